@@ -1,0 +1,168 @@
+"""Every error a user of churnml can meet.
+
+::
+
+    ChurnmlError
+    ├── ConfigError      the config file is wrong: a misspelt key, a bad value, a missing file
+    ├── DataError        the input data is wrong: a table, a column, some rows
+    │   └── TimelineError    dates cannot support what was asked: unfinished labels, no purge, too few snapshots
+    ├── TrainingError    the data is fine but no model can be made of it: no churner, only churners
+    ├── BundleError      a model bundle is missing, incomplete, or does not match its checksums
+    ├── StoreError       the operational store cannot be read or written
+    ├── EngineError      the analytics engine (DuckDB, Spark, a warehouse) refused
+    └── UsageError       a call or a command line that cannot mean anything
+
+An error says *what* happened, *where*, what was *got*, what was *expected* and what to do (*remedy*).
+The command line prints these lines and exits with 1 (2 for `UsageError`); the API turns them into
+``application/problem+json``. Nobody but a developer ever sees a traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "BundleError",
+    "ChurnmlError",
+    "ConfigError",
+    "DataError",
+    "EngineError",
+    "StoreError",
+    "TimelineError",
+    "TrainingError",
+    "UsageError",
+    "near_name",
+]
+
+
+class ChurnmlError(Exception):
+    """Base of all errors churnml raises on purpose.
+
+    Parameters
+    ----------
+    what : str
+        One sentence: what is wrong.
+    where : str, optional
+        Table, column, account, file or config key.
+    got, expected : str, optional
+        The value found and the value that would have been right.
+    remedy : str, optional
+        What the user can do now.
+    code : str, optional
+        Stable machine-readable code such as ``"data.duplicate_key"``; defaults to the class's code.
+
+    Examples
+    --------
+    >>> print(DataError("3 seat counts are negative", where="subscriptions.seats", remedy="Fix the export."))
+    3 seat counts are negative
+      where:    subscriptions.seats
+      do:       Fix the export.
+    """
+
+    code: str = "error"
+    exit_code: int = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        got: str | None = None,
+        expected: str | None = None,
+        remedy: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        self.what = what
+        self.where = where
+        self.got = got
+        self.expected = expected
+        self.remedy = remedy
+        if code is not None:
+            self.code = code
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        for name, text in (
+            ("where:", self.where),
+            ("got:", self.got),
+            ("expected:", self.expected),
+            ("do:", self.remedy),
+        ):
+            if text:
+                lines.append(f"  {name:<9} {text}")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the error as a flat JSON-ready mapping, empty fields left out."""
+        fields = {
+            "code": self.code,
+            "what": self.what,
+            "where": self.where,
+            "got": self.got,
+            "expected": self.expected,
+            "remedy": self.remedy,
+        }
+        return {name: text for name, text in fields.items() if text}
+
+
+class ConfigError(ChurnmlError):
+    """The config file is wrong."""
+
+    code = "config"
+
+
+class DataError(ChurnmlError):
+    """The input data is wrong."""
+
+    code = "data"
+
+
+class TimelineError(DataError):
+    """The dates in the data cannot support what was asked of them."""
+
+    code = "data.timeline"
+
+
+class TrainingError(ChurnmlError):
+    """No model can be made of this data."""
+
+    code = "training"
+
+
+class BundleError(ChurnmlError):
+    """A model bundle is missing, incomplete or altered."""
+
+    code = "bundle"
+
+
+class StoreError(ChurnmlError):
+    """The operational store cannot be read or written."""
+
+    code = "store"
+
+
+class EngineError(ChurnmlError):
+    """The analytics engine refused."""
+
+    code = "engine"
+
+
+class UsageError(ChurnmlError):
+    """A call that cannot mean anything."""
+
+    code = "usage"
+    exit_code = 2
+
+
+def near_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name closest to a misspelt one, or None.
+
+    Examples
+    --------
+    >>> near_name("horizon_day", ["gap_days", "horizon_days"])
+    'horizon_days'
+    """
+    found = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return found[0] if found else None

@@ -1,0 +1,154 @@
+"""What a feature is: its name, family, unit, window, meaning in words, and what a missing value means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from churnml.errors import ConfigError, near_name
+
+__all__ = ["FAMILIES", "FeatureSet", "FeatureSpec"]
+
+FAMILIES: dict[str, str] = {
+    "engagement": "利用頻度",
+    "adoption": "活用度",
+    "support": "サポート",
+    "sentiment": "満足度",
+    "commercial": "契約",
+    "relationship": "関係",
+    "onboarding": "導入",
+    "context": "属性",
+}
+"""Families and their Japanese names. Trends belong to the family of what they measure; peers too."""
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """One feature.
+
+    Parameters
+    ----------
+    name : str
+        Column name; the window is its last part (``active_users_28d``).
+    family : str
+        One of `FAMILIES`.
+    unit : str
+        ``"users"``, ``"days"``, ``"events"``, ``"share"`` (0–1), ``"currency"``, ``"points"`` … ; empty for words.
+    missing : str
+        What a missing value means, in words.
+    label_en, label_ja : str
+        Short noun phrase without the window: ``"active users"`` / ``"アクティブユーザー数"``.
+    description_en, description_ja : str
+        One sentence that defines the feature.
+    table : str
+        Canonical table it is made from; ``"spine"`` for none.
+    window_days : int or None
+        Length of the window ``[as_of − w, as_of)``; None where there is none.
+    measure : str
+        Name without window and kind (``active_users``): windows, trends and peers of one measure share it.
+    kind : {"level", "trend", "peer", "age", "flag", "category"}
+        How a sentence about it is built.
+    actionable : bool
+        A CSM can act on it; otherwise it is context.
+    monotone : {-1, 0, 1}
+        +1: more of it never lowers the churn risk; −1: never raises it; 0: not declared.
+    categorical : bool
+        The column holds words.
+
+    Examples
+    --------
+    >>> spec = FeatureSpec("active_users_28d", "engagement", "users", "no user is known", "active users",
+    ...                    "アクティブユーザー数", "Distinct users with an event in 28 days.",
+    ...                    "28日間に利用したユーザー数。", "events", 28, "active_users")
+    >>> spec.kind
+    'level'
+    """
+
+    name: str
+    family: str
+    unit: str
+    missing: str
+    label_en: str
+    label_ja: str
+    description_en: str
+    description_ja: str
+    table: str
+    window_days: int | None = None
+    measure: str = ""
+    kind: Literal["level", "trend", "peer", "age", "flag", "category"] = "level"
+    actionable: bool = True
+    monotone: Literal[-1, 0, 1] = 0
+    categorical: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-ready data."""
+        return asdict(self)
+
+
+class FeatureSet(Sequence[FeatureSpec]):
+    """An ordered catalogue of features with unique names.
+
+    Parameters
+    ----------
+    specs : sequence of FeatureSpec
+        In column order.
+    """
+
+    def __init__(self, specs: Sequence[FeatureSpec]) -> None:
+        self._specs = tuple(specs)
+        self._by_name = {spec.name: spec for spec in self._specs}
+        if len(self._by_name) != len(self._specs):
+            names = [spec.name for spec in self._specs]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ConfigError(f"Two features have the same name: {', '.join(twice)}", code="features.duplicate")
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, str):
+            return self.spec(index)
+        return self._specs[index]
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+    def __iter__(self) -> Iterator[FeatureSpec]:
+        return iter(self._specs)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name or name in self._specs
+
+    def spec(self, name: str) -> FeatureSpec:
+        """Return the feature of that name, or raise `ConfigError` naming the near one."""
+        if name not in self._by_name:
+            near = near_name(name, self._by_name)
+            raise ConfigError(
+                f"There is no feature {name!r}",
+                expected=f"for example {near!r}" if near else "a name that `churnml features list` prints",
+                code="features.unknown",
+            )
+        return self._by_name[name]
+
+    @property
+    def names(self) -> list[str]:
+        """Column names in order."""
+        return [spec.name for spec in self._specs]
+
+    @property
+    def categorical(self) -> list[str]:
+        """Names of the columns that hold words."""
+        return [spec.name for spec in self._specs if spec.categorical]
+
+    def frame(self) -> pd.DataFrame:
+        """Return the catalogue as a frame, one row per feature."""
+        return pd.DataFrame([spec.as_dict() for spec in self._specs])
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Return the catalogue as JSON-ready data."""
+        return [spec.as_dict() for spec in self._specs]
+
+    @classmethod
+    def from_dicts(cls, data: Sequence[dict[str, Any]]) -> FeatureSet:
+        """Rebuild a catalogue from `as_dicts`."""
+        return cls([FeatureSpec(**item) for item in data])
