@@ -1,0 +1,8 @@
+"""The spine: which accounts are asked about when, what became of them, and how time is split."""
+
+from churnml.snapshots.contract import spells
+from churnml.snapshots.dates import snapshot_dates
+from churnml.snapshots.spine import cohort_at, spine
+from churnml.snapshots.splits import Split, splits
+
+__all__ = ["Split", "cohort_at", "snapshot_dates", "spells", "spine", "splits"]

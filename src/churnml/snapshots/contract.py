@@ -1,0 +1,150 @@
+"""Contractual churn: subscriptions end and none follows.
+
+Two views of the same subscriptions are kept apart. *Hindsight* (`spells`) uses every row and decides the label.
+*Knowledge* (`covered_at`) uses only what was known before an ``as_of`` and decides who is in the cohort.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from churnml.errors import DataError
+from churnml.tables import Tables
+
+__all__ = ["covered_at", "renewal_anchors", "spells", "subscription_frame"]
+
+_FOREVER = pd.Timestamp("2262-01-01").as_unit("us")
+_COLUMNS = ["account_id", "is_addon", "started_on", "ends_on", "terminated_on", "notice_at", "mrr", "known_at"]
+
+
+def subscription_frame(tables: Tables) -> pd.DataFrame:
+    """Return the subscriptions as pandas, with ``agreed_end`` and ``actual_end`` (exclusive, open ends far away).
+
+    ``revealed_at`` is the first instant at which the actual end could be known.
+    """
+    frame = tables["subscriptions"].select(_COLUMNS).to_pandas()
+    for column in ("started_on", "ends_on", "terminated_on", "notice_at", "known_at"):
+        frame[column] = pd.to_datetime(frame[column]).astype("datetime64[us]")
+    frame["account_id"] = frame["account_id"].astype("object")
+    frame["is_addon"] = frame["is_addon"].fillna(False).astype(bool)
+    frame["mrr"] = frame["mrr"].astype("float64")
+    frame["known_at"] = frame["known_at"].fillna(frame["started_on"])
+    frame["agreed_end"] = frame["ends_on"].fillna(_FOREVER)
+    frame["actual_end"] = frame[["agreed_end", "terminated_on"]].min(axis=1)
+    # An agreed end that was overrun: the termination is the later, true end.
+    overrun = frame["terminated_on"].notna() & (frame["terminated_on"] > frame["agreed_end"])
+    frame.loc[overrun, "actual_end"] = frame.loc[overrun, "terminated_on"]
+    frame["revealed_at"] = frame[["notice_at", "terminated_on"]].min(axis=1).fillna(_FOREVER)
+    frame.loc[frame["terminated_on"].isna(), "revealed_at"] = _FOREVER
+    return frame.sort_values(["account_id", "started_on", "actual_end"], kind="stable", ignore_index=True)
+
+
+def spells(subscriptions: pd.DataFrame, *, grace_days: int, observed_until: date) -> pd.DataFrame:
+    """Join subscription terms into spells: unbroken customer relationships, seen with hindsight.
+
+    A term that starts at most `grace_days` after everything before it ended continues the spell; a later one starts
+    a new spell (a reactivated account is new). Add-ons do not keep an account alive.
+
+    Parameters
+    ----------
+    subscriptions : DataFrame
+        From `subscription_frame`.
+    grace_days : int
+        Days within which a follow-up counts as a renewal.
+    observed_until : date
+        First day the data does not cover.
+
+    Returns
+    -------
+    DataFrame
+        One row per account and spell: ``account_id, spell, started_on, ended_on, churned``. ``ended_on`` is
+        exclusive: the day churn takes effect. ``churned`` is True only where the grace period was wholly observed.
+
+    Examples
+    --------
+    >>> day = pd.Timestamp
+    >>> terms = pd.DataFrame({"account_id": ["a", "a"], "is_addon": [False, False],
+    ...     "started_on": [day("2026-01-01"), day("2026-02-05")],
+    ...     "actual_end": [day("2026-02-01"), day("2026-03-01")]})
+    >>> spells(terms, grace_days=14, observed_until=date(2026, 6, 1))[["started_on", "ended_on", "churned"]]
+      started_on   ended_on  churned
+    0 2026-01-01 2026-03-01     True
+    """
+    terms = subscriptions[~subscriptions["is_addon"] & (subscriptions["actual_end"] > subscriptions["started_on"])]
+    if terms.empty:
+        raise DataError(
+            "No subscription keeps any account alive",
+            where="subscriptions",
+            got=f"{len(subscriptions)} rows, all add-ons or of no length",
+            expected="rows with is_addon false and an end after the start",
+            remedy="Check the mapping of is_addon, started_on and ends_on.",
+            code="data.no_plan_rows",
+        )
+    terms = terms.sort_values(["account_id", "started_on", "actual_end"], kind="stable")
+    covered_until = terms.groupby("account_id", sort=False)["actual_end"].cummax()
+    before = covered_until.groupby(terms["account_id"], sort=False).shift()
+    fresh = before.isna() | (terms["started_on"] > before + pd.Timedelta(days=grace_days))
+    spell = fresh.groupby(terms["account_id"], sort=False).cumsum().astype("int64")
+    out = (
+        pd.DataFrame(
+            {
+                "account_id": terms["account_id"],
+                "spell": spell,
+                "started_on": terms["started_on"],
+                "ended_on": covered_until,
+            }
+        )
+        .groupby(["account_id", "spell"], as_index=False, sort=False)
+        .agg(started_on=("started_on", "min"), ended_on=("ended_on", "max"))
+    )
+    last = out.groupby("account_id")["spell"].transform("max") == out["spell"]
+    settled = out["ended_on"] + pd.Timedelta(days=grace_days) <= pd.Timestamp(observed_until)
+    out["churned"] = (~last) | settled
+    return out
+
+
+def covered_at(subscriptions: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return the accounts under contract at an ``as_of``, as known just before it.
+
+    An account counts when a plan it started before ``as_of`` runs at least until ``as_of`` (ending on that very
+    midnight still counts: the renewal of that day is not known yet) and not every such plan is under notice.
+
+    Returns
+    -------
+    DataFrame
+        One row per account: ``account_id, first_on`` (first start known), ``arr`` (12 × the MRR running, add-ons
+        included; NaN where no MRR is known).
+    """
+    known = subscriptions[(subscriptions["known_at"] < as_of)]
+    end = known["agreed_end"].where(known["revealed_at"] >= as_of, known["actual_end"])
+    started = known["started_on"] < as_of
+    alive = end >= as_of
+    noticed = known["notice_at"] < as_of
+    plan = ~known["is_addon"]
+    holds = known.loc[plan & alive & started, "account_id"].unique()
+    stays = known.loc[plan & alive & ~noticed, "account_id"].unique()
+    accounts = np.intersect1d(holds, stays)
+    first = known.loc[plan & started].groupby("account_id")["started_on"].min()
+    # A term that ends on as_of still counts: its follower, which starts on as_of, is not known yet.
+    arr = 12.0 * known[started & alive & known["mrr"].notna()].groupby("account_id")["mrr"].sum()
+    return pd.DataFrame(
+        {
+            "account_id": accounts,
+            "first_on": first.reindex(accounts).to_numpy(),
+            "arr": arr.reindex(accounts).to_numpy(),
+        }
+    )
+
+
+def renewal_anchors(subscriptions: pd.DataFrame, days_before: tuple[int, ...]) -> pd.DataFrame:
+    """Return the rows ``(account_id, as_of)`` that lie so many days before agreed ends known by then."""
+    plans = subscriptions[~subscriptions["is_addon"] & subscriptions["ends_on"].notna()]
+    rows = []
+    for days in days_before:
+        as_of = plans["ends_on"] - pd.Timedelta(days=days)
+        usable = (as_of > plans["started_on"]) & (as_of > plans["known_at"])
+        rows.append(pd.DataFrame({"account_id": plans["account_id"], "as_of": as_of})[usable])
+    return pd.concat(rows).drop_duplicates().sort_values(["as_of", "account_id"], kind="stable", ignore_index=True)

@@ -1,0 +1,208 @@
+"""The spine: one row per account and as-of date, with its label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from churnml.config import Config
+from churnml.errors import TimelineError
+from churnml.snapshots.contract import covered_at, renewal_anchors, spells, subscription_frame
+from churnml.snapshots.dates import snapshot_dates
+from churnml.snapshots.silence import Activity, activity_known, silent_stretches
+from churnml.tables import Tables
+
+__all__ = ["SPINE_COLUMNS", "cohort_at", "spine"]
+
+SPINE_COLUMNS = ["account_id", "as_of", "churned", "churn_on", "arr"]
+
+
+def spine(tables: Tables, config: Config) -> pd.DataFrame:
+    """Return every labelled or unlabelled row of the history: who was in the cohort when, and what became of them.
+
+    Parameters
+    ----------
+    tables : Tables
+        Canonical tables.
+    config : Config
+        Sections `label`, `cohort`, `snapshots`.
+
+    Returns
+    -------
+    DataFrame
+        One row per ``(account_id, as_of)``, sorted by both, date first:
+
+        - ``account_id`` (str), ``as_of`` (datetime64, midnight UTC)
+        - ``churned`` (float): 1 when churn takes effect in ``[as_of + gap, as_of + gap + horizon)``, else 0; NaN when
+          it takes effect inside the gap, and in *every* row of an ``as_of`` whose label window (with grace and
+          settling days) is not wholly observed
+        - ``churn_on`` (datetime64): the day churn takes effect, where it does inside gap or window
+        - ``arr`` (float, currency a year): 12 × the MRR running at ``as_of``; NaN where unknown
+
+    Raises
+    ------
+    TimelineError
+        No snapshot date fits the data.
+    """
+    if config.snapshots.before_renewal_days:
+        if config.label.churn != "contractual":
+            raise TimelineError(
+                "Snapshots before renewals need contracts",
+                where="snapshots.before_renewal_days",
+                got="label.churn: silence",
+                remedy="Use snapshots.every instead.",
+            )
+        anchors = renewal_anchors(subscription_frame(tables), config.snapshots.before_renewal_days)
+        first = config.snapshots.first or tables.observed_from
+        last = config.snapshots.last or tables.observed_until
+        anchors = anchors[anchors["as_of"].between(pd.Timestamp(first), pd.Timestamp(last))]
+        anchors = anchors[anchors["as_of"] <= pd.Timestamp(tables.observed_until)]
+        members = _members(tables, config, [pd.Timestamp(day) for day in sorted(anchors["as_of"].unique())])
+        members = members.merge(anchors, on=["account_id", "as_of"], how="inner")
+    else:
+        dates = snapshot_dates(config.snapshots, tables.observed_from, tables.observed_until)
+        members = _members(tables, config, dates)
+    return _labelled(members, tables, config)
+
+
+def cohort_at(tables: Tables, config: Config, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return the spine of a single date, to be scored: same columns as `spine`, labels null where not final.
+
+    Parameters
+    ----------
+    as_of : Timestamp
+        Midnight UTC; at most ``tables.observed_until``, for nothing is known after that.
+
+    Raises
+    ------
+    TimelineError
+        `as_of` lies outside the observed period, or no account is in the cohort.
+    """
+    first, last = pd.Timestamp(tables.observed_from), pd.Timestamp(tables.observed_until)
+    if not first < as_of <= last:
+        raise TimelineError(
+            "The as_of date lies outside the observed period",
+            where="as_of",
+            got=f"{as_of:%Y-%m-%d}",
+            expected=f"after {first:%Y-%m-%d} and at most {last:%Y-%m-%d}",
+            remedy="Choose a date inside, or extract newer data.",
+            code="data.timeline.as_of",
+        )
+    members = _members(tables, config, [as_of])
+    if members.empty:
+        raise TimelineError(
+            "No account is in the cohort",
+            where="cohort",
+            got=f"as_of {as_of:%Y-%m-%d}",
+            remedy="Check the cohort section, and that subscriptions or events cover that date.",
+            code="data.timeline.empty_cohort",
+        )
+    return _labelled(members, tables, config)
+
+
+def _members(tables: Tables, config: Config, dates: Sequence[pd.Timestamp]) -> pd.DataFrame:
+    """Return ``account_id, as_of, arr`` of the cohort at each date, from facts known before it."""
+    contractual = config.label.churn == "contractual"
+    rules = config.cohort
+    active_days = rules.active_within_days or (None if contractual else config.label.silence)
+    index = pd.DatetimeIndex(dates)
+    subscriptions = subscription_frame(tables) if "subscriptions" in tables else None
+    activity: Activity | None = None
+    if not contractual or active_days or rules.min_events or rules.min_users:
+        activity = activity_known(tables, index, config.label.activity)
+    found = []
+    for as_of in index:
+        covered = covered_at(subscriptions, as_of) if subscriptions is not None else None
+        if contractual and covered is not None:
+            members = covered
+            if activity is not None:
+                seen = activity.at(as_of).drop(columns="first_on")
+                members = members.merge(seen, on="account_id", how="left")
+        else:
+            assert activity is not None
+            members = activity.at(as_of)
+            members["arr"] = (
+                members["account_id"].map(covered.set_index("account_id")["arr"]) if covered is not None else np.nan
+            )
+        keep = (as_of - members["first_on"]).dt.days >= rules.min_tenure_days
+        if activity is not None:
+            keep &= members["events"].fillna(0) >= rules.min_events
+            keep &= members["users"].fillna(0) >= rules.min_users
+            if active_days:
+                keep &= members["last_on"] >= as_of - pd.Timedelta(days=active_days)
+        found.append(members.loc[keep, ["account_id", "arr"]].assign(as_of=as_of))
+    out = pd.concat(found) if found else pd.DataFrame({"account_id": [], "arr": [], "as_of": []})
+    out["as_of"] = out["as_of"].astype("datetime64[us]")
+    return out.sort_values(["as_of", "account_id"], kind="stable", ignore_index=True)[["account_id", "as_of", "arr"]]
+
+
+def _labelled(members: pd.DataFrame, tables: Tables, config: Config) -> pd.DataFrame:
+    label = config.label
+    opens = members["as_of"] + pd.Timedelta(days=label.gap_days)
+    closes = opens + pd.Timedelta(days=label.horizon_days)
+    if label.churn == "contractual":
+        churn_on = _contract_end(members, tables, config)
+        wait = label.grace_days + label.settle_days
+        in_gap = (churn_on < opens).to_numpy()
+        in_window = ((churn_on >= opens) & (churn_on < closes)).to_numpy()
+    else:
+        in_gap, in_window, churn_on = _silences(members, tables, config, opens, closes)
+        wait = label.settle_days
+    observed = (closes + pd.Timedelta(days=wait) <= pd.Timestamp(tables.observed_until)).to_numpy()
+    churned = np.where(in_window, 1.0, 0.0)
+    churned[in_gap | ~observed] = np.nan
+    out = members.copy()
+    out["churned"] = churned
+    out["churn_on"] = churn_on.where(pd.Series((in_gap | in_window) & observed, index=members.index))
+    return out[SPINE_COLUMNS]
+
+
+def _contract_end(members: pd.DataFrame, tables: Tables, config: Config) -> pd.Series:
+    """Return the day churn takes effect for the spell each row lies in; NaT where it has not ended."""
+    found = spells(subscription_frame(tables), grace_days=config.label.grace_days, observed_until=tables.observed_until)
+    found["ended_on"] = found["ended_on"].where(found["churned"])
+    rows = members[["account_id", "as_of"]].reset_index().sort_values("as_of", kind="stable")
+    # The spell a row lies in is the last that started before its as_of.
+    matched = pd.merge_asof(
+        rows,
+        found.sort_values("started_on", kind="stable")[["account_id", "started_on", "ended_on"]],
+        left_on="as_of",
+        right_on="started_on",
+        by="account_id",
+        allow_exact_matches=False,
+    ).set_index("index")
+    return matched["ended_on"].reindex(members.index).astype("datetime64[us]")
+
+
+def _silences(
+    members: pd.DataFrame, tables: Tables, config: Config, opens: pd.Series, closes: pd.Series
+) -> tuple[np.ndarray, np.ndarray, pd.Series]:
+    """Return which rows fall silent inside the gap and inside the window, and the first silent day there.
+
+    A row churns when a stretch of ``silence_days`` days without activity lies wholly inside its window. With
+    ``silence_days = horizon_days`` that is: no activity in the whole window.
+    """
+    days = config.label.silence
+    found = silent_stretches(tables, silence_days=days, activity=config.label.activity)
+    rows = members[["account_id"]].assign(
+        row=np.arange(len(members)), as_of=members["as_of"], opens=opens, closes=closes
+    )
+    pairs = rows.merge(found, on="account_id", how="inner")
+    pairs["silent_until"] = pairs["silent_until"].fillna(pairs["closes"])
+    need = pd.Timedelta(days=days)
+
+    def inside(left: str, right: str) -> tuple[pd.Series, pd.Series]:
+        start = pairs[["silent_from", left]].max(axis=1)
+        return start, pairs[["silent_until", right]].min(axis=1) - start >= need
+
+    start, hit = inside("opens", "closes")
+    in_window = np.zeros(len(members), dtype=bool)
+    in_window[pairs.loc[hit, "row"]] = True
+    first = pd.Series(start[hit].to_numpy(), index=pairs.loc[hit, "row"].to_numpy(), dtype="datetime64[us]")
+    churn_on = first.groupby(level=0).min().reindex(np.arange(len(members)))
+    _, gone = inside("as_of", "opens")
+    in_gap = np.zeros(len(members), dtype=bool)
+    in_gap[pairs.loc[gone, "row"]] = True
+    return in_gap, in_window, churn_on.set_axis(members.index)

@@ -1,0 +1,191 @@
+"""Splits by date: a fold trains on snapshots whose label windows end before its first test snapshot begins.
+
+There is no random split. A split whose training labels reach into the test period is refused, never trimmed in
+silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from churnml.config import Config, FixedSplit
+from churnml.errors import TimelineError, TrainingError
+
+__all__ = ["Split", "splits"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One train/test split of as-of dates.
+
+    Parameters
+    ----------
+    name : str
+        ``"fold 1"`` is the oldest.
+    train, test : tuple of Timestamp
+        As-of dates, ascending. The last of `train` is at least gap + horizon days before the first of `test`.
+    """
+
+    name: str
+    train: tuple[pd.Timestamp, ...]
+    test: tuple[pd.Timestamp, ...]
+
+    def purged(self, dates: Sequence[pd.Timestamp]) -> list[pd.Timestamp]:
+        """Return the as-of dates between training and test that the purge left out."""
+        return [date for date in dates if self.train[-1] < date < self.test[0]]
+
+
+def splits(spine: pd.DataFrame, config: Config) -> list[Split]:
+    """Split the labelled snapshots of a spine by date.
+
+    Rolling-origin folds count back from the newest labelled snapshot: each tests on ``splits.test_snapshots``
+    consecutive ones (months, where snapshots are anchored at renewals) and trains on everything at least
+    gap + horizon days older. Folds that would train on fewer than ``model.min_churners`` churners are left out.
+
+    Parameters
+    ----------
+    spine : DataFrame
+        From `churnml.snapshots.spine`; rows without a label are ignored.
+    config : Config
+        Sections `label`, `splits`, `model`.
+
+    Returns
+    -------
+    list of Split
+        Oldest first, at least one.
+
+    Raises
+    ------
+    TimelineError
+        Not one fold is possible, or a fixed split leaks or is empty.
+    TrainingError
+        Nobody churned, or everybody did.
+    """
+    labelled = spine[spine["churned"].notna()]
+    purge = pd.Timedelta(days=config.label.gap_days + config.label.horizon_days)
+    if labelled.empty:
+        raise _nothing_labelled(spine, config)
+    _refuse_one_class(labelled)
+    dates = [pd.Timestamp(date) for date in sorted(labelled["as_of"].unique())]
+    if config.splits.fixed:
+        return [_fixed(number, fixed, dates, purge) for number, fixed in enumerate(config.splits.fixed, start=1)]
+    churners = labelled[labelled["churned"] == 1].groupby("as_of").size()
+    blocks = _blocks(dates, by_month=bool(config.snapshots.before_renewal_days))
+    size = config.splits.test_snapshots
+    found: list[Split] = []
+    most = 0
+    for fold in range(config.splits.folds):
+        stop = len(blocks) - fold * size
+        if stop - size < 1:
+            break
+        test = tuple(date for block in blocks[stop - size : stop] for date in block)
+        train = tuple(date for date in dates if date + purge <= test[0])
+        in_train = int(churners.reindex(list(train)).fillna(0).sum())
+        most = max(most, in_train)
+        if not train or in_train < config.model.min_churners:
+            break
+        found.append(Split("", train, test))
+    if not found:
+        raise _no_fold(dates, most, config)
+    named = [Split(f"fold {number}", s.train, s.test) for number, s in enumerate(reversed(found), start=1)]
+    for split in named:
+        _verify_purge(split, purge)
+    return named
+
+
+def _blocks(dates: list[pd.Timestamp], *, by_month: bool) -> list[list[pd.Timestamp]]:
+    if not by_month:
+        return [[date] for date in dates]
+    months: dict[tuple[int, int], list[pd.Timestamp]] = {}
+    for date in dates:
+        months.setdefault((date.year, date.month), []).append(date)
+    return list(months.values())
+
+
+def _fixed(number: int, fixed: FixedSplit, dates: list[pd.Timestamp], purge: pd.Timedelta) -> Split:
+    where = f"splits.fixed[{number - 1}]"
+    after = pd.Timestamp(fixed.train_from) if fixed.train_from else dates[0]
+    train = tuple(date for date in dates if after <= date <= pd.Timestamp(fixed.train_until))
+    test = tuple(date for date in dates if pd.Timestamp(fixed.test_from) <= date <= pd.Timestamp(fixed.test_until))
+    for side, found in (("training", train), ("test", test)):
+        if not found:
+            raise TimelineError(
+                f"A fixed split has no labelled {side} snapshot",
+                where=where,
+                expected=f"dates between {dates[0]:%Y-%m-%d} and {dates[-1]:%Y-%m-%d}, the labelled snapshots",
+                remedy="Move the bounds, or extract more data.",
+                code="data.timeline.empty_split",
+            )
+    split = Split(f"fold {number}", train, test)
+    _verify_purge(split, purge, where)
+    return split
+
+
+def _verify_purge(split: Split, purge: pd.Timedelta, where: str = "splits") -> None:
+    """Refuse a split whose last training label window is still open when the test period begins."""
+    room = split.test[0] - split.train[-1]
+    if room < purge:
+        raise TimelineError(
+            f"{split.name} leaks: the labels of its last training snapshot reach into the test period",
+            where=where,
+            got=f"{room.days} days between {split.train[-1]:%Y-%m-%d} and {split.test[0]:%Y-%m-%d}",
+            expected=f"at least gap + horizon = {purge.days} days",
+            remedy=f"Train until {split.test[0] - purge:%Y-%m-%d} at the latest.",
+            code="data.timeline.leak",
+        )
+
+
+def _refuse_one_class(labelled: pd.DataFrame) -> None:
+    positives = int((labelled["churned"] == 1).sum())
+    if positives and positives < len(labelled):
+        return
+    first, last = labelled["as_of"].min(), labelled["as_of"].max()
+    everybody = positives > 0
+    raise TrainingError(
+        "Every account churned in every snapshot" if everybody else "No account churned in any snapshot",
+        where="label",
+        got=f"{positives} churned of {len(labelled)} labelled rows, as_of {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+        expected="some of both",
+        remedy=(
+            "Check label.churn, label.grace_days and the mapping of subscription ends: an end that every export row "
+            "carries is often the billing period's, not the contract's."
+            if everybody
+            else "Check label.churn and the mapping of ends (ends_on, terminated_on); a longer label.horizon_days or a "
+            "longer history also helps."
+        ),
+        code="training.all_churned" if everybody else "training.no_churner",
+    )
+
+
+def _nothing_labelled(spine: pd.DataFrame, config: Config) -> TimelineError:
+    label = config.label
+    need = label.gap_days + label.horizon_days + label.settle_days
+    need += label.grace_days if label.churn == "contractual" else 0
+    first = spine["as_of"].min() if len(spine) else None
+    return TimelineError(
+        "No snapshot has a final label" if len(spine) else "No account is in the cohort of any snapshot",
+        where="label" if len(spine) else "cohort",
+        got=f"{len(spine)} rows" + (f", the oldest as_of is {first:%Y-%m-%d}" if first is not None else ""),
+        expected=f"{need} observed days after a snapshot (gap + horizon + grace + settle)" if len(spine) else None,
+        remedy="Extract a longer history, or shorten label.horizon_days."
+        if len(spine)
+        else "Check the cohort section and that subscriptions or events cover the snapshot dates.",
+        code="data.timeline.no_label",
+    )
+
+
+def _no_fold(dates: list[pd.Timestamp], churners: int, config: Config) -> TimelineError:
+    purge = config.label.gap_days + config.label.horizon_days
+    return TimelineError(
+        "The history is too short for a single honest backtest fold",
+        where="splits",
+        got=f"{len(dates)} labelled snapshots from {dates[0]:%Y-%m-%d} to {dates[-1]:%Y-%m-%d}, "
+        f"at most {churners} churners to train on",
+        expected=f"{config.splits.test_snapshots} test snapshots, {purge} days before them purged, and training "
+        f"snapshots with {config.model.min_churners} churners before that",
+        remedy="Extract a longer history, lower splits.test_snapshots, shorten label.horizon_days, or take weekly snapshots.",
+        code="data.timeline.too_short",
+    )
