@@ -55,6 +55,9 @@ class Tables(Mapping[str, "ir.Table"]):
                 remedy=f"Map a raw table to {name!r} in the config, or turn off what needs it.",
             ) from None
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.expressions
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.expressions)
 
