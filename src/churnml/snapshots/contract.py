@@ -25,10 +25,10 @@ def subscription_frame(tables: Tables) -> pd.DataFrame:
 
     ``revealed_at`` is the first instant at which the actual end could be known.
     """
-    frame = tables["subscriptions"].select(_COLUMNS).to_pandas()
+    frame: pd.DataFrame = tables["subscriptions"].select(_COLUMNS).to_pandas()
     for column in ("started_on", "ends_on", "terminated_on", "notice_at", "known_at"):
         frame[column] = pd.to_datetime(frame[column]).astype("datetime64[us]")
-    frame["account_id"] = frame["account_id"].astype("object")
+    frame["account_id"] = frame["account_id"].astype("str")
     frame["is_addon"] = frame["is_addon"].fillna(False).astype(bool)
     frame["mrr"] = frame["mrr"].astype("float64")
     frame["known_at"] = frame["known_at"].fillna(frame["started_on"])
@@ -132,7 +132,7 @@ def covered_at(subscriptions: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame
     arr = 12.0 * known[started & alive & known["mrr"].notna()].groupby("account_id")["mrr"].sum()
     return pd.DataFrame(
         {
-            "account_id": accounts,
+            "account_id": pd.Series(accounts, dtype="str"),
             "first_on": first.reindex(accounts).to_numpy(),
             "arr": arr.reindex(accounts).to_numpy(),
         }

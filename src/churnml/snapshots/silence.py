@@ -47,7 +47,7 @@ class Activity:
         row = self.dates.get_loc(as_of)
         frame = pd.DataFrame(
             {
-                "account_id": self.accounts,
+                "account_id": pd.Series(self.accounts, dtype="str"),
                 "last_on": self.last_on[row].astype("datetime64[us]"),
                 "first_on": self.first_on[row].astype("datetime64[us]"),
                 "events": self.events[row],
@@ -129,7 +129,7 @@ def silent_stretches(tables: Tables, *, silence_days: int, activity: tuple[str, 
     ).to_pandas()
     return pd.DataFrame(
         {
-            "account_id": quiet["account_id"].astype("object"),
+            "account_id": quiet["account_id"].astype("str"),
             "silent_from": pd.to_datetime(quiet["day"]).astype("datetime64[us]") + pd.Timedelta(days=1),
             "silent_until": pd.to_datetime(quiet["following"]).astype("datetime64[us]"),
         }

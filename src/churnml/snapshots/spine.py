@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -102,7 +100,7 @@ def cohort_at(tables: Tables, config: Config, as_of: pd.Timestamp) -> pd.DataFra
     return _labelled(members, tables, config)
 
 
-def _members(tables: Tables, config: Config, dates: Sequence[pd.Timestamp]) -> pd.DataFrame:
+def _members(tables: Tables, config: Config, dates: list[pd.Timestamp]) -> pd.DataFrame:
     """Return ``account_id, as_of, arr`` of the cohort at each date, from facts known before it."""
     contractual = config.label.churn == "contractual"
     rules = config.cohort
@@ -134,7 +132,7 @@ def _members(tables: Tables, config: Config, dates: Sequence[pd.Timestamp]) -> p
                 keep &= members["last_on"] >= as_of - pd.Timedelta(days=active_days)
         found.append(members.loc[keep, ["account_id", "arr"]].assign(as_of=as_of))
     out = pd.concat(found) if found else pd.DataFrame({"account_id": [], "arr": [], "as_of": []})
-    out["as_of"] = out["as_of"].astype("datetime64[us]")
+    out = out.astype({"account_id": "str", "as_of": "datetime64[us]", "arr": "float64"})
     return out.sort_values(["as_of", "account_id"], kind="stable", ignore_index=True)[["account_id", "as_of", "arr"]]
 
 

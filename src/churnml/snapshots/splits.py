@@ -186,6 +186,7 @@ def _no_fold(dates: list[pd.Timestamp], churners: int, config: Config) -> Timeli
         f"at most {churners} churners to train on",
         expected=f"{config.splits.test_snapshots} test snapshots, {purge} days before them purged, and training "
         f"snapshots with {config.model.min_churners} churners before that",
-        remedy="Extract a longer history, lower splits.test_snapshots, shorten label.horizon_days, or take weekly snapshots.",
+        remedy="Extract a longer history, lower splits.test_snapshots, shorten label.horizon_days, "
+        "or take weekly snapshots.",
         code="data.timeline.too_short",
     )
