@@ -6,6 +6,7 @@ Paths in it are relative to the file's own folder. ``${NAME}`` stands for an env
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import os
@@ -13,10 +14,12 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
+from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from churnml.errors import ConfigError, near_name
 
@@ -79,7 +82,12 @@ class ColumnSource(_Section):
     expr: str | None = Field(None, description="SQL expression over the raw columns, in DuckDB's dialect")
     format: str | None = Field(None, description="strptime format of a raw text date, e.g. `%d.%m.%Y %H:%M`")
     timezone: str = Field("UTC", description="Zone of raw times that do not carry one; stored as UTC")
-    words: dict[str, str] | None = Field(None, description="Raw word → canonical word, for enumerations")
+    decimal: Literal[".", ","] = Field(
+        ".", description="Decimal sign of a raw text number; the other sign then groups thousands"
+    )
+    words: dict[str, str] | None = Field(
+        None, description='Raw word → canonical word, for enumerations and yes/no; `"*"` stands for every other word'
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -93,19 +101,41 @@ class ColumnSource(_Section):
             raise ValueError("name exactly one of column, value, expr")
         return self
 
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        zones = available_timezones()
+        if name not in zones:
+            near = near_name(name, zones)
+            raise ValueError(f"there is no time zone {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+        return name
+
 
 class TableSource(_Section):
     """Where a canonical table comes from."""
 
     from_: str = Field(alias="from", description="Raw table or file, e.g. `account.csv`; a glob is allowed")
-    columns: dict[str, ColumnSource] = Field(
+    columns: dict[str, ColumnSource | None] = Field(
         default_factory=dict,
-        description="Canonical column → raw column. Raw columns that already have the canonical name need no line",
+        description="Canonical column → raw column. Raw columns that already have the canonical name need no line; "
+        "`null` leaves one out",
     )
     attributes: dict[str, ColumnSource] = Field(
         default_factory=dict, description="Further account attributes to keep (accounts only)"
     )
     where: str | None = Field(None, description="SQL condition on the raw columns: rows that count")
+    encoding: str = Field("utf-8", description="CSV: text encoding, e.g. `cp932`, `latin-1`, `utf-16`")
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
+        None, description="CSV: field separator; by default told from the header line"
+    )
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_exists(cls, name: str) -> str:
+        try:
+            return codecs.lookup(name).name
+        except LookupError:
+            raise ValueError(f"there is no text encoding {name!r}; for example cp932, latin-1, utf-16") from None
 
 
 class LabelConfig(_Section):
@@ -506,28 +536,24 @@ def _readable(error: ValidationError, file: Path) -> ConfigError:
 
 def _keys_at(path: list[str]) -> list[str]:
     """Return the keys that the config allows at a path, following the models' annotations."""
-    model: Any = Config
+    annotation: Any = Config
     for part in path:
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return []
-        fields = {info.alias or name: info for name, info in model.model_fields.items()}
-        if part not in fields:
-            return []
-        annotation = fields[part].annotation
-        arguments = getattr(annotation, "__args__", ())
-        inner = [arg for arg in (annotation, *arguments) if isinstance(arg, type) and issubclass(arg, BaseModel)]
-        if inner and annotation not in inner:
-            # A mapping or tuple of models: the next part is its key or index.
-            model = _Each(inner[0])
-            continue
-        model = inner[0] if inner else None
-        if isinstance(model, _Each):
-            model = model.model
-    if isinstance(model, _Each):
-        return []
-    return [info.alias or name for name, info in model.model_fields.items()] if model is not None else []
+        model = _model_in(annotation)
+        if model is annotation and model is not None:
+            info = _fields(model).get(part)
+            annotation = info.annotation if info is not None else None
+        else:  # a mapping or tuple of models, or an optional one: the part is its key or index
+            annotation = model
+    model = _model_in(annotation)
+    return list(_fields(model)) if model is not None else []
 
 
-class _Each:
-    def __init__(self, model: type[BaseModel]) -> None:
-        self.model = model
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model an annotation is made of: ``dict[str, Model | None]`` → ``Model``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for arg in get_args(annotation) if (found := _model_in(arg)) is not None), None)
