@@ -1,0 +1,136 @@
+"""Weights and blend learned from history: never negative, readable as percentages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+from sklearn.metrics import roc_auc_score
+
+from churnml.errors import TrainingError
+
+if TYPE_CHECKING:
+    from churnml.health.scale import HealthScale
+
+__all__ = ["fit_alpha", "fit_weights"]
+
+_PENALTY = 0.5
+
+
+def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 20) -> HealthScale:
+    """Return the scale with weights learned from labelled history.
+
+    A logistic regression of churn on the measure scores, its coefficients held at or above 0, so a measure can only
+    count in its declared direction. A missing score takes the mean of the row's known scores, which is what
+    handing its weight on means. A small ridge penalty spreads weight over measures that say the same.
+
+    Parameters
+    ----------
+    scale : HealthScale
+        Measures with their scales; its weights are replaced, per-segment and per-phase ones dropped.
+    frame : DataFrame
+        Feature frame with ``churned`` (1, 0 or NaN; NaN rows are left out).
+    min_churners : int
+        Fewer churned rows than this are refused.
+
+    Returns
+    -------
+    HealthScale
+        Weights in percent of the total; where nothing tells churners apart, the weights are left as they were.
+
+    Raises
+    ------
+    TrainingError
+        Too few churned or staying rows to learn from.
+    """
+    labelled = frame.loc[frame["churned"].notna()]
+    churned = labelled["churned"].to_numpy(dtype=float)
+    positives = int(churned.sum())
+    if positives < min_churners or positives == len(churned):
+        raise TrainingError(
+            "Health weights cannot be learned from this history",
+            got=f"{positives} churned of {len(churned)} labelled rows",
+            expected=f"at least {min_churners} churned rows, and some that stayed",
+            remedy="Use health.preset: balanced.",
+        )
+    coefficients = _non_negative_logistic(_risk(scale, labelled), churned)
+    if coefficients.sum() <= 1e-9:
+        return scale
+    shares = 100.0 * coefficients / coefficients.sum()
+    groups = {measure.group: 0.0 for measure in scale.measures}
+    for measure, share in zip(scale.measures, shares, strict=True):
+        groups[measure.group] += float(share)
+    measures = tuple(
+        replace(measure, weight=float(share)) for measure, share in zip(scale.measures, shares, strict=True)
+    )
+    return replace(scale, measures=measures, weights=groups, by_segment={}, by_phase={})
+
+
+def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> float:
+    """Return the model's share in the blend that ranks held-out churners best.
+
+    Parameters
+    ----------
+    scale : HealthScale
+        The recipe; its own alpha is not used.
+    frame : DataFrame
+        Feature frame with ``churned``, of rows the model was not trained on.
+    scores : DataFrame
+        ``account_id, as_of, churn_probability``.
+
+    Returns
+    -------
+    float
+        One of 0, 0.05 … 1; of equally good ones the closest to 0.5. 0.5 where all rows share one label.
+    """
+    from churnml.health.score import health
+
+    labelled = frame.loc[frame["churned"].notna()]
+    churned = labelled["churned"].to_numpy(dtype=float)
+    if churned.sum() in (0, len(churned)):
+        return 0.5
+    base_rate = float(churned.mean())
+    parts = health(labelled, scores, scale=scale, base_rate=base_rate, verdict="publishable")
+    usable = (parts["rules_score"].notna() & parts["model_score"].notna()).to_numpy()
+    if usable.sum() == 0 or churned[usable].sum() in (0, usable.sum()):
+        return 0.5
+    rules, model = parts["rules_score"].to_numpy()[usable], parts["model_score"].to_numpy()[usable]
+    grid = [step / 20 for step in range(21)]
+    auc = [float(roc_auc_score(churned[usable], -(alpha * model + (1 - alpha) * rules))) for alpha in grid]
+    return max(zip(auc, grid, strict=True), key=lambda pair: (round(pair[0], 4), -abs(pair[1] - 0.5)))[1]
+
+
+def _risk(scale: HealthScale, frame: pd.DataFrame) -> np.ndarray:
+    """Return 1 − score/100 per row and measure, unknown ones at the row's mean (0.5 where nothing is known)."""
+    from churnml.health.score import measures
+
+    count = len(scale.measures)
+    score = measures(frame, scale)["score"].to_numpy(dtype=float).reshape(-1, count)
+    known = ~np.isnan(score)
+    total = np.where(known, score, 0.0).sum(axis=1)
+    mean = np.divide(total, known.sum(axis=1), out=np.full(len(score), 50.0), where=known.any(axis=1))
+    return np.asarray(1.0 - np.where(known, score, mean[:, None]) / 100.0)
+
+
+def _non_negative_logistic(risk: np.ndarray, churned: np.ndarray) -> np.ndarray:
+    """Return the coefficients (measures,) of a ridge logistic regression bounded at 0; the intercept is free."""
+    live = risk.std(axis=0) > 1e-9
+    design = np.column_stack([np.ones(len(risk)), risk[:, live]])
+
+    def loss(beta: np.ndarray) -> tuple[float, np.ndarray]:
+        margin = design @ beta
+        value = np.logaddexp(0.0, margin).sum() - churned @ margin + 0.5 * _PENALTY * (beta[1:] ** 2).sum()
+        slope = design.T @ (1.0 / (1.0 + np.exp(-margin)) - churned)
+        slope[1:] += _PENALTY * beta[1:]
+        return float(value), slope
+
+    start = np.zeros(design.shape[1])
+    start[0] = np.log(churned.mean() / (1 - churned.mean()))
+    bounds = [(None, None)] + [(0.0, None)] * (design.shape[1] - 1)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    coefficients = np.zeros(risk.shape[1])
+    coefficients[live] = found.x[1:]
+    return coefficients

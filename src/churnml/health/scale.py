@@ -1,0 +1,375 @@
+"""The complete recipe of a health score as data: it travels in the model bundle and scores one account as a batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from churnml.config import Config, MeasureConfig
+from churnml.errors import BundleError, ConfigError, UsageError, near_name
+from churnml.features.spec import FeatureSet
+from churnml.health.presets import COHORT_CURVE, Candidate, MeasureRule, preset
+
+__all__ = ["HealthScale", "Measure", "cohort_points"]
+
+_SEGMENT_COLUMNS = ("attr_segment", "segment", "attr_plan", "plan")
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure with everything that is needed to score it.
+
+    Parameters
+    ----------
+    name, group : str
+        The measure and the group whose weight it shares.
+    weight : float
+        Weight inside the group.
+    label_en, label_ja : str
+        What to call it.
+    feature, per : str or None
+        Feature, and the one it is divided by. No feature: the company's data cannot carry the measure.
+    points : tuple of (float, float)
+        (value, score) by value; straight lines between, flat outside.
+    age_feature, valid_days : optional
+        Age of the fact, and for how many days it counts.
+    counts_when : tuple of (feature, float), optional
+        The measure counts only where that feature is above the number.
+    """
+
+    name: str
+    group: str
+    weight: float
+    label_en: str
+    label_ja: str
+    feature: str | None
+    per: str | None
+    points: tuple[tuple[float, float], ...]
+    age_feature: str | None = None
+    valid_days: int | None = None
+    counts_when: tuple[str, float] | None = None
+
+    def value(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return the measure's value per row, NaN where it is unknown; shape (n,)."""
+        if self.feature is None:
+            return np.full(len(frame), np.nan)
+        values = _column(frame, self.feature)
+        if self.per is not None:
+            below = _column(frame, self.per)
+            values = np.divide(values, below, out=np.full(len(frame), np.nan), where=below > 0)
+        if self.counts_when is not None and self.counts_when[0] in frame:
+            values = np.where(_column(frame, self.counts_when[0]) <= self.counts_when[1], np.nan, values)
+        return values
+
+    def stale(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return per row whether the fact is too old to count; shape (n,)."""
+        if self.valid_days is None or self.age_feature is None or self.age_feature not in frame:
+            return np.zeros(len(frame), dtype=bool)
+        return np.asarray(_column(frame, self.age_feature) > self.valid_days)
+
+    def score(self, values: np.ndarray) -> np.ndarray:
+        """Return the 0–100 score of each value, NaN for NaN."""
+        x, y = zip(*self.points, strict=True) if self.points else ((0.0,), (np.nan,))
+        scores = np.interp(values, x, y)
+        return np.asarray(np.where(np.isnan(values), np.nan, scores), dtype=float)
+
+
+@dataclass(frozen=True)
+class HealthScale:
+    """Measures, weights, blend and bands of a health score.
+
+    Build one with `HealthScale.fit`; it keeps the reference cohort's distribution as points, so that an account is
+    scored alone exactly as in a batch.
+
+    Parameters
+    ----------
+    preset : str
+        Where the weights started from.
+    measures : tuple of Measure
+        In display order.
+    weights : mapping
+        Group → weight.
+    by_segment, by_phase : mapping
+        Segment or phase → group → weight, where they weigh otherwise. The phase wins over the segment.
+    segment_column : str or None
+        Column that tells the segment.
+    alpha : float
+        Share of the model in the blend.
+    red_below, green_from : float
+        Red under the first, green from the second.
+    min_coverage : float
+        Less covered weight than this: band unknown.
+    fitted_on : mapping
+        What the cohort scales were made from.
+    """
+
+    preset: str
+    measures: tuple[Measure, ...]
+    weights: Mapping[str, float]
+    by_segment: Mapping[str, Mapping[str, float]]
+    by_phase: Mapping[str, Mapping[str, float]]
+    segment_column: str | None
+    alpha: float
+    red_below: float
+    green_from: float
+    min_coverage: float
+    fitted_on: Mapping[str, Any]
+
+    @classmethod
+    def fit(
+        cls, frame: pd.DataFrame, config: Config, feature_set: FeatureSet, *, scores: pd.DataFrame | None = None
+    ) -> HealthScale:
+        """Make the scale of a company from its features.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            The reference cohort: the feature frame of the training snapshots. With the preset or the alpha
+            ``fitted`` it must hold labels (``churned``) that the model's scores did not see in training.
+        config : Config
+            Its ``health`` section decides everything.
+        feature_set : FeatureSet
+            The features that the frame has.
+        scores : DataFrame, optional
+            Churn probabilities of the same rows; needed where alpha is ``fitted``.
+
+        Raises
+        ------
+        ConfigError
+            A group without weight, an unknown group, a measure on a feature that does not exist.
+        UsageError
+            The cohort is empty, or alpha is ``fitted`` and no scores are given.
+        """
+        # Learning weights needs scores made with a scale, so the modules meet only here.
+        from churnml.health.fitted import fit_alpha, fit_weights
+
+        if frame.empty:
+            raise UsageError("A health scale needs a reference cohort, and the frame is empty")
+        health = config.health
+        if health.alpha == "fitted" and scores is None:
+            raise UsageError("alpha is `fitted`, so HealthScale.fit needs the scores of its frame")
+        chosen = preset(health.preset, health.weights)
+        measures = {
+            rule.name: _resolve(rule, frame, feature_set, config.features.windows_days) for rule in chosen.rules
+        }
+        for name, custom in health.measures.items():
+            measures[name] = _custom(name, custom, feature_set)
+        _check_groups(chosen.weights, measures.values(), config)
+        scale: HealthScale = cls(
+            preset=health.preset,
+            measures=tuple(measures.values()),
+            weights=chosen.weights,
+            by_segment=health.by_segment,
+            by_phase=health.by_phase,
+            segment_column=next((name for name in _SEGMENT_COLUMNS if name in frame), None),
+            alpha=0.5 if health.alpha == "fitted" else health.alpha,
+            red_below=health.red_below,
+            green_from=health.green_from,
+            min_coverage=health.min_coverage,
+            fitted_on={
+                "rows": len(frame),
+                "as_of_from": str(frame["as_of"].min())[:10],
+                "as_of_until": str(frame["as_of"].max())[:10],
+            },
+        )
+        if config.health.preset == "fitted":
+            scale = fit_weights(scale, frame, min_churners=config.model.min_churners)
+        if config.health.alpha == "fitted" and scores is not None:
+            scale = replace(scale, alpha=fit_alpha(scale, frame, scores))
+        return scale
+
+    def group_weights(self, frame: pd.DataFrame, groups: list[str]) -> np.ndarray:
+        """Return each row's group weights, shape (n, groups), by segment and phase where the scale says so."""
+        from churnml.health.phase import phase
+
+        base = np.tile([float(self.weights.get(group, 0.0)) for group in groups], (len(frame), 1))
+        if self.by_segment and self.segment_column is not None and self.segment_column in frame:
+            _override(base, frame[self.segment_column], self.by_segment, groups)
+        if self.by_phase:
+            _override(base, phase(frame), self.by_phase, groups)
+        return base
+
+    def to_json(self) -> str:
+        """Return the scale as JSON text; numbers survive to the last digit."""
+        return json.dumps({"format": _FORMAT, **asdict(self)}, ensure_ascii=False, indent=1, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Rebuild a scale from `to_json`.
+
+        Raises
+        ------
+        BundleError
+            The text is not a health scale of a format that this version reads.
+        """
+        try:
+            data = json.loads(text)
+            if data.pop("format") != _FORMAT:
+                raise ValueError("another format")
+            measures = tuple(_measure(item) for item in data.pop("measures"))
+            return cls(measures=measures, **data)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise BundleError(
+                "This is not a health scale that this version can read",
+                got=str(error),
+                expected=f"JSON of format {_FORMAT}, as HealthScale.to_json writes it",
+                remedy="Train again, which writes a new bundle.",
+            ) from error
+
+
+def cohort_points(values: np.ndarray, direction: int) -> tuple[tuple[float, float], ...]:
+    """Return the scale that gives the typical value 75 and the worst fiftieth 0.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        The reference cohort's values; NaN is left out.
+    direction : {1, -1}
+        +1: more is healthier.
+
+    Returns
+    -------
+    tuple of (float, float)
+        (value, score) by value. Tied quantiles share the mean of their scores, so equal values score equally.
+
+    Examples
+    --------
+    >>> cohort_points(np.arange(101.0), 1)[3]
+    (50.0, 75.0)
+    >>> cohort_points(np.zeros(10), 1)
+    ((0.0, 58.333333333333336),)
+    """
+    known = values[np.isfinite(values)]
+    if known.size == 0:
+        return ()
+    shares = [share if direction > 0 else 1.0 - share for share, _ in COHORT_CURVE]
+    x = np.quantile(known, shares)
+    pairs = pd.DataFrame({"x": x, "y": [score for _, score in COHORT_CURVE]})
+    merged = pairs.groupby("x", sort=True)["y"].mean()
+    return tuple((float(value), float(score)) for value, score in merged.items())  # type: ignore[arg-type]
+
+
+def _column(frame: pd.DataFrame, name: str) -> np.ndarray:
+    if name not in frame:
+        return np.full(len(frame), np.nan)
+    return frame[name].to_numpy(dtype=float, na_value=np.nan)
+
+
+def _resolve(rule: MeasureRule, frame: pd.DataFrame, feature_set: FeatureSet, windows: tuple[int, ...]) -> Measure:
+    """Pick the first candidate that the data has; none is a measure without a feature."""
+    fields: dict[str, Any] = {
+        "name": rule.name,
+        "group": rule.group,
+        "weight": rule.weight,
+        "label_en": rule.label_en,
+        "label_ja": rule.label_ja,
+        "age_feature": rule.age_feature,
+        "valid_days": rule.valid_days,
+    }
+    for window in sorted(windows, key=lambda days: (abs(days - rule.window_days), days)):
+        counts_when = rule.counts_when and (rule.counts_when[0].format(w=window), rule.counts_when[1])
+        for candidate in rule.candidates:
+            measure = Measure(
+                **fields,
+                feature=candidate.feature.format(w=window),
+                per=candidate.per and candidate.per.format(w=window),
+                points=candidate.points,
+                counts_when=counts_when,
+            )
+            if _carried(measure, frame, feature_set):
+                return _scaled(measure, candidate, frame)
+    return Measure(**fields, feature=None, per=None, points=(), counts_when=None)
+
+
+def _carried(measure: Measure, frame: pd.DataFrame, feature_set: FeatureSet) -> bool:
+    names = [name for name in (measure.feature, measure.per) if name is not None]
+    if not all(name in feature_set.names and name in frame for name in names):
+        return False
+    return bool(np.isfinite(measure.value(frame)).any())
+
+
+def _scaled(measure: Measure, candidate: Candidate, frame: pd.DataFrame) -> Measure:
+    if candidate.points:
+        return measure
+    return replace(measure, points=cohort_points(measure.value(frame), candidate.direction))
+
+
+def _custom(name: str, custom: MeasureConfig, feature_set: FeatureSet) -> Measure:
+    spec = feature_set.spec(custom.feature)
+    if custom.age_feature is not None:
+        feature_set.spec(custom.age_feature)
+    values = [value for value, _ in custom.points]
+    scores = [score for _, score in custom.points]
+    if any(later <= earlier for earlier, later in pairwise(values)):
+        raise ConfigError(
+            "The points of a health measure are not in order of value",
+            where=f"health.measures.{name}.points",
+            got=str(values),
+            expected="strictly increasing values",
+        )
+    if min(scores) < 0 or max(scores) > 100 or sorted(scores) not in (scores, scores[::-1]):
+        raise ConfigError(
+            "The scores of a health measure must lie in 0–100 and go one way only",
+            where=f"health.measures.{name}.points",
+            got=str(scores),
+        )
+    return Measure(
+        name=name,
+        group=custom.group,
+        weight=custom.weight,
+        label_en=spec.label_en,
+        label_ja=spec.label_ja,
+        feature=custom.feature,
+        per=None,
+        points=custom.points,
+        age_feature=custom.age_feature,
+        valid_days=custom.valid_days,
+    )
+
+
+def _check_groups(weights: Mapping[str, float], measures: Any, config: Config) -> None:
+    groups = {measure.group for measure in measures}
+    for group in sorted(groups - set(weights)):
+        raise ConfigError(
+            f"The health group {group!r} has measures but no weight",
+            where="health.weights",
+            expected=f"a weight for {group!r}",
+            remedy=f"Add `{group}: 10` under health.weights.",
+        )
+    maps = {"health.weights": weights}
+    maps |= {f"health.by_segment.{name}": item for name, item in config.health.by_segment.items()}
+    maps |= {f"health.by_phase.{name}": item for name, item in config.health.by_phase.items()}
+    for where, item in maps.items():
+        for group, weight in item.items():
+            if group not in groups:
+                near = near_name(group, groups)
+                raise ConfigError(
+                    f"There is no health group {group!r}",
+                    where=where,
+                    expected=f"did you mean {near!r}?" if near else f"one of {', '.join(sorted(groups))}",
+                )
+            if weight < 0:
+                raise ConfigError("A health weight is negative", where=f"{where}.{group}", got=str(weight))
+
+
+def _override(
+    base: np.ndarray, words: pd.Series, overrides: Mapping[str, Mapping[str, float]], groups: list[str]
+) -> None:
+    for word, weights in overrides.items():
+        rows = (words.astype("string") == word).fillna(False).to_numpy(dtype=bool)
+        for group, weight in weights.items():
+            base[rows, groups.index(group)] = weight
+
+
+def _measure(data: dict[str, Any]) -> Measure:
+    data["points"] = tuple((float(value), float(score)) for value, score in data["points"])
+    if data["counts_when"] is not None:
+        data["counts_when"] = (str(data["counts_when"][0]), float(data["counts_when"][1]))
+    return Measure(**data)

@@ -1,0 +1,268 @@
+"""One 0–100 health score per account and date, with its band, its coverage and what capped it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from churnml.errors import DataError, UsageError
+from churnml.health.scale import HealthScale
+
+__all__ = ["LIFT_POINTS", "band_of", "health", "lift_score", "measures"]
+
+LIFT_POINTS: tuple[tuple[float, float], ...] = ((0.25, 100.0), (1.0, 70.0), (3.0, 40.0), (8.0, 0.0))
+"""Churn probability ÷ base rate → score of the model part, piecewise-linear in the logarithm of the lift."""
+
+_KEY = ["account_id", "as_of"]
+
+
+def lift_score(probability: np.ndarray, base_rate: float) -> np.ndarray:
+    """Return the model part of the score, 0–100, from churn probabilities.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (n,)
+        Churn probabilities, NaN where unknown.
+    base_rate : float
+        Share of accounts that churn within the horizon, in (0, 1].
+
+    Examples
+    --------
+    >>> lift_score(np.array([0.01, 0.04, 0.12, 0.5]), 0.04).round(6).tolist()
+    [100.0, 70.0, 40.0, 0.0]
+    """
+    if not 0 < base_rate <= 1:
+        raise UsageError("The base rate must lie in (0, 1]", got=str(base_rate))
+    lift, score = zip(*LIFT_POINTS, strict=True)
+    floor = lift[0] / 2
+    values = np.interp(np.log(np.fmax(probability / base_rate, floor)), np.log(lift), score)
+    return np.asarray(np.where(np.isnan(probability), np.nan, values), dtype=float)
+
+
+def measures(frame: pd.DataFrame, scale: HealthScale) -> pd.DataFrame:
+    """Score every measure of every row.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Feature frame, keyed (account_id, as_of).
+    scale : HealthScale
+        The recipe.
+
+    Returns
+    -------
+    DataFrame
+        One row per (account_id, as_of, measure), rows of an account together in the scale's order: ``account_id,
+        as_of, measure, group, feature, value, score, weight, weight_effective, status``. ``weight`` is the share
+        with all data present, ``weight_effective`` the share after missing measures have handed theirs on; each
+        adds up to 1 per row (the latter to 0 where nothing is known). ``status`` is ok, stale or missing.
+    """
+    parts = _Parts(frame, scale)
+    count = len(scale.measures)
+    status = np.where(parts.known, "ok", np.where(parts.stale, "stale", "missing"))
+    return pd.DataFrame(
+        {
+            "account_id": frame["account_id"].to_numpy().repeat(count),
+            "as_of": frame["as_of"].to_numpy().repeat(count),
+            "measure": [measure.name for measure in scale.measures] * len(frame),
+            "group": [measure.group for measure in scale.measures] * len(frame),
+            "feature": [measure.feature for measure in scale.measures] * len(frame),
+            "value": parts.raw.ravel(),
+            "score": parts.scores.ravel(),
+            "weight": parts.nominal.ravel(),
+            "weight_effective": parts.effective.ravel(),
+            "status": status.ravel(),
+        }
+    )
+
+
+def health(
+    frame: pd.DataFrame, scores: pd.DataFrame, *, scale: HealthScale, base_rate: float, verdict: str
+) -> pd.DataFrame:
+    """Blend weighted measures and the churn model into one score per account and date.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Feature frame, keyed (account_id, as_of).
+    scores : DataFrame
+        ``account_id, as_of, churn_probability`` of the same rows; a row without a score is blended from rules alone.
+    scale : HealthScale
+        The recipe.
+    base_rate : float
+        Churn share within the horizon, which turns a probability into a lift.
+    verdict : {"publishable", "rules_only"}
+        With ``rules_only`` the model has no part: alpha is 0 and every row's reasons say so.
+
+    Returns
+    -------
+    DataFrame
+        One row per row of `frame`, in its order: ``account_id, as_of, health_score`` (0–100 or NaN), ``band``
+        (red, yellow, green or unknown), ``coverage`` (0–1), ``rules_score, model_score, alpha`` (the share the model
+        really had), ``reasons`` (list of codes), ``reasons_en, reasons_ja`` (lists of sentences).
+
+    Raises
+    ------
+    DataError
+        The frame or the scores hold a row twice.
+    UsageError
+        An unknown verdict, or a base rate outside (0, 1].
+    """
+    if verdict not in ("publishable", "rules_only"):
+        raise UsageError("Unknown verdict", got=repr(verdict), expected="publishable or rules_only")
+    parts = _Parts(frame, scale)
+    known = parts.effective.sum(axis=1) > 0
+    rules = np.where(known, np.nansum(parts.effective * np.nan_to_num(parts.scores), axis=1), np.nan)
+    rules = np.clip(rules, 0.0, 100.0)
+    model = lift_score(_probabilities(frame, scores), base_rate)
+    alpha = np.where(np.isnan(model) | (verdict == "rules_only"), 0.0, np.where(np.isnan(rules), 1.0, scale.alpha))
+    blended = np.clip(alpha * np.nan_to_num(model) + (1 - alpha) * np.nan_to_num(rules), 0.0, 100.0)
+    score = np.where((alpha == 0) & np.isnan(rules), np.nan, blended)
+    coverage = (parts.nominal * parts.known).sum(axis=1)
+    band = band_of(score, scale.red_below, scale.green_from)
+    capped = (alpha > 0) & (model < scale.red_below) & (band == "green")
+    band = np.where(capped, "yellow", band)
+    # Shares are sums of products: 0.5 must count as 0.5 whatever the order of the measures.
+    thin = (coverage < scale.min_coverage - 1e-9) | np.isnan(score)
+    band = np.where(thin, "unknown", band)
+    result = pd.DataFrame(
+        {
+            "account_id": frame["account_id"].to_numpy(),
+            "as_of": frame["as_of"].to_numpy(),
+            "health_score": score,
+            "band": band.astype(object),
+            "coverage": np.clip(coverage, 0.0, 1.0),
+            "rules_score": rules,
+            "model_score": model,
+            "alpha": alpha,
+        }
+    )
+    return _with_reasons(result, parts, scale, capped & ~thin, thin, verdict)
+
+
+def band_of(score: np.ndarray, red_below: float, green_from: float) -> np.ndarray:
+    """Return red, yellow, green, or unknown for NaN; scores are compared unrounded.
+
+    Examples
+    --------
+    >>> band_of(np.array([39.999, 40.0, 69.999, 70.0, np.nan]), 40.0, 70.0).tolist()
+    ['red', 'yellow', 'yellow', 'green', 'unknown']
+    """
+    return np.select(
+        [np.isnan(score), score < red_below, score < green_from], ["unknown", "red", "yellow"], default="green"
+    )
+
+
+class _Parts:
+    """Values, scores and weights of all measures, each of shape (n, measures)."""
+
+    def __init__(self, frame: pd.DataFrame, scale: HealthScale) -> None:
+        if frame.duplicated(_KEY).any():
+            twice = frame.loc[frame.duplicated(_KEY), "account_id"].iloc[0]
+            raise DataError("A row stands twice in the feature frame", where=f"account {twice!r}", expected="one row")
+        shape = (len(frame), len(scale.measures))
+        self.raw, self.scores = np.full(shape, np.nan), np.full(shape, np.nan)
+        self.stale = np.zeros(shape, dtype=bool)
+        for column, measure in enumerate(scale.measures):
+            values, stale = measure.value(frame), measure.stale(frame)
+            self.raw[:, column] = values
+            self.stale[:, column] = stale & ~np.isnan(values)
+            self.scores[:, column] = measure.score(np.where(stale, np.nan, values))
+        self.known = ~np.isnan(self.scores)
+        self._weigh(frame, scale)
+
+    def _weigh(self, frame: pd.DataFrame, scale: HealthScale) -> None:
+        """Share each group's weight among its known measures, then all weight among the known groups."""
+        groups = list(dict.fromkeys(measure.group for measure in scale.measures))
+        member = np.array([[measure.group == group for group in groups] for measure in scale.measures], dtype=float)
+        weight = np.array([measure.weight for measure in scale.measures], dtype=float)
+        group_weight = scale.group_weights(frame, groups)
+        full, present = np.tile(weight, (len(frame), 1)), weight * self.known
+        self.nominal = _shares(full, member, group_weight)
+        self.effective = _shares(present, member, group_weight)
+
+
+def _shares(weight: np.ndarray, member: np.ndarray, group_weight: np.ndarray) -> np.ndarray:
+    """Return the share of each measure, rows adding up to 1 where any weight is left, else to 0."""
+    in_group = weight @ member
+    share = np.divide(weight, in_group @ member.T, out=np.zeros_like(weight), where=in_group @ member.T > 0)
+    live = np.where(in_group > 0, group_weight, 0.0)
+    total = live.sum(axis=1, keepdims=True)
+    live = np.divide(live, total, out=np.zeros_like(live), where=total > 0)
+    return np.asarray(share * (live @ member.T))
+
+
+def _probabilities(frame: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
+    if scores.duplicated(_KEY).any():
+        twice = scores.loc[scores.duplicated(_KEY), "account_id"].iloc[0]
+        raise DataError("A row stands twice in the scores", where=f"account {twice!r}", expected="one row")
+    found = frame[_KEY].merge(scores[[*_KEY, "churn_probability"]], on=_KEY, how="left", validate="one_to_one")
+    return found["churn_probability"].to_numpy(dtype=float)
+
+
+def _with_reasons(
+    result: pd.DataFrame,
+    parts: _Parts,
+    scale: HealthScale,
+    capped: np.ndarray,
+    thin: np.ndarray,
+    verdict: str,
+) -> pd.DataFrame:
+    columns: dict[str, list[list[str]]] = {"reasons": [], "reasons_en": [], "reasons_ja": []}
+    unscored = np.isnan(result["model_score"].to_numpy())
+    coverage = result["coverage"].to_numpy()
+    for row in range(len(result)):
+        found: list[tuple[str, str, str]] = []
+        if verdict == "rules_only":
+            found.append(_REASONS["rules_only"])
+        elif unscored[row]:
+            found.append(_REASONS["no_model_score"])
+        if capped[row]:
+            found.append(_REASONS["model_red_cap"])
+        if thin[row]:
+            code, english, japanese = _REASONS["low_coverage"]
+            share = f"{coverage[row]:.0%}"
+            found.append((code, english.format(share=share), japanese.format(share=share)))
+        for column in np.flatnonzero(parts.stale[row]):
+            measure = scale.measures[column]
+            found.append(_stale(measure.name, measure.label_en, measure.label_ja, measure.valid_days))
+        for index, name in enumerate(columns):
+            columns[name].append([reason[index] for reason in found])
+    for name, values in columns.items():
+        result[name] = pd.Series(values, dtype=object, index=result.index)
+    return result
+
+
+_Reason = Literal["rules_only", "no_model_score", "model_red_cap", "low_coverage"]
+_REASONS: dict[_Reason, tuple[str, str, str]] = {
+    "rules_only": (
+        "rules_only",
+        "The model did not pass its gate, so the score is made of rules alone",
+        "モデルが検証基準を満たさないため、ルールのみで算出",
+    ),
+    "no_model_score": (
+        "no_model_score",
+        "There is no model score for this account, so the score is made of rules alone",
+        "このアカウントのモデルスコアがないため、ルールのみで算出",
+    ),
+    "model_red_cap": (
+        "model_red_cap",
+        "The model puts this account in the red zone, so the band is at most yellow",
+        "モデルが赤の水準と判定したため、判定は黄色を上限とする",
+    ),
+    "low_coverage": (
+        "low_coverage",
+        "Only {share} of the score's weight has data, too little for a band",
+        "データがある項目は重みの{share}のみで、判定には不足",
+    ),
+}
+
+
+def _stale(name: str, label_en: str, label_ja: str, valid_days: Any) -> tuple[str, str, str]:
+    return (
+        f"stale:{name}",
+        f"The {label_en} is older than {valid_days} days and was left out",
+        f"{label_ja}は{valid_days}日より古いため除外",
+    )
