@@ -33,7 +33,8 @@ class Column:
     minimum, maximum : float, optional
         A row outside is set aside.
     values : tuple of str
-        The allowed words of an enumeration, empty for free text. Other words are set aside.
+        The allowed words of an enumeration, empty for free text. Another word counts as absent where the column is
+        optional, and its row is set aside where it is required.
     default : str, int, float or bool, optional
         What an absent value means.
     mutable : bool
@@ -371,8 +372,8 @@ def schema_markdown() -> str:
     lines = [
         "# Canonical tables",
         "",
-        "Made from `churnml.tables.schema`; `make docs` writes it anew. Times are UTC; a date is midnight at its start;",
-        "ends are exclusive. Every column exists after mapping; one that was not mapped is null throughout.",
+        "Made from `churnml.tables.schema`; `make docs` writes it anew. Times are UTC; a date is midnight at its",
+        "start; ends are exclusive. Every column exists after mapping; one that was not mapped is null throughout.",
     ]
     for table in TABLES.values():
         lines += ["", f"## {table.name}", "", f"{table.grain}.", ""]

@@ -1,0 +1,153 @@
+"""Opens the Ibis backend that the config names: DuckDB by default, Spark or a warehouse when outgrown."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from churnml.config import EngineConfig
+from churnml.errors import EngineError, near_name
+
+if TYPE_CHECKING:
+    from ibis.backends import BaseBackend
+
+__all__ = ["connect"]
+
+_EXTRAS = {"pyspark": "churnml[spark]", "postgres": "churnml[postgres]"}
+
+
+def connect(config: EngineConfig, *, temp_dir: Path | None = None) -> BaseBackend:
+    """Open the backend that runs the analytics.
+
+    Parameters
+    ----------
+    config : EngineConfig
+        The ``engine`` section: DuckDB in memory, a local or remote Spark session (``options`` are Spark settings such
+        as ``spark.master``), or any other Ibis backend (``options`` go to its ``connect``).
+    temp_dir : Path, optional
+        Where DuckDB and Spark spill what does not fit into memory; made when needed.
+
+    Returns
+    -------
+    ibis backend
+        All times are UTC on it.
+
+    Raises
+    ------
+    EngineError
+        The backend is unknown, is not installed, or refuses.
+
+    Examples
+    --------
+    >>> backend = connect(EngineConfig(memory_limit="500MB", threads=1))
+    >>> backend.name
+    'duckdb'
+    >>> backend.disconnect()
+    """
+    if config.backend == "duckdb":
+        return _duckdb(config, temp_dir)
+    if config.backend == "pyspark":
+        return _spark(config, temp_dir)
+    return _other(config)
+
+
+def _duckdb(config: EngineConfig, temp_dir: Path | None) -> BaseBackend:
+    import duckdb
+    import ibis
+
+    # Ibis itself sets the session to UTC.
+    settings: dict[str, str | int | bool] = {
+        "memory_limit": config.memory_limit,
+        "preserve_insertion_order": False,
+    }
+    if config.threads is not None:
+        settings["threads"] = config.threads
+    if temp_dir is not None:
+        settings["temp_directory"] = str(temp_dir)
+    try:
+        return ibis.duckdb.connect(**{**settings, **config.options})
+    except duckdb.Error as error:
+        raise EngineError(
+            "DuckDB did not start",
+            where="engine",
+            got=str(error).splitlines()[0],
+            remedy="Correct engine.memory_limit, engine.threads or engine.options in the config.",
+            code="engine.refused",
+        ) from error
+
+
+def _spark(config: EngineConfig, temp_dir: Path | None) -> BaseBackend:
+    import ibis
+
+    try:
+        with warnings.catch_warnings():
+            # pyspark 4 warns on import that it does not know pandas 3 yet.
+            warnings.simplefilter("ignore", FutureWarning)
+            from pyspark.errors import PySparkException
+            from pyspark.sql import SparkSession
+
+            builder = SparkSession.builder.appName("churnml")
+            settings: dict[str, str | int | bool] = {
+                "spark.sql.session.timeZone": "UTC",
+                "spark.ui.enabled": "false",
+                "spark.driver.memory": config.memory_limit.upper().replace("GB", "g").replace("MB", "m"),
+            }
+            if temp_dir is not None:
+                settings["spark.local.dir"] = str(temp_dir)
+            for name, value in {**settings, **config.options}.items():
+                builder = builder.config(name, value)
+            if "spark.master" not in config.options and "spark.remote" not in config.options:
+                builder = builder.master(f"local[{config.threads or '*'}]")
+            return ibis.pyspark.connect(builder.getOrCreate())
+    except ImportError as error:
+        raise _not_installed("pyspark", error) from error
+    except (PySparkException, RuntimeError) as error:
+        raise EngineError(
+            "Spark did not start",
+            where="engine",
+            got=str(error).splitlines()[0],
+            remedy="Spark needs Java 17 or newer (JAVA_HOME), and the settings under engine.options must be Spark's.",
+            code="engine.refused",
+        ) from error
+
+
+def _other(config: EngineConfig) -> BaseBackend:
+    import ibis
+    from ibis.backends import BaseBackend
+
+    known = sorted(point.name for point in ibis.util.backend_entry_points())
+    if config.backend not in known:
+        near = near_name(config.backend, known)
+        raise EngineError(
+            f"There is no engine {config.backend!r}",
+            where="engine.backend",
+            expected=f"{near!r} perhaps" if near else f"one of {', '.join(known)}",
+            remedy="Correct engine.backend in the config.",
+            code="engine.unknown",
+        )
+    try:
+        backend = getattr(ibis, config.backend).connect(**config.options)
+    except ImportError as error:
+        raise _not_installed(config.backend, error) from error
+    except Exception as error:  # every driver has its own exceptions
+        raise EngineError(
+            f"The engine {config.backend!r} refused the connection",
+            where="engine",
+            got=(str(error).splitlines() or [type(error).__name__])[0],
+            remedy=f"Correct engine.options: they are the arguments of ibis.{config.backend}.connect.",
+            code="engine.refused",
+        ) from error
+    assert isinstance(backend, BaseBackend)
+    return backend
+
+
+def _not_installed(backend: str, error: ImportError) -> EngineError:
+    package = _EXTRAS.get(backend, f"ibis-framework[{backend}]")
+    return EngineError(
+        f"The engine {backend!r} is not installed",
+        where="engine.backend",
+        got=str(error).splitlines()[0],
+        remedy=f"Run: pip install '{package}'",
+        code="engine.not_installed",
+    )

@@ -1,0 +1,385 @@
+"""What is checked in the raw data: one list of coded checks, and the rules that the schema implies for every row.
+
+A check ends *ok*, *failed* or *not applicable*. What a failed check does stands in `Check.consequence`; nothing it
+does is silent: rows that are set aside are counted and written to the rejected file, values that are changed are noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from churnml.tables.schema import Column, Table
+
+__all__ = ["CHECKS", "Check", "CheckResult", "RowRule", "checks_markdown", "row_rules"]
+
+Outcome = Literal["ok", "failed", "not applicable"]
+Consequence = Literal["refused", "set aside", "changed and noted"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One coded check.
+
+    Parameters
+    ----------
+    code : str
+        ``CHK0xx``; stable, so that scripts and runbooks can rely on it.
+    name : str
+        What is wrong when it fails, in a few words.
+    meaning : str
+        One sentence for the docs.
+    consequence : {"refused", "set aside", "changed and noted"}
+        The run stops; the rows are left out; the value is changed.
+    remedy : str
+        What the user can do.
+    error : str
+        Code of the error it raises, alone or when it takes too many rows.
+    """
+
+    code: str
+    name: str
+    meaning: str
+    consequence: Consequence
+    remedy: str
+    error: str
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How one check went on one table.
+
+    Parameters
+    ----------
+    code : str
+        Code of the check.
+    table : str
+        Canonical table.
+    column : str
+        Column, empty where the check is about the whole table.
+    outcome : {"ok", "failed", "not applicable"}
+        Not applicable: the table lacks what the check looks at.
+    rows : int
+        Rows concerned.
+    """
+
+    code: str
+    table: str
+    column: str
+    outcome: Outcome
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """A rule that single rows break.
+
+    Parameters
+    ----------
+    code : str
+        Code of the check.
+    column : str
+        The canonical column at fault.
+    broken : str
+        SQL condition, true for rows that break it. It speaks of the canonical columns by name and of
+        ``"given:<column>"``, which tells whether the raw value was there at all.
+    """
+
+    code: str
+    column: str
+    broken: str
+
+
+_DEFINITIONS: tuple[Check, ...] = (
+    Check(
+        "CHK001",
+        "source missing",
+        "The file, table or database that the config names exists.",
+        "refused",
+        "Correct `from` or `source` in the config.",
+        "data.missing",
+    ),
+    Check(
+        "CHK002",
+        "source unreadable",
+        "The file can be read as what its name says: text in the stated encoding, closed quotes, a kind that is known.",
+        "refused",
+        "Set `encoding` or `delimiter` on the table, or export the file anew as CSV or Parquet.",
+        "data.unreadable",
+    ),
+    Check(
+        "CHK003",
+        "empty table",
+        "The raw table has rows, and `where` leaves some.",
+        "refused",
+        "Export the table anew, relax `where`, or remove the table from the config: its features are then off.",
+        "data.empty",
+    ),
+    Check(
+        "CHK004",
+        "unknown column",
+        "Every raw column that the mapping names exists.",
+        "refused",
+        "Correct the column's name in the config.",
+        "data.unknown_column",
+    ),
+    Check(
+        "CHK005",
+        "SQL fails",
+        "Every `expr` and `where` can be evaluated.",
+        "refused",
+        "Correct the SQL; it is DuckDB's dialect over the raw columns.",
+        "data.sql",
+    ),
+    Check(
+        "CHK006",
+        "column not mapped",
+        "Every column that a table cannot do without is mapped.",
+        "refused",
+        "Map a raw column to it, or give it a constant with `{value: …}`.",
+        "data.unmapped_column",
+    ),
+    Check(
+        "CHK007",
+        "malformed line",
+        "Every line of a CSV file has as many fields as its header.",
+        "set aside",
+        "Export the file anew with quoted text fields.",
+        "data.malformed",
+    ),
+    Check(
+        "CHK010",
+        "required value missing",
+        "Every required column has a value.",
+        "set aside",
+        "Complete the rows at the source, or leave them out with `where`.",
+        "data.missing_value",
+    ),
+    Check(
+        "CHK011",
+        "date does not parse",
+        "Every date and time can be read.",
+        "set aside",
+        "Give the column a `format`.",
+        "data.unparseable_date",
+    ),
+    Check(
+        "CHK012",
+        "number does not parse",
+        "Every number can be read, and is whole where the column counts something.",
+        "set aside",
+        'Set `decimal: ","` for 1.234,50, or give the column an `expr`.',
+        "data.unparseable_number",
+    ),
+    Check(
+        "CHK013",
+        "yes/no does not parse",
+        "Every yes/no is one of true, t, yes, y, on, 1 or false, f, no, n, off, 0.",
+        "set aside",
+        "Map the words: `words: {はい: true, いいえ: false}`.",
+        "data.unparseable_boolean",
+    ),
+    Check(
+        "CHK014",
+        "value out of range",
+        "Every number lies within the range of its column: no negative seats.",
+        "set aside",
+        "Correct the rows at the source, or leave them out with `where`.",
+        "data.out_of_range",
+    ),
+    Check(
+        "CHK015",
+        "unknown word",
+        "Every word of a required enumeration is one that churnml knows.",
+        "set aside",
+        'Map the words with `words: {raw: canonical}`; `"*"` stands for every other word.',
+        "data.unknown_word",
+    ),
+    Check(
+        "CHK016",
+        "end before start",
+        "Nothing ends before it begins.",
+        "set aside",
+        "Check whether two columns are swapped or come from different time zones.",
+        "data.end_before_start",
+    ),
+    Check(
+        "CHK017",
+        "date in the future",
+        "Nothing that has happened is dated after today.",
+        "set aside",
+        "Correct the dates at the source.",
+        "data.future_date",
+    ),
+    Check(
+        "CHK018",
+        "stray date",
+        "No few rows lie far from all others in time: 1970-01-01 and the like would stretch the observed period.",
+        "set aside",
+        "Correct the dates at the source, or leave the rows out with `where`.",
+        "data.stray_date",
+    ),
+    Check(
+        "CHK020",
+        "exact duplicate",
+        "No row stands twice; of equal rows one is kept. Does not count towards `max_rejected_share`.",
+        "set aside",
+        "Nothing is lost; check whether the export holds the same file twice.",
+        "data.exact_duplicate",
+    ),
+    Check(
+        "CHK021",
+        "duplicate key",
+        "The key is unique; of conflicting rows the one known last is kept.",
+        "set aside",
+        "Map a key that is unique, or leave the older versions out with `where`.",
+        "data.duplicate_key",
+    ),
+    Check(
+        "CHK022",
+        "unknown account",
+        "Every account in the facts stands in `accounts`, where that table is mapped.",
+        "set aside",
+        "Export `accounts` anew, leave the rows out with `where`, or remove `accounts` from the config: "
+        "accounts are then derived from the facts.",
+        "data.unknown_account",
+    ),
+    Check(
+        "CHK030",
+        "known before it happened",
+        "No fact but a contract is known before it happens.",
+        "changed and noted",
+        "Check the column mapped to `known_at`; the time of the fact itself is used instead.",
+        "data.known_early",
+    ),
+    Check(
+        "CHK031",
+        "unknown optional word",
+        "Every word of an optional enumeration is one that churnml knows; others count as absent.",
+        "changed and noted",
+        'Map the words with `words: {raw: canonical}`; `"*"` stands for every other word.',
+        "data.unknown_word",
+    ),
+    Check(
+        "CHK032",
+        "end without end",
+        "An end in 2200 or later, such as 9999-12-31, means that there is none.",
+        "changed and noted",
+        "Nothing to do.",
+        "data.endless",
+    ),
+    Check(
+        "CHK040",
+        "too many rows set aside",
+        "At most `source.max_rejected_share` of a table's rows are set aside.",
+        "refused",
+        "Follow the remedy of the largest reason, or raise `source.max_rejected_share`.",
+        "data.too_many_rejected",
+    ),
+    Check(
+        "CHK041",
+        "no observed period",
+        "The data holds at least one plausible dated fact.",
+        "refused",
+        "Map a table with dated facts.",
+        "data.no_period",
+    ),
+)
+
+CHECKS: dict[str, Check] = {check.code: check for check in _DEFINITIONS}
+"""The checks of raw data, by code."""
+
+ENDS: dict[str, tuple[tuple[str, str], ...]] = {
+    "subscriptions": (("started_on", "ends_on"), ("started_on", "terminated_on")),
+    "tickets": (("opened_at", "first_response_at"), ("opened_at", "solved_at"), ("opened_at", "csat_at")),
+    "surveys": (("sent_at", "responded_at"),),
+    "contacts": (("started_at", "left_at"),),
+    "opportunities": (("created_at", "closed_at"),),
+}
+"""Columns that cannot lie before another one: table → (start, end)."""
+
+AHEAD: frozenset[str] = frozenset({"subscriptions", "milestones"})
+"""Tables whose facts may lie ahead of today, and be known before: a contract that is signed, a plan."""
+
+_UNREADABLE = {
+    "date": "CHK011",
+    "timestamp": "CHK011",
+    "int64": "CHK012",
+    "float64": "CHK012",
+    "boolean": "CHK013",
+}
+
+
+def row_rules(table: Table, mapped: Iterable[str], *, tomorrow: str) -> list[RowRule]:
+    """Return the rules that single rows of a table must keep, the gravest first.
+
+    Parameters
+    ----------
+    table : Table
+        The canonical table.
+    mapped : iterable of str
+        Canonical columns that the mapping supplies.
+    tomorrow : str
+        ISO date of the first day that lies ahead.
+
+    Examples
+    --------
+    >>> from churnml.tables import TABLES
+    >>> rules = row_rules(TABLES["events"], ["account_id", "event_type", "occurred_at"], tomorrow="2026-03-01")
+    >>> [(rule.code, rule.column) for rule in rules]
+    [('CHK010', 'account_id'), ('CHK010', 'event_type'), ('CHK010', 'occurred_at'),
+     ('CHK011', 'occurred_at'), ('CHK017', 'occurred_at')]
+    >>> print(rules[-1].broken)
+    "occurred_at" >= TIMESTAMP '2026-03-01'
+    """
+    have = set(mapped)
+    columns = [column for column in table.columns if column.name in have]
+    rules = [
+        RowRule("CHK010", column.name, f'NOT "given:{column.name}"')
+        for column in columns
+        if column.required and column.default is None
+    ]
+    for column in columns:
+        if column.dtype in _UNREADABLE:
+            rules.append(
+                RowRule(_UNREADABLE[column.dtype], column.name, f'"given:{column.name}" AND "{column.name}" IS NULL')
+            )
+        elif column.values and column.required:
+            rules.append(RowRule("CHK015", column.name, f'"given:{column.name}" AND "{column.name}" IS NULL'))
+    rules += [RowRule("CHK014", column.name, _outside(column)) for column in columns if _outside(column)]
+    rules += [
+        RowRule("CHK016", end, f'"{end}" < "{start}"')
+        for start, end in ENDS.get(table.name, ())
+        if {start, end} <= have
+    ]
+    occurred = table.occurred_at
+    if occurred in have and table.name not in AHEAD:
+        rules.append(RowRule("CHK017", str(occurred), f"\"{occurred}\" >= TIMESTAMP '{tomorrow}'"))
+    return rules
+
+
+def _outside(column: Column) -> str:
+    bounds = [
+        f'"{column.name}" {sign} {bound!r}'
+        for sign, bound in (("<", column.minimum), (">", column.maximum))
+        if bound is not None
+    ]
+    return " OR ".join(bounds)
+
+
+def checks_markdown() -> str:
+    """Return the checks of raw data as a Markdown table.
+
+    Examples
+    --------
+    >>> print(checks_markdown().splitlines()[2])
+    | CHK001 | source missing | The file, table or database that the config names exists. | refused |
+      Correct `from` or `source` in the config. |
+    """
+    lines = ["| code | name | what holds when it is ok | otherwise | remedy |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {check.code} | {check.name} | {check.meaning} | {check.consequence} | {check.remedy} |"
+        for check in CHECKS.values()
+    ]
+    return "\n".join(lines) + "\n"
