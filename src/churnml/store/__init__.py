@@ -1,0 +1,41 @@
+"""The operational store: scored snapshots, explanations, overrides, feedback, API keys and the audit log."""
+
+from churnml.store.database import SCHEMA_VERSION
+from churnml.store.judgements import Judgements
+from churnml.store.keys import Keys
+from churnml.store.records import (
+    BANDS,
+    SCOPES,
+    AccountScore,
+    ApiKey,
+    AuditEntry,
+    Feedback,
+    Override,
+    Page,
+    ScoreFilter,
+    SnapshotInfo,
+)
+from churnml.store.snapshot import Snapshot, plain
+from churnml.store.store import Store
+from churnml.store.writes import Actor, Once
+
+__all__ = [
+    "BANDS",
+    "SCHEMA_VERSION",
+    "SCOPES",
+    "AccountScore",
+    "Actor",
+    "ApiKey",
+    "AuditEntry",
+    "Feedback",
+    "Judgements",
+    "Keys",
+    "Once",
+    "Override",
+    "Page",
+    "ScoreFilter",
+    "Snapshot",
+    "SnapshotInfo",
+    "Store",
+    "plain",
+]

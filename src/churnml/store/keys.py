@@ -1,0 +1,137 @@
+"""API keys: made once, shown once, kept as a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, insert, select, update
+
+from churnml.errors import StoreError, UsageError, near_name
+from churnml.store.records import SCOPES, ApiKey
+from churnml.store.schema import ApiKeyRow
+from churnml.store.writes import Actor, reading, write
+
+__all__ = ["Keys"]
+
+_PREFIX = "churnml"
+
+
+class Keys:
+    """The API keys of a store.
+
+    A key reads ``churnml_<id>_<secret>``. The secret has 256 random bits, so one SHA-256 of the whole key is enough
+    to keep: it cannot be guessed back, and a slow password hash would only slow each request.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(
+        self, name: str, scopes: Iterable[str], actor: Actor, valid_for: timedelta | None = None
+    ) -> tuple[str, ApiKey]:
+        """Make a key.
+
+        Returns
+        -------
+        tuple of str and ApiKey
+            The key itself, which is not kept and cannot be shown again, and its record.
+
+        Raises
+        ------
+        UsageError
+            A scope is not one, no scope is given, or the key would be expired already.
+        """
+        wanted = frozenset(scopes)
+        for scope in sorted(wanted):
+            if scope not in SCOPES:
+                near = near_name(scope, SCOPES)
+                raise UsageError(
+                    f"There is no scope {scope!r}", expected=near or ", ".join(SCOPES), code="keys.unknown_scope"
+                )
+        if not wanted:
+            raise UsageError("A key needs a scope", expected=", ".join(SCOPES), code="keys.no_scope")
+        if valid_for is not None and valid_for <= timedelta(0):
+            raise UsageError("A key must be valid for some time", got=str(valid_for), code="keys.expired")
+        key_id = secrets.token_hex(6)
+        secret = f"{_PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
+        record = ApiKey(key_id, name, wanted, actor.now, actor.now + valid_for if valid_for else None, None)
+
+        def work(connection: Connection) -> tuple[str, dict[str, Any]]:
+            row = {
+                "id": record.id,
+                "name": name,
+                "hash": _hash(secret),
+                "scopes": " ".join(sorted(wanted)),
+                "created_at": record.created_at,
+                "expires_at": record.expires_at,
+            }
+            connection.execute(insert(ApiKeyRow), [row])
+            return key_id, {"name": name, "scopes": sorted(wanted), "expires_at": record.expires_at}
+
+        write(self._engine, actor, "keys.create", work)
+        return secret, record
+
+    def list(self) -> list[ApiKey]:
+        """Return all keys, oldest first."""
+        with reading(self._engine) as connection:
+            return [_record(row) for row in connection.execute(_SELECT.order_by(ApiKeyRow.created_at, ApiKeyRow.id))]
+
+    def revoke(self, key_id: str, actor: Actor) -> ApiKey:
+        """Revoke a key at once; revoking it again changes nothing.
+
+        Raises
+        ------
+        StoreError
+            No key has this id.
+        """
+
+        def work(connection: Connection) -> tuple[str, dict[str, Any]]:
+            known = connection.execute(select(ApiKeyRow.id)).scalars().all()
+            if key_id not in known:
+                near = near_name(key_id, known)
+                raise StoreError(
+                    f"There is no API key {key_id!r}",
+                    expected=near,
+                    remedy="`churnml keys list` prints the ids.",
+                    code="keys.unknown",
+                )
+            change = update(ApiKeyRow).where(ApiKeyRow.id == key_id, ApiKeyRow.revoked_at.is_(None))
+            connection.execute(change.values(revoked_at=actor.now))
+            return key_id, {"revoked_at": actor.now}
+
+        write(self._engine, actor, "keys.revoke", work)
+        with reading(self._engine) as connection:
+            return _record(connection.execute(_SELECT.where(ApiKeyRow.id == key_id)).one())
+
+    def find(self, secret: str) -> ApiKey | None:
+        """Return the record of a key as a client sent it, or None if there is no such key.
+
+        Whether it may still be used is for the caller to ask: `ApiKey.usable`.
+        """
+        parts = secret.split("_", 2)
+        if len(parts) != 3 or parts[0] != _PREFIX or len(secret) > 200:
+            return None
+        with reading(self._engine) as connection:
+            row = connection.execute(_SELECT.add_columns(ApiKeyRow.hash).where(ApiKeyRow.id == parts[1])).first()
+        if row is None or not hmac.compare_digest(row.hash, _hash(secret)):
+            return None
+        return _record(row)
+
+
+_SELECT = select(
+    ApiKeyRow.id, ApiKeyRow.name, ApiKeyRow.scopes, ApiKeyRow.created_at, ApiKeyRow.expires_at, ApiKeyRow.revoked_at
+)
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _record(row: Row[*tuple[Any, ...]]) -> ApiKey:
+    created: datetime = row.created_at
+    return ApiKey(row.id, row.name, frozenset(row.scopes.split()), created, row.expires_at, row.revoked_at)

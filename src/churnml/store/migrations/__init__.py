@@ -1,0 +1,1 @@
+"""Schema migrations of the operational store, run by Alembic."""

@@ -1,0 +1,215 @@
+"""The tables of the operational store, as SQLAlchemy typed models.
+
+A snapshot and what belongs to it is written once and never changed, so a reader that knows a snapshot's id sees
+one whole snapshot whatever is published meanwhile.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Date, DateTime, Dialect, Float, ForeignKey, Index, Integer, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+__all__ = [
+    "ApiKeyRow",
+    "AuditRow",
+    "Base",
+    "ExplanationRow",
+    "FeaturesRow",
+    "FeedbackRow",
+    "OnceRow",
+    "OverrideRow",
+    "ScoreRow",
+    "SnapshotRow",
+    "UtcDateTime",
+]
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time with a zone, kept as UTC on every database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a time without a zone; hand UTC to the database."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time needs its zone: {value.isoformat()}")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the time with UTC as its zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of the store's tables; constraint names are fixed so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012
+        datetime: UtcDateTime,
+        date: Date,
+        float: Float(53),
+        dict[str, Any]: JSON,
+        str: String(255),
+    }
+
+
+class SnapshotRow(Base):
+    """One published scoring run; one row per snapshot."""
+
+    __tablename__ = "snapshots"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    config: Mapped[str]
+    as_of: Mapped[date]
+    scored_at: Mapped[datetime]
+    published_at: Mapped[datetime]
+    model_version: Mapped[str]
+    config_hash: Mapped[str]
+    accounts: Mapped[int]
+    coverage: Mapped[float | None]
+    info: Mapped[dict[str, Any]]
+
+    __table_args__ = (Index(None, "config", "as_of", "id"),)
+
+
+class ScoreRow(Base):
+    """One account's score; one row per snapshot and account."""
+
+    __tablename__ = "scores"
+
+    snapshot_id: Mapped[int] = mapped_column(ForeignKey("snapshots.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    name: Mapped[str | None] = mapped_column(Text)
+    churn_probability: Mapped[float]
+    health_score: Mapped[float | None]
+    band: Mapped[str]
+    coverage: Mapped[float | None]
+    arr: Mapped[float | None]
+    expected_loss: Mapped[float | None]
+    owner: Mapped[str | None] = mapped_column(Text)
+    segment: Mapped[str | None] = mapped_column(Text)
+    days_to_renewal: Mapped[float | None]
+    details: Mapped[dict[str, Any]]
+
+    __table_args__ = (
+        Index(None, "snapshot_id", "position", unique=True),
+        Index(None, "account_id", "snapshot_id"),
+    )
+
+
+class FeaturesRow(Base):
+    """What an account was scored from; one row per snapshot and account, kept for the newest snapshots only."""
+
+    __tablename__ = "features"
+
+    snapshot_id: Mapped[int] = mapped_column(ForeignKey("snapshots.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    features: Mapped[dict[str, Any]]
+
+
+class ExplanationRow(Base):
+    """Why an account scored as it did; one row per snapshot and account."""
+
+    __tablename__ = "explanations"
+
+    snapshot_id: Mapped[int] = mapped_column(ForeignKey("snapshots.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    body: Mapped[dict[str, Any]]
+
+
+class OverrideRow(Base):
+    """A CSM's own judgement beside the system's; one row per override, never deleted."""
+
+    __tablename__ = "overrides"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    config: Mapped[str]
+    account_id: Mapped[str]
+    band: Mapped[str]
+    reason: Mapped[str] = mapped_column(Text)
+    author: Mapped[str]
+    system_band: Mapped[str | None]
+    system_score: Mapped[float | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None]
+
+    __table_args__ = (Index(None, "config", "account_id", "expires_at"),)
+
+
+class FeedbackRow(Base):
+    """What a user says of a score or an explanation; one row per feedback."""
+
+    __tablename__ = "feedback"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    config: Mapped[str]
+    account_id: Mapped[str]
+    snapshot_id: Mapped[int | None]
+    kind: Mapped[str]
+    comment: Mapped[str | None] = mapped_column(Text)
+    author: Mapped[str]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (Index(None, "config", "account_id", "created_at"),)
+
+
+class ApiKeyRow(Base):
+    """An API key, of which only the hash is kept; one row per key."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    hash: Mapped[str]
+    scopes: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class AuditRow(Base):
+    """Who changed what; one row per change, written in the change's own transaction."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str]
+    request_id: Mapped[str | None]
+    detail: Mapped[dict[str, Any]]
+
+    __table_args__ = (Index(None, "at"),)
+
+
+class OnceRow(Base):
+    """The answer given to a write with an idempotency key; one row per actor and key."""
+
+    __tablename__ = "once"
+
+    actor: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    answer: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]

@@ -1,0 +1,304 @@
+"""The store: publish scored snapshots, read them, and reach keys, judgements and the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from sqlalchemy import ColumnElement, Connection, Row, String, cast, delete, func, insert, or_, select
+
+from churnml.store.database import open_engine
+from churnml.store.judgements import Judgements
+from churnml.store.keys import Keys
+from churnml.store.records import AccountScore, AuditEntry, Page, ScoreFilter, SnapshotInfo
+from churnml.store.schema import AuditRow, ExplanationRow, FeaturesRow, OverrideRow, ScoreRow, SnapshotRow
+from churnml.store.snapshot import Snapshot
+from churnml.store.writes import Actor, reading, write
+
+__all__ = ["Store"]
+
+_SCORE = (
+    ScoreRow.account_id,
+    ScoreRow.churn_probability,
+    ScoreRow.health_score,
+    ScoreRow.band,
+    ScoreRow.coverage,
+    ScoreRow.name,
+    ScoreRow.arr,
+    ScoreRow.expected_loss,
+    ScoreRow.owner,
+    ScoreRow.segment,
+    ScoreRow.days_to_renewal,
+    ScoreRow.position,
+    ScoreRow.details,
+)
+_SNAPSHOT = (
+    SnapshotRow.id,
+    SnapshotRow.config,
+    SnapshotRow.as_of,
+    SnapshotRow.scored_at,
+    SnapshotRow.published_at,
+    SnapshotRow.model_version,
+    SnapshotRow.config_hash,
+    SnapshotRow.accounts,
+    SnapshotRow.coverage,
+    SnapshotRow.info,
+)
+
+
+class Store:
+    """The operational store on one database.
+
+    Parameters
+    ----------
+    url : str
+        SQLAlchemy URL: ``sqlite:///path/store.db`` or ``postgresql://user:password@host/database``. The schema is
+        made, or brought up to date, when the store opens.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be opened, or a newer churnml made it.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> import pandas as pd
+    >>> store = Store("sqlite://")
+    >>> scores = pd.DataFrame({"account_id": ["a", "b"], "churn_probability": [0.2, 0.7],
+    ...                        "health_score": [55.0, 20.0], "band": ["yellow", "red"], "coverage": [1.0, 0.8]})
+    >>> made = store.publish(
+    ...     Snapshot("acme", date(2024, 1, 1), datetime(2024, 1, 2, tzinfo=UTC), "3", "0f0f", scores))
+    >>> store.latest("acme").id == made
+    True
+    >>> [account.account_id for account in store.accounts(made).accounts]
+    ['b', 'a']
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_engine(url)
+        self.keys = Keys(self._engine)
+
+    def judgements(self, config: str) -> Judgements:
+        """Return the overrides and feedback on the accounts of one config."""
+        return Judgements(self._engine, config)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def publish(self, snapshot: Snapshot, *, now: datetime | None = None, keep_features: int = 2) -> int:
+        """Publish a snapshot in one transaction: readers see it whole or not at all.
+
+        Parameters
+        ----------
+        now : datetime, optional
+            Time of publishing; the snapshot's `scored_at` by default.
+        keep_features : int
+            Features are kept for so many newest snapshots of the config; scores and explanations are kept for all.
+
+        Returns
+        -------
+        int
+            The snapshot's id.
+
+        Raises
+        ------
+        StoreError
+            The database refused; nothing is kept.
+        """
+        moment = now or snapshot.scored_at
+        scores, features, reasons = snapshot.rows(), snapshot.feature_rows(), snapshot.explanation_rows()
+
+        def work(connection: Connection) -> tuple[str, dict[str, Any]]:
+            head = {
+                "config": snapshot.config,
+                "as_of": snapshot.as_of,
+                "scored_at": snapshot.scored_at,
+                "published_at": moment,
+                "model_version": snapshot.model_version,
+                "config_hash": snapshot.config_hash,
+                "accounts": len(scores),
+                "coverage": snapshot.mean_coverage,
+                "info": dict(snapshot.info),
+            }
+            made = connection.execute(insert(SnapshotRow).values(**head).returning(SnapshotRow.id)).scalar_one()
+            for table, rows in ((ScoreRow, scores), (FeaturesRow, features), (ExplanationRow, reasons)):
+                if rows:
+                    connection.execute(insert(table), [{"snapshot_id": made, **row} for row in rows])
+            self._drop_old_features(connection, snapshot.config, keep_features)
+            return str(made), {"snapshot_id": made, "config": snapshot.config, "accounts": len(scores)}
+
+        answer, _ = write(self._engine, Actor("publish", moment), "snapshots.publish", work)
+        return int(answer["snapshot_id"])
+
+    @staticmethod
+    def _drop_old_features(connection: Connection, config: str, keep: int) -> None:
+        newest = (
+            select(SnapshotRow.id)
+            .where(SnapshotRow.config == config)
+            .order_by(SnapshotRow.as_of.desc(), SnapshotRow.id.desc())
+        )
+        of_config = connection.execute(newest).scalars().all()
+        connection.execute(delete(FeaturesRow).where(FeaturesRow.snapshot_id.in_(of_config[keep:])))
+
+    def latest(self, config: str) -> SnapshotInfo | None:
+        """Return the snapshot in force: the newest `as_of`, and of those the last published. None before the first."""
+        query = (
+            select(*_SNAPSHOT)
+            .where(SnapshotRow.config == config)
+            .order_by(SnapshotRow.as_of.desc(), SnapshotRow.id.desc())
+        )
+        with reading(self._engine) as connection:
+            row = connection.execute(query.limit(1)).first()
+        return None if row is None else SnapshotInfo(*row)
+
+    def snapshot(self, snapshot_id: int) -> SnapshotInfo | None:
+        """Return a snapshot by its id, or None."""
+        with reading(self._engine) as connection:
+            row = connection.execute(select(*_SNAPSHOT).where(SnapshotRow.id == snapshot_id)).first()
+        return None if row is None else SnapshotInfo(*row)
+
+    def account(self, snapshot_id: int, account_id: str) -> AccountScore | None:
+        """Return one account's score in a snapshot, or None if the snapshot does not have it."""
+        query = select(*_SCORE).where(ScoreRow.snapshot_id == snapshot_id, ScoreRow.account_id == account_id)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).first()
+        return None if row is None else AccountScore(*row)
+
+    def features(self, snapshot_id: int, account_id: str) -> dict[str, Any] | None:
+        """Return what an account was scored from, or None if it is not kept (any more)."""
+        query = select(FeaturesRow.features)
+        with reading(self._engine) as connection:
+            return connection.execute(
+                query.where(FeaturesRow.snapshot_id == snapshot_id, FeaturesRow.account_id == account_id)
+            ).scalar()
+
+    def explanation(self, snapshot_id: int, account_id: str) -> dict[str, Any] | None:
+        """Return the stored explanation of an account, or None."""
+        query = select(ExplanationRow.body)
+        with reading(self._engine) as connection:
+            return connection.execute(
+                query.where(ExplanationRow.snapshot_id == snapshot_id, ExplanationRow.account_id == account_id)
+            ).scalar()
+
+    def account_ids(self, snapshot_id: int, near: str, limit: int = 5000) -> Sequence[str]:
+        """Return ids of accounts that begin like `near`, to suggest one for a misspelt id."""
+        query = select(ScoreRow.account_id).where(ScoreRow.snapshot_id == snapshot_id)
+        with reading(self._engine) as connection:
+            start = query.where(ScoreRow.account_id.startswith(near[:1], autoescape=True)).limit(limit)
+            return connection.execute(start).scalars().all()
+
+    def accounts(
+        self,
+        snapshot_id: int,
+        where: ScoreFilter | None = None,
+        *,
+        now: datetime | None = None,
+        after: int = -1,
+        limit: int = 50,
+    ) -> Page:
+        """Return a page of a snapshot's accounts in the order of expected loss, highest first.
+
+        Parameters
+        ----------
+        where : ScoreFilter, optional
+            Which accounts.
+        now : datetime, optional
+            The time at which overrides must be in force; without it they are not looked at.
+        after : int
+            `next_position` of the page before; −1 for the first page.
+        limit : int
+            Accounts on the page.
+        """
+        where = where or ScoreFilter()
+        conditions = [ScoreRow.snapshot_id == snapshot_id, *_conditions(where, now)]
+        with reading(self._engine) as connection:
+            total = connection.execute(select(func.count()).select_from(ScoreRow).where(*conditions)).scalar_one()
+            rows = connection.execute(
+                select(*_SCORE)
+                .where(*conditions, ScoreRow.position > after)
+                .order_by(ScoreRow.position)
+                .limit(limit + 1)
+            ).all()
+        found = tuple(AccountScore(*row) for row in rows[:limit])
+        return Page(found, int(total), found[-1].position if len(rows) > limit else None)
+
+    def history(self, config: str, account_id: str, limit: int = 104) -> list[tuple[SnapshotInfo, AccountScore]]:
+        """Return an account's scores over time, newest first: of each `as_of` the last published."""
+        last = (
+            select(func.max(SnapshotRow.id))
+            .join(ScoreRow, ScoreRow.snapshot_id == SnapshotRow.id)
+            .where(SnapshotRow.config == config, ScoreRow.account_id == account_id)
+            .group_by(SnapshotRow.as_of)
+        )
+        query = (
+            select(*_SNAPSHOT, *_SCORE)
+            .join(ScoreRow, ScoreRow.snapshot_id == SnapshotRow.id)
+            .where(SnapshotRow.id.in_(last), ScoreRow.account_id == account_id)
+            .order_by(SnapshotRow.as_of.desc())
+            .limit(limit)
+        )
+        with reading(self._engine) as connection:
+            return [_pair(row) for row in connection.execute(query)]
+
+    def audit(self, limit: int = 100) -> list[AuditEntry]:
+        """Return the last changes, newest first."""
+        query = select(
+            AuditRow.at, AuditRow.actor, AuditRow.action, AuditRow.subject, AuditRow.request_id, AuditRow.detail
+        )
+        with reading(self._engine) as connection:
+            return [AuditEntry(*row) for row in connection.execute(query.order_by(AuditRow.id.desc()).limit(limit))]
+
+
+def _pair(row: Row[*tuple[Any, ...]]) -> tuple[SnapshotInfo, AccountScore]:
+    values = tuple(row)
+    return SnapshotInfo(*values[: len(_SNAPSHOT)]), AccountScore(*values[len(_SNAPSHOT) :])
+
+
+def _conditions(where: ScoreFilter, now: datetime | None) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if where.band is not None:
+        found.append(_band_in_force(now) == where.band)
+    if where.segment is not None:
+        found.append(ScoreRow.segment == where.segment)
+    if where.owner is not None:
+        found.append(ScoreRow.owner == where.owner)
+    if where.renewal_within_days is not None:
+        found.append(ScoreRow.days_to_renewal.between(0, where.renewal_within_days))
+    if where.text:
+        found.append(
+            or_(
+                ScoreRow.account_id.icontains(where.text, autoescape=True),
+                ScoreRow.name.icontains(where.text, autoescape=True),
+            )
+        )
+    return found
+
+
+def _band_in_force(now: datetime | None) -> ColumnElement[str]:
+    """Return the band of a score as SQL: that of the override in force at `now`, else the system's."""
+    if now is None:
+        return cast(ScoreRow.band, String)
+    override = (
+        select(OverrideRow.band)
+        .where(
+            OverrideRow.account_id == ScoreRow.account_id,
+            SnapshotRow.id == ScoreRow.snapshot_id,
+            OverrideRow.config == SnapshotRow.config,
+            OverrideRow.ended_at.is_(None),
+            OverrideRow.expires_at > now.astimezone(UTC),
+        )
+        .order_by(OverrideRow.id.desc())
+        .limit(1)
+        .correlate(ScoreRow)
+        .scalar_subquery()
+    )
+    return func.coalesce(override, ScoreRow.band)

@@ -1,0 +1,144 @@
+"""One way to change the store: the change, its audit row and its idempotent answer in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from churnml.errors import StoreError
+from churnml.store.schema import AuditRow, OnceRow
+from churnml.store.snapshot import plain
+
+__all__ = ["Actor", "Once", "reading", "write"]
+
+_KEPT = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who writes and when: a key's id or ``cli``, the time of the write, and the request's id if there is one."""
+
+    name: str
+    now: datetime
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Once:
+    """An idempotency key, and a fingerprint of the request that came with it."""
+
+    key: str
+    fingerprint: str
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection to read with; a failing database becomes a `StoreError`."""
+    with _translated(), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise StoreError(
+            "The store failed",
+            got=str(error.orig).strip(),
+            remedy="Check the disk's free space and the database server; nothing of this change was kept.",
+            code="store.failed",
+        ) from error
+
+
+def write(
+    engine: Engine,
+    actor: Actor,
+    action: str,
+    work: Callable[[Connection], tuple[str, dict[str, Any]]],
+    once: Once | None = None,
+) -> tuple[dict[str, Any], bool]:
+    """Run a change in one transaction with its audit row.
+
+    Parameters
+    ----------
+    work : callable
+        Makes the change; returns its subject (for the audit) and a JSON-ready answer.
+    once : Once, optional
+        With a key that was used before by the same actor, nothing is changed and the first answer comes back.
+
+    Returns
+    -------
+    tuple of dict and bool
+        The answer, and whether it is the replay of an earlier one.
+
+    Raises
+    ------
+    StoreError
+        ``store.once_mismatch`` when the key came with another request before; ``store.failed`` when the database
+        refused, in which case nothing is kept.
+    """
+    try:
+        return _write(engine, actor, action, work, once)
+    except IntegrityError:
+        if once is None:
+            raise
+        # On PostgreSQL the same key may commit in another transaction between our look and our insert.
+        return _write(engine, actor, action, work, once)
+
+
+def _write(
+    engine: Engine,
+    actor: Actor,
+    action: str,
+    work: Callable[[Connection], tuple[str, dict[str, Any]]],
+    once: Once | None,
+) -> tuple[dict[str, Any], bool]:
+    with _translated_but_integrity(), engine.execution_options(write=True).begin() as connection:
+        if once is not None:
+            connection.execute(delete(OnceRow).where(OnceRow.created_at < actor.now - _KEPT))
+            earlier = connection.execute(
+                select(OnceRow.fingerprint, OnceRow.answer).where(OnceRow.actor == actor.name, OnceRow.key == once.key)
+            ).first()
+            if earlier is not None:
+                if earlier.fingerprint != once.fingerprint:
+                    raise StoreError(
+                        "This idempotency key came with another request before",
+                        where="Idempotency-Key",
+                        got=once.key,
+                        remedy="Use a new key for each new request, and the same key only to repeat one.",
+                        code="store.once_mismatch",
+                    )
+                return dict(earlier.answer), True
+        subject, answer = work(connection)
+        answer = plain(answer)
+        audit = {
+            "at": actor.now,
+            "actor": actor.name,
+            "action": action,
+            "subject": subject,
+            "request_id": actor.request_id,
+            "detail": answer,
+        }
+        connection.execute(insert(AuditRow), [audit])
+        if once is not None:
+            row = {"actor": actor.name, "key": once.key, "fingerprint": once.fingerprint, "answer": answer}
+            connection.execute(insert(OnceRow), [row | {"created_at": actor.now}])
+    return answer, False
+
+
+@contextmanager
+def _translated_but_integrity() -> Iterator[None]:
+    try:
+        with _translated():
+            yield
+    except StoreError as error:
+        if isinstance(error.__cause__, IntegrityError):
+            raise error.__cause__ from None
+        raise

@@ -1,0 +1,126 @@
+"""Stores to test on: SQLite always, a real PostgreSQL where its binaries are."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from churnml.store import Actor, Snapshot, Store
+
+NOW = datetime(2024, 3, 2, 6, 0, tzinfo=UTC)
+
+
+def _postgres_bin() -> Path | None:
+    found = shutil.which("initdb")
+    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((folder for folder in folders if (folder / "initdb").exists()), None)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Start a PostgreSQL of our own on a Unix socket; yields its URL without a database name's suffix."""
+    binaries = _postgres_bin()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server binaries on this machine")
+    # PostgreSQL refuses to run as root.
+    user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    folder = Path(tempfile.mkdtemp(prefix="churnml-pg-"))
+    if os.geteuid() == 0:
+        os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
+    account = {"user": user, "cwd": folder} if os.geteuid() == 0 else {"cwd": folder}
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    data = folder / "data"
+    subprocess.run(
+        [binaries / "initdb", "-D", data, "-U", "churnml", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"],
+        **account,
+        **quiet,
+    )
+    options = f"-c listen_addresses='' -c fsync=off -c full_page_writes=off -k {folder}"
+    control = [binaries / "pg_ctl", "-D", data, "-w"]
+    try:
+        subprocess.run([*control, "-l", folder / "log", "-o", options, "start"], **account, **quiet)
+        yield f"postgresql://churnml@/{{name}}?host={folder}"
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], **account, **(quiet | {"check": False}))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+_NAMES = itertools.count()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of a new, empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    import psycopg
+
+    template = request.getfixturevalue("postgres")
+    name = f"store{next(_NAMES)}"
+    with psycopg.connect(template.format(name="postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return template.format(name=name)
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    with Store(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def actor() -> Actor:
+    return Actor("tester", NOW)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOW
+
+
+@pytest.fixture
+def snapshot() -> Callable[..., Snapshot]:
+    return _snapshot
+
+
+def _snapshot(as_of: date = date(2024, 3, 1), accounts: int = 5, version: str = "1", **changes: object) -> Snapshot:
+    """A snapshot whose account n has probability n/10, ARR 1000 and features."""
+    ids = [f"a{number}" for number in range(accounts)]
+    scores = pd.DataFrame(
+        {
+            "account_id": ids,
+            "churn_probability": [number / 10 for number in range(accounts)],
+            "health_score": [90.0 - 15 * number for number in range(accounts)],
+            "band": ["green", "green", "yellow", "yellow", "red"][:accounts],
+            "coverage": 0.8,
+            "arr": 1000.0,
+            "owner": ["ann", "bob"] * (accounts // 2) + ["ann"] * (accounts % 2),
+            "segment": "smb",
+            "days_to_renewal": [10.0 * number for number in range(accounts)],
+            "trend_7d": [float("nan")] + [1.5] * (accounts - 1),
+        }
+    )
+    features = pd.DataFrame({"account_id": ids, "events_28d": [float(n) for n in range(accounts)], "plan": "pro"})
+    reasons = [{"account_id": name, "drivers": [{"feature": "events_28d", "effect": 0.25}]} for name in ids]
+    values: dict[str, object] = {
+        "config": "acme",
+        "as_of": as_of,
+        "scored_at": NOW,
+        "model_version": version,
+        "config_hash": "0123456789ab",
+        "scores": scores,
+        "features": features,
+        "explanations": reasons,
+        "info": {"horizon_days": 90},
+    }
+    return Snapshot(**(values | changes))  # type: ignore[arg-type]

@@ -1,0 +1,218 @@
+"""Publishing snapshots and reading them back, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from churnml.errors import DataError
+from churnml.store import Actor, ScoreFilter, Snapshot, Store
+
+Make = Callable[..., Snapshot]
+Wide = Callable[[str], Snapshot]
+
+
+def test_an_empty_store_has_no_snapshot(store: Store) -> None:
+    assert store.latest("acme") is None
+
+
+def test_what_is_published_is_read_back_to_the_last_digit(store: Store, snapshot: Make, now: datetime) -> None:
+    third = 1 / 3
+    made = snapshot(accounts=2)
+    made.scores.loc[0, ["churn_probability", "health_score"]] = [third, 200 / 3]
+    made.features.loc[0, "events_28d"] = math.pi
+    number = store.publish(made)
+    info = store.latest("acme")
+    assert info is not None
+    assert (info.id, info.as_of, info.scored_at, info.accounts) == (number, date(2024, 3, 1), now, 2)
+    assert info.coverage == 0.8
+    assert info.info == {"horizon_days": 90}
+    account = store.account(number, "a0")
+    assert account is not None
+    assert (account.churn_probability, account.health_score) == (third, 200 / 3)
+    assert account.expected_loss == third * 1000
+    assert account.details == {"trend_7d": None}
+    assert store.features(number, "a0") == {"events_28d": math.pi, "plan": "pro"}
+    assert store.explanation(number, "a0") == {
+        "account_id": "a0",
+        "drivers": [{"feature": "events_28d", "effect": 0.25}],
+    }
+    assert store.account(number, "nobody") is None
+
+
+def test_the_newest_as_of_is_in_force_and_of_those_the_last_published(store: Store, snapshot: Make) -> None:
+    store.publish(snapshot(date(2024, 3, 1), version="1"))
+    store.publish(snapshot(date(2024, 1, 1), version="2"))  # a backfill does not take over
+    assert store.latest("acme").model_version == "1"
+    store.publish(snapshot(date(2024, 3, 1), version="3"))
+    assert store.latest("acme").model_version == "3"
+    assert store.latest("other") is None
+
+
+def test_history_has_one_score_per_as_of(store: Store, snapshot: Make) -> None:
+    for version, month in (("1", 1), ("2", 2), ("3", 2), ("4", 3)):
+        store.publish(snapshot(date(2024, month, 1), version=version))
+    history = store.history("acme", "a1")
+    assert [(info.as_of.month, info.model_version) for info, _ in history] == [(3, "4"), (2, "3"), (1, "1")]
+    assert len(store.history("acme", "a1", limit=2)) == 2
+    assert store.history("acme", "nobody") == []
+
+
+def test_features_are_kept_for_the_newest_snapshots_only(store: Store, snapshot: Make) -> None:
+    numbers = [store.publish(snapshot(date(2024, month, 1)), keep_features=2) for month in (1, 2, 3)]
+    assert [store.features(number, "a1") is not None for number in numbers] == [False, True, True]
+    assert all(store.explanation(number, "a1") for number in numbers)
+
+
+def test_pages_follow_expected_loss_and_cover_each_account_once(store: Store, snapshot: Make) -> None:
+    number = store.publish(snapshot())
+    seen, after = [], -1
+    while True:
+        page = store.accounts(number, after=after, limit=2)
+        assert page.total == 5
+        seen += [account.account_id for account in page.accounts]
+        if page.next_position is None:
+            break
+        after = page.next_position
+    assert seen == ["a4", "a3", "a2", "a1", "a0"]
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (ScoreFilter(band="yellow"), ["a3", "a2"]),
+        (ScoreFilter(owner="bob"), ["a3", "a1"]),
+        (ScoreFilter(segment="smb", renewal_within_days=20), ["a2", "a1", "a0"]),
+        (ScoreFilter(text="A4"), ["a4"]),
+        (ScoreFilter(text="%"), []),
+        (ScoreFilter(segment="enterprise"), []),
+    ],
+)
+def test_filters(store: Store, where: ScoreFilter, expected: list[str], snapshot: Make) -> None:
+    page = store.accounts(store.publish(snapshot()), where)
+    assert [account.account_id for account in page.accounts] == expected
+    assert page.total == len(expected)
+
+
+def test_an_override_in_force_moves_an_account_to_its_band(
+    store: Store, actor: Actor, snapshot: Make, now: datetime
+) -> None:
+    number = store.publish(snapshot())
+    store.judgements("acme").override("a4", "green", "They just renewed.", "ann", actor)
+    red = ScoreFilter(band="red")
+    green = ScoreFilter(band="green")
+    assert store.accounts(number, red, now=now).accounts == ()
+    assert [found.account_id for found in store.accounts(number, green, now=now).accounts] == ["a4", "a1", "a0"]
+    later = now + timedelta(days=31)
+    assert [found.account_id for found in store.accounts(number, red, now=later).accounts] == ["a4"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "code"),
+    [
+        ("churn_probability", [0.1, 1.2], "store.value"),
+        ("churn_probability", [0.1, float("nan")], "store.value"),
+        ("band", ["red", "purple"], "data"),
+        ("account_id", ["a", "a"], "store.duplicate_account"),
+    ],
+)
+def test_a_wrong_snapshot_is_refused(column: str, value: list[object], code: str, snapshot: Make) -> None:
+    scores = snapshot(accounts=2).scores.drop(columns=column).assign(**{column: value})
+    with pytest.raises(DataError) as caught:
+        snapshot(scores=scores)
+    assert caught.value.code == code
+
+
+def test_a_missing_column_is_named_with_the_near_one(snapshot: Make) -> None:
+    scores = snapshot().scores.rename(columns={"health_score": "health_scores"})
+    with pytest.raises(DataError, match="health_score"):
+        snapshot(scores=scores)
+
+
+def test_accounts_without_arr_are_ordered_by_probability(store: Store, snapshot: Make) -> None:
+    scores = snapshot().scores.drop(columns="arr")
+    page = store.accounts(store.publish(snapshot(scores=scores)))
+    assert [account.account_id for account in page.accounts] == ["a4", "a3", "a2", "a1", "a0"]
+    assert page.accounts[0].expected_loss is None
+
+
+@pytest.fixture
+def wide(snapshot: Make) -> Wide:
+    """Make a snapshot whose every row carries its version, to see a mix if there is one."""
+
+    def make(version: str) -> Snapshot:
+        rows = pd.concat([snapshot().scores.iloc[:1]] * 3000, ignore_index=True)
+        rows["account_id"] = [f"x{number}" for number in range(3000)]
+        return snapshot(version=version, scores=rows.assign(by=version), features=None, explanations=())
+
+    return make
+
+
+def test_readers_see_one_whole_snapshot_while_another_is_published(store: Store, wide: Wide) -> None:
+    store.publish(wide("0"))
+    faults: list[str] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            info = store.latest("acme")
+            assert info is not None
+            page = store.accounts(info.id, limit=5000)
+            versions = {account.details["by"] for account in page.accounts}
+            if versions != {info.model_version} or page.total != 3000:
+                faults.append(f"{info.model_version}: {versions}, {page.total}")
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for version in range(1, 5):
+        store.publish(wide(str(version)))
+    done.set()
+    reader.join()
+    assert faults == []
+
+
+_PUBLISH_FOR_EVER = """
+import pickle, sys
+from dataclasses import replace
+from churnml.store import Store
+with open(sys.argv[2], "rb") as file:
+    snapshot = pickle.load(file)
+with Store(sys.argv[1]) as store:
+    for version in range(1, 1_000_000):
+        store.publish(replace(snapshot, model_version=str(version), scores=snapshot.scores.assign(by=str(version))))
+        print(version, flush=True)
+"""
+
+
+@pytest.mark.parametrize("wait_seconds", [0.0, 0.1])
+def test_a_killed_publisher_leaves_whole_snapshots(url: str, wide: Wide, tmp_path: Path, wait_seconds: float) -> None:
+    with Store(url) as store:
+        store.publish(wide("0"))
+    with (tmp_path / "snapshot").open("wb") as file:
+        pickle.dump(wide("0"), file)
+    command = [sys.executable, "-c", _PUBLISH_FOR_EVER, url, str(tmp_path / "snapshot")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"1\n"
+        time.sleep(wait_seconds)
+        process.kill()
+    with Store(url) as store:
+        info = store.latest("acme")
+        assert info is not None
+        page = store.accounts(info.id, limit=5000)
+        assert page.total == info.accounts == 3000
+        assert {account.details["by"] for account in page.accounts} == {info.model_version}
+        store.publish(wide("after"))
+        latest = store.latest("acme")
+        assert latest is not None
+        assert latest.model_version == "after"
