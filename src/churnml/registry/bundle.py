@@ -1,0 +1,194 @@
+"""The model bundle: a folder of text files with checksums, all that serving needs and nothing it must trust blindly.
+
+``<bundles>/<name>/<version>/`` holds ``manifest.json`` and the files it lists; ``<bundles>/<name>/champion.json``
+names the version in use. There is no pickle: LightGBM's own text format and JSON only. The version is a hash of the
+content, so the same config, data and seed give the same version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from churnml.errors import BundleError
+from churnml.training.model import ChurnModel
+
+__all__ = ["Bundle", "champion_bundle", "load_bundle", "save_bundle", "set_champion"]
+
+_FORMAT = 1
+_MANIFEST = "manifest.json"
+_CHAMPION = "champion.json"
+_HEALTH = "health.json"
+_MODEL_FOLDER = "model"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded, verified bundle.
+
+    Parameters
+    ----------
+    model : ChurnModel
+        Predicts, and explains its log-odds.
+    health : dict
+        The health score's scales, as JSON data.
+    manifest : dict
+        ``format, name, version, created_at, config_hash, fingerprint, verdict, horizon_days, packages, files``.
+    path : Path
+        The folder.
+    """
+
+    model: ChurnModel
+    health: dict[str, Any]
+    manifest: dict[str, Any]
+    path: Path
+
+    @property
+    def version(self) -> str:
+        """Twelve hex digits of the content."""
+        return str(self.manifest["version"])
+
+
+def save_bundle(
+    folder: Path, *, name: str, model: ChurnModel, health: Mapping[str, Any], about: Mapping[str, Any]
+) -> Path:
+    """Write a bundle and return its folder; the folder appears complete or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of all bundles.
+    name : str
+        Name of the registered model.
+    model : ChurnModel
+        The model.
+    health : mapping
+        JSON data of the health scales.
+    about : mapping
+        Further facts for the manifest, e.g. ``created_at, config_hash, fingerprint, packages``.
+    """
+    files = {f"{_MODEL_FOLDER}/{file}": text for file, text in model.to_files().items()}
+    files[_HEALTH] = json.dumps(health, ensure_ascii=False, sort_keys=True, indent=1)
+    sums = {file: _sha256(text.encode()) for file, text in sorted(files.items())}
+    version = _sha256(json.dumps([sums, about.get("config_hash")]).encode())[:12]
+    manifest = {"format": _FORMAT, "name": name, "version": version, **about, "files": sums}
+    target = folder / name / version
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=target.parent))
+    try:
+        for file, text in files.items():
+            path = beside / file
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="")
+        (beside / _MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
+        if target.exists():
+            shutil.rmtree(target)
+        beside.chmod(0o755)
+        beside.rename(target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return target
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Load a bundle after checking every file against the manifest.
+
+    Raises
+    ------
+    BundleError
+        The folder, a file or the manifest is missing, or a checksum does not match.
+    """
+    manifest = _read_manifest(path)
+    for file, expected in manifest["files"].items():
+        found = path / file
+        if not found.is_file():
+            raise _broken(path, f"the file {file} is missing")
+        if _sha256(found.read_bytes()) != expected:
+            raise _broken(path, f"the file {file} does not match its checksum")
+    model_files = {
+        file.removeprefix(f"{_MODEL_FOLDER}/"): _text(path / file)
+        for file in manifest["files"]
+        if file.startswith(f"{_MODEL_FOLDER}/")
+    }
+    return Bundle(
+        model=ChurnModel.from_files(model_files),
+        health=json.loads(_text(path / _HEALTH)),
+        manifest=manifest,
+        path=path,
+    )
+
+
+def set_champion(folder: Path, name: str, version: str) -> None:
+    """Make a version the one in use. Readers see the old one or the new one."""
+    if not (folder / name / version / _MANIFEST).is_file():
+        raise BundleError(
+            f"There is no bundle {name}/{version}",
+            where=str(folder / name),
+            remedy="`churnml train CONFIG` makes one.",
+        )
+    pointer = folder / name / _CHAMPION
+    beside = pointer.with_suffix(".json.new")
+    beside.write_text(json.dumps({"version": version}), encoding="utf-8")
+    os.replace(beside, pointer)
+
+
+def champion_bundle(folder: Path, name: str) -> Path:
+    """Return the folder of the bundle in use.
+
+    Raises
+    ------
+    BundleError
+        No model has been trained yet.
+    """
+    pointer = folder / name / _CHAMPION
+    if not pointer.is_file():
+        raise BundleError(
+            f"No model of {name!r} has been trained yet",
+            where=str(pointer),
+            remedy="Run `churnml train CONFIG` (or `churnml run CONFIG`) first.",
+            code="bundle.none",
+        )
+    version = json.loads(_text(pointer)).get("version", "")
+    return folder / name / version
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    file = path / _MANIFEST
+    if not file.is_file():
+        raise _broken(path, "there is no manifest.json")
+    try:
+        manifest = json.loads(_text(file))
+    except json.JSONDecodeError as error:
+        raise _broken(path, f"manifest.json is not JSON ({error})") from error
+    if (
+        not isinstance(manifest, dict)
+        or manifest.get("format") != _FORMAT
+        or not isinstance(manifest.get("files"), dict)
+    ):
+        raise _broken(path, f"manifest.json is not of format {_FORMAT}")
+    return manifest
+
+
+def _broken(path: Path, why: str) -> BundleError:
+    return BundleError(
+        f"The model bundle cannot be used: {why}",
+        where=str(path),
+        remedy="Restore the folder from a backup, or train again.",
+        code="bundle.broken",
+    )
+
+
+def _text(path: Path) -> str:
+    # Not read_text: its newline translation would change what the checksum was made of.
+    return path.read_bytes().decode("utf-8")
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

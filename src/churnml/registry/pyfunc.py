@@ -1,0 +1,34 @@
+"""MLflow's way into a bundle: ``mlflow.pyfunc.load_model("models:/<name>@champion").predict(frame)``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from churnml.registry.bundle import Bundle, load_bundle
+
+__all__ = ["BundleModel"]
+
+
+class BundleModel:
+    """Predicts with a bundle; MLflow calls `predict`."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return one column ``churn_probability`` (0–1), one row per row of `frame`, same index.
+
+        Parameters
+        ----------
+        frame : DataFrame, shape (n, ≥ k)
+            The model's features by name; further columns are ignored.
+        """
+        model = self.bundle.model
+        return pd.DataFrame({"churn_probability": model.probability(model.matrix(frame))}, index=frame.index)
+
+
+def _load_pyfunc(path: str) -> BundleModel:
+    """MLflow's entry point: `path` is the bundle's folder."""
+    return BundleModel(load_bundle(Path(path)))
