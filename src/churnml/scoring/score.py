@@ -1,0 +1,55 @@
+"""The one function that applies a model to rows."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from churnml.errors import DataError
+from churnml.training.model import ChurnModel
+
+__all__ = ["score"]
+
+
+def score(model: ChurnModel, frame: pd.DataFrame) -> pd.DataFrame:
+    """Score rows of features.
+
+    A row's score depends on that row alone: any batch gives the digits that single rows give.
+
+    Parameters
+    ----------
+    model : ChurnModel
+        A fitted model.
+    frame : DataFrame
+        account_id, as_of and the model's features, in any order; other columns are ignored.
+
+    Returns
+    -------
+    DataFrame
+        account_id, as_of, log_odds (raw), churn_probability (calibrated, 0–1) and lift (probability ÷ the model's
+        base rate), in the rows' order with a fresh index.
+
+    Raises
+    ------
+    DataError
+        A key or a feature is missing, or a numeric feature holds words.
+    """
+    for key in ("account_id", "as_of"):
+        if key not in frame.columns:
+            raise DataError(
+                f"The rows to score have no {key}",
+                where=key,
+                expected="account_id, as_of and the model's features",
+                code="data.key_missing",
+            )
+    X = model.matrix(frame)
+    log_odds = model.log_odds(X)
+    probability = model.calibrated(log_odds)
+    return pd.DataFrame(
+        {
+            "account_id": frame["account_id"].to_numpy(),
+            "as_of": frame["as_of"].to_numpy(),
+            "log_odds": log_odds,
+            "churn_probability": probability,
+            "lift": probability / model.base_rate,
+        }
+    )

@@ -1,0 +1,161 @@
+"""The backtest: train on the past, predict the next period, compare with rules, fold by fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from churnml.config import Config
+from churnml.features.spec import FeatureSet
+from churnml.snapshots.splits import Split
+from churnml.training.baselines import fit_rule, rules
+from churnml.training.fitting import fit_rows
+from churnml.training.intervals import clustered_bootstrap, interval
+from churnml.training.metrics import average_precision, brier, ece, lift_at, log_loss, roc_auc, summary
+from churnml.training.verdict import Verdict, judge
+
+__all__ = ["Backtest", "backtest"]
+
+_REPEATS = 200
+_INTERVALS = {
+    "roc_auc": roc_auc,
+    "average_precision": average_precision,
+    "log_loss": log_loss,
+    "brier": brier,
+    "ece": ece,
+    "lift_at_10": lift_at,
+}
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Predictions for every test row by models that knew only its past, and what they are worth.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        account_id, as_of, fold, churned, arr, p_model, and ``p_<baseline>`` per baseline.
+    splits : tuple of Split
+    share : float
+        Share of accounts that can be contacted per snapshot.
+    seed : int
+        Seed of the bootstrap.
+    models : tuple of dict
+        ``info`` of each fold's model.
+    """
+
+    predictions: pd.DataFrame
+    splits: tuple[Split, ...]
+    share: float
+    seed: int
+    models: tuple[dict[str, Any], ...] = field(default=())
+
+    @property
+    def baselines(self) -> list[str]:
+        """Names of the baselines."""
+        return [name.removeprefix("p_") for name in self.predictions.columns if name.startswith("p_")][1:]
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Whether the model may be published."""
+        rows = self.predictions
+        rivals = {name: rows[f"p_{name}"].to_numpy() for name in self.baselines}
+        return judge(rows["churned"], rows["p_model"], rivals, rows["account_id"], seed=self.seed)
+
+    @cached_property
+    def intervals(self) -> dict[str, dict[str, float | None]]:
+        """95 % intervals of the pooled metrics of the model, by drawing accounts."""
+        rows = self.predictions
+        draws = clustered_bootstrap(rows["account_id"], _REPEATS, self.seed)
+        y, p = rows["churned"].to_numpy(), rows["p_model"].to_numpy()
+        return {name: interval(metric, y, p, draws).as_dict() for name, metric in _INTERVALS.items()}
+
+    def metrics(self, rows: pd.DataFrame, column: str) -> dict[str, float | int | None]:
+        """Return the headline metrics of one column of probabilities over some of the predictions."""
+        arr = rows["arr"].to_numpy(dtype=np.float64)
+        return summary(rows["churned"], rows[column], share=self.share, value=arr, dates=rows["as_of"].to_numpy())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return pooled and per-fold metrics of the model and its baselines, and the verdict, as JSON-ready data."""
+        folds = []
+        for split in self.splits:
+            rows = self.predictions[self.predictions["fold"] == split.name]
+            folds.append(
+                {
+                    "name": split.name,
+                    "train_from": f"{split.train[0]:%Y-%m-%d}",
+                    "train_until": f"{split.train[-1]:%Y-%m-%d}",
+                    "test_from": f"{split.test[0]:%Y-%m-%d}",
+                    "test_until": f"{split.test[-1]:%Y-%m-%d}",
+                    **self._compared(rows),
+                }
+            )
+        return {
+            "pooled": {**self._compared(self.predictions), "intervals": self.intervals},
+            "folds": folds,
+            "verdict": self.verdict.as_dict(),
+        }
+
+    def _compared(self, rows: pd.DataFrame) -> dict[str, Any]:
+        return {
+            "model": self.metrics(rows, "p_model"),
+            "baselines": {name: self.metrics(rows, f"p_{name}") for name in self.baselines},
+        }
+
+
+def backtest(
+    frame: pd.DataFrame,
+    feature_set: FeatureSet,
+    splits: Sequence[Split],
+    config: Config,
+    progress: Callable[[str], None] | None = None,
+) -> Backtest:
+    """Backtest the model and its baselines over splits by date.
+
+    Every fold learns everything from its own training dates: words, number of trees, penalty, calibration, and the
+    scales of the rules.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Spine and features.
+    feature_set : FeatureSet
+        Columns to learn from.
+    splits : sequence of Split
+        From `churnml.snapshots.splits`.
+    config : Config
+        Sections `model`, `label`, `capacity`, and `seed`.
+    progress : callable, optional
+        Told one line per fold.
+
+    Raises
+    ------
+    TrainingError
+        A fold's training period has no churner, only churners, or too few.
+    """
+    labelled = frame[frame["churned"].notna()]
+    parts, models = [], []
+    for split in splits:
+        if progress is not None:
+            progress(f"{split.name}: train until {split.train[-1]:%Y-%m-%d}, test from {split.test[0]:%Y-%m-%d}")
+        train = labelled[labelled["as_of"].isin(split.train)]
+        test = labelled[labelled["as_of"].isin(split.test)]
+        model = fit_rows(train, feature_set, config, where=split.name)
+        part = test[["account_id", "as_of"]].copy()
+        part["fold"] = split.name
+        part["churned"] = test["churned"].to_numpy(dtype=np.float64)
+        part["arr"] = test["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
+        part["p_model"] = model.probability(model.matrix(test))
+        for rule in rules(train):
+            part[f"p_{rule.name}"] = fit_rule(rule, train)(test)
+        regression = fit_rows(train, feature_set, config, kind="logistic", where=split.name)
+        part["p_logistic"] = regression.probability(regression.matrix(test))
+        parts.append(part)
+        models.append(model.info)
+    predictions = pd.concat(parts, ignore_index=True)
+    return Backtest(predictions, tuple(splits), config.capacity.share, config.seed, tuple(models))

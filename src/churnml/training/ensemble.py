@@ -1,0 +1,193 @@
+"""What a fitted estimator is made of: trees, a logistic regression or both, added in log-odds, then calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from churnml.training.calibration import Calibrator, calibrate
+from churnml.training.folds import InnerFold
+from churnml.training.linear import Linear, fit_linear
+from churnml.training.metrics import log_loss
+from churnml.training.trees import Trees, TreeSettings, validation_curve
+
+__all__ = ["Ensemble", "Recipe", "fit_ensemble"]
+
+Array = npt.NDArray[np.float64]
+
+PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.1)
+"""Inverse L2 strengths tried for the logistic part."""
+
+_WEIGHTS = tuple(step / 10 for step in range(11))
+_DEFAULT_TREES = 80
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to fit an ensemble.
+
+    Parameters
+    ----------
+    kind : {"lightgbm", "logistic", "blend"}
+        Which parts to fit; a blend weighs them by their loss on later rows.
+    trees : TreeSettings
+    seeds : tuple of int
+        One booster per seed.
+    calibration : str
+        As `churnml.training.calibration.calibrate` takes it.
+    categorical : tuple of int
+        Columns that hold word codes.
+    monotone : tuple of int or None
+        Declared direction per column.
+    """
+
+    kind: Literal["lightgbm", "logistic", "blend"]
+    trees: TreeSettings
+    seeds: tuple[int, ...]
+    calibration: Literal["auto", "none", "platt", "beta", "isotonic"]
+    categorical: tuple[int, ...]
+    monotone: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """A weighted sum of log-odds and the calibration of that sum.
+
+    Parameters
+    ----------
+    trees : Trees or None
+    linear : Linear or None
+    linear_weight : float
+        Weight of the logistic part, 0–1; the trees have the rest.
+    calibrator : Calibrator
+    facts : dict
+        How it was made, JSON-ready: number of trees, losses on later rows, rows that calibrated it.
+    """
+
+    trees: Trees | None
+    linear: Linear | None
+    linear_weight: float
+    calibrator: Calibrator
+    facts: dict[str, Any]
+
+    def log_odds(self, X: Array) -> Array:
+        """Return the raw log-odds of each row."""
+        return self._sum(X, lambda part: part.log_odds(X), (len(X),))
+
+    def contributions(self, X: Array) -> Array:
+        """Return (n, k + 1) contributions to the log-odds, the expected value last; a row sums to its log-odds."""
+        return self._sum(X, lambda part: part.contributions(X), (len(X), X.shape[1] + 1))
+
+    def _sum(self, X: Array, of: Callable[[Any], Array], shape: tuple[int, ...]) -> Array:
+        total = np.zeros(shape)
+        if self.trees is not None:
+            total += (1.0 - self.linear_weight) * of(self.trees)
+        if self.linear is not None:
+            total += self.linear_weight * of(self.linear)
+        return total
+
+    def probability(self, X: Array) -> Array:
+        """Return calibrated probabilities."""
+        return self.calibrator(self.log_odds(X))
+
+
+def fit_ensemble(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> Ensemble:
+    """Tune and calibrate on the inner folds, then refit on every row.
+
+    Number of trees, penalty, blend and calibration all come from predictions of models that had not seen the rows
+    they are judged on. The refit uses all rows with those choices, and keeps the calibration.
+
+    Parameters
+    ----------
+    X : array of shape (n, k)
+    y : array of shape (n,)
+        Outcomes, 0 or 1; both must occur.
+    folds : sequence of InnerFold
+        Empty: a fixed number of trees, no calibration.
+    recipe : Recipe
+    """
+    judged = np.concatenate([fold.valid for fold in folds]) if folds else np.empty(0, dtype=np.intp)
+    outcome = y[judged]
+    facts: dict[str, Any] = {"judged_rows": len(judged), "judged_churners": int(outcome.sum()), "folds": len(folds)}
+    tree_scores = linear_scores = None
+    count, penalty = min(_DEFAULT_TREES, recipe.trees.max_trees), PENALTIES[1]
+    if folds and recipe.kind != "logistic":
+        count, tree_scores = _tune_trees(X, y, folds, recipe)
+        facts["trees_log_loss"] = _loss(outcome, tree_scores)
+    if folds and recipe.kind != "lightgbm":
+        penalty, linear_scores = _tune_linear(X, y, folds, recipe)
+        facts["linear_log_loss"] = _loss(outcome, linear_scores)
+    weight = {"lightgbm": 0.0, "logistic": 1.0, "blend": 0.5}[recipe.kind]
+    scores = tree_scores if linear_scores is None else linear_scores
+    if tree_scores is not None and linear_scores is not None:
+        losses = [_loss(outcome, (1 - w) * tree_scores + w * linear_scores) for w in _WEIGHTS]
+        weight = _WEIGHTS[int(np.argmin(losses))]
+        scores = (1 - weight) * tree_scores + weight * linear_scores
+        facts["blend_log_loss"] = min(losses)
+    calibrator = calibrate(scores, outcome, recipe.calibration) if scores is not None else Calibrator("none")
+    trees = linear = None
+    if weight < 1.0:
+        trees = Trees.fit(
+            X,
+            y,
+            settings=recipe.trees,
+            seeds=recipe.seeds,
+            trees=count,
+            categorical=recipe.categorical,
+            monotone=recipe.monotone,
+        )
+        facts["trees"] = count
+    if weight > 0.0:
+        (linear,) = fit_linear(X, y, [penalty], recipe.categorical, recipe.monotone)
+        facts["penalty"] = penalty
+    facts["linear_weight"] = weight
+    return Ensemble(trees, linear, weight, calibrator, facts)
+
+
+def _loss(y: Array, scores: Array) -> float:
+    """Log loss of log-odds after the best shift of their level: the calibration will shift it anyway."""
+    shifted = calibrate(scores, y, "platt")
+    return float(log_loss(y, shifted(scores)) or 0.0)
+
+
+def _tune_trees(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> tuple[int, Array]:
+    """Choose the number of trees with the lowest pooled loss on later rows; return it and the scores there."""
+    boosters, curves = [], []
+    for fold in folds:
+        booster, curve = validation_curve(
+            X[fold.train],
+            y[fold.train],
+            X[fold.valid],
+            y[fold.valid],
+            settings=recipe.trees,
+            seed=recipe.seeds[0],
+            categorical=recipe.categorical,
+            monotone=recipe.monotone,
+        )
+        boosters.append(booster)
+        curves.append(curve * len(fold.valid))
+    count = int(np.argmin(np.sum(curves, axis=0))) + 1
+    scores = [
+        np.asarray(booster.predict(X[fold.valid], raw_score=True, num_iteration=count))
+        for booster, fold in zip(boosters, folds, strict=True)
+    ]
+    return count, np.concatenate(scores)
+
+
+def _tune_linear(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> tuple[float, Array]:
+    """Choose the penalty with the lowest pooled loss on later rows; return it and the scores there."""
+    per_fold = [
+        [
+            model.log_odds(X[fold.valid])
+            for model in fit_linear(X[fold.train], y[fold.train], PENALTIES, recipe.categorical, recipe.monotone)
+        ]
+        for fold in folds
+    ]
+    outcome = np.concatenate([y[fold.valid] for fold in folds])
+    pooled = [np.concatenate(scores) for scores in zip(*per_fold, strict=True)]
+    best = int(np.argmin([_loss(outcome, scores) for scores in pooled]))
+    return PENALTIES[best], pooled[best]

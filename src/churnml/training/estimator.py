@@ -1,0 +1,197 @@
+"""`ChurnClassifier`: the estimator, as scikit-learn knows estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from churnml.training.encoding import categories_of, encode
+from churnml.training.ensemble import Ensemble, Recipe, fit_ensemble
+from churnml.training.folds import grouped_folds, temporal_folds
+from churnml.training.trees import tree_settings
+
+__all__ = ["ChurnClassifier"]
+
+Array = npt.NDArray[np.float64]
+
+_FEW_CHURNERS_PER_FEATURE = 0.5
+_FEW_CHURNERS = 50
+
+
+class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Calibrated churn classifier: LightGBM averaged over seeds, blended with a logistic regression.
+
+    With `dates`, the number of trees, the penalty, the blend and the calibration are chosen on later rows than the
+    models judged were trained on, with `purge_days` between; without, on accounts they were not trained on. Then
+    everything is refitted on all rows. Classes are never weighted: the probability is calibrated instead.
+
+    Parameters
+    ----------
+    kind : {"auto", "lightgbm", "logistic"}
+        ``"auto"`` fits trees blended with a logistic regression, or the logistic regression alone where churners are
+        too few for trees: under 50, or under one per two features.
+    params : mapping, optional
+        LightGBM parameters that override the defaults.
+    seeds : int
+        Boosters to average.
+    calibration : {"auto", "platt", "isotonic", "beta", "none"}
+        ``"auto"`` by the number of churners that can be calibrated on.
+    purge_days : int
+        Gap + horizon of the label; used with `dates`.
+    categorical : sequence of int or "auto"
+        Columns of an array that hold word codes; ``"auto"`` takes the word columns of a DataFrame.
+    monotone : sequence of int, optional
+        −1, 0 or 1 per column.
+    random_state : int
+        Seed.
+
+    Attributes
+    ----------
+    classes_ : array of shape (2,)
+    n_features_in_ : int
+    kind_ : str
+        What was fitted: ``"lightgbm"``, ``"logistic"`` or ``"blend"``.
+    reason_ : str
+        Why, in words.
+    ensemble_ : Ensemble
+    categories_ : dict
+        Words of each word column of a DataFrame, in code order.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(400, 3))
+    >>> y = (X[:, 0] + rng.normal(size=400) > 1).astype(int)
+    >>> ChurnClassifier(seeds=1).fit(X, y).predict_proba(X).shape
+    (400, 2)
+    """
+
+    def __init__(
+        self,
+        kind: Literal["auto", "lightgbm", "logistic"] = "auto",
+        params: Mapping[str, float | int | str | bool] | None = None,
+        seeds: int = 3,
+        calibration: Literal["auto", "platt", "isotonic", "beta", "none"] = "auto",
+        purge_days: int = 0,
+        categorical: Sequence[int] | Literal["auto"] = "auto",
+        monotone: Sequence[int] | None = None,
+        random_state: int = 7,
+    ) -> None:
+        self.kind = kind
+        self.params = params
+        self.seeds = seeds
+        self.calibration = calibration
+        self.purge_days = purge_days
+        self.categorical = categorical
+        self.monotone = monotone
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: npt.ArrayLike | pd.DataFrame,
+        y: npt.ArrayLike,
+        dates: npt.ArrayLike | None = None,
+        groups: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Fit to rows.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, k)
+            NaN where missing. Word columns of a DataFrame are coded here.
+        y : array of shape (n,)
+            Two classes; the greater one is churn.
+        dates : array of datetime64, optional
+            ``as_of`` of each row.
+        groups : array, optional
+            Account of each row.
+        """
+        matrix = self._matrix(X, y)
+        target = np.asarray(y)
+        check_classification_targets(target)
+        if type_of_target(target) not in ("binary",):
+            raise ValueError(f"Only binary classification is supported. The type of the target is {type_of_target(y)}.")
+        self.classes_ = np.unique(target)
+        if len(self.classes_) < 2:
+            raise ValueError("y holds 1 class; churn needs both outcomes")
+        outcome = (target == self.classes_[1]).astype(np.float64)
+        account = np.arange(len(outcome)) if groups is None else np.asarray(groups)
+        churners = len(np.unique(account[outcome == 1]))
+        self.kind_, self.reason_ = self._choose(churners, matrix)
+        folds = temporal_folds(dates, outcome, self.purge_days) if dates is not None else []
+        self.judged_on_ = "later dates" if folds else "other accounts"
+        if not folds:
+            folds = grouped_folds(outcome, account, seed=self.random_state)
+        recipe = Recipe(
+            kind=self.kind_,
+            trees=tree_settings(self.params or {}),
+            seeds=tuple(self.random_state + number for number in range(self.seeds)),
+            calibration=self.calibration,
+            categorical=self._categorical,
+            monotone=tuple(self.monotone) if self.monotone is not None else None,
+        )
+        self.ensemble_: Ensemble = fit_ensemble(matrix, outcome, folds, recipe)
+        return self
+
+    def _matrix(self, X: Any, y: Any) -> Array:
+        """Check and code the training rows; learn words and widths."""
+        self.categories_: dict[str, list[str]] = {}
+        self._categorical = () if self.categorical == "auto" else tuple(int(column) for column in self.categorical)
+        if isinstance(X, pd.DataFrame):
+            words = [str(name) for name in X.columns if not pd.api.types.is_numeric_dtype(X[name].dtype)]
+            if words:
+                self.categories_ = categories_of(X, words)
+                self._categorical = tuple(list(X.columns).index(name) for name in words)
+                X = pd.DataFrame(encode(X, [str(name) for name in X.columns], self.categories_), columns=X.columns)
+        checked, _ = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
+        return np.ascontiguousarray(checked)
+
+    def _choose(self, churners: int, matrix: Array) -> tuple[Literal["lightgbm", "logistic", "blend"], str]:
+        features = max(int((~np.isnan(matrix)).any(axis=0).sum()), 1)
+        if self.kind != "auto":
+            return self.kind, f"model.kind is {self.kind}"
+        ratio = churners / features
+        found = f"{churners} churners for {features} features"
+        if churners < _FEW_CHURNERS or ratio < _FEW_CHURNERS_PER_FEATURE:
+            return "logistic", f"{found} are too few for trees: a logistic regression generalises better"
+        return "blend", f"{found} support trees, blended with a logistic regression"
+
+    def _rows(self, X: Any) -> Array:
+        check_is_fitted(self)
+        if isinstance(X, pd.DataFrame) and self.categories_:
+            X = pd.DataFrame(encode(X, [str(name) for name in X.columns], self.categories_), columns=X.columns)
+        checked = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        return np.ascontiguousarray(checked)
+
+    def decision_function(self, X: npt.ArrayLike | pd.DataFrame) -> Array:
+        """Return raw log-odds of churn, before calibration, of shape (n,)."""
+        return self.ensemble_.log_odds(self._rows(X))
+
+    def predict_proba(self, X: npt.ArrayLike | pd.DataFrame) -> Array:
+        """Return calibrated probabilities of staying and of churn, of shape (n, 2)."""
+        churn = self.ensemble_.probability(self._rows(X)) if hasattr(self, "ensemble_") else self._rows(X)
+        return np.column_stack([1.0 - churn, churn])
+
+    def predict(self, X: npt.ArrayLike | pd.DataFrame) -> npt.NDArray[Any]:
+        """Return the likelier class of each row."""
+        chosen: npt.NDArray[Any] = self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)]
+        return chosen
+
+    def contributions(self, X: npt.ArrayLike | pd.DataFrame) -> Array:
+        """Return SHAP values of the log-odds, of shape (n, k + 1), the expected value last."""
+        rows = self._rows(X)
+        return self.ensemble_.contributions(rows)
+
+    def __sklearn_tags__(self) -> Any:
+        """Return what scikit-learn may expect of this estimator: two classes, missing values allowed."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.allow_nan = True
+        return tags

@@ -1,0 +1,154 @@
+"""Fit the final model on every labelled row, and check beforehand that a model can be made of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from churnml.config import Config
+from churnml.errors import TrainingError
+from churnml.features.spec import FeatureSet
+from churnml.training.encoding import categories_of, encode
+from churnml.training.estimator import ChurnClassifier
+from churnml.training.model import ChurnModel
+
+if TYPE_CHECKING:
+    from churnml.training.backtest import Backtest
+
+__all__ = ["fit", "fit_rows"]
+
+
+def fit(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, backtest: Backtest | None = None) -> ChurnModel:
+    """Fit the model that is published: on all rows whose label is final.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Spine and features; rows without a label are left out.
+    feature_set : FeatureSet
+        Columns to learn from.
+    config : Config
+        Sections `model`, `label`, and `seed`.
+    backtest : Backtest, optional
+        Evidence for the verdict that goes into ``info``. Without it the verdict is ``"rules_only"``: nothing shows
+        that the model beats a rule.
+
+    Raises
+    ------
+    TrainingError
+        Nobody churned, everybody did, or fewer than ``model.min_churners`` rows churned.
+    """
+    model = fit_rows(frame[frame["churned"].notna()], feature_set, config)
+    if backtest is None:
+        return model.with_info(verdict="rules_only", verdict_reason="The model has not been backtested.")
+    verdict = backtest.verdict
+    return model.with_info(verdict=verdict.verdict, verdict_reason=verdict.reason)
+
+
+def fit_rows(
+    rows: pd.DataFrame,
+    feature_set: FeatureSet,
+    config: Config,
+    kind: Literal["auto", "lightgbm", "logistic"] | None = None,
+    where: str = "training",
+) -> ChurnModel:
+    """Fit a model to labelled rows.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Labelled rows of one training period.
+    feature_set, config
+        As for `fit`.
+    kind : str, optional
+        Instead of ``config.model.kind``.
+    where : str
+        Name of the period, for messages.
+
+    Raises
+    ------
+    TrainingError
+        See `fit`.
+    """
+    check_churners(rows, config, where)
+    categories = categories_of(rows, feature_set.categorical)
+    X = encode(rows, feature_set.names, categories)
+    y = rows["churned"].to_numpy(dtype=np.float64)
+    label, model = config.label, config.model
+    classifier = ChurnClassifier(
+        kind=kind or model.kind,
+        params=model.params,
+        seeds=model.seeds,
+        calibration=model.calibration,
+        purge_days=label.gap_days + label.horizon_days,
+        categorical=[index for index, spec in enumerate(feature_set) if spec.categorical],
+        monotone=[0 if spec.categorical else spec.monotone for spec in feature_set],
+        random_state=config.seed,
+    )
+    classifier.fit(X, y, dates=rows["as_of"].to_numpy(), groups=rows["account_id"].to_numpy(dtype="object").astype(str))
+    info: dict[str, Any] = {
+        "kind": classifier.kind_,
+        "kind_reason": classifier.reason_,
+        "tuned_on": classifier.judged_on_,
+        "rows": len(rows),
+        "accounts": int(rows["account_id"].nunique()),
+        "churned_rows": int(y.sum()),
+        "churned_accounts": int(rows.loc[rows["churned"] == 1, "account_id"].nunique()),
+        "as_of_from": f"{rows['as_of'].min():%Y-%m-%d}",
+        "as_of_until": f"{rows['as_of'].max():%Y-%m-%d}",
+        "calibration": classifier.ensemble_.calibrator.method,
+        **classifier.ensemble_.facts,
+    }
+    return ChurnModel(feature_set, categories, float(y.mean()), label.horizon_days, classifier.ensemble_, info)
+
+
+def check_churners(rows: pd.DataFrame, config: Config, where: str) -> None:
+    """Refuse rows that no model can be made of.
+
+    Raises
+    ------
+    TrainingError
+        No rows, no churner, only churners, or fewer churned rows than ``model.min_churners``.
+    """
+    churned = int((rows["churned"] == 1).sum())
+    if len(rows) == 0:
+        raise TrainingError(
+            "There is no labelled row to train on",
+            where=where,
+            expected="snapshots whose label window is wholly observed",
+            remedy="Extract a longer history, or shorten label.horizon_days.",
+            code="training.no_rows",
+        )
+    period = f"as_of {rows['as_of'].min():%Y-%m-%d} to {rows['as_of'].max():%Y-%m-%d}"
+    got = f"{churned} churned of {len(rows)} rows, {period}"
+    least = config.model.min_churners
+    if churned == 0:
+        raise TrainingError(
+            "No account churned in the training period",
+            where=where,
+            got=got,
+            expected=f"at least {least} churned rows and as many that stayed",
+            remedy="Check label.churn and the mapping of subscription ends; a longer horizon or history also helps.",
+            code="training.no_churner",
+        )
+    if churned == len(rows):
+        raise TrainingError(
+            "Every account churned in the training period",
+            where=where,
+            got=got,
+            expected="some that stayed",
+            remedy="Check label.churn, label.grace_days, and whether the export holds only lost customers.",
+            code="training.all_churned",
+        )
+    if min(churned, len(rows) - churned) < least:
+        few, kept = ("churned", churned) if churned < least else ("stayed", len(rows) - churned)
+        raise TrainingError(
+            f"Too few rows {few} in the training period to learn from: {kept}",
+            where=where,
+            got=got,
+            expected=f"at least {least} (model.min_churners)",
+            remedy="Extract a longer history, lengthen label.horizon_days, or lower model.min_churners.",
+            code="training.too_few_churners",
+        )

@@ -1,0 +1,181 @@
+"""`ChurnModel`: what a bundle holds and what scoring runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from churnml.errors import BundleError
+from churnml.features.spec import FeatureSet
+from churnml.training.calibration import Calibrator
+from churnml.training.encoding import encode
+from churnml.training.ensemble import Ensemble
+from churnml.training.linear import Linear
+from churnml.training.trees import Trees
+
+__all__ = ["ChurnModel"]
+
+Array = npt.NDArray[np.float64]
+
+_FORMAT = 1
+_MODEL = "model.json"
+_FEATURES = "features.json"
+_LINEAR = "linear.json"
+
+
+@dataclass(frozen=True)
+class ChurnModel:
+    """A fitted, calibrated churn model and everything needed to apply it.
+
+    Parameters
+    ----------
+    features : FeatureSet
+        Columns it reads, in order.
+    categories : mapping
+        Words of each categorical column, in code order.
+    base_rate : float
+        Churn rate of the rows it was fitted on.
+    horizon_days : int
+        Length of the label window it predicts.
+    ensemble : Ensemble
+        The estimator.
+    info : dict
+        JSON-ready: verdict and reason, kind, dates and rows of training, how it was tuned.
+    """
+
+    features: FeatureSet
+    categories: Mapping[str, list[str]]
+    base_rate: float
+    horizon_days: int
+    ensemble: Ensemble
+    info: dict[str, Any]
+
+    def matrix(self, frame: pd.DataFrame) -> Array:
+        """Return the model's columns as floats (n, k): words coded, unknown words and nulls NaN.
+
+        Raises
+        ------
+        DataError
+            A column is missing or is no number.
+        """
+        return encode(frame, self.features.names, self.categories)
+
+    def log_odds(self, X: Array) -> Array:
+        """Return raw log-odds of churn, before calibration, of shape (n,)."""
+        return self.ensemble.log_odds(X)
+
+    def contributions(self, X: Array) -> Array:
+        """Return (n, k + 1) contributions to the log-odds, the expected value last; a row sums to its log-odds."""
+        return self.ensemble.contributions(X)
+
+    def probability(self, X: Array) -> Array:
+        """Return the calibrated probability of churn within the horizon, of shape (n,)."""
+        return self.ensemble.probability(X)
+
+    def calibrated(self, log_odds: npt.ArrayLike) -> Array:
+        """Return the probability that goes with raw log-odds, of the same shape."""
+        return self.ensemble.calibrator(log_odds)
+
+    def with_info(self, **facts: Any) -> ChurnModel:
+        """Return the same model with facts added to `info`."""
+        return replace(self, info={**self.info, **facts})
+
+    def to_files(self) -> dict[str, str]:
+        """Return the model as text files, name → content: JSON, and LightGBM's text format per booster."""
+        ensemble = self.ensemble
+        boosters = ensemble.trees.texts() if ensemble.trees is not None else []
+        names = [f"booster-{number}.txt" for number in range(1, len(boosters) + 1)]
+        model = {
+            "format": _FORMAT,
+            "base_rate": self.base_rate,
+            "horizon_days": self.horizon_days,
+            "categories": dict(self.categories),
+            "calibration": ensemble.calibrator.as_dict(),
+            "linear_weight": ensemble.linear_weight,
+            "boosters": names,
+            "linear": _LINEAR if ensemble.linear is not None else None,
+            "facts": ensemble.facts,
+            "info": self.info,
+        }
+        files = {_MODEL: _json(model), _FEATURES: _json(self.features.as_dicts())}
+        files.update(zip(names, boosters, strict=True))
+        if ensemble.linear is not None:
+            files[_LINEAR] = _json(ensemble.linear.as_dict())
+        return files
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, str]) -> ChurnModel:
+        """Rebuild a model from `to_files`; it gives the same numbers to the last digit.
+
+        Raises
+        ------
+        BundleError
+            A file is missing, of another format, or cannot be read.
+        """
+        model = _read(files, _MODEL)
+        if model.get("format") != _FORMAT:
+            raise BundleError(
+                "The model has another format",
+                where=_MODEL,
+                got=repr(model.get("format")),
+                expected=str(_FORMAT),
+                remedy="Train again with this version of churnml.",
+                code="bundle.format",
+            )
+        try:
+            texts = [_text(files, name) for name in model["boosters"]]
+            ensemble = Ensemble(
+                trees=Trees.from_texts(texts) if texts else None,
+                linear=Linear.from_dict(_read(files, _LINEAR)) if model["linear"] else None,
+                linear_weight=float(model["linear_weight"]),
+                calibrator=Calibrator.from_dict(model["calibration"]),
+                facts=model["facts"],
+            )
+            return cls(
+                features=FeatureSet.from_dicts(_read(files, _FEATURES)),
+                categories=model["categories"],
+                base_rate=float(model["base_rate"]),
+                horizon_days=int(model["horizon_days"]),
+                ensemble=ensemble,
+                info=model["info"],
+            )
+        except (KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as error:
+            raise BundleError(
+                "The model cannot be read",
+                where=_MODEL,
+                got=f"{type(error).__name__}: {error}",
+                remedy="Restore the bundle, or train again.",
+                code="bundle.unreadable",
+            ) from error
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _text(files: Mapping[str, str], name: str) -> str:
+    if name not in files:
+        raise BundleError(
+            f"The model has no file {name}",
+            where=name,
+            got=", ".join(sorted(files)) or "no files",
+            remedy="Restore the bundle, or train again.",
+            code="bundle.missing_file",
+        )
+    return files[name]
+
+
+def _read(files: Mapping[str, str], name: str) -> Any:
+    try:
+        return json.loads(_text(files, name))
+    except json.JSONDecodeError as error:
+        raise BundleError(
+            f"The file {name} is no JSON", where=name, got=str(error), code="bundle.unreadable"
+        ) from error

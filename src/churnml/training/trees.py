@@ -1,0 +1,195 @@
+"""Gradient-boosted trees: LightGBM with defaults for a few hundred churners, averaged over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+
+from churnml.errors import ConfigError
+
+__all__ = ["DEFAULTS", "TreeSettings", "Trees", "tree_settings", "validation_curve"]
+
+Array = npt.NDArray[np.float64]
+
+DEFAULTS: dict[str, float | int | str | bool] = {
+    "learning_rate": 0.04,
+    "num_leaves": 8,
+    "min_data_in_leaf": 40,
+    "min_sum_hessian_in_leaf": 2.0,
+    "lambda_l2": 10.0,
+    "feature_fraction": 0.4,
+    "bagging_fraction": 0.6,
+    "bagging_freq": 1,
+    "max_bin": 127,
+    "cat_smooth": 20.0,
+    "cat_l2": 20.0,
+    "min_data_per_group": 50,
+    "max_cat_threshold": 16,
+}
+"""Shallow, slow, strongly shrunk trees on random halves: a few hundred churners support no more."""
+
+_FIXED: dict[str, float | int | str | bool] = {
+    "objective": "binary",
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 2,
+    "verbosity": -1,
+    "feature_pre_filter": False,
+}
+_TREES = ("n_estimators", "num_iterations", "num_boost_round")
+
+
+@dataclass(frozen=True)
+class TreeSettings:
+    """LightGBM parameters and the most trees a booster may have."""
+
+    params: Mapping[str, float | int | str | bool]
+    max_trees: int = 400
+    patience: int = 60
+
+    def for_seed(self, seed: int, monotone: Sequence[int] | None) -> dict[str, object]:
+        """Return the parameters of one booster; the same number of threads on every machine."""
+        params: dict[str, object] = {**DEFAULTS, **self.params, **_FIXED, "seed": seed}
+        if monotone is not None and any(monotone):
+            params["monotone_constraints"] = list(monotone)
+            params["monotone_constraints_method"] = "intermediate"
+        return params
+
+
+def tree_settings(params: Mapping[str, float | int | str | bool]) -> TreeSettings:
+    """Take the number of trees out of `params` and refuse what would break the promises of the estimator.
+
+    Raises
+    ------
+    ConfigError
+        A parameter is fixed by churnml (the objective, determinism, class weights).
+
+    Examples
+    --------
+    >>> tree_settings({"num_leaves": 4, "n_estimators": 50}).max_trees
+    50
+    """
+    own = dict(params)
+    trees = [own.pop(name) for name in _TREES if name in own]
+    for name in own:
+        if name in _FIXED or name in ("is_unbalance", "scale_pos_weight", "monotone_constraints", "seed"):
+            raise ConfigError(
+                f"The LightGBM parameter {name} cannot be set",
+                where=f"model.params.{name}",
+                expected="objective, threads and determinism are fixed; classes are not weighted, the probability is "
+                "calibrated instead; `seed` is a key of its own",
+                code="config.model_params",
+            )
+    return TreeSettings(own, int(trees[0])) if trees else TreeSettings(own)
+
+
+def _dataset(X: Array, y: Array, categorical: Sequence[int], settings: TreeSettings) -> lgb.Dataset:
+    params = {**DEFAULTS, **settings.params, **_FIXED}
+    keys = ("max_bin", "verbosity", "feature_pre_filter", "num_threads", "force_row_wise", "min_data_in_leaf")
+    return lgb.Dataset(
+        X,
+        label=y,
+        categorical_feature=[int(column) for column in categorical] or "auto",
+        params={key: params[key] for key in keys},
+        free_raw_data=False,
+    )
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Boosters whose log-odds are averaged, so contributions stay additive.
+
+    Parameters
+    ----------
+    boosters : tuple of lightgbm.Booster
+        One per seed.
+    """
+
+    boosters: tuple[lgb.Booster, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        X: Array,
+        y: Array,
+        *,
+        settings: TreeSettings,
+        seeds: Sequence[int],
+        trees: int,
+        categorical: Sequence[int] = (),
+        monotone: Sequence[int] | None = None,
+    ) -> Trees:
+        """Fit one booster of `trees` trees per seed."""
+        data = _dataset(X, y, categorical, settings)
+        boosters = [lgb.train(settings.for_seed(seed, monotone), data, num_boost_round=trees) for seed in seeds]
+        return cls(tuple(boosters))
+
+    def log_odds(self, X: Array) -> Array:
+        """Return the mean log-odds of each row."""
+        rows = np.ascontiguousarray(X, dtype=np.float64)
+        options = {"num_threads": 1} if len(rows) == 1 else {}
+        total: Array = sum(
+            (booster.predict(rows, raw_score=True, **options) for booster in self.boosters), np.zeros(len(rows))
+        )
+        return total / len(self.boosters)
+
+    def contributions(self, X: Array) -> Array:
+        """Return tree SHAP values (n, k + 1) of the mean log-odds, the expected value last."""
+        rows = np.ascontiguousarray(X, dtype=np.float64)
+        options = {"num_threads": 1} if len(rows) == 1 else {}
+        total: Array = sum(
+            (booster.predict(rows, pred_contrib=True, **options) for booster in self.boosters),
+            np.zeros((len(rows), rows.shape[1] + 1)),
+        )
+        return total / len(self.boosters)
+
+    def texts(self) -> list[str]:
+        """Return the boosters in LightGBM's text format."""
+        return [booster.model_to_string() for booster in self.boosters]
+
+    @classmethod
+    def from_texts(cls, texts: Sequence[str]) -> Trees:
+        """Rebuild the boosters from `texts`."""
+        return cls(tuple(lgb.Booster(model_str=text) for text in texts))
+
+
+def validation_curve(
+    X: Array,
+    y: Array,
+    valid_X: Array,
+    valid_y: Array,
+    *,
+    settings: TreeSettings,
+    seed: int,
+    categorical: Sequence[int] = (),
+    monotone: Sequence[int] | None = None,
+) -> tuple[lgb.Booster, Array]:
+    """Train one booster and record its log loss on later rows after every tree.
+
+    Returns
+    -------
+    booster, curve : Booster, array of shape (max_trees,)
+        The curve keeps its last value from where patience ran out.
+    """
+    train = _dataset(X, y, categorical, settings)
+    valid = lgb.Dataset(valid_X, label=valid_y, reference=train, free_raw_data=False)
+    record: dict[str, dict[str, list[float]]] = {}
+    params = {**settings.for_seed(seed, monotone), "metric": "binary_logloss"}
+    booster = lgb.train(
+        params,
+        train,
+        num_boost_round=settings.max_trees,
+        valid_sets=[valid],
+        valid_names=["later"],
+        callbacks=[
+            lgb.record_evaluation(record),
+            lgb.early_stopping(settings.patience, verbose=False),
+        ],
+    )
+    losses = np.asarray(record["later"]["binary_logloss"])
+    curve = np.concatenate([losses, np.full(settings.max_trees - len(losses), losses[-1])])
+    return booster, curve
