@@ -1,0 +1,8 @@
+"""A company whose true churn hazard and drivers are known, as canonical tables."""
+
+from churnml.simulate.company import Company, simulate
+from churnml.simulate.drivers import DRIVERS, Driver
+from churnml.simulate.truth import true_probability
+from churnml.simulate.write import write
+
+__all__ = ["DRIVERS", "Company", "Driver", "simulate", "true_probability", "write"]

@@ -1,0 +1,179 @@
+"""The hidden troubles that make accounts leave: one Markov process per account and driver, in weekly steps.
+
+A severity is 0 for an untroubled account. Trouble strikes at random (a jump of about 1), fades by a fixed factor per
+week and may end from one week to the next (a recovery). What the tables show follows the severity at once or within
+two or three weeks; the hazard follows it only `Driver.lag_weeks` later. So every cause leaves a trace first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churnml.simulate.population import Population
+from churnml.simulate.world import World
+
+__all__ = ["DRIVERS", "DRIVER_INDEX", "Driver", "Latents", "make_latents"]
+
+
+@dataclass(frozen=True)
+class Driver:
+    """One cause of churn.
+
+    Parameters
+    ----------
+    name : str
+    family : str
+        Feature family in which it leaves its trace.
+    weight : float
+        Log-hazard per unit of severity.
+    lag_weeks : int
+        Weeks from severity to hazard.
+    keep : float
+        Share of the severity left after a week.
+    recover : float
+        Chance per week that the trouble ends.
+    strikes : float
+        Chance per account and week that it strikes.
+    """
+
+    name: str
+    family: str
+    weight: float
+    lag_weeks: int
+    keep: float
+    recover: float
+    strikes: float
+
+
+DRIVERS = (
+    Driver("usage_decline", "engagement", 2.9, 3, 0.985, 0.018, 0.0028),
+    Driver("narrow_adoption", "adoption", 2.7, 4, 0.992, 0.010, 0.0014),
+    Driver("bug_wave", "support", 2.8, 2, 0.93, 0.0, 0.0026),
+    Driver("dissatisfaction", "sentiment", 2.8, 6, 0.985, 0.018, 0.0022),
+    Driver("payment_trouble", "commercial", 2.8, 7, 0.975, 0.025, 0.0022),
+    Driver("price_rise", "commercial", 2.5, 1, 0.94, 0.0, 0.0),
+    Driver("champion_left", "relationship", 2.7, 3, 0.97, 0.030, 0.0024),
+    Driver("failed_onboarding", "onboarding", 2.6, 5, 0.97, 0.030, 0.0),
+)
+"""The causes. `price_rise` and `failed_onboarding` strike by the calendar of the contract, not at random."""
+
+DRIVER_INDEX = {driver.name: index for index, driver in enumerate(DRIVERS)}
+
+_CEILING = 1.6
+_INCIDENT_SHARE = 0.06
+_FAILED_ONBOARDING_SHARE = 0.20
+_NARROW_SHARE = 0.10
+
+
+@dataclass(frozen=True)
+class Latents:
+    """The hidden state, on the weekly grid of the world.
+
+    Parameters
+    ----------
+    severity : ndarray (drivers, accounts, weeks) of float32
+        What the hazard follows after the driver's lag.
+    shown : ndarray (drivers, accounts, weeks) of float32
+        Severity smoothed over about two weeks: what the tables follow.
+    struck, recovered : ndarray (drivers, accounts, weeks) of bool
+        When trouble began and ended.
+    mood : ndarray (accounts, weeks) of float32
+        Log of the account's passing ups and downs in use, which mean nothing.
+    """
+
+    severity: NDArray[np.float32]
+    shown: NDArray[np.float32]
+    struck: NDArray[np.bool_]
+    recovered: NDArray[np.bool_]
+    mood: NDArray[np.float32]
+
+    def of(self, name: str) -> NDArray[np.float32]:
+        """Return what the tables follow of one driver, (accounts, weeks)."""
+        return np.asarray(self.shown[DRIVER_INDEX[name]])
+
+
+def make_latents(
+    rng: np.random.Generator, world: World, people: Population, price_strikes: NDArray[np.float32]
+) -> Latents:
+    """Run the hidden processes of all accounts over all weeks.
+
+    Parameters
+    ----------
+    rng : Generator
+    world : World
+    people : Population
+    price_strikes : ndarray (accounts, weeks) of float32
+        Size of the price rise that strikes in a week, 0 for none.
+
+    Returns
+    -------
+    Latents
+        As if no account ever left; the tables are cut at churn afterwards.
+    """
+    count, weeks, kinds = people.size, world.weeks, len(DRIVERS)
+    keep = np.array([driver.keep for driver in DRIVERS])[:, None]
+    recover = np.array([driver.recover for driver in DRIVERS])[:, None]
+    strikes = np.array([driver.strikes for driver in DRIVERS])[:, None] * np.ones((1, count))
+    strikes[DRIVER_INDEX["payment_trouble"], people.billing_months == 12] = 0.0
+    severity = np.zeros((kinds, count, weeks), dtype="float32")
+    struck = np.zeros((kinds, count, weeks), dtype=bool)
+    recovered = np.zeros((kinds, count, weeks), dtype=bool)
+    signed_week = np.floor((people.signed - world.first_week) / 7).astype("int64")
+    planned = _planned_strikes(rng, world, signed_week, price_strikes)
+    champion = DRIVER_INDEX["champion_left"]
+    has_champion = np.ones(count, dtype=bool)
+    state = np.zeros((kinds, count))
+    for week in range(weeks):
+        ends = (rng.random((kinds, count)) < recover) & (state > 0)
+        hits = (rng.random((kinds, count)) < strikes) & (signed_week <= week)
+        sizes = np.where(hits, rng.uniform(0.7, 1.3, (kinds, count)), 0.0)
+        has_champion |= ends[champion]
+        sizes[champion] = np.where(has_champion & ~ends[champion], sizes[champion], 0.0)
+        has_champion &= sizes[champion] == 0
+        sizes += planned[:, :, week]
+        state = np.minimum(np.where(ends, 0.0, state * keep) + sizes, _CEILING)
+        severity[:, :, week] = state
+        struck[:, :, week] = sizes > 0
+        recovered[:, :, week] = ends
+    return Latents(severity, _smoothed(severity), struck, recovered, _mood(rng, count, weeks))
+
+
+def _planned_strikes(
+    rng: np.random.Generator, world: World, signed_week: NDArray[np.int64], price_strikes: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the strikes that the calendar sets: outages, price rises, onboarding, buying a product too wide."""
+    count = len(signed_week)
+    planned = np.zeros((len(DRIVERS), count, world.weeks), dtype="float32")
+    planned[DRIVER_INDEX["price_rise"]] = price_strikes
+    for week in world.incident_weeks:
+        hit = rng.random(count) < _INCIDENT_SHARE
+        planned[DRIVER_INDEX["bug_wave"], hit, week] += rng.uniform(0.6, 1.1, int(hit.sum()))
+    rows = np.arange(count)
+    inside = signed_week >= 0
+    fails = (rng.random(count) < _FAILED_ONBOARDING_SHARE) & inside
+    planned[DRIVER_INDEX["failed_onboarding"], rows[fails], signed_week[fails]] = rng.uniform(0.7, 1.3, fails.sum())
+    narrow = rng.random(count) < _NARROW_SHARE
+    first = np.clip(signed_week, 0, world.weeks - 1)
+    planned[DRIVER_INDEX["narrow_adoption"], rows[narrow], first[narrow]] = rng.uniform(0.6, 1.1, narrow.sum())
+    return planned
+
+
+def _smoothed(severity: NDArray[np.float32]) -> NDArray[np.float32]:
+    shown = np.empty_like(severity)
+    level = severity[:, :, 0]
+    for week in range(severity.shape[2]):
+        level = 0.4 * level + 0.6 * severity[:, :, week]
+        shown[:, :, week] = level
+    return shown
+
+
+def _mood(rng: np.random.Generator, count: int, weeks: int) -> NDArray[np.float32]:
+    mood = np.zeros((count, weeks), dtype="float32")
+    level = rng.normal(0, 0.15, count)
+    for week in range(weeks):
+        level = 0.85 * level + rng.normal(0, 0.08, count)
+        mood[:, week] = level
+    return mood
