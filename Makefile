@@ -1,0 +1,63 @@
+# churnml. Every target sets itself up: nothing but make and Python >= 3.11 is needed.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run-installed
+DEV := $(VENV)/.dev-installed
+
+.PHONY: help demo install install-dev test check format lint types contracts docs clean
+
+help: ## List the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(RUN) ## Simulate a company and run everything on it
+	@$(BIN)/churnml demo
+
+install: $(RUN) ## Set up .venv with the pinned dependencies
+
+install-dev: $(DEV) ## Set up .venv with the pinned development dependencies
+
+test: $(DEV) ## Run all tests and doctests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(DEV) format-check lint types contracts test ## What CI runs: format, lint, types, import contracts, tests
+
+format: $(DEV) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only --quiet .
+
+.PHONY: format-check
+format-check: $(DEV)
+	$(BIN)/ruff format --check .
+
+lint: $(DEV) ## Lint
+	$(BIN)/ruff check .
+
+types: $(DEV) ## Check types (mypy strict on src)
+	$(BIN)/mypy
+
+contracts: $(DEV) ## Check that data flows one way (import-linter)
+	$(BIN)/lint-imports
+
+docs: $(DEV) ## Write the generated pages of docs/ anew
+	$(BIN)/python docs/generate.py
+
+clean: ## Remove .venv, caches and the workspace
+	rm -rf $(VENV) workspace .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "churnml needs Python >= 3.11, but " + sys.executable + " is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 demo")'
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp is made last, so an interrupted install is done again.
+$(RUN): requirements.lock pyproject.toml | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(DEV): requirements-dev.lock pyproject.toml | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(RUN) $@

@@ -1,0 +1,264 @@
+"""The commands. Each reads its arguments, calls one function of the pipeline, and shows what it returned.
+
+Nothing heavy is imported before a command runs, so ``churnml --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from churnml.cli.session import Session, report_failure
+from churnml.errors import UsageError
+
+if TYPE_CHECKING:
+    from churnml.config import Config
+
+__all__ = ["app", "main"]
+
+_DEMO = Path("configs/demo.yaml")
+
+
+class _WithDefault(TyperGroup):
+    """A group whose first argument may be a config: ``churnml features CONFIG`` beside ``churnml features list``."""
+
+    default = "make"
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default command in front when the first argument is not a command of the group."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    help="Churn prediction and customer health for B2B SaaS.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+features_app = typer.Typer(
+    cls=_WithDefault, no_args_is_help=True, help="Make the training frame, or list its features."
+)
+config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
+app.add_typer(features_app, name="features", rich_help_panel="Train and score")
+app.add_typer(config_app, name="config", rich_help_panel="Data")
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file, e.g. configs/demo.yaml")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; progress goes to stderr")]
+Accounts = Annotated[int, typer.Option(min=20, max=1_000_000, help="Accounts that ever sign up")]
+Months = Annotated[int, typer.Option(min=6, max=240, help="Months of history")]
+Seed = Annotated[int, typer.Option(min=0, help="Another seed makes another company")]
+ChurnRate = Annotated[
+    float | None,
+    typer.Option(min=0.0005, max=0.5, help="Monthly logo churn to aim at, 0–1  [default: the company's own]"),
+]
+
+
+def main() -> None:
+    """Run the command line; every error ends in a message, never in a traceback."""
+    try:
+        app(standalone_mode=True)
+    except Exception as error:
+        sys.exit(report_failure(error, as_json="--json" in sys.argv))
+
+
+def _config(path: Path, session: Session) -> Config:
+    from churnml.config import load_config
+
+    config = load_config(path)
+    session.config = config
+    return config
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and leave")] = False) -> None:
+    if version:
+        from churnml import __version__
+
+        typer.echo(f"churnml {__version__}")
+        raise typer.Exit
+
+
+@app.command(rich_help_panel="Start here")
+def demo(
+    accounts: Accounts = 1500,
+    months: Months = 24,
+    seed: Seed = 7,
+    churn_rate: ChurnRate = None,
+    config: Annotated[Path, typer.Option(help="Config to run on the simulated company")] = _DEMO,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a company and run everything on it: check, train, score, explain."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+
+        settings = _config(config, session)
+        if settings.source.folder is None:
+            raise UsageError(
+                "The demo needs a config whose source is a folder",
+                where=str(config),
+                remedy="Use configs/demo.yaml.",
+            )
+        pipeline.simulate_company(
+            settings.resolve(settings.source.folder),
+            accounts=accounts,
+            months=months,
+            seed=seed,
+            churn_rate=churn_rate,
+            stages=session.stages,
+        )
+        trained, scored = pipeline.run(settings, session.stages)
+        session.show({**scored.as_dict(), **trained.as_dict()}, lambda: render.run(settings, config, trained, scored))
+
+
+@app.command(rich_help_panel="Start here")
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="Folder to write the tables to")] = Path("workspace/demo/raw"),
+    accounts: Accounts = 1500,
+    months: Months = 24,
+    seed: Seed = 7,
+    churn_rate: ChurnRate = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a company whose true churn hazard is known."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+
+        made = pipeline.simulate_company(
+            folder, accounts=accounts, months=months, seed=seed, churn_rate=churn_rate, stages=session.stages
+        )
+        session.show(made, lambda: render.simulated(made))
+
+
+@app.command(rich_help_panel="Data")
+def check(config: ConfigPath, as_json: AsJson = False) -> None:
+    """Map the raw data to the canonical tables and say what is wrong with it."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+
+        checked = pipeline.check(_config(config, session), session.stages)
+        session.show(checked.as_dict(), lambda: render.checked(checked))
+
+
+@features_app.command("make")
+def features_make(config: ConfigPath, as_json: AsJson = False) -> None:
+    """Make the training frame and write it to the workspace (the default)."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+        from churnml.files import write_parquet
+
+        settings = _config(config, session)
+        prepared = pipeline.prepare(settings, session.stages)
+        path = write_parquet(settings.workspace_dir / "features.parquet", prepared.frame)
+        report = {**prepared.as_dict(), "path": str(path)}
+        session.show(report, lambda: render.prepared(report))
+
+
+@features_app.command("list")
+def features_list(config: ConfigPath, as_json: AsJson = False) -> None:
+    """Print the catalogue of features that this config makes."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+
+        catalogue, skipped = pipeline.catalogue(_config(config, session), session.stages)
+        session.show(
+            {"features": catalogue.as_dicts(), "skipped": dict(skipped)}, lambda: render.catalogue(catalogue, skipped)
+        )
+
+
+@app.command(rich_help_panel="Train and score")
+def train(config: ConfigPath, as_json: AsJson = False) -> None:
+    """Backtest, fit, track in MLflow, write the bundle, and make it the champion."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+
+        settings = _config(config, session)
+        trained = pipeline.train(settings, session.stages)
+        session.show(trained.as_dict(), lambda: render.trained(settings, trained))
+
+
+@app.command(rich_help_panel="Train and score")
+def score(
+    config: ConfigPath,
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Score as known before this day  [default: newest]")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score every account at one date, explain it, and publish the snapshot."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+
+        settings = _config(config, session)
+        scored = pipeline.score(settings, session.stages, as_of=as_of.date() if as_of else None)
+        session.show(scored.as_dict(), lambda: render.scored(settings, config, scored))
+
+
+@app.command(rich_help_panel="Train and score")
+def run(config: ConfigPath, as_json: AsJson = False) -> None:
+    """Check, train and score."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+
+        settings = _config(config, session)
+        trained, scored = pipeline.run(settings, session.stages)
+        session.show({**scored.as_dict(), **trained.as_dict()}, lambda: render.run(settings, config, trained, scored))
+
+
+@app.command(rich_help_panel="Use the scores")
+def explain(
+    config: ConfigPath,
+    account_id: Annotated[str, typer.Argument(help="Account to explain")],
+    lang: Annotated[str | None, typer.Option(help="en or ja  [default: the config's language]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why an account has the score it has, in words."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+
+        if lang not in (None, "en", "ja"):
+            raise UsageError("There is no such language", where="--lang", got=lang, expected="en or ja")
+        settings = _config(config, session)
+        told = pipeline.explain(settings, account_id)
+        session.show(told, lambda: render.explained(told, lang or settings.language))
+
+
+@app.command(rich_help_panel="Use the scores")
+def serve(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file")] = _DEMO,
+    host: Annotated[str | None, typer.Option(help="Address to bind  [default: serving.host]")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port  [default: serving.port]")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="No API keys; loopback only")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Serve scores, predictions and explanations over HTTP until interrupted."""
+    with Session(as_json) as session:
+        from churnml import serving
+
+        serving.run(_config(config, session), host=host, port=port, insecure=insecure)
+
+
+@config_app.command("show")
+def config_show(config: ConfigPath, as_json: AsJson = False) -> None:
+    """Print the resolved config, defaults included."""
+    with Session(as_json) as session:
+        from churnml.cli import render
+
+        settings = _config(config, session)
+        session.show({"hash": settings.hash, "config": settings.as_dict()}, lambda: render.config(settings))

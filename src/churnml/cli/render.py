@@ -1,0 +1,226 @@
+"""What a person sees: tables on stdout."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree
+
+if TYPE_CHECKING:
+    from churnml.config import Config
+    from churnml.features import FeatureSet
+    from churnml.pipeline import Checked, Scored, Trained
+
+__all__ = ["catalogue", "checked", "config", "explained", "prepared", "run", "scored", "simulated", "trained"]
+
+_TOP = 20
+_METRICS = {
+    "roc_auc": "ROC AUC",
+    "average_precision": "PR AUC",
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "ece": "cal. error",
+    "lift_at_10": "lift at 10 %",
+}
+_BAND_STYLE = {"red": "bold red", "yellow": "yellow", "green": "green", "unknown": "dim"}
+
+
+def _out() -> Console:
+    console = Console(highlight=False)
+    # A pipe has no width of its own; reasons need room.
+    return console if console.is_terminal else Console(highlight=False, width=160)
+
+
+def simulated(made: Mapping[str, Any]) -> None:
+    """Show what the simulator wrote."""
+    table = Table("table", "rows", title=f"A simulated company in {made['folder']}", title_justify="left")
+    for name, rows in made["tables"].items():
+        table.add_row(name, f"{rows:,}")
+    _out().print(table)
+
+
+def checked(found: Checked) -> None:
+    """Show the canonical tables, what was set aside and what a reader should know."""
+    console = _out()
+    report = found.as_dict()
+    table = Table("table", "rows", title="Canonical tables", title_justify="left")
+    for name, rows in report["tables"].items():
+        table.add_row(name, f"{rows:,}")
+    console.print(table)
+    console.print(f"Observed from {report['observed_from']} until {report['observed_until']} (exclusive).")
+    if report["rejected"]:
+        aside = Table("table", "reason", "rows", title="Set aside", title_justify="left")
+        for name, reasons in report["rejected"].items():
+            for reason, rows in reasons.items():
+                aside.add_row(name, escape(reason), f"{rows:,}")
+        console.print(aside)
+    for note in report["notes"]:
+        console.print(f"• {escape(note)}")
+
+
+def prepared(report: Mapping[str, Any]) -> None:
+    """Show the size of the training frame."""
+    console = _out()
+    dates = report["snapshots"]
+    console.print(
+        f"{report['rows']:,} rows of {report['accounts']:,} accounts at {len(dates)} snapshots "
+        f"({dates[0]} to {dates[-1]}), {report['features']} features."
+    )
+    console.print(f"{report['labelled']:,} rows have a final label, {report['churned']:,} of them churned.")
+    for name, why in report["skipped"].items():
+        console.print(f"• {escape(name)} is off: {escape(why)}")
+    console.print(f"Written to {report['path']}")
+
+
+def catalogue(features: FeatureSet, skipped: Mapping[str, str]) -> None:
+    """Show every feature."""
+    table = Table("feature", "family", "unit", "window", "meaning", "missing means")
+    for spec in features:
+        window = f"{spec.window_days} d" if spec.window_days else ""
+        table.add_row(spec.name, spec.family, spec.unit, window, escape(spec.description_en), escape(spec.missing))
+    console = _out()
+    console.print(table)
+    for name, why in skipped.items():
+        console.print(f"• {escape(name)} is off: {escape(why)}")
+
+
+def trained(settings: Config, outcome: Trained) -> None:
+    """Show the backtest beside its baselines, and the verdict."""
+    console = _out()
+    pooled = outcome.backtest["pooled"]
+    folds = outcome.backtest["folds"]
+    model = pooled["model"]
+    table = Table(
+        title=f"Backtest out of time: {len(folds)} fold{'s' if len(folds) > 1 else ''}, as_of {folds[0]['test_from']} "
+        f"to {folds[-1]['test_until']}, {model['n']:,} rows, {model['positives']:,} churned",
+        title_justify="left",
+    )
+    table.add_column("")
+    for label in _METRICS.values():
+        table.add_column(label, justify="right")
+    for name, values in {"model": model, **pooled["baselines"]}.items():
+        cells = [_number(values.get(metric)) for metric in _METRICS]
+        table.add_row(name.replace("_", " "), *cells, style="bold" if name == "model" else None)
+    console.print(table)
+    manifest = outcome.bundle.manifest
+    style = "green" if manifest["verdict"] == "publishable" else "yellow"
+    console.print(f"Verdict: [{style}]{manifest['verdict']}[/] – {escape(str(manifest['verdict_reason']))}")
+    for note in outcome.notes:
+        console.print(f"• {escape(note)}")
+
+
+def scored(settings: Config, path: Path, outcome: Scored) -> None:
+    """Show the accounts with the highest expected loss, and where everything lies."""
+    console = _out()
+    table = outcome.table
+    by_loss = bool(table["expected_loss"].notna().any())
+    shown = Table(
+        title=f"{min(_TOP, len(table))} accounts with the highest "
+        + ("expected loss (probability × ARR)" if by_loss else "churn probability")
+        + f", as of {outcome.as_of}",
+        title_justify="left",
+        show_lines=True,
+    )
+    shown.add_column("account", overflow="fold")
+    for label in (f"ARR {settings.currency}", "churn", "health"):
+        shown.add_column(label, justify="right", no_wrap=True)
+    shown.add_column("band", no_wrap=True)
+    shown.add_column("top reasons", ratio=1)
+    for row, explanation in zip(table.head(_TOP).itertuples(), outcome.explanations, strict=False):
+        told = explanation.as_dict()
+        reasons = [driver[f"sentence_{settings.language}"] for driver in told["raising"]]
+        name = f"{row.account_id}" + (f"\n{row.name}" if isinstance(row.name, str) else "")
+        shown.add_row(
+            escape(name),
+            _money(row.arr),
+            f"{100 * float(row.churn_probability):.1f} %",  # type: ignore[arg-type]
+            _number(row.health_score, 0),
+            f"[{_BAND_STYLE[str(row.band)]}]{row.band}[/]",
+            "\n".join(f"• {escape(reason)}" for reason in reasons) or "–",
+        )
+    console.print(shown)
+    bands = outcome.as_dict()["bands"]
+    console.print(
+        f"{len(table):,} accounts: " + ", ".join(f"{count:,} {band}" for band, count in bands.items() if count)
+    )
+    if outcome.bundle.manifest["verdict"] != "publishable":
+        console.print("[yellow]The model did not beat the baselines: health rests on the rules alone.[/]")
+    _where(console, settings, path, outcome)
+
+
+def run(settings: Config, path: Path, training: Trained, scoring: Scored) -> None:
+    """Show the scores, the backtest and the next steps."""
+    trained(settings, training)
+    scored(settings, path, scoring)
+
+
+def explained(told: Mapping[str, Any], lang: str) -> None:
+    """Show one account's explanation."""
+    console = _out()
+    console.print(f"[bold]{escape(str(told['account_id']))}[/]  as of {str(told['as_of'])[:10]}")
+    console.print(
+        f"churn probability {100 * told['churn_probability']:.1f} %, health {_number(told['health_score'], 0)} "
+        f"([{_BAND_STYLE[told['band']]}]{told['band']}[/])"
+    )
+    for side, title in (("raising", "Associated with a higher risk"), ("lowering", "Associated with a lower risk")):
+        drivers: Sequence[Mapping[str, Any]] = told[side]
+        tree = Tree(title)
+        for driver in drivers:
+            tree.add(escape(driver[f"sentence_{lang}"]))
+        if drivers:
+            console.print(tree)
+
+
+def config(settings: Config) -> None:
+    """Show the resolved config as YAML."""
+    import yaml
+
+    console = _out()
+    console.print(f"# config hash {settings.hash}")
+    console.print(
+        escape(yaml.safe_dump(settings.as_dict(), sort_keys=False, allow_unicode=True)), end="", soft_wrap=True
+    )
+
+
+def _where(console: Console, settings: Config, path: Path, outcome: Scored) -> None:
+    tree = Tree("Where everything lies")
+    tree.add(f"scores        {_near(outcome.path)}")
+    tree.add(f"explanations  {_near(outcome.path.with_name('explanations.json'))}")
+    tree.add(f"model bundle  {_near(outcome.bundle.path)}")
+    tree.add(
+        f"experiments   {settings.tracking_uri.replace(str(settings.workspace_dir), _near(settings.workspace_dir))}"
+    )
+    console.print(tree)
+    uri = settings.tracking_uri
+    console.print("Next:")
+    first = escape(str(outcome.table["account_id"].iloc[0]))
+    for command in (
+        f"churnml explain {path} {first}",
+        f"churnml serve {path}",
+        f"mlflow ui --backend-store-uri {uri.replace(str(settings.workspace_dir), _near(settings.workspace_dir))}",
+    ):
+        console.print(f"  {command}", soft_wrap=True)
+
+
+def _near(path: Path) -> str:
+    """Return a path relative to here where it lies below."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _number(value: Any, digits: int = 3) -> str:
+    if value is None or not math.isfinite(float(value)):
+        return "–"
+    return f"{float(value):.{digits}f}"
+
+
+def _money(value: Any) -> str:
+    return "–" if value is None or not math.isfinite(float(value)) else f"{float(value):,.0f}"

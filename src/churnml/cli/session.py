@@ -1,0 +1,135 @@
+"""One command's conversation with the terminal: progress on stderr, the result on stdout, errors as messages."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from churnml.errors import ChurnmlError
+from churnml.progress import Stages, peak_rss_mb
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from churnml.config import Config
+
+__all__ = ["Session", "report_failure"]
+
+
+class Session:
+    """Runs one command: shows progress, prints the result once, turns errors into messages and exit codes.
+
+    Parameters
+    ----------
+    as_json : bool
+        Print one JSON document instead of tables.
+    """
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.config: Config | None = None
+        self._live = _Live()
+        self.stages = Stages(self._live)
+
+    def __enter__(self) -> Self:
+        logging.getLogger("churnml").setLevel(logging.INFO)
+        return self
+
+    def show(self, report: dict[str, Any], picture: Callable[[], None]) -> None:
+        """Print the report as JSON, or draw it for a person."""
+        self._live.stop()
+        if not self.as_json:
+            picture()
+            return
+        extra = {"seconds": dict(self.stages.seconds), "peak_rss_mb": peak_rss_mb()} if self.stages.seconds else {}
+        print(json.dumps({**report, **extra}, ensure_ascii=False, indent=1, allow_nan=False))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+        if isinstance(error, KeyboardInterrupt):
+            print("Interrupted. Nothing half-written is left behind.", file=sys.stderr)
+            sys.exit(130)
+        if isinstance(error, Exception) and type(error).__module__.split(".")[0] not in ("click", "typer"):
+            sys.exit(report_failure(error, as_json=self.as_json))
+
+
+def report_failure(error: Exception, *, as_json: bool) -> int:
+    """Tell the user what went wrong and return the exit code.
+
+    An error that churnml did not raise on purpose is a bug: its traceback goes to a file that the message names.
+    """
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if not isinstance(error, ChurnmlError):
+        error = _bug(error)
+    if as_json:
+        print(json.dumps({"error": error.as_dict()}, ensure_ascii=False, indent=1))
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, highlight=False)
+    first, *rest = str(error).splitlines()
+    console.print(Text.assemble(("error: ", "bold red"), first))
+    for line in rest:
+        console.print(Text(line), soft_wrap=True)
+    return error.exit_code
+
+
+def _bug(error: Exception) -> ChurnmlError:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="churnml-error-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        log.write("".join(traceback.format_exception(error)))
+    first = (str(error).splitlines() or [""])[0]
+    return ChurnmlError(
+        f"churnml met an error it did not foresee: {type(error).__name__}: {first[:300]}",
+        remedy=f"Please report it with the details in {log.name}",
+        code="bug",
+    )
+
+
+class _Live:
+    """A spinner with the current stage on a terminal, plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self._status: Status | None = None
+        self._stage = ""
+
+    def begin(self, stage: str) -> None:
+        """Start the spinner, or print the stage."""
+        from rich.console import Console
+
+        self._stage = stage
+        console = Console(stderr=True)
+        if console.is_terminal:
+            self.stop()
+            self._status = console.status(f"{stage} …")
+            self._status.start()
+
+    def say(self, text: str) -> None:
+        """Show what the stage is at."""
+        if self._status:
+            self._status.update(f"{self._stage} … {text}")
+
+    def end(self, stage: str, seconds: float) -> None:
+        """Print the finished stage."""
+        from rich.console import Console
+
+        self.stop()
+        Console(stderr=True, highlight=False).print(f"[green]✓[/] {stage} [dim]{seconds:.1f} s[/]")
+
+    def stop(self) -> None:
+        """Remove the spinner."""
+        if self._status:
+            self._status.stop()
+            self._status = None
