@@ -75,7 +75,7 @@ def _crowd(rng: np.random.Generator, life: Life) -> tuple[NDArray[np.int64], NDA
     share *= 1 - 0.35 * (life.latents.severity[DRIVER_INDEX["failed_onboarding"]].max(axis=1) > 0)
     begin = np.where(silent, 0, np.maximum(np.round(people.seats * share) - 1, 0)).astype("int64")
     account = np.repeat(np.arange(people.size), begin)
-    since = people.signed[account] + np.minimum(rng.exponential(9, len(account)), 90)
+    since = people.signed[account].astype("float64") + np.minimum(rng.exponential(9, len(account)), 90)
     weeks = (life.live_until - life.live_from) / 7
     last_seats = life.seats_on(np.arange(people.size), np.maximum(life.live_until - 1, life.live_from))
     grown = np.maximum(last_seats - people.seats, 0) * share
@@ -87,7 +87,7 @@ def _crowd(rng: np.random.Generator, life: Life) -> tuple[NDArray[np.int64], NDA
     kept = since < life.live_until[account]
     account, since = account[kept], since[kept]
     order = np.lexsort((since, account))
-    return account[order], since[order]
+    return account[order].astype("int64"), since[order]
 
 
 def _champions(life: Life) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:

@@ -59,7 +59,7 @@ def opportunities_frame(rng: np.random.Generator, life: Life) -> pd.DataFrame:
     columns = {name: values[order] for name, values in columns.items()}
     closed = columns["closed_at"] < life.world.end
     columns["closed_at"] = np.where(closed, columns["closed_at"], np.nan)
-    columns["outcome"] = np.where(closed, columns["outcome"], None)
+    columns["outcome"] = pd.Series(columns["outcome"]).where(closed).to_numpy()
     columns["known_at"] = columns["created_at"]
     columns["opportunity_id"] = labels("opp-", len(order))
     return canonical("opportunities", columns)

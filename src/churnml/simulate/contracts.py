@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from churnml.simulate.drivers import DRIVERS, Latents
+from churnml.simulate.drivers import DRIVER_INDEX, DRIVERS, Latents
 from churnml.simulate.frames import canonical, labels
 from churnml.simulate.population import Population
 from churnml.simulate.world import PLANS, World
@@ -49,7 +50,7 @@ class Contracts:
     @property
     def months(self) -> int:
         """Number of contract months on the grid."""
-        return self.plan.shape[1]
+        return int(self.plan.shape[1])
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def price_rises(rng: np.random.Generator, begins: NDArray[np.int64]) -> NDArray[
     hard = rng.uniform(0.15, 0.35, (count, months))
     rise = np.where(rng.random((count, months)) < _HARD_RISE_SHARE, hard, small)
     anniversary = (np.arange(months) % 12 == 0) & (np.arange(months) > 0)
-    return np.round(rise * anniversary[None, :], 3)
+    return np.asarray(np.round(rise * anniversary[None, :], 3))
 
 
 def price_strikes(world: World, begins: NDArray[np.int64], rise: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -147,7 +148,9 @@ def make_contracts(
         seats[:, month] = target if month == 0 else np.where(free, target, np.maximum(target, seats[:, month - 1]))
         plan[:, month] = level
     price = world.list_price[plan] * np.cumprod(1 + rise, axis=1)
-    return Contracts(begins=begins, plan=plan, seats=seats, price=np.round(price, 2), rise=rise)
+    return Contracts(
+        begins=begins, plan=plan, seats=seats, price=np.asarray(np.round(price, 2), dtype="float64"), rise=rise
+    )
 
 
 def decide(
@@ -261,7 +264,7 @@ def subscriptions_frame(
 
 def _plan_terms(
     rng: np.random.Generator, world: World, people: Population, contracts: Contracts, decisions: Decisions
-) -> dict[str, NDArray[np.generic] | NDArray[np.object_]]:
+) -> dict[str, NDArray[Any]]:
     begins, months = contracts.begins, np.arange(contracts.months)
     lives = begins[:, :-1] < world.end
     lives &= (decisions.leaves_after < 0)[:, None] | (months[None, :] <= decisions.leaves_after[:, None])
@@ -288,7 +291,7 @@ def _plan_terms(
     known = started + np.where(rng.random(len(started)) < 0.02, rng.uniform(0.5, 5, len(started)), 0.0)
     discount = people.discount[account]
     seats = contracts.seats[account, month]
-    names = np.array([f"{plan}" for plan in PLANS], dtype=object)
+    names = np.array(PLANS, dtype=object)
     return {
         "account_id": people.ids[account],
         "product": np.full(len(account), "platform", dtype=object),
@@ -314,12 +317,12 @@ def _addons(
     latents: Latents,
     contracts: Contracts,
     decisions: Decisions,
-) -> dict[str, NDArray[np.generic] | NDArray[np.object_]]:
+) -> dict[str, NDArray[Any]]:
     """Return add-ons: without an agreed end, dropped when money is short or when the account leaves."""
     count = people.size
     has = rng.random(count) < np.array([0.15, 0.35, 0.6])[people.plan]
     started = people.signed + np.where(rng.random(count) < 0.5, 0, rng.integers(20, 500, count)).astype("float64")
-    trouble = latents.struck[[index for index, d in enumerate(DRIVERS) if d.name == "payment_trouble"][0]]
+    trouble = latents.struck[DRIVER_INDEX["payment_trouble"]]
     first = np.where(trouble.any(axis=1), world.first_week + 7 * trouble.argmax(axis=1), 10**7)
     dropped = np.where(rng.random(count) < 0.6, first + rng.integers(5, 20, count), 10**7).astype("float64")
     stop = np.fmin(np.where(dropped > started, dropped, np.inf), decisions.churn_on)

@@ -32,7 +32,7 @@ class Life:
     @property
     def live_from(self) -> NDArray[np.int64]:
         """First day of each account in the data."""
-        return np.maximum(self.people.signed, self.world.start)
+        return np.asarray(np.maximum(self.people.signed, self.world.start))
 
     @property
     def live_until(self) -> NDArray[np.int64]:
@@ -50,7 +50,7 @@ class Life:
         today = np.floor(np.asarray(day, dtype="float64")).astype("int64").astype("datetime64[D]")
         months = (today.astype("datetime64[M]") - signed.astype("datetime64[M]")).astype("int64")
         months -= self.contracts.begins[account, np.clip(months, 0, self.contracts.months)] > today.astype("int64")
-        return np.clip(months, 0, self.contracts.months - 1)
+        return np.asarray(np.clip(months, 0, self.contracts.months - 1))
 
     def mrr(self, account: NDArray[np.int64], month: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the plan's monthly recurring revenue in a contract month."""

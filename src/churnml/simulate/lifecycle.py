@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -110,7 +112,7 @@ def accounts_frame(rng: np.random.Generator, life: Life) -> pd.DataFrame:
     )
 
 
-def _change(account: NDArray[np.int64], day: NDArray[np.float64], **fields: object) -> pd.DataFrame:
+def _change(account: NDArray[Any], day: NDArray[Any], **fields: object) -> pd.DataFrame:
     return pd.DataFrame({"account": account, "day": day, **fields})
 
 

@@ -189,4 +189,4 @@ def _somebody(
     number = np.searchsorted(users.account, account, side="right") - first
     pick = np.minimum(first + np.floor(rng.uniform(0, 1, len(account)) * number), len(users.ids) - 1).astype("int64")
     there = (number > 0) & (users.since[pick] <= day) & ~(users.until[pick] <= day)
-    return np.where(there, "c-" + users.ids[pick], "c-p-" + life.people.ids[account])
+    return np.asarray(np.where(there, "c-" + users.ids[pick], "c-p-" + life.people.ids[account]), dtype=object)

@@ -16,12 +16,12 @@ _FIRST = (
     "Alder Amber Arbor Atlas Aurora Beacon Birch Boreal Bright Cedar Cobalt Coral Crescent Delta Drift Ember Fable "
     "Falcon Fern Garnet Granite Harbor Hazel Heron Indigo Iris Juniper Kestrel Lark Linden Lumen Maple Marlow Meadow "
     "Mistral Nimbus North Onyx Orchid Osprey Pine Quartz Raven Sable Sierra Sparrow Summit Thistle Umber Vale Willow"
-).split()
+)
 _SECOND = (
     "Analytics Bank Care Clinics Components Devices Dynamics Education Energy Finance Foods Freight Group Health "
     "Industries Insurance Labs Learning Logistics Machines Media Mills Motors Networks Outfitters Partners Press "
     "Retail Robotics Schools Software Stores Studios Systems Textiles Tools Trading Transport Ventures Works"
-).split()
+)
 
 
 @dataclass(frozen=True)
@@ -112,16 +112,17 @@ def _signing_days(rng: np.random.Generator, world: World, accounts: int) -> NDAr
     months = days.astype("datetime64[M]")
     day_of_month = np.minimum((days - months.astype("datetime64[D]")).astype("int64"), 27)
     signed = months.astype("datetime64[D]").astype("int64") + day_of_month
-    return np.minimum(signed, world.end - 1)
+    return np.asarray(np.minimum(signed, world.end - 1))
 
 
 def _names(rng: np.random.Generator, accounts: int) -> NDArray[np.object_]:
     """Return distinct display names; a number follows once the pairs of words run out."""
-    pairs = len(_FIRST) * len(_SECOND)
+    first, second = _FIRST.split(), _SECOND.split()
+    pairs = len(first) * len(second)
     order = rng.permutation(pairs)
     names = []
     for index in range(accounts):
         word = order[index % pairs]
         again = f" {index // pairs + 1}" if index >= pairs else ""
-        names.append(f"{_FIRST[word // len(_SECOND)]} {_SECOND[word % len(_SECOND)]}{again}")
+        names.append(f"{first[word // len(second)]} {second[word % len(second)]}{again}")
     return np.array(names, dtype=object)

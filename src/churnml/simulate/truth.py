@@ -71,6 +71,8 @@ def _accounts(life: Life) -> pd.DataFrame:
     families = np.array([driver.family for driver in DRIVERS], dtype=object)
     log_hazard = decisions.context[rows, decisions.leaves_after] + shares.sum(axis=0)
     decided = decisions.decided[rows, decisions.leaves_after].astype("float64")
+    cause = pd.Series(np.where(pushed, names[main], RANDOM_CAUSE)).where(gone)
+    family = pd.Series(families[main]).where(gone & pushed)
     return pd.DataFrame(
         {
             "account_id": pd.array(people.ids, dtype="str"),
@@ -78,8 +80,8 @@ def _accounts(life: Life) -> pd.DataFrame:
             "churn_on": days_to_datetime(decisions.churn_on),
             "decided_on": days_to_datetime(np.where(gone, decided, np.nan)),
             "notice_at": days_to_datetime(decisions.notice_at),
-            "cause": pd.array(np.where(gone, np.where(pushed, names[main], RANDOM_CAUSE), None), dtype="str"),
-            "family": pd.array(np.where(gone & pushed, families[main], None), dtype="str"),
+            "cause": cause.astype("str"),
+            "family": family.astype("str"),
             "hazard_at_decision": np.where(gone, np.exp(log_hazard), np.nan),
         }
     )
@@ -173,7 +175,7 @@ def true_probability(truth: Mapping[str, pd.DataFrame], as_of: date | pd.Timesta
     # Decided already and no notice came: Bayes' rule.
     silent = realised * (1 - notice) / (1 - realised * notice)
     stays = np.log1p(-np.minimum(np.where(known, silent, expected), 1 - 1e-9))
-    left = 1 - np.exp(pd.Series(stays).groupby(terms["account_id"].to_numpy()).sum())
+    left = 1 - pd.Series(stays).groupby(terms["account_id"].to_numpy()).sum().map(np.exp)
     churned = (accounts["churn_on"] >= day) & (accounts["churn_on"] < limit)
     return pd.DataFrame(
         {
@@ -197,15 +199,16 @@ def _expected_probability(
     recent = hazard[(hazard["week_on"] > weeks[max(now - 12, 0)] - np.timedelta64(7, "D"))]
     recent = recent[(recent["week_on"] <= weeks[now]) & recent["account_id"].isin(order)]
     total = np.zeros(len(terms))
-    for driver in truth["drivers"].itertuples(index=False):
-        wide = recent.pivot_table(index="account_id", columns="week_on", values=f"pressure_{driver.driver}")
+    drivers = truth["drivers"]
+    for name, lag, keep in zip(drivers["driver"], drivers["lag_weeks"], drivers["keep"], strict=True):
+        wide = recent.pivot_table(index="account_id", columns="week_on", values=f"pressure_{name}")
         past = (
             wide.reindex(index=order, columns=pd.DatetimeIndex(weeks[max(now - 12, 0) : now + 1]))
             .fillna(0.0)
             .to_numpy()
         )
-        lead = ahead - int(driver.lag_weeks)
+        lead = ahead - int(lag)
         column = np.clip(past.shape[1] - 1 + np.minimum(lead, 0), 0, past.shape[1] - 1)
-        total += past[row, column] * float(driver.keep) ** np.maximum(lead, 0)
+        total += past[row, column] * float(keep) ** np.maximum(lead, 0)
     rate = np.exp(total + terms["context"].to_numpy())
     return np.asarray(1 - np.exp(-terms["exposure_months"].to_numpy() * rate))

@@ -92,7 +92,7 @@ class World:
     def week_of(self, day: Any) -> NDArray[np.int64]:
         """Return the latent week of a day, clipped to the grid."""
         weeks = np.floor((np.asarray(day, dtype="float64") - self.first_week) / 7).astype("int64")
-        return np.clip(weeks, 0, self.weeks - 1)
+        return np.asarray(np.clip(weeks, 0, self.weeks - 1))
 
 
 def make_world(rng: np.random.Generator, start: int, end: int, accounts: int) -> World:

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from churnml.errors import UsageError
 from churnml.simulate.company import Company
 from churnml.tables.schema import TABLES
 
@@ -59,8 +60,6 @@ def write(company: Company, folder: str | Path) -> Path:
     UsageError
         The folder exists and is not a simulated company.
     """
-    from churnml.errors import UsageError
-
     target = Path(folder)
     if target.exists() and not (target / "company.json").is_file() and any(target.iterdir()):
         raise UsageError(
