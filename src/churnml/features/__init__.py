@@ -1,0 +1,7 @@
+"""Features: columns for every (account, as_of) row from facts known before it, the same for training and scoring."""
+
+from churnml.features.catalogue import catalogue, skipped
+from churnml.features.compute import compute
+from churnml.features.spec import FAMILIES, FeatureSet, FeatureSpec
+
+__all__ = ["FAMILIES", "FeatureSet", "FeatureSpec", "catalogue", "compute", "skipped"]

@@ -1,0 +1,82 @@
+"""Adoption 活用度: which parts of the product are used, and by how many of the seats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from churnml.features.inputs import Columns, Inputs, ratio
+from churnml.features.measures import Measure, Scope
+
+__all__ = ["columns", "measures"]
+
+_KINDS = (("events", ("event_type",)),)
+_SEATS = (("events", ("user_id",)), ("subscriptions", ("seats",)))
+_UNSEEN = "no day of the window could be observed"
+_NO_BEFORE = "the window before was not wholly observable"
+_NO_SEATS = "no seats are under contract"
+
+_PLAIN = (
+    Measure(
+        "features_used", "features", _UNSEEN, "features used", "利用機能数",
+        "Distinct kinds of event in the last {w} days.", "過去{w}日間に使われた機能(イベント種別)の数。",
+        needs=_KINDS, monotone=-1,
+    ),
+    Measure(
+        "core_feature_share", "share", _UNSEEN, "share of core features used", "コア機能の利用率",
+        "Core features used in the last {w} days ÷ all core features.",
+        "過去{w}日間に使われたコア機能数÷コア機能の総数。", needs=_KINDS, monotone=-1,
+    ),
+    Measure(
+        "features_gained", "features", _NO_BEFORE, "features taken up", "新たに使われた機能数",
+        "Kinds used in the last {w} days and not in the {w} days before.",
+        "過去{w}日間に使われ、その前の{w}日間には使われなかった機能の数。", needs=_KINDS,
+    ),
+    Measure(
+        "features_lost", "features", _NO_BEFORE, "features given up", "使われなくなった機能数",
+        "Kinds used in the {w} days before and not in the last {w} days.",
+        "その前の{w}日間に使われ、過去{w}日間には使われなかった機能の数。", needs=_KINDS, monotone=1,
+    ),
+    Measure(
+        "seat_activation", "share", _NO_SEATS, "seats ever activated", "ライセンス有効化率",
+        "Distinct users ever active ÷ seats under contract.", "これまでに利用したユーザー数÷契約シート数。",
+        needs=_SEATS, windowed=False,
+    ),
+    Measure(
+        "seat_utilisation", "share", _NO_SEATS, "seats in use", "シート利用率",
+        "Active users of the last {w} days ÷ seats under contract.",
+        "過去{w}日間のアクティブユーザー数÷契約シート数。", needs=_SEATS, monotone=-1,
+    ),
+    Measure(
+        "events_per_seat", "events", _NO_SEATS, "events per seat", "シートあたりのイベント数",
+        "Events of the last {w} days ÷ seats under contract.", "過去{w}日間のイベント数÷契約シート数。",
+        needs=(("events", ("event_type",)), ("subscriptions", ("seats",))), monotone=-1,
+    ),
+)  # fmt: skip
+
+
+def measures(scope: Scope) -> Iterator[Measure]:
+    """Yield the family's measures."""
+    yield from _PLAIN
+
+
+def columns(inputs: Inputs, windows: tuple[int, ...], core: frozenset[str], seats: np.ndarray | None) -> Columns:
+    """Compute the family; `core` are slugs, `seats` the seats under contract (None where unknown)."""
+    book = inputs.book
+    out: Columns = {}
+    for w in windows:
+        used, both = book.kinds_used(w), book.kinds_used(2 * w)
+        earlier = inputs.whole(2 * w, w)
+        out[f"features_used_{w}d"] = inputs.counted(used, w)
+        out[f"features_gained_{w}d"] = np.where(earlier, both - book.kinds_used(2 * w, w), np.nan)
+        out[f"features_lost_{w}d"] = np.where(earlier, both - used, np.nan)
+        if core:
+            out[f"core_feature_share_{w}d"] = inputs.counted(book.kinds_used_of(core, w) / len(core), w)
+        if seats is not None:
+            out[f"events_per_seat_{w}d"] = ratio(book.events(w), seats)
+        if seats is not None and inputs.tables.has("events", "user_id"):
+            out[f"seat_utilisation_{w}d"] = ratio(book.active_users(w), seats)
+    if seats is not None and inputs.tables.has("events", "user_id"):
+        out["seat_activation"] = ratio(book.users_ever(), seats)
+    return out

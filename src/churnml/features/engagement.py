@@ -1,0 +1,125 @@
+"""Engagement 利用頻度: how often, how widely and how lately the product is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from churnml.features.inputs import Columns, Inputs, ratio
+from churnml.features.measures import Measure, Scope
+
+__all__ = ["columns", "measures"]
+
+_EVENTS = (("events", ("event_type",)),)
+_USERS = (("events", ("user_id",)),)
+_UNSEEN = "no day of the window could be observed"
+
+_PLAIN = (
+    Measure(
+        "events", "events", _UNSEEN, "events", "利用イベント数",
+        "Events in the last {w} days.", "過去{w}日間の利用イベント数。", needs=_EVENTS, monotone=-1,
+    ),
+    Measure(
+        "active_days", "days", _UNSEEN, "active days", "利用日数",
+        "Days with an event in the last {w} days.", "過去{w}日間にイベントがあった日数。", needs=_EVENTS, monotone=-1,
+    ),
+    Measure(
+        "active_day_rate", "share", _UNSEEN, "share of days with use", "利用日率",
+        "Active days in the last {w} days ÷ the days of them that could be observed.",
+        "過去{w}日間のうち観測できた日数に対する利用日数の割合。", needs=_EVENTS, monotone=-1,
+    ),
+    Measure(
+        "active_users", "users", _UNSEEN, "active users", "アクティブユーザー数",
+        "Distinct users with an event in the last {w} days.", "過去{w}日間にイベントがあったユーザー数。",
+        needs=_USERS, monotone=-1,
+    ),
+    Measure(
+        "events_per_user", "events", "nobody was active in the window", "events per active user",
+        "ユーザーあたりのイベント数", "Events ÷ active users in the last {w} days.",
+        "過去{w}日間のイベント数÷アクティブユーザー数。", needs=_USERS,
+    ),
+    Measure(
+        "stickiness", "share", "nobody was active in the window", "stickiness (daily ÷ window users)",
+        "スティッキネス", "Mean daily active users ÷ active users, over the observable days of the last {w} days.",
+        "過去{w}日間の観測可能日における1日平均利用者数÷アクティブユーザー数。", needs=_USERS,
+    ),
+    Measure(
+        "weekday_share", "share", "there was no event in the window", "share of events from Monday to Friday",
+        "平日利用の割合", "Events from Monday to Friday ÷ all events in the last {w} days.",
+        "過去{w}日間のイベントのうち月曜から金曜の割合。", needs=_EVENTS,
+    ),
+    Measure(
+        "longest_silence", "days", _UNSEEN, "longest silence", "最長の未利用期間",
+        "Most consecutive days without an event among the observable days of the last {w} days.",
+        "過去{w}日間の観測可能日のうち、連続して利用がなかった最長日数。", needs=_EVENTS, monotone=1,
+    ),
+    Measure(
+        "days_since_last_event", "days", "no event is known", "days since the last event", "最終利用からの日数",
+        "Days from the last known event to `as_of`.", "最後に確認されたイベントから基準日までの日数。",
+        needs=_EVENTS, windowed=False, kind="age", monotone=1,
+    ),
+)  # fmt: skip
+
+_LOGINS = (
+    Measure(
+        "logins", "logins", _UNSEEN, "logins", "ログイン回数",
+        "Login events in the last {w} days.", "過去{w}日間のログイン回数。", needs=_EVENTS, monotone=-1,
+    ),
+    Measure(
+        "days_since_last_login", "days", "no login is known", "days since the last login", "最終ログインからの日数",
+        "Days from the last known login to `as_of`.", "最後のログインから基準日までの日数。",
+        needs=_EVENTS, windowed=False, kind="age", monotone=1,
+    ),
+)  # fmt: skip
+
+
+def measures(scope: Scope) -> Iterator[Measure]:
+    """Yield the family's measures."""
+    yield from _PLAIN
+    if scope.logins:
+        yield from _LOGINS
+    for slug, words in scope.kinds.items():
+        yield Measure(
+            f"events_of_{slug}", "events", _UNSEEN, f"“{words}” events", f"「{words}」の回数",
+            f"Events of kind “{words}” in the last {{w}} days.", f"過去{{w}}日間の「{words}」の回数。", needs=_EVENTS,
+        )  # fmt: skip
+        yield Measure(
+            f"share_of_{slug}", "share", "there was no event in the window", f"share of “{words}” events",
+            f"「{words}」の割合", f"“{words}” events ÷ all events in the last {{w}} days.",
+            f"過去{{w}}日間の全イベントに占める「{words}」の割合。", needs=_EVENTS,
+        )  # fmt: skip
+        if slug in scope.valued:
+            yield Measure(
+                f"value_of_{slug}", "units", _UNSEEN, f"total value of “{words}”", f"「{words}」の値の合計",
+                f"Sum of the values of “{words}” events in the last {{w}} days.",
+                f"過去{{w}}日間の「{words}」の値の合計。", needs=(("events", ("value",)),),
+            )  # fmt: skip
+
+
+def columns(inputs: Inputs, windows: tuple[int, ...], kinds: tuple[str, ...]) -> Columns:
+    """Compute the family; `kinds` are the slugs counted one by one."""
+    book, day = inputs.book, inputs.keys.day
+    users = inputs.tables.has("events", "user_id")
+    out: Columns = {"days_since_last_event": day - book.last_day}
+    if inputs.logins:
+        out["days_since_last_login"] = day - book.last_login_day
+    for w in windows:
+        events, seen = book.events(w), inputs.observable_days(w)
+        out[f"events_{w}d"] = inputs.counted(events, w)
+        out[f"active_days_{w}d"] = inputs.counted(book.active_days(w), w)
+        out[f"active_day_rate_{w}d"] = ratio(book.active_days(w), seen)
+        out[f"weekday_share_{w}d"] = ratio(book.weekday_events(w), events)
+        out[f"longest_silence_{w}d"] = inputs.counted(book.longest_silence(w, inputs.observed_since), w)
+        if inputs.logins:
+            out[f"logins_{w}d"] = inputs.counted(book.logins(w), w)
+        if users:
+            active = book.active_users(w)
+            out[f"active_users_{w}d"] = inputs.counted(active, w)
+            out[f"events_per_user_{w}d"] = ratio(events, active)
+            out[f"stickiness_{w}d"] = ratio(book.user_days(w), active * seen)
+        for slug in kinds:
+            of_kind = book.of_kind(slug, w)
+            out[f"events_of_{slug}_{w}d"] = inputs.counted(of_kind, w)
+            out[f"share_of_{slug}_{w}d"] = ratio(of_kind, events)
+            if inputs.tables.has("events", "value"):
+                out[f"value_of_{slug}_{w}d"] = inputs.counted(book.value_of_kind(slug, w), w)
+    return out

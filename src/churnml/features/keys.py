@@ -1,0 +1,122 @@
+"""The rows that are asked about: unique (account, as_of) pairs, coded as integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from churnml.errors import DataError
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+__all__ = ["DAY_SPAN", "Floats", "Ints", "Keys", "day_numbers"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+DAY_SPAN = 1 << 20
+"""Room for day numbers in a combined integer ``account * DAY_SPAN + day``: about 2,800 years."""
+
+
+def day_numbers(values: pd.Series | npt.NDArray[np.generic]) -> Ints:
+    """Return days since 1970-01-01 of dates or timestamps without nulls.
+
+    Examples
+    --------
+    >>> day_numbers(pd.Series(pd.to_datetime(["1970-01-02 23:59"]))).tolist()
+    [1]
+    """
+    array = pd.to_datetime(pd.Series(values)).to_numpy()
+    return array.astype("datetime64[D]").astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Unique (account, as_of) pairs, ordered by account and date.
+
+    Parameters
+    ----------
+    accounts : ndarray of str, shape (a,)
+        Accounts, ascending.
+    code : ndarray of int, shape (n,)
+        Position of each row's account in `accounts`.
+    day : ndarray of int, shape (n,)
+        Each row's `as_of` in days since 1970-01-01.
+    """
+
+    accounts: npt.NDArray[np.object_]
+    code: Ints
+    day: Ints
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    @classmethod
+    def of(cls, spine: pd.DataFrame) -> tuple[Keys, Ints]:
+        """Return the keys of a spine, and for each of its rows the position among the keys.
+
+        Parameters
+        ----------
+        spine : DataFrame
+            With ``account_id`` and ``as_of`` (midnights), in any order, rows may repeat.
+
+        Raises
+        ------
+        DataError
+            A column is missing, a value is null, or an `as_of` is not at midnight.
+
+        Examples
+        --------
+        >>> rows = pd.DataFrame({"account_id": ["b", "a", "b"], "as_of": pd.to_datetime(["2026-03-01"] * 3)})
+        >>> keys, position = Keys.of(rows)
+        >>> keys.accounts.tolist(), position.tolist()
+        (['a', 'b'], [1, 0, 1])
+        """
+        for column in ("account_id", "as_of"):
+            if column not in spine:
+                raise DataError(f"The spine has no column {column!r}", where="spine", code="features.spine")
+            if spine[column].isna().any():
+                raise DataError("The spine has rows without a value", where=f"spine.{column}", code="features.spine")
+        as_of = pd.to_datetime(spine["as_of"])
+        if (as_of != as_of.dt.normalize()).any():
+            raise DataError(
+                "An as_of is not at midnight",
+                where="spine.as_of",
+                got=str(as_of[as_of != as_of.dt.normalize()].iloc[0]),
+                expected="a date: midnight UTC at its start",
+                code="features.spine",
+            )
+        code, accounts = pd.factorize(spine["account_id"].astype("object"), sort=True)
+        combined = code.astype(np.int64) * DAY_SPAN + day_numbers(as_of)
+        unique, position = np.unique(combined, return_inverse=True)
+        keys = cls(np.asarray(accounts, dtype=object), unique // DAY_SPAN, unique % DAY_SPAN)
+        return keys, position.astype(np.int64)
+
+    @property
+    def as_of(self) -> npt.NDArray[np.datetime64]:
+        """Each row's `as_of`, shape (n,)."""
+        return self.day.astype("datetime64[D]").astype("datetime64[us]")
+
+    def codes(self, account_ids: pd.Series) -> Ints:
+        """Return the position of each account among `accounts`, −1 for one that is not asked about."""
+        return pd.Index(self.accounts).get_indexer(pd.Index(account_ids.astype("object"))).astype(np.int64)
+
+    def expression(self) -> ir.Table:
+        """Return the keys as an Ibis table ``key_code, key_account, as_of`` for joins in the engine."""
+        import ibis
+
+        frame = pd.DataFrame(
+            {"key_code": np.arange(len(self)), "key_account": self.accounts[self.code], "as_of": self.as_of}
+        )
+        return ibis.memtable(
+            frame, schema=ibis.schema({"key_code": "int64", "key_account": "string", "as_of": "timestamp(6)"})
+        )
+
+    def full(self, value: float = np.nan) -> Floats:
+        """Return one number per key."""
+        return np.full(len(self), value, dtype=np.float64)

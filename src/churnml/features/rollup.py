@@ -1,0 +1,142 @@
+"""The one pass over the events: what each account and user did on each day, as the engine sums it up.
+
+Two grouped scans reduce the events, wherever they live, to one row per (account, kind, day) and one per
+(account, user, day). Everything windowed is answered from these by `ledger`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from churnml.features.keys import Ints, Keys
+from churnml.tables import Tables
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+__all__ = ["Rollup", "roll_up", "slug"]
+
+
+def slug(event_type: str) -> str:
+    """Return an event kind's name as part of a column name; kinds with the same slug are counted together.
+
+    Examples
+    --------
+    >>> slug("Create Lead (v2)")
+    'create_lead_v2'
+    """
+    words = "".join(letter if letter.isalnum() else " " for letter in event_type.lower()).split()
+    return "_".join(words) or "unnamed"
+
+
+@dataclass(frozen=True)
+class Rollup:
+    """Events summed by day.
+
+    Parameters
+    ----------
+    kinds : DataFrame
+        One row per account, event kind, day and visible day:
+        ``code, kind (category of slugs), occurred, visible, events, value, login``.
+    users : DataFrame or None
+        One row per account, user and day: ``code, user, occurred, visible`` (visible: the earliest);
+        None where no user is known.
+    """
+
+    kinds: pd.DataFrame
+    users: pd.DataFrame | None
+
+
+def roll_up(tables: Tables, keys: Keys, login_events: tuple[str, ...]) -> Rollup:
+    """Sum the events of the accounts asked about, up to the last `as_of`.
+
+    Parameters
+    ----------
+    tables : Tables
+        With `events`.
+    keys : Keys
+        The rows asked about.
+    login_events : tuple of str
+        Kinds that are logins.
+    """
+    events, late = _visible_events(tables, keys)
+    by_kind = _by_kind(events, late, with_value=tables.has("events", "value"))
+    kinds = by_kind.to_pyarrow()
+    raw_kinds = kinds.column("kind").combine_chunks().dictionary_encode()
+    words = [str(word) for word in raw_kinds.dictionary.to_pylist()]
+    slugs = pd.Index([slug(word) for word in words])
+    codes = raw_kinds.indices.to_numpy(zero_copy_only=False)
+    frame = pd.DataFrame(
+        {
+            "code": _account_codes(kinds, keys),
+            "occurred": _days(kinds, "occurred"),
+            "visible": _days(kinds, "visible") if late else _days(kinds, "occurred"),
+            "events": kinds.column("events").to_numpy().astype(np.int64),
+        }
+    )
+    frame["value"] = kinds.column("value").to_numpy() if "value" in kinds.column_names else np.nan
+    frame["login"] = np.isin(codes, [index for index, word in enumerate(words) if word in login_events])
+    unique = slugs.unique()
+    frame["kind"] = pd.Categorical.from_codes(unique.get_indexer(slugs)[codes] if len(words) else codes, unique)
+    users = _by_user(events, late, keys) if tables.has("events", "user_id") else None
+    return Rollup(frame[frame["code"] >= 0].reset_index(drop=True), users)
+
+
+def _visible_events(tables: Tables, keys: Keys) -> tuple[ir.Table, bool]:
+    """Return the events with the days on which they occurred and became visible, and whether these can differ."""
+    import ibis
+
+    events = tables["events"]
+    last = pd.Timestamp(keys.as_of.max())
+    events = events.filter(events.occurred_at < ibis.timestamp(last.isoformat()))
+    late = tables.has("events", "known_at")
+    events = events.mutate(occurred=events.occurred_at.date())
+    if late:
+        known_at = events.known_at.fill_null(events.occurred_at)
+        events = events.mutate(visible=ibis.greatest(known_at, events.occurred_at).date())
+    return events, late
+
+
+def _by_kind(events: ir.Table, late: bool, *, with_value: bool) -> ir.Table:
+    groups = ["account_id", "kind", "occurred"] + (["visible"] if late else [])
+    sums = {"events": events.event_count.sum()}
+    if with_value:
+        sums["value"] = events["value"].sum()
+    return events.rename(kind="event_type").group_by(groups).agg(**sums)
+
+
+def _by_user(events: ir.Table, late: bool, keys: Keys) -> pd.DataFrame:
+    known = events.filter(events.user_id.notnull())
+    extra = {"visible": known.visible.min()} if late else {}
+    rows = known.group_by(["account_id", "user_id", "occurred"]).agg(rows=known.count(), **extra).to_pyarrow()
+    users = rows.column("user_id").combine_chunks().dictionary_encode()
+    frame = pd.DataFrame(
+        {
+            "code": _account_codes(rows, keys),
+            "user": users.indices.to_numpy(zero_copy_only=False).astype(np.int64),
+            "occurred": _days(rows, "occurred"),
+            "visible": _days(rows, "visible" if late else "occurred"),
+        }
+    )
+    return frame[frame["code"] >= 0].reset_index(drop=True)
+
+
+def _account_codes(rows: pa.Table, keys: Keys) -> Ints:
+    accounts = pc.cast(rows.column("account_id"), pa.string()).combine_chunks().dictionary_encode()
+    known = keys.codes(pd.Series(accounts.dictionary.to_pylist(), dtype="object"))
+    if not len(known):
+        return np.zeros(0, dtype=np.int64)
+    codes: Ints = known[accounts.indices.to_numpy(zero_copy_only=False)]
+    return codes
+
+
+def _days(rows: pa.Table, column: str) -> Ints:
+    days = pc.cast(pc.cast(rows.column(column), pa.date32()), pa.int32()).to_numpy().astype(np.int64)
+    clipped: Ints = np.maximum(days, 0)
+    return clipped
