@@ -1,0 +1,55 @@
+"""Small pieces of DuckDB SQL, and errors made from the coded checks."""
+
+from __future__ import annotations
+
+from churnml.errors import DataError
+from churnml.tables import CHECKS
+
+__all__ = ["DUCKDB_TYPE", "constant", "identifier", "literal", "problem"]
+
+DUCKDB_TYPE = {
+    "string": "VARCHAR",
+    "int64": "BIGINT",
+    "float64": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+}
+"""Canonical type → DuckDB type."""
+
+
+def identifier(name: str) -> str:
+    """Quote a column or table name.
+
+    Examples
+    --------
+    >>> identifier("Account ID")
+    '"Account ID"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Quote a text.
+
+    Examples
+    --------
+    >>> print(literal("it's"))
+    'it''s'
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def constant(value: str | int | float | bool) -> str:
+    """Write a constant of the config as SQL."""
+    return literal(value) if isinstance(value, str) else str(value).upper()
+
+
+def problem(
+    code: str, what: str, *, where: str, got: str | None = None, expected: str | None = None, remedy: str | None = None
+) -> DataError:
+    """Return the error of a failed check, with the check's remedy unless there is a better one."""
+    check = CHECKS[code]
+    return DataError(
+        f"{code} {what}", where=where, got=got, expected=expected, remedy=remedy or check.remedy, code=check.error
+    )
