@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from churnml.training.encoding import categories_of, encode
 from churnml.training.ensemble import Ensemble, Recipe, fit_ensemble
@@ -114,9 +114,9 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Account of each row.
         """
         matrix = self._matrix(X, y)
-        target = np.asarray(y)
+        target = column_or_1d(y, warn=True)
         check_classification_targets(target)
-        if type_of_target(target) not in ("binary",):
+        if type_of_target(target) != "binary":
             raise ValueError(f"Only binary classification is supported. The type of the target is {type_of_target(y)}.")
         self.classes_ = np.unique(target)
         if len(self.classes_) < 2:
@@ -172,16 +172,19 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def decision_function(self, X: npt.ArrayLike | pd.DataFrame) -> Array:
         """Return raw log-odds of churn, before calibration, of shape (n,)."""
-        return self.ensemble_.log_odds(self._rows(X))
+        rows = self._rows(X)
+        return self.ensemble_.log_odds(rows)
 
     def predict_proba(self, X: npt.ArrayLike | pd.DataFrame) -> Array:
         """Return calibrated probabilities of staying and of churn, of shape (n, 2)."""
-        churn = self.ensemble_.probability(self._rows(X)) if hasattr(self, "ensemble_") else self._rows(X)
+        rows = self._rows(X)
+        churn = self.ensemble_.probability(rows)
         return np.column_stack([1.0 - churn, churn])
 
     def predict(self, X: npt.ArrayLike | pd.DataFrame) -> npt.NDArray[Any]:
         """Return the likelier class of each row."""
-        chosen: npt.NDArray[Any] = self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)]
+        likelier = (self.predict_proba(X)[:, 1] > 0.5).astype(int)
+        chosen: npt.NDArray[Any] = self.classes_[likelier]
         return chosen
 
     def contributions(self, X: npt.ArrayLike | pd.DataFrame) -> Array:

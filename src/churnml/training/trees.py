@@ -36,7 +36,6 @@ _FIXED: dict[str, float | int | str | bool] = {
     "objective": "binary",
     "deterministic": True,
     "force_row_wise": True,
-    "num_threads": 2,
     "verbosity": -1,
     "feature_pre_filter": False,
 }
@@ -51,9 +50,10 @@ class TreeSettings:
     max_trees: int = 400
     patience: int = 60
 
-    def for_seed(self, seed: int, monotone: Sequence[int] | None) -> dict[str, object]:
-        """Return the parameters of one booster; the same number of threads on every machine."""
-        params: dict[str, object] = {**DEFAULTS, **self.params, **_FIXED, "seed": seed}
+    def for_seed(self, seed: int, monotone: Sequence[int] | None, cells: int) -> dict[str, object]:
+        """Return the parameters of one booster for a matrix of so many cells."""
+        threads = _threads(cells)
+        params: dict[str, object] = {**DEFAULTS, **self.params, **_FIXED, "seed": seed, "num_threads": threads}
         if monotone is not None and any(monotone):
             params["monotone_constraints"] = list(monotone)
             params["monotone_constraints_method"] = "intermediate"
@@ -76,7 +76,13 @@ def tree_settings(params: Mapping[str, float | int | str | bool]) -> TreeSetting
     own = dict(params)
     trees = [own.pop(name) for name in _TREES if name in own]
     for name in own:
-        if name in _FIXED or name in ("is_unbalance", "scale_pos_weight", "monotone_constraints", "seed"):
+        if name in _FIXED or name in (
+            "num_threads",
+            "is_unbalance",
+            "scale_pos_weight",
+            "monotone_constraints",
+            "seed",
+        ):
             raise ConfigError(
                 f"The LightGBM parameter {name} cannot be set",
                 where=f"model.params.{name}",
@@ -87,8 +93,13 @@ def tree_settings(params: Mapping[str, float | int | str | bool]) -> TreeSetting
     return TreeSettings(own, int(trees[0])) if trees else TreeSettings(own)
 
 
+def _threads(cells: int) -> int:
+    """Return the number of threads: by the size of the data only, so that every machine computes the same digits."""
+    return 1 if cells < 500_000 else 2
+
+
 def _dataset(X: Array, y: Array, categorical: Sequence[int], settings: TreeSettings) -> lgb.Dataset:
-    params = {**DEFAULTS, **settings.params, **_FIXED}
+    params = {**DEFAULTS, **settings.params, **_FIXED, "num_threads": _threads(X.size)}
     keys = ("max_bin", "verbosity", "feature_pre_filter", "num_threads", "force_row_wise", "min_data_in_leaf")
     return lgb.Dataset(
         X,
@@ -125,7 +136,7 @@ class Trees:
     ) -> Trees:
         """Fit one booster of `trees` trees per seed."""
         data = _dataset(X, y, categorical, settings)
-        boosters = [lgb.train(settings.for_seed(seed, monotone), data, num_boost_round=trees) for seed in seeds]
+        boosters = [lgb.train(settings.for_seed(seed, monotone, X.size), data, num_boost_round=trees) for seed in seeds]
         return cls(tuple(boosters))
 
     def log_odds(self, X: Array) -> Array:
@@ -178,7 +189,7 @@ def validation_curve(
     train = _dataset(X, y, categorical, settings)
     valid = lgb.Dataset(valid_X, label=valid_y, reference=train, free_raw_data=False)
     record: dict[str, dict[str, list[float]]] = {}
-    params = {**settings.for_seed(seed, monotone), "metric": "binary_logloss"}
+    params = {**settings.for_seed(seed, monotone, X.size), "metric": "binary_logloss"}
     booster = lgb.train(
         params,
         train,

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.utils.estimator_checks import check_estimator
+
+from churnml.errors import ConfigError
+from churnml.training import ChurnClassifier
+from churnml.training.folds import grouped_folds, temporal_folds
+from churnml.training.linear import fit_linear
+from churnml.training.metrics import roc_auc
+
+
+def rows(n: int = 600, k: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, k))
+    y = (X[:, 0] - 0.5 * X[:, 1] + rng.normal(size=n) > 1.0).astype(int)
+    return X, y
+
+
+def test_scikit_learn_accepts_it() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the checks warn on purpose
+        outcomes = check_estimator(ChurnClassifier(seeds=1), on_fail=None)
+    assert [found["check_name"] for found in outcomes if found["status"] == "failed"] == []
+    assert len(outcomes) > 40
+
+
+@pytest.mark.parametrize("kind", ["lightgbm", "logistic", "auto"])
+def test_contributions_add_up_to_the_log_odds(kind: str) -> None:
+    X, y = rows()
+    X[::7, 1] = np.nan
+    fitted = ChurnClassifier(kind=kind, seeds=2).fit(X, y)
+    assert fitted.contributions(X).shape == (600, 5)
+    assert fitted.contributions(X).sum(axis=1) == pytest.approx(fitted.decision_function(X), abs=1e-9)
+
+
+def test_the_same_seed_gives_the_same_digits_and_another_seed_others() -> None:
+    X, y = rows()
+    first, again, other = (ChurnClassifier(kind="lightgbm", random_state=s).fit(X, y) for s in (1, 1, 2))
+    assert np.array_equal(first.predict_proba(X), again.predict_proba(X))
+    assert not np.array_equal(first.predict_proba(X), other.predict_proba(X))
+
+
+@pytest.mark.parametrize("kind", ["lightgbm", "logistic", "auto"])
+def test_declared_directions_hold(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(900, 3))
+    # The data say that more of column 0 lowers the risk; the declaration says that it never does.
+    y = (-X[:, 0] + X[:, 1] + 0.5 * rng.normal(size=900) > 1.0).astype(int)
+    fitted = ChurnClassifier(kind=kind, seeds=1, monotone=[1, 0, 0]).fit(X, y)
+    grid = np.tile(X[:20], (9, 1, 1))
+    grid[:, :, 0] = np.linspace(-3, 3, 9)[:, None]
+    p = np.array([fitted.predict_proba(step)[:, 1] for step in grid])
+    assert (np.diff(p, axis=0) >= -1e-12).all()
+
+
+def test_words_and_gaps_are_native() -> None:
+    rng = np.random.default_rng(0)
+    plan = rng.choice(["basic", "pro", "max"], 900)
+    usage = np.where(rng.random(900) < 0.3, np.nan, rng.normal(size=900))
+    y = (rng.random(900) < np.where(plan == "basic", 0.6, 0.1)).astype(int)
+    frame = pd.DataFrame({"usage": usage, "plan": pd.Categorical(plan)})
+    for kind in ("lightgbm", "logistic"):
+        fitted = ChurnClassifier(kind=kind, seeds=1).fit(frame, y)
+        new = pd.DataFrame({"usage": [0.0] * 4, "plan": ["basic", "pro", "never seen", None]})
+        p = fitted.predict_proba(new)[:, 1]
+        assert p[0] > 0.4 > 0.25 > p[1]
+        assert p[2] == p[3]
+
+
+def test_few_churners_get_a_logistic_regression_and_the_reason_is_told() -> None:
+    X, y = rows(n=150, k=3)
+    y[:] = 0
+    y[:30] = 1
+    fitted = ChurnClassifier().fit(X, y)
+    assert fitted.kind_ == "logistic"
+    assert "30 churners for 3 features" in fitted.reason_
+    assert ChurnClassifier().fit(*rows()).kind_ == "blend"
+
+
+def test_rows_of_one_account_count_as_one_churner() -> None:
+    X, y = rows(n=600)
+    fitted = ChurnClassifier().fit(X, y, groups=np.arange(600) // 20)
+    assert fitted.kind_ == "logistic"
+
+
+@pytest.mark.parametrize("name", ["objective", "scale_pos_weight", "num_threads", "deterministic"])
+def test_promises_cannot_be_overridden(name: str) -> None:
+    X, y = rows()
+    with pytest.raises(ConfigError, match=name):
+        ChurnClassifier(params={name: 1}).fit(X, y)
+
+
+def test_inner_folds_never_look_ahead_and_keep_the_purge() -> None:
+    dates = np.repeat(pd.date_range("2022-01-01", periods=18, freq="MS").to_numpy(), 10)
+    y = np.tile([0, 1], 90)
+    folds = temporal_folds(dates, y, purge_days=90)
+    assert len(folds) == 3
+    for fold in folds:
+        assert dates[fold.train].max() + np.timedelta64(90, "D") <= dates[fold.valid].min()
+    valid = np.concatenate([fold.valid for fold in folds])
+    assert len(valid) == len(set(valid.tolist()))
+    assert dates[valid].max() == dates.max()
+
+
+def test_a_history_too_short_for_inner_folds_falls_back_on_other_accounts() -> None:
+    X, y = rows()
+    dates = np.repeat(np.array(["2024-01-01", "2024-02-01"], "datetime64[D]"), 300)
+    fitted = ChurnClassifier(seeds=1, purge_days=90).fit(X, y, dates=dates)
+    assert fitted.judged_on_ == "other accounts"
+    assert fitted.ensemble_.calibrator.churners > 0
+    for fold in grouped_folds(y, np.arange(600) % 100):
+        assert not set((fold.train % 100).tolist()) & set((fold.valid % 100).tolist())
+
+
+def test_calibration_learns_from_rows_the_trees_did_not_see() -> None:
+    # Pure noise that trees can memorise: judged on its own rows the level would look certain.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(800, 30))
+    y = (rng.random(800) < 0.2).astype(int)
+    greedy = {"num_leaves": 64, "min_data_in_leaf": 1, "min_sum_hessian_in_leaf": 0.0, "lambda_l2": 0.0}
+    fitted = ChurnClassifier(kind="lightgbm", params=greedy, seeds=1).fit(X, y)
+    new = rng.normal(size=(400, 30))
+    p = fitted.predict_proba(new)[:, 1]
+    assert abs(p.mean() - 0.2) < 0.05
+    assert p.std() < 0.1
+
+
+def test_the_logistic_part_copes_with_empty_and_constant_columns() -> None:
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=300), np.full(300, np.nan), np.full(300, 3.0), rng.lognormal(3, 2, 300)])
+    y = (X[:, 0] > 0.5).astype(float)
+    (model,) = fit_linear(X, y, [0.1])
+    assert np.isfinite(model.log_odds(X)).all()
+    assert model.coef[[1, 2]].tolist() == [0.0, 0.0]
+    extreme = X[:1].copy()
+    extreme[0, 3] = 1e12
+    assert np.isfinite(model.log_odds(extreme)).all()
+    assert roc_auc(y, model.log_odds(X)) > 0.95
