@@ -14,7 +14,16 @@ from churnml.simulate.frames import canonical, labels
 from churnml.simulate.population import Population
 from churnml.simulate.world import PLANS, World
 
-__all__ = ["Contracts", "Decisions", "decide", "make_contracts", "price_strikes", "subscriptions_frame"]
+__all__ = [
+    "HARD_RISE",
+    "HARD_RISE_SHARE",
+    "Contracts",
+    "Decisions",
+    "decide",
+    "make_contracts",
+    "price_strikes",
+    "subscriptions_frame",
+]
 
 ANNUAL_EXPOSURE_MONTHS = 5.0
 """An annual renewal is worth so many months of a monthly customer's hazard."""
@@ -23,7 +32,11 @@ EARLY_EXPOSURE_MONTHS = 0.03
 """Chance to break an annual contract at a month's end, in months of hazard."""
 
 _AHEAD_MONTHS = 14
-_HARD_RISE_SHARE = 0.22
+HARD_RISE_SHARE = 0.22
+"""Share of anniversaries with a hard price rise."""
+
+HARD_RISE = (0.15, 0.35)
+"""Range of a hard price rise; 0.25 strikes with severity 1."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +113,8 @@ def price_rises(rng: np.random.Generator, begins: NDArray[np.int64]) -> NDArray[
     """Return the price rise with each contract month: every anniversary, mostly small, sometimes hard."""
     count, months = begins.shape[0], begins.shape[1] - 1
     small = np.maximum(rng.normal(0.025, 0.015, (count, months)), 0.0)
-    hard = rng.uniform(0.15, 0.35, (count, months))
-    rise = np.where(rng.random((count, months)) < _HARD_RISE_SHARE, hard, small)
+    hard = rng.uniform(*HARD_RISE, (count, months))
+    rise = np.where(rng.random((count, months)) < HARD_RISE_SHARE, hard, small)
     anniversary = (np.arange(months) % 12 == 0) & (np.arange(months) > 0)
     return np.asarray(np.round(rise * anniversary[None, :], 3))
 

@@ -8,6 +8,7 @@ two or three weeks; the hazard follows it only `Driver.lag_weeks` later. So ever
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from churnml.simulate.population import Population
 from churnml.simulate.world import World
 
-__all__ = ["DRIVERS", "DRIVER_INDEX", "Driver", "Latents", "make_latents"]
+__all__ = ["DRIVERS", "DRIVER_INDEX", "INCIDENT_SHARE", "Driver", "Latents", "make_latents", "step"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ DRIVERS = (
 DRIVER_INDEX = {driver.name: index for index, driver in enumerate(DRIVERS)}
 
 _CEILING = 1.6
-_INCIDENT_SHARE = 0.06
+INCIDENT_SHARE = 0.06
+"""Share of the accounts that an outage hits."""
+
 _FAILED_ONBOARDING_SHARE = 0.20
 _NARROW_SHARE = 0.10
 
@@ -114,8 +117,6 @@ def make_latents(
         As if no account ever left; the tables are cut at churn afterwards.
     """
     count, weeks, kinds = people.size, world.weeks, len(DRIVERS)
-    keep = np.array([driver.keep for driver in DRIVERS])[:, None]
-    recover = np.array([driver.recover for driver in DRIVERS])[:, None]
     strikes = np.array([driver.strikes for driver in DRIVERS])[:, None] * np.ones((1, count))
     strikes[DRIVER_INDEX["payment_trouble"], people.billing_months == 12] = 0.0
     severity = np.zeros((kinds, count, weeks), dtype="float32")
@@ -123,22 +124,42 @@ def make_latents(
     recovered = np.zeros((kinds, count, weeks), dtype=bool)
     signed_week = np.floor((people.signed - world.first_week) / 7).astype("int64")
     planned = _planned_strikes(rng, world, signed_week, price_strikes)
-    champion = DRIVER_INDEX["champion_left"]
-    has_champion = np.ones(count, dtype=bool)
-    state = np.zeros((kinds, count))
+    state = np.zeros((kinds, count), dtype="float32")
     for week in range(weeks):
-        ends = (rng.random((kinds, count)) < recover) & (state > 0)
-        hits = (rng.random((kinds, count)) < strikes) & (signed_week <= week)
-        sizes = np.where(hits, rng.uniform(0.7, 1.3, (kinds, count)), 0.0)
-        has_champion |= ends[champion]
-        sizes[champion] = np.where(has_champion & ~ends[champion], sizes[champion], 0.0)
-        has_champion &= sizes[champion] == 0
-        sizes += planned[:, :, week]
-        state = np.minimum(np.where(ends, 0.0, state * keep) + sizes, _CEILING)
+        chance = np.where(signed_week <= week, strikes, 0.0)
+        state, struck[:, :, week], recovered[:, :, week] = step(rng, state, chance, planned[:, :, week])
         severity[:, :, week] = state
-        struck[:, :, week] = sizes > 0
-        recovered[:, :, week] = ends
     return Latents(severity, _smoothed(severity), struck, recovered, _mood(rng, count, weeks))
+
+
+def step(
+    rng: np.random.Generator, state: NDArray[np.float32], chance: NDArray[Any], planned: NDArray[Any]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Take the hidden state one week on.
+
+    Parameters
+    ----------
+    rng : Generator
+    state : ndarray (…, drivers, accounts)
+    chance : ndarray, broadcast to `state`
+        Chance that trouble strikes this week.
+    planned : ndarray, broadcast to `state`
+        Severity of what strikes by the calendar.
+
+    Returns
+    -------
+    state, struck, recovered : ndarray like `state`
+    """
+    keep = np.array([driver.keep for driver in DRIVERS], dtype="float32")[:, None]
+    recover = np.array([driver.recover for driver in DRIVERS], dtype="float32")[:, None]
+    recovered = (rng.random(state.shape, dtype="float32") < recover) & (state > 0)
+    hits = rng.random(state.shape, dtype="float32") < chance
+    # A champion who has left cannot leave again: first a successor must come.
+    champion = DRIVER_INDEX["champion_left"]
+    hits[..., champion, :] &= state[..., champion, :] == 0
+    sizes = np.where(hits, 0.7 + 0.6 * rng.random(state.shape, dtype="float32"), np.float32(0)) + planned
+    carried = np.where(recovered, np.float32(0), state * keep)
+    return np.minimum(carried + sizes, _CEILING).astype("float32"), sizes > 0, recovered
 
 
 def _planned_strikes(
@@ -149,7 +170,7 @@ def _planned_strikes(
     planned = np.zeros((len(DRIVERS), count, world.weeks), dtype="float32")
     planned[DRIVER_INDEX["price_rise"]] = price_strikes
     for week in world.incident_weeks:
-        hit = rng.random(count) < _INCIDENT_SHARE
+        hit = rng.random(count) < INCIDENT_SHARE
         planned[DRIVER_INDEX["bug_wave"], hit, week] += rng.uniform(0.6, 1.1, int(hit.sum()))
     rows = np.arange(count)
     inside = signed_week >= 0
