@@ -17,6 +17,7 @@ from churnml import registry, scoring, snapshots
 from churnml.config import Config
 from churnml.engine import connect
 from churnml.errors import DataError, near_name
+from churnml.explain import ExplainReference
 from churnml.explain import explain as explain_frame
 from churnml.features import FeatureSet
 from churnml.files import write_json, write_parquet
@@ -246,7 +247,11 @@ def train(config: Config, stages: Stages | None = None, *, prepared: Prepared | 
         tested = backtest(frame, catalogue, folds, config, progress=stages.say)
     with stages("fit"):
         model = fit(frame, catalogue, config, backtest=tested)
-        scale = HealthScale.fit(frame[frame["churned"].notna()], config, catalogue)
+        labelled = frame[frame["churned"].notna()]
+        chances = model.probability(model.matrix(labelled))
+        scored = labelled[["account_id", "as_of"]].assign(churn_probability=chances)
+        scale = HealthScale.fit(labelled, config, catalogue, scores=scored)
+        reference = ExplainReference.fit(labelled, catalogue, chances)
     packages = {name: version(name) for name in _PACKAGES}
     about = {
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -265,7 +270,12 @@ def train(config: Config, stages: Stages | None = None, *, prepared: Prepared | 
     notes = [*prepared.loaded.notes, *_fold_notes(config, len(folds))]
     with stages("track"):
         path = registry.save_bundle(
-            config.bundles_dir, name=config.registered_model, model=model, health=scale.to_json(), about=about
+            config.bundles_dir,
+            name=config.registered_model,
+            model=model,
+            health=scale.as_dict(),
+            explain=reference.as_dict(),
+            about=about,
         )
         bundle = registry.load_bundle(path)
         from churnml.registry.tracking import track
@@ -313,24 +323,18 @@ def score(
     with stages("score"):
         now, before = _frames_at(loaded.tables, config, bundle, day)
         scores = scoring.score(bundle.model, now)
-        healths = health(
-            now,
-            scores,
-            base_rate=bundle.model.base_rate,
-            verdict=bundle.manifest["verdict"],
-            config=config,
-            feature_set=bundle.model.features,
-            scale=HealthScale.from_json(bundle.health),
-        )
+        scale = HealthScale.from_dict(bundle.health)
+        healths = health(now, scores, scale=scale, base_rate=bundle.model.base_rate, verdict=bundle.manifest["verdict"])
     with stages("explain"):
         explanations = explain_frame(
             bundle.model,
             now,
             scores=scores,
             health=healths,
-            feature_set=bundle.model.features,
-            config=config,
+            scale=scale,
+            reference=ExplainReference.from_dict(bundle.explain),
             previous=before,
+            currency=config.currency,
         )
     with stages("publish"):
         table, ordered = _table(now, scores, healths, explanations, loaded.tables, day)

@@ -22,7 +22,7 @@ FEATURES = {
     "csat_91d": ("sentiment", "points", 91),
     "seats": ("commercial", "seats", None),
     "days_to_renewal": ("commercial", "days", None),
-    "billing_period_months": ("commercial", "months", None),
+    "term_days": ("commercial", "days", None),
     "champions_left_91d": ("relationship", "people", 91),
 }
 
@@ -50,7 +50,7 @@ def make_frame(rows: int = 400, seed: int = 1) -> pd.DataFrame:
             "csat_91d": np.where(tickets > 1, rng.integers(1, 6, rows), np.nan),
             "seats": seats,
             "days_to_renewal": rng.integers(1, 365, rows).astype(float),
-            "billing_period_months": rng.choice([1.0, 12.0], rows),
+            "term_days": rng.choice([30.0, 365.0], rows),
             "champions_left_91d": rng.integers(0, 2, rows).astype(float),
         }
     )

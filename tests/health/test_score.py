@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -195,8 +196,8 @@ def test_monthly_contracts_are_not_always_about_to_renew(
     scale = HealthScale.fit(frame, make_config(), feature_set)
     parts = measures(frame, scale)
     renewal = parts.loc[parts["measure"] == "time_to_renewal", "status"].to_numpy()
-    assert (renewal[frame["billing_period_months"] == 1] == "missing").all()
-    assert (renewal[frame["billing_period_months"] == 12] == "ok").all()
+    assert (renewal[frame["term_days"] == 30] == "missing").all()
+    assert (renewal[frame["term_days"] == 365] == "ok").all()
 
 
 def test_a_company_without_logins_falls_back(
@@ -227,7 +228,7 @@ def test_scale_survives_json_and_scores_one_account_as_the_batch(
     )
     frame = frame.assign(attr_segment=np.where(frame.index % 2 == 0, "SMB", "enterprise"))
     scale = HealthScale.fit(frame, config, feature_set)
-    again = HealthScale.from_json(scale.to_json())
+    again = HealthScale.from_dict(json.loads(json.dumps(scale.as_dict(), allow_nan=False)))
     assert again == scale
     batch = health(frame, scores, scale=scale, base_rate=0.05, verdict="publishable")
     for index in (0, 17, 333):
@@ -248,10 +249,10 @@ def test_segment_and_phase_weights_apply_where_they_belong() -> None:
     assert one(base.assign(attr_segment="SMB", attr_phase="renewal"), scale)["rules_score"] == 100
 
 
-def test_a_text_that_is_no_scale_is_a_bundle_error() -> None:
-    for text in ("{}", "[]", "nonsense", '{"format": 99}'):
+def test_data_that_is_no_scale_is_a_bundle_error() -> None:
+    for data in ({}, {"format": 99}, {"format": 1}, {"format": 1, "measures": [{"name": "a"}]}):
         with pytest.raises(BundleError, match="health scale"):
-            HealthScale.from_json(text)
+            HealthScale.from_dict(data)
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,14 @@ PHASES: dict[str, str] = {"onboarding": "導入", "adoption": "定着", "utilisa
 _ONBOARDING_DAYS = 90
 _ADOPTION_DAYS = 180
 _RENEWAL_DAYS = 90
+_MONTHLY_DAYS = 45
 
 
 def phase(frame: pd.DataFrame) -> pd.Series:
     """Return the phase each row is in.
 
     The company's own phase (``attr_phase``) is taken where there is one. Otherwise: *onboarding* in the first
-    90 days unless every milestone is done; *renewal* within 90 days of a renewal of a contract longer than a month;
+    90 days unless every milestone is done; *renewal* within 90 days of the renewal of a term longer than a month;
     *adoption* until day 180; *utilisation* after that.
 
     Parameters
@@ -45,11 +46,11 @@ def phase(frame: pd.DataFrame) -> pd.Series:
         return frame[name].to_numpy(dtype=float, na_value=np.nan)
 
     tenure, completed = number("tenure_days"), number("onboarding_completion")
-    renewal, months = number("days_to_renewal"), number("billing_period_months")
+    renewal, term = number("days_to_renewal"), number("term_days")
     found = np.select(
         [
             (tenure < _ONBOARDING_DAYS) & ~(completed >= 1.0),
-            (renewal <= _RENEWAL_DAYS) & ~(months <= 1.0),
+            (renewal <= _RENEWAL_DAYS) & ~(term <= _MONTHLY_DAYS),
             tenure < _ADOPTION_DAYS,
         ],
         ["onboarding", "renewal", "adoption"],

@@ -159,8 +159,8 @@ _RENEWAL = MeasureRule(
     "time to renewal",
     "契約更新までの期間",
     (Candidate("days_to_renewal", points=((0.0, 20.0), (30.0, 40.0), (90.0, 70.0), (180.0, 100.0))),),
-    # A contract billed by the month renews all the time: its next renewal says nothing.
-    counts_when=("billing_period_months", 1.0),
+    # A contract that runs from month to month renews all the time: its next renewal says nothing.
+    counts_when=("term_days", 45.0),
 )
 
 _BALANCED = (
@@ -229,7 +229,7 @@ _BALANCED = (
         1.0,
         "change of contract value",
         "契約金額の増減",
-        (Candidate("mrr_change_{w}d", per="mrr", points=((-0.5, 0.0), (-0.1, 40.0), (0.0, 75.0), (0.2, 100.0))),),
+        (Candidate("mrr_change_{w}d", points=((-0.5, 0.0), (-0.1, 40.0), (0.0, 75.0), (0.2, 100.0))),),
         window_days=182,
     ),
     MeasureRule(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -196,30 +195,30 @@ class HealthScale:
             _override(base, phase(frame), self.by_phase, groups)
         return base
 
-    def to_json(self) -> str:
-        """Return the scale as JSON text; numbers survive to the last digit."""
-        return json.dumps({"format": _FORMAT, **asdict(self)}, ensure_ascii=False, indent=1, sort_keys=True)
+    def as_dict(self) -> dict[str, Any]:
+        """Return the scale as JSON-ready data; numbers survive JSON to the last digit."""
+        return {"format": _FORMAT, **asdict(self)}
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Rebuild a scale from `to_json`.
+    def from_dict(cls, data: Mapping[str, Any]) -> HealthScale:
+        """Rebuild a scale from `as_dict`, before or after a trip through JSON.
 
         Raises
         ------
         BundleError
-            The text is not a health scale of a format that this version reads.
+            The data is not a health scale of a format that this version reads.
         """
         try:
-            data = json.loads(text)
-            if data.pop("format") != _FORMAT:
+            fields = dict(data)
+            if fields.pop("format") != _FORMAT:
                 raise ValueError("another format")
-            measures = tuple(_measure(item) for item in data.pop("measures"))
-            return cls(measures=measures, **data)
+            measures = tuple(_measure(dict(item)) for item in fields.pop("measures"))
+            return cls(measures=measures, **fields)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BundleError(
                 "This is not a health scale that this version can read",
-                got=str(error),
-                expected=f"JSON of format {_FORMAT}, as HealthScale.to_json writes it",
+                got=f"{type(error).__name__}: {error}",
+                expected=f"format {_FORMAT}, as HealthScale.as_dict gives it",
                 remedy="Train again, which writes a new bundle.",
             ) from error
 

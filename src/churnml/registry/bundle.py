@@ -26,6 +26,7 @@ _FORMAT = 1
 _MANIFEST = "manifest.json"
 _CHAMPION = "champion.json"
 _HEALTH = "health.json"
+_EXPLAIN = "explain.json"
 _MODEL_FOLDER = "model"
 
 
@@ -38,7 +39,9 @@ class Bundle:
     model : ChurnModel
         Predicts, and explains its log-odds.
     health : dict
-        The health score's scales, as JSON data.
+        The health score's scales, as JSON data (`HealthScale.from_dict` reads it).
+    explain : dict
+        What is normal, as JSON data (`ExplainReference.from_dict` reads it).
     manifest : dict
         ``format, name, version, created_at, config_hash, fingerprint, verdict, horizon_days, packages, files``.
     path : Path
@@ -47,6 +50,7 @@ class Bundle:
 
     model: ChurnModel
     health: dict[str, Any]
+    explain: dict[str, Any]
     manifest: dict[str, Any]
     path: Path
 
@@ -57,7 +61,13 @@ class Bundle:
 
 
 def save_bundle(
-    folder: Path, *, name: str, model: ChurnModel, health: Mapping[str, Any], about: Mapping[str, Any]
+    folder: Path,
+    *,
+    name: str,
+    model: ChurnModel,
+    health: Mapping[str, Any],
+    explain: Mapping[str, Any],
+    about: Mapping[str, Any],
 ) -> Path:
     """Write a bundle and return its folder; the folder appears complete or not at all.
 
@@ -71,11 +81,14 @@ def save_bundle(
         The model.
     health : mapping
         JSON data of the health scales.
+    explain : mapping
+        JSON data of the explanations' reference.
     about : mapping
         Further facts for the manifest, e.g. ``created_at, config_hash, fingerprint, packages``.
     """
     files = {f"{_MODEL_FOLDER}/{file}": text for file, text in model.to_files().items()}
     files[_HEALTH] = json.dumps(health, ensure_ascii=False, sort_keys=True, indent=1)
+    files[_EXPLAIN] = json.dumps(explain, ensure_ascii=False, sort_keys=True)
     sums = {file: _sha256(text.encode()) for file, text in sorted(files.items())}
     version = _sha256(json.dumps([sums, about.get("config_hash")]).encode())[:12]
     manifest = {"format": _FORMAT, "name": name, "version": version, **about, "files": sums}
@@ -120,6 +133,7 @@ def load_bundle(path: Path) -> Bundle:
     return Bundle(
         model=ChurnModel.from_files(model_files),
         health=json.loads(_text(path / _HEALTH)),
+        explain=json.loads(_text(path / _EXPLAIN)),
         manifest=manifest,
         path=path,
     )
