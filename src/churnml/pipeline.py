@@ -249,8 +249,10 @@ def train(config: Config, stages: Stages | None = None, *, prepared: Prepared | 
         model = fit(frame, catalogue, config, backtest=tested)
         labelled = frame[frame["churned"].notna()]
         chances = model.probability(model.matrix(labelled))
-        scored = labelled[["account_id", "as_of"]].assign(churn_probability=chances)
-        scale = HealthScale.fit(labelled, config, catalogue, scores=scored)
+        # A blend may only be fitted on probabilities of rows the model had not seen: the backtest's.
+        unseen = tested.predictions.rename(columns={"p_model": "churn_probability"})
+        unseen = unseen.drop_duplicates(["account_id", "as_of"], keep="last")
+        scale = HealthScale.fit(labelled, config, catalogue, scores=unseen)
         reference = ExplainReference.fit(labelled, catalogue, chances)
     packages = {name: version(name) for name in _PACKAGES}
     about = {
