@@ -1,0 +1,169 @@
+"""Explanations say what the model says, in groups that speak once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churnml.errors import BundleError, DataError, UsageError
+from churnml.explain import ExplainReference, Explanation, explain
+from churnml.health import health
+
+
+def explained(world: Any, **changes: Any) -> list[Explanation]:
+    options = {
+        "scores": world.scores,
+        "health": world.health,
+        "scale": world.scale,
+        "reference": world.reference,
+        **changes,
+    }
+    model = options.pop("model", world.model)
+    return explain(model, options.pop("frame", world.frame), **options)
+
+
+def test_family_effects_add_up_to_the_log_odds(world: Any) -> None:
+    log_odds = world.model.log_odds(world.model.matrix(world.frame))
+    for row, told in enumerate(explained(world)):
+        assert told.expected_log_odds is not None
+        assert told.expected_log_odds + sum(told.families.values()) == pytest.approx(log_odds[row], abs=1e-6)
+        assert told.churn_probability == pytest.approx(world.scores["churn_probability"][row])
+
+
+def test_the_planted_cause_is_told_with_the_accounts_numbers(world: Any) -> None:
+    frame = world.frame
+    fallen = (frame["active_users_trend_28d"] < -0.35) & (frame["invoices_overdue"] == 0)
+    told = [explanation for explanation, hit in zip(explained(world), fallen, strict=True) if hit]
+    assert len(told) > 10
+    first = [explanation.raising[0] for explanation in told if explanation.raising]
+    assert np.mean([driver.family == "engagement" for driver in first]) > 0.9
+    for explanation in told[:20]:
+        driver = next(item for item in explanation.raising if item.feature == "active_users_28d")
+        row = frame.index[frame["account_id"] == explanation.account_id][0]
+        now, trend = frame["active_users_28d"][row], frame["active_users_trend_28d"][row]
+        assert driver.value == now
+        assert driver.previous == round(now * (1 - trend) / (1 + trend))
+        assert driver.sentence_en.startswith(f"Active users fell from {driver.previous:.0f} to {now:.0f} in 28 days")
+
+
+def test_features_that_move_together_speak_once(world: Any) -> None:
+    group = world.reference.groups
+    assert group["active_users_28d"] == group["active_users_trend_28d"] == group["logins_28d"]
+    assert len({group["active_users_28d"], group["tickets_opened_91d"], group["nps_last"]}) == 3
+    for told in explained(world):
+        for drivers in (told.raising, told.lowering, told.context):
+            assert len({driver.group for driver in drivers}) == len(drivers)
+            assert len(drivers) <= 3
+
+
+def test_context_is_apart_from_what_a_csm_can_act_on(world: Any) -> None:
+    told = explained(world)
+    assert all(driver.actionable for item in told for driver in (*item.raising, *item.lowering))
+    assert all(not driver.actionable for item in told for driver in item.context)
+
+
+def test_effects_point_the_way_of_their_list(world: Any) -> None:
+    for told in explained(world):
+        assert all(driver.effect_log_odds > 0 and driver.effect_points >= 0 for driver in told.raising)
+        assert all(driver.effect_log_odds < 0 and driver.effect_points <= 0 for driver in told.lowering)
+        sizes = [abs(driver.effect_log_odds) for driver in told.raising]
+        assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_model_that_failed_its_gate_is_told_by_rules(world: Any) -> None:
+    model = world.model.with_info(verdict="rules_only")
+    blended = health(world.frame, world.scores, scale=world.scale, base_rate=0.1, verdict="rules_only")
+    for told in explained(world, model=model, health=blended):
+        assert told.source == "rules"
+        assert "rules alone" in told.summary_en
+        assert told.expected_log_odds is None
+        drivers = (*told.raising, *told.lowering)
+        assert all(driver.effect_log_odds is None for driver in drivers)
+        green = world.scale.green_from
+        assert sum(told.families.values()) == pytest.approx(green - told.health_score, abs=1e-9)
+
+
+def test_the_batch_says_what_one_account_alone_says(world: Any) -> None:
+    batch = explained(world)
+    reference = ExplainReference.from_dict(json.loads(json.dumps(world.reference.as_dict(), allow_nan=False)))
+    for row in (0, 101, 249):
+        pick = slice(row, row + 1)
+        alone = explained(
+            world,
+            frame=world.frame.iloc[pick],
+            scores=world.scores.iloc[pick],
+            health=world.health.iloc[pick],
+            reference=reference,
+        )
+        assert alone[0].as_dict() == batch[row].as_dict()
+
+
+def test_explanations_are_json(world: Any) -> None:
+    for told in explained(world):
+        data = json.loads(json.dumps(told.as_dict(), allow_nan=False))
+        assert data["account_id"] == told.account_id
+        assert data["as_of"] == "2025-08-01"
+
+
+def test_indicators_stand_beside_the_score(world: Any) -> None:
+    for told, overdue in zip(explained(world), world.frame["invoices_overdue"], strict=True):
+        codes = [indicator.code for indicator in told.indicators]
+        assert codes == (["invoice_overdue"] if overdue > 0 else [])
+        if overdue == 1:
+            assert told.indicators[0].text_en == "1 invoice is overdue"
+
+
+def test_the_csms_sentiment_is_its_own_field(world: Any) -> None:
+    frame = world.frame.assign(attr_csm_sentiment=[None, *["good"] * (len(world.frame) - 1)])
+    told = explained(world, frame=frame)
+    assert (told[0].csm_sentiment, told[1].csm_sentiment) == (None, "good")
+
+
+def test_previous_values_come_from_the_last_earlier_snapshot(world: Any) -> None:
+    earlier = pd.concat(
+        [
+            world.frame.assign(as_of=pd.Timestamp("2025-06-01"), tickets_opened_91d=90.0),
+            world.frame.assign(as_of=pd.Timestamp("2025-07-01"), tickets_opened_91d=40.0),
+            world.frame.assign(as_of=pd.Timestamp("2025-09-01"), tickets_opened_91d=70.0),
+        ]
+    )
+    drivers = [
+        driver
+        for told in explained(world, previous=earlier, top=9)
+        for driver in (*told.raising, *told.lowering)
+        if driver.feature == "tickets_opened_91d"
+    ]
+    assert drivers
+    assert {(driver.previous, driver.previous_on) for driver in drivers} == {(40.0, "2025-07-01")}
+
+
+def test_percentile_and_thirds_tell_what_is_normal(world: Any) -> None:
+    drivers = [
+        driver
+        for told in explained(world, top=9)
+        for driver in (*told.raising, *told.lowering)
+        if driver.feature == "invoices_overdue"
+    ]
+    assert drivers
+    for driver in drivers:
+        assert driver.segment in ("SMB", "enterprise")
+        assert driver.low < driver.high
+        assert 0 <= driver.percentile <= 1
+
+
+def test_rows_that_do_not_belong_together_are_refused(world: Any) -> None:
+    with pytest.raises(DataError, match="scores"):
+        explained(world, scores=world.scores.iloc[::-1])
+    with pytest.raises(DataError, match="health"):
+        explained(world, health=world.health.iloc[:-1])
+
+
+def test_a_reference_needs_rows(world: Any) -> None:
+    with pytest.raises(UsageError, match="needs rows"):
+        ExplainReference.fit(world.frame.iloc[:0], world.features, np.array([]))
+    with pytest.raises(BundleError, match="reference"):
+        ExplainReference.from_dict({"format": 9})
