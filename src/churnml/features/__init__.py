@@ -3,5 +3,6 @@
 from churnml.features.catalogue import catalogue, skipped
 from churnml.features.compute import compute
 from churnml.features.spec import FAMILIES, FeatureSet, FeatureSpec
+from churnml.features.user import feature
 
-__all__ = ["FAMILIES", "FeatureSet", "FeatureSpec", "catalogue", "compute", "skipped"]
+__all__ = ["FAMILIES", "FeatureSet", "FeatureSpec", "catalogue", "compute", "feature", "skipped"]

@@ -7,11 +7,23 @@ from fnmatch import fnmatchcase
 
 from churnml.config import Config
 from churnml.errors import ConfigError, near_name
-from churnml.features import adoption, commercial, engagement
+from churnml.features import (
+    adoption,
+    billing,
+    commercial,
+    context,
+    engagement,
+    onboarding,
+    relationship,
+    sentiment,
+    support,
+)
 from churnml.features.measures import Measure, Scope
+from churnml.features.peers import peer_measures
 from churnml.features.rollup import slug
 from churnml.features.spec import FAMILIES, FeatureSet, FeatureSpec
 from churnml.features.trends import trend_measures
+from churnml.features.user import user_features
 from churnml.tables import Tables
 
 __all__ = ["SHAPED", "catalogue", "login_events", "skipped"]
@@ -19,7 +31,19 @@ __all__ = ["SHAPED", "catalogue", "login_events", "skipped"]
 SHAPED = ("events", "active_days", "active_users", "logins")
 """Event measures that also get a slope and a drop from peak."""
 
-_TRENDING = (*SHAPED, "features_used")
+_TRENDING = (*SHAPED, "features_used", "tickets_opened")
+
+_ROOMS = (
+    ("engagement", engagement.measures),
+    ("adoption", adoption.measures),
+    ("support", support.measures),
+    ("sentiment", sentiment.measures),
+    ("commercial", commercial.measures),
+    ("commercial", billing.measures),
+    ("relationship", relationship.measures),
+    ("onboarding", onboarding.measures),
+    ("context", context.measures),
+)
 
 
 def catalogue(tables: Tables, config: Config) -> FeatureSet:
@@ -79,14 +103,14 @@ def login_events(config: Config) -> tuple[str, ...]:
 def _entries(scope: Scope) -> Iterator[tuple[Measure, str, tuple[int, ...]]]:
     """Yield every measure with its family and windows, whether or not the tables allow it."""
     windows, main = scope.windows, (scope.main_window,)
-    for measure in engagement.measures(scope):
-        yield measure, "engagement", windows
-        yield from _trends(measure, "engagement", windows, main)
-    for measure in adoption.measures(scope):
-        yield measure, "adoption", windows
-        yield from _trends(measure, "adoption", windows, main)
-    for measure in commercial.measures(scope):
-        yield measure, "commercial", windows
+    for family, measures in _ROOMS:
+        for measure in measures(scope):
+            yield measure, family, windows
+            yield from _trends(measure, family, windows, main)
+            for peer in peer_measures(measure, scope):
+                yield peer, family, ()
+    for own in user_features(scope.config):
+        yield own.measure, own.family, own.windows or windows
 
 
 def _trends(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from churnml.features.inputs import Columns, Inputs, ratio
+from churnml.features.inputs import Columns, Inputs, filled, numbers, ratio
 from churnml.features.measures import Measure, Scope
-from churnml.features.visible import visible
+from churnml.features.visible import days_between
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -130,14 +130,14 @@ def columns(inputs: Inputs, windows: tuple[int, ...]) -> Columns:
     if "subscriptions" not in inputs.tables:
         return out
     rows = _terms(inputs)
-    state = _aligned(_state(rows, windows), inputs)
-    main = _aligned(_main_term(rows), inputs)
-    out |= {name: main[name].to_numpy(dtype=np.float64) for name in _MAIN_NUMBERS}
+    state = inputs.gather(rows, _state(rows, windows))
+    main = inputs.aligned(_main_term(rows))
+    out |= {name: numbers(main[name]) for name in _MAIN_NUMBERS}
     out["plan"] = main["plan"].to_numpy(dtype=object)
-    out["addons"], out["renewals_so_far"] = _zero(state["addons"]), np.maximum(_zero(state["terms"]) - 1, 0)
+    out["addons"], out["renewals_so_far"] = filled(state["addons"]), np.maximum(filled(state["terms"]) - 1, 0)
     out["mrr"], out["seats"] = _level(state, "mrr", 0), _level(state, "seats", 0)
     out["mrr_per_seat"] = ratio(out["mrr"], out["seats"])
-    out["days_to_renewal"] = state["days_to_renewal"].to_numpy(dtype=np.float64)
+    out["days_to_renewal"] = numbers(state["days_to_renewal"])
     for w in windows:
         mrr, seats = _level(state, "mrr", w), _level(state, "seats", w)
         out[f"mrr_change_{w}d"] = _change(out["mrr"], mrr)
@@ -153,7 +153,7 @@ _MAIN_NUMBERS = ("discount_rate", "billing_period_months", "auto_renew", "term_d
 
 def _terms(inputs: Inputs) -> ir.Table:
     """Return the terms known at each `as_of`, with the end known by then as a timestamp (null = open)."""
-    rows = visible(inputs.tables, "subscriptions", inputs.keys)
+    rows = inputs.known("subscriptions")
     return rows.mutate(
         begins=rows.started_on.cast("timestamp(6)"),
         ends=rows.terminated_on.fill_null(rows.ends_on).cast("timestamp(6)"),
@@ -161,12 +161,12 @@ def _terms(inputs: Inputs) -> ir.Table:
     )
 
 
-def _state(rows: ir.Table, windows: tuple[int, ...]) -> pd.DataFrame:
+def _state(rows: ir.Table, windows: tuple[int, ...]) -> dict[str, ir.Value]:
     """Sum up the terms running just before `as_of`, and just before each window began."""
     wanted = {
         "addons": (~rows.main & _running(rows, 0)).cast("int64").sum(),
         "terms": rows.begins.nunique(where=rows.main),
-        "days_to_renewal": _days(rows.as_of, rows.ends).min(where=rows.main & _running(rows, 0)),
+        "days_to_renewal": days_between(rows.as_of, rows.ends).min(where=rows.main & _running(rows, 0)),
     }
     for w in (0, *windows):
         running = _running(rows, w)
@@ -174,8 +174,7 @@ def _state(rows: ir.Table, windows: tuple[int, ...]) -> pd.DataFrame:
         wanted[f"mrr_{w}"] = rows.mrr.sum(where=running)
         wanted[f"plans_{w}"] = (running & rows.main).cast("int64").sum()
         wanted[f"seats_{w}"] = rows.seats.sum(where=running & rows.main).cast("float64")
-    frame: pd.DataFrame = rows.group_by("key_code").agg(**wanted).to_pandas()
-    return frame
+    return wanted
 
 
 def _main_term(rows: ir.Table) -> pd.DataFrame:
@@ -199,8 +198,8 @@ def _main_term(rows: ir.Table) -> pd.DataFrame:
         discount_rate=first.discount_rate,
         billing_period_months=first.billing_period_months.cast("float64"),
         auto_renew=first.auto_renew.cast("int64").cast("float64"),
-        term_days=_days(first.begins, first.ends_on.cast("timestamp(6)")),
-        days_into_term=_days(first.begins, first.as_of),
+        term_days=days_between(first.begins, first.ends_on.cast("timestamp(6)")),
+        days_into_term=days_between(first.begins, first.as_of),
     ).to_pandas()
     return frame
 
@@ -213,22 +212,10 @@ def _running(rows: ir.Table, back: int) -> ir.BooleanValue:
     return (rows.begins < then) & (rows.ends.isnull() | (rows.ends >= then))
 
 
-def _days(begin: ir.TimestampValue, end: ir.TimestampValue) -> ir.NumericValue:
-    return (end.epoch_seconds() - begin.epoch_seconds()) / 86400.0
-
-
-def _aligned(frame: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
-    return frame.set_index("key_code").reindex(np.arange(len(inputs.keys)))
-
-
-def _zero(values: pd.Series) -> np.ndarray:
-    return values.to_numpy(dtype=np.float64, na_value=0.0)
-
-
 def _level(state: pd.DataFrame, name: str, back: int) -> np.ndarray:
     """Return a sum over running terms: 0 where none runs, NaN where terms run but none carries the number."""
-    runs = _zero(state[f"{'running' if name == 'mrr' else 'plans'}_{back}"])
-    return np.where(runs == 0, 0.0, state[f"{name}_{back}"].to_numpy(dtype=np.float64, na_value=np.nan))
+    runs = filled(state[f"{'running' if name == 'mrr' else 'plans'}_{back}"])
+    return np.where(runs == 0, 0.0, numbers(state[f"{name}_{back}"]))
 
 
 def _change(now: np.ndarray, then: np.ndarray) -> np.ndarray:

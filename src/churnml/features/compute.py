@@ -7,7 +7,20 @@ import pandas as pd
 
 from churnml.config import Config
 from churnml.errors import ConfigError
-from churnml.features import adoption, commercial, engagement, trends
+from churnml.features import (
+    adoption,
+    billing,
+    commercial,
+    context,
+    engagement,
+    onboarding,
+    peers,
+    relationship,
+    sentiment,
+    support,
+    trends,
+    user,
+)
 from churnml.features.catalogue import SHAPED, login_events
 from churnml.features.inputs import Columns, Inputs
 from churnml.features.keys import Keys
@@ -78,7 +91,8 @@ def _columns(tables: Tables, keys: Keys, feature_set: FeatureSet, config: Config
     logins = login_events(config) if measures & {"logins", "days_since_last_login"} else ()
     inputs = Inputs(tables, config, keys, logins)
     out: Columns = {}
-    if "commercial" in families or "adoption" in families:
+    peers_wanted = any(spec.kind == "peer" for spec in feature_set)
+    if "commercial" in families or "adoption" in families or peers_wanted:
         out |= commercial.columns(inputs, windows)
     if "events" in tables and families & {"engagement", "adoption"}:
         core = frozenset(slug(kind) for kind in config.features.core_features) or frozenset(kinds)
@@ -87,4 +101,18 @@ def _columns(tables: Tables, keys: Keys, feature_set: FeatureSet, config: Config
             inputs, windows, core, out.get("seats") if tables.has("subscriptions", "seats") else None
         )
         out |= trends.event_columns(inputs, windows, main_window(config), kinds, shaped=SHAPED)
-    return out
+    if "support" in families and "tickets" in tables:
+        out |= support.columns(inputs, windows)
+    if "sentiment" in families and "surveys" in tables:
+        out |= sentiment.columns(inputs, windows)
+    if "commercial" in families:
+        out |= billing.columns(inputs, windows)
+    if "relationship" in families:
+        out |= relationship.columns(inputs, windows)
+    if "onboarding" in families and "milestones" in tables:
+        out |= onboarding.columns(inputs)
+    if "context" in families and "accounts" in tables:
+        out |= context.columns(inputs, config)
+    if peers_wanted:
+        out |= peers.columns(inputs, out, main_window(config))
+    return out | user.columns(inputs, out, windows)

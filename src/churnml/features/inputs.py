@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,10 @@ from churnml.features.rollup import roll_up
 from churnml.features.visible import visible
 from churnml.tables import Tables
 
-__all__ = ["Columns", "Inputs", "ratio"]
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+__all__ = ["Columns", "Inputs", "filled", "numbers", "ratio"]
 
 Columns = dict[str, np.ndarray]
 """Feature name → one value per key."""
@@ -24,6 +29,16 @@ def ratio(top: Floats, bottom: Floats) -> Floats:
     """Return ``top / bottom``, NaN where the bottom is 0 or missing."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(bottom > 0, top / bottom, np.nan)
+
+
+def numbers(values: pd.Series) -> Floats:
+    """Return a column as float64, NaN for nulls."""
+    return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+
+
+def filled(values: pd.Series) -> Floats:
+    """Return a column as float64, 0 for nulls: for counts over rows that may not exist."""
+    return np.nan_to_num(numbers(values), nan=0.0)
 
 
 class Inputs:
@@ -78,6 +93,18 @@ class Inputs:
         """First day number on which each account could be observed: the data's start or the account's own."""
         begin = int(np.datetime64(self.tables.observed_from, "D").astype(np.int64))
         return np.fmax(self.started, begin).astype(np.int64)
+
+    def known(self, table: str) -> ir.Table:
+        """Return a table once per row asked about, cut to what was known then (see `visible`)."""
+        return visible(self.tables, table, self.keys)
+
+    def gather(self, rows: ir.Table, wanted: Mapping[str, ir.Value]) -> pd.DataFrame:
+        """Aggregate rows that carry ``key_code``; one line per key, nulls for keys without rows."""
+        return self.aligned(rows.group_by("key_code").agg(**wanted).to_pandas())
+
+    def aligned(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return a frame with ``key_code`` as one line per key, in order, nulls for keys it lacks."""
+        return frame.set_index("key_code").reindex(np.arange(len(self.keys)))
 
     def observable_days(self, start: int, end: int = 0) -> Floats:
         """Return how many days of ``[as_of − start, as_of − end)`` the data and the account's life cover."""

@@ -10,7 +10,7 @@ from churnml.tables import TABLES, Tables
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["visible"]
+__all__ = ["days_between", "inside", "visible"]
 
 
 def visible(tables: Tables, name: str, keys: Keys) -> ir.Table:
@@ -59,3 +59,18 @@ def _hide(rows: ir.Table, name: str) -> ir.Table:
             for column, seen in shown.items()
         }
     )
+
+
+def inside(time: ir.Value, rows: ir.Table, start: int, end: int = 0) -> ir.BooleanValue:
+    """Tell whether a time lies in ``[as_of − start, as_of − end)``; false where there is no time."""
+    import ibis
+
+    moment = time.cast("timestamp(6)")
+    upper = rows.as_of - ibis.interval(days=end) if end else rows.as_of
+    return ((moment >= rows.as_of - ibis.interval(days=start)) & (moment < upper)).fill_null(False)
+
+
+def days_between(begin: ir.Value, end: ir.Value) -> ir.NumericValue:
+    """Return whole days from the day of one time to the day of another."""
+    first = begin.cast("timestamp(6)").truncate("D").epoch_seconds()
+    return (end.cast("timestamp(6)").truncate("D").epoch_seconds() - first).cast("float64") / 86400.0

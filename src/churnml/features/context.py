@@ -1,0 +1,107 @@
+"""Context 属性: account attributes as they were known at each as_of; a changing one needs its history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from churnml.config import Config
+from churnml.errors import ConfigError, near_name
+from churnml.features.inputs import Columns, Inputs
+from churnml.features.measures import Measure, Scope
+from churnml.tables import TABLES, Tables
+
+__all__ = ["attribute", "check_attribute", "columns", "measures"]
+
+_KEYS = ("account_id", "known_at", "name")
+
+
+def measures(scope: Scope) -> Iterator[Measure]:
+    """Yield one measure per attribute that the config names.
+
+    Raises
+    ------
+    ConfigError
+        An attribute does not exist, or changes over time without a history (code ``CHK103``).
+    """
+    for name in scope.config.features.attributes:
+        check_attribute(scope.tables, name, "features.attributes")
+        yield Measure(
+            f"attr_{name}", "", "the account or its attribute was not known before `as_of`", name.replace("_", " "),
+            _JAPANESE.get(name, name), f"Account attribute “{name}” in the latest version known before `as_of`.",
+            f"基準日前に確認された最新のアカウント属性「{_JAPANESE.get(name, name)}」。", table="accounts",
+            windowed=False, kind="category", actionable=False, categorical=True,
+        )  # fmt: skip
+
+
+_JAPANESE = {
+    "industry": "業種",
+    "country": "国",
+    "segment": "セグメント",
+    "plan": "プラン",
+    "owner": "担当者",
+    "touch_model": "タッチモデル",
+    "phase": "フェーズ",
+    "employees": "従業員数",
+    "csm_sentiment": "CSMの所感",
+}
+
+
+def check_attribute(tables: Tables, name: str, where: str) -> None:
+    """Refuse an attribute that does not exist, or that changes over time and carries no history.
+
+    Parameters
+    ----------
+    tables : Tables
+        The company's tables.
+    name : str
+        Column of `accounts`.
+    where : str
+        Config key that names it, for the message.
+
+    Raises
+    ------
+    ConfigError
+        Code ``features.unknown_attribute`` or ``CHK103``.
+    """
+    known = [column for column in tables["accounts"].columns if column not in _KEYS] if "accounts" in tables else []
+    canonical = TABLES["accounts"].column_names
+    if name not in known or (name in canonical and not tables.has("accounts", name)):
+        near = near_name(name, known)
+        raise ConfigError(
+            f"Accounts have no attribute {name!r}",
+            where=where,
+            expected=f"{near!r}?" if near and near != name else f"one of {', '.join(known) or 'none'}",
+            remedy=f"Map it under tables.accounts, or take it out of {where}.",
+            code="features.unknown_attribute",
+        )
+    if name in canonical and TABLES["accounts"][name].mutable and not tables.has("accounts", "known_at"):
+        raise ConfigError(
+            f"The attribute {name!r} changes over time, and accounts carry no history: its value of today would "
+            "leak into the past",
+            where=where,
+            expected="accounts with one row per version and a known_at",
+            remedy=f"Map tables.accounts.columns.known_at, or take {name!r} out of {where}.",
+            code="CHK103",
+        )
+
+
+def attribute(inputs: Inputs, name: str) -> np.ndarray:
+    """Return an attribute's words at each `as_of`, None where unknown; the version known last counts."""
+    import ibis
+
+    rows = inputs.known("accounts")
+    rows = rows.select("key_code", "known_at", word=rows[name].cast("string"))
+    oldest = ibis.timestamp("1900-01-01")
+    newest_first = ibis.window(
+        group_by="key_code", order_by=[rows.known_at.fill_null(oldest).desc(), rows.word.fill_null("")]
+    )
+    newest = rows.mutate(place=ibis.row_number().over(newest_first)).filter(lambda t: t.place == 0)
+    words = inputs.aligned(newest.select("key_code", "word").to_pandas())["word"]
+    return np.asarray(words.astype("object").where(words.notna(), None).to_numpy(dtype=object))
+
+
+def columns(inputs: Inputs, config: Config) -> Columns:
+    """Compute the family."""
+    return {f"attr_{name}": attribute(inputs, name) for name in config.features.attributes}

@@ -1,0 +1,81 @@
+"""Peers: where an account stands among accounts of its kind at the same as_of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from churnml.features.context import attribute, check_attribute
+from churnml.features.inputs import Columns, Inputs
+from churnml.features.keys import Floats, Keys
+from churnml.features.measures import Measure, Scope
+
+__all__ = ["columns", "group_words", "peer_measures", "percentile"]
+
+MIN_PEERS = 5
+"""A smaller group is compared with all accounts of the `as_of`; fewer of these still: missing."""
+
+_COMPARED = ("events", "active_days", "active_users", "features_used", "seat_utilisation", "tickets_opened", "mrr")
+
+
+def peer_measures(base: Measure, scope: Scope) -> Iterator[Measure]:
+    """Yield the percentile of a measure, if it is one that peers are compared by."""
+    if base.name not in _COMPARED:
+        return
+    if scope.config.features.peer_by and scope.config.features.peer_by != "plan":
+        check_attribute(scope.tables, scope.config.features.peer_by, "features.peer_by")
+    over_en = f" of the last {scope.main_window} days" if base.windowed else ""
+    over_ja = f"(過去{scope.main_window}日間)" if base.windowed else ""
+    yield Measure(
+        f"{base.name}_percentile", "share", f"fewer than {MIN_PEERS} rows share the `as_of`, or the measure is missing",
+        f"{base.label_en} among peers", f"同類顧客内での{base.label_ja}の順位",
+        f"Share of peers at the same `as_of` with a lower value of {base.label_en}{over_en}; ties count half.",
+        f"同一基準日の同類顧客のうち{base.label_ja}{over_ja}が自社より低い割合(同値は半分)。",
+        table=base.table, needs=base.needs, windowed=False, kind="peer", actionable=False, monotone=base.monotone,
+        measure=base.name,
+    )  # fmt: skip
+
+
+def columns(inputs: Inputs, made: Columns, main: int) -> Columns:
+    """Compute the percentiles of what has been made."""
+    groups = group_words(inputs, made)
+    out: Columns = {}
+    for name in _COMPARED:
+        source = f"{name}_{main}d" if f"{name}_{main}d" in made else name
+        if source in made:
+            out[f"{name}_percentile"] = percentile(inputs.keys, groups, made[source])
+    return out
+
+
+def group_words(inputs: Inputs, made: Columns) -> np.ndarray:
+    """Return each row's peer group: ``peer_by``, else plan, else seats in powers of two, else everyone."""
+    by = inputs.config.features.peer_by
+    if by is not None and not (by == "plan" and "plan" in made):
+        return attribute(inputs, by)
+    if "plan" in made and any(word is not None and word == word for word in made["plan"]):
+        return np.asarray(made["plan"])
+    if "seats" in made and np.isfinite(made["seats"]).any():
+        return np.array([f"{size:.0f}" for size in np.floor(np.log2(np.nan_to_num(made["seats"]) + 1))], dtype=object)
+    return np.full(len(inputs.keys), "all", dtype=object)
+
+
+def percentile(keys: Keys, groups: np.ndarray, values: Floats) -> Floats:
+    """Return the share of peers below each value, ties at one half.
+
+    Examples
+    --------
+    >>> keys = Keys(np.array(list("abcde"), dtype=object), np.arange(5), np.full(5, 100))
+    >>> percentile(keys, np.full(5, "all", dtype=object), np.array([1.0, 2.0, 2.0, 4.0, np.nan])).tolist()
+    [nan, nan, nan, nan, nan]
+    >>> percentile(keys, np.full(5, "all", dtype=object), np.array([1.0, 2.0, 2.0, 4.0, 9.0])).tolist()
+    [0.1, 0.4, 0.4, 0.7, 0.9]
+    """
+    frame = pd.DataFrame({"day": keys.day, "group": pd.Series(groups, dtype="object").fillna(""), "value": values})
+    near = frame.groupby(["day", "group"])["value"]
+    wide = frame.groupby("day")["value"]
+    among_near = (near.rank() - 0.5) / near.transform("count")
+    among_all = (wide.rank() - 0.5) / wide.transform("count")
+    rank = among_near.where(near.transform("count") >= MIN_PEERS, among_all.where(wide.transform("count") >= MIN_PEERS))
+    return np.asarray(rank.to_numpy(dtype=np.float64))
