@@ -296,9 +296,12 @@ class _Sieve:
         """Write the canonical file, and the raw rows that are set aside with their reason."""
         out = self.out
         output = ", ".join(f"{value} AS {identifier(name)}" for name, value in self.mapping.output.items())
+        # Keyed tables are small enough to be put in order, so that the same data gives the same file.
+        keys = (name for name in ("account_id", self.mapping.table.occurred_at, *self.mapping.table.key) if name)
+        order = f" ORDER BY {', '.join(map(identifier, dict.fromkeys(keys)))}" if self.mapping.table.key else ""
         with written(tables / f"{self.name}.parquet") as target:
             row = self.run(
-                f"COPY (SELECT {output} FROM staged WHERE {self.good}) TO {literal(str(target))} "
+                f"COPY (SELECT {output} FROM staged WHERE {self.good}{order}) TO {literal(str(target))} "
                 "(FORMAT parquet, COMPRESSION lz4)"
             ).fetchone()
         out.kept = int(row[0]) if row else 0
