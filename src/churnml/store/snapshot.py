@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from churnml.errors import DataError, near_name
 from churnml.store.records import BANDS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Snapshot", "plain"]
 
@@ -64,6 +64,7 @@ class Snapshot:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from datetime import datetime, UTC
     >>> scores = pd.DataFrame({"account_id": ["a"], "churn_probability": [0.2], "health_score": [55.0],
     ...                        "band": ["yellow"], "coverage": [1.0]})
@@ -157,25 +158,27 @@ def plain(value: Any) -> Any:
 
     Examples
     --------
-    >>> plain({"a": np.float64("nan"), "b": [np.int64(3)], "c": pd.Timestamp("2024-01-02")})
-    {'a': None, 'b': [3], 'c': '2024-01-02T00:00:00'}
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> plain({"a": np.float64("nan"), "b": [np.int64(3)], "c": pd.Timestamp("2024-01-02"), "d": pd.NaT})
+    {'a': None, 'b': [3], 'c': '2024-01-02T00:00:00', 'd': None}
     """
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
+    if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in value]
-    if value is None or value is pd.NaT or value is pd.NA:
-        return None
-    if isinstance(value, np.generic):
-        value = value.item()
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return float(value) if math.isfinite(value) else None
+    if str(value) in ("NaT", "<NA>"):
+        return None
     if isinstance(value, datetime):
         return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, (str, int, bool)):
-        return value
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
     raise DataError(
         f"A value of type {type(value).__name__} cannot be stored as JSON", got=repr(value)[:80], code="store.value"
     )

@@ -189,8 +189,8 @@ class Store:
                 query.where(ExplanationRow.snapshot_id == snapshot_id, ExplanationRow.account_id == account_id)
             ).scalar()
 
-    def account_ids(self, snapshot_id: int, near: str, limit: int = 5000) -> Sequence[str]:
-        """Return ids of accounts that begin like `near`, to suggest one for a misspelt id."""
+    def account_ids(self, snapshot_id: int, near: str = "", limit: int = 5000) -> Sequence[str]:
+        """Return ids of accounts, only those that begin like `near` if given: to suggest one for a misspelt id."""
         query = select(ScoreRow.account_id).where(ScoreRow.snapshot_id == snapshot_id)
         with reading(self._engine) as connection:
             start = query.where(ScoreRow.account_id.startswith(near[:1], autoescape=True)).limit(limit)

@@ -1,0 +1,150 @@
+"""Who may call: API keys, their scopes, and how often."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from anyio import to_thread
+
+from churnml.serving.live import Live
+from churnml.serving.problems import Problem
+from churnml.store import SCOPES, ApiKey
+
+__all__ = ["Access", "Allowance", "Buckets"]
+
+_REMEMBERED_SECONDS = 2.0
+_WRONG_KEYS_PER_MINUTE = 60
+_MOST = 10_000
+
+ANYONE = ApiKey("insecure", "insecure", frozenset(SCOPES), datetime(2020, 1, 1, tzinfo=UTC), None, None)
+"""Who calls when the service asks for no key."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What is left of a caller's requests: `wait_seconds` is 0 when this one is allowed."""
+
+    limit: int
+    remaining: int
+    wait_seconds: float
+
+
+class Buckets:
+    """Token buckets by caller: so many requests a minute, of which a burst of that many may come at once.
+
+    Examples
+    --------
+    >>> clock = iter([0.0, 0.0, 0.0, 30.0])
+    >>> buckets = Buckets(2, lambda: next(clock))
+    >>> [buckets.take("k").wait_seconds for _ in range(4)]
+    [0.0, 0.0, 30.0, 0.0]
+    """
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = per_minute
+        self._clock = clock
+        self._levels: dict[str, tuple[float, float]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, caller: str, tokens: int = 1) -> Allowance:
+        """Take a token; without one, say how long to wait. ``tokens=0`` only looks."""
+        with self._lock:
+            now = self._clock()
+            level, before = self._levels.pop(caller, (float(self._limit), now))
+            level = min(float(self._limit), level + (now - before) * self._limit / 60)
+            wanted = max(tokens, 1)
+            allowed = level >= wanted
+            if allowed:
+                level -= tokens
+            self._levels[caller] = (level, now)
+            if len(self._levels) > _MOST:
+                del self._levels[next(iter(self._levels))]
+            wait = 0.0 if allowed else (wanted - level) * 60 / self._limit
+            return Allowance(self._limit, int(level), wait)
+
+
+class Access:
+    """Checks keys against the store, remembering a good one for two seconds: a revocation takes that long at most."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._remembered: dict[str, tuple[ApiKey, float]] = {}
+        workers = live.settings.workers
+        self._requests = Buckets(max(1, live.settings.limits.requests_per_minute // workers))
+        self._wrong = Buckets(max(1, _WRONG_KEYS_PER_MINUTE // workers))
+
+    async def key_of(self, authorization: str | None, api_key: str | None, address: str) -> ApiKey:
+        """Return the caller's key.
+
+        Parameters
+        ----------
+        authorization : str or None
+            Header ``Authorization``, of the form ``Bearer <key>``.
+        api_key : str or None
+            Header ``X-API-Key``, for tools that cannot set the other.
+        address : str
+            The caller's address; too many wrong keys from one are slowed down.
+
+        Raises
+        ------
+        Problem
+            ``auth.missing``, ``auth.invalid`` or ``auth.throttled``.
+        """
+        if self._live.settings.insecure:
+            return ANYONE
+        secret = api_key
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            secret = token.strip() if scheme.lower() == "bearer" else ""
+        if secret is None:
+            raise _unauthorized("auth.missing", "Send an API key: `Authorization: Bearer churnml_…`")
+        key = await self._find(secret, address)
+        if not key.usable(datetime.now(UTC)):
+            word = "revoked" if key.revoked_at else "expired"
+            raise _unauthorized("auth.invalid", f"The API key {key.id} is {word}")
+        return key
+
+    async def _find(self, secret: str, address: str) -> ApiKey:
+        held = self._remembered.get(secret)
+        now = time.monotonic()
+        if held is not None and now - held[1] < _REMEMBERED_SECONDS:
+            return held[0]
+        if self._wrong.take(address, 0).wait_seconds:
+            raise Problem("auth.throttled", "Too many wrong keys from this address", headers={"Retry-After": "60"})
+        store = self._live.store
+        key = await to_thread.run_sync(store.keys.find, secret)
+        if key is None:
+            self._remembered.pop(secret, None)
+            self._wrong.take(address)
+            raise _unauthorized("auth.invalid", "The API key is not known here")
+        self._remembered.pop(secret, None)
+        self._remembered[secret] = (key, now)
+        if len(self._remembered) > _MOST:
+            del self._remembered[next(iter(self._remembered))]
+        return key
+
+    def count(self, key: ApiKey) -> Allowance:
+        """Count a request of a key.
+
+        Raises
+        ------
+        Problem
+            ``rate.limited`` with ``Retry-After`` when the minute's requests are used up.
+        """
+        allowance = self._requests.take(key.id)
+        if allowance.wait_seconds:
+            wait = str(max(1, round(allowance.wait_seconds + 0.5)))
+            raise Problem(
+                "rate.limited",
+                f"The key may send {allowance.limit} requests a minute; the next one in {wait} s",
+                headers={"Retry-After": wait},
+            )
+        return allowance
+
+
+def _unauthorized(code: str, detail: str) -> Problem:
+    return Problem(code, detail, headers={"WWW-Authenticate": 'Bearer realm="churnml"'})

@@ -1,0 +1,170 @@
+"""Operations on the accounts of the scored snapshot: list, health, explanation, history."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from anyio import to_thread
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from churnml.serving.answers import AccountsAnswer, ExplainAnswer, HealthAnswer, HistoryAnswer
+from churnml.serving.live import View
+from churnml.serving.present import explained, health_of, history_point, provenance, stored
+from churnml.serving.problems import Problem
+from churnml.serving.scope import Lang, as_json, documented, language, live_of, may
+from churnml.store import ScoreFilter
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1/accounts", tags=["accounts"], dependencies=[may("read")])
+
+_ONE = documented("account.unknown", "service.no_snapshot", "request.invalid")
+AccountPath = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="Account of the scored snapshot",
+        examples=["acc-0042"],
+    ),
+]
+_Word = Query(min_length=1, max_length=255, pattern=r"^[^\x00]*$")
+
+
+@router.get(
+    "",
+    response_model=AccountsAnswer,
+    responses=documented("request.cursor", "request.invalid", "service.no_snapshot"),
+    summary="Accounts, highest expected loss first",
+)
+async def list_accounts(
+    request: Request,
+    band: Annotated[
+        Literal["red", "yellow", "green", "unknown"] | None,
+        Query(description="Band a CSM sees: an override in force wins over the system's"),
+    ] = None,
+    segment: Annotated[str | None, _Word] = None,
+    owner: Annotated[str | None, _Word] = None,
+    renewal_within_days: Annotated[
+        int | None, Query(ge=0, le=3650, description="Renewal due in 0 to so many days. Unit: days", examples=[90])
+    ] = None,
+    text: Annotated[str | None, _Word] = None,
+    limit: Annotated[int, Query(ge=1, le=500, description="Accounts on a page")] = 50,
+    cursor: Annotated[str | None, Query(max_length=300, description="`next_cursor` of the page before")] = None,
+    lang: Lang = None,
+) -> Response:
+    """List accounts by expected loss (probability × ARR; by probability where ARR is unknown).
+
+    Pages belong to one snapshot: a cursor goes on in it even after a newer one was published.
+    """
+    live, chosen = live_of(request), language(request, lang)
+    view = live.view
+    if view.snapshot is None:
+        raise Problem("service.no_snapshot", "Nothing has been scored yet", headers={"Retry-After": "30"})
+    where = ScoreFilter(band, segment, owner, renewal_within_days, text)
+    snapshot_id, after = view.snapshot.id, -1
+    if cursor is not None:
+        snapshot_id, after = _read_cursor(cursor, where)
+        if snapshot_id != view.snapshot.id:
+            earlier = await to_thread.run_sync(live.store.snapshot, snapshot_id)
+            if earlier is None or earlier.config != live.settings.name:
+                raise _wrong_cursor()
+            view = View(view.scorer, earlier)
+    now = datetime.now(UTC)
+
+    def read() -> tuple[Any, Any]:
+        page = live.store.accounts(snapshot_id, where, now=now, after=after, limit=limit)
+        judged = live.store.judgements(live.settings.name)
+        return page, judged.overrides(now, [account.account_id for account in page.accounts])
+
+    page, overrides = await to_thread.run_sync(read)
+    snapshot = view.snapshot
+    return as_json(
+        AccountsAnswer.model_construct(
+            **provenance(live.settings, view, snapshot.coverage if snapshot else None),
+            total=page.total,
+            accounts=[
+                health_of(live.settings, view, account, overrides.get(account.account_id), chosen)
+                for account in page.accounts
+            ],
+            next_cursor=None if page.next_position is None else _cursor(snapshot_id, page.next_position, where),
+        )
+    )
+
+
+@router.get("/{account_id:path}/health", response_model=HealthAnswer, responses=_ONE, summary="Health of an account")
+async def get_health(request: Request, account_id: AccountPath, lang: Lang = None) -> Response:
+    """Return the system's score, and the CSM's override beside it if one is in force."""
+    live = live_of(request)
+    view, _, account = await live.account(account_id)
+    judged = live.store.judgements(live.settings.name)
+    override = await to_thread.run_sync(judged.override_of, account_id, datetime.now(UTC))
+    return as_json(health_of(live.settings, view, account, override, language(request, lang)))
+
+
+@router.get(
+    "/{account_id:path}/explanation",
+    response_model=ExplainAnswer,
+    responses=_ONE,
+    summary="Why an account scores as it does",
+)
+async def get_explanation(request: Request, account_id: AccountPath, lang: Lang = None) -> Response:
+    """Return what raises and lowers the risk, with the account's numbers, in English or Japanese."""
+    live, chosen = live_of(request), language(request, lang)
+    view, snapshot, account = await live.account(account_id)
+    told = await live.explanation(view, snapshot, account_id)
+    return as_json(explained(stored(live.settings, view, account, chosen), told, chosen))
+
+
+@router.get("/{account_id:path}/history", response_model=HistoryAnswer, responses=_ONE, summary="Scores over time")
+async def get_history(
+    request: Request,
+    account_id: AccountPath,
+    limit: Annotated[int, Query(ge=1, le=520, description="Points, newest first")] = 104,
+) -> Response:
+    """Return an account's scores, of each ``as_of`` the last that was scored; accounts that left included."""
+    live = live_of(request)
+    view = live.view
+    if view.snapshot is None:
+        raise Problem("service.no_snapshot", "Nothing has been scored yet", headers={"Retry-After": "30"})
+    pairs = await to_thread.run_sync(live.store.history, live.settings.name, account_id, limit)
+    if not pairs:
+        raise await live.unknown_account(view.snapshot, account_id)
+    return as_json(
+        HistoryAnswer.model_construct(
+            **provenance(live.settings, View(view.scorer, pairs[0][0]), pairs[0][1].coverage),
+            account_id=account_id,
+            points=[history_point(snapshot, account) for snapshot, account in pairs],
+        )
+    )
+
+
+def _filter_mark(where: ScoreFilter) -> str:
+    return hashlib.sha256(repr(where).encode()).hexdigest()[:8]
+
+
+def _cursor(snapshot_id: int, position: int, where: ScoreFilter) -> str:
+    text = json.dumps([snapshot_id, position, _filter_mark(where)])
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _read_cursor(cursor: str, where: ScoreFilter) -> tuple[int, int]:
+    try:
+        snapshot_id, position, mark = json.loads(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
+    except (ValueError, TypeError, binascii.Error, UnicodeError, RecursionError):
+        raise _wrong_cursor() from None
+    numbers = all(type(number) is int and 0 <= number < 2**31 for number in (snapshot_id, position))
+    if not numbers or mark != _filter_mark(where):
+        raise _wrong_cursor()
+    return snapshot_id, position
+
+
+def _wrong_cursor() -> Problem:
+    return Problem("request.cursor", "Send next_cursor of the page before, with the same filters")

@@ -1,0 +1,93 @@
+"""The API as an ASGI application."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from churnml import __version__
+from churnml.errors import ChurnmlError
+from churnml.serving import accounts, judgements, operations, predictions
+from churnml.serving.guard import REQUEST_ID, Guard
+from churnml.serving.live import Live
+from churnml.serving.problems import Problem, faults_of, problem_of
+
+__all__ = ["create_api", "create_app"]
+
+_ABOUT = """\
+Churn risk and customer health of B2B accounts, with reasons in words.
+
+Every answer says from what and from when it is: `as_of`, `scored_at`, `model_version`, `config_version`, `coverage`,
+`freshness`, `warnings`. Every error is `application/problem+json` with a stable `code`.
+"""
+
+
+def create_app(live: Live) -> Guard:
+    """Return the whole application: the API behind its guard.
+
+    Parameters
+    ----------
+    live : Live
+        What to serve from; the caller starts and stops it.
+    """
+    return Guard(create_api(live), live)
+
+
+def create_api(live: Live | None = None) -> FastAPI:
+    """Return the API without its guard; without `live` it can tell its OpenAPI but not answer."""
+    api = FastAPI(
+        title="churnml",
+        version=__version__,
+        description=_ABOUT,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    api.state.live = live
+    for router in (predictions.router, predictions.aliases, accounts.router, judgements.router, operations.router):
+        api.include_router(router)
+    api.add_exception_handler(Problem, _on_problem)
+    api.add_exception_handler(ChurnmlError, _on_error)
+    api.add_exception_handler(RequestValidationError, _on_invalid)
+    api.add_exception_handler(HTTPException, _on_http)
+    return api
+
+
+def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.response(request.scope.get(REQUEST_ID))
+
+
+def _on_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ChurnmlError)
+    return problem_of(error).response(request.scope.get(REQUEST_ID))
+
+
+def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults: list[Any] = list(error.errors())
+    if any(fault["type"] == "json_invalid" for fault in faults):
+        why = str(faults[0].get("ctx", {}).get("error", "it cannot be parsed"))
+        return _on_problem(request, Problem("request.json", f"The body is not JSON: {why[:200]}"))
+    found = faults_of(faults)
+    where, what = found[0]
+    return _on_problem(request, Problem("request.invalid", f"{where}: {what}", errors=found))
+
+
+def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        problem = Problem("path.unknown", "There is no such path; GET /v1/openapi.json lists them")
+    elif error.status_code == 405:
+        problem = Problem("request.method", f"The path does not take {request.method[:20]}", headers=error.headers)
+    elif error.status_code == 400:
+        problem = Problem("request.json", "The body cannot be read as JSON in UTF-8")
+    else:
+        problem = Problem("service.error", json.dumps(error.detail)[:200])
+    return _on_problem(request, problem)

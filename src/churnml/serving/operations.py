@@ -1,0 +1,101 @@
+"""Operations on the service itself: the model in force, liveness, readiness, metrics."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from churnml.serving import metrics
+from churnml.serving.answers import FeatureAnswer, ModelAnswer, ReadyAnswer, Warn
+from churnml.serving.present import provenance
+from churnml.serving.problems import Problem
+from churnml.serving.scope import Lang, as_json, documented, language, live_of, may
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["service"])
+
+
+class AliveAnswer(BaseModel):
+    """The process runs."""
+
+    status: Literal["alive"] = Field(description="The process answers")
+
+
+@router.get(
+    "/model",
+    response_model=ModelAnswer,
+    responses=documented("service.no_model", "request.invalid"),
+    dependencies=[may("read", "score")],
+    summary="The model in force",
+)
+async def get_model(request: Request, lang: Lang = None) -> Response:
+    """Return the model's version and verdict, and every feature it reads with unit and meaning."""
+    live, chosen = live_of(request), language(request, lang)
+    scorer = live.scorer()
+    snapshot, model = live.view.snapshot, scorer.model
+    fields = provenance(live.settings, live.view, snapshot.coverage if snapshot else None)
+    return as_json(
+        ModelAnswer.model_construct(
+            **{**fields, "model_version": scorer.version},
+            name=live.settings.registered_model,
+            verdict=scorer.verdict,
+            horizon_days=model.horizon_days,
+            base_rate=model.base_rate,
+            created_at=scorer.bundle.manifest.get("created_at"),
+            features=[
+                FeatureAnswer(
+                    name=spec.name,
+                    family=spec.family,
+                    unit=spec.unit,
+                    description=spec.description_ja if chosen == "ja" else spec.description_en,
+                    missing=spec.missing,
+                    categorical=spec.categorical,
+                    words=list(model.categories.get(spec.name, [])) if spec.categorical else None,
+                )
+                for spec in model.features
+            ],
+        )
+    )
+
+
+@router.get("/healthz", response_model=AliveAnswer, summary="Liveness: the process runs")
+async def get_alive() -> Response:
+    """Say that the process answers; needs no key."""
+    return as_json(AliveAnswer(status="alive"))
+
+
+@router.get(
+    "/readyz",
+    response_model=ReadyAnswer,
+    responses=documented("service.no_snapshot"),
+    summary="Readiness: the service can answer",
+)
+async def get_ready(request: Request) -> Response:
+    """Say whether a model or a snapshot is loaded, and warn of a refused bundle; needs no key."""
+    live = live_of(request)
+    view = live.view
+    if view.snapshot is None and view.scorer is None:
+        raise Problem("service.no_snapshot", live.fault or "Nothing has been trained or scored yet")
+    warnings = [Warn(code="bundle_refused", message=live.fault)] if live.fault else []
+    fields = provenance(live.settings, view, view.snapshot.coverage if view.snapshot else None, warnings)
+    return as_json(
+        ReadyAnswer.model_construct(
+            **fields, status="ready", snapshot=view.snapshot is not None, model=view.scorer is not None
+        )
+    )
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={**documented(), 200: {"content": {"text/plain": {}}, "description": "Prometheus's text format"}},
+    dependencies=[may("read")],
+    summary="Metrics for Prometheus",
+)
+async def get_metrics(request: Request) -> Response:
+    """Return requests and seconds by route, the snapshot's age, and whether a bundle is being refused."""
+    return Response(metrics.exposition(live_of(request)), media_type=metrics.CONTENT_TYPE_LATEST)

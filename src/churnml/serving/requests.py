@@ -1,0 +1,148 @@
+"""What the operations take."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+__all__ = [
+    "AccountId",
+    "BatchRequest",
+    "ExplainRequest",
+    "FeedbackRequest",
+    "OverrideRequest",
+    "PredictRequest",
+    "WhatIfRequest",
+]
+
+AccountId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$", strict=True)]
+_Text = StringConstraints(pattern=r"^[^\x00]*$", strict=True)
+
+
+def _value(value: Any) -> Any:
+    """Let numbers, texts and null through; say of anything else what it is."""
+    if value is None or isinstance(value, str):
+        if value is not None and len(value) > 500:
+            raise PydanticCustomError("feature", "a text may have 500 characters")
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise PydanticCustomError("feature", "must be a number, a text or null, got {kind}", {"kind": _kind(value)})
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise PydanticCustomError("feature", "must be a finite number; send null for an unknown value")
+    return number
+
+
+def _kind(value: Any) -> str:
+    return {bool: "a truth value", list: "a list", dict: "an object"}.get(type(value), type(value).__name__)
+
+
+FeatureValue = Annotated[float | str | None, BeforeValidator(_value)]
+Features = Annotated[
+    dict[str, FeatureValue],
+    Field(
+        max_length=5000,
+        description="Feature name → number, text (categorical features) or null. A feature left out counts as null. "
+        "`GET /v1/model` lists names, units and meanings",
+        examples=[{"active_users_28d": 5, "active_users_trend_28d": -0.47, "plan": "pro", "nps_last": None}],
+    ),
+]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class PredictRequest(_Request):
+    """One account: by its id from the scored snapshot, or with its features. Exactly one of the two."""
+
+    account_id: AccountId | None = Field(None, description="Account of the scored snapshot", examples=["acc-0042"])
+    features: Features | None = None
+    as_of: date | None = Field(
+        None, description="With features: the day before whose start they were known; default today (UTC)"
+    )
+    arr: float | None = Field(
+        None,
+        ge=0,
+        le=1e15,
+        allow_inf_nan=False,
+        strict=True,
+        description="With features: annual recurring revenue, for the expected loss. Unit: currency of the config",
+        examples=[24000.0],
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"account_id": "acc-0042"},
+                {"features": {"active_users_28d": 5, "active_users_trend_28d": -0.47, "plan": "pro"}, "arr": 24000.0},
+            ]
+        }
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.account_id is None) == (self.features is None):
+            raise PydanticCustomError("one_of", "send exactly one of account_id and features")
+        if self.account_id is not None and (self.as_of is not None or self.arr is not None):
+            raise PydanticCustomError("one_of", "as_of and arr go with features, not with account_id")
+        return self
+
+
+class ExplainRequest(PredictRequest):
+    """One account to explain: by its id from the scored snapshot, or with its features. Exactly one of the two."""
+
+    lang: Literal["en", "ja"] | None = Field(None, description="Language of the sentences; default the config's")
+
+
+class BatchRequest(_Request):
+    """Many accounts; each is answered on its own, and a wrong one fails alone."""
+
+    items: list[PredictRequest] = Field(
+        description="What `POST /v1/predict` takes, up to `serving.limits.max_batch` of them",
+        min_length=1,
+        examples=[[{"account_id": "acc-0042"}, {"features": {"active_users_28d": 5}}]],
+    )
+
+
+class WhatIfRequest(_Request):
+    """An account of the scored snapshot with some features changed."""
+
+    account_id: AccountId = Field(description="Account of the scored snapshot", examples=["acc-0042"])
+    changes: Features = Field(min_length=1, description="Feature name → the value to try", max_length=5000)
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"account_id": "acc-0042", "changes": {"active_users_28d": 14}}]}
+    )
+
+
+class OverrideRequest(_Request):
+    """A CSM's judgement of an account; the system's stays visible beside it."""
+
+    account_id: AccountId = Field(description="Account of the scored snapshot", examples=["acc-0042"])
+    band: Literal["red", "yellow", "green"] = Field(description="The band in the CSM's judgement")
+    reason: Annotated[str, _Text] = Field(
+        min_length=3, max_length=2000, description="Why", examples=["New sponsor confirmed the renewal by phone."]
+    )
+    author: Annotated[str, _Text] = Field(min_length=1, max_length=200, description="Who says so", examples=["ann"])
+    valid_days: int = Field(30, ge=1, le=365, strict=True, description="Days the override holds. Unit: days")
+
+
+class FeedbackRequest(_Request):
+    """What a user says of an account's score or explanation."""
+
+    account_id: AccountId = Field(description="Account of the scored snapshot", examples=["acc-0042"])
+    kind: Literal["useful", "not_useful", "false_alarm", "missed", "saved", "lost"] = Field(
+        description="`useful`/`not_useful`: the explanation; `false_alarm`/`missed`: the score; `saved`/`lost`: outcome"
+    )
+    comment: Annotated[str, _Text] | None = Field(
+        None, max_length=2000, description="In words", examples=["They were on summer leave."]
+    )
+    author: Annotated[str, _Text] = Field(min_length=1, max_length=200, description="Who says so", examples=["ann"])

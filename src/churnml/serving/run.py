@@ -1,0 +1,120 @@
+"""Run the service in the foreground."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+
+from churnml.config import Config
+from churnml.errors import BundleError, ChurnmlError, UsageError
+from churnml.serving.settings import SETTINGS, Settings
+from churnml.store import Store
+
+__all__ = ["run"]
+
+
+def run(config: Config, *, host: str | None = None, port: int | None = None, insecure: bool = False) -> None:
+    """Serve a config's scores and model over HTTP until interrupted.
+
+    Parameters
+    ----------
+    config : Config
+        What to serve.
+    host, port : optional
+        Where to listen; by default as the config's ``serving`` section says.
+    insecure : bool
+        Ask for no API keys; only on a loopback address.
+
+    Raises
+    ------
+    UsageError
+        Insecure on an address that others can reach, a host that is none, or a port in use.
+    BundleError
+        Nothing has been trained or scored yet, so there is nothing to serve.
+    """
+    settings = Settings.from_config(config, insecure=insecure)
+    address = _address(host or config.serving.host)
+    number = port or config.serving.port
+    if insecure and not ipaddress.ip_address(address).is_loopback:
+        raise UsageError(
+            "Without API keys the service listens on this machine only",
+            where="--host",
+            got=address,
+            expected="127.0.0.1 or ::1",
+            remedy="Leave out --insecure and make a key: `churnml keys create NAME`.",
+            code="serving.insecure",
+        )
+    _free(address, number)
+    _announce(settings, f"http://{address}:{number}")
+    os.environ[SETTINGS] = settings.model_dump_json()
+    # BentoML would report each start to its maker.
+    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+    from churnml.serving.service import ChurnmlService
+
+    service: Any = ChurnmlService
+    service.serve_http(host=address, port=number)
+
+
+def _announce(settings: Settings, url: str) -> None:
+    """Say on stderr what is served and how to call it; refuse when there is nothing to serve."""
+    from churnml.registry import champion_bundle
+
+    missing: BundleError | None = None
+    try:
+        champion_bundle(settings.bundles_dir, settings.registered_model)
+    except BundleError as error:
+        missing = error
+    with Store(settings.store_url) as store:
+        snapshot = store.latest(settings.name)
+        now = datetime.now(UTC)
+        keys = [key for key in store.keys.list() if key.usable(now)]
+    if missing is not None and snapshot is None:
+        raise missing
+    say = Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print
+    if snapshot is None:
+        say("No snapshot has been scored yet: features can be sent, accounts not asked for by id.")
+    else:
+        say(f"Serving {settings.name}: {snapshot.accounts} accounts as of {snapshot.as_of}, at {url}/v1")
+    header = ""
+    if settings.insecure:
+        say("No API keys are asked for (--insecure), so only this machine can call.")
+    else:
+        header = " -H 'Authorization: Bearer churnml_…'"
+        if not keys:
+            say("No API key can be used yet. Make one: churnml keys create NAME --scope read --scope score")
+    say(
+        f"Try: curl -s {url}/v1/predict{header} -H 'Content-Type: application/json' "
+        '-d \'{"account_id": "…"}\'      API: ' + f"{url}/v1/openapi.json"
+    )
+
+
+def _address(host: str) -> str:
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        pass
+    try:
+        return socket.gethostbyname(host)
+    except OSError as error:
+        raise UsageError("This host has no address", where="--host", got=host, code="serving.host") from error
+
+
+def _free(address: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            raise ChurnmlError(
+                f"The service cannot listen on port {port}",
+                where=address,
+                got=str(error),
+                remedy="Another program may listen there; choose another port with --port.",
+                code="serving.port",
+            ) from error

@@ -1,0 +1,104 @@
+"""What operations share: the caller, the language, the documented problems, the JSON answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, Header, Query, Request, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from churnml.serving.guard import KEY, REQUEST_ID
+from churnml.serving.live import Live
+from churnml.serving.problems import CODES, Problem, ProblemAnswer
+from churnml.store import Actor, ApiKey, Once
+
+__all__ = ["IdempotencyKey", "Lang", "actor_of", "as_json", "documented", "language", "live_of", "may", "once_of"]
+
+Lang = Annotated[Literal["en", "ja"] | None, Query(description="Language of sentences; default the config's")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="A text of your own that names this write: repeated within 24 hours it changes nothing and gets "
+        "the first answer, with `Idempotency-Replayed: true`",
+        examples=["7c2d0a34-8e0e-4c83-9c55-3f3c1ce4f7a1"],
+    ),
+]
+
+_BEARER = HTTPBearer(auto_error=False, description="`Authorization: Bearer churnml_…`; see `churnml keys create`")
+_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key, for tools that set no bearer")
+
+
+def live_of(request: Request) -> Live:
+    """Return the service's state."""
+    live: Live = request.app.state.live
+    return live
+
+
+def language(request: Request, lang: str | None) -> Literal["en", "ja"]:
+    """Return the language to answer in."""
+    return "ja" if (lang or live_of(request).settings.language) == "ja" else "en"
+
+
+def may(*scopes: str) -> Any:
+    """Return a dependency that asks for one of the scopes and documents the keys."""
+
+    async def check(request: Request, _bearer: Any = Security(_BEARER), _header: Any = Security(_HEADER)) -> None:  # noqa: B008
+        require(request, *scopes)
+
+    return Depends(check)
+
+
+def require(request: Request, *scopes: str) -> None:
+    """Refuse a caller whose key has none of the scopes."""
+    key: ApiKey = request.scope[KEY]
+    if not any(key.may(scope) for scope in scopes):
+        raise Problem("auth.scope", f"The API key {key.id} lacks the scope {' or '.join(scopes)}")
+
+
+def actor_of(request: Request) -> Actor:
+    """Return who writes, for the audit log."""
+    key: ApiKey = request.scope[KEY]
+    return Actor(key.id, datetime.now(UTC), request.scope[REQUEST_ID])
+
+
+def once_of(request: Request, key: str | None, body: BaseModel) -> Once | None:
+    """Return the idempotency key with the fingerprint of the request it came with."""
+    if key is None:
+        return None
+    text = f"{request.method} {request.url.path} {body.model_dump_json()}"
+    return Once(key, hashlib.sha256(text.encode()).hexdigest())
+
+
+def as_json(answer: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return an answer as JSON."""
+    return Response(answer.model_dump_json(), status, headers=headers, media_type="application/json")
+
+
+def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """Return the problems of an operation for its OpenAPI: those named, and those that any operation can have."""
+    general = ("auth.missing", "auth.scope", "rate.limited", "request.method", "request.headers", "request.timeout")
+    late = ("service.store", "service.timeout", "service.error")
+    found: dict[int | str, dict[str, Any]] = {}
+    for code in (*codes, *general, *late):
+        status, title = CODES[code]
+        text = {
+            "model": ProblemAnswer,
+            "description": title,
+            "content": {
+                "application/problem+json": {"example": Problem(code, title).body("5f0c1e2a9b7d4c33").model_dump()}
+            },
+        }
+        found.setdefault(status, text)
+    return found
+
+
+Handler = Callable[..., Awaitable[Response]]

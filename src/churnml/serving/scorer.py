@@ -1,0 +1,202 @@
+"""From feature values in a request to a probability, a health score and an explanation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from churnml.errors import near_name
+from churnml.serving.problems import Problem
+from churnml.store import plain
+
+if TYPE_CHECKING:
+    from churnml.registry import Bundle
+
+__all__ = ["Row", "Scored", "Scorer", "features_of"]
+
+Value = float | str | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One account as a request describes it."""
+
+    features: Mapping[str, Value]
+    as_of: date
+    account_id: str = "request"
+    arr: float | None = None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a row scored. `reasons` are sentences on the health score, by language."""
+
+    churn_probability: float
+    lift: float
+    health_score: float | None
+    band: str
+    coverage: float | None
+    reasons: Mapping[str, Sequence[str]]
+    missing: int
+
+
+class Scorer:
+    """One verified bundle, ready to score rows.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        As `churnml.registry.load_bundle` returns it.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        from churnml.explain import ExplainReference
+        from churnml.health import HealthScale
+
+        self.bundle = bundle
+        self.model = bundle.model
+        self.scale = HealthScale.from_dict(bundle.health)
+        self.reference = ExplainReference.from_dict(bundle.explain)
+        self.verdict = str(bundle.manifest["verdict"])
+        used = [name for measure in self.scale.measures for name in (measure.feature, measure.per, measure.age_feature)]
+        extra = [name for name in used if name is not None and name not in self.model.features.names]
+        self.names = [*self.model.features.names, *dict.fromkeys(extra)]
+        self._words = frozenset(self.model.features.categorical)
+        self._known = frozenset(self.names)
+
+    @property
+    def version(self) -> str:
+        """The bundle's version."""
+        return self.bundle.version
+
+    def check(self, features: Mapping[str, Value], base: str = "/features") -> None:
+        """Refuse unknown names and values of the wrong kind.
+
+        Raises
+        ------
+        Problem
+            ``features.unknown`` or ``features.invalid``, naming each fault and the near name.
+        """
+        unknown = [name for name in features if name not in self._known]
+        if unknown:
+            faults = []
+            for name in unknown[:20]:
+                near = near_name(name, self.names)
+                hint = f"did you mean {near!r}?" if near else "GET /v1/model lists the names"
+                faults.append((_pointer(base, name), f"there is no feature {name[:80]!r}; {hint}"))
+            raise Problem(
+                "features.unknown", f"{len(unknown)} feature names are unknown: {faults[0][1]}", errors=faults
+            )
+        faults = [
+            (_pointer(base, name), fault)
+            for name, value in features.items()
+            if (fault := self._fault(name, value)) is not None
+        ]
+        if faults:
+            where = faults[0][0].rsplit("/", 1)[-1]
+            raise Problem("features.invalid", f"{where} {faults[0][1]}", errors=faults[:20])
+
+    def _fault(self, name: str, value: Value) -> str | None:
+        if value is None:
+            return None
+        if name in self._words:
+            return None if isinstance(value, str) else "must be a text or null, got a number"
+        if isinstance(value, str):
+            return "must be a number or null, got a text"
+        return None if math.isfinite(value) else "must be a finite number or null"
+
+    def unknown_words(self, features: Mapping[str, Value]) -> list[str]:
+        """Return the categorical features whose word the model has never seen, which counts as missing."""
+        return [
+            name
+            for name in self._words
+            if isinstance(features.get(name), str) and features[name] not in self.model.categories.get(name, ())
+        ]
+
+    def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
+        """Return rows as a feature frame; a feature that is not given is null."""
+        numbers = [name for name in self.names if name not in self._words]
+        values = np.full((len(rows), len(numbers)), np.nan)
+        place = {name: column for column, name in enumerate(numbers)}
+        for number, row in enumerate(rows):
+            for name, value in row.features.items():
+                if value is not None and name in place:
+                    values[number, place[name]] = value
+        frame = pd.DataFrame(values, columns=numbers)
+        for name in self.names:
+            if name in self._words:
+                frame[name] = pd.Series([row.features.get(name) for row in rows], dtype=object)
+        # A request may name an account twice; the key must not stand twice.
+        frame["account_id"] = [str(number) for number in range(len(rows))]
+        frame["as_of"] = pd.to_datetime([row.as_of for row in rows])
+        frame["arr"] = [math.nan if row.arr is None else row.arr for row in rows]
+        return frame
+
+    def score(self, rows: Sequence[Row]) -> list[Scored]:
+        """Score rows: the same functions, to the last digit, as the batch run."""
+        from churnml.health import health
+        from churnml.scoring import score
+
+        frame = self.frame(rows)
+        scores = score(self.model, frame)
+        found = health(frame, scores, scale=self.scale, base_rate=self.model.base_rate, verdict=self.verdict)
+        return self._scored(rows, scores, found)
+
+    def _scored(self, rows: Sequence[Row], scores: pd.DataFrame, found: pd.DataFrame) -> list[Scored]:
+        return [
+            Scored(
+                churn_probability=float(probability),
+                lift=float(lift),
+                health_score=plain(score_),
+                band=str(band),
+                coverage=plain(coverage),
+                reasons={"en": list(english), "ja": list(japanese)},
+                missing=sum(row.features.get(name) is None for name in self.model.features.names),
+            )
+            for row, probability, lift, score_, band, coverage, english, japanese in zip(
+                rows,
+                scores["churn_probability"],
+                scores["lift"],
+                found["health_score"],
+                found["band"],
+                found["coverage"],
+                found["reasons_en"],
+                found["reasons_ja"],
+                strict=True,
+            )
+        ]
+
+    def explain(self, row: Row, currency: str) -> tuple[Scored, dict[str, Any]]:
+        """Score and explain one row; the explanation as JSON-ready data."""
+        from churnml.explain import explain
+        from churnml.health import health
+        from churnml.scoring import score
+
+        frame = self.frame([row])
+        scores = score(self.model, frame)
+        found = health(frame, scores, scale=self.scale, base_rate=self.model.base_rate, verdict=self.verdict)
+        told = explain(
+            self.model,
+            frame,
+            scores=scores,
+            health=found,
+            scale=self.scale,
+            reference=self.reference,
+            currency=currency,
+        )
+        return self._scored([row], scores, found)[0], plain(told[0].as_dict())
+
+
+def _pointer(base: str, name: str) -> str:
+    return f"{base}/{name[:80].replace('~', '~0').replace('/', '~1')}"
+
+
+def features_of(stored: Mapping[str, Any]) -> dict[str, Value]:
+    """Return stored features as a request would give them."""
+    return {name: value if value is None or isinstance(value, str) else float(value) for name, value in stored.items()}

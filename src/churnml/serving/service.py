@@ -1,0 +1,60 @@
+"""The BentoML service: ``bentoml serve churnml.serving.service:ChurnmlService``, or in a bento."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import bentoml
+from starlette.types import Receive, Scope, Send
+
+from churnml.serving.settings import Settings, workers
+
+__all__ = ["ChurnmlService"]
+
+_HTTP = {"metrics": {"enabled": False}, "logging": {"access": {"enabled": False}}, "traffic": {"timeout": 60}}
+"""The API has metrics and a log of its own, behind API keys and without account ids."""
+
+
+if workers() == 1:
+    # BentoML's folder for metrics of many processes is shared by all services of a user, who would wipe each other's.
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+
+
+class _Mounted:
+    """Hands requests to the application, which exists only once the service has started."""
+
+    def __init__(self) -> None:
+        self.app: Any = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+_MOUNTED = _Mounted()
+
+
+@bentoml.service(name="churnml", workers=workers(), **_HTTP)
+@bentoml.asgi_app(_MOUNTED, path="/")
+class ChurnmlService:
+    """Serves predictions, explanations and judgements; see docs/api.md."""
+
+    def __init__(self) -> None:
+        from churnml.serving.app import create_app
+        from churnml.serving.live import Live
+
+        logging.getLogger("churnml").setLevel(logging.INFO)
+        self._live = Live(Settings.from_environment())
+        self._live.start()
+        _MOUNTED.app = create_app(self._live)
+
+    def __is_ready__(self) -> bool:
+        """Tell BentoML's own ``/readyz``."""
+        view = self._live.view
+        return view.snapshot is not None or view.scorer is not None
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def stop(self) -> None:
+        """End the background look-out."""
+        self._live.stop()

@@ -1,0 +1,97 @@
+"""What the service needs to know of a config, and how it learns it from the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from churnml.config import ApiLimits, Config, load_config
+from churnml.errors import ConfigError
+
+__all__ = ["CONFIG", "INSECURE", "SETTINGS", "STORE_URL", "WORKERS", "Settings", "workers"]
+
+CONFIG = "CHURNML_CONFIG"
+"""Environment variable: path of the config."""
+STORE_URL = "CHURNML_STORE_URL"
+"""Environment variable: URL of the store, in place of the config's."""
+INSECURE = "CHURNML_INSECURE"
+"""Environment variable: ``1`` asks for no API keys; `churnml.serving.run` then binds to loopback only."""
+WORKERS = "CHURNML_WORKERS"
+"""Environment variable: number of service processes."""
+SETTINGS = "CHURNML_SETTINGS"
+"""Environment variable: settings as JSON, handed by `churnml.serving.run` to the processes it starts."""
+
+
+class Settings(BaseModel):
+    """What one service serves and how.
+
+    Examples
+    --------
+    >>> settings = Settings(name="acme", bundles_dir="models", registered_model="acme",
+    ...                     store_url="sqlite:///store.db", config_version="0f0f0f0f0f0f")
+    >>> Settings.model_validate_json(settings.model_dump_json()) == settings
+    True
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="The config's name, under which snapshots are stored")
+    bundles_dir: Path = Field(description="Folder of the model bundles")
+    registered_model: str = Field(description="Name of the model whose champion is served")
+    store_url: str = Field(description="SQLAlchemy URL")
+    config_version: str = Field(description="The config's hash")
+    currency: str = Field("USD", description="Currency of all amounts")
+    language: Literal["en", "ja"] = Field("en", description="Language where a request names none")
+    limits: ApiLimits = Field(default_factory=ApiLimits, description="Limits of requests")
+    insecure: bool = Field(False, description="Ask for no API key")
+    workers: int = Field(1, ge=1, description="Processes that share the limits")
+    refresh_seconds: float = Field(1.0, gt=0, description="How often to look for a new champion or snapshot")
+    timeout_seconds: float = Field(30.0, gt=0, description="Longest time an answer may take")
+
+    @classmethod
+    def from_config(cls, config: Config, *, insecure: bool = False) -> Self:
+        """Take from a config what serving needs; ``CHURNML_STORE_URL`` wins over the config's store."""
+        return cls(
+            name=config.name,
+            bundles_dir=config.bundles_dir,
+            registered_model=config.registered_model,
+            store_url=os.environ.get(STORE_URL) or config.store_url,
+            config_version=config.hash,
+            currency=config.currency,
+            language=config.language,
+            limits=config.serving.limits,
+            insecure=insecure,
+            workers=workers(),
+        )
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read ``CHURNML_SETTINGS``, or the config that ``CHURNML_CONFIG`` names.
+
+        Raises
+        ------
+        ConfigError
+            Neither variable is set, or the config cannot be read.
+        """
+        if text := os.environ.get(SETTINGS):
+            return cls.model_validate_json(text)
+        path = os.environ.get(CONFIG)
+        if not path:
+            raise ConfigError(
+                "The service does not know which config to serve",
+                where=f"environment variable {CONFIG}",
+                remedy="Start it with `churnml serve CONFIG`, or set the variable to the config's path.",
+                code="serving.no_config",
+            )
+        return cls.from_config(load_config(path), insecure=os.environ.get(INSECURE) == "1")
+
+
+def workers() -> int:
+    """Return the number of service processes, 1 unless ``CHURNML_WORKERS`` says otherwise."""
+    text = os.environ.get(WORKERS, "1")
+    if not text.isdigit() or int(text) < 1:
+        raise ConfigError("The number of workers cannot be", where=WORKERS, got=text, expected="1, 2, …")
+    return int(text)

@@ -1,0 +1,372 @@
+"""A small company with a real bundle and a published snapshot, and services on it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import yaml
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from churnml.config import Config, load_config
+from churnml.explain import ExplainReference, explain
+from churnml.features.spec import FeatureSet, FeatureSpec
+from churnml.health import HealthScale, health
+from churnml.registry import load_bundle, save_bundle, set_champion
+from churnml.scoring import score
+from churnml.serving.app import create_app
+from churnml.serving.live import Live
+from churnml.serving.settings import Settings
+from churnml.store import Actor, Snapshot, Store
+from churnml.training import fit
+
+_KEYS = ["account_id", "as_of"]
+
+
+def _spec(name: str, family: str, unit: str, window: int | None = None, **fields: Any) -> FeatureSpec:
+    words = name.replace("_", " ")
+    return FeatureSpec(name, family, unit, "not known", words, words, words, words, "events", window, **fields)
+
+
+FEATURES = FeatureSet(
+    [
+        _spec("days_since_last_event", "engagement", "days", kind="age"),
+        _spec("events_28d", "engagement", "events", 28, measure="events"),
+        _spec("active_users_28d", "engagement", "users", 28, measure="active_users"),
+        _spec("core_feature_share_28d", "adoption", "share", 28, measure="core_feature_share"),
+        _spec("tickets_opened_28d", "support", "tickets", 28, measure="tickets_opened"),
+        _spec("nps_last", "sentiment", "points"),
+        _spec("days_to_renewal", "commercial", "days"),
+        _spec("invoices_overdue", "commercial", "invoices"),
+        _spec("plan", "commercial", "", categorical=True, kind="category"),
+    ]
+)
+
+
+def _frame(accounts: int, months: int, seed: int) -> pd.DataFrame:
+    """Return a frame in which worse health shows in every feature and churns more often."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for month in pd.date_range("2024-01-01", periods=months, freq="MS"):
+        latent = rng.normal(size=accounts)
+        plan = np.where(rng.random(accounts) < 0.5, "basic", "pro")
+        risk = -1.4 * latent + 0.6 * (plan == "basic") - 2.4
+        parts.append(
+            pd.DataFrame(
+                {
+                    "account_id": [f"acc-{number:04d}" for number in range(accounts)],
+                    "as_of": month,
+                    "churned": (rng.random(accounts) < 1 / (1 + np.exp(-risk))).astype(float),
+                    "churn_on": pd.NaT,
+                    "arr": np.round(np.exp(9 + rng.normal(size=accounts)), 2),
+                    "days_since_last_event": np.round(np.exp(1 - 0.7 * latent + 0.4 * rng.normal(size=accounts))),
+                    "events_28d": np.round(np.exp(4 + 0.7 * latent + 0.4 * rng.normal(size=accounts))),
+                    "active_users_28d": np.round(np.exp(2 + 0.5 * latent + 0.3 * rng.normal(size=accounts))),
+                    "core_feature_share_28d": 1 / (1 + np.exp(-latent - rng.normal(size=accounts))),
+                    "tickets_opened_28d": rng.poisson(np.exp(-0.3 * latent)).astype(float),
+                    "nps_last": np.where(rng.random(accounts) < 0.4, np.nan, np.clip(np.round(7 + 2 * latent), 0, 10)),
+                    "days_to_renewal": rng.integers(0, 365, accounts).astype(float),
+                    "invoices_overdue": rng.poisson(np.exp(-2 - latent)).astype(float),
+                    "plan": pd.Categorical(plan, categories=["basic", "pro"]),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+@dataclass
+class Company:
+    """A company on disk: its config file, its store, and a way to train and score it again."""
+
+    folder: Path
+    config: Config
+    path: Path
+    frame: pd.DataFrame
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.from_config(self.config).model_copy(update={"refresh_seconds": 0.05})
+
+    def train(self, seed: int = 7) -> str:
+        """Train on all but the last month and make the bundle the champion; returns its version."""
+        rows = self.frame[self.frame["as_of"] < self.frame["as_of"].max()]
+        config = self.config.model_copy(update={"seed": seed})
+        model = fit(rows, FEATURES, config).with_info(verdict="publishable", verdict_reason="It beats the rules.")
+        chances = model.probability(model.matrix(rows))
+        scale = HealthScale.fit(rows, config, FEATURES, scores=rows[_KEYS].assign(churn_probability=chances))
+        path = save_bundle(
+            self.config.bundles_dir,
+            name=self.config.registered_model,
+            model=model,
+            health=scale.as_dict(),
+            explain=ExplainReference.fit(rows, FEATURES, chances).as_dict(),
+            about={
+                "created_at": "2024-09-01T00:00:00+00:00",
+                "config_hash": config.hash,
+                "verdict": "publishable",
+                "horizon_days": model.horizon_days,
+            },
+        )
+        set_champion(self.config.bundles_dir, self.config.registered_model, path.name)
+        return path.name
+
+    def publish(self, version: str, days_ago: int = 2) -> pd.DataFrame:
+        """Score the last month with a bundle and publish it as of some days ago; returns the scores."""
+        bundle = load_bundle(self.config.bundles_dir / self.config.registered_model / version)
+        as_of = pd.Timestamp(datetime.now(UTC).date() - timedelta(days=days_ago))
+        now = self.frame[self.frame["as_of"] == self.frame["as_of"].max()].reset_index(drop=True).assign(as_of=as_of)
+        scores = score(bundle.model, now)
+        scale = HealthScale.from_dict(bundle.health)
+        healths = health(now, scores, scale=scale, base_rate=bundle.model.base_rate, verdict="publishable")
+        told = explain(
+            bundle.model,
+            now,
+            scores=scores,
+            health=healths,
+            scale=scale,
+            reference=ExplainReference.from_dict(bundle.explain),
+            currency="EUR",
+        )
+        table = now[[*_KEYS, "arr", "days_to_renewal"]].merge(scores, on=_KEYS).merge(healths, on=_KEYS)
+        table["name"] = "Company " + table["account_id"].str[-4:]
+        table["owner"] = np.where(np.arange(len(table)) % 2 == 0, "ann", "bob")
+        table["segment"] = "smb"
+        with Store(self.config.store_url) as store:
+            store.publish(
+                Snapshot(
+                    config=self.config.name,
+                    as_of=as_of.date(),
+                    scored_at=datetime.now(UTC),
+                    model_version=version,
+                    config_hash=self.config.hash,
+                    scores=table,
+                    features=now[["account_id", *FEATURES.names]],
+                    explanations=[item.as_dict() for item in told],
+                    info={
+                        "horizon_days": bundle.model.horizon_days,
+                        "base_rate": bundle.model.base_rate,
+                        "verdict": "publishable",
+                        "currency": "EUR",
+                    },
+                )
+            )
+        return table.assign(expected_loss=table["churn_probability"] * table["arr"])
+
+    def key(self, *scopes: str, valid_for: timedelta | None = None) -> str:
+        """Make an API key."""
+        with Store(self.config.store_url) as store:
+            return store.keys.create("test", scopes, Actor("tester", datetime.now(UTC)), valid_for)[0]
+
+
+def make_company(folder: Path, accounts: int = 120, **serving: Any) -> Company:
+    """Write a config and make the company's data."""
+    path = folder / "acme.yaml"
+    data = {
+        "name": "acme",
+        "currency": "EUR",
+        "workspace": str(folder / "workspace"),
+        "source": {"folder": "raw"},
+        "label": {"churn": "silence", "horizon_days": 90},
+        "tables": {"events": {"from": "events.csv"}},
+        "model": {"kind": "lightgbm", "seeds": 1, "min_churners": 5},
+        "serving": serving,
+    }
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    return Company(folder, load_config(path), path, _frame(accounts, 7, seed=3))
+
+
+@pytest.fixture(scope="session")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
+    """A trained and scored company; tests must not publish into it."""
+    made = make_company(tmp_path_factory.mktemp("company"))
+    made.publish(made.train())
+    return made
+
+
+@pytest.fixture
+def own_company(tmp_path: Path) -> Company:
+    """A company of the test's own, trained but not scored."""
+    made = make_company(tmp_path)
+    made.train()
+    return made
+
+
+@pytest.fixture(scope="session")
+def scores(company: Company) -> pd.DataFrame:
+    """What the batch published, by account."""
+    with Store(company.config.store_url) as store:
+        info = store.latest("acme")
+        assert info is not None
+        rows = store.accounts(info.id, limit=1000).accounts
+    return pd.DataFrame([vars(row) for row in rows]).set_index("account_id")
+
+
+class Api:
+    """The application in this process, called as over HTTP."""
+
+    def __init__(self, portal: BlockingPortal, live: Live) -> None:
+        self.live = live
+        self.headers: dict[str, str] = {}
+        self._portal = portal
+        transport = httpx.ASGITransport(create_app(live), raise_app_exceptions=False)
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+
+    def request(self, method: str, path: str, headers: dict[str, str] | None = None, **rest: Any) -> httpx.Response:
+        call = partial(self._client.request, method, path, headers={**self.headers, **(headers or {})}, **rest)
+        return self._portal.call(call)
+
+    def get(self, path: str, **rest: Any) -> httpx.Response:
+        return self.request("GET", path, **rest)
+
+    def post(self, path: str, **rest: Any) -> httpx.Response:
+        return self.request("POST", path, **rest)
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[Api]:
+    """Run the application in this process."""
+    live = Live(settings)
+    live.start()
+    try:
+        with start_blocking_portal() as portal:
+            yield Api(portal, live)
+    finally:
+        live.stop()
+
+
+@pytest.fixture
+def serve() -> Callable[[Settings], Any]:
+    return serving
+
+
+@pytest.fixture(scope="session")
+def _api(company: Company) -> Iterator[Api]:
+    with serving(company.settings) as client:
+        client.headers["Authorization"] = f"Bearer {company.key('read', 'score', 'write')}"
+        yield client
+
+
+@pytest.fixture
+def api(_api: Api) -> Api:
+    """The company's API, called with a key that may read, score and write."""
+    return _api
+
+
+@pytest.fixture
+def account() -> str:
+    return "acc-0007"
+
+
+@pytest.fixture(scope="session")
+def features(company: Company) -> dict[str, Any]:
+    """Features of a request, as stored for an account."""
+    with Store(company.config.store_url) as store:
+        info = store.latest("acme")
+        assert info is not None
+        found = store.features(info.id, "acc-0007")
+        assert found is not None
+        return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Running:
+    """A service in processes of its own."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    cpu_seconds_to_ready: float
+
+
+def _cpu_seconds(pid: int) -> float:
+    """CPU seconds of a process and its children so far: what starting costs, however busy the machine is."""
+    root = psutil.Process(pid)
+    return sum(sum(item.cpu_times()[:2]) for item in [root, *root.children(recursive=True)])
+
+
+@contextmanager
+def service(company: Company, *options: str, environment: dict[str, str] | None = None) -> Iterator[Running]:
+    """Start ``churnml serve`` and stop it, and all that it started, at the end."""
+    port = free_port()
+    log = company.folder / f"serve-{port}.log"
+    code = "import sys; from churnml.cli import main; sys.argv[0] = 'churnml'; main()"
+    command = [sys.executable, "-c", code, "serve", str(company.path), "--port", str(port), *options]
+    began = time.monotonic()
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "BENTOML_HOME": str(company.folder / "bentoml"), **(environment or {})},
+            start_new_session=True,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        while True:
+            try:
+                if httpx.get(f"{url}/v1/readyz", timeout=2).status_code == 200:
+                    break
+            except httpx.TransportError:
+                pass
+            if process.poll() is not None or time.monotonic() - began > 120:
+                raise AssertionError(f"the service did not start:\n{log.read_text()}")
+            time.sleep(0.05)
+        yield Running(url, process, log, _cpu_seconds(process.pid))
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def start() -> Callable[..., Any]:
+    return service
+
+
+@pytest.fixture
+def in_threads() -> Callable[[Callable[[int], Any], int], list[Any]]:
+    """Run a function on so many threads at once; returns what each returned."""
+
+    def run(work: Callable[[int], Any], count: int) -> list[Any]:
+        results: list[Any] = [None] * count
+        barrier = threading.Barrier(count)
+
+        def one(number: int) -> None:
+            barrier.wait()
+            results[number] = work(number)
+
+        threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return results
+
+    return run

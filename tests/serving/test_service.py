@@ -1,0 +1,137 @@
+"""The real service: ``churnml serve`` in its own processes, called over HTTP."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from churnml.store import Store
+
+
+@pytest.fixture(scope="module")
+def running(company: Any, start: Callable[..., Any]) -> Any:
+    with start(company) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def http(running: Any, company: Any) -> Any:
+    headers = {"Authorization": f"Bearer {company.key('read', 'score', 'write')}"}
+    with httpx.Client(base_url=running.url, headers=headers, timeout=20) as client:
+        yield client
+
+
+def test_it_is_ready_soon(running: Any) -> None:
+    # The goal is 5 s on an idle machine of 2 cores; CPU seconds do not depend on what else runs.
+    assert running.cpu_seconds_to_ready < 10
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/v1/healthz", "/v1/readyz", "/v1/openapi.json"])
+def test_health_checks_and_openapi_need_no_key(running: Any, path: str) -> None:
+    assert httpx.get(running.url + path).status_code == 200
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_predict_and_explain_by_id(http: httpx.Client, account: str, scores: Any, prefix: str) -> None:
+    answer = http.post(f"{prefix}/predict", json={"account_id": account})
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["churn_probability"] == scores.loc[account, "churn_probability"]
+    assert body["health_score"] == scores.loc[account, "health_score"]
+    assert body["source"] == "stored"
+    told = http.post(f"{prefix}/explain", json={"account_id": account, "lang": "ja"})
+    assert told.status_code == 200
+    assert told.json()["explanation"]["summary"].endswith("。")
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_predict_and_explain_with_features(
+    http: httpx.Client, features: dict[str, Any], account: str, scores: Any, prefix: str
+) -> None:
+    answer = http.post(f"{prefix}/predict", json={"features": features, "arr": 1000})
+    assert answer.status_code == 200
+    assert answer.json()["churn_probability"] == scores.loc[account, "churn_probability"]
+    assert answer.json()["expected_loss"] == answer.json()["churn_probability"] * 1000
+    told = http.post(f"{prefix}/explain", json={"features": features})
+    assert told.status_code == 200
+    assert told.json()["explanation"]["families"]
+
+
+def test_a_wrong_request_says_why(http: httpx.Client) -> None:
+    answer = http.post("/predict", json={"features": {"active_user_28d": 5}})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "did you mean 'active_users_28d'" in answer.json()["detail"]
+    assert http.get("/nothing/here").json()["code"] == "path.unknown"
+
+
+def test_no_key_is_refused_clearly(running: Any) -> None:
+    answer = httpx.post(f"{running.url}/predict", json={"account_id": "acc-0001"})
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "auth.missing"
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_many_at_once_are_all_answered(
+    http: httpx.Client, in_threads: Callable[..., Any], features: dict[str, Any]
+) -> None:
+    def call(number: int) -> int:
+        body = {"features": features} if number % 2 else {"account_id": f"acc-{number:04d}"}
+        return http.post("/v1/predict", json=body).status_code
+
+    assert set(in_threads(call, 16)) == {200}
+
+
+def test_the_log_tells_no_account(http: httpx.Client, running: Any, account: str) -> None:
+    http.get(f"/v1/accounts/{account}/health", headers={"X-Request-ID": "find-me-in-the-log"})
+    http.post("/v1/predict", json={"account_id": account})
+    log = running.log.read_text()
+    assert "find-me-in-the-log" in log
+    assert "/v1/accounts/{account_id" in log
+    assert account not in log
+
+
+def test_the_service_starts_without_the_heavy_packages(company: Any) -> None:
+    code = (
+        "import sys\n"
+        "from churnml.serving import service\n"
+        "service.ChurnmlService()\n"
+        "heavy = {'mlflow', 'shap', 'matplotlib', 'duckdb', 'ibis', 'pyspark', 'alembic'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)\n"
+    )
+    with Store(company.config.store_url):
+        pass
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"CHURNML_CONFIG": str(company.path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code", "message"),
+    [
+        (["--insecure", "--host", "0.0.0.0"], 2, "this machine only"),
+        (["--host", "no.such.host.invalid"], 2, "no address"),
+    ],
+)
+def test_a_wrong_start_says_why(company: Any, options: list[str], exit_code: int, message: str) -> None:
+    code = "from churnml.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "serve", str(company.path), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == exit_code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
