@@ -41,6 +41,8 @@ class Mapping:
         Extra account attributes.
     raw_columns : tuple of str
         Names of the raw columns.
+    expressions : dict of str to str
+        Column that has an `expr` → its key in the config.
     """
 
     table: Table
@@ -48,6 +50,7 @@ class Mapping:
     mapped: tuple[str, ...]
     attributes: tuple[str, ...]
     raw_columns: tuple[str, ...]
+    expressions: dict[str, str]
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -162,7 +165,13 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
     for (owner, name), other in _FALLBACKS.items():
         if owner == table.name and other in every:
             inner = _with_fallback(inner, name, other, mapped=name in every)
-    return Mapping(table, inner, tuple(sources), tuple(attributes), tuple(raw.columns))
+    expressions = {name: _key(table, name) for name, (_, item) in every.items() if item.expr is not None}
+    return Mapping(table, inner, tuple(sources), tuple(attributes), tuple(raw.columns), expressions)
+
+
+def _key(table: Table, name: str) -> str:
+    """Return the config key of a canonical column or an attribute."""
+    return f"tables.{table.name}.{'columns' if name in table.column_names else 'attributes'}.{name}"
 
 
 def _sources(table: Table, source: TableSource, raw: Raw) -> dict[str, ColumnSource]:
@@ -175,10 +184,9 @@ def _sources(table: Table, source: TableSource, raw: Raw) -> dict[str, ColumnSou
             item = ColumnSource(column=by_name[column.name])
         if item is not None:
             sources[column.name] = item
-    for section, items in (("columns", sources), ("attributes", source.attributes)):
-        for name, item in items.items():
-            if item.column is not None and item.column.casefold() not in by_name:
-                raise _unknown_column(f"tables.{table.name}.{section}.{name}", item.column, raw)
+    for name, item in (*sources.items(), *source.attributes.items()):
+        if item.column is not None and item.column.casefold() not in by_name:
+            raise _unknown_column(_key(table, name), item.column, raw)
     for column in table.columns:
         generated = table.key == (column.name,) or (table.name, column.name) in _FALLBACKS
         if column.required and column.default is None and column.name not in sources and not generated:
@@ -212,10 +220,8 @@ def _raw_select(
     names = {name.casefold(): name for name in raw.columns}
     values = []
     for name, (_, item) in every.items():
-        section = "columns" if name in table.column_names else "attributes"
         if item.expr is not None:
-            where = f"tables.{table.name}.{section}.{name}"
-            _bound(db, f"SELECT ({item.expr}) FROM ({base})", where, item.expr)
+            _bound(db, f"SELECT ({item.expr}) FROM ({base})", _key(table, name), item.expr)
             value = f"({item.expr})"
         elif item.column is not None:
             value = identifier(f"column:{names[item.column.casefold()]}")

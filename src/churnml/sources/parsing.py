@@ -241,9 +241,7 @@ def propose_format(values: list[str]) -> str:
 
 def _formats_that_read(values: list[str]) -> dict[str, int]:
     formats = [day + time for day, time in product((*_DAYS, *_NAMED_DAYS), _TIMES)]
-    reads: dict[str, int] = {}
-    for form in formats:
-        row = duckdb.execute("SELECT count(try_strptime(v, ?)) FROM (SELECT unnest(?) AS v)", [form, values]).fetchone()
-        if row is not None and row[0]:
-            reads[form] = int(row[0])
-    return reads
+    counts = ", ".join(f"count(try_strptime(v, {literal(form)}))" for form in formats)
+    with duckdb.connect() as db:
+        row = db.execute(f"SELECT {counts} FROM (SELECT unnest(?) AS v)", [values]).fetchone()
+    return {form: int(count) for form, count in zip(formats, row or (), strict=True) if count}

@@ -121,7 +121,7 @@ class _Sieve:
             raise problem(
                 "CHK005",
                 "An SQL expression of the config fails on some rows",
-                where=f"tables.{self.name}",
+                where=self._failing_expression(),
                 got=str(error).splitlines()[0],
                 remedy="Use try_cast(… AS …) where values may be malformed, or leave such rows out with `where`.",
             ) from error
@@ -133,6 +133,17 @@ class _Sieve:
                 remedy="Raise engine.memory_limit, or lower engine.threads.",
                 code="engine.memory",
             ) from error
+
+    def _failing_expression(self) -> str:
+        """Return the config key of the expression that fails when it is evaluated alone."""
+        for name, where in self.mapping.expressions.items():
+            try:
+                self.db.execute(
+                    f"SELECT bit_xor(hash({identifier(f'raw:{name}')})) FROM ({self.mapping.select})"
+                ).fetchone()
+            except duckdb.Error:
+                return where
+        return f"tables.{self.name}.where"
 
     @property
     def good(self) -> str:
