@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit
 
 __all__ = ["Linear", "fit_linear"]
 
@@ -110,8 +111,7 @@ def fit_linear(
     categorical : sequence of int
         Columns that hold word codes.
     monotone : sequence of int of length k, optional
-        Declared directions; a column whose coefficient comes out with the wrong sign is left out and the rest
-        refitted.
+        Declared directions, which bound the signs of the coefficients.
 
     Returns
     -------
@@ -152,9 +152,12 @@ def fit_linear(
     direction = np.zeros(design.shape[1])
     if monotone is not None:
         direction[: len(used)] = np.asarray(monotone)[used]
-    fitted = []
-    for penalty in penalties:
-        weights, intercept = _solve(design, y, penalty, direction)
+    fitted: dict[float, Linear] = {}
+    theta = None
+    # From the strongest penalty to the weakest, each starting where the one before ended.
+    for penalty in sorted(penalties):
+        theta = _solve(design, y, penalty, direction, theta)
+        weights, intercept = theta[:-1], float(theta[-1])
         coef, missing_coef = np.zeros(k), np.zeros(k)
         coef[used] = weights[: len(used)]
         missing_coef[gaps] = weights[len(used) : len(used) + len(gaps)]
@@ -163,18 +166,16 @@ def fit_linear(
             effect = weights[at : at + size]
             words[c] = effect - float(effect @ centres[c])
             at += size
-        fitted.append(
-            Linear(
-                **scaling,
-                coef=coef,
-                missing_mean=np.where(numeric, missing_mean, 0.0),
-                missing_coef=missing_coef,
-                words=words,
-                intercept=intercept,
-                penalty=float(penalty),
-            )
+        fitted[penalty] = Linear(
+            **scaling,
+            coef=coef,
+            missing_mean=np.where(numeric, missing_mean, 0.0),
+            missing_coef=missing_coef,
+            words=words,
+            intercept=intercept,
+            penalty=float(penalty),
         )
-    return fitted
+    return [fitted[penalty] for penalty in penalties]
 
 
 def _scaling(X: Array, missing: npt.NDArray[np.bool_], numeric: npt.NDArray[np.bool_]) -> dict[str, Array]:
@@ -189,18 +190,26 @@ def _scaling(X: Array, missing: npt.NDArray[np.bool_], numeric: npt.NDArray[np.b
     return {"median": median, "low": low, "high": high, "width": width}
 
 
-def _solve(design: Array, y: Array, penalty: float, direction: Array) -> tuple[Array, float]:
-    """Coefficients and intercept; columns that come out against their declared direction are dropped, then refitted."""
-    kept = np.ones(design.shape[1], dtype=bool)
-    while True:
-        weights = np.zeros(design.shape[1])
-        if not kept.any():
-            rate = float(y.mean())
-            return weights, float(np.log(rate / (1 - rate)))
-        regression = LogisticRegression(C=penalty, solver="newton-cholesky", max_iter=200, tol=1e-6)
-        regression.fit(design[:, kept], y)
-        weights[kept] = regression.coef_[0]
-        wrong = (weights * direction) < 0
-        if not wrong.any():
-            return weights, float(regression.intercept_[0])
-        kept &= ~wrong
+def _solve(design: Array, y: Array, penalty: float, direction: Array, start: Array | None = None) -> Array:
+    """Return coefficients and, last, the intercept of an L2 logistic regression with signs bound by `direction`.
+
+    The problem stays convex under the bounds, so one run of L-BFGS-B finds its optimum from any `start`.
+    """
+    n, k = design.shape
+    strength = 1.0 / (penalty * n)
+    sign = 2.0 * y - 1.0
+
+    def loss(theta: Array) -> tuple[float, Array]:
+        margin = sign * (design @ theta[:-1] + theta[-1])
+        residual = -sign * expit(-margin) / n
+        value = -float(log_expit(margin).mean()) + 0.5 * strength * float(theta[:-1] @ theta[:-1])
+        return value, np.append(design.T @ residual + strength * theta[:-1], residual.sum())
+
+    bounds = [(0.0 if d > 0 else None, 0.0 if d < 0 else None) for d in direction] + [(None, None)]
+    if start is None:
+        rate = float(y.mean())
+        start = np.append(np.zeros(k), np.log(rate / (1 - rate)))
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 1000, "ftol": 1e-12, "gtol": 1e-6}
+    )
+    return np.asarray(found.x)
