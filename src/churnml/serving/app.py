@@ -13,6 +13,7 @@ from starlette.responses import Response
 from churnml import __version__
 from churnml.errors import ChurnmlError
 from churnml.serving import accounts, judgements, operations, predictions
+from churnml.serving.examples import with_examples
 from churnml.serving.guard import REQUEST_ID, Guard
 from churnml.serving.live import Live
 from churnml.serving.problems import Problem, faults_of, problem_of
@@ -56,6 +57,9 @@ def create_api(live: Live | None = None) -> FastAPI:
     api.add_exception_handler(ChurnmlError, _on_error)
     api.add_exception_handler(RequestValidationError, _on_invalid)
     api.add_exception_handler(HTTPException, _on_http)
+    api.add_exception_handler(Exception, _on_fault)
+    bare = api.openapi
+    api.openapi = lambda: with_examples(bare())  # type: ignore[method-assign]
     return api
 
 
@@ -67,6 +71,10 @@ def _on_problem(request: Request, error: Exception) -> Response:
 def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ChurnmlError)
     return problem_of(error).response(request.scope.get(REQUEST_ID))
+
+
+def _on_fault(request: Request, _error: Exception) -> Response:
+    return _on_problem(request, Problem("service.error", "The service failed; its log says why"))
 
 
 def _on_invalid(request: Request, error: Exception) -> Response:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from churnml.serving import metrics
 from churnml.serving.answers import BatchAnswer, BatchItem, ExplainAnswer, PredictAnswer, WhatIfAnswer
 from churnml.serving.live import Live
 from churnml.serving.present import computed, explained, provenance, stored
-from churnml.serving.problems import Problem
+from churnml.serving.problems import Problem, faults_of
 from churnml.serving.requests import BatchRequest, ExplainRequest, PredictRequest, WhatIfRequest
 from churnml.serving.scope import as_json, documented, language, live_of, may, require
 from churnml.serving.scorer import Row, Scorer, features_of
@@ -126,8 +128,9 @@ async def predict_batch(request: Request, body: BatchRequest) -> Response:
         raise Problem("batch.too_large", f"A batch may have {most} items, this one has {len(body.items)}")
     rows: dict[int, Row] = {}
     results: dict[int, BatchItem] = {}
-    for index, item in enumerate(body.items):
+    for index, sent in enumerate(body.items):
         try:
+            item = _item(sent)
             if item.account_id is None:
                 require(request, "score")
                 rows[index] = row_of(live.scorer(), item)
@@ -149,6 +152,14 @@ async def predict_batch(request: Request, body: BatchRequest) -> Response:
             results=ordered,
         )
     )
+
+
+def _item(sent: Any) -> PredictRequest:
+    try:
+        return PredictRequest.model_validate_json(json.dumps(sent))
+    except ValidationError as error:
+        faults = faults_of([{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()])
+        raise Problem("request.invalid", f"{faults[0][0]}: {faults[0][1]}", errors=faults) from None
 
 
 def _result(index: int, fields: Mapping[str, Any]) -> BatchItem:

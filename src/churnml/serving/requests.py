@@ -6,7 +6,7 @@ import math
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 __all__ = [
@@ -45,15 +45,11 @@ def _kind(value: Any) -> str:
 
 
 FeatureValue = Annotated[float | str | None, BeforeValidator(_value)]
-Features = Annotated[
-    dict[str, FeatureValue],
-    Field(
-        max_length=5000,
-        description="Feature name → number, text (categorical features) or null. A feature left out counts as null. "
-        "`GET /v1/model` lists names, units and meanings",
-        examples=[{"active_users_28d": 5, "active_users_trend_28d": -0.47, "plan": "pro", "nps_last": None}],
-    ),
-]
+Features = Annotated[dict[str, FeatureValue], Field(max_length=5000)]
+_FEATURES = (
+    "Feature name → number, text (categorical features) or null. A feature left out counts as null. "
+    "`GET /v1/model` lists names, units and meanings"
+)
 
 
 class _Request(BaseModel):
@@ -64,7 +60,11 @@ class PredictRequest(_Request):
     """One account: by its id from the scored snapshot, or with its features. Exactly one of the two."""
 
     account_id: AccountId | None = Field(None, description="Account of the scored snapshot", examples=["acc-0042"])
-    features: Features | None = None
+    features: Features | None = Field(
+        None,
+        description=_FEATURES,
+        examples=[{"active_users_28d": 5, "active_users_trend_28d": -0.47, "plan": "pro", "nps_last": None}],
+    )
     as_of: date | None = Field(
         None, description="With features: the day before whose start they were known; default today (UTC)"
     )
@@ -102,10 +102,14 @@ class ExplainRequest(PredictRequest):
     lang: Literal["en", "ja"] | None = Field(None, description="Language of the sentences; default the config's")
 
 
+_ITEMS = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/PredictRequest"}}
+"""Items are checked one by one, so that a wrong one fails alone."""
+
+
 class BatchRequest(_Request):
     """Many accounts; each is answered on its own, and a wrong one fails alone."""
 
-    items: list[PredictRequest] = Field(
+    items: Annotated[list[Any], WithJsonSchema(_ITEMS)] = Field(
         description="What `POST /v1/predict` takes, up to `serving.limits.max_batch` of them",
         min_length=1,
         examples=[[{"account_id": "acc-0042"}, {"features": {"active_users_28d": 5}}]],
@@ -116,7 +120,7 @@ class WhatIfRequest(_Request):
     """An account of the scored snapshot with some features changed."""
 
     account_id: AccountId = Field(description="Account of the scored snapshot", examples=["acc-0042"])
-    changes: Features = Field(min_length=1, description="Feature name → the value to try", max_length=5000)
+    changes: Features = Field(min_length=1, description="Feature name → the value to try")
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"account_id": "acc-0042", "changes": {"active_users_28d": 14}}]}

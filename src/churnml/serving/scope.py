@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -14,7 +13,7 @@ from starlette.responses import Response
 
 from churnml.serving.guard import KEY, REQUEST_ID
 from churnml.serving.live import Live
-from churnml.serving.problems import CODES, Problem, ProblemAnswer
+from churnml.serving.problems import CODES, Problem
 from churnml.store import Actor, ApiKey, Once
 
 __all__ = ["IdempotencyKey", "Lang", "actor_of", "as_json", "documented", "language", "live_of", "may", "once_of"]
@@ -90,15 +89,12 @@ def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
     found: dict[int | str, dict[str, Any]] = {}
     for code in (*codes, *general, *late):
         status, title = CODES[code]
-        text = {
-            "model": ProblemAnswer,
-            "description": title,
-            "content": {
-                "application/problem+json": {"example": Problem(code, title).body("5f0c1e2a9b7d4c33").model_dump()}
-            },
+        media = {
+            "schema": {"$ref": "#/components/schemas/ProblemAnswer"},
+            "examples": {code: {"value": Problem(code, title).body("5f0c1e2a9b7d4c33").model_dump(mode="json")}},
         }
-        found.setdefault(status, text)
+        described = found.setdefault(status, {"description": title, "content": {"application/problem+json": media}})
+        if described["description"] != title:
+            described["description"] += f"; or: {title}"
+            described["content"]["application/problem+json"]["examples"].update(media["examples"])
     return found
-
-
-Handler = Callable[..., Awaitable[Response]]

@@ -1,0 +1,165 @@
+"""Wrong requests: each a 4xx that says why."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "says"),
+    [
+        ({}, "request.invalid", "exactly one of account_id and features"),
+        ({"account_id": "a", "features": {}}, "request.invalid", "exactly one of account_id and features"),
+        ({"account_id": "a", "arr": 5.0}, "request.invalid", "go with features"),
+        ({"acount_id": "a"}, "request.invalid", "not permitted"),
+        ({"account_id": 7}, "request.invalid", "string"),
+        ({"account_id": ""}, "request.invalid", "at least 1"),
+        ({"account_id": "a\u0000b"}, "request.invalid", "pattern"),
+        ({"account_id": "a" * 256}, "request.invalid", "at most 255"),
+        ({"account_id": "acc-007"}, "account.unknown", "did you mean"),
+        ([], "request.invalid", "object"),
+        ({"features": []}, "request.invalid", "dictionary"),
+        ({"features": {"event_28d": 1}}, "features.unknown", "did you mean 'events_28d'"),
+        ({"features": {"zzz": 1}}, "features.unknown", "GET /v1/model"),
+        ({"features": {"events_28d": "3"}}, "features.invalid", "must be a number"),
+        ({"features": {"plan": 3}}, "features.invalid", "must be a text"),
+        ({"features": {"events_28d": True}}, "request.invalid", "truth value"),
+        ({"features": {"events_28d": [1]}}, "request.invalid", "a list"),
+        ({"features": {"events_28d": {"a": 1}}}, "request.invalid", "an object"),
+        ({"features": {"events_28d": 10**400}}, "request.invalid", "finite"),
+        ({"features": {"plan": "x" * 501}}, "request.invalid", "500"),
+        ({"features": {}, "as_of": "01.02.2024"}, "request.invalid", "date"),
+        ({"features": {}, "arr": -1}, "request.invalid", "greater than or equal to 0"),
+        ({"features": {}, "arr": "5"}, "request.invalid", "number"),
+    ],
+)
+def test_a_wrong_body_says_why(api: Any, body: Any, code: str, says: str) -> None:
+    answer = api.post("/v1/predict", content=json.dumps(body), headers={"Content-Type": "application/json"})
+    problem = answer.json()
+    assert problem["code"] == code, problem
+    assert 400 <= answer.status_code < 500
+    assert answer.status_code == problem["status"]
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert says in answer.text
+    assert problem["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_none_are_refused(api: Any, word: str) -> None:
+    content = f'{{"features": {{"events_28d": {word}}}}}'
+    answer = api.post("/v1/predict", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert "finite" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("content", "media", "status", "code"),
+    [
+        (b"{", "application/json", 400, "request.json"),
+        (b"", "application/json", 422, "request.invalid"),
+        (b"\xff\xfe", "application/json", 400, "request.json"),
+        ('{"account_id": "é"}'.encode("latin-1"), "application/json", 400, "request.json"),
+        ('{"account_id": "a"}'.encode("utf-16"), "application/json", 404, "account.unknown"),
+        (b'{"account_id": "\\ud800"}', "application/json", 422, "request.invalid"),
+        (b"[" * 100_000, "application/json", 400, "request.json"),
+        (b'{"features": {"events_28d": ' + b"9" * 5000 + b"}}", "application/json", 400, "request.json"),
+        (b"<a/>", "application/xml", 415, "request.media_type"),
+        (b"account_id=a", "application/x-www-form-urlencoded", 415, "request.media_type"),
+        (b'{"account_id": "a"}', "", 415, "request.media_type"),
+        (b" " * 2_000_001, "application/json", 413, "request.too_large"),
+    ],
+)
+def test_a_body_that_cannot_be_read_says_why(api: Any, content: bytes, media: str, status: int, code: str) -> None:
+    answer = api.post("/v1/predict", content=content, headers={"Content-Type": media} if media else {})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_a_body_without_a_length_is_cut_off_too(api: Any) -> None:
+    async def parts() -> Any:
+        for _ in range(3):
+            yield b" " * 1_000_000
+
+    answer = api.post("/v1/predict", content=parts(), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/predict", 405, "request.method"),
+        ("DELETE", "/v1/accounts", 405, "request.method"),
+        ("GET", "/v1/nothing", 404, "path.unknown"),
+        ("GET", "/v1/accounts/nobody/health", 404, "account.unknown"),
+        ("GET", "/v1/accounts/nobody/explanation", 404, "account.unknown"),
+        ("GET", "/v1/accounts/nobody/history", 404, "account.unknown"),
+        ("GET", "/v1/accounts/a%00b/health", 422, "request.invalid"),
+        ("GET", "/v1/accounts?band=purple", 422, "request.invalid"),
+        ("GET", "/v1/accounts?limit=0", 422, "request.invalid"),
+        ("GET", "/v1/accounts?limit=x", 422, "request.invalid"),
+        ("GET", "/v1/accounts?owner=%00", 422, "request.invalid"),
+        ("GET", "/v1/accounts?cursor=nonsense", 400, "request.cursor"),
+        ("GET", "/v1/accounts?cursor=WzEsIDIsICJ4Il0=", 400, "request.cursor"),
+        ("GET", "/v1/accounts?renewal_within_days=-1", 422, "request.invalid"),
+        ("DELETE", "/v1/overrides/acc-0001", 422, "request.invalid"),
+        ("DELETE", "/v1/overrides/acc-0001?author=ann", 404, "override.unknown"),
+    ],
+)
+def test_a_wrong_path_or_parameter_says_why(api: Any, method: str, path: str, status: int, code: str) -> None:
+    answer = api.request(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    if status == 405:
+        assert answer.headers["allow"]
+
+
+def _broken(random_: random.Random) -> tuple[bytes, str]:
+    """Return a body that is not what an operation takes: wrong types, wrong numbers, huge, deep, wrong bytes."""
+    odd: list[Any] = [None, True, -1, 1e308, "", "x" * 1000, [], {}, [[]], {"a": {}}, "\u202e", 10**30, "NaN", 0.1]
+    names = ["account_id", "features", "items", "as_of", "arr", "lang", "changes", "band", "reason", "author", "zz"]
+    kind = random_.randrange(6)
+    if kind == 0:
+        text = json.dumps({random_.choice(names): random_.choice(odd) for _ in range(random_.randrange(5))})
+    elif kind == 1:
+        text = json.dumps(random_.choice(odd))
+    elif kind == 2:
+        depth = random_.randrange(1, 5000)
+        text = '{"features":' * depth + "1" + "}" * random_.choice([depth, depth - 1, 0])
+    elif kind == 3:
+        number = random_.choice(["NaN", "-Infinity", "1e999", "0x10", "01", "9" * 6000, "--1", "1.", "+1"])
+        text = f'{{"features": {{"events_28d": {number}}}}}'
+    elif kind == 4:
+        return random_.randbytes(random_.randrange(1, 300)), "application/json"
+    else:
+        text = '{"account_id": "acc-0001", "features": {"events_28d": 1}'[: random_.randrange(1, 56)]
+    coding = random_.choice(["utf-8", "utf-8", "utf-16", "utf-32", "latin-1"])
+    media = random_.choice(["application/json"] * 8 + ["text/plain", "application/json; charset=utf-16"])
+    return text.encode(coding, "replace"), media
+
+
+def test_a_thousand_malformed_bodies_are_all_refused(api: Any) -> None:
+    random_ = random.Random(11)
+    paths = ["/v1/predict", "/v1/explain", "/v1/predict/batch", "/v1/what-if", "/v1/overrides", "/v1/feedback"]
+    statuses: dict[int, int] = {}
+    for _ in range(1000):
+        content, media = _broken(random_)
+        answer = api.post(random_.choice(paths), content=content, headers={"Content-Type": media})
+        statuses[answer.status_code] = statuses.get(answer.status_code, 0) + 1
+        assert 400 <= answer.status_code < 500, (content[:300], answer.status_code, answer.text[:300])
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["detail"]
+    assert len(statuses) >= 3
+
+
+def test_a_fault_of_the_service_tells_nothing_of_itself(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("secret of the house")
+
+    monkeypatch.setattr(api.live.view.scorer, "score", broken)
+    answer = api.post("/v1/predict", json={"features": {"events_28d": 1}})
+    assert answer.status_code == 500
+    assert answer.json()["code"] == "service.error"
+    assert "secret" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
