@@ -1,20 +1,34 @@
 """Health score: weighted measures and the churn model → one 0–100 score with band, coverage and reasons."""
 
+from churnml.health.backtest import HealthBacktest, health_backtest
+from churnml.health.capacity import Proposal, propose_threshold
 from churnml.health.fitted import fit_alpha, fit_weights
+from churnml.health.history import Change, Reading, decompose, freeze, trend
 from churnml.health.indicators import indicators
 from churnml.health.phase import PHASES, phase
+from churnml.health.replay import replay
 from churnml.health.scale import HealthScale, Measure
 from churnml.health.score import health, lift_score, measures
 
 __all__ = [
     "PHASES",
+    "Change",
+    "HealthBacktest",
     "HealthScale",
     "Measure",
+    "Proposal",
+    "Reading",
+    "decompose",
     "fit_alpha",
     "fit_weights",
+    "freeze",
     "health",
+    "health_backtest",
     "indicators",
     "lift_score",
     "measures",
     "phase",
+    "propose_threshold",
+    "replay",
+    "trend",
 ]

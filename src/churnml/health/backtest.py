@@ -1,0 +1,282 @@
+"""Does the score predict? Bands, warning time, missed churn and false alarms over past dates, as tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from churnml.errors import DataError
+from churnml.training import metrics
+from churnml.training.intervals import clustered_bootstrap, interval
+
+__all__ = ["HealthBacktest", "health_backtest"]
+
+_BANDS = ("red", "yellow", "green", "unknown")
+_LEADS = (30, 60, 90)
+_LEAD_SPAN = 31
+_REPEATS = 200
+_LEDGER = 50
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HealthBacktest:
+    """What a health score was worth over past dates.
+
+    Parameters
+    ----------
+    name : str
+        The score: a preset, or ``model_alone``.
+    rows, churned : int
+        Labelled readings, and those that churned within the horizon.
+    base_rate : float
+        ``churned ÷ rows``.
+    dates : tuple of str
+        ISO dates of the readings.
+    bands : DataFrame
+        ``band, rows, share, churned, churn_rate, lift, lift_low, lift_high`` (95 % by drawing accounts) and
+        ``mean_probability``, the model's mean in the band.
+    warning : DataFrame
+        ``days_before, churners, below_green, unknown``: churners with a reading so many days before (up to 31 more),
+        the share of them below green, and the share without a band.
+    lead_time : dict
+        ``churners, median_days, lower_quartile_days, upper_quartile_days``: from the first reading of the last
+        unbroken run below green to churn; churners green at their last reading count 0.
+    ranking : dict
+        ``roc_auc, average_precision, precision_at_capacity, recall_at_capacity, lift_at_capacity`` of the score.
+    false_alarms, missed : DataFrame
+        Ledgers: red readings that stayed, churners green at their last reading, with ``cause``; the strongest 50.
+    false_alarm_count, missed_count : int
+        How many there are in all.
+    acceptance : tuple of dict
+        ``line, value, wanted, holds`` per acceptance line.
+    """
+
+    name: str
+    rows: int
+    churned: int
+    base_rate: float
+    dates: tuple[str, ...]
+    bands: pd.DataFrame
+    warning: pd.DataFrame
+    lead_time: dict[str, float | int | None]
+    ranking: dict[str, float | None]
+    false_alarms: pd.DataFrame
+    missed: pd.DataFrame
+    false_alarm_count: int
+    missed_count: int
+    acceptance: tuple[dict[str, Any], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the backtest as JSON-ready data."""
+        data = dict(vars(self))
+        data["dates"], data["acceptance"] = list(self.dates), list(self.acceptance)
+        for name in ("bands", "warning", "false_alarms", "missed"):
+            frame: pd.DataFrame = data[name]
+            data[name] = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        return data
+
+
+def health_backtest(
+    history: pd.DataFrame,
+    *,
+    name: str,
+    capacity_share: float,
+    seed: int,
+    causes: pd.DataFrame | None = None,
+) -> HealthBacktest:
+    """Judge a score by what happened.
+
+    Parameters
+    ----------
+    history : DataFrame
+        Readings made without hindsight: ``account_id, as_of, health_score, band, coverage, model_score,
+        rules_score, churn_probability`` and the outcome: ``churned`` (1, 0 or NaN) and ``churn_on`` (NaT while the
+        account stays or nobody knows).
+    name : str
+        What the score is called.
+    capacity_share : float
+        Share of accounts the team can contact per date.
+    seed : int
+        Of the intervals.
+    causes : DataFrame, optional
+        ``account_id, as_of, worst``: the measure that cost most, told in the false-alarm ledger.
+
+    Raises
+    ------
+    DataError
+        No labelled reading, or none that churned.
+    """
+    labelled = history[history["churned"].notna() & history["health_score"].notna()].reset_index(drop=True)
+    y = labelled["churned"].to_numpy(dtype=np.float64)
+    if len(labelled) == 0 or y.sum() == 0:
+        raise DataError(
+            "A health backtest needs readings of accounts that churned",
+            got=f"{len(labelled)} labelled readings, {int(y.sum())} churned",
+            remedy="Give it more past dates.",
+        )
+    bands = _bands(labelled, y, seed)
+    churners = _churners(history)
+    warning = _warning(churners)
+    lead, missed = _last_runs(churners)
+    alarms = _false_alarms(labelled, causes)
+    return HealthBacktest(
+        name=name,
+        rows=len(labelled),
+        churned=int(y.sum()),
+        base_rate=float(y.mean()),
+        dates=tuple(f"{day:%Y-%m-%d}" for day in sorted(labelled["as_of"].unique())),
+        bands=bands,
+        warning=warning,
+        lead_time=lead,
+        ranking=_ranking(labelled, y, capacity_share),
+        false_alarms=alarms.head(_LEDGER).reset_index(drop=True),
+        missed=missed.head(_LEDGER).reset_index(drop=True),
+        false_alarm_count=len(alarms),
+        missed_count=len(missed),
+        acceptance=_acceptance(bands, warning),
+    )
+
+
+def _bands(labelled: pd.DataFrame, y: Array, seed: int) -> pd.DataFrame:
+    draws = clustered_bootstrap(labelled["account_id"], _REPEATS, seed)
+    band = labelled["band"].to_numpy()
+    rows = []
+    for word in _BANDS:
+        inside = (band == word).astype(np.float64)
+        count = int(inside.sum())
+
+        def lift(outcome: Array, member: Array, weights: Array | None = None) -> float | None:
+            weight = np.ones(len(outcome)) if weights is None else weights
+            here, everywhere = (weight * member).sum(), weight.sum()
+            rate = (weight * outcome).sum() / everywhere
+            return float((weight * member * outcome).sum() / here / rate) if here > 0 and rate > 0 else None
+
+        spread = interval(lift, y, inside, draws)
+        rows.append(
+            {
+                "band": word,
+                "rows": count,
+                "share": count / len(y),
+                "churned": int((inside * y).sum()),
+                "churn_rate": float((inside * y).sum() / count) if count else np.nan,
+                "lift": spread.value,
+                "lift_low": spread.low,
+                "lift_high": spread.high,
+                "mean_probability": float(labelled["churn_probability"][band == word].mean()) if count else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _churners(history: pd.DataFrame) -> pd.DataFrame:
+    """Return the readings of accounts that left, each with its churn day and the days before it.
+
+    An account that came back and left again is followed to the churn that comes next after each reading.
+    """
+    left = history.loc[history["churn_on"].notna(), ["account_id", "churn_on"]].drop_duplicates()
+    readings = history.drop(columns="churn_on").merge(left, on="account_id")
+    readings = readings[readings["as_of"] < readings["churn_on"]]
+    readings = readings.sort_values("churn_on").drop_duplicates(["account_id", "as_of"], keep="first")
+    readings["days_before"] = (readings["churn_on"] - readings["as_of"]).dt.days
+    return readings.sort_values(["account_id", "churn_on", "as_of"]).reset_index(drop=True)
+
+
+def _warning(churners: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for days in _LEADS:
+        near = churners[churners["days_before"].between(days, days + _LEAD_SPAN - 1)]
+        near = near.sort_values("days_before").drop_duplicates(["account_id", "churn_on"])
+        known = near["band"] != "unknown"
+        below = near["band"].isin(["red", "yellow"])
+        rows.append(
+            {
+                "days_before": days,
+                "churners": len(near),
+                "below_green": float(below[known].mean()) if known.any() else np.nan,
+                "unknown": float((~known).mean()) if len(near) else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _last_runs(churners: pd.DataFrame) -> tuple[dict[str, float | int | None], pd.DataFrame]:
+    """Return the lead time, and the churners that were green at their last reading."""
+    lead, missed = [], []
+    for _, readings in churners.groupby(["account_id", "churn_on"], sort=True):
+        below = readings["band"].isin(["red", "yellow"]).to_numpy()
+        if not below[-1]:
+            lead.append(0)
+            missed.append(readings.iloc[-1])
+            continue
+        run = len(below) - int(np.argmin(below[::-1])) if not below.all() else 0
+        lead.append(int(readings["days_before"].iloc[run]))
+    found = pd.DataFrame(missed) if missed else churners.iloc[:0]
+    columns = ["account_id", "as_of", "churn_on", "days_before", "health_score", "band", "churn_probability"]
+    ledger = found[columns].assign(cause=[_why_missed(row) for _, row in found.iterrows()])
+    quartiles = np.quantile(lead, [0.25, 0.5, 0.75]).tolist() if lead else [None] * 3
+    return {
+        "churners": len(lead),
+        "median_days": quartiles[1],
+        "lower_quartile_days": quartiles[0],
+        "upper_quartile_days": quartiles[2],
+    }, ledger.sort_values("health_score", ascending=False)
+
+
+def _why_missed(row: pd.Series) -> str:
+    if row["band"] == "unknown":
+        return "too little data for a band"
+    model, rules = row["model_score"], row["rules_score"]
+    if model < 70 <= rules:
+        return "the model was below green, the rules outvoted it"
+    if rules < 70 <= model:
+        return "the rules were below green, the model outvoted them"
+    return "neither rules nor model saw it"
+
+
+def _false_alarms(labelled: pd.DataFrame, causes: pd.DataFrame | None) -> pd.DataFrame:
+    found = labelled[(labelled["band"] == "red") & (labelled["churned"] == 0)]
+    columns = ["account_id", "as_of", "health_score", "churn_probability", "rules_score", "model_score"]
+    ledger = found[columns].sort_values("health_score")
+    if causes is None:
+        return ledger.assign(cause="")
+    ledger = ledger.merge(causes, on=["account_id", "as_of"], how="left", validate="one_to_one")
+    return ledger.rename(columns={"worst": "cause"})
+
+
+def _ranking(labelled: pd.DataFrame, y: Array, share: float) -> dict[str, float | None]:
+    risk = 100.0 - labelled["health_score"].to_numpy(dtype=np.float64)
+    return {
+        "roc_auc": metrics.roc_auc(y, risk),
+        "average_precision": metrics.average_precision(y, risk),
+        "precision_at_capacity": metrics.precision_at(y, risk, share=share),
+        "recall_at_capacity": metrics.recall_at(y, risk, share=share),
+        "lift_at_capacity": metrics.lift_at(y, risk, share=share),
+    }
+
+
+def _acceptance(bands: pd.DataFrame, warning: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    by_band = bands.set_index("band")
+    red_lift = _number(by_band["lift"]["red"])
+    green = _number(by_band["share"]["green"])
+    early = _number(warning.set_index("days_before")["below_green"][60])
+    lines = [
+        ("red churns at 3 times the base rate or more", red_lift, "≥ 3", red_lift is not None and red_lift >= 3),
+        (
+            "two thirds of churners were below green 60–90 days before",
+            early,
+            "≥ 0.667",
+            early is not None and early >= 2 / 3,
+        ),
+        ("at most 80 % of accounts are green", green, "≤ 0.8", green is not None and green <= 0.8),
+    ]
+    return tuple({"line": line, "value": value, "wanted": wanted, "holds": ok} for line, value, wanted, ok in lines)
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)

@@ -1,0 +1,91 @@
+"""The red threshold that fits the team: as many red accounts as can be called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from churnml.config import CapacityConfig
+from churnml.errors import UsageError
+
+__all__ = ["Proposal", "propose_threshold"]
+
+_WEEKS = 4
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A red threshold sized to capacity.
+
+    Parameters
+    ----------
+    red_below : float
+        Proposed threshold, one decimal.
+    calls : int
+        Accounts the team can call while a score is current.
+    red : int
+        Accounts under the proposed threshold.
+    red_now : int
+        Accounts under the threshold in force.
+    share : float
+        `red` ÷ scored accounts.
+    """
+
+    red_below: float
+    calls: int
+    red: int
+    red_now: int
+    share: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the proposal as JSON-ready data."""
+        return dict(vars(self))
+
+
+def propose_threshold(
+    health: pd.DataFrame, capacity: CapacityConfig, *, red_below: float, weeks: int = _WEEKS
+) -> Proposal:
+    """Propose the highest red threshold whose red accounts the team can all call.
+
+    Parameters
+    ----------
+    health : DataFrame
+        Output of `churnml.health.health` for one date.
+    capacity : CapacityConfig
+        With ``csms`` and ``calls_per_week`` the capacity is their product over `weeks`; otherwise ``share`` of the
+        accounts.
+    red_below : float
+        The threshold in force.
+    weeks : int
+        How long a score is current: until the next snapshot.
+
+    Raises
+    ------
+    UsageError
+        No account has a score.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"health_score": [10.0, 20.0, 30.0, 80.0]})
+    >>> propose_threshold(frame, CapacityConfig(csms=1, calls_per_week=2), red_below=40.0, weeks=1).red
+    2
+    """
+    scores = np.sort(health["health_score"].dropna().to_numpy(dtype=float))
+    if scores.size == 0:
+        raise UsageError("No account has a health score, so no threshold can be proposed")
+    if capacity.csms is not None and capacity.calls_per_week is not None:
+        calls = capacity.csms * capacity.calls_per_week * weeks
+    else:
+        calls = int(capacity.share * scores.size)
+    # Just at the first account too many, rounded down so that it stays out.
+    threshold = 100.0 if calls >= scores.size else float(np.floor(10.0 * scores[calls]) / 10.0)
+    return Proposal(
+        red_below=threshold,
+        calls=calls,
+        red=int((scores < threshold).sum()),
+        red_now=int((scores < red_below).sum()),
+        share=round(float((scores < threshold).mean()), 6),
+    )
