@@ -2,7 +2,7 @@
 
 from churnml.simulate.company import Company, simulate
 from churnml.simulate.drivers import DRIVERS, Driver
+from churnml.simulate.folder import write
 from churnml.simulate.oracle import true_probability
-from churnml.simulate.write import write
 
 __all__ = ["DRIVERS", "Company", "Driver", "simulate", "true_probability", "write"]

@@ -15,7 +15,7 @@ from churnml.simulate.world import CORE_KINDS, COUNTRIES
 
 __all__ = ["Users", "events_frame", "make_users"]
 
-_LEAVING_PER_WEEK = 0.010
+_LEAVING_PER_WEEK = 0.007
 _USERS_AT_ONCE = 1500
 _WEEKDAY = np.array([1.0, 1.06, 1.04, 1.0, 0.86, 0.10, 0.07])
 
@@ -54,7 +54,7 @@ def make_users(rng: np.random.Generator, life: Life) -> Users:
     until = np.concatenate([np.maximum(crowd_since, life.world.start) + stay, chief_until])
     first = np.append(True, crowd_account[1:] != crowd_account[:-1]) if len(crowd_account) else np.zeros(0, dtype=bool)
     role = np.concatenate([np.where(first, "admin", "user"), np.full(len(chief_account), "champion")])
-    rate = rng.gamma(2.2, 0.11, len(account)) + 0.04 + np.where(role == "champion", 0.20, 0.0)
+    rate = rng.gamma(3.0, 0.11, len(account)) + 0.06 + np.where(role == "champion", 0.20, 0.0)
     until = np.where(until < life.live_until[account], until, np.nan)
     order = np.lexsort((since, account))
     return Users(
@@ -190,14 +190,14 @@ def _log_activity(life: Life) -> NDArray[np.float64]:
     """Return the log of each account's use relative to its normal, (accounts, weeks)."""
     latents = life.latents
     return np.asarray(
-        -1.5 * latents.of("usage_decline") - 0.25 * latents.of("failed_onboarding") + latents.mood, dtype="float64"
+        -2.0 * latents.of("usage_decline") - 0.25 * latents.of("failed_onboarding") + latents.mood, dtype="float64"
     )
 
 
 def _breadth(life: Life) -> NDArray[np.float64]:
     """Return the share of kinds each account uses, (accounts, weeks)."""
     by_plan = np.array([0.80, 0.92, 1.0])[life.people.plan][:, None]
-    return np.asarray(by_plan * np.clip(1 - 0.75 * life.latents.of("narrow_adoption"), 0.12, 1), dtype="float64")
+    return np.asarray(by_plan * np.clip(1 - 0.85 * life.latents.of("narrow_adoption"), 0.12, 1), dtype="float64")
 
 
 def _calendar(life: Life) -> NDArray[np.float64]:

@@ -50,24 +50,24 @@ class Driver:
 
 
 DRIVERS = (
-    Driver("usage_decline", "engagement", 2.9, 3, 0.985, 0.018, 0.0028),
-    Driver("narrow_adoption", "adoption", 2.7, 4, 0.992, 0.010, 0.0014),
-    Driver("bug_wave", "support", 2.8, 2, 0.93, 0.0, 0.0026),
-    Driver("dissatisfaction", "sentiment", 2.8, 6, 0.985, 0.018, 0.0022),
-    Driver("payment_trouble", "commercial", 2.8, 7, 0.975, 0.025, 0.0022),
-    Driver("price_rise", "commercial", 2.5, 1, 0.94, 0.0, 0.0),
-    Driver("champion_left", "relationship", 2.7, 3, 0.97, 0.030, 0.0024),
-    Driver("failed_onboarding", "onboarding", 2.6, 5, 0.97, 0.030, 0.0),
+    Driver("usage_decline", "engagement", 2.7, 3, 0.995, 0.020, 0.0030),
+    Driver("narrow_adoption", "adoption", 2.6, 3, 0.995, 0.015, 0.0020),
+    Driver("bug_wave", "support", 2.7, 2, 0.95, 0.0, 0.0030),
+    Driver("dissatisfaction", "sentiment", 2.7, 5, 0.995, 0.020, 0.0026),
+    Driver("payment_trouble", "commercial", 2.7, 6, 0.995, 0.030, 0.0034),
+    Driver("price_rise", "commercial", 2.4, 1, 0.96, 0.0, 0.0),
+    Driver("champion_left", "relationship", 2.6, 3, 0.99, 0.030, 0.0030),
+    Driver("failed_onboarding", "onboarding", 2.6, 4, 0.99, 0.030, 0.0),
 )
 """The causes. `price_rise` and `failed_onboarding` strike by the calendar of the contract, not at random."""
 
 DRIVER_INDEX = {driver.name: index for index, driver in enumerate(DRIVERS)}
 
-_CEILING = 1.6
+_CEILING = 1.2
 INCIDENT_SHARE = 0.06
 """Share of the accounts that an outage hits."""
 
-_FAILED_ONBOARDING_SHARE = 0.20
+_FAILED_ONBOARDING_SHARE = 0.25
 _NARROW_SHARE = 0.10
 
 
@@ -118,7 +118,7 @@ def make_latents(
     """
     count, weeks, kinds = people.size, world.weeks, len(DRIVERS)
     strikes = np.array([driver.strikes for driver in DRIVERS])[:, None] * np.ones((1, count))
-    strikes[DRIVER_INDEX["payment_trouble"], people.billing_months == 12] = 0.0
+    strikes[DRIVER_INDEX["payment_trouble"], people.billing_months > 1] = 0.0
     severity = np.zeros((kinds, count, weeks), dtype="float32")
     struck = np.zeros((kinds, count, weeks), dtype=bool)
     recovered = np.zeros((kinds, count, weeks), dtype=bool)
@@ -157,7 +157,7 @@ def step(
     # A champion who has left cannot leave again: first a successor must come.
     champion = DRIVER_INDEX["champion_left"]
     hits[..., champion, :] &= state[..., champion, :] == 0
-    sizes = np.where(hits, 0.7 + 0.6 * rng.random(state.shape, dtype="float32"), np.float32(0)) + planned
+    sizes = np.where(hits, 0.85 + 0.3 * rng.random(state.shape, dtype="float32"), np.float32(0)) + planned
     carried = np.where(recovered, np.float32(0), state * keep)
     return np.minimum(carried + sizes, _CEILING).astype("float32"), sizes > 0, recovered
 
@@ -171,14 +171,14 @@ def _planned_strikes(
     planned[DRIVER_INDEX["price_rise"]] = price_strikes
     for week in world.incident_weeks:
         hit = rng.random(count) < INCIDENT_SHARE
-        planned[DRIVER_INDEX["bug_wave"], hit, week] += rng.uniform(0.6, 1.1, int(hit.sum()))
+        planned[DRIVER_INDEX["bug_wave"], hit, week] += rng.uniform(0.7, 1.0, int(hit.sum()))
     rows = np.arange(count)
     inside = signed_week >= 0
     fails = (rng.random(count) < _FAILED_ONBOARDING_SHARE) & inside
-    planned[DRIVER_INDEX["failed_onboarding"], rows[fails], signed_week[fails]] = rng.uniform(0.7, 1.3, fails.sum())
+    planned[DRIVER_INDEX["failed_onboarding"], rows[fails], signed_week[fails]] = rng.uniform(0.85, 1.15, fails.sum())
     narrow = rng.random(count) < _NARROW_SHARE
     first = np.clip(signed_week, 0, world.weeks - 1)
-    planned[DRIVER_INDEX["narrow_adoption"], rows[narrow], first[narrow]] = rng.uniform(0.6, 1.1, narrow.sum())
+    planned[DRIVER_INDEX["narrow_adoption"], rows[narrow], first[narrow]] = rng.uniform(0.85, 1.15, narrow.sum())
     return planned
 
 
@@ -193,8 +193,8 @@ def _smoothed(severity: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _mood(rng: np.random.Generator, count: int, weeks: int) -> NDArray[np.float32]:
     mood = np.zeros((count, weeks), dtype="float32")
-    level = rng.normal(0, 0.15, count)
+    level = rng.normal(0, 0.11, count)
     for week in range(weeks):
-        level = 0.85 * level + rng.normal(0, 0.08, count)
+        level = 0.85 * level + rng.normal(0, 0.06, count)
         mood[:, week] = level
     return mood

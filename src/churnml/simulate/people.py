@@ -14,7 +14,7 @@ from churnml.simulate.life import Life
 __all__ = ["campaign_events_frame", "contacts_frame", "surveys_frame", "touchpoints_frame"]
 
 _SURVEY_EVERY_DAYS = 91
-_ASKED_AT_MOST = 5
+_ASKED_AT_MOST = 6
 
 
 def contacts_frame(rng: np.random.Generator, life: Life, users: Users) -> pd.DataFrame:
@@ -53,35 +53,38 @@ def contacts_frame(rng: np.random.Generator, life: Life, users: Users) -> pd.Dat
 
 
 def surveys_frame(rng: np.random.Generator, life: Life, users: Users) -> pd.DataFrame:
-    """Return the canonical ``surveys``: each of a few people per account is asked every quarter, not on one day."""
+    """Return the canonical ``surveys``: some people of each account are asked every quarter, not on one day."""
     place = np.arange(len(users.ids)) - np.searchsorted(users.account, users.account)
-    asked = np.nonzero(place < _ASKED_AT_MOST)[0]
+    few = np.nonzero(place < _ASKED_AT_MOST)[0]
+    everybody = np.concatenate([users.account[few], np.arange(life.people.size)])
+    names = np.concatenate(["c-" + users.ids[few], "c-p-" + life.people.ids])
+    since = np.concatenate([users.since[few], life.people.signed.astype("float64")])
+    until = np.concatenate([users.until[few], np.full(life.people.size, np.nan)])
     rounds = -(-(life.world.end - life.world.start) // _SURVEY_EVERY_DAYS)
-    who = np.repeat(asked, rounds)
-    turn = np.tile(np.arange(rounds), len(asked))
-    offset = np.repeat(rng.integers(0, _SURVEY_EVERY_DAYS, len(asked)), rounds)
-    day = life.world.start + turn * _SURVEY_EVERY_DAYS + offset
-    account = users.account[who]
+    who = np.repeat(np.arange(len(names)), rounds)
+    offset = np.repeat(rng.integers(0, _SURVEY_EVERY_DAYS, len(names)), rounds)
+    day = life.world.start + np.tile(np.arange(rounds), len(names)) * _SURVEY_EVERY_DAYS + offset
+    account = everybody[who]
     sent = day + life.office_hours(rng, account)
-    present = (sent > users.since[who] + 25) & ~(sent >= users.until[who])
+    present = (sent > since[who] + 25) & ~(sent >= until[who])
     present &= (sent >= life.live_from[account]) & (sent < life.live_until[account])
     who, account, sent = who[present], account[present], sent[present]
     order = np.argsort(sent, kind="stable")
     who, account, sent = who[order], account[order], sent[order]
     week = life.world.week_of(sent)
     unhappy = life.latents.of("dissatisfaction")[account, week]
-    answers = rng.random(len(who)) < 0.50 - 0.10 * np.minimum(unhappy, 1)
+    answers = rng.random(len(who)) < 0.58 - 0.10 * np.minimum(unhappy, 1)
     responded = np.where(answers, sent + rng.exponential(2.0, len(who)), np.nan)
     responded = np.where(responded < life.live_until[account], responded, np.nan)
-    own = rng.normal(0, 0.8, len(users.ids))[who]
+    own = rng.normal(0, 0.6, len(names))[who]
     mean = 8.6 + own - 5.0 * unhappy - 0.9 * life.latents.of("bug_wave")[account, week]
-    score = np.clip(np.round(mean + rng.normal(0, 0.9, len(who))), 0, 10)
+    score = np.clip(np.round(mean + rng.normal(0, 0.8, len(who))), 0, 10)
     return canonical(
         "surveys",
         {
             "survey_id": labels("srv-", len(who)),
             "account_id": life.people.ids[account],
-            "contact_id": "c-" + users.ids[who],
+            "contact_id": names[who],
             "kind": np.full(len(who), "nps", dtype=object),
             "sent_at": sent,
             "responded_at": responded,

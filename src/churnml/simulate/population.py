@@ -79,11 +79,11 @@ def make_population(rng: np.random.Generator, world: World, accounts: int) -> Po
     signed = _signing_days(rng, world, accounts)
     plan = rng.choice(3, size=accounts, p=world.plan_share)
     annual = rng.random(accounts) < world.annual_share[plan]
-    seats = np.clip(np.round(np.array([3.2, 5.5, 11.0])[plan] * rng.lognormal(0, 0.5, accounts)), 1, 60).astype("int64")
+    seats = np.clip(np.round(np.array([3.4, 5.2, 8.5])[plan] * rng.lognormal(0, 0.5, accounts)), 1, 60).astype("int64")
     employees = np.round(seats * rng.lognormal(2.2, 0.7, accounts)).astype("int64") + 3
     size = seats * np.array([1.0, 1.6, 2.5])[plan]
     touch = np.where(size >= np.quantile(size, 0.85), "high", np.where(size >= np.quantile(size, 0.45), "low", "tech"))
-    billing = np.where(annual, rng.choice([1, 3, 12], size=accounts, p=[0.45, 0.35, 0.20]), 1)
+    billing = np.where(annual, rng.choice([1, 3, 12], size=accounts, p=[0.60, 0.20, 0.20]), 1)
     return Population(
         ids=labels("acc-", accounts, 5),
         names=_names(rng, accounts),

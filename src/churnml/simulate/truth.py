@@ -29,7 +29,7 @@ def truth_frames(life: Life) -> dict[str, pd.DataFrame]:
             hazard_at_decision, pays_upfront``. `churn_on` may lie beyond the data: the decision had been made before
             its end. `cause` is the driver with the largest contribution to the log-hazard at the decision,
             ``"random"`` if none reached 0.7 (a doubled hazard); `family` is its feature family, null for ``"random"``.
-            Who pays a year upfront has no `payment_trouble`.
+            Who pays three or twelve months upfront has no `payment_trouble`.
         ``hazard``
             One row per account and week of its life: ``account_id, week_on``, ``hazard`` (expected decisions to leave
             per month if it could leave every day; it holds on each day of that week) and one ``pressure_<driver>``
@@ -81,7 +81,7 @@ def _accounts(life: Life) -> pd.DataFrame:
             "cause": pd.Series(np.where(pushed, names[main], RANDOM_CAUSE)).where(gone).astype("str"),
             "family": pd.Series(families[main]).where(gone & pushed).astype("str"),
             "hazard_at_decision": np.where(gone, np.exp(log_hazard), np.nan),
-            "pays_upfront": people.billing_months == 12,
+            "pays_upfront": people.billing_months > 1,
         }
     )
 
