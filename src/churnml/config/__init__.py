@@ -1,0 +1,53 @@
+"""The config of one company: where its data is, what churn means, how to model, how to score.
+
+A config is a YAML file. It is read into frozen pydantic models that refuse unknown keys and name the near one.
+Paths in it are relative to the file's own folder. ``${NAME}`` stands for an environment variable.
+"""
+
+from churnml.config.company import Config
+from churnml.config.reading import load_config
+from churnml.config.reference import config_markdown
+from churnml.config.sections import (
+    ApiLimits,
+    CapacityConfig,
+    CohortConfig,
+    ColumnSource,
+    EngineConfig,
+    FeatureConfig,
+    FixedSplit,
+    HealthConfig,
+    LabelConfig,
+    MeasureConfig,
+    MlflowConfig,
+    ModelConfig,
+    ServingConfig,
+    SnapshotConfig,
+    SourceConfig,
+    SplitConfig,
+    StoreConfig,
+    TableSource,
+)
+
+__all__ = [
+    "ApiLimits",
+    "CapacityConfig",
+    "CohortConfig",
+    "ColumnSource",
+    "Config",
+    "EngineConfig",
+    "FeatureConfig",
+    "FixedSplit",
+    "HealthConfig",
+    "LabelConfig",
+    "MeasureConfig",
+    "MlflowConfig",
+    "ModelConfig",
+    "ServingConfig",
+    "SnapshotConfig",
+    "SourceConfig",
+    "SplitConfig",
+    "StoreConfig",
+    "TableSource",
+    "config_markdown",
+    "load_config",
+]

@@ -1,0 +1,151 @@
+"""The whole config of one company."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from churnml.config.sections import (
+    CapacityConfig,
+    CohortConfig,
+    EngineConfig,
+    FeatureConfig,
+    HealthConfig,
+    LabelConfig,
+    MlflowConfig,
+    ModelConfig,
+    Section,
+    ServingConfig,
+    SnapshotConfig,
+    SourceConfig,
+    SplitConfig,
+    StoreConfig,
+    TableSource,
+)
+from churnml.errors import near_name
+
+__all__ = ["Config"]
+
+
+class Config(Section):
+    """The whole config.
+
+    Examples
+    --------
+    >>> config = Config.model_validate({
+    ...     "name": "acme", "source": {"folder": "raw"}, "label": {"churn": "silence"},
+    ...     "tables": {"events": {"from": "events.csv"}}})
+    >>> config.label.horizon_days
+    90
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
+        description="Name of the company or product; names the experiment and the registered model"
+    )
+    workspace: Path = Field(Path("workspace"), description="Folder of all outputs")
+    models_dir: Path | None = Field(None, description="Folder of the model bundles; default `<workspace>/models`")
+    seed: int = Field(7, ge=0, description="The seed of everything random")
+    currency: str = Field("USD", description="Currency of all amounts, for display")
+    language: Literal["en", "ja"] = Field("en", description="Language of sentences shown by default")
+    source: SourceConfig
+    tables: dict[str, TableSource] = Field(min_length=1, description="Canonical table → where it comes from")
+    label: LabelConfig
+    cohort: CohortConfig = CohortConfig()
+    snapshots: SnapshotConfig = SnapshotConfig()
+    splits: SplitConfig = SplitConfig()
+    features: FeatureConfig = FeatureConfig()
+    model: ModelConfig = ModelConfig()
+    health: HealthConfig = HealthConfig()
+    capacity: CapacityConfig = CapacityConfig()
+    engine: EngineConfig = EngineConfig()
+    mlflow: MlflowConfig = MlflowConfig()
+    store: StoreConfig = StoreConfig()
+    serving: ServingConfig = ServingConfig()
+
+    _base: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @model_validator(mode="after")
+    def _known_tables(self) -> Self:
+        from churnml.tables.schema import TABLES
+
+        for name, table in self.tables.items():
+            if name not in TABLES:
+                raise ValueError(_unknown(f"tables.{name}", name, TABLES))
+            for column in table.columns:
+                if column not in TABLES[name].column_names:
+                    raise ValueError(_unknown(f"tables.{name}.columns.{column}", column, TABLES[name].column_names))
+            if table.attributes and name != "accounts":
+                raise ValueError(f"tables.{name}.attributes: only accounts may carry further attributes")
+        if self.label.churn == "contractual" and "subscriptions" not in self.tables:
+            raise ValueError("label.churn is contractual, but no `subscriptions` table is mapped")
+        if self.label.churn == "silence" and "events" not in self.tables:
+            raise ValueError("label.churn is silence, but no `events` table is mapped")
+        return self
+
+    def resolve(self, path: Path) -> Path:
+        """Return a path of the config as an absolute one."""
+        path = path.expanduser()
+        return path if path.is_absolute() else (self._base / path).resolve()
+
+    @property
+    def workspace_dir(self) -> Path:
+        """Absolute folder of all outputs."""
+        return self.resolve(self.workspace)
+
+    @property
+    def bundles_dir(self) -> Path:
+        """Absolute folder of the model bundles."""
+        return self.resolve(self.models_dir) if self.models_dir is not None else self.workspace_dir / "models"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow tracking URI; SQLite in the workspace unless the config names one."""
+        return self.mlflow.tracking_uri or f"sqlite:///{self.workspace_dir / 'mlflow.db'}"
+
+    @property
+    def registered_model(self) -> str:
+        """Name of the model in the MLflow registry."""
+        return self.mlflow.registered_model or self.name
+
+    @property
+    def store_url(self) -> str:
+        """SQLAlchemy URL of the operational store; SQLite in the workspace unless the config names one."""
+        return self.store.url or f"sqlite:///{self.workspace_dir / 'store.db'}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the resolved config, defaults included, as JSON-ready data with secrets masked."""
+        data: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
+        if data["source"]["connection"]:
+            data["source"]["connection"] = _masked(data["source"]["connection"])
+        if data["store"]["url"]:
+            data["store"]["url"] = _masked(data["store"]["url"])
+        if data["mlflow"]["tracking_uri"]:
+            data["mlflow"]["tracking_uri"] = _masked(data["mlflow"]["tracking_uri"])
+        return data
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits that change when anything that shapes the scores changes.
+
+        Where outputs land, how the API listens and what runs the analytics do not count.
+        """
+        data = self.as_dict()
+        for key in ("workspace", "models_dir", "serving", "engine", "mlflow", "store"):
+            data.pop(key)
+        text = json.dumps(data, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _masked(url: str) -> str:
+    return re.sub(r"(://[^:/@]+):[^@]+@", r"\1:***@", url)
+
+
+def _unknown(where: str, name: str, known: Any) -> str:
+    near = near_name(name, known)
+    hint = f"did you mean {near!r}? " if near else ""
+    return f"{where}: unknown name {name!r}; {hint}known: {', '.join(known)}"

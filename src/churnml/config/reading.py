@@ -1,0 +1,135 @@
+"""Reads a config file, and turns what is wrong with it into one readable error."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from churnml.config.company import Config
+from churnml.errors import ConfigError, near_name
+
+__all__ = ["fields_of", "load_config", "model_in"]
+
+
+def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A YAML file.
+    overrides : mapping, optional
+        Top-level keys to replace, e.g. ``{"seed": 11}``.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, is not YAML, or a key or value is wrong; the message names the near key.
+    """
+    file = Path(path)
+    if not file.is_file():
+        others = sorted(str(other) for other in file.parent.glob("*.y*ml")) if file.parent.is_dir() else []
+        raise ConfigError(
+            f"There is no config file {str(file)!r}",
+            where=str(file),
+            expected=f"one of {', '.join(others)}" if others else "a YAML file",
+            remedy="Copy configs/demo.yaml and adapt it.",
+            code="config.missing",
+        )
+    try:
+        data = yaml.safe_load(_expanded(file.read_text(encoding="utf-8"), file))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            "The config is not valid YAML", where=str(file), got=str(error), code="config.yaml"
+        ) from error
+    if not isinstance(data, dict):
+        raise ConfigError("The config is empty", where=str(file), expected="a mapping of keys", code="config.yaml")
+    try:
+        config = Config.model_validate({**data, **(overrides or {})})
+    except ValidationError as error:
+        raise _readable(error, file) from error
+    config._base = file.resolve().parent
+    return config
+
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _expanded(text: str, file: Path) -> str:
+    """Replace ``${NAME}`` by the environment, outside comment lines."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in os.environ:
+            raise ConfigError(
+                f"The environment has no variable {name}",
+                where=str(file),
+                remedy=f"Set it: export {name}=…",
+                code="config.environment",
+            )
+        return os.environ[name]
+
+    lines = (line if line.lstrip().startswith("#") else _VARIABLE.sub(value, line) for line in text.splitlines())
+    return "\n".join(lines)
+
+
+def _readable(error: ValidationError, file: Path) -> ConfigError:
+    """Turn pydantic's list of faults into one message that names each key and the near one."""
+    lines: list[str] = []
+    for fault in error.errors():
+        path = [str(part) for part in fault["loc"]]
+        where = ".".join(path)
+        if fault["type"] == "extra_forbidden":
+            known = _keys_at(path[:-1])
+            near = near_name(path[-1], known)
+            hint = f" Did you mean {near!r}?" if near else f" Known: {', '.join(known)}." if known else ""
+            lines.append(f"{where}: there is no such key.{hint}")
+        elif fault["type"] == "missing":
+            lines.append(f"{where}: the key is missing.")
+        else:
+            message = fault["msg"].removeprefix("Value error, ")
+            got = (
+                ""
+                if isinstance(fault["input"], dict) or fault["type"] == "value_error"
+                else f" (got {fault['input']!r})"
+            )
+            lines.append(f"{where}: {message}{got}" if where else message)
+    return ConfigError(
+        "The config is wrong:\n  - " + "\n  - ".join(lines),
+        where=str(file),
+        remedy="`churnml config show` prints every key with its default; docs/config.md explains them.",
+        code="config.invalid",
+    )
+
+
+def _keys_at(path: list[str]) -> list[str]:
+    """Return the keys that the config allows at a path, following the models' annotations."""
+    annotation: Any = Config
+    for part in path:
+        model = model_in(annotation)
+        if model is annotation and model is not None:
+            info = fields_of(model).get(part)
+            annotation = info.annotation if info is not None else None
+        else:  # a mapping or tuple of models, or an optional one: the part is its key or index
+            annotation = model
+    model = model_in(annotation)
+    return list(fields_of(model)) if model is not None else []
+
+
+def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return a section's keys, as they are written in YAML, and what they take."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model an annotation is made of: ``dict[str, Model | None]`` → ``Model``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for arg in get_args(annotation) if (found := model_in(arg)) is not None), None)
