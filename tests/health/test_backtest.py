@@ -1,0 +1,165 @@
+"""A backtest of a score says what really happened."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churnml.config import CapacityConfig
+from churnml.errors import DataError, TrainingError, UsageError
+from churnml.features.spec import FeatureSet
+from churnml.health import (
+    HealthBacktest,
+    HealthScale,
+    fit_alpha,
+    fit_weights,
+    health,
+    health_backtest,
+    measures,
+    propose_threshold,
+)
+
+
+def past(rows: list[tuple[str, str, float, str | None]]) -> pd.DataFrame:
+    """Return readings from (account, date, score, churn day)."""
+    frame = pd.DataFrame(rows, columns=["account_id", "as_of", "health_score", "churn_on"])
+    frame["as_of"], frame["churn_on"] = pd.to_datetime(frame["as_of"]), pd.to_datetime(frame["churn_on"])
+    ahead = (frame["churn_on"] - frame["as_of"]).dt.days
+    frame["churned"] = ahead.between(0, 89).astype(float)
+    score = frame["health_score"]
+    frame["band"] = np.select([score.isna(), score < 40, score < 70], ["unknown", "red", "yellow"], "green")
+    return frame.assign(
+        coverage=1.0, model_score=score, rules_score=score, churn_probability=(1 - score / 100), alpha=0.5
+    )
+
+
+MONTHS = ["2025-01-01", "2025-02-01", "2025-03-01", "2025-04-01"]
+
+
+def judged(rows: list[tuple[str, str, float, str | None]]) -> HealthBacktest:
+    return health_backtest(past(rows), name="test", capacity_share=0.25, seed=1)
+
+
+@pytest.fixture
+def told() -> HealthBacktest:
+    rows: list[tuple[str, str, float, str | None]] = []
+    for month in MONTHS:
+        rows += [(f"stay{number}", month, 90.0, None) for number in range(6)]
+    rows += [("alarm", month, 20.0, None) for month in MONTHS]
+    rows += [("seen", month, score, "2025-04-20") for month, score in zip(MONTHS, [80, 60, 50, 30], strict=True)]
+    rows += [("late", month, score, "2025-04-20") for month, score in zip(MONTHS, [50, 80, 75, 60], strict=True)]
+    rows += [("unseen", month, 95.0, "2025-04-20") for month in MONTHS]
+    return judged(rows)
+
+
+def test_bands_count_what_happened(told: HealthBacktest) -> None:
+    bands = told.bands.set_index("band")
+    assert bands.loc["red", "rows"] == 5
+    assert bands.loc["red", "churned"] == 1
+    assert told.rows == 40
+    assert told.churned == 9
+    assert bands.loc["red", "lift"] == pytest.approx((1 / 5) / (9 / 40))
+    assert bands["share"].sum() == pytest.approx(1.0)
+    assert bands.loc["green", "lift_low"] <= bands.loc["green", "lift"] <= bands.loc["green", "lift_high"]
+
+
+def test_warning_counts_churners_below_green_so_many_days_before(told: HealthBacktest) -> None:
+    warning = told.warning.set_index("days_before")
+    # 1 March is 50 days before: the 30-day reading. 1 February is 78: the 60-day one. 1 January is 109: the 90-day one.
+    assert warning["churners"].tolist() == [3, 3, 3]
+    assert warning["below_green"].tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3])
+
+
+def test_lead_time_is_the_last_unbroken_run_below_green(told: HealthBacktest) -> None:
+    # seen: from 1 February (78 days); late: from 1 April (19 days); unseen: 0
+    assert told.lead_time["churners"] == 3
+    assert told.lead_time["median_days"] == 19
+
+
+def test_ledgers_name_the_accounts(told: HealthBacktest) -> None:
+    assert set(told.false_alarms["account_id"]) == {"alarm"}
+    assert told.false_alarm_count == 4
+    assert told.missed["account_id"].tolist() == ["unseen"]
+    assert told.missed["cause"].tolist() == ["neither rules nor model saw it"]
+
+
+def test_acceptance_lines_say_what_holds(told: HealthBacktest) -> None:
+    assert [line["holds"] for line in told.acceptance] == [False, False, True]
+    json.dumps(told.as_dict(), allow_nan=False, default=str)
+
+
+def test_a_constant_score_ranks_nobody() -> None:
+    flat = judged([(f"a{row}", MONTHS[0], 50.0, "2025-02-10" if row < 5 else None) for row in range(50)])
+    assert flat.ranking["roc_auc"] == pytest.approx(0.5)
+    assert flat.ranking["lift_at_capacity"] == pytest.approx(1.0)
+
+
+def test_a_backtest_without_churn_is_refused() -> None:
+    with pytest.raises(DataError, match="churned"):
+        judged([("a", MONTHS[0], 50.0, None)])
+
+
+def test_threshold_fits_the_team() -> None:
+    frame = pd.DataFrame({"health_score": [*np.arange(1.0, 100.0), np.nan]})
+    team = propose_threshold(frame, CapacityConfig(csms=2, calls_per_week=5), red_below=40.0)
+    assert (team.calls, team.red, team.red_below, team.red_now) == (40, 40, 41.0, 39)
+    share = propose_threshold(frame, CapacityConfig(share=0.1), red_below=40.0)
+    assert share.red == share.calls == 9
+    huge = propose_threshold(frame, CapacityConfig(csms=50, calls_per_week=50), red_below=40.0)
+    assert (huge.red_below, huge.red) == (100.0, 99)
+    ties = propose_threshold(
+        pd.DataFrame({"health_score": [10.0] * 9 + [90.0]}), CapacityConfig(share=0.5), red_below=40.0
+    )
+    assert ties.red <= ties.calls
+    with pytest.raises(UsageError, match="No account"):
+        propose_threshold(frame.iloc[:0], CapacityConfig(), red_below=40.0)
+
+
+def test_fitted_weights_are_percentages_that_predict(
+    make_frame: object, make_config: object, feature_set: FeatureSet
+) -> None:
+    train, test = make_frame(1500, seed=4), make_frame(800, seed=5)  # type: ignore[operator]
+    noise = {"feature": "champions_left_91d", "group": "relationship", "weight": 1, "points": [[0, 100], [1, 0]]}
+    config = make_config(weights={"relationship": 10}, measures={"champion": noise})  # type: ignore[operator]
+    hand = HealthScale.fit(train, config, feature_set)
+    fitted = fit_weights(hand, train)
+    by_name = {measure.name: measure.weight for measure in fitted.measures}
+    assert sum(by_name.values()) == pytest.approx(100.0)
+    assert min(by_name.values()) >= 0
+    assert by_name["login_frequency"] > 30
+    assert by_name["champion"] < 5
+    scores = test[["account_id", "as_of"]].assign(churn_probability=0.1)
+    auc = {}
+    for name, scale in (("hand", hand), ("fitted", fitted)):
+        found = health(test, scores, scale=scale, base_rate=0.1, verdict="rules_only")
+        rank = found["health_score"].rank()
+        churned = test["churned"] == 1
+        pairs = churned.sum() * (~churned).sum()
+        auc[name] = 1 - (rank[churned].sum() - churned.sum() * (churned.sum() + 1) / 2) / pairs
+    assert auc["fitted"] > auc["hand"] + 0.02
+    assert measures(test, fitted)["weight"].to_numpy()[: len(by_name)].sum() == pytest.approx(1.0)
+
+
+def test_fitted_weights_need_churners(frame: pd.DataFrame, make_config: object, feature_set: FeatureSet) -> None:
+    scale = HealthScale.fit(frame, make_config(), feature_set)  # type: ignore[operator]
+    with pytest.raises(TrainingError, match="cannot be learned"):
+        fit_weights(scale, frame.assign(churned=0.0))
+
+
+def test_fitted_alpha_trusts_whichever_ranks_better(
+    frame: pd.DataFrame, make_config: object, feature_set: FeatureSet
+) -> None:
+    scale = HealthScale.fit(frame, make_config(), feature_set)  # type: ignore[operator]
+    keys = frame[["account_id", "as_of"]]
+    oracle = keys.assign(churn_probability=np.where(frame["churned"] == 1, 0.9, 0.01))
+    noise = keys.assign(churn_probability=np.random.default_rng(0).uniform(0.01, 0.5, len(keys)))
+    assert fit_alpha(scale, frame, oracle) >= 0.5
+    assert fit_alpha(scale, frame, noise) < 0.4
+    assert fit_alpha(scale, frame.assign(churned=0.0), noise) == 0.5
+    fitted = HealthScale.fit(frame, make_config(alpha="fitted"), feature_set, scores=noise)  # type: ignore[operator]
+    assert fitted.alpha < 0.4
+    with pytest.raises(UsageError, match="fitted"):
+        HealthScale.fit(frame, make_config(alpha="fitted"), feature_set)  # type: ignore[operator]
