@@ -17,12 +17,13 @@ from churnml.serving.answers import AccountsAnswer, ExplainAnswer, HealthAnswer,
 from churnml.serving.live import View
 from churnml.serving.present import explained, health_of, history_point, provenance, stored
 from churnml.serving.problems import Problem
-from churnml.serving.scope import Lang, as_json, documented, language, live_of, may
+from churnml.serving.scope import Lang, ScopedRoute, as_json, documented, language, live_of, may
 from churnml.store import ScoreFilter
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1/accounts", tags=["accounts"], dependencies=[may("read")])
+router = APIRouter(prefix="/v1/accounts", tags=["accounts"], route_class=ScopedRoute)
+_READ = may("read")
 
 _ONE = documented("account.unknown", "service.no_snapshot", "request.invalid")
 AccountPath = Annotated[
@@ -43,6 +44,7 @@ _Word = Query(min_length=1, max_length=255, pattern=r"^[^\x00]*$")
     response_model=AccountsAnswer,
     responses=documented("request.cursor", "request.invalid", "service.no_snapshot"),
     summary="Accounts, highest expected loss first",
+    openapi_extra=_READ,
 )
 async def list_accounts(
     request: Request,
@@ -99,7 +101,13 @@ async def list_accounts(
     )
 
 
-@router.get("/{account_id:path}/health", response_model=HealthAnswer, responses=_ONE, summary="Health of an account")
+@router.get(
+    "/{account_id:path}/health",
+    response_model=HealthAnswer,
+    responses=_ONE,
+    summary="Health of an account",
+    openapi_extra=_READ,
+)
 async def get_health(request: Request, account_id: AccountPath, lang: Lang = None) -> Response:
     """Return the system's score, and the CSM's override beside it if one is in force."""
     live = live_of(request)
@@ -114,6 +122,7 @@ async def get_health(request: Request, account_id: AccountPath, lang: Lang = Non
     response_model=ExplainAnswer,
     responses=_ONE,
     summary="Why an account scores as it does",
+    openapi_extra=_READ,
 )
 async def get_explanation(request: Request, account_id: AccountPath, lang: Lang = None) -> Response:
     """Return what raises and lowers the risk, with the account's numbers, in English or Japanese."""
@@ -123,7 +132,13 @@ async def get_explanation(request: Request, account_id: AccountPath, lang: Lang 
     return as_json(explained(stored(live.settings, view, account, chosen), told, chosen))
 
 
-@router.get("/{account_id:path}/history", response_model=HistoryAnswer, responses=_ONE, summary="Scores over time")
+@router.get(
+    "/{account_id:path}/history",
+    response_model=HistoryAnswer,
+    responses=_ONE,
+    summary="Scores over time",
+    openapi_extra=_READ,
+)
 async def get_history(
     request: Request,
     account_id: AccountPath,

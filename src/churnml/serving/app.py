@@ -17,6 +17,7 @@ from churnml.serving.examples import with_examples
 from churnml.serving.guard import REQUEST_ID, Guard
 from churnml.serving.live import Live
 from churnml.serving.problems import Problem, faults_of, problem_of
+from churnml.serving.scope import SECURITY_SCHEMES
 
 __all__ = ["create_api", "create_app"]
 
@@ -59,8 +60,13 @@ def create_api(live: Live | None = None) -> FastAPI:
     api.add_exception_handler(HTTPException, _on_http)
     api.add_exception_handler(Exception, _on_fault)
     bare = api.openapi
-    api.openapi = lambda: with_examples(bare())  # type: ignore[method-assign]
+    api.openapi = lambda: _completed(bare())  # type: ignore[method-assign]
     return api
+
+
+def _completed(schema: dict[str, Any]) -> dict[str, Any]:
+    schema["components"]["securitySchemes"] = SECURITY_SCHEMES
+    return with_examples(schema)
 
 
 def _on_problem(request: Request, error: Exception) -> Response:

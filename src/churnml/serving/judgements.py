@@ -19,11 +19,11 @@ from churnml.serving.answers import (
 )
 from churnml.serving.present import override_of, provenance
 from churnml.serving.requests import FeedbackRequest, OverrideRequest
-from churnml.serving.scope import IdempotencyKey, actor_of, as_json, documented, live_of, may, once_of
+from churnml.serving.scope import IdempotencyKey, ScopedRoute, actor_of, as_json, documented, live_of, may, once_of
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["judgements"])
+router = APIRouter(prefix="/v1", tags=["judgements"], route_class=ScopedRoute)
 
 _BODY = ("request.json", "request.too_large", "request.media_type", "request.invalid")
 _REPLAYED = {"Idempotency-Replayed": "true"}
@@ -34,7 +34,7 @@ _REPLAYED = {"Idempotency-Replayed": "true"}
     status_code=201,
     response_model=OverrideMade,
     responses=documented(*_BODY, "account.unknown", "service.no_snapshot"),
-    dependencies=[may("write")],
+    openapi_extra=may("write"),
     summary="Set a CSM's judgement of an account",
 )
 async def create_override(request: Request, body: OverrideRequest, idempotency_key: IdempotencyKey = None) -> Response:
@@ -65,7 +65,7 @@ async def create_override(request: Request, body: OverrideRequest, idempotency_k
     "/overrides",
     response_model=OverridesAnswer,
     responses=documented("request.invalid"),
-    dependencies=[may("read")],
+    openapi_extra=may("read"),
     summary="Overrides in force, or all of one account",
 )
 async def list_overrides(
@@ -90,7 +90,7 @@ async def list_overrides(
     "/overrides/{account_id:path}",
     response_model=OverrideMade,
     responses=documented("override.unknown", "request.invalid"),
-    dependencies=[may("write")],
+    openapi_extra=may("write"),
     summary="End the override in force",
 )
 async def end_override(
@@ -114,7 +114,7 @@ async def end_override(
     status_code=201,
     response_model=FeedbackMade,
     responses=documented(*_BODY, "account.unknown", "service.no_snapshot"),
-    dependencies=[may("write")],
+    openapi_extra=may("write"),
     summary="Say what a score or an explanation was worth",
 )
 async def create_feedback(request: Request, body: FeedbackRequest, idempotency_key: IdempotencyKey = None) -> Response:

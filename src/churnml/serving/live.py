@@ -15,6 +15,7 @@ from churnml.errors import BundleError, ChurnmlError, StoreError, near_name
 from churnml.serving.problems import Problem
 from churnml.serving.scorer import Scorer
 from churnml.serving.settings import Settings
+from churnml.serving.together import Together
 from churnml.store import AccountScore, SnapshotInfo, Store
 
 __all__ = ["Live", "Recent", "View"]
@@ -78,6 +79,7 @@ class Live:
         self.settings = settings
         self.view = View()
         self.fault: str | None = None
+        self.together = Together()
         self._store: Store | None = None
         self._refused: tuple[Path, int] | None = None
         self._stop = threading.Event()

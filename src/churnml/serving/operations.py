@@ -12,11 +12,11 @@ from churnml.serving import metrics
 from churnml.serving.answers import FeatureAnswer, ModelAnswer, ReadyAnswer, Warn
 from churnml.serving.present import provenance
 from churnml.serving.problems import Problem
-from churnml.serving.scope import Lang, as_json, documented, language, live_of, may
+from churnml.serving.scope import Lang, ScopedRoute, as_json, documented, language, live_of, may
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["service"])
+router = APIRouter(prefix="/v1", tags=["service"], route_class=ScopedRoute)
 
 
 class AliveAnswer(BaseModel):
@@ -29,7 +29,7 @@ class AliveAnswer(BaseModel):
     "/model",
     response_model=ModelAnswer,
     responses=documented("service.no_model", "request.invalid"),
-    dependencies=[may("read", "score")],
+    openapi_extra=may("read", "score"),
     summary="The model in force",
 )
 async def get_model(request: Request, lang: Lang = None) -> Response:
@@ -93,7 +93,7 @@ async def get_ready(request: Request) -> Response:
     "/metrics",
     response_class=Response,
     responses={**documented(), 200: {"content": {"text/plain": {}}, "description": "Prometheus's text format"}},
-    dependencies=[may("read")],
+    openapi_extra=may("read"),
     summary="Metrics for Prometheus",
 )
 async def get_metrics(request: Request) -> Response:

@@ -18,14 +18,14 @@ from churnml.serving.live import Live
 from churnml.serving.present import computed, explained, provenance, stored
 from churnml.serving.problems import Problem, faults_of
 from churnml.serving.requests import BatchRequest, ExplainRequest, PredictRequest, WhatIfRequest
-from churnml.serving.scope import as_json, documented, language, live_of, may, require
+from churnml.serving.scope import ScopedRoute, as_json, documented, language, live_of, may, require
 from churnml.serving.scorer import Row, Scorer, features_of
 from churnml.store import plain
 
 __all__ = ["aliases", "router"]
 
-router = APIRouter(prefix="/v1", tags=["predictions"])
-aliases = APIRouter(tags=["aliases"])
+router = APIRouter(prefix="/v1", tags=["predictions"], route_class=ScopedRoute)
+aliases = APIRouter(tags=["aliases"], route_class=ScopedRoute)
 
 _BODY = ("request.json", "request.too_large", "request.media_type", "request.invalid")
 _PREDICT = documented(*_BODY, "account.unknown", "service.no_snapshot")
@@ -40,7 +40,7 @@ def row_of(scorer: Scorer, request: PredictRequest) -> Row:
 
 async def _score(live: Live, rows: list[Row], lang: Any) -> list[dict[str, Any]]:
     scorer = live.scorer()
-    found = await to_thread.run_sync(scorer.score, rows)
+    found = await live.together.score(scorer, rows)
     metrics.scored(len(rows))
     now = datetime.now(UTC)
     return [computed(live.settings, scorer, row, item, lang, now) for row, item in zip(rows, found, strict=True)]
@@ -59,14 +59,14 @@ async def _predict(request: Request, body: PredictRequest) -> Mapping[str, Any]:
     "/predict",
     response_model=PredictAnswer,
     responses=_PREDICT,
-    dependencies=[may("read", "score")],
+    openapi_extra=may("read", "score"),
     summary="Churn probability and health of one account",
 )
 @aliases.post(
     "/predict",
     response_model=PredictAnswer,
     responses=_PREDICT,
-    dependencies=[may("read", "score")],
+    openapi_extra=may("read", "score"),
     summary="Alias of POST /v1/predict",
 )
 async def predict(request: Request, body: PredictRequest) -> Response:
@@ -81,14 +81,14 @@ async def predict(request: Request, body: PredictRequest) -> Response:
     "/explain",
     response_model=ExplainAnswer,
     responses=documented(*_BODY, "account.unknown", "service.no_snapshot"),
-    dependencies=[may("read", "score")],
+    openapi_extra=may("read", "score"),
     summary="Churn probability and health of one account, and why",
 )
 @aliases.post(
     "/explain",
     response_model=ExplainAnswer,
     responses=documented(*_BODY, "account.unknown", "service.no_snapshot"),
-    dependencies=[may("read", "score")],
+    openapi_extra=may("read", "score"),
     summary="Alias of POST /v1/explain",
 )
 async def explain(request: Request, body: ExplainRequest) -> Response:
@@ -114,7 +114,7 @@ async def explain(request: Request, body: ExplainRequest) -> Response:
     "/predict/batch",
     response_model=BatchAnswer,
     responses=documented(*_BODY),
-    dependencies=[may("read", "score")],
+    openapi_extra=may("read", "score"),
     summary="Churn probability and health of many accounts",
 )
 async def predict_batch(request: Request, body: BatchRequest) -> Response:
@@ -172,7 +172,7 @@ def _result(index: int, fields: Mapping[str, Any]) -> BatchItem:
     "/what-if",
     response_model=WhatIfAnswer,
     responses=documented(*_BODY, "account.unknown", "service.no_model"),
-    dependencies=[may("score")],
+    openapi_extra=may("score"),
     summary="An account with some features changed",
 )
 async def what_if(request: Request, body: WhatIfRequest) -> Response:

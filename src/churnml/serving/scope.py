@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, Header, Query, Request, Security
-from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi import Header, Query, Request
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -16,7 +17,20 @@ from churnml.serving.live import Live
 from churnml.serving.problems import CODES, Problem
 from churnml.store import Actor, ApiKey, Once
 
-__all__ = ["IdempotencyKey", "Lang", "actor_of", "as_json", "documented", "language", "live_of", "may", "once_of"]
+__all__ = [
+    "SECURITY_SCHEMES",
+    "IdempotencyKey",
+    "Lang",
+    "ScopedRoute",
+    "actor_of",
+    "as_json",
+    "documented",
+    "language",
+    "live_of",
+    "may",
+    "once_of",
+    "require",
+]
 
 Lang = Annotated[Literal["en", "ja"] | None, Query(description="Language of sentences; default the config's")]
 IdempotencyKey = Annotated[
@@ -32,8 +46,41 @@ IdempotencyKey = Annotated[
     ),
 ]
 
-_BEARER = HTTPBearer(auto_error=False, description="`Authorization: Bearer churnml_…`; see `churnml keys create`")
-_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key, for tools that set no bearer")
+SECURITY_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "`Authorization: Bearer churnml_…`; `churnml keys create` makes a key",
+    },
+    "key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "The same key, for tools that cannot send a bearer",
+    },
+}
+"""The ways to send a key, for the OpenAPI."""
+
+
+class ScopedRoute(APIRoute):
+    """A route that asks for one of the scopes that its OpenAPI names under ``x-scopes``."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler behind the check."""
+        handle = super().get_route_handler()
+        scopes = tuple((self.openapi_extra or {}).get("x-scopes", ()))
+
+        async def checked(request: Request) -> Response:
+            if scopes:
+                require(request, *scopes)
+            return await handle(request)
+
+        return checked
+
+
+def may(*scopes: str) -> dict[str, Any]:
+    """Return the OpenAPI entries by which `ScopedRoute` asks for one of the scopes."""
+    return {"security": [{"bearer": []}, {"key": []}], "x-scopes": list(scopes)}
 
 
 def live_of(request: Request) -> Live:
@@ -45,15 +92,6 @@ def live_of(request: Request) -> Live:
 def language(request: Request, lang: str | None) -> Literal["en", "ja"]:
     """Return the language to answer in."""
     return "ja" if (lang or live_of(request).settings.language) == "ja" else "en"
-
-
-def may(*scopes: str) -> Any:
-    """Return a dependency that asks for one of the scopes and documents the keys."""
-
-    async def check(request: Request, _bearer: Any = Security(_BEARER), _header: Any = Security(_HEADER)) -> None:  # noqa: B008
-        require(request, *scopes)
-
-    return Depends(check)
 
 
 def require(request: Request, *scopes: str) -> None:
