@@ -169,8 +169,7 @@ def champion_bundle(folder: Path, name: str) -> Path:
             remedy="Run `churnml train CONFIG` (or `churnml run CONFIG`) first.",
             code="bundle.none",
         )
-    version = json.loads(_text(pointer)).get("version", "")
-    return folder / name / version
+    return folder / name / str(json.loads(_text(pointer)).get("version", ""))
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

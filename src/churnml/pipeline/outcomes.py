@@ -1,0 +1,174 @@
+"""What the runs return: facts for a program, and JSON-ready reports of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from churnml.explain import Explanation
+from churnml.features import FeatureSet
+from churnml.registry import Bundle
+from churnml.sources import Loaded
+
+__all__ = ["Checked", "Prepared", "Scored", "Trained", "rejected_counts"]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What checking the raw data found.
+
+    Parameters
+    ----------
+    loaded : Loaded
+        The canonical tables, what was set aside, notes.
+    """
+
+    loaded: Loaded
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the outcome as JSON-ready data."""
+        tables = self.loaded.tables
+        return {
+            "tables": dict(self.loaded.counts),
+            "observed_from": tables.observed_from.isoformat(),
+            "observed_until": tables.observed_until.isoformat(),
+            "rejected": rejected_counts(self.loaded),
+            "notes": list(self.loaded.notes),
+            "fingerprint": self.loaded.fingerprint,
+        }
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A training frame and what it was made from.
+
+    Parameters
+    ----------
+    loaded : Loaded
+        The canonical tables.
+    feature_set : FeatureSet
+        The catalogue.
+    frame : DataFrame
+        Spine and features, one row per ``(account_id, as_of)``.
+    skipped : mapping of str to str
+        Family or feature → why it is off.
+    """
+
+    loaded: Loaded
+    feature_set: FeatureSet
+    frame: pd.DataFrame
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the outcome as JSON-ready data."""
+        labelled = self.frame["churned"].notna()
+        return {
+            "rows": len(self.frame),
+            "accounts": int(self.frame["account_id"].nunique()),
+            "snapshots": [f"{day:%Y-%m-%d}" for day in sorted(self.frame["as_of"].unique())],
+            "labelled": int(labelled.sum()),
+            "churned": int((self.frame["churned"] == 1).sum()),
+            "features": len(self.feature_set),
+            "skipped": dict(self.skipped),
+            "rejected": rejected_counts(self.loaded),
+            "notes": list(self.loaded.notes),
+        }
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained, tracked and bundled model.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The champion.
+    backtest : mapping
+        ``pooled`` and ``folds``, see `churnml.training.Backtest.as_dict`.
+    model_uri, run_id : str
+        In MLflow.
+    rejected : mapping
+        Table → reason → rows set aside.
+    notes : sequence of str
+        What a reader of the numbers should know.
+    """
+
+    bundle: Bundle
+    backtest: Mapping[str, Any]
+    model_uri: str
+    run_id: str
+    rejected: Mapping[str, Mapping[str, int]]
+    notes: Sequence[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the outcome as JSON-ready data."""
+        return {
+            "verdict": self.bundle.manifest["verdict"],
+            "verdict_reason": self.bundle.manifest["verdict_reason"],
+            "backtest": dict(self.backtest),
+            "model_uri": self.model_uri,
+            "run_id": self.run_id,
+            "bundle": str(self.bundle.path),
+            "model_version": self.bundle.version,
+            "rejected": {table: dict(reasons) for table, reasons in self.rejected.items()},
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A scored snapshot.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per account, highest expected loss first: the scores, account details and ``reasons``.
+    explanations : sequence of Explanation
+        In the table's order.
+    path : Path
+        ``scores.parquet``.
+    as_of : date
+        The snapshot's date.
+    bundle : Bundle
+        The model that scored.
+    rejected : mapping
+        Table → reason → rows set aside.
+    """
+
+    table: pd.DataFrame
+    explanations: Sequence[Explanation]
+    path: Path
+    as_of: date
+    bundle: Bundle
+    rejected: Mapping[str, Mapping[str, int]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the outcome as JSON-ready data; the scores themselves are in the files."""
+        bands = self.table["band"].value_counts()
+        return {
+            "as_of": self.as_of.isoformat(),
+            "accounts": len(self.table),
+            "bands": {band: int(bands.get(band, 0)) for band in ("green", "yellow", "red", "unknown")},
+            "verdict": self.bundle.manifest["verdict"],
+            "backtest": self.bundle.manifest.get("backtest"),
+            "model_uri": self.bundle.manifest.get("model_uri"),
+            "bundle": str(self.bundle.path),
+            "model_version": self.bundle.version,
+            "scores": str(self.path),
+            "explanations": str(self.path.with_name("explanations.json")),
+            "rejected": {table: dict(reasons) for table, reasons in self.rejected.items()},
+        }
+
+
+def rejected_counts(loaded: Loaded) -> dict[str, dict[str, int]]:
+    """Return table → reason → rows set aside."""
+    out: dict[str, dict[str, int]] = {}
+    for row in loaded.rejected.itertuples():
+        reasons = out.setdefault(str(row.table), {})
+        reasons[str(row.reason)] = reasons.get(str(row.reason), 0) + int(row.rows)  # type: ignore[arg-type]
+    return out

@@ -1,0 +1,193 @@
+"""From a champion to a scored, explained, published snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from churnml import features as features_room
+from churnml import registry, scoring, snapshots
+from churnml.config import Config
+from churnml.errors import DataError, near_name
+from churnml.explain import ExplainReference, Explanation
+from churnml.explain import explain as explain_frame
+from churnml.files import write_json, write_parquet
+from churnml.health import HealthScale, health
+from churnml.pipeline.outcomes import Scored, Trained, rejected_counts
+from churnml.pipeline.train import check, prepare, train
+from churnml.progress import Stages
+from churnml.registry import Bundle
+from churnml.sources import Loaded
+from churnml.store import Snapshot, Store
+from churnml.tables import Tables
+
+__all__ = ["explain", "run", "score"]
+
+_PREVIOUS_DAYS = 28
+"""An explanation compares an account with itself this many days earlier."""
+
+
+def score(
+    config: Config, stages: Stages | None = None, *, as_of: date | None = None, loaded: Loaded | None = None
+) -> Scored:
+    """Score every account of the cohort at an ``as_of``, explain it, write the files and publish to the store.
+
+    Parameters
+    ----------
+    config : Config
+        The config.
+    stages : Stages, optional
+        Told of progress.
+    as_of : date, optional
+        Default: the end of the observed period, so that everything known counts.
+    loaded : Loaded, optional
+        Canonical tables at hand.
+    """
+    stages = stages or Stages()
+    bundle = registry.load_bundle(registry.champion_bundle(config.bundles_dir, config.registered_model))
+    loaded = loaded or check(config, stages).loaded
+    day = pd.Timestamp(as_of or loaded.tables.observed_until).as_unit("us")
+    with stages("score"):
+        now, before = _frames_at(loaded.tables, config, bundle, day)
+        scores = scoring.score(bundle.model, now)
+        scale = HealthScale.from_dict(bundle.health)
+        healths = health(now, scores, scale=scale, base_rate=bundle.model.base_rate, verdict=bundle.manifest["verdict"])
+    with stages("explain"):
+        explanations = explain_frame(
+            bundle.model,
+            now,
+            scores=scores,
+            health=healths,
+            scale=scale,
+            reference=ExplainReference.from_dict(bundle.explain),
+            previous=before,
+            currency=config.currency,
+        )
+    with stages("publish"):
+        table, ordered = _table(now, scores, healths, explanations, loaded.tables, day)
+        scored_at = datetime.now(UTC)
+        path = _publish(config, bundle, now, table, ordered, day, scored_at)
+    return Scored(table, ordered, path, day.date(), bundle, rejected_counts(loaded))
+
+
+def run(config: Config, stages: Stages | None = None, *, as_of: date | None = None) -> tuple[Trained, Scored]:
+    """Check, train and score in one go, reading the data once."""
+    stages = stages or Stages()
+    checked = check(config, stages)
+    trained = train(config, stages, prepared=prepare(config, stages, loaded=checked.loaded))
+    return trained, score(config, stages, as_of=as_of, loaded=checked.loaded)
+
+
+def explain(config: Config, account_id: str) -> dict[str, Any]:
+    """Return the explanation of one account from the newest scored snapshot.
+
+    Raises
+    ------
+    DataError
+        The account is not in it; the message names the near one.
+    """
+    store = Store(config.store_url)
+    snapshot = store.latest(config.name)
+    if snapshot is None:
+        raise DataError(
+            "No snapshot has been scored yet",
+            where=str(config.workspace_dir),
+            remedy="Run `churnml score CONFIG` (or `churnml run CONFIG`) first.",
+            code="store.empty",
+        )
+    found = store.explanation(snapshot.id, account_id)
+    if found is None:
+        known = store.account_ids(snapshot.id)
+        near = near_name(account_id, known)
+        raise DataError(
+            f"Account {account_id!r} is not in the scored snapshot",
+            where=f"as_of {snapshot.as_of}",
+            expected=f"for example {near!r}" if near else f"one of {len(known)} accounts, such as {known[0]!r}",
+            remedy="It may have churned, given notice, or be new; the cohort section says who is scored.",
+            code="data.unknown_account",
+        )
+    return found
+
+
+def _frames_at(tables: Tables, config: Config, bundle: Bundle, day: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the cohort's features at a date and, for the same accounts, `_PREVIOUS_DAYS` earlier."""
+    cohort = snapshots.cohort_at(tables, config, day)
+    earlier = cohort.assign(as_of=day - pd.Timedelta(days=_PREVIOUS_DAYS))
+    both = features_room.compute(tables, pd.concat([cohort, earlier], ignore_index=True), bundle.model.features, config)
+    return both.iloc[: len(cohort)].reset_index(drop=True), both.iloc[len(cohort) :].reset_index(drop=True)
+
+
+def _table(
+    now: pd.DataFrame,
+    scores: pd.DataFrame,
+    healths: pd.DataFrame,
+    explanations: Sequence[Explanation],
+    tables: Tables,
+    day: pd.Timestamp,
+) -> tuple[pd.DataFrame, list[Explanation]]:
+    """Return the accounts, highest expected loss first, and their explanations in that order."""
+    keys = ["account_id", "as_of"]
+    table = now[[*keys, "arr"]].merge(scores, on=keys, validate="1:1").merge(healths, on=keys, validate="1:1")
+    table["expected_loss"] = table["churn_probability"] * table["arr"]
+    table["days_to_renewal"] = now["days_to_renewal"].to_numpy() if "days_to_renewal" in now else float("nan")
+    table = table.merge(_details(tables, day), on="account_id", how="left", validate="1:1")
+    table["position"] = range(len(table))
+    table = table.sort_values(
+        ["expected_loss", "churn_probability", "account_id"], ascending=[False, False, True], kind="stable"
+    )
+    ordered = [explanations[position] for position in table["position"]]
+    return table.drop(columns="position").reset_index(drop=True), ordered
+
+
+def _details(tables: Tables, day: pd.Timestamp) -> pd.DataFrame:
+    """Return name, owner and segment of each account, as known before the date."""
+    columns = ["account_id", "name", "owner", "segment"]
+    accounts: pd.DataFrame = tables["accounts"].select([*columns, "known_at"]).to_pandas()
+    accounts["account_id"] = accounts["account_id"].astype("str")
+    known = accounts[~(pd.to_datetime(accounts["known_at"]) >= day)]
+    known = known.sort_values(["account_id", "known_at"], na_position="first", kind="stable")
+    newest: pd.DataFrame = known.drop_duplicates("account_id", keep="last")[columns]
+    return newest
+
+
+def _publish(
+    config: Config,
+    bundle: Bundle,
+    now: pd.DataFrame,
+    table: pd.DataFrame,
+    explanations: Sequence[Explanation],
+    day: pd.Timestamp,
+    scored_at: datetime,
+) -> Path:
+    """Write ``scores.parquet`` and ``explanations.json`` and publish both to the store."""
+    told = [explanation.as_dict() for explanation in explanations]
+    out = table[["account_id", "as_of", "churn_probability", "health_score", "band", "coverage"]].copy()
+    out["drivers"] = [[driver["sentence_en"] for driver in (*item["raising"], *item["lowering"])] for item in told]
+    out["model_version"] = bundle.version
+    out["config_hash"] = config.hash
+    out["scored_at"] = pd.Timestamp(scored_at).as_unit("us")
+    path = write_parquet(config.workspace_dir / "scores.parquet", out)
+    write_json(path.with_name("explanations.json"), told)
+    Store(config.store_url).publish(
+        Snapshot(
+            config=config.name,
+            as_of=day.date(),
+            scored_at=scored_at,
+            model_version=bundle.version,
+            config_hash=config.hash,
+            scores=table,
+            features=now[["account_id", *bundle.model.features.names]],
+            explanations=told,
+            info={
+                "horizon_days": bundle.model.horizon_days,
+                "base_rate": bundle.model.base_rate,
+                "verdict": bundle.manifest["verdict"],
+                "currency": config.currency,
+            },
+        )
+    )
+    return path

@@ -1,0 +1,150 @@
+"""From raw data to a tracked, bundled champion."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from churnml import features as features_room
+from churnml import registry, snapshots
+from churnml.config import Config
+from churnml.engine import connect
+from churnml.explain import ExplainReference
+from churnml.features import FeatureSet
+from churnml.files import write_parquet
+from churnml.health import HealthScale
+from churnml.pipeline.outcomes import Checked, Prepared, Trained, rejected_counts
+from churnml.progress import Stages
+from churnml.sources import Loaded, load
+from churnml.training import backtest, fit
+
+__all__ = ["catalogue", "check", "prepare", "simulate_company", "train"]
+
+_PACKAGES = ("churnml", "pandas", "numpy", "scikit-learn", "lightgbm", "mlflow", "shap", "bentoml", "duckdb")
+
+
+def simulate_company(
+    folder: Path,
+    *,
+    accounts: int,
+    months: int,
+    seed: int,
+    churn_rate: float | None = None,
+    stages: Stages | None = None,
+) -> dict[str, Any]:
+    """Simulate a company and write its tables to a folder, its truth to ``truth/`` beside them."""
+    from churnml.simulate import simulate, write
+
+    stages = stages or Stages()
+    with stages("simulate"):
+        company = simulate(accounts=accounts, months=months, seed=seed, churn_rate=churn_rate)
+        write(company, folder)
+    return {
+        "folder": str(folder),
+        "accounts": accounts,
+        "months": months,
+        "seed": seed,
+        "tables": {name: len(frame) for name, frame in company.tables.items()},
+    }
+
+
+def catalogue(config: Config, stages: Stages | None = None) -> tuple[FeatureSet, Mapping[str, str]]:
+    """Return the features a config makes of its data, and what is off and why."""
+    tables = check(config, stages).loaded.tables
+    return features_room.catalogue(tables, config), features_room.skipped(tables, config)
+
+
+def check(config: Config, stages: Stages | None = None) -> Checked:
+    """Map the raw data to canonical tables and say what is wrong with it."""
+    stages = stages or Stages()
+    with stages("check"):
+        connection = connect(config.engine, temp_dir=config.workspace_dir / "tmp")
+        return Checked(load(config, connection=connection, progress=stages.say))
+
+
+def prepare(config: Config, stages: Stages | None = None, *, loaded: Loaded | None = None) -> Prepared:
+    """Make the training frame: spine, labels, features."""
+    stages = stages or Stages()
+    loaded = loaded or check(config, stages).loaded
+    with stages("snapshots"):
+        spine = snapshots.spine(loaded.tables, config)
+    with stages("features"):
+        catalogue = features_room.catalogue(loaded.tables, config)
+        frame = features_room.compute(loaded.tables, spine, catalogue, config)
+    return Prepared(loaded, catalogue, frame, features_room.skipped(loaded.tables, config))
+
+
+def train(config: Config, stages: Stages | None = None, *, prepared: Prepared | None = None) -> Trained:
+    """Backtest, fit, bundle and track a model, and make it the champion."""
+    stages = stages or Stages()
+    prepared = prepared or prepare(config, stages)
+    frame, catalogue = prepared.frame, prepared.feature_set
+    folds = snapshots.splits(frame, config)
+    with stages("backtest"):
+        tested = backtest(frame, catalogue, folds, config, progress=stages.say)
+    with stages("fit"):
+        model = fit(frame, catalogue, config, backtest=tested)
+        labelled = frame[frame["churned"].notna()]
+        chances = model.probability(model.matrix(labelled))
+        # A blend may only be fitted on probabilities of rows the model had not seen: the backtest's.
+        unseen = tested.predictions.rename(columns={"p_model": "churn_probability"})
+        unseen = unseen.drop_duplicates(["account_id", "as_of"], keep="last")
+        scale = HealthScale.fit(labelled, config, catalogue, scores=unseen)
+        reference = ExplainReference.fit(labelled, catalogue, chances)
+    packages = {name: version(name) for name in _PACKAGES}
+    about = {
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "config_hash": config.hash,
+        "config": config.as_dict(),
+        "fingerprint": prepared.loaded.fingerprint,
+        "seed": config.seed,
+        "verdict": model.info["verdict"],
+        "verdict_reason": model.info["verdict_reason"],
+        "horizon_days": model.horizon_days,
+        "backtest": tested.as_dict(),
+        "model_uri": f"models:/{config.registered_model}@champion",
+        "python": platform.python_version(),
+        "packages": packages,
+    }
+    notes = [*prepared.loaded.notes, *_fold_notes(config, len(folds))]
+    with stages("track"):
+        path = registry.save_bundle(
+            config.bundles_dir,
+            name=config.registered_model,
+            model=model,
+            health=scale.as_dict(),
+            explain=reference.as_dict(),
+            about=about,
+        )
+        bundle = registry.load_bundle(path)
+        from churnml.registry.tracking import track
+
+        tracked = track(
+            config,
+            bundle,
+            tested.as_dict(),
+            frame,
+            fingerprint=prepared.loaded.fingerprint,
+            packages=packages,
+        )
+        registry.set_champion(config.bundles_dir, config.registered_model, bundle.version)
+    write_parquet(config.workspace_dir / "backtest.parquet", tested.predictions)
+    return Trained(
+        bundle=bundle,
+        backtest=tested.as_dict(),
+        model_uri=tracked.model_uri,
+        run_id=tracked.run_id,
+        rejected=rejected_counts(prepared.loaded),
+        notes=notes,
+    )
+
+
+def _fold_notes(config: Config, folds: int) -> list[str]:
+    wanted = len(config.splits.fixed) or config.splits.folds
+    if folds >= wanted:
+        return []
+    return [f"The history allows {folds} of the {wanted} backtest folds that splits.folds asks for."]
