@@ -2,6 +2,28 @@
 
 from churnml.explain.drivers import Driver
 from churnml.explain.explanation import Explainable, Explanation, Indicator, explain
+from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
+from churnml.explain.plays import Play, Playbook, load_playbooks, suggest_plays, touch_model
 from churnml.explain.reference import ExplainReference, Yardstick
+from churnml.explain.whatif import WhatIf, what_if
 
-__all__ = ["Driver", "Explainable", "ExplainReference", "Explanation", "Indicator", "Yardstick", "explain"]
+__all__ = [
+    "Driver",
+    "ExplainReference",
+    "Explainable",
+    "Explanation",
+    "Indicator",
+    "Play",
+    "Playbook",
+    "WhatIf",
+    "Yardstick",
+    "as_shap",
+    "explain",
+    "global_importance",
+    "load_playbooks",
+    "segment_differences",
+    "shap_summary",
+    "suggest_plays",
+    "touch_model",
+    "what_if",
+]
