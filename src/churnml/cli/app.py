@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from churnml.cli.keys import keys_app
 from churnml.cli.session import Session, report_failure
 from churnml.errors import UsageError
 
@@ -49,6 +50,7 @@ features_app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(config_app, name="config", rich_help_panel="Data")
+app.add_typer(keys_app, name="keys", rich_help_panel="Use the scores")
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file, e.g. configs/demo.yaml")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; progress goes to stderr")]

@@ -1,0 +1,111 @@
+"""Make, list and revoke the API's keys."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from churnml.cli.session import Session
+
+if TYPE_CHECKING:
+    from churnml.store import ApiKey, Store
+
+__all__ = ["keys_app"]
+
+keys_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", metavar="CONFIG", help="YAML file")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")]
+_DEMO = Path("configs/demo.yaml")
+
+
+@keys_app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="Who will use the key, e.g. salesforce")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="read, score, write or admin; may be given several times  [default: read, score]"),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Days until the key expires")] = 365,
+    config: ConfigOption = _DEMO,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key and print it, the only time it is shown."""
+    with Session(as_json) as session:
+        store, now = _store(config)
+        from churnml.store import Actor
+
+        secret, key = store.keys.create(name, scope or ["read", "score"], Actor("cli", now), timedelta(days=days))
+        store.close()
+
+        def picture() -> None:
+            print(secret)
+            _say(f"Keep it: it is not shown again. Id {key.id}, scopes {', '.join(sorted(key.scopes))}, {days} days.")
+            _say(f"Send it as a header: Authorization: Bearer {secret[:16]}…")
+
+        session.show({"key": secret, **_as_dict(key)}, picture)
+
+
+@keys_app.command("list")
+def list_keys(config: ConfigOption = _DEMO, as_json: AsJson = False) -> None:
+    """List the keys; the keys themselves are not kept, only their hashes."""
+    with Session(as_json) as session:
+        store, now = _store(config)
+        keys = store.keys.list()
+        store.close()
+
+        def picture() -> None:
+            from rich.console import Console
+            from rich.table import Table
+
+            table = Table("id", "name", "scopes", "created", "expires", "state")
+            for key in keys:
+                state = "usable" if key.usable(now) else "revoked" if key.revoked_at else "expired"
+                expires = f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never"
+                table.add_row(
+                    key.id, key.name, " ".join(sorted(key.scopes)), f"{key.created_at:%Y-%m-%d}", expires, state
+                )
+            Console().print(table if keys else "There are no API keys yet. Make one: churnml keys create NAME")
+
+        session.show({"keys": [_as_dict(key) | {"usable": key.usable(now)} for key in keys]}, picture)
+
+
+@keys_app.command("revoke")
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="Id that `churnml keys list` prints")],
+    config: ConfigOption = _DEMO,
+    as_json: AsJson = False,
+) -> None:
+    """Revoke a key; a running service refuses it within two seconds."""
+    with Session(as_json) as session:
+        store, now = _store(config)
+        from churnml.store import Actor
+
+        key = store.keys.revoke(key_id, Actor("cli", now))
+        store.close()
+        session.show(_as_dict(key), lambda: _say(f"Key {key.id} ({key.name}) is revoked."))
+
+
+def _store(config: Path) -> tuple[Store, datetime]:
+    from datetime import UTC
+
+    from churnml.config import load_config
+    from churnml.serving.settings import Settings
+    from churnml.store import Store
+
+    return Store(Settings.from_config(load_config(config)).store_url), datetime.now(UTC)
+
+
+def _as_dict(key: ApiKey) -> dict[str, Any]:
+    times = {"created_at": key.created_at, "expires_at": key.expires_at, "revoked_at": key.revoked_at}
+    shown = {name: None if moment is None else moment.isoformat() for name, moment in times.items()}
+    return {"id": key.id, "name": key.name, "scopes": sorted(key.scopes), **shown}
+
+
+def _say(text: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text)
