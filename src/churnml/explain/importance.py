@@ -156,10 +156,9 @@ def shap_summary(model: Explainable, frame: pd.DataFrame, path: Path, *, rows: i
     backend = matplotlib.get_backend()
     pyplot.switch_backend("agg")
     try:
-        figure = pyplot.figure()
-        shap.plots.beeswarm(as_shap(model, frame.iloc[pick]), max_display=top, show=False, rng=np.random.default_rng(0))
-        figure.savefig(path, bbox_inches="tight")
-        pyplot.close(figure)
+        shap.summary_plot(as_shap(model, frame.iloc[pick]), max_display=top, show=False, rng=np.random.default_rng(0))
+        pyplot.savefig(path, bbox_inches="tight")
+        pyplot.close()
     finally:
         pyplot.switch_backend(backend)
     return path
