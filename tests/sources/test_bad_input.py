@@ -320,9 +320,11 @@ def test_duckdb_types_that_are_no_numbers_or_dates(raw):
 def test_a_failed_load_leaves_the_old_tables_and_no_litter(raw):
     raw.write("tickets.csv", lines("account_id,ticket_id,opened_at", "a,t{n},2026-01-02"))
     raw.load()
+    raw.write("events.csv", "account_id,event_type,occurred_at\nx,login,2026-01-02\n")
     raw.write("tickets.csv", "account_id,ticket_id\na,1\n")
     refused(raw, "CHK006")
     assert len(pd.read_parquet(raw.workspace / "tables" / "tickets.parquet")) == GOOD
+    assert len(pd.read_parquet(raw.workspace / "tables" / "events.parquet")) == 42
     assert not [path for path in raw.workspace.rglob("*") if path.name.startswith((".", "load."))]
 
 

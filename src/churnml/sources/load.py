@@ -6,6 +6,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,6 @@ import pandas as pd
 
 from churnml import engine
 from churnml.config import Config
-from churnml.sources.files import written
 from churnml.sources.mapping import map_table, wanted_columns
 from churnml.sources.period import plausible_days
 from churnml.sources.raw import RawTables
@@ -85,7 +85,8 @@ def load(
 ) -> Loaded:
     """Load, map and check the raw data of a config.
 
-    The canonical tables become ``<workspace>/tables/<name>.parquet``, each written beside its place and renamed.
+    The canonical tables become ``<workspace>/tables/<name>.parquet``. They are put in place only when all of them are
+    valid, each by a rename: whoever reads them sees the old ones or the new ones.
 
     Parameters
     ----------
@@ -112,27 +113,28 @@ def load(
     rejected.mkdir(parents=True, exist_ok=True)
     found: dict[str, Sifted] = {}
     attributes: tuple[str, ...] = ()
-    with tempfile.TemporaryDirectory(prefix="load.", dir=config.workspace_dir) as stage:
-        db = _session(config, Path(stage))
-        try:
-            raw_tables = RawTables(config, db, Path(stage))
-            for name in sorted(config.tables, key=list(TABLES).index):
-                say(f"reading {name}")
-                source = config.tables[name]
-                raw = raw_tables.open(name, source, wanted_columns(TABLES[name], source))
-                mapping = map_table(db, TABLES[name], source, raw)
-                accounts = folder / "accounts.parquet" if name != "accounts" and "accounts" in config.tables else None
-                found[name] = sift(
-                    db, mapping, raw, tables=folder, rejected=rejected, accounts=accounts, tomorrow=str(tomorrow)
-                )
-                attributes = mapping.attributes or attributes
-                _refuse_too_many(config, name, found[name], rejected / f"{name}.parquet")
-                say(f"{name}: {found[name].kept:,} rows" + _aside(found[name]))
-            raw_tables.close()
-            if "accounts" not in config.tables:
-                found["accounts"] = _derived_accounts(db, folder, found)
-        finally:
-            db.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="load.", dir=config.workspace_dir) as stage,
+        _session(config, Path(stage)) as db,
+        closing(RawTables(config, db, Path(stage))) as raw_tables,
+    ):
+        fresh = Path(stage) / "tables"
+        for name in sorted(config.tables, key=list(TABLES).index):
+            say(f"reading {name}")
+            source = config.tables[name]
+            raw = raw_tables.open(name, source, wanted_columns(TABLES[name], source))
+            mapping = map_table(db, TABLES[name], source, raw)
+            accounts = fresh / "accounts.parquet" if name != "accounts" and "accounts" in config.tables else None
+            found[name] = sift(
+                db, mapping, raw, tables=fresh, rejected=rejected, accounts=accounts, tomorrow=str(tomorrow)
+            )
+            attributes = mapping.attributes or attributes
+            _refuse_too_many(config, name, found[name], rejected / f"{name}.parquet")
+            say(f"{name}: {found[name].kept:,} rows" + _aside(found[name]))
+        if "accounts" not in config.tables:
+            found["accounts"] = _derived_accounts(db, fresh, found)
+        for name in found:
+            (fresh / f"{name}.parquet").replace(folder / f"{name}.parquet")
     _remove_stale(folder, found)
     _remove_stale(rejected, {name for name, sifted in found.items() if sifted.reasons})
     return _loaded(config, found, attributes, folder, connection, tomorrow)
@@ -191,11 +193,10 @@ def _derived_accounts(db: duckdb.DuckDBPyConnection, folder: Path, found: dict[s
         f"CAST({given.get(column.name, 'NULL')} AS {DUCKDB_TYPE[column.dtype]}) AS {identifier(column.name)}"
         for column in TABLES["accounts"].columns
     )
-    with written(folder / "accounts.parquet") as target:
-        row = db.execute(
-            f"COPY (SELECT {columns} FROM ({facts}) GROUP BY account_id ORDER BY account_id) "
-            f"TO {literal(str(target))} (FORMAT parquet)"
-        ).fetchone()
+    row = db.execute(
+        f"COPY (SELECT {columns} FROM ({facts}) GROUP BY account_id ORDER BY account_id) "
+        f"TO {literal(str(folder / 'accounts.parquet'))} (FORMAT parquet)"
+    ).fetchone()
     count = int(row[0]) if row else 0
     note = f"accounts is not mapped: {count:,} accounts are derived from their facts, created on the first one's day"
     return Sifted(rows=count, kept=count, notes=[note], supplied=frozenset(given))
@@ -216,7 +217,7 @@ def _loaded(
     connection: BaseBackend | None,
     tomorrow: date,
 ) -> Loaded:
-    backend = connection if connection is not None else engine.connect(config.engine)
+    backend = connection if connection is not None else _engine(config)
     expressions: dict[str, ir.Table] = {
         name: backend.read_parquet(str(folder / f"{name}.parquet")) for name in TABLES if name in found
     }
@@ -248,6 +249,10 @@ def _loaded(
         counts={name: found[name].kept for name in expressions},
         checks=[result for name in expressions for result in found[name].results],
     )
+
+
+def _engine(config: Config) -> BaseBackend:
+    return engine.connect(config.engine, temp_dir=config.workspace_dir / "spill")
 
 
 def _observed(config: Config, found: dict[str, Sifted], tomorrow: date) -> tuple[date, date, str]:

@@ -75,7 +75,9 @@ class RawTables:
             raise _missing_folder(self._folder)
         if source.duckdb is not None:
             self._attach(config.resolve(source.duckdb))
-        if source.connection is not None:
+        if source.connection is not None and source.connection.startswith("duckdb://"):
+            self._attach(config.resolve(Path(source.connection.removeprefix("duckdb://"))))
+        elif source.connection is not None:
             self._backend = _connected(source.connection, config)
 
     def open(self, name: str, source: TableSource, wanted: Wanted) -> Raw:
@@ -151,18 +153,13 @@ class RawTables:
         return Raw(source.from_, relation, self._described(relation))
 
     def _from_backend(self, backend: BaseBackend, name: str, source: TableSource, where: str, wanted: Wanted) -> Raw:
-        import pyarrow.parquet
-
         schema, _, table = source.from_.rpartition(".")
         known = backend.list_tables(database=schema or None)
         if table not in known:
             raise _missing_table(source.from_, known, where)
         expression = backend.table(table, database=schema or None)
         target = self._stage / f"{name}.parquet"
-        batches = expression.select(wanted(expression.columns)).to_pyarrow_batches(chunk_size=200_000)
-        with pyarrow.parquet.ParquetWriter(target, batches.schema, compression="lz4") as writer:
-            for batch in batches:
-                writer.write_batch(batch)
+        expression.select(wanted(expression.columns)).to_parquet(target, compression="lz4")
         relation = f"read_parquet({literal(str(target))})"
         return Raw(source.from_, relation, self._described(relation))
 

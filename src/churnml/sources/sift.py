@@ -310,11 +310,12 @@ class _Sieve:
         # Keyed tables are small enough to be put in order, so that the same data gives the same file.
         keys = (name for name in ("account_id", self.mapping.table.occurred_at, *self.mapping.table.key) if name)
         order = f" ORDER BY {', '.join(map(identifier, dict.fromkeys(keys)))}" if self.mapping.table.key else ""
-        with written(tables / f"{self.name}.parquet") as target:
-            row = self.run(
-                f"COPY (SELECT {output} FROM staged WHERE {self.good}{order}) TO {literal(str(target))} "
-                "(FORMAT parquet, COMPRESSION lz4)"
-            ).fetchone()
+        tables.mkdir(exist_ok=True)
+        target = tables / f"{self.name}.parquet"
+        row = self.run(
+            f"COPY (SELECT {output} FROM staged WHERE {self.good}{order}) TO {literal(str(target))} "
+            "(FORMAT parquet, COMPRESSION lz4)"
+        ).fetchone()
         out.kept = int(row[0]) if row else 0
         if self.raw.malformed:
             first = self.raw.malformed[0]

@@ -1,0 +1,149 @@
+"""The config refuses what it does not know, says it readably, and hides no secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from churnml.config import Config, config_markdown, load_config
+from churnml.config.reading import fields_of, model_in
+from churnml.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+MINIMAL = {
+    "name": "acme",
+    "source": {"folder": "raw"},
+    "label": {"churn": "silence"},
+    "tables": {"events": {"from": "events.csv"}},
+}
+
+
+def write(folder: Path, **sections: object) -> Path:
+    file = folder / "acme.yaml"
+    file.write_text(yaml.safe_dump(MINIMAL | sections, allow_unicode=True), encoding="utf-8")
+    return file
+
+
+def message(folder: Path, **sections: object) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(folder, **sections))
+    assert caught.value.where
+    return str(caught.value)
+
+
+def test_paths_start_at_the_config_file(tmp_path):
+    config = load_config(write(tmp_path, workspace="../out", models_dir="/models"))
+    assert config.workspace_dir == tmp_path.parent / "out"
+    assert config.bundles_dir == Path("/models")
+    assert config.tracking_uri == f"sqlite:///{tmp_path.parent / 'out' / 'mlflow.db'}"
+    assert config.store_url == f"sqlite:///{tmp_path.parent / 'out' / 'store.db'}"
+    assert config.registered_model == "acme"
+
+
+@pytest.mark.parametrize(
+    ("sections", "says"),
+    [
+        ({"sead": 1}, ["sead: there is no such key", "Did you mean 'seed'?"]),
+        ({"label": {"churn": "silence", "horizon_day": 3}}, ["label.horizon_day", "'horizon_days'"]),
+        ({"label": {"churn": "sometimes"}}, ["label.churn", "contractual", "got 'sometimes'"]),
+        ({"label": {}}, ["label.churn: the key is missing"]),
+        ({"seed": -1}, ["seed", "got -1"]),
+        ({"tables": {"event": {"from": "x"}}}, ["tables.event", "did you mean 'events'?"]),
+        ({"tables": {"events": {"from": "x", "columns": {"ocurred_at": "t"}}}}, ["did you mean 'occurred_at'?"]),
+        (
+            {"tables": {"events": {"from": "x", "columns": {"occurred_at": {"colum": "t"}}}}},
+            ["tables.events.columns.occurred_at.colum", "'column'"],
+        ),
+        (
+            {"tables": {"events": {"from": "x", "columns": {"value": {"column": "t", "expr": "1"}}}}},
+            ["exactly one of column, value, expr"],
+        ),
+        (
+            {
+                "tables": {
+                    "events": {"from": "x", "columns": {"occurred_at": {"column": "t", "timezone": "Asia/Tokio"}}}
+                }
+            },
+            ["there is no time zone 'Asia/Tokio'", "'Asia/Tokyo'"],
+        ),
+        ({"tables": {"events": {"from": "x", "encoding": "sjiss"}}}, ["no text encoding 'sjiss'", "cp932"]),
+        ({"tables": {"events": {"from": "x", "attributes": {"a": "b"}}}}, ["only accounts"]),
+        ({"source": {"folder": "a", "duckdb": "b"}}, ["exactly one of folder, duckdb, connection"]),
+        ({"label": {"churn": "contractual"}}, ["no `subscriptions` table"]),
+        ({"label": {"churn": "silence", "silence_days": 99}}, ["silence_days (99)", "horizon_days (90)"]),
+        ({"splits": {"fixed": [{"train_til": "2026-01-01"}]}}, ["splits.fixed.0.train_til", "'train_until'"]),
+        ({"health": {"measures": {"m": {"features": "x"}}}}, ["health.measures.m.features", "'feature'"]),
+        ({"health": {"red_below": 80}}, ["red_below (80.0) must be under green_from"]),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, sections, says):
+    text = message(tmp_path, **sections)
+    for part in says:
+        assert part in text, text
+
+
+def test_a_missing_config_names_the_others(tmp_path):
+    write(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "acne.yaml")
+    assert "acme.yaml" in (caught.value.expected or "")
+
+
+@pytest.mark.parametrize("text", ["a: [1", "", "- 1\n- 2\n"])
+def test_what_is_no_mapping_is_refused(tmp_path, text):
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(ConfigError):
+        load_config(tmp_path / "x.yaml")
+
+
+def test_the_environment_is_filled_in_but_not_in_comments(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHURN_PW", "s3cret")
+    file = write(tmp_path, source={"connection": "postgres://me:${CHURN_PW}@db/crm"})
+    file.write_text("# ${NOWHERE_SET}\n" + file.read_text())
+    config = load_config(file)
+    assert config.source.connection == "postgres://me:s3cret@db/crm"
+    assert "s3cret" not in str(config.as_dict())
+    monkeypatch.delenv("CHURN_PW")
+    with pytest.raises(ConfigError, match="CHURN_PW"):
+        load_config(file)
+
+
+def test_the_hash_changes_with_what_shapes_the_scores_alone():
+    base = Config.model_validate(MINIMAL)
+    assert Config.model_validate(MINIMAL | {"workspace": "elsewhere", "serving": {"port": 99}}).hash == base.hash
+    assert Config.model_validate(MINIMAL | {"seed": 8}).hash != base.hash
+    assert Config.model_validate(MINIMAL | {"label": {"churn": "silence", "gap_days": 7}}).hash != base.hash
+
+
+def test_overrides_replace_top_level_keys(tmp_path):
+    assert load_config(write(tmp_path), {"seed": 11}).seed == 11
+
+
+def test_a_config_is_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        Config.model_validate(MINIMAL).seed = 3
+
+
+def keys(model, path=""):
+    for name, info in fields_of(model).items():
+        inner = model_in(info.annotation)
+        yield f"{path}{name}"
+        if inner is not None and "attributes" not in name:
+            suffix = "" if inner is info.annotation else "[]" if "tuple" in str(info.annotation) else ".<name>"
+            yield from keys(inner, f"{path}{name}{suffix}.")
+
+
+def test_every_key_stands_in_the_docs_with_its_meaning():
+    page = config_markdown()
+    listed = [key for key in keys(Config) if "." in key]
+    assert len(listed) > 60
+    for key in listed:
+        line = next((line for line in page.splitlines() if line.startswith(f"| `{key}` |")), None)
+        assert line is not None, key
+        assert line.split("|")[-2].strip(), f"{key} has no description"
+
+
+def test_the_docs_are_current():
+    assert (ROOT / "docs" / "config.md").read_text(encoding="utf-8") == config_markdown()
