@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,15 @@ HORIZON_DAYS = 90
 
 @pytest.fixture(scope="module")
 def oracle(company: Company) -> pd.DataFrame:
+    """Both oracles on every second month's first day: columns hazard, state, churned."""
     last = pd.Timestamp(company.end) - pd.Timedelta(days=HORIZON_DAYS)
-    dates = pd.date_range(company.start, last, freq="MS")[1::2]
-    return pd.concat([true_probability(company.truth, day, HORIZON_DAYS).assign(as_of=day) for day in dates])
+    frames = []
+    for day in pd.date_range(company.start, last, freq="MS")[1::2]:
+        state = true_probability(company.truth, day, HORIZON_DAYS, knows="state", futures=40)
+        hazard = true_probability(company.truth, day, HORIZON_DAYS)
+        assert (hazard["account_id"] == state["account_id"]).all()
+        frames.append(state.rename(columns={"probability": "state"}).assign(hazard=hazard["probability"], as_of=day))
+    return pd.concat(frames)
 
 
 def _monthly_churn(company: Company) -> float:
@@ -49,22 +56,24 @@ def test_every_cause_occurs_and_none_rules(company: Company) -> None:
     assert family.loc["random", "nunique"] == 0
 
 
-def test_the_oracle_ranks_well_but_not_perfectly(oracle: pd.DataFrame) -> None:
-    auc = roc_auc_score(oracle["churned"], oracle["probability"])
-    assert 0.78 < auc < 0.93
+def test_the_oracles_rank_well_but_not_perfectly(oracle: pd.DataFrame) -> None:
+    hazard, state = (roc_auc_score(oracle["churned"], oracle[name]) for name in ("hazard", "state"))
+    assert 0.76 < hazard < 0.90
+    assert hazard < state < 0.93
 
 
-def test_the_oracle_is_calibrated(oracle: pd.DataFrame) -> None:
-    """Expected and observed churns agree overall and in each third, within what chance allows."""
-    ranked = oracle["probability"].rank(method="first")
+def test_the_ceiling_is_calibrated(oracle: pd.DataFrame) -> None:
+    """Expected and observed churns agree in each third, within what chance allows."""
+    ranked = oracle["state"].rank(method="first")
     for _, third in oracle.groupby(pd.qcut(ranked, 3)):
-        expected = third["probability"].sum()
-        # An account churns in up to three overlapping horizons: the count scatters √3 times wider.
-        spread = np.sqrt(3 * (third["probability"] * (1 - third["probability"])).sum())
+        expected = third["state"].sum()
+        # A churn is counted in up to two overlapping horizons: the count scatters √2 times wider.
+        spread = np.sqrt(2 * (third["state"] * (1 - third["state"])).sum())
         assert abs(third["churned"].sum() - expected) < 3.5 * max(spread, 1.5)
 
 
-def test_the_oracle_does_not_read_the_future(company: Company) -> None:
+@pytest.mark.parametrize("knows", ["hazard", "state"])
+def test_the_oracle_does_not_read_the_future(company: Company, knows: Literal["hazard", "state"]) -> None:
     """Its probabilities come from the state on the day: later hazards and later fates change nothing."""
     day = pd.Timestamp(2024, 8, 1)
     truth = {name: frame.copy() for name, frame in company.truth.items()}
@@ -75,7 +84,9 @@ def test_the_oracle_does_not_read_the_future(company: Company) -> None:
     truth["accounts"].loc[unsaid, "notice_at"] = pd.NaT
     decided_later = truth["terms"]["decided_on"] >= day
     truth["terms"].loc[decided_later, "probability"] = np.nan
-    whole, cut = (true_probability(known, day, HORIZON_DAYS) for known in (company.truth, truth))
+    whole, cut = (
+        true_probability(known, day, HORIZON_DAYS, knows=knows, futures=8) for known in (company.truth, truth)
+    )
     assert len(whole) > 200
     np.testing.assert_array_equal(whole["probability"], cut["probability"])
 
@@ -83,8 +94,8 @@ def test_the_oracle_does_not_read_the_future(company: Company) -> None:
 def test_a_longer_horizon_never_has_a_smaller_probability(company: Company) -> None:
     short, long = (true_probability(company.truth, date(2024, 8, 1), days) for days in (30, 180))
     assert (long["account_id"] == short["account_id"]).all()
-    # Different numbers of draws for the futures: equal up to their noise.
-    assert (long["probability"] >= short["probability"] - 0.05).all()
+    assert (long["probability"] >= short["probability"]).all()
+    assert (long["probability"] > short["probability"]).mean() > 0.6
 
 
 def test_who_gave_notice_is_not_asked_about(company: Company) -> None:
@@ -178,7 +189,8 @@ def test_a_hard_price_rise_shows_in_the_price_per_seat(company: Company) -> None
     terms = terms[~terms["is_addon"] & terms["account_id"].isin(struck)].sort_values("started_on")
     price = terms["mrr"] / terms["seats"]
     jump = (price / price.groupby(terms["account_id"]).shift()).groupby(terms["account_id"]).max()
-    assert (jump > 1.12).mean() > 0.95
+    # Not all: some leave on the very day on which the price would have risen.
+    assert (jump > 1.12).mean() > 0.9
 
 
 def test_some_troubles_end_without_churn(company: Company) -> None:

@@ -29,11 +29,11 @@ def invoices_frame(rng: np.random.Generator, life: Life) -> pd.DataFrame:
         life.latents.of("payment_trouble")[account, world.week_of(issued)],
         life.latents.of("payment_trouble")[account, world.week_of(issued + _TERMS_DAYS)],
     )
-    delay = np.where(
-        rng.random(len(account)) < np.where(trouble > 0.25, 0.92, 0.05),
-        rng.gamma(2.5, 14.0, len(account)) + np.where(trouble > 0.25, 6, 0),
-        -rng.uniform(0, 12, len(account)),
+    # A busy bookkeeper is a few days late; a customer short of money is late by weeks.
+    casual = np.where(
+        rng.random(len(account)) < 0.10, rng.gamma(1.5, 2.5, len(account)), -rng.uniform(0, 10, len(account))
     )
+    delay = np.where(trouble > 0.25, 15 + rng.gamma(2.5, 14.0, len(account)), casual)
     paid = np.maximum(np.floor(issued + _TERMS_DAYS + delay), issued + 1.0)
     amount = life.mrr(account, month) * people.billing_months[account]
     order = np.argsort(issued, kind="stable")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -21,16 +22,24 @@ def true_probability(
     as_of: date | pd.Timestamp,
     horizon_days: int,
     *,
+    knows: Literal["hazard", "state"] = "hazard",
     futures: int = 64,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return each account's true churn probability given the hidden state on a day.
+    """Return each account's true churn probability as an oracle states it that knows its true hazard.
 
-    The oracle knows on `as_of`: every pressure on every account in that week and before (also those whose trace the
-    tables do not show yet), every contract with its coming decision days, whether notice was given, and all rates and
-    weights of the simulator. It does *not* know how a decision falls that was made silently, nor which troubles will
-    begin or end: it averages the exact probability over `futures` continuations of the hidden processes, drawn with
-    `seed` by the very step that made the company.
+    Two oracles, both of which know every contract with its coming decision days, whether notice was given, and the
+    true probability of decisions made already of which nothing was said (by Bayes' rule); neither knows how a decision
+    falls.
+
+    - ``"hazard"`` knows the account's true hazard on `as_of` and holds it constant: at each decision in the horizon it
+      leaves with ``1 − exp(−exposure × hazard)``. It does not know what is about to raise the hazard.
+    - ``"state"`` also knows every hidden pressure, including the youngest that the hazard follows only weeks later and
+      the tables may not show yet. It averages the exact probability over `futures` continuations of the hidden
+      processes, drawn with `seed` by the very step that made the company. It does not know which troubles will begin
+      or end. No model that is fed by the tables can beat it but by luck: it is the ceiling, and it is calibrated.
+
+    A good model comes close to the first, which sees no early signs, and stays below the second.
 
     Parameters
     ----------
@@ -40,10 +49,12 @@ def true_probability(
         Midnight at the start of the day; inside the data.
     horizon_days : int
         Churn takes effect in ``[as_of, as_of + horizon_days)``.
+    knows : {"hazard", "state"}
+        What the oracle knows.
     futures : int
-        Continuations to average over.
+        Continuations to average over; of no effect on ``"hazard"``.
     seed : int
-        Seed of the continuations.
+        Seed of the continuations; of no effect on ``"hazard"``.
 
     Returns
     -------
@@ -65,7 +76,10 @@ def true_probability(
     there = (accounts["signed_on"] < day) & ~(accounts["churn_on"] < day) & ~(accounts["notice_at"] < day)
     accounts = accounts[there].reset_index(drop=True)
     view = _view(truth, accounts, day, limit)
-    stays = _stay_probability(np.random.default_rng(seed), view, futures)
+    if knows == "hazard":
+        stays = _stay_at_hazard(view)
+    else:
+        stays = _stay_over_futures(np.random.default_rng(seed), view, futures)
     churned = (accounts["churn_on"] >= day) & (accounts["churn_on"] < limit)
     return pd.DataFrame(
         {"account_id": accounts["account_id"], "probability": 1 - stays, "churned": churned.astype("int64")}
@@ -140,7 +154,19 @@ def _view(truth: Mapping[str, pd.DataFrame], accounts: pd.DataFrame, day: pd.Tim
     )
 
 
-def _stay_probability(rng: np.random.Generator, view: _View, futures: int) -> NDArray[np.float64]:
+def _stay_at_hazard(view: _View) -> NDArray[np.float64]:
+    """Return the probability of every account to stay if its hazard stays as it is."""
+    pressure = np.zeros(view.past.shape[1])
+    for index, driver in enumerate(DRIVERS):
+        pressure += driver.weight * view.past[index, :, -1 - driver.lag_weeks]
+    hazard = view.scale * np.exp(pressure[view.row])
+    log_stays = np.zeros(view.past.shape[1])
+    decided = np.log1p(-np.minimum(view.silent, 1 - 1e-12))
+    np.add.at(log_stays, view.row, np.where(view.known, decided, -hazard))
+    return np.asarray(np.exp(log_stays))
+
+
+def _stay_over_futures(rng: np.random.Generator, view: _View, futures: int) -> NDArray[np.float64]:
     """Return the probability of every account to stay, averaged over the continuations."""
     accounts = view.past.shape[1]
     weeks = len(view.rises)

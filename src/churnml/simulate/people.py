@@ -73,7 +73,7 @@ def surveys_frame(rng: np.random.Generator, life: Life, users: Users) -> pd.Data
     who, account, sent = who[order], account[order], sent[order]
     week = life.world.week_of(sent)
     unhappy = life.latents.of("dissatisfaction")[account, week]
-    answers = rng.random(len(who)) < 0.58 - 0.10 * np.minimum(unhappy, 1)
+    answers = rng.random(len(who)) < 0.66 - 0.12 * np.minimum(unhappy, 1)
     responded = np.where(answers, sent + rng.exponential(2.0, len(who)), np.nan)
     responded = np.where(responded < life.live_until[account], responded, np.nan)
     own = rng.normal(0, 0.6, len(names))[who]

@@ -33,7 +33,7 @@ def tickets_frame(rng: np.random.Generator, life: Life) -> pd.DataFrame:
     escalated = np.where(rng.random(count) < 0.02 + 0.20 * bad, opened + rng.uniform(0.5, 4, count), np.nan)
     unhappy = life.latents.of("dissatisfaction")[account, life.world.week_of(opened)]
     rated = (rng.random(count) < 0.45) & ~never
-    score = np.clip(np.round(4.5 - 1.1 * bad - 1.2 * unhappy + rng.normal(0, 0.7, count)), 1, 5)
+    score = np.clip(np.round(4.5 - 1.1 * bad - 1.8 * unhappy + rng.normal(0, 0.7, count)), 1, 5)
     rated_at = np.where(rated, solved + rng.uniform(0.01, 1.5, count), np.nan)
     end = life.world.end
     times = {

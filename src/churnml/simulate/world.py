@@ -103,7 +103,7 @@ def make_world(rng: np.random.Generator, start: int, end: int, accounts: int) ->
     others = rng.permutation(len(_OTHER_KINDS))[: int(rng.integers(6, 9))]
     kinds = ("login", *CORE_KINDS, *(_OTHER_KINDS[index] for index in np.sort(others)))
     weights = np.concatenate(
-        [[0.8], rng.uniform(0.13, 0.24, len(CORE_KINDS)), rng.uniform(0.02, 0.09, len(kinds) - 1 - len(CORE_KINDS))]
+        [[0.65], rng.uniform(0.13, 0.23, len(CORE_KINDS)), rng.uniform(0.02, 0.09, len(kinds) - 1 - len(CORE_KINDS))]
     )
     weeks = BURN_IN_WEEKS + -(-(end - start) // 7) + 1
     incidents = np.sort(rng.choice(np.arange(BURN_IN_WEEKS, weeks - 1), size=max(1, weeks // 40), replace=False))
