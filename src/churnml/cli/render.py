@@ -28,6 +28,10 @@ _METRICS = {
     "ece": "cal. error",
     "lift_at_10": "lift at 10 %",
 }
+_SIDES = {
+    "en": (("raising", "Associated with a higher risk"), ("lowering", "Associated with a lower risk")),
+    "ja": (("raising", "解約リスクの上昇と関連"), ("lowering", "解約リスクの低下と関連")),
+}
 _BAND_STYLE = {"red": "bold red", "yellow": "yellow", "green": "green", "unknown": "dim"}
 
 
@@ -168,7 +172,7 @@ def explained(told: Mapping[str, Any], lang: str) -> None:
         f"churn probability {100 * told['churn_probability']:.1f} %, health {_number(told['health_score'], 0)} "
         f"([{_BAND_STYLE[told['band']]}]{told['band']}[/])"
     )
-    for side, title in (("raising", "Associated with a higher risk"), ("lowering", "Associated with a lower risk")):
+    for side, title in _SIDES[lang]:
         drivers: Sequence[Mapping[str, Any]] = told[side]
         tree = Tree(title)
         for driver in drivers:

@@ -126,9 +126,8 @@ def _mlflow(config: Config) -> Iterator[ModuleType]:
 
         for name in ("mlflow", "alembic", "sqlalchemy"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+        before = mlflow.get_tracking_uri()
         mlflow.set_tracking_uri(config.tracking_uri)
-        mlflow.set_registry_uri(config.tracking_uri)
         try:
             if mlflow.get_experiment_by_name(config.mlflow.experiment or config.name) is None:
                 where = (config.workspace_dir / "mlartifacts").as_uri() if config.mlflow.tracking_uri is None else None
@@ -143,21 +142,23 @@ def _mlflow(config: Config) -> Iterator[ModuleType]:
                 code="mlflow",
             ) from error
         finally:
-            mlflow.set_tracking_uri(before[0])
-            mlflow.set_registry_uri(before[1])
+            mlflow.set_tracking_uri(before)
 
 
 def _log_model(mlflow: ModuleType, config: Config, bundle: Bundle, frame: pd.DataFrame) -> int:
-    from mlflow.models import infer_signature
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
 
     example = frame[bundle.model.features.names].head(5)
     example = example.assign(**{name: example[name].astype("object") for name in bundle.model.features.categorical})
-    answer = pd.DataFrame({"churn_probability": bundle.model.probability(bundle.model.matrix(example))})
+    inputs = [
+        ColSpec("string" if spec.categorical else "double", spec.name, required=False) for spec in bundle.model.features
+    ]
     logged = mlflow.pyfunc.log_model(
         name="model",
         loader_module="churnml.registry.pyfunc",
         data_path=str(bundle.path),
-        signature=infer_signature(example, answer),
+        signature=ModelSignature(Schema(inputs), Schema([ColSpec("double", "churn_probability")])),
         input_example=example,
         registered_model_name=config.registered_model,
         pip_requirements=[f"{package}=={version}" for package, version in bundle.manifest["packages"].items()],

@@ -1,0 +1,75 @@
+"""One small simulated company, run through the whole chain once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from churnml.cli.app import app
+
+TABLES = (
+    "accounts",
+    "subscriptions",
+    "events",
+    "tickets",
+    "surveys",
+    "contacts",
+    "touchpoints",
+    "invoices",
+    "campaign_events",
+    "milestones",
+    "opportunities",
+)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What the chain printed and left behind."""
+
+    config: Path
+    workspace: Path
+    report: dict[str, Any]
+
+
+def churnml(*arguments: str | Path) -> Any:
+    """Run a command in this process; returns the runner's result with stdout and stderr apart."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="session")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the config of a small simulated company."""
+    folder = tmp_path_factory.mktemp("company")
+    made = churnml(
+        "simulate", folder / "raw", "--accounts", 260, "--months", 16, "--seed", 3, "--churn-rate", 0.03, "--json"
+    )
+    assert made.exit_code == 0, made.stderr
+    config = folder / "small.yaml"
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "name": "small",
+                "source": {"folder": "raw"},
+                "tables": {name: {"from": f"{name}.parquet"} for name in TABLES},
+                "label": {"churn": "contractual", "horizon_days": 60},
+                "splits": {"folds": 2, "test_snapshots": 2},
+                "features": {"windows_days": [28, 91], "max_event_types": 3},
+                "model": {"seeds": 1, "params": {"n_estimators": 40}},
+            }
+        )
+    )
+    return config
+
+
+@pytest.fixture(scope="session")
+def ran(company: Path) -> Ran:
+    """Run check, train and score on the small company."""
+    result = churnml("run", company, "--json")
+    assert result.exit_code == 0, result.stderr
+    return Ran(company, company.parent / "workspace", json.loads(result.stdout))

@@ -1,0 +1,144 @@
+"""The chain from raw files to a scored, tracked, explained snapshot, and the promises it makes."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from churnml.cli.app import app
+
+METRICS = {"n", "positives", "roc_auc", "average_precision", "log_loss", "brier", "ece", "lift_at_10"}
+
+
+def churnml(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+SCORES = [
+    "account_id",
+    "as_of",
+    "churn_probability",
+    "health_score",
+    "band",
+    "coverage",
+    "drivers",
+    "model_version",
+    "config_hash",
+    "scored_at",
+]
+
+
+def test_the_report_has_what_other_programs_rely_on(ran):
+    report = ran.report
+    assert report["verdict"] in ("publishable", "rules_only")
+    pooled = report["backtest"]["pooled"]
+    assert set(pooled["model"]) >= METRICS
+    assert set(pooled["baselines"]) >= {"base_rate", "recency", "reference", "logistic"}
+    for values in pooled["baselines"].values():
+        assert set(values) >= METRICS
+    assert len(report["backtest"]["folds"]) == 2
+    for fold in report["backtest"]["folds"]:
+        assert {"train_from", "train_until", "test_from", "test_until", "model", "baselines"} <= set(fold)
+        gap = pd.Timestamp(fold["test_from"]) - pd.Timestamp(fold["train_until"])
+        assert gap >= pd.Timedelta(days=60)
+    assert report["model_uri"] == "models:/small@champion"
+    assert Path(report["bundle"]).is_dir()
+    assert Path(report["scores"]).is_file()
+    assert isinstance(report["rejected"], dict)
+    assert set(report["seconds"]) >= {"check", "features", "backtest", "fit", "track", "score"}
+    assert report["peak_rss_mb"] > 50
+
+
+def test_scores_have_one_row_per_account(ran):
+    scores = pd.read_parquet(ran.report["scores"])
+    assert list(scores.columns) == SCORES
+    assert scores["account_id"].is_unique
+    assert scores["churn_probability"].between(0, 1).all()
+    assert scores["health_score"].dropna().between(0, 100).all()
+    assert set(scores["band"]) <= {"green", "yellow", "red", "unknown"}
+    assert scores["as_of"].nunique() == 1
+
+
+def test_every_output_lies_in_the_workspace(ran):
+    beside = {path.name for path in ran.config.parent.iterdir()}
+    assert beside == {"raw", "small.yaml", "workspace"}
+    assert not list(ran.workspace.rglob("*.part"))
+
+
+def test_nothing_is_pickled(ran):
+    assert not [path for path in ran.workspace.rglob("*") if path.suffix in {".pkl", ".pickle", ".joblib"}]
+
+
+def test_mlflow_predicts_what_was_scored(ran):
+    import mlflow
+
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{ran.workspace / 'mlflow.db'}")
+    try:
+        model = mlflow.pyfunc.load_model(ran.report["model_uri"])
+        run = mlflow.get_run(ran.report["run_id"])
+        children = mlflow.search_runs(
+            experiment_names=["small"], filter_string=f"tags.mlflow.parentRunId = '{ran.report['run_id']}'"
+        )
+    finally:
+        mlflow.set_tracking_uri(before)
+    features = pd.read_parquet(_features(ran))
+    scores = pd.read_parquet(ran.report["scores"]).set_index("account_id")["churn_probability"]
+    same_day = features[features["as_of"] == features["as_of"].max()].reset_index(drop=True)
+    words = {name: "object" for name in same_day.select_dtypes("category")}
+    rows = same_day[model.metadata.get_input_schema().input_names()].astype(words)
+    predicted = model.predict(rows)["churn_probability"]
+    expected = scores.reindex(same_day["account_id"]).to_numpy()
+    assert len(predicted) > 50
+    assert predicted.to_numpy() == pytest.approx(expected, abs=1e-12)
+    assert run.data.tags["churnml.config_hash"]
+    assert run.data.tags["churnml.data_fingerprint"]
+    assert run.data.tags["churnml.seed"] == "7"
+    assert run.data.tags["churnml.package.lightgbm"]
+    assert run.data.params["label.horizon_days"] == "60"
+    assert run.inputs.dataset_inputs
+    assert len(children) == 2
+
+
+def _features(ran) -> Path:
+    made = churnml("features", ran.config, "--json")
+    assert made.exit_code == 0, made.stderr
+    return Path(json.loads(made.stdout)["path"])
+
+
+def test_a_second_run_gives_the_same_scores_to_the_last_digit(ran, tmp_path):
+    shutil.copytree(ran.config.parent / "raw", tmp_path / "raw")
+    shutil.copy(ran.config, tmp_path / "small.yaml")
+    again = churnml("run", tmp_path / "small.yaml", "--json")
+    assert again.exit_code == 0, again.stderr
+    report = json.loads(again.stdout)
+    left, right = (pd.read_parquet(r["scores"]).drop(columns="scored_at") for r in (ran.report, report))
+    pd.testing.assert_frame_equal(left, right, check_exact=True)
+    assert report["model_version"] == ran.report["model_version"]
+    assert Path(report["bundle"]).name == Path(ran.report["bundle"]).name
+
+
+def test_scoring_an_older_date_needs_no_newer_data(ran):
+    old = churnml("score", ran.config, "--as-of", "2025-02-01", "--json")
+    assert old.exit_code == 0, old.stderr
+    assert json.loads(old.stdout)["as_of"] == "2025-02-01"
+    newest = churnml("score", ran.config, "--json")
+    assert json.loads(newest.stdout)["as_of"] == ran.report["as_of"]
+
+
+def test_an_account_is_explained_with_its_numbers(ran):
+    account = pd.read_parquet(ran.report["scores"])["account_id"].iloc[0]
+    told = json.loads(churnml("explain", ran.config, account, "--json").stdout)
+    assert told["account_id"] == account
+    assert {"raising", "lowering", "churn_probability", "health_score", "band"} <= set(told)
+    for driver in told["raising"] + told["lowering"]:
+        assert driver["sentence_en"]
+        assert driver["sentence_ja"]
+        assert math.isfinite(driver["effect_log_odds"])
+    assert churnml("explain", ran.config, account, "--lang", "ja").stdout
