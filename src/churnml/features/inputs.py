@@ -11,9 +11,9 @@ import pandas as pd
 
 from churnml.config import Config
 from churnml.features.book import EventBook
-from churnml.features.keys import Floats, Ints, Keys, day_numbers
+from churnml.features.keys import Floats, Ints, Keys
 from churnml.features.rollup import roll_up
-from churnml.features.visible import visible
+from churnml.features.visible import days_between, visible
 from churnml.tables import Tables
 
 if TYPE_CHECKING:
@@ -72,21 +72,20 @@ class Inputs:
         """Day number of each account's first fact known at `as_of`; NaN where nothing is known."""
         candidates = [self.keys.full()]
         if self.tables.has("accounts", "created_on"):
-            accounts = self.tables["accounts"]
-            created = accounts.group_by("account_id").agg(day=accounts.created_on.min()).to_pandas().dropna()
-            days = pd.Series(day_numbers(created["day"]), index=created["account_id"].astype("object"))
-            day = days.reindex(self.keys.accounts).to_numpy(dtype=np.float64)[self.keys.code]
-            candidates.append(np.where(day < self.keys.day, day, np.nan))
+            candidates.append(self._first("accounts", "created_on"))
         if "subscriptions" in self.tables:
-            rows = visible(self.tables, "subscriptions", self.keys)
-            first = rows.group_by("key_code").agg(day=rows.started_on.min()).to_pandas()
-            column = self.keys.full()
-            column[first["key_code"].to_numpy()] = day_numbers(first["day"])
-            candidates.append(column)
+            candidates.append(self._first("subscriptions", "started_on"))
         if "events" in self.tables:
             candidates.append(self.book.first_day)
         started: Floats = np.fmin.reduce(candidates)
         return started
+
+    def _first(self, table: str, column: str) -> Floats:
+        """Return the day number of the earliest day known before each `as_of`."""
+        rows = self.known(table)
+        rows = rows.filter(rows[column].cast("timestamp(6)") < rows.as_of)
+        age = self.gather(rows, {"age": days_between(rows[column], rows.as_of).max()})["age"]
+        return np.asarray(self.keys.day - numbers(age))
 
     @cached_property
     def observed_since(self) -> Ints:

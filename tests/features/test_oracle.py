@@ -1,0 +1,98 @@
+"""The engine against the naive oracle, on random companies."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from churnml import features
+from churnml.config import Config
+from churnml.tables import Tables
+
+
+def _sibling(name):
+    spec = importlib.util.spec_from_file_location(f"features_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+oracle, companies = _sibling("oracle"), _sibling("companies")
+
+WINDOWS = [3, 7, 28]
+CORE = ("export", "report", "share")
+PHASES = (Phase.explicit, Phase.generate)  # a seed does not shrink to anything simpler
+ATTRIBUTES = ("industry", "segment")
+
+
+def _config(frames, **extra):
+    return Config.model_validate(
+        {
+            "name": "random",
+            "source": {"folder": "raw"},
+            "label": {"churn": "silence"},
+            "tables": {name: {"from": name} for name in frames},
+            "features": {
+                "windows_days": WINDOWS,
+                "core_features": [kind for kind in CORE if kind in set(frames["events"]["event_type"])],
+                "attributes": list(ATTRIBUTES) if "accounts" in frames else [],
+                **extra,
+            },
+        }
+    )
+
+
+def _check(frames, spine, begin=companies.BEGIN, **kwargs):
+    config = _config(frames)
+    end = companies.END
+    tables = Tables.from_pandas(frames, observed_from=begin.date(), observed_until=end.date())
+    feature_set = features.catalogue(tables, config)
+    made = features.compute(tables, spine, feature_set, config)
+    naive = oracle.Oracle(
+        frames,
+        windows=WINDOWS,
+        observed_from=begin,
+        observed_until=end,
+        core=config.features.core_features,
+        attributes=config.features.attributes,
+    )
+    assert made[["account_id", "as_of"]].equals(spine[["account_id", "as_of"]])
+    rows = [naive.row(account, as_of) for account, as_of in spine.itertuples(index=False)]
+    compared, wrong = 0, []
+    for spec in feature_set:
+        if spec.kind == "peer":
+            continue
+        for position, expected in enumerate(rows):
+            got, want = made[spec.name].iloc[position], expected[spec.name]
+            where = f"{spec.name} of {spine.iloc[position].tolist()}: engine {got!r}, oracle {want!r}"
+            if spec.categorical:
+                equal = (None if pd.isna(got) else got) == want
+            else:
+                equal = got == pytest.approx(want, rel=1e-9, abs=1e-9, nan_ok=True)
+            compared += 1
+            if not equal:
+                wrong.append(where)
+    assert not wrong, f"{len(wrong)} of {compared} differ:\n" + "\n".join(wrong[:40])
+    return compared
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, phases=PHASES)
+@given(st.integers(0, 2**32 - 1))
+def test_every_family_equals_the_oracle(seed):
+    frames, spine = companies.company(seed)
+    if len(frames["events"]) and all(len(frame) for frame in frames.values()):
+        assert _check(frames, spine) > 1000
+
+
+@settings(max_examples=15, deadline=None, derandomize=True, phases=PHASES)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 60))
+def test_event_features_equal_the_oracle_whenever_the_data_begins(seed, shift):
+    frames, spine = companies.company(seed)
+    if len(frames["events"]):
+        _check({"events": frames["events"]}, spine, begin=companies.BEGIN + np.timedelta64(shift, "D"))
