@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from churnml.config import config_markdown
+from churnml.serving.reference import api_markdown
 from churnml.tables import schema_markdown
 
 PAGES: dict[str, Callable[[], str]] = {
+    "api.md": api_markdown,
     "config.md": config_markdown,
     "tables.md": schema_markdown,
 }

@@ -76,7 +76,9 @@ class Answer(_Model):
         examples=[0.92],
     )
     freshness: Freshness | None = Field(description="How old the facts are; null where nothing is scored yet")
-    warnings: list[Warn] = Field(description="What to know before relying on the answer; empty when all is well")
+    warnings: list[Warn] = Field(
+        description="What to know before relying on the answer; empty when all is well", examples=[[]]
+    )
 
 
 class PredictAnswer(Answer):
