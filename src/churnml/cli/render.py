@@ -77,8 +77,7 @@ def prepared(report: Mapping[str, Any]) -> None:
         f"({dates[0]} to {dates[-1]}), {report['features']} features."
     )
     console.print(f"{report['labelled']:,} rows have a final label, {report['churned']:,} of them churned.")
-    for name, why in report["skipped"].items():
-        console.print(f"• {escape(name)} is off: {escape(why)}")
+    _off(console, report["skipped"])
     console.print(f"Written to {report['path']}")
 
 
@@ -90,8 +89,7 @@ def catalogue(features: FeatureSet, skipped: Mapping[str, str]) -> None:
         table.add_row(spec.name, spec.family, spec.unit, window, escape(spec.description_en), escape(spec.missing))
     console = _out()
     console.print(table)
-    for name, why in skipped.items():
-        console.print(f"• {escape(name)} is off: {escape(why)}")
+    _off(console, skipped)
 
 
 def trained(settings: Config, outcome: Trained) -> None:
@@ -190,6 +188,15 @@ def config(settings: Config) -> None:
     console.print(
         escape(yaml.safe_dump(settings.as_dict(), sort_keys=False, allow_unicode=True)), end="", soft_wrap=True
     )
+
+
+def _off(console: Console, skipped: Mapping[str, str]) -> None:
+    """Show what is off, the features of one cause together."""
+    causes: dict[str, list[str]] = {}
+    for name, why in skipped.items():
+        causes.setdefault(why, []).append(name)
+    for why, names in causes.items():
+        console.print(f"• {escape(why)}: {escape(', '.join(names))} off")
 
 
 def _where(console: Console, settings: Config, path: Path, outcome: Scored) -> None:
