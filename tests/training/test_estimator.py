@@ -24,7 +24,7 @@ def rows(n: int = 600, k: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarra
 def test_scikit_learn_accepts_it() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks warn on purpose
-        outcomes = check_estimator(ChurnClassifier(seeds=1), on_fail=None)
+        outcomes = check_estimator(ChurnClassifier(seeds=1, params={"n_estimators": 20}), on_fail=None)
     assert [found["check_name"] for found in outcomes if found["status"] == "failed"] == []
     assert len(outcomes) > 40
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
+import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +15,7 @@ from churnml.training.calibration import Calibrator, calibrate
 from churnml.training.folds import InnerFold
 from churnml.training.linear import Linear, fit_linear
 from churnml.training.metrics import log_loss
-from churnml.training.trees import Trees, TreeSettings, validation_curve
+from churnml.training.trees import Trees, TreeSettings, side_by_side, validation_curve
 
 __all__ = ["Ensemble", "Recipe", "fit_ensemble"]
 
@@ -156,9 +158,9 @@ def _loss(y: Array, scores: Array) -> float:
 
 def _tune_trees(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> tuple[int, Array]:
     """Choose the number of trees with the lowest pooled loss on later rows; return it and the scores there."""
-    boosters, curves = [], []
-    for fold in folds:
-        booster, curve = validation_curve(
+
+    def judge(fold: InnerFold) -> tuple[lgb.Booster, Array]:
+        return validation_curve(
             X[fold.train],
             y[fold.train],
             X[fold.valid],
@@ -168,12 +170,13 @@ def _tune_trees(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) 
             categorical=recipe.categorical,
             monotone=recipe.monotone,
         )
-        boosters.append(booster)
-        curves.append(curve * len(fold.valid))
-    count = int(np.argmin(np.sum(curves, axis=0))) + 1
+
+    judged = side_by_side([partial(judge, fold) for fold in folds])
+    pooled = np.sum([curve * len(fold.valid) for (_, curve), fold in zip(judged, folds, strict=True)], axis=0)
+    count = int(np.argmin(pooled)) + 1
     scores = [
-        np.asarray(booster.predict(X[fold.valid], raw_score=True, num_iteration=count))
-        for booster, fold in zip(boosters, folds, strict=True)
+        np.asarray(booster.predict(X[fold.valid], raw_score=True, num_iteration=count, num_threads=1))
+        for (booster, _), fold in zip(judged, folds, strict=True)
     ]
     return count, np.concatenate(scores)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import lightgbm as lgb
 import numpy as np
@@ -11,9 +15,10 @@ import numpy.typing as npt
 
 from churnml.errors import ConfigError
 
-__all__ = ["DEFAULTS", "TreeSettings", "Trees", "tree_settings", "validation_curve"]
+__all__ = ["DEFAULTS", "TreeSettings", "Trees", "side_by_side", "tree_settings", "validation_curve"]
 
 Array = npt.NDArray[np.float64]
+Result = TypeVar("Result")
 
 DEFAULTS: dict[str, float | int | str | bool] = {
     "learning_rate": 0.04,
@@ -36,6 +41,8 @@ _FIXED: dict[str, float | int | str | bool] = {
     "objective": "binary",
     "deterministic": True,
     "force_row_wise": True,
+    # One thread each: boosters are trained side by side instead, which no busy neighbour can stall.
+    "num_threads": 1,
     "verbosity": -1,
     "feature_pre_filter": False,
 }
@@ -50,10 +57,9 @@ class TreeSettings:
     max_trees: int = 400
     patience: int = 60
 
-    def for_seed(self, seed: int, monotone: Sequence[int] | None, cells: int) -> dict[str, object]:
-        """Return the parameters of one booster for a matrix of so many cells."""
-        threads = _threads(cells)
-        params: dict[str, object] = {**DEFAULTS, **self.params, **_FIXED, "seed": seed, "num_threads": threads}
+    def for_seed(self, seed: int, monotone: Sequence[int] | None) -> dict[str, object]:
+        """Return the parameters of one booster."""
+        params: dict[str, object] = {**DEFAULTS, **self.params, **_FIXED, "seed": seed}
         if monotone is not None and any(monotone):
             params["monotone_constraints"] = list(monotone)
             params["monotone_constraints_method"] = "intermediate"
@@ -77,7 +83,6 @@ def tree_settings(params: Mapping[str, float | int | str | bool]) -> TreeSetting
     trees = [own.pop(name) for name in _TREES if name in own]
     for name in own:
         if name in _FIXED or name in (
-            "num_threads",
             "is_unbalance",
             "scale_pos_weight",
             "monotone_constraints",
@@ -93,20 +98,20 @@ def tree_settings(params: Mapping[str, float | int | str | bool]) -> TreeSetting
     return TreeSettings(own, int(trees[0])) if trees else TreeSettings(own)
 
 
-def _threads(cells: int) -> int:
-    """Return the number of threads: by the size of the data only, so that every machine computes the same digits."""
-    return 1 if cells < 500_000 else 2
+def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
+    """Run independent jobs on as many threads as there are cores; LightGBM releases Python's lock while it trains."""
+    with ThreadPoolExecutor(max_workers=max(min(len(jobs), os.cpu_count() or 1), 1)) as pool:
+        return [future.result() for future in [pool.submit(job) for job in jobs]]
 
 
 def _dataset(X: Array, y: Array, categorical: Sequence[int], settings: TreeSettings) -> lgb.Dataset:
-    params = {**DEFAULTS, **settings.params, **_FIXED, "num_threads": _threads(X.size)}
+    params = {**DEFAULTS, **settings.params, **_FIXED}
     keys = ("max_bin", "verbosity", "feature_pre_filter", "num_threads", "force_row_wise", "min_data_in_leaf")
     return lgb.Dataset(
         X,
         label=y,
         categorical_feature=[int(column) for column in categorical] or "auto",
         params={key: params[key] for key in keys},
-        free_raw_data=False,
     )
 
 
@@ -135,25 +140,26 @@ class Trees:
         monotone: Sequence[int] | None = None,
     ) -> Trees:
         """Fit one booster of `trees` trees per seed."""
-        data = _dataset(X, y, categorical, settings)
-        boosters = [lgb.train(settings.for_seed(seed, monotone, X.size), data, num_boost_round=trees) for seed in seeds]
-        return cls(tuple(boosters))
+
+        def booster(seed: int) -> lgb.Booster:
+            data = _dataset(X, y, categorical, settings)
+            return lgb.train(settings.for_seed(seed, monotone), data, num_boost_round=trees)
+
+        return cls(tuple(side_by_side([partial(booster, seed) for seed in seeds])))
 
     def log_odds(self, X: Array) -> Array:
         """Return the mean log-odds of each row."""
         rows = np.ascontiguousarray(X, dtype=np.float64)
-        options = {"num_threads": 1} if len(rows) == 1 else {}
         total: Array = sum(
-            (booster.predict(rows, raw_score=True, **options) for booster in self.boosters), np.zeros(len(rows))
+            (booster.predict(rows, raw_score=True, num_threads=1) for booster in self.boosters), np.zeros(len(rows))
         )
         return total / len(self.boosters)
 
     def contributions(self, X: Array) -> Array:
         """Return tree SHAP values (n, k + 1) of the mean log-odds, the expected value last."""
         rows = np.ascontiguousarray(X, dtype=np.float64)
-        options = {"num_threads": 1} if len(rows) == 1 else {}
         total: Array = sum(
-            (booster.predict(rows, pred_contrib=True, **options) for booster in self.boosters),
+            (booster.predict(rows, pred_contrib=True, num_threads=1) for booster in self.boosters),
             np.zeros((len(rows), rows.shape[1] + 1)),
         )
         return total / len(self.boosters)
@@ -187,9 +193,9 @@ def validation_curve(
         The curve keeps its last value from where patience ran out.
     """
     train = _dataset(X, y, categorical, settings)
-    valid = lgb.Dataset(valid_X, label=valid_y, reference=train, free_raw_data=False)
+    valid = lgb.Dataset(valid_X, label=valid_y, reference=train)
     record: dict[str, dict[str, list[float]]] = {}
-    params = {**settings.for_seed(seed, monotone, X.size), "metric": "binary_logloss"}
+    params = {**settings.for_seed(seed, monotone), "metric": "binary_logloss"}
     booster = lgb.train(
         params,
         train,
