@@ -1,7 +1,9 @@
 """Why an account scores as it does, in words: drivers, sentences in English and Japanese, what-if, plays, reports."""
 
+from churnml.explain.batch import batch_contributions, fast_contributions
+from churnml.explain.contract import Explainable
 from churnml.explain.drivers import Driver
-from churnml.explain.explanation import Explainable, Explanation, Indicator, explain
+from churnml.explain.explanation import Explanation, Indicator, explain
 from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
 from churnml.explain.plays import Play, Playbook, load_playbooks, suggest_plays, touch_model
 from churnml.explain.reference import ExplainReference, Yardstick
@@ -18,7 +20,9 @@ __all__ = [
     "WhatIf",
     "Yardstick",
     "as_shap",
+    "batch_contributions",
     "explain",
+    "fast_contributions",
     "global_importance",
     "load_playbooks",
     "segment_differences",

@@ -4,59 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from churnml.errors import DataError
+from churnml.explain.batch import batch_contributions
+from churnml.explain.contract import Explainable
 from churnml.explain.drivers import Driver, Teller, group_columns
 from churnml.explain.reference import ExplainReference
 from churnml.explain.words import percent
-from churnml.features.spec import FeatureSet
 from churnml.health import HealthScale, indicators, measures
 
-__all__ = ["Explainable", "Explanation", "Indicator", "explain"]
+__all__ = ["Explanation", "Indicator", "explain"]
 
 _KEY = ["account_id", "as_of"]
 _NEGLIGIBLE = 0.05
 _PER_FAMILY = 2
-
-
-class Explainable(Protocol):
-    """What explanations need of a model; `churnml.training.ChurnModel` has it."""
-
-    @property
-    def features(self) -> FeatureSet:
-        """Columns of the matrix, in order."""
-
-    @property
-    def base_rate(self) -> float:
-        """Churn rate of the training rows."""
-
-    @property
-    def horizon_days(self) -> int:
-        """Length of the label window."""
-
-    @property
-    def info(self) -> dict[str, Any]:
-        """Facts; ``verdict`` is read."""
-
-    def matrix(self, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """Return the feature matrix (n, k)."""
-
-    def log_odds(self, X: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return raw log-odds (n,)."""
-
-    def contributions(self, X: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return contributions (n, k + 1), the expected value last."""
-
-    def probability(self, X: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return calibrated probabilities (n,)."""
-
-    def calibrated(self, log_odds: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the calibrated probability of raw log-odds."""
 
 
 @dataclass(frozen=True)
@@ -239,7 +204,7 @@ class _Told:
 def _from_model(
     model: Explainable, frame: pd.DataFrame, reference: ExplainReference, teller: Teller, top: int
 ) -> list[_Told]:
-    contributions = model.contributions(model.matrix(frame))
+    contributions = batch_contributions(model, model.matrix(frame))
     expected, parts = contributions[:, -1], contributions[:, :-1]
     log_odds = contributions.sum(axis=1)
     groups = list(group_columns(model.features, reference).items())

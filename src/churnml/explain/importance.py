@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from churnml.errors import UsageError
+from churnml.explain.contract import Explainable
 from churnml.explain.drivers import group_columns
-from churnml.explain.explanation import Explainable
 from churnml.explain.reference import ExplainReference
 
 __all__ = ["as_shap", "global_importance", "segment_differences", "shap_summary"]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from churnml.errors import UsageError
-from churnml.explain.explanation import Explainable
+from churnml.explain.contract import Explainable
 from churnml.explain.reference import ExplainReference
 from churnml.health import HealthScale, health
 from churnml.scoring import score
