@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from churnml.config import config_markdown
+from churnml.features import reference_markdown
 from churnml.serving.reference import api_markdown
 from churnml.tables import schema_markdown
 
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api_markdown,
     "config.md": config_markdown,
+    "features.md": reference_markdown,
     "tables.md": schema_markdown,
 }
 """Page → the function that returns its text."""

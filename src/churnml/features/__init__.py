@@ -2,7 +2,19 @@
 
 from churnml.features.catalogue import catalogue, skipped
 from churnml.features.compute import compute
+from churnml.features.reference import catalogue_markdown, reference_catalogue, reference_markdown
 from churnml.features.spec import FAMILIES, FeatureSet, FeatureSpec
 from churnml.features.user import feature
 
-__all__ = ["FAMILIES", "FeatureSet", "FeatureSpec", "catalogue", "compute", "feature", "skipped"]
+__all__ = [
+    "FAMILIES",
+    "FeatureSet",
+    "FeatureSpec",
+    "catalogue",
+    "catalogue_markdown",
+    "compute",
+    "feature",
+    "reference_catalogue",
+    "reference_markdown",
+    "skipped",
+]

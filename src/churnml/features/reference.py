@@ -1,0 +1,159 @@
+"""The catalogue as a page of documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from churnml.config import Config
+from churnml.features.catalogue import catalogue
+from churnml.features.spec import FAMILIES, FeatureSet, FeatureSpec
+from churnml.tables import TABLES, Tables
+
+__all__ = ["catalogue_markdown", "reference_catalogue", "reference_markdown"]
+
+_SAMPLES = {
+    "string": "x",
+    "int64": 1,
+    "float64": 1.0,
+    "boolean": True,
+    "date": "2026-01-01",
+    "timestamp": "2026-01-01",
+}
+
+
+def reference_catalogue() -> FeatureSet:
+    """Return the catalogue of a company that supplies every table and column, with one event kind named ``report``.
+
+    Examples
+    --------
+    >>> "active_users_28d" in reference_catalogue()
+    True
+    """
+    frames = {}
+    for name, table in TABLES.items():
+        words = {column.name: column.values[:1] for column in table.columns}  # noqa: PD011
+        row = {column.name: next(iter(words[column.name]), _SAMPLES[column.dtype]) for column in table.columns}
+        frames[name] = pd.DataFrame([row])
+    frames["events"] = pd.concat([frames["events"].assign(event_type=kind) for kind in ("login", "report")])
+    config = Config.model_validate(
+        {
+            "name": "reference",
+            "source": {"folder": "raw"},
+            "label": {"churn": "contractual"},
+            "tables": {name: {"from": f"{name}.csv"} for name in frames},
+            "features": {"attributes": ["industry"]},
+        }
+    )
+    return catalogue(Tables.from_pandas(frames), config)
+
+
+def reference_markdown() -> str:
+    """Return ``docs/features.md``: the catalogue of the reference company."""
+    return "\n".join([_PREFACE, catalogue_markdown(reference_catalogue())])
+
+
+def catalogue_markdown(feature_set: FeatureSet) -> str:
+    """Return a catalogue as Markdown tables, one per family, one line per measure.
+
+    Examples
+    --------
+    >>> catalogue_markdown(reference_catalogue()).splitlines()[0]
+    '## engagement 利用頻度'
+    """
+    lines: list[str] = []
+    for family, japanese in FAMILIES.items():
+        specs = [spec for spec in feature_set if spec.family == family]
+        if not specs:
+            continue
+        lines += [f"## {family} {japanese}", ""]
+        lines += [
+            "| feature | unit | from | meaning | 意味 | missing when | can be acted on |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        by_name: dict[str, list[FeatureSpec]] = {}
+        for spec in specs:
+            by_name.setdefault(_without_window(spec), []).append(spec)
+        lines += [_line(name, group) for name, group in by_name.items()]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _without_window(spec: FeatureSpec) -> str:
+    return spec.name.removesuffix(f"_{spec.window_days}d") + "_{w}d" if spec.window_days else spec.name
+
+
+def _line(name: str, specs: Sequence[FeatureSpec]) -> str:
+    first = specs[0]
+    windows = ", ".join(str(spec.window_days) for spec in specs if spec.window_days)
+
+    def general(text: str) -> str:
+        return text.replace(f"{first.window_days}", "w") if first.window_days else text
+
+    heading = f"`{name}`" + (f" (w = {windows})" if windows else "")
+    return (
+        f"| {heading} | {first.unit or 'words'} | {first.table} | {general(first.description_en)} "
+        f"| {general(first.description_ja)} | {general(first.missing)} | {'yes' if first.actionable else 'no'} |"
+    )
+
+
+_PREFACE = """# Features
+
+Made from the catalogue of a company that supplies every table and column, with one kind of event named `report`;
+`make docs` writes this page anew. `churnml features list CONFIG` prints your own catalogue. What is off, and for want
+of which table or column, is printed by every run.
+
+## How a feature is made
+
+A row is an account and an `as_of` (midnight UTC). A fact counts when it **occurred and was known before** `as_of`;
+a window of `w` days is `[as_of − w, as_of)`. Values that come later (a ticket's solution, a survey's answer, a
+termination without notice) are hidden until their own time has passed.
+
+Zero and missing differ. A count over a window of which at least one day could be observed is a number, 0 included;
+of which no day could be, missing. Observable are the days that both the data and the account's life cover: from the
+later of the data's start and the account's first known fact (`created_on`, first subscription, first event). Rates
+divide by the observable days only. A trend is missing unless the earlier window was wholly observable.
+
+A **trend** is (recent − before) ÷ (recent + before), from −1 to 1. A **slope** is the least-squares slope of the
+weekly values over the observable weeks of the last 12 (at least 4), divided by their mean. A **drop from peak** is
+1 − the last window ÷ the highest of the consecutive windows of that length in the last 364 days. A **percentile** is
+the share of rows of the same `as_of` and peer group (`features.peer_by`, else the plan, else seats in powers of two)
+with a lower value, ties counting half; a group of fewer than 5 is replaced by all rows of that `as_of`. It is the only
+kind of feature that depends on the other rows of the spine.
+
+Kinds of event are counted one by one: those of `features.event_types`, else the `features.max_event_types` most
+frequent ones. Names are lower-cased to letters, digits and underscores; kinds whose names then agree are one kind.
+
+## Your own features
+
+A feature is one small function in a module of yours that the config names (`features.modules`: a dotted name, or a
+`.py` file relative to the config). It gets an Ibis table: the rows of one canonical table as known before each `as_of`,
+cut to the window. It returns an aggregate. It cannot see the future, because the rows it gets do not hold it.
+
+```python
+from churnml.features import feature
+
+
+@feature(
+    table="tickets", needs=("category",), family="support", unit="tickets", empty=0.0, missing="never missing",
+    label_en="billing tickets", label_ja="請求関連チケット数",
+    description_en="Tickets about billing opened in the last {w} days.",
+    description_ja="過去{w}日間の請求関連チケット数。",
+)
+def billing_tickets(rows):
+    return (rows.category == "billing").sum()
+
+
+@feature(
+    table="frame", family="support", unit="tickets per user", missing="nobody was active",
+    label_en="tickets per active user", label_ja="アクティブユーザーあたりチケット数",
+    description_en="Tickets opened ÷ active users, 28 days.",
+    description_ja="28日間のチケット数÷アクティブユーザー数。",
+)
+def tickets_per_user(frame):  # `frame`: the pandas frame of all other features
+    return frame["tickets_opened_28d"] / frame["active_users_28d"].where(frame["active_users_28d"] > 0)
+```
+
+`empty` is the value of an account without a row in the window; unless given it is missing.
+"""
