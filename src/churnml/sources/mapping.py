@@ -10,7 +10,7 @@ import duckdb
 
 from churnml.config import ColumnSource, TableSource
 from churnml.errors import near_name
-from churnml.sources.parsing import ENDLESS, parse
+from churnml.sources.parsing import ENDLESS, clean, parse
 from churnml.sources.raw import Raw
 from churnml.sources.sql import DUCKDB_TYPE, constant, identifier, problem
 from churnml.tables import Column, Table
@@ -155,13 +155,16 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
     every = {**{name: (table[name], item) for name, item in sources.items()}, **attributes}
     raw_select = _raw_select(db, table, source, raw, every)
     types = {row[0]: row[1] for row in db.execute(f"DESCRIBE {raw_select}").fetchall()}
-    select = ["*"]
+    cleaned, parsed = ["*"], ["*"]  # two steps, so that DuckDB cleans a value once and reads it often
     for name, (column, item) in every.items():
         key = f"raw:{name}"
+        value, kind = clean(identifier(key), types[key], column, item)
+        cleaned.append(f"{value} AS {identifier(f'clean:{name}')}")
         whole = name.endswith("_id") and types[key] == "VARCHAR" and _whole_floats(db, raw, item)
-        parsed = parse(identifier(key), types[key], column, item, whole_floats=whole)
-        select += _parsed_columns(table, column, parsed.value, parsed.given)
-    inner = f"SELECT {', '.join(select)} FROM ({raw_select})"
+        parsed += _parsed_columns(
+            table, column, parse(identifier(f"clean:{name}"), kind, column, item, whole_floats=whole)
+        )
+    inner = f"SELECT {', '.join(parsed)} FROM (SELECT {', '.join(cleaned)} FROM ({raw_select}))"
     for (owner, name), other in _FALLBACKS.items():
         if owner == table.name and other in every:
             inner = _with_fallback(inner, name, other, mapped=name in every)
@@ -272,8 +275,9 @@ def _whole_floats(db: duckdb.DuckDBPyConnection, raw: Raw, item: ColumnSource) -
     return bool(row and row[0])
 
 
-def _parsed_columns(table: Table, column: Column, value: str, given: str) -> list[str]:
+def _parsed_columns(table: Table, column: Column, value: str) -> list[str]:
     name = column.name
+    given = f"{identifier(f'clean:{name}')} IS NOT NULL"
     columns = [f"{given} AS {identifier(f'given:{name}')}"]
     if name in _ENDLESS_COLUMNS and table.occurred_at != name:
         columns.append(f"coalesce({value} >= DATE '{ENDLESS}', false) AS {identifier(f'endless:{name}')}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 
 import duckdb
@@ -11,7 +10,7 @@ from churnml.config import ColumnSource
 from churnml.sources.sql import literal
 from churnml.tables import Column
 
-__all__ = ["Parsed", "family", "parse", "propose_format"]
+__all__ = ["clean", "family", "parse", "propose_format"]
 
 _BLANKS = "' \t\r\n\u00a0\u3000'"
 _NULL_WORDS = ("null", "none", "nan", "nat", "n/a", "#n/a", "\\n", "-", "0000-00-00", "0000-00-00 00:00:00")
@@ -22,22 +21,6 @@ _NAMED_DAYS = ("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", "%H%M%S", " %H時%M分", " %H時%M分%S秒")
 ENDLESS = "2200-01-01"
 """An end on or after this day means that there is none."""
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """SQL of one canonical column.
-
-    Parameters
-    ----------
-    value : str
-        The value in its canonical type, null where it is absent or cannot be read.
-    given : str
-        Whether the raw value was there at all.
-    """
-
-    value: str
-    given: str
 
 
 def family(duckdb_type: str) -> str:
@@ -60,8 +43,8 @@ def family(duckdb_type: str) -> str:
     return {"DATE": "date", "BOOLEAN": "boolean"}.get(name, "text")
 
 
-def parse(raw: str, duckdb_type: str, column: Column, source: ColumnSource, *, whole_floats: bool = False) -> Parsed:
-    """Return the SQL that reads one canonical column.
+def clean(raw: str, duckdb_type: str, column: Column, source: ColumnSource) -> tuple[str, str]:
+    """Return the SQL of a raw value without blanks, null words and NaN, with its words translated, and its family.
 
     Parameters
     ----------
@@ -72,17 +55,14 @@ def parse(raw: str, duckdb_type: str, column: Column, source: ColumnSource, *, w
     column : Column
         The canonical column.
     source : ColumnSource
-        Its section in the config: words, format, time zone, decimal sign.
-    whole_floats : bool
-        The column holds whole numbers that were exported as ``12.0``.
+        Its section in the config.
 
     Examples
     --------
     >>> from churnml.tables import TABLES
-    >>> seats = TABLES["subscriptions"]["seats"]
-    >>> parsed = parse("'1,200'", "VARCHAR", seats, ColumnSource(column="seats"))
-    >>> duckdb.execute(f"SELECT {parsed.value}").fetchone()
-    (1200,)
+    >>> sql, kind = clean("' NULL '", "VARCHAR", TABLES["events"]["user_id"], ColumnSource(column="user"))
+    >>> duckdb.execute(f"SELECT {sql}").fetchone(), kind
+    ((None,), 'text')
     """
     kind = family(duckdb_type)
     if source.words:
@@ -92,17 +72,41 @@ def parse(raw: str, duckdb_type: str, column: Column, source: ColumnSource, *, w
     if kind == "float":
         raw = f"CASE WHEN NOT isnan(CAST({raw} AS DOUBLE)) THEN {raw} END"
     if kind == "text" and (column.dtype != "string" or column.name.endswith("_id") or column.values):
-        raw = f"CASE WHEN lower({raw}) NOT IN ({', '.join(map(literal, _NULL_WORDS))}) THEN {raw} END"
-    given = f"({raw}) IS NOT NULL"
+        nulls = "".join(f" WHEN {literal(word)} THEN NULL" for word in _NULL_WORDS)
+        raw = f"CASE lower({raw}){nulls} ELSE {raw} END"
+    return raw, kind
+
+
+def parse(cleaned: str, kind: str, column: Column, source: ColumnSource, *, whole_floats: bool = False) -> str:
+    """Return the SQL that reads one canonical column; what is there but cannot be read becomes null.
+
+    Parameters
+    ----------
+    cleaned, kind : str
+        Name of the cleaned value, and its family.
+    column : Column
+        The canonical column.
+    source : ColumnSource
+        Its section in the config: format, time zone, decimal sign.
+    whole_floats : bool
+        The column holds whole numbers that were exported as ``12.0``.
+
+    Examples
+    --------
+    >>> from churnml.tables import TABLES
+    >>> sql = parse("'1,200'", "text", TABLES["subscriptions"]["seats"], ColumnSource(column="seats"))
+    >>> duckdb.execute(f"SELECT {sql}").fetchone()
+    (1200,)
+    """
     if column.dtype == "string":
-        return Parsed(_word(raw, kind, column, whole_floats), given)
+        return _word(cleaned, kind, column, whole_floats)
     if column.dtype == "timestamp":
-        return Parsed(_timestamp(raw, kind, source), given)
+        return _timestamp(cleaned, kind, source)
     if column.dtype == "date":
-        return Parsed(_date(raw, kind, source), given)
+        return _date(cleaned, kind, source)
     if column.dtype == "boolean":
-        return Parsed(_boolean(raw, kind), given)
-    return Parsed(_number(raw, kind, source, whole=column.dtype == "int64"), given)
+        return _boolean(cleaned, kind)
+    return _number(cleaned, kind, source, whole=column.dtype == "int64")
 
 
 def _trimmed(raw: str) -> str:
