@@ -1,0 +1,35 @@
+"""The KPIs of customer success: churn, revenue retention, renewals, lifetime value, NPS, activity, RFM, journey."""
+
+from churnml.retention.customers import active_rate, net_promoter_score, onboarding_completion, support_summary
+from churnml.retention.history import kpi_history, rfm_at
+from churnml.retention.journey import PHASES, phase_moves
+from churnml.retention.rates import (
+    RevenueMovement,
+    annualised,
+    expansion_rate,
+    logo_churn_rate,
+    mrr_on,
+    renewal_rate,
+    revenue_movement,
+)
+from churnml.retention.value import lifetime_value, rfm
+
+__all__ = [
+    "PHASES",
+    "RevenueMovement",
+    "active_rate",
+    "annualised",
+    "expansion_rate",
+    "kpi_history",
+    "lifetime_value",
+    "logo_churn_rate",
+    "mrr_on",
+    "net_promoter_score",
+    "onboarding_completion",
+    "phase_moves",
+    "renewal_rate",
+    "revenue_movement",
+    "rfm",
+    "rfm_at",
+    "support_summary",
+]
