@@ -308,19 +308,18 @@ def _cpu_seconds(pid: int) -> float:
 
 
 @contextmanager
-def service(company: Company, *options: str, environment: dict[str, str] | None = None) -> Iterator[Running]:
-    """Start ``churnml serve`` and stop it, and all that it started, at the end."""
+def running(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[Running]:
+    """Start a service on a free port and stop it, and all that it started, at the end."""
     port = free_port()
-    log = company.folder / f"serve-{port}.log"
-    code = "import sys; from churnml.cli import main; sys.argv[0] = 'churnml'; main()"
-    command = [sys.executable, "-c", code, "serve", str(company.path), "--port", str(port), *options]
+    log = folder / f"serve-{port}.log"
     began = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command,
+            [*command, "--port", str(port)],
             stdout=out,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "BENTOML_HOME": str(company.folder / "bentoml"), **(environment or {})},
+            cwd=folder,
+            env=environment,
             start_new_session=True,
         )
     try:
@@ -343,6 +342,21 @@ def service(company: Company, *options: str, environment: dict[str, str] | None 
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+@contextmanager
+def service(company: Company, *options: str, environment: dict[str, str] | None = None) -> Iterator[Running]:
+    """Start ``churnml serve`` on a company."""
+    code = "import sys; from churnml.cli import main; sys.argv[0] = 'churnml'; main()"
+    command = [sys.executable, "-c", code, "serve", str(company.path), *options]
+    own = {**os.environ, "BENTOML_HOME": str(company.folder / "bentoml"), **(environment or {})}
+    with running(command, company.folder, own) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def start_command() -> Callable[..., Any]:
+    return running
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,9 @@ __all__ = ["keys_app"]
 keys_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", metavar="CONFIG", help="YAML file")]
+StoreOption = Annotated[
+    str | None, typer.Option("--store", metavar="URL", help="The store itself, where there is no config")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")]
 _DEMO = Path("configs/demo.yaml")
 
@@ -31,11 +34,12 @@ def create(
     ] = None,
     days: Annotated[int, typer.Option(min=1, max=3650, help="Days until the key expires")] = 365,
     config: ConfigOption = _DEMO,
+    store_url: StoreOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it, the only time it is shown."""
     with Session(as_json) as session:
-        store, now = _store(config)
+        store, now = _store(config, store_url)
         from churnml.store import Actor
 
         secret, key = store.keys.create(name, scope or ["read", "score"], Actor("cli", now), timedelta(days=days))
@@ -50,10 +54,10 @@ def create(
 
 
 @keys_app.command("list")
-def list_keys(config: ConfigOption = _DEMO, as_json: AsJson = False) -> None:
+def list_keys(config: ConfigOption = _DEMO, store_url: StoreOption = None, as_json: AsJson = False) -> None:
     """List the keys; the keys themselves are not kept, only their hashes."""
     with Session(as_json) as session:
-        store, now = _store(config)
+        store, now = _store(config, store_url)
         keys = store.keys.list()
         store.close()
 
@@ -77,11 +81,12 @@ def list_keys(config: ConfigOption = _DEMO, as_json: AsJson = False) -> None:
 def revoke(
     key_id: Annotated[str, typer.Argument(help="Id that `churnml keys list` prints")],
     config: ConfigOption = _DEMO,
+    store_url: StoreOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Revoke a key; a running service refuses it within two seconds."""
     with Session(as_json) as session:
-        store, now = _store(config)
+        store, now = _store(config, store_url)
         from churnml.store import Actor
 
         key = store.keys.revoke(key_id, Actor("cli", now))
@@ -89,14 +94,15 @@ def revoke(
         session.show(_as_dict(key), lambda: _say(f"Key {key.id} ({key.name}) is revoked."))
 
 
-def _store(config: Path) -> tuple[Store, datetime]:
+def _store(config: Path, store_url: str | None) -> tuple[Store, datetime]:
     from datetime import UTC
 
     from churnml.config import load_config
     from churnml.serving.settings import Settings
     from churnml.store import Store
 
-    return Store(Settings.from_config(load_config(config)).store_url), datetime.now(UTC)
+    url = store_url or Settings.from_config(load_config(config)).store_url
+    return Store(url), datetime.now(UTC)
 
 
 def _as_dict(key: ApiKey) -> dict[str, Any]:

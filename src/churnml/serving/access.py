@@ -19,6 +19,7 @@ __all__ = ["Access", "Allowance", "Buckets"]
 _REMEMBERED_SECONDS = 2.0
 _WRONG_KEYS_PER_MINUTE = 60
 _MOST = 10_000
+_LOOPBACK = frozenset({"::1", "::ffff:127.0.0.1"})
 
 ANYONE = ApiKey("insecure", "insecure", frozenset(SCOPES), datetime(2020, 1, 1, tzinfo=UTC), None, None)
 """Who calls when the service asks for no key."""
@@ -95,6 +96,8 @@ class Access:
             ``auth.missing``, ``auth.invalid`` or ``auth.throttled``.
         """
         if self._live.settings.insecure:
+            if address not in _LOOPBACK and not address.startswith("127."):
+                raise _unauthorized("auth.missing", "Without API keys only the service's own machine may call")
             return ANYONE
         secret = api_key
         if authorization is not None:

@@ -41,7 +41,7 @@ class Settings(BaseModel):
     name: str = Field(description="The config's name, under which snapshots are stored")
     bundles_dir: Path = Field(description="Folder of the model bundles")
     registered_model: str = Field(description="Name of the model whose champion is served")
-    store_url: str = Field(description="SQLAlchemy URL")
+    store_url: str = Field(description="SQLAlchemy URL; empty in a bento")
     config_version: str = Field(description="The config's hash")
     currency: str = Field("USD", description="Currency of all amounts")
     language: Literal["en", "ja"] = Field("en", description="Language where a request names none")
@@ -74,10 +74,10 @@ class Settings(BaseModel):
         Raises
         ------
         ConfigError
-            Neither variable is set, or the config cannot be read.
+            Neither variable is set, the config cannot be read, or a bento is served without a store.
         """
         if text := os.environ.get(SETTINGS):
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(text)._with_store()
         path = os.environ.get(CONFIG)
         if not path:
             raise ConfigError(
@@ -87,6 +87,20 @@ class Settings(BaseModel):
                 code="serving.no_config",
             )
         return cls.from_config(load_config(path), insecure=os.environ.get(INSECURE) == "1")
+
+    def _with_store(self) -> Self:
+        """Return the settings with the store that the environment names, if they name none themselves."""
+        if self.store_url:
+            return self
+        url = os.environ.get(STORE_URL)
+        if not url:
+            raise ConfigError(
+                "A bento holds no store: say which one to use",
+                where=f"environment variable {STORE_URL}",
+                expected="postgresql://user:password@host/database, or sqlite:////absolute/path/store.db",
+                code="serving.no_store",
+            )
+        return self.model_copy(update={"store_url": url})
 
 
 def workers() -> int:
