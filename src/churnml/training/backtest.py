@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from churnml.training.baselines import fit_rule, rules
 from churnml.training.fitting import fit_rows
 from churnml.training.intervals import clustered_bootstrap, interval
 from churnml.training.metrics import average_precision, brier, ece, lift_at, log_loss, roc_auc, summary
+from churnml.training.model import ChurnModel
 from churnml.training.verdict import Verdict, judge
 
 __all__ = ["Backtest", "backtest"]
@@ -153,9 +154,15 @@ def backtest(
         part["p_model"] = model.probability(model.matrix(test))
         for rule in rules(train):
             part[f"p_{rule.name}"] = fit_rule(rule, train)(test)
-        regression = fit_rows(train, feature_set, config, kind="logistic", where=split.name)
+        regression = _logistic(model) or fit_rows(train, feature_set, config, kind="logistic", where=split.name)
         part["p_logistic"] = regression.probability(regression.matrix(test))
         parts.append(part)
         models.append(model.info)
     predictions = pd.concat(parts, ignore_index=True)
     return Backtest(predictions, tuple(splits), config.capacity.share, config.seed, tuple(models))
+
+
+def _logistic(model: ChurnModel) -> ChurnModel | None:
+    """Return the logistic regression that a blend was made with, which need not be fitted a second time."""
+    rival = model.ensemble.logistic
+    return replace(model, ensemble=rival) if rival is not None else None

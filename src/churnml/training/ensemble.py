@@ -14,14 +14,13 @@ import numpy.typing as npt
 from churnml.training.calibration import Calibrator, calibrate
 from churnml.training.folds import InnerFold
 from churnml.training.linear import Linear, fit_linear
-from churnml.training.metrics import log_loss
 from churnml.training.trees import Trees, TreeSettings, side_by_side, validation_curve
 
 __all__ = ["Ensemble", "Recipe", "fit_ensemble"]
 
 Array = npt.NDArray[np.float64]
 
-PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.1)
+PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03)
 """Inverse L2 strengths tried for the logistic part."""
 
 _WEIGHTS = tuple(step / 10 for step in range(11))
@@ -68,6 +67,8 @@ class Ensemble:
     calibrator : Calibrator
     facts : dict
         How it was made, JSON-ready: number of trees, losses on later rows, rows that calibrated it.
+    logistic : Ensemble, optional
+        Of a blend: its logistic part alone, with a calibration of its own. A rival at no cost; not saved.
     """
 
     trees: Trees | None
@@ -75,6 +76,7 @@ class Ensemble:
     linear_weight: float
     calibrator: Calibrator
     facts: dict[str, Any]
+    logistic: Ensemble | None = None
 
     def log_odds(self, X: Array) -> Array:
         """Return the raw log-odds of each row."""
@@ -126,11 +128,13 @@ def fit_ensemble(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe)
     weight = {"lightgbm": 0.0, "logistic": 1.0, "blend": 0.5}[recipe.kind]
     scores = tree_scores if linear_scores is None else linear_scores
     if tree_scores is not None and linear_scores is not None:
-        losses = [_loss(outcome, (1 - w) * tree_scores + w * linear_scores) for w in _WEIGHTS]
-        weight = _WEIGHTS[int(np.argmin(losses))]
+        weight = _blend(outcome, tree_scores, linear_scores)
         scores = (1 - weight) * tree_scores + weight * linear_scores
-        facts["blend_log_loss"] = min(losses)
-    calibrator = calibrate(scores, outcome, recipe.calibration) if scores is not None else Calibrator("none")
+        facts["blend_log_loss"] = _loss(outcome, scores)
+    periods = np.concatenate([np.full(len(fold.valid), number) for number, fold in enumerate(folds)]) if folds else None
+    calibrator = Calibrator("none")
+    if scores is not None:
+        calibrator = calibrate(scores, outcome, recipe.calibration, periods)
     trees = linear = None
     if weight < 1.0:
         trees = Trees.fit(
@@ -143,17 +147,33 @@ def fit_ensemble(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe)
             monotone=recipe.monotone,
         )
         facts["trees"] = count
-    if weight > 0.0:
+    if recipe.kind != "lightgbm":
         (linear,) = fit_linear(X, y, [penalty], recipe.categorical, recipe.monotone)
         facts["penalty"] = penalty
     facts["linear_weight"] = weight
-    return Ensemble(trees, linear, weight, calibrator, facts)
+    rival = None
+    if recipe.kind == "blend" and linear_scores is not None:
+        rival = Ensemble(None, linear, 1.0, calibrate(linear_scores, outcome, recipe.calibration), {"penalty": penalty})
+    return Ensemble(trees, linear if weight > 0.0 else None, weight, calibrator, facts, rival)
 
 
 def _loss(y: Array, scores: Array) -> float:
-    """Log loss of log-odds after the best shift of their level: the calibration will shift it anyway."""
-    shifted = calibrate(scores, y, "platt")
-    return float(log_loss(y, shifted(scores)) or 0.0)
+    """Return the log loss of log-odds after the best straight line: the calibration will draw one anyway."""
+    return float(_losses(y, scores).mean())
+
+
+def _losses(y: Array, scores: Array) -> Array:
+    p = np.clip(calibrate(scores, y, "platt")(scores), 1e-15, 1 - 1e-15)
+    return -np.where(y == 1, np.log(p), np.log1p(-p))
+
+
+def _blend(y: Array, trees: Array, linear: Array) -> float:
+    """Return the weight of the logistic part: the best one, where it beats the trees alone by two standard errors."""
+    alone = _losses(y, trees)
+    gains = [alone - _losses(y, (1 - w) * trees + w * linear) for w in _WEIGHTS]
+    best = int(np.argmax([gain.mean() for gain in gains]))
+    error = float(gains[best].std() / np.sqrt(len(y)))
+    return _WEIGHTS[best] if gains[best].mean() > 2.0 * error else 0.0
 
 
 def _tune_trees(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> tuple[int, Array]:
