@@ -40,6 +40,8 @@ class Calibrator:
         isotonic: the knots' log-odds, then their probabilities.
     churners : int
         Churned rows it was fitted on.
+    shift : float
+        Added to the log-odds first.
 
     Examples
     --------
@@ -50,10 +52,11 @@ class Calibrator:
     method: Method
     state: tuple[float, ...] = ()
     churners: int = 0
+    shift: float = 0.0
 
     def __call__(self, log_odds: npt.ArrayLike) -> Array:
         """Return calibrated probabilities, in the order of `log_odds`; never falling as it rises."""
-        z = np.asarray(log_odds, dtype=np.float64)
+        z = np.asarray(log_odds, dtype=np.float64) + self.shift
         if self.method == "none":
             return cast(Array, expit(z))
         if self.method == "platt":
@@ -67,7 +70,12 @@ class Calibrator:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the map as JSON-ready data."""
-        return {"method": self.method, "state": list(self.state), "churners": self.churners}
+        return {
+            "method": self.method,
+            "state": list(self.state),
+            "churners": self.churners,
+            "shift": self.shift,
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Calibrator:
@@ -89,7 +97,7 @@ class Calibrator:
                 expected="none (0), platt (2), beta (3) or isotonic (an even number)",
                 code="bundle.calibration",
             )
-        return cls(cast(Method, method), state, int(data.get("churners", 0)))
+        return cls(cast(Method, method), state, int(data.get("churners", 0)), float(data.get("shift", 0.0)))
 
 
 def method_for(churners: int) -> Method:
@@ -106,12 +114,20 @@ def method_for(churners: int) -> Method:
 
 
 def calibrate(
-    log_odds: npt.ArrayLike, y: npt.ArrayLike, method: Literal["auto", "none", "platt", "beta", "isotonic"] = "auto"
+    log_odds: npt.ArrayLike,
+    y: npt.ArrayLike,
+    method: Literal["auto", "none", "platt", "beta", "isotonic"] = "auto",
+    periods: npt.ArrayLike | None = None,
 ) -> Calibrator:
     """Fit a calibration map on predictions for rows the model was not trained on.
 
     Platt and beta start from the identity and are pulled towards it by a weak prior worth a handful of churners, so
     a small slice corrects the level long before it bends the curve. With one outcome only, the map is the identity.
+
+    With `periods` the rows come from several models, each judged on its own later period, and each off by its own
+    level. The shape is learnt from scores with those levels taken out. The level of the map is their mean, shrunk
+    towards zero (James and Stein 1961) by how much the periods disagree: what one quarter was off by says little
+    about the next one, what every quarter was off by says much.
 
     Parameters
     ----------
@@ -121,6 +137,8 @@ def calibrate(
         Outcomes, 0 or 1.
     method : str
         ``"auto"`` asks `method_for`.
+    periods : array of shape (n,), optional
+        Period of each row.
 
     References
     ----------
@@ -143,9 +161,31 @@ def calibrate(
     chosen = method_for(min(churners, len(outcome) - churners)) if method == "auto" else method
     if chosen == "none":
         return Calibrator("none")
-    if chosen == "isotonic":
-        return Calibrator("isotonic", _isotonic(z, outcome), churners)
-    return Calibrator(chosen, _smooth(z, outcome, chosen), churners)
+    shift = 0.0
+    if periods is not None:
+        levels, shift = _levels(z, outcome, np.asarray(periods))
+        z = z + levels
+    state = _isotonic(z, outcome) if chosen == "isotonic" else _smooth(z, outcome, chosen)
+    return Calibrator(chosen, state, churners, shift)
+
+
+def _levels(z: Array, y: Array, periods: npt.NDArray[np.generic]) -> tuple[Array, float]:
+    """Return, per row, what its period's log-odds are off by, and the shrunk mean over the periods."""
+    names, index = np.unique(periods, return_inverse=True)
+    if len(names) < 2:
+        return np.zeros(len(z)), 0.0
+    level = np.zeros(len(names))
+    for number in range(len(names)):
+        score, outcome = z[index == number], y[index == number]
+        for _ in range(50):
+            p = expit(score + level[number])
+            # Half a churner and half a stayer keep a period with one outcome finite.
+            step = (outcome.sum() - p.sum() + 0.5 - expit(level[number])) / ((p * (1 - p)).sum() + 0.25)
+            level[number] += np.clip(step, -1.0, 1.0)
+            if abs(step) < 1e-10:
+                break
+    mean, error = float(level.mean()), float(level.var(ddof=1) / len(names))
+    return level[index], mean * max(0.0, 1.0 - error / mean**2) if mean else 0.0
 
 
 def _smooth(z: Array, y: Array, method: Method) -> tuple[float, ...]:
