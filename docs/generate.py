@@ -11,10 +11,37 @@ from pathlib import Path
 from churnml.config import config_markdown
 from churnml.features import reference_markdown
 from churnml.serving.reference import api_markdown
-from churnml.tables import schema_markdown
+from churnml.tables import checks_markdown, schema_markdown
+from churnml.training.audit import CHECKS as AUDIT_CHECKS
+
+
+def coded_checks() -> str:
+    """Return the page of all coded checks, raw data first."""
+    lines = [
+        "# Checks",
+        "",
+        "Made from the code; `make docs` writes it anew. Codes are stable: scripts and runbooks can rely on them.",
+        "",
+        "## Raw data: `churnml check CONFIG`",
+        "",
+        "*Refused*: the run stops with a message that names table, column, rows and remedy. *Set aside*: the rows",
+        "are counted, and written with their reason to `<workspace>/rejected/<table>.parquet`. *Changed and noted*:",
+        "the rows are kept, and the run's notes say what was changed.",
+        "",
+        *checks_markdown().splitlines(),
+        "",
+        "## Leakage audit: `churnml audit CONFIG`",
+        "",
+        "| code | what it finds |",
+        "|---|---|",
+        *(f"| {code} | {meaning} |" for code, meaning in AUDIT_CHECKS.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
 
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api_markdown,
+    "checks.md": coded_checks,
     "config.md": config_markdown,
     "features.md": reference_markdown,
     "tables.md": schema_markdown,

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from churnml.config import load_config
+from churnml.config import Config, load_config
 from churnml.errors import DataError
 from churnml.sources import load
 from churnml.sources.period import plausible_days
@@ -108,6 +108,43 @@ def test_kept_and_set_aside_rows_add_up(raw):
     loaded = raw.load()
     assert loaded.counts["events"] + loaded.rejected["rows"].sum() == 62
     assert loaded.rejected.columns.tolist() == ["table", "reason", "column", "rows", "example", "remedy"]
+
+
+CELLS = st.sampled_from(
+    ["a", "7", "", " ", "NULL", "2026-01-03", "31.12.2025", "1,5", "-2", "1e400", "nan", "9999-12-31", "株", "0001-01-01", "x;y", "5", "2026-01-03T10:00:00+09:00", "99999999999999999999", "2026-02-30", "'", "true", "１２", "\\N", "1.0", "12:30"]
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(*[CELLS] * 6), min_size=1, max_size=6))
+def test_whatever_the_cells_hold_every_row_is_kept_or_told(tmp_path_factory, cells):
+    folder = tmp_path_factory.mktemp("fuzz")
+    header = "account_id,subscription_id,started_on,ends_on,seats,mrr\n"
+    (folder / "s.csv").write_text(header + "".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in cells))
+    (folder / "events.csv").write_text(EVENTS)
+    config = Config.model_validate(
+        {
+            "name": "fuzz",
+            "workspace": folder / "ws",
+            "source": {"folder": folder, "max_rejected_share": 1},
+            "label": {"churn": "silence"},
+            "tables": {"events": {"from": "events.csv"}, "subscriptions": {"from": "s.csv"}},
+            "engine": {"threads": 1, "memory_limit": "300MB"},
+        }
+    )
+    refusal = None
+    try:
+        loaded = load(config, today=date(2026, 6, 1))
+    except DataError as error:
+        refusal = error
+    rejected = folder / "ws" / "rejected" / "subscriptions.parquet"
+    aside = len(pd.read_parquet(rejected)) if rejected.exists() else 0
+    if refusal is not None:
+        assert (refusal.code, aside) == ("data.too_many_rejected", len(cells))  # not one good row
+        return
+    assert loaded.counts["subscriptions"] + aside == len(cells)
+    assert loaded.rejected.loc[loaded.rejected["table"] == "subscriptions", "rows"].sum() == aside
+    assert len(loaded.tables["subscriptions"].to_pandas()) == loaded.counts["subscriptions"]
 
 
 @settings(max_examples=60, deadline=None)

@@ -138,6 +138,19 @@ def test_a_connection_without_its_driver_names_the_extra(raw):
     assert "secret" not in str(caught.value)
 
 
+def test_a_database_that_fails_while_it_is_read(raw, tmp_path):
+    with sqlite3.connect(tmp_path / "crm.db") as db:
+        db.execute("CREATE TABLE kinds (a)")
+        db.execute("CREATE VIEW events AS SELECT 'a' AS account_id, 'x' AS event_type, a AS occurred_at FROM kinds")
+        db.execute("DROP TABLE kinds")
+    db.close()
+    raw.source = {"connection": f"sqlite://{tmp_path / 'crm.db'}"}
+    raw.tables = {"events": {"from": "events"}}
+    with pytest.raises(DataError, match="CHK002") as caught:
+        raw.load()
+    assert "kinds" in (caught.value.got or "")
+
+
 @pytest.mark.postgres
 def test_postgres_over_ibis(raw, rows, postgres):
     import psycopg

@@ -73,6 +73,17 @@ class ColumnSource(Section):
             raise ValueError("name exactly one of column, value, expr")
         return self
 
+    @field_validator("words", mode="before")
+    @classmethod
+    def _as_text(cls, words: Any) -> Any:
+        """Read YAML's own yes, true and 1 as the words they are."""
+        if not isinstance(words, dict):
+            return words
+        return {
+            key: str(word).lower() if isinstance(word, bool) else str(word) if isinstance(word, int) else word
+            for key, word in words.items()
+        }
+
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, name: str) -> str:

@@ -154,12 +154,22 @@ class RawTables:
 
     def _from_backend(self, backend: BaseBackend, name: str, source: TableSource, where: str, wanted: Wanted) -> Raw:
         schema, _, table = source.from_.rpartition(".")
-        known = backend.list_tables(database=schema or None)
+        target = self._stage / f"{name}.parquet"
+        try:
+            known = backend.list_tables(database=schema or None)
+            if table in known:
+                expression = backend.table(table, database=schema or None)
+                expression.select(wanted(expression.columns)).to_parquet(target, compression="lz4")
+        except Exception as error:  # every driver has its own exceptions
+            raise problem(
+                "CHK002",
+                f"The table {source.from_} cannot be read from the source",
+                where=where,
+                got=(str(error).splitlines() or [type(error).__name__])[0],
+                remedy="Check that the database is up and that the user may read the table.",
+            ) from error
         if table not in known:
             raise _missing_table(source.from_, known, where)
-        expression = backend.table(table, database=schema or None)
-        target = self._stage / f"{name}.parquet"
-        expression.select(wanted(expression.columns)).to_parquet(target, compression="lz4")
         relation = f"read_parquet({literal(str(target))})"
         return Raw(source.from_, relation, self._described(relation))
 

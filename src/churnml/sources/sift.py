@@ -331,9 +331,9 @@ class _Sieve:
             (rejected / f"{self.name}.parquet").unlink(missing_ok=True)
 
     def _write_rejected(self, file: Path) -> None:
-        taken = {"reason"}
         columns = [
-            f"CAST({identifier(f'column:{name}')} AS VARCHAR) AS {identifier(f'raw_{name}' if name in taken else name)}"
+            f"CAST({identifier(f'column:{name}')} AS VARCHAR) "
+            f"AS {identifier('raw_reason' if name.casefold() == 'reason' else name)}"
             for name in self.mapping.raw_columns
         ]
         numbered = [(f"rule_broken = {number}", rule) for number, rule in enumerate(self.rules)]
