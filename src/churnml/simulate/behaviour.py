@@ -116,9 +116,9 @@ def _champions(life: Life) -> tuple[NDArray[np.int64], NDArray[np.float64], NDAr
 
 def events_frame(rng: np.random.Generator, life: Life, users: Users) -> pd.DataFrame:
     """Return the canonical ``events``: one row per account, user, kind and time, with a count."""
-    mix = _account_mix(rng, life)
+    habits = _habits(rng, life)
     parts = [
-        _events_of(rng, life, users, mix, np.arange(begin, min(begin + _USERS_AT_ONCE, len(users.ids))))
+        _events_of(rng, life, users, habits, np.arange(begin, min(begin + _USERS_AT_ONCE, len(users.ids))))
         for begin in range(0, len(users.ids), _USERS_AT_ONCE)
     ]
     user, day, kind = (np.concatenate([part[index] for part in parts]) for index in range(3))
@@ -144,24 +144,48 @@ def events_frame(rng: np.random.Generator, life: Life, users: Users) -> pd.DataF
     )
 
 
-def _account_mix(rng: np.random.Generator, life: Life) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how much each account likes each kind, and in which order it gives kinds up, both (accounts, kinds)."""
+@dataclass(frozen=True)
+class _Habits:
+    """How each account uses the product.
+
+    Parameters
+    ----------
+    activity : ndarray (accounts, weeks)
+        Use relative to the account's normal.
+    breadth : ndarray (accounts, weeks)
+        Share of the kinds it uses.
+    calendar : ndarray (countries, days)
+        Use by day: weekdays, holidays, season.
+    taste : ndarray (accounts, kinds)
+        Chance that an active user does it on a day.
+    rank : ndarray (accounts, kinds)
+        Order in which kinds are given up; the highest goes first.
+    """
+
+    activity: NDArray[np.float64]
+    breadth: NDArray[np.float64]
+    calendar: NDArray[np.float64]
+    taste: NDArray[np.float64]
+    rank: NDArray[np.float64]
+
+
+def _habits(rng: np.random.Generator, life: Life) -> _Habits:
     count, kinds = life.people.size, len(life.world.kinds)
     taste = life.world.kind_weight[None, :] * rng.lognormal(0, 0.35, (count, kinds))
     taste[:, 0] = life.world.kind_weight[0]
-    # Rank 0 is given up last. Half of the core kinds stay, the rest of the order is the account's own.
     rank = rng.random((count, kinds)).argsort(axis=1).argsort(axis=1) / kinds
+    # Logging in and one of the core kinds are never given up.
     rank[:, 0] = -1.0
     core = 1 + rng.integers(0, len(CORE_KINDS), count)
     rank[np.arange(count), core] = -1.0
-    return taste, rank
+    return _Habits(np.exp(_log_activity(life)), _breadth(life), _calendar(life), taste, rank)
 
 
 def _events_of(
     rng: np.random.Generator,
     life: Life,
     users: Users,
-    mix: tuple[NDArray[np.float64], NDArray[np.float64]],
+    habits: _Habits,
     chosen: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return user, day and kind of the events of some users."""
@@ -169,17 +193,16 @@ def _events_of(
     days = np.arange(world.start, world.end)
     account = users.account[chosen]
     week = world.week_of(days)
-    level = np.exp(_log_activity(life))[account][:, week]
-    chance = users.rate[chosen][:, None] * level * _calendar(life)[life.people.country[account]]
+    level = habits.activity[account][:, week]
+    chance = users.rate[chosen][:, None] * level * habits.calendar[life.people.country[account]]
     begin = np.maximum(users.since[chosen], life.live_from[account])
     stop = np.fmin(users.until[chosen], life.live_until[account].astype("float64"))
     present = (days[None, :] >= np.floor(begin)[:, None]) & (days[None, :] < stop[:, None])
     active = (rng.random(chance.shape, dtype="float32") < chance) & present
     row, column = np.nonzero(active)
     who, when = chosen[row], days[column]
-    taste, rank = mix
-    breadth = _breadth(life)[users.account[who], week[column]]
-    wanted = taste[users.account[who]] * (rank[users.account[who]] < breadth[:, None])
+    breadth = habits.breadth[users.account[who], week[column]]
+    wanted = habits.taste[users.account[who]] * (habits.rank[users.account[who]] < breadth[:, None])
     happens = rng.random(wanted.shape, dtype="float32") < wanted
     happens[~happens.any(axis=1), 0] = True
     event, kind = np.nonzero(happens)
