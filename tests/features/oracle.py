@@ -132,10 +132,18 @@ class Oracle:
             out[f"events_per_user_{w}d"] = divide(total(w), users(w))
             pairs = {(row["user_id"], row["day"]) for row in within(w) if row["user_id"] is not None}
             out[f"stickiness_{w}d"] = divide(len(pairs), users(w) * seen)
+            since, active = out["days_since_last_event"], days(w)
+            out[f"silence_ratio_{w}d"] = since / (seen / active) if active and seen else NAN
+            weeks = sum(days(7 * n + 7, 7 * n) > 0 for n in range(w // 7))
+            out[f"active_weeks_{w}d"] = self.counted(weeks, account, as_of, w)
             weekday = sum(row["event_count"] for row in within(w) if row["day"].weekday() < 5)
             out[f"weekday_share_{w}d"] = divide(weekday, total(w))
             out[f"longest_silence_{w}d"] = self.silence(account, as_of, w, {row["day"] for row in rows})
             whole = self.observable(account, as_of, 2 * w, w) == w
+            now = {row["user_id"] for row in within(w)} - {None}
+            then = {row["user_id"] for row in within(2 * w, w)} - {None}
+            out[f"users_gained_{w}d"] = len(now - then) if whole else NAN
+            out[f"users_lost_{w}d"] = len(then - now) if whole else NAN
             out[f"features_gained_{w}d"] = len(kinds(w) - kinds(2 * w, w)) if whole else NAN
             out[f"features_lost_{w}d"] = len(kinds(2 * w, w) - kinds(w)) if whole else NAN
             if self.core:

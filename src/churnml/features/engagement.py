@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from churnml.features.inputs import Columns, Inputs, ratio
 from churnml.features.measures import Measure, Scope
 
@@ -12,6 +14,7 @@ __all__ = ["columns", "measures"]
 _EVENTS = (("events", ("event_type",)),)
 _USERS = (("events", ("user_id",)),)
 _UNSEEN = "no day of the window could be observed"
+_NO_BEFORE = "the window before was not wholly observable"
 
 _PLAIN = (
     Measure(
@@ -56,6 +59,27 @@ _PLAIN = (
         "days_since_last_event", "days", "no event is known", "days since the last event", "最終利用からの日数",
         "Days from the last known event to `as_of`.", "最後に確認されたイベントから基準日までの日数。",
         needs=_EVENTS, windowed=False, kind="age", monotone=1,
+    ),
+    Measure(
+        "silence_ratio", "ratio", "no event is known or no day was active", "silence against the usual gap",
+        "通常間隔に対する未利用期間の比",
+        "Days since the last event ÷ the mean gap between active days in the last {w} days.",
+        "最終利用からの日数÷過去{w}日間の平均利用間隔。", needs=_EVENTS, monotone=1,
+    ),
+    Measure(
+        "active_weeks", "weeks", _UNSEEN, "active weeks", "利用週数",
+        "Of the whole weeks counted back from `as_of` within the last {w} days, those with an event.",
+        "基準日から遡った過去{w}日間の各週のうち、イベントがあった週の数。", needs=_EVENTS, monotone=-1,
+    ),
+    Measure(
+        "users_gained", "users", _NO_BEFORE, "users who joined in", "新たに利用したユーザー数",
+        "Users active in the last {w} days and not in the {w} days before.",
+        "過去{w}日間に利用し、その前の{w}日間には利用しなかったユーザー数。", needs=_USERS,
+    ),
+    Measure(
+        "users_lost", "users", _NO_BEFORE, "users who fell silent", "利用が途絶えたユーザー数",
+        "Users active in the {w} days before and not in the last {w} days.",
+        "その前の{w}日間に利用し、過去{w}日間には利用しなかったユーザー数。", needs=_USERS, monotone=1,
     ),
 )  # fmt: skip
 
@@ -111,8 +135,14 @@ def columns(inputs: Inputs, windows: tuple[int, ...], kinds: tuple[str, ...]) ->
         out[f"longest_silence_{w}d"] = inputs.counted(book.longest_silence(w, inputs.observed_since), w)
         if inputs.logins:
             out[f"logins_{w}d"] = inputs.counted(book.logins(w), w)
+        rate, weeks = ratio(book.active_days(w), seen), [book.active_days(7 * n + 7, 7 * n) > 0 for n in range(w // 7)]
+        out[f"silence_ratio_{w}d"] = np.where(rate > 0, out["days_since_last_event"] * rate, np.nan)
+        out[f"active_weeks_{w}d"] = inputs.counted(np.sum(weeks, axis=0, dtype=np.float64) + inputs.keys.full(0.0), w)
         if users:
-            active = book.active_users(w)
+            active, both = book.active_users(w), book.active_users(2 * w)
+            earlier = inputs.whole(2 * w, w)
+            out[f"users_gained_{w}d"] = np.where(earlier, both - book.active_users(2 * w, w), np.nan)
+            out[f"users_lost_{w}d"] = np.where(earlier, both - active, np.nan)
             out[f"active_users_{w}d"] = inputs.counted(active, w)
             out[f"events_per_user_{w}d"] = ratio(events, active)
             out[f"stickiness_{w}d"] = ratio(book.user_days(w), active * seen)
