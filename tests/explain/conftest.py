@@ -18,6 +18,7 @@ from churnml.training import ChurnModel, fit
 
 @dataclass(frozen=True)
 class World:
+    history: pd.DataFrame
     frame: pd.DataFrame
     features: FeatureSet
     config: Config
@@ -110,4 +111,4 @@ def world() -> World:
     scale = HealthScale.fit(history, config, FEATURES)
     blended = health(frame, scores, scale=scale, base_rate=model.base_rate, verdict="publishable")
     reference = ExplainReference.fit(history, FEATURES, model.probability(model.matrix(history)))
-    return World(frame, FEATURES, config, model, scores, blended, scale, reference)
+    return World(history, frame, FEATURES, config, model, scores, blended, scale, reference)

@@ -29,7 +29,7 @@ PEAK = spec(
     "events_from_peak_28d", "share", "drop of events from their peak", "利用イベント数のピークからの減少率", 28, "trend"
 )
 SEATS = spec("seats_change_91d", "share", "seat change", "シート数の変化率", 91, "trend")
-PEER = spec("events_percentile", "share", "events", "利用イベント数", None, "peer")
+PEER = spec("events_percentile", "share", "events among peers", "同類顧客内での利用イベント数", None, "peer")
 FLAG = spec("auto_renew", "share", "automatic renewal", "自動更新", None, "flag")
 PLAN = spec("plan", "", "plan", "プラン", None, "category")
 OWN = spec("widgets_sold_28d", "widgets", "widgets sold", "販売数", 28)
@@ -88,7 +88,7 @@ CASES = [
     (
         Facts(LAST, 34.0, typical=1.0, below=0.9, above=0.0),
         "The last login was 34 days ago, longer ago than at 90 % of accounts (typically 1 day)",
-        "最終ログインから34日経過、アカウントの90%を上回る（中央値1日）",
+        "最終ログインから34日経過、アカウントの90%より長い（中央値1日）",
     ),
     (Facts(LAST, 1.0), "The last login was 1 day ago", "最終ログインから1日経過"),
     (Facts(RENEWAL, 40.0), "40 days to renewal", "契約更新まで40日"),

@@ -14,6 +14,7 @@ from churnml.features.spec import FeatureSet
 from churnml.health import (
     HealthBacktest,
     HealthScale,
+    backtest_report,
     fit_alpha,
     fit_weights,
     health,
@@ -163,3 +164,18 @@ def test_fitted_alpha_trusts_whichever_ranks_better(
     assert fitted.alpha < 0.4
     with pytest.raises(UsageError, match="fitted"):
         HealthScale.fit(frame, make_config(alpha="fitted"), feature_set)  # type: ignore[operator]
+
+
+def test_the_report_holds_every_score_and_its_plots(told: HealthBacktest) -> None:
+    from dataclasses import replace
+
+    other = replace(told, name="model_alone")
+    html = backtest_report([told, other], title="<acme>", horizon_days=90, capacity_share=0.1)
+    assert html.count("<svg") == 3
+    assert "&lt;acme&gt;" in html
+    assert "<acme>" not in html
+    assert "model alone" in html
+    assert "neither rules nor model saw it" in html
+    assert html == backtest_report([told, other], title="<acme>", horizon_days=90, capacity_share=0.1)
+    with pytest.raises(UsageError, match="at least one"):
+        backtest_report([], title="acme", horizon_days=90, capacity_share=0.1)

@@ -1,12 +1,15 @@
 """Why an account scores as it does, in words: drivers, sentences in English and Japanese, what-if, plays, reports."""
 
 from churnml.explain.batch import batch_contributions, fast_contributions
+from churnml.explain.brief import account_brief, portfolio_page
 from churnml.explain.contract import Explainable
 from churnml.explain.drivers import Driver
 from churnml.explain.explanation import Explanation, Indicator, explain
 from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
+from churnml.explain.patterns import Pattern, churn_patterns
 from churnml.explain.plays import Play, Playbook, load_playbooks, suggest_plays, touch_model
 from churnml.explain.reference import ExplainReference, Yardstick
+from churnml.explain.timeline import Happening, timeline
 from churnml.explain.whatif import WhatIf, what_if
 
 __all__ = [
@@ -14,20 +17,26 @@ __all__ = [
     "ExplainReference",
     "Explainable",
     "Explanation",
+    "Happening",
     "Indicator",
+    "Pattern",
     "Play",
     "Playbook",
     "WhatIf",
     "Yardstick",
+    "account_brief",
     "as_shap",
     "batch_contributions",
+    "churn_patterns",
     "explain",
     "fast_contributions",
     "global_importance",
     "load_playbooks",
+    "portfolio_page",
     "segment_differences",
     "shap_summary",
     "suggest_plays",
+    "timeline",
     "touch_model",
     "what_if",
 ]

@@ -220,9 +220,7 @@ def _trend_en(spec: FeatureSpec, value: float) -> str:
 
 def _quantity(label: str) -> str:
     """Drop the words with which a label names its own kind: "trend of active users" says "active users"."""
-    return re.sub(
-        r"^(drop|\d+-week slope|trend|percentile|rank) (of|in) |( from their peak|, rank among peers)$", "", label
-    )
+    return re.sub(r"^(drop|\d+-week slope|trend|percentile|rank) (of|in) |( from their peak| among peers)$", "", label)
 
 
 def sentence_ja(facts: Facts) -> str:
@@ -274,12 +272,16 @@ def _standing_ja(facts: Facts) -> str:
     way, share = facts.standing
     typical = f"（中央値{facts.said(facts.typical, 'ja')}）" if facts.typical is not None else ""
     most = "ほぼすべてのアカウント" if share >= _NEARLY_ALL else f"アカウントの{percent(share, 'ja')}"
-    return f"、{most}を{'上' if way > 0 else '下'}回る{typical}" if way else ""
+    if not way:
+        return ""
+    if facts.spec.label_ja.endswith("の日数"):
+        return f"、{most}より{'長い' if way > 0 else '短い'}{typical}"
+    return f"、{most}を{'上' if way > 0 else '下'}回る{typical}"
 
 
 def _special_ja(facts: Facts, value: float) -> str:
     spec = facts.spec
-    label = re.sub(r"の(増減|12週間の傾き|ピークからの減少率|順位|百分位)$", "", spec.label_ja)
+    label = re.sub(r"^同類顧客内での|の(増減|12週間の傾き|ピークからの減少率)$", "", spec.label_ja)
     if spec.kind == "flag":
         return f"{spec.label_ja}：{'あり' if value else 'なし'}"
     if spec.kind == "peer":

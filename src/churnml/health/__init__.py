@@ -7,6 +7,7 @@ from churnml.health.history import Change, Reading, decompose, freeze, trend
 from churnml.health.indicators import indicators
 from churnml.health.phase import PHASES, phase
 from churnml.health.replay import replay
+from churnml.health.report import backtest_report
 from churnml.health.scale import HealthScale, Measure
 from churnml.health.score import health, lift_score, measures
 
@@ -18,6 +19,7 @@ __all__ = [
     "Measure",
     "Proposal",
     "Reading",
+    "backtest_report",
     "decompose",
     "fit_alpha",
     "fit_weights",

@@ -1,0 +1,173 @@
+"""Patterns among churned accounts: which reasons come together, how often, and how long before they leave."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.cluster import KMeans
+from sklearn.metrics import silhouette_score
+
+from churnml.errors import DataError
+from churnml.explain.batch import batch_contributions
+from churnml.explain.contract import Explainable
+from churnml.features.spec import FAMILIES
+
+__all__ = ["Pattern", "churn_patterns"]
+
+_LEAST = 20
+_RAISES = 0.1
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One pattern of reasons among churned accounts.
+
+    Parameters
+    ----------
+    families : tuple of str
+        Families that raise the risk in this pattern, strongest first.
+    effects : dict
+        Family → mean log-odds in the pattern.
+    accounts : int
+        Churned accounts of this pattern.
+    share : float
+        Of all churned accounts.
+    median_lead_days : float or None
+        Days from the first reading that showed the pattern's leading family as a raiser, without a break, to churn.
+    example : str
+        The account nearest to the pattern's centre.
+    title_en, title_ja : str
+        The pattern in words.
+    """
+
+    families: tuple[str, ...]
+    effects: dict[str, float]
+    accounts: int
+    share: float
+    median_lead_days: float | None
+    example: str
+    title_en: str
+    title_ja: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the pattern as JSON-ready data."""
+        return {**asdict(self), "families": list(self.families)}
+
+
+def churn_patterns(model: Explainable, frame: pd.DataFrame, *, seed: int, most: int = 6) -> list[Pattern]:
+    """Cluster the driver profiles of churned accounts at their last reading.
+
+    Parameters
+    ----------
+    model : ChurnModel
+        Its contributions make the profiles: net log-odds by family, context left out.
+    frame : DataFrame
+        Feature frame of past dates with ``churn_on``; an account counts once.
+    seed : int
+        Of the clustering.
+    most : int
+        Patterns at most; their number is the one with the best silhouette.
+
+    Returns
+    -------
+    list of Pattern
+        Most frequent first.
+
+    Raises
+    ------
+    DataError
+        Fewer than 20 churned accounts.
+    """
+    left = frame.loc[frame["churn_on"].notna(), ["account_id", "churn_on"]]
+    left = left.sort_values("churn_on").drop_duplicates("account_id", keep="last")
+    readings = frame.drop(columns="churn_on").merge(left, on="account_id")
+    readings = readings[readings["as_of"] < readings["churn_on"]].sort_values(["account_id", "as_of"])
+    readings = readings.reset_index(drop=True)
+    if readings["account_id"].nunique() < _LEAST:
+        raise DataError(
+            "Patterns need churned accounts",
+            got=f"{readings['account_id'].nunique()} accounts",
+            expected=f"at least {_LEAST}",
+        )
+    names = [family for family in FAMILIES if any(_counts(spec, family) for spec in model.features)]
+    effects = _effects(model, readings, names)
+    last = ~readings.duplicated("account_id", keep="last").to_numpy()
+    profile, labels = effects[last], _clusters(effects[last], seed, most)
+    accounts = readings.loc[last, "account_id"].to_numpy()
+    found = []
+    for label in np.unique(labels):
+        inside = labels == label
+        centre = profile[inside].mean(axis=0)
+        nearest = int(np.linalg.norm(profile[inside] - centre, axis=1).argmin())
+        order = [index for index in np.argsort(-centre, kind="stable") if centre[index] > _RAISES][:2]
+        members = readings["account_id"].isin(accounts[inside]).to_numpy()
+        english, japanese = _title([names[index] for index in order])
+        found.append(
+            Pattern(
+                families=tuple(names[index] for index in order),
+                effects={name: round(float(value), 4) for name, value in zip(names, centre, strict=True)},
+                accounts=int(inside.sum()),
+                share=float(inside.mean()),
+                median_lead_days=_lead(readings[members], effects[members, order[0]]) if order else None,
+                example=str(accounts[inside][nearest]),
+                title_en=english,
+                title_ja=japanese,
+            )
+        )
+    return sorted(found, key=lambda pattern: -pattern.accounts)
+
+
+def _counts(spec: Any, family: str) -> bool:
+    return bool(spec.family == family and family != "context")
+
+
+def _effects(model: Explainable, readings: pd.DataFrame, names: list[str]) -> np.ndarray:
+    parts = batch_contributions(model, model.matrix(readings))[:, :-1]
+    family = np.array([spec.family for spec in model.features])
+    return np.column_stack([parts[:, family == name].sum(axis=1) for name in names])
+
+
+def _clusters(profile: np.ndarray, seed: int, most: int) -> np.ndarray:
+    """Return the labels of the number of clusters whose members are closest to their own."""
+    best, chosen = -1.0, np.zeros(len(profile), dtype=int)
+    for count in range(2, min(most, len(profile) // 5) + 1):
+        labels = KMeans(count, n_init=5, random_state=seed).fit_predict(profile)
+        score = float(silhouette_score(profile, labels)) if len(np.unique(labels)) > 1 else -1.0
+        if score > best:
+            best, chosen = score, labels
+    return chosen
+
+
+def _lead(readings: pd.DataFrame, effect: np.ndarray) -> float | None:
+    """Return the median days from the start of the last unbroken run of raising readings to churn."""
+    days = []
+    before = (readings["churn_on"] - readings["as_of"]).dt.days.to_numpy()
+    for indices in readings.reset_index(drop=True).groupby("account_id").indices.values():
+        rows = np.asarray(indices, dtype=np.int64)
+        raised = effect[rows] > _RAISES
+        if raised[-1]:
+            quiet = np.flatnonzero(~raised)
+            days.append(int(before[rows[quiet[-1] + 1 if quiet.size else 0]]))
+    return float(np.median(days)) if days else None
+
+
+_PATTERNS = {
+    "engagement": ("falling use", "利用の減少"),
+    "adoption": ("narrow use of features", "機能活用の不足"),
+    "support": ("trouble in support", "サポートの問題"),
+    "sentiment": ("dissatisfaction", "満足度の低下"),
+    "commercial": ("contract and payment", "契約・支払い"),
+    "relationship": ("loss of contact", "関係の希薄化"),
+    "onboarding": ("unfinished onboarding", "導入の停滞"),
+}
+
+
+def _title(families: list[str]) -> tuple[str, str]:
+    if not families:
+        return "No reason stands out", "目立った要因なし"
+    words = [_PATTERNS[family] for family in families]
+    english = " with ".join(word for word, _ in words)
+    return english[0].upper() + english[1:], "＋".join(word for _, word in words)
