@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from churnml.cli.keys import keys_app
+from churnml.cli.models import models_app
 from churnml.cli.session import Session, report_failure
 from churnml.errors import UsageError
 
@@ -49,6 +50,7 @@ features_app = typer.Typer(
 )
 config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
+app.add_typer(models_app, name="models", rich_help_panel="Train and score")
 app.add_typer(config_app, name="config", rich_help_panel="Data")
 app.add_typer(keys_app, name="keys", rich_help_panel="Use the scores")
 
@@ -117,7 +119,8 @@ def demo(
             churn_rate=churn_rate,
             stages=session.stages,
         )
-        trained, scored = pipeline.run(settings, session.stages)
+        # The company is made anew each time, so an older champion knows another one.
+        trained, scored = pipeline.run(settings, session.stages, promote_because="The demo's company was made anew.")
         session.show({**scored.as_dict(), **trained.as_dict()}, lambda: render.run(settings, config, trained, scored))
 
 
@@ -182,7 +185,7 @@ def features_list(config: ConfigPath, as_json: AsJson = False) -> None:
 
 @app.command(rich_help_panel="Train and score")
 def train(config: ConfigPath, as_json: AsJson = False) -> None:
-    """Backtest, fit, track in MLflow, write the bundle, and make it the champion."""
+    """Backtest, fit, track in MLflow and write the bundle; the gate decides whether it becomes the champion."""
     with Session(as_json) as session:
         from churnml import pipeline
         from churnml.cli import render

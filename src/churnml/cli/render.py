@@ -17,7 +17,20 @@ if TYPE_CHECKING:
     from churnml.features import FeatureSet
     from churnml.pipeline import Checked, Scored, Trained
 
-__all__ = ["catalogue", "checked", "config", "explained", "prepared", "run", "scored", "simulated", "trained"]
+__all__ = [
+    "catalogue",
+    "checked",
+    "compared",
+    "config",
+    "explained",
+    "models",
+    "prepared",
+    "promoted",
+    "run",
+    "scored",
+    "simulated",
+    "trained",
+]
 
 _TOP = 20
 _METRICS = {
@@ -113,8 +126,43 @@ def trained(settings: Config, outcome: Trained) -> None:
     manifest = outcome.bundle.manifest
     style = "green" if manifest["verdict"] == "publishable" else "yellow"
     console.print(f"Verdict: [{style}]{manifest['verdict']}[/] – {escape(str(manifest['verdict_reason']))}")
+    became = "is the champion now" if outcome.decision.promote else "does not replace the champion"
+    console.print(f"Version {outcome.bundle.version} {became}. {escape(outcome.decision.reason)}")
     for note in outcome.notes:
         console.print(f"• {escape(note)}")
+
+
+def models(listed: Mapping[str, Any]) -> None:
+    """Show every version, and who was promoted when and why."""
+    console = _out()
+    table = Table(
+        "version", "made", "verdict", "ROC AUC", "log loss", "", title=str(listed["name"]), title_justify="left"
+    )
+    for found in listed["versions"]:
+        metrics = found["backtest"]
+        cells = [_number(metrics.get("roc_auc")), _number(metrics.get("log_loss"))]
+        mark = "[green]champion[/]" if found["champion"] else ""
+        table.add_row(found["version"], str(found["created_at"]), str(found["verdict"]), *cells, mark)
+    console.print(table)
+    for entry in listed["promotions"]:
+        by = " (forced)" if entry["forced"] else ""
+        console.print(f"• {entry['at']}  {entry['version']}{by}: {escape(entry['reason'])}")
+
+
+def compared(report: Mapping[str, Any]) -> None:
+    """Show two versions' backtests side by side and their paired difference."""
+    console = _out()
+    table = Table("version", *_METRICS.values(), title="Each on its own backtest", title_justify="left")
+    for version, metrics in report["versions"].items():
+        table.add_row(version, *(_number(metrics.get(metric)) for metric in _METRICS))
+    console.print(table)
+    paired = report["paired"]
+    console.print(escape(paired["reason"]) if paired else "Their backtests share no rows, so there is no paired gain.")
+
+
+def promoted(entry: Mapping[str, Any]) -> None:
+    """Show a promotion."""
+    _out().print(f"{entry['version']} is the champion now (before: {entry['previous'] or 'none'}).")
 
 
 def scored(settings: Config, path: Path, outcome: Scored) -> None:

@@ -218,6 +218,9 @@ class ModelConfig(Section):
     )
     budget_seconds: int = Field(0, ge=0, description="Time for tuning; 0 = the defaults")
     min_churners: int = Field(20, ge=2, description="Fewer churners than this in training is an error")
+    promotion_gain: float = Field(
+        0.0, ge=0, description="Log loss a challenger must gain on the champion, beyond noise, to take its place"
+    )
 
 
 class MeasureConfig(Section):

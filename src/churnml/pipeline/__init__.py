@@ -1,5 +1,6 @@
 """Wires the rooms into runs: check, features, train, score, explain, and all of them at once."""
 
+from churnml.pipeline.models import compare_models, list_models, promote_model, roll_back
 from churnml.pipeline.outcomes import Checked, Prepared, Scored, Trained
 from churnml.pipeline.score import explain, run, score
 from churnml.pipeline.train import catalogue, check, prepare, simulate_company, train
@@ -11,8 +12,12 @@ __all__ = [
     "Trained",
     "catalogue",
     "check",
+    "compare_models",
     "explain",
+    "list_models",
     "prepare",
+    "promote_model",
+    "roll_back",
     "run",
     "score",
     "simulate_company",

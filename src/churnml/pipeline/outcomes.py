@@ -13,6 +13,7 @@ import pandas as pd
 from churnml.explain import Explanation
 from churnml.features import FeatureSet
 from churnml.registry import Bundle
+from churnml.registry.promotion import Decision
 from churnml.sources import Loaded
 
 __all__ = ["Checked", "Prepared", "Scored", "Trained", "rejected_counts"]
@@ -87,7 +88,9 @@ class Trained:
     Parameters
     ----------
     bundle : Bundle
-        The champion.
+        The new model.
+    decision : Decision
+        Whether it became the champion, and why.
     backtest : mapping
         ``pooled`` and ``folds``, see `churnml.training.Backtest.as_dict`.
     model_uri, run_id : str
@@ -99,6 +102,7 @@ class Trained:
     """
 
     bundle: Bundle
+    decision: Decision
     backtest: Mapping[str, Any]
     model_uri: str
     run_id: str
@@ -115,6 +119,7 @@ class Trained:
             "run_id": self.run_id,
             "bundle": str(self.bundle.path),
             "model_version": self.bundle.version,
+            "promotion": self.decision.as_dict(),
             "rejected": {table: dict(reasons) for table, reasons in self.rejected.items()},
             "notes": list(self.notes),
         }
@@ -156,9 +161,10 @@ class Scored:
             "bands": {band: int(bands.get(band, 0)) for band in ("green", "yellow", "red", "unknown")},
             "verdict": self.bundle.manifest["verdict"],
             "backtest": self.bundle.manifest.get("backtest"),
-            "model_uri": self.bundle.manifest.get("model_uri"),
+            "model_uri": f"models:/{self.bundle.manifest['name']}@champion",
             "bundle": str(self.bundle.path),
             "model_version": self.bundle.version,
+            "scored_with": self.bundle.version,
             "scores": str(self.path),
             "explanations": str(self.path.with_name("explanations.json")),
             "rejected": {table: dict(reasons) for table, reasons in self.rejected.items()},

@@ -74,11 +74,14 @@ def score(
     return Scored(table, ordered, path, day.date(), bundle, rejected_counts(loaded))
 
 
-def run(config: Config, stages: Stages | None = None, *, as_of: date | None = None) -> tuple[Trained, Scored]:
-    """Check, train and score in one go, reading the data once."""
+def run(
+    config: Config, stages: Stages | None = None, *, as_of: date | None = None, promote_because: str | None = None
+) -> tuple[Trained, Scored]:
+    """Check, train and score in one go, reading the data once; the champion scores, be it the new one or not."""
     stages = stages or Stages()
     checked = check(config, stages)
-    trained = train(config, stages, prepared=prepare(config, stages, loaded=checked.loaded))
+    prepared = prepare(config, stages, loaded=checked.loaded)
+    trained = train(config, stages, prepared=prepared, promote_because=promote_because)
     return trained, score(config, stages, as_of=as_of, loaded=checked.loaded)
 
 

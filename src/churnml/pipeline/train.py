@@ -17,6 +17,7 @@ from churnml.explain import ExplainReference
 from churnml.features import FeatureSet
 from churnml.files import write_parquet
 from churnml.health import HealthScale
+from churnml.pipeline.models import keep_or_promote, tested_path
 from churnml.pipeline.outcomes import Checked, Prepared, Trained, rejected_counts
 from churnml.progress import Stages
 from churnml.sources import Loaded, load
@@ -78,8 +79,25 @@ def prepare(config: Config, stages: Stages | None = None, *, loaded: Loaded | No
     return Prepared(loaded, catalogue, frame, features_room.skipped(loaded.tables, config))
 
 
-def train(config: Config, stages: Stages | None = None, *, prepared: Prepared | None = None) -> Trained:
-    """Backtest, fit, bundle and track a model, and make it the champion."""
+def train(
+    config: Config,
+    stages: Stages | None = None,
+    *,
+    prepared: Prepared | None = None,
+    promote_because: str | None = None,
+) -> Trained:
+    """Backtest, fit, bundle and track a model, and make it the champion where the gate lets it.
+
+    Parameters
+    ----------
+    config : Config
+    stages : Stages, optional
+        Told of progress.
+    prepared : Prepared, optional
+        The training frame, if at hand.
+    promote_because : str, optional
+        A person's reason to promote whatever the gate would say; it goes on record.
+    """
     stages = stages or Stages()
     prepared = prepared or prepare(config, stages)
     frame, catalogue = prepared.frame, prepared.feature_set
@@ -106,7 +124,6 @@ def train(config: Config, stages: Stages | None = None, *, prepared: Prepared | 
         "verdict_reason": model.info["verdict_reason"],
         "horizon_days": model.horizon_days,
         "backtest": tested.as_dict(),
-        "model_uri": f"models:/{config.registered_model}@champion",
         "python": platform.python_version(),
         "packages": packages,
     }
@@ -131,12 +148,15 @@ def train(config: Config, stages: Stages | None = None, *, prepared: Prepared | 
             fingerprint=prepared.loaded.fingerprint,
             packages=packages,
         )
-        registry.set_champion(config.bundles_dir, config.registered_model, bundle.version)
-    write_parquet(config.workspace_dir / "backtest.parquet", tested.predictions)
+        write_parquet(tested_path(config, bundle.version), tested.predictions)
+    with stages("gate"):
+        decision = keep_or_promote(config, bundle, tested.predictions, prepared, promote_because)
+    champion = registry.champion_bundle(config.bundles_dir, config.registered_model).name
     return Trained(
         bundle=bundle,
         backtest=tested.as_dict(),
-        model_uri=tracked.model_uri,
+        model_uri=f"models:/{config.registered_model}@champion" if champion == bundle.version else tracked.model_uri,
+        decision=decision,
         run_id=tracked.run_id,
         rejected=rejected_counts(prepared.loaded),
         notes=notes,

@@ -21,7 +21,7 @@ from churnml.registry.bundle import Bundle
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Tracked", "track"]
+__all__ = ["Tracked", "name_alias", "track"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Tracked:
     model_version : int
         Version in the registry.
     model_uri : str
-        ``models:/<name>@champion``.
+        ``models:/<name>/<version>``.
     """
 
     run_id: str
@@ -53,7 +53,7 @@ def track(
     packages: Mapping[str, str],
     artifacts: Mapping[str, Path] | None = None,
 ) -> Tracked:
-    """Record a training: parameters, metrics, lineage, artifacts, the model; register it and name it champion.
+    """Record a training: parameters, metrics, lineage, artifacts, the model; register it.
 
     Parameters
     ----------
@@ -110,8 +110,26 @@ def track(
         client = mlflow.MlflowClient()
         client.set_model_version_tag(name, str(version), "churnml.bundle_version", bundle.version)
         client.set_model_version_tag(name, str(version), "churnml.verdict", str(bundle.manifest["verdict"]))
-        client.set_registered_model_alias(name, "champion", str(version))
-    return Tracked(run_id=run.info.run_id, model_version=version, model_uri=f"models:/{name}@champion")
+    return Tracked(run_id=run.info.run_id, model_version=version, model_uri=f"models:/{name}/{version}")
+
+
+def name_alias(config: Config, alias: str, bundle_version: str) -> str | None:
+    """Give the registered version that holds a bundle an alias such as ``champion``; return its ``models:/`` URI.
+
+    Returns None where this tracking server does not know the bundle (it was trained against another one).
+    """
+    name = config.registered_model
+    with _mlflow(config) as mlflow:
+        client = mlflow.MlflowClient()
+        found = [
+            int(version.version)
+            for version in client.search_model_versions(f"name = '{name}'")
+            if version.tags.get("churnml.bundle_version") == bundle_version
+        ]
+        if not found:
+            return None
+        client.set_registered_model_alias(name, alias, str(max(found)))
+    return f"models:/{name}@{alias}"
 
 
 @contextmanager

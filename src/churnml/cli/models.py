@@ -1,0 +1,81 @@
+"""``churnml models``: champion and challengers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from churnml.cli.session import Session
+
+__all__ = ["models_app"]
+
+models_app = typer.Typer(no_args_is_help=True, help="Champion and challengers: list, compare, promote, roll back.")
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")]
+
+
+@models_app.command("list")
+def models_list(config: ConfigPath, as_json: AsJson = False) -> None:
+    """List every trained version, the champion, and the record of promotions."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+        from churnml.config import load_config
+
+        listed = pipeline.list_models(load_config(config))
+        session.show(listed, lambda: render.models(listed))
+
+
+@models_app.command("compare")
+def models_compare(
+    config: ConfigPath,
+    first: Annotated[str, typer.Argument(help="Version, e.g. the champion's")],
+    second: Annotated[str, typer.Argument(help="Version to hold against it")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two versions: their backtests, and the paired gain on the rows both were tested on."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+        from churnml.config import load_config
+
+        report = pipeline.compare_models(load_config(config), first, second)
+        session.show(report, lambda: render.compared(report))
+
+
+@models_app.command("promote")
+def models_promote(
+    config: ConfigPath,
+    version: Annotated[str, typer.Argument(help="Version to put in place")],
+    force: Annotated[bool, typer.Option("--force", help="Override the gate")] = False,
+    reason: Annotated[str, typer.Option(help="Why; it goes on record")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make a version the champion by hand."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+        from churnml.config import load_config
+
+        entry = asdict(pipeline.promote_model(load_config(config), version, reason=reason, force=force))
+        session.show(entry, lambda: render.promoted(entry))
+
+
+@models_app.command("rollback")
+def models_rollback(
+    config: ConfigPath,
+    reason: Annotated[str, typer.Option(help="Why; it goes on record")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Put the champion before the present one back in place."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+        from churnml.config import load_config
+
+        entry = asdict(pipeline.roll_back(load_config(config), reason))
+        session.show(entry, lambda: render.promoted(entry))

@@ -1,0 +1,211 @@
+"""Which bundle is in use, who it was before, and whether a new one may take its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from churnml.errors import BundleError
+from churnml.files import write_json
+from churnml.registry.bundle import Bundle, set_champion
+from churnml.training.intervals import clustered_bootstrap, paired_gain
+from churnml.training.metrics import log_loss, roc_auc
+
+__all__ = ["Decision", "Promotion", "asks_the_same", "compare", "promote", "promotions", "rollback_target", "versions"]
+
+_HISTORY = "promotions.json"
+_DRAWS = 500
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One entry of the record: a version became the champion.
+
+    Parameters
+    ----------
+    version : str
+        The new champion.
+    previous : str or None
+        The champion before.
+    at : str
+        ISO time, UTC.
+    reason : str
+        Why, in words.
+    forced : bool
+        A person overrode the gate.
+    evidence : mapping
+        The comparison it rests on, JSON-ready.
+    """
+
+    version: str
+    previous: str | None
+    at: str
+    reason: str
+    forced: bool = False
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a challenger may take the champion's place.
+
+    Parameters
+    ----------
+    promote : bool
+    reason : str
+        In words.
+    evidence : mapping
+        Window, rows, gains with intervals; empty where nothing was compared.
+    """
+
+    promote: bool
+    reason: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the decision as JSON-ready data."""
+        return asdict(self)
+
+
+def compare(rows: pd.DataFrame, *, min_gain: float, seed: int) -> Decision:
+    """Judge challenger and champion on the same rows, which neither had seen.
+
+    The challenger wins when its gain in log loss exceeds `min_gain` by more than noise: the lower end of the 95 %
+    interval over paired draws of accounts.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        ``account_id, as_of, churned, p_champion, p_challenger`` of the newest snapshots with final labels.
+    min_gain : float
+        Log loss the challenger must gain.
+    seed : int
+        Seed of the draws.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> churned = (rng.random(400) < 0.2).astype(float)
+    >>> rows = pd.DataFrame({"account_id": np.arange(400), "as_of": pd.Timestamp("2026-01-01"), "churned": churned,
+    ...                      "p_champion": 0.2, "p_challenger": np.where(churned == 1, 0.5, 0.1)})
+    >>> compare(rows, min_gain=0.0, seed=0).promote
+    True
+    >>> compare(rows.assign(p_challenger=0.2), min_gain=0.0, seed=0).promote
+    False
+    """
+    churned = rows["churned"].to_numpy(dtype=np.float64)
+    window = {
+        "rows": len(rows),
+        "churned": int(churned.sum()),
+        "from": f"{rows['as_of'].min():%Y-%m-%d}",
+        "until": f"{rows['as_of'].max():%Y-%m-%d}",
+    }
+    if len(np.unique(churned)) < 2:
+        return Decision(False, "The newest labelled snapshots hold only one outcome: nothing can be compared.", window)
+    draws = clustered_bootstrap(rows["account_id"], _DRAWS, seed)
+    new, old = rows["p_challenger"].to_numpy(), rows["p_champion"].to_numpy()
+    worse = paired_gain(log_loss, churned, new, old, draws)
+    ranking = paired_gain(roc_auc, churned, new, old, draws)
+    if worse.value is None or worse.low is None or worse.high is None:
+        return Decision(False, "The log loss is undefined on the newest labelled snapshots.", window)
+    gain, low, high = -worse.value, -worse.high, -worse.low
+    evidence = {
+        **window,
+        "min_gain": min_gain,
+        "log_loss_gain": {"value": gain, "low": low, "high": high},
+        "roc_auc_gain": ranking.as_dict(),
+    }
+    told = (
+        f"log loss gain {gain:+.4f} (95 % interval {low:+.4f} to {high:+.4f}) on {len(rows)} rows of the newest window"
+    )
+    if low > min_gain:
+        return Decision(True, f"The challenger is better by more than noise: {told}.", evidence)
+    return Decision(False, f"The challenger is not better by more than noise: {told}.", evidence)
+
+
+def promote(
+    folder: Path,
+    name: str,
+    version: str,
+    *,
+    reason: str,
+    at: datetime,
+    forced: bool = False,
+    evidence: Mapping[str, Any] | None = None,
+) -> Promotion:
+    """Make a version the champion and record it.
+
+    The record is written first: after an interruption it may name a promotion that did not happen, never miss one
+    that did.
+
+    Raises
+    ------
+    BundleError
+        There is no such version.
+    """
+    if not (folder / name / version / _MANIFEST).is_file():
+        known = ", ".join(found["version"] for found in versions(folder, name)) or "none"
+        raise BundleError(
+            f"There is no bundle {name}/{version}",
+            where=str(folder / name),
+            expected=f"one of {known}",
+            remedy="`churnml models list CONFIG` lists them.",
+        )
+    past = promotions(folder, name)
+    entry = Promotion(
+        version=version,
+        previous=past[-1].version if past else None,
+        at=at.isoformat(timespec="seconds"),
+        reason=reason,
+        forced=forced,
+        evidence=dict(evidence or {}),
+    )
+    write_json(folder / name / _HISTORY, [asdict(one) for one in (*past, entry)])
+    set_champion(folder, name, version)
+    return entry
+
+
+def promotions(folder: Path, name: str) -> list[Promotion]:
+    """Return the record of promotions, oldest first."""
+    file = folder / name / _HISTORY
+    if not file.is_file():
+        return []
+    return [Promotion(**entry) for entry in json.loads(file.read_text(encoding="utf-8"))]
+
+
+def rollback_target(folder: Path, name: str) -> str:
+    """Return the version that was the champion before the present one.
+
+    Raises
+    ------
+    BundleError
+        There was none.
+    """
+    past = promotions(folder, name)
+    if past and past[-1].previous is not None:
+        return past[-1].previous
+    raise BundleError(
+        "There is no earlier champion to go back to",
+        where=str(folder / name),
+        remedy="`churnml models promote CONFIG VERSION --force --reason …` takes any version that `models list` shows.",
+        code="bundle.no_rollback",
+    )
+
+
+def versions(folder: Path, name: str) -> list[dict[str, Any]]:
+    """Return the manifests of every bundle, newest first."""
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted((folder / name).glob(f"*/{_MANIFEST}"))]
+    return sorted(found, key=lambda manifest: (str(manifest.get("created_at", "")), manifest["version"]), reverse=True)
+
+
+def asks_the_same(champion: Bundle, label: Mapping[str, Any]) -> bool:
+    """Tell whether the champion was trained to answer the question that the config now asks."""
+    return bool(champion.manifest.get("config", {}).get("label") == dict(label))
