@@ -1,4 +1,7 @@
-"""Makes a picture of what a command prints: ``FORCE_COLOR=1 COLUMNS=130 churnml demo | python docs/picture.py FILE.svg``."""
+"""Makes a picture of what a command prints.
+
+``FORCE_COLOR=1 COLUMNS=130 churnml demo | python docs/picture.py docs/images/demo.svg``
+"""
 
 from __future__ import annotations
 
