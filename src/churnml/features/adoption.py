@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from churnml.features.inputs import Columns, Inputs, ratio
+from churnml.features.inputs import Inputs, Recipes, ratio
+from churnml.features.keys import Floats
 from churnml.features.measures import Measure, Scope
 
-__all__ = ["columns", "measures"]
+__all__ = ["measures", "recipes"]
 
 _KINDS = (("events", ("event_type",)),)
 _SEATS = (("events", ("user_id",)), ("subscriptions", ("seats",)))
@@ -61,22 +62,25 @@ def measures(scope: Scope) -> Iterator[Measure]:
     yield from _PLAIN
 
 
-def columns(inputs: Inputs, windows: tuple[int, ...], core: frozenset[str], seats: np.ndarray | None) -> Columns:
-    """Compute the family; `core` are slugs, `seats` the seats under contract (None where unknown)."""
-    book = inputs.book
-    out: Columns = {}
+def recipes(inputs: Inputs, windows: tuple[int, ...], core: frozenset[str], seats: Callable[[], Floats]) -> Recipes:
+    """Return how each feature of the family is made; `core` are slugs, `seats` gives the seats under contract."""
+    out: Recipes = {"seat_activation": lambda: ratio(inputs.book.users_ever(), seats())}
     for w in windows:
-        used, both = book.kinds_used(w), book.kinds_used(2 * w)
-        earlier = inputs.whole(2 * w, w)
-        out[f"features_used_{w}d"] = inputs.counted(used, w)
-        out[f"features_gained_{w}d"] = np.where(earlier, both - book.kinds_used(2 * w, w), np.nan)
-        out[f"features_lost_{w}d"] = np.where(earlier, both - used, np.nan)
-        if core:
-            out[f"core_feature_share_{w}d"] = inputs.counted(book.kinds_used_of(core, w) / len(core), w)
-        if seats is not None:
-            out[f"events_per_seat_{w}d"] = ratio(book.events(w), seats)
-        if seats is not None and inputs.tables.has("events", "user_id"):
-            out[f"seat_utilisation_{w}d"] = ratio(book.active_users(w), seats)
-    if seats is not None and inputs.tables.has("events", "user_id"):
-        out["seat_activation"] = ratio(book.users_ever(), seats)
+        out |= _of_window(inputs, w, core, seats)
     return out
+
+
+def _of_window(inputs: Inputs, w: int, core: frozenset[str], seats: Callable[[], Floats]) -> Recipes:
+    book = inputs.book
+
+    def moved(other: Callable[[], Floats]) -> Floats:
+        return np.where(inputs.whole(2 * w, w), book.kinds_used(2 * w) - other(), np.nan)
+
+    return {
+        f"features_used_{w}d": lambda: inputs.counted(book.kinds_used(w), w),
+        f"features_gained_{w}d": lambda: moved(lambda: book.kinds_used(2 * w, w)),
+        f"features_lost_{w}d": lambda: moved(lambda: book.kinds_used(w)),
+        f"core_feature_share_{w}d": lambda: inputs.counted(book.kinds_used_of(core, w) / max(len(core), 1), w),
+        f"events_per_seat_{w}d": lambda: ratio(book.events(w), seats()),
+        f"seat_utilisation_{w}d": lambda: ratio(book.active_users(w), seats()),
+    }

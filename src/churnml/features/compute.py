@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -21,8 +23,8 @@ from churnml.features import (
     trends,
     user,
 )
-from churnml.features.catalogue import SHAPED, login_events
-from churnml.features.inputs import Columns, Inputs
+from churnml.features.catalogue import login_events
+from churnml.features.inputs import Columns, Inputs, Recipes
 from churnml.features.keys import Keys
 from churnml.features.measures import main_window
 from churnml.features.rollup import slug
@@ -86,21 +88,17 @@ def _columns(tables: Tables, keys: Keys, feature_set: FeatureSet, config: Config
     """Compute every family that the catalogue asks for; more columns than asked may come back."""
     families = {spec.family for spec in feature_set}
     windows = tuple(sorted({spec.window_days for spec in feature_set if spec.window_days}))
-    measures = {spec.measure for spec in feature_set}
-    kinds = tuple(sorted(name.removeprefix("events_of_") for name in measures if name.startswith("events_of_")))
-    logins = login_events(config) if measures & {"logins", "days_since_last_login"} else ()
+    wanted = set(feature_set.names)
+    percentiles = peers.compared(wanted, main_window(config))
+    logins = login_events(config) if any("login" in name for name in wanted) else ()
     inputs = Inputs(tables, config, keys, logins)
     out: Columns = {}
-    peers_wanted = any(spec.kind == "peer" for spec in feature_set)
-    if "commercial" in families or "adoption" in families or peers_wanted:
+    if "commercial" in families or "adoption" in families or percentiles:
         out |= commercial.columns(inputs, windows)
     if "events" in tables and families & {"engagement", "adoption"}:
-        core = frozenset(slug(kind) for kind in config.features.core_features) or frozenset(kinds)
-        out |= engagement.columns(inputs, windows, kinds)
-        out |= adoption.columns(
-            inputs, windows, core, out.get("seats") if tables.has("subscriptions", "seats") else None
-        )
-        out |= trends.event_columns(inputs, windows, main_window(config), kinds, shaped=SHAPED)
+        recipes = _event_recipes(inputs, windows, wanted, out)
+        wanted |= set(percentiles.values())
+        out |= {name: make() for name, make in recipes.items() if name in wanted}
     if "support" in families and "tickets" in tables:
         out |= support.columns(inputs, windows)
     if "sentiment" in families and "surveys" in tables:
@@ -113,6 +111,31 @@ def _columns(tables: Tables, keys: Keys, feature_set: FeatureSet, config: Config
         out |= onboarding.columns(inputs)
     if "context" in families and "accounts" in tables:
         out |= context.columns(inputs, config)
-    if peers_wanted:
-        out |= peers.columns(inputs, out, main_window(config))
+    out |= peers.columns(inputs, out, percentiles)
     return out | user.columns(inputs, out, windows)
+
+
+def _event_recipes(inputs: Inputs, windows: tuple[int, ...], wanted: set[str], made: Columns) -> Recipes:
+    """Return how everything from events is made."""
+    kinds = _kinds(wanted)
+    core = frozenset(slug(kind) for kind in inputs.config.features.core_features) or frozenset(kinds)
+    return (
+        engagement.recipes(inputs, windows, kinds)
+        | adoption.recipes(inputs, windows, core, lambda: made["seats"])
+        | trends.recipes(inputs, windows, main_window(inputs.config), kinds)
+    )
+
+
+_BY_KIND = re.compile(r"(?:events|share|value)_of_(.+?)(?:_trend)?_\d+d")
+
+
+def _kinds(names: set[str]) -> tuple[str, ...]:
+    """Return the slugs of the event kinds that features are named after.
+
+    Examples
+    --------
+    >>> _kinds({"events_of_report_28d", "share_of_add_lead_7d", "events_of_report_trend_28d", "mrr"})
+    ('add_lead', 'report')
+    """
+    found = (_BY_KIND.fullmatch(name) for name in names)
+    return tuple(sorted({match.group(1) for match in found if match}))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from churnml.features.inputs import Columns, Inputs, ratio
+from churnml.features.inputs import Inputs, Recipes, ratio
+from churnml.features.keys import Floats
 from churnml.features.measures import Measure, Scope
 
-__all__ = ["columns", "measures"]
+__all__ = ["measures", "recipes"]
 
 _EVENTS = (("events", ("event_type",)),)
 _USERS = (("events", ("user_id",)),)
@@ -119,37 +120,62 @@ def measures(scope: Scope) -> Iterator[Measure]:
             )  # fmt: skip
 
 
-def columns(inputs: Inputs, windows: tuple[int, ...], kinds: tuple[str, ...]) -> Columns:
-    """Compute the family; `kinds` are the slugs counted one by one."""
+def recipes(inputs: Inputs, windows: tuple[int, ...], kinds: tuple[str, ...]) -> Recipes:
+    """Return how each feature of the family is made; `kinds` are the slugs counted one by one."""
     book, day = inputs.book, inputs.keys.day
-    users = inputs.tables.has("events", "user_id")
-    out: Columns = {"days_since_last_event": day - book.last_day}
-    if inputs.logins:
-        out["days_since_last_login"] = day - book.last_login_day
+    out: Recipes = {
+        "days_since_last_event": lambda: day - book.last_day,
+        "days_since_last_login": lambda: day - book.last_login_day,
+    }
     for w in windows:
-        events, seen = book.events(w), inputs.observable_days(w)
-        out[f"events_{w}d"] = inputs.counted(events, w)
-        out[f"active_days_{w}d"] = inputs.counted(book.active_days(w), w)
-        out[f"active_day_rate_{w}d"] = ratio(book.active_days(w), seen)
-        out[f"weekday_share_{w}d"] = ratio(book.weekday_events(w), events)
-        out[f"longest_silence_{w}d"] = inputs.counted(book.longest_silence(w, inputs.observed_since), w)
-        if inputs.logins:
-            out[f"logins_{w}d"] = inputs.counted(book.logins(w), w)
-        rate, weeks = ratio(book.active_days(w), seen), [book.active_days(7 * n + 7, 7 * n) > 0 for n in range(w // 7)]
-        out[f"silence_ratio_{w}d"] = np.where(rate > 0, out["days_since_last_event"] * rate, np.nan)
-        out[f"active_weeks_{w}d"] = inputs.counted(np.sum(weeks, axis=0, dtype=np.float64) + inputs.keys.full(0.0), w)
-        if users:
-            active, both = book.active_users(w), book.active_users(2 * w)
-            earlier = inputs.whole(2 * w, w)
-            out[f"users_gained_{w}d"] = np.where(earlier, both - book.active_users(2 * w, w), np.nan)
-            out[f"users_lost_{w}d"] = np.where(earlier, both - active, np.nan)
-            out[f"active_users_{w}d"] = inputs.counted(active, w)
-            out[f"events_per_user_{w}d"] = ratio(events, active)
-            out[f"stickiness_{w}d"] = ratio(book.user_days(w), active * seen)
+        out |= _of_events(inputs, w) | _of_users(inputs, w)
         for slug in kinds:
-            of_kind = book.of_kind(slug, w)
-            out[f"events_of_{slug}_{w}d"] = inputs.counted(of_kind, w)
-            out[f"share_of_{slug}_{w}d"] = ratio(of_kind, events)
-            if inputs.tables.has("events", "value"):
-                out[f"value_of_{slug}_{w}d"] = inputs.counted(book.value_of_kind(slug, w), w)
+            out |= _of_kind(inputs, w, slug)
     return out
+
+
+def _of_events(inputs: Inputs, w: int) -> Recipes:
+    book = inputs.book
+
+    def active_weeks() -> Floats:
+        weeks = [book.active_days(7 * n + 7, 7 * n) > 0 for n in range(w // 7)]
+        return inputs.counted(np.sum(weeks, axis=0, dtype=np.float64) + inputs.keys.full(0.0), w)
+
+    def silence_ratio() -> Floats:
+        rate = ratio(book.active_days(w), inputs.observable_days(w))
+        return np.where(rate > 0, (inputs.keys.day - book.last_day) * rate, np.nan)
+
+    return {
+        f"events_{w}d": lambda: inputs.counted(book.events(w), w),
+        f"logins_{w}d": lambda: inputs.counted(book.logins(w), w),
+        f"active_days_{w}d": lambda: inputs.counted(book.active_days(w), w),
+        f"active_day_rate_{w}d": lambda: ratio(book.active_days(w), inputs.observable_days(w)),
+        f"weekday_share_{w}d": lambda: ratio(book.weekday_events(w), book.events(w)),
+        f"longest_silence_{w}d": lambda: inputs.counted(book.longest_silence(w, inputs.observed_since), w),
+        f"silence_ratio_{w}d": silence_ratio,
+        f"active_weeks_{w}d": active_weeks,
+    }
+
+
+def _of_users(inputs: Inputs, w: int) -> Recipes:
+    book = inputs.book
+
+    def moved(other: Callable[[], Floats]) -> Floats:
+        return np.where(inputs.whole(2 * w, w), book.active_users(2 * w) - other(), np.nan)
+
+    return {
+        f"active_users_{w}d": lambda: inputs.counted(book.active_users(w), w),
+        f"events_per_user_{w}d": lambda: ratio(book.events(w), book.active_users(w)),
+        f"stickiness_{w}d": lambda: ratio(book.user_days(w), book.active_users(w) * inputs.observable_days(w)),
+        f"users_gained_{w}d": lambda: moved(lambda: book.active_users(2 * w, w)),
+        f"users_lost_{w}d": lambda: moved(lambda: book.active_users(w)),
+    }
+
+
+def _of_kind(inputs: Inputs, w: int, slug: str) -> Recipes:
+    book = inputs.book
+    return {
+        f"events_of_{slug}_{w}d": lambda: inputs.counted(book.of_kind(slug, w), w),
+        f"share_of_{slug}_{w}d": lambda: ratio(book.of_kind(slug, w), book.events(w)),
+        f"value_of_{slug}_{w}d": lambda: inputs.counted(book.value_of_kind(slug, w), w),
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from churnml.tables import Tables
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["Columns", "Inputs", "filled", "numbers", "ratio"]
+__all__ = ["Columns", "Inputs", "Recipes", "filled", "numbers", "ratio"]
 
 Columns = dict[str, np.ndarray]
 """Feature name → one value per key."""
@@ -39,6 +39,10 @@ def numbers(values: pd.Series) -> Floats:
 def filled(values: pd.Series) -> Floats:
     """Return a column as float64, 0 for nulls: for counts over rows that may not exist."""
     return np.nan_to_num(numbers(values), nan=0.0)
+
+
+Recipes = dict[str, Callable[[], Floats]]
+"""Feature name → how to make it, so that only what is wanted is made."""
 
 
 class Inputs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from churnml.features.inputs import Columns, Inputs
 from churnml.features.keys import Floats, Keys
 from churnml.features.measures import Measure, Scope
 
-__all__ = ["columns", "group_words", "peer_measures", "percentile"]
+__all__ = ["columns", "compared", "group_words", "peer_measures", "percentile"]
 
 MIN_PEERS = 5
 """A smaller group is compared with all accounts of the `as_of`; fewer of these still: missing."""
@@ -38,15 +38,16 @@ def peer_measures(base: Measure, scope: Scope) -> Iterator[Measure]:
     )  # fmt: skip
 
 
-def columns(inputs: Inputs, made: Columns, main: int) -> Columns:
-    """Compute the percentiles of what has been made."""
-    groups = group_words(inputs, made)
-    out: Columns = {}
-    for name in _COMPARED:
-        source = f"{name}_{main}d" if f"{name}_{main}d" in made else name
-        if source in made:
-            out[f"{name}_percentile"] = percentile(inputs.keys, groups, made[source])
-    return out
+def compared(names: Container[str], main: int) -> dict[str, str]:
+    """Return the features that wanted percentiles are made from: percentile → feature."""
+    sources = {name: name if name == "mrr" else f"{name}_{main}d" for name in _COMPARED}
+    return {f"{name}_percentile": source for name, source in sources.items() if f"{name}_percentile" in names}
+
+
+def columns(inputs: Inputs, made: Columns, wanted: Mapping[str, str]) -> Columns:
+    """Compute percentiles of what has been made; `wanted` comes from `compared`."""
+    groups = group_words(inputs, made) if wanted else np.empty(0)
+    return {name: percentile(inputs.keys, groups, made[source]) for name, source in wanted.items() if source in made}
 
 
 def group_words(inputs: Inputs, made: Columns) -> np.ndarray:

@@ -151,7 +151,7 @@ def billing_tickets(rows):
     description_en="Tickets opened ÷ active users, 28 days.",
     description_ja="28日間のチケット数÷アクティブユーザー数。",
 )
-def tickets_per_user(frame):  # `frame`: the pandas frame of all other features
+def tickets_per_user(frame):  # `frame`: the pandas frame of the catalogue's other features
     return frame["tickets_opened_28d"] / frame["active_users_28d"].where(frame["active_users_28d"] > 0)
 ```
 

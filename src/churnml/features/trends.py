@@ -7,11 +7,11 @@ from functools import partial
 
 import numpy as np
 
-from churnml.features.inputs import Columns, Inputs, ratio
+from churnml.features.inputs import Inputs, Recipes, ratio
 from churnml.features.keys import Floats
 from churnml.features.measures import Measure
 
-__all__ = ["WEEKS", "event_columns", "from_peak", "slope", "trend", "trend_measures"]
+__all__ = ["WEEKS", "from_peak", "recipes", "slope", "trend", "trend_measures"]
 
 WEEKS = 12
 """Weeks of a slope."""
@@ -92,23 +92,21 @@ def from_peak(inputs: Inputs, values: Windowed, window: int) -> Floats:
     return np.where(inputs.whole(window), 1 - ratio(values(window, 0), peak), np.nan)
 
 
-def event_columns(
-    inputs: Inputs, windows: tuple[int, ...], main: int, kinds: tuple[str, ...], *, shaped: tuple[str, ...]
-) -> Columns:
-    """Compute the trends of everything made from events."""
+def recipes(inputs: Inputs, windows: tuple[int, ...], main: int, kinds: tuple[str, ...]) -> Recipes:
+    """Return how the trends of everything made from events are made."""
     book = inputs.book
-    plain: dict[str, Windowed] = {"events": book.events, "active_days": book.active_days}
-    if inputs.logins:
-        plain["logins"] = book.logins
-    if inputs.tables.has("events", "user_id"):
-        plain["active_users"] = book.active_users
-    plain["features_used"] = book.kinds_used
-    out: Columns = {}
+    plain: dict[str, Windowed] = {
+        "events": book.events,
+        "active_days": book.active_days,
+        "logins": book.logins,
+        "active_users": book.active_users,
+        "features_used": book.kinds_used,
+    }
+    out: Recipes = {}
     for name, values in plain.items():
-        out |= {f"{name}_trend_{w}d": trend(inputs, values, w) for w in windows}
-        if name in shaped:
-            out[f"{name}_slope_12w"] = slope(inputs, values)
-            out[f"{name}_from_peak_{main}d"] = from_peak(inputs, values, main)
+        out |= {f"{name}_trend_{w}d": partial(trend, inputs, values, w) for w in windows}
+        out[f"{name}_slope_12w"] = partial(slope, inputs, values)
+        out[f"{name}_from_peak_{main}d"] = partial(from_peak, inputs, values, main)
     for slug in kinds:
-        out[f"events_of_{slug}_trend_{main}d"] = trend(inputs, partial(book.of_kind, slug), main)
+        out[f"events_of_{slug}_trend_{main}d"] = partial(trend, inputs, partial(book.of_kind, slug), main)
     return out
