@@ -35,8 +35,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     kind : {"auto", "lightgbm", "logistic"}
-        ``"auto"`` fits trees blended with a logistic regression, or the logistic regression alone where churners are
-        too few for trees: under 50, or under one per two features.
+        ``"auto"`` fits trees, blended with a logistic regression where that helps beyond noise, or the logistic
+        regression alone where churners are too few for trees: under 50, or under one per two features.
     params : mapping, optional
         LightGBM parameters that override the defaults.
     seeds : int
@@ -131,13 +131,16 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             folds = grouped_folds(outcome, account, seed=self.random_state)
         recipe = Recipe(
             kind=self.kind_,
-            trees=tree_settings(self.params or {}),
+            trees=tree_settings(self.params or {}, churners),
             seeds=tuple(self.random_state + number for number in range(self.seeds)),
             calibration=self.calibration,
             categorical=self._categorical,
             monotone=tuple(self.monotone) if self.monotone is not None else None,
         )
         self.ensemble_: Ensemble = fit_ensemble(matrix, outcome, folds, recipe)
+        if self.kind_ == "blend" and self.ensemble_.linear_weight in (0.0, 1.0):
+            self.kind_ = "logistic" if self.ensemble_.linear_weight else "lightgbm"
+            self.reason_ += f"; on {self.judged_on_} the other part added nothing beyond noise"
         return self
 
     def _matrix(self, X: Any, y: Any) -> Array:
@@ -161,7 +164,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         found = f"{churners} churners for {features} features"
         if churners < _FEW_CHURNERS or ratio < _FEW_CHURNERS_PER_FEATURE:
             return "logistic", f"{found} are too few for trees: a logistic regression generalises better"
-        return "blend", f"{found} support trees, blended with a logistic regression"
+        return "blend", f"{found} support trees and a logistic regression beside them"
 
     def _rows(self, X: Any) -> Array:
         check_is_fitted(self)

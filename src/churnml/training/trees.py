@@ -22,11 +22,10 @@ Result = TypeVar("Result")
 
 DEFAULTS: dict[str, float | int | str | bool] = {
     "learning_rate": 0.04,
-    "num_leaves": 8,
     "min_data_in_leaf": 40,
     "min_sum_hessian_in_leaf": 2.0,
     "lambda_l2": 10.0,
-    "feature_fraction": 0.4,
+    "feature_fraction": 0.7,
     "bagging_fraction": 0.6,
     "bagging_freq": 1,
     "max_bin": 127,
@@ -35,7 +34,10 @@ DEFAULTS: dict[str, float | int | str | bool] = {
     "min_data_per_group": 50,
     "max_cat_threshold": 16,
 }
-"""Shallow, slow, strongly shrunk trees on random halves: a few hundred churners support no more."""
+"""Slow, strongly shrunk trees on random parts of the rows: a few hundred churners support no more."""
+
+_MANY_CHURNERS = 500
+_FEW_LEAVES, _MORE_LEAVES = 4, 8
 
 _FIXED: dict[str, float | int | str | bool] = {
     "objective": "binary",
@@ -66,8 +68,10 @@ class TreeSettings:
         return params
 
 
-def tree_settings(params: Mapping[str, float | int | str | bool]) -> TreeSettings:
-    """Take the number of trees out of `params` and refuse what would break the promises of the estimator.
+def tree_settings(params: Mapping[str, float | int | str | bool], churners: int) -> TreeSettings:
+    """Choose the size of the trees by the number of churners, and check the parameters that override the defaults.
+
+    A tree of four leaves holds interactions of two features; from 500 churned accounts on it may have eight.
 
     Raises
     ------
@@ -76,10 +80,10 @@ def tree_settings(params: Mapping[str, float | int | str | bool]) -> TreeSetting
 
     Examples
     --------
-    >>> tree_settings({"num_leaves": 4, "n_estimators": 50}).max_trees
-    50
+    >>> tree_settings({"n_estimators": 50}, churners=120)
+    TreeSettings(params={'num_leaves': 4}, max_trees=50, patience=60)
     """
-    own = dict(params)
+    own = {"num_leaves": _FEW_LEAVES if churners < _MANY_CHURNERS else _MORE_LEAVES, **params}
     trees = [own.pop(name) for name in _TREES if name in own]
     for name in own:
         if name in _FIXED or name in (
