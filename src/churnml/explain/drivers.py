@@ -199,7 +199,7 @@ class Teller:
             value=value,
             previous=previous,
             previous_on=previous_on,
-            percentile=round(yardstick.percentile(number), 4) if yardstick and number is not None else None,
+            percentile=None if below is None or above is None else round((below + 1.0 - above) / 2, 4),
             segment=segment,
             typical=yardstick.typical if yardstick else None,
             low=yardstick.low if yardstick else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -49,13 +50,8 @@ class Yardstick:
 
     def shares(self, value: float) -> tuple[float, float]:
         """Return the shares of accounts strictly below and strictly above a value."""
-        grid = np.asarray(self.quantiles)
-        return float((grid < value).mean()), float((grid > value).mean())
-
-    def percentile(self, value: float) -> float:
-        """Return the share of accounts below, ties counted half."""
-        below, above = self.shares(value)
-        return (below + 1.0 - above) / 2
+        count = len(self.quantiles)
+        return bisect_left(self.quantiles, value) / count, 1.0 - bisect_right(self.quantiles, value) / count
 
 
 @dataclass(frozen=True)
