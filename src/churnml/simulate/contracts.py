@@ -25,10 +25,10 @@ __all__ = [
     "subscriptions_frame",
 ]
 
-ANNUAL_EXPOSURE_MONTHS = 5.0
+ANNUAL_EXPOSURE_MONTHS = 8.0
 """An annual renewal is worth so many months of a monthly customer's hazard."""
 
-EARLY_EXPOSURE_MONTHS = 0.03
+EARLY_EXPOSURE_MONTHS = 0.02
 """Chance to break an annual contract at a month's end, in months of hazard."""
 
 _AHEAD_MONTHS = 14

@@ -50,14 +50,14 @@ class Driver:
 
 
 DRIVERS = (
-    Driver("usage_decline", "engagement", 2.8, 4, 0.995, 0.020, 0.0028),
-    Driver("narrow_adoption", "adoption", 2.7, 4, 0.995, 0.015, 0.0020),
-    Driver("bug_wave", "support", 2.8, 3, 0.96, 0.0, 0.0028),
-    Driver("dissatisfaction", "sentiment", 2.8, 6, 0.995, 0.020, 0.0026),
-    Driver("payment_trouble", "commercial", 2.8, 8, 0.995, 0.025, 0.0030),
-    Driver("price_rise", "commercial", 2.6, 2, 0.96, 0.0, 0.0),
-    Driver("champion_left", "relationship", 2.7, 4, 0.99, 0.025, 0.0028),
-    Driver("failed_onboarding", "onboarding", 2.7, 5, 0.99, 0.030, 0.0),
+    Driver("usage_decline", "engagement", 2.8, 5, 0.995, 0.020, 0.0028),
+    Driver("narrow_adoption", "adoption", 2.7, 5, 0.995, 0.015, 0.0020),
+    Driver("bug_wave", "support", 2.8, 4, 0.96, 0.0, 0.0028),
+    Driver("dissatisfaction", "sentiment", 2.8, 8, 0.995, 0.020, 0.0026),
+    Driver("payment_trouble", "commercial", 2.8, 9, 0.995, 0.025, 0.0030),
+    Driver("price_rise", "commercial", 2.6, 3, 0.97, 0.0, 0.0),
+    Driver("champion_left", "relationship", 2.7, 5, 0.99, 0.025, 0.0028),
+    Driver("failed_onboarding", "onboarding", 2.7, 6, 0.99, 0.030, 0.0),
 )
 """The causes. `price_rise` and `failed_onboarding` strike by the calendar of the contract, not at random."""
 

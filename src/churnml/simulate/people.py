@@ -76,8 +76,8 @@ def surveys_frame(rng: np.random.Generator, life: Life, users: Users) -> pd.Data
     answers = rng.random(len(who)) < 0.66 - 0.12 * np.minimum(unhappy, 1)
     responded = np.where(answers, sent + rng.exponential(2.0, len(who)), np.nan)
     responded = np.where(responded < life.live_until[account], responded, np.nan)
-    own = rng.normal(0, 0.6, len(names))[who]
-    mean = 8.6 + own - 5.0 * unhappy - 0.9 * life.latents.of("bug_wave")[account, week]
+    own = rng.normal(0, 0.5, len(names))[who]
+    mean = 8.7 + own - 5.5 * unhappy - 0.9 * life.latents.of("bug_wave")[account, week]
     score = np.clip(np.round(mean + rng.normal(0, 0.8, len(who))), 0, 10)
     return canonical(
         "surveys",
