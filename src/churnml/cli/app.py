@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -49,6 +49,8 @@ features_app = typer.Typer(
     cls=_WithDefault, no_args_is_help=True, help="Make the training frame, or list its features."
 )
 config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
+health_app = typer.Typer(no_args_is_help=True, help="Judge the health score.")
+app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(models_app, name="models", rich_help_panel="Train and score")
 app.add_typer(config_app, name="config", rich_help_panel="Data")
@@ -79,6 +81,12 @@ def _config(path: Path, session: Session) -> Config:
     config = load_config(path)
     session.config = config
     return config
+
+
+def _language(given: str | None, settings: Config) -> Literal["en", "ja"]:
+    if given not in (None, "en", "ja"):
+        raise UsageError("There is no such language", where="--lang", got=given, expected="en or ja")
+    return "ja" if (given or settings.language) == "ja" else "en"
 
 
 @app.callback(invoke_without_command=True)
@@ -230,18 +238,73 @@ def explain(
     config: ConfigPath,
     account_id: Annotated[str, typer.Argument(help="Account to explain")],
     lang: Annotated[str | None, typer.Option(help="en or ja  [default: the config's language]")] = None,
+    what_if: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FEATURE=VALUE", help="Score with another value instead")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say why an account has the score it has, in words."""
+    """Say why an account has the score it has, in words; with --set, what the score would be otherwise."""
     with Session(as_json) as session:
         from churnml import pipeline
         from churnml.cli import render
 
-        if lang not in (None, "en", "ja"):
-            raise UsageError("There is no such language", where="--lang", got=lang, expected="en or ja")
         settings = _config(config, session)
+        language = _language(lang, settings)
+        if what_if:
+            answer = pipeline.suppose(settings, account_id, what_if)
+            session.show(answer, lambda: render.supposed(answer))
+            return
         told = pipeline.explain(settings, account_id)
-        session.show(told, lambda: render.explained(told, lang or settings.language))
+        session.show(told, lambda: render.explained(told, language))
+
+
+@app.command(rich_help_panel="Use the scores")
+def report(
+    config: ConfigPath,
+    account_id: Annotated[str | None, typer.Argument(help="Account to brief on")] = None,
+    portfolio: Annotated[bool, typer.Option("--portfolio", help="All accounts on one page, with filters")] = False,
+    lang: Annotated[str | None, typer.Option(help="en or ja  [default: the config's language]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write an account's one-page brief, or the portfolio, as HTML that prints."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+
+        if portfolio == (account_id is not None):
+            raise UsageError("A report is either of one account or of all", expected="ACCOUNT_ID or --portfolio")
+        settings = _config(config, session)
+        language = _language(lang, settings)
+        if account_id is None:
+            path = pipeline.portfolio(settings, language, session.stages)
+        else:
+            path = pipeline.brief(settings, account_id, language, session.stages)
+        session.show({"report": str(path)}, lambda: render.written(path))
+
+
+@app.command(rich_help_panel="Data")
+def audit(config: ConfigPath, as_json: AsJson = False) -> None:
+    """Look for leakage in the training data; exits with 1 when something is found."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+
+        findings = [finding.as_dict() for finding in pipeline.audit(_config(config, session), session.stages)]
+        found = sorted(one["code"] for one in findings if one["status"] == "found")
+        session.show({"found": found, "findings": findings}, lambda: render.audited(findings))
+    if found:
+        raise typer.Exit(1)
+
+
+@health_app.command("backtest")
+def health_backtest(config: ConfigPath, as_json: AsJson = False) -> None:
+    """Replay the health score over past dates and judge it by who churned."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+
+        results, page = pipeline.health_backtest(_config(config, session), session.stages)
+        session.show({"results": results, "report": str(page)}, lambda: render.health_judged(results, page))
 
 
 @app.command(rich_help_panel="Use the scores")

@@ -18,18 +18,22 @@ if TYPE_CHECKING:
     from churnml.pipeline import Checked, Scored, Trained
 
 __all__ = [
+    "audited",
     "catalogue",
     "checked",
     "compared",
     "config",
     "explained",
+    "health_judged",
     "models",
     "prepared",
     "promoted",
     "run",
     "scored",
     "simulated",
+    "supposed",
     "trained",
+    "written",
 ]
 
 _TOP = 20
@@ -182,8 +186,7 @@ def scored(settings: Config, path: Path, outcome: Scored) -> None:
         shown.add_column(label, justify="right", no_wrap=True)
     shown.add_column("band", no_wrap=True)
     shown.add_column("top reasons", ratio=1)
-    for row, explanation in zip(table.head(_TOP).itertuples(), outcome.explanations, strict=False):
-        told = explanation.as_dict()
+    for row, told in zip(table.head(_TOP).itertuples(), outcome.explanations, strict=False):
         reasons = [driver[f"sentence_{settings.language}"] for driver in told["raising"]]
         name = f"{row.account_id}" + (f"\n{row.name}" if isinstance(row.name, str) else "")
         shown.add_row(
@@ -225,6 +228,76 @@ def explained(told: Mapping[str, Any], lang: str) -> None:
             tree.add(escape(driver[f"sentence_{lang}"]))
         if drivers:
             console.print(tree)
+    for play in told.get("plays", []):
+        tree = Tree(f"{escape(play[f'title_{lang}'])} ({escape(play['owner'])}, {play['due_on']})")
+        for step in play[f"steps_{lang}"]:
+            tree.add(escape(step))
+        console.print(tree)
+
+
+def supposed(answer: Mapping[str, Any]) -> None:
+    """Show a what-if: before and after."""
+    console = _out()
+    table = Table(
+        "", "before", "after", title=f"What if, for {escape(str(answer['account_id']))}", title_justify="left"
+    )
+    for name, change in answer["changes"].items():
+        table.add_row(name, _number(change["before"], 2), _number(change["after"], 2))
+    chances = (f"{100 * answer[f'probability_{when}']:.1f} %" for when in ("before", "after"))
+    table.add_row("churn probability", *chances)
+    table.add_row("health", _number(answer["health_before"], 1), _number(answer["health_after"], 1))
+    table.add_row("band", answer["band_before"], answer["band_after"])
+    console.print(table)
+    console.print("This asks the model, not the world: it is no promise of what a call would change.")
+    if answer["outside"]:
+        console.print(f"[yellow]Outside what was seen in training:[/] {escape(', '.join(answer['outside']))}")
+    if answer["linked"]:
+        console.print(f"Left as they are, though they measure the same: {escape(', '.join(answer['linked']))}")
+
+
+def audited(findings: Sequence[Mapping[str, Any]]) -> None:
+    """Show the leakage audit, a line per check."""
+    table = Table("check", "status", "what", "where", "what to do", title="Leakage audit", title_justify="left")
+    style = {"found": "bold red", "clear": "green", "not_applicable": "dim"}
+    for one in findings:
+        status = f"[{style[one['status']]}]{one['status'].replace('_', ' ')}[/]"
+        table.add_row(
+            one["code"], status, escape(one["what"]), escape(", ".join(one["where"][:8])), escape(one["remedy"])
+        )
+    _out().print(table)
+
+
+def health_judged(results: Sequence[Mapping[str, Any]], page: Path) -> None:
+    """Show what the health score was worth, beside other presets and the model alone."""
+    console = _out()
+    main = results[0]
+    dates = f"{main['dates'][0]} to {main['dates'][-1]}"
+    title = f"Churn by band: {main['rows']:,} readings, {main['churned']:,} churned, {dates}"
+    bands = Table("band", "readings", "share", "churn rate", "lift", "95 % interval", title=title, title_justify="left")
+    for row in main["bands"]:
+        lift = f"{_number(row['lift_low'], 2)} to {_number(row['lift_high'], 2)}"
+        share, rate = (f"{100 * row[name]:.1f} %" if row[name] is not None else "–" for name in ("share", "churn_rate"))
+        bands.add_row(row["band"], f"{row['rows']:,}", share, rate, _number(row["lift"], 2), lift)
+    console.print(bands)
+    beside = Table(
+        "score", "ROC AUC", "precision at capacity", "lift at capacity", title="Side by side", title_justify="left"
+    )
+    for one in results:
+        ranking = one["ranking"]
+        cells = (ranking["roc_auc"], ranking["precision_at_capacity"], ranking["lift_at_capacity"])
+        beside.add_row(one["name"].replace("_", " "), *(_number(value) for value in cells))
+    console.print(beside)
+    for line in main["acceptance"]:
+        mark = "[green]holds[/]" if line["holds"] else "[red]does not hold[/]"
+        console.print(
+            f"{mark}  {escape(str(line['line']))}: {_number(line['value'], 2)} (wanted {escape(str(line['wanted']))})"
+        )
+    console.print(f"Report: {_near(page)}")
+
+
+def written(path: Path) -> None:
+    """Show where a page was written."""
+    _out().print(f"Written to {_near(path)}")
 
 
 def config(settings: Config) -> None:

@@ -52,6 +52,7 @@ class Config(Section):
     seed: int = Field(7, ge=0, description="The seed of everything random")
     currency: str = Field("USD", description="Currency of all amounts, for display")
     language: Literal["en", "ja"] = Field("en", description="Language of sentences shown by default")
+    playbooks: Path | None = Field(None, description="YAML file of playbooks to suggest, e.g. `playbooks.yaml`")
     source: SourceConfig
     tables: dict[str, TableSource] = Field(min_length=1, description="Canonical table → where it comes from")
     label: LabelConfig
@@ -135,7 +136,7 @@ class Config(Section):
         Where outputs land, how the API listens and what runs the analytics do not count.
         """
         data = self.as_dict()
-        for key in ("workspace", "models_dir", "serving", "engine", "mlflow", "store"):
+        for key in ("workspace", "models_dir", "playbooks", "serving", "engine", "mlflow", "store"):
             data.pop(key)
         text = json.dumps(data, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -75,7 +75,7 @@ _TOUCHES = {"call": "電話", "email": "メール", "meeting": "打ち合わせ"
 def _subscription(row: dict[str, Any]) -> Told:
     product = _word(row.get("plan")) or _word(row.get("product")) or ""
     seats = row.get("seats")
-    number = "" if pd.isna(seats) else f"{int(str(seats)):,}"
+    number = "" if pd.isna(seats) else f"{float(str(seats)):,.0f}"
     yield (
         row["started_on"],
         f"Term of {product} began" + (f" ({number} seats)" if number else ""),

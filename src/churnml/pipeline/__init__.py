@@ -2,7 +2,9 @@
 
 from churnml.pipeline.models import compare_models, list_models, promote_model, roll_back
 from churnml.pipeline.outcomes import Checked, Prepared, Scored, Trained
+from churnml.pipeline.reports import brief, portfolio
 from churnml.pipeline.score import explain, run, score
+from churnml.pipeline.studies import audit, health_backtest, suppose
 from churnml.pipeline.train import catalogue, check, prepare, simulate_company, train
 
 __all__ = [
@@ -10,16 +12,21 @@ __all__ = [
     "Prepared",
     "Scored",
     "Trained",
+    "audit",
+    "brief",
     "catalogue",
     "check",
     "compare_models",
     "explain",
+    "health_backtest",
     "list_models",
+    "portfolio",
     "prepare",
     "promote_model",
     "roll_back",
     "run",
     "score",
     "simulate_company",
+    "suppose",
     "train",
 ]

@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from churnml.explain import Explanation
 from churnml.features import FeatureSet
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision
@@ -133,8 +132,8 @@ class Scored:
     ----------
     table : DataFrame
         One row per account, highest expected loss first: the scores, account details and ``reasons``.
-    explanations : sequence of Explanation
-        In the table's order.
+    explanations : sequence of mapping
+        JSON-ready, with suggested plays, in the table's order.
     path : Path
         ``scores.parquet``.
     as_of : date
@@ -146,7 +145,7 @@ class Scored:
     """
 
     table: pd.DataFrame
-    explanations: Sequence[Explanation]
+    explanations: Sequence[Mapping[str, Any]]
     path: Path
     as_of: date
     bundle: Bundle

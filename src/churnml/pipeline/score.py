@@ -13,8 +13,9 @@ from churnml import features as features_room
 from churnml import registry, scoring, snapshots
 from churnml.config import Config
 from churnml.errors import DataError, near_name
-from churnml.explain import ExplainReference, Explanation
+from churnml.explain import ExplainReference, load_playbooks, suggest_plays
 from churnml.explain import explain as explain_frame
+from churnml.explain.plays import Playbook
 from churnml.files import write_json, write_parquet
 from churnml.health import HealthScale, health
 from churnml.pipeline.outcomes import Scored, Trained, rejected_counts
@@ -22,10 +23,10 @@ from churnml.pipeline.train import check, prepare, train
 from churnml.progress import Stages
 from churnml.registry import Bundle
 from churnml.sources import Loaded
-from churnml.store import Snapshot, Store
+from churnml.store import Snapshot, SnapshotInfo, Store
 from churnml.tables import Tables
 
-__all__ = ["explain", "run", "score"]
+__all__ = ["explain", "newest", "of_account", "run", "score"]
 
 _PREVIOUS_DAYS = 28
 """An explanation compares an account with itself this many days earlier."""
@@ -67,8 +68,13 @@ def score(
             previous=before,
             currency=config.currency,
         )
+        plays = suggest_plays(explanations, now, _playbooks(config))
+        told = [
+            {**explanation.as_dict(), "plays": [play.as_dict() for play in suggested]}
+            for explanation, suggested in zip(explanations, plays, strict=True)
+        ]
     with stages("publish"):
-        table, ordered = _table(now, scores, healths, explanations, loaded.tables, day)
+        table, ordered = _table(now, scores, healths, told, loaded.tables, day)
         scored_at = datetime.now(UTC)
         path = _publish(config, bundle, now, table, ordered, day, scored_at)
     return Scored(table, ordered, path, day.date(), bundle, rejected_counts(loaded))
@@ -91,8 +97,14 @@ def explain(config: Config, account_id: str) -> dict[str, Any]:
     Raises
     ------
     DataError
-        The account is not in it; the message names the near one.
+        Nothing has been scored, or the account is not in the snapshot; the message names the near one.
     """
+    store, snapshot = newest(config)
+    return of_account(store, snapshot, account_id)
+
+
+def newest(config: Config) -> tuple[Store, SnapshotInfo]:
+    """Return the store and its newest snapshot, or raise `DataError` when nothing has been scored."""
     store = Store(config.store_url)
     snapshot = store.latest(config.name)
     if snapshot is None:
@@ -102,6 +114,11 @@ def explain(config: Config, account_id: str) -> dict[str, Any]:
             remedy="Run `churnml score CONFIG` (or `churnml run CONFIG`) first.",
             code="store.empty",
         )
+    return store, snapshot
+
+
+def of_account(store: Store, snapshot: SnapshotInfo, account_id: str) -> dict[str, Any]:
+    """Return an account's explanation in a snapshot, or raise `DataError` naming the near account."""
     found = store.explanation(snapshot.id, account_id)
     if found is None:
         known = store.account_ids(snapshot.id)
@@ -128,10 +145,10 @@ def _table(
     now: pd.DataFrame,
     scores: pd.DataFrame,
     healths: pd.DataFrame,
-    explanations: Sequence[Explanation],
+    explanations: Sequence[dict[str, Any]],
     tables: Tables,
     day: pd.Timestamp,
-) -> tuple[pd.DataFrame, list[Explanation]]:
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """Return the accounts, highest expected loss first, and their explanations in that order."""
     keys = ["account_id", "as_of"]
     table = now[[*keys, "arr"]].merge(scores, on=keys, validate="1:1").merge(healths, on=keys, validate="1:1")
@@ -162,19 +179,20 @@ def _publish(
     bundle: Bundle,
     now: pd.DataFrame,
     table: pd.DataFrame,
-    explanations: Sequence[Explanation],
+    explanations: Sequence[dict[str, Any]],
     day: pd.Timestamp,
     scored_at: datetime,
 ) -> Path:
     """Write ``scores.parquet`` and ``explanations.json`` and publish both to the store."""
-    told = [explanation.as_dict() for explanation in explanations]
     out = table[["account_id", "as_of", "churn_probability", "health_score", "band", "coverage"]].copy()
-    out["drivers"] = [[driver["sentence_en"] for driver in (*item["raising"], *item["lowering"])] for item in told]
+    out["drivers"] = [
+        [driver["sentence_en"] for driver in (*item["raising"], *item["lowering"])] for item in explanations
+    ]
     out["model_version"] = bundle.version
     out["config_hash"] = config.hash
     out["scored_at"] = pd.Timestamp(scored_at).as_unit("us")
     path = write_parquet(config.workspace_dir / "scores.parquet", out)
-    write_json(path.with_name("explanations.json"), told)
+    write_json(path.with_name("explanations.json"), list(explanations))
     Store(config.store_url).publish(
         Snapshot(
             config=config.name,
@@ -184,7 +202,7 @@ def _publish(
             config_hash=config.hash,
             scores=table,
             features=now[["account_id", *bundle.model.features.names]],
-            explanations=told,
+            explanations=explanations,
             info={
                 "horizon_days": bundle.model.horizon_days,
                 "base_rate": bundle.model.base_rate,
@@ -194,3 +212,7 @@ def _publish(
         )
     )
     return path
+
+
+def _playbooks(config: Config) -> Sequence[Playbook]:
+    return load_playbooks(config.resolve(config.playbooks)) if config.playbooks is not None else ()

@@ -68,6 +68,40 @@ class Tables(Mapping[str, "ir.Table"]):
         """Tell whether the company has a table and really supplied the columns."""
         return table in self.expressions and set(columns) <= self.supplied.get(table, frozenset())
 
+    def known_before(self, as_of: date) -> Tables:
+        """Return the company as it was known just before a date: later facts gone, later revelations blank.
+
+        Parameters
+        ----------
+        as_of : date
+            Midnight UTC.
+        """
+        import ibis
+
+        moment = ibis.timestamp(f"{as_of:%Y-%m-%d} 00:00:00")
+        cut: dict[str, ir.Table] = {}
+        for name, table in self.expressions.items():
+            definition = TABLES[name]
+            times = [table.known_at, *([table[definition.occurred_at]] if definition.occurred_at else [])]
+            # A row signed ahead (a renewal, a planned milestone) is known although it has not begun.
+            ahead = name in ("subscriptions", "milestones")
+            for time in times[:1] if ahead else times:
+                table = table.filter(time.isnull() | (time.cast("timestamp") < moment))
+            blank = {}
+            for column, time in definition.revealed.items():
+                hidden = table[time].cast("timestamp") >= moment
+                if column == "terminated_on":
+                    hidden = hidden & (table.notice_at.isnull() | (table.notice_at >= moment))
+                blank[column] = hidden.ifelse(ibis.null(table[column].type()), table[column])
+            cut[name] = table.mutate(**blank) if blank else table
+        return Tables(
+            expressions=cut,
+            connection=self.connection,
+            observed_from=self.observed_from,
+            observed_until=as_of,
+            supplied=self.supplied,
+        )
+
     @classmethod
     def from_pandas(
         cls,

@@ -1,0 +1,80 @@
+"""Pages a CSM takes along: the brief of one account, and the portfolio."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from churnml.config import Config
+from churnml.explain import Play, account_brief, portfolio_page, timeline
+from churnml.files import write_text
+from churnml.pipeline.score import newest, of_account, score
+from churnml.pipeline.train import check
+from churnml.progress import Stages
+from churnml.store import Store
+
+__all__ = ["brief", "portfolio"]
+
+Language = Literal["en", "ja"]
+
+
+def brief(config: Config, account_id: str, language: Language, stages: Stages | None = None) -> Path:
+    """Write the one-page brief of an account of the newest snapshot; return its path.
+
+    Raises
+    ------
+    DataError
+        The account is not in the snapshot.
+    """
+    stages = stages or Stages()
+    store, snapshot = newest(config)
+    told = of_account(store, snapshot, account_id)
+    tables = check(config, stages).loaded.tables
+    with stages("report"):
+        account = store.account(snapshot.id, account_id)
+        page = account_brief(
+            told,
+            language=language,
+            name=(account.name if account else None) or "",
+            arr=account.arr if account else None,
+            currency=config.currency,
+            history=_history(store, config, account_id),
+            happenings=timeline(tables, account_id, snapshot.as_of),
+            plays=[Play(**{**play, **_tuples(play)}) for play in told.get("plays", [])],
+            red_below=config.health.red_below,
+            green_from=config.health.green_from,
+        )
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "_", account_id)
+        return write_text(config.workspace_dir / "reports" / f"{name}.{language}.html", page)
+
+
+def portfolio(config: Config, language: Language, stages: Stages | None = None) -> Path:
+    """Write the list of all accounts of the newest scoring as one page with filters; return its path."""
+    stages = stages or Stages()
+    scored = score(config, stages)
+    with stages("report"):
+        page = portfolio_page(
+            scored.table,
+            scored.explanations,
+            language=language,
+            title=config.name,
+            currency=config.currency,
+        )
+        return write_text(config.workspace_dir / "reports" / f"portfolio.{language}.html", page)
+
+
+def _history(store: Store, config: Config, account_id: str) -> pd.DataFrame:
+    readings = store.history(config.name, account_id)
+    return pd.DataFrame(
+        {
+            "as_of": pd.to_datetime([snapshot.as_of for snapshot, _ in readings]),
+            "health_score": [float("nan") if one.health_score is None else one.health_score for _, one in readings],
+        }
+    )
+
+
+def _tuples(play: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) for name, value in play.items() if isinstance(value, list)}
