@@ -1,8 +1,8 @@
 """Contributions of many rows at once: the same numbers as LightGBM's own, many times faster.
 
 Tree SHAP walks every tree for every row. The ``woodelf`` package (extra ``fast-explain``) works on leaf patterns of
-the whole batch instead. Where it is not installed, where a tree splits on sets of words, or where it does not
-reproduce LightGBM's numbers on a sample of the rows, LightGBM's own are returned.
+the whole batch instead. Where it is not installed, or where it does not reproduce LightGBM's numbers on a sample of
+the rows, LightGBM's own are returned.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from importlib.util import find_spec
+from itertools import groupby
 
 import lightgbm as lgb
 import numpy as np
@@ -23,11 +24,14 @@ __all__ = ["batch_contributions", "fast_contributions"]
 
 Array = npt.NDArray[np.float64]
 
-_SMALL = 500
+_WORTH_IT = 60_000
+"""Rows × leaves of a tree from which reading the leaf patterns pays."""
+
 _SAMPLE = 16
 _TOLERANCE = 1e-4
-_CATEGORY_SPLIT = re.compile(r"num_cat=[1-9]")
-"""A tree that splits on a set of words, which leaf patterns cannot express."""
+_LEAVES = re.compile(r"^num_leaves=(\d+)$", re.MULTILINE)
+_CATEGORY_SPLITS = re.compile(r"^num_cat=(\d+)$", re.MULTILINE)
+"""How many splits on sets of words each tree of LightGBM's text format has."""
 
 
 def batch_contributions(model: Explainable, X: Array) -> Array:
@@ -40,7 +44,9 @@ def batch_contributions(model: Explainable, X: Array) -> Array:
     X : array of shape (n, k)
         Its matrix.
     """
-    if not isinstance(model, ChurnModel) or model.ensemble.trees is None or len(X) < _SMALL:
+    if not isinstance(model, ChurnModel) or model.ensemble.trees is None:
+        return model.contributions(X)
+    if len(X) * _mean_leaves(model.ensemble.trees.boosters[0]) < _WORTH_IT:
         return model.contributions(X)
     ensemble, trees = model.ensemble, model.ensemble.trees
     total = (1.0 - ensemble.linear_weight) * fast_contributions(trees.boosters, X)
@@ -72,17 +78,40 @@ def fast_contributions(boosters: Sequence[lgb.Booster], X: Array) -> Array:
 
 
 def _by_patterns(booster: lgb.Booster, rows: Array) -> Array | None:
-    """Return the contributions by leaf patterns, None where they are not LightGBM's on a sample of rows."""
+    """Return the contributions by leaf patterns, None where they are not LightGBM's on a sample of rows.
+
+    Trees that split on sets of words have no leaf patterns; LightGBM explains those, one run of trees at a time.
+    """
     from woodelf import WoodelfExplainer
 
-    if _CATEGORY_SPLIT.search(booster.model_to_string()):
-        return None
     pick = np.unique(np.linspace(0, len(rows) - 1, min(_SAMPLE, len(rows))).round().astype(int))
     exact = np.asarray(booster.predict(rows[pick], pred_contrib=True, num_threads=1))
     frame = pd.DataFrame(rows, columns=booster.feature_name())
-    explainer = WoodelfExplainer(booster, feature_perturbation="tree_path_dependent")
-    values = np.asarray(explainer.shap_values(frame, verbose=False), dtype=np.float64)
+    values: Array = np.zeros(rows.shape)
+    for start, count, has_words in _runs(booster):
+        if has_words:
+            part = booster.predict(rows, pred_contrib=True, num_threads=1, start_iteration=start, num_iteration=count)
+            values += np.asarray(part)[:, :-1]
+        else:
+            run = lgb.Booster(model_str=booster.model_to_string(start_iteration=start, num_iteration=count))
+            explainer = WoodelfExplainer(run, feature_perturbation="tree_path_dependent")
+            values += np.asarray(explainer.shap_values(frame, verbose=False), dtype=np.float64)
     if np.abs(values[pick] - exact[:, :-1]).max() > _TOLERANCE:
         return None
     # The expected value is the same in every row.
     return np.column_stack([values, np.full(len(rows), exact[0, -1])])
+
+
+def _mean_leaves(booster: lgb.Booster) -> float:
+    return float(np.mean([int(count) for count in _LEAVES.findall(booster.model_to_string())] or [1]))
+
+
+def _runs(booster: lgb.Booster) -> list[tuple[int, int, bool]]:
+    """Return runs of trees of one sort: first tree, how many, whether they split on sets of words."""
+    words = [count != "0" for count in _CATEGORY_SPLITS.findall(booster.model_to_string())]
+    runs, start = [], 0
+    for has_words, group in groupby(words):
+        count = len(list(group))
+        runs.append((start, count, has_words))
+        start += count
+    return runs

@@ -213,6 +213,8 @@ def _from_model(
     points = 100.0 * (probability[:, None] - np.asarray(model.calibrated(log_odds[:, None] - effect)))
     names = model.features.names
     family_names = list(dict.fromkeys(family for (family, _, _), _ in groups))
+    of_family = np.array([[family == name for name in family_names] for (family, _, _), _ in groups], dtype=float)
+    by_family = effect @ of_family
     told = []
     for row in range(len(frame)):
         drivers: dict[str, list[Driver]] = {"raising": [], "lowering": [], "context": []}
@@ -220,7 +222,7 @@ def _from_model(
             (family, group, actionable), columns = groups[index]
             raising = bool(effect[row, index] > 0)
             kind = "context" if not actionable else "raising" if raising else "lowering"
-            if abs(effect[row, index]) < _NEGLIGIBLE:
+            if abs(effect[row, index]) < _NEGLIGIBLE or all(len(found) >= top for found in drivers.values()):
                 break
             same = sum(driver.family == family for driver in drivers[kind])
             if len(drivers[kind]) >= top or same >= _PER_FAMILY:
@@ -239,9 +241,7 @@ def _from_model(
                 features=tuple(members[place] for place in order if inside[place] != 0),
             )
             drivers[kind].append(driver)
-        families = dict.fromkeys(family_names, 0.0)
-        for index, ((family, _, _), _) in enumerate(groups):
-            families[family] += float(effect[row, index])
+        families = dict(zip(family_names, by_family[row].tolist(), strict=True))
         told.append(
             _Told(
                 tuple(drivers["raising"]),
