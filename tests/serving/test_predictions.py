@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from churnml.serving.app import create_api
 from churnml.store import Store
 
 PROVENANCE = {"as_of", "scored_at", "model_version", "config_version", "coverage", "freshness", "warnings"}
@@ -148,7 +149,7 @@ def test_the_model_lists_its_features(api: Any, company: Any) -> None:
 
 
 def test_the_openapi_is_complete(api: Any) -> None:
-    schema = api.get("/v1/openapi.json").json()
+    schema = create_api().openapi()
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             where = f"{method} {path}"
@@ -166,3 +167,15 @@ def test_the_openapi_is_complete(api: Any) -> None:
     for name, model in schema["components"]["schemas"].items():
         for field, described in model.get("properties", {}).items():
             assert described.get("description"), f"{name}.{field}"
+
+
+def test_the_openapi_names_the_models_features_to_a_caller_with_a_key(api: Any) -> None:
+    def features(schema: Any) -> Any:
+        described = schema["components"]["schemas"]["PredictRequest"]["properties"]["features"]["anyOf"]
+        return next(part for part in described if part.get("type") == "object").get("properties")
+
+    assert features(api.get("/v1/openapi.json", headers={"Authorization": ""}).json()) is None
+    named = features(api.get("/v1/openapi.json").json())
+    assert named["events_28d"]["type"] == ["number", "null"]
+    assert named["plan"]["type"] == ["string", "null"]
+    assert "basic, pro" in named["plan"]["description"]

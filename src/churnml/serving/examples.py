@@ -1,11 +1,15 @@
-"""Examples of whole answers in the OpenAPI, put together from the examples of their fields."""
+"""What the OpenAPI says beyond the code: examples of whole answers, and the features of the model in force."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["example_of", "with_examples"]
+if TYPE_CHECKING:
+    from churnml.serving.scorer import Scorer
+
+__all__ = ["example_of", "with_examples", "with_features"]
 
 _REF = "#/components/schemas/"
 _BY_FORMAT = {"date": "2026-11-01", "date-time": "2026-11-01T04:12:09Z"}
@@ -54,3 +58,32 @@ def _by_type(schema: Mapping[str, Any], components: Mapping[str, Any]) -> Any:
     if kind == "string":
         return _BY_FORMAT.get(str(schema.get("format")), "text")
     return {"number": 0.5, "integer": 1, "boolean": True}.get(str(kind))
+
+
+def with_features(schema: Mapping[str, Any], scorer: Scorer) -> dict[str, Any]:
+    """Return an OpenAPI document in which requests name each feature of a model, with its unit and meaning."""
+    named: dict[str, Any] = {}
+    for name in scorer.names:
+        if name in scorer.model.features.names:
+            spec = scorer.model.features.spec(name)
+            unit = f" Unit: {spec.unit}." if spec.unit else ""
+            words = scorer.model.categories.get(name)
+            known = f" Known: {', '.join(words)}." if words else ""
+            kind = "string" if spec.categorical else "number"
+            named[name] = {
+                "type": [kind, "null"],
+                "description": f"{spec.description_en}{unit}{known} Null: {spec.missing}.",
+                **({"maxLength": 500} if spec.categorical else {}),
+            }
+        else:
+            named[name] = {"type": ["number", "null"], "description": "Read by the health score."}
+    found = deepcopy(dict(schema))
+    models = found["components"]["schemas"]
+    for model, field in (("PredictRequest", "features"), ("ExplainRequest", "features"), ("WhatIfRequest", "changes")):
+        described = models[model]["properties"][field]
+        for part in (described, *described.get("anyOf", ())):
+            if part.get("type") == "object":
+                part.update(properties=named, additionalProperties=False)
+    for model in ("PredictRequest", "ExplainRequest", "WhatIfRequest"):
+        models[model].pop("examples", None)
+    return found

@@ -90,7 +90,8 @@ class Guard:
         self._note(scope, answer.status, seconds, request_id)
 
     async def _serve(self, scope: Scope, headers: Headers, receive: Receive, answer: _Answer) -> None:
-        if scope["path"] not in _OPEN:
+        keyed = headers.get("authorization") or headers.get("x-api-key")
+        if keyed or scope["path"] not in _OPEN:
             client = scope.get("client")
             key = await self._access.key_of(
                 headers.get("authorization"), headers.get("x-api-key"), client[0] if client else ""

@@ -14,7 +14,7 @@ __all__ = ["CODES", "Fault", "Problem", "ProblemAnswer", "faults_of", "problem_o
 
 CODES: dict[str, tuple[int, str]] = {
     "request.json": (400, "The body is not JSON"),
-    "request.cursor": (400, "The cursor is not one of this API's, or of another query"),
+    "request.cursor": (404, "No page has this cursor, or it is of another query"),
     "request.method": (405, "The path does not take this method"),
     "request.timeout": (408, "The body did not arrive in time"),
     "request.too_large": (413, "The body is larger than allowed"),
@@ -34,7 +34,7 @@ CODES: dict[str, tuple[int, str]] = {
     "features.unknown_account": (404, "The features of the account are not stored (any more)"),
     "override.unknown": (404, "No override is in force for the account"),
     "path.unknown": (404, "There is no such path"),
-    "idempotency.mismatch": (422, "The idempotency key came with another request before"),
+    "idempotency.mismatch": (409, "The idempotency key came with another request before"),
     "service.no_snapshot": (503, "Nothing has been scored yet"),
     "service.no_model": (503, "No model is loaded"),
     "service.store": (503, "The store cannot be reached"),

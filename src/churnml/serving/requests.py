@@ -6,7 +6,16 @@ import math
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 __all__ = [
@@ -56,15 +65,26 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
+_NULL: JsonValue = {"type": "null"}
+_ONE_OF: list[JsonValue] = [
+    {
+        "title": "By id",
+        "required": ["account_id"],
+        "properties": {"account_id": {"type": "string"}, "features": _NULL, "as_of": _NULL, "arr": _NULL},
+    },
+    {
+        "title": "With features",
+        "required": ["features"],
+        "properties": {"features": {"type": "object"}, "account_id": _NULL},
+    },
+]
+
+
 class PredictRequest(_Request):
     """One account: by its id from the scored snapshot, or with its features. Exactly one of the two."""
 
-    account_id: AccountId | None = Field(None, description="Account of the scored snapshot", examples=["acc-0042"])
-    features: Features | None = Field(
-        None,
-        description=_FEATURES,
-        examples=[{"active_users_28d": 5, "active_users_trend_28d": -0.47, "plan": "pro", "nps_last": None}],
-    )
+    account_id: AccountId | None = Field(None, description="Account of the scored snapshot")
+    features: Features | None = Field(None, description=_FEATURES)
     as_of: date | None = Field(
         None, description="With features: the day before whose start they were known; default today (UTC)"
     )
@@ -75,15 +95,15 @@ class PredictRequest(_Request):
         allow_inf_nan=False,
         strict=True,
         description="With features: annual recurring revenue, for the expected loss. Unit: currency of the config",
-        examples=[24000.0],
     )
 
     model_config = ConfigDict(
         json_schema_extra={
+            "oneOf": _ONE_OF,
             "examples": [
                 {"account_id": "acc-0042"},
                 {"features": {"active_users_28d": 5, "active_users_trend_28d": -0.47, "plan": "pro"}, "arr": 24000.0},
-            ]
+            ],
         }
     )
 
@@ -102,7 +122,7 @@ class ExplainRequest(PredictRequest):
     lang: Literal["en", "ja"] | None = Field(None, description="Language of the sentences; default the config's")
 
 
-_ITEMS = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/PredictRequest"}}
+_ITEMS = {"type": "array", "minItems": 1, "items": {"anyOf": [{"$ref": "#/components/schemas/PredictRequest"}, {}]}}
 """Items are checked one by one, so that a wrong one fails alone."""
 
 
