@@ -257,13 +257,16 @@ def supposed(answer: Mapping[str, Any]) -> None:
 
 def audited(findings: Sequence[Mapping[str, Any]]) -> None:
     """Show the leakage audit, a line per check."""
-    table = Table("check", "status", "what", "where", "what to do", title="Leakage audit", title_justify="left")
+    from churnml.training.audit import CHECKS
+
+    columns = ("check", "looks for", "status", "found", "where", "what to do")
+    table = Table(*columns, title="Leakage audit", title_justify="left")
     style = {"found": "bold red", "clear": "green", "not_applicable": "dim"}
     for one in findings:
         status = f"[{style[one['status']]}]{one['status'].replace('_', ' ')}[/]"
-        table.add_row(
-            one["code"], status, escape(one["what"]), escape(", ".join(one["where"][:8])), escape(one["remedy"])
-        )
+        told = "" if one["status"] == "clear" else one["what"]
+        cells = (told, ", ".join(one["where"][:8]), one["remedy"])
+        table.add_row(one["code"], CHECKS[one["code"]], status, *(escape(cell) for cell in cells))
     _out().print(table)
 
 
