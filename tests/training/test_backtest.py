@@ -31,7 +31,7 @@ def test_every_test_row_is_predicted_once(result: Backtest, company: pd.DataFram
     assert len(result.predictions) == len(expected)
     assert not result.predictions.duplicated(["account_id", "as_of"]).any()
     assert list(result.predictions.columns) == [
-        *("account_id", "as_of", "fold", "churned", "arr", "p_model"),
+        *("account_id", "as_of", "fold", "churned", "churn_on", "arr", "p_model"),
         *("p_base_rate", "p_recency", "p_reference", "p_rfm", "p_logistic"),
     ]
 

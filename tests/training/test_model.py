@@ -14,6 +14,11 @@ from churnml.training import ChurnModel, fit
 
 
 @pytest.fixture(scope="module")
+def config(configure: Callable[..., Config]) -> Config:
+    return configure(kind="lightgbm")
+
+
+@pytest.fixture(scope="module")
 def model(company: pd.DataFrame, features: FeatureSet, config: Config) -> ChurnModel:
     return fit(company, features, config)
 
@@ -117,7 +122,7 @@ def test_a_handful_of_churners_still_gives_a_model(
     few = company.head(800).copy()
     few["churned"] = 0.0
     few.loc[few.index[:25], "churned"] = 1.0
-    model = fit(few, features, configure(min_churners=20))
+    model = fit(few, features, configure(min_churners=20, kind="auto"))
     assert model.info["kind"] == "logistic"
     p = model.probability(model.matrix(few))
     assert abs(p.mean() - 25 / 800) < 0.02

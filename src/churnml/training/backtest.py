@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from churnml.config import Config
+from churnml.config import CapacityConfig, Config
 from churnml.features.spec import FeatureSet
 from churnml.snapshots.splits import Split
 from churnml.training.baselines import fit_rule, rules
+from churnml.training.diagnostics import by_segment, decay, lead_time, ranking_stability, segments_of
 from churnml.training.fitting import fit_rows
 from churnml.training.intervals import clustered_bootstrap, interval
-from churnml.training.metrics import average_precision, brier, ece, lift_at, log_loss, roc_auc, summary
+from churnml.training.metrics import (
+    average_precision,
+    brier,
+    brier_decomposition,
+    calibration_bins,
+    ece,
+    lift_at,
+    log_loss,
+    roc_auc,
+    summary,
+)
 from churnml.training.model import ChurnModel
+from churnml.training.profit import expected_maximum_profit, profit_curve
 from churnml.training.verdict import Verdict, judge
 
 __all__ = ["Backtest", "backtest"]
@@ -40,21 +52,27 @@ class Backtest:
     Parameters
     ----------
     predictions : DataFrame
-        account_id, as_of, fold, churned, arr, p_model, and ``p_<baseline>`` per baseline.
+        account_id, as_of, fold, churned, churn_on, arr, p_model, and ``p_<baseline>`` per baseline.
     splits : tuple of Split
-    share : float
-        Share of accounts that can be contacted per snapshot.
+    capacity : CapacityConfig
+        Share of accounts that can be contacted per snapshot, and what a contact costs and saves.
     seed : int
         Seed of the bootstrap.
     models : tuple of dict
         ``info`` of each fold's model.
+    segments : DataFrame
+        Segments of each prediction, in the rows of `predictions`.
+    stale : DataFrame
+        What the first fold's model says of every prediction, for `churnml.training.diagnostics.decay`.
     """
 
     predictions: pd.DataFrame
     splits: tuple[Split, ...]
-    share: float
+    capacity: CapacityConfig
     seed: int
-    models: tuple[dict[str, Any], ...] = field(default=())
+    models: tuple[dict[str, Any], ...]
+    segments: pd.DataFrame
+    stale: pd.DataFrame
 
     @property
     def baselines(self) -> list[str]:
@@ -79,7 +97,9 @@ class Backtest:
     def metrics(self, rows: pd.DataFrame, column: str) -> dict[str, float | int | None]:
         """Return the headline metrics of one column of probabilities over some of the predictions."""
         arr = rows["arr"].to_numpy(dtype=np.float64)
-        return summary(rows["churned"], rows[column], share=self.share, value=arr, dates=rows["as_of"].to_numpy())
+        return summary(
+            rows["churned"], rows[column], share=self.capacity.share, value=arr, dates=rows["as_of"].to_numpy()
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return pooled and per-fold metrics of the model and its baselines, and the verdict, as JSON-ready data."""
@@ -100,13 +120,58 @@ class Backtest:
             "pooled": {**self._compared(self.predictions), "intervals": self.intervals},
             "folds": folds,
             "verdict": self.verdict.as_dict(),
+            **self.diagnostics,
         }
+
+    @cached_property
+    def diagnostics(self) -> dict[str, Any]:
+        """Segments, stability, lead time, decay, profit and calibration of the pooled predictions, JSON-ready."""
+        rows, share = self.predictions, self.capacity.share
+        y, p = rows["churned"].to_numpy(), rows["p_model"].to_numpy()
+        stability = ranking_stability(rows, share)
+        stability = stability.assign(**{day: stability[day].astype(str) for day in ("as_of", "next_as_of")})
+        return {
+            "segments": _records(by_segment(rows, self.segments, self.seed)),
+            "stability": _records(stability),
+            "lead_time": lead_time(rows, share),
+            "decay": decay(self.stale, self.seed),
+            "profit": self._profit(),
+            "calibration": {
+                "bins": [part.as_dict() for part in calibration_bins(y, p)],
+                "brier": brier_decomposition(y, p),
+            },
+        }
+
+    def _profit(self) -> dict[str, Any] | None:
+        """Return what contacting by this ranking is worth per account and snapshot; None without any ARR."""
+        rows, money = self.predictions, self.capacity
+        if not rows["arr"].notna().any():
+            return None
+        costs = {
+            "contact_cost": money.contact_cost,
+            "offer_cost": money.offer_cost,
+            "save_rate": money.save_rate,
+        }
+        y, arr = rows["churned"].to_numpy(), rows["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
+        worth = {
+            name: expected_maximum_profit(y, rows[column], arr, **costs)
+            for name, column in [("model", "p_model"), *((name, f"p_{name}") for name in self.baselines)]
+        }
+        curve = profit_curve(y, rows["p_model"], arr, **costs)
+        curve = curve.iloc[np.unique(np.linspace(0, len(curve) - 1, 51).round().astype(int))]
+        return {"assumed": costs, "expected_maximum": worth, "curve": _records(curve)}
 
     def _compared(self, rows: pd.DataFrame) -> dict[str, Any]:
         return {
             "model": self.metrics(rows, "p_model"),
             "baselines": {name: self.metrics(rows, f"p_{name}") for name in self.baselines},
         }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as JSON-ready mappings, missing as None."""
+    plain = frame.astype("object").where(frame.notna(), None)
+    return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
 
 
 def backtest(
@@ -140,7 +205,8 @@ def backtest(
         A fold's training period has no churner, only churners, or too few.
     """
     labelled = frame[frame["churned"].notna()]
-    parts, models = [], []
+    parts, models, segments, stale = [], [], [], []
+    oldest: ChurnModel | None = None
     for split in splits:
         if progress is not None:
             progress(f"{split.name}: train until {split.train[-1]:%Y-%m-%d}, test from {split.test[0]:%Y-%m-%d}")
@@ -150,6 +216,7 @@ def backtest(
         part = test[["account_id", "as_of"]].copy()
         part["fold"] = split.name
         part["churned"] = test["churned"].to_numpy(dtype=np.float64)
+        part["churn_on"] = test["churn_on"].to_numpy()
         part["arr"] = test["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
         part["p_model"] = model.probability(model.matrix(test))
         for rule in rules(train):
@@ -158,8 +225,21 @@ def backtest(
         part["p_logistic"] = regression.probability(regression.matrix(test))
         parts.append(part)
         models.append(model.info)
-    predictions = pd.concat(parts, ignore_index=True)
-    return Backtest(predictions, tuple(splits), config.capacity.share, config.seed, tuple(models))
+        segments.append(segments_of(test, feature_set.categorical))
+        oldest = oldest or model
+        old = part[["account_id", "churned", "p_model"]].copy()
+        old["days"] = (part["as_of"] - splits[0].train[-1]).dt.days
+        old["p_old"] = oldest.probability(oldest.matrix(test))
+        stale.append(old)
+    return Backtest(
+        predictions=pd.concat(parts, ignore_index=True),
+        splits=tuple(splits),
+        capacity=config.capacity,
+        seed=config.seed,
+        models=tuple(models),
+        segments=pd.concat(segments, ignore_index=True),
+        stale=pd.concat(stale, ignore_index=True),
+    )
 
 
 def _logistic(model: ChurnModel) -> ChurnModel | None:

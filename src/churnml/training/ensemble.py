@@ -153,7 +153,9 @@ def fit_ensemble(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe)
     facts["linear_weight"] = weight
     rival = None
     if recipe.kind == "blend" and linear_scores is not None:
-        rival = Ensemble(None, linear, 1.0, calibrate(linear_scores, outcome, recipe.calibration), {"penalty": penalty})
+        rival = Ensemble(
+            None, linear, 1.0, calibrate(linear_scores, outcome, recipe.calibration, periods), {"penalty": penalty}
+        )
     return Ensemble(trees, linear if weight > 0.0 else None, weight, calibrator, facts, rival)
 
 

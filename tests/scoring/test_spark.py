@@ -1,0 +1,58 @@
+"""The same function inside Spark gives the same digits."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from churnml.scoring import score, score_spark
+from churnml.training import fit
+
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("pyspark") is None or shutil.which("java") is None, reason="no pyspark or no Java"
+    ),
+    pytest.mark.filterwarnings("ignore"),  # pyspark warns about its own imports
+]
+
+_shared = importlib.util.spec_from_file_location(
+    "training_company", Path(__file__).parents[1] / "training" / "conftest.py"
+)
+assert _shared is not None
+assert _shared.loader is not None
+_company = importlib.util.module_from_spec(_shared)
+_shared.loader.exec_module(_company)
+
+
+def test_spark_equals_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyspark.sql import SparkSession
+
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    frame = _company.make_frame(accounts=60, months=8)
+    model = fit(frame, _company.FEATURES, _company.make_config(kind="lightgbm"))
+    session = (
+        SparkSession.builder.master("local[1]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.shuffle.partitions", "1")
+        .getOrCreate()
+    )
+    try:
+        rows = frame.assign(plan=frame["plan"].astype("object")).drop(columns=["churn_on"])
+        scored = score_spark(model, session.createDataFrame(rows)).toPandas()
+    finally:
+        session.stop()
+    keys = ["account_id", "as_of"]
+    expected = score(model, frame).sort_values(keys).reset_index(drop=True)
+    scored = scored.sort_values(keys).reset_index(drop=True)
+    assert pd.to_datetime(scored["as_of"]).tolist() == expected["as_of"].tolist()
+    assert scored["account_id"].tolist() == expected["account_id"].tolist()
+    for name in ("log_odds", "churn_probability", "lift"):
+        assert scored[name].tolist() == expected[name].tolist()
