@@ -311,7 +311,7 @@ values = st.one_of(st.just(float("nan")), st.floats(-50, 150))
 weights = st.floats(0, 100)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     scored_values=st.lists(values, min_size=3, max_size=3),
     group_weights=st.lists(weights, min_size=3, max_size=3),
