@@ -15,10 +15,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from churnml.errors import BundleError
-from churnml.training.model import ChurnModel
+
+if TYPE_CHECKING:
+    from churnml.training.model import ChurnModel
 
 __all__ = ["Bundle", "champion_bundle", "load_bundle", "save_bundle", "set_champion"]
 
@@ -118,6 +120,9 @@ def load_bundle(path: Path) -> Bundle:
     BundleError
         The folder, a file or the manifest is missing, or a checksum does not match.
     """
+    # Looking where a bundle is, as the service's start does, must not cost LightGBM's import.
+    from churnml.training.model import ChurnModel
+
     manifest = _read_manifest(path)
     for file, expected in manifest["files"].items():
         found = path / file
