@@ -71,16 +71,14 @@ def recipes(inputs: Inputs, windows: tuple[int, ...], core: frozenset[str], seat
 
 
 def _of_window(inputs: Inputs, w: int, core: frozenset[str], seats: Callable[[], Floats]) -> Recipes:
-    book = inputs.book
-
     def moved(other: Callable[[], Floats]) -> Floats:
-        return np.where(inputs.whole(2 * w, w), book.kinds_used(2 * w) - other(), np.nan)
+        return np.where(inputs.whole(2 * w, w), inputs.book.kinds_used(2 * w) - other(), np.nan)
 
     return {
-        f"features_used_{w}d": lambda: inputs.counted(book.kinds_used(w), w),
-        f"features_gained_{w}d": lambda: moved(lambda: book.kinds_used(2 * w, w)),
-        f"features_lost_{w}d": lambda: moved(lambda: book.kinds_used(w)),
-        f"core_feature_share_{w}d": lambda: inputs.counted(book.kinds_used_of(core, w) / max(len(core), 1), w),
-        f"events_per_seat_{w}d": lambda: ratio(book.events(w), seats()),
-        f"seat_utilisation_{w}d": lambda: ratio(book.active_users(w), seats()),
+        f"features_used_{w}d": lambda: inputs.counted(inputs.book.kinds_used(w), w),
+        f"features_gained_{w}d": lambda: moved(lambda: inputs.book.kinds_used(2 * w, w)),
+        f"features_lost_{w}d": lambda: moved(lambda: inputs.book.kinds_used(w)),
+        f"core_feature_share_{w}d": lambda: inputs.counted(inputs.book.kinds_used_of(core, w) / max(len(core), 1), w),
+        f"events_per_seat_{w}d": lambda: ratio(inputs.book.events(w), seats()),
+        f"seat_utilisation_{w}d": lambda: ratio(inputs.book.active_users(w), seats()),
     }

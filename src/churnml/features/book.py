@@ -77,7 +77,6 @@ class EventBook:
         return self._active_days(self._rollup.kinds[self._rollup.kinds["login"]])
 
     def _active_days(self, rows: pd.DataFrame) -> Entities:
-        rows = rows[rows["events"] > 0]
         days = rows.groupby(["code", "occurred"], as_index=False, sort=True)[["visible"]].min()
         return Entities(days["code"].to_numpy(), days["code"].to_numpy(), *_dates(days))
 
@@ -100,7 +99,6 @@ class EventBook:
     @cached_property
     def _kind_days(self) -> tuple[Entities, np.ndarray, list[str]]:
         rows = self._rollup.kinds
-        rows = rows[rows["events"] > 0]
         label = rows["kind"].cat.codes.rename("label").astype("int64")
         days = (
             pd.concat([rows[["code", "occurred", "visible"]], label], axis=1)

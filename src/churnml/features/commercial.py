@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from churnml.features.inputs import Columns, Inputs, filled, numbers, ratio
+from churnml.features.inputs import Columns, Inputs, Recipes, filled, numbers, ratio
+from churnml.features.keys import Floats
 from churnml.features.measures import Measure, Scope
 from churnml.features.visible import days_between
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["columns", "measures"]
+__all__ = ["columns", "measures", "recipes"]
 
 _NONE_RUNS = "no plan is under contract at `as_of`"
 
@@ -143,9 +145,16 @@ def columns(inputs: Inputs, windows: tuple[int, ...]) -> Columns:
         out[f"mrr_change_{w}d"] = _change(out["mrr"], mrr)
         out[f"seats_change_{w}d"] = _change(out["seats"], seats)
         out[f"price_change_{w}d"] = _change(out["mrr_per_seat"], ratio(mrr, seats))
-        if "events" in inputs.tables:
-            out[f"events_per_mrr_{w}d"] = ratio(inputs.book.events(w), out["mrr"])
     return out
+
+
+def recipes(inputs: Inputs, windows: tuple[int, ...], mrr: Callable[[], Floats]) -> Recipes:
+    """Return how the features are made that also look at events; `mrr` gives the running MRR."""
+    return {f"events_per_mrr_{w}d": partial(_per_mrr, inputs, mrr, w) for w in windows}
+
+
+def _per_mrr(inputs: Inputs, mrr: Callable[[], Floats], w: int) -> Floats:
+    return ratio(inputs.book.events(w), mrr())
 
 
 _MAIN_NUMBERS = ("discount_rate", "billing_period_months", "auto_renew", "term_days", "days_into_term")

@@ -91,14 +91,13 @@ def _columns(tables: Tables, keys: Keys, feature_set: FeatureSet, config: Config
     wanted = set(feature_set.names)
     percentiles = peers.compared(wanted, main_window(config))
     logins = login_events(config) if any("login" in name for name in wanted) else ()
-    inputs = Inputs(tables, config, keys, logins)
+    inputs = Inputs(tables, config, keys, logins=logins, kinds=_kinds({spec.measure for spec in feature_set}))
     out: Columns = {}
-    if "commercial" in families or "adoption" in families or percentiles:
+    recipes = _event_recipes(inputs, windows, out) if "events" in tables else {}
+    inputs.wanted = frozenset(recipes) & (wanted | set(percentiles.values()))
+    if families & {"commercial", "adoption"} or percentiles:
         out |= commercial.columns(inputs, windows)
-    if "events" in tables and families & {"engagement", "adoption"}:
-        recipes = _event_recipes(inputs, windows, wanted, out)
-        wanted |= set(percentiles.values())
-        out |= {name: make() for name, make in recipes.items() if name in wanted}
+    out |= {name: recipes[name]() for name in sorted(inputs.wanted)}
     if "support" in families and "tickets" in tables:
         out |= support.columns(inputs, windows)
     if "sentiment" in families and "surveys" in tables:
@@ -115,27 +114,27 @@ def _columns(tables: Tables, keys: Keys, feature_set: FeatureSet, config: Config
     return out | user.columns(inputs, out, windows)
 
 
-def _event_recipes(inputs: Inputs, windows: tuple[int, ...], wanted: set[str], made: Columns) -> Recipes:
-    """Return how everything from events is made."""
-    kinds = _kinds(wanted)
-    core = frozenset(slug(kind) for kind in inputs.config.features.core_features) or frozenset(kinds)
+def _event_recipes(inputs: Inputs, windows: tuple[int, ...], made: Columns) -> Recipes:
+    """Return how everything from events is made; what it needs of the contract will be in `made` by then."""
+    core = frozenset(slug(kind) for kind in inputs.config.features.core_features) or frozenset(inputs.kinds)
     return (
-        engagement.recipes(inputs, windows, kinds)
+        engagement.recipes(inputs, windows, inputs.kinds)
         | adoption.recipes(inputs, windows, core, lambda: made["seats"])
-        | trends.recipes(inputs, windows, main_window(inputs.config), kinds)
+        | commercial.recipes(inputs, windows, lambda: made["mrr"])
+        | trends.recipes(inputs, windows, main_window(inputs.config), inputs.kinds)
     )
 
 
-_BY_KIND = re.compile(r"(?:events|share|value)_of_(.+?)(?:_trend)?_\d+d")
+_BY_KIND = re.compile(r"(?:events|share|value)_of_(.+)")
 
 
-def _kinds(names: set[str]) -> tuple[str, ...]:
-    """Return the slugs of the event kinds that features are named after.
+def _kinds(measures: set[str]) -> tuple[str, ...]:
+    """Return the slugs of the event kinds that measures are named after.
 
     Examples
     --------
-    >>> _kinds({"events_of_report_28d", "share_of_add_lead_7d", "events_of_report_trend_28d", "mrr"})
+    >>> _kinds({"events_of_report", "share_of_add_lead", "mrr"})
     ('add_lead', 'report')
     """
-    found = (_BY_KIND.fullmatch(name) for name in names)
+    found = (_BY_KIND.fullmatch(name) for name in measures)
     return tuple(sorted({match.group(1) for match in found if match}))

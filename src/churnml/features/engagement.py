@@ -122,10 +122,9 @@ def measures(scope: Scope) -> Iterator[Measure]:
 
 def recipes(inputs: Inputs, windows: tuple[int, ...], kinds: tuple[str, ...]) -> Recipes:
     """Return how each feature of the family is made; `kinds` are the slugs counted one by one."""
-    book, day = inputs.book, inputs.keys.day
     out: Recipes = {
-        "days_since_last_event": lambda: day - book.last_day,
-        "days_since_last_login": lambda: day - book.last_login_day,
+        "days_since_last_event": lambda: inputs.keys.day - inputs.book.last_day,
+        "days_since_last_login": lambda: inputs.keys.day - inputs.book.last_login_day,
     }
     for w in windows:
         out |= _of_events(inputs, w) | _of_users(inputs, w)
@@ -135,47 +134,44 @@ def recipes(inputs: Inputs, windows: tuple[int, ...], kinds: tuple[str, ...]) ->
 
 
 def _of_events(inputs: Inputs, w: int) -> Recipes:
-    book = inputs.book
-
     def active_weeks() -> Floats:
-        weeks = [book.active_days(7 * n + 7, 7 * n) > 0 for n in range(w // 7)]
+        weeks = [inputs.book.active_days(7 * n + 7, 7 * n) > 0 for n in range(w // 7)]
         return inputs.counted(np.sum(weeks, axis=0, dtype=np.float64) + inputs.keys.full(0.0), w)
 
     def silence_ratio() -> Floats:
-        rate = ratio(book.active_days(w), inputs.observable_days(w))
-        return np.where(rate > 0, (inputs.keys.day - book.last_day) * rate, np.nan)
+        rate = ratio(inputs.book.active_days(w), inputs.observable_days(w))
+        return np.where(rate > 0, (inputs.keys.day - inputs.book.last_day) * rate, np.nan)
 
     return {
-        f"events_{w}d": lambda: inputs.counted(book.events(w), w),
-        f"logins_{w}d": lambda: inputs.counted(book.logins(w), w),
-        f"active_days_{w}d": lambda: inputs.counted(book.active_days(w), w),
-        f"active_day_rate_{w}d": lambda: ratio(book.active_days(w), inputs.observable_days(w)),
-        f"weekday_share_{w}d": lambda: ratio(book.weekday_events(w), book.events(w)),
-        f"longest_silence_{w}d": lambda: inputs.counted(book.longest_silence(w, inputs.observed_since), w),
+        f"events_{w}d": lambda: inputs.counted(inputs.book.events(w), w),
+        f"logins_{w}d": lambda: inputs.counted(inputs.book.logins(w), w),
+        f"active_days_{w}d": lambda: inputs.counted(inputs.book.active_days(w), w),
+        f"active_day_rate_{w}d": lambda: ratio(inputs.book.active_days(w), inputs.observable_days(w)),
+        f"weekday_share_{w}d": lambda: ratio(inputs.book.weekday_events(w), inputs.book.events(w)),
+        f"longest_silence_{w}d": lambda: inputs.counted(inputs.book.longest_silence(w, inputs.observed_since), w),
         f"silence_ratio_{w}d": silence_ratio,
         f"active_weeks_{w}d": active_weeks,
     }
 
 
 def _of_users(inputs: Inputs, w: int) -> Recipes:
-    book = inputs.book
-
     def moved(other: Callable[[], Floats]) -> Floats:
-        return np.where(inputs.whole(2 * w, w), book.active_users(2 * w) - other(), np.nan)
+        return np.where(inputs.whole(2 * w, w), inputs.book.active_users(2 * w) - other(), np.nan)
 
     return {
-        f"active_users_{w}d": lambda: inputs.counted(book.active_users(w), w),
-        f"events_per_user_{w}d": lambda: ratio(book.events(w), book.active_users(w)),
-        f"stickiness_{w}d": lambda: ratio(book.user_days(w), book.active_users(w) * inputs.observable_days(w)),
-        f"users_gained_{w}d": lambda: moved(lambda: book.active_users(2 * w, w)),
-        f"users_lost_{w}d": lambda: moved(lambda: book.active_users(w)),
+        f"active_users_{w}d": lambda: inputs.counted(inputs.book.active_users(w), w),
+        f"events_per_user_{w}d": lambda: ratio(inputs.book.events(w), inputs.book.active_users(w)),
+        f"stickiness_{w}d": lambda: ratio(
+            inputs.book.user_days(w), inputs.book.active_users(w) * inputs.observable_days(w)
+        ),
+        f"users_gained_{w}d": lambda: moved(lambda: inputs.book.active_users(2 * w, w)),
+        f"users_lost_{w}d": lambda: moved(lambda: inputs.book.active_users(w)),
     }
 
 
 def _of_kind(inputs: Inputs, w: int, slug: str) -> Recipes:
-    book = inputs.book
     return {
-        f"events_of_{slug}_{w}d": lambda: inputs.counted(book.of_kind(slug, w), w),
-        f"share_of_{slug}_{w}d": lambda: ratio(book.of_kind(slug, w), book.events(w)),
-        f"value_of_{slug}_{w}d": lambda: inputs.counted(book.value_of_kind(slug, w), w),
+        f"events_of_{slug}_{w}d": lambda: inputs.counted(inputs.book.of_kind(slug, w), w),
+        f"share_of_{slug}_{w}d": lambda: ratio(inputs.book.of_kind(slug, w), inputs.book.events(w)),
+        f"value_of_{slug}_{w}d": lambda: inputs.counted(inputs.book.value_of_kind(slug, w), w),
     }

@@ -11,6 +11,7 @@ import pandas as pd
 
 from churnml.config import Config
 from churnml.features.book import EventBook
+from churnml.features.grid import GridBook, grid_offsets
 from churnml.features.keys import Floats, Ints, Keys
 from churnml.features.rollup import roll_up
 from churnml.features.visible import days_between, visible
@@ -58,17 +59,36 @@ class Inputs:
         The rows.
     logins : tuple of str
         Event types that are logins.
+    kinds : tuple of str
+        Slugs of the event kinds counted one by one.
+    wanted : frozenset of str
+        Names of the features made from events.
     """
 
-    def __init__(self, tables: Tables, config: Config, keys: Keys, logins: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        config: Config,
+        keys: Keys,
+        *,
+        logins: tuple[str, ...] = (),
+        kinds: tuple[str, ...] = (),
+        wanted: frozenset[str] = frozenset(),
+    ) -> None:
         self.tables = tables
         self.config = config
         self.keys = keys
         self.logins = logins
+        self.kinds = kinds
+        self.wanted = wanted
 
     @cached_property
     def book(self) -> EventBook:
-        """The events, rolled up once."""
+        """The events, rolled up once: by bucket where the features allow it, else by day."""
+        offsets = grid_offsets(self.tables, self.keys, self.wanted)
+        if offsets is not None:
+            weekday = any(name.startswith("weekday") for name in self.wanted)
+            return GridBook(self.tables, self.keys, offsets, self.kinds, self.logins, weekday=weekday)
         return EventBook(roll_up(self.tables, self.keys, self.logins), self.keys)
 
     @cached_property

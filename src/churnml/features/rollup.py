@@ -20,7 +20,7 @@ from churnml.tables import Tables
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["Rollup", "roll_up", "slug"]
+__all__ = ["Rollup", "account_codes", "counted_events", "roll_up", "slug"]
 
 
 def slug(event_type: str) -> str:
@@ -74,7 +74,7 @@ def roll_up(tables: Tables, keys: Keys, login_events: tuple[str, ...]) -> Rollup
     codes = raw_kinds.indices.to_numpy(zero_copy_only=False)
     frame = pd.DataFrame(
         {
-            "code": _account_codes(kinds, keys),
+            "code": account_codes(kinds, keys),
             "occurred": _days(kinds, "occurred"),
             "visible": _days(kinds, "visible") if late else _days(kinds, "occurred"),
             "events": kinds.column("events").to_numpy().astype(np.int64),
@@ -88,11 +88,17 @@ def roll_up(tables: Tables, keys: Keys, login_events: tuple[str, ...]) -> Rollup
     return Rollup(frame[frame["code"] >= 0].reset_index(drop=True), users)
 
 
+def counted_events(tables: Tables) -> ir.Table:
+    """Return the events without rows that stand for none."""
+    events = tables["events"]
+    return events.filter(events.event_count > 0) if tables.has("events", "event_count") else events
+
+
 def _visible_events(tables: Tables, keys: Keys) -> tuple[ir.Table, bool]:
     """Return the events with the days on which they occurred and became visible, and whether these can differ."""
     import ibis
 
-    events = tables["events"]
+    events = counted_events(tables)
     last = pd.Timestamp(keys.as_of.max())
     events = events.filter(events.occurred_at < ibis.timestamp(last.isoformat()))
     late = tables.has("events", "known_at")
@@ -118,7 +124,7 @@ def _by_user(events: ir.Table, late: bool, keys: Keys) -> pd.DataFrame:
     users = rows.column("user_id").combine_chunks().dictionary_encode()
     frame = pd.DataFrame(
         {
-            "code": _account_codes(rows, keys),
+            "code": account_codes(rows, keys),
             "user": users.indices.to_numpy(zero_copy_only=False).astype(np.int64),
             "occurred": _days(rows, "occurred"),
             "visible": _days(rows, "visible" if late else "occurred"),
@@ -127,7 +133,8 @@ def _by_user(events: ir.Table, late: bool, keys: Keys) -> pd.DataFrame:
     return frame[frame["code"] >= 0].reset_index(drop=True)
 
 
-def _account_codes(rows: pa.Table, keys: Keys) -> Ints:
+def account_codes(rows: pa.Table, keys: Keys) -> Ints:
+    """Return the position among the keys' accounts of each row's ``account_id``, −1 for one not asked about."""
     accounts = pc.cast(rows.column("account_id"), pa.string()).combine_chunks().dictionary_encode()
     known = keys.codes(pd.Series(accounts.dictionary.to_pylist(), dtype="object"))
     if not len(known):

@@ -94,19 +94,22 @@ def from_peak(inputs: Inputs, values: Windowed, window: int) -> Floats:
 
 def recipes(inputs: Inputs, windows: tuple[int, ...], main: int, kinds: tuple[str, ...]) -> Recipes:
     """Return how the trends of everything made from events are made."""
-    book = inputs.book
-    plain: dict[str, Windowed] = {
-        "events": book.events,
-        "active_days": book.active_days,
-        "logins": book.logins,
-        "active_users": book.active_users,
-        "features_used": book.kinds_used,
-    }
     out: Recipes = {}
-    for name, values in plain.items():
+    for name in ("events", "active_days", "logins", "active_users", "features_used"):
+        values = _measured(inputs, "kinds_used" if name == "features_used" else name)
         out |= {f"{name}_trend_{w}d": partial(trend, inputs, values, w) for w in windows}
         out[f"{name}_slope_12w"] = partial(slope, inputs, values)
         out[f"{name}_from_peak_{main}d"] = partial(from_peak, inputs, values, main)
     for slug in kinds:
-        out[f"events_of_{slug}_trend_{main}d"] = partial(trend, inputs, partial(book.of_kind, slug), main)
+        out[f"events_of_{slug}_trend_{main}d"] = partial(trend, inputs, _measured(inputs, "of_kind", slug), main)
     return out
+
+
+def _measured(inputs: Inputs, name: str, *first: str) -> Windowed:
+    """Return a measure of the events by name; the events are rolled up only when it is asked."""
+
+    def values(start: int, end: int) -> Floats:
+        found: Floats = getattr(inputs.book, name)(*first, start, end)
+        return found
+
+    return values
