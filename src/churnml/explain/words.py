@@ -138,6 +138,8 @@ def amount(value: float, unit: str, language: str, *, currency: str = "USD", bar
     --------
     >>> amount(1, "users", "en"), amount(2, "users", "en"), amount(2, "users", "ja")
     ('1 user', '2 users', '2人')
+    >>> amount(0.022, "events", "en", bare=True)
+    '0.022'
     >>> amount(1200, "currency", "en"), amount(1200, "currency", "ja", currency="JPY"), amount(0.25, "share", "ja")
     ('$1,200', '1,200円', '25%')
     """
@@ -146,7 +148,9 @@ def amount(value: float, unit: str, language: str, *, currency: str = "USD", bar
     if unit.startswith("currency"):
         return _money(value, language, currency)
     said = unit_of(unit)
-    text = number(value, whole=said.whole and math.isclose(value, round(value), abs_tol=0.05))
+    # A count that was averaged may be small; only what is nearly a whole number other than 0 is shown as one.
+    nearly = math.isclose(value, round(value), abs_tol=0.05) and (round(value) != 0 or value == 0)
+    text = number(value, whole=said.whole and nearly)
     if language == "ja":
         return f"{text}{said.ja}"
     if bare or not said.many:
