@@ -35,7 +35,8 @@ class Recipe:
     ----------
     kind : {"lightgbm", "logistic", "blend"}
         Which parts to fit; a blend weighs them by their loss on later rows.
-    trees : TreeSettings
+    trees : tuple of TreeSettings
+        Shapes of tree, the simplest first; a later one has to be better beyond noise.
     seeds : tuple of int
         One booster per seed.
     calibration : str
@@ -47,7 +48,7 @@ class Recipe:
     """
 
     kind: Literal["lightgbm", "logistic", "blend"]
-    trees: TreeSettings
+    trees: tuple[TreeSettings, ...]
     seeds: tuple[int, ...]
     calibration: Literal["auto", "none", "platt", "beta", "isotonic"]
     categorical: tuple[int, ...]
@@ -118,9 +119,10 @@ def fit_ensemble(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe)
     outcome = y[judged]
     facts: dict[str, Any] = {"judged_rows": len(judged), "judged_churners": int(outcome.sum()), "folds": len(folds)}
     tree_scores = linear_scores = None
-    count, penalty = min(_DEFAULT_TREES, recipe.trees.max_trees), PENALTIES[1]
+    shape, penalty = recipe.trees[0], PENALTIES[1]
+    count = min(_DEFAULT_TREES, shape.max_trees)
     if folds and recipe.kind != "logistic":
-        count, tree_scores = _tune_trees(X, y, folds, recipe)
+        shape, count, tree_scores = _tune_trees(X, y, folds, recipe)
         facts["trees_log_loss"] = _loss(outcome, tree_scores)
     if folds and recipe.kind != "lightgbm":
         penalty, linear_scores = _tune_linear(X, y, folds, recipe)
@@ -140,13 +142,13 @@ def fit_ensemble(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe)
         trees = Trees.fit(
             X,
             y,
-            settings=recipe.trees,
+            settings=shape,
             seeds=recipe.seeds,
             trees=count,
             categorical=recipe.categorical,
             monotone=recipe.monotone,
         )
-        facts["trees"] = count
+        facts["trees"], facts["leaves"] = count, shape.params["num_leaves"]
     if recipe.kind != "lightgbm":
         (linear,) = fit_linear(X, y, [penalty], recipe.categorical, recipe.monotone)
         facts["penalty"] = penalty
@@ -169,38 +171,54 @@ def _losses(y: Array, scores: Array) -> Array:
     return -np.where(y == 1, np.log(p), np.log1p(-p))
 
 
+def _beats(y: Array, scores: Array, rival: Array) -> bool:
+    """Whether scores have a lower loss than a rival's by more than two standard errors of the difference."""
+    gain = _losses(y, rival) - _losses(y, scores)
+    return bool(gain.mean() > 2.0 * gain.std() / np.sqrt(len(y)))
+
+
 def _blend(y: Array, trees: Array, linear: Array) -> float:
-    """Return the weight of the logistic part: the best one, where it beats the trees alone by two standard errors."""
-    alone = _losses(y, trees)
-    gains = [alone - _losses(y, (1 - w) * trees + w * linear) for w in _WEIGHTS]
-    best = int(np.argmax([gain.mean() for gain in gains]))
-    error = float(gains[best].std() / np.sqrt(len(y)))
-    return _WEIGHTS[best] if gains[best].mean() > 2.0 * error else 0.0
+    """Return the weight of the logistic part: the best one, where it beats the trees alone beyond noise."""
+    best = min(_WEIGHTS, key=lambda weight: _loss(y, (1 - weight) * trees + weight * linear))
+    return best if _beats(y, (1 - best) * trees + best * linear, trees) else 0.0
 
 
-def _tune_trees(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> tuple[int, Array]:
-    """Choose the number of trees with the lowest pooled loss on later rows; return it and the scores there."""
+def _tune_trees(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> tuple[TreeSettings, int, Array]:
+    """Choose the shape and the number of trees by the pooled loss on later rows; return them and the scores there.
 
-    def judge(fold: InnerFold) -> tuple[lgb.Booster, Array]:
+    A shape that is not the simplest has to beat it by two standard errors.
+    """
+
+    def judge(shape: TreeSettings, fold: InnerFold) -> tuple[lgb.Booster, Array]:
         return validation_curve(
             X[fold.train],
             y[fold.train],
             X[fold.valid],
             y[fold.valid],
-            settings=recipe.trees,
+            settings=shape,
             seed=recipe.seeds[0],
             categorical=recipe.categorical,
             monotone=recipe.monotone,
         )
 
-    judged = side_by_side([partial(judge, fold) for fold in folds])
-    pooled = np.sum([curve * len(fold.valid) for (_, curve), fold in zip(judged, folds, strict=True)], axis=0)
-    count = int(np.argmin(pooled)) + 1
-    scores = [
-        np.asarray(booster.predict(X[fold.valid], raw_score=True, num_iteration=count, num_threads=1))
-        for (booster, _), fold in zip(judged, folds, strict=True)
-    ]
-    return count, np.concatenate(scores)
+    jobs = [(shape, fold) for shape in recipe.trees for fold in folds]
+    judged = iter(side_by_side([partial(judge, shape, fold) for shape, fold in jobs]))
+    outcome = np.concatenate([y[fold.valid] for fold in folds])
+    chosen: tuple[TreeSettings, int, Array] | None = None
+    for shape in recipe.trees:
+        fitted = [next(judged) for _ in folds]
+        pooled = np.sum([curve * len(fold.valid) for (_, curve), fold in zip(fitted, folds, strict=True)], axis=0)
+        count = int(np.argmin(pooled)) + 1
+        scores = np.concatenate(
+            [
+                booster.predict(X[fold.valid], raw_score=True, num_iteration=count, num_threads=1)
+                for (booster, _), fold in zip(fitted, folds, strict=True)
+            ]
+        )
+        if chosen is None or _beats(outcome, scores, chosen[2]):
+            chosen = shape, count, scores
+    assert chosen is not None, "a recipe has at least one shape of tree"
+    return chosen
 
 
 def _tune_linear(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> tuple[float, Array]:

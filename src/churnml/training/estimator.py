@@ -131,7 +131,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             folds = grouped_folds(outcome, account, seed=self.random_state)
         recipe = Recipe(
             kind=self.kind_,
-            trees=tree_settings(self.params or {}, churners),
+            trees=tree_settings(self.params or {}),
             seeds=tuple(self.random_state + number for number in range(self.seeds)),
             calibration=self.calibration,
             categorical=self._categorical,

@@ -36,8 +36,7 @@ DEFAULTS: dict[str, float | int | str | bool] = {
 }
 """Slow, strongly shrunk trees on random parts of the rows: a few hundred churners support no more."""
 
-_MANY_CHURNERS = 500
-_FEW_LEAVES, _MORE_LEAVES = 4, 8
+_LEAVES = (4, 16)
 
 _FIXED: dict[str, float | int | str | bool] = {
     "objective": "binary",
@@ -56,7 +55,7 @@ class TreeSettings:
     """LightGBM parameters and the most trees a booster may have."""
 
     params: Mapping[str, float | int | str | bool]
-    max_trees: int = 400
+    max_trees: int = 1000
     patience: int = 60
 
     def for_seed(self, seed: int, monotone: Sequence[int] | None) -> dict[str, object]:
@@ -68,10 +67,11 @@ class TreeSettings:
         return params
 
 
-def tree_settings(params: Mapping[str, float | int | str | bool], churners: int) -> TreeSettings:
-    """Choose the size of the trees by the number of churners, and check the parameters that override the defaults.
+def tree_settings(params: Mapping[str, float | int | str | bool]) -> tuple[TreeSettings, ...]:
+    """Return the shapes of tree to try, the simplest first, and check the parameters that override the defaults.
 
-    A tree of four leaves holds interactions of two features; from 500 churned accounts on it may have eight.
+    A tree of four leaves holds interactions of two or three features, which is what a few hundred churners can show;
+    sixteen leaves are tried beside it, unless the parameters name a number.
 
     Raises
     ------
@@ -80,10 +80,10 @@ def tree_settings(params: Mapping[str, float | int | str | bool], churners: int)
 
     Examples
     --------
-    >>> tree_settings({"n_estimators": 50}, churners=120)
-    TreeSettings(params={'num_leaves': 4}, max_trees=50, patience=60)
+    >>> tree_settings({"n_estimators": 50, "num_leaves": 6})
+    (TreeSettings(params={'num_leaves': 6}, max_trees=50, patience=60),)
     """
-    own = {"num_leaves": _FEW_LEAVES if churners < _MANY_CHURNERS else _MORE_LEAVES, **params}
+    own = dict(params)
     trees = [own.pop(name) for name in _TREES if name in own]
     for name in own:
         if name in _FIXED or name in (
@@ -99,7 +99,8 @@ def tree_settings(params: Mapping[str, float | int | str | bool], churners: int)
                 "calibrated instead; `seed` is a key of its own",
                 code="config.model_params",
             )
-    return TreeSettings(own, int(trees[0])) if trees else TreeSettings(own)
+    shapes = [own] if "num_leaves" in own else [{"num_leaves": leaves, **own} for leaves in _LEAVES]
+    return tuple(TreeSettings(shape, int(trees[0])) if trees else TreeSettings(shape) for shape in shapes)
 
 
 def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
