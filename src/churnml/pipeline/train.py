@@ -145,6 +145,7 @@ def train(
             bundle,
             tested.as_dict(),
             frame,
+            predictions=tested.predictions,
             fingerprint=prepared.loaded.fingerprint,
             packages=packages,
         )

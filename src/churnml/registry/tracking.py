@@ -1,27 +1,35 @@
-"""MLflow: one run per training, a child per fold, the model registered. The only module that imports mlflow."""
+"""MLflow: one run per training, a child per fold, plots, card, the model. The only module that imports mlflow."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 
 from churnml.config import Config
 from churnml.errors import EngineError
+from churnml.files import write_text
 from churnml.registry.bundle import Bundle
+from churnml.registry.card import as_html, as_markdown, model_card
+from churnml.registry.contributions import contribution_plots, sample_contributions
+from churnml.registry.plots import backtest_plots, png
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 __all__ = ["Tracked", "name_alias", "track"]
+
+_DATABASES = {"sqlite", "postgresql", "mysql", "mssql"}
 
 
 @dataclass(frozen=True)
@@ -49,11 +57,13 @@ def track(
     backtest: Mapping[str, Any],
     frame: pd.DataFrame,
     *,
+    predictions: pd.DataFrame,
     fingerprint: str,
     packages: Mapping[str, str],
-    artifacts: Mapping[str, Path] | None = None,
 ) -> Tracked:
-    """Record a training: parameters, metrics, lineage, artifacts, the model; register it.
+    """Record a training: parameters, metrics, lineage, plots, model card, the model; register it.
+
+    The card is also written to ``model_card.md`` and ``model_card.html`` in the workspace.
 
     Parameters
     ----------
@@ -65,12 +75,12 @@ def track(
         ``pooled`` and ``folds`` as `churnml.training.Backtest.as_dict` gives them.
     frame : DataFrame
         The training frame; its digest is the dataset's lineage, its first rows the input example.
+    predictions : DataFrame
+        The backtest's: account_id, as_of, fold, churned, arr, p_model and ``p_<baseline>`` per baseline.
     fingerprint : str
         Fingerprint of the raw data.
     packages : mapping of str to str
         Package → version.
-    artifacts : mapping of str to Path, optional
-        Artifact folder → file to log.
 
     Raises
     ------
@@ -80,7 +90,9 @@ def track(
     with _mlflow(config) as mlflow:
         experiment = mlflow.set_experiment(config.mlflow.experiment or config.name)
         with mlflow.start_run(
-            experiment_id=experiment.experiment_id, run_name=f"{config.name} {bundle.version}"
+            experiment_id=experiment.experiment_id,
+            run_name=f"{config.name} {bundle.version}",
+            description=str(bundle.manifest.get("verdict_reason", "")),
         ) as run:
             mlflow.set_tags(
                 {
@@ -97,8 +109,7 @@ def track(
             mlflow.log_dict(dict(backtest), "backtest.json")
             mlflow.log_metrics(_metrics(backtest["pooled"]))
             _log_dataset(mlflow, frame, config, fingerprint)
-            for folder, path in (artifacts or {}).items():
-                mlflow.log_artifact(str(path), folder)
+            _log_evidence(mlflow, config, bundle, backtest, frame, predictions)
             for fold in backtest["folds"]:
                 with mlflow.start_run(run_name=str(fold["name"]), nested=True):
                     mlflow.log_params(
@@ -145,10 +156,12 @@ def _mlflow(config: Config) -> Iterator[ModuleType]:
         for name in ("mlflow", "alembic", "sqlalchemy"):
             logging.getLogger(name).setLevel(logging.ERROR)
         before = mlflow.get_tracking_uri()
-        mlflow.set_tracking_uri(config.tracking_uri)
+        mlflow.set_tracking_uri(_with_driver(config.tracking_uri))
         try:
             if mlflow.get_experiment_by_name(config.mlflow.experiment or config.name) is None:
-                where = (config.workspace_dir / "mlartifacts").as_uri() if config.mlflow.tracking_uri is None else None
+                # A server says itself where artifacts go; beside a bare database they go to the workspace.
+                bare = urlsplit(config.tracking_uri).scheme.partition("+")[0] in _DATABASES
+                where = (config.workspace_dir / "mlartifacts").as_uri() if bare else None
                 mlflow.create_experiment(config.mlflow.experiment or config.name, artifact_location=where)
             yield mlflow
         except mlflow.exceptions.MlflowException as error:
@@ -161,6 +174,41 @@ def _mlflow(config: Config) -> Iterator[ModuleType]:
             ) from error
         finally:
             mlflow.set_tracking_uri(before)
+
+
+def _with_driver(uri: str) -> str:
+    """Name the PostgreSQL driver that churnml brings where a URI names none, as the store does.
+
+    Examples
+    --------
+    >>> _with_driver("postgresql://mlflow@db/mlflow")
+    'postgresql+psycopg://mlflow@db/mlflow'
+    >>> _with_driver("http://mlflow:5000")
+    'http://mlflow:5000'
+    """
+    scheme, mark, rest = uri.partition("://")
+    return f"postgresql+psycopg://{rest}" if mark and scheme in ("postgresql", "postgres") else uri
+
+
+def _log_evidence(
+    mlflow: ModuleType,
+    config: Config,
+    bundle: Bundle,
+    backtest: Mapping[str, Any],
+    frame: pd.DataFrame,
+    predictions: pd.DataFrame,
+) -> None:
+    """Log the plots under ``plots/`` and the model card, and leave the card in the workspace."""
+    goes_by = sample_contributions(bundle.model, frame[frame["churned"].notna()], config.seed)
+    figures = {**backtest_plots(predictions, config.capacity), **contribution_plots(goes_by, config.seed)}
+    plots = {name: png(figure) for name, figure in figures.items()}
+    card = model_card(config, bundle, backtest, predictions, goes_by.ranking())
+    with tempfile.TemporaryDirectory(prefix="churnml-plots-") as folder:
+        for name, image in plots.items():
+            (Path(folder) / f"{name}.png").write_bytes(image)
+        mlflow.log_artifacts(folder, "plots")
+    for file, text in (("model_card.md", as_markdown(card)), ("model_card.html", as_html(card, plots))):
+        mlflow.log_artifact(str(write_text(config.workspace_dir / file, text)))
 
 
 def _log_model(mlflow: ModuleType, config: Config, bundle: Bundle, frame: pd.DataFrame) -> int:
@@ -201,10 +249,12 @@ def _log_dataset(mlflow: ModuleType, frame: pd.DataFrame, config: Config, finger
 
 
 def _metrics(scores: Mapping[str, Any]) -> dict[str, float]:
-    """Return ``model_roc_auc``, ``recency_roc_auc`` …, undefined ones left out."""
+    """Return ``model_roc_auc``, ``model_roc_auc_low``, ``recency_roc_auc`` …, undefined ones left out."""
     flat = {f"model_{name}": value for name, value in scores["model"].items()}
     for baseline, values in scores["baselines"].items():
         flat |= {f"{baseline}_{name}": value for name, value in values.items()}
+    for name, interval in scores.get("intervals", {}).items():
+        flat |= {f"model_{name}_{bound}": interval[bound] for bound in ("low", "high")}
     return {name: float(value) for name, value in flat.items() if isinstance(value, int | float)}
 
 
