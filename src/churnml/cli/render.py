@@ -49,6 +49,10 @@ _SIDES = {
     "en": (("raising", "Associated with a higher risk"), ("lowering", "Associated with a lower risk")),
     "ja": (("raising", "解約リスクの上昇と関連"), ("lowering", "解約リスクの低下と関連")),
 }
+_SHARES = {
+    "en": {"since": "Change of health since {}", "data": "data", "weights": "weights", "model": "model"},
+    "ja": {"since": "{}以降のヘルススコアの変化", "data": "データ", "weights": "重み", "model": "モデル"},
+}
 _BAND_STYLE = {"red": "bold red", "yellow": "yellow", "green": "green", "unknown": "dim"}
 
 
@@ -221,6 +225,10 @@ def explained(told: Mapping[str, Any], lang: str) -> None:
         f"churn probability {100 * told['churn_probability']:.1f} %, health {_number(told['health_score'], 0)} "
         f"([{_BAND_STYLE[told['band']]}]{told['band']}[/])"
     )
+    change = told.get("change")
+    if change and change["change"] is not None:
+        shares = ", ".join(f"{_SHARES[lang][name]} {change[name]:+.1f}" for name in ("data", "weights", "model"))
+        console.print(f"{_SHARES[lang]['since'].format(change['since'])}: {change['change']:+.1f} ({shares})")
     for side, title in _SIDES[lang]:
         drivers: Sequence[Mapping[str, Any]] = told[side]
         tree = Tree(title)

@@ -11,19 +11,20 @@ import pandas as pd
 
 from churnml import features as features_room
 from churnml import registry, scoring, snapshots
-from churnml.config import Config
+from churnml.config import Config, FeatureConfig
 from churnml.errors import DataError, near_name
 from churnml.explain import ExplainReference, load_playbooks, suggest_plays
 from churnml.explain import explain as explain_frame
 from churnml.explain.plays import Playbook
 from churnml.files import write_json, write_parquet
 from churnml.health import HealthScale, health
+from churnml.pipeline.history import backfill, changes, trends
 from churnml.pipeline.outcomes import Scored, Trained, rejected_counts
 from churnml.pipeline.train import check, prepare, train
 from churnml.progress import Stages
 from churnml.registry import Bundle
 from churnml.sources import Loaded
-from churnml.store import Snapshot, SnapshotInfo, Store
+from churnml.store import Snapshot, SnapshotInfo, Store, plain
 from churnml.tables import Tables
 
 __all__ = ["explain", "newest", "of_account", "run", "score"]
@@ -50,6 +51,7 @@ def score(
     """
     stages = stages or Stages()
     bundle = registry.load_bundle(registry.champion_bundle(config.bundles_dir, config.registered_model))
+    config = as_trained(config, bundle)
     loaded = loaded or check(config, stages).loaded
     day = pd.Timestamp(as_of or loaded.tables.observed_until).as_unit("us")
     with stages("score"):
@@ -73,6 +75,14 @@ def score(
             {**explanation.as_dict(), "plays": [play.as_dict() for play in suggested]}
             for explanation, suggested in zip(explanations, plays, strict=True)
         ]
+    with stages("history"), Store(config.store_url) as store:
+        backfill(config, loaded.tables, bundle, day, store)
+        moved = trends(config, healths, store, day)
+        why = changes(config, loaded.tables, bundle, now, before, store)
+        healths = healths.merge(moved, on="account_id", how="left", validate="1:1")
+        for item, row in zip(told, healths.to_dict("records"), strict=True):
+            item["trend"] = {name: plain(row[name]) for name in ("change_7d", "change_30d", "slope_12w")}
+            item["change"] = why.get(item["account_id"])
     with stages("publish"):
         table, ordered = _table(now, scores, healths, told, loaded.tables, day)
         scored_at = datetime.now(UTC)
@@ -101,6 +111,15 @@ def explain(config: Config, account_id: str) -> dict[str, Any]:
     """
     store, snapshot = newest(config)
     return of_account(store, snapshot, account_id)
+
+
+def as_trained(config: Config, bundle: Bundle) -> Config:
+    """Return the config with the features section the model was trained with.
+
+    A feature must mean at scoring what it meant in training, also after the config was edited.
+    """
+    section = FeatureConfig.model_validate(bundle.manifest["config"]["features"])
+    return config.model_copy(update={"features": section})
 
 
 def newest(config: Config) -> tuple[Store, SnapshotInfo]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, Row, String, cast, delete, func, insert, or_, select
@@ -248,6 +248,36 @@ class Store:
         )
         with reading(self._engine) as connection:
             return [_pair(row) for row in connection.execute(query)]
+
+    def readings(self, config: str, *, before: date, days: int = 120) -> list[tuple[str, date, float | None]]:
+        """Return ``(account_id, as_of, health_score)`` of the days before a date, of each `as_of` the last one."""
+        last = (
+            select(func.max(SnapshotRow.id))
+            .where(
+                SnapshotRow.config == config,
+                SnapshotRow.as_of < before,
+                SnapshotRow.as_of >= before - timedelta(days=days),
+            )
+            .group_by(SnapshotRow.as_of)
+        )
+        query = (
+            select(ScoreRow.account_id, SnapshotRow.as_of, ScoreRow.health_score)
+            .join(SnapshotRow, ScoreRow.snapshot_id == SnapshotRow.id)
+            .where(SnapshotRow.id.in_(last))
+        )
+        with reading(self._engine) as connection:
+            return [(account, as_of, score) for account, as_of, score in connection.execute(query)]
+
+    def version_at(self, config: str, when: date) -> str | None:
+        """Return the model version in force at a date: of the newest snapshot not after it."""
+        query = (
+            select(SnapshotRow.model_version)
+            .where(SnapshotRow.config == config, SnapshotRow.as_of <= when)
+            .order_by(SnapshotRow.as_of.desc(), SnapshotRow.id.desc())
+            .limit(1)
+        )
+        with reading(self._engine) as connection:
+            return connection.execute(query).scalar_one_or_none()
 
     def audit(self, limit: int = 100) -> list[AuditEntry]:
         """Return the last changes, newest first."""
