@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -98,6 +98,7 @@ def portfolio_page(
     language: Language,
     title: str,
     currency: str = "USD",
+    link: Callable[[str], str] | None = None,
 ) -> str:
     """Return the scored accounts as one HTML page with filters by band, segment, owner and name.
 
@@ -110,6 +111,8 @@ def portfolio_page(
         `Explanation.as_dict()` of the same rows, in order.
     language, title, currency
         Language of the page, name of the company, ISO code.
+    link : callable, optional
+        Account id → address of the account's own page.
     """
     words = _WORDS[language]
     rows = []
@@ -121,6 +124,7 @@ def portfolio_page(
             {
                 "id": row["account_id"],
                 "name": _text(row.get("name")) or row["account_id"],
+                "link": link(str(row["account_id"])) if link else None,
                 "segment": _text(row.get("segment")),
                 "owner": _text(row.get("owner")),
                 "band": row["band"],

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-import ibis
 import pandas as pd
 
 from churnml.tables import Tables
@@ -51,6 +50,9 @@ def timeline(tables: Tables, account_id: str, as_of: date, *, days: int = 182, l
     limit : int
         At most so many, the newest.
     """
+    # The service makes pages with this package and must start without the engine.
+    import ibis
+
     start, end = pd.Timestamp(as_of - timedelta(days=days)), pd.Timestamp(as_of)
     found: list[Happening] = []
     for table, tell in _TELLERS.items():

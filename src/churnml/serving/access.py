@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections.abc import Callable
@@ -84,7 +85,7 @@ class Access:
         Parameters
         ----------
         authorization : str or None
-            Header ``Authorization``, of the form ``Bearer <key>``.
+            Header ``Authorization``: ``Bearer <key>``, or from a browser ``Basic`` with the key as password.
         api_key : str or None
             Header ``X-API-Key``, for tools that cannot set the other.
         address : str
@@ -102,7 +103,9 @@ class Access:
         secret = api_key
         if authorization is not None:
             scheme, _, token = authorization.partition(" ")
-            secret = token.strip() if scheme.lower() == "bearer" else ""
+            secret = _basic_password(token) if scheme.lower() == "basic" else token.strip()
+            if scheme.lower() not in ("bearer", "basic"):
+                secret = ""
         if secret is None:
             raise _unauthorized("auth.missing", "Send an API key: `Authorization: Bearer churnml_…`")
         key = await self._find(secret, address)
@@ -147,6 +150,13 @@ class Access:
                 headers={"Retry-After": wait},
             )
         return allowance
+
+
+def _basic_password(token: str) -> str:
+    try:
+        return base64.b64decode(token, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _unauthorized(code: str, detail: str) -> Problem:

@@ -14,7 +14,7 @@ from starlette.routing import Match
 
 from churnml import __version__
 from churnml.errors import ChurnmlError
-from churnml.serving import accounts, judgements, operations, predictions
+from churnml.serving import accounts, judgements, operations, pages, predictions
 from churnml.serving.examples import with_examples, with_features
 from churnml.serving.guard import KEY, REQUEST_ID, Guard
 from churnml.serving.live import Live
@@ -23,7 +23,14 @@ from churnml.serving.scope import SECURITY_SCHEMES
 
 __all__ = ["create_api", "create_app"]
 
-_ROUTERS = (predictions.router, predictions.aliases, accounts.router, judgements.router, operations.router)
+_ROUTERS = (
+    predictions.router,
+    predictions.aliases,
+    accounts.router,
+    judgements.router,
+    operations.router,
+    pages.router,
+)
 _ABOUT = """\
 Churn risk and customer health of B2B accounts, with reasons in words.
 

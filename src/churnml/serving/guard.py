@@ -32,7 +32,7 @@ _ERRORS = logging.getLogger("churnml.serving")
 _ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 _BODY_SECONDS = 10.0
 _OPEN = frozenset(
-    {"/", "/healthz", "/livez", "/readyz", "/v1/healthz", "/v1/readyz", "/v1/openapi.json", "/openapi.json", "/docs"}
+    {"/healthz", "/livez", "/readyz", "/v1/healthz", "/v1/readyz", "/v1/openapi.json", "/openapi.json", "/docs"}
 )
 """Paths that need no key; none of them tells anything of an account."""
 _HEADERS = {
@@ -77,6 +77,9 @@ class Guard:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 await self._serve(scope, headers, receive, answer)
         except Problem as problem:
+            if problem.status == 401 and (scope["path"] == "/" or scope["path"].startswith("/accounts/")):
+                # A browser then asks for a name (any) and a password (the key).
+                problem.headers["WWW-Authenticate"] = 'Basic realm="churnml", charset="UTF-8"'
             await answer.problem(problem, scope, receive)
         except ChurnmlError as error:
             _ERRORS.error("request %s: %s", request_id, error, exc_info=error)
