@@ -29,14 +29,17 @@ DEFAULTS: dict[str, float | int | str | bool] = {
     "bagging_fraction": 0.6,
     "bagging_freq": 1,
     "max_bin": 127,
-    "cat_smooth": 20.0,
-    "cat_l2": 20.0,
+    "cat_smooth": 50.0,
+    "cat_l2": 100.0,
     "min_data_per_group": 50,
     "max_cat_threshold": 16,
 }
 """Slow, strongly shrunk trees on random parts of the rows: a few hundred churners support no more."""
 
-_LEAVES = (4, 16)
+_SHAPES: tuple[dict[str, float | int | str | bool], ...] = (
+    {"num_leaves": 4},
+    {"num_leaves": 16, "min_data_in_leaf": 15, "min_sum_hessian_in_leaf": 1.0, "lambda_l2": 3.0},
+)
 
 _FIXED: dict[str, float | int | str | bool] = {
     "objective": "binary",
@@ -71,7 +74,7 @@ def tree_settings(params: Mapping[str, float | int | str | bool]) -> tuple[TreeS
     """Return the shapes of tree to try, the simplest first, and check the parameters that override the defaults.
 
     A tree of four leaves holds interactions of two or three features, which is what a few hundred churners can show;
-    sixteen leaves are tried beside it, unless the parameters name a number.
+    sixteen smaller leaves are tried beside it, unless the parameters name a number of leaves.
 
     Raises
     ------
@@ -99,7 +102,7 @@ def tree_settings(params: Mapping[str, float | int | str | bool]) -> tuple[TreeS
                 "calibrated instead; `seed` is a key of its own",
                 code="config.model_params",
             )
-    shapes = [own] if "num_leaves" in own else [{"num_leaves": leaves, **own} for leaves in _LEAVES]
+    shapes = [own] if "num_leaves" in own else [{**shape, **own} for shape in _SHAPES]
     return tuple(TreeSettings(shape, int(trees[0])) if trees else TreeSettings(shape) for shape in shapes)
 
 
