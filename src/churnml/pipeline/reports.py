@@ -31,17 +31,19 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
     """
     stages = stages or Stages()
     store, snapshot = newest(config)
-    told = of_account(store, snapshot, account_id)
+    with store:
+        told = of_account(store, snapshot, account_id)
+        account = store.account(snapshot.id, account_id)
+        history = _history(store, config, account_id)
     tables = check(config, stages).loaded.tables
     with stages("report"):
-        account = store.account(snapshot.id, account_id)
         page = account_brief(
             told,
             language=language,
             name=(account.name if account else None) or "",
             arr=account.arr if account else None,
             currency=config.currency,
-            history=_history(store, config, account_id),
+            history=history,
             happenings=timeline(tables, account_id, snapshot.as_of),
             plays=[Play(**{**play, **_tuples(play)}) for play in told.get("plays", [])],
             red_below=config.health.red_below,

@@ -110,7 +110,8 @@ def explain(config: Config, account_id: str) -> dict[str, Any]:
         Nothing has been scored, or the account is not in the snapshot; the message names the near one.
     """
     store, snapshot = newest(config)
-    return of_account(store, snapshot, account_id)
+    with store:
+        return of_account(store, snapshot, account_id)
 
 
 def as_trained(config: Config, bundle: Bundle) -> Config:
@@ -127,6 +128,7 @@ def newest(config: Config) -> tuple[Store, SnapshotInfo]:
     store = Store(config.store_url)
     snapshot = store.latest(config.name)
     if snapshot is None:
+        store.close()
         raise DataError(
             "No snapshot has been scored yet",
             where=str(config.workspace_dir),
@@ -212,24 +214,25 @@ def _publish(
     out["scored_at"] = pd.Timestamp(scored_at).as_unit("us")
     path = write_parquet(config.workspace_dir / "scores.parquet", out)
     write_json(path.with_name("explanations.json"), list(explanations))
-    Store(config.store_url).publish(
-        Snapshot(
-            config=config.name,
-            as_of=day.date(),
-            scored_at=scored_at,
-            model_version=bundle.version,
-            config_hash=config.hash,
-            scores=table,
-            features=now[["account_id", *bundle.model.features.names]],
-            explanations=explanations,
-            info={
-                "horizon_days": bundle.model.horizon_days,
-                "base_rate": bundle.model.base_rate,
-                "verdict": bundle.manifest["verdict"],
-                "currency": config.currency,
-            },
+    with Store(config.store_url) as store:
+        store.publish(
+            Snapshot(
+                config=config.name,
+                as_of=day.date(),
+                scored_at=scored_at,
+                model_version=bundle.version,
+                config_hash=config.hash,
+                scores=table,
+                features=now[["account_id", *bundle.model.features.names]],
+                explanations=explanations,
+                info={
+                    "horizon_days": bundle.model.horizon_days,
+                    "base_rate": bundle.model.base_rate,
+                    "verdict": bundle.manifest["verdict"],
+                    "currency": config.currency,
+                },
+            )
         )
-    )
     return path
 
 

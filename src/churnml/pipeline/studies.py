@@ -88,8 +88,9 @@ def suppose(config: Config, account_id: str, settings: Sequence[str]) -> dict[st
     """
     changes = _changes(settings)
     store, snapshot = newest(config)
-    of_account(store, snapshot, account_id)
-    kept: Mapping[str, Any] | None = store.features(snapshot.id, account_id)
+    with store:
+        of_account(store, snapshot, account_id)
+        kept: Mapping[str, Any] | None = store.features(snapshot.id, account_id)
     if kept is None:
         raise DataError(
             "The snapshot's features are no longer kept", where=account_id, remedy="Run `churnml score CONFIG` again."

@@ -58,7 +58,11 @@ def open_engine(url: str) -> Engine:
     if sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-    _make_current(engine)
+    try:
+        _make_current(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 
