@@ -35,6 +35,12 @@ def coded_checks() -> str:
         "| code | what it finds |",
         "|---|---|",
         *(f"| {code} | {meaning} |" for code, meaning in AUDIT_CHECKS.items()),
+        "",
+        "## Features",
+        "",
+        "| code | what is refused |",
+        "|---|---|",
+        "| CHK110 | An account attribute that changes over time, used as a feature without a history (`known_at`) |",
     ]
     return "\n".join(lines) + "\n"
 

@@ -118,11 +118,11 @@ def test_a_changing_attribute_without_history_is_refused():
     tables = _tables(accounts=accounts)
     with pytest.raises(ConfigError) as caught:
         features.catalogue(tables, _config(["events", "accounts"], attributes=["segment"]))
-    assert caught.value.code == "CHK103"
+    assert caught.value.code == "CHK110"
     assert "attr_industry" in features.catalogue(tables, _config(["events", "accounts"], attributes=["industry"]))
     with pytest.raises(ConfigError) as caught:
         features.catalogue(tables, _config(["events", "accounts"], peer_by="segment"))
-    assert caught.value.code == "CHK103"
+    assert caught.value.code == "CHK110"
 
 
 def test_peers_are_ranked_with_ties_at_their_middle_and_small_groups_among_all():

@@ -23,7 +23,7 @@ def measures(scope: Scope) -> Iterator[Measure]:
     Raises
     ------
     ConfigError
-        An attribute does not exist, or changes over time without a history (code ``CHK103``).
+        An attribute does not exist, or changes over time without a history (code ``CHK110``).
     """
     for name in scope.config.features.attributes:
         check_attribute(scope.tables, name, "features.attributes")
@@ -63,7 +63,7 @@ def check_attribute(tables: Tables, name: str, where: str) -> None:
     Raises
     ------
     ConfigError
-        Code ``features.unknown_attribute`` or ``CHK103``.
+        Code ``features.unknown_attribute`` or ``CHK110``.
     """
     known = [column for column in tables["accounts"].columns if column not in _KEYS] if "accounts" in tables else []
     canonical = TABLES["accounts"].column_names
@@ -83,7 +83,7 @@ def check_attribute(tables: Tables, name: str, where: str) -> None:
             where=where,
             expected="accounts with one row per version and a known_at",
             remedy=f"Map tables.accounts.columns.known_at, or take {name!r} out of {where}.",
-            code="CHK103",
+            code="CHK110",
         )
 
 
