@@ -1,6 +1,7 @@
 """Throughput and latency of the API beside ``mlflow models serve`` on the same model and a bare BentoML echo.
 
-Usage: ``python benchmarks/serving.py [CONFIG] [--seconds 8] [--json]``, after ``churnml run CONFIG``.
+Usage: ``python benchmarks/serving.py [CONFIG] [--seconds 8] [--json]``, after ``churnml run CONFIG``. With
+``--soak 600`` it runs our service alone for so many seconds at half its peak rate, and watches errors and memory.
 Each server runs alone, one process each, on 127.0.0.1; the load comes from one more process of this program.
 """
 
@@ -150,6 +151,47 @@ def _echo(features: dict[str, Any]) -> Iterator[list[Target]]:
             yield [Target("bare BentoML echo", url, process.pid, "/echo", [body], {})]
 
 
+async def _paced(targets: list[Target], per_second: float, seconds: float) -> tuple[int, int]:
+    """Send requests to all targets in turn at a steady rate; returns how many were sent and how many failed."""
+    connections, sent, failed = 8, 0, 0
+    requests = [target.requests() for target in targets]
+    until = time.perf_counter() + seconds
+
+    async def one(number: int) -> None:
+        nonlocal sent, failed
+        host, port = targets[0].url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        due = time.perf_counter() + number / per_second
+        while due < until:
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            of_target = requests[sent % len(requests)]
+            writer.write(of_target[sent % len(of_target)])
+            sent += 1
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            at = head.index(b"content-length:") + 15
+            await reader.readexactly(int(head[at : head.index(b"\r\n", at)]))
+            failed += not head.startswith(b"http/1.1 200")
+            due += connections / per_second
+        writer.close()
+
+    await asyncio.gather(*(one(number) for number in range(connections)))
+    return sent, failed
+
+
+def soak(config: Path, seconds: float) -> dict[str, Any]:
+    """Run our service at half its peak rate; memory is flat when the last fifth is not above the second."""
+    with _ours(config) as (targets, _):
+        peak = min(asyncio.run(_load(target, 8, 3.0))["per_second"] for target in targets)
+        family = [psutil.Process(targets[0].pid), *psutil.Process(targets[0].pid).children(recursive=True)]
+        rate, memory, sent, failed = peak / 2, [], 0, 0
+        for _ in range(5):
+            part = asyncio.run(_paced(targets, rate, seconds / 5))
+            sent, failed = sent + part[0], failed + part[1]
+            memory.append(round(sum(process.memory_info().rss for process in family) / 1e6, 1))
+            print({"sent": sent, "failed": failed, "rss_mb": memory[-1]}, file=sys.stderr)
+    return {"seconds": seconds, "per_second": round(rate, 1), "sent": sent, "failed": failed, "rss_mb": memory}
+
+
 def measure(config: Path, seconds: float) -> dict[str, Any]:
     """Measure every target on 1 and 16 connections and judge the goals."""
     rows: list[dict[str, Any]] = []
@@ -186,8 +228,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path, nargs="?", default=Path("configs/demo.yaml"))
     parser.add_argument("--seconds", type=float, default=8.0, help="per target and number of connections")
+    parser.add_argument("--soak", type=float, metavar="SECONDS", help="run our service alone at half its peak rate")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.soak:
+        print(json.dumps(soak(options.config, options.soak), indent=1))
+        return
     found = measure(options.config, options.seconds)
     if options.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))

@@ -33,7 +33,7 @@ _REPLAYED = {"Idempotency-Replayed": "true"}
     "/overrides",
     status_code=201,
     response_model=OverrideMade,
-    responses=documented(*_BODY, "account.unknown", "service.no_snapshot"),
+    responses=documented(*_BODY, "account.unknown", "idempotency.mismatch", "service.no_snapshot"),
     openapi_extra=may("write"),
     summary="Set a CSM's judgement of an account",
 )
@@ -113,7 +113,7 @@ async def end_override(
     "/feedback",
     status_code=201,
     response_model=FeedbackMade,
-    responses=documented(*_BODY, "account.unknown", "service.no_snapshot"),
+    responses=documented(*_BODY, "account.unknown", "idempotency.mismatch", "service.no_snapshot"),
     openapi_extra=may("write"),
     summary="Say what a score or an explanation was worth",
 )
