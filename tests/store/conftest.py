@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,56 +14,12 @@ from churnml.store import Actor, Snapshot, Store
 NOW = datetime(2024, 3, 2, 6, 0, tzinfo=UTC)
 
 
-def _postgres_bin() -> Path | None:
-    found = shutil.which("initdb")
-    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((folder for folder in folders if (folder / "initdb").exists()), None)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """Start a PostgreSQL of our own on a Unix socket; yields its URL without a database name's suffix."""
-    binaries = _postgres_bin()
-    if binaries is None:
-        pytest.skip("no PostgreSQL server binaries on this machine")
-    # PostgreSQL refuses to run as root.
-    user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    folder = Path(tempfile.mkdtemp(prefix="churnml-pg-"))
-    if os.geteuid() == 0:
-        os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-    account = {"user": user, "cwd": folder} if os.geteuid() == 0 else {"cwd": folder}
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    data = folder / "data"
-    subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "churnml", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"],
-        **account,
-        **quiet,
-    )
-    options = f"-c listen_addresses='' -c fsync=off -c full_page_writes=off -k {folder}"
-    control = [binaries / "pg_ctl", "-D", data, "-w"]
-    try:
-        subprocess.run([*control, "-l", folder / "log", "-o", options, "start"], **account, **quiet)
-        yield f"postgresql://churnml@/{{name}}?host={folder}"
-    finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], **account, **(quiet | {"check": False}))
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-_NAMES = itertools.count()
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of a new, empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'store.db'}"
-    import psycopg
-
-    template = request.getfixturevalue("postgres")
-    name = f"store{next(_NAMES)}"
-    with psycopg.connect(template.format(name="postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return template.format(name=name)
+    return str(request.getfixturevalue("postgres_database"))
 
 
 @pytest.fixture

@@ -156,7 +156,8 @@ def _cell(text: object) -> str:
 def _number(value: float | None, digits: int = 3, factor: float = 1.0) -> str:
     if value is None or value != value:
         return "–"
-    return f"{value * factor:,.{digits}f}"
+    # Adding 0.0 takes the sign off a rounded zero.
+    return f"{round(value * factor, digits) + 0.0:,.{digits}f}"
 
 
 def _label(config: Config) -> str:

@@ -1,0 +1,97 @@
+"""What MLflow holds after a training, on a real PostgreSQL; `tests/pipeline` does it on SQLite."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+
+import pytest
+
+from churnml.config import Config
+from churnml.errors import EngineError
+from churnml.registry.card import METRICS
+from churnml.registry.tracking import name_alias, track
+
+PLOTS = {
+    "roc",
+    "precision_recall",
+    "calibration",
+    "lift_gain",
+    "profit",
+    "score_distribution",
+    "backtest_over_time",
+    "shap_summary",
+    "shap_dependence",
+}
+
+
+@pytest.fixture
+def mlflow():
+    """MLflow, its tracking URI put back afterwards."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow
+
+        before = mlflow.get_tracking_uri()
+        yield mlflow
+        mlflow.set_tracking_uri(before)
+
+
+def _with_tracking(config: Config, uri: str, folder) -> Config:
+    data = config.model_dump(by_alias=True)
+    return Config.model_validate({**data, "mlflow": {"tracking_uri": uri}, "workspace": str(folder / "w")})
+
+
+@pytest.mark.postgres
+def test_a_run_holds_all_that_a_reader_needs(company, tmp_path, monkeypatch, postgres_database, mlflow):
+    monkeypatch.chdir(tmp_path)
+    # MLflow never closes its pool; a connection left in it would be collected in the middle of another test.
+    monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+    config = _with_tracking(company.config, postgres_database, tmp_path)
+    before = mlflow.get_tracking_uri()
+    tracked = track(
+        config,
+        company.bundle,
+        company.tested.as_dict(),
+        company.frame,
+        predictions=company.tested.predictions,
+        fingerprint="f" * 64,
+        packages={"lightgbm": "4.6.0"},
+    )
+    assert mlflow.get_tracking_uri() == before
+    assert name_alias(config, "champion", company.bundle.version) == "models:/acme@champion"
+
+    mlflow.set_tracking_uri(config.tracking_uri.replace("postgresql://", "postgresql+psycopg://"))
+    client = mlflow.MlflowClient()
+    run = client.get_run(tracked.run_id)
+    assert {file.path for file in client.list_artifacts(run.info.run_id, "plots")} == {
+        f"plots/{name}.png" for name in PLOTS
+    }
+    files = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert {"model_card.md", "model_card.html", "config.json", "backtest.json", "plots"} <= files
+    card = mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/model_card.md")
+    assert card == (tmp_path / "w" / "model_card.md").read_text(encoding="utf-8")
+    assert all(name in card for name in METRICS)
+    assert run.data.metrics["model_roc_auc_low"] < run.data.metrics["model_roc_auc"]
+    assert run.data.tags["mlflow.note.content"] == company.bundle.manifest["verdict_reason"]
+    assert run.inputs.dataset_inputs
+    children = client.search_runs(
+        [run.info.experiment_id], filter_string=f"tags.mlflow.parentRunId = '{run.info.run_id}'"
+    )
+    assert {child.info.run_name for child in children} == {"fold 1", "fold 2"}
+    model = mlflow.pyfunc.load_model("models:/acme@champion")
+    rows = company.frame.head(20).assign(plan=company.frame["plan"].head(20).astype("object"))
+    own = company.bundle.model
+    predicted = model.predict(rows[own.features.names])["churn_probability"]
+    assert predicted.tolist() == own.probability(own.matrix(rows)).tolist()
+    # Beside a bare database, artifacts go to the workspace and not to wherever the command was run.
+    assert {path.name for path in tmp_path.iterdir()} == {"w"}
+
+
+def test_a_server_that_does_not_answer_is_named(company, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    config = _with_tracking(company.config, "http://127.0.0.1:9", tmp_path)
+    with pytest.raises(EngineError, match="MLflow refused") as caught:
+        name_alias(config, "champion", "x")
+    assert "127.0.0.1:9" in str(caught.value)
+    assert len(list(itertools.islice(tmp_path.rglob("*"), 2))) == 1
