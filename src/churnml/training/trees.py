@@ -44,7 +44,7 @@ _SHAPES: tuple[dict[str, float | int | str | bool], ...] = (
 _FIXED: dict[str, float | int | str | bool] = {
     "objective": "binary",
     "deterministic": True,
-    "force_row_wise": True,
+    "force_col_wise": True,
     # One thread each: boosters are trained side by side instead, which no busy neighbour can stall.
     "num_threads": 1,
     "verbosity": -1,
@@ -114,7 +114,7 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
 
 def _dataset(X: Array, y: Array, categorical: Sequence[int], settings: TreeSettings) -> lgb.Dataset:
     params = {**DEFAULTS, **settings.params, **_FIXED}
-    keys = ("max_bin", "verbosity", "feature_pre_filter", "num_threads", "force_row_wise", "min_data_in_leaf")
+    keys = ("max_bin", "verbosity", "feature_pre_filter", "num_threads", "force_col_wise", "min_data_in_leaf")
     return lgb.Dataset(
         X,
         label=y,
