@@ -20,8 +20,8 @@ from churnml.tables import Tables
 
 __all__ = ["backfill", "changes", "trends"]
 
-_WEEKS = 12
-"""The first scoring also reads so many past weeks, so that there is a trend from the first day."""
+_WEEKS = (12, 8, 6, 4, 3, 2, 1)
+"""The first scoring also reads these past weeks, so that there is a trend from the first day."""
 
 
 def backfill(config: Config, tables: Tables, bundle: Bundle, day: pd.Timestamp, store: Store) -> int:
@@ -32,7 +32,7 @@ def backfill(config: Config, tables: Tables, bundle: Bundle, day: pd.Timestamp, 
     if store.readings(config.name, before=day.date()):
         return 0
     cohorts = []
-    for week in range(_WEEKS, 0, -1):
+    for week in _WEEKS:
         try:
             cohorts.append(snapshots.cohort_at(tables, config, day - pd.Timedelta(weeks=week)))
         except TimelineError:
