@@ -83,6 +83,7 @@ def test_an_override_stands_beside_the_systems_score(own: Any) -> None:
     body = {"account_id": "acc-0001", "band": band, "reason": "The sponsor told me.", "author": "ann", "valid_days": 10}
     made = own.post("/v1/overrides", json=body)
     assert made.status_code == 201
+    assert own.post("/v1/overrides", json={**body, "valid_days": 10.0}).status_code == 201
     assert made.json()["override"]["system_score"] == before["health_score"]
     after = own.get("/v1/accounts/acc-0001/health").json()
     assert (after["band"], after["effective_band"]) == (before["band"], band)
@@ -93,7 +94,7 @@ def test_an_override_stands_beside_the_systems_score(own: Any) -> None:
     ended = own.request("DELETE", "/v1/overrides/acc-0001?author=bob")
     assert ended.json()["override"]["ended_by"] == "bob"
     assert own.get("/v1/accounts/acc-0001/health").json()["override"] is None
-    assert len(own.get("/v1/overrides?account_id=acc-0001").json()["overrides"]) == 1
+    assert len(own.get("/v1/overrides?account_id=acc-0001").json()["overrides"]) == 2
     again = own.request("DELETE", "/v1/overrides/acc-0001?author=bob")
     assert (again.status_code, again.json()["code"]) == (404, "override.unknown")
 

@@ -49,6 +49,11 @@ def _value(value: Any) -> Any:
     return number
 
 
+def _whole(value: Any) -> Any:
+    """Take 30.0 for 30, as JSON does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _kind(value: Any) -> str:
     return {bool: "a truth value", list: "a list", dict: "an object"}.get(type(value), type(value).__name__)
 
@@ -156,7 +161,9 @@ class OverrideRequest(_Request):
         min_length=3, max_length=2000, description="Why", examples=["New sponsor confirmed the renewal by phone."]
     )
     author: Annotated[str, _Text] = Field(min_length=1, max_length=200, description="Who says so", examples=["ann"])
-    valid_days: int = Field(30, ge=1, le=365, strict=True, description="Days the override holds. Unit: days")
+    valid_days: Annotated[int, BeforeValidator(_whole)] = Field(
+        30, ge=1, le=365, strict=True, description="Days the override holds. Unit: days"
+    )
 
 
 class FeedbackRequest(_Request):
