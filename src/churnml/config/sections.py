@@ -216,7 +216,6 @@ class ModelConfig(Section):
     calibration: Literal["auto", "platt", "isotonic", "beta", "none"] = Field(
         "auto", description="auto: by the number of churners in the calibration slice"
     )
-    budget_seconds: int = Field(0, ge=0, description="Time for tuning; 0 = the defaults")
     min_churners: int = Field(20, ge=2, description="Fewer churners than this in training is an error")
     promotion_gain: float = Field(
         0.0, ge=0, description="Log loss a challenger must gain on the champion, beyond noise, to take its place"
