@@ -82,7 +82,7 @@ def _check(frames, spine, begin=companies.BEGIN, **kwargs):
     return compared
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, phases=PHASES)
+@settings(max_examples=6, deadline=None, derandomize=True, phases=PHASES)
 @given(st.integers(0, 2**32 - 1))
 def test_every_family_equals_the_oracle(seed):
     frames, spine = companies.company(seed)
@@ -90,7 +90,7 @@ def test_every_family_equals_the_oracle(seed):
         assert _check(frames, spine) > 1000
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, phases=PHASES)
+@settings(max_examples=10, deadline=None, derandomize=True, phases=PHASES)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 60))
 def test_event_features_equal_the_oracle_whenever_the_data_begins(seed, shift):
     frames, spine = companies.company(seed)

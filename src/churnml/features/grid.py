@@ -47,14 +47,17 @@ def grid_offsets(tables: Tables, keys: Keys, wanted: frozenset[str]) -> tuple[in
     Parameters
     ----------
     tables : Tables
-        With `events`; a supplied ``known_at`` rules the grid out.
+        With `events`; a supplied ``known_at`` rules the grid out, and so does a backend without bit masks (Spark).
     keys : Keys
         The rows asked about; they must share few `as_of` dates.
     wanted : frozenset of str
         Names of the event features.
     """
+    import ibis.expr.operations as ops
+
     dates = np.unique(keys.day)
-    if tables.has("events", "known_at") or len(dates) > _MOST_DATES:
+    late = tables.has("events", "known_at")
+    if late or len(dates) > _MOST_DATES or not tables.connection.has_operation(ops.BitOr):
         return None
     offsets = {0}
     for name in wanted - {"days_since_last_event"}:
