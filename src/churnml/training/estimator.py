@@ -23,6 +23,8 @@ Array = npt.NDArray[np.float64]
 
 _FEW_CHURNERS_PER_FEATURE = 0.5
 _FEW_CHURNERS = 50
+_MANY_CHURNERS = 500
+"""Fewer churned accounts cannot tell a richer shape of tree from the simplest one, so it is not tried."""
 
 
 class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -131,7 +133,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             folds = grouped_folds(outcome, account, seed=self.random_state)
         recipe = Recipe(
             kind=self.kind_,
-            trees=tree_settings(self.params or {}),
+            trees=tree_settings(self.params or {})[: 1 if churners < _MANY_CHURNERS else None],
             seeds=tuple(self.random_state + number for number in range(self.seeds)),
             calibration=self.calibration,
             categorical=self._categorical,

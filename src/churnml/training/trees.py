@@ -74,7 +74,7 @@ def tree_settings(params: Mapping[str, float | int | str | bool]) -> tuple[TreeS
     """Return the shapes of tree to try, the simplest first, and check the parameters that override the defaults.
 
     A tree of four leaves holds interactions of two or three features, which is what a few hundred churners can show;
-    sixteen smaller leaves are tried beside it, unless the parameters name a number of leaves.
+    sixteen smaller leaves may be tried beside it, unless the parameters name a number of leaves.
 
     Raises
     ------
