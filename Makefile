@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
 
-.PHONY: help demo install install-dev test check format lint types contracts docs clean
+.PHONY: help demo install install-dev test check format lint types contracts fuzz audit docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,14 @@ types: $(DEV) ## Check types (mypy strict on src)
 
 contracts: $(DEV) ## Check that data flows one way (import-linter)
 	$(BIN)/lint-imports
+
+fuzz: $(DEV) ## Fuzz the API over its whole OpenAPI (Schemathesis)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]' -c requirements-dev.lock
+	$(BIN)/python benchmarks/fuzz.py
+
+audit: $(DEV) ## Look the pinned dependencies up in the advisory database (pip-audit)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'
+	$(BIN)/pip-audit -r requirements.lock --no-deps --disable-pip
 
 docs: $(DEV) ## Write the generated pages of docs/ anew
 	$(BIN)/python docs/generate.py
