@@ -20,7 +20,7 @@ from churnml.tables import Tables
 
 __all__ = ["backfill", "changes", "trends"]
 
-_WEEKS = (12, 8, 6, 4, 3, 2, 1)
+_WEEKS = (12, 8, 4, 2, 1)
 """The first scoring also reads these past weeks, so that there is a trend from the first day."""
 
 
