@@ -1,6 +1,6 @@
 """Makes a picture of what a command prints.
 
-``FORCE_COLOR=1 COLUMNS=130 churnml demo | python docs/picture.py docs/images/demo.svg``
+``FORCE_COLOR=1 COLUMNS=150 churnml demo | python docs/picture.py docs/images/demo.svg``
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-_WIDTH = 130
+_WIDTH = 150
 
 
 def main() -> None:
