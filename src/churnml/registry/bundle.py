@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnml.errors import BundleError
+from churnml.files import write_json
 
 if TYPE_CHECKING:
     from churnml.training.model import ChurnModel
@@ -153,9 +153,7 @@ def set_champion(folder: Path, name: str, version: str) -> None:
             remedy="`churnml train CONFIG` makes one.",
         )
     pointer = folder / name / _CHAMPION
-    beside = pointer.with_suffix(".json.new")
-    beside.write_text(json.dumps({"version": version}), encoding="utf-8")
-    os.replace(beside, pointer)
+    write_json(pointer, {"version": version})
 
 
 def champion_bundle(folder: Path, name: str) -> Path:

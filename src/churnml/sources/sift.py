@@ -9,7 +9,7 @@ import duckdb
 import pandas as pd
 
 from churnml.errors import EngineError
-from churnml.sources.files import written
+from churnml.files import beside
 from churnml.sources.mapping import Mapping
 from churnml.sources.parsing import propose_format
 from churnml.sources.period import plausible_days
@@ -346,7 +346,7 @@ class _Sieve:
             + " AS reason"
             for bad in self.raw.malformed
         ]
-        with written(file) as target:
+        with beside(file) as target:
             self.run(f"COPY ({' UNION ALL BY NAME '.join([query, *lines])}) TO {literal(str(target))} (FORMAT parquet)")
 
 
