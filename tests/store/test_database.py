@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -57,6 +58,18 @@ def test_many_can_open_a_new_store_at_once(url: str) -> None:
     for thread in threads:
         thread.join()
     assert faults == []
+
+
+def test_opening_waits_for_a_writer_of_a_file_that_has_no_write_ahead_log_yet(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    writer = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("CREATE TABLE other (x)")
+    done = threading.Timer(0.3, lambda: (writer.execute("COMMIT"), writer.close()))
+    done.start()
+    with Store(f"sqlite:///{path}") as store, store._engine.connect() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+    done.join()
 
 
 @pytest.mark.parametrize("wrong", ["nonsense", "mongo://x/y", "sqlite:////proc/nope/store.db"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
 from churnml.errors import StoreError
 from churnml.store.schema import Base
@@ -18,6 +20,9 @@ __all__ = ["SCHEMA_VERSION", "migrate", "open_engine", "schema_version"]
 
 SCHEMA_VERSION = "0001"
 """The newest migration in `churnml.store.migrations`; a test holds it to be so."""
+
+_PATIENCE_SECONDS = 30
+"""How long a SQLite connection waits for another one's lock."""
 
 _LOCK = 0x63_68_75_72_6E
 """Number of PostgreSQL's advisory lock under which one process at a time migrates."""
@@ -45,7 +50,7 @@ def open_engine(url: str) -> Engine:
             parsed,
             json_serializer=partial(json.dumps, ensure_ascii=False, allow_nan=False),
             pool_pre_ping=not sqlite,
-            connect_args={"timeout": 30} if sqlite else {},
+            connect_args={"timeout": _PATIENCE_SECONDS} if sqlite else {},
         )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(
@@ -120,10 +125,28 @@ def _make_current(engine: Engine) -> None:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy emits BEGIN itself, see _begin_sqlite
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    _use_write_ahead_log(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+
+
+@retry(
+    retry=retry_if_exception(_is_locked),
+    stop=stop_after_delay(_PATIENCE_SECONDS),
+    wait=wait_random(0.01, 0.05),
+    reraise=True,
+)
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging, which a file keeps.
+
+    Of several first connections one makes the switch; SQLite tells the others "locked" at once, whatever their
+    timeout, because each holds a read lock that it would have to give up first.
+    """
+    connection.execute("PRAGMA journal_mode=WAL").close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
