@@ -127,19 +127,20 @@ def health(
     # Shares are sums of products: 0.5 must count as 0.5 whatever the order of the measures.
     thin = (coverage < scale.min_coverage - 1e-9) | np.isnan(score)
     band = np.where(thin, "unknown", band)
-    result = pd.DataFrame(
+    coverage = np.clip(coverage, 0.0, 1.0)
+    return pd.DataFrame(
         {
             "account_id": frame["account_id"].to_numpy(),
             "as_of": frame["as_of"].to_numpy(),
             "health_score": score,
             "band": band.astype(object),
-            "coverage": np.clip(coverage, 0.0, 1.0),
+            "coverage": coverage,
             "rules_score": rules,
             "model_score": model,
             "alpha": alpha,
+            **_reasons(parts, scale, coverage, np.isnan(model), capped & ~thin, thin, verdict),
         }
     )
-    return _with_reasons(result, parts, scale, capped & ~thin, thin, verdict)
 
 
 def band_of(score: np.ndarray, red_below: float, green_from: float) -> np.ndarray:
@@ -159,7 +160,7 @@ class _Parts:
     """Values, scores and weights of all measures, each of shape (n, measures)."""
 
     def __init__(self, frame: pd.DataFrame, scale: HealthScale) -> None:
-        if frame.duplicated(_KEY).any():
+        if len(frame) > 1 and frame.duplicated(_KEY).any():
             twice = frame.loc[frame.duplicated(_KEY), "account_id"].iloc[0]
             raise DataError("A row stands twice in the feature frame", where=f"account {twice!r}", expected="one row")
         shape = (len(frame), len(scale.measures))
@@ -195,6 +196,8 @@ def _shares(weight: np.ndarray, member: np.ndarray, group_weight: np.ndarray) ->
 
 
 def _probabilities(frame: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
+    if len(scores) == len(frame) and all((scores[name].to_numpy() == frame[name].to_numpy()).all() for name in _KEY):
+        return scores["churn_probability"].to_numpy(dtype=float)
     if scores.duplicated(_KEY).any():
         twice = scores.loc[scores.duplicated(_KEY), "account_id"].iloc[0]
         raise DataError("A row stands twice in the scores", where=f"account {twice!r}", expected="one row")
@@ -202,18 +205,18 @@ def _probabilities(frame: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
     return found["churn_probability"].to_numpy(dtype=float)
 
 
-def _with_reasons(
-    result: pd.DataFrame,
+def _reasons(
     parts: _Parts,
     scale: HealthScale,
+    coverage: np.ndarray,
+    unscored: np.ndarray,
     capped: np.ndarray,
     thin: np.ndarray,
     verdict: str,
-) -> pd.DataFrame:
-    columns: dict[str, list[list[str]]] = {"reasons": [], "reasons_en": [], "reasons_ja": []}
-    unscored = np.isnan(result["model_score"].to_numpy())
-    coverage = result["coverage"].to_numpy()
-    for row in range(len(result)):
+) -> dict[str, np.ndarray]:
+    """Return what capped or limited each score: columns of lists of codes and of sentences."""
+    columns = {name: np.empty(len(coverage), dtype=object) for name in ("reasons", "reasons_en", "reasons_ja")}
+    for row in range(len(coverage)):
         found: list[tuple[str, str, str]] = []
         if verdict == "rules_only":
             found.append(_REASONS["rules_only"])
@@ -229,10 +232,8 @@ def _with_reasons(
             measure = scale.measures[column]
             found.append(_stale(measure.name, measure.label_en, measure.label_ja, measure.valid_days))
         for index, name in enumerate(columns):
-            columns[name].append([reason[index] for reason in found])
-    for name, values in columns.items():
-        result[name] = pd.Series(values, dtype=object, index=result.index)
-    return result
+            columns[name][row] = [reason[index] for reason in found]
+    return columns
 
 
 _Reason = Literal["rules_only", "no_model_score", "model_red_cap", "low_coverage"]
