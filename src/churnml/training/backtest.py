@@ -29,7 +29,7 @@ from churnml.training.metrics import (
     summary,
 )
 from churnml.training.model import ChurnModel
-from churnml.training.profit import expected_maximum_profit, profit_curve
+from churnml.training.profit import area_under_profit_curve, expected_maximum_profit, profit_curve
 from churnml.training.verdict import Verdict, judge
 
 __all__ = ["Backtest", "backtest"]
@@ -153,13 +153,12 @@ class Backtest:
             "save_rate": money.save_rate,
         }
         y, arr = rows["churned"].to_numpy(), rows["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
-        worth = {
-            name: expected_maximum_profit(y, rows[column], arr, **costs)
-            for name, column in [("model", "p_model"), *((name, f"p_{name}") for name in self.baselines)]
-        }
+        rankings = {"model": "p_model", **{name: f"p_{name}" for name in self.baselines}}
+        worth = {name: expected_maximum_profit(y, rows[column], arr, **costs) for name, column in rankings.items()}
+        area = {name: area_under_profit_curve(y, rows[column], arr, **costs) for name, column in rankings.items()}
         curve = profit_curve(y, rows["p_model"], arr, **costs)
         curve = curve.iloc[np.unique(np.linspace(0, len(curve) - 1, 51).round().astype(int))]
-        return {"assumed": costs, "expected_maximum": worth, "curve": _records(curve)}
+        return {"assumed": costs, "expected_maximum": worth, "area_under_curve": area, "curve": _records(curve)}
 
     def _compared(self, rows: pd.DataFrame) -> dict[str, Any]:
         return {

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import beta
 
-__all__ = ["expected_maximum_profit", "profit_curve"]
+__all__ = ["area_under_profit_curve", "expected_maximum_profit", "maximum_profit", "profit_curve"]
 
 Array = npt.NDArray[np.float64]
 
@@ -70,8 +70,9 @@ def expected_maximum_profit(
     """Return the profit per account of the best campaign, in expectation over an uncertain save rate.
 
     For each save rate the best number of contacts is chosen; profits are averaged over a beta distribution of save
-    rates. With one value for all accounts this is EMPC (Verbraken et al. 2013); with a value per account EMPB
-    (Janssens et al. 2024).
+    rates. With one value for all accounts this is EMPC (Verbraken et al. 2013): ``value=clv``, ``offer_cost=d``,
+    ``contact_cost=f``, ``save_rate=α/(α+β)``, ``certainty=α+β``. With a value per account it is the same expectation
+    for the accounts of Janssens et al. 2024; their EMPB, which fixes the save rate at its mean, is `maximum_profit`.
 
     Parameters
     ----------
@@ -89,8 +90,8 @@ def expected_maximum_profit(
 
     References
     ----------
-    Verbraken, Verbeke and Baesens 2013, IEEE TKDE 25(5) 961–973; Janssens, Bogaert, Bagué and Van den Poel 2024,
-    10.1007/s10479-022-04631-5.
+    Verbraken, Verbeke and Baesens 2013, IEEE TKDE 25(5) 961–973. Equal to ``empulse`` 0.11.1 (MIT) to rounding; see
+    ``benchmarks/empulse_check.py``.
 
     Examples
     --------
@@ -109,6 +110,99 @@ def expected_maximum_profit(
     first_moment = save_rate * np.diff(beta.cdf(edges, a + 1.0, b))
     profit = float((saved[best] * first_moment - spent[best] * mass).sum()) / n
     return {"profit_per_account": profit, "contact_share": float((contacted[best] * mass).sum()) / n}
+
+
+def maximum_profit(
+    y: npt.ArrayLike,
+    p: npt.ArrayLike,
+    value: npt.ArrayLike,
+    *,
+    contact_cost: float,
+    offer_cost: npt.ArrayLike = 0.0,
+    save_rate: float = 0.15,
+) -> dict[str, float]:
+    """Return the top of the profit curve: the profit per account of the best campaign at a given save rate.
+
+    EMPB (Janssens et al. 2024) is this with a value per account. As ``empulse`` 0.11.1 computes it, a churner who does
+    not accept costs nothing, not even the contact; so its ``incentive_fraction=δ`` and ``contact_cost=f`` are here
+    ``offer_cost=δ·value + f`` and ``contact_cost=0``, its ``α`` and ``β`` are ``save_rate=α/(α+β)``, and its result is
+    a sum over accounts where this is a mean.
+
+    Parameters
+    ----------
+    y, p, value, contact_cost, offer_cost, save_rate
+        As for `profit_curve`.
+
+    Returns
+    -------
+    dict
+        ``profit_per_account`` (currency) and ``contact_share``, the share to contact (0–1).
+
+    References
+    ----------
+    Janssens, Bogaert, Bagué and Van den Poel 2024, 10.1007/s10479-022-04631-5.
+
+    Examples
+    --------
+    >>> maximum_profit([1, 0], [0.9, 0.1], 100.0, contact_cost=10.0, save_rate=0.5)
+    {'profit_per_account': 20.0, 'contact_share': 0.5}
+    """
+    curve = profit_curve(y, p, value, contact_cost=contact_cost, offer_cost=offer_cost, save_rate=save_rate)
+    profit, share = curve["profit"].to_numpy(), curve["share"].to_numpy()
+    best = int(profit.argmax())
+    accounts = max(float(curve["contacted"].iloc[-1]), 1.0)
+    return {"profit_per_account": float(profit[best]) / accounts, "contact_share": float(share[best])}
+
+
+def area_under_profit_curve(
+    y: npt.ArrayLike,
+    p: npt.ArrayLike,
+    value: npt.ArrayLike,
+    *,
+    contact_cost: float,
+    offer_cost: npt.ArrayLike = 0.0,
+    save_rate: float = 0.15,
+) -> float | None:
+    """Return the profit of this ranking as a share of the perfect ranking's, over all sizes of campaign that can pay.
+
+    From one contact to as many as the perfect ranking can make without loss, the ratio of the two profits is averaged
+    (trapezoids). 1 is perfect; below 0, contacting by this ranking mostly loses money. Accounts tied in score bring
+    their mean profit each. The perfect ranking contacts accounts by the profit that each brings.
+
+    Parameters
+    ----------
+    y, p, value, contact_cost, offer_cost, save_rate
+        As for `profit_curve`.
+
+    Returns
+    -------
+    float or None
+        None where not even the first two contacts of the perfect ranking pay.
+
+    References
+    ----------
+    Rahman, Janssens and Bogaert 2025, 10.1016/j.jbusres.2024.115159 (AUEPC, there with EMPB's profit: see
+    `maximum_profit` for how the costs map). Equal to ``empulse`` 0.11.1 (MIT) to rounding, where no scores tie.
+
+    Examples
+    --------
+    >>> area_under_profit_curve([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1], 100.0, contact_cost=1.0)
+    1.0
+    >>> round(area_under_profit_curve([1, 1, 0, 0], [0.5] * 4, 100.0, contact_cost=1.0), 3)
+    0.64
+    """
+    outcome, score = np.asarray(y, dtype=np.float64), np.asarray(p, dtype=np.float64)
+    worth = np.nan_to_num(np.broadcast_to(np.asarray(value, dtype=np.float64), outcome.shape))
+    offer = np.broadcast_to(np.asarray(offer_cost, dtype=np.float64), outcome.shape)
+    own = outcome * save_rate * (worth - offer) - (1.0 - outcome) * offer - contact_cost
+    perfect = np.cumsum(-np.sort(-own))
+    stop = int(np.argmax(perfect <= 0)) if (perfect <= 0).any() else len(perfect)
+    if stop < 2:
+        return None
+    _, inverse, size = np.unique(-score, return_inverse=True, return_counts=True)
+    mean = np.bincount(inverse, weights=own) / size
+    ratio = np.cumsum(np.repeat(mean, size))[:stop] / perfect[:stop]
+    return float(np.trapezoid(ratio) / (stop - 1))
 
 
 def _cumulated(
