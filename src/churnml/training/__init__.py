@@ -5,6 +5,18 @@ from churnml.training.backtest import Backtest, backtest
 from churnml.training.estimator import ChurnClassifier
 from churnml.training.fitting import fit
 from churnml.training.model import ChurnModel
+from churnml.training.tuning import Tuning, tune
 from churnml.training.verdict import Verdict, judge
 
-__all__ = ["Backtest", "ChurnClassifier", "ChurnModel", "Verdict", "backtest", "fit", "judge", "metrics"]
+__all__ = [
+    "Backtest",
+    "ChurnClassifier",
+    "ChurnModel",
+    "Tuning",
+    "Verdict",
+    "backtest",
+    "fit",
+    "judge",
+    "metrics",
+    "tune",
+]

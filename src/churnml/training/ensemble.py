@@ -16,7 +16,7 @@ from churnml.training.folds import InnerFold
 from churnml.training.linear import Linear, fit_linear
 from churnml.training.trees import Trees, TreeSettings, side_by_side, validation_curve
 
-__all__ = ["Ensemble", "Recipe", "fit_ensemble"]
+__all__ = ["Chosen", "Ensemble", "Recipe", "choose", "fit_ensemble", "judged_rows", "straightened_losses"]
 
 Array = npt.NDArray[np.float64]
 
@@ -100,24 +100,44 @@ class Ensemble:
         return self.calibrator(self.log_odds(X))
 
 
-def fit_ensemble(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> Ensemble:
-    """Tune and calibrate on the inner folds, then refit on every row.
-
-    Number of trees, penalty, blend and calibration all come from predictions of models that had not seen the rows
-    they are judged on. The refit uses all rows with those choices, and keeps the calibration.
+@dataclass(frozen=True)
+class Chosen:
+    """What the inner folds decided.
 
     Parameters
     ----------
-    X : array of shape (n, k)
-    y : array of shape (n,)
-        Outcomes, 0 or 1; both must occur.
-    folds : sequence of InnerFold
-        Empty: a fixed number of trees, no calibration.
-    recipe : Recipe
+    shape : TreeSettings
+    count : int
+        Trees per booster.
+    penalty : float
+        Of the logistic part.
+    linear_weight : float
+        Weight of the logistic part, 0–1.
+    scores, linear_scores : array or None
+        Log-odds of the whole, and of the logistic part, on the judged rows, which their models had not seen.
+    facts : dict
+        JSON-ready: rows, churners and losses.
     """
-    judged = np.concatenate([fold.valid for fold in folds]) if folds else np.empty(0, dtype=np.intp)
-    outcome = y[judged]
-    facts: dict[str, Any] = {"judged_rows": len(judged), "judged_churners": int(outcome.sum()), "folds": len(folds)}
+
+    shape: TreeSettings
+    count: int
+    penalty: float
+    linear_weight: float
+    scores: Array | None
+    linear_scores: Array | None
+    facts: dict[str, Any]
+
+
+def choose(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> Chosen:
+    """Choose shape and number of trees, penalty and blend by the loss on rows that their models had not seen.
+
+    Parameters
+    ----------
+    X, y, folds, recipe
+        As for `fit_ensemble`.
+    """
+    outcome = y[judged_rows(folds)]
+    facts: dict[str, Any] = {"judged_rows": len(outcome), "judged_churners": int(outcome.sum()), "folds": len(folds)}
     tree_scores = linear_scores = None
     shape, penalty = recipe.trees[0], PENALTIES[1]
     count = min(_DEFAULT_TREES, shape.max_trees)
@@ -133,47 +153,72 @@ def fit_ensemble(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe)
         weight = _blend(outcome, tree_scores, linear_scores)
         scores = (1 - weight) * tree_scores + weight * linear_scores
         facts["blend_log_loss"] = _loss(outcome, scores)
+    return Chosen(shape, count, penalty, weight, scores, linear_scores, facts)
+
+
+def judged_rows(folds: Sequence[InnerFold]) -> npt.NDArray[np.intp]:
+    """Return the row numbers that the folds judge on, in the order of `Chosen.scores`."""
+    return np.concatenate([fold.valid for fold in folds]) if folds else np.empty(0, dtype=np.intp)
+
+
+def fit_ensemble(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> Ensemble:
+    """Tune and calibrate on the inner folds, then refit on every row.
+
+    Number of trees, penalty, blend and calibration all come from predictions of models that had not seen the rows
+    they are judged on. The refit uses all rows with those choices, and keeps the calibration.
+
+    Parameters
+    ----------
+    X : array of shape (n, k)
+    y : array of shape (n,)
+        Outcomes, 0 or 1; both must occur.
+    folds : sequence of InnerFold
+        Empty: a fixed number of trees, no calibration.
+    recipe : Recipe
+    """
+    chosen = choose(X, y, folds, recipe)
+    outcome, facts, weight = y[judged_rows(folds)], dict(chosen.facts), chosen.linear_weight
     periods = np.concatenate([np.full(len(fold.valid), number) for number, fold in enumerate(folds)]) if folds else None
     calibrator = Calibrator("none")
-    if scores is not None:
-        calibrator = calibrate(scores, outcome, recipe.calibration, periods)
+    if chosen.scores is not None:
+        calibrator = calibrate(chosen.scores, outcome, recipe.calibration, periods)
     trees = linear = None
     if weight < 1.0:
         trees = Trees.fit(
             X,
             y,
-            settings=shape,
+            settings=chosen.shape,
             seeds=recipe.seeds,
-            trees=count,
+            trees=chosen.count,
             categorical=recipe.categorical,
             monotone=recipe.monotone,
         )
-        facts["trees"], facts["leaves"] = count, shape.params["num_leaves"]
+        facts["trees"], facts["leaves"] = chosen.count, chosen.shape.params["num_leaves"]
     if recipe.kind != "lightgbm":
-        (linear,) = fit_linear(X, y, [penalty], recipe.categorical, recipe.monotone)
-        facts["penalty"] = penalty
+        (linear,) = fit_linear(X, y, [chosen.penalty], recipe.categorical, recipe.monotone)
+        facts["penalty"] = chosen.penalty
     facts["linear_weight"] = weight
     rival = None
-    if recipe.kind == "blend" and linear_scores is not None:
-        rival = Ensemble(
-            None, linear, 1.0, calibrate(linear_scores, outcome, recipe.calibration, periods), {"penalty": penalty}
-        )
+    if recipe.kind == "blend" and chosen.linear_scores is not None:
+        calibration = calibrate(chosen.linear_scores, outcome, recipe.calibration, periods)
+        rival = Ensemble(None, linear, 1.0, calibration, {"penalty": chosen.penalty})
     return Ensemble(trees, linear if weight > 0.0 else None, weight, calibrator, facts, rival)
 
 
 def _loss(y: Array, scores: Array) -> float:
     """Return the log loss of log-odds after the best straight line: the calibration will draw one anyway."""
-    return float(_losses(y, scores).mean())
+    return float(straightened_losses(y, scores).mean())
 
 
-def _losses(y: Array, scores: Array) -> Array:
+def straightened_losses(y: Array, scores: Array) -> Array:
+    """Return each row's log loss after the best straight line through the log-odds."""
     p = np.clip(calibrate(scores, y, "platt")(scores), 1e-15, 1 - 1e-15)
     return -np.where(y == 1, np.log(p), np.log1p(-p))
 
 
 def _beats(y: Array, scores: Array, rival: Array) -> bool:
     """Whether scores have a lower loss than a rival's by more than two standard errors of the difference."""
-    gain = _losses(y, rival) - _losses(y, scores)
+    gain = straightened_losses(y, rival) - straightened_losses(y, scores)
     return bool(gain.mean() > 2.0 * gain.std() / np.sqrt(len(y)))
 
 

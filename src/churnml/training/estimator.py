@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -14,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from churnml.training.encoding import categories_of, encode
 from churnml.training.ensemble import Ensemble, Recipe, fit_ensemble
-from churnml.training.folds import grouped_folds, temporal_folds
+from churnml.training.folds import InnerFold, grouped_folds, temporal_folds
 from churnml.training.trees import tree_settings
 
-__all__ = ["ChurnClassifier"]
+__all__ = ["ChurnClassifier", "Plan"]
 
 Array = npt.NDArray[np.float64]
 
@@ -25,6 +26,26 @@ _FEW_CHURNERS_PER_FEATURE = 0.5
 _FEW_CHURNERS = 50
 _MANY_CHURNERS = 500
 """Fewer churned accounts cannot tell a richer shape of tree from the simplest one, so it is not tried."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a classifier is about to fit.
+
+    Parameters
+    ----------
+    matrix : array of shape (n, k)
+    outcome : array of shape (n,)
+        0 or 1.
+    folds : list of InnerFold
+        What it tunes and calibrates on.
+    recipe : Recipe
+    """
+
+    matrix: Array
+    outcome: Array
+    folds: list[InnerFold]
+    recipe: Recipe
 
 
 class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -95,6 +116,48 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.monotone = monotone
         self.random_state = random_state
 
+    def plan(
+        self,
+        X: npt.ArrayLike | pd.DataFrame,
+        y: npt.ArrayLike,
+        dates: npt.ArrayLike | None = None,
+        groups: npt.ArrayLike | None = None,
+    ) -> Plan:
+        """Return what `fit` would fit, and by which inner folds it would choose, without fitting.
+
+        Parameters
+        ----------
+        X, y, dates, groups
+            As for `fit`.
+        """
+        matrix = self._matrix(X, y)
+        target = column_or_1d(y, warn=True)
+        check_classification_targets(target)
+        if type_of_target(target) != "binary":
+            raise ValueError(f"Only binary classification is supported. The type of the target is {type_of_target(y)}.")
+        self.classes_ = np.unique(target)
+        if len(self.classes_) < 2:
+            raise ValueError("y holds 1 class; churn needs both outcomes")
+        outcome = (target == self.classes_[1]).astype(np.float64)
+        account = np.arange(len(outcome)) if groups is None else np.asarray(groups)
+        churners = len(np.unique(account[outcome == 1]))
+        self.kind_: Literal["lightgbm", "logistic", "blend"]
+        self.reason_: str
+        self.kind_, self.reason_ = self._choose(churners, matrix)
+        folds = temporal_folds(dates, outcome, self.purge_days) if dates is not None else []
+        self.judged_on_: str = "later dates" if folds else "other accounts"
+        if not folds:
+            folds = grouped_folds(outcome, account, seed=self.random_state)
+        recipe = Recipe(
+            kind=self.kind_,
+            trees=tree_settings(self.params or {})[: 1 if churners < _MANY_CHURNERS else None],
+            seeds=tuple(self.random_state + number for number in range(self.seeds)),
+            calibration=self.calibration,
+            categorical=self._categorical,
+            monotone=tuple(self.monotone) if self.monotone is not None else None,
+        )
+        return Plan(matrix, outcome, folds, recipe)
+
     def fit(
         self,
         X: npt.ArrayLike | pd.DataFrame,
@@ -115,31 +178,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         groups : array, optional
             Account of each row.
         """
-        matrix = self._matrix(X, y)
-        target = column_or_1d(y, warn=True)
-        check_classification_targets(target)
-        if type_of_target(target) != "binary":
-            raise ValueError(f"Only binary classification is supported. The type of the target is {type_of_target(y)}.")
-        self.classes_ = np.unique(target)
-        if len(self.classes_) < 2:
-            raise ValueError("y holds 1 class; churn needs both outcomes")
-        outcome = (target == self.classes_[1]).astype(np.float64)
-        account = np.arange(len(outcome)) if groups is None else np.asarray(groups)
-        churners = len(np.unique(account[outcome == 1]))
-        self.kind_, self.reason_ = self._choose(churners, matrix)
-        folds = temporal_folds(dates, outcome, self.purge_days) if dates is not None else []
-        self.judged_on_ = "later dates" if folds else "other accounts"
-        if not folds:
-            folds = grouped_folds(outcome, account, seed=self.random_state)
-        recipe = Recipe(
-            kind=self.kind_,
-            trees=tree_settings(self.params or {})[: 1 if churners < _MANY_CHURNERS else None],
-            seeds=tuple(self.random_state + number for number in range(self.seeds)),
-            calibration=self.calibration,
-            categorical=self._categorical,
-            monotone=tuple(self.monotone) if self.monotone is not None else None,
-        )
-        self.ensemble_: Ensemble = fit_ensemble(matrix, outcome, folds, recipe)
+        plan = self.plan(X, y, dates, groups)
+        self.ensemble_: Ensemble = fit_ensemble(plan.matrix, plan.outcome, plan.folds, plan.recipe)
         if self.kind_ == "blend" and self.ensemble_.linear_weight in (0.0, 1.0):
             self.kind_ = "logistic" if self.ensemble_.linear_weight else "lightgbm"
             self.reason_ += f"; on {self.judged_on_} the other part added nothing beyond noise"

@@ -17,7 +17,7 @@ from churnml.training.model import ChurnModel
 if TYPE_CHECKING:
     from churnml.training.backtest import Backtest
 
-__all__ = ["fit", "fit_rows"]
+__all__ = ["check_churners", "classifier_of", "fit", "fit_rows"]
 
 
 def fit(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, backtest: Backtest | None = None) -> ChurnModel:
@@ -76,17 +76,7 @@ def fit_rows(
     categories = categories_of(rows, feature_set.categorical)
     X = encode(rows, feature_set.names, categories)
     y = rows["churned"].to_numpy(dtype=np.float64)
-    label, model = config.label, config.model
-    classifier = ChurnClassifier(
-        kind=kind or model.kind,
-        params=model.params,
-        seeds=model.seeds,
-        calibration=model.calibration,
-        purge_days=label.gap_days + label.horizon_days,
-        categorical=[index for index, spec in enumerate(feature_set) if spec.categorical],
-        monotone=[0 if spec.categorical else spec.monotone for spec in feature_set],
-        random_state=config.seed,
-    )
+    classifier = classifier_of(feature_set, config, kind)
     classifier.fit(X, y, dates=rows["as_of"].to_numpy(), groups=rows["account_id"].to_numpy(dtype="object").astype(str))
     info: dict[str, Any] = {
         "kind": classifier.kind_,
@@ -101,7 +91,24 @@ def fit_rows(
         "calibration": classifier.ensemble_.calibrator.method,
         **classifier.ensemble_.facts,
     }
-    return ChurnModel(feature_set, categories, float(y.mean()), label.horizon_days, classifier.ensemble_, info)
+    return ChurnModel(feature_set, categories, float(y.mean()), config.label.horizon_days, classifier.ensemble_, info)
+
+
+def classifier_of(
+    feature_set: FeatureSet, config: Config, kind: Literal["auto", "lightgbm", "logistic"] | None = None
+) -> ChurnClassifier:
+    """Return the estimator that a config asks for, not yet fitted; `kind` instead of ``config.model.kind``."""
+    label, model = config.label, config.model
+    return ChurnClassifier(
+        kind=kind or model.kind,
+        params=model.params,
+        seeds=model.seeds,
+        calibration=model.calibration,
+        purge_days=label.gap_days + label.horizon_days,
+        categorical=[index for index, spec in enumerate(feature_set) if spec.categorical],
+        monotone=[0 if spec.categorical else spec.monotone for spec in feature_set],
+        random_state=config.seed,
+    )
 
 
 def check_churners(rows: pd.DataFrame, config: Config, where: str) -> None:
