@@ -27,6 +27,7 @@ def contest(ran, tmp_path_factory):
     folder = tmp_path_factory.mktemp("contest")
     settings = yaml.safe_load(ran.config.read_text())
     settings["source"]["folder"] = str(ran.config.parent / "raw")
+    del settings["label"]["further_horizons_days"]  # one horizon: the contest goes by the primary one
     config = folder / "contest.yaml"
     config.write_text(yaml.safe_dump(settings))
     first = answer("train", config)

@@ -133,6 +133,10 @@ def trained(settings: Config, outcome: Trained) -> None:
     console.print(table)
     manifest = outcome.bundle.manifest
     style = "green" if manifest["verdict"] == "publishable" else "yellow"
+    for days, further in outcome.backtest.get("horizons", {}).items():
+        values = further["pooled"]["model"]
+        told = ", ".join(f"{label} {_number(values.get(metric))}" for metric, label in _METRICS.items())
+        console.print(f"Horizon of {days} days: {told} ({values['positives']:,} of {values['n']:,} rows churned)")
     console.print(f"Verdict: [{style}]{manifest['verdict']}[/] – {escape(str(manifest['verdict_reason']))}")
     became = "is the champion now" if outcome.decision.promote else "does not replace the champion"
     console.print(f"Version {outcome.bundle.version} {became}. {escape(outcome.decision.reason)}")

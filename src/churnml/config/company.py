@@ -93,6 +93,10 @@ class Config(Section):
         path = path.expanduser()
         return path if path.is_absolute() else (self._base / path).resolve()
 
+    def at_horizon(self, days: int) -> Config:
+        """Return the same config asking for one horizon alone."""
+        return self.model_copy(update={"label": self.label.at_horizon(days)})
+
     @property
     def workspace_dir(self) -> Path:
         """Absolute folder of all outputs."""

@@ -128,6 +128,10 @@ class LabelConfig(Section):
         description="`contractual`: subscriptions end and none follows. `silence`: no activity for `silence_days`"
     )
     horizon_days: int = Field(90, ge=1, description="Length of the label window, days")
+    further_horizons_days: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (),
+        description="Horizons to predict as well, e.g. `[30, 180]`; health, verdict and ranking go by `horizon_days`",
+    )
     gap_days: int = Field(0, ge=0, description="Days between `as_of` and the label window: time to act")
     grace_days: int = Field(14, ge=0, description="Contractual: a renewal this many days late is still a renewal")
     silence_days: int | None = Field(None, ge=1, description="Silence: days without activity; default `horizon_days`")
@@ -138,6 +142,35 @@ class LabelConfig(Section):
     def silence(self) -> int:
         """Days without activity that make a silence churn."""
         return self.silence_days if self.silence_days is not None else self.horizon_days
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Every horizon asked for, days, the shortest first."""
+        return tuple(sorted((self.horizon_days, *self.further_horizons_days)))
+
+    def at_horizon(self, days: int) -> LabelConfig:
+        """Return the same question asked at one horizon alone; what counts as silence stays what it is."""
+        silence = self.silence if self.churn == "silence" else self.silence_days
+        return self.model_copy(
+            update={"horizon_days": days, "further_horizons_days": (), "silence_days": silence},
+        )
+
+    @model_validator(mode="after")
+    def _horizons_differ(self) -> Self:
+        twice = [days for days in set(self.horizons) if self.horizons.count(days) > 1]
+        if twice:
+            raise ValueError(
+                f"the horizon of {min(twice)} days is named twice; further_horizons_days lists those beside "
+                f"horizon_days ({self.horizon_days})"
+            )
+        shortest = min(self.horizons)
+        if self.churn == "silence" and shortest < self.silence <= self.horizon_days:
+            raise ValueError(
+                f"silence_days ({self.silence}) is longer than the horizon of {shortest} days in "
+                "further_horizons_days: no silence could ever be seen inside its label window; "
+                f"leave that horizon out or set silence_days to {shortest} or less"
+            )
+        return self
 
     @model_validator(mode="after")
     def _silence_fits(self) -> Self:

@@ -205,7 +205,8 @@ def _publish(
     scored_at: datetime,
 ) -> Path:
     """Write ``scores.parquet`` and ``explanations.json`` and publish both to the store."""
-    out = table[["account_id", "as_of", "churn_probability", "health_score", "band", "coverage"]].copy()
+    further = list(bundle.model.horizon_columns.values()) if bundle.model.further else []
+    out = table[["account_id", "as_of", "churn_probability", *further, "health_score", "band", "coverage"]].copy()
     out["drivers"] = [
         [driver["sentence_en"] for driver in (*item["raising"], *item["lowering"])] for item in explanations
     ]
@@ -222,7 +223,9 @@ def _publish(
                 scored_at=scored_at,
                 model_version=bundle.version,
                 config_hash=config.hash,
-                scores=table,
+                scores=table.drop(columns=further).assign(
+                    horizons=pd.Series(_by_horizon(table, bundle), index=table.index)
+                ),
                 features=now[["account_id", *bundle.model.features.names]],
                 explanations=explanations,
                 info={
@@ -234,6 +237,13 @@ def _publish(
             )
         )
     return path
+
+
+def _by_horizon(table: pd.DataFrame, bundle: Bundle) -> list[dict[str, float]]:
+    """Return each account's probabilities, horizon in days → probability, as the API shows them."""
+    names = bundle.model.horizon_columns
+    rows = table[list(names.values())].to_numpy(dtype=float).tolist()
+    return [dict(zip(map(str, names), row, strict=True)) for row in rows]
 
 
 def _playbooks(config: Config) -> Sequence[Playbook]:

@@ -22,6 +22,7 @@ from churnml.pipeline.outcomes import Checked, Prepared, Trained, rejected_count
 from churnml.progress import Stages
 from churnml.sources import Loaded, load
 from churnml.training import backtest, fit
+from churnml.training.further import backtest_further, fit_further
 
 __all__ = ["catalogue", "check", "prepare", "simulate_company", "train"]
 
@@ -104,8 +105,10 @@ def train(
     folds = snapshots.splits(frame, config)
     with stages("backtest"):
         tested = backtest(frame, catalogue, folds, config, progress=stages.say)
+        further = backtest_further(frame, catalogue, config, progress=stages.say)
+        report = {**tested.as_dict(), "horizons": further}
     with stages("fit"):
-        model = fit(frame, catalogue, config, backtest=tested)
+        model = fit_further(frame, catalogue, config, fit(frame, catalogue, config, backtest=tested))
         labelled = frame[frame["churned"].notna()]
         chances = model.probability(model.matrix(labelled))
         # A blend may only be fitted on probabilities of rows the model had not seen: the backtest's.
@@ -123,11 +126,11 @@ def train(
         "verdict": model.info["verdict"],
         "verdict_reason": model.info["verdict_reason"],
         "horizon_days": model.horizon_days,
-        "backtest": tested.as_dict(),
+        "backtest": report,
         "python": platform.python_version(),
         "packages": packages,
     }
-    notes = [*prepared.loaded.notes, *_fold_notes(config, len(folds))]
+    notes = [*prepared.loaded.notes, *_fold_notes(config, len(folds)), *_horizon_notes(further)]
     with stages("track"):
         path = registry.save_bundle(
             config.bundles_dir,
@@ -143,7 +146,7 @@ def train(
         tracked = track(
             config,
             bundle,
-            tested.as_dict(),
+            report,
             frame,
             predictions=tested.predictions,
             fingerprint=prepared.loaded.fingerprint,
@@ -155,7 +158,7 @@ def train(
     champion = registry.champion_bundle(config.bundles_dir, config.registered_model).name
     return Trained(
         bundle=bundle,
-        backtest=tested.as_dict(),
+        backtest=report,
         model_uri=f"models:/{config.registered_model}@champion" if champion == bundle.version else tracked.model_uri,
         decision=decision,
         run_id=tracked.run_id,
@@ -169,3 +172,11 @@ def _fold_notes(config: Config, folds: int) -> list[str]:
     if folds >= wanted:
         return []
     return [f"The history allows {folds} of the {wanted} backtest folds that splits.folds asks for."]
+
+
+def _horizon_notes(further: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return [
+        f"At the horizon of {days} days: {report['verdict']['reason']}"
+        for days, report in further.items()
+        if report["verdict"]["verdict"] != "publishable"
+    ]

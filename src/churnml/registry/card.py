@@ -94,6 +94,7 @@ def model_card(
         "metrics": _metrics(backtest["pooled"], predictions, config),
         "baselines": _baselines(backtest),
         "folds": [dict(fold) for fold in backtest["folds"]],
+        "horizons": [dict(further) for further in (backtest.get("horizons") or {}).values()],
         "segments": list(backtest.get("segments") or []),
         "lead_time": backtest.get("lead_time"),
         "retraining": (backtest.get("decay") or {}).get("reason"),
@@ -227,7 +228,12 @@ def _families(ranking: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list[str]:
     """Return what a reader must know before trusting the numbers."""
-    info, limits = bundle.model.info, []
+    info = bundle.model.info
+    limits = [
+        f"At the horizon of {further['horizon_days']} days: {further['verdict']['reason']}"
+        for further in (backtest.get("horizons") or {}).values()
+        if further["verdict"]["verdict"] != "publishable"
+    ]
     if bundle.manifest["verdict"] != "publishable":
         limits.append(
             "The model did not beat the rules by more than noise: its probabilities are not published, "

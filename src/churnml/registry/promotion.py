@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
+from churnml.config import LabelConfig
 from churnml.errors import BundleError
 from churnml.files import write_json
 from churnml.registry.bundle import Bundle, set_champion
@@ -207,5 +209,15 @@ def versions(folder: Path, name: str) -> list[dict[str, Any]]:
 
 
 def asks_the_same(champion: Bundle, label: Mapping[str, Any]) -> bool:
-    """Tell whether the champion was trained to answer the question that the config now asks."""
-    return bool(champion.manifest.get("config", {}).get("label") == dict(label))
+    """Tell whether the champion answers the question that the config now asks, at every horizon it names.
+
+    A key that the champion's config did not have yet counts as its default.
+    """
+    kept = champion.manifest.get("config", {}).get("label")
+    try:
+        answered, asked = LabelConfig.model_validate(kept), LabelConfig.model_validate(dict(label))
+    except ValidationError:
+        return False  # a label of an earlier version that has no meaning any more
+    if not set(asked.further_horizons_days) <= set(answered.further_horizons_days):
+        return False
+    return answered.at_horizon(answered.horizon_days) == asked.at_horizon(asked.horizon_days)

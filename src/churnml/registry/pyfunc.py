@@ -18,7 +18,9 @@ class BundleModel:
         self.bundle = bundle
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return one column ``churn_probability`` (0–1), one row per row of `frame`, same index.
+        """Return the column ``churn_probability`` (0–1), one row per row of `frame`, same index.
+
+        A model of several horizons adds ``churn_probability_30d`` and so on for each.
 
         Parameters
         ----------
@@ -26,7 +28,12 @@ class BundleModel:
             The model's features by name; further columns are ignored.
         """
         model = self.bundle.model
-        return pd.DataFrame({"churn_probability": model.probability(model.matrix(frame))}, index=frame.index)
+        probability = model.probability(model.matrix(frame))
+        columns = {"churn_probability": probability}
+        if model.further:
+            names, by_horizon = model.horizon_columns, model.by_horizon(frame, probability)
+            columns |= {names[days]: values for days, values in by_horizon.items()}
+        return pd.DataFrame(columns, index=frame.index)
 
 
 def _load_pyfunc(path: str) -> BundleModel:

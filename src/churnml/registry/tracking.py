@@ -108,6 +108,9 @@ def track(
             mlflow.log_dict(config.as_dict(), "config.json")
             mlflow.log_dict(dict(backtest), "backtest.json")
             mlflow.log_metrics(_metrics(backtest["pooled"]))
+            for days, further in backtest.get("horizons", {}).items():
+                # model_roc_auc_30d: the same names, the horizon last.
+                mlflow.log_metrics({f"{name}_{days}d": value for name, value in _metrics(further["pooled"]).items()})
             _log_dataset(mlflow, frame, config, fingerprint)
             _log_evidence(mlflow, config, bundle, backtest, frame, predictions)
             for fold in backtest["folds"]:
@@ -220,11 +223,12 @@ def _log_model(mlflow: ModuleType, config: Config, bundle: Bundle, frame: pd.Dat
     inputs = [
         ColSpec("string" if spec.categorical else "double", spec.name, required=False) for spec in bundle.model.features
     ]
+    outputs = dict.fromkeys([bundle.model.output, *bundle.model.horizon_columns.values()])
     logged = mlflow.pyfunc.log_model(
         name="model",
         loader_module="churnml.registry.pyfunc",
         data_path=str(bundle.path),
-        signature=ModelSignature(Schema(inputs), Schema([ColSpec("double", "churn_probability")])),
+        signature=ModelSignature(Schema(inputs), Schema([ColSpec("double", name) for name in outputs])),
         input_example=example,
         registered_model_name=config.registered_model,
         pip_requirements=[f"{package}=={version}" for package, version in bundle.manifest["packages"].items()],

@@ -26,7 +26,8 @@ def score(model: ChurnModel, frame: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         account_id, as_of, log_odds (raw), churn_probability (calibrated, 0–1) and lift (probability ÷ the model's
-        base rate), in the rows' order with a fresh index.
+        base rate), in the rows' order with a fresh index. A model of several horizons adds ``churn_probability_30d``
+        and so on for each, the model's own among them; a longer horizon never has a smaller probability.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def score(model: ChurnModel, frame: pd.DataFrame) -> pd.DataFrame:
     X = model.matrix(frame)
     log_odds = model.log_odds(X)
     probability = model.calibrated(log_odds)
-    return pd.DataFrame(
+    scores = pd.DataFrame(
         {
             "account_id": frame["account_id"].to_numpy(),
             "as_of": frame["as_of"].to_numpy(),
@@ -53,3 +54,7 @@ def score(model: ChurnModel, frame: pd.DataFrame) -> pd.DataFrame:
             "lift": probability / model.base_rate,
         }
     )
+    if model.further:
+        names, by_horizon = model.horizon_columns, model.by_horizon(frame, probability)
+        scores = scores.assign(**{names[days]: p for days, p in by_horizon.items()})
+    return scores

@@ -33,7 +33,8 @@ def score_spark(model: ChurnModel, frame: Any) -> Any:
         The columns of `churnml.scoring.score`, in no particular order of rows.
     """
     columns = ["account_id", "as_of", *model.features.names]
-    return frame.select(*columns).mapInPandas(_Scorer(model.to_files()), schema=_SCHEMA)
+    further = [f"{name} double" for name in model.horizon_columns.values()] if model.further else []
+    return frame.select(*columns).mapInPandas(_Scorer(model.to_files()), schema=", ".join([_SCHEMA, *further]))
 
 
 class _Scorer:

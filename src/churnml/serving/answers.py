@@ -92,6 +92,11 @@ class PredictAnswer(Answer):
         ge=0, le=1, description="Calibrated probability of churn within `horizon_days`. Range: 0–1", examples=[0.31]
     )
     horizon_days: int | None = Field(description="How far ahead the probability looks. Unit: days", examples=[90])
+    horizons: dict[str, float] = Field(
+        description="Horizon in days → calibrated probability of churn within it, every horizon the model answers; a "
+        "longer one never has a smaller probability. Range: 0–1",
+        examples=[{"30": 0.12, "90": 0.31, "180": 0.44}],
+    )
     base_rate: float | None = Field(ge=0, le=1, description="Churn rate in training. Range: 0–1", examples=[0.046])
     lift: float | None = Field(ge=0, description="`churn_probability` ÷ `base_rate`", examples=[6.7])
     health_score: float | None = Field(

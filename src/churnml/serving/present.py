@@ -120,6 +120,7 @@ def stored(settings: Settings, view: View, account: AccountScore, lang: Lang) ->
         "source": "stored",
         "churn_probability": account.churn_probability,
         "horizon_days": info.get("horizon_days"),
+        "horizons": _horizons(info, account),
         "base_rate": base_rate,
         "lift": account.churn_probability / base_rate if base_rate else None,
         "health_score": account.health_score,
@@ -130,6 +131,12 @@ def stored(settings: Settings, view: View, account: AccountScore, lang: Lang) ->
         "currency": info.get("currency", settings.currency),
         "reasons": account.details.get(f"reasons_{lang}") or [],
     }
+
+
+def _horizons(info: Mapping[str, Any], account: AccountScore) -> dict[str, float]:
+    """Return the stored probabilities by horizon; a snapshot of one horizon keeps just that one's."""
+    own = info.get("horizon_days")
+    return account.details.get("horizons") or ({} if own is None else {str(own): account.churn_probability})
 
 
 def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang: Lang, now: datetime) -> dict[str, Any]:
@@ -156,6 +163,7 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
         "source": "computed",
         "churn_probability": scored.churn_probability,
         "horizon_days": scorer.model.horizon_days,
+        "horizons": scored.horizons,
         "base_rate": scorer.model.base_rate,
         "lift": scored.lift,
         "health_score": scored.health_score,

@@ -38,6 +38,7 @@ class Scored:
     """What a row scored. `reasons` are sentences on the health score, by language."""
 
     churn_probability: float
+    horizons: Mapping[str, float]
     lift: float
     health_score: float | None
     band: str
@@ -149,9 +150,12 @@ class Scorer:
         return self._scored(rows, scores, found)
 
     def _scored(self, rows: Sequence[Row], scores: pd.DataFrame, found: pd.DataFrame) -> list[Scored]:
+        names = self.model.horizon_columns
+        horizons = scores[list(names.values())].to_numpy(dtype=float).tolist()
         return [
             Scored(
                 churn_probability=float(probability),
+                horizons=dict(zip(map(str, names), by_horizon, strict=True)),
                 lift=float(lift),
                 health_score=plain(score_),
                 band=str(band),
@@ -159,9 +163,10 @@ class Scorer:
                 reasons={"en": list(english), "ja": list(japanese)},
                 missing=sum(row.features.get(name) is None for name in self.model.features.names),
             )
-            for row, probability, lift, score_, band, coverage, english, japanese in zip(
+            for row, probability, by_horizon, lift, score_, band, coverage, english, japanese in zip(
                 rows,
                 scores["churn_probability"],
+                horizons,
                 scores["lift"],
                 found["health_score"],
                 found["band"],

@@ -7,14 +7,13 @@ import pandas as pd
 
 from churnml.config import Config
 from churnml.errors import TimelineError
-from churnml.snapshots.contract import covered_at, renewal_anchors, spells, subscription_frame
+from churnml.snapshots.contract import covered_at, renewal_anchors, subscription_frame
 from churnml.snapshots.dates import snapshot_dates
-from churnml.snapshots.silence import Activity, activity_known, silent_stretches
+from churnml.snapshots.labels import SPINE_COLUMNS, labelled
+from churnml.snapshots.silence import Activity, activity_known
 from churnml.tables import Tables
 
 __all__ = ["SPINE_COLUMNS", "cohort_at", "spine"]
-
-SPINE_COLUMNS = ["account_id", "as_of", "churned", "churn_on", "arr"]
 
 
 def spine(tables: Tables, config: Config) -> pd.DataFrame:
@@ -38,6 +37,8 @@ def spine(tables: Tables, config: Config) -> pd.DataFrame:
           settling days) is not wholly observed
         - ``churn_on`` (datetime64): the day churn takes effect, where it does inside gap or window
         - ``arr`` (float, currency a year): 12 × the MRR running at ``as_of``; NaN where unknown
+        - ``churned_<days>d`` (float) per further horizon: as ``churned``, with a window of so many days and its own
+          wait until it is wholly observed
 
     Raises
     ------
@@ -62,7 +63,7 @@ def spine(tables: Tables, config: Config) -> pd.DataFrame:
     else:
         dates = snapshot_dates(config.snapshots, tables.observed_from, tables.observed_until)
         members = _members(tables, config, dates)
-    return _labelled(members, tables, config)
+    return labelled(members, tables, config)
 
 
 def cohort_at(tables: Tables, config: Config, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -97,7 +98,7 @@ def cohort_at(tables: Tables, config: Config, as_of: pd.Timestamp) -> pd.DataFra
             remedy="Check the cohort section, and that subscriptions or events cover that date.",
             code="data.timeline.empty_cohort",
         )
-    return _labelled(members, tables, config)
+    return labelled(members, tables, config)
 
 
 def _members(tables: Tables, config: Config, dates: list[pd.Timestamp]) -> pd.DataFrame:
@@ -134,73 +135,3 @@ def _members(tables: Tables, config: Config, dates: list[pd.Timestamp]) -> pd.Da
     out = pd.concat(found) if found else pd.DataFrame({"account_id": [], "arr": [], "as_of": []})
     out = out.astype({"account_id": "str", "as_of": "datetime64[us]", "arr": "float64"})
     return out.sort_values(["as_of", "account_id"], kind="stable", ignore_index=True)[["account_id", "as_of", "arr"]]
-
-
-def _labelled(members: pd.DataFrame, tables: Tables, config: Config) -> pd.DataFrame:
-    label = config.label
-    opens = members["as_of"] + pd.Timedelta(days=label.gap_days)
-    closes = opens + pd.Timedelta(days=label.horizon_days)
-    if label.churn == "contractual":
-        churn_on = _contract_end(members, tables, config)
-        wait = label.grace_days + label.settle_days
-        in_gap = (churn_on < opens).to_numpy()
-        in_window = ((churn_on >= opens) & (churn_on < closes)).to_numpy()
-    else:
-        in_gap, in_window, churn_on = _silences(members, tables, config, opens, closes)
-        wait = label.settle_days
-    observed = (closes + pd.Timedelta(days=wait) <= pd.Timestamp(tables.observed_until)).to_numpy()
-    churned = np.where(in_window, 1.0, 0.0)
-    churned[in_gap | ~observed] = np.nan
-    out = members.copy()
-    out["churned"] = churned
-    out["churn_on"] = churn_on.where(pd.Series((in_gap | in_window) & observed, index=members.index))
-    return out[SPINE_COLUMNS]
-
-
-def _contract_end(members: pd.DataFrame, tables: Tables, config: Config) -> pd.Series:
-    """Return the day churn takes effect for the spell each row lies in; NaT where it has not ended."""
-    found = spells(subscription_frame(tables), grace_days=config.label.grace_days, observed_until=tables.observed_until)
-    found["ended_on"] = found["ended_on"].where(found["churned"])
-    rows = members[["account_id", "as_of"]].reset_index().sort_values("as_of", kind="stable")
-    # The spell a row lies in is the last that started before its as_of.
-    matched = pd.merge_asof(
-        rows,
-        found.sort_values("started_on", kind="stable")[["account_id", "started_on", "ended_on"]],
-        left_on="as_of",
-        right_on="started_on",
-        by="account_id",
-        allow_exact_matches=False,
-    ).set_index("index")
-    return matched["ended_on"].reindex(members.index).astype("datetime64[us]")
-
-
-def _silences(
-    members: pd.DataFrame, tables: Tables, config: Config, opens: pd.Series, closes: pd.Series
-) -> tuple[np.ndarray, np.ndarray, pd.Series]:
-    """Return which rows fall silent inside the gap and inside the window, and the first silent day there.
-
-    A row churns when a stretch of ``silence_days`` days without activity lies wholly inside its window. With
-    ``silence_days = horizon_days`` that is: no activity in the whole window.
-    """
-    days = config.label.silence
-    found = silent_stretches(tables, silence_days=days, activity=config.label.activity)
-    rows = members[["account_id"]].assign(
-        row=np.arange(len(members)), as_of=members["as_of"], opens=opens, closes=closes
-    )
-    pairs = rows.merge(found, on="account_id", how="inner")
-    pairs["silent_until"] = pairs["silent_until"].fillna(pairs["closes"])
-    need = pd.Timedelta(days=days)
-
-    def inside(left: str, right: str) -> tuple[pd.Series, pd.Series]:
-        start = pairs[["silent_from", left]].max(axis=1)
-        return start, pairs[["silent_until", right]].min(axis=1) - start >= need
-
-    start, hit = inside("opens", "closes")
-    in_window = np.zeros(len(members), dtype=bool)
-    in_window[pairs.loc[hit, "row"]] = True
-    first = pd.Series(start[hit].to_numpy(), index=pairs.loc[hit, "row"].to_numpy(), dtype="datetime64[us]")
-    churn_on = first.groupby(level=0).min().reindex(np.arange(len(members)))
-    _, gone = inside("as_of", "opens")
-    in_gap = np.zeros(len(members), dtype=bool)
-    in_gap[pairs.loc[gone, "row"]] = True
-    return in_gap, in_window, churn_on.set_axis(members.index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["coherent"]
+__all__ = ["anchored", "coherent"]
 
 
 def coherent(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -46,3 +46,41 @@ def coherent(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
     result[kept] = p[kept]
     monotone: npt.NDArray[np.float64] = np.maximum.accumulate(result, axis=1)
     return monotone
+
+
+def anchored(probabilities: npt.ArrayLike, fixed: int) -> npt.NDArray[np.float64]:
+    """Return the closest probabilities that never fall as the horizon grows and keep one horizon's as they are.
+
+    The primary horizon's probability must not move when another horizon is asked for: its explanation adds up to it,
+    health and ranking are made of it, and its calibration was measured on it. So the others give way: the shorter
+    ones are made coherent among themselves and capped at it, the longer ones are made coherent and raised to it. A
+    bounded isotonic regression is the unbounded one, clipped, so nothing coherent with the fixed column lies closer.
+
+    Parameters
+    ----------
+    probabilities : array of shape (n, h)
+        One column per horizon, the shortest first.
+    fixed : int
+        Column that stays.
+
+    Returns
+    -------
+    array of shape (n, h)
+
+    References
+    ----------
+    Barlow, Bartholomew, Bremner and Brunk 1972, *Statistical inference under order restrictions* (bounds).
+
+    Examples
+    --------
+    >>> anchored([[0.3, 0.2, 0.1], [0.1, 0.2, 0.4]], fixed=1).tolist()
+    [[0.2, 0.2, 0.2], [0.1, 0.2, 0.4]]
+    """
+    p = np.atleast_2d(np.asarray(probabilities, dtype=np.float64))
+    kept = p[:, fixed : fixed + 1]
+    result = p.copy()
+    if fixed:
+        result[:, :fixed] = np.minimum(coherent(p[:, :fixed]), kept)
+    if fixed + 1 < p.shape[1]:
+        result[:, fixed + 1 :] = np.maximum(coherent(p[:, fixed + 1 :]), kept)
+    return result

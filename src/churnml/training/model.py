@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import lightgbm as lgb
@@ -17,6 +17,7 @@ from churnml.features.spec import FeatureSet
 from churnml.training.calibration import Calibrator
 from churnml.training.encoding import encode
 from churnml.training.ensemble import Ensemble
+from churnml.training.horizons import anchored
 from churnml.training.linear import Linear
 from churnml.training.trees import Trees
 
@@ -48,6 +49,8 @@ class ChurnModel:
         The estimator.
     info : dict
         JSON-ready: verdict and reason, kind, dates and rows of training, how it was tuned.
+    further : mapping
+        Horizon in days → the model of that horizon, on the same features; empty where one horizon is asked for.
     """
 
     features: FeatureSet
@@ -56,6 +59,22 @@ class ChurnModel:
     horizon_days: int
     ensemble: Ensemble
     info: dict[str, Any]
+    further: Mapping[int, ChurnModel] = field(default_factory=dict)
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Every horizon it predicts, days, the shortest first."""
+        return tuple(sorted((self.horizon_days, *self.further)))
+
+    @property
+    def output(self) -> str:
+        """Name of the probability wherever it is written."""
+        return "churn_probability"
+
+    @property
+    def horizon_columns(self) -> dict[int, str]:
+        """Horizon in days → name of its probability; where there is one horizon, that is `output`."""
+        return {days: f"{self.output}_{days}d" if self.further else self.output for days in self.horizons}
 
     def matrix(self, frame: pd.DataFrame) -> Array:
         """Return the model's columns as floats (n, k): words coded, unknown words and nulls NaN.
@@ -78,6 +97,24 @@ class ChurnModel:
     def probability(self, X: Array) -> Array:
         """Return the calibrated probability of churn within the horizon, of shape (n,)."""
         return self.ensemble.probability(X)
+
+    def by_horizon(self, frame: pd.DataFrame, probability: Array) -> dict[int, Array]:
+        """Return the probability of every horizon, days → (n,), the shortest first; a longer one is never smaller.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Rows of features.
+        probability : array of shape (n,)
+            Calibrated probability at the model's own horizon, which stays as it is; see
+            `churnml.training.horizons.anchored`.
+        """
+        found = {days: other.probability(other.matrix(frame)) for days, other in self.further.items()}
+        found[self.horizon_days] = probability
+        together = anchored(
+            np.column_stack([found[days] for days in self.horizons]), self.horizons.index(self.horizon_days)
+        )
+        return {days: together[:, place] for place, days in enumerate(self.horizons)}
 
     def calibrated(self, log_odds: npt.ArrayLike) -> Array:
         """Return the probability that goes with raw log-odds, of the same shape."""
@@ -103,11 +140,15 @@ class ChurnModel:
             "linear": _LINEAR if ensemble.linear is not None else None,
             "facts": ensemble.facts,
             "info": self.info,
+            "further_horizons_days": sorted(self.further),
         }
         files = {_MODEL: _json(model), _FEATURES: _json(self.features.as_dicts())}
         files.update(zip(names, boosters, strict=True))
         if ensemble.linear is not None:
             files[_LINEAR] = _json(ensemble.linear.as_dict())
+        for days, other in self.further.items():
+            own = {name: text for name, text in other.to_files().items() if name != _FEATURES}
+            files.update({f"{_prefix(days)}{name}": text for name, text in own.items()})
         return files
 
     @classmethod
@@ -145,6 +186,7 @@ class ChurnModel:
                 horizon_days=int(model["horizon_days"]),
                 ensemble=ensemble,
                 info=model["info"],
+                further={days: cls._further(files, days) for days in model.get("further_horizons_days", [])},
             )
         except (KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as error:
             raise BundleError(
@@ -154,6 +196,17 @@ class ChurnModel:
                 remedy="Restore the bundle, or train again.",
                 code="bundle.unreadable",
             ) from error
+
+    @classmethod
+    def _further(cls, files: Mapping[str, str], days: int) -> ChurnModel:
+        """Read the model of a further horizon, which shares the features."""
+        prefix = _prefix(days)
+        own = {name.removeprefix(prefix): text for name, text in files.items() if name.startswith(prefix)}
+        return cls.from_files({**own, _FEATURES: _text(files, _FEATURES)})
+
+
+def _prefix(days: int) -> str:
+    return f"horizon-{days}-"
 
 
 def _json(data: Any) -> str:

@@ -1,0 +1,145 @@
+"""Labels: what became of each row of the cohort inside its label window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from churnml.config import Config
+from churnml.snapshots.contract import spells, subscription_frame
+from churnml.snapshots.silence import silent_stretches
+from churnml.tables import Tables
+
+__all__ = ["SPINE_COLUMNS", "horizon_column", "labelled"]
+
+SPINE_COLUMNS = ["account_id", "as_of", "churned", "churn_on", "arr"]
+
+Found = tuple[np.ndarray, np.ndarray, pd.Series]
+"""Per row: whether it happened inside the gap, whether inside the window, and on which day."""
+
+
+def horizon_column(days: int) -> str:
+    """Return the spine's column of the label at a further horizon.
+
+    Examples
+    --------
+    >>> horizon_column(30)
+    'churned_30d'
+    """
+    return f"churned_{days}d"
+
+
+def labelled(members: pd.DataFrame, tables: Tables, config: Config) -> pd.DataFrame:
+    """Add the labels to the cohort: one at the horizon, one per further horizon.
+
+    The facts behind the labels are gathered once; each horizon looks at them through its own window and waits until
+    that window, with grace and settling days, is wholly observed.
+
+    Parameters
+    ----------
+    members : DataFrame
+        ``account_id, as_of, arr``.
+    tables : Tables
+        Everything that happened, seen with hindsight.
+    config : Config
+        Section `label`.
+
+    Returns
+    -------
+    DataFrame
+        `SPINE_COLUMNS`, then a column per further horizon; see `churnml.snapshots.spine`.
+    """
+    label = config.label
+    happened, wait = _happened(members, tables, config)
+    opens = members["as_of"] + pd.Timedelta(days=label.gap_days)
+    until = pd.Timestamp(tables.observed_until) - pd.Timedelta(days=wait)
+
+    def at(horizon_days: int) -> tuple[np.ndarray, pd.Series]:
+        closes = opens + pd.Timedelta(days=horizon_days)
+        in_gap, in_window, on = happened(opens, closes)
+        observed = (closes <= until).to_numpy()
+        outcome = np.where(in_window, 1.0, 0.0)
+        outcome[in_gap | ~observed] = np.nan
+        return outcome, on.where(pd.Series((in_gap | in_window) & observed, index=members.index))
+
+    out = members.copy()
+    out["churned"], out["churn_on"] = at(label.horizon_days)
+    further = {horizon_column(days): at(days)[0] for days in label.further_horizons_days}
+    return out[SPINE_COLUMNS].assign(**further)
+
+
+def _happened(
+    members: pd.DataFrame, tables: Tables, config: Config
+) -> tuple[Callable[[pd.Series, pd.Series], Found], int]:
+    """Return a function that looks at what happened through windows, and the days to wait after one ends."""
+    label = config.label
+    if label.churn == "silence":
+        return _Silences(members, tables, config), label.settle_days
+    churn_on = _contract_end(members, tables, config)
+
+    def ended(opens: pd.Series, closes: pd.Series) -> Found:
+        return (
+            (churn_on < opens).to_numpy(),
+            ((churn_on >= opens) & (churn_on < closes)).to_numpy(),
+            churn_on,
+        )
+
+    return ended, label.grace_days + label.settle_days
+
+
+def _contract_end(members: pd.DataFrame, tables: Tables, config: Config) -> pd.Series:
+    """Return the day churn takes effect for the spell each row lies in; NaT where it has not ended."""
+    found = spells(subscription_frame(tables), grace_days=config.label.grace_days, observed_until=tables.observed_until)
+    found["ended_on"] = found["ended_on"].where(found["churned"])
+    rows = members[["account_id", "as_of"]].reset_index().sort_values("as_of", kind="stable")
+    # The spell a row lies in is the last that started before its as_of.
+    matched = pd.merge_asof(
+        rows,
+        found.sort_values("started_on", kind="stable")[["account_id", "started_on", "ended_on"]],
+        left_on="as_of",
+        right_on="started_on",
+        by="account_id",
+        allow_exact_matches=False,
+    ).set_index("index")
+    return matched["ended_on"].reindex(members.index).astype("datetime64[us]")
+
+
+class _Silences:
+    """Churn by silence, seen through windows.
+
+    A row churns when a stretch of ``silence_days`` days without activity lies wholly inside its window. With
+    ``silence_days = horizon_days`` that is: no activity in the whole window.
+    """
+
+    def __init__(self, members: pd.DataFrame, tables: Tables, config: Config) -> None:
+        days = config.label.silence
+        self.need = pd.Timedelta(days=days)
+        self.index = members.index
+        found = silent_stretches(tables, silence_days=days, activity=config.label.activity)
+        rows = members[["account_id", "as_of"]].assign(row=np.arange(len(members)))
+        self.pairs = rows.merge(found, on="account_id", how="inner")
+
+    def __call__(self, opens: pd.Series, closes: pd.Series) -> Found:
+        """Return which rows fall silent inside the gap and inside the window, and the first silent day there."""
+        count = len(self.index)
+        row = self.pairs["row"].to_numpy()
+        window_opens, window_closes = (
+            pd.Series(bound.to_numpy()[row], index=self.pairs.index) for bound in (opens, closes)
+        )
+        start, hit = self._inside(window_opens, window_closes)
+        in_window = np.zeros(count, dtype=bool)
+        in_window[row[hit]] = True
+        first = pd.Series(start[hit].to_numpy(), index=row[hit], dtype="datetime64[us]")
+        churn_on = first.groupby(level=0).min().reindex(np.arange(count))
+        _, gone = self._inside(self.pairs["as_of"], window_opens)
+        in_gap = np.zeros(count, dtype=bool)
+        in_gap[row[gone]] = True
+        return in_gap, in_window, churn_on.set_axis(self.index)
+
+    def _inside(self, left: pd.Series, right: pd.Series) -> tuple[pd.Series, np.ndarray]:
+        """Return where each stretch begins inside its bounds, and whether it is long enough there."""
+        start = pd.concat([self.pairs["silent_from"], left], axis=1).max(axis=1)
+        stop = pd.concat([self.pairs["silent_until"].fillna(right), right], axis=1).min(axis=1)
+        return start, (stop - start >= self.need).to_numpy()
