@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from churnml.serving import settings
+from churnml.serving import settings, workers
 from churnml.serving.problems import CODES
 from churnml.serving.reference import api_markdown
 
@@ -26,7 +26,7 @@ def test_every_code_and_field_is_in_the_reference() -> None:
 
 def test_every_environment_variable_is_in_the_deploy_page() -> None:
     page = (_DOCS / "deploy.md").read_text(encoding="utf-8")
-    for name in (settings.CONFIG, settings.STORE_URL, settings.INSECURE, settings.WORKERS):
+    for name in (settings.CONFIG, settings.STORE_URL, settings.INSECURE, workers.WORKERS):
         assert f"`{name}`" in page
 
 

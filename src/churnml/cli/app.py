@@ -8,14 +8,15 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from churnml.cli.health import health_app
 from churnml.cli.keys import keys_app
 from churnml.cli.models import models_app
-from churnml.cli.session import Session, report_failure
+from churnml.cli.session import Session, language_of, report_failure
 from churnml.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ features_app = typer.Typer(
     cls=_WithDefault, no_args_is_help=True, help="Make the training frame, or list its features."
 )
 config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
-health_app = typer.Typer(no_args_is_help=True, help="Judge the health score.")
 app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(models_app, name="models", rich_help_panel="Train and score")
@@ -81,12 +81,6 @@ def _config(path: Path, session: Session) -> Config:
     config = load_config(path)
     session.config = config
     return config
-
-
-def _language(given: str | None, settings: Config) -> Literal["en", "ja"]:
-    if given not in (None, "en", "ja"):
-        raise UsageError("There is no such language", where="--lang", got=given, expected="en or ja")
-    return "ja" if (given or settings.language) == "ja" else "en"
 
 
 @app.callback(invoke_without_command=True)
@@ -249,7 +243,7 @@ def explain(
         from churnml.cli import render
 
         settings = _config(config, session)
-        language = _language(lang, settings)
+        language = language_of(lang, settings)
         if what_if:
             answer = pipeline.suppose(settings, account_id, what_if)
             session.show(answer, lambda: render.supposed(answer))
@@ -274,7 +268,7 @@ def report(
         if portfolio == (account_id is not None):
             raise UsageError("A report is either of one account or of all", expected="ACCOUNT_ID or --portfolio")
         settings = _config(config, session)
-        language = _language(lang, settings)
+        language = language_of(lang, settings)
         if account_id is None:
             path = pipeline.portfolio(settings, language, session.stages)
         else:
@@ -296,22 +290,14 @@ def audit(config: ConfigPath, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-@health_app.command("backtest")
-def health_backtest(config: ConfigPath, as_json: AsJson = False) -> None:
-    """Replay the health score over past dates and judge it by who churned."""
-    with Session(as_json) as session:
-        from churnml import pipeline
-        from churnml.cli import render
-
-        results, page = pipeline.health_backtest(_config(config, session), session.stages)
-        session.show({"results": results, "report": str(page)}, lambda: render.health_judged(results, page))
-
-
 @app.command(rich_help_panel="Use the scores")
 def serve(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file")] = _DEMO,
     host: Annotated[str | None, typer.Option(help="Address to bind  [default: serving.host]")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port  [default: serving.port]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes that answer  [default: CHURNML_WORKERS, else 1]")
+    ] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="No API keys; loopback only")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -319,7 +305,7 @@ def serve(
     with Session(as_json) as session:
         from churnml import serving
 
-        serving.run(_config(config, session), host=host, port=port, insecure=insecure)
+        serving.run(_config(config, session), host=host, port=port, workers=workers, insecure=insecure)
 
 
 @config_app.command("show")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import base64
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from anyio import to_thread
 
+from churnml.serving.buckets import Allowance, Buckets
 from churnml.serving.live import Live
 from churnml.serving.problems import Problem
+from churnml.serving.workers import REQUESTS, WRONG_KEYS
 from churnml.store import SCOPES, ApiKey
 
-__all__ = ["Access", "Allowance", "Buckets"]
+__all__ = ["Access"]
 
 _REMEMBERED_SECONDS = 2.0
 _WRONG_KEYS_PER_MINUTE = 60
@@ -26,58 +25,15 @@ ANYONE = ApiKey("insecure", "insecure", frozenset(SCOPES), datetime(2020, 1, 1, 
 """Who calls when the service asks for no key."""
 
 
-@dataclass(frozen=True)
-class Allowance:
-    """What is left of a caller's requests: `wait_seconds` is 0 when this one is allowed."""
-
-    limit: int
-    remaining: int
-    wait_seconds: float
-
-
-class Buckets:
-    """Token buckets by caller: so many requests a minute, of which a burst of that many may come at once.
-
-    Examples
-    --------
-    >>> clock = iter([0.0, 0.0, 0.0, 30.0])
-    >>> buckets = Buckets(2, lambda: next(clock))
-    >>> [buckets.take("k").wait_seconds for _ in range(4)]
-    [0.0, 0.0, 30.0, 0.0]
-    """
-
-    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit = per_minute
-        self._clock = clock
-        self._levels: dict[str, tuple[float, float]] = {}
-        self._lock = threading.Lock()
-
-    def take(self, caller: str, tokens: int = 1) -> Allowance:
-        """Take a token; without one, say how long to wait. ``tokens=0`` only looks."""
-        with self._lock:
-            now = self._clock()
-            level, before = self._levels.pop(caller, (float(self._limit), now))
-            level = min(float(self._limit), level + (now - before) * self._limit / 60)
-            wanted = max(tokens, 1)
-            allowed = level >= wanted
-            if allowed:
-                level -= tokens
-            self._levels[caller] = (level, now)
-            if len(self._levels) > _MOST:
-                del self._levels[next(iter(self._levels))]
-            wait = 0.0 if allowed else (wanted - level) * 60 / self._limit
-            return Allowance(self._limit, int(level), wait)
-
-
 class Access:
     """Checks keys against the store, remembering a good one for two seconds: a revocation takes that long at most."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
         self._remembered: dict[str, tuple[ApiKey, float]] = {}
-        workers = live.settings.workers
-        self._requests = Buckets(max(1, live.settings.limits.requests_per_minute // workers))
-        self._wrong = Buckets(max(1, _WRONG_KEYS_PER_MINUTE // workers))
+        shared = live.settings.shared
+        self._requests = Buckets(live.settings.limits.requests_per_minute, shared and shared / REQUESTS)
+        self._wrong = Buckets(_WRONG_KEYS_PER_MINUTE, shared and shared / WRONG_KEYS)
 
     async def key_of(self, authorization: str | None, api_key: str | None, address: str) -> ApiKey:
         """Return the caller's key.

@@ -13,7 +13,8 @@ from typing import Any
 import churnml
 from churnml.config import Config, load_config
 from churnml.registry import champion_bundle, load_bundle
-from churnml.serving.settings import SETTINGS, Settings, workers
+from churnml.serving.settings import SETTINGS, Settings
+from churnml.serving.workers import shared_folder
 
 __all__ = ["build", "settle"]
 
@@ -54,7 +55,8 @@ def build(config: Config) -> str:
         models = context / "models" / config.registered_model
         shutil.copytree(champion, models / champion.name)
         shutil.copy(champion.parent / "champion.json", models / "champion.json")
-        settings = Settings.from_config(config).model_copy(update={"bundles_dir": Path("models"), "store_url": ""})
+        elsewhere = {"bundles_dir": Path("models"), "store_url": "", "shared": None}
+        settings = Settings.from_config(config).model_copy(update=elsewhere)
         (context / _SETTINGS).write_text(settings.model_dump_json(indent=1), encoding="utf-8")
         (context / "service.py").write_text(_SERVICE, encoding="utf-8")
         package = Path(churnml.__file__).parent
@@ -75,7 +77,7 @@ def build(config: Config) -> str:
 def settle(folder: Path) -> None:
     """Point the service to the settings and models of a bento's folder; called by the bento itself."""
     settings = Settings.model_validate_json((folder / _SETTINGS).read_text(encoding="utf-8"))
-    update: dict[str, Any] = {"bundles_dir": (folder / settings.bundles_dir).resolve(), "workers": workers()}
+    update: dict[str, Any] = {"bundles_dir": (folder / settings.bundles_dir).resolve(), "shared": shared_folder()}
     os.environ[SETTINGS] = settings.model_copy(update=update).model_dump_json()
 
 

@@ -28,9 +28,14 @@ _SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
 _SCORED = Counter("churnml_scored_rows", "Rows scored from features in requests")
-_AGE = Gauge("churnml_snapshot_age_seconds", "Seconds since the snapshot in force was scored", multiprocess_mode="max")
-_ACCOUNTS = Gauge("churnml_snapshot_accounts", "Accounts of the snapshot in force", multiprocess_mode="max")
-_FAULT = Gauge("churnml_bundle_refused", "1 while a broken champion bundle is being refused", multiprocess_mode="max")
+# The process that is asked sets these, so of several workers' values the last one set counts.
+_AGE = Gauge(
+    "churnml_snapshot_age_seconds", "Seconds since the snapshot in force was scored", multiprocess_mode="mostrecent"
+)
+_ACCOUNTS = Gauge("churnml_snapshot_accounts", "Accounts of the snapshot in force", multiprocess_mode="mostrecent")
+_FAULT = Gauge(
+    "churnml_bundle_refused", "1 while a broken champion bundle is being refused", multiprocess_mode="mostrecent"
+)
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 

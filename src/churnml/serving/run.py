@@ -13,12 +13,20 @@ from rich.console import Console
 from churnml.config import Config
 from churnml.errors import BundleError, ChurnmlError, UsageError
 from churnml.serving.settings import SETTINGS, Settings
+from churnml.serving.workers import WORKERS
 from churnml.store import Store
 
 __all__ = ["run"]
 
 
-def run(config: Config, *, host: str | None = None, port: int | None = None, insecure: bool = False) -> None:
+def run(
+    config: Config,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    workers: int | None = None,
+    insecure: bool = False,
+) -> None:
     """Serve a config's scores and model over HTTP until interrupted.
 
     Parameters
@@ -27,6 +35,8 @@ def run(config: Config, *, host: str | None = None, port: int | None = None, ins
         What to serve.
     host, port : optional
         Where to listen; by default as the config's ``serving`` section says.
+    workers : int, optional
+        Processes that answer; by default what ``CHURNML_WORKERS`` says, else 1.
     insecure : bool
         Ask for no API keys; only on a loopback address.
 
@@ -37,6 +47,8 @@ def run(config: Config, *, host: str | None = None, port: int | None = None, ins
     BundleError
         Nothing has been trained or scored yet, so there is nothing to serve.
     """
+    if workers is not None:
+        os.environ[WORKERS] = str(workers)
     settings = Settings.from_config(config, insecure=insecure)
     address = _address(host or config.serving.host)
     number = port or config.serving.port

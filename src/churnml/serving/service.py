@@ -9,7 +9,8 @@ from typing import Any
 import bentoml
 from starlette.types import Receive, Scope, Send
 
-from churnml.serving.settings import Settings, workers
+from churnml.serving.settings import Settings
+from churnml.serving.workers import METRICS, shared_folder, workers
 
 __all__ = ["ChurnmlService"]
 
@@ -17,9 +18,12 @@ _HTTP = {"metrics": {"enabled": False}, "logging": {"access": {"enabled": False}
 """The API has metrics and a log of its own, behind API keys and without account ids."""
 
 
-if workers() == 1:
-    # BentoML's folder for metrics of many processes is shared by all services of a user, who would wipe each other's.
+# BentoML's folder for metrics of many processes is one for all services of a user, each of which would wipe it.
+_SHARED = shared_folder()
+if _SHARED is None:
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+else:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_SHARED / METRICS)
 
 
 class _Mounted:

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from churnml.config import ApiLimits, Config, load_config
 from churnml.errors import ConfigError
+from churnml.serving.workers import shared_folder
 
-__all__ = ["CONFIG", "INSECURE", "SETTINGS", "STORE_URL", "WORKERS", "Settings", "workers"]
+__all__ = ["CONFIG", "INSECURE", "SETTINGS", "STORE_URL", "Settings"]
 
 CONFIG = "CHURNML_CONFIG"
 """Environment variable: path of the config."""
@@ -19,8 +20,6 @@ STORE_URL = "CHURNML_STORE_URL"
 """Environment variable: URL of the store, in place of the config's."""
 INSECURE = "CHURNML_INSECURE"
 """Environment variable: ``1`` asks for no API keys; `churnml.serving.run` then binds to loopback only."""
-WORKERS = "CHURNML_WORKERS"
-"""Environment variable: number of service processes."""
 SETTINGS = "CHURNML_SETTINGS"
 """Environment variable: settings as JSON, handed by `churnml.serving.run` to the processes it starts."""
 
@@ -47,7 +46,7 @@ class Settings(BaseModel):
     language: Literal["en", "ja"] = Field("en", description="Language where a request names none")
     limits: ApiLimits = Field(default_factory=ApiLimits, description="Limits of requests")
     insecure: bool = Field(False, description="Ask for no API key")
-    workers: int = Field(1, ge=1, description="Processes that share the limits")
+    shared: Path | None = Field(None, description="Folder of what several worker processes count together")
     refresh_seconds: float = Field(1.0, gt=0, description="How often to look for a new champion or snapshot")
     timeout_seconds: float = Field(30.0, gt=0, description="Longest time an answer may take")
 
@@ -64,7 +63,7 @@ class Settings(BaseModel):
             language=config.language,
             limits=config.serving.limits,
             insecure=insecure,
-            workers=workers(),
+            shared=shared_folder(),
         )
 
     @classmethod
@@ -101,11 +100,3 @@ class Settings(BaseModel):
                 code="serving.no_store",
             )
         return self.model_copy(update={"store_url": url})
-
-
-def workers() -> int:
-    """Return the number of service processes, 1 unless ``CHURNML_WORKERS`` says otherwise."""
-    text = os.environ.get(WORKERS, "1")
-    if not text.isdigit() or int(text) < 1:
-        raise ConfigError("The number of workers cannot be", where=WORKERS, got=text, expected="1, 2, …")
-    return int(text)
