@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +24,7 @@ from churnml.health import (
     health_backtest,
     measures,
     propose_threshold,
+    replay,
 )
 
 
@@ -89,7 +93,25 @@ def test_ledgers_name_the_accounts(told: HealthBacktest) -> None:
 
 def test_acceptance_lines_say_what_holds(told: HealthBacktest) -> None:
     assert [line["holds"] for line in told.acceptance] == [False, False, True]
-    json.dumps(told.as_dict(), allow_nan=False, default=str)
+    early = told.acceptance[1]
+    # one of three churners was below green 78 days before; two thirds of them scored below 80.1
+    assert (early["churners"], early["unseen"]) == (3, {"neither": 2})
+    assert early["low"] < 1 / 3 < early["high"]
+    assert early["would_hold"] == {"green_from": 80.1, "green_share": pytest.approx(28 / 40)}
+    report = json.loads(json.dumps(told.as_dict(), allow_nan=False))
+    assert report["missed"][0]["churn_on"] == "2025-04-20"
+
+
+def test_the_edge_that_would_hold_leaves_capped_readings_below_green() -> None:
+    rows = [(f"a{row}", "2025-02-01", 70.0 + row, "2025-04-20") for row in range(6)] + [("b", "2025-02-01", 90.0, None)]
+    frame = past(rows)
+    assert _early(frame)["would_hold"] == {"green_from": 73.1, "green_share": pytest.approx(3 / 7)}
+    capped = frame.assign(band=np.where(frame["health_score"] == 75, "yellow", frame["band"]))
+    assert _early(capped)["would_hold"]["green_from"] == 72.1
+
+
+def _early(frame: pd.DataFrame) -> dict[str, Any]:
+    return dict(health_backtest(frame, name="test", capacity_share=0.25, seed=1).acceptance[1])
 
 
 def test_a_constant_score_ranks_nobody() -> None:
@@ -111,6 +133,8 @@ def test_threshold_fits_the_team() -> None:
     assert share.red == share.calls == 9
     huge = propose_threshold(frame, CapacityConfig(csms=50, calls_per_week=50), red_below=40.0)
     assert (huge.red_below, huge.red) == (100.0, 99)
+    nobody = frame.assign(band=np.where(frame["health_score"] < 20, "unknown", "green"))
+    assert propose_threshold(nobody, CapacityConfig(csms=1, calls_per_week=5), red_below=40.0).red_below == 40.0
     ties = propose_threshold(
         pd.DataFrame({"health_score": [10.0] * 9 + [90.0]}), CapacityConfig(share=0.5), red_below=40.0
     )
@@ -167,8 +191,6 @@ def test_fitted_alpha_trusts_whichever_ranks_better(
 
 
 def test_the_report_holds_every_score_and_its_plots(told: HealthBacktest) -> None:
-    from dataclasses import replace
-
     other = replace(told, name="model_alone")
     html = backtest_report([told, other], title="<acme>", horizon_days=90, capacity_share=0.1)
     assert html.count("<svg") == 3
@@ -177,5 +199,39 @@ def test_the_report_holds_every_score_and_its_plots(told: HealthBacktest) -> Non
     assert "model alone" in html
     assert "neither rules nor model saw it" in html
     assert html == backtest_report([told, other], title="<acme>", horizon_days=90, capacity_share=0.1)
+    ja = backtest_report([told, other], title="acme", horizon_days=90, capacity_share=0.1, language="ja")
+    assert 'lang="ja"' in ja
+    assert "ルールもモデルも検知せず" in ja
+    assert ja.count("解約までの日数") >= 3  # the table's heads and the chart's axis
+    assert not {"Band", "churn ÷", "\u0174"} & {word for word in ("Band", "churn ÷", "\u0174") if word in ja}
     with pytest.raises(UsageError, match="at least one"):
         backtest_report([], title="acme", horizon_days=90, capacity_share=0.1)
+
+
+def test_a_replay_follows_the_gate_and_compares_weights(
+    make_frame: Any, make_config: Any, feature_set: FeatureSet
+) -> None:
+    dates = pd.date_range("2025-01-01", periods=4, freq="MS")
+    frame = pd.concat([make_frame(300, seed=seed).assign(as_of=day) for seed, day in enumerate(dates)])
+    frame["churn_on"] = (frame["as_of"] + pd.Timedelta(days=40)).where(frame["churned"] == 1)
+    frame = frame.reset_index(drop=True)
+    test = frame[frame["as_of"] > dates[1]]
+    predictions = test[["account_id", "as_of"]].assign(fold="1", p_model=0.1 + 0.3 * test["churned"])
+    split = SimpleNamespace(name="1", train=tuple(dates[:2]), test=tuple(dates[2:]))
+
+    def replays(verdict: str) -> dict[str, HealthBacktest]:
+        tested = SimpleNamespace(splits=(split,), predictions=predictions, verdict=SimpleNamespace(verdict=verdict))
+        return {found.name: found for found in replay(frame, feature_set, make_config(), tested)}  # type: ignore[arg-type]
+
+    passed, failed = replays("publishable"), replays("rules_only")
+    assert list(passed) == ["configured", "balanced", "fitted", "rules_alone", "model_alone"]
+    assert passed["configured"].ranking["roc_auc"] > passed["rules_alone"].ranking["roc_auc"]  # type: ignore[operator]
+    pd.testing.assert_frame_equal(failed["configured"].bands, failed["rules_alone"].bands)
+    percent = {one["measure"]: one["percent"] for one in passed["configured"].weights}
+    assert percent["core_feature_use"] == 30.0
+    for name in ("configured", "balanced", "fitted"):
+        assert sum(one["percent"] for one in passed[name].weights) == pytest.approx(100, abs=0.1)
+    sized = passed["configured"].capacity
+    assert sized is not None
+    assert sized["proposal"]["red"] <= sized["proposal"]["calls"] == 30
+    assert sized["past"]["lift"] > 1

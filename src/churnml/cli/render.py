@@ -32,6 +32,7 @@ __all__ = [
     "scored",
     "simulated",
     "supposed",
+    "thresholds",
     "trained",
     "written",
 ]
@@ -302,12 +303,34 @@ def health_judged(results: Sequence[Mapping[str, Any]], page: Path) -> None:
         cells = (ranking["roc_auc"], ranking["precision_at_capacity"], ranking["lift_at_capacity"])
         beside.add_row(one["name"].replace("_", " "), *(_number(value) for value in cells))
     console.print(beside)
+    if main["verdict"] == "rules_only":
+        console.print("[yellow]The model does not pass its gate on this history: the scores are rules alone.[/]")
     for line in main["acceptance"]:
         mark = "[green]holds[/]" if line["holds"] else "[red]does not hold[/]"
-        console.print(
-            f"{mark}  {escape(str(line['line']))}: {_number(line['value'], 2)} (wanted {escape(str(line['wanted']))})"
-        )
+        spread = "" if line["low"] is None else f", 95 % interval {line['low']:.2f} to {line['high']:.2f}"
+        found = f"{_number(line['value'], 2)} (wanted {escape(str(line['wanted']))}{spread})"
+        console.print(f"{mark}  {escape(str(line['line']))}: {found}")
+        if not line["holds"] and line.get("would_hold"):
+            edge, green = line["would_hold"]["green_from"], line["would_hold"]["green_share"]
+            console.print(f"    Two thirds of them scored below {edge}, where {100 * green:.0f} % would be green.")
     console.print(f"Report: {_near(page)}")
+
+
+def thresholds(proposed: Mapping[str, Any]) -> None:
+    """Show the red threshold that fits the team."""
+    console, accounts = _out(), f"{proposed['accounts']:,} accounts with a band as of {proposed['as_of']}"
+    if proposed["capacity_share"] is None:
+        team = f"{proposed['csms']} × {proposed['calls_per_week']} calls a week for {proposed['weeks']} weeks"
+        console.print(f"{accounts}; the team can call {proposed['calls']:,} of them ({team}).")
+    else:
+        share = f"capacity.share {100 * proposed['capacity_share']:.0f} %"
+        console.print(f"{accounts}; the team can contact {proposed['calls']:,} of them ({share}).")
+    console.print(f"Red below {proposed['red_below_now']:g} makes {proposed['red_now']:,} accounts red.")
+    console.print(f"Red below [bold]{proposed['red_below']:g}[/] would make {proposed['red']:,} red.")
+    if proposed["red_below"] >= proposed["green_from"]:
+        console.print(f"Green begins at {proposed['green_from']:g}: the team can call every account below green.")
+    else:
+        console.print(f"To use it, set health.red_below: {proposed['red_below']:g} in the config and train again.")
 
 
 def written(path: Path) -> None:

@@ -10,9 +10,9 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from churnml.errors import ChurnmlError
+from churnml.errors import ChurnmlError, UsageError
 from churnml.progress import Stages, peak_rss_mb
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from churnml.config import Config
 
-__all__ = ["Session", "report_failure"]
+__all__ = ["Session", "language_of", "report_failure"]
 
 
 class Session:
@@ -60,6 +60,19 @@ class Session:
             sys.exit(130)
         if isinstance(error, Exception) and type(error).__module__.split(".")[0] not in ("click", "typer"):
             sys.exit(report_failure(error, as_json=self.as_json))
+
+
+def language_of(given: str | None, settings: Config) -> Literal["en", "ja"]:
+    """Return the language to speak: the one given, else the config's.
+
+    Raises
+    ------
+    UsageError
+        There is no such language.
+    """
+    if given not in (None, "en", "ja"):
+        raise UsageError("There is no such language", where="--lang", got=given, expected="en or ja")
+    return "ja" if (given or settings.language) == "ja" else "en"
 
 
 def report_failure(error: Exception, *, as_json: bool) -> int:

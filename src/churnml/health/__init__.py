@@ -1,7 +1,7 @@
 """Health score: weighted measures and the churn model → one 0–100 score with band, coverage and reasons."""
 
 from churnml.health.backtest import HealthBacktest, health_backtest
-from churnml.health.capacity import Proposal, propose_threshold
+from churnml.health.capacity import Proposal, propose_threshold, weeks_current
 from churnml.health.fitted import fit_alpha, fit_weights
 from churnml.health.history import Change, Reading, decompose, freeze, trend
 from churnml.health.indicators import indicators
@@ -33,4 +33,5 @@ __all__ = [
     "propose_threshold",
     "replay",
     "trend",
+    "weeks_current",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.errors import DataError
+from churnml.health.acceptance import CAUSES, acceptance, why_unseen
 from churnml.training import metrics
 from churnml.training.intervals import clustered_bootstrap, interval
 
@@ -50,11 +52,19 @@ class HealthBacktest:
     ranking : dict
         ``roc_auc, average_precision, precision_at_capacity, recall_at_capacity, lift_at_capacity`` of the score.
     false_alarms, missed : DataFrame
-        Ledgers: red readings that stayed, churners green at their last reading, with ``cause``; the strongest 50.
+        Ledgers: red readings that stayed, churners green at their last reading, with ``cause, cause_ja``; the
+        strongest 50.
     false_alarm_count, missed_count : int
         How many there are in all.
     acceptance : tuple of dict
-        ``line, value, wanted, holds`` per acceptance line.
+        What holds and, where a line does not, why; see `churnml.health.acceptance.acceptance`.
+    verdict : str
+        Of the model whose scores were replayed; with ``rules_only`` the readings are rules alone, as published.
+    weights : tuple of dict
+        ``measure, group, label_en, label_ja, percent`` of the newest fold's scale; empty for the model alone.
+    capacity : dict or None
+        ``proposal`` for the newest date (see `churnml.health.Proposal`) and ``past``: what red under the proposed
+        threshold would have caught over all readings.
     """
 
     name: str
@@ -71,14 +81,19 @@ class HealthBacktest:
     false_alarm_count: int
     missed_count: int
     acceptance: tuple[dict[str, Any], ...]
+    verdict: str = "publishable"
+    weights: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    capacity: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the backtest as JSON-ready data."""
         data = dict(vars(self))
-        data["dates"], data["acceptance"] = list(self.dates), list(self.acceptance)
+        for name in ("dates", "acceptance", "weights"):
+            data[name] = list(data[name])
         for name in ("bands", "warning", "false_alarms", "missed"):
             frame: pd.DataFrame = data[name]
-            data[name] = frame.astype(object).where(frame.notna(), None).to_dict("records")
+            days = {day: frame[day].dt.strftime("%Y-%m-%d") for day in ("as_of", "churn_on") if day in frame}
+            data[name] = frame.assign(**days).astype(object).where(frame.notna(), None).to_dict("records")
         return data
 
 
@@ -89,6 +104,7 @@ def health_backtest(
     capacity_share: float,
     seed: int,
     causes: pd.DataFrame | None = None,
+    green_from: float = 70.0,
 ) -> HealthBacktest:
     """Judge a score by what happened.
 
@@ -105,7 +121,9 @@ def health_backtest(
     seed : int
         Of the intervals.
     causes : DataFrame, optional
-        ``account_id, as_of, worst``: the measure that cost most, told in the false-alarm ledger.
+        ``account_id, as_of, cause, cause_ja``: the measure that cost most, told in the false-alarm ledger.
+    green_from : float
+        The edge of green that made the bands.
 
     Raises
     ------
@@ -122,8 +140,8 @@ def health_backtest(
         )
     bands = _bands(labelled, y, seed)
     churners = _churners(history)
-    warning = _warning(churners)
-    lead, missed = _last_runs(churners)
+    near = {days: _near(churners, days) for days in _LEADS}
+    lead, missed = _last_runs(churners, green_from)
     alarms = _false_alarms(labelled, causes)
     return HealthBacktest(
         name=name,
@@ -132,14 +150,14 @@ def health_backtest(
         base_rate=float(y.mean()),
         dates=tuple(f"{day:%Y-%m-%d}" for day in sorted(labelled["as_of"].unique())),
         bands=bands,
-        warning=warning,
+        warning=_warning(near),
         lead_time=lead,
         ranking=_ranking(labelled, y, capacity_share),
         false_alarms=alarms.head(_LEDGER).reset_index(drop=True),
         missed=missed.head(_LEDGER).reset_index(drop=True),
         false_alarm_count=len(alarms),
         missed_count=len(missed),
-        acceptance=_acceptance(bands, warning),
+        acceptance=acceptance(bands, near[60], labelled, green_from),
     )
 
 
@@ -187,11 +205,15 @@ def _churners(history: pd.DataFrame) -> pd.DataFrame:
     return readings.sort_values(["account_id", "churn_on", "as_of"]).reset_index(drop=True)
 
 
-def _warning(churners: pd.DataFrame) -> pd.DataFrame:
+def _near(churners: pd.DataFrame, days: int) -> pd.DataFrame:
+    """Return the reading of each churner so many days before, or up to 30 more."""
+    near = churners[churners["days_before"].between(days, days + _LEAD_SPAN - 1)]
+    return near.sort_values("days_before").drop_duplicates(["account_id", "churn_on"])
+
+
+def _warning(found: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     rows = []
-    for days in _LEADS:
-        near = churners[churners["days_before"].between(days, days + _LEAD_SPAN - 1)]
-        near = near.sort_values("days_before").drop_duplicates(["account_id", "churn_on"])
+    for days, near in found.items():
         known = near["band"] != "unknown"
         below = near["band"].isin(["red", "yellow"])
         rows.append(
@@ -205,7 +227,7 @@ def _warning(churners: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _last_runs(churners: pd.DataFrame) -> tuple[dict[str, float | int | None], pd.DataFrame]:
+def _last_runs(churners: pd.DataFrame, green_from: float) -> tuple[dict[str, float | int | None], pd.DataFrame]:
     """Return the lead time, and the churners that were green at their last reading."""
     lead, missed = [], []
     for _, readings in churners.groupby(["account_id", "churn_on"], sort=True):
@@ -218,7 +240,10 @@ def _last_runs(churners: pd.DataFrame) -> tuple[dict[str, float | int | None], p
         lead.append(int(readings["days_before"].iloc[run]))
     found = pd.DataFrame(missed) if missed else churners.iloc[:0]
     columns = ["account_id", "as_of", "churn_on", "days_before", "health_score", "band", "churn_probability"]
-    ledger = found[columns].assign(cause=[_why_missed(row) for _, row in found.iterrows()])
+    codes = [why_unseen(row, green_from) for _, row in found.iterrows()]
+    ledger = found[columns].assign(
+        cause=[CAUSES[code][0] for code in codes], cause_ja=[CAUSES[code][1] for code in codes]
+    )
     quartiles = np.quantile(lead, [0.25, 0.5, 0.75]).tolist() if lead else [None] * 3
     return {
         "churners": len(lead),
@@ -228,25 +253,13 @@ def _last_runs(churners: pd.DataFrame) -> tuple[dict[str, float | int | None], p
     }, ledger.sort_values("health_score", ascending=False)
 
 
-def _why_missed(row: pd.Series) -> str:
-    if row["band"] == "unknown":
-        return "too little data for a band"
-    model, rules = row["model_score"], row["rules_score"]
-    if model < 70 <= rules:
-        return "the model was below green, the rules outvoted it"
-    if rules < 70 <= model:
-        return "the rules were below green, the model outvoted them"
-    return "neither rules nor model saw it"
-
-
 def _false_alarms(labelled: pd.DataFrame, causes: pd.DataFrame | None) -> pd.DataFrame:
     found = labelled[(labelled["band"] == "red") & (labelled["churned"] == 0)]
     columns = ["account_id", "as_of", "health_score", "churn_probability", "rules_score", "model_score"]
     ledger = found[columns].sort_values("health_score")
     if causes is None:
-        return ledger.assign(cause="")
-    ledger = ledger.merge(causes, on=["account_id", "as_of"], how="left", validate="one_to_one")
-    return ledger.rename(columns={"worst": "cause"})
+        return ledger.assign(cause="", cause_ja="")
+    return ledger.merge(causes, on=["account_id", "as_of"], how="left", validate="one_to_one")
 
 
 def _ranking(labelled: pd.DataFrame, y: Array, share: float) -> dict[str, float | None]:
@@ -258,25 +271,3 @@ def _ranking(labelled: pd.DataFrame, y: Array, share: float) -> dict[str, float 
         "recall_at_capacity": metrics.recall_at(y, risk, share=share),
         "lift_at_capacity": metrics.lift_at(y, risk, share=share),
     }
-
-
-def _acceptance(bands: pd.DataFrame, warning: pd.DataFrame) -> tuple[dict[str, Any], ...]:
-    by_band = bands.set_index("band")
-    red_lift = _number(by_band["lift"]["red"])
-    green = _number(by_band["share"]["green"])
-    early = _number(warning.set_index("days_before")["below_green"][60])
-    lines = [
-        ("red churns at 3 times the base rate or more", red_lift, "≥ 3", red_lift is not None and red_lift >= 3),
-        (
-            "two thirds of churners were below green 60–90 days before",
-            early,
-            "≥ 0.667",
-            early is not None and early >= 2 / 3,
-        ),
-        ("at most 80 % of accounts are green", green, "≤ 0.8", green is not None and green <= 0.8),
-    ]
-    return tuple({"line": line, "value": value, "wanted": wanted, "holds": ok} for line, value, wanted, ok in lines)
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None or pd.isna(value) else float(value)

@@ -11,7 +11,7 @@ import pandas as pd
 from churnml.config import CapacityConfig
 from churnml.errors import UsageError
 
-__all__ = ["Proposal", "propose_threshold"]
+__all__ = ["Proposal", "propose_threshold", "weeks_current"]
 
 _WEEKS = 4
 
@@ -25,24 +25,46 @@ class Proposal:
     red_below : float
         Proposed threshold, one decimal.
     calls : int
-        Accounts the team can call while a score is current.
+        Accounts the team can call in `weeks`.
+    weeks : int
+        How long a score is current.
+    accounts : int
+        Accounts with a band.
     red : int
         Accounts under the proposed threshold.
+    red_below_now : float
+        Threshold in force.
     red_now : int
-        Accounts under the threshold in force.
+        Accounts under it.
     share : float
-        `red` ÷ scored accounts.
+        `red` ÷ `accounts`.
     """
 
     red_below: float
     calls: int
+    weeks: int
+    accounts: int
     red: int
+    red_below_now: float
     red_now: int
     share: float
 
     def as_dict(self) -> dict[str, Any]:
         """Return the proposal as JSON-ready data."""
         return dict(vars(self))
+
+
+def weeks_current(every: str | int) -> int:
+    """Return for how many weeks a score is current, from ``snapshots.every``: until the next snapshot.
+
+    Examples
+    --------
+    >>> weeks_current("month"), weeks_current("week"), weeks_current(14)
+    (4, 1, 2)
+    """
+    if every == "month":
+        return _WEEKS
+    return 1 if every == "week" else max(1, round(int(every) / 7))
 
 
 def propose_threshold(
@@ -53,7 +75,7 @@ def propose_threshold(
     Parameters
     ----------
     health : DataFrame
-        Output of `churnml.health.health` for one date.
+        Output of `churnml.health.health` for one date; accounts without a band are never red and do not count.
     capacity : CapacityConfig
         With ``csms`` and ``calls_per_week`` the capacity is their product over `weeks`; otherwise ``share`` of the
         accounts.
@@ -65,7 +87,7 @@ def propose_threshold(
     Raises
     ------
     UsageError
-        No account has a score.
+        No account has a score and a band.
 
     Examples
     --------
@@ -73,7 +95,8 @@ def propose_threshold(
     >>> propose_threshold(frame, CapacityConfig(csms=1, calls_per_week=2), red_below=40.0, weeks=1).red
     2
     """
-    scores = np.sort(health["health_score"].dropna().to_numpy(dtype=float))
+    banded = health if "band" not in health else health[health["band"] != "unknown"]
+    scores = np.sort(banded["health_score"].dropna().to_numpy(dtype=float))
     if scores.size == 0:
         raise UsageError("No account has a health score, so no threshold can be proposed")
     if capacity.csms is not None and capacity.calls_per_week is not None:
@@ -85,7 +108,10 @@ def propose_threshold(
     return Proposal(
         red_below=threshold,
         calls=calls,
+        weeks=weeks,
+        accounts=int(scores.size),
         red=int((scores < threshold).sum()),
+        red_below_now=red_below,
         red_now=int((scores < red_below).sum()),
         share=round(float((scores < threshold).mean()), 6),
     )

@@ -7,15 +7,59 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BAND_COLOURS", "environment", "new_figure", "svg"]
+__all__ = ["BAND_COLOURS", "Labels", "environment", "new_figure", "svg"]
 
 BAND_COLOURS = {"red": "#c0392b", "yellow": "#b7860b", "green": "#2e7d4f", "unknown": "#7a7f87"}
 """One colour per band, each readable on white."""
+
+
+_WIDE = "\u0174\u1e80\u1e82\u1e84"
+"""Letters about as wide as a Japanese character that matplotlib's own font has, and that no label uses."""
+
+
+class Labels:
+    """Words of a chart that matplotlib's own font does not have: they are laid out as letters of the same width.
+
+    The text of an SVG is set by the reader's browser, which has the fonts; only the layout needs a width.
+
+    Examples
+    --------
+    >>> labels = Labels()
+    >>> labels("days before churn")
+    'days before churn'
+    >>> len(labels("解約率"))
+    3
+    >>> labels.written("<text>" + labels("解約率") + "</text>")
+    '<text>解約率</text>'
+    """
+
+    def __init__(self) -> None:
+        self._words: dict[str, str] = {}
+
+    def __call__(self, text: str) -> str:
+        """Return what to hand to matplotlib."""
+        if text.isascii():
+            return text
+        if text in self._words:
+            return self._words[text]
+        width = max(1, round(sum(0.6 if letter.isascii() else 1.0 for letter in text)))
+        number, letters = len(self._words), ""
+        while number or len(letters) < width:
+            number, rest = divmod(number, len(_WIDE))
+            letters += _WIDE[rest]
+        self._words[text] = letters
+        return letters
+
+    def written(self, picture: str) -> str:
+        """Return the SVG with the words in place; the longest stand-in first, for one may begin another."""
+        for text, letters in sorted(self._words.items(), key=lambda item: -len(item[1])):
+            picture = picture.replace(letters, str(escape(text)))
+        return picture
 
 
 def environment(package: str) -> Environment:
@@ -38,7 +82,7 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def svg(figure: Figure, label: str) -> Markup:
+def svg(figure: Figure, label: str, labels: Labels | None = None) -> Markup:
     """Return a figure as inline SVG with a text alternative; the same figure gives the same text."""
     import matplotlib
 
@@ -48,5 +92,6 @@ def svg(figure: Figure, label: str) -> Markup:
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
+    text = labels.written(text) if labels is not None else text
     role = Markup('<svg role="img" aria-label="{}" ').format(label)
     return role + Markup(re.sub(r'(width|height)="[\d.]+pt" ?', "", text.removeprefix("<svg "), count=2))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from churnml.config import Config, HealthConfig
 from churnml.errors import DataError
 from churnml.features.spec import FeatureSet
 from churnml.health.backtest import HealthBacktest, health_backtest
+from churnml.health.capacity import propose_threshold, weeks_current
 from churnml.health.scale import HealthScale
 from churnml.health.score import band_of, health, measures
 from churnml.training import Backtest
@@ -31,7 +34,8 @@ def replay(
     """Backtest the configured health score, the other presets, the rules alone and the model alone.
 
     Every fold of the model's backtest makes its scale from its own training dates and scores its test dates with
-    that fold's probabilities, so no reading knows its future.
+    that fold's probabilities, so no reading knows its future. Where the model fails its gate on this backtest, the
+    blended scores are rules alone, as they would be published.
 
     Parameters
     ----------
@@ -50,25 +54,28 @@ def replay(
         ``configured``, the other presets, ``rules_alone`` (the configured rules without the model), ``model_alone``.
     """
     found = []
+    verdict = tested.verdict.verdict
     variants = {"configured": config.health}
     for name in presets:
         if name != config.health.preset:
             variants[name] = _plain(config.health, name)
     variants["rules_alone"] = config.health.model_copy(update={"alpha": 0.0})
     for name, section in variants.items():
-        history, causes = replayed(frame, feature_set, config.model_copy(update={"health": section}), tested)
-        found.append(_judge(history, name, config, causes))
-    alone, _ = replayed(frame, feature_set, config, tested)
+        varied = config.model_copy(update={"health": section})
+        history, causes, scale = replayed(frame, feature_set, varied, tested, verdict)
+        judged = _judge(history, name, config, causes)
+        found.append(replace(judged, verdict=verdict, weights=_percentages(scale)))
+    alone, _, _ = replayed(frame, feature_set, config, tested)
     alone["health_score"] = alone["model_score"]
     alone["band"] = band_of(alone["model_score"].to_numpy(), config.health.red_below, config.health.green_from)
-    found.append(_judge(alone, "model_alone", config, None))
+    found.append(replace(_judge(alone, "model_alone", config, None), verdict=verdict))
     return found
 
 
 def replayed(
-    frame: pd.DataFrame, feature_set: FeatureSet, config: Config, tested: Backtest
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the readings of all folds with their outcome, and per reading the measure that cost most.
+    frame: pd.DataFrame, feature_set: FeatureSet, config: Config, tested: Backtest, verdict: str = "publishable"
+) -> tuple[pd.DataFrame, pd.DataFrame, HealthScale]:
+    """Return the readings of all folds with their outcome, per reading the measure that cost most, the last scale.
 
     Raises
     ------
@@ -90,7 +97,7 @@ def replayed(
             )
         scale = _scale(training, feature_set, config, seen)
         base_rate = float(training["churned"].mean())
-        scored = health(test, scores, scale=scale, base_rate=base_rate, verdict="publishable")
+        scored = health(test, scores, scale=scale, base_rate=base_rate, verdict=verdict)
         outcome = test[[*_KEY, "churned", "churn_on"]]
         probability = scored[_KEY].merge(scores, on=_KEY)["churn_probability"]
         scored = scored.assign(churn_probability=probability, fold=split.name).merge(outcome, on=_KEY)
@@ -98,7 +105,8 @@ def replayed(
         causes.append(_worst(test, scale))
         seen.append(scores)
     history = pd.concat(readings, ignore_index=True).drop_duplicates(_KEY, keep="last")
-    return history.reset_index(drop=True), pd.concat(causes, ignore_index=True).drop_duplicates(_KEY, keep="last")
+    worst = pd.concat(causes, ignore_index=True).drop_duplicates(_KEY, keep="last")
+    return history.reset_index(drop=True), worst, scale
 
 
 def _scale(
@@ -115,17 +123,73 @@ def _scale(
 
 
 def _worst(frame: pd.DataFrame, scale: HealthScale) -> pd.DataFrame:
-    """Return the label of the measure that cost each row most against the edge of green, '' where none did."""
+    """Return what to call the measure that cost each row most against the edge of green, '' where none did."""
     count = len(scale.measures)
     parts = measures(frame, scale)
     cost = np.nan_to_num(parts["weight_effective"] * (scale.green_from - parts["score"])).reshape(-1, count)
-    labels = np.array([measure.label_en for measure in scale.measures])
-    worst = np.where(cost.max(axis=1) > 0, labels[cost.argmax(axis=1)], "")
-    return frame[_KEY].reset_index(drop=True).assign(worst=worst)
+    named, at = cost.max(axis=1) > 0, cost.argmax(axis=1)
+    english, japanese = (
+        np.where(named, np.array([getattr(measure, label) for measure in scale.measures])[at], "")
+        for label in ("label_en", "label_ja")
+    )
+    return frame[_KEY].reset_index(drop=True).assign(cause=english, cause_ja=japanese)
+
+
+def _percentages(scale: HealthScale) -> tuple[dict[str, Any], ...]:
+    """Return each measure's share of the whole weight, percent, with all data present."""
+    total = sum(scale.weights.get(group, 0.0) for group in {measure.group for measure in scale.measures})
+    inside: dict[str, float] = {}
+    for measure in scale.measures:
+        inside[measure.group] = inside.get(measure.group, 0.0) + measure.weight
+    shares = [
+        100.0 * scale.weights.get(measure.group, 0.0) / total * measure.weight / inside[measure.group]
+        if total > 0 and inside[measure.group] > 0
+        else 0.0
+        for measure in scale.measures
+    ]
+    return tuple(
+        {
+            "measure": measure.name,
+            "group": measure.group,
+            "label_en": measure.label_en,
+            "label_ja": measure.label_ja,
+            "percent": round(share, 2),
+        }
+        for measure, share in zip(scale.measures, shares, strict=True)
+    )
 
 
 def _judge(history: pd.DataFrame, name: str, config: Config, causes: pd.DataFrame | None) -> HealthBacktest:
-    return health_backtest(history, name=name, capacity_share=config.capacity.share, seed=config.seed, causes=causes)
+    judged = health_backtest(
+        history,
+        name=name,
+        capacity_share=config.capacity.share,
+        seed=config.seed,
+        causes=causes,
+        green_from=config.health.green_from,
+    )
+    return replace(judged, capacity=_sized(history, config, judged.base_rate))
+
+
+def _sized(history: pd.DataFrame, config: Config, base_rate: float) -> dict[str, Any] | None:
+    """Return the red threshold that fits the team on the newest date, and what it would have caught."""
+    newest = history[history["as_of"] == history["as_of"].max()]
+    if not (newest["band"] != "unknown").any():
+        return None
+    proposal = propose_threshold(
+        newest, config.capacity, red_below=config.health.red_below, weeks=weeks_current(config.snapshots.every)
+    )
+    known = history[history["churned"].notna() & (history["band"] != "unknown")]
+    red = known["health_score"] < proposal.red_below
+    churned = known["churned"] == 1
+    rate = float(churned[red].mean()) if red.any() else None
+    past = {
+        "readings": int(red.sum()),
+        "churn_rate": rate,
+        "lift": rate / base_rate if rate is not None else None,
+        "share_of_churn": float((red & churned).sum() / churned.sum()) if churned.any() else None,
+    }
+    return {"proposal": proposal.as_dict(), "past": past}
 
 
 def _plain(health_config: HealthConfig, name: str) -> HealthConfig:

@@ -4,7 +4,7 @@ from churnml.pipeline.models import compare_models, list_models, promote_model, 
 from churnml.pipeline.outcomes import Checked, Prepared, Scored, Trained
 from churnml.pipeline.reports import brief, portfolio
 from churnml.pipeline.score import explain, run, score
-from churnml.pipeline.studies import audit, health_backtest, suppose
+from churnml.pipeline.studies import audit, health_backtest, health_thresholds, suppose
 from churnml.pipeline.train import catalogue, check, prepare, simulate_company, train
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "compare_models",
     "explain",
     "health_backtest",
+    "health_thresholds",
     "list_models",
     "portfolio",
     "prepare",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ from churnml.config import Config
 from churnml.errors import DataError, UsageError
 from churnml.explain import ExplainReference, what_if
 from churnml.files import write_text
-from churnml.health import HealthScale
+from churnml.health import HealthScale, propose_threshold, weeks_current
 from churnml.pipeline.score import newest, of_account
 from churnml.pipeline.train import prepare
 from churnml.progress import Stages
@@ -22,7 +22,9 @@ from churnml.training import backtest
 from churnml.training.audit import Finding
 from churnml.training.audit import audit as audit_frame
 
-__all__ = ["audit", "health_backtest", "suppose"]
+__all__ = ["audit", "health_backtest", "health_thresholds", "suppose"]
+
+Language = Literal["en", "ja"]
 
 
 def audit(config: Config, stages: Stages | None = None) -> list[Finding]:
@@ -41,8 +43,18 @@ def audit(config: Config, stages: Stages | None = None) -> list[Finding]:
         return audit_frame(prepared.frame, prepared.feature_set, folds, config, recompute)
 
 
-def health_backtest(config: Config, stages: Stages | None = None) -> tuple[list[dict[str, Any]], Path]:
+def health_backtest(
+    config: Config, stages: Stages | None = None, *, language: Language = "en"
+) -> tuple[list[dict[str, Any]], Path]:
     """Replay the health score over past dates and judge it by what happened.
+
+    Parameters
+    ----------
+    config : Config
+    stages : Stages, optional
+        Told of progress.
+    language : {"en", "ja"}
+        Of the HTML report.
 
     Returns
     -------
@@ -64,9 +76,54 @@ def health_backtest(config: Config, stages: Stages | None = None) -> tuple[list[
             title=config.name,
             horizon_days=config.label.horizon_days,
             capacity_share=config.capacity.share,
+            called=_called(config),
+            language=language,
         )
-        path = write_text(config.workspace_dir / "health_backtest.html", page)
+        path = write_text(config.workspace_dir / "reports" / f"health_backtest.{language}.html", page)
     return [result.as_dict() for result in results], path
+
+
+def _called(config: Config) -> bool:
+    """Return whether the team's capacity is told in CSMs and calls a week, and not as a share of accounts."""
+    return config.capacity.csms is not None and config.capacity.calls_per_week is not None
+
+
+def health_thresholds(config: Config, *, weeks: int | None = None) -> dict[str, Any]:
+    """Propose the red threshold that fits the team, from the newest scored snapshot.
+
+    Parameters
+    ----------
+    config : Config
+        Section ``capacity``.
+    weeks : int, optional
+        How long a score is current; by default until the next snapshot.
+
+    Returns
+    -------
+    dict
+        ``as_of, green_from, csms, calls_per_week, capacity_share``, the last one null where calls are given, and
+        the fields of `churnml.health.Proposal`.
+    """
+    store, snapshot = newest(config)
+    with store:
+        accounts = store.accounts(snapshot.id, limit=snapshot.accounts).accounts
+    readings = [(account.health_score, account.band) for account in accounts]
+    frame = pd.DataFrame(readings, columns=["health_score", "band"]).astype({"health_score": "float64"})
+    proposal = propose_threshold(
+        frame,
+        config.capacity,
+        red_below=config.health.red_below,
+        weeks=weeks or weeks_current(config.snapshots.every),
+    )
+    capacity = config.capacity
+    return {
+        "as_of": snapshot.as_of.isoformat(),
+        "green_from": config.health.green_from,
+        "csms": capacity.csms,
+        "calls_per_week": capacity.calls_per_week,
+        "capacity_share": None if _called(config) else capacity.share,
+        **proposal.as_dict(),
+    }
 
 
 def suppose(config: Config, account_id: str, settings: Sequence[str]) -> dict[str, Any]:

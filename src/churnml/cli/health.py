@@ -1,0 +1,54 @@
+"""``churnml health``: does the score predict, and which red threshold fits the team."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from churnml.cli.session import Session, language_of
+
+__all__ = ["health_app"]
+
+health_app = typer.Typer(no_args_is_help=True, help="Judge the health score, and fit its red threshold to the team.")
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; progress goes to stderr")]
+
+
+@health_app.command("backtest")
+def health_backtest(
+    config: ConfigPath,
+    lang: Annotated[str | None, typer.Option(help="en or ja  [default: the config's language]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay the health score over past dates and judge it by who churned."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+        from churnml.config import load_config
+
+        session.config = settings = load_config(config)
+        language = language_of(lang, settings)
+        results, page = pipeline.health_backtest(settings, session.stages, language=language)
+        session.show({"results": results, "report": str(page)}, lambda: render.health_judged(results, page))
+
+
+@health_app.command("thresholds")
+def health_thresholds(
+    config: ConfigPath,
+    weeks: Annotated[
+        int | None, typer.Option(min=1, max=52, help="Weeks a score is current  [default: until the next snapshot]")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose the red threshold whose red accounts the team can all call (section `capacity`)."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli import render
+        from churnml.config import load_config
+
+        session.config = settings = load_config(config)
+        proposed = pipeline.health_thresholds(settings, weeks=weeks)
+        session.show(proposed, lambda: render.thresholds(proposed))
