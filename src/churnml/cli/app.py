@@ -14,7 +14,6 @@ import typer
 from typer.core import TyperGroup
 
 from churnml.cli.health import health_app
-from churnml.cli.health import health_app
 from churnml.cli.keys import keys_app
 from churnml.cli.models import models_app
 from churnml.cli.session import Session, language_of, report_failure
