@@ -84,6 +84,19 @@ class Config(Section):
                 raise ValueError(f"tables.{name}.attributes: only accounts may carry further attributes")
         if self.label.churn == "contractual" and "subscriptions" not in self.tables:
             raise ValueError("label.churn is contractual, but no `subscriptions` table is mapped")
+        if self.label.target == "expansion":
+            needed = {"deals": "opportunities", "mrr": "subscriptions", "seats": "subscriptions"}
+            wanted = dict.fromkeys(needed[sign] for sign in self.label.expansion_by)
+            if not any(table in self.tables for table in wanted):
+                raise ValueError(
+                    f"label.target is expansion, but no table is mapped that shows one: {' or '.join(wanted)} "
+                    f"(label.expansion_by: {', '.join(self.label.expansion_by)})"
+                )
+        if self.label.target != "churn" and "fitted" in (self.health.preset, self.health.alpha):
+            raise ValueError(
+                f"health.preset and health.alpha `fitted` learn from churn, but label.target is {self.label.target}; "
+                "with it health is made of the rules alone: take the preset reference or balanced, and leave alpha out"
+            )
         if self.label.churn == "silence" and "events" not in self.tables:
             raise ValueError("label.churn is silence, but no `events` table is mapped")
         return self
@@ -114,8 +127,9 @@ class Config(Section):
 
     @property
     def registered_model(self) -> str:
-        """Name of the model in the MLflow registry."""
-        return self.mlflow.registered_model or self.name
+        """Name of the model in the MLflow registry and of its bundle folder; another target has another model."""
+        own = self.name if self.label.target == "churn" else f"{self.name}-{self.label.target}"
+        return self.mlflow.registered_model or own
 
     @property
     def store_url(self) -> str:

@@ -122,8 +122,13 @@ class TableSource(Section):
 
 
 class LabelConfig(Section):
-    """What churn is and how far ahead to predict it."""
+    """What to predict, what churn is, and how far ahead to look."""
 
+    target: Literal["churn", "expansion", "contraction"] = Field(
+        "churn",
+        description="`expansion`: more seats, more MRR, or an upsell or cross-sell won. `contraction`: MRR falls and "
+        "the account stays",
+    )
     churn: Literal["contractual", "silence"] = Field(
         description="`contractual`: subscriptions end and none follows. `silence`: no activity for `silence_days`"
     )
@@ -137,6 +142,17 @@ class LabelConfig(Section):
     silence_days: int | None = Field(None, ge=1, description="Silence: days without activity; default `horizon_days`")
     settle_days: int = Field(0, ge=0, description="Further days to wait for late facts before a label counts as final")
     activity: tuple[str, ...] = Field((), description="Silence: event types that count as activity; empty = all")
+    change_share: float = Field(
+        0.1,
+        gt=0,
+        description="Expansion, contraction: the least change of MRR or seats that counts, as a share of what runs at "
+        "`as_of`",
+    )
+    expansion_by: tuple[Literal["mrr", "seats", "deals"], ...] = Field(
+        ("mrr", "seats", "deals"),
+        min_length=1,
+        description="Expansion: what counts. `deals`: upsells and cross-sells won. Without `mrr` a price rise is none",
+    )
 
     @property
     def silence(self) -> int:
@@ -154,6 +170,14 @@ class LabelConfig(Section):
         return self.model_copy(
             update={"horizon_days": days, "further_horizons_days": (), "silence_days": silence},
         )
+
+    @model_validator(mode="after")
+    def _target_fits(self) -> Self:
+        if self.target == "contraction" and self.churn == "silence":
+            raise ValueError("target is contraction, which needs contracts whose MRR can fall; label.churn is silence")
+        if self.target == "contraction" and self.change_share >= 1:
+            raise ValueError(f"change_share ({self.change_share:g}): MRR cannot fall by all of itself and stay")
+        return self
 
     @model_validator(mode="after")
     def _horizons_differ(self) -> Self:
@@ -317,7 +341,10 @@ class MlflowConfig(Section):
 
     tracking_uri: str | None = Field(None, description="Default: SQLite in the workspace")
     experiment: str | None = Field(None, description="Default: the config's name")
-    registered_model: str | None = Field(None, description="Default: the config's name")
+    registered_model: str | None = Field(
+        None,
+        description="Default: the config's name, followed by the target where that is not churn (`acme-expansion`)",
+    )
 
 
 class StoreConfig(Section):

@@ -17,7 +17,7 @@ from churnml.tables import Tables
 __all__ = ["covered_at", "renewal_anchors", "spells", "subscription_frame"]
 
 _FOREVER = pd.Timestamp("2262-01-01").as_unit("us")
-_COLUMNS = ["account_id", "is_addon", "started_on", "ends_on", "terminated_on", "notice_at", "mrr", "known_at"]
+_COLUMNS = ["account_id", "is_addon", "started_on", "ends_on", "terminated_on", "notice_at", "mrr", "seats", "known_at"]
 
 
 def subscription_frame(tables: Tables) -> pd.DataFrame:
@@ -30,7 +30,7 @@ def subscription_frame(tables: Tables) -> pd.DataFrame:
         frame[column] = pd.to_datetime(frame[column]).astype("datetime64[us]")
     frame["account_id"] = frame["account_id"].astype("str")
     frame["is_addon"] = frame["is_addon"].fillna(False).astype(bool)
-    frame["mrr"] = frame["mrr"].astype("float64")
+    frame[["mrr", "seats"]] = frame[["mrr", "seats"]].astype("float64")
     frame["known_at"] = frame["known_at"].fillna(frame["started_on"])
     frame["agreed_end"] = frame["ends_on"].fillna(_FOREVER)
     frame["actual_end"] = frame[["agreed_end", "terminated_on"]].min(axis=1)

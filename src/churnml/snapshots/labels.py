@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from churnml.config import Config
+from churnml.snapshots.changes import first_changes
 from churnml.snapshots.contract import spells, subscription_frame
 from churnml.snapshots.silence import silent_stretches
 from churnml.tables import Tables
@@ -75,6 +76,8 @@ def _happened(
 ) -> tuple[Callable[[pd.Series, pd.Series], Found], int]:
     """Return a function that looks at what happened through windows, and the days to wait after one ends."""
     label = config.label
+    if label.target != "churn":
+        return _Changes(members, tables, config), label.grace_days + label.settle_days
     if label.churn == "silence":
         return _Silences(members, tables, config), label.settle_days
     churn_on = _contract_end(members, tables, config)
@@ -104,6 +107,35 @@ def _contract_end(members: pd.DataFrame, tables: Tables, config: Config) -> pd.S
         allow_exact_matches=False,
     ).set_index("index")
     return matched["ended_on"].reindex(members.index).astype("datetime64[us]")
+
+
+class _Changes:
+    """Expansion or contraction, seen through windows.
+
+    Full churn is neither: an account that churns inside its window without having expanded or contracted before
+    counts as one that did not. A fall that comes no more than the grace days before the account's churn is part of
+    that churn. Where a change was agreed before ``as_of``, takes effect inside the gap, or cannot be told because
+    nothing ran that it could be judged by, and where the account churns inside the gap, there is no label.
+    """
+
+    def __init__(self, members: pd.DataFrame, tables: Tables, config: Config) -> None:
+        found = first_changes(members, tables, config)
+        self.on = found["change_on"]
+        self.unknown = found["decided"] | ~found["comparable"]
+        self.churn_on: pd.Series | None = None
+        if config.label.churn == "contractual":
+            self.churn_on = _contract_end(members, tables, config)
+            grace = pd.Timedelta(days=config.label.grace_days)
+            if config.label.target == "contraction":
+                self.on = self.on.where(~(self.churn_on <= self.on + grace))
+
+    def __call__(self, opens: pd.Series, closes: pd.Series) -> Found:
+        """Return which rows have no label or changed inside the gap, which changed in the window, and the day."""
+        out = self.unknown | (self.on < opens)
+        if self.churn_on is not None:
+            out |= self.churn_on < opens
+        inside = (self.on >= opens) & (self.on < closes)
+        return out.to_numpy(), inside.to_numpy(), self.on.where(~self.unknown & (self.on < closes))
 
 
 class _Silences:

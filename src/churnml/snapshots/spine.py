@@ -35,7 +35,8 @@ def spine(tables: Tables, config: Config) -> pd.DataFrame:
         - ``churned`` (float): 1 when churn takes effect in ``[as_of + gap, as_of + gap + horizon)``, else 0; NaN when
           it takes effect inside the gap, and in *every* row of an ``as_of`` whose label window (with grace and
           settling days) is not wholly observed
-        - ``churn_on`` (datetime64): the day churn takes effect, where it does inside gap or window
+        - ``churn_on`` (datetime64): the day churn takes effect, where it does inside gap or window. With another
+          ``label.target`` both columns tell of that: 1 where the account expands or contracts, and on which day
         - ``arr`` (float, currency a year): 12 × the MRR running at ``as_of``; NaN where unknown
         - ``churned_<days>d`` (float) per further horizon: as ``churned``, with a window of so many days and its own
           wait until it is wholly observed
