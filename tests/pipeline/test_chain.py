@@ -32,6 +32,7 @@ SCORES = [
     "band",
     "coverage",
     "drivers",
+    "verdict",
     "model_version",
     "config_hash",
     "scored_at",

@@ -186,14 +186,21 @@ def features_list(config: ConfigPath, as_json: AsJson = False) -> None:
 
 
 @app.command(rich_help_panel="Train and score")
-def train(config: ConfigPath, as_json: AsJson = False) -> None:
+def train(
+    config: ConfigPath,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Tune LightGBM for so long first: 300s, 5m, 1h  [default: no tuning]"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Backtest, fit, track in MLflow and write the bundle; the gate decides whether it becomes the champion."""
     with Session(as_json) as session:
         from churnml import pipeline
         from churnml.cli import render
 
         settings = _config(config, session)
-        trained = pipeline.train(settings, session.stages)
+        trained = pipeline.train(settings, session.stages, budget=budget)
         session.show(trained.as_dict(), lambda: render.trained(settings, trained))
 
 

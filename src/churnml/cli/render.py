@@ -117,6 +117,7 @@ def catalogue(features: FeatureSet, skipped: Mapping[str, str]) -> None:
 def trained(settings: Config, outcome: Trained) -> None:
     """Show the backtest beside its baselines, and the verdict."""
     console = _out()
+    report = outcome.as_dict()
     pooled = outcome.backtest["pooled"]
     folds = outcome.backtest["folds"]
     model = pooled["model"]
@@ -139,6 +140,15 @@ def trained(settings: Config, outcome: Trained) -> None:
         told = ", ".join(f"{label} {_number(values.get(metric))}" for metric, label in _METRICS.items())
         console.print(f"Horizon of {days} days: {told} ({values['positives']:,} of {values['n']:,} rows churned)")
     console.print(f"Verdict: [{style}]{manifest['verdict']}[/] – {escape(str(manifest['verdict_reason']))}")
+    for name, standing in outcome.backtest["verdict"]["beside"].items():
+        mark = {"beats": "beats", "level": "level with", "loses": "loses to"}[standing["outcome"]]
+        console.print(f"Beside a {name} regression: [bold]{mark}[/] – {escape(standing['reason'])}")
+    console.print(f"Kind: {report['kind']} – {escape(report['kind_reason'])}.")
+    if outcome.tuning is not None:
+        used = "used" if outcome.tuning["applied"] else "not used"
+        console.print(f"Tuning: found parameters {used} – {escape(outcome.tuning['reason'])}")
+    for warning in report["warnings"]:
+        console.print(f"[yellow]{escape(warning)}[/]")
     became = "is the champion now" if outcome.decision.promote else "does not replace the champion"
     console.print(f"Version {outcome.bundle.version} {became}. {escape(outcome.decision.reason)}")
     for note in outcome.notes:
@@ -211,8 +221,8 @@ def scored(settings: Config, path: Path, outcome: Scored) -> None:
     console.print(
         f"{len(table):,} accounts: " + ", ".join(f"{count:,} {band}" for band, count in bands.items() if count)
     )
-    if outcome.bundle.manifest["verdict"] != "publishable":
-        console.print("[yellow]The model did not beat the baselines: health rests on the rules alone.[/]")
+    for warning in outcome.as_dict()["warnings"]:
+        console.print(f"[yellow]{escape(warning)}[/]")
     _where(console, settings, path, outcome)
 
 
@@ -230,6 +240,8 @@ def explained(told: Mapping[str, Any], lang: str) -> None:
         f"churn probability {100 * told['churn_probability']:.1f} %, health {_number(told['health_score'], 0)} "
         f"([{_BAND_STYLE[told['band']]}]{told['band']}[/])"
     )
+    for reason in told.get(f"reasons_{lang}", []):
+        console.print(f"[yellow]{escape(reason)}[/]")
     change = told.get("change")
     if change and change["change"] is not None:
         shares = ", ".join(f"{_SHARES[lang][name]} {change[name]:+.1f}" for name in ("data", "weights", "model"))

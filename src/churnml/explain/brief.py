@@ -144,6 +144,7 @@ def portfolio_page(
         t=words,
         language=language,
         title=title,
+        rules=any(told["source"] == "rules" for told in explanations),
         as_of=day(f"{pd.Timestamp(table['as_of'].max()):%Y-%m-%d}", language) if len(table) else "",
         counts=[(band, int(counts.get(band, 0))) for band in BAND_COLOURS],
         segments=sorted({row["segment"] for row in rows} - {""}),
@@ -231,7 +232,8 @@ _WORDS: dict[Language, dict[str, Any]] = {
         "timeline": "What happened",
         "history": "Score history",
         "none": "Nothing stands out.",
-        "rules_only": "The churn model did not pass its gate; these reasons come from the health measures alone.",
+        "rules_only": "The churn model did not pass its gate, so the rules are used: "
+        "probabilities come from a rule, reasons from the health measures alone.",
         "note": "Associations in past data, not causes. Effects are approximate.",
         "sentiment": "CSM’s own view",
         "probability_points": "points of probability",
@@ -274,7 +276,8 @@ _WORDS: dict[Language, dict[str, Any]] = {
         "timeline": "これまでの出来事",
         "history": "スコアの推移",
         "none": "目立った要因はありません。",
-        "rules_only": "解約モデルが検証基準を満たさないため、ヘルス指標のみから理由を示しています。",
+        "rules_only": "解約モデルが検証基準を満たさないため、ルールを使用しています。"
+        "解約確率はルールにより、理由はヘルス指標のみから示しています。",
         "note": "過去データにおける関連であり、因果関係を示すものではありません。効果の大きさは概算です。",
         "sentiment": "CSMの所感",
         "probability_points": "ポイント（解約確率）",

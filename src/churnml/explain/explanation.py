@@ -121,7 +121,8 @@ def explain(
     Parameters
     ----------
     model : ChurnModel
-        With ``info["verdict"] == "rules_only"`` the drivers come from the health measures instead.
+        With ``info["verdict"] == "rules_only"`` the drivers come from the health measures instead, and the summary
+        says that the rules are used.
     frame : DataFrame
         Feature frame, keyed (account_id, as_of).
     scores, health : DataFrame
@@ -306,6 +307,9 @@ def _summary(told: _Told, probability: float, model: Explainable, band: Any, rul
     first_ja = told.raising[0].sentence_ja if told.raising else ""
     if rules or math.isnan(probability):
         english, japanese = f"Health by rules alone: {band}", f"ルールのみによる判定：{_BAND_JA[str(band)]}"
+        if not math.isnan(probability):
+            english += f", with {percent(probability, 'en')} churn probability by a rule instead of the model"
+            japanese += f"、解約確率{percent(probability, 'ja')}（モデルではなくルールによる）"
     else:
         lift = probability / model.base_rate
         times = f"{lift:.1f}" if lift < 10 else f"{lift:.0f}"

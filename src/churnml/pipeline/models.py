@@ -189,7 +189,8 @@ def _champion_on(config: Config, champion: Bundle, rows: pd.DataFrame, prepared:
     keys = unseen[["account_id", "as_of"]].assign(arr=float("nan"))
     try:
         frame = features_room.compute(prepared.loaded.tables, keys, champion.model.features, config)
-        probabilities = champion.model.probability(champion.model.matrix(frame))
+        # The learned part, as in its backtest, also where a rule scores in its place.
+        probabilities = champion.model.calibrated(champion.model.log_odds(champion.model.matrix(frame)))
     except ChurnmlError:
         # The champion needs a table or column that this data no longer has: it cannot answer at all.
         return None

@@ -14,8 +14,9 @@ from churnml.features import FeatureSet
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision
 from churnml.sources import Loaded
+from churnml.training.verdict import BASELINE_WORDS
 
-__all__ = ["Checked", "Prepared", "Scored", "Trained", "rejected_counts"]
+__all__ = ["Checked", "Prepared", "Scored", "Trained", "rejected_counts", "rules_warning", "scored_by"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ class Trained:
         Table → reason → rows set aside.
     notes : sequence of str
         What a reader of the numbers should know.
+    tuning : mapping, optional
+        `churnml.training.Tuning.as_dict`, where a budget was given.
     """
 
     bundle: Bundle
@@ -107,12 +110,17 @@ class Trained:
     run_id: str
     rejected: Mapping[str, Mapping[str, int]]
     notes: Sequence[str]
+    tuning: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the outcome as JSON-ready data."""
         return {
             "verdict": self.bundle.manifest["verdict"],
             "verdict_reason": self.bundle.manifest["verdict_reason"],
+            "kind": self.bundle.model.info["kind"],
+            "kind_reason": self.bundle.model.info["kind_reason"],
+            "scored_by": scored_by(self.bundle),
+            "warnings": rules_warning(self.bundle),
             "backtest": dict(self.backtest),
             "model_uri": self.model_uri,
             "run_id": self.run_id,
@@ -121,6 +129,7 @@ class Trained:
             "promotion": self.decision.as_dict(),
             "rejected": {table: dict(reasons) for table, reasons in self.rejected.items()},
             "notes": list(self.notes),
+            "tuning": None if self.tuning is None else dict(self.tuning),
         }
 
 
@@ -159,6 +168,9 @@ class Scored:
             "accounts": len(self.table),
             "bands": {band: int(bands.get(band, 0)) for band in ("green", "yellow", "red", "unknown")},
             "verdict": self.bundle.manifest["verdict"],
+            "verdict_reason": self.bundle.manifest.get("verdict_reason"),
+            "scored_by": scored_by(self.bundle),
+            "warnings": rules_warning(self.bundle),
             "backtest": self.bundle.manifest.get("backtest"),
             "model_uri": f"models:/{self.bundle.manifest['name']}@champion",
             "bundle": str(self.bundle.path),
@@ -168,6 +180,22 @@ class Scored:
             "explanations": str(self.path.with_name("explanations.json")),
             "rejected": {table: dict(reasons) for table, reasons in self.rejected.items()},
         }
+
+
+def scored_by(bundle: Bundle) -> str:
+    """Return what gives the probabilities: ``"model"``, or the name of a rule where the model failed its gate."""
+    return "model" if bundle.model.rule is None else bundle.model.rule.name
+
+
+def rules_warning(bundle: Bundle) -> list[str]:
+    """Return, where the rules score, one sentence that says so and why."""
+    if bundle.manifest["verdict"] == "publishable":
+        return []
+    by = f"the rule {BASELINE_WORDS[bundle.model.rule.name]!r}" if bundle.model.rule else "a model that failed its gate"
+    return [
+        f"The rules are used, not the model: churn probability, expected loss and order come from {by}, health from "
+        f"its measures. {bundle.manifest.get('verdict_reason') or ''}".strip()
+    ]
 
 
 def rejected_counts(loaded: Loaded) -> dict[str, dict[str, int]]:

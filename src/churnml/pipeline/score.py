@@ -19,7 +19,7 @@ from churnml.explain.plays import Playbook
 from churnml.files import write_json, write_parquet
 from churnml.health import HealthScale, health
 from churnml.pipeline.history import backfill, changes, trends
-from churnml.pipeline.outcomes import Scored, Trained, rejected_counts
+from churnml.pipeline.outcomes import Scored, Trained, rejected_counts, scored_by
 from churnml.pipeline.train import check, prepare, train
 from churnml.progress import Stages
 from churnml.registry import Bundle
@@ -210,6 +210,7 @@ def _publish(
     out["drivers"] = [
         [driver["sentence_en"] for driver in (*item["raising"], *item["lowering"])] for item in explanations
     ]
+    out["verdict"] = bundle.manifest["verdict"]
     out["model_version"] = bundle.version
     out["config_hash"] = config.hash
     out["scored_at"] = pd.Timestamp(scored_at).as_unit("us")
@@ -232,6 +233,8 @@ def _publish(
                     "horizon_days": bundle.model.horizon_days,
                     "base_rate": bundle.model.base_rate,
                     "verdict": bundle.manifest["verdict"],
+                    "verdict_reason": bundle.manifest.get("verdict_reason"),
+                    "scored_by": scored_by(bundle),
                     "currency": config.currency,
                 },
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,9 +20,11 @@ from churnml.health import HealthScale
 from churnml.pipeline.models import keep_or_promote, tested_path
 from churnml.pipeline.outcomes import Checked, Prepared, Trained, rejected_counts
 from churnml.progress import Stages
+from churnml.snapshots import Split
 from churnml.sources import Loaded, load
-from churnml.training import backtest, fit
+from churnml.training import Tuning, backtest, fit, tune
 from churnml.training.further import backtest_further, fit_further
+from churnml.training.tuning import budget_seconds, check_installed
 
 __all__ = ["catalogue", "check", "prepare", "simulate_company", "train"]
 
@@ -86,6 +88,7 @@ def train(
     *,
     prepared: Prepared | None = None,
     promote_because: str | None = None,
+    budget: str | None = None,
 ) -> Trained:
     """Backtest, fit, bundle and track a model, and make it the champion where the gate lets it.
 
@@ -98,17 +101,33 @@ def train(
         The training frame, if at hand.
     promote_because : str, optional
         A person's reason to promote whatever the gate would say; it goes on record.
+    budget : str, optional
+        Time to search LightGBM parameters for before the backtest, such as ``"300s"``; see `churnml.training.tune`.
+        Trials are kept in ``tuning.db`` in the workspace: the same config and data go on where they stopped.
+
+    Raises
+    ------
+    UsageError
+        The budget is no time, or optuna is not installed.
     """
+    seconds = None
+    if budget is not None:
+        seconds = budget_seconds(budget)
+        check_installed()
     stages = stages or Stages()
     prepared = prepared or prepare(config, stages)
     frame, catalogue = prepared.frame, prepared.feature_set
     folds = snapshots.splits(frame, config)
+    tuning = None if seconds is None else _tuned(config, stages, prepared, folds, seconds)
+    settings = config if tuning is None else tuning.configured(config)
     with stages("backtest"):
-        tested = backtest(frame, catalogue, folds, config, progress=stages.say)
-        further = backtest_further(frame, catalogue, config, progress=stages.say)
+        tested = backtest(frame, catalogue, folds, settings, progress=stages.say)
+        further = backtest_further(frame, catalogue, settings, progress=stages.say)
         report = {**tested.as_dict(), "horizons": further}
     with stages("fit"):
-        model = fit_further(frame, catalogue, config, fit(frame, catalogue, config, backtest=tested))
+        model = fit_further(frame, catalogue, settings, fit(frame, catalogue, settings, backtest=tested))
+        if tuning is not None:
+            model = model.with_info(tuning=tuning.summary())
         labelled = frame[frame["churned"].notna()]
         chances = model.probability(model.matrix(labelled))
         # A blend may only be fitted on probabilities of rows the model had not seen: the backtest's.
@@ -151,6 +170,7 @@ def train(
             predictions=tested.predictions,
             fingerprint=prepared.loaded.fingerprint,
             packages=packages,
+            tuning=None if tuning is None else tuning.as_dict(),
         )
         write_parquet(tested_path(config, bundle.version), tested.predictions)
     with stages("gate"):
@@ -164,7 +184,23 @@ def train(
         run_id=tracked.run_id,
         rejected=rejected_counts(prepared.loaded),
         notes=notes,
+        tuning=None if tuning is None else tuning.as_dict(),
     )
+
+
+def _tuned(config: Config, stages: Stages, prepared: Prepared, folds: Sequence[Split], seconds: float) -> Tuning:
+    config.workspace_dir.mkdir(parents=True, exist_ok=True)
+    with stages("tune"):
+        return tune(
+            prepared.frame,
+            prepared.feature_set,
+            folds,
+            config,
+            budget=seconds,
+            study=f"{config.hash[:16]}-{prepared.loaded.fingerprint[:16]}",
+            storage=f"sqlite:///{config.workspace_dir / 'tuning.db'}",
+            progress=stages.say,
+        )
 
 
 def _fold_notes(config: Config, folds: int) -> list[str]:

@@ -15,6 +15,7 @@ from churnml.config import Config
 from churnml.registry.bundle import Bundle
 from churnml.training.intervals import clustered_bootstrap
 from churnml.training.metrics import calibration_bins, summary
+from churnml.training.verdict import BASELINE_WORDS
 
 __all__ = ["METRICS", "as_html", "as_markdown", "model_card"]
 
@@ -70,6 +71,9 @@ def model_card(
         "config_hash": config.hash,
         "verdict": str(manifest["verdict"]),
         "verdict_reason": str(manifest.get("verdict_reason") or ""),
+        "scored_by": _scored_by(bundle),
+        "beside": dict(backtest["verdict"].get("beside") or {}),
+        "tuning": info.get("tuning"),
         "kind": str(info["kind"]),
         "kind_reason": str(info.get("kind_reason") or ""),
         "data": {
@@ -217,6 +221,12 @@ def _baselines(backtest: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _scored_by(bundle: Bundle) -> str:
+    """Return in words what gives the probabilities: the model, or a rule where the model failed its gate."""
+    rule = bundle.model.rule
+    return "the model" if rule is None else f"the rule {BASELINE_WORDS[rule.name]!r}"
+
+
 def _families(ranking: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the families by their share of all effects, each with its three strongest features."""
     found = [
@@ -236,8 +246,8 @@ def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list
     ]
     if bundle.manifest["verdict"] != "publishable":
         limits.append(
-            "The model did not beat the rules by more than noise: its probabilities are not published, "
-            "and scoring falls back to the rules."
+            "The model did not pass its gate, so its probabilities are not published: scoring falls back to the rules, "
+            f"with probabilities from {_scored_by(bundle)} and health from its measures."
         )
     if int(info["churned_accounts"]) < _FEW_CHURNERS:
         limits.append(

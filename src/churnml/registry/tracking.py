@@ -1,4 +1,4 @@
-"""MLflow: one run per training, a child per fold, plots, card, the model. The only module that imports mlflow."""
+"""MLflow: one run per training, a child per fold and per trial, plots, card, model. Only this module imports mlflow."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ def track(
     predictions: pd.DataFrame,
     fingerprint: str,
     packages: Mapping[str, str],
+    tuning: Mapping[str, Any] | None = None,
 ) -> Tracked:
     """Record a training: parameters, metrics, lineage, plots, model card, the model; register it.
 
@@ -81,6 +82,8 @@ def track(
         Fingerprint of the raw data.
     packages : mapping of str to str
         Package → version.
+    tuning : mapping, optional
+        `churnml.training.Tuning.as_dict`: a child run per trial.
 
     Raises
     ------
@@ -100,6 +103,8 @@ def track(
                     "churnml.data_fingerprint": fingerprint,
                     "churnml.seed": config.seed,
                     "churnml.verdict": bundle.manifest["verdict"],
+                    "churnml.scored_by": "model" if bundle.model.rule is None else bundle.model.rule.name,
+                    **{f"churnml.beside.{name}": one["outcome"] for name, one in _beside(backtest).items()},
                     "churnml.bundle_version": bundle.version,
                     **{f"churnml.package.{name}": version for name, version in packages.items()},
                 }
@@ -119,6 +124,8 @@ def track(
                         {key: value for key, value in fold.items() if key.startswith(("train_", "test_"))}
                     )
                     mlflow.log_metrics(_metrics(fold))
+            if tuning is not None:
+                _log_tuning(mlflow, tuning)
             version = _log_model(mlflow, config, bundle, frame)
         name = config.registered_model
         client = mlflow.MlflowClient()
@@ -191,6 +198,27 @@ def _with_driver(uri: str) -> str:
     """
     scheme, mark, rest = uri.partition("://")
     return f"postgresql+psycopg://{rest}" if mark and scheme in ("postgresql", "postgres") else uri
+
+
+def _beside(backtest: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:
+    found: Mapping[str, Mapping[str, str]] = backtest["verdict"].get("beside", {})
+    return found
+
+
+def _log_tuning(mlflow: ModuleType, tuning: Mapping[str, Any]) -> None:
+    """Log what the search found to the open run, and each trial as a child run."""
+    mlflow.set_tags({"churnml.tuning": "applied" if tuning["applied"] else "defaults"})
+    mlflow.set_tag("churnml.tuning_reason", tuning["reason"])
+    mlflow.log_dict(dict(tuning), "tuning.json")
+    mlflow.log_params({f"tuned.{name}": value for name, value in tuning["params"].items() if tuning["applied"]})
+    if tuning["gain"] is not None:
+        mlflow.log_metrics({f"tuning_log_loss_gain_{name}": value for name, value in tuning["gain"].items()})
+    for trial in tuning["trials"]:
+        with mlflow.start_run(run_name=f"trial {trial['number']}", nested=True):
+            mlflow.set_tags({"churnml.trial_state": trial["state"], "churnml.trial_defaults": trial["defaults"]})
+            mlflow.log_params(trial["params"])
+            if trial["log_loss"] is not None:
+                mlflow.log_metric("log_loss", trial["log_loss"])
 
 
 def _log_evidence(

@@ -26,8 +26,9 @@ def score(model: ChurnModel, frame: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         account_id, as_of, log_odds (raw), churn_probability (calibrated, 0–1) and lift (probability ÷ the model's
-        base rate), in the rows' order with a fresh index. A model of several horizons adds ``churn_probability_30d``
-        and so on for each, the model's own among them; a longer horizon never has a smaller probability.
+        base rate), in the rows' order with a fresh index. Where the model failed its gate they are its rule's.
+        A model of several horizons adds ``churn_probability_30d`` and so on for each, the model's own among them; a
+        longer horizon never has a smaller probability.
 
     Raises
     ------
@@ -43,8 +44,7 @@ def score(model: ChurnModel, frame: pd.DataFrame) -> pd.DataFrame:
                 code="data.key_missing",
             )
     X = model.matrix(frame)
-    log_odds = model.log_odds(X)
-    probability = model.calibrated(log_odds)
+    log_odds, probability = model.scores(X)
     scores = pd.DataFrame(
         {
             "account_id": frame["account_id"].to_numpy(),

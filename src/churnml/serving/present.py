@@ -99,7 +99,9 @@ def _of_snapshot(settings: Settings, view: View, snapshot: SnapshotInfo, fresh: 
 
 
 _RULES_ONLY = Warn(
-    code="rules_only", message="The model did not pass its gate: the health score is made of rules alone."
+    code="rules_only",
+    message="The model did not beat the rules, so they are used: churn probability and expected loss come from a rule, "
+    "health from its measures.",
 )
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from churnml.config import CapacityConfig, Config
 from churnml.features.spec import FeatureSet
 from churnml.snapshots.splits import Split
-from churnml.training.baselines import fit_rule, rules
+from churnml.training.baselines import RULES, fit_rule, rules
 from churnml.training.diagnostics import by_segment, decay, lead_time, ranking_stability, segments_of
 from churnml.training.fitting import fit_rows
 from churnml.training.intervals import clustered_bootstrap, interval
@@ -86,6 +86,13 @@ class Backtest:
         rivals = {name: rows[f"p_{name}"].to_numpy() for name in self.baselines}
         return judge(rows["churned"], rows["p_model"], rivals, rows["account_id"], seed=self.seed)
 
+    @property
+    def rules_by_loss(self) -> list[str]:
+        """Names of the rules, the one with the lowest pooled log loss first: what scores where the model may not."""
+        y = self.predictions["churned"].to_numpy()
+        losses = {name: log_loss(y, self.predictions[f"p_{name}"]) for name in self.baselines if name in RULES}
+        return sorted(losses, key=lambda name: losses[name] or 0.0)
+
     @cached_property
     def intervals(self) -> dict[str, dict[str, float | None]]:
         """95 % intervals of the pooled metrics of the model, by drawing accounts."""
@@ -120,6 +127,7 @@ class Backtest:
             "pooled": {**self._compared(self.predictions), "intervals": self.intervals},
             "folds": folds,
             "verdict": self.verdict.as_dict(),
+            "best_rule": self.rules_by_loss[0],
             **self.diagnostics,
         }
 

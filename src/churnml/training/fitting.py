@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,6 +12,7 @@ import pandas as pd
 from churnml.config import Config
 from churnml.errors import TrainingError
 from churnml.features.spec import FeatureSet
+from churnml.training.baselines import fit_rule, rules
 from churnml.training.encoding import categories_of, encode
 from churnml.training.estimator import ChurnClassifier
 from churnml.training.model import ChurnModel
@@ -17,7 +20,7 @@ from churnml.training.model import ChurnModel
 if TYPE_CHECKING:
     from churnml.training.backtest import Backtest
 
-__all__ = ["check_churners", "classifier_of", "fit", "fit_rows"]
+__all__ = ["check_churners", "classifier_of", "fit", "fit_rows", "with_fallback"]
 
 
 def fit(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, backtest: Backtest | None = None) -> ChurnModel:
@@ -33,18 +36,37 @@ def fit(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, backtest: 
         Sections `model`, `label`, and `seed`.
     backtest : Backtest, optional
         Evidence for the verdict that goes into ``info``. Without it the verdict is ``"rules_only"``: nothing shows
-        that the model beats a rule.
+        that the model beats a rule. With a backtest that the model failed, the rule with the lowest log loss there is
+        fitted to all rows beside it and gives every probability instead (`ChurnModel.rule`).
 
     Raises
     ------
     TrainingError
         Nobody churned, everybody did, or fewer than ``model.min_churners`` rows churned.
     """
-    model = fit_rows(frame[frame["churned"].notna()], feature_set, config)
+    rows = frame[frame["churned"].notna()]
+    model = fit_rows(rows, feature_set, config)
     if backtest is None:
         return model.with_info(verdict="rules_only", verdict_reason="The model has not been backtested.")
     verdict = backtest.verdict
-    return model.with_info(verdict=verdict.verdict, verdict_reason=verdict.reason)
+    model = model.with_info(verdict=verdict.verdict, verdict_reason=verdict.reason)
+    return model if verdict.verdict == "publishable" else with_fallback(model, rows, backtest.rules_by_loss)
+
+
+def with_fallback(model: ChurnModel, rows: pd.DataFrame, order: Sequence[str]) -> ChurnModel:
+    """Return a model that failed its gate with the rule that gives its probabilities instead.
+
+    Parameters
+    ----------
+    model : ChurnModel
+    rows : DataFrame
+        Labelled rows to fit the rule to: the model's features and ``churned``.
+    order : sequence of str
+        Names of rules; the first that the model's features allow is taken, in the end the base rate.
+    """
+    found = {rule.name: rule for rule in rules(rows[[*model.features.names, "churned"]])}
+    name = next((name for name in order if name in found), "base_rate")
+    return replace(model, fallback=fit_rule(found[name], rows)).with_info(verdict="rules_only", rule=name)
 
 
 def fit_rows(

@@ -15,7 +15,7 @@ from churnml.features.spec import FeatureSet
 from churnml.snapshots.labels import horizon_column
 from churnml.snapshots.splits import Split, splits
 from churnml.training.backtest import Backtest, backtest
-from churnml.training.fitting import fit_rows
+from churnml.training.fitting import fit_rows, with_fallback
 from churnml.training.model import ChurnModel
 
 __all__ = ["backtest_further", "fit_further"]
@@ -27,7 +27,8 @@ def fit_further(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, mo
     """Return the model with one further model per ``label.further_horizons_days``.
 
     Each learns from the rows whose label at its own horizon is final, on the same features and with the same way of
-    tuning and calibrating; one seed instead of ``model.seeds``.
+    tuning and calibrating; one seed instead of ``model.seeds``. Where a rule gives the primary horizon's probability,
+    the same rule, fitted to each horizon's labels, gives the others'.
 
     Parameters
     ----------
@@ -48,7 +49,10 @@ def fit_further(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, mo
     for days in sorted(config.label.further_horizons_days):
         rows, own = _asked(frame, config, days)
         with _named(days):
-            found[days] = fit_rows(rows[rows["churned"].notna()], feature_set, own, where=f"horizon of {days} days")
+            rows = rows[rows["churned"].notna()]
+            found[days] = fit_rows(rows, feature_set, own, where=f"horizon of {days} days")
+        if model.rule is not None:
+            found[days] = with_fallback(found[days], rows, [model.rule.name])
     return replace(model, further=found)
 
 

@@ -11,9 +11,11 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import expit
 
 from churnml.errors import BundleError
 from churnml.features.spec import FeatureSet
+from churnml.training.baselines import FittedRule
 from churnml.training.calibration import Calibrator
 from churnml.training.encoding import encode
 from churnml.training.ensemble import Ensemble
@@ -29,6 +31,7 @@ _FORMAT = 1
 _MODEL = "model.json"
 _FEATURES = "features.json"
 _LINEAR = "linear.json"
+_FALLBACK = "fallback.json"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class ChurnModel:
         JSON-ready: verdict and reason, kind, dates and rows of training, how it was tuned.
     further : mapping
         Horizon in days → the model of that horizon, on the same features; empty where one horizon is asked for.
+    fallback : FittedRule, optional
+        The rule that gives the probabilities while ``info["verdict"]`` is ``"rules_only"``.
     """
 
     features: FeatureSet
@@ -60,6 +65,12 @@ class ChurnModel:
     ensemble: Ensemble
     info: dict[str, Any]
     further: Mapping[int, ChurnModel] = field(default_factory=dict)
+    fallback: FittedRule | None = None
+
+    @property
+    def rule(self) -> FittedRule | None:
+        """The rule that scores instead of the model: where the model failed its gate and there is a fallback."""
+        return self.fallback if self.info.get("verdict") == "rules_only" else None
 
     @property
     def horizons(self) -> tuple[int, ...]:
@@ -87,7 +98,7 @@ class ChurnModel:
         return encode(frame, self.features.names, self.categories)
 
     def log_odds(self, X: Array) -> Array:
-        """Return raw log-odds of churn, before calibration, of shape (n,)."""
+        """Return the model's raw log-odds of churn, before calibration, of shape (n,); also where a rule scores."""
         return self.ensemble.log_odds(X)
 
     def contributions(self, X: Array) -> Array:
@@ -95,8 +106,22 @@ class ChurnModel:
         return self.ensemble.contributions(X)
 
     def probability(self, X: Array) -> Array:
-        """Return the calibrated probability of churn within the horizon, of shape (n,)."""
-        return self.ensemble.probability(X)
+        """Return the calibrated probability of churn within the horizon, of shape (n,): the model's or the rule's."""
+        return self.scores(X)[1]
+
+    def scores(self, X: Array) -> tuple[Array, Array]:
+        """Return log-odds and the calibrated probability that is published, both of shape (n,).
+
+        They are the model's, and the rule's where a rule scores: its log-odds are those of its probability.
+        """
+        rule = self.rule
+        if rule is None:
+            log_odds = self.log_odds(X)
+            return log_odds, self.calibrated(log_odds)
+        names = self.features.names
+        columns = {name: X[:, names.index(name)] for name in rule.rule.columns}
+        log_odds = rule.log_odds(pd.DataFrame(columns, index=range(len(X))))
+        return log_odds, np.asarray(expit(log_odds))
 
     def by_horizon(self, frame: pd.DataFrame, probability: Array) -> dict[int, Array]:
         """Return the probability of every horizon, days → (n,), the shortest first; a longer one is never smaller.
@@ -146,6 +171,8 @@ class ChurnModel:
         files.update(zip(names, boosters, strict=True))
         if ensemble.linear is not None:
             files[_LINEAR] = _json(ensemble.linear.as_dict())
+        if self.fallback is not None:
+            files[_FALLBACK] = _json(self.fallback.as_dict())
         for days, other in self.further.items():
             own = {name: text for name, text in other.to_files().items() if name != _FEATURES}
             files.update({f"{_prefix(days)}{name}": text for name, text in own.items()})
@@ -186,6 +213,7 @@ class ChurnModel:
                 horizon_days=int(model["horizon_days"]),
                 ensemble=ensemble,
                 info=model["info"],
+                fallback=FittedRule.from_dict(_read(files, _FALLBACK)) if _FALLBACK in files else None,
                 further={days: cls._further(files, days) for days in model.get("further_horizons_days", [])},
             )
         except (KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as error:

@@ -12,17 +12,23 @@ import numpy.typing as npt
 from churnml.training.intervals import Interval, clustered_bootstrap, paired_gain
 from churnml.training.metrics import log_loss, roc_auc
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["BASELINE_WORDS", "Verdict", "judge"]
 
 Array = npt.NDArray[np.float64]
 
 _REPEATS = 300
-_WORDS = {
+BASELINE_WORDS = {
     "base_rate": "the base rate",
     "recency": "days since the last activity",
     "reference": "the reference health score",
     "rfm": "recency, frequency and value",
     "logistic": "a logistic regression on all features",
+}
+"""Baseline → what it is called in a sentence."""
+_OUTCOMES = {
+    "beats": "beats {} by more than noise",
+    "level": "draws level with {}",
+    "loses": "is worse than {} by more than noise",
 }
 
 
@@ -38,17 +44,38 @@ class Verdict:
     gains : dict
         Baseline → ``{"roc_auc": Interval, "log_loss": Interval}``: model minus baseline for the AUC, baseline minus
         model for the log loss, so that above 0 is better for the model in both.
+    learned : tuple of str
+        Baselines that are models themselves.
     """
 
     verdict: Literal["publishable", "rules_only"]
     reason: str
     gains: Mapping[str, Mapping[str, Interval]]
+    learned: tuple[str, ...] = ("logistic",)
+
+    @property
+    def beside(self) -> dict[str, dict[str, str]]:
+        """Learned baseline → ``{"outcome": "beats" | "level" | "loses", "reason": …}``: how the model stands to it.
+
+        Level is what the noise does not tell apart. It does not change the verdict, but a reader must see it: where
+        the two draw level, the simpler one would do.
+        """
+        found = {}
+        for name in self.learned:
+            gain = self.gains.get(name)
+            if gain is None:
+                continue
+            outcome = _outcome(gain)
+            words = _OUTCOMES[outcome].format(BASELINE_WORDS.get(name, name))
+            found[name] = {"outcome": outcome, "reason": _sentence(name, gain, words, list(gain))}
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON-ready data."""
         return {
             "verdict": self.verdict,
             "reason": self.reason,
+            "beside": self.beside,
             "gains": {
                 name: {metric: gain.as_dict() for metric, gain in gains.items()} for name, gains in self.gains.items()
             },
@@ -62,7 +89,7 @@ def judge(
     groups: npt.ArrayLike,
     *,
     seed: int,
-    learned: Sequence[str] = ("logistic",),
+    learned: tuple[str, ...] = ("logistic",),
 ) -> Verdict:
     """Compare a model with every baseline on pooled out-of-time predictions.
 
@@ -72,7 +99,8 @@ def judge(
     - against **every rule** it is better by more than noise in ROC AUC or in log loss, and worse by more than noise in
       neither;
     - against a **learned** baseline (the logistic regression on all features) it is worse by more than noise in
-      neither. Drawing level there is enough: what would be used instead is the rules, not the regression.
+      neither. Drawing level there is enough: what would be used instead is the rules, not the regression (ADR-0004);
+      `Verdict.beside` says whether the model beats it, draws level or loses.
 
     Parameters
     ----------
@@ -96,7 +124,7 @@ def judge(
     """
     outcome, model = np.asarray(y, dtype=np.float64), np.asarray(p_model, dtype=np.float64)
     if len(np.unique(outcome)) < 2:
-        return Verdict("rules_only", "The test periods hold only one outcome: nothing can be compared.", {})
+        return Verdict("rules_only", "The test periods hold only one outcome: nothing can be compared.", {}, learned)
     draws = clustered_bootstrap(groups, _REPEATS, seed)
     gains: dict[str, dict[str, Interval]] = {}
     for name, probabilities in baselines.items():
@@ -108,20 +136,31 @@ def judge(
     for name, gain in gains.items():
         lost = [metric for metric, interval in gain.items() if _below(interval)]
         if lost:
-            return Verdict("rules_only", _sentence(name, gain, f"is worse than {_WORDS.get(name, name)}", lost), gains)
+            return Verdict(
+                "rules_only",
+                _sentence(name, gain, f"is worse than {BASELINE_WORDS.get(name, name)}", lost),
+                gains,
+                learned,
+            )
     for name, gain in gains.items():
         if name not in learned and not any(_above(interval) for interval in gain.values()):
-            reason = _sentence(name, gain, f"beats {_WORDS.get(name, name)} by no more than noise", list(gain))
-            return Verdict("rules_only", reason, gains)
+            reason = _sentence(name, gain, f"beats {BASELINE_WORDS.get(name, name)} by no more than noise", list(gain))
+            return Verdict("rules_only", reason, gains, learned)
     hardest = min(
         (name for name in gains if name not in learned),
         key=lambda name: gains[name]["roc_auc"].value or 0.0,
         default=None,
     )
     if hardest is None:
-        return Verdict("rules_only", "There was no rule to compare the model with.", gains)
-    words = f"beats every rule by more than noise; the best is {_WORDS.get(hardest, hardest)}"
-    return Verdict("publishable", _sentence(hardest, gains[hardest], words, ["roc_auc", "log_loss"]), gains)
+        return Verdict("rules_only", "There was no rule to compare the model with.", gains, learned)
+    words = f"beats every rule by more than noise; the best is {BASELINE_WORDS.get(hardest, hardest)}"
+    return Verdict("publishable", _sentence(hardest, gains[hardest], words, ["roc_auc", "log_loss"]), gains, learned)
+
+
+def _outcome(gain: Mapping[str, Interval]) -> Literal["beats", "level", "loses"]:
+    if any(_below(interval) for interval in gain.values()):
+        return "loses"
+    return "beats" if any(_above(interval) for interval in gain.values()) else "level"
 
 
 def _negated(gain: Interval) -> Interval:
