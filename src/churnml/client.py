@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import time
+import math
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
-from urllib3.exceptions import MaxRetryError
-from urllib3.util.retry import Retry
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 
 from churnml.errors import ChurnmlError
 from churnml.serving.answers import (
@@ -36,6 +44,7 @@ A = TypeVar("A", bound=BaseModel)
 Features = Mapping[str, float | str | None]
 Lang = Literal["en", "ja"]
 _RETRIED = (429, 502, 503, 504)
+_LONGEST_PAUSE = 60.0
 
 
 class ApiError(ChurnmlError):
@@ -75,7 +84,7 @@ class Client:
     timeout : float
         Seconds to wait for an answer.
     retries : int
-        How often to try again.
+        How often to try again (by tenacity).
     transport : httpx.BaseTransport, optional
         For tests.
 
@@ -97,15 +106,7 @@ class Client:
     ) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, transport=transport)
-        self._retry = Retry(
-            total=retries,
-            backoff_factor=0.2,
-            backoff_jitter=0.1,
-            backoff_max=10,
-            status_forcelist=_RETRIED,
-            allowed_methods=None,
-            raise_on_status=False,
-        )
+        self._attempts = retries + 1
 
     def __enter__(self) -> Self:
         return self
@@ -196,8 +197,9 @@ class Client:
 
     def end_override(self, account_id: str, author: str) -> OverrideMade:
         """End the override in force."""
-        answer = self._send("DELETE", f"/v1/overrides/{_quoted(account_id)}", params={"author": author})
-        return _read(answer, OverrideMade)
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        path = f"/v1/overrides/{_quoted(account_id)}"
+        return _read(self._send("DELETE", path, params={"author": author}, headers=headers), OverrideMade)
 
     def overrides(self, account_id: str | None = None) -> OverridesAnswer:
         """Return the overrides in force, or all of one account."""
@@ -222,27 +224,54 @@ class Client:
         return _read(self._send("POST", path, json=given, headers=headers), answer)
 
     def _send(self, method: str, path: str, **rest: Any) -> httpx.Response:
-        """Send a request, again while it is worth it; return the first answer that is no reason to try again."""
-        retry = self._retry
-        while True:
-            failure: Exception | None = None
-            answer: httpx.Response | None = None
-            try:
-                answer = self._http.request(method, path, **rest)
-                if answer.status_code not in _RETRIED:
-                    return answer
-            except httpx.TransportError as error:
-                failure = error
-            try:
-                retry = retry.increment(method, path, error=failure or ConnectionError(path))
-            except (MaxRetryError, ConnectionError, httpx.TransportError):
-                if answer is not None:
-                    return answer
-                where = f"{self._http.base_url}{path.lstrip('/')}"
-                raise ApiError(f"The API cannot be reached: {failure}", where=where) from failure
-            named = answer.headers.get("Retry-After") if answer is not None else None
-            pause = retry.parse_retry_after(named) if named else retry.get_backoff_time()
-            time.sleep(min(pause, 60.0))
+        """Send a request, again while it is worth it; return the last answer."""
+        again = Retrying(
+            stop=stop_after_attempt(self._attempts),
+            wait=_pause,
+            retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(_worth_another),
+            retry_error_callback=_last,
+        )
+        try:
+            answer: httpx.Response = again(self._http.request, method, path, **rest)
+        except httpx.TransportError as error:
+            where = f"{self._http.base_url}{path.lstrip('/')}"
+            raise ApiError(f"The API cannot be reached: {error}", where=where) from error
+        return answer
+
+
+_GROWING = wait_exponential(multiplier=0.2, max=10) + wait_random(0, 0.1)
+
+
+def _worth_another(answer: httpx.Response) -> bool:
+    return answer.status_code in _RETRIED
+
+
+def _pause(state: RetryCallState) -> float:
+    """Return the seconds that ``Retry-After`` names, else a pause that doubles."""
+    outcome = state.outcome
+    named = None if outcome is None or outcome.failed else _retry_after(outcome.result().headers.get("Retry-After"))
+    return _GROWING(state) if named is None else min(max(named, 0.0), _LONGEST_PAUSE)
+
+
+def _retry_after(text: str | None) -> float | None:
+    """Return the seconds of a ``Retry-After``, which may be a number or a date; None when it is neither."""
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+        except ValueError:
+            return None
+    return seconds if math.isfinite(seconds) else None
+
+
+def _last(state: RetryCallState) -> httpx.Response:
+    """Return the last answer, or raise the last failure."""
+    assert state.outcome is not None
+    answer: httpx.Response = state.outcome.result()
+    return answer
 
 
 def _sent(account_id: str | None, features: Features | None, as_of: date | None, arr: float | None) -> dict[str, Any]:
@@ -260,9 +289,9 @@ def _quoted(account_id: str) -> str:
 
 def _read(answer: httpx.Response, model: type[A]) -> A:
     where = f"{answer.request.method} {answer.request.url}"
-    if answer.is_success:
-        return model.model_validate_json(answer.content)
     try:
+        if answer.is_success:
+            return model.model_validate_json(answer.content)
         problem = ProblemAnswer.model_validate_json(answer.content)
     except ValidationError:
         raise ApiError(f"The API answered {answer.status_code} and not as it should", where=where) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from churnml.config import Config, load_config
 from churnml.explain import ExplainReference, explain
 from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.health import HealthScale, health
-from churnml.registry import load_bundle, save_bundle, set_champion
+from churnml.registry import champion_bundle, load_bundle, save_bundle, set_champion
 from churnml.scoring import score
 from churnml.serving.app import create_app
 from churnml.serving.live import Live
@@ -104,6 +105,11 @@ class Company:
     def settings(self) -> Settings:
         return Settings.from_config(self.config).model_copy(update={"refresh_seconds": 0.05})
 
+    @property
+    def champion(self) -> str:
+        """The version of the model in force."""
+        return champion_bundle(self.config.bundles_dir, self.config.registered_model).name
+
     def train(self, seed: int = 7) -> str:
         """Train on all but the last month and make the bundle the champion; returns its version."""
         rows = self.frame[self.frame["as_of"] < self.frame["as_of"].max()]
@@ -129,6 +135,16 @@ class Company:
 
     def publish(self, version: str, days_ago: int = 2) -> pd.DataFrame:
         """Score the last month with a bundle and publish it as of some days ago; returns the scores."""
+        key = (version, days_ago, hash(tuple(self.frame["account_id"])))
+        if key not in _SCORED:
+            _SCORED[key] = self._scored(version, days_ago)
+        snapshot = replace(_SCORED[key], config_hash=self.config.hash, scored_at=datetime.now(UTC))
+        with Store(self.config.store_url) as store:
+            store.publish(snapshot)
+        table = snapshot.scores
+        return table.assign(expected_loss=table["churn_probability"] * table["arr"])
+
+    def _scored(self, version: str, days_ago: int) -> Snapshot:
         bundle = load_bundle(self.config.bundles_dir / self.config.registered_model / version)
         as_of = pd.Timestamp(datetime.now(UTC).date() - timedelta(days=days_ago))
         now = self.frame[self.frame["as_of"] == self.frame["as_of"].max()].reset_index(drop=True).assign(as_of=as_of)
@@ -148,26 +164,22 @@ class Company:
         table["name"] = "Company " + table["account_id"].str[-4:]
         table["owner"] = np.where(np.arange(len(table)) % 2 == 0, "ann", "bob")
         table["segment"] = "smb"
-        with Store(self.config.store_url) as store:
-            store.publish(
-                Snapshot(
-                    config=self.config.name,
-                    as_of=as_of.date(),
-                    scored_at=datetime.now(UTC),
-                    model_version=version,
-                    config_hash=self.config.hash,
-                    scores=table,
-                    features=now[["account_id", *FEATURES.names]],
-                    explanations=[item.as_dict() for item in told],
-                    info={
-                        "horizon_days": bundle.model.horizon_days,
-                        "base_rate": bundle.model.base_rate,
-                        "verdict": "publishable",
-                        "currency": "EUR",
-                    },
-                )
-            )
-        return table.assign(expected_loss=table["churn_probability"] * table["arr"])
+        return Snapshot(
+            config=self.config.name,
+            as_of=as_of.date(),
+            scored_at=datetime.now(UTC),
+            model_version=version,
+            config_hash=self.config.hash,
+            scores=table,
+            features=now[["account_id", *FEATURES.names]],
+            explanations=[item.as_dict() for item in told],
+            info={
+                "horizon_days": bundle.model.horizon_days,
+                "base_rate": bundle.model.base_rate,
+                "verdict": "publishable",
+                "currency": "EUR",
+            },
+        )
 
     def key(self, *scopes: str, valid_for: timedelta | None = None) -> str:
         """Make an API key."""
@@ -175,7 +187,11 @@ class Company:
             return store.keys.create("test", scopes, Actor("tester", datetime.now(UTC)), valid_for)[0]
 
 
-def make_company(folder: Path, accounts: int = 120, **serving: Any) -> Company:
+_SCORED: dict[tuple[str, int, int], Snapshot] = {}
+"""Snapshots made before, by bundle, age and accounts: scoring and explaining takes longer than the tests of it."""
+
+
+def make_company(folder: Path, accounts: int = 120, store_url: str | None = None) -> Company:
     """Write a config and make the company's data."""
     path = folder / "acme.yaml"
     data = {
@@ -186,7 +202,7 @@ def make_company(folder: Path, accounts: int = 120, **serving: Any) -> Company:
         "label": {"churn": "silence", "horizon_days": 90},
         "tables": {"events": {"from": "events.csv"}},
         "model": {"kind": "lightgbm", "seeds": 1, "min_churners": 5},
-        "serving": serving,
+        "store": {"url": store_url},
     }
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     return Company(folder, load_config(path), path, _frame(accounts, 7, seed=3))
@@ -200,12 +216,33 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
     return made
 
 
-@pytest.fixture
-def own_company(tmp_path: Path) -> Company:
-    """A company of the test's own, trained but not scored."""
-    made = make_company(tmp_path)
-    made.train()
+def _trained(company: Company, folder: Path, store_url: str | None = None) -> Company:
+    made = make_company(folder, store_url=store_url)
+    shutil.copytree(company.config.bundles_dir, made.config.bundles_dir)
     return made
+
+
+@pytest.fixture
+def own_company(company: Company, tmp_path: Path) -> Company:
+    """A company of the test's own, trained but not scored."""
+    return _trained(company, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def either_company(request: pytest.FixtureRequest, company: Company, tmp_path: Path) -> Company:
+    """A company of the test's own, trained and scored, whose store is on SQLite or on PostgreSQL."""
+    url = str(request.getfixturevalue("postgres_database")) if request.param == "postgres" else None
+    made = _trained(company, tmp_path, url)
+    made.publish(made.champion)
+    return made
+
+
+@pytest.fixture
+def own(either_company: Company) -> Iterator[Api]:
+    """An API on a company of the test's own, called with a key that may read, score and write."""
+    with serving(either_company.settings) as client:
+        client.headers["Authorization"] = f"Bearer {either_company.key('read', 'score', 'write')}"
+        yield client
 
 
 @pytest.fixture(scope="session")

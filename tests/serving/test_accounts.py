@@ -10,16 +10,6 @@ import pytest
 from churnml.store import Store
 
 
-@pytest.fixture
-def own(own_company: Any, serve: Any) -> Any:
-    """An API on a company of the test's own, called with a key that may read and write."""
-    versions = sorted((own_company.config.bundles_dir / "acme").glob("*/manifest.json"))
-    own_company.publish(versions[0].parent.name)
-    with serve(own_company.settings) as client:
-        client.headers["Authorization"] = f"Bearer {own_company.key('read', 'write')}"
-        yield client
-
-
 def test_the_list_goes_by_expected_loss_over_all_pages(api: Any, scores: Any) -> None:
     seen: list[dict[str, Any]] = []
     cursor = None
@@ -53,10 +43,10 @@ def test_filters_keep_what_they_say_and_nothing_else(api: Any, query: dict[str, 
     assert found["total"] == len(found["accounts"])
 
 
-def test_a_cursor_stays_in_its_snapshot_and_with_its_filters(own: Any, own_company: Any) -> None:
+def test_a_cursor_stays_in_its_snapshot_and_with_its_filters(own: Any, either_company: Any) -> None:
     first = own.get("/v1/accounts?limit=40").json()
     version = first["model_version"]
-    own_company.publish(version, days_ago=0)
+    either_company.publish(version, days_ago=0)
     own.live.refresh()
     second = own.get("/v1/accounts", params={"limit": 40, "cursor": first["next_cursor"]}).json()
     assert second["as_of"] == first["as_of"]
@@ -67,10 +57,10 @@ def test_a_cursor_stays_in_its_snapshot_and_with_its_filters(own: Any, own_compa
     assert (other.status_code, other.json()["code"]) == (404, "request.cursor")
 
 
-def test_history_is_newest_first(own: Any, own_company: Any) -> None:
+def test_history_is_newest_first(own: Any, either_company: Any) -> None:
     version = own.get("/v1/model").json()["model_version"]
-    own_company.publish(version, days_ago=40)
-    own_company.publish(version, days_ago=9)
+    either_company.publish(version, days_ago=40)
+    either_company.publish(version, days_ago=9)
     points = own.get("/v1/accounts/acc-0001/history").json()["points"]
     assert len(points) == 3
     assert [point["as_of"] for point in points] == sorted((point["as_of"] for point in points), reverse=True)
@@ -99,14 +89,25 @@ def test_an_override_stands_beside_the_systems_score(own: Any) -> None:
     assert (again.status_code, again.json()["code"]) == (404, "override.unknown")
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"band": "unknown"}, {"reason": ""}, {"valid_days": 0}, {"valid_days": 1.5}, {"author": ""}, {"account_id": "x"}],
-)
-def test_a_wrong_override_changes_nothing(own: Any, change: dict[str, Any]) -> None:
-    body = {"account_id": "acc-0001", "band": "red", "reason": "The sponsor told me.", "author": "ann", **change}
-    answer = own.post("/v1/overrides", json=body)
-    assert answer.status_code in (404, 422)
+def test_ending_an_override_may_be_repeated(own: Any) -> None:
+    body = {"account_id": "acc-0001", "band": "red", "reason": "The sponsor told me.", "author": "ann"}
+    own.post("/v1/overrides", json=body)
+    headers = {"Idempotency-Key": "end-1"}
+    first = own.request("DELETE", "/v1/overrides/acc-0001?author=bob", headers=headers)
+    again = own.request("DELETE", "/v1/overrides/acc-0001?author=bob", headers=headers)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.json()["override"] == first.json()["override"]
+    assert again.headers["idempotency-replayed"] == "true"
+    other = own.request("DELETE", "/v1/overrides/acc-0001?author=ann", headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency.mismatch")
+
+
+def test_a_wrong_override_changes_nothing(own: Any) -> None:
+    body = {"account_id": "acc-0001", "band": "red", "reason": "The sponsor told me.", "author": "ann"}
+    wrong = [{"band": "unknown"}, {"reason": ""}, {"valid_days": 0}, {"valid_days": 1.5}, {"author": ""}]
+    for change in wrong:
+        assert own.post("/v1/overrides", json={**body, **change}).status_code == 422, change
+    assert own.post("/v1/overrides", json={**body, "account_id": "x"}).status_code == 404
     assert own.get("/v1/overrides").json()["overrides"] == []
 
 
@@ -127,21 +128,21 @@ def test_a_write_with_an_idempotency_key_happens_once(own: Any, in_threads: Any)
     assert wrong.status_code == 422
 
 
-def test_writes_are_in_the_audit_log_with_key_and_request(own: Any, own_company: Any) -> None:
+def test_writes_are_in_the_audit_log_with_key_and_request(own: Any, either_company: Any) -> None:
     body = {"account_id": "acc-0001", "kind": "useful", "author": "ann"}
     answer = own.post("/v1/feedback", json=body, headers={"X-Request-ID": "request-0001"})
     assert answer.headers["x-request-id"] == "request-0001"
-    with Store(own_company.config.store_url) as store:
+    with Store(either_company.config.store_url) as store:
         entry = store.audit(1)[0]
         key = store.keys.list()[-1]
     assert (entry.action, entry.actor, entry.request_id) == ("feedback.create", key.id, "request-0001")
     assert entry.at <= datetime.now(UTC)
 
 
-def test_an_account_id_may_hold_odd_signs(own: Any, own_company: Any) -> None:
-    frame = own_company.frame
+def test_an_account_id_may_hold_odd_signs(own: Any, either_company: Any) -> None:
+    frame = either_company.frame
     frame["account_id"] = frame["account_id"].replace({"acc-0001": "a/b ü%?#"})
-    own_company.publish(own.get("/v1/model").json()["model_version"], days_ago=0)
+    either_company.publish(own.get("/v1/model").json()["model_version"], days_ago=0)
     own.live.refresh()
     assert own.get("/v1/accounts/a%2Fb%20%C3%BC%25%3F%23/health").json()["account_id"] == "a/b ü%?#"
     assert own.post("/v1/predict", json={"account_id": "a/b ü%?#"}).status_code == 200

@@ -28,8 +28,7 @@ class _Through(httpx.BaseTransport):
 
 @pytest.fixture
 def client(own_company: Any, serve: Any) -> Iterator[Client]:
-    version = next((own_company.config.bundles_dir / "acme").glob("*/manifest.json")).parent.name
-    own_company.publish(version)
+    own_company.publish(own_company.champion)
     with (
         serve(own_company.settings) as api,
         Client("http://127.0.0.1", own_company.key("read", "score", "write"), transport=_Through(api)) as made,
@@ -112,3 +111,30 @@ def test_a_refusal_is_not_tried_again() -> None:
     with pytest.raises(ApiError, match="429"):
         client.model()
     assert len(seen) == 3
+    client, seen = _answering(lambda _: httpx.Response(200, text="<html>"))
+    with pytest.raises(ApiError, match="answered 200 and not as it should"):
+        client.model()
+
+
+@pytest.mark.parametrize(
+    ("named", "low", "high"),
+    [
+        ("7", 7, 7),
+        ("-1", 0, 0),
+        ("3600", 60, 60),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+        ("soon", 0.1, 0.5),
+        ("nan", 0.1, 0.5),
+        (None, 0.1, 0.5),
+    ],
+)
+def test_a_pause_is_what_the_answer_names_within_reason(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, low: float, high: float
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    headers = {} if named is None else {"Retry-After": named}
+    client, _ = _answering(lambda _: httpx.Response(503, headers=headers), _odd)
+    client.overrides()
+    assert len(pauses) == 1
+    assert low <= pauses[0] <= high

@@ -44,8 +44,7 @@ def test_a_page_asks_a_browser_for_a_key(api: Any, company: Any) -> None:
 def test_a_name_cannot_bring_its_own_script(own_company: Any, serve: Any) -> None:
     evil = "<script>alert(1)</script>"
     own_company.frame["account_id"] = own_company.frame["account_id"].replace({"acc-0001": evil})
-    version = next((own_company.config.bundles_dir / "acme").glob("*/manifest.json")).parent.name
-    own_company.publish(version)
+    own_company.publish(own_company.champion)
     with serve(own_company.settings.model_copy(update={"insecure": True})) as api:
         page = api.get("/")
         assert page.status_code == 200

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from churnml.client import ApiError, Client
 from churnml.store import Store
 
 
@@ -60,6 +61,14 @@ def test_predict_and_explain_with_features(
     told = http.post(f"{prefix}/explain", json={"features": features})
     assert told.status_code == 200
     assert told.json()["explanation"]["families"]
+
+
+def test_the_client_speaks_to_it(running: Any, company: Any, account: str, scores: Any) -> None:
+    with Client(running.url, company.key("read")) as client:
+        assert client.health(account).churn_probability == scores.loc[account, "churn_probability"]
+        assert len(list(client.accounts(page=70))) == len(scores)
+        with pytest.raises(ApiError, match="lacks the scope write"):
+            client.feedback(account, "useful", "ann")
 
 
 def test_a_wrong_request_says_why(http: httpx.Client) -> None:

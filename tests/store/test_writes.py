@@ -61,8 +61,9 @@ def test_a_new_override_ends_the_one_before(store: Store, actor: Actor, now: dat
     assert judgements.override_of("a1", now + timedelta(days=30)) is None
     assert store.judgements("other").override_of("a1", now) is None
     assert list(judgements.overrides(now)) == ["a1"]
-    ended = judgements.end_override("a1", "cyd", actor)
+    ended, _ = judgements.end_override("a1", "cyd", actor, once=Once("k1", "f1"))
     assert ended.ended_by == "cyd"
+    assert judgements.end_override("a1", "cyd", actor, once=Once("k1", "f1")) == (ended, True)
     assert judgements.override_of("a1", now) is None
     with pytest.raises(StoreError, match="No override"):
         judgements.end_override("a1", "cyd", actor)

@@ -11,6 +11,7 @@ from churnml.serving.problems import ProblemAnswer
 
 __all__ = [
     "AccountsAnswer",
+    "AliveAnswer",
     "Answer",
     "BatchAnswer",
     "BatchItem",
@@ -324,6 +325,12 @@ class ModelAnswer(Answer):
     base_rate: float = Field(ge=0, le=1, description="Churn rate in training. Range: 0–1", examples=[0.046])
     created_at: str | None = Field(description="When it was trained", examples=["2026-11-01T03:58:41+00:00"])
     features: list[FeatureAnswer] = Field(description="What it reads, in order")
+
+
+class AliveAnswer(Answer):
+    """The process runs; what it serves may still be nothing."""
+
+    status: Literal["alive"] = Field(description="The process answers")
 
 
 class ReadyAnswer(Answer):

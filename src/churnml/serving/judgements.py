@@ -89,7 +89,7 @@ async def list_overrides(
 @router.delete(
     "/overrides/{account_id:path}",
     response_model=OverrideMade,
-    responses=documented("override.unknown", "request.invalid"),
+    responses=documented("override.unknown", "request.invalid", "idempotency.mismatch"),
     openapi_extra=may("write"),
     summary="End the override in force",
 )
@@ -99,14 +99,17 @@ async def end_override(
     author: Annotated[
         str, Query(min_length=1, max_length=200, pattern=r"^[^\x00]*$", description="Who ends it", examples=["ann"])
     ],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """End the override in force of an account; it stays in the account's history."""
     live = live_of(request)
     judged, actor = live.store.judgements(live.settings.name), actor_of(request)
-    ended = await to_thread.run_sync(judged.end_override, account_id, author, actor)
+    once = once_of(request, idempotency_key)
+    ended, replayed = await to_thread.run_sync(lambda: judged.end_override(account_id, author, actor, once=once))
     snapshot = live.view.snapshot
     fields = provenance(live.settings, live.view, snapshot.coverage if snapshot else None)
-    return as_json(OverrideMade.model_construct(**fields, override=override_of(ended)))
+    answer = OverrideMade.model_construct(**fields, override=override_of(ended))
+    return as_json(answer, headers=_REPLAYED if replayed else None)
 
 
 @router.post(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from churnml.serving import metrics
-from churnml.serving.answers import FeatureAnswer, ModelAnswer, ReadyAnswer, Warn
+from churnml.serving.answers import AliveAnswer, FeatureAnswer, ModelAnswer, ReadyAnswer, Warn
+from churnml.serving.live import Live
 from churnml.serving.present import provenance
 from churnml.serving.problems import Problem
 from churnml.serving.scope import Lang, ScopedRoute, as_json, documented, language, live_of, may
@@ -17,12 +18,6 @@ from churnml.serving.scope import Lang, ScopedRoute, as_json, documented, langua
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["service"], route_class=ScopedRoute)
-
-
-class AliveAnswer(BaseModel):
-    """The process runs."""
-
-    status: Literal["alive"] = Field(description="The process answers")
 
 
 @router.get(
@@ -36,11 +31,10 @@ async def get_model(request: Request, lang: Lang = None) -> Response:
     """Return the model's version and verdict, and every feature it reads with unit and meaning."""
     live, chosen = live_of(request), language(request, lang)
     scorer = live.scorer()
-    snapshot, model = live.view.snapshot, scorer.model
-    fields = provenance(live.settings, live.view, snapshot.coverage if snapshot else None)
+    model = scorer.model
     return as_json(
         ModelAnswer.model_construct(
-            **{**fields, "model_version": scorer.version},
+            **{**_of_the_view(live), "model_version": scorer.version},
             name=live.settings.registered_model,
             verdict=scorer.verdict,
             horizon_days=model.horizon_days,
@@ -63,9 +57,9 @@ async def get_model(request: Request, lang: Lang = None) -> Response:
 
 
 @router.get("/healthz", response_model=AliveAnswer, summary="Liveness: the process runs")
-async def get_alive() -> Response:
-    """Say that the process answers; needs no key."""
-    return as_json(AliveAnswer(status="alive"))
+async def get_alive(request: Request) -> Response:
+    """Say that the process answers, and what it serves; needs no key."""
+    return as_json(AliveAnswer.model_construct(**_of_the_view(live_of(request)), status="alive"))
 
 
 @router.get(
@@ -81,12 +75,17 @@ async def get_ready(request: Request) -> Response:
     if view.snapshot is None and view.scorer is None:
         raise Problem("service.no_snapshot", live.fault or "Nothing has been trained or scored yet")
     warnings = [Warn(code="bundle_refused", message=live.fault)] if live.fault else []
-    fields = provenance(live.settings, view, view.snapshot.coverage if view.snapshot else None, warnings)
+    fields = _of_the_view(live, warnings)
     return as_json(
         ReadyAnswer.model_construct(
             **fields, status="ready", snapshot=view.snapshot is not None, model=view.scorer is not None
         )
     )
+
+
+def _of_the_view(live: Live, warnings: Sequence[Warn] = ()) -> dict[str, Any]:
+    snapshot = live.view.snapshot
+    return provenance(live.settings, live.view, snapshot.coverage if snapshot else None, warnings)
 
 
 @router.get(

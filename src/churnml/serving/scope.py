@@ -107,11 +107,12 @@ def actor_of(request: Request) -> Actor:
     return Actor(key.id, datetime.now(UTC), request.scope[REQUEST_ID])
 
 
-def once_of(request: Request, key: str | None, body: BaseModel) -> Once | None:
+def once_of(request: Request, key: str | None, body: BaseModel | None = None) -> Once | None:
     """Return the idempotency key with the fingerprint of the request it came with."""
     if key is None:
         return None
-    text = f"{request.method} {request.url.path} {body.model_dump_json()}"
+    sent = body.model_dump_json() if body is not None else ""
+    text = f"{request.method} {request.url.path} {request.url.query} {sent}"
     return Once(key, hashlib.sha256(text.encode()).hexdigest())
 
 

@@ -87,8 +87,15 @@ class Judgements:
 
         return write(self._engine, actor, "overrides.create", work, once)
 
-    def end_override(self, account_id: str, author: str, actor: Actor) -> Override:
+    def end_override(
+        self, account_id: str, author: str, actor: Actor, *, once: Once | None = None
+    ) -> tuple[Override, bool]:
         """End the override in force.
+
+        Returns
+        -------
+        tuple of Override and bool
+            The override that was ended, and whether this is the replay of an earlier answer.
 
         Raises
         ------
@@ -109,9 +116,9 @@ class Judgements:
                 )
             return account_id, {"id": ended, "ended_by": author}
 
-        answer, _ = write(self._engine, actor, "overrides.end", work)
+        answer, replayed = write(self._engine, actor, "overrides.end", work, once)
         with reading(self._engine) as connection:
-            return Override(*connection.execute(_OVERRIDE.where(OverrideRow.id == answer["id"])).one())
+            return Override(*connection.execute(_OVERRIDE.where(OverrideRow.id == answer["id"])).one()), replayed
 
     def override_of(self, account_id: str, now: datetime) -> Override | None:
         """Return the override in force for an account, if any."""

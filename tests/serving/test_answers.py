@@ -1,0 +1,75 @@
+"""Every operation of the OpenAPI answers as it documents, from a store on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+
+from churnml.serving.app import create_api
+
+PROVENANCE = {"as_of", "scored_at", "model_version", "config_version", "coverage", "freshness", "warnings"}
+BY_ID = {"account_id": "acc-0007"}
+FEATURES = {"features": {"events_28d": 3}, "arr": 1000.0}
+OVERRIDE = {**BY_ID, "band": "red", "reason": "The sponsor told me.", "author": "ann"}
+CALLS: dict[str, list[tuple[str, Any]]] = {
+    "POST /v1/predict": [("", BY_ID), ("", FEATURES)],
+    "POST /predict": [("", BY_ID), ("", FEATURES)],
+    "POST /v1/explain": [("", BY_ID), ("", {**FEATURES, "lang": "ja"})],
+    "POST /explain": [("", BY_ID)],
+    "POST /v1/predict/batch": [("", {"items": [BY_ID, FEATURES, {"account_id": "nobody"}]})],
+    "POST /v1/what-if": [("", {**BY_ID, "changes": {"events_28d": 3}})],
+    "POST /v1/overrides": [("", OVERRIDE)],
+    "GET /v1/overrides": [("", None), ("?account_id=acc-0007", None)],
+    "GET /v1/accounts": [("", None), ("?band=red&limit=3&renewal_within_days=90&owner=ann&text=Company", None)],
+    "GET /v1/accounts/{account_id}/health": [("", None)],
+    "GET /v1/accounts/{account_id}/explanation": [("", None), ("?lang=ja", None)],
+    "GET /v1/accounts/{account_id}/history": [("", None)],
+    "DELETE /v1/overrides/{account_id}": [("?author=ann", None)],
+    "POST /v1/feedback": [("", {**BY_ID, "kind": "useful", "author": "ann"})],
+    "GET /v1/model": [("", None), ("?lang=ja", None)],
+    "GET /v1/healthz": [("", None)],
+    "GET /v1/readyz": [("", None)],
+}
+"""Each operation that answers in JSON, with requests that it must answer: query and body."""
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    return create_api().openapi()
+
+
+def _documented(schema: dict[str, Any]) -> dict[str, tuple[int, dict[str, Any]]]:
+    """Return status and schema of each operation's JSON answer that is no error."""
+    found = {}
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            for status, response in operation["responses"].items():
+                media = response.get("content", {}).get("application/json")
+                if status.startswith("2") and media:
+                    found[f"{method.upper()} {path}"] = int(status), media["schema"]
+    return found
+
+
+def test_every_answer_is_documented_to_say_from_what_and_from_when_it_is(schema: dict[str, Any]) -> None:
+    documented = _documented(schema)
+    assert documented.keys() == CALLS.keys()
+    for operation, (_, answer) in documented.items():
+        model = schema["components"]["schemas"][answer["$ref"].rsplit("/", 1)[1]]
+        assert set(model["required"]) >= PROVENANCE, operation
+
+
+def test_every_operation_answers_as_documented(own: Any, schema: dict[str, Any]) -> None:
+    documented = _documented(schema)
+    for operation, calls in CALLS.items():
+        status, answer_schema = documented[operation]
+        method, path = operation.replace("{account_id}", "acc-0007").split()
+        for query, body in calls:
+            answer = own.request(method, path + query, json=body)
+            assert answer.status_code == status, (operation, answer.text)
+            told = answer.json()
+            assert told.keys() >= PROVENANCE, operation
+            assert told["freshness"]["state"] == "fresh", operation
+            assert (told["as_of"], told["model_version"]) != (None, None), operation
+            jsonschema.validate(told, {**answer_schema, "components": schema["components"]})
