@@ -237,20 +237,32 @@ def run(config: ConfigPath, as_json: AsJson = False) -> None:
 @app.command(rich_help_panel="Use the scores")
 def explain(
     config: ConfigPath,
-    account_id: Annotated[str, typer.Argument(help="Account to explain")],
+    account_id: Annotated[str | None, typer.Argument(help="Account to explain")] = None,
+    overall: Annotated[
+        bool, typer.Option("--overall", help="All accounts: families, patterns of those who left, segments")
+    ] = False,
     lang: Annotated[str | None, typer.Option(help="en or ja  [default: the config's language]")] = None,
     what_if: Annotated[
         list[str] | None, typer.Option("--set", metavar="FEATURE=VALUE", help="Score with another value instead")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say why an account has the score it has, in words; with --set, what the score would be otherwise."""
+    """Say why an account has the score it has, in words; with --set, what the score would be otherwise.
+
+    With --overall, what goes with churn over all accounts, also as an HTML page.
+    """
     with Session(as_json) as session:
         from churnml import pipeline
         from churnml.cli import render
 
         settings = _config(config, session)
         language = language_of(lang, settings)
+        if overall == (account_id is not None) or (overall and what_if):
+            raise UsageError("An explanation is either of one account or of all", expected="ACCOUNT_ID or --overall")
+        if account_id is None:
+            found, page = pipeline.overall(settings, session.stages, language=language)
+            session.show({**found, "report": str(page)}, lambda: render.overall(found, page, language))
+            return
         if what_if:
             answer = pipeline.suppose(settings, account_id, what_if)
             session.show(answer, lambda: render.supposed(answer))

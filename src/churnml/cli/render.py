@@ -26,6 +26,7 @@ __all__ = [
     "explained",
     "health_judged",
     "models",
+    "overall",
     "prepared",
     "promoted",
     "run",
@@ -258,6 +259,33 @@ def explained(told: Mapping[str, Any], lang: str) -> None:
         for step in play[f"steps_{lang}"]:
             tree.add(escape(step))
         console.print(tree)
+
+
+def overall(found: Mapping[str, Any], page: Path, lang: str) -> None:
+    """Show what goes with churn over all accounts: families, patterns of those who left."""
+    console = _out()
+    console.print(
+        f"{found['rows']:,} readings of {found['accounts']:,} accounts, {found['as_of_from']} to {found['as_of_until']}"
+    )
+    table = Table("family", "share of the effect", title="What moves the risk", title_justify="left")
+    for row in found["families"]:
+        table.add_row(row["family"], f"{100 * row['share']:.0f} %")
+    console.print(table)
+    if found["patterns"]:
+        patterns = Table(
+            "pattern", "share", "accounts", "visible before", "example",
+            title=f"Patterns among {found['churned']:,} churned accounts", title_justify="left",
+        )  # fmt: skip
+        for one in found["patterns"]:
+            lead = one["median_lead_days"]
+            before = "–" if lead is None else f"{lead:.0f} days"
+            reasons = "".join(f"\n• {escape(driver[f'sentence_{lang}'])}" for driver in one["drivers"])
+            cells = (f"{100 * one['share']:.0f} %", f"{one['accounts']:,}", before)
+            patterns.add_row(escape(one[f"title_{lang}"]), *cells, f"{escape(one['example'])}{reasons}")
+        console.print(patterns)
+    else:
+        console.print(f"Too few churned accounts for patterns: {found['churned']:,}.")
+    console.print(f"Report: {_near(page)}")
 
 
 def supposed(answer: Mapping[str, Any]) -> None:

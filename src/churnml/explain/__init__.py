@@ -6,13 +6,15 @@ from churnml.explain.contract import Explainable
 from churnml.explain.drivers import Driver
 from churnml.explain.explanation import Explanation, Indicator, explain
 from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
-from churnml.explain.patterns import Pattern, churn_patterns
+from churnml.explain.overall import overall_page
+from churnml.explain.patterns import CHURNERS_NEEDED, Pattern, churn_patterns
 from churnml.explain.plays import Play, Playbook, load_playbooks, suggest_plays, touch_model
 from churnml.explain.reference import ExplainReference, Yardstick
 from churnml.explain.timeline import Happening, timeline
 from churnml.explain.whatif import WhatIf, what_if
 
 __all__ = [
+    "CHURNERS_NEEDED",
     "Driver",
     "ExplainReference",
     "Explainable",
@@ -32,6 +34,7 @@ __all__ = [
     "fast_contributions",
     "global_importance",
     "load_playbooks",
+    "overall_page",
     "portfolio_page",
     "segment_differences",
     "shap_summary",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from churnml.errors import UsageError
+from churnml.explain.batch import batch_contributions
 from churnml.explain.contract import Explainable
 from churnml.explain.drivers import group_columns
 from churnml.explain.reference import ExplainReference
@@ -38,7 +39,7 @@ def global_importance(model: Explainable, frame: pd.DataFrame, reference: Explai
     """
     if frame.empty:
         raise UsageError("Importance needs rows, and the frame is empty")
-    parts = model.contributions(model.matrix(frame))[:, :-1]
+    parts = batch_contributions(model, model.matrix(frame))[:, :-1]
     groups = group_columns(model.features, reference)
     families = list(dict.fromkeys(family for family, _, _ in groups))
     by_family = [
@@ -86,7 +87,7 @@ def segment_differences(model: Explainable, frame: pd.DataFrame, segment: str) -
     """
     if segment not in frame:
         raise UsageError(f"There is no column {segment!r} to make segments of", expected="a column of the frame")
-    parts = model.contributions(model.matrix(frame))[:, :-1]
+    parts = batch_contributions(model, model.matrix(frame))[:, :-1]
     families = [spec.family for spec in model.features]
     effect = pd.DataFrame(parts, columns=families).T.groupby(level=0).sum().T
     words = frame[segment].astype("str").reset_index(drop=True)

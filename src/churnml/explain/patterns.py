@@ -15,9 +15,11 @@ from churnml.explain.batch import batch_contributions
 from churnml.explain.contract import Explainable
 from churnml.features.spec import FAMILIES
 
-__all__ = ["Pattern", "churn_patterns"]
+__all__ = ["CHURNERS_NEEDED", "Pattern", "churn_patterns"]
 
-_LEAST = 20
+CHURNERS_NEEDED = 20
+"""Churned accounts from which patterns are looked for."""
+
 _RAISES = 0.1
 
 
@@ -39,6 +41,8 @@ class Pattern:
         Days from the first reading that showed the pattern's leading family as a raiser, without a break, to churn.
     example : str
         The account nearest to the pattern's centre.
+    example_on : str
+        ISO date of its last reading.
     title_en, title_ja : str
         The pattern in words.
     """
@@ -49,6 +53,7 @@ class Pattern:
     share: float
     median_lead_days: float | None
     example: str
+    example_on: str
     title_en: str
     title_ja: str
 
@@ -86,17 +91,17 @@ def churn_patterns(model: Explainable, frame: pd.DataFrame, *, seed: int, most: 
     readings = frame.drop(columns="churn_on").merge(left, on="account_id")
     readings = readings[readings["as_of"] < readings["churn_on"]].sort_values(["account_id", "as_of"])
     readings = readings.reset_index(drop=True)
-    if readings["account_id"].nunique() < _LEAST:
+    if readings["account_id"].nunique() < CHURNERS_NEEDED:
         raise DataError(
             "Patterns need churned accounts",
             got=f"{readings['account_id'].nunique()} accounts",
-            expected=f"at least {_LEAST}",
+            expected=f"at least {CHURNERS_NEEDED}",
         )
     names = [family for family in FAMILIES if any(_counts(spec, family) for spec in model.features)]
     effects = _effects(model, readings, names)
     last = ~readings.duplicated("account_id", keep="last").to_numpy()
     profile, labels = effects[last], _clusters(effects[last], seed, most)
-    accounts = readings.loc[last, "account_id"].to_numpy()
+    accounts, dates = readings.loc[last, "account_id"].to_numpy(), readings.loc[last, "as_of"].to_numpy()
     found = []
     for label in np.unique(labels):
         inside = labels == label
@@ -113,6 +118,7 @@ def churn_patterns(model: Explainable, frame: pd.DataFrame, *, seed: int, most: 
                 share=float(inside.mean()),
                 median_lead_days=_lead(readings[members], effects[members, order[0]]) if order else None,
                 example=str(accounts[inside][nearest]),
+                example_on=str(dates[inside][nearest])[:10],
                 title_en=english,
                 title_ja=japanese,
             )
@@ -155,7 +161,7 @@ def _lead(readings: pd.DataFrame, effect: np.ndarray) -> float | None:
 
 
 _PATTERNS = {
-    "engagement": ("falling use", "利用の減少"),
+    "engagement": ("low or falling use", "利用の低迷"),
     "adoption": ("narrow use of features", "機能活用の不足"),
     "support": ("trouble in support", "サポートの問題"),
     "sentiment": ("dissatisfaction", "満足度の低下"),

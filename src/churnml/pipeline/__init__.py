@@ -2,6 +2,7 @@
 
 from churnml.pipeline.models import compare_models, list_models, promote_model, roll_back
 from churnml.pipeline.outcomes import Checked, Prepared, Scored, Trained
+from churnml.pipeline.overall import overall
 from churnml.pipeline.reports import brief, portfolio
 from churnml.pipeline.score import explain, run, score
 from churnml.pipeline.studies import audit, health_backtest, health_thresholds, suppose
@@ -21,6 +22,7 @@ __all__ = [
     "health_backtest",
     "health_thresholds",
     "list_models",
+    "overall",
     "portfolio",
     "prepare",
     "promote_model",
