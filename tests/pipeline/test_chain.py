@@ -7,11 +7,17 @@ import math
 import shutil
 from pathlib import Path
 
+import anyio
+import httpx
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from churnml.cli.app import app
+from churnml.config import load_config
+from churnml.serving.app import create_app
+from churnml.serving.live import Live
+from churnml.serving.settings import Settings
 from churnml.store import Store
 
 METRICS = {"n", "positives", "roc_auc", "average_precision", "log_loss", "brier", "ece", "lift_at_10"}
@@ -180,3 +186,38 @@ def test_an_account_is_explained_with_its_numbers(ran):
         # Where the model did not pass, the reasons are the health measures': they have no effect on log-odds.
         assert told["source"] == "rules" or math.isfinite(driver["effect_log_odds"])
     assert churnml("explain", ran.config, account, "--lang", "ja").stdout
+
+
+def test_the_service_answers_what_was_scored_for_every_account_to_the_last_digit(ran):
+    settings = Settings.from_config(load_config(ran.config), insecure=True)
+    scores = pd.read_parquet(ran.report["scores"]).set_index("account_id")
+    live = Live(settings)
+    live.start()
+    transport = httpx.ASGITransport(create_app(live))
+
+    async def ask():
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            for account, row in scores.iterrows():
+                held = live.store.features(live.view.snapshot.id, account)
+                by_id = await http.post("/v1/predict", json={"account_id": account})
+                computed = await http.post("/v1/predict", json={"features": held, "as_of": f"{row['as_of']:%Y-%m-%d}"})
+                told = await http.get(f"/v1/accounts/{account}/explanation")
+                yield row, by_id.json(), computed.json(), told.json()
+
+    async def compare():
+        seen = 0
+        async for row, by_id, computed, told in ask():
+            for name in ("churn_probability", "health_score", "band", "coverage", "model_version"):
+                expected = None if pd.isna(row[name]) else row[name]
+                assert (by_id[name], computed[name], told[name]) == (expected,) * 3, (row.name, name)
+            assert by_id["horizons"] == computed["horizons"]
+            assert by_id["as_of"] == computed["as_of"] == f"{row['as_of']:%Y-%m-%d}"
+            drivers = [*told["explanation"]["raising"], *told["explanation"]["lowering"]]
+            assert [driver["sentence"] for driver in drivers] == list(row["drivers"])
+            seen += 1
+        return seen
+
+    try:
+        assert anyio.run(compare) == len(scores) > 100
+    finally:
+        live.stop()
