@@ -5,6 +5,7 @@ from churnml.explain.brief import account_brief, portfolio_page
 from churnml.explain.contract import Explainable
 from churnml.explain.drivers import Driver
 from churnml.explain.explanation import Explanation, Indicator, explain
+from churnml.explain.frozen import frozen
 from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
 from churnml.explain.overall import overall_page
 from churnml.explain.patterns import CHURNERS_NEEDED, Pattern, churn_patterns
@@ -32,6 +33,7 @@ __all__ = [
     "churn_patterns",
     "explain",
     "fast_contributions",
+    "frozen",
     "global_importance",
     "load_playbooks",
     "overall_page",
