@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
+AUDIT := $(VENV)/audit
 
 .PHONY: help demo install install-dev test check format lint types contracts fuzz audit docs clean
 
@@ -45,9 +46,11 @@ fuzz: $(DEV) ## Fuzz the API over its whole OpenAPI (Schemathesis)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]' -c requirements-dev.lock
 	$(BIN)/python benchmarks/fuzz.py
 
-audit: $(DEV) ## Look the pinned dependencies up in the advisory database (pip-audit)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'
-	$(BIN)/pip-audit -r requirements.lock --no-deps --disable-pip
+audit: $(AUDIT)/bin/pip-audit ## Look the pinned dependencies up in the advisory database (pip-audit)
+	@$(AUDIT)/bin/pip-audit -r requirements.lock --no-deps --disable-pip --strict --progress-spinner off || { \
+	  echo "make audit: not passed. Either the lines above list a vulnerability, or the advisory database" >&2; \
+	  echo "(pypi.org) could not be asked about every package, and then nothing is known about any of them." >&2; \
+	  exit 1; }
 
 docs: $(DEV) ## Write the generated pages of docs/ anew
 	$(BIN)/python docs/generate.py
@@ -58,6 +61,11 @@ clean: ## Remove .venv, caches and the workspace
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "churnml needs Python >= 3.11, but " + sys.executable + " is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 demo")'
 	$(PYTHON) -m venv $(VENV)
+
+# In a venv of its own, so that its dependencies do not move the pinned ones.
+$(AUDIT)/bin/pip-audit: | $(VENV)/pyvenv.cfg
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'
 
 # A stamp is made last, so an interrupted install is done again.
 $(RUN): requirements.lock pyproject.toml | $(VENV)/pyvenv.cfg
