@@ -110,6 +110,13 @@ def test_every_output_lies_in_the_workspace(ran):
     assert not list(ran.workspace.rglob("*.part"))
 
 
+def test_a_wrong_budget_is_told_before_anything_is_read(ran):
+    refused = churnml("train", ran.config, "--budget", "soon")
+    assert refused.exit_code == 2
+    assert "300s" in refused.stderr
+    assert "✓" not in refused.stderr
+
+
 def test_nothing_is_pickled(ran):
     assert not [path for path in ran.workspace.rglob("*") if path.suffix in {".pkl", ".pickle", ".joblib"}]
 

@@ -11,6 +11,7 @@ from churnml.config import Config
 from churnml.errors import EngineError
 from churnml.registry.card import METRICS
 from churnml.registry.tracking import name_alias, track
+from churnml.training.tuning import Trial, Tuning
 
 PLOTS = {
     "roc",
@@ -23,6 +24,12 @@ PLOTS = {
     "shap_summary",
     "shap_dependence",
 }
+TUNING = Tuning(
+    applied=False,
+    reason="The defaults stay: no other of 2 trials had a lower log loss.",
+    params={"num_leaves": 4},
+    trials=(Trial(0, True, "complete", {"num_leaves": 4}, 0.3), Trial(1, False, "pruned", {"num_leaves": 7}, 0.31)),
+).as_dict()
 
 
 @pytest.fixture
@@ -57,6 +64,7 @@ def test_a_run_holds_all_that_a_reader_needs(company, tmp_path, monkeypatch, pos
         predictions=company.tested.predictions,
         fingerprint="f" * 64,
         packages={"lightgbm": "4.6.0"},
+        tuning=TUNING,
     )
     assert mlflow.get_tracking_uri() == before
     assert name_alias(config, "champion", company.bundle.version) == "models:/acme@champion"
@@ -78,7 +86,14 @@ def test_a_run_holds_all_that_a_reader_needs(company, tmp_path, monkeypatch, pos
     children = client.search_runs(
         [run.info.experiment_id], filter_string=f"tags.mlflow.parentRunId = '{run.info.run_id}'"
     )
-    assert {child.info.run_name for child in children} == {"fold 1", "fold 2"}
+    by_name = {child.info.run_name: child.data for child in children}
+    assert set(by_name) == {"fold 1", "fold 2", "trial 0", "trial 1"}
+    assert by_name["trial 1"].params == {"num_leaves": "7"}
+    assert by_name["trial 1"].metrics == {"log_loss": 0.31}
+    assert by_name["trial 1"].tags["churnml.trial_state"] == "pruned"
+    assert run.data.tags["churnml.tuning"] == "defaults"
+    assert run.data.tags["churnml.scored_by"] in ("model", "recency", "reference", "rfm", "base_rate")
+    assert run.data.tags["churnml.beside.logistic"] in ("beats", "level", "loses")
     model = mlflow.pyfunc.load_model("models:/acme@champion")
     rows = company.frame.head(20).assign(plan=company.frame["plan"].head(20).astype("object"))
     own = company.bundle.model

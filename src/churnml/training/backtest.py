@@ -14,6 +14,7 @@ from churnml.config import CapacityConfig, Config
 from churnml.features.spec import FeatureSet
 from churnml.snapshots.splits import Split
 from churnml.training.baselines import RULES, fit_rule, rules
+from churnml.training.capacity import at_capacity
 from churnml.training.diagnostics import by_segment, decay, lead_time, ranking_stability, segments_of
 from churnml.training.fitting import fit_rows
 from churnml.training.intervals import clustered_bootstrap, interval
@@ -64,6 +65,8 @@ class Backtest:
         Segments of each prediction, in the rows of `predictions`.
     stale : DataFrame
         What the first fold's model says of every prediction, for `churnml.training.diagnostics.decay`.
+    target : str
+        What was predicted; the profit of saving accounts is told for churn alone.
     """
 
     predictions: pd.DataFrame
@@ -73,6 +76,7 @@ class Backtest:
     models: tuple[dict[str, Any], ...]
     segments: pd.DataFrame
     stale: pd.DataFrame
+    target: str = "churn"
 
     @property
     def baselines(self) -> list[str]:
@@ -133,13 +137,14 @@ class Backtest:
 
     @cached_property
     def diagnostics(self) -> dict[str, Any]:
-        """Segments, stability, lead time, decay, profit and calibration of the pooled predictions, JSON-ready."""
+        """Return everything beyond the headline metrics of the pooled predictions, JSON-ready."""
         rows, share = self.predictions, self.capacity.share
         y, p = rows["churned"].to_numpy(), rows["p_model"].to_numpy()
         stability = ranking_stability(rows, share)
         stability = stability.assign(**{day: stability[day].astype(str) for day in ("as_of", "next_as_of")})
         return {
             "segments": _records(by_segment(rows, self.segments, self.seed)),
+            "capacity": at_capacity(rows, self.segments, share, self.seed),
             "stability": _records(stability),
             "lead_time": lead_time(rows, share),
             "decay": decay(self.stale, self.seed),
@@ -153,7 +158,7 @@ class Backtest:
     def _profit(self) -> dict[str, Any] | None:
         """Return what contacting by this ranking is worth per account and snapshot; None without any ARR."""
         rows, money = self.predictions, self.capacity
-        if not rows["arr"].notna().any():
+        if self.target != "churn" or not rows["arr"].notna().any():
             return None
         costs = {
             "contact_cost": money.contact_cost,
@@ -246,6 +251,7 @@ def backtest(
         models=tuple(models),
         segments=pd.concat(segments, ignore_index=True),
         stale=pd.concat(stale, ignore_index=True),
+        target=config.label.target,
     )
 
 
