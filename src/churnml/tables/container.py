@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from churnml.errors import DataError
 from churnml.tables.schema import TABLES, DType
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pandas as pd
     from ibis.backends import BaseBackend
 
 __all__ = ["Tables"]
@@ -127,6 +126,7 @@ class Tables(Mapping[str, "ir.Table"]):
 
         Examples
         --------
+        >>> import pandas as pd
         >>> events = pd.DataFrame({"account_id": ["a"], "event_type": ["login"],
         ...                        "occurred_at": [pd.Timestamp("2026-03-01 09:00")]})
         >>> tables = Tables.from_pandas({"events": events})
@@ -136,6 +136,7 @@ class Tables(Mapping[str, "ir.Table"]):
         False
         """
         import ibis
+        import pandas as pd
 
         backend: BaseBackend = connection if connection is not None else ibis.duckdb.connect()
         expressions: dict[str, ir.Table] = {}
@@ -183,6 +184,8 @@ def _dtype(table: str, column: str) -> DType:
 
 def _completed(name: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, frozenset[str]]:
     """Return the frame with every canonical column typed and filled, and which ones it came with."""
+    import pandas as pd
+
     table = TABLES[name]
     given = frozenset(column for column in frame.columns if frame[column].notna().any())
     out = pd.DataFrame(index=range(len(frame)))
@@ -203,6 +206,8 @@ def _completed(name: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, frozenset[
 
 
 def _typed(values: pd.Series, dtype: DType) -> pd.Series:
+    import pandas as pd
+
     if dtype == "timestamp":
         return pd.to_datetime(values).astype("datetime64[us]")
     if dtype == "date":
