@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from churnml.serving.answers import AccountsAnswer, ExplainAnswer, HealthAnswer, HistoryAnswer
 from churnml.serving.live import View
-from churnml.serving.present import explained, health_of, history_point, provenance, stored
+from churnml.serving.present import explained, health_of, history_point, last_score, provenance, stored
 from churnml.serving.problems import Problem
 from churnml.serving.scope import Lang, ScopedRoute, as_json, documented, language, live_of, may
 from churnml.store import ScoreFilter
@@ -109,12 +109,16 @@ async def list_accounts(
     openapi_extra=_READ,
 )
 async def get_health(request: Request, account_id: AccountPath, lang: Lang = None) -> Response:
-    """Return the system's score, and the CSM's override beside it if one is in force."""
-    live = live_of(request)
-    view, _, account = await live.account(account_id)
+    """Return the system's score, and the CSM's override beside it if one is in force.
+
+    An account that has left keeps its last score: `frozen` says since when and why.
+    """
+    live, chosen = live_of(request), language(request, lang)
+    view, snapshot, account = await live.last_known(account_id)
     judged = live.store.judgements(live.settings.name)
     override = await to_thread.run_sync(judged.override_of, account_id, datetime.now(UTC))
-    return as_json(health_of(live.settings, view, account, override, language(request, lang)))
+    last = last_score(live.view, snapshot, account_id, chosen)
+    return as_json(health_of(live.settings, view, account, override, chosen).model_copy(update={"frozen": last}))
 
 
 @router.get(
@@ -125,11 +129,16 @@ async def get_health(request: Request, account_id: AccountPath, lang: Lang = Non
     openapi_extra=_READ,
 )
 async def get_explanation(request: Request, account_id: AccountPath, lang: Lang = None) -> Response:
-    """Return what raises and lowers the risk, with the account's numbers, in English or Japanese."""
+    """Return what raises and lowers the risk, with the account's numbers, in English or Japanese.
+
+    An account that has left keeps its last score: `frozen` says since when and why.
+    """
     live, chosen = live_of(request), language(request, lang)
-    view, snapshot, account = await live.account(account_id)
+    view, snapshot, account = await live.last_known(account_id)
     told = await live.explanation(view, snapshot, account_id)
-    return as_json(explained(stored(live.settings, view, account, chosen), told, chosen))
+    fields = stored(live.settings, view, account, chosen)
+    last = last_score(live.view, snapshot, account_id, chosen)
+    return as_json(explained({**fields, "frozen": last}, told, chosen))
 
 
 @router.get(

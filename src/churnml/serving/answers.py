@@ -19,6 +19,7 @@ __all__ = [
     "HistoryPoint",
     "OverrideMade",
     "FeedbackMade",
+    "FrozenAnswer",
     "Reasoning",
     "IndicatorAnswer",
     "DriverAnswer",
@@ -82,6 +83,21 @@ class Answer(_Model):
     )
 
 
+class FrozenAnswer(_Model):
+    """Why the score is the account's last, and will not change."""
+
+    as_of: date = Field(description="Date of the last score", examples=["2026-10-01"])
+    why: Literal["ended", "notice", "silent", "left"] = Field(
+        description="`ended`: the contract ended; `notice`: notice was given; `silent`: no activity; `left`: it is no "
+        "longer among the accounts that are scored"
+    )
+    on: date | None = Field(description="Since when; null where it is not known", examples=["2026-10-14"])
+    text: str = Field(
+        description="In words",
+        examples=["The contract ended on 14 October 2026. This is its last score, of 1 October 2026; …"],
+    )
+
+
 class PredictAnswer(Answer):
     """The risk and health of one account."""
 
@@ -113,6 +129,9 @@ class PredictAnswer(Answer):
     )
     currency: str | None = Field(description="Currency of all amounts", examples=["USD"])
     reasons: list[str] = Field(description="What limited the health score, in words", examples=[[]])
+    frozen: FrozenAnswer | None = Field(
+        None, description="Set when the account has left: this is its last score, kept as it was"
+    )
 
 
 class DriverAnswer(_Model):

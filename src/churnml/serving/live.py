@@ -207,6 +207,25 @@ class Live:
             view.accounts.put(account_id, found)
         return view, snapshot, found
 
+    async def last_known(self, account_id: str) -> tuple[View, SnapshotInfo, AccountScore]:
+        """Return an account's stored score or, where it has left, its last one with the snapshot that held it.
+
+        Raises
+        ------
+        Problem
+            Nothing has been scored, or the account never was.
+        """
+        try:
+            return await self.account(account_id)
+        except Problem as problem:
+            if problem.code != "account.unknown":
+                raise
+            last = await _read(lambda: self.store.history(self.settings.name, account_id, 1))
+            if not last:
+                raise
+        snapshot, account = last[0]
+        return View(self.view.scorer, snapshot), snapshot, account
+
     async def explanation(self, view: View, snapshot: SnapshotInfo, account_id: str) -> dict[str, object]:
         """Return an account's stored explanation.
 

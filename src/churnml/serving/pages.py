@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from churnml.serving.accounts import AccountPath
 from churnml.serving.live import Live
+from churnml.serving.present import last_score
 from churnml.serving.problems import Problem
 from churnml.serving.scope import Lang, ScopedRoute, language, live_of, may
 from churnml.store import AccountScore
@@ -40,8 +41,11 @@ async def get_portfolio(request: Request, lang: Lang = None) -> Response:
 async def get_brief(request: Request, account_id: AccountPath, lang: Lang = None) -> Response:
     """Return the brief on an account: its score, what raises and lowers the risk, its history."""
     live, chosen = live_of(request), language(request, lang)
-    view, snapshot, account = await live.account(account_id)
+    view, snapshot, account = await live.last_known(account_id)
     told = await live.explanation(view, snapshot, account_id)
+    last = last_score(live.view, snapshot, account_id, chosen)
+    if last is not None:
+        told = {**told, "frozen": {f"text_{chosen}": last.text}}
     return _html(await to_thread.run_sync(_brief, live, account, told, chosen))
 
 

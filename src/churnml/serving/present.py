@@ -10,6 +10,7 @@ from churnml.serving.answers import (
     DriverAnswer,
     ExplainAnswer,
     Freshness,
+    FrozenAnswer,
     HealthAnswer,
     HistoryPoint,
     IndicatorAnswer,
@@ -29,6 +30,7 @@ __all__ = [
     "health_of",
     "history_point",
     "in_language",
+    "last_score",
     "override_of",
     "provenance",
     "stored",
@@ -213,6 +215,17 @@ def explained(fields: Mapping[str, Any], body: Mapping[str, Any], lang: Lang) ->
 def override_of(override: Override) -> OverrideAnswer:
     """Return an override as the API shows it."""
     return OverrideAnswer.model_validate(override, from_attributes=True)
+
+
+def last_score(live: View, of: SnapshotInfo, account_id: str, lang: Lang) -> FrozenAnswer | None:
+    """Return what to say beside a score that is an account's last; None where it is of the snapshot in force."""
+    from churnml.explain import frozen
+
+    newest = live.snapshot
+    if newest is None or newest.as_of <= of.as_of:
+        return None
+    said = frozen(newest.info.get("left", {}).get(account_id), of.as_of)
+    return FrozenAnswer(as_of=said["as_of"], why=said["why"], on=said["on"], text=said[f"text_{lang}"])
 
 
 def health_of(
