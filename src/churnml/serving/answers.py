@@ -130,7 +130,7 @@ class PredictAnswer(Answer):
     currency: str | None = Field(description="Currency of all amounts", examples=["USD"])
     reasons: list[str] = Field(description="What limited the health score, in words", examples=[[]])
     frozen: FrozenAnswer | None = Field(
-        None, description="Set when the account has left: this is its last score, kept as it was"
+        None, description="Set when the account has left: this is its last score, kept as it was", examples=[None]
     )
 
 
