@@ -1,7 +1,8 @@
 """Throughput and latency of the API beside ``mlflow models serve`` on the same model and a bare BentoML echo.
 
 Usage: ``python benchmarks/serving.py [CONFIG] [--seconds 8] [--json]``, after ``churnml run CONFIG``. With
-``--soak 600`` it runs our service alone for so many seconds at half its peak rate, and watches errors and memory.
+``--soak 600`` it runs our service alone for so many seconds at half its peak rate (by id, explained and with features
+in turn) instead, and watches errors and memory.
 Each server runs alone, one process each, on 127.0.0.1; the load comes from one more process of this program.
 """
 
@@ -39,60 +40,77 @@ class Echo:
 
 @dataclass(frozen=True)
 class Target:
-    """One operation to call: its server and the requests to send in turn."""
+    """One operation to call: its server and whole HTTP requests to send in turn."""
 
     name: str
     url: str
     pid: int
-    path: str
-    bodies: list[bytes]
+    requests: list[bytes]
+
+    @classmethod
+    def post(cls, name: str, server: Server, path: str, bodies: list[bytes]) -> Target:
+        """Return the target that posts bodies to a path."""
+        host = server.url.removeprefix("http://")
+        given = "".join(f"{header}: {value}\r\n" for header, value in server.headers.items())
+        head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n{given}"
+        requests = [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
+        return cls(name, server.url, server.pid, requests)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    url: str
+    pid: int
     headers: dict[str, str]
 
-    def requests(self) -> list[bytes]:
-        """Return whole HTTP requests."""
-        host, found = self.url.removeprefix("http://"), []
-        given = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
-        for body in self.bodies:
-            head = (
-                f"POST {self.path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
-                f"{given}Content-Length: {len(body)}\r\n\r\n"
-            )
-            found.append(head.encode() + body)
-        return found
+
+def _mix(targets: list[Target]) -> Target:
+    """Return a target that sends the requests of several in turn."""
+    longest = max(len(target.requests) for target in targets)
+    requests = [target.requests[number % len(target.requests)] for number in range(longest) for target in targets]
+    return Target("all in turn", targets[0].url, targets[0].pid, requests)
 
 
-async def _one(target: Target, requests: list[bytes], start: int, until: float, times: list[float]) -> int:
+def _memory(pid: int) -> float:
+    """Return the resident memory of a process and all it started. Unit: MB."""
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    return round(sum(process.memory_info().rss for process in family) / 1e6, 1)
+
+
+async def _answer(reader: asyncio.StreamReader) -> bool:
+    """Read one answer; returns whether it was a 200."""
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    at = head.index(b"content-length:") + 15
+    await reader.readexactly(int(head[at : head.index(b"\r\n", at)]))
+    return head.startswith(b"http/1.1 200")
+
+
+async def _one(target: Target, start: int, until: float, times: list[float]) -> int:
     """Send requests on one connection until a time; returns how many were not answered with 200."""
     host, port = target.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     number, failed = start, 0
     while time.perf_counter() < until:
         began = time.perf_counter()
-        writer.write(requests[number % len(requests)])
-        head = await reader.readuntil(b"\r\n\r\n")
-        lower = head.lower()
-        at = lower.index(b"content-length:") + 15
-        await reader.readexactly(int(lower[at : lower.index(b"\r\n", at)]))
+        writer.write(target.requests[number % len(target.requests)])
+        failed += not await _answer(reader)
         times.append(time.perf_counter() - began)
-        failed += not head.startswith(b"HTTP/1.1 200")
         number += 1
     writer.close()
     return failed
 
 
 async def _load(target: Target, connections: int, seconds: float) -> dict[str, Any]:
-    requests = target.requests()
     warm: list[float] = []
-    await _one(target, requests, 0, time.perf_counter() + min(2.0, seconds / 2), warm)
+    await _one(target, 0, time.perf_counter() + min(2.0, seconds / 2), warm)
     times: list[float] = []
     began = time.perf_counter()
     until = began + seconds
-    share = max(1, len(requests) // connections)
-    failed = await asyncio.gather(
-        *(_one(target, requests, share * number, until, times) for number in range(connections))
-    )
+    share = max(1, len(target.requests) // connections)
+    failed = await asyncio.gather(*(_one(target, share * number, until, times) for number in range(connections)))
     taken = np.array(times) * 1000
-    family = [psutil.Process(target.pid), *psutil.Process(target.pid).children(recursive=True)]
     return {
         "target": target.name,
         "connections": connections,
@@ -101,18 +119,18 @@ async def _load(target: Target, connections: int, seconds: float) -> dict[str, A
         "per_second": round(len(times) / (time.perf_counter() - began), 1),
         "p50_ms": round(float(np.quantile(taken, 0.5)), 2),
         "p99_ms": round(float(np.quantile(taken, 0.99)), 2),
-        "rss_mb": round(sum(process.memory_info().rss for process in family) / 1e6),
+        "rss_mb": round(_memory(target.pid)),
     }
 
 
 @contextmanager
 def _ours(config: Path) -> Iterator[tuple[list[Target], dict[str, Any]]]:
     with local_service(config) as service:
-        headers = {"Authorization": f"Bearer {service.key}"}
+        server = Server(service.url, service.pid, {"Authorization": f"Bearer {service.key}"})
         ids = [json.dumps({"account_id": name}).encode() for name in service.account_ids[:500]]
         features = [json.dumps({"features": service.features}).encode()]
         targets = [
-            Target(name, service.url, service.pid, path, bodies, headers)
+            Target.post(name, server, path, bodies)
             for name, path, bodies in (
                 ("predict by id", "/v1/predict", ids),
                 ("explain by id", "/v1/explain", ids),
@@ -134,7 +152,7 @@ def _mlflow(config_path: Path, features: dict[str, Any]) -> Iterator[list[Target
     with stopped_at_the_end(command, env=environment) as process:
         url = f"http://127.0.0.1:{port}"
         until_answering(process, f"{url}/ping")
-        yield [Target("mlflow models serve", url, process.pid, "/invocations", [body], {})]
+        yield [Target.post("mlflow models serve", Server(url, process.pid, {}), "/invocations", [body])]
 
 
 @contextmanager
@@ -148,48 +166,65 @@ def _echo(features: dict[str, Any]) -> Iterator[list[Target]]:
         with stopped_at_the_end(command, env=environment, cwd=folder) as process:
             url = f"http://127.0.0.1:{port}"
             until_answering(process, f"{url}/readyz")
-            yield [Target("bare BentoML echo", url, process.pid, "/echo", [body], {})]
+            yield [Target.post("bare BentoML echo", Server(url, process.pid, {}), "/echo", [body])]
 
 
-async def _paced(targets: list[Target], per_second: float, seconds: float) -> tuple[int, int]:
-    """Send requests to all targets in turn at a steady rate; returns how many were sent and how many failed."""
-    connections, sent, failed = 8, 0, 0
-    requests = [target.requests() for target in targets]
+@dataclass
+class Soaked:
+    """What a soak has seen so far."""
+
+    sent: int = 0
+    failed: int = 0
+    slowest_ms: float = 0.0
+
+
+async def _paced(target: Target, per_second: float, seconds: float, seen: Soaked) -> None:
+    """Send requests in turn at a steady rate on 8 connections; a lost connection is a failure and is opened anew."""
+    connections = 8
+    host, port = target.url.removeprefix("http://").split(":")
     until = time.perf_counter() + seconds
 
     async def one(number: int) -> None:
-        nonlocal sent, failed
-        host, port = targets[0].url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         due = time.perf_counter() + number / per_second
         while due < until:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            of_target = requests[sent % len(requests)]
-            writer.write(of_target[sent % len(of_target)])
-            sent += 1
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            at = head.index(b"content-length:") + 15
-            await reader.readexactly(int(head[at : head.index(b"\r\n", at)]))
-            failed += not head.startswith(b"http/1.1 200")
+            began = time.perf_counter()
+            writer.write(target.requests[seen.sent % len(target.requests)])
+            seen.sent += 1
+            try:
+                seen.failed += not await _answer(reader)
+            except (OSError, asyncio.IncompleteReadError):
+                seen.failed += 1
+                reader, writer = await asyncio.open_connection(host, int(port))
+            seen.slowest_ms = max(seen.slowest_ms, (time.perf_counter() - began) * 1000)
             due += connections / per_second
         writer.close()
 
     await asyncio.gather(*(one(number) for number in range(connections)))
-    return sent, failed
 
 
 def soak(config: Path, seconds: float) -> dict[str, Any]:
-    """Run our service at half its peak rate; memory is flat when the last fifth is not above the second."""
+    """Run our service at half its peak rate, all operations in turn, and watch errors and memory."""
     with _ours(config) as (targets, _):
-        peak = min(asyncio.run(_load(target, 8, 3.0))["per_second"] for target in targets)
-        family = [psutil.Process(targets[0].pid), *psutil.Process(targets[0].pid).children(recursive=True)]
-        rate, memory, sent, failed = peak / 2, [], 0, 0
-        for _ in range(5):
-            part = asyncio.run(_paced(targets, rate, seconds / 5))
-            sent, failed = sent + part[0], failed + part[1]
-            memory.append(round(sum(process.memory_info().rss for process in family) / 1e6, 1))
-            print({"sent": sent, "failed": failed, "rss_mb": memory[-1]}, file=sys.stderr)
-    return {"seconds": seconds, "per_second": round(rate, 1), "sent": sent, "failed": failed, "rss_mb": memory}
+        target = _mix(targets)
+        peak = asyncio.run(_load(target, 16, min(5.0, seconds)))["per_second"]
+        seen, memory = Soaked(), [_memory(target.pid)]
+        for part in range(10):
+            asyncio.run(_paced(target, peak / 2, seconds / 10, seen))
+            memory.append(_memory(target.pid))
+            print({"seconds": seconds / 10 * (part + 1), "rss_mb": memory[-1], **vars(seen)}, file=sys.stderr)
+    return {
+        "seconds": seconds,
+        "peak_per_second": peak,
+        "per_second": round(peak / 2, 1),
+        "sent": seen.sent,
+        "failed": seen.failed,
+        "slowest_ms": round(seen.slowest_ms, 1),
+        "rss_mb_start": memory[0],
+        "rss_mb_end": memory[-1],
+        "rss_mb": memory,
+    }
 
 
 def measure(config: Path, seconds: float) -> dict[str, Any]:
