@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from churnml.cli import evidence
+
 if TYPE_CHECKING:
     from churnml.config import Config
     from churnml.features import FeatureSet
@@ -118,7 +120,6 @@ def catalogue(features: FeatureSet, skipped: Mapping[str, str]) -> None:
 def trained(settings: Config, outcome: Trained) -> None:
     """Show the backtest beside its baselines, and the verdict."""
     console = _out()
-    report = outcome.as_dict()
     pooled = outcome.backtest["pooled"]
     folds = outcome.backtest["folds"]
     model = pooled["model"]
@@ -141,15 +142,9 @@ def trained(settings: Config, outcome: Trained) -> None:
         told = ", ".join(f"{label} {_number(values.get(metric))}" for metric, label in _METRICS.items())
         console.print(f"Horizon of {days} days: {told} ({values['positives']:,} of {values['n']:,} rows churned)")
     console.print(f"Verdict: [{style}]{manifest['verdict']}[/] – {escape(str(manifest['verdict_reason']))}")
-    for name, standing in outcome.backtest["verdict"]["beside"].items():
-        mark = {"beats": "beats", "level": "level with", "loses": "loses to"}[standing["outcome"]]
-        console.print(f"Beside a {name} regression: [bold]{mark}[/] – {escape(standing['reason'])}")
-    console.print(f"Kind: {report['kind']} – {escape(report['kind_reason'])}.")
-    if outcome.tuning is not None:
-        used = "used" if outcome.tuning["applied"] else "not used"
-        console.print(f"Tuning: found parameters {used} – {escape(outcome.tuning['reason'])}")
-    for warning in report["warnings"]:
-        console.print(f"[yellow]{escape(warning)}[/]")
+    evidence.standing(console, outcome.as_dict())
+    evidence.capacity(console, outcome.backtest)
+    evidence.prospects(console, outcome.backtest, settings.currency)
     became = "is the champion now" if outcome.decision.promote else "does not replace the champion"
     console.print(f"Version {outcome.bundle.version} {became}. {escape(outcome.decision.reason)}")
     for note in outcome.notes:

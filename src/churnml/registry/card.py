@@ -100,12 +100,16 @@ def model_card(
         "folds": [dict(fold) for fold in backtest["folds"]],
         "horizons": [dict(further) for further in (backtest.get("horizons") or {}).values()],
         "segments": list(backtest.get("segments") or []),
+        "at_capacity": _at_capacity(backtest),
+        "profit": backtest.get("profit"),
         "lead_time": backtest.get("lead_time"),
         "retraining": (backtest.get("decay") or {}).get("reason"),
+        "retrain_every_months": (backtest.get("decay") or {}).get("retrain_every_months"),
         "calibration": [part.as_dict() for part in calibration_bins(predictions["churned"], predictions["p_model"])],
         "calibration_method": info.get("calibration"),
         "families": _families(ranking),
         "capacity": config.capacity.model_dump(),
+        "currency": config.currency,
         "limits": _limits(config, bundle, backtest),
         "python": manifest.get("python"),
         "packages": dict(manifest.get("packages") or {}),
@@ -225,6 +229,16 @@ def _scored_by(bundle: Bundle) -> str:
     """Return in words what gives the probabilities: the model, or a rule where the model failed its gate."""
     rule = bundle.model.rule
     return "the model" if rule is None else f"the rule {BASELINE_WORDS[rule.name]!r}"
+
+
+def _at_capacity(backtest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the capacity catches: over all rows, per fold and per segment."""
+    found = backtest.get("capacity")
+    if found is None:
+        return []
+    folds = [{"name": name, **part} for name, part in found["folds"].items()]
+    segments = [{"name": f"{part['segment']} = {part['value']}", **part} for part in found["segments"]]
+    return [{"name": "all", **found["pooled"]}, *folds, *segments]
 
 
 def _families(ranking: pd.DataFrame) -> list[dict[str, Any]]:

@@ -166,7 +166,8 @@ def _outcome(gain: Mapping[str, Interval]) -> Literal["beats", "level", "loses"]
 def _negated(gain: Interval) -> Interval:
     if gain.value is None or gain.low is None or gain.high is None:
         return gain
-    return Interval(-gain.value, -gain.high, -gain.low)
+    # 0.0 − x, so that no gain at all is not written as a negative zero.
+    return Interval(0.0 - gain.value, 0.0 - gain.high, 0.0 - gain.low)
 
 
 def _above(gain: Interval) -> bool:
