@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +12,11 @@ from churnml.config import EngineConfig
 from churnml.errors import EngineError, near_name
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
     from ibis.backends import BaseBackend
 
-__all__ = ["connect"]
+__all__ = ["connect", "stream"]
 
 _EXTRAS = {"pyspark": "churnml[spark]", "postgres": "churnml[postgres]"}
 
@@ -50,6 +54,36 @@ def connect(config: EngineConfig, *, temp_dir: Path | None = None) -> BaseBacken
     if config.backend == "pyspark":
         return _spark(config, temp_dir)
     return _other(config)
+
+
+def stream(connection: BaseBackend, rows: ir.Table, batch_rows: int = 1_000_000) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of an expression on DuckDB batch by batch, so that they need not fit into memory.
+
+    Stands in for Ibis' own ``to_pyarrow_batches``, which in Ibis 12 calls a method that DuckDB 2 no longer has.
+
+    Parameters
+    ----------
+    connection : ibis backend
+        DuckDB.
+    rows : ibis table
+        What to read.
+    batch_rows : int
+        Rows of a batch, at most.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> backend = connect(EngineConfig())
+    >>> [len(batch) for batch in stream(backend, ibis.range(5).unnest().name("n").as_table(), 4096)]
+    [5]
+    """
+    view = f"stream_{uuid.uuid4().hex}"
+    connection.create_view(view, rows)
+    duckdb = connection.con
+    try:
+        yield from duckdb.sql(f"SELECT * FROM {view}").to_arrow_reader(batch_rows)
+    finally:
+        duckdb.execute(f"DROP VIEW {view}")
 
 
 def _duckdb(config: EngineConfig, temp_dir: Path | None) -> BaseBackend:

@@ -27,6 +27,7 @@ from churnml.features.catalogue import login_events
 from churnml.features.inputs import Columns, Inputs, Recipes
 from churnml.features.keys import Keys
 from churnml.features.measures import main_window
+from churnml.features.planes import needs_users
 from churnml.features.rollup import slug
 from churnml.features.spec import FeatureSet
 from churnml.tables import Tables
@@ -117,12 +118,15 @@ def _columns(tables: Tables, keys: Keys, feature_set: FeatureSet, config: Config
 def _event_recipes(inputs: Inputs, windows: tuple[int, ...], made: Columns) -> Recipes:
     """Return how everything from events is made; what it needs of the contract will be in `made` by then."""
     core = frozenset(slug(kind) for kind in inputs.config.features.core_features) or frozenset(inputs.kinds)
-    return (
+    recipes = (
         engagement.recipes(inputs, windows, inputs.kinds)
         | adoption.recipes(inputs, windows, core, lambda: made["seats"])
         | commercial.recipes(inputs, windows, lambda: made["mrr"])
         | trends.recipes(inputs, windows, main_window(inputs.config), inputs.kinds)
     )
+    if inputs.tables.has("events", "user_id"):
+        return recipes
+    return {name: recipe for name, recipe in recipes.items() if not needs_users(name)}
 
 
 _BY_KIND = re.compile(r"(?:events|share|value)_of_(.+)")

@@ -11,8 +11,10 @@ import pandas as pd
 
 from churnml.config import Config
 from churnml.features.book import EventBook
-from churnml.features.grid import GridBook, grid_offsets
+from churnml.features.fold import planes_for
 from churnml.features.keys import Floats, Ints, Keys
+from churnml.features.plane_book import PlaneBook
+from churnml.features.planes import Layout
 from churnml.features.rollup import roll_up
 from churnml.features.visible import days_between, visible
 from churnml.tables import Tables
@@ -84,11 +86,11 @@ class Inputs:
 
     @cached_property
     def book(self) -> EventBook:
-        """The events, rolled up once: by bucket where the features allow it, else by day."""
-        offsets = grid_offsets(self.tables, self.keys, self.wanted)
-        if offsets is not None:
-            weekday = any(name.startswith("weekday") for name in self.wanted)
-            return GridBook(self.tables, self.keys, offsets, self.kinds, self.logins, weekday=weekday)
+        """The events, read once: laid out in planes where these can answer, else rolled up to a ledger."""
+        layout = Layout.of(self.wanted, self.kinds, self.logins)
+        planes = planes_for(self.tables, self.keys, layout)
+        if planes is not None:
+            return PlaneBook(planes, self.keys)
         return EventBook(roll_up(self.tables, self.keys, self.logins), self.keys)
 
     @cached_property

@@ -10,7 +10,13 @@ from churnml.config import Config
 from churnml.features.spec import FeatureSpec
 from churnml.tables import Tables
 
-__all__ = ["Measure", "Need", "Scope", "main_window"]
+__all__ = ["WEEKS", "YEAR", "Measure", "Need", "Scope", "main_window"]
+
+WEEKS = 12
+"""Weeks of a slope."""
+
+YEAR = 364
+"""Days among which an account's own peak is looked for."""
 
 Need = tuple[str, tuple[str, ...]]
 """A table and the columns of it that a feature is made from."""

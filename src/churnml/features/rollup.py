@@ -6,10 +6,11 @@ Two grouped scans reduce the events, wherever they live, to one row per (account
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,13 +48,16 @@ class Rollup:
     users : DataFrame or None
         One row per account, user and day: ``code, user, occurred, visible`` (visible: the earliest);
         None where no user is known.
+    user_ids : ndarray of str
+        The users' names, by their number in `users`.
     """
 
     kinds: pd.DataFrame
     users: pd.DataFrame | None
+    user_ids: npt.NDArray[np.object_] = field(default_factory=lambda: np.zeros(0, dtype=object))
 
 
-def roll_up(tables: Tables, keys: Keys, login_events: tuple[str, ...]) -> Rollup:
+def roll_up(tables: Tables, keys: Keys, login_events: tuple[str, ...], *, since: int | None = None) -> Rollup:
     """Sum the events of the accounts asked about, up to the last `as_of`.
 
     Parameters
@@ -64,8 +68,10 @@ def roll_up(tables: Tables, keys: Keys, login_events: tuple[str, ...]) -> Rollup
         The rows asked about.
     login_events : tuple of str
         Kinds that are logins.
+    since : int, optional
+        Day number; events known before it are left out.
     """
-    events, late = _visible_events(tables, keys)
+    events, late = _visible_events(tables, keys, since)
     by_kind = _by_kind(events, late, with_value=tables.has("events", "value"))
     kinds = by_kind.to_pyarrow()
     raw_kinds = kinds.column("kind").combine_chunks().dictionary_encode()
@@ -84,8 +90,8 @@ def roll_up(tables: Tables, keys: Keys, login_events: tuple[str, ...]) -> Rollup
     frame["login"] = np.isin(codes, [index for index, word in enumerate(words) if word in login_events])
     unique = slugs.unique()
     frame["kind"] = pd.Categorical.from_codes(unique.get_indexer(slugs)[codes] if len(words) else codes, unique)
-    users = _by_user(events, late, keys) if tables.has("events", "user_id") else None
-    return Rollup(frame[frame["code"] >= 0].reset_index(drop=True), users)
+    asked = frame[frame["code"] >= 0].reset_index(drop=True)
+    return Rollup(asked, *_by_user(events, late, keys)) if tables.has("events", "user_id") else Rollup(asked, None)
 
 
 def counted_events(tables: Tables) -> ir.Table:
@@ -94,7 +100,7 @@ def counted_events(tables: Tables) -> ir.Table:
     return events.filter(events.event_count > 0) if tables.has("events", "event_count") else events
 
 
-def _visible_events(tables: Tables, keys: Keys) -> tuple[ir.Table, bool]:
+def _visible_events(tables: Tables, keys: Keys, since: int | None) -> tuple[ir.Table, bool]:
     """Return the events with the days on which they occurred and became visible, and whether these can differ."""
     import ibis
 
@@ -106,6 +112,9 @@ def _visible_events(tables: Tables, keys: Keys) -> tuple[ir.Table, bool]:
     if late:
         known_at = events.known_at.fill_null(events.occurred_at)
         events = events.mutate(visible=ibis.greatest(known_at, events.occurred_at).date())
+    if since is not None:
+        start = pd.Timestamp(np.datetime64(since, "D")).date()
+        events = events.filter((events.visible if late else events.occurred) >= ibis.date(start))
     return events, late
 
 
@@ -117,7 +126,7 @@ def _by_kind(events: ir.Table, late: bool, *, with_value: bool) -> ir.Table:
     return events.rename(kind="event_type").group_by(groups).agg(**sums)
 
 
-def _by_user(events: ir.Table, late: bool, keys: Keys) -> pd.DataFrame:
+def _by_user(events: ir.Table, late: bool, keys: Keys) -> tuple[pd.DataFrame, npt.NDArray[np.object_]]:
     known = events.filter(events.user_id.notnull())
     extra = {"visible": known.visible.min()} if late else {}
     rows = known.group_by(["account_id", "user_id", "occurred"]).agg(rows=known.count(), **extra).to_pyarrow()
@@ -130,7 +139,7 @@ def _by_user(events: ir.Table, late: bool, keys: Keys) -> pd.DataFrame:
             "visible": _days(rows, "visible" if late else "occurred"),
         }
     )
-    return frame[frame["code"] >= 0].reset_index(drop=True)
+    return frame[frame["code"] >= 0].reset_index(drop=True), np.asarray(users.dictionary.to_pylist(), dtype=object)
 
 
 def account_codes(rows: pa.Table, keys: Keys) -> Ints:

@@ -9,15 +9,11 @@ import numpy as np
 
 from churnml.features.inputs import Inputs, Recipes, ratio
 from churnml.features.keys import Floats
-from churnml.features.measures import Measure
+from churnml.features.measures import WEEKS, YEAR, Measure
 
-__all__ = ["WEEKS", "from_peak", "recipes", "slope", "trend", "trend_measures"]
-
-WEEKS = 12
-"""Weeks of a slope."""
+__all__ = ["from_peak", "recipes", "slope", "trend", "trend_measures"]
 
 _LEAST_WEEKS = 4
-_YEAR = 364
 
 Windowed = Callable[[int, int], Floats]
 
@@ -87,7 +83,7 @@ def slope(inputs: Inputs, values: Windowed) -> Floats:
 def from_peak(inputs: Inputs, values: Windowed, window: int) -> Floats:
     """Return how far the last window is below the highest window of the last 364 days, as a share of the latter."""
     peak = inputs.keys.full()
-    for start in range(window, max(_YEAR, window) + 1, window):
+    for start in range(window, max(YEAR, window) + 1, window):
         peak = np.fmax(peak, np.where(inputs.whole(start, start - window), values(start, start - window), np.nan))
     return np.where(inputs.whole(window), 1 - ratio(values(window, 0), peak), np.nan)
 

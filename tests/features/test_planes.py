@@ -1,0 +1,140 @@
+"""Planes answer exactly what the ledger answers, and only where they can."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churnml import features
+from churnml.config import Config
+from churnml.errors import ConfigError
+from churnml.features import inputs
+from churnml.tables import Tables
+
+BEGIN = pd.Timestamp("2023-11-15")
+KINDS = ["login", "report", "Export", "export!", "rare"]
+
+
+def _company(seed, days=400, events=3000, accounts=12):
+    rng = np.random.default_rng(seed)
+    moment = BEGIN + pd.to_timedelta(rng.integers(0, days * 24, events), unit="h")
+    frame = pd.DataFrame(
+        {
+            "account_id": [f"a{n}" for n in rng.integers(0, accounts, events)],
+            "user_id": np.where(rng.random(events) < 0.1, None, [f"u{n}" for n in rng.integers(0, 9, events)]),
+            "event_type": rng.choice(
+                ["login", "report", "Export", "export!", "rare"], events, p=[0.4, 0.3, 0.15, 0.1, 0.05]
+            ),
+            "occurred_at": moment,
+        }
+    )
+    if seed % 2:
+        frame["event_count"] = rng.integers(0, 4, events)
+    config = Config.model_validate(
+        {
+            "name": "planes",
+            "source": {"folder": "raw"},
+            "label": {"churn": "silence"},
+            "tables": {"events": {"from": "events"}},
+            "features": {"windows_days": [7, 28, 91], "core_features": ["report"]},
+        }
+    )
+    end = (BEGIN + pd.Timedelta(days=days)).date()
+    dates = pd.date_range("2024-02-01", periods=8, freq="MS")
+    spine = pd.DataFrame({"account_id": np.repeat([f"a{n}" for n in range(accounts + 2)], 8), "as_of": [*dates] * 14})
+    spine = spine.sample(frac=0.8, random_state=seed, ignore_index=True)
+    return Tables.from_pandas({"events": frame}, observed_from=BEGIN.date(), observed_until=end), spine, config
+
+
+@pytest.fixture
+def compute(monkeypatch):
+    """Compute with planes, or with the ledger only; says which of the two answered."""
+    real, made = inputs.planes_for, []
+
+    def run(tables, spine, feature_set, config, *, planes=True):
+        def watched(*given):
+            made.append(real(*given) if planes else None)
+            return made[-1]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(inputs, "planes_for", watched)
+            return features.compute(tables, spine, feature_set, config), made[-1] is not None
+
+    return run
+
+
+def _same(compute, tables, spine, feature_set, config):
+    fast, by_planes = compute(tables, spine, feature_set, config)
+    slow, by_ledger = compute(tables, spine, feature_set, config, planes=False)
+    assert by_planes
+    assert not by_ledger
+    pd.testing.assert_frame_equal(fast, slow, check_exact=True)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_planes_by_day_equal_the_ledger(compute, seed):
+    tables, spine, config = _company(seed)
+    _same(compute, tables, spine, features.catalogue(tables, config), config)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_planes_cut_at_window_edges_equal_the_ledger(compute, seed):
+    tables, spine, config = _company(seed)
+    names = ("events_", "active_users_", "users_lost_", "features_used_", "active_days_", "longest_silence_", "logins_")
+    some = [spec for spec in features.catalogue(tables, config) if spec.name.startswith(names) and spec.kind != "peer"]
+    _same(compute, tables, spine, features.FeatureSet([spec for spec in some if "slope" not in spec.name]), config)
+
+
+def test_rows_with_an_as_of_of_their_own(compute):
+    tables, _, config = _company(1)
+    days = pd.date_range("2023-11-01", periods=420)
+    spine = pd.DataFrame({"account_id": [f"a{n % 14}" for n in range(len(days))], "as_of": days})
+    _same(compute, tables, spine, features.catalogue(tables, config), config)
+
+
+def test_facts_known_late_go_to_the_ledger_unless_all_rows_have_one_as_of(compute):
+    tables, spine, config = _company(2)
+    events = tables["events"].to_pandas()
+    lateness = np.random.default_rng(3).integers(0, 60, len(events))
+    events["known_at"] = events["occurred_at"] + pd.to_timedelta(np.where(lateness < 40, 0, lateness), unit="D")
+    late = Tables.from_pandas(
+        {"events": events[["account_id", "user_id", "event_type", "occurred_at", "known_at"]]},
+        observed_from=tables.observed_from,
+        observed_until=tables.observed_until,
+    )
+    everything = features.catalogue(late, config)
+    _, by_planes = compute(late, spine, everything, config)
+    assert not by_planes
+    _same(compute, late, spine[spine["as_of"] == "2024-06-01"], everything, config)
+
+
+def test_what_would_not_fit_goes_to_the_ledger(compute, monkeypatch):
+    tables, spine, config = _company(0)
+    monkeypatch.setattr("churnml.features.fold.MOST_CELLS", 1000)
+    _, by_planes = compute(tables, spine, features.catalogue(tables, config), config)
+    assert not by_planes
+
+
+def test_no_event_at_all(compute):
+    tables, spine, config = _company(0)
+    everything = features.catalogue(tables, config)
+    events = tables["events"]
+    none = _with_events(tables, events.filter(events.account_id == "nobody"), tables.supplied["events"])
+    _same(compute, none, spine, everything, config)
+
+
+def test_data_that_no_longer_say_who_acted_are_refused():
+    tables, spine, config = _company(0)
+    everything = features.catalogue(tables, config)
+    nameless = _with_events(tables, tables["events"], tables.supplied["events"] - {"user_id"})
+    with pytest.raises(ConfigError, match="active_users_7d"):
+        features.compute(nameless, spine, everything, config)
+
+
+def _with_events(tables, events, supplied):
+    return Tables(
+        {**tables.expressions, "events": events},
+        tables.connection,
+        tables.observed_from,
+        tables.observed_until,
+        {**tables.supplied, "events": supplied},
+    )
