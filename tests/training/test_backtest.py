@@ -11,7 +11,8 @@ from churnml.config import Config
 from churnml.errors import TrainingError
 from churnml.features.spec import FeatureSet
 from churnml.snapshots.splits import Split
-from churnml.training import Backtest, backtest, fit, judge
+from churnml.training import Backtest, ChurnModel, backtest, fit, judge
+from churnml.training.baselines import RULES, FittedRule, fit_rule, rules
 
 Cut = Callable[..., list[Split]]
 
@@ -157,3 +158,39 @@ def test_drawing_level_with_the_regression_is_enough_but_losing_to_it_is_not() -
     lost = judge(y, blurred, {"base_rate": base, "logistic": p}, np.arange(600), seed=0)
     assert lost.verdict == "rules_only"
     assert "logistic regression" in lost.reason
+
+
+def test_a_model_that_failed_is_scored_by_the_best_rule(
+    nothing: Backtest, noise: pd.DataFrame, features: FeatureSet, config: Config
+) -> None:
+    pooled = nothing.as_dict()["pooled"]["baselines"]
+    assert nothing.rules_by_loss[0] == min(RULES, key=lambda name: pooled[name]["log_loss"])
+    model = fit(noise, features, config, nothing)
+    assert model.rule is not None
+    assert model.rule.name == model.info["rule"] == nothing.rules_by_loss[0]
+    again = ChurnModel.from_files(model.to_files())
+    X = model.matrix(noise)
+    assert np.array_equal(again.probability(X), model.rule(noise))
+    assert np.array_equal(again.scores(X)[1], model.probability(X))
+    assert model.probability(X).mean() == pytest.approx(noise["churned"].mean(), abs=1e-3)
+    assert np.array_equal(again.log_odds(X), model.log_odds(X))
+    assert model.with_info(verdict="publishable").rule is None
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_is_the_same_from_its_file(company: pd.DataFrame, name: str) -> None:
+    (rule,) = (rule for rule in rules(company) if rule.name == name)
+    fitted = fit_rule(rule, company)
+    again = FittedRule.from_dict(json.loads(json.dumps(fitted.as_dict())))
+    assert np.array_equal(again(company.tail(500)), fitted(company.tail(500)))
+    gaps = company.tail(50).assign(**dict.fromkeys(rule.columns, np.nan))
+    assert np.isfinite(again(gaps)).all()
+
+
+def test_the_report_says_how_the_model_stands_to_the_regression(result: Backtest, nothing: Backtest) -> None:
+    for tested in (result, nothing):
+        standing = tested.as_dict()["verdict"]["beside"]["logistic"]
+        gains = tested.verdict.gains["logistic"].values()
+        won, lost = any((g.low or 0) > 0 for g in gains), any((g.high or 0) < 0 for g in gains)
+        assert standing["outcome"] == ("loses" if lost else "beats" if won else "level")
+        assert "logistic regression" in standing["reason"]

@@ -1,0 +1,54 @@
+"""What `churnml train` prints beside the headline metrics, from a real backtest."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from churnml.cli import evidence
+
+
+@pytest.fixture
+def printed(company):
+    tested = company.tested.as_dict()
+    info = company.bundle.model.info
+    console = Console(file=io.StringIO(), width=200)
+    report = {
+        "backtest": tested,
+        "kind": info["kind"],
+        "kind_reason": info["kind_reason"],
+        "tuning": {"applied": False, "reason": "The defaults stay."},
+        "warnings": ["The rules are used, not the model: for a test."],
+    }
+    evidence.standing(console, report)
+    evidence.capacity(console, tested)
+    evidence.prospects(console, tested, "EUR")
+    return tested, " ".join(console.file.getvalue().split())
+
+
+def test_kind_tuning_standing_and_rules_are_told(printed, company):
+    tested, text = printed
+    assert tested["verdict"]["beside"]["logistic"]["reason"] in text
+    assert company.bundle.model.info["kind_reason"] in text
+    assert "The defaults stay." in text
+    assert "The rules are used" in text
+
+
+def test_capacity_is_told_pooled_per_fold_and_per_segment(printed):
+    tested, text = printed
+    assert "riskiest 10 % of each snapshot" in text
+    recall = tested["capacity"]["pooled"]["recall"]
+    assert f"{100 * recall['value']:.0f} % ({100 * recall['low']:.0f}–{100 * recall['high']:.0f})" in text
+    for name in ("fold 1", "fold 2", "plan = pro", "arr = high"):
+        assert name in text
+
+
+def test_retraining_and_profit_are_told(printed):
+    tested, text = printed
+    months = tested["decay"]["retrain_every_months"]
+    assert f"Retrain every {months} month" in text
+    assert tested["decay"]["reason"] in text
+    assert "EUR an account and snapshot" in text
+    assert f"{tested['profit']['area_under_curve']['model']:.3f}" in text
