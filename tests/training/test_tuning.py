@@ -112,3 +112,11 @@ def test_without_optuna_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UsageError, match=r"churnml\[tune\]"):
         tune(company, features, cut(company), config, budget=1)
+
+
+def test_a_budget_that_is_over_at_once_still_tries_the_defaults(
+    company: pd.DataFrame, features: FeatureSet, configure: Callable[..., Config], cut: Cut
+) -> None:
+    found = tune(company, features, cut(company), configure(**SHORT), budget=0.001)
+    assert [trial.defaults for trial in found.trials] == [True]
+    assert "The defaults stay" in found.reason

@@ -198,7 +198,8 @@ def tune(
     config : Config
         Sections `model`, `label`, and `seed`, which seeds the sampler.
     budget : float
-        Seconds after which no new trial begins; the defaults are always tried.
+        Seconds; no new trial begins when it, and the comparison with the defaults in the end, would not be done in
+        time. The defaults are always tried.
     study : str
         Name under which the trials are kept: the same name goes on where an earlier run stopped.
     storage : str, optional
@@ -294,7 +295,7 @@ class _Search:
             shape = tree_settings(self._config.model.params)[0].params
             defaults = {**DEFAULTS, **shape}
             study.enqueue_trial({key: defaults[key] for key in self._ranges}, user_attrs={"defaults": True})
-        study.optimize(self._trial, timeout=budget, n_trials=most, callbacks=[self._tell])
+        study.optimize(self._trial, timeout=budget, n_trials=most, callbacks=[self._tell, _Reserve(budget)])
         return tuple(_plain(trial) for trial in study.trials), before
 
     def _trial(self, trial: Any) -> float:
@@ -330,6 +331,21 @@ class _Search:
             told = _plain(trial)
             value = "–" if told.log_loss is None else f"{told.log_loss:.5f}"
             self._progress(f"trial {told.number}: log loss {value}, {told.state}; best {study.best_value:.5f}")
+
+
+class _Reserve:
+    """Ends the trials while there is time left for the final comparison, which takes about as long as two of them."""
+
+    def __init__(self, budget: float) -> None:
+        self._budget, self._started, self._longest = budget, None, 0.0
+
+    def __call__(self, study: Any, trial: Any) -> None:
+        if self._started is None:
+            self._started = trial.datetime_start
+        self._longest = max(self._longest, trial.duration.total_seconds())
+        spent = (trial.datetime_complete - self._started).total_seconds()
+        if spent + 3.0 * self._longest > self._budget:
+            study.stop()
 
 
 def _plain(trial: Any) -> Trial:
