@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import time
@@ -150,7 +149,7 @@ class Guard:
             "status": status,
             "ms": round(seconds * 1000, 2),
         }
-        _LOG.info("%s", json.dumps(line))
+        _LOG.info("request", extra={"fields": line})
 
 
 class _Answer:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import Any
 
 import bentoml
 from starlette.types import Receive, Scope, Send
 
+from churnml.serving.logs import log_as_json
 from churnml.serving.settings import Settings
 from churnml.serving.workers import METRICS, shared_folder, workers
 
@@ -48,7 +48,7 @@ class ChurnmlService:
         from churnml.serving.app import create_app
         from churnml.serving.live import Live
 
-        logging.getLogger("churnml").setLevel(logging.INFO)
+        log_as_json()
         self._live = Live(Settings.from_environment())
         self._live.start()
         _MOUNTED.app = create_app(self._live)

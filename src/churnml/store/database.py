@@ -50,6 +50,7 @@ def open_engine(url: str) -> Engine:
             parsed,
             json_serializer=partial(json.dumps, ensure_ascii=False, allow_nan=False),
             pool_pre_ping=not sqlite,
+            hide_parameters=True,  # an error must not bring an account id into a log
             connect_args={"timeout": _PATIENCE_SECONDS} if sqlite else {},
         )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
