@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 
 from churnml.errors import BundleError, DataError, UsageError
 from churnml.explain import ExplainReference, Explanation, explain
+from churnml.explain.drivers import group_columns
+from churnml.features.spec import FeatureSet
 from churnml.health import health
 
 
@@ -167,3 +170,20 @@ def test_a_reference_needs_rows(world: Any) -> None:
         ExplainReference.fit(world.frame.iloc[:0], world.features, np.array([]))
     with pytest.raises(BundleError, match="reference"):
         ExplainReference.from_dict({"format": 9})
+
+
+def test_what_is_not_known_is_no_good_news(world: Any) -> None:
+    told = explained(world)
+    assert any("nps_last" in driver.features for one in told for driver in one.raising)
+    assert not [driver for one in told for driver in (*one.lowering, *one.context) if driver.value is None]
+
+
+def test_a_rank_among_peers_speaks_with_its_measure(world: Any) -> None:
+    peer = replace(world.features["active_users_28d"], name="active_users_percentile", kind="peer", actionable=False)
+    size = replace(world.features["tenure_days"], name="tenure_percentile", kind="peer", measure="tenure_days")
+    columns = group_columns(FeatureSet([*world.features, peer, size]), world.reference)
+    by_column = {column: key for key, members in columns.items() for column in members}
+    count = len(world.features)
+    assert by_column[count] == by_column[world.features.names.index("active_users_28d")]
+    assert by_column[count][2] is True
+    assert by_column[count + 1] == by_column[world.features.names.index("tenure_days")]

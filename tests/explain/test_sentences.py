@@ -35,7 +35,19 @@ PLAN = spec("plan", "", "plan", "プラン", None, "category")
 OWN = spec("widgets_sold_28d", "widgets", "widgets sold", "販売数", 28)
 NPS = spec("nps_last", "points", "last NPS answer", "直近のNPS回答")
 
+TERM = spec("days_into_term", "days", "days since the term began", "契約開始からの日数", None, "age")
+DELAY = spec("payment_delay_days_182d", "days", "delay of payment", "支払遅延日数", 182)
+
 CASES = [
+    (Facts(TERM, 5.0), "The term began 5 days ago", "契約開始から5日経過"),
+    (Facts(TERM, 0.0), "The term began today", "契約開始から0日経過"),
+    (
+        Facts(DELAY, -5.25, typical=-4.7, below=0.2, above=0.63),
+        "Payment 5.2 days early on average in 182 days, earlier than at 63 % of accounts (typically 4.7 days early)",
+        "過去182日間の支払は平均で期日の5.2日前、アカウントの63%より早い（中央値は期日の4.7日前）",
+    ),
+    (Facts(DELAY, 12.0), "Payment 12 days late on average in 182 days", "過去182日間の支払は平均で期日の12日後"),
+    (Facts(DELAY, 0.0), "Payment on the due day on average in 182 days", "過去182日間の支払は平均で期日どおり"),
     (
         Facts(USERS, 5.0, previous=14.0),
         "Active users fell from 14 to 5 in 28 days (−64 %)",

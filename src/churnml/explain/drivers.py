@@ -89,10 +89,19 @@ class Driver:
 
 
 def group_columns(feature_set: FeatureSet, reference: ExplainReference) -> dict[tuple[str, str, bool], list[int]]:
-    """Return (family, group, actionable) → columns of the model's matrix; each column is in exactly one group."""
+    """Return (family, group, actionable) → columns of the model's matrix; each column is in exactly one group.
+
+    A rank among peers speaks with the measure that it ranks.
+    """
+    ranked: dict[tuple[str, str], tuple[str, bool]] = {}
+    for spec in feature_set:
+        if spec.kind != "peer" and spec.measure:
+            ranked.setdefault((spec.family, spec.measure), (reference.group(spec.name), spec.actionable))
     found: dict[tuple[str, str, bool], list[int]] = {}
     for column, spec in enumerate(feature_set):
-        found.setdefault((spec.family, reference.group(spec.name), spec.actionable), []).append(column)
+        own = (reference.group(spec.name), spec.actionable)
+        group, actionable = ranked.get((spec.family, spec.measure), own) if spec.kind == "peer" else own
+        found.setdefault((spec.family, group, actionable), []).append(column)
     return found
 
 

@@ -230,10 +230,14 @@ def _from_model(
                 continue
             members = [names[column] for column in columns]
             inside = parts[row, columns]
+            lead = teller.lead(row, members, inside)
+            # That something is not known may be a warning; it is no good news, and nothing to know an account by.
+            if kind != "raising" and teller.value(row, lead) is None:
+                continue
             order = np.argsort(-np.abs(inside), kind="stable")
             driver = teller.tell(
                 row,
-                teller.lead(row, members, inside),
+                lead,
                 family=family,
                 group=group,
                 raising=raising,

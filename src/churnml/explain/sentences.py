@@ -107,7 +107,7 @@ def sentence_en(facts: Facts) -> str:
         return _upper(f"no value for {spec.label_en}" + (f": {spec.missing}" if spec.missing else ""))
     if isinstance(value, str):
         return _upper(f"{spec.label_en}: {value}")
-    special = _special_en(facts, value)
+    special = _delay_en(facts, value) if _is_delay(spec) else _special_en(facts, value)
     if special:
         return _upper(special)
     period = f" in {amount(spec.window_days, 'days', 'en')}" if spec.window_days else ""
@@ -149,6 +149,8 @@ def _days_en(label: str, value: float) -> str:
     days = amount(round(value), "days", "en")
     if label.startswith("days since "):
         what = label.removeprefix("days since ")
+        if what.split()[-1] in ("began", "ended", "started"):
+            return f"{what} {days} ago" if round(value) > 0 else f"{what} today"
         article = "" if what.split()[0] in ("the", "a", "an", "any") else "the "
         return f"{article}{what} was {days} ago" if round(value) > 0 else f"{article}{what} was today"
     joint, what = label.removeprefix("days ").split(" ", 1)
@@ -205,6 +207,29 @@ def _special_en(facts: Facts, value: float) -> str:
     return _trend_en(spec, value)
 
 
+def _is_delay(spec: FeatureSpec) -> bool:
+    """Whether a level counts days after a due day, so that below 0 is early."""
+    return spec.kind == "level" and spec.unit == "days" and "_delay_days" in spec.name
+
+
+def _delay_en(facts: Facts, value: float) -> str:
+    period = f" in {amount(facts.spec.window_days, 'days', 'en')}" if facts.spec.window_days else ""
+    what = facts.spec.label_en.removeprefix("delay of ")
+    way, share = facts.standing
+    text = f"{what} {_late_en(value)} on average{period}"
+    if not way:
+        return text
+    typical = "" if facts.typical is None else f" (typically {_late_en(facts.typical)})"
+    return f"{text}, {'later' if way > 0 else 'earlier'} than at {_most_en(share)} accounts{typical}"
+
+
+def _late_en(value: float) -> str:
+    said = amount(abs(value), "days", "en")
+    if said.startswith("0 "):
+        return "on the due day"
+    return f"{said} {'late' if value > 0 else 'early'}"
+
+
 def _trend_en(spec: FeatureSpec, value: float) -> str:
     window = amount(spec.window_days or 0, "days", "en")
     label = _quantity(spec.label_en)
@@ -238,7 +263,7 @@ def sentence_ja(facts: Facts) -> str:
         return f"{spec.label_ja}のデータなし"
     if isinstance(value, str):
         return f"{spec.label_ja}：{value}"
-    special = _special_ja(facts, value)
+    special = _delay_ja(facts, value) if _is_delay(spec) else _special_ja(facts, value)
     if special:
         return special
     if facts.moved and facts.previous is not None:
@@ -297,6 +322,24 @@ def _special_ja(facts: Facts, value: float) -> str:
     if not _TREND.search(spec.name):
         return f"{_within(spec, 'の')}{spec.label_ja}は{'+' if value > 0 else ''}{facts.said(value, 'ja')}"
     return _trend_ja(spec, label, value)
+
+
+def _delay_ja(facts: Facts, value: float) -> str:
+    way, share = facts.standing
+    what = facts.spec.label_ja.removesuffix("遅延日数")
+    text = f"{_within(facts.spec, 'の')}{what}は平均で{_late_ja(value)}"
+    if not way:
+        return text
+    typical = "" if facts.typical is None else f"（中央値は{_late_ja(facts.typical)}）"
+    most = "ほぼすべてのアカウント" if share >= _NEARLY_ALL else f"アカウントの{percent(share, 'ja')}"
+    return f"{text}、{most}より{'遅い' if way > 0 else '早い'}{typical}"
+
+
+def _late_ja(value: float) -> str:
+    said = amount(abs(value), "days", "ja")
+    if said == "0日":
+        return "期日どおり"
+    return f"期日の{said}{'後' if value > 0 else '前'}"
 
 
 def _trend_ja(spec: FeatureSpec, label: str, value: float) -> str:

@@ -113,8 +113,14 @@ def _contact(row: dict[str, Any]) -> Told:
 def _touchpoint(row: dict[str, Any]) -> Told:
     channel = _word(row.get("channel")) or "contact"
     inbound = row.get("direction") == "inbound"
-    english = f"{channel.capitalize()} {'from' if inbound else 'to'} the customer"
-    yield row["occurred_at"], english, f"顧客{'から' if inbound else 'へ'}の{_TOUCHES.get(channel, '連絡')}"
+    english, japanese = ("from", "から") if inbound else ("to", "へ")
+    if channel == "meeting":
+        english, japanese = "with", "と"
+    yield (
+        row["occurred_at"],
+        f"{channel.capitalize()} {english} the customer",
+        f"顧客{japanese}の{_TOUCHES.get(channel, '連絡')}",
+    )
 
 
 def _invoice(row: dict[str, Any]) -> Told:
