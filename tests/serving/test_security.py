@@ -122,6 +122,8 @@ def test_guessing_keys_is_slowed_down(company: Any, serve: Any) -> None:
 def test_insecure_asks_for_no_key(company: Any, serve: Any) -> None:
     with serve(company.settings.model_copy(update={"insecure": True})) as api:
         assert api.post("/predict", json={"account_id": "acc-0001"}).status_code == 200
+        for host, status in [("localhost:3000", 200), ("[::1]:3000", 200), ("churn.example", 401), ("[", 401)]:
+            assert api.get("/v1/model", headers={"Host": host}).status_code == status, host
 
 
 @pytest.mark.parametrize("path", ["/v1/model", "/v1/nothing", "/v1/healthz", "/v1/openapi.json"])

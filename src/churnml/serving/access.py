@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import time
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from anyio import to_thread
+from starlette.datastructures import Headers
 
 from churnml.serving.buckets import Allowance, Buckets
 from churnml.serving.live import Live
@@ -19,7 +22,6 @@ __all__ = ["Access"]
 _REMEMBERED_SECONDS = 2.0
 _WRONG_KEYS_PER_MINUTE = 60
 _MOST = 10_000
-_LOOPBACK = frozenset({"::1", "::ffff:127.0.0.1"})
 
 ANYONE = ApiKey("insecure", "insecure", frozenset(SCOPES), datetime(2020, 1, 1, tzinfo=UTC), None, None)
 """Who calls when the service asks for no key."""
@@ -35,15 +37,14 @@ class Access:
         self._requests = Buckets(live.settings.limits.requests_per_minute, shared and shared / REQUESTS)
         self._wrong = Buckets(_WRONG_KEYS_PER_MINUTE, shared and shared / WRONG_KEYS)
 
-    async def key_of(self, authorization: str | None, api_key: str | None, address: str) -> ApiKey:
+    async def key_of(self, headers: Headers, address: str) -> ApiKey:
         """Return the caller's key.
 
         Parameters
         ----------
-        authorization : str or None
-            Header ``Authorization``: ``Bearer <key>``, or from a browser ``Basic`` with the key as password.
-        api_key : str or None
-            Header ``X-API-Key``, for tools that cannot set the other.
+        headers : Headers
+            ``Authorization``: ``Bearer <key>``, or from a browser ``Basic`` with the key as password. ``X-API-Key`` is
+            for tools that cannot set the other.
         address : str
             The caller's address; too many wrong keys from one are slowed down.
 
@@ -53,10 +54,13 @@ class Access:
             ``auth.missing``, ``auth.invalid`` or ``auth.throttled``.
         """
         if self._live.settings.insecure:
-            if address not in _LOOPBACK and not address.startswith("127."):
+            # A page in a browser of this machine may call under a name of its own that leads here, hence the host.
+            name = _name(headers.get("host", ""))
+            if not (_is_loopback(address) and (name == "localhost" or _is_loopback(name))):
                 raise _unauthorized("auth.missing", "Without API keys only the service's own machine may call")
             return ANYONE
-        secret = api_key
+        secret = headers.get("x-api-key")
+        authorization = headers.get("authorization")
         if authorization is not None:
             scheme, _, token = authorization.partition(" ")
             secret = _basic_password(token) if scheme.lower() == "basic" else token.strip()
@@ -106,6 +110,23 @@ class Access:
                 headers={"Retry-After": wait},
             )
         return allowance
+
+
+def _name(host: str) -> str:
+    """Return the name in a ``Host`` header, without the port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_loopback
 
 
 def _basic_password(token: str) -> str:

@@ -95,9 +95,7 @@ class Guard:
         keyed = headers.get("authorization") or headers.get("x-api-key")
         if keyed or scope["path"] not in _OPEN:
             client = scope.get("client")
-            key = await self._access.key_of(
-                headers.get("authorization"), headers.get("x-api-key"), client[0] if client else ""
-            )
+            key = await self._access.key_of(headers, client[0] if client else "")
             scope[KEY] = key
             allowance = self._access.count(key)
             answer.extra["X-RateLimit-Limit"] = str(allowance.limit)
