@@ -29,6 +29,7 @@ def _company(seed, days=400, events=3000, accounts=12):
     )
     if seed % 2:
         frame["event_count"] = rng.integers(0, 4, events)
+        frame["value"] = np.where(frame["event_type"] == "report", rng.integers(1, 9, events) / 4, None).astype(float)
     config = Config.model_validate(
         {
             "name": "planes",
@@ -138,3 +139,64 @@ def _with_events(tables, events, supplied):
         tables.observed_until,
         {**tables.supplied, "events": supplied},
     )
+
+
+def _grown(tables, extra):
+    """Return the tables with further events, and with `known_at` in all of them."""
+    before = tables["events"].to_pandas()[["account_id", "user_id", "event_type", "occurred_at"]]
+    events = pd.concat([before.assign(known_at=before["occurred_at"]), extra], ignore_index=True)
+    return Tables.from_pandas(
+        {"events": events}, observed_from=tables.observed_from, observed_until=tables.observed_until
+    )
+
+
+@pytest.mark.parametrize("days", [0, 1, 40])
+def test_kept_planes_and_the_news_equal_a_rebuild(days):
+    tables, spine, config = _company(0)
+    kept_until, as_of = pd.Timestamp("2024-06-01"), pd.Timestamp("2024-06-01") + pd.Timedelta(days=days)
+    news = pd.DataFrame(
+        {  # a new account, a new user, a new kind, a known user on a known day, and a fact from long ago
+            "account_id": ["new", "a1", "a1", "a2", "a3", "a3"],
+            "user_id": ["u1", "brandnew", "u1", "u2", None, "u3"],
+            "event_type": ["login", "report", "Unheard Of", "login", "report", "login"],
+            "occurred_at": kept_until + pd.to_timedelta([1, 2, 3, -20, -200, -700], unit="h"),
+            "known_at": kept_until + pd.to_timedelta([5, 6, 7, 8, 9, 10], unit="h"),
+        }
+    )
+    grown = _grown(tables, news)
+    everything = features.catalogue(grown, config)
+    kept = features.lay_out_events(grown, everything, config, kept_until.date())
+    rows = pd.DataFrame({"account_id": [*spine["account_id"].unique(), "new", "never seen"], "as_of": as_of})
+    rebuilt = features.compute(grown, rows, everything, config)
+    pd.testing.assert_frame_equal(
+        features.compute(grown, rows, everything, config, kept=kept), rebuilt, check_exact=True
+    )
+    assert days == 0 or rebuilt.loc[rows["account_id"] == "new", "logins_91d"].item() == 1
+
+
+def test_with_kept_planes_the_history_is_not_read():
+    tables, spine, config = _company(0)
+    everything = features.catalogue(tables, config)
+    as_of = pd.Timestamp("2024-06-02")
+    kept = features.lay_out_events(tables, everything, config, as_of.date() - pd.Timedelta(days=1))
+    events = tables["events"]
+    news_only = _with_events(tables, events.filter(events.occurred_at >= "2024-06-01"), tables.supplied["events"])
+    rows = pd.DataFrame({"account_id": spine["account_id"].unique(), "as_of": as_of})
+    pd.testing.assert_frame_equal(
+        features.compute(news_only, rows, everything, config, kept=kept),
+        features.compute(tables, rows, everything, config),
+        check_exact=True,
+    )
+
+
+def test_kept_planes_do_not_serve_earlier_dates_or_wider_windows():
+    tables, _, config = _company(0)
+    everything = features.catalogue(tables, config)
+    short = features.FeatureSet([spec for spec in everything if spec.name in ("events_7d", "active_days_7d")])
+    kept = features.lay_out_events(tables, short, config, pd.Timestamp("2024-06-01").date())
+    earlier = pd.DataFrame({"account_id": ["a1"], "as_of": pd.to_datetime(["2024-05-01"])})
+    later = earlier.assign(as_of=pd.Timestamp("2024-06-05"))
+    for rows, asked in ((earlier, short), (later, everything)):
+        pd.testing.assert_frame_equal(
+            features.compute(tables, rows, asked, config, kept=kept), features.compute(tables, rows, asked, config)
+        )

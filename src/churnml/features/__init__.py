@@ -1,7 +1,8 @@
 """Features: columns for every (account, as_of) row from facts known before it, the same for training and scoring."""
 
 from churnml.features.catalogue import catalogue, skipped
-from churnml.features.compute import compute
+from churnml.features.compute import compute, lay_out_events
+from churnml.features.planes import Planes
 from churnml.features.reference import catalogue_markdown, reference_catalogue, reference_markdown
 from churnml.features.spec import FAMILIES, FeatureSet, FeatureSpec
 from churnml.features.user import feature
@@ -10,10 +11,12 @@ __all__ = [
     "FAMILIES",
     "FeatureSet",
     "FeatureSpec",
+    "Planes",
     "catalogue",
     "catalogue_markdown",
     "compute",
     "feature",
+    "lay_out_events",
     "reference_catalogue",
     "reference_markdown",
     "skipped",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -24,18 +26,21 @@ from churnml.features import (
     user,
 )
 from churnml.features.catalogue import login_events
+from churnml.features.fold import lay_out
 from churnml.features.inputs import Columns, Inputs, Recipes
 from churnml.features.keys import Keys
 from churnml.features.measures import main_window
-from churnml.features.planes import needs_users
+from churnml.features.planes import Planes, needs_users
 from churnml.features.rollup import slug
 from churnml.features.spec import FeatureSet
 from churnml.tables import Tables
 
-__all__ = ["compute"]
+__all__ = ["compute", "lay_out_events"]
 
 
-def compute(tables: Tables, spine: pd.DataFrame, feature_set: FeatureSet, config: Config) -> pd.DataFrame:
+def compute(
+    tables: Tables, spine: pd.DataFrame, feature_set: FeatureSet, config: Config, *, kept: Planes | None = None
+) -> pd.DataFrame:
     """Add the features to a spine.
 
     Training and scoring both call this. Whatever else is in the tables, a row's features depend only on facts that
@@ -52,6 +57,9 @@ def compute(tables: Tables, spine: pd.DataFrame, feature_set: FeatureSet, config
         From `catalogue`, or from a model's bundle.
     config : Config
         Windows, kinds, logins.
+    kept : Planes, optional
+        From `lay_out_events`, made from the same tables earlier. Where all rows share an `as_of` no earlier than its
+        end, only the events that became known since are read. Facts from before its end must not have changed.
 
     Returns
     -------
@@ -68,7 +76,7 @@ def compute(tables: Tables, spine: pd.DataFrame, feature_set: FeatureSet, config
         empty = {spec.name: pd.Series(dtype="category" if spec.categorical else "float64") for spec in feature_set}
         return pd.concat([spine, pd.DataFrame(empty, index=spine.index)], axis=1)
     keys, position = Keys.of(spine)
-    made = _columns(tables, keys, feature_set, config)
+    made = _columns(tables, keys, feature_set, config, kept)
     columns = {}
     for spec in feature_set:
         if spec.name not in made:
@@ -81,21 +89,66 @@ def compute(tables: Tables, spine: pd.DataFrame, feature_set: FeatureSet, config
             )
         values = made[spec.name][position]
         columns[spec.name] = pd.Categorical(values) if spec.categorical else values.astype(np.float64)
-    kept = spine.drop(columns=[name for name in columns if name in spine])
-    return pd.concat([kept, pd.DataFrame(columns, index=spine.index)], axis=1)
+    rest = spine.drop(columns=[name for name in columns if name in spine])
+    return pd.concat([rest, pd.DataFrame(columns, index=spine.index)], axis=1)
 
 
-def _columns(tables: Tables, keys: Keys, feature_set: FeatureSet, config: Config) -> Columns:
+def lay_out_events(tables: Tables, feature_set: FeatureSet, config: Config, until: date) -> Planes | None:
+    """Lay out the events known before a date, to be kept and given to `compute` for later dates.
+
+    Parameters
+    ----------
+    tables : Tables
+        The company's tables, on DuckDB.
+    feature_set : FeatureSet
+        What will be computed.
+    config : Config
+        Windows, kinds, logins.
+    until : date
+        Midnight before which a fact must have been known.
+
+    Returns
+    -------
+    Planes or None
+        None without events, on another engine than DuckDB, or where the planes would not fit into memory.
+    """
+    if "events" not in tables or tables.connection.name != "duckdb":
+        return None
+    day = int(np.datetime64(until, "D").astype(np.int64))
+    nobody = Keys(np.zeros(0, dtype=object), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    inputs, _ = _inputs(tables, nobody, feature_set, config, {})
+    layout = replace(inputs.layout, by_day=True)
+    return lay_out(tables, None, layout, np.arange(day - layout.reach, day + 1))
+
+
+def _inputs(
+    tables: Tables, keys: Keys, feature_set: FeatureSet, config: Config, made: Columns, kept: Planes | None = None
+) -> tuple[Inputs, Recipes]:
+    """Return what families compute from, and how the features made from events are made."""
+    windows = _windows(feature_set)
+    wanted = set(feature_set.names)
+    logins = login_events(config) if any("login" in name for name in wanted) else ()
+    kinds = _kinds({spec.measure for spec in feature_set})
+    inputs = Inputs(tables, config, keys, logins=logins, kinds=kinds, kept=kept)
+    recipes = _event_recipes(inputs, windows, made) if "events" in tables else {}
+    compared = peers.compared(wanted, main_window(config)).values()
+    inputs.wanted = frozenset(recipes) & (wanted | set(compared))
+    return inputs, recipes
+
+
+def _windows(feature_set: FeatureSet) -> tuple[int, ...]:
+    return tuple(sorted({spec.window_days for spec in feature_set if spec.window_days}))
+
+
+def _columns(
+    tables: Tables, keys: Keys, feature_set: FeatureSet, config: Config, kept: Planes | None = None
+) -> Columns:
     """Compute every family that the catalogue asks for; more columns than asked may come back."""
     families = {spec.family for spec in feature_set}
-    windows = tuple(sorted({spec.window_days for spec in feature_set if spec.window_days}))
-    wanted = set(feature_set.names)
-    percentiles = peers.compared(wanted, main_window(config))
-    logins = login_events(config) if any("login" in name for name in wanted) else ()
-    inputs = Inputs(tables, config, keys, logins=logins, kinds=_kinds({spec.measure for spec in feature_set}))
+    windows = _windows(feature_set)
+    percentiles = peers.compared(set(feature_set.names), main_window(config))
     out: Columns = {}
-    recipes = _event_recipes(inputs, windows, out) if "events" in tables else {}
-    inputs.wanted = frozenset(recipes) & (wanted | set(percentiles.values()))
+    inputs, recipes = _inputs(tables, keys, feature_set, config, out, kept)
     if families & {"commercial", "adoption"} or percentiles:
         out |= commercial.columns(inputs, windows)
     out |= {name: recipes[name]() for name in sorted(inputs.wanted)}

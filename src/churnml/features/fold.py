@@ -33,7 +33,7 @@ _THURSDAY = 3
 
 def planes_for(tables: Tables, keys: Keys, layout: Layout) -> Planes | None:
     """Return planes that answer for the rows asked about, or None where only the ledger can."""
-    if tables.connection.name != "duckdb" or not layout.counts_only:
+    if tables.connection.name != "duckdb":
         return None
     until = int(keys.day.max())
     if tables.has("events", "known_at") and keys.day.min() != until:

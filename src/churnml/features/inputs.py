@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ from churnml.features.book import EventBook
 from churnml.features.fold import planes_for
 from churnml.features.keys import Floats, Ints, Keys
 from churnml.features.plane_book import PlaneBook
-from churnml.features.planes import Layout
+from churnml.features.planes import Layout, Planes
 from churnml.features.rollup import roll_up
 from churnml.features.visible import days_between, visible
 from churnml.tables import Tables
@@ -65,6 +65,8 @@ class Inputs:
         Slugs of the event kinds counted one by one.
     wanted : frozenset of str
         Names of the features made from events.
+    kept : Planes, optional
+        The events up to an earlier date.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Inputs:
         logins: tuple[str, ...] = (),
         kinds: tuple[str, ...] = (),
         wanted: frozenset[str] = frozenset(),
+        kept: Planes | None = None,
     ) -> None:
         self.tables = tables
         self.config = config
@@ -83,14 +86,24 @@ class Inputs:
         self.logins = logins
         self.kinds = kinds
         self.wanted = wanted
+        self._kept = kept
+
+    @property
+    def layout(self) -> Layout:
+        """What planes must hold for what is wanted."""
+        return Layout.of(self.wanted, self.kinds, self.logins)
 
     @cached_property
     def book(self) -> EventBook:
         """The events, read once: laid out in planes where these can answer, else rolled up to a ledger."""
-        layout = Layout.of(self.wanted, self.kinds, self.logins)
-        planes = planes_for(self.tables, self.keys, layout)
+        valued = partial(roll_up, self.tables, self.keys, self.logins, valued_only=True)
+        kept, newest = self._kept, int(self.keys.day.max())
+        if kept is not None and self.keys.day.min() == newest >= kept.until and kept.layout.covers(self.layout):
+            fresh = roll_up(self.tables, self.keys, self.logins, since=kept.until)
+            return PlaneBook(kept, self.keys, valued, fresh)
+        planes = planes_for(self.tables, self.keys, self.layout)
         if planes is not None:
-            return PlaneBook(planes, self.keys)
+            return PlaneBook(planes, self.keys, valued)
         return EventBook(roll_up(self.tables, self.keys, self.logins), self.keys)
 
     @cached_property

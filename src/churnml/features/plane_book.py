@@ -33,12 +33,15 @@ class PlaneBook(EventBook):
         The events laid out. Their `until` is no later than any `as_of`, or nothing in them was known late.
     keys : Keys
         The n rows asked about.
+    valued : callable
+        Gives the rollup of the events that carry a value; asked only when a value is.
     fresh : Rollup, optional
         Events that are not in the planes; all rows then have one `as_of`, before which all of them were known.
     """
 
-    def __init__(self, planes: Planes, keys: Keys, fresh: Rollup | None = None) -> None:
+    def __init__(self, planes: Planes, keys: Keys, valued: Callable[[], Rollup], fresh: Rollup | None = None) -> None:
         super().__init__(fresh or _nothing(), keys)
+        self._valued = valued
         self._planes = planes
         self._fresh = EventBook(fresh, keys) if fresh is not None and len(fresh.kinds) else None
         self._column = pd.Index(planes.accounts).get_indexer(pd.Index(keys.accounts))
@@ -87,6 +90,14 @@ class PlaneBook(EventBook):
         """Events of one kind; 0 for a kind nobody ever used."""
         fresh = self._fresh.of_kind(slug, start, end) if self._fresh else 0.0
         return self._window(f"of_{slug}", start, end) + fresh
+
+    def value_of_kind(self, slug: str, start: int, end: int = 0) -> Floats:
+        """Sum of the values of one kind."""
+        return self._values.value_of_kind(slug, start, end)
+
+    @cached_property
+    def _values(self) -> EventBook:
+        return EventBook(self._valued(), self.keys)
 
     def active_days(self, start: int, end: int = 0) -> Floats:
         """Days with an event."""
@@ -140,12 +151,18 @@ class PlaneBook(EventBook):
         return self._numbered(kinds, rows["code"].to_numpy(), rows["kind"].to_numpy(dtype=object), rows["occurred"])
 
     def _numbered(self, known: Presence, code: Ints, label: npt.NDArray[np.object_], occurred: pd.Series) -> Entities:
-        column = self._column[code].astype(np.int64)
-        old = pd.MultiIndex.from_arrays([known.code, known.label.to_numpy(zero_copy_only=False)])
-        number = old.get_indexer(pd.MultiIndex.from_arrays([column, label])).astype(np.int64)
-        new = number < 0
-        number[new] = len(old) + pd.MultiIndex.from_arrays([code[new], label[new]]).factorize()[0]
-        days = occurred.to_numpy()
+        """Return active days of entities by their numbers in the planes; new ones are numbered on from there."""
+        column, days = self._column[code].astype(np.int64), occurred.to_numpy()
+        names = known.label.dictionary_encode()
+        word = pc.index_in(pa.array(label, pa.string()), names.dictionary).fill_null(-1).to_numpy().astype(np.int64)
+        width = len(names.dictionary) + 1
+        place = known.code * width + names.indices.to_numpy()
+        order = np.argsort(place, kind="stable")
+        wanted = np.where((column >= 0) & (word >= 0), column * width + word, -1)
+        found = np.minimum(np.searchsorted(place, wanted, sorter=order), max(len(place) - 1, 0))
+        number = order[found] if len(place) else np.full(len(code), -1)
+        new = (place[number] != wanted) if len(place) else np.ones(len(code), dtype=bool)
+        number[new] = len(place) + pd.MultiIndex.from_arrays([code[new], label[new]]).factorize()[0]
         return Entities(code, number, days, days)
 
     def active_users(self, start: int, end: int = 0) -> Floats:

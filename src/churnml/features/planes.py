@@ -7,7 +7,7 @@ costs, whatever the number of windows and snapshots.
 
 Planes know only *when* a fact occurred, not since when it was known. They serve where that makes no difference: facts
 that are known as they occur, or rows that all have the same `as_of` (facts known later are left out of the pass).
-Everything else goes to the ledger (`book.EventBook`), and so does what would not fit into memory.
+Everything else goes to the ledger (`book.EventBook`), and so do sums of fractions and what would not fit into memory.
 """
 
 from __future__ import annotations
@@ -53,8 +53,6 @@ class Layout:
         Every day is a row of its own.
     offsets : tuple of int
         Days before an `as_of` at which windows begin and end.
-    counts_only : bool
-        Only whole numbers are wanted; planes hold no fractions, whose sum would depend on the order of the events.
     """
 
     kinds: tuple[str, ...]
@@ -65,7 +63,6 @@ class Layout:
     weekday: bool
     by_day: bool
     offsets: tuple[int, ...]
-    counts_only: bool = True
 
     @classmethod
     def of(cls, wanted: frozenset[str], kinds: tuple[str, ...], logins: tuple[str, ...]) -> Layout:
@@ -83,7 +80,6 @@ class Layout:
             weekday=any_of("weekday"),
             by_day=any_of("stickiness", "weekday", "days_since_last_login"),
             offsets=tuple(sorted({0}.union(*(_offsets(name) for name in wanted)))),
-            counts_only=not any_of("value_of_"),
         )
 
     @property
@@ -108,6 +104,7 @@ class Layout:
             and self.user_days >= other.user_days
             and self.kind_use >= other.kind_use
             and self.weekday >= other.weekday
+            and self.by_day >= other.by_day
             and self.reach >= other.reach
         )
 

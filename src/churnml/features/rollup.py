@@ -57,7 +57,14 @@ class Rollup:
     user_ids: npt.NDArray[np.object_] = field(default_factory=lambda: np.zeros(0, dtype=object))
 
 
-def roll_up(tables: Tables, keys: Keys, login_events: tuple[str, ...], *, since: int | None = None) -> Rollup:
+def roll_up(
+    tables: Tables,
+    keys: Keys,
+    login_events: tuple[str, ...],
+    *,
+    since: int | None = None,
+    valued_only: bool = False,
+) -> Rollup:
     """Sum the events of the accounts asked about, up to the last `as_of`.
 
     Parameters
@@ -69,9 +76,13 @@ def roll_up(tables: Tables, keys: Keys, login_events: tuple[str, ...], *, since:
     login_events : tuple of str
         Kinds that are logins.
     since : int, optional
-        Day number; events known before it are left out.
+        Day number; events known before it are left out, and so are those not known before the last `as_of`.
+    valued_only : bool
+        Only events that carry a value, and no users.
     """
     events, late = _visible_events(tables, keys, since)
+    if valued_only:
+        events = events.filter(events["value"].notnull())
     by_kind = _by_kind(events, late, with_value=tables.has("events", "value"))
     kinds = by_kind.to_pyarrow()
     raw_kinds = kinds.column("kind").combine_chunks().dictionary_encode()
@@ -91,7 +102,8 @@ def roll_up(tables: Tables, keys: Keys, login_events: tuple[str, ...], *, since:
     unique = slugs.unique()
     frame["kind"] = pd.Categorical.from_codes(unique.get_indexer(slugs)[codes] if len(words) else codes, unique)
     asked = frame[frame["code"] >= 0].reset_index(drop=True)
-    return Rollup(asked, *_by_user(events, late, keys)) if tables.has("events", "user_id") else Rollup(asked, None)
+    with_users = tables.has("events", "user_id") and not valued_only
+    return Rollup(asked, *_by_user(events, late, keys)) if with_users else Rollup(asked, None)
 
 
 def counted_events(tables: Tables) -> ir.Table:
@@ -113,8 +125,15 @@ def _visible_events(tables: Tables, keys: Keys, since: int | None) -> tuple[ir.T
         known_at = events.known_at.fill_null(events.occurred_at)
         events = events.mutate(visible=ibis.greatest(known_at, events.occurred_at).date())
     if since is not None:
-        start = pd.Timestamp(np.datetime64(since, "D")).date()
-        events = events.filter((events.visible if late else events.occurred) >= ibis.date(start))
+        start = ibis.timestamp(pd.Timestamp(np.datetime64(since, "D")).isoformat())
+        news = events.occurred_at >= start
+        if late:
+            end = ibis.timestamp(last.isoformat())
+            news = (news | (events.known_at >= start)) & (events.known_at.isnull() | (events.known_at < end))
+        events = events.filter(news)
+        # Few rows, read once for the kinds and the users.
+        columns = ("account_id", "user_id", "event_type", "occurred", "visible", "event_count", "value")
+        events = ibis.memtable(events.select([name for name in columns if name in events.columns]).to_pyarrow())
     return events, late
 
 
