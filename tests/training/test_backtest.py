@@ -27,6 +27,11 @@ def nothing(noise: pd.DataFrame, features: FeatureSet, config: Config, cut: Cut)
     return backtest(noise, features, cut(noise), config)
 
 
+@pytest.fixture(scope="module")
+def unpublished(nothing: Backtest, noise: pd.DataFrame, features: FeatureSet, config: Config) -> ChurnModel:
+    return fit(noise, features, config, nothing)
+
+
 def test_every_test_row_is_predicted_once(result: Backtest, company: pd.DataFrame) -> None:
     expected = company[company["as_of"] >= "2023-11-01"]
     assert len(result.predictions) == len(expected)
@@ -50,6 +55,8 @@ def test_the_report_has_the_agreed_shape(result: Backtest) -> None:
     assert report["folds"][0]["test_from"] == "2023-11-01"
     low, high = (report["pooled"]["intervals"]["roc_auc"][bound] for bound in ("low", "high"))
     assert low < report["pooled"]["model"]["roc_auc"] < high
+    for fold in report["folds"]:
+        assert fold["intervals"]["roc_auc"]["low"] < fold["model"]["roc_auc"] < fold["intervals"]["roc_auc"]["high"]
 
 
 def test_the_model_finds_a_strong_signal_and_is_publishable(result: Backtest) -> None:
@@ -60,12 +67,10 @@ def test_the_model_finds_a_strong_signal_and_is_publishable(result: Backtest) ->
     assert "beats every rule" in result.verdict.reason
 
 
-def test_without_signal_the_rules_stay(
-    nothing: Backtest, noise: pd.DataFrame, features: FeatureSet, config: Config
-) -> None:
+def test_without_signal_the_rules_stay(nothing: Backtest, unpublished: ChurnModel) -> None:
     assert nothing.verdict.verdict == "rules_only"
     assert nothing.verdict.reason
-    assert fit(noise, features, config, nothing).info["verdict"] == "rules_only"
+    assert unpublished.info["verdict"] == "rules_only"
     interval = nothing.intervals["roc_auc"]
     assert interval["low"] < 0.5 < interval["high"]
 
@@ -161,11 +166,11 @@ def test_drawing_level_with_the_regression_is_enough_but_losing_to_it_is_not() -
 
 
 def test_a_model_that_failed_is_scored_by_the_best_rule(
-    nothing: Backtest, noise: pd.DataFrame, features: FeatureSet, config: Config
+    nothing: Backtest, unpublished: ChurnModel, noise: pd.DataFrame
 ) -> None:
     pooled = nothing.as_dict()["pooled"]["baselines"]
     assert nothing.rules_by_loss[0] == min(RULES, key=lambda name: pooled[name]["log_loss"])
-    model = fit(noise, features, config, nothing)
+    model = unpublished
     assert model.rule is not None
     assert model.rule.name == model.info["rule"] == nothing.rules_by_loss[0]
     again = ChurnModel.from_files(model.to_files())

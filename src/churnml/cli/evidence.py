@@ -46,7 +46,7 @@ def capacity(console: Console, backtest: Mapping[str, Any]) -> None:
     intervals = backtest["pooled"]["intervals"]
     _part(table, "all", found["pooled"], intervals.get("roc_auc"), "bold")
     for fold in backtest["folds"]:
-        _part(table, fold["name"], found["folds"][fold["name"]], {"value": fold["model"]["roc_auc"]})
+        _part(table, fold["name"], found["folds"][fold["name"]], fold["intervals"]["roc_auc"])
     areas = {(one["segment"], one["value"]): one for one in backtest["segments"]}
     for one in found["segments"]:
         row = areas.get((one["segment"], one["value"]), {})

@@ -118,7 +118,7 @@ def compare(rows: pd.DataFrame, *, min_gain: float, seed: int) -> Decision:
     ranking = paired_gain(roc_auc, churned, new, old, draws)
     if worse.value is None or worse.low is None or worse.high is None:
         return Decision(False, "The log loss is undefined on the newest labelled snapshots.", window)
-    gain, low, high = -worse.value, -worse.high, -worse.low
+    gain, low, high = 0.0 - worse.value, 0.0 - worse.high, 0.0 - worse.low
     evidence = {
         **window,
         "min_gain": min_gain,

@@ -45,6 +45,8 @@ _INTERVALS = {
     "lift_at_10": lift_at,
 }
 
+_PER_FOLD = ("roc_auc", "log_loss")
+
 
 @dataclass(frozen=True)
 class Backtest:
@@ -100,10 +102,12 @@ class Backtest:
     @cached_property
     def intervals(self) -> dict[str, dict[str, float | None]]:
         """95 % intervals of the pooled metrics of the model, by drawing accounts."""
-        rows = self.predictions
+        return self._intervals(self.predictions, list(_INTERVALS))
+
+    def _intervals(self, rows: pd.DataFrame, names: Sequence[str]) -> dict[str, dict[str, float | None]]:
         draws = clustered_bootstrap(rows["account_id"], _REPEATS, self.seed)
         y, p = rows["churned"].to_numpy(), rows["p_model"].to_numpy()
-        return {name: interval(metric, y, p, draws).as_dict() for name, metric in _INTERVALS.items()}
+        return {name: interval(_INTERVALS[name], y, p, draws).as_dict() for name in names}
 
     def metrics(self, rows: pd.DataFrame, column: str) -> dict[str, float | int | None]:
         """Return the headline metrics of one column of probabilities over some of the predictions."""
@@ -125,6 +129,7 @@ class Backtest:
                     "test_from": f"{split.test[0]:%Y-%m-%d}",
                     "test_until": f"{split.test[-1]:%Y-%m-%d}",
                     **self._compared(rows),
+                    "intervals": self._intervals(rows, _PER_FOLD),
                 }
             )
         return {
