@@ -29,6 +29,12 @@ def test_a_bento_serves_elsewhere(own_company: Any, tmp_path: Path, start_comman
     assert built.returncode == 0, built.stderr[-3000:]
     tag = built.stdout.strip().splitlines()[-1]
     assert tag.startswith("churnml:acme-")
+    made = tmp_path / "bentoml" / "bentos" / tag.replace(":", "/")
+    assert "libgomp1" in (made / "env" / "docker" / "Dockerfile").read_text()
+    needed = (made / "env" / "python" / "requirements.txt").read_text()
+    assert "psycopg[binary]==" in needed
+    assert "lightgbm==" in needed
+    assert "pytest" not in needed
     expected = own_company.config.bundles_dir.joinpath("acme").glob("*/manifest.json")
     version = next(expected).parent.name
     shutil.rmtree(own_company.folder / "workspace")

@@ -1,24 +1,29 @@
-"""Build a bento that serves a config's champion anywhere: ``python -m churnml.serving.bento CONFIG``."""
+"""Build a bento that serves a config's champion anywhere: ``python -m churnml.serving.bento CONFIG [FOLDER]``."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
-from importlib.metadata import distribution
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 import churnml
 from churnml.config import Config, load_config
+from churnml.errors import ChurnmlError, UsageError
 from churnml.registry import champion_bundle, load_bundle
 from churnml.serving.settings import SETTINGS, Settings
 from churnml.serving.workers import shared_folder
 
-__all__ = ["build", "settle"]
+__all__ = ["build", "settle", "write_context"]
 
 _SETTINGS = "settings.json"
+_BENTOFILE = "bentofile.yaml"
 _SERVICE = '''\
 """The service of this bento; made by `python -m churnml.serving.bento`."""
 
@@ -37,41 +42,66 @@ __all__ = ["ChurnmlService"]
 def build(config: Config) -> str:
     """Build a bento of a config's champion in BentoML's store and return its tag.
 
-    It holds the verified bundle, the settings, churnml itself, and the names and versions of what churnml needs.
-    The store's URL is not in it: ``CHURNML_STORE_URL`` must name one when the bento is served.
-
     Raises
     ------
     BundleError
         There is no champion, or its bundle is broken.
     """
-    champion = champion_bundle(config.bundles_dir, config.registered_model)
-    bundle = load_bundle(champion)
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     import bentoml
 
     with tempfile.TemporaryDirectory(prefix="churnml-bento-") as folder:
-        context = Path(folder)
-        models = context / "models" / config.registered_model
-        shutil.copytree(champion, models / champion.name)
-        shutil.copy(champion.parent / "champion.json", models / "champion.json")
-        elsewhere = {"bundles_dir": Path("models"), "store_url": "", "shared": None}
-        settings = Settings.from_config(config).model_copy(update=elsewhere)
-        (context / _SETTINGS).write_text(settings.model_dump_json(indent=1), encoding="utf-8")
-        (context / "service.py").write_text(_SERVICE, encoding="utf-8")
-        package = Path(churnml.__file__).parent
-        shutil.copytree(package, context / "churnml", ignore=shutil.ignore_patterns("__pycache__"))
-        _copy_metadata(context)
-        made: Any = bentoml.bentos.build(
-            "service:ChurnmlService",
-            name="churnml",
-            version=f"{config.name}-{bundle.version}".lower(),
-            build_ctx=folder,
-            include=["*"],
-            labels={"config": config.name, "model_version": bundle.version},
-            python={"packages": _requirements(), "lock_packages": False},
+        version = write_context(config, Path(folder))
+        made: Any = bentoml.bentos.build_bentofile(
+            str(Path(folder, _BENTOFILE)), version=f"{config.name}-{version}".lower(), build_ctx=folder
         )
         return str(made.tag)
+
+
+def write_context(config: Config, folder: Path) -> str:
+    """Write a folder that ``bentoml build`` makes a bento of; returns the champion's version.
+
+    It holds the verified bundle, the settings, churnml itself, and the names and versions of what churnml needs.
+    The store's URL is not in it: ``CHURNML_STORE_URL`` must name one when the bento is served.
+
+    Parameters
+    ----------
+    folder : Path
+        A new or empty folder.
+
+    Raises
+    ------
+    BundleError
+        There is no champion, or its bundle is broken.
+    UsageError
+        The folder holds something.
+    """
+    champion = champion_bundle(config.bundles_dir, config.registered_model)
+    bundle = load_bundle(champion)
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise UsageError("The folder for the bento is not empty", where=str(folder), remedy="Name a new one.")
+    models = folder / "models" / config.registered_model
+    shutil.copytree(champion, models / champion.name)
+    shutil.copy(champion.parent / "champion.json", models / "champion.json")
+    elsewhere = {"bundles_dir": Path("models"), "store_url": "", "shared": None}
+    settings = Settings.from_config(config).model_copy(update=elsewhere)
+    (folder / _SETTINGS).write_text(settings.model_dump_json(indent=1), encoding="utf-8")
+    (folder / "service.py").write_text(_SERVICE, encoding="utf-8")
+    package = Path(churnml.__file__).parent
+    shutil.copytree(package, folder / "churnml", ignore=shutil.ignore_patterns("__pycache__"))
+    _copy_metadata(folder)
+    about = {
+        "service": "service:ChurnmlService",
+        "name": "churnml",
+        "labels": {"config": config.name, "model_version": bundle.version},
+        "include": ["*"],
+        "python": {"packages": _requirements(), "lock_packages": False},
+        # LightGBM needs OpenMP from the system, which slim images lack.
+        "docker": {"system_packages": ["libgomp1"]},
+    }
+    (folder / _BENTOFILE).write_text(yaml.safe_dump(about), encoding="utf-8")
+    return bundle.version
 
 
 def settle(folder: Path) -> None:
@@ -90,16 +120,33 @@ def _copy_metadata(context: Path) -> None:
 
 
 def _requirements() -> list[str]:
-    """Return what churnml needs at the versions that are installed here, optional parts left out."""
-    names = [line.split(";")[0] for line in distribution("churnml").requires or () if "extra ==" not in line]
+    """Return what churnml needs at the versions that are installed here, of the optional parts PostgreSQL's driver."""
     found = []
-    for name in names:
-        bare = next(part for part in name.replace("[", " ").replace(">", " ").replace("=", " ").split(" ") if part)
-        found.append(f"{bare}=={distribution(bare).version}")
+    for line in distribution("churnml").requires or ():
+        needed, _, marker = line.partition(";")
+        if "extra" in marker and "'postgres'" not in marker.replace('"', "'"):
+            continue
+        name, extras = re.match(r"([\w.-]+)(\[[^]]*\])?", needed.strip()).groups("")  # type: ignore[union-attr]
+        try:
+            found.append(f"{name}{extras}=={distribution(name).version}")
+        except PackageNotFoundError:
+            found.append(needed.strip())
     return found
 
 
+def _main(arguments: list[str]) -> str:
+    """Build a bento, or with a folder write only what ``bentoml build`` needs."""
+    config = load_config(arguments[0])
+    if len(arguments) == 1:
+        return build(config)
+    write_context(config, Path(arguments[1]))
+    return f"bentoml build {arguments[1]}"
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m churnml.serving.bento CONFIG")
-    sys.stdout.write(build(load_config(sys.argv[1])) + "\n")
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: python -m churnml.serving.bento CONFIG [FOLDER]")
+    try:
+        sys.stdout.write(_main(sys.argv[1:]) + "\n")
+    except ChurnmlError as error:
+        sys.exit(str(error))
