@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from churnml.cli.app import app
 from churnml.registry import load_bundle
+from churnml.registry.pyfunc import BundleModel
 from churnml.training.baselines import RULES
 
 ACCOUNTS, MONTHS = 180, 13
@@ -95,6 +96,8 @@ def test_probability_order_and_health_are_the_rules(ran):
     expected = bundle.model.rule(now.reset_index())
     assert len(expected) > 50
     assert scores["churn_probability"].to_numpy() == pytest.approx(expected, abs=1e-15)
+    served = BundleModel(bundle).predict(now[bundle.model.features.names])
+    assert served["churn_probability"].to_numpy() == pytest.approx(expected, abs=1e-15)
     learned = bundle.model.calibrated(bundle.model.log_odds(bundle.model.matrix(now.reset_index())))
     assert np.abs(learned - expected).max() > 1e-3
     loss = scores["churn_probability"].to_numpy() * now["arr"].to_numpy()

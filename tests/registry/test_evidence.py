@@ -19,7 +19,7 @@ def printed(company):
         "backtest": tested,
         "kind": info["kind"],
         "kind_reason": info["kind_reason"],
-        "tuning": {"applied": False, "reason": "The defaults stay."},
+        "tuning": {"applied": True, "reason": "Trial 3 wins.", "params": {"num_leaves": 5, "lambda_l2": 0.12345}},
         "warnings": ["The rules are used, not the model: for a test."],
     }
     evidence.standing(console, report)
@@ -32,7 +32,8 @@ def test_kind_tuning_standing_and_rules_are_told(printed, company):
     tested, text = printed
     assert tested["verdict"]["beside"]["logistic"]["reason"] in text
     assert company.bundle.model.info["kind_reason"] in text
-    assert "The defaults stay." in text
+    assert "Trial 3 wins." in text
+    assert "model.params to keep them without a search: {num_leaves: 5, lambda_l2: 0.1235}" in text
     assert "The rules are used" in text
 
 

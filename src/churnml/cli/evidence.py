@@ -31,6 +31,9 @@ def standing(console: Console, report: Mapping[str, Any]) -> None:
     if report["tuning"] is not None:
         used = "used" if report["tuning"]["applied"] else "not used"
         console.print(f"Tuning: what was found is {used} – {escape(report['tuning']['reason'])}")
+        if report["tuning"]["applied"]:
+            found = ", ".join(f"{name}: {value:.4g}" for name, value in report["tuning"]["params"].items())
+            console.print(f"Put them under model.params to keep them without a search: {{{escape(found)}}}")
     for warning in report["warnings"]:
         console.print(f"[yellow]{escape(warning)}[/]")
 

@@ -118,8 +118,11 @@ def at_capacity(predictions: pd.DataFrame, segments: pd.DataFrame, share: float,
 
 def _judged(table: Array, names: Sequence[str], accounts: npt.NDArray[Any], seed: int) -> dict[str, Any]:
     """Return every ratio of column sums with its interval."""
-    draws = np.array(clustered_bootstrap(accounts, _REPEATS, seed))
-    sums = dict(zip(names, np.vstack([table.sum(axis=0), draws @ table]).T, strict=True))
+    # Rows of an account are drawn together, so its sums are all that a draw needs.
+    drawn, account = np.unique(accounts.astype(str), return_inverse=True)
+    own = np.column_stack([np.bincount(account, weights=column, minlength=len(drawn)) for column in table.T])
+    draws = np.array(clustered_bootstrap(drawn, _REPEATS, seed))
+    sums = dict(zip(names, np.vstack([own.sum(axis=0), draws @ own]).T, strict=True))
     ratios = {name: _ratio(sums[top], sums[bottom]) for name, (top, bottom) in _RATIOS.items()}
     ratios["lift"] = _ratio(ratios["precision"], _ratio(sums["churned"], sums["rows"]))
     return {

@@ -372,8 +372,10 @@ def _judged(trials: Sequence[Trial], plan: Plan, config: Config, groups: npt.NDA
     ]
     gained = losses[0] - losses[1]
     value = float(gained.mean())
-    draws = clustered_bootstrap(groups, _REPEATS, config.seed)
-    error = float(np.std([float(draw @ gained / draw.sum()) for draw in draws], ddof=1))
+    accounts, account = np.unique(groups, return_inverse=True)
+    own, rows = np.bincount(account, weights=gained), np.bincount(account).astype(np.float64)
+    draws = clustered_bootstrap(accounts, _REPEATS, config.seed)
+    error = float(np.std([float(draw @ own / (draw @ rows)) for draw in draws], ddof=1))
     reach = float(norm.ppf(1 - 0.025 / max(len(trials) - 1, 1))) * error
     gain = {"value": value, "low": value - reach, "high": value + reach}
     words = (
