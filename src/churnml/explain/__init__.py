@@ -1,7 +1,7 @@
 """Why an account scores as it does, in words: drivers, sentences in English and Japanese, what-if, plays, reports."""
 
 from churnml.explain.batch import batch_contributions, fast_contributions
-from churnml.explain.brief import account_brief, portfolio_page
+from churnml.explain.brief import account_brief, change_told, portfolio_page
 from churnml.explain.contract import Explainable
 from churnml.explain.drivers import Driver
 from churnml.explain.explanation import Explanation, Indicator, explain
@@ -30,6 +30,7 @@ __all__ = [
     "account_brief",
     "as_shap",
     "batch_contributions",
+    "change_told",
     "churn_patterns",
     "explain",
     "fast_contributions",

@@ -15,7 +15,7 @@ from churnml.explain.words import amount, day, number, percent
 from churnml.features.spec import FAMILIES
 from churnml.health.page import BAND_COLOURS, environment, new_figure, svg
 
-__all__ = ["account_brief", "portfolio_page"]
+__all__ = ["account_brief", "change_told", "portfolio_page"]
 
 Language = Literal["en", "ja"]
 
@@ -74,6 +74,7 @@ def account_brief(
         expected_loss=_loss(explanation["churn_probability"], arr, language, currency),
         chart=_chart(known, words["health"], red_below, green_from) if drawn and known is not None else None,
         families=_families(language),
+        change=change_told(explanation.get("change"), language),
         happenings=[
             {"on": day(item.on, language), "text": item.ja if language == "ja" else item.en} for item in happenings
         ],
@@ -150,6 +151,35 @@ def portfolio_page(
         segments=sorted({row["segment"] for row in rows} - {""}),
         owners=sorted({row["owner"] for row in rows} - {""}),
     )
+
+
+def change_told(change: Mapping[str, Any] | None, language: Language) -> str:
+    """Return in words by how much the health score moved, and what moved it; empty where nothing is known.
+
+    Parameters
+    ----------
+    change : mapping, optional
+        ``since, change, data, weights, model`` and ``largest`` (``label_en, label_ja, points``), points of health.
+    language : {"en", "ja"}
+
+    Examples
+    --------
+    >>> change_told({"since": "2026-03-01", "change": -5.8, "data": -5.8, "weights": 0.0, "model": 0.0,
+    ...              "largest": [{"label_en": "login frequency", "points": -4.1}]}, "en")
+    'Health −5.8 since 1 March 2026 (facts −5.8, weights 0.0, model 0.0). Largest parts: login frequency −4.1.'
+    """
+    if not change or change["change"] is None:
+        return ""
+    words = _WORDS[language]
+    shares = {name: _signed(change[name]) for name in ("change", "data", "weights", "model")}
+    text = str(words["moved"]).format(since=day(change["since"], language), **shares)
+    parts = [f"{part[f'label_{language}']} {_signed(part['points'])}" for part in change.get("largest", [])]
+    return text + (str(words["largest"]).format(parts=words["joint"].join(parts)) if parts else "")
+
+
+def _signed(points: float) -> str:
+    text = f"{abs(points):.1f}"
+    return text if text == "0.0" else f"{'+' if points > 0 else '−'}{text}"
 
 
 def _chart(history: pd.DataFrame, label: str, red_below: float, green_from: float) -> Markup:
@@ -232,6 +262,9 @@ _WORDS: dict[Language, dict[str, Any]] = {
         "timeline": "What happened",
         "history": "Score history",
         "none": "Nothing stands out.",
+        "moved": "Health {change} since {since} (facts {data}, weights {weights}, model {model}).",
+        "largest": " Largest parts: {parts}.",
+        "joint": ", ",
         "rules_only": "The churn model did not pass its gate, so the rules are used: "
         "probabilities come from a rule, reasons from the health measures alone.",
         "note": "Associations in past data, not causes. Effects are approximate.",
@@ -276,6 +309,9 @@ _WORDS: dict[Language, dict[str, Any]] = {
         "timeline": "これまでの出来事",
         "history": "スコアの推移",
         "none": "目立った要因はありません。",
+        "moved": "{since}以降のヘルススコアの変化：{change}（データ{data}、重み{weights}、モデル{model}）。",
+        "largest": "主な内訳：{parts}。",
+        "joint": "、",
         "rules_only": "解約モデルが検証基準を満たさないため、ルールを使用しています。"
         "解約確率はルールにより、理由はヘルス指標のみから示しています。",
         "note": "過去データにおける関連であり、因果関係を示すものではありません。効果の大きさは概算です。",

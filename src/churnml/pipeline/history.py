@@ -18,7 +18,7 @@ from churnml.registry import Bundle
 from churnml.store import Snapshot, Store
 from churnml.tables import Tables
 
-__all__ = ["backfill", "changes", "trends"]
+__all__ = ["backfill", "changes", "customers_at", "trends"]
 
 _WEEKS = (12, 8, 4, 2, 1)
 """The first scoring also reads these past weeks, so that there is a trend from the first day."""
@@ -60,6 +60,14 @@ def backfill(config: Config, tables: Tables, bundle: Bundle, day: pd.Timestamp, 
     return len(cohorts)
 
 
+def customers_at(tables: Tables, config: Config, day: pd.Timestamp) -> set[str]:
+    """Return the accounts of the cohort at an earlier day; none where the data does not reach back so far."""
+    try:
+        return set(snapshots.cohort_at(tables, config, day)["account_id"])
+    except TimelineError:
+        return set()
+
+
 def trends(config: Config, now: pd.DataFrame, store: Store, day: pd.Timestamp) -> pd.DataFrame:
     """Return ``account_id, change_7d, change_30d, slope_12w`` of each account's present score.
 
@@ -85,8 +93,11 @@ def changes(
 ) -> Mapping[str, dict[str, Any]]:
     """Return, per account, what its score changed by since `before`, split into data, weights and model.
 
-    The model of then is the one whose scores the store holds for that time; where its bundle is gone, today's.
+    ``largest`` names up to three parts of the data share that moved the score most. The model of then is the one
+    whose scores the store holds for that time; where its bundle is gone, today's.
     """
+    if before.empty:
+        return {}
     then = _bundle_then(config, bundle, before["as_of"].iloc[0], store)
     if then.version != bundle.version:
         now, before = (_with_features(config, tables, frame, bundle, then) for frame in (now, before))
@@ -94,6 +105,7 @@ def changes(
     rescored = end.scores if then.version == bundle.version else scoring.score(then.model, now)
     change = decompose(start, end, rescored)
     parts = dict(tuple(change.parts.groupby("account_id", sort=False)))
+    labels = {measure.name: (measure.label_en, measure.label_ja) for measure in start.scale.measures} | _MODEL
     found = {}
     for row in change.accounts.to_dict("records"):
         own = parts.get(row["account_id"])
@@ -102,10 +114,22 @@ def changes(
             "since": f"{before['as_of'].iloc[0]:%Y-%m-%d}",
             **{name: None if pd.isna(row[name]) else float(row[name]) for name in _SHARES},
             "parts": {} if moved is None else dict(zip(moved["part"], moved["points"].astype(float), strict=True)),
+            "largest": [] if moved is None else _largest(moved, labels),
         }
     return found
 
 
+def _largest(moved: pd.DataFrame, labels: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
+    """Return the parts that count half a point or more, largest first."""
+    shown = moved[moved["points"].abs() >= _TELLING].sort_values("points", key=abs, ascending=False, kind="stable")
+    return [
+        {"part": part, "label_en": labels[part][0], "label_ja": labels[part][1], "points": float(points)}
+        for part, points in zip(shown["part"].head(3), shown["points"].head(3), strict=True)
+    ]
+
+
+_MODEL = {"churn_model": ("risk by the churn model", "解約モデルのリスク")}
+_TELLING = 0.5
 _SHARES = ("before", "after", "change", "data", "weights", "model")
 
 
