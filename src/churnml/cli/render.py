@@ -101,7 +101,7 @@ def prepared(report: Mapping[str, Any]) -> None:
         f"{report['rows']:,} rows of {report['accounts']:,} accounts at {len(dates)} snapshots "
         f"({dates[0]} to {dates[-1]}), {report['features']} features."
     )
-    console.print(f"{report['labelled']:,} rows have a final label, {report['churned']:,} of them churned.")
+    console.print(f"{report['labelled']:,} rows have a final label, {report['churned']:,} of them positive.")
     _off(console, report["skipped"])
     console.print(f"Written to {report['path']}")
 
@@ -125,7 +125,7 @@ def trained(settings: Config, outcome: Trained) -> None:
     model = pooled["model"]
     table = Table(
         title=f"Backtest out of time: {len(folds)} fold{'s' if len(folds) > 1 else ''}, as_of {folds[0]['test_from']} "
-        f"to {folds[-1]['test_until']}, {model['n']:,} rows, {model['positives']:,} churned",
+        f"to {folds[-1]['test_until']}, {model['n']:,} rows, {model['positives']:,} {settings.label.words.happened}",
         title_justify="left",
     )
     table.add_column("")
@@ -140,7 +140,7 @@ def trained(settings: Config, outcome: Trained) -> None:
     for days, further in outcome.backtest.get("horizons", {}).items():
         values = further["pooled"]["model"]
         told = ", ".join(f"{label} {_number(values.get(metric))}" for metric, label in _METRICS.items())
-        console.print(f"Horizon of {days} days: {told} ({values['positives']:,} of {values['n']:,} rows churned)")
+        console.print(f"Horizon of {days} days: {told} ({values['positives']:,} of {values['n']:,} rows)")
     console.print(f"Verdict: [{style}]{manifest['verdict']}[/] – {escape(str(manifest['verdict_reason']))}")
     evidence.standing(console, outcome.as_dict())
     evidence.capacity(console, outcome.backtest)
@@ -186,28 +186,33 @@ def promoted(entry: Mapping[str, Any]) -> None:
 
 def scored(settings: Config, path: Path, outcome: Scored) -> None:
     """Show the accounts with the highest expected loss, and where everything lies."""
+    from churnml.pipeline.outcomes import expected_column
+
     console = _out()
-    table = outcome.table
-    by_loss = bool(table["expected_loss"].notna().any())
+    table, model = outcome.table, outcome.bundle.model
+    expected = expected_column(model.target)
+    share = "" if model.target == "churn" else f" × {settings.label.change_share:g}"
+    by_worth = f"{expected.replace('_', ' ')} (probability × ARR{share})"
     shown = Table(
         title=f"{min(_TOP, len(table))} accounts with the highest "
-        + ("expected loss (probability × ARR)" if by_loss else "churn probability")
+        + (by_worth if table[expected].notna().any() else f"{model.target} probability")
         + f", as of {outcome.as_of}",
         title_justify="left",
         show_lines=True,
     )
     shown.add_column("account", overflow="fold")
-    for label in (f"ARR {settings.currency}", "churn", "health"):
+    for label in (f"ARR {settings.currency}", model.target, "health"):
         shown.add_column(label, justify="right", no_wrap=True)
     shown.add_column("band", no_wrap=True)
     shown.add_column("top reasons", ratio=1)
-    for row, told in zip(table.head(_TOP).itertuples(), outcome.explanations, strict=False):
+    chances = table[model.output].head(_TOP)
+    for row, chance, told in zip(table.head(_TOP).itertuples(), chances, outcome.explanations, strict=False):
         reasons = [driver[f"sentence_{settings.language}"] for driver in told["raising"]]
         name = f"{row.account_id}" + (f"\n{row.name}" if isinstance(row.name, str) else "")
         shown.add_row(
             escape(name),
             _money(row.arr),
-            f"{100 * float(row.churn_probability):.1f} %",  # type: ignore[arg-type]
+            f"{100 * chance:.1f} %",
             _number(row.health_score, 0),
             f"[{_BAND_STYLE[str(row.band)]}]{row.band}[/]",
             "\n".join(f"• {escape(reason)}" for reason in reasons) or "–",
@@ -232,17 +237,20 @@ def explained(told: Mapping[str, Any], lang: str) -> None:
     """Show one account's explanation."""
     console = _out()
     console.print(f"[bold]{escape(str(told['account_id']))}[/]  as of {str(told['as_of'])[:10]}")
+    target = str(told.get("target", "churn"))
     console.print(
-        f"churn probability {100 * told['churn_probability']:.1f} %, health {_number(told['health_score'], 0)} "
+        f"{target} probability {100 * told[f'{target}_probability']:.1f} %, health {_number(told['health_score'], 0)} "
         f"([{_BAND_STYLE[told['band']]}]{told['band']}[/])"
     )
     for reason in told.get(f"reasons_{lang}", []):
         console.print(f"[yellow]{escape(reason)}[/]")
+    if told.get("frozen"):
+        console.print(f"[bold]{escape(told['frozen'][f'text_{lang}'])}[/]")
     change = told.get("change")
     if change and change["change"] is not None:
         shares = ", ".join(f"{_SHARES[lang][name]} {change[name]:+.1f}" for name in ("data", "weights", "model"))
         console.print(f"{_SHARES[lang]['since'].format(change['since'])}: {change['change']:+.1f} ({shares})")
-    for side, title in _SIDES[lang]:
+    for side, title in _SIDES[lang] if target == "churn" else _sides_of(target, lang):
         drivers: Sequence[Mapping[str, Any]] = told[side]
         tree = Tree(title)
         for driver in drivers:
@@ -281,6 +289,17 @@ def overall(found: Mapping[str, Any], page: Path, lang: str) -> None:
     else:
         console.print(f"Too few churned accounts for patterns: {found['churned']:,}.")
     console.print(f"Report: {_near(page)}")
+
+
+def _sides_of(target: str, lang: str) -> tuple[tuple[str, str], ...]:
+    """Return the headings of drivers where the model predicts something else than churn."""
+    if lang == "ja":
+        noun = {"expansion": "契約拡大", "contraction": "契約縮小"}[target]
+        return (("raising", f"{noun}確率の上昇と関連"), ("lowering", f"{noun}確率の低下と関連"))
+    return tuple(
+        (side, f"Associated with {what} {target}")
+        for side, what in (("raising", "likelier"), ("lowering", "less likely"))
+    )
 
 
 def supposed(answer: Mapping[str, Any]) -> None:
@@ -405,9 +424,10 @@ def _where(console: Console, settings: Config, path: Path, outcome: Scored) -> N
     uri = settings.tracking_uri
     console.print("Next:")
     first = escape(str(outcome.table["account_id"].iloc[0]))
+    serve = [f"churnml serve {path}"] if outcome.bundle.model.target == "churn" else []
     for command in (
         f"churnml explain {path} {first}",
-        f"churnml serve {path}",
+        *serve,
         f"mlflow ui --backend-store-uri {uri.replace(str(settings.workspace_dir), _near(settings.workspace_dir))}",
     ):
         console.print(f"  {command}", soft_wrap=True)

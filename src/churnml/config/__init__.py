@@ -26,6 +26,8 @@ from churnml.config.sections import (
     SplitConfig,
     StoreConfig,
     TableSource,
+    TargetWords,
+    target_words,
 )
 
 __all__ = [
@@ -48,6 +50,8 @@ __all__ = [
     "SplitConfig",
     "StoreConfig",
     "TableSource",
+    "TargetWords",
     "config_markdown",
     "load_config",
+    "target_words",
 ]

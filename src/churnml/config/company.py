@@ -27,7 +27,7 @@ from churnml.config.sections import (
     StoreConfig,
     TableSource,
 )
-from churnml.errors import near_name
+from churnml.errors import UsageError, near_name
 
 __all__ = ["Config"]
 
@@ -100,6 +100,31 @@ class Config(Section):
         if self.label.churn == "silence" and "events" not in self.tables:
             raise ValueError("label.churn is silence, but no `events` table is mapped")
         return self
+
+    def require_churn(self, what: str) -> None:
+        """Refuse another target where only the risk of churn makes sense.
+
+        Parameters
+        ----------
+        what : str
+            What needs it, the beginning of a sentence.
+
+        Raises
+        ------
+        UsageError
+            The target is another one.
+        """
+        target = self.label.target
+        if target != "churn":
+            raise UsageError(
+                f"{what} is about the risk of churn",
+                where="label.target",
+                got=target,
+                expected="churn",
+                remedy=f"Use a config whose target is churn. Of {target} there are scores.parquet, explanations.json "
+                "and `churnml explain CONFIG ACCOUNT`.",
+                code="usage.target",
+            )
 
     def resolve(self, path: Path) -> Path:
         """Return a path of the config as an absolute one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -121,6 +122,49 @@ class TableSource(Section):
             raise ValueError(f"there is no text encoding {name!r}; for example cp932, latin-1, utf-16") from None
 
 
+@dataclass(frozen=True)
+class TargetWords:
+    """What a target is called in sentences, as in "an account that expands"."""
+
+    noun: str
+    happened: str
+    held: str
+    one: str
+    other: str
+    many: str
+    others: str
+    likeliest: str
+
+
+_TARGET_WORDS = {
+    "churn": TargetWords("churn", "churned", "stayed", "a churner", "a stayer", "churners", "stayers", "riskiest"),
+    **{
+        target: TargetWords(
+            target,
+            f"{verb}ed",
+            f"did not {verb}",
+            f"an account that {verb}s",
+            "one that does not",
+            f"accounts that {verb}",
+            "accounts that do not",
+            "likeliest",
+        )
+        for target, verb in (("expansion", "expand"), ("contraction", "contract"))
+    },
+}
+
+
+def target_words(target: str) -> TargetWords:
+    """Return what a target is called in sentences.
+
+    Examples
+    --------
+    >>> target_words("expansion").happened
+    'expanded'
+    """
+    return _TARGET_WORDS[target]
+
+
 class LabelConfig(Section):
     """What to predict, what churn is, and how far ahead to look."""
 
@@ -153,6 +197,11 @@ class LabelConfig(Section):
         min_length=1,
         description="Expansion: what counts. `deals`: upsells and cross-sells won. Without `mrr` a price rise is none",
     )
+
+    @property
+    def words(self) -> TargetWords:
+        """What the target is called in sentences."""
+        return target_words(self.target)
 
     @property
     def silence(self) -> int:

@@ -44,7 +44,8 @@ class Explanation:
     account_id, as_of : str
         Key; the date in ISO form.
     churn_probability : float or None
-        Within `horizon_days`.
+        Within `horizon_days`. With another target it is that one's, and `as_dict` names it so
+        (``expansion_probability``).
     base_rate : float
         Share of accounts that churn in that time.
     health_score, coverage : float or None
@@ -70,6 +71,8 @@ class Explanation:
         Model only: the average and this account's log-odds; the difference is the sum of `families`.
     summary_en, summary_ja : str
         One sentence.
+    target : str
+        What the model predicts: churn, expansion or contraction. What is said of risk holds for that.
     """
 
     account_id: str
@@ -93,10 +96,13 @@ class Explanation:
     log_odds: float | None
     summary_en: str
     summary_ja: str
+    target: str = "churn"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the explanation as JSON-ready data."""
         data = asdict(self)
+        if self.target != "churn":
+            data = {f"{self.target}_probability" if name == "churn_probability" else name: data[name] for name in data}
         for name in ("reasons_en", "reasons_ja", "raising", "lowering", "context", "indicators"):
             data[name] = list(data[name])
         for name in ("raising", "lowering", "context"):
@@ -152,18 +158,27 @@ def explain(
         if len(other) != len(frame) or not (other[_KEY].to_numpy() == frame[_KEY].to_numpy()).all():
             raise DataError(f"The {name} are not of the frame's rows", expected="the same accounts and dates, in order")
     teller = Teller(frame, model.features, reference, previous, currency)
-    rules = model.info.get("verdict") == "rules_only"
-    told = _from_rules(frame, scale, model, teller, top) if rules else _from_model(model, frame, reference, teller, top)
+    rules, target = model.info.get("verdict") == "rules_only", str(model.info.get("target", "churn"))
+    if not rules:
+        told = _from_model(model, frame, reference, teller, top)
+    elif target == "churn":
+        told = _from_rules(frame, scale, model, teller, top)
+    else:
+        # The measures of health say nothing of why an account would expand or contract.
+        told = [_Told((), (), (), {})] * len(frame)
     facts = _indicators_by_row(frame)
     sentiment = frame["attr_csm_sentiment"].to_numpy() if "attr_csm_sentiment" in frame else None
-    probability = scores["churn_probability"].to_numpy(dtype=float)
+    probability = scores[f"{target}_probability"].to_numpy(dtype=float)
     columns = {
         name: health[name].to_numpy() for name in ("health_score", "coverage", "band", "reasons_en", "reasons_ja")
     }
     found = []
     for row, (account, as_of) in enumerate(zip(frame["account_id"], frame["as_of"], strict=True)):
         drivers = told[row]
-        summary_en, summary_ja = _summary(drivers, probability[row], model, columns["band"][row], rules)
+        if target == "churn":
+            summary_en, summary_ja = _summary(drivers, probability[row], model, columns["band"][row], rules)
+        else:
+            summary_en, summary_ja = _summary_of(target, drivers, probability[row], model, rules)
         found.append(
             Explanation(
                 account_id=str(account),
@@ -187,6 +202,7 @@ def explain(
                 log_odds=drivers.total,
                 summary_en=summary_en,
                 summary_ja=summary_ja,
+                target=target,
             )
         )
     return found
@@ -327,11 +343,29 @@ def _summary(told: _Told, probability: float, model: Explainable, band: Any, rul
     return english + ".", japanese + "。"
 
 
+def _summary_of(target: str, told: _Told, probability: float, model: Explainable, rules: bool) -> tuple[str, str]:
+    """Return the sentence of a model that predicts something else than churn; it speaks of no risk."""
+    lift = probability / model.base_rate
+    times = f"{lift:.1f}" if lift < 10 else f"{lift:.0f}"
+    english = (
+        f"{percent(probability, 'en')} probability of {target} within {model.horizon_days} days, {times} × the average"
+    )
+    japanese = f"{model.horizon_days}日以内の{_TARGET_JA[target]}確率は{percent(probability, 'ja')}（平均の{times}倍）"
+    if rules:
+        english += ", by a rule instead of the model"
+        japanese += "、モデルではなくルールによる"
+    if told.raising:
+        english += f". Most strongly associated with it: {_lower(told.raising[0].sentence_en)}"
+        japanese += f"。最も関連が強い事実：{told.raising[0].sentence_ja}"
+    return english + ".", japanese + "。"
+
+
 def _lower(sentence: str) -> str:
     """Begin a sentence in lower case, unless its first word is an abbreviation."""
     return sentence if sentence[1:2].isupper() else sentence[:1].lower() + sentence[1:]
 
 
+_TARGET_JA = {"expansion": "契約拡大", "contraction": "契約縮小"}
 _BAND_JA = {"red": "赤", "yellow": "黄", "green": "緑", "unknown": "不明"}
 
 

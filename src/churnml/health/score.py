@@ -93,8 +93,9 @@ def health(
         The recipe.
     base_rate : float
         Churn share within the horizon, which turns a probability into a lift.
-    verdict : {"publishable", "rules_only"}
-        With ``rules_only`` the model has no part: alpha is 0 and every row's reasons say so.
+    verdict : {"publishable", "rules_only", "another_target"}
+        With ``rules_only`` the model has no part: alpha is 0 and every row's reasons say so. So it is with
+        ``another_target``, where the model predicts something else than churn and `scores` may lack the column.
 
     Returns
     -------
@@ -110,13 +111,14 @@ def health(
     UsageError
         An unknown verdict, or a base rate outside (0, 1].
     """
-    if verdict not in ("publishable", "rules_only"):
-        raise UsageError("Unknown verdict", got=repr(verdict), expected="publishable or rules_only")
+    if verdict not in ("publishable", "rules_only", "another_target"):
+        raise UsageError("Unknown verdict", got=repr(verdict), expected="publishable, rules_only or another_target")
     parts = _Parts(frame, scale)
     known = parts.effective.sum(axis=1) > 0
     rules = np.where(known, np.nansum(parts.effective * np.nan_to_num(parts.scores), axis=1), np.nan)
     rules = np.clip(rules, 0.0, 100.0)
-    model = lift_score(_probabilities(frame, scores), base_rate)
+    chances = np.full(len(frame), np.nan) if verdict == "another_target" else _probabilities(frame, scores)
+    model = lift_score(chances, base_rate)
     alpha = np.where(np.isnan(model) | (verdict == "rules_only"), 0.0, np.where(np.isnan(rules), 1.0, scale.alpha))
     blended = np.clip(alpha * np.nan_to_num(model) + (1 - alpha) * np.nan_to_num(rules), 0.0, 100.0)
     score = np.where((alpha == 0) & np.isnan(rules), np.nan, blended)
@@ -220,6 +222,8 @@ def _reasons(
         found: list[tuple[str, str, str]] = []
         if verdict == "rules_only":
             found.append(_REASONS["rules_only"])
+        elif verdict == "another_target":
+            found.append(_REASONS["another_target"])
         elif unscored[row]:
             found.append(_REASONS["no_model_score"])
         if capped[row]:
@@ -236,12 +240,17 @@ def _reasons(
     return columns
 
 
-_Reason = Literal["rules_only", "no_model_score", "model_red_cap", "low_coverage"]
+_Reason = Literal["rules_only", "another_target", "no_model_score", "model_red_cap", "low_coverage"]
 _REASONS: dict[_Reason, tuple[str, str, str]] = {
     "rules_only": (
         "rules_only",
         "The model did not pass its gate, so the score is made of rules alone",
         "モデルが検証基準を満たさないため、ルールのみで算出",
+    ),
+    "another_target": (
+        "another_target",
+        "The model predicts something else than churn, so the score is made of rules alone",
+        "モデルの予測対象が解約ではないため、ルールのみで算出",
     ),
     "no_model_score": (
         "no_model_score",

@@ -4,8 +4,9 @@ from churnml.pipeline.models import compare_models, list_models, promote_model, 
 from churnml.pipeline.outcomes import Checked, Prepared, Scored, Trained
 from churnml.pipeline.overall import overall
 from churnml.pipeline.reports import brief, portfolio
-from churnml.pipeline.score import explain, run, score
+from churnml.pipeline.score import run, score
 from churnml.pipeline.studies import audit, health_backtest, health_thresholds, suppose
+from churnml.pipeline.told import explain
 from churnml.pipeline.train import catalogue, check, prepare, simulate_company, train
 
 __all__ = [

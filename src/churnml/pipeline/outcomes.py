@@ -16,7 +16,16 @@ from churnml.registry.promotion import Decision
 from churnml.sources import Loaded
 from churnml.training.verdict import BASELINE_WORDS
 
-__all__ = ["Checked", "Prepared", "Scored", "Trained", "rejected_counts", "rules_warning", "scored_by"]
+__all__ = [
+    "Checked",
+    "Prepared",
+    "Scored",
+    "Trained",
+    "expected_column",
+    "rejected_counts",
+    "scored_by",
+    "warnings_of",
+]
 
 
 @dataclass(frozen=True)
@@ -120,7 +129,7 @@ class Trained:
             "kind": self.bundle.model.info["kind"],
             "kind_reason": self.bundle.model.info["kind_reason"],
             "scored_by": scored_by(self.bundle),
-            "warnings": rules_warning(self.bundle),
+            "warnings": warnings_of(self.bundle),
             "backtest": dict(self.backtest),
             "model_uri": self.model_uri,
             "run_id": self.run_id,
@@ -164,13 +173,14 @@ class Scored:
         """Return the outcome as JSON-ready data; the scores themselves are in the files."""
         bands = self.table["band"].value_counts()
         return {
+            "target": self.bundle.model.target,
             "as_of": self.as_of.isoformat(),
             "accounts": len(self.table),
             "bands": {band: int(bands.get(band, 0)) for band in ("green", "yellow", "red", "unknown")},
             "verdict": self.bundle.manifest["verdict"],
             "verdict_reason": self.bundle.manifest.get("verdict_reason"),
             "scored_by": scored_by(self.bundle),
-            "warnings": rules_warning(self.bundle),
+            "warnings": warnings_of(self.bundle),
             "backtest": self.bundle.manifest.get("backtest"),
             "model_uri": f"models:/{self.bundle.manifest['name']}@champion",
             "bundle": str(self.bundle.path),
@@ -182,20 +192,40 @@ class Scored:
         }
 
 
+def expected_column(target: str) -> str:
+    """Return the column that accounts are ranked by: what is expected to be lost, or gained by expansion."""
+    return "expected_gain" if target == "expansion" else "expected_loss"
+
+
 def scored_by(bundle: Bundle) -> str:
     """Return what gives the probabilities: ``"model"``, or the name of a rule where the model failed its gate."""
     return "model" if bundle.model.rule is None else bundle.model.rule.name
 
 
-def rules_warning(bundle: Bundle) -> list[str]:
+def warnings_of(bundle: Bundle) -> list[str]:
+    """Return what a reader of a bundle's scores must know: one sentence each, none where all is well."""
+    return [*_rules_warning(bundle), *_target_warning(bundle)]
+
+
+def _rules_warning(bundle: Bundle) -> list[str]:
     """Return, where the rules score, one sentence that says so and why."""
     if bundle.manifest["verdict"] == "publishable":
         return []
+    target = bundle.model.target
     by = f"the rule {BASELINE_WORDS[bundle.model.rule.name]!r}" if bundle.model.rule else "a model that failed its gate"
+    expected = expected_column(target).replace("_", " ")
     return [
-        f"The rules are used, not the model: churn probability, expected loss and order come from {by}, health from "
+        f"The rules are used, not the model: {target} probability, {expected} and order come from {by}, health from "
         f"its measures. {bundle.manifest.get('verdict_reason') or ''}".strip()
     ]
+
+
+def _target_warning(bundle: Bundle) -> list[str]:
+    """Return, where something else than churn is predicted, one sentence on the health score beside it."""
+    target = bundle.model.target
+    if target == "churn":
+        return []
+    return [f"The model predicts {target}, not churn, so the health score is made of rules alone."]
 
 
 def rejected_counts(loaded: Loaded) -> dict[str, dict[str, int]]:

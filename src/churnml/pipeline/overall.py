@@ -56,6 +56,7 @@ def overall(
     found, page : dict, Path
         JSON-ready, as `churnml.explain.overall_page` reads it; the HTML page.
     """
+    config.require_churn("What matters over all accounts")
     stages = stages or Stages()
     bundle = registry.load_bundle(registry.champion_bundle(config.bundles_dir, config.registered_model))
     config = as_trained(config, bundle)

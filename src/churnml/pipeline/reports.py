@@ -11,7 +11,9 @@ import pandas as pd
 from churnml.config import Config
 from churnml.explain import Play, account_brief, portfolio_page, timeline
 from churnml.files import write_text
-from churnml.pipeline.score import newest, of_account, score
+from churnml.pipeline.frozen import last_score
+from churnml.pipeline.score import score
+from churnml.pipeline.told import newest, of_account
 from churnml.pipeline.train import check
 from churnml.progress import Stages
 from churnml.store import Store
@@ -22,18 +24,21 @@ Language = Literal["en", "ja"]
 
 
 def brief(config: Config, account_id: str, language: Language, stages: Stages | None = None) -> Path:
-    """Write the one-page brief of an account of the newest snapshot; return its path.
+    """Write the one-page brief of an account; return its path.
+
+    An account that has left keeps its last score, and the page says so.
 
     Raises
     ------
     DataError
-        The account is not in the snapshot.
+        The account was never scored.
     """
     stages = stages or Stages()
     store, snapshot = newest(config)
     with store:
-        told = of_account(store, snapshot, account_id)
         account = store.account(snapshot.id, account_id)
+        last = last_score(config, store, snapshot, account_id) if account is None else None
+        account, told = last or (account, of_account(store, snapshot, account_id))
         history = _history(store, config, account_id)
     tables = check(config, stages).loaded.tables
     with stages("report"):
@@ -55,6 +60,7 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
 
 def portfolio(config: Config, language: Language, stages: Stages | None = None) -> Path:
     """Write the list of all accounts of the newest scoring as one page with filters; return its path."""
+    config.require_churn("The portfolio")
     stages = stages or Stages()
     scored = score(config, stages)
     with stages("report"):

@@ -12,22 +12,23 @@ import pandas as pd
 from churnml import features as features_room
 from churnml import registry, scoring, snapshots
 from churnml.config import Config, FeatureConfig
-from churnml.errors import DataError, near_name
+from churnml.errors import BundleError
 from churnml.explain import ExplainReference, load_playbooks, suggest_plays
 from churnml.explain import explain as explain_frame
 from churnml.explain.plays import Playbook
 from churnml.files import write_json, write_parquet
 from churnml.health import HealthScale, health
-from churnml.pipeline.history import backfill, changes, trends
-from churnml.pipeline.outcomes import Scored, Trained, rejected_counts, scored_by
+from churnml.pipeline.frozen import departures
+from churnml.pipeline.history import backfill, changes, customers_at, trends
+from churnml.pipeline.outcomes import Scored, Trained, expected_column, rejected_counts, scored_by
 from churnml.pipeline.train import check, prepare, train
 from churnml.progress import Stages
 from churnml.registry import Bundle
 from churnml.sources import Loaded
-from churnml.store import Snapshot, SnapshotInfo, Store, plain
+from churnml.store import Snapshot, Store, plain
 from churnml.tables import Tables
 
-__all__ = ["explain", "newest", "of_account", "run", "score"]
+__all__ = ["run", "score"]
 
 _PREVIOUS_DAYS = 28
 """An explanation compares an account with itself this many days earlier."""
@@ -52,13 +53,15 @@ def score(
     stages = stages or Stages()
     bundle = registry.load_bundle(registry.champion_bundle(config.bundles_dir, config.registered_model))
     config = as_trained(config, bundle)
+    about_churn = bundle.model.target == "churn"
     loaded = loaded or check(config, stages).loaded
     day = pd.Timestamp(as_of or loaded.tables.observed_until).as_unit("us")
     with stages("score"):
         now, before = _frames_at(loaded.tables, config, bundle, day)
         scores = scoring.score(bundle.model, now)
         scale = HealthScale.from_dict(bundle.health)
-        healths = health(now, scores, scale=scale, base_rate=bundle.model.base_rate, verdict=bundle.manifest["verdict"])
+        verdict = bundle.manifest["verdict"] if about_churn else "another_target"
+        healths = health(now, scores, scale=scale, base_rate=bundle.model.base_rate, verdict=verdict)
     with stages("explain"):
         explanations = explain_frame(
             bundle.model,
@@ -70,24 +73,44 @@ def score(
             previous=before,
             currency=config.currency,
         )
-        plays = suggest_plays(explanations, now, _playbooks(config))
+        # Playbooks answer to risk; the store and all that reads it are about churn.
+        plays = suggest_plays(explanations, now, _playbooks(config)) if about_churn else [()] * len(explanations)
         told = [
             {**explanation.as_dict(), "plays": [play.as_dict() for play in suggested]}
             for explanation, suggested in zip(explanations, plays, strict=True)
         ]
-    with stages("history"), Store(config.store_url) as store:
-        backfill(config, loaded.tables, bundle, day, store)
-        moved = trends(config, healths, store, day)
-        why = changes(config, loaded.tables, bundle, now, before, store)
-        healths = healths.merge(moved, on="account_id", how="left", validate="1:1")
-        for item, row in zip(told, healths.to_dict("records"), strict=True):
-            item["trend"] = {name: plain(row[name]) for name in ("change_7d", "change_30d", "slope_12w")}
-            item["change"] = why.get(item["account_id"])
+    if about_churn:
+        with stages("history"), Store(config.store_url) as store:
+            healths = _with_history(config, loaded.tables, bundle, now, before, healths, told, store)
     with stages("publish"):
-        table, ordered = _table(now, scores, healths, told, loaded.tables, day)
+        table, ordered = _table(now, scores, healths, told, loaded.tables, bundle, config)
         scored_at = datetime.now(UTC)
-        path = _publish(config, bundle, now, table, ordered, day, scored_at)
+        path = _write(config, bundle, table, ordered, scored_at)
+        if about_churn:
+            _publish(config, loaded.tables, bundle, now, table, ordered, day, scored_at)
     return Scored(table, ordered, path, day.date(), bundle, rejected_counts(loaded))
+
+
+def _with_history(
+    config: Config,
+    tables: Tables,
+    bundle: Bundle,
+    now: pd.DataFrame,
+    before: pd.DataFrame,
+    healths: pd.DataFrame,
+    told: Sequence[dict[str, Any]],
+    store: Store,
+) -> pd.DataFrame:
+    """Return the health scores with their trend, and tell trend and change in each explanation."""
+    day = pd.Timestamp(now["as_of"].iloc[0])
+    backfill(config, tables, bundle, day, store)
+    moved = trends(config, healths, store, day)
+    why = changes(config, tables, bundle, now, before, store)
+    healths = healths.merge(moved, on="account_id", how="left", validate="1:1")
+    for item, row in zip(told, healths.to_dict("records"), strict=True):
+        item["trend"] = {name: plain(row[name]) for name in ("change_7d", "change_30d", "slope_12w")}
+        item["change"] = why.get(item["account_id"])
+    return healths
 
 
 def run(
@@ -101,63 +124,33 @@ def run(
     return trained, score(config, stages, as_of=as_of, loaded=checked.loaded)
 
 
-def explain(config: Config, account_id: str) -> dict[str, Any]:
-    """Return the explanation of one account from the newest scored snapshot.
-
-    Raises
-    ------
-    DataError
-        Nothing has been scored, or the account is not in the snapshot; the message names the near one.
-    """
-    store, snapshot = newest(config)
-    with store:
-        return of_account(store, snapshot, account_id)
-
-
 def as_trained(config: Config, bundle: Bundle) -> Config:
     """Return the config with the features section the model was trained with.
 
     A feature must mean at scoring what it meant in training, also after the config was edited.
+
+    Raises
+    ------
+    BundleError
+        The model predicts another target than the config asks for.
     """
+    if bundle.model.target != config.label.target:
+        raise BundleError(
+            f"The model in use predicts {bundle.model.target}, the config asks for {config.label.target}",
+            where="label.target",
+            got=f"{bundle.manifest['name']} {bundle.version}",
+            remedy="Run `churnml train CONFIG`, and give mlflow.registered_model another name for each target.",
+            code="bundle.target",
+        )
     section = FeatureConfig.model_validate(bundle.manifest["config"]["features"])
     return config.model_copy(update={"features": section})
 
 
-def newest(config: Config) -> tuple[Store, SnapshotInfo]:
-    """Return the store and its newest snapshot, or raise `DataError` when nothing has been scored."""
-    store = Store(config.store_url)
-    snapshot = store.latest(config.name)
-    if snapshot is None:
-        store.close()
-        raise DataError(
-            "No snapshot has been scored yet",
-            where=str(config.workspace_dir),
-            remedy="Run `churnml score CONFIG` (or `churnml run CONFIG`) first.",
-            code="store.empty",
-        )
-    return store, snapshot
-
-
-def of_account(store: Store, snapshot: SnapshotInfo, account_id: str) -> dict[str, Any]:
-    """Return an account's explanation in a snapshot, or raise `DataError` naming the near account."""
-    found = store.explanation(snapshot.id, account_id)
-    if found is None:
-        known = store.account_ids(snapshot.id)
-        near = near_name(account_id, known)
-        raise DataError(
-            f"Account {account_id!r} is not in the scored snapshot",
-            where=f"as_of {snapshot.as_of}",
-            expected=f"for example {near!r}" if near else f"one of {len(known)} accounts, such as {known[0]!r}",
-            remedy="It may have churned, given notice, or be new; the cohort section says who is scored.",
-            code="data.unknown_account",
-        )
-    return found
-
-
 def _frames_at(tables: Tables, config: Config, bundle: Bundle, day: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the cohort's features at a date and, for the same accounts, `_PREVIOUS_DAYS` earlier."""
+    """Return the cohort's features at a date and, for those who were customers then, `_PREVIOUS_DAYS` earlier."""
     cohort = snapshots.cohort_at(tables, config, day)
     earlier = cohort.assign(as_of=day - pd.Timedelta(days=_PREVIOUS_DAYS))
+    earlier = earlier[earlier["account_id"].isin(customers_at(tables, config, earlier["as_of"].iloc[0]))]
     both = features_room.compute(tables, pd.concat([cohort, earlier], ignore_index=True), bundle.model.features, config)
     return both.iloc[: len(cohort)].reset_index(drop=True), both.iloc[len(cohort) :].reset_index(drop=True)
 
@@ -168,18 +161,22 @@ def _table(
     healths: pd.DataFrame,
     explanations: Sequence[dict[str, Any]],
     tables: Tables,
-    day: pd.Timestamp,
+    bundle: Bundle,
+    config: Config,
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """Return the accounts, highest expected loss first, and their explanations in that order."""
-    keys = ["account_id", "as_of"]
+    """Return the accounts, highest expected loss or gain first, and their explanations in that order.
+
+    A churner takes all of its ARR along. An account that expands or contracts moves at least ``change_share`` of it.
+    """
+    keys, target = ["account_id", "as_of"], bundle.model.target
+    chance, expected = bundle.model.output, expected_column(target)
     table = now[[*keys, "arr"]].merge(scores, on=keys, validate="1:1").merge(healths, on=keys, validate="1:1")
-    table["expected_loss"] = table["churn_probability"] * table["arr"]
+    table[expected] = table[chance] * table["arr"] * (1.0 if target == "churn" else config.label.change_share)
     table["days_to_renewal"] = now["days_to_renewal"].to_numpy() if "days_to_renewal" in now else float("nan")
-    table = table.merge(_details(tables, day), on="account_id", how="left", validate="1:1")
+    details = _details(tables, pd.Timestamp(now["as_of"].iloc[0]))
+    table = table.merge(details, on="account_id", how="left", validate="1:1")
     table["position"] = range(len(table))
-    table = table.sort_values(
-        ["expected_loss", "churn_probability", "account_id"], ascending=[False, False, True], kind="stable"
-    )
+    table = table.sort_values([expected, chance, "account_id"], ascending=[False, False, True], kind="stable")
     ordered = [explanations[position] for position in table["position"]]
     return table.drop(columns="position").reset_index(drop=True), ordered
 
@@ -195,18 +192,13 @@ def _details(tables: Tables, day: pd.Timestamp) -> pd.DataFrame:
     return newest
 
 
-def _publish(
-    config: Config,
-    bundle: Bundle,
-    now: pd.DataFrame,
-    table: pd.DataFrame,
-    explanations: Sequence[dict[str, Any]],
-    day: pd.Timestamp,
-    scored_at: datetime,
+def _write(
+    config: Config, bundle: Bundle, table: pd.DataFrame, explanations: Sequence[dict[str, Any]], scored_at: datetime
 ) -> Path:
-    """Write ``scores.parquet`` and ``explanations.json`` and publish both to the store."""
-    further = list(bundle.model.horizon_columns.values()) if bundle.model.further else []
-    out = table[["account_id", "as_of", "churn_probability", *further, "health_score", "band", "coverage"]].copy()
+    """Write ``scores.parquet`` and ``explanations.json``."""
+    names = dict.fromkeys([bundle.model.output, *bundle.model.horizon_columns.values()])
+    worth = [] if bundle.model.target == "churn" else [expected_column(bundle.model.target)]
+    out = table[["account_id", "as_of", *names, *worth, "health_score", "band", "coverage"]].copy()
     out["drivers"] = [
         [driver["sentence_en"] for driver in (*item["raising"], *item["lowering"])] for item in explanations
     ]
@@ -216,7 +208,23 @@ def _publish(
     out["scored_at"] = pd.Timestamp(scored_at).as_unit("us")
     path = write_parquet(config.workspace_dir / "scores.parquet", out)
     write_json(path.with_name("explanations.json"), list(explanations))
+    return path
+
+
+def _publish(
+    config: Config,
+    tables: Tables,
+    bundle: Bundle,
+    now: pd.DataFrame,
+    table: pd.DataFrame,
+    explanations: Sequence[dict[str, Any]],
+    day: pd.Timestamp,
+    scored_at: datetime,
+) -> None:
+    """Publish scores, features and explanations to the store."""
+    further = list(bundle.model.horizon_columns.values()) if bundle.model.further else []
     with Store(config.store_url) as store:
+        left = departures(config, tables, store, day, set(now["account_id"]))
         store.publish(
             Snapshot(
                 config=config.name,
@@ -236,10 +244,10 @@ def _publish(
                     "verdict_reason": bundle.manifest.get("verdict_reason"),
                     "scored_by": scored_by(bundle),
                     "currency": config.currency,
+                    "left": left,
                 },
             )
         )
-    return path
 
 
 def _by_horizon(table: pd.DataFrame, bundle: Bundle) -> list[dict[str, float]]:

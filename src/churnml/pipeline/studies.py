@@ -15,7 +15,7 @@ from churnml.errors import DataError, UsageError
 from churnml.explain import ExplainReference, what_if
 from churnml.files import write_text
 from churnml.health import HealthScale, propose_threshold, weeks_current
-from churnml.pipeline.score import newest, of_account
+from churnml.pipeline.told import newest, of_account
 from churnml.pipeline.train import prepare
 from churnml.progress import Stages
 from churnml.training import backtest
@@ -64,6 +64,7 @@ def health_backtest(
     from churnml.health.replay import replay
     from churnml.health.report import backtest_report
 
+    config.require_churn("The health score")
     stages = stages or Stages()
     prepared = prepare(config, stages)
     with stages("backtest"):

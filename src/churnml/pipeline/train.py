@@ -144,6 +144,7 @@ def train(
         "seed": config.seed,
         "verdict": model.info["verdict"],
         "verdict_reason": model.info["verdict_reason"],
+        "target": model.target,
         "horizon_days": model.horizon_days,
         "backtest": report,
         "python": platform.python_version(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from churnml.config import Config
+from churnml.config import Config, target_words
 from churnml.registry.bundle import Bundle
 from churnml.training.intervals import clustered_bootstrap
 from churnml.training.metrics import calibration_bins, summary
@@ -20,18 +21,18 @@ from churnml.training.verdict import BASELINE_WORDS
 __all__ = ["METRICS", "as_html", "as_markdown", "model_card"]
 
 METRICS: dict[str, str] = {
-    "roc_auc": "ROC AUC: chance that a churner ranks above a stayer",
+    "roc_auc": "ROC AUC: chance that {one} ranks above {other}",
     "average_precision": "Average precision: precision over all recalls; the base rate is its floor",
     "log_loss": "Log loss, nats; lower is better",
     "brier": "Brier score; lower is better",
-    "ece": "Calibration error: mean distance of probability and churn rate; lower is better",
-    "lift_at_10": "Lift of the riskiest tenth over the base rate",
-    "recall_at_10": "Share of churners in the riskiest tenth",
-    "precision_at_10": "Churn rate of the riskiest tenth",
-    "recall_at_capacity": "Share of churners among those the team can contact per snapshot",
+    "ece": "Calibration error: mean distance of probability and {noun} rate; lower is better",
+    "lift_at_10": "Lift of the {likeliest} tenth over the base rate",
+    "recall_at_10": "Share of {many} in the {likeliest} tenth",
+    "precision_at_10": "{noun} rate of the {likeliest} tenth",
+    "recall_at_capacity": "Share of {many} among those the team can contact per snapshot",
     "revenue_recall_at_capacity": "The same by ARR",
 }
-"""The metrics of a card and what they mean."""
+"""The metrics of a card and what they mean, in the words of `churnml.config.TargetWords`."""
 
 _REPEATS = 100
 _SEGMENT_GAP = 0.05
@@ -62,7 +63,7 @@ def model_card(
         ``title, version, verdict, data, label, metrics, baselines, folds, segments, calibration, features, limits,
         capacity, packages`` and what goes with them.
     """
-    manifest, info = bundle.manifest, bundle.model.info
+    manifest, info, words = bundle.manifest, bundle.model.info, asdict(target_words(bundle.model.target))
     return {
         "title": config.registered_model,
         "version": bundle.version,
@@ -87,6 +88,8 @@ def model_card(
             "features": len(bundle.model.features),
             "fingerprint": manifest.get("fingerprint"),
         },
+        "words": words,
+        "meaning": {name: _sentence(text.format(**words)) for name, text in METRICS.items()},
         "label": {**config.as_dict()["label"], "sentence": _label(config)},
         "tested": {
             "rows": len(predictions),
@@ -118,7 +121,7 @@ def model_card(
 
 def as_markdown(card: Mapping[str, Any]) -> str:
     """Return a card as Markdown."""
-    return _environment().get_template("card.md.j2").render(card=card, meaning=METRICS)
+    return _environment().get_template("card.md.j2").render(card=card, meaning=card["meaning"])
 
 
 def as_html(card: Mapping[str, Any], plots: Mapping[str, bytes]) -> str:
@@ -132,7 +135,7 @@ def as_html(card: Mapping[str, Any], plots: Mapping[str, bytes]) -> str:
         Name → PNG.
     """
     images = {name: base64.b64encode(image).decode("ascii") for name, image in plots.items()}
-    return _environment().get_template("card.html.j2").render(card=card, meaning=METRICS, plots=images)
+    return _environment().get_template("card.html.j2").render(card=card, meaning=card["meaning"], plots=images)
 
 
 @cache
@@ -169,14 +172,33 @@ def _number(value: float | None, digits: int = 3, factor: float = 1.0) -> str:
     return f"{round(value * factor, digits) + 0.0:,.{digits}f}"
 
 
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _label(config: Config) -> str:
+    """Return what happened to an account whose label is 1, in one or two sentences."""
     label = config.label
     start = f"{label.gap_days} days after the snapshot" if label.gap_days else "on the day of the snapshot"
     if label.churn == "contractual":
         what = f"the last subscription ends and none follows within {label.grace_days} days"
     else:
         what = f"the account does nothing for {label.silence} days"
-    return f"An account churns when {what}; the label window is {label.horizon_days} days long and begins {start}."
+    window = f"the label window is {label.horizon_days} days long and begins {start}."
+    if label.target == "churn":
+        return f"An account churns when {what}; {window}"
+    share = f"{label.change_share:.0%}"
+    if label.target == "contraction":
+        return (
+            f"An account contracts when its MRR falls by {share} or more and it stays; it churns when {what}, which is "
+            f"no contraction; {window}"
+        )
+    signs = {
+        "mrr": f"its MRR rises by {share} or more",
+        "seats": f"its seats rise by {share} or more",
+        "deals": "an upsell or cross-sell is won",
+    }
+    return f"An account expands when {' or '.join(signs[sign] for sign in label.expansion_by)}; {window}"
 
 
 def _metrics(pooled: Mapping[str, Any], predictions: pd.DataFrame, config: Config) -> list[dict[str, Any]]:
@@ -252,7 +274,7 @@ def _families(ranking: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list[str]:
     """Return what a reader must know before trusting the numbers."""
-    info = bundle.model.info
+    info, words = bundle.model.info, target_words(bundle.model.target)
     limits = [
         f"At the horizon of {further['horizon_days']} days: {further['verdict']['reason']}"
         for further in (backtest.get("horizons") or {}).values()
@@ -265,7 +287,7 @@ def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list
         )
     if int(info["churned_accounts"]) < _FEW_CHURNERS:
         limits.append(
-            f"It learnt from {info['churned_accounts']} churned accounts: expect wide intervals, "
+            f"It learnt from {info['churned_accounts']} accounts that {words.happened}: expect wide intervals, "
             "and distrust single features."
         )
     wanted = len(config.splits.fixed) or config.splits.folds
@@ -283,8 +305,10 @@ def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list
         f"A probability holds for {bundle.model.horizon_days} days from its snapshot and for accounts like those "
         "of the training period; a new product, price or market is outside of it."
     )
-    limits.append(
-        "Contributions say what the model goes by, not what causes churn; the assumed save rate "
-        f"({config.capacity.save_rate:.0%}) is an assumption until outreach is randomised."
-    )
+    causes = f"Contributions say what the model goes by, not what causes {words.noun}"
+    if bundle.model.target == "churn":
+        rate = f"{config.capacity.save_rate:.0%}"
+        limits.append(f"{causes}; the assumed save rate ({rate}) is an assumption until outreach is randomised.")
+    else:
+        limits.append(f"{causes}. The health score beside it is made of rules alone: it is about churn.")
     return limits

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from churnml.config import CapacityConfig
+from churnml.config import CapacityConfig, TargetWords, target_words
 from churnml.training.metrics import calibration_bins, log_loss, roc_auc
 from churnml.training.profit import profit_curve
 
@@ -52,7 +52,7 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def backtest_plots(predictions: pd.DataFrame, capacity: CapacityConfig) -> dict[str, Figure]:
+def backtest_plots(predictions: pd.DataFrame, capacity: CapacityConfig, target: str = "churn") -> dict[str, Figure]:
     """Draw what a backtest found.
 
     Parameters
@@ -61,11 +61,13 @@ def backtest_plots(predictions: pd.DataFrame, capacity: CapacityConfig) -> dict[
         account_id, as_of, fold, churned (1 or 0), arr, p_model and ``p_<baseline>`` per baseline.
     capacity : CapacityConfig
         Share of accounts that can be contacted, and what a contact costs and saves.
+    target : str
+        What was predicted.
 
     Returns
     -------
     dict
-        ``roc``, ``precision_recall``, ``calibration``, ``lift_gain``, ``profit`` (only where an ARR is known),
+        ``roc``, ``precision_recall``, ``calibration``, ``lift_gain``, ``profit`` (of churn, where an ARR is known),
         ``score_distribution`` and ``backtest_over_time``. What needs both outcomes and has one says so.
 
     Examples
@@ -75,6 +77,7 @@ def backtest_plots(predictions: pd.DataFrame, capacity: CapacityConfig) -> dict[
     >>> sorted(backtest_plots(rows, CapacityConfig()))
     ['backtest_over_time', 'calibration', 'lift_gain', 'precision_recall', 'profit', 'roc', 'score_distribution']
     """
+    words = target_words(target)
     y = predictions["churned"].to_numpy(dtype=np.float64)
     scores = {
         name.removeprefix("p_"): predictions[name].to_numpy(dtype=np.float64)
@@ -82,14 +85,14 @@ def backtest_plots(predictions: pd.DataFrame, capacity: CapacityConfig) -> dict[
         if name.startswith("p_")
     }
     found = {
-        "roc": _roc(y, scores),
+        "roc": _roc(y, scores, words),
         "precision_recall": _precision_recall(y, scores),
-        "calibration": _calibration(y, scores["model"]),
-        "lift_gain": _lift_gain(y, scores, capacity.share),
-        "score_distribution": _score_distribution(y, scores["model"]),
-        "backtest_over_time": _over_time(predictions),
+        "calibration": _calibration(y, scores["model"], words),
+        "lift_gain": _lift_gain(y, scores, capacity.share, words),
+        "score_distribution": _score_distribution(y, scores["model"], words),
+        "backtest_over_time": _over_time(predictions, words),
     }
-    if predictions["arr"].notna().any():
+    if target == "churn" and predictions["arr"].notna().any():
         found["profit"] = _profit(predictions, y, scores, capacity)
     return found
 
@@ -120,10 +123,11 @@ def _caught(y: Array, p: Array) -> tuple[Array, Array]:
     return stayers, churners
 
 
-def _roc(y: Array, scores: dict[str, Array]) -> Figure:
+def _roc(y: Array, scores: dict[str, Array], words: TargetWords) -> Figure:
     figure = new_figure(5.6, 5.2)
     axes = figure.subplots()
-    axes.set(title="ROC, pooled folds", xlabel="stayers above the threshold", ylabel="churners above the threshold")
+    others, many = (f"{who} above the threshold" for who in (words.others, words.many))
+    axes.set(title="ROC, pooled folds", xlabel=others, ylabel=many)
     if not _both(y):
         _undefined(axes)
         return figure
@@ -153,12 +157,13 @@ def _precision_recall(y: Array, scores: dict[str, Array]) -> Figure:
     return figure
 
 
-def _calibration(y: Array, p: Array) -> Figure:
+def _calibration(y: Array, p: Array, words: TargetWords) -> Figure:
     from scipy.stats import binomtest
 
     figure = new_figure(5.6, 5.2)
     axes = figure.subplots()
-    axes.set(title="Reliability: tenths of the scores", xlabel="mean probability", ylabel="churn rate (95 %, Wilson)")
+    rate = f"{words.noun} rate (95 %, Wilson)"
+    axes.set(title="Reliability: tenths of the scores", xlabel="mean probability", ylabel=rate)
     highest = 0.0
     for part in calibration_bins(y, p):
         churned = round(part.observed * part.weight)
@@ -170,11 +175,12 @@ def _calibration(y: Array, p: Array) -> Figure:
     return figure
 
 
-def _lift_gain(y: Array, scores: dict[str, Array], share: float) -> Figure:
+def _lift_gain(y: Array, scores: dict[str, Array], share: float, words: TargetWords) -> Figure:
     figure = new_figure(9.6, 4.6)
     gain, lift = figure.subplots(1, 2)
-    gain.set(title="Gain, pooled folds", xlabel="share of accounts contacted", ylabel="share of churners among them")
-    lift.set(title="Lift, pooled folds", xlabel="share of accounts contacted", ylabel="churn rate ÷ base rate")
+    found, rate = f"share of {words.many} among them", f"{words.noun} rate ÷ base rate"
+    gain.set(title="Gain, pooled folds", xlabel="share of accounts contacted", ylabel=found)
+    lift.set(title="Lift, pooled folds", xlabel="share of accounts contacted", ylabel=rate)
     if not _both(y):
         _undefined(gain)
         _undefined(lift)
@@ -227,12 +233,13 @@ def _mark_capacity(axes: Axes, share: float) -> None:
     axes.axvline(share, color="#1f2430", linestyle=":", linewidth=1.0, label=f"capacity {share:.0%}")
 
 
-def _score_distribution(y: Array, p: Array) -> Figure:
+def _score_distribution(y: Array, p: Array, words: TargetWords) -> Figure:
     figure = new_figure(7.6, 4.0)
     axes = figure.subplots()
-    axes.set(title="Probabilities by outcome", xlabel="churn probability", ylabel="share of the outcome's rows")
+    chance = f"{words.noun} probability"
+    axes.set(title="Probabilities by outcome", xlabel=chance, ylabel="share of the outcome's rows")
     edges = np.linspace(0.0, max(float(p.max()), 0.01), 41)
-    for outcome, name, colour in ((0.0, "stayed", "#8c8c8c"), (1.0, "churned", "#c0392b")):
+    for outcome, name, colour in ((0.0, words.held, "#8c8c8c"), (1.0, words.happened, "#c0392b")):
         rows = p[y == outcome]
         if len(rows):
             axes.hist(
@@ -247,13 +254,13 @@ def _score_distribution(y: Array, p: Array) -> Figure:
     return figure
 
 
-def _over_time(predictions: pd.DataFrame) -> Figure:
-    """Draw AUC, log loss and the churn rate of every test snapshot, fold by fold."""
+def _over_time(predictions: pd.DataFrame, words: TargetWords) -> Figure:
+    """Draw AUC, log loss and the rate of every test snapshot, fold by fold."""
     figure = new_figure(7.6, 7.2)
     ranking, loss, rate = figure.subplots(3, 1, sharex=True)
     ranking.set(title="Every test snapshot", ylabel="ROC AUC")
     loss.set(ylabel="log loss")
-    rate.set(ylabel="churn rate")
+    rate.set(ylabel=f"{words.noun} rate")
     for index, (fold, rows) in enumerate(predictions.groupby("fold", sort=False)):
         groups = [
             (date, part["churned"].to_numpy(dtype=np.float64), part["p_model"].to_numpy(dtype=np.float64))

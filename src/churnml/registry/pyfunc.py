@@ -20,7 +20,8 @@ class BundleModel:
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the column ``churn_probability`` (0–1), one row per row of `frame`, same index.
 
-        A model of several horizons adds ``churn_probability_30d`` and so on for each.
+        With another target it is ``expansion_probability`` or ``contraction_probability``. A model of several
+        horizons adds ``churn_probability_30d`` and so on for each.
 
         Parameters
         ----------
@@ -29,7 +30,7 @@ class BundleModel:
         """
         model = self.bundle.model
         probability = model.probability(model.matrix(frame))
-        columns = {"churn_probability": probability}
+        columns = {model.output: probability}
         if model.further:
             names, by_horizon = model.horizon_columns, model.by_horizon(frame, probability)
             columns |= {names[days]: values for days, values in by_horizon.items()}

@@ -103,6 +103,7 @@ def track(
                     "churnml.data_fingerprint": fingerprint,
                     "churnml.seed": config.seed,
                     "churnml.verdict": bundle.manifest["verdict"],
+                    "churnml.target": bundle.model.target,
                     "churnml.scored_by": "model" if bundle.model.rule is None else bundle.model.rule.name,
                     **{f"churnml.beside.{name}": one["outcome"] for name, one in _beside(backtest).items()},
                     "churnml.bundle_version": bundle.version,
@@ -231,7 +232,10 @@ def _log_evidence(
 ) -> None:
     """Log the plots under ``plots/`` and the model card, and leave the card in the workspace."""
     goes_by = sample_contributions(bundle.model, frame[frame["churned"].notna()], config.seed)
-    figures = {**backtest_plots(predictions, config.capacity), **contribution_plots(goes_by, config.seed)}
+    figures = {
+        **backtest_plots(predictions, config.capacity, bundle.model.target),
+        **contribution_plots(goes_by, config.seed),
+    }
     plots = {name: png(figure) for name, figure in figures.items()}
     card = model_card(config, bundle, backtest, predictions, goes_by.ranking())
     with tempfile.TemporaryDirectory(prefix="churnml-plots-") as folder:

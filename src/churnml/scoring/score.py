@@ -26,9 +26,10 @@ def score(model: ChurnModel, frame: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         account_id, as_of, log_odds (raw), churn_probability (calibrated, 0–1) and lift (probability ÷ the model's
-        base rate), in the rows' order with a fresh index. Where the model failed its gate they are its rule's.
-        A model of several horizons adds ``churn_probability_30d`` and so on for each, the model's own among them; a
-        longer horizon never has a smaller probability.
+        base rate), in the rows' order with a fresh index. A model of another target has expansion_probability or
+        contraction_probability instead. Where the model failed its gate they are its rule's. A model of several
+        horizons adds ``churn_probability_30d`` and so on for each, the model's own among them; a longer horizon never
+        has a smaller probability.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def score(model: ChurnModel, frame: pd.DataFrame) -> pd.DataFrame:
             "account_id": frame["account_id"].to_numpy(),
             "as_of": frame["as_of"].to_numpy(),
             "log_odds": log_odds,
-            "churn_probability": probability,
+            model.output: probability,
             "lift": probability / model.base_rate,
         }
     )

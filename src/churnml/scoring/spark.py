@@ -12,7 +12,7 @@ from churnml.training.model import ChurnModel
 
 __all__ = ["score_spark"]
 
-_SCHEMA = "account_id string, as_of timestamp_ntz, log_odds double, churn_probability double, lift double"
+_SCHEMA = "account_id string, as_of timestamp_ntz, log_odds double, {output} double, lift double"
 
 
 def score_spark(model: ChurnModel, frame: Any) -> Any:
@@ -34,7 +34,9 @@ def score_spark(model: ChurnModel, frame: Any) -> Any:
     """
     columns = ["account_id", "as_of", *model.features.names]
     further = [f"{name} double" for name in model.horizon_columns.values()] if model.further else []
-    return frame.select(*columns).mapInPandas(_Scorer(model.to_files()), schema=", ".join([_SCHEMA, *further]))
+    return frame.select(*columns).mapInPandas(
+        _Scorer(model.to_files()), schema=", ".join([_SCHEMA.format(output=model.output), *further])
+    )
 
 
 class _Scorer:

@@ -52,7 +52,14 @@ class Settings(BaseModel):
 
     @classmethod
     def from_config(cls, config: Config, *, insecure: bool = False) -> Self:
-        """Take from a config what serving needs; ``CHURNML_STORE_URL`` wins over the config's store."""
+        """Take from a config what serving needs; ``CHURNML_STORE_URL`` wins over the config's store.
+
+        Raises
+        ------
+        UsageError
+            The config's target is not churn.
+        """
+        config.require_churn("The service")
         return cls(
             name=config.name,
             bundles_dir=config.bundles_dir,

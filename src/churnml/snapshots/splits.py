@@ -68,7 +68,7 @@ def splits(spine: pd.DataFrame, config: Config) -> list[Split]:
     purge = pd.Timedelta(days=config.label.gap_days + config.label.horizon_days)
     if labelled.empty:
         raise _nothing_labelled(spine, config)
-    _refuse_one_class(labelled)
+    _refuse_one_class(labelled, config)
     dates = [pd.Timestamp(date) for date in sorted(labelled["as_of"].unique())]
     if config.splits.fixed:
         return [_fixed(number, fixed, dates, purge) for number, fixed in enumerate(config.splits.fixed, start=1)]
@@ -138,18 +138,21 @@ def _verify_purge(split: Split, purge: pd.Timedelta, where: str = "splits") -> N
         )
 
 
-def _refuse_one_class(labelled: pd.DataFrame) -> None:
+def _refuse_one_class(labelled: pd.DataFrame, config: Config) -> None:
     positives = int((labelled["churned"] == 1).sum())
     if positives and positives < len(labelled):
         return
     first, last = labelled["as_of"].min(), labelled["as_of"].max()
-    everybody = positives > 0
+    everybody, happened = positives > 0, config.label.words.happened
     raise TrainingError(
-        "Every account churned in every snapshot" if everybody else "No account churned in any snapshot",
+        f"Every account {happened} in every snapshot" if everybody else f"No account {happened} in any snapshot",
         where="label",
-        got=f"{positives} churned of {len(labelled)} labelled rows, as_of {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+        got=f"{positives} {happened} of {len(labelled)} labelled rows, as_of {first:%Y-%m-%d} to {last:%Y-%m-%d}",
         expected="some of both",
-        remedy=(
+        remedy="Check label.change_share and label.expansion_by, and the mapping of mrr, seats and opportunities; a "
+        "longer label.horizon_days or a longer history also helps."
+        if config.label.target != "churn"
+        else (
             "Check label.churn, label.grace_days and the mapping of subscription ends: an end that every export row "
             "carries is often the billing period's, not the contract's."
             if everybody
@@ -183,9 +186,9 @@ def _no_fold(dates: list[pd.Timestamp], churners: int, config: Config) -> Timeli
         "The history is too short for a single honest backtest fold",
         where="splits",
         got=f"{len(dates)} labelled snapshots from {dates[0]:%Y-%m-%d} to {dates[-1]:%Y-%m-%d}, "
-        f"at most {churners} churners to train on",
+        f"at most {churners} rows that {config.label.words.happened} to train on",
         expected=f"{config.splits.test_snapshots} test snapshots, {purge} days before them purged, and training "
-        f"snapshots with {config.model.min_churners} churners before that",
+        f"snapshots with {config.model.min_churners} such rows before that",
         remedy="Extract a longer history, lower splits.test_snapshots, shorten label.horizon_days, "
         "or take weekly snapshots.",
         code="data.timeline.too_short",

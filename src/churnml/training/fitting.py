@@ -101,8 +101,9 @@ def fit_rows(
     classifier = classifier_of(feature_set, config, kind)
     classifier.fit(X, y, dates=rows["as_of"].to_numpy(), groups=rows["account_id"].to_numpy(dtype="object").astype(str))
     info: dict[str, Any] = {
+        "target": config.label.target,
         "kind": classifier.kind_,
-        "kind_reason": classifier.reason_,
+        "kind_reason": classifier.reason_.replace("churners", config.label.words.many),
         "tuned_on": classifier.judged_on_,
         "rows": len(rows),
         "accounts": int(rows["account_id"].nunique()),
@@ -121,6 +122,8 @@ def classifier_of(
 ) -> ChurnClassifier:
     """Return the estimator that a config asks for, not yet fitted; `kind` instead of ``config.model.kind``."""
     label, model = config.label, config.model
+    # Directions are declared for the risk of churn; what they are for another target, nobody has said.
+    declared = label.target == "churn"
     return ChurnClassifier(
         kind=kind or model.kind,
         params=model.params,
@@ -128,7 +131,7 @@ def classifier_of(
         calibration=model.calibration,
         purge_days=label.gap_days + label.horizon_days,
         categorical=[index for index, spec in enumerate(feature_set) if spec.categorical],
-        monotone=[0 if spec.categorical else spec.monotone for spec in feature_set],
+        monotone=[spec.monotone if declared and not spec.categorical else 0 for spec in feature_set],
         random_state=config.seed,
     )
 
@@ -151,28 +154,34 @@ def check_churners(rows: pd.DataFrame, config: Config, where: str) -> None:
             code="training.no_rows",
         )
     period = f"as_of {rows['as_of'].min():%Y-%m-%d} to {rows['as_of'].max():%Y-%m-%d}"
-    got = f"{churned} churned of {len(rows)} rows, {period}"
+    happened, held = config.label.words.happened, config.label.words.held
+    got = f"{churned} {happened} of {len(rows)} rows, {period}"
     least = config.model.min_churners
+    check_label = (
+        "Check label.churn and the mapping of subscription ends"
+        if config.label.target == "churn"
+        else "Check label.change_share, label.expansion_by and the mapping of mrr, seats and opportunities"
+    )
     if churned == 0:
         raise TrainingError(
-            "No account churned in the training period",
+            f"No account {happened} in the training period",
             where=where,
             got=got,
-            expected=f"at least {least} churned rows and as many that stayed",
-            remedy="Check label.churn and the mapping of subscription ends; a longer horizon or history also helps.",
+            expected=f"at least {least} rows that {happened} and as many that {held}",
+            remedy=f"{check_label}; a longer horizon or history also helps.",
             code="training.no_churner",
         )
     if churned == len(rows):
         raise TrainingError(
-            "Every account churned in the training period",
+            f"Every account {happened} in the training period",
             where=where,
             got=got,
-            expected="some that stayed",
-            remedy="Check label.churn, label.grace_days, and whether the export holds only lost customers.",
+            expected=f"some that {held}",
+            remedy=f"{check_label}, label.grace_days, and whether the export holds only such customers.",
             code="training.all_churned",
         )
     if min(churned, len(rows) - churned) < least:
-        few, kept = ("churned", churned) if churned < least else ("stayed", len(rows) - churned)
+        few, kept = (happened, churned) if churned < least else (held, len(rows) - churned)
         raise TrainingError(
             f"Too few rows {few} in the training period to learn from: {kept}",
             where=where,

@@ -78,9 +78,14 @@ class ChurnModel:
         return tuple(sorted((self.horizon_days, *self.further)))
 
     @property
+    def target(self) -> str:
+        """What it predicts: churn, expansion or contraction."""
+        return str(self.info.get("target", "churn"))
+
+    @property
     def output(self) -> str:
-        """Name of the probability wherever it is written."""
-        return "churn_probability"
+        """Name of the probability wherever it is written, e.g. ``churn_probability``."""
+        return f"{self.target}_probability"
 
     @property
     def horizon_columns(self) -> dict[int, str]:
