@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from churnml.errors import StoreError
+from churnml.serving import access
 from churnml.serving.app import create_api
 from churnml.serving.settings import Settings
 from churnml.store import Actor, Store
@@ -85,6 +87,31 @@ def test_an_expired_or_revoked_key_is_refused(api: Any, company: Any) -> None:
         store.keys.revoke(secret.split("_")[1], Actor("tester", datetime.now(UTC)))
     time.sleep(2.1)
     assert "revoked" in api.get("/v1/model", headers=headers).json()["detail"]
+
+
+def test_a_known_key_outlives_the_store_for_a_while(
+    company: Any, serve: Any, features: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise StoreError("The store failed", code="store.failed")
+
+    with serve(company.settings) as api:
+        api.headers["Authorization"] = f"Bearer {company.key('read', 'score')}"
+        assert api.post("/v1/predict", json={"account_id": "acc-0001"}).status_code == 200
+        monkeypatch.setattr(access, "_REMEMBERED_SECONDS", 0.0)
+        monkeypatch.setattr(api.live.store.keys, "find", away)
+        monkeypatch.setattr(api.live.store, "account", away)
+        assert api.post("/v1/predict", json={"account_id": "acc-0001"}).status_code == 200
+        assert api.post("/v1/predict", json={"features": features}).status_code == 200
+        answers = [
+            api.post("/v1/predict", json={"account_id": "acc-0002"}),
+            api.get("/v1/model", headers={"Authorization": "Bearer churnml_other_key"}),
+        ]
+        monkeypatch.setattr(access, "_TRUSTED_SECONDS", 0.0)
+        answers.append(api.post("/v1/predict", json={"account_id": "acc-0001"}))
+        for answer in answers:
+            assert (answer.status_code, answer.json()["code"]) == (503, "service.store")
+            assert answer.headers["retry-after"]
 
 
 def _limited(company: Any, **limits: int) -> Settings:

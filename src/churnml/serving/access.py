@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import ipaddress
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from anyio import to_thread
 from starlette.datastructures import Headers
 
+from churnml.errors import StoreError
 from churnml.serving.buckets import Allowance, Buckets
 from churnml.serving.live import Live
 from churnml.serving.problems import Problem
@@ -20,6 +22,9 @@ from churnml.store import SCOPES, ApiKey
 __all__ = ["Access"]
 
 _REMEMBERED_SECONDS = 2.0
+"""A good key is not looked up again for so long."""
+_TRUSTED_SECONDS = 300.0
+"""A good key is good for so long while the store cannot be asked."""
 _WRONG_KEYS_PER_MINUTE = 60
 _MOST = 10_000
 
@@ -27,12 +32,21 @@ ANYONE = ApiKey("insecure", "insecure", frozenset(SCOPES), datetime(2020, 1, 1, 
 """Who calls when the service asks for no key."""
 
 
+@dataclass
+class _Held:
+    """A key that was found in the store, when it was, and when the store was last asked for it."""
+
+    key: ApiKey
+    found: float
+    asked: float
+
+
 class Access:
     """Checks keys against the store, remembering a good one for two seconds: a revocation takes that long at most."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._remembered: dict[str, tuple[ApiKey, float]] = {}
+        self._remembered: dict[str, _Held] = {}
         shared = live.settings.shared
         self._requests = Buckets(live.settings.limits.requests_per_minute, shared and shared / REQUESTS)
         self._wrong = Buckets(_WRONG_KEYS_PER_MINUTE, shared and shared / WRONG_KEYS)
@@ -77,18 +91,23 @@ class Access:
     async def _find(self, secret: str, address: str) -> ApiKey:
         held = self._remembered.get(secret)
         now = time.monotonic()
-        if held is not None and now - held[1] < _REMEMBERED_SECONDS:
-            return held[0]
+        if held is not None and now - held.asked < _REMEMBERED_SECONDS:
+            return held.key
         if self._wrong.take(address, 0).wait_seconds:
             raise Problem("auth.throttled", "Too many wrong keys from this address", headers={"Retry-After": "60"})
         store = self._live.store
-        key = await to_thread.run_sync(store.keys.find, secret)
+        try:
+            key = await to_thread.run_sync(store.keys.find, secret)
+        except StoreError:
+            if held is None or now - held.found > _TRUSTED_SECONDS:
+                raise
+            held.asked = now
+            return held.key
+        self._remembered.pop(secret, None)
         if key is None:
-            self._remembered.pop(secret, None)
             self._wrong.take(address)
             raise _unauthorized("auth.invalid", "The API key is not known here")
-        self._remembered.pop(secret, None)
-        self._remembered[secret] = (key, now)
+        self._remembered[secret] = _Held(key, now, now)
         if len(self._remembered) > _MOST:
             del self._remembered[next(iter(self._remembered))]
         return key
