@@ -76,6 +76,7 @@ def compute(
         empty = {spec.name: pd.Series(dtype="category" if spec.categorical else "float64") for spec in feature_set}
         return pd.concat([spine, pd.DataFrame(empty, index=spine.index)], axis=1)
     keys, position = Keys.of(spine)
+    in_order = len(keys) == len(spine) and bool((np.diff(position) == 1).all())
     made = _columns(tables, keys, feature_set, config, kept)
     columns = {}
     for spec in feature_set:
@@ -87,8 +88,8 @@ def compute(
                 remedy="Use the tables and the config that the catalogue was made with, or train anew.",
                 code="features.unavailable",
             )
-        values = made[spec.name][position]
-        columns[spec.name] = pd.Categorical(values) if spec.categorical else values.astype(np.float64)
+        values = made[spec.name] if in_order else made[spec.name][position]
+        columns[spec.name] = pd.Categorical(values) if spec.categorical else values.astype(np.float64, copy=False)
     rest = spine.drop(columns=[name for name in columns if name in spine])
     return pd.concat([rest, pd.DataFrame(columns, index=spine.index)], axis=1)
 

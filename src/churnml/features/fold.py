@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from churnml.engine import stream
 from churnml.features.keys import Ints, Keys
@@ -102,13 +103,14 @@ class _Cells:
     members: pa.Table
     users: Ints
     user_ids: pa.Array
+    one_account_each: bool
     types: pd.DataFrame
     classes: pd.DataFrame
 
     @classmethod
     def of(cls, events: ir.Table, accounts: npt.NDArray[np.object_], layout: Layout, cuts: Ints) -> _Cells:
         """Find who and what there is: a scan for the users, one for the kinds, both of few groups."""
-        members, users, user_ids = _members(events, accounts, with_users=layout.users)
+        members, users, user_ids, one_account_each = _members(events, accounts, with_users=layout.users)
         words = sorted(str(word) for word in events.select("event_type").distinct().to_pandas()["event_type"])
         types = pd.DataFrame({"word": words, "slug": [slug(word) for word in words]}, dtype=object)
         types["kind"] = types["slug"].where(types["slug"].isin(layout.kinds), "")
@@ -116,7 +118,7 @@ class _Cells:
         classes = types[["kind", "login"]].drop_duplicates(ignore_index=True)
         types["class"] = types.merge(classes.reset_index(), on=["kind", "login"], how="left")["index"].to_numpy()
         types["slug_number"] = types["slug"].rank(method="dense").astype(np.int64) - 1 if len(types) else []
-        return cls(layout, cuts, accounts, members, users, user_ids, types, classes)
+        return cls(layout, cuts, accounts, members, users, user_ids, one_account_each, types, classes)
 
     @property
     def slugs(self) -> npt.NDArray[np.object_]:
@@ -151,8 +153,12 @@ class _Cells:
             pa.table({name: pa.array(self.types[name]) for name in ("word", "class", "slug_number")}),
             schema=ibis.schema({"word": "string", "class": "int64", "slug_number": "int64"}),
         )
-        keys = [name for name in ("account_id", "user_id") if name in self.members.column_names]
-        same = [events[name].identical_to(members[name]) for name in keys]
+        if not self.layout.users:
+            same = [events.account_id == members.account_id]
+        elif self.one_account_each:
+            same = [events.user_id == members.user_id]
+        else:
+            same = [events.account_id == members.account_id, events.user_id.identical_to(members.user_id)]
         joined = events.join(members, same, rname="{name}_of_member").join(types, events.event_type == types.word)
         day = joined.occurred_at.date().epoch_days().cast("int64")
         joined = joined.mutate(place=ibis.greatest(day - (self.cuts[0] - 1), 0))
@@ -185,8 +191,8 @@ class _Cells:
 
 def _members(
     events: ir.Table, accounts: npt.NDArray[np.object_], *, with_users: bool
-) -> tuple[pa.Table, Ints, pa.Array]:
-    """Return the members with their numbers, and the account and name of each user.
+) -> tuple[pa.Table, Ints, pa.Array, bool]:
+    """Return the members with their numbers, the account and name of each user, and whether a user has but one account.
 
     A member without a user (events by nobody known) has the number after the last user's.
     """
@@ -195,15 +201,17 @@ def _members(
     names = found.column("account_id").combine_chunks().dictionary_encode()
     known = pd.Index(accounts).get_indexer(pd.Index(names.dictionary.to_pylist(), dtype=object)).astype(np.int64)
     code = known[names.indices.to_numpy(zero_copy_only=False)] if len(known) else np.zeros(0, dtype=np.int64)
-    order = np.argsort(code, kind="stable")[np.count_nonzero(code < 0) :]
-    found, code = found.take(pa.array(order)), code[order]
+    alone = with_users and found.column("user_id").null_count == 0
+    alone = alone and pc.count_distinct(found.column("user_id")).as_py() == len(found)
+    if (code < 0).any():
+        found, code = found.filter(pa.array(code >= 0)), code[code >= 0]
     found = found.append_column("member_account", pa.array(code))
     if not with_users:
-        return found, np.zeros(0, dtype=np.int64), pa.array([], pa.string())
+        return found, np.zeros(0, dtype=np.int64), pa.array([], pa.string()), False
     label = found.column("user_id").combine_chunks()
     named = np.asarray(label.is_valid())
     number = np.where(named, np.cumsum(named) - 1, np.count_nonzero(named)).astype(np.int64)
-    return found.append_column("member_user", pa.array(number)), code[named], label.drop_null()
+    return found.append_column("member_user", pa.array(number)), code[named], label.drop_null(), alone
 
 
 class _Fold:

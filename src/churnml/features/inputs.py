@@ -87,6 +87,7 @@ class Inputs:
         self.kinds = kinds
         self.wanted = wanted
         self._kept = kept
+        self._observable: dict[tuple[int, int], Floats] = {}
 
     @property
     def layout(self) -> Layout:
@@ -146,10 +147,12 @@ class Inputs:
 
     def observable_days(self, start: int, end: int = 0) -> Floats:
         """Return how many days of ``[as_of − start, as_of − end)`` the data and the account's life cover."""
-        until = int(np.datetime64(self.tables.observed_until, "D").astype(np.int64))
-        last = np.minimum(self.keys.day - end, until)
-        first = np.maximum(self.keys.day - start, self.observed_since)
-        return np.asarray(np.maximum(last - first, 0), dtype=np.float64)
+        if (start, end) not in self._observable:
+            until = int(np.datetime64(self.tables.observed_until, "D").astype(np.int64))
+            last = np.minimum(self.keys.day - end, until)
+            first = np.maximum(self.keys.day - start, self.observed_since)
+            self._observable[start, end] = np.maximum(last - first, 0).astype(np.float64)
+        return self._observable[start, end]
 
     def counted(self, values: Floats, window: int) -> Floats:
         """Return counts over a window, NaN where not a single day of it could be observed."""

@@ -153,17 +153,16 @@ class PlaneBook(EventBook):
     def _numbered(self, known: Presence, code: Ints, label: npt.NDArray[np.object_], occurred: pd.Series) -> Entities:
         """Return active days of entities by their numbers in the planes; new ones are numbered on from there."""
         column, days = self._column[code].astype(np.int64), occurred.to_numpy()
-        names = known.label.dictionary_encode()
-        word = pc.index_in(pa.array(label, pa.string()), names.dictionary).fill_null(-1).to_numpy().astype(np.int64)
-        width = len(names.dictionary) + 1
-        place = known.code * width + names.indices.to_numpy()
-        order = np.argsort(place, kind="stable")
-        wanted = np.where((column >= 0) & (word >= 0), column * width + word, -1)
-        found = np.minimum(np.searchsorted(place, wanted, sorter=order), max(len(place) - 1, 0))
-        number = order[found] if len(place) else np.full(len(code), -1)
-        new = (place[number] != wanted) if len(place) else np.ones(len(code), dtype=bool)
-        number[new] = len(place) + pd.MultiIndex.from_arrays([code[new], label[new]]).factorize()[0]
-        return Entities(code, number, days, days)
+        number = pc.index_in(pa.array(label, pa.string()), known.label).fill_null(-1).to_numpy().astype(np.int64)
+        found = number >= 0
+        if (known.code[number[found]] != column[found]).any():
+            # Some name belongs to several accounts: look it up with its account.
+            number = pd.MultiIndex.from_arrays([known.code, known.label.to_pandas()]).get_indexer(
+                pd.MultiIndex.from_arrays([column, label])
+            )
+        new = number < 0
+        number[new] = len(known.code) + pd.MultiIndex.from_arrays([code[new], label[new]]).factorize()[0]
+        return Entities(code, number.astype(np.int64), days, days)
 
     def active_users(self, start: int, end: int = 0) -> Floats:
         """Distinct users with an event."""

@@ -13,6 +13,7 @@ Everything else goes to the ledger (`book.EventBook`), and so do sums of fractio
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +96,12 @@ class Layout:
         edges = np.unique(dates)[:, None] - np.array(self.offsets)[None, :]
         return np.intersect1d(every_day, np.append(edges.ravel(), first))
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Layout:
+        """Read a layout from what `dataclasses.asdict` made of it, as JSON or not."""
+        values: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in data.items()}
+        return cls(**values)
+
     def covers(self, other: Layout) -> bool:
         """Tell whether everything that another layout holds is in this one."""
         return (
@@ -171,6 +178,41 @@ class Planes:
     last_login_before: Ints
     users: Presence | None
     kinds: Presence | None
+
+    def parts(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, pa.Array]]:
+        """Return everything but the layout as numbers and as words, by name; `of_parts` puts them together again."""
+        numbers = {"cuts": self.cuts, "days": self.days, "first_day": self.first_day, "last_before": self.last_before}
+        numbers["last_login_before"] = self.last_login_before
+        numbers |= {f"running.{name}": plane for name, plane in self.running.items()}
+        words = {"accounts": pa.array(self.accounts, pa.string())}
+        for name, presence in (("users", self.users), ("kinds", self.kinds)):
+            if presence is not None:
+                numbers |= {f"{name}.code": presence.code, f"{name}.bits": presence.bits}
+                words[f"{name}.label"] = presence.label
+        return numbers, words
+
+    @classmethod
+    def of_parts(cls, layout: Layout, numbers: Mapping[str, npt.NDArray[Any]], words: Mapping[str, pa.Array]) -> Planes:
+        """Put together what `parts` took apart."""
+
+        def presence(name: str) -> Presence | None:
+            if f"{name}.bits" not in numbers:
+                return None
+            return Presence(numbers[f"{name}.code"], words[f"{name}.label"], numbers[f"{name}.bits"])
+
+        names = [name for name in numbers if name.startswith("running.")]
+        return cls(
+            layout=layout,
+            cuts=numbers["cuts"],
+            accounts=np.asarray(words["accounts"].to_pylist(), dtype=object),
+            running={name.removeprefix("running."): numbers[name] for name in names},
+            days=numbers["days"],
+            first_day=numbers["first_day"],
+            last_before=numbers["last_before"],
+            last_login_before=numbers["last_login_before"],
+            users=presence("users"),
+            kinds=presence("kinds"),
+        )
 
     @property
     def first(self) -> int:
