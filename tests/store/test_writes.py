@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from churnml.errors import StoreError, UsageError
 from churnml.store import Actor, Once, Store
@@ -106,3 +106,12 @@ def test_every_change_is_in_the_audit_log(store: Store, now: datetime) -> None:
         ("keys.create", "key1", "req-1"),
     ]
     assert entries[0].subject == "a1"
+
+
+def test_waiting_in_vain_for_a_connection_is_the_stores_failure(url: str) -> None:
+    with Store(url) as store:
+        store._engine.dispose()
+        store._engine = create_engine(store._engine.url, pool_size=1, max_overflow=0, pool_timeout=0.05)
+        with store._engine.connect(), pytest.raises(StoreError) as caught:
+            store.latest("acme")
+        assert caught.value.code == "store.failed"

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 
 if TYPE_CHECKING:
     from churnml.serving.scorer import Row, Scored, Scorer
@@ -34,6 +34,8 @@ class Together:
     def __init__(self) -> None:
         self._waiting: deque[_Waiting] = deque()
         self._worker: asyncio.Task[None] | None = None
+        # A thread of its own: the others may all be waiting for the store.
+        self._thread = CapacityLimiter(1)
 
     async def score(self, scorer: Scorer, rows: list[Row]) -> list[Scored]:
         """Return the scores of rows, in their order."""
@@ -70,10 +72,9 @@ class Together:
             taken.append(self._waiting.popleft())
         return taken
 
-    @staticmethod
-    async def _answer(taken: list[_Waiting]) -> None:
+    async def _answer(self, taken: list[_Waiting]) -> None:
         rows = [row for one in taken for row in one.rows]
-        scores = iter(await to_thread.run_sync(taken[0].scorer.score, rows))
+        scores = iter(await to_thread.run_sync(taken[0].scorer.score, rows, limiter=self._thread))
         for one in taken:
             found = [next(scores) for _ in one.rows]
             if not one.answer.done():

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from churnml.errors import StoreError
 from churnml.store.schema import AuditRow, OnceRow
@@ -48,10 +49,10 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except DBAPIError as error:
+    except (DBAPIError, PoolTimeout) as error:
         raise StoreError(
             "The store failed",
-            got=str(error.orig).strip(),
+            got=str(getattr(error, "orig", error)).strip(),
             remedy="Check the disk's free space and the database server; nothing of this change was kept.",
             code="store.failed",
         ) from error
