@@ -152,17 +152,17 @@ class PlaneBook(EventBook):
 
     def _numbered(self, known: Presence, code: Ints, label: npt.NDArray[np.object_], occurred: pd.Series) -> Entities:
         """Return active days of entities by their numbers in the planes; new ones are numbered on from there."""
-        column, days = self._column[code].astype(np.int64), occurred.to_numpy()
-        number = pc.index_in(pa.array(label, pa.string()), known.label).fill_null(-1).to_numpy().astype(np.int64)
-        found = number >= 0
-        if (known.code[number[found]] != column[found]).any():
-            # Some name belongs to several accounts: look it up with its account.
-            number = pd.MultiIndex.from_arrays([known.code, known.label.to_pandas()]).get_indexer(
-                pd.MultiIndex.from_arrays([column, label])
-            )
+        days, names = occurred.to_numpy(), pa.array(label, pa.string()).dictionary_encode()
+        width = len(names.dictionary) + 1
+        hit = pc.index_in(known.label, names.dictionary)
+        at = np.flatnonzero(np.asarray(hit.is_valid()))
+        place = known.code[at] * width + hit.drop_null().to_numpy()
+        wanted = self._column[code].astype(np.int64) * width + names.indices.to_numpy()
+        by_place = pd.Index(place).get_indexer(pd.Index(wanted))
+        number = np.where(by_place >= 0, at[by_place] if len(at) else -1, -1).astype(np.int64)
         new = number < 0
         number[new] = len(known.code) + pd.MultiIndex.from_arrays([code[new], label[new]]).factorize()[0]
-        return Entities(code, number.astype(np.int64), days, days)
+        return Entities(code, number, days, days)
 
     def active_users(self, start: int, end: int = 0) -> Floats:
         """Distinct users with an event."""
