@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from churnml.training.metrics import Metric, weighted
+
 __all__ = ["Interval", "clustered_bootstrap", "interval", "paired_gain"]
 
 Array = npt.NDArray[np.float64]
-Metric = Callable[[Array, Array, "Array | None"], "float | None"]
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,8 @@ def interval(
     >>> interval(roc_auc, [0, 1, 0, 1], [0.1, 0.9, 0.2, 0.8], draws).low
     1.0
     """
-    outcome, score = np.asarray(y, dtype=np.float64), np.asarray(p, dtype=np.float64)
-    values = [metric(outcome, score, draw) for draw in draws]
-    return _bounds(metric(outcome, score, None), values, level)
+    of = weighted(metric, y, p)
+    return _bounds(of(None), [of(draw) for draw in draws], level)
 
 
 def paired_gain(
@@ -100,11 +100,10 @@ def paired_gain(
     >>> paired_gain(brier, [0, 1, 0, 1], [0.1, 0.9, 0.2, 0.8], [0.5] * 4, draws).high < 0
     True
     """
-    outcome, score = np.asarray(y, dtype=np.float64), np.asarray(p, dtype=np.float64)
-    rival = np.asarray(other, dtype=np.float64)
+    ours_of, theirs_of = weighted(metric, y, p), weighted(metric, y, other)
 
     def gain(draw: Array | None) -> float | None:
-        ours, theirs = metric(outcome, score, draw), metric(outcome, rival, draw)
+        ours, theirs = ours_of(draw), theirs_of(draw)
         return None if ours is None or theirs is None else ours - theirs
 
     return _bounds(gain(None), [gain(draw) for draw in draws], level)

@@ -6,6 +6,7 @@ the rows, and a metric that needs both outcomes is None when only one is present
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -24,9 +25,11 @@ __all__ = [
     "recall_at",
     "roc_auc",
     "summary",
+    "weighted",
 ]
 
 Array = npt.NDArray[np.float64]
+Metric = Callable[[Array, Array, "Array | None"], "float | None"]
 
 _TINY = 1e-15
 
@@ -77,6 +80,11 @@ def roc_auc(y: npt.ArrayLike, p: npt.ArrayLike, weights: npt.ArrayLike | None = 
     0.875
     """
     _, mass, hits = _groups(*_columns(y, p, weights))
+    return _area(mass, hits)
+
+
+def _area(mass: Array, hits: Array) -> float | None:
+    """Return the ROC AUC from the weight and the churned weight at each distinct score, ascending."""
     misses = mass - hits
     positives, negatives = hits.sum(), misses.sum()
     if positives <= 0 or negatives <= 0:
@@ -118,11 +126,16 @@ def log_loss(y: npt.ArrayLike, p: npt.ArrayLike, weights: npt.ArrayLike | None =
     0.6931
     """
     outcome, score, weight = _columns(y, p, weights)
-    if weight.sum() <= 0:
-        return None
+    return _mean(_losses(outcome, score), weight)
+
+
+def _losses(outcome: Array, score: Array) -> Array:
     score = np.clip(score, _TINY, 1 - _TINY)
-    loss = -(outcome * np.log(score) + (1 - outcome) * np.log1p(-score))
-    return float((weight * loss).sum() / weight.sum())
+    return -(outcome * np.log(score) + (1 - outcome) * np.log1p(-score))
+
+
+def _mean(each: Array, weight: Array) -> float | None:
+    return float((weight * each).sum() / weight.sum()) if weight.sum() > 0 else None
 
 
 def brier(y: npt.ArrayLike, p: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float | None:
@@ -134,9 +147,34 @@ def brier(y: npt.ArrayLike, p: npt.ArrayLike, weights: npt.ArrayLike | None = No
     0.25
     """
     outcome, score, weight = _columns(y, p, weights)
-    if weight.sum() <= 0:
-        return None
-    return float((weight * (outcome - score) ** 2).sum() / weight.sum())
+    return _mean((outcome - score) ** 2, weight)
+
+
+def weighted(metric: Metric, y: npt.ArrayLike, p: npt.ArrayLike) -> Callable[[Array | None], float | None]:
+    """Return a metric of some predictions as a function of the rows' weights alone: the same numbers, many times over.
+
+    What does not depend on the weights (sorting, each row's loss) is done once, for the metrics that allow it.
+
+    Examples
+    --------
+    >>> auc = weighted(roc_auc, [0, 1, 0, 1], [0.1, 0.9, 0.4, 0.4])
+    >>> auc(None), auc(np.array([1.0, 1.0, 0.0, 1.0]))
+    (0.875, 1.0)
+    """
+    outcome, score, ones = _columns(y, p, None)
+    if metric is log_loss or metric is brier:
+        each = _losses(outcome, score) if metric is log_loss else (outcome - score) ** 2
+        return lambda weights: _mean(each, ones if weights is None else weights)
+    if metric is roc_auc:
+        values, place = np.unique(score, return_inverse=True)
+
+        def area(weights: Array | None) -> float | None:
+            weight = ones if weights is None else weights
+            mass, hits = (np.asarray(np.bincount(place, of, len(values)), float) for of in (weight, weight * outcome))
+            return _area(mass, hits)
+
+        return area
+    return lambda weights: metric(outcome, score, weights)
 
 
 @dataclass(frozen=True)
