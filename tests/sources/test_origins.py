@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -31,41 +26,6 @@ EXPECTED = [
     {"account_id": "a", "event_type": "LOGIN", "occurred_at": pd.Timestamp("2026-01-05 10:00")},
     {"account_id": "b", "event_type": "LOGIN", "occurred_at": pd.Timestamp("2026-01-07")},
 ]
-
-
-def postgres_binaries() -> Path | None:
-    found = shutil.which("initdb")
-    places = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    return places[-1] if places and (places[-1] / "initdb").exists() else None
-
-
-@pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[str]:
-    """Start a throw-away PostgreSQL server on a socket of its own."""
-    bin_dir = postgres_binaries()
-    if bin_dir is None:
-        pytest.skip("no PostgreSQL server binary")
-    pytest.importorskip("psycopg")
-    data, socket = tmp_path / "pg", tmp_path / "s"
-    socket.mkdir()
-    user = "postgres" if os.geteuid() == 0 else None  # the server refuses to run as root
-    if user:
-        for folder in (tmp_path, *tmp_path.parents[:2]):
-            folder.chmod(0o755)
-        shutil.chown(socket, user)
-        data.mkdir()
-        shutil.chown(data, user)
-
-    def run(*command: str) -> None:
-        subprocess.run(command, check=True, capture_output=True, user=user, cwd=socket, timeout=60)
-
-    run(str(bin_dir / "initdb"), "-D", str(data), "-U", "churn", "--auth=trust", "--no-sync")
-    options = f"-c listen_addresses= -c unix_socket_directories={socket} -c fsync=off"
-    run(str(bin_dir / "pg_ctl"), "-D", str(data), "-w", "-l", str(socket / "log"), "-o", options, "start")
-    try:
-        yield f"postgres://churn@/postgres?host={socket}"
-    finally:
-        run(str(bin_dir / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
 
 
 def check(raw, rows, source: dict[str, object], table: str) -> None:
@@ -152,12 +112,10 @@ def test_a_database_that_fails_while_it_is_read(raw, tmp_path):
 
 
 @pytest.mark.postgres
-def test_postgres_over_ibis(raw, rows, postgres):
+def test_postgres_over_ibis(raw, rows, postgres_database):
     import psycopg
 
-    with psycopg.connect(
-        postgres.replace("postgres://churn@/postgres?host=", "user=churn dbname=postgres host=")
-    ) as db:
+    with psycopg.connect(postgres_database) as db:
         db.execute("CREATE TABLE events (customer text, kind text, at timestamp, payload point)")
         db.execute("CREATE SCHEMA crm")
         with db.cursor() as cursor:
@@ -166,5 +124,6 @@ def test_postgres_over_ibis(raw, rows, postgres):
                 list(EVENTS[["customer", "kind", "at"]].itertuples(index=False, name=None)),
             )
         db.execute("CREATE TABLE crm.events AS SELECT * FROM events")
-    check(raw, rows, {"connection": postgres}, "events")
-    check(raw, rows, {"connection": postgres}, "crm.events")
+    source = {"connection": postgres_database.replace("postgresql://", "postgres://")}
+    check(raw, rows, source, "events")
+    check(raw, rows, source, "crm.events")
