@@ -38,6 +38,7 @@ def config(tmp_path):
     return write
 
 
+@pytest.mark.alone
 def test_help_is_quick_and_lists_the_commands():
     best = 9.0
     for _ in range(4):
