@@ -253,7 +253,7 @@ def explain(
     """
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.cli import render
+        from churnml.cli import all_accounts, render
 
         settings = _config(config, session)
         language = language_of(lang, settings)
@@ -261,7 +261,7 @@ def explain(
             raise UsageError("An explanation is either of one account or of all", expected="ACCOUNT_ID or --overall")
         if account_id is None:
             found, page = pipeline.overall(settings, session.stages, language=language)
-            session.show({**found, "report": str(page)}, lambda: render.overall(found, page, language))
+            session.show({**found, "report": str(page)}, lambda: all_accounts.overall(found, page, language))
             return
         if what_if:
             answer = pipeline.suppose(settings, account_id, what_if)

@@ -26,13 +26,13 @@ def health_backtest(
     """Replay the health score over past dates and judge it by who churned."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.cli import render
+        from churnml.cli import all_accounts
         from churnml.config import load_config
 
         session.config = settings = load_config(config)
         language = language_of(lang, settings)
         results, page = pipeline.health_backtest(settings, session.stages, language=language)
-        session.show({"results": results, "report": str(page)}, lambda: render.health_judged(results, page))
+        session.show({"results": results, "report": str(page)}, lambda: all_accounts.health_judged(results, page))
 
 
 @health_app.command("thresholds")
@@ -46,9 +46,9 @@ def health_thresholds(
     """Propose the red threshold whose red accounts the team can all call (section `capacity`)."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.cli import render
+        from churnml.cli import all_accounts
         from churnml.config import load_config
 
         session.config = settings = load_config(config)
         proposed = pipeline.health_thresholds(settings, weeks=weeks)
-        session.show(proposed, lambda: render.thresholds(proposed))
+        session.show(proposed, lambda: all_accounts.thresholds(proposed))

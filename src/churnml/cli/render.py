@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from churnml.cli import evidence
+from churnml.cli.terminal import money, near, number, out
 
 if TYPE_CHECKING:
     from churnml.config import Config
@@ -26,16 +26,13 @@ __all__ = [
     "compared",
     "config",
     "explained",
-    "health_judged",
     "models",
-    "overall",
     "prepared",
     "promoted",
     "run",
     "scored",
     "simulated",
     "supposed",
-    "thresholds",
     "trained",
     "written",
 ]
@@ -53,17 +50,7 @@ _SIDES = {
     "en": (("raising", "Associated with a higher risk"), ("lowering", "Associated with a lower risk")),
     "ja": (("raising", "解約リスクの上昇と関連"), ("lowering", "解約リスクの低下と関連")),
 }
-_SHARES = {
-    "en": {"since": "Change of health since {}", "data": "data", "weights": "weights", "model": "model"},
-    "ja": {"since": "{}以降のヘルススコアの変化", "data": "データ", "weights": "重み", "model": "モデル"},
-}
 _BAND_STYLE = {"red": "bold red", "yellow": "yellow", "green": "green", "unknown": "dim"}
-
-
-def _out() -> Console:
-    console = Console(highlight=False)
-    # A pipe has no width of its own; reasons need room.
-    return console if console.is_terminal else Console(highlight=False, width=160)
 
 
 def simulated(made: Mapping[str, Any]) -> None:
@@ -71,12 +58,12 @@ def simulated(made: Mapping[str, Any]) -> None:
     table = Table("table", "rows", title=f"A simulated company in {made['folder']}", title_justify="left")
     for name, rows in made["tables"].items():
         table.add_row(name, f"{rows:,}")
-    _out().print(table)
+    out().print(table)
 
 
 def checked(found: Checked) -> None:
     """Show the canonical tables, what was set aside and what a reader should know."""
-    console = _out()
+    console = out()
     report = found.as_dict()
     table = Table("table", "rows", title="Canonical tables", title_justify="left")
     for name, rows in report["tables"].items():
@@ -95,7 +82,7 @@ def checked(found: Checked) -> None:
 
 def prepared(report: Mapping[str, Any]) -> None:
     """Show the size of the training frame."""
-    console = _out()
+    console = out()
     dates = report["snapshots"]
     console.print(
         f"{report['rows']:,} rows of {report['accounts']:,} accounts at {len(dates)} snapshots "
@@ -112,14 +99,14 @@ def catalogue(features: FeatureSet, skipped: Mapping[str, str]) -> None:
     for spec in features:
         window = f"{spec.window_days} d" if spec.window_days else ""
         table.add_row(spec.name, spec.family, spec.unit, window, escape(spec.description_en), escape(spec.missing))
-    console = _out()
+    console = out()
     console.print(table)
     _off(console, skipped)
 
 
 def trained(settings: Config, outcome: Trained) -> None:
     """Show the backtest beside its baselines, and the verdict."""
-    console = _out()
+    console = out()
     pooled = outcome.backtest["pooled"]
     folds = outcome.backtest["folds"]
     model = pooled["model"]
@@ -132,14 +119,14 @@ def trained(settings: Config, outcome: Trained) -> None:
     for label in _METRICS.values():
         table.add_column(label, justify="right")
     for name, values in {"model": model, **pooled["baselines"]}.items():
-        cells = [_number(values.get(metric)) for metric in _METRICS]
+        cells = [number(values.get(metric)) for metric in _METRICS]
         table.add_row(name.replace("_", " "), *cells, style="bold" if name == "model" else None)
     console.print(table)
     manifest = outcome.bundle.manifest
     style = "green" if manifest["verdict"] == "publishable" else "yellow"
     for days, further in outcome.backtest.get("horizons", {}).items():
         values = further["pooled"]["model"]
-        told = ", ".join(f"{label} {_number(values.get(metric))}" for metric, label in _METRICS.items())
+        told = ", ".join(f"{label} {number(values.get(metric))}" for metric, label in _METRICS.items())
         console.print(f"Horizon of {days} days: {told} ({values['positives']:,} of {values['n']:,} rows)")
     console.print(f"Verdict: [{style}]{manifest['verdict']}[/] – {escape(str(manifest['verdict_reason']))}")
     evidence.standing(console, outcome.as_dict())
@@ -153,13 +140,13 @@ def trained(settings: Config, outcome: Trained) -> None:
 
 def models(listed: Mapping[str, Any]) -> None:
     """Show every version, and who was promoted when and why."""
-    console = _out()
+    console = out()
     table = Table(
         "version", "made", "verdict", "ROC AUC", "log loss", "", title=str(listed["name"]), title_justify="left"
     )
     for found in listed["versions"]:
         metrics = found["backtest"]
-        cells = [_number(metrics.get("roc_auc")), _number(metrics.get("log_loss"))]
+        cells = [number(metrics.get("roc_auc")), number(metrics.get("log_loss"))]
         mark = "[green]champion[/]" if found["champion"] else ""
         table.add_row(found["version"], str(found["created_at"]), str(found["verdict"]), *cells, mark)
     console.print(table)
@@ -170,10 +157,10 @@ def models(listed: Mapping[str, Any]) -> None:
 
 def compared(report: Mapping[str, Any]) -> None:
     """Show two versions' backtests side by side and their paired difference."""
-    console = _out()
+    console = out()
     table = Table("version", *_METRICS.values(), title="Each on its own backtest", title_justify="left")
     for version, metrics in report["versions"].items():
-        table.add_row(version, *(_number(metrics.get(metric)) for metric in _METRICS))
+        table.add_row(version, *(number(metrics.get(metric)) for metric in _METRICS))
     console.print(table)
     paired = report["paired"]
     console.print(escape(paired["reason"]) if paired else "Their backtests share no rows, so there is no paired gain.")
@@ -181,14 +168,14 @@ def compared(report: Mapping[str, Any]) -> None:
 
 def promoted(entry: Mapping[str, Any]) -> None:
     """Show a promotion."""
-    _out().print(f"{entry['version']} is the champion now (before: {entry['previous'] or 'none'}).")
+    out().print(f"{entry['version']} is the champion now (before: {entry['previous'] or 'none'}).")
 
 
 def scored(settings: Config, path: Path, outcome: Scored) -> None:
     """Show the accounts with the highest expected loss, and where everything lies."""
     from churnml.pipeline.outcomes import expected_column
 
-    console = _out()
+    console = out()
     table, model = outcome.table, outcome.bundle.model
     expected = expected_column(model.target)
     share = "" if model.target == "churn" else f" × {settings.label.change_share:g}"
@@ -211,9 +198,9 @@ def scored(settings: Config, path: Path, outcome: Scored) -> None:
         name = f"{row.account_id}" + (f"\n{row.name}" if isinstance(row.name, str) else "")
         shown.add_row(
             escape(name),
-            _money(row.arr),
+            money(row.arr),
             f"{100 * chance:.1f} %",
-            _number(row.health_score, 0),
+            number(row.health_score, 0),
             f"[{_BAND_STYLE[str(row.band)]}]{row.band}[/]",
             "\n".join(f"• {escape(reason)}" for reason in reasons) or "–",
         )
@@ -235,21 +222,25 @@ def run(settings: Config, path: Path, training: Trained, scoring: Scored) -> Non
 
 def explained(told: Mapping[str, Any], lang: str) -> None:
     """Show one account's explanation."""
-    console = _out()
+    from churnml.explain import change_told
+
+    console = out()
     console.print(f"[bold]{escape(str(told['account_id']))}[/]  as of {str(told['as_of'])[:10]}")
     target = str(told.get("target", "churn"))
     console.print(
-        f"{target} probability {100 * told[f'{target}_probability']:.1f} %, health {_number(told['health_score'], 0)} "
+        f"{target} probability {100 * told[f'{target}_probability']:.1f} %, health {number(told['health_score'], 0)} "
         f"([{_BAND_STYLE[told['band']]}]{told['band']}[/])"
     )
     for reason in told.get(f"reasons_{lang}", []):
         console.print(f"[yellow]{escape(reason)}[/]")
     if told.get("frozen"):
         console.print(f"[bold]{escape(told['frozen'][f'text_{lang}'])}[/]")
-    change = told.get("change")
-    if change and change["change"] is not None:
-        shares = ", ".join(f"{_SHARES[lang][name]} {change[name]:+.1f}" for name in ("data", "weights", "model"))
-        console.print(f"{_SHARES[lang]['since'].format(change['since'])}: {change['change']:+.1f} ({shares})")
+    if moved := change_told(told.get("change"), "ja" if lang == "ja" else "en"):
+        console.print(escape(moved))
+    for fact in told.get("indicators", []):
+        console.print(f"• {escape(fact[f'text_{lang}'])}")
+    if not told["families"]:
+        console.print(escape(told[f"summary_{lang}"]))
     for side, title in _SIDES[lang] if target == "churn" else _sides_of(target, lang):
         drivers: Sequence[Mapping[str, Any]] = told[side]
         tree = Tree(title)
@@ -262,33 +253,6 @@ def explained(told: Mapping[str, Any], lang: str) -> None:
         for step in play[f"steps_{lang}"]:
             tree.add(escape(step))
         console.print(tree)
-
-
-def overall(found: Mapping[str, Any], page: Path, lang: str) -> None:
-    """Show what goes with churn over all accounts: families, patterns of those who left."""
-    console = _out()
-    console.print(
-        f"{found['rows']:,} readings of {found['accounts']:,} accounts, {found['as_of_from']} to {found['as_of_until']}"
-    )
-    table = Table("family", "share of the effect", title="What moves the risk", title_justify="left")
-    for row in found["families"]:
-        table.add_row(row["family"], f"{100 * row['share']:.0f} %")
-    console.print(table)
-    if found["patterns"]:
-        patterns = Table(
-            "pattern", "share", "accounts", "visible before", "example",
-            title=f"Patterns among {found['churned']:,} churned accounts", title_justify="left",
-        )  # fmt: skip
-        for one in found["patterns"]:
-            lead = one["median_lead_days"]
-            before = "–" if lead is None else f"{lead:.0f} days"
-            reasons = "".join(f"\n• {escape(driver[f'sentence_{lang}'])}" for driver in one["drivers"])
-            cells = (f"{100 * one['share']:.0f} %", f"{one['accounts']:,}", before)
-            patterns.add_row(escape(one[f"title_{lang}"]), *cells, f"{escape(one['example'])}{reasons}")
-        console.print(patterns)
-    else:
-        console.print(f"Too few churned accounts for patterns: {found['churned']:,}.")
-    console.print(f"Report: {_near(page)}")
 
 
 def _sides_of(target: str, lang: str) -> tuple[tuple[str, str], ...]:
@@ -304,15 +268,15 @@ def _sides_of(target: str, lang: str) -> tuple[tuple[str, str], ...]:
 
 def supposed(answer: Mapping[str, Any]) -> None:
     """Show a what-if: before and after."""
-    console = _out()
+    console = out()
     table = Table(
         "", "before", "after", title=f"What if, for {escape(str(answer['account_id']))}", title_justify="left"
     )
     for name, change in answer["changes"].items():
-        table.add_row(name, _number(change["before"], 2), _number(change["after"], 2))
+        table.add_row(name, number(change["before"], 2), number(change["after"], 2))
     chances = (f"{100 * answer[f'probability_{when}']:.1f} %" for when in ("before", "after"))
     table.add_row("churn probability", *chances)
-    table.add_row("health", _number(answer["health_before"], 1), _number(answer["health_after"], 1))
+    table.add_row("health", number(answer["health_before"], 1), number(answer["health_after"], 1))
     table.add_row("band", answer["band_before"], answer["band_after"])
     console.print(table)
     console.print("This asks the model, not the world: it is no promise of what a call would change.")
@@ -334,69 +298,19 @@ def audited(findings: Sequence[Mapping[str, Any]]) -> None:
         told = "" if one["status"] == "clear" else one["what"]
         cells = (told, ", ".join(one["where"][:8]), one["remedy"])
         table.add_row(one["code"], CHECKS[one["code"]], status, *(escape(cell) for cell in cells))
-    _out().print(table)
-
-
-def health_judged(results: Sequence[Mapping[str, Any]], page: Path) -> None:
-    """Show what the health score was worth, beside other presets and the model alone."""
-    console = _out()
-    main = results[0]
-    dates = f"{main['dates'][0]} to {main['dates'][-1]}"
-    title = f"Churn by band: {main['rows']:,} readings, {main['churned']:,} churned, {dates}"
-    bands = Table("band", "readings", "share", "churn rate", "lift", "95 % interval", title=title, title_justify="left")
-    for row in main["bands"]:
-        lift = f"{_number(row['lift_low'], 2)} to {_number(row['lift_high'], 2)}"
-        share, rate = (f"{100 * row[name]:.1f} %" if row[name] is not None else "–" for name in ("share", "churn_rate"))
-        bands.add_row(row["band"], f"{row['rows']:,}", share, rate, _number(row["lift"], 2), lift)
-    console.print(bands)
-    beside = Table(
-        "score", "ROC AUC", "precision at capacity", "lift at capacity", title="Side by side", title_justify="left"
-    )
-    for one in results:
-        ranking = one["ranking"]
-        cells = (ranking["roc_auc"], ranking["precision_at_capacity"], ranking["lift_at_capacity"])
-        beside.add_row(one["name"].replace("_", " "), *(_number(value) for value in cells))
-    console.print(beside)
-    if main["verdict"] == "rules_only":
-        console.print("[yellow]The model does not pass its gate on this history: the scores are rules alone.[/]")
-    for line in main["acceptance"]:
-        mark = "[green]holds[/]" if line["holds"] else "[red]does not hold[/]"
-        spread = "" if line["low"] is None else f", 95 % interval {line['low']:.2f} to {line['high']:.2f}"
-        found = f"{_number(line['value'], 2)} (wanted {escape(str(line['wanted']))}{spread})"
-        console.print(f"{mark}  {escape(str(line['line']))}: {found}")
-        if not line["holds"] and line.get("would_hold"):
-            edge, green = line["would_hold"]["green_from"], line["would_hold"]["green_share"]
-            console.print(f"    Two thirds of them scored below {edge}, where {100 * green:.0f} % would be green.")
-    console.print(f"Report: {_near(page)}")
-
-
-def thresholds(proposed: Mapping[str, Any]) -> None:
-    """Show the red threshold that fits the team."""
-    console, accounts = _out(), f"{proposed['accounts']:,} accounts with a band as of {proposed['as_of']}"
-    if proposed["capacity_share"] is None:
-        team = f"{proposed['csms']} × {proposed['calls_per_week']} calls a week for {proposed['weeks']} weeks"
-        console.print(f"{accounts}; the team can call {proposed['calls']:,} of them ({team}).")
-    else:
-        share = f"capacity.share {100 * proposed['capacity_share']:.0f} %"
-        console.print(f"{accounts}; the team can contact {proposed['calls']:,} of them ({share}).")
-    console.print(f"Red below {proposed['red_below_now']:g} makes {proposed['red_now']:,} accounts red.")
-    console.print(f"Red below [bold]{proposed['red_below']:g}[/] would make {proposed['red']:,} red.")
-    if proposed["red_below"] >= proposed["green_from"]:
-        console.print(f"Green begins at {proposed['green_from']:g}: the team can call every account below green.")
-    else:
-        console.print(f"To use it, set health.red_below: {proposed['red_below']:g} in the config and train again.")
+    out().print(table)
 
 
 def written(path: Path) -> None:
     """Show where a page was written."""
-    _out().print(f"Written to {_near(path)}")
+    out().print(f"Written to {near(path)}")
 
 
 def config(settings: Config) -> None:
     """Show the resolved config as YAML."""
     import yaml
 
-    console = _out()
+    console = out()
     console.print(f"# config hash {settings.hash}")
     console.print(
         escape(yaml.safe_dump(settings.as_dict(), sort_keys=False, allow_unicode=True)), end="", soft_wrap=True
@@ -414,11 +328,11 @@ def _off(console: Console, skipped: Mapping[str, str]) -> None:
 
 def _where(console: Console, settings: Config, path: Path, outcome: Scored) -> None:
     tree = Tree("Where everything lies")
-    tree.add(f"scores        {_near(outcome.path)}")
-    tree.add(f"explanations  {_near(outcome.path.with_name('explanations.json'))}")
-    tree.add(f"model bundle  {_near(outcome.bundle.path)}")
+    tree.add(f"scores        {near(outcome.path)}")
+    tree.add(f"explanations  {near(outcome.path.with_name('explanations.json'))}")
+    tree.add(f"model bundle  {near(outcome.bundle.path)}")
     tree.add(
-        f"experiments   {settings.tracking_uri.replace(str(settings.workspace_dir), _near(settings.workspace_dir))}"
+        f"experiments   {settings.tracking_uri.replace(str(settings.workspace_dir), near(settings.workspace_dir))}"
     )
     console.print(tree)
     uri = settings.tracking_uri
@@ -428,24 +342,6 @@ def _where(console: Console, settings: Config, path: Path, outcome: Scored) -> N
     for command in (
         f"churnml explain {path} {first}",
         *serve,
-        f"mlflow ui --backend-store-uri {uri.replace(str(settings.workspace_dir), _near(settings.workspace_dir))}",
+        f"mlflow ui --backend-store-uri {uri.replace(str(settings.workspace_dir), near(settings.workspace_dir))}",
     ):
         console.print(f"  {command}", soft_wrap=True)
-
-
-def _near(path: Path) -> str:
-    """Return a path relative to here where it lies below."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
-def _number(value: Any, digits: int = 3) -> str:
-    if value is None or not math.isfinite(float(value)):
-        return "–"
-    return f"{float(value):.{digits}f}"
-
-
-def _money(value: Any) -> str:
-    return "–" if value is None or not math.isfinite(float(value)) else f"{float(value):,.0f}"

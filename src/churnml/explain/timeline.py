@@ -61,13 +61,28 @@ def timeline(tables: Tables, account_id: str, as_of: date, *, days: int = 182, l
         expression = tables[table]
         rows = expression.filter(expression["account_id"].cast("string") == ibis.literal(account_id)).to_pandas()
         rows = rows[~(pd.to_datetime(rows["known_at"]) >= end)] if "known_at" in rows else rows
-        for row in rows.to_dict("records"):
+        if table == "subscriptions":
+            rows = _new_terms(rows)
+        records: list[dict[str, Any]] = rows.to_dict("records")
+        for row in records:
             for when, english, japanese in tell(row):
                 day = pd.to_datetime(when)
                 if not pd.isna(day) and start <= day < end:
                     found.append(Happening(f"{day:%Y-%m-%d}", table, english, japanese))
     found = list(dict.fromkeys(found))
     return sorted(found, key=lambda item: (item.on, item.kind, item.en), reverse=True)[:limit]
+
+
+def _new_terms(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the terms that are no plain renewal: another plan or number of seats than the product's term before."""
+    terms: pd.DataFrame = rows.sort_values("started_on", kind="stable")
+    what = [name for name in ("product", "plan", "seats") if name in terms]
+    if "product" not in what:
+        return terms
+    before = terms.groupby("product", sort=False, dropna=False)[what].shift()
+    same = (terms[what].fillna("") == before.fillna("")).all(axis=1)
+    first = ~terms.duplicated("product")
+    return terms[first | ~same]
 
 
 Told = Iterator[tuple[Any, str, str]]
