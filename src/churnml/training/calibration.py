@@ -16,6 +16,7 @@ from scipy.optimize import isotonic_regression, minimize
 from scipy.special import expit
 
 from churnml.errors import BundleError
+from churnml.training.threads import one_blas_thread
 
 __all__ = ["Calibrator", "calibrate", "method_for"]
 
@@ -203,7 +204,8 @@ def _smooth(z: Array, y: Array, method: Method) -> tuple[float, ...]:
         return float(value), design.T @ (expit(score) - y) + precision * (theta - start)
 
     bounds = [(1e-3, None)] * len(columns) + [(None, None)]
-    found = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-12, "gtol": 1e-8})
+    with one_blas_thread():
+        found = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-12, "gtol": 1e-8})
     return tuple(float(number) for number in found.x)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
-from threadpoolctl import threadpool_limits
+
+from churnml.training.threads import one_blas_thread
 
 __all__ = ["Linear", "fit_linear"]
 
@@ -211,7 +212,6 @@ def _solve(design: Array, y: Array, penalty: float, direction: Array, start: Arr
         rate = float(y.mean())
         start = np.append(np.zeros(k), np.log(rate / (1 - rate)))
     options = {"maxiter": 1000, "ftol": 1e-12, "gtol": 1e-6}
-    # One thread: the last digits of a product depend on how many there are.
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     return np.asarray(found.x)
