@@ -189,12 +189,24 @@ def test_with_kept_planes_the_history_is_not_read():
     )
 
 
+def test_kept_planes_serve_a_month_back_where_nothing_is_known_late():
+    tables, spine, config = _company(0)
+    everything = features.catalogue(tables, config)
+    kept = features.lay_out_events(tables, everything, config, pd.Timestamp("2024-06-01").date())
+    rows = pd.DataFrame({"account_id": spine["account_id"].unique(), "as_of": pd.Timestamp("2024-05-04")})
+    rebuilt = features.compute(tables, rows, everything, config)
+    nothing = _with_events(tables, tables["events"].limit(0), tables.supplied["events"])
+    pd.testing.assert_frame_equal(
+        features.compute(nothing, rows, everything, config, kept=kept), rebuilt, check_exact=True
+    )
+
+
 def test_kept_planes_do_not_serve_earlier_dates_or_wider_windows():
     tables, _, config = _company(0)
     everything = features.catalogue(tables, config)
     short = features.FeatureSet([spec for spec in everything if spec.name in ("events_7d", "active_days_7d")])
     kept = features.lay_out_events(tables, short, config, pd.Timestamp("2024-06-01").date())
-    earlier = pd.DataFrame({"account_id": ["a1"], "as_of": pd.to_datetime(["2024-05-01"])})
+    earlier = pd.DataFrame({"account_id": ["a1"], "as_of": pd.to_datetime(["2024-03-01"])})
     later = earlier.assign(as_of=pd.Timestamp("2024-06-05"))
     for rows, asked in ((earlier, short), (later, everything)):
         pd.testing.assert_frame_equal(

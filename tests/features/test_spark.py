@@ -87,7 +87,7 @@ def test_every_feature_is_the_same_on_spark(spark):
     pd.testing.assert_frame_equal(got, expected, rtol=1e-9, check_categorical=False)
 
 
-def test_what_the_bucket_engine_makes_on_duckdb_is_the_same_on_spark(spark):
+def test_what_planes_make_on_duckdb_is_the_same_on_spark(spark):
     frames, _ = companies.company(3)
     events = {"events": frames["events"].drop(columns="known_at")}
     dates = pd.to_datetime(["2024-04-01", "2024-05-01"])

@@ -383,6 +383,11 @@ class EngineConfig(Section):
     memory_limit: str = Field("2GB", description="DuckDB: memory before it spills to disk")
     threads: int | None = Field(None, ge=1, description="DuckDB: threads; default all cores")
     options: dict[str, str | int | bool] = Field(default_factory=dict, description="Passed to the backend's connect")
+    keep_events: bool = Field(
+        False,
+        description="DuckDB: keep the events laid out in the workspace, so that scoring reads only what became known "
+        "since; for sources whose past never changes, except by facts with a newer `known_at`",
+    )
 
 
 class MlflowConfig(Section):

@@ -37,6 +37,9 @@ from churnml.tables import Tables
 
 __all__ = ["compute", "lay_out_events"]
 
+_BACK_DAYS = 31
+"""So much earlier than their end events that are laid out can be asked for, to compare with a month ago."""
+
 
 def compute(
     tables: Tables, spine: pd.DataFrame, feature_set: FeatureSet, config: Config, *, kept: Planes | None = None
@@ -59,7 +62,8 @@ def compute(
         Windows, kinds, logins.
     kept : Planes, optional
         From `lay_out_events`, made from the same tables earlier. Where all rows share an `as_of` no earlier than its
-        end, only the events that became known since are read. Facts from before its end must not have changed.
+        end, only the events that became known since are read; where no event can be known late, it serves the `as_of`
+        dates up to `_BACK_DAYS` days earlier too. Facts from before its end must not have changed.
 
     Returns
     -------
@@ -119,7 +123,7 @@ def lay_out_events(tables: Tables, feature_set: FeatureSet, config: Config, unti
     nobody = Keys(np.zeros(0, dtype=object), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
     inputs, _ = _inputs(tables, nobody, feature_set, config, {})
     layout = replace(inputs.layout, by_day=True)
-    return lay_out(tables, None, layout, np.arange(day - layout.reach, day + 1))
+    return lay_out(tables, None, layout, np.arange(day - layout.reach - _BACK_DAYS, day + 1))
 
 
 def _inputs(

@@ -98,14 +98,21 @@ class Inputs:
     def book(self) -> EventBook:
         """The events, read once: laid out in planes where these can answer, else rolled up to a ledger."""
         valued = partial(roll_up, self.tables, self.keys, self.logins, valued_only=True)
-        kept, newest = self._kept, int(self.keys.day.max())
-        if kept is not None and self.keys.day.min() == newest >= kept.until and kept.layout.covers(self.layout):
-            fresh = roll_up(self.tables, self.keys, self.logins, since=kept.until)
-            return PlaneBook(kept, self.keys, valued, fresh)
+        kept = self._kept
+        if kept is not None and kept.layout.covers(self.layout) and self._after_first(kept):
+            if self.keys.day.min() == self.keys.day.max() >= kept.until:
+                fresh = roll_up(self.tables, self.keys, self.logins, since=kept.until)
+                return PlaneBook(kept, self.keys, valued, fresh)
+            if self.keys.day.max() <= kept.until and not self.tables.has("events", "known_at"):
+                return PlaneBook(kept, self.keys, valued)
         planes = planes_for(self.tables, self.keys, self.layout)
         if planes is not None:
             return PlaneBook(planes, self.keys, valued)
         return EventBook(roll_up(self.tables, self.keys, self.logins), self.keys)
+
+    def _after_first(self, kept: Planes) -> bool:
+        """Whether no window asked for begins before the first cut of the planes."""
+        return bool(self.keys.day.min() - self.layout.reach >= kept.first)
 
     @cached_property
     def started(self) -> Floats:

@@ -21,9 +21,20 @@ from churnml.features import FeatureSet, Planes, lay_out_events
 from churnml.features.planes import Layout
 from churnml.tables import Tables
 
-__all__ = ["keep_events", "kept_events"]
+__all__ = ["events_until", "keep_events", "kept_events"]
 
 _FORMAT = 1
+_MOST_NEWS_DAYS = 31
+"""After so many days the events are laid out anew: the news would take as long to add."""
+
+
+def events_until(config: Config, tables: Tables, feature_set: FeatureSet, day: date) -> Planes | None:
+    """Return events kept in the workspace that serve an ``as_of``, laying them out when none or too old ones are."""
+    folder = config.workspace_dir / "events"
+    kept = kept_events(folder, config, day)
+    if kept is None or (np.datetime64(day, "D").astype(np.int64) - kept.until) > _MOST_NEWS_DAYS:
+        kept = keep_events(folder, tables, feature_set, config, day)
+    return kept
 
 
 def keep_events(folder: Path, tables: Tables, feature_set: FeatureSet, config: Config, until: date) -> Planes | None:

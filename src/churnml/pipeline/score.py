@@ -20,6 +20,7 @@ from churnml.files import write_json, write_parquet
 from churnml.health import HealthScale, health
 from churnml.pipeline.frozen import departures
 from churnml.pipeline.history import backfill, changes, customers_at, trends
+from churnml.pipeline.kept import events_until
 from churnml.pipeline.outcomes import Scored, Trained, expected_column, rejected_counts, scored_by
 from churnml.pipeline.train import check, prepare, train
 from churnml.progress import Stages
@@ -151,7 +152,12 @@ def _frames_at(tables: Tables, config: Config, bundle: Bundle, day: pd.Timestamp
     cohort = snapshots.cohort_at(tables, config, day)
     earlier = cohort.assign(as_of=day - pd.Timedelta(days=_PREVIOUS_DAYS))
     earlier = earlier[earlier["account_id"].isin(customers_at(tables, config, earlier["as_of"].iloc[0]))]
-    both = features_room.compute(tables, pd.concat([cohort, earlier], ignore_index=True), bundle.model.features, config)
+    asked = bundle.model.features
+    if config.engine.keep_events:
+        kept = events_until(config, tables, asked, day.date())
+        now, before = (features_room.compute(tables, rows, asked, config, kept=kept) for rows in (cohort, earlier))
+        return now, before.reset_index(drop=True)
+    both = features_room.compute(tables, pd.concat([cohort, earlier], ignore_index=True), asked, config)
     return both.iloc[: len(cohort)].reset_index(drop=True), both.iloc[len(cohort) :].reset_index(drop=True)
 
 
