@@ -62,6 +62,7 @@ def create_api(live: Live | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     api.state.live = live
+    api.state.documents = {}
     for router in _ROUTERS:
         api.include_router(router)
     api.add_exception_handler(Problem, _on_problem)
@@ -77,11 +78,18 @@ def create_api(live: Live | None = None) -> FastAPI:
 
 async def _openapi(request: Request) -> Response:
     """Return the OpenAPI document; to a caller with a key it also names the features of the model in force."""
-    schema = request.app.openapi()
-    scorer = request.app.state.live.view.scorer
-    if KEY in request.scope and scorer is not None:
-        schema = with_features(schema, scorer)
-    return Response(json.dumps(schema, ensure_ascii=False), media_type="application/json")
+    scorer = request.app.state.live.view.scorer if KEY in request.scope else None
+    version = scorer.version if scorer else None
+    made: dict[str | None, bytes] = request.app.state.documents
+    if version not in made:
+        schema = request.app.openapi()
+        if scorer is not None:
+            schema = with_features(schema, scorer)
+        # One for callers without a key and one for the model in force are kept.
+        made = {None: made[None]} if None in made else {}
+        made[version] = json.dumps(schema, ensure_ascii=False).encode()
+        request.app.state.documents = made
+    return Response(made[version], media_type="application/json")
 
 
 def _completed(schema: dict[str, Any]) -> dict[str, Any]:
