@@ -17,6 +17,7 @@ from churnml.features.spec import FeatureSet
 from churnml.health import (
     HealthBacktest,
     HealthScale,
+    Predicted,
     backtest_report,
     fit_alpha,
     fit_weights,
@@ -220,8 +221,8 @@ def test_a_replay_follows_the_gate_and_compares_weights(
     split = SimpleNamespace(name="1", train=tuple(dates[:2]), test=tuple(dates[2:]))
 
     def replays(verdict: str) -> dict[str, HealthBacktest]:
-        tested = SimpleNamespace(splits=(split,), predictions=predictions, verdict=SimpleNamespace(verdict=verdict))
-        return {found.name: found for found in replay(frame, feature_set, make_config(), tested)}  # type: ignore[arg-type]
+        tested = Predicted(predictions, (split,), verdict)  # type: ignore[arg-type]
+        return {found.name: found for found in replay(frame, feature_set, make_config(), tested)}
 
     passed, failed = replays("publishable"), replays("rules_only")
     assert list(passed) == ["configured", "balanced", "fitted", "rules_alone", "model_alone"]

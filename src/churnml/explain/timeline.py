@@ -80,7 +80,7 @@ def _new_terms(rows: pd.DataFrame) -> pd.DataFrame:
     if "product" not in what:
         return terms
     before = terms.groupby("product", sort=False, dropna=False)[what].shift()
-    same = (terms[what].fillna("") == before.fillna("")).all(axis=1)
+    same = ((terms[what] == before) | (terms[what].isna() & before.isna())).all(axis=1)
     first = ~terms.duplicated("product")
     return terms[first | ~same]
 

@@ -6,7 +6,7 @@ from churnml.health.fitted import fit_alpha, fit_weights
 from churnml.health.history import Change, Reading, decompose, freeze, trend
 from churnml.health.indicators import indicators
 from churnml.health.phase import PHASES, phase
-from churnml.health.replay import replay
+from churnml.health.replay import Predicted, replay
 from churnml.health.report import backtest_report
 from churnml.health.scale import HealthScale, Measure
 from churnml.health.score import health, lift_score, measures
@@ -17,6 +17,7 @@ __all__ = [
     "HealthBacktest",
     "HealthScale",
     "Measure",
+    "Predicted",
     "Proposal",
     "Reading",
     "backtest_report",

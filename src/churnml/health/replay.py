@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,19 +16,38 @@ from churnml.health.backtest import HealthBacktest, health_backtest
 from churnml.health.capacity import propose_threshold, weeks_current
 from churnml.health.scale import HealthScale
 from churnml.health.score import band_of, health, measures
-from churnml.training import Backtest
+from churnml.snapshots import Split
 
-__all__ = ["replay", "replayed"]
+__all__ = ["Predicted", "replay", "replayed"]
 
 _KEY = ["account_id", "as_of"]
 _PRESETS = ("reference", "balanced", "fitted")
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a replay needs of the model's backtest.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        ``account_id, as_of, fold, p_model``: probabilities by models that knew only the past of their fold.
+    splits : sequence of Split
+        The folds.
+    verdict : str
+        ``publishable`` or ``rules_only``.
+    """
+
+    predictions: pd.DataFrame
+    splits: Sequence[Split]
+    verdict: str
 
 
 def replay(
     frame: pd.DataFrame,
     feature_set: FeatureSet,
     config: Config,
-    tested: Backtest,
+    tested: Predicted,
     presets: Sequence[str] = _PRESETS,
 ) -> list[HealthBacktest]:
     """Backtest the configured health score, the other presets, the rules alone and the model alone.
@@ -43,7 +62,7 @@ def replay(
         Spine and features of all dates.
     feature_set, config
         As in training.
-    tested : Backtest
+    tested : Predicted
         The model's backtest on the same frame.
     presets : sequence of str
         Presets to compare; the config's own comes first, with its overrides.
@@ -54,7 +73,6 @@ def replay(
         ``configured``, the other presets, ``rules_alone`` (the configured rules without the model), ``model_alone``.
     """
     found = []
-    verdict = tested.verdict.verdict
     variants = {"configured": config.health}
     for name in presets:
         if name != config.health.preset:
@@ -62,18 +80,18 @@ def replay(
     variants["rules_alone"] = config.health.model_copy(update={"alpha": 0.0})
     for name, section in variants.items():
         varied = config.model_copy(update={"health": section})
-        history, causes, scale = replayed(frame, feature_set, varied, tested, verdict)
+        history, causes, scale = replayed(frame, feature_set, varied, tested, tested.verdict)
         judged = _judge(history, name, config, causes)
-        found.append(replace(judged, verdict=verdict, weights=_percentages(scale)))
+        found.append(replace(judged, verdict=tested.verdict, weights=_percentages(scale)))
     alone, _, _ = replayed(frame, feature_set, config, tested)
     alone["health_score"] = alone["model_score"]
     alone["band"] = band_of(alone["model_score"].to_numpy(), config.health.red_below, config.health.green_from)
-    found.append(replace(_judge(alone, "model_alone", config, None), verdict=verdict))
+    found.append(replace(_judge(alone, "model_alone", config, None), verdict=tested.verdict))
     return found
 
 
 def replayed(
-    frame: pd.DataFrame, feature_set: FeatureSet, config: Config, tested: Backtest, verdict: str = "publishable"
+    frame: pd.DataFrame, feature_set: FeatureSet, config: Config, tested: Predicted, verdict: str = "publishable"
 ) -> tuple[pd.DataFrame, pd.DataFrame, HealthScale]:
     """Return the readings of all folds with their outcome, per reading the measure that cost most, the last scale.
 

@@ -11,10 +11,12 @@ import pandas as pd
 from churnml import features as features_room
 from churnml import registry, snapshots
 from churnml.config import Config
-from churnml.errors import DataError, UsageError
+from churnml.errors import BundleError, DataError, UsageError
 from churnml.explain import ExplainReference, what_if
 from churnml.files import write_text
-from churnml.health import HealthScale, propose_threshold, weeks_current
+from churnml.health import HealthScale, Predicted, propose_threshold, weeks_current
+from churnml.pipeline.models import tested_path
+from churnml.pipeline.outcomes import Prepared
 from churnml.pipeline.told import newest, of_account
 from churnml.pipeline.train import prepare
 from churnml.progress import Stages
@@ -48,6 +50,8 @@ def health_backtest(
 ) -> tuple[list[dict[str, Any]], Path]:
     """Replay the health score over past dates and judge it by what happened.
 
+    The champion's own backtest is read where it is of the same data and settings; otherwise the model is backtested.
+
     Parameters
     ----------
     config : Config
@@ -68,8 +72,7 @@ def health_backtest(
     stages = stages or Stages()
     prepared = prepare(config, stages)
     with stages("backtest"):
-        folds = snapshots.splits(prepared.frame, config)
-        tested = backtest(prepared.frame, prepared.feature_set, folds, config, progress=stages.say)
+        tested = _kept(config, prepared) or _backtested(config, prepared, stages)
     with stages("replay"):
         results = replay(prepared.frame, prepared.feature_set, config, tested)
         page = backtest_report(
@@ -82,6 +85,30 @@ def health_backtest(
         )
         path = write_text(config.workspace_dir / "reports" / f"health_backtest.{language}.html", page)
     return [result.as_dict() for result in results], path
+
+
+def _backtested(config: Config, prepared: Prepared, stages: Stages) -> Predicted:
+    folds = snapshots.splits(prepared.frame, config)
+    tested = backtest(prepared.frame, prepared.feature_set, folds, config, progress=stages.say)
+    return Predicted(tested.predictions, folds, tested.verdict.verdict)
+
+
+def _kept(config: Config, prepared: Prepared) -> Predicted | None:
+    """Return the champion's own backtest where it is of the same data and settings, so that it need not run again."""
+    try:
+        bundle = registry.load_bundle(registry.champion_bundle(config.bundles_dir, config.registered_model))
+    except BundleError:
+        return None  # nothing has been trained yet
+    about, path = bundle.manifest, tested_path(config, bundle.version)
+    settings = config.as_dict()
+    same = all(about["config"].get(name) == settings[name] for name in _DECIDING)
+    if not same or about["fingerprint"] != prepared.loaded.fingerprint or not path.is_file():
+        return None
+    return Predicted(pd.read_parquet(path), snapshots.splits(prepared.frame, config), about["verdict"])
+
+
+_DECIDING = ("label", "cohort", "snapshots", "splits", "features", "model", "seed")
+"""Sections of the config that decide what a backtest predicts."""
 
 
 def _called(config: Config) -> bool:
