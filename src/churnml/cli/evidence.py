@@ -38,10 +38,13 @@ def standing(console: Console, report: Mapping[str, Any]) -> None:
         console.print(f"[yellow]{escape(warning)}[/]")
 
 
-def capacity(console: Console, backtest: Mapping[str, Any]) -> None:
-    """Show what contacting as many accounts as the team can catches: pooled, per fold, per segment, with intervals."""
+def capacity(console: Console, backtest: Mapping[str, Any], likeliest: str = "riskiest") -> None:
+    """Show what contacting as many accounts as the team can catches: pooled, per fold, per segment, with intervals.
+
+    `likeliest` is what the accounts ranked first are called.
+    """
     found = backtest["capacity"]
-    title = f"Contacting the riskiest {100 * found['share']:g} % of each snapshot (95 % intervals draw accounts)"
+    title = f"Contacting the {likeliest} {100 * found['share']:g} % of each snapshot (95 % intervals draw accounts)"
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for label in ("cases", "ROC AUC", "caught", "their ARR caught", "precision", "lift"):

@@ -130,7 +130,7 @@ def trained(settings: Config, outcome: Trained) -> None:
         console.print(f"Horizon of {days} days: {told} ({values['positives']:,} of {values['n']:,} rows)")
     console.print(f"Verdict: [{style}]{manifest['verdict']}[/] – {escape(str(manifest['verdict_reason']))}")
     evidence.standing(console, outcome.as_dict())
-    evidence.capacity(console, outcome.backtest)
+    evidence.capacity(console, outcome.backtest, settings.label.words.likeliest)
     evidence.prospects(console, outcome.backtest, settings.currency)
     became = "is the champion now" if outcome.decision.promote else "does not replace the champion"
     console.print(f"Version {outcome.bundle.version} {became}. {escape(outcome.decision.reason)}")
