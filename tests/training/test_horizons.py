@@ -97,6 +97,22 @@ def test_scores_of_every_horizon_are_coherent_and_the_primary_stays(
     pd.testing.assert_frame_equal(score(model, frame.iloc[[7]]), scores.iloc[[7]].reset_index(drop=True))
 
 
+def test_a_horizon_whose_own_backtest_failed_is_scored_by_its_best_rule(
+    asked: tuple[pd.DataFrame, Config], features: FeatureSet, model: ChurnModel
+) -> None:
+    frame, config = asked
+    failed = {"verdict": {"verdict": "rules_only"}, "rules_by_loss": ["recency", "base_rate"]}
+    passed = {"verdict": {"verdict": "publishable"}, "rules_by_loss": ["recency"]}
+    publishable = replace(model.with_info(verdict="publishable"), further={})
+    found = fit_further(frame, features, config, publishable, {"30": failed, "120": passed})
+    assert found.rule is None
+    assert found.further[30].rule is not None
+    assert found.further[30].rule.name == "recency"
+    assert found.further[120].rule is None
+    ruled = found.further[30].probability(found.matrix(frame))
+    assert ruled.mean() == pytest.approx(frame["churned_30d"].mean(), abs=0.01)
+
+
 def test_files_hold_every_horizon_and_older_files_still_load(
     model: ChurnModel, asked: tuple[pd.DataFrame, Config]
 ) -> None:

@@ -125,7 +125,7 @@ def train(
         further = backtest_further(frame, catalogue, settings, progress=stages.say)
         report = {**tested.as_dict(), "horizons": further}
     with stages("fit"):
-        model = fit_further(frame, catalogue, settings, fit(frame, catalogue, settings, backtest=tested))
+        model = fit_further(frame, catalogue, settings, fit(frame, catalogue, settings, backtest=tested), further)
         if tuning is not None:
             model = model.with_info(tuning=tuning.summary())
         labelled = frame[frame["churned"].notna()]
@@ -213,7 +213,7 @@ def _fold_notes(config: Config, folds: int) -> list[str]:
 
 def _horizon_notes(further: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [
-        f"At the horizon of {days} days: {report['verdict']['reason']}"
+        f"At the horizon of {days} days a rule is used: {report['verdict']['reason']}"
         for days, report in further.items()
         if report["verdict"]["verdict"] != "publishable"
     ]

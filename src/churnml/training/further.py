@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -23,12 +23,19 @@ __all__ = ["backtest_further", "fit_further"]
 _SEEDS = 1
 
 
-def fit_further(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, model: ChurnModel) -> ChurnModel:
+def fit_further(
+    frame: pd.DataFrame,
+    feature_set: FeatureSet,
+    config: Config,
+    model: ChurnModel,
+    tested: Mapping[str, Mapping[str, Any]] | None = None,
+) -> ChurnModel:
     """Return the model with one further model per ``label.further_horizons_days``.
 
     Each learns from the rows whose label at its own horizon is final, on the same features and with the same way of
     tuning and calibrating; one seed instead of ``model.seeds``. Where a rule gives the primary horizon's probability,
-    the same rule, fitted to each horizon's labels, gives the others'.
+    the same rule, fitted to each horizon's labels, gives the others'; where a further horizon's own backtest failed,
+    its best rule gives that one's.
 
     Parameters
     ----------
@@ -39,6 +46,8 @@ def fit_further(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, mo
     config : Config
     model : ChurnModel
         Of the primary horizon.
+    tested : mapping, optional
+        From `backtest_further`.
 
     Raises
     ------
@@ -51,8 +60,11 @@ def fit_further(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, mo
         with _named(days):
             rows = rows[rows["churned"].notna()]
             found[days] = fit_rows(rows, feature_set, own, where=f"horizon of {days} days")
+        own_test = (tested or {}).get(str(days))
         if model.rule is not None:
             found[days] = with_fallback(found[days], rows, [model.rule.name])
+        elif own_test is not None and own_test["verdict"]["verdict"] != "publishable":
+            found[days] = with_fallback(found[days], rows, own_test["rules_by_loss"])
     return replace(model, further=found)
 
 
@@ -67,8 +79,8 @@ def backtest_further(
     Returns
     -------
     dict
-        ``"30"`` → ``horizon_days, base_rate, seeds, folds, pooled, verdict``, JSON-ready; ``pooled`` holds the
-        metrics of the model and its baselines, and intervals.
+        ``"30"`` → ``horizon_days, base_rate, seeds, folds, pooled, verdict, rules_by_loss``, JSON-ready; ``pooled``
+        holds the metrics of the model and its baselines, and intervals.
 
     Raises
     ------
@@ -98,6 +110,7 @@ def backtest_further(
                 "intervals": tested.intervals,
             },
             "verdict": {"verdict": tested.verdict.verdict, "reason": tested.verdict.reason},
+            "rules_by_loss": tested.rules_by_loss,
         }
     return found
 
