@@ -20,6 +20,8 @@ from churnml.store import Actor, ScoreFilter, Snapshot, Store
 
 Make = Callable[..., Snapshot]
 Wide = Callable[[str], Snapshot]
+_WIDE = 1500
+"""Accounts of a snapshot that takes long enough to publish to be seen, or killed, half-way."""
 
 
 def test_an_empty_store_has_no_snapshot(store: Store) -> None:
@@ -151,8 +153,8 @@ def wide(snapshot: Make) -> Wide:
     """Make a snapshot whose every row carries its version, to see a mix if there is one."""
 
     def make(version: str) -> Snapshot:
-        rows = pd.concat([snapshot().scores.iloc[:1]] * 3000, ignore_index=True)
-        rows["account_id"] = [f"x{number}" for number in range(3000)]
+        rows = pd.concat([snapshot().scores.iloc[:1]] * _WIDE, ignore_index=True)
+        rows["account_id"] = [f"x{number}" for number in range(_WIDE)]
         return snapshot(version=version, scores=rows.assign(by=version), features=None, explanations=())
 
     return make
@@ -169,7 +171,7 @@ def test_readers_see_one_whole_snapshot_while_another_is_published(store: Store,
             assert info is not None
             page = store.accounts(info.id, limit=5000)
             versions = {account.details["by"] for account in page.accounts}
-            if versions != {info.model_version} or page.total != 3000:
+            if versions != {info.model_version} or page.total != _WIDE:
                 faults.append(f"{info.model_version}: {versions}, {page.total}")
 
     reader = threading.Thread(target=read)
@@ -210,7 +212,7 @@ def test_a_killed_publisher_leaves_whole_snapshots(url: str, wide: Wide, tmp_pat
         info = store.latest("acme")
         assert info is not None
         page = store.accounts(info.id, limit=5000)
-        assert page.total == info.accounts == 3000
+        assert page.total == info.accounts == _WIDE
         assert {account.details["by"] for account in page.accounts} == {info.model_version}
         store.publish(wide("after"))
         latest = store.latest("acme")
