@@ -5,12 +5,12 @@ import pandas as pd
 
 BEGIN = pd.Timestamp("2024-01-20")
 END = pd.Timestamp("2024-05-10")
-ACCOUNTS = ["a", "b", "c"]
 
 
 class Maker:
-    def __init__(self, seed):
+    def __init__(self, seed, accounts=("a", "b", "c")):
         self.rng = np.random.default_rng(seed)
+        self.accounts = accounts
 
     def moment(self, begin=BEGIN, days=None):
         span = days if days is not None else (END - begin).days
@@ -35,7 +35,9 @@ class Maker:
         return str(self.rng.choice(words))
 
     def rows(self, most, make):
-        return [make(account, str(n)) for account in ACCOUNTS[:2] for n in range(int(self.rng.integers(most + 1)))]
+        return [
+            make(account, str(n)) for account in self.accounts[:-1] for n in range(int(self.rng.integers(most + 1)))
+        ]
 
     def frames(self):
         makers = {
@@ -55,7 +57,7 @@ class Maker:
 
     def _accounts(self):
         rows = []
-        for account in ACCOUNTS:
+        for account in self.accounts:
             created = self.maybe(self.moment().normalize(), 0.5)
             rows.append(
                 {
@@ -222,7 +224,7 @@ class Maker:
         """Anchored and shared as_of dates, unsorted, one row twice, one account without any history."""
         days = [(END - BEGIN).days - 1, 40, 41, int(self.rng.integers(100)), int(self.rng.integers(100))]
         picks = [
-            (str(self.rng.choice(ACCOUNTS)), BEGIN + pd.Timedelta(days=int(self.rng.choice(days)) + 1))
+            (str(self.rng.choice(self.accounts)), BEGIN + pd.Timedelta(days=int(self.rng.choice(days)) + 1))
             for _ in range(rows)
         ]
         picks += [("nobody", BEGIN + pd.Timedelta(days=50)), picks[0]]

@@ -434,3 +434,38 @@ class Oracle:
         ]
         known = [(when, row) for when, row in versions if when < as_of]
         return max(known, key=lambda pair: pair[0])[1][name] if known else None
+
+    # -- peers --------------------------------------------------------------------------------------------------
+
+    PEERS = ("events", "active_days", "active_users", "features_used", "seat_utilisation", "tickets_opened", "mrr")
+
+    def add_percentiles(self, keys, rows):
+        """Add each measure's percentile among the peers: same `as_of` and same plan, else the same size of seats."""
+        distinct = dict(zip(keys, rows, strict=True))
+        plans = any(isinstance(row.get("plan"), str) for row in distinct.values())
+        seats = any(math.isfinite(row.get("seats", NAN)) for row in distinct.values())
+
+        def group(row):
+            if plans:
+                return row["plan"] or ""
+            size = row.get("seats", NAN)
+            return math.floor(math.log2((size if math.isfinite(size) else 0) + 1)) if seats else "all"
+
+        for (_account, as_of), row in zip(keys, rows, strict=True):
+            same_day = [other for (_, day), other in distinct.items() if day == as_of]
+            peers = [other for other in same_day if group(other) == group(row)]
+            for name in self.PEERS:
+                source = name if name == "mrr" else f"{name}_{self.main}d"
+                if source in row:
+                    row[f"{name}_percentile"] = self.share_below(row[source], source, peers, same_day)
+
+    @staticmethod
+    def share_below(value, source, *groups):
+        for group in groups:
+            values = [row[source] for row in group if not math.isnan(row[source])]
+            if len(values) >= 5:
+                if math.isnan(value):
+                    return NAN
+                lower, equal = sum(v < value for v in values), sum(v == value for v in values)
+                return (lower + equal / 2) / len(values)
+        return NAN

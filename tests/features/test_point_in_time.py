@@ -73,7 +73,7 @@ def test_later_knowledge_changes_no_feature(seed, day):
     if not all(len(frame) for frame in (*frames.values(), *more.values())):
         return
     as_of = companies.BEGIN + pd.Timedelta(days=day)
-    spine = pd.DataFrame({"account_id": [*companies.ACCOUNTS, "nobody"], "as_of": as_of})
+    spine = pd.DataFrame({"account_id": ["a", "b", "c", "nobody"], "as_of": as_of})
     grown = _with_future(frames, more, as_of)
     before, feature_set = _compute(frames, spine)
     after, _ = _compute(grown, spine, feature_set)
