@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
 AUDIT := $(VENV)/audit
+FUZZ := $(VENV)/fuzz
 
 .PHONY: help demo install install-dev test check format lint types contracts fuzz audit docs clean
 
@@ -43,9 +44,8 @@ types: $(DEV) ## Check types (mypy strict on src)
 contracts: $(DEV) ## Check that data flows one way (import-linter)
 	$(BIN)/lint-imports
 
-fuzz: $(DEV) ## Fuzz the API over its whole OpenAPI (Schemathesis)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]' -c requirements-dev.lock
-	$(BIN)/python benchmarks/fuzz.py
+fuzz: $(DEV) $(FUZZ)/bin/schemathesis ## Fuzz the API of the demo over its whole OpenAPI (Schemathesis)
+	$(BIN)/python benchmarks/fuzz.py --schemathesis $(FUZZ)/bin/schemathesis
 
 audit: $(AUDIT)/bin/pip-audit ## Look the pinned dependencies up in the advisory database (pip-audit)
 	@$(AUDIT)/bin/pip-audit -r requirements.lock --no-deps --disable-pip --strict --progress-spinner off || { \
@@ -63,7 +63,11 @@ $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "churnml needs Python >= 3.11, but " + sys.executable + " is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 demo")'
 	$(PYTHON) -m venv $(VENV)
 
-# In a venv of its own, so that its dependencies do not move the pinned ones.
+# In venvs of their own, so that their dependencies do not move the pinned ones.
+$(FUZZ)/bin/schemathesis: | $(VENV)/pyvenv.cfg
+	$(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check 'schemathesis>=4'
+
 $(AUDIT)/bin/pip-audit: | $(VENV)/pyvenv.cfg
 	$(PYTHON) -m venv $(AUDIT)
 	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'
