@@ -124,6 +124,7 @@ def test_explanations_pages_and_the_command_line_say_so(ran):
     assert "rules_only" in card
     assert "| Scored by | the rule" in card
     assert "falls back to the rules" in card
+    assert "This is the learned model; what is published comes from the rule" in card
 
 
 def test_online_equals_offline(ran):
