@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import sys
 import tempfile
 import time
 import warnings
@@ -244,6 +245,12 @@ def measure(name: str, splits: Sequence[Split], learners: dict[str, Predict]) ->
             "ece": ece(y, pooled),
             "seconds": round(time.perf_counter() - start, 1),
         }
+        done = result["learners"][learner]
+        print(
+            f"{name}: {learner} AUC {done['roc_auc']:.4f} log loss {done['log_loss']:.4f} ({done['seconds']} s)",
+            file=sys.stderr,
+            flush=True,
+        )
     ours = result["learners"]["churnml"]
     if all(split.oracle is not None for split in splits):
         oracle = float(np.mean([roc_auc(split.later_y, split.oracle) for split in splits]))
