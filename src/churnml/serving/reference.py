@@ -33,8 +33,8 @@ that agree in `as_of`, `model_version` and `config_version` are the same score. 
 `X-Request-ID` (yours, if you send one of 8–64 letters, digits, `_`, `.`, `-`), which the log repeats.
 
 **Limits** come from the config's `serving.limits`: requests a minute per key, over all worker processes of a service
-(`X-RateLimit-Remaining`; 429 with `Retry-After`), bytes of a body (413), items of a batch (422). A body must arrive within
-10 seconds (408), an answer takes 30 at most (504).
+(`X-RateLimit-Remaining`; 429 with `Retry-After`), bytes of a body (413), items of a batch (422). A body must arrive
+within 10 seconds (408), an answer takes 30 at most (504).
 
 **Writes** take an `Idempotency-Key`: repeated within 24 hours the write happens once, and the first answer comes back
 with `Idempotency-Replayed: true`.
