@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from churnml.cli.app import app
 from churnml.registry import load_bundle
 from churnml.registry.pyfunc import BundleModel
+from churnml.store import Store
 from churnml.training.baselines import RULES
 
 ACCOUNTS, MONTHS = 180, 13
@@ -66,9 +67,25 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
         # Plots have tests of their own and take as long as all the rest.
         for plots in ("backtest_plots", "contribution_plots"):
             patch.setattr(f"churnml.registry.tracking.{plots}", lambda *_: {})
-        result = churnml("run", config, "--json")
+        result = churnml("train", config, "--json")
     assert result.exit_code == 0, result.stderr
-    return config, json.loads(result.stdout)
+    scored = churnml("score", config)
+    assert scored.exit_code == 0, scored.stderr
+    report = json.loads(result.stdout)
+    return config, {**report, "scores": config.parent / "workspace" / "scores.parquet", "printed": scored.stdout}
+
+
+@pytest.fixture(scope="module")
+def held(ran) -> pd.DataFrame:
+    """Return the features that the snapshot was scored on, as the store kept them, in the order of the scores."""
+    config, report = ran
+    accounts = pd.read_parquet(report["scores"])["account_id"]
+    with Store(f"sqlite:///{config.parent / 'workspace' / 'store.db'}") as store:
+        snapshot = store.latest("chance")
+        assert snapshot is not None
+        assert snapshot.info["scored_by"] == report["scored_by"]
+        rows = [store.features(snapshot.id, account) for account in accounts]
+    return pd.DataFrame(rows, index=accounts, dtype="float64")
 
 
 def test_the_report_says_that_the_rules_are_used_and_why(ran):
@@ -83,24 +100,22 @@ def test_the_report_says_that_the_rules_are_used_and_why(ran):
     assert report["backtest"]["verdict"]["beside"]["logistic"]["outcome"] in ("beats", "level", "loses")
 
 
-def test_probability_order_and_health_are_the_rules(ran):
+def test_probability_order_and_health_are_the_rules(ran, held):
     config, report = ran
     scores = pd.read_parquet(report["scores"])
     assert set(scores["verdict"]) == {"rules_only"}
     bundle = load_bundle(Path(report["bundle"]))
     assert bundle.model.rule is not None
     assert (Path(report["bundle"]) / "model" / "fallback.json").is_file()
-    made = churnml("features", config, "--json")
-    frame = pd.read_parquet(json.loads(made.stdout)["path"])
-    now = frame[frame["as_of"] == scores["as_of"].iloc[0]].set_index("account_id").loc[scores["account_id"]]
-    expected = bundle.model.rule(now.reset_index())
+    expected = bundle.model.rule(held)
     assert len(expected) > 50
     assert scores["churn_probability"].to_numpy() == pytest.approx(expected, abs=1e-15)
-    served = BundleModel(bundle).predict(now[bundle.model.features.names])
+    served = BundleModel(bundle).predict(held)
     assert served["churn_probability"].to_numpy() == pytest.approx(expected, abs=1e-15)
-    learned = bundle.model.calibrated(bundle.model.log_odds(bundle.model.matrix(now.reset_index())))
+    learned = bundle.model.calibrated(bundle.model.log_odds(bundle.model.matrix(held)))
     assert np.abs(learned - expected).max() > 1e-3
-    loss = scores["churn_probability"].to_numpy() * now["arr"].to_numpy()
+    raw = pd.read_parquet(config.parent / "raw" / "subscriptions.parquet").set_index("account_id")
+    loss = scores["churn_probability"].to_numpy() * raw["mrr"].loc[scores["account_id"]].to_numpy()
     assert (np.diff(loss) <= 0).all()
     # A further horizon goes by the same rule and is not smaller.
     assert (scores["churn_probability_60d"] >= scores["churn_probability_30d"]).all()
@@ -119,7 +134,7 @@ def test_explanations_pages_and_the_command_line_say_so(ran):
     for page in (("report", config, account), ("report", config, "--portfolio")):
         written = json.loads(churnml(*page, "--json").stdout)["report"]
         assert "the rules are used" in Path(written).read_text(encoding="utf-8")
-    assert "The rules are used, not the model" in " ".join(churnml("score", config).stdout.split())
+    assert "The rules are used, not the model" in " ".join(report["printed"].split())
     card = (config.parent / "workspace" / "model_card.md").read_text(encoding="utf-8")
     assert "rules_only" in card
     assert "| Scored by | the rule" in card
@@ -127,19 +142,15 @@ def test_explanations_pages_and_the_command_line_say_so(ran):
     assert "This is the learned model; what is published comes from the rule" in card
 
 
-def test_online_equals_offline(ran):
+def test_online_equals_offline(ran, held):
     from churnml.serving.scorer import Row, Scorer, features_of
-    from churnml.store import Store
 
-    config, report = ran
-    scores = pd.read_parquet(report["scores"]).set_index("account_id")
+    _, report = ran
+    scores = pd.read_parquet(report["scores"]).head(20)
     scorer = Scorer(load_bundle(Path(report["bundle"])))
-    with Store(f"sqlite:///{config.parent / 'workspace' / 'store.db'}") as store:
-        snapshot = store.latest("chance")
-        assert snapshot is not None
-        assert snapshot.info["scored_by"] == report["scored_by"]
-        chosen = scores.index[:20]
-        held = [features_of(store.features(snapshot.id, account) or {}) for account in chosen]
-    rows = [Row({name: v for name, v in one.items() if name in scorer.names}, snapshot.as_of) for one in held]
-    found = [one.churn_probability for one in scorer.score(rows)]
-    assert found == scores.loc[chosen, "churn_probability"].tolist()
+    sent = held.head(20).astype(object).where(held.head(20).notna(), None)
+    rows = [
+        Row({name: value for name, value in features_of(one).items() if name in scorer.names}, day.date())
+        for one, day in zip(sent.to_dict("records"), scores["as_of"], strict=True)
+    ]
+    assert [one.churn_probability for one in scorer.score(rows)] == scores["churn_probability"].tolist()
