@@ -261,6 +261,8 @@ def test_data_that_is_no_scale_is_a_bundle_error() -> None:
         ({"weights": {"suport": 10}}, "did you mean 'support'"),
         ({"by_phase": {"renewal": {"commercal": 1}}}, "did you mean 'commercial'"),
         ({"weights": {"support": -1}}, "negative"),
+        ({"by_phase": {"renewel": {"commercial": 1}}}, "did you mean 'renewal'"),
+        ({"by_segment": {"SMB": {"commercial": 1}}}, "no segment"),
         ({"measures": {"m": {"feature": "seats", "group": "size", "weight": 1, "points": [[0, 0], [9, 100]]}}}, "size"),
         (
             {"measures": {"m": {"feature": "seatz", "group": "support", "weight": 1, "points": [[0, 0], [9, 100]]}}},
@@ -286,6 +288,16 @@ def test_a_wrong_health_section_says_where(
     with pytest.raises(ConfigError) as caught:
         HealthScale.fit(frame, make_config(**section), feature_set)
     assert says in str(caught.value)
+
+
+def test_a_segment_that_differs_in_case_is_a_slip(
+    frame: pd.DataFrame, feature_set: FeatureSet, make_config: MakeConfig
+) -> None:
+    named = frame.assign(attr_segment="SMB")
+    with pytest.raises(ConfigError, match="smb") as caught:
+        HealthScale.fit(named, make_config(by_segment={"smb": {"support": 1}}), feature_set)
+    assert "did you mean 'SMB'" in str(caught.value)
+    assert HealthScale.fit(named, make_config(by_segment={"new one": {"support": 1}}), feature_set).by_segment
 
 
 def test_own_measures_join_the_preset(frame: pd.DataFrame, feature_set: FeatureSet, make_config: MakeConfig) -> None:

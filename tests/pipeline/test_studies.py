@@ -22,6 +22,10 @@ def test_the_red_threshold_fits_the_team(ran: Any) -> None:
     assert proposed["red"] <= proposed["calls"] == int(0.1 * proposed["accounts"])
     assert proposed["capacity_share"] == 0.1
     assert proposed["as_of"] == ran.report["as_of"]
+    listed = churnml("report", ran.config, "--portfolio", "--json")
+    page = (ran.workspace / "reports" / "portfolio.en.html").read_text(encoding="utf-8")
+    assert json.loads(listed.stdout)["report"].endswith("portfolio.en.html")
+    assert page.count("<tr data-band") == ran.report["accounts"]
     told = churnml("health", "thresholds", ran.config)
     assert f"{proposed['red_below']:g}" in told.stdout
 

@@ -134,6 +134,7 @@ def portfolio_page(
                 "arr": "" if arr is None else amount(arr, "currency", language, currency=currency),
                 "loss": _loss(row["churn_probability"], arr, language, currency) or "",
                 "renewal": "" if renewal is None or pd.isna(renewal) else amount(round(renewal), "days", language),
+                "renewal_days": "" if renewal is None or pd.isna(renewal) else round(renewal),
                 "facts": [fact[f"text_{language}"] for fact in told["indicators"]],
                 "drivers": sentences,
             }
@@ -277,6 +278,7 @@ _WORDS: dict[Language, dict[str, Any]] = {
         "band": "Band",
         "segment": "Segment",
         "renewal": "Renewal in",
+        "days": "{days} days",
         "search": "Name or id",
         "all": "all",
         "reasons": "Top reasons",
@@ -324,6 +326,7 @@ _WORDS: dict[Language, dict[str, Any]] = {
         "band": "判定",
         "segment": "セグメント",
         "renewal": "更新まで",
+        "days": "{days}日",
         "search": "名称・ID",
         "all": "すべて",
         "reasons": "主な理由",

@@ -161,6 +161,7 @@ class HealthScale:
         for name, custom in health.measures.items():
             measures[name] = _custom(name, custom, feature_set)
         _check_groups(chosen.weights, measures.values(), config)
+        _check_words(config, frame)
         scale: HealthScale = cls(
             preset=health.preset,
             measures=tuple(measures.values()),
@@ -356,6 +357,36 @@ def _check_groups(weights: Mapping[str, float], measures: Any, config: Config) -
                 )
             if weight < 0:
                 raise ConfigError("A health weight is negative", where=f"{where}.{group}", got=str(weight))
+
+
+def _check_words(config: Config, frame: pd.DataFrame) -> None:
+    """Refuse weights per segment or phase that could never apply: they would be ignored in silence."""
+    from churnml.health.phase import PHASES
+
+    column = next((name for name in _SEGMENT_COLUMNS if name in frame), None)
+    if config.health.by_segment and column is None:
+        raise ConfigError(
+            "There are weights per segment, but the features hold no segment",
+            where="health.by_segment",
+            expected=f"one of the features {', '.join(_SEGMENT_COLUMNS)}",
+            remedy="Map accounts.segment and name it under features.attributes.",
+        )
+    words = set() if column is None else set(frame[column].dropna().astype("str"))
+    for word in sorted(set(config.health.by_segment) - words):
+        # A segment may be absent from an early fold; one that differs in case alone is a slip.
+        twin = next((known for known in sorted(words) if known.lower() == word.lower()), None)
+        if twin is not None:
+            raise ConfigError(
+                f"There is no segment {word!r}", where=f"health.by_segment.{word}", expected=f"did you mean {twin!r}?"
+            )
+    if "attr_phase" not in frame:
+        for word in sorted(set(config.health.by_phase) - set(PHASES)):
+            near = near_name(word, PHASES)
+            raise ConfigError(
+                f"There is no phase {word!r}",
+                where=f"health.by_phase.{word}",
+                expected=f"did you mean {near!r}?" if near else f"one of {', '.join(PHASES)}",
+            )
 
 
 def _override(

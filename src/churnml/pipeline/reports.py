@@ -12,7 +12,6 @@ from churnml.config import Config
 from churnml.explain import Play, account_brief, portfolio_page, timeline
 from churnml.files import write_text
 from churnml.pipeline.frozen import last_score
-from churnml.pipeline.score import score
 from churnml.pipeline.told import newest, of_account
 from churnml.pipeline.train import check
 from churnml.progress import Stages
@@ -21,6 +20,9 @@ from churnml.store import Store
 __all__ = ["brief", "portfolio"]
 
 Language = Literal["en", "ja"]
+
+_NUMBERS = ("churn_probability", "health_score", "coverage", "arr", "days_to_renewal")
+_LISTED = ("account_id", "name", "segment", "owner", "band", *_NUMBERS)
 
 
 def brief(config: Config, account_id: str, language: Language, stages: Stages | None = None) -> Path:
@@ -59,14 +61,18 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
 
 
 def portfolio(config: Config, language: Language, stages: Stages | None = None) -> Path:
-    """Write the list of all accounts of the newest scoring as one page with filters; return its path."""
+    """Write the list of all accounts of the newest snapshot as one page with filters; return its path."""
     config.require_churn("The portfolio")
     stages = stages or Stages()
-    scored = score(config, stages)
-    with stages("report"):
+    store, snapshot = newest(config)
+    with store, stages("report"):
+        accounts = store.accounts(snapshot.id, limit=snapshot.accounts).accounts
+        told = {account.account_id: store.explanation(snapshot.id, account.account_id) for account in accounts}
+        table = pd.DataFrame([{name: getattr(account, name) for name in _LISTED} for account in accounts])
+        table = table[[told[account] is not None for account in table["account_id"]]]
         page = portfolio_page(
-            scored.table,
-            scored.explanations,
+            table.assign(as_of=pd.Timestamp(snapshot.as_of)).astype(dict.fromkeys(_NUMBERS, "float64")),
+            [one for one in told.values() if one is not None],
             language=language,
             title=config.name,
             currency=config.currency,
