@@ -12,6 +12,7 @@ import pytest
 
 from churnml.scoring import score, score_spark
 from churnml.training import fit
+from churnml.training.further import fit_further
 
 pytestmark = [
     pytest.mark.spark,
@@ -36,7 +37,11 @@ def test_spark_equals_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     frame = _company.make_frame(accounts=60, months=8)
-    model = fit(frame, _company.FEATURES, _company.make_config(kind="lightgbm"))
+    config = _company.make_config(kind="lightgbm")
+    label = config.label.model_copy(update={"further_horizons_days": (30,), "silence_days": 30})
+    config = config.model_copy(update={"label": label})
+    frame = frame.assign(churned_30d=frame["churned"])
+    model = fit_further(frame, _company.FEATURES, config, fit(frame, _company.FEATURES, config))
     session = (
         SparkSession.builder.master("local[1]")
         .config("spark.ui.enabled", "false")
@@ -54,5 +59,6 @@ def test_spark_equals_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
     scored = scored.sort_values(keys).reset_index(drop=True)
     assert pd.to_datetime(scored["as_of"]).tolist() == expected["as_of"].tolist()
     assert scored["account_id"].tolist() == expected["account_id"].tolist()
-    for name in ("log_odds", "churn_probability", "lift"):
+    assert {"churn_probability_30d", "churn_probability_60d"} <= set(scored.columns)
+    for name in expected.columns.drop(keys):
         assert scored[name].tolist() == expected[name].tolist()
