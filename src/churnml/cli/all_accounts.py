@@ -70,7 +70,9 @@ def health_judged(results: Sequence[Mapping[str, Any]], page: Path) -> None:
         console.print(f"{mark}  {escape(str(line['line']))}: {found}")
         if not line["holds"] and line.get("would_hold"):
             edge, green = line["would_hold"]["green_from"], line["would_hold"]["green_share"]
-            console.print(f"    Two thirds of them scored below {edge}, where {100 * green:.0f} % would be green.")
+            console.print(
+                f"    Two thirds of the churners scored below {edge}, where {100 * green:.0f} % would be green."
+            )
     console.print(f"Report: {near(page)}")
 
 

@@ -83,7 +83,7 @@ def _early(main: HealthBacktest, language: Language) -> dict[str, Any]:
     """Return the early-warning line with its causes in words."""
     line = next(item for item in main.acceptance if item["code"] == "early_warning")
     place = 1 if language == "ja" else 0
-    told = (f"{CAUSES[code][place]} {count}" for code, count in line["unseen"].items())
+    told = (f"{CAUSES[code][place]} ({count})" for code, count in line["unseen"].items())
     return {
         **line,
         "unseen_count": sum(line["unseen"].values()),

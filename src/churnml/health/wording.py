@@ -31,11 +31,12 @@ WORDS: dict[Language, dict[str, Any]] = {
         "line": "Line",
         "wanted": "Wanted",
         "holds": "holds",
+        "about": "On “{line}”:",
         "fails": "fails",
         "interval": "95 % interval of the configured score: {low} to {high}, from {churners} churners.",
         "unseen": "{count} of them were green 60–90 days before: {causes}.",
-        "would_hold": "Two thirds of them scored below {edge}; with green from there on, {share} of the readings would "
-        "be green. That edge is read off the same history: a place to look, not a promise.",
+        "would_hold": "Two thirds of the churners scored below {edge}; with green from there on, {share} of the "
+        "readings would be green. That edge is read off the same history: a place to look, not a promise.",
         "bands": "Churn by band",
         "band": "Band",
         "readings": "Readings",
@@ -112,10 +113,11 @@ WORDS: dict[Language, dict[str, Any]] = {
         "line": "基準",
         "wanted": "目標",
         "holds": "達成",
+        "about": "「{line}」について：",
         "fails": "未達",
         "interval": "現在の設定の95%信頼区間は{low}～{high}（解約{churners}社）。",
         "unseen": "このうち{count}社は60〜90日前に緑でした（{causes}）。",
-        "would_hold": "その3分の2は{edge}点未満でした。緑の下限をこの値にすると、判定の{share}が緑になります。"
+        "would_hold": "解約顧客の3分の2は{edge}点未満でした。緑の下限をこの値にすると、判定の{share}が緑になります。"
         "同じ期間のデータから読み取った目安であり、将来を保証するものではありません。",
         "bands": "判定別の解約率",
         "band": "判定",
