@@ -94,6 +94,7 @@ def _duckdb(config: EngineConfig, temp_dir: Path | None) -> BaseBackend:
     settings: dict[str, str | int | bool] = {
         "memory_limit": config.memory_limit,
         "preserve_insertion_order": False,
+        "enable_progress_bar": False,  # standard output belongs to the answer
     }
     if config.threads is not None:
         settings["threads"] = config.threads
