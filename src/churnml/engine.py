@@ -94,14 +94,15 @@ def _duckdb(config: EngineConfig, temp_dir: Path | None) -> BaseBackend:
     settings: dict[str, str | int | bool] = {
         "memory_limit": config.memory_limit,
         "preserve_insertion_order": False,
-        "enable_progress_bar": False,  # standard output belongs to the answer
     }
     if config.threads is not None:
         settings["threads"] = config.threads
     if temp_dir is not None:
         settings["temp_directory"] = str(temp_dir)
     try:
-        return ibis.duckdb.connect(**{**settings, **config.options})
+        backend = ibis.duckdb.connect(**{**settings, **config.options})
+        backend.con.execute("SET enable_progress_bar = false")  # standard output belongs to the answer
+        return backend
     except duckdb.Error as error:
         raise EngineError(
             "DuckDB did not start",
