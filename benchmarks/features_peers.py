@@ -167,7 +167,17 @@ def install_featuretools(folder: Path) -> str | None:
     """Make featuretools an environment of its own, since it needs an older pandas; return why that failed."""
     steps = [
         [sys.executable, "-m", "venv", str(folder)],
-        [str(folder / "bin" / "pip"), "install", "--quiet", "featuretools", "pandas<3", "pyarrow"],
+        [
+            str(folder / "bin" / "python"),
+            "-I",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "featuretools",
+            "pandas<3",
+            "pyarrow",
+        ],
     ]
     for step in steps:
         done = subprocess.run(step, capture_output=True, text=True, check=False)
