@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
+import anyio
+
+from churnml import registry
 from churnml.registry import set_champion
 from churnml.serving.live import Live
 from churnml.serving.settings import Settings
@@ -99,5 +103,25 @@ def test_a_store_that_goes_away_is_said_and_what_is_known_stays(own_company: Any
     try:
         assert live.view.scorer is not None
         assert live.view.snapshot is None
+    finally:
+        live.stop()
+
+
+def test_stored_scores_are_answered_while_the_model_is_loading(own_company: Any, monkeypatch: Any) -> None:
+    own_company.publish(own_company.champion)
+    go_on, real = threading.Event(), registry.load_bundle
+
+    def slow(path: Path) -> Any:
+        assert go_on.wait(30)
+        return real(path)
+
+    monkeypatch.setattr(registry, "load_bundle", slow)
+    live = Live(own_company.settings)
+    live.start(model_first=False)
+    try:
+        assert live.view.snapshot is not None
+        assert live.view.scorer is None
+        threading.Timer(0.2, go_on.set).start()
+        assert anyio.run(live.scorer).version == live.view.snapshot.model_version
     finally:
         live.stop()

@@ -23,6 +23,8 @@ __all__ = ["Live", "Recent", "View"]
 T = TypeVar("T")
 _LOG = logging.getLogger("churnml.serving")
 _KEPT = 20_000
+_LOADING_SECONDS = 60
+"""How long a request waits for the first model to be loaded."""
 
 
 class Recent(Generic[T]):
@@ -83,6 +85,7 @@ class Live:
         self._store: Store | None = None
         self._refused: tuple[Path, int] | None = None
         self._stop = threading.Event()
+        self._looked = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
@@ -98,9 +101,20 @@ class Live:
             raise Problem("service.store", "The store cannot be reached; try again later", headers={"Retry-After": "5"})
         return self._store
 
-    def start(self) -> None:
-        """Load what there is, then look for news in the background."""
-        self.refresh()
+    def start(self, *, model_first: bool = True) -> None:
+        """Load what there is, then look for news in the background.
+
+        Parameters
+        ----------
+        model_first : bool
+            Otherwise the snapshot is enough to return: stored scores can be answered, and the model, whose libraries
+            take seconds to import, is loaded in the background. Who needs it waits (`scorer`).
+        """
+        if model_first:
+            self.refresh()
+            self._looked.set()
+        else:
+            self.view = View(None, self._snapshot(None))
         self._thread = threading.Thread(target=self._watch, name="churnml-live", daemon=True)
         self._thread.start()
 
@@ -114,6 +128,9 @@ class Live:
             self._store = None
 
     def _watch(self) -> None:
+        if not self._looked.is_set():
+            self.refresh()
+            self._looked.set()
         while not self._stop.wait(self.settings.refresh_seconds):
             self.refresh()
 
@@ -171,14 +188,16 @@ class Live:
             _LOG.warning("%s", fault)
         self.fault = fault
 
-    def scorer(self) -> Scorer:
-        """Return the scorer in force.
+    async def scorer(self) -> Scorer:
+        """Return the scorer in force, once it was looked for.
 
         Raises
         ------
         Problem
             No model is loaded.
         """
+        if not self._looked.is_set():
+            await to_thread.run_sync(self._looked.wait, _LOADING_SECONDS)
         if self.view.scorer is None:
             raise Problem("service.no_model", self.fault or "No model is loaded", headers={"Retry-After": "30"})
         return self.view.scorer

@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1", tags=["service"], route_class=ScopedRoute)
 async def get_model(request: Request, lang: Lang = None) -> Response:
     """Return the model's version and verdict, and every feature it reads with unit and meaning."""
     live, chosen = live_of(request), language(request, lang)
-    scorer = live.scorer()
+    scorer = await live.scorer()
     model = scorer.model
     return as_json(
         ModelAnswer.model_construct(

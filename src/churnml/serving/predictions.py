@@ -39,7 +39,7 @@ def row_of(scorer: Scorer, request: PredictRequest) -> Row:
 
 
 async def _score(live: Live, rows: list[Row], lang: Any) -> list[dict[str, Any]]:
-    scorer = live.scorer()
+    scorer = await live.scorer()
     found = await live.together.score(scorer, rows)
     metrics.scored(len(rows))
     now = datetime.now(UTC)
@@ -52,7 +52,7 @@ async def _predict(request: Request, body: PredictRequest) -> Mapping[str, Any]:
         view, _, account = await live.account(body.account_id)
         return stored(live.settings, view, account, lang)
     require(request, "score")
-    return (await _score(live, [row_of(live.scorer(), body)], lang))[0]
+    return (await _score(live, [row_of(await live.scorer(), body)], lang))[0]
 
 
 @router.post(
@@ -102,7 +102,7 @@ async def explain(request: Request, body: ExplainRequest) -> Response:
         told = await live.explanation(view, snapshot, body.account_id)
         return as_json(explained(stored(live.settings, view, account, lang), told, lang))
     require(request, "score")
-    scorer = live.scorer()
+    scorer = await live.scorer()
     row = row_of(scorer, body)
     scored, told = await to_thread.run_sync(scorer.explain, row, live.settings.currency)
     metrics.scored(1)
@@ -133,7 +133,7 @@ async def predict_batch(request: Request, body: BatchRequest) -> Response:
             item = _item(sent)
             if item.account_id is None:
                 require(request, "score")
-                rows[index] = row_of(live.scorer(), item)
+                rows[index] = row_of(await live.scorer(), item)
             else:
                 results[index] = _result(index, await _predict(request, item))
         except Problem as problem:
@@ -181,7 +181,7 @@ async def what_if(request: Request, body: WhatIfRequest) -> Response:
     The difference is what the model associates with the change in accounts it has seen, not what a change would cause.
     """
     live, lang = live_of(request), language(request, None)
-    scorer = live.scorer()
+    scorer = await live.scorer()
     scorer.check(body.changes, base="/changes")
     view, snapshot, account = await live.account(body.account_id)
     held = await to_thread.run_sync(live.store.features, snapshot.id, body.account_id)

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
 from churnml.errors import near_name
 from churnml.serving.problems import Problem
 from churnml.store import plain
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from churnml.registry import Bundle
 
 __all__ = ["Row", "Scored", "Scorer", "features_of"]
@@ -122,6 +121,9 @@ class Scorer:
 
     def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
         """Return rows as a feature frame; a feature that is not given is null."""
+        import numpy as np
+        import pandas as pd
+
         numbers = [name for name in self.names if name not in self._words]
         values = np.full((len(rows), len(numbers)), np.nan)
         place = {name: column for column, name in enumerate(numbers)}

@@ -50,7 +50,7 @@ class ChurnmlService:
 
         log_as_json()
         self._live = Live(Settings.from_environment())
-        self._live.start()
+        self._live.start(model_first=False)
         _MOUNTED.app = create_app(self._live)
 
     def __is_ready__(self) -> bool:
