@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,10 @@ def _duckdb(config: EngineConfig, temp_dir: Path | None) -> BaseBackend:
         settings["temp_directory"] = str(temp_dir)
     try:
         backend = ibis.duckdb.connect(**{**settings, **config.options})
-        backend.con.execute("SET enable_progress_bar = false")  # standard output belongs to the answer
+        # Standard output belongs to the answer. In a notebook without ipywidgets there is no bar to turn off, and
+        # DuckDB refuses to try.
+        with suppress(duckdb.InvalidInputException):
+            backend.con.execute("SET enable_progress_bar = false")
         return backend
     except duckdb.Error as error:
         raise EngineError(
