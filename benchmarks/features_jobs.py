@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -57,6 +58,11 @@ class Data:
     def kept(self) -> Path:
         """Where planes are kept."""
         return self.path.with_suffix(".kept")
+
+    @property
+    def model_features(self) -> Path:
+        """The features of the model that scores, as its bundle has them."""
+        return self.path.with_suffix(".features.json")
 
     def result(self, job: str) -> Path:
         """Where a job's result is left for others to compare theirs with."""
@@ -132,16 +138,19 @@ def keep(data: Data, rows: pd.DataFrame) -> None:
     """Lay out all events known until the day before the one that is scored, and keep them on disk."""
     del rows
     tables, config = _company(data)
-    planes = keep_events(data.kept, tables, _chosen(tables, config), config, DAY - timedelta(days=1))
+    chosen = _chosen(tables, config)
+    planes = keep_events(data.kept, tables, chosen, config, DAY - timedelta(days=1))
     assert planes is not None, "the events were not laid out"
+    data.model_features.write_text(json.dumps(chosen.as_dicts()))
 
 
 def incremental(data: Data, rows: pd.DataFrame) -> pd.DataFrame:
-    """Make the features from what was kept the day before, and from the news."""
+    """Make the features from what was kept the day before, and from the news; which ones, a model's bundle says."""
     tables, config = _company(data)
+    chosen = FeatureSet.from_dicts(json.loads(data.model_features.read_text()))
     planes = kept_events(data.kept, config, DAY)
     assert planes is not None, "nothing was kept"
-    return features.compute(tables, rows, _chosen(tables, config), config, kept=planes)
+    return features.compute(tables, rows, chosen, config, kept=planes)
 
 
 Job = Callable[[Data, pd.DataFrame], object]
