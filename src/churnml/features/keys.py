@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -104,7 +105,11 @@ class Keys:
 
     def codes(self, account_ids: pd.Series) -> Ints:
         """Return the position of each account among `accounts`, −1 for one that is not asked about."""
-        return pd.Index(self.accounts).get_indexer(pd.Index(account_ids.astype("object"))).astype(np.int64)
+        return self._index.get_indexer(pd.Index(account_ids.astype("object"))).astype(np.int64)
+
+    @cached_property
+    def _index(self) -> pd.Index:
+        return pd.Index(self.accounts)
 
     def expression(self) -> ir.Table:
         """Return the keys as an Ibis table ``key_code, key_account, as_of`` for joins in the engine."""
