@@ -37,9 +37,16 @@ class EventBook:
         self._memory: dict[tuple[str, int, int], Floats] = {}
 
     def _remember(self, name: str, start: int, end: int, make: Ledger, column: str) -> Floats:
+        start = min(start, max(self._span, end))
         if (name, start, end) not in self._memory:
             self._memory[name, start, end] = make.window(self.keys, column, start, end)
         return self._memory[name, start, end]
+
+    @cached_property
+    def _span(self) -> int:
+        """Days from the first event to the last `as_of`: all longer windows hold the same."""
+        occurred = self._rollup.kinds["occurred"]
+        return int(self.keys.day.max() - occurred.min()) if len(occurred) else 0
 
     @cached_property
     def _totals(self) -> Ledger:
@@ -155,7 +162,7 @@ class EventBook:
     def of_kind(self, slug: str, start: int, end: int = 0) -> Floats:
         """Events of one kind; 0 for a kind nobody ever used."""
         ledger = self._kinds.get(slug)
-        return ledger.window(self.keys, "events", start, end) if ledger else self.keys.full(0.0)
+        return self._remember(f"of_{slug}", start, end, ledger, "events") if ledger else self.keys.full(0.0)
 
     def value_of_kind(self, slug: str, start: int, end: int = 0) -> Floats:
         """Sum of the values of one kind."""
