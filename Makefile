@@ -50,7 +50,7 @@ fuzz: $(DEV) $(FUZZ)/bin/schemathesis ## Fuzz the API of the demo over its whole
 audit: $(AUDIT)/bin/pip-audit ## Look the pinned dependencies up in the advisory database (pip-audit)
 	@$(AUDIT)/bin/pip-audit -r requirements.lock --no-deps --disable-pip --strict --progress-spinner off || { \
 	  echo "make audit: not passed. Either the lines above list a vulnerability, or the advisory database" >&2; \
-	  echo "(pypi.org) could not be asked about every package, and then nothing is known about any of them." >&2; \
+	  echo "could not be asked about every package, and then nothing is known about any of them." >&2; \
 	  exit 1; }
 
 docs: $(DEV) ## Write the generated pages of docs/ anew
