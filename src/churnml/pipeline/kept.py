@@ -77,7 +77,7 @@ def keep_events(folder: Path, tables: Tables, feature_set: FeatureSet, config: C
         temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    for other in folder.iterdir():
+    for other in folder.glob("????-??-??"):  # not the half-written one of another process
         if other != target:
             shutil.rmtree(other, ignore_errors=True)
     return planes
