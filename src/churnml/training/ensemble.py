@@ -23,7 +23,13 @@ Array = npt.NDArray[np.float64]
 PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03)
 """Inverse L2 strengths tried for the logistic part."""
 
-_WEIGHTS = tuple(step / 10 for step in range(11))
+_WEIGHTS = np.linspace(0.0, 1.0, 21)
+_PRIOR = (0.5, 2.0)
+"""Exponents of a Beta(1.5, 3) prior on the logistic part's weight: trees have the greater part until rows disagree."""
+_UNJUDGED = round((_PRIOR[0] + 1.0) / (sum(_PRIOR) + 2.0), 2)
+"""The weight where there are no rows to judge on: the prior's mean."""
+_ROWS_PER_FACT = 2.0
+"""Rows of neighbouring dates tell mostly the same, so so many count as one."""
 _DEFAULT_TREES = 80
 
 
@@ -147,7 +153,7 @@ def choose(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> Ch
     if folds and recipe.kind != "lightgbm":
         penalty, linear_scores = _tune_linear(X, y, folds, recipe)
         facts["linear_log_loss"] = _loss(outcome, linear_scores)
-    weight = {"lightgbm": 0.0, "logistic": 1.0, "blend": 0.5}[recipe.kind]
+    weight = {"lightgbm": 0.0, "logistic": 1.0, "blend": _UNJUDGED}[recipe.kind]
     scores = tree_scores if linear_scores is None else linear_scores
     if tree_scores is not None and linear_scores is not None:
         weight = _blend(outcome, tree_scores, linear_scores)
@@ -223,9 +229,16 @@ def _beats(y: Array, scores: Array, rival: Array) -> bool:
 
 
 def _blend(y: Array, trees: Array, linear: Array) -> float:
-    """Return the weight of the logistic part: the best one, where it beats the trees alone beyond noise."""
-    best = min(_WEIGHTS, key=lambda weight: _loss(y, (1 - weight) * trees + weight * linear))
-    return best if _beats(y, (1 - best) * trees + best * linear, trees) else 0.0
+    """Return the weight of the logistic part: its posterior mean given the loss of every weight on unseen rows.
+
+    A few dozen churners cannot tell the best weight from the next, and picking one then overfits; the mean stays near
+    the prior's until the rows speak clearly (Bayesian model averaging: Hoeting, Madigan, Raftery and Volinsky 1999).
+    """
+    inner = _WEIGHTS[1:-1]
+    losses = np.array([straightened_losses(y, (1 - weight) * trees + weight * linear).sum() for weight in inner])
+    support = _PRIOR[0] * np.log(inner) + _PRIOR[1] * np.log1p(-inner) - losses / _ROWS_PER_FACT
+    belief = np.exp(support - support.max())
+    return round(float((belief * inner).sum() / belief.sum()), 2)
 
 
 def _tune_trees(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> tuple[TreeSettings, int, Array]:

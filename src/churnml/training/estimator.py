@@ -22,8 +22,7 @@ __all__ = ["ChurnClassifier", "Plan"]
 
 Array = npt.NDArray[np.float64]
 
-_FEW_CHURNERS_PER_FEATURE = 0.5
-_FEW_CHURNERS = 50
+_FEW_CHURNERS = 20
 _MANY_CHURNERS = 500
 """Fewer churned accounts cannot tell a richer shape of tree from the simplest one, so it is not tried."""
 
@@ -58,8 +57,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     kind : {"auto", "lightgbm", "logistic"}
-        ``"auto"`` fits trees, blended with a logistic regression where that helps beyond noise, or the logistic
-        regression alone where churners are too few for trees: under 50, or under one per two features.
+        ``"auto"`` averages trees with a logistic regression, weighed by what each says of rows it had not seen, or
+        fits the logistic regression alone where fewer than 20 accounts churned.
     params : mapping, optional
         LightGBM parameters that override the defaults.
     seeds : int
@@ -180,9 +179,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         plan = self.plan(X, y, dates, groups)
         self.ensemble_: Ensemble = fit_ensemble(plan.matrix, plan.outcome, plan.folds, plan.recipe)
-        if self.kind_ == "blend" and self.ensemble_.linear_weight in (0.0, 1.0):
-            self.kind_ = "logistic" if self.ensemble_.linear_weight else "lightgbm"
-            self.reason_ += f"; on {self.judged_on_} the other part added nothing beyond noise"
+        if self.kind_ == "blend":
+            self.reason_ += f"; judged on {self.judged_on_}, the regression weighs {self.ensemble_.linear_weight:.0%}"
         return self
 
     def _matrix(self, X: Any, y: Any) -> Array:
@@ -202,11 +200,10 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         features = max(int((~np.isnan(matrix)).any(axis=0).sum()), 1)
         if self.kind != "auto":
             return self.kind, f"model.kind is {self.kind}"
-        ratio = churners / features
         found = f"{churners} churners for {features} features"
-        if churners < _FEW_CHURNERS or ratio < _FEW_CHURNERS_PER_FEATURE:
+        if churners < _FEW_CHURNERS:
             return "logistic", f"{found} are too few for trees: a logistic regression generalises better"
-        return "blend", f"{found} support trees and a logistic regression beside them"
+        return "blend", f"{found}: trees and a logistic regression, averaged"
 
     def _rows(self, X: Any) -> Array:
         check_is_fitted(self)

@@ -1,0 +1,92 @@
+"""What the default estimator is worth to small companies, beside its two parts alone and the rules.
+
+Usage: ``python benchmarks/few_churners.py [--accounts 120 200 300 400 600] [--seeds 31 32 33] [--json]``
+
+Every company is simulated anew with its own seed, and the model is backtested on it as ``churnml train`` would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from churnml import snapshots
+from churnml.config import load_config
+from churnml.pipeline import prepare, simulate_company
+from churnml.training import backtest
+from churnml.training.metrics import log_loss, roc_auc
+
+ROOT = Path(__file__).parents[1]
+KINDS = ("auto", "lightgbm", "logistic")
+
+
+def measure(accounts: int, seed: int) -> dict[str, Any]:
+    """Return AUC and log loss of every kind of model and of every rule on one simulated company."""
+    with tempfile.TemporaryDirectory() as folder:
+        simulate_company(Path(folder) / "raw", accounts=accounts, months=24, seed=seed)
+        config = load_config(
+            ROOT / "configs" / "demo.yaml",
+            {"source": {"folder": f"{folder}/raw"}, "workspace": f"{folder}/workspace"},
+        )
+        prepared = prepare(config)
+        folds = snapshots.splits(prepared.frame, config)
+        found: dict[str, Any] = {"accounts": accounts, "seed": seed}
+        for kind in KINDS:
+            asked = config.model_copy(update={"model": config.model.model_copy(update={"kind": kind})})
+            tested = backtest(prepared.frame, prepared.feature_set, folds, asked)
+            rows = tested.predictions
+            columns = {kind: "p_model"}
+            if kind == "auto":
+                columns |= {name: f"p_{name}" for name in tested.baselines if name != "logistic"}
+                found["churned_accounts"] = int(tested.models[-1]["churned_accounts"])
+            y = rows["churned"].to_numpy()
+            for name, column in columns.items():
+                found[name] = {"roc_auc": roc_auc(y, rows[column]), "log_loss": log_loss(y, rows[column])}
+    return found
+
+
+def main() -> None:
+    """Run every size with every seed and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--accounts", nargs="+", type=int, default=[120, 200, 300, 400, 600])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[31, 32, 33])
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    results = []
+    for accounts in options.accounts:
+        for seed in options.seeds:
+            results.append(measure(accounts, seed))
+            done = results[-1]
+            told = ", ".join(f"{kind} {done[kind]['roc_auc']:.3f}" for kind in KINDS)
+            print(f"{accounts} accounts, seed {seed}: AUC {told}", file=sys.stderr, flush=True)
+    names = [name for name, value in results[0].items() if isinstance(value, dict)]
+    means = {
+        name: {
+            metric: float(np.mean([result[name][metric] for result in results])) for metric in ("roc_auc", "log_loss")
+        }
+        for name in names
+    }
+    machine = {"python": platform.python_version(), "machine": platform.machine(), "lightgbm": version("lightgbm")}
+    if options.json:
+        print(json.dumps({"results": results, "means": means, **machine}, indent=1))
+        return
+    print("| accounts | seed | churned in training | " + " | ".join(names) + " |")
+    print("|" + "---|" * (3 + len(names)))
+    for result in results:
+        cells = [f"{result[name]['roc_auc']:.3f} / {result[name]['log_loss']:.4f}" for name in names]
+        print(f"| {result['accounts']} | {result['seed']} | {result['churned_accounts']} | {' | '.join(cells)} |")
+    cells = [f"{means[name]['roc_auc']:.3f} / {means[name]['log_loss']:.4f}" for name in names]
+    print(f"| mean | | | {' | '.join(cells)} |")
+    print(f"AUC / log loss, pooled over the backtest's folds. {machine}")
+
+
+if __name__ == "__main__":
+    main()
