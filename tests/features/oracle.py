@@ -163,7 +163,10 @@ class Oracle:
         for name in ("events", "active_days", "active_users", "logins"):
             out[f"{name}_slope_12w"] = self.slope(account, as_of, measures[name])
             out[f"{name}_from_peak_{self.main}d"] = self.from_peak(account, as_of, measures[name], self.main)
-        out["_users_ever"] = len({row["user_id"] for row in rows if row["user_id"] is not None})
+        ever = out["_users_ever"] = len({row["user_id"] for row in rows if row["user_id"] is not None})
+        for w in self.windows:
+            recent = len({row["user_id"] for row in within(w) if row["user_id"] is not None})
+            out[f"former_user_share_{w}d"] = divide(ever - recent, ever)
         return out
 
     def trend(self, account, as_of, measure, w):
@@ -273,7 +276,7 @@ class Oracle:
             out[f"events_per_seat_{w}d"] = divide(events, out["seats"])
             users = made[f"active_users_{w}d"]
             out[f"seat_utilisation_{w}d"] = divide(0.0 if np.isnan(users) else users, out["seats"])
-        out["seat_activation"] = divide(made["_users_ever"], out["seats"])
+        out["seat_activation"] = min(divide(made["_users_ever"], out["seats"]), 1.0)
         return out
 
     def tickets(self, account, as_of):

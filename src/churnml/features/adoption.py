@@ -41,8 +41,15 @@ _PLAIN = (
     ),
     Measure(
         "seat_activation", "share", _NO_SEATS, "seats ever activated", "ライセンス有効化率",
-        "Distinct users ever active ÷ seats under contract.", "これまでに利用したユーザー数÷契約シート数。",
-        needs=_SEATS, windowed=False,
+        "Distinct users ever active ÷ seats under contract, at most 100 %: a seat may pass from one person to the next.",
+        "これまでに利用したユーザー数÷契約シート数。席の引き継ぎがあるため100%を上限とする。",
+        needs=_SEATS, windowed=False, monotone=-1,
+    ),
+    Measure(
+        "former_user_share", "share", "nobody was ever active", "share of users who left", "離脱ユーザー率",
+        "Users ever active but not in the last {w} days ÷ users ever active.",
+        "これまでに利用したユーザーのうち、過去{w}日間に利用のないユーザーの割合。",
+        needs=(("events", ("user_id",)),), monotone=1,
     ),
     Measure(
         "seat_utilisation", "share", _NO_SEATS, "seats in use", "シート利用率",
@@ -64,7 +71,7 @@ def measures(scope: Scope) -> Iterator[Measure]:
 
 def recipes(inputs: Inputs, windows: tuple[int, ...], core: frozenset[str], seats: Callable[[], Floats]) -> Recipes:
     """Return how each feature of the family is made; `core` are slugs, `seats` gives the seats under contract."""
-    out: Recipes = {"seat_activation": lambda: ratio(inputs.book.users_ever(), seats())}
+    out: Recipes = {"seat_activation": lambda: np.minimum(ratio(inputs.book.users_ever(), seats()), 1.0)}
     for w in windows:
         out |= _of_window(inputs, w, core, seats)
     return out
@@ -74,7 +81,12 @@ def _of_window(inputs: Inputs, w: int, core: frozenset[str], seats: Callable[[],
     def moved(other: Callable[[], Floats]) -> Floats:
         return np.where(inputs.whole(2 * w, w), inputs.book.kinds_used(2 * w) - other(), np.nan)
 
+    def former_users() -> Floats:
+        ever = inputs.book.users_ever()
+        return ratio(ever - inputs.book.active_users(w), ever)
+
     return {
+        f"former_user_share_{w}d": former_users,
         f"features_used_{w}d": lambda: inputs.counted(inputs.book.kinds_used(w), w),
         f"features_gained_{w}d": lambda: moved(lambda: inputs.book.kinds_used(2 * w, w)),
         f"features_lost_{w}d": lambda: moved(lambda: inputs.book.kinds_used(w)),
