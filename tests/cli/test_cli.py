@@ -64,6 +64,10 @@ def test_wrong_usage_exits_with_2(arguments):
     told = churnml(*arguments)
     assert told.returncode == 2
     assert "Traceback" not in told.stderr
+    assert told.stdout == ""
+    as_json = churnml(*arguments, "--json")
+    assert as_json.returncode == 2
+    assert json.loads(as_json.stdout)["error"]["code"] == "usage"
 
 
 def test_wrong_language_is_wrong_usage(config):

@@ -68,11 +68,16 @@ ChurnRate = Annotated[
 
 
 def main() -> None:
-    """Run the command line; every error ends in a message, never in a traceback."""
+    """Run the command line; every error ends in a message, never in a traceback, and with ``--json`` in a document."""
+    as_json = "--json" in sys.argv
     try:
-        app(standalone_mode=True)
+        # With --json typer must not write a wrong usage its own way: a script that reads stdout wants the document.
+        sys.exit(app(standalone_mode=not as_json) or 0)
+    except typer.Abort:
+        sys.exit(1)
     except Exception as error:
-        sys.exit(report_failure(error, as_json="--json" in sys.argv))
+        told = getattr(error, "format_message", None)  # typer's errors of usage have one; their class has no public name
+        sys.exit(report_failure(error if told is None else UsageError(told()), as_json=as_json))
 
 
 def _config(path: Path, session: Session) -> Config:
