@@ -57,10 +57,11 @@ def test_docs_page_is_current():
 def test_every_feature_has_words_in_both_languages():
     for spec in features.reference_catalogue():
         assert spec.missing, spec.name
+        assert spec.missing_ja, spec.name
         assert spec.description_en.endswith("."), spec.name
         assert spec.description_ja.endswith("。"), spec.name
         assert spec.family in features.FAMILIES
-        assert "{" not in spec.description_en + spec.description_ja + spec.missing, spec.name
+        assert "{" not in spec.description_en + spec.description_ja + spec.missing + spec.missing_ja, spec.name
         assert spec.unit or spec.categorical, spec.name
         if spec.window_days:
             assert spec.name.endswith(f"_{spec.window_days}d")

@@ -12,7 +12,7 @@ import pytest
 
 from churnml.errors import DataError
 from churnml.features.spec import FeatureSet
-from churnml.health import HealthScale, Reading, decompose, freeze, health, trend
+from churnml.health import HealthScale, Reading, decompose, health, trend
 
 
 def history(*readings: tuple[str, str, float]) -> pd.DataFrame:
@@ -38,16 +38,6 @@ def test_trend_skips_readings_without_a_score() -> None:
     assert np.isnan(found["change_7d"]).all()
     with pytest.raises(DataError, match="twice"):
         trend(history(("a", "2026-01-01", 70.0), ("a", "2026-01-01", 60.0)))
-
-
-def test_a_churned_accounts_score_is_frozen() -> None:
-    readings = history(
-        ("a", "2026-01-01", 70.0), ("a", "2026-02-01", 30.0), ("a", "2026-03-01", 90.0), ("b", "2026-03-01", 50.0)
-    )
-    churn = pd.DataFrame({"account_id": ["a"], "churn_on": [pd.Timestamp("2026-03-01")]})
-    found = freeze(readings, churn)
-    assert found["health_score"].tolist() == [70.0, 30.0, 50.0]
-    assert found["frozen"].tolist() == [False, True, False]
 
 
 @pytest.fixture

@@ -76,7 +76,9 @@ def main() -> None:
     except typer.Abort:
         sys.exit(1)
     except Exception as error:
-        told = getattr(error, "format_message", None)  # typer's errors of usage have one; their class has no public name
+        told = getattr(
+            error, "format_message", None
+        )  # typer's errors of usage have one; their class has no public name
         sys.exit(report_failure(error if told is None else UsageError(told()), as_json=as_json))
 
 

@@ -104,7 +104,8 @@ def sentence_en(facts: Facts) -> str:
     """
     spec, value = facts.spec, facts.value
     if value is None:
-        return _upper(f"no value for {spec.label_en}" + (f": {spec.missing}" if spec.missing else ""))
+        why = spec.missing.replace("`as_of`", "the day of the score")
+        return _upper(f"no value for {spec.label_en}" + (f": {why}" if why else ""))
     if isinstance(value, str):
         return _upper(f"{spec.label_en}: {value}")
     special = _delay_en(facts, value) if _is_delay(spec) else _special_en(facts, value)
@@ -260,7 +261,7 @@ def sentence_ja(facts: Facts) -> str:
     """
     spec, value = facts.spec, facts.value
     if value is None:
-        return f"{spec.label_ja}のデータなし"
+        return f"{spec.label_ja}のデータなし" + (f"：{spec.missing_ja}" if spec.missing_ja else "")
     if isinstance(value, str):
         return f"{spec.label_ja}：{value}"
     special = _delay_ja(facts, value) if _is_delay(spec) else _special_ja(facts, value)

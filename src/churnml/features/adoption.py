@@ -41,7 +41,7 @@ _PLAIN = (
     ),
     Measure(
         "seat_activation", "share", _NO_SEATS, "seats ever activated", "ライセンス有効化率",
-        "Distinct users ever active ÷ seats under contract, at most 100 %: a seat may pass from one person to the next.",
+        "Distinct users ever active ÷ seats under contract, at most 100 %: a seat may be handed on.",
         "これまでに利用したユーザー数÷契約シート数。席の引き継ぎがあるため100%を上限とする。",
         needs=_SEATS, windowed=False, monotone=-1,
     ),

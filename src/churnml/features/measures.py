@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from churnml.config import Config
+from churnml.features.gaps import MISSING_JA
 from churnml.features.spec import FeatureSpec
 from churnml.tables import Tables
 
@@ -77,6 +78,7 @@ class Measure:
                 actionable=self.actionable,
                 monotone=self.monotone,
                 categorical=self.categorical,
+                missing_ja=MISSING_JA.get(self.missing, "").format(w=window),
             )
 
 

@@ -37,8 +37,8 @@ class FeatureSpec:
         One of `FAMILIES`.
     unit : str
         ``"users"``, ``"days"``, ``"events"``, ``"share"`` (0–1), ``"currency"``, ``"points"`` … ; empty for words.
-    missing : str
-        What a missing value means, in words.
+    missing, missing_ja : str
+        What a missing value means, in words; the Japanese may be empty.
     label_en, label_ja : str
         Short noun phrase without the window: ``"active users"`` / ``"アクティブユーザー数"``.
     description_en, description_ja : str
@@ -82,6 +82,7 @@ class FeatureSpec:
     actionable: bool = True
     monotone: Literal[-1, 0, 1] = 0
     categorical: bool = False
+    missing_ja: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-ready data."""

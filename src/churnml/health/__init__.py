@@ -3,7 +3,7 @@
 from churnml.health.backtest import HealthBacktest, health_backtest
 from churnml.health.capacity import Proposal, propose_threshold, weeks_current
 from churnml.health.fitted import fit_alpha, fit_weights
-from churnml.health.history import Change, Reading, decompose, freeze, trend
+from churnml.health.history import Change, Reading, decompose, trend
 from churnml.health.indicators import indicators
 from churnml.health.phase import PHASES, phase
 from churnml.health.replay import Predicted, replay
@@ -24,7 +24,6 @@ __all__ = [
     "decompose",
     "fit_alpha",
     "fit_weights",
-    "freeze",
     "health",
     "health_backtest",
     "indicators",

@@ -11,7 +11,7 @@ from churnml.errors import DataError
 from churnml.health.scale import HealthScale
 from churnml.health.score import health, measures
 
-__all__ = ["Change", "Reading", "decompose", "freeze", "trend"]
+__all__ = ["Change", "Reading", "decompose", "trend"]
 
 _SLOPE_DAYS = 84
 _LEAST_READINGS = 3
@@ -54,29 +54,6 @@ def trend(history: pd.DataFrame) -> pd.DataFrame:
             moved[row] = _moved(when[earlier], score[earlier])
     out[["change_7d", "change_30d", "slope_12w"]] = moved
     return out
-
-
-def freeze(history: pd.DataFrame, churn: pd.DataFrame) -> pd.DataFrame:
-    """Hold the score of churned accounts at their last reading before churn.
-
-    Parameters
-    ----------
-    history : DataFrame
-        Readings: ``account_id, as_of`` and any further columns.
-    churn : DataFrame
-        ``account_id, churn_on`` of the accounts that left.
-
-    Returns
-    -------
-    DataFrame
-        The readings before churn, with ``frozen`` and ``churn_on``: true on the last reading of a churned account,
-        which is the score that stays on display. Readings at or after churn are left out.
-    """
-    found = history.merge(churn[["account_id", "churn_on"]], on="account_id", how="left", validate="many_to_one")
-    found = found[found["churn_on"].isna() | (found["as_of"] < found["churn_on"])].reset_index(drop=True)
-    last = found.groupby("account_id")["as_of"].transform("max") == found["as_of"]
-    found["frozen"] = last & found["churn_on"].notna()
-    return found
 
 
 @dataclass(frozen=True)

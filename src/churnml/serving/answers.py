@@ -340,6 +340,7 @@ class ModelAnswer(Answer):
 
     name: str = Field(description="Name of the registered model", examples=["acme"])
     verdict: str = Field(description="`publishable`, or `rules_only`", examples=["publishable"])
+    scored_by: str = Field(description="What gives the probabilities: `model`, or the rule's name", examples=["model"])
     horizon_days: int = Field(description="How far ahead it looks. Unit: days", examples=[90])
     base_rate: float = Field(ge=0, le=1, description="Churn rate in training. Range: 0–1", examples=[0.046])
     created_at: str | None = Field(description="When it was trained", examples=["2026-11-01T03:58:41+00:00"])

@@ -37,6 +37,7 @@ async def get_model(request: Request, lang: Lang = None) -> Response:
             **{**_of_the_view(live), "model_version": scorer.version},
             name=live.settings.registered_model,
             verdict=scorer.verdict,
+            scored_by="model" if model.rule is None else model.rule.name,
             horizon_days=model.horizon_days,
             base_rate=model.base_rate,
             created_at=scorer.bundle.manifest.get("created_at"),
@@ -46,7 +47,7 @@ async def get_model(request: Request, lang: Lang = None) -> Response:
                     family=spec.family,
                     unit=spec.unit,
                     description=spec.description_ja if chosen == "ja" else spec.description_en,
-                    missing=spec.missing,
+                    missing=(spec.missing_ja if chosen == "ja" else "") or spec.missing,
                     categorical=spec.categorical,
                     words=list(model.categories.get(spec.name, [])) if spec.categorical else None,
                 )

@@ -283,7 +283,12 @@ def _notes(config: Config, found: dict[str, Sifted], attributes: tuple[str, ...]
             "so they are shown but are no features"
         )
     if attributes:
-        notes.append(f"extra account attributes kept: {', '.join(attributes)}")
+        past = (
+            ""
+            if "known_at" in accounts.supplied
+            else "; without a history only those that never change may be features"
+        )
+        notes.append(f"extra account attributes kept: {', '.join(attributes)}{past}")
     for name, sifted in found.items():
         notes += sifted.notes
         notes += [f"{name}: {reason}. {reason.remedy}" for reason in sifted.reasons]
