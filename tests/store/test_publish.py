@@ -115,7 +115,9 @@ def test_an_override_in_force_moves_an_account_to_its_band(
     green = ScoreFilter(band="green")
     assert store.accounts(number, red, now=now).accounts == ()
     assert [found.account_id for found in store.accounts(number, green, now=now).accounts] == ["a4", "a1", "a0"]
+    assert store.bands(number, now=now) == {**store.bands(number), "red": 0, "green": 3}
     later = now + timedelta(days=31)
+    assert store.bands(number, now=later) == store.bands(number)
     assert [found.account_id for found in store.accounts(number, red, now=later).accounts] == ["a4"]
 
 

@@ -5,12 +5,12 @@ from churnml.explain.brief import account_brief, change_told, portfolio_page
 from churnml.explain.contract import Explainable
 from churnml.explain.drivers import Driver
 from churnml.explain.explanation import Explanation, Indicator, explain
-from churnml.explain.frozen import frozen
 from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
 from churnml.explain.overall import overall_page
 from churnml.explain.patterns import CHURNERS_NEEDED, Pattern, churn_patterns
 from churnml.explain.plays import Play, Playbook, load_playbooks, suggest_plays, touch_model
 from churnml.explain.reference import ExplainReference, Yardstick
+from churnml.explain.remarks import frozen, overridden
 from churnml.explain.timeline import Happening, timeline
 from churnml.explain.whatif import WhatIf, what_if
 
@@ -38,6 +38,7 @@ __all__ = [
     "global_importance",
     "load_playbooks",
     "overall_page",
+    "overridden",
     "portfolio_page",
     "segment_differences",
     "shap_summary",

@@ -14,6 +14,7 @@ from churnml.explain.timeline import Happening
 from churnml.explain.words import amount, day, number, percent
 from churnml.features.spec import FAMILIES
 from churnml.health.page import BAND_COLOURS, environment, new_figure, svg
+from churnml.health.wording import BAND_WORDS
 
 __all__ = ["account_brief", "change_told", "portfolio_page"]
 
@@ -100,6 +101,7 @@ def portfolio_page(
     title: str,
     currency: str = "USD",
     link: Callable[[str], str] | None = None,
+    bands: Mapping[str, int] | None = None,
 ) -> str:
     """Return the scored accounts as one HTML page with filters by band, segment, owner and name.
 
@@ -107,13 +109,16 @@ def portfolio_page(
     ----------
     table : DataFrame
         One row per account in display order: ``account_id, as_of, churn_probability, health_score, band, coverage,
-        arr`` and, where known, ``name, segment, owner, days_to_renewal``.
+        arr`` and, where known, ``name, segment, owner, days_to_renewal`` and ``overridden_by``: the CSM whose band
+        it is.
     explanations : sequence of mapping
         `Explanation.as_dict()` of the same rows, in order.
     language, title, currency
         Language of the page, name of the company, ISO code.
     link : callable, optional
         Account id → address of the account's own page.
+    bands : mapping, optional
+        Accounts of the whole company per band, where `table` holds only the first of them.
     """
     words = _WORDS[language]
     rows = []
@@ -129,6 +134,7 @@ def portfolio_page(
                 "segment": _text(row.get("segment")),
                 "owner": _text(row.get("owner")),
                 "band": row["band"],
+                "overridden_by": _text(row.get("overridden_by")),
                 "health": _score(row["health_score"]),
                 "probability": _percent(row["churn_probability"], language),
                 "arr": "" if arr is None else amount(arr, "currency", language, currency=currency),
@@ -139,7 +145,8 @@ def portfolio_page(
                 "drivers": sentences,
             }
         )
-    counts = table["band"].value_counts()
+    counts = bands if bands is not None else table["band"].value_counts()
+    total = sum(int(counts.get(band, 0)) for band in BAND_COLOURS)
     template = environment("churnml.explain").get_template("portfolio.html.j2")
     return template.render(
         rows=rows,
@@ -149,6 +156,8 @@ def portfolio_page(
         rules=any(told["source"] == "rules" for told in explanations),
         as_of=day(f"{pd.Timestamp(table['as_of'].max()):%Y-%m-%d}", language) if len(table) else "",
         counts=[(band, int(counts.get(band, 0))) for band in BAND_COLOURS],
+        total=number(total, whole=True) if total > len(rows) else "",
+        only=words["only"].format(shown=number(len(rows), whole=True), total=number(total, whole=True)),
         segments=sorted({row["segment"] for row in rows} - {""}),
         owners=sorted({row["owner"] for row in rows} - {""}),
     )
@@ -273,7 +282,7 @@ _WORDS: dict[Language, dict[str, Any]] = {
         "probability_points": "points of probability",
         "health_points": "health points",
         "thirds": "Accounts at low risk average {low}, at high risk {high}.",
-        "bands": {"red": "red", "yellow": "yellow", "green": "green", "unknown": "unknown"},
+        "bands": BAND_WORDS["en"],
         "portfolio": "Portfolio",
         "band": "Band",
         "segment": "Segment",
@@ -283,6 +292,8 @@ _WORDS: dict[Language, dict[str, Any]] = {
         "all": "all",
         "reasons": "Top reasons",
         "shown": "shown",
+        "only": "The {shown} accounts with the highest expected loss, of {total}; the counts above are of all.",
+        "set_by": "set by {author}",
         "owners": {
             "csm": "CSM",
             "team": "team",
@@ -321,7 +332,7 @@ _WORDS: dict[Language, dict[str, Any]] = {
         "probability_points": "ポイント（解約確率）",
         "health_points": "点（ヘルススコア）",
         "thirds": "低リスク層の平均は{low}、高リスク層の平均は{high}。",
-        "bands": {"red": "赤", "yellow": "黄", "green": "緑", "unknown": "不明"},
+        "bands": BAND_WORDS["ja"],
         "portfolio": "担当アカウント一覧",
         "band": "判定",
         "segment": "セグメント",
@@ -331,6 +342,8 @@ _WORDS: dict[Language, dict[str, Any]] = {
         "all": "すべて",
         "reasons": "主な理由",
         "shown": "件表示",
+        "only": "全{total}件のうち、期待損失の大きい{shown}件を表示しています。上の件数は全体のものです。",
+        "set_by": "{author}が設定",
         "owners": {
             "csm": "CSM",
             "team": "チーム",

@@ -16,6 +16,7 @@ from churnml.explain.drivers import Driver, Teller, group_columns
 from churnml.explain.reference import ExplainReference
 from churnml.explain.words import percent
 from churnml.health import HealthScale, indicators, measures
+from churnml.health.wording import BAND_WORDS
 
 __all__ = ["Explanation", "Indicator", "explain"]
 
@@ -326,7 +327,7 @@ def _summary(told: _Told, probability: float, model: Explainable, band: Any, rul
     first_en = told.raising[0].sentence_en if told.raising else ""
     first_ja = told.raising[0].sentence_ja if told.raising else ""
     if rules or math.isnan(probability):
-        english, japanese = f"Health by rules alone: {band}", f"ルールのみによる判定：{_BAND_JA[str(band)]}"
+        english, japanese = f"Health by rules alone: {band}", f"ルールのみによる判定：{BAND_WORDS['ja'][str(band)]}"
         if not math.isnan(probability):
             english += f", with {percent(probability, 'en')} churn probability by a rule instead of the model"
             japanese += f"、解約確率{percent(probability, 'ja')}（モデルではなくルールによる）"
@@ -366,7 +367,6 @@ def _lower(sentence: str) -> str:
 
 
 _TARGET_JA = {"expansion": "契約拡大", "contraction": "契約縮小"}
-_BAND_JA = {"red": "赤", "yellow": "黄", "green": "緑", "unknown": "不明"}
 
 
 def _known(value: Any) -> float | None:

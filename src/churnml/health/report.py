@@ -13,7 +13,7 @@ from churnml.features.spec import FAMILIES
 from churnml.health.acceptance import CAUSES
 from churnml.health.backtest import HealthBacktest
 from churnml.health.page import BAND_COLOURS, Labels, environment, new_figure, svg
-from churnml.health.wording import BANDS, WORDS, Language
+from churnml.health.wording import BAND_WORDS, WORDS, Language
 
 __all__ = ["backtest_report"]
 
@@ -59,7 +59,7 @@ def backtest_report(
         title=title,
         language=language,
         t=words,
-        band_words=BANDS[language],
+        band_words=BAND_WORDS[language],
         main=main,
         results=results,
         horizon_days=horizon_days,
@@ -114,7 +114,7 @@ def _bands(main: HealthBacktest, language: Language) -> Markup:
     axes = figure.subplots()
     lift = table["lift"].to_numpy(dtype=float)
     spread = np.abs(table[["lift_low", "lift_high"]].to_numpy(dtype=float) - lift[:, None]).T
-    names = [said(BANDS[language][band]) for band in table["band"]]
+    names = [said(BAND_WORDS[language][band]) for band in table["band"]]
     axes.bar(names, lift, color=[BAND_COLOURS[band] for band in table["band"]], width=0.6)
     axes.errorbar(names, lift, yerr=np.nan_to_num(spread), fmt="none", ecolor="#1f2430", capsize=4)
     axes.axhline(1.0, color="#5c6370", linewidth=1, linestyle="--")
@@ -133,7 +133,7 @@ def _calibration(main: HealthBacktest, language: Language) -> Markup:
         places - 0.18, 100 * table["mean_probability"], color="#9db4d6", label=said(words["chart_expected"]), **bars
     )
     axes.barh(places + 0.18, 100 * table["churn_rate"], color="#24539c", label=said(words["chart_happened"]), **bars)
-    axes.set_yticks(places, [said(BANDS[language][band]) for band in table["band"]])
+    axes.set_yticks(places, [said(BAND_WORDS[language][band]) for band in table["band"]])
     axes.invert_yaxis()
     axes.set_xlabel(said(words["chart_churned"]))
     axes.legend(frameon=False)

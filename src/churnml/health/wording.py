@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-__all__ = ["BANDS", "WORDS", "Language"]
+__all__ = ["BAND_WORDS", "WORDS", "Language"]
 
 Language = Literal["en", "ja"]
 
-BANDS: dict[Language, dict[str, str]] = {
+BAND_WORDS: dict[Language, dict[str, str]] = {
     "en": {"red": "red", "yellow": "yellow", "green": "green", "unknown": "unknown"},
     "ja": {"red": "赤", "yellow": "黄", "green": "緑", "unknown": "不明"},
 }

@@ -62,7 +62,7 @@ def last_score(
 ) -> tuple[AccountScore, dict[str, Any]] | None:
     """Return the last score of an account that is not in the newest snapshot, with its explanation; None if unknown.
 
-    The explanation has the field ``frozen`` (see `churnml.explain.frozen`), no plays, and no drivers where none were
+    The explanation has the field ``frozen`` (see `churnml.explain.remarks`), no plays, and no drivers where none were
     kept for that date.
     """
     readings = store.history(config.name, account_id, limit=1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
 from churnml.config import Config
-from churnml.explain import Play, account_brief, portfolio_page, timeline
+from churnml.explain import Play, account_brief, overridden, portfolio_page, timeline
 from churnml.files import write_text
 from churnml.pipeline.frozen import last_score
 from churnml.pipeline.told import newest, of_account
@@ -22,7 +23,7 @@ __all__ = ["brief", "portfolio"]
 Language = Literal["en", "ja"]
 
 _NUMBERS = ("churn_probability", "health_score", "coverage", "arr", "days_to_renewal")
-_LISTED = ("account_id", "name", "segment", "owner", "band", *_NUMBERS)
+_LISTED = ("account_id", "name", "segment", "owner", "band", "overridden_by", *_NUMBERS)
 
 
 def brief(config: Config, account_id: str, language: Language, stages: Stages | None = None) -> Path:
@@ -41,6 +42,11 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
         account = store.account(snapshot.id, account_id)
         last = last_score(config, store, snapshot, account_id) if account is None else None
         account, told = last or (account, of_account(store, snapshot, account_id))
+        override = store.judgements(config.name).override_of(account_id, datetime.now(UTC))
+        if override is not None and account is not None and last is None:
+            until = override.expires_at.date()
+            said = overridden(override.band, account.band, override.author, until, override.reason)
+            told = {**told, "overridden": said}
         history = _history(store, config, account_id)
     tables = check(config, stages).loaded.tables
     with stages("report"):
@@ -66,7 +72,8 @@ def portfolio(config: Config, language: Language, stages: Stages | None = None) 
     stages = stages or Stages()
     store, snapshot = newest(config)
     with store, stages("report"):
-        accounts = store.accounts(snapshot.id, limit=snapshot.accounts).accounts
+        scored = store.accounts(snapshot.id, limit=snapshot.accounts).accounts
+        accounts = store.judgements(config.name).applied(scored, datetime.now(UTC))
         told = {account.account_id: store.explanation(snapshot.id, account.account_id) for account in accounts}
         table = pd.DataFrame([{name: getattr(account, name) for name in _LISTED} for account in accounts])
         table = table[[told[account] is not None for account in table["account_id"]]]

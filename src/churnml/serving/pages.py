@@ -57,7 +57,9 @@ def _portfolio(live: Live, lang: Any) -> str:
     snapshot = live.view.snapshot
     if snapshot is None:
         raise Problem("service.no_snapshot", "Nothing has been scored yet")
-    accounts = live.store.accounts(snapshot.id, now=datetime.now(UTC), limit=_MOST).accounts
+    now = datetime.now(UTC)
+    judged = live.store.judgements(live.settings.name)
+    accounts = judged.applied(live.store.accounts(snapshot.id, limit=_MOST).accounts, now)
     pairs = [(account, live.store.explanation(snapshot.id, account.account_id)) for account in accounts]
     shown = [(account, told) for account, told in pairs if told is not None]
     columns = [name for name in AccountScore.__dataclass_fields__ if name not in ("details", "position")]
@@ -69,14 +71,21 @@ def _portfolio(live: Live, lang: Any) -> str:
         title=live.settings.name,
         currency=live.settings.currency,
         link=lambda account_id: f"/accounts/{quote(account_id, safe='')}?lang={lang}",
+        bands=live.store.bands(snapshot.id, now=now),
     )
 
 
 def _brief(live: Live, account: AccountScore, told: dict[str, Any], lang: Any) -> str:
     import pandas as pd
 
-    from churnml.explain import account_brief
+    from churnml.explain import account_brief, overridden
 
+    now, judged = datetime.now(UTC), live.store.judgements(live.settings.name)
+    override = judged.override_of(account.account_id, now)
+    if override is not None and "frozen" not in told:
+        until = override.expires_at.date()
+        said = overridden(override.band, account.band, override.author, until, override.reason)
+        told = {**told, "overridden": said}
     points = live.store.history(live.settings.name, account.account_id)
     history = pd.DataFrame(
         {

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from churnml.errors import StoreError
-from churnml.store.records import Feedback, Override
+from churnml.store.records import AccountScore, Feedback, Override
 from churnml.store.schema import FeedbackRow, OverrideRow
 from churnml.store.writes import Actor, Once, reading, write
 
@@ -137,6 +139,16 @@ class Judgements:
             query = query.where(OverrideRow.account_id.in_(account_ids))
         with reading(self._engine) as connection:
             return {row.account_id: Override(*row) for row in connection.execute(query)}
+
+    def applied(self, accounts: Sequence[AccountScore], now: datetime) -> list[AccountScore]:
+        """Return accounts with the band that a CSM sees: that of the override in force, else the system's."""
+        judged = self.overrides(now)
+        return [
+            replace(account, band=judged[account.account_id].band, overridden_by=judged[account.account_id].author)
+            if account.account_id in judged
+            else account
+            for account in accounts
+        ]
 
     def override_history(self, account_id: str) -> list[Override]:
         """Return all overrides an account ever had, newest first."""

@@ -45,7 +45,10 @@ class SnapshotInfo:
 
 @dataclass(frozen=True)
 class AccountScore:
-    """One account in one snapshot. `churn_probability` and `coverage` in 0–1, `health_score` in 0–100."""
+    """One account in one snapshot. `churn_probability` and `coverage` in 0–1, `health_score` in 0–100.
+
+    `band` is the system's, unless `overridden_by` names the CSM whose override was applied (`Judgements.applied`).
+    """
 
     account_id: str
     churn_probability: float
@@ -60,6 +63,7 @@ class AccountScore:
     days_to_renewal: float | None = None
     position: int = 0
     details: Mapping[str, Any] = field(default_factory=dict)
+    overridden_by: str | None = None
 
 
 @dataclass(frozen=True)

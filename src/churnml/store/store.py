@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, String, cast, delete, fun
 from churnml.store.database import open_engine
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
-from churnml.store.records import AccountScore, AuditEntry, Page, ScoreFilter, SnapshotInfo
+from churnml.store.records import BANDS, AccountScore, AuditEntry, Page, ScoreFilter, SnapshotInfo
 from churnml.store.schema import AuditRow, ExplanationRow, FeaturesRow, OverrideRow, ScoreRow, SnapshotRow
 from churnml.store.snapshot import Snapshot
 from churnml.store.writes import Actor, reading, write
@@ -230,6 +230,14 @@ class Store:
             ).all()
         found = tuple(AccountScore(*row) for row in rows[:limit])
         return Page(found, int(total), found[-1].position if len(rows) > limit else None)
+
+    def bands(self, snapshot_id: int, *, now: datetime | None = None) -> dict[str, int]:
+        """Return how many of a snapshot's accounts are in each band; with `now`, overrides in force count."""
+        band = _band_in_force(now).label("band")
+        counted = select(band, func.count()).where(ScoreRow.snapshot_id == snapshot_id).group_by(band)
+        with reading(self._engine) as connection:
+            found = {str(name): int(count) for name, count in connection.execute(counted)}
+        return {name: found.get(name, 0) for name in BANDS}
 
     def history(self, config: str, account_id: str, limit: int = 104) -> list[tuple[SnapshotInfo, AccountScore]]:
         """Return an account's scores over time, newest first: of each `as_of` the last published."""

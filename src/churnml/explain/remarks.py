@@ -1,4 +1,4 @@
-"""The last score of an account that has left: it stays on display as it was, with its date and why it is the last."""
+"""Remarks beside a score: that its account has left and the score is frozen, or that a CSM sees it otherwise."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from datetime import date
 from typing import Any
 
 from churnml.explain.words import day
+from churnml.health.wording import BAND_WORDS
 
-__all__ = ["DEPARTURES", "frozen"]
+__all__ = ["DEPARTURES", "frozen", "overridden"]
 
 DEPARTURES: dict[str, tuple[str, str]] = {
     "ended": ("The contract ended on {on}.", "{on}に契約が終了しました。"),
@@ -59,3 +60,34 @@ def frozen(departed: Mapping[str, Any] | None, as_of: date) -> dict[str, Any]:
         last = _LAST[place].format(as_of=day(as_of.isoformat(), language))
         texts[f"text_{language}"] = f"{said} {last}" if language == "en" else said + last
     return {"as_of": as_of.isoformat(), "why": why, "on": on, **texts}
+
+
+def overridden(band: str, system_band: str, author: str, until: date, reason: str) -> dict[str, str]:
+    """Return what to say beside a band that a CSM has set.
+
+    Parameters
+    ----------
+    band, system_band : str
+        The CSM's band and the system's: red, yellow, green or unknown.
+    author, reason : str
+        Who set it, and why.
+    until : date
+        Last day of the override.
+
+    Returns
+    -------
+    dict
+        ``band, text_en, text_ja``.
+
+    Examples
+    --------
+    >>> overridden("red", "green", "Ann", date(2026, 12, 1), "Sponsor resigned")["text_en"]
+    'Ann set the band to red until 1 December 2026 (the score says green): Sponsor resigned'
+    """
+    return {
+        "band": band,
+        "text_en": f"{author} set the band to {band} until {day(until.isoformat(), 'en')} "
+        f"(the score says {system_band}): {reason}",
+        "text_ja": f"{author}が{day(until.isoformat(), 'ja')}まで区分を「{BAND_WORDS['ja'][band]}」に設定"
+        f"（スコア上は「{BAND_WORDS['ja'][system_band]}」）：{reason}",
+    }
