@@ -27,8 +27,8 @@ def test_a_wrong_budget_is_a_usage_error(text: str) -> None:
 def test_found_parameters_replace_the_defaults_only_beyond_noise(
     company: pd.DataFrame, features: FeatureSet, configure: Callable[..., Config], cut: Cut
 ) -> None:
-    # Twelve trees at the default learning rate are far too few: a faster one must win clearly.
-    config = configure(**SHORT)
+    # Five trees at the default learning rate are far too few: a faster one must win clearly.
+    config = configure(**{**SHORT, "params": {"n_estimators": 5}})
     said: list[str] = []
     found = tune(company, features, cut(company), config, budget=60, most_trials=14, progress=said.append)
     assert found.applied, found.reason
@@ -40,7 +40,7 @@ def test_found_parameters_replace_the_defaults_only_beyond_noise(
     assert found.trials[0].params["learning_rate"] == 0.04
     assert min(t.log_loss for t in found.trials if t.log_loss is not None) < found.trials[0].log_loss
     tuned = found.configured(config)
-    assert tuned.model.params == {"n_estimators": 12, **found.params}
+    assert tuned.model.params == {"n_estimators": 5, **found.params}
     model = fit(company, features, tuned)
     assert model.info["leaves"] == found.params["num_leaves"]
 
@@ -98,9 +98,9 @@ def test_the_same_seed_tries_the_same_parameters(
 def test_too_few_churners_for_trees_are_not_tuned(
     company: pd.DataFrame, features: FeatureSet, configure: Callable[..., Config], cut: Cut
 ) -> None:
-    leavers = company.loc[company["churned"] == 1, "account_id"].unique()[40:]
+    leavers = company.loc[company["churned"] == 1, "account_id"].unique()[15:]
     few = company[~company["account_id"].isin(leavers)]
-    found = tune(few, features, cut(few), configure(min_churners=5), budget=60)
+    found = tune(few, features, cut(few), configure(min_churners=3), budget=60)
     assert not found.applied
     assert "logistic regression" in found.reason
     assert found.trials == ()
