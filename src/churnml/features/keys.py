@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from churnml.errors import DataError
 
@@ -106,6 +107,11 @@ class Keys:
     def codes(self, account_ids: pd.Series) -> Ints:
         """Return the position of each account among `accounts`, −1 for one that is not asked about."""
         return self._index.get_indexer(pd.Index(account_ids.astype("object"))).astype(np.int64)
+
+    @cached_property
+    def names(self) -> pa.Array:
+        """The accounts as Arrow strings."""
+        return pa.array(self.accounts, pa.string())
 
     @cached_property
     def _index(self) -> pd.Index:

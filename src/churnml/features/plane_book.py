@@ -20,6 +20,9 @@ from churnml.features.rollup import Rollup
 
 __all__ = ["PlaneBook"]
 
+_STEP = 14
+"""Days that are looked through at once for the last active one."""
+
 _MANY_DATES = 60
 """From so many dates on, users are counted by their intervals of activity instead of date by date."""
 
@@ -280,13 +283,23 @@ class PlaneBook(EventBook):
         out, latest, done = self.keys.full(), before.astype(np.float64), 0
         for day, rows, column, real in self._dates:
             until = row(day)
-            if until > done:
-                active = plane[done + 1 : until + 1] > plane[done:until]
-                back = np.argmax(active[::-1], axis=0)
-                latest = np.where(active.any(axis=0), self._planes.first + until - 1 - back, latest)
-                done = until
+            latest = self._last_change(plane, done, until, latest)
+            done = max(done, until)
             out[rows] = np.where(real, latest[column], -1)
         return np.where(out < 0, np.nan, out)
+
+    def _last_change(self, plane: npt.NDArray[Any], done: int, until: int, latest: Floats) -> Floats:
+        """Return the last day with a change in rows ``(done, until]``, backwards in steps: most accounts are recent."""
+        out, open_ = latest.copy(), np.arange(plane.shape[1])
+        while until > done and len(open_):
+            start = max(done, until - _STEP)
+            rows = plane[start : until + 1] if len(open_) == plane.shape[1] else plane[start : until + 1, open_]
+            active = rows[1:] > rows[:-1]
+            found = active.any(axis=0)
+            back = np.argmax(active[::-1], axis=0)
+            out[open_[found]] = self._planes.first + until - 1 - back[found]
+            open_, until = open_[~found], start
+        return out
 
     @cached_property
     def _days(self) -> Entities:

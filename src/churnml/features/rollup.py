@@ -163,12 +163,9 @@ def _by_user(events: ir.Table, late: bool, keys: Keys) -> tuple[pd.DataFrame, np
 
 def account_codes(rows: pa.Table, keys: Keys) -> Ints:
     """Return the position among the keys' accounts of each row's ``account_id``, −1 for one not asked about."""
-    accounts = pc.cast(rows.column("account_id"), pa.string()).combine_chunks().dictionary_encode()
-    known = keys.codes(pd.Series(accounts.dictionary.to_pylist(), dtype="object"))
-    if not len(known):
-        return np.zeros(0, dtype=np.int64)
-    codes: Ints = known[accounts.indices.to_numpy(zero_copy_only=False)]
-    return codes
+    accounts = pc.cast(rows.column("account_id"), pa.string()).combine_chunks()
+    found = pc.index_in(accounts, value_set=keys.names)
+    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _days(rows: pa.Table, column: str) -> Ints:
