@@ -23,7 +23,7 @@ __all__ = ["ChurnClassifier", "Plan"]
 Array = npt.NDArray[np.float64]
 
 _FEW_CHURNERS = 20
-_MANY_CHURNERS = 150
+_MANY_CHURNERS = 300
 """Fewer churned accounts cannot tell a richer shape of tree from the simplest one, so it is not tried."""
 
 

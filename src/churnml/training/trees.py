@@ -103,7 +103,9 @@ def tree_settings(params: Mapping[str, float | int | str | bool]) -> tuple[TreeS
                 code="config.model_params",
             )
     shapes = [own] if "num_leaves" in own else [{**shape, **own} for shape in _SHAPES]
-    return tuple(TreeSettings(shape, int(trees[0])) if trees else TreeSettings(shape) for shape in shapes)
+    most = {"max_trees": int(trees[0])} if trees else {}
+    # A richer shape has learnt what it can, or overfits, within fewer trees.
+    return tuple(TreeSettings(shape, **most, patience=30 if number else 60) for number, shape in enumerate(shapes))
 
 
 def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
