@@ -95,8 +95,7 @@ def compute(
         values = made[spec.name] if in_order else made[spec.name][position]
         columns[spec.name] = pd.Categorical(values) if spec.categorical else values.astype(np.float64, copy=False)
     rest = spine.drop(columns=[name for name in columns if name in spine])
-    # The columns are ours alone: no second copy of them is made.
-    return pd.concat([rest, pd.DataFrame(columns, index=spine.index, copy=False)], axis=1)
+    return pd.concat([rest, pd.DataFrame(columns, index=spine.index)], axis=1)
 
 
 def lay_out_events(tables: Tables, feature_set: FeatureSet, config: Config, until: date) -> Planes | None:
