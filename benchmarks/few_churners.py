@@ -2,7 +2,7 @@
 
 Usage: ``python benchmarks/few_churners.py [--accounts 120 200 300 400 600] [--seeds 31 32 33] [--json]``
 
-Every company is simulated anew with its own seed, and the model is backtested on it as ``churnml train`` would.
+Every company is simulated anew, one per size and seed, and the model is backtested on it as ``churnml train`` would.
 """
 
 from __future__ import annotations

@@ -76,9 +76,8 @@ def main() -> None:
     except typer.Abort:
         sys.exit(1)
     except Exception as error:
-        told = getattr(
-            error, "format_message", None
-        )  # typer's errors of usage have one; their class has no public name
+        # Typer's errors of usage have this method; their class has no public name.
+        told = getattr(error, "format_message", None)
         sys.exit(report_failure(error if told is None else UsageError(told()), as_json=as_json))
 
 

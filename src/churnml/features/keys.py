@@ -104,18 +104,10 @@ class Keys:
         """Each row's `as_of`, shape (n,)."""
         return self.day.astype("datetime64[D]").astype("datetime64[us]")
 
-    def codes(self, account_ids: pd.Series) -> Ints:
-        """Return the position of each account among `accounts`, −1 for one that is not asked about."""
-        return self._index.get_indexer(pd.Index(account_ids.astype("object"))).astype(np.int64)
-
     @cached_property
     def names(self) -> pa.Array:
         """The accounts as Arrow strings."""
         return pa.array(self.accounts, pa.string())
-
-    @cached_property
-    def _index(self) -> pd.Index:
-        return pd.Index(self.accounts)
 
     def expression(self) -> ir.Table:
         """Return the keys as an Ibis table ``key_code, key_account, as_of`` for joins in the engine."""

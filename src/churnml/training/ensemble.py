@@ -23,7 +23,8 @@ Array = npt.NDArray[np.float64]
 PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03)
 """Inverse L2 strengths tried for the logistic part."""
 
-_WEIGHTS = np.linspace(0.0, 1.0, 21)
+_WEIGHTS = np.linspace(0.0, 1.0, 21)[1:-1]
+"""Weights of the logistic part that are weighed against each other; at 0 and 1 the prior has no mass."""
 _PRIOR = (0.5, 2.0)
 """Exponents of a Beta(1.5, 3) prior on the logistic part's weight: trees have the greater part until rows disagree."""
 _UNJUDGED = round((_PRIOR[0] + 1.0) / (sum(_PRIOR) + 2.0), 2)
@@ -234,11 +235,10 @@ def _blend(y: Array, trees: Array, linear: Array) -> float:
     A few dozen churners cannot tell the best weight from the next, and picking one then overfits; the mean stays near
     the prior's until the rows speak clearly (Bayesian model averaging: Hoeting, Madigan, Raftery and Volinsky 1999).
     """
-    inner = _WEIGHTS[1:-1]
-    losses = np.array([straightened_losses(y, (1 - weight) * trees + weight * linear).sum() for weight in inner])
-    support = _PRIOR[0] * np.log(inner) + _PRIOR[1] * np.log1p(-inner) - losses / _ROWS_PER_FACT
+    losses = np.array([straightened_losses(y, (1 - weight) * trees + weight * linear).sum() for weight in _WEIGHTS])
+    support = _PRIOR[0] * np.log(_WEIGHTS) + _PRIOR[1] * np.log1p(-_WEIGHTS) - losses / _ROWS_PER_FACT
     belief = np.exp(support - support.max())
-    return round(float((belief * inner).sum() / belief.sum()), 2)
+    return round(float((belief * _WEIGHTS).sum() / belief.sum()), 2)
 
 
 def _tune_trees(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> tuple[TreeSettings, int, Array]:
