@@ -15,7 +15,7 @@ from churnml.config import Config
 from churnml.engine import connect
 from churnml.explain import ExplainReference
 from churnml.features import FeatureSet
-from churnml.files import write_parquet
+from churnml.files import write_parquet, write_text
 from churnml.health import HealthScale
 from churnml.pipeline.models import keep_or_promote, tested_path
 from churnml.pipeline.outcomes import Checked, Prepared, Trained, rejected_counts
@@ -162,13 +162,17 @@ def train(
         )
         bundle = registry.load_bundle(path)
         from churnml.registry.tracking import track
+        from churnml.reports.evidence import training_evidence
 
+        evidence = training_evidence(config, bundle, report, frame, tested.predictions)
+        cards = {"model_card.md": evidence.card_markdown, "model_card.html": evidence.card_html}
         tracked = track(
             config,
             bundle,
             report,
             frame,
-            predictions=tested.predictions,
+            plots=evidence.plots,
+            documents=[write_text(config.workspace_dir / name, text) for name, text in cards.items()],
             fingerprint=prepared.loaded.fingerprint,
             packages=packages,
             tuning=None if tuning is None else tuning.as_dict(),
