@@ -288,7 +288,7 @@ def supposed(answer: Mapping[str, Any]) -> None:
 
 def audited(findings: Sequence[Mapping[str, Any]]) -> None:
     """Show the leakage audit, a line per check."""
-    from churnml.training.audit import CHECKS
+    from churnml.evaluation.audit import CHECKS
 
     columns = ("check", "looks for", "status", "found", "where", "what to do")
     table = Table(*columns, title="Leakage audit", title_justify="left")

@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
+from churnml.evaluation.verdict import BASELINE_WORDS
 from churnml.features import FeatureSet
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision
 from churnml.sources import Loaded
-from churnml.training.verdict import BASELINE_WORDS
 
 __all__ = [
     "Checked",

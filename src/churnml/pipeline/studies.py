@@ -12,6 +12,9 @@ from churnml import features as features_room
 from churnml import registry, snapshots
 from churnml.config import Config
 from churnml.errors import BundleError, DataError, UsageError
+from churnml.evaluation import backtest
+from churnml.evaluation.audit import Finding
+from churnml.evaluation.audit import audit as audit_frame
 from churnml.explain import ExplainReference, what_if
 from churnml.files import write_text
 from churnml.health import HealthScale, Predicted, propose_threshold, weeks_current
@@ -20,9 +23,6 @@ from churnml.pipeline.outcomes import Prepared
 from churnml.pipeline.told import newest, of_account
 from churnml.pipeline.train import prepare
 from churnml.progress import Stages
-from churnml.training import backtest
-from churnml.training.audit import Finding
-from churnml.training.audit import audit as audit_frame
 
 __all__ = ["audit", "health_backtest", "health_thresholds", "suppose"]
 

@@ -13,6 +13,9 @@ from churnml import features as features_room
 from churnml import registry, snapshots
 from churnml.config import Config
 from churnml.engine import connect
+from churnml.evaluation import Tuning, backtest, tune
+from churnml.evaluation.horizon_models import backtest_further, fit_further
+from churnml.evaluation.tuning import budget_seconds, check_installed
 from churnml.explain import ExplainReference
 from churnml.features import FeatureSet
 from churnml.files import write_parquet
@@ -22,9 +25,7 @@ from churnml.pipeline.outcomes import Checked, Prepared, Trained, rejected_count
 from churnml.progress import Stages
 from churnml.snapshots import Split
 from churnml.sources import Loaded, load
-from churnml.training import Tuning, backtest, fit, tune
-from churnml.training.further import backtest_further, fit_further
-from churnml.training.tuning import budget_seconds, check_installed
+from churnml.training import fit
 
 __all__ = ["catalogue", "check", "prepare", "simulate_company", "train"]
 

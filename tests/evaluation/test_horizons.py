@@ -14,10 +14,10 @@ from scipy.optimize import isotonic_regression
 
 from churnml.config import Config
 from churnml.errors import BundleError, TrainingError
+from churnml.evaluation.horizon_models import backtest_further, fit_further
 from churnml.features.spec import FeatureSet
 from churnml.scoring import score
 from churnml.training import ChurnModel, fit
-from churnml.training.further import backtest_further, fit_further
 from churnml.training.horizons import anchored, coherent
 
 

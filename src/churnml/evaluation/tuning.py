@@ -17,11 +17,11 @@ from scipy.stats import norm
 from churnml.config import Config
 from churnml.errors import UsageError
 from churnml.features.spec import FeatureSet
+from churnml.metrics.intervals import clustered_bootstrap
 from churnml.snapshots.splits import Split
 from churnml.training.ensemble import choose, judged_rows, straightened_losses
 from churnml.training.estimator import Plan
 from churnml.training.fitting import check_churners, classifier_of
-from churnml.training.intervals import clustered_bootstrap
 from churnml.training.trees import DEFAULTS, tree_settings, validation_curve
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churnml.training.capacity import at_capacity, contacted
-from churnml.training.metrics import summary
+from churnml.evaluation.capacity import at_capacity, contacted
+from churnml.metrics.predictions import summary
 
 SHARE = 0.1
 

@@ -14,8 +14,8 @@ from scipy.stats import norm
 
 from churnml.config import Config
 from churnml.features.spec import FeatureSet
+from churnml.metrics.predictions import roc_auc
 from churnml.snapshots.splits import Split
-from churnml.training.metrics import roc_auc
 
 __all__ = ["CHECKS", "Finding", "audit"]
 

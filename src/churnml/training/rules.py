@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-__all__ = ["RULES", "FittedRule", "Place", "Rule", "fit_rule", "rules"]
+__all__ = ["RULES", "RuleModel", "Place", "Rule", "fit_rule", "rules"]
 
 Array = npt.NDArray[np.float64]
 
@@ -109,7 +109,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class FittedRule:
+class RuleModel:
     """A rule and the line that makes its score a probability.
 
     Parameters
@@ -187,7 +187,7 @@ def rules(train: pd.DataFrame) -> list[Rule]:
     return [rule for rule in made if rule is not None]
 
 
-def fit_rule(rule: Rule, train: pd.DataFrame) -> FittedRule:
+def fit_rule(rule: Rule, train: pd.DataFrame) -> RuleModel:
     """Map a rule's score to a probability by a one-variable logistic regression on training rows.
 
     Examples
@@ -200,10 +200,10 @@ def fit_rule(rule: Rule, train: pd.DataFrame) -> FittedRule:
     score = rule.score(train)
     centre, spread = float(score.mean()), float(score.std())
     if spread < 1e-12:
-        return FittedRule(rule, centre, 1.0, 0.0, float(logit(y.mean())))
+        return RuleModel(rule, centre, 1.0, 0.0, float(logit(y.mean())))
     line = LogisticRegression(C=1e6, solver="newton-cholesky", max_iter=200)
     line.fit(((score - centre) / spread)[:, None], y)
-    return FittedRule(rule, centre, spread, float(line.coef_[0, 0]), float(line.intercept_[0]))
+    return RuleModel(rule, centre, spread, float(line.coef_[0, 0]), float(line.intercept_[0]))
 
 
 def _values(rows: pd.DataFrame, column: str) -> Array:

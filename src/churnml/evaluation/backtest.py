@@ -11,14 +11,12 @@ import numpy as np
 import pandas as pd
 
 from churnml.config import CapacityConfig, Config
+from churnml.evaluation.capacity import at_capacity
+from churnml.evaluation.diagnostics import by_segment, decay, lead_time, ranking_stability, segments_of
+from churnml.evaluation.verdict import Verdict, judge
 from churnml.features.spec import FeatureSet
-from churnml.snapshots.splits import Split
-from churnml.training.baselines import RULES, fit_rule, rules
-from churnml.training.capacity import at_capacity
-from churnml.training.diagnostics import by_segment, decay, lead_time, ranking_stability, segments_of
-from churnml.training.fitting import fit_rows
-from churnml.training.intervals import clustered_bootstrap, interval
-from churnml.training.metrics import (
+from churnml.metrics.intervals import clustered_bootstrap, interval
+from churnml.metrics.predictions import (
     average_precision,
     brier,
     brier_decomposition,
@@ -29,9 +27,11 @@ from churnml.training.metrics import (
     roc_auc,
     summary,
 )
+from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, profit_curve
+from churnml.snapshots.splits import Split
+from churnml.training.fitting import fit_rows
 from churnml.training.model import ChurnModel
-from churnml.training.profit import area_under_profit_curve, expected_maximum_profit, profit_curve
-from churnml.training.verdict import Verdict, judge
+from churnml.training.rules import RULES, fit_rule, rules
 
 __all__ = ["Backtest", "backtest"]
 
@@ -66,7 +66,7 @@ class Backtest:
     segments : DataFrame
         Segments of each prediction, in the rows of `predictions`.
     stale : DataFrame
-        What the first fold's model says of every prediction, for `churnml.training.diagnostics.decay`.
+        What the first fold's model says of every prediction, for `churnml.evaluation.diagnostics.decay`.
     target : str
         What was predicted; the profit of saving accounts is told for churn alone.
     """

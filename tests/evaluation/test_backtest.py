@@ -9,10 +9,11 @@ import pytest
 
 from churnml.config import Config
 from churnml.errors import TrainingError
+from churnml.evaluation import Backtest, backtest, judge
 from churnml.features.spec import FeatureSet
 from churnml.snapshots.splits import Split
-from churnml.training import Backtest, ChurnModel, backtest, fit, judge
-from churnml.training.baselines import RULES, FittedRule, fit_rule, rules
+from churnml.training import ChurnModel, fit
+from churnml.training.rules import RULES, RuleModel, fit_rule, rules
 
 Cut = Callable[..., list[Split]]
 
@@ -186,7 +187,7 @@ def test_a_model_that_failed_is_scored_by_the_best_rule(
 def test_a_rule_is_the_same_from_its_file(company: pd.DataFrame, name: str) -> None:
     (rule,) = (rule for rule in rules(company) if rule.name == name)
     fitted = fit_rule(rule, company)
-    again = FittedRule.from_dict(json.loads(json.dumps(fitted.as_dict())))
+    again = RuleModel.from_dict(json.loads(json.dumps(fitted.as_dict())))
     assert np.array_equal(again(company.tail(500)), fitted(company.tail(500)))
     gaps = company.tail(50).assign(**dict.fromkeys(rule.columns, np.nan))
     assert np.isfinite(again(gaps)).all()

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from churnml.training.intervals import clustered_bootstrap, interval, paired_gain
-from churnml.training.metrics import ece, lift_at, log_loss, roc_auc
+from churnml.metrics.intervals import clustered_bootstrap, interval, paired_gain
+from churnml.metrics.predictions import ece, lift_at, log_loss, roc_auc
 
 __all__ = ["by_segment", "decay", "lead_time", "ranking_stability", "segments_of"]
 

@@ -8,12 +8,13 @@ import pytest
 
 from churnml.config import Config
 from churnml.errors import TrainingError
+from churnml.evaluation import backtest
 from churnml.features.spec import FeatureSet
+from churnml.metrics.predictions import roc_auc
 from churnml.scoring import score
-from churnml.training import ChurnModel, backtest, fit
-from churnml.training.baselines import fit_rule, rules
+from churnml.training import ChurnModel, fit
 from churnml.training.fitting import classifier_of
-from churnml.training.metrics import roc_auc
+from churnml.training.rules import fit_rule, rules
 
 
 def asking(config: Config, target: str) -> Config:

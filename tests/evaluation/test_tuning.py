@@ -9,10 +9,11 @@ import pytest
 
 from churnml.config import Config
 from churnml.errors import UsageError
+from churnml.evaluation import tune
+from churnml.evaluation.tuning import budget_seconds
 from churnml.features.spec import FeatureSet
 from churnml.snapshots.splits import Split
-from churnml.training import fit, tune
-from churnml.training.tuning import budget_seconds
+from churnml.training import fit
 
 Cut = Callable[..., list[Split]]
 SHORT = {"seeds": 1, "kind": "lightgbm", "params": {"n_estimators": 12}}

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from churnml.training.metrics import Metric, weighted
+from churnml.metrics.predictions import Metric, weighted
 
 __all__ = ["Interval", "clustered_bootstrap", "interval", "paired_gain"]
 
@@ -74,7 +74,7 @@ def interval(
 
     Examples
     --------
-    >>> from churnml.training.metrics import roc_auc
+    >>> from churnml.metrics.predictions import roc_auc
     >>> draws = clustered_bootstrap([1, 2, 3, 4], 50, seed=0)
     >>> interval(roc_auc, [0, 1, 0, 1], [0.1, 0.9, 0.2, 0.8], draws).low
     1.0
@@ -95,7 +95,7 @@ def paired_gain(
 
     Examples
     --------
-    >>> from churnml.training.metrics import brier
+    >>> from churnml.metrics.predictions import brier
     >>> draws = clustered_bootstrap([1, 2, 3, 4], 50, seed=0)
     >>> paired_gain(brier, [0, 1, 0, 1], [0.1, 0.9, 0.2, 0.8], [0.5] * 4, draws).high < 0
     True

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from churnml.training import metrics
-from churnml.training.intervals import clustered_bootstrap, interval, paired_gain
+from churnml import metrics
+from churnml.metrics.intervals import clustered_bootstrap, interval, paired_gain
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from churnml.training.intervals import Interval, clustered_bootstrap, paired_gain
-from churnml.training.metrics import log_loss, roc_auc
+from churnml.metrics.intervals import Interval, clustered_bootstrap, paired_gain
+from churnml.metrics.predictions import log_loss, roc_auc
 
 __all__ = ["BASELINE_WORDS", "Verdict", "judge"]
 

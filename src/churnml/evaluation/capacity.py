@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from churnml.training.intervals import clustered_bootstrap
+from churnml.metrics.intervals import clustered_bootstrap
 
 __all__ = ["at_capacity", "contacted"]
 

@@ -11,10 +11,10 @@ import pandas as pd
 
 from churnml.config import Config
 from churnml.errors import TimelineError, TrainingError
+from churnml.evaluation.backtest import Backtest, backtest
 from churnml.features.spec import FeatureSet
 from churnml.snapshots.labels import horizon_column
 from churnml.snapshots.splits import Split, splits
-from churnml.training.backtest import Backtest, backtest
 from churnml.training.fitting import fit_rows, with_fallback
 from churnml.training.model import ChurnModel
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churnml.training.diagnostics import by_segment, decay, lead_time, ranking_stability, segments_of
+from churnml.evaluation.diagnostics import by_segment, decay, lead_time, ranking_stability, segments_of
 
 
 def predictions(p: dict[str, list[float]], churn_on: dict[str, str] | None = None) -> pd.DataFrame:

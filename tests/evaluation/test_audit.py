@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from churnml.config import Config
+from churnml.evaluation.audit import CHECKS, Finding, audit
 from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.snapshots.splits import Split
-from churnml.training.audit import CHECKS, Finding, audit
 
 Cut = Callable[..., list[Split]]
 
