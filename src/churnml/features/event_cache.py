@@ -18,7 +18,7 @@ from pyarrow import feather
 
 from churnml.config import Config
 from churnml.features import FeatureSet, Planes, lay_out_events
-from churnml.features.planes import Layout
+from churnml.features.events.planes import Layout
 from churnml.tables import Tables
 
 __all__ = ["events_until", "keep_events", "kept_events"]

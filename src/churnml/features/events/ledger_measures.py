@@ -7,17 +7,17 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from churnml.features.events.ledger import Entities, Ledger
+from churnml.features.events.rollup import Rollup
 from churnml.features.keys import DAY_SPAN, Floats, Ints, Keys
-from churnml.features.ledger import Entities, Ledger
-from churnml.features.rollup import Rollup
 
-__all__ = ["EventBook"]
+__all__ = ["LedgerMeasures"]
 
 _THURSDAY = 3
 """Weekday of 1970-01-01, Monday being 0."""
 
 
-class EventBook:
+class LedgerMeasures:
     """What the events say about every (account, as_of) row.
 
     A window is given as ``(start, end)`` in days before `as_of`: ``[as_of − start, as_of − end)``. Only events

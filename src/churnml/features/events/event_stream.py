@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from churnml.engine import stream
+from churnml.features.events.planes import Layout, Planes, Presence
+from churnml.features.events.rollup import counted_events, slug
 from churnml.features.keys import Ints, Keys
-from churnml.features.planes import Layout, Planes, Presence
-from churnml.features.rollup import counted_events, slug
 from churnml.tables import Tables
 
 if TYPE_CHECKING:
@@ -79,10 +79,10 @@ def lay_out(tables: Tables, accounts: npt.NDArray[np.object_] | None, layout: La
     cells = _Cells.of(events, accounts, layout, cuts)
     if not cells.fits:
         return None
-    fold = _Fold(cells, wide=counted)
+    counts = _CellCounts(cells, wide=counted)
     for batch in stream(tables.connection, cells.coded(events, counted=counted)):
-        fold.add(batch)
-    return fold.done(_long_ago(events, accounts, layout.logins, cuts[0]))
+        counts.add(batch)
+    return counts.done(_long_ago(events, accounts, layout.logins, cuts[0]))
 
 
 def _midnight(day: int) -> str:
@@ -214,7 +214,7 @@ def _members(
     return found.append_column("member_user", pa.array(number)), code[named], label.drop_null(), alone
 
 
-class _Fold:
+class _CellCounts:
     """The cells while the events pass."""
 
     def __init__(self, cells: _Cells, *, wide: bool) -> None:

@@ -7,7 +7,7 @@ costs, whatever the number of windows and snapshots.
 
 Planes know only *when* a fact occurred, not since when it was known. They serve where that makes no difference: facts
 that are known as they occur, or rows that all have the same `as_of` (facts known later are left out of the pass).
-Everything else goes to the ledger (`book.EventBook`), and so do sums of fractions and what would not fit into memory.
+Everything else goes to the ledger (`LedgerMeasures`), and so do sums of fractions and what would not fit into memory.
 """
 
 from __future__ import annotations

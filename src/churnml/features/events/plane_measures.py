@@ -1,4 +1,4 @@
-"""The measures of `EventBook`, answered from planes."""
+"""The measures of `LedgerMeasures`, answered from planes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churnml.features.book import EventBook
+from churnml.features.events.ledger import Entities, Ledger
+from churnml.features.events.ledger_measures import LedgerMeasures
+from churnml.features.events.planes import Planes, Presence
+from churnml.features.events.rollup import Rollup
 from churnml.features.keys import DAY_SPAN, Floats, Ints, Keys
-from churnml.features.ledger import Entities, Ledger
-from churnml.features.planes import Planes, Presence
-from churnml.features.rollup import Rollup
 
-__all__ = ["PlaneBook"]
+__all__ = ["PlaneMeasures"]
 
 _STEP = 14
 """Days that are looked through at once for the last active one."""
@@ -27,7 +27,7 @@ _MANY_DATES = 60
 """From so many dates on, users are counted by their intervals of activity instead of date by date."""
 
 
-class PlaneBook(EventBook):
+class PlaneMeasures(LedgerMeasures):
     """What the events say about every (account, as_of) row, from planes and from what became known since.
 
     Parameters
@@ -46,7 +46,7 @@ class PlaneBook(EventBook):
         super().__init__(fresh or _nothing(), keys)
         self._valued = valued
         self._planes = planes
-        self._fresh = EventBook(fresh, keys) if fresh is not None and len(fresh.kinds) else None
+        self._fresh = LedgerMeasures(fresh, keys) if fresh is not None and len(fresh.kinds) else None
         self._column = pd.Index(planes.accounts).get_indexer(pd.Index(keys.accounts))
         """Column in the planes of each account asked about, −1 for a new one."""
 
@@ -99,8 +99,8 @@ class PlaneBook(EventBook):
         return self._values.value_of_kind(slug, start, end)
 
     @cached_property
-    def _values(self) -> EventBook:
-        return EventBook(self._valued(), self.keys)
+    def _values(self) -> LedgerMeasures:
+        return LedgerMeasures(self._valued(), self.keys)
 
     def active_days(self, start: int, end: int = 0) -> Floats:
         """Days with an event."""
