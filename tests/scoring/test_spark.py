@@ -12,7 +12,7 @@ import pytest
 
 from churnml.scoring import score, score_spark
 from churnml.training import fit
-from churnml.training.further import fit_further
+from churnml.training.horizon_models import fit_further
 
 pytestmark = [
     pytest.mark.spark,

@@ -17,7 +17,7 @@ from churnml.errors import BundleError, TrainingError
 from churnml.features.spec import FeatureSet
 from churnml.scoring import score
 from churnml.training import ChurnModel, fit
-from churnml.training.further import backtest_further, fit_further
+from churnml.training.horizon_models import backtest_further, fit_further
 from churnml.training.horizons import anchored, coherent
 
 

@@ -23,7 +23,7 @@ from churnml.progress import Stages
 from churnml.snapshots import Split
 from churnml.sources import Loaded, load
 from churnml.training import Tuning, backtest, fit, tune
-from churnml.training.further import backtest_further, fit_further
+from churnml.training.horizon_models import backtest_further, fit_further
 from churnml.training.tuning import budget_seconds, check_installed
 
 __all__ = ["catalogue", "check", "prepare", "simulate_company", "train"]
