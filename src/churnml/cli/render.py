@@ -173,7 +173,7 @@ def promoted(entry: Mapping[str, Any]) -> None:
 
 def scored(settings: Config, path: Path, outcome: Scored) -> None:
     """Show the accounts with the highest expected loss, and where everything lies."""
-    from churnml.pipeline.outcomes import expected_column
+    from churnml.pipeline.results import expected_column
 
     console = out()
     table, model = outcome.table, outcome.bundle.model

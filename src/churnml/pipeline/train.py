@@ -21,7 +21,7 @@ from churnml.features import FeatureSet
 from churnml.files import write_parquet
 from churnml.health import HealthScale
 from churnml.pipeline.models import keep_or_promote, tested_path
-from churnml.pipeline.outcomes import Checked, Prepared, Trained, rejected_counts
+from churnml.pipeline.results import Checked, Prepared, Trained, rejected_counts
 from churnml.progress import Stages
 from churnml.snapshots import Split
 from churnml.sources import Loaded, load

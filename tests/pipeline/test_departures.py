@@ -8,9 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from pydantic import TypeAdapter
 
 from churnml.config import Config
-from churnml.pipeline.frozen import departures, last_score
+from churnml.pipeline.lookup import last_score, last_scored
+from churnml.snapshots import Departure, departures
 from churnml.store import Snapshot, Store
 from churnml.tables import Tables
 
@@ -36,6 +38,10 @@ def publish(store: Store, when: date, *accounts: str, **info: Any) -> None:
     store.publish(Snapshot("t", when, moment, "v", "h", scores, info=info))
 
 
+def left(config: Config, tables: Tables, store: Store, as_of: pd.Timestamp, *cohort: str) -> dict[str, Departure]:
+    return departures(tables, config.label, last_scored(config, store, as_of.date(), cohort), as_of)
+
+
 @pytest.fixture
 def store() -> Iterator[Store]:
     with Store("sqlite://") as opened:
@@ -57,14 +63,14 @@ def test_a_contract_that_ended_or_is_under_notice_is_told_as_known(store: Store)
     tables = Tables.from_pandas(
         {"subscriptions": terms}, observed_from=date(2025, 1, 1), observed_until=date(2025, 8, 1)
     )
-    found = departures(config("contractual"), tables, store, DAY, {"stays"})
+    found = left(config("contractual"), tables, store, DAY, "stays")
     assert found == {
-        "ended": {"last": "2025-04-01", "why": "ended", "on": "2025-04-16"},
-        "notice": {"last": "2025-05-01", "why": "notice", "on": "2025-05-20"},
+        "ended": Departure(date(2025, 4, 1), "ended", date(2025, 4, 16)),
+        "notice": Departure(date(2025, 5, 1), "notice", date(2025, 5, 20)),
         # Its notice came later: on this day nobody could know why it is not in the cohort.
-        "other": {"last": "2025-05-01", "why": "left", "on": None},
+        "other": Departure(date(2025, 5, 1), "left", None),
     }
-    publish(store, DAY.date(), "stays", left=found)
+    publish(store, DAY.date(), "stays", left=TypeAdapter(dict[str, Departure]).dump_python(found, mode="json"))
     snapshot = store.latest("t")
     assert snapshot is not None
     last = last_score(config("contractual"), store, snapshot, "notice")
@@ -73,9 +79,9 @@ def test_a_contract_that_ended_or_is_under_notice_is_told_as_known(store: Store)
     assert [fact["code"] for fact in last[1]["indicators"]] == ["notice"]
     assert last_score(config("contractual"), store, snapshot, "nobody") is None
     # What is known is carried on, long after the readings have left the window that is looked at.
-    later = departures(config("contractual"), tables, store, pd.Timestamp("2025-11-01"), {"stays"})
+    later = left(config("contractual"), tables, store, pd.Timestamp("2025-11-01"), "stays")
     assert later["ended"] == found["ended"]
-    assert later["other"]["why"] == "notice"
+    assert later["other"].why == "notice"
 
 
 def test_silence_is_told_with_the_last_day_of_use(store: Store) -> None:
@@ -88,11 +94,11 @@ def test_silence_is_told_with_the_last_day_of_use(store: Store) -> None:
         }
     )
     tables = Tables.from_pandas({"events": events}, observed_from=date(2025, 1, 1), observed_until=date(2025, 8, 1))
-    found = departures(config("silence"), tables, store, DAY, {"stays"})
-    assert found["ended"] == {"last": "2025-04-01", "why": "silent", "on": "2025-03-20"}
-    assert found["notice"]["why"] == "left"
+    found = left(config("silence"), tables, store, DAY, "stays")
+    assert found["ended"] == Departure(date(2025, 4, 1), "silent", date(2025, 3, 20))
+    assert found["notice"].why == "left"
 
 
 def test_nobody_left(store: Store) -> None:
     tables = Tables.from_pandas({}, observed_from=date(2025, 1, 1), observed_until=date(2025, 8, 1))
-    assert departures(config("silence"), tables, store, DAY, {"ended", "notice", "stays", "other"}) == {}
+    assert left(config("silence"), tables, store, DAY, "ended", "notice", "stays", "other") == {}

@@ -10,8 +10,8 @@ import pytest
 
 from churnml import features
 from churnml.config import load_config
+from churnml.features.event_cache import events_until, keep_events, kept_events
 from churnml.pipeline import check, score
-from churnml.pipeline.kept import events_until, keep_events, kept_events
 
 
 @pytest.fixture(scope="module")

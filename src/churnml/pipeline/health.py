@@ -1,48 +1,27 @@
-"""Studies of a company: is there leakage, does the health score predict, and what if."""
+"""Does the health score predict, and which red threshold fits the team."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
-from churnml import features as features_room
 from churnml import registry, snapshots
 from churnml.config import Config
-from churnml.errors import BundleError, DataError, UsageError
+from churnml.errors import BundleError
 from churnml.evaluation import backtest
-from churnml.evaluation.audit import Finding
-from churnml.evaluation.audit import audit as audit_frame
-from churnml.explain import ExplainReference, what_if
 from churnml.files import write_text
-from churnml.health import HealthScale, Predicted, propose_threshold, weeks_current
+from churnml.health import Predicted, propose_threshold, weeks_current
+from churnml.pipeline.lookup import newest
 from churnml.pipeline.models import tested_path
-from churnml.pipeline.outcomes import Prepared
-from churnml.pipeline.told import newest, of_account
+from churnml.pipeline.results import Prepared
 from churnml.pipeline.train import prepare
 from churnml.progress import Stages
 
-__all__ = ["audit", "health_backtest", "health_thresholds", "suppose"]
+__all__ = ["health_backtest", "health_thresholds"]
 
 Language = Literal["en", "ja"]
-
-
-def audit(config: Config, stages: Stages | None = None) -> list[Finding]:
-    """Look for leaks: coded checks on the training frame, one of them by cutting the future off."""
-    stages = stages or Stages()
-    prepared = prepare(config, stages)
-    tables = prepared.loaded.tables
-
-    def recompute(as_of: pd.Timestamp) -> pd.DataFrame:
-        past = tables.known_before(as_of.date())
-        spine = snapshots.cohort_at(past, config, as_of)
-        return features_room.compute(past, spine, prepared.feature_set, config)
-
-    with stages("audit"):
-        folds = snapshots.splits(prepared.frame, config)
-        return audit_frame(prepared.frame, prepared.feature_set, folds, config, recompute)
 
 
 def health_backtest(
@@ -152,55 +131,3 @@ def health_thresholds(config: Config, *, weeks: int | None = None) -> dict[str, 
         "capacity_share": None if _called(config) else capacity.share,
         **proposal.as_dict(),
     }
-
-
-def suppose(config: Config, account_id: str, settings: Sequence[str]) -> dict[str, Any]:
-    """Score one account of the newest snapshot with some facts changed.
-
-    Parameters
-    ----------
-    config : Config
-    account_id : str
-    settings : sequence of str
-        ``feature=value`` each.
-
-    Raises
-    ------
-    UsageError
-        A setting is not of that form, or a feature is one nobody can act on.
-    DataError
-        The account is not in the snapshot.
-    """
-    changes = _changes(settings)
-    store, snapshot = newest(config)
-    with store:
-        of_account(store, snapshot, account_id)
-        kept: Mapping[str, Any] | None = store.features(snapshot.id, account_id)
-    if kept is None:
-        raise DataError(
-            "The snapshot's features are no longer kept", where=account_id, remedy="Run `churnml score CONFIG` again."
-        )
-    bundle = registry.load_bundle(registry.champion_bundle(config.bundles_dir, config.registered_model))
-    row = pd.DataFrame([{"account_id": account_id, "as_of": pd.Timestamp(snapshot.as_of), **kept}])
-    row = row.reindex(columns=["account_id", "as_of", *bundle.model.features.names])
-    numbers = [spec.name for spec in bundle.model.features if not spec.categorical]
-    row[numbers] = row[numbers].astype("float64")
-    scale = HealthScale.from_dict(bundle.health)
-    found = what_if(bundle.model, row, changes, scale=scale, reference=ExplainReference.from_dict(bundle.explain))
-    return found.as_dict()
-
-
-def _changes(settings: Sequence[str]) -> dict[str, float]:
-    changes = {}
-    for setting in settings:
-        name, _, value = setting.partition("=")
-        try:
-            changes[name.strip()] = float(value)
-        except ValueError:
-            raise UsageError(
-                "A setting is not of the form feature=number",
-                where="--set",
-                got=setting,
-                expected="active_users_28d=12",
-            ) from None
-    return changes
