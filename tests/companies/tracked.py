@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from churnml.config import Config
+from churnml.evaluation import backtest
 from churnml.features import FeatureSet, FeatureSpec
 from churnml.registry import load_bundle, save_bundle
 from churnml.snapshots.splits import Split
-from churnml.training import backtest, fit
+from churnml.training import fit
 
 ACCOUNTS = 160
 DATES = pd.date_range("2024-01-01", periods=12, freq="MS")

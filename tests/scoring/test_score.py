@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from tests.companies import training as company
+from tests.companies import frames
 
 from churnml.errors import DataError
 from churnml.scoring import score
@@ -12,12 +12,12 @@ from churnml.training import ChurnModel, fit
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
-    return company.make_frame(accounts=250, months=10)
+    return frames.make_frame(accounts=250, months=10)
 
 
 @pytest.fixture(scope="module", params=["auto", "logistic", "lightgbm"])
 def model(request: pytest.FixtureRequest, frame: pd.DataFrame) -> ChurnModel:
-    return fit(frame, company.FEATURES, company.make_config(kind=request.param))
+    return fit(frame, frames.FEATURES, frames.make_config(kind=request.param))
 
 
 def test_columns_and_ranges(model: ChurnModel, frame: pd.DataFrame) -> None:

@@ -8,11 +8,11 @@ import sys
 
 import pandas as pd
 import pytest
-from tests.companies import training as company
+from tests.companies import frames
 
+from churnml.evaluation.horizon_models import fit_further
 from churnml.scoring import score, score_spark
 from churnml.training import fit
-from churnml.training.further import fit_further
 
 pytestmark = [
     pytest.mark.spark,
@@ -28,12 +28,12 @@ def test_spark_equals_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
     from pyspark.sql import SparkSession
 
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    frame = company.make_frame(accounts=60, months=8)
-    config = company.make_config(kind="lightgbm")
+    frame = frames.make_frame(accounts=60, months=8)
+    config = frames.make_config(kind="lightgbm")
     label = config.label.model_copy(update={"further_horizons_days": (30,), "silence_days": 30})
     config = config.model_copy(update={"label": label})
     frame = frame.assign(churned_30d=frame["churned"])
-    model = fit_further(frame, company.FEATURES, config, fit(frame, company.FEATURES, config))
+    model = fit_further(frame, frames.FEATURES, config, fit(frame, frames.FEATURES, config))
     session = (
         SparkSession.builder.master("local[1]")
         .config("spark.ui.enabled", "false")

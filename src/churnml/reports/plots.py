@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.config import CapacityConfig, TargetWords, target_words
+from churnml.metrics.predictions import calibration_bins, log_loss, roc_auc
+from churnml.metrics.profit import profit_curve
 from churnml.reports.page import new_figure
-from churnml.training.metrics import calibration_bins, log_loss, roc_auc
-from churnml.training.profit import profit_curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
