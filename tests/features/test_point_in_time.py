@@ -55,7 +55,7 @@ def _with_future(frames, more, as_of):
         if key is not None:
             late[key] = "later" + late[key]
         grown = pd.concat([frame.astype("object"), late.astype("object")], ignore_index=True)
-        for column in TABLES[name].revealed.values():
+        for column in dict.fromkeys(times[-1] for times in TABLES[name].revealed.values()):
             if column in grown:
                 moment = as_of + pd.Timedelta(days=3)
                 # Notice given before as_of tells the end: a later end must not be made up for it.

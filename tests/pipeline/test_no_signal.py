@@ -15,7 +15,7 @@ from churnml.cli.app import app
 from churnml.registry import load_bundle
 from churnml.registry.pyfunc import BundleModel
 from churnml.store import Store
-from churnml.training.baselines import RULES
+from churnml.training.rules import RULES
 
 ACCOUNTS, MONTHS = 180, 13
 START = pd.Timestamp("2024-01-01")

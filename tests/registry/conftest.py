@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from churnml.config import Config
+from churnml.evaluation import backtest
 from churnml.features import FeatureSet, FeatureSpec
 from churnml.registry import load_bundle, save_bundle
 from churnml.snapshots.splits import Split
-from churnml.training import backtest, fit
+from churnml.training import fit
 
 ACCOUNTS = 160
 DATES = pd.date_range("2024-01-01", periods=12, freq="MS")

@@ -9,9 +9,9 @@ import pytest
 
 from churnml.config import Config
 from churnml.errors import EngineError
+from churnml.evaluation.tuning import Trial, Tuning
 from churnml.registry.card import METRICS
 from churnml.registry.tracking import name_alias, track
-from churnml.training.tuning import Trial, Tuning
 
 PLOTS = {
     "roc",

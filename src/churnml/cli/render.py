@@ -173,7 +173,7 @@ def promoted(entry: Mapping[str, Any]) -> None:
 
 def scored(settings: Config, path: Path, outcome: Scored) -> None:
     """Show the accounts with the highest expected loss, and where everything lies."""
-    from churnml.pipeline.outcomes import expected_column
+    from churnml.pipeline.results import expected_column
 
     console = out()
     table, model = outcome.table, outcome.bundle.model
@@ -288,7 +288,7 @@ def supposed(answer: Mapping[str, Any]) -> None:
 
 def audited(findings: Sequence[Mapping[str, Any]]) -> None:
     """Show the leakage audit, a line per check."""
-    from churnml.training.audit import CHECKS
+    from churnml.evaluation.audit import CHECKS
 
     columns = ("check", "looks for", "status", "found", "where", "what to do")
     table = Table(*columns, title="Leakage audit", title_justify="left")

@@ -13,18 +13,19 @@ from churnml import features as features_room
 from churnml import registry, snapshots
 from churnml.config import Config
 from churnml.engine import connect
+from churnml.evaluation import Tuning, backtest, tune
+from churnml.evaluation.horizon_models import backtest_further, fit_further
+from churnml.evaluation.tuning import budget_seconds, check_installed
 from churnml.explain import ExplainReference
 from churnml.features import FeatureSet
 from churnml.files import write_parquet
 from churnml.health import HealthScale
 from churnml.pipeline.models import keep_or_promote, tested_path
-from churnml.pipeline.outcomes import Checked, Prepared, Trained, rejected_counts
+from churnml.pipeline.results import Checked, Prepared, Trained, rejected_counts
 from churnml.progress import Stages
 from churnml.snapshots import Split
 from churnml.sources import Loaded, load
-from churnml.training import Tuning, backtest, fit, tune
-from churnml.training.further import backtest_further, fit_further
-from churnml.training.tuning import budget_seconds, check_installed
+from churnml.training import fit
 
 __all__ = ["catalogue", "check", "prepare", "simulate_company", "train"]
 

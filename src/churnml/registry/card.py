@@ -13,10 +13,10 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from churnml.config import Config, target_words
+from churnml.evaluation.verdict import BASELINE_WORDS
+from churnml.metrics.intervals import clustered_bootstrap
+from churnml.metrics.predictions import calibration_bins, summary
 from churnml.registry.bundle import Bundle
-from churnml.training.intervals import clustered_bootstrap
-from churnml.training.metrics import calibration_bins, summary
-from churnml.training.verdict import BASELINE_WORDS
 
 __all__ = ["METRICS", "as_html", "as_markdown", "model_card"]
 

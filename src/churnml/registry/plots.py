@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.config import CapacityConfig, TargetWords, target_words
-from churnml.training.metrics import calibration_bins, log_loss, roc_auc
-from churnml.training.profit import profit_curve
+from churnml.metrics.predictions import calibration_bins, log_loss, roc_auc
+from churnml.metrics.profit import profit_curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,6 @@ from churnml.sources.parsing import ENDLESS, clean, parse
 from churnml.sources.raw import Raw
 from churnml.sources.sql import DUCKDB_TYPE, constant, identifier, problem
 from churnml.tables import Column, Table
-from churnml.tables.checks import AHEAD
 
 __all__ = ["Mapping", "map_table", "wanted_columns"]
 
@@ -64,7 +63,7 @@ class Mapping:
     def known_early(self) -> str | None:
         """SQL condition of rows that claim to be known before they happened, or None where that cannot be."""
         occurred = self.table.occurred_at
-        if occurred is None or self.table.name in AHEAD or not {occurred, "known_at"} <= {*self.mapped}:
+        if occurred is None or self.table.may_lie_ahead or not {occurred, "known_at"} <= {*self.mapped}:
             return None
         return f'"known_at" < CAST("{occurred}" AS TIMESTAMP)'
 
