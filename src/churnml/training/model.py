@@ -20,6 +20,7 @@ from churnml.training.encoding import encode
 from churnml.training.ensemble import Ensemble
 from churnml.training.horizons import anchored
 from churnml.training.linear import Linear
+from churnml.training.publication import Publication
 from churnml.training.rules import RuleModel
 from churnml.training.trees import Trees
 
@@ -70,7 +71,7 @@ class ChurnModel:
     @property
     def rule(self) -> RuleModel | None:
         """The rule that scores instead of the model: where the model failed its gate and there is a fallback."""
-        return self.fallback if self.info.get("verdict") == "rules_only" else None
+        return self.fallback if self.info.get("verdict") == Publication.RULES_ONLY else None
 
     @property
     def horizons(self) -> tuple[int, ...]:
