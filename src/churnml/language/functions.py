@@ -64,7 +64,6 @@ def functions(known: Catalogue) -> Mapping[str, Callable[..., Any]]:
     users``), ``SIGNED($n)`` with a plus, ``SIZE($n)`` without its sign, ``CAPITAL($words)`` begins a sentence,
     ``WITHIN($words)`` goes on in one.
     """
-
     said: dict[tuple[float, str, str, int | None, str], str] = {}
 
     def unit(value: Any, form: str) -> str:
