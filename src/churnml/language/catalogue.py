@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.resources import files
@@ -40,7 +40,7 @@ class Catalogue:
         junk = [entry.content for entry in resource.body if isinstance(entry, ast.Junk)]
         if junk:
             raise UsageError(
-                f"The messages of {self.language!r} cannot be read", got=junk[0][:200], expected="Fluent's format"
+                f"The messages of {self.language!r} cannot be read", got=str(junk[0])[:200], expected="Fluent's format"
             )
         entries: dict[str, Any] = {"": resource}
         for entry in resource.body:
@@ -74,14 +74,14 @@ class Catalogue:
         """The compiled message of each code, filled as they are asked for."""
         return {}
 
-    def put(self, code: str, arguments: Mapping[str, Any]) -> str:
+    def put(self, code: str, arguments: dict[str, Any]) -> str:
         """Return a message in words.
 
         Parameters
         ----------
         code : str
             One of `codes`.
-        arguments : mapping
+        arguments : dict
             As `churnml.language.functions.spoken` makes them. Fluent's own entry would make plain numbers of them
             again, and so the resolver is called itself.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fluent.runtime.types import FluentType
@@ -19,7 +19,7 @@ __all__ = ["Number", "functions", "spoken"]
 _REMEMBERED = 20_000
 
 
-class Number(float, FluentType):  # type: ignore[misc]
+class Number(float, FluentType):
     """A quantity inside a message: chosen by its plural as it is written, and written as the language writes it."""
 
     quantity: Quantity
@@ -57,7 +57,7 @@ def spoken(value: Any, language: str, render: Callable[[Any, str], str]) -> Any:
     return value
 
 
-def functions(known: Catalogue) -> Mapping[str, Callable[..., Any]]:
+def functions(known: Catalogue) -> dict[str, Callable[..., Any]]:
     """Return the functions of a language's messages.
 
     ``AMOUNT($n)`` writes a quantity with its unit, ``AGAIN($n)`` as it is said a second time (``14`` after ``5

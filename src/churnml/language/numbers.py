@@ -12,7 +12,12 @@ from churnml.language.text import Quantity
 __all__ = ["WHOLE", "day", "money", "number", "percent", "rounded", "shown", "written"]
 
 WHOLE = frozenset(
-    ["users", "people", "contacts", "champions", "admins", "seats", "days", "weeks", "months", "events", "logins", "sessions", "touchpoints", "times", "tickets", "invoices", "surveys", "milestones", "addons", "add-ons", "features", "accounts", "renewals", "opportunities"]
+    {
+        *("users", "people", "contacts", "champions", "admins", "accounts", "seats"),
+        *("days", "weeks", "months"),
+        *("events", "logins", "sessions", "touchpoints", "times", "features"),
+        *("tickets", "invoices", "surveys", "milestones", "addons", "add-ons", "renewals", "opportunities"),
+    }
 )
 """Units that count things: what is nearly a whole number is written as one."""
 
