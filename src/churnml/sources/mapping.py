@@ -208,7 +208,7 @@ def _raw_select(
     """Return the query of the raw values: expressions are evaluated over typed columns, the rest as it stands."""
     expressions = [item.expr for _, item in every.values() if item.expr is not None]
     texts = [text for text in (source.where, *expressions) if text]
-    typed = {name: _told_type(db, raw, name) for name in raw.columns if any(_mentions(text, name) for text in texts)}
+    typed = {name: _sql_type(db, raw, name) for name in raw.columns if any(_mentions(text, name) for text in texts)}
     columns = [f"{identifier(name)} AS {identifier(f'column:{name}')}" for name in raw.columns]
     columns += [
         f"try_cast(nullif(trim({identifier(name)}), '') AS {kind}) AS {identifier(name)}"
@@ -230,12 +230,12 @@ def _raw_select(
         else:
             value = constant(item.value) if item.value is not None else "NULL"
         values.append(f"{value} AS {identifier(f'raw:{name}')}")
-    kept = [identifier(f"column:{name}") for name in raw.columns]
+    raw_columns = [identifier(f"column:{name}") for name in raw.columns]
     condition = f" WHERE ({source.where})" if source.where else ""
-    return f"SELECT {', '.join([*kept, *values])} FROM ({base}){condition}"
+    return f"SELECT {', '.join([*raw_columns, *values])} FROM ({base}){condition}"
 
 
-def _told_type(db: duckdb.DuckDBPyConnection, raw: Raw, name: str) -> str:
+def _sql_type(db: duckdb.DuckDBPyConnection, raw: Raw, name: str) -> str:
     """Return the type that every value of a text column has, so that SQL in the config can calculate with it."""
     if raw.columns[name] != "VARCHAR":
         return raw.columns[name]
