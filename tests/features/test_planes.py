@@ -110,7 +110,7 @@ def test_facts_known_late_go_to_the_ledger_unless_all_rows_have_one_as_of(comput
 
 def test_what_would_not_fit_goes_to_the_ledger(compute, monkeypatch):
     tables, spine, config = _company(0)
-    monkeypatch.setattr("churnml.features.fold.MOST_CELLS", 1000)
+    monkeypatch.setattr("churnml.features.events.event_stream.MOST_CELLS", 1000)
     _, by_planes = compute(tables, spine, features.catalogue(tables, config), config)
     assert not by_planes
 

@@ -2,7 +2,7 @@
 
 from churnml.features.catalogue import catalogue, skipped
 from churnml.features.compute import compute, lay_out_events
-from churnml.features.planes import Planes
+from churnml.features.events.planes import Planes
 from churnml.features.reference import catalogue_markdown, reference_catalogue, reference_markdown
 from churnml.features.spec import FAMILIES, FeatureSet, FeatureSpec
 from churnml.features.user import feature

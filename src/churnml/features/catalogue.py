@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 
 from churnml.config import Config
 from churnml.errors import ConfigError, near_name
-from churnml.features import (
+from churnml.features.events.rollup import slug
+from churnml.features.families import (
     adoption,
     billing,
     commercial,
@@ -20,7 +21,6 @@ from churnml.features import (
 )
 from churnml.features.measures import Measure, Scope
 from churnml.features.peers import peer_measures
-from churnml.features.rollup import slug
 from churnml.features.spec import FAMILIES, FeatureSet, FeatureSpec
 from churnml.features.trends import trend_measures
 from churnml.features.user import user_features

@@ -11,27 +11,25 @@ import pandas as pd
 
 from churnml.config import Config
 from churnml.errors import ConfigError
-from churnml.features import (
+from churnml.features import peers, trends, user
+from churnml.features.catalogue import login_events
+from churnml.features.events.event_stream import lay_out
+from churnml.features.events.planes import Planes, needs_users
+from churnml.features.events.rollup import slug
+from churnml.features.families import (
     adoption,
     billing,
     commercial,
     context,
     engagement,
     onboarding,
-    peers,
     relationship,
     sentiment,
     support,
-    trends,
-    user,
 )
-from churnml.features.catalogue import login_events
-from churnml.features.fold import lay_out
 from churnml.features.inputs import Columns, Inputs, Recipes
 from churnml.features.keys import Keys
 from churnml.features.measures import main_window
-from churnml.features.planes import Planes, needs_users
-from churnml.features.rollup import slug
 from churnml.features.spec import FeatureSet
 from churnml.tables import Tables
 

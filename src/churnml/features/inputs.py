@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from churnml.config import Config
-from churnml.features.book import EventBook
-from churnml.features.fold import planes_for
+from churnml.features.events.event_stream import planes_for
+from churnml.features.events.ledger_measures import LedgerMeasures
+from churnml.features.events.plane_measures import PlaneMeasures
+from churnml.features.events.planes import Layout, Planes
+from churnml.features.events.rollup import roll_up
 from churnml.features.keys import Floats, Ints, Keys
-from churnml.features.plane_book import PlaneBook
-from churnml.features.planes import Layout, Planes
-from churnml.features.rollup import roll_up
 from churnml.features.visible import days_between, visible
 from churnml.tables import Tables
 
@@ -95,20 +95,20 @@ class Inputs:
         return Layout.of(self.wanted, self.kinds, self.logins)
 
     @cached_property
-    def book(self) -> EventBook:
+    def book(self) -> LedgerMeasures:
         """The events, read once: laid out in planes where these can answer, else rolled up to a ledger."""
         valued = partial(roll_up, self.tables, self.keys, self.logins, valued_only=True)
         kept = self._kept
         if kept is not None and kept.layout.covers(self.layout) and self._after_first(kept):
             if self.keys.day.min() == self.keys.day.max() >= kept.until:
                 fresh = roll_up(self.tables, self.keys, self.logins, since=kept.until)
-                return PlaneBook(kept, self.keys, valued, fresh)
+                return PlaneMeasures(kept, self.keys, valued, fresh)
             if self.keys.day.max() <= kept.until and not self.tables.has("events", "known_at"):
-                return PlaneBook(kept, self.keys, valued)
+                return PlaneMeasures(kept, self.keys, valued)
         planes = planes_for(self.tables, self.keys, self.layout)
         if planes is not None:
-            return PlaneBook(planes, self.keys, valued)
-        return EventBook(roll_up(self.tables, self.keys, self.logins), self.keys)
+            return PlaneMeasures(planes, self.keys, valued)
+        return LedgerMeasures(roll_up(self.tables, self.keys, self.logins), self.keys)
 
     def _after_first(self, kept: Planes) -> bool:
         """Whether no window asked for begins before the first cut of the planes."""

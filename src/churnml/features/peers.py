@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from churnml.features.context import attribute, check_attribute
+from churnml.features.families.context import attribute, check_attribute
 from churnml.features.inputs import Columns, Inputs
 from churnml.features.keys import Floats, Keys
 from churnml.features.measures import Measure, Scope

@@ -36,7 +36,8 @@ async def get_brief(request: Request, account_id: AccountPath, lang: Lang = None
 def _brief(state: ServingState, account: AccountScore, explanation: dict[str, Any], lang: Any) -> str:
     import pandas as pd
 
-    from churnml.explain import account_brief, overridden
+    from churnml.explain import overridden
+    from churnml.reports import account_brief
 
     now, judgements = datetime.now(UTC), state.store.judgements(state.settings.name)
     override = judgements.override_of(account.account_id, now)

@@ -35,7 +35,7 @@ async def get_portfolio(request: Request, lang: Lang = None) -> Response:
 def _portfolio(state: ServingState, lang: Any) -> str:
     import pandas as pd
 
-    from churnml.explain import portfolio_page
+    from churnml.reports import portfolio_page
 
     snapshot = state.view.snapshot
     if snapshot is None:

@@ -1,0 +1,105 @@
+"""Events laid out earlier, kept on disk: scoring the next day then reads the news only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import feather
+
+from churnml.config import Config
+from churnml.features import FeatureSet, Planes, lay_out_events
+from churnml.features.events.planes import Layout
+from churnml.tables import Tables
+
+__all__ = ["events_until", "keep_events", "kept_events"]
+
+_FORMAT = 1
+_MOST_NEWS_DAYS = 31
+"""After so many days the events are laid out anew: the news would take as long to add."""
+
+
+def events_until(config: Config, tables: Tables, feature_set: FeatureSet, day: date) -> Planes | None:
+    """Return events kept in the workspace that serve an ``as_of``, laying them out when none or too old ones are."""
+    folder = config.workspace_dir / "events"
+    kept = kept_events(folder, config, day)
+    if kept is None or (np.datetime64(day, "D").astype(np.int64) - kept.until) > _MOST_NEWS_DAYS:
+        kept = keep_events(folder, tables, feature_set, config, day)
+    return kept
+
+
+def keep_events(folder: Path, tables: Tables, feature_set: FeatureSet, config: Config, until: date) -> Planes | None:
+    """Lay out the events known before a date and keep them in a folder of that date.
+
+    Parameters
+    ----------
+    folder : Path
+        Of one config; older layouts in it are removed.
+    tables : Tables
+        The company's tables, on DuckDB.
+    feature_set : FeatureSet
+        What will be computed.
+    config : Config
+        Windows, kinds, logins, and where the tables come from.
+    until : date
+        Midnight before which a fact must have been known.
+
+    Returns
+    -------
+    Planes or None
+        None where events cannot be laid out, see `lay_out_events`.
+    """
+    planes = lay_out_events(tables, feature_set, config, until)
+    if planes is None:
+        return None
+    numbers, words = planes.parts()
+    target = folder / until.isoformat()
+    temporary = folder / f".{until.isoformat()}.{os.getpid()}.part"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        for name, array in numbers.items():
+            np.save(temporary / f"{name}.npy", array)
+        for name, array in words.items():
+            feather.write_feather(pa.table({"word": array}), temporary / f"{name}.arrow", compression="uncompressed")
+        about = {"format": _FORMAT, "origin": _origin(config), "layout": asdict(planes.layout)}
+        (temporary / "about.json").write_text(json.dumps(about), encoding="utf-8")
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    for other in folder.glob("????-??-??"):  # not the half-written one of another process
+        if other != target:
+            shutil.rmtree(other, ignore_errors=True)
+    return planes
+
+
+def kept_events(folder: Path, config: Config, as_of: date) -> Planes | None:
+    """Return the newest events kept for a config that serve an `as_of`, mapped into memory; None where none do."""
+    dates = sorted((path for path in folder.glob("????-??-??") if path.name <= as_of.isoformat()), reverse=True)
+    for path in dates:
+        about: Mapping[str, Any] = json.loads((path / "about.json").read_text(encoding="utf-8"))
+        if about["format"] == _FORMAT and about["origin"] == _origin(config):
+            numbers = {file.stem: np.load(file, mmap_mode="r") for file in path.glob("*.npy")}
+            words = {
+                file.stem: feather.read_table(file, memory_map=True).column("word").combine_chunks()
+                for file in path.glob("*.arrow")
+            }
+            return Planes.of_parts(Layout.from_dict(about["layout"]), numbers, words)
+    return None
+
+
+def _origin(config: Config) -> str:
+    """Return a digest of what says where the events come from and what they are called."""
+    sections = config.as_dict()
+    chosen = {name: sections[name] for name in ("source", "tables", "features")}
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:12]
