@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from churnml.errors import StoreError
-from churnml.serving.http import authentication
 from churnml.serving.app import create_api
+from churnml.serving.http import authentication
 from churnml.serving.settings import Settings
 from churnml.store import Actor, Store
 
