@@ -130,7 +130,7 @@ def train(
             "horizons": {str(days): own.as_dict() for days, own in further.items()},
         }
     with stages("fit"):
-        model = fit_further(frame, catalogue, settings, fit(frame, catalogue, settings, backtest=tested), further)
+        model = fit_further(frame, catalogue, settings, fit(frame, catalogue, settings.learning, tested), further)
         if tuning is not None:
             model = model.with_info(tuning=tuning.summary())
         labelled = frame[frame["churned"].notna()]
@@ -147,8 +147,8 @@ def train(
         "config": config.as_dict(),
         "fingerprint": prepared.loaded.fingerprint,
         "seed": config.seed,
-        "verdict": model.info["verdict"],
-        "verdict_reason": model.info["verdict_reason"],
+        "verdict": model.info.verdict,
+        "verdict_reason": model.info.verdict_reason,
         "target": model.target,
         "horizon_days": model.horizon_days,
         "backtest": report,
