@@ -2,7 +2,7 @@
 
 ``python benchmarks/empulse_check.py`` makes a virtual environment in a temporary folder, installs ``empulse==0.11.1``
 there, computes EMPC, EMPB and AUEPC on seeded data, and prints its values beside churnml's. With ``--write`` the
-values become the fixture that ``tests/training/test_profit.py`` compares with. empulse is never a dependency: its
+values become the fixture that ``tests/metrics/test_profit.py`` compares with. empulse is never a dependency: its
 current versions are AGPL.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 EMPULSE = "0.11.1"
-FIXTURE = Path(__file__).parents[1] / "tests" / "training" / "empulse_reference.json"
+FIXTURE = Path(__file__).parents[1] / "tests" / "metrics" / "empulse_reference.json"
 SEEDS = (1, 2, 3)
 ALPHA, BETA = 6.0, 14.0
 EMPC = {"clv": 200.0, "incentive_cost": 10.0, "contact_cost": 1.0}
@@ -37,7 +37,7 @@ def sample(seed: int, n: int = 60) -> tuple[list[int], list[float], list[float]]
 
 def ours(y: list[int], p: list[float], clv: list[float]) -> dict[str, float | None]:
     """Return churnml's values, in empulse's units; how the parameters map stands in the functions' docstrings."""
-    from churnml.training.profit import area_under_profit_curve, expected_maximum_profit, maximum_profit
+    from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, maximum_profit
 
     rate = ALPHA / (ALPHA + BETA)
     empc = expected_maximum_profit(

@@ -18,7 +18,7 @@ import pandas as pd
 from churnml import features
 from churnml.config import Config
 from churnml.features import FeatureSet
-from churnml.pipeline.kept import keep_events, kept_events
+from churnml.features.event_cache import keep_events, kept_events
 from churnml.tables import Tables
 
 WINDOWS = (7, 28, 91, 182)

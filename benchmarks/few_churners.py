@@ -20,9 +20,9 @@ import numpy as np
 
 from churnml import snapshots
 from churnml.config import load_config
+from churnml.evaluation import backtest
+from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.pipeline import prepare, simulate_company
-from churnml.training import backtest
-from churnml.training.metrics import log_loss, roc_auc
 
 ROOT = Path(__file__).parents[1]
 KINDS = ("auto", "lightgbm", "logistic")

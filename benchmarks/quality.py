@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from churnml.metrics.intervals import clustered_bootstrap, interval
+from churnml.metrics.predictions import ece, log_loss, roc_auc
 from churnml.training import ChurnClassifier
-from churnml.training.intervals import clustered_bootstrap, interval
-from churnml.training.metrics import ece, log_loss, roc_auc
 
 ROOT = Path(__file__).parents[1]
 UNDATED = ("wa_churn", "mlc_churn")

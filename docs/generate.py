@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from churnml.config import config_markdown
+from churnml.evaluation.audit import CHECKS as AUDIT_CHECKS
 from churnml.features import reference_markdown
 from churnml.serving.reference import api_markdown
 from churnml.tables import checks_markdown, schema_markdown
-from churnml.training.audit import CHECKS as AUDIT_CHECKS
 
 
 def coded_checks() -> str:

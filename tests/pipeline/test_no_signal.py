@@ -15,7 +15,7 @@ from churnml.cli.app import app
 from churnml.registry import load_bundle
 from churnml.registry.pyfunc import BundleModel
 from churnml.store import Store
-from churnml.training.baselines import RULES
+from churnml.training.rules import RULES
 
 ACCOUNTS, MONTHS = 180, 13
 START = pd.Timestamp("2024-01-01")
@@ -66,7 +66,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     with pytest.MonkeyPatch.context() as patch:
         # Plots have tests of their own and take as long as all the rest.
         for plots in ("backtest_plots", "contribution_plots"):
-            patch.setattr(f"churnml.registry.tracking.{plots}", lambda *_: {})
+            patch.setattr(f"churnml.reports.evidence.{plots}", lambda *_: {})
         result = churnml("train", config, "--json")
     assert result.exit_code == 0, result.stderr
     scored = churnml("score", config)

@@ -1,33 +1,23 @@
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from tests.companies import frames
 
 from churnml.errors import DataError
 from churnml.scoring import score
 from churnml.training import ChurnModel, fit
 
-_shared = importlib.util.spec_from_file_location(
-    "training_company", Path(__file__).parents[1] / "training" / "conftest.py"
-)
-assert _shared is not None
-assert _shared.loader is not None
-_company = importlib.util.module_from_spec(_shared)
-_shared.loader.exec_module(_company)
-
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
-    return _company.make_frame(accounts=250, months=10)
+    return frames.make_frame(accounts=250, months=10)
 
 
 @pytest.fixture(scope="module", params=["auto", "logistic", "lightgbm"])
 def model(request: pytest.FixtureRequest, frame: pd.DataFrame) -> ChurnModel:
-    return fit(frame, _company.FEATURES, _company.make_config(kind=request.param))
+    return fit(frame, frames.FEATURES, frames.make_config(kind=request.param))
 
 
 def test_columns_and_ranges(model: ChurnModel, frame: pd.DataFrame) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.companies import frames
 
+from churnml.evaluation.horizon_models import fit_further
 from churnml.scoring import score, score_spark
 from churnml.training import fit
-from churnml.training.further import fit_further
 
 pytestmark = [
     pytest.mark.spark,
@@ -23,25 +23,17 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # pyspark warns about its own imports
 ]
 
-_shared = importlib.util.spec_from_file_location(
-    "training_company", Path(__file__).parents[1] / "training" / "conftest.py"
-)
-assert _shared is not None
-assert _shared.loader is not None
-_company = importlib.util.module_from_spec(_shared)
-_shared.loader.exec_module(_company)
-
 
 def test_spark_equals_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
     from pyspark.sql import SparkSession
 
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    frame = _company.make_frame(accounts=60, months=8)
-    config = _company.make_config(kind="lightgbm")
+    frame = frames.make_frame(accounts=60, months=8)
+    config = frames.make_config(kind="lightgbm")
     label = config.label.model_copy(update={"further_horizons_days": (30,), "silence_days": 30})
     config = config.model_copy(update={"label": label})
     frame = frame.assign(churned_30d=frame["churned"])
-    model = fit_further(frame, _company.FEATURES, config, fit(frame, _company.FEATURES, config))
+    model = fit_further(frame, frames.FEATURES, config, fit(frame, frames.FEATURES, config))
     session = (
         SparkSession.builder.master("local[1]")
         .config("spark.ui.enabled", "false")

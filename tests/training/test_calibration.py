@@ -7,8 +7,8 @@ import pytest
 from scipy.special import expit
 
 from churnml.errors import BundleError
+from churnml.metrics.predictions import ece, log_loss
 from churnml.training.calibration import Calibrator, calibrate
-from churnml.training.metrics import ece, log_loss
 
 METHODS = ("platt", "beta", "isotonic")
 

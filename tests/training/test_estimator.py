@@ -8,10 +8,10 @@ import pytest
 from sklearn.utils.estimator_checks import check_estimator
 
 from churnml.errors import ConfigError
+from churnml.metrics.predictions import roc_auc
 from churnml.training import ChurnClassifier
 from churnml.training.folds import grouped_folds, temporal_folds
 from churnml.training.linear import fit_linear
-from churnml.training.metrics import roc_auc
 
 
 def rows(n: int = 600, k: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

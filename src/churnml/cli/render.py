@@ -173,7 +173,7 @@ def promoted(entry: Mapping[str, Any]) -> None:
 
 def scored(settings: Config, path: Path, outcome: Scored) -> None:
     """Show the accounts with the highest expected loss, and where everything lies."""
-    from churnml.pipeline.outcomes import expected_column
+    from churnml.pipeline.results import expected_column
 
     console = out()
     table, model = outcome.table, outcome.bundle.model
@@ -222,7 +222,7 @@ def run(settings: Config, path: Path, training: Trained, scoring: Scored) -> Non
 
 def explained(told: Mapping[str, Any], lang: str) -> None:
     """Show one account's explanation."""
-    from churnml.explain import change_told
+    from churnml.reports import change_told
 
     console = out()
     console.print(f"[bold]{escape(str(told['account_id']))}[/]  as of {str(told['as_of'])[:10]}")
@@ -288,7 +288,7 @@ def supposed(answer: Mapping[str, Any]) -> None:
 
 def audited(findings: Sequence[Mapping[str, Any]]) -> None:
     """Show the leakage audit, a line per check."""
-    from churnml.training.audit import CHECKS
+    from churnml.evaluation.audit import CHECKS
 
     columns = ("check", "looks for", "status", "found", "where", "what to do")
     table = Table(*columns, title="Leakage audit", title_justify="left")

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from churnml import metrics
 from churnml.errors import DataError
 from churnml.health.acceptance import CAUSES, acceptance, why_unseen
-from churnml.training import metrics
-from churnml.training.intervals import clustered_bootstrap, interval
+from churnml.metrics.intervals import clustered_bootstrap, interval
 
 __all__ = ["HealthBacktest", "health_backtest"]
 

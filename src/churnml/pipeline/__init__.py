@@ -1,13 +1,15 @@
 """Wires the rooms into runs: check, features, train, score, explain, and all of them at once."""
 
+from churnml.pipeline.audit import audit
+from churnml.pipeline.health import health_backtest, health_thresholds
+from churnml.pipeline.lookup import explain
 from churnml.pipeline.models import compare_models, list_models, promote_model, roll_back
-from churnml.pipeline.outcomes import Checked, Prepared, Scored, Trained
 from churnml.pipeline.overall import overall
 from churnml.pipeline.reports import brief, portfolio
+from churnml.pipeline.results import Checked, Prepared, Scored, Trained
 from churnml.pipeline.score import run, score
-from churnml.pipeline.studies import audit, health_backtest, health_thresholds, suppose
-from churnml.pipeline.told import explain
 from churnml.pipeline.train import catalogue, check, prepare, simulate_company, train
+from churnml.pipeline.what_if import suppose
 
 __all__ = [
     "Checked",

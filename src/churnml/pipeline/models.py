@@ -13,7 +13,7 @@ from churnml import features as features_room
 from churnml import registry
 from churnml.config import Config
 from churnml.errors import BundleError, ChurnmlError, UsageError
-from churnml.pipeline.outcomes import Prepared
+from churnml.pipeline.results import Prepared
 from churnml.registry import Bundle
 from churnml.registry.promotion import (
     Decision,
@@ -111,16 +111,16 @@ def promote_model(config: Config, version: str, *, reason: str, force: bool) -> 
             expected="--force --reason '…'",
             remedy="`churnml models compare CONFIG A B` shows the two side by side.",
         )
-    return _enthrone(config, version, reason=reason, forced=True)
+    return _promote(config, version, reason=reason, forced=True)
 
 
 def roll_back(config: Config, reason: str) -> Promotion:
     """Put the champion before the present one back in place."""
     version = rollback_target(config.bundles_dir, config.registered_model)
-    return _enthrone(config, version, reason=reason or "rollback", forced=True)
+    return _promote(config, version, reason=reason or "rollback", forced=True)
 
 
-def _enthrone(
+def _promote(
     config: Config, version: str, *, reason: str, forced: bool = False, decision: Decision | None = None
 ) -> Promotion:
     """Promote on disk, where serving looks, then move MLflow's alias."""
@@ -205,7 +205,7 @@ def keep_or_promote(
 
     decision = Decision(True, because) if because is not None else challenge(config, challenger, tested, prepared)
     if decision.promote:
-        _enthrone(config, challenger.version, reason=decision.reason, forced=because is not None, decision=decision)
+        _promote(config, challenger.version, reason=decision.reason, forced=because is not None, decision=decision)
     else:
         champion = registry.champion_bundle(config.bundles_dir, config.registered_model).name
         name_alias(config, "champion" if champion == challenger.version else "challenger", challenger.version)

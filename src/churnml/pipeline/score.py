@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import TypeAdapter
 
 from churnml import features as features_room
 from churnml import registry, scoring, snapshots
@@ -16,12 +17,12 @@ from churnml.errors import BundleError
 from churnml.explain import ExplainReference, load_playbooks, suggest_plays
 from churnml.explain import explain as explain_frame
 from churnml.explain.plays import Playbook
+from churnml.features.event_cache import events_until
 from churnml.files import write_json, write_parquet
 from churnml.health import HealthScale, health
-from churnml.pipeline.frozen import departures
 from churnml.pipeline.history import backfill, changes, customers_at, trends
-from churnml.pipeline.kept import events_until
-from churnml.pipeline.outcomes import Scored, Trained, expected_column, rejected_counts, scored_by
+from churnml.pipeline.lookup import last_scored
+from churnml.pipeline.results import Scored, Trained, expected_column, rejected_counts, scored_by
 from churnml.pipeline.train import check, prepare, train
 from churnml.progress import Stages
 from churnml.registry import Bundle
@@ -31,6 +32,7 @@ from churnml.tables import Tables
 
 __all__ = ["run", "score"]
 
+_DEPARTURES = TypeAdapter(dict[str, snapshots.Departure])
 _PREVIOUS_DAYS = 28
 """An explanation compares an account with itself this many days earlier."""
 
@@ -230,7 +232,8 @@ def _publish(
     """Publish scores, features and explanations to the store."""
     further = list(bundle.model.horizon_columns.values()) if bundle.model.further else []
     with Store(config.store_url) as store:
-        left = departures(config, tables, store, day, set(now["account_id"]))
+        gone = last_scored(config, store, day.date(), set(now["account_id"]))
+        left = snapshots.departures(tables, config.label, gone, day)
         store.publish(
             Snapshot(
                 config=config.name,
@@ -250,7 +253,7 @@ def _publish(
                     "verdict_reason": bundle.manifest.get("verdict_reason"),
                     "scored_by": scored_by(bundle),
                     "currency": config.currency,
-                    "left": left,
+                    "left": _DEPARTURES.dump_python(left, mode="json"),
                 },
             )
         )

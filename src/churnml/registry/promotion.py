@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from churnml.config import LabelConfig
 from churnml.errors import BundleError
 from churnml.files import write_json
+from churnml.metrics.intervals import clustered_bootstrap, paired_gain
+from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.registry.bundle import Bundle, set_champion
-from churnml.training.intervals import clustered_bootstrap, paired_gain
-from churnml.training.metrics import log_loss, roc_auc
 
 __all__ = ["Decision", "Promotion", "asks_the_same", "compare", "promote", "promotions", "rollback_target", "versions"]
 

@@ -1,22 +1,7 @@
-"""Training: the estimator, its calibration, metrics, baselines, backtest and verdict."""
+"""Training: the estimator, its calibration, the model that is made of it, and the rules that it must beat."""
 
-from churnml.training import metrics
-from churnml.training.backtest import Backtest, backtest
 from churnml.training.estimator import ChurnClassifier
 from churnml.training.fitting import fit
 from churnml.training.model import ChurnModel
-from churnml.training.tuning import Tuning, tune
-from churnml.training.verdict import Verdict, judge
 
-__all__ = [
-    "Backtest",
-    "ChurnClassifier",
-    "ChurnModel",
-    "Tuning",
-    "Verdict",
-    "backtest",
-    "fit",
-    "judge",
-    "metrics",
-    "tune",
-]
+__all__ = ["ChurnClassifier", "ChurnModel", "fit"]

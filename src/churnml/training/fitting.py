@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,18 +12,39 @@ import pandas as pd
 from churnml.config import Config
 from churnml.errors import TrainingError
 from churnml.features.spec import FeatureSet
-from churnml.training.baselines import fit_rule, rules
 from churnml.training.encoding import categories_of, encode
 from churnml.training.estimator import ChurnClassifier
 from churnml.training.model import ChurnModel
+from churnml.training.rules import fit_rule, rules
 
-if TYPE_CHECKING:
-    from churnml.training.backtest import Backtest
-
-__all__ = ["check_churners", "classifier_of", "fit", "fit_rows", "with_fallback"]
+__all__ = ["Evidence", "Judgement", "check_churners", "classifier_of", "fit", "fit_rows", "with_fallback"]
 
 
-def fit(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, backtest: Backtest | None = None) -> ChurnModel:
+class Judgement(Protocol):
+    """Whether a model may be published, and why: what `churnml.evaluation.Verdict` says."""
+
+    @property
+    def verdict(self) -> Literal["publishable", "rules_only"]:
+        """The outcome."""
+
+    @property
+    def reason(self) -> str:
+        """One sentence with the numbers."""
+
+
+class Evidence(Protocol):
+    """What a model's fate is decided by: a `churnml.evaluation.Backtest`, which this room does not know."""
+
+    @property
+    def verdict(self) -> Judgement:
+        """Whether the model may be published."""
+
+    @property
+    def rules_by_loss(self) -> list[str]:
+        """Names of rules, the one to publish first where the model may not be."""
+
+
+def fit(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, backtest: Evidence | None = None) -> ChurnModel:
     """Fit the model that is published: on all rows whose label is final.
 
     Parameters
@@ -34,7 +55,7 @@ def fit(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, backtest: 
         Columns to learn from.
     config : Config
         Sections `model`, `label`, and `seed`.
-    backtest : Backtest, optional
+    backtest : Evidence, optional
         Evidence for the verdict that goes into ``info``. Without it the verdict is ``"rules_only"``: nothing shows
         that the model beats a rule. With a backtest that the model failed, the rule with the lowest log loss there is
         fitted to all rows beside it and gives every probability instead (`ChurnModel.rule`).

@@ -15,12 +15,12 @@ from scipy.special import expit
 
 from churnml.errors import BundleError
 from churnml.features.spec import FeatureSet
-from churnml.training.baselines import FittedRule
 from churnml.training.calibration import Calibrator
 from churnml.training.encoding import encode
 from churnml.training.ensemble import Ensemble
 from churnml.training.horizons import anchored
 from churnml.training.linear import Linear
+from churnml.training.rules import RuleModel
 from churnml.training.trees import Trees
 
 __all__ = ["ChurnModel"]
@@ -54,7 +54,7 @@ class ChurnModel:
         JSON-ready: verdict and reason, kind, dates and rows of training, how it was tuned.
     further : mapping
         Horizon in days → the model of that horizon, on the same features; empty where one horizon is asked for.
-    fallback : FittedRule, optional
+    fallback : RuleModel, optional
         The rule that gives the probabilities while ``info["verdict"]`` is ``"rules_only"``.
     """
 
@@ -65,10 +65,10 @@ class ChurnModel:
     ensemble: Ensemble
     info: dict[str, Any]
     further: Mapping[int, ChurnModel] = field(default_factory=dict)
-    fallback: FittedRule | None = None
+    fallback: RuleModel | None = None
 
     @property
-    def rule(self) -> FittedRule | None:
+    def rule(self) -> RuleModel | None:
         """The rule that scores instead of the model: where the model failed its gate and there is a fallback."""
         return self.fallback if self.info.get("verdict") == "rules_only" else None
 
@@ -218,7 +218,7 @@ class ChurnModel:
                 horizon_days=int(model["horizon_days"]),
                 ensemble=ensemble,
                 info=model["info"],
-                fallback=FittedRule.from_dict(_read(files, _FALLBACK)) if _FALLBACK in files else None,
+                fallback=RuleModel.from_dict(_read(files, _FALLBACK)) if _FALLBACK in files else None,
                 further={days: cls._further(files, days) for days in model.get("further_horizons_days", [])},
             )
         except (KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as error:

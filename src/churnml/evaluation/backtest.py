@@ -1,0 +1,266 @@
+"""The backtest: train on the past, predict the next period, compare with rules, fold by fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from churnml.config import CapacityConfig, Config
+from churnml.evaluation.capacity import at_capacity
+from churnml.evaluation.diagnostics import by_segment, decay, lead_time, ranking_stability, segments_of
+from churnml.evaluation.verdict import Verdict, judge
+from churnml.features.spec import FeatureSet
+from churnml.metrics.intervals import clustered_bootstrap, interval
+from churnml.metrics.predictions import (
+    average_precision,
+    brier,
+    brier_decomposition,
+    calibration_bins,
+    ece,
+    lift_at,
+    log_loss,
+    roc_auc,
+    summary,
+)
+from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, profit_curve
+from churnml.snapshots.splits import Split
+from churnml.training.fitting import fit_rows
+from churnml.training.model import ChurnModel
+from churnml.training.rules import RULES, fit_rule, rules
+
+__all__ = ["Backtest", "backtest"]
+
+_REPEATS = 200
+_INTERVALS = {
+    "roc_auc": roc_auc,
+    "average_precision": average_precision,
+    "log_loss": log_loss,
+    "brier": brier,
+    "ece": ece,
+    "lift_at_10": lift_at,
+}
+
+_PER_FOLD = ("roc_auc", "log_loss")
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Predictions for every test row by models that knew only its past, and what they are worth.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        account_id, as_of, fold, churned, churn_on, arr, p_model, and ``p_<baseline>`` per baseline.
+    splits : tuple of Split
+    capacity : CapacityConfig
+        Share of accounts that can be contacted per snapshot, and what a contact costs and saves.
+    seed : int
+        Seed of the bootstrap.
+    models : tuple of dict
+        ``info`` of each fold's model.
+    segments : DataFrame
+        Segments of each prediction, in the rows of `predictions`.
+    stale : DataFrame
+        What the first fold's model says of every prediction, for `churnml.evaluation.diagnostics.decay`.
+    target : str
+        What was predicted; the profit of saving accounts is told for churn alone.
+    """
+
+    predictions: pd.DataFrame
+    splits: tuple[Split, ...]
+    capacity: CapacityConfig
+    seed: int
+    models: tuple[dict[str, Any], ...]
+    segments: pd.DataFrame
+    stale: pd.DataFrame
+    target: str = "churn"
+
+    @property
+    def baselines(self) -> list[str]:
+        """Names of the baselines."""
+        return [name.removeprefix("p_") for name in self.predictions.columns if name.startswith("p_")][1:]
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Whether the model may be published."""
+        rows = self.predictions
+        rivals = {name: rows[f"p_{name}"].to_numpy() for name in self.baselines}
+        return judge(rows["churned"], rows["p_model"], rivals, rows["account_id"], seed=self.seed)
+
+    @property
+    def rules_by_loss(self) -> list[str]:
+        """Names of the rules, the one with the lowest pooled log loss first: what scores where the model may not."""
+        y = self.predictions["churned"].to_numpy()
+        losses = {name: log_loss(y, self.predictions[f"p_{name}"]) for name in self.baselines if name in RULES}
+        return sorted(losses, key=lambda name: losses[name] or 0.0)
+
+    @cached_property
+    def intervals(self) -> dict[str, dict[str, float | None]]:
+        """95 % intervals of the pooled metrics of the model, by drawing accounts."""
+        return self._intervals(self.predictions, list(_INTERVALS))
+
+    def _intervals(self, rows: pd.DataFrame, names: Sequence[str]) -> dict[str, dict[str, float | None]]:
+        draws = clustered_bootstrap(rows["account_id"], _REPEATS, self.seed)
+        y, p = rows["churned"].to_numpy(), rows["p_model"].to_numpy()
+        return {name: interval(_INTERVALS[name], y, p, draws).as_dict() for name in names}
+
+    def metrics(self, rows: pd.DataFrame, column: str) -> dict[str, float | int | None]:
+        """Return the headline metrics of one column of probabilities over some of the predictions."""
+        arr = rows["arr"].to_numpy(dtype=np.float64)
+        return summary(
+            rows["churned"], rows[column], share=self.capacity.share, value=arr, dates=rows["as_of"].to_numpy()
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return pooled and per-fold metrics of the model and its baselines, and the verdict, as JSON-ready data."""
+        folds = []
+        for split in self.splits:
+            rows = self.predictions[self.predictions["fold"] == split.name]
+            folds.append(
+                {
+                    "name": split.name,
+                    "train_from": f"{split.train[0]:%Y-%m-%d}",
+                    "train_until": f"{split.train[-1]:%Y-%m-%d}",
+                    "test_from": f"{split.test[0]:%Y-%m-%d}",
+                    "test_until": f"{split.test[-1]:%Y-%m-%d}",
+                    **self._compared(rows),
+                    "intervals": self._intervals(rows, _PER_FOLD),
+                }
+            )
+        return {
+            "pooled": {**self._compared(self.predictions), "intervals": self.intervals},
+            "folds": folds,
+            "verdict": self.verdict.as_dict(),
+            "best_rule": self.rules_by_loss[0],
+            **self.diagnostics,
+        }
+
+    @cached_property
+    def diagnostics(self) -> dict[str, Any]:
+        """Return everything beyond the headline metrics of the pooled predictions, JSON-ready."""
+        rows, share = self.predictions, self.capacity.share
+        y, p = rows["churned"].to_numpy(), rows["p_model"].to_numpy()
+        stability = ranking_stability(rows, share)
+        stability = stability.assign(**{day: stability[day].astype(str) for day in ("as_of", "next_as_of")})
+        return {
+            "segments": _records(by_segment(rows, self.segments, self.seed)),
+            "capacity": at_capacity(rows, self.segments, share, self.seed),
+            "stability": _records(stability),
+            "lead_time": lead_time(rows, share),
+            "decay": decay(self.stale, self.seed),
+            "profit": self._profit(),
+            "calibration": {
+                "bins": [part.as_dict() for part in calibration_bins(y, p)],
+                "brier": brier_decomposition(y, p),
+            },
+        }
+
+    def _profit(self) -> dict[str, Any] | None:
+        """Return what contacting by this ranking is worth per account and snapshot; None without any ARR."""
+        rows, money = self.predictions, self.capacity
+        if self.target != "churn" or not rows["arr"].notna().any():
+            return None
+        costs = {
+            "contact_cost": money.contact_cost,
+            "offer_cost": money.offer_cost,
+            "save_rate": money.save_rate,
+        }
+        y, arr = rows["churned"].to_numpy(), rows["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
+        rankings = {"model": "p_model", **{name: f"p_{name}" for name in self.baselines}}
+        worth = {name: expected_maximum_profit(y, rows[column], arr, **costs) for name, column in rankings.items()}
+        area = {name: area_under_profit_curve(y, rows[column], arr, **costs) for name, column in rankings.items()}
+        curve = profit_curve(y, rows["p_model"], arr, **costs)
+        curve = curve.iloc[np.unique(np.linspace(0, len(curve) - 1, 51).round().astype(int))]
+        return {"assumed": costs, "expected_maximum": worth, "area_under_curve": area, "curve": _records(curve)}
+
+    def _compared(self, rows: pd.DataFrame) -> dict[str, Any]:
+        return {
+            "model": self.metrics(rows, "p_model"),
+            "baselines": {name: self.metrics(rows, f"p_{name}") for name in self.baselines},
+        }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as JSON-ready mappings, missing as None."""
+    plain = frame.astype("object").where(frame.notna(), None)
+    return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
+
+
+def backtest(
+    frame: pd.DataFrame,
+    feature_set: FeatureSet,
+    splits: Sequence[Split],
+    config: Config,
+    progress: Callable[[str], None] | None = None,
+) -> Backtest:
+    """Backtest the model and its baselines over splits by date.
+
+    Every fold learns everything from its own training dates: words, number of trees, penalty, calibration, and the
+    scales of the rules.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Spine and features.
+    feature_set : FeatureSet
+        Columns to learn from.
+    splits : sequence of Split
+        From `churnml.snapshots.splits`.
+    config : Config
+        Sections `model`, `label`, `capacity`, and `seed`.
+    progress : callable, optional
+        Told one line per fold.
+
+    Raises
+    ------
+    TrainingError
+        A fold's training period has no churner, only churners, or too few.
+    """
+    labelled = frame[frame["churned"].notna()]
+    parts, models, segments, stale = [], [], [], []
+    oldest: ChurnModel | None = None
+    for split in splits:
+        if progress is not None:
+            progress(f"{split.name}: train until {split.train[-1]:%Y-%m-%d}, test from {split.test[0]:%Y-%m-%d}")
+        train = labelled[labelled["as_of"].isin(split.train)]
+        test = labelled[labelled["as_of"].isin(split.test)]
+        model = fit_rows(train, feature_set, config, where=split.name)
+        part = test[["account_id", "as_of"]].copy()
+        part["fold"] = split.name
+        part["churned"] = test["churned"].to_numpy(dtype=np.float64)
+        part["churn_on"] = test["churn_on"].to_numpy()
+        part["arr"] = test["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
+        part["p_model"] = model.probability(model.matrix(test))
+        for rule in rules(train):
+            part[f"p_{rule.name}"] = fit_rule(rule, train)(test)
+        regression = _logistic(model) or fit_rows(train, feature_set, config, kind="logistic", where=split.name)
+        part["p_logistic"] = regression.probability(regression.matrix(test))
+        parts.append(part)
+        models.append(model.info)
+        segments.append(segments_of(test, feature_set.categorical))
+        oldest = oldest or model
+        old = part[["account_id", "churned", "p_model"]].copy()
+        old["days"] = (part["as_of"] - splits[0].train[-1]).dt.days
+        old["p_old"] = oldest.probability(oldest.matrix(test))
+        stale.append(old)
+    return Backtest(
+        predictions=pd.concat(parts, ignore_index=True),
+        splits=tuple(splits),
+        capacity=config.capacity,
+        seed=config.seed,
+        models=tuple(models),
+        segments=pd.concat(segments, ignore_index=True),
+        stale=pd.concat(stale, ignore_index=True),
+        target=config.label.target,
+    )
+
+
+def _logistic(model: ChurnModel) -> ChurnModel | None:
+    """Return the logistic regression that a blend was made with, which need not be fitted a second time."""
+    rival = model.ensemble.logistic
+    return replace(model, ensemble=rival) if rival is not None else None

@@ -1,0 +1,149 @@
+"""Models of further horizons: fitted and backtested like the primary one, each on its own labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from churnml.config import Config
+from churnml.errors import TimelineError, TrainingError
+from churnml.evaluation.backtest import Backtest, backtest
+from churnml.features.spec import FeatureSet
+from churnml.snapshots.labels import horizon_column
+from churnml.snapshots.splits import Split, splits
+from churnml.training.fitting import fit_rows, with_fallback
+from churnml.training.model import ChurnModel
+
+__all__ = ["backtest_further", "fit_further"]
+
+_SEEDS = 1
+
+
+def fit_further(
+    frame: pd.DataFrame,
+    feature_set: FeatureSet,
+    config: Config,
+    model: ChurnModel,
+    tested: Mapping[str, Mapping[str, Any]] | None = None,
+) -> ChurnModel:
+    """Return the model with one further model per ``label.further_horizons_days``.
+
+    Each learns from the rows whose label at its own horizon is final, on the same features and with the same way of
+    tuning and calibrating; one seed instead of ``model.seeds``. Where a rule gives the primary horizon's probability,
+    the same rule, fitted to each horizon's labels, gives the others'; where a further horizon's own backtest failed,
+    its best rule gives that one's.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Spine and features; the spine has a label column per further horizon.
+    feature_set : FeatureSet
+        Columns to learn from.
+    config : Config
+    model : ChurnModel
+        Of the primary horizon.
+    tested : mapping, optional
+        From `backtest_further`.
+
+    Raises
+    ------
+    TrainingError
+        A horizon's labels hold too few of either outcome; the message names the horizon.
+    """
+    found = {}
+    for days in sorted(config.label.further_horizons_days):
+        rows, own = _asked(frame, config, days)
+        with _named(days):
+            rows = rows[rows["churned"].notna()]
+            found[days] = fit_rows(rows, feature_set, own, where=f"horizon of {days} days")
+        own_test = (tested or {}).get(str(days))
+        if model.rule is not None:
+            found[days] = with_fallback(found[days], rows, [model.rule.name])
+        elif own_test is not None and own_test["verdict"]["verdict"] != "publishable":
+            found[days] = with_fallback(found[days], rows, own_test["rules_by_loss"])
+    return replace(model, further=found)
+
+
+def backtest_further(
+    frame: pd.DataFrame, feature_set: FeatureSet, config: Config, progress: Callable[[str], None] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Backtest each further horizon's model, before its probabilities give way to the primary horizon's.
+
+    The folds are cut by the same rules as the primary's and purged by the horizon's own length: a longer horizon's
+    newest test snapshots are older, for its labels are final later.
+
+    Returns
+    -------
+    dict
+        ``"30"`` → ``horizon_days, base_rate, seeds, folds, pooled, verdict, rules_by_loss``, JSON-ready; ``pooled``
+        holds the metrics of the model and its baselines, and intervals.
+
+    Raises
+    ------
+    TimelineError
+        The history is too short for a fold at a horizon; the message names the horizon.
+    TrainingError
+        See `fit_further`.
+    """
+    found = {}
+    for days in sorted(config.label.further_horizons_days):
+        rows, own = _asked(frame, config, days)
+
+        def say(line: str, days: int = days) -> None:
+            if progress is not None:
+                progress(f"{days} days, {line}")
+
+        with _named(days):
+            tested = backtest(rows, feature_set, splits(rows, own), own, progress=say)
+        found[str(days)] = {
+            "horizon_days": days,
+            "base_rate": float(rows["churned"].mean()),
+            "seeds": own.model.seeds,
+            "folds": [_fold(tested, split) for split in tested.splits],
+            "pooled": {
+                "model": tested.metrics(tested.predictions, "p_model"),
+                "baselines": {name: tested.metrics(tested.predictions, f"p_{name}") for name in tested.baselines},
+                "intervals": tested.intervals,
+            },
+            "verdict": {"verdict": tested.verdict.verdict, "reason": tested.verdict.reason},
+            "rules_by_loss": tested.rules_by_loss,
+        }
+    return found
+
+
+def _fold(tested: Backtest, split: Split) -> dict[str, Any]:
+    rows = tested.predictions[tested.predictions["fold"] == split.name]
+    return {
+        "name": split.name,
+        "train_until": f"{split.train[-1]:%Y-%m-%d}",
+        "test_from": f"{split.test[0]:%Y-%m-%d}",
+        "test_until": f"{split.test[-1]:%Y-%m-%d}",
+        "model": tested.metrics(rows, "p_model"),
+    }
+
+
+def _asked(frame: pd.DataFrame, config: Config, days: int) -> tuple[pd.DataFrame, Config]:
+    """Return frame and config as if this horizon were the only one."""
+    own = config.at_horizon(days)
+    own = own.model_copy(update={"model": own.model.model_copy(update={"seeds": _SEEDS})})
+    return frame.assign(churned=frame[horizon_column(days)]), own
+
+
+@contextmanager
+def _named(days: int) -> Iterator[None]:
+    """Name the horizon in errors, and the way out."""
+    try:
+        yield
+    except (TimelineError, TrainingError) as error:
+        raise type(error)(
+            f"At the horizon of {days} days: {error.what}",
+            where=f"label.further_horizons_days ({error.where})" if error.where else "label.further_horizons_days",
+            got=error.got,
+            expected=error.expected,
+            remedy=f"Leave {days} out of label.further_horizons_days, or: {error.remedy}",
+            code=error.code,
+        ) from error

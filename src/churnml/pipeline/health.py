@@ -1,0 +1,133 @@
+"""Does the health score predict, and which red threshold fits the team."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from churnml import registry, snapshots
+from churnml.config import Config
+from churnml.errors import BundleError
+from churnml.evaluation import backtest
+from churnml.files import write_text
+from churnml.health import Predicted, propose_threshold, weeks_current
+from churnml.pipeline.lookup import newest
+from churnml.pipeline.models import tested_path
+from churnml.pipeline.results import Prepared
+from churnml.pipeline.train import prepare
+from churnml.progress import Stages
+
+__all__ = ["health_backtest", "health_thresholds"]
+
+Language = Literal["en", "ja"]
+
+
+def health_backtest(
+    config: Config, stages: Stages | None = None, *, language: Language = "en"
+) -> tuple[list[dict[str, Any]], Path]:
+    """Replay the health score over past dates and judge it by what happened.
+
+    The champion's own backtest is read where it is of the same data and settings; otherwise the model is backtested.
+
+    Parameters
+    ----------
+    config : Config
+    stages : Stages, optional
+        Told of progress.
+    language : {"en", "ja"}
+        Of the HTML report.
+
+    Returns
+    -------
+    results, page : list of dict, Path
+        One entry per variant, the configured score first; the HTML report.
+    """
+    from churnml.health.replay import replay
+    from churnml.reports import backtest_report
+
+    config.require_churn("The health score")
+    stages = stages or Stages()
+    prepared = prepare(config, stages)
+    with stages("backtest"):
+        tested = _kept(config, prepared) or _backtested(config, prepared, stages)
+    with stages("replay"):
+        results = replay(prepared.frame, prepared.feature_set, config, tested)
+        page = backtest_report(
+            results,
+            title=config.name,
+            horizon_days=config.label.horizon_days,
+            capacity_share=config.capacity.share,
+            called=_called(config),
+            language=language,
+        )
+        path = write_text(config.workspace_dir / "reports" / f"health_backtest.{language}.html", page)
+    return [result.as_dict() for result in results], path
+
+
+def _backtested(config: Config, prepared: Prepared, stages: Stages) -> Predicted:
+    folds = snapshots.splits(prepared.frame, config)
+    tested = backtest(prepared.frame, prepared.feature_set, folds, config, progress=stages.say)
+    return Predicted(tested.predictions, folds, tested.verdict.verdict)
+
+
+def _kept(config: Config, prepared: Prepared) -> Predicted | None:
+    """Return the champion's own backtest where it is of the same data and settings, so that it need not run again."""
+    try:
+        bundle = registry.load_bundle(registry.champion_bundle(config.bundles_dir, config.registered_model))
+    except BundleError:
+        return None  # nothing has been trained yet
+    about, path = bundle.manifest, tested_path(config, bundle.version)
+    settings = config.as_dict()
+    same = all(about["config"].get(name) == settings[name] for name in _DECIDING)
+    if not same or about["fingerprint"] != prepared.loaded.fingerprint or not path.is_file():
+        return None
+    return Predicted(pd.read_parquet(path), snapshots.splits(prepared.frame, config), about["verdict"])
+
+
+_DECIDING = ("label", "cohort", "snapshots", "splits", "features", "model", "seed")
+"""Sections of the config that decide what a backtest predicts."""
+
+
+def _called(config: Config) -> bool:
+    """Return whether the team's capacity is told in CSMs and calls a week, and not as a share of accounts."""
+    return config.capacity.csms is not None and config.capacity.calls_per_week is not None
+
+
+def health_thresholds(config: Config, *, weeks: int | None = None) -> dict[str, Any]:
+    """Propose the red threshold that fits the team, from the newest scored snapshot.
+
+    Parameters
+    ----------
+    config : Config
+        Section ``capacity``.
+    weeks : int, optional
+        How long a score is current; by default until the next snapshot.
+
+    Returns
+    -------
+    dict
+        ``as_of, green_from, csms, calls_per_week, capacity_share``, the last one null where calls are given, and
+        the fields of `churnml.health.Proposal`.
+    """
+    store, snapshot = newest(config)
+    with store:
+        accounts = store.accounts(snapshot.id, limit=snapshot.accounts).accounts
+    readings = [(account.health_score, account.band) for account in accounts]
+    frame = pd.DataFrame(readings, columns=["health_score", "band"]).astype({"health_score": "float64"})
+    proposal = propose_threshold(
+        frame,
+        config.capacity,
+        red_below=config.health.red_below,
+        weeks=weeks or weeks_current(config.snapshots.every),
+    )
+    capacity = config.capacity
+    return {
+        "as_of": snapshot.as_of.isoformat(),
+        "green_from": config.health.green_from,
+        "csms": capacity.csms,
+        "calls_per_week": capacity.calls_per_week,
+        "capacity_share": None if _called(config) else capacity.share,
+        **proposal.as_dict(),
+    }

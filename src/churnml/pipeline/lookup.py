@@ -1,0 +1,179 @@
+"""What was scored last, read back: the newest snapshot and the explanation of an account in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from churnml.config import Config
+from churnml.errors import DataError, near_name
+from churnml.explain import frozen
+from churnml.store import AccountScore, SnapshotInfo, Store
+
+__all__ = ["explain", "last_score", "last_scored", "newest", "of_account"]
+
+_KEPT_DAYS = 400
+"""So long an account that has left is remembered."""
+
+
+def explain(config: Config, account_id: str) -> dict[str, Any]:
+    """Return the explanation of one account from the newest scoring.
+
+    An account that has left keeps its last score; the answer then has the field ``frozen``.
+    Of another target than churn it is read from ``explanations.json``; the store is about churn alone.
+
+    Raises
+    ------
+    DataError
+        Nothing has been scored, or the account never was; the message names the near one.
+    """
+    if config.label.target != "churn":
+        return _from_file(config, account_id)
+    store, snapshot = newest(config)
+    with store:
+        if store.account(snapshot.id, account_id) is None:
+            last = last_score(config, store, snapshot, account_id)
+            if last is not None:
+                return last[1]
+        return of_account(store, snapshot, account_id)
+
+
+def newest(config: Config) -> tuple[Store, SnapshotInfo]:
+    """Return the store and its newest snapshot.
+
+    Raises
+    ------
+    DataError
+        Nothing has been scored.
+    UsageError
+        The config predicts something else than churn, which is not kept in the store.
+    """
+    config.require_churn("What is kept in the store")
+    store = Store(config.store_url)
+    snapshot = store.latest(config.name)
+    if snapshot is None:
+        store.close()
+        raise _nothing_scored(config)
+    return store, snapshot
+
+
+def of_account(store: Store, snapshot: SnapshotInfo, account_id: str) -> dict[str, Any]:
+    """Return an account's explanation in a snapshot, or raise `DataError` naming the near account."""
+    found = store.explanation(snapshot.id, account_id)
+    if found is None:
+        raise _unknown_account(account_id, store.account_ids(snapshot.id), f"{snapshot.as_of}")
+    return found
+
+
+def last_scored(config: Config, store: Store, as_of: date, cohort: Collection[str]) -> dict[str, date]:
+    """Return the accounts that were scored within the last 13 months and are not in the cohort any more.
+
+    Parameters
+    ----------
+    config : Config
+    store : Store
+        Holds the earlier readings, and whom earlier snapshots knew to have left.
+    as_of : date
+        The snapshot being made.
+    cohort : collection of str
+        Its accounts.
+
+    Returns
+    -------
+    dict of str to date
+        Account → `as_of` of its last score, by account.
+    """
+    before = store.latest(config.name)
+    left = before.info.get("left", {}) if before is not None and before.as_of < as_of else {}
+    last = {account: date.fromisoformat(item["last"]) for account, item in left.items()}
+    for account, read_on, _ in store.readings(config.name, before=as_of):
+        last[account] = max(read_on, last.get(account, read_on))
+    oldest = as_of - timedelta(days=_KEPT_DAYS)
+    return {account: when for account, when in sorted(last.items()) if account not in cohort and when >= oldest}
+
+
+def last_score(
+    config: Config, store: Store, snapshot: SnapshotInfo, account_id: str
+) -> tuple[AccountScore, dict[str, Any]] | None:
+    """Return the last score of an account that is not in the newest snapshot, with its explanation; None if unknown.
+
+    The explanation has the field ``frozen`` (see `churnml.explain.remarks`), no plays, and no drivers where none were
+    kept for that date.
+    """
+    readings = store.history(config.name, account_id, limit=1)
+    if not readings:
+        return None
+    of, account = readings[0]
+    told = dict(store.explanation(of.id, account_id) or _bare(account, of.as_of, snapshot))
+    said = frozen(snapshot.info.get("left", {}).get(account_id), of.as_of)
+    if said["why"] == "notice":
+        told["indicators"] = [*told["indicators"], _NOTICE]
+    return account, {**told, "plays": [], "frozen": said}
+
+
+_NOTICE = {
+    "code": "notice",
+    "feature": "notice_given",
+    "value": 1.0,
+    "text_en": "Notice has been given",
+    "text_ja": "解約通知あり",
+}
+
+
+def _bare(account: AccountScore, as_of: date, snapshot: SnapshotInfo) -> dict[str, Any]:
+    """Return an explanation without drivers."""
+    told: Mapping[str, Any] = {
+        "account_id": account.account_id,
+        "as_of": as_of.isoformat(),
+        "churn_probability": account.churn_probability,
+        "base_rate": snapshot.info.get("base_rate"),
+        "horizon_days": snapshot.info.get("horizon_days"),
+        "health_score": account.health_score,
+        "band": account.band,
+        "coverage": account.coverage,
+        "reasons_en": account.details.get("reasons_en") or [],
+        "reasons_ja": account.details.get("reasons_ja") or [],
+        "source": "model",
+        "families": {},
+        "csm_sentiment": None,
+        "expected_log_odds": None,
+        "log_odds": None,
+        "summary_en": "No reasons are kept for this date.",
+        "summary_ja": "この時点の理由は保存されていません。",
+    }
+    return {**told, **{name: [] for name in ("raising", "lowering", "context", "indicators")}}
+
+
+def _from_file(config: Config, account_id: str) -> dict[str, Any]:
+    path = config.workspace_dir / "explanations.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    found: dict[str, dict[str, Any]] = {
+        item["account_id"]: item for item in kept if item.get("target") == config.label.target
+    }
+    if not found:
+        raise _nothing_scored(config)
+    if account_id not in found:
+        raise _unknown_account(account_id, list(found), str(kept[0]["as_of"]))
+    return found[account_id]
+
+
+def _nothing_scored(config: Config) -> DataError:
+    return DataError(
+        "No snapshot has been scored yet",
+        where=str(config.workspace_dir),
+        remedy="Run `churnml score CONFIG` (or `churnml run CONFIG`) first.",
+        code="store.empty",
+    )
+
+
+def _unknown_account(account_id: str, known: Sequence[str], as_of: str) -> DataError:
+    near = near_name(account_id, known)
+    return DataError(
+        f"Account {account_id!r} is not in the scored snapshot",
+        where=f"as_of {as_of}",
+        expected=f"for example {near!r}" if near else f"one of {len(known)} accounts, such as {known[0]!r}",
+        remedy="It may be new, or have left before anything was scored; the cohort section says who is scored.",
+        code="data.unknown_account",
+    )

@@ -1,0 +1,69 @@
+"""What would an account's score be if some of its facts were others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from churnml import registry
+from churnml.config import Config
+from churnml.errors import DataError, UsageError
+from churnml.explain import ExplainReference, what_if
+from churnml.health import HealthScale
+from churnml.pipeline.lookup import newest, of_account
+
+__all__ = ["suppose"]
+
+
+def suppose(config: Config, account_id: str, settings: Sequence[str]) -> dict[str, Any]:
+    """Score one account of the newest snapshot with some facts changed.
+
+    Parameters
+    ----------
+    config : Config
+    account_id : str
+    settings : sequence of str
+        ``feature=value`` each.
+
+    Raises
+    ------
+    UsageError
+        A setting is not of that form, or a feature is one nobody can act on.
+    DataError
+        The account is not in the snapshot.
+    """
+    changes = _changes(settings)
+    store, snapshot = newest(config)
+    with store:
+        of_account(store, snapshot, account_id)
+        kept: Mapping[str, Any] | None = store.features(snapshot.id, account_id)
+    if kept is None:
+        raise DataError(
+            "The snapshot's features are no longer kept", where=account_id, remedy="Run `churnml score CONFIG` again."
+        )
+    bundle = registry.load_bundle(registry.champion_bundle(config.bundles_dir, config.registered_model))
+    row = pd.DataFrame([{"account_id": account_id, "as_of": pd.Timestamp(snapshot.as_of), **kept}])
+    row = row.reindex(columns=["account_id", "as_of", *bundle.model.features.names])
+    numbers = [spec.name for spec in bundle.model.features if not spec.categorical]
+    row[numbers] = row[numbers].astype("float64")
+    scale = HealthScale.from_dict(bundle.health)
+    found = what_if(bundle.model, row, changes, scale=scale, reference=ExplainReference.from_dict(bundle.explain))
+    return found.as_dict()
+
+
+def _changes(settings: Sequence[str]) -> dict[str, float]:
+    changes = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        try:
+            changes[name.strip()] = float(value)
+        except ValueError:
+            raise UsageError(
+                "A setting is not of the form feature=number",
+                where="--set",
+                got=setting,
+                expected="active_users_28d=12",
+            ) from None
+    return changes

@@ -1,0 +1,98 @@
+"""Accounts that have left: when and why, as far as it was known on a date."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import pandas as pd
+
+from churnml.config import LabelConfig
+from churnml.snapshots.contract import subscription_frame
+from churnml.snapshots.silence import activity_known
+from churnml.tables import Tables
+
+__all__ = ["Departure", "departures"]
+
+Why = Literal["ended", "notice", "silent", "left"]
+
+
+@dataclass(frozen=True)
+class Departure:
+    """Why an account is scored no more.
+
+    Parameters
+    ----------
+    last : date
+        The `as_of` of its last score.
+    why : {"ended", "notice", "silent", "left"}
+        Its contract has ended, notice was given, it has fallen silent, or nobody could know why.
+    on : date, optional
+        The day the contract ended, notice was given, or of the last activity; None where it has left.
+    """
+
+    last: date
+    why: Why = "left"
+    on: date | None = None
+
+
+def departures(
+    tables: Tables, label: LabelConfig, last_scored: Mapping[str, date], as_of: pd.Timestamp
+) -> dict[str, Departure]:
+    """Return why accounts that were scored before are scored no more.
+
+    Parameters
+    ----------
+    tables : Tables
+        Only what was known before `as_of` is read.
+    label : LabelConfig
+        Whether contracts end or accounts fall silent, and after how many days.
+    last_scored : mapping of str to date
+        The accounts that have left → `as_of` of their last score.
+    as_of : Timestamp
+        The date of the snapshot that no longer holds them.
+
+    Returns
+    -------
+    dict of str to Departure
+        In the accounts' order.
+    """
+    if not last_scored:
+        return {}
+    found = _contracts if label.churn == "contractual" else _silences
+    known = found(tables, label, last_scored.keys(), as_of)
+    return {account: Departure(last, *known.get(account, ("left", None))) for account, last in last_scored.items()}
+
+
+def _contracts(
+    tables: Tables, label: LabelConfig, accounts: Collection[str], as_of: pd.Timestamp
+) -> dict[str, tuple[Why, date]]:
+    """Return the end of the contract, or the notice, as known before the date."""
+    terms = subscription_frame(tables)
+    terms = terms[terms["account_id"].isin(accounts) & ~terms["is_addon"]]
+    terms = terms[(terms["known_at"] < as_of) & (terms["started_on"] < as_of)]
+    terms["end"] = terms["agreed_end"].where(terms["revealed_at"] >= as_of, terms["actual_end"])
+    terms["notice"] = terms["notice_at"].where(terms["notice_at"] < as_of)
+    found: dict[str, tuple[Why, date]] = {}
+    for account, own in terms.groupby("account_id"):
+        ended, notice = own["end"].max(), own.loc[own["end"] >= as_of, "notice"].max()
+        if ended < as_of:
+            found[str(account)] = ("ended", ended.date())
+        elif pd.notna(notice):
+            found[str(account)] = ("notice", notice.date())
+    return found
+
+
+def _silences(
+    tables: Tables, label: LabelConfig, accounts: Collection[str], as_of: pd.Timestamp
+) -> dict[str, tuple[Why, date]]:
+    """Return the last day of activity, as known before the date."""
+    seen = activity_known(tables, pd.DatetimeIndex([as_of]), label.activity).at(as_of)
+    quiet_since = as_of - pd.Timedelta(days=label.silence)
+    seen = seen[seen["account_id"].isin(accounts) & (seen["last_on"] <= quiet_since)]
+    return {
+        str(account): ("silent", last_on.date())
+        for account, last_on in zip(seen["account_id"], seen["last_on"], strict=True)
+    }
