@@ -114,7 +114,9 @@ class Company:
         """Train on all but the last month and make the bundle the champion; returns its version."""
         rows = self.frame[self.frame["as_of"] < self.frame["as_of"].max()]
         config = self.config.model_copy(update={"seed": seed})
-        model = fit(rows, FEATURES, config).with_info(verdict="publishable", verdict_reason="It beats the rules.")
+        model = fit(rows, FEATURES, config.learning).with_info(
+            verdict="publishable", verdict_reason="It beats the rules."
+        )
         chances = model.probability(model.matrix(rows))
         scale = HealthScale.fit(rows, config, FEATURES, scores=rows[_KEYS].assign(churn_probability=chances))
         path = save_bundle(
