@@ -39,7 +39,7 @@ def backfill(config: Config, tables: Tables, bundle: Bundle, day: pd.Timestamp, 
             continue  # the data does not reach back so far, or nobody was a customer then
     if not cohorts:
         return 0
-    frame = features_room.compute(tables, pd.concat(cohorts, ignore_index=True), bundle.model.features, config)
+    frame = features_room.compute(tables, pd.concat(cohorts, ignore_index=True), bundle.model.features, config.features)
     scores = scoring.score(bundle.model, frame)
     healths = _healths(frame, scores, bundle)
     rows = healths.merge(scores, on=["account_id", "as_of"], validate="1:1")
@@ -163,5 +163,5 @@ def _with_features(config: Config, tables: Tables, frame: pd.DataFrame, bundle: 
     missing = [name for name in then.model.features.names if name not in set(bundle.model.features.names)]
     if not missing:
         return frame
-    older = features_room.compute(tables, frame[["account_id", "as_of", "arr"]], then.model.features, config)
+    older = features_room.compute(tables, frame[["account_id", "as_of", "arr"]], then.model.features, config.features)
     return pd.concat([frame, older[missing]], axis=1)

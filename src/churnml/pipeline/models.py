@@ -188,7 +188,7 @@ def _champion_on(config: Config, champion: Bundle, rows: pd.DataFrame, prepared:
         return None
     keys = unseen[["account_id", "as_of"]].assign(arr=float("nan"))
     try:
-        frame = features_room.compute(prepared.loaded.tables, keys, champion.model.features, config)
+        frame = features_room.compute(prepared.loaded.tables, keys, champion.model.features, config.features)
         # The learned part, as in its backtest, also where a rule scores in its place.
         probabilities = champion.model.calibrated(champion.model.log_odds(champion.model.matrix(frame)))
     except ChurnmlError:

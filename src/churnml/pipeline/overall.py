@@ -62,7 +62,7 @@ def overall(
     config = as_trained(config, bundle)
     tables = check(config, stages).loaded.tables
     with stages("features"):
-        frame = features_room.compute(tables, snapshots.spine(tables, config), bundle.model.features, config)
+        frame = features_room.compute(tables, snapshots.spine(tables, config), bundle.model.features, config.features)
     folder = config.workspace_dir / "reports"
     with stages("explain"):
         found = _found(frame, bundle, config)

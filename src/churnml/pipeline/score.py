@@ -157,9 +157,11 @@ def _frames_at(tables: Tables, config: Config, bundle: Bundle, day: pd.Timestamp
     asked = bundle.model.features
     if config.engine.keep_events:
         kept = events_until(config, tables, asked, day.date())
-        now, before = (features_room.compute(tables, rows, asked, config, kept=kept) for rows in (cohort, earlier))
+        now, before = (
+            features_room.compute(tables, rows, asked, config.features, planes=kept) for rows in (cohort, earlier)
+        )
         return now, before.reset_index(drop=True)
-    both = features_room.compute(tables, pd.concat([cohort, earlier], ignore_index=True), asked, config)
+    both = features_room.compute(tables, pd.concat([cohort, earlier], ignore_index=True), asked, config.features)
     return both.iloc[: len(cohort)].reset_index(drop=True), both.iloc[len(cohort) :].reset_index(drop=True)
 
 
