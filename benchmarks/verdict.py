@@ -1,4 +1,4 @@
-"""Which companies get a learned model published: those where nothing tells churners apart, and those where something does.
+"""Which companies get a learned model published, of those without any signal and of those with one.
 
 Usage: ``python benchmarks/verdict.py [--noise 60] [--real 16] [--keep FOLDER] [--json]``
 
@@ -47,11 +47,18 @@ NOISE_ACCOUNTS = (150, 240, 400, 600)
 REAL_ACCOUNTS = (150, 240, 400, 600)
 
 
-def prepared_company(folder: Path, accounts: int, seed: int, churn_rate: float | None = None) -> tuple[Config, Prepared]:
+def prepared_company(
+    folder: Path, accounts: int, seed: int, churn_rate: float | None = None
+) -> tuple[Config, Prepared]:
     """Simulate a company and make its training frame as the demo's config does."""
     simulate_company(folder / "raw", accounts=accounts, months=MONTHS, seed=seed, churn_rate=churn_rate)
     config = load_config(
-        ROOT / "configs" / "demo.yaml", {"source": {"folder": f"{folder}/raw"}, "workspace": f"{folder}/workspace"}
+        ROOT / "configs" / "demo.yaml",
+        {
+            "source": {"folder": f"{folder}/raw"},
+            "workspace": f"{folder}/workspace",
+            "features": {"windows_days": [28, 91], "max_event_types": 3},
+        },
     )
     config = config.model_copy(update={"model": config.model.model_copy(update={"seeds": 1})})
     return config, prepare(config)
@@ -117,7 +124,9 @@ def companies(noise: int, real: int) -> Iterator[tuple[str, str, int, int]]:
         yield "real", "real", REAL_ACCOUNTS[number % 4], 50 + number
 
 
-def predictions(kind: str, shape: str, accounts: int, seed: int, frames: dict[int, tuple[Config, Prepared]]) -> pd.DataFrame:
+def predictions(
+    kind: str, shape: str, accounts: int, seed: int, frames: dict[int, tuple[Config, Prepared]]
+) -> pd.DataFrame:
     """Return the backtest's predictions of one company."""
     with tempfile.TemporaryDirectory() as folder:
         if kind == "real":

@@ -95,7 +95,9 @@ def align(y: npt.ArrayLike, p: npt.ArrayLike, dates: npt.ArrayLike | None = None
 
 
 def aligned_log_loss(y: npt.ArrayLike, p: npt.ArrayLike, dates: npt.ArrayLike | None = None) -> float | None:
-    """Mean log loss after `align`: a strictly proper score of what a prediction says within each date. None without rows.
+    """Mean log loss after `align`: a strictly proper score of what a prediction says within each date.
+
+    None without rows.
 
     Examples
     --------

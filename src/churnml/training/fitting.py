@@ -19,7 +19,17 @@ from churnml.training.model import ChurnModel
 from churnml.training.publication import Publication
 from churnml.training.rules import fit_rule, rules
 
-__all__ = ["Evidence", "Judgement", "check_churners", "classifier_of", "fit", "fit_rows", "with_fallback"]
+__all__ = [
+    "Evidence",
+    "Judgement",
+    "check_churners",
+    "classifier_of",
+    "fit",
+    "fit_judged",
+    "fit_rows",
+    "regression_of",
+    "with_fallback",
+]
 
 
 class Judgement(Protocol):
@@ -44,6 +54,14 @@ class Evidence(Protocol):
     @property
     def rules_by_loss(self) -> Sequence[str]:
         """Names of rules, the one to publish first where the model may not be."""
+
+    @property
+    def estimator(self) -> Literal["model", "logistic"]:
+        """What was judged: the configured model, or the regression on all features alone."""
+
+    @property
+    def linear_weights(self) -> Sequence[float]:
+        """What the regression weighed in each blend that was judged."""
 
 
 def fit(
@@ -73,12 +91,50 @@ def fit(
         Nobody churned, everybody did, or fewer than ``model.min_churners`` rows churned.
     """
     rows = frame[frame["churned"].notna()]
-    model = fit_rows(rows, feature_set, learning)
+    model = fit_judged(rows, feature_set, learning, backtest)
     if backtest is None:
         return model.with_info(verdict=Publication.RULES_ONLY, verdict_reason="The model has not been backtested.")
     verdict = backtest.verdict
     model = model.with_info(verdict=verdict.verdict, verdict_reason=verdict.reason)
     return model if verdict.verdict is Publication.PUBLISHABLE else with_fallback(model, rows, backtest.rules_by_loss)
+
+
+def fit_judged(
+    rows: pd.DataFrame,
+    feature_set: FeatureSet,
+    learning: LearningConfig,
+    evidence: Evidence | None,
+    where: str = "training",
+) -> ChurnModel:
+    """Fit to labelled rows what the evidence is about: the configured model, or the regression alone.
+
+    Raises
+    ------
+    TrainingError
+        See `fit`.
+    """
+    model = fit_rows(rows, feature_set, learning, where=where)
+    if evidence is None:
+        return model
+    if evidence.estimator == "logistic":
+        return regression_of(model, rows, feature_set, learning, where).with_info(
+            kind="logistic", kind_reason="the regression alone predicted better than the model in the backtest"
+        )
+    weights = evidence.linear_weights
+    if model.info.kind != "blend" or not weights:
+        return model
+    span = f"{min(weights):.0%}" if min(weights) == max(weights) else f"{min(weights):.0%} to {max(weights):.0%}"
+    return model.with_info(kind_reason=f"{model.info.kind_reason}; in the backtest's folds {span}")
+
+
+def regression_of(
+    model: ChurnModel, rows: pd.DataFrame, feature_set: FeatureSet, learning: LearningConfig, where: str = "training"
+) -> ChurnModel:
+    """Return the regression on all features: the one that a blend was made with, else fitted to the same rows."""
+    rival = model.ensemble.logistic
+    if rival is not None:
+        return replace(model, ensemble=rival)
+    return fit_rows(rows, feature_set, learning, kind="logistic", where=where)
 
 
 def with_fallback(model: ChurnModel, rows: pd.DataFrame, order: Sequence[str]) -> ChurnModel:
