@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -207,8 +207,14 @@ class ServingState:
             raise Problem("service.no_model", message, headers={"Retry-After": "30"})
         return self.view.scorer
 
-    async def account(self, account_id: str) -> tuple[StateView, SnapshotInfo, AccountScore]:
+    async def account(self, account_id: str, *, hint: bool = True) -> tuple[StateView, SnapshotInfo, AccountScore]:
         """Return an account's stored score with the view it belongs to.
+
+        Parameters
+        ----------
+        account_id : str
+        hint : bool
+            Suggest the near id where the account is unknown; it takes some milliseconds, so not in a batch.
 
         Raises
         ------
@@ -227,7 +233,7 @@ class ServingState:
         if found is None:
             found = await _read(lambda: self.store.account(snapshot.id, account_id))
             if found is None:
-                raise await self.unknown_account(snapshot, account_id)
+                raise await self.unknown_account(snapshot, account_id, hint=hint)
             view.accounts[account_id] = found
         return view, snapshot, found
 
@@ -240,13 +246,15 @@ class ServingState:
             Nothing has been scored, or the account never was.
         """
         try:
-            return await self.account(account_id)
+            return await self.account(account_id, hint=False)
         except Problem as problem:
             if problem.code != "account.unknown":
                 raise
             last = await _read(lambda: self.store.history(self.settings.name, account_id, 1))
             if not last:
-                raise
+                if self.view.snapshot is not None:
+                    problem = await self.unknown_account(self.view.snapshot, account_id)
+                raise problem from None
         snapshot, account = last[0]
         return StateView(self.view.scorer, snapshot), snapshot, account
 
@@ -266,11 +274,20 @@ class ServingState:
             view.explanations[account_id] = found
         return found
 
-    async def unknown_account(self, snapshot: SnapshotInfo, account_id: str) -> Problem:
-        """Return the problem that says an account is unknown and names the near one."""
-        near = near_name(account_id, await _read(lambda: self.store.account_ids(snapshot.id, account_id)))
-        hint = f"; did you mean {near!r}?" if near else ""
-        return Problem("account.unknown", f"The snapshot of {snapshot.as_of} has no account {account_id!r}{hint}")
+    async def remember(self, account_ids: Sequence[str]) -> None:
+        """Read the scores of many accounts at once, so that `account` has them at hand."""
+        view = self.view
+        snapshot, missing = view.snapshot, [name for name in account_ids if name not in view.accounts]
+        if snapshot is not None and missing:
+            view.accounts.update(await _read(lambda: self.store.account_scores(snapshot.id, missing)))
+
+    async def unknown_account(self, snapshot: SnapshotInfo, account_id: str, *, hint: bool = True) -> Problem:
+        """Return the problem that says an account is unknown, and names the near one."""
+        near = None
+        if hint:
+            near = await _read(lambda: near_name(account_id, self.store.near_ids(snapshot.id, account_id)))
+        words = f"; did you mean {near!r}?" if near else ""
+        return Problem("account.unknown", f"The snapshot of {snapshot.as_of} has no account {account_id!r}{words}")
 
 
 async def _read(work: Callable[[], T]) -> T:
