@@ -1,4 +1,4 @@
-"""Why an account scores as it does, in words: drivers, sentences in English and Japanese, what-if, plays, reports."""
+"""Why an account scores as it does, in words: drivers, sentences in English and Japanese, plays, reports."""
 
 from churnml.explain.batch import batch_contributions, fast_contributions
 from churnml.explain.brief import account_brief, change_told, portfolio_page
@@ -12,7 +12,6 @@ from churnml.explain.plays import Play, Playbook, load_playbooks, suggest_plays,
 from churnml.explain.reference import ExplainReference, Yardstick
 from churnml.explain.remarks import frozen, overridden
 from churnml.explain.timeline import Happening, timeline
-from churnml.explain.whatif import WhatIf, what_if
 
 __all__ = [
     "CHURNERS_NEEDED",
@@ -25,7 +24,6 @@ __all__ = [
     "Pattern",
     "Play",
     "Playbook",
-    "WhatIf",
     "Yardstick",
     "account_brief",
     "as_shap",
@@ -45,5 +43,4 @@ __all__ = [
     "suggest_plays",
     "timeline",
     "touch_model",
-    "what_if",
 ]

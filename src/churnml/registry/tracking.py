@@ -95,14 +95,14 @@ def track(
         with mlflow.start_run(
             experiment_id=experiment.experiment_id,
             run_name=f"{config.name} {bundle.version}",
-            description=str(bundle.manifest.get("verdict_reason", "")),
+            description=bundle.manifest.verdict_reason,
         ) as run:
             mlflow.set_tags(
                 {
                     "churnml.config_hash": config.hash,
                     "churnml.data_fingerprint": fingerprint,
                     "churnml.seed": config.seed,
-                    "churnml.verdict": bundle.manifest["verdict"],
+                    "churnml.verdict": bundle.manifest.verdict,
                     "churnml.target": bundle.model.target,
                     "churnml.scored_by": "model" if bundle.model.rule is None else bundle.model.rule.name,
                     **{f"churnml.beside.{name}": one["outcome"] for name, one in _beside(backtest).items()},
@@ -131,7 +131,7 @@ def track(
         name = config.registered_model
         client = mlflow.MlflowClient()
         client.set_model_version_tag(name, str(version), "churnml.bundle_version", bundle.version)
-        client.set_model_version_tag(name, str(version), "churnml.verdict", str(bundle.manifest["verdict"]))
+        client.set_model_version_tag(name, str(version), "churnml.verdict", bundle.manifest.verdict)
     return Tracked(run_id=run.info.run_id, model_version=version, model_uri=f"models:/{name}/{version}")
 
 
@@ -263,7 +263,7 @@ def _log_model(mlflow: ModuleType, config: Config, bundle: Bundle, frame: pd.Dat
         signature=ModelSignature(Schema(inputs), Schema([ColSpec("double", name) for name in outputs])),
         input_example=example,
         registered_model_name=config.registered_model,
-        pip_requirements=[f"{package}=={version}" for package, version in bundle.manifest["packages"].items()],
+        pip_requirements=[f"{package}=={version}" for package, version in bundle.manifest.packages.items()],
     )
     return int(logged.registered_model_version)
 
