@@ -164,5 +164,5 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
     >>> near_name("horizon_day", ["gap_days", "horizon_days"])
     'horizon_days'
     """
-    found = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return found[0] if found else None
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return matches[0] if matches else None

@@ -66,7 +66,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     with pytest.MonkeyPatch.context() as patch:
         # Plots have tests of their own and take as long as all the rest.
         for plots in ("backtest_plots", "contribution_plots"):
-            patch.setattr(f"churnml.registry.tracking.{plots}", lambda *_: {})
+            patch.setattr(f"churnml.reports.evidence.{plots}", lambda *_: {})
         result = churnml("train", config, "--json")
     assert result.exit_code == 0, result.stderr
     scored = churnml("score", config)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from tests.companies import frames
 
-import frames
 from churnml.errors import DataError
 from churnml.scoring import score
 from churnml.training import ChurnModel, fit

@@ -8,8 +8,8 @@ import sys
 
 import pandas as pd
 import pytest
+from tests.companies import frames
 
-import frames
 from churnml.evaluation.horizon_models import fit_further
 from churnml.scoring import score, score_spark
 from churnml.training import fit

@@ -222,7 +222,7 @@ def run(settings: Config, path: Path, training: Trained, scoring: Scored) -> Non
 
 def explained(told: Mapping[str, Any], lang: str) -> None:
     """Show one account's explanation."""
-    from churnml.explain import change_told
+    from churnml.reports import change_told
 
     console = out()
     console.print(f"[bold]{escape(str(told['account_id']))}[/]  as of {str(told['as_of'])[:10]}")

@@ -132,4 +132,4 @@ def model_in(annotation: Any) -> type[BaseModel] | None:
     """Return the model an annotation is made of: ``dict[str, Model | None]`` → ``Model``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for arg in get_args(annotation) if (found := model_in(arg)) is not None), None)
+    return next((model for arg in get_args(annotation) if (model := model_in(arg)) is not None), None)

@@ -47,18 +47,18 @@ def config_markdown() -> str:
 def _section(path: str, model: type[BaseModel]) -> list[str]:
     """Return a section's text and table, then those of the sections inside it."""
     lines = [(model.__doc__ or "").strip().splitlines()[0], "", *_table(f"{path}.", fields_of(model))]
-    told: dict[type[BaseModel], str] = {}
+    documented: dict[type[BaseModel], str] = {}
     for name, info in fields_of(model).items():
         inner = model_in(info.annotation)
         if inner is None:
             continue
         inner_path = _path(f"{path}.{name}", info.annotation)
         lines += ["", f"### {inner_path}", ""]
-        if inner in told:
-            lines.append(f"The same keys as `{told[inner]}`.")
+        if inner in documented:
+            lines.append(f"The same keys as `{documented[inner]}`.")
         else:
             lines += _section(inner_path, inner)
-        told.setdefault(inner, inner_path)
+        documented.setdefault(inner, inner_path)
     return lines
 
 

@@ -45,7 +45,7 @@ def health_backtest(
         One entry per variant, the configured score first; the HTML report.
     """
     from churnml.health.replay import replay
-    from churnml.health.report import backtest_report
+    from churnml.reports import backtest_report
 
     config.require_churn("The health score")
     stages = stages or Stages()

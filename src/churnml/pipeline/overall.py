@@ -17,7 +17,6 @@ from churnml.explain import (
     ExplainReference,
     churn_patterns,
     global_importance,
-    overall_page,
     segment_differences,
     shap_summary,
 )
@@ -28,6 +27,7 @@ from churnml.pipeline.score import as_trained
 from churnml.pipeline.train import check
 from churnml.progress import Stages
 from churnml.registry import Bundle
+from churnml.reports import overall_page
 from churnml.store import plain
 
 __all__ = ["overall"]
@@ -54,7 +54,7 @@ def overall(
     Returns
     -------
     found, page : dict, Path
-        JSON-ready, as `churnml.explain.overall_page` reads it; the HTML page.
+        JSON-ready, as `churnml.reports.overall_page` reads it; the HTML page.
     """
     config.require_churn("What matters over all accounts")
     stages = stages or Stages()

@@ -10,11 +10,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from churnml.config import Config
-from churnml.explain import Play, account_brief, overridden, portfolio_page, timeline
+from churnml.explain import Play, overridden, timeline
 from churnml.files import write_text
 from churnml.pipeline.lookup import last_score, newest, of_account
 from churnml.pipeline.train import check
 from churnml.progress import Stages
+from churnml.reports import account_brief, portfolio_page
 from churnml.store import Store
 
 __all__ = ["brief", "portfolio"]

@@ -18,7 +18,7 @@ from churnml.evaluation.horizon_models import backtest_further, fit_further
 from churnml.evaluation.tuning import budget_seconds, check_installed
 from churnml.explain import ExplainReference
 from churnml.features import FeatureSet
-from churnml.files import write_parquet
+from churnml.files import write_parquet, write_text
 from churnml.health import HealthScale
 from churnml.pipeline.models import keep_or_promote, tested_path
 from churnml.pipeline.results import Checked, Prepared, Trained, rejected_counts
@@ -163,13 +163,17 @@ def train(
         )
         bundle = registry.load_bundle(path)
         from churnml.registry.tracking import track
+        from churnml.reports.evidence import training_evidence
 
+        evidence = training_evidence(config, bundle, report, frame, tested.predictions)
+        cards = {"model_card.md": evidence.card_markdown, "model_card.html": evidence.card_html}
         tracked = track(
             config,
             bundle,
             report,
             frame,
-            predictions=tested.predictions,
+            plots=evidence.plots,
+            documents=[write_text(config.workspace_dir / name, text) for name, text in cards.items()],
             fingerprint=prepared.loaded.fingerprint,
             packages=packages,
             tuning=None if tuning is None else tuning.as_dict(),

@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,7 @@ import pandas as pd
 
 from churnml.config import Config
 from churnml.errors import EngineError
-from churnml.files import write_text
 from churnml.registry.bundle import Bundle
-from churnml.registry.card import as_html, as_markdown, model_card
-from churnml.registry.contributions import contribution_plots, sample_contributions
-from churnml.registry.plots import backtest_plots, png
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -57,14 +53,13 @@ def track(
     backtest: Mapping[str, Any],
     frame: pd.DataFrame,
     *,
-    predictions: pd.DataFrame,
     fingerprint: str,
     packages: Mapping[str, str],
+    plots: Mapping[str, bytes],
+    documents: Sequence[Path] = (),
     tuning: Mapping[str, Any] | None = None,
 ) -> Tracked:
-    """Record a training: parameters, metrics, lineage, plots, model card, the model; register it.
-
-    The card is also written to ``model_card.md`` and ``model_card.html`` in the workspace.
+    """Record a training: parameters, metrics, lineage, plots, documents, the model; register it.
 
     Parameters
     ----------
@@ -76,12 +71,14 @@ def track(
         ``pooled`` and ``folds`` as `churnml.training.Backtest.as_dict` gives them.
     frame : DataFrame
         The training frame; its digest is the dataset's lineage, its first rows the input example.
-    predictions : DataFrame
-        The backtest's: account_id, as_of, fold, churned, arr, p_model and ``p_<baseline>`` per baseline.
     fingerprint : str
         Fingerprint of the raw data.
     packages : mapping of str to str
         Package → version.
+    plots : mapping of str to bytes
+        Name → PNG, kept under ``plots/``.
+    documents : sequence of Path
+        Files to keep beside, such as the model card.
     tuning : mapping, optional
         `churnml.training.Tuning.as_dict`: a child run per trial.
 
@@ -118,7 +115,7 @@ def track(
                 # model_roc_auc_30d: the same names, the horizon last.
                 mlflow.log_metrics({f"{name}_{days}d": value for name, value in _metrics(further["pooled"]).items()})
             _log_dataset(mlflow, frame, config, fingerprint)
-            _log_evidence(mlflow, config, bundle, backtest, frame, predictions)
+            _log_files(mlflow, plots, documents)
             for fold in backtest["folds"]:
                 with mlflow.start_run(run_name=str(fold["name"]), nested=True):
                     mlflow.log_params(
@@ -222,28 +219,14 @@ def _log_tuning(mlflow: ModuleType, tuning: Mapping[str, Any]) -> None:
                 mlflow.log_metric("log_loss", trial["log_loss"])
 
 
-def _log_evidence(
-    mlflow: ModuleType,
-    config: Config,
-    bundle: Bundle,
-    backtest: Mapping[str, Any],
-    frame: pd.DataFrame,
-    predictions: pd.DataFrame,
-) -> None:
-    """Log the plots under ``plots/`` and the model card, and leave the card in the workspace."""
-    goes_by = sample_contributions(bundle.model, frame[frame["churned"].notna()], config.seed)
-    figures = {
-        **backtest_plots(predictions, config.capacity, bundle.model.target),
-        **contribution_plots(goes_by, config.seed),
-    }
-    plots = {name: png(figure) for name, figure in figures.items()}
-    card = model_card(config, bundle, backtest, predictions, goes_by.ranking())
+def _log_files(mlflow: ModuleType, plots: Mapping[str, bytes], documents: Sequence[Path]) -> None:
+    """Log the plots under ``plots/`` and the documents beside."""
     with tempfile.TemporaryDirectory(prefix="churnml-plots-") as folder:
         for name, image in plots.items():
             (Path(folder) / f"{name}.png").write_bytes(image)
         mlflow.log_artifacts(folder, "plots")
-    for file, text in (("model_card.md", as_markdown(card)), ("model_card.html", as_html(card, plots))):
-        mlflow.log_artifact(str(write_text(config.workspace_dir / file, text)))
+    for document in documents:
+        mlflow.log_artifact(str(document))
 
 
 def _log_model(mlflow: ModuleType, config: Config, bundle: Bundle, frame: pd.DataFrame) -> int:

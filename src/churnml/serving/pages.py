@@ -52,7 +52,7 @@ async def get_brief(request: Request, account_id: AccountPath, lang: Lang = None
 def _portfolio(live: Live, lang: Any) -> str:
     import pandas as pd
 
-    from churnml.explain import portfolio_page
+    from churnml.reports import portfolio_page
 
     snapshot = live.view.snapshot
     if snapshot is None:
@@ -78,7 +78,8 @@ def _portfolio(live: Live, lang: Any) -> str:
 def _brief(live: Live, account: AccountScore, told: dict[str, Any], lang: Any) -> str:
     import pandas as pd
 
-    from churnml.explain import account_brief, overridden
+    from churnml.explain import overridden
+    from churnml.reports import account_brief
 
     now, judged = datetime.now(UTC), live.store.judgements(live.settings.name)
     override = judged.override_of(account.account_id, now)

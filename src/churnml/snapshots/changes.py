@@ -10,7 +10,7 @@ import pandas as pd
 from churnml.config import Config
 from churnml.errors import DataError
 from churnml.snapshots.contract import subscription_frame
-from churnml.tables import Tables
+from churnml.tables import Tables, knowledge
 
 __all__ = ["first_changes", "levels"]
 
@@ -160,13 +160,14 @@ def _agreed_before(members: pd.DataFrame, change_on: pd.Series, terms: pd.DataFr
     rows = members.assign(day=change_on)[change_on.notna()]
     if terms is None or rows.empty:
         return decided
-    begins = terms.groupby(["account_id", "started_on"])["known_at"].max()
+    signed = terms.assign(signed_at=knowledge.frame_known_since(terms, "subscriptions", begun=False))
+    begins = signed.groupby(["account_id", "started_on"])["signed_at"].max()
     notices = terms.groupby(["account_id", "actual_end"])["notice_at"]
     ends = notices.max().where(notices.count() == notices.size())
     keys = pd.MultiIndex.from_frame(rows[["account_id", "day"]])
-    known = pd.Series(begins.reindex(keys).to_numpy(), index=rows.index)
-    known = known.fillna(pd.Series(ends.reindex(keys).to_numpy(), index=rows.index))
-    decided[rows.index] = known < rows["as_of"]
+    agreed_at = pd.Series(begins.reindex(keys).to_numpy(), index=rows.index)
+    agreed_at = agreed_at.fillna(pd.Series(ends.reindex(keys).to_numpy(), index=rows.index))
+    decided[rows.index] = agreed_at < rows["as_of"]
     return decided
 
 

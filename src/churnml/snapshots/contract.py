@@ -12,19 +12,16 @@ import numpy as np
 import pandas as pd
 
 from churnml.errors import DataError
-from churnml.tables import Tables
+from churnml.tables import Tables, knowledge
 
-__all__ = ["covered_at", "renewal_anchors", "spells", "subscription_frame"]
+__all__ = ["actual_end", "covered_at", "renewal_anchors", "spells", "subscription_frame"]
 
 _FOREVER = pd.Timestamp("2262-01-01").as_unit("us")
 _COLUMNS = ["account_id", "is_addon", "started_on", "ends_on", "terminated_on", "notice_at", "mrr", "seats", "known_at"]
 
 
 def subscription_frame(tables: Tables) -> pd.DataFrame:
-    """Return the subscriptions as pandas, with ``agreed_end`` and ``actual_end`` (exclusive, open ends far away).
-
-    ``revealed_at`` is the first instant at which the actual end could be known.
-    """
+    """Return the subscriptions as pandas, with ``agreed_end`` and ``actual_end`` (exclusive, open ends far away)."""
     frame: pd.DataFrame = tables["subscriptions"].select(_COLUMNS).to_pandas()
     for column in ("started_on", "ends_on", "terminated_on", "notice_at", "known_at"):
         frame[column] = pd.to_datetime(frame[column]).astype("datetime64[us]")
@@ -33,13 +30,13 @@ def subscription_frame(tables: Tables) -> pd.DataFrame:
     frame[["mrr", "seats"]] = frame[["mrr", "seats"]].astype("float64")
     frame["known_at"] = frame["known_at"].fillna(frame["started_on"])
     frame["agreed_end"] = frame["ends_on"].fillna(_FOREVER)
-    frame["actual_end"] = frame[["agreed_end", "terminated_on"]].min(axis=1)
-    # An agreed end that was overrun: the termination is the later, true end.
-    overrun = frame["terminated_on"].notna() & (frame["terminated_on"] > frame["agreed_end"])
-    frame.loc[overrun, "actual_end"] = frame.loc[overrun, "terminated_on"]
-    frame["revealed_at"] = frame[["notice_at", "terminated_on"]].min(axis=1).fillna(_FOREVER)
-    frame.loc[frame["terminated_on"].isna(), "revealed_at"] = _FOREVER
+    frame["actual_end"] = actual_end(frame)
     return frame.sort_values(["account_id", "started_on", "actual_end"], kind="stable", ignore_index=True)
+
+
+def actual_end(terms: pd.DataFrame) -> pd.Series:
+    """Return when each term ends, as far as its ``terminated_on`` tells: an agreed end that was overrun ends later."""
+    return terms["terminated_on"].fillna(terms["agreed_end"])
 
 
 def spells(subscriptions: pd.DataFrame, *, grace_days: int, observed_until: date) -> pd.DataFrame:
@@ -118,11 +115,10 @@ def covered_at(subscriptions: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame
         One row per account: ``account_id, first_on`` (first start known), ``arr`` (12 × the MRR running, add-ons
         included; NaN where no MRR is known).
     """
-    known = subscriptions[(subscriptions["known_at"] < as_of)]
-    end = known["agreed_end"].where(known["revealed_at"] >= as_of, known["actual_end"])
+    known = knowledge.frame_known_before(subscriptions, "subscriptions", as_of, begun=False)
     started = known["started_on"] < as_of
-    alive = end >= as_of
-    noticed = known["notice_at"] < as_of
+    alive = actual_end(known) >= as_of
+    noticed = known["notice_at"].notna()
     plan = ~known["is_addon"]
     holds = known.loc[plan & alive & started, "account_id"].unique()
     stays = known.loc[plan & alive & ~noticed, "account_id"].unique()
@@ -145,6 +141,6 @@ def renewal_anchors(subscriptions: pd.DataFrame, days_before: tuple[int, ...]) -
     rows = []
     for days in days_before:
         as_of = plans["ends_on"] - pd.Timedelta(days=days)
-        usable = (as_of > plans["started_on"]) & (as_of > plans["known_at"])
+        usable = knowledge.frame_is_known(plans, "subscriptions", as_of)
         rows.append(pd.DataFrame({"account_id": plans["account_id"], "as_of": as_of})[usable])
     return pd.concat(rows).drop_duplicates().sort_values(["as_of", "account_id"], kind="stable", ignore_index=True)

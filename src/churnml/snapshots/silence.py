@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from churnml.tables import Tables
+from churnml.tables import Tables, knowledge
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -69,12 +69,8 @@ def activity_known(tables: Tables, dates: pd.DatetimeIndex, activity: tuple[str,
     activity : tuple of str
         Event types that count; empty = all.
     """
-    import ibis
-
     events = _counted(tables, activity)
-    # An event is first seen at the first as_of after both its own time and the time it became known.
-    known_at = events.known_at.fill_null(events.occurred_at)
-    events = events.mutate(seen_on=ibis.greatest(known_at, events.occurred_at).date())
+    events = events.mutate(seen_on=knowledge.rows_known_since(events, "events").date())
     daily = (
         events.group_by("account_id", "seen_on")
         .agg(

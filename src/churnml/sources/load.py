@@ -20,8 +20,8 @@ from churnml.config import Config
 from churnml.sources.mapping import map_table, wanted_columns
 from churnml.sources.period import plausible_days
 from churnml.sources.raw import RawTables
-from churnml.sources.sift import Sifted, sift
 from churnml.sources.sql import DUCKDB_TYPE, identifier, literal, problem
+from churnml.sources.validation import ValidatedTable, validate
 from churnml.tables import CHECKS, TABLES, CheckResult, Tables
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def load(
     rejected = config.workspace_dir / "rejected"
     folder.mkdir(parents=True, exist_ok=True)
     rejected.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Sifted] = {}
+    validated: dict[str, ValidatedTable] = {}
     attributes: tuple[str, ...] = ()
     with (
         tempfile.TemporaryDirectory(prefix="load.", dir=config.workspace_dir) as stage,
@@ -125,19 +125,19 @@ def load(
             raw = raw_tables.open(name, source, wanted_columns(TABLES[name], source))
             mapping = map_table(db, TABLES[name], source, raw)
             accounts = fresh / "accounts.parquet" if name != "accounts" and "accounts" in config.tables else None
-            found[name] = sift(
+            validated[name] = validate(
                 db, mapping, raw, tables=fresh, rejected=rejected, accounts=accounts, tomorrow=str(tomorrow)
             )
             attributes = mapping.attributes or attributes
-            _refuse_too_many(config, name, found[name], rejected / f"{name}.parquet")
-            say(f"{name}: {found[name].kept:,} rows" + _aside(found[name]))
+            _refuse_too_many(config, name, validated[name], rejected / f"{name}.parquet")
+            say(f"{name}: {validated[name].valid_rows:,} rows" + _aside(validated[name]))
         if "accounts" not in config.tables:
-            found["accounts"] = _derived_accounts(db, fresh, found)
-        for name in found:
+            validated["accounts"] = _derived_accounts(db, fresh, validated)
+        for name in validated:
             (fresh / f"{name}.parquet").replace(folder / f"{name}.parquet")
-    _remove_stale(folder, found)
-    _remove_stale(rejected, {name for name, sifted in found.items() if sifted.reasons})
-    return _loaded(config, found, attributes, folder, connection, tomorrow)
+    _remove_stale(folder, validated)
+    _remove_stale(rejected, {name for name, table in validated.items() if table.reasons})
+    return _loaded(config, validated, attributes, folder, connection, tomorrow)
 
 
 def _silent(_: str) -> None:
@@ -158,22 +158,22 @@ def _session(config: Config, stage: Path) -> duckdb.DuckDBPyConnection:
     return db
 
 
-def _aside(sifted: Sifted) -> str:
-    count = sum(reason.rows for reason in sifted.reasons)
+def _aside(table: ValidatedTable) -> str:
+    count = sum(reason.rows for reason in table.reasons)
     return f", {count:,} set aside" if count else ""
 
 
-def _refuse_too_many(config: Config, name: str, sifted: Sifted, file: Path) -> None:
-    counted = [reason for reason in sifted.reasons if reason.code != "CHK020"]
+def _refuse_too_many(config: Config, name: str, table: ValidatedTable, file: Path) -> None:
+    counted = [reason for reason in table.reasons if reason.code != "CHK020"]
     rows = sum(reason.rows for reason in counted)
     limit = config.source.max_rejected_share
-    if sifted.kept and rows <= limit * sifted.rows:
+    if table.valid_rows and rows <= limit * table.rows:
         return
     counted.sort(key=lambda reason: -reason.rows)
     largest = counted[0]
     raise problem(
         "CHK040",
-        f"{rows:,} of {sifted.rows:,} rows of {name} must be set aside ({rows / sifted.rows:.1%})",
+        f"{rows:,} of {table.rows:,} rows of {name} must be set aside ({rows / table.rows:.1%})",
         where=f"tables.{name}.columns.{largest.column}; the rows are in {file}",
         got="; ".join(map(str, counted)),
         expected=f"at most {limit:.1%} (source.max_rejected_share)",
@@ -181,12 +181,14 @@ def _refuse_too_many(config: Config, name: str, sifted: Sifted, file: Path) -> N
     )
 
 
-def _derived_accounts(db: duckdb.DuckDBPyConnection, folder: Path, found: dict[str, Sifted]) -> Sifted:
+def _derived_accounts(
+    db: duckdb.DuckDBPyConnection, folder: Path, validated: dict[str, ValidatedTable]
+) -> ValidatedTable:
     """Make the accounts table of the accounts that have facts; each is created on the day of its first one."""
     facts = " UNION ALL ".join(
         f"SELECT account_id, min(CAST({TABLES[name].occurred_at} AS DATE)) AS first_on "
         f"FROM read_parquet({literal(str(folder / f'{name}.parquet'))}) GROUP BY 1"
-        for name in found
+        for name in validated
     )
     given = {"account_id": "account_id", "created_on": "min(first_on)"}
     columns = ", ".join(
@@ -199,10 +201,10 @@ def _derived_accounts(db: duckdb.DuckDBPyConnection, folder: Path, found: dict[s
     ).fetchone()
     count = int(row[0]) if row else 0
     note = f"accounts is not mapped: {count:,} accounts are derived from their facts, created on the first one's day"
-    return Sifted(rows=count, kept=count, notes=[note], supplied=frozenset(given))
+    return ValidatedTable(rows=count, valid_rows=count, notes=[note], supplied=frozenset(given))
 
 
-def _remove_stale(folder: Path, names: set[str] | dict[str, Sifted]) -> None:
+def _remove_stale(folder: Path, names: set[str] | dict[str, ValidatedTable]) -> None:
     """Remove what an earlier run with another config left behind."""
     for file in folder.glob("*.parquet"):
         if file.stem not in names:
@@ -211,7 +213,7 @@ def _remove_stale(folder: Path, names: set[str] | dict[str, Sifted]) -> None:
 
 def _loaded(
     config: Config,
-    found: dict[str, Sifted],
+    validated: dict[str, ValidatedTable],
     attributes: tuple[str, ...],
     folder: Path,
     connection: BaseBackend | None,
@@ -219,15 +221,15 @@ def _loaded(
 ) -> Loaded:
     backend = connection if connection is not None else _engine(config)
     expressions: dict[str, ir.Table] = {
-        name: backend.read_parquet(str(folder / f"{name}.parquet")) for name in TABLES if name in found
+        name: backend.read_parquet(str(folder / f"{name}.parquet")) for name in TABLES if name in validated
     }
-    first, until, note = _observed(config, found, tomorrow)
+    first, until, note = _observed(config, validated, tomorrow)
     tables = Tables(
         expressions=expressions,
         connection=backend,
         observed_from=first,
         observed_until=until,
-        supplied={name: found[name].supplied for name in expressions},
+        supplied={name: validated[name].supplied for name in expressions},
     )
     rows = [
         {
@@ -239,15 +241,15 @@ def _loaded(
             "remedy": reason.remedy,
         }
         for name in expressions
-        for reason in found[name].reasons
+        for reason in validated[name].reasons
     ]
     return Loaded(
         tables=tables,
         rejected=pd.DataFrame(rows, columns=["table", "reason", "column", "rows", "example", "remedy"]),
-        fingerprint=_fingerprint(config, found),
-        notes=[note, *_notes(config, found, attributes)],
-        counts={name: found[name].kept for name in expressions},
-        checks=[result for name in expressions for result in found[name].results],
+        fingerprint=_fingerprint(config, validated),
+        notes=[note, *_notes(config, validated, attributes)],
+        counts={name: validated[name].valid_rows for name in expressions},
+        checks=[result for name in expressions for result in validated[name].results],
     )
 
 
@@ -255,25 +257,27 @@ def _engine(config: Config) -> BaseBackend:
     return engine.connect(config.engine, temp_dir=config.workspace_dir / "spill")
 
 
-def _observed(config: Config, found: dict[str, Sifted], tomorrow: date) -> tuple[date, date, str]:
+def _observed(config: Config, validated: dict[str, ValidatedTable], tomorrow: date) -> tuple[date, date, str]:
     """Return the observed period and how it was told: by the events, or by all facts where there are none."""
-    kinds = ["events"] if "events" in found else list(found)
-    days = pd.concat([found[name].days for name in kinds if len(found[name].days)] or [pd.Series(dtype="int64")])
+    kinds = ["events"] if "events" in validated else list(validated)
+    days = pd.concat(
+        [validated[name].days for name in kinds if len(validated[name].days)] or [pd.Series(dtype="int64")]
+    )
     days = days.groupby(level=0).sum().sort_index()
     days = days[days.index < pd.Timestamp(tomorrow)] if len(days) else days
     if days.empty:
         raise problem("CHK041", "No plausible dated fact tells the observed period", where="source.observed_until")
     first, last = plausible_days(days)
     until = last + timedelta(days=1)
-    told = "the events" if kinds == ["events"] else "the facts"
+    evidence = "the events" if kinds == ["events"] else "the facts"
     if config.source.observed_until is not None:
-        until, told = config.source.observed_until, "the config"
-    return first, until, f"observed from {first} until {until} (exclusive), told by {told}"
+        until, evidence = config.source.observed_until, "the config"
+    return first, until, f"observed from {first} until {until} (exclusive), told by {evidence}"
 
 
-def _notes(config: Config, found: dict[str, Sifted], attributes: tuple[str, ...]) -> list[str]:
-    notes = [f"{name} is not mapped: {what} are off" for name, what in _SWITCHED_OFF.items() if name not in found]
-    accounts = found["accounts"]
+def _notes(config: Config, validated: dict[str, ValidatedTable], attributes: tuple[str, ...]) -> list[str]:
+    notes = [f"{name} is not mapped: {what} are off" for name, what in _SWITCHED_OFF.items() if name not in validated]
+    accounts = validated["accounts"]
     changing = [
         column.name for column in TABLES["accounts"].columns if column.mutable and column.name in accounts.supplied
     ]
@@ -289,14 +293,14 @@ def _notes(config: Config, found: dict[str, Sifted], attributes: tuple[str, ...]
             else "; without a history only those that never change may be features"
         )
         notes.append(f"extra account attributes kept: {', '.join(attributes)}{past}")
-    for name, sifted in found.items():
-        notes += sifted.notes
-        notes += [f"{name}: {reason}. {reason.remedy}" for reason in sifted.reasons]
+    for name, table in validated.items():
+        notes += table.notes
+        notes += [f"{name}: {reason}. {reason.remedy}" for reason in table.reasons]
     return notes
 
 
-def _fingerprint(config: Config, found: dict[str, Sifted]) -> str:
-    content = {name: [str(number) for number in sifted.content] for name, sifted in sorted(found.items())}
+def _fingerprint(config: Config, validated: dict[str, ValidatedTable]) -> str:
+    content = {name: [str(number) for number in table.content] for name, table in sorted(validated.items())}
     mapping = config.as_dict()["tables"]
     text = json.dumps({"content": content, "mapping": mapping}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

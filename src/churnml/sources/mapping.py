@@ -14,7 +14,6 @@ from churnml.sources.parsing import ENDLESS, clean, parse
 from churnml.sources.raw import Raw
 from churnml.sources.sql import DUCKDB_TYPE, constant, identifier, problem
 from churnml.tables import Column, Table
-from churnml.tables.checks import AHEAD
 
 __all__ = ["Mapping", "map_table", "wanted_columns"]
 
@@ -64,7 +63,7 @@ class Mapping:
     def known_early(self) -> str | None:
         """SQL condition of rows that claim to be known before they happened, or None where that cannot be."""
         occurred = self.table.occurred_at
-        if occurred is None or self.table.name in AHEAD or not {occurred, "known_at"} <= {*self.mapped}:
+        if occurred is None or self.table.may_lie_ahead or not {occurred, "known_at"} <= {*self.mapped}:
             return None
         return f'"known_at" < CAST("{occurred}" AS TIMESTAMP)'
 
@@ -209,7 +208,7 @@ def _raw_select(
     """Return the query of the raw values: expressions are evaluated over typed columns, the rest as it stands."""
     expressions = [item.expr for _, item in every.values() if item.expr is not None]
     texts = [text for text in (source.where, *expressions) if text]
-    typed = {name: _told_type(db, raw, name) for name in raw.columns if any(_mentions(text, name) for text in texts)}
+    typed = {name: _sql_type(db, raw, name) for name in raw.columns if any(_mentions(text, name) for text in texts)}
     columns = [f"{identifier(name)} AS {identifier(f'column:{name}')}" for name in raw.columns]
     columns += [
         f"try_cast(nullif(trim({identifier(name)}), '') AS {kind}) AS {identifier(name)}"
@@ -231,12 +230,12 @@ def _raw_select(
         else:
             value = constant(item.value) if item.value is not None else "NULL"
         values.append(f"{value} AS {identifier(f'raw:{name}')}")
-    kept = [identifier(f"column:{name}") for name in raw.columns]
+    raw_columns = [identifier(f"column:{name}") for name in raw.columns]
     condition = f" WHERE ({source.where})" if source.where else ""
-    return f"SELECT {', '.join([*kept, *values])} FROM ({base}){condition}"
+    return f"SELECT {', '.join([*raw_columns, *values])} FROM ({base}){condition}"
 
 
-def _told_type(db: duckdb.DuckDBPyConnection, raw: Raw, name: str) -> str:
+def _sql_type(db: duckdb.DuckDBPyConnection, raw: Raw, name: str) -> str:
     """Return the type that every value of a text column has, so that SQL in the config can calculate with it."""
     if raw.columns[name] != "VARCHAR":
         return raw.columns[name]

@@ -299,9 +299,6 @@ ENDS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """Columns that cannot lie before another one: table → (start, end)."""
 
-AHEAD: frozenset[str] = frozenset({"subscriptions", "milestones"})
-"""Tables whose facts may lie ahead of today, and be known before: a contract that is signed, a plan."""
-
 _UNREADABLE = {
     "date": "CHK011",
     "timestamp": "CHK011",
@@ -354,7 +351,7 @@ def row_rules(table: Table, mapped: Iterable[str], *, tomorrow: str) -> list[Row
         if {start, end} <= have
     ]
     occurred = table.occurred_at
-    if occurred in have and table.name not in AHEAD:
+    if occurred in have and not table.may_lie_ahead:
         rules.append(RowRule("CHK017", str(occurred), f"\"{occurred}\" >= TIMESTAMP '{tomorrow}'"))
     return rules
 

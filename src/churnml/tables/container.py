@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from churnml.errors import DataError
+from churnml.tables import knowledge
 from churnml.tables.schema import TABLES, DType
 
 if TYPE_CHECKING:
@@ -75,24 +76,10 @@ class Tables(Mapping[str, "ir.Table"]):
         as_of : date
             Midnight UTC.
         """
-        import ibis
-
-        moment = ibis.timestamp(f"{as_of:%Y-%m-%d} 00:00:00")
-        cut: dict[str, ir.Table] = {}
-        for name, table in self.expressions.items():
-            definition = TABLES[name]
-            times = [table.known_at, *([table[definition.occurred_at]] if definition.occurred_at else [])]
-            # A row signed ahead (a renewal, a planned milestone) is known although it has not begun.
-            ahead = name in ("subscriptions", "milestones")
-            for time in times[:1] if ahead else times:
-                table = table.filter(time.isnull() | (time.cast("timestamp") < moment))
-            blank = {}
-            for column, time in definition.revealed.items():
-                hidden = table[time].cast("timestamp") >= moment
-                if column == "terminated_on":
-                    hidden = hidden & (table.notice_at.isnull() | (table.notice_at >= moment))
-                blank[column] = hidden.ifelse(ibis.null(table[column].type()), table[column])
-            cut[name] = table.mutate(**blank) if blank else table
+        cut = {
+            name: knowledge.rows_known_before(table, name, as_of, begun=False)
+            for name, table in self.expressions.items()
+        }
         return Tables(
             expressions=cut,
             connection=self.connection,

@@ -69,9 +69,11 @@ class Table:
         The column that says when the fact happened; `known_at` defaults to it.
     columns : tuple of Column
         In order. Every table but `accounts` has ``account_id`` and ``known_at``.
-    revealed : dict of str to str
-        ``column → time column``: the value is hidden at an ``as_of`` not later than that time
-        (a ticket solved after ``as_of`` is open at ``as_of``).
+    revealed : dict of str to tuple of str
+        ``column → time columns``: the value is hidden until an ``as_of`` after the first of these times
+        (a ticket solved after ``as_of`` is open at ``as_of``); where none of them is given, for good.
+    may_lie_ahead : bool
+        A fact may lie ahead and be known before: a contract that is signed, a plan.
     """
 
     name: str
@@ -79,7 +81,8 @@ class Table:
     key: tuple[str, ...]
     occurred_at: str | None
     columns: tuple[Column, ...]
-    revealed: dict[str, str] = field(default_factory=dict)
+    revealed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    may_lie_ahead: bool = False
 
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:
@@ -148,6 +151,7 @@ _DEFINITIONS: tuple[Table, ...] = (
     ),
     Table(
         name="subscriptions",
+        may_lie_ahead=True,
         grain="What is under contract: one row per account, product and term",
         key=("subscription_id",),
         occurred_at="started_on",
@@ -177,7 +181,7 @@ _DEFINITIONS: tuple[Table, ...] = (
             Column("auto_renew", "boolean", "Goes on unless notice is given"),
             _KNOWN,
         ),
-        revealed={"terminated_on": "terminated_on", "notice_at": "notice_at"},
+        revealed={"terminated_on": ("notice_at", "terminated_on"), "notice_at": ("notice_at",)},
     ),
     Table(
         name="events",
@@ -214,12 +218,12 @@ _DEFINITIONS: tuple[Table, ...] = (
             _KNOWN,
         ),
         revealed={
-            "first_response_at": "first_response_at",
-            "solved_at": "solved_at",
-            "reopened_at": "reopened_at",
-            "escalated_at": "escalated_at",
-            "csat_score": "csat_at",
-            "csat_at": "csat_at",
+            "first_response_at": ("first_response_at",),
+            "solved_at": ("solved_at",),
+            "reopened_at": ("reopened_at",),
+            "escalated_at": ("escalated_at",),
+            "csat_score": ("csat_at",),
+            "csat_at": ("csat_at",),
         },
     ),
     Table(
@@ -239,7 +243,7 @@ _DEFINITIONS: tuple[Table, ...] = (
             ),
             _KNOWN,
         ),
-        revealed={"score": "responded_at", "responded_at": "responded_at"},
+        revealed={"score": ("responded_at",), "responded_at": ("responded_at",)},
     ),
     Table(
         name="contacts",
@@ -263,7 +267,11 @@ _DEFINITIONS: tuple[Table, ...] = (
             Column("left_known_at", "timestamp", "When we learnt that; defaults to `left_at`"),
             _KNOWN,
         ),
-        revealed={"activated_at": "activated_at", "left_at": "left_known_at", "left_known_at": "left_known_at"},
+        revealed={
+            "activated_at": ("activated_at",),
+            "left_at": ("left_known_at",),
+            "left_known_at": ("left_known_at",),
+        },
     ),
     Table(
         name="touchpoints",
@@ -294,7 +302,7 @@ _DEFINITIONS: tuple[Table, ...] = (
             Column("amount", "float64", "Amount billed; negative for a credit note", unit="currency"),
             _KNOWN,
         ),
-        revealed={"paid_on": "paid_on"},
+        revealed={"paid_on": ("paid_on",)},
     ),
     Table(
         name="campaign_events",
@@ -319,6 +327,7 @@ _DEFINITIONS: tuple[Table, ...] = (
     ),
     Table(
         name="milestones",
+        may_lie_ahead=True,
         grain="Onboarding and training plans: one row per account and milestone",
         key=("milestone_id",),
         occurred_at="planned_at",
@@ -334,7 +343,7 @@ _DEFINITIONS: tuple[Table, ...] = (
             Column("completed_at", "timestamp", "When it was reached"),
             _KNOWN,
         ),
-        revealed={"completed_at": "completed_at"},
+        revealed={"completed_at": ("completed_at",)},
     ),
     Table(
         name="opportunities",
@@ -353,7 +362,7 @@ _DEFINITIONS: tuple[Table, ...] = (
             Column("amount", "float64", "Amount at stake", unit="currency", minimum=0),
             _KNOWN,
         ),
-        revealed={"closed_at": "closed_at", "outcome": "closed_at"},
+        revealed={"closed_at": ("closed_at",), "outcome": ("closed_at",)},
     ),
 )
 
@@ -386,7 +395,7 @@ def schema_markdown() -> str:
             lines.append(
                 f"| `{column.name}` | {column.dtype} | {'yes' if column.required else ''} "
                 f"| {', '.join(text for text in (words, bounds) if text)} "
-                f"| {table.revealed.get(column.name, '')} | {column.description}"
+                f"| {' or '.join(table.revealed.get(column.name, ()))} | {column.description}"
                 f"{'; changes over time' if column.mutable else ''} |"
             )
     return "\n".join(lines) + "\n"

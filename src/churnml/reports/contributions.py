@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from churnml.registry.plots import MODEL_COLOUR, new_figure
+from churnml.reports.page import new_figure
+from churnml.reports.plots import MODEL_COLOUR
 from churnml.training.model import ChurnModel
 
 if TYPE_CHECKING:

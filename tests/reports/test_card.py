@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from churnml.registry.card import METRICS, as_html, as_markdown, model_card
-from churnml.registry.contributions import sample_contributions
+from churnml.reports.card import METRICS, as_html, as_markdown, model_card
+from churnml.reports.contributions import sample_contributions
 
 
 @pytest.fixture(scope="module")

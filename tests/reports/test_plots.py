@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from churnml.config import CapacityConfig
-from churnml.registry.contributions import contribution_plots, sample_contributions
-from churnml.registry.plots import backtest_plots, png
+from churnml.reports.contributions import contribution_plots, sample_contributions
+from churnml.reports.page import png
+from churnml.reports.plots import backtest_plots
 
 BACKTEST = {"roc", "precision_recall", "calibration", "lift_gain", "profit", "score_distribution", "backtest_over_time"}
 

@@ -12,8 +12,8 @@ from churnml.errors import UsageError
 from churnml.features.spec import FAMILIES
 from churnml.health.acceptance import CAUSES
 from churnml.health.backtest import HealthBacktest
-from churnml.health.page import BAND_COLOURS, Labels, environment, new_figure, svg
 from churnml.health.wording import BAND_WORDS, WORDS, Language
+from churnml.reports.page import BAND_COLOURS, Labels, environment, new_figure, svg
 
 __all__ = ["backtest_report"]
 
@@ -54,7 +54,7 @@ def backtest_report(
     if not results:
         raise UsageError("A backtest report needs at least one backtest")
     main, words = results[0], WORDS[language]
-    template = environment("churnml.health").get_template("backtest.html.j2")
+    template = environment().get_template("health_backtest.html.j2")
     return template.render(
         title=title,
         language=language,

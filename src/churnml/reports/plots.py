@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +11,13 @@ import pandas as pd
 from churnml.config import CapacityConfig, TargetWords, target_words
 from churnml.metrics.predictions import calibration_bins, log_loss, roc_auc
 from churnml.metrics.profit import profit_curve
+from churnml.reports.page import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["MODEL_COLOUR", "backtest_plots", "new_figure", "png"]
+__all__ = ["MODEL_COLOUR", "backtest_plots"]
 
 Array = npt.NDArray[np.float64]
 
@@ -26,30 +25,6 @@ MODEL_COLOUR = "#24539c"
 """The model's lines; its rivals' are `_RIVALS`."""
 
 _RIVALS = ("#8c8c8c", "#b7860b", "#2e7d4f", "#8e5ea2", "#c0392b", "#4b9cd3")
-_DPI = 100
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, inches; no global state is touched."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def png(figure: Figure) -> bytes:
-    """Return a figure as PNG.
-
-    Examples
-    --------
-    >>> png(new_figure(2, 1))[1:4]
-    b'PNG'
-    """
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # Words in a script that this machine's fonts lack become boxes; the plot still says the rest.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def backtest_plots(predictions: pd.DataFrame, capacity: CapacityConfig, target: str = "churn") -> dict[str, Figure]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,7 +14,9 @@ from markupsafe import Markup, escape
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BAND_COLOURS", "Labels", "environment", "new_figure", "svg"]
+__all__ = ["BAND_COLOURS", "Labels", "environment", "new_figure", "png", "svg"]
+
+_DPI = 100
 
 BAND_COLOURS = {"red": "#c0392b", "yellow": "#b7860b", "green": "#2e7d4f", "unknown": "#7a7f87"}
 """One colour per band, each readable on white."""
@@ -62,17 +66,23 @@ class Labels:
         return picture
 
 
-def environment(package: str) -> Environment:
-    """Return a template environment of a package's ``templates`` folder; everything is escaped, nothing undefined."""
-    found = Environment(
-        loader=PackageLoader(package), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+@cache
+def environment() -> Environment:
+    """Return the environment of the room's templates: HTML is escaped, nothing undefined, one style sheet."""
+    templates = Environment(
+        loader=PackageLoader("churnml.reports"),
+        autoescape=lambda name: name is None or ".md" not in name,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    style, _, _ = PackageLoader("churnml.health").get_source(found, "style.css")
-    found.globals["style"] = Markup(style)
-    found.globals["band_colours"] = BAND_COLOURS
+    style, _, _ = templates.loader.get_source(templates, "style.css")  # type: ignore[union-attr]
+    templates.globals["style"] = Markup(style)
+    templates.globals["band_colours"] = BAND_COLOURS
     # A number and its percent sign stay on one line.
-    found.filters["unbroken"] = lambda text: str(text).replace(" %", "\u00a0%")
-    return found
+    templates.filters["unbroken"] = lambda text: str(text).replace(" %", "\u00a0%")
+    return templates
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -95,3 +105,19 @@ def svg(figure: Figure, label: str, labels: Labels | None = None) -> Markup:
     text = labels.written(text) if labels is not None else text
     role = Markup('<svg role="img" aria-label="{}" ').format(label)
     return role + Markup(re.sub(r'(width|height)="[\d.]+pt" ?', "", text.removeprefix("<svg "), count=2))
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG.
+
+    Examples
+    --------
+    >>> png(new_figure(2, 1))[1:4]
+    b'PNG'
+    """
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # Words in a script that this machine's fonts lack become boxes; the plot still says the rest.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+    return buffer.getvalue()

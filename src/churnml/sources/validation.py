@@ -1,4 +1,4 @@
-"""Sifts one mapped table: finds the rows that cannot be used, says why, and writes the good and the bad ones."""
+"""Validates one mapped table: finds the rows that cannot be used, says why, and writes the good and the bad ones."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from churnml.sources.period import plausible_days
 from churnml.sources.raw import Raw
 from churnml.sources.sql import identifier, literal, problem
 from churnml.tables import CHECKS, CheckResult
-from churnml.tables.checks import AHEAD, RowRule, row_rules
+from churnml.tables.checks import RowRule, row_rules
 
-__all__ = ["Reason", "Sifted", "sift"]
+__all__ = ["Reason", "ValidatedTable", "validate"]
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class Reason:
 
 
 @dataclass
-class Sifted:
-    """What sifting one table found.
+class ValidatedTable:
+    """What validating one table came to.
 
     Parameters
     ----------
     rows : int
         Raw rows that `where` lets through, malformed lines included.
-    kept : int
+    valid_rows : int
         Rows in the canonical file.
     reasons : list of Reason
         Why the others are not.
@@ -75,7 +75,7 @@ class Sifted:
     """
 
     rows: int = 0
-    kept: int = 0
+    valid_rows: int = 0
     reasons: list[Reason] = field(default_factory=list)
     results: list[CheckResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -84,8 +84,8 @@ class Sifted:
     content: tuple[int, ...] = ()
 
 
-class _Sieve:
-    """The state of sifting one table: conditions found so far, in the order in which they take rows out."""
+class TableValidator:
+    """The state of validating one table: conditions found so far, in the order in which they take rows out."""
 
     def __init__(self, db: duckdb.DuckDBPyConnection, mapping: Mapping, raw: Raw, tomorrow: str) -> None:
         self.db = db
@@ -94,7 +94,7 @@ class _Sieve:
         self.name = mapping.table.name
         self.rules: list[RowRule] = row_rules(mapping.table, mapping.present, tomorrow=tomorrow)
         self.late: list[RowRule] = []
-        self.out = Sifted()
+        self.result = ValidatedTable()
         self._stage()
 
     def _stage(self) -> None:
@@ -173,16 +173,16 @@ class _Sieve:
         return [row[0] for row in rows if row[0].startswith(("unknown:", "endless:"))]
 
     def _account_for(self, frame: pd.DataFrame) -> None:
-        out, columns = self.out, (*self.mapping.mapped, *self.mapping.attributes)
-        out.rows = int(frame["row_count"].sum()) + len(self.raw.malformed)
+        result, columns = self.result, (*self.mapping.mapped, *self.mapping.attributes)
+        result.rows = int(frame["row_count"].sum()) + len(self.raw.malformed)
         good = frame[frame["rule_broken"].isna()]
-        out.supplied = frozenset(name for name in columns if good[name].sum() > 0)
+        result.supplied = frozenset(name for name in columns if good[name].sum() > 0)
         by_day = good.dropna(subset=["fact_day"]).groupby("fact_day")["row_count"].sum().sort_index()
-        out.days = pd.Series(by_day.to_numpy(), index=pd.DatetimeIndex(by_day.index), dtype="int64")
+        result.days = pd.Series(by_day.to_numpy(), index=pd.DatetimeIndex(by_day.index), dtype="int64")
         xored = 0
         for text in frame["xored"]:
             xored ^= int(text)
-        out.content = (out.rows, xored, sum(map(int, frame["summed"])) % 2**64)
+        result.content = (result.rows, xored, sum(map(int, frame["summed"])) % 2**64)
         per_rule = frame.groupby("rule_broken")["row_count"].sum()
         for number, rule in enumerate(self.rules):
             self._record(rule, int(per_rule.get(number, 0)), f"rule_broken = {number}")
@@ -196,11 +196,11 @@ class _Sieve:
             self._noted("CHK030", "known_at", int(good["early"].sum()), self.mapping.known_early)
 
     def _noted(self, code: str, column: str, rows: int, condition: str) -> None:
-        self.out.results.append(CheckResult(code, self.name, column, "failed" if rows else "ok", rows))
+        self.result.results.append(CheckResult(code, self.name, column, "failed" if rows else "ok", rows))
         if not rows:
             return
         examples = ", ".join(map(repr, self._examples(column, f"rule_broken IS NULL AND ({condition})")))
-        self.out.notes.append(
+        self.result.notes.append(
             f"{code} {self.name}.{column}: {rows:,} values: {CHECKS[code].name} ({examples}). {CHECKS[code].remedy}"
         )
 
@@ -216,12 +216,12 @@ class _Sieve:
         return [row[0] for row in rows]
 
     def _record(self, rule: RowRule, rows: int, condition: str, remedy: str | None = None) -> None:
-        self.out.results.append(CheckResult(rule.code, self.name, rule.column, "failed" if rows else "ok", rows))
+        self.result.results.append(CheckResult(rule.code, self.name, rule.column, "failed" if rows else "ok", rows))
         if rows:
             examples = self._examples(rule.column, condition, 500 if rule.code == "CHK011" else 1)
             if rule.code == "CHK011":
                 remedy = propose_format(examples)
-            self.out.reasons.append(
+            self.result.reasons.append(
                 Reason(
                     rule.code,
                     rule.column,
@@ -233,9 +233,9 @@ class _Sieve:
 
     def strays(self) -> None:
         """Take out the rows that lie far from all others in time."""
-        occurred, days = self.mapping.table.occurred_at, self.out.days
-        if occurred is None or self.name in AHEAD or days.empty:
-            self.out.results.append(CheckResult("CHK018", self.name, occurred or "", "not applicable"))
+        occurred, days = self.mapping.table.occurred_at, self.result.days
+        if occurred is None or self.mapping.table.may_lie_ahead or days.empty:
+            self.result.results.append(CheckResult("CHK018", self.name, occurred or "", "not applicable"))
             return
         first, last = plausible_days(days)
         rule = RowRule(
@@ -246,13 +246,13 @@ class _Sieve:
         inside = days[(days.index >= pd.Timestamp(first)) & (days.index <= pd.Timestamp(last))]
         self._record(rule, int(days.sum() - inside.sum()), f"rule_broken IS NULL AND {rule.broken}")
         self.late.append(rule)
-        self.out.days = inside
+        self.result.days = inside
 
     def duplicates(self) -> None:
         """Take out all but the latest known of the rows that share a key; a row without an own key is its content."""
         key = self.mapping.table.key
         if not key:
-            self.out.results.append(CheckResult("CHK021", self.name, "", "not applicable"))
+            self.result.results.append(CheckResult("CHK021", self.name, "", "not applicable"))
             return
         output = self.mapping.output
         keys = ", ".join(f"{output[name]} AS key_{number}" for number, name in enumerate(key))
@@ -275,7 +275,7 @@ class _Sieve:
     def unknown_accounts(self, accounts: Path | None) -> None:
         """Take out the facts of accounts that the accounts table does not have."""
         if accounts is None:
-            self.out.results.append(CheckResult("CHK022", self.name, "account_id", "not applicable"))
+            self.result.results.append(CheckResult("CHK022", self.name, "account_id", "not applicable"))
             return
         known = f"SELECT account_id FROM read_parquet({literal(str(accounts))})"
         self.run(
@@ -305,7 +305,7 @@ class _Sieve:
 
     def write(self, tables: Path, rejected: Path) -> None:
         """Write the canonical file, and the raw rows that are set aside with their reason."""
-        out = self.out
+        result = self.result
         output = ", ".join(f"{value} AS {identifier(name)}" for name, value in self.mapping.output.items())
         # Keyed tables are small enough to be put in order, so that the same data gives the same file.
         keys = (name for name in ("account_id", self.mapping.table.occurred_at, *self.mapping.table.key) if name)
@@ -316,16 +316,16 @@ class _Sieve:
             f"COPY (SELECT {output} FROM staged WHERE {self.good}{order}) TO {literal(str(target))} "
             "(FORMAT parquet, COMPRESSION lz4)"
         ).fetchone()
-        out.kept = int(row[0]) if row else 0
+        result.valid_rows = int(row[0]) if row else 0
         if self.raw.malformed:
             first = self.raw.malformed[0]
-            out.reasons.append(
+            result.reasons.append(
                 Reason("CHK007", "", len(self.raw.malformed), first.text.strip(), CHECKS["CHK007"].remedy)
             )
         if self.raw.text:
             rows = len(self.raw.malformed)
-            out.results.append(CheckResult("CHK007", self.name, "", "failed" if rows else "ok", rows))
-        if out.reasons:
+            result.results.append(CheckResult("CHK007", self.name, "", "failed" if rows else "ok", rows))
+        if result.reasons:
             self._write_rejected(rejected / f"{self.name}.parquet")
         else:
             (rejected / f"{self.name}.parquet").unlink(missing_ok=True)
@@ -354,7 +354,7 @@ def _worded(rule: RowRule) -> str:
     return f"{rule.code} {CHECKS[rule.code].name}: {rule.column}"
 
 
-def sift(
+def validate(
     db: duckdb.DuckDBPyConnection,
     mapping: Mapping,
     raw: Raw,
@@ -363,8 +363,8 @@ def sift(
     rejected: Path,
     accounts: Path | None,
     tomorrow: str,
-) -> Sifted:
-    """Sift one mapped table into a canonical Parquet file and a file of rejected rows.
+) -> ValidatedTable:
+    """Validate one mapped table into a canonical Parquet file and a file of rejected rows.
 
     Parameters
     ----------
@@ -384,12 +384,12 @@ def sift(
     DataError
         The table is empty, or an expression fails on some rows.
     """
-    sieve = _Sieve(db, mapping, raw, tomorrow)
-    sieve.survey()
-    if sieve.out.rows == 0:
+    validator = TableValidator(db, mapping, raw, tomorrow)
+    validator.survey()
+    if validator.result.rows == 0:
         raise problem("CHK003", f"The table {mapping.table.name} is empty", where=f"tables.{mapping.table.name}.from")
-    sieve.strays()
-    sieve.unknown_accounts(accounts)
-    sieve.duplicates()
-    sieve.write(tables, rejected)
-    return sieve.out
+    validator.strays()
+    validator.unknown_accounts(accounts)
+    validator.duplicates()
+    validator.write(tables, rejected)
+    return validator.result

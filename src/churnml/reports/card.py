@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from churnml.config import Config, target_words
 from churnml.evaluation.verdict import BASELINE_WORDS
 from churnml.metrics.intervals import clustered_bootstrap
 from churnml.metrics.predictions import calibration_bins, summary
 from churnml.registry.bundle import Bundle
+from churnml.reports.page import environment
 
 __all__ = ["METRICS", "as_html", "as_markdown", "model_card"]
 
@@ -55,7 +56,7 @@ def model_card(
     predictions : DataFrame
         account_id, as_of, fold, churned, arr, p_model and ``p_<baseline>`` per baseline.
     ranking : DataFrame
-        Features by effect, from `churnml.registry.contributions.Contributions.ranking`.
+        Features by effect, from `churnml.reports.contributions.Contributions.ranking`.
 
     Returns
     -------
@@ -140,18 +141,14 @@ def as_html(card: Mapping[str, Any], plots: Mapping[str, bytes]) -> str:
 
 @cache
 def _environment() -> Environment:
-    found = Environment(
-        loader=PackageLoader("churnml.registry"),
-        autoescape=lambda name: name is not None and ".html" in name,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    found.filters["cell"] = _cell
-    found.filters["num"] = _number
-    found.filters["pct"] = lambda value, digits=1: _number(value, digits, 100.0) + ("" if value is None else " %")
-    return found
+    templates = environment().overlay()
+    templates.filters = {
+        **templates.filters,
+        "cell": _cell,
+        "num": _number,
+        "pct": lambda value, digits=1: _number(value, digits, 100.0) + ("" if value is None else " %"),
+    }
+    return templates
 
 
 def _cell(text: object) -> str:

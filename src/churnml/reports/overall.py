@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from churnml.explain.words import amount, day, number, percent
 from churnml.features.spec import FAMILIES
-from churnml.health.page import Labels, environment, new_figure, svg
+from churnml.reports.page import Labels, environment, new_figure, svg
 
 __all__ = ["overall_page"]
 
@@ -36,7 +36,7 @@ def overall_page(found: Mapping[str, Any], *, language: Language, title: str, su
         PNG of `shap_summary`.
     """
     words = _WORDS[language]
-    template = environment("churnml.explain").get_template("overall.html.j2")
+    template = environment().get_template("overall.html.j2")
     return template.render(
         title=title,
         language=language,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from churnml.explain import overall_page
+from churnml.reports import overall_page
 
 FOUND: dict[str, Any] = {
     "as_of_from": "2025-01-01",

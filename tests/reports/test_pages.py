@@ -13,14 +13,13 @@ import pytest
 from churnml.errors import DataError
 from churnml.explain import (
     Happening,
-    account_brief,
     churn_patterns,
     explain,
     load_playbooks,
-    portfolio_page,
     suggest_plays,
     timeline,
 )
+from churnml.reports import account_brief, portfolio_page
 from churnml.tables import Tables
 
 PLAYBOOKS = Path(__file__).parents[2] / "configs" / "playbooks.yaml"
