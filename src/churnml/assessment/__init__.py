@@ -1,4 +1,4 @@
-"""The champion: loaded once, it turns features into scores, health and reasons; how they moved, and who may replace it."""
+"""The champion: loaded once, it turns features into scores, health and reasons; why they moved; who may replace it."""
 
 from churnml.assessment.challenge import challenge
 from churnml.assessment.champion import Champion

@@ -7,9 +7,9 @@ from typing import Self
 
 import pandas as pd
 
+from churnml.assessment.records import Assessments
 from churnml.config import Config, FeatureConfig
 from churnml.errors import BundleError
-from churnml.assessment.records import Assessments
 from churnml.explain import ExplainReference, Explanation, explain
 from churnml.health import HealthScale, Reading, health
 from churnml.registry import Bundle, load_champion
@@ -134,9 +134,7 @@ class Champion:
     def judge(self, frame: pd.DataFrame) -> Assessments:
         """Score every row and judge its health, without explanations."""
         scores = score(self.model, frame)
-        healths = health(
-            frame, scores, scale=self.scale, base_rate=self.model.base_rate, verdict=self.health_verdict
-        )
+        healths = health(frame, scores, scale=self.scale, base_rate=self.model.base_rate, verdict=self.health_verdict)
         return Assessments(scores, healths, (), self.model.output, self.model.horizon_columns)
 
     def explain(

@@ -74,7 +74,8 @@ def score_trends(now: pd.DataFrame, readings: Sequence[tuple[str, date, float | 
     earlier = earlier.astype({"account_id": "str", "as_of": "datetime64[us]", "health_score": "float64"})
     history = pd.concat([earlier, now[["account_id", "as_of", "health_score"]]], ignore_index=True)
     moved = trend(history[history["account_id"].isin(set(now["account_id"]))].reset_index(drop=True))
-    return moved[moved["as_of"] == now["as_of"].iloc[0]].drop(columns="as_of")
+    today: pd.DataFrame = moved[moved["as_of"] == now["as_of"].iloc[0]].drop(columns="as_of")
+    return today
 
 
 def score_changes(
@@ -116,9 +117,7 @@ def score_changes(
 
 
 def _largest(moved: pd.DataFrame, labels: Mapping[str, tuple[str, str]]) -> tuple[ChangePart, ...]:
-    shown = moved[moved["points"].abs() >= _LEAST_POINTS].sort_values(
-        "points", key=abs, ascending=False, kind="stable"
-    )
+    shown = moved[moved["points"].abs() >= _LEAST_POINTS].sort_values("points", key=abs, ascending=False, kind="stable")
     return tuple(
         ChangePart(part, *labels[part], points=float(points))
         for part, points in zip(shown["part"].head(_LARGEST), shown["points"].head(_LARGEST), strict=True)

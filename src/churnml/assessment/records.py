@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, overload
+from typing import overload
 
 import pandas as pd
 
@@ -14,6 +15,7 @@ from churnml.explain import Explanation
 __all__ = ["Assessment", "Assessments"]
 
 _KEY = ["account_id", "as_of"]
+_HEALTH = ("health_score", "band", "coverage", "reasons_en", "reasons_ja")
 
 
 @dataclass(frozen=True)
@@ -90,27 +92,43 @@ class Assessments(Sequence[Assessment]):
     def __len__(self) -> int:
         return len(self.scores)
 
+    def __iter__(self) -> Iterator[Assessment]:
+        explanations = self.explanations or (None,) * len(self)
+        health = (self.health[name].tolist() for name in _HEALTH)
+        for account_id, as_of, probability, horizons, lift, score, band, coverage, en, ja, explanation in zip(
+            self.scores["account_id"],
+            self.scores["as_of"],
+            self.scores[self.output].tolist(),
+            self.by_horizon(),
+            self.scores["lift"].tolist(),
+            *health,
+            explanations,
+            strict=True,
+        ):
+            yield Assessment(
+                account_id=str(account_id),
+                as_of=as_of.date(),
+                probability=probability,
+                horizons=horizons,
+                lift=lift,
+                health_score=None if math.isnan(score) else score,
+                band=str(band),
+                coverage=coverage,
+                reasons={"en": tuple(en), "ja": tuple(ja)},
+                explanation=explanation,
+            )
+
     @overload
     def __getitem__(self, index: int) -> Assessment: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Assessment]: ...
-    def __getitem__(self, index: int | slice) -> Assessment | Sequence[Assessment]:
+    def __getitem__(self, index: slice) -> Assessments: ...
+    def __getitem__(self, index: int | slice) -> Assessment | Assessments:
         if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        score, health = self.scores.iloc[index], self.health.iloc[index]
-        return Assessment(
-            account_id=str(score["account_id"]),
-            as_of=score["as_of"].date(),
-            probability=float(score[self.output]),
-            horizons={days: float(score[column]) for days, column in self.horizon_columns.items()},
-            lift=float(score["lift"]),
-            health_score=_known(health["health_score"]),
-            band=str(health["band"]),
-            coverage=float(health["coverage"]),
-            reasons={"en": tuple(health["reasons_en"]), "ja": tuple(health["reasons_ja"])},
-            explanation=self.explanations[index] if self.explanations else None,
-        )
-
-
-def _known(value: Any) -> float | None:
-    return None if pd.isna(value) else float(value)
+            return replace(
+                self,
+                scores=self.scores.iloc[index],
+                health=self.health.iloc[index],
+                explanations=self.explanations[index],
+            )
+        place = range(len(self))[index]
+        return next(iter(self[place : place + 1]))

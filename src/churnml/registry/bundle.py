@@ -98,7 +98,7 @@ def save_bundle(
         version=version,
         verdict=str(model.info["verdict"]),
         verdict_reason=str(model.info.get("verdict_reason", "")),
-        target=model.target,  # type: ignore[arg-type]
+        target=model.target,
         horizon_days=model.horizon_days,
         files=sums,
     )
