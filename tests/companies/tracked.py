@@ -81,7 +81,7 @@ class Company:
             Split("fold 2", tuple(DATES[:7]), tuple(DATES[8:10])),
         ]
         self.tested = backtest(self.frame, FEATURES, folds, self.config)
-        model = fit(self.frame, FEATURES, self.config, backtest=self.tested)
+        model = fit(self.frame, FEATURES, self.config.learning, backtest=self.tested)
         provenance = Provenance.of(
             self.config,
             created_at=datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC),

@@ -40,7 +40,9 @@ def model():
             "label": {"churn": "silence", "horizon_days": 30},
         }
     )
-    fitted = fit(frame, FeatureSet([spec]), config).with_info(verdict="publishable", verdict_reason="It is better.")
+    fitted = fit(frame, FeatureSet([spec]), config.learning).with_info(
+        verdict="publishable", verdict_reason="It is better."
+    )
     return frame, fitted, config
 
 

@@ -73,7 +73,7 @@ def _by_backtest(rows: pd.DataFrame, champion_tested: pd.DataFrame | None) -> pd
 def _by_model(config: Config, champion: Bundle, rows: pd.DataFrame, tables: Tables) -> pd.DataFrame | None:
     """Add what the champion's model says of rows after all it had learnt from; None where there are none."""
     label, model = config.label, champion.model
-    learnt = pd.Timestamp(model.info["as_of_until"]) + pd.Timedelta(days=label.gap_days + label.horizon_days)
+    learnt = pd.Timestamp(model.info.as_of_until) + pd.Timedelta(days=label.gap_days + label.horizon_days)
     unseen = rows[rows["as_of"] >= learnt]
     if unseen.empty:
         return None

@@ -195,8 +195,8 @@ class Trained:
         return TrainingReport(
             verdict=manifest.verdict,
             verdict_reason=manifest.verdict_reason,
-            kind=info["kind"],
-            kind_reason=info["kind_reason"],
+            kind=info.kind,
+            kind_reason=info.kind_reason,
             scored_by=scored_by(self.bundle),
             warnings=warnings_of(self.bundle),
             backtest=self.backtest,

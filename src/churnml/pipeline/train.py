@@ -133,7 +133,7 @@ def _backtest(settings: Config, prepared: Prepared, folds: Sequence[Split], stag
 def _fit(config: Config, settings: Config, prepared: Prepared, tested: _Tested, tuning: Tuning | None) -> _Fitted:
     """Fit the model on all labelled rows, then what the health score and the explanations know of them."""
     frame, catalogue = prepared.frame, prepared.feature_set
-    main = fit(frame, catalogue, settings, backtest=tested.main)
+    main = fit(frame, catalogue, settings.learning, tested.main)
     model = fit_further(frame, catalogue, settings, main, tested.further)
     if tuning is not None:
         model = model.with_info(tuning=tuning.summary())

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churnml.errors import BundleError
+from churnml.errors import BundleError, UsageError
 from churnml.files import write_json
 from churnml.registry.manifest import MANIFEST, Manifest, Provenance, broken_bundle, read_manifest
 
@@ -87,6 +87,10 @@ def save_bundle(
     provenance : Provenance
         How the model came about.
     """
+    if model.info.verdict is None:
+        raise UsageError(
+            "A model without a verdict is not bundled", where=name, remedy="Backtest it first: `fit(…, backtest=…)`."
+        )
     files = {f"{_MODEL_FOLDER}/{file}": text for file, text in model.to_files().items()}
     files[_HEALTH] = json.dumps(health, ensure_ascii=False, sort_keys=True, indent=1)
     files[_EXPLAIN] = json.dumps(explain, ensure_ascii=False, sort_keys=True)
@@ -96,8 +100,8 @@ def save_bundle(
         **dict(provenance),
         name=name,
         version=version,
-        verdict=str(model.info["verdict"]),
-        verdict_reason=str(model.info.get("verdict_reason", "")),
+        verdict=model.info.verdict,
+        verdict_reason=model.info.verdict_reason,
         target=model.target,
         horizon_days=model.horizon_days,
         files=sums,

@@ -88,8 +88,10 @@ class Manifest(Provenance):
         Of the bundle; another one is refused.
     name, version : str
         Registered model; twelve hex digits of the content.
-    verdict, verdict_reason : str
-        Of the gate, see `churnml.evaluation`.
+    verdict : {"publishable", "rules_only"}
+        Of the gate, see `churnml.evaluation.judge`.
+    verdict_reason : str
+        One sentence with the numbers.
     target : str
         churn, expansion or contraction.
     horizon_days : int
@@ -101,7 +103,7 @@ class Manifest(Provenance):
     format: Literal[1] = 1
     name: str
     version: str
-    verdict: str
+    verdict: Literal["publishable", "rules_only"]
     verdict_reason: str = ""
     target: Literal["churn", "expansion", "contraction"] = "churn"
     horizon_days: int
