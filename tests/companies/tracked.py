@@ -86,7 +86,7 @@ class Company:
             self.config,
             created_at=datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC),
             fingerprint="f" * 64,
-            backtest=self.tested.as_dict(),
+            backtest=self.tested.report().as_dict(),
             packages={"lightgbm": "4.6.0"},
         )
         path = save_bundle(

@@ -12,7 +12,7 @@ from churnml.cli import evidence
 
 @pytest.fixture
 def printed(company):
-    tested = company.tested.as_dict()
+    tested = company.tested.report().as_dict()
     info = company.bundle.model.info
     console = Console(file=io.StringIO(), width=200)
     report = {

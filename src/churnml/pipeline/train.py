@@ -12,6 +12,7 @@ from churnml import registry, snapshots
 from churnml.config import Config
 from churnml.evaluation import Backtest, Tuning, backtest, tune
 from churnml.evaluation.horizon_models import backtest_further, fit_further
+from churnml.evaluation.report import HorizonReport
 from churnml.evaluation.tuning import budget_seconds, check_installed
 from churnml.explain import ExplainReference
 from churnml.files import write_parquet, write_text
@@ -23,7 +24,7 @@ from churnml.progress import Stages
 from churnml.registry import Bundle, Provenance
 from churnml.registry.tracking import Tracked, track
 from churnml.snapshots import Split
-from churnml.training import ChurnModel, fit
+from churnml.training import ChurnModel, Publication, fit
 
 __all__ = ["train"]
 
@@ -36,7 +37,7 @@ class _Tested:
     """The backtest of the model, and the reports of its further horizons, by their days."""
 
     main: Backtest
-    further: Mapping[str, Any]
+    further: Mapping[int, HorizonReport]
     report: Mapping[str, Any]
 
 
@@ -127,7 +128,8 @@ def _backtest(settings: Config, prepared: Prepared, folds: Sequence[Split], stag
     frame, catalogue = prepared.frame, prepared.feature_set
     main = backtest(frame, catalogue, folds, settings, progress=stages.say)
     further = backtest_further(frame, catalogue, settings, progress=stages.say)
-    return _Tested(main, further, {**main.as_dict(), "horizons": further})
+    horizons = {str(days): own.as_dict() for days, own in further.items()}
+    return _Tested(main, further, {**main.report().as_dict(), "horizons": horizons})
 
 
 def _fit(config: Config, settings: Config, prepared: Prepared, tested: _Tested, tuning: Tuning | None) -> _Fitted:
@@ -191,9 +193,9 @@ def _fold_notes(config: Config, folds: int) -> list[str]:
     return [f"The history allows {folds} of the {wanted} backtest folds that splits.folds asks for."]
 
 
-def _horizon_notes(further: Mapping[str, Any]) -> list[str]:
+def _horizon_notes(further: Mapping[int, HorizonReport]) -> list[str]:
     return [
-        f"At the horizon of {days} days a rule is used: {report['verdict']['reason']}"
+        f"At the horizon of {days} days a rule is used: {report.verdict.reason}"
         for days, report in further.items()
-        if report["verdict"]["verdict"] != "publishable"
+        if report.verdict.verdict is not Publication.PUBLISHABLE
     ]

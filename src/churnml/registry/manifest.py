@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from churnml.config import Config
 from churnml.errors import BundleError
+from churnml.training.publication import Publication
 
 __all__ = ["MANIFEST", "Manifest", "Provenance", "broken_bundle", "read_manifest"]
 
@@ -88,7 +89,7 @@ class Manifest(Provenance):
         Of the bundle; another one is refused.
     name, version : str
         Registered model; twelve hex digits of the content.
-    verdict : {"publishable", "rules_only"}
+    verdict : Publication
         Of the gate, see `churnml.evaluation.judge`.
     verdict_reason : str
         One sentence with the numbers.
@@ -103,7 +104,7 @@ class Manifest(Provenance):
     format: Literal[1] = 1
     name: str
     version: str
-    verdict: Literal["publishable", "rules_only"]
+    verdict: Publication
     verdict_reason: str = ""
     target: Literal["churn", "expansion", "contraction"] = "churn"
     horizon_days: int

@@ -109,7 +109,7 @@ def model_card(
         "lead_time": backtest.get("lead_time"),
         "retraining": (backtest.get("decay") or {}).get("reason"),
         "retrain_every_months": (backtest.get("decay") or {}).get("retrain_every_months"),
-        "calibration": [part.as_dict() for part in calibration_bins(predictions["churned"], predictions["p_model"])],
+        "calibration": [asdict(part) for part in calibration_bins(predictions["churned"], predictions["p_model"])],
         "calibration_method": info.calibration,
         "families": _families(ranking),
         "capacity": config.capacity.model_dump(),
@@ -220,7 +220,7 @@ def _drawn(predictions: pd.DataFrame, config: Config) -> dict[str, Mapping[str, 
         y, p, arr = (column[rows] for column in columns)
         scores = summary(y, p, share=config.capacity.share, value=arr, dates=dates[rows])
         for name, values in found.items():
-            value = scores.get(name)
+            value = getattr(scores, name, None)
             if value is not None:
                 values.append(float(value))
     bounds: dict[str, Mapping[str, float | None]] = {}
