@@ -34,7 +34,7 @@ def challenge(
     Parameters
     ----------
     config : Config
-        Sections ``label`` and ``model``, the seed, and what features are computed by.
+        Sections ``label``, ``model`` and ``features``, and the seed.
     champion, challenger : Bundle
     tested, champion_tested : DataFrame
         ``account_id, as_of, fold, churned, p_model`` of their backtests; the champion's may be gone.
@@ -79,7 +79,7 @@ def _by_model(config: Config, champion: Bundle, rows: pd.DataFrame, tables: Tabl
         return None
     keys = unseen[_KEY].assign(arr=float("nan"))
     try:
-        frame = features_room.compute(tables, keys, model.features, config)
+        frame = features_room.compute(tables, keys, model.features, config.features)
         # The learned part, as in its backtest, also where a rule scores in its place.
         probabilities = model.calibrated(model.log_odds(model.matrix(frame)))
     except ChurnmlError:

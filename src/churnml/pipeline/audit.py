@@ -24,7 +24,7 @@ def audit(config: Config, stages: Stages | None = None) -> list[Finding]:
     def recompute(as_of: pd.Timestamp) -> pd.DataFrame:
         past = tables.known_before(as_of.date())
         spine = snapshots.cohort_at(past, config, as_of)
-        return features_room.compute(past, spine, prepared.feature_set, config)
+        return features_room.compute(past, spine, prepared.feature_set, config.features)
 
     with stages("audit"):
         folds = snapshots.splits(prepared.frame, config)

@@ -35,7 +35,9 @@ def backfill(config: Config, tables: Tables, champion: Champion, as_of: date, st
             continue  # the data does not reach back so far, or nobody was a customer then
     if not cohorts:
         return 0
-    frame = features_room.compute(tables, pd.concat(cohorts, ignore_index=True), champion.model.features, config)
+    frame = features_room.compute(
+        tables, pd.concat(cohorts, ignore_index=True), champion.model.features, config.features
+    )
     table = champion.judge(frame).table().assign(arr=frame["arr"].to_numpy())
     for replayed_on, part in table.groupby("as_of"):
         store.publish(
@@ -94,5 +96,5 @@ def _with_features(
     missing = [name for name in then.model.features.names if name not in held]
     if not missing:
         return frame
-    older = features_room.compute(tables, frame[["account_id", "as_of", "arr"]], then.model.features, config)
+    older = features_room.compute(tables, frame[["account_id", "as_of", "arr"]], then.model.features, config.features)
     return pd.concat([frame, older[missing]], axis=1)

@@ -58,7 +58,7 @@ def overall(
     config = champion.as_trained(config)
     tables = check(config, stages).loaded.tables
     with stages("features"):
-        frame = features_room.compute(tables, snapshots.spine(tables, config), champion.model.features, config)
+        frame = features_room.compute(tables, snapshots.spine(tables, config), champion.model.features, config.features)
     folder = config.workspace_dir / "reports"
     with stages("explain"):
         found = _found(frame, champion, config)

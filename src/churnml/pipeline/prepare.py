@@ -40,7 +40,7 @@ def simulate_company(
 def catalogue(config: Config, stages: Stages | None = None) -> tuple[FeatureSet, Mapping[str, str]]:
     """Return the features a config makes of its data, and what is off and why."""
     tables = check(config, stages).loaded.tables
-    return features_room.catalogue(tables, config), features_room.skipped(tables, config)
+    return features_room.catalogue(tables, config.features), features_room.skipped(tables, config.features)
 
 
 def check(config: Config, stages: Stages | None = None) -> Checked:
@@ -58,6 +58,6 @@ def prepare(config: Config, stages: Stages | None = None, *, loaded: Loaded | No
     with stages("snapshots"):
         spine = snapshots.spine(loaded.tables, config)
     with stages("features"):
-        catalogue = features_room.catalogue(loaded.tables, config)
-        frame = features_room.compute(loaded.tables, spine, catalogue, config)
-    return Prepared(loaded, catalogue, frame, features_room.skipped(loaded.tables, config))
+        catalogue = features_room.catalogue(loaded.tables, config.features)
+        frame = features_room.compute(loaded.tables, spine, catalogue, config.features)
+    return Prepared(loaded, catalogue, frame, features_room.skipped(loaded.tables, config.features))

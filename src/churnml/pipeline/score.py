@@ -98,9 +98,11 @@ def _frames_at(tables: Tables, config: Config, champion: Champion, as_of: date) 
     asked = champion.model.features
     if config.engine.keep_events:
         kept = events_until(config, tables, asked, as_of)
-        now, before = (features_room.compute(tables, rows, asked, config, kept=kept) for rows in (cohort, earlier))
+        now, before = (
+            features_room.compute(tables, rows, asked, config.features, planes=kept) for rows in (cohort, earlier)
+        )
         return now, before.reset_index(drop=True)
-    both = features_room.compute(tables, pd.concat([cohort, earlier], ignore_index=True), asked, config)
+    both = features_room.compute(tables, pd.concat([cohort, earlier], ignore_index=True), asked, config.features)
     return both.iloc[: len(cohort)].reset_index(drop=True), both.iloc[len(cohort) :].reset_index(drop=True)
 
 
