@@ -68,26 +68,26 @@ def model_card(
     return {
         "title": config.registered_model,
         "version": bundle.version,
-        "created_at": manifest.get("created_at"),
+        "created_at": manifest.created_at.isoformat(timespec="seconds"),
         "seed": config.seed,
         "config_hash": config.hash,
-        "verdict": str(manifest["verdict"]),
-        "verdict_reason": str(manifest.get("verdict_reason") or ""),
+        "verdict": manifest.verdict,
+        "verdict_reason": manifest.verdict_reason,
         "scored_by": _scored_by(bundle),
         "beside": dict(backtest["verdict"].get("beside") or {}),
-        "tuning": info.get("tuning"),
-        "kind": str(info["kind"]),
-        "kind_reason": str(info.get("kind_reason") or ""),
+        "tuning": info.tuning,
+        "kind": str(info.kind),
+        "kind_reason": str(info.kind_reason or ""),
         "data": {
-            "from": info["as_of_from"],
-            "until": info["as_of_until"],
-            "rows": info["rows"],
-            "accounts": info["accounts"],
-            "churned_rows": info["churned_rows"],
-            "churned_accounts": info["churned_accounts"],
+            "from": str(info.as_of_from),
+            "until": str(info.as_of_until),
+            "rows": info.rows,
+            "accounts": info.accounts,
+            "churned_rows": info.churned_rows,
+            "churned_accounts": info.churned_accounts,
             "base_rate": bundle.model.base_rate,
             "features": len(bundle.model.features),
-            "fingerprint": manifest.get("fingerprint"),
+            "fingerprint": manifest.fingerprint,
         },
         "words": words,
         "meaning": {name: _sentence(text.format(**words)) for name, text in METRICS.items()},
@@ -109,14 +109,14 @@ def model_card(
         "lead_time": backtest.get("lead_time"),
         "retraining": (backtest.get("decay") or {}).get("reason"),
         "retrain_every_months": (backtest.get("decay") or {}).get("retrain_every_months"),
-        "calibration": [part.as_dict() for part in calibration_bins(predictions["churned"], predictions["p_model"])],
-        "calibration_method": info.get("calibration"),
+        "calibration": [asdict(part) for part in calibration_bins(predictions["churned"], predictions["p_model"])],
+        "calibration_method": info.calibration,
         "families": _families(ranking),
         "capacity": config.capacity.model_dump(),
         "currency": config.currency,
         "limits": _limits(config, bundle, backtest),
-        "python": manifest.get("python"),
-        "packages": dict(manifest.get("packages") or {}),
+        "python": manifest.python,
+        "packages": dict(manifest.packages),
     }
 
 
@@ -220,7 +220,7 @@ def _drawn(predictions: pd.DataFrame, config: Config) -> dict[str, Mapping[str, 
         y, p, arr = (column[rows] for column in columns)
         scores = summary(y, p, share=config.capacity.share, value=arr, dates=dates[rows])
         for name, values in found.items():
-            value = scores.get(name)
+            value = getattr(scores, name, None)
             if value is not None:
                 values.append(float(value))
     bounds: dict[str, Mapping[str, float | None]] = {}
@@ -277,14 +277,14 @@ def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list
         for further in (backtest.get("horizons") or {}).values()
         if further["verdict"]["verdict"] != "publishable"
     ]
-    if bundle.manifest["verdict"] != "publishable":
+    if bundle.manifest.verdict != "publishable":
         limits.append(
             "The model did not pass its gate, so its probabilities are not published: scoring falls back to the rules, "
             f"with probabilities from {_scored_by(bundle)} and health from its measures."
         )
-    if int(info["churned_accounts"]) < _FEW_CHURNERS:
+    if int(info.churned_accounts) < _FEW_CHURNERS:
         limits.append(
-            f"It learnt from {info['churned_accounts']} accounts that {words.happened}: expect wide intervals, "
+            f"It learnt from {info.churned_accounts} accounts that {words.happened}: expect wide intervals, "
             "and distrust single features."
         )
     wanted = len(config.splits.fixed) or config.splits.folds
