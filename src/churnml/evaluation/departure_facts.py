@@ -1,4 +1,4 @@
-"""Facts about the departure itself: words that only accounts that left have, and kinds that come just before the end."""
+"""Facts about the departure itself: words of accounts that left alone, and kinds that come just before the end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from churnml.evaluation.hindsight import Split
+from churnml.evaluation.hindsight import AccountSplit
 from churnml.tables import Tables
 
 __all__ = ["DepartureFact", "departure_facts"]
@@ -27,7 +27,7 @@ _LAST_DAYS = (7, 14, 30)
 _EARLIER_DAYS = (60, 90, 120)
 _LEAST_LEFT = 10
 _OFTEN = 0.5
-_RARER = 4.0
+_RARER = 3.0
 
 
 @dataclass(frozen=True)
@@ -65,37 +65,47 @@ def departure_facts(tables: Tables, rows: pd.DataFrame) -> list[DepartureFact]:
     if len(left) < _LEAST_LEFT or len(stayed) < _LEAST_LEFT:
         return []
     since = rows.groupby("account_id")["as_of"].min()[left.index]
-    found = []
+    found: list[DepartureFact] = []
     for name, (at, words) in _SOURCES.items():
         if not tables.has(name, at):
             continue
         for column in [word for word in words if tables.has(name, word)] or [""]:
-            facts = _facts(tables, name, at, column)
-            found += _exclusive(facts, name, column, left, stayed)
-            found += _late(facts, name, column, left, since)
+            if column:
+                found += _exclusive(_held(tables, name, column), f"{name}.{column}", left, stayed)
+            found += _late(_before_leaving(tables, name, at, column, left), name, column, left, since)
     return found
 
 
-def _facts(tables: Tables, name: str, at: str, column: str) -> pd.DataFrame:
-    """Return account, day and word of every fact, each once."""
+def _held(tables: Tables, name: str, column: str) -> pd.DataFrame:
+    """Return every account with every word that it ever had."""
+    table = tables[name]
+    held: pd.DataFrame = table.select("account_id", word=table[column]).distinct().to_pandas()
+    return held.dropna()
+
+
+def _before_leaving(tables: Tables, name: str, at: str, column: str, left: pd.Series) -> pd.DataFrame:
+    """Return account, word and days before leaving of the facts of accounts that left, each day once."""
     import ibis
 
     table = tables[name]
-    word = table[column] if column else ibis.literal(name)
-    day = table[at].cast("timestamp").truncate("D")
-    facts = table.select("account_id", day=day, word=word).distinct().to_pandas()
-    facts["day"] = pd.to_datetime(facts["day"]).dt.tz_localize(None)
-    return facts.dropna()
+    leavers = ibis.memtable(pd.DataFrame({"account_id": left.index.astype(str), "left_at": left.to_numpy()}))
+    facts = table.select(
+        "account_id",
+        day=table[at].cast("timestamp").truncate("D"),
+        word=table[column] if column else ibis.literal(name),
+    )
+    facts = facts.inner_join(leavers, "account_id")
+    reach = max(_EARLIER_DAYS) + max(_LAST_DAYS)
+    near = facts.filter((facts.day < facts.left_at) & (facts.day >= facts.left_at - ibis.interval(days=reach)))
+    found: pd.DataFrame = near.select("account_id", "day", "left_at", "word").distinct().to_pandas().dropna()
+    days = (pd.to_datetime(found["left_at"]) - pd.to_datetime(found["day"])).dt.days
+    return found[["account_id", "word"]].assign(days=days)
 
 
-def _exclusive(
-    facts: pd.DataFrame, name: str, column: str, left: pd.Series, stayed: pd.Index
-) -> Iterator[DepartureFact]:
-    if not column:
-        return
-    for word, of in facts.groupby("word"):
+def _exclusive(held: pd.DataFrame, where: str, left: pd.Series, stayed: pd.Index) -> Iterator[DepartureFact]:
+    for word, of in held.groupby("word"):
         has = of["account_id"].unique()
-        split = Split(
+        split = AccountSplit(
             f"“{word}”",
             int(np.isin(left.index, has).sum() + np.isin(stayed, has).sum()),
             int(np.isin(left.index, has).sum()),
@@ -103,14 +113,11 @@ def _exclusive(
             int((~np.isin(left.index, has)).sum()),
         )
         if split.decides():
-            yield DepartureFact(f"{name}.{column}", f"“{word}” in {split.accounts} accounts, {split.left} of them left")
+            yield DepartureFact(where, f"“{word}” in {split.accounts} accounts, {split.left} of them left")
 
 
-def _late(
-    facts: pd.DataFrame, name: str, column: str, left: pd.Series, since: pd.Series
-) -> Iterator[DepartureFact]:
-    leaving = facts[facts["account_id"].isin(left.index)]
-    days = (leaving["account_id"].map(left) - leaving["day"]).dt.days
+def _late(leaving: pd.DataFrame, name: str, column: str, left: pd.Series, since: pd.Series) -> Iterator[DepartureFact]:
+    days = leaving["days"]
     past = (left - since).dt.days
     where = f"{name}.{column}" if column else name
     for word in sorted(leaving["word"].unique(), key=str):

@@ -18,7 +18,7 @@ import pandas as pd
 from churnml.features.spec import FeatureSet
 from churnml.metrics.predictions import roc_auc
 
-__all__ = ["Split", "Telltale", "account_rates", "telltales"]
+__all__ = ["AccountSplit", "Telltale", "account_rates", "telltales"]
 
 Flags = npt.NDArray[np.bool_]
 
@@ -31,7 +31,7 @@ _ORDERED = 0.9
 
 
 @dataclass(frozen=True)
-class Split:
+class AccountSplit:
     """Accounts with a value against those without it, long before anybody left.
 
     Parameters
@@ -59,6 +59,14 @@ class Split:
     def others_share(self) -> float:
         """Share of the other accounts that left, 0–1."""
         return self.others_left / self.others if self.others else 1.0
+
+    @property
+    def words(self) -> str:
+        """The counts in a sentence."""
+        return (
+            f"{self.value}: {self.left} of {self.accounts} accounts left later, of the others "
+            f"{self.others_left} of {self.others}"
+        )
 
     def decides(self, share: float = _DECIDED, others: float = _OTHERS) -> bool:
         """Whether nearly all with the value left, enough of them, and most of the others did not."""
@@ -94,10 +102,10 @@ class _Past:
         fate = left.set_axis(left.index.astype(str))
         return cls(kept, account, fate.loc[names].to_numpy(dtype=bool))
 
-    def split(self, value: str, side: Flags) -> Split:
+    def split(self, value: str, side: Flags) -> AccountSplit:
         """Divide the accounts by whether any of their rows is on a side."""
         has = np.bincount(self.account, weights=side, minlength=len(self.left)) > 0
-        return Split(
+        return AccountSplit(
             value,
             int(has.sum()),
             int((has & self.left).sum()),
@@ -140,7 +148,7 @@ def telltales(rows: pd.DataFrame, feature_set: FeatureSet) -> list[Telltale]:
     return found
 
 
-def account_rates(rows: pd.DataFrame, column: str) -> Mapping[str, Split]:
+def account_rates(rows: pd.DataFrame, column: str) -> Mapping[str, AccountSplit]:
     """Return each word of a column with how many accounts that had it long before left in the end."""
     past = _Past.of(rows)
     return {split.value: split for split in _values(past, past.rows[column])} if len(past.rows) else {}
@@ -150,21 +158,17 @@ def _decided(past: _Past, values: pd.Series) -> str | None:
     splits = [split for split in (*_knownness(past, values), *_values(past, values)) if split.decides()]
     if not splits:
         return None
-    worst = max(splits, key=lambda split: split.left)
-    return (
-        f"{worst.value}: {worst.left} of {worst.accounts} accounts left later, of the others "
-        f"{worst.others_left} of {worst.others}"
-    )
+    return max(splits, key=lambda split: split.left).words
 
 
-def _knownness(past: _Past, values: pd.Series) -> Iterator[Split]:
+def _knownness(past: _Past, values: pd.Series) -> Iterator[AccountSplit]:
     known = values.notna().to_numpy()
     if known.any() and not known.all():
         yield past.split("filled", known)
         yield past.split("empty", ~known)
 
 
-def _values(past: _Past, values: pd.Series) -> Iterator[Split]:
+def _values(past: _Past, values: pd.Series) -> Iterator[AccountSplit]:
     words = values.astype("object")
     distinct = words.dropna().unique()
     if len(distinct) <= _MOST_WORDS:
