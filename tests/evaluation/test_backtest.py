@@ -30,7 +30,7 @@ def nothing(noise: pd.DataFrame, features: FeatureSet, config: Config, cut: Cut)
 
 @pytest.fixture(scope="module")
 def unpublished(nothing: Backtest, noise: pd.DataFrame, features: FeatureSet, config: Config) -> ChurnModel:
-    return fit(noise, features, config, nothing)
+    return fit(noise, features, config.learning, nothing)
 
 
 def test_every_test_row_is_predicted_once(result: Backtest, company: pd.DataFrame) -> None:
@@ -71,7 +71,7 @@ def test_the_model_finds_a_strong_signal_and_is_publishable(result: Backtest) ->
 def test_without_signal_the_rules_stay(nothing: Backtest, unpublished: ChurnModel) -> None:
     assert nothing.verdict.verdict == "rules_only"
     assert nothing.verdict.reason
-    assert unpublished.info["verdict"] == "rules_only"
+    assert unpublished.info.verdict == "rules_only"
     interval = nothing.intervals["roc_auc"]
     assert interval["low"] < 0.5 < interval["high"]
 
@@ -79,9 +79,9 @@ def test_without_signal_the_rules_stay(nothing: Backtest, unpublished: ChurnMode
 def test_the_verdict_reaches_the_model(
     result: Backtest, company: pd.DataFrame, features: FeatureSet, config: Config
 ) -> None:
-    model = fit(company, features, config, result)
-    assert model.info["verdict"] == "publishable"
-    assert model.info["verdict_reason"] == result.verdict.reason
+    model = fit(company, features, config.learning, result)
+    assert model.info.verdict == "publishable"
+    assert model.info.verdict_reason == result.verdict.reason
 
 
 def test_a_constant_baseline_has_lift_one_and_the_training_rate(result: Backtest, company: pd.DataFrame) -> None:
@@ -173,7 +173,7 @@ def test_a_model_that_failed_is_scored_by_the_best_rule(
     assert nothing.rules_by_loss[0] == min(RULES, key=lambda name: pooled[name]["log_loss"])
     model = unpublished
     assert model.rule is not None
-    assert model.rule.name == model.info["rule"] == nothing.rules_by_loss[0]
+    assert model.rule.name == model.info.rule == nothing.rules_by_loss[0]
     again = ChurnModel.from_files(model.to_files())
     X = model.matrix(noise)
     assert np.array_equal(again.probability(X), model.rule(noise))

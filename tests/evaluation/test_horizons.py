@@ -79,7 +79,7 @@ def asked(company: pd.DataFrame, configure: Callable[..., Config]) -> tuple[pd.D
 @pytest.fixture(scope="module")
 def model(asked: tuple[pd.DataFrame, Config], features: FeatureSet) -> ChurnModel:
     frame, config = asked
-    return fit_further(frame, features, config, fit(frame, features, config))
+    return fit_further(frame, features, config, fit(frame, features, config.learning))
 
 
 def test_scores_of_every_horizon_are_coherent_and_the_primary_stays(
@@ -151,5 +151,5 @@ def test_each_horizon_is_backtested_on_folds_of_its_own(
 def test_a_horizon_without_enough_churners_is_named(asked: tuple[pd.DataFrame, Config], features: FeatureSet) -> None:
     frame, config = asked
     with pytest.raises(TrainingError, match="horizon of 30 days") as caught:
-        fit_further(frame.assign(churned_30d=0.0), features, config, fit(frame, features, config))
+        fit_further(frame.assign(churned_30d=0.0), features, config, fit(frame, features, config.learning))
     assert "Leave 30 out of label.further_horizons_days" in str(caught.value)

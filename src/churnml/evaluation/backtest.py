@@ -29,6 +29,7 @@ from churnml.metrics.predictions import (
 )
 from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, profit_curve
 from churnml.snapshots.splits import Split
+from churnml.training.facts import ModelInfo
 from churnml.training.fitting import fit_rows
 from churnml.training.model import ChurnModel
 from churnml.training.rules import RULES, fit_rule, rules
@@ -61,8 +62,8 @@ class Backtest:
         Share of accounts that can be contacted per snapshot, and what a contact costs and saves.
     seed : int
         Seed of the bootstrap.
-    models : tuple of dict
-        ``info`` of each fold's model.
+    models : tuple of ModelInfo
+        `info` of each fold's model.
     segments : DataFrame
         Segments of each prediction, in the rows of `predictions`.
     stale : DataFrame
@@ -75,7 +76,7 @@ class Backtest:
     splits: tuple[Split, ...]
     capacity: CapacityConfig
     seed: int
-    models: tuple[dict[str, Any], ...]
+    models: tuple[ModelInfo, ...]
     segments: pd.DataFrame
     stale: pd.DataFrame
     target: str = "churn"
@@ -229,7 +230,7 @@ def backtest(
             progress(f"{split.name}: train until {split.train[-1]:%Y-%m-%d}, test from {split.test[0]:%Y-%m-%d}")
         train = labelled[labelled["as_of"].isin(split.train)]
         test = labelled[labelled["as_of"].isin(split.test)]
-        model = fit_rows(train, feature_set, config, where=split.name)
+        model = fit_rows(train, feature_set, config.learning, where=split.name)
         part = test[["account_id", "as_of"]].copy()
         part["fold"] = split.name
         part["churned"] = test["churned"].to_numpy(dtype=np.float64)
@@ -238,7 +239,9 @@ def backtest(
         part["p_model"] = model.probability(model.matrix(test))
         for rule in rules(train):
             part[f"p_{rule.name}"] = fit_rule(rule, train)(test)
-        regression = _logistic(model) or fit_rows(train, feature_set, config, kind="logistic", where=split.name)
+        regression = _logistic(model) or fit_rows(
+            train, feature_set, config.learning, kind="logistic", where=split.name
+        )
         part["p_logistic"] = regression.probability(regression.matrix(test))
         parts.append(part)
         models.append(model.info)

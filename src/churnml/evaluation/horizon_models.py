@@ -59,7 +59,7 @@ def fit_further(
         rows, own = _asked(frame, config, days)
         with _named(days):
             rows = rows[rows["churned"].notna()]
-            found[days] = fit_rows(rows, feature_set, own, where=f"horizon of {days} days")
+            found[days] = fit_rows(rows, feature_set, own.learning, where=f"horizon of {days} days")
         own_test = (tested or {}).get(str(days))
         if model.rule is not None:
             found[days] = with_fallback(found[days], rows, [model.rule.name])

@@ -128,7 +128,7 @@ def explain(
     Parameters
     ----------
     model : ChurnModel
-        With ``info["verdict"] == "rules_only"`` the drivers come from the health measures instead, and the summary
+        With ``info.verdict == "rules_only"`` the drivers come from the health measures instead, and the summary
         says that the rules are used.
     frame : DataFrame
         Feature frame, keyed (account_id, as_of).
@@ -159,7 +159,7 @@ def explain(
         if len(other) != len(frame) or not (other[_KEY].to_numpy() == frame[_KEY].to_numpy()).all():
             raise DataError(f"The {name} are not of the frame's rows", expected="the same accounts and dates, in order")
     teller = Teller(frame, model.features, reference, previous, currency)
-    rules, target = model.info.get("verdict") == "rules_only", str(model.info.get("target", "churn"))
+    rules, target = model.info.verdict == "rules_only", model.info.target
     if not rules:
         told = _from_model(model, frame, reference, teller, top)
     elif target == "churn":

@@ -126,7 +126,7 @@ def train(
         further = backtest_further(frame, catalogue, settings, progress=stages.say)
         report = {**tested.as_dict(), "horizons": further}
     with stages("fit"):
-        model = fit_further(frame, catalogue, settings, fit(frame, catalogue, settings, backtest=tested), further)
+        model = fit_further(frame, catalogue, settings, fit(frame, catalogue, settings.learning, tested), further)
         if tuning is not None:
             model = model.with_info(tuning=tuning.summary())
         labelled = frame[frame["churned"].notna()]
@@ -143,8 +143,8 @@ def train(
         "config": config.as_dict(),
         "fingerprint": prepared.loaded.fingerprint,
         "seed": config.seed,
-        "verdict": model.info["verdict"],
-        "verdict_reason": model.info["verdict_reason"],
+        "verdict": model.info.verdict,
+        "verdict_reason": model.info.verdict_reason,
         "target": model.target,
         "horizon_days": model.horizon_days,
         "backtest": report,

@@ -1,0 +1,102 @@
+"""From a text to words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from churnml.errors import UsageError, near_name
+from churnml.language.catalogue import catalogue
+from churnml.language.text import Argument, Text, Words
+
+__all__ = ["Phrases", "phrases", "render"]
+
+
+class Phrases:
+    """The messages of one language, for a page or a screen.
+
+    Examples
+    --------
+    >>> say = phrases("en")
+    >>> say("band-red"), say("m-active_users.now", n=0)
+    ('red', 'no active users')
+    """
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._catalogue = catalogue(language)
+
+    def __contains__(self, code: object) -> bool:
+        return code in self._catalogue.codes
+
+    def __call__(self, code: str, /, **arguments: Any) -> str:
+        """Return a message in words; of codes with ``|`` between them, the first that the language has.
+
+        Raises
+        ------
+        UsageError
+            The language has no such message, or the message speaks of something that was not given.
+        """
+        return self._say(code, arguments)
+
+    def text(self, text: Argument) -> str:
+        """Return a text, a company's own words or plain words in this language."""
+        if isinstance(text, Text):
+            return self._say(text.code, text.arguments)
+        from churnml.language.functions import spoken
+
+        return str(spoken(text, self.language, render))
+
+    def joined(self, parts: Iterable[str]) -> str:
+        """Return a list in words."""
+        parts = list(parts)
+        return self._say("list-joint", {}).join(parts) if parts else ""
+
+    def _say(self, code: str, arguments: Any) -> str:
+        from churnml.language.functions import spoken
+
+        if code == "words":  # a company's own, with no message around them
+            said = arguments["words"]
+            return said.spoken(self.language) if isinstance(said, Words) else str(said)
+        known = self._catalogue.codes
+        if code not in known:
+            code = next((one for one in code.split("|") if one in known), code)
+        if code not in known:
+            near = near_name(code, known)
+            raise UsageError(
+                f"The language {self.language!r} has no message {code!r}",
+                expected=f"{near!r}?" if near else "a code of its file of messages",
+                code="language.code",
+            )
+        given = {name: spoken(value, self.language, render) for name, value in arguments.items()}
+        return self._catalogue.put(code, given)
+
+
+@lru_cache(maxsize=16)
+def phrases(language: str) -> Phrases:
+    """Return the messages of a language."""
+    return Phrases(language)
+
+
+def render(text: Argument, language: str) -> str:
+    """Return a text in words.
+
+    Parameters
+    ----------
+    text : Text
+        Or a company's own `Words`, a `Quantity`, a `Day`, or plain words.
+    language : str
+        One of `languages`.
+
+    Raises
+    ------
+    UsageError
+        There is no such language or message.
+
+    Examples
+    --------
+    >>> render(Text.of("band-red"), "ja")
+    '赤'
+    """
+    return phrases(language).text(text)
