@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churnml.actions import Alert, Step, advance, alert_rules, alerts_backtest, due_at, live_through, signals
+from churnml.actions import Step, advance, alert_rules, alerts_backtest, due_at, live_through, signals
 from churnml.config.alerts import AlertsConfig
 from churnml.errors import ConfigError
 from churnml.language import render
+from churnml.store import Alert
 
 WEEK = pd.Timedelta(weeks=1)
 START = pd.Timestamp("2026-01-05")

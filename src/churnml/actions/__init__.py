@@ -1,6 +1,6 @@
 """Actions: what is done about a score. Alerts that are raised once, ranked, and closed when their cause is gone."""
 
-from churnml.actions.alerts import Alert, Outcome, State, Step, advance
+from churnml.actions.alerts import Step, advance
 from churnml.actions.backtest import AlertsBacktest, RuleBacktest, alerts_backtest, live_through
 from churnml.actions.calendar import due_at, responsible
 from churnml.actions.rules import BUILT_IN, AlertRule, Bands, alert_rules
@@ -8,13 +8,10 @@ from churnml.actions.signals import signals
 
 __all__ = [
     "BUILT_IN",
-    "Alert",
     "AlertRule",
     "AlertsBacktest",
     "Bands",
-    "Outcome",
     "RuleBacktest",
-    "State",
     "Step",
     "advance",
     "alert_rules",

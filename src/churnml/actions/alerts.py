@@ -7,8 +7,8 @@ same alerts as living through it.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from datetime import date, timedelta
+from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
@@ -16,74 +16,12 @@ from pydantic import BaseModel, ConfigDict
 from churnml.actions.calendar import due_at, responsible
 from churnml.actions.rules import DEFAULT_BANDS, AlertRule, Bands, Finding, findings, sentence
 from churnml.config.alerts import AlertsConfig, Severity
-from churnml.language import Text
+from churnml.store.alerts import Alert, Outcome
 
-__all__ = ["Alert", "Outcome", "State", "Step", "advance"]
-
-State = Literal["open", "acknowledged", "snoozed", "closed"]
-Outcome = Literal["saved", "lost", "false_alarm", "not_a_risk", "cleared"]
-"""How an alert ended; `cleared`: its cause was gone, and nobody had to close it."""
+__all__ = ["Step", "advance"]
 
 _BUDGET_DAYS = 7
 _SEVERITIES: Mapping[Severity, int] = {"low": 0, "medium": 1, "high": 2, "critical": 3}
-
-
-class Alert(BaseModel):
-    """One episode of one rule on one account.
-
-    Parameters
-    ----------
-    account_id, kind : str
-        At most one alert of a kind is open on an account.
-    episode : int
-        1, 2, …: how often the rule has opened on the account.
-    state : {"open", "acknowledged", "snoozed", "closed"}
-    severity : {"low", "medium", "high", "critical"}
-    owner : str
-        Who has it; a person, the queue, or a role's queue.
-    opened_on, updated_on : date
-        `as_of` of the first and the newest snapshot in which the rule held.
-    due_at : datetime
-        When it has to have been answered.
-    avoidable_loss : float or None
-        Churn probability × ARR × the save rate that is assumed, currency; None where the ARR is unknown.
-    held_back : bool
-        The owner's weekly budget is used up by alerts that rank higher.
-    value, reference : float or None
-        The rule's number, and what it is held against.
-    text : Text
-        What the rule has found.
-    playbook : str or None
-    snoozed_until, closed_on : date or None
-    outcome : str or None
-        See `Outcome`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    account_id: str
-    kind: str
-    episode: int = 1
-    state: State = "open"
-    severity: Severity
-    owner: str
-    opened_on: date
-    updated_on: date
-    due_at: datetime
-    avoidable_loss: float | None = None
-    held_back: bool = False
-    value: float | None = None
-    reference: float | None = None
-    text: Text
-    playbook: str | None = None
-    snoozed_until: date | None = None
-    closed_on: date | None = None
-    outcome: Outcome | None = None
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Account and rule."""
-        return self.account_id, self.kind
 
 
 class Step(BaseModel):

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from churnml.actions.alerts import Alert, advance
+from churnml.actions.alerts import advance
 from churnml.actions.rules import DEFAULT_BANDS, AlertRule, Bands
 from churnml.actions.signals import signals
 from churnml.config.alerts import AlertsConfig
+from churnml.store.alerts import Alert
 
 __all__ = ["AlertsBacktest", "RuleBacktest", "alerts_backtest", "live_through"]
 

@@ -226,7 +226,7 @@ def _verdict(
 
 def _band_drop(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.DataFrame:
     health = _numbers(signals, "health_score")
-    before = signals["band_before"].map(BAND_ORDER).to_numpy(dtype=np.float64, na_value=np.nan)
+    before: Array = np.asarray(signals["band_before"].map(BAND_ORDER), dtype=np.float64)
     holds = np.isfinite(before)
     back = health >= bands.green_from + rule.hysteresis
     return _verdict(holds, back, health, before)
