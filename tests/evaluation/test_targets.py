@@ -54,7 +54,7 @@ def test_rules_made_for_risk_are_turned_round_where_health_goes_with_the_target(
             assert roc_auc(y, fit_rule(rule, train)(test)) > 0.55, rule.name
     tested = backtest(growing, features, cut(growing, folds=1), asking(config, "expansion"))
     assert tested.verdict.gains["reference"]["roc_auc"].value < 0.4
-    assert tested.as_dict()["profit"] is None
+    assert tested.report().profit is None
 
 
 def test_directions_declared_for_churn_bind_no_other_target(features: FeatureSet, config: Config) -> None:

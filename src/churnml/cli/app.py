@@ -129,7 +129,9 @@ def demo(
         )
         # The company is made anew each time, so an older champion knows another one.
         trained, scored = pipeline.run(settings, session.stages, promote_because="The demo's company was made anew.")
-        session.show({**scored.as_dict(), **trained.as_dict()}, lambda: render.run(settings, config, trained, scored))
+        session.show(
+            {**vars(scored.report()), **vars(trained.report())}, lambda: render.run(settings, config, trained, scored)
+        )
 
 
 @app.command(rich_help_panel="Start here")
@@ -160,7 +162,7 @@ def check(config: ConfigPath, as_json: AsJson = False) -> None:
         from churnml.cli import render
 
         checked = pipeline.check(_config(config, session), session.stages)
-        session.show(checked.as_dict(), lambda: render.checked(checked))
+        session.show(checked.report(), lambda: render.checked(checked))
 
 
 @features_app.command("make")
@@ -174,20 +176,30 @@ def features_make(config: ConfigPath, as_json: AsJson = False) -> None:
         settings = _config(config, session)
         prepared = pipeline.prepare(settings, session.stages)
         path = write_parquet(settings.workspace_dir / "features.parquet", prepared.frame)
-        report = {**prepared.as_dict(), "path": str(path)}
+        report = prepared.report(path)
         session.show(report, lambda: render.prepared(report))
 
 
 @features_app.command("list")
-def features_list(config: ConfigPath, as_json: AsJson = False) -> None:
-    """Print the catalogue of features that this config makes."""
+def features_list(
+    config: ConfigPath,
+    family: Annotated[str | None, typer.Option(help="Only this family, e.g. support")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only this kind: level, trend, peer, age, flag, category")] = None,
+    name: Annotated[str | None, typer.Option(metavar="PATTERN", help="Only names like this, e.g. 'tickets_*'")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every feature, not only how many there are")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the features that this config makes: how many of each family, or those that are asked for."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.cli import render
+        from churnml.cli import feature_list
 
         catalogue, skipped = pipeline.catalogue(_config(config, session), session.stages)
+        chosen = catalogue.select(family, kind, name)
+        narrowed = every or family is not None or kind is not None or name is not None
         session.show(
-            {"features": catalogue.as_dicts(), "skipped": dict(skipped)}, lambda: render.catalogue(catalogue, skipped)
+            {"features": chosen.as_dicts(), "skipped": dict(skipped)},
+            lambda: feature_list.features(chosen) if narrowed else feature_list.families(catalogue, skipped),
         )
 
 
@@ -207,7 +219,7 @@ def train(
 
         settings = _config(config, session)
         trained = pipeline.train(settings, session.stages, budget=budget)
-        session.show(trained.as_dict(), lambda: render.trained(settings, trained))
+        session.show(trained.report(), lambda: render.trained(settings, trained))
 
 
 @app.command(rich_help_panel="Train and score")
@@ -225,7 +237,7 @@ def score(
 
         settings = _config(config, session)
         scored = pipeline.score(settings, session.stages, as_of=as_of.date() if as_of else None)
-        session.show(scored.as_dict(), lambda: render.scored(settings, config, scored))
+        session.show(scored.report(), lambda: render.scored(settings, config, scored))
 
 
 @app.command(rich_help_panel="Train and score")
@@ -237,7 +249,9 @@ def run(config: ConfigPath, as_json: AsJson = False) -> None:
 
         settings = _config(config, session)
         trained, scored = pipeline.run(settings, session.stages)
-        session.show({**scored.as_dict(), **trained.as_dict()}, lambda: render.run(settings, config, trained, scored))
+        session.show(
+            {**vars(scored.report()), **vars(trained.report())}, lambda: render.run(settings, config, trained, scored)
+        )
 
 
 @app.command(rich_help_panel="Use the scores")

@@ -68,11 +68,11 @@ def model_card(
     return {
         "title": config.registered_model,
         "version": bundle.version,
-        "created_at": manifest.get("created_at"),
+        "created_at": manifest.created_at.isoformat(timespec="seconds"),
         "seed": config.seed,
         "config_hash": config.hash,
-        "verdict": str(manifest["verdict"]),
-        "verdict_reason": str(manifest.get("verdict_reason") or ""),
+        "verdict": manifest.verdict,
+        "verdict_reason": manifest.verdict_reason,
         "scored_by": _scored_by(bundle),
         "beside": dict(backtest["verdict"].get("beside") or {}),
         "tuning": info.tuning,
@@ -87,7 +87,7 @@ def model_card(
             "churned_accounts": info.churned_accounts,
             "base_rate": bundle.model.base_rate,
             "features": len(bundle.model.features),
-            "fingerprint": manifest.get("fingerprint"),
+            "fingerprint": manifest.fingerprint,
         },
         "words": words,
         "meaning": {name: _sentence(text.format(**words)) for name, text in METRICS.items()},
@@ -109,14 +109,14 @@ def model_card(
         "lead_time": backtest.get("lead_time"),
         "retraining": (backtest.get("decay") or {}).get("reason"),
         "retrain_every_months": (backtest.get("decay") or {}).get("retrain_every_months"),
-        "calibration": [part.as_dict() for part in calibration_bins(predictions["churned"], predictions["p_model"])],
+        "calibration": [asdict(part) for part in calibration_bins(predictions["churned"], predictions["p_model"])],
         "calibration_method": info.calibration,
         "families": _families(ranking),
         "capacity": config.capacity.model_dump(),
         "currency": config.currency,
         "limits": _limits(config, bundle, backtest),
-        "python": manifest.get("python"),
-        "packages": dict(manifest.get("packages") or {}),
+        "python": manifest.python,
+        "packages": dict(manifest.packages),
     }
 
 
@@ -220,7 +220,7 @@ def _drawn(predictions: pd.DataFrame, config: Config) -> dict[str, Mapping[str, 
         y, p, arr = (column[rows] for column in columns)
         scores = summary(y, p, share=config.capacity.share, value=arr, dates=dates[rows])
         for name, values in found.items():
-            value = scores.get(name)
+            value = getattr(scores, name, None)
             if value is not None:
                 values.append(float(value))
     bounds: dict[str, Mapping[str, float | None]] = {}
@@ -277,7 +277,7 @@ def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list
         for further in (backtest.get("horizons") or {}).values()
         if further["verdict"]["verdict"] != "publishable"
     ]
-    if bundle.manifest["verdict"] != "publishable":
+    if bundle.manifest.verdict != "publishable":
         limits.append(
             "The model did not pass its gate, so its probabilities are not published: scoring falls back to the rules, "
             f"with probabilities from {_scored_by(bundle)} and health from its measures."

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from churnml.training.publication import Publication
+
 __all__ = ["EnsembleFacts", "ModelInfo"]
 
 
@@ -62,7 +64,7 @@ class ModelInfo(EnsembleFacts):
         First and last snapshot it learnt from.
     calibration : str
         Method of the calibration.
-    verdict : {"publishable", "rules_only"} or None
+    verdict : Publication or None
         What the backtest decided; None before anything was decided.
     verdict_reason : str
         One sentence with the numbers.
@@ -83,7 +85,7 @@ class ModelInfo(EnsembleFacts):
     as_of_from: date
     as_of_until: date
     calibration: str
-    verdict: Literal["publishable", "rules_only"] | None = None
+    verdict: Publication | None = None
     verdict_reason: str = ""
     rule: str | None = None
     tuning: dict[str, JsonValue] | None = None

@@ -16,6 +16,7 @@ from churnml.training.encoding import categories_of, encode
 from churnml.training.estimator import ChurnClassifier
 from churnml.training.facts import ModelInfo
 from churnml.training.model import ChurnModel
+from churnml.training.publication import Publication
 from churnml.training.rules import fit_rule, rules
 
 __all__ = ["Evidence", "Judgement", "check_churners", "classifier_of", "fit", "fit_rows", "with_fallback"]
@@ -25,7 +26,7 @@ class Judgement(Protocol):
     """Whether a model may be published, and why: what `churnml.evaluation.Verdict` says."""
 
     @property
-    def verdict(self) -> Literal["publishable", "rules_only"]:
+    def verdict(self) -> Publication:
         """The outcome."""
 
     @property
@@ -41,7 +42,7 @@ class Evidence(Protocol):
         """Whether the model may be published."""
 
     @property
-    def rules_by_loss(self) -> list[str]:
+    def rules_by_loss(self) -> Sequence[str]:
         """Names of rules, the one to publish first where the model may not be."""
 
 
@@ -74,10 +75,10 @@ def fit(
     rows = frame[frame["churned"].notna()]
     model = fit_rows(rows, feature_set, learning)
     if backtest is None:
-        return model.with_info(verdict="rules_only", verdict_reason="The model has not been backtested.")
+        return model.with_info(verdict=Publication.RULES_ONLY, verdict_reason="The model has not been backtested.")
     verdict = backtest.verdict
     model = model.with_info(verdict=verdict.verdict, verdict_reason=verdict.reason)
-    return model if verdict.verdict == "publishable" else with_fallback(model, rows, backtest.rules_by_loss)
+    return model if verdict.verdict is Publication.PUBLISHABLE else with_fallback(model, rows, backtest.rules_by_loss)
 
 
 def with_fallback(model: ChurnModel, rows: pd.DataFrame, order: Sequence[str]) -> ChurnModel:
@@ -93,7 +94,7 @@ def with_fallback(model: ChurnModel, rows: pd.DataFrame, order: Sequence[str]) -
     """
     found = {rule.name: rule for rule in rules(rows[[*model.features.names, "churned"]])}
     name = next((name for name in order if name in found), "base_rate")
-    return replace(model, fallback=fit_rule(found[name], rows)).with_info(verdict="rules_only", rule=name)
+    return replace(model, fallback=fit_rule(found[name], rows)).with_info(verdict=Publication.RULES_ONLY, rule=name)
 
 
 def fit_rows(

@@ -21,6 +21,7 @@ from churnml.training.ensemble import Ensemble
 from churnml.training.facts import EnsembleFacts, ModelInfo
 from churnml.training.horizons import anchored
 from churnml.training.linear import Linear
+from churnml.training.publication import Publication
 from churnml.training.rules import RuleModel
 from churnml.training.trees import Trees
 
@@ -71,7 +72,7 @@ class ChurnModel:
     @property
     def rule(self) -> RuleModel | None:
         """The rule that scores instead of the model: where the model failed its gate and there is a fallback."""
-        return self.fallback if self.info.verdict == "rules_only" else None
+        return self.fallback if self.info.verdict == Publication.RULES_ONLY else None
 
     @property
     def horizons(self) -> tuple[int, ...]:
