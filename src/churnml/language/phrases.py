@@ -8,9 +8,9 @@ from typing import Any
 
 from churnml.errors import UsageError, near_name
 from churnml.language.catalogue import catalogue
-from churnml.language.text import Argument, Text, Words
+from churnml.language.text import Argument, Quantity, Text, Words
 
-__all__ = ["Phrases", "phrases", "render"]
+__all__ = ["Phrases", "amount", "phrases", "render"]
 
 
 class Phrases:
@@ -77,6 +77,17 @@ class Phrases:
 def phrases(language: str) -> Phrases:
     """Return the messages of a language."""
     return Phrases(language)
+
+
+def amount(value: float, unit: str, language: str, *, currency: str = "") -> str:
+    """Return a value with its unit.
+
+    Examples
+    --------
+    >>> amount(1, "users", "en"), amount(2, "users", "ja"), amount(1200, "currency", "en", currency="USD")
+    ('1 user', '2人', '$1,200')
+    """
+    return phrases(language)("amount", n=Quantity(value=value, unit=unit, currency=currency))
 
 
 def render(text: Argument, language: str) -> str:

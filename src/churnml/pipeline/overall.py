@@ -21,6 +21,7 @@ from churnml.explain import (
     shap_summary,
 )
 from churnml.explain import explain as explain_frame
+from churnml.explain.published import published_driver
 from churnml.files import write_text
 from churnml.health import HealthScale, health
 from churnml.pipeline.score import as_trained
@@ -132,7 +133,7 @@ def _patterns(
         currency=config.currency,
     )
     return [
-        {**pattern, "drivers": [driver.as_dict() for driver in one.raising]}
+        {**pattern, "drivers": [published_driver(driver) for driver in one.raising]}
         for pattern, one in zip(patterns, told, strict=True)
     ]
 

@@ -12,6 +12,8 @@ list-joint = {", "}
 
 ## Bands, families, units
 
+amount = { AMOUNT($n) }
+
 band-red = red
 band-yellow = yellow
 band-green = green
@@ -303,9 +305,6 @@ reason-state-typical =
     })
 reason-state-more = { CAPITAL($now) }, more than { $share } of similar accounts
 reason-state-less = { CAPITAL($now) }, less than { $share } of similar accounts
-reason-rising = { CAPITAL($label) } rising over { AMOUNT($weeks) } (about { $n } a week)
-reason-falling = { CAPITAL($label) } falling over { AMOUNT($weeks) } (about { $n } a week)
-reason-relative = { CAPITAL($label) } { SIGNED($n) } in the last { AMOUNT($days) }
 reason-word = { CAPITAL($label) }: { $word }
 reason-yes = { CAPITAL($label) }: yes
 reason-no = { CAPITAL($label) }: no
@@ -989,3 +988,34 @@ event-touch-other-out = Contact with the customer
 event-invoice-unpaid = Invoice fell due unpaid
 event-milestone = Reached: { $name }
 event-milestone-unnamed = Milestone reached
+
+## What limits a health score
+
+health-rules_only = The model did not pass its gate, so the score is made of rules alone
+health-another_target = The model predicts something else than churn, so the score is made of rules alone
+health-no_model_score = There is no model score for this account, so the score is made of rules alone
+health-model_red_cap = The model puts this account in the red zone, so the band is at most yellow
+health-low_coverage = Only { $share } of the score's weight has data, too little for a band
+health-stale = The { $measure } is older than { AMOUNT($days) } and was left out
+
+## Measures of the health score
+
+measure-login_frequency = login frequency
+measure-core_feature_use = use of core features
+measure-ticket_volume = support tickets
+measure-ticket_resolution = share of tickets solved
+measure-nps = NPS answer
+measure-csat = satisfaction with support
+measure-time_to_renewal = time to renewal
+measure-active_users = seats in use
+measure-active_days = days of use
+measure-usage_trend = change of use
+measure-recency = days since last use
+measure-activation = licences activated
+measure-oldest_ticket = oldest open ticket
+measure-overdue = overdue invoices
+measure-contract_growth = change of contract value
+measure-champion = champions who left
+measure-contact = days since last contact
+measure-onboarding = onboarding completed
+measure-churn_model = risk by the churn model
