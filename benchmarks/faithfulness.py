@@ -78,8 +78,8 @@ def main() -> None:
     cut = dates[len(dates) // 2]
     later = readings[readings["as_of"] >= cut + pd.Timedelta(days=config.label.horizon_days)].reset_index(drop=True)
     result = {
-        "published": judged(fit(frame, feature_set, config), readings, families),
-        "out_of_time": judged(fit(frame[frame["as_of"] <= cut], feature_set, config), later, families),
+        "published": judged(fit(frame, feature_set, config.learning), readings, families),
+        "out_of_time": judged(fit(frame[frame["as_of"] <= cut], feature_set, config.learning), later, families),
     }
     if options.json:
         print(json.dumps(result))

@@ -103,7 +103,7 @@ def make_world() -> World:
         }
     )
     history = make_frame(250, seed=3)
-    model = fit(history, FEATURES, config).with_info(verdict="publishable")
+    model = fit(history, FEATURES, config.learning).with_info(verdict="publishable")
     newest = history["as_of"] == history["as_of"].max()
     frame = history[newest].reset_index(drop=True)
     scores = score(model, frame)

@@ -80,12 +80,12 @@ class Company:
             Split("fold 2", tuple(DATES[:7]), tuple(DATES[8:10])),
         ]
         self.tested = backtest(self.frame, FEATURES, folds, self.config)
-        model = fit(self.frame, FEATURES, self.config, backtest=self.tested)
+        model = fit(self.frame, FEATURES, self.config.learning, backtest=self.tested)
         about = {
             "created_at": "2025-01-02T03:04:05+00:00",
             "fingerprint": "f" * 64,
-            "verdict": model.info["verdict"],
-            "verdict_reason": model.info["verdict_reason"],
+            "verdict": model.info.verdict,
+            "verdict_reason": model.info.verdict_reason,
             "packages": {"lightgbm": "4.6.0"},
         }
         path = save_bundle(self.config.bundles_dir, name="acme", model=model, health={}, explain={}, about=about)

@@ -39,7 +39,7 @@ def model():
             "label": {"churn": "silence", "horizon_days": 30},
         }
     )
-    return frame, fit(frame, FeatureSet([spec]), config)
+    return frame, fit(frame, FeatureSet([spec]), config.learning)
 
 
 @pytest.fixture

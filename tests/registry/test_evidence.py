@@ -12,13 +12,13 @@ from churnml.cli import evidence
 
 @pytest.fixture
 def printed(company):
-    tested = company.tested.as_dict()
+    tested = company.tested.report().as_dict()
     info = company.bundle.model.info
     console = Console(file=io.StringIO(), width=200)
     report = {
         "backtest": tested,
-        "kind": info["kind"],
-        "kind_reason": info["kind_reason"],
+        "kind": info.kind,
+        "kind_reason": info.kind_reason,
         "tuning": {"applied": True, "reason": "Trial 3 wins.", "params": {"num_leaves": 5, "lambda_l2": 0.12345}},
         "warnings": ["The rules are used, not the model: for a test."],
     }
@@ -31,7 +31,7 @@ def printed(company):
 def test_kind_tuning_standing_and_rules_are_told(printed, company):
     tested, text = printed
     assert tested["verdict"]["beside"]["logistic"]["reason"] in text
-    assert company.bundle.model.info["kind_reason"] in text
+    assert company.bundle.model.info.kind_reason in text
     assert "Trial 3 wins." in text
     assert "model.params to keep them without a search: {num_leaves: 5, lambda_l2: 0.1235}" in text
     assert "The rules are used" in text

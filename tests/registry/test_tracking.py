@@ -61,7 +61,7 @@ def test_a_run_holds_all_that_a_reader_needs(company, tmp_path, monkeypatch, pos
     tracked = track(
         config,
         company.bundle,
-        company.tested.as_dict(),
+        company.tested.report().as_dict(),
         company.frame,
         fingerprint="f" * 64,
         packages={"lightgbm": "4.6.0"},

@@ -19,12 +19,14 @@ def ranking(company):
 
 @pytest.fixture(scope="module")
 def card(company, ranking):
-    return model_card(company.config, company.bundle, company.tested.as_dict(), company.tested.predictions, ranking)
+    return model_card(
+        company.config, company.bundle, company.tested.report().as_dict(), company.tested.predictions, ranking
+    )
 
 
 def test_every_metric_has_an_interval_around_it(card, company):
     assert [row["name"] for row in card["metrics"]] == list(METRICS)
-    pooled = company.tested.as_dict()["pooled"]["model"]
+    pooled = company.tested.report().as_dict()["pooled"]["model"]
     for row in card["metrics"]:
         assert row["value"] == pooled[row["name"]]
         assert row["low"] <= row["high"], row
@@ -75,7 +77,7 @@ def test_words_of_the_data_cannot_break_the_card(card):
 
 
 def test_a_poorly_calibrated_segment_and_a_failed_gate_are_limits(company, ranking):
-    tested = company.tested.as_dict()
+    tested = company.tested.report().as_dict()
     off = {"segment": "plan", "value": "pro", "mean_probability": 0.3, "churn_rate": 0.1}
     bundle = company.bundle
     failed = type(bundle)(**{**vars(bundle), "manifest": {**bundle.manifest, "verdict": "rules_only"}})
@@ -88,7 +90,7 @@ def test_a_poorly_calibrated_segment_and_a_failed_gate_are_limits(company, ranki
 def test_one_outcome_makes_a_card_with_gaps(company, ranking):
     rows = company.tested.predictions.assign(churned=0.0)
     tested = type(company.tested)(**{**vars_of(company.tested), "predictions": rows})
-    told = model_card(company.config, company.bundle, tested.as_dict(), rows, ranking)
+    told = model_card(company.config, company.bundle, tested.report().as_dict(), rows, ranking)
     (auc,) = [row for row in told["metrics"] if row["name"] == "roc_auc"]
     assert (auc["value"], auc["low"], auc["high"]) == (None, None, None)
     assert "(`roc_auc`) | – | – to – |" in as_markdown(told)

@@ -33,8 +33,8 @@ from churnml.health import HealthScale, health
 from churnml.registry import champion_bundle, load_bundle, save_bundle, set_champion
 from churnml.scoring import score
 from churnml.serving.app import create_app
-from churnml.serving.live import Live
 from churnml.serving.settings import Settings
+from churnml.serving.state import ServingState
 from churnml.store import Actor, Snapshot, Store
 from churnml.training import fit
 
@@ -114,7 +114,9 @@ class Company:
         """Train on all but the last month and make the bundle the champion; returns its version."""
         rows = self.frame[self.frame["as_of"] < self.frame["as_of"].max()]
         config = self.config.model_copy(update={"seed": seed})
-        model = fit(rows, FEATURES, config).with_info(verdict="publishable", verdict_reason="It beats the rules.")
+        model = fit(rows, FEATURES, config.learning).with_info(
+            verdict="publishable", verdict_reason="It beats the rules."
+        )
         chances = model.probability(model.matrix(rows))
         scale = HealthScale.fit(rows, config, FEATURES, scores=rows[_KEYS].assign(churn_probability=chances))
         path = save_bundle(
@@ -258,11 +260,11 @@ def scores(company: Company) -> pd.DataFrame:
 class Api:
     """The application in this process, called as over HTTP."""
 
-    def __init__(self, portal: BlockingPortal, live: Live) -> None:
-        self.live = live
+    def __init__(self, portal: BlockingPortal, state: ServingState) -> None:
+        self.state = state
         self.headers: dict[str, str] = {}
         self._portal = portal
-        transport = httpx.ASGITransport(create_app(live), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(create_app(state), raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
     def request(self, method: str, path: str, headers: dict[str, str] | None = None, **rest: Any) -> httpx.Response:
@@ -279,13 +281,13 @@ class Api:
 @contextmanager
 def serving(settings: Settings) -> Iterator[Api]:
     """Run the application in this process."""
-    live = Live(settings)
-    live.start()
+    state = ServingState(settings)
+    state.start()
     try:
         with start_blocking_portal() as portal:
-            yield Api(portal, live)
+            yield Api(portal, state)
     finally:
-        live.stop()
+        state.stop()
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from churnml.errors import StoreError
-from churnml.serving import access
 from churnml.serving.app import create_api
+from churnml.serving.http import authentication
 from churnml.serving.settings import Settings
 from churnml.store import Actor, Store
 
@@ -98,16 +98,16 @@ def test_a_known_key_outlives_the_store_for_a_while(
     with serve(company.settings) as api:
         api.headers["Authorization"] = f"Bearer {company.key('read', 'score')}"
         assert api.post("/v1/predict", json={"account_id": "acc-0001"}).status_code == 200
-        monkeypatch.setattr(access, "_REMEMBERED_SECONDS", 0.0)
-        monkeypatch.setattr(api.live.store.keys, "find", away)
-        monkeypatch.setattr(api.live.store, "account", away)
+        monkeypatch.setattr(authentication, "_REMEMBERED_SECONDS", 0.0)
+        monkeypatch.setattr(api.state.store.keys, "find", away)
+        monkeypatch.setattr(api.state.store, "account", away)
         assert api.post("/v1/predict", json={"account_id": "acc-0001"}).status_code == 200
         assert api.post("/v1/predict", json={"features": features}).status_code == 200
         answers = [
             api.post("/v1/predict", json={"account_id": "acc-0002"}),
             api.get("/v1/model", headers={"Authorization": "Bearer churnml_other_key"}),
         ]
-        monkeypatch.setattr(access, "_TRUSTED_SECONDS", 0.0)
+        monkeypatch.setattr(authentication, "_TRUSTED_SECONDS", 0.0)
         answers.append(api.post("/v1/predict", json={"account_id": "acc-0001"}))
         for answer in answers:
             assert (answer.status_code, answer.json()["code"]) == (503, "service.store")
@@ -172,7 +172,7 @@ def test_a_strange_request_id_is_replaced(api: Any, sent: str) -> None:
 
 def test_an_answer_that_takes_too_long_is_given_up(company: Any, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve(company.settings.model_copy(update={"timeout_seconds": 0.2, "insecure": True})) as api:
-        monkeypatch.setattr(api.live.view.scorer, "score", lambda rows: time.sleep(0.6))
+        monkeypatch.setattr(api.state.view.scorer, "score", lambda rows: time.sleep(0.6))
         answer = api.post("/v1/predict", json={"features": {}})
         assert (answer.status_code, answer.json()["code"]) == (504, "service.timeout")
         assert api.get("/v1/healthz").status_code == 200

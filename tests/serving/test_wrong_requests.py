@@ -167,7 +167,7 @@ def test_a_fault_of_the_service_tells_nothing_of_itself(api: Any, monkeypatch: p
     def broken(*_: Any) -> None:
         raise RuntimeError("secret of the house")
 
-    monkeypatch.setattr(api.live.view.scorer, "score", broken)
+    monkeypatch.setattr(api.state.view.scorer, "score", broken)
     answer = api.post("/v1/predict", json={"features": {"events_28d": 1}})
     assert answer.status_code == 500
     assert answer.json()["code"] == "service.error"

@@ -17,6 +17,7 @@ from churnml.config.sections import (
     FeatureConfig,
     HealthConfig,
     LabelConfig,
+    LearningConfig,
     MlflowConfig,
     ModelConfig,
     Section,
@@ -134,6 +135,11 @@ class Config(Section):
     def at_horizon(self, days: int) -> Config:
         """Return the same config asking for one horizon alone."""
         return self.model_copy(update={"label": self.label.at_horizon(days)})
+
+    @property
+    def learning(self) -> LearningConfig:
+        """The sections that fitting a model reads."""
+        return LearningConfig(label=self.label, model=self.model, seed=self.seed)
 
     @property
     def workspace_dir(self) -> Path:

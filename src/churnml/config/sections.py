@@ -328,6 +328,15 @@ class ModelConfig(Section):
     )
 
 
+@dataclass(frozen=True)
+class LearningConfig:
+    """What fitting a model reads of a config: the question, the estimator, and the seed."""
+
+    label: LabelConfig
+    model: ModelConfig
+    seed: int
+
+
 class MeasureConfig(Section):
     """One measure of the health score."""
 

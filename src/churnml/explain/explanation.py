@@ -135,7 +135,7 @@ def explain(
     Parameters
     ----------
     model : ChurnModel
-        With ``info["verdict"] == "rules_only"`` the drivers come from the health measures instead, and the summary
+        With ``info.verdict == "rules_only"`` the drivers come from the health measures instead, and the summary
         says that the rules are used.
     frame : DataFrame
         Feature frame, keyed (account_id, as_of).
@@ -168,7 +168,7 @@ def explain(
         if len(other) != len(frame) or not (other[_KEY].to_numpy() == frame[_KEY].to_numpy()).all():
             raise DataError(f"The {name} are not of the frame's rows", expected="the same accounts and dates, in order")
     builder = DriverBuilder(frame, model.features, reference, previous, currency, names, core_features)
-    rules, target = model.info.get("verdict") == "rules_only", str(model.info.get("target", "churn"))
+    rules, target = model.info.verdict == "rules_only", model.info.target
     facts = _indicators_by_row(frame)
     keys = list(zip(frame["account_id"], frame["as_of"], strict=True))
     said = [{FACT_TOPICS.get(item.code, item.code) for item in facts.get(key, ())} for key in keys]

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from churnml.language import Quantity, Text
-from churnml.tables import Tables
+from churnml.tables import Tables, knowledge
 
 __all__ = ["Happening", "timeline"]
 
@@ -59,8 +59,8 @@ def timeline(tables: Tables, account_id: str, as_of: date, *, days: int = 182, l
         if table not in tables:
             continue
         expression = tables[table]
-        rows = expression.filter(expression["account_id"].cast("string") == ibis.literal(account_id)).to_pandas()
-        rows = rows[~(pd.to_datetime(rows["known_at"]) >= end)] if "known_at" in rows else rows
+        own = expression.filter(expression["account_id"].cast("string") == ibis.literal(account_id))
+        rows = knowledge.rows_known_before(own, table, as_of, begun=False).to_pandas()
         if table == "subscriptions":
             rows = _new_terms(rows)
         records: list[dict[str, Any]] = rows.to_dict("records")

@@ -105,7 +105,7 @@ def what_if(
                 remedy="`churnml features list` marks the actionable ones.",
             )
     changed = row.assign(**{name: float(value) for name, value in changes.items()})
-    verdict = str(model.info.get("verdict", "publishable"))
+    verdict = model.info.verdict or "publishable"
     scores = [score(model, frame) for frame in (row, changed)]  # type: ignore[arg-type]
     healths = [
         health(frame, found, scale=scale, base_rate=model.base_rate, verdict=verdict).iloc[0]

@@ -182,7 +182,7 @@ def _champion_on(config: Config, champion: Bundle, rows: pd.DataFrame, prepared:
         if len(known) == len(rows):
             return known
     label = config.label
-    learnt = pd.Timestamp(champion.model.info["as_of_until"]) + pd.Timedelta(days=label.gap_days + label.horizon_days)
+    learnt = pd.Timestamp(champion.model.info.as_of_until) + pd.Timedelta(days=label.gap_days + label.horizon_days)
     unseen = rows[rows["as_of"] >= learnt]
     if unseen.empty:
         return None

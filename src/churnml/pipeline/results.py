@@ -126,8 +126,8 @@ class Trained:
         return {
             "verdict": self.bundle.manifest["verdict"],
             "verdict_reason": self.bundle.manifest["verdict_reason"],
-            "kind": self.bundle.model.info["kind"],
-            "kind_reason": self.bundle.model.info["kind_reason"],
+            "kind": self.bundle.model.info.kind,
+            "kind_reason": self.bundle.model.info.kind_reason,
             "scored_by": scored_by(self.bundle),
             "warnings": warnings_of(self.bundle),
             "backtest": dict(self.backtest),

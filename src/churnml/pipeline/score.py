@@ -28,7 +28,7 @@ from churnml.progress import Stages
 from churnml.registry import Bundle
 from churnml.sources import Loaded
 from churnml.store import Snapshot, Store, plain
-from churnml.tables import Tables
+from churnml.tables import Tables, knowledge
 
 __all__ = ["run", "score"]
 
@@ -194,9 +194,7 @@ def _details(tables: Tables, day: pd.Timestamp) -> pd.DataFrame:
     columns = ["account_id", "name", "owner", "segment"]
     accounts: pd.DataFrame = tables["accounts"].select([*columns, "known_at"]).to_pandas()
     accounts["account_id"] = accounts["account_id"].astype("str")
-    known = accounts[~(pd.to_datetime(accounts["known_at"]) >= day)]
-    known = known.sort_values(["account_id", "known_at"], na_position="first", kind="stable")
-    newest: pd.DataFrame = known.drop_duplicates("account_id", keep="last")[columns]
+    newest: pd.DataFrame = knowledge.frame_newest(accounts, day)[columns]
     return newest
 
 

@@ -15,6 +15,7 @@ from churnml.config import Config
 from churnml.engine import connect
 from churnml.evaluation import Tuning, backtest, tune
 from churnml.evaluation.horizon_models import backtest_further, fit_further
+from churnml.evaluation.report import HorizonReport
 from churnml.evaluation.tuning import budget_seconds, check_installed
 from churnml.explain import ExplainReference
 from churnml.features import FeatureSet
@@ -25,7 +26,7 @@ from churnml.pipeline.results import Checked, Prepared, Trained, rejected_counts
 from churnml.progress import Stages
 from churnml.snapshots import Split
 from churnml.sources import Loaded, load
-from churnml.training import fit
+from churnml.training import Publication, fit
 
 __all__ = ["catalogue", "check", "prepare", "simulate_company", "train"]
 
@@ -124,9 +125,12 @@ def train(
     with stages("backtest"):
         tested = backtest(frame, catalogue, folds, settings, progress=stages.say)
         further = backtest_further(frame, catalogue, settings, progress=stages.say)
-        report = {**tested.as_dict(), "horizons": further}
+        report = {
+            **tested.report().as_dict(),
+            "horizons": {str(days): own.as_dict() for days, own in further.items()},
+        }
     with stages("fit"):
-        model = fit_further(frame, catalogue, settings, fit(frame, catalogue, settings, backtest=tested), further)
+        model = fit_further(frame, catalogue, settings, fit(frame, catalogue, settings.learning, tested), further)
         if tuning is not None:
             model = model.with_info(tuning=tuning.summary())
         labelled = frame[frame["churned"].notna()]
@@ -143,8 +147,8 @@ def train(
         "config": config.as_dict(),
         "fingerprint": prepared.loaded.fingerprint,
         "seed": config.seed,
-        "verdict": model.info["verdict"],
-        "verdict_reason": model.info["verdict_reason"],
+        "verdict": model.info.verdict,
+        "verdict_reason": model.info.verdict_reason,
         "target": model.target,
         "horizon_days": model.horizon_days,
         "backtest": report,
@@ -216,9 +220,9 @@ def _fold_notes(config: Config, folds: int) -> list[str]:
     return [f"The history allows {folds} of the {wanted} backtest folds that splits.folds asks for."]
 
 
-def _horizon_notes(further: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _horizon_notes(further: Mapping[int, HorizonReport]) -> list[str]:
     return [
-        f"At the horizon of {days} days a rule is used: {report['verdict']['reason']}"
+        f"At the horizon of {days} days a rule is used: {report.verdict.reason}"
         for days, report in further.items()
-        if report["verdict"]["verdict"] != "publishable"
+        if report.verdict.verdict is not Publication.PUBLISHABLE
     ]

@@ -123,7 +123,7 @@ def compare(rows: pd.DataFrame, *, min_gain: float, seed: int) -> Decision:
         **window,
         "min_gain": min_gain,
         "log_loss_gain": {"value": gain, "low": low, "high": high},
-        "roc_auc_gain": ranking.as_dict(),
+        "roc_auc_gain": asdict(ranking),
     }
     told = (
         f"log loss gain {gain:+.4f} (95 % interval {low:+.4f} to {high:+.4f}) on {len(rows)} rows of the newest window"

@@ -75,16 +75,16 @@ def model_card(
         "verdict_reason": str(manifest.get("verdict_reason") or ""),
         "scored_by": _scored_by(bundle),
         "beside": dict(backtest["verdict"].get("beside") or {}),
-        "tuning": info.get("tuning"),
-        "kind": str(info["kind"]),
-        "kind_reason": str(info.get("kind_reason") or ""),
+        "tuning": info.tuning,
+        "kind": str(info.kind),
+        "kind_reason": str(info.kind_reason or ""),
         "data": {
-            "from": info["as_of_from"],
-            "until": info["as_of_until"],
-            "rows": info["rows"],
-            "accounts": info["accounts"],
-            "churned_rows": info["churned_rows"],
-            "churned_accounts": info["churned_accounts"],
+            "from": str(info.as_of_from),
+            "until": str(info.as_of_until),
+            "rows": info.rows,
+            "accounts": info.accounts,
+            "churned_rows": info.churned_rows,
+            "churned_accounts": info.churned_accounts,
             "base_rate": bundle.model.base_rate,
             "features": len(bundle.model.features),
             "fingerprint": manifest.get("fingerprint"),
@@ -109,8 +109,8 @@ def model_card(
         "lead_time": backtest.get("lead_time"),
         "retraining": (backtest.get("decay") or {}).get("reason"),
         "retrain_every_months": (backtest.get("decay") or {}).get("retrain_every_months"),
-        "calibration": [part.as_dict() for part in calibration_bins(predictions["churned"], predictions["p_model"])],
-        "calibration_method": info.get("calibration"),
+        "calibration": [asdict(part) for part in calibration_bins(predictions["churned"], predictions["p_model"])],
+        "calibration_method": info.calibration,
         "families": _families(ranking),
         "capacity": config.capacity.model_dump(),
         "currency": config.currency,
@@ -220,7 +220,7 @@ def _drawn(predictions: pd.DataFrame, config: Config) -> dict[str, Mapping[str, 
         y, p, arr = (column[rows] for column in columns)
         scores = summary(y, p, share=config.capacity.share, value=arr, dates=dates[rows])
         for name, values in found.items():
-            value = scores.get(name)
+            value = getattr(scores, name, None)
             if value is not None:
                 values.append(float(value))
     bounds: dict[str, Mapping[str, float | None]] = {}
@@ -282,9 +282,9 @@ def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list
             "The model did not pass its gate, so its probabilities are not published: scoring falls back to the rules, "
             f"with probabilities from {_scored_by(bundle)} and health from its measures."
         )
-    if int(info["churned_accounts"]) < _FEW_CHURNERS:
+    if int(info.churned_accounts) < _FEW_CHURNERS:
         limits.append(
-            f"It learnt from {info['churned_accounts']} accounts that {words.happened}: expect wide intervals, "
+            f"It learnt from {info.churned_accounts} accounts that {words.happened}: expect wide intervals, "
             "and distrust single features."
         )
     wanted = len(config.splits.fixed) or config.splits.folds

@@ -16,7 +16,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from churnml.serving.live import Live
+from churnml.serving.state import ServingState
 
 __all__ = ["CONTENT_TYPE_LATEST", "exposition", "observe", "scored"]
 
@@ -50,13 +50,13 @@ def scored(rows: int) -> None:
     _SCORED.inc(rows)
 
 
-def exposition(live: Live) -> bytes:
+def exposition(state: ServingState) -> bytes:
     """Return all metrics in Prometheus's text format, of all worker processes together."""
-    snapshot = live.view.snapshot
+    snapshot = state.view.snapshot
     if snapshot is not None:
         _AGE.set((datetime.now(UTC) - snapshot.scored_at).total_seconds())
         _ACCOUNTS.set(snapshot.accounts)
-    _FAULT.set(1 if live.fault and live.view.scorer is not None else 0)
+    _FAULT.set(1 if state.fault and state.view.scorer is not None else 0)
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

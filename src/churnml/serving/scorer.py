@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from churnml.errors import near_name
-from churnml.serving.problems import Problem
+from churnml.serving.http.problems import Problem
 from churnml.store import plain
 
 if TYPE_CHECKING:

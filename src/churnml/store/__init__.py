@@ -17,7 +17,7 @@ from churnml.store.records import (
 )
 from churnml.store.snapshot import Snapshot, plain
 from churnml.store.store import Store
-from churnml.store.writes import Actor, Once
+from churnml.store.writes import Actor, IdempotencyKey
 
 __all__ = [
     "BANDS",
@@ -30,7 +30,7 @@ __all__ = [
     "Feedback",
     "Judgements",
     "Keys",
-    "Once",
+    "IdempotencyKey",
     "Override",
     "Page",
     "ScoreFilter",

@@ -20,7 +20,7 @@ __all__ = [
     "ExplanationRow",
     "FeaturesRow",
     "FeedbackRow",
-    "OnceRow",
+    "IdempotencyRow",
     "OverrideRow",
     "ScoreRow",
     "SnapshotRow",
@@ -203,7 +203,7 @@ class AuditRow(Base):
     __table_args__ = (Index(None, "at"),)
 
 
-class OnceRow(Base):
+class IdempotencyRow(Base):
     """The answer given to a write with an idempotency key; one row per actor and key."""
 
     __tablename__ = "once"

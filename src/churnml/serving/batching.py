@@ -12,7 +12,7 @@ from anyio import CapacityLimiter, to_thread
 if TYPE_CHECKING:
     from churnml.serving.scorer import Row, Scored, Scorer
 
-__all__ = ["Together"]
+__all__ = ["ScoringQueue"]
 
 _MOST_ROWS = 1000
 
@@ -24,7 +24,7 @@ class _Waiting:
     answer: asyncio.Future[list[Scored]]
 
 
-class Together:
+class ScoringQueue:
     """Scores rows in a thread, those of all requests that came in meanwhile at once.
 
     A row's score does not depend on the rows beside it, and scoring sixteen rows takes little longer than one.

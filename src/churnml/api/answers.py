@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from churnml.serving.problems import ProblemAnswer
+from churnml.api.problems import ProblemAnswer
 
 __all__ = [
     "AccountsAnswer",
@@ -42,7 +42,7 @@ Share = Field(ge=0, le=1)
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
+    model_config = ConfigDict(frozen=True, protected_namespaces=(), defer_build=True)
 
 
 class Freshness(_Model):

@@ -11,8 +11,8 @@ import anyio
 
 from churnml import registry
 from churnml.registry import set_champion
-from churnml.serving.live import Live
 from churnml.serving.settings import Settings
+from churnml.serving.state import ServingState
 
 
 def _until(holds: Any, seconds: float = 20) -> None:
@@ -78,14 +78,14 @@ def test_a_broken_bundle_is_refused_and_the_old_one_stays(own_company: Any, serv
     with serve(own_company.settings.model_copy(update={"insecure": True})) as api:
         good = api.post("/v1/predict", json={"features": {"events_28d": 3}}).json()
         second = own_company.train(seed=8)
-        _until(lambda: api.live.view.scorer.version == second)
+        _until(lambda: api.state.view.scorer.version == second)
         third = own_company.train(seed=9)
         booster = next((own_company.config.bundles_dir / "acme" / third / "model").glob("booster-*.txt"))
         set_champion(own_company.config.bundles_dir, "acme", first)
-        _until(lambda: api.live.view.scorer.version == first)
+        _until(lambda: api.state.view.scorer.version == first)
         booster.write_text(booster.read_text().replace("leaf_value=", "leaf_value=9"))
         set_champion(own_company.config.bundles_dir, "acme", third)
-        _until(lambda: api.live.fault is not None)
+        _until(lambda: api.state.fault is not None)
         after = api.post("/v1/predict", json={"features": {"events_28d": 3}}).json()
         assert after["model_version"] == first
         assert after["churn_probability"] == good["churn_probability"]
@@ -94,17 +94,17 @@ def test_a_broken_bundle_is_refused_and_the_old_one_stays(own_company: Any, serv
         assert "checksum" in ready["warnings"][-1]["message"]
         assert "churnml_bundle_refused 1.0" in api.get("/v1/metrics").text
         set_champion(own_company.config.bundles_dir, "acme", second)
-        _until(lambda: api.live.fault is None and api.live.view.scorer.version == second)
+        _until(lambda: api.state.fault is None and api.state.view.scorer.version == second)
 
 
 def test_a_store_that_goes_away_is_said_and_what_is_known_stays(own_company: Any, tmp_path: Any) -> None:
-    live = Live(own_company.settings.model_copy(update={"store_url": "postgresql://me@127.0.0.1:1/none"}))
-    live.start()
+    state = ServingState(own_company.settings.model_copy(update={"store_url": "postgresql://me@127.0.0.1:1/none"}))
+    state.start()
     try:
-        assert live.view.scorer is not None
-        assert live.view.snapshot is None
+        assert state.view.scorer is not None
+        assert state.view.snapshot is None
     finally:
-        live.stop()
+        state.stop()
 
 
 def test_stored_scores_are_answered_while_the_model_is_loading(own_company: Any, monkeypatch: Any) -> None:
@@ -116,12 +116,12 @@ def test_stored_scores_are_answered_while_the_model_is_loading(own_company: Any,
         return real(path)
 
     monkeypatch.setattr(registry, "load_bundle", slow)
-    live = Live(own_company.settings)
-    live.start(model_first=False)
+    state = ServingState(own_company.settings)
+    state.start(model_first=False)
     try:
-        assert live.view.snapshot is not None
-        assert live.view.scorer is None
+        assert state.view.snapshot is not None
+        assert state.view.scorer is None
         threading.Timer(0.2, go_on.set).start()
-        assert anyio.run(live.scorer).version == live.view.snapshot.model_version
+        assert anyio.run(state.scorer).version == state.view.snapshot.model_version
     finally:
-        live.stop()
+        state.stop()

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -13,11 +9,12 @@ from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from churnml.serving.answers import AccountsAnswer, ExplainAnswer, HealthAnswer, HistoryAnswer
-from churnml.serving.live import View
-from churnml.serving.present import explained, health_of, history_point, last_score, provenance, stored
-from churnml.serving.problems import Problem
-from churnml.serving.scope import Lang, ScopedRoute, as_json, documented, language, live_of, may
+from churnml.api.answers import AccountsAnswer, ExplainAnswer, HealthAnswer, HistoryAnswer
+from churnml.serving.http.problems import Problem
+from churnml.serving.mappers import explained, health_of, history_point, last_score, provenance, stored
+from churnml.serving.routes.cursor import cursor_of, read_cursor, wrong_cursor
+from churnml.serving.routes.operation import Lang, ScopedRoute, as_json, documented, language, may, state_of
+from churnml.serving.state import StateView
 from churnml.store import ScoreFilter
 
 __all__ = ["router"]
@@ -25,7 +22,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1/accounts", tags=["accounts"], route_class=ScopedRoute)
 _READ = may("read")
 
-_ONE = documented("account.unknown", "service.no_snapshot", "request.invalid")
+_ACCOUNT = documented("account.unknown", "service.no_snapshot", "request.invalid")
 AccountPath = Annotated[
     str,
     Path(
@@ -66,37 +63,37 @@ async def list_accounts(
 
     Pages belong to one snapshot: a cursor goes on in it even after a newer one was published.
     """
-    live, chosen = live_of(request), language(request, lang)
-    view = live.view
+    state, chosen = state_of(request), language(request, lang)
+    view = state.view
     if view.snapshot is None:
         raise Problem("service.no_snapshot", "Nothing has been scored yet", headers={"Retry-After": "30"})
     where = ScoreFilter(band, segment, owner, renewal_within_days, text)
     snapshot_id, after = view.snapshot.id, -1
     if cursor is not None:
-        snapshot_id, after = _read_cursor(cursor, where)
+        snapshot_id, after = read_cursor(cursor, where)
         if snapshot_id != view.snapshot.id:
-            earlier = await to_thread.run_sync(live.store.snapshot, snapshot_id)
-            if earlier is None or earlier.config != live.settings.name:
-                raise _wrong_cursor()
-            view = View(view.scorer, earlier)
+            earlier = await to_thread.run_sync(state.store.snapshot, snapshot_id)
+            if earlier is None or earlier.config != state.settings.name:
+                raise wrong_cursor()
+            view = StateView(view.scorer, earlier)
     now = datetime.now(UTC)
 
     def read() -> tuple[Any, Any]:
-        page = live.store.accounts(snapshot_id, where, now=now, after=after, limit=limit)
-        judged = live.store.judgements(live.settings.name)
-        return page, judged.overrides(now, [account.account_id for account in page.accounts])
+        page = state.store.accounts(snapshot_id, where, now=now, after=after, limit=limit)
+        judgements = state.store.judgements(state.settings.name)
+        return page, judgements.overrides(now, [account.account_id for account in page.accounts])
 
     page, overrides = await to_thread.run_sync(read)
     snapshot = view.snapshot
     return as_json(
         AccountsAnswer.model_construct(
-            **provenance(live.settings, view, snapshot.coverage if snapshot else None),
+            **provenance(state.settings, view, snapshot.coverage if snapshot else None),
             total=page.total,
             accounts=[
-                health_of(live.settings, view, account, overrides.get(account.account_id), chosen)
+                health_of(state.settings, view, account, overrides.get(account.account_id), chosen)
                 for account in page.accounts
             ],
-            next_cursor=None if page.next_position is None else _cursor(snapshot_id, page.next_position, where),
+            next_cursor=None if page.next_position is None else cursor_of(snapshot_id, page.next_position, where),
         )
     )
 
@@ -104,7 +101,7 @@ async def list_accounts(
 @router.get(
     "/{account_id:path}/health",
     response_model=HealthAnswer,
-    responses=_ONE,
+    responses=_ACCOUNT,
     summary="Health of an account",
     openapi_extra=_READ,
 )
@@ -113,18 +110,18 @@ async def get_health(request: Request, account_id: AccountPath, lang: Lang = Non
 
     An account that has left keeps its last score: `frozen` says since when and why.
     """
-    live, chosen = live_of(request), language(request, lang)
-    view, snapshot, account = await live.last_known(account_id)
-    judged = live.store.judgements(live.settings.name)
-    override = await to_thread.run_sync(judged.override_of, account_id, datetime.now(UTC))
-    last = last_score(live.view, snapshot, account_id, chosen)
-    return as_json(health_of(live.settings, view, account, override, chosen).model_copy(update={"frozen": last}))
+    state, chosen = state_of(request), language(request, lang)
+    view, snapshot, account = await state.last_known(account_id)
+    judgements = state.store.judgements(state.settings.name)
+    override = await to_thread.run_sync(judgements.override_of, account_id, datetime.now(UTC))
+    last = last_score(state.view, snapshot, account_id, chosen)
+    return as_json(health_of(state.settings, view, account, override, chosen).model_copy(update={"frozen": last}))
 
 
 @router.get(
     "/{account_id:path}/explanation",
     response_model=ExplainAnswer,
-    responses=_ONE,
+    responses=_ACCOUNT,
     summary="Why an account scores as it does",
     openapi_extra=_READ,
 )
@@ -133,18 +130,18 @@ async def get_explanation(request: Request, account_id: AccountPath, lang: Lang 
 
     An account that has left keeps its last score: `frozen` says since when and why.
     """
-    live, chosen = live_of(request), language(request, lang)
-    view, snapshot, account = await live.last_known(account_id)
-    told = await live.explanation(view, snapshot, account_id)
-    fields = stored(live.settings, view, account, chosen)
-    last = last_score(live.view, snapshot, account_id, chosen)
-    return as_json(explained({**fields, "frozen": last}, told, chosen))
+    state, chosen = state_of(request), language(request, lang)
+    view, snapshot, account = await state.last_known(account_id)
+    reasoning = await state.explanation(view, snapshot, account_id)
+    fields = stored(state.settings, view, account, chosen)
+    last = last_score(state.view, snapshot, account_id, chosen)
+    return as_json(explained({**fields, "frozen": last}, reasoning, chosen))
 
 
 @router.get(
     "/{account_id:path}/history",
     response_model=HistoryAnswer,
-    responses=_ONE,
+    responses=_ACCOUNT,
     summary="Scores over time",
     openapi_extra=_READ,
 )
@@ -154,41 +151,17 @@ async def get_history(
     limit: Annotated[int, Query(ge=1, le=520, description="Points, newest first")] = 104,
 ) -> Response:
     """Return an account's scores, of each ``as_of`` the last that was scored; accounts that left included."""
-    live = live_of(request)
-    view = live.view
+    state = state_of(request)
+    view = state.view
     if view.snapshot is None:
         raise Problem("service.no_snapshot", "Nothing has been scored yet", headers={"Retry-After": "30"})
-    pairs = await to_thread.run_sync(live.store.history, live.settings.name, account_id, limit)
+    pairs = await to_thread.run_sync(state.store.history, state.settings.name, account_id, limit)
     if not pairs:
-        raise await live.unknown_account(view.snapshot, account_id)
+        raise await state.unknown_account(view.snapshot, account_id)
     return as_json(
         HistoryAnswer.model_construct(
-            **provenance(live.settings, View(view.scorer, pairs[0][0]), pairs[0][1].coverage),
+            **provenance(state.settings, StateView(view.scorer, pairs[0][0]), pairs[0][1].coverage),
             account_id=account_id,
             points=[history_point(snapshot, account) for snapshot, account in pairs],
         )
     )
-
-
-def _filter_mark(where: ScoreFilter) -> str:
-    return hashlib.sha256(repr(where).encode()).hexdigest()[:8]
-
-
-def _cursor(snapshot_id: int, position: int, where: ScoreFilter) -> str:
-    text = json.dumps([snapshot_id, position, _filter_mark(where)])
-    return base64.urlsafe_b64encode(text.encode()).decode()
-
-
-def _read_cursor(cursor: str, where: ScoreFilter) -> tuple[int, int]:
-    try:
-        snapshot_id, position, mark = json.loads(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
-    except (ValueError, TypeError, binascii.Error, UnicodeError, RecursionError):
-        raise _wrong_cursor() from None
-    numbers = all(type(number) is int and 0 <= number < 2**31 for number in (snapshot_id, position))
-    if not numbers or mark != _filter_mark(where):
-        raise _wrong_cursor()
-    return snapshot_id, position
-
-
-def _wrong_cursor() -> Problem:
-    return Problem("request.cursor", "Send next_cursor of the page before, with the same filters")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any, Literal
 
-from churnml.serving.answers import (
+from churnml.api.answers import (
     DriverAnswer,
     ExplainAnswer,
     Freshness,
@@ -18,9 +18,9 @@ from churnml.serving.answers import (
     Reasoning,
     Warn,
 )
-from churnml.serving.live import View
 from churnml.serving.scorer import Row, Scored, Scorer
 from churnml.serving.settings import Settings
+from churnml.serving.state import StateView
 from churnml.store import AccountScore, Override, SnapshotInfo
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "override_of",
     "provenance",
     "stored",
+    "view_provenance",
 ]
 
 Lang = Literal["en", "ja"]
@@ -59,7 +60,11 @@ def freshness(as_of: date, scored_at: datetime, now: datetime) -> Freshness:
 
 
 def provenance(
-    settings: Settings, view: View, coverage: float | None, warnings: Sequence[Warn] = (), now: datetime | None = None
+    settings: Settings,
+    view: StateView,
+    coverage: float | None,
+    warnings: Sequence[Warn] = (),
+    now: datetime | None = None,
 ) -> dict[str, Any]:
     """Return the fields that every answer from the store carries."""
     snapshot = view.snapshot
@@ -86,18 +91,23 @@ def provenance(
     }
 
 
-def _of_snapshot(settings: Settings, view: View, snapshot: SnapshotInfo, fresh: Freshness) -> list[Warn]:
-    found = []
+def view_provenance(settings: Settings, view: StateView, warnings: Sequence[Warn] = ()) -> dict[str, Any]:
+    """Return the fields of an answer that speaks of the whole snapshot, or of none."""
+    return provenance(settings, view, view.snapshot.coverage if view.snapshot else None, warnings)
+
+
+def _of_snapshot(settings: Settings, view: StateView, snapshot: SnapshotInfo, fresh: Freshness) -> list[Warn]:
+    warnings = []
     if fresh.state == "stale":
-        found.append(Warn(code="stale", message=f"The facts are {fresh.age_days:.0f} days old."))
+        warnings.append(Warn(code="stale", message=f"The facts are {fresh.age_days:.0f} days old."))
     if snapshot.info.get("verdict") == "rules_only":
-        found.append(_RULES_ONLY)
+        warnings.append(_RULES_ONLY)
     if view.scorer is not None and view.scorer.version != snapshot.model_version:
         message = f"Model {view.scorer.version} is in force; this was scored by {snapshot.model_version}."
-        found.append(Warn(code="model_changed", message=message))
+        warnings.append(Warn(code="model_changed", message=message))
     if settings.config_version != snapshot.config_hash:
-        found.append(Warn(code="config_changed", message="The config has changed since this was scored."))
-    return found
+        warnings.append(Warn(code="config_changed", message="The config has changed since this was scored."))
+    return warnings
 
 
 _RULES_ONLY = Warn(
@@ -113,7 +123,7 @@ def _thin(coverage: float | None) -> list[Warn]:
     return [Warn(code="low_coverage", message=f"Only {coverage:.0%} of the health score's weight had data.")]
 
 
-def stored(settings: Settings, view: View, account: AccountScore, lang: Lang) -> dict[str, Any]:
+def stored(settings: Settings, view: StateView, account: AccountScore, lang: Lang) -> dict[str, Any]:
     """Return the fields of a `PredictAnswer` from a stored score."""
     snapshot = view.snapshot
     info: Mapping[str, Any] = snapshot.info if snapshot else {}
@@ -202,9 +212,9 @@ def in_language(body: Mapping[str, Any], lang: Lang) -> Reasoning:
 
 
 def _driver(item: Mapping[str, Any], lang: Lang) -> DriverAnswer:
-    told = {"label": item[f"label_{lang}"], "sentence": item[f"sentence_{lang}"]}
-    kept = {name: item[name] for name in DriverAnswer.model_fields if name not in told}
-    return DriverAnswer.model_construct(**kept, **told)
+    words = {"label": item[f"label_{lang}"], "sentence": item[f"sentence_{lang}"]}
+    figures = {name: item[name] for name in DriverAnswer.model_fields if name not in words}
+    return DriverAnswer.model_construct(**figures, **words)
 
 
 def explained(fields: Mapping[str, Any], body: Mapping[str, Any], lang: Lang) -> ExplainAnswer:
@@ -217,19 +227,19 @@ def override_of(override: Override) -> OverrideAnswer:
     return OverrideAnswer.model_validate(override, from_attributes=True)
 
 
-def last_score(live: View, of: SnapshotInfo, account_id: str, lang: Lang) -> FrozenAnswer | None:
+def last_score(current: StateView, of: SnapshotInfo, account_id: str, lang: Lang) -> FrozenAnswer | None:
     """Return what to say beside a score that is an account's last; None where it is of the snapshot in force."""
     from churnml.explain import frozen
 
-    newest = live.snapshot
+    newest = current.snapshot
     if newest is None or newest.as_of <= of.as_of:
         return None
-    said = frozen(newest.info.get("left", {}).get(account_id), of.as_of)
-    return FrozenAnswer(as_of=said["as_of"], why=said["why"], on=said["on"], text=said[f"text_{lang}"])
+    notice = frozen(newest.info.get("left", {}).get(account_id), of.as_of)
+    return FrozenAnswer(as_of=notice["as_of"], why=notice["why"], on=notice["on"], text=notice[f"text_{lang}"])
 
 
 def health_of(
-    settings: Settings, view: View, account: AccountScore, override: Override | None, lang: Lang
+    settings: Settings, view: StateView, account: AccountScore, override: Override | None, lang: Lang
 ) -> HealthAnswer:
     """Return an account's health with the override in force beside it."""
     fields = stored(settings, view, account, lang)

@@ -12,28 +12,30 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from churnml.serving.guard import KEY, REQUEST_ID
-from churnml.serving.live import Live
-from churnml.serving.problems import CODES, Problem
-from churnml.store import Actor, ApiKey, Once
+from churnml.api.problems import CODES
+from churnml.serving.http.authentication import KEY
+from churnml.serving.http.problems import Problem
+from churnml.serving.http.request_id import REQUEST_ID
+from churnml.serving.state import ServingState
+from churnml.store import Actor, ApiKey, IdempotencyKey
 
 __all__ = [
     "SECURITY_SCHEMES",
-    "IdempotencyKey",
+    "IdempotencyHeader",
     "Lang",
     "ScopedRoute",
     "actor_of",
     "as_json",
     "documented",
     "language",
-    "live_of",
+    "state_of",
     "may",
-    "once_of",
+    "idempotency_of",
     "require",
 ]
 
 Lang = Annotated[Literal["en", "ja"] | None, Query(description="Language of sentences; default the config's")]
-IdempotencyKey = Annotated[
+IdempotencyHeader = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
@@ -83,15 +85,15 @@ def may(*scopes: str) -> dict[str, Any]:
     return {"security": [{"bearer": []}, {"key": []}], "x-scopes": list(scopes)}
 
 
-def live_of(request: Request) -> Live:
+def state_of(request: Request) -> ServingState:
     """Return the service's state."""
-    live: Live = request.app.state.live
-    return live
+    state: ServingState = request.app.state.serving
+    return state
 
 
 def language(request: Request, lang: str | None) -> Literal["en", "ja"]:
     """Return the language to answer in."""
-    return "ja" if (lang or live_of(request).settings.language) == "ja" else "en"
+    return "ja" if (lang or state_of(request).settings.language) == "ja" else "en"
 
 
 def require(request: Request, *scopes: str) -> None:
@@ -107,13 +109,13 @@ def actor_of(request: Request) -> Actor:
     return Actor(key.id, datetime.now(UTC), request.scope[REQUEST_ID])
 
 
-def once_of(request: Request, key: str | None, body: BaseModel | None = None) -> Once | None:
+def idempotency_of(request: Request, key: str | None, body: BaseModel | None = None) -> IdempotencyKey | None:
     """Return the idempotency key with the fingerprint of the request it came with."""
     if key is None:
         return None
     sent = body.model_dump_json() if body is not None else ""
     text = f"{request.method} {request.url.path} {request.url.query} {sent}"
-    return Once(key, hashlib.sha256(text.encode()).hexdigest())
+    return IdempotencyKey(key, hashlib.sha256(text.encode()).hexdigest())
 
 
 def as_json(answer: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -125,15 +127,15 @@ def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
     """Return the problems of an operation for its OpenAPI: those named, and those that any operation can have."""
     general = ("auth.missing", "auth.scope", "rate.limited", "request.method", "request.headers", "request.timeout")
     late = ("service.store", "service.timeout", "service.error")
-    found: dict[int | str, dict[str, Any]] = {}
+    responses: dict[int | str, dict[str, Any]] = {}
     for code in (*codes, *general, *late):
         status, title = CODES[code]
         media = {
             "schema": {"$ref": "#/components/schemas/ProblemAnswer"},
             "examples": {code: {"value": Problem(code, title).body("5f0c1e2a9b7d4c33").model_dump(mode="json")}},
         }
-        described = found.setdefault(status, {"description": title, "content": {"application/problem+json": media}})
+        described = responses.setdefault(status, {"description": title, "content": {"application/problem+json": media}})
         if described["description"] != title:
             described["description"] += f"; or: {title}"
             described["content"]["application/problem+json"]["examples"].update(media["examples"])
-    return found
+    return responses

@@ -7,67 +7,40 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from anyio import to_thread
+from cachetools import LRUCache
 
 from churnml.errors import BundleError, ChurnmlError, StoreError, near_name
-from churnml.serving.problems import Problem
+from churnml.serving.batching import ScoringQueue
+from churnml.serving.http.problems import Problem
 from churnml.serving.scorer import Scorer
 from churnml.serving.settings import Settings
-from churnml.serving.together import Together
 from churnml.store import AccountScore, SnapshotInfo, Store
 
-__all__ = ["Live", "Recent", "View"]
+__all__ = ["ServingState", "StateView"]
 
 T = TypeVar("T")
 _LOG = logging.getLogger("churnml.serving")
-_KEPT = 20_000
+_ACCOUNTS, _EXPLANATIONS = 20_000, 5_000
+"""Answers from the store that are remembered for as long as their snapshot is in force."""
 _LOADING_SECONDS = 60
 """How long a request waits for the first model to be loaded."""
 
 
-class Recent(Generic[T]):
-    """The values read last, by key: a bounded mapping that drops the oldest.
-
-    Examples
-    --------
-    >>> recent = Recent[int](2)
-    >>> for key in "abc":
-    ...     recent.put(key, ord(key))
-    >>> recent.get("a"), recent.get("c")
-    (None, 99)
-    """
-
-    def __init__(self, size: int = _KEPT) -> None:
-        self._size = size
-        self._values: dict[str, T] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> T | None:
-        """Return the value, or None."""
-        return self._values.get(key)
-
-    def put(self, key: str, value: T) -> None:
-        """Keep a value."""
-        with self._lock:
-            self._values[key] = value
-            if len(self._values) > self._size:
-                del self._values[next(iter(self._values))]
-
-
 @dataclass(frozen=True)
-class View:
-    """One consistent state: requests that began with it end with it."""
+class StateView:
+    """One consistent state: requests that began with it end with it. Its caches belong to the event loop's thread."""
 
     scorer: Scorer | None = None
     snapshot: SnapshotInfo | None = None
-    accounts: Recent[AccountScore] = field(default_factory=Recent)
-    explanations: Recent[dict[str, object]] = field(default_factory=lambda: Recent(_KEPT // 4))
+    accounts: LRUCache[str, AccountScore] = field(default_factory=lambda: LRUCache(_ACCOUNTS))
+    explanations: LRUCache[str, dict[str, object]] = field(default_factory=lambda: LRUCache(_EXPLANATIONS))
 
 
-class Live:
-    """Holds the `View` in force and replaces it when a new champion or a new snapshot appears.
+class ServingState:
+    """Holds the `StateView` in force and replaces it when a new champion or a new snapshot appears.
 
     A champion whose bundle is broken is refused: the one before stays, and `fault` says why.
 
@@ -79,9 +52,9 @@ class Live:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.view = View()
+        self.view = StateView()
         self.fault: str | None = None
-        self.together = Together()
+        self.scoring = ScoringQueue()
         self._store: Store | None = None
         self._refused: tuple[Path, int] | None = None
         self._stop = threading.Event()
@@ -114,8 +87,8 @@ class Live:
             self.refresh()
             self._looked.set()
         else:
-            self.view = View(None, self._snapshot(None))
-        self._thread = threading.Thread(target=self._watch, name="churnml-live", daemon=True)
+            self.view = StateView(None, self._snapshot(None))
+        self._thread = threading.Thread(target=self._watch, name="churnml-state", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -142,7 +115,9 @@ class Live:
         same = snapshot is not None and view.snapshot is not None and snapshot.id == view.snapshot.id
         if scorer is view.scorer and (same or snapshot is view.snapshot):
             return
-        self.view = View(scorer, snapshot, view.accounts, view.explanations) if same else View(scorer, snapshot)
+        self.view = (
+            StateView(scorer, snapshot, view.accounts, view.explanations) if same else StateView(scorer, snapshot)
+        )
         _LOG.info(
             "serving model %s, snapshot %s",
             scorer.version if scorer else "none",
@@ -202,7 +177,7 @@ class Live:
             raise Problem("service.no_model", self.fault or "No model is loaded", headers={"Retry-After": "30"})
         return self.view.scorer
 
-    async def account(self, account_id: str) -> tuple[View, SnapshotInfo, AccountScore]:
+    async def account(self, account_id: str) -> tuple[StateView, SnapshotInfo, AccountScore]:
         """Return an account's stored score with the view it belongs to.
 
         Raises
@@ -223,10 +198,10 @@ class Live:
             found = await _read(lambda: self.store.account(snapshot.id, account_id))
             if found is None:
                 raise await self.unknown_account(snapshot, account_id)
-            view.accounts.put(account_id, found)
+            view.accounts[account_id] = found
         return view, snapshot, found
 
-    async def last_known(self, account_id: str) -> tuple[View, SnapshotInfo, AccountScore]:
+    async def last_known(self, account_id: str) -> tuple[StateView, SnapshotInfo, AccountScore]:
         """Return an account's stored score or, where it has left, its last one with the snapshot that held it.
 
         Raises
@@ -243,9 +218,9 @@ class Live:
             if not last:
                 raise
         snapshot, account = last[0]
-        return View(self.view.scorer, snapshot), snapshot, account
+        return StateView(self.view.scorer, snapshot), snapshot, account
 
-    async def explanation(self, view: View, snapshot: SnapshotInfo, account_id: str) -> dict[str, object]:
+    async def explanation(self, view: StateView, snapshot: SnapshotInfo, account_id: str) -> dict[str, object]:
         """Return an account's stored explanation.
 
         Raises
@@ -258,7 +233,7 @@ class Live:
             found = await _read(lambda: self.store.explanation(snapshot.id, account_id))
             if found is None:
                 raise Problem("explanation.unknown", f"No explanation is stored for account {account_id!r}")
-            view.explanations.put(account_id, found)
+            view.explanations[account_id] = found
         return found
 
     async def unknown_account(self, snapshot: SnapshotInfo, account_id: str) -> Problem:

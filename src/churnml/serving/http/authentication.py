@@ -1,4 +1,4 @@
-"""Who may call: API keys, their scopes, and how often."""
+"""Who may call: API keys, looked up in the store."""
 
 from __future__ import annotations
 
@@ -11,15 +11,24 @@ from urllib.parse import urlsplit
 
 from anyio import to_thread
 from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from churnml.errors import StoreError
-from churnml.serving.buckets import Allowance, Buckets
-from churnml.serving.live import Live
-from churnml.serving.problems import Problem
-from churnml.serving.workers import REQUESTS, WRONG_KEYS
+from churnml.serving.http.buckets import Buckets
+from churnml.serving.http.problems import Problem
+from churnml.serving.state import ServingState
+from churnml.serving.workers import WRONG_KEYS
 from churnml.store import SCOPES, ApiKey
 
-__all__ = ["Access"]
+__all__ = ["KEY", "AuthenticationMiddleware", "KeyRing"]
+
+KEY = "churnml.key"
+"""Entry of the scope: the caller's `ApiKey`."""
+
+_OPEN = frozenset(
+    {"/healthz", "/livez", "/readyz", "/v1/healthz", "/v1/readyz", "/v1/openapi.json", "/openapi.json", "/docs"}
+)
+"""Paths that need no key; none of them tells anything of an account."""
 
 _REMEMBERED_SECONDS = 2.0
 """A good key is not looked up again for so long."""
@@ -33,7 +42,7 @@ ANYONE = ApiKey("insecure", "insecure", frozenset(SCOPES), datetime(2020, 1, 1, 
 
 
 @dataclass
-class _Held:
+class _Remembered:
     """A key that was found in the store, when it was, and when the store was last asked for it."""
 
     key: ApiKey
@@ -41,14 +50,38 @@ class _Held:
     asked: float
 
 
-class Access:
+class AuthenticationMiddleware:
+    """Puts the caller's key into the scope; a path that needs none may be called without."""
+
+    def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
+        self._app = app
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers, path = Headers(scope=scope), scope["path"]
+        if headers.get("authorization") or headers.get("x-api-key") or path not in _OPEN:
+            client = scope.get("client")
+            try:
+                scope[KEY] = await self._keys.key_of(headers, client[0] if client else "")
+            except Problem as problem:
+                if problem.status == 401 and (path == "/" or path.startswith("/accounts/")):
+                    # A browser then asks for a name (any) and a password (the key).
+                    problem.headers["WWW-Authenticate"] = 'Basic realm="churnml", charset="UTF-8"'
+                raise
+        await self._app(scope, receive, send)
+
+
+class KeyRing:
     """Checks keys against the store, remembering a good one for two seconds: a revocation takes that long at most."""
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
-        self._remembered: dict[str, _Held] = {}
-        shared = live.settings.shared
-        self._requests = Buckets(live.settings.limits.requests_per_minute, shared and shared / REQUESTS)
+    def __init__(self, state: ServingState) -> None:
+        self._state = state
+        self._remembered: dict[str, _Remembered] = {}
+        shared = state.settings.shared
         self._wrong = Buckets(_WRONG_KEYS_PER_MINUTE, shared and shared / WRONG_KEYS)
 
     async def key_of(self, headers: Headers, address: str) -> ApiKey:
@@ -67,7 +100,7 @@ class Access:
         Problem
             ``auth.missing``, ``auth.invalid`` or ``auth.throttled``.
         """
-        if self._live.settings.insecure:
+        if self._state.settings.insecure:
             # A page in a browser of this machine may call under a name of its own that leads here, hence the host.
             name = _name(headers.get("host", ""))
             if not (_is_loopback(address) and (name == "localhost" or _is_loopback(name))):
@@ -95,7 +128,7 @@ class Access:
             return held.key
         if self._wrong.take(address, 0).wait_seconds:
             raise Problem("auth.throttled", "Too many wrong keys from this address", headers={"Retry-After": "60"})
-        store = self._live.store
+        store = self._state.store
         try:
             key = await to_thread.run_sync(store.keys.find, secret)
         except StoreError:
@@ -107,28 +140,10 @@ class Access:
         if key is None:
             self._wrong.take(address)
             raise _unauthorized("auth.invalid", "The API key is not known here")
-        self._remembered[secret] = _Held(key, now, now)
+        self._remembered[secret] = _Remembered(key, now, now)
         if len(self._remembered) > _MOST:
             del self._remembered[next(iter(self._remembered))]
         return key
-
-    def count(self, key: ApiKey) -> Allowance:
-        """Count a request of a key.
-
-        Raises
-        ------
-        Problem
-            ``rate.limited`` with ``Retry-After`` when the minute's requests are used up.
-        """
-        allowance = self._requests.take(key.id)
-        if allowance.wait_seconds:
-            wait = str(max(1, round(allowance.wait_seconds + 0.5)))
-            raise Problem(
-                "rate.limited",
-                f"The key may send {allowance.limit} requests a minute; the next one in {wait} s",
-                headers={"Retry-After": wait},
-            )
-        return allowance
 
 
 def _name(host: str) -> str:
