@@ -216,6 +216,10 @@ class DriverBuilder:
 
     def facts(self, row: int, spec: FeatureSpec, *, raising: bool, plain: bool = False) -> Facts | None:
         """Return what is known of a feature, told by the level behind it where it is a trend or a rank."""
+        if spec.measure.startswith("share_of_"):
+            # How often something is used says it better than its share of all use.
+            count = self._levels.get((spec.measure.replace("share_of_", "events_of_", 1), spec.window_days))
+            return self.facts(row, self.specs[count], raising=raising) if count else None
         toward = self._toward(row, spec, raising)
         if spec.kind == "peer" or _compares_windows(spec) or spec.measure in _RELATIVE or _from_peak(spec):
             return self._behind(row, spec, toward, raising)
@@ -315,7 +319,8 @@ class DriverBuilder:
             return self._made(row, own, -toward, raising, peak=level / (1 - number)) if number < 1 else None
         if spec.measure in _RELATIVE:
             change = Change(level / (1 + number), days=spec.window_days or 0) if number > -1 else None
-            return self._only_change(self._made(row, own, toward, raising, change=change))
+            stem = spec.measure if spec.measure == "price_change" else ""
+            return self._only_change(self._made(row, own, toward, raising, change=change, stem=stem))
         gone = level == 0 and number <= -1 and self._was_used(row, own)
         return self._only_change(self._made(row, own, toward, raising, change=_before(level, number), gone=gone))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -249,15 +249,17 @@ def _from_model(
         topics, largest = set(said[row]), 0.0
         for index in np.argsort(-np.abs(points[row]), kind="stable"):
             size = abs(points[row, index])
-            if size < max(_LEAST_POINTS, _LEAST_SHARE * largest):
+            full = all(len(drivers[kind]) >= most for kind, most in _MOST.items())
+            if full or size < max(_LEAST_POINTS, _LEAST_SHARE * largest):
                 break
             (family, group, actionable), columns = groups[index]
-            kind = _kind(names, columns, actionable, effect[row, index] > 0)
-            if len(drivers[kind]) >= _MOST[kind]:
-                continue
             members, inside = [names[column] for column in columns], parts[row, columns]
             lead = builder.lead(row, members, inside, topics)
             if lead is None:
+                continue
+            side = "raising" if effect[row, index] > 0 else "lowering"
+            kind = side if actionable or lead[0].stem in _SEEN else "context"
+            if len(drivers[kind]) >= _MOST[kind]:
                 continue
             order = np.argsort(-np.abs(inside), kind="stable")
             driver = builder.driver(
@@ -286,12 +288,6 @@ def _from_model(
 _MOST = {"raising": _RAISING, "lowering": _LOWERING, "context": _CONTEXT}
 _SEEN = frozenset({"price_change"})
 """Measures that nobody can act on and that a CSM has to see all the same."""
-
-
-def _kind(names: list[str], columns: Collection[int], actionable: bool, raising: bool) -> str:
-    if not actionable and not any(names[column].startswith(tuple(_SEEN)) for column in columns):
-        return "context"
-    return "raising" if raising else "lowering"
 
 
 def _from_rules(

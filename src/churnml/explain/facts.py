@@ -32,7 +32,14 @@ _DAYS_A_MONTH = 30.44
 _DIGITS = {"csat": 2, "payment_delay_days": 0, "silence_ratio": 1, "nps_last": 0}
 _SPANS = frozenset({"tenure_days", "term_days", "days_into_term"})
 _NO_COMPARISON = frozenset({"days_to_renewal", "days_into_term", "billing_period_months", "invoices_overdue"})
+_NOT_AVERAGED = _NO_COMPARISON | {"payment_delay_days", "oldest_open_ticket_days", "tenure_days", "term_days"}
 _LONG_TERM_DAYS = 180
+_LEAST_STEP = {
+    **dict.fromkeys(("events", "logins", "touchpoints", "times", "hours", "days", "units", ""), 3.0),
+    **dict.fromkeys(("contacts", "invoices", "opportunities", "add-ons", "renewals"), 1.0),
+}
+_LEAST_SHARE = 0.3
+_LONGEST_SINCE_DAYS = 31
 _RENEWALS = frozenset({"days_to_renewal", "renewals_so_far"})
 _SILENT_TIMES = 1.5
 
@@ -91,6 +98,8 @@ class Facts:
         The value is 0 and was not in the window before.
     plain : bool
         Tell the value alone where nothing compares with it: its place on a fixed scale is what counts.
+    stem : str
+        Measure whose words are used, where it is not the feature's own.
     currency : str
         ISO code.
     """
@@ -109,6 +118,7 @@ class Facts:
     word: Words | None = None
     gone: bool = False
     plain: bool = False
+    stem: str = ""
     currency: str = "USD"
 
 
@@ -134,6 +144,8 @@ def quantity(spec: FeatureSpec, value: float, currency: str) -> Quantity:
         if value >= _LONG_SPAN_DAYS:
             return Quantity(value=value / 365.25, unit="years", digits=0)
         return Quantity(value=value / _DAYS_A_MONTH, unit="months", digits=0)
+    if measure.startswith("events_of_"):
+        unit = "times"
     digits = _DIGITS.get(measure)
     if digits is None and unit in ("hours", "days", "share") and abs(value) >= (0.01 if unit == "share" else 10):
         digits = 0
@@ -167,6 +179,8 @@ def fact(facts: Facts) -> Text | None:
         return Text.of("reason-word", label=label(spec, facts.kind), word=facts.word or value) if told else None
     if measure in _RENEWALS and (facts.term_days is None or facts.term_days < _LONG_TERM_DAYS):
         return None
+    if spec.unit == "share" and facts.whole is not None and facts.whole <= 1 and not _same_whole(facts):
+        return None  # a share of one thing is no share
     if spec.kind == "flag":
         way = "yes" if value >= 0.5 else "no"
         told = facts.plain or (facts.toward != 0 and (value >= 0.5) == (facts.toward > 0))
@@ -196,6 +210,9 @@ def _changed(facts: Facts, value: float) -> Text | None:
         return None
     more: dict[str, Any] = {"before": _of_whole(facts, before)}
     if facts.change.on:
+        # Of a longer window, most days of then are days of now.
+        if facts.spec.kind == "level" and (facts.spec.window_days or 0) > _LONGEST_SINCE_DAYS:
+            return None
         form = "since"
         more["on"] = Day(on=facts.change.on)
     elif facts.change.days:
@@ -217,11 +234,10 @@ def _material(spec: FeatureSpec, now: Quantity, before: Quantity) -> bool:
     if spec.unit == "share":
         return step >= 5  # percentage points
     if spec.unit == "points":
-        return step >= (0.25 if spec.measure == "csat" else 1)
+        return step >= (0.25 if spec.measure == "csat" else 2)
     if spec.unit.startswith("currency"):
         return step >= 0.05 * max(abs(was), 1.0)
-    least = 2.0 if max(read, was) > 2 else 1.0
-    return step >= least and step >= 0.2 * max(abs(was), 1.0)
+    return step >= _LEAST_STEP.get(spec.unit, 2.0) and step >= _LEAST_SHARE * max(abs(was), 1.0)
 
 
 def _relative(now: Quantity, before: Quantity) -> Quantity | None:
@@ -259,7 +275,9 @@ def _standing(facts: Facts, value: float) -> Text | None:
         return _said(facts, now, "", {})
     if typical.unit != now.unit or not _differs(facts.spec, _read(now), _read(typical)):
         return alone
-    if facts.rank is None and _read(typical) != 0:
+    if _few(facts) and not _same_whole(facts):
+        return _said(facts, now, "", {})
+    if facts.rank is None and (_read(typical) != 0 or facts.spec.measure == "payment_delay_days"):
         return _said(facts, now, "typical", {"typical": _of_whole(facts, typical)})
     if share >= _RANKED:
         ranked = Quantity(value=min(share, 0.99), unit="share", digits=0)
@@ -271,12 +289,12 @@ def _differs(spec: FeatureSpec, read: float, typical: float) -> bool:
     """Tell whether a value differs from the usual by more than a trifle, both as they are read."""
     gap = abs(read - typical)
     if spec.unit in ("share", "points"):
-        return gap >= (5.0 if spec.unit == "share" else 0.25 if spec.measure == "csat" else 1.0)
+        return gap >= (5.0 if spec.unit == "share" else 0.25 if spec.measure == "csat" else 2.0)
     return gap > 0 and gap >= 0.2 * max(abs(typical), 1.0)
 
 
 def _said(facts: Facts, now: Quantity, form: str, more: dict[str, Any]) -> Text:
-    spec, stem = facts.spec, _stem(facts.spec)
+    spec, stem = facts.spec, facts.stem or _stem(facts.spec)
     frame = "window" if spec.window_days and spec.kind == "level" else "state"
     code = f"{frame}-{form}" if form else frame
     given: dict[str, Any] = {"n": now, "label": label(spec, facts.kind), "now": _now(facts, now), **more}
@@ -305,7 +323,7 @@ def _now(facts: Facts, now: Quantity) -> Text:
 
 def _few(facts: Facts) -> bool:
     """Whether a share is one of few things: it is told as so many of so many."""
-    if facts.spec.unit != "share" or facts.whole is None or not 0 < facts.whole < _SMALL_BASE:
+    if facts.spec.unit != "share" or facts.whole is None or not 1 < facts.whole < _SMALL_BASE:
         return False
     part = facts.whole * float(facts.value or 0.0)
     return math.isclose(part, round(part), abs_tol=0.05)
@@ -345,7 +363,7 @@ def comparison(facts: Facts) -> Text | None:
     stick, value = facts.yardstick, facts.value
     if stick is None or not isinstance(value, float) or stick.low is None or stick.high is None:
         return None
-    if facts.toward == 0 or not stick.clear or facts.spec.kind == "flag":
+    if facts.toward == 0 or not stick.clear or facts.spec.kind == "flag" or facts.spec.measure in _NOT_AVERAGED:
         return None
     if not stick.supports(value, raising=facts.raising):
         return None

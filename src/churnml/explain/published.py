@@ -41,4 +41,6 @@ def published_driver(driver: Driver) -> dict[str, Any]:
 
 
 def _in_every_language(name: str, text: Text | None) -> Mapping[str, str | None]:
-    return {f"{name}_{language}": phrases(language).text(text) if text is not None else None for language in languages()}
+    if text is None:
+        return {f"{name}_{language}": None for language in languages()}
+    return {f"{name}_{language}": phrases(language).text(text) for language in languages()}

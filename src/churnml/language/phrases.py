@@ -8,7 +8,7 @@ from typing import Any
 
 from churnml.errors import UsageError, near_name
 from churnml.language.catalogue import catalogue
-from churnml.language.text import Argument, Quantity, Text, Words
+from churnml.language.text import Argument, Quantity, Text
 
 __all__ = ["Phrases", "amount", "phrases", "render"]
 
@@ -56,12 +56,11 @@ class Phrases:
     def _say(self, code: str, arguments: Any) -> str:
         from churnml.language.functions import spoken
 
-        if code == "words":  # a company's own, with no message around them
-            said = arguments["words"]
-            return said.spoken(self.language) if isinstance(said, Words) else str(said)
         known = self._catalogue.codes
         if code not in known:
-            code = next((one for one in code.split("|") if one in known), code)
+            code = next((one for one in code.split("|") if one in known or one == "words"), code)
+        if code == "words":  # a company's own, with no message around them
+            return self.text(arguments["words"])
         if code not in known:
             near = near_name(code, known)
             raise UsageError(
