@@ -62,8 +62,8 @@ def main() -> None:
     config = Config.model_validate(
         {"name": "simulated", "source": {"folder": "."}, "label": {"churn": "contractual"}, "tables": mapped}
     )
-    feature_set = features.catalogue(tables, config)
-    frame = features.compute(tables, snapshots.spine(tables, config), feature_set, config)
+    feature_set = features.catalogue(tables, config.features)
+    frame = features.compute(tables, snapshots.spine(tables, config), feature_set, config.features)
     families = [name for name in FAMILIES if name in {spec.family for spec in feature_set} - {"context"}]
 
     left = company.truth["accounts"].dropna(subset=["churn_on", "family"])[

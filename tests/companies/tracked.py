@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from churnml.config import Config
 from churnml.evaluation import backtest
 from churnml.features import FeatureSet, FeatureSpec
-from churnml.registry import load_bundle, save_bundle
+from churnml.registry import Provenance, load_bundle, save_bundle
 from churnml.snapshots.splits import Split
 from churnml.training import fit
 
@@ -81,12 +82,14 @@ class Company:
         ]
         self.tested = backtest(self.frame, FEATURES, folds, self.config)
         model = fit(self.frame, FEATURES, self.config.learning, backtest=self.tested)
-        about = {
-            "created_at": "2025-01-02T03:04:05+00:00",
-            "fingerprint": "f" * 64,
-            "verdict": model.info.verdict,
-            "verdict_reason": model.info.verdict_reason,
-            "packages": {"lightgbm": "4.6.0"},
-        }
-        path = save_bundle(self.config.bundles_dir, name="acme", model=model, health={}, explain={}, about=about)
+        provenance = Provenance.of(
+            self.config,
+            created_at=datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC),
+            fingerprint="f" * 64,
+            backtest=self.tested.report().as_dict(),
+            packages={"lightgbm": "4.6.0"},
+        )
+        path = save_bundle(
+            self.config.bundles_dir, name="acme", model=model, health={}, explain={}, provenance=provenance
+        )
         self.bundle = load_bundle(path)

@@ -32,7 +32,7 @@ def _config(frames, **extra):
                 **extra,
             },
         }
-    )
+    ).features
 
 
 def _check(frames, spine, begin=companies.BEGIN, **kwargs):
@@ -46,8 +46,8 @@ def _check(frames, spine, begin=companies.BEGIN, **kwargs):
         windows=WINDOWS,
         observed_from=begin,
         observed_until=end,
-        core=config.features.core_features,
-        attributes=config.features.attributes,
+        core=config.core_features,
+        attributes=config.attributes,
     )
     assert made[["account_id", "as_of"]].equals(spine[["account_id", "as_of"]])
     keys = list(spine[["account_id", "as_of"]].itertuples(index=False, name=None))

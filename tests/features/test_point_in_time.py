@@ -25,7 +25,7 @@ def _compute(frames, spine, feature_set=None):
                 "event_types": ["export", "report", "share"],
             },
         }
-    )
+    ).features
     tables = Tables.from_pandas(frames, observed_from=companies.BEGIN.date(), observed_until=companies.END.date())
     feature_set = feature_set or features.catalogue(tables, config)
     return features.compute(tables, spine, feature_set, config), feature_set
@@ -112,7 +112,7 @@ def test_window_edges_at_midnight_and_over_a_leap_day(occurred, as_of, counted):
             "tables": {"events": {"from": "events"}},
             "features": {"windows_days": [7]},
         }
-    )
+    ).features
     spine = pd.DataFrame({"account_id": ["a"], "as_of": [pd.Timestamp(as_of)]})
     made = features.compute(tables, spine, features.catalogue(tables, config), config)
     assert made["events_7d"].iloc[0] == counted

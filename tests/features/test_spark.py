@@ -69,7 +69,7 @@ def test_every_feature_is_the_same_on_spark(spark):
             "tables": {name: {"from": name} for name in frames},
             "features": {"windows_days": [7, 28], "attributes": ["segment"]},
         }
-    )
+    ).features
     got, expected = _both(frames, spine, config, spark)
     pd.testing.assert_frame_equal(got, expected, rtol=1e-9, check_categorical=False)
 
@@ -100,6 +100,6 @@ def test_what_planes_make_on_duckdb_is_the_same_on_spark(spark):
                 ],
             },
         }
-    )
+    ).features
     got, expected = _both(events, spine, config, spark)
     pd.testing.assert_frame_equal(got, expected, rtol=1e-9)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from churnml.cli import evidence
+from churnml.pipeline import Trained
+from churnml.registry.promotion import Decision
 
 
 @pytest.fixture
 def printed(company):
     tested = company.tested.report().as_dict()
-    info = company.bundle.model.info
     console = Console(file=io.StringIO(), width=200)
-    report = {
-        "backtest": tested,
-        "kind": info.kind,
-        "kind_reason": info.kind_reason,
-        "tuning": {"applied": True, "reason": "Trial 3 wins.", "params": {"num_leaves": 5, "lambda_l2": 0.12345}},
-        "warnings": ["The rules are used, not the model: for a test."],
-    }
+    decision = Decision(True, "The first model.")
+    tuning = {"applied": True, "reason": "Trial 3 wins.", "params": {"num_leaves": 5, "lambda_l2": 0.12345}}
+    report = Trained(company.bundle, decision, tested, "models:/acme@champion", "run", {}, [], tuning).report()
+    report = replace(report, warnings=["The rules are used, not the model: for a test."])
     evidence.standing(console, report)
     evidence.capacity(console, tested)
     evidence.prospects(console, tested, "EUR")

@@ -61,10 +61,7 @@ def test_a_run_holds_all_that_a_reader_needs(company, tmp_path, monkeypatch, pos
     tracked = track(
         config,
         company.bundle,
-        company.tested.report().as_dict(),
         company.frame,
-        fingerprint="f" * 64,
-        packages={"lightgbm": "4.6.0"},
         plots=dict.fromkeys(PLOTS, b"\x89PNG"),
         documents=[card],
         tuning=TUNING,
@@ -82,7 +79,7 @@ def test_a_run_holds_all_that_a_reader_needs(company, tmp_path, monkeypatch, pos
     assert {"model_card.md", "config.json", "backtest.json", "plots"} <= files
     assert mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/model_card.md") == "# the card"
     assert run.data.metrics["model_roc_auc_low"] < run.data.metrics["model_roc_auc"]
-    assert run.data.tags["mlflow.note.content"] == company.bundle.manifest["verdict_reason"]
+    assert run.data.tags["mlflow.note.content"] == company.bundle.manifest.verdict_reason
     assert run.inputs.dataset_inputs
     children = client.search_runs(
         [run.info.experiment_id], filter_string=f"tags.mlflow.parentRunId = '{run.info.run_id}'"

@@ -129,7 +129,9 @@ def demo(
         )
         # The company is made anew each time, so an older champion knows another one.
         trained, scored = pipeline.run(settings, session.stages, promote_because="The demo's company was made anew.")
-        session.show({**scored.as_dict(), **trained.as_dict()}, lambda: render.run(settings, config, trained, scored))
+        session.show(
+            {**vars(scored.report()), **vars(trained.report())}, lambda: render.run(settings, config, trained, scored)
+        )
 
 
 @app.command(rich_help_panel="Start here")
@@ -160,7 +162,7 @@ def check(config: ConfigPath, as_json: AsJson = False) -> None:
         from churnml.cli import render
 
         checked = pipeline.check(_config(config, session), session.stages)
-        session.show(checked.as_dict(), lambda: render.checked(checked))
+        session.show(checked.report(), lambda: render.checked(checked))
 
 
 @features_app.command("make")
@@ -174,7 +176,7 @@ def features_make(config: ConfigPath, as_json: AsJson = False) -> None:
         settings = _config(config, session)
         prepared = pipeline.prepare(settings, session.stages)
         path = write_parquet(settings.workspace_dir / "features.parquet", prepared.frame)
-        report = {**prepared.as_dict(), "path": str(path)}
+        report = prepared.report(path)
         session.show(report, lambda: render.prepared(report))
 
 
@@ -207,7 +209,7 @@ def train(
 
         settings = _config(config, session)
         trained = pipeline.train(settings, session.stages, budget=budget)
-        session.show(trained.as_dict(), lambda: render.trained(settings, trained))
+        session.show(trained.report(), lambda: render.trained(settings, trained))
 
 
 @app.command(rich_help_panel="Train and score")
@@ -225,7 +227,7 @@ def score(
 
         settings = _config(config, session)
         scored = pipeline.score(settings, session.stages, as_of=as_of.date() if as_of else None)
-        session.show(scored.as_dict(), lambda: render.scored(settings, config, scored))
+        session.show(scored.report(), lambda: render.scored(settings, config, scored))
 
 
 @app.command(rich_help_panel="Train and score")
@@ -237,7 +239,9 @@ def run(config: ConfigPath, as_json: AsJson = False) -> None:
 
         settings = _config(config, session)
         trained, scored = pipeline.run(settings, session.stages)
-        session.show({**scored.as_dict(), **trained.as_dict()}, lambda: render.run(settings, config, trained, scored))
+        session.show(
+            {**vars(scored.report()), **vars(trained.report())}, lambda: render.run(settings, config, trained, scored)
+        )
 
 
 @app.command(rich_help_panel="Use the scores")

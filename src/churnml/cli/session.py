@@ -42,14 +42,17 @@ class Session:
         logging.getLogger("churnml").setLevel(logging.INFO)
         return self
 
-    def show(self, report: dict[str, Any], picture: Callable[[], None]) -> None:
-        """Print the report as JSON, or draw it for a person."""
+    def show(self, report: Any, picture: Callable[[], None]) -> None:
+        """Print the report, a mapping or a dataclass, as JSON, or draw it for a person."""
         self._live.stop()
         if not self.as_json:
             picture()
             return
+        from pydantic_core import to_jsonable_python
+
         extra = {"seconds": dict(self.stages.seconds), "peak_rss_mb": peak_rss_mb()} if self.stages.seconds else {}
-        print(json.dumps({**report, **extra}, ensure_ascii=False, indent=1, allow_nan=False))
+        document = {**to_jsonable_python(report), **extra}
+        print(json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

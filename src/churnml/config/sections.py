@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from churnml.errors import near_name
 
@@ -309,6 +309,13 @@ class FeatureConfig(Section):
     peer_by: str | None = Field(None, description="Attribute that makes the peer group; default plan, then size")
     exclude: tuple[str, ...] = Field((), description="Feature names, or globs, to leave out")
     modules: tuple[str, ...] = Field((), description="Python modules or files with your own features")
+
+    _base: Path = PrivateAttr(default_factory=Path.cwd)
+
+    def resolve(self, path: Path) -> Path:
+        """Return a path of the config, e.g. of a module, as an absolute one."""
+        path = path.expanduser()
+        return path if path.is_absolute() else (self._base / path).resolve()
 
 
 class ModelConfig(Section):

@@ -1,4 +1,4 @@
-"""Why an account scores as it does, in words: drivers, sentences in English and Japanese, what-if, plays."""
+"""Why an account scores as it does, in words: drivers, sentences in English and Japanese, plays."""
 
 from churnml.explain.batch import batch_contributions, fast_contributions
 from churnml.explain.contract import Explainable
@@ -10,7 +10,6 @@ from churnml.explain.patterns import CHURNERS_NEEDED, Pattern, churn_patterns
 from churnml.explain.plays import Play, Playbook, load_playbooks, suggest_plays, touch_model
 from churnml.explain.reference import ExplainReference, Yardstick
 from churnml.explain.timeline import Happening, timeline
-from churnml.explain.whatif import WhatIf, what_if
 
 __all__ = [
     "CHURNERS_NEEDED",
@@ -23,7 +22,6 @@ __all__ = [
     "Pattern",
     "Play",
     "Playbook",
-    "WhatIf",
     "Yardstick",
     "as_shap",
     "batch_contributions",
@@ -39,5 +37,4 @@ __all__ = [
     "suggest_plays",
     "timeline",
     "touch_model",
-    "what_if",
 ]

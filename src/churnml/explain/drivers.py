@@ -99,6 +99,12 @@ class Driver(BaseModel):
     sentence: Text
     comparison: Text | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the driver as it is published: JSON-ready, in every language."""
+        from churnml.explain.published import published_driver
+
+        return published_driver(self)
+
 
 def group_columns(feature_set: FeatureSet, reference: ExplainReference) -> dict[tuple[str, str, bool], list[int]]:
     """Return (family, group, actionable) → columns of the model's matrix; each column is in exactly one group.

@@ -46,7 +46,7 @@ def reference_catalogue() -> FeatureSet:
             "features": {"attributes": ["industry"]},
         }
     )
-    return catalogue(Tables.from_pandas(frames), config)
+    return catalogue(Tables.from_pandas(frames), config.features)
 
 
 def reference_markdown() -> str:
@@ -98,7 +98,7 @@ def _line(name: str, specs: Sequence[FeatureSpec]) -> str:
     )
 
 
-_PREFACE = """# Features
+_PREFACE = '''# Features
 
 Made from the catalogue of a company that supplies every table and column, with one kind of event named `report`;
 `make docs` writes this page anew. `churnml features list CONFIG` prints your own catalogue. What is off, and for want
@@ -128,32 +128,28 @@ frequent ones. Names are lower-cased to letters, digits and underscores; kinds w
 ## Your own features
 
 A feature is one small function in a module of yours that the config names (`features.modules`: a dotted name, or a
-`.py` file relative to the config). It gets an Ibis table: the rows of one canonical table as known before each `as_of`,
-cut to the window. It returns an aggregate. It cannot see the future, because the rows it gets do not hold it.
+`.py` file relative to the config). With `table=` it gets an Ibis table: the rows of one canonical table as known before
+each `as_of`, cut to the window, and returns an aggregate. It cannot see the future, because the rows it gets do not
+hold it. A mistake is told with the file, the feature, the line and what was got.
 
 ```python
 from churnml.features import feature
 
 
-@feature(
-    table="tickets", needs=("category",), family="support", unit="tickets", empty=0.0, missing="never missing",
-    label_en="billing tickets", label_ja="請求関連チケット数",
-    description_en="Tickets about billing opened in the last {w} days.",
-    description_ja="過去{w}日間の請求関連チケット数。",
-)
+@feature("billing_tickets", "support", "tickets", table="tickets", needs=("category",), empty=0.0)
 def billing_tickets(rows):
+    """Tickets about billing opened in the last {w} days."""
     return (rows.category == "billing").sum()
 
 
-@feature(
-    table="frame", family="support", unit="tickets per user", missing="nobody was active",
-    label_en="tickets per active user", label_ja="アクティブユーザーあたりチケット数",
-    description_en="Tickets opened ÷ active users, 28 days.",
-    description_ja="28日間のチケット数÷アクティブユーザー数。",
-)
-def tickets_per_user(frame):  # `frame`: the pandas frame of the catalogue's other features
+@feature("tickets_per_user", "support", "tickets per user")
+def tickets_per_user(frame):
+    """Tickets opened ÷ active users, 28 days."""
     return frame["tickets_opened_28d"] / frame["active_users_28d"].where(frame["active_users_28d"] > 0)
 ```
 
+Name, family, unit and the function are enough: it then gets the pandas frame of the catalogue's other features. More
+can be said: `label_en`, `description_en`, the same in Japanese (`label_ja`, `description_ja`), what `missing` means,
+`windows` of its own, and the `risk_direction` that you know of (+1: more of it goes with more risk; −1: with less).
 `empty` is the value of an account without a row in the window; unless given it is missing.
-"""
+'''

@@ -10,7 +10,10 @@ import pandas as pd
 
 from churnml.errors import ConfigError, near_name
 
-__all__ = ["FAMILIES", "FeatureSet", "FeatureSpec"]
+__all__ = ["FAMILIES", "FeatureSet", "FeatureSpec", "Kind", "Sign"]
+
+Kind = Literal["level", "trend", "peer", "age", "flag", "category"]
+Sign = Literal[-1, 0, 1]
 
 FAMILIES: dict[str, str] = {
     "engagement": "利用頻度",
@@ -57,6 +60,10 @@ class FeatureSpec:
         +1: more of it never lowers the churn risk; −1: never raises it; 0: not declared.
     categorical : bool
         The column holds words.
+    risk_direction : {-1, 0, 1}
+        What domain knowledge says: +1: more of it goes with more risk of churn; −1: with less; 0: nothing general.
+    event_kind : str
+        Slug of the one kind of event that it is about; empty where it is about none.
 
     Examples
     --------
@@ -78,11 +85,13 @@ class FeatureSpec:
     table: str
     window_days: int | None = None
     measure: str = ""
-    kind: Literal["level", "trend", "peer", "age", "flag", "category"] = "level"
+    kind: Kind = "level"
     actionable: bool = True
-    monotone: Literal[-1, 0, 1] = 0
+    monotone: Sign = 0
     categorical: bool = False
     missing_ja: str = ""
+    risk_direction: Sign = 0
+    event_kind: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-ready data."""
@@ -140,6 +149,16 @@ class FeatureSet(Sequence[FeatureSpec]):
     def categorical(self) -> list[str]:
         """Names of the columns that hold words."""
         return [spec.name for spec in self._specs if spec.categorical]
+
+    @property
+    def directions(self) -> dict[str, Sign]:
+        """Feature → the direction that domain knowledge gives it; 0 for none, and for words."""
+        return {spec.name: 0 if spec.categorical else spec.risk_direction for spec in self._specs}
+
+    @property
+    def event_kinds(self) -> tuple[str, ...]:
+        """Slugs of the event kinds that features are about, ascending."""
+        return tuple(sorted({spec.event_kind for spec in self._specs if spec.event_kind}))
 
     def frame(self) -> pd.DataFrame:
         """Return the catalogue as a frame, one row per feature."""

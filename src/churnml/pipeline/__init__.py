@@ -5,10 +5,11 @@ from churnml.pipeline.health import health_backtest, health_thresholds
 from churnml.pipeline.lookup import explain
 from churnml.pipeline.models import compare_models, list_models, promote_model, roll_back
 from churnml.pipeline.overall import overall
+from churnml.pipeline.prepare import catalogue, check, prepare, simulate_company
 from churnml.pipeline.reports import brief, portfolio
 from churnml.pipeline.results import Checked, Prepared, Scored, Trained
 from churnml.pipeline.score import run, score
-from churnml.pipeline.train import catalogue, check, prepare, simulate_company, train
+from churnml.pipeline.train import train
 from churnml.pipeline.what_if import suppose
 
 __all__ = [

@@ -13,7 +13,7 @@ from churnml.config import Config
 from churnml.explain import Play, overridden, timeline
 from churnml.files import write_text
 from churnml.pipeline.lookup import last_score, newest, of_account
-from churnml.pipeline.train import check
+from churnml.pipeline.prepare import check
 from churnml.progress import Stages
 from churnml.reports import account_brief, portfolio_page
 from churnml.store import Store

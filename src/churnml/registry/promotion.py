@@ -19,12 +19,12 @@ from churnml.files import write_json
 from churnml.metrics.intervals import clustered_bootstrap, paired_gain
 from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.registry.bundle import Bundle, set_champion
+from churnml.registry.manifest import MANIFEST, Manifest, read_manifest
 
 __all__ = ["Decision", "Promotion", "asks_the_same", "compare", "promote", "promotions", "rollback_target", "versions"]
 
 _HISTORY = "promotions.json"
 _DRAWS = 500
-_MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,8 @@ def promote(
     BundleError
         There is no such version.
     """
-    if not (folder / name / version / _MANIFEST).is_file():
-        known = ", ".join(found["version"] for found in versions(folder, name)) or "none"
+    if not (folder / name / version / MANIFEST).is_file():
+        known = ", ".join(found.version for found in versions(folder, name)) or "none"
         raise BundleError(
             f"There is no bundle {name}/{version}",
             where=str(folder / name),
@@ -202,10 +202,10 @@ def rollback_target(folder: Path, name: str) -> str:
     )
 
 
-def versions(folder: Path, name: str) -> list[dict[str, Any]]:
+def versions(folder: Path, name: str) -> list[Manifest]:
     """Return the manifests of every bundle, newest first."""
-    found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted((folder / name).glob(f"*/{_MANIFEST}"))]
-    return sorted(found, key=lambda manifest: (str(manifest.get("created_at", "")), manifest["version"]), reverse=True)
+    found = [read_manifest(file.parent) for file in sorted((folder / name).glob(f"*/{MANIFEST}"))]
+    return sorted(found, key=lambda manifest: (manifest.created_at, manifest.version), reverse=True)
 
 
 def asks_the_same(champion: Bundle, label: Mapping[str, Any]) -> bool:
@@ -213,7 +213,7 @@ def asks_the_same(champion: Bundle, label: Mapping[str, Any]) -> bool:
 
     A key that the champion's config did not have yet counts as its default.
     """
-    kept = champion.manifest.get("config", {}).get("label")
+    kept = champion.manifest.config.get("label")
     try:
         answered, asked = LabelConfig.model_validate(kept), LabelConfig.model_validate(dict(label))
     except ValidationError:

@@ -50,11 +50,8 @@ class Tracked:
 def track(
     config: Config,
     bundle: Bundle,
-    backtest: Mapping[str, Any],
     frame: pd.DataFrame,
     *,
-    fingerprint: str,
-    packages: Mapping[str, str],
     plots: Mapping[str, bytes],
     documents: Sequence[Path] = (),
     tuning: Mapping[str, Any] | None = None,
@@ -66,15 +63,9 @@ def track(
     config : Config
         The resolved config; its hash and seed are tags.
     bundle : Bundle
-        The saved bundle; it is what the registered model consists of.
-    backtest : mapping
-        ``pooled`` and ``folds`` as `churnml.training.Backtest.as_dict` gives them.
+        The saved bundle; it is what the registered model consists of, and its manifest says how it came about.
     frame : DataFrame
         The training frame; its digest is the dataset's lineage, its first rows the input example.
-    fingerprint : str
-        Fingerprint of the raw data.
-    packages : mapping of str to str
-        Package → version.
     plots : mapping of str to bytes
         Name → PNG, kept under ``plots/``.
     documents : sequence of Path
@@ -87,24 +78,25 @@ def track(
     EngineError
         The tracking server cannot be reached or refuses.
     """
+    manifest, backtest = bundle.manifest, bundle.manifest.backtest
     with _mlflow(config) as mlflow:
         experiment = mlflow.set_experiment(config.mlflow.experiment or config.name)
         with mlflow.start_run(
             experiment_id=experiment.experiment_id,
             run_name=f"{config.name} {bundle.version}",
-            description=str(bundle.manifest.get("verdict_reason", "")),
+            description=manifest.verdict_reason,
         ) as run:
             mlflow.set_tags(
                 {
                     "churnml.config_hash": config.hash,
-                    "churnml.data_fingerprint": fingerprint,
+                    "churnml.data_fingerprint": manifest.fingerprint,
                     "churnml.seed": config.seed,
-                    "churnml.verdict": bundle.manifest["verdict"],
+                    "churnml.verdict": manifest.verdict,
                     "churnml.target": bundle.model.target,
                     "churnml.scored_by": "model" if bundle.model.rule is None else bundle.model.rule.name,
                     **{f"churnml.beside.{name}": one["outcome"] for name, one in _beside(backtest).items()},
                     "churnml.bundle_version": bundle.version,
-                    **{f"churnml.package.{name}": version for name, version in packages.items()},
+                    **{f"churnml.package.{name}": version for name, version in manifest.packages.items()},
                 }
             )
             mlflow.log_params(_flat(config.as_dict()))
@@ -114,7 +106,7 @@ def track(
             for days, further in backtest.get("horizons", {}).items():
                 # model_roc_auc_30d: the same names, the horizon last.
                 mlflow.log_metrics({f"{name}_{days}d": value for name, value in _metrics(further["pooled"]).items()})
-            _log_dataset(mlflow, frame, config, fingerprint)
+            _log_dataset(mlflow, frame, config, manifest.fingerprint)
             _log_files(mlflow, plots, documents)
             for fold in backtest["folds"]:
                 with mlflow.start_run(run_name=str(fold["name"]), nested=True):
@@ -128,7 +120,7 @@ def track(
         name = config.registered_model
         client = mlflow.MlflowClient()
         client.set_model_version_tag(name, str(version), "churnml.bundle_version", bundle.version)
-        client.set_model_version_tag(name, str(version), "churnml.verdict", str(bundle.manifest["verdict"]))
+        client.set_model_version_tag(name, str(version), "churnml.verdict", manifest.verdict)
     return Tracked(run_id=run.info.run_id, model_version=version, model_uri=f"models:/{name}/{version}")
 
 
@@ -246,7 +238,7 @@ def _log_model(mlflow: ModuleType, config: Config, bundle: Bundle, frame: pd.Dat
         signature=ModelSignature(Schema(inputs), Schema([ColSpec("double", name) for name in outputs])),
         input_example=example,
         registered_model_name=config.registered_model,
-        pip_requirements=[f"{package}=={version}" for package, version in bundle.manifest["packages"].items()],
+        pip_requirements=[f"{package}=={version}" for package, version in bundle.manifest.packages.items()],
     )
     return int(logged.registered_model_version)
 

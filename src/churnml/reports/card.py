@@ -68,11 +68,11 @@ def model_card(
     return {
         "title": config.registered_model,
         "version": bundle.version,
-        "created_at": manifest.get("created_at"),
+        "created_at": manifest.created_at.isoformat(timespec="seconds"),
         "seed": config.seed,
         "config_hash": config.hash,
-        "verdict": str(manifest["verdict"]),
-        "verdict_reason": str(manifest.get("verdict_reason") or ""),
+        "verdict": manifest.verdict,
+        "verdict_reason": manifest.verdict_reason,
         "scored_by": _scored_by(bundle),
         "beside": dict(backtest["verdict"].get("beside") or {}),
         "tuning": info.tuning,
@@ -87,7 +87,7 @@ def model_card(
             "churned_accounts": info.churned_accounts,
             "base_rate": bundle.model.base_rate,
             "features": len(bundle.model.features),
-            "fingerprint": manifest.get("fingerprint"),
+            "fingerprint": manifest.fingerprint,
         },
         "words": words,
         "meaning": {name: _sentence(text.format(**words)) for name, text in METRICS.items()},
@@ -115,8 +115,8 @@ def model_card(
         "capacity": config.capacity.model_dump(),
         "currency": config.currency,
         "limits": _limits(config, bundle, backtest),
-        "python": manifest.get("python"),
-        "packages": dict(manifest.get("packages") or {}),
+        "python": manifest.python,
+        "packages": dict(manifest.packages),
     }
 
 
@@ -277,7 +277,7 @@ def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list
         for further in (backtest.get("horizons") or {}).values()
         if further["verdict"]["verdict"] != "publishable"
     ]
-    if bundle.manifest["verdict"] != "publishable":
+    if bundle.manifest.verdict != "publishable":
         limits.append(
             "The model did not pass its gate, so its probabilities are not published: scoring falls back to the rules, "
             f"with probabilities from {_scored_by(bundle)} and health from its measures."

@@ -169,7 +169,7 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
         "as_of": row.as_of,
         "scored_at": now,
         "model_version": scorer.version,
-        "config_version": str(scorer.bundle.manifest.get("config_hash", settings.config_version)),
+        "config_version": scorer.bundle.manifest.config_hash,
         "coverage": scored.coverage,
         "freshness": freshness(row.as_of, now, now),
         "warnings": [*warnings, *_thin(scored.coverage)],

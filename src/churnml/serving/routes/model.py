@@ -34,7 +34,7 @@ async def get_model(request: Request, lang: Lang = None) -> Response:
             scored_by="model" if model.rule is None else model.rule.name,
             horizon_days=model.horizon_days,
             base_rate=model.base_rate,
-            created_at=scorer.bundle.manifest.get("created_at"),
+            created_at=scorer.bundle.manifest.created_at.isoformat(timespec="seconds"),
             features=[
                 FeatureAnswer(
                     name=spec.name,
