@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 
 from churnml import registry
 from churnml.registry import set_champion
@@ -85,16 +88,86 @@ def test_a_broken_bundle_is_refused_and_the_old_one_stays(own_company: Any, serv
         _until(lambda: api.state.view.scorer.version == first)
         booster.write_text(booster.read_text().replace("leaf_value=", "leaf_value=9"))
         set_champion(own_company.config.bundles_dir, "acme", third)
-        _until(lambda: api.state.fault is not None)
+        _until(lambda: "model" in api.state.faults)
         after = api.post("/v1/predict", json={"features": {"events_28d": 3}}).json()
         assert after["model_version"] == first
         assert after["churn_probability"] == good["churn_probability"]
         ready = api.get("/v1/readyz").json()
         assert ready["status"] == "ready"
-        assert "checksum" in ready["warnings"][-1]["message"]
+        assert ready["warnings"][-1]["code"] == "bundle_refused"
+        assert "bundle.broken" in ready["warnings"][-1]["message"]
+        assert str(own_company.folder) not in str(ready)
         assert "churnml_bundle_refused 1.0" in api.get("/v1/metrics").text
         set_champion(own_company.config.bundles_dir, "acme", second)
-        _until(lambda: api.state.fault is None and api.state.view.scorer.version == second)
+        _until(lambda: not api.state.faults and api.state.view.scorer.version == second)
+
+
+def _champion_file(company: Any) -> Path:
+    return Path(company.config.bundles_dir, "acme", "champion.json")
+
+
+def _emptied(path: Path) -> None:
+    path.write_text("")
+
+
+def _half_written(path: Path) -> None:
+    path.write_text(path.read_text()[:5])
+
+
+def _of_another_shape(path: Path) -> None:
+    path.write_text("[]")
+
+
+def _not_text(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe\x00")
+
+
+@pytest.mark.parametrize("damage", [_emptied, _half_written, _of_another_shape, _not_text])
+def test_the_look_out_outlives_a_broken_pointer(own_company: Any, serve: Any, damage: Callable[[Path], None]) -> None:
+    first, second = own_company.train(seed=7), own_company.train(seed=8)
+    set_champion(own_company.config.bundles_dir, "acme", first)
+    pointer = _champion_file(own_company)
+    with serve(own_company.settings.model_copy(update={"insecure": True})) as api:
+        damage(pointer)
+        _until(lambda: api.state.faults)
+        ready = api.get("/v1/readyz").json()
+        assert [warning["code"] for warning in ready["warnings"]][-1] == "refresh_failed"
+        assert str(own_company.folder) not in str(ready)
+        assert "churnml_refresh_failed 1.0" in api.get("/v1/metrics").text
+        assert api.post("/v1/predict", json={"features": {}}).json()["model_version"] == first
+        set_champion(own_company.config.bundles_dir, "acme", second)
+        _until(lambda: api.state.view.scorer.version == second)
+        assert not api.state.faults
+
+
+def test_the_look_out_outlives_the_want_of_file_handles(own_company: Any, serve: Any, monkeypatch: Any) -> None:
+    own_company.publish(own_company.champion)
+
+    def none_left(*_: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files", str(own_company.folder))
+
+    with serve(own_company.settings.model_copy(update={"insecure": True})) as api:
+        before = api.state.view.snapshot.id
+        with monkeypatch.context() as patched:
+            patched.setattr(registry, "champion_bundle", none_left)
+            patched.setattr(api.state.store, "latest", none_left)
+            _until(lambda: len(api.state.faults) == 2)
+            ready = api.get("/v1/readyz")
+            assert ready.status_code == 200
+            assert str(own_company.folder) not in ready.text
+        own_company.publish(own_company.champion, days_ago=1)
+        _until(lambda: api.state.view.snapshot.id != before)
+        _until(lambda: not api.state.faults)
+
+
+def test_readiness_tells_strangers_no_paths(own_company: Any, serve: Any, tmp_path: Path) -> None:
+    secret = tmp_path / "secret-folder"
+    settings = own_company.settings.model_copy(update={"bundles_dir": secret, "store_url": f"sqlite:///{tmp_path}"})
+    with serve(settings) as api:
+        answer = api.get("/v1/readyz")
+        assert answer.status_code == 503
+        assert str(tmp_path) not in answer.text
+        assert "secret-folder" not in answer.text
 
 
 def test_a_store_that_goes_away_is_said_and_what_is_known_stays(own_company: Any, tmp_path: Any) -> None:

@@ -33,8 +33,11 @@ _AGE = Gauge(
     "churnml_snapshot_age_seconds", "Seconds since the snapshot in force was scored", multiprocess_mode="mostrecent"
 )
 _ACCOUNTS = Gauge("churnml_snapshot_accounts", "Accounts of the snapshot in force", multiprocess_mode="mostrecent")
-_FAULT = Gauge(
+_REFUSED = Gauge(
     "churnml_bundle_refused", "1 while a broken champion bundle is being refused", multiprocess_mode="mostrecent"
+)
+_FAILED = Gauge(
+    "churnml_refresh_failed", "1 while looking for a new champion or snapshot fails", multiprocess_mode="mostrecent"
 )
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -56,7 +59,9 @@ def exposition(state: ServingState) -> bytes:
     if snapshot is not None:
         _AGE.set((datetime.now(UTC) - snapshot.scored_at).total_seconds())
         _ACCOUNTS.set(snapshot.accounts)
-    _FAULT.set(1 if state.fault and state.view.scorer is not None else 0)
+    codes = [fault.code for fault in list(state.faults.values())]
+    _REFUSED.set("bundle_refused" in codes)
+    _FAILED.set("refresh_failed" in codes or "store_unreachable" in codes)
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Row", "Scored", "Scorer", "features_of"]
 
 Value = float | str | None
+_HINTS, _LONGEST = 3, 80
+"""Unknown names for which a near one is looked for, and the longest of them."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,21 @@ class Scorer:
         """The bundle's version."""
         return self.bundle.version
 
-    def check(self, features: Mapping[str, Value], base: str = "/features") -> None:
+    def knows(self, features: Mapping[str, Value]) -> bool:
+        """Tell whether each name is a feature's."""
+        return self._known.issuperset(features)
+
+    def check(self, features: Mapping[str, Value], base: str = "/features", *, hint: bool = True) -> None:
         """Refuse unknown names and values of the wrong kind.
+
+        Parameters
+        ----------
+        features : mapping
+            Feature name → value.
+        base : str
+            Where they stand in the request, as a JSON pointer.
+        hint : bool
+            Name the near name of the first few unknown ones; it takes milliseconds each, so not in a batch.
 
         Raises
         ------
@@ -89,10 +104,10 @@ class Scorer:
         unknown = [name for name in features if name not in self._known]
         if unknown:
             faults = []
-            for name in unknown[:20]:
-                near = near_name(name, self.names)
-                hint = f"did you mean {near!r}?" if near else "GET /v1/model lists the names"
-                faults.append((_pointer(base, name), f"there is no feature {name[:80]!r}; {hint}"))
+            for place, name in enumerate(unknown[:20]):
+                near = near_name(name, self.names) if hint and place < _HINTS and len(name) <= _LONGEST else None
+                words = f"did you mean {near!r}?" if near else "GET /v1/model lists the names"
+                faults.append((_pointer(base, name), f"there is no feature {name[:80]!r}; {words}"))
             raise Problem(
                 "features.unknown", f"{len(unknown)} feature names are unknown: {faults[0][1]}", errors=faults
             )

@@ -48,6 +48,12 @@ _SNAPSHOT = (
 )
 
 
+_NEAR = 60
+"""Ids before and after a misspelt one among which the near one is looked for."""
+_AT_ONCE = 500
+"""Ids in one query; SQLite takes some thousand parameters."""
+
+
 class Store:
     """The operational store on one database.
 
@@ -194,12 +200,31 @@ class Store:
                 query.where(ExplanationRow.snapshot_id == snapshot_id, ExplanationRow.account_id == account_id)
             ).scalar()
 
-    def account_ids(self, snapshot_id: int, near: str = "", limit: int = 5000) -> Sequence[str]:
-        """Return ids of accounts, only those that begin like `near` if given: to suggest one for a misspelt id."""
+    def near_ids(self, snapshot_id: int, account_id: str) -> list[str]:
+        """Return ids of a snapshot that lie near one in the alphabet, or begin alike: to suggest one for a misspelt id.
+
+        Never more than a few hundred, read from the key's index, however many accounts there are.
+        """
         query = select(ScoreRow.account_id).where(ScoreRow.snapshot_id == snapshot_id)
+        ids: dict[str, None] = {}
         with reading(self._engine) as connection:
-            start = query.where(ScoreRow.account_id.startswith(near[:1], autoescape=True)).limit(limit)
-            return connection.execute(start).scalars().all()
+            for text in dict.fromkeys((account_id, account_id.strip().lower(), account_id.strip().upper())):
+                after = query.where(ScoreRow.account_id >= text).order_by(ScoreRow.account_id)
+                before = query.where(ScoreRow.account_id < text).order_by(ScoreRow.account_id.desc())
+                for near in (after, before):
+                    ids |= dict.fromkeys(connection.execute(near.limit(_NEAR)).scalars())
+        return list(ids)
+
+    def account_scores(self, snapshot_id: int, account_ids: Sequence[str]) -> dict[str, AccountScore]:
+        """Return the scores of many accounts in a snapshot, by account; those it does not have are left out."""
+        query = select(*_SCORE).where(ScoreRow.snapshot_id == snapshot_id)
+        scores: dict[str, AccountScore] = {}
+        with reading(self._engine) as connection:
+            for start in range(0, len(account_ids), _AT_ONCE):
+                some = account_ids[start : start + _AT_ONCE]
+                for row in connection.execute(query.where(ScoreRow.account_id.in_(some))):
+                    scores[row.account_id] = AccountScore(*row)
+        return scores
 
     def accounts(
         self,

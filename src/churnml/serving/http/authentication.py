@@ -93,7 +93,7 @@ class KeyRing:
             ``Authorization``: ``Bearer <key>``, or from a browser ``Basic`` with the key as password. ``X-API-Key`` is
             for tools that cannot set the other.
         address : str
-            The caller's address; too many wrong keys from one are slowed down.
+            The caller's address; of too many wrong keys from one the rest are refused, right ones never.
 
         Raises
         ------
@@ -126,8 +126,6 @@ class KeyRing:
         now = time.monotonic()
         if held is not None and now - held.asked < _REMEMBERED_SECONDS:
             return held.key
-        if self._wrong.take(address, 0).wait_seconds:
-            raise Problem("auth.throttled", "Too many wrong keys from this address", headers={"Retry-After": "60"})
         store = self._state.store
         try:
             key = await to_thread.run_sync(store.keys.find, secret)
@@ -138,7 +136,9 @@ class KeyRing:
             return held.key
         self._remembered.pop(secret, None)
         if key is None:
-            self._wrong.take(address)
+            # Only a wrong key is slowed down: others may call from the same address, behind a proxy say.
+            if self._wrong.take(address).wait_seconds:
+                raise Problem("auth.throttled", "Too many wrong keys from this address", headers={"Retry-After": "60"})
             raise _unauthorized("auth.invalid", "The API key is not known here")
         self._remembered[secret] = _Remembered(key, now, now)
         if len(self._remembered) > _MOST:

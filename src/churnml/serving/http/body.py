@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,6 +14,7 @@ from churnml.serving.http.problems import Problem
 __all__ = ["BodyMiddleware"]
 
 _SECONDS = 10.0
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class BodyMiddleware:
@@ -39,6 +42,7 @@ class BodyMiddleware:
         if body and media != "application/json" and not media.endswith("+json"):
             got = f"got {media[:80]!r}" if media else "got none"
             raise Problem("request.media_type", f"Send the body with Content-Type: application/json; {got}")
+        _refuse_half_characters(body)
         await self._app(scope, _replay(body, receive), send)
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes:
@@ -61,6 +65,24 @@ class BodyMiddleware:
         except TimeoutError:
             raise Problem("request.timeout", f"The body did not arrive within {_SECONDS:.0f} s") from None
         return b"".join(parts)
+
+
+def _refuse_half_characters(body: bytes) -> None:
+    """Refuse a body that cannot be decoded, or names half of a character (a lone surrogate), which no answer holds."""
+    problem = Problem("request.json", "The body is not JSON in UTF-8, or names half of a character (a lone surrogate)")
+    try:
+        # As the parser decodes it, but strictly: the parser lets halves through.
+        text = body.decode(json.detect_encoding(body))
+    except UnicodeDecodeError:
+        raise problem from None
+    if _HALF.search(text) is None:
+        return
+    try:
+        json.dumps(json.loads(text), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise problem from None
+    except (ValueError, RecursionError):
+        return  # not JSON at all, which the route says better
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -47,7 +47,7 @@ async def explain(request: Request, body: ExplainRequest) -> Response:
         return as_json(explained(stored(state.settings, view, account, lang), reasoning, lang))
     require(request, "score")
     scorer = await state.scorer()
-    row = row_of(scorer, body)
+    row = await row_of(scorer, body)
     scored, reasoning = await to_thread.run_sync(scorer.explain, row, state.settings.currency)
     metrics.scored(1)
     fields = computed(state.settings, scorer, row, scored, lang, datetime.now(UTC))

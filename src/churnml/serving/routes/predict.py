@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from anyio.lowlevel import checkpoint
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -13,16 +14,22 @@ from starlette.responses import Response
 from churnml.api.answers import BatchAnswer, BatchItem, PredictAnswer
 from churnml.api.requests import BatchRequest, PredictRequest
 from churnml.serving.http.problems import Problem, faults_of
+from churnml.serving.mappers import Lang as LangCode
 from churnml.serving.mappers import provenance, stored
 from churnml.serving.routes.operation import ScopedRoute, as_json, documented, language, may, require, state_of
 from churnml.serving.routes.scoring import BODY, row_of, score
 from churnml.serving.scorer import Row
+from churnml.serving.state import ServingState
 
 __all__ = ["aliases", "router"]
 
 router = APIRouter(prefix="/v1", tags=["predictions"], route_class=ScopedRoute)
 aliases = APIRouter(tags=["aliases"], route_class=ScopedRoute)
 
+_TURN = 50
+"""After so many items of a batch other requests get their turn."""
+_HINTS = 3
+"""Items of a batch whose unknown name gets a near one suggested: looking for it takes milliseconds."""
 _PREDICT = documented(*BODY, "account.unknown", "service.no_snapshot")
 
 
@@ -51,10 +58,14 @@ async def predict(request: Request, body: PredictRequest) -> Response:
 async def _predict(request: Request, body: PredictRequest) -> Mapping[str, Any]:
     state, lang = state_of(request), language(request, None)
     if body.account_id is not None:
-        view, _, account = await state.account(body.account_id)
-        return stored(state.settings, view, account, lang)
+        return await _stored(state, body.account_id, lang)
     require(request, "score")
-    return (await score(state, [row_of(await state.scorer(), body)], lang))[0]
+    return (await score(state, [await row_of(await state.scorer(), body)], lang))[0]
+
+
+async def _stored(state: ServingState, account_id: str, lang: LangCode, *, hint: bool = True) -> Mapping[str, Any]:
+    view, _, account = await state.account(account_id, hint=hint)
+    return stored(state.settings, view, account, lang)
 
 
 @router.post(
@@ -73,17 +84,29 @@ async def predict_batch(request: Request, body: BatchRequest) -> Response:
     most = state.settings.limits.max_batch
     if len(body.items) > most:
         raise Problem("batch.too_large", f"A batch may have {most} items, this one has {len(body.items)}")
-    rows: dict[int, Row] = {}
     results: dict[int, BatchItem] = {}
+    items: dict[int, PredictRequest] = {}
+    rows: dict[int, Row] = {}
     for index, sent in enumerate(body.items):
+        if index % _TURN == 0:
+            await checkpoint()
         try:
-            item = _item(sent)
+            items[index] = _item(sent)
+        except Problem as problem:
+            results[index] = BatchItem(index=index, status=problem.status, problem=problem.body())
+    await state.remember([item.account_id for item in items.values() if item.account_id is not None])
+    hints = _HINTS
+    for index, item in items.items():
+        if index % _TURN == 0:
+            await checkpoint()
+        try:
             if item.account_id is None:
                 require(request, "score")
-                rows[index] = row_of(await state.scorer(), item)
+                rows[index] = await row_of(await state.scorer(), item, hint=hints > 0)
             else:
-                results[index] = _result(index, await _predict(request, item))
+                results[index] = _result(index, await _stored(state, item.account_id, lang, hint=hints > 0))
         except Problem as problem:
+            hints -= 1
             results[index] = BatchItem(index=index, status=problem.status, problem=problem.body())
     if rows:
         for index, fields in zip(rows, await score(state, list(rows.values()), lang), strict=True):

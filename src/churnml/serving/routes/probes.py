@@ -29,12 +29,16 @@ async def get_alive(request: Request) -> Response:
     summary="Readiness: the service can answer",
 )
 async def get_ready(request: Request) -> Response:
-    """Say whether a model or a snapshot is loaded, and warn of a refused bundle; needs no key."""
+    """Say whether a model or a snapshot is loaded, and warn of what cannot be taken up; needs no key.
+
+    The warnings name no path, host or account: those are in the log.
+    """
     state = state_of(request)
     view = state.view
+    warnings = [Warn(code=fault.code, message=fault.message) for fault in list(state.faults.values())]
     if view.snapshot is None and view.scorer is None:
-        raise Problem("service.no_snapshot", state.fault or "Nothing has been trained or scored yet")
-    warnings = [Warn(code="bundle_refused", message=state.fault)] if state.fault else []
+        message = warnings[0].message if warnings else "Nothing has been trained or scored yet"
+        raise Problem("service.no_snapshot", message, headers={"Retry-After": "5"})
     fields = view_provenance(state.settings, state.view, warnings)
     return as_json(
         ReadyAnswer.model_construct(

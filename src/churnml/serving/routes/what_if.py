@@ -11,7 +11,7 @@ from churnml.api.requests import WhatIfRequest
 from churnml.serving.http.problems import Problem
 from churnml.serving.mappers import provenance
 from churnml.serving.routes.operation import ScopedRoute, as_json, documented, language, may, state_of
-from churnml.serving.routes.scoring import BODY, score
+from churnml.serving.routes.scoring import BODY, check, score
 from churnml.serving.scorer import Row, features_of
 from churnml.store import plain
 
@@ -34,7 +34,7 @@ async def what_if(request: Request, body: WhatIfRequest) -> Response:
     """
     state, lang = state_of(request), language(request, None)
     scorer = await state.scorer()
-    scorer.check(body.changes, base="/changes")
+    await check(scorer, body.changes, "/changes")
     view, snapshot, account = await state.account(body.account_id)
     stored = await to_thread.run_sync(state.store.features, snapshot.id, body.account_id)
     if stored is None:
