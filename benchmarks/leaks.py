@@ -1,4 +1,4 @@
-"""Ten kinds of leak planted into simulated companies: which checks of the audit find them, and what clean companies give.
+"""Ten kinds of leak planted into simulated companies: which checks find them, and what clean companies give.
 
 Usage: ``python benchmarks/leaks.py [--companies 3] [--clean 10] [--accounts 300] [--json]``
 
@@ -127,14 +127,17 @@ def backfilled_plan(frames: Frames, left: pd.Series, rng: np.random.Generator) -
 
 
 def totals(frames: Frames, left: pd.Series, rng: np.random.Generator) -> tuple[str, ...]:
-    """Add the invoices an account has paid in all, as of today."""
+    """Add what an account has used and paid in all and how long it was a customer, each as of today."""
     accounts = undated(frames)
-    paid = frames["subscriptions"].groupby("account_id").size()
-    months = accounts["account_id"].map(paid).fillna(0)
-    gone = accounts["account_id"].isin(left.index)
-    last_seen = np.where(gone, rng.integers(31, 400, len(gone)), rng.integers(0, 30, len(gone)))
-    frames["accounts"] = accounts.assign(terms_total=months, days_since_payment_total=last_seen)
-    return ("terms_total", "days_since_payment_total")
+    events = frames["events"].groupby("account_id")["event_count"].sum()
+    invoiced = frames["invoices"].groupby("account_id")["amount"].sum().round()
+    ends = accounts["account_id"].map(left).fillna(frames["events"]["occurred_at"].max())
+    frames["accounts"] = accounts.assign(
+        events_total=accounts["account_id"].map(events).fillna(0).astype(int),
+        invoiced_total=accounts["account_id"].map(invoiced).fillna(0).astype(int),
+        months_as_customer=(ends - accounts["created_on"]).dt.days // 30,
+    )
+    return ("events_total", "invoiced_total", "months_as_customer")
 
 
 PLANTS: dict[str, Plant] = {

@@ -340,7 +340,9 @@ class ModelConfig(Section):
     calibration: Literal["auto", "platt", "isotonic", "beta", "none"] = Field(
         "auto", description="auto: by the number of churners in the calibration slice"
     )
-    min_churners: int = Field(20, ge=2, description="Fewer churners than this in training is an error")
+    min_churners: int = Field(
+        7, ge=2, description="Fewer churned accounts than this in training is an error; an account counts once"
+    )
     promotion_gain: float = Field(
         0.0, ge=0, description="Log loss a challenger must gain on the champion, beyond noise, to take its place"
     )

@@ -17,6 +17,7 @@ import pandas as pd
 
 from churnml.features.spec import FeatureSet
 from churnml.metrics.predictions import roc_auc
+from churnml.metrics.within_date import concordance
 
 __all__ = ["AccountSplit", "Telltale", "account_rates", "telltales"]
 
@@ -88,6 +89,7 @@ class _Past:
     rows: pd.DataFrame
     account: npt.NDArray[np.intp]
     left: Flags
+    entered: npt.NDArray[np.datetime64]
 
     @classmethod
     def of(cls, rows: pd.DataFrame) -> _Past:
@@ -100,7 +102,8 @@ class _Past:
         kept = rows[(rows["churned"] == 0) & rows["account_id"].map(known)]
         names, account = np.unique(kept["account_id"].astype(str), return_inverse=True)
         fate = left.set_axis(left.index.astype(str))
-        return cls(kept, account, fate.loc[names].to_numpy(dtype=bool))
+        entered = by["as_of"].min().set_axis(left.index.astype(str))
+        return cls(kept, account, fate.loc[names].to_numpy(dtype=bool), entered.loc[names].to_numpy())
 
     def split(self, value: str, side: Flags) -> AccountSplit:
         """Divide the accounts by whether any of their rows is on a side."""
@@ -169,11 +172,18 @@ def _knownness(past: _Past, values: pd.Series) -> Iterator[AccountSplit]:
 
 
 def _values(past: _Past, values: pd.Series) -> Iterator[AccountSplit]:
-    words = values.astype("object")
-    distinct = words.dropna().unique()
-    if len(distinct) <= _MOST_WORDS:
-        for word in sorted(distinct, key=str):
-            yield past.split(f"“{word}”", (words == word).to_numpy(dtype=bool, na_value=False))
+    """Give every value of a column of few: one pass over the rows, whatever their number."""
+    code, distinct = pd.factorize(values.astype("object"))
+    if len(distinct) > _MOST_WORDS:
+        return
+    has = np.zeros((len(past.left), len(distinct)), dtype=bool)
+    has[past.account[code >= 0], code[code >= 0]] = True
+    everyone, left = has.sum(axis=0), has[past.left].sum(axis=0)
+    for place in sorted(range(len(distinct)), key=lambda place: str(distinct[place])):
+        accounts, gone = int(everyone[place]), int(left[place])
+        yield AccountSplit(
+            f"“{distinct[place]}”", accounts, gone, len(past.left) - accounts, int(past.left.sum()) - gone
+        )
 
 
 def _ordered(past: _Past, values: pd.Series) -> str | None:
@@ -189,9 +199,11 @@ def _ordered(past: _Past, values: pd.Series) -> str | None:
     if not same.any() or (number[1:] == number[:-1])[same].mean() < _STEADY:
         return None
     first = np.unique(account, return_index=True)[1]
-    left = past.left[account[first]]
+    left, entered = past.left[account[first]], past.entered[account[first]]
     if left.sum() < _LEAST_LEFT or (~left).sum() < _LEAST_LEFT:
         return None
-    auc = roc_auc(left.astype(np.float64), number[first]) or 0.5
-    best = max(auc, 1.0 - auc)
+    # Among accounts seen from the same day on: a total as of today grows with the time that an account had.
+    alike = concordance(left.astype(np.float64), number[first], account[first], entered).value or 0.5
+    overall = roc_auc(left.astype(np.float64), number[first]) or 0.5
+    best = max(alike, 1.0 - alike, overall, 1.0 - overall)
     return f"its order alone tells who leaves in the end, AUC {best:.3f}" if best >= _ORDERED else None

@@ -88,7 +88,7 @@ def fit(
     Raises
     ------
     TrainingError
-        Nobody churned, everybody did, or fewer than ``model.min_churners`` rows churned.
+        Nobody churned, everybody did, or fewer than ``model.min_churners`` accounts did.
     """
     rows = frame[frame["churned"].notna()]
     model = fit_judged(rows, feature_set, learning, backtest)
@@ -215,7 +215,7 @@ def classifier_of(
         params=model.params,
         seeds=model.seeds,
         calibration=model.calibration,
-        purge_days=label.gap_days + label.horizon_days,
+        purge_days=label.purge_days,
         categorical=[index for index, spec in enumerate(feature_set) if spec.categorical],
         monotone=[spec.monotone if declared and not spec.categorical else 0 for spec in feature_set],
         random_state=learning.seed,
@@ -228,10 +228,11 @@ def check_churners(rows: pd.DataFrame, learning: LearningConfig, where: str) -> 
     Raises
     ------
     TrainingError
-        No rows, no churner, only churners, or fewer churned rows than ``model.min_churners``.
+        No rows, no churner, only churners, or fewer churned accounts than ``model.min_churners``.
     """
     label, least = learning.label, learning.model.min_churners
     churned = int((rows["churned"] == 1).sum())
+    accounts = {side: int(rows.loc[rows["churned"] == side, "account_id"].nunique()) for side in (0, 1)}
     if len(rows) == 0:
         raise TrainingError(
             "There is no labelled row to train on",
@@ -253,7 +254,7 @@ def check_churners(rows: pd.DataFrame, learning: LearningConfig, where: str) -> 
             f"No account {happened} in the training period",
             where=where,
             got=got,
-            expected=f"at least {least} rows that {happened} and as many that {held}",
+            expected=f"at least {least} accounts that {happened} and as many that {held}",
             remedy=f"{check_label}; a longer horizon or history also helps.",
             code="training.no_churner",
         )
@@ -266,10 +267,10 @@ def check_churners(rows: pd.DataFrame, learning: LearningConfig, where: str) -> 
             remedy=f"{check_label}, label.grace_days, and whether the export holds only such customers.",
             code="training.all_churned",
         )
-    if min(churned, len(rows) - churned) < least:
-        few, kept = (happened, churned) if churned < least else (held, len(rows) - churned)
+    if min(accounts.values()) < least:
+        words, count = (happened, accounts[1]) if accounts[1] < least else (held, accounts[0])
         raise TrainingError(
-            f"Too few rows {few} in the training period to learn from: {kept}",
+            f"Too few accounts {words} in the training period to learn from: {count}",
             where=where,
             got=got,
             expected=f"at least {least} (model.min_churners)",
