@@ -2,6 +2,7 @@
 
 from churnml.pipeline.audit import audit
 from churnml.pipeline.health import health_backtest, health_thresholds
+from churnml.pipeline.kpis import kpis
 from churnml.pipeline.lookup import explain
 from churnml.pipeline.models import compare_models, list_models, promote_model, roll_back
 from churnml.pipeline.overall import overall
@@ -25,6 +26,7 @@ __all__ = [
     "explain",
     "health_backtest",
     "health_thresholds",
+    "kpis",
     "list_models",
     "overall",
     "portfolio",
