@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["beside", "write_json", "write_parquet", "write_text"]
+__all__ = ["beside", "sqlite_path", "sqlite_url", "write_json", "write_parquet", "write_text"]
 
 
 @contextmanager
@@ -35,6 +36,36 @@ def beside(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sqlite_url(path: Path, scheme: str = "sqlite") -> str:
+    """Return SQLAlchemy's URL of a SQLite file, whatever its path holds.
+
+    Examples
+    --------
+    >>> sqlite_url(Path("/data/会社 1/why?/store.db"))
+    'sqlite:////data/会社 1/why%3F/store.db'
+    >>> sqlite_path(sqlite_url(Path("/data/why?/100%/store.db")))
+    PosixPath('/data/why?/100%/store.db')
+    """
+    return f"{scheme}:///{str(path).replace('%', '%25').replace('?', '%3F')}"
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file that a SQLite URL names; None for another database, or one in memory.
+
+    Examples
+    --------
+    >>> sqlite_path("sqlite:///store.db?timeout=5")
+    PosixPath('store.db')
+    >>> sqlite_path("sqlite://") is sqlite_path("postgresql://db/x") is None
+    True
+    """
+    scheme, mark, rest = url.partition(":///")
+    file = unquote(rest.partition("?")[0])
+    if not mark or scheme.partition("+")[0] != "sqlite" or file in ("", ":memory:") or file.startswith("file:"):
+        return None
+    return Path(file)
 
 
 def write_text(path: Path, text: str) -> Path:
