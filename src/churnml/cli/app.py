@@ -181,15 +181,25 @@ def features_make(config: ConfigPath, as_json: AsJson = False) -> None:
 
 
 @features_app.command("list")
-def features_list(config: ConfigPath, as_json: AsJson = False) -> None:
-    """Print the catalogue of features that this config makes."""
+def features_list(
+    config: ConfigPath,
+    family: Annotated[str | None, typer.Option(help="Only this family, e.g. support")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only this kind: level, trend, peer, age, flag, category")] = None,
+    name: Annotated[str | None, typer.Option(metavar="PATTERN", help="Only names like this, e.g. 'tickets_*'")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every feature, not only how many there are")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the features that this config makes: how many of each family, or those that are asked for."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.cli import render
+        from churnml.cli import feature_list
 
         catalogue, skipped = pipeline.catalogue(_config(config, session), session.stages)
+        chosen = catalogue.select(family, kind, name)
+        narrowed = every or family is not None or kind is not None or name is not None
         session.show(
-            {"features": catalogue.as_dicts(), "skipped": dict(skipped)}, lambda: render.catalogue(catalogue, skipped)
+            {"features": chosen.as_dicts(), "skipped": dict(skipped)},
+            lambda: feature_list.features(chosen) if narrowed else feature_list.families(catalogue, skipped),
         )
 
 

@@ -17,19 +17,18 @@ from churnml.cli.terminal import money, near, number, out
 if TYPE_CHECKING:
     from churnml.assessment import WhatIf
     from churnml.config import Config
-    from churnml.features import FeatureSet
     from churnml.pipeline.models import Comparison, ModelList
     from churnml.pipeline.results import Checked, FrameReport, Scored, Simulated, Trained
     from churnml.registry.promotion import Promotion
 
 __all__ = [
     "audited",
-    "catalogue",
     "checked",
     "compared",
     "config",
     "explained",
     "models",
+    "off",
     "prepared",
     "promoted",
     "run",
@@ -92,20 +91,9 @@ def prepared(report: FrameReport) -> None:
         f"({dates[0]} to {dates[-1]}), {report.features} features."
     )
     console.print(f"{report.labelled:,} rows have a final label, {report.churned:,} of them positive.")
-    _off(console, report.skipped)
+    off(console, report.skipped)
     if report.path is not None:
         console.print(f"Written to {near(report.path)}")
-
-
-def catalogue(features: FeatureSet, skipped: Mapping[str, str]) -> None:
-    """Show every feature."""
-    table = Table("feature", "family", "unit", "window", "meaning", "missing means")
-    for spec in features:
-        window = f"{spec.window_days} d" if spec.window_days else ""
-        table.add_row(spec.name, spec.family, spec.unit, window, escape(spec.description_en), escape(spec.missing))
-    console = out()
-    console.print(table)
-    _off(console, skipped)
 
 
 def trained(settings: Config, outcome: Trained) -> None:
@@ -316,7 +304,7 @@ def config(settings: Config) -> None:
     )
 
 
-def _off(console: Console, skipped: Mapping[str, str]) -> None:
+def off(console: Console, skipped: Mapping[str, str]) -> None:
     """Show what is off, the features of one cause together."""
     causes: dict[str, list[str]] = {}
     for name, why in skipped.items():
