@@ -111,7 +111,7 @@ def test_a_run_holds_all_that_a_reader_needs(company, tmp_path, monkeypatch, pos
     for told in ("1,760 labelled rows of 160 accounts", "as of 2024-01-01 to 2024-11-01", "Verdict: ", "f" * 12):
         assert told in version.description
     logged = client.get_logged_model(version.source.removeprefix("models:/"))
-    assert {metric.key for metric in logged.metrics} == HEADLINE
+    assert {metric.key for metric in logged.metrics if "/" not in metric.key} == HEADLINE
     assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": "acme", "version": "1"}]
     experiment = client.get_experiment(run.info.experiment_id)
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
