@@ -62,9 +62,14 @@ def test_what_a_longer_command_came_to_is_told_with_its_error(monkeypatch):
     out = stream("utf-8")
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", stream("utf-8"))
-    with pytest.raises(SystemExit) as left, Session(True) as session:
-        session.show_part({"verdict": "publishable"}, lambda: None)
-        raise DataError("Nobody is left to score")
+
+    def command() -> None:
+        with Session(True) as session:
+            session.show_part({"verdict": "publishable"}, lambda: None)
+            raise DataError("Nobody is left to score")
+
+    with pytest.raises(SystemExit) as left:
+        command()
     assert left.value.code == 1
     told = json.loads(written(out))
     assert told == {"verdict": "publishable", "error": {"code": "data", "what": "Nobody is left to score"}}
