@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from churnml.cli.alerts import alerts_app
 from churnml.cli.health import health_app
 from churnml.cli.keys import keys_app
 from churnml.cli.models import models_app
@@ -50,6 +51,7 @@ features_app = typer.Typer(
     cls=_WithDefault, no_args_is_help=True, help="Make the training frame, or list its features."
 )
 config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
+app.add_typer(alerts_app, name="alerts", rich_help_panel="Use the scores")
 app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(models_app, name="models", rich_help_panel="Train and score")

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from churnml.config.alerts import AlertsConfig
 from churnml.config.sections import (
     CapacityConfig,
     CohortConfig,
@@ -65,6 +66,7 @@ class Config(Section):
     model: ModelConfig = ModelConfig()
     health: HealthConfig = HealthConfig()
     capacity: CapacityConfig = CapacityConfig()
+    alerts: AlertsConfig = AlertsConfig()
     engine: EngineConfig = EngineConfig()
     mlflow: MlflowConfig = MlflowConfig()
     store: StoreConfig = StoreConfig()

@@ -18,6 +18,7 @@ from churnml.explain import Explanation, load_playbooks, suggest_plays
 from churnml.explain.plays import Playbook
 from churnml.features.event_cache import events_until
 from churnml.files import write_json, write_parquet
+from churnml.pipeline.alerts import evaluate_alerts
 from churnml.pipeline.history import backfill, changes, customers_at
 from churnml.pipeline.lookup import last_scored
 from churnml.pipeline.prepare import check, prepare
@@ -75,6 +76,9 @@ def score(
         path = _write(config, champion, table, ordered, scored_at)
         if champion.model.target == "churn":
             _publish(config, tables, champion, judged, now, table, ordered, as_of, scored_at)
+    if champion.model.target == "churn" and config.alerts.enabled:
+        with stages("alerts"), Store(config.store_url) as store:
+            evaluate_alerts(config, table, now[["account_id", *champion.model.features.names]], as_of, store)
     return Scored(table, ordered, path, as_of, champion.bundle, rejected_counts(loaded))
 
 

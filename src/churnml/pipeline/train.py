@@ -101,6 +101,7 @@ def train(
     return Trained(
         bundle=bundle,
         backtest=tested.report,
+        predictions=tested.main.predictions,
         model_uri=f"models:/{config.registered_model}@champion" if champion == bundle.version else tracked.model_uri,
         decision=decision,
         run_id=tracked.run_id,
