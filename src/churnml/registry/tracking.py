@@ -251,7 +251,7 @@ def _register(mlflow: ModuleType, config: Config, bundle: Bundle, frame: pd.Data
     )
     # What links the model's page to its registered version.
     client.set_logged_model_tags(
-        model.model_id, {"mlflow.modelVersions": json.dumps([{"name": name, "version": version.version}])}
+        model.model_id, {"mlflow.modelVersions": json.dumps([{"name": name, "version": str(version.version)}])}
     )
     return int(version.version)
 
