@@ -132,10 +132,13 @@ def demo(
             stages=session.stages,
         )
         # The company is made anew each time, so an older champion knows another one.
-        trained, scored = pipeline.run(settings, session.stages, promote_because="The demo's company was made anew.")
-        session.show(
-            {**vars(scored.report()), **vars(trained.report())}, lambda: render.run(settings, config, trained, scored)
-        )
+        scored = pipeline.run(
+            settings,
+            session.stages,
+            promote_because="The demo's company was made anew.",
+            when_trained=lambda trained: session.show_part(trained.report(), lambda: render.trained(settings, trained)),
+        )[1]
+        session.show(scored.report(), lambda: render.scored(settings, config, scored))
 
 
 @app.command(rich_help_panel="Start here")
@@ -252,10 +255,12 @@ def run(config: ConfigPath, as_json: AsJson = False) -> None:
         from churnml.cli import render
 
         settings = _config(config, session)
-        trained, scored = pipeline.run(settings, session.stages)
-        session.show(
-            {**vars(scored.report()), **vars(trained.report())}, lambda: render.run(settings, config, trained, scored)
-        )
+        scored = pipeline.run(
+            settings,
+            session.stages,
+            when_trained=lambda trained: session.show_part(trained.report(), lambda: render.trained(settings, trained)),
+        )[1]
+        session.show(scored.report(), lambda: render.scored(settings, config, scored))
 
 
 @app.command(rich_help_panel="Use the scores")

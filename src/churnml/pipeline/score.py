@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -83,13 +83,33 @@ def score(
 
 
 def run(
-    config: Config, stages: Stages | None = None, *, as_of: date | None = None, promote_because: str | None = None
+    config: Config,
+    stages: Stages | None = None,
+    *,
+    as_of: date | None = None,
+    promote_because: str | None = None,
+    when_trained: Callable[[Trained], None] | None = None,
 ) -> tuple[Trained, Scored]:
-    """Check, train and score in one go, reading the data once; the champion scores, be it the new one or not."""
+    """Check, train and score in one go, reading the data once; the champion scores, be it the new one or not.
+
+    Parameters
+    ----------
+    config : Config
+    stages : Stages, optional
+        Told of progress.
+    as_of : date, optional
+        As in `score`.
+    promote_because : str, optional
+        As in `train`.
+    when_trained : callable, optional
+        Given what the training came to before the scoring begins, which may fail by itself.
+    """
     stages = stages or Stages()
     checked = check(config, stages)
     prepared = prepare(config, stages, loaded=checked.loaded)
     trained = train(config, stages, prepared=prepared, promote_because=promote_because)
+    if when_trained is not None:
+        when_trained(trained)
     return trained, score(config, stages, as_of=as_of, loaded=checked.loaded)
 
 
