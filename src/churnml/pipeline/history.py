@@ -25,7 +25,7 @@ def backfill(config: Config, tables: Tables, champion: Champion, as_of: date, st
 
     They are replays: features as known on their date, judged by today's champion, and marked so.
     """
-    if store.readings(config.name, before=as_of):
+    if store.has_readings(config.name, before=as_of):
         return 0
     cohorts = []
     for week in _WEEKS:
