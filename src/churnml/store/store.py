@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Row, Select, String, cast, func, or_, select
 
+from churnml.store.alerts import Alerts
 from churnml.store.database import PATIENCE_SECONDS, open_engine
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
@@ -92,6 +93,10 @@ class Store:
     def __init__(self, url: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._engine = open_engine(url, patience_seconds)
         self.keys = Keys(self._engine)
+
+    def alerts(self, config: str) -> Alerts:
+        """Return the alerts on the accounts of one config."""
+        return Alerts(self._engine, config)
 
     def judgements(self, config: str, *, deadline: float | None = None) -> Judgements:
         """Return the overrides and feedback on the accounts of one config, see `Judgements`."""
@@ -292,13 +297,17 @@ class Store:
 
     def readings(self, config: str, *, before: date, days: int = 120) -> list[tuple[str, date, float | None]]:
         """Return ``(account_id, as_of, health_score)`` of the days before a date, of each `as_of` the last one."""
+        return [(account, as_of, score) for account, as_of, score, _ in self.banded_readings(config, before, days)]
+
+    def banded_readings(self, config: str, before: date, days: int = 120) -> list[tuple[str, date, float | None, str]]:
+        """Return ``(account_id, as_of, health_score, band)`` of the days before a date, the last of each `as_of`."""
         query = (
-            select(ScoreRow.account_id, SnapshotRow.as_of, ScoreRow.health_score)
+            select(ScoreRow.account_id, SnapshotRow.as_of, ScoreRow.health_score, ScoreRow.band)
             .join(SnapshotRow, ScoreRow.snapshot_id == SnapshotRow.id)
             .where(SnapshotRow.id.in_(_last_of_each_day(config, before, days)))
         )
         with reading(self._engine) as connection:
-            return [(account, as_of, score) for account, as_of, score in connection.execute(query)]
+            return [(account, as_of, score, band) for account, as_of, score, band in connection.execute(query)]
 
     def last_readings(self, config: str, *, before: date, days: int = 120) -> dict[str, date]:
         """Return the last `as_of` at which each account was scored in the days before a date."""
