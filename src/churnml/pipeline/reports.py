@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from churnml.config import Config
 from churnml.explain import Play, overridden, timeline
 from churnml.files import write_text
+from churnml.language import Language
 from churnml.pipeline.lookup import last_score, newest, of_account
 from churnml.pipeline.prepare import check
 from churnml.progress import Stages
@@ -20,7 +21,6 @@ from churnml.store import Store
 
 __all__ = ["brief", "portfolio"]
 
-Language = Literal["en", "ja"]
 
 _NUMBERS = ("churn_probability", "health_score", "coverage", "arr", "days_to_renewal")
 _LISTED = ("account_id", "name", "segment", "owner", "band", "overridden_by", *_NUMBERS)
