@@ -85,7 +85,7 @@ def _champion_at(config: Config, champion: Champion, as_of: date, store: Store) 
         bundle = registry.load_bundle(config.bundles_dir / config.registered_model / version)
     except BundleError:
         return champion
-    return Champion.of(bundle, currency=config.currency)
+    return Champion.of(bundle, currency=config.currency, display=config.display)
 
 
 def _with_features(

@@ -18,6 +18,7 @@ from churnml.api.answers import (
     Reasoning,
     Warn,
 )
+from churnml.language import Language
 from churnml.serving.scorer import Row, Scored, Scorer
 from churnml.serving.settings import Settings
 from churnml.serving.state import StateView
@@ -37,7 +38,7 @@ __all__ = [
     "view_provenance",
 ]
 
-Lang = Literal["en", "ja"]
+Lang = Language
 _FRESH_DAYS, _AGEING_DAYS = 8, 35
 _LOW_COVERAGE = 0.5
 
