@@ -219,10 +219,10 @@ class PlaneMeasures:
             start = max(done, until - _STEP)
             rows = plane[start : until + 1] if len(open_) == plane.shape[1] else plane[start : until + 1, open_]
             active = rows[1:] > rows[:-1]
-            found = active.any(axis=0)
+            changed = active.any(axis=0)
             back = np.argmax(active[::-1], axis=0)
-            out[open_[found]] = self.planes.first + until - 1 - back[found]
-            open_, until = open_[~found], start
+            out[open_[changed]] = self.planes.first + until - 1 - back[changed]
+            open_, until = open_[~changed], start
         return out
 
     @cached_property
