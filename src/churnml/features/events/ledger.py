@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from churnml.features.keys import DAY_SPAN, Floats, Ints, Keys
+from churnml.features.keys import DAY_SPAN, EVER, Floats, Ints, Keys
 
 __all__ = ["Entities", "Ledger", "running_distinct"]
 
@@ -154,7 +154,7 @@ class Entities:
 
     def ever(self, keys: Keys) -> Floats:
         """Return how many entities had been active at all before each `as_of`."""
-        return self.distinct(keys, DAY_SPAN // 2)
+        return self.distinct(keys, EVER)
 
 
 def running_distinct(
