@@ -40,7 +40,7 @@ class Champion:
 
         champion = Champion.load(load_config("configs/demo.yaml"))
         for assessment in champion.assess(frame):
-            print(assessment.account_id, assessment.health_score, assessment.explanation.summary_en)
+            print(assessment.account_id, assessment.health_score, assessment.explanation.band)
 
     See Also
     --------
