@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from churnml.cli.alerts import alerts_app
 from churnml.cli.health import health_app
 from churnml.cli.keys import keys_app
 from churnml.cli.models import models_app
@@ -50,6 +51,7 @@ features_app = typer.Typer(
     cls=_WithDefault, no_args_is_help=True, help="Make the training frame, or list its features."
 )
 config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
+app.add_typer(alerts_app, name="alerts", rich_help_panel="Use the scores")
 app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(models_app, name="models", rich_help_panel="Train and score")
@@ -128,10 +130,13 @@ def demo(
             stages=session.stages,
         )
         # The company is made anew each time, so an older champion knows another one.
-        trained, scored = pipeline.run(settings, session.stages, promote_because="The demo's company was made anew.")
-        session.show(
-            {**vars(scored.report()), **vars(trained.report())}, lambda: render.run(settings, config, trained, scored)
-        )
+        scored = pipeline.run(
+            settings,
+            session.stages,
+            promote_because="The demo's company was made anew.",
+            when_trained=lambda trained: session.show_part(trained.report(), lambda: render.trained(settings, trained)),
+        )[1]
+        session.show(scored.report(), lambda: render.scored(settings, config, scored))
 
 
 @app.command(rich_help_panel="Start here")
@@ -248,10 +253,12 @@ def run(config: ConfigPath, as_json: AsJson = False) -> None:
         from churnml.cli import render
 
         settings = _config(config, session)
-        trained, scored = pipeline.run(settings, session.stages)
-        session.show(
-            {**vars(scored.report()), **vars(trained.report())}, lambda: render.run(settings, config, trained, scored)
-        )
+        scored = pipeline.run(
+            settings,
+            session.stages,
+            when_trained=lambda trained: session.show_part(trained.report(), lambda: render.trained(settings, trained)),
+        )[1]
+        session.show(scored.report(), lambda: render.scored(settings, config, scored))
 
 
 @app.command(rich_help_panel="Use the scores")

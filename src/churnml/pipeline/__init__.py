@@ -1,5 +1,6 @@
 """Wires the rooms into runs: check, features, train, score, explain, and all of them at once."""
 
+from churnml.pipeline.alerts import answer_alert, backtest_alerts, list_alerts, show_alert
 from churnml.pipeline.audit import audit
 from churnml.pipeline.health import health_backtest, health_thresholds
 from churnml.pipeline.lookup import explain
@@ -17,7 +18,9 @@ __all__ = [
     "Prepared",
     "Scored",
     "Trained",
+    "answer_alert",
     "audit",
+    "backtest_alerts",
     "brief",
     "catalogue",
     "check",
@@ -25,6 +28,7 @@ __all__ = [
     "explain",
     "health_backtest",
     "health_thresholds",
+    "list_alerts",
     "list_models",
     "overall",
     "portfolio",
@@ -33,6 +37,7 @@ __all__ = [
     "roll_back",
     "run",
     "score",
+    "show_alert",
     "simulate_company",
     "suppose",
     "train",

@@ -76,7 +76,7 @@ def health_backtest(
     stages = stages or Stages()
     prepared = prepare(config, stages)
     with stages("backtest"):
-        tested = _kept(config, prepared) or _backtested(config, prepared, stages)
+        tested = tested_on(config, prepared, stages)
     with stages("replay"):
         results = replay(prepared.frame, prepared.feature_set, config, tested)
         page = backtest_report(
@@ -89,6 +89,11 @@ def health_backtest(
         )
         path = write_text(config.workspace_dir / "reports" / f"health_backtest.{language}.html", page)
     return [result.as_dict() for result in results], path
+
+
+def tested_on(config: Config, prepared: Prepared, stages: Stages) -> Predicted:
+    """Return predictions on dates the model had not seen: the champion's own backtest where it fits, else a new one."""
+    return _kept(config, prepared) or _backtested(config, prepared, stages)
 
 
 def _backtested(config: Config, prepared: Prepared, stages: Stages) -> Predicted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -186,9 +187,18 @@ def _promote(
         at=datetime.now(UTC),
         forced=forced,
         evidence=decision.evidence if decision else None,
+        by=_user() if forced else f"the gate, in a training by {_user()}",
     )
-    name_alias(config, "champion", version)
+    name_alias(config, "champion", version, entry)
     return entry
+
+
+def _user() -> str:
+    """Return who runs the command, as far as the system knows."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container without the user's name
+        return "an unnamed user"
 
 
 def _tested(config: Config, version: str) -> pd.DataFrame | None:

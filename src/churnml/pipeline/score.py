@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from churnml.explain import Explanation, load_playbooks, suggest_plays
 from churnml.explain.plays import Playbook
 from churnml.features.event_cache import events_until
 from churnml.files import write_json, write_parquet
+from churnml.pipeline.alerts import evaluate_alerts
 from churnml.pipeline.history import backfill, changes, customers_at
 from churnml.pipeline.lookup import last_scored
 from churnml.pipeline.prepare import check, prepare
@@ -75,17 +76,40 @@ def score(
         path = _write(config, champion, table, ordered, scored_at)
         if champion.model.target == "churn":
             _publish(config, tables, champion, judged, now, table, ordered, as_of, scored_at)
+    if champion.model.target == "churn" and config.alerts.enabled:
+        with stages("alerts"), Store(config.store_url) as store:
+            evaluate_alerts(config, table, now[["account_id", *champion.model.features.names]], as_of, store)
     return Scored(table, ordered, path, as_of, champion.bundle, rejected_counts(loaded))
 
 
 def run(
-    config: Config, stages: Stages | None = None, *, as_of: date | None = None, promote_because: str | None = None
+    config: Config,
+    stages: Stages | None = None,
+    *,
+    as_of: date | None = None,
+    promote_because: str | None = None,
+    when_trained: Callable[[Trained], None] | None = None,
 ) -> tuple[Trained, Scored]:
-    """Check, train and score in one go, reading the data once; the champion scores, be it the new one or not."""
+    """Check, train and score in one go, reading the data once; the champion scores, be it the new one or not.
+
+    Parameters
+    ----------
+    config : Config
+    stages : Stages, optional
+        Told of progress.
+    as_of : date, optional
+        As in `score`.
+    promote_because : str, optional
+        As in `train`.
+    when_trained : callable, optional
+        Given what the training came to before the scoring begins, which may fail by itself.
+    """
     stages = stages or Stages()
     checked = check(config, stages)
     prepared = prepare(config, stages, loaded=checked.loaded)
     trained = train(config, stages, prepared=prepared, promote_because=promote_because)
+    if when_trained is not None:
+        when_trained(trained)
     return trained, score(config, stages, as_of=as_of, loaded=checked.loaded)
 
 

@@ -45,6 +45,8 @@ class Promotion:
         A person overrode the gate.
     evidence : mapping
         The comparison it rests on, JSON-ready.
+    by : str
+        Whose command it was; empty in records of earlier versions.
     """
 
     version: str
@@ -53,6 +55,7 @@ class Promotion:
     reason: str
     forced: bool = False
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ def promote(
     at: datetime,
     forced: bool = False,
     evidence: Mapping[str, Any] | None = None,
+    by: str = "",
 ) -> Promotion:
     """Make a version the champion and record it.
 
@@ -169,6 +173,7 @@ def promote(
         reason=reason,
         forced=forced,
         evidence=dict(evidence or {}),
+        by=by,
     )
     write_json(folder / name / _HISTORY, [asdict(one) for one in (*past, entry)])
     set_champion(folder, name, version)

@@ -1,5 +1,6 @@
-"""The operational store: scored snapshots, explanations, overrides, feedback, API keys and the audit log."""
+"""The operational store: scored snapshots, explanations, alerts, overrides, feedback, API keys and the audit log."""
 
+from churnml.store.alerts import Alert, AlertEvent, Alerts, Outcome, State
 from churnml.store.database import SCHEMA_VERSION
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
@@ -24,6 +25,9 @@ __all__ = [
     "SCHEMA_VERSION",
     "SCOPES",
     "AccountScore",
+    "Alert",
+    "AlertEvent",
+    "Alerts",
     "Actor",
     "ApiKey",
     "AuditEntry",
@@ -31,11 +35,13 @@ __all__ = [
     "Judgements",
     "Keys",
     "IdempotencyKey",
+    "Outcome",
     "Override",
     "Page",
     "ScoreFilter",
     "Snapshot",
     "SnapshotInfo",
+    "State",
     "Store",
     "plain",
 ]

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, Row, String, cast, delete, func, insert, or_, select
 
+from churnml.store.alerts import Alerts
 from churnml.store.database import open_engine
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
@@ -85,6 +86,10 @@ class Store:
     def __init__(self, url: str) -> None:
         self._engine = open_engine(url)
         self.keys = Keys(self._engine)
+
+    def alerts(self, config: str) -> Alerts:
+        """Return the alerts on the accounts of one config."""
+        return Alerts(self._engine, config)
 
     def judgements(self, config: str) -> Judgements:
         """Return the overrides and feedback on the accounts of one config."""
@@ -284,6 +289,10 @@ class Store:
 
     def readings(self, config: str, *, before: date, days: int = 120) -> list[tuple[str, date, float | None]]:
         """Return ``(account_id, as_of, health_score)`` of the days before a date, of each `as_of` the last one."""
+        return [(account, as_of, score) for account, as_of, score, _ in self.banded_readings(config, before, days)]
+
+    def banded_readings(self, config: str, before: date, days: int = 120) -> list[tuple[str, date, float | None, str]]:
+        """Return ``(account_id, as_of, health_score, band)`` of the days before a date, the last of each `as_of`."""
         last = (
             select(func.max(SnapshotRow.id))
             .where(
@@ -294,12 +303,12 @@ class Store:
             .group_by(SnapshotRow.as_of)
         )
         query = (
-            select(ScoreRow.account_id, SnapshotRow.as_of, ScoreRow.health_score)
+            select(ScoreRow.account_id, SnapshotRow.as_of, ScoreRow.health_score, ScoreRow.band)
             .join(SnapshotRow, ScoreRow.snapshot_id == SnapshotRow.id)
             .where(SnapshotRow.id.in_(last))
         )
         with reading(self._engine) as connection:
-            return [(account, as_of, score) for account, as_of, score in connection.execute(query)]
+            return [(account, as_of, score, band) for account, as_of, score, band in connection.execute(query)]
 
     def version_at(self, config: str, when: date) -> str | None:
         """Return the model version in force at a date: of the newest snapshot not after it."""

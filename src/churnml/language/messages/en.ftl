@@ -990,6 +990,30 @@ event-invoice-unpaid = Invoice fell due unpaid
 event-milestone = Reached: { $name }
 event-milestone-unnamed = Milestone reached
 
+## Alerts: what a rule has found on an account
+
+alert-notice_given = Notice has been given
+alert-champion_left =
+    { $n ->
+        [one] A champion left
+       *[other] { AMOUNT($n) } left
+    }
+alert-silence = No use for { AMOUNT($n) }
+alert-usage_collapse = Use fell by { AMOUNT($n) } against the four weeks before
+alert-band_drop = The band has been worse for two readings; health is { AMOUNT($n) }
+alert-score_fall = Health fell from { AMOUNT($before) } to { AMOUNT($n) } within 30 days
+alert-renewal_near = The contract ends in { AMOUNT($n) }, and the account is not green
+alert-invoice_overdue =
+    { $n ->
+        [one] An invoice is overdue
+       *[other] { AMOUNT($n) } are overdue
+    }
+alert-nps_detractor = The last NPS answer was { AMOUNT($n) }
+alert-onboarding_stalled = Onboarding has had no milestone for { AMOUNT($n) }
+alert-score_unknown = Too little is known for a score
+alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
+alert-own = { $title }
+
 ## What limits a health score
 
 health-rules_only = The model did not pass its gate, so the score is made of rules alone

@@ -728,6 +728,22 @@ event-invoice-unpaid = 請求書が期日までに未払い
 event-milestone = 達成：{ $name }
 event-milestone-unnamed = マイルストーンを達成
 
+## Alerts: what a rule has found on an account
+
+alert-notice_given = 解約通知あり
+alert-champion_left = 推進担当者・スポンサー{ AMOUNT($n) }が離任
+alert-silence = { AMOUNT($n) }間利用なし
+alert-usage_collapse = 利用が直前の4週間に比べて{ AMOUNT($n) }減少
+alert-band_drop = 判定の悪化が2回連続（ヘルススコア{ AMOUNT($n) }）
+alert-score_fall = ヘルススコアが30日以内に{ AMOUNT($before) }から{ AMOUNT($n) }に低下
+alert-renewal_near = 契約満了まで{ AMOUNT($n) }、判定は緑ではない
+alert-invoice_overdue = 支払いが遅れている請求書が{ AMOUNT($n) }
+alert-nps_detractor = 直近のNPS回答は{ AMOUNT($n) }
+alert-onboarding_stalled = 導入の進捗が{ AMOUNT($n) }間なし
+alert-score_unknown = スコアを出すための情報が不足
+alert-expansion_chance = 契約席数の{ AMOUNT($n) }を利用中、判定は緑
+alert-own = { $title }
+
 ## ヘルススコアの制約
 
 health-rules_only = モデルが検証基準を満たさないため、ルールのみで算出
