@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from churnml.cli.alerts import alerts_app
 from churnml.cli.health import health_app
 from churnml.cli.keys import keys_app
+from churnml.cli.kpis import kpis
 from churnml.cli.models import models_app
 from churnml.cli.session import Session, language_of, report_failure
 from churnml.errors import UsageError
@@ -56,6 +57,7 @@ app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(models_app, name="models", rich_help_panel="Train and score")
 app.add_typer(config_app, name="config", rich_help_panel="Data")
+app.command(rich_help_panel="Use the scores")(kpis)
 app.add_typer(keys_app, name="keys", rich_help_panel="Use the scores")
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file, e.g. configs/demo.yaml")]

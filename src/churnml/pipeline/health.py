@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +15,7 @@ from churnml.errors import BundleError
 from churnml.evaluation import backtest
 from churnml.files import write_text
 from churnml.health import Predicted, Proposal, propose_threshold, weeks_current
+from churnml.language import Language
 from churnml.pipeline.lookup import newest
 from churnml.pipeline.models import tested_path
 from churnml.pipeline.prepare import prepare
@@ -22,8 +23,6 @@ from churnml.pipeline.results import Prepared
 from churnml.progress import Stages
 
 __all__ = ["Thresholds", "health_backtest", "health_thresholds"]
-
-Language = Literal["en", "ja"]
 
 
 @dataclass(frozen=True)

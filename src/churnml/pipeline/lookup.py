@@ -86,9 +86,9 @@ def last_scored(config: Config, store: Store, as_of: date, cohort: Collection[st
         Account → `as_of` of its last score, by account.
     """
     before = store.latest(config.name)
-    left = before.info.get("left", {}) if before is not None and before.as_of < as_of else {}
-    last = {account: date.fromisoformat(item["last"]) for account, item in left.items()}
-    for account, read_on, _ in store.readings(config.name, before=as_of):
+    left = store.departures(config.name) if before is not None and before.as_of < as_of else {}
+    last = {account: departed.last for account, departed in left.items()}
+    for account, read_on in store.last_readings(config.name, before=as_of).items():
         last[account] = max(read_on, last.get(account, read_on))
     oldest = as_of - timedelta(days=_KEPT_DAYS)
     return {account: when for account, when in sorted(last.items()) if account not in cohort and when >= oldest}
@@ -107,7 +107,8 @@ def last_score(
         return None
     of, account = readings[0]
     told = dict(store.explanation(of.id, account_id) or _bare(account, of.as_of, snapshot))
-    said = frozen(snapshot.info.get("left", {}).get(account_id), of.as_of)
+    departed = store.departure(config.name, account_id)
+    said = frozen(None if departed is None else departed.words(), of.as_of)
     if said["why"] == "notice":
         told["indicators"] = [*told["indicators"], _NOTICE]
     return account, {**told, "plays": [], "frozen": said}

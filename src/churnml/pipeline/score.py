@@ -26,13 +26,12 @@ from churnml.pipeline.results import Scored, Trained, expected_column, rejected_
 from churnml.pipeline.train import train
 from churnml.progress import Stages
 from churnml.sources import Loaded
-from churnml.store import Snapshot, Store, plain
+from churnml.store import Departed, Snapshot, Store, plain
 from churnml.tables import Tables, knowledge
 
 __all__ = ["run", "score"]
 
 _CHANGE = TypeAdapter(ScoreChange)
-_DEPARTURES = TypeAdapter(dict[str, snapshots.Departure])
 _PREVIOUS_DAYS = 28
 """An explanation compares an account with itself this many days earlier."""
 _TREND = ("change_7d", "change_30d", "slope_12w")
@@ -257,6 +256,7 @@ def _publish(
                 scores=table.drop(columns=further).assign(horizons=pd.Series(by_horizon, index=table.index)),
                 features=now[["account_id", *model.features.names]],
                 explanations=explanations,
+                departures={account: Departed(one.last, one.why, one.on) for account, one in left.items()},
                 info={
                     "horizon_days": model.horizon_days,
                     "base_rate": model.base_rate,
@@ -264,7 +264,6 @@ def _publish(
                     "verdict_reason": manifest.verdict_reason,
                     "scored_by": scored_by(champion.bundle),
                     "currency": config.currency,
-                    "left": _DEPARTURES.dump_python(left, mode="json"),
                 },
             )
         )
