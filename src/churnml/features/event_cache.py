@@ -22,7 +22,7 @@ from churnml.tables import Tables
 
 __all__ = ["events_until", "keep_events", "kept_events"]
 
-_FORMAT = 2
+_FORMAT = 3
 _MOST_NEWS_DAYS = 31
 """After so many days the events are laid out anew: the news would take as long to add."""
 
@@ -30,10 +30,10 @@ _MOST_NEWS_DAYS = 31
 def events_until(config: Config, tables: Tables, feature_set: FeatureSet, day: date) -> Planes | None:
     """Return events kept in the workspace that serve an ``as_of``, laying them out when none or too old ones are."""
     folder = config.workspace_dir / "events"
-    kept = kept_events(folder, config, day)
-    if kept is None or (np.datetime64(day, "D").astype(np.int64) - kept.until) > _MOST_NEWS_DAYS:
-        kept = keep_events(folder, tables, feature_set, config, day)
-    return kept
+    planes = kept_events(folder, config, day)
+    if planes is None or (np.datetime64(day, "D").astype(np.int64) - planes.until) > _MOST_NEWS_DAYS:
+        planes = keep_events(folder, tables, feature_set, config, day)
+    return planes
 
 
 def keep_events(folder: Path, tables: Tables, feature_set: FeatureSet, config: Config, until: date) -> Planes | None:

@@ -123,13 +123,17 @@ def _frames_at(tables: Tables, config: Config, champion: Champion, as_of: date) 
     earlier = cohort.assign(as_of=today - pd.Timedelta(days=_PREVIOUS_DAYS))
     earlier = earlier[earlier["account_id"].isin(customers_at(tables, config, earlier["as_of"].iloc[0]))]
     asked = champion.model.features
+    # Ranks are among all customers of their day: those who have left since were peers a month ago.
+    everyone = snapshots.cohorts(tables, config, [today, *earlier["as_of"]])
     if config.engine.keep_events:
-        kept = events_until(config, tables, asked, as_of)
+        planes = events_until(config, tables, asked, as_of)
         now, before = (
-            features_room.compute(tables, rows, asked, config.features, planes=kept) for rows in (cohort, earlier)
+            features_room.compute(tables, rows, asked, config.features, planes=planes, cohort=everyone)
+            for rows in (cohort, earlier)
         )
         return now, before.reset_index(drop=True)
-    both = features_room.compute(tables, pd.concat([cohort, earlier], ignore_index=True), asked, config.features)
+    rows = pd.concat([cohort, earlier], ignore_index=True)
+    both = features_room.compute(tables, rows, asked, config.features, cohort=everyone)
     return both.iloc[: len(cohort)].reset_index(drop=True), both.iloc[len(cohort) :].reset_index(drop=True)
 
 
