@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from churnml.cli.alerts import alerts_app
 from churnml.cli.health import health_app
 from churnml.cli.keys import keys_app
+from churnml.cli.kpis import kpis
 from churnml.cli.models import models_app
 from churnml.cli.session import Session, language_of, report_failure
 from churnml.errors import UsageError
@@ -56,6 +57,7 @@ app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(models_app, name="models", rich_help_panel="Train and score")
 app.add_typer(config_app, name="config", rich_help_panel="Data")
+app.command(rich_help_panel="Use the scores")(kpis)
 app.add_typer(keys_app, name="keys", rich_help_panel="Use the scores")
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file, e.g. configs/demo.yaml")]
@@ -130,10 +132,13 @@ def demo(
             stages=session.stages,
         )
         # The company is made anew each time, so an older champion knows another one.
-        trained, scored = pipeline.run(settings, session.stages, promote_because="The demo's company was made anew.")
-        session.show(
-            {**vars(scored.report()), **vars(trained.report())}, lambda: render.run(settings, config, trained, scored)
-        )
+        scored = pipeline.run(
+            settings,
+            session.stages,
+            promote_because="The demo's company was made anew.",
+            when_trained=lambda trained: session.show_part(trained.report(), lambda: render.trained(settings, trained)),
+        )[1]
+        session.show(scored.report(), lambda: render.scored(settings, config, scored))
 
 
 @app.command(rich_help_panel="Start here")
@@ -250,10 +255,12 @@ def run(config: ConfigPath, as_json: AsJson = False) -> None:
         from churnml.cli import render
 
         settings = _config(config, session)
-        trained, scored = pipeline.run(settings, session.stages)
-        session.show(
-            {**vars(scored.report()), **vars(trained.report())}, lambda: render.run(settings, config, trained, scored)
-        )
+        scored = pipeline.run(
+            settings,
+            session.stages,
+            when_trained=lambda trained: session.show_part(trained.report(), lambda: render.trained(settings, trained)),
+        )[1]
+        session.show(scored.report(), lambda: render.scored(settings, config, scored))
 
 
 @app.command(rich_help_panel="Use the scores")
