@@ -20,7 +20,7 @@ from churnml.metrics.predictions import roc_auc
 from churnml.snapshots.splits import Split
 from churnml.tables import TABLES, Tables
 
-__all__ = ["CHECKS", "LEAKS", "Finding", "audit", "leaks"]
+__all__ = ["CHECKS", "LEAKS", "Finding", "audit", "leak_reason", "leaks"]
 
 Array = npt.NDArray[np.float64]
 Status = Literal["found", "clear", "not_applicable"]
@@ -142,6 +142,24 @@ def leaks(findings: Sequence[Finding]) -> list[Finding]:
     ['CHK101']
     """
     return [finding for finding in findings if finding.status == "found" and finding.code in LEAKS]
+
+
+def leak_reason(findings: Sequence[Finding]) -> str | None:
+    """Return one sentence on the leaks that were found, and the way out; None without any.
+
+    Examples
+    --------
+    >>> leak_reason([Finding("CHK107", "found", "the churn rate changed")]) is None
+    True
+    """
+    found = leaks(findings)
+    if not found:
+        return None
+    told = "; ".join(f"{finding.code} {finding.what}" for finding in found)
+    return (
+        f"The audit found a leak, so the model is not promoted: {told}. Correct or exclude the columns, or train with "
+        "--force --reason where a person knows better."
+    )
 
 
 def _result(code: str, found: Sequence[tuple[str, str]], what: str, remedy: str) -> Finding:
