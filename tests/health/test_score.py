@@ -28,9 +28,7 @@ def plain_scale(weights: dict[str, float], **changes: Any) -> HealthScale:
     return HealthScale(
         **{
             "preset": "reference",
-            "measures": tuple(
-                Measure(group, group, 1.0, f"m_{group}", None, IDENTITY) for group in weights
-            ),
+            "measures": tuple(Measure(group, group, 1.0, f"m_{group}", None, IDENTITY) for group in weights),
             "weights": weights,
             "by_segment": {},
             "by_phase": {},
