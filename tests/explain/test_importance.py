@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +136,6 @@ def test_wrong_playbooks_say_where(text: str, says: str, tmp_path: Path) -> None
 
 
 def test_an_explanation_without_drivers_gets_no_driver_play(told: Any, world: Any) -> None:
-    bare = replace(told[0], raising=(), context=(), indicators=(), band="yellow")
+    bare = told[0].model_copy(update={"raising": (), "context": (), "indicators": (), "band": "yellow"})
     playbooks = [item for item in load_playbooks(PLAYBOOKS) if item.when.families or item.when.indicators]
     assert suggest_plays([bare], world.frame.iloc[:1], playbooks) == [()]

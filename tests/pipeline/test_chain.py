@@ -11,9 +11,8 @@ import anyio
 import httpx
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from tests.companies.command import churnml
 
-from churnml.cli.app import app
 from churnml.config import load_config
 from churnml.serving.app import create_app
 from churnml.serving.settings import Settings
@@ -21,10 +20,6 @@ from churnml.serving.state import ServingState
 from churnml.store import Store
 
 METRICS = {"n", "positives", "roc_auc", "average_precision", "log_loss", "brier", "ece", "lift_at_10"}
-
-
-def churnml(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 SCORES = [

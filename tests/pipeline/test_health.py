@@ -6,15 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from tests.companies.command import churnml
 
-from churnml.cli.app import app
 from churnml.config import load_config
 from churnml.store import Store
-
-
-def churnml(*arguments: Any) -> Any:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def test_the_red_threshold_fits_the_team(ran: Any) -> None:
@@ -62,12 +57,13 @@ def test_an_account_that_left_keeps_its_last_score(ran: Any) -> None:
     with Store(config.store_url) as store:
         snapshot = store.latest(config.name)
         assert snapshot is not None
-        left = snapshot.info["left"]
-        account, item = next((name, item) for name, item in left.items() if item["why"] == "ended")
+        left = store.departures(config.name)
+        account, gone = next((name, gone) for name, gone in left.items() if gone.why == "ended")
+        assert gone.on is not None
         last = store.history(config.name, account)[0]
     told = json.loads(churnml("explain", ran.config, account, "--json").stdout)
-    assert told["frozen"]["on"] == item["on"] < ran.report["as_of"]
-    assert told["frozen"]["as_of"] == told["as_of"] == item["last"] == last[0].as_of.isoformat()
+    assert told["frozen"]["on"] == gone.on.isoformat() < ran.report["as_of"]
+    assert told["frozen"]["as_of"] == told["as_of"] == gone.last.isoformat() == last[0].as_of.isoformat()
     assert told["health_score"] == pytest.approx(last[1].health_score)
     assert told["plays"] == []
     assert "contract ended" in churnml("explain", ran.config, account).stdout

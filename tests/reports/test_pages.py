@@ -19,6 +19,7 @@ from churnml.explain import (
     suggest_plays,
     timeline,
 )
+from churnml.language import Text, render
 from churnml.reports import account_brief, portfolio_page
 from churnml.tables import Tables
 
@@ -49,7 +50,7 @@ def brief(world: Any, told: Any, language: str) -> str:
         name="<Acme & Co>",
         arr=12000.0,
         history=history,
-        happenings=[Happening("2025-07-03", "tickets", "Ticket opened", "問い合わせ")],
+        happenings=[Happening("2025-07-03", "tickets", Text.of("event-ticket-opened"))],
         plays=plays[row],
     )
 
@@ -61,7 +62,7 @@ def test_a_brief_holds_what_a_csm_needs(world: Any, told: Any) -> None:
     assert "&lt;Acme &amp; Co&gt;" in html
     assert "<Acme" not in html
     for driver in (*told[row].raising, *told[row].lowering):
-        assert driver.sentence_en.replace(" %", "\u00a0%") in html
+        assert render(driver.sentence, "en").replace(" %", "\u00a0%") in html
     assert html.count("<svg") == 1
     assert "3 July 2025" in html
     assert "$12,000" in html
@@ -163,12 +164,12 @@ def test_a_timeline_tells_only_what_was_known() -> None:
         observed_until=date(2025, 9, 1),
     )
     found = timeline(tables, "a", date(2025, 8, 1))
-    assert [(item.on, item.en) for item in found] == [
+    assert [(item.on, render(item.text, "en")) for item in found] == [
         ("2025-07-01", "Invoice fell due unpaid"),
         ("2025-06-11", "NPS answer: 6"),
         ("2025-06-01", "Urgent ticket opened"),
     ]
-    assert found[0].ja == "請求書が期日までに未払い"
+    assert render(found[0].text, "ja") == "請求書が期日までに未払い"
     assert timeline(tables, "a", date(2025, 8, 1), limit=1) == found[:1]
     assert timeline(tables, "nobody", date(2025, 8, 1)) == []
 

@@ -17,22 +17,20 @@ from churnml.cli.terminal import money, near, number, out
 if TYPE_CHECKING:
     from churnml.assessment import WhatIf
     from churnml.config import Config
-    from churnml.features import FeatureSet
     from churnml.pipeline.models import Comparison, ModelList
     from churnml.pipeline.results import Checked, FrameReport, Scored, Simulated, Trained
     from churnml.registry.promotion import Promotion
 
 __all__ = [
     "audited",
-    "catalogue",
     "checked",
     "compared",
     "config",
     "explained",
     "models",
+    "off",
     "prepared",
     "promoted",
-    "run",
     "scored",
     "simulated",
     "supposed",
@@ -92,20 +90,9 @@ def prepared(report: FrameReport) -> None:
         f"({dates[0]} to {dates[-1]}), {report.features} features."
     )
     console.print(f"{report.labelled:,} rows have a final label, {report.churned:,} of them positive.")
-    _off(console, report.skipped)
+    off(console, report.skipped)
     if report.path is not None:
         console.print(f"Written to {near(report.path)}")
-
-
-def catalogue(features: FeatureSet, skipped: Mapping[str, str]) -> None:
-    """Show every feature."""
-    table = Table("feature", "family", "unit", "window", "meaning", "missing means")
-    for spec in features:
-        window = f"{spec.window_days} d" if spec.window_days else ""
-        table.add_row(spec.name, spec.family, spec.unit, window, escape(spec.description_en), escape(spec.missing))
-    console = out()
-    console.print(table)
-    _off(console, skipped)
 
 
 def trained(settings: Config, outcome: Trained) -> None:
@@ -215,12 +202,6 @@ def scored(settings: Config, path: Path, outcome: Scored) -> None:
     _where(console, settings, path, outcome)
 
 
-def run(settings: Config, path: Path, training: Trained, scoring: Scored) -> None:
-    """Show the scores, the backtest and the next steps."""
-    trained(settings, training)
-    scored(settings, path, scoring)
-
-
 def explained(told: Mapping[str, Any], lang: str) -> None:
     """Show one account's explanation."""
     from churnml.reports import change_told
@@ -316,7 +297,7 @@ def config(settings: Config) -> None:
     )
 
 
-def _off(console: Console, skipped: Mapping[str, str]) -> None:
+def off(console: Console, skipped: Mapping[str, str]) -> None:
     """Show what is off, the features of one cause together."""
     causes: dict[str, list[str]] = {}
     for name, why in skipped.items():
@@ -326,21 +307,20 @@ def _off(console: Console, skipped: Mapping[str, str]) -> None:
 
 
 def _where(console: Console, settings: Config, path: Path, outcome: Scored) -> None:
+    shown = str(settings.as_dict()["mlflow"]["tracking_uri"] or settings.tracking_uri)  # without its password
+    uri = escape(shown).replace(escape(str(settings.workspace_dir)), near(settings.workspace_dir))
     tree = Tree("Where everything lies")
     tree.add(f"scores        {near(outcome.path)}")
     tree.add(f"explanations  {near(outcome.path.with_name('explanations.json'))}")
     tree.add(f"model bundle  {near(outcome.bundle.path)}")
-    tree.add(
-        f"experiments   {settings.tracking_uri.replace(str(settings.workspace_dir), near(settings.workspace_dir))}"
-    )
+    tree.add(f"experiments   {uri}")
     console.print(tree)
-    uri = settings.tracking_uri
     console.print("Next:")
     first = escape(str(outcome.table["account_id"].iloc[0]))
     serve = [f"churnml serve {path}"] if outcome.bundle.model.target == "churn" else []
     for command in (
         f"churnml explain {path} {first}",
         *serve,
-        f"mlflow ui --backend-store-uri {uri.replace(str(settings.workspace_dir), near(settings.workspace_dir))}",
+        f"mlflow ui --backend-store-uri {uri}",
     ):
         console.print(f"  {command}", soft_wrap=True)

@@ -5,10 +5,10 @@ from churnml.explain.contract import Explainable
 from churnml.explain.drivers import Driver
 from churnml.explain.explanation import Explanation, Indicator, explain
 from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
+from churnml.explain.notices import frozen, overridden
 from churnml.explain.patterns import CHURNERS_NEEDED, Pattern, churn_patterns
 from churnml.explain.plays import Play, Playbook, load_playbooks, suggest_plays, touch_model
 from churnml.explain.reference import ExplainReference, Yardstick
-from churnml.explain.remarks import frozen, overridden
 from churnml.explain.timeline import Happening, timeline
 
 __all__ = [

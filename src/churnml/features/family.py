@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from churnml.features.aggregates import Source
 from churnml.features.measures import NO_DAY_SEEN, Count, Direct, FromRows, Measure, Scope, Words
+from churnml.features.spec import Sign
 
 __all__ = ["Family"]
 
@@ -25,7 +26,8 @@ class Family:
     Examples
     --------
     >>> family = Family("engagement")
-    >>> @family.count("events", "events", Words("events", "イベント数", "Events in {w} days.", "{w}日間のイベント数。"))
+    >>> @family.count("events", "events", Words("events", "イベント数", "Events in {w} days.", "{w}日間のイベント数。"),
+    ...               risk_direction=-1)
     ... def events(inputs, start, end):
     ...     return inputs.events.events(start, end)
     >>> [measure.name for measure in family.measures(None)]
@@ -45,13 +47,21 @@ class Family:
                 yield from declared(scope)
 
     def measure(
-        self, name: str, unit: str, words: Words, *, of: Source | None = None, windowed: bool = True, **more: Any
+        self,
+        name: str,
+        unit: str,
+        words: Words,
+        *,
+        risk_direction: Sign,
+        of: Source | None = None,
+        windowed: bool = True,
+        **more: Any,
     ) -> Callable[[Made], Made]:
         """Declare a measure and decorate the function that makes it.
 
         Parameters
         ----------
-        name, unit, words
+        name, unit, words, risk_direction
             As in `Measure`.
         of : Source, optional
             The function then gets the source's rows and returns an `Aggregate`; otherwise it gets `Inputs` and returns
@@ -67,13 +77,14 @@ class Family:
                 return function(given, window) if windowed else function(given)
 
             made = Direct(make) if of is None else FromRows(of, make)
-            self._add(name=name, unit=unit, words=words, make=made, windowed=windowed, **more)
+            fields = {"name": name, "unit": unit, "words": words, "risk_direction": risk_direction, "make": made}
+            self._add(**fields, windowed=windowed, **more)
             return function
 
         return declare
 
     def count(
-        self, name: str, unit: str, words: Words, *, of: Source | None = None, **more: Any
+        self, name: str, unit: str, words: Words, *, risk_direction: Sign, of: Source | None = None, **more: Any
     ) -> Callable[[Made], Made]:
         """Declare a count over windows and decorate ``(inputs or rows, start, end) → counts``.
 
@@ -82,7 +93,8 @@ class Family:
 
         def declare(function: Made) -> Made:
             more.setdefault("missing", NO_DAY_SEEN)
-            self._add(name=name, unit=unit, words=words, make=Count(function, of), **more)
+            made = Count(function, of)
+            self._add(name=name, unit=unit, words=words, risk_direction=risk_direction, make=made, **more)
             return function
 
         return declare

@@ -10,6 +10,7 @@ import numpy as np
 
 from churnml.config import FeatureConfig
 from churnml.features.aggregates import Aggregate, Source, counted
+from churnml.features.events.rollup import slug
 from churnml.features.gaps import MISSING_JA
 from churnml.features.inputs import Inputs
 from churnml.features.spec import FeatureSpec, Kind, Sign
@@ -95,6 +96,8 @@ class Measure:
         What it is called and means.
     make : Direct, FromRows or Count
         How it is made.
+    risk_direction : {-1, 0, 1}
+        As in `FeatureSpec`. Its trends and its rank inherit it.
     table : str
         Canonical table it is made from.
     needs : tuple of (table, columns)
@@ -110,8 +113,10 @@ class Measure:
         Windows in days instead of the config's.
     main_window_only : bool
         Only for the window nearest to 28 days.
-    kind, actionable, monotone, risk_direction, categorical, event_kind
+    kind, actionable, categorical, event_kind
         As in `FeatureSpec`.
+    constrained : bool
+        Training keeps to the direction already; the others are told only.
     of : str
         The measure that it is a trend or a rank of; by default itself.
     trends : {"", "main", "each", "shape"}
@@ -128,6 +133,7 @@ class Measure:
     missing: str
     words: Words
     make: Direct | FromRows | Count
+    risk_direction: Sign
     table: str = "events"
     needs: tuple[Need, ...] = ()
     after: tuple[str, ...] = ()
@@ -137,8 +143,7 @@ class Measure:
     main_window_only: bool = False
     kind: Kind = "level"
     actionable: bool = True
-    monotone: Sign = 0
-    risk_direction: Sign = 0
+    constrained: bool = True
     categorical: bool = False
     event_kind: str = ""
     of: str = ""
@@ -179,8 +184,8 @@ class Measure:
                 measure=self.of or self.name,
                 kind=self.kind,
                 actionable=self.actionable,
-                monotone=self.monotone,
-                risk_direction=self.risk_direction or self.monotone,
+                monotone=self.risk_direction if self.constrained else 0,
+                risk_direction=self.risk_direction,
                 categorical=self.categorical,
                 missing_ja=MISSING_JA.get(self.missing, "").format(w=window),
                 event_kind=self.event_kind,
@@ -215,6 +220,11 @@ class Scope:
     def windows(self) -> tuple[int, ...]:
         """Windows in days, ascending and unique."""
         return tuple(sorted(set(self.config.windows_days)))
+
+    @property
+    def core(self) -> frozenset[str]:
+        """Slugs of the event kinds that the config calls the product's core use."""
+        return frozenset(slug(kind) for kind in self.config.core_features)
 
     @property
     def main_window(self) -> int:

@@ -47,8 +47,8 @@ def rank_of(base: Measure, scope: Scope) -> Iterator[Measure]:
         windowed=False,
         kind="peer",
         actionable=False,
-        monotone=base.monotone,
         risk_direction=base.risk_direction,
+        constrained=base.constrained,
         of=base.name,
     )
 

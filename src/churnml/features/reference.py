@@ -69,8 +69,8 @@ def catalogue_markdown(feature_set: FeatureSet) -> str:
             continue
         lines += [f"## {family} {japanese}", ""]
         lines += [
-            "| feature | unit | from | meaning | 意味 | missing when | can be acted on |",
-            "|---|---|---|---|---|---|---|",
+            "| feature | unit | from | meaning | 意味 | missing when | can be acted on | more of it: risk |",
+            "|---|---|---|---|---|---|---|---|",
         ]
         by_name: dict[str, list[FeatureSpec]] = {}
         for spec in specs:
@@ -78,6 +78,9 @@ def catalogue_markdown(feature_set: FeatureSet) -> str:
         lines += [_line(name, group) for name, group in by_name.items()]
         lines.append("")
     return "\n".join(lines)
+
+
+_RISK = {-1: "lower", 0: "", 1: "higher"}
 
 
 def _without_window(spec: FeatureSpec) -> str:
@@ -94,7 +97,8 @@ def _line(name: str, specs: Sequence[FeatureSpec]) -> str:
     heading = f"`{name}`" + (f" (w = {windows})" if windows else "")
     return (
         f"| {heading} | {first.unit or 'words'} | {first.table} | {general(first.description_en)} "
-        f"| {general(first.description_ja)} | {general(first.missing)} | {'yes' if first.actionable else 'no'} |"
+        f"| {general(first.description_ja)} | {general(first.missing)} | {'yes' if first.actionable else 'no'} "
+        f"| {_RISK[first.risk_direction]} |"
     )
 
 
@@ -118,9 +122,16 @@ divide by the observable days only. A trend is missing unless the earlier window
 A **trend** is (recent − before) ÷ (recent + before), from −1 to 1. A **slope** is the least-squares slope of the
 weekly values over the observable weeks of the last 12 (at least 4), divided by their mean. A **drop from peak** is
 1 − the last window ÷ the highest of the consecutive windows of that length in the last 364 days. A **percentile** is
-the share of rows of the same `as_of` and peer group (`features.peer_by`, else the plan, else seats in powers of two)
-with a lower value, ties counting half; a group of fewer than 5 is replaced by all rows of that `as_of`. It is the only
-kind of feature that depends on the other rows of the spine.
+the share of that day's whole cohort in the same peer group (`features.peer_by`, else the plan, else seats in powers of
+two) with a lower value, ties counting half; a group of fewer than 5 is replaced by all customers of that `as_of`. It is
+the only kind of feature that depends on other accounts.
+
+**Lifetime** measures look at all that was known before `as_of`, from the account's start: frequency, value, the usual
+gap between active days and its irregularity, revenue, the month of the start.
+
+Each measure declares the **direction** that domain knowledge gives it: whether more of it goes with more risk of churn,
+with less, or neither in general. A trend, a slope and a rank have the direction of their measure, a drop from peak the
+opposite one; events of a kind have one when `features.core_features` names it.
 
 Kinds of event are counted one by one: those of `features.event_types`, else the `features.max_event_types` most
 frequent ones. Names are lower-cased to letters, digits and underscores; kinds whose names then agree are one kind.

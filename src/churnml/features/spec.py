@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from fnmatch import fnmatchcase
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
@@ -159,6 +160,44 @@ class FeatureSet(Sequence[FeatureSpec]):
     def event_kinds(self) -> tuple[str, ...]:
         """Slugs of the event kinds that features are about, ascending."""
         return tuple(sorted({spec.event_kind for spec in self._specs if spec.event_kind}))
+
+    def select(self, family: str | None = None, kind: str | None = None, name: str | None = None) -> FeatureSet:
+        """Return the features of a family, of a kind, and with a name that fits a pattern such as ``tickets_*``.
+
+        Raises
+        ------
+        ConfigError
+            There is no such family or kind, or nothing fits.
+        """
+        for what, asked, known in (("family", family, tuple(FAMILIES)), ("kind", kind, get_args(Kind))):
+            if asked is not None and asked not in known:
+                near = near_name(asked, known)
+                raise ConfigError(
+                    f"There is no feature {what} {asked!r}",
+                    expected=f"{near!r}?" if near else f"one of {', '.join(known)}",
+                    code=f"features.unknown_{what}",
+                )
+        chosen = [
+            spec
+            for spec in self._specs
+            if (family is None or spec.family == family)
+            and (kind is None or spec.kind == kind)
+            and (name is None or fnmatchcase(spec.name, name))
+        ]
+        if not chosen:
+            near = near_name(name.strip("*"), self._by_name) if name else None
+            raise ConfigError(
+                "No feature of this config fits",
+                got=", ".join(
+                    f"{what} {asked}"
+                    for what, asked in zip(("family", "kind", "name"), (family, kind, name), strict=True)
+                    if asked
+                ),
+                expected=f"for example {near!r}" if near else None,
+                remedy="`churnml features list CONFIG` counts what there is; a pattern has a *, e.g. 'tickets_*'.",
+                code="features.none",
+            )
+        return FeatureSet(chosen)
 
     def frame(self) -> pd.DataFrame:
         """Return the catalogue as a frame, one row per feature."""

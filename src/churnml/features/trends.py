@@ -29,7 +29,7 @@ Windowed = Callable[[int, int], Floats]
 
 
 def trends_of(base: Measure) -> Iterator[Measure]:
-    """Yield the trends that a count declares. They inherit what it needs and the direction of its risk."""
+    """Yield the trends that a count declares. They inherit what it needs and the direction of the risk."""
     if not base.trends:
         return
     assert isinstance(base.make, Count)
@@ -81,7 +81,6 @@ def trends_of(base: Measure) -> Iterator[Measure]:
         ),
         make=Direct(lambda inputs, window: from_peak(inputs, partial(count.make, inputs), window)),
         main_window_only=True,
-        monotone=_opposite(base.monotone),
         risk_direction=_opposite(base.risk_direction),
     )
 

@@ -139,7 +139,7 @@ def feature(
             windowed=windowed and not of_frame and TABLES[table].occurred_at is not None,
             windows=windows,
             actionable=actionable,
-            monotone=risk_direction,
+            risk_direction=risk_direction,
             last=of_frame,
         )
         return UserFeature(measure, make, where)

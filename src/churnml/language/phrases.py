@@ -8,9 +8,9 @@ from typing import Any
 
 from churnml.errors import UsageError, near_name
 from churnml.language.catalogue import catalogue
-from churnml.language.text import Argument, Text, Words
+from churnml.language.text import Argument, Quantity, Text
 
-__all__ = ["Phrases", "phrases", "render"]
+__all__ = ["Phrases", "amount", "phrases", "render"]
 
 
 class Phrases:
@@ -56,12 +56,11 @@ class Phrases:
     def _say(self, code: str, arguments: Any) -> str:
         from churnml.language.functions import spoken
 
-        if code == "words":  # a company's own, with no message around them
-            said = arguments["words"]
-            return said.spoken(self.language) if isinstance(said, Words) else str(said)
         known = self._catalogue.codes
         if code not in known:
-            code = next((one for one in code.split("|") if one in known), code)
+            code = next((one for one in code.split("|") if one in known or one == "words"), code)
+        if code == "words":  # a company's own, with no message around them
+            return self.text(arguments["words"])
         if code not in known:
             near = near_name(code, known)
             raise UsageError(
@@ -77,6 +76,17 @@ class Phrases:
 def phrases(language: str) -> Phrases:
     """Return the messages of a language."""
     return Phrases(language)
+
+
+def amount(value: float, unit: str, language: str, *, currency: str = "") -> str:
+    """Return a value with its unit.
+
+    Examples
+    --------
+    >>> amount(1, "users", "en"), amount(2, "users", "ja"), amount(1200, "currency", "en", currency="USD")
+    ('1 user', '2人', '$1,200')
+    """
+    return phrases(language)("amount", n=Quantity(value=value, unit=unit, currency=currency))
 
 
 def render(text: Argument, language: str) -> str:

@@ -170,6 +170,8 @@ class Trained:
         Whether it became the champion, and why.
     backtest : mapping
         ``pooled`` and ``folds``, see `churnml.evaluation.Backtest`.
+    predictions : DataFrame
+        The backtest's rows: account_id, as_of, fold, churned, arr, p_model and ``p_<rule>`` per rule.
     model_uri, run_id : str
         In MLflow.
     rejected : mapping
@@ -183,6 +185,7 @@ class Trained:
     bundle: Bundle
     decision: Decision
     backtest: Mapping[str, Any]
+    predictions: pd.DataFrame
     model_uri: str
     run_id: str
     rejected: Rejected

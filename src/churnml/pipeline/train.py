@@ -15,14 +15,14 @@ from churnml.evaluation.horizon_models import backtest_further, fit_further
 from churnml.evaluation.report import HorizonReport
 from churnml.evaluation.tuning import budget_seconds, check_installed
 from churnml.explain import ExplainReference
-from churnml.files import write_parquet, write_text
+from churnml.files import sqlite_url, write_parquet, write_text
 from churnml.health import HealthScale
 from churnml.pipeline.models import keep_or_promote, tested_path
 from churnml.pipeline.prepare import prepare
 from churnml.pipeline.results import Prepared, Trained, rejected_counts
 from churnml.progress import Stages
 from churnml.registry import Bundle, Provenance
-from churnml.registry.tracking import Tracked, track
+from churnml.registry.tracking import Tracked, check_reachable, track
 from churnml.snapshots import Split
 from churnml.training import ChurnModel, Publication, fit
 
@@ -84,6 +84,7 @@ def train(
         check_installed()
     stages = stages or Stages()
     prepared = prepared or prepare(config, stages)
+    check_reachable(config)
     folds = snapshots.splits(prepared.frame, config)
     tuning = None if seconds is None else _tune(config, stages, prepared, folds, seconds)
     settings = config if tuning is None else tuning.configured(config)
@@ -100,6 +101,7 @@ def train(
     return Trained(
         bundle=bundle,
         backtest=tested.report,
+        predictions=tested.main.predictions,
         model_uri=f"models:/{config.registered_model}@champion" if champion == bundle.version else tracked.model_uri,
         decision=decision,
         run_id=tracked.run_id,
@@ -119,7 +121,7 @@ def _tune(config: Config, stages: Stages, prepared: Prepared, folds: Sequence[Sp
             config,
             budget=seconds,
             study=f"{config.hash[:16]}-{prepared.loaded.fingerprint[:16]}",
-            storage=f"sqlite:///{config.workspace_dir / 'tuning.db'}",
+            storage=sqlite_url(config.workspace_dir / "tuning.db"),
             progress=stages.say,
         )
 

@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from churnml.explain.plays import Play
 from churnml.explain.timeline import Happening
-from churnml.explain.words import amount, day
 from churnml.features.spec import FAMILIES
+from churnml.language import amount, day, render
 from churnml.reports.figures import loss, percent_or_dash, score
 from churnml.reports.page import BAND_COLOURS, environment, new_figure, svg
 from churnml.reports.wording import WORDS, Language
@@ -68,16 +68,14 @@ def account_brief(
         as_of=day(str(explanation["as_of"])[:10], language),
         probability=percent_or_dash(explanation["churn_probability"], language),
         lift=_lift(explanation),
-        health=score(explanation["health_score"]),
+        health=score(explanation["health_score"], language),
         coverage=percent_or_dash(explanation["coverage"], language),
         arr=None if arr is None or np.isnan(arr) else amount(arr, "currency", language, currency=currency),
         expected_loss=loss(explanation["churn_probability"], arr, language, currency),
         chart=_chart(known, words["health"], red_below, green_from) if drawn and known is not None else None,
         families=_families(language),
         change=change_told(explanation.get("change"), language),
-        happenings=[
-            {"on": day(item.on, language), "text": item.ja if language == "ja" else item.en} for item in happenings
-        ],
+        happenings=[{"on": day(item.on, language), "text": render(item.text, language)} for item in happenings],
         plays=[
             {
                 "title": play.title_ja if language == "ja" else play.title_en,
@@ -88,7 +86,7 @@ def account_brief(
             for play in plays
         ],
         effect=lambda driver: _effect(driver, language),
-        comparison=lambda driver: _comparison(driver, language, currency),
+        comparison=lambda driver: driver[f"comparison_{language}"],
     )
 
 
@@ -145,13 +143,6 @@ def _effect(driver: Mapping[str, Any], language: Language) -> str:
         return f"±0 {unit}" if language == "en" else f"±0{unit}"
     text = f"{'+' if value > 0 else '−'}{abs(value):.1f}"
     return f"{text} {unit}" if language == "en" else f"{text}{unit}"
-
-
-def _comparison(driver: Mapping[str, Any], language: Language, currency: str) -> str:
-    if driver["low"] is None or driver["high"] is None:
-        return ""
-    low, high = (amount(driver[side], driver["unit"], language, currency=currency) for side in ("low", "high"))
-    return str(WORDS[language]["thirds"]).format(low=low, high=high)
 
 
 def _lift(explanation: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from churnml.explain.words import amount, number, percent
+from churnml.language import amount, number, percent
 from churnml.reports.wording import Language
 
 __all__ = ["loss", "percent_or_dash", "score"]
@@ -15,9 +15,9 @@ def percent_or_dash(value: float | None, language: Language) -> str:
     return "–" if value is None or np.isnan(value) else percent(value, language)
 
 
-def score(value: float | None) -> str:
+def score(value: float | None, language: Language) -> str:
     """Return a 0–100 score as a whole number, a dash where there is none."""
-    return "–" if value is None or np.isnan(value) else number(value, whole=True)
+    return "–" if value is None or np.isnan(value) else number(value, language)
 
 
 def loss(probability: float | None, arr: float | None, language: Language, currency: str) -> str | None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from markupsafe import Markup
 
-from churnml.explain.words import amount, day, number, percent
 from churnml.features.spec import FAMILIES
+from churnml.language import amount, day, number, percent
 from churnml.reports.page import Labels, environment, new_figure, svg
 
 __all__ = ["overall_page"]
 
-Language = Literal["en", "ja"]
+Language = str
 _CLEAR = 0.1
 _STRONG = 0.15
 _SHOWN = 15
@@ -44,8 +44,8 @@ def overall_page(found: Mapping[str, Any], *, language: Language, title: str, su
         found=found,
         first=day(found["as_of_from"], language),
         last=day(found["as_of_until"], language),
-        rows=number(found["rows"], whole=True),
-        accounts=number(found["accounts"], whole=True),
+        rows=number(found["rows"], language),
+        accounts=number(found["accounts"], language),
         chart=_chart(found["families"], language),
         features=[_feature(row, language) for row in found["features"][:_SHOWN]],
         summary=None if summary is None else Markup(base64.b64encode(summary).decode()),
@@ -87,7 +87,7 @@ def _pattern(pattern: Mapping[str, Any], language: Language) -> dict[str, Any]:
     return {
         "title": pattern[f"title_{language}"],
         "share": percent(pattern["share"], language),
-        "accounts": number(pattern["accounts"], whole=True),
+        "accounts": number(pattern["accounts"], language),
         "lead": None if lead is None else amount(round(lead), "days", language),
         "example": pattern["example"],
         "example_on": day(pattern["example_on"], language),
@@ -106,7 +106,7 @@ def _segments(rows: Sequence[Mapping[str, Any]], language: Language) -> dict[str
     lines = [
         {
             "name": name,
-            "rows": number(line["rows"], whole=True),
+            "rows": number(line["rows"], language),
             "cells": [line["cells"][family] for family in families],
         }
         for name, line in sorted(table.items())

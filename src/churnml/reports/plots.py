@@ -15,9 +15,11 @@ from churnml.reports.page import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["MODEL_COLOUR", "backtest_plots"]
+    Canvas = Figure | SubFigure
+
+__all__ = ["MODEL_COLOUR", "backtest_plots", "plot_backtest"]
 
 Array = npt.NDArray[np.float64]
 
@@ -53,13 +55,8 @@ def backtest_plots(predictions: pd.DataFrame, capacity: CapacityConfig, target: 
     ['backtest_over_time', 'calibration', 'lift_gain', 'precision_recall', 'profit', 'roc', 'score_distribution']
     """
     words = target_words(target)
-    y = predictions["churned"].to_numpy(dtype=np.float64)
-    scores = {
-        name.removeprefix("p_"): predictions[name].to_numpy(dtype=np.float64)
-        for name in predictions.columns
-        if name.startswith("p_")
-    }
-    found = {
+    y, scores = _outcome_and_scores(predictions)
+    found: dict[str, Any] = {
         "roc": _roc(y, scores, words),
         "precision_recall": _precision_recall(y, scores),
         "calibration": _calibration(y, scores["model"], words),
@@ -70,6 +67,53 @@ def backtest_plots(predictions: pd.DataFrame, capacity: CapacityConfig, target: 
     if target == "churn" and predictions["arr"].notna().any():
         found["profit"] = _profit(predictions, y, scores, capacity)
     return found
+
+
+def plot_backtest(predictions: pd.DataFrame, target: str = "churn") -> Figure:
+    """Draw on one sheet how a model did on dates it had not seen: over time, as a ranking, as a probability.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        `Trained.predictions`, or the ``predictions`` of a `backtest`: account_id, as_of, fold, churned (1 or 0),
+        arr, p_model and ``p_<baseline>`` per rule.
+    target : str
+        What was predicted.
+
+    Returns
+    -------
+    Figure
+        Of matplotlib; a notebook shows it, ``savefig`` keeps it.
+
+    See Also
+    --------
+    backtest_plots : every plot of a training, each a figure of its own.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"account_id": list("abcd"), "as_of": pd.Timestamp("2025-01-01"), "fold": "fold 1",
+    ...                      "churned": [1.0, 0.0, 0.0, 0.0], "arr": 100.0, "p_model": [0.6, 0.3, 0.2, 0.1]})
+    >>> len(plot_backtest(rows).axes)
+    5
+    """
+    words = target_words(target)
+    y, scores = _outcome_and_scores(predictions)
+    sheet = new_figure(15, 4.5)
+    over_time, ranking, level = sheet.subfigures(1, 3, squeeze=False)[0]
+    _over_time(predictions, words, over_time)
+    _roc(y, scores, words, ranking)
+    _calibration(y, scores["model"], words, level)
+    return sheet
+
+
+def _outcome_and_scores(predictions: pd.DataFrame) -> tuple[Array, dict[str, Array]]:
+    """Return the outcome (n,) and each candidate's probabilities (n,)."""
+    scores = {
+        name.removeprefix("p_"): predictions[name].to_numpy(dtype=np.float64)
+        for name in predictions.columns
+        if name.startswith("p_")
+    }
+    return predictions["churned"].to_numpy(dtype=np.float64), scores
 
 
 def _styles(scores: dict[str, Array]) -> dict[str, dict[str, Any]]:
@@ -98,8 +142,8 @@ def _caught(y: Array, p: Array) -> tuple[Array, Array]:
     return stayers, churners
 
 
-def _roc(y: Array, scores: dict[str, Array], words: TargetWords) -> Figure:
-    figure = new_figure(5.6, 5.2)
+def _roc(y: Array, scores: dict[str, Array], words: TargetWords, on: Canvas | None = None) -> Canvas:
+    figure = on if on is not None else new_figure(5.6, 5.2)
     axes = figure.subplots()
     others, many = (f"{who} above the threshold" for who in (words.others, words.many))
     axes.set(title="ROC, pooled folds", xlabel=others, ylabel=many)
@@ -132,10 +176,10 @@ def _precision_recall(y: Array, scores: dict[str, Array]) -> Figure:
     return figure
 
 
-def _calibration(y: Array, p: Array, words: TargetWords) -> Figure:
+def _calibration(y: Array, p: Array, words: TargetWords, on: Canvas | None = None) -> Canvas:
     from scipy.stats import binomtest
 
-    figure = new_figure(5.6, 5.2)
+    figure = on if on is not None else new_figure(5.6, 5.2)
     axes = figure.subplots()
     rate = f"{words.noun} rate (95 %, Wilson)"
     axes.set(title="Reliability: tenths of the scores", xlabel="mean probability", ylabel=rate)
@@ -229,9 +273,9 @@ def _score_distribution(y: Array, p: Array, words: TargetWords) -> Figure:
     return figure
 
 
-def _over_time(predictions: pd.DataFrame, words: TargetWords) -> Figure:
+def _over_time(predictions: pd.DataFrame, words: TargetWords, on: Canvas | None = None) -> Canvas:
     """Draw AUC, log loss and the rate of every test snapshot, fold by fold."""
-    figure = new_figure(7.6, 7.2)
+    figure = on if on is not None else new_figure(7.6, 7.2)
     ranking, loss, rate = figure.subplots(3, 1, sharex=True)
     ranking.set(title="Every test snapshot", ylabel="ROC AUC")
     loss.set(ylabel="log loss")

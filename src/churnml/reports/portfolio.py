@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from churnml.explain.words import amount, day, number
+from churnml.language import amount, day, number
 from churnml.reports.figures import loss, percent_or_dash, score
 from churnml.reports.page import BAND_COLOURS, environment
 from churnml.reports.wording import WORDS, Language
@@ -57,7 +57,7 @@ def portfolio_page(
                 "owner": _text(row.get("owner")),
                 "band": row["band"],
                 "overridden_by": _text(row.get("overridden_by")),
-                "health": score(row["health_score"]),
+                "health": score(row["health_score"], language),
                 "probability": percent_or_dash(row["churn_probability"], language),
                 "arr": "" if arr is None else amount(arr, "currency", language, currency=currency),
                 "loss": loss(row["churn_probability"], arr, language, currency) or "",
@@ -78,8 +78,8 @@ def portfolio_page(
         rules=any(told["source"] == "rules" for told in explanations),
         as_of=day(f"{pd.Timestamp(table['as_of'].max()):%Y-%m-%d}", language) if len(table) else "",
         counts=[(band, int(counts.get(band, 0))) for band in BAND_COLOURS],
-        total=number(total, whole=True) if total > len(rows) else "",
-        only=words["only"].format(shown=number(len(rows), whole=True), total=number(total, whole=True)),
+        total=number(total, language) if total > len(rows) else "",
+        only=words["only"].format(shown=number(len(rows), language), total=number(total, language)),
         segments=sorted({row["segment"] for row in rows} - {""}),
         owners=sorted({row["owner"] for row in rows} - {""}),
     )

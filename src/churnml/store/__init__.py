@@ -1,21 +1,24 @@
-"""The operational store: scored snapshots, explanations, overrides, feedback, API keys and the audit log."""
+"""The operational store: scored snapshots, explanations, alerts, overrides, feedback, API keys and the audit log."""
 
+from churnml.store.alerts import Alert, AlertEvent, Alerts, Outcome, State
 from churnml.store.database import SCHEMA_VERSION
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
+from churnml.store.plain import plain
 from churnml.store.records import (
     BANDS,
     SCOPES,
     AccountScore,
     ApiKey,
     AuditEntry,
+    Departed,
     Feedback,
     Override,
     Page,
     ScoreFilter,
     SnapshotInfo,
 )
-from churnml.store.snapshot import Snapshot, plain
+from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
 from churnml.store.writes import Actor, IdempotencyKey
 
@@ -24,18 +27,24 @@ __all__ = [
     "SCHEMA_VERSION",
     "SCOPES",
     "AccountScore",
+    "Alert",
+    "AlertEvent",
+    "Alerts",
     "Actor",
     "ApiKey",
     "AuditEntry",
+    "Departed",
     "Feedback",
     "Judgements",
     "Keys",
     "IdempotencyKey",
+    "Outcome",
     "Override",
     "Page",
     "ScoreFilter",
     "Snapshot",
     "SnapshotInfo",
+    "State",
     "Store",
     "plain",
 ]

@@ -26,7 +26,7 @@ _NO_SEATS = "no seats are under contract"
         "features used", "利用機能数", "Distinct kinds of event in the last {w} days.",
         "過去{w}日間に使われた機能(イベント種別)の数。",
     ),
-    needs=_KINDS, monotone=-1, trends="each", ranked=True,
+    needs=_KINDS, risk_direction=-1, trends="each", ranked=True,
 )  # fmt: skip
 def features_used(inputs: Inputs, start: int, end: int) -> Floats:
     return inputs.events.kinds_used(start, end)
@@ -39,7 +39,7 @@ def features_used(inputs: Inputs, start: int, end: int) -> Floats:
         "Core features used in the last {w} days ÷ all core features.",
         "過去{w}日間に使われたコア機能数÷コア機能の総数。",
     ),
-    missing=NO_DAY_SEEN, needs=_KINDS, monotone=-1,
+    missing=NO_DAY_SEEN, needs=_KINDS, risk_direction=-1,
 )  # fmt: skip
 def core_feature_share(inputs: Inputs, w: int) -> Floats:
     return inputs.counted(inputs.events.kinds_used_of(inputs.core, w) / max(len(inputs.core), 1), w)
@@ -52,6 +52,7 @@ def core_feature_share(inputs: Inputs, w: int) -> Floats:
         "過去{w}日間に使われ、その前の{w}日間には使われなかった機能の数。",
     ),
     missing=_NO_BEFORE, needs=_KINDS,
+    risk_direction=-1, constrained=False,
 )  # fmt: skip
 def features_gained(inputs: Inputs, w: int) -> Floats:
     both, before = inputs.events.kinds_used(2 * w), inputs.events.kinds_used(2 * w, w)
@@ -65,7 +66,7 @@ def features_gained(inputs: Inputs, w: int) -> Floats:
         "Kinds used in the {w} days before and not in the last {w} days.",
         "その前の{w}日間に使われ、過去{w}日間には使われなかった機能の数。",
     ),
-    missing=_NO_BEFORE, needs=_KINDS, monotone=1,
+    missing=_NO_BEFORE, needs=_KINDS, risk_direction=1,
 )  # fmt: skip
 def features_lost(inputs: Inputs, w: int) -> Floats:
     both, recent = inputs.events.kinds_used(2 * w), inputs.events.kinds_used(w)
@@ -79,7 +80,7 @@ def features_lost(inputs: Inputs, w: int) -> Floats:
         "Distinct users ever active ÷ seats under contract, at most 100 %: a seat may be handed on.",
         "これまでに利用したユーザー数÷契約シート数。席の引き継ぎがあるため100%を上限とする。",
     ),
-    missing=_NO_SEATS, needs=_USERS + _SEATS, after=("seats",), windowed=False, monotone=-1,
+    missing=_NO_SEATS, needs=_USERS + _SEATS, after=("seats",), windowed=False, risk_direction=-1,
 )  # fmt: skip
 def seat_activation(inputs: Inputs) -> Floats:
     return np.minimum(ratio(inputs.events.users_ever(), inputs.made["seats"]), 1.0)
@@ -92,7 +93,7 @@ def seat_activation(inputs: Inputs) -> Floats:
         "Users ever active but not in the last {w} days ÷ users ever active.",
         "これまでに利用したユーザーのうち、過去{w}日間に利用のないユーザーの割合。",
     ),
-    missing="nobody was ever active", needs=_USERS, monotone=1,
+    missing="nobody was ever active", needs=_USERS, risk_direction=1,
 )  # fmt: skip
 def former_user_share(inputs: Inputs, w: int) -> Floats:
     ever = inputs.events.users_ever()
@@ -105,7 +106,7 @@ def former_user_share(inputs: Inputs, w: int) -> Floats:
         "seats in use", "シート利用率", "Active users of the last {w} days ÷ seats under contract.",
         "過去{w}日間のアクティブユーザー数÷契約シート数。",
     ),
-    missing=_NO_SEATS, needs=_USERS + _SEATS, after=("seats",), monotone=-1, ranked=True,
+    missing=_NO_SEATS, needs=_USERS + _SEATS, after=("seats",), risk_direction=-1, ranked=True,
 )  # fmt: skip
 def seat_utilisation(inputs: Inputs, w: int) -> Floats:
     return ratio(inputs.events.active_users(w), inputs.made["seats"])
@@ -117,7 +118,7 @@ def seat_utilisation(inputs: Inputs, w: int) -> Floats:
         "events per seat", "シートあたりのイベント数", "Events of the last {w} days ÷ seats under contract.",
         "過去{w}日間のイベント数÷契約シート数。",
     ),
-    missing=_NO_SEATS, needs=_KINDS + _SEATS, after=("seats",), monotone=-1,
+    missing=_NO_SEATS, needs=_KINDS + _SEATS, after=("seats",), risk_direction=-1,
 )  # fmt: skip
 def events_per_seat(inputs: Inputs, w: int) -> Floats:
     return ratio(inputs.events.events(w), inputs.made["seats"])

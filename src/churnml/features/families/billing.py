@@ -45,7 +45,7 @@ _OPPORTUNITIES = Source("opportunities", _opportunities)
         "Invoices whose due day is before `as_of` and that were not paid by then; credit notes do not count.",
         "支払期日を過ぎて未払いの請求書の数。",
     ),
-    missing="never missing", of=_INVOICES, table="invoices", needs=_BILLS, windowed=False, monotone=1,
+    missing="never missing", of=_INVOICES, table="invoices", needs=_BILLS, windowed=False, risk_direction=1,
 )  # fmt: skip
 def invoices_overdue(rows: ir.Table) -> Aggregate:
     return count(rows.count(where=rows.overdue))
@@ -54,7 +54,7 @@ def invoices_overdue(rows: ir.Table) -> Aggregate:
 @BILLING.measure(
     "overdue_amount", "currency",
     Words("overdue amount", "延滞金額", "Sum of the overdue invoices.", "支払期日を過ぎて未払いの請求額の合計。"),
-    missing="never missing", of=_INVOICES, table="invoices", needs=_AMOUNTS, windowed=False, monotone=1,
+    missing="never missing", of=_INVOICES, table="invoices", needs=_AMOUNTS, windowed=False, risk_direction=1,
 )  # fmt: skip
 def overdue_amount(rows: ir.Table) -> Aggregate:
     return count(rows.amount.sum(where=rows.overdue))
@@ -67,7 +67,7 @@ def overdue_amount(rows: ir.Table) -> Aggregate:
         "最も古い延滞請求書の支払期日からの日数。",
     ),
     missing="no invoice is overdue", of=_INVOICES, table="invoices", needs=_BILLS, windowed=False, kind="age",
-    monotone=1,
+    risk_direction=1,
 )  # fmt: skip
 def oldest_overdue_days(rows: ir.Table) -> Aggregate:
     return number(days_between(rows.due_on, rows.as_of).max(where=rows.overdue))
@@ -80,7 +80,7 @@ def oldest_overdue_days(rows: ir.Table) -> Aggregate:
         "Mean days from the due day to payment, over invoices paid in the last {w} days; negative = early.",
         "過去{w}日間に支払われた請求書の期日から支払いまでの平均日数(負は期日前)。",
     ),
-    missing="no invoice was paid in the window", of=_INVOICES, table="invoices", needs=_BILLS, monotone=1,
+    missing="no invoice was paid in the window", of=_INVOICES, table="invoices", needs=_BILLS, risk_direction=1,
 )  # fmt: skip
 def payment_delay_days(rows: ir.Table, w: int) -> Aggregate:
     return number(days_between(rows.due_on, rows.paid_on).mean(where=inside(rows.paid_on, rows, w)))
@@ -93,6 +93,7 @@ def payment_delay_days(rows: ir.Table, w: int) -> Aggregate:
         "基準日時点で進行中の商談数。",
     ),
     missing="never missing", of=_OPPORTUNITIES, table="opportunities", needs=_DEALS, windowed=False,
+    risk_direction=0,
 )  # fmt: skip
 def opportunities_open(rows: ir.Table) -> Aggregate:
     return count(rows.count(where=rows.closed_at.isnull()))
@@ -104,7 +105,7 @@ def opportunities_open(rows: ir.Table) -> Aggregate:
         "opportunities won", "受注した商談数", "Opportunities won in the last {w} days.",
         "過去{w}日間に受注した商談数。",
     ),
-    missing=NO_DAY_SEEN, of=_OPPORTUNITIES, table="opportunities", needs=_CLOSED, monotone=-1,
+    missing=NO_DAY_SEEN, of=_OPPORTUNITIES, table="opportunities", needs=_CLOSED, risk_direction=-1,
 )  # fmt: skip
 def opportunities_won(rows: ir.Table, w: int) -> Aggregate:
     return counted(rows.count(where=inside(rows.closed_at, rows, w) & (rows.outcome == "won")))
@@ -116,7 +117,7 @@ def opportunities_won(rows: ir.Table, w: int) -> Aggregate:
         "opportunities lost", "失注した商談数", "Opportunities lost in the last {w} days.",
         "過去{w}日間に失注した商談数。",
     ),
-    missing=NO_DAY_SEEN, of=_OPPORTUNITIES, table="opportunities", needs=_CLOSED, monotone=1,
+    missing=NO_DAY_SEEN, of=_OPPORTUNITIES, table="opportunities", needs=_CLOSED, risk_direction=1,
 )  # fmt: skip
 def opportunities_lost(rows: ir.Table, w: int) -> Aggregate:
     return counted(rows.count(where=inside(rows.closed_at, rows, w) & (rows.outcome == "lost")))

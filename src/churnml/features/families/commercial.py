@@ -22,6 +22,8 @@ __all__ = ["COMMERCIAL"]
 
 COMMERCIAL = Family("commercial")
 
+_DAYS_OF_A_MONTH = 365.25 / 12
+
 _NONE_RUNS = "no plan is under contract at `as_of`"
 
 
@@ -90,9 +92,26 @@ def _change(now: Floats, then: Floats) -> Floats:
     ),
     missing="nothing is known of the account before `as_of`", table="spine", windowed=False, kind="age",
     actionable=False,
+    risk_direction=0,
 )  # fmt: skip
 def tenure_days(inputs: Inputs) -> Floats:
     return np.asarray(inputs.keys.day - inputs.started)
+
+
+@COMMERCIAL.measure(
+    "cohort_month", "months",
+    Words(
+        "month of the start", "開始月", "Month of the account's first known fact, counted from January 2000.",
+        "最初の記録の月(2000年1月からの月数)。",
+    ),
+    missing="nothing is known of the account before `as_of`", table="spine", windowed=False, actionable=False,
+    risk_direction=0,
+)  # fmt: skip
+def cohort_month(inputs: Inputs) -> Floats:
+    known = np.isfinite(inputs.started)
+    day = np.where(known, inputs.started, 0).astype(np.int64).astype("datetime64[D]")
+    months = day.astype("datetime64[M]").astype(np.int64) - 12 * 30
+    return np.where(known, months, np.nan)
 
 
 @COMMERCIAL.each
@@ -108,6 +127,7 @@ def plan(scope: Scope) -> Iterator[Measure]:
         make=FromRows(_MAIN, lambda rows, _: word(rows["plan"].fill_null(rows["product"]).max())),
         table="subscriptions", needs=_needs(column), windowed=False, kind="category", actionable=False,
         categorical=True,
+        risk_direction=0,
     )  # fmt: skip
 
 
@@ -119,6 +139,7 @@ def plan(scope: Scope) -> Iterator[Measure]:
     ),
     missing="terms run but none carries an MRR; 0 when no term runs", of=_TERMS, table="subscriptions",
     needs=_needs("mrr"), windowed=False, actionable=False, ranked=True,
+    risk_direction=0,
 )  # fmt: skip
 def mrr(rows: ir.Table, back: int = 0) -> Aggregate:
     return _level(rows.mrr, _running(rows, back))
@@ -132,6 +153,7 @@ def mrr(rows: ir.Table, back: int = 0) -> Aggregate:
     ),
     missing="plans run but none carries seats; 0 when no plan runs", of=_TERMS, table="subscriptions",
     needs=_needs("seats"), windowed=False, actionable=False,
+    risk_direction=0,
 )  # fmt: skip
 def seats(rows: ir.Table, back: int = 0) -> Aggregate:
     return _level(rows.seats, _running(rows, back) & rows.main)
@@ -142,6 +164,7 @@ def seats(rows: ir.Table, back: int = 0) -> Aggregate:
     Words("MRR per seat", "シートあたりMRR", "MRR ÷ seats under contract.", "MRR÷契約シート数。"),
     missing="no seats are under contract", of=_TERMS, table="subscriptions", needs=_needs("mrr", "seats"),
     windowed=False, actionable=False,
+    risk_direction=0,
 )  # fmt: skip
 def mrr_per_seat(rows: ir.Table, back: int = 0) -> Aggregate:
     return combined(ratio, mrr(rows, back), seats(rows, back))
@@ -152,6 +175,7 @@ def mrr_per_seat(rows: ir.Table, back: int = 0) -> Aggregate:
     Words("discount", "割引率", "Discount on the list price of the main plan.", "主契約の定価に対する割引率。"),
     missing=_NONE_RUNS + ", or it carries no discount", of=_MAIN, table="subscriptions",
     needs=_needs("discount_rate"), windowed=False, actionable=False,
+    risk_direction=0,
 )  # fmt: skip
 def discount_rate(rows: ir.Table) -> Aggregate:
     return number(rows.discount_rate.max())
@@ -162,6 +186,7 @@ def discount_rate(rows: ir.Table) -> Aggregate:
     Words("billing period", "請求期間", "Months billed at once on the main plan.", "主契約の一括請求月数。"),
     missing=_NONE_RUNS, of=_MAIN, table="subscriptions", needs=_needs("billing_period_months"), windowed=False,
     actionable=False,
+    risk_direction=0,
 )  # fmt: skip
 def billing_period_months(rows: ir.Table) -> Aggregate:
     return number(rows.billing_period_months.max())
@@ -175,6 +200,7 @@ def billing_period_months(rows: ir.Table) -> Aggregate:
     ),
     missing=_NONE_RUNS, of=_MAIN, table="subscriptions", needs=_needs("auto_renew"), windowed=False, kind="flag",
     actionable=False,
+    risk_direction=-1, constrained=False,
 )  # fmt: skip
 def auto_renew(rows: ir.Table) -> Aggregate:
     return number(rows.auto_renew.cast("int64").max())
@@ -187,6 +213,7 @@ def auto_renew(rows: ir.Table) -> Aggregate:
         "基準日前日に有効なアドオン契約の数。",
     ),
     missing="never missing", of=_TERMS, table="subscriptions", needs=_needs("is_addon"), windowed=False,
+    risk_direction=-1, constrained=False,
 )  # fmt: skip
 def addons(rows: ir.Table) -> Aggregate:
     return count((~rows.main & _running(rows)).cast("int64").sum())
@@ -200,6 +227,7 @@ def addons(rows: ir.Table) -> Aggregate:
     ),
     missing=_NONE_RUNS + ", or it is open-ended", of=_MAIN, table="subscriptions", needs=_needs("ends_on"),
     windowed=False, actionable=False,
+    risk_direction=0,
 )  # fmt: skip
 def term_days(rows: ir.Table) -> Aggregate:
     return number(days_between(rows.begins, rows.ends_on).max())
@@ -213,6 +241,7 @@ def term_days(rows: ir.Table) -> Aggregate:
     ),
     missing=_NONE_RUNS, of=_MAIN, table="subscriptions", needs=_needs("started_on"), windowed=False, kind="age",
     actionable=False,
+    risk_direction=0,
 )  # fmt: skip
 def days_into_term(rows: ir.Table) -> Aggregate:
     return number(days_between(rows.begins, rows.as_of).max())
@@ -227,6 +256,7 @@ def days_into_term(rows: ir.Table) -> Aggregate:
     ),
     missing=_NONE_RUNS + ", or it is open-ended", of=_TERMS, table="subscriptions", needs=_needs("ends_on"),
     windowed=False, kind="age", actionable=False,
+    risk_direction=0,
 )  # fmt: skip
 def days_to_renewal(rows: ir.Table) -> Aggregate:
     return number(days_between(rows.as_of, rows.ends).min(where=rows.main & _running(rows)))
@@ -240,9 +270,32 @@ def days_to_renewal(rows: ir.Table) -> Aggregate:
     ),
     missing="never missing", of=_TERMS, table="subscriptions", needs=_needs("started_on"), windowed=False,
     actionable=False,
+    risk_direction=0,
 )  # fmt: skip
 def renewals_so_far(rows: ir.Table) -> Aggregate:
     return combined(lambda terms: np.maximum(terms - 1, 0), count(rows.begins.nunique(where=rows.main)))
+
+
+@COMMERCIAL.measure(
+    "revenue_to_date", "currency",
+    Words(
+        "revenue to date", "累計収益",
+        "MRR of every term × the months (of 30.4375 days) that it ran before `as_of`, summed.",
+        "各契約のMRR×基準日までの契約月数(1か月=30.4375日)の合計。",
+    ),
+    missing="terms are known but none carries an MRR; 0 when no term is known", of=_TERMS, table="subscriptions",
+    needs=_needs("mrr"), windowed=False, actionable=False, risk_direction=0,
+)  # fmt: skip
+def revenue_to_date(rows: ir.Table) -> Aggregate:
+    import ibis
+
+    until = ibis.least(rows.ends.fill_null(rows.as_of), rows.as_of)
+    days = ibis.greatest(days_between(rows.begins, until), 0)
+
+    def finish(inputs: Inputs, window: None, terms: pd.Series, total: pd.Series) -> Floats:
+        return np.where(filled(terms) == 0, 0.0, numbers(total) / _DAYS_OF_A_MONTH)
+
+    return Aggregate((rows.count(), (rows.mrr * days).sum()), finish)
 
 
 @COMMERCIAL.measure(
@@ -253,6 +306,7 @@ def renewals_so_far(rows: ir.Table) -> Aggregate:
     ),
     missing="the account had no MRR {w} days before", of=_TERMS, table="subscriptions", needs=_needs("mrr"),
     kind="trend", actionable=False,
+    risk_direction=-1, constrained=False,
 )  # fmt: skip
 def mrr_change(rows: ir.Table, w: int) -> Aggregate:
     return combined(_change, mrr(rows), mrr(rows, w))
@@ -266,6 +320,7 @@ def mrr_change(rows: ir.Table, w: int) -> Aggregate:
     ),
     missing="the account had no seats {w} days before", of=_TERMS, table="subscriptions", needs=_needs("seats"),
     kind="trend", actionable=False,
+    risk_direction=-1, constrained=False,
 )  # fmt: skip
 def seats_change(rows: ir.Table, w: int) -> Aggregate:
     return combined(_change, seats(rows), seats(rows, w))
@@ -280,6 +335,7 @@ def seats_change(rows: ir.Table, w: int) -> Aggregate:
     ),
     missing="no price per seat is known for both days", of=_TERMS, table="subscriptions",
     needs=_needs("mrr", "seats"), kind="trend", actionable=False,
+    risk_direction=1, constrained=False,
 )  # fmt: skip
 def price_change(rows: ir.Table, w: int) -> Aggregate:
     return combined(_change, mrr_per_seat(rows), mrr_per_seat(rows, w))
@@ -292,7 +348,7 @@ def price_change(rows: ir.Table, w: int) -> Aggregate:
         "過去{w}日間のイベント数÷MRR。",
     ),
     missing="the account has no MRR", table="subscriptions",
-    needs=(("events", ("event_type",)), ("subscriptions", ("mrr",))), after=("mrr",), monotone=-1,
+    needs=(("events", ("event_type",)), ("subscriptions", ("mrr",))), after=("mrr",), risk_direction=-1,
 )  # fmt: skip
 def events_per_mrr(inputs: Inputs, w: int) -> Floats:
     return ratio(inputs.events.events(w), inputs.made["mrr"])

@@ -35,6 +35,7 @@ def attributes(scope: Scope) -> Iterator[Measure]:
             ),
             make=Direct(partial(_attribute, name), from_events=False), table="accounts", needs=(("accounts", ()),),
             windowed=False, kind="category", actionable=False, categorical=True,
+            risk_direction=0,
         )  # fmt: skip
 
 

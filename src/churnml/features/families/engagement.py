@@ -27,7 +27,7 @@ _NO_EVENT = "there was no event in the window"
 @ENGAGEMENT.count(
     "events", "events",
     Words("events", "利用イベント数", "Events in the last {w} days.", "過去{w}日間の利用イベント数。"),
-    needs=_EVENTS, monotone=-1, trends="shape", ranked=True,
+    needs=_EVENTS, risk_direction=-1, trends="shape", ranked=True,
 )  # fmt: skip
 def events(inputs: Inputs, start: int, end: int) -> Floats:
     return inputs.events.events(start, end)
@@ -38,7 +38,7 @@ def events(inputs: Inputs, start: int, end: int) -> Floats:
     Words(
         "active days", "利用日数", "Days with an event in the last {w} days.", "過去{w}日間にイベントがあった日数。",
     ),
-    needs=_EVENTS, monotone=-1, trends="shape", ranked=True,
+    needs=_EVENTS, risk_direction=-1, trends="shape", ranked=True,
 )  # fmt: skip
 def active_days(inputs: Inputs, start: int, end: int) -> Floats:
     return inputs.events.active_days(start, end)
@@ -51,7 +51,7 @@ def active_days(inputs: Inputs, start: int, end: int) -> Floats:
         "Active days in the last {w} days ÷ the days of them that could be observed.",
         "過去{w}日間のうち観測できた日数に対する利用日数の割合。",
     ),
-    missing=NO_DAY_SEEN, needs=_EVENTS, monotone=-1,
+    missing=NO_DAY_SEEN, needs=_EVENTS, risk_direction=-1,
 )  # fmt: skip
 def active_day_rate(inputs: Inputs, w: int) -> Floats:
     return ratio(inputs.events.active_days(w), inputs.observable_days(w))
@@ -63,7 +63,7 @@ def active_day_rate(inputs: Inputs, w: int) -> Floats:
         "active users", "アクティブユーザー数", "Distinct users with an event in the last {w} days.",
         "過去{w}日間にイベントがあったユーザー数。",
     ),
-    needs=_USERS, monotone=-1, trends="shape", ranked=True,
+    needs=_USERS, risk_direction=-1, trends="shape", ranked=True,
 )  # fmt: skip
 def active_users(inputs: Inputs, start: int, end: int) -> Floats:
     return inputs.events.active_users(start, end)
@@ -76,6 +76,7 @@ def active_users(inputs: Inputs, start: int, end: int) -> Floats:
         "過去{w}日間のイベント数÷アクティブユーザー数。",
     ),
     missing=_NOBODY, needs=_USERS,
+    risk_direction=-1, constrained=False,
 )  # fmt: skip
 def events_per_user(inputs: Inputs, w: int) -> Floats:
     return ratio(inputs.events.events(w), inputs.events.active_users(w))
@@ -89,6 +90,7 @@ def events_per_user(inputs: Inputs, w: int) -> Floats:
         "過去{w}日間の観測可能日における1日平均利用者数÷アクティブユーザー数。",
     ),
     missing=_NOBODY, needs=_USERS,
+    risk_direction=-1, constrained=False,
 )  # fmt: skip
 def stickiness(inputs: Inputs, w: int) -> Floats:
     return ratio(inputs.events.user_days(w), inputs.events.active_users(w) * inputs.observable_days(w))
@@ -102,6 +104,7 @@ def stickiness(inputs: Inputs, w: int) -> Floats:
         "過去{w}日間のイベントのうち月曜から金曜の割合。",
     ),
     missing=_NO_EVENT, needs=_EVENTS,
+    risk_direction=0,
 )  # fmt: skip
 def weekday_share(inputs: Inputs, w: int) -> Floats:
     return ratio(inputs.events.weekday_events(w), inputs.events.events(w))
@@ -114,7 +117,7 @@ def weekday_share(inputs: Inputs, w: int) -> Floats:
         "Most consecutive days without an event among the observable days of the last {w} days.",
         "過去{w}日間の観測可能日のうち、連続して利用がなかった最長日数。",
     ),
-    missing=NO_DAY_SEEN, needs=_EVENTS, monotone=1,
+    missing=NO_DAY_SEEN, needs=_EVENTS, risk_direction=1,
 )  # fmt: skip
 def longest_silence(inputs: Inputs, w: int) -> Floats:
     return inputs.counted(inputs.events.longest_silence(w, inputs.observed_since), w)
@@ -126,7 +129,7 @@ def longest_silence(inputs: Inputs, w: int) -> Floats:
         "days since the last event", "最終利用からの日数", "Days from the last known event to `as_of`.",
         "最後に確認されたイベントから基準日までの日数。",
     ),
-    missing="no event is known", needs=_EVENTS, windowed=False, kind="age", monotone=1,
+    missing="no event is known", needs=_EVENTS, windowed=False, kind="age", risk_direction=1,
 )  # fmt: skip
 def days_since_last_event(inputs: Inputs) -> Floats:
     return np.asarray(inputs.keys.day - inputs.events.last_day)
@@ -139,7 +142,7 @@ def days_since_last_event(inputs: Inputs) -> Floats:
         "Days since the last event ÷ the mean gap between active days in the last {w} days.",
         "最終利用からの日数÷過去{w}日間の平均利用間隔。",
     ),
-    missing="no event is known or no day was active", needs=_EVENTS, monotone=1,
+    missing="no event is known or no day was active", needs=_EVENTS, risk_direction=1,
 )  # fmt: skip
 def silence_ratio(inputs: Inputs, w: int) -> Floats:
     rate = active_day_rate(inputs, w)
@@ -153,7 +156,7 @@ def silence_ratio(inputs: Inputs, w: int) -> Floats:
         "Of the whole weeks counted back from `as_of` within the last {w} days, those with an event.",
         "基準日から遡った過去{w}日間の各週のうち、イベントがあった週の数。",
     ),
-    missing=NO_DAY_SEEN, needs=_EVENTS, monotone=-1,
+    missing=NO_DAY_SEEN, needs=_EVENTS, risk_direction=-1,
 )  # fmt: skip
 def active_weeks(inputs: Inputs, w: int) -> Floats:
     weeks = [inputs.events.active_days(7 * n + 7, 7 * n) > 0 for n in range(w // 7)]
@@ -168,6 +171,7 @@ def active_weeks(inputs: Inputs, w: int) -> Floats:
         "過去{w}日間に利用し、その前の{w}日間には利用しなかったユーザー数。",
     ),
     missing=_NO_BEFORE, needs=_USERS,
+    risk_direction=-1, constrained=False,
 )  # fmt: skip
 def users_gained(inputs: Inputs, w: int) -> Floats:
     both, before = inputs.events.active_users(2 * w), inputs.events.active_users(2 * w, w)
@@ -181,7 +185,7 @@ def users_gained(inputs: Inputs, w: int) -> Floats:
         "Users active in the {w} days before and not in the last {w} days.",
         "その前の{w}日間に利用し、過去{w}日間には利用しなかったユーザー数。",
     ),
-    missing=_NO_BEFORE, needs=_USERS, monotone=1,
+    missing=_NO_BEFORE, needs=_USERS, risk_direction=1,
 )  # fmt: skip
 def users_lost(inputs: Inputs, w: int) -> Floats:
     both, recent = inputs.events.active_users(2 * w), inputs.events.active_users(w)
@@ -204,7 +208,7 @@ def of_logins(scope: Scope) -> Iterator[Measure]:
     yield Measure(
         name="logins", family="engagement", unit="logins", missing=NO_DAY_SEEN,
         words=Words("logins", "ログイン回数", "Login events in the last {w} days.", "過去{w}日間のログイン回数。"),
-        make=Count(_logins), needs=_EVENTS, monotone=-1, trends="shape",
+        make=Count(_logins), needs=_EVENTS, risk_direction=-1, trends="shape",
     )  # fmt: skip
     yield Measure(
         name="days_since_last_login", family="engagement", unit="days", missing="no login is known",
@@ -212,7 +216,7 @@ def of_logins(scope: Scope) -> Iterator[Measure]:
             "days since the last login", "最終ログインからの日数", "Days from the last known login to `as_of`.",
             "最後のログインから基準日までの日数。",
         ),
-        make=Direct(_days_since_login), needs=_EVENTS, windowed=False, kind="age", monotone=1,
+        make=Direct(_days_since_login), needs=_EVENTS, windowed=False, kind="age", risk_direction=1,
     )  # fmt: skip
 
 
@@ -239,6 +243,7 @@ def of_kinds(scope: Scope) -> Iterator[Measure]:
                 f"過去{{w}}日間の「{kind}」の回数。",
             ),
             make=Count(partial(_of_kind, slug)), needs=_EVENTS, event_kind=slug, trends="main",
+            risk_direction=-1 if slug in scope.core else 0, constrained=False,
         )  # fmt: skip
         yield Measure(
             name=f"share_of_{slug}", family="engagement", unit="share", missing=_NO_EVENT,
@@ -248,6 +253,7 @@ def of_kinds(scope: Scope) -> Iterator[Measure]:
                 f"過去{{w}}日間の全イベントに占める「{kind}」の割合。",
             ),
             make=Direct(partial(_share_of_kind, slug)), needs=_EVENTS, event_kind=slug,
+            risk_direction=0,
         )  # fmt: skip
         if slug in scope.valued:
             yield Measure(
@@ -258,4 +264,5 @@ def of_kinds(scope: Scope) -> Iterator[Measure]:
                     f"過去{{w}}日間の「{kind}」の値の合計。",
                 ),
                 make=Count(partial(_value_of_kind, slug)), needs=_VALUES, event_kind=slug,
+                risk_direction=0,
             )  # fmt: skip

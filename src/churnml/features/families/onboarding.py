@@ -42,7 +42,7 @@ _MILESTONES = Source("milestones", _milestones)
         "基準日までに達成されたマイルストーン数。",
     ),
     missing=_NONE_PLANNED, of=_MILESTONES, table="milestones", needs=_needs("completed_at"), windowed=False,
-    monotone=-1,
+    risk_direction=-1,
 )  # fmt: skip
 def milestones_done(rows: ir.Table) -> Aggregate:
     return number(rows.count(where=rows.reached))
@@ -56,7 +56,7 @@ def milestones_done(rows: ir.Table) -> Aggregate:
         "期限を過ぎても未達成のマイルストーン数。",
     ),
     missing=_NONE_PLANNED, of=_MILESTONES, table="milestones", needs=_needs("completed_at", "due_on"), windowed=False,
-    monotone=1,
+    risk_direction=1,
 )  # fmt: skip
 def milestones_overdue(rows: ir.Table) -> Aggregate:
     due = (rows.due_on.cast("timestamp(6)") < rows.as_of).fill_null(False)
@@ -71,7 +71,7 @@ def milestones_overdue(rows: ir.Table) -> Aggregate:
         "基準日までに計画された導入マイルストーンの達成率。",
     ),
     missing="no onboarding milestone is planned", of=_MILESTONES, table="milestones",
-    needs=_needs("completed_at", "kind"), windowed=False, monotone=-1,
+    needs=_needs("completed_at", "kind"), windowed=False, risk_direction=-1,
 )  # fmt: skip
 def onboarding_completion(rows: ir.Table) -> Aggregate:
     return share(rows.count(where=rows.early & rows.reached), rows.count(where=rows.early))
@@ -85,7 +85,7 @@ def onboarding_completion(rows: ir.Table) -> Aggregate:
         "最初の記録から最初の価値マイルストーン達成までの日数。",
     ),
     missing="no value milestone was reached yet", of=_MILESTONES, table="milestones",
-    needs=_needs("completed_at", "kind"), windowed=False, kind="age", monotone=1,
+    needs=_needs("completed_at", "kind"), windowed=False, kind="age", risk_direction=1,
 )  # fmt: skip
 def days_to_first_value(rows: ir.Table) -> Aggregate:
     def since_start(inputs: Inputs, window: None, age: pd.Series) -> Floats:
@@ -103,6 +103,7 @@ def days_to_first_value(rows: ir.Table) -> Aggregate:
     ),
     missing="no milestone was reached yet", of=_MILESTONES, table="milestones", needs=_needs("completed_at"),
     windowed=False, kind="age",
+    risk_direction=0,
 )  # fmt: skip
 def days_since_last_milestone(rows: ir.Table) -> Aggregate:
     return number(days_between(rows.completed_at, rows.as_of).min())

@@ -56,7 +56,7 @@ _CAMPAIGNS = Source("campaigns", _campaigns)
         "基準日時点で在任中の担当者数。",
     ),
     missing="never missing", of=_CONTACTS, table="contacts", needs=(("contacts", ("started_at",)),), windowed=False,
-    monotone=-1,
+    risk_direction=-1,
 )  # fmt: skip
 def contacts_active(rows: ir.Table) -> Aggregate:
     return count(rows.count(where=rows.active))
@@ -69,7 +69,7 @@ def contacts_active(rows: ir.Table) -> Aggregate:
         "Contacts in the role of champion or sponsor at `as_of`.", "基準日時点で在任中の推進者・後援者の数。",
     ),
     missing="never missing", of=_CONTACTS, table="contacts", needs=(("contacts", ("role",)),), windowed=False,
-    monotone=-1,
+    risk_direction=-1,
 )  # fmt: skip
 def champions_active(rows: ir.Table) -> Aggregate:
     return count(rows.count(where=rows.active & rows.champion))
@@ -82,7 +82,7 @@ def champions_active(rows: ir.Table) -> Aggregate:
         "Champions and sponsors who left in the last {w} days, as known by `as_of`.",
         "過去{w}日間に離任した推進者・後援者の数。",
     ),
-    missing=NO_DAY_SEEN, of=_CONTACTS, table="contacts", needs=_LEFT, monotone=1,
+    missing=NO_DAY_SEEN, of=_CONTACTS, table="contacts", needs=_LEFT, risk_direction=1,
 )  # fmt: skip
 def champions_left(rows: ir.Table, w: int) -> Aggregate:
     return counted(rows.count(where=inside(rows.left_at, rows, w) & rows.champion))
@@ -94,7 +94,7 @@ def champions_left(rows: ir.Table, w: int) -> Aggregate:
         "admins who left", "離任した管理者数", "Admins who left in the last {w} days, as known by `as_of`.",
         "過去{w}日間に離任した管理者の数。",
     ),
-    missing=NO_DAY_SEEN, of=_CONTACTS, table="contacts", needs=_LEFT, monotone=1,
+    missing=NO_DAY_SEEN, of=_CONTACTS, table="contacts", needs=_LEFT, risk_direction=1,
 )  # fmt: skip
 def admins_left(rows: ir.Table, w: int) -> Aggregate:
     return counted(rows.count(where=inside(rows.left_at, rows, w) & rows.admin))
@@ -107,6 +107,7 @@ def admins_left(rows: ir.Table, w: int) -> Aggregate:
         "Calls, mails and meetings begun by the customer in the last {w} days.", "過去{w}日間の顧客からの接点数。",
     ),
     missing=NO_DAY_SEEN, of=_TOUCHPOINTS, table="touchpoints", needs=_TOUCHES,
+    risk_direction=0,
 )  # fmt: skip
 def touchpoints_inbound(rows: ir.Table, w: int) -> Aggregate:
     return counted(rows.count(where=inside(rows.occurred_at, rows, w) & (rows.direction == "inbound")))
@@ -119,6 +120,7 @@ def touchpoints_inbound(rows: ir.Table, w: int) -> Aggregate:
         "Calls, mails and meetings begun by the vendor in the last {w} days.", "過去{w}日間の自社からの接点数。",
     ),
     missing=NO_DAY_SEEN, of=_TOUCHPOINTS, table="touchpoints", needs=_TOUCHES,
+    risk_direction=0,
 )  # fmt: skip
 def touchpoints_outbound(rows: ir.Table, w: int) -> Aggregate:
     return counted(rows.count(where=inside(rows.occurred_at, rows, w) & (rows.direction == "outbound")))
@@ -132,6 +134,7 @@ def touchpoints_outbound(rows: ir.Table, w: int) -> Aggregate:
     ),
     missing="no touchpoint is known", of=_TOUCHPOINTS, table="touchpoints",
     needs=(("touchpoints", ("occurred_at",)),), windowed=False, kind="age",
+    risk_direction=0,
 )  # fmt: skip
 def days_since_last_touchpoint(rows: ir.Table) -> Aggregate:
     return number(days_between(rows.occurred_at, rows.as_of).min())
@@ -145,7 +148,7 @@ def days_since_last_touchpoint(rows: ir.Table) -> Aggregate:
         "過去{w}日間に配信した施策の受信者のうち、開封・クリック・返信した割合。",
     ),
     missing="no campaign was delivered in the window", of=_CAMPAIGNS, table="campaign_events",
-    needs=(("campaign_events", ("kind", "campaign_id", "contact_id")),), monotone=-1,
+    needs=(("campaign_events", ("kind", "campaign_id", "contact_id")),), risk_direction=-1,
 )  # fmt: skip
 def campaign_response_rate(rows: ir.Table, w: int) -> Aggregate:
     delivered = inside(rows.delivered_at, rows, w)

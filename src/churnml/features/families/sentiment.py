@@ -50,7 +50,7 @@ _NPS = Source("nps", _nps_moments)
         "Score of the latest NPS answer known; the mean where several came at the same moment.",
         "直近のNPS回答の点数(同時刻に複数あれば平均)。",
     ),
-    missing=_NEVER, of=_NPS, table="surveys", needs=_ANSWERS, windowed=False, monotone=-1,
+    missing=_NEVER, of=_NPS, table="surveys", needs=_ANSWERS, windowed=False, risk_direction=-1,
 )  # fmt: skip
 def nps_last(rows: ir.Table) -> Aggregate:
     return number(rows.score.max(where=rows.place == 0))
@@ -63,6 +63,7 @@ def nps_last(rows: ir.Table) -> Aggregate:
         "直近のNPS回答から基準日までの日数。",
     ),
     missing=_NEVER, of=_NPS, table="surveys", needs=_ANSWERS, windowed=False, kind="age", actionable=False,
+    risk_direction=0,
 )  # fmt: skip
 def nps_age_days(rows: ir.Table) -> Aggregate:
     return number(days_between(rows.responded_at, rows.as_of).min())
@@ -72,7 +73,7 @@ def nps_age_days(rows: ir.Table) -> Aggregate:
     "nps_change", "points",
     Words("change of NPS", "NPSの変化", "Latest NPS answer − the one before it.", "直近のNPS回答−その前の回答。"),
     missing="fewer than two NPS answers are known", of=_NPS, table="surveys", needs=_ANSWERS, windowed=False,
-    kind="trend", monotone=-1,
+    kind="trend", risk_direction=-1,
 )  # fmt: skip
 def nps_change(rows: ir.Table) -> Aggregate:
     return combined(np.subtract, nps_last(rows), number(rows.score.max(where=rows.place == 1)))
@@ -85,7 +86,7 @@ def nps_change(rows: ir.Table) -> Aggregate:
         "Surveys sent in the last {w} days and answered before `as_of` ÷ surveys sent in them.",
         "過去{w}日間に送付したアンケートのうち基準日までに回答された割合。",
     ),
-    missing="no survey was sent in the window", of=_SURVEYS, table="surveys", needs=_SENT, monotone=-1,
+    missing="no survey was sent in the window", of=_SURVEYS, table="surveys", needs=_SENT, risk_direction=-1,
 )  # fmt: skip
 def survey_response_rate(rows: ir.Table, w: int) -> Aggregate:
     sent = inside(rows.sent_at, rows, w)
@@ -99,7 +100,8 @@ def survey_response_rate(rows: ir.Table, w: int) -> Aggregate:
         "Days since the last survey answer of any kind; since the first survey sent when none was ever answered.",
         "最後のアンケート回答からの日数(未回答なら最初の送付からの日数)。",
     ),
-    missing="no survey is known", of=_SURVEYS, table="surveys", needs=_SENT, windowed=False, kind="age", monotone=1,
+    missing="no survey is known", of=_SURVEYS, table="surveys", needs=_SENT, windowed=False, kind="age",
+    risk_direction=1,
 )  # fmt: skip
 def survey_silence_days(rows: ir.Table) -> Aggregate:
     return number(days_between(rows.responded_at.max().fill_null(rows.sent_at.min()), rows.as_of.max()))

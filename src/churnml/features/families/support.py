@@ -48,6 +48,7 @@ _TICKETS = Source("tickets", _tickets)
         "過去{w}日間に起票されたチケット数。",
     ),
     of=_TICKETS, table="tickets", needs=_needs("opened_at"), trends="each", ranked=True,
+    risk_direction=0,
 )  # fmt: skip
 def tickets_opened(rows: ir.Table, start: int, end: int) -> ir.Value:
     return rows.count(where=inside(rows.opened_at, rows, start, end))
@@ -59,7 +60,7 @@ def tickets_opened(rows: ir.Table, start: int, end: int) -> ir.Value:
         "open tickets", "未解決チケット数", "Tickets that were open at `as_of`: not solved by then, or reopened since.",
         "基準日時点で未解決(または再開済み)のチケット数。",
     ),
-    missing="never missing", of=_TICKETS, table="tickets", needs=_needs("solved_at"), windowed=False, monotone=1,
+    missing="never missing", of=_TICKETS, table="tickets", needs=_needs("solved_at"), windowed=False, risk_direction=1,
 )  # fmt: skip
 def tickets_open(rows: ir.Table) -> Aggregate:
     return count(rows.count(where=rows.is_open))
@@ -72,7 +73,7 @@ def tickets_open(rows: ir.Table) -> Aggregate:
         "Days since the oldest open ticket was opened.", "最も古い未解決チケットの起票からの日数。",
     ),
     missing="no ticket is open", of=_TICKETS, table="tickets", needs=_needs("solved_at"), windowed=False, kind="age",
-    monotone=1,
+    risk_direction=1,
 )  # fmt: skip
 def oldest_open_ticket_days(rows: ir.Table) -> Aggregate:
     return number(days_between(rows.opened_at, rows.as_of).max(where=rows.is_open))
@@ -85,7 +86,7 @@ def oldest_open_ticket_days(rows: ir.Table) -> Aggregate:
         "Tickets of high or urgent priority ÷ tickets opened in the last {w} days.",
         "過去{w}日間の新規チケットのうち優先度が高・緊急の割合。",
     ),
-    missing=_NONE_OPENED, of=_TICKETS, table="tickets", needs=_needs("priority"), monotone=1,
+    missing=_NONE_OPENED, of=_TICKETS, table="tickets", needs=_needs("priority"), risk_direction=1,
 )  # fmt: skip
 def urgent_ticket_share(rows: ir.Table, w: int) -> Aggregate:
     opened = inside(rows.opened_at, rows, w)
@@ -100,7 +101,7 @@ def urgent_ticket_share(rows: ir.Table, w: int) -> Aggregate:
         "過去{w}日間に初回応答したチケットの平均初回応答時間。",
     ),
     missing="no ticket got its first answer in the window", of=_TICKETS, table="tickets",
-    needs=_needs("first_response_at"), monotone=1,
+    needs=_needs("first_response_at"), risk_direction=1,
 )  # fmt: skip
 def first_response_hours(rows: ir.Table, w: int) -> Aggregate:
     return number(rows.response_hours.mean(where=inside(rows.first_response_at, rows, w)))
@@ -113,7 +114,8 @@ def first_response_hours(rows: ir.Table, w: int) -> Aggregate:
         "Mean hours from opening to solving, over tickets solved in the last {w} days.",
         "過去{w}日間に解決したチケットの平均解決時間。",
     ),
-    missing="no ticket was solved in the window", of=_TICKETS, table="tickets", needs=_needs("solved_at"), monotone=1,
+    missing="no ticket was solved in the window", of=_TICKETS, table="tickets", needs=_needs("solved_at"),
+    risk_direction=1,
 )  # fmt: skip
 def resolution_hours(rows: ir.Table, w: int) -> Aggregate:
     return number(rows.solving_hours.mean(where=inside(rows.solved_at, rows, w)))
@@ -126,7 +128,7 @@ def resolution_hours(rows: ir.Table, w: int) -> Aggregate:
         "Tickets opened in the last {w} days and not open at `as_of` ÷ tickets opened in them.",
         "過去{w}日間の新規チケットのうち基準日までに解決した割合。",
     ),
-    missing=_NONE_OPENED, of=_TICKETS, table="tickets", needs=_needs("solved_at"), monotone=-1,
+    missing=_NONE_OPENED, of=_TICKETS, table="tickets", needs=_needs("solved_at"), risk_direction=-1,
 )  # fmt: skip
 def ticket_resolution_rate(rows: ir.Table, w: int) -> Aggregate:
     opened = inside(rows.opened_at, rows, w)
@@ -139,7 +141,7 @@ def ticket_resolution_rate(rows: ir.Table, w: int) -> Aggregate:
         "tickets reopened", "再開チケット数", "Tickets reopened in the last {w} days.",
         "過去{w}日間に再開されたチケット数。",
     ),
-    missing=NO_DAY_SEEN, of=_TICKETS, table="tickets", needs=_needs("reopened_at"), monotone=1,
+    missing=NO_DAY_SEEN, of=_TICKETS, table="tickets", needs=_needs("reopened_at"), risk_direction=1,
 )  # fmt: skip
 def tickets_reopened(rows: ir.Table, w: int) -> Aggregate:
     return counted(rows.count(where=inside(rows.reopened_at, rows, w)))
@@ -151,7 +153,7 @@ def tickets_reopened(rows: ir.Table, w: int) -> Aggregate:
         "tickets escalated", "エスカレーション数", "Tickets escalated in the last {w} days.",
         "過去{w}日間にエスカレーションされたチケット数。",
     ),
-    missing=NO_DAY_SEEN, of=_TICKETS, table="tickets", needs=_needs("escalated_at"), monotone=1,
+    missing=NO_DAY_SEEN, of=_TICKETS, table="tickets", needs=_needs("escalated_at"), risk_direction=1,
 )  # fmt: skip
 def tickets_escalated(rows: ir.Table, w: int) -> Aggregate:
     return counted(rows.count(where=inside(rows.escalated_at, rows, w)))
@@ -164,7 +166,7 @@ def tickets_escalated(rows: ir.Table, w: int) -> Aggregate:
         "Mean satisfaction given in the last {w} days, 1 to 5.", "過去{w}日間に回答されたサポート満足度の平均(1〜5)。",
     ),
     missing="no satisfaction was given in the window", of=_TICKETS, table="tickets",
-    needs=_needs("csat_score", "csat_at"), monotone=-1,
+    needs=_needs("csat_score", "csat_at"), risk_direction=-1,
 )  # fmt: skip
 def csat(rows: ir.Table, w: int) -> Aggregate:
     return number(rows.csat_score.mean(where=inside(rows.csat_at, rows, w)))

@@ -12,6 +12,8 @@ list-joint = {", "}
 
 ## Bands, families, units
 
+amount = { AMOUNT($n) }
+
 band-red = red
 band-yellow = yellow
 band-green = green
@@ -294,8 +296,8 @@ reason-window-peak = { CAPITAL($now) } in the last { AMOUNT($days) }, { AGAIN($p
 reason-window-gone = { CAPITAL($now) } in the last { AMOUNT($days) }, unlike the { AMOUNT($days) } before
 reason-state = { CAPITAL($now) }
 reason-state-since = { CAPITAL($now) } ({ AGAIN($before) } on { $on })
-reason-state-ago = { CAPITAL($now) }, { AGAIN($before) } { AMOUNT($days) } ago
-reason-state-ago-share = { CAPITAL($now) }, { AGAIN($before) } { AMOUNT($days) } ago ({ SIGNED($change) })
+reason-state-ago = { CAPITAL($now) } ({ AMOUNT($before) } { AMOUNT($days) } ago)
+reason-state-ago-share = { CAPITAL($now) } ({ AMOUNT($before) } { AMOUNT($days) } ago, { SIGNED($change) })
 reason-state-typical =
     { CAPITAL($now) } (similar accounts: { $n ->
         [0] { AMOUNT($typical) }
@@ -303,9 +305,6 @@ reason-state-typical =
     })
 reason-state-more = { CAPITAL($now) }, more than { $share } of similar accounts
 reason-state-less = { CAPITAL($now) }, less than { $share } of similar accounts
-reason-rising = { CAPITAL($label) } rising over { AMOUNT($weeks) } (about { $n } a week)
-reason-falling = { CAPITAL($label) } falling over { AMOUNT($weeks) } (about { $n } a week)
-reason-relative = { CAPITAL($label) } { SIGNED($n) } in the last { AMOUNT($days) }
 reason-word = { CAPITAL($label) }: { $word }
 reason-yes = { CAPITAL($label) }: yes
 reason-no = { CAPITAL($label) }: no
@@ -510,7 +509,7 @@ m-seat_activation =
     .now-of = { $n } of { $whole } seats ever activated
 m-former_user_share =
     .label = share of users who left
-    .now = { $n } of all users so far not seen
+    .now = { $n } of the users so far not seen
 m-seat_utilisation =
     .label = seats in use
     .now =
@@ -730,8 +729,8 @@ m-seats_change =
     .label = seats
 m-price_change =
     .label = price per seat
-    .state-ago = Price per seat { $n } a month, { $before } { AMOUNT($days) } ago
-    .state-ago-share = Price per seat { $n } a month, { $before } { AMOUNT($days) } ago ({ SIGNED($change) })
+    .state-ago = Price per seat { $n } a month ({ $before } { AMOUNT($days) } ago)
+    .state-ago-share = Price per seat { $n } a month ({ $before } { AMOUNT($days) } ago, { SIGNED($change) })
 m-events_per_mrr =
     .label = events per MRR
     .now = { $n } events per unit of MRR
@@ -765,6 +764,7 @@ m-payment_delay_days =
     .most-early = most pay { AMOUNT($n) } early
     .most-punctual = most pay on the due day
     .window-typical = { CAPITAL($now) } in the last { AMOUNT($days) }; { $most }
+    .window-since = { CAPITAL($now) } in the last { AMOUNT($days) } ({ $most } on { $on })
     .window-before = { CAPITAL($now) } in the last { AMOUNT($days) }; { $most } in the { AMOUNT($days) } before
     .was-late = { AMOUNT($n) } late
     .was-early = { AMOUNT($n) } early
@@ -989,3 +989,58 @@ event-touch-other-out = Contact with the customer
 event-invoice-unpaid = Invoice fell due unpaid
 event-milestone = Reached: { $name }
 event-milestone-unnamed = Milestone reached
+
+## Alerts: what a rule has found on an account
+
+alert-notice_given = Notice has been given
+alert-champion_left =
+    { $n ->
+        [one] A champion left
+       *[other] { AMOUNT($n) } left
+    }
+alert-silence = No use for { AMOUNT($n) }
+alert-usage_collapse = Use fell by { AMOUNT($n) } against the four weeks before
+alert-band_drop = The band has been worse for two readings; health is { AMOUNT($n) }
+alert-score_fall = Health fell from { AMOUNT($before) } to { AMOUNT($n) } within 30 days
+alert-renewal_near = The contract ends in { AMOUNT($n) }, and the account is not green
+alert-invoice_overdue =
+    { $n ->
+        [one] An invoice is overdue
+       *[other] { AMOUNT($n) } are overdue
+    }
+alert-nps_detractor = The last NPS answer was { AMOUNT($n) }
+alert-onboarding_stalled = Onboarding has had no milestone for { AMOUNT($n) }
+alert-score_unknown = Too little is known for a score
+alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
+alert-own = { $title }
+
+## What limits a health score
+
+health-rules_only = The model did not pass its gate, so the score is made of rules alone
+health-another_target = The model predicts something else than churn, so the score is made of rules alone
+health-no_model_score = There is no model score for this account, so the score is made of rules alone
+health-model_red_cap = The model puts this account in the red zone, so the band is at most yellow
+health-low_coverage = Only { $share } of the score's weight has data, too little for a band
+health-stale = The { $measure } is older than { AMOUNT($days) } and was left out
+
+## Measures of the health score
+
+measure-login_frequency = login frequency
+measure-core_feature_use = use of core features
+measure-ticket_volume = support tickets
+measure-ticket_resolution = share of tickets solved
+measure-nps = NPS answer
+measure-csat = satisfaction with support
+measure-time_to_renewal = time to renewal
+measure-active_users = seats in use
+measure-active_days = days of use
+measure-usage_trend = change of use
+measure-recency = days since last use
+measure-activation = licences activated
+measure-oldest_ticket = oldest open ticket
+measure-overdue = overdue invoices
+measure-contract_growth = change of contract value
+measure-champion = champions who left
+measure-contact = days since last contact
+measure-onboarding = onboarding completed
+measure-churn_model = risk by the churn model

@@ -11,6 +11,8 @@ list-joint = 、
 
 ## 判定・分類・単位
 
+amount = { AMOUNT($n) }
+
 band-red = 赤
 band-yellow = 黄
 band-green = 緑
@@ -99,9 +101,6 @@ reason-state-ago-share = { $now }（{ AMOUNT($days) }前は{ AMOUNT($before) }�
 reason-state-typical = { $now }（類似顧客は{ AMOUNT($typical) }）
 reason-state-more = { $now }で、類似顧客の{ $share }より多い
 reason-state-less = { $now }で、類似顧客の{ $share }より少ない
-reason-rising = { $label }は{ AMOUNT($weeks) }にわたり増加傾向（1週あたり約{ $n }）
-reason-falling = { $label }は{ AMOUNT($weeks) }にわたり減少傾向（1週あたり約{ $n }）
-reason-relative = 過去{ AMOUNT($days) }間の{ $label }は{ SIGNED($n) }
 reason-word = { $label }：{ $word }
 reason-yes = { $label }：あり
 reason-no = { $label }：なし
@@ -286,8 +285,11 @@ m-seat_activation =
 m-former_user_share =
     .label = 離脱ユーザー率
     .now = これまでの利用者のうち利用のない人は{ $n }
-    .window-more = 過去{ AMOUNT($days) }間、{ $now }で、類似顧客の{ $share }より高い
-    .window-less = 過去{ AMOUNT($days) }間、{ $now }で、類似顧客の{ $share }より低い
+    .window = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }
+    .window-since = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }（{ $on }時点では{ $before }）
+    .window-typical = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }（類似顧客は{ $typical }）
+    .window-more = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }で、類似顧客の{ $share }より多い
+    .window-less = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }で、類似顧客の{ $share }より少ない
 m-seat_utilisation =
     .label = シート利用率
     .now =
@@ -526,6 +528,7 @@ m-payment_delay_days =
     .most-punctual = 多くは期日どおり
     .window = 過去{ AMOUNT($days) }間の{ $now }
     .window-typical = 過去{ AMOUNT($days) }間の{ $now }（{ $most }）
+    .window-since = 過去{ AMOUNT($days) }間の{ $now }（{ $on }時点では{ $most }）
     .window-before = 過去{ AMOUNT($days) }間の{ $now }（その前の{ AMOUNT($days) }間は{ $most }）
     .was-late = 約{ AMOUNT($n) }後
     .was-early = 約{ AMOUNT($n) }前
@@ -724,3 +727,50 @@ event-touch-other-out = 顧客への連絡
 event-invoice-unpaid = 請求書が期日までに未払い
 event-milestone = 達成：{ $name }
 event-milestone-unnamed = マイルストーンを達成
+
+## Alerts: what a rule has found on an account
+
+alert-notice_given = 解約通知あり
+alert-champion_left = 推進担当者・スポンサー{ AMOUNT($n) }が離任
+alert-silence = { AMOUNT($n) }間利用なし
+alert-usage_collapse = 利用が直前の4週間に比べて{ AMOUNT($n) }減少
+alert-band_drop = 判定の悪化が2回連続（ヘルススコア{ AMOUNT($n) }）
+alert-score_fall = ヘルススコアが30日以内に{ AMOUNT($before) }から{ AMOUNT($n) }に低下
+alert-renewal_near = 契約満了まで{ AMOUNT($n) }、判定は緑ではない
+alert-invoice_overdue = 支払いが遅れている請求書が{ AMOUNT($n) }
+alert-nps_detractor = 直近のNPS回答は{ AMOUNT($n) }
+alert-onboarding_stalled = 導入の進捗が{ AMOUNT($n) }間なし
+alert-score_unknown = スコアを出すための情報が不足
+alert-expansion_chance = 契約席数の{ AMOUNT($n) }を利用中、判定は緑
+alert-own = { $title }
+
+## ヘルススコアの制約
+
+health-rules_only = モデルが検証基準を満たさないため、ルールのみで算出
+health-another_target = モデルの予測対象が解約ではないため、ルールのみで算出
+health-no_model_score = この顧客のモデルスコアがないため、ルールのみで算出
+health-model_red_cap = モデルが赤の水準と判定したため、判定は黄色を上限とする
+health-low_coverage = データがある項目は重みの{ $share }のみで、判定には不足
+health-stale = { $measure }は{ AMOUNT($days) }より古いため除外
+
+## ヘルススコアの指標
+
+measure-login_frequency = ログイン頻度
+measure-core_feature_use = 主要機能の利用
+measure-ticket_volume = 問い合わせ件数
+measure-ticket_resolution = 問い合わせ解決率
+measure-nps = NPS回答
+measure-csat = サポート満足度
+measure-time_to_renewal = 契約更新までの期間
+measure-active_users = 席の利用率
+measure-active_days = 利用日数
+measure-usage_trend = 利用の増減
+measure-recency = 最終利用からの日数
+measure-activation = ライセンス有効化率
+measure-oldest_ticket = 最も古い未解決の問い合わせ
+measure-overdue = 支払い遅延
+measure-contract_growth = 契約金額の増減
+measure-champion = 推進担当者・スポンサーの離任
+measure-contact = 最終接点からの日数
+measure-onboarding = オンボーディング完了率
+measure-churn_model = 解約モデルのリスク
