@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -14,7 +16,7 @@ from churnml.snapshots.silence import Activity, activity_known
 from churnml.snapshots.terms import superseded
 from churnml.tables import Tables
 
-__all__ = ["SPINE_COLUMNS", "cohort_at", "spine"]
+__all__ = ["SPINE_COLUMNS", "cohort_at", "cohorts", "spine"]
 
 
 def spine(tables: Tables, config: Config) -> pd.DataFrame:
@@ -114,6 +116,26 @@ def _terms(tables: Tables) -> pd.DataFrame:
     """Return the subscriptions, and when each is replaced by a successor that overlaps it."""
     terms = subscription_frame(tables)
     return terms.join(superseded(terms))
+
+
+def cohorts(tables: Tables, config: Config, dates: Iterable[pd.Timestamp]) -> pd.DataFrame:
+    """Return who was in the cohort at each date: those among whom an account of that date is ranked.
+
+    Parameters
+    ----------
+    tables : Tables
+        Canonical tables.
+    config : Config
+        Sections `label` and `cohort`.
+    dates : iterable of Timestamp
+        Midnights UTC, in any order, may repeat.
+
+    Returns
+    -------
+    DataFrame
+        ``account_id, as_of, arr``, sorted by date and account.
+    """
+    return _members(tables, config, sorted({pd.Timestamp(day) for day in dates}))
 
 
 def _members(tables: Tables, config: Config, dates: list[pd.Timestamp]) -> pd.DataFrame:
