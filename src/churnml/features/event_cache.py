@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
@@ -19,6 +17,7 @@ from pyarrow import feather
 from churnml.config import Config
 from churnml.features import FeatureSet, Planes, lay_out_events
 from churnml.features.events.planes import Layout
+from churnml.files import folder_beside, remove_folder
 from churnml.tables import Tables
 
 __all__ = ["events_until", "keep_events", "kept_events"]
@@ -63,23 +62,16 @@ def keep_events(folder: Path, tables: Tables, feature_set: FeatureSet, config: C
         return None
     numbers, words = planes.parts()
     target = folder / until.isoformat()
-    temporary = folder / f".{until.isoformat()}.{os.getpid()}.part"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
+    with folder_beside(target) as part:
         for name, array in numbers.items():
-            np.save(temporary / f"{name}.npy", array)
+            np.save(part / f"{name}.npy", array)
         for name, array in words.items():
-            feather.write_feather(pa.table({"word": array}), temporary / f"{name}.arrow", compression="uncompressed")
+            feather.write_feather(pa.table({"word": array}), part / f"{name}.arrow", compression="uncompressed")
         about = {"format": _FORMAT, "origin": _origin(config), "layout": asdict(planes.layout)}
-        (temporary / "about.json").write_text(json.dumps(about), encoding="utf-8")
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        (part / "about.json").write_text(json.dumps(about), encoding="utf-8")
     for other in folder.glob("????-??-??"):  # not the half-written one of another process
         if other != target:
-            shutil.rmtree(other, ignore_errors=True)
+            remove_folder(other)
     return planes
 
 
@@ -87,7 +79,10 @@ def kept_events(folder: Path, config: Config, as_of: date) -> Planes | None:
     """Return the newest events kept for a config that serve an `as_of`, mapped into memory; None where none do."""
     dates = sorted((path for path in folder.glob("????-??-??") if path.name <= as_of.isoformat()), reverse=True)
     for path in dates:
-        about: Mapping[str, Any] = json.loads((path / "about.json").read_text(encoding="utf-8"))
+        try:
+            about: Mapping[str, Any] = json.loads((path / "about.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # removed or replaced at this moment, or damaged: it is only a cache
         if about["format"] == _FORMAT and about["origin"] == _origin(config):
             numbers = {file.stem: np.load(file, mmap_mode="r") for file in path.glob("*.npy")}
             words = {
