@@ -22,16 +22,21 @@ from churnml.metrics.profit import (
     maximum_profit,
     profit_curve,
 )
+from churnml.metrics.within_date import Estimate, aligned_gain, aligned_log_loss, concordance
 
 __all__ = [
     "CalibrationBin",
+    "Estimate",
     "Interval",
+    "aligned_gain",
+    "aligned_log_loss",
     "area_under_profit_curve",
     "average_precision",
     "brier",
     "brier_decomposition",
     "calibration_bins",
     "clustered_bootstrap",
+    "concordance",
     "ece",
     "expected_maximum_profit",
     "interval",
