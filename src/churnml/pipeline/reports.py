@@ -13,7 +13,7 @@ from churnml.explain import Play, overridden, timeline
 from churnml.files import file_stem, write_text
 from churnml.language import Language
 from churnml.pipeline.lookup import last_score, newest, of_account
-from churnml.pipeline.prepare import check
+from churnml.pipeline.preparation import check
 from churnml.progress import Stages
 from churnml.reports import account_brief, portfolio_page
 from churnml.store import Store

@@ -22,7 +22,7 @@ from churnml.explain import (
 )
 from churnml.files import write_text
 from churnml.language import Language
-from churnml.pipeline.prepare import check
+from churnml.pipeline.preparation import check
 from churnml.progress import Stages
 from churnml.reports import overall_page
 from churnml.store import plain
