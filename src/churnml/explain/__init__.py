@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from churnml.explain.timeline import Happening, timeline
 from churnml.lazy import load_on_use
 
 if TYPE_CHECKING:
     from churnml.explain.batch import batch_contributions, fast_contributions
+    from churnml.explain.changes import ChangedFacts
     from churnml.explain.contract import Explainable
     from churnml.explain.drivers import Driver
     from churnml.explain.explanation import Explanation, Indicator, explain
+    from churnml.explain.happenings import Happening, timeline
     from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
     from churnml.explain.notices import frozen, overridden
     from churnml.explain.patterns import CHURNERS_NEEDED, Pattern, churn_patterns
@@ -20,10 +21,12 @@ else:
         __name__,
         {
             "CHURNERS_NEEDED": "patterns",
+            "ChangedFacts": "changes",
             "Driver": "drivers",
             "ExplainReference": "reference",
             "Explainable": "contract",
             "Explanation": "explanation",
+            "Happening": "happenings",
             "Indicator": "explanation",
             "Pattern": "patterns",
             "Play": "plays",
@@ -41,12 +44,14 @@ else:
             "segment_differences": "importance",
             "shap_summary": "importance",
             "suggest_plays": "plays",
+            "timeline": "happenings",
             "touch_model": "plays",
         },
     )
 
 __all__ = [
     "CHURNERS_NEEDED",
+    "ChangedFacts",
     "Driver",
     "ExplainReference",
     "Explainable",
