@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
-from sklearn.metrics import roc_auc_score
 
 from churnml.errors import TrainingError
 
@@ -86,6 +84,8 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
     float
         One of 0, 0.05 … 1; of equally good ones the closest to 0.5. 0.5 where all rows share one label.
     """
+    from sklearn.metrics import roc_auc_score
+
     from churnml.health.score import health
 
     labelled = frame.loc[frame["churned"].notna()]
@@ -117,6 +117,8 @@ def _risk(scale: HealthScale, frame: pd.DataFrame) -> np.ndarray:
 
 def _non_negative_logistic(risk: np.ndarray, churned: np.ndarray) -> np.ndarray:
     """Return the coefficients (measures,) of a ridge logistic regression bounded at 0; the intercept is free."""
+    from scipy.optimize import minimize
+
     live = risk.std(axis=0) > 1e-9
     design = np.column_stack([np.ones(len(risk)), risk[:, live]])
 
