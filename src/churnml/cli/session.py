@@ -107,7 +107,9 @@ def report_failure(error: Exception, *, as_json: bool, so_far: Mapping[str, Any]
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if not isinstance(error, ChurnmlError):
-        error = _bug(error)
+        from churnml.cli.faults import foreseen
+
+        error = foreseen(error) or _bug(error)
     from rich.text import Text
 
     from churnml.cli import terminal

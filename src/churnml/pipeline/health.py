@@ -112,7 +112,11 @@ def _kept(config: Config, prepared: Prepared) -> Predicted | None:
     same = all(manifest.config.get(name) == settings[name] for name in _DECIDING)
     if not same or manifest.fingerprint != prepared.loaded.fingerprint or not path.is_file():
         return None
-    return Predicted(pd.read_parquet(path), snapshots.splits(prepared.frame, config), manifest.verdict)
+    try:
+        predictions = pd.read_parquet(path)
+    except (OSError, ValueError):
+        return None  # damaged: the backtest runs again
+    return Predicted(predictions, snapshots.splits(prepared.frame, config), manifest.verdict)
 
 
 _DECIDING = ("label", "cohort", "snapshots", "splits", "features", "model", "seed")

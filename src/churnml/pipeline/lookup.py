@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from churnml.config import Config
-from churnml.errors import DataError, near_name
+from churnml.errors import DataError, WorkspaceError, near_name
 from churnml.explain import frozen
 from churnml.store import AccountScore, SnapshotInfo, Store
 
@@ -149,10 +149,19 @@ def _bare(account: AccountScore, as_of: date, snapshot: SnapshotInfo) -> dict[st
 
 def _from_file(config: Config, account_id: str) -> dict[str, Any]:
     path = config.workspace_dir / "explanations.json"
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    found: dict[str, dict[str, Any]] = {
-        item["account_id"]: item for item in kept if item.get("target") == config.label.target
-    }
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+        found: dict[str, dict[str, Any]] = {
+            item["account_id"]: item for item in kept if item.get("target") == config.label.target
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WorkspaceError(
+            "The explanations of the last scoring cannot be read",
+            where=str(path),
+            got=(str(error).splitlines() or [type(error).__name__])[0],
+            remedy="Run `churnml score CONFIG` again.",
+            code="workspace.damaged_json",
+        ) from error
     if not found:
         raise _nothing_scored(config)
     if account_id not in found:
@@ -163,7 +172,7 @@ def _from_file(config: Config, account_id: str) -> dict[str, Any]:
 def _nothing_scored(config: Config) -> DataError:
     return DataError(
         "No snapshot has been scored yet",
-        where=str(config.workspace_dir),
+        where=str(config.as_dict()["store"]["url"] or config.store_url),
         remedy="Run `churnml score CONFIG` (or `churnml run CONFIG`) first.",
         code="store.empty",
     )
