@@ -1,6 +1,6 @@
 """Run Schemathesis over the whole OpenAPI of a real service: ``python benchmarks/fuzz.py [CONFIG]``.
 
-Every check is on: no 5xx, no undocumented status, content type or field, no key ignored. It runs once for each seed; exit
+Every check is on: no 5xx, no undocumented status, content type or field, no key ignored. It runs once a seed; exit
 code 0 means that none of the runs found anything. Needs the extra `fuzz`.
 """
 
