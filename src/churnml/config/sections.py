@@ -396,7 +396,10 @@ class EngineConfig(Section):
     """What runs the analytics."""
 
     backend: str = Field("duckdb", description="duckdb, pyspark, or any other Ibis backend")
-    memory_limit: str = Field("2GB", description="DuckDB: memory before it spills to disk")
+    memory_limit: str = Field(
+        "2GB",
+        description="DuckDB: memory before it spills to disk; the events laid out for features keep to the same number",
+    )
     threads: int | None = Field(None, ge=1, description="DuckDB: threads; default all cores")
     options: dict[str, str | int | bool] = Field(default_factory=dict, description="Passed to the backend's connect")
     keep_events: bool = Field(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
 from churnml.errors import TrainingError
+from churnml.training.logistic import fit_logistic
 
 if TYPE_CHECKING:
     from churnml.health.scale import HealthScale
@@ -118,19 +118,6 @@ def _risk(scale: HealthScale, frame: pd.DataFrame) -> np.ndarray:
 def _non_negative_logistic(risk: np.ndarray, churned: np.ndarray) -> np.ndarray:
     """Return the coefficients (measures,) of a ridge logistic regression bounded at 0; the intercept is free."""
     live = risk.std(axis=0) > 1e-9
-    design = np.column_stack([np.ones(len(risk)), risk[:, live]])
-
-    def loss(beta: np.ndarray) -> tuple[float, np.ndarray]:
-        margin = design @ beta
-        value = np.logaddexp(0.0, margin).sum() - churned @ margin + 0.5 * _PENALTY * (beta[1:] ** 2).sum()
-        slope = design.T @ (1.0 / (1.0 + np.exp(-margin)) - churned)
-        slope[1:] += _PENALTY * beta[1:]
-        return float(value), slope
-
-    start = np.zeros(design.shape[1])
-    start[0] = np.log(churned.mean() / (1 - churned.mean()))
-    bounds = [(None, None)] + [(0.0, None)] * (design.shape[1] - 1)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
     coefficients = np.zeros(risk.shape[1])
-    coefficients[live] = found.x[1:]
+    coefficients[live] = fit_logistic(risk[:, live], churned, _PENALTY, lower=np.zeros(int(live.sum())))[:-1]
     return coefficients

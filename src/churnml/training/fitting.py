@@ -14,6 +14,7 @@ from churnml.errors import TrainingError
 from churnml.features.spec import FeatureSet
 from churnml.training.encoding import categories_of, encode
 from churnml.training.estimator import ChurnClassifier
+from churnml.training.experience import expected_coefficients
 from churnml.training.facts import ModelInfo
 from churnml.training.model import ChurnModel
 from churnml.training.publication import Publication
@@ -152,7 +153,7 @@ def classifier_of(
 ) -> ChurnClassifier:
     """Return the estimator that a config asks for, not yet fitted; `kind` instead of the config's."""
     label, model = learning.label, learning.model
-    # Directions are declared for the risk of churn; what they are for another target, nobody has said.
+    # Directions and other companies' coefficients are of the risk of churn, and say nothing of another target.
     declared = label.target == "churn"
     return ChurnClassifier(
         kind=kind or model.kind,
@@ -163,6 +164,7 @@ def classifier_of(
         categorical=[index for index, spec in enumerate(feature_set) if spec.categorical],
         monotone=[spec.monotone if declared and not spec.categorical else 0 for spec in feature_set],
         random_state=learning.seed,
+        expected=expected_coefficients(feature_set) if declared else None,
     )
 
 
