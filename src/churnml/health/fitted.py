@@ -20,7 +20,7 @@ __all__ = ["fit_alpha", "fit_weights"]
 _PENALTY = 0.5
 
 
-def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 20) -> HealthScale:
+def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 7) -> HealthScale:
     """Return the scale with weights learned from labelled history.
 
     A logistic regression of churn on the measure scores, its coefficients held at or above 0, so a measure can only
@@ -34,7 +34,7 @@ def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 
     frame : DataFrame
         Feature frame with ``churned`` (1, 0 or NaN; NaN rows are left out).
     min_churners : int
-        Fewer churned rows than this are refused.
+        Fewer churned accounts than this are refused.
 
     Returns
     -------
@@ -49,11 +49,12 @@ def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 
     labelled = frame.loc[frame["churned"].notna()]
     churned = labelled["churned"].to_numpy(dtype=float)
     positives = int(churned.sum())
-    if positives < min_churners or positives == len(churned):
+    accounts = labelled.loc[churned == 1, "account_id"].nunique()
+    if accounts < min_churners or positives == len(churned):
         raise TrainingError(
             "Health weights cannot be learned from this history",
-            got=f"{positives} churned of {len(churned)} labelled rows",
-            expected=f"at least {min_churners} churned rows, and some that stayed",
+            got=f"{accounts} churned accounts, {positives} churned of {len(churned)} labelled rows",
+            expected=f"at least {min_churners} churned accounts, and some that stayed",
             remedy="Use health.preset: balanced.",
         )
     coefficients = _non_negative_logistic(_risk(scale, labelled), churned)
