@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -102,3 +104,15 @@ def test_nothing_depends_on_the_seed_and_what_is_printed_is_true() -> None:
     (gain,) = {one.gains["rfm"].aligned_log_loss for one in verdicts}
     assert f"{gain.value:+.4f}" in verdicts[0].reason
     assert ("no more than noise" in verdicts[0].reason) == (not gain.above_zero)
+
+
+def test_what_has_moved_is_still_found_where_it_was_and_says_where_it_is() -> None:
+    import churnml.training
+
+    with pytest.warns(DeprecationWarning, match=r"churnml\.evaluation\.judge"):
+        assert churnml.training.judge is judge
+    with pytest.raises(AttributeError, match="nothing_here"):
+        churnml.training.nothing_here  # noqa: B018
+    moved = importlib.import_module("churnml.training.metrics")
+    with pytest.warns(DeprecationWarning, match=r"churnml\.metrics\.roc_auc"):
+        assert moved.roc_auc is roc_auc
