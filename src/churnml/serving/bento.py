@@ -28,9 +28,12 @@ _BENTOFILE = "bentofile.yaml"
 _SERVICE = '''\
 """The service of this bento; made by `python -m churnml.serving.bento`."""
 
+import os
 from pathlib import Path
 
-from churnml.serving.bento import settle
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+
+from churnml.serving.bento import settle  # noqa: E402
 
 settle(Path(__file__).parent)
 
@@ -99,6 +102,7 @@ def write_context(config: Config, folder: Path) -> str:
         "include": ["*"],
         # BentoML would report each start of a container to its maker.
         "envs": [{"name": _DO_NOT_TRACK, "value": "True"}],
+        "envs": [{"name": "BENTOML_DO_NOT_TRACK", "value": "True"}],
         "python": {"packages": _requirements(), "lock_packages": False},
         # LightGBM needs OpenMP from the system, which slim images lack.
         "docker": {"system_packages": ["libgomp1"]},
