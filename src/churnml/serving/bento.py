@@ -28,12 +28,9 @@ _BENTOFILE = "bentofile.yaml"
 _SERVICE = '''\
 """The service of this bento; made by `python -m churnml.serving.bento`."""
 
-import os
 from pathlib import Path
 
-os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
-
-from churnml.serving.bento import settle  # noqa: E402
+from churnml.serving.bento import settle
 
 settle(Path(__file__).parent)
 
@@ -102,7 +99,6 @@ def write_context(config: Config, folder: Path) -> str:
         "include": ["*"],
         # BentoML would report each start of a container to its maker.
         "envs": [{"name": _DO_NOT_TRACK, "value": "True"}],
-        "envs": [{"name": "BENTOML_DO_NOT_TRACK", "value": "True"}],
         "python": {"packages": _requirements(), "lock_packages": False},
         # LightGBM needs OpenMP from the system, which slim images lack.
         "docker": {"system_packages": ["libgomp1"]},
