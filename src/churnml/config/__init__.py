@@ -7,6 +7,7 @@ Paths in it are relative to the file's own folder. ``${NAME}`` stands for an env
 from churnml.config.company import Config
 from churnml.config.reading import load_config
 from churnml.config.reference import config_markdown
+from churnml.config.secrets import mask_secrets, mask_text, mask_url
 from churnml.config.sections import (
     ApiLimits,
     CapacityConfig,
@@ -17,6 +18,7 @@ from churnml.config.sections import (
     FixedSplit,
     HealthConfig,
     LabelConfig,
+    LookupSource,
     MeasureConfig,
     MlflowConfig,
     ModelConfig,
@@ -41,6 +43,7 @@ __all__ = [
     "FixedSplit",
     "HealthConfig",
     "LabelConfig",
+    "LookupSource",
     "MeasureConfig",
     "MlflowConfig",
     "ModelConfig",
@@ -53,5 +56,8 @@ __all__ = [
     "TargetWords",
     "config_markdown",
     "load_config",
+    "mask_secrets",
+    "mask_text",
+    "mask_url",
     "target_words",
 ]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from churnml.config.secrets import mask_secrets
 from churnml.config.sections import (
     CapacityConfig,
     CohortConfig,
@@ -164,12 +164,8 @@ class Config(Section):
     def as_dict(self) -> dict[str, Any]:
         """Return the resolved config, defaults included, as JSON-ready data with secrets masked."""
         data: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
-        if data["source"]["connection"]:
-            data["source"]["connection"] = _masked(data["source"]["connection"])
-        if data["store"]["url"]:
-            data["store"]["url"] = _masked(data["store"]["url"])
-        if data["mlflow"]["tracking_uri"]:
-            data["mlflow"]["tracking_uri"] = _masked(data["mlflow"]["tracking_uri"])
+        for section in ("source", "engine", "mlflow", "store", "serving"):
+            data[section] = mask_secrets(data[section])
         return data
 
     @property
@@ -183,10 +179,6 @@ class Config(Section):
             data.pop(key)
         text = json.dumps(data, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _masked(url: str) -> str:
-    return re.sub(r"(://[^:/@]+):[^@]+@", r"\1:***@", url)
 
 
 def _unknown(where: str, name: str, known: Any) -> str:
