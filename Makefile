@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 AUDIT := $(VENV)/audit
 FUZZ := $(VENV)/fuzz
 
-.PHONY: help demo install install-dev test check format lint types contracts fuzz audit docs clean
+.PHONY: help demo install install-dev test check format lint types contracts fuzz audit docs notebooks clean
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ audit: $(AUDIT)/bin/pip-audit ## Look the pinned dependencies up in the advisory
 
 docs: $(DEV) ## Write the generated pages of docs/ anew
 	$(BIN)/python docs/generate.py
+
+notebooks: $(DEV) ## Run the notebooks and keep what they show
+	$(BIN)/python docs/notebooks.py
 
 clean: ## Remove .venv, caches and the workspace
 	rm -rf $(VENV) workspace .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

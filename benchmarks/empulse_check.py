@@ -52,10 +52,10 @@ def ours(y: list[int], p: list[float], clv: list[float]) -> dict[str, float | No
     offer = EMPB["incentive_fraction"] * np.asarray(clv) + EMPB["contact_cost"]
     empb = maximum_profit(y, p, clv, contact_cost=0.0, offer_cost=offer, save_rate=rate)
     return {
-        "empc": empc["profit_per_account"],
-        "empc_share": empc["contact_share"],
-        "empb": empb["profit_per_account"] * len(y),
-        "empb_share": empb["contact_share"],
+        "empc": empc.profit_per_account,
+        "empc_share": empc.contact_share,
+        "empb": empb.profit_per_account * len(y),
+        "empb_share": empb.contact_share,
         "auepc": area_under_profit_curve(y, p, clv, contact_cost=0.0, offer_cost=offer, save_rate=rate),
     }
 

@@ -62,8 +62,8 @@ def main() -> None:
     config = Config.model_validate(
         {"name": "simulated", "source": {"folder": "."}, "label": {"churn": "contractual"}, "tables": mapped}
     )
-    feature_set = features.catalogue(tables, config)
-    frame = features.compute(tables, snapshots.spine(tables, config), feature_set, config)
+    feature_set = features.catalogue(tables, config.features)
+    frame = features.compute(tables, snapshots.spine(tables, config), feature_set, config.features)
     families = [name for name in FAMILIES if name in {spec.family for spec in feature_set} - {"context"}]
 
     left = company.truth["accounts"].dropna(subset=["churn_on", "family"])[
@@ -78,8 +78,8 @@ def main() -> None:
     cut = dates[len(dates) // 2]
     later = readings[readings["as_of"] >= cut + pd.Timedelta(days=config.label.horizon_days)].reset_index(drop=True)
     result = {
-        "published": judged(fit(frame, feature_set, config), readings, families),
-        "out_of_time": judged(fit(frame[frame["as_of"] <= cut], feature_set, config), later, families),
+        "published": judged(fit(frame, feature_set, config.learning), readings, families),
+        "out_of_time": judged(fit(frame[frame["as_of"] <= cut], feature_set, config.learning), later, families),
     }
     if options.json:
         print(json.dumps(result))

@@ -131,7 +131,7 @@ def bare_scan(data: Data, rows: pd.DataFrame) -> None:
 def engine(data: Data, rows: pd.DataFrame) -> pd.DataFrame:
     """Make the features with churnml."""
     tables, config = _company(data)
-    return features.compute(tables, rows, _chosen(tables, config), config)
+    return features.compute(tables, rows, _chosen(tables, config), config.features)
 
 
 def keep(data: Data, rows: pd.DataFrame) -> None:
@@ -150,7 +150,7 @@ def incremental(data: Data, rows: pd.DataFrame) -> pd.DataFrame:
     chosen = FeatureSet.from_dicts(json.loads(data.model_features.read_text()))
     planes = kept_events(data.kept, config, DAY)
     assert planes is not None, "nothing was kept"
-    return features.compute(tables, rows, chosen, config, kept=planes)
+    return features.compute(tables, rows, chosen, config.features, planes=planes)
 
 
 Job = Callable[[Data, pd.DataFrame], object]
@@ -174,7 +174,7 @@ def connect(*, in_order: bool = False) -> duckdb.DuckDBPyConnection:
 
 
 def _chosen(tables: Tables, config: Config) -> FeatureSet:
-    chosen = FeatureSet([spec for spec in features.catalogue(tables, config) if spec.name in set(NAMES)])
+    chosen = FeatureSet([spec for spec in features.catalogue(tables, config.features) if spec.name in set(NAMES)])
     assert len(chosen) == len(NAMES)
     return chosen
 

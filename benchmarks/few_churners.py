@@ -46,7 +46,7 @@ def measure(accounts: int, seed: int) -> dict[str, Any]:
             columns = {kind: "p_model"}
             if kind == "auto":
                 columns |= {name: f"p_{name}" for name in tested.baselines if name != "logistic"}
-                found["churned_accounts"] = int(tested.models[-1]["churned_accounts"])
+                found["churned_accounts"] = tested.models[-1].churned_accounts
             y = rows["churned"].to_numpy()
             for name, column in columns.items():
                 found[name] = {"roc_auc": roc_auc(y, rows[column]), "log_loss": log_loss(y, rows[column])}

@@ -45,7 +45,8 @@ def scores_of(name: str) -> dict[str, Any]:
             config["playbooks"] = str((_ROOT / "configs" / config["playbooks"]).resolve())
         path = Path(folder) / "config.yaml"
         path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-        report = json.loads(_churnml("run", str(path), "--json"))
+        printed = _churnml("run", str(path), "--json")
+        report = json.loads(printed[printed.index("{") :])
         table = pd.read_parquet(workspace / "scores.parquet")[_COLUMNS].sort_values("account_id")
         rows = {row.pop("account_id"): {key: repr(value) for key, value in row.items()} for row in _records(table)}
         return {"scores": rows, "backtest": dict(_leaves(report["backtest"]))}

@@ -5,7 +5,9 @@ Run with ``make docs``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ast
+import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from churnml.config import config_markdown
@@ -45,8 +47,54 @@ def coded_checks() -> str:
     return "\n".join(lines) + "\n"
 
 
+_ROOT = Path(__file__).resolve().parents[1]
+_BEGIN, _END = "<!-- the tree: made by `make docs` -->", "<!-- end of the tree -->"
+
+
+def architecture() -> str:
+    """Return the page with its tree made anew from the package: every module with the first line of its docstring."""
+    before, _, rest = (_ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition(_BEGIN)
+    after = rest.partition(_END)[2]
+    return f"{before}{_BEGIN}\n\n```\n" + "\n".join(_tree()) + f"\n```\n\n{_END}{after}"
+
+
+def _tree() -> Iterator[str]:
+    """Yield the lines of the tree, the lowest room first, as the import contract orders them."""
+    package = _ROOT / "src" / "churnml"
+    contracts = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = [name.strip() for layer in contracts[0]["layers"] for name in layer.split("|")]
+    rooms = [room for room in reversed(layers) if (package / room).is_dir() or (package / f"{room}.py").is_file()]
+    others = sorted({path.stem for path in package.iterdir() if _is_code(path)} - {*rooms, "__init__"})
+    for room in [*rooms, *others]:
+        if (package / f"{room}.py").is_file():
+            yield _line(package / f"{room}.py", f"{room}.py", 0)
+        else:
+            yield from _folder(package / room, 0)
+
+
+def _folder(folder: Path, depth: int) -> Iterator[str]:
+    yield _line(folder / "__init__.py", f"{folder.name}/", depth)
+    for path in sorted(folder.iterdir(), key=lambda entry: (entry.is_dir(), entry.name)):
+        if path.is_dir() and _is_code(path):
+            yield from _folder(path, depth + 1)
+        elif path.suffix == ".py" and path.name != "__init__.py":
+            yield _line(path, path.name, depth + 1)
+
+
+def _is_code(path: Path) -> bool:
+    return path.suffix == ".py" or (path.is_dir() and (path / "__init__.py").is_file())
+
+
+def _line(file: Path, name: str, depth: int) -> str:
+    said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return f"{'    ' * depth + name:<28} {said.splitlines()[0] if said else ''}".rstrip()
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api_markdown,
+    "architecture.md": architecture,
     "checks.md": coded_checks,
     "config.md": config_markdown,
     "features.md": reference_markdown,

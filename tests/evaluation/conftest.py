@@ -1,5 +1,5 @@
 """The synthetic company that these tests share."""
 
-from frames import company, config, configure, cut, features, noise
+from tests.companies.frames import company, config, configure, cut, features, noise
 
 __all__ = ["company", "config", "configure", "cut", "features", "noise"]

@@ -30,7 +30,7 @@ def nothing(noise: pd.DataFrame, features: FeatureSet, config: Config, cut: Cut)
 
 @pytest.fixture(scope="module")
 def unpublished(nothing: Backtest, noise: pd.DataFrame, features: FeatureSet, config: Config) -> ChurnModel:
-    return fit(noise, features, config, nothing)
+    return fit(noise, features, config.learning, nothing)
 
 
 def test_every_test_row_is_predicted_once(result: Backtest, company: pd.DataFrame) -> None:
@@ -44,7 +44,7 @@ def test_every_test_row_is_predicted_once(result: Backtest, company: pd.DataFram
 
 
 def test_the_report_has_the_agreed_shape(result: Backtest) -> None:
-    report = result.as_dict()
+    report = result.report().as_dict()
     json.dumps(report, allow_nan=False)
     keys = {"n", "positives", "roc_auc", "average_precision", "log_loss", "brier", "ece", "lift_at_10", "recall_at_10"}
     assert set(report["pooled"]["baselines"]) == {"base_rate", "recency", "reference", "rfm", "logistic"}
@@ -61,7 +61,7 @@ def test_the_report_has_the_agreed_shape(result: Backtest) -> None:
 
 
 def test_the_model_finds_a_strong_signal_and_is_publishable(result: Backtest) -> None:
-    pooled = result.as_dict()["pooled"]
+    pooled = result.report().as_dict()["pooled"]
     rules = ("base_rate", "recency", "reference", "rfm")
     assert pooled["model"]["roc_auc"] > max(pooled["baselines"][name]["roc_auc"] for name in rules)
     assert result.verdict.verdict == "publishable"
@@ -71,17 +71,17 @@ def test_the_model_finds_a_strong_signal_and_is_publishable(result: Backtest) ->
 def test_without_signal_the_rules_stay(nothing: Backtest, unpublished: ChurnModel) -> None:
     assert nothing.verdict.verdict == "rules_only"
     assert nothing.verdict.reason
-    assert unpublished.info["verdict"] == "rules_only"
+    assert unpublished.info.verdict == "rules_only"
     interval = nothing.intervals["roc_auc"]
-    assert interval["low"] < 0.5 < interval["high"]
+    assert interval.low < 0.5 < interval.high
 
 
 def test_the_verdict_reaches_the_model(
     result: Backtest, company: pd.DataFrame, features: FeatureSet, config: Config
 ) -> None:
-    model = fit(company, features, config, result)
-    assert model.info["verdict"] == "publishable"
-    assert model.info["verdict_reason"] == result.verdict.reason
+    model = fit(company, features, config.learning, result)
+    assert model.info.verdict == "publishable"
+    assert model.info.verdict_reason == result.verdict.reason
 
 
 def test_a_constant_baseline_has_lift_one_and_the_training_rate(result: Backtest, company: pd.DataFrame) -> None:
@@ -89,7 +89,7 @@ def test_a_constant_baseline_has_lift_one_and_the_training_rate(result: Backtest
         rows = result.predictions[result.predictions["fold"] == split.name]
         rate = company.loc[company["as_of"].isin(split.train), "churned"].mean()
         assert rows["p_base_rate"].to_numpy() == pytest.approx(rate)
-        assert result.metrics(rows, "p_base_rate")["lift_at_10"] == 1.0
+        assert result.metrics(rows, "p_base_rate").lift_at_10 == 1.0
 
 
 def test_the_future_changes_no_prediction(
@@ -124,7 +124,7 @@ def test_a_test_period_with_one_outcome_gives_none(
     quiet = company.copy()
     quiet.loc[quiet["as_of"] >= "2024-01-01", "churned"] = 0.0
     found = backtest(quiet, features, cut(quiet)[1:], config)
-    report = found.as_dict()
+    report = found.report().as_dict()
     assert report["pooled"]["model"]["roc_auc"] is None
     assert report["pooled"]["intervals"]["roc_auc"] == {"value": None, "low": None, "high": None}
     assert found.verdict.verdict == "rules_only"
@@ -169,11 +169,11 @@ def test_drawing_level_with_the_regression_is_enough_but_losing_to_it_is_not() -
 def test_a_model_that_failed_is_scored_by_the_best_rule(
     nothing: Backtest, unpublished: ChurnModel, noise: pd.DataFrame
 ) -> None:
-    pooled = nothing.as_dict()["pooled"]["baselines"]
+    pooled = nothing.report().as_dict()["pooled"]["baselines"]
     assert nothing.rules_by_loss[0] == min(RULES, key=lambda name: pooled[name]["log_loss"])
     model = unpublished
     assert model.rule is not None
-    assert model.rule.name == model.info["rule"] == nothing.rules_by_loss[0]
+    assert model.rule.name == model.info.rule == nothing.rules_by_loss[0]
     again = ChurnModel.from_files(model.to_files())
     X = model.matrix(noise)
     assert np.array_equal(again.probability(X), model.rule(noise))
@@ -195,7 +195,7 @@ def test_a_rule_is_the_same_from_its_file(company: pd.DataFrame, name: str) -> N
 
 def test_the_report_says_how_the_model_stands_to_the_regression(result: Backtest, nothing: Backtest) -> None:
     for tested in (result, nothing):
-        standing = tested.as_dict()["verdict"]["beside"]["logistic"]
+        standing = tested.report().as_dict()["verdict"]["beside"]["logistic"]
         gains = tested.verdict.gains["logistic"].values()
         won, lost = any((g.low or 0) > 0 for g in gains), any((g.high or 0) < 0 for g in gains)
         assert standing["outcome"] == ("loses" if lost else "beats" if won else "level")

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import TypeAdapter
 
-from churnml.evaluation.capacity import at_capacity, contacted
+from churnml.evaluation.capacity import CapacityReport, at_capacity, contacted
+from churnml.metrics.intervals import Interval
 from churnml.metrics.predictions import summary
 
 SHARE = 0.1
@@ -41,20 +41,18 @@ def test_it_agrees_with_the_headline_metrics() -> None:
     found = at_capacity(rows, pd.DataFrame(index=rows.index), SHARE, seed=0)
     arr, dates = rows["arr"].to_numpy(), rows["as_of"].to_numpy()
     told = summary(rows["churned"], rows["p_model"], share=SHARE, value=arr, dates=dates)
-    assert found["pooled"]["recall"]["value"] == pytest.approx(told["recall_at_capacity"])
-    assert found["pooled"]["revenue_recall"]["value"] == pytest.approx(told["revenue_recall_at_capacity"])
-    assert found["pooled"]["lift"]["value"] == pytest.approx(found["pooled"]["recall"]["value"] / SHARE)
-    for part in (found["pooled"], *found["folds"].values()):
+    assert found.pooled.recall.value == pytest.approx(told.recall_at_capacity)
+    assert found.pooled.revenue_recall.value == pytest.approx(told.revenue_recall_at_capacity)
+    assert found.pooled.lift.value == pytest.approx(found.pooled.recall.value / SHARE)
+    for part in (found.pooled, *found.folds.values()):
         for name in ("recall", "precision", "lift", "revenue_recall"):
-            assert part[name]["low"] < part[name]["value"] < part[name]["high"]
-    assert found["folds"]["fold 1"]["n"] + found["folds"]["fold 2"]["n"] == len(rows)
+            assert getattr(part, name).low < getattr(part, name).value < getattr(part, name).high
+    assert found.folds["fold 1"].n + found.folds["fold 2"].n == len(rows)
 
 
 def test_a_constant_score_has_lift_one() -> None:
     rows = predictions().assign(p_model=0.2)
-    assert at_capacity(rows, pd.DataFrame(index=rows.index), SHARE, seed=0)["pooled"]["lift"]["value"] == pytest.approx(
-        1
-    )
+    assert at_capacity(rows, pd.DataFrame(index=rows.index), SHARE, seed=0).pooled.lift.value == pytest.approx(1)
 
 
 def test_segments_show_whom_the_capacity_goes_to() -> None:
@@ -62,14 +60,14 @@ def test_segments_show_whom_the_capacity_goes_to() -> None:
     risky = np.where(rows["p_model"] > 0.15, "risky", "safe")
     segments = pd.DataFrame({"zone": risky, "tiny": np.where(np.arange(len(rows)) < 9, "few", None)})
     found = at_capacity(rows, segments, SHARE, seed=0)
-    assert [(one["segment"], one["value"]) for one in found["segments"]] == [("zone", "risky"), ("zone", "safe")]
-    shares = [one["contacted_share"]["value"] for one in found["segments"]]
+    assert [(one.segment, one.value) for one in found.segments] == [("zone", "risky"), ("zone", "safe")]
+    shares = [one.contacted_share.value for one in found.segments]
     assert shares[0] > SHARE > shares[1]
-    json.dumps(found, allow_nan=False)
+    TypeAdapter(CapacityReport).dump_json(found)
 
 
 def test_without_churners_or_arr_nothing_is_made_up() -> None:
     rows = predictions().assign(churned=0.0, arr=np.nan)
-    found = at_capacity(rows, pd.DataFrame(index=rows.index), SHARE, seed=0)["pooled"]
-    assert found["recall"] == found["revenue_recall"] == {"value": None, "low": None, "high": None}
-    assert found["precision"]["value"] == 0.0
+    found = at_capacity(rows, pd.DataFrame(index=rows.index), SHARE, seed=0).pooled
+    assert found.recall == found.revenue_recall == Interval(None, None, None)
+    assert found.precision.value == 0.0

@@ -30,15 +30,15 @@ def test_lead_time_counts_from_the_first_alert() -> None:
         {"a": [0.9, 0.9], "b": [0.1, 0.2], "c": [0.2, 0.1], "d": [0.3, 0.3]}, {"a": "2024-02-20", "b": "2024-03-01"}
     )
     found = lead_time(rows, share=0.25)
-    assert (found["churners"], found["alerted"], found["alerted_share"]) == (2, 1, 0.5)
-    assert found["median_days"] == 50.0
-    assert found["share_30_days"] == 1.0
+    assert (found.churners, found.alerted, found.alerted_share) == (2, 1, 0.5)
+    assert found.median_days == 50.0
+    assert found.share_30_days == 1.0
 
 
 def test_a_constant_score_alerts_nobody() -> None:
     rows = predictions({name: [0.5, 0.5] for name in "abcdefghij"}, {"a": "2024-03-01"})
     found = lead_time(rows, share=0.1)
-    assert (found["churners"], found["alerted"], found["median_days"]) == (1, 0, None)
+    assert (found.churners, found.alerted, found.median_days) == (1, 0, None)
 
 
 def test_stability_of_equal_and_turned_rankings() -> None:
@@ -112,12 +112,12 @@ def aged(old_noise: dict[int, float]) -> pd.DataFrame:
 
 def test_decay_sets_the_retraining_interval() -> None:
     found = decay(aged({3: 0.0, 4: 0.01, 5: 0.3, 6: 0.3}), seed=0)
-    assert [row["months"] for row in found["months"]] == [3, 4, 5, 6]
-    assert found["retrain_every_months"] == 4
-    assert "From 5 months" in found["reason"]
+    assert [row.months for row in found.months] == [3, 4, 5, 6]
+    assert found.retrain_every_months == 4
+    assert "From 5 months" in found.reason
 
 
 def test_no_decay_is_said_as_far_as_it_was_seen() -> None:
     found = decay(aged({3: 0.0, 4: 0.0}), seed=0)
-    assert found["retrain_every_months"] == 4
-    assert "up to 4 months" in found["reason"]
+    assert found.retrain_every_months == 4
+    assert "up to 4 months" in found.reason

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,9 +16,10 @@ from scipy.optimize import isotonic_regression
 from churnml.config import Config
 from churnml.errors import BundleError, TrainingError
 from churnml.evaluation.horizon_models import backtest_further, fit_further
+from churnml.evaluation.report import HorizonVerdict
 from churnml.features.spec import FeatureSet
 from churnml.scoring import score
-from churnml.training import ChurnModel, fit
+from churnml.training import ChurnModel, Publication, fit
 from churnml.training.horizons import anchored, coherent
 
 
@@ -79,7 +81,7 @@ def asked(company: pd.DataFrame, configure: Callable[..., Config]) -> tuple[pd.D
 @pytest.fixture(scope="module")
 def model(asked: tuple[pd.DataFrame, Config], features: FeatureSet) -> ChurnModel:
     frame, config = asked
-    return fit_further(frame, features, config, fit(frame, features, config))
+    return fit_further(frame, features, config, fit(frame, features, config.learning))
 
 
 def test_scores_of_every_horizon_are_coherent_and_the_primary_stays(
@@ -101,10 +103,14 @@ def test_a_horizon_whose_own_backtest_failed_is_scored_by_its_best_rule(
     asked: tuple[pd.DataFrame, Config], features: FeatureSet, model: ChurnModel
 ) -> None:
     frame, config = asked
-    failed = {"verdict": {"verdict": "rules_only"}, "rules_by_loss": ["recency", "base_rate"]}
-    passed = {"verdict": {"verdict": "publishable"}, "rules_by_loss": ["recency"]}
+
+    def evidence(verdict: Publication, *rules: str) -> SimpleNamespace:
+        return SimpleNamespace(verdict=HorizonVerdict(verdict, "because"), rules_by_loss=rules)
+
+    failed = evidence(Publication.RULES_ONLY, "recency", "base_rate")
+    passed = evidence(Publication.PUBLISHABLE, "recency")
     publishable = replace(model.with_info(verdict="publishable"), further={})
-    found = fit_further(frame, features, config, publishable, {"30": failed, "120": passed})
+    found = fit_further(frame, features, config, publishable, {30: failed, 120: passed})
     assert found.rule is None
     assert found.further[30].rule is not None
     assert found.further[30].rule.name == "recency"
@@ -136,20 +142,20 @@ def test_each_horizon_is_backtested_on_folds_of_its_own(
     final = frame["as_of"] <= "2023-12-01"
     frame = frame.assign(churned_120d=frame["churned_120d"].where(final))
     found = backtest_further(frame, features, config)
-    assert list(found) == ["30", "120"]
-    assert found["30"]["folds"][-1]["test_until"] == "2024-02-01"
-    assert found["120"]["folds"][-1]["test_until"] == "2023-12-01"
+    assert list(found) == [30, 120]
+    assert f"{found[30].folds[-1].test_until}" == "2024-02-01"
+    assert f"{found[120].folds[-1].test_until}" == "2023-12-01"
     for days, report in found.items():
-        fold = report["folds"][0]
-        room = pd.Timestamp(fold["test_from"]) - pd.Timestamp(fold["train_until"])
-        assert room >= pd.Timedelta(days=int(days))
-        assert report["pooled"]["model"]["positives"] > 0
-        assert report["verdict"]["verdict"] in ("publishable", "rules_only")
-    json.dumps(found, allow_nan=False)
+        fold = report.folds[0]
+        room = fold.test_from - fold.train_until
+        assert room >= pd.Timedelta(days=days)
+        assert report.pooled.model.positives > 0
+        assert report.verdict.verdict in ("publishable", "rules_only")
+        json.dumps(report.as_dict(), allow_nan=False)
 
 
 def test_a_horizon_without_enough_churners_is_named(asked: tuple[pd.DataFrame, Config], features: FeatureSet) -> None:
     frame, config = asked
     with pytest.raises(TrainingError, match="horizon of 30 days") as caught:
-        fit_further(frame.assign(churned_30d=0.0), features, config, fit(frame, features, config))
+        fit_further(frame.assign(churned_30d=0.0), features, config, fit(frame, features, config.learning))
     assert "Leave 30 out of label.further_horizons_days" in str(caught.value)

@@ -36,7 +36,7 @@ def growing(company: pd.DataFrame) -> pd.DataFrame:
 def test_the_probability_has_the_targets_name_also_after_a_trip_through_files(
     growing: pd.DataFrame, features: FeatureSet, config: Config, target: str
 ) -> None:
-    model = fit(growing, features, asking(config, target))
+    model = fit(growing, features, asking(config, target).learning)
     again = ChurnModel.from_files(model.to_files())
     assert (again.target, again.output) == (target, f"{target}_probability")
     columns = list(score(again, growing.head(3)).columns)
@@ -54,15 +54,15 @@ def test_rules_made_for_risk_are_turned_round_where_health_goes_with_the_target(
             assert roc_auc(y, fit_rule(rule, train)(test)) > 0.55, rule.name
     tested = backtest(growing, features, cut(growing, folds=1), asking(config, "expansion"))
     assert tested.verdict.gains["reference"]["roc_auc"].value < 0.4
-    assert tested.as_dict()["profit"] is None
+    assert tested.report().profit is None
 
 
 def test_directions_declared_for_churn_bind_no_other_target(features: FeatureSet, config: Config) -> None:
-    assert any(classifier_of(features, config).monotone)
-    assert not any(classifier_of(features, asking(config, "expansion")).monotone)
+    assert any(classifier_of(features, config.learning).monotone)
+    assert not any(classifier_of(features, asking(config, "expansion").learning).monotone)
 
 
 def test_errors_speak_of_the_target(growing: pd.DataFrame, features: FeatureSet, config: Config) -> None:
     with pytest.raises(TrainingError, match="No account expanded in the training period") as caught:
-        fit(growing.assign(churned=0.0), features, asking(config, "expansion"))
+        fit(growing.assign(churned=0.0), features, asking(config, "expansion").learning)
     assert "churn" not in str(caught.value).replace("min_churners", "")

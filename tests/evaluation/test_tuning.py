@@ -42,8 +42,8 @@ def test_found_parameters_replace_the_defaults_only_beyond_noise(
     assert min(t.log_loss for t in found.trials if t.log_loss is not None) < found.trials[0].log_loss
     tuned = found.configured(config)
     assert tuned.model.params == {"n_estimators": 5, **found.params}
-    model = fit(company, features, tuned)
-    assert model.info["leaves"] == found.params["num_leaves"]
+    model = fit(company, features, tuned.learning)
+    assert model.info.leaves == found.params["num_leaves"]
 
 
 def test_noise_keeps_the_defaults(

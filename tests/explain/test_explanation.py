@@ -15,6 +15,7 @@ from churnml.explain import ExplainReference, Explanation, explain
 from churnml.explain.drivers import group_columns
 from churnml.features.spec import FeatureSet
 from churnml.health import health
+from churnml.language import render
 
 
 def explained(world: Any, **changes: Any) -> list[Explanation]:
@@ -45,12 +46,14 @@ def test_the_planted_cause_is_told_with_the_accounts_numbers(world: Any) -> None
     first = [explanation.raising[0] for explanation in told if explanation.raising]
     assert np.mean([driver.family == "engagement" for driver in first]) > 0.9
     for explanation in told[:20]:
-        driver = next(item for item in explanation.raising if item.feature == "active_users_28d")
+        driver = next(item for item in explanation.raising if item.topic == "users")
         row = frame.index[frame["account_id"] == explanation.account_id][0]
         now, trend = frame["active_users_28d"][row], frame["active_users_trend_28d"][row]
         assert driver.value == now
         assert driver.previous == round(now * (1 - trend) / (1 + trend))
-        assert driver.sentence_en.startswith(f"Active users fell from {driver.previous:.0f} to {now:.0f} in 28 days")
+        sentence = render(driver.sentence, "en")
+        users = "1 active user" if now == 1 else f"{now:.0f} active users"
+        assert sentence.startswith(f"{users} in the last 28 days, {driver.previous:.0f} in the 28 days before")
 
 
 def test_features_that_move_together_speak_once(world: Any) -> None:
@@ -82,7 +85,7 @@ def test_a_model_that_failed_its_gate_is_told_by_rules(world: Any) -> None:
     blended = health(world.frame, world.scores, scale=world.scale, base_rate=0.1, verdict="rules_only")
     for told in explained(world, model=model, health=blended):
         assert told.source == "rules"
-        assert "rules alone" in told.summary_en
+        assert "rules alone" in render(told.summary, "en")
         assert told.expected_log_odds is None
         drivers = (*told.raising, *told.lowering)
         assert all(driver.effect_log_odds is None for driver in drivers)
@@ -117,7 +120,7 @@ def test_indicators_stand_beside_the_score(world: Any) -> None:
         codes = [indicator.code for indicator in told.indicators]
         assert codes == (["invoice_overdue"] if overdue > 0 else [])
         if overdue == 1:
-            assert told.indicators[0].text_en == "1 invoice is overdue"
+            assert render(told.indicators[0].text, "en") == "1 invoice is overdue"
 
 
 def test_the_csms_sentiment_is_its_own_field(world: Any) -> None:
@@ -136,7 +139,7 @@ def test_previous_values_come_from_the_last_earlier_snapshot(world: Any) -> None
     )
     drivers = [
         driver
-        for told in explained(world, previous=earlier, top=9)
+        for told in explained(world, previous=earlier)
         for driver in (*told.raising, *told.lowering)
         if driver.feature == "tickets_opened_91d"
     ]
@@ -147,15 +150,49 @@ def test_previous_values_come_from_the_last_earlier_snapshot(world: Any) -> None
 def test_percentile_and_thirds_tell_what_is_normal(world: Any) -> None:
     drivers = [
         driver
-        for told in explained(world, top=9)
+        for told in explained(world)
         for driver in (*told.raising, *told.lowering)
-        if driver.feature == "invoices_overdue"
+        if driver.feature == "active_users_28d"
     ]
     assert drivers
+    assert any(driver.comparison is not None for driver in drivers)
     for driver in drivers:
         assert driver.segment in ("SMB", "enterprise")
-        assert driver.low < driver.high
+        assert driver.percentile is not None
         assert 0 <= driver.percentile <= 1
+        if driver.comparison is not None:
+            assert driver.low > driver.high
+            assert (abs(driver.value - driver.high) < abs(driver.value - driver.low)) == (driver.effect_points > 0)
+
+
+def test_only_what_counts_is_told_one_fact_a_topic(world: Any) -> None:
+    for told in explained(world):
+        drivers = (*told.raising, *told.lowering)
+        sizes = [abs(driver.effect_points) for driver in drivers]
+        assert all(size >= max(1.0, 0.2 * max(sizes)) for size in sizes)
+        topics = [driver.topic for driver in drivers]
+        assert len(set(topics)) == len(topics)
+        assert len(told.raising) <= 3
+        assert len(told.lowering) <= 2
+        if told.indicators:
+            assert "payment" not in topics
+
+
+def test_what_is_not_told_is_one_number(world: Any) -> None:
+    """The average, what is told and the rest make the account's probability."""
+    for told in explained(world):
+        effects = sum(driver.effect_log_odds or 0.0 for driver in (*told.raising, *told.lowering, *told.context))
+        neutral = float(world.model.calibrated(np.array([told.expected_log_odds + effects]))[0])
+        assert told.other_points == pytest.approx(100 * (told.churn_probability - neutral), abs=1e-6)
+
+
+def test_a_red_account_without_a_reason_of_the_model_is_told_by_its_measures(world: Any) -> None:
+    red = world.health.assign(band="red")
+    explained_ = explained(world, health=red)
+    low = world.health["rules_score"].to_numpy() < 60
+    assert low.sum() > 20
+    assert all(told.told for told, costs in zip(explained_, low, strict=True) if costs)
+    assert any(told.raising and told.raising[0].effect_log_odds is None for told in explained_)
 
 
 def test_rows_that_do_not_belong_together_are_refused(world: Any) -> None:

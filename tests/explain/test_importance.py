@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from churnml.explain import (
     shap_summary,
     suggest_plays,
     touch_model,
-    what_if,
 )
 
 # shap 0.51 builds its colour maps the way matplotlib 3.11 is about to drop.
@@ -64,35 +62,6 @@ def test_shap_draws_a_waterfall_of_one_account(world: Any) -> None:
     shap.plots.waterfall(as_shap(world.model, world.frame.iloc[:3])[0], show=False)
     assert pyplot.gcf().axes
     pyplot.close("all")
-
-
-def asked(world: Any, row: int, **changes: float) -> Any:
-    return what_if(world.model, world.frame.iloc[[row]], changes, scale=world.scale, reference=world.reference)
-
-
-def test_what_if_scores_again(world: Any) -> None:
-    row = int(world.frame["invoices_overdue"].to_numpy().argmax())
-    found = asked(world, row, invoices_overdue=0.0)
-    assert found.probability_before == pytest.approx(world.scores["churn_probability"][row])
-    assert found.health_before == pytest.approx(world.health["health_score"][row])
-    assert found.probability_after < found.probability_before
-    assert found.health_after > found.health_before
-    assert found.changes["invoices_overdue"][1] == 0.0
-    assert found.outside == ()
-    assert asked(world, row, invoices_overdue=99.0).outside == ("invoices_overdue",)
-    assert "active_users_trend_28d" in asked(world, row, active_users_28d=12.0).linked
-    assert found.as_dict()["changes"]["invoices_overdue"]["after"] == 0.0
-
-
-def test_what_if_changes_only_what_someone_can_act_on(world: Any) -> None:
-    for name in ("tenure_days", "attr_segment"):
-        with pytest.raises(UsageError, match="nobody can act"):
-            asked(world, 0, **{name: 1.0})
-    with pytest.raises(ConfigError) as caught:
-        asked(world, 0, active_user_28d=1.0)
-    assert "active_users_28d" in str(caught.value)
-    with pytest.raises(UsageError, match="one account"):
-        asked(world, 0)
 
 
 @pytest.fixture
@@ -167,6 +136,6 @@ def test_wrong_playbooks_say_where(text: str, says: str, tmp_path: Path) -> None
 
 
 def test_an_explanation_without_drivers_gets_no_driver_play(told: Any, world: Any) -> None:
-    bare = replace(told[0], raising=(), context=(), indicators=(), band="yellow")
+    bare = told[0].model_copy(update={"raising": (), "context": (), "indicators": (), "band": "yellow"})
     playbooks = [item for item in load_playbooks(PLAYBOOKS) if item.when.families or item.when.indicators]
     assert suggest_plays([bare], world.frame.iloc[:1], playbooks) == [()]

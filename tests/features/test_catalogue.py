@@ -24,7 +24,7 @@ def _config(tables, **chosen):
             "tables": {name: {"from": name} for name in tables},
             "features": {"windows_days": [7, 28], **chosen},
         }
-    )
+    ).features
 
 
 def _tables(**frames):
@@ -149,22 +149,20 @@ def test_peers_are_ranked_with_ties_at_their_middle_and_small_groups_among_all()
     assert frame["plan"].tolist() == list("pppppq")
 
 
-OWN = """
+OWN = '''
 from churnml.features import feature
 
-WORDS = dict(family="support", unit="tickets", missing="never missing", label_en="billing tickets", label_ja="請求",
-             description_en="Billing tickets in {w} days.", description_ja="過去{w}日間の請求。")
 
-
-@feature(table="tickets", needs=("category",), empty=0.0, windows=(7, 5), **WORDS)
+@feature("billing_tickets", "support", "tickets", table="tickets", needs=("category",), empty=0.0, windows=(7, 5))
 def billing_tickets(rows):
+    """Billing tickets in {w} days."""
     return (rows.category == "billing").sum()
 
 
-@feature(table="frame", **WORDS)
+@feature("billing_share", "support", "share")
 def billing_share(frame):
     return frame["billing_tickets_7d"] / frame["tickets_opened_7d"].where(frame["tickets_opened_7d"] > 0)
-"""
+'''
 
 
 def test_own_features_come_from_a_file_that_the_config_names(tmp_path):

@@ -18,7 +18,7 @@ def _config(**extra):
             "tables": {"events": {"from": "events.csv"}},
             "features": {"windows_days": [7, 28], **extra},
         }
-    )
+    ).features
 
 
 def _events(rows):

@@ -1,29 +1,16 @@
 """The engine against the naive oracle, on random companies."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from tests.companies import events as companies
+from tests.companies import oracle
 
 from churnml import features
 from churnml.config import Config
 from churnml.tables import Tables
-
-
-def _sibling(name):
-    spec = importlib.util.spec_from_file_location(f"features_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-oracle, companies = _sibling("oracle"), _sibling("companies")
 
 WINDOWS = [3, 7, 28]
 CORE = ("export", "report", "share")
@@ -45,7 +32,7 @@ def _config(frames, **extra):
                 **extra,
             },
         }
-    )
+    ).features
 
 
 def _check(frames, spine, begin=companies.BEGIN, **kwargs):
@@ -59,8 +46,8 @@ def _check(frames, spine, begin=companies.BEGIN, **kwargs):
         windows=WINDOWS,
         observed_from=begin,
         observed_until=end,
-        core=config.features.core_features,
-        attributes=config.features.attributes,
+        core=config.core_features,
+        attributes=config.attributes,
     )
     assert made[["account_id", "as_of"]].equals(spine[["account_id", "as_of"]])
     keys = list(spine[["account_id", "as_of"]].itertuples(index=False, name=None))

@@ -7,7 +7,7 @@ import pytest
 from churnml import features
 from churnml.config import Config
 from churnml.errors import ConfigError
-from churnml.features import inputs
+from churnml.features.events import reading
 from churnml.tables import Tables
 
 BEGIN = pd.Timestamp("2023-11-15")
@@ -38,7 +38,7 @@ def _company(seed, days=400, events=3000, accounts=12):
             "tables": {"events": {"from": "events"}},
             "features": {"windows_days": [7, 28, 91], "core_features": ["report"]},
         }
-    )
+    ).features
     end = (BEGIN + pd.Timedelta(days=days)).date()
     dates = pd.date_range("2024-02-01", periods=8, freq="MS")
     spine = pd.DataFrame({"account_id": np.repeat([f"a{n}" for n in range(accounts + 2)], 8), "as_of": [*dates] * 14})
@@ -49,7 +49,7 @@ def _company(seed, days=400, events=3000, accounts=12):
 @pytest.fixture
 def compute(monkeypatch):
     """Compute with planes, or with the ledger only; says which of the two answered."""
-    real, made = inputs.planes_for, []
+    real, made = reading.planes_for, []
 
     def run(tables, spine, feature_set, config, *, planes=True):
         def watched(*given):
@@ -57,7 +57,7 @@ def compute(monkeypatch):
             return made[-1]
 
         with monkeypatch.context() as patch:
-            patch.setattr(inputs, "planes_for", watched)
+            patch.setattr(reading, "planes_for", watched)
             return features.compute(tables, spine, feature_set, config), made[-1] is not None
 
     return run
@@ -169,7 +169,7 @@ def test_kept_planes_and_the_news_equal_a_rebuild(days):
     rows = pd.DataFrame({"account_id": [*spine["account_id"].unique(), "new", "never seen"], "as_of": as_of})
     rebuilt = features.compute(grown, rows, everything, config)
     pd.testing.assert_frame_equal(
-        features.compute(grown, rows, everything, config, kept=kept), rebuilt, check_exact=True
+        features.compute(grown, rows, everything, config, planes=kept), rebuilt, check_exact=True
     )
     assert days == 0 or rebuilt.loc[rows["account_id"] == "new", "logins_91d"].item() == 1
 
@@ -183,7 +183,7 @@ def test_with_kept_planes_the_history_is_not_read():
     news_only = _with_events(tables, events.filter(events.occurred_at >= "2024-06-01"), tables.supplied["events"])
     rows = pd.DataFrame({"account_id": spine["account_id"].unique(), "as_of": as_of})
     pd.testing.assert_frame_equal(
-        features.compute(news_only, rows, everything, config, kept=kept),
+        features.compute(news_only, rows, everything, config, planes=kept),
         features.compute(tables, rows, everything, config),
         check_exact=True,
     )
@@ -197,7 +197,7 @@ def test_kept_planes_serve_a_month_back_where_nothing_is_known_late():
     rebuilt = features.compute(tables, rows, everything, config)
     nothing = _with_events(tables, tables["events"].limit(0), tables.supplied["events"])
     pd.testing.assert_frame_equal(
-        features.compute(nothing, rows, everything, config, kept=kept), rebuilt, check_exact=True
+        features.compute(nothing, rows, everything, config, planes=kept), rebuilt, check_exact=True
     )
 
 
@@ -210,5 +210,5 @@ def test_kept_planes_do_not_serve_earlier_dates_or_wider_windows():
     later = earlier.assign(as_of=pd.Timestamp("2024-06-05"))
     for rows, asked in ((earlier, short), (later, everything)):
         pd.testing.assert_frame_equal(
-            features.compute(tables, rows, asked, config, kept=kept), features.compute(tables, rows, asked, config)
+            features.compute(tables, rows, asked, config, planes=kept), features.compute(tables, rows, asked, config)
         )

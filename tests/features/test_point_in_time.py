@@ -1,29 +1,15 @@
 """Nothing that becomes known at or after an as_of moves a feature of that as_of."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from tests.companies import events as companies
 
 from churnml import features
 from churnml.config import Config
 from churnml.tables import TABLES, Tables
-
-
-def _sibling(name):
-    spec = importlib.util.spec_from_file_location(f"features_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-companies = _sibling("companies")
 
 
 def _compute(frames, spine, feature_set=None):
@@ -39,7 +25,7 @@ def _compute(frames, spine, feature_set=None):
                 "event_types": ["export", "report", "share"],
             },
         }
-    )
+    ).features
     tables = Tables.from_pandas(frames, observed_from=companies.BEGIN.date(), observed_until=companies.END.date())
     feature_set = feature_set or features.catalogue(tables, config)
     return features.compute(tables, spine, feature_set, config), feature_set
@@ -126,7 +112,7 @@ def test_window_edges_at_midnight_and_over_a_leap_day(occurred, as_of, counted):
             "tables": {"events": {"from": "events"}},
             "features": {"windows_days": [7]},
         }
-    )
+    ).features
     spine = pd.DataFrame({"account_id": ["a"], "as_of": [pd.Timestamp(as_of)]})
     made = features.compute(tables, spine, features.catalogue(tables, config), config)
     assert made["events_7d"].iloc[0] == counted

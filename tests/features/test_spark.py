@@ -1,12 +1,10 @@
 """The same expressions on Spark give the same features as on DuckDB."""
 
-import importlib.util
 import shutil
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.companies import events as companies
 
 from churnml import features
 from churnml.config import Config
@@ -19,17 +17,6 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),
 ]
 pytest.importorskip("pyspark")
-
-
-def _sibling(name):
-    spec = importlib.util.spec_from_file_location(f"features_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-companies = _sibling("companies")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +69,7 @@ def test_every_feature_is_the_same_on_spark(spark):
             "tables": {name: {"from": name} for name in frames},
             "features": {"windows_days": [7, 28], "attributes": ["segment"]},
         }
-    )
+    ).features
     got, expected = _both(frames, spine, config, spark)
     pd.testing.assert_frame_equal(got, expected, rtol=1e-9, check_categorical=False)
 
@@ -113,6 +100,6 @@ def test_what_planes_make_on_duckdb_is_the_same_on_spark(spark):
                 ],
             },
         }
-    )
+    ).features
     got, expected = _both(events, spine, config, spark)
     pd.testing.assert_frame_equal(got, expected, rtol=1e-9)

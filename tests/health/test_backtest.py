@@ -18,7 +18,6 @@ from churnml.health import (
     HealthBacktest,
     HealthScale,
     Predicted,
-    backtest_report,
     fit_alpha,
     fit_weights,
     health,
@@ -27,6 +26,7 @@ from churnml.health import (
     propose_threshold,
     replay,
 )
+from churnml.reports import backtest_report
 
 
 def past(rows: list[tuple[str, str, float, str | None]]) -> pd.DataFrame:

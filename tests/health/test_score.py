@@ -88,7 +88,7 @@ def test_thin_coverage_is_unknown_and_half_is_enough() -> None:
     thin = one(row(a=80), plain_scale({"a": 49.9, "b": 50.1}))
     assert thin["band"] == "unknown"
     assert "low_coverage" in thin["reasons"]
-    assert "50%" in thin["reasons_en"][-1] or "49" in thin["reasons_en"][-1]
+    assert "50 %" in thin["reasons_en"][-1] or "49" in thin["reasons_en"][-1]
 
 
 def test_nothing_known_has_no_score_but_a_band() -> None:

@@ -69,24 +69,24 @@ def test_capacity_holds_per_date() -> None:
     y, p = [1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1]
     dates = np.array(["2024-01-01", "2024-01-01", "2024-02-01", "2024-02-01"], "datetime64[D]")
     found = metrics.summary(y, p, share=0.5, dates=dates)
-    assert found["recall_at_capacity"] == 0.5
-    assert metrics.summary(y, p, share=0.5)["recall_at_capacity"] == 1.0
+    assert found.recall_at_capacity == 0.5
+    assert metrics.summary(y, p, share=0.5).recall_at_capacity == 1.0
 
 
 @pytest.mark.parametrize("outcome", [0.0, 1.0])
 def test_one_class_gives_none_not_a_number(outcome: float) -> None:
     found = metrics.summary([outcome] * 5, [0.1, 0.2, 0.3, 0.4, 0.5], value=[1.0] * 5)
-    assert found["roc_auc"] is None
-    assert found["log_loss"] is not None
+    assert found.roc_auc is None
+    assert found.log_loss is not None
     if outcome == 0.0:
-        assert [found[name] for name in ("average_precision", "lift_at_10", "recall_at_10")] == [None] * 3
-        assert found["revenue_recall_at_capacity"] is None
+        assert [getattr(found, name) for name in ("average_precision", "lift_at_10", "recall_at_10")] == [None] * 3
+        assert found.revenue_recall_at_capacity is None
 
 
 def test_no_rows_give_none() -> None:
     found = metrics.summary([], [])
-    assert found["n"] == 0
-    assert {name for name, value in found.items() if value is not None} == {"n", "positives"}
+    assert found.n == 0
+    assert {name for name, value in vars(found).items() if value is not None} == {"n", "positives"}
 
 
 def test_nan_is_refused() -> None:
@@ -115,10 +115,10 @@ def test_brier_decomposition_adds_up(drawn: tuple[np.ndarray, ...]) -> None:
     for weights in (None, w):
         parts = metrics.brier_decomposition(y, p, weights)
         assert parts is not None
-        whole = parts["miscalibration"] - parts["discrimination"] + parts["uncertainty"]
+        whole = parts.miscalibration - parts.discrimination + parts.uncertainty
         assert whole == pytest.approx(metrics.brier(y, p, weights))
-        assert parts["miscalibration"] >= -1e-12
-        assert parts["discrimination"] >= -1e-12
+        assert parts.miscalibration >= -1e-12
+        assert parts.discrimination >= -1e-12
 
 
 def test_draws_keep_the_rows_of_an_account_together() -> None:

@@ -9,7 +9,13 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import beta
 
-from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, maximum_profit, profit_curve
+from churnml.metrics.profit import (
+    CampaignProfit,
+    area_under_profit_curve,
+    expected_maximum_profit,
+    maximum_profit,
+    profit_curve,
+)
 
 
 def sample(n: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -48,21 +54,21 @@ def test_expectation_equals_numerical_integration(seed: int, per_account: bool) 
         return float(curve["profit"].max()) * float(beta.pdf(rate, 6, 14))
 
     expected, _ = quad(best, 0, 1, limit=400)
-    assert found["profit_per_account"] == pytest.approx(expected / len(y), rel=1e-4)
-    assert 0 <= found["contact_share"] <= 1
+    assert found.profit_per_account == pytest.approx(expected / len(y), rel=1e-4)
+    assert 0 <= found.contact_share <= 1
 
 
 def test_a_campaign_that_never_pays_contacts_nobody() -> None:
     y, p, _ = sample()
     found = expected_maximum_profit(y, p, 1.0, contact_cost=50.0)
-    assert found == {"profit_per_account": 0.0, "contact_share": 0.0}
+    assert found == CampaignProfit(0.0, 0.0)
 
 
 def test_a_better_ranking_is_worth_more() -> None:
     y, _, value = sample()
     good = expected_maximum_profit(y, y, value, contact_cost=20.0)
     bad = expected_maximum_profit(y, 1 - y, value, contact_cost=20.0)
-    assert good["profit_per_account"] > bad["profit_per_account"] >= 0
+    assert good.profit_per_account > bad.profit_per_account >= 0
 
 
 def test_unknown_value_is_worth_nothing() -> None:
@@ -83,12 +89,12 @@ def test_the_metrics_equal_empulse(known: dict[str, Any]) -> None:
     empc = expected_maximum_profit(
         *(y, p, one["clv"]), contact_cost=one["contact_cost"], offer_cost=one["incentive_cost"], save_rate=rate
     )
-    assert empc["profit_per_account"] == pytest.approx(known["empc"], rel=1e-10)
-    assert empc["contact_share"] == pytest.approx(known["empc_share"], rel=1e-10)
+    assert empc.profit_per_account == pytest.approx(known["empc"], rel=1e-10)
+    assert empc.contact_share == pytest.approx(known["empc_share"], rel=1e-10)
     costs = {"contact_cost": 0.0, "offer_cost": each["incentive_fraction"] * clv + each["contact_cost"]}
     empb = maximum_profit(y, p, clv, save_rate=rate, **costs)
-    assert empb["profit_per_account"] * len(y) == pytest.approx(known["empb"], rel=1e-10)
-    assert empb["contact_share"] == pytest.approx(known["empb_share"], rel=1e-10)
+    assert empb.profit_per_account * len(y) == pytest.approx(known["empb"], rel=1e-10)
+    assert empb.contact_share == pytest.approx(known["empb_share"], rel=1e-10)
     assert area_under_profit_curve(y, p, clv, save_rate=rate, **costs) == pytest.approx(known["auepc"], rel=1e-10)
 
 

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.testing import CliRunner
-
-from churnml.cli.app import app
+from tests.companies.command import churnml
 
 TABLES = (
     "accounts",
@@ -35,11 +33,6 @@ class Ran:
     config: Path
     workspace: Path
     report: dict[str, Any]
-
-
-def churnml(*arguments: str | Path) -> Any:
-    """Run a command in this process; returns the runner's result with stdout and stderr apart."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="session")

@@ -11,20 +11,15 @@ import anyio
 import httpx
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from tests.companies.command import churnml
 
-from churnml.cli.app import app
 from churnml.config import load_config
 from churnml.serving.app import create_app
-from churnml.serving.live import Live
 from churnml.serving.settings import Settings
+from churnml.serving.state import ServingState
 from churnml.store import Store
 
 METRICS = {"n", "positives", "roc_auc", "average_precision", "log_loss", "brier", "ece", "lift_at_10"}
-
-
-def churnml(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 SCORES = [
@@ -197,14 +192,14 @@ def test_an_account_is_explained_with_its_numbers(ran):
 def test_the_service_answers_what_was_scored_for_every_account_to_the_last_digit(ran):
     settings = Settings.from_config(load_config(ran.config), insecure=True)
     scores = pd.read_parquet(ran.report["scores"]).set_index("account_id")
-    live = Live(settings)
-    live.start()
-    transport = httpx.ASGITransport(create_app(live))
+    state = ServingState(settings)
+    state.start()
+    transport = httpx.ASGITransport(create_app(state))
 
     async def ask():
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             for account, row in scores.iterrows():
-                held = live.store.features(live.view.snapshot.id, account)
+                held = state.store.features(state.view.snapshot.id, account)
                 by_id = await http.post("/v1/predict", json={"account_id": account})
                 computed = await http.post("/v1/predict", json={"features": held, "as_of": f"{row['as_of']:%Y-%m-%d}"})
                 told = await http.get(f"/v1/accounts/{account}/explanation")
@@ -226,4 +221,4 @@ def test_the_service_answers_what_was_scored_for_every_account_to_the_last_digit
     try:
         assert anyio.run(compare) == len(scores) > 100
     finally:
-        live.stop()
+        state.stop()

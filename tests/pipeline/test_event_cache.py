@@ -18,7 +18,7 @@ from churnml.pipeline import check, score
 def small(company):
     config = load_config(company)
     tables = check(config).loaded.tables
-    return config, tables, features.catalogue(tables, config)
+    return config, tables, features.catalogue(tables, config.features)
 
 
 def test_what_was_kept_comes_back(small, tmp_path):

@@ -6,15 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from tests.companies.command import churnml
 
-from churnml.cli.app import app
 from churnml.config import load_config
 from churnml.store import Store
-
-
-def churnml(*arguments: Any) -> Any:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def test_the_red_threshold_fits_the_team(ran: Any) -> None:

@@ -6,13 +6,7 @@ import json
 
 import pytest
 import yaml
-from typer.testing import CliRunner
-
-from churnml.cli.app import app
-
-
-def churnml(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+from tests.companies.command import churnml
 
 
 def answer(*arguments):

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from typer.testing import CliRunner
+from tests.companies.command import churnml
 
-from churnml.cli.app import app
 from churnml.registry import load_bundle
 from churnml.registry.pyfunc import BundleModel
 from churnml.store import Store
@@ -19,10 +18,6 @@ from churnml.training.rules import RULES
 
 ACCOUNTS, MONTHS = 180, 13
 START = pd.Timestamp("2024-01-01")
-
-
-def churnml(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def write_company(raw: Path) -> None:
@@ -66,7 +61,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     with pytest.MonkeyPatch.context() as patch:
         # Plots have tests of their own and take as long as all the rest.
         for plots in ("backtest_plots", "contribution_plots"):
-            patch.setattr(f"churnml.registry.tracking.{plots}", lambda *_: {})
+            patch.setattr(f"churnml.reports.evidence.{plots}", lambda *_: {})
         result = churnml("train", config, "--json")
     assert result.exit_code == 0, result.stderr
     scored = churnml("score", config)

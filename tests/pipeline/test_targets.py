@@ -10,13 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from mlflow import MlflowClient
-from typer.testing import CliRunner
-
-from churnml.cli.app import app
-
-
-def churnml(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+from tests.companies.command import churnml
 
 
 @pytest.fixture(scope="module")

@@ -31,5 +31,5 @@ def label(**fields) -> dict:
     ],
 )
 def test_champion_and_config(answered, same):
-    champion = SimpleNamespace(manifest={"config": {"label": answered}})
+    champion = SimpleNamespace(manifest=SimpleNamespace(config={"label": answered}))
     assert asks_the_same(champion, label(further_horizons_days=[30])) is same

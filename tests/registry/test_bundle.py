@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 from churnml.config import Config
 from churnml.errors import BundleError
 from churnml.features import FeatureSet, FeatureSpec
-from churnml.registry import champion_bundle, load_bundle, save_bundle, set_champion
+from churnml.registry import Provenance, champion_bundle, load_bundle, read_manifest, save_bundle, set_champion
 from churnml.training import fit
 
 
@@ -39,18 +40,25 @@ def model():
             "label": {"churn": "silence", "horizon_days": 30},
         }
     )
-    return frame, fit(frame, FeatureSet([spec]), config)
+    fitted = fit(frame, FeatureSet([spec]), config.learning).with_info(
+        verdict="publishable", verdict_reason="It is better."
+    )
+    return frame, fitted, config
+
+
+def save(folder, model, health=1):
+    _, fitted, config = model
+    provenance = Provenance.of(config, created_at=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC), packages={"a": "1"})
+    return save_bundle(folder, name="t", model=fitted, health={"a": health}, explain={}, provenance=provenance)
 
 
 @pytest.fixture
 def saved(model, tmp_path):
-    return save_bundle(
-        tmp_path, name="t", model=model[1], health={"a": 1}, explain={}, about={"config_hash": "c", "verdict": "x"}
-    )
+    return save(tmp_path, model)
 
 
 def test_a_bundle_predicts_as_the_model_did(saved, model):
-    frame, fitted = model
+    frame, fitted, _ = model
     loaded = load_bundle(saved)
     left, right = (m.probability(m.matrix(frame)) for m in (fitted, loaded.model))
     assert left.tolist() == right.tolist()
@@ -61,21 +69,36 @@ def test_a_bundle_is_text_named_by_its_content(saved, model, tmp_path):
     for file in saved.rglob("*"):
         if file.is_file():
             file.read_text(encoding="utf-8")
-    again = save_bundle(
-        tmp_path / "x",
-        name="t",
-        model=model[1],
-        health={"a": 1},
-        explain={},
-        about={"config_hash": "c", "verdict": "x"},
-    )
-    assert again.name == saved.name
-    other = save_bundle(tmp_path, name="t", model=model[1], health={"a": 2}, explain={}, about={"config_hash": "c"})
+    assert save(tmp_path / "x", model).name == saved.name
+    other = save(tmp_path, model, health=2)
     assert other.name != saved.name
     assert not list(tmp_path.rglob(".*"))
 
 
-@pytest.mark.parametrize("damage", ["alter", "remove", "manifest", "json"])
+def test_the_manifest_says_what_the_model_is_and_where_it_came_from(saved, model):
+    manifest = read_manifest(saved)
+    assert manifest == load_bundle(saved).manifest
+    assert (manifest.name, manifest.version, manifest.verdict) == ("t", saved.name, "publishable")
+    assert manifest.created_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)  # whole seconds are kept
+    assert manifest.config["label"]["horizon_days"] == manifest.horizon_days == 30
+    assert manifest.config_hash == model[2].hash
+    # What a later version adds does not keep this one from reading it.
+    written = json.loads((saved / "manifest.json").read_text())
+    (saved / "manifest.json").write_text(json.dumps({**written, "later": 1}))
+    assert read_manifest(saved) == manifest
+
+
+@pytest.mark.parametrize(
+    ("change", "told"), [({"format": 2}, "format"), ({"verdict": None}, "verdict"), ({"files": []}, "files")]
+)
+def test_a_manifest_of_another_kind_is_refused_by_its_field(saved, change, told):
+    written = json.loads((saved / "manifest.json").read_text())
+    (saved / "manifest.json").write_text(json.dumps({**written, **change}))
+    with pytest.raises(BundleError, match=told):
+        read_manifest(saved)
+
+
+@pytest.mark.parametrize("damage", ["alter", "remove", "manifest", "json", "empty"])
 def test_a_damaged_bundle_is_refused(saved, damage):
     manifest = saved / "manifest.json"
     victim = next(iter(json.loads(manifest.read_text())["files"]))
@@ -86,7 +109,7 @@ def test_a_damaged_bundle_is_refused(saved, damage):
     elif damage == "manifest":
         manifest.unlink()
     else:
-        manifest.write_text("{")
+        manifest.write_text("{" if damage == "json" else "")
     with pytest.raises(BundleError, match="cannot be used"):
         load_bundle(saved)
 

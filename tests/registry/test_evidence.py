@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from churnml.cli import evidence
+from churnml.pipeline import Trained
+from churnml.registry.promotion import Decision
 
 
 @pytest.fixture
 def printed(company):
-    tested = company.tested.as_dict()
-    info = company.bundle.model.info
+    tested = company.tested.report().as_dict()
     console = Console(file=io.StringIO(), width=200)
-    report = {
-        "backtest": tested,
-        "kind": info["kind"],
-        "kind_reason": info["kind_reason"],
-        "tuning": {"applied": True, "reason": "Trial 3 wins.", "params": {"num_leaves": 5, "lambda_l2": 0.12345}},
-        "warnings": ["The rules are used, not the model: for a test."],
-    }
+    decision = Decision(True, "The first model.")
+    tuning = {"applied": True, "reason": "Trial 3 wins.", "params": {"num_leaves": 5, "lambda_l2": 0.12345}}
+    report = Trained(company.bundle, decision, tested, "models:/acme@champion", "run", {}, [], tuning).report()
+    report = replace(report, warnings=["The rules are used, not the model: for a test."])
     evidence.standing(console, report)
     evidence.capacity(console, tested)
     evidence.prospects(console, tested, "EUR")
@@ -31,7 +30,7 @@ def printed(company):
 def test_kind_tuning_standing_and_rules_are_told(printed, company):
     tested, text = printed
     assert tested["verdict"]["beside"]["logistic"]["reason"] in text
-    assert company.bundle.model.info["kind_reason"] in text
+    assert company.bundle.model.info.kind_reason in text
     assert "Trial 3 wins." in text
     assert "model.params to keep them without a search: {num_leaves: 5, lambda_l2: 0.1235}" in text
     assert "The rules are used" in text

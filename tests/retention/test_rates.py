@@ -6,14 +6,17 @@ import pandas as pd
 import pytest
 
 from churnml.retention import (
+    Renewals,
     annualised,
     expansion_rate,
     logo_churn_rate,
     mrr_on,
-    renewal_rate,
+    renewals,
     revenue_movement,
 )
 from churnml.snapshots import spells
+from churnml.snapshots.changes import levels
+from churnml.snapshots.terms import continuations
 
 DAY = pd.Timestamp
 
@@ -24,7 +27,16 @@ def terms(*rows: tuple[str, str, str, float, bool]) -> pd.DataFrame:
     for column in ("started_on", "actual_end"):
         frame[column] = pd.to_datetime(frame[column]).astype("datetime64[us]")
     frame["agreed_end"] = frame["actual_end"]
-    return frame
+    return frame.assign(product="crm", terminated_on=pd.NaT, notice_at=pd.NaT, known_at=pd.NaT)
+
+
+def paid(day: pd.Timestamp) -> pd.Series:
+    return mrr_on(levels(BOOK, "mrr", grace_days=14), LIVES, day)
+
+
+def due(book: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp, grace_days: int) -> Renewals:
+    following = continuations(book, grace_days=grace_days)["next"]
+    return renewals(book, start, end, grace_days=grace_days, next_terms=following)
 
 
 BOOK = terms(
@@ -71,7 +83,8 @@ def test_nobody_there_gives_no_rate() -> None:
     assert revenue_movement(nothing, nothing).grr is None
     assert revenue_movement(nothing, nothing).nrr is None
     assert expansion_rate(nothing, nothing) is None
-    assert renewal_rate(BOOK, DAY("2020-01-01"), DAY("2020-02-01"), grace_days=14) is None
+    nobody = due(BOOK, DAY("2020-01-01"), DAY("2020-02-01"), 14)
+    assert (nobody.by_logo, nobody.by_value) == (None, None)
 
 
 def test_annualised() -> None:
@@ -80,10 +93,10 @@ def test_annualised() -> None:
 
 
 def test_mrr_counts_addons_and_bridges_a_gap_within_grace() -> None:
-    paid = mrr_on(BOOK, LIVES, START)
-    assert paid["addon only ends"] == 70.0
-    assert paid["returns"] == 30.0
-    later = mrr_on(BOOK, LIVES, END)
+    before = paid(START)
+    assert before["addon only ends"] == 70.0
+    assert before["returns"] == 30.0
+    later = paid(END)
     assert later["addon only ends"] == 50.0
     assert later["late"] == 40.0  # ended on 25 February, renewed on 5 March
     assert "leaves" not in later.index
@@ -92,11 +105,11 @@ def test_mrr_counts_addons_and_bridges_a_gap_within_grace() -> None:
 
 def test_gross_and_net_retention() -> None:
     stayed = pd.Index(["grows", "shrinks", "addon only ends", "late"])
-    moved = revenue_movement(mrr_on(BOOK, LIVES, START), mrr_on(BOOK, LIVES, END), stayed)
+    moved = revenue_movement(paid(START), paid(END), stayed)
     assert moved.start == 390.0
     assert (moved.expansion, moved.contraction, moved.churned) == (50.0, 40.0, 100.0)
     assert moved.new == 120.0  # the new account, and the one that came back
-    assert moved.end == mrr_on(BOOK, LIVES, END).sum()
+    assert moved.end == paid(END).sum()
     assert moved.grr == pytest.approx((390 - 140) / 390)
     assert moved.nrr == pytest.approx((390 - 90) / 390)
 
@@ -108,17 +121,30 @@ def test_gross_retention_never_exceeds_one() -> None:
 
 
 def test_expansion_counts_accounts_not_money() -> None:
-    assert expansion_rate(mrr_on(BOOK, LIVES, START), mrr_on(BOOK, LIVES, END)) == pytest.approx(1 / 6)
+    assert expansion_rate(paid(START), paid(END)) == pytest.approx(1 / 6)
 
 
 def test_renewals_due_in_a_period() -> None:
     # Due: grows, shrinks, leaves, late, returns. Renewed in time: grows, shrinks, late (8 days).
-    assert renewal_rate(BOOK, START, END, grace_days=14) == pytest.approx(3 / 5)
-    assert renewal_rate(BOOK, START, END, grace_days=30) == pytest.approx(4 / 5)
-    assert renewal_rate(BOOK, START, END, grace_days=5) == pytest.approx(2 / 5)
+    found = due(BOOK, START, END, 14)
+    assert (found.accounts_due, found.accounts_renewed, found.by_logo) == (5, 3, pytest.approx(3 / 5))
+    # Due are 100 + 80 + 70 + 40 + 30 and the add-on's 20; what grew counts as it was, what shrank as it is.
+    assert (found.mrr_due, found.mrr_renewed) == (340.0, 100.0 + 60.0 + 40.0)
+    assert due(BOOK, START, END, 30).by_logo == pytest.approx(4 / 5)
+    assert due(BOOK, START, END, 5).by_logo == pytest.approx(2 / 5)
 
 
 def test_a_term_replaced_before_its_end_is_not_due() -> None:
     book = terms(("a", "2026-01-01", "2026-02-10", 10.0, False), ("a", "2026-02-10", "2027-01-01", 20.0, False))
     book.loc[0, "agreed_end"] = DAY("2026-02-20")
-    assert renewal_rate(book, START, END, grace_days=14) is None
+    assert due(book, START, END, 14).by_logo is None
+
+
+def test_two_terms_that_become_one_are_held_against_it_together() -> None:
+    book = terms(
+        ("a", "2025-02-10", "2026-02-10", 100.0, False),
+        ("a", "2025-06-01", "2026-02-10", 60.0, False),
+        ("a", "2026-02-10", "2027-02-10", 120.0, False),
+    )
+    found = due(book, START, END, 14)
+    assert (found.mrr_due, found.mrr_renewed) == (160.0, 120.0)

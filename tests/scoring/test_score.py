@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from tests.companies import frames
 
-import frames
 from churnml.errors import DataError
 from churnml.scoring import score
 from churnml.training import ChurnModel, fit
@@ -17,7 +17,7 @@ def frame() -> pd.DataFrame:
 
 @pytest.fixture(scope="module", params=["auto", "logistic", "lightgbm"])
 def model(request: pytest.FixtureRequest, frame: pd.DataFrame) -> ChurnModel:
-    return fit(frame, frames.FEATURES, frames.make_config(kind=request.param))
+    return fit(frame, frames.FEATURES, frames.make_config(kind=request.param).learning)
 
 
 def test_columns_and_ranges(model: ChurnModel, frame: pd.DataFrame) -> None:

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import numpy as np
 import pandas as pd
@@ -26,15 +27,15 @@ import pytest
 import yaml
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from churnml.assessment import Champion
 from churnml.config import Config, load_config
-from churnml.explain import ExplainReference, explain
+from churnml.explain import ExplainReference
 from churnml.features.spec import FeatureSet, FeatureSpec
-from churnml.health import HealthScale, health
-from churnml.registry import champion_bundle, load_bundle, save_bundle, set_champion
-from churnml.scoring import score
+from churnml.health import HealthScale
+from churnml.registry import Provenance, champion_bundle, load_bundle, save_bundle, set_champion
 from churnml.serving.app import create_app
-from churnml.serving.live import Live
 from churnml.serving.settings import Settings
+from churnml.serving.state import ServingState
 from churnml.store import Actor, Snapshot, Store
 from churnml.training import fit
 
@@ -114,7 +115,9 @@ class Company:
         """Train on all but the last month and make the bundle the champion; returns its version."""
         rows = self.frame[self.frame["as_of"] < self.frame["as_of"].max()]
         config = self.config.model_copy(update={"seed": seed})
-        model = fit(rows, FEATURES, config).with_info(verdict="publishable", verdict_reason="It beats the rules.")
+        model = fit(rows, FEATURES, config.learning).with_info(
+            verdict="publishable", verdict_reason="It beats the rules."
+        )
         chances = model.probability(model.matrix(rows))
         scale = HealthScale.fit(rows, config, FEATURES, scores=rows[_KEYS].assign(churn_probability=chances))
         path = save_bundle(
@@ -123,12 +126,7 @@ class Company:
             model=model,
             health=scale.as_dict(),
             explain=ExplainReference.fit(rows, FEATURES, chances).as_dict(),
-            about={
-                "created_at": "2024-09-01T00:00:00+00:00",
-                "config_hash": config.hash,
-                "verdict": "publishable",
-                "horizon_days": model.horizon_days,
-            },
+            provenance=Provenance.of(config, created_at=datetime(2024, 9, 1, tzinfo=UTC)),
         )
         set_champion(self.config.bundles_dir, self.config.registered_model, path.name)
         return path.name
@@ -148,19 +146,8 @@ class Company:
         bundle = load_bundle(self.config.bundles_dir / self.config.registered_model / version)
         as_of = pd.Timestamp(datetime.now(UTC).date() - timedelta(days=days_ago))
         now = self.frame[self.frame["as_of"] == self.frame["as_of"].max()].reset_index(drop=True).assign(as_of=as_of)
-        scores = score(bundle.model, now)
-        scale = HealthScale.from_dict(bundle.health)
-        healths = health(now, scores, scale=scale, base_rate=bundle.model.base_rate, verdict="publishable")
-        told = explain(
-            bundle.model,
-            now,
-            scores=scores,
-            health=healths,
-            scale=scale,
-            reference=ExplainReference.from_dict(bundle.explain),
-            currency="EUR",
-        )
-        table = now[[*_KEYS, "arr", "days_to_renewal"]].merge(scores, on=_KEYS).merge(healths, on=_KEYS)
+        assessed = Champion.of(bundle, currency="EUR").assess(now)
+        table = now[[*_KEYS, "arr", "days_to_renewal"]].merge(assessed.table(), on=_KEYS)
         table["name"] = "Company " + table["account_id"].str[-4:]
         table["owner"] = np.where(np.arange(len(table)) % 2 == 0, "ann", "bob")
         table["segment"] = "smb"
@@ -172,7 +159,7 @@ class Company:
             config_hash=self.config.hash,
             scores=table,
             features=now[["account_id", *FEATURES.names]],
-            explanations=[item.as_dict() for item in told],
+            explanations=[item.as_dict() for item in assessed.explanations],
             info={
                 "horizon_days": bundle.model.horizon_days,
                 "base_rate": bundle.model.base_rate,
@@ -255,19 +242,46 @@ def scores(company: Company) -> pd.DataFrame:
     return pd.DataFrame([vars(row) for row in rows]).set_index("account_id")
 
 
+@dataclass(frozen=True)
+class Wait:
+    """An answer, and the longest time in seconds that the event loop stood still meanwhile."""
+
+    answer: httpx.Response
+    seconds: float
+
+
 class Api:
     """The application in this process, called as over HTTP."""
 
-    def __init__(self, portal: BlockingPortal, live: Live) -> None:
-        self.live = live
+    def __init__(self, portal: BlockingPortal, state: ServingState) -> None:
+        self.state = state
         self.headers: dict[str, str] = {}
         self._portal = portal
-        transport = httpx.ASGITransport(create_app(live), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(create_app(state), raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
     def request(self, method: str, path: str, headers: dict[str, str] | None = None, **rest: Any) -> httpx.Response:
         call = partial(self._client.request, method, path, headers={**self.headers, **(headers or {})}, **rest)
         return self._portal.call(call)
+
+    def longest_wait(self, call: Callable[[], httpx.Response]) -> Wait:
+        """Call, and return the answer with the longest time that the event loop did not turn meanwhile."""
+        done, longest = threading.Event(), 0.0
+
+        async def turn() -> None:
+            nonlocal longest
+            while not done.is_set():
+                before = time.perf_counter()
+                await anyio.sleep(0.002)
+                longest = max(longest, time.perf_counter() - before)
+
+        turning = self._portal.start_task_soon(turn)
+        try:
+            answer = call()
+        finally:
+            done.set()
+            turning.result()
+        return Wait(answer, longest)
 
     def get(self, path: str, **rest: Any) -> httpx.Response:
         return self.request("GET", path, **rest)
@@ -279,13 +293,13 @@ class Api:
 @contextmanager
 def serving(settings: Settings) -> Iterator[Api]:
     """Run the application in this process."""
-    live = Live(settings)
-    live.start()
+    state = ServingState(settings)
+    state.start()
     try:
         with start_blocking_portal() as portal:
-            yield Api(portal, live)
+            yield Api(portal, state)
     finally:
-        live.stop()
+        state.stop()
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_a_cursor_stays_in_its_snapshot_and_with_its_filters(own: Any, either_co
     first = own.get("/v1/accounts?limit=40").json()
     version = first["model_version"]
     either_company.publish(version, days_ago=0)
-    own.live.refresh()
+    own.state.refresh()
     second = own.get("/v1/accounts", params={"limit": 40, "cursor": first["next_cursor"]}).json()
     assert second["as_of"] == first["as_of"]
     assert own.get("/v1/accounts").json()["as_of"] != first["as_of"]
@@ -121,7 +121,7 @@ def test_a_write_with_an_idempotency_key_happens_once(own: Any, in_threads: Any)
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["feedback"]["id"] for answer in answers}) == 1
     assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
-    assert len(own.live.store.judgements("acme").feedback()) == 1
+    assert len(own.state.store.judgements("acme").feedback()) == 1
     other = own.post("/v1/feedback", json={**body, "comment": "Else."}, headers={"Idempotency-Key": "order-1"})
     assert (other.status_code, other.json()["code"]) == (409, "idempotency.mismatch")
     wrong = own.post("/v1/feedback", json=body, headers={"Idempotency-Key": "a b"})
@@ -143,6 +143,6 @@ def test_an_account_id_may_hold_odd_signs(own: Any, either_company: Any) -> None
     frame = either_company.frame
     frame["account_id"] = frame["account_id"].replace({"acc-0001": "a/b ü%?#"})
     either_company.publish(own.get("/v1/model").json()["model_version"], days_ago=0)
-    own.live.refresh()
+    own.state.refresh()
     assert own.get("/v1/accounts/a%2Fb%20%C3%BC%25%3F%23/health").json()["account_id"] == "a/b ü%?#"
     assert own.post("/v1/predict", json={"account_id": "a/b ü%?#"}).status_code == 200

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from churnml.api.problems import CODES
 from churnml.serving import settings, workers
-from churnml.serving.problems import CODES
 from churnml.serving.reference import api_markdown
 
 _DOCS = Path(__file__).parents[2] / "docs"
@@ -32,6 +32,6 @@ def test_every_environment_variable_is_in_the_deploy_page() -> None:
 
 def test_every_warning_code_is_explained() -> None:
     page = (_DOCS / "integrations.md").read_text(encoding="utf-8")
-    source = Path(settings.__file__).with_name("present.py").read_text(encoding="utf-8")
+    source = Path(settings.__file__).with_name("mappers.py").read_text(encoding="utf-8")
     for code in set(re.findall(r'code="(\w+)"', source)) - {"no_snapshot"}:
         assert f"`{code}`" in page, code

@@ -28,7 +28,7 @@ def test_the_last_score_stays_readable(own: Any, either_company: Any) -> None:
     before = own.get(f"/v1/accounts/{account}/health").json()
     assert before["frozen"] is None
     leave(either_company, account, last="2026-01-01", why="ended", on="2026-02-03")
-    own.live.refresh()
+    own.state.refresh()
     health = own.get(f"/v1/accounts/{account}/health").json()
     assert (health["health_score"], health["as_of"]) == (before["health_score"], before["as_of"])
     assert own.get("/v1/accounts?limit=1").json()["as_of"] > health["as_of"] == health["frozen"]["as_of"]
@@ -46,7 +46,7 @@ def test_the_last_score_stays_readable(own: Any, either_company: Any) -> None:
 def test_without_a_reason_it_says_so_and_nobody_stays_nobody(own: Any, either_company: Any) -> None:
     account = own.get("/v1/accounts?limit=1").json()["accounts"][0]["account_id"]
     leave(either_company, account)
-    own.live.refresh()
+    own.state.refresh()
     found = own.get(f"/v1/accounts/{account}/health").json()["frozen"]
     assert (found["why"], found["on"]) == ("left", None)
     unknown = own.get("/v1/accounts/nobody/health")

@@ -80,7 +80,7 @@ def test_the_pages_show_the_band_that_a_csm_has_set(own_company: Any, serve: Any
 def test_the_bands_of_a_long_portfolio_count_every_account(
     own_company: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("churnml.serving.pages._MOST", 5)
+    monkeypatch.setattr("churnml.serving.pages.portfolio._MOST", 5)
     own_company.publish(own_company.champion)
     with serve(own_company.settings.model_copy(update={"insecure": True})) as api:
         total = api.get("/v1/accounts?limit=1").json()["total"]

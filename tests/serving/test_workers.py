@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from churnml.errors import ConfigError
-from churnml.serving.buckets import Buckets
+from churnml.serving.http.buckets import Buckets
 from churnml.serving.workers import METRICS, SHARED, WORKERS, shared_folder, workers
 
 

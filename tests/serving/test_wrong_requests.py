@@ -64,7 +64,7 @@ def test_numbers_that_are_none_are_refused(api: Any, word: str) -> None:
         (b"\xff\xfe", "application/json", 400, "request.json"),
         ('{"account_id": "é"}'.encode("latin-1"), "application/json", 400, "request.json"),
         ('{"account_id": "a"}'.encode("utf-16"), "application/json", 404, "account.unknown"),
-        (b'{"account_id": "\\ud800"}', "application/json", 422, "request.invalid"),
+        (b'{"account_id": "\\ud800"}', "application/json", 400, "request.json"),
         (b"[" * 100_000, "application/json", 400, "request.json"),
         (b'{"features": {"events_28d": ' + b"9" * 5000 + b"}}", "application/json", 400, "request.json"),
         (b"<a/>", "application/xml", 415, "request.media_type"),
@@ -167,9 +167,49 @@ def test_a_fault_of_the_service_tells_nothing_of_itself(api: Any, monkeypatch: p
     def broken(*_: Any) -> None:
         raise RuntimeError("secret of the house")
 
-    monkeypatch.setattr(api.live.view.scorer, "score", broken)
+    monkeypatch.setattr(api.state.view.scorer, "score", broken)
     answer = api.post("/v1/predict", json={"features": {"events_28d": 1}})
     assert answer.status_code == 500
     assert answer.json()["code"] == "service.error"
     assert "secret" not in answer.text
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+_HALVES = [
+    '{"account_id": "acc-\\ud800"}',
+    '{"features": {"plan": "\\uDFFFx"}}',
+    '{"features": {"\\udbff": 1}}',
+    '{"\\ud83d": 1}',
+    '{"items": [{"account_id": "\\ude00\\ud83d"}]}',
+]
+
+
+@pytest.mark.parametrize("text", _HALVES)
+@pytest.mark.parametrize(
+    "path", ["/v1/predict", "/v1/explain", "/v1/predict/batch", "/v1/what-if", "/v1/overrides", "/v1/feedback"]
+)
+def test_half_of_a_character_is_no_json(api: Any, path: str, text: str) -> None:
+    for content in (text.encode(), json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "surrogatepass")):
+        answer = api.post(path, content=content, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (400, "request.json")
+
+
+def test_a_whole_character_in_two_escapes_is_json(api: Any) -> None:
+    for text, code in [('{"account_id": "\\ud83d\\ude00"}', 404), ('{"account_id": "\\\\ud83d"}', 404)]:
+        answer = api.post("/v1/predict", content=text.encode(), headers={"Content-Type": "application/json"})
+        assert answer.status_code == code, answer.text
+
+
+_UNKNOWN = [
+    [{"account_id": f"acc-{number:05d}"} for number in range(900)],
+    [{"features": {f"events_28d_{number}_{place}": 1.0 for place in range(20)}} for number in range(900)],
+]
+
+
+@pytest.mark.parametrize("items", _UNKNOWN, ids=["ids", "features"])
+def test_a_batch_of_unknown_names_keeps_nobody_waiting(api: Any, items: list[Any]) -> None:
+    """The time between two turns of the event loop is what every other request waits."""
+    longest = api.longest_wait(lambda: api.post("/v1/predict/batch", json={"items": items}))
+    assert longest.answer.status_code == 200
+    assert longest.answer.json()["failed"] == 900
+    assert longest.seconds < 1.0

@@ -61,6 +61,20 @@ def test_the_newest_as_of_is_in_force_and_of_those_the_last_published(store: Sto
     assert store.latest("other") is None
 
 
+def test_ids_near_a_misspelt_one_are_few_and_hold_the_right_one(store: Store, snapshot: Make) -> None:
+    rows = pd.concat([snapshot().scores.iloc[:1]] * 3000, ignore_index=True)
+    number = store.publish(
+        snapshot(scores=rows.assign(account_id=[f"acc-{number:05d}" for number in range(3000)]), features=None)
+    )
+    for wrong, right in [("acc-0123", "acc-01230"), ("ACC-02999", "acc-02999"), (" acc-00000", "acc-00000")]:
+        near = store.near_ids(number, wrong)
+        assert right in near
+        assert len(near) <= 360
+    assert store.near_ids(number + 1, "acc-0123") == []
+    found = store.account_scores(number, [f"acc-{number:05d}" for number in range(2000, 4000)])
+    assert sorted(found) == [f"acc-{number:05d}" for number in range(2000, 3000)]
+
+
 def test_history_has_one_score_per_as_of(store: Store, snapshot: Make) -> None:
     for version, month in (("1", 1), ("2", 2), ("3", 2), ("4", 3)):
         store.publish(snapshot(date(2024, month, 1), version=version))

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from churnml.errors import StoreError, UsageError
-from churnml.store import Actor, Once, Store
+from churnml.store import Actor, IdempotencyKey, Store
 
 
 def test_a_key_is_found_by_its_secret_and_only_its_hash_is_kept(store: Store, actor: Actor) -> None:
@@ -61,9 +61,9 @@ def test_a_new_override_ends_the_one_before(store: Store, actor: Actor, now: dat
     assert judgements.override_of("a1", now + timedelta(days=30)) is None
     assert store.judgements("other").override_of("a1", now) is None
     assert list(judgements.overrides(now)) == ["a1"]
-    ended, _ = judgements.end_override("a1", "cyd", actor, once=Once("k1", "f1"))
+    ended, _ = judgements.end_override("a1", "cyd", actor, idempotency=IdempotencyKey("k1", "f1"))
     assert ended.ended_by == "cyd"
-    assert judgements.end_override("a1", "cyd", actor, once=Once("k1", "f1")) == (ended, True)
+    assert judgements.end_override("a1", "cyd", actor, idempotency=IdempotencyKey("k1", "f1")) == (ended, True)
     assert judgements.override_of("a1", now) is None
     with pytest.raises(StoreError, match="No override"):
         judgements.end_override("a1", "cyd", actor)
@@ -82,18 +82,22 @@ def test_feedback_is_kept(store: Store, actor: Actor) -> None:
 
 def test_the_same_idempotency_key_changes_once(store: Store, actor: Actor, now: datetime) -> None:
     judgements = store.judgements("acme")
-    first = judgements.give_feedback("a1", "useful", None, "ann", actor, once=Once("k1", "f1"))
-    again = judgements.give_feedback("a1", "useful", None, "ann", actor, once=Once("k1", "f1"))
+    first = judgements.give_feedback("a1", "useful", None, "ann", actor, idempotency=IdempotencyKey("k1", "f1"))
+    again = judgements.give_feedback("a1", "useful", None, "ann", actor, idempotency=IdempotencyKey("k1", "f1"))
     assert first[1] is False
     assert again == (first[0], True)
     assert len(judgements.feedback()) == 1
     with pytest.raises(StoreError) as caught:
-        judgements.give_feedback("a1", "useful", "else", "ann", actor, once=Once("k1", "f2"))
+        judgements.give_feedback("a1", "useful", "else", "ann", actor, idempotency=IdempotencyKey("k1", "f2"))
     assert caught.value.code == "store.once_mismatch"
     other = Actor("other", now)
-    assert judgements.give_feedback("a1", "useful", None, "ann", other, once=Once("k1", "f2"))[1] is False
+    assert (
+        judgements.give_feedback("a1", "useful", None, "ann", other, idempotency=IdempotencyKey("k1", "f2"))[1] is False
+    )
     later = Actor("tester", now + timedelta(hours=25))
-    assert judgements.give_feedback("a1", "useful", None, "ann", later, once=Once("k1", "f2"))[1] is False
+    assert (
+        judgements.give_feedback("a1", "useful", None, "ann", later, idempotency=IdempotencyKey("k1", "f2"))[1] is False
+    )
 
 
 def test_every_change_is_in_the_audit_log(store: Store, now: datetime) -> None:

@@ -20,7 +20,7 @@ def config(configure: Callable[..., Config]) -> Config:
 
 @pytest.fixture(scope="module")
 def model(company: pd.DataFrame, features: FeatureSet, config: Config) -> ChurnModel:
-    return fit(company, features, config)
+    return fit(company, features, config.learning)
 
 
 def test_files_are_text_and_give_the_same_digits(model: ChurnModel, company: pd.DataFrame) -> None:
@@ -47,7 +47,7 @@ def test_contributions_sum_to_the_log_odds(model: ChurnModel, company: pd.DataFr
 def test_the_same_seed_gives_the_same_files(
     model: ChurnModel, company: pd.DataFrame, features: FeatureSet, config: Config
 ) -> None:
-    assert fit(company, features, config).to_files() == model.to_files()
+    assert fit(company, features, config.learning).to_files() == model.to_files()
 
 
 def test_column_and_row_order_and_extra_columns_do_not_matter(model: ChurnModel, company: pd.DataFrame) -> None:
@@ -58,15 +58,15 @@ def test_column_and_row_order_and_extra_columns_do_not_matter(model: ChurnModel,
 
 def test_unlabelled_rows_are_left_out(company: pd.DataFrame, features: FeatureSet, config: Config) -> None:
     open_rows = company.tail(400).assign(churned=np.nan)
-    model = fit(pd.concat([company.iloc[:-400], open_rows]), features, config)
-    assert model.info["rows"] == len(company) - 400
-    assert model.info["as_of_until"] == "2024-01-01"
+    model = fit(pd.concat([company.iloc[:-400], open_rows]), features, config.learning)
+    assert model.info.rows == len(company) - 400
+    assert str(model.info.as_of_until) == "2024-01-01"
     assert model.base_rate == pytest.approx(company.iloc[:-400]["churned"].mean())
 
 
 def test_without_a_backtest_the_rules_rule(model: ChurnModel) -> None:
-    assert model.info["verdict"] == "rules_only"
-    assert "not been backtested" in model.info["verdict_reason"]
+    assert model.info.verdict == "rules_only"
+    assert "not been backtested" in model.info.verdict_reason
 
 
 def test_a_missing_or_misnamed_feature_is_named(model: ChurnModel, company: pd.DataFrame) -> None:
@@ -104,7 +104,7 @@ def test_what_cannot_be_learnt_is_said_with_counts_dates_and_a_remedy(
 ) -> None:
     frame = company.head(400).assign(churned=[1.0] * churned + [0.0] * (400 - churned))
     with pytest.raises(TrainingError) as caught:
-        fit(frame, features, config)
+        fit(frame, features, config.learning)
     assert caught.value.code == code
     assert words in str(caught.value)
     assert f"{churned} churned of 400 rows, as_of 2023-01-01 to 2023-01-01" in str(caught.value)
@@ -113,7 +113,7 @@ def test_what_cannot_be_learnt_is_said_with_counts_dates_and_a_remedy(
 
 def test_no_labelled_row_is_said(company: pd.DataFrame, features: FeatureSet, config: Config) -> None:
     with pytest.raises(TrainingError, match="no labelled row"):
-        fit(company.assign(churned=np.nan), features, config)
+        fit(company.assign(churned=np.nan), features, config.learning)
 
 
 def test_a_handful_of_churners_still_gives_a_model(
@@ -122,7 +122,7 @@ def test_a_handful_of_churners_still_gives_a_model(
     few = company.head(800).copy()
     few["churned"] = 0.0
     few.loc[few.index[:18], "churned"] = 1.0
-    model = fit(few, features, configure(min_churners=15, kind="auto"))
-    assert model.info["kind"] == "logistic"
+    model = fit(few, features, configure(min_churners=15, kind="auto").learning)
+    assert model.info.kind == "logistic"
     p = model.probability(model.matrix(few))
     assert abs(p.mean() - 18 / 800) < 0.02

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
 
 from churnml.cli.terminal import near, number, out
+
+if TYPE_CHECKING:
+    from churnml.pipeline.health import Thresholds
 
 __all__ = ["health_judged", "overall", "thresholds"]
 
@@ -76,18 +79,18 @@ def health_judged(results: Sequence[Mapping[str, Any]], page: Path) -> None:
     console.print(f"Report: {near(page)}")
 
 
-def thresholds(proposed: Mapping[str, Any]) -> None:
+def thresholds(proposed: Thresholds) -> None:
     """Show the red threshold that fits the team."""
-    console, accounts = out(), f"{proposed['accounts']:,} accounts with a band as of {proposed['as_of']}"
-    if proposed["capacity_share"] is None:
-        team = f"{proposed['csms']} × {proposed['calls_per_week']} calls a week for {proposed['weeks']} weeks"
-        console.print(f"{accounts}; the team can call {proposed['calls']:,} of them ({team}).")
+    console, accounts = out(), f"{proposed.accounts:,} accounts with a band as of {proposed.as_of}"
+    if proposed.capacity_share is None:
+        team = f"{proposed.csms} × {proposed.calls_per_week} calls a week for {proposed.weeks} weeks"
+        console.print(f"{accounts}; the team can call {proposed.calls:,} of them ({team}).")
     else:
-        share = f"capacity.share {100 * proposed['capacity_share']:.0f} %"
-        console.print(f"{accounts}; the team can contact {proposed['calls']:,} of them ({share}).")
-    console.print(f"Red below {proposed['red_below_now']:g} makes {proposed['red_now']:,} accounts red.")
-    console.print(f"Red below [bold]{proposed['red_below']:g}[/] would make {proposed['red']:,} red.")
-    if proposed["red_below"] >= proposed["green_from"]:
-        console.print(f"Green begins at {proposed['green_from']:g}: the team can call every account below green.")
+        share = f"capacity.share {100 * proposed.capacity_share:.0f} %"
+        console.print(f"{accounts}; the team can contact {proposed.calls:,} of them ({share}).")
+    console.print(f"Red below {proposed.red_below_now:g} makes {proposed.red_now:,} accounts red.")
+    console.print(f"Red below [bold]{proposed.red_below:g}[/] would make {proposed.red:,} red.")
+    if proposed.red_below >= proposed.green_from:
+        console.print(f"Green begins at {proposed.green_from:g}: the team can call every account below green.")
     else:
-        console.print(f"To use it, set health.red_below: {proposed['red_below']:g} in the config and train again.")
+        console.print(f"To use it, set health.red_below: {proposed.red_below:g} in the config and train again.")

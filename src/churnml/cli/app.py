@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from churnml.cli.alerts import alerts_app
 from churnml.cli.health import health_app
 from churnml.cli.keys import keys_app
+from churnml.cli.kpis import kpis
 from churnml.cli.models import models_app
 from churnml.cli.session import Session, language_of, report_failure
 from churnml.errors import UsageError
@@ -50,10 +52,12 @@ features_app = typer.Typer(
     cls=_WithDefault, no_args_is_help=True, help="Make the training frame, or list its features."
 )
 config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
+app.add_typer(alerts_app, name="alerts", rich_help_panel="Use the scores")
 app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(models_app, name="models", rich_help_panel="Train and score")
 app.add_typer(config_app, name="config", rich_help_panel="Data")
+app.command(rich_help_panel="Use the scores")(kpis)
 app.add_typer(keys_app, name="keys", rich_help_panel="Use the scores")
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file, e.g. configs/demo.yaml")]
@@ -128,8 +132,13 @@ def demo(
             stages=session.stages,
         )
         # The company is made anew each time, so an older champion knows another one.
-        trained, scored = pipeline.run(settings, session.stages, promote_because="The demo's company was made anew.")
-        session.show({**scored.as_dict(), **trained.as_dict()}, lambda: render.run(settings, config, trained, scored))
+        scored = pipeline.run(
+            settings,
+            session.stages,
+            promote_because="The demo's company was made anew.",
+            when_trained=lambda trained: session.show_part(trained.report(), lambda: render.trained(settings, trained)),
+        )[1]
+        session.show(scored.report(), lambda: render.scored(settings, config, scored))
 
 
 @app.command(rich_help_panel="Start here")
@@ -160,7 +169,7 @@ def check(config: ConfigPath, as_json: AsJson = False) -> None:
         from churnml.cli import render
 
         checked = pipeline.check(_config(config, session), session.stages)
-        session.show(checked.as_dict(), lambda: render.checked(checked))
+        session.show(checked.report(), lambda: render.checked(checked))
 
 
 @features_app.command("make")
@@ -174,20 +183,30 @@ def features_make(config: ConfigPath, as_json: AsJson = False) -> None:
         settings = _config(config, session)
         prepared = pipeline.prepare(settings, session.stages)
         path = write_parquet(settings.workspace_dir / "features.parquet", prepared.frame)
-        report = {**prepared.as_dict(), "path": str(path)}
+        report = prepared.report(path)
         session.show(report, lambda: render.prepared(report))
 
 
 @features_app.command("list")
-def features_list(config: ConfigPath, as_json: AsJson = False) -> None:
-    """Print the catalogue of features that this config makes."""
+def features_list(
+    config: ConfigPath,
+    family: Annotated[str | None, typer.Option(help="Only this family, e.g. support")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only this kind: level, trend, peer, age, flag, category")] = None,
+    name: Annotated[str | None, typer.Option(metavar="PATTERN", help="Only names like this, e.g. 'tickets_*'")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every feature, not only how many there are")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the features that this config makes: how many of each family, or those that are asked for."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.cli import render
+        from churnml.cli import feature_list
 
         catalogue, skipped = pipeline.catalogue(_config(config, session), session.stages)
+        chosen = catalogue.select(family, kind, name)
+        narrowed = every or family is not None or kind is not None or name is not None
         session.show(
-            {"features": catalogue.as_dicts(), "skipped": dict(skipped)}, lambda: render.catalogue(catalogue, skipped)
+            {"features": chosen.as_dicts(), "skipped": dict(skipped)},
+            lambda: feature_list.features(chosen) if narrowed else feature_list.families(catalogue, skipped),
         )
 
 
@@ -207,7 +226,7 @@ def train(
 
         settings = _config(config, session)
         trained = pipeline.train(settings, session.stages, budget=budget)
-        session.show(trained.as_dict(), lambda: render.trained(settings, trained))
+        session.show(trained.report(), lambda: render.trained(settings, trained))
 
 
 @app.command(rich_help_panel="Train and score")
@@ -225,7 +244,7 @@ def score(
 
         settings = _config(config, session)
         scored = pipeline.score(settings, session.stages, as_of=as_of.date() if as_of else None)
-        session.show(scored.as_dict(), lambda: render.scored(settings, config, scored))
+        session.show(scored.report(), lambda: render.scored(settings, config, scored))
 
 
 @app.command(rich_help_panel="Train and score")
@@ -236,8 +255,12 @@ def run(config: ConfigPath, as_json: AsJson = False) -> None:
         from churnml.cli import render
 
         settings = _config(config, session)
-        trained, scored = pipeline.run(settings, session.stages)
-        session.show({**scored.as_dict(), **trained.as_dict()}, lambda: render.run(settings, config, trained, scored))
+        scored = pipeline.run(
+            settings,
+            session.stages,
+            when_trained=lambda trained: session.show_part(trained.report(), lambda: render.trained(settings, trained)),
+        )[1]
+        session.show(scored.report(), lambda: render.scored(settings, config, scored))
 
 
 @app.command(rich_help_panel="Use the scores")

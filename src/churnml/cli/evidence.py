@@ -11,30 +11,31 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from churnml.pipeline.results import TrainingReport
+
 __all__ = ["capacity", "prospects", "standing"]
 
 _OUTCOMES = {"beats": "beats it", "level": "draws level", "loses": "loses to it"}
 
 
-def standing(console: Console, report: Mapping[str, Any]) -> None:
+def standing(console: Console, report: TrainingReport) -> None:
     """Show how the model stands to a regression, what was fitted and tuned and why, and whether the rules are used.
 
     Parameters
     ----------
     console : Console
-    report : mapping
-        `churnml.pipeline.Trained.as_dict`.
+    report : TrainingReport
     """
-    for name, one in report["backtest"]["verdict"]["beside"].items():
+    for name, one in report.backtest["verdict"]["beside"].items():
         console.print(f"Beside a {name} regression: [bold]{_OUTCOMES[one['outcome']]}[/] – {escape(one['reason'])}")
-    console.print(f"Kind: {report['kind']} – {escape(report['kind_reason'])}.")
-    if report["tuning"] is not None:
-        used = "used" if report["tuning"]["applied"] else "not used"
-        console.print(f"Tuning: what was found is {used} – {escape(report['tuning']['reason'])}")
-        if report["tuning"]["applied"]:
-            found = ", ".join(f"{name}: {value:.4g}" for name, value in report["tuning"]["params"].items())
+    console.print(f"Kind: {report.kind} – {escape(report.kind_reason)}.")
+    if report.tuning is not None:
+        used = "used" if report.tuning["applied"] else "not used"
+        console.print(f"Tuning: what was found is {used} – {escape(report.tuning['reason'])}")
+        if report.tuning["applied"]:
+            found = ", ".join(f"{name}: {value:.4g}" for name, value in report.tuning["params"].items())
             console.print(f"Put them under model.params to keep them without a search: {{{escape(found)}}}")
-    for warning in report["warnings"]:
+    for warning in report.warnings:
         console.print(f"[yellow]{escape(warning)}[/]")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +60,7 @@ def models_promote(
         from churnml.cli import render
         from churnml.config import load_config
 
-        entry = asdict(pipeline.promote_model(load_config(config), version, reason=reason, force=force))
+        entry = pipeline.promote_model(load_config(config), version, reason=reason, force=force)
         session.show(entry, lambda: render.promoted(entry))
 
 
@@ -77,5 +76,5 @@ def models_rollback(
         from churnml.cli import render
         from churnml.config import load_config
 
-        entry = asdict(pipeline.roll_back(load_config(config), reason))
+        entry = pipeline.roll_back(load_config(config), reason)
         session.show(entry, lambda: render.promoted(entry))

@@ -15,21 +15,22 @@ from churnml.cli import evidence
 from churnml.cli.terminal import money, near, number, out
 
 if TYPE_CHECKING:
+    from churnml.assessment import WhatIf
     from churnml.config import Config
-    from churnml.features import FeatureSet
-    from churnml.pipeline import Checked, Scored, Trained
+    from churnml.pipeline.models import Comparison, ModelList
+    from churnml.pipeline.results import Checked, FrameReport, Scored, Simulated, Trained
+    from churnml.registry.promotion import Promotion
 
 __all__ = [
     "audited",
-    "catalogue",
     "checked",
     "compared",
     "config",
     "explained",
     "models",
+    "off",
     "prepared",
     "promoted",
-    "run",
     "scored",
     "simulated",
     "supposed",
@@ -53,10 +54,10 @@ _SIDES = {
 _BAND_STYLE = {"red": "bold red", "yellow": "yellow", "green": "green", "unknown": "dim"}
 
 
-def simulated(made: Mapping[str, Any]) -> None:
+def simulated(made: Simulated) -> None:
     """Show what the simulator wrote."""
-    table = Table("table", "rows", title=f"A simulated company in {made['folder']}", title_justify="left")
-    for name, rows in made["tables"].items():
+    table = Table("table", "rows", title=f"A simulated company in {near(made.folder)}", title_justify="left")
+    for name, rows in made.tables.items():
         table.add_row(name, f"{rows:,}")
     out().print(table)
 
@@ -64,44 +65,34 @@ def simulated(made: Mapping[str, Any]) -> None:
 def checked(found: Checked) -> None:
     """Show the canonical tables, what was set aside and what a reader should know."""
     console = out()
-    report = found.as_dict()
+    report = found.report()
     table = Table("table", "rows", title="Canonical tables", title_justify="left")
-    for name, rows in report["tables"].items():
+    for name, rows in report.tables.items():
         table.add_row(name, f"{rows:,}")
     console.print(table)
-    console.print(f"Observed from {report['observed_from']} until {report['observed_until']} (exclusive).")
-    if report["rejected"]:
+    console.print(f"Observed from {report.observed_from} until {report.observed_until} (exclusive).")
+    if report.rejected:
         aside = Table("table", "reason", "rows", title="Set aside", title_justify="left")
-        for name, reasons in report["rejected"].items():
+        for name, reasons in report.rejected.items():
             for reason, rows in reasons.items():
                 aside.add_row(name, escape(reason), f"{rows:,}")
         console.print(aside)
-    for note in report["notes"]:
+    for note in report.notes:
         console.print(f"• {escape(note)}")
 
 
-def prepared(report: Mapping[str, Any]) -> None:
+def prepared(report: FrameReport) -> None:
     """Show the size of the training frame."""
     console = out()
-    dates = report["snapshots"]
+    dates = report.snapshots
     console.print(
-        f"{report['rows']:,} rows of {report['accounts']:,} accounts at {len(dates)} snapshots "
-        f"({dates[0]} to {dates[-1]}), {report['features']} features."
+        f"{report.rows:,} rows of {report.accounts:,} accounts at {len(dates)} snapshots "
+        f"({dates[0]} to {dates[-1]}), {report.features} features."
     )
-    console.print(f"{report['labelled']:,} rows have a final label, {report['churned']:,} of them positive.")
-    _off(console, report["skipped"])
-    console.print(f"Written to {report['path']}")
-
-
-def catalogue(features: FeatureSet, skipped: Mapping[str, str]) -> None:
-    """Show every feature."""
-    table = Table("feature", "family", "unit", "window", "meaning", "missing means")
-    for spec in features:
-        window = f"{spec.window_days} d" if spec.window_days else ""
-        table.add_row(spec.name, spec.family, spec.unit, window, escape(spec.description_en), escape(spec.missing))
-    console = out()
-    console.print(table)
-    _off(console, skipped)
+    console.print(f"{report.labelled:,} rows have a final label, {report.churned:,} of them positive.")
+    off(console, report.skipped)
+    if report.path is not None:
+        console.print(f"Written to {near(report.path)}")
 
 
 def trained(settings: Config, outcome: Trained) -> None:
@@ -123,13 +114,13 @@ def trained(settings: Config, outcome: Trained) -> None:
         table.add_row(name.replace("_", " "), *cells, style="bold" if name == "model" else None)
     console.print(table)
     manifest = outcome.bundle.manifest
-    style = "green" if manifest["verdict"] == "publishable" else "yellow"
+    style = "green" if manifest.verdict == "publishable" else "yellow"
     for days, further in outcome.backtest.get("horizons", {}).items():
         values = further["pooled"]["model"]
         told = ", ".join(f"{label} {number(values.get(metric))}" for metric, label in _METRICS.items())
         console.print(f"Horizon of {days} days: {told} ({values['positives']:,} of {values['n']:,} rows)")
-    console.print(f"Verdict: [{style}]{manifest['verdict']}[/] – {escape(str(manifest['verdict_reason']))}")
-    evidence.standing(console, outcome.as_dict())
+    console.print(f"Verdict: [{style}]{manifest.verdict}[/] – {escape(manifest.verdict_reason)}")
+    evidence.standing(console, outcome.report())
     evidence.capacity(console, outcome.backtest, settings.label.words.likeliest)
     evidence.prospects(console, outcome.backtest, settings.currency)
     became = "is the champion now" if outcome.decision.promote else "does not replace the champion"
@@ -138,37 +129,34 @@ def trained(settings: Config, outcome: Trained) -> None:
         console.print(f"• {escape(note)}")
 
 
-def models(listed: Mapping[str, Any]) -> None:
+def models(listed: ModelList) -> None:
     """Show every version, and who was promoted when and why."""
     console = out()
-    table = Table(
-        "version", "made", "verdict", "ROC AUC", "log loss", "", title=str(listed["name"]), title_justify="left"
-    )
-    for found in listed["versions"]:
-        metrics = found["backtest"]
-        cells = [number(metrics.get("roc_auc")), number(metrics.get("log_loss"))]
-        mark = "[green]champion[/]" if found["champion"] else ""
-        table.add_row(found["version"], str(found["created_at"]), str(found["verdict"]), *cells, mark)
+    table = Table("version", "made", "verdict", "ROC AUC", "log loss", "", title=listed.name, title_justify="left")
+    for version in listed.versions:
+        cells = [number(version.backtest.get("roc_auc")), number(version.backtest.get("log_loss"))]
+        mark = "[green]champion[/]" if version.champion else ""
+        table.add_row(version.version, f"{version.created_at:%Y-%m-%d %H:%M}", version.verdict, *cells, mark)
     console.print(table)
-    for entry in listed["promotions"]:
-        by = " (forced)" if entry["forced"] else ""
-        console.print(f"• {entry['at']}  {entry['version']}{by}: {escape(entry['reason'])}")
+    for entry in listed.promotions:
+        by = " (forced)" if entry.forced else ""
+        console.print(f"• {entry.at}  {entry.version}{by}: {escape(entry.reason)}")
 
 
-def compared(report: Mapping[str, Any]) -> None:
+def compared(report: Comparison) -> None:
     """Show two versions' backtests side by side and their paired difference."""
     console = out()
     table = Table("version", *_METRICS.values(), title="Each on its own backtest", title_justify="left")
-    for version, metrics in report["versions"].items():
+    for version, metrics in report.versions.items():
         table.add_row(version, *(number(metrics.get(metric)) for metric in _METRICS))
     console.print(table)
-    paired = report["paired"]
-    console.print(escape(paired["reason"]) if paired else "Their backtests share no rows, so there is no paired gain.")
+    paired = report.paired
+    console.print(escape(paired.reason) if paired else "Their backtests share no rows, so there is no paired gain.")
 
 
-def promoted(entry: Mapping[str, Any]) -> None:
+def promoted(entry: Promotion) -> None:
     """Show a promotion."""
-    out().print(f"{entry['version']} is the champion now (before: {entry['previous'] or 'none'}).")
+    out().print(f"{entry.version} is the champion now (before: {entry.previous or 'none'}).")
 
 
 def scored(settings: Config, path: Path, outcome: Scored) -> None:
@@ -205,24 +193,18 @@ def scored(settings: Config, path: Path, outcome: Scored) -> None:
             "\n".join(f"• {escape(reason)}" for reason in reasons) or "–",
         )
     console.print(shown)
-    bands = outcome.as_dict()["bands"]
+    bands = outcome.report().bands
     console.print(
         f"{len(table):,} accounts: " + ", ".join(f"{count:,} {band}" for band, count in bands.items() if count)
     )
-    for warning in outcome.as_dict()["warnings"]:
+    for warning in outcome.report().warnings:
         console.print(f"[yellow]{escape(warning)}[/]")
     _where(console, settings, path, outcome)
 
 
-def run(settings: Config, path: Path, training: Trained, scoring: Scored) -> None:
-    """Show the scores, the backtest and the next steps."""
-    trained(settings, training)
-    scored(settings, path, scoring)
-
-
 def explained(told: Mapping[str, Any], lang: str) -> None:
     """Show one account's explanation."""
-    from churnml.explain import change_told
+    from churnml.reports import change_told
 
     console = out()
     console.print(f"[bold]{escape(str(told['account_id']))}[/]  as of {str(told['as_of'])[:10]}")
@@ -266,24 +248,22 @@ def _sides_of(target: str, lang: str) -> tuple[tuple[str, str], ...]:
     )
 
 
-def supposed(answer: Mapping[str, Any]) -> None:
+def supposed(answer: WhatIf) -> None:
     """Show a what-if: before and after."""
     console = out()
-    table = Table(
-        "", "before", "after", title=f"What if, for {escape(str(answer['account_id']))}", title_justify="left"
-    )
-    for name, change in answer["changes"].items():
-        table.add_row(name, number(change["before"], 2), number(change["after"], 2))
-    chances = (f"{100 * answer[f'probability_{when}']:.1f} %" for when in ("before", "after"))
+    table = Table("", "before", "after", title=f"What if, for {escape(answer.account_id)}", title_justify="left")
+    for name, change in answer.changes.items():
+        table.add_row(name, number(change.before, 2), number(change.after, 2))
+    chances = (f"{100 * chance:.1f} %" for chance in (answer.probability_before, answer.probability_after))
     table.add_row("churn probability", *chances)
-    table.add_row("health", number(answer["health_before"], 1), number(answer["health_after"], 1))
-    table.add_row("band", answer["band_before"], answer["band_after"])
+    table.add_row("health", number(answer.health_before, 1), number(answer.health_after, 1))
+    table.add_row("band", answer.band_before, answer.band_after)
     console.print(table)
     console.print("This asks the model, not the world: it is no promise of what a call would change.")
-    if answer["outside"]:
-        console.print(f"[yellow]Outside what was seen in training:[/] {escape(', '.join(answer['outside']))}")
-    if answer["linked"]:
-        console.print(f"Left as they are, though they measure the same: {escape(', '.join(answer['linked']))}")
+    if answer.outside:
+        console.print(f"[yellow]Outside what was seen in training:[/] {escape(', '.join(answer.outside))}")
+    if answer.linked:
+        console.print(f"Left as they are, though they measure the same: {escape(', '.join(answer.linked))}")
 
 
 def audited(findings: Sequence[Mapping[str, Any]]) -> None:
@@ -317,7 +297,7 @@ def config(settings: Config) -> None:
     )
 
 
-def _off(console: Console, skipped: Mapping[str, str]) -> None:
+def off(console: Console, skipped: Mapping[str, str]) -> None:
     """Show what is off, the features of one cause together."""
     causes: dict[str, list[str]] = {}
     for name, why in skipped.items():
@@ -327,21 +307,20 @@ def _off(console: Console, skipped: Mapping[str, str]) -> None:
 
 
 def _where(console: Console, settings: Config, path: Path, outcome: Scored) -> None:
+    shown = str(settings.as_dict()["mlflow"]["tracking_uri"] or settings.tracking_uri)  # without its password
+    uri = escape(shown).replace(escape(str(settings.workspace_dir)), near(settings.workspace_dir))
     tree = Tree("Where everything lies")
     tree.add(f"scores        {near(outcome.path)}")
     tree.add(f"explanations  {near(outcome.path.with_name('explanations.json'))}")
     tree.add(f"model bundle  {near(outcome.bundle.path)}")
-    tree.add(
-        f"experiments   {settings.tracking_uri.replace(str(settings.workspace_dir), near(settings.workspace_dir))}"
-    )
+    tree.add(f"experiments   {uri}")
     console.print(tree)
-    uri = settings.tracking_uri
     console.print("Next:")
     first = escape(str(outcome.table["account_id"].iloc[0]))
     serve = [f"churnml serve {path}"] if outcome.bundle.model.target == "churn" else []
     for command in (
         f"churnml explain {path} {first}",
         *serve,
-        f"mlflow ui --backend-store-uri {uri.replace(str(settings.workspace_dir), near(settings.workspace_dir))}",
+        f"mlflow ui --backend-store-uri {uri}",
     ):
         console.print(f"  {command}", soft_wrap=True)

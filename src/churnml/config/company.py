@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from churnml.config.alerts import AlertsConfig
 from churnml.config.secrets import mask_secrets
 from churnml.config.sections import (
     CapacityConfig,
@@ -17,6 +18,7 @@ from churnml.config.sections import (
     FeatureConfig,
     HealthConfig,
     LabelConfig,
+    LearningConfig,
     MlflowConfig,
     ModelConfig,
     Section,
@@ -28,6 +30,7 @@ from churnml.config.sections import (
     TableSource,
 )
 from churnml.errors import UsageError, near_name
+from churnml.files import sqlite_path, sqlite_url
 
 __all__ = ["Config"]
 
@@ -63,6 +66,7 @@ class Config(Section):
     model: ModelConfig = ModelConfig()
     health: HealthConfig = HealthConfig()
     capacity: CapacityConfig = CapacityConfig()
+    alerts: AlertsConfig = AlertsConfig()
     engine: EngineConfig = EngineConfig()
     mlflow: MlflowConfig = MlflowConfig()
     store: StoreConfig = StoreConfig()
@@ -136,6 +140,11 @@ class Config(Section):
         return self.model_copy(update={"label": self.label.at_horizon(days)})
 
     @property
+    def learning(self) -> LearningConfig:
+        """The sections that fitting a model reads."""
+        return LearningConfig(label=self.label, model=self.model, seed=self.seed)
+
+    @property
     def workspace_dir(self) -> Path:
         """Absolute folder of all outputs."""
         return self.resolve(self.workspace)
@@ -148,7 +157,7 @@ class Config(Section):
     @property
     def tracking_uri(self) -> str:
         """MLflow tracking URI; SQLite in the workspace unless the config names one."""
-        return self.mlflow.tracking_uri or f"sqlite:///{self.workspace_dir / 'mlflow.db'}"
+        return self._database(self.mlflow.tracking_uri) or sqlite_url(self.workspace_dir / "mlflow.db")
 
     @property
     def registered_model(self) -> str:
@@ -159,14 +168,22 @@ class Config(Section):
     @property
     def store_url(self) -> str:
         """SQLAlchemy URL of the operational store; SQLite in the workspace unless the config names one."""
-        return self.store.url or f"sqlite:///{self.workspace_dir / 'store.db'}"
+        return self._database(self.store.url) or sqlite_url(self.workspace_dir / "store.db")
+
+    def _database(self, url: str | None) -> str | None:
+        """Return a URL whose relative SQLite file lies where the config does, not wherever a command runs."""
+        path = None if url is None else sqlite_path(url)
+        if url is None or path is None or path.is_absolute():
+            return url
+        scheme, _, rest = url.partition(":///")
+        query = f"?{rest.partition('?')[2]}" if "?" in rest else ""
+        return sqlite_url(self.resolve(path), scheme) + query
 
     def as_dict(self) -> dict[str, Any]:
         """Return the resolved config, defaults included, as JSON-ready data with secrets masked."""
         data: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
-        for section in ("source", "engine", "mlflow", "store", "serving"):
-            data[section] = mask_secrets(data[section])
-        return data
+        # The mapping holds names of columns and words of the data, which are no keys of secrets.
+        return {name: section if name == "tables" else mask_secrets(section) for name, section in data.items()}
 
     @property
     def hash(self) -> str:

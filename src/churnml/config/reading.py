@@ -73,7 +73,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         config = Config.model_validate({**_expanded(data, file), **(overrides or {})})
     except ValidationError as error:
         raise _readable(error, file) from error
-    config._base = file.resolve().parent
+    config._base = config.features._base = file.resolve().parent
     return config
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from churnml.errors import near_name
 
@@ -369,6 +369,13 @@ class FeatureConfig(Section):
     exclude: tuple[str, ...] = Field((), description="Feature names, or globs, to leave out")
     modules: tuple[str, ...] = Field((), description="Python modules or files with your own features")
 
+    _base: Path = PrivateAttr(default_factory=Path.cwd)
+
+    def resolve(self, path: Path) -> Path:
+        """Return a path of the config, e.g. of a module, as an absolute one."""
+        path = path.expanduser()
+        return path if path.is_absolute() else (self._base / path).resolve()
+
 
 class ModelConfig(Section):
     """The estimator."""
@@ -385,6 +392,15 @@ class ModelConfig(Section):
     promotion_gain: float = Field(
         0.0, ge=0, description="Log loss a challenger must gain on the champion, beyond noise, to take its place"
     )
+
+
+@dataclass(frozen=True)
+class LearningConfig:
+    """What fitting a model reads of a config: the question, the estimator, and the seed."""
+
+    label: LabelConfig
+    model: ModelConfig
+    seed: int
 
 
 class MeasureConfig(Section):

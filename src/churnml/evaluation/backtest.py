@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,10 +13,22 @@ import pandas as pd
 from churnml.config import CapacityConfig, Config
 from churnml.evaluation.capacity import at_capacity
 from churnml.evaluation.diagnostics import by_segment, decay, lead_time, ranking_stability, segments_of
+from churnml.evaluation.report import (
+    BacktestReport,
+    CalibrationReport,
+    CampaignCosts,
+    Comparison,
+    FoldReport,
+    ProfitPoint,
+    ProfitReport,
+    SegmentMetrics,
+    StabilityPair,
+)
 from churnml.evaluation.verdict import Verdict, judge
 from churnml.features.spec import FeatureSet
-from churnml.metrics.intervals import clustered_bootstrap, interval
+from churnml.metrics.intervals import Interval, clustered_bootstrap, interval
 from churnml.metrics.predictions import (
+    Summary,
     average_precision,
     brier,
     brier_decomposition,
@@ -29,6 +41,7 @@ from churnml.metrics.predictions import (
 )
 from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, profit_curve
 from churnml.snapshots.splits import Split
+from churnml.training.facts import ModelInfo
 from churnml.training.fitting import fit_rows
 from churnml.training.model import ChurnModel
 from churnml.training.rules import RULES, fit_rule, rules
@@ -61,8 +74,8 @@ class Backtest:
         Share of accounts that can be contacted per snapshot, and what a contact costs and saves.
     seed : int
         Seed of the bootstrap.
-    models : tuple of dict
-        ``info`` of each fold's model.
+    models : tuple of ModelInfo
+        `info` of each fold's model.
     segments : DataFrame
         Segments of each prediction, in the rows of `predictions`.
     stale : DataFrame
@@ -75,7 +88,7 @@ class Backtest:
     splits: tuple[Split, ...]
     capacity: CapacityConfig
     seed: int
-    models: tuple[dict[str, Any], ...]
+    models: tuple[ModelInfo, ...]
     segments: pd.DataFrame
     stale: pd.DataFrame
     target: str = "churn"
@@ -100,93 +113,89 @@ class Backtest:
         return sorted(losses, key=lambda name: losses[name] or 0.0)
 
     @cached_property
-    def intervals(self) -> dict[str, dict[str, float | None]]:
+    def intervals(self) -> dict[str, Interval]:
         """95 % intervals of the pooled metrics of the model, by drawing accounts."""
         return self._intervals(self.predictions, list(_INTERVALS))
 
-    def _intervals(self, rows: pd.DataFrame, names: Sequence[str]) -> dict[str, dict[str, float | None]]:
+    def _intervals(self, rows: pd.DataFrame, names: Sequence[str]) -> dict[str, Interval]:
         draws = clustered_bootstrap(rows["account_id"], _REPEATS, self.seed)
         y, p = rows["churned"].to_numpy(), rows["p_model"].to_numpy()
-        return {name: interval(_INTERVALS[name], y, p, draws).as_dict() for name in names}
+        return {name: interval(_INTERVALS[name], y, p, draws) for name in names}
 
-    def metrics(self, rows: pd.DataFrame, column: str) -> dict[str, float | int | None]:
+    def metrics(self, rows: pd.DataFrame, column: str) -> Summary:
         """Return the headline metrics of one column of probabilities over some of the predictions."""
         arr = rows["arr"].to_numpy(dtype=np.float64)
         return summary(
             rows["churned"], rows[column], share=self.capacity.share, value=arr, dates=rows["as_of"].to_numpy()
         )
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return pooled and per-fold metrics of the model and its baselines, and the verdict, as JSON-ready data."""
-        folds = []
-        for split in self.splits:
-            rows = self.predictions[self.predictions["fold"] == split.name]
-            folds.append(
-                {
-                    "name": split.name,
-                    "train_from": f"{split.train[0]:%Y-%m-%d}",
-                    "train_until": f"{split.train[-1]:%Y-%m-%d}",
-                    "test_from": f"{split.test[0]:%Y-%m-%d}",
-                    "test_until": f"{split.test[-1]:%Y-%m-%d}",
-                    **self._compared(rows),
-                    "intervals": self._intervals(rows, _PER_FOLD),
-                }
-            )
-        return {
-            "pooled": {**self._compared(self.predictions), "intervals": self.intervals},
-            "folds": folds,
-            "verdict": self.verdict.as_dict(),
-            "best_rule": self.rules_by_loss[0],
-            **self.diagnostics,
-        }
+    def compared(self, rows: pd.DataFrame, intervals: Mapping[str, Interval]) -> Comparison:
+        """Return the metrics of the model and of every baseline over some of the predictions."""
+        baselines = {name: self.metrics(rows, f"p_{name}") for name in self.baselines}
+        return Comparison(self.metrics(rows, "p_model"), baselines, intervals)
 
-    @cached_property
-    def diagnostics(self) -> dict[str, Any]:
-        """Return everything beyond the headline metrics of the pooled predictions, JSON-ready."""
+    def report(self) -> BacktestReport:
+        """Compute everything that the predictions tell: metrics, verdict, segments, capacity, profit, calibration."""
         rows, share = self.predictions, self.capacity.share
         y, p = rows["churned"].to_numpy(), rows["p_model"].to_numpy()
-        stability = ranking_stability(rows, share)
-        stability = stability.assign(**{day: stability[day].astype(str) for day in ("as_of", "next_as_of")})
-        return {
-            "segments": _records(by_segment(rows, self.segments, self.seed)),
-            "capacity": at_capacity(rows, self.segments, share, self.seed),
-            "stability": _records(stability),
-            "lead_time": lead_time(rows, share),
-            "decay": decay(self.stale, self.seed),
-            "profit": self._profit(),
-            "calibration": {
-                "bins": [part.as_dict() for part in calibration_bins(y, p)],
-                "brier": brier_decomposition(y, p),
-            },
-        }
+        return BacktestReport(
+            pooled=self.compared(rows, self.intervals),
+            folds=tuple(self._fold(split) for split in self.splits),
+            verdict=self.verdict.report(),
+            best_rule=self.rules_by_loss[0],
+            segments=tuple(SegmentMetrics(**row) for row in _records(by_segment(rows, self.segments, self.seed))),
+            capacity=at_capacity(rows, self.segments, share, self.seed),
+            stability=tuple(_pair(row) for row in _records(ranking_stability(rows, share))),
+            lead_time=lead_time(rows, share),
+            decay=decay(self.stale, self.seed),
+            profit=self._profit(),
+            calibration=CalibrationReport(tuple(calibration_bins(y, p)), brier_decomposition(y, p)),
+        )
 
-    def _profit(self) -> dict[str, Any] | None:
+    def _fold(self, split: Split) -> FoldReport:
+        rows = self.predictions[self.predictions["fold"] == split.name]
+        compared = self.compared(rows, self._intervals(rows, _PER_FOLD))
+        return FoldReport(
+            model=compared.model,
+            baselines=compared.baselines,
+            intervals=compared.intervals,
+            name=split.name,
+            train_from=split.train[0].date(),
+            train_until=split.train[-1].date(),
+            test_from=split.test[0].date(),
+            test_until=split.test[-1].date(),
+        )
+
+    def _profit(self) -> ProfitReport | None:
         """Return what contacting by this ranking is worth per account and snapshot; None without any ARR."""
         rows, money = self.predictions, self.capacity
         if self.target != "churn" or not rows["arr"].notna().any():
             return None
-        costs = {
-            "contact_cost": money.contact_cost,
-            "offer_cost": money.offer_cost,
-            "save_rate": money.save_rate,
-        }
+        costs = CampaignCosts(money.contact_cost, money.offer_cost, money.save_rate)
+        assumed = asdict(costs)
         y, arr = rows["churned"].to_numpy(), rows["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
         rankings = {"model": "p_model", **{name: f"p_{name}" for name in self.baselines}}
-        worth = {name: expected_maximum_profit(y, rows[column], arr, **costs) for name, column in rankings.items()}
-        area = {name: area_under_profit_curve(y, rows[column], arr, **costs) for name, column in rankings.items()}
-        curve = profit_curve(y, rows["p_model"], arr, **costs)
+        curve = profit_curve(y, rows["p_model"], arr, **assumed)
         curve = curve.iloc[np.unique(np.linspace(0, len(curve) - 1, 51).round().astype(int))]
-        return {"assumed": costs, "expected_maximum": worth, "area_under_curve": area, "curve": _records(curve)}
+        return ProfitReport(
+            assumed=costs,
+            expected_maximum={
+                name: expected_maximum_profit(y, rows[column], arr, **assumed) for name, column in rankings.items()
+            },
+            area_under_curve={
+                name: area_under_profit_curve(y, rows[column], arr, **assumed) for name, column in rankings.items()
+            },
+            curve=tuple(ProfitPoint(**row) for row in _records(curve)),
+        )
 
-    def _compared(self, rows: pd.DataFrame) -> dict[str, Any]:
-        return {
-            "model": self.metrics(rows, "p_model"),
-            "baselines": {name: self.metrics(rows, f"p_{name}") for name in self.baselines},
-        }
+
+def _pair(row: Mapping[str, Any]) -> StabilityPair:
+    days = {name: pd.Timestamp(row[name]).date() for name in ("as_of", "next_as_of")}
+    return StabilityPair(**{**row, **days})
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return rows as JSON-ready mappings, missing as None."""
+    """Return rows as mappings of plain Python values, missing as None."""
     plain = frame.astype("object").where(frame.notna(), None)
     return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
 
@@ -229,7 +238,7 @@ def backtest(
             progress(f"{split.name}: train until {split.train[-1]:%Y-%m-%d}, test from {split.test[0]:%Y-%m-%d}")
         train = labelled[labelled["as_of"].isin(split.train)]
         test = labelled[labelled["as_of"].isin(split.test)]
-        model = fit_rows(train, feature_set, config, where=split.name)
+        model = fit_rows(train, feature_set, config.learning, where=split.name)
         part = test[["account_id", "as_of"]].copy()
         part["fold"] = split.name
         part["churned"] = test["churned"].to_numpy(dtype=np.float64)
@@ -238,7 +247,9 @@ def backtest(
         part["p_model"] = model.probability(model.matrix(test))
         for rule in rules(train):
             part[f"p_{rule.name}"] = fit_rule(rule, train)(test)
-        regression = _logistic(model) or fit_rows(train, feature_set, config, kind="logistic", where=split.name)
+        regression = _logistic(model) or fit_rows(
+            train, feature_set, config.learning, kind="logistic", where=split.name
+        )
         part["p_logistic"] = regression.probability(regression.matrix(test))
         parts.append(part)
         models.append(model.info)

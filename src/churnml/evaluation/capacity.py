@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from churnml.metrics.intervals import clustered_bootstrap
+from churnml.metrics.intervals import Interval, clustered_bootstrap
 
-__all__ = ["at_capacity", "contacted"]
+__all__ = ["CapacityReport", "Reach", "SegmentReach", "at_capacity", "contacted"]
 
 Array = npt.NDArray[np.float64]
 
@@ -23,6 +24,53 @@ _RATIOS: Mapping[str, tuple[str, str]] = {
     "precision": ("caught", "contacted"),
     "revenue_recall": ("caught_arr", "churned_arr"),
 }
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the contacts catch among some rows; ratios with 95 % intervals, their bounds None where undefined.
+
+    Parameters
+    ----------
+    n, positives : int
+        Rows, and rows that churned.
+    contacted_share : Interval
+        Contacted rows over all.
+    recall : Interval
+        Churners caught over churners.
+    precision : Interval
+        Churners among the contacted.
+    revenue_recall : Interval
+        ARR of churners caught over the ARR of churners; unknown ARR counts as 0.
+    lift : Interval
+        Precision over the churn rate.
+    """
+
+    n: int
+    positives: int
+    contacted_share: Interval
+    recall: Interval
+    precision: Interval
+    revenue_recall: Interval
+    lift: Interval
+
+
+@dataclass(frozen=True)
+class SegmentReach(Reach):
+    """What the same contacts catch within one value of one segmentation."""
+
+    segment: str
+    value: str
+
+
+@dataclass(frozen=True)
+class CapacityReport:
+    """What contacting the riskiest `share` of each snapshot catches: pooled, per fold, per segment."""
+
+    share: float
+    pooled: Reach
+    folds: Mapping[str, Reach]
+    segments: tuple[SegmentReach, ...]
 
 
 def contacted(predictions: pd.DataFrame, share: float) -> Array:
@@ -50,7 +98,7 @@ def contacted(predictions: pd.DataFrame, share: float) -> Array:
     return np.asarray(np.clip((room - above) / tied, 0.0, 1.0))
 
 
-def at_capacity(predictions: pd.DataFrame, segments: pd.DataFrame, share: float, seed: int) -> dict[str, Any]:
+def at_capacity(predictions: pd.DataFrame, segments: pd.DataFrame, share: float, seed: int) -> CapacityReport:
     """Return what contacting the riskiest `share` of each snapshot catches.
 
     The 95 % intervals draw whole accounts; who is contacted is decided once, on all of them. A segment is judged by
@@ -69,18 +117,14 @@ def at_capacity(predictions: pd.DataFrame, segments: pd.DataFrame, share: float,
 
     Returns
     -------
-    dict
-        ``share``; ``pooled``; ``folds``: name → the same; ``segments``: list with ``segment`` and ``value``. Each has
-        ``n``, ``positives``, and ``contacted_share``, ``recall`` (churners caught), ``precision`` (churners among the
-        contacted), ``lift`` (precision over the churn rate), ``revenue_recall`` (their ARR caught; unknown counts as
-        0), each with ``value``, ``low`` and ``high``, None where undefined.
+    CapacityReport
 
     Examples
     --------
     >>> rows = pd.DataFrame({"account_id": list("abcd"), "as_of": 1, "fold": "f", "churned": [1.0, 0.0, 1.0, 0.0],
     ...                      "arr": [300.0, 1.0, 100.0, 1.0], "p_model": [0.9, 0.8, 0.2, 0.1]})
-    >>> found = at_capacity(rows, pd.DataFrame(index=range(4)), share=0.5, seed=0)["pooled"]
-    >>> found["recall"]["value"], found["revenue_recall"]["value"], found["lift"]["value"]
+    >>> reach = at_capacity(rows, pd.DataFrame(index=range(4)), share=0.5, seed=0).pooled
+    >>> reach.recall.value, reach.revenue_recall.value, reach.lift.value
     (0.5, 0.75, 1.0)
     """
     taken = contacted(predictions, share)
@@ -98,25 +142,27 @@ def at_capacity(predictions: pd.DataFrame, segments: pd.DataFrame, share: float,
     accounts = predictions["account_id"].to_numpy()
     folds = predictions["fold"].to_numpy()
 
-    def judged(rows: npt.NDArray[np.bool_]) -> dict[str, Any]:
-        return _judged(table[rows], list(columns), accounts[rows], seed)
+    def reach(rows: npt.NDArray[np.bool_]) -> Reach:
+        ratios = _ratios(table[rows], list(columns), accounts[rows], seed)
+        return Reach(n=int(rows.sum()), positives=int(churned[rows].sum()), **ratios)
 
-    found = []
+    within = []
     for name in segments.columns:
         words = segments[name].astype("object").reset_index(drop=True)
         for value in sorted(words.dropna().unique(), key=str):
             rows = (words == value).to_numpy(dtype=bool)
             if rows.sum() >= _LEAST_ROWS:
-                found.append({"segment": name, "value": str(value), **judged(rows)})
-    return {
-        "share": share,
-        "pooled": judged(np.ones(len(taken), dtype=bool)),
-        "folds": {str(fold): judged(folds == fold) for fold in dict.fromkeys(folds)},
-        "segments": found,
-    }
+                within.append(SegmentReach(**vars(reach(rows)), segment=str(name), value=str(value)))
+    everyone = np.ones(len(taken), dtype=bool)
+    return CapacityReport(
+        share=share,
+        pooled=reach(everyone),
+        folds={str(fold): reach(folds == fold) for fold in dict.fromkeys(folds)},
+        segments=tuple(within),
+    )
 
 
-def _judged(table: Array, names: Sequence[str], accounts: npt.NDArray[Any], seed: int) -> dict[str, Any]:
+def _ratios(table: Array, names: Sequence[str], accounts: npt.NDArray[Any], seed: int) -> dict[str, Interval]:
     """Return every ratio of column sums with its interval."""
     # Rows of an account are drawn together, so its sums are all that a draw needs.
     drawn, account = np.unique(accounts.astype(str), return_inverse=True)
@@ -125,21 +171,17 @@ def _judged(table: Array, names: Sequence[str], accounts: npt.NDArray[Any], seed
     sums = dict(zip(names, np.vstack([own.sum(axis=0), draws @ own]).T, strict=True))
     ratios = {name: _ratio(sums[top], sums[bottom]) for name, (top, bottom) in _RATIOS.items()}
     ratios["lift"] = _ratio(ratios["precision"], _ratio(sums["churned"], sums["rows"]))
-    return {
-        "n": len(table),
-        "positives": int(sums["churned"][0]),
-        **{name: _bounded(values) for name, values in ratios.items()},
-    }
+    return {name: _bounded(values) for name, values in ratios.items()}
 
 
 def _ratio(top: Array, bottom: Array) -> Array:
     return np.asarray(np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom > 0))
 
 
-def _bounded(values: Array) -> dict[str, float | None]:
+def _bounded(values: Array) -> Interval:
     """Return the first value with the percentile interval of the others."""
     drawn = values[1:][~np.isnan(values[1:])]
     if np.isnan(values[0]) or len(drawn) < 2:
-        return {"value": None if np.isnan(values[0]) else float(values[0]), "low": None, "high": None}
+        return Interval(None if np.isnan(values[0]) else float(values[0]), None, None)
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return {"value": float(values[0]), "low": float(low), "high": float(high)}
+    return Interval(float(values[0]), float(low), float(high))

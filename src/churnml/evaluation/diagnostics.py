@@ -3,20 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from churnml.metrics.intervals import clustered_bootstrap, interval, paired_gain
+from churnml.metrics.intervals import Interval, clustered_bootstrap, interval, paired_gain
 from churnml.metrics.predictions import ece, lift_at, log_loss, roc_auc
 
-__all__ = ["by_segment", "decay", "lead_time", "ranking_stability", "segments_of"]
+__all__ = ["Decay", "LeadTime", "MonthsSince", "by_segment", "decay", "lead_time", "ranking_stability", "segments_of"]
 
 _REPEATS = 200
 _MOST_VALUES = 12
 _DAYS_A_MONTH = 365.25 / 12
+
+
+@dataclass(frozen=True)
+class LeadTime:
+    """How long before churn accounts were first at alert level.
+
+    Parameters
+    ----------
+    churners, alerted : int
+        Accounts that left, and how many were at alert level before.
+    alerted_share : float or None
+        0–1.
+    lower_quartile_days, median_days, upper_quartile_days : float or None
+        Of the days between the first alert and the churn.
+    share_30_days : float or None
+        Share of the alerted with 30 days or more.
+    """
+
+    churners: int
+    alerted: int
+    alerted_share: float | None
+    lower_quartile_days: float | None
+    median_days: float | None
+    upper_quartile_days: float | None
+    share_30_days: float | None
+
+
+@dataclass(frozen=True)
+class MonthsSince:
+    """The oldest fold's model so many months after its training, and what it loses against newer ones on these rows."""
+
+    months: int
+    n: int
+    positives: int
+    roc_auc: float | None
+    log_loss: float | None
+    log_loss_excess: Interval
+
+
+@dataclass(frozen=True)
+class Decay:
+    """How a model falls behind newer ones, month by month; when to retrain, months; the same in words."""
+
+    months: tuple[MonthsSince, ...]
+    retrain_every_months: int
+    reason: str
 
 
 def segments_of(rows: pd.DataFrame, words: Sequence[str]) -> pd.DataFrame:
@@ -152,7 +199,7 @@ def ranking_stability(predictions: pd.DataFrame, share: float) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["fold", "as_of", "next_as_of", "accounts", "spearman", "kept"])
 
 
-def lead_time(predictions: pd.DataFrame, share: float) -> dict[str, float | int | None]:
+def lead_time(predictions: pd.DataFrame, share: float) -> LeadTime:
     """Return how long before churn an account is first among the riskiest `share` of its snapshot.
 
     Only snapshots of the test periods count, so a lead time is at most as long as they allow.
@@ -166,16 +213,14 @@ def lead_time(predictions: pd.DataFrame, share: float) -> dict[str, float | int 
 
     Returns
     -------
-    dict
-        churners (accounts), alerted (how many were at alert level before they left), and of those the median and
-        quartiles of the days between, and the share with 30 days or more.
+    LeadTime
 
     Examples
     --------
     >>> rows = pd.DataFrame({"account_id": ["a", "b"], "as_of": pd.to_datetime(["2024-01-01"] * 2), "fold": "fold 1",
     ...                      "churned": [1.0, 0.0], "churn_on": pd.to_datetime(["2024-02-10", None]),
     ...                      "p_model": [0.9, 0.1]})
-    >>> lead_time(rows, share=0.5)["median_days"]
+    >>> lead_time(rows, share=0.5).median_days
     40.0
     """
     rank = predictions.groupby(["fold", "as_of"])["p_model"].rank(method="average", pct=False)
@@ -186,18 +231,18 @@ def lead_time(predictions: pd.DataFrame, share: float) -> dict[str, float | int 
     first = alerts.groupby(["account_id", "churn_on"])["as_of"].min().reset_index()
     days = (first["churn_on"] - first["as_of"]).dt.days.to_numpy(dtype=np.float64)
     quartiles = [float(value) for value in np.quantile(days, [0.25, 0.5, 0.75])] if len(days) else [None] * 3
-    return {
-        "churners": churners,
-        "alerted": len(days),
-        "alerted_share": len(days) / churners if churners else None,
-        "lower_quartile_days": quartiles[0],
-        "median_days": quartiles[1],
-        "upper_quartile_days": quartiles[2],
-        "share_30_days": float((days >= 30).mean()) if len(days) else None,
-    }
+    return LeadTime(
+        churners=churners,
+        alerted=len(days),
+        alerted_share=len(days) / churners if churners else None,
+        lower_quartile_days=quartiles[0],
+        median_days=quartiles[1],
+        upper_quartile_days=quartiles[2],
+        share_30_days=float((days >= 30).mean()) if len(days) else None,
+    )
 
 
-def decay(stale: pd.DataFrame, seed: int) -> dict[str, Any]:
+def decay(stale: pd.DataFrame, seed: int) -> Decay:
     """Return how a model loses against newer ones with the months since its training, and when to retrain.
 
     Parameters
@@ -210,41 +255,31 @@ def decay(stale: pd.DataFrame, seed: int) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        ``months``: per month since training n, positives, roc_auc and log_loss of the old model, and what it loses
-        against the newer one on the same rows (``log_loss_excess`` with its 95 % interval).
-        ``retrain_every_months``: the last month before the loss exceeds noise, or the last one looked at.
-        ``reason``: the same in words.
+    Decay
+        ``months`` hold the old model's metrics and what it loses against the newer one on the same rows
+        (``log_loss_excess`` with its 95 % interval); ``retrain_every_months`` is the last month before the loss
+        exceeds noise, or the last one looked at.
 
     Examples
     --------
     >>> rows = pd.DataFrame({"account_id": ["a", "b"], "churned": [0.0, 1.0], "days": [91, 91],
     ...                      "p_old": [0.2, 0.6], "p_model": [0.2, 0.6]})
-    >>> decay(rows, seed=0)["retrain_every_months"]
+    >>> decay(rows, seed=0).retrain_every_months
     3
     """
     month = (stale["days"] / _DAYS_A_MONTH).round().astype(int)
-    table: list[dict[str, Any]] = []
+    table: list[MonthsSince] = []
     worse: list[int] = []
     for months, rows in stale.groupby(month):
         y, old, new = (rows[name].to_numpy() for name in ("churned", "p_old", "p_model"))
         excess = paired_gain(log_loss, y, old, new, clustered_bootstrap(rows["account_id"], _REPEATS, seed))
-        table.append(
-            {
-                "months": int(str(months)),
-                "n": len(rows),
-                "positives": int(y.sum()),
-                "roc_auc": roc_auc(y, old),
-                "log_loss": log_loss(y, old),
-                "log_loss_excess": excess.as_dict(),
-            }
-        )
-        if excess.low is not None and excess.low > 0:
+        table.append(MonthsSince(int(str(months)), len(rows), int(y.sum()), roc_auc(y, old), log_loss(y, old), excess))
+        if excess.above_zero:
             worse.append(int(str(months)))
-    seen = [int(row["months"]) for row in table]
+    seen = [month.months for month in table]
     if not worse:
         reason = f"A model of the first fold loses nothing beyond noise against newer ones up to {seen[-1]} months."
-        return {"months": table, "retrain_every_months": seen[-1], "reason": reason}
+        return Decay(tuple(table), seen[-1], reason)
     earlier = [months for months in seen if months < worse[0]]
     reason = f"From {worse[0]} months after training an old model is worse than a newer one by more than noise."
-    return {"months": table, "retrain_every_months": earlier[-1] if earlier else worse[0], "reason": reason}
+    return Decay(tuple(table), earlier[-1] if earlier else worse[0], reason)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
 from churnml.config import Config
 from churnml.errors import TimelineError, TrainingError
 from churnml.evaluation.backtest import Backtest, backtest
+from churnml.evaluation.report import HorizonFold, HorizonReport, HorizonVerdict
 from churnml.features.spec import FeatureSet
 from churnml.snapshots.labels import horizon_column
 from churnml.snapshots.splits import Split, splits
-from churnml.training.fitting import fit_rows, with_fallback
+from churnml.training.fitting import Evidence, fit_rows, with_fallback
 from churnml.training.model import ChurnModel
+from churnml.training.publication import Publication
 
 __all__ = ["backtest_further", "fit_further"]
 
@@ -28,7 +29,7 @@ def fit_further(
     feature_set: FeatureSet,
     config: Config,
     model: ChurnModel,
-    tested: Mapping[str, Mapping[str, Any]] | None = None,
+    tested: Mapping[int, Evidence] | None = None,
 ) -> ChurnModel:
     """Return the model with one further model per ``label.further_horizons_days``.
 
@@ -47,7 +48,7 @@ def fit_further(
     model : ChurnModel
         Of the primary horizon.
     tested : mapping, optional
-        From `backtest_further`.
+        Horizon, days → what decides its fate; from `backtest_further`.
 
     Raises
     ------
@@ -59,18 +60,18 @@ def fit_further(
         rows, own = _asked(frame, config, days)
         with _named(days):
             rows = rows[rows["churned"].notna()]
-            found[days] = fit_rows(rows, feature_set, own, where=f"horizon of {days} days")
-        own_test = (tested or {}).get(str(days))
+            found[days] = fit_rows(rows, feature_set, own.learning, where=f"horizon of {days} days")
+        own_test = (tested or {}).get(days)
         if model.rule is not None:
             found[days] = with_fallback(found[days], rows, [model.rule.name])
-        elif own_test is not None and own_test["verdict"]["verdict"] != "publishable":
-            found[days] = with_fallback(found[days], rows, own_test["rules_by_loss"])
+        elif own_test is not None and own_test.verdict.verdict is not Publication.PUBLISHABLE:
+            found[days] = with_fallback(found[days], rows, own_test.rules_by_loss)
     return replace(model, further=found)
 
 
 def backtest_further(
     frame: pd.DataFrame, feature_set: FeatureSet, config: Config, progress: Callable[[str], None] | None = None
-) -> dict[str, dict[str, Any]]:
+) -> dict[int, HorizonReport]:
     """Backtest each further horizon's model, before its probabilities give way to the primary horizon's.
 
     The folds are cut by the same rules as the primary's and purged by the horizon's own length: a longer horizon's
@@ -79,8 +80,7 @@ def backtest_further(
     Returns
     -------
     dict
-        ``"30"`` → ``horizon_days, base_rate, seeds, folds, pooled, verdict, rules_by_loss``, JSON-ready; ``pooled``
-        holds the metrics of the model and its baselines, and intervals.
+        Horizon, days → its report.
 
     Raises
     ------
@@ -99,31 +99,27 @@ def backtest_further(
 
         with _named(days):
             tested = backtest(rows, feature_set, splits(rows, own), own, progress=say)
-        found[str(days)] = {
-            "horizon_days": days,
-            "base_rate": float(rows["churned"].mean()),
-            "seeds": own.model.seeds,
-            "folds": [_fold(tested, split) for split in tested.splits],
-            "pooled": {
-                "model": tested.metrics(tested.predictions, "p_model"),
-                "baselines": {name: tested.metrics(tested.predictions, f"p_{name}") for name in tested.baselines},
-                "intervals": tested.intervals,
-            },
-            "verdict": {"verdict": tested.verdict.verdict, "reason": tested.verdict.reason},
-            "rules_by_loss": tested.rules_by_loss,
-        }
+        found[days] = HorizonReport(
+            horizon_days=days,
+            base_rate=float(rows["churned"].mean()),
+            seeds=own.model.seeds,
+            folds=tuple(_fold(tested, split) for split in tested.splits),
+            pooled=tested.compared(tested.predictions, tested.intervals),
+            verdict=HorizonVerdict(tested.verdict.verdict, tested.verdict.reason),
+            rules_by_loss=tuple(tested.rules_by_loss),
+        )
     return found
 
 
-def _fold(tested: Backtest, split: Split) -> dict[str, Any]:
+def _fold(tested: Backtest, split: Split) -> HorizonFold:
     rows = tested.predictions[tested.predictions["fold"] == split.name]
-    return {
-        "name": split.name,
-        "train_until": f"{split.train[-1]:%Y-%m-%d}",
-        "test_from": f"{split.test[0]:%Y-%m-%d}",
-        "test_until": f"{split.test[-1]:%Y-%m-%d}",
-        "model": tested.metrics(rows, "p_model"),
-    }
+    return HorizonFold(
+        name=split.name,
+        train_until=split.train[-1].date(),
+        test_from=split.test[0].date(),
+        test_until=split.test[-1].date(),
+        model=tested.metrics(rows, "p_model"),
+    )
 
 
 def _asked(frame: pd.DataFrame, config: Config, days: int) -> tuple[pd.DataFrame, Config]:

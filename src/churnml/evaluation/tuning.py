@@ -222,8 +222,8 @@ def tune(
     """
     check_installed()
     rows = frame[frame["churned"].notna() & frame["as_of"].isin(splits[0].train)]
-    check_churners(rows, config, f"tuning ({splits[0].name})")
-    classifier = classifier_of(feature_set, config)
+    check_churners(rows, config.learning, f"tuning ({splits[0].name})")
+    classifier = classifier_of(feature_set, config.learning)
     groups = rows["account_id"].to_numpy(dtype="object").astype(str)
     X, y = _matrix(rows, feature_set), rows["churned"].to_numpy(dtype=np.float64)
     plan = classifier.plan(X, y, dates=rows["as_of"].to_numpy(), groups=groups)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from churnml.metrics.intervals import Interval, clustered_bootstrap, paired_gain
 from churnml.metrics.predictions import log_loss, roc_auc
+from churnml.training.publication import Publication
 
-__all__ = ["BASELINE_WORDS", "Verdict", "judge"]
+__all__ = ["BASELINE_WORDS", "Standing", "Verdict", "VerdictReport", "judge"]
 
 Array = npt.NDArray[np.float64]
 
@@ -33,12 +34,30 @@ _OUTCOMES = {
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How the model stands to a learned baseline, and the numbers in words."""
+
+    outcome: Literal["beats", "level", "loses"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class VerdictReport:
+    """The verdict as it is kept and shown; see `Verdict` for the fields."""
+
+    verdict: Publication
+    reason: str
+    beside: Mapping[str, Standing]
+    gains: Mapping[str, Mapping[str, Interval]]
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The outcome of the gate.
 
     Parameters
     ----------
-    verdict : {"publishable", "rules_only"}
+    verdict : Publication
     reason : str
         One sentence with the numbers.
     gains : dict
@@ -48,14 +67,14 @@ class Verdict:
         Baselines that are models themselves.
     """
 
-    verdict: Literal["publishable", "rules_only"]
+    verdict: Publication
     reason: str
     gains: Mapping[str, Mapping[str, Interval]]
     learned: tuple[str, ...] = ("logistic",)
 
     @property
-    def beside(self) -> dict[str, dict[str, str]]:
-        """Learned baseline → ``{"outcome": "beats" | "level" | "loses", "reason": …}``: how the model stands to it.
+    def beside(self) -> dict[str, Standing]:
+        """Learned baseline → how the model stands to it.
 
         Level is what the noise does not tell apart. It does not change the verdict, but a reader must see it: where
         the two draw level, the simpler one would do.
@@ -67,19 +86,12 @@ class Verdict:
                 continue
             outcome = _outcome(gain)
             words = _OUTCOMES[outcome].format(BASELINE_WORDS.get(name, name))
-            found[name] = {"outcome": outcome, "reason": _sentence(name, gain, words, list(gain))}
+            found[name] = Standing(outcome, _sentence(name, gain, words, list(gain)))
         return found
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the verdict as JSON-ready data."""
-        return {
-            "verdict": self.verdict,
-            "reason": self.reason,
-            "beside": self.beside,
-            "gains": {
-                name: {metric: gain.as_dict() for metric, gain in gains.items()} for name, gains in self.gains.items()
-            },
-        }
+    def report(self) -> VerdictReport:
+        """Return the verdict with how the model stands to what else was learnt."""
+        return VerdictReport(self.verdict, self.reason, self.beside, self.gains)
 
 
 def judge(
@@ -119,63 +131,52 @@ def judge(
     --------
     >>> rng = np.random.default_rng(0)
     >>> y = rng.random(400) < 0.3
-    >>> judge(y, np.where(y, 0.6, 0.2), {"base_rate": np.full(400, 0.3)}, np.arange(400), seed=0).verdict
-    'publishable'
+    >>> print(judge(y, np.where(y, 0.6, 0.2), {"base_rate": np.full(400, 0.3)}, np.arange(400), seed=0).verdict)
+    publishable
     """
     outcome, model = np.asarray(y, dtype=np.float64), np.asarray(p_model, dtype=np.float64)
     if len(np.unique(outcome)) < 2:
-        return Verdict("rules_only", "The test periods hold only one outcome: nothing can be compared.", {}, learned)
+        return Verdict(
+            Publication.RULES_ONLY, "The test periods hold only one outcome: nothing can be compared.", {}, learned
+        )
     draws = clustered_bootstrap(groups, _REPEATS, seed)
     gains: dict[str, dict[str, Interval]] = {}
     for name, probabilities in baselines.items():
         loss = paired_gain(log_loss, outcome, model, probabilities, draws)
         gains[name] = {
             "roc_auc": paired_gain(roc_auc, outcome, model, probabilities, draws),
-            "log_loss": _negated(loss),
+            "log_loss": -loss,
         }
     for name, gain in gains.items():
-        lost = [metric for metric, interval in gain.items() if _below(interval)]
+        lost = [metric for metric, interval in gain.items() if interval.below_zero]
         if lost:
             return Verdict(
-                "rules_only",
+                Publication.RULES_ONLY,
                 _sentence(name, gain, f"is worse than {BASELINE_WORDS.get(name, name)}", lost),
                 gains,
                 learned,
             )
     for name, gain in gains.items():
-        if name not in learned and not any(_above(interval) for interval in gain.values()):
+        if name not in learned and not any(interval.above_zero for interval in gain.values()):
             reason = _sentence(name, gain, f"beats {BASELINE_WORDS.get(name, name)} by no more than noise", list(gain))
-            return Verdict("rules_only", reason, gains, learned)
+            return Verdict(Publication.RULES_ONLY, reason, gains, learned)
     hardest = min(
         (name for name in gains if name not in learned),
         key=lambda name: gains[name]["roc_auc"].value or 0.0,
         default=None,
     )
     if hardest is None:
-        return Verdict("rules_only", "There was no rule to compare the model with.", gains, learned)
+        return Verdict(Publication.RULES_ONLY, "There was no rule to compare the model with.", gains, learned)
     words = f"beats every rule by more than noise; the best is {BASELINE_WORDS.get(hardest, hardest)}"
-    return Verdict("publishable", _sentence(hardest, gains[hardest], words, ["roc_auc", "log_loss"]), gains, learned)
+    return Verdict(
+        Publication.PUBLISHABLE, _sentence(hardest, gains[hardest], words, ["roc_auc", "log_loss"]), gains, learned
+    )
 
 
 def _outcome(gain: Mapping[str, Interval]) -> Literal["beats", "level", "loses"]:
-    if any(_below(interval) for interval in gain.values()):
+    if any(interval.below_zero for interval in gain.values()):
         return "loses"
-    return "beats" if any(_above(interval) for interval in gain.values()) else "level"
-
-
-def _negated(gain: Interval) -> Interval:
-    if gain.value is None or gain.low is None or gain.high is None:
-        return gain
-    # 0.0 − x, so that no gain at all is not written as a negative zero.
-    return Interval(0.0 - gain.value, 0.0 - gain.high, 0.0 - gain.low)
-
-
-def _above(gain: Interval) -> bool:
-    return gain.low is not None and gain.low > 0
-
-
-def _below(gain: Interval) -> bool:
-    return gain.high is not None and gain.high < 0
+    return "beats" if any(interval.above_zero for interval in gain.values()) else "level"
 
 
 def _sentence(name: str, gain: Mapping[str, Interval], words: str, metrics: Sequence[str]) -> str:

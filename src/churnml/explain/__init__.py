@@ -1,18 +1,15 @@
-"""Why an account scores as it does, in words: drivers, sentences in English and Japanese, what-if, plays, reports."""
+"""Why an account scores as it does, in words: drivers, sentences in English and Japanese, plays."""
 
 from churnml.explain.batch import batch_contributions, fast_contributions
-from churnml.explain.brief import account_brief, change_told, portfolio_page
 from churnml.explain.contract import Explainable
 from churnml.explain.drivers import Driver
 from churnml.explain.explanation import Explanation, Indicator, explain
 from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
-from churnml.explain.overall import overall_page
+from churnml.explain.notices import frozen, overridden
 from churnml.explain.patterns import CHURNERS_NEEDED, Pattern, churn_patterns
 from churnml.explain.plays import Play, Playbook, load_playbooks, suggest_plays, touch_model
 from churnml.explain.reference import ExplainReference, Yardstick
-from churnml.explain.remarks import frozen, overridden
 from churnml.explain.timeline import Happening, timeline
-from churnml.explain.whatif import WhatIf, what_if
 
 __all__ = [
     "CHURNERS_NEEDED",
@@ -25,25 +22,19 @@ __all__ = [
     "Pattern",
     "Play",
     "Playbook",
-    "WhatIf",
     "Yardstick",
-    "account_brief",
     "as_shap",
     "batch_contributions",
-    "change_told",
     "churn_patterns",
     "explain",
     "fast_contributions",
     "frozen",
     "global_importance",
     "load_playbooks",
-    "overall_page",
     "overridden",
-    "portfolio_page",
     "segment_differences",
     "shap_summary",
     "suggest_plays",
     "timeline",
     "touch_model",
-    "what_if",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from churnml.features.spec import FeatureSet
+from churnml.training.facts import ModelInfo
 
 __all__ = ["Explainable"]
 
@@ -29,7 +30,7 @@ class Explainable(Protocol):
         """Length of the label window."""
 
     @property
-    def info(self) -> dict[str, Any]:
+    def info(self) -> ModelInfo:
         """Facts; ``verdict`` is read."""
 
     def matrix(self, frame: pd.DataFrame) -> npt.NDArray[np.float64]:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
 
+from churnml.explain.facts import Change, Facts, comparison, fact, label, moved
 from churnml.explain.reference import ExplainReference
-from churnml.explain.sentences import Facts, sentence_en, sentence_ja
+from churnml.explain.topics import UNTOLD, topic
 from churnml.features.spec import FeatureSet, FeatureSpec
+from churnml.language import Text, Words, words
 
-__all__ = ["Driver", "Teller", "group_columns"]
+__all__ = ["Driver", "DriverBuilder", "group_columns"]
 
-_TREND = re.compile(r"^(?P<measure>.+)_trend_(?P<window>\d+)d$")
 _TELLABLE = {"level": 1.0, "age": 1.0, "flag": 1.0, "category": 1.0, "trend": 0.9, "peer": 0.6}
-_MISSING_TELLS = 0.5
+_COUNTS = 0.05
+_WAS_USED = 3
+_RELATIVE = {"mrr_change": "mrr", "seats_change": "seats", "price_change": "mrr_per_seat"}
+_WHOLES = {
+    "urgent_ticket_share": "tickets_opened",
+    "ticket_resolution_rate": "tickets_opened",
+    "seat_utilisation": "seats",
+    "seat_activation": "seats",
+}
 
 
-@dataclass(frozen=True)
-class Driver:
+class Driver(BaseModel):
     """One reason why an account's risk is what it is: a group of features, told by its leading one.
 
     Parameters
@@ -32,14 +39,18 @@ class Driver:
         Family of the group.
     group : str
         Name of the group: its first feature, or the measure when the drivers come from the health score.
+    topic : str
+        What it is about; an account is told one fact a topic.
     feature : str
         The leading feature.
-    label_en, label_ja, unit : str
-        What it is called and counted in.
+    label : Text
+        What it is called.
+    unit : str
+        What it is counted in.
     value : float, str or None
         The account's value; None is missing.
     previous : float or None
-        The value before: of the window before, or of the earlier snapshot `previous_on`.
+        The value before, where the reason tells a change: of the window before, or of the snapshot `previous_on`.
     previous_on : str or None
         ISO date.
     percentile : float or None
@@ -47,7 +58,8 @@ class Driver:
     segment : str
         Comparable accounts; empty for all.
     typical, low, middle, high : float or None
-        Their median, and means in the thirds of lowest, middle and highest risk.
+        Their median, and means in the thirds of lowest, middle and highest risk; the means only where the account
+        stands with those that it should.
     effect_log_odds : float or None
         The group's contribution to the log-odds of churn, above 0 raising; None when told from rules.
     effect_points : float
@@ -57,15 +69,19 @@ class Driver:
         A CSM can act on it; otherwise it is context.
     features : tuple of str
         All features of the group that count, largest first.
-    sentence_en, sentence_ja : str
-        The fact in words.
+    sentence : Text
+        The fact.
+    comparison : Text or None
+        How accounts at low and at high risk stand.
     """
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     family: str
     group: str
+    topic: str = ""
     feature: str
-    label_en: str
-    label_ja: str
+    label: Text
     unit: str
     value: float | str | None
     previous: float | None
@@ -80,33 +96,51 @@ class Driver:
     effect_points: float
     actionable: bool
     features: tuple[str, ...]
-    sentence_en: str
-    sentence_ja: str
+    sentence: Text
+    comparison: Text | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the driver as JSON-ready data."""
-        return {**asdict(self), "features": list(self.features)}
+        """Return the driver as it is published: JSON-ready, in every language."""
+        from churnml.explain.published import published_driver
+
+        return published_driver(self)
 
 
 def group_columns(feature_set: FeatureSet, reference: ExplainReference) -> dict[tuple[str, str, bool], list[int]]:
     """Return (family, group, actionable) → columns of the model's matrix; each column is in exactly one group.
 
-    A rank among peers speaks with the measure that it ranks.
+    Features that move together are one group, and so are features about one topic. A rank among peers speaks with the
+    measure that it ranks.
     """
     ranked: dict[tuple[str, str], tuple[str, bool]] = {}
     for spec in feature_set:
         if spec.kind != "peer" and spec.measure:
             ranked.setdefault((spec.family, spec.measure), (reference.group(spec.name), spec.actionable))
-    found: dict[tuple[str, str, bool], list[int]] = {}
-    for column, spec in enumerate(feature_set):
+    keys: list[tuple[str, str, bool]] = []
+    for spec in feature_set:
         own = (reference.group(spec.name), spec.actionable)
         group, actionable = ranked.get((spec.family, spec.measure), own) if spec.kind == "peer" else own
-        found.setdefault((spec.family, group, actionable), []).append(column)
+        keys.append((spec.family, group, actionable))
+    first: dict[tuple[str, str, bool], tuple[str, str, bool]] = {}
+    merged = {key: key for key in keys}
+    for key, spec in zip(keys, feature_set, strict=True):
+        about = (key[0], topic(spec), key[2])
+        one, other = _root(merged, first.setdefault(about, key)), _root(merged, key)
+        merged[other] = one
+    found: dict[tuple[str, str, bool], list[int]] = {}
+    for column, key in enumerate(keys):
+        found.setdefault(_root(merged, key), []).append(column)
     return found
 
 
-class Teller:
-    """Tells features of a frame's rows as drivers.
+def _root(merged: Mapping[Any, Any], key: Any) -> Any:
+    while merged[key] != key:
+        key = merged[key]
+    return key
+
+
+class DriverBuilder:
+    """Makes drivers of the features of a frame's rows.
 
     Parameters
     ----------
@@ -120,6 +154,10 @@ class Teller:
         Earlier rows of the same accounts; of each account the last one before the row's ``as_of`` is read.
     currency : str
         ISO code.
+    names : mapping
+        Event type or attribute → the company's own words for it.
+    core_features : int
+        How many core features the config names; 0 where it names none.
     """
 
     def __init__(
@@ -129,137 +167,239 @@ class Teller:
         reference: ExplainReference,
         previous: pd.DataFrame | None,
         currency: str,
+        names: Mapping[str, Words] | None = None,
+        core_features: int = 0,
     ) -> None:
         self._columns: Mapping[str, np.ndarray] = {
             name: frame[name].to_numpy() for name in frame.columns if name in feature_set.names
         }
-        self._specs = {spec.name: spec for spec in feature_set}
-        self._trends = {
-            (match["measure"], int(match["window"])): spec.name
-            for spec in feature_set
-            if (match := _TREND.match(spec.name))
-        }
-        self._levels = {
-            (spec.measure, spec.window_days): spec.name for spec in feature_set if spec.name == _level_name(spec)
-        }
+        self.specs = {spec.name: spec for spec in feature_set}
+        self._trends = {(spec.measure, spec.window_days): spec.name for spec in feature_set if _compares_windows(spec)}
+        self._levels = {(spec.measure, spec.window_days): spec.name for spec in feature_set if spec.kind == "level"}
         self._reference, self._currency = reference, currency
+        self._names, self._core = names or {}, core_features
         column = reference.segment_column
         self._segments = frame[column].astype("str").to_numpy() if column is not None and column in frame else None
         self._earlier, self._earlier_on = _earlier(frame, previous, feature_set)
-
-    def lead(self, row: int, names: list[str], contributions: np.ndarray) -> str:
-        """Return the feature that tells a group best: the largest in the group's direction, missing values last."""
-        way = np.sign(contributions.sum()) or 1.0
-        weight = np.empty(len(names))
-        for index, name in enumerate(names):
-            tells = _TELLABLE[self._specs[name].kind]
-            if self.value(row, name) is None:
-                tells *= _MISSING_TELLS
-            weight[index] = max(way * contributions[index], 0.0) * tells
-        return names[int(weight.argmax())]
 
     def value(self, row: int, name: str) -> float | str | None:
         """Return a feature's value, None where it is missing."""
         raw = self._columns[name][row] if name in self._columns else None
         if raw is None or (isinstance(raw, float) and not math.isfinite(raw)) or raw is pd.NA:
             return None
-        return str(raw) if self._specs[name].categorical else float(raw)
+        return str(raw) if self.specs[name].categorical else float(raw)
 
-    def tell(
+    def lead(
+        self, row: int, names: list[str], contributions: np.ndarray, said: Collection[str] = ()
+    ) -> tuple[Facts, Text] | None:
+        """Return the fact that tells a group best, None where none supports its direction.
+
+        Parameters
+        ----------
+        row : int
+            Row of the frame.
+        names : list of str
+            Features of the group.
+        contributions : ndarray
+            Their contributions to the log-odds.
+        said : collection of str
+            Topics that are told already.
+        """
+        way = np.sign(contributions.sum()) or 1.0
+        tellable = np.array([_TELLABLE[self.specs[name].kind] for name in names])
+        weight = np.maximum(way * contributions, 0.0) * tellable
+        for index in np.argsort(-weight, kind="stable"):
+            if weight[index] <= _COUNTS * weight.max():
+                break
+            spec = self.specs[names[index]]
+            if spec.measure in UNTOLD or topic(spec) in said:
+                continue
+            facts = self.facts(row, spec, raising=bool(way > 0))
+            sentence = fact(facts) if facts is not None else None
+            if facts is not None and sentence is not None:
+                return facts, sentence
+        return None
+
+    def facts(self, row: int, spec: FeatureSpec, *, raising: bool, plain: bool = False) -> Facts | None:
+        """Return what is known of a feature, told by the level behind it where it is a trend or a rank."""
+        if spec.measure.startswith("share_of_"):
+            # How often something is used says it better than its share of all use.
+            count = self._levels.get((spec.measure.replace("share_of_", "events_of_", 1), spec.window_days))
+            return self.facts(row, self.specs[count], raising=raising) if count else None
+        toward = self._toward(row, spec, raising)
+        if spec.kind == "peer" or _compares_windows(spec) or spec.measure in _RELATIVE or _from_peak(spec):
+            return self._behind(row, spec, toward, raising)
+        if spec.kind == "trend" and spec.measure != "nps_change":
+            return None  # a slope says less than the window it ends in
+        if spec.measure == "nps_change":
+            return self._behind(row, spec, toward, raising)
+        change = self._change(row, spec) if spec.kind == "level" else None
+        return self._made(row, spec, toward, raising, change=change, plain=plain)
+
+    def driver(
         self,
         row: int,
-        lead: str,
+        facts: Facts,
+        sentence: Text,
         *,
         family: str,
         group: str,
-        raising: bool,
         effect_log_odds: float | None,
         effect_points: float,
         features: tuple[str, ...],
     ) -> Driver:
-        """Return the driver that a leading feature tells."""
-        spec = self._told_by(row, lead)
-        value = self.value(row, spec.name)
-        segment = str(self._segments[row]) if self._segments is not None else ""
-        yardstick = self._reference.yardstick(spec.name, segment)
-        if segment not in self._reference.yardsticks:
-            segment = ""
+        """Return the driver that a fact tells."""
+        spec, stick, value = facts.spec, facts.yardstick, facts.value
         number = value if isinstance(value, float) else None
-        previous, previous_on = self._previous(row, spec, number)
-        below, above = yardstick.shares(number) if yardstick and number is not None else (None, None)
-        facts = Facts(
-            spec=spec,
-            value=value,
-            previous=previous,
-            previous_on=previous_on,
-            typical=yardstick.typical if yardstick else None,
-            below=below,
-            above=above,
-            toward=self._toward(spec, raising),
-            currency=self._currency,
-        )
-        return Driver(
+        below, above = stick.shares(number) if stick and number is not None else (None, None)
+        compared = comparison(facts)
+        segment = str(self._segments[row]) if self._segments is not None else ""
+        change = facts.change
+        return Driver.model_construct(
             family=family,
             group=group,
+            topic=topic(spec),
             feature=spec.name,
-            label_en=spec.label_en,
-            label_ja=spec.label_ja,
+            label=label(spec, facts.kind),
             unit=spec.unit,
             value=value,
-            previous=previous,
-            previous_on=previous_on,
+            previous=change.before if change else None,
+            previous_on=(change.on or None) if change else None,
             percentile=None if below is None or above is None else round((below + 1.0 - above) / 2, 4),
-            segment=segment,
-            typical=yardstick.typical if yardstick else None,
-            low=yardstick.low if yardstick else None,
-            middle=yardstick.middle if yardstick else None,
-            high=yardstick.high if yardstick else None,
+            segment=segment if segment in self._reference.yardsticks else "",
+            typical=stick.typical if stick else None,
+            low=stick.low if stick and compared else None,
+            middle=stick.middle if stick and compared else None,
+            high=stick.high if stick and compared else None,
             effect_log_odds=effect_log_odds,
             effect_points=effect_points,
             actionable=spec.actionable,
             features=features,
-            sentence_en=sentence_en(facts),
-            sentence_ja=sentence_ja(facts),
+            sentence=sentence,
+            comparison=compared,
         )
 
-    def _told_by(self, row: int, lead: str) -> FeatureSpec:
-        """Return the level behind a trend where that tells the same with the account's own numbers."""
-        match = _TREND.match(lead)
-        level = self._levels.get((match["measure"], int(match["window"]))) if match else None
-        trend, now = self.value(row, lead), self.value(row, level) if level else None
-        if level and isinstance(trend, float) and isinstance(now, float) and now > 0:
-            return self._specs[level]
-        return self._specs[lead]
+    def _made(self, row: int, spec: FeatureSpec, toward: int, raising: bool, **more: Any) -> Facts:
+        segment = str(self._segments[row]) if self._segments is not None else ""
+        whole = _WHOLES.get(spec.measure)
+        base: float | str | None = float(self._core) if spec.measure == "core_feature_share" and self._core else None
+        if whole is not None:
+            name = self._levels.get((whole, spec.window_days), self._levels.get((whole, None)))
+            base = self.value(row, name) if name else None
+        term = self.value(row, "term_days") if "term_days" in self.specs else None
+        return Facts(
+            spec=spec,
+            value=self.value(row, spec.name),
+            toward=toward,
+            raising=raising,
+            yardstick=self._reference.yardstick(spec.name, segment),
+            whole=base if isinstance(base, float) else None,
+            term_days=term if isinstance(term, float) else None,
+            kind=self._kind(spec),
+            currency=self._currency,
+            **more,
+        )
 
-    def _previous(self, row: int, spec: FeatureSpec, value: float | None) -> tuple[float | None, str | None]:
+    def _behind(self, row: int, spec: FeatureSpec, toward: int, raising: bool) -> Facts | None:
+        """Return the level behind a trend or a rank, with what the trend or the rank adds to it."""
+        number = self.value(row, spec.name)
+        if not isinstance(number, float):
+            return None
+        if spec.measure == "nps_change":
+            last = self.value(row, "nps_last") if "nps_last" in self.specs else None
+            if not isinstance(last, float):
+                return None
+            return self._made(row, self.specs["nps_last"], toward, raising, change=Change(last - number))
+        measure = _RELATIVE.get(spec.measure, spec.measure)
+        name = self._levels.get((measure, spec.window_days), self._levels.get((measure, None)))
+        if spec.kind == "peer":
+            ranked = [name for (of, _), name in self._levels.items() if of == measure]
+            name = min(ranked, key=lambda one: abs((self.specs[one].window_days or 28) - 28)) if ranked else None
+        level = self.value(row, name) if name else None
+        if name is None or not isinstance(level, float):
+            return None
+        own = self.specs[name]
+        if spec.kind == "peer":
+            return self._made(row, own, toward, raising, rank=number)
+        if _from_peak(spec):
+            return self._made(row, own, -toward, raising, peak=level / (1 - number)) if number < 1 else None
+        if spec.measure in _RELATIVE:
+            change = Change(level / (1 + number), days=spec.window_days or 0) if number > -1 else None
+            stem = spec.measure if spec.measure == "price_change" else ""
+            return self._only_change(self._made(row, own, toward, raising, change=change, stem=stem))
+        gone = level == 0 and number <= -1 and self._was_used(row, own)
+        return self._only_change(self._made(row, own, toward, raising, change=_before(level, number), gone=gone))
+
+    def _was_used(self, row: int, spec: FeatureSpec) -> bool:
+        """Whether a longer window shows that what is 0 now was more than a trifle."""
+        own = spec.window_days or 0
+        longer = [days for of, days in self._levels if of == spec.measure and days is not None and days > own]
+        if not longer:
+            return False
+        before = self.value(row, self._levels[(spec.measure, min(longer))])
+        return isinstance(before, float) and before >= _WAS_USED
+
+    @staticmethod
+    def _only_change(facts: Facts) -> Facts | None:
+        return facts if moved(facts) else None
+
+    def _change(self, row: int, spec: FeatureSpec) -> Change | None:
         """Return the value before: solved from the trend of the same window, else from the earlier snapshot."""
-        if spec.categorical or spec.kind != "level":
-            return None, None
-        trend_name = self._trends.get((spec.measure, spec.window_days or 0))
-        if spec.name in self._levels.values() and trend_name is not None and value is not None:
-            trend = self.value(row, trend_name)
-            if isinstance(trend, float) and -1 < trend <= 1 and value > 0:
-                before = value * (1 - trend) / (1 + trend)
-                whole = math.isclose(value, round(value), abs_tol=1e-9)
-                return (float(round(before)) if whole else before), None
+        value = self.value(row, spec.name)
+        trend = self._trends.get((spec.measure, spec.window_days))
+        if trend is not None and isinstance(value, float):
+            number = self.value(row, trend)
+            if isinstance(number, float):
+                return _before(value, number)
         if self._earlier is not None and spec.name in self._earlier and self._earlier_on[row]:
-            before = self._earlier[spec.name][row]
-            if isinstance(before, float | np.floating) and math.isfinite(before):
-                return float(before), self._earlier_on[row]
-        return None, None
+            before = float(self._earlier[spec.name][row])
+            if math.isfinite(before):
+                return Change(before, on=self._earlier_on[row])
+        return None
 
-    def _toward(self, spec: FeatureSpec, raising: bool) -> int:
-        """Return +1 where a high value fits the effect, −1 where a low one does, 0 where nobody knows."""
-        way = spec.monotone or int(np.sign(_clear(self._reference.direction.get(spec.name, 0.0))))
+    def _toward(self, row: int, spec: FeatureSpec, raising: bool) -> int:
+        """Return +1 where a high value fits the effect, −1 where a low one does, 0 where nobody knows.
+
+        What is declared of the measure counts; else what the accounts at low and at high risk show, where they differ
+        by more than chance.
+        """
+        way = int(spec.monotone)
+        if not way and spec.categorical:
+            value = self.value(row, spec.name)
+            way = self._reference.words.get(spec.name, {}).get(str(value), 0)
+            return way if (way > 0) == raising else 0
+        if not way:
+            stick = self._reference.yardstick(spec.name, None)
+            if stick is not None and stick.clear and stick.low is not None and stick.high is not None:
+                way = 1 if stick.high > stick.low else -1
         return way if raising else -way
 
+    def _kind(self, spec: FeatureSpec) -> Words | None:
+        """Return a company's own word for what a feature counts, its raw name made readable where it has none."""
+        for start in ("events_of_", "share_of_", "value_of_", "attr_"):
+            if spec.measure.startswith(start):
+                name = spec.measure.removeprefix(start)
+                if start == "attr_":
+                    return self._names.get(name) or words({"en": spec.label_en, "ja": spec.label_ja})
+                return self._names.get(name) or words(name.replace("_", " "))
+        return None
 
-def _clear(correlation: float) -> float:
-    return correlation if abs(correlation) >= 0.1 else 0.0
+
+def _before(value: float, trend: float) -> Change | None:
+    """Return the window before, from (now − before) ÷ (now + before)."""
+    if not -1 < trend <= 1 or value <= 0:
+        return None
+    before = value * (1 - trend) / (1 + trend)
+    whole = math.isclose(value, round(value), abs_tol=1e-9)
+    return Change(float(round(before)) if whole else before)
 
 
-def _level_name(spec: FeatureSpec) -> str:
-    return f"{spec.measure}_{spec.window_days}d" if spec.kind == "level" and spec.window_days else ""
+def _compares_windows(spec: FeatureSpec) -> bool:
+    return spec.kind == "trend" and spec.name == f"{spec.measure}_trend_{spec.window_days}d"
+
+
+def _from_peak(spec: FeatureSpec) -> bool:
+    return spec.kind == "trend" and spec.name == f"{spec.measure}_from_peak_{spec.window_days}d"
 
 
 def _earlier(

@@ -1,43 +1,48 @@
-"""`explain`: per account the probability, the health, and what raises and lowers the risk, in words."""
+"""`explain`: per account the probability, the health, and what raises and lowers the risk."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
 
 from churnml.errors import DataError
 from churnml.explain.batch import batch_contributions
 from churnml.explain.contract import Explainable
-from churnml.explain.drivers import Driver, Teller, group_columns
+from churnml.explain.drivers import Driver, DriverBuilder, group_columns
+from churnml.explain.facts import fact
 from churnml.explain.reference import ExplainReference
-from churnml.explain.words import percent
+from churnml.explain.topics import FACT_TOPICS, topic
 from churnml.health import HealthScale, indicators, measures
-from churnml.health.wording import BAND_WORDS
+from churnml.language import Quantity, Text, Words
 
 __all__ = ["Explanation", "Indicator", "explain"]
 
 _KEY = ["account_id", "as_of"]
-_NEGLIGIBLE = 0.05
-_PER_FAMILY = 2
+_LEAST_POINTS = 1.0
+_LEAST_SHARE = 0.2
+_RAISING, _LOWERING, _CONTEXT = 3, 2, 2
 
 
-@dataclass(frozen=True)
-class Indicator:
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+
+class Indicator(_Part):
     """A hard fact beside the score."""
 
     code: str
     feature: str
     value: float
-    text_en: str
-    text_ja: str
+    text: Text
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(_Part):
     """Why one account scores as it does on one date.
 
     Parameters
@@ -45,7 +50,7 @@ class Explanation:
     account_id, as_of : str
         Key; the date in ISO form.
     churn_probability : float or None
-        Within `horizon_days`. With another target it is that one's, and `as_dict` names it so
+        Within `horizon_days`. With another target it is that one's, and what is published names it so
         (``expansion_probability``).
     base_rate : float
         Share of accounts that churn in that time.
@@ -53,15 +58,17 @@ class Explanation:
         0–100 and 0–1.
     band : str
         red, yellow, green or unknown.
-    reasons_en, reasons_ja : tuple of str
+    reasons : tuple of Text
         What capped or limited the score.
     source : {"model", "rules"}
         Whether the drivers come from the model's contributions or, where the model failed its gate, from the
         measures of the health score.
     raising, lowering : tuple of Driver
-        What a CSM can act on, strongest first.
+        What is told: at most three and two, strongest first, one fact a topic.
     context : tuple of Driver
         Strongest facts nobody can act on, such as the industry, whichever way they point.
+    other_points : float or None
+        Model: what all other signals together do to the churn probability, percentage points.
     families : dict
         Family → net effect: log-odds from the model, health points from rules; above 0 raises the risk.
     indicators : tuple of Indicator
@@ -70,7 +77,7 @@ class Explanation:
         The CSM's own judgement, apart from the score.
     expected_log_odds, log_odds : float or None
         Model only: the average and this account's log-odds; the difference is the sum of `families`.
-    summary_en, summary_ja : str
+    summary : Text
         One sentence.
     target : str
         What the model predicts: churn, expansion or contraction. What is said of risk holds for that.
@@ -79,36 +86,35 @@ class Explanation:
     account_id: str
     as_of: str
     churn_probability: float | None
-    base_rate: float
-    horizon_days: int
+    base_rate: float | None
+    horizon_days: int | None
     health_score: float | None
     band: str
     coverage: float | None
-    reasons_en: tuple[str, ...]
-    reasons_ja: tuple[str, ...]
+    reasons: tuple[Text, ...]
     source: Literal["model", "rules"]
     raising: tuple[Driver, ...]
     lowering: tuple[Driver, ...]
     context: tuple[Driver, ...]
+    other_points: float | None = None
     families: dict[str, float]
     indicators: tuple[Indicator, ...]
     csm_sentiment: str | None
     expected_log_odds: float | None
     log_odds: float | None
-    summary_en: str
-    summary_ja: str
+    summary: Text
     target: str = "churn"
 
+    @property
+    def told(self) -> tuple[Text, ...]:
+        """What a reader is told of the risk: hard facts first, then what raises it."""
+        return (*(item.text for item in self.indicators), *(driver.sentence for driver in self.raising))
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the explanation as JSON-ready data."""
-        data = asdict(self)
-        if self.target != "churn":
-            data = {f"{self.target}_probability" if name == "churn_probability" else name: data[name] for name in data}
-        for name in ("reasons_en", "reasons_ja", "raising", "lowering", "context", "indicators"):
-            data[name] = list(data[name])
-        for name in ("raising", "lowering", "context"):
-            data[name] = [driver.as_dict() for driver in getattr(self, name)]
-        return data
+        """Return the explanation as it is published: JSON-ready, in every language."""
+        from churnml.explain.published import published
+
+        return published(self)
 
 
 def explain(
@@ -121,14 +127,15 @@ def explain(
     reference: ExplainReference,
     previous: pd.DataFrame | None = None,
     currency: str = "USD",
-    top: int = 3,
+    names: Mapping[str, Words] | None = None,
+    core_features: int = 0,
 ) -> list[Explanation]:
     """Explain every row of a frame.
 
     Parameters
     ----------
     model : ChurnModel
-        With ``info["verdict"] == "rules_only"`` the drivers come from the health measures instead, and the summary
+        With ``info.verdict == "rules_only"`` the drivers come from the health measures instead, and the summary
         says that the rules are used.
     frame : DataFrame
         Feature frame, keyed (account_id, as_of).
@@ -142,8 +149,10 @@ def explain(
         Feature frame of earlier snapshots, for values before where no trend tells them.
     currency : str
         ISO code for amounts.
-    top : int
-        Drivers a list holds at most; at most two of them are of one family.
+    names : mapping, optional
+        Event type or attribute → the company's own words for it.
+    core_features : int
+        How many core features the config names.
 
     Returns
     -------
@@ -158,70 +167,71 @@ def explain(
     for name, other in (("scores", scores), ("health", health)):
         if len(other) != len(frame) or not (other[_KEY].to_numpy() == frame[_KEY].to_numpy()).all():
             raise DataError(f"The {name} are not of the frame's rows", expected="the same accounts and dates, in order")
-    teller = Teller(frame, model.features, reference, previous, currency)
-    rules, target = model.info.get("verdict") == "rules_only", str(model.info.get("target", "churn"))
-    if not rules:
-        told = _from_model(model, frame, reference, teller, top)
-    elif target == "churn":
-        told = _from_rules(frame, scale, model, teller, top)
-    else:
-        # The measures of health say nothing of why an account would expand or contract.
-        told = [_Told((), (), (), {})] * len(frame)
+    builder = DriverBuilder(frame, model.features, reference, previous, currency, names, core_features)
+    rules, target = model.info.verdict == "rules_only", model.info.target
     facts = _indicators_by_row(frame)
+    keys = list(zip(frame["account_id"], frame["as_of"], strict=True))
+    said = [{FACT_TOPICS.get(item.code, item.code) for item in facts.get(key, ())} for key in keys]
+    about_churn = target == "churn"
+    by_rules = _from_rules(frame, scale, model, builder, said) if about_churn else [_Drivers() for _ in keys]
+    # The measures of health say nothing of why an account would expand or contract.
+    found = by_rules if rules else _from_model(model, frame, reference, builder, said)
     sentiment = frame["attr_csm_sentiment"].to_numpy() if "attr_csm_sentiment" in frame else None
     probability = scores[f"{target}_probability"].to_numpy(dtype=float)
-    columns = {
-        name: health[name].to_numpy() for name in ("health_score", "coverage", "band", "reasons_en", "reasons_ja")
-    }
-    found = []
-    for row, (account, as_of) in enumerate(zip(frame["account_id"], frame["as_of"], strict=True)):
-        drivers = told[row]
-        if target == "churn":
-            summary_en, summary_ja = _summary(drivers, probability[row], model, columns["band"][row], rules)
-        else:
-            summary_en, summary_ja = _summary_of(target, drivers, probability[row], model, rules)
-        found.append(
-            Explanation(
+    columns = {name: health[name].to_numpy() for name in ("health_score", "coverage", "band", "reason_texts")}
+    explanations = []
+    for row, ((account, as_of), drivers) in enumerate(zip(keys, found, strict=True)):
+        own, band = facts.get((account, as_of), ()), str(columns["band"][row])
+        if band == "red" and not drivers.raising and not own:
+            # The band is red by its measures, which the model does not share: they are what there is to tell.
+            drivers.raising = by_rules[row].raising
+        first = own[0].text if own else drivers.raising[0].sentence if drivers.raising else None
+        explanations.append(
+            Explanation.model_construct(
                 account_id=str(account),
                 as_of=f"{as_of:%Y-%m-%d}",
                 churn_probability=_known(probability[row]),
                 base_rate=model.base_rate,
                 horizon_days=model.horizon_days,
                 health_score=_known(columns["health_score"][row]),
-                band=str(columns["band"][row]),
+                band=band,
                 coverage=_known(columns["coverage"][row]),
-                reasons_en=tuple(columns["reasons_en"][row]),
-                reasons_ja=tuple(columns["reasons_ja"][row]),
+                reasons=tuple(columns["reason_texts"][row]),
                 source="rules" if rules else "model",
                 raising=drivers.raising,
                 lowering=drivers.lowering,
                 context=drivers.context,
+                other_points=drivers.other_points,
                 families=drivers.families,
-                indicators=facts.get((account, as_of), ()),
+                indicators=own,
                 csm_sentiment=None if sentiment is None or pd.isna(sentiment[row]) else str(sentiment[row]),
                 expected_log_odds=drivers.expected,
                 log_odds=drivers.total,
-                summary_en=summary_en,
-                summary_ja=summary_ja,
+                summary=_summary(first, probability[row], model, band, rules, target),
                 target=target,
             )
         )
-    return found
+    return explanations
 
 
-@dataclass(frozen=True)
-class _Told:
-    raising: tuple[Driver, ...]
-    lowering: tuple[Driver, ...]
-    context: tuple[Driver, ...]
-    families: dict[str, float]
+@dataclass
+class _Drivers:
+    raising: tuple[Driver, ...] = ()
+    lowering: tuple[Driver, ...] = ()
+    context: tuple[Driver, ...] = ()
+    families: dict[str, float] = field(default_factory=dict)
     expected: float | None = None
     total: float | None = None
+    other_points: float | None = None
 
 
 def _from_model(
-    model: Explainable, frame: pd.DataFrame, reference: ExplainReference, teller: Teller, top: int
-) -> list[_Told]:
+    model: Explainable,
+    frame: pd.DataFrame,
+    reference: ExplainReference,
+    builder: DriverBuilder,
+    said: list[set[str]],
+) -> list[_Drivers]:
     contributions = batch_contributions(model, model.matrix(frame))
     expected, parts = contributions[:, -1], contributions[:, :-1]
     log_odds = contributions.sum(axis=1)
@@ -233,140 +243,130 @@ def _from_model(
     family_names = list(dict.fromkeys(family for (family, _, _), _ in groups))
     of_family = np.array([[family == name for name in family_names] for (family, _, _), _ in groups], dtype=float)
     by_family = effect @ of_family
-    told = []
+    found, untold = [], np.zeros(len(frame))
     for row in range(len(frame)):
         drivers: dict[str, list[Driver]] = {"raising": [], "lowering": [], "context": []}
-        for index in np.argsort(-np.abs(effect[row]), kind="stable"):
-            (family, group, actionable), columns = groups[index]
-            raising = bool(effect[row, index] > 0)
-            kind = "context" if not actionable else "raising" if raising else "lowering"
-            if abs(effect[row, index]) < _NEGLIGIBLE or all(len(found) >= top for found in drivers.values()):
+        topics, largest = set(said[row]), 0.0
+        for index in np.argsort(-np.abs(points[row]), kind="stable"):
+            size = abs(points[row, index])
+            full = all(len(drivers[kind]) >= most for kind, most in _MOST.items())
+            if full or size < max(_LEAST_POINTS, _LEAST_SHARE * largest):
                 break
-            same = sum(driver.family == family for driver in drivers[kind])
-            if len(drivers[kind]) >= top or same >= _PER_FAMILY:
+            (family, group, actionable), columns = groups[index]
+            members, inside = [names[column] for column in columns], parts[row, columns]
+            lead = builder.lead(row, members, inside, topics)
+            if lead is None:
                 continue
-            members = [names[column] for column in columns]
-            inside = parts[row, columns]
-            lead = teller.lead(row, members, inside)
-            # That something is not known may be a warning; it is no good news, and nothing to know an account by.
-            if kind != "raising" and teller.value(row, lead) is None:
+            side = "raising" if effect[row, index] > 0 else "lowering"
+            kind = side if actionable or lead[0].stem in _SEEN else "context"
+            if len(drivers[kind]) >= _MOST[kind]:
                 continue
             order = np.argsort(-np.abs(inside), kind="stable")
-            driver = teller.tell(
+            driver = builder.driver(
                 row,
-                lead,
+                *lead,
                 family=family,
                 group=group,
-                raising=raising,
                 effect_log_odds=float(effect[row, index]),
                 effect_points=float(points[row, index]),
                 features=tuple(members[place] for place in order if inside[place] != 0),
             )
             drivers[kind].append(driver)
+            topics.add(driver.topic)
+            largest = max(largest, size)
+            untold[row] += effect[row, index]
         families = dict(zip(family_names, by_family[row].tolist(), strict=True))
-        told.append(
-            _Told(
-                tuple(drivers["raising"]),
-                tuple(drivers["lowering"]),
-                tuple(drivers["context"]),
-                families,
-                float(expected[row]),
-                float(log_odds[row]),
-            )
-        )
-    return told
+        raising, lowering, context = (tuple(drivers[kind]) for kind in ("raising", "lowering", "context"))
+        found.append(_Drivers(raising, lowering, context, families, float(expected[row]), float(log_odds[row])))
+    # What is left: the account's log-odds with every untold signal neutral is the average plus what was told.
+    neutral = np.asarray(model.calibrated(expected + untold))
+    for drivers_, rest in zip(found, (100.0 * (probability - neutral)).tolist(), strict=True):
+        drivers_.other_points = rest
+    return found
 
 
-def _from_rules(frame: pd.DataFrame, scale: HealthScale, model: Explainable, teller: Teller, top: int) -> list[_Told]:
+_MOST = {"raising": _RAISING, "lowering": _LOWERING, "context": _CONTEXT}
+_SEEN = frozenset({"price_change"})
+"""Measures that nobody can act on and that a CSM has to see all the same."""
+
+
+def _from_rules(
+    frame: pd.DataFrame, scale: HealthScale, model: Explainable, builder: DriverBuilder, said: list[set[str]]
+) -> list[_Drivers]:
     """Tell each measure by the health points it costs or earns against the edge of green."""
     parts = measures(frame, scale)
     count = len(scale.measures)
     score = parts["score"].to_numpy(dtype=float).reshape(-1, count)
     weight = parts["weight_effective"].to_numpy(dtype=float).reshape(-1, count)
     worse = np.nan_to_num(weight * (scale.green_from - score))
-    known = set(model.features.names)
-    told = []
+    found = []
     for row in range(len(frame)):
         drivers: dict[bool, list[Driver]] = {True: [], False: []}
         families: dict[str, float] = {}
+        topics, largest = set(said[row]), 0.0
         for index in np.argsort(-np.abs(worse[row]), kind="stable"):
-            measure = scale.measures[index]
+            measure, size = scale.measures[index], abs(float(worse[row, index]))
             raising = bool(worse[row, index] > 0)
             families[measure.group] = families.get(measure.group, 0.0) + float(worse[row, index])
-            shown = abs(worse[row, index]) >= _NEGLIGIBLE and measure.feature in known
-            if not shown or measure.feature is None or len(drivers[raising]) >= top:
+            enough = size >= max(_LEAST_POINTS, _LEAST_SHARE * largest)
+            if not enough or measure.feature not in builder.specs or len(drivers[raising]) >= _of_side(raising):
                 continue
+            spec = builder.specs[measure.feature]
+            facts = builder.facts(row, spec, raising=raising, plain=True)
+            sentence = fact(facts) if facts is not None and topic(spec) not in topics else None
+            if facts is None or sentence is None:
+                continue
+            topics.add(topic(spec))
+            largest = max(largest, size)
             drivers[raising].append(
-                teller.tell(
+                builder.driver(
                     row,
-                    measure.feature,
+                    facts,
+                    sentence,
                     family=measure.group,
                     group=measure.name,
-                    raising=raising,
                     effect_log_odds=None,
                     effect_points=float(worse[row, index]),
                     features=(measure.feature,),
                 )
             )
-        told.append(_Told(tuple(drivers[True]), tuple(drivers[False]), (), families))
-    return told
+        found.append(_Drivers(tuple(drivers[True]), tuple(drivers[False]), (), families))
+    return found
+
+
+def _of_side(raising: bool) -> int:
+    return _RAISING if raising else _LOWERING
 
 
 def _indicators_by_row(frame: pd.DataFrame) -> dict[tuple[Any, Any], tuple[Indicator, ...]]:
     found: dict[tuple[Any, Any], tuple[Indicator, ...]] = {}
-    for item in indicators(frame).itertuples(index=False):
-        key = (item.account_id, pd.Timestamp(str(item.as_of)))
-        fact = Indicator(
-            str(item.indicator), str(item.feature), float(str(item.value)), str(item.text_en), str(item.text_ja)
+    for item in indicators(frame).to_dict("records"):
+        key = (item["account_id"], pd.Timestamp(item["as_of"]))
+        made = Indicator.model_construct(
+            code=item["indicator"], feature=item["feature"], value=float(item["value"]), text=item["text"]
         )
-        found[key] = (*found.get(key, ()), fact)
+        found[key] = (*found.get(key, ()), made)
     return found
 
 
-def _summary(told: _Told, probability: float, model: Explainable, band: Any, rules: bool) -> tuple[str, str]:
-    first_en = told.raising[0].sentence_en if told.raising else ""
-    first_ja = told.raising[0].sentence_ja if told.raising else ""
-    if rules or math.isnan(probability):
-        english, japanese = f"Health by rules alone: {band}", f"ルールのみによる判定：{BAND_WORDS['ja'][str(band)]}"
-        if not math.isnan(probability):
-            english += f", with {percent(probability, 'en')} churn probability by a rule instead of the model"
-            japanese += f"、解約確率{percent(probability, 'ja')}（モデルではなくルールによる）"
+def _summary(first: Text | None, probability: float, model: Explainable, band: str, rules: bool, target: str) -> Text:
+    """Return the one sentence: how likely, against what is usual, and the strongest reason."""
+    unknown = math.isnan(probability)
+    lift = 0.0 if unknown else probability / model.base_rate
+    given: dict[str, Any] = {
+        "chance": Quantity(value=0.0 if unknown else probability, unit="share"),
+        "days": Quantity(value=model.horizon_days, unit="days"),
+        "times": Quantity(value=lift, digits=1 if lift < 10 else 0),
+        "band": Text.of(f"band-{band}"),
+        "target": Text.of(f"target-{target}"),
+    }
+    if target != "churn":
+        code = "summary-target-rule" if rules else "summary-target"
+    elif rules or unknown:
+        code = "summary-rules" if unknown else "summary-rule"
     else:
-        lift = probability / model.base_rate
-        times = f"{lift:.1f}" if lift < 10 else f"{lift:.0f}"
-        english = (
-            f"{percent(probability, 'en')} churn probability within {model.horizon_days} days, {times} × the average"
-        )
-        japanese = f"{model.horizon_days}日以内の解約確率は{percent(probability, 'ja')}（平均の{times}倍）"
-    if first_en:
-        english += f". Most strongly associated with the risk: {_lower(first_en)}"
-        japanese += f"。リスクと最も関連が強い事実：{first_ja}"
-    return english + ".", japanese + "。"
-
-
-def _summary_of(target: str, told: _Told, probability: float, model: Explainable, rules: bool) -> tuple[str, str]:
-    """Return the sentence of a model that predicts something else than churn; it speaks of no risk."""
-    lift = probability / model.base_rate
-    times = f"{lift:.1f}" if lift < 10 else f"{lift:.0f}"
-    english = (
-        f"{percent(probability, 'en')} probability of {target} within {model.horizon_days} days, {times} × the average"
-    )
-    japanese = f"{model.horizon_days}日以内の{_TARGET_JA[target]}確率は{percent(probability, 'ja')}（平均の{times}倍）"
-    if rules:
-        english += ", by a rule instead of the model"
-        japanese += "、モデルではなくルールによる"
-    if told.raising:
-        english += f". Most strongly associated with it: {_lower(told.raising[0].sentence_en)}"
-        japanese += f"。最も関連が強い事実：{told.raising[0].sentence_ja}"
-    return english + ".", japanese + "。"
-
-
-def _lower(sentence: str) -> str:
-    """Begin a sentence in lower case, unless its first word is an abbreviation."""
-    return sentence if sentence[1:2].isupper() else sentence[:1].lower() + sentence[1:]
-
-
-_TARGET_JA = {"expansion": "契約拡大", "contraction": "契約縮小"}
+        code = "summary-model"
+    return Text.of(f"{code}-reason", **given, reason=first) if first is not None else Text.of(code, **given)
 
 
 def _known(value: Any) -> float | None:

@@ -140,7 +140,7 @@ def touch_model(frame: pd.DataFrame) -> pd.Series:
     found = np.full(len(frame), "low", dtype=object)
     if np.isfinite(arr).any():
         middle, top = np.nanquantile(arr, [0.5, 0.9])
-        found[arr <= middle] = "tech"
+        found[arr < middle] = "tech"
         found[arr > top] = "high"
     result = pd.Series(found, index=frame.index, name="touch", dtype=object)
     if "attr_touch_model" in frame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -17,12 +17,13 @@ from churnml.features.spec import FeatureSet
 
 __all__ = ["ExplainReference", "Yardstick"]
 
-_FORMAT = 1
+_FORMATS = (1, 2)
 _STEPS = 40
 _MIN_SEGMENT = 30
 _MAX_SEGMENTS = 8
 _SAME = 0.35
 _SAMPLE = 4000
+_SURE = 1.96
 _SEGMENT_COLUMNS = ("attr_segment", "segment", "attr_plan", "plan")
 
 
@@ -36,17 +37,39 @@ class Yardstick:
         Evenly spaced quantiles from minimum to maximum.
     low, middle, high : float
         Mean in the thirds of accounts with the lowest, middle and highest churn probability; None where unknown.
+    some_low, some_high : float
+        Share of accounts with more than 0 in the lowest and the highest third.
+    clear : bool
+        The lowest and the highest third differ by more than chance: the 95 % interval of the difference of their
+        means, with accounts and not their readings counted, leaves 0 out.
     """
 
     quantiles: tuple[float, ...]
     low: float | None
     middle: float | None
     high: float | None
+    some_low: float | None = None
+    some_high: float | None = None
+    clear: bool = False
 
     @property
     def typical(self) -> float:
         """The median."""
         return self.quantiles[len(self.quantiles) // 2]
+
+    def supports(self, value: float, *, raising: bool) -> bool:
+        """Tell whether a value does not stand with the accounts of the opposite risk.
+
+        Examples
+        --------
+        >>> stick = Yardstick((0.0, 5.0, 10.0), low=8.0, middle=5.0, high=2.0, clear=True)
+        >>> stick.supports(3.0, raising=True), stick.supports(7.0, raising=True)
+        (True, False)
+        """
+        if self.low is None or self.high is None or not self.clear:
+            return True
+        to_low, to_high = abs(value - self.low), abs(value - self.high)
+        return to_high < to_low if raising else to_low < to_high
 
     def shares(self, value: float) -> tuple[float, float]:
         """Return the shares of accounts strictly below and strictly above a value."""
@@ -72,6 +95,9 @@ class ExplainReference:
         Feature → rank correlation with the churn probability: above 0, more of it goes with more risk.
     rows : int
         Rows of the cohort.
+    words : mapping
+        Feature of words → word → +1 where it goes with more risk by more than chance, −1 with less; others are left
+        out.
     """
 
     segment_column: str | None
@@ -80,6 +106,7 @@ class ExplainReference:
     ranges: Mapping[str, tuple[float, float]]
     direction: Mapping[str, float]
     rows: int
+    words: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, feature_set: FeatureSet, probability: np.ndarray) -> Self:
@@ -111,12 +138,13 @@ class ExplainReference:
         column = next((name for name in _SEGMENT_COLUMNS if name in frame), None)
         words = frame[column].astype("str") if column is not None else None
         thirds = _thirds(probability)
-        yardsticks = {"": _yardsticks(names, values, thirds)}
+        accounts = pd.factorize(frame["account_id"])[0] if "account_id" in frame else np.arange(len(frame))
+        yardsticks = {"": _yardsticks(names, values, thirds, accounts)}
         if words is not None:
             for segment, rows in words.value_counts().head(_MAX_SEGMENTS).items():
                 if rows >= _MIN_SEGMENT:
                     chosen = (words == segment).to_numpy()
-                    yardsticks[str(segment)] = _yardsticks(names, values[chosen], thirds[chosen])
+                    yardsticks[str(segment)] = _yardsticks(names, values[chosen], thirds[chosen], accounts[chosen])
         thin = np.unique(np.linspace(0, len(frame) - 1, min(_SAMPLE, len(frame))).round().astype(int))
         ranks = _ranks(np.column_stack([values[thin], probability[thin]]))
         with_risk = ranks[:, :-1].T @ ranks[:, -1]
@@ -131,6 +159,11 @@ class ExplainReference:
             },
             direction={name: round(float(with_risk[index]), 4) for index, name in enumerate(names)},
             rows=len(frame),
+            words={
+                spec.name: _telling_words(frame[spec.name], thirds, accounts)
+                for spec in feature_set
+                if spec.categorical and spec.name in frame
+            },
         )
 
     def yardstick(self, feature: str, segment: str | None) -> Yardstick | None:
@@ -144,7 +177,7 @@ class ExplainReference:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the reference as JSON-ready data."""
-        return {"format": _FORMAT, **asdict(self)}
+        return {"format": _FORMATS[-1], **asdict(self)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -157,7 +190,7 @@ class ExplainReference:
         """
         try:
             fields = dict(data)
-            if fields.pop("format") != _FORMAT:
+            if fields.pop("format") not in _FORMATS:
                 raise ValueError("another format")
             fields["yardsticks"] = {
                 segment: {
@@ -171,7 +204,7 @@ class ExplainReference:
             raise BundleError(
                 "This is not an explanation reference that this version can read",
                 got=f"{type(error).__name__}: {error}",
-                expected=f"format {_FORMAT}, as ExplainReference.as_dict gives it",
+                expected=f"format {_FORMATS[-1]}, as ExplainReference.as_dict gives it",
                 remedy="Train again, which writes a new bundle.",
             ) from error
 
@@ -182,21 +215,55 @@ def _thirds(probability: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(probability <= lower, 0, np.where(probability <= upper, 1, 2)))
 
 
-def _yardsticks(names: Sequence[str], values: np.ndarray, thirds: np.ndarray) -> dict[str, Yardstick]:
+def _yardsticks(
+    names: Sequence[str], values: np.ndarray, thirds: np.ndarray, accounts: np.ndarray
+) -> dict[str, Yardstick]:
     found = {}
     for index, name in enumerate(names):
         column = values[:, index]
         known = ~np.isnan(column)
         if not known.any():
             continue
-        means = [
-            float(np.format_float_positional(column[known & (thirds == third)].mean(), precision=6, fractional=False))
-            if (known & (thirds == third)).any()
-            else None
-            for third in range(3)
-        ]
+        parts = [column[known & (thirds == third)] for third in range(3)]
+        means = [_short(part.mean()) if part.size else None for part in parts]
+        some = [_short((parts[third] > 0).mean()) if parts[third].size else None for third in (0, 2)]
+        counted = [len(np.unique(accounts[known & (thirds == third)])) for third in (0, 2)]
         quantiles = np.quantile(column[known], np.linspace(0, 1, _STEPS + 1))
-        found[name] = Yardstick(tuple(float(value) for value in quantiles), *means)
+        clear = _apart(parts[0], parts[2], *counted)
+        found[name] = Yardstick(
+            quantiles=tuple(float(value) for value in quantiles),
+            low=means[0],
+            middle=means[1],
+            high=means[2],
+            some_low=some[0],
+            some_high=some[1],
+            clear=clear,
+        )
+    return found
+
+
+def _short(value: float) -> float:
+    return float(np.format_float_positional(value, precision=6, fractional=False))
+
+
+def _apart(low: np.ndarray, high: np.ndarray, low_accounts: int, high_accounts: int) -> bool:
+    """Tell whether two means differ by more than chance, by Welch's interval with accounts as the sample."""
+    if low_accounts < 2 or high_accounts < 2:
+        return False
+    error = np.sqrt(low.var() / low_accounts + high.var() / high_accounts)
+    return bool(abs(high.mean() - low.mean()) > _SURE * error)
+
+
+def _telling_words(column: pd.Series, thirds: np.ndarray, accounts: np.ndarray) -> dict[str, int]:
+    """Return the words that stand more often in one outer third than in the other by more than chance."""
+    found = {}
+    words = column.astype("str").to_numpy()
+    sizes = [len(np.unique(accounts[thirds == third])) for third in (0, 2)]
+    for word in np.unique(words[column.notna().to_numpy()]):
+        shares = [float((words[thirds == third] == word).mean()) if sizes[0] and sizes[1] else 0.0 for third in (0, 2)]
+        error = np.sqrt(sum(share * (1 - share) / max(size, 1) for share, size in zip(shares, sizes, strict=True)))
+        if abs(shares[1] - shares[0]) > _SURE * error and error > 0:
+            found[str(word)] = 1 if shares[1] > shares[0] else -1
     return found
 
 

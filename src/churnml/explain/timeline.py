@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from churnml.tables import Tables
+from churnml.language import Quantity, Text
+from churnml.tables import Tables, knowledge
 
 __all__ = ["Happening", "timeline"]
 
@@ -24,14 +25,13 @@ class Happening:
         ISO date.
     kind : str
         Canonical table it comes from.
-    en, ja : str
-        What happened, in words.
+    text : Text
+        What happened.
     """
 
     on: str
     kind: str
-    en: str
-    ja: str
+    text: Text
 
 
 def timeline(tables: Tables, account_id: str, as_of: date, *, days: int = 182, limit: int = 20) -> list[Happening]:
@@ -55,22 +55,22 @@ def timeline(tables: Tables, account_id: str, as_of: date, *, days: int = 182, l
 
     start, end = pd.Timestamp(as_of - timedelta(days=days)), pd.Timestamp(as_of)
     found: list[Happening] = []
-    for table, tell in _TELLERS.items():
+    for table, sentences in _SENTENCES.items():
         if table not in tables:
             continue
         expression = tables[table]
-        rows = expression.filter(expression["account_id"].cast("string") == ibis.literal(account_id)).to_pandas()
-        rows = rows[~(pd.to_datetime(rows["known_at"]) >= end)] if "known_at" in rows else rows
+        own = expression.filter(expression["account_id"].cast("string") == ibis.literal(account_id))
+        rows = knowledge.rows_known_before(own, table, as_of, begun=False).to_pandas()
         if table == "subscriptions":
             rows = _new_terms(rows)
         records: list[dict[str, Any]] = rows.to_dict("records")
         for row in records:
-            for when, english, japanese in tell(row):
+            for when, text in sentences(row):
                 day = pd.to_datetime(when)
                 if not pd.isna(day) and start <= day < end:
-                    found.append(Happening(f"{day:%Y-%m-%d}", table, english, japanese))
-    found = list(dict.fromkeys(found))
-    return sorted(found, key=lambda item: (item.on, item.kind, item.en), reverse=True)[:limit]
+                    found.append(Happening(f"{day:%Y-%m-%d}", table, text))
+    order = {(item.on, item.kind, item.text.model_dump_json()): item for item in found}
+    return [order[key] for key in sorted(order, reverse=True)[:limit]]
 
 
 def _new_terms(rows: pd.DataFrame) -> pd.DataFrame:
@@ -85,75 +85,64 @@ def _new_terms(rows: pd.DataFrame) -> pd.DataFrame:
     return terms[first | ~same]
 
 
-Told = Iterator[tuple[Any, str, str]]
-_TOUCHES = {"call": "電話", "email": "メール", "meeting": "打ち合わせ", "chat": "チャット"}
+Dated = Iterator[tuple[Any, Text]]
+_TOUCHES = ("call", "email", "chat")
+_ROLES = ("champion", "sponsor", "admin")
 
 
-def _subscription(row: dict[str, Any]) -> Told:
-    product = _word(row.get("plan")) or _word(row.get("product")) or ""
-    seats = row.get("seats")
-    number = "" if pd.isna(seats) else f"{float(str(seats)):,.0f}"
-    yield (
-        row["started_on"],
-        f"Term of {product} began" + (f" ({number} seats)" if number else ""),
-        f"{product}の契約期間が開始" + (f"（{number}席）" if number else ""),
-    )
+def _subscription(row: dict[str, Any]) -> Dated:
+    product, seats = _word(row.get("plan")) or _word(row.get("product")) or "", row.get("seats")
+    if seats is None or pd.isna(seats):
+        yield row["started_on"], Text.of("event-term-began", product=product)
+    else:
+        counted = Quantity(value=float(str(seats)), unit="seats")
+        yield row["started_on"], Text.of("event-term-began-seats", product=product, seats=counted)
 
 
-def _ticket(row: dict[str, Any]) -> Told:
+def _ticket(row: dict[str, Any]) -> Dated:
     urgent = row.get("priority") in ("high", "urgent")
-    yield (
-        row["opened_at"],
-        "Urgent ticket opened" if urgent else "Ticket opened",
-        ("緊急の問い合わせ" if urgent else "問い合わせ"),
-    )
-    yield row.get("escalated_at"), "Ticket escalated", "問い合わせがエスカレーション"
-    yield row.get("reopened_at"), "Ticket reopened", "問い合わせが再開"
+    yield row["opened_at"], Text.of("event-ticket-opened-urgent" if urgent else "event-ticket-opened")
+    yield row.get("escalated_at"), Text.of("event-ticket-escalated")
+    yield row.get("reopened_at"), Text.of("event-ticket-reopened")
 
 
-def _survey(row: dict[str, Any]) -> Told:
+def _survey(row: dict[str, Any]) -> Dated:
     if not pd.isna(row.get("score")):
-        kind, score = str(row.get("kind") or "nps").upper(), f"{row['score']:.0f}"
-        yield row["responded_at"], f"{kind} answer: {score}", f"{kind}の回答：{score}"
+        kind, score = str(row.get("kind") or "nps").upper(), Quantity(value=float(row["score"]))
+        yield row["responded_at"], Text.of("event-survey", survey=kind, score=score)
 
 
-def _contact(row: dict[str, Any]) -> Told:
-    role = _word(row.get("role")) or "contact"
-    known = row.get("left_known_at")
+def _contact(row: dict[str, Any]) -> Dated:
+    role, known = _word(row.get("role")), row.get("left_known_at")
     when = row.get("left_at") if pd.isna(known) else known
-    japanese = {"champion": "推進担当者", "admin": "管理者", "sponsor": "決裁者"}.get(role, "担当者")
-    yield when, f"{role.capitalize()} left", f"{japanese}が離脱"
+    yield when, Text.of(f"event-left-{role if role in _ROLES else 'contact'}")
 
 
-def _touchpoint(row: dict[str, Any]) -> Told:
-    channel = _word(row.get("channel")) or "contact"
-    inbound = row.get("direction") == "inbound"
-    english, japanese = ("from", "から") if inbound else ("to", "へ")
+def _touchpoint(row: dict[str, Any]) -> Dated:
+    channel, way = _word(row.get("channel")), "in" if row.get("direction") == "inbound" else "out"
     if channel == "meeting":
-        english, japanese = "with", "と"
-    yield (
-        row["occurred_at"],
-        f"{channel.capitalize()} {english} the customer",
-        f"顧客{japanese}の{_TOUCHES.get(channel, '連絡')}",
-    )
+        yield row["occurred_at"], Text.of("event-touch-meeting")
+    else:
+        yield row["occurred_at"], Text.of(f"event-touch-{channel if channel in _TOUCHES else 'other'}-{way}")
 
 
-def _invoice(row: dict[str, Any]) -> Told:
+def _invoice(row: dict[str, Any]) -> Dated:
     due, paid = row.get("due_on"), row.get("paid_on")
     if not pd.isna(due) and (pd.isna(paid) or pd.to_datetime(paid) > pd.to_datetime(due)):
-        yield due, "Invoice fell due unpaid", "請求書が期日までに未払い"
+        yield due, Text.of("event-invoice-unpaid")
 
 
-def _milestone(row: dict[str, Any]) -> Told:
-    name = _word(row.get("name")) or "Milestone"
-    yield row.get("completed_at"), f"Reached: {name}", f"達成：{name}"
+def _milestone(row: dict[str, Any]) -> Dated:
+    name = _word(row.get("name"))
+    text = Text.of("event-milestone", name=name) if name else Text.of("event-milestone-unnamed")
+    yield row.get("completed_at"), text
 
 
 def _word(value: Any) -> str:
     return "" if value is None or pd.isna(value) else str(value)
 
 
-_TELLERS: dict[str, Callable[[dict[str, Any]], Told]] = {
+_SENTENCES: dict[str, Callable[[dict[str, Any]], Dated]] = {
     "subscriptions": _subscription,
     "tickets": _ticket,
     "surveys": _survey,

@@ -5,55 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from churnml.config import Config
+from churnml.config import FeatureConfig
 from churnml.errors import ConfigError, near_name
 from churnml.features.events.rollup import slug
-from churnml.features.families import (
-    adoption,
-    billing,
-    commercial,
-    context,
-    engagement,
-    onboarding,
-    relationship,
-    sentiment,
-    support,
-)
+from churnml.features.families import REGISTRY
+from churnml.features.families.context import check_attribute
 from churnml.features.measures import Measure, Scope
-from churnml.features.peers import peer_measures
+from churnml.features.peers import rank_of
 from churnml.features.spec import FAMILIES, FeatureSet, FeatureSpec
-from churnml.features.trends import trend_measures
-from churnml.features.user import user_features
+from churnml.features.trends import trends_of
+from churnml.features.user import user_measures
 from churnml.tables import Tables
 
-__all__ = ["SHAPED", "catalogue", "login_events", "skipped"]
-
-SHAPED = ("events", "active_days", "active_users", "logins")
-"""Event measures that also get a slope and a drop from peak."""
-
-_TRENDING = (*SHAPED, "features_used", "tickets_opened")
-
-_ROOMS = (
-    ("engagement", engagement.measures),
-    ("adoption", adoption.measures),
-    ("support", support.measures),
-    ("sentiment", sentiment.measures),
-    ("commercial", commercial.measures),
-    ("commercial", billing.measures),
-    ("relationship", relationship.measures),
-    ("onboarding", onboarding.measures),
-    ("context", context.measures),
-)
+__all__ = ["catalogue", "declared", "login_events", "skipped"]
 
 
-def catalogue(tables: Tables, config: Config) -> FeatureSet:
+def catalogue(tables: Tables, config: FeatureConfig) -> FeatureSet:
     """Return the features that the tables allow and the config wants, in column order.
 
     Parameters
     ----------
     tables : Tables
         The company's tables; what they supplied decides which features exist.
-    config : Config
+    config : FeatureConfig
         Windows, families, kinds of event, exclusions.
 
     Returns
@@ -63,22 +37,23 @@ def catalogue(tables: Tables, config: Config) -> FeatureSet:
     Raises
     ------
     ConfigError
-        A family or an event kind that the config names does not exist, or nothing is left.
+        A family, an event kind or an attribute that the config names does not exist, or nothing is left.
     """
     _check_families(config)
+    _check_attributes(tables, config)
     scope = _scope(tables, config)
-    specs = [spec for measure, family, windows in _entries(scope) if not scope.missing_needs(measure)
-             for spec in measure.specs(family, windows)]  # fmt: skip
-    kept = [spec for spec in specs if _wanted(spec, config)]
-    if not kept:
+    possible = [measure for measure in declared(scope) if not scope.missing_needs(measure)]
+    specs = [spec for measure in possible for spec in measure.specs(scope)]
+    wanted = [spec for spec in specs if _wanted(spec, config)]
+    if not wanted:
         raise ConfigError(
             "No feature is left", where="features", expected="at least one family that the tables allow",
             remedy="Check features.families and features.exclude.", code="features.none",
         )  # fmt: skip
-    return FeatureSet(kept)
+    return FeatureSet(wanted)
 
 
-def skipped(tables: Tables, config: Config) -> dict[str, str]:
+def skipped(tables: Tables, config: FeatureConfig) -> dict[str, str]:
     """Return the measures that are off because something was not supplied, and why, in words.
 
     Returns
@@ -87,51 +62,37 @@ def skipped(tables: Tables, config: Config) -> dict[str, str]:
         Measure → reason, e.g. ``{"seats": "`subscriptions` has no `seats`"}``.
     """
     scope = _scope(tables, config)
-    off = {}
-    for measure, family, _ in _entries(scope):
-        reason = scope.missing_needs(measure)
-        if reason and (not config.features.families or family in config.features.families):
-            off[measure.name] = reason
-    return off
+    reasons = {
+        measure.name: scope.missing_needs(measure)
+        for measure in declared(scope)
+        if not config.families or measure.family in config.families
+    }
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
-def login_events(config: Config) -> tuple[str, ...]:
+def login_events(config: FeatureConfig) -> tuple[str, ...]:
     """Return the event types that count as logins."""
-    return config.features.login_events or ("login",)
+    return config.login_events or ("login",)
 
 
-def _entries(scope: Scope) -> Iterator[tuple[Measure, str, tuple[int, ...]]]:
-    """Yield every measure with its family and windows, whether or not the tables allow it."""
-    windows, main = scope.windows, (scope.main_window,)
-    for family, measures in _ROOMS:
-        for measure in measures(scope):
-            yield measure, family, windows
-            yield from _trends(measure, family, windows, main)
-            for peer in peer_measures(measure, scope):
-                yield peer, family, ()
-    for own in user_features(scope.config):
-        yield own.measure, own.family, own.windows or windows
+def declared(scope: Scope) -> Iterator[Measure]:
+    """Yield every measure with its trends and its rank, in column order, whether or not the tables allow it."""
+    for family in REGISTRY:
+        for measure in family.measures(scope):
+            yield measure
+            yield from trends_of(measure)
+            yield from rank_of(measure, scope)
+    yield from user_measures(scope.config)
 
 
-def _trends(
-    measure: Measure, family: str, windows: tuple[int, ...], main: tuple[int, ...]
-) -> Iterator[tuple[Measure, str, tuple[int, ...]]]:
-    if measure.name in _TRENDING:
-        for part, over in trend_measures(measure, windows, main, shape=measure.name in SHAPED):
-            yield part, family, over
-    elif measure.name.startswith("events_of_"):
-        for part, over in trend_measures(measure, main, main):
-            yield part, family, over
-
-
-def _wanted(spec: FeatureSpec, config: Config) -> bool:
-    if config.features.families and spec.family not in config.features.families:
+def _wanted(spec: FeatureSpec, config: FeatureConfig) -> bool:
+    if config.families and spec.family not in config.families:
         return False
-    return not any(fnmatchcase(spec.name, pattern) for pattern in config.features.exclude)
+    return not any(fnmatchcase(spec.name, pattern) for pattern in config.exclude)
 
 
-def _check_families(config: Config) -> None:
-    for family in config.features.families:
+def _check_families(config: FeatureConfig) -> None:
+    for family in config.families:
         if family not in FAMILIES:
             near = near_name(family, FAMILIES)
             raise ConfigError(
@@ -140,7 +101,14 @@ def _check_families(config: Config) -> None:
             )  # fmt: skip
 
 
-def _scope(tables: Tables, config: Config) -> Scope:
+def _check_attributes(tables: Tables, config: FeatureConfig) -> None:
+    for name in config.attributes:
+        check_attribute(tables, name, "features.attributes")
+    if config.peer_by and config.peer_by != "plan":
+        check_attribute(tables, config.peer_by, "features.peer_by")
+
+
+def _scope(tables: Tables, config: FeatureConfig) -> Scope:
     """Look at the kinds of event, once."""
     if "events" not in tables:
         return Scope(tables, config, {}, frozenset(), ())
@@ -150,19 +118,16 @@ def _scope(tables: Tables, config: Config) -> Scope:
     known = list(frame["event_type"])
     _check_kinds(config, known)
     logins = tuple(kind for kind in login_events(config) if kind in known)
-    chosen = (
-        list(config.features.event_types)
-        or [kind for kind in known if kind not in logins][: config.features.max_event_types]
-    )
+    chosen = list(config.event_types) or [kind for kind in known if kind not in logins][: config.max_event_types]
     valued = frozenset(slug(kind) for kind, count in zip(frame["event_type"], frame["valued"], strict=True) if count)
     return Scope(tables, config, {slug(kind): kind for kind in chosen}, valued, logins)
 
 
-def _check_kinds(config: Config, known: list[str]) -> None:
+def _check_kinds(config: FeatureConfig, known: list[str]) -> None:
     named = {
-        "event_types": config.features.event_types,
-        "core_features": config.features.core_features,
-        "login_events": config.features.login_events,
+        "event_types": config.event_types,
+        "core_features": config.core_features,
+        "login_events": config.login_events,
     }
     for key, kinds in named.items():
         for kind in kinds:

@@ -23,7 +23,7 @@ from churnml.tables import Tables
 
 __all__ = ["events_until", "keep_events", "kept_events"]
 
-_FORMAT = 1
+_FORMAT = 2
 _MOST_NEWS_DAYS = 31
 """After so many days the events are laid out anew: the news would take as long to add."""
 
@@ -58,7 +58,7 @@ def keep_events(folder: Path, tables: Tables, feature_set: FeatureSet, config: C
     Planes or None
         None where events cannot be laid out, see `lay_out_events`.
     """
-    planes = lay_out_events(tables, feature_set, config, until)
+    planes = lay_out_events(tables, feature_set, config.features, until)
     if planes is None:
         return None
     numbers, words = planes.parts()

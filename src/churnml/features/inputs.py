@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from churnml.config import Config
-from churnml.features.events.event_stream import planes_for
-from churnml.features.events.ledger_measures import LedgerMeasures
-from churnml.features.events.plane_measures import PlaneMeasures
-from churnml.features.events.planes import Layout, Planes
-from churnml.features.events.rollup import roll_up
+from churnml.config import FeatureConfig
+from churnml.features.events.protocol import EventMeasures
+from churnml.features.events.rollup import slug
 from churnml.features.keys import Floats, Ints, Keys
 from churnml.features.visible import days_between, visible
 from churnml.tables import Tables
@@ -22,7 +19,7 @@ from churnml.tables import Tables
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["Columns", "Inputs", "Recipes", "filled", "numbers", "ratio"]
+__all__ = ["Columns", "Inputs", "NoInputs", "filled", "numbers", "ratio"]
 
 Columns = dict[str, np.ndarray]
 """Feature name → one value per key."""
@@ -44,75 +41,57 @@ def filled(values: pd.Series) -> Floats:
     return np.nan_to_num(numbers(values), nan=0.0)
 
 
-Recipes = dict[str, Callable[[], Floats]]
-"""Feature name → how to make it, so that only what is wanted is made."""
-
-
 class Inputs:
-    """The n rows asked about and everything a family may look at.
+    """The n rows asked about and everything a feature may look at.
 
     Parameters
     ----------
     tables : Tables
         The company's tables.
-    config : Config
-        The config.
+    config : FeatureConfig
+        What is to be made.
     keys : Keys
         The rows.
-    logins : tuple of str
-        Event types that are logins.
     kinds : tuple of str
         Slugs of the event kinds counted one by one.
-    wanted : frozenset of str
-        Names of the features made from events.
-    kept : Planes, optional
-        The events up to an earlier date.
+    measures : callable
+        Gives the measures of the events; asked once, when the first is wanted.
     """
 
     def __init__(
         self,
         tables: Tables,
-        config: Config,
+        config: FeatureConfig,
         keys: Keys,
         *,
-        logins: tuple[str, ...] = (),
         kinds: tuple[str, ...] = (),
-        wanted: frozenset[str] = frozenset(),
-        kept: Planes | None = None,
+        measures: Callable[[], EventMeasures],
     ) -> None:
         self.tables = tables
         self.config = config
         self.keys = keys
-        self.logins = logins
         self.kinds = kinds
-        self.wanted = wanted
-        self._kept = kept
+        self.made: Columns = {}
+        """The features made so far."""
+        self._measures = measures
+        self._rows: dict[str, ir.Table] = {}
         self._observable: dict[tuple[int, int], Floats] = {}
 
-    @property
-    def layout(self) -> Layout:
-        """What planes must hold for what is wanted."""
-        return Layout.of(self.wanted, self.kinds, self.logins)
-
     @cached_property
-    def book(self) -> LedgerMeasures:
-        """The events, read once: laid out in planes where these can answer, else rolled up to a ledger."""
-        valued = partial(roll_up, self.tables, self.keys, self.logins, valued_only=True)
-        kept = self._kept
-        if kept is not None and kept.layout.covers(self.layout) and self._after_first(kept):
-            if self.keys.day.min() == self.keys.day.max() >= kept.until:
-                fresh = roll_up(self.tables, self.keys, self.logins, since=kept.until)
-                return PlaneMeasures(kept, self.keys, valued, fresh)
-            if self.keys.day.max() <= kept.until and not self.tables.has("events", "known_at"):
-                return PlaneMeasures(kept, self.keys, valued)
-        planes = planes_for(self.tables, self.keys, self.layout)
-        if planes is not None:
-            return PlaneMeasures(planes, self.keys, valued)
-        return LedgerMeasures(roll_up(self.tables, self.keys, self.logins), self.keys)
+    def events(self) -> EventMeasures:
+        """What the events say."""
+        return self._measures()
 
-    def _after_first(self, kept: Planes) -> bool:
-        """Whether no window asked for begins before the first cut of the planes."""
-        return bool(self.keys.day.min() - self.layout.reach >= kept.first)
+    @property
+    def core(self) -> frozenset[str]:
+        """Slugs of the event kinds that show the product's core use; all that are counted where none are named."""
+        return frozenset(slug(kind) for kind in self.config.core_features) or frozenset(self.kinds)
+
+    def rows(self, name: str, make: Callable[[Inputs], ir.Table]) -> ir.Table:
+        """Return the rows of that name, made when first asked for."""
+        if name not in self._rows:
+            self._rows[name] = make(self)
+        return self._rows[name]
 
     @cached_property
     def started(self) -> Floats:
@@ -123,7 +102,7 @@ class Inputs:
         if "subscriptions" in self.tables:
             candidates.append(self._first("subscriptions", "started_on"))
         if "events" in self.tables:
-            candidates.append(self.book.first_day)
+            candidates.append(self.events.first_day)
         started: Floats = np.fmin.reduce(candidates)
         return started
 
@@ -168,3 +147,26 @@ class Inputs:
     def whole(self, start: int, end: int = 0) -> np.ndarray:
         """Tell where the window was observable from its first day to its last."""
         return np.asarray(self.observable_days(start, end) >= start - end)
+
+
+class NoInputs(Inputs):
+    """Inputs of no row at all: functions run on them only to show what they ask of the events."""
+
+    def __init__(self, tables: Tables, config: FeatureConfig, kinds: tuple[str, ...], events: EventMeasures) -> None:
+        super().__init__(tables, config, Keys.none(), kinds=kinds, measures=lambda: events)
+        self.made = _Empty()
+
+    @cached_property
+    def started(self) -> Floats:
+        """No account."""
+        return self.keys.full()
+
+    @cached_property
+    def observed_since(self) -> Ints:
+        """No day."""
+        return np.zeros(0, dtype=np.int64)
+
+
+class _Empty(dict[str, np.ndarray]):
+    def __missing__(self, name: str) -> np.ndarray:
+        return np.zeros(0)

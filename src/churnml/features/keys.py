@@ -59,6 +59,11 @@ class Keys:
         return len(self.code)
 
     @classmethod
+    def none(cls) -> Keys:
+        """Return no key."""
+        return cls(np.zeros(0, dtype=object), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+    @classmethod
     def of(cls, spine: pd.DataFrame) -> tuple[Keys, Ints]:
         """Return the keys of a spine, and for each of its rows the position among the keys.
 

@@ -1,96 +1,206 @@
-"""How the catalogue's entries are written down: one `Measure` makes one feature per window."""
+"""A measure: what a feature is called, what it means, what it needs and how it is made, declared together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from churnml.config import Config
+import numpy as np
+
+from churnml.config import FeatureConfig
+from churnml.features.aggregates import Aggregate, Source, counted
+from churnml.features.events.rollup import slug
 from churnml.features.gaps import MISSING_JA
-from churnml.features.spec import FeatureSpec
+from churnml.features.inputs import Inputs
+from churnml.features.spec import FeatureSpec, Kind, Sign
 from churnml.tables import Tables
 
-__all__ = ["WEEKS", "YEAR", "Measure", "Need", "Scope", "main_window"]
+__all__ = ["NO_DAY_SEEN", "Count", "Direct", "FromRows", "Measure", "Need", "Scope", "Words", "main_window"]
 
-WEEKS = 12
-"""Weeks of a slope."""
-
-YEAR = 364
-"""Days among which an account's own peak is looked for."""
+NO_DAY_SEEN = "no day of the window could be observed"
+"""What a missing count means."""
 
 Need = tuple[str, tuple[str, ...]]
 """A table and the columns of it that a feature is made from."""
 
 
 @dataclass(frozen=True)
+class Words:
+    """What a measure is called, and one sentence that defines it; ``{w}`` stands for the window in days."""
+
+    label_en: str
+    label_ja: str
+    description_en: str
+    description_ja: str
+
+
+@dataclass(frozen=True)
+class Direct:
+    """Made by a function of the inputs and the window.
+
+    Parameters
+    ----------
+    make : callable
+        ``(inputs, window) → one value per key``.
+    from_events : bool
+        The function asks `Inputs.events`; then it is also run once for no row, to learn what it asks.
+    """
+
+    make: Callable[[Inputs, Any], np.ndarray]
+    from_events: bool = True
+
+
+@dataclass(frozen=True)
+class FromRows:
+    """Made by an aggregate over the rows of a source: ``(rows, window) → Aggregate``."""
+
+    source: Source
+    make: Callable[[Any, Any], Aggregate]
+
+
+@dataclass(frozen=True)
+class Count:
+    """A count over any window ``[as_of − start, as_of − end)``, so that trends can be made of it too.
+
+    Parameters
+    ----------
+    make : callable
+        ``(inputs, start, end) → one count per key``, or with a source ``(rows, start, end) → Ibis value``.
+    source : Source, optional
+        The rows that are counted; by default the function asks `Inputs.events`.
+    """
+
+    make: Callable[[Any, int, int], Any]
+    source: Source | None = None
+
+    def level(self) -> Direct | FromRows:
+        """Return how the count of the last window is made, missing where no day of it could be observed."""
+        make = self.make
+        if self.source is not None:
+            return FromRows(self.source, lambda rows, window: counted(make(rows, window, 0)))
+        return Direct(lambda inputs, window: inputs.counted(make(inputs, window, 0), window))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measure:
-    """A measure and its words. ``{w}`` in a description stands for the window in days.
+    """A measure and how it is made; one feature per window, or a single one.
 
     Parameters
     ----------
     name : str
         Column name without window.
-    unit, missing : str
-        As in `FeatureSpec`.
-    label_en, label_ja, description_en, description_ja : str
-        As in `FeatureSpec`.
+    family, unit, missing : str
+        As in `FeatureSpec`; ``{w}`` in a text stands for the window in days.
+    words : Words
+        What it is called and means.
+    make : Direct, FromRows or Count
+        How it is made.
+    risk_direction : {-1, 0, 1}
+        As in `FeatureSpec`. Its trends and its rank inherit it.
     table : str
         Canonical table it is made from.
     needs : tuple of (table, columns)
         What the company must have supplied.
+    after : tuple of str
+        Measures that it is made from, found in `Inputs.made`: over its own window, or the main one where it has none.
+        What is made from rows is made before all else.
+    after_any : tuple of str
+        Measures that it is made from where the tables allow them.
     windowed : bool
         One feature per window, named ``{name}_{w}d``.
+    windows : tuple of int, optional
+        Windows in days instead of the config's.
+    main_window_only : bool
+        Only for the window nearest to 28 days.
+    kind, actionable, categorical, event_kind
+        As in `FeatureSpec`.
+    constrained : bool
+        Training keeps to the direction already; the others are told only.
+    of : str
+        The measure that it is a trend or a rank of; by default itself.
+    trends : {"", "main", "each", "shape"}
+        Also its change: over the main window, over each; with the slope and the drop from peak.
+    ranked : bool
+        Also its percentile among peers.
+    last : bool
+        Made after all others, from any of them.
     """
 
     name: str
+    family: str
     unit: str
     missing: str
-    label_en: str
-    label_ja: str
-    description_en: str
-    description_ja: str
+    words: Words
+    make: Direct | FromRows | Count
+    risk_direction: Sign
     table: str = "events"
     needs: tuple[Need, ...] = ()
+    after: tuple[str, ...] = ()
+    after_any: tuple[str, ...] = ()
     windowed: bool = True
-    kind: Literal["level", "trend", "peer", "age", "flag", "category"] = "level"
+    windows: tuple[int, ...] | None = None
+    main_window_only: bool = False
+    kind: Kind = "level"
     actionable: bool = True
-    monotone: Literal[-1, 0, 1] = 0
+    constrained: bool = True
     categorical: bool = False
-    measure: str = ""
+    event_kind: str = ""
+    of: str = ""
+    trends: Literal["", "main", "each", "shape"] = ""
+    ranked: bool = False
+    last: bool = False
 
-    def specs(self, family: str, windows: Sequence[int]) -> Iterator[FeatureSpec]:
+    def __post_init__(self) -> None:
+        assert not (self.after and isinstance(self.make, FromRows)), f"{self.name} is made from rows, before all else"
+        assert not self.trends or isinstance(self.make, Count), f"{self.name} is no count, so it has no trends"
+
+    def column(self, window: int | None) -> str:
+        """Return the name of the feature of a window."""
+        return f"{self.name}_{window}d" if window else self.name
+
+    def over(self, scope: Scope) -> Sequence[int | None]:
+        """Return the windows that it is made for."""
+        if not self.windowed:
+            return (None,)
+        if self.main_window_only:
+            return (scope.main_window,)
+        return self.windows or scope.windows
+
+    def specs(self, scope: Scope) -> Iterator[FeatureSpec]:
         """Yield the feature of each window, or the one feature without a window."""
-        for window in windows if self.windowed else (None,):
+        for window in self.over(scope):
             yield FeatureSpec(
-                name=f"{self.name}_{window}d" if window else self.name,
-                family=family,
+                name=self.column(window),
+                family=self.family,
                 unit=self.unit,
                 missing=self.missing.format(w=window),
-                label_en=self.label_en,
-                label_ja=self.label_ja,
-                description_en=self.description_en.format(w=window),
-                description_ja=self.description_ja.format(w=window),
+                label_en=self.words.label_en,
+                label_ja=self.words.label_ja,
+                description_en=self.words.description_en.format(w=window),
+                description_ja=self.words.description_ja.format(w=window),
                 table=self.table,
                 window_days=window,
-                measure=self.measure or self.name,
+                measure=self.of or self.name,
                 kind=self.kind,
                 actionable=self.actionable,
-                monotone=self.monotone,
+                monotone=self.risk_direction if self.constrained else 0,
+                risk_direction=self.risk_direction,
                 categorical=self.categorical,
                 missing_ja=MISSING_JA.get(self.missing, "").format(w=window),
+                event_kind=self.event_kind,
             )
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What the catalogue is made for.
+    """What measures are declared for.
 
     Parameters
     ----------
     tables : Tables
         The company's tables.
-    config : Config
+    config : FeatureConfig
         Windows, families, kinds.
     kinds : dict of str to str
         Slug of each event kind that is counted one by one → its words.
@@ -101,7 +211,7 @@ class Scope:
     """
 
     tables: Tables
-    config: Config
+    config: FeatureConfig
     kinds: dict[str, str]
     valued: frozenset[str]
     logins: tuple[str, ...]
@@ -109,7 +219,12 @@ class Scope:
     @property
     def windows(self) -> tuple[int, ...]:
         """Windows in days, ascending and unique."""
-        return tuple(sorted(set(self.config.features.windows_days)))
+        return tuple(sorted(set(self.config.windows_days)))
+
+    @property
+    def core(self) -> frozenset[str]:
+        """Slugs of the event kinds that the config calls the product's core use."""
+        return frozenset(slug(kind) for kind in self.config.core_features)
 
     @property
     def main_window(self) -> int:
@@ -127,6 +242,6 @@ class Scope:
         return ""
 
 
-def main_window(config: Config) -> int:
+def main_window(config: FeatureConfig) -> int:
     """Return the configured window nearest to 28 days, the one that peers and kinds' trends use."""
-    return min(sorted(set(config.features.windows_days)), key=lambda window: (abs(window - 28), window))
+    return min(sorted(set(config.windows_days)), key=lambda window: (abs(window - 28), window))

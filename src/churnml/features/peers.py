@@ -2,57 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
-from churnml.features.families.context import attribute, check_attribute
-from churnml.features.inputs import Columns, Inputs
+from churnml.features.families.context import attribute
+from churnml.features.inputs import Inputs
 from churnml.features.keys import Floats, Keys
-from churnml.features.measures import Measure, Scope
+from churnml.features.measures import Direct, Measure, Scope, Words
 
-__all__ = ["columns", "compared", "group_words", "peer_measures", "percentile"]
+__all__ = ["MIN_PEERS", "group_words", "percentile", "rank_of"]
 
 MIN_PEERS = 5
 """A smaller group is compared with all accounts of the `as_of`; fewer of these still: missing."""
 
-_COMPARED = ("events", "active_days", "active_users", "features_used", "seat_utilisation", "tickets_opened", "mrr")
 
-
-def peer_measures(base: Measure, scope: Scope) -> Iterator[Measure]:
-    """Yield the percentile of a measure, if it is one that peers are compared by."""
-    if base.name not in _COMPARED:
+def rank_of(base: Measure, scope: Scope) -> Iterator[Measure]:
+    """Yield the percentile of a measure among peers, if it declares one. It inherits the direction of the risk."""
+    if not base.ranked:
         return
-    if scope.config.features.peer_by and scope.config.features.peer_by != "plan":
-        check_attribute(scope.tables, scope.config.features.peer_by, "features.peer_by")
+    column = base.column(scope.main_window if base.windowed else None)
+    of = base.words
     over_en = f" of the last {scope.main_window} days" if base.windowed else ""
     over_ja = f"(過去{scope.main_window}日間)" if base.windowed else ""
     yield Measure(
-        f"{base.name}_percentile", "share", f"fewer than {MIN_PEERS} rows share the `as_of`, or the measure is missing",
-        f"{base.label_en} among peers", f"同類顧客内での{base.label_ja}の順位",
-        f"Share of peers at the same `as_of` with a lower value of {base.label_en}{over_en}; ties count half.",
-        f"同一基準日の同類顧客のうち{base.label_ja}{over_ja}が自社より低い割合(同値は半分)。",
-        table=base.table, needs=base.needs, windowed=False, kind="peer", actionable=False, monotone=base.monotone,
-        measure=base.name,
-    )  # fmt: skip
+        name=f"{base.name}_percentile",
+        family=base.family,
+        unit="share",
+        missing=f"fewer than {MIN_PEERS} rows share the `as_of`, or the measure is missing",
+        words=Words(
+            f"{of.label_en} among peers",
+            f"同類顧客内での{of.label_ja}の順位",
+            f"Share of peers at the same `as_of` with a lower value of {of.label_en}{over_en}; ties count half.",
+            f"同一基準日の同類顧客のうち{of.label_ja}{over_ja}が自社より低い割合(同値は半分)。",
+        ),
+        make=Direct(
+            lambda inputs, window: percentile(inputs.keys, group_words(inputs), inputs.made[column]), from_events=False
+        ),
+        table=base.table,
+        needs=base.needs,
+        after=(base.name,),
+        after_any=("plan", "seats"),
+        windowed=False,
+        kind="peer",
+        actionable=False,
+        risk_direction=base.risk_direction,
+        constrained=base.constrained,
+        of=base.name,
+    )
 
 
-def compared(names: Container[str], main: int) -> dict[str, str]:
-    """Return the features that wanted percentiles are made from: percentile → feature."""
-    sources = {name: name if name == "mrr" else f"{name}_{main}d" for name in _COMPARED}
-    return {f"{name}_percentile": source for name, source in sources.items() if f"{name}_percentile" in names}
-
-
-def columns(inputs: Inputs, made: Columns, wanted: Mapping[str, str]) -> Columns:
-    """Compute percentiles of what has been made; `wanted` comes from `compared`."""
-    groups = group_words(inputs, made) if wanted else np.empty(0)
-    return {name: percentile(inputs.keys, groups, made[source]) for name, source in wanted.items() if source in made}
-
-
-def group_words(inputs: Inputs, made: Columns) -> np.ndarray:
+def group_words(inputs: Inputs) -> np.ndarray:
     """Return each row's peer group: ``peer_by``, else plan, else seats in powers of two, else everyone."""
-    by = inputs.config.features.peer_by
+    by, made = inputs.config.peer_by, inputs.made
     if by is not None and not (by == "plan" and "plan" in made):
         return attribute(inputs, by)
     if "plan" in made and any(word is not None and word == word for word in made["plan"]):

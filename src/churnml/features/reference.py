@@ -46,7 +46,7 @@ def reference_catalogue() -> FeatureSet:
             "features": {"attributes": ["industry"]},
         }
     )
-    return catalogue(Tables.from_pandas(frames), config)
+    return catalogue(Tables.from_pandas(frames), config.features)
 
 
 def reference_markdown() -> str:
@@ -69,8 +69,8 @@ def catalogue_markdown(feature_set: FeatureSet) -> str:
             continue
         lines += [f"## {family} {japanese}", ""]
         lines += [
-            "| feature | unit | from | meaning | 意味 | missing when | can be acted on |",
-            "|---|---|---|---|---|---|---|",
+            "| feature | unit | from | meaning | 意味 | missing when | can be acted on | more of it: risk |",
+            "|---|---|---|---|---|---|---|---|",
         ]
         by_name: dict[str, list[FeatureSpec]] = {}
         for spec in specs:
@@ -78,6 +78,9 @@ def catalogue_markdown(feature_set: FeatureSet) -> str:
         lines += [_line(name, group) for name, group in by_name.items()]
         lines.append("")
     return "\n".join(lines)
+
+
+_RISK = {-1: "lower", 0: "", 1: "higher"}
 
 
 def _without_window(spec: FeatureSpec) -> str:
@@ -94,11 +97,12 @@ def _line(name: str, specs: Sequence[FeatureSpec]) -> str:
     heading = f"`{name}`" + (f" (w = {windows})" if windows else "")
     return (
         f"| {heading} | {first.unit or 'words'} | {first.table} | {general(first.description_en)} "
-        f"| {general(first.description_ja)} | {general(first.missing)} | {'yes' if first.actionable else 'no'} |"
+        f"| {general(first.description_ja)} | {general(first.missing)} | {'yes' if first.actionable else 'no'} "
+        f"| {_RISK[first.risk_direction]} |"
     )
 
 
-_PREFACE = """# Features
+_PREFACE = '''# Features
 
 Made from the catalogue of a company that supplies every table and column, with one kind of event named `report`;
 `make docs` writes this page anew. `churnml features list CONFIG` prints your own catalogue. What is off, and for want
@@ -122,38 +126,38 @@ the share of rows of the same `as_of` and peer group (`features.peer_by`, else t
 with a lower value, ties counting half; a group of fewer than 5 is replaced by all rows of that `as_of`. It is the only
 kind of feature that depends on the other rows of the spine.
 
+Each measure declares the **direction** that domain knowledge gives it: whether more of it goes with more risk of churn,
+with less, or neither in general. A trend, a slope and a rank have the direction of their measure, a drop from peak the
+opposite one; events of a kind have one when `features.core_features` names it.
+
 Kinds of event are counted one by one: those of `features.event_types`, else the `features.max_event_types` most
 frequent ones. Names are lower-cased to letters, digits and underscores; kinds whose names then agree are one kind.
 
 ## Your own features
 
 A feature is one small function in a module of yours that the config names (`features.modules`: a dotted name, or a
-`.py` file relative to the config). It gets an Ibis table: the rows of one canonical table as known before each `as_of`,
-cut to the window. It returns an aggregate. It cannot see the future, because the rows it gets do not hold it.
+`.py` file relative to the config). With `table=` it gets an Ibis table: the rows of one canonical table as known before
+each `as_of`, cut to the window, and returns an aggregate. It cannot see the future, because the rows it gets do not
+hold it. A mistake is told with the file, the feature, the line and what was got.
 
 ```python
 from churnml.features import feature
 
 
-@feature(
-    table="tickets", needs=("category",), family="support", unit="tickets", empty=0.0, missing="never missing",
-    label_en="billing tickets", label_ja="請求関連チケット数",
-    description_en="Tickets about billing opened in the last {w} days.",
-    description_ja="過去{w}日間の請求関連チケット数。",
-)
+@feature("billing_tickets", "support", "tickets", table="tickets", needs=("category",), empty=0.0)
 def billing_tickets(rows):
+    """Tickets about billing opened in the last {w} days."""
     return (rows.category == "billing").sum()
 
 
-@feature(
-    table="frame", family="support", unit="tickets per user", missing="nobody was active",
-    label_en="tickets per active user", label_ja="アクティブユーザーあたりチケット数",
-    description_en="Tickets opened ÷ active users, 28 days.",
-    description_ja="28日間のチケット数÷アクティブユーザー数。",
-)
-def tickets_per_user(frame):  # `frame`: the pandas frame of the catalogue's other features
+@feature("tickets_per_user", "support", "tickets per user")
+def tickets_per_user(frame):
+    """Tickets opened ÷ active users, 28 days."""
     return frame["tickets_opened_28d"] / frame["active_users_28d"].where(frame["active_users_28d"] > 0)
 ```
 
+Name, family, unit and the function are enough: it then gets the pandas frame of the catalogue's other features. More
+can be said: `label_en`, `description_en`, the same in Japanese (`label_ja`, `description_ja`), what `missing` means,
+`windows` of its own, and the `risk_direction` that you know of (+1: more of it goes with more risk; −1: with less).
 `empty` is the value of an account without a row in the window; unless given it is missing.
-"""
+'''

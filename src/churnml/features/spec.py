@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from fnmatch import fnmatchcase
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
 from churnml.errors import ConfigError, near_name
 
-__all__ = ["FAMILIES", "FeatureSet", "FeatureSpec"]
+__all__ = ["FAMILIES", "FeatureSet", "FeatureSpec", "Kind", "Sign"]
+
+Kind = Literal["level", "trend", "peer", "age", "flag", "category"]
+Sign = Literal[-1, 0, 1]
 
 FAMILIES: dict[str, str] = {
     "engagement": "利用頻度",
@@ -57,6 +61,10 @@ class FeatureSpec:
         +1: more of it never lowers the churn risk; −1: never raises it; 0: not declared.
     categorical : bool
         The column holds words.
+    risk_direction : {-1, 0, 1}
+        What domain knowledge says: +1: more of it goes with more risk of churn; −1: with less; 0: nothing general.
+    event_kind : str
+        Slug of the one kind of event that it is about; empty where it is about none.
 
     Examples
     --------
@@ -78,11 +86,13 @@ class FeatureSpec:
     table: str
     window_days: int | None = None
     measure: str = ""
-    kind: Literal["level", "trend", "peer", "age", "flag", "category"] = "level"
+    kind: Kind = "level"
     actionable: bool = True
-    monotone: Literal[-1, 0, 1] = 0
+    monotone: Sign = 0
     categorical: bool = False
     missing_ja: str = ""
+    risk_direction: Sign = 0
+    event_kind: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-ready data."""
@@ -140,6 +150,54 @@ class FeatureSet(Sequence[FeatureSpec]):
     def categorical(self) -> list[str]:
         """Names of the columns that hold words."""
         return [spec.name for spec in self._specs if spec.categorical]
+
+    @property
+    def directions(self) -> dict[str, Sign]:
+        """Feature → the direction that domain knowledge gives it; 0 for none, and for words."""
+        return {spec.name: 0 if spec.categorical else spec.risk_direction for spec in self._specs}
+
+    @property
+    def event_kinds(self) -> tuple[str, ...]:
+        """Slugs of the event kinds that features are about, ascending."""
+        return tuple(sorted({spec.event_kind for spec in self._specs if spec.event_kind}))
+
+    def select(self, family: str | None = None, kind: str | None = None, name: str | None = None) -> FeatureSet:
+        """Return the features of a family, of a kind, and with a name that fits a pattern such as ``tickets_*``.
+
+        Raises
+        ------
+        ConfigError
+            There is no such family or kind, or nothing fits.
+        """
+        for what, asked, known in (("family", family, tuple(FAMILIES)), ("kind", kind, get_args(Kind))):
+            if asked is not None and asked not in known:
+                near = near_name(asked, known)
+                raise ConfigError(
+                    f"There is no feature {what} {asked!r}",
+                    expected=f"{near!r}?" if near else f"one of {', '.join(known)}",
+                    code=f"features.unknown_{what}",
+                )
+        chosen = [
+            spec
+            for spec in self._specs
+            if (family is None or spec.family == family)
+            and (kind is None or spec.kind == kind)
+            and (name is None or fnmatchcase(spec.name, name))
+        ]
+        if not chosen:
+            near = near_name(name.strip("*"), self._by_name) if name else None
+            raise ConfigError(
+                "No feature of this config fits",
+                got=", ".join(
+                    f"{what} {asked}"
+                    for what, asked in zip(("family", "kind", "name"), (family, kind, name), strict=True)
+                    if asked
+                ),
+                expected=f"for example {near!r}" if near else None,
+                remedy="`churnml features list CONFIG` counts what there is; a pattern has a *, e.g. 'tickets_*'.",
+                code="features.none",
+            )
+        return FeatureSet(chosen)
 
     def frame(self) -> pd.DataFrame:
         """Return the catalogue as a frame, one row per feature."""

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from churnml.config import Config
-from churnml.errors import ConfigError, near_name
-from churnml.features.inputs import Columns, Inputs, numbers
-from churnml.features.measures import Measure
-from churnml.features.spec import FAMILIES
+from churnml.config import FeatureConfig
+from churnml.errors import ChurnmlError, ConfigError, near_name
+from churnml.features.inputs import Inputs, numbers
+from churnml.features.measures import Direct, Measure, Words
+from churnml.features.spec import FAMILIES, Sign
 from churnml.features.visible import inside
 from churnml.tables import TABLES
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["FRAME", "UserFeature", "columns", "feature", "user_features"]
+__all__ = ["FRAME", "UserFeature", "feature", "user_measures"]
 
 FRAME = "frame"
 """The `table` of a feature made from features."""
@@ -32,13 +35,11 @@ FRAME = "frame"
 
 @dataclass(frozen=True)
 class UserFeature:
-    """A feature of the user's own: its words, and the function that makes it."""
+    """A feature of the user's own: what it is, the function that makes it, and where that stands."""
 
     measure: Measure
-    family: str
-    windows: tuple[int, ...] | None
-    empty: float
     make: Callable[..., Any]
+    where: str
 
     def __call__(self, rows: Any) -> Any:
         """Call the function itself, e.g. in the user's own tests."""
@@ -46,87 +47,107 @@ class UserFeature:
 
 
 def feature(
-    *,
-    table: str,
+    name: str,
     family: str,
-    label_en: str,
-    label_ja: str,
-    description_en: str,
-    description_ja: str,
     unit: str,
-    missing: str,
+    *,
+    table: str = FRAME,
     needs: tuple[str, ...] = (),
     windowed: bool = True,
     windows: tuple[int, ...] | None = None,
     empty: float = np.nan,
+    missing: str = "",
+    label_en: str = "",
+    label_ja: str = "",
+    description_en: str = "",
+    description_ja: str = "",
     actionable: bool = True,
-    monotone: Literal[-1, 0, 1] = 0,
-    name: str | None = None,
+    risk_direction: Sign = 0,
 ) -> Callable[[Callable[..., Any]], UserFeature]:
     """Make a function a feature.
 
-    The function gets the rows of one canonical table as known before each `as_of` (an Ibis table, values of the
-    future already hidden, and cut to the window where there is one) and returns an aggregate of them. With
-    ``table="frame"`` it gets the pandas frame of all built-in features instead and returns a Series.
+    The function gets the pandas frame of all other features and returns a Series. With a `table` it gets that canonical
+    table's rows instead, as known before each `as_of` (an Ibis table, values of the future already hidden, and cut to
+    the window where there is one), and returns an aggregate of them.
 
     Parameters
     ----------
-    table : str
-        A canonical table, or ``"frame"``.
+    name : str
+        Column name; a window is added to it.
     family : str
         One of `FAMILIES`.
-    label_en, label_ja, description_en, description_ja, unit, missing : str
-        As in `FeatureSpec`; ``{w}`` stands for the window.
+    unit : str
+        As in `FeatureSpec`.
+    table : str
+        A canonical table; by default the frame of the other features.
     needs : tuple of str
         Columns of the table without which the feature is off.
     windowed : bool
-        One feature per window of the config, or of `windows`; always False for ``"frame"``.
+        One feature per window of the config, or of `windows`; never for the frame.
     windows : tuple of int, optional
         Windows in days instead of the config's.
     empty : float
         The value of an account without a row in the window.
-    actionable, monotone
+    missing : str
+        What a missing value means; by default, that the function gave none.
+    label_en, label_ja, description_en, description_ja : str
+        As in `FeatureSpec`; ``{w}`` stands for the window. By default the name in words, and the first line of the
+        function's docstring; without Japanese, the English is shown.
+    actionable, risk_direction
         As in `FeatureSpec`.
-    name : str, optional
-        Default: the function's name.
+
+    Raises
+    ------
+    ConfigError
+        The table or the family does not exist.
 
     Examples
     --------
-    >>> @feature(table="tickets", family="support", unit="tickets", missing="never missing", empty=0.0,
-    ...          label_en="billing tickets", label_ja="請求関連チケット数",
-    ...          description_en="Tickets about billing opened in the last {w} days.",
-    ...          description_ja="過去{w}日間の請求関連チケット数。", needs=("category",))
+    >>> @feature("billing_tickets", "support", "tickets", table="tickets", needs=("category",), empty=0.0)
     ... def billing_tickets(rows):
+    ...     '''Tickets about billing opened in the last {w} days.'''
     ...     return (rows.category == "billing").sum()
-    >>> billing_tickets.measure.name
-    'billing_tickets'
+    >>> billing_tickets.measure.words.label_en, billing_tickets.measure.words.description_en
+    ('billing tickets', 'Tickets about billing opened in the last {w} days.')
     """
-    if table not in (*TABLES, FRAME):
-        raise ConfigError(_near("canonical table", table, (*TABLES, FRAME)), code="features.user")
-    if family not in FAMILIES:
-        raise ConfigError(_near("feature family", family, tuple(FAMILIES)), code="features.user")
+    caller = inspect.stack()[1]
+    where = f"{Path(caller.filename).name}, feature {name!r}, line {caller.lineno}"
+    for what, word, known in (("canonical table", table, (*TABLES, FRAME)), ("feature family", family, FAMILIES)):
+        if word not in known:
+            near = near_name(word, known)
+            raise ConfigError(
+                f"There is no {what} {word!r}",
+                where=where,
+                expected=f"{near!r}?" if near else f"one of {', '.join(known)}",
+                code="features.user",
+            )
 
     def decorate(make: Callable[..., Any]) -> UserFeature:
+        label = label_en or name.replace("_", " ")
+        description = description_en or next(iter((make.__doc__ or "").strip().splitlines()), "") or f"{label}."
+        of_frame = table == FRAME
+        how = partial(_of_frame, make, where) if of_frame else partial(_of_rows, make, where, table, empty)
         measure = Measure(
-            name or make.__name__,
-            unit,
-            missing,
-            label_en,
-            label_ja,
-            description_en,
-            description_ja,
+            name=name,
+            family=family,
+            unit=unit,
+            missing=missing or "the function gave no value",
+            words=Words(label, label_ja or label, description, description_ja or description),
+            make=Direct(how, from_events=False),
             table=table,
-            needs=((table, needs),) if table != FRAME else (),
-            windowed=windowed and table != FRAME and TABLES[table].occurred_at is not None,
+            needs=() if of_frame else ((table, needs),),
+            windowed=windowed and not of_frame and TABLES[table].occurred_at is not None,
+            windows=windows,
             actionable=actionable,
-            monotone=monotone,
+            risk_direction=risk_direction,
+            last=of_frame,
         )
-        return UserFeature(measure, family, windows, empty, make)
+        return UserFeature(measure, make, where)
 
     return decorate
 
 
-def user_features(config: Config) -> Iterator[UserFeature]:
+def user_measures(config: FeatureConfig) -> Iterator[Measure]:
     """Yield the features of the modules that the config names, in order of definition.
 
     Raises
@@ -134,46 +155,104 @@ def user_features(config: Config) -> Iterator[UserFeature]:
     ConfigError
         A module cannot be found, fails to import, or defines no feature.
     """
-    for name in config.features.modules:
-        found = [value for value in vars(_module(name, config)).values() if isinstance(value, UserFeature)]
-        if not found:
+    for name in config.modules:
+        own = [value for value in vars(_module(name, config)).values() if isinstance(value, UserFeature)]
+        if not own:
             raise ConfigError(
                 f"The module {name!r} defines no feature",
                 where="features.modules",
                 remedy="Decorate a function with churnml.features.feature.",
                 code="features.user",
             )
-        yield from found
+        for item in own:
+            yield item.measure
 
 
-def columns(inputs: Inputs, made: Columns, windows: tuple[int, ...]) -> Columns:
-    """Compute the user's features; those of the frame last, so that they see all others."""
-    out: Columns = {}
-    own = list(user_features(inputs.config))
-    for item in own:
-        if item.measure.table in inputs.tables:
-            for window in (item.windows or windows) if item.measure.windowed else (None,):
-                suffix = f"_{window}d" if window else ""
-                out[f"{item.measure.name}{suffix}"] = _aggregate(inputs, item, window)
-    for item in own:
-        if item.measure.table == FRAME:
-            frame = pd.DataFrame({"as_of": inputs.keys.as_of, **made, **out})
-            values = pd.Series(item.make(frame), index=frame.index)
-            out[item.measure.name] = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    return out
-
-
-def _aggregate(inputs: Inputs, item: UserFeature, window: int | None) -> np.ndarray:
-    rows = inputs.known(item.measure.table)
-    occurred_at = TABLES[item.measure.table].occurred_at
+def _of_rows(
+    make: Callable[..., Any], where: str, table: str, empty: float, inputs: Inputs, window: int | None
+) -> np.ndarray:
+    """Aggregate the rows of a table as the user's function says."""
+    rows = inputs.known(table)
+    occurred_at = TABLES[table].occurred_at
     if window is not None and occurred_at is not None:
         rows = rows.filter(inside(rows[occurred_at], rows, window))
-    value: ir.Value = item.make(rows)
-    known = inputs.gather(rows, {"value": value.cast("float64"), "rows": rows.count()})
-    return np.where(known["rows"].isna(), item.empty, numbers(known["value"]))
+    value = _aggregate_of(_called(make, where, rows), where)
+    try:
+        known = inputs.gather(rows, {"value": value.cast("float64"), "rows": rows.count()})
+    except Exception as error:
+        raise _failed(error, where, "the engine refuses what it returned") from error
+    return np.where(known["rows"].isna(), empty, numbers(known["value"]))
 
 
-def _module(name: str, config: Config) -> Any:
+def _aggregate_of(value: Any, where: str) -> ir.Scalar:
+    """Return what a function returned if it is one number for many rows, else refuse it."""
+    import ibis.expr.types as ir
+
+    got = ""
+    if not isinstance(value, ir.Value):
+        got = f"{type(value).__name__}: {str(value)[:80]}"
+    elif not isinstance(value, ir.Scalar):
+        got = f"a column of {value.type()}: one value per row, not one per account"
+    elif not (value.type().is_numeric() or value.type().is_boolean() or value.type().is_null()):
+        got = f"an aggregate of type {value.type()}"
+    if got:
+        raise ConfigError(
+            "A feature's function returned no number",
+            where=where,
+            got=got,
+            expected="an aggregate of the rows, e.g. rows.count() or (rows.category == 'billing').sum()",
+            code="features.user",
+        )
+    scalar: ir.Scalar = value
+    return scalar
+
+
+def _of_frame(make: Callable[..., Any], where: str, inputs: Inputs, window: None) -> np.ndarray:
+    """Make a column from the others as the user's function says."""
+    frame = pd.DataFrame({"as_of": inputs.keys.as_of, **inputs.made})
+    value = _called(make, where, frame, columns=tuple(map(str, frame.columns)))
+    try:
+        values = pd.Series(value, index=frame.index if isinstance(value, pd.Series) else None)
+        array = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    except Exception as error:
+        raise _failed(error, where, "what it returned is no column of numbers") from error
+    if len(array) != len(frame):
+        raise ConfigError(
+            "A feature's function returned no column of the frame's length",
+            where=where,
+            got=f"{type(value).__name__} of {len(array)} values",
+            expected=f"a Series of {len(frame)} values",
+            code="features.user",
+        )
+    return array
+
+
+def _called(make: Callable[..., Any], where: str, given: Any, columns: tuple[str, ...] = ()) -> Any:
+    try:
+        return make(given)
+    except ChurnmlError:
+        raise
+    except Exception as error:
+        missed = str(error.args[0]) if isinstance(error, KeyError) and error.args else ""
+        raise _failed(error, where, "it failed", near_name(missed, columns) if missed else None) from error
+
+
+def _failed(error: Exception, where: str, what: str, near: str | None = None) -> ConfigError:
+    """Return the message of a mistake in the user's code: the line that raised it, and what it said."""
+    file = where.split(",")[0]
+    lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if Path(step.filename).name == file]
+    at = f"{where.rsplit(' line ', 1)[0]} line {lines[-1]}" if lines else where
+    return ConfigError(
+        f"A feature of yours cannot be made: {what}",
+        where=at,
+        got=f"{type(error).__name__}: {str(error)[:300]}",
+        expected=f"{near!r}?" if near else None,
+        remedy="Correct the function, or take its module out of features.modules.",
+        code="features.user",
+    )
+
+
+def _module(name: str, config: FeatureConfig) -> Any:
     """Import a module by dotted name, or a file relative to the config."""
     try:
         if not name.endswith(".py"):
@@ -185,17 +264,17 @@ def _module(name: str, config: Config) -> Any:
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
-    except ImportError as error:
+    except ChurnmlError:
+        raise
+    except Exception as error:
+        file = Path(name).name if name.endswith(".py") else name.rsplit(".", 1)[-1] + ".py"
+        lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if Path(step.filename).name == file]
+        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
         raise ConfigError(
             f"The feature module {name!r} cannot be imported",
-            where="features.modules",
-            got=str(error),
+            where=f"{file}, line {line}" if line else "features.modules",
+            got=f"{type(error).__name__}: {error}",
             expected="an installed module's dotted name, or a .py file relative to the config",
             code="features.user",
         ) from error
     return module
-
-
-def _near(what: str, name: str, known: tuple[str, ...]) -> str:
-    near = near_name(name, known)
-    return f"There is no {what} {name!r}" + (f"; did you mean {near!r}?" if near else f"; known: {', '.join(known)}")

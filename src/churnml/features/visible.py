@@ -1,11 +1,11 @@
-"""The one place where a table is cut to what was known at each as_of."""
+"""A table as it was known at each of many as_of dates."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from churnml.features.keys import Keys
-from churnml.tables import TABLES, Tables
+from churnml.tables import Tables, knowledge
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -33,32 +33,9 @@ def visible(tables: Tables, name: str, keys: Keys) -> ir.Table:
     ibis table
         The table's columns, with ``key_code`` (position among the keys) and ``as_of`` (timestamp).
     """
-    definition = TABLES[name]
     rows, asked = tables[name], keys.expression()
     joined = rows.inner_join(asked, rows.account_id == asked.key_account).drop("key_account")
-    if definition.occurred_at is not None:
-        occurred_at = joined[definition.occurred_at].cast("timestamp(6)")
-        joined = joined.filter(occurred_at < joined.as_of, joined.known_at.fill_null(occurred_at) < joined.as_of)
-    else:
-        joined = joined.filter(joined.known_at.isnull() | (joined.known_at < joined.as_of))
-    return _hide(joined, name)
-
-
-def _hide(rows: ir.Table, name: str) -> ir.Table:
-    import ibis
-
-    revealed = dict(TABLES[name].revealed)
-    shown = {column: rows[time].cast("timestamp(6)") < rows.as_of for column, time in revealed.items()}
-    if name == "subscriptions":
-        # A termination is known from the notice, at the latest when it takes effect.
-        ends = rows.terminated_on.cast("timestamp(6)")
-        shown["terminated_on"] = ibis.least(rows.notice_at.fill_null(ends), ends) < rows.as_of
-    return rows.mutate(
-        **{
-            column: ibis.cases((seen, rows[column]), else_=ibis.null(rows[column].type()))
-            for column, seen in shown.items()
-        }
-    )
+    return knowledge.rows_known_before(joined, name, joined.as_of)
 
 
 def inside(time: ir.Value, rows: ir.Table, start: int, end: int = 0) -> ir.BooleanValue:

@@ -7,7 +7,6 @@ from churnml.health.history import Change, Reading, decompose, trend
 from churnml.health.indicators import indicators
 from churnml.health.phase import PHASES, phase
 from churnml.health.replay import Predicted, replay
-from churnml.health.report import backtest_report
 from churnml.health.scale import HealthScale, Measure
 from churnml.health.score import health, lift_score, measures
 
@@ -20,7 +19,6 @@ __all__ = [
     "Predicted",
     "Proposal",
     "Reading",
-    "backtest_report",
     "decompose",
     "fit_alpha",
     "fit_weights",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from churnml.language import Quantity, Text
+
 __all__ = ["indicators"]
 
 
@@ -16,45 +18,15 @@ class _Indicator:
     code: str
     feature: str
     above: float
-    singular_en: str
-    plural_en: str
-    ja: str
+    unit: str = ""
 
 
 _INDICATORS = (
-    _Indicator("notice", "notice_given", 0, "Notice has been given", "Notice has been given", "解約通知あり"),
-    _Indicator(
-        "invoice_overdue",
-        "invoices_overdue",
-        0,
-        "{n} invoice is overdue",
-        "{n} invoices are overdue",
-        "支払い遅延の請求書が{n}件",
-    ),
-    _Indicator(
-        "champion_left",
-        r"champions_left_(\d+)d",
-        0,
-        "{n} champion left within {w} days",
-        "{n} champions left within {w} days",
-        "過去{w}日間に推進担当者{n}人が離脱",
-    ),
-    _Indicator(
-        "admin_left",
-        r"admins_left_(\d+)d",
-        0,
-        "{n} admin left within {w} days",
-        "{n} admins left within {w} days",
-        "過去{w}日間に管理者{n}人が離脱",
-    ),
-    _Indicator(
-        "silence",
-        "days_since_last_event",
-        27,
-        "No use for {n} day",
-        "No use for {n} days",
-        "{n}日間利用なし",
-    ),
+    _Indicator("notice", "notice_given", 0),
+    _Indicator("invoice_overdue", "invoices_overdue", 0, "invoices"),
+    _Indicator("champion_left", r"champions_left_(\d+)d", 0, "contacts"),
+    _Indicator("admin_left", r"admins_left_(\d+)d", 0, "contacts"),
+    _Indicator("silence", "days_since_last_event", 27, "days"),
 )
 
 _LONGEST_WINDOW = 91
@@ -72,18 +44,19 @@ def indicators(frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per (account_id, as_of, indicator) that holds: ``account_id, as_of, indicator, feature, value,
-        text_en, text_ja``.
+        One row per (account_id, as_of, indicator) that holds: ``account_id, as_of, indicator, feature, value``
+        and ``text``, what is to be said of it.
 
     Examples
     --------
+    >>> from churnml.language import render
     >>> frame = pd.DataFrame({"account_id": ["a", "b"], "as_of": pd.Timestamp("2026-01-01"),
     ...                       "invoices_overdue": [2.0, 0.0]})
-    >>> indicators(frame)["text_en"].tolist()
-    ['2 invoices are overdue']
+    >>> render(indicators(frame)["text"].iloc[0], "en")
+    '2 invoices are overdue'
     """
     parts = [part for item in _INDICATORS if (part := _one(frame, item)) is not None]
-    columns = ["account_id", "as_of", "indicator", "feature", "value", "text_en", "text_ja"]
+    columns = ["account_id", "as_of", "indicator", "feature", "value", "text"]
     if not parts:
         return pd.DataFrame({name: pd.Series(dtype=object) for name in columns})
     return pd.concat(parts, ignore_index=True)[columns]
@@ -97,8 +70,7 @@ def _one(frame: pd.DataFrame, item: _Indicator) -> pd.DataFrame | None:
     rows = np.flatnonzero(values > item.above)
     if rows.size == 0:
         return None
-    counts = [round(float(values[row])) for row in rows]
-    english = [(item.singular_en if count == 1 else item.plural_en).format(n=count, w=window) for count in counts]
+    days = Quantity(value=window, unit="days")
     return pd.DataFrame(
         {
             "account_id": frame["account_id"].to_numpy()[rows],
@@ -106,8 +78,10 @@ def _one(frame: pd.DataFrame, item: _Indicator) -> pd.DataFrame | None:
             "indicator": item.code,
             "feature": feature,
             "value": values[rows],
-            "text_en": english,
-            "text_ja": [item.ja.format(n=count, w=window) for count in counts],
+            "text": [
+                Text.of(f"fact-{item.code}", n=Quantity(value=round(float(values[row])), unit=item.unit), days=days)
+                for row in rows
+            ],
         }
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from churnml.errors import DataError, UsageError
 from churnml.health.scale import HealthScale
+from churnml.language import Quantity, Text, languages, render, words
 
 __all__ = ["LIFT_POINTS", "band_of", "health", "lift_score", "measures"]
 
@@ -102,7 +103,8 @@ def health(
     DataFrame
         One row per row of `frame`, in its order: ``account_id, as_of, health_score`` (0–100 or NaN), ``band``
         (red, yellow, green or unknown), ``coverage`` (0–1), ``rules_score, model_score, alpha`` (the share the model
-        really had), ``reasons`` (list of codes), ``reasons_en, reasons_ja`` (lists of sentences).
+        really had), ``reasons`` (list of codes), ``reason_texts`` (what they say, as texts) and ``reasons_en``,
+        ``reasons_ja`` … (in words, one column a language).
 
     Raises
     ------
@@ -216,63 +218,56 @@ def _reasons(
     thin: np.ndarray,
     verdict: str,
 ) -> dict[str, np.ndarray]:
-    """Return what capped or limited each score: columns of lists of codes and of sentences."""
-    columns = {name: np.empty(len(coverage), dtype=object) for name in ("reasons", "reasons_en", "reasons_ja")}
+    """Return what capped or limited each score: columns of lists of codes, of texts, and of words."""
+    codes, texts = (np.empty(len(coverage), dtype=object) for _ in range(2))
+    stale = [_stale(measure.name, measure.label_en, measure.label_ja, measure.valid_days) for measure in scale.measures]
     for row in range(len(coverage)):
-        found: list[tuple[str, str, str]] = []
-        if verdict == "rules_only":
-            found.append(_REASONS["rules_only"])
-        elif verdict == "another_target":
-            found.append(_REASONS["another_target"])
+        found: list[Text] = []
+        if verdict in ("rules_only", "another_target"):
+            found.append(_TEXTS[verdict])
         elif unscored[row]:
-            found.append(_REASONS["no_model_score"])
+            found.append(_TEXTS["no_model_score"])
         if capped[row]:
-            found.append(_REASONS["model_red_cap"])
+            found.append(_TEXTS["model_red_cap"])
         if thin[row]:
-            code, english, japanese = _REASONS["low_coverage"]
-            share = f"{coverage[row]:.0%}"
-            found.append((code, english.format(share=share), japanese.format(share=share)))
-        for column in np.flatnonzero(parts.stale[row]):
-            measure = scale.measures[column]
-            found.append(_stale(measure.name, measure.label_en, measure.label_ja, measure.valid_days))
-        for index, name in enumerate(columns):
-            columns[name][row] = [reason[index] for reason in found]
-    return columns
+            found.append(_low_coverage(round(float(coverage[row]), 2)))
+        found += [stale[column] for column in np.flatnonzero(parts.stale[row])]
+        codes[row] = [_code(text) for text in found]
+        texts[row] = found
+    return {
+        "reasons": codes,
+        "reason_texts": texts,
+        **{f"reasons_{language}": _in_language(texts, language) for language in languages()},
+    }
 
 
-_Reason = Literal["rules_only", "another_target", "no_model_score", "model_red_cap", "low_coverage"]
-_REASONS: dict[_Reason, tuple[str, str, str]] = {
-    "rules_only": (
-        "rules_only",
-        "The model did not pass its gate, so the score is made of rules alone",
-        "モデルが検証基準を満たさないため、ルールのみで算出",
-    ),
-    "another_target": (
-        "another_target",
-        "The model predicts something else than churn, so the score is made of rules alone",
-        "モデルの予測対象が解約ではないため、ルールのみで算出",
-    ),
-    "no_model_score": (
-        "no_model_score",
-        "There is no model score for this account, so the score is made of rules alone",
-        "このアカウントのモデルスコアがないため、ルールのみで算出",
-    ),
-    "model_red_cap": (
-        "model_red_cap",
-        "The model puts this account in the red zone, so the band is at most yellow",
-        "モデルが赤の水準と判定したため、判定は黄色を上限とする",
-    ),
-    "low_coverage": (
-        "low_coverage",
-        "Only {share} of the score's weight has data, too little for a band",
-        "データがある項目は重みの{share}のみで、判定には不足",
-    ),
+def _in_language(texts: np.ndarray, language: str) -> np.ndarray:
+    """Return lists of texts in words; there are few of them, each put into words once."""
+    said: dict[int, str] = {}
+    column = np.empty(len(texts), dtype=object)
+    for row, found in enumerate(texts):
+        for text in found:
+            if id(text) not in said:
+                said[id(text)] = render(text, language)
+        column[row] = [said[id(text)] for text in found]
+    return column
+
+
+_TEXTS = {
+    name: Text.of(f"health-{name}") for name in ("rules_only", "another_target", "no_model_score", "model_red_cap")
 }
 
 
-def _stale(name: str, label_en: str, label_ja: str, valid_days: Any) -> tuple[str, str, str]:
-    return (
-        f"stale:{name}",
-        f"The {label_en} is older than {valid_days} days and was left out",
-        f"{label_ja}は{valid_days}日より古いため除外",
-    )
+@lru_cache(maxsize=256)
+def _low_coverage(share: float) -> Text:
+    return Text.of("health-low_coverage", share=Quantity(value=share, unit="share", digits=0))
+
+
+def _stale(name: str, label_en: str, label_ja: str, valid_days: int | None) -> Text:
+    measure = Text.of(f"measure-{name}|words", words=words({"en": label_en, "ja": label_ja}))
+    return Text.of("health-stale", name=name, measure=measure, days=Quantity(value=valid_days or 0, unit="days"))
+
+
+def _code(text: Text) -> str:
+    code = text.code.removeprefix("health-")
+    return f"stale:{text.arguments['name']}" if code == "stale" else code

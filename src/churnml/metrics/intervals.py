@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +23,24 @@ class Interval:
     low: float | None
     high: float | None
 
-    def as_dict(self) -> dict[str, float | None]:
-        """Return the interval as JSON-ready data."""
-        return asdict(self)
+    @property
+    def above_zero(self) -> bool:
+        """Whether the whole interval lies above zero."""
+        return self.low is not None and self.low > 0
+
+    @property
+    def below_zero(self) -> bool:
+        """Whether the whole interval lies below zero."""
+        return self.high is not None and self.high < 0
+
+    def __neg__(self) -> Interval:
+        """Return the interval of the difference the other way round."""
+        if self.value is None:
+            return self
+        # 0.0 − x, so that no gain at all is not written as a negative zero.
+        if self.low is None or self.high is None:
+            return Interval(0.0 - self.value, None, None)
+        return Interval(0.0 - self.value, 0.0 - self.high, 0.0 - self.low)
 
 
 def clustered_bootstrap(groups: npt.ArrayLike, repeats: int, seed: int) -> Sequence[Array]:

@@ -7,13 +7,15 @@ the rows, and a metric that needs both outcomes is None when only one is present
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "BrierParts",
     "CalibrationBin",
+    "Summary",
     "average_precision",
     "brier",
     "brier_decomposition",
@@ -185,9 +187,48 @@ class CalibrationBin:
     observed: float
     weight: float
 
-    def as_dict(self) -> dict[str, float]:
-        """Return the bin as JSON-ready data."""
-        return asdict(self)
+
+@dataclass(frozen=True)
+class BrierParts:
+    """The Brier score as miscalibration − discrimination + uncertainty."""
+
+    miscalibration: float
+    discrimination: float
+    uncertainty: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The headline metrics of one set of predictions; None where undefined.
+
+    Parameters
+    ----------
+    n, positives : int
+        Rows, and rows that churned.
+    churn_rate, mean_probability : float or None
+        What happened and what was told, 0–1.
+    roc_auc, average_precision, log_loss, brier, ece : float or None
+        See the functions of these names.
+    lift_at_10, recall_at_10, precision_at_10 : float or None
+        Of the riskiest tenth of all rows.
+    recall_at_capacity, revenue_recall_at_capacity : float or None
+        Share of churners, and of their ARR, among those that can be contacted per snapshot.
+    """
+
+    n: int
+    positives: int
+    churn_rate: float | None
+    mean_probability: float | None
+    roc_auc: float | None
+    average_precision: float | None
+    log_loss: float | None
+    brier: float | None
+    ece: float | None
+    lift_at_10: float | None
+    recall_at_10: float | None
+    precision_at_10: float | None
+    recall_at_capacity: float | None
+    revenue_recall_at_capacity: float | None
 
 
 def calibration_bins(
@@ -236,9 +277,7 @@ def ece(y: npt.ArrayLike, p: npt.ArrayLike, weights: npt.ArrayLike | None = None
     return float(sum(part.weight * abs(part.observed - part.predicted) for part in cut) / total)
 
 
-def brier_decomposition(
-    y: npt.ArrayLike, p: npt.ArrayLike, weights: npt.ArrayLike | None = None
-) -> dict[str, float] | None:
+def brier_decomposition(y: npt.ArrayLike, p: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> BrierParts | None:
     """Split the Brier score into miscalibration − discrimination + uncertainty.
 
     The CORP decomposition: the recalibrated score is the isotonic regression of `y` on `p`, so there are no bins to
@@ -252,7 +291,7 @@ def brier_decomposition(
     Examples
     --------
     >>> brier_decomposition([0, 1, 0, 1], [0.5, 0.5, 0.5, 0.5])
-    {'miscalibration': 0.0, 'discrimination': 0.0, 'uncertainty': 0.25}
+    BrierParts(miscalibration=0.0, discrimination=0.0, uncertainty=0.25)
     """
     from scipy.optimize import isotonic_regression
 
@@ -272,11 +311,7 @@ def brier_decomposition(
 
     uncertainty = float(base * (1 - base))
     recalibrated = mean_square(fitted)
-    return {
-        "miscalibration": mean_square(values) - recalibrated,
-        "discrimination": uncertainty - recalibrated,
-        "uncertainty": uncertainty,
-    }
+    return BrierParts(mean_square(values) - recalibrated, uncertainty - recalibrated, uncertainty)
 
 
 def _caught(y: Array, p: Array, weight: Array, capacity: float) -> float:
@@ -375,8 +410,8 @@ def summary(
     share: float = 0.1,
     value: npt.ArrayLike | None = None,
     dates: npt.ArrayLike | None = None,
-) -> dict[str, float | int | None]:
-    """Return every headline metric of one set of predictions as a flat mapping.
+) -> Summary:
+    """Return every headline metric of one set of predictions.
 
     Parameters
     ----------
@@ -391,30 +426,30 @@ def summary(
 
     Examples
     --------
-    >>> summary([0, 1], [0.2, 0.9])["roc_auc"]
+    >>> summary([0, 1], [0.2, 0.9]).roc_auc
     1.0
     """
     outcome, score, _ = _columns(y, p, None)
     worth = None if value is None else np.nan_to_num(np.asarray(value, dtype=np.float64))
     n, positives = len(outcome), int(outcome.sum())
-    return {
-        "n": n,
-        "positives": positives,
-        "churn_rate": positives / n if n else None,
-        "mean_probability": float(score.mean()) if n else None,
-        "roc_auc": roc_auc(outcome, score),
-        "average_precision": average_precision(outcome, score),
-        "log_loss": log_loss(outcome, score),
-        "brier": brier(outcome, score),
-        "ece": ece(outcome, score),
-        "lift_at_10": lift_at(outcome, score, share=0.1),
-        "recall_at_10": recall_at(outcome, score, share=0.1),
-        "precision_at_10": precision_at(outcome, score, share=0.1),
-        "recall_at_capacity": _recall_by_date(outcome, score, share, None, dates),
-        "revenue_recall_at_capacity": None
+    return Summary(
+        n=n,
+        positives=positives,
+        churn_rate=positives / n if n else None,
+        mean_probability=float(score.mean()) if n else None,
+        roc_auc=roc_auc(outcome, score),
+        average_precision=average_precision(outcome, score),
+        log_loss=log_loss(outcome, score),
+        brier=brier(outcome, score),
+        ece=ece(outcome, score),
+        lift_at_10=lift_at(outcome, score, share=0.1),
+        recall_at_10=recall_at(outcome, score, share=0.1),
+        precision_at_10=precision_at(outcome, score, share=0.1),
+        recall_at_capacity=_recall_by_date(outcome, score, share, None, dates),
+        revenue_recall_at_capacity=None
         if worth is None or not worth.any()
         else _recall_by_date(outcome, score, share, worth, dates),
-    }
+    )
 
 
 def _recall_by_date(y: Array, p: Array, share: float, worth: Array | None, dates: npt.ArrayLike | None) -> float | None:

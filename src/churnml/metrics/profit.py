@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.stats import beta
 
-__all__ = ["area_under_profit_curve", "expected_maximum_profit", "maximum_profit", "profit_curve"]
+__all__ = ["CampaignProfit", "area_under_profit_curve", "expected_maximum_profit", "maximum_profit", "profit_curve"]
 
 Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CampaignProfit:
+    """The best campaign: profit per account, currency, and the share of accounts to contact, 0–1."""
+
+    profit_per_account: float
+    contact_share: float
 
 
 def profit_curve(
@@ -66,7 +76,7 @@ def expected_maximum_profit(
     offer_cost: npt.ArrayLike = 0.0,
     save_rate: float = 0.15,
     certainty: float = 20.0,
-) -> dict[str, float]:
+) -> CampaignProfit:
     """Return the profit per account of the best campaign, in expectation over an uncertain save rate.
 
     For each save rate the best number of contacts is chosen; profits are averaged over a beta distribution of save
@@ -85,8 +95,8 @@ def expected_maximum_profit(
 
     Returns
     -------
-    dict
-        ``profit_per_account`` (currency) and ``contact_share``, the expected best share to contact (0–1).
+    CampaignProfit
+        With the expected best share to contact.
 
     References
     ----------
@@ -95,21 +105,21 @@ def expected_maximum_profit(
 
     Examples
     --------
-    >>> found = expected_maximum_profit([1, 0], [0.9, 0.1], 100.0, contact_cost=10.0, save_rate=0.5)
-    >>> round(found["profit_per_account"], 2), round(found["contact_share"], 2)
+    >>> best = expected_maximum_profit([1, 0], [0.9, 0.1], 100.0, contact_cost=10.0, save_rate=0.5)
+    >>> round(best.profit_per_account, 2), round(best.contact_share, 2)
     (20.0, 0.5)
     """
     contacted, saved, spent = _cumulated(y, p, value, contact_cost, offer_cost)
     n = float(contacted[-1])
     if n == 0:
-        return {"profit_per_account": 0.0, "contact_share": 0.0}
+        return CampaignProfit(0.0, 0.0)
     best, start = _upper_envelope(saved, spent)
     a, b = certainty * save_rate, certainty * (1.0 - save_rate)
     edges = np.append(start, 1.0)
     mass = np.diff(beta.cdf(edges, a, b))
     first_moment = save_rate * np.diff(beta.cdf(edges, a + 1.0, b))
     profit = float((saved[best] * first_moment - spent[best] * mass).sum()) / n
-    return {"profit_per_account": profit, "contact_share": float((contacted[best] * mass).sum()) / n}
+    return CampaignProfit(profit, float((contacted[best] * mass).sum()) / n)
 
 
 def maximum_profit(
@@ -120,7 +130,7 @@ def maximum_profit(
     contact_cost: float,
     offer_cost: npt.ArrayLike = 0.0,
     save_rate: float = 0.15,
-) -> dict[str, float]:
+) -> CampaignProfit:
     """Return the top of the profit curve: the profit per account of the best campaign at a given save rate.
 
     EMPB (Janssens et al. 2024) is this with a value per account. As ``empulse`` 0.11.1 computes it, a churner who does
@@ -135,8 +145,7 @@ def maximum_profit(
 
     Returns
     -------
-    dict
-        ``profit_per_account`` (currency) and ``contact_share``, the share to contact (0–1).
+    CampaignProfit
 
     References
     ----------
@@ -145,13 +154,13 @@ def maximum_profit(
     Examples
     --------
     >>> maximum_profit([1, 0], [0.9, 0.1], 100.0, contact_cost=10.0, save_rate=0.5)
-    {'profit_per_account': 20.0, 'contact_share': 0.5}
+    CampaignProfit(profit_per_account=20.0, contact_share=0.5)
     """
     curve = profit_curve(y, p, value, contact_cost=contact_cost, offer_cost=offer_cost, save_rate=save_rate)
     profit, share = curve["profit"].to_numpy(), curve["share"].to_numpy()
     best = int(profit.argmax())
     accounts = max(float(curve["contacted"].iloc[-1]), 1.0)
-    return {"profit_per_account": float(profit[best]) / accounts, "contact_share": float(share[best])}
+    return CampaignProfit(float(profit[best]) / accounts, float(share[best]))
 
 
 def area_under_profit_curve(

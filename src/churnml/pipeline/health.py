@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,16 +14,39 @@ from churnml.config import Config
 from churnml.errors import BundleError
 from churnml.evaluation import backtest
 from churnml.files import write_text
-from churnml.health import Predicted, propose_threshold, weeks_current
+from churnml.health import Predicted, Proposal, propose_threshold, weeks_current
 from churnml.pipeline.lookup import newest
 from churnml.pipeline.models import tested_path
+from churnml.pipeline.prepare import prepare
 from churnml.pipeline.results import Prepared
-from churnml.pipeline.train import prepare
 from churnml.progress import Stages
 
-__all__ = ["health_backtest", "health_thresholds"]
+__all__ = ["Thresholds", "health_backtest", "health_thresholds"]
 
 Language = Literal["en", "ja"]
+
+
+@dataclass(frozen=True)
+class Thresholds(Proposal):
+    """A red threshold sized to the team, and what it was sized by.
+
+    Parameters
+    ----------
+    as_of : date
+        Of the snapshot it was fitted on.
+    green_from : float
+        Health score from which an account is green.
+    csms, calls_per_week : float or None
+        The team's capacity, where it is given in calls.
+    capacity_share : float or None
+        Share of the accounts the team can contact, where it is given so.
+    """
+
+    as_of: date
+    green_from: float
+    csms: float | None
+    calls_per_week: float | None
+    capacity_share: float | None
 
 
 def health_backtest(
@@ -45,13 +70,13 @@ def health_backtest(
         One entry per variant, the configured score first; the HTML report.
     """
     from churnml.health.replay import replay
-    from churnml.health.report import backtest_report
+    from churnml.reports import backtest_report
 
     config.require_churn("The health score")
     stages = stages or Stages()
     prepared = prepare(config, stages)
     with stages("backtest"):
-        tested = _kept(config, prepared) or _backtested(config, prepared, stages)
+        tested = tested_on(config, prepared, stages)
     with stages("replay"):
         results = replay(prepared.frame, prepared.feature_set, config, tested)
         page = backtest_report(
@@ -66,6 +91,11 @@ def health_backtest(
     return [result.as_dict() for result in results], path
 
 
+def tested_on(config: Config, prepared: Prepared, stages: Stages) -> Predicted:
+    """Return predictions on dates the model had not seen: the champion's own backtest where it fits, else a new one."""
+    return _kept(config, prepared) or _backtested(config, prepared, stages)
+
+
 def _backtested(config: Config, prepared: Prepared, stages: Stages) -> Predicted:
     folds = snapshots.splits(prepared.frame, config)
     tested = backtest(prepared.frame, prepared.feature_set, folds, config, progress=stages.say)
@@ -75,15 +105,15 @@ def _backtested(config: Config, prepared: Prepared, stages: Stages) -> Predicted
 def _kept(config: Config, prepared: Prepared) -> Predicted | None:
     """Return the champion's own backtest where it is of the same data and settings, so that it need not run again."""
     try:
-        bundle = registry.load_bundle(registry.champion_bundle(config.bundles_dir, config.registered_model))
+        bundle = registry.load_champion(config.bundles_dir, config.registered_model)
     except BundleError:
         return None  # nothing has been trained yet
-    about, path = bundle.manifest, tested_path(config, bundle.version)
+    manifest, path = bundle.manifest, tested_path(config, bundle.version)
     settings = config.as_dict()
-    same = all(about["config"].get(name) == settings[name] for name in _DECIDING)
-    if not same or about["fingerprint"] != prepared.loaded.fingerprint or not path.is_file():
+    same = all(manifest.config.get(name) == settings[name] for name in _DECIDING)
+    if not same or manifest.fingerprint != prepared.loaded.fingerprint or not path.is_file():
         return None
-    return Predicted(pd.read_parquet(path), snapshots.splits(prepared.frame, config), about["verdict"])
+    return Predicted(pd.read_parquet(path), snapshots.splits(prepared.frame, config), manifest.verdict)
 
 
 _DECIDING = ("label", "cohort", "snapshots", "splits", "features", "model", "seed")
@@ -95,7 +125,7 @@ def _called(config: Config) -> bool:
     return config.capacity.csms is not None and config.capacity.calls_per_week is not None
 
 
-def health_thresholds(config: Config, *, weeks: int | None = None) -> dict[str, Any]:
+def health_thresholds(config: Config, *, weeks: int | None = None) -> Thresholds:
     """Propose the red threshold that fits the team, from the newest scored snapshot.
 
     Parameters
@@ -104,12 +134,6 @@ def health_thresholds(config: Config, *, weeks: int | None = None) -> dict[str, 
         Section ``capacity``.
     weeks : int, optional
         How long a score is current; by default until the next snapshot.
-
-    Returns
-    -------
-    dict
-        ``as_of, green_from, csms, calls_per_week, capacity_share``, the last one null where calls are given, and
-        the fields of `churnml.health.Proposal`.
     """
     store, snapshot = newest(config)
     with store:
@@ -123,11 +147,11 @@ def health_thresholds(config: Config, *, weeks: int | None = None) -> dict[str, 
         weeks=weeks or weeks_current(config.snapshots.every),
     )
     capacity = config.capacity
-    return {
-        "as_of": snapshot.as_of.isoformat(),
-        "green_from": config.health.green_from,
-        "csms": capacity.csms,
-        "calls_per_week": capacity.calls_per_week,
-        "capacity_share": None if _called(config) else capacity.share,
-        **proposal.as_dict(),
-    }
+    return Thresholds(
+        as_of=snapshot.as_of,
+        green_from=config.health.green_from,
+        csms=capacity.csms,
+        calls_per_week=capacity.calls_per_week,
+        capacity_share=None if _called(config) else capacity.share,
+        **vars(proposal),
+    )

@@ -63,7 +63,7 @@ def of_account(store: Store, snapshot: SnapshotInfo, account_id: str) -> dict[st
     """Return an account's explanation in a snapshot, or raise `DataError` naming the near account."""
     found = store.explanation(snapshot.id, account_id)
     if found is None:
-        raise _unknown_account(account_id, store.account_ids(snapshot.id), f"{snapshot.as_of}")
+        raise _unknown_account(account_id, store.near_ids(snapshot.id, account_id), f"{snapshot.as_of}")
     return found
 
 

@@ -10,24 +10,20 @@ import numpy as np
 import pandas as pd
 
 from churnml import features as features_room
-from churnml import registry, scoring, snapshots
+from churnml import snapshots
+from churnml.assessment import Champion
 from churnml.config import Config
 from churnml.explain import (
     CHURNERS_NEEDED,
-    ExplainReference,
     churn_patterns,
     global_importance,
-    overall_page,
     segment_differences,
     shap_summary,
 )
-from churnml.explain import explain as explain_frame
 from churnml.files import write_text
-from churnml.health import HealthScale, health
-from churnml.pipeline.score import as_trained
-from churnml.pipeline.train import check
+from churnml.pipeline.prepare import check
 from churnml.progress import Stages
-from churnml.registry import Bundle
+from churnml.reports import overall_page
 from churnml.store import plain
 
 __all__ = ["overall"]
@@ -54,32 +50,32 @@ def overall(
     Returns
     -------
     found, page : dict, Path
-        JSON-ready, as `churnml.explain.overall_page` reads it; the HTML page.
+        JSON-ready, as `churnml.reports.overall_page` reads it; the HTML page.
     """
     config.require_churn("What matters over all accounts")
     stages = stages or Stages()
-    bundle = registry.load_bundle(registry.champion_bundle(config.bundles_dir, config.registered_model))
-    config = as_trained(config, bundle)
+    champion = Champion.load(config)
+    config = champion.as_trained(config)
     tables = check(config, stages).loaded.tables
     with stages("features"):
-        frame = features_room.compute(tables, snapshots.spine(tables, config), bundle.model.features, config)
+        frame = features_room.compute(tables, snapshots.spine(tables, config), champion.model.features, config.features)
     folder = config.workspace_dir / "reports"
     with stages("explain"):
-        found = _found(frame, bundle, config)
+        found = _found(frame, champion, config)
         folder.mkdir(parents=True, exist_ok=True)
-        picture = shap_summary(bundle.model, frame, folder / "shap_summary.png", rows=1000, top=15)
+        picture = shap_summary(champion.model, frame, folder / "shap_summary.png", rows=1000, top=15)
     with stages("report"):
         page = overall_page(found, language=language, title=config.name, summary=picture.read_bytes())
         path = write_text(folder / f"overall.{language}.html", page)
     return {**found, "shap_summary": str(picture)}, path
 
 
-def _found(frame: pd.DataFrame, bundle: Bundle, config: Config) -> dict[str, Any]:
-    reference = ExplainReference.from_dict(bundle.explain)
+def _found(frame: pd.DataFrame, champion: Champion, config: Config) -> dict[str, Any]:
+    model, reference = champion.model, champion.reference
     thin = frame.iloc[np.unique(np.linspace(0, len(frame) - 1, min(len(frame), _MOST_ROWS)).round().astype(int))]
     thin = thin.reset_index(drop=True)
-    importance = global_importance(bundle.model, thin, reference)
-    specs = bundle.model.features
+    importance = global_importance(model, thin, reference)
+    specs = model.features
     features = importance["features"].head(_FEATURES)
     directions: Any = [reference.direction.get(name) for name in features["feature"]]
     features = features.assign(
@@ -88,30 +84,28 @@ def _found(frame: pd.DataFrame, bundle: Bundle, config: Config) -> dict[str, Any
         direction=directions,
     )
     column = reference.segment_column
-    segments = segment_differences(bundle.model, thin, column) if column is not None and column in thin else None
+    segments = segment_differences(model, thin, column) if column is not None and column in thin else None
     left = frame.loc[frame["churn_on"].notna(), "account_id"].nunique()
     return {
         "as_of_from": f"{frame['as_of'].min():%Y-%m-%d}",
         "as_of_until": f"{frame['as_of'].max():%Y-%m-%d}",
         "rows": len(thin),
         "accounts": int(thin["account_id"].nunique()),
-        "horizon_days": bundle.model.horizon_days,
-        "verdict": bundle.manifest["verdict"],
-        "model_version": bundle.version,
+        "horizon_days": model.horizon_days,
+        "verdict": champion.bundle.manifest.verdict,
+        "model_version": champion.version,
         "families": _records(importance["families"]),
         "features": _records(features),
         "segment_column": column,
         "segments": [] if segments is None else _records(segments),
         "churned": int(left),
-        "patterns": _patterns(frame, bundle, reference, config) if left >= CHURNERS_NEEDED else [],
+        "patterns": _patterns(frame, champion, config.seed) if left >= CHURNERS_NEEDED else [],
     }
 
 
-def _patterns(
-    frame: pd.DataFrame, bundle: Bundle, reference: ExplainReference, config: Config
-) -> list[Mapping[str, Any]]:
+def _patterns(frame: pd.DataFrame, champion: Champion, seed: int) -> list[Mapping[str, Any]]:
     """Return the patterns, each with the raising drivers of its example."""
-    patterns = [pattern.as_dict() for pattern in churn_patterns(bundle.model, frame, seed=config.seed)]
+    patterns = [pattern.as_dict() for pattern in churn_patterns(champion.model, frame, seed=seed)]
     keys = pd.DataFrame(
         {
             "account_id": [pattern["example"] for pattern in patterns],
@@ -119,21 +113,10 @@ def _patterns(
         }
     )
     rows = keys.merge(frame, on=["account_id", "as_of"], how="left", validate="1:1")
-    scores = scoring.score(bundle.model, rows)
-    scale, verdict = HealthScale.from_dict(bundle.health), bundle.manifest["verdict"]
-    told = explain_frame(
-        bundle.model,
-        rows,
-        scores=scores,
-        health=health(rows, scores, scale=scale, base_rate=bundle.model.base_rate, verdict=verdict),
-        scale=scale,
-        reference=reference,
-        previous=frame,
-        currency=config.currency,
-    )
+    examples = champion.assess(rows, previous=frame).explanations
     return [
-        {**pattern, "drivers": [driver.as_dict() for driver in one.raising]}
-        for pattern, one in zip(patterns, told, strict=True)
+        {**pattern, "drivers": [driver.as_dict() for driver in example.raising]}
+        for pattern, example in zip(patterns, examples, strict=True)
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -10,16 +9,20 @@ from typing import Any, Literal
 import pandas as pd
 
 from churnml.config import Config
-from churnml.explain import Play, account_brief, overridden, portfolio_page, timeline
-from churnml.files import write_text
+from churnml.explain import Play, overridden, timeline
+from churnml.files import file_stem, write_text
 from churnml.pipeline.lookup import last_score, newest, of_account
-from churnml.pipeline.train import check
+from churnml.pipeline.prepare import check
 from churnml.progress import Stages
+from churnml.reports import account_brief, portfolio_page
 from churnml.store import Store
 
 __all__ = ["brief", "portfolio"]
 
 Language = Literal["en", "ja"]
+
+_PAGES = ("portfolio", "overall", "health_backtest", "shap_summary")
+"""Pages beside the briefs."""
 
 _NUMBERS = ("churn_probability", "health_score", "coverage", "arr", "days_to_renewal")
 _LISTED = ("account_id", "name", "segment", "owner", "band", "overridden_by", *_NUMBERS)
@@ -61,7 +64,7 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
             red_below=config.health.red_below,
             green_from=config.health.green_from,
         )
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "_", account_id)
+        name = file_stem(account_id, taken=_PAGES)
         return write_text(config.workspace_dir / "reports" / f"{name}.{language}.html", page)
 
 

@@ -1,4 +1,4 @@
-"""What the runs return: facts for a program, and JSON-ready reports of them."""
+"""What the runs return: facts for a program, and reports of them that JSON is made of."""
 
 from __future__ import annotations
 
@@ -17,15 +17,46 @@ from churnml.registry.promotion import Decision
 from churnml.sources import Loaded
 
 __all__ = [
+    "CheckReport",
     "Checked",
+    "FrameReport",
     "Prepared",
     "Scored",
+    "ScoringReport",
+    "Simulated",
     "Trained",
+    "TrainingReport",
     "expected_column",
     "rejected_counts",
     "scored_by",
     "warnings_of",
 ]
+
+Rejected = Mapping[str, Mapping[str, int]]
+"""Table → reason → rows set aside."""
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A simulated company: where it lies, what it was made with, and the rows of each table."""
+
+    folder: Path
+    accounts: int
+    months: int
+    seed: int
+    tables: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Rows of each canonical table, the period observed (its end exclusive), and what was set aside or noted."""
+
+    tables: Mapping[str, int]
+    observed_from: date
+    observed_until: date
+    rejected: Rejected
+    notes: Sequence[str]
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -40,17 +71,33 @@ class Checked:
 
     loaded: Loaded
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the outcome as JSON-ready data."""
+    def report(self) -> CheckReport:
+        """Return what a reader of the outcome wants to know."""
         tables = self.loaded.tables
-        return {
-            "tables": dict(self.loaded.counts),
-            "observed_from": tables.observed_from.isoformat(),
-            "observed_until": tables.observed_until.isoformat(),
-            "rejected": rejected_counts(self.loaded),
-            "notes": list(self.loaded.notes),
-            "fingerprint": self.loaded.fingerprint,
-        }
+        return CheckReport(
+            tables=dict(self.loaded.counts),
+            observed_from=tables.observed_from,
+            observed_until=tables.observed_until,
+            rejected=rejected_counts(self.loaded),
+            notes=list(self.loaded.notes),
+            fingerprint=self.loaded.fingerprint,
+        )
+
+
+@dataclass(frozen=True)
+class FrameReport:
+    """The size of a training frame, and where it was written."""
+
+    rows: int
+    accounts: int
+    snapshots: Sequence[date]
+    labelled: int
+    churned: int
+    features: int
+    skipped: Mapping[str, str]
+    rejected: Rejected
+    notes: Sequence[str]
+    path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -74,20 +121,41 @@ class Prepared:
     frame: pd.DataFrame
     skipped: Mapping[str, str] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the outcome as JSON-ready data."""
-        labelled = self.frame["churned"].notna()
-        return {
-            "rows": len(self.frame),
-            "accounts": int(self.frame["account_id"].nunique()),
-            "snapshots": [f"{day:%Y-%m-%d}" for day in sorted(self.frame["as_of"].unique())],
-            "labelled": int(labelled.sum()),
-            "churned": int((self.frame["churned"] == 1).sum()),
-            "features": len(self.feature_set),
-            "skipped": dict(self.skipped),
-            "rejected": rejected_counts(self.loaded),
-            "notes": list(self.loaded.notes),
-        }
+    def report(self, path: Path | None = None) -> FrameReport:
+        """Return what a reader of the outcome wants to know; `path` is where the frame was written."""
+        return FrameReport(
+            rows=len(self.frame),
+            accounts=int(self.frame["account_id"].nunique()),
+            snapshots=[pd.Timestamp(as_of).date() for as_of in sorted(self.frame["as_of"].unique())],
+            labelled=int(self.frame["churned"].notna().sum()),
+            churned=int((self.frame["churned"] == 1).sum()),
+            features=len(self.feature_set),
+            skipped=dict(self.skipped),
+            rejected=rejected_counts(self.loaded),
+            notes=list(self.loaded.notes),
+            path=path,
+        )
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a training came to: verdict, backtest, where the model is, and what the gate decided."""
+
+    verdict: str
+    verdict_reason: str
+    kind: str
+    kind_reason: str
+    scored_by: str
+    warnings: Sequence[str]
+    backtest: Mapping[str, Any]
+    model_uri: str
+    run_id: str
+    bundle: Path
+    model_version: str
+    promotion: Decision
+    rejected: Rejected
+    notes: Sequence[str]
+    tuning: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -101,7 +169,9 @@ class Trained:
     decision : Decision
         Whether it became the champion, and why.
     backtest : mapping
-        ``pooled`` and ``folds``, see `churnml.training.Backtest.as_dict`.
+        ``pooled`` and ``folds``, see `churnml.evaluation.Backtest`.
+    predictions : DataFrame
+        The backtest's rows: account_id, as_of, fold, churned, arr, p_model and ``p_<rule>`` per rule.
     model_uri, run_id : str
         In MLflow.
     rejected : mapping
@@ -109,37 +179,61 @@ class Trained:
     notes : sequence of str
         What a reader of the numbers should know.
     tuning : mapping, optional
-        `churnml.training.Tuning.as_dict`, where a budget was given.
+        `churnml.evaluation.Tuning`'s report, where a budget was given.
     """
 
     bundle: Bundle
     decision: Decision
     backtest: Mapping[str, Any]
+    predictions: pd.DataFrame
     model_uri: str
     run_id: str
-    rejected: Mapping[str, Mapping[str, int]]
+    rejected: Rejected
     notes: Sequence[str]
     tuning: Mapping[str, Any] | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the outcome as JSON-ready data."""
-        return {
-            "verdict": self.bundle.manifest["verdict"],
-            "verdict_reason": self.bundle.manifest["verdict_reason"],
-            "kind": self.bundle.model.info["kind"],
-            "kind_reason": self.bundle.model.info["kind_reason"],
-            "scored_by": scored_by(self.bundle),
-            "warnings": warnings_of(self.bundle),
-            "backtest": dict(self.backtest),
-            "model_uri": self.model_uri,
-            "run_id": self.run_id,
-            "bundle": str(self.bundle.path),
-            "model_version": self.bundle.version,
-            "promotion": self.decision.as_dict(),
-            "rejected": {table: dict(reasons) for table, reasons in self.rejected.items()},
-            "notes": list(self.notes),
-            "tuning": None if self.tuning is None else dict(self.tuning),
-        }
+    def report(self) -> TrainingReport:
+        """Return what a reader of the outcome wants to know."""
+        manifest, info = self.bundle.manifest, self.bundle.model.info
+        return TrainingReport(
+            verdict=manifest.verdict,
+            verdict_reason=manifest.verdict_reason,
+            kind=info.kind,
+            kind_reason=info.kind_reason,
+            scored_by=scored_by(self.bundle),
+            warnings=warnings_of(self.bundle),
+            backtest=self.backtest,
+            model_uri=self.model_uri,
+            run_id=self.run_id,
+            bundle=self.bundle.path,
+            model_version=self.bundle.version,
+            promotion=self.decision,
+            rejected=self.rejected,
+            notes=self.notes,
+            tuning=self.tuning,
+        )
+
+
+@dataclass(frozen=True)
+class ScoringReport:
+    """What a scoring came to; the scores themselves are in the files."""
+
+    target: str
+    as_of: date
+    accounts: int
+    bands: Mapping[str, int]
+    verdict: str
+    verdict_reason: str
+    scored_by: str
+    warnings: Sequence[str]
+    backtest: Mapping[str, Any]
+    model_uri: str
+    bundle: Path
+    model_version: str
+    scored_with: str
+    scores: Path
+    explanations: Path
+    rejected: Rejected
 
 
 @dataclass(frozen=True)
@@ -167,29 +261,29 @@ class Scored:
     path: Path
     as_of: date
     bundle: Bundle
-    rejected: Mapping[str, Mapping[str, int]]
+    rejected: Rejected
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the outcome as JSON-ready data; the scores themselves are in the files."""
-        bands = self.table["band"].value_counts()
-        return {
-            "target": self.bundle.model.target,
-            "as_of": self.as_of.isoformat(),
-            "accounts": len(self.table),
-            "bands": {band: int(bands.get(band, 0)) for band in ("green", "yellow", "red", "unknown")},
-            "verdict": self.bundle.manifest["verdict"],
-            "verdict_reason": self.bundle.manifest.get("verdict_reason"),
-            "scored_by": scored_by(self.bundle),
-            "warnings": warnings_of(self.bundle),
-            "backtest": self.bundle.manifest.get("backtest"),
-            "model_uri": f"models:/{self.bundle.manifest['name']}@champion",
-            "bundle": str(self.bundle.path),
-            "model_version": self.bundle.version,
-            "scored_with": self.bundle.version,
-            "scores": str(self.path),
-            "explanations": str(self.path.with_name("explanations.json")),
-            "rejected": {table: dict(reasons) for table, reasons in self.rejected.items()},
-        }
+    def report(self) -> ScoringReport:
+        """Return what a reader of the outcome wants to know."""
+        bands, manifest = self.table["band"].value_counts(), self.bundle.manifest
+        return ScoringReport(
+            target=self.bundle.model.target,
+            as_of=self.as_of,
+            accounts=len(self.table),
+            bands={band: int(bands.get(band, 0)) for band in ("green", "yellow", "red", "unknown")},
+            verdict=manifest.verdict,
+            verdict_reason=manifest.verdict_reason,
+            scored_by=scored_by(self.bundle),
+            warnings=warnings_of(self.bundle),
+            backtest=manifest.backtest,
+            model_uri=f"models:/{manifest.name}@champion",
+            bundle=self.bundle.path,
+            model_version=self.bundle.version,
+            scored_with=self.bundle.version,
+            scores=self.path,
+            explanations=self.path.with_name("explanations.json"),
+            rejected=self.rejected,
+        )
 
 
 def expected_column(target: str) -> str:
@@ -209,14 +303,14 @@ def warnings_of(bundle: Bundle) -> list[str]:
 
 def _rules_warning(bundle: Bundle) -> list[str]:
     """Return, where the rules score, one sentence that says so and why."""
-    if bundle.manifest["verdict"] == "publishable":
+    if bundle.manifest.verdict == "publishable":
         return []
     target = bundle.model.target
     by = f"the rule {BASELINE_WORDS[bundle.model.rule.name]!r}" if bundle.model.rule else "a model that failed its gate"
     expected = expected_column(target).replace("_", " ")
     return [
         f"The rules are used, not the model: {target} probability, {expected} and order come from {by}, health from "
-        f"its measures. {bundle.manifest.get('verdict_reason') or ''}".strip()
+        f"its measures. {bundle.manifest.verdict_reason}".strip()
     ]
 
 

@@ -7,17 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from churnml import registry
+from churnml.assessment import Champion, WhatIf, what_if
 from churnml.config import Config
 from churnml.errors import DataError, UsageError
-from churnml.explain import ExplainReference, what_if
-from churnml.health import HealthScale
 from churnml.pipeline.lookup import newest, of_account
 
 __all__ = ["suppose"]
 
 
-def suppose(config: Config, account_id: str, settings: Sequence[str]) -> dict[str, Any]:
+def suppose(config: Config, account_id: str, settings: Sequence[str]) -> WhatIf:
     """Score one account of the newest snapshot with some facts changed.
 
     Parameters
@@ -43,14 +41,13 @@ def suppose(config: Config, account_id: str, settings: Sequence[str]) -> dict[st
         raise DataError(
             "The snapshot's features are no longer kept", where=account_id, remedy="Run `churnml score CONFIG` again."
         )
-    bundle = registry.load_bundle(registry.champion_bundle(config.bundles_dir, config.registered_model))
+    champion = Champion.load(config)
+    features = champion.model.features
     row = pd.DataFrame([{"account_id": account_id, "as_of": pd.Timestamp(snapshot.as_of), **kept}])
-    row = row.reindex(columns=["account_id", "as_of", *bundle.model.features.names])
-    numbers = [spec.name for spec in bundle.model.features if not spec.categorical]
+    row = row.reindex(columns=["account_id", "as_of", *features.names])
+    numbers = [spec.name for spec in features if not spec.categorical]
     row[numbers] = row[numbers].astype("float64")
-    scale = HealthScale.from_dict(bundle.health)
-    found = what_if(bundle.model, row, changes, scale=scale, reference=ExplainReference.from_dict(bundle.explain))
-    return found.as_dict()
+    return what_if(champion, row, changes)
 
 
 def _changes(settings: Sequence[str]) -> dict[str, float]:

@@ -1,5 +1,16 @@
 """Models on disk and in MLflow: bundles that serve, runs that are tracked, versions that are promoted."""
 
-from churnml.registry.bundle import Bundle, champion_bundle, load_bundle, save_bundle, set_champion
+from churnml.registry.bundle import Bundle, champion_bundle, load_bundle, load_champion, save_bundle, set_champion
+from churnml.registry.manifest import Manifest, Provenance, read_manifest
 
-__all__ = ["Bundle", "champion_bundle", "load_bundle", "save_bundle", "set_champion"]
+__all__ = [
+    "Bundle",
+    "Manifest",
+    "Provenance",
+    "champion_bundle",
+    "load_bundle",
+    "load_champion",
+    "read_manifest",
+    "save_bundle",
+    "set_champion",
+]

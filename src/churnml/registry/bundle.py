@@ -16,16 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churnml.errors import BundleError
+from churnml.errors import BundleError, UsageError
 from churnml.files import write_json
+from churnml.registry.manifest import MANIFEST, Manifest, Provenance, broken_bundle, read_manifest
 
 if TYPE_CHECKING:
     from churnml.training.model import ChurnModel
 
-__all__ = ["Bundle", "champion_bundle", "load_bundle", "save_bundle", "set_champion"]
+__all__ = ["Bundle", "champion_bundle", "load_bundle", "load_champion", "save_bundle", "set_champion"]
 
-_FORMAT = 1
-_MANIFEST = "manifest.json"
 _CHAMPION = "champion.json"
 _HEALTH = "health.json"
 _EXPLAIN = "explain.json"
@@ -44,8 +43,8 @@ class Bundle:
         The health score's scales, as JSON data (`HealthScale.from_dict` reads it).
     explain : dict
         What is normal, as JSON data (`ExplainReference.from_dict` reads it).
-    manifest : dict
-        ``format, name, version, created_at, config_hash, fingerprint, verdict, horizon_days, packages, files``.
+    manifest : Manifest
+        How the model came about, and its files.
     path : Path
         The folder.
     """
@@ -53,13 +52,13 @@ class Bundle:
     model: ChurnModel
     health: dict[str, Any]
     explain: dict[str, Any]
-    manifest: dict[str, Any]
+    manifest: Manifest
     path: Path
 
     @property
     def version(self) -> str:
         """Twelve hex digits of the content."""
-        return str(self.manifest["version"])
+        return self.manifest.version
 
 
 def save_bundle(
@@ -69,7 +68,7 @@ def save_bundle(
     model: ChurnModel,
     health: Mapping[str, Any],
     explain: Mapping[str, Any],
-    about: Mapping[str, Any],
+    provenance: Provenance,
 ) -> Path:
     """Write a bundle and return its folder; the folder appears complete or not at all.
 
@@ -85,15 +84,28 @@ def save_bundle(
         JSON data of the health scales.
     explain : mapping
         JSON data of the explanations' reference.
-    about : mapping
-        Further facts for the manifest, e.g. ``created_at, config_hash, fingerprint, packages``.
+    provenance : Provenance
+        How the model came about.
     """
+    if model.info.verdict is None:
+        raise UsageError(
+            "A model without a verdict is not bundled", where=name, remedy="Backtest it first: `fit(…, backtest=…)`."
+        )
     files = {f"{_MODEL_FOLDER}/{file}": text for file, text in model.to_files().items()}
     files[_HEALTH] = json.dumps(health, ensure_ascii=False, sort_keys=True, indent=1)
     files[_EXPLAIN] = json.dumps(explain, ensure_ascii=False, sort_keys=True)
     sums = {file: _sha256(text.encode()) for file, text in sorted(files.items())}
-    version = _sha256(json.dumps([sums, about.get("config_hash")]).encode())[:12]
-    manifest = {"format": _FORMAT, "name": name, "version": version, **about, "files": sums}
+    version = _sha256(json.dumps([sums, provenance.config_hash]).encode())[:12]
+    manifest = Manifest(
+        **dict(provenance),
+        name=name,
+        version=version,
+        verdict=model.info.verdict,
+        verdict_reason=model.info.verdict_reason,
+        target=model.target,
+        horizon_days=model.horizon_days,
+        files=sums,
+    )
     target = folder / name / version
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=target.parent))
@@ -102,7 +114,7 @@ def save_bundle(
             path = beside / file
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="")
-        (beside / _MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
+        (beside / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
         if target.exists():
             shutil.rmtree(target)
         beside.chmod(0o755)
@@ -123,16 +135,16 @@ def load_bundle(path: Path) -> Bundle:
     # Looking where a bundle is, as the service's start does, must not cost LightGBM's import.
     from churnml.training.model import ChurnModel
 
-    manifest = _read_manifest(path)
-    for file, expected in manifest["files"].items():
+    manifest = read_manifest(path)
+    for file, expected in manifest.files.items():
         found = path / file
         if not found.is_file():
-            raise _broken(path, f"the file {file} is missing")
+            raise broken_bundle(path, f"the file {file} is missing")
         if _sha256(found.read_bytes()) != expected:
-            raise _broken(path, f"the file {file} does not match its checksum")
+            raise broken_bundle(path, f"the file {file} does not match its checksum")
     model_files = {
         file.removeprefix(f"{_MODEL_FOLDER}/"): _text(path / file)
-        for file in manifest["files"]
+        for file in manifest.files
         if file.startswith(f"{_MODEL_FOLDER}/")
     }
     return Bundle(
@@ -146,7 +158,7 @@ def load_bundle(path: Path) -> Bundle:
 
 def set_champion(folder: Path, name: str, version: str) -> None:
     """Make a version the one in use. Readers see the old one or the new one."""
-    if not (folder / name / version / _MANIFEST).is_file():
+    if not (folder / name / version / MANIFEST).is_file():
         raise BundleError(
             f"There is no bundle {name}/{version}",
             where=str(folder / name),
@@ -175,30 +187,9 @@ def champion_bundle(folder: Path, name: str) -> Path:
     return folder / name / str(json.loads(_text(pointer)).get("version", ""))
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
-    file = path / _MANIFEST
-    if not file.is_file():
-        raise _broken(path, "there is no manifest.json")
-    try:
-        manifest = json.loads(_text(file))
-    except json.JSONDecodeError as error:
-        raise _broken(path, f"manifest.json is not JSON ({error})") from error
-    if (
-        not isinstance(manifest, dict)
-        or manifest.get("format") != _FORMAT
-        or not isinstance(manifest.get("files"), dict)
-    ):
-        raise _broken(path, f"manifest.json is not of format {_FORMAT}")
-    return manifest
-
-
-def _broken(path: Path, why: str) -> BundleError:
-    return BundleError(
-        f"The model bundle cannot be used: {why}",
-        where=str(path),
-        remedy="Restore the folder from a backup, or train again.",
-        code="bundle.broken",
-    )
+def load_champion(folder: Path, name: str) -> Bundle:
+    """Load the bundle in use, see `champion_bundle` and `load_bundle`."""
+    return load_bundle(champion_bundle(folder, name))
 
 
 def _text(path: Path) -> str:

@@ -19,12 +19,12 @@ from churnml.files import write_json
 from churnml.metrics.intervals import clustered_bootstrap, paired_gain
 from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.registry.bundle import Bundle, set_champion
+from churnml.registry.manifest import MANIFEST, Manifest, read_manifest
 
 __all__ = ["Decision", "Promotion", "asks_the_same", "compare", "promote", "promotions", "rollback_target", "versions"]
 
 _HISTORY = "promotions.json"
 _DRAWS = 500
-_MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Promotion:
         A person overrode the gate.
     evidence : mapping
         The comparison it rests on, JSON-ready.
+    by : str
+        Whose command it was; empty in records of earlier versions.
     """
 
     version: str
@@ -53,6 +55,7 @@ class Promotion:
     reason: str
     forced: bool = False
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ def compare(rows: pd.DataFrame, *, min_gain: float, seed: int) -> Decision:
         **window,
         "min_gain": min_gain,
         "log_loss_gain": {"value": gain, "low": low, "high": high},
-        "roc_auc_gain": ranking.as_dict(),
+        "roc_auc_gain": asdict(ranking),
     }
     told = (
         f"log loss gain {gain:+.4f} (95 % interval {low:+.4f} to {high:+.4f}) on {len(rows)} rows of the newest window"
@@ -142,6 +145,7 @@ def promote(
     at: datetime,
     forced: bool = False,
     evidence: Mapping[str, Any] | None = None,
+    by: str = "",
 ) -> Promotion:
     """Make a version the champion and record it.
 
@@ -153,8 +157,8 @@ def promote(
     BundleError
         There is no such version.
     """
-    if not (folder / name / version / _MANIFEST).is_file():
-        known = ", ".join(found["version"] for found in versions(folder, name)) or "none"
+    if not (folder / name / version / MANIFEST).is_file():
+        known = ", ".join(found.version for found in versions(folder, name)) or "none"
         raise BundleError(
             f"There is no bundle {name}/{version}",
             where=str(folder / name),
@@ -169,6 +173,7 @@ def promote(
         reason=reason,
         forced=forced,
         evidence=dict(evidence or {}),
+        by=by,
     )
     write_json(folder / name / _HISTORY, [asdict(one) for one in (*past, entry)])
     set_champion(folder, name, version)
@@ -202,10 +207,10 @@ def rollback_target(folder: Path, name: str) -> str:
     )
 
 
-def versions(folder: Path, name: str) -> list[dict[str, Any]]:
+def versions(folder: Path, name: str) -> list[Manifest]:
     """Return the manifests of every bundle, newest first."""
-    found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted((folder / name).glob(f"*/{_MANIFEST}"))]
-    return sorted(found, key=lambda manifest: (str(manifest.get("created_at", "")), manifest["version"]), reverse=True)
+    found = [read_manifest(file.parent) for file in sorted((folder / name).glob(f"*/{MANIFEST}"))]
+    return sorted(found, key=lambda manifest: (manifest.created_at, manifest.version), reverse=True)
 
 
 def asks_the_same(champion: Bundle, label: Mapping[str, Any]) -> bool:
@@ -213,7 +218,7 @@ def asks_the_same(champion: Bundle, label: Mapping[str, Any]) -> bool:
 
     A key that the champion's config did not have yet counts as its default.
     """
-    kept = champion.manifest.get("config", {}).get("label")
+    kept = champion.manifest.config.get("label")
     try:
         answered, asked = LabelConfig.model_validate(kept), LabelConfig.model_validate(dict(label))
     except ValidationError:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 __all__ = [
+    "Renewals",
     "RevenueMovement",
     "annualised",
     "expansion_rate",
     "logo_churn_rate",
     "mrr_on",
-    "renewal_rate",
+    "renewals",
     "revenue_movement",
 ]
 
@@ -60,6 +61,9 @@ def logo_churn_rate(spells: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp
 def annualised(monthly_rate: float | None) -> float | None:
     """Return the yearly loss that a monthly rate compounds to, ``1 − (1 − m)^12``.
 
+    Right where any month is like any other. Where contracts run for a year a single month says little of the others:
+    `kpi_history` measures a year over its twelve months instead of compounding one.
+
     Examples
     --------
     >>> round(annualised(0.08), 3)
@@ -68,15 +72,16 @@ def annualised(monthly_rate: float | None) -> float | None:
     return None if monthly_rate is None else 1 - (1 - monthly_rate) ** 12
 
 
-def mrr_on(subscriptions: pd.DataFrame, spells: pd.DataFrame, day: pd.Timestamp) -> pd.Series:
+def mrr_on(levels: pd.DataFrame, spells: pd.DataFrame, day: pd.Timestamp) -> pd.Series:
     """Return what each account pays per month on a day, add-ons included.
 
     Parameters
     ----------
-    subscriptions : DataFrame
-        ``account_id, is_addon, started_on, actual_end, mrr`` as in `churnml.snapshots.contract.subscription_frame`.
+    levels : DataFrame
+        From `churnml.snapshots.changes.levels` with ``"mrr"``: overlaps of one product are counted once, and every
+        product and add-on in a gap within the grace period is still paid for.
     spells : DataFrame
-        From `churnml.snapshots.spells`. An account in a gap within the grace period still pays what it last paid.
+        From `churnml.snapshots.spells`.
     day : Timestamp
         Midnight.
 
@@ -85,14 +90,9 @@ def mrr_on(subscriptions: pd.DataFrame, spells: pd.DataFrame, day: pd.Timestamp)
     Series
         MRR by ``account_id``; one entry per account that is there on the day.
     """
-    there = spells[(spells["started_on"] <= day) & (spells["ended_on"] > day)]
-    begun = subscriptions[(subscriptions["started_on"] <= day) & subscriptions["account_id"].isin(there["account_id"])]
-    running = begun[begun["actual_end"] > day]
-    plans = begun[~begun["is_addon"]]
-    bridged = plans[~plans["account_id"].isin(running.loc[~running["is_addon"], "account_id"])]
-    last = bridged.sort_values("actual_end", kind="stable").groupby("account_id").tail(1)
-    paid = pd.concat([running, last]).groupby("account_id")["mrr"].sum()
-    return paid.reindex(there["account_id"].to_numpy(), fill_value=0.0).rename("mrr")
+    there = spells.loc[(spells["started_on"] <= day) & (spells["ended_on"] > day), "account_id"]
+    level = levels[levels["day"] <= day].drop_duplicates("account_id", keep="last").set_index("account_id")["level"]
+    return level.reindex(there.to_numpy()).fillna(0.0).rename("mrr")
 
 
 @dataclass(frozen=True)
@@ -166,39 +166,82 @@ def expansion_rate(before: pd.Series, after: pd.Series) -> float | None:
     return share(int(grown.sum()), len(before))
 
 
-def renewal_rate(
-    subscriptions: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp, *, grace_days: int
-) -> float | None:
-    """Return the renewed terms as a share of those due for renewal in a period.
+@dataclass(frozen=True)
+class Renewals:
+    """What came up for renewal in a period, and what of it was renewed.
 
-    Due is an account whose agreed end lies in ``(start, end]`` and was reached: a term that a mid-term change
-    replaced is not due, one broken off before its end was lost elsewhere. It is renewed when a plan covers the
-    account within `grace_days` after the end.
+    Parameters
+    ----------
+    accounts_due, accounts_renewed : int
+        Accounts of which a plan was due, and those that a plan covers afterwards.
+    mrr_due, mrr_renewed : float
+        MRR of the plans and add-ons that were due, and what of it goes on: of a term renewed at a higher price, the
+        old price, so that expansion makes up for no loss.
+    """
+
+    accounts_due: int
+    accounts_renewed: int
+    mrr_due: float
+    mrr_renewed: float
+
+    @property
+    def by_logo(self) -> float | None:
+        """Accounts renewed as a share of those due."""
+        return share(self.accounts_renewed, self.accounts_due)
+
+    @property
+    def by_value(self) -> float | None:
+        """MRR renewed as a share of the MRR due, 0–1."""
+        return share(self.mrr_renewed, self.mrr_due)
+
+
+def renewals(
+    subscriptions: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp, *, grace_days: int, next_terms: pd.Series
+) -> Renewals:
+    """Return what was due for renewal in a period and what of it was renewed, by logo and by value.
+
+    Due is a term whose agreed end lies in ``(start, end]`` and was reached: a term that a mid-term change replaced is
+    not due, one broken off before its end was lost elsewhere. An account is renewed when a plan covers it within
+    `grace_days` after the end; a term's MRR is renewed as far as the term that goes on from it carries it.
 
     Parameters
     ----------
     subscriptions : DataFrame
-        ``account_id, is_addon, started_on, agreed_end, actual_end``.
+        From `churnml.snapshots.contract.subscription_frame`.
     start, end : Timestamp
     grace_days : int
+    next_terms : Series of int
+        Column ``next`` of `churnml.snapshots.terms.continuations`.
 
     Examples
     --------
     >>> day = pd.Timestamp
-    >>> terms = pd.DataFrame({"account_id": ["a", "a", "b"], "is_addon": [False] * 3,
+    >>> terms = pd.DataFrame({"account_id": ["a", "a", "b"], "is_addon": [False] * 3, "mrr": [100.0, 150.0, 50.0],
     ...     "started_on": [day("2025-02-01"), day("2026-02-05"), day("2025-02-10")],
     ...     "agreed_end": [day("2026-02-01"), day("2027-02-05"), day("2026-02-10")]})
     >>> terms["actual_end"] = terms["agreed_end"]
-    >>> renewal_rate(terms, day("2026-01-15"), day("2026-02-15"), grace_days=14)
-    0.5
+    >>> due = renewals(terms, day("2026-01-15"), day("2026-02-15"), grace_days=14, next_terms=pd.Series([1, -1, -1]))
+    >>> due.by_logo, round(due.by_value, 3)
+    (0.5, 0.667)
     """
+    reached = subscriptions["actual_end"] >= subscriptions["agreed_end"]
+    due = reached & (subscriptions["agreed_end"] > start) & (subscriptions["agreed_end"] <= end)
     plans = subscriptions[~subscriptions["is_addon"]]
-    reached = plans["actual_end"] >= plans["agreed_end"]
-    due = plans[reached & (plans["agreed_end"] > start) & (plans["agreed_end"] <= end)]
-    due = due[["account_id", "agreed_end"]].drop_duplicates()
-    pairs = due.merge(plans[["account_id", "started_on", "actual_end"]], on="account_id")
+    ends = plans.loc[due.loc[plans.index], ["account_id", "agreed_end"]].drop_duplicates()
+    pairs = ends.merge(plans[["account_id", "started_on", "actual_end"]], on="account_id")
     follows = (pairs["started_on"] <= pairs["agreed_end"] + pd.Timedelta(days=grace_days)) & (
         pairs["actual_end"] > pairs["agreed_end"]
     )
-    renewed = pairs[follows][["account_id", "agreed_end"]].drop_duplicates()
-    return share(len(renewed), len(due))
+    renewed = pairs.loc[follows, ["account_id", "agreed_end"]].drop_duplicates()
+    gone = ends.merge(renewed, how="left", indicator=True).query("_merge == 'left_only'")["account_id"].unique()
+    mrr, following = subscriptions["mrr"].fillna(0.0).to_numpy(), next_terms.to_numpy()
+    position = due.to_numpy().nonzero()[0]
+    # Several terms may go on as one: what it carries is held against all of them together.
+    carried = pd.Series(mrr[position]).groupby(following[position]).sum().drop(-1, errors="ignore")
+    after = mrr[carried.index.to_numpy().astype("int64")]
+    return Renewals(
+        accounts_due=ends["account_id"].nunique(),
+        accounts_renewed=ends["account_id"].nunique() - len(gone),
+        mrr_due=float(mrr[position].sum()),
+        mrr_renewed=float(carried.clip(upper=after).sum()),
+    )

@@ -6,31 +6,21 @@ import json
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.types import ASGIApp
 
 from churnml import __version__
-from churnml.errors import ChurnmlError
-from churnml.serving import accounts, judgements, operations, pages, predictions
-from churnml.serving.examples import with_examples, with_features
-from churnml.serving.guard import KEY, REQUEST_ID, Guard
-from churnml.serving.live import Live
-from churnml.serving.problems import Problem, faults_of, problem_of
-from churnml.serving.scope import SECURITY_SCHEMES
+from churnml.serving import pages, routes
+from churnml.serving.http.authentication import KEY
+from churnml.serving.http.handlers import add_handlers
+from churnml.serving.http.stack import with_middleware
+from churnml.serving.openapi import with_examples, with_features
+from churnml.serving.routes.operation import SECURITY_SCHEMES
+from churnml.serving.state import ServingState
 
 __all__ = ["create_api", "create_app"]
 
-_ROUTERS = (
-    predictions.router,
-    predictions.aliases,
-    accounts.router,
-    judgements.router,
-    operations.router,
-    pages.router,
-)
+ROUTERS = (*routes.ROUTERS, *pages.ROUTERS)
 _ABOUT = """\
 Churn risk and customer health of B2B accounts, with reasons in words.
 
@@ -39,19 +29,19 @@ Every answer says from what and from when it is: `as_of`, `scored_at`, `model_ve
 """
 
 
-def create_app(live: Live) -> Guard:
-    """Return the whole application: the API behind its guard.
+def create_app(state: ServingState) -> ASGIApp:
+    """Return the whole application: the API behind its middleware.
 
     Parameters
     ----------
-    live : Live
+    state : ServingState
         What to serve from; the caller starts and stops it.
     """
-    return Guard(create_api(live), live)
+    return with_middleware(create_api(state), state)
 
 
-def create_api(live: Live | None = None) -> FastAPI:
-    """Return the API without its guard; without `live` it can tell its OpenAPI but not answer."""
+def create_api(state: ServingState | None = None) -> FastAPI:
+    """Return the API without its middleware; without `state` it can tell its OpenAPI but not answer."""
     api = FastAPI(
         title="churnml",
         version=__version__,
@@ -61,15 +51,11 @@ def create_api(live: Live | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    api.state.live = live
+    api.state.serving = state
     api.state.documents = {}
-    for router in _ROUTERS:
+    for router in ROUTERS:
         api.include_router(router)
-    api.add_exception_handler(Problem, _on_problem)
-    api.add_exception_handler(ChurnmlError, _on_error)
-    api.add_exception_handler(RequestValidationError, _on_invalid)
-    api.add_exception_handler(HTTPException, _on_http)
-    api.add_exception_handler(Exception, _on_fault)
+    add_handlers(api, ROUTERS)
     bare = api.openapi
     api.openapi = lambda: _completed(bare())  # type: ignore[method-assign]
     api.add_route("/v1/openapi.json", _openapi, include_in_schema=False)
@@ -78,7 +64,7 @@ def create_api(live: Live | None = None) -> FastAPI:
 
 async def _openapi(request: Request) -> Response:
     """Return the OpenAPI document; to a caller with a key it also names the features of the model in force."""
-    scorer = request.app.state.live.view.scorer if KEY in request.scope else None
+    scorer = request.app.state.serving.view.scorer if KEY in request.scope else None
     version = scorer.version if scorer else None
     made: dict[str | None, bytes] = request.app.state.documents
     if version not in made:
@@ -95,52 +81,3 @@ async def _openapi(request: Request) -> Response:
 def _completed(schema: dict[str, Any]) -> dict[str, Any]:
     schema["components"]["securitySchemes"] = SECURITY_SCHEMES
     return with_examples(schema)
-
-
-async def _on_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return error.response(request.scope.get(REQUEST_ID))
-
-
-async def _on_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ChurnmlError)
-    return problem_of(error).response(request.scope.get(REQUEST_ID))
-
-
-async def _on_fault(request: Request, _error: Exception) -> Response:
-    return await _on_problem(request, Problem("service.error", "The service failed; its log says why"))
-
-
-async def _on_invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    faults: list[Any] = list(error.errors())
-    if any(fault["type"] == "json_invalid" for fault in faults):
-        why = str(faults[0].get("ctx", {}).get("error", "it cannot be parsed"))
-        return await _on_problem(request, Problem("request.json", f"The body is not JSON: {why[:200]}"))
-    found = faults_of(faults)
-    where, what = found[0]
-    return await _on_problem(request, Problem("request.invalid", f"{where}: {what}", errors=found))
-
-
-async def _on_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if error.status_code == 404:
-        problem = Problem("path.unknown", "There is no such path; GET /v1/openapi.json lists them")
-    elif error.status_code == 405:
-        allowed = {"Allow": ", ".join(sorted(_methods(request)))}
-        problem = Problem("request.method", f"The path does not take {request.method[:20]}", headers=allowed)
-    elif error.status_code == 400:
-        problem = Problem("request.json", "The body cannot be read as JSON in UTF-8")
-    else:
-        problem = Problem("service.error", json.dumps(error.detail)[:200])
-    return await _on_problem(request, problem)
-
-
-def _methods(request: Request) -> set[str]:
-    """Return the methods that a path takes, over all of its routes."""
-    found: set[str] = set()
-    for router in _ROUTERS:
-        for route in router.routes:
-            if isinstance(route, APIRoute) and route.matches(request.scope)[0] is not Match.NONE:
-                found |= route.methods or set()
-    return found

@@ -16,7 +16,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from churnml.serving.live import Live
+from churnml.serving.state import ServingState
 
 __all__ = ["CONTENT_TYPE_LATEST", "exposition", "observe", "scored"]
 
@@ -33,8 +33,11 @@ _AGE = Gauge(
     "churnml_snapshot_age_seconds", "Seconds since the snapshot in force was scored", multiprocess_mode="mostrecent"
 )
 _ACCOUNTS = Gauge("churnml_snapshot_accounts", "Accounts of the snapshot in force", multiprocess_mode="mostrecent")
-_FAULT = Gauge(
+_REFUSED = Gauge(
     "churnml_bundle_refused", "1 while a broken champion bundle is being refused", multiprocess_mode="mostrecent"
+)
+_FAILED = Gauge(
+    "churnml_refresh_failed", "1 while looking for a new champion or snapshot fails", multiprocess_mode="mostrecent"
 )
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -50,13 +53,15 @@ def scored(rows: int) -> None:
     _SCORED.inc(rows)
 
 
-def exposition(live: Live) -> bytes:
+def exposition(state: ServingState) -> bytes:
     """Return all metrics in Prometheus's text format, of all worker processes together."""
-    snapshot = live.view.snapshot
+    snapshot = state.view.snapshot
     if snapshot is not None:
         _AGE.set((datetime.now(UTC) - snapshot.scored_at).total_seconds())
         _ACCOUNTS.set(snapshot.accounts)
-    _FAULT.set(1 if live.fault and live.view.scorer is not None else 0)
+    codes = [fault.code for fault in list(state.faults.values())]
+    _REFUSED.set("bundle_refused" in codes)
+    _FAILED.set("refresh_failed" in codes or "store_unreachable" in codes)
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

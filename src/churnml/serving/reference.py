@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from churnml.api.problems import CODES
 from churnml.serving.app import create_api
-from churnml.serving.examples import example_of
-from churnml.serving.problems import CODES
+from churnml.serving.openapi import example_of
 
 __all__ = ["api_markdown"]
 

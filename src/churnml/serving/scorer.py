@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from churnml.errors import near_name
-from churnml.serving.problems import Problem
+from churnml.serving.http.problems import Problem
 from churnml.store import plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from churnml.assessment import Assessment
     from churnml.registry import Bundle
 
 __all__ = ["Row", "Scored", "Scorer", "features_of"]
 
 Value = float | str | None
+_HINTS, _LONGEST = 3, 80
+"""Unknown names for which a near one is looked for, and the longest of them."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,17 @@ class Scorer:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        from churnml.explain import ExplainReference
-        from churnml.health import HealthScale
+        from churnml.assessment import Champion
 
         self.bundle = bundle
         self.model = bundle.model
-        self.scale = HealthScale.from_dict(bundle.health)
-        self.reference = ExplainReference.from_dict(bundle.explain)
-        self.verdict = str(bundle.manifest["verdict"])
-        used = [name for measure in self.scale.measures for name in (measure.feature, measure.per, measure.age_feature)]
+        self.champion = Champion.of(bundle)
+        self.verdict = bundle.manifest.verdict
+        used = [
+            name
+            for measure in self.champion.scale.measures
+            for name in (measure.feature, measure.per, measure.age_feature)
+        ]
         extra = [name for name in used if name is not None and name not in self.model.features.names]
         self.names = [*self.model.features.names, *dict.fromkeys(extra)]
         self._words = frozenset(self.model.features.categorical)
@@ -75,8 +80,21 @@ class Scorer:
         """The bundle's version."""
         return self.bundle.version
 
-    def check(self, features: Mapping[str, Value], base: str = "/features") -> None:
+    def knows(self, features: Mapping[str, Value]) -> bool:
+        """Tell whether each name is a feature's."""
+        return self._known.issuperset(features)
+
+    def check(self, features: Mapping[str, Value], base: str = "/features", *, hint: bool = True) -> None:
         """Refuse unknown names and values of the wrong kind.
+
+        Parameters
+        ----------
+        features : mapping
+            Feature name → value.
+        base : str
+            Where they stand in the request, as a JSON pointer.
+        hint : bool
+            Name the near name of the first few unknown ones; it takes milliseconds each, so not in a batch.
 
         Raises
         ------
@@ -86,10 +104,10 @@ class Scorer:
         unknown = [name for name in features if name not in self._known]
         if unknown:
             faults = []
-            for name in unknown[:20]:
-                near = near_name(name, self.names)
-                hint = f"did you mean {near!r}?" if near else "GET /v1/model lists the names"
-                faults.append((_pointer(base, name), f"there is no feature {name[:80]!r}; {hint}"))
+            for place, name in enumerate(unknown[:20]):
+                near = near_name(name, self.names) if hint and place < _HINTS and len(name) <= _LONGEST else None
+                words = f"did you mean {near!r}?" if near else "GET /v1/model lists the names"
+                faults.append((_pointer(base, name), f"there is no feature {name[:80]!r}; {words}"))
             raise Problem(
                 "features.unknown", f"{len(unknown)} feature names are unknown: {faults[0][1]}", errors=faults
             )
@@ -143,61 +161,26 @@ class Scorer:
 
     def score(self, rows: Sequence[Row]) -> list[Scored]:
         """Score rows: the same functions, to the last digit, as the batch run."""
-        from churnml.health import health
-        from churnml.scoring import score
+        judged = self.champion.judge(self.frame(rows))
+        return [self._scored(row, assessment) for row, assessment in zip(rows, judged, strict=True)]
 
-        frame = self.frame(rows)
-        scores = score(self.model, frame)
-        found = health(frame, scores, scale=self.scale, base_rate=self.model.base_rate, verdict=self.verdict)
-        return self._scored(rows, scores, found)
-
-    def _scored(self, rows: Sequence[Row], scores: pd.DataFrame, found: pd.DataFrame) -> list[Scored]:
-        names = self.model.horizon_columns
-        horizons = scores[list(names.values())].to_numpy(dtype=float).tolist()
-        return [
-            Scored(
-                churn_probability=float(probability),
-                horizons=dict(zip(map(str, names), by_horizon, strict=True)),
-                lift=float(lift),
-                health_score=plain(score_),
-                band=str(band),
-                coverage=plain(coverage),
-                reasons={"en": list(english), "ja": list(japanese)},
-                missing=sum(row.features.get(name) is None for name in self.model.features.names),
-            )
-            for row, probability, by_horizon, lift, score_, band, coverage, english, japanese in zip(
-                rows,
-                scores["churn_probability"],
-                horizons,
-                scores["lift"],
-                found["health_score"],
-                found["band"],
-                found["coverage"],
-                found["reasons_en"],
-                found["reasons_ja"],
-                strict=True,
-            )
-        ]
+    def _scored(self, row: Row, assessment: Assessment) -> Scored:
+        return Scored(
+            churn_probability=assessment.probability,
+            horizons={str(days): chance for days, chance in assessment.horizons.items()},
+            lift=assessment.lift,
+            health_score=assessment.health_score,
+            band=assessment.band,
+            coverage=plain(assessment.coverage),
+            reasons=assessment.reasons,
+            missing=sum(row.features.get(name) is None for name in self.model.features.names),
+        )
 
     def explain(self, row: Row, currency: str) -> tuple[Scored, dict[str, Any]]:
         """Score and explain one row; the explanation as JSON-ready data."""
-        from churnml.explain import explain
-        from churnml.health import health
-        from churnml.scoring import score
-
-        frame = self.frame([row])
-        scores = score(self.model, frame)
-        found = health(frame, scores, scale=self.scale, base_rate=self.model.base_rate, verdict=self.verdict)
-        told = explain(
-            self.model,
-            frame,
-            scores=scores,
-            health=found,
-            scale=self.scale,
-            reference=self.reference,
-            currency=currency,
-        )
-        return self._scored([row], scores, found)[0], plain(told[0].as_dict())
+        (assessment,) = replace(self.champion, currency=currency).assess(self.frame([row]))
+        assert assessment.explanation is not None
+        return self._scored(row, assessment), plain(assessment.explanation.as_dict())
 
 
 def _pointer(base: str, name: str) -> str:

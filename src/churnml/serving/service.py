@@ -46,19 +46,19 @@ class ChurnmlService:
 
     def __init__(self) -> None:
         from churnml.serving.app import create_app
-        from churnml.serving.live import Live
+        from churnml.serving.state import ServingState
 
         log_as_json()
-        self._live = Live(Settings.from_environment())
-        self._live.start(model_first=False)
-        _MOUNTED.app = create_app(self._live)
+        self._state = ServingState(Settings.from_environment())
+        self._state.start(model_first=False)
+        _MOUNTED.app = create_app(self._state)
 
     def __is_ready__(self) -> bool:
         """Tell BentoML's own ``/readyz``."""
-        view = self._live.view
+        view = self._state.view
         return view.snapshot is not None or view.scorer is not None
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
         """End the background look-out."""
-        self._live.stop()
+        self._state.stop()

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from churnml.errors import ConfigError
-from churnml.serving.buckets import Buckets
+from churnml.serving.http.buckets import Buckets
 
 __all__ = ["METRICS", "REQUESTS", "SHARED", "WORKERS", "WRONG_KEYS", "shared_folder", "workers"]
 

@@ -10,6 +10,7 @@ import pandas as pd
 from churnml.config import Config
 from churnml.errors import DataError
 from churnml.snapshots.contract import subscription_frame
+from churnml.snapshots.terms import continuations
 from churnml.tables import Tables, knowledge
 
 __all__ = ["first_changes", "levels"]
@@ -82,7 +83,8 @@ def first_changes(members: pd.DataFrame, tables: Tables, config: Config) -> pd.D
 def levels(terms: pd.DataFrame, measure: Literal["mrr", "seats"], *, grace_days: int) -> pd.DataFrame:
     """Return the level of MRR or seats of each account from day to day, as the days on which it changes.
 
-    Up to `grace_days` of lapse before a late renewal, or of overlap of an early one, are no change.
+    An early or a late renewal at the same price is no change; `churnml.snapshots.terms` says what goes on as what.
+    Up to `grace_days` in which one product runs beside another, or neither does, are none either.
 
     Parameters
     ----------
@@ -100,19 +102,21 @@ def levels(terms: pd.DataFrame, measure: Literal["mrr", "seats"], *, grace_days:
     Examples
     --------
     >>> day = pd.Timestamp
-    >>> terms = pd.DataFrame({"account_id": "a", "is_addon": False, "mrr": [100.0, 130.0],
+    >>> terms = pd.DataFrame({"account_id": "a", "product": "crm", "is_addon": False, "mrr": [100.0, 130.0],
     ...     "started_on": [day("2026-01-01"), day("2026-02-04")], "actual_end": [day("2026-02-01"), day("2026-05-01")]})
+    >>> terms = terms.assign(agreed_end=terms["actual_end"], terminated_on=pd.NaT, notice_at=pd.NaT, known_at=pd.NaT)
     >>> [(f"{row.day:%m-%d}", row.level) for row in levels(terms, "mrr", grace_days=14).itertuples()]
     [('01-01', 100.0), ('02-04', 130.0), ('05-01', 0.0)]
     """
-    counted = terms[measure].notna() & (terms["actual_end"] > terms["started_on"])
+    terms = terms.assign(until=continuations(terms, grace_days=grace_days)["until"])
+    counted = terms[measure].notna() & (terms["until"] > terms["started_on"])
     if measure == "seats":
         counted &= ~terms["is_addon"]
     rows = terms[counted]
     steps = pd.concat(
         [
             pd.DataFrame({"account_id": rows["account_id"], "day": rows[column], "level": sign * rows[measure]})
-            for column, sign in (("started_on", 1.0), ("actual_end", -1.0))
+            for column, sign in (("started_on", 1.0), ("until", -1.0))
         ]
     )
     path = steps.groupby(["account_id", "day"], as_index=False).agg(level=("level", "sum"))

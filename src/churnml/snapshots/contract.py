@@ -17,13 +17,14 @@ from churnml.tables import Tables, knowledge
 __all__ = ["actual_end", "covered_at", "renewal_anchors", "spells", "subscription_frame"]
 
 _FOREVER = pd.Timestamp("2262-01-01").as_unit("us")
-_COLUMNS = ["account_id", "is_addon", "started_on", "ends_on", "terminated_on", "notice_at", "mrr", "seats", "known_at"]
+_TIMES = ["started_on", "ends_on", "terminated_on", "notice_at", "known_at"]
+_COLUMNS = ["account_id", "product", "plan", "is_addon", *_TIMES, "mrr", "seats"]
 
 
 def subscription_frame(tables: Tables) -> pd.DataFrame:
     """Return the subscriptions as pandas, with ``agreed_end`` and ``actual_end`` (exclusive, open ends far away)."""
     frame: pd.DataFrame = tables["subscriptions"].select(_COLUMNS).to_pandas()
-    for column in ("started_on", "ends_on", "terminated_on", "notice_at", "known_at"):
+    for column in _TIMES:
         frame[column] = pd.to_datetime(frame[column]).astype("datetime64[us]")
     frame["account_id"] = frame["account_id"].astype("str")
     frame["is_addon"] = frame["is_addon"].fillna(False).astype(bool)

@@ -10,9 +10,9 @@ from typing import Literal
 import pandas as pd
 
 from churnml.config import LabelConfig
-from churnml.snapshots.contract import subscription_frame
+from churnml.snapshots.contract import actual_end, subscription_frame
 from churnml.snapshots.silence import activity_known
-from churnml.tables import Tables
+from churnml.tables import Tables, knowledge
 
 __all__ = ["Departure", "departures"]
 
@@ -72,12 +72,11 @@ def _contracts(
     """Return the end of the contract, or the notice, as known before the date."""
     terms = subscription_frame(tables)
     terms = terms[terms["account_id"].isin(accounts) & ~terms["is_addon"]]
-    terms = terms[(terms["known_at"] < as_of) & (terms["started_on"] < as_of)]
-    terms["end"] = terms["agreed_end"].where(terms["revealed_at"] >= as_of, terms["actual_end"])
-    terms["notice"] = terms["notice_at"].where(terms["notice_at"] < as_of)
+    terms = knowledge.frame_known_before(terms, "subscriptions", as_of)
+    terms["end"] = actual_end(terms)
     found: dict[str, tuple[Why, date]] = {}
     for account, own in terms.groupby("account_id"):
-        ended, notice = own["end"].max(), own.loc[own["end"] >= as_of, "notice"].max()
+        ended, notice = own["end"].max(), own.loc[own["end"] >= as_of, "notice_at"].max()
         if ended < as_of:
             found[str(account)] = ("ended", ended.date())
         elif pd.notna(notice):

@@ -252,8 +252,7 @@ def reach(
         moments = pd.DatetimeIndex(rows.index)
         if name == "subscriptions":  # that a contract ended is news as well
             ends = db.execute(
-                "SELECT DISTINCT CAST(unnest([terminated_on, CAST(notice_at AS DATE), CAST(known_at AS DATE)]) AS DATE) "
-                "AS day "
+                "SELECT DISTINCT unnest([terminated_on, CAST(notice_at AS DATE), CAST(known_at AS DATE)]) AS day "
                 f"FROM {_file(folder, name)}"
             ).df()["day"]
             moments = moments.union(pd.DatetimeIndex(pd.to_datetime(ends).dropna()))

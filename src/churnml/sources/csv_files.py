@@ -226,7 +226,8 @@ def _refuse_hopeless(
         "CHK040",
         f"About {lines - good:,} of {lines:,} lines of {file.name} do not fit its header",
         where=where,
-        got=f"CHK007 malformed line: {usual} fields where the header has {len(layout.names)}, e.g. {line.strip()[:80]!r}",
+        got=f"CHK007 malformed line: {usual} fields where the header has {len(layout.names)}, "
+        f"e.g. {line.strip()[:80]!r}",
         expected=f"at most {max_malformed_share:.1%} (source.max_rejected_share)",
         remedy=_shape_remedy(layout, usual),
     )

@@ -25,11 +25,15 @@ _Use = Literal["text", "number", "equal", "free"]
 
 _EQUALITY = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ, exp.In, exp.Like, exp.ILike, exp.Is)
 _ORDER = (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.Greatest, exp.Least, exp.Max, exp.Min)
-_ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.Abs, exp.Round, exp.Floor, exp.Ceil,
-               exp.Pow, exp.Sum, exp.Avg)  # fmt: skip
-_TEXT = (exp.DPipe, exp.Concat, exp.ConcatWs, exp.Lower, exp.Upper, exp.Substring, exp.Left, exp.Right, exp.Length, exp.Trim,
-         exp.RegexpLike, exp.RegexpReplace, exp.RegexpExtract, exp.Pad, exp.StartsWith, exp.EndsWith, exp.Replace,
-         exp.Split, exp.SplitPart)  # fmt: skip
+_ARITHMETIC = (
+    exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.Abs, exp.Round, exp.Floor, exp.Ceil, exp.Pow,
+    exp.Sum, exp.Avg,
+)  # fmt: skip
+_TEXT = (
+    exp.DPipe, exp.Concat, exp.ConcatWs, exp.Lower, exp.Upper, exp.Substring, exp.Left, exp.Right, exp.Length, exp.Trim,
+    exp.RegexpLike, exp.RegexpReplace, exp.RegexpExtract, exp.Pad, exp.StartsWith, exp.EndsWith, exp.Replace, exp.Split,
+    exp.SplitPart,
+)  # fmt: skip
 _TRANSPARENT = (exp.Paren, exp.Coalesce, exp.If, exp.Case, exp.Nullif)
 
 
@@ -115,7 +119,7 @@ def _use(column: exp.Expr) -> _Use:
             return _compared(parent, node)
         if isinstance(parent, exp.Cast):
             return "text" if parent.to.is_type(*exp.DataType.TEXT_TYPES) else "number"
-        if isinstance(parent, _ORDER) or isinstance(parent, _ARITHMETIC):
+        if isinstance(parent, (*_ORDER, *_ARITHMETIC)):
             return "number"
         if isinstance(parent, _TEXT):
             return "text"

@@ -10,8 +10,9 @@ from churnml.sources.sql import literal
 
 __all__ = ["why_ids_differ"]
 
-_WIDE = "０１２３４５６７８９ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ－"
-_PLAIN = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-"
+_WIDE = "".join(chr(code + 0xFEE0) for code in range(0x21, 0x7F))
+_PLAIN = "".join(chr(code) for code in range(0x21, 0x7F))
+"""Full-width signs, and the same in ASCII."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,9 @@ def why_ids_differ(
     """
     for cause in _CAUSES:
         row = db.execute(
-            f"SELECT count_if({cause.same} <> '' AND {cause.same} IN (SELECT {cause.same} FROM (SELECT account_id AS id "
-            f"FROM ({known})))) * 2 > count(*) FROM (SELECT account_id AS id FROM ({strangers}))"
+            f"SELECT count_if({cause.same} <> '' AND {cause.same} IN (SELECT {cause.same} "
+            f"FROM (SELECT account_id AS id FROM ({known})))) * 2 > count(*) "
+            f"FROM (SELECT account_id AS id FROM ({strangers}))"
         ).fetchone()
         if row and row[0]:
             return _told(db, cause, strangers, known, table, other, columns or {})
@@ -141,7 +143,8 @@ def _told(
     long = table if own >= others else other
     prefixed = strangers if own >= others else known
     prefix = db.execute(
-        f"SELECT regexp_extract(account_id, '^[^0-9]*') AS p FROM ({prefixed}) GROUP BY p ORDER BY count(*) DESC LIMIT 1"
+        f"SELECT regexp_extract(account_id, '^[^0-9]*') AS p FROM ({prefixed}) "
+        "GROUP BY p ORDER BY count(*) DESC LIMIT 1"
     ).fetchone()
     words = {
         "column": columns.get(long, "<column>"),

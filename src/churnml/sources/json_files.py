@@ -104,8 +104,9 @@ def _columns(db: duckdb.DuckDBPyConnection, source: str, prefix: str = "$", dept
     """Return column name → JSON path, objects taken apart; names that differ in case alone get a number."""
     here = "json" if prefix == "$" else f"json_extract(json, {literal(prefix)})"
     rows = db.execute(
-        f"SELECT key, count_if(json_type(v, '$.' || '\"' || key || '\"') = 'OBJECT') > 0 FROM (SELECT unnest(json_keys(v)) "
-        f"AS key, v FROM (SELECT {here} AS v FROM {source}) WHERE json_type(v) = 'OBJECT') GROUP BY key ORDER BY key"
+        f"SELECT key, count_if(json_type(v, '$.' || '\"' || key || '\"') = 'OBJECT') > 0 "
+        f"FROM (SELECT unnest(json_keys(v)) AS key, v FROM (SELECT {here} AS v FROM {source}) "
+        "WHERE json_type(v) = 'OBJECT') GROUP BY key ORDER BY key"
     ).fetchall()
     columns: dict[str, str] = {}
     for key, nested in rows:

@@ -111,7 +111,7 @@ class Mapping:
         value = f"CAST({identifier(name)} AS {kind})" if name in self.present else f"CAST(NULL AS {kind})"
         if self.makes_key and self.table.key == (name,):
             # Equal rows are told apart by their number; the first has the key that it would have alone.
-            return f"md5(CASE WHEN equal_number = 1 THEN {self.content} ELSE {self.content} || chr(31) || equal_number END)"
+            return f"md5({self.content} || CASE WHEN equal_number = 1 THEN '' ELSE chr(31) || equal_number END)"
         if name == "known_at" and occurred is not None:
             happened = f"CAST({identifier(occurred)} AS TIMESTAMP)"
             if name not in self.mapped:
@@ -195,8 +195,7 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
             written = day_as_written(identifier(f"clean:{name}"))
             parsed.append(f"{written} <> {identifier(f'read:{name}')} AS {identifier(f'moved:{name}')}")
     step = f"SELECT {', '.join(parsed)} FROM (SELECT {', '.join(cleaned)} FROM ({raw_select}))"
-    for name, (column, _) in every.items():
-        bounded += _bounded_columns(db, table, column, step, tomorrow)
+    bounded += [sql for column, _ in every.values() for sql in _bounded_columns(db, table, column, step, tomorrow)]
     inner = f"SELECT {', '.join(bounded)} FROM ({step})"
     for (owner, name), other in _FALLBACKS.items():
         if owner == table.name and other in every:
@@ -415,7 +414,8 @@ def _latest(db: duckdb.DuckDBPyConnection, step: str, name: str, tomorrow: date)
         int(row[0])
         for row in db.execute(
             f"SELECT DISTINCT year({identifier(f'read:{name}')}) FROM ({step}) "
-            f"WHERE {identifier(f'read:{name}')} >= DATE '{EARLIEST}' AND isfinite({identifier(f'read:{name}')}) ORDER BY 1"
+            f"WHERE {identifier(f'read:{name}')} >= DATE '{EARLIEST}' "
+            f"AND isfinite({identifier(f'read:{name}')}) ORDER BY 1"
         ).fetchall()
     ]
     before = [tomorrow.year, *(year for year in years if year <= tomorrow.year + 1)]

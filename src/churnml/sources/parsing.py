@@ -10,7 +10,10 @@ from churnml.tables import Column
 
 __all__ = ["clean", "family", "parse"]
 
-_BLANKS = "' \t\r\n\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u3000\ufeff'"
+_BLANKS = (
+    "' \t\r\n\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f"
+    "\u205f\u3000\ufeff'"
+)
 _NULL_WORDS = (
     "null", "none", "nan", "nat", "nil", "n/a", "#n/a", "#na", "<na>", "\\n", "-", "--", "---", "–", "—", "ー", "―",
     "(null)", "<null>", "[null]", "(none)", "-none-", "--none--", "(no value)", "no value", "(blank)", "(empty)",
@@ -18,8 +21,8 @@ _NULL_WORDS = (
 )  # fmt: skip
 """Words that mean that there is no value, in every column alike."""
 
-_TRUE = ("true", "t", "yes", "y", "on", "1", "1.0", "wahr", "vrai", "はい", "有効", "☑", "✓", "✔")
-_FALSE = ("false", "f", "no", "n", "off", "0", "0.0", "falsch", "faux", "いいえ", "無効", "☐")
+_TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
+_FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
 
 
 def family(duckdb_type: str) -> str:
@@ -64,8 +67,9 @@ def clean(raw: str, duckdb_type: str, column: Column, source: ColumnSource) -> t
     Examples
     --------
     >>> from churnml.tables import TABLES
-    >>> sql, kind = clean("unnest([' NULL ', '=\\"007\\"'])", "VARCHAR", TABLES["events"]["user_id"], ColumnSource(column="u"))
-    >>> duckdb.execute(f"SELECT {sql}").fetchall(), kind
+    >>> sql, kind = clean("v", "VARCHAR", TABLES["events"]["user_id"], ColumnSource(column="u"))
+    >>> texts = [" NULL ", '="007"']
+    >>> duckdb.execute(f"SELECT {sql} FROM (SELECT unnest(?) AS v)", [texts]).fetchall(), kind
     ([(None,), ('007',)], 'text')
     """
     kind = family(duckdb_type)

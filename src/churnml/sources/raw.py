@@ -149,7 +149,8 @@ class RawTables:
         match = _column_of(other, matches, f"{place}.matches")
         take = [_column_of(other, each, f"{place}.take") for each in via.take]
         taken = ", ".join(
-            f"CASE WHEN count(DISTINCT {identifier(each)}) = 1 THEN any_value({identifier(each)}) END AS {identifier(each)}"
+            f"CASE WHEN count(DISTINCT {identifier(each)}) = 1 THEN any_value({identifier(each)}) END "
+            f"AS {identifier(each)}"
             for each in take
         )
         key = f"trim(CAST({identifier(match)} AS VARCHAR))"
@@ -159,7 +160,8 @@ class RawTables:
         star = "own.*" + (f" EXCLUDE ({', '.join(map(identifier, overlap))})" if overlap else "")
         picked = ", ".join(f"looked_up.{identifier(each)}" for each in take)
         relation = (
-            f"(SELECT {star}, {picked} FROM {own.relation} AS own LEFT JOIN {identifier(f'lookup:{name}')} AS looked_up "
+            f"(SELECT {star}, {picked} FROM {own.relation} AS own "
+            f"LEFT JOIN {identifier(f'lookup:{name}')} AS looked_up "
             f"ON trim(CAST(own.{identifier(column)} AS VARCHAR)) = looked_up.matched_key)"
         )
         notes = self._lookup_notes(name, own, column, via, take)

@@ -82,7 +82,10 @@ def _number_remedy(column: Column, source: ColumnSource | None, values: list[str
     if values and not any(re.search(r"\d", value) for value in values):
         words = ", ".join(f"{value}: null" for value in values[:3])
         return f"If the words mean that there is no number, say so: `words: {{{words}}}`."
-    return f"Map the column with an `expr` that leaves the number alone, e.g. `expr: regexp_replace({name}, '[^0-9.-]', '', 'g')`."
+    return (
+        "Map the column with an `expr` that leaves the number alone, "
+        f"e.g. `expr: regexp_replace({name}, '[^0-9.-]', '', 'g')`."
+    )
 
 
 def _range_remedy(code: str, column: Column, source: ColumnSource | None, values: list[str]) -> str:

@@ -364,8 +364,8 @@ class TableValidator:
         stake = f"; they hold {sum_:,.10g} of {money}" if sum_ else ""
         remedy = "" if self.merge_equal else f" {CHECKS['CHK024'].remedy}"
         self.result.notes.append(
-            f"CHK024 {self.name}: {about}{rows:,} rows equal another one and have no id of their own; they {done}{stake}."
-            f"{remedy}"
+            f"CHK024 {self.name}: {about}{rows:,} rows equal another one and have no id of their own; they "
+            f"{done}{stake}.{remedy}"
         )
 
     def impossible_ids(self) -> None:

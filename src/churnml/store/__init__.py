@@ -1,5 +1,6 @@
-"""The operational store: scored snapshots, explanations, overrides, feedback, API keys and the audit log."""
+"""The operational store: scored snapshots, explanations, alerts, overrides, feedback, API keys and the audit log."""
 
+from churnml.store.alerts import Alert, AlertEvent, Alerts, Outcome, State
 from churnml.store.database import SCHEMA_VERSION
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
@@ -17,25 +18,30 @@ from churnml.store.records import (
 )
 from churnml.store.snapshot import Snapshot, plain
 from churnml.store.store import Store
-from churnml.store.writes import Actor, Once
+from churnml.store.writes import Actor, IdempotencyKey
 
 __all__ = [
     "BANDS",
     "SCHEMA_VERSION",
     "SCOPES",
     "AccountScore",
+    "Alert",
+    "AlertEvent",
+    "Alerts",
     "Actor",
     "ApiKey",
     "AuditEntry",
     "Feedback",
     "Judgements",
     "Keys",
-    "Once",
+    "IdempotencyKey",
+    "Outcome",
     "Override",
     "Page",
     "ScoreFilter",
     "Snapshot",
     "SnapshotInfo",
+    "State",
     "Store",
     "plain",
 ]

@@ -18,7 +18,7 @@ from churnml.store.schema import Base
 
 __all__ = ["SCHEMA_VERSION", "migrate", "open_engine", "schema_version"]
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest migration in `churnml.store.migrations`; a test holds it to be so."""
 
 _PATIENCE_SECONDS = 30

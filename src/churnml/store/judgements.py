@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from churnml.errors import StoreError
 from churnml.store.records import AccountScore, Feedback, Override
 from churnml.store.schema import FeedbackRow, OverrideRow
-from churnml.store.writes import Actor, Once, reading, write
+from churnml.store.writes import Actor, IdempotencyKey, reading, write
 
 __all__ = ["Judgements"]
 
@@ -58,7 +58,7 @@ class Judgements:
         valid_for: timedelta = timedelta(days=30),
         system_band: str | None = None,
         system_score: float | None = None,
-        once: Once | None = None,
+        idempotency: IdempotencyKey | None = None,
     ) -> tuple[dict[str, Any], bool]:
         """Set an override; one in force for the account ends.
 
@@ -87,10 +87,10 @@ class Judgements:
             made = connection.execute(insert(OverrideRow).values(config=self._config, **row).returning(OverrideRow.id))
             return account_id, {"id": made.scalar_one(), **row}
 
-        return write(self._engine, actor, "overrides.create", work, once)
+        return write(self._engine, actor, "overrides.create", work, idempotency)
 
     def end_override(
-        self, account_id: str, author: str, actor: Actor, *, once: Once | None = None
+        self, account_id: str, author: str, actor: Actor, *, idempotency: IdempotencyKey | None = None
     ) -> tuple[Override, bool]:
         """End the override in force.
 
@@ -118,7 +118,7 @@ class Judgements:
                 )
             return account_id, {"id": ended, "ended_by": author}
 
-        answer, replayed = write(self._engine, actor, "overrides.end", work, once)
+        answer, replayed = write(self._engine, actor, "overrides.end", work, idempotency)
         with reading(self._engine) as connection:
             return Override(*connection.execute(_OVERRIDE.where(OverrideRow.id == answer["id"])).one()), replayed
 
@@ -166,7 +166,7 @@ class Judgements:
         actor: Actor,
         *,
         snapshot_id: int | None = None,
-        once: Once | None = None,
+        idempotency: IdempotencyKey | None = None,
     ) -> tuple[dict[str, Any], bool]:
         """Record feedback; returns it as JSON-ready data, and whether it is the replay of an earlier answer."""
 
@@ -182,7 +182,7 @@ class Judgements:
             made = connection.execute(insert(FeedbackRow).values(config=self._config, **row).returning(FeedbackRow.id))
             return account_id, {"id": made.scalar_one(), **row}
 
-        return write(self._engine, actor, "feedback.create", work, once)
+        return write(self._engine, actor, "feedback.create", work, idempotency)
 
     def feedback(self, account_id: str | None = None) -> list[Feedback]:
         """Return the feedback on one account or on all, newest first."""

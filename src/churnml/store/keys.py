@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -19,6 +20,8 @@ from churnml.store.writes import Actor, reading, write
 __all__ = ["Keys"]
 
 _PREFIX = "churnml"
+_KEY = re.compile(rf"{_PREFIX}_([0-9a-f]{{12}})_[A-Za-z0-9_-]{{43}}")
+"""What `Keys.create` makes; anything else, such as a text that a database cannot hold, is no key."""
 
 
 class Keys:
@@ -113,11 +116,11 @@ class Keys:
 
         Whether it may still be used is for the caller to ask: `ApiKey.usable`.
         """
-        parts = secret.split("_", 2)
-        if len(parts) != 3 or parts[0] != _PREFIX or len(secret) > 200:
+        made = _KEY.fullmatch(secret)
+        if made is None:
             return None
         with reading(self._engine) as connection:
-            row = connection.execute(_SELECT.add_columns(ApiKeyRow.hash).where(ApiKeyRow.id == parts[1])).first()
+            row = connection.execute(_SELECT.add_columns(ApiKeyRow.hash).where(ApiKeyRow.id == made[1])).first()
         if row is None or not hmac.compare_digest(row.hash, _hash(secret)):
             return None
         return _record(row)

@@ -14,13 +14,15 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 __all__ = [
+    "AlertEventRow",
+    "AlertRow",
     "ApiKeyRow",
     "AuditRow",
     "Base",
     "ExplanationRow",
     "FeaturesRow",
     "FeedbackRow",
-    "OnceRow",
+    "IdempotencyRow",
     "OverrideRow",
     "ScoreRow",
     "SnapshotRow",
@@ -173,6 +175,44 @@ class FeedbackRow(Base):
     __table_args__ = (Index(None, "config", "account_id", "created_at"),)
 
 
+class AlertRow(Base):
+    """One episode of one alert rule on one account, in its newest state; one row per episode."""
+
+    __tablename__ = "alerts"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    config: Mapped[str]
+    account_id: Mapped[str]
+    kind: Mapped[str]
+    episode: Mapped[int]
+    state: Mapped[str]
+    owner: Mapped[str]
+    opened_on: Mapped[date]
+    held_back: Mapped[bool]
+    avoidable_loss: Mapped[float | None]
+    changed_at: Mapped[datetime]
+    body: Mapped[dict[str, Any]]
+
+    __table_args__ = (
+        Index(None, "config", "account_id", "kind", "episode", unique=True),
+        Index(None, "config", "state", "owner"),
+        Index(None, "config", "changed_at"),
+    )
+
+
+class AlertEventRow(Base):
+    """What happened to an alert; one row per event, never changed."""
+
+    __tablename__ = "alert_events"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    action: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+
+
 class ApiKeyRow(Base):
     """An API key, of which only the hash is kept; one row per key."""
 
@@ -203,7 +243,7 @@ class AuditRow(Base):
     __table_args__ = (Index(None, "at"),)
 
 
-class OnceRow(Base):
+class IdempotencyRow(Base):
     """The answer given to a write with an idempotency key; one row per actor and key."""
 
     __tablename__ = "once"

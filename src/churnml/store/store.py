@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, Row, String, cast, delete, func, insert, or_, select
 
+from churnml.store.alerts import Alerts
 from churnml.store.database import open_engine
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
@@ -47,6 +48,12 @@ _SNAPSHOT = (
 )
 
 
+_NEAR = 60
+"""Ids before and after a misspelt one among which the near one is looked for."""
+_AT_ONCE = 500
+"""Ids in one query; SQLite takes some thousand parameters."""
+
+
 class Store:
     """The operational store on one database.
 
@@ -79,6 +86,10 @@ class Store:
     def __init__(self, url: str) -> None:
         self._engine = open_engine(url)
         self.keys = Keys(self._engine)
+
+    def alerts(self, config: str) -> Alerts:
+        """Return the alerts on the accounts of one config."""
+        return Alerts(self._engine, config)
 
     def judgements(self, config: str) -> Judgements:
         """Return the overrides and feedback on the accounts of one config."""
@@ -189,12 +200,31 @@ class Store:
                 query.where(ExplanationRow.snapshot_id == snapshot_id, ExplanationRow.account_id == account_id)
             ).scalar()
 
-    def account_ids(self, snapshot_id: int, near: str = "", limit: int = 5000) -> Sequence[str]:
-        """Return ids of accounts, only those that begin like `near` if given: to suggest one for a misspelt id."""
+    def near_ids(self, snapshot_id: int, account_id: str) -> list[str]:
+        """Return ids of a snapshot that lie near one in the alphabet, or begin alike: to suggest one for a misspelt id.
+
+        Never more than a few hundred, read from the key's index, however many accounts there are.
+        """
         query = select(ScoreRow.account_id).where(ScoreRow.snapshot_id == snapshot_id)
+        ids: dict[str, None] = {}
         with reading(self._engine) as connection:
-            start = query.where(ScoreRow.account_id.startswith(near[:1], autoescape=True)).limit(limit)
-            return connection.execute(start).scalars().all()
+            for text in dict.fromkeys((account_id, account_id.strip().lower(), account_id.strip().upper())):
+                after = query.where(ScoreRow.account_id >= text).order_by(ScoreRow.account_id)
+                before = query.where(ScoreRow.account_id < text).order_by(ScoreRow.account_id.desc())
+                for near in (after, before):
+                    ids |= dict.fromkeys(connection.execute(near.limit(_NEAR)).scalars())
+        return list(ids)
+
+    def account_scores(self, snapshot_id: int, account_ids: Sequence[str]) -> dict[str, AccountScore]:
+        """Return the scores of many accounts in a snapshot, by account; those it does not have are left out."""
+        query = select(*_SCORE).where(ScoreRow.snapshot_id == snapshot_id)
+        scores: dict[str, AccountScore] = {}
+        with reading(self._engine) as connection:
+            for start in range(0, len(account_ids), _AT_ONCE):
+                some = account_ids[start : start + _AT_ONCE]
+                for row in connection.execute(query.where(ScoreRow.account_id.in_(some))):
+                    scores[row.account_id] = AccountScore(*row)
+        return scores
 
     def accounts(
         self,
@@ -259,6 +289,10 @@ class Store:
 
     def readings(self, config: str, *, before: date, days: int = 120) -> list[tuple[str, date, float | None]]:
         """Return ``(account_id, as_of, health_score)`` of the days before a date, of each `as_of` the last one."""
+        return [(account, as_of, score) for account, as_of, score, _ in self.banded_readings(config, before, days)]
+
+    def banded_readings(self, config: str, before: date, days: int = 120) -> list[tuple[str, date, float | None, str]]:
+        """Return ``(account_id, as_of, health_score, band)`` of the days before a date, the last of each `as_of`."""
         last = (
             select(func.max(SnapshotRow.id))
             .where(
@@ -269,12 +303,12 @@ class Store:
             .group_by(SnapshotRow.as_of)
         )
         query = (
-            select(ScoreRow.account_id, SnapshotRow.as_of, ScoreRow.health_score)
+            select(ScoreRow.account_id, SnapshotRow.as_of, ScoreRow.health_score, ScoreRow.band)
             .join(SnapshotRow, ScoreRow.snapshot_id == SnapshotRow.id)
             .where(SnapshotRow.id.in_(last))
         )
         with reading(self._engine) as connection:
-            return [(account, as_of, score) for account, as_of, score in connection.execute(query)]
+            return [(account, as_of, score, band) for account, as_of, score, band in connection.execute(query)]
 
     def version_at(self, config: str, when: date) -> str | None:
         """Return the model version in force at a date: of the newest snapshot not after it."""

@@ -13,10 +13,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from churnml.errors import StoreError
-from churnml.store.schema import AuditRow, OnceRow
+from churnml.store.schema import AuditRow, IdempotencyRow
 from churnml.store.snapshot import plain
 
-__all__ = ["Actor", "Once", "reading", "write"]
+__all__ = ["Actor", "IdempotencyKey", "reading", "write"]
 
 _KEPT = timedelta(hours=24)
 
@@ -31,7 +31,7 @@ class Actor:
 
 
 @dataclass(frozen=True)
-class Once:
+class IdempotencyKey:
     """An idempotency key, and a fingerprint of the request that came with it."""
 
     key: str
@@ -63,7 +63,7 @@ def write(
     actor: Actor,
     action: str,
     work: Callable[[Connection], tuple[str, dict[str, Any]]],
-    once: Once | None = None,
+    idempotency: IdempotencyKey | None = None,
 ) -> tuple[dict[str, Any], bool]:
     """Run a change in one transaction with its audit row.
 
@@ -71,7 +71,7 @@ def write(
     ----------
     work : callable
         Makes the change; returns its subject (for the audit) and a JSON-ready answer.
-    once : Once, optional
+    idempotency : IdempotencyKey, optional
         With a key that was used before by the same actor, nothing is changed and the first answer comes back.
 
     Returns
@@ -86,12 +86,12 @@ def write(
         refused, in which case nothing is kept.
     """
     try:
-        return _write(engine, actor, action, work, once)
+        return _write(engine, actor, action, work, idempotency)
     except IntegrityError:
-        if once is None:
+        if idempotency is None:
             raise
         # On PostgreSQL the same key may commit in another transaction between our look and our insert.
-        return _write(engine, actor, action, work, once)
+        return _write(engine, actor, action, work, idempotency)
 
 
 def _write(
@@ -99,20 +99,22 @@ def _write(
     actor: Actor,
     action: str,
     work: Callable[[Connection], tuple[str, dict[str, Any]]],
-    once: Once | None,
+    idempotency: IdempotencyKey | None,
 ) -> tuple[dict[str, Any], bool]:
     with _translated_but_integrity(), engine.execution_options(write=True).begin() as connection:
-        if once is not None:
-            connection.execute(delete(OnceRow).where(OnceRow.created_at < actor.now - _KEPT))
+        if idempotency is not None:
+            connection.execute(delete(IdempotencyRow).where(IdempotencyRow.created_at < actor.now - _KEPT))
             earlier = connection.execute(
-                select(OnceRow.fingerprint, OnceRow.answer).where(OnceRow.actor == actor.name, OnceRow.key == once.key)
+                select(IdempotencyRow.fingerprint, IdempotencyRow.answer).where(
+                    IdempotencyRow.actor == actor.name, IdempotencyRow.key == idempotency.key
+                )
             ).first()
             if earlier is not None:
-                if earlier.fingerprint != once.fingerprint:
+                if earlier.fingerprint != idempotency.fingerprint:
                     raise StoreError(
                         "This idempotency key came with another request before",
                         where="Idempotency-Key",
-                        got=once.key,
+                        got=idempotency.key,
                         remedy="Use a new key for each new request, and the same key only to repeat one.",
                         code="store.once_mismatch",
                     )
@@ -128,9 +130,14 @@ def _write(
             "detail": answer,
         }
         connection.execute(insert(AuditRow), [audit])
-        if once is not None:
-            row = {"actor": actor.name, "key": once.key, "fingerprint": once.fingerprint, "answer": answer}
-            connection.execute(insert(OnceRow), [row | {"created_at": actor.now}])
+        if idempotency is not None:
+            row = {
+                "actor": actor.name,
+                "key": idempotency.key,
+                "fingerprint": idempotency.fingerprint,
+                "answer": answer,
+            }
+            connection.execute(insert(IdempotencyRow), [row | {"created_at": actor.now}])
     return answer, False
 
 

@@ -265,7 +265,7 @@ _DEFINITIONS: tuple[Check, ...] = (
     Check(
         "CHK024",
         "equal rows without an id",
-        "No row equals another one where the table has no id of its own; both count, unless `equal_rows: merge` is set.",
+        "No row equals another one where the table has no id of its own; both count, unless `equal_rows` says `merge`.",
         "noted",
         "Map an id. If the rows are one fact that was exported twice, set `equal_rows: merge` on the table.",
         "data.equal_rows",
@@ -273,8 +273,8 @@ _DEFINITIONS: tuple[Check, ...] = (
     Check(
         "CHK025",
         "rows left out by where",
-        "`where` leaves no row out because its condition is neither true nor false, as `status <> 'draft'` is without a "
-        "status.",
+        "`where` leaves no row out because its condition is neither true nor false, as `status <> 'draft'` is "
+        "without a status.",
         "noted",
         "Say what an absent value means: `status IS DISTINCT FROM 'draft'`, or `coalesce(status, …)`.",
         "data.undecided_rows",
@@ -301,8 +301,7 @@ _DEFINITIONS: tuple[Check, ...] = (
         "facts outside the account's life",
         "Facts lie between an account's sign-up and the end of its last contract.",
         "noted",
-        "Check the time zone and the columns of both tables; if it is so, windows before sign-up and after the end count "
-        "them all the same.",
+        "Check the time zone and the columns of both tables; if it is so, windows count them all the same.",
         "data.outside_life",
     ),
     Check(
@@ -349,7 +348,7 @@ _DEFINITIONS: tuple[Check, ...] = (
     Check(
         "CHK034",
         "optional value out of range",
-        "Every number that is not needed lies within the range of its column; others count as absent, and their row stays.",
+        "Every number that is not needed lies within the range of its column; others count as absent, their row stays.",
         "changed and noted",
         "Correct the values at the source, or map the column with an `expr` in the right unit.",
         "data.out_of_range",

@@ -3,5 +3,6 @@
 from churnml.training.estimator import ChurnClassifier
 from churnml.training.fitting import fit
 from churnml.training.model import ChurnModel
+from churnml.training.publication import Publication
 
-__all__ = ["ChurnClassifier", "ChurnModel", "fit"]
+__all__ = ["ChurnClassifier", "ChurnModel", "Publication", "fit"]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from churnml.training.calibration import Calibrator, calibrate
+from churnml.training.facts import EnsembleFacts
 from churnml.training.folds import InnerFold
 from churnml.training.linear import Linear, fit_linear
 from churnml.training.trees import Trees, TreeSettings, side_by_side, validation_curve
@@ -73,8 +74,8 @@ class Ensemble:
     linear_weight : float
         Weight of the logistic part, 0–1; the trees have the rest.
     calibrator : Calibrator
-    facts : dict
-        How it was made, JSON-ready: number of trees, losses on later rows, rows that calibrated it.
+    facts : EnsembleFacts
+        How it was made: number of trees, losses on later rows, rows that calibrated it.
     logistic : Ensemble, optional
         Of a blend: its logistic part alone, with a calibration of its own. A rival at no cost; not saved.
     """
@@ -83,7 +84,7 @@ class Ensemble:
     linear: Linear | None
     linear_weight: float
     calibrator: Calibrator
-    facts: dict[str, Any]
+    facts: EnsembleFacts
     logistic: Ensemble | None = None
 
     def log_odds(self, X: Array) -> Array:
@@ -122,8 +123,8 @@ class Chosen:
         Weight of the logistic part, 0–1.
     scores, linear_scores : array or None
         Log-odds of the whole, and of the logistic part, on the judged rows, which their models had not seen.
-    facts : dict
-        JSON-ready: rows, churners and losses.
+    facts : EnsembleFacts
+        Rows, churners and losses.
     """
 
     shape: TreeSettings
@@ -132,7 +133,7 @@ class Chosen:
     linear_weight: float
     scores: Array | None
     linear_scores: Array | None
-    facts: dict[str, Any]
+    facts: EnsembleFacts
 
 
 def choose(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> Chosen:
@@ -144,22 +145,23 @@ def choose(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe) -> Ch
         As for `fit_ensemble`.
     """
     outcome = y[judged_rows(folds)]
-    facts: dict[str, Any] = {"judged_rows": len(outcome), "judged_churners": int(outcome.sum()), "folds": len(folds)}
+    losses: dict[str, float] = {}
     tree_scores = linear_scores = None
     shape, penalty = recipe.trees[0], PENALTIES[1]
     count = min(_DEFAULT_TREES, shape.max_trees)
     if folds and recipe.kind != "logistic":
         shape, count, tree_scores = _tune_trees(X, y, folds, recipe)
-        facts["trees_log_loss"] = _loss(outcome, tree_scores)
+        losses["trees_log_loss"] = _loss(outcome, tree_scores)
     if folds and recipe.kind != "lightgbm":
         penalty, linear_scores = _tune_linear(X, y, folds, recipe)
-        facts["linear_log_loss"] = _loss(outcome, linear_scores)
+        losses["linear_log_loss"] = _loss(outcome, linear_scores)
     weight = {"lightgbm": 0.0, "logistic": 1.0, "blend": _UNJUDGED}[recipe.kind]
     scores = tree_scores if linear_scores is None else linear_scores
     if tree_scores is not None and linear_scores is not None:
         weight = _blend(outcome, tree_scores, linear_scores)
         scores = (1 - weight) * tree_scores + weight * linear_scores
-        facts["blend_log_loss"] = _loss(outcome, scores)
+        losses["blend_log_loss"] = _loss(outcome, scores)
+    facts = EnsembleFacts(judged_rows=len(outcome), judged_churners=int(outcome.sum()), folds=len(folds), **losses)
     return Chosen(shape, count, penalty, weight, scores, linear_scores, facts)
 
 
@@ -184,7 +186,8 @@ def fit_ensemble(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe)
     recipe : Recipe
     """
     chosen = choose(X, y, folds, recipe)
-    outcome, facts, weight = y[judged_rows(folds)], dict(chosen.facts), chosen.linear_weight
+    outcome, weight = y[judged_rows(folds)], chosen.linear_weight
+    parts: dict[str, float] = {"linear_weight": weight}
     periods = np.concatenate([np.full(len(fold.valid), number) for number, fold in enumerate(folds)]) if folds else None
     calibrator = Calibrator("none")
     if chosen.scores is not None:
@@ -200,15 +203,15 @@ def fit_ensemble(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe)
             categorical=recipe.categorical,
             monotone=recipe.monotone,
         )
-        facts["trees"], facts["leaves"] = chosen.count, chosen.shape.params["num_leaves"]
+        parts |= {"trees": chosen.count, "leaves": int(chosen.shape.params["num_leaves"])}
     if recipe.kind != "lightgbm":
         (linear,) = fit_linear(X, y, [chosen.penalty], recipe.categorical, recipe.monotone)
-        facts["penalty"] = chosen.penalty
-    facts["linear_weight"] = weight
+        parts["penalty"] = chosen.penalty
+    facts = chosen.facts.model_copy(update=parts)
     rival = None
     if recipe.kind == "blend" and chosen.linear_scores is not None:
         calibration = calibrate(chosen.linear_scores, outcome, recipe.calibration, periods)
-        rival = Ensemble(None, linear, 1.0, calibration, {"penalty": chosen.penalty})
+        rival = Ensemble(None, linear, 1.0, calibration, EnsembleFacts(penalty=chosen.penalty, linear_weight=1.0))
     return Ensemble(trees, linear if weight > 0.0 else None, weight, calibrator, facts, rival)
 
 

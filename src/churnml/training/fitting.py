@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
 
-from churnml.config import Config
+from churnml.config import LearningConfig
 from churnml.errors import TrainingError
 from churnml.features.spec import FeatureSet
 from churnml.training.encoding import categories_of, encode
 from churnml.training.estimator import ChurnClassifier
+from churnml.training.facts import ModelInfo
 from churnml.training.model import ChurnModel
+from churnml.training.publication import Publication
 from churnml.training.rules import fit_rule, rules
 
 __all__ = ["Evidence", "Judgement", "check_churners", "classifier_of", "fit", "fit_rows", "with_fallback"]
@@ -24,7 +26,7 @@ class Judgement(Protocol):
     """Whether a model may be published, and why: what `churnml.evaluation.Verdict` says."""
 
     @property
-    def verdict(self) -> Literal["publishable", "rules_only"]:
+    def verdict(self) -> Publication:
         """The outcome."""
 
     @property
@@ -40,11 +42,16 @@ class Evidence(Protocol):
         """Whether the model may be published."""
 
     @property
-    def rules_by_loss(self) -> list[str]:
+    def rules_by_loss(self) -> Sequence[str]:
         """Names of rules, the one to publish first where the model may not be."""
 
 
-def fit(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, backtest: Evidence | None = None) -> ChurnModel:
+def fit(
+    frame: pd.DataFrame,
+    feature_set: FeatureSet,
+    learning: LearningConfig,
+    backtest: Evidence | None = None,
+) -> ChurnModel:
     """Fit the model that is published: on all rows whose label is final.
 
     Parameters
@@ -53,8 +60,8 @@ def fit(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, backtest: 
         Spine and features; rows without a label are left out.
     feature_set : FeatureSet
         Columns to learn from.
-    config : Config
-        Sections `model`, `label`, and `seed`.
+    learning : LearningConfig
+        What is predicted and how far ahead, the estimator, and the seed.
     backtest : Evidence, optional
         Evidence for the verdict that goes into ``info``. Without it the verdict is ``"rules_only"``: nothing shows
         that the model beats a rule. With a backtest that the model failed, the rule with the lowest log loss there is
@@ -66,12 +73,12 @@ def fit(frame: pd.DataFrame, feature_set: FeatureSet, config: Config, backtest: 
         Nobody churned, everybody did, or fewer than ``model.min_churners`` rows churned.
     """
     rows = frame[frame["churned"].notna()]
-    model = fit_rows(rows, feature_set, config)
+    model = fit_rows(rows, feature_set, learning)
     if backtest is None:
-        return model.with_info(verdict="rules_only", verdict_reason="The model has not been backtested.")
+        return model.with_info(verdict=Publication.RULES_ONLY, verdict_reason="The model has not been backtested.")
     verdict = backtest.verdict
     model = model.with_info(verdict=verdict.verdict, verdict_reason=verdict.reason)
-    return model if verdict.verdict == "publishable" else with_fallback(model, rows, backtest.rules_by_loss)
+    return model if verdict.verdict is Publication.PUBLISHABLE else with_fallback(model, rows, backtest.rules_by_loss)
 
 
 def with_fallback(model: ChurnModel, rows: pd.DataFrame, order: Sequence[str]) -> ChurnModel:
@@ -87,13 +94,13 @@ def with_fallback(model: ChurnModel, rows: pd.DataFrame, order: Sequence[str]) -
     """
     found = {rule.name: rule for rule in rules(rows[[*model.features.names, "churned"]])}
     name = next((name for name in order if name in found), "base_rate")
-    return replace(model, fallback=fit_rule(found[name], rows)).with_info(verdict="rules_only", rule=name)
+    return replace(model, fallback=fit_rule(found[name], rows)).with_info(verdict=Publication.RULES_ONLY, rule=name)
 
 
 def fit_rows(
     rows: pd.DataFrame,
     feature_set: FeatureSet,
-    config: Config,
+    learning: LearningConfig,
     kind: Literal["auto", "lightgbm", "logistic"] | None = None,
     where: str = "training",
 ) -> ChurnModel:
@@ -103,10 +110,10 @@ def fit_rows(
     ----------
     rows : DataFrame
         Labelled rows of one training period.
-    feature_set, config
+    feature_set, learning
         As for `fit`.
     kind : str, optional
-        Instead of ``config.model.kind``.
+        Instead of ``learning.model.kind``.
     where : str
         Name of the period, for messages.
 
@@ -115,34 +122,36 @@ def fit_rows(
     TrainingError
         See `fit`.
     """
-    check_churners(rows, config, where)
+    check_churners(rows, learning, where)
     categories = categories_of(rows, feature_set.categorical)
     X = encode(rows, feature_set.names, categories)
     y = rows["churned"].to_numpy(dtype=np.float64)
-    classifier = classifier_of(feature_set, config, kind)
+    classifier = classifier_of(feature_set, learning, kind)
     classifier.fit(X, y, dates=rows["as_of"].to_numpy(), groups=rows["account_id"].to_numpy(dtype="object").astype(str))
-    info: dict[str, Any] = {
-        "target": config.label.target,
-        "kind": classifier.kind_,
-        "kind_reason": classifier.reason_.replace("churners", config.label.words.many),
-        "tuned_on": classifier.judged_on_,
-        "rows": len(rows),
-        "accounts": int(rows["account_id"].nunique()),
-        "churned_rows": int(y.sum()),
-        "churned_accounts": int(rows.loc[rows["churned"] == 1, "account_id"].nunique()),
-        "as_of_from": f"{rows['as_of'].min():%Y-%m-%d}",
-        "as_of_until": f"{rows['as_of'].max():%Y-%m-%d}",
-        "calibration": classifier.ensemble_.calibrator.method,
-        **classifier.ensemble_.facts,
-    }
-    return ChurnModel(feature_set, categories, float(y.mean()), config.label.horizon_days, classifier.ensemble_, info)
+    info = ModelInfo(
+        **classifier.ensemble_.facts.model_dump(),
+        target=learning.label.target,
+        kind=classifier.kind_,
+        kind_reason=classifier.reason_.replace("churners", learning.label.words.many),
+        tuned_on=classifier.judged_on_,
+        rows=len(rows),
+        accounts=int(rows["account_id"].nunique()),
+        churned_rows=int(y.sum()),
+        churned_accounts=int(rows.loc[rows["churned"] == 1, "account_id"].nunique()),
+        as_of_from=rows["as_of"].min().date(),
+        as_of_until=rows["as_of"].max().date(),
+        calibration=classifier.ensemble_.calibrator.method,
+    )
+    return ChurnModel(feature_set, categories, float(y.mean()), learning.label.horizon_days, classifier.ensemble_, info)
 
 
 def classifier_of(
-    feature_set: FeatureSet, config: Config, kind: Literal["auto", "lightgbm", "logistic"] | None = None
+    feature_set: FeatureSet,
+    learning: LearningConfig,
+    kind: Literal["auto", "lightgbm", "logistic"] | None = None,
 ) -> ChurnClassifier:
-    """Return the estimator that a config asks for, not yet fitted; `kind` instead of ``config.model.kind``."""
-    label, model = config.label, config.model
+    """Return the estimator that a config asks for, not yet fitted; `kind` instead of the config's."""
+    label, model = learning.label, learning.model
     # Directions are declared for the risk of churn; what they are for another target, nobody has said.
     declared = label.target == "churn"
     return ChurnClassifier(
@@ -153,11 +162,11 @@ def classifier_of(
         purge_days=label.gap_days + label.horizon_days,
         categorical=[index for index, spec in enumerate(feature_set) if spec.categorical],
         monotone=[spec.monotone if declared and not spec.categorical else 0 for spec in feature_set],
-        random_state=config.seed,
+        random_state=learning.seed,
     )
 
 
-def check_churners(rows: pd.DataFrame, config: Config, where: str) -> None:
+def check_churners(rows: pd.DataFrame, learning: LearningConfig, where: str) -> None:
     """Refuse rows that no model can be made of.
 
     Raises
@@ -165,6 +174,7 @@ def check_churners(rows: pd.DataFrame, config: Config, where: str) -> None:
     TrainingError
         No rows, no churner, only churners, or fewer churned rows than ``model.min_churners``.
     """
+    label, least = learning.label, learning.model.min_churners
     churned = int((rows["churned"] == 1).sum())
     if len(rows) == 0:
         raise TrainingError(
@@ -175,12 +185,11 @@ def check_churners(rows: pd.DataFrame, config: Config, where: str) -> None:
             code="training.no_rows",
         )
     period = f"as_of {rows['as_of'].min():%Y-%m-%d} to {rows['as_of'].max():%Y-%m-%d}"
-    happened, held = config.label.words.happened, config.label.words.held
+    happened, held = label.words.happened, label.words.held
     got = f"{churned} {happened} of {len(rows)} rows, {period}"
-    least = config.model.min_churners
     check_label = (
         "Check label.churn and the mapping of subscription ends"
-        if config.label.target == "churn"
+        if label.target == "churn"
         else "Check label.change_share, label.expansion_by and the mapping of mrr, seats and opportunities"
     )
     if churned == 0:

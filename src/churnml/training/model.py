@@ -18,8 +18,10 @@ from churnml.features.spec import FeatureSet
 from churnml.training.calibration import Calibrator
 from churnml.training.encoding import encode
 from churnml.training.ensemble import Ensemble
+from churnml.training.facts import EnsembleFacts, ModelInfo
 from churnml.training.horizons import anchored
 from churnml.training.linear import Linear
+from churnml.training.publication import Publication
 from churnml.training.rules import RuleModel
 from churnml.training.trees import Trees
 
@@ -50,12 +52,12 @@ class ChurnModel:
         Length of the label window it predicts.
     ensemble : Ensemble
         The estimator.
-    info : dict
-        JSON-ready: verdict and reason, kind, dates and rows of training, how it was tuned.
+    info : ModelInfo
+        Verdict and reason, kind, dates and rows of training, how it was tuned.
     further : mapping
         Horizon in days → the model of that horizon, on the same features; empty where one horizon is asked for.
     fallback : RuleModel, optional
-        The rule that gives the probabilities while ``info["verdict"]`` is ``"rules_only"``.
+        The rule that gives the probabilities while ``info.verdict`` is ``"rules_only"``.
     """
 
     features: FeatureSet
@@ -63,14 +65,14 @@ class ChurnModel:
     base_rate: float
     horizon_days: int
     ensemble: Ensemble
-    info: dict[str, Any]
+    info: ModelInfo
     further: Mapping[int, ChurnModel] = field(default_factory=dict)
     fallback: RuleModel | None = None
 
     @property
     def rule(self) -> RuleModel | None:
         """The rule that scores instead of the model: where the model failed its gate and there is a fallback."""
-        return self.fallback if self.info.get("verdict") == "rules_only" else None
+        return self.fallback if self.info.verdict == Publication.RULES_ONLY else None
 
     @property
     def horizons(self) -> tuple[int, ...]:
@@ -80,7 +82,7 @@ class ChurnModel:
     @property
     def target(self) -> str:
         """What it predicts: churn, expansion or contraction."""
-        return str(self.info.get("target", "churn"))
+        return self.info.target
 
     @property
     def output(self) -> str:
@@ -151,8 +153,14 @@ class ChurnModel:
         return self.ensemble.calibrator(log_odds)
 
     def with_info(self, **facts: Any) -> ChurnModel:
-        """Return the same model with facts added to `info`."""
-        return replace(self, info={**self.info, **facts})
+        """Return the same model with facts of `info` replaced.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            `ModelInfo` has no such fact, or it cannot have that value.
+        """
+        return replace(self, info=ModelInfo.model_validate({**self.info.model_dump(), **facts}))
 
     def to_files(self) -> dict[str, str]:
         """Return the model as text files, name → content: JSON, and LightGBM's text format per booster."""
@@ -168,8 +176,8 @@ class ChurnModel:
             "linear_weight": ensemble.linear_weight,
             "boosters": names,
             "linear": _LINEAR if ensemble.linear is not None else None,
-            "facts": ensemble.facts,
-            "info": self.info,
+            "facts": ensemble.facts.model_dump(mode="json", exclude_none=True),
+            "info": self.info.model_dump(mode="json", exclude_none=True),
             "further_horizons_days": sorted(self.further),
         }
         files = {_MODEL: _json(model), _FEATURES: _json(self.features.as_dicts())}
@@ -209,7 +217,7 @@ class ChurnModel:
                 linear=Linear.from_dict(_read(files, _LINEAR)) if model["linear"] else None,
                 linear_weight=float(model["linear_weight"]),
                 calibrator=Calibrator.from_dict(model["calibration"]),
-                facts=model["facts"],
+                facts=EnsembleFacts.model_validate(model["facts"]),
             )
             return cls(
                 features=FeatureSet.from_dicts(_read(files, _FEATURES)),
@@ -217,7 +225,7 @@ class ChurnModel:
                 base_rate=float(model["base_rate"]),
                 horizon_days=int(model["horizon_days"]),
                 ensemble=ensemble,
-                info=model["info"],
+                info=ModelInfo.model_validate(model["info"]),
                 fallback=RuleModel.from_dict(_read(files, _FALLBACK)) if _FALLBACK in files else None,
                 further={days: cls._further(files, days) for days in model.get("further_horizons_days", [])},
             )

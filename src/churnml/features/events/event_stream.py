@@ -15,7 +15,7 @@ from churnml.engine import stream
 from churnml.features.events.planes import Layout, Planes, Presence
 from churnml.features.events.rollup import counted_events, slug
 from churnml.features.keys import Ints, Keys
-from churnml.tables import Tables
+from churnml.tables import Tables, knowledge
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -69,10 +69,11 @@ def lay_out(tables: Tables, accounts: npt.NDArray[np.object_] | None, layout: La
     import ibis
 
     events, counted = counted_events(tables), tables.has("events", "event_count")
-    end = ibis.timestamp(_midnight(cuts[-1]))
+    end = pd.Timestamp(_midnight(cuts[-1]))
     if tables.has("events", "known_at"):
-        events = events.filter(events.known_at.isnull() | (events.known_at < end))
-    events = events.filter(events.occurred_at < end)
+        events = events.filter(knowledge.rows_are_known(events, "events", end))
+    else:
+        events = events.filter(events.occurred_at < ibis.timestamp(end.isoformat()))
     if accounts is None:
         found = events.select("account_id").distinct().to_pyarrow().column("account_id")
         accounts = np.sort(np.asarray(found.cast(pa.string()).to_pylist(), dtype=object))

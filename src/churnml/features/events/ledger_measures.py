@@ -1,4 +1,4 @@
-"""The events of the accounts asked about, as windowed measures: ``measure(start, end)`` per row."""
+"""`EventMeasures` answered from sums by day."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from churnml.features.events.ledger import Entities, Ledger
 from churnml.features.events.rollup import Rollup
 from churnml.features.keys import DAY_SPAN, Floats, Ints, Keys
 
-__all__ = ["LedgerMeasures"]
+__all__ = ["LedgerMeasures", "longest_silence"]
 
 _THURSDAY = 3
 """Weekday of 1970-01-01, Monday being 0."""
 
 
 class LedgerMeasures:
-    """What the events say about every (account, as_of) row.
-
-    A window is given as ``(start, end)`` in days before `as_of`: ``[as_of − start, as_of − end)``. Only events
-    visible before `as_of` count, whatever the window.
+    """What the events say about every (account, as_of) row, from a rollup (see `EventMeasures`).
 
     Parameters
     ----------
@@ -185,15 +182,31 @@ class LedgerMeasures:
         return _latest(self.keys, self._login_days)
 
     def longest_silence(self, window: int, since: Ints) -> Floats:
-        """Return the most consecutive days without an event in the window, counted from day `since` on at most."""
-        days, keys = self._days, self.keys
-        begins = np.maximum(keys.day - window, since)
-        prompt = _silence_on_time(keys, days, begins)
-        if not days.late:
-            return prompt
-        tardy = np.isin(keys.code, np.unique(days.code[days.visible > days.occurred]))
-        prompt[tardy] = _silence_late(keys, days, begins, np.flatnonzero(tardy))
+        """Most consecutive days without an event in the window, counted from day `since` on at most."""
+        return longest_silence(self.keys, self._days, window, since)
+
+
+def longest_silence(keys: Keys, days: Entities, window: int, since: Ints) -> Floats:
+    """Return the most consecutive days without activity in a window, counted from day `since` on at most.
+
+    Parameters
+    ----------
+    keys : Keys
+        The n rows asked about.
+    days : Entities
+        The active days of each account, ascending.
+    window : int
+        Days before `as_of`.
+    since : ndarray of int, shape (n,)
+        First day that counts.
+    """
+    begins = np.maximum(keys.day - window, since)
+    prompt = _silence_on_time(keys, days, begins)
+    if not days.late:
         return prompt
+    tardy = np.isin(keys.code, np.unique(days.code[days.visible > days.occurred]))
+    prompt[tardy] = _silence_late(keys, days, begins, np.flatnonzero(tardy))
+    return prompt
 
 
 def _places(rows: pd.DataFrame) -> tuple[Ints, Ints, Ints]:

@@ -12,7 +12,6 @@ Everything else goes to the ledger (`LedgerMeasures`), and so do sums of fractio
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,19 +21,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from churnml.features.keys import Ints
-from churnml.features.measures import WEEKS, YEAR
 
-__all__ = ["Layout", "Planes", "Presence", "needs_users"]
-
-
-_WINDOW = re.compile(r"_(\d+)d$")
-_USERS = re.compile(r"user|^seat_|^stickiness")
-_TWICE = re.compile(r"_(?:trend|gained|lost)_\d+d$")
+__all__ = ["Layout", "Planes", "Presence"]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What is laid out.
+    """What is laid out; `LayoutRecorder` finds out what features need.
 
     Parameters
     ----------
@@ -53,7 +46,9 @@ class Layout:
     by_day : bool
         Every day is a row of its own.
     offsets : tuple of int
-        Days before an `as_of` at which windows begin and end.
+        Days before an `as_of` at which windows of sums begin and end.
+    reach : int
+        Days before an `as_of` that a window can begin.
     """
 
     kinds: tuple[str, ...]
@@ -64,29 +59,7 @@ class Layout:
     weekday: bool
     by_day: bool
     offsets: tuple[int, ...]
-
-    @classmethod
-    def of(cls, wanted: frozenset[str], kinds: tuple[str, ...], logins: tuple[str, ...]) -> Layout:
-        """Return what the features named in `wanted` need."""
-
-        def any_of(*parts: str) -> bool:
-            return any(part in name for name in wanted for part in parts)
-
-        return cls(
-            kinds=kinds,
-            logins=logins,
-            users=any(needs_users(name) for name in wanted),
-            user_days=any_of("stickiness"),
-            kind_use=any_of("feature"),
-            weekday=any_of("weekday"),
-            by_day=any_of("stickiness", "weekday", "days_since_last_login"),
-            offsets=tuple(sorted({0}.union(*(_offsets(name) for name in wanted)))),
-        )
-
-    @property
-    def reach(self) -> int:
-        """Days before an `as_of` that a window can begin."""
-        return self.offsets[-1]
+    reach: int
 
     def cuts(self, dates: Ints, first: int) -> Ints:
         """Return the days, from `first` on, at which time must be cut for windows before `dates`."""
@@ -234,35 +207,3 @@ class Planes:
     def day_row(self, day: int) -> int:
         """Return the row of `days` that holds what lies before a day."""
         return min(max(day, self.first), self.until) - self.first
-
-
-def needs_users(name: str) -> bool:
-    """Tell whether a feature made from events looks at who acted.
-
-    Examples
-    --------
-    >>> [needs_users(name) for name in ("active_users_7d", "seat_activation", "events_per_seat_7d")]
-    [True, True, False]
-    """
-    return _USERS.search(name) is not None
-
-
-def _offsets(name: str) -> set[int]:
-    """Return how many days before `as_of` the windows of a feature begin and end.
-
-    Examples
-    --------
-    >>> [sorted(_offsets(name)) for name in ("events_7d", "events_trend_28d", "seat_activation")]
-    [[7], [28, 56], []]
-    >>> max(_offsets("events_slope_12w")), max(_offsets("events_from_peak_28d"))
-    (84, 364)
-    """
-    if name.endswith("_slope_12w"):
-        return {7 * week for week in range(1, WEEKS + 1)}
-    window = _WINDOW.search(name)
-    if window is None:
-        return set()
-    days = int(window.group(1))
-    if "_from_peak_" in name:
-        return set(range(days, max(YEAR, days) + 1, days))
-    return {days, 2 * days} if _TWICE.search(name) else {days}

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from churnml.features.keys import Ints, Keys
-from churnml.tables import Tables
+from churnml.tables import Tables, knowledge
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -122,15 +122,13 @@ def _visible_events(tables: Tables, keys: Keys, since: int | None) -> tuple[ir.T
     late = tables.has("events", "known_at")
     events = events.mutate(occurred=events.occurred_at.date())
     if late:
-        known_at = events.known_at.fill_null(events.occurred_at)
-        events = events.mutate(visible=ibis.greatest(known_at, events.occurred_at).date())
+        events = events.mutate(visible=knowledge.rows_known_since(events, "events").date())
     if since is not None:
-        start = ibis.timestamp(pd.Timestamp(np.datetime64(since, "D")).isoformat())
-        news = events.occurred_at >= start
+        start = pd.Timestamp(np.datetime64(since, "D"))
         if late:
-            end = ibis.timestamp(last.isoformat())
-            news = (news | (events.known_at >= start)) & (events.known_at.isnull() | (events.known_at < end))
-        events = events.filter(news)
+            events = events.filter(knowledge.rows_newly_known(events, "events", start, last))
+        else:
+            events = events.filter(events.occurred_at >= ibis.timestamp(start.isoformat()))
         # Few rows, read once for the kinds and the users.
         columns = ("account_id", "user_id", "event_type", "occurred", "visible", "event_count", "value")
         events = ibis.memtable(events.select([name for name in columns if name in events.columns]).to_pyarrow())

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
-from churnml.config import Config
 from churnml.errors import ConfigError, near_name
-from churnml.features.inputs import Columns, Inputs
-from churnml.features.measures import Measure, Scope
+from churnml.features.family import Family
+from churnml.features.inputs import Inputs
+from churnml.features.measures import Direct, Measure, Scope, Words
 from churnml.tables import TABLES, Tables
 
-__all__ = ["attribute", "check_attribute", "columns", "measures"]
+__all__ = ["CONTEXT", "attribute", "check_attribute"]
+
+CONTEXT = Family("context")
 
 _KEYS = ("account_id", "known_at", "name")
 
 
-def measures(scope: Scope) -> Iterator[Measure]:
-    """Yield one measure per attribute that the config names.
-
-    Raises
-    ------
-    ConfigError
-        An attribute does not exist, or changes over time without a history (code ``CHK110``).
-    """
-    for name in scope.config.features.attributes:
-        check_attribute(scope.tables, name, "features.attributes")
+@CONTEXT.each
+def attributes(scope: Scope) -> Iterator[Measure]:
+    """Declare one measure per attribute that the config names."""
+    for name in scope.config.attributes:
+        japanese = _JAPANESE.get(name, name)
         yield Measure(
-            f"attr_{name}", "", "the account or its attribute was not known before `as_of`", name.replace("_", " "),
-            _JAPANESE.get(name, name), f"Account attribute “{name}” in the latest version known before `as_of`.",
-            f"基準日前に確認された最新のアカウント属性「{_JAPANESE.get(name, name)}」。", table="accounts",
+            name=f"attr_{name}", family="context", unit="",
+            missing="the account or its attribute was not known before `as_of`",
+            words=Words(
+                name.replace("_", " "), japanese,
+                f"Account attribute “{name}” in the latest version known before `as_of`.",
+                f"基準日前に確認された最新のアカウント属性「{japanese}」。",
+            ),
+            make=Direct(partial(_attribute, name), from_events=False), table="accounts", needs=(("accounts", ()),),
             windowed=False, kind="category", actionable=False, categorical=True,
+            risk_direction=0,
         )  # fmt: skip
+
+
+def _attribute(name: str, inputs: Inputs, _: None) -> np.ndarray:
+    return attribute(inputs, name)
 
 
 _JAPANESE = {
@@ -100,8 +108,3 @@ def attribute(inputs: Inputs, name: str) -> np.ndarray:
     newest = rows.mutate(place=ibis.row_number().over(newest_first)).filter(lambda t: t.place == 0)
     words = inputs.aligned(newest.select("key_code", "word").to_pandas())["word"]
     return np.asarray(words.astype("object").where(words.notna(), None).to_numpy(dtype=object))
-
-
-def columns(inputs: Inputs, config: Config) -> Columns:
-    """Compute the family."""
-    return {f"attr_{name}": attribute(inputs, name) for name in config.features.attributes}

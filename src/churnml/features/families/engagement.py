@@ -2,176 +2,267 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
-from churnml.features.inputs import Inputs, Recipes, ratio
+from churnml.features.family import Family
+from churnml.features.inputs import Inputs, ratio
 from churnml.features.keys import Floats
-from churnml.features.measures import Measure, Scope
+from churnml.features.measures import NO_DAY_SEEN, Count, Direct, Measure, Scope, Words
 
-__all__ = ["measures", "recipes"]
+__all__ = ["ENGAGEMENT"]
+
+ENGAGEMENT = Family("engagement")
 
 _EVENTS = (("events", ("event_type",)),)
 _USERS = (("events", ("user_id",)),)
-_UNSEEN = "no day of the window could be observed"
+_VALUES = (("events", ("value",)),)
 _NO_BEFORE = "the window before was not wholly observable"
+_NOBODY = "nobody was active in the window"
+_NO_EVENT = "there was no event in the window"
 
-_PLAIN = (
-    Measure(
-        "events", "events", _UNSEEN, "events", "利用イベント数",
-        "Events in the last {w} days.", "過去{w}日間の利用イベント数。", needs=_EVENTS, monotone=-1,
+
+@ENGAGEMENT.count(
+    "events", "events",
+    Words("events", "利用イベント数", "Events in the last {w} days.", "過去{w}日間の利用イベント数。"),
+    needs=_EVENTS, risk_direction=-1, trends="shape", ranked=True,
+)  # fmt: skip
+def events(inputs: Inputs, start: int, end: int) -> Floats:
+    return inputs.events.events(start, end)
+
+
+@ENGAGEMENT.count(
+    "active_days", "days",
+    Words(
+        "active days", "利用日数", "Days with an event in the last {w} days.", "過去{w}日間にイベントがあった日数。",
     ),
-    Measure(
-        "active_days", "days", _UNSEEN, "active days", "利用日数",
-        "Days with an event in the last {w} days.", "過去{w}日間にイベントがあった日数。", needs=_EVENTS, monotone=-1,
-    ),
-    Measure(
-        "active_day_rate", "share", _UNSEEN, "share of days with use", "利用日率",
+    needs=_EVENTS, risk_direction=-1, trends="shape", ranked=True,
+)  # fmt: skip
+def active_days(inputs: Inputs, start: int, end: int) -> Floats:
+    return inputs.events.active_days(start, end)
+
+
+@ENGAGEMENT.measure(
+    "active_day_rate", "share",
+    Words(
+        "share of days with use", "利用日率",
         "Active days in the last {w} days ÷ the days of them that could be observed.",
-        "過去{w}日間のうち観測できた日数に対する利用日数の割合。", needs=_EVENTS, monotone=-1,
+        "過去{w}日間のうち観測できた日数に対する利用日数の割合。",
     ),
-    Measure(
-        "active_users", "users", _UNSEEN, "active users", "アクティブユーザー数",
-        "Distinct users with an event in the last {w} days.", "過去{w}日間にイベントがあったユーザー数。",
-        needs=_USERS, monotone=-1,
+    missing=NO_DAY_SEEN, needs=_EVENTS, risk_direction=-1,
+)  # fmt: skip
+def active_day_rate(inputs: Inputs, w: int) -> Floats:
+    return ratio(inputs.events.active_days(w), inputs.observable_days(w))
+
+
+@ENGAGEMENT.count(
+    "active_users", "users",
+    Words(
+        "active users", "アクティブユーザー数", "Distinct users with an event in the last {w} days.",
+        "過去{w}日間にイベントがあったユーザー数。",
     ),
-    Measure(
-        "events_per_user", "events", "nobody was active in the window", "events per active user",
-        "ユーザーあたりのイベント数", "Events ÷ active users in the last {w} days.",
-        "過去{w}日間のイベント数÷アクティブユーザー数。", needs=_USERS,
+    needs=_USERS, risk_direction=-1, trends="shape", ranked=True,
+)  # fmt: skip
+def active_users(inputs: Inputs, start: int, end: int) -> Floats:
+    return inputs.events.active_users(start, end)
+
+
+@ENGAGEMENT.measure(
+    "events_per_user", "events",
+    Words(
+        "events per active user", "ユーザーあたりのイベント数", "Events ÷ active users in the last {w} days.",
+        "過去{w}日間のイベント数÷アクティブユーザー数。",
     ),
-    Measure(
-        "stickiness", "share", "nobody was active in the window", "stickiness (daily ÷ window users)",
-        "スティッキネス", "Mean daily active users ÷ active users, over the observable days of the last {w} days.",
-        "過去{w}日間の観測可能日における1日平均利用者数÷アクティブユーザー数。", needs=_USERS,
+    missing=_NOBODY, needs=_USERS,
+    risk_direction=-1, constrained=False,
+)  # fmt: skip
+def events_per_user(inputs: Inputs, w: int) -> Floats:
+    return ratio(inputs.events.events(w), inputs.events.active_users(w))
+
+
+@ENGAGEMENT.measure(
+    "stickiness", "share",
+    Words(
+        "stickiness (daily ÷ window users)", "スティッキネス",
+        "Mean daily active users ÷ active users, over the observable days of the last {w} days.",
+        "過去{w}日間の観測可能日における1日平均利用者数÷アクティブユーザー数。",
     ),
-    Measure(
-        "weekday_share", "share", "there was no event in the window", "share of events from Monday to Friday",
-        "平日利用の割合", "Events from Monday to Friday ÷ all events in the last {w} days.",
-        "過去{w}日間のイベントのうち月曜から金曜の割合。", needs=_EVENTS,
+    missing=_NOBODY, needs=_USERS,
+    risk_direction=-1, constrained=False,
+)  # fmt: skip
+def stickiness(inputs: Inputs, w: int) -> Floats:
+    return ratio(inputs.events.user_days(w), inputs.events.active_users(w) * inputs.observable_days(w))
+
+
+@ENGAGEMENT.measure(
+    "weekday_share", "share",
+    Words(
+        "share of events from Monday to Friday", "平日利用の割合",
+        "Events from Monday to Friday ÷ all events in the last {w} days.",
+        "過去{w}日間のイベントのうち月曜から金曜の割合。",
     ),
-    Measure(
-        "longest_silence", "days", _UNSEEN, "longest silence", "最長の未利用期間",
+    missing=_NO_EVENT, needs=_EVENTS,
+    risk_direction=0,
+)  # fmt: skip
+def weekday_share(inputs: Inputs, w: int) -> Floats:
+    return ratio(inputs.events.weekday_events(w), inputs.events.events(w))
+
+
+@ENGAGEMENT.measure(
+    "longest_silence", "days",
+    Words(
+        "longest silence", "最長の未利用期間",
         "Most consecutive days without an event among the observable days of the last {w} days.",
-        "過去{w}日間の観測可能日のうち、連続して利用がなかった最長日数。", needs=_EVENTS, monotone=1,
+        "過去{w}日間の観測可能日のうち、連続して利用がなかった最長日数。",
     ),
-    Measure(
-        "days_since_last_event", "days", "no event is known", "days since the last event", "最終利用からの日数",
-        "Days from the last known event to `as_of`.", "最後に確認されたイベントから基準日までの日数。",
-        needs=_EVENTS, windowed=False, kind="age", monotone=1,
+    missing=NO_DAY_SEEN, needs=_EVENTS, risk_direction=1,
+)  # fmt: skip
+def longest_silence(inputs: Inputs, w: int) -> Floats:
+    return inputs.counted(inputs.events.longest_silence(w, inputs.observed_since), w)
+
+
+@ENGAGEMENT.measure(
+    "days_since_last_event", "days",
+    Words(
+        "days since the last event", "最終利用からの日数", "Days from the last known event to `as_of`.",
+        "最後に確認されたイベントから基準日までの日数。",
     ),
-    Measure(
-        "silence_ratio", "ratio", "no event is known or no day was active", "silence against the usual gap",
-        "通常間隔に対する未利用期間の比",
+    missing="no event is known", needs=_EVENTS, windowed=False, kind="age", risk_direction=1,
+)  # fmt: skip
+def days_since_last_event(inputs: Inputs) -> Floats:
+    return np.asarray(inputs.keys.day - inputs.events.last_day)
+
+
+@ENGAGEMENT.measure(
+    "silence_ratio", "ratio",
+    Words(
+        "silence against the usual gap", "通常間隔に対する未利用期間の比",
         "Days since the last event ÷ the mean gap between active days in the last {w} days.",
-        "最終利用からの日数÷過去{w}日間の平均利用間隔。", needs=_EVENTS, monotone=1,
+        "最終利用からの日数÷過去{w}日間の平均利用間隔。",
     ),
-    Measure(
-        "active_weeks", "weeks", _UNSEEN, "active weeks", "利用週数",
+    missing="no event is known or no day was active", needs=_EVENTS, risk_direction=1,
+)  # fmt: skip
+def silence_ratio(inputs: Inputs, w: int) -> Floats:
+    rate = active_day_rate(inputs, w)
+    return np.where(rate > 0, (inputs.keys.day - inputs.events.last_day) * rate, np.nan)
+
+
+@ENGAGEMENT.measure(
+    "active_weeks", "weeks",
+    Words(
+        "active weeks", "利用週数",
         "Of the whole weeks counted back from `as_of` within the last {w} days, those with an event.",
-        "基準日から遡った過去{w}日間の各週のうち、イベントがあった週の数。", needs=_EVENTS, monotone=-1,
+        "基準日から遡った過去{w}日間の各週のうち、イベントがあった週の数。",
     ),
-    Measure(
-        "users_gained", "users", _NO_BEFORE, "users who joined in", "新たに利用したユーザー数",
+    missing=NO_DAY_SEEN, needs=_EVENTS, risk_direction=-1,
+)  # fmt: skip
+def active_weeks(inputs: Inputs, w: int) -> Floats:
+    weeks = [inputs.events.active_days(7 * n + 7, 7 * n) > 0 for n in range(w // 7)]
+    return inputs.counted(np.sum(weeks, axis=0, dtype=np.float64) + inputs.keys.full(0.0), w)
+
+
+@ENGAGEMENT.measure(
+    "users_gained", "users",
+    Words(
+        "users who joined in", "新たに利用したユーザー数",
         "Users active in the last {w} days and not in the {w} days before.",
-        "過去{w}日間に利用し、その前の{w}日間には利用しなかったユーザー数。", needs=_USERS,
+        "過去{w}日間に利用し、その前の{w}日間には利用しなかったユーザー数。",
     ),
-    Measure(
-        "users_lost", "users", _NO_BEFORE, "users who fell silent", "利用が途絶えたユーザー数",
+    missing=_NO_BEFORE, needs=_USERS,
+    risk_direction=-1, constrained=False,
+)  # fmt: skip
+def users_gained(inputs: Inputs, w: int) -> Floats:
+    both, before = inputs.events.active_users(2 * w), inputs.events.active_users(2 * w, w)
+    return np.where(inputs.whole(2 * w, w), both - before, np.nan)
+
+
+@ENGAGEMENT.measure(
+    "users_lost", "users",
+    Words(
+        "users who fell silent", "利用が途絶えたユーザー数",
         "Users active in the {w} days before and not in the last {w} days.",
-        "その前の{w}日間に利用し、過去{w}日間には利用しなかったユーザー数。", needs=_USERS, monotone=1,
+        "その前の{w}日間に利用し、過去{w}日間には利用しなかったユーザー数。",
     ),
+    missing=_NO_BEFORE, needs=_USERS, risk_direction=1,
 )  # fmt: skip
-
-_LOGINS = (
-    Measure(
-        "logins", "logins", _UNSEEN, "logins", "ログイン回数",
-        "Login events in the last {w} days.", "過去{w}日間のログイン回数。", needs=_EVENTS, monotone=-1,
-    ),
-    Measure(
-        "days_since_last_login", "days", "no login is known", "days since the last login", "最終ログインからの日数",
-        "Days from the last known login to `as_of`.", "最後のログインから基準日までの日数。",
-        needs=_EVENTS, windowed=False, kind="age", monotone=1,
-    ),
-)  # fmt: skip
+def users_lost(inputs: Inputs, w: int) -> Floats:
+    both, recent = inputs.events.active_users(2 * w), inputs.events.active_users(w)
+    return np.where(inputs.whole(2 * w, w), both - recent, np.nan)
 
 
-def measures(scope: Scope) -> Iterator[Measure]:
-    """Yield the family's measures."""
-    yield from _PLAIN
-    if scope.logins:
-        yield from _LOGINS
-    for slug, words in scope.kinds.items():
+def _logins(inputs: Inputs, start: int, end: int) -> Floats:
+    return inputs.events.logins(start, end)
+
+
+def _days_since_login(inputs: Inputs, _: None) -> Floats:
+    return np.asarray(inputs.keys.day - inputs.events.last_login_day)
+
+
+@ENGAGEMENT.each
+def of_logins(scope: Scope) -> Iterator[Measure]:
+    """Declare what is made of logins, where there are any."""
+    if not scope.logins:
+        return
+    yield Measure(
+        name="logins", family="engagement", unit="logins", missing=NO_DAY_SEEN,
+        words=Words("logins", "ログイン回数", "Login events in the last {w} days.", "過去{w}日間のログイン回数。"),
+        make=Count(_logins), needs=_EVENTS, risk_direction=-1, trends="shape",
+    )  # fmt: skip
+    yield Measure(
+        name="days_since_last_login", family="engagement", unit="days", missing="no login is known",
+        words=Words(
+            "days since the last login", "最終ログインからの日数", "Days from the last known login to `as_of`.",
+            "最後のログインから基準日までの日数。",
+        ),
+        make=Direct(_days_since_login), needs=_EVENTS, windowed=False, kind="age", risk_direction=1,
+    )  # fmt: skip
+
+
+def _of_kind(slug: str, inputs: Inputs, start: int, end: int) -> Floats:
+    return inputs.events.of_kind(slug, start, end)
+
+
+def _share_of_kind(slug: str, inputs: Inputs, w: int) -> Floats:
+    return ratio(inputs.events.of_kind(slug, w), inputs.events.events(w))
+
+
+def _value_of_kind(slug: str, inputs: Inputs, start: int, end: int) -> Floats:
+    return inputs.events.value_of_kind(slug, start, end)
+
+
+@ENGAGEMENT.each
+def of_kinds(scope: Scope) -> Iterator[Measure]:
+    """Declare what is made of each kind of event that is counted one by one."""
+    for slug, kind in scope.kinds.items():
         yield Measure(
-            f"events_of_{slug}", "events", _UNSEEN, f"“{words}” events", f"「{words}」の回数",
-            f"Events of kind “{words}” in the last {{w}} days.", f"過去{{w}}日間の「{words}」の回数。", needs=_EVENTS,
+            name=f"events_of_{slug}", family="engagement", unit="events", missing=NO_DAY_SEEN,
+            words=Words(
+                f"“{kind}” events", f"「{kind}」の回数", f"Events of kind “{kind}” in the last {{w}} days.",
+                f"過去{{w}}日間の「{kind}」の回数。",
+            ),
+            make=Count(partial(_of_kind, slug)), needs=_EVENTS, event_kind=slug, trends="main",
+            risk_direction=-1 if slug in scope.core else 0, constrained=False,
         )  # fmt: skip
         yield Measure(
-            f"share_of_{slug}", "share", "there was no event in the window", f"share of “{words}” events",
-            f"「{words}」の割合", f"“{words}” events ÷ all events in the last {{w}} days.",
-            f"過去{{w}}日間の全イベントに占める「{words}」の割合。", needs=_EVENTS,
+            name=f"share_of_{slug}", family="engagement", unit="share", missing=_NO_EVENT,
+            words=Words(
+                f"share of “{kind}” events", f"「{kind}」の割合",
+                f"“{kind}” events ÷ all events in the last {{w}} days.",
+                f"過去{{w}}日間の全イベントに占める「{kind}」の割合。",
+            ),
+            make=Direct(partial(_share_of_kind, slug)), needs=_EVENTS, event_kind=slug,
+            risk_direction=0,
         )  # fmt: skip
         if slug in scope.valued:
             yield Measure(
-                f"value_of_{slug}", "units", _UNSEEN, f"total value of “{words}”", f"「{words}」の値の合計",
-                f"Sum of the values of “{words}” events in the last {{w}} days.",
-                f"過去{{w}}日間の「{words}」の値の合計。", needs=(("events", ("value",)),),
+                name=f"value_of_{slug}", family="engagement", unit="units", missing=NO_DAY_SEEN,
+                words=Words(
+                    f"total value of “{kind}”", f"「{kind}」の値の合計",
+                    f"Sum of the values of “{kind}” events in the last {{w}} days.",
+                    f"過去{{w}}日間の「{kind}」の値の合計。",
+                ),
+                make=Count(partial(_value_of_kind, slug)), needs=_VALUES, event_kind=slug,
+                risk_direction=0,
             )  # fmt: skip
-
-
-def recipes(inputs: Inputs, windows: tuple[int, ...], kinds: tuple[str, ...]) -> Recipes:
-    """Return how each feature of the family is made; `kinds` are the slugs counted one by one."""
-    out: Recipes = {
-        "days_since_last_event": lambda: inputs.keys.day - inputs.book.last_day,
-        "days_since_last_login": lambda: inputs.keys.day - inputs.book.last_login_day,
-    }
-    for w in windows:
-        out |= _of_events(inputs, w) | _of_users(inputs, w)
-        for slug in kinds:
-            out |= _of_kind(inputs, w, slug)
-    return out
-
-
-def _of_events(inputs: Inputs, w: int) -> Recipes:
-    def active_weeks() -> Floats:
-        weeks = [inputs.book.active_days(7 * n + 7, 7 * n) > 0 for n in range(w // 7)]
-        return inputs.counted(np.sum(weeks, axis=0, dtype=np.float64) + inputs.keys.full(0.0), w)
-
-    def silence_ratio() -> Floats:
-        rate = ratio(inputs.book.active_days(w), inputs.observable_days(w))
-        return np.where(rate > 0, (inputs.keys.day - inputs.book.last_day) * rate, np.nan)
-
-    return {
-        f"events_{w}d": lambda: inputs.counted(inputs.book.events(w), w),
-        f"logins_{w}d": lambda: inputs.counted(inputs.book.logins(w), w),
-        f"active_days_{w}d": lambda: inputs.counted(inputs.book.active_days(w), w),
-        f"active_day_rate_{w}d": lambda: ratio(inputs.book.active_days(w), inputs.observable_days(w)),
-        f"weekday_share_{w}d": lambda: ratio(inputs.book.weekday_events(w), inputs.book.events(w)),
-        f"longest_silence_{w}d": lambda: inputs.counted(inputs.book.longest_silence(w, inputs.observed_since), w),
-        f"silence_ratio_{w}d": silence_ratio,
-        f"active_weeks_{w}d": active_weeks,
-    }
-
-
-def _of_users(inputs: Inputs, w: int) -> Recipes:
-    def moved(other: Callable[[], Floats]) -> Floats:
-        return np.where(inputs.whole(2 * w, w), inputs.book.active_users(2 * w) - other(), np.nan)
-
-    return {
-        f"active_users_{w}d": lambda: inputs.counted(inputs.book.active_users(w), w),
-        f"events_per_user_{w}d": lambda: ratio(inputs.book.events(w), inputs.book.active_users(w)),
-        f"stickiness_{w}d": lambda: ratio(
-            inputs.book.user_days(w), inputs.book.active_users(w) * inputs.observable_days(w)
-        ),
-        f"users_gained_{w}d": lambda: moved(lambda: inputs.book.active_users(2 * w, w)),
-        f"users_lost_{w}d": lambda: moved(lambda: inputs.book.active_users(w)),
-    }
-
-
-def _of_kind(inputs: Inputs, w: int, slug: str) -> Recipes:
-    return {
-        f"events_of_{slug}_{w}d": lambda: inputs.counted(inputs.book.of_kind(slug, w), w),
-        f"share_of_{slug}_{w}d": lambda: ratio(inputs.book.of_kind(slug, w), inputs.book.events(w)),
-        f"value_of_{slug}_{w}d": lambda: inputs.counted(inputs.book.value_of_kind(slug, w), w),
-    }

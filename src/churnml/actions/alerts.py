@@ -1,0 +1,213 @@
+"""Alerts: one per account, rule and episode; opened, updated, closed and reopened as the snapshots come in.
+
+`advance` is a pure function of what was open and what the rules say today. So replaying a year of snapshots gives the
+same alerts as living through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from churnml.actions.calendar import due_at, responsible
+from churnml.actions.rules import DEFAULT_BANDS, AlertRule, Bands, Finding, findings, sentence
+from churnml.config.alerts import AlertsConfig, Severity
+from churnml.store.alerts import Alert, Outcome
+
+__all__ = ["Step", "advance"]
+
+_BUDGET_DAYS = 7
+_SEVERITIES: Mapping[Severity, int] = {"low": 0, "medium": 1, "high": 2, "critical": 3}
+
+
+class Step(BaseModel):
+    """What one snapshot did to the alerts.
+
+    Parameters
+    ----------
+    alerts : tuple of Alert
+        Every alert that is open now or was closed in this step.
+    opened, reopened, updated, closed : tuple of (account_id, kind)
+    off : mapping
+        Rule → the column that it lacks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    alerts: tuple[Alert, ...]
+    opened: tuple[tuple[str, str], ...]
+    reopened: tuple[tuple[str, str], ...]
+    updated: tuple[tuple[str, str], ...]
+    closed: tuple[tuple[str, str], ...]
+    off: Mapping[str, str]
+
+
+def advance(
+    known: Iterable[Alert],
+    signals: pd.DataFrame,
+    rules: Sequence[AlertRule],
+    section: AlertsConfig,
+    *,
+    as_of: date,
+    bands: Bands = DEFAULT_BANDS,
+) -> Step:
+    """Take the alerts from one snapshot to the next.
+
+    Parameters
+    ----------
+    known : iterable of Alert
+        Every alert that is not closed, and the newest closed one of each account and rule.
+    signals : DataFrame
+        From `churnml.actions.signals.signals`, of this snapshot.
+    rules : sequence of AlertRule
+        From `churnml.actions.rules.alert_rules`.
+    section : AlertsConfig
+        Budget, cooldown, calendar.
+    as_of : date
+        The snapshot's date.
+    bands : Bands
+
+    Returns
+    -------
+    Step
+
+    Notes
+    -----
+    A finding on an account with an open alert of the same rule updates it. Without one it opens the next episode,
+    except within the cooldown of a closed one: there it reopens what had closed by itself, and leaves be what a person
+    closed.
+    An alert whose account is no longer in the snapshot is closed as lost.
+    """
+    by_kind = {rule.kind: rule for rule in rules}
+    last: dict[tuple[str, str], Alert] = {}
+    for alert in known:
+        before = last.get(alert.key)
+        if before is None or before.episode <= alert.episode:
+            last[alert.key] = alert
+    rows = {str(row["account_id"]): row for row in signals.to_dict("records")}
+    found, off = findings(signals, list(rules), bands)
+    moved: dict[tuple[str, str], Alert] = {}
+    steps: dict[str, list[tuple[str, str]]] = {name: [] for name in ("opened", "reopened", "updated", "closed")}
+    for finding in found:
+        rule, key = by_kind[finding.kind], (finding.account_id, finding.kind)
+        before = last.get(key)
+        after: Alert | None
+        if finding.holds:
+            name, after = _held(before, finding, rule, rows[finding.account_id], section, as_of)
+        elif before is not None and before.state != "closed" and finding.gone:
+            name, after = "closed", _closed(before, "cleared", as_of)
+        else:
+            continue
+        if after is not None:
+            moved[key] = after
+            steps[name].append(key)
+    for key, alert in last.items():
+        if key not in moved and alert.state != "closed":
+            if alert.account_id not in rows:
+                moved[key] = _closed(alert, "lost", as_of)
+                steps["closed"].append(key)
+            else:
+                moved[key] = _awake(alert, as_of)
+    return Step(
+        alerts=_within_budget(moved.values(), section, as_of),
+        **{name: tuple(sorted(keys)) for name, keys in steps.items()},
+        off=off,
+    )
+
+
+def _held(
+    before: Alert | None,
+    finding: Finding,
+    rule: AlertRule,
+    row: Mapping[Hashable, Any],
+    section: AlertsConfig,
+    as_of: date,
+) -> tuple[str, Alert | None]:
+    """Return what a rule that fires does: opened, reopened or updated, and the alert; None where it stays quiet."""
+    facts = {
+        "updated_on": as_of,
+        "avoidable_loss": _avoidable_loss(row, section),
+        "value": _number(finding.value),
+        "reference": _number(finding.reference),
+        "text": sentence(rule, finding),
+    }
+    owner = responsible(_word(row.get("owner")), rule.owner, as_of, section)
+    if before is not None and before.state != "closed":
+        return "updated", _awake(before, as_of).model_copy(update={**facts, "owner": owner})
+    closed_on = None if before is None else before.closed_on
+    if before is not None and closed_on is not None and (as_of - closed_on).days <= section.cooldown_days:
+        if before.outcome != "cleared":
+            return "updated", None
+        again = {"state": "open", "closed_on": None, "outcome": None, "owner": owner, **facts}
+        return "reopened", before.model_copy(update=again)
+    episode = 1 if before is None else before.episode + 1
+    return "opened", Alert(
+        account_id=finding.account_id,
+        kind=rule.kind,
+        episode=episode,
+        severity=rule.severity,
+        owner=owner,
+        opened_on=as_of,
+        due_at=due_at(as_of, rule.due_hours, section),
+        playbook=rule.playbook,
+        **facts,
+    )
+
+
+def _closed(alert: Alert, outcome: Outcome, as_of: date) -> Alert:
+    return alert.model_copy(
+        update={"state": "closed", "outcome": outcome, "closed_on": as_of, "snoozed_until": None, "held_back": False}
+    )
+
+
+def _awake(alert: Alert, as_of: date) -> Alert:
+    """Return an alert as it stands on a date: a snooze that is over has it open again."""
+    if alert.state == "snoozed" and alert.snoozed_until is not None and alert.snoozed_until <= as_of:
+        return alert.model_copy(update={"state": "open", "snoozed_until": None})
+    return alert
+
+
+def _within_budget(alerts: Iterable[Alert], section: AlertsConfig, as_of: date) -> tuple[Alert, ...]:
+    """Hold back, per owner, the week's alerts beyond the budget: what costs least if nobody calls goes first.
+
+    An alert that was shown once is never taken back; a critical one is always shown.
+    """
+    ordered = sorted(alerts, key=lambda alert: (alert.account_id, alert.kind))
+    since = as_of - timedelta(days=_BUDGET_DAYS)
+    shown: dict[str, int] = {}
+    waiting: list[Alert] = []
+    done: list[Alert] = []
+    for alert in ordered:
+        fresh = alert.state == "open" and (alert.opened_on == as_of or alert.held_back)
+        if fresh and alert.severity != "critical":
+            waiting.append(alert)
+            continue
+        if alert.state != "closed" and alert.opened_on > since:
+            shown[alert.owner] = shown.get(alert.owner, 0) + 1
+        done.append(alert)
+    for alert in sorted(waiting, key=_rank):
+        over = shown.get(alert.owner, 0) >= section.weekly_budget
+        shown[alert.owner] = shown.get(alert.owner, 0) + (not over)
+        done.append(alert.model_copy(update={"held_back": over}))
+    return tuple(sorted(done, key=lambda alert: (alert.account_id, alert.kind)))
+
+
+def _rank(alert: Alert) -> tuple[float, int, str, str]:
+    return -(alert.avoidable_loss or 0.0), -_SEVERITIES[alert.severity], alert.account_id, alert.kind
+
+
+def _avoidable_loss(row: Mapping[Hashable, Any], section: AlertsConfig) -> float | None:
+    chance, arr = _number(row.get("churn_probability")), _number(row.get("arr"))
+    return None if chance is None or arr is None else round(chance * arr * section.save_rate, 2)
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)
+
+
+def _word(value: Any) -> str | None:
+    return None if value is None or pd.isna(value) else str(value)

@@ -1,0 +1,21 @@
+"""The champion: loaded once, it turns features into scores, health and reasons; why they moved; who may replace it."""
+
+from churnml.assessment.challenge import challenge
+from churnml.assessment.champion import Champion
+from churnml.assessment.changes import ChangePart, ScoreChange, score_changes, score_trends
+from churnml.assessment.records import Assessment, Assessments
+from churnml.assessment.what_if import Supposed, WhatIf, what_if
+
+__all__ = [
+    "Assessment",
+    "Assessments",
+    "Champion",
+    "ChangePart",
+    "ScoreChange",
+    "Supposed",
+    "WhatIf",
+    "challenge",
+    "score_changes",
+    "score_trends",
+    "what_if",
+]

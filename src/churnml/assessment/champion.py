@@ -1,0 +1,163 @@
+"""The model in use with all that turns features into an assessment: load it once, ask it anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import pandas as pd
+
+from churnml.assessment.records import Assessments
+from churnml.config import Config, FeatureConfig
+from churnml.errors import BundleError
+from churnml.explain import ExplainReference, Explanation, explain
+from churnml.health import HealthScale, Reading, health
+from churnml.registry import Bundle, load_champion
+from churnml.scoring import score
+from churnml.training import ChurnModel
+
+__all__ = ["Champion"]
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A verified bundle, ready to assess accounts: score → health → explanation, the same for every caller.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Model and manifest.
+    scale : HealthScale
+        The health score's recipe.
+    reference : ExplainReference
+        What is normal, for the explanations.
+    currency : str
+        ISO code of the amounts in explanations.
+
+    Examples
+    --------
+    ::
+
+        champion = Champion.load(load_config("configs/demo.yaml"))
+        for assessment in champion.assess(frame):
+            print(assessment.account_id, assessment.health_score, assessment.explanation.band)
+
+    See Also
+    --------
+    churnml.scoring.score : The probability alone.
+    churnml.assessment.what_if : The same account with other facts.
+    """
+
+    bundle: Bundle
+    scale: HealthScale
+    reference: ExplainReference
+    currency: str = "USD"
+
+    @classmethod
+    def load(cls, config: Config) -> Self:
+        """Load the champion of a config.
+
+        Raises
+        ------
+        BundleError
+            No model has been trained yet, its bundle is broken, or it predicts another target than the config asks
+            for.
+        """
+        champion = cls.of(load_champion(config.bundles_dir, config.registered_model), currency=config.currency)
+        if champion.model.target != config.label.target:
+            raise BundleError(
+                f"The model in use predicts {champion.model.target}, the config asks for {config.label.target}",
+                where="label.target",
+                got=f"{champion.bundle.manifest.name} {champion.version}",
+                remedy="Run `churnml train CONFIG`, and give mlflow.registered_model another name for each target.",
+                code="bundle.target",
+            )
+        return champion
+
+    @classmethod
+    def of(cls, bundle: Bundle, *, currency: str = "USD") -> Self:
+        """Make a champion of a bundle at hand."""
+        return cls(bundle, HealthScale.from_dict(bundle.health), ExplainReference.from_dict(bundle.explain), currency)
+
+    @property
+    def model(self) -> ChurnModel:
+        """What predicts."""
+        return self.bundle.model
+
+    @property
+    def version(self) -> str:
+        """The bundle's version."""
+        return self.bundle.version
+
+    @property
+    def health_verdict(self) -> str:
+        """What the health score may make of the model: its verdict, or that it predicts something else than churn."""
+        return self.bundle.manifest.verdict if self.model.target == "churn" else "another_target"
+
+    def as_trained(self, config: Config) -> Config:
+        """Return the config with the features section the model was trained with.
+
+        A feature must mean at scoring what it meant in training, also after the config was edited.
+        """
+        section = FeatureConfig.model_validate(self.bundle.manifest.config["features"])
+        return config.model_copy(update={"features": section})
+
+    def assess(self, frame: pd.DataFrame, previous: pd.DataFrame | None = None) -> Assessments:
+        """Score every row, judge its health and explain it.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            ``account_id, as_of`` and the features of model and health score, one row per key.
+        previous : DataFrame, optional
+            The same of earlier dates: an explanation compares an account with itself.
+
+        Returns
+        -------
+        Assessments
+            In the frame's order.
+
+        Raises
+        ------
+        DataError
+            A key or a feature is missing, stands twice, or is of the wrong kind.
+        """
+        judged = self.judge(frame)
+        return Assessments(
+            judged.scores,
+            judged.health,
+            tuple(self.explain(frame, judged, previous)),
+            judged.output,
+            judged.horizon_columns,
+        )
+
+    def judge(self, frame: pd.DataFrame) -> Assessments:
+        """Score every row and judge its health, without explanations."""
+        scores = score(self.model, frame)
+        healths = health(frame, scores, scale=self.scale, base_rate=self.model.base_rate, verdict=self.health_verdict)
+        return Assessments(scores, healths, (), self.model.output, self.model.horizon_columns)
+
+    def explain(
+        self, frame: pd.DataFrame, judged: Assessments, previous: pd.DataFrame | None = None
+    ) -> list[Explanation]:
+        """Explain rows that were judged, see `assess`."""
+        return explain(
+            self.model,
+            frame,
+            scores=judged.scores,
+            health=judged.health,
+            scale=self.scale,
+            reference=self.reference,
+            previous=previous,
+            currency=self.currency,
+        )
+
+    def reading(self, frame: pd.DataFrame) -> Reading:
+        """Return all that the health scores of a frame are made of, to tell later why they moved."""
+        return Reading(
+            frame=frame,
+            scores=score(self.model, frame),
+            scale=self.scale,
+            base_rate=self.model.base_rate,
+            verdict=self.health_verdict,
+        )

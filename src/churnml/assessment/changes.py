@@ -1,0 +1,128 @@
+"""How scores moved: the trend of past readings, and why each moved between two dates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from churnml.assessment.champion import Champion
+from churnml.health import decompose, trend
+from churnml.scoring import score
+
+__all__ = ["ChangePart", "ScoreChange", "score_changes", "score_trends"]
+
+_SHARES = ("before", "after", "change", "data", "weights", "model")
+_MODEL = {"churn_model": ("risk by the churn model", "解約モデルのリスク")}
+_LEAST_POINTS = 0.5
+_LARGEST = 3
+
+
+@dataclass(frozen=True)
+class ChangePart:
+    """A measure, or the model's probability, that moved a score by so many points because the facts did."""
+
+    part: str
+    label_en: str
+    label_ja: str
+    points: float
+
+
+@dataclass(frozen=True)
+class ScoreChange:
+    """Why an account's health score moved.
+
+    Parameters
+    ----------
+    since : date
+        The earlier `as_of`.
+    before, after, change : float or None
+        Health scores and their difference, points; None where there is no score.
+    data, weights, model : float or None
+        What of the change the facts, the weights and the model made; they add up to it.
+    parts : mapping of str to float
+        Measure → points, all of `data`.
+    largest : tuple of ChangePart
+        The parts of half a point or more, at most three, largest first.
+    """
+
+    since: date
+    before: float | None
+    after: float | None
+    change: float | None
+    data: float | None
+    weights: float | None
+    model: float | None
+    parts: Mapping[str, float]
+    largest: tuple[ChangePart, ...]
+
+
+def score_trends(now: pd.DataFrame, readings: Sequence[tuple[str, date, float | None]]) -> pd.DataFrame:
+    """Return ``account_id, change_7d, change_30d, slope_12w`` of each account's present score.
+
+    Parameters
+    ----------
+    now : DataFrame
+        ``account_id, as_of, health_score`` at one date.
+    readings : sequence of tuple
+        ``(account_id, as_of, health_score)`` of earlier dates.
+    """
+    earlier = pd.DataFrame(readings, columns=["account_id", "as_of", "health_score"])
+    earlier = earlier.astype({"account_id": "str", "as_of": "datetime64[us]", "health_score": "float64"})
+    history = pd.concat([earlier, now[["account_id", "as_of", "health_score"]]], ignore_index=True)
+    moved = trend(history[history["account_id"].isin(set(now["account_id"]))].reset_index(drop=True))
+    today: pd.DataFrame = moved[moved["as_of"] == now["as_of"].iloc[0]].drop(columns="as_of")
+    return today
+
+
+def score_changes(
+    champion: Champion, now: pd.DataFrame, champion_then: Champion, then: pd.DataFrame
+) -> dict[str, ScoreChange]:
+    """Return why each account's score moved between two dates, split into facts, weights and model.
+
+    Parameters
+    ----------
+    champion, champion_then : Champion
+        In force now and then; the same object where it stayed.
+    now, then : DataFrame
+        Feature frames of one date each; both hold the features of both champions.
+
+    Returns
+    -------
+    dict of str to ScoreChange
+        Of the accounts that both frames hold.
+    """
+    if then.empty:
+        return {}
+    start, end = champion_then.reading(then), champion.reading(now)
+    rescored = end.scores if champion_then.version == champion.version else score(champion_then.model, now)
+    change = decompose(start, end, rescored)
+    parts = dict(tuple(change.parts.groupby("account_id", sort=False)))
+    labels = {measure.name: (measure.label_en, measure.label_ja) for measure in start.scale.measures} | _MODEL
+    since = then["as_of"].iloc[0].date()
+    found = {}
+    for row in change.accounts.to_dict("records"):
+        own = parts.get(row["account_id"])
+        moved = own[own["points"].abs() > 1e-9] if own is not None else None
+        found[str(row["account_id"])] = ScoreChange(
+            since=since,
+            **{name: _known(row[name]) for name in _SHARES},
+            parts={} if moved is None else dict(zip(moved["part"], moved["points"].astype(float), strict=True)),
+            largest=() if moved is None else _largest(moved, labels),
+        )
+    return found
+
+
+def _largest(moved: pd.DataFrame, labels: Mapping[str, tuple[str, str]]) -> tuple[ChangePart, ...]:
+    shown = moved[moved["points"].abs() >= _LEAST_POINTS].sort_values("points", key=abs, ascending=False, kind="stable")
+    return tuple(
+        ChangePart(part, *labels[part], points=float(points))
+        for part, points in zip(shown["part"].head(_LARGEST), shown["points"].head(_LARGEST), strict=True)
+    )
+
+
+def _known(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)

@@ -1,0 +1,195 @@
+"""What a backtest found, as one frozen, typed tree: computed once, turned into JSON by the library at the edge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from churnml.evaluation.capacity import CapacityReport
+from churnml.evaluation.diagnostics import Decay, LeadTime
+from churnml.evaluation.verdict import VerdictReport
+from churnml.metrics.intervals import Interval
+from churnml.metrics.predictions import BrierParts, CalibrationBin, Summary
+from churnml.metrics.profit import CampaignProfit
+from churnml.training.publication import Publication
+
+__all__ = [
+    "BacktestReport",
+    "CalibrationReport",
+    "CampaignCosts",
+    "Comparison",
+    "FoldReport",
+    "HorizonFold",
+    "HorizonReport",
+    "HorizonVerdict",
+    "ProfitPoint",
+    "ProfitReport",
+    "SegmentMetrics",
+    "StabilityPair",
+]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The model beside its baselines on the same rows; `intervals` are the model's, by drawing accounts."""
+
+    model: Summary
+    baselines: Mapping[str, Summary]
+    intervals: Mapping[str, Interval]
+
+
+@dataclass(frozen=True)
+class FoldReport(Comparison):
+    """One fold: what it learnt from, what it was tested on, and how it did."""
+
+    name: str
+    train_from: date
+    train_until: date
+    test_from: date
+    test_until: date
+
+
+@dataclass(frozen=True)
+class SegmentMetrics:
+    """The model within one value of one segmentation; undefined metrics are None."""
+
+    segment: str
+    value: str
+    n: int
+    positives: int
+    churn_rate: float
+    mean_probability: float
+    roc_auc: float | None
+    roc_auc_low: float | None
+    roc_auc_high: float | None
+    log_loss: float | None
+    ece: float | None
+    lift_at_10: float | None
+
+
+@dataclass(frozen=True)
+class StabilityPair:
+    """How alike the rankings of two consecutive snapshots are; see `churnml.evaluation.diagnostics`."""
+
+    fold: str
+    as_of: date
+    next_as_of: date
+    accounts: int
+    spearman: float | None
+    kept: float | None
+
+
+@dataclass(frozen=True)
+class CampaignCosts:
+    """What a contact and an offer cost, currency, and which share of contacted churners is assumed to stay."""
+
+    contact_cost: float
+    offer_cost: float
+    save_rate: float
+
+
+@dataclass(frozen=True)
+class ProfitPoint:
+    """One point of the profit curve; see `churnml.metrics.profit.profit_curve`."""
+
+    contacted: float
+    share: float
+    profit: float
+
+
+@dataclass(frozen=True)
+class ProfitReport:
+    """What contacting by each ranking is worth, at costs that are assumed."""
+
+    assumed: CampaignCosts
+    expected_maximum: Mapping[str, CampaignProfit]
+    area_under_curve: Mapping[str, float | None]
+    curve: tuple[ProfitPoint, ...]
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """Told against happened: bins of equal mass, and the parts of the Brier score."""
+
+    bins: tuple[CalibrationBin, ...]
+    brier: BrierParts | None
+
+
+@dataclass(frozen=True)
+class HorizonFold:
+    """One fold of a further horizon's backtest."""
+
+    name: str
+    train_until: date
+    test_from: date
+    test_until: date
+    model: Summary
+
+
+@dataclass(frozen=True)
+class HorizonVerdict:
+    """The verdict at a further horizon."""
+
+    verdict: Publication
+    reason: str
+
+
+@dataclass(frozen=True)
+class HorizonReport:
+    """The backtest of a further horizon, days."""
+
+    horizon_days: int
+    base_rate: float
+    seeds: int
+    folds: tuple[HorizonFold, ...]
+    pooled: Comparison
+    verdict: HorizonVerdict
+    rules_by_loss: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data."""
+        return dict(TypeAdapter(HorizonReport).dump_python(self, mode="json"))
+
+
+@dataclass(frozen=True)
+class BacktestReport:
+    """Everything a backtest found; made by `churnml.evaluation.Backtest.report`.
+
+    Parameters
+    ----------
+    pooled : Comparison
+        Over every test row.
+    folds : tuple of FoldReport
+        Oldest first.
+    verdict : VerdictReport
+    best_rule : str
+        What scores where the model may not.
+    segments : tuple of SegmentMetrics
+    capacity : CapacityReport
+    stability : tuple of StabilityPair
+    lead_time : LeadTime
+    decay : Decay
+    profit : ProfitReport or None
+        None without any ARR, and for targets other than churn.
+    calibration : CalibrationReport
+    """
+
+    pooled: Comparison
+    folds: tuple[FoldReport, ...]
+    verdict: VerdictReport
+    best_rule: str
+    segments: tuple[SegmentMetrics, ...]
+    capacity: CapacityReport
+    stability: tuple[StabilityPair, ...]
+    lead_time: LeadTime
+    decay: Decay
+    profit: ProfitReport | None
+    calibration: CalibrationReport
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data."""
+        return dict(TypeAdapter(BacktestReport).dump_python(self, mode="json"))

@@ -1,0 +1,46 @@
+"""An explanation at the edge: in one language for a reader, in every language for what is published as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from churnml.explain.drivers import Driver
+from churnml.explain.explanation import Explanation
+from churnml.language import Text, languages, phrases
+
+__all__ = ["published", "published_driver"]
+
+
+def published(explanation: Explanation) -> dict[str, Any]:
+    """Return an explanation as JSON-ready data, each sentence under its name and the language: ``summary_en``."""
+    data: dict[str, Any] = explanation.model_dump(
+        mode="json", exclude={"raising", "lowering", "context", "indicators", "reasons", "summary"}
+    )
+    if explanation.target != "churn":
+        renamed = {"churn_probability": f"{explanation.target}_probability"}
+        data = {renamed.get(name, name): value for name, value in data.items()}
+    for language in languages():
+        say = phrases(language).text
+        data[f"reasons_{language}"] = [say(reason) for reason in explanation.reasons]
+        data[f"summary_{language}"] = say(explanation.summary)
+    for name in ("raising", "lowering", "context"):
+        data[name] = [published_driver(driver) for driver in getattr(explanation, name)]
+    data["indicators"] = [
+        {"code": item.code, "feature": item.feature, "value": item.value, **_in_every_language("text", item.text)}
+        for item in explanation.indicators
+    ]
+    return data
+
+
+def published_driver(driver: Driver) -> dict[str, Any]:
+    """Return a driver as JSON-ready data, its words in every language."""
+    data: dict[str, Any] = driver.model_dump(mode="json", exclude={"label", "sentence", "comparison"})
+    words = {**_in_every_language("label", driver.label), **_in_every_language("sentence", driver.sentence)}
+    return {**data, **words, **_in_every_language("comparison", driver.comparison)}
+
+
+def _in_every_language(name: str, text: Text | None) -> Mapping[str, str | None]:
+    if text is None:
+        return {f"{name}_{language}": None for language in languages()}
+    return {f"{name}_{language}": phrases(language).text(text) for language in languages()}

@@ -1,0 +1,1046 @@
+# English. One file a language: a third language is a copy of this file with its words in it.
+# What stands in { } comes from the data: keep the names, put them where your grammar wants them. AMOUNT writes a
+# quantity with its unit, AGAIN as it is said a second time, SIGNED with its sign, SIZE without it; CAPITAL begins a
+# sentence with its words, WITHIN goes on in one.
+
+-locale = en
+-percent = #,##0 %
+-money = ¤#,##0
+-date = d MMMM y
+
+list-joint = {", "}
+
+## Bands, families, units
+
+amount = { AMOUNT($n) }
+
+band-red = red
+band-yellow = yellow
+band-green = green
+band-unknown = unknown
+
+family-engagement = engagement
+family-adoption = adoption
+family-support = support
+family-sentiment = sentiment
+family-commercial = commercial
+family-relationship = relationship
+family-onboarding = onboarding
+family-context = context
+
+unit-things =
+    { $n ->
+        [one] { $n } { $one }
+       *[other] { $n } { $many }
+    }
+unit-word = { $n } { $unit }
+unit-users =
+    { $n ->
+        [one] { $n } user
+       *[other] { $n } users
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-people =
+    { $n ->
+        [one] { $n } person
+       *[other] { $n } people
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-contacts =
+    { $n ->
+        [one] { $n } contact
+       *[other] { $n } contacts
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-champions =
+    { $n ->
+        [one] { $n } champion
+       *[other] { $n } champions
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-admins =
+    { $n ->
+        [one] { $n } admin
+       *[other] { $n } admins
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-accounts =
+    { $n ->
+        [one] { $n } account
+       *[other] { $n } accounts
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-seats =
+    { $n ->
+        [one] { $n } seat
+       *[other] { $n } seats
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-days =
+    { $n ->
+        [one] { $n } day
+       *[other] { $n } days
+    }
+unit-hours =
+    { $n ->
+        [one] { $n } hour
+       *[other] { $n } hours
+    }
+unit-weeks =
+    { $n ->
+        [one] { $n } week
+       *[other] { $n } weeks
+    }
+unit-months =
+    { $n ->
+        [one] { $n } month
+       *[other] { $n } months
+    }
+unit-years =
+    { $n ->
+        [one] { $n } year
+       *[other] { $n } years
+    }
+unit-events =
+    { $n ->
+        [one] { $n } event
+       *[other] { $n } events
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-logins =
+    { $n ->
+        [one] { $n } login
+       *[other] { $n } logins
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-sessions =
+    { $n ->
+        [one] { $n } session
+       *[other] { $n } sessions
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-touchpoints =
+    { $n ->
+        [one] { $n } touchpoint
+       *[other] { $n } touchpoints
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-times =
+    { $n ->
+        [one] { $n } time
+       *[other] { $n } times
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-tickets =
+    { $n ->
+        [one] { $n } ticket
+       *[other] { $n } tickets
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-invoices =
+    { $n ->
+        [one] { $n } invoice
+       *[other] { $n } invoices
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-surveys =
+    { $n ->
+        [one] { $n } survey
+       *[other] { $n } surveys
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-milestones =
+    { $n ->
+        [one] { $n } milestone
+       *[other] { $n } milestones
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-addons =
+    { $n ->
+        [one] { $n } add-on
+       *[other] { $n } add-ons
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-add-ons =
+    { $n ->
+        [one] { $n } add-on
+       *[other] { $n } add-ons
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-renewals =
+    { $n ->
+        [one] { $n } renewal
+       *[other] { $n } renewals
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-opportunities =
+    { $n ->
+        [one] { $n } deal
+       *[other] { $n } deals
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-features =
+    { $n ->
+        [one] { $n } feature
+       *[other] { $n } features
+    }
+    .again =
+        { $n ->
+            [0] none
+           *[other] { $n }
+        }
+unit-points =
+    { $n ->
+        [one] { $n } point
+       *[other] { $n } points
+    }
+    .again = { $n }
+unit-ratio = { $n }
+unit-units = { $n }
+
+## Reasons: how a measure's value is put into a sentence.
+## $now is the measure's own `.now`; $n its value; $days the window; $before the value to compare with.
+
+reason-window = { CAPITAL($now) } in the last { AMOUNT($days) }
+reason-window-before = { CAPITAL($now) } in the last { AMOUNT($days) }, { AGAIN($before) } in the { AMOUNT($days) } before
+reason-window-before-share = { CAPITAL($now) } in the last { AMOUNT($days) }, { AGAIN($before) } in the { AMOUNT($days) } before ({ SIGNED($change) })
+reason-window-since = { CAPITAL($now) } in the last { AMOUNT($days) } ({ AGAIN($before) } on { $on })
+reason-window-typical =
+    { CAPITAL($now) } in the last { AMOUNT($days) } (similar accounts: { $n ->
+        [0] { AMOUNT($typical) }
+       *[other] { AGAIN($typical) }
+    })
+reason-window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, more than { $share } of similar accounts
+reason-window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, less than { $share } of similar accounts
+reason-window-peak = { CAPITAL($now) } in the last { AMOUNT($days) }, { AGAIN($peak) } at the peak of the last year
+reason-window-gone = { CAPITAL($now) } in the last { AMOUNT($days) }, unlike the { AMOUNT($days) } before
+reason-state = { CAPITAL($now) }
+reason-state-since = { CAPITAL($now) } ({ AGAIN($before) } on { $on })
+reason-state-ago = { CAPITAL($now) } ({ AMOUNT($before) } { AMOUNT($days) } ago)
+reason-state-ago-share = { CAPITAL($now) } ({ AMOUNT($before) } { AMOUNT($days) } ago, { SIGNED($change) })
+reason-state-typical =
+    { CAPITAL($now) } (similar accounts: { $n ->
+        [0] { AMOUNT($typical) }
+       *[other] { AGAIN($typical) }
+    })
+reason-state-more = { CAPITAL($now) }, more than { $share } of similar accounts
+reason-state-less = { CAPITAL($now) }, less than { $share } of similar accounts
+reason-word = { CAPITAL($label) }: { $word }
+reason-yes = { CAPITAL($label) }: yes
+reason-no = { CAPITAL($label) }: no
+reason-absent = No value for { $label }
+reason-other-signals =
+    Other signals together: { SIGNED($points) } { $n ->
+        [one] point
+       *[other] points
+    }
+
+now-other = { $label }: { AMOUNT($n) }
+now-of = { $label }: { $n } of { $whole }
+
+compare-average = Accounts at low risk average { AMOUNT($low) }, at high risk { AMOUNT($high) }.
+compare-some = { $low } of low-risk and { $high } of high-risk accounts have any.
+
+## Measures: what each is called, and how its value is said
+
+m-events =
+    .label = events
+    .now =
+        { $n ->
+            [0] no use
+            [one] { $n } event
+           *[other] { $n } events
+        }
+    .window-more = More use than { $share } of similar accounts: { $n } events in the last { AMOUNT($days) }
+    .window-less = Less use than { $share } of similar accounts: { AMOUNT($n) } in the last { AMOUNT($days) }
+m-active_days =
+    .label = active days
+    .now =
+        { $n ->
+            [0] no active days
+            [one] { $n } active day
+           *[other] { $n } active days
+        }
+    .window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, more than { $share } of similar accounts
+    .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, fewer than { $share } of similar accounts
+m-active_day_rate =
+    .label = share of days with use
+    .now =
+        { $n ->
+            [0] no use
+           *[other] used on { $n } of days
+        }
+m-active_users =
+    .label = active users
+    .now =
+        { $n ->
+            [0] no active users
+            [one] { $n } active user
+           *[other] { $n } active users
+        }
+    .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, fewer than { $share } of similar accounts
+m-events_per_user =
+    .label = events per active user
+    .now =
+        { $n } { $n ->
+            [one] event
+           *[other] events
+        } per active user
+m-stickiness =
+    .label = share of active users on an average day
+    .now = on an average day { $n } of the active users come
+m-weekday_share =
+    .label = share of use on weekdays
+    .now = { $n } of use on weekdays
+m-longest_silence =
+    .label = longest pause
+    .now =
+        { $n ->
+            [0] no day without use
+           *[other] longest pause { AMOUNT($n) }
+        }
+m-days_since_last_event =
+    .label = days since last use
+    .now =
+        { $n ->
+            [0] last used today
+           *[other] last used { AMOUNT($n) } ago
+        }
+    .state-more = { CAPITAL($now) }, longer than { $share } of similar accounts
+    .state-less = { CAPITAL($now) }, sooner than { $share } of similar accounts
+    .absent = Never used
+m-silence_ratio =
+    .label = silence against the usual gap
+    .now = silent { $n } times as long as its usual gap
+    .window = { CAPITAL($now) }
+    .window-since = { CAPITAL($now) } ({ $before } times on { $on })
+    .window-before = { CAPITAL($now) }
+    .window-typical = { CAPITAL($now) } (similar accounts: { $typical } times)
+    .window-more = { CAPITAL($now) }
+    .window-less = { CAPITAL($now) }
+m-active_weeks =
+    .label = weeks with use
+    .now = use in { AMOUNT($n) }
+    .window = Used in { $n } of the last { AMOUNT($weeks) }
+    .window-before = Used in { $n } of the last { AMOUNT($weeks) }, { AGAIN($before) } of the { AMOUNT($weeks) } before
+    .window-since = Used in { $n } of the last { AMOUNT($weeks) } (in { AMOUNT($before) } on { $on })
+    .window-typical = Used in { $n } of the last { AMOUNT($weeks) } (similar accounts: { $typical })
+    .window-less = Used in { $n } of the last { AMOUNT($weeks) }, fewer than { $share } of similar accounts
+m-users_gained =
+    .label = new users
+    .now =
+        { $n ->
+            [0] no new users
+            [one] { $n } new user
+           *[other] { $n } new users
+        }
+    .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, fewer than { $share } of similar accounts
+m-users_lost =
+    .label = users who fell silent
+    .now =
+        { $n ->
+            [0] no user fell silent
+            [one] { $n } user fell silent
+           *[other] { $n } users fell silent
+        }
+m-logins =
+    .label = logins
+    .now =
+        { $n ->
+            [0] no logins
+            [one] { $n } login
+           *[other] { $n } logins
+        }
+    .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, fewer than { $share } of similar accounts
+m-login_rate =
+    .label = share of users who log in
+    .now = { $n } of the users logged in
+m-days_since_last_login =
+    .label = days since the last login
+    .now =
+        { $n ->
+            [0] last login today
+           *[other] last login { AMOUNT($n) } ago
+        }
+    .state-more = { CAPITAL($now) }, longer than { $share } of similar accounts
+    .state-less = { CAPITAL($now) }, sooner than { $share } of similar accounts
+    .absent = Nobody has logged in yet
+m-events_of =
+    .label = use of { $kind }
+    .now =
+        { $kind } { $n ->
+            [0] not used
+            [one] used once
+           *[other] used { $n } times
+        }
+    .window-gone = { CAPITAL($kind) } no longer used: not once in the last { AMOUNT($days) }
+    .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, less than at { $share } of similar accounts
+    .window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, more than at { $share } of similar accounts
+m-share_of =
+    .label = share of { $kind } in all use
+    .now = { $kind } make up { $n } of use
+m-value_of =
+    .label = total value of { $kind }
+    .now = { $kind } add up to { $n }
+m-features_used =
+    .label = features used
+    .now =
+        { $n ->
+            [0] nothing used
+            [one] { $n } feature used
+           *[other] { $n } features used
+        }
+    .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, fewer than { $share } of similar accounts
+m-core_feature_share =
+    .label = share of core features used
+    .now =
+        { $n ->
+            [0] no core feature used
+           *[other] { $n } of the core features used
+        }
+    .now-of =
+        { $n ->
+            [0] none of the { $whole } core features used
+           *[other] { $n } of { $whole } core features used
+        }
+m-features_gained =
+    .label = features taken up
+    .now =
+        { $n ->
+            [0] no feature taken up
+            [one] { $n } feature taken up
+           *[other] { $n } features taken up
+        }
+m-features_lost =
+    .label = features given up
+    .now =
+        { $n ->
+            [0] no feature given up
+            [one] { $n } feature given up
+           *[other] { $n } features given up
+        }
+m-seat_activation =
+    .label = seats ever activated
+    .now =
+        { $n ->
+            [0] no seat ever activated
+           *[other] { $n } of the seats ever activated
+        }
+    .now-of = { $n } of { $whole } seats ever activated
+m-former_user_share =
+    .label = share of users who left
+    .now = { $n } of the users so far not seen
+m-seat_utilisation =
+    .label = seats in use
+    .now =
+        { $n ->
+            [0] no seat in use
+           *[other] { $n } of the seats in use
+        }
+    .now-of = { $n } of { $whole } seats in use
+    .window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, a higher share than { $share } of similar accounts
+    .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, a lower share than { $share } of similar accounts
+m-events_per_seat =
+    .label = events per seat
+    .now =
+        { $n } { $n ->
+            [one] event
+           *[other] events
+        } per seat
+m-tickets_opened =
+    .label = tickets opened
+    .now =
+        { $n ->
+            [0] no tickets opened
+            [one] { $n } ticket opened
+           *[other] { $n } tickets opened
+        }
+    .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, fewer than { $share } of similar accounts
+m-tickets_open =
+    .label = open tickets
+    .now =
+        { $n ->
+            [0] no open tickets
+            [one] { $n } open ticket
+           *[other] { $n } open tickets
+        }
+    .state-less = { CAPITAL($now) }, fewer than { $share } of similar accounts
+m-oldest_open_ticket_days =
+    .label = age of the oldest open ticket
+    .now = oldest open ticket waiting for { AMOUNT($n) }
+    .state-more = { CAPITAL($now) }, longer than at { $share } of similar accounts
+    .state-less = { CAPITAL($now) }, less long than at { $share } of similar accounts
+m-urgent_ticket_share =
+    .label = share of urgent tickets
+    .now =
+        { $n ->
+            [0] no urgent ticket
+           *[other] { $n } of the tickets urgent
+        }
+    .now-of =
+        { $n ->
+            [0] none of { $whole } tickets urgent
+           *[other] { $n } of { $whole } tickets urgent
+        }
+m-first_response_hours =
+    .label = hours to the first answer
+    .now = first answers took { AMOUNT($n) } on average
+    .window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, longer than at { $share } of similar accounts
+    .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, quicker than at { $share } of similar accounts
+m-resolution_hours =
+    .label = hours to resolution
+    .now = solving a ticket took { AMOUNT($n) } on average
+    .window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, longer than at { $share } of similar accounts
+    .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, quicker than at { $share } of similar accounts
+m-ticket_resolution_rate =
+    .label = share of tickets solved
+    .now =
+        { $n ->
+            [0] no ticket solved
+           *[other] { $n } of the tickets solved
+        }
+    .now-of =
+        { $n ->
+            [0] none of { $whole } tickets solved
+           *[other] { $n } of { $whole } tickets solved
+        }
+m-tickets_reopened =
+    .label = tickets reopened
+    .now =
+        { $n ->
+            [0] no ticket reopened
+            [one] { $n } ticket reopened
+           *[other] { $n } tickets reopened
+        }
+m-tickets_escalated =
+    .label = tickets escalated
+    .now =
+        { $n ->
+            [0] no ticket escalated
+            [one] { $n } ticket escalated
+           *[other] { $n } tickets escalated
+        }
+m-csat =
+    .label = satisfaction with support (1–5)
+    .now = support satisfaction { $n } of 5
+    .window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, higher than at { $share } of similar accounts
+    .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, lower than at { $share } of similar accounts
+m-nps_last =
+    .label = latest NPS answer (0–10)
+    .now = latest NPS answer { $n } of 10
+    .state-previous = { CAPITAL($now) }, { $before } the time before
+    .state-more = { CAPITAL($now) }, higher than { $share } of similar accounts
+    .state-less = { CAPITAL($now) }, lower than { $share } of similar accounts
+m-nps_age_days =
+    .label = age of the latest NPS answer
+    .now = latest NPS answer { AMOUNT($n) } old
+    .state-more = { CAPITAL($now) }, older than at { $share } of similar accounts
+    .state-less = { CAPITAL($now) }, newer than at { $share } of similar accounts
+m-nps_change =
+    .label = change of NPS
+    .now = NPS answer { SIGNED($n) } against the one before
+m-survey_response_rate =
+    .label = survey response rate
+    .now =
+        { $n ->
+            [0] no survey answered
+           *[other] { $n } of the surveys answered
+        }
+m-survey_silence_days =
+    .label = days without a survey answer
+    .now = no survey answered for { AMOUNT($n) }
+    .state-more = { CAPITAL($now) }, longer than at { $share } of similar accounts
+    .state-less = last survey answered { AMOUNT($n) } ago, sooner than at { $share } of similar accounts
+    .state-typical = { CAPITAL($now) } (similar accounts: { AMOUNT($typical) })
+m-tenure_days =
+    .label = tenure
+    .now = customer for { AMOUNT($n) }
+    .state-more = { CAPITAL($now) }, longer than { $share } of similar accounts
+    .state-less = { CAPITAL($now) }, less long than { $share } of similar accounts
+m-plan =
+    .label = plan
+m-mrr =
+    .label = MRR
+    .now = pays { $n } a month
+    .state-more = Pays more than { $share } of similar accounts ({ $n } a month)
+    .state-less = Pays less than { $share } of similar accounts ({ $n } a month)
+m-seats =
+    .label = seats
+    .now =
+        { $n ->
+            [0] no seats
+            [one] { $n } seat
+           *[other] { $n } seats
+        }
+    .state-less = { CAPITAL($now) }, fewer than { $share } of similar accounts
+m-mrr_per_seat =
+    .label = MRR per seat
+    .now = pays { $n } per seat and month
+    .state-more = Pays more per seat than { $share } of similar accounts ({ $n } a month)
+    .state-less = Pays less per seat than { $share } of similar accounts ({ $n } a month)
+m-discount_rate =
+    .label = discount
+    .now =
+        { $n ->
+            [0] no discount
+           *[other] discount of { $n }
+        }
+m-billing_period_months =
+    .label = billing period
+    .now =
+        { $n ->
+            [1] billed monthly
+            [12] billed yearly
+           *[other] billed every { AMOUNT($n) }
+        }
+    .state-more = { CAPITAL($now) }
+    .state-less = { CAPITAL($now) }
+    .state-typical = { CAPITAL($now) }
+m-auto_renew =
+    .label = automatic renewal
+    .yes = Renews automatically
+    .no = Does not renew automatically
+m-addons =
+    .label = add-ons
+    .now =
+        { $n ->
+            [0] no add-ons
+            [one] { $n } add-on
+           *[other] { $n } add-ons
+        }
+m-term_days =
+    .label = length of the term
+    .now = term of { AMOUNT($n) }
+    .state-more = { CAPITAL($now) }, longer than at { $share } of similar accounts
+    .state-less = { CAPITAL($now) }, shorter than at { $share } of similar accounts
+m-days_into_term =
+    .label = days since the term began
+    .now =
+        { $n ->
+            [0] the term began today
+           *[other] the term began { AMOUNT($n) } ago
+        }
+    .state-more = { CAPITAL($now) }
+    .state-less = { CAPITAL($now) }
+    .state-typical = { CAPITAL($now) }
+m-days_to_renewal =
+    .label = days to renewal
+    .now =
+        { $n ->
+            [0] renewal due today
+           *[other] { AMOUNT($n) } to renewal
+        }
+    .late = renewal overdue by { AMOUNT($n) }
+    .state-more = { CAPITAL($now) }
+    .state-less = { CAPITAL($now) }
+    .state-typical = { CAPITAL($now) }
+m-renewals_so_far =
+    .label = renewals so far
+    .now =
+        { $n ->
+            [0] not renewed yet
+            [one] renewed once so far
+           *[other] renewed { $n } times so far
+        }
+    .state-typical = { CAPITAL($now) } (similar accounts: { $typical })
+m-mrr_change =
+    .label = MRR
+m-seats_change =
+    .label = seats
+m-price_change =
+    .label = price per seat
+    .state-ago = Price per seat { $n } a month ({ $before } { AMOUNT($days) } ago)
+    .state-ago-share = Price per seat { $n } a month ({ $before } { AMOUNT($days) } ago, { SIGNED($change) })
+m-events_per_mrr =
+    .label = events per MRR
+    .now = { $n } events per unit of MRR
+m-invoices_overdue =
+    .label = overdue invoices
+    .now =
+        { $n ->
+            [0] no invoice overdue
+            [one] { $n } invoice overdue
+           *[other] { $n } invoices overdue
+        }
+    .state-less = { CAPITAL($now) }
+    .state-more = { CAPITAL($now) }
+m-overdue_amount =
+    .label = overdue amount
+    .now =
+        { $n ->
+            [0] nothing overdue
+           *[other] { $n } overdue
+        }
+m-oldest_overdue_days =
+    .label = longest delay of payment
+    .now = oldest unpaid invoice { AMOUNT($n) } late
+m-payment_delay_days =
+    .label = delay of payment
+    .now = paid { AMOUNT($n) } after the due day
+    .late = paid about { AMOUNT($n) } late
+    .early = paid about { AMOUNT($n) } early
+    .punctual = paid on the due day
+    .most-late = most pay { AMOUNT($n) } late
+    .most-early = most pay { AMOUNT($n) } early
+    .most-punctual = most pay on the due day
+    .window-typical = { CAPITAL($now) } in the last { AMOUNT($days) }; { $most }
+    .window-since = { CAPITAL($now) } in the last { AMOUNT($days) } ({ $most } on { $on })
+    .window-before = { CAPITAL($now) } in the last { AMOUNT($days) }; { $most } in the { AMOUNT($days) } before
+    .was-late = { AMOUNT($n) } late
+    .was-early = { AMOUNT($n) } early
+    .was-punctual = on the due day
+m-opportunities_open =
+    .label = open deals
+    .now =
+        { $n ->
+            [0] no open deals
+            [one] { $n } open deal
+           *[other] { $n } open deals
+        }
+m-opportunities_won =
+    .label = deals won
+    .now =
+        { $n ->
+            [0] no deal won
+            [one] { $n } deal won
+           *[other] { $n } deals won
+        }
+m-opportunities_lost =
+    .label = deals lost
+    .now =
+        { $n ->
+            [0] no deal lost
+            [one] { $n } deal lost
+           *[other] { $n } deals lost
+        }
+m-contacts_active =
+    .label = contacts in place
+    .now =
+        { $n ->
+            [0] no contact in place
+            [one] { $n } contact in place
+           *[other] { $n } contacts in place
+        }
+    .state-less = { CAPITAL($now) }, fewer than { $share } of similar accounts
+m-champions_active =
+    .label = champions and sponsors in place
+    .now =
+        { $n ->
+            [0] no champion or sponsor in place
+            [one] { $n } champion or sponsor in place
+           *[other] { $n } champions or sponsors in place
+        }
+    .state-since =
+        { $n ->
+            [0] The last champion or sponsor left ({ $before } in place on { $on })
+           *[other] { CAPITAL($now) } ({ $before } on { $on })
+        }
+    .state-less = { CAPITAL($now) }, fewer than { $share } of similar accounts
+m-champions_left =
+    .label = champions or sponsors who left
+    .now =
+        { $n ->
+            [0] no champion or sponsor left
+            [one] { $n } champion or sponsor left
+           *[other] { $n } champions or sponsors left
+        }
+m-admins_left =
+    .label = admins who left
+    .now =
+        { $n ->
+            [0] no admin left
+            [one] { $n } admin left
+           *[other] { $n } admins left
+        }
+m-touchpoints_inbound =
+    .label = contacts begun by the customer
+    .now =
+        { $n ->
+            [0] no word from the customer
+            [one] { $n } call, mail or meeting begun by the customer
+           *[other] { $n } calls, mails or meetings begun by the customer
+        }
+    .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, fewer than at { $share } of similar accounts
+    .window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, more than at { $share } of similar accounts
+m-touchpoints_outbound =
+    .label = contacts begun by us
+    .now =
+        { $n ->
+            [0] no call, mail or meeting begun by us
+            [one] { $n } call, mail or meeting begun by us
+           *[other] { $n } calls, mails or meetings begun by us
+        }
+    .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, fewer than at { $share } of similar accounts
+    .window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, more than at { $share } of similar accounts
+m-days_since_last_touchpoint =
+    .label = days since the last contact
+    .now =
+        { $n ->
+            [0] last contact today
+           *[other] last contact { AMOUNT($n) } ago
+        }
+    .state-more = { CAPITAL($now) }, longer than at { $share } of similar accounts
+    .state-less = { CAPITAL($now) }, sooner than at { $share } of similar accounts
+m-campaign_response_rate =
+    .label = campaign response rate
+    .now =
+        { $n ->
+            [0] nobody responded to campaigns
+           *[other] { $n } responded to campaigns
+        }
+m-milestones_done =
+    .label = milestones reached
+    .now =
+        { $n ->
+            [0] no milestone reached
+            [one] { $n } milestone reached
+           *[other] { $n } milestones reached
+        }
+    .state-less = { CAPITAL($now) }, fewer than { $share } of similar accounts
+m-milestones_overdue =
+    .label = milestones overdue
+    .now =
+        { $n ->
+            [0] no milestone overdue
+            [one] { $n } milestone overdue
+           *[other] { $n } milestones overdue
+        }
+m-onboarding_completion =
+    .label = onboarding completed
+    .now =
+        { $n ->
+            [0] no onboarding milestone reached
+           *[other] { $n } of the onboarding milestones reached
+        }
+    .state-more = { CAPITAL($now) }, further than { $share } of similar accounts
+    .state-less = { CAPITAL($now) }, less far than { $share } of similar accounts
+m-days_to_first_value =
+    .label = days to first value
+    .now = first value reached after { AMOUNT($n) }
+    .state-more = { CAPITAL($now) }, later than { $share } of similar accounts
+    .state-less = { CAPITAL($now) }, sooner than { $share } of similar accounts
+    .absent = First value not yet reached
+m-days_since_last_milestone =
+    .label = days since the last milestone
+    .now =
+        { $n ->
+            [0] last milestone reached today
+           *[other] last milestone reached { AMOUNT($n) } ago
+        }
+    .state-more = { CAPITAL($now) }, longer than at { $share } of similar accounts
+    .state-less = { CAPITAL($now) }, sooner than at { $share } of similar accounts
+    .absent = No milestone reached yet
+m-attribute =
+    .label = { $kind }
+
+## Hard facts beside the score
+
+fact-notice = Notice has been given
+fact-invoice_overdue =
+    { $n ->
+        [one] { $n } invoice is overdue
+       *[other] { $n } invoices are overdue
+    }
+fact-champion_left =
+    { $n ->
+        [one] { $n } champion or sponsor left in the last { AMOUNT($days) }
+       *[other] { $n } champions or sponsors left in the last { AMOUNT($days) }
+    }
+fact-admin_left =
+    { $n ->
+        [one] { $n } admin left in the last { AMOUNT($days) }
+       *[other] { $n } admins left in the last { AMOUNT($days) }
+    }
+fact-silence = Not used for { AMOUNT($n) }
+fact-contract_end =
+    { $n ->
+        [0] The contract ends today
+       *[other] The contract ends in { AMOUNT($n) }
+    }
+
+## Summaries
+
+summary-model = { $chance } churn probability within { AMOUNT($days) }, { $times } × the average.
+summary-model-reason = { $chance } churn probability within { AMOUNT($days) }, { $times } × the average. Most strongly associated with the risk: { WITHIN($reason) }.
+summary-rules = Health by rules alone: { $band }.
+summary-rules-reason = Health by rules alone: { $band }. Most strongly associated with the risk: { WITHIN($reason) }.
+summary-rule = Health by rules alone: { $band }, with { $chance } churn probability by a rule instead of the model.
+summary-rule-reason = Health by rules alone: { $band }, with { $chance } churn probability by a rule instead of the model. Most strongly associated with the risk: { WITHIN($reason) }.
+summary-target = { $chance } probability of { $target } within { AMOUNT($days) }, { $times } × the average.
+summary-target-reason = { $chance } probability of { $target } within { AMOUNT($days) }, { $times } × the average. Most strongly associated with it: { WITHIN($reason) }.
+summary-target-rule = { $chance } probability of { $target } within { AMOUNT($days) }, { $times } × the average, by a rule instead of the model.
+summary-target-rule-reason = { $chance } probability of { $target } within { AMOUNT($days) }, { $times } × the average, by a rule instead of the model. Most strongly associated with it: { WITHIN($reason) }.
+summary-none-kept = No reasons are kept for this date.
+
+target-churn = churn
+target-expansion = expansion
+target-contraction = contraction
+
+## Notices beside a score
+
+departed-ended = The contract ended on { $on }. This is its last score, of { $as_of }; it is frozen and will not change.
+departed-notice = Notice was given on { $on }. This is its last score, of { $as_of }; it is frozen and will not change.
+departed-silent = There has been no activity since { $on }. This is its last score, of { $as_of }; it is frozen and will not change.
+departed-left = The account is no longer among those that are scored. This is its last score, of { $as_of }; it is frozen and will not change.
+overridden = { $author } set the band to { $band } until { $until } (the score says { $system }): { $reason }
+
+## What happened
+
+event-term-began = Term of { $product } began
+event-term-began-seats = Term of { $product } began ({ AMOUNT($seats) })
+event-ticket-opened = Ticket opened
+event-ticket-opened-urgent = Urgent ticket opened
+event-ticket-escalated = Ticket escalated
+event-ticket-reopened = Ticket reopened
+event-survey = { $survey } answer: { $score }
+event-left-champion = Champion left
+event-left-sponsor = Sponsor left
+event-left-admin = Admin left
+event-left-contact = Contact left
+event-touch-call-in = Call from the customer
+event-touch-call-out = Call to the customer
+event-touch-email-in = Mail from the customer
+event-touch-email-out = Mail to the customer
+event-touch-chat-in = Chat from the customer
+event-touch-chat-out = Chat with the customer
+event-touch-meeting = Meeting with the customer
+event-touch-other-in = Contact from the customer
+event-touch-other-out = Contact with the customer
+event-invoice-unpaid = Invoice fell due unpaid
+event-milestone = Reached: { $name }
+event-milestone-unnamed = Milestone reached
+
+## Alerts: what a rule has found on an account
+
+alert-notice_given = Notice has been given
+alert-champion_left =
+    { $n ->
+        [one] A champion left
+       *[other] { AMOUNT($n) } left
+    }
+alert-silence = No use for { AMOUNT($n) }
+alert-usage_collapse = Use fell by { AMOUNT($n) } against the four weeks before
+alert-band_drop = The band has been worse for two readings; health is { AMOUNT($n) }
+alert-score_fall = Health fell from { AMOUNT($before) } to { AMOUNT($n) } within 30 days
+alert-renewal_near = The contract ends in { AMOUNT($n) }, and the account is not green
+alert-invoice_overdue =
+    { $n ->
+        [one] An invoice is overdue
+       *[other] { AMOUNT($n) } are overdue
+    }
+alert-nps_detractor = The last NPS answer was { AMOUNT($n) }
+alert-onboarding_stalled = Onboarding has had no milestone for { AMOUNT($n) }
+alert-score_unknown = Too little is known for a score
+alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
+alert-own = { $title }
+
+## What limits a health score
+
+health-rules_only = The model did not pass its gate, so the score is made of rules alone
+health-another_target = The model predicts something else than churn, so the score is made of rules alone
+health-no_model_score = There is no model score for this account, so the score is made of rules alone
+health-model_red_cap = The model puts this account in the red zone, so the band is at most yellow
+health-low_coverage = Only { $share } of the score's weight has data, too little for a band
+health-stale = The { $measure } is older than { AMOUNT($days) } and was left out
+
+## Measures of the health score
+
+measure-login_frequency = login frequency
+measure-core_feature_use = use of core features
+measure-ticket_volume = support tickets
+measure-ticket_resolution = share of tickets solved
+measure-nps = NPS answer
+measure-csat = satisfaction with support
+measure-time_to_renewal = time to renewal
+measure-active_users = seats in use
+measure-active_days = days of use
+measure-usage_trend = change of use
+measure-recency = days since last use
+measure-activation = licences activated
+measure-oldest_ticket = oldest open ticket
+measure-overdue = overdue invoices
+measure-contract_growth = change of contract value
+measure-champion = champions who left
+measure-contact = days since last contact
+measure-onboarding = onboarding completed
+measure-churn_model = risk by the churn model

@@ -1,0 +1,776 @@
+# 日本語。{ } 内はデータから入る値です。名前は変えず、自然な位置に置いてください。
+
+-locale = ja
+-percent = #,##0%
+-money = ¤#,##0
+-money-JPY = #,##0円
+-money-USD = $#,##0
+-date = y年M月d日
+
+list-joint = 、
+
+## 判定・分類・単位
+
+amount = { AMOUNT($n) }
+
+band-red = 赤
+band-yellow = 黄
+band-green = 緑
+band-unknown = 不明
+
+family-engagement = 利用頻度
+family-adoption = 活用度
+family-support = サポート
+family-sentiment = 満足度
+family-commercial = 契約
+family-relationship = 関係
+family-onboarding = 導入
+family-context = 属性
+
+unit-things = { $n }件
+unit-word = { $n }{ $unit }
+unit-users = { $n }人
+unit-people = { $n }人
+unit-contacts = { $n }人
+unit-champions = { $n }人
+unit-admins = { $n }人
+unit-accounts = { $n }社
+unit-seats = { $n }席
+unit-days = { $n }日
+unit-hours = { $n }時間
+unit-weeks = { $n }週間
+unit-months = { $n }か月
+unit-years = { $n }年
+unit-events = { $n }回
+unit-logins = { $n }回
+unit-sessions = { $n }回
+unit-touchpoints = { $n }回
+unit-times = { $n }回
+unit-tickets = { $n }件
+unit-invoices = { $n }件
+unit-surveys = { $n }件
+unit-milestones = { $n }件
+unit-addons = { $n }件
+unit-add-ons = { $n }件
+unit-renewals = { $n }回
+unit-opportunities = { $n }件
+unit-features = { $n }機能
+unit-points = { $n }点
+unit-ratio = { $n }倍
+unit-units = { $n }
+
+## 理由：指標の値を文にする
+
+reason-window =
+    { $n ->
+        [0] 過去{ AMOUNT($days) }間、{ $now }
+       *[other] 過去{ AMOUNT($days) }間の{ $now }
+    }
+reason-window-before =
+    { $n ->
+        [0] 過去{ AMOUNT($days) }間、{ $now }
+       *[other] 過去{ AMOUNT($days) }間の{ $now }
+    }（その前の{ AMOUNT($days) }間は{ AMOUNT($before) }）
+reason-window-before-share =
+    { $n ->
+        [0] 過去{ AMOUNT($days) }間、{ $now }
+       *[other] 過去{ AMOUNT($days) }間の{ $now }
+    }（その前の{ AMOUNT($days) }間は{ AMOUNT($before) }、{ SIGNED($change) }）
+reason-window-since =
+    { $n ->
+        [0] 過去{ AMOUNT($days) }間、{ $now }
+       *[other] 過去{ AMOUNT($days) }間の{ $now }
+    }（{ $on }時点では{ AMOUNT($before) }）
+reason-window-typical =
+    { $n ->
+        [0] 過去{ AMOUNT($days) }間、{ $now }
+       *[other] 過去{ AMOUNT($days) }間の{ $now }
+    }（類似顧客は{ AMOUNT($typical) }）
+reason-window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より多い
+reason-window-less =
+    { $n ->
+        [0] 過去{ AMOUNT($days) }間、{ $now }
+       *[other] 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より少ない
+    }
+reason-window-peak = 過去{ AMOUNT($days) }間の{ $now }（過去1年の最高は{ AMOUNT($peak) }）
+reason-window-gone = 過去{ AMOUNT($days) }間、{ $now }（その前の{ AMOUNT($days) }間はあり）
+reason-state = { $now }
+reason-state-since = { $now }（{ $on }時点では{ AMOUNT($before) }）
+reason-state-ago = { $now }（{ AMOUNT($days) }前は{ AMOUNT($before) }）
+reason-state-ago-share = { $now }（{ AMOUNT($days) }前は{ AMOUNT($before) }、{ SIGNED($change) }）
+reason-state-typical = { $now }（類似顧客は{ AMOUNT($typical) }）
+reason-state-more = { $now }で、類似顧客の{ $share }より多い
+reason-state-less = { $now }で、類似顧客の{ $share }より少ない
+reason-word = { $label }：{ $word }
+reason-yes = { $label }：あり
+reason-no = { $label }：なし
+reason-absent = { $label }のデータなし
+reason-other-signals = その他の要因の合計：{ SIGNED($points) }ポイント
+
+now-other = { $label }は{ AMOUNT($n) }
+now-of = { $label }は{ $whole }のうち{ $n }
+
+compare-average = 低リスク層の平均は{ AMOUNT($low) }、高リスク層の平均は{ AMOUNT($high) }。
+compare-some = 低リスク層の{ $low }、高リスク層の{ $high }が該当。
+
+## 指標
+
+m-events =
+    .label = 利用回数
+    .now =
+        { $n ->
+            [0] 利用なし
+           *[other] 利用は{ AMOUNT($n) }
+        }
+m-active_days =
+    .label = 利用日数
+    .now =
+        { $n ->
+            [0] 利用した日なし
+           *[other] 利用日数は{ AMOUNT($n) }
+        }
+m-active_day_rate =
+    .label = 利用日率
+    .now =
+        { $n ->
+            [0] 利用なし
+           *[other] 利用日の割合は{ $n }
+        }
+    .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
+    .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
+m-active_users =
+    .label = アクティブユーザー数
+    .now =
+        { $n ->
+            [0] アクティブユーザーなし
+           *[other] アクティブユーザーは{ AMOUNT($n) }
+        }
+m-events_per_user =
+    .label = ユーザーあたりの利用回数
+    .now = ユーザー1人あたりの利用は{ AMOUNT($n) }
+m-stickiness =
+    .label = 1日あたりの利用者の割合
+    .now = アクティブユーザーのうち1日に利用する割合は平均{ $n }
+    .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
+    .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
+m-weekday_share =
+    .label = 平日利用の割合
+    .now = 利用に占める平日の割合は{ $n }
+m-longest_silence =
+    .label = 最長の未利用期間
+    .now =
+        { $n ->
+            [0] 利用のない日なし
+           *[other] 最長の未利用期間は{ AMOUNT($n) }
+        }
+    .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より長い
+    .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より短い
+m-days_since_last_event =
+    .label = 最終利用からの日数
+    .now = 最終利用から{ AMOUNT($n) }経過
+    .state-more = { $now }（類似顧客の{ $share }より長い）
+    .state-less = { $now }（類似顧客の{ $share }より短い）
+    .absent = 利用実績なし
+m-silence_ratio =
+    .label = 通常間隔に対する未利用期間
+    .now = 利用の空白が通常の{ $n }倍
+    .window = 利用の空白が通常の{ $n }倍に
+    .window-since = 利用の空白が通常の{ $n }倍に（{ $on }時点では{ $before }倍）
+    .window-before = 利用の空白が通常の{ $n }倍に
+    .window-typical = 利用の空白が通常の{ $n }倍（類似顧客は{ $typical }倍）
+    .window-more = 利用の空白が通常の{ $n }倍に
+    .window-less = 利用の空白は通常の{ $n }倍
+m-active_weeks =
+    .label = 利用週数
+    .now = 利用は{ $n }週
+    .window = 過去{ AMOUNT($weeks) }のうち利用があったのは{ $n }週
+    .window-before = 過去{ AMOUNT($weeks) }のうち利用があったのは{ $n }週（その前の{ AMOUNT($weeks) }は{ $before }週）
+    .window-since = 過去{ AMOUNT($weeks) }のうち利用があったのは{ $n }週（{ $on }時点では{ $before }週）
+    .window-typical = 過去{ AMOUNT($weeks) }のうち利用があったのは{ $n }週（類似顧客は{ $typical }週）
+    .window-more = 過去{ AMOUNT($weeks) }のうち利用があったのは{ $n }週で、類似顧客の{ $share }より多い
+    .window-less = 過去{ AMOUNT($weeks) }のうち利用があったのは{ $n }週で、類似顧客の{ $share }より少ない
+m-users_gained =
+    .label = 新規利用者数
+    .now =
+        { $n ->
+            [0] 新規利用者なし
+           *[other] 新規利用者は{ AMOUNT($n) }
+        }
+m-users_lost =
+    .label = 利用が途絶えたユーザー数
+    .now =
+        { $n ->
+            [0] 利用が途絶えたユーザーなし
+           *[other] 利用が途絶えたユーザーは{ AMOUNT($n) }
+        }
+m-logins =
+    .label = ログイン回数
+    .now =
+        { $n ->
+            [0] ログインなし
+           *[other] ログインは{ AMOUNT($n) }
+        }
+m-login_rate =
+    .label = ログイン率
+    .now = ログイン率は{ $n }
+    .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
+    .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
+m-days_since_last_login =
+    .label = 最終ログインからの日数
+    .now = 最終ログインから{ AMOUNT($n) }経過
+    .state-more = { $now }（類似顧客の{ $share }より長い）
+    .state-less = { $now }（類似顧客の{ $share }より短い）
+    .absent = ログイン実績なし
+m-events_of =
+    .label = { $kind }の利用回数
+    .now =
+        { $n ->
+            [0] { $kind }の利用なし
+           *[other] { $kind }の利用は{ AMOUNT($n) }
+        }
+    .window-gone = { $kind }の利用がなくなった（過去{ AMOUNT($days) }間は0回）
+m-share_of =
+    .label = { $kind }の割合
+    .now = 利用に占める{ $kind }の割合は{ $n }
+    .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
+    .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
+m-value_of =
+    .label = { $kind }の値の合計
+    .now = { $kind }の値の合計は{ $n }
+m-features_used =
+    .label = 利用機能数
+    .now =
+        { $n ->
+            [0] 利用なし
+           *[other] 利用は{ AMOUNT($n) }
+        }
+m-core_feature_share =
+    .label = コア機能の利用率
+    .now =
+        { $n ->
+            [0] コア機能の利用なし
+           *[other] コア機能の利用率は{ $n }
+        }
+    .now-of =
+        { $n ->
+            [0] コア機能の利用なし
+           *[other] コア機能の利用は{ $whole }機能中{ $n }機能
+        }
+    .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
+    .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
+m-features_gained =
+    .label = 新たに使われた機能数
+    .now =
+        { $n ->
+            [0] 新たに使われた機能なし
+           *[other] 新たに使われたのは{ AMOUNT($n) }
+        }
+m-features_lost =
+    .label = 使われなくなった機能数
+    .now =
+        { $n ->
+            [0] 使われなくなった機能なし
+           *[other] 使われなくなったのは{ AMOUNT($n) }
+        }
+m-seat_activation =
+    .label = ライセンス有効化率
+    .now =
+        { $n ->
+            [0] 有効化されたライセンスなし
+           *[other] ライセンス有効化率は{ $n }
+        }
+    .now-of = 有効化されたライセンスは{ $whole }席中{ $n }席
+    .state-more = { $now }で、類似顧客の{ $share }より高い
+    .state-less = { $now }で、類似顧客の{ $share }より低い
+m-former_user_share =
+    .label = 離脱ユーザー率
+    .now = これまでの利用者のうち利用のない人は{ $n }
+    .window = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }
+    .window-since = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }（{ $on }時点では{ $before }）
+    .window-typical = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }（類似顧客は{ $typical }）
+    .window-more = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }で、類似顧客の{ $share }より多い
+    .window-less = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }で、類似顧客の{ $share }より少ない
+m-seat_utilisation =
+    .label = シート利用率
+    .now =
+        { $n ->
+            [0] 利用中のシートなし
+           *[other] シート利用率は{ $n }
+        }
+    .now-of = 利用中のシートは{ $whole }席中{ $n }席
+    .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
+    .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
+m-events_per_seat =
+    .label = シートあたりの利用回数
+    .now = 1席あたりの利用は{ AMOUNT($n) }
+m-tickets_opened =
+    .label = 新規問い合わせ件数
+    .now =
+        { $n ->
+            [0] 新規の問い合わせなし
+           *[other] 新規の問い合わせは{ AMOUNT($n) }
+        }
+m-tickets_open =
+    .label = 未解決の問い合わせ件数
+    .now =
+        { $n ->
+            [0] 未解決の問い合わせなし
+           *[other] 未解決の問い合わせは{ AMOUNT($n) }
+        }
+m-oldest_open_ticket_days =
+    .label = 最も古い未解決の問い合わせの経過日数
+    .now = 最も古い未解決の問い合わせは受付から{ AMOUNT($n) }経過
+    .state-more = { $now }（類似顧客の{ $share }より長い）
+    .state-less = { $now }（類似顧客の{ $share }より短い）
+m-urgent_ticket_share =
+    .label = 緊急の問い合わせの割合
+    .now =
+        { $n ->
+            [0] 緊急の問い合わせなし
+           *[other] 緊急の問い合わせの割合は{ $n }
+        }
+    .now-of =
+        { $n ->
+            [0] 緊急の問い合わせなし
+           *[other] 緊急の問い合わせは{ $whole }件中{ $n }件
+        }
+    .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
+    .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
+m-first_response_hours =
+    .label = 初回応答時間
+    .now = 初回応答は平均{ AMOUNT($n) }後
+    .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より遅い
+    .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より早い
+m-resolution_hours =
+    .label = 解決時間
+    .now = 解決までの時間は平均{ AMOUNT($n) }
+    .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より長い
+    .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より短い
+m-ticket_resolution_rate =
+    .label = 問い合わせ解決率
+    .now =
+        { $n ->
+            [0] 解決した問い合わせなし
+           *[other] 問い合わせの解決率は{ $n }
+        }
+    .now-of =
+        { $n ->
+            [0] 解決した問い合わせなし（{ $whole }件中）
+           *[other] 問い合わせの解決は{ $whole }件中{ $n }件
+        }
+    .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
+    .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
+m-tickets_reopened =
+    .label = 再開した問い合わせ件数
+    .now =
+        { $n ->
+            [0] 再開した問い合わせなし
+           *[other] 再開した問い合わせは{ AMOUNT($n) }
+        }
+m-tickets_escalated =
+    .label = エスカレーション件数
+    .now =
+        { $n ->
+            [0] エスカレーションなし
+           *[other] エスカレーションは{ AMOUNT($n) }
+        }
+m-csat =
+    .label = サポート満足度（1〜5）
+    .now = サポート満足度は5点中{ $n }点
+    .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
+    .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
+m-nps_last =
+    .label = 直近のNPS回答（0〜10）
+    .now = 直近のNPS回答は10点中{ $n }点
+    .state-previous = { $now }（その前は{ $before }点）
+    .state-more = { $now }で、類似顧客の{ $share }より高い
+    .state-less = { $now }で、類似顧客の{ $share }より低い
+m-nps_age_days =
+    .label = 直近のNPS回答からの日数
+    .now = 直近のNPS回答から{ AMOUNT($n) }経過
+    .state-more = { $now }（類似顧客の{ $share }より長い）
+    .state-less = { $now }（類似顧客の{ $share }より短い）
+m-nps_change =
+    .label = NPSの変化
+    .now = NPS回答は前回比{ SIGNED($n) }
+m-survey_response_rate =
+    .label = アンケート回答率
+    .now =
+        { $n ->
+            [0] アンケートの回答なし
+           *[other] アンケートの回答率は{ $n }
+        }
+    .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
+    .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
+m-survey_silence_days =
+    .label = アンケート未回答日数
+    .now = アンケートへの回答が{ AMOUNT($n) }間なし
+    .state-more = { $now }（類似顧客の{ $share }より長い）
+    .state-less = 最後のアンケート回答から{ AMOUNT($n) }経過（類似顧客の{ $share }より短い）
+m-tenure_days =
+    .label = 利用期間
+    .now = 利用開始から{ AMOUNT($n) }
+    .state-more = { $now }（類似顧客の{ $share }より長い）
+    .state-less = { $now }（類似顧客の{ $share }より短い）
+m-plan =
+    .label = プラン
+m-mrr =
+    .label = MRR（月次経常収益）
+    .now = 月額は{ $n }
+    .state-more = 月額は{ $n }で、類似顧客の{ $share }より高い
+    .state-less = 月額は{ $n }で、類似顧客の{ $share }より低い
+m-seats =
+    .label = 契約シート数
+    .now = 契約シートは{ AMOUNT($n) }
+m-mrr_per_seat =
+    .label = シートあたりMRR
+    .now = 1席あたりの月額は{ $n }
+    .state-more = 1席あたりの月額は{ $n }で、類似顧客の{ $share }より高い
+    .state-less = 1席あたりの月額は{ $n }で、類似顧客の{ $share }より低い
+m-discount_rate =
+    .label = 割引率
+    .now =
+        { $n ->
+            [0] 割引なし
+           *[other] 割引率は{ $n }
+        }
+    .state-more = { $now }で、類似顧客の{ $share }より高い
+    .state-less = { $now }で、類似顧客の{ $share }より低い
+m-billing_period_months =
+    .label = 請求期間
+    .now =
+        { $n ->
+            [1] 毎月請求
+            [12] 年払い
+           *[other] { AMOUNT($n) }ごとの請求
+        }
+    .state-more = { $now }
+    .state-less = { $now }
+    .state-typical = { $now }
+m-auto_renew =
+    .label = 自動更新
+    .yes = 自動更新の契約
+    .no = 自動更新ではない契約
+m-addons =
+    .label = アドオン数
+    .now =
+        { $n ->
+            [0] アドオンなし
+           *[other] アドオンは{ AMOUNT($n) }
+        }
+m-term_days =
+    .label = 契約期間
+    .now = 契約期間は{ AMOUNT($n) }
+    .state-more = { $now }（類似顧客の{ $share }より長い）
+    .state-less = { $now }（類似顧客の{ $share }より短い）
+m-days_into_term =
+    .label = 契約開始からの日数
+    .now = 契約開始から{ AMOUNT($n) }
+    .state-more = { $now }
+    .state-less = { $now }
+    .state-typical = { $now }
+m-days_to_renewal =
+    .label = 契約更新までの日数
+    .now =
+        { $n ->
+            [0] 本日が契約更新日
+           *[other] 契約更新まで{ AMOUNT($n) }
+        }
+    .late = 契約更新日を{ AMOUNT($n) }超過
+    .state-more = { $now }
+    .state-less = { $now }
+    .state-typical = { $now }
+m-renewals_so_far =
+    .label = これまでの更新回数
+    .now =
+        { $n ->
+            [0] 更新はまだなし
+           *[other] これまでの更新は{ AMOUNT($n) }
+        }
+m-mrr_change =
+    .label = MRR
+m-seats_change =
+    .label = 契約シート数
+m-price_change =
+    .label = シート単価
+    .state-ago = シート単価は月額{ $n }（{ AMOUNT($days) }前は{ $before }）
+    .state-ago-share = シート単価は月額{ $n }（{ AMOUNT($days) }前は{ $before }、{ SIGNED($change) }）
+m-events_per_mrr =
+    .label = MRRあたりの利用回数
+    .now = MRRあたりの利用は{ AMOUNT($n) }
+m-invoices_overdue =
+    .label = 延滞請求書数
+    .now =
+        { $n ->
+            [0] 支払い遅延なし
+           *[other] 支払いが遅れている請求書は{ AMOUNT($n) }
+        }
+    .state-more = { $now }
+    .state-less = { $now }
+m-overdue_amount =
+    .label = 延滞金額
+    .now =
+        { $n ->
+            [0] 延滞なし
+           *[other] 延滞金額は{ $n }
+        }
+m-oldest_overdue_days =
+    .label = 最長延滞日数
+    .now = 最も古い未払い請求書は期日を{ AMOUNT($n) }超過
+m-payment_delay_days =
+    .label = 支払遅延日数
+    .now = 支払いは期日の{ AMOUNT($n) }後
+    .late = 支払いは期日の約{ AMOUNT($n) }後
+    .early = 支払いは期日の約{ AMOUNT($n) }前
+    .punctual = 支払いは期日どおり
+    .most-late = 多くは約{ AMOUNT($n) }後
+    .most-early = 多くは約{ AMOUNT($n) }前
+    .most-punctual = 多くは期日どおり
+    .window = 過去{ AMOUNT($days) }間の{ $now }
+    .window-typical = 過去{ AMOUNT($days) }間の{ $now }（{ $most }）
+    .window-since = 過去{ AMOUNT($days) }間の{ $now }（{ $on }時点では{ $most }）
+    .window-before = 過去{ AMOUNT($days) }間の{ $now }（その前の{ AMOUNT($days) }間は{ $most }）
+    .was-late = 約{ AMOUNT($n) }後
+    .was-early = 約{ AMOUNT($n) }前
+    .was-punctual = 期日どおり
+m-opportunities_open =
+    .label = 進行中の商談数
+    .now =
+        { $n ->
+            [0] 進行中の商談なし
+           *[other] 進行中の商談は{ AMOUNT($n) }
+        }
+m-opportunities_won =
+    .label = 受注した商談数
+    .now =
+        { $n ->
+            [0] 受注なし
+           *[other] 受注した商談は{ AMOUNT($n) }
+        }
+m-opportunities_lost =
+    .label = 失注した商談数
+    .now =
+        { $n ->
+            [0] 失注なし
+           *[other] 失注した商談は{ AMOUNT($n) }
+        }
+m-contacts_active =
+    .label = 有効な担当者数
+    .now =
+        { $n ->
+            [0] 担当者なし
+           *[other] 先方の担当者は{ AMOUNT($n) }
+        }
+m-champions_active =
+    .label = 在任中の推進担当者・スポンサー数
+    .now =
+        { $n ->
+            [0] 推進担当者・スポンサーが不在
+           *[other] 推進担当者・スポンサーは{ AMOUNT($n) }
+        }
+    .state-since =
+        { $n ->
+            [0] 最後の推進担当者・スポンサーが離任（{ $on }時点では{ AMOUNT($before) }）
+           *[other] 推進担当者・スポンサーは{ AMOUNT($n) }（{ $on }時点では{ AMOUNT($before) }）
+        }
+    .state-less =
+        { $n ->
+            [0] 推進担当者・スポンサーが不在
+           *[other] 推進担当者・スポンサーは{ AMOUNT($n) }で、類似顧客の{ $share }より少ない
+        }
+    .state-typical = { $now }（類似顧客は{ AMOUNT($typical) }）
+m-champions_left =
+    .label = 離任した推進担当者・スポンサー数
+    .now =
+        { $n ->
+            [0] 推進担当者・スポンサーの離任なし
+           *[other] 離任した推進担当者・スポンサーは{ AMOUNT($n) }
+        }
+m-admins_left =
+    .label = 離任した管理者数
+    .now =
+        { $n ->
+            [0] 管理者の離任なし
+           *[other] 離任した管理者は{ AMOUNT($n) }
+        }
+m-touchpoints_inbound =
+    .label = 顧客からの接点数
+    .now =
+        { $n ->
+            [0] 顧客からの連絡なし
+           *[other] 顧客からの連絡は{ AMOUNT($n) }
+        }
+m-touchpoints_outbound =
+    .label = 自社からの接点数
+    .now =
+        { $n ->
+            [0] 自社からの連絡なし
+           *[other] 自社からの連絡は{ AMOUNT($n) }
+        }
+m-days_since_last_touchpoint =
+    .label = 最終接点からの日数
+    .now = 最終接点から{ AMOUNT($n) }経過
+    .state-more = { $now }（類似顧客の{ $share }より長い）
+    .state-less = { $now }（類似顧客の{ $share }より短い）
+m-campaign_response_rate =
+    .label = 施策反応率
+    .now =
+        { $n ->
+            [0] 施策への反応なし
+           *[other] 施策反応率は{ $n }
+        }
+    .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
+    .window-less =
+        { $n ->
+            [0] 過去{ AMOUNT($days) }間、{ $now }
+           *[other] 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
+        }
+m-milestones_done =
+    .label = 達成済みマイルストーン数
+    .now =
+        { $n ->
+            [0] 達成したマイルストーンなし
+           *[other] 達成したマイルストーンは{ AMOUNT($n) }
+        }
+m-milestones_overdue =
+    .label = 期限超過マイルストーン数
+    .now =
+        { $n ->
+            [0] 期限超過のマイルストーンなし
+           *[other] 期限を過ぎたマイルストーンは{ AMOUNT($n) }
+        }
+m-onboarding_completion =
+    .label = オンボーディング完了率
+    .now =
+        { $n ->
+            [0] オンボーディング未着手
+           *[other] オンボーディング完了率は{ $n }
+        }
+    .state-more = { $now }で、類似顧客の{ $share }より高い
+    .state-less = { $now }で、類似顧客の{ $share }より低い
+m-days_to_first_value =
+    .label = 初回成果までの日数
+    .now = 初回の成果まで{ AMOUNT($n) }
+    .state-more = { $now }（類似顧客の{ $share }より遅い）
+    .state-less = { $now }（類似顧客の{ $share }より早い）
+    .absent = 初回の成果にまだ到達していない
+m-days_since_last_milestone =
+    .label = 最終マイルストーンからの日数
+    .now = 最後のマイルストーン達成から{ AMOUNT($n) }経過
+    .state-more = { $now }（類似顧客の{ $share }より長い）
+    .state-less = { $now }（類似顧客の{ $share }より短い）
+    .absent = マイルストーンの達成がまだない
+m-attribute =
+    .label = { $kind }
+
+## 確認すべき事実
+
+fact-notice = 解約通知あり
+fact-invoice_overdue = 支払いが遅れている請求書が{ AMOUNT($n) }
+fact-champion_left = 過去{ AMOUNT($days) }間に推進担当者・スポンサー{ AMOUNT($n) }が離任
+fact-admin_left = 過去{ AMOUNT($days) }間に管理者{ AMOUNT($n) }が離任
+fact-silence = { AMOUNT($n) }間利用なし
+fact-contract_end =
+    { $n ->
+        [0] 本日が契約満了日
+       *[other] 契約満了まで{ AMOUNT($n) }
+    }
+
+## 要約
+
+summary-model = { AMOUNT($days) }以内の解約確率は{ $chance }（平均の{ $times }倍）。
+summary-model-reason = { AMOUNT($days) }以内の解約確率は{ $chance }（平均の{ $times }倍）。リスクと最も関連が強い事実：{ $reason }。
+summary-rules = ルールのみによる判定：{ $band }。
+summary-rules-reason = ルールのみによる判定：{ $band }。リスクと最も関連が強い事実：{ $reason }。
+summary-rule = ルールのみによる判定：{ $band }、解約確率{ $chance }（モデルではなくルールによる）。
+summary-rule-reason = ルールのみによる判定：{ $band }、解約確率{ $chance }（モデルではなくルールによる）。リスクと最も関連が強い事実：{ $reason }。
+summary-target = { AMOUNT($days) }以内の{ $target }確率は{ $chance }（平均の{ $times }倍）。
+summary-target-reason = { AMOUNT($days) }以内の{ $target }確率は{ $chance }（平均の{ $times }倍）。最も関連が強い事実：{ $reason }。
+summary-target-rule = { AMOUNT($days) }以内の{ $target }確率は{ $chance }（平均の{ $times }倍）、モデルではなくルールによる。
+summary-target-rule-reason = { AMOUNT($days) }以内の{ $target }確率は{ $chance }（平均の{ $times }倍）、モデルではなくルールによる。最も関連が強い事実：{ $reason }。
+summary-none-kept = この時点の理由は保存されていません。
+
+target-churn = 解約
+target-expansion = 契約拡大
+target-contraction = 契約縮小
+
+## スコアの注記
+
+departed-ended = { $on }に契約が終了しました。表示は{ $as_of }時点の最終スコアで、以後更新されません。
+departed-notice = { $on }に解約通知がありました。表示は{ $as_of }時点の最終スコアで、以後更新されません。
+departed-silent = { $on }以降、利用がありません。表示は{ $as_of }時点の最終スコアで、以後更新されません。
+departed-left = この顧客は現在のスコア算出対象に含まれていません。表示は{ $as_of }時点の最終スコアで、以後更新されません。
+overridden = { $author }が{ $until }まで区分を「{ $band }」に設定（スコア上は「{ $system }」）：{ $reason }
+
+## これまでの出来事
+
+event-term-began = { $product }の契約期間が開始
+event-term-began-seats = { $product }の契約期間が開始（{ AMOUNT($seats) }）
+event-ticket-opened = 問い合わせ
+event-ticket-opened-urgent = 緊急の問い合わせ
+event-ticket-escalated = 問い合わせがエスカレーション
+event-ticket-reopened = 問い合わせが再開
+event-survey = { $survey }の回答：{ $score }
+event-left-champion = 推進担当者が離任
+event-left-sponsor = スポンサーが離任
+event-left-admin = 管理者が離任
+event-left-contact = 先方の担当者が離任
+event-touch-call-in = 顧客からの電話
+event-touch-call-out = 顧客への電話
+event-touch-email-in = 顧客からのメール
+event-touch-email-out = 顧客へのメール
+event-touch-chat-in = 顧客からのチャット
+event-touch-chat-out = 顧客へのチャット
+event-touch-meeting = 顧客との打ち合わせ
+event-touch-other-in = 顧客からの連絡
+event-touch-other-out = 顧客への連絡
+event-invoice-unpaid = 請求書が期日までに未払い
+event-milestone = 達成：{ $name }
+event-milestone-unnamed = マイルストーンを達成
+
+## Alerts: what a rule has found on an account
+
+alert-notice_given = 解約通知あり
+alert-champion_left = 推進担当者・スポンサー{ AMOUNT($n) }が離任
+alert-silence = { AMOUNT($n) }間利用なし
+alert-usage_collapse = 利用が直前の4週間に比べて{ AMOUNT($n) }減少
+alert-band_drop = 判定の悪化が2回連続（ヘルススコア{ AMOUNT($n) }）
+alert-score_fall = ヘルススコアが30日以内に{ AMOUNT($before) }から{ AMOUNT($n) }に低下
+alert-renewal_near = 契約満了まで{ AMOUNT($n) }、判定は緑ではない
+alert-invoice_overdue = 支払いが遅れている請求書が{ AMOUNT($n) }
+alert-nps_detractor = 直近のNPS回答は{ AMOUNT($n) }
+alert-onboarding_stalled = 導入の進捗が{ AMOUNT($n) }間なし
+alert-score_unknown = スコアを出すための情報が不足
+alert-expansion_chance = 契約席数の{ AMOUNT($n) }を利用中、判定は緑
+alert-own = { $title }
+
+## ヘルススコアの制約
+
+health-rules_only = モデルが検証基準を満たさないため、ルールのみで算出
+health-another_target = モデルの予測対象が解約ではないため、ルールのみで算出
+health-no_model_score = この顧客のモデルスコアがないため、ルールのみで算出
+health-model_red_cap = モデルが赤の水準と判定したため、判定は黄色を上限とする
+health-low_coverage = データがある項目は重みの{ $share }のみで、判定には不足
+health-stale = { $measure }は{ AMOUNT($days) }より古いため除外
+
+## ヘルススコアの指標
+
+measure-login_frequency = ログイン頻度
+measure-core_feature_use = 主要機能の利用
+measure-ticket_volume = 問い合わせ件数
+measure-ticket_resolution = 問い合わせ解決率
+measure-nps = NPS回答
+measure-csat = サポート満足度
+measure-time_to_renewal = 契約更新までの期間
+measure-active_users = 席の利用率
+measure-active_days = 利用日数
+measure-usage_trend = 利用の増減
+measure-recency = 最終利用からの日数
+measure-activation = ライセンス有効化率
+measure-oldest_ticket = 最も古い未解決の問い合わせ
+measure-overdue = 支払い遅延
+measure-contract_growth = 契約金額の増減
+measure-champion = 推進担当者・スポンサーの離任
+measure-contact = 最終接点からの日数
+measure-onboarding = オンボーディング完了率
+measure-churn_model = 解約モデルのリスク

@@ -1,0 +1,112 @@
+"""From a text to words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from churnml.errors import UsageError, near_name
+from churnml.language.catalogue import catalogue
+from churnml.language.text import Argument, Quantity, Text
+
+__all__ = ["Phrases", "amount", "phrases", "render"]
+
+
+class Phrases:
+    """The messages of one language, for a page or a screen.
+
+    Examples
+    --------
+    >>> say = phrases("en")
+    >>> say("band-red"), say("m-active_users.now", n=0)
+    ('red', 'no active users')
+    """
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._catalogue = catalogue(language)
+
+    def __contains__(self, code: object) -> bool:
+        return code in self._catalogue.codes
+
+    def __call__(self, code: str, /, **arguments: Any) -> str:
+        """Return a message in words; of codes with ``|`` between them, the first that the language has.
+
+        Raises
+        ------
+        UsageError
+            The language has no such message, or the message speaks of something that was not given.
+        """
+        return self._say(code, arguments)
+
+    def text(self, text: Argument) -> str:
+        """Return a text, a company's own words or plain words in this language."""
+        if isinstance(text, Text):
+            return self._say(text.code, text.arguments)
+        from churnml.language.functions import spoken
+
+        return str(spoken(text, self.language, render))
+
+    def joined(self, parts: Iterable[str]) -> str:
+        """Return a list in words."""
+        parts = list(parts)
+        return self._say("list-joint", {}).join(parts) if parts else ""
+
+    def _say(self, code: str, arguments: Any) -> str:
+        from churnml.language.functions import spoken
+
+        known = self._catalogue.codes
+        if code not in known:
+            code = next((one for one in code.split("|") if one in known or one == "words"), code)
+        if code == "words":  # a company's own, with no message around them
+            return self.text(arguments["words"])
+        if code not in known:
+            near = near_name(code, known)
+            raise UsageError(
+                f"The language {self.language!r} has no message {code!r}",
+                expected=f"{near!r}?" if near else "a code of its file of messages",
+                code="language.code",
+            )
+        given = {name: spoken(value, self.language, render) for name, value in arguments.items()}
+        return self._catalogue.put(code, given)
+
+
+@lru_cache(maxsize=16)
+def phrases(language: str) -> Phrases:
+    """Return the messages of a language."""
+    return Phrases(language)
+
+
+def amount(value: float, unit: str, language: str, *, currency: str = "") -> str:
+    """Return a value with its unit.
+
+    Examples
+    --------
+    >>> amount(1, "users", "en"), amount(2, "users", "ja"), amount(1200, "currency", "en", currency="USD")
+    ('1 user', '2人', '$1,200')
+    """
+    return phrases(language)("amount", n=Quantity(value=value, unit=unit, currency=currency))
+
+
+def render(text: Argument, language: str) -> str:
+    """Return a text in words.
+
+    Parameters
+    ----------
+    text : Text
+        Or a company's own `Words`, a `Quantity`, a `Day`, or plain words.
+    language : str
+        One of `languages`.
+
+    Raises
+    ------
+    UsageError
+        There is no such language or message.
+
+    Examples
+    --------
+    >>> render(Text.of("band-red"), "ja")
+    '赤'
+    """
+    return phrases(language).text(text)

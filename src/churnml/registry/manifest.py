@@ -1,0 +1,143 @@
+"""What a bundle says of itself: how its model came about, and what files it consists of."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer
+
+from churnml.config import Config
+from churnml.errors import BundleError
+from churnml.training.publication import Publication
+
+__all__ = ["MANIFEST", "Manifest", "Provenance", "broken_bundle", "read_manifest"]
+
+MANIFEST = "manifest.json"
+_FORMAT = 1
+
+
+class Provenance(BaseModel):
+    """How a model came about.
+
+    Parameters
+    ----------
+    created_at : datetime
+        When it was trained, with a zone.
+    config_hash : str
+        Hash of the resolved config.
+    config : mapping
+        The resolved config, secrets masked.
+    fingerprint : str
+        Of the raw data.
+    seed : int
+    backtest : mapping
+        The backtest's report.
+    python : str
+        Version.
+    packages : mapping of str to str
+        Package → version.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    created_at: AwareDatetime
+    config_hash: str
+    config: Mapping[str, Any]
+    fingerprint: str = ""
+    seed: int = 0
+    backtest: Mapping[str, Any] = Field(default_factory=dict)
+    python: str = ""
+    packages: Mapping[str, str] = Field(default_factory=dict)
+
+    @field_serializer("created_at")
+    def _iso(self, moment: datetime) -> str:
+        return moment.isoformat(timespec="seconds")
+
+    @classmethod
+    def of(
+        cls,
+        config: Config,
+        *,
+        created_at: datetime,
+        fingerprint: str = "",
+        backtest: Mapping[str, Any] | None = None,
+        packages: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Return the provenance of a model trained now, here, with a config."""
+        return cls(
+            created_at=created_at,
+            config_hash=config.hash,
+            config=config.as_dict(),
+            fingerprint=fingerprint,
+            seed=config.seed,
+            backtest=backtest or {},
+            python=platform.python_version(),
+            packages=packages or {},
+        )
+
+
+class Manifest(Provenance):
+    """The manifest of a bundle: provenance, what the model answers, and the checksum of every file.
+
+    Parameters
+    ----------
+    format : int
+        Of the bundle; another one is refused.
+    name, version : str
+        Registered model; twelve hex digits of the content.
+    verdict : Publication
+        Of the gate, see `churnml.evaluation.judge`.
+    verdict_reason : str
+        One sentence with the numbers.
+    target : str
+        churn, expansion or contraction.
+    horizon_days : int
+        Days that the probability looks ahead.
+    files : mapping of str to str
+        File → SHA-256 of its bytes.
+    """
+
+    format: Literal[1] = 1
+    name: str
+    version: str
+    verdict: Publication
+    verdict_reason: str = ""
+    target: Literal["churn", "expansion", "contraction"] = "churn"
+    horizon_days: int
+    files: Mapping[str, str]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest of a bundle's folder.
+
+    Raises
+    ------
+    BundleError
+        It is missing, no JSON, of another format, or a field is missing or of the wrong kind.
+    """
+    file = path / MANIFEST
+    try:
+        return Manifest.model_validate_json(file.read_bytes())
+    except FileNotFoundError as error:
+        raise broken_bundle(path, f"there is no {MANIFEST}") from error
+    except OSError as error:
+        raise broken_bundle(path, f"{MANIFEST} cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        told = f"{where}: {first['msg']}" if where else first["msg"]
+        raise broken_bundle(path, f"{MANIFEST} is not a manifest of format {_FORMAT} ({told})") from error
+
+
+def broken_bundle(path: Path, why: str) -> BundleError:
+    """Return the error of a bundle that cannot be used."""
+    return BundleError(
+        f"The model bundle cannot be used: {why}",
+        where=str(path),
+        remedy="Restore the folder from a backup, or train again.",
+        code="bundle.broken",
+    )

@@ -1,0 +1,17 @@
+"""Pages, plots and cards from typed results: one environment, one style sheet, one way to say a number."""
+
+from churnml.reports.brief import account_brief, change_told
+from churnml.reports.health_backtest import backtest_report
+from churnml.reports.overall import overall_page
+from churnml.reports.plots import backtest_plots, plot_backtest
+from churnml.reports.portfolio import portfolio_page
+
+__all__ = [
+    "account_brief",
+    "backtest_plots",
+    "backtest_report",
+    "change_told",
+    "overall_page",
+    "plot_backtest",
+    "portfolio_page",
+]

@@ -1,0 +1,89 @@
+"""The portfolio as one page: accounts in the order of what they may cost, with filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from churnml.language import amount, day, number
+from churnml.reports.figures import loss, percent_or_dash, score
+from churnml.reports.page import BAND_COLOURS, environment
+from churnml.reports.wording import WORDS, Language
+
+__all__ = ["portfolio_page"]
+
+
+def portfolio_page(
+    table: pd.DataFrame,
+    explanations: Sequence[Mapping[str, Any]],
+    *,
+    language: Language,
+    title: str,
+    currency: str = "USD",
+    link: Callable[[str], str] | None = None,
+    bands: Mapping[str, int] | None = None,
+) -> str:
+    """Return the scored accounts as one HTML page with filters by band, segment, owner and name.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per account in display order: ``account_id, as_of, churn_probability, health_score, band, coverage,
+        arr`` and, where known, ``name, segment, owner, days_to_renewal`` and ``overridden_by``: the CSM whose band
+        it is.
+    explanations : sequence of mapping
+        `Explanation.as_dict()` of the same rows, in order.
+    language, title, currency
+        Language of the page, name of the company, ISO code.
+    link : callable, optional
+        Account id → address of the account's own page.
+    bands : mapping, optional
+        Accounts of the whole company per band, where `table` holds only the first of them.
+    """
+    words = WORDS[language]
+    rows = []
+    for row, told in zip(table.to_dict("records"), explanations, strict=True):
+        sentences = [driver[f"sentence_{language}"] for driver in told["raising"][:2]]
+        arr = float(row["arr"]) if not pd.isna(row["arr"]) else None
+        renewal = row.get("days_to_renewal")
+        rows.append(
+            {
+                "id": row["account_id"],
+                "name": _text(row.get("name")) or row["account_id"],
+                "link": link(str(row["account_id"])) if link else None,
+                "segment": _text(row.get("segment")),
+                "owner": _text(row.get("owner")),
+                "band": row["band"],
+                "overridden_by": _text(row.get("overridden_by")),
+                "health": score(row["health_score"], language),
+                "probability": percent_or_dash(row["churn_probability"], language),
+                "arr": "" if arr is None else amount(arr, "currency", language, currency=currency),
+                "loss": loss(row["churn_probability"], arr, language, currency) or "",
+                "renewal": "" if renewal is None or pd.isna(renewal) else amount(round(renewal), "days", language),
+                "renewal_days": "" if renewal is None or pd.isna(renewal) else round(renewal),
+                "facts": [fact[f"text_{language}"] for fact in told["indicators"]],
+                "drivers": sentences,
+            }
+        )
+    counts = bands if bands is not None else table["band"].value_counts()
+    total = sum(int(counts.get(band, 0)) for band in BAND_COLOURS)
+    template = environment().get_template("portfolio.html.j2")
+    return template.render(
+        rows=rows,
+        t=words,
+        language=language,
+        title=title,
+        rules=any(told["source"] == "rules" for told in explanations),
+        as_of=day(f"{pd.Timestamp(table['as_of'].max()):%Y-%m-%d}", language) if len(table) else "",
+        counts=[(band, int(counts.get(band, 0))) for band in BAND_COLOURS],
+        total=number(total, language) if total > len(rows) else "",
+        only=words["only"].format(shown=number(len(rows), language), total=number(total, language)),
+        segments=sorted({row["segment"] for row in rows} - {""}),
+        owners=sorted({row["owner"] for row in rows} - {""}),
+    )
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else str(value)

@@ -1,0 +1,174 @@
+"""Who may call: API keys, looked up in the store."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from anyio import to_thread
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from churnml.errors import StoreError
+from churnml.serving.http.buckets import Buckets
+from churnml.serving.http.problems import Problem
+from churnml.serving.state import ServingState
+from churnml.serving.workers import WRONG_KEYS
+from churnml.store import SCOPES, ApiKey
+
+__all__ = ["KEY", "AuthenticationMiddleware", "KeyRing"]
+
+KEY = "churnml.key"
+"""Entry of the scope: the caller's `ApiKey`."""
+
+_OPEN = frozenset(
+    {"/healthz", "/livez", "/readyz", "/v1/healthz", "/v1/readyz", "/v1/openapi.json", "/openapi.json", "/docs"}
+)
+"""Paths that need no key; none of them tells anything of an account."""
+
+_REMEMBERED_SECONDS = 2.0
+"""A good key is not looked up again for so long."""
+_TRUSTED_SECONDS = 300.0
+"""A good key is good for so long while the store cannot be asked."""
+_WRONG_KEYS_PER_MINUTE = 60
+_MOST = 10_000
+
+ANYONE = ApiKey("insecure", "insecure", frozenset(SCOPES), datetime(2020, 1, 1, tzinfo=UTC), None, None)
+"""Who calls when the service asks for no key."""
+
+
+@dataclass
+class _Remembered:
+    """A key that was found in the store, when it was, and when the store was last asked for it."""
+
+    key: ApiKey
+    found: float
+    asked: float
+
+
+class AuthenticationMiddleware:
+    """Puts the caller's key into the scope; a path that needs none may be called without."""
+
+    def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
+        self._app = app
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers, path = Headers(scope=scope), scope["path"]
+        if headers.get("authorization") or headers.get("x-api-key") or path not in _OPEN:
+            client = scope.get("client")
+            try:
+                scope[KEY] = await self._keys.key_of(headers, client[0] if client else "")
+            except Problem as problem:
+                if problem.status == 401 and (path == "/" or path.startswith("/accounts/")):
+                    # A browser then asks for a name (any) and a password (the key).
+                    problem.headers["WWW-Authenticate"] = 'Basic realm="churnml", charset="UTF-8"'
+                raise
+        await self._app(scope, receive, send)
+
+
+class KeyRing:
+    """Checks keys against the store, remembering a good one for two seconds: a revocation takes that long at most."""
+
+    def __init__(self, state: ServingState) -> None:
+        self._state = state
+        self._remembered: dict[str, _Remembered] = {}
+        shared = state.settings.shared
+        self._wrong = Buckets(_WRONG_KEYS_PER_MINUTE, shared and shared / WRONG_KEYS)
+
+    async def key_of(self, headers: Headers, address: str) -> ApiKey:
+        """Return the caller's key.
+
+        Parameters
+        ----------
+        headers : Headers
+            ``Authorization``: ``Bearer <key>``, or from a browser ``Basic`` with the key as password. ``X-API-Key`` is
+            for tools that cannot set the other.
+        address : str
+            The caller's address; of too many wrong keys from one the rest are refused, right ones never.
+
+        Raises
+        ------
+        Problem
+            ``auth.missing``, ``auth.invalid`` or ``auth.throttled``.
+        """
+        if self._state.settings.insecure:
+            # A page in a browser of this machine may call under a name of its own that leads here, hence the host.
+            name = _name(headers.get("host", ""))
+            if not (_is_loopback(address) and (name == "localhost" or _is_loopback(name))):
+                raise _unauthorized("auth.missing", "Without API keys only the service's own machine may call")
+            return ANYONE
+        secret = headers.get("x-api-key")
+        authorization = headers.get("authorization")
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            secret = _basic_password(token) if scheme.lower() == "basic" else token.strip()
+            if scheme.lower() not in ("bearer", "basic"):
+                secret = ""
+        if secret is None:
+            raise _unauthorized("auth.missing", "Send an API key: `Authorization: Bearer churnml_…`")
+        key = await self._find(secret, address)
+        if not key.usable(datetime.now(UTC)):
+            word = "revoked" if key.revoked_at else "expired"
+            raise _unauthorized("auth.invalid", f"The API key {key.id} is {word}")
+        return key
+
+    async def _find(self, secret: str, address: str) -> ApiKey:
+        held = self._remembered.get(secret)
+        now = time.monotonic()
+        if held is not None and now - held.asked < _REMEMBERED_SECONDS:
+            return held.key
+        store = self._state.store
+        try:
+            key = await to_thread.run_sync(store.keys.find, secret)
+        except StoreError:
+            if held is None or now - held.found > _TRUSTED_SECONDS:
+                raise
+            held.asked = now
+            return held.key
+        self._remembered.pop(secret, None)
+        if key is None:
+            # Only a wrong key is slowed down: others may call from the same address, behind a proxy say.
+            if self._wrong.take(address).wait_seconds:
+                raise Problem("auth.throttled", "Too many wrong keys from this address", headers={"Retry-After": "60"})
+            raise _unauthorized("auth.invalid", "The API key is not known here")
+        self._remembered[secret] = _Remembered(key, now, now)
+        if len(self._remembered) > _MOST:
+            del self._remembered[next(iter(self._remembered))]
+        return key
+
+
+def _name(host: str) -> str:
+    """Return the name in a ``Host`` header, without the port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_loopback
+
+
+def _basic_password(token: str) -> str:
+    try:
+        return base64.b64decode(token, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
+
+
+def _unauthorized(code: str, detail: str) -> Problem:
+    return Problem(code, detail, headers={"WWW-Authenticate": 'Bearer realm="churnml"'})

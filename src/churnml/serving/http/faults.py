@@ -1,0 +1,49 @@
+"""No fault is let out: whatever is raised further in becomes a problem with a stable code."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from churnml.errors import ChurnmlError
+from churnml.serving.http.problems import Problem, problem_of
+from churnml.serving.http.request_id import REQUEST_ID
+
+__all__ = ["FaultsMiddleware"]
+
+_LOG = logging.getLogger("churnml.serving")
+
+
+class FaultsMiddleware:
+    """Answers with a problem in place of an exception, unless the answer has begun already."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        request_id = scope[REQUEST_ID]
+        try:
+            await self._app(scope, receive, send_and_note)
+            return
+        except Problem as error:
+            problem = error
+        except ChurnmlError as error:
+            _LOG.error("request %s: %s", request_id, error, exc_info=error)
+            problem = problem_of(error)
+        except Exception:
+            _LOG.exception("request %s failed", request_id)
+            problem = Problem("service.error", "The service failed; its log says why")
+        if not begun:
+            await problem.response(request_id)(scope, receive, send)

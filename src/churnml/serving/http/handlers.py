@@ -1,0 +1,89 @@
+"""What FastAPI raises while it reads a request, as problems of the API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
+
+from churnml.errors import ChurnmlError
+from churnml.serving.http.problems import Problem, faults_of, problem_of
+from churnml.serving.http.request_id import REQUEST_ID
+
+__all__ = ["add_handlers"]
+
+
+def add_handlers(api: FastAPI, routers: Iterable[APIRouter]) -> None:
+    """Give an application a handler for each kind of exception, so that every error is a problem.
+
+    Parameters
+    ----------
+    api : FastAPI
+        The application.
+    routers : iterable of APIRouter
+        Its routers, to say which methods a path takes.
+    """
+    known = list(routers)
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return await _on_problem(request, _problem_of_http(request, error, known))
+
+    api.add_exception_handler(Problem, _on_problem)
+    api.add_exception_handler(ChurnmlError, _on_error)
+    api.add_exception_handler(RequestValidationError, _on_invalid)
+    api.add_exception_handler(HTTPException, on_http)
+    api.add_exception_handler(Exception, _on_fault)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.response(request.scope.get(REQUEST_ID))
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ChurnmlError)
+    return problem_of(error).response(request.scope.get(REQUEST_ID))
+
+
+async def _on_fault(request: Request, _error: Exception) -> Response:
+    return await _on_problem(request, Problem("service.error", "The service failed; its log says why"))
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults: list[Any] = list(error.errors())
+    if any(fault["type"] == "json_invalid" for fault in faults):
+        why = str(faults[0].get("ctx", {}).get("error", "it cannot be parsed"))
+        return await _on_problem(request, Problem("request.json", f"The body is not JSON: {why[:200]}"))
+    pointed = faults_of(faults)
+    where, what = pointed[0]
+    return await _on_problem(request, Problem("request.invalid", f"{where}: {what}", errors=pointed))
+
+
+def _problem_of_http(request: Request, error: HTTPException, routers: Iterable[APIRouter]) -> Problem:
+    if error.status_code == 404:
+        return Problem("path.unknown", "There is no such path; GET /v1/openapi.json lists them")
+    if error.status_code == 405:
+        allowed = {"Allow": ", ".join(sorted(_methods(request, routers)))}
+        return Problem("request.method", f"The path does not take {request.method[:20]}", headers=allowed)
+    if error.status_code == 400:
+        return Problem("request.json", "The body cannot be read as JSON in UTF-8")
+    return Problem("service.error", json.dumps(error.detail)[:200])
+
+
+def _methods(request: Request, routers: Iterable[APIRouter]) -> set[str]:
+    """Return the methods that a path takes, over all of its routes."""
+    methods: set[str] = set()
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, APIRoute) and route.matches(request.scope)[0] is not Match.NONE:
+                methods |= route.methods or set()
+    return methods

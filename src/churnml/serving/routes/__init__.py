@@ -1,0 +1,20 @@
+"""The operations of the API, one resource a file."""
+
+from churnml.serving.routes import accounts, explain, feedback, metrics, model, overrides, predict, probes, what_if
+
+__all__ = ["ROUTERS"]
+
+ROUTERS = (
+    predict.router,
+    explain.router,
+    what_if.router,
+    predict.aliases,
+    explain.aliases,
+    accounts.router,
+    overrides.router,
+    feedback.router,
+    model.router,
+    probes.router,
+    metrics.router,
+)
+"""Every router, in the order in which the reference page shows them."""

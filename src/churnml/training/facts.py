@@ -1,0 +1,91 @@
+"""What is known of a fitted model beside its numbers: how it was made, on what, and what its backtest said."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from churnml.training.publication import Publication
+
+__all__ = ["EnsembleFacts", "ModelInfo"]
+
+
+class EnsembleFacts(BaseModel):
+    """How an ensemble was made.
+
+    Parameters
+    ----------
+    judged_rows, judged_churners : int
+        Rows that no model judged on them had seen, and how many of them churned.
+    folds : int
+        Inner folds.
+    trees_log_loss, linear_log_loss, blend_log_loss : float or None
+        Log loss of each part and of the blend on the judged rows.
+    trees, leaves : int or None
+        Of each booster; None without trees.
+    penalty : float or None
+        Inverse L2 strength of the regression; None without one.
+    linear_weight : float
+        Weight of the regression, 0–1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    judged_rows: int = 0
+    judged_churners: int = 0
+    folds: int = 0
+    trees_log_loss: float | None = None
+    linear_log_loss: float | None = None
+    blend_log_loss: float | None = None
+    trees: int | None = None
+    leaves: int | None = None
+    penalty: float | None = None
+    linear_weight: float = 0.0
+
+
+class ModelInfo(EnsembleFacts):
+    """What a churn model was asked, fitted to, and found to be worth.
+
+    Parameters
+    ----------
+    target : {"churn", "expansion", "contraction"}
+        What it predicts.
+    kind : {"lightgbm", "logistic", "blend"}
+        What was fitted.
+    kind_reason : str
+        Why, in words.
+    tuned_on : str
+        What its inner folds judged it on: later dates or other accounts.
+    rows, accounts, churned_rows, churned_accounts : int
+        Of the training frame.
+    as_of_from, as_of_until : date
+        First and last snapshot it learnt from.
+    calibration : str
+        Method of the calibration.
+    verdict : Publication or None
+        What the backtest decided; None before anything was decided.
+    verdict_reason : str
+        One sentence with the numbers.
+    rule : str or None
+        Name of the rule that scores instead.
+    tuning : mapping or None
+        Summary of a search for parameters.
+    """
+
+    target: Literal["churn", "expansion", "contraction"] = "churn"
+    kind: Literal["lightgbm", "logistic", "blend"]
+    kind_reason: str
+    tuned_on: str
+    rows: int
+    accounts: int
+    churned_rows: int
+    churned_accounts: int
+    as_of_from: date
+    as_of_until: date
+    calibration: str
+    verdict: Publication | None = None
+    verdict_reason: str = ""
+    rule: str | None = None
+    tuning: dict[str, JsonValue] | None = None

@@ -1,0 +1,1 @@
+"""Small companies that tests are made on; nothing here tests anything."""

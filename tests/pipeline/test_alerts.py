@@ -1,0 +1,75 @@
+"""Alerts from end to end: opened by a scoring, listed, answered, and tried on the past."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from tests.companies.command import churnml
+
+
+@pytest.fixture(scope="module")
+def config(ran):
+    """A copy of the company's config under another name of the same store, with strict rules."""
+    settings = yaml.safe_load(ran.config.read_text())
+    rules = {"silence": {"threshold": 3, "touch": ["high", "low", "tech"]}, "score_fall": {"enabled": False}}
+    path = ran.config.with_name("alerting.yaml")
+    path.write_text(yaml.safe_dump({**settings, "alerts": {"weekly_budget": 2, "rules": rules}}))
+    done = churnml("score", path, "--json")
+    assert done.exit_code == 0, done.stderr
+    return path
+
+
+def test_a_scoring_opens_alerts_and_the_list_ranks_them(config):
+    listed = json.loads(churnml("alerts", "list", config, "--json").stdout)["alerts"]
+    silent = [alert for alert in listed if alert["kind"] == "silence"]
+    assert silent
+    shown = [alert["avoidable_loss"] or 0.0 for alert in listed if not alert["held_back"]]
+    assert shown == sorted(shown, reverse=True)
+    assert silent[0]["sentence"].startswith("No use for ")
+    assert "日間利用なし" in churnml("alerts", "list", config, "--lang", "ja").stdout
+    again = churnml("score", config, "--json")
+    assert again.exit_code == 0
+    assert json.loads(churnml("alerts", "list", config, "--json").stdout)["alerts"] == listed
+
+
+def test_an_alert_is_answered_and_its_history_told(config):
+    first = json.loads(churnml("alerts", "list", config, "--json").stdout)["alerts"][0]["id"]
+    done = churnml("alerts", "acknowledge", config, first, "--by", "ann", "--note", "calling today", "--json")
+    assert json.loads(done.stdout)["state"] == "acknowledged"
+    closed = churnml("alerts", "close", config, first, "--by", "ann", "--outcome", "saved", "--json")
+    assert json.loads(closed.stdout)["outcome"] == "saved"
+    told = json.loads(churnml("alerts", "show", config, first, "--json").stdout)
+    assert [event["action"] for event in told["events"]] == ["opened", "acknowledged", "closed"]
+    assert told["events"][1]["detail"]["note"] == "calling today"
+    assert first not in [
+        alert["id"] for alert in json.loads(churnml("alerts", "list", config, "--json").stdout)["alerts"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("show", 99999), "There is no such alert"),
+        (("close", 99999, "--by", "ann", "--outcome", "gone"), "There is no such outcome"),
+        (("snooze", 1, "--by", "ann", "--until", "2020-01-01"), "the day on which it comes back"),
+    ],
+)
+def test_a_wrong_answer_is_a_message(config, arguments, said):
+    command, *rest = arguments
+    done = churnml("alerts", command, config, *rest)
+    assert done.exit_code != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_backtest_counts_what_the_rules_would_have_caught(config):
+    done = churnml("alerts", "backtest", config, "--json")
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["snapshots"] == 4
+    silence = next(rule for rule in found["rules"] if rule["kind"] == "silence")
+    assert silence["alerts"] >= silence["judged"] >= silence["churned"]
+    assert 0 <= found["precision"] <= 1
+    assert "alerts per owner and week" in churnml("alerts", "backtest", config).stdout
