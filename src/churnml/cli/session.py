@@ -9,9 +9,10 @@ import tempfile
 import traceback
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from churnml.errors import ChurnmlError, UsageError
+from churnml.language import Language, languages
 from churnml.progress import Stages, peak_rss_mb
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Session:
             sys.exit(report_failure(error, as_json=self.as_json, so_far=self._kept))
 
 
-def language_of(given: str | None, settings: Config) -> Literal["en", "ja"]:
+def language_of(given: str | None, settings: Config) -> Language:
     """Return the language to speak: the one given, else the config's.
 
     Raises
@@ -91,9 +92,10 @@ def language_of(given: str | None, settings: Config) -> Literal["en", "ja"]:
     UsageError
         There is no such language.
     """
-    if given not in (None, "en", "ja"):
-        raise UsageError("There is no such language", where="--lang", got=given, expected="en or ja")
-    return "ja" if (given or settings.language) == "ja" else "en"
+    known = languages()
+    if given is not None and given not in known:
+        raise UsageError("There is no such language", where="--lang", got=given, expected=" or ".join(known))
+    return given or settings.language
 
 
 def report_failure(error: Exception, *, as_json: bool, so_far: Mapping[str, Any] | None = None) -> int:
@@ -105,7 +107,9 @@ def report_failure(error: Exception, *, as_json: bool, so_far: Mapping[str, Any]
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if not isinstance(error, ChurnmlError):
-        error = _bug(error)
+        from churnml.cli.faults import foreseen
+
+        error = foreseen(error) or _bug(error)
     from rich.text import Text
 
     from churnml.cli import terminal

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.alerts import AlertsConfig
+from churnml.config.display import DisplayConfig
 from churnml.config.secrets import mask_secrets
 from churnml.config.sections import (
     CapacityConfig,
@@ -31,6 +32,7 @@ from churnml.config.sections import (
 )
 from churnml.errors import UsageError, near_name
 from churnml.files import sqlite_path, sqlite_url
+from churnml.language import Language
 
 __all__ = ["Config"]
 
@@ -54,7 +56,8 @@ class Config(Section):
     models_dir: Path | None = Field(None, description="Folder of the model bundles; default `<workspace>/models`")
     seed: int = Field(7, ge=0, description="The seed of everything random")
     currency: str = Field("USD", description="Currency of all amounts, for display")
-    language: Literal["en", "ja"] = Field("en", description="Language of sentences shown by default")
+    language: Language = Field("en", description="Language of sentences shown by default: `en` or `ja`")
+    display: DisplayConfig = DisplayConfig()
     playbooks: Path | None = Field(None, description="YAML file of playbooks to suggest, e.g. `playbooks.yaml`")
     source: SourceConfig
     tables: dict[str, TableSource] = Field(min_length=1, description="Canonical table → where it comes from")
@@ -192,7 +195,7 @@ class Config(Section):
         Where outputs land, how the API listens and what runs the analytics do not count.
         """
         data = self.as_dict()
-        for key in ("workspace", "models_dir", "playbooks", "serving", "engine", "mlflow", "store"):
+        for key in ("workspace", "models_dir", "playbooks", "serving", "engine", "mlflow", "store", "display"):
             data.pop(key)
         text = json.dumps(data, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -29,7 +29,13 @@ _BACK_DAYS = 31
 
 
 def compute(
-    tables: Tables, spine: pd.DataFrame, feature_set: FeatureSet, config: FeatureConfig, *, planes: Planes | None = None
+    tables: Tables,
+    spine: pd.DataFrame,
+    feature_set: FeatureSet,
+    config: FeatureConfig,
+    *,
+    planes: Planes | None = None,
+    cohort: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Add the features to a spine.
 
@@ -51,6 +57,9 @@ def compute(
         From `lay_out_events`, made from the same tables earlier. Where all rows share an `as_of` no earlier than its
         end, only the events that became known since are read; where no event can be known late, it serves the `as_of`
         dates up to `_BACK_DAYS` days earlier too. Facts from before its end must not have changed.
+    cohort : DataFrame, optional
+        ``account_id, as_of`` of all accounts that were customers at the spine's dates: ranks are taken among
+        them. By default among the spine's rows, which must then hold whole cohorts.
 
     Returns
     -------
@@ -68,7 +77,8 @@ def compute(
         return pd.concat([spine, pd.DataFrame(empty, index=spine.index)], axis=1)
     keys, position = Keys.of(spine)
     in_order = len(keys) == len(spine) and bool((np.diff(position) == 1).all())
-    made = _made(tables, keys, feature_set, config, planes)
+    ranks = _ranks(tables, keys, feature_set, config, planes, cohort) if cohort is not None else {}
+    made = _made(tables, keys, feature_set, config, planes, ranks)
     columns = {}
     for spec in feature_set:
         values = made[spec.name] if in_order else made[spec.name][position]
@@ -109,14 +119,37 @@ def _scope(tables: Tables, feature_set: FeatureSet, config: FeatureConfig) -> Sc
     return Scope(tables, config, kinds, frozenset(kinds), login_events(config))
 
 
-def _made(tables: Tables, keys: Keys, feature_set: FeatureSet, config: FeatureConfig, planes: Planes | None) -> Columns:
-    """Make every column that the catalogue asks for, and those that these are made from."""
-    plan = Plan.of(feature_set, _scope(tables, feature_set, config))
+def _ranks(
+    tables: Tables,
+    keys: Keys,
+    feature_set: FeatureSet,
+    config: FeatureConfig,
+    planes: Planes | None,
+    cohort: pd.DataFrame,
+) -> Columns:
+    """Return the ranks of the rows asked about among whole cohorts; nothing where the rows are the cohorts."""
+    ranks = [spec for spec in feature_set if spec.kind == "peer"]
+    rows = pd.DataFrame({"account_id": keys.accounts[keys.code], "as_of": keys.as_of})
+    same_days = cohort.loc[cohort["as_of"].isin(rows["as_of"]), ["account_id", "as_of"]]
+    everyone, place = Keys.of(pd.concat([rows, same_days.astype(rows.dtypes)], ignore_index=True))
+    if not ranks or len(everyone) == len(keys):
+        return {}
+    made = _made(tables, everyone, FeatureSet(ranks), config, planes, {})
+    return {spec.name: made[spec.name][place[: len(keys)]] for spec in ranks}
+
+
+def _made(
+    tables: Tables, keys: Keys, feature_set: FeatureSet, config: FeatureConfig, planes: Planes | None, given: Columns
+) -> Columns:
+    """Make every column that the catalogue asks for, and those that these are made from; `given` are made already."""
+    scope = _scope(tables, feature_set, config)
+    plan = Plan.of(feature_set, scope, without=frozenset(given))
 
     def events() -> EventMeasures:
         return event_measures(tables, keys, plan.layout, login_events(config), planes)
 
     inputs = Inputs(tables, config, keys, kinds=plan.kinds, measures=events)
+    inputs.made |= given
     for source, steps in plan.from_rows():
         inputs.made |= gathered(inputs, source, steps)
     for name, window, direct in plan.direct():

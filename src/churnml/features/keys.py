@@ -16,13 +16,16 @@ from churnml.errors import DataError
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["DAY_SPAN", "Floats", "Ints", "Keys", "day_numbers"]
+__all__ = ["DAY_SPAN", "EVER", "Floats", "Ints", "Keys", "day_numbers"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 DAY_SPAN = 1 << 20
 """Room for day numbers in a combined integer ``account * DAY_SPAN + day``: about 2,800 years."""
+
+EVER = DAY_SPAN // 2
+"""Days of a window that holds all that was ever known."""
 
 
 def day_numbers(values: pd.Series | npt.NDArray[np.generic]) -> Ints:

@@ -57,8 +57,8 @@ class Plan:
     steps: tuple[Step, ...]
 
     @classmethod
-    def of(cls, feature_set: FeatureSet, scope: Scope) -> Plan:
-        """Return what must be made for a catalogue.
+    def of(cls, feature_set: FeatureSet, scope: Scope, without: frozenset[str] = frozenset()) -> Plan:
+        """Return what must be made for a catalogue, but the columns that are there already.
 
         Raises
         ------
@@ -74,11 +74,11 @@ class Plan:
         todo = list(reversed(wanted))
         while todo:
             step = todo.pop()
-            if step.name in steps:
+            if step.name in steps or step.name in without:
                 continue
             steps[step.name] = step
             others = _others(step, measures, scope)
-            graph[step.name] = {other.name for other in others}
+            graph[step.name] = {other.name for other in others} - without
             todo += others
         order = [steps[name] for name in TopologicalSorter(graph).static_order()]
         return cls(scope, feature_set.event_kinds, tuple(sorted(order, key=lambda step: step.measure.last)))

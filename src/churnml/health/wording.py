@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 __all__ = ["BAND_WORDS", "WORDS", "Language"]
 
-Language = Literal["en", "ja"]
+Language = str
 
 BAND_WORDS: dict[Language, dict[str, str]] = {
     "en": {"red": "red", "yellow": "yellow", "green": "green", "unknown": "unknown"},

@@ -1,6 +1,6 @@
 """Words and numbers for people: a sentence is a code with arguments until the edge; a language turns it into words."""
 
-from churnml.language.catalogue import Catalogue, catalogue, languages, using
+from churnml.language.catalogue import Catalogue, Language, catalogue, languages, using
 from churnml.language.numbers import day, number, percent
 from churnml.language.phrases import Phrases, amount, phrases, render
 from churnml.language.text import Argument, Day, Quantity, Several, Text, Words, words
@@ -9,6 +9,7 @@ __all__ = [
     "Argument",
     "Catalogue",
     "Day",
+    "Language",
     "Phrases",
     "Quantity",
     "Several",

@@ -14,7 +14,7 @@ import pandas as pd
 from churnml import registry
 from churnml.assessment import challenge
 from churnml.config import Config
-from churnml.errors import BundleError, UsageError
+from churnml.errors import BundleError, UsageError, WorkspaceError
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision, Promotion, compare, promote, promotions, rollback_target, versions
 from churnml.tables import Tables
@@ -169,7 +169,10 @@ def _gate(config: Config, challenger: Bundle, tested: pd.DataFrame, tables: Tabl
     except BundleError as error:
         first = error.code == "bundle.none"
         return Decision(True, "The first model." if first else "The champion's bundle cannot be used any more.")
-    kept = _tested(config, champion.version)
+    try:
+        kept = _tested(config, champion.version)
+    except WorkspaceError:
+        kept = None  # damaged: the champion is judged by its model, or not at all
     return challenge(config, champion, challenger, tested=tested, champion_tested=kept, tables=tables)
 
 
@@ -202,7 +205,23 @@ def _user() -> str:
 
 
 def _tested(config: Config, version: str) -> pd.DataFrame | None:
+    """Return the predictions of a version's backtest; None where they are not kept.
+
+    Raises
+    ------
+    WorkspaceError
+        The file is damaged.
+    """
     path = tested_path(config, version)
     if not path.is_file():
         return None
-    return pd.read_parquet(path).drop_duplicates(_KEY, keep="last")
+    try:
+        return pd.read_parquet(path).drop_duplicates(_KEY, keep="last")
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are ValueErrors
+        raise WorkspaceError(
+            "The predictions of a backtest cannot be read",
+            where=str(path),
+            got=(str(error).splitlines() or [type(error).__name__])[0],
+            remedy="Restore the file from a backup, or remove it; the next training writes its own.",
+            code="workspace.damaged_parquet",
+        ) from error

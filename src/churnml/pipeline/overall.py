@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from churnml.explain import (
     shap_summary,
 )
 from churnml.files import write_text
+from churnml.language import Language
 from churnml.pipeline.prepare import check
 from churnml.progress import Stages
 from churnml.reports import overall_page
@@ -34,9 +35,7 @@ _MOST_ROWS = 10_000
 _FEATURES = 30
 
 
-def overall(
-    config: Config, stages: Stages | None = None, *, language: Literal["en", "ja"] = "en"
-) -> tuple[dict[str, Any], Path]:
+def overall(config: Config, stages: Stages | None = None, *, language: Language = "en") -> tuple[dict[str, Any], Path]:
     """Explain the champion over the company's whole history.
 
     Parameters
@@ -44,7 +43,7 @@ def overall(
     config : Config
     stages : Stages, optional
         Told of progress.
-    language : {"en", "ja"}
+    language : str
         Of the page.
 
     Returns

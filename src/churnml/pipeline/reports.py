@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from churnml.config import Config
 from churnml.explain import Play, overridden, timeline
 from churnml.files import file_stem, write_text
+from churnml.language import Language
 from churnml.pipeline.lookup import last_score, newest, of_account
 from churnml.pipeline.prepare import check
 from churnml.progress import Stages
@@ -19,7 +20,6 @@ from churnml.store import Store
 
 __all__ = ["brief", "portfolio"]
 
-Language = Literal["en", "ja"]
 
 _PAGES = ("portfolio", "overall", "health_backtest", "shap_summary")
 """Pages beside the briefs."""

@@ -72,9 +72,11 @@ def open_mlflow(config: Config) -> Iterator[ModuleType]:
         for name in ("mlflow", "alembic", "sqlalchemy"):
             logging.getLogger(name).setLevel(logging.ERROR)
         import mlflow
+        import sqlalchemy
 
         for name in ("mlflow", "alembic", "sqlalchemy"):  # importing it sets its own level
             logging.getLogger(name).setLevel(logging.ERROR)
+        shown = str(config.as_dict()["mlflow"]["tracking_uri"] or config.tracking_uri)  # without its password
         before, registry_before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
         uri = _with_driver(config.tracking_uri)
         mlflow.set_tracking_uri(uri)
@@ -85,10 +87,18 @@ def open_mlflow(config: Config) -> Iterator[ModuleType]:
         except mlflow.exceptions.MlflowException as error:
             raise EngineError(
                 "MLflow refused",
-                where=str(config.as_dict()["mlflow"]["tracking_uri"] or config.tracking_uri),
+                where=shown,
                 got=str(error).splitlines()[0],
                 remedy="Check mlflow.tracking_uri in the config and that its server answers.",
                 code="mlflow",
+            ) from error
+        except sqlalchemy.exc.SQLAlchemyError as error:
+            raise EngineError(
+                "MLflow's database cannot be used",
+                where=shown,
+                got=(str(getattr(error, "orig", None) or error).splitlines() or [""])[0],
+                remedy="Restore it from a backup, or move it away: the next training begins a new one.",
+                code="mlflow.database",
             ) from error
         finally:
             mlflow.set_tracking_uri(before)

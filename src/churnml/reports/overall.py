@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from markupsafe import Markup
 
@@ -14,7 +14,7 @@ from churnml.reports.page import Labels, environment, new_figure, svg
 
 __all__ = ["overall_page"]
 
-Language = Literal["en", "ja"]
+Language = str
 _CLEAR = 0.1
 _STRONG = 0.15
 _SHOWN = 15

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from churnml.health.wording import BAND_WORDS
 
 __all__ = ["WORDS", "Language"]
 
-Language = Literal["en", "ja"]
+Language = str
 
-WORDS: dict[Language, dict[str, Any]] = {
+WORDS: dict[str, dict[str, Any]] = {
     "en": {
         "account": "Account",
         "as_of": "as of",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -13,7 +15,7 @@ from churnml.snapshots.labels import SPINE_COLUMNS, labelled
 from churnml.snapshots.silence import Activity, activity_known
 from churnml.tables import Tables
 
-__all__ = ["SPINE_COLUMNS", "cohort_at", "spine"]
+__all__ = ["SPINE_COLUMNS", "cohort_at", "cohorts", "spine"]
 
 
 def spine(tables: Tables, config: Config) -> pd.DataFrame:
@@ -100,6 +102,26 @@ def cohort_at(tables: Tables, config: Config, as_of: pd.Timestamp) -> pd.DataFra
             code="data.timeline.empty_cohort",
         )
     return labelled(members, tables, config)
+
+
+def cohorts(tables: Tables, config: Config, dates: Iterable[pd.Timestamp]) -> pd.DataFrame:
+    """Return who was in the cohort at each date: those among whom an account of that date is ranked.
+
+    Parameters
+    ----------
+    tables : Tables
+        Canonical tables.
+    config : Config
+        Sections `label` and `cohort`.
+    dates : iterable of Timestamp
+        Midnights UTC, in any order, may repeat.
+
+    Returns
+    -------
+    DataFrame
+        ``account_id, as_of, arr``, sorted by date and account.
+    """
+    return _members(tables, config, sorted({pd.Timestamp(day) for day in dates}))
 
 
 def _members(tables: Tables, config: Config, dates: list[pd.Timestamp]) -> pd.DataFrame:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
-import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,6 +17,7 @@ import pandas as pd
 from churnml import engine
 from churnml.config import Config, EngineConfig, LabelConfig, SourceConfig, TableSource
 from churnml.errors import DataError
+from churnml.files import stage_folder
 from churnml.sources.between_tables import compare_tables, reach
 from churnml.sources.mapping import Mapping, map_table, wanted_columns
 from churnml.sources.period import plausible_days
@@ -35,9 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Loaded", "load"]
 
 Progress = Callable[[str], None]
-
-_LITTER = "load."
-_LITTER_SECONDS = 6 * 3600
 
 _SWITCHED_OFF = {
     "subscriptions": "contract features (MRR, seats, renewal) and revenue KPIs",
@@ -122,13 +117,12 @@ def load(
     for each in (folder, rejected):
         each.mkdir(parents=True, exist_ok=True)
         each.chmod(0o700)
-    _remove_litter(config.workspace_dir)
     with (
-        tempfile.TemporaryDirectory(prefix=_LITTER, dir=config.workspace_dir) as stage,
-        _session(config.engine, Path(stage)) as db,
-        closing(RawTables(config.source, config.resolve, db, Path(stage))) as raw_tables,
+        stage_folder(config.workspace_dir, "load") as stage,
+        _session(config.engine, stage) as db,
+        closing(RawTables(config.source, config.resolve, db, stage)) as raw_tables,
     ):
-        fresh = Path(stage) / "tables"
+        fresh = stage / "tables"
         step = _Step(db, raw_tables, config.source, config.label, fresh, rejected, tomorrow)
         validated, mappings = _validated(config.tables, step, say)
         sources = {name: mapping.sources["account_id"].column for name, mapping in mappings.items()}
@@ -266,15 +260,6 @@ def _without_trials(db: duckdb.DuckDBPyConnection, mapping: Mapping) -> tuple[Ma
 
 def _silent(_: str) -> None:
     """Say nothing."""
-
-
-def _remove_litter(workspace: Path) -> None:
-    """Remove the copies of raw data that a run left behind which was killed; a younger one may still be running."""
-    old = time.time() - _LITTER_SECONDS
-    for folder in workspace.glob(f"{_LITTER}*"):
-        with suppress(OSError):  # another run removes it at the same time
-            if folder.is_dir() and folder.stat().st_mtime < old:
-                shutil.rmtree(folder)
 
 
 def _session(engine_config: EngineConfig, stage: Path) -> duckdb.DuckDBPyConnection:

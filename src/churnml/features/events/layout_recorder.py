@@ -43,6 +43,7 @@ class LayoutRecorder:
             kind_use="kind_use" in parts,
             weekday="weekday" in parts,
             by_day="by_day" in parts,
+            past="past" in parts,
             offsets=tuple(sorted(self._offsets)),
             reach=max(self._reach, *self._offsets),
         )
@@ -120,3 +121,19 @@ class LayoutRecorder:
     def longest_silence(self, window: int, since: Ints) -> Floats:
         """Most consecutive days without an event."""
         return np.asarray(self._days(window))
+
+    def events_ever(self) -> Floats:
+        """Events of all time."""
+        return self._sum(0, 0)
+
+    def value_ever(self) -> Floats:
+        """Sum of the values: fractions, which planes do not hold."""
+        return self.keys.full()
+
+    def active_days_ever(self) -> Floats:
+        """Days of all time."""
+        return self._sum(0, 0, "past")
+
+    def gap_squares(self) -> Floats:
+        """Gaps of all time."""
+        return self._sum(0, 0, "past")

@@ -40,7 +40,11 @@ def event_measures(
         if keys.day.min() == keys.day.max() >= older.until:
             news = roll_up(tables, keys, logins, since=older.until)
             measures = PlaneMeasures(older, keys, valued)
-            return CombinedMeasures(measures, news) if len(news.kinds) else measures
+            return (
+                CombinedMeasures(measures, news, partial(roll_up, tables, keys, logins))
+                if len(news.kinds)
+                else measures
+            )
         if keys.day.max() <= older.until and not tables.has("events", "known_at"):
             return PlaneMeasures(older, keys, valued)
     planes = planes_for(tables, keys, layout)

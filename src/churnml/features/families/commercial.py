@@ -22,6 +22,8 @@ __all__ = ["COMMERCIAL"]
 
 COMMERCIAL = Family("commercial")
 
+_DAYS_OF_A_MONTH = 365.25 / 12
+
 _NONE_RUNS = "no plan is under contract at `as_of`"
 
 
@@ -94,6 +96,22 @@ def _change(now: Floats, then: Floats) -> Floats:
 )  # fmt: skip
 def tenure_days(inputs: Inputs) -> Floats:
     return np.asarray(inputs.keys.day - inputs.started)
+
+
+@COMMERCIAL.measure(
+    "cohort_month", "months",
+    Words(
+        "month of the start", "開始月", "Month of the account's first known fact, counted from January 2000.",
+        "最初の記録の月(2000年1月からの月数)。",
+    ),
+    missing="nothing is known of the account before `as_of`", table="spine", windowed=False, actionable=False,
+    risk_direction=0,
+)  # fmt: skip
+def cohort_month(inputs: Inputs) -> Floats:
+    known = np.isfinite(inputs.started)
+    day = np.where(known, inputs.started, 0).astype(np.int64).astype("datetime64[D]")
+    months = day.astype("datetime64[M]").astype(np.int64) - 12 * 30
+    return np.where(known, months, np.nan)
 
 
 @COMMERCIAL.each
@@ -256,6 +274,28 @@ def days_to_renewal(rows: ir.Table) -> Aggregate:
 )  # fmt: skip
 def renewals_so_far(rows: ir.Table) -> Aggregate:
     return combined(lambda terms: np.maximum(terms - 1, 0), count(rows.begins.nunique(where=rows.main)))
+
+
+@COMMERCIAL.measure(
+    "revenue_to_date", "currency",
+    Words(
+        "revenue to date", "累計収益",
+        "MRR of every term × the months (of 30.4375 days) that it ran before `as_of`, summed.",
+        "各契約のMRR×基準日までの契約月数(1か月=30.4375日)の合計。",
+    ),
+    missing="terms are known but none carries an MRR; 0 when no term is known", of=_TERMS, table="subscriptions",
+    needs=_needs("mrr"), windowed=False, actionable=False, risk_direction=0,
+)  # fmt: skip
+def revenue_to_date(rows: ir.Table) -> Aggregate:
+    import ibis
+
+    until = ibis.least(rows.ends.fill_null(rows.as_of), rows.as_of)
+    days = ibis.greatest(days_between(rows.begins, until), 0)
+
+    def finish(inputs: Inputs, window: None, terms: pd.Series, total: pd.Series) -> Floats:
+        return np.where(filled(terms) == 0, 0.0, numbers(total) / _DAYS_OF_A_MONTH)
+
+    return Aggregate((rows.count(), (rows.mrr * days).sum()), finish)
 
 
 @COMMERCIAL.measure(
