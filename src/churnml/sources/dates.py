@@ -6,6 +6,7 @@ kind of the file and whether or not a `format` is given. A time without one is t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 
 import duckdb
@@ -14,7 +15,7 @@ from churnml.config import ColumnSource
 from churnml.sources.sql import literal
 from churnml.tables.checks import EARLIEST
 
-__all__ = ["date_value", "day_as_written", "propose_format", "readable_date", "timestamp_value"]
+__all__ = ["date_value", "day_as_written", "elsewhere", "propose_format", "readable_date", "timestamp_value"]
 
 _DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d", "%Y.%m.%d", "%Y年%m月%d日")
 _SHORT_DAYS = ("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%y/%m/%d", "%d-%m-%y", "%y-%m-%d", "%y.%m.%d", "%m-%d-%y")
@@ -43,7 +44,7 @@ def readable_date(raw: str, source: ColumnSource) -> str:
     return f"translate({raw}, {literal(_WIDE)}, {literal(_PLAIN)})" if source.format is not None else raw
 
 
-def timestamp_value(raw: str, kind: str, source: ColumnSource) -> str:
+def timestamp_value(raw: str, kind: str, source: ColumnSource, *, iso: bool = False) -> str:
     """Return the SQL of a time in UTC.
 
     Parameters
@@ -52,6 +53,8 @@ def timestamp_value(raw: str, kind: str, source: ColumnSource) -> str:
         SQL of the cleaned value, and its family.
     source : ColumnSource
         Its section in the config: format and time zone.
+    iso : bool
+        Whether no value is a Japanese date, so that the SQL can be short.
 
     Examples
     --------
@@ -77,6 +80,8 @@ def timestamp_value(raw: str, kind: str, source: ColumnSource) -> str:
         if _has_zone(source.format):
             return f"timezone('UTC', CAST({parsed} AS TIMESTAMPTZ))"
         return parsed if source.timezone == "UTC" else f"timezone('UTC', timezone({zone}, {parsed}))"
+    if iso:
+        return _timestamp(raw, source.timezone)
     return _with_japanese(raw, lambda text: _timestamp(text, source.timezone))
 
 
@@ -88,7 +93,7 @@ def _timestamp(text: str, timezone: str) -> str:
     return _with_whole_year(text, f"CASE WHEN regexp_full_match({text}, {_OFFSET}) THEN {with_offset} ELSE {local} END")
 
 
-def date_value(raw: str, kind: str, source: ColumnSource) -> str:
+def date_value(raw: str, kind: str, source: ColumnSource, *, iso: bool = False) -> str:
     """Return the SQL of a calendar day: as written, and of a time with a zone the day in the column's `timezone`.
 
     Examples
@@ -114,6 +119,8 @@ def date_value(raw: str, kind: str, source: ColumnSource) -> str:
         if _has_zone(source.format):
             return f"CAST(timezone({zone}, CAST({parsed} AS TIMESTAMPTZ)) AS DATE)"
         return f"CAST({parsed} AS DATE)"
+    if iso:
+        return _date(raw, source.timezone)
     return _with_japanese(raw, lambda text: _date(text, source.timezone))
 
 
@@ -145,9 +152,13 @@ def _with_whole_year(text: str, value: str) -> str:
     return f"CASE WHEN {value} >= DATE '1000-01-01' OR regexp_matches({text}, '^-?\\d{{4}}') THEN {value} END"
 
 
-def _with_japanese(raw: str, read: object) -> str:
+def elsewhere(raw: str) -> str:
+    """Return the SQL condition of a text date that may be Japanese: other signs than ASCII, or an era."""
+    return f"try_cast({raw} AS TIMESTAMP) IS NULL AND regexp_matches({raw}, {literal(_ELSEWHERE)})"
+
+
+def _with_japanese(raw: str, read: Callable[[str], str]) -> str:
     """Read a text, and what cannot be read and holds other signs than ASCII, or an era, once more in plain signs."""
-    assert callable(read)
     again = f"CASE WHEN regexp_matches({raw}, {literal(_ELSEWHERE)}) THEN {read(_western(raw))} END"
     return f"coalesce({read(raw)}, {again})"
 

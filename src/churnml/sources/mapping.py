@@ -14,7 +14,7 @@ from churnml.errors import near_name
 from churnml.sources.dates import day_as_written
 from churnml.sources.expressions import ColumnType, bind, mentioned
 from churnml.sources.numbers import AMBIGUOUS_COMMAS, AMBIGUOUS_POINTS, shows_comma_decimals, shows_point_decimals
-from churnml.sources.parsing import clean, parse
+from churnml.sources.parsing import clean, parse, unusual
 from churnml.sources.raw import Raw
 from churnml.sources.sql import DUCKDB_TYPE, constant, identifier, problem
 from churnml.tables import Column, Table
@@ -182,20 +182,31 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
     raw_select, base, condition = _raw_select(db, table, source, raw, every)
     types = {row[0]: row[1] for row in db.execute(f"DESCRIBE {raw_select}").fetchall()}
     cleaned, parsed, bounded = ["*"], ["*"], ["*"]  # in steps, so that DuckDB reads a value once and uses it often
+    kinds: dict[str, str] = {}
     for name, (column, item) in every.items():
         key = f"raw:{name}"
-        value, kind = clean(identifier(key), types[key], column, item)
+        value, kinds[name] = clean(identifier(key), types[key], column, item)
         cleaned.append(f"{value} AS {identifier(f'clean:{name}')}")
-        whole = name.endswith("_id") and types[key] == "VARCHAR" and _whole_floats(db, raw, item)
-        if column.dtype in ("int64", "float64") and kind == "text" and item.decimal is None and not item.words:
+        text = kinds[name] == "text"
+        if column.dtype in ("int64", "float64") and text and item.decimal is None and not item.words:
             _refuse_ambiguous(db, raw, raw_select, key, _key(table, name), item)
-        read = parse(identifier(f"clean:{name}"), kind, column, item, whole_floats=whole)
+    clean_select = f"SELECT {', '.join(cleaned)} FROM ({raw_select})"
+    usual = _usual(db, clean_select, every, kinds)
+    for name, (column, item) in every.items():
+        value, kind = identifier(f"clean:{name}"), kinds[name]
+        whole = name.endswith("_id") and types[f"raw:{name}"] == "VARCHAR" and _whole_floats(db, raw, item)
+        read = parse(value, kind, column, item, whole_floats=whole, usual=name in usual)
         parsed.append(f"{read} AS {identifier(f'read:{name}')}")
         if column.dtype == "date" and kind == "text" and item.format is None and item.timezone == "UTC":
-            written = day_as_written(identifier(f"clean:{name}"))
-            parsed.append(f"{written} <> {identifier(f'read:{name}')} AS {identifier(f'moved:{name}')}")
-    step = f"SELECT {', '.join(parsed)} FROM (SELECT {', '.join(cleaned)} FROM ({raw_select}))"
-    bounded += [sql for column, _ in every.values() for sql in _bounded_columns(db, table, column, step, tomorrow)]
+            parsed.append(f"{day_as_written(value)} <> {identifier(f'read:{name}')} AS {identifier(f'moved:{name}')}")
+    step = f"SELECT {', '.join(parsed)} FROM ({clean_select})"
+    ends = [
+        column.name
+        for column, _ in every.values()
+        if column.name in _ENDLESS_COLUMNS and column.dtype in ("date", "timestamp") and not needed(table, column)
+    ]
+    latest = _latest(db, step, ends, tomorrow)
+    bounded += [sql for column, _ in every.values() for sql in _bounded_columns(table, column, latest, tomorrow)]
     inner = f"SELECT {', '.join(bounded)} FROM ({step})"
     for (owner, name), other in _FALLBACKS.items():
         if owner == table.name and other in every:
@@ -213,6 +224,28 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         source.where,
         tuple(wanted_columns(table, source)(raw.columns)),
     )
+
+
+def _usual(
+    db: duckdb.DuckDBPyConnection,
+    clean_select: str,
+    every: dict[str, tuple[Column, ColumnSource]],
+    kinds: dict[str, str],
+) -> frozenset[str]:
+    """Return the columns whose values are all written in the usual way; their SQL is short and quickly planned."""
+    tests = {
+        name: test
+        for name, (column, item) in every.items()
+        if (test := unusual(identifier(f"clean:{name}"), kinds[name], column, item)) is not None
+    }
+    if not tests:
+        return frozenset()
+    flags = ", ".join(f"coalesce(bool_or({test}), false)" for test in tests.values())
+    try:
+        row = db.execute(f"SELECT {flags} FROM ({clean_select})").fetchone() or ()
+    except duckdb.Error:
+        return frozenset()  # an expression that fails on some rows is told later, with its place
+    return frozenset(name for name, strange in zip(tests, row, strict=True) if not strange)
 
 
 def _key(table: Table, name: str) -> str:
@@ -372,9 +405,7 @@ def _whole_floats(db: duckdb.DuckDBPyConnection, raw: Raw, item: ColumnSource) -
     return bool(row and row[0])
 
 
-def _bounded_columns(
-    db: duckdb.DuckDBPyConnection, table: Table, column: Column, step: str, tomorrow: date
-) -> list[str]:
+def _bounded_columns(table: Table, column: Column, latest: dict[str, str], tomorrow: date) -> list[str]:
     """Return the SQL of a column's final value, of whether it was given, and of what about it is to be noted.
 
     An optional time that is a placeholder (1900-01-01, 9999-12-31) is absent, and so was not given either.
@@ -390,13 +421,13 @@ def _bounded_columns(
             value = f"CASE WHEN NOT ({beyond}) THEN {value} END"
         given = f"({given}) AND ({value}) IS NOT NULL"
     if column.dtype in ("date", "timestamp") and not needed(table, column):
-        latest = _latest(db, step, name, tomorrow)
+        end = latest.get(name, _in_years(tomorrow, NEVER_YEARS))
         flag = "endless" if name in _ENDLESS_COLUMNS else "beyond"
         columns += [
-            f"coalesce({value} >= DATE '{latest}', false) AS {identifier(f'{flag}:{name}')}",
+            f"coalesce({value} >= DATE '{end}', false) AS {identifier(f'{flag}:{name}')}",
             f"coalesce({value} < DATE '{EARLIEST}', false) AS {identifier(f'placeholder:{name}')}",
         ]
-        never = f"coalesce({value} < DATE '{EARLIEST}' OR {value} >= DATE '{latest}', false)"
+        never = f"coalesce({value} < DATE '{EARLIEST}' OR {value} >= DATE '{end}', false)"
         given = f"({given}) AND NOT {never}"
         value = f"CASE WHEN NOT {never} THEN {value} END"
     if column.values and not column.required:
@@ -404,27 +435,40 @@ def _bounded_columns(
     return [*columns, f"{given} AS {identifier(f'given:{name}')}", f"{value} AS {identifier(name)}"]
 
 
-def _latest(db: duckdb.DuckDBPyConnection, step: str, name: str, tomorrow: date) -> str:
-    """Return the first day that is no date any more but a placeholder for "never".
+def _in_years(day: date, years: int) -> str:
+    return f"{day.year + years}-01-01"
+
+
+def _latest(db: duckdb.DuckDBPyConnection, step: str, names: list[str], tomorrow: date) -> dict[str, str]:
+    """Return, per column of ends, the first day that is no date any more but a placeholder for "never".
 
     It lies 30 years ahead, or earlier where nothing is dated for ten years and then something is, ten years ahead or
     more: 2049-12-31 behind terms that end in 2027.
     """
-    years = [
-        int(row[0])
-        for row in db.execute(
-            f"SELECT DISTINCT year({identifier(f'read:{name}')}) FROM ({step}) "
-            f"WHERE {identifier(f'read:{name}')} >= DATE '{EARLIEST}' "
-            f"AND isfinite({identifier(f'read:{name}')}) ORDER BY 1"
-        ).fetchall()
-    ]
-    before = [tomorrow.year, *(year for year in years if year <= tomorrow.year + 1)]
-    last = max(before)
-    for year in years:
+    if not names:
+        return {}
+    years = ", ".join(
+        f"list(DISTINCT year({value})) FILTER (isfinite({value}) AND year({value}) >= {tomorrow.year})"
+        for value in (identifier(f"read:{name}") for name in names)
+    )
+    row = db.execute(f"SELECT {years} FROM ({step})").fetchone() or ()
+    return {name: _never(found or [], tomorrow) for name, found in zip(names, row, strict=True)}
+
+
+def _never(years: list[int], tomorrow: date) -> str:
+    """Return the first day of "never", from the years ahead in which something ends.
+
+    Examples
+    --------
+    >>> _never([2026, 2027, 2049], date(2026, 3, 1)), _never([2026, 2030, 2037], date(2026, 3, 1))
+    ('2049-01-01', '2056-01-01')
+    """
+    last = tomorrow.year
+    for year in sorted(years):
         if year >= tomorrow.year + _AHEAD_YEARS and year - last > _AHEAD_YEARS:
             return f"{year}-01-01"
-        last = max(last, year)
-    return f"{tomorrow.year + NEVER_YEARS}-01-01"
+        last = year
+    return _in_years(tomorrow, NEVER_YEARS)
 
 
 def _with_fallback(inner: str, name: str, other: str, *, mapped: bool) -> str:

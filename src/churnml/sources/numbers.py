@@ -18,6 +18,7 @@ __all__ = [
 _WIDE = "０１２３４５６７８９．，－＋（）％−–’‘´`，￥"
 _PLAIN = "0123456789.,-+()%--'''',¥"
 _INFINITE = r"'[-+]?(inf|infinity|∞|1\.#inf)'"
+_SHAPE, _SHAPE_WHOLE = r"-?\d+(\.\d+)?", r"-?\d+"
 _WORDS = "円|圓|元|원|руб\\.?|р\\.|zł|kč|ft|lei|лв|kr\\.?|fr\\.|sfr\\.?|rs\\.?|rp|rm|euros?|dollars?|yen"
 
 AMBIGUOUS_POINTS = r"'[^0-9.,]*[1-9]\d{0,2}\.\d{3}[^0-9.,]*'"
@@ -74,7 +75,7 @@ def _currencies() -> str:
     return rf"(?i)((us|ca|au|nz|hk|nt|a|c|r|s|mx)?\p{{Sc}}|{before}({codes}|{_WORDS})\.?{behind})"
 
 
-def text_number(raw: str, decimal: str) -> str:
+def text_number(raw: str, decimal: str, *, plain: bool = False) -> str:
     """Return the SQL that reads a text number; what is no number becomes null.
 
     Currency signs, codes and words go; spaces of every kind, apostrophes and the other decimal sign may group
@@ -87,6 +88,8 @@ def text_number(raw: str, decimal: str) -> str:
         SQL of the text, without blanks around it.
     decimal : {".", ","}
         The decimal sign.
+    plain : bool
+        Whether no value has more than digits, a point and a minus in front, so that the SQL can be short.
 
     Examples
     --------
@@ -99,11 +102,21 @@ def text_number(raw: str, decimal: str) -> str:
     >>> duckdb.execute(f"SELECT {text_number('v', ',')} FROM (SELECT 'CHF 1.234,50' AS v)").fetchone()
     (1234.5,)
     """
+    if plain:
+        return _plain(raw)
     careful = _careful(raw, decimal)
     if decimal != ".":
         return careful
-    plain = rf"CASE WHEN regexp_full_match({raw}, '-?\d+(\.\d+)?') THEN {finite(f'try_cast({raw} AS DOUBLE)')} END"
-    return f"coalesce({plain}, CASE WHEN {raw} IS NOT NULL THEN {careful} END)"
+    return f"coalesce({_plain(raw)}, CASE WHEN {raw} IS NOT NULL THEN {careful} END)"
+
+
+def is_written_plainly(raw: str, decimal: str) -> str:
+    """Return the SQL condition of a text number that has only digits, a decimal point and a minus in front."""
+    return f"regexp_full_match({raw}, '{_SHAPE if decimal == '.' else _SHAPE_WHOLE}')"
+
+
+def _plain(raw: str) -> str:
+    return f"CASE WHEN regexp_full_match({raw}, '{_SHAPE}') THEN {finite(f'try_cast({raw} AS DOUBLE)')} END"
 
 
 def _careful(raw: str, decimal: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from churnml.config import ColumnSource
-from churnml.sources.dates import date_value, readable_date, timestamp_value
-from churnml.sources.numbers import finite, infinite_word, text_number
+from churnml.sources.dates import date_value, elsewhere, readable_date, timestamp_value
+from churnml.sources.numbers import finite, infinite_word, is_written_plainly, text_number
 from churnml.sources.sql import literal
 from churnml.tables import Column
 
-__all__ = ["clean", "family", "parse"]
+__all__ = ["clean", "family", "parse", "unusual"]
 
 _BLANKS = (
     "' \t\r\n\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f"
@@ -94,7 +94,26 @@ def _without_null_words(raw: str) -> str:
     return f"CASE WHEN map {{{words}}}[lower({raw})] THEN NULL ELSE {raw} END"
 
 
-def parse(cleaned: str, kind: str, column: Column, source: ColumnSource, *, whole_floats: bool = False) -> str:
+def unusual(cleaned: str, kind: str, column: Column, source: ColumnSource) -> str | None:
+    """Return the SQL condition of a value that only the thorough SQL of `parse` reads; None where there is no other."""
+    if kind != "text":
+        return None
+    if column.dtype in ("int64", "float64"):
+        return f"NOT {is_written_plainly(cleaned, source.decimal or '.')}"
+    if column.dtype in ("date", "timestamp") and source.format is None:
+        return elsewhere(cleaned)
+    return None
+
+
+def parse(
+    cleaned: str,
+    kind: str,
+    column: Column,
+    source: ColumnSource,
+    *,
+    whole_floats: bool = False,
+    usual: bool = False,
+) -> str:
     """Return the SQL that reads one canonical column; what is there but cannot be read becomes null.
 
     Parameters
@@ -107,6 +126,8 @@ def parse(cleaned: str, kind: str, column: Column, source: ColumnSource, *, whol
         Its section in the config: format, time zone, decimal sign.
     whole_floats : bool
         The column holds whole numbers that were exported as ``12.0``.
+    usual : bool
+        No value of the column is `unusual`: the SQL can be short.
 
     Examples
     --------
@@ -118,12 +139,12 @@ def parse(cleaned: str, kind: str, column: Column, source: ColumnSource, *, whol
     if column.dtype == "string":
         return _word(cleaned, kind, column, whole_floats)
     if column.dtype == "timestamp":
-        return timestamp_value(cleaned, kind, source)
+        return timestamp_value(cleaned, kind, source, iso=usual)
     if column.dtype == "date":
-        return date_value(cleaned, kind, source)
+        return date_value(cleaned, kind, source, iso=usual)
     if column.dtype == "boolean":
         return _boolean(cleaned, kind)
-    return _number(cleaned, kind, source, whole=column.dtype == "int64")
+    return _number(cleaned, kind, source, whole=column.dtype == "int64", usual=usual)
 
 
 def _trimmed(raw: str) -> str:
@@ -169,15 +190,15 @@ def _boolean(raw: str, kind: str) -> str:
     return f"CASE WHEN {text} IN ({true}) THEN true WHEN {text} IN ({false}) THEN false END"
 
 
-def _number(raw: str, kind: str, source: ColumnSource, *, whole: bool) -> str:
+def _number(raw: str, kind: str, source: ColumnSource, *, whole: bool, usual: bool) -> str:
     if kind in ("integer", "float", "boolean"):
         number = f"CAST({raw} AS DOUBLE)" if kind != "integer" else raw
     elif kind == "text":
-        number = text_number(raw, source.decimal or ".")
+        number = text_number(raw, source.decimal or ".", plain=usual)
     else:
         return f"CASE WHEN ({raw}) IS NULL THEN CAST(NULL AS DOUBLE) END"
     if not whole:
         return finite(f"CAST({number} AS DOUBLE)") if kind == "float" else f"CAST({number} AS DOUBLE)"
     if kind in ("integer", "boolean"):
-        return f"CAST({number} AS BIGINT)"
+        return f"try_cast({number} AS BIGINT)"
     return f"CASE WHEN {number} = floor({number}) THEN try_cast({number} AS BIGINT) END"
