@@ -7,7 +7,8 @@ import pytest
 from churnml import features
 from churnml.config import Config
 from churnml.errors import ConfigError
-from churnml.features.events import event_stream, reading
+from churnml.features.events import reading
+from churnml.features.events.planes import Planes
 from churnml.tables import Tables
 
 BEGIN = pd.Timestamp("2023-11-15")
@@ -58,7 +59,7 @@ def compute(monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr(reading, "planes_for", watched)
-            return features.compute(tables, spine, feature_set, config), made[-1] is not None
+            return features.compute(tables, spine, feature_set, config), isinstance(made[-1], Planes)
 
     return run
 
@@ -119,11 +120,25 @@ def test_facts_known_late_go_to_the_ledger_unless_all_rows_have_one_as_of(comput
     _same(compute, late, spine[spine["as_of"] == "2024-06-01"], everything, config)
 
 
-def test_what_would_not_fit_goes_to_the_ledger(compute, monkeypatch):
-    tables, spine, config = _company(0)
-    monkeypatch.setattr(event_stream, "MOST_CELLS", 1000)
-    _, by_planes = compute(tables, spine, features.catalogue(tables, config), config)
-    assert not by_planes
+@pytest.mark.parametrize("late", [False, True])
+def test_what_would_not_fit_into_memory_is_made_in_parts_of_accounts(monkeypatch, late):
+    tables, spine, config = _company(1)
+    if late:
+        tables = _grown(tables, pd.DataFrame())  # with known_at over several dates: the ledger answers
+    everything = features.catalogue(tables, config)
+    whole = features.compute(tables, spine, everything, config)
+    asked, real = [], reading.roll_up if late else reading.planes_for
+
+    def watched(tables, keys, *given, **more):
+        asked.append(keys.accounts.tolist())
+        return real(tables, keys, *given, **more)
+
+    monkeypatch.setattr(reading, "roll_up" if late else "planes_for", watched)
+    monkeypatch.setattr(reading, "memory_limit", lambda connection: 100_000)
+    pd.testing.assert_frame_equal(features.compute(tables, spine, everything, config), whole, check_exact=True)
+    parts = [accounts for accounts in asked if len(accounts) < spine["account_id"].nunique()]
+    assert len(parts) >= 2
+    assert sorted({account for part in parts for account in part}) == sorted(spine["account_id"].unique())
 
 
 def test_no_event_at_all(compute):

@@ -10,7 +10,7 @@ import pandas as pd
 from churnml.assessment.records import Assessments
 from churnml.config import Config, DisplayConfig, FeatureConfig
 from churnml.errors import BundleError
-from churnml.explain import ExplainReference, Explanation, explain
+from churnml.explain import ChangedFacts, ExplainReference, Explanation, explain
 from churnml.health import HealthScale, Reading, health
 from churnml.registry import Bundle, load_champion
 from churnml.scoring import score
@@ -136,6 +136,22 @@ class Champion:
             judged.horizon_columns,
         )
 
+    def changed_facts(self, now: pd.DataFrame, then: pd.DataFrame) -> ChangedFacts:
+        """Return what tells the changes of accounts between two dates, see `churnml.assessment.score_changes`."""
+        return ChangedFacts(
+            self.model,
+            now,
+            then,
+            self.reference,
+            currency=self.currency,
+            display=self.display,
+            core_features=self._core_features,
+        )
+
+    @property
+    def _core_features(self) -> tuple[str, ...]:
+        return tuple(self.bundle.manifest.config["features"].get("core_features", ()))
+
     def judge(self, frame: pd.DataFrame) -> Assessments:
         """Score every row and judge its health, without explanations."""
         scores = score(self.model, frame)
@@ -156,7 +172,7 @@ class Champion:
             previous=previous,
             currency=self.currency,
             display=self.display,
-            core_features=tuple(self.bundle.manifest.config["features"].get("core_features", ())),
+            core_features=self._core_features,
         )
 
     def reading(self, frame: pd.DataFrame) -> Reading:

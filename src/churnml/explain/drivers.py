@@ -240,6 +240,18 @@ class DriverBuilder:
         change = self._change(row, spec) if spec.kind == "level" else None
         return self._made(row, spec, toward, raising, change=change, plain=plain)
 
+    def changed(self, row: int, spec: FeatureSpec) -> Facts | None:
+        """Return what a level was at the earlier date; None for what is no level, and where nothing is known."""
+        value = self.value(row, spec.name)
+        if spec.kind != "level" or not isinstance(value, float) or self._earlier is None or not self._earlier_on[row]:
+            return None
+        before = float(self._earlier[spec.name][row]) if spec.name in self._earlier else math.nan
+        if not math.isfinite(before):
+            return None
+        toward = 1 if value > before else -1
+        change = Change(before, on=self._earlier_on[row])
+        return self._made(row, spec, toward, raising=True, change=change, plain=True)
+
     def driver(
         self,
         row: int,

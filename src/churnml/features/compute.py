@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from churnml.config import FeatureConfig
+from churnml.engine import memory_limit
 from churnml.features.aggregates import gathered
 from churnml.features.catalogue import login_events
 from churnml.features.events.event_stream import lay_out
@@ -110,7 +111,9 @@ def lay_out_events(tables: Tables, feature_set: FeatureSet, config: FeatureConfi
         return None
     day = int(np.datetime64(until, "D").astype(np.int64))
     layout = replace(Plan.of(feature_set, _scope(tables, feature_set, config)).layout, by_day=True)
-    return lay_out(tables, None, layout, np.arange(day - layout.reach - _BACK_DAYS, day + 1))
+    days = np.arange(day - layout.reach - _BACK_DAYS, day + 1)
+    planes = lay_out(tables, None, layout, days, memory_limit(tables.connection))
+    return planes if isinstance(planes, Planes) else None
 
 
 def _scope(tables: Tables, feature_set: FeatureSet, config: FeatureConfig) -> Scope:
@@ -142,16 +145,26 @@ def _made(
     tables: Tables, keys: Keys, feature_set: FeatureSet, config: FeatureConfig, planes: Planes | None, given: Columns
 ) -> Columns:
     """Make every column that the catalogue asks for, and those that these are made from; `given` are made already."""
-    scope = _scope(tables, feature_set, config)
-    plan = Plan.of(feature_set, scope, without=frozenset(given))
+    plan = Plan.of(feature_set, _scope(tables, feature_set, config), without=frozenset(given))
+    # Ranks, and what a user makes of the frame, look at all rows; the rest is made account by account.
+    inputs = Inputs(tables, config, keys, kinds=plan.kinds)
+    inputs.made |= _by_account(tables, keys, plan, config, planes) | given
+    for name, window, direct in plan.direct(among_rows=True):
+        inputs.made[name] = direct.make(inputs, window)
+    return inputs.made
 
-    def events() -> EventMeasures:
-        return event_measures(tables, keys, plan.layout, login_events(config), planes)
 
-    inputs = Inputs(tables, config, keys, kinds=plan.kinds, measures=events)
-    inputs.made |= given
+def _by_account(tables: Tables, keys: Keys, plan: Plan, config: FeatureConfig, planes: Planes | None) -> Columns:
+    """Make the columns that look at one account at a time, in parts of accounts where memory asks for it."""
+    events: EventMeasures | int | None = None
+    if "events" in tables:
+        events = event_measures(tables, keys, plan.layout, login_events(config), planes)
+    if isinstance(events, int):
+        parts = [_by_account(tables, part, plan, config, planes) for part in keys.parts(events)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    inputs = Inputs(tables, config, keys, kinds=plan.kinds, events=events)
     for source, steps in plan.from_rows():
         inputs.made |= gathered(inputs, source, steps)
-    for name, window, direct in plan.direct():
+    for name, window, direct in plan.direct(among_rows=False):
         inputs.made[name] = direct.make(inputs, window)
     return inputs.made

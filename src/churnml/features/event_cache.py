@@ -22,7 +22,7 @@ from churnml.tables import Tables
 
 __all__ = ["events_until", "keep_events", "kept_events"]
 
-_FORMAT = 3
+_FORMAT = 4
 _MOST_NEWS_DAYS = 31
 """After so many days the events are laid out anew: the news would take as long to add."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -52,11 +53,14 @@ class Keys:
         Position of each row's account in `accounts`.
     day : ndarray of int, shape (n,)
         Each row's `as_of` in days since 1970-01-01.
+    part : bool
+        These are some of many: what is read of the tables is kept to their accounts.
     """
 
     accounts: npt.NDArray[np.object_]
     code: Ints
     day: Ints
+    part: bool = False
 
     def __len__(self) -> int:
         return len(self.code)
@@ -106,6 +110,20 @@ class Keys:
         unique, position = np.unique(combined, return_inverse=True)
         keys = cls(np.asarray(accounts, dtype=object), unique // DAY_SPAN, unique % DAY_SPAN)
         return keys, position.astype(np.int64)
+
+    def parts(self, number: int) -> Iterator[Keys]:
+        """Yield the keys in so many parts, each of whole accounts, in order.
+
+        Examples
+        --------
+        >>> keys = Keys(np.array(list("abc"), dtype=object), np.array([0, 0, 1, 2]), np.array([5, 6, 5, 5]))
+        >>> [(part.accounts.tolist(), part.code.tolist()) for part in keys.parts(2)]
+        [(['a', 'b'], [0, 0, 1]), (['c'], [0])]
+        """
+        for positions in np.array_split(np.arange(len(self.accounts)), min(number, len(self.accounts))):
+            first, last = positions[0], positions[-1]
+            low, high = np.searchsorted(self.code, [first, last + 1])
+            yield Keys(self.accounts[first : last + 1], self.code[low:high] - first, self.day[low:high], part=True)
 
     @property
     def as_of(self) -> npt.NDArray[np.datetime64]:

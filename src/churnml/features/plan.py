@@ -93,11 +93,14 @@ class Plan:
                 columns[step.name] = (step.window, partial(_over, make.make, step.window))
         yield from by_source.values()
 
-    def direct(self) -> Iterator[tuple[str, int | None, Direct]]:
-        """Yield the columns made by a function of the inputs, each after those that it is made from."""
+    def direct(self, *, among_rows: bool) -> Iterator[tuple[str, int | None, Direct]]:
+        """Yield the columns made by a function of the inputs, each after those that it is made from.
+
+        Either those that look at one account at a time, or those that look at all rows and come after them.
+        """
         for step in self.steps:
             make = step.make
-            if isinstance(make, Direct):
+            if isinstance(make, Direct) and among_rows == (step.measure.among_rows or step.measure.last):
                 yield step.name, step.window, make
 
     @property
@@ -105,7 +108,7 @@ class Plan:
         """What of the events is asked for, found out by making every column for no row."""
         scope, asked = self.scope, LayoutRecorder()
         nothing = NoInputs(scope.tables, scope.config, self.kinds, asked)
-        for _, window, direct in self.direct():
+        for _, window, direct in self.direct(among_rows=False):
             if direct.from_events:
                 direct.make(nothing, window)
         return asked.layout(login_events(scope.config))

@@ -20,8 +20,9 @@ from churnml.explain import (
     segment_differences,
     shap_summary,
 )
+from churnml.explain.facts import label
 from churnml.files import write_text
-from churnml.language import Language
+from churnml.language import Language, languages, render
 from churnml.pipeline.prepare import check
 from churnml.progress import Stages
 from churnml.reports import overall_page
@@ -78,8 +79,10 @@ def _found(frame: pd.DataFrame, champion: Champion, config: Config) -> dict[str,
     features = importance["features"].head(_FEATURES)
     directions: Any = [reference.direction.get(name) for name in features["feature"]]
     features = features.assign(
-        label_en=[specs.spec(name).label_en for name in features["feature"]],
-        label_ja=[specs.spec(name).label_ja for name in features["feature"]],
+        **{
+            f"label_{code}": [render(label(specs.spec(name)), code) for name in features["feature"]]
+            for code in languages()
+        },
         direction=directions,
     )
     column = reference.segment_column

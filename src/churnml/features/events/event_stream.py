@@ -22,25 +22,22 @@ if TYPE_CHECKING:
 
 __all__ = ["lay_out", "planes_for"]
 
-MOST_CELLS = 600_000_000
-"""Cells of running sums (4 bytes each) that are laid out at most; beyond, the ledger is used."""
-
-MOST_BITS = 1_500_000_000
-"""Cells of users and days that are laid out at most; one byte each while the events pass, one bit afterwards."""
-
 _THURSDAY = 3
 """Weekday of 1970-01-01, Monday being 0."""
 
 
-def planes_for(tables: Tables, keys: Keys, layout: Layout) -> Planes | None:
-    """Return planes that answer for the rows asked about, or None where only the ledger can."""
+def planes_for(tables: Tables, keys: Keys, layout: Layout, limit: int) -> Planes | int | None:
+    """Return planes that answer for the rows asked about, or None where only the ledger can.
+
+    Where they would take more than `limit` bytes, return in how many parts the accounts fit.
+    """
     if tables.connection.name != "duckdb":
         return None
     until = int(keys.day.max())
     if tables.has("events", "known_at") and keys.day.min() != until:
         return None
     first = min(max(int(keys.day.min()) - layout.reach, _first_day(tables, until)), until)
-    return lay_out(tables, keys.accounts, layout, layout.cuts(keys.day, first))
+    return lay_out(tables, keys.accounts, layout, layout.cuts(keys.day, first), limit)
 
 
 def _first_day(tables: Tables, until: int) -> int:
@@ -52,8 +49,10 @@ def _day(moment: pd.Timestamp) -> int:
     return int(moment.to_datetime64().astype("datetime64[D]").astype(np.int64))
 
 
-def lay_out(tables: Tables, accounts: npt.NDArray[np.object_] | None, layout: Layout, cuts: Ints) -> Planes | None:
-    """Lay out the events that occurred and were known before the last cut; None where they would not fit.
+def lay_out(
+    tables: Tables, accounts: npt.NDArray[np.object_] | None, layout: Layout, cuts: Ints, limit: int
+) -> Planes | int:
+    """Lay out the events that occurred and were known before the last cut, or say in how many parts they would fit.
 
     Parameters
     ----------
@@ -65,6 +64,8 @@ def lay_out(tables: Tables, accounts: npt.NDArray[np.object_] | None, layout: La
         What is wanted.
     cuts : ndarray of int, shape (c,)
         Day numbers, ascending.
+    limit : int
+        Bytes that the planes may take.
     """
     import ibis
 
@@ -78,8 +79,9 @@ def lay_out(tables: Tables, accounts: npt.NDArray[np.object_] | None, layout: La
         names = events.select("account_id").distinct().to_pyarrow().column("account_id")
         accounts = np.sort(np.asarray(names.cast(pa.string()).to_pylist(), dtype=object))
     cells = _Cells.of(events, accounts, layout, cuts)
-    if not cells.fits:
-        return None
+    size = cells.size(wide=counted)
+    if size > limit and len(accounts) > 1:
+        return min(-(-size // limit), len(accounts))
     counts = _CellCounts(cells, wide=counted)
     for batch in stream(tables.connection, cells.coded(events, counted=counted)):
         counts.add(batch)
@@ -136,14 +138,14 @@ class _Cells:
         """Days from the first cut until the last."""
         return int(self.cuts[-1] - self.cuts[0])
 
-    @property
-    def fits(self) -> bool:
-        """Whether the planes would fit into memory."""
-        layout = self.layout
-        planes = len(self.classes) + 1 + bool(layout.logins) + layout.weekday + layout.user_days
-        bits = max(len(self.users) + 1, len(self.accounts) * len(self.slugs) if layout.kind_use else 0)
-        cells = (planes * len(self.cuts) + self.days) * len(self.accounts)
-        return cells <= MOST_CELLS and len(self.cuts) * bits <= MOST_BITS
+    def size(self, *, wide: bool) -> int:
+        """Return the bytes of the planes while the events pass: sums, active days, who was there and what was used."""
+        layout, cuts, accounts = self.layout, len(self.cuts), len(self.accounts)
+        sums = (len(self.classes) + 1 + bool(layout.logins)) * (8 if wide else 4)
+        sums += 4 * (layout.user_days + layout.weekday * (2 if wide else 1))
+        presence = len(self.users) + 1 + (accounts * len(self.slugs) if layout.kind_use else 0)
+        day = 1 + (2 if self.days < 1 << 15 else 4)
+        return int(cuts * accounts * sums + self.days * accounts * day + cuts * presence * 9 // 8)
 
     def coded(self, events: ir.Table, *, counted: bool) -> ir.Table:
         """Return for every event the number of its cell among the sums, the users and the kinds, as wanted."""

@@ -43,6 +43,7 @@ class LayoutRecorder:
             kind_use="kind_use" in parts,
             weekday="weekday" in parts,
             by_day="by_day" in parts,
+            values="values" in parts,
             past="past" in parts,
             offsets=tuple(sorted(self._offsets)),
             reach=max(self._reach, *self._offsets),
@@ -92,6 +93,7 @@ class LayoutRecorder:
 
     def value_of_kind(self, slug: str, start: int, end: int = 0) -> Floats:
         """Sum of the values of one kind: fractions, which planes do not hold."""
+        self._parts.add("values")
         return self.keys.full()
 
     def active_days(self, start: int, end: int = 0) -> Floats:
@@ -128,6 +130,7 @@ class LayoutRecorder:
 
     def value_ever(self) -> Floats:
         """Sum of the values: fractions, which planes do not hold."""
+        self._parts.add("values")
         return self.keys.full()
 
     def active_days_ever(self) -> Floats:

@@ -47,6 +47,8 @@ class Layout:
         Events from Monday to Friday.
     by_day : bool
         Every day is a row of its own.
+    values : bool
+        Values are summed; these are read beside the planes, which hold no fractions.
     past : bool
         How many days were active before the first cut, and the gaps between them.
     offsets : tuple of int
@@ -62,6 +64,7 @@ class Layout:
     kind_use: bool
     weekday: bool
     by_day: bool
+    values: bool
     past: bool
     offsets: tuple[int, ...]
     reach: int

@@ -80,7 +80,11 @@ def roll_up(
     valued_only : bool
         Only events that carry a value, and no users.
     """
+    import ibis
+
     events, late = _visible_events(tables, keys, since)
+    if keys.part:
+        events = events.semi_join(ibis.memtable(pa.table({"account_id": keys.names})), "account_id")
     if valued_only:
         events = events.filter(events["value"].notnull())
     by_kind = _by_kind(events, late, with_value=tables.has("events", "value"))

@@ -14,6 +14,8 @@ from churnml.features.inputs import Inputs, filled, numbers, ratio
 from churnml.features.keys import Floats
 from churnml.features.measures import FromRows, Measure, Scope, Words
 from churnml.features.visible import days_between
+from churnml.snapshots.contract import subscription_frame
+from churnml.snapshots.terms import superseded
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -34,11 +36,45 @@ def _needs(*names: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
 def _terms(inputs: Inputs) -> ir.Table:
     """Return the terms known at each `as_of`, with the end known by then as a timestamp (null = open)."""
     rows = inputs.known("subscriptions")
-    return rows.mutate(
+    rows = rows.mutate(
         begins=rows.started_on.cast("timestamp(6)"),
         ends=rows.terminated_on.fill_null(rows.ends_on).cast("timestamp(6)"),
         main=~rows.is_addon.fill_null(False),
     )
+    return _without_overlaps(rows, inputs)
+
+
+def _without_overlaps(rows: ir.Table, inputs: Inputs) -> ir.Table:
+    """Let a term end where its successor began, once that is known; see `churnml.snapshots.terms`."""
+    import ibis
+
+    terms = subscription_frame(inputs.tables)
+    replaced = terms.join(superseded(terms)).dropna(subset=["superseded_on"])
+    if replaced.empty:
+        return rows
+    which = ["account_id", "product", "is_addon", "started_on", "ends_on"]
+    pairs = ibis.memtable(
+        replaced[[*which, "superseded_on", "superseded_known"]].drop_duplicates(which),
+        schema=ibis.schema(
+            dict.fromkeys(("account_id", "product"), "string")
+            | {"is_addon": "boolean"}
+            | dict.fromkeys(("started_on", "ends_on", "superseded_on", "superseded_known"), "timestamp(6)")
+        ),
+    )
+    joined = rows.left_join(
+        pairs,
+        [
+            rows.account_id.cast("string") == pairs.account_id,
+            rows["product"].cast("string").identical_to(pairs["product"]),
+            rows.main != pairs.is_addon,
+            rows.begins == pairs.started_on,
+            rows.ends_on.cast("timestamp(6)").identical_to(pairs.ends_on),
+        ],
+        rname="{name}_of_pair",
+    )
+    known = (joined.superseded_known < joined.as_of).fill_null(False)
+    ends = known.ifelse(ibis.least(joined.ends.fill_null(joined.superseded_on), joined.superseded_on), joined.ends)
+    return joined.mutate(ends=ends).select(rows.columns)
 
 
 def _main_term(inputs: Inputs) -> ir.Table:
