@@ -6,9 +6,9 @@ from datetime import date
 
 import pandas as pd
 import pytest
+from tests.sources.conftest import EVENTS
 
 from churnml.errors import DataError
-from tests.sources.conftest import EVENTS
 
 GOOD = 40
 

@@ -13,13 +13,13 @@ import pandas as pd
 from churnml.sources.identities import why_ids_differ
 from churnml.sources.sql import identifier, literal
 from churnml.tables import CHECKS, TABLES, CheckResult
+from churnml.tables.checks import Outcome
+from churnml.tables.reach import reach as table_reach
 
 __all__ = ["Findings", "compare_tables", "reach"]
 
 _MOST = 0.5
 _FEW_ACCOUNTS = 10
-_STALE_DAYS = 14
-_STALE_PACE = 1.5
 
 
 @dataclass(frozen=True)
@@ -232,8 +232,6 @@ def reach(
 ) -> tuple[dict[str, date], Findings]:
     """Return the first day that each table does not cover any more, and which tables end earlier than the others.
 
-    A table ends early where it lacks more than 14 days, and more than half again of its own longest pause.
-
     Parameters
     ----------
     db : DuckDB connection
@@ -249,33 +247,25 @@ def reach(
     notes: list[str] = []
     results: list[CheckResult] = []
     for name, rows in days.items():
-        moments = pd.DatetimeIndex(rows.index)
         if name == "subscriptions":  # that a contract ended is news as well
             ends = db.execute(
-                "SELECT DISTINCT unnest([terminated_on, CAST(notice_at AS DATE), CAST(known_at AS DATE)]) AS day "
-                f"FROM {_file(folder, name)}"
-            ).df()["day"]
-            moments = moments.union(pd.DatetimeIndex(pd.to_datetime(ends).dropna()))
-        past = moments[moments < pd.Timestamp(until)].sort_values().unique()
-        if len(past) < 3:
+                "SELECT day, count(*) AS row_count FROM ("
+                "SELECT CAST(unnest([known_at, coalesce(notice_at, terminated_on)]) "
+                f"AS DATE) AS day FROM {_file(folder, name)}) WHERE day IS NOT NULL GROUP BY 1"
+            ).df()
+            rows = pd.Series(ends["row_count"].to_numpy(), index=pd.DatetimeIndex(ends["day"]), dtype="int64")
+        found = table_reach(rows, until)
+        if found is None:
             results.append(CheckResult("CHK043", name, "", "not applicable"))
             continue
-        last = past[-1]
-        reaches[name] = (last + pd.Timedelta(days=1)).date()
-        recent = past[past >= last - pd.Timedelta(days=365)]
-        pause = int(pd.Series(recent).diff().dt.days.max() or 0) if len(recent) > 1 else 365
-        lag = (pd.Timestamp(until) - last).days - 1
-        failed = lag > max(_STALE_DAYS, _STALE_PACE * pause)
-        results.append(CheckResult("CHK043", name, "", "failed" if failed else "ok", lag if failed else 0))
-        if failed:
-            what = (
-                " Contracts that ended or were renewed since then look as if they had not."
-                if name == "subscriptions"
-                else ""
-            )
+        reaches[name] = found.until
+        outcome: Outcome = "failed" if found.behind_days else "ok"
+        results.append(CheckResult("CHK043", name, "", outcome, found.behind_days))
+        if found.behind_days:
+            contracts = name == "subscriptions"
+            what = " Contracts that ended or were renewed since then look as if they had not." if contracts else ""
             notes.append(
-                f"CHK043 {name}: the table ends on {last.date()}, {lag} days before the data does "
-                f"({until - timedelta(days=1)}), and never paused for more than {pause} days before.{what} "
-                f"{CHECKS['CHK043'].remedy}"
+                f"CHK043 {name}: the table ends on {found.until - timedelta(days=1)}, {found.behind_days} days before "
+                f"the data does ({until - timedelta(days=1)}).{what} {CHECKS['CHK043'].remedy}"
             )
     return reaches, Findings(notes, results)

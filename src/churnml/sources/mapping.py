@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 import duckdb
 
@@ -241,11 +242,16 @@ def _usual(
     if not tests:
         return frozenset()
     flags = ", ".join(f"coalesce(bool_or({test}), false)" for test in tests.values())
+    row = _tried(db, f"SELECT {flags} FROM ({clean_select})")
+    return frozenset(name for name, strange in zip(tests, row, strict=False) if not strange)
+
+
+def _tried(db: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    """Return the one row of a query; an expression that fails on some rows is told later, with its place."""
     try:
-        row = db.execute(f"SELECT {flags} FROM ({clean_select})").fetchone() or ()
+        return db.execute(query).fetchone() or ()
     except duckdb.Error:
-        return frozenset()  # an expression that fails on some rows is told later, with its place
-    return frozenset(name for name, strange in zip(tests, row, strict=True) if not strange)
+        return ()
 
 
 def _key(table: Table, name: str) -> str:
@@ -374,10 +380,11 @@ def _refuse_ambiguous(
         readings.append((",", AMBIGUOUS_COMMAS, shows_comma_decimals(value)))
     for sign, shape, settled in readings:
         query = f"SELECT {value} AS v FROM ({raw_select}) WHERE contains({value}, '{sign}')"
-        row = db.execute(
+        row = _tried(
+            db,
             f"SELECT count_if(regexp_full_match(v, {shape})), coalesce(bool_or({settled.replace(value, 'v')}), false), "
-            f"min(v) FILTER (regexp_full_match(v, {shape})) FROM ({query})"
-        ).fetchone()
+            f"min(v) FILTER (regexp_full_match(v, {shape})) FROM ({query})",
+        )
         if not row or not row[0] or row[1]:
             continue
         whole = re.sub(r"[^0-9]", "", row[2])
@@ -451,8 +458,8 @@ def _latest(db: duckdb.DuckDBPyConnection, step: str, names: list[str], tomorrow
         f"list(DISTINCT year({value})) FILTER (isfinite({value}) AND year({value}) >= {tomorrow.year})"
         for value in (identifier(f"read:{name}") for name in names)
     )
-    row = db.execute(f"SELECT {years} FROM ({step})").fetchone() or ()
-    return {name: _never(found or [], tomorrow) for name, found in zip(names, row, strict=True)}
+    row = _tried(db, f"SELECT {years} FROM ({step})")
+    return {name: _never(found or [], tomorrow) for name, found in zip(names, row, strict=False)}
 
 
 def _never(years: list[int], tomorrow: date) -> str:
