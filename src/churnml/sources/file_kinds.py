@@ -59,7 +59,7 @@ def file_kind(file: Path, where: str) -> FileKind:
         It is empty, damaged, or of a kind that is not read.
     """
     if file.stat().st_size == 0:
-        raise problem("CHK003", f"The file {file.name} is empty", where=where, remedy="Export the table anew.")
+        raise problem("CHK003", f"The file {file.name} is empty", where=where)
     try:
         with open_bytes(file) as stream:
             head = stream.read(4096)
