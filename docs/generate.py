@@ -28,7 +28,7 @@ def coded_checks() -> str:
         "",
         "*Refused*: the run stops with a message that names table, column, rows and remedy. *Set aside*: the rows",
         "are counted, and written with their reason to `<workspace>/rejected/<table>.parquet`. *Changed and noted*:",
-        "the rows are kept, and the run's notes say what was changed. *Noted*: nothing is changed, and the notes say it.",
+        "the rows are kept, and the run's notes say what was changed. *Noted*: nothing is changed, the notes say so.",
         "How values are read: [sources.md](sources.md).",
         "",
         *checks_markdown().splitlines(),
