@@ -182,7 +182,7 @@ def features_make(config: ConfigPath, as_json: AsJson = False) -> None:
 
         settings = _config(config, session)
         prepared = pipeline.prepare(settings, session.stages)
-        path = write_parquet(settings.workspace_dir / "features.parquet", prepared.frame)
+        path = write_parquet(settings.workspace_dir / "features.parquet", prepared.as_text())
         report = prepared.report(path)
         session.show(report, lambda: render.prepared(report))
 

@@ -504,6 +504,9 @@ class ApiLimits(Section):
     max_batch: int = Field(1000, ge=1, description="Items in one batch request")
     max_body_bytes: int = Field(2_000_000, ge=1000, description="Size of a request body")
     requests_per_minute: int = Field(6000, ge=1, description="Per API key")
+    max_connections: int = Field(
+        1000, ge=1, description="Open connections of a process; fewer where it may open few files"
+    )
 
 
 class ServingConfig(Section):
