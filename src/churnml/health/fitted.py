@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
 from churnml.errors import TrainingError
-from churnml.training.logistic import fit_logistic
 
 if TYPE_CHECKING:
     from churnml.health.scale import HealthScale
@@ -20,7 +18,7 @@ __all__ = ["fit_alpha", "fit_weights"]
 _PENALTY = 0.5
 
 
-def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 20) -> HealthScale:
+def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 7) -> HealthScale:
     """Return the scale with weights learned from labelled history.
 
     A logistic regression of churn on the measure scores, its coefficients held at or above 0, so a measure can only
@@ -34,7 +32,7 @@ def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 
     frame : DataFrame
         Feature frame with ``churned`` (1, 0 or NaN; NaN rows are left out).
     min_churners : int
-        Fewer churned rows than this are refused.
+        Fewer churned accounts than this are refused.
 
     Returns
     -------
@@ -49,11 +47,12 @@ def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 
     labelled = frame.loc[frame["churned"].notna()]
     churned = labelled["churned"].to_numpy(dtype=float)
     positives = int(churned.sum())
-    if positives < min_churners or positives == len(churned):
+    accounts = labelled.loc[churned == 1, "account_id"].nunique()
+    if accounts < min_churners or positives == len(churned):
         raise TrainingError(
             "Health weights cannot be learned from this history",
-            got=f"{positives} churned of {len(churned)} labelled rows",
-            expected=f"at least {min_churners} churned rows, and some that stayed",
+            got=f"{accounts} churned accounts, {positives} churned of {len(churned)} labelled rows",
+            expected=f"at least {min_churners} churned accounts, and some that stayed",
             remedy="Use health.preset: balanced.",
         )
     coefficients = _non_negative_logistic(_risk(scale, labelled), churned)
@@ -86,6 +85,8 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
     float
         One of 0, 0.05 … 1; of equally good ones the closest to 0.5. 0.5 where all rows share one label.
     """
+    from sklearn.metrics import roc_auc_score
+
     from churnml.health.score import health
 
     labelled = frame.loc[frame["churned"].notna()]
@@ -117,6 +118,8 @@ def _risk(scale: HealthScale, frame: pd.DataFrame) -> np.ndarray:
 
 def _non_negative_logistic(risk: np.ndarray, churned: np.ndarray) -> np.ndarray:
     """Return the coefficients (measures,) of a ridge logistic regression bounded at 0; the intercept is free."""
+    from churnml.training.logistic import fit_logistic
+
     live = risk.std(axis=0) > 1e-9
     coefficients = np.zeros(risk.shape[1])
     coefficients[live] = fit_logistic(risk[:, live], churned, _PENALTY, lower=np.zeros(int(live.sum())))[:-1]
