@@ -89,7 +89,7 @@ def _config(path: Path, session: Session) -> Config:
     from churnml.config import load_config
 
     config = load_config(path)
-    session.config = config
+    session.use(config)
     return config
 
 

@@ -95,7 +95,7 @@ def train(
     with stages("audit"):
         findings = audit(prepared.frame, prepared.feature_set, folds, config.label, tables=prepared.loaded.tables)
     leak = leak_reason(findings) if promote_because is None else None
-    with stages("backtest"):
+    with stages("backtest", steps=len(folds) * (1 + len(config.label.further_horizons_days))):
         tested = _backtest(settings, prepared, folds, findings, stages)
     with stages("fit"):
         fitted = _fit(config, settings, prepared, tested, tuning, leak)
