@@ -5,10 +5,10 @@ Usage::
     python benchmarks/kill_windows.py --kills 100 --commands score train promote keep --json
 
 A small company is simulated and run once. Then each command is started and killed at a random moment of the time it
-takes, so many times. After every kill: the champion's bundle loads, the pointer to it and the record of promotions
-agree, ``scores.parquet`` and ``explanations.json`` are of the same scoring, and the store's newest snapshot has scores and
-explanations of the same accounts. At the end the commands run once more unharmed, and no temporary file is left. Exit
-code 1 where anything is not so.
+takes, so many times. After every kill the bundle of the champion loads, the pointer to it and the record of promotions
+agree, ``scores.parquet`` and ``explanations.json`` are of one scoring, and the newest snapshot of the store has scores
+and explanations of the same accounts. At the end the commands run once more unharmed, and no temporary file is left.
+Exit code 1 where anything is not so.
 """
 
 from __future__ import annotations
