@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["fit_alpha", "fit_weights"]
 
 _PENALTY = 0.5
+_AS_GOOD = 0.002
 
 
 def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 20) -> HealthScale:
@@ -70,7 +71,9 @@ def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 
 
 
 def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> float:
-    """Return the model's share in the blend that ranks held-out churners best.
+    """Return the least share of the model with which the blend ranks held-out churners as well as the best one.
+
+    As well as the best: within 0.002 of its AUC. The rest is left to the rules, which a reader can follow.
 
     Parameters
     ----------
@@ -84,7 +87,7 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
     Returns
     -------
     float
-        One of 0, 0.05 … 1; of equally good ones the closest to 0.5. 0.5 where all rows share one label.
+        One of 0, 0.05 … 1; 0.5 where all rows share one label.
     """
     from churnml.health.score import health
 
@@ -100,7 +103,7 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
     rules, model = parts["rules_score"].to_numpy()[usable], parts["model_score"].to_numpy()[usable]
     grid = [step / 20 for step in range(21)]
     auc = [float(roc_auc_score(churned[usable], -(alpha * model + (1 - alpha) * rules))) for alpha in grid]
-    return max(zip(auc, grid, strict=True), key=lambda pair: (round(pair[0], 4), -abs(pair[1] - 0.5)))[1]
+    return next(alpha for alpha, found in zip(grid, auc, strict=True) if found >= max(auc) - _AS_GOOD)
 
 
 def _risk(scale: HealthScale, frame: pd.DataFrame) -> np.ndarray:

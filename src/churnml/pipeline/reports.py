@@ -12,6 +12,7 @@ from churnml.config import Config
 from churnml.explain import Play, overridden, timeline
 from churnml.files import file_stem, write_text
 from churnml.language import Language
+from churnml.pipeline.bands import bands_in_force
 from churnml.pipeline.lookup import last_score, newest, of_account
 from churnml.pipeline.prepare import check
 from churnml.progress import Stages
@@ -50,7 +51,7 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
             said = overridden(override.band, account.band, override.author, until, override.reason)
             told = {**told, "overridden": said}
         history = _history(store, config, account_id)
-    tables = check(config, stages).loaded.tables
+    tables, edges = check(config, stages).loaded.tables, bands_in_force(config)
     with stages("report"):
         page = account_brief(
             told,
@@ -61,8 +62,8 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
             history=history,
             happenings=timeline(tables, account_id, snapshot.as_of),
             plays=[Play(**{**play, **_tuples(play)}) for play in told.get("plays", [])],
-            red_below=config.health.red_below,
-            green_from=config.health.green_from,
+            red_below=edges.red_below,
+            green_from=edges.green_from,
         )
         name = file_stem(account_id, taken=_PAGES)
         return write_text(config.workspace_dir / "reports" / f"{name}.{language}.html", page)
