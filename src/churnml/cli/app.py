@@ -217,6 +217,8 @@ def train(
         str | None,
         typer.Option(metavar="TIME", help="Tune LightGBM for so long first: 300s, 5m, 1h  [default: no tuning]"),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Promote whatever gate and leakage audit say")] = False,
+    reason: Annotated[str, typer.Option(help="Why, with --force; it goes on record")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Backtest, fit, track in MLflow and write the bundle; the gate decides whether it becomes the champion."""
@@ -225,7 +227,15 @@ def train(
         from churnml.cli import render
 
         settings = _config(config, session)
-        trained = pipeline.train(settings, session.stages, budget=budget)
+        if force != bool(reason.strip()):
+            raise UsageError(
+                "Promoting whatever the gate says needs a person's reason",
+                where="train",
+                expected="--force --reason '…', or neither",
+            )
+        trained = pipeline.train(
+            settings, session.stages, budget=budget, promote_because=reason.strip() if force else None
+        )
         session.show(trained.report(), lambda: render.trained(settings, trained))
 
 

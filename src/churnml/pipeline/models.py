@@ -23,6 +23,7 @@ __all__ = [
     "Comparison",
     "ModelList",
     "ModelVersion",
+    "champion_version",
     "compare_models",
     "keep_or_promote",
     "list_models",
@@ -144,18 +145,53 @@ def compare_models(config: Config, first: str, second: str) -> Comparison:
 
 
 def keep_or_promote(
-    config: Config, challenger: Bundle, tested: pd.DataFrame, tables: Tables, because: str | None
+    config: Config,
+    challenger: Bundle,
+    tested: pd.DataFrame,
+    tables: Tables,
+    *,
+    because: str | None = None,
+    leak: str | None = None,
 ) -> Decision:
-    """Run the gate, or obey a person's reason; promote where it says so, else name the model challenger."""
+    """Run the gate, or obey a person's reason; promote where it says so, else name the model challenger.
+
+    Parameters
+    ----------
+    config : Config
+    challenger : Bundle
+    tested : DataFrame
+        Predictions of its backtest.
+    tables : Tables
+        The company's tables, to score the champion on where needed.
+    because : str, optional
+        A person's reason to promote whatever the gate would say.
+    leak : str, optional
+        What the audit found: the gate stays shut.
+    """
     from churnml.registry.tracking import name_alias
 
-    decision = Decision(True, because) if because is not None else _gate(config, challenger, tested, tables)
+    if because is not None:
+        decision = Decision(True, because)
+    elif leak is not None:
+        decision = Decision(False, leak)
+    else:
+        decision = _gate(config, challenger, tested, tables)
     if decision.promote:
         _promote(config, challenger.version, reason=decision.reason, forced=because is not None, decision=decision)
     else:
-        champion = registry.champion_bundle(config.bundles_dir, config.registered_model).name
-        name_alias(config, "champion" if champion == challenger.version else "challenger", challenger.version)
+        kept = champion_version(config) == challenger.version
+        name_alias(config, "champion" if kept else "challenger", challenger.version)
     return decision
+
+
+def champion_version(config: Config) -> str | None:
+    """Return the version in use; None where none has been promoted yet."""
+    try:
+        return registry.champion_bundle(config.bundles_dir, config.registered_model).name
+    except BundleError as error:
+        if error.code != "bundle.none":
+            raise
+        return None
 
 
 def tested_path(config: Config, version: str) -> Path:

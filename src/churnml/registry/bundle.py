@@ -217,6 +217,14 @@ def champion_bundle(folder: Path, name: str) -> Path:
         No model has been trained yet, or the file that names the champion is damaged.
     """
     pointer = read_pointer(folder, name)
+    if pointer is None and (waiting := list((folder / name).glob(f"*/{MANIFEST}"))):
+        raise BundleError(
+            f"No model of {name!r} has been promoted yet",
+            where=str(folder / name / _CHAMPION),
+            got=f"{len(waiting)} trained, none let through",
+            remedy="`churnml train CONFIG` says why; with --force --reason '…' a person overrides it.",
+            code="bundle.none",
+        )
     if pointer is None:
         raise BundleError(
             f"No model of {name!r} has been trained yet",

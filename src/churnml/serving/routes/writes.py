@@ -31,7 +31,7 @@ WRITE = (
 """The problems of an operation that writes on an account of the snapshot."""
 
 
-_MOST_WAITING = 32
+_MOST_WAITING = 16
 """Writes that may wait for their turn; each has it within the store's patience of two seconds."""
 
 
