@@ -73,15 +73,17 @@ def test_the_default_learns_blend_and_bands_where_churners_are_known(
     assert (ruled["band"] == "red").mean() == pytest.approx(0.1, abs=0.03)
 
 
-def test_without_churners_and_where_they_are_set_the_edges_stay(
+def test_without_scores_and_where_they_are_set_the_edges_stay(
     make_frame: Any, make_config: Any, feature_set: FeatureSet
 ) -> None:
     frame = make_frame(1500, seed=2)
     scores = frame[["account_id", "as_of"]].assign(churn_probability=0.05)
     few = frame.assign(churned=(np.arange(len(frame)) < 19).astype(float))
-    for known, given in ((frame, None), (few, scores)):
-        scale = HealthScale.fit(known, make_config(), feature_set, scores=given)
-        assert (scale.alpha, scale.red_below, scale.green_from) == (0.5, 40.0, 70.0)
+    scale = HealthScale.fit(frame, make_config(), feature_set)
+    assert (scale.alpha, scale.red_below, scale.green_from) == (0.5, 40.0, 70.0)
+    # Nineteen churners cannot show that the rules do no harm; red needs none of them.
+    scarce = HealthScale.fit(few, make_config(), feature_set, scores=scores)
+    assert scarce.alpha == 1.0
     fixed = make_config(red_below=30, green_from=60, alpha=0.7)
     scale = HealthScale.fit(frame, fixed, feature_set, scores=scores)
     assert (scale.alpha, scale.red_below, scale.green_from) == (0.7, 30.0, 60.0)

@@ -115,7 +115,7 @@ def replayed(
                 where=f"fold {split.name}",
                 got=f"{len(test)} of {len(scores)} rows found",
             )
-        scale = _scale(training, feature_set, config, seen, verdict)
+        scale = _scale(frame, split, feature_set, config, seen, verdict)
         base_rate = float(training["churned"].mean())
         scored = health(test, scores, scale=scale, base_rate=base_rate, verdict=verdict)
         outcome = test[[*_KEY, "churned", "churn_on"]]
@@ -132,12 +132,22 @@ def replayed(
 
 
 def _scale(
-    training: pd.DataFrame, feature_set: FeatureSet, config: Config, seen: Sequence[pd.DataFrame], verdict: str
+    frame: pd.DataFrame,
+    split: Split,
+    feature_set: FeatureSet,
+    config: Config,
+    seen: Sequence[pd.DataFrame],
+    verdict: str,
 ) -> HealthScale:
-    """Fit a fold's scale; blend and bands learn from the probabilities that earlier folds gave to unseen rows."""
+    """Fit a fold's scale; blend and bands learn from what earlier folds gave to unseen rows, as far as it had ended."""
+    training = frame[frame["as_of"].isin(split.train) & frame["churned"].notna()]
     if seen:
         earlier = pd.concat(seen, ignore_index=True).drop_duplicates(_KEY, keep="last")
-        return HealthScale.fit(training, config, feature_set, scores=earlier, verdict=verdict)
+        earlier = earlier[earlier["as_of"] < split.test[0]]
+        rows = frame.merge(earlier[_KEY], on=_KEY, how="inner")
+        ended = rows["as_of"] <= split.train[-1]
+        rows = rows.assign(churned=rows["churned"].where(ended), churn_on=rows["churn_on"].where(ended))
+        return HealthScale.fit(training, config, feature_set, scores=earlier, held_out=rows, verdict=verdict)
     section = config.health
     if section.alpha == "fitted":
         section = section.model_copy(update={"alpha": 0.5})

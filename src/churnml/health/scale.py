@@ -137,6 +137,7 @@ class HealthScale:
         feature_set: FeatureSet,
         *,
         scores: pd.DataFrame | None = None,
+        held_out: pd.DataFrame | None = None,
         verdict: str = "publishable",
     ) -> HealthScale:
         """Make the scale of a company from its features.
@@ -151,8 +152,10 @@ class HealthScale:
         feature_set : FeatureSet
             The features that the frame has.
         scores : DataFrame, optional
-            Churn probabilities that models gave to some of these rows without having seen them; needed where alpha is
-            ``fitted``. What is ``auto`` is learned from them where 20 of these rows churned.
+            Churn probabilities that models gave to rows without having seen them; needed where alpha is ``fitted``, and
+            what ``auto`` is learned from.
+        held_out : DataFrame, optional
+            The feature frame of those rows, labels null where they are not known yet; by default `frame`.
         verdict : str
             Of the model: where it has no part in the score, the bands are sized by the rules alone.
 
@@ -201,11 +204,14 @@ class HealthScale:
             scale = fit_weights(scale, frame, min_churners=config.model.min_churners)
         if scores is None or "churned" not in frame:
             return scale._in_order(health)
-        seen = frame.merge(scores[["account_id", "as_of"]], on=["account_id", "as_of"], how="inner")
-        enough = seen["churned"].sum() >= LEAST_CHURNERS
-        if health.alpha == "fitted" or (health.alpha == "auto" and enough):
-            scale = replace(scale, alpha=fit_alpha(scale, frame, scores))
-        if enough and "auto" in (health.red_below, health.green_from):
+        rows = frame if held_out is None else held_out
+        seen = rows.merge(scores[["account_id", "as_of"]], on=["account_id", "as_of"], how="inner")
+        if health.alpha == "fitted" or (health.alpha == "auto" and seen["churned"].sum() >= LEAST_CHURNERS):
+            scale = replace(scale, alpha=fit_alpha(scale, seen, scores))
+        elif health.alpha == "auto":
+            # So few churners cannot show that the rules do no harm to a model that passed its gate.
+            scale = replace(scale, alpha=1.0)
+        if len(seen) and "auto" in (health.red_below, health.green_from):
             base_rate = float(frame["churned"].mean())
             found = score_of(seen, scores, scale=scale, base_rate=base_rate, verdict=verdict)
             outcome = seen.reindex(columns=["account_id", "as_of", "churned", "churn_on"])

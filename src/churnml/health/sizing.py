@@ -30,15 +30,16 @@ class BandEdges:
 
 
 def size_bands(readings: pd.DataFrame, capacity: CapacityConfig, *, weeks: int) -> BandEdges:
-    """Return the edges of red and green from readings whose outcome is known and that the model had not seen.
+    """Return the edges of red and green from readings that the model had not seen.
 
     Red is as large as what the team can call; green begins at the lowest score under which two thirds of the churners
-    lay 60–90 days before, sure enough to hold later as well, but so that 40–80 % of the accounts are green.
+    lay 60–90 days before, sure enough to hold later as well, but so that 40–80 % of the accounts are green. Where fewer
+    than 20 churners are known, 60 % are.
 
     Parameters
     ----------
     readings : DataFrame
-        ``account_id, as_of, health_score`` and the outcome ``churned``, ``churn_on``.
+        ``account_id, as_of, health_score`` and the outcome ``churned``, ``churn_on``, null where it is not known yet.
     capacity : CapacityConfig
         ``csms × calls_per_week`` over `weeks`, else ``share`` of the accounts.
     weeks : int
@@ -52,7 +53,9 @@ def size_bands(readings: pd.DataFrame, capacity: CapacityConfig, *, weeks: int) 
     first_not_red = min(int(share * scores.size), scores.size - 1)
     red_below = max(float(np.floor(10.0 * scores[first_not_red]) / 10.0), 0.1)
     lowest, highest = (float(np.quantile(scores, 1.0 - green)) for green in (_MOST_GREEN, _LEAST_GREEN))
-    green_from = float(np.clip(_seen(known), lowest, max(highest, lowest)))
+    seen = _seen(known)
+    seen = float(np.quantile(scores, 1.0 - (_MOST_GREEN + _LEAST_GREEN) / 2)) if seen is None else seen
+    green_from = float(np.clip(seen, lowest, max(highest, lowest)))
     green_from = round(float(np.ceil(10.0 * green_from) / 10.0), 1)
     return BandEdges(min(red_below, 99.9), min(max(green_from, round(red_below + 0.1, 1)), 100.0))
 
@@ -66,11 +69,13 @@ def early_readings(history: pd.DataFrame, days: int = 60, span: int = 31) -> pd.
     return readings.sort_values("as_of").drop_duplicates(["account_id", "churn_on"], keep="last")
 
 
-def _seen(known: pd.DataFrame) -> float:
-    """Return the lowest score under which two thirds of the churners lay, at the least."""
+def _seen(known: pd.DataFrame) -> float | None:
+    """Return the lowest score under which two thirds of the churners lay, at the least; None where they are few."""
     early = early_readings(known)
     if len(early) < LEAST_CHURNERS:
         early = known[known["churned"] == 1]
+    if len(early) < LEAST_CHURNERS:
+        return None
     scores = np.sort(early["health_score"].to_numpy(dtype=float))
     for hits in range(1, len(scores) + 1):
         low, _ = wilson(hits, len(scores), z=float(_Z))
