@@ -16,7 +16,7 @@ from churnml.features.inputs import Inputs
 from churnml.features.spec import FeatureSpec, Kind, Sign
 from churnml.tables import Tables
 
-__all__ = ["NO_DAY_SEEN", "Count", "Direct", "FromRows", "Measure", "Need", "Scope", "Words", "main_window"]
+__all__ = ["NO_DAY_SEEN", "Count", "Direct", "FromRows", "Measure", "Need", "Scope", "Words", "main_window", "verbatim"]
 
 NO_DAY_SEEN = "no day of the window could be observed"
 """What a missing count means."""
@@ -57,6 +57,17 @@ class FromRows:
 
     source: Source
     make: Callable[[Any, Any], Aggregate]
+
+
+def verbatim(text: str) -> str:
+    """Return a text of the data so that it stands in a description as it is: braces in it are no places to fill in.
+
+    Examples
+    --------
+    >>> (verbatim("GET /users/{id}") + " in {w} days").format(w=28)
+    'GET /users/{id} in 28 days'
+    """
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from churnml.errors import TrainingError
-from churnml.training.logistic import fit_logistic
 
 if TYPE_CHECKING:
     from churnml.health.scale import HealthScale
@@ -122,6 +120,8 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
 
 def _placements(risk: np.ndarray, gone: np.ndarray) -> np.ndarray:
     """Return the share of the other kind that each row is told from: churners above stayers, ties at one half."""
+    from scipy.stats import rankdata
+
     whole, inside = rankdata(risk), np.empty(len(risk))
     inside[gone], inside[~gone] = rankdata(risk[gone]), rankdata(risk[~gone])
     below = whole - inside
@@ -142,6 +142,8 @@ def _risk(scale: HealthScale, frame: pd.DataFrame) -> np.ndarray:
 
 def _non_negative_logistic(risk: np.ndarray, churned: np.ndarray) -> np.ndarray:
     """Return the coefficients (measures,) of a ridge logistic regression bounded at 0; the intercept is free."""
+    from churnml.training.logistic import fit_logistic
+
     live = risk.std(axis=0) > 1e-9
     coefficients = np.zeros(risk.shape[1])
     coefficients[live] = fit_logistic(risk[:, live], churned, _PENALTY, lower=np.zeros(int(live.sum())))[:-1]

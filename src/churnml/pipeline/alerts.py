@@ -14,7 +14,7 @@ from churnml.config import Config
 from churnml.errors import UsageError
 from churnml.pipeline.bands import bands_in_force
 from churnml.pipeline.health import tested_on
-from churnml.pipeline.prepare import prepare
+from churnml.pipeline.preparation import prepare
 from churnml.progress import Stages
 from churnml.store import Actor, Alert, AlertEvent, Outcome, State, Store
 from churnml.tables import knowledge

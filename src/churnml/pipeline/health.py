@@ -19,7 +19,7 @@ from churnml.language import Language
 from churnml.pipeline.bands import bands_in_force
 from churnml.pipeline.lookup import newest
 from churnml.pipeline.models import tested_path
-from churnml.pipeline.prepare import prepare
+from churnml.pipeline.preparation import prepare
 from churnml.pipeline.results import Prepared
 from churnml.progress import Stages
 

@@ -964,3 +964,9 @@ pattern-onboarding = 導入の停滞
 pattern-none = 目立った要因なし
 pattern-one = { $first }
 pattern-two = { $first }＋{ $second }
+
+## churnml explain
+
+explained-head = { $target }確率{ $chance }、ヘルススコア{ $health }
+explained-raising = { $target }確率の上昇と関連
+explained-lowering = { $target }確率の低下と関連

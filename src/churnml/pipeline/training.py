@@ -21,7 +21,7 @@ from churnml.explain import ExplainReference
 from churnml.files import sqlite_url, write_parquet, write_text
 from churnml.health import HealthScale
 from churnml.pipeline.models import champion_version, keep_or_promote, tested_path
-from churnml.pipeline.prepare import prepare
+from churnml.pipeline.preparation import prepare
 from churnml.pipeline.results import Prepared, Trained, rejected_counts
 from churnml.progress import Stages
 from churnml.registry import Bundle, Provenance
@@ -95,7 +95,7 @@ def train(
     with stages("audit"):
         findings = audit(prepared.frame, prepared.feature_set, folds, config.label, tables=prepared.loaded.tables)
     leak = leak_reason(findings) if promote_because is None else None
-    with stages("backtest"):
+    with stages("backtest", steps=len(folds) * (1 + len(config.label.further_horizons_days))):
         tested = _backtest(settings, prepared, folds, findings, stages)
     with stages("fit"):
         fitted = _fit(config, settings, prepared, tested, tuning, leak)
