@@ -378,6 +378,7 @@ class FeatureConfig(Section):
     attributes: tuple[str, ...] = Field((), description="Account attributes used as categorical features")
     peer_by: str | None = Field(None, description="Attribute that makes the peer group; default plan, then size")
     exclude: tuple[str, ...] = Field((), description="Feature names, or globs, to leave out")
+    extra: tuple[str, ...] = Field((), description="Measures that are off unless named here: `cohort_month`")
     modules: tuple[str, ...] = Field((), description="Python modules or files with your own features")
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)
