@@ -3,6 +3,7 @@
 from churnml.pipeline.alerts import answer_alert, backtest_alerts, list_alerts, show_alert
 from churnml.pipeline.audit import audit
 from churnml.pipeline.health import health_backtest, health_thresholds
+from churnml.pipeline.init import init
 from churnml.pipeline.lookup import explain
 from churnml.pipeline.models import compare_models, list_models, promote_model, roll_back
 from churnml.pipeline.overall import overall
@@ -28,6 +29,7 @@ __all__ = [
     "explain",
     "health_backtest",
     "health_thresholds",
+    "init",
     "list_alerts",
     "list_models",
     "overall",
