@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,12 +75,18 @@ def stopped_at_the_end(command: list[str], **options: Any) -> Iterator[subproces
                 child.kill()
 
 
-def until_answering(process: subprocess.Popen[bytes], url: str, seconds: float = 120) -> None:
-    """Wait until a GET of the URL gets a 200."""
+def until_answering(
+    process: subprocess.Popen[bytes],
+    url: str,
+    seconds: float = 120,
+    enough: Callable[[httpx.Response], bool] = lambda answer: True,
+) -> None:
+    """Wait until a GET of the URL gets a 200 that is enough."""
     end = time.monotonic() + seconds
     while True:
         try:
-            if httpx.get(url, timeout=5).status_code == 200:
+            answer = httpx.get(url, timeout=5)
+            if answer.status_code == 200 and enough(answer):
                 return
         except httpx.TransportError:
             pass
@@ -140,5 +146,7 @@ def local_service(config_path: Path) -> Iterator[Local]:
             url = f"http://127.0.0.1:{port}"
             until_answering(process, f"{url}/v1/readyz")
             seconds = time.monotonic() - began
+            # Stored scores are served before the model is loaded; what is measured or fuzzed needs both.
+            until_answering(process, f"{url}/v1/readyz", enough=lambda answer: bool(answer.json()["model"]))
             bundle = champion_bundle(config.bundles_dir, config.registered_model)
             yield Local(url, key, process.pid, ids, features, bundle, seconds)

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from ibis.backends import BaseBackend
 
-__all__ = ["connect", "stream"]
+__all__ = ["connect", "memory_limit", "stream"]
+
+_DEFAULT_MEMORY = 2_000_000_000
+
+_BYTES = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 _EXTRAS = {"pyspark": "churnml[spark]", "postgres": "churnml[postgres]"}
 
@@ -85,6 +89,26 @@ def stream(connection: BaseBackend, rows: ir.Table, batch_rows: int = 1_000_000)
         yield from duckdb.sql(f"SELECT * FROM {view}").to_arrow_reader(batch_rows)
     finally:
         duckdb.execute(f"DROP VIEW {view}")
+
+
+def memory_limit(connection: BaseBackend) -> int:
+    """Return how many bytes the engine may use before it spills; our own arrays keep to the same number.
+
+    Parameters
+    ----------
+    connection : ibis backend
+        DuckDB tells its own limit, which `engine.memory_limit` set; for other engines it is the config's default.
+
+    Examples
+    --------
+    >>> memory_limit(connect(EngineConfig(memory_limit="500MB"))) // 1_000_000
+    499
+    """
+    if connection.name != "duckdb":
+        return _DEFAULT_MEMORY
+    # DuckDB says it with one decimal, rounded down.
+    number, unit = str(connection.con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]).split()
+    return int(float(number) * _BYTES[unit])
 
 
 def _duckdb(config: EngineConfig, temp_dir: Path | None) -> BaseBackend:

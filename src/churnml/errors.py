@@ -10,6 +10,7 @@
     ├── BundleError      a model bundle is missing, incomplete, or does not match its checksums
     ├── StoreError       the operational store cannot be read or written
     ├── EngineError      the analytics engine (DuckDB, Spark, a warehouse) refused
+    ├── WorkspaceError   a file of the workspace cannot be read or written: disk full, no rights, damaged
     └── UsageError       a call or a command line that cannot mean anything
 
 An error says *what* happened, *where*, what was *got*, what was *expected* and what to do (*remedy*).
@@ -32,6 +33,7 @@ __all__ = [
     "TimelineError",
     "TrainingError",
     "UsageError",
+    "WorkspaceError",
     "near_name",
 ]
 
@@ -147,6 +149,12 @@ class EngineError(ChurnmlError):
     """The analytics engine refused."""
 
     code = "engine"
+
+
+class WorkspaceError(ChurnmlError):
+    """A file of the workspace cannot be read or written."""
+
+    code = "workspace"
 
 
 class UsageError(ChurnmlError):

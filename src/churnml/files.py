@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+import shutil
+import sys
+import tempfile
+import time
+import unicodedata
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["beside", "write_json", "write_parquet", "write_text"]
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = [
+    "all_beside",
+    "beside",
+    "file_stem",
+    "folder_beside",
+    "remove_folder",
+    "sqlite_path",
+    "sqlite_url",
+    "stage_folder",
+    "sweep",
+    "write_json",
+    "write_parquet",
+    "write_text",
+]
+
+_PARTS = itertools.count()
+_STALE_SECONDS = 86_400
+
+
+_STEM_LETTERS = 60
+"""A letter takes up to four bytes, and file systems end at 255."""
 
 
 @contextmanager
@@ -28,13 +60,200 @@ def beside(path: Path) -> Iterator[Path]:
     >>> target.read_text()
     'whole'
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with all_beside(path) as (temporary,):
         yield temporary
-        os.replace(temporary, path)
+
+
+@contextmanager
+def all_beside(*paths: Path) -> Iterator[tuple[Path, ...]]:
+    """Give a temporary path beside each; when the block ends well, rename all, one right after the other."""
+    parts = tuple(_part_of(path) for path in paths)
+    with ExitStack() as held:
+        try:
+            for part in parts:
+                part.parent.mkdir(parents=True, exist_ok=True)
+                # What is written may be customers' data: it is the owner's alone from its first byte on.
+                part.touch(0o600)
+                held.enter_context(_held(part))
+            yield parts
+            for part in parts:
+                _flush(part)
+            for part, path in zip(parts, paths, strict=True):
+                os.replace(part, path)
+        finally:
+            for part in parts:
+                part.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside; rename it to `path` when the block ends well, else remove it.
+
+    What `path` was before is renamed away first, and so is never seen in part.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "kept"
+    >>> for text in ("old", "new"):
+    ...     with folder_beside(target) as temporary:
+    ...         _ = (temporary / "a.txt").write_text(text)
+    >>> (target / "a.txt").read_text(), len(list(target.parent.iterdir()))
+    ('new', 1)
+    """
+    part = _part_of(path)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True, mode=0o700)
+    try:
+        with _held(part):
+            yield part
+            for file in part.rglob("*"):
+                _flush(file)
+            remove_folder(path)
+            part.rename(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder as a whole: it is renamed first, so that nobody finds half of it."""
+    away = path.with_name(f".{path.name}.{os.getpid()}-old.part")
+    try:
+        path.rename(away)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(away, ignore_errors=True)
+
+
+@contextmanager
+def stage_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Give a folder for temporary copies, removed at the end, or by `sweep` where the process was killed."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".part", dir=parent))
+    try:
+        with _held(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove the temporary files and folders that killed processes have left below a folder; return what was removed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with beside(folder / "a.json") as mine:
+    ...     (folder / ".b.json.1.part").touch()
+    ...     [path.name for path in sweep(folder)], mine.exists()
+    (['.b.json.1.part'], True)
+    """
+    removed = []
+    for path in sorted(folder.rglob(".*.part")):
+        if path.exists() and _abandoned(path):
+            removed.append(path)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+    return removed
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}-{next(_PARTS)}.part")
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process, whatever ends it: by it `sweep` knows what is still being written."""
+    if sys.platform == "win32":
+        yield
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _abandoned(path: Path) -> bool:
+    with suppress(OSError):
+        if sys.platform == "win32":
+            return time.time() - path.stat().st_mtime > _STALE_SECONDS
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(handle)
+        return True
+    return False
+
+
+def _flush(path: Path) -> None:
+    """Have the disk hold what was written before a name points to it."""
+    if path.is_file():
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            with suppress(OSError):
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def file_stem(text: str, taken: Collection[str] = ()) -> str:
+    """Return a file name, without its suffix, for any text: recognisable, one's own, and never a path.
+
+    Letters and digits of every script stay. Where anything had to be replaced, or the name is `taken` by another kind
+    of file, a short hash of the text keeps it apart.
+
+    Examples
+    --------
+    >>> file_stem("株式会社東京"), file_stem("A-17.b")
+    ('株式会社東京', 'A-17.b')
+    >>> file_stem("a/b"), file_stem("a b"), file_stem("..")
+    ('a_b-c14cddc0', 'a_b-c8687a08', '_-5ec1f7e7')
+    >>> file_stem("portfolio", taken=["portfolio"])
+    'portfolio-0e6a8e0b'
+    """
+    kept = unicodedata.normalize("NFC", text)
+    kept = re.sub(r"[^\w.-]+", "_", kept)
+    kept = re.sub(r"^\.+", "_", kept)[:_STEM_LETTERS] or "_"
+    if kept == text and kept.casefold() not in taken:
+        return kept
+    return f"{kept}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def sqlite_url(path: Path, scheme: str = "sqlite") -> str:
+    """Return SQLAlchemy's URL of a SQLite file, whatever its path holds.
+
+    Examples
+    --------
+    >>> sqlite_url(Path("/data/会社 1/why?/store.db"))
+    'sqlite:////data/会社 1/why%3F/store.db'
+    >>> sqlite_path(sqlite_url(Path("/data/why?/100%/store.db")))
+    PosixPath('/data/why?/100%/store.db')
+    """
+    return f"{scheme}:///{str(path).replace('%', '%25').replace('?', '%3F')}"
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file that a SQLite URL names; None for another database, or one in memory.
+
+    Examples
+    --------
+    >>> sqlite_path("sqlite:///store.db?timeout=5")
+    PosixPath('store.db')
+    >>> sqlite_path("sqlite://") is sqlite_path("postgresql://db/x") is None
+    True
+    """
+    scheme, mark, rest = url.partition(":///")
+    file = unquote(rest.partition("?")[0])
+    if not mark or scheme.partition("+")[0] != "sqlite" or file in ("", ":memory:") or file.startswith("file:"):
+        return None
+    return Path(file)
 
 
 def write_text(path: Path, text: str) -> Path:

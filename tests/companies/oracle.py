@@ -5,6 +5,7 @@ It shares no code with the engine. Times are pandas timestamps; ``None`` in a fr
 
 import math
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -79,6 +80,7 @@ class Oracle:
         as_of = pd.Timestamp(as_of)
         start = self.started(account, as_of)
         out = {"tenure_days": (as_of - start).days if start is not None else NAN}
+        out["cohort_month"] = (start.year - 2000) * 12 + start.month - 1 if start is not None else NAN
         for family in (self.events, self.tickets, self.surveys, self.people, self.milestones, self.bills):
             out |= family(account, as_of)
         if "subscriptions" in self.frames:
@@ -167,7 +169,24 @@ class Oracle:
         for w in self.windows:
             recent = len({row["user_id"] for row in within(w) if row["user_id"] is not None})
             out[f"former_user_share_{w}d"] = divide(ever - recent, ever)
-        return out
+        return out | self.lifetime(account, as_of, rows, out["days_since_last_event"])
+
+    def lifetime(self, account, as_of, rows, since):
+        """Return what is made of all events known, and of the days from one active day to the next."""
+        active = sorted({row["day"] for row in rows})
+        gaps = [(later - earlier).days for earlier, later in pairwise(active)]
+        count = sum(row["event_count"] for row in rows)
+        value = math.fsum(row["value"] for row in rows if not pd.isna(row.get("value")))
+        lived = self.observable(account, as_of, 2000)
+        return {
+            "lifetime_events_per_day": divide(count, lived),
+            "lifetime_active_day_rate": divide(len(active), lived),
+            "mean_gap_days": mean(gaps),
+            "gap_variation": float(np.std(gaps) / np.mean(gaps)) if len(gaps) >= 2 else NAN,
+            "silence_in_usual_gaps": since / mean(gaps) if gaps else NAN,
+            "lifetime_value": value,
+            "lifetime_value_per_event": divide(value, count),
+        }
 
     def trend(self, account, as_of, measure, w):
         if self.observable(account, as_of, 2 * w, w) < w:
@@ -207,6 +226,14 @@ class Oracle:
 
     def running(self, account, as_of, back=0):
         then = as_of - back * DAY
+        return [
+            row
+            for row in self.terms_known(account, as_of)
+            if pd.Timestamp(row["started_on"]) < then and (row["end"] is None or row["end"] >= then)
+        ]
+
+    def terms_known(self, account, as_of):
+        """Return the terms known, each with its end as known."""
         out = []
         for row in self.known("subscriptions", account, as_of, "started_on"):
             ended = row["terminated_on"]
@@ -215,8 +242,7 @@ class Oracle:
                 ended = ended if pd.Timestamp(told) < as_of else None
             end = ended if ended is not None and not pd.isna(ended) else row["ends_on"]
             row["end"] = None if end is None or pd.isna(end) else pd.Timestamp(end)
-            if pd.Timestamp(row["started_on"]) < then and (row["end"] is None or row["end"] >= then):
-                out.append(row)
+            out.append(row)
         return out
 
     @staticmethod
@@ -225,6 +251,18 @@ class Oracle:
             return 0.0
         values = [row[column] for row in rows if row[column] is not None and not pd.isna(row[column])]
         return float(sum(values)) if values else NAN
+
+    def revenue(self, account, as_of):
+        known = self.terms_known(account, as_of)
+        paid = []
+        for row in known:
+            until = as_of if row["end"] is None else min(row["end"], as_of)
+            days = max((until - pd.Timestamp(row["started_on"])).days, 0)
+            if row["mrr"] is not None and not pd.isna(row["mrr"]):
+                paid.append(row["mrr"] * days / (365.25 / 12))
+        if not known:
+            return 0.0
+        return math.fsum(paid) if paid else NAN
 
     def terms(self, account, as_of, made):
         now = self.running(account, as_of)
@@ -248,6 +286,7 @@ class Oracle:
                 row["subscription_id"],
             ),
         )
+        out["revenue_to_date"] = self.revenue(account, as_of)
         row = main[0] if main else {}
         out["plan"] = row.get("plan") or row.get("product")
         for name in ("discount_rate", "billing_period_months"):

@@ -38,8 +38,8 @@ def test_every_test_row_is_predicted_once(result: Backtest, company: pd.DataFram
     assert len(result.predictions) == len(expected)
     assert not result.predictions.duplicated(["account_id", "as_of"]).any()
     assert list(result.predictions.columns) == [
-        *("account_id", "as_of", "fold", "churned", "churn_on", "arr", "p_model"),
-        *("p_base_rate", "p_recency", "p_reference", "p_rfm", "p_logistic"),
+        *("account_id", "as_of", "fold", "churned", "churn_on", "arr", "p_blend"),
+        *("p_base_rate", "p_recency", "p_reference", "p_rfm", "p_model"),
     ]
 
 
@@ -47,7 +47,7 @@ def test_the_report_has_the_agreed_shape(result: Backtest) -> None:
     report = result.report().as_dict()
     json.dumps(report, allow_nan=False)
     keys = {"n", "positives", "roc_auc", "average_precision", "log_loss", "brier", "ece", "lift_at_10", "recall_at_10"}
-    assert set(report["pooled"]["baselines"]) == {"base_rate", "recency", "reference", "rfm", "logistic"}
+    assert set(report["pooled"]["baselines"]) == {"base_rate", "recency", "reference", "rfm", "blend"}
     for part in (report["pooled"], *report["folds"]):
         assert keys <= set(part["model"])
         assert all(keys <= set(metrics) for metrics in part["baselines"].values())
@@ -105,6 +105,8 @@ def test_the_future_changes_no_prediction(
     changed.loc[beyond, "events_28d"] = -1.0
     again = backtest(changed, features, first, config).predictions
     before = result.predictions[result.predictions["fold"] == "fold 1"].reset_index(drop=True)
+    # On these outcomes nothing is published, so the columns bear the names that they have before the verdict.
+    before = before.rename(columns={"p_blend": "p_model", "p_model": "p_logistic"})
     columns = [name for name in before.columns if name.startswith("p_")]
     pd.testing.assert_frame_equal(again[columns], before[columns])
 
@@ -154,7 +156,7 @@ def test_a_model_that_only_draws_level_with_a_rule_is_not_published() -> None:
     assert "no more than noise" in verdict.reason
 
 
-def test_drawing_level_with_the_regression_is_enough_but_losing_to_it_is_not() -> None:
+def test_drawing_level_with_the_regression_is_enough_and_where_it_is_better_it_is_published() -> None:
     rng = np.random.default_rng(0)
     p = rng.random(600)
     y = (rng.random(600) < p).astype(float)
@@ -162,15 +164,16 @@ def test_drawing_level_with_the_regression_is_enough_but_losing_to_it_is_not() -
     assert judge(y, p, {"base_rate": base, "logistic": p}, np.arange(600), seed=0).verdict == "publishable"
     blurred = np.clip(p + rng.normal(0, 0.3, 600), 0.02, 0.98)
     lost = judge(y, blurred, {"base_rate": base, "logistic": p}, np.arange(600), seed=0)
-    assert lost.verdict == "rules_only"
-    assert "logistic regression" in lost.reason
+    assert (lost.verdict, lost.scorer) == ("publishable", "logistic")
+    assert "published instead of the model" in lost.reason
 
 
 def test_a_model_that_failed_is_scored_by_the_best_rule(
     nothing: Backtest, unpublished: ChurnModel, noise: pd.DataFrame
 ) -> None:
-    pooled = nothing.report().as_dict()["pooled"]["baselines"]
-    assert nothing.rules_by_loss[0] == min(RULES, key=lambda name: pooled[name]["log_loss"])
+    candidates = nothing.verdict.candidates
+    assert nothing.rules_by_loss[0] == nothing.verdict.scorer
+    assert nothing.verdict.scorer == min(RULES, key=lambda name: candidates[name].aligned_log_loss)
     model = unpublished
     assert model.rule is not None
     assert model.rule.name == model.info.rule == nothing.rules_by_loss[0]
@@ -194,9 +197,22 @@ def test_a_rule_is_the_same_from_its_file(company: pd.DataFrame, name: str) -> N
 
 
 def test_the_report_says_how_the_model_stands_to_the_regression(result: Backtest, nothing: Backtest) -> None:
-    for tested in (result, nothing):
-        standing = tested.report().as_dict()["verdict"]["beside"]["logistic"]
-        gains = tested.verdict.gains["logistic"].values()
-        won, lost = any((g.low or 0) > 0 for g in gains), any((g.high or 0) < 0 for g in gains)
-        assert standing["outcome"] == ("loses" if lost else "beats" if won else "level")
-        assert "logistic regression" in standing["reason"]
+    for tested, name, words in ((result, "blend", "averaged with"), (nothing, "logistic", "logistic regression")):
+        standing = tested.report().as_dict()["verdict"]["beside"][name]
+        gain = tested.verdict.gains[name].aligned_log_loss
+        assert standing["outcome"] == ("loses" if gain.below_zero else "beats" if gain.above_zero else "level")
+        assert words in standing["reason"]
+
+
+def test_where_the_regression_is_better_all_figures_are_the_regressions(
+    result: Backtest, company: pd.DataFrame, features: FeatureSet, config: Config
+) -> None:
+    assert result.estimator == "logistic"
+    pooled = result.report().pooled
+    assert pooled.model.log_loss < pooled.baselines["blend"].log_loss
+    assert "published instead of the model" in result.verdict.reason
+    model = fit(company, features, config.learning, result)
+    assert model.info.kind == "logistic"
+    assert model.rule is None
+    assert model.ensemble.trees is None
+    assert "backtest" in model.info.kind_reason

@@ -105,7 +105,9 @@ def test_a_horizon_whose_own_backtest_failed_is_scored_by_its_best_rule(
     frame, config = asked
 
     def evidence(verdict: Publication, *rules: str) -> SimpleNamespace:
-        return SimpleNamespace(verdict=HorizonVerdict(verdict, "because"), rules_by_loss=rules)
+        return SimpleNamespace(
+            verdict=HorizonVerdict(verdict, "because"), rules_by_loss=rules, estimator="model", linear_weights=()
+        )
 
     failed = evidence(Publication.RULES_ONLY, "recency", "base_rate")
     passed = evidence(Publication.PUBLISHABLE, "recency")

@@ -53,7 +53,7 @@ def test_rules_made_for_risk_are_turned_round_where_health_goes_with_the_target(
             assert roc_auc(y, risk) < 0.45, rule.name
             assert roc_auc(y, fit_rule(rule, train)(test)) > 0.55, rule.name
     tested = backtest(growing, features, cut(growing, folds=1), asking(config, "expansion"))
-    assert tested.verdict.gains["reference"]["roc_auc"].value < 0.4
+    assert tested.verdict.gains["reference"].roc_auc.value < 0.4
     assert tested.report().profit is None
 
 

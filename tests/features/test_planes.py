@@ -8,6 +8,7 @@ from churnml import features
 from churnml.config import Config
 from churnml.errors import ConfigError
 from churnml.features.events import reading
+from churnml.features.events.planes import Planes
 from churnml.tables import Tables
 
 BEGIN = pd.Timestamp("2023-11-15")
@@ -58,7 +59,7 @@ def compute(monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr(reading, "planes_for", watched)
-            return features.compute(tables, spine, feature_set, config), made[-1] is not None
+            return features.compute(tables, spine, feature_set, config), isinstance(made[-1], Planes)
 
     return run
 
@@ -85,6 +86,17 @@ def test_planes_cut_at_window_edges_equal_the_ledger(compute, seed):
     _same(compute, tables, spine, features.FeatureSet([spec for spec in some if "slope" not in spec.name]), config)
 
 
+LIFETIME = ("lifetime_", "mean_gap", "gap_variation", "silence_in_usual", "days_since_last_event", "events_7d")
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_what_lies_before_the_first_cut_counts_in_lifetime_measures(compute, seed):
+    tables, spine, config = _company(seed)
+    some = [spec for spec in features.catalogue(tables, config) if spec.name.startswith(LIFETIME)]
+    assert len(some) >= 7
+    _same(compute, tables, spine, features.FeatureSet(some), config)
+
+
 def test_rows_with_an_as_of_of_their_own(compute):
     tables, _, config = _company(1)
     days = pd.date_range("2023-11-01", periods=420)
@@ -108,11 +120,25 @@ def test_facts_known_late_go_to_the_ledger_unless_all_rows_have_one_as_of(comput
     _same(compute, late, spine[spine["as_of"] == "2024-06-01"], everything, config)
 
 
-def test_what_would_not_fit_goes_to_the_ledger(compute, monkeypatch):
-    tables, spine, config = _company(0)
-    monkeypatch.setattr("churnml.features.events.event_stream.MOST_CELLS", 1000)
-    _, by_planes = compute(tables, spine, features.catalogue(tables, config), config)
-    assert not by_planes
+@pytest.mark.parametrize("late", [False, True])
+def test_what_would_not_fit_into_memory_is_made_in_parts_of_accounts(monkeypatch, late):
+    tables, spine, config = _company(1)
+    if late:
+        tables = _grown(tables, pd.DataFrame())  # with known_at over several dates: the ledger answers
+    everything = features.catalogue(tables, config)
+    whole = features.compute(tables, spine, everything, config)
+    asked, real = [], reading.roll_up if late else reading.planes_for
+
+    def watched(tables, keys, *given, **more):
+        asked.append(keys.accounts.tolist())
+        return real(tables, keys, *given, **more)
+
+    monkeypatch.setattr(reading, "roll_up" if late else "planes_for", watched)
+    monkeypatch.setattr(reading, "memory_limit", lambda connection: 100_000)
+    pd.testing.assert_frame_equal(features.compute(tables, spine, everything, config), whole, check_exact=True)
+    parts = [accounts for accounts in asked if len(accounts) < spine["account_id"].nunique()]
+    assert len(parts) >= 2
+    assert sorted({account for part in parts for account in part}) == sorted(spine["account_id"].unique())
 
 
 def test_no_event_at_all(compute):
@@ -150,8 +176,8 @@ def _grown(tables, extra):
     )
 
 
-@pytest.mark.parametrize("days", [0, 1, 40])
-def test_kept_planes_and_the_news_equal_a_rebuild(days):
+@pytest.mark.parametrize(("days", "reaching_back"), [(0, False), (1, False), (40, False), (1, True)])
+def test_kept_planes_and_the_news_equal_a_rebuild(days, reaching_back):
     tables, spine, config = _company(0)
     kept_until, as_of = pd.Timestamp("2024-06-01"), pd.Timestamp("2024-06-01") + pd.Timedelta(days=days)
     news = pd.DataFrame(
@@ -163,6 +189,8 @@ def test_kept_planes_and_the_news_equal_a_rebuild(days):
             "known_at": kept_until + pd.to_timedelta([5, 6, 7, 8, 9, 10], unit="h"),
         }
     )
+    if reaching_back:  # behind the first cut of the planes
+        news.loc[len(news)] = ["a1", "u1", "login", kept_until - pd.Timedelta(days=600), kept_until]
     grown = _grown(tables, news)
     everything = features.catalogue(grown, config)
     kept = features.lay_out_events(grown, everything, config, kept_until.date())

@@ -28,9 +28,7 @@ def plain_scale(weights: dict[str, float], **changes: Any) -> HealthScale:
     return HealthScale(
         **{
             "preset": "reference",
-            "measures": tuple(
-                Measure(group, group, 1.0, group, group, f"m_{group}", None, IDENTITY) for group in weights
-            ),
+            "measures": tuple(Measure(group, group, 1.0, f"m_{group}", None, IDENTITY) for group in weights),
             "weights": weights,
             "by_segment": {},
             "by_phase": {},
@@ -76,7 +74,7 @@ def test_missing_is_not_zero_and_its_weight_goes_to_the_known() -> None:
 
 def test_weight_of_a_missing_measure_stays_inside_its_group_first() -> None:
     scale = plain_scale({"a": 50.0, "b": 50.0})
-    twin = Measure("a2", "a", 3.0, "", "", "m_a2", None, IDENTITY)
+    twin = Measure("a2", "a", 3.0, "m_a2", None, IDENTITY)
     scale = replace(scale, measures=(*scale.measures, twin))
     assert one(row(a=80, b=20, a2=np.nan), scale)["rules_score"] == pytest.approx(50.0)
     assert one(row(a=80, b=20, a2=40), scale)["rules_score"] == pytest.approx(0.5 * (0.25 * 80 + 0.75 * 40) + 10)
@@ -138,7 +136,8 @@ def test_bands_compare_unrounded() -> None:
 
 def test_stale_counts_as_missing_and_is_named() -> None:
     scale = plain_scale({"a": 50.0, "b": 50.0})
-    aged = replace(scale.measures[0], age_feature="m_age", valid_days=180, label_en="NPS answer", label_ja="NPS回答")
+    label = {"en": "NPS answer", "ja": "NPS回答"}
+    aged = replace(scale.measures[0], age_feature="m_age", valid_days=180, own_label=label)
     scale = replace(scale, measures=(aged, scale.measures[1]))
     fresh, stale = one(row(a=0, b=80, age=180), scale), one(row(a=0, b=80, age=181), scale)
     assert (fresh["rules_score"], stale["rules_score"]) == (40.0, 80.0)
@@ -350,7 +349,7 @@ def test_properties_of_the_score(
     assert one(row(**known), turned, probability)["health_score"] == pytest.approx(score, nan_ok=True, abs=1e-9)
     # a measure with weight 0 changes nothing, neither alone in its group nor beside another
     for group in ("a", "d"):
-        extra = Measure("extra", group, 0.0, "", "", "m_extra", None, IDENTITY)
+        extra = Measure("extra", group, 0.0, "m_extra", None, IDENTITY)
         wider = replace(scale, measures=(*scale.measures, extra), weights={**scale.weights, "d": 30.0})
         result = one(row(**known, extra=99.0), wider, probability)
         assert result["health_score"] == pytest.approx(score, nan_ok=True, abs=1e-9)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
-from typing import Any
 
 import pandas as pd
 import pytest
-from pydantic import TypeAdapter
 
 from churnml.config import Config
 from churnml.pipeline.lookup import last_score, last_scored
 from churnml.snapshots import Departure, departures
-from churnml.store import Snapshot, Store
+from churnml.store import Departed, Snapshot, Store
 from churnml.tables import Tables
 
 DAY = pd.Timestamp("2025-06-01")
@@ -30,12 +28,13 @@ def config(churn: str) -> Config:
     )
 
 
-def publish(store: Store, when: date, *accounts: str, **info: Any) -> None:
+def publish(store: Store, when: date, *accounts: str, left: Mapping[str, Departure] | None = None) -> None:
     scores = pd.DataFrame(
         {"account_id": accounts, "churn_probability": 0.2, "health_score": 55.0, "band": "yellow", "coverage": 1.0}
     )
     moment = datetime(when.year, when.month, when.day, tzinfo=UTC)
-    store.publish(Snapshot("t", when, moment, "v", "h", scores, info=info))
+    gone = {account: Departed(one.last, one.why, one.on) for account, one in (left or {}).items()}
+    store.publish(Snapshot("t", when, moment, "v", "h", scores, departures=gone))
 
 
 def left(config: Config, tables: Tables, store: Store, as_of: pd.Timestamp, *cohort: str) -> dict[str, Departure]:
@@ -70,7 +69,7 @@ def test_a_contract_that_ended_or_is_under_notice_is_told_as_known(store: Store)
         # Its notice came later: on this day nobody could know why it is not in the cohort.
         "other": Departure(date(2025, 5, 1), "left", None),
     }
-    publish(store, DAY.date(), "stays", left=TypeAdapter(dict[str, Departure]).dump_python(found, mode="json"))
+    publish(store, DAY.date(), "stays", left=found)
     snapshot = store.latest("t")
     assert snapshot is not None
     last = last_score(config("contractual"), store, snapshot, "notice")

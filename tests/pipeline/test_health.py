@@ -57,12 +57,13 @@ def test_an_account_that_left_keeps_its_last_score(ran: Any) -> None:
     with Store(config.store_url) as store:
         snapshot = store.latest(config.name)
         assert snapshot is not None
-        left = snapshot.info["left"]
-        account, item = next((name, item) for name, item in left.items() if item["why"] == "ended")
+        left = store.departures(config.name)
+        account, gone = next((name, gone) for name, gone in left.items() if gone.why == "ended")
+        assert gone.on is not None
         last = store.history(config.name, account)[0]
     told = json.loads(churnml("explain", ran.config, account, "--json").stdout)
-    assert told["frozen"]["on"] == item["on"] < ran.report["as_of"]
-    assert told["frozen"]["as_of"] == told["as_of"] == item["last"] == last[0].as_of.isoformat()
+    assert told["frozen"]["on"] == gone.on.isoformat() < ran.report["as_of"]
+    assert told["frozen"]["as_of"] == told["as_of"] == gone.last.isoformat() == last[0].as_of.isoformat()
     assert told["health_score"] == pytest.approx(last[1].health_score)
     assert told["plays"] == []
     assert "contract ended" in churnml("explain", ran.config, account).stdout

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
 import warnings
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from churnml.config import Config
 from churnml.errors import EngineError
 from churnml.evaluation.tuning import Trial, Tuning
+from churnml.registry.mlflow_session import open_mlflow
+from churnml.registry.promotion import Promotion
 from churnml.registry.tracking import name_alias, track
 
 PLOTS = {
@@ -29,6 +33,9 @@ TUNING = Tuning(
     params={"num_leaves": 4},
     trials=(Trial(0, True, "complete", {"num_leaves": 4}, 0.3), Trial(1, False, "pruned", {"num_leaves": 7}, 0.31)),
 ).as_dict()
+
+
+HEADLINE = {"roc_auc", "average_precision", "log_loss", "brier_score", "calibration_error", "lift_at_10_percent"}
 
 
 @pytest.fixture
@@ -78,7 +85,10 @@ def test_a_run_holds_all_that_a_reader_needs(company, tmp_path, monkeypatch, pos
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
     assert {"model_card.md", "config.json", "backtest.json", "plots"} <= files
     assert mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/model_card.md") == "# the card"
-    assert run.data.metrics["model_roc_auc_low"] < run.data.metrics["model_roc_auc"]
+    metrics = run.data.metrics
+    assert metrics["detail/interval/roc_auc_low"] < metrics["roc_auc"]
+    assert {name for name in metrics if "/" not in name} == HEADLINE
+    assert metrics["detail/recency/roc_auc"] == company.tested.report().pooled.baselines["recency"].roc_auc
     assert run.data.tags["mlflow.note.content"] == company.bundle.manifest.verdict_reason
     assert run.inputs.dataset_inputs
     children = client.search_runs(
@@ -97,8 +107,51 @@ def test_a_run_holds_all_that_a_reader_needs(company, tmp_path, monkeypatch, pos
     own = company.bundle.model
     predicted = model.predict(rows[own.features.names])["churn_probability"]
     assert predicted.tolist() == own.probability(own.matrix(rows)).tolist()
+    version = client.get_model_version("acme", tracked.model_version)
+    for told in ("1,760 labelled rows of 160 accounts", "as of 2024-01-01 to 2024-11-01", "Verdict: ", "f" * 12):
+        assert told in version.description
+    logged = client.get_logged_model(version.source.removeprefix("models:/"))
+    assert {metric.key for metric in logged.metrics if "/" not in metric.key} == HEADLINE
+    assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": "acme", "version": "1"}]
+    experiment = client.get_experiment(run.info.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     # Beside a bare database, artifacts go to the workspace and not to wherever the command was run.
     assert {path.name for path in tmp_path.iterdir()} == {"w"}
+
+
+def test_the_surroundings_do_not_overrule_the_config(company, tmp_path, monkeypatch, mlflow):
+    monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "another")
+    monkeypatch.chdir(tmp_path)
+    config = company.config.model_copy(update={"workspace": tmp_path / "why? 100 % 会社#1"})
+    tracked = track(config, company.bundle, company.frame, plots={})
+    assert os.environ["MLFLOW_RUN_ID"] == "0" * 32
+    assert os.environ["MLFLOW_REGISTRY_URI"] == "http://127.0.0.1:9"
+    entry = Promotion(company.bundle.version, None, "2026-01-02T00:00:00+00:00", "It is better.", by="ann")
+    name_alias(config, "champion", company.bundle.version, entry)
+    with open_mlflow(config):
+        version = mlflow.MlflowClient().get_model_version_by_alias("acme", "champion")
+        assert version.run_id == tracked.run_id
+        assert version.description.endswith("Champion since 2026-01-02T00:00:00+00:00, by ann: It is better.")
+    assert [path.name for path in tmp_path.iterdir()] == ["why? 100 % 会社#1"]
+
+
+def test_a_moved_workspace_takes_its_artifacts_along(company, tmp_path, monkeypatch, mlflow):
+    monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+    config = company.config.model_copy(update={"workspace": tmp_path / "old"})
+    first = track(config, company.bundle, company.frame, plots={"roc": b"PNG"})
+    (tmp_path / "old").rename(tmp_path / "new")
+    moved = config.model_copy(update={"workspace": tmp_path / "new"})
+    second = track(moved, company.bundle, company.frame, plots={"roc": b"PNG"})
+    assert not (tmp_path / "old").exists()
+    with open_mlflow(moved):
+        for tracked in (first, second):
+            rows = company.frame.head(3).assign(plan=company.frame["plan"].head(3).astype("object"))
+            model = mlflow.pyfunc.load_model(tracked.model_uri)
+            assert len(model.predict(rows[company.bundle.model.features.names])) == 3
+            assert mlflow.MlflowClient().list_artifacts(tracked.run_id, "plots")
 
 
 def test_a_server_that_does_not_answer_is_named(company, tmp_path, monkeypatch):

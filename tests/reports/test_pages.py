@@ -184,6 +184,6 @@ def test_patterns_find_the_planted_reasons(world: Any) -> None:
     assert {"engagement", "commercial"} & leading
     for pattern in found:
         assert pattern.example in set(history["account_id"])
-        assert pattern.title_ja
+        assert render(pattern.title, "ja")
     with pytest.raises(DataError, match="churned accounts"):
         churn_patterns(world.model, history.head(30).assign(churn_on=pd.NaT), seed=1)

@@ -34,6 +34,7 @@ from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.health import HealthScale
 from churnml.registry import Provenance, champion_bundle, load_bundle, save_bundle, set_champion
 from churnml.serving.app import create_app
+from churnml.serving.http.timeout import TimeoutMiddleware
 from churnml.serving.settings import Settings
 from churnml.serving.state import ServingState
 from churnml.store import Actor, Snapshot, Store
@@ -242,6 +243,13 @@ def scores(company: Company) -> pd.DataFrame:
     return pd.DataFrame([vars(row) for row in rows]).set_index("account_id")
 
 
+def _layers(app: Any) -> Iterator[Any]:
+    """Yield an application's middleware, from the outermost to the innermost."""
+    while app is not None:
+        yield app
+        app = getattr(app, "_app", None)
+
+
 @dataclass(frozen=True)
 class Wait:
     """An answer, and the longest time in seconds that the event loop stood still meanwhile."""
@@ -257,7 +265,9 @@ class Api:
         self.state = state
         self.headers: dict[str, str] = {}
         self._portal = portal
-        transport = httpx.ASGITransport(create_app(state), raise_app_exceptions=False)
+        app = create_app(state)
+        self.timeout = next(layer for layer in _layers(app) if isinstance(layer, TimeoutMiddleware))
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
     def request(self, method: str, path: str, headers: dict[str, str] | None = None, **rest: Any) -> httpx.Response:

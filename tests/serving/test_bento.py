@@ -13,7 +13,21 @@ from typing import Any
 import httpx
 import pytest
 
+from churnml.serving.bento import settle, write_context
+from churnml.serving.settings import SETTINGS
 from churnml.store import Actor, Store
+
+
+def test_a_bento_reports_nothing_to_bentomls_maker(own_company: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    from bentoml._internal.utils.analytics import usage_stats
+
+    write_context(own_company.config, tmp_path / "context")
+    monkeypatch.setenv(SETTINGS, "")
+    monkeypatch.delenv("BENTOML_DO_NOT_TRACK", raising=False)
+    usage_stats.do_not_track.cache_clear()
+    assert not usage_stats.do_not_track()
+    settle(tmp_path / "context")
+    assert usage_stats.do_not_track()
 
 
 @pytest.mark.slow
@@ -31,6 +45,7 @@ def test_a_bento_serves_elsewhere(own_company: Any, tmp_path: Path, start_comman
     assert tag.startswith("churnml:acme-")
     made = tmp_path / "bentoml" / "bentos" / tag.replace(":", "/")
     assert "libgomp1" in (made / "env" / "docker" / "Dockerfile").read_text()
+    assert "ENV BENTOML_DO_NOT_TRACK" in (made / "env" / "docker" / "Dockerfile").read_text()
     needed = (made / "env" / "python" / "requirements.txt").read_text()
     assert "psycopg[binary]==" in needed
     assert "lightgbm==" in needed

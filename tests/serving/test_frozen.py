@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
-from churnml.store import Store
+from churnml.store import Departed, Store
 
 
-def leave(company: Any, account: str, **left: Any) -> None:
+def leave(company: Any, account: str, departed: Departed | None = None) -> None:
     """Publish a newer snapshot without an account."""
     whole = company._scored(company.champion, 0)
     stays = whole.scores["account_id"] != account
@@ -17,7 +18,7 @@ def leave(company: Any, account: str, **left: Any) -> None:
         scores=whole.scores[stays],
         features=None,
         explanations=[item for item in whole.explanations if item["account_id"] != account],
-        info={**whole.info, "left": {account: left}} if left else whole.info,
+        departures={} if departed is None else {account: departed},
     )
     with Store(company.config.store_url) as store:
         store.publish(newer)
@@ -27,7 +28,7 @@ def test_the_last_score_stays_readable(own: Any, either_company: Any) -> None:
     account, other = (row["account_id"] for row in own.get("/v1/accounts?limit=2").json()["accounts"])
     before = own.get(f"/v1/accounts/{account}/health").json()
     assert before["frozen"] is None
-    leave(either_company, account, last="2026-01-01", why="ended", on="2026-02-03")
+    leave(either_company, account, Departed(date(2026, 1, 1), "ended", date(2026, 2, 3)))
     own.state.refresh()
     health = own.get(f"/v1/accounts/{account}/health").json()
     assert (health["health_score"], health["as_of"]) == (before["health_score"], before["as_of"])

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from churnml.client import ApiError, Client
@@ -151,3 +155,25 @@ def test_a_wrong_start_says_why(company: Any, options: list[str], exit_code: int
     assert done.returncode == exit_code
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_crowd_of_silent_connections_stops_nobody_for_long(running: Any, http: httpx.Client) -> None:
+    port = int(running.url.rpartition(":")[2])
+    with ExitStack() as stack:
+        for _ in range(1300):
+            last = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+        assert b" 503 " in last.recv(1000)
+        # Those beyond the limit are refused at once, the others once they have sent nothing for ten seconds.
+        end = time.monotonic() + 60
+        while True:
+            try:
+                answer = http.get("/v1/readyz")
+            except httpx.TransportError:
+                continue
+            if answer.status_code == 200:
+                break
+            assert answer.json()["code"] == "service.connections"
+            assert time.monotonic() < end
+            time.sleep(0.2)
+    assert [warning["code"] for warning in answer.json()["warnings"]] == []
+    assert psutil.Process(running.process.pid).is_running()

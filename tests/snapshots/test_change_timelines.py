@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date
 from functools import cache
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -51,7 +52,10 @@ def rows_of(terms: list[dict], deals: list[dict], conf: Config, until: str = "20
 @cache
 def company(target: str, settings: str) -> pd.DataFrame:
     """Return the spine of one company whose accounts are all the timelines with these settings, named by their ids."""
-    terms, deals = [], []
+    # Another account signs something every month, so that the contracts are seen to reach to the end.
+    months = pd.date_range("2025-01-01", "2026-01-01", freq="MS")
+    terms = [{"account_id": "another", "started_on": a, "ends_on": b} for a, b in pairwise(months)]
+    deals = []
     for case in EXPANSIONS if target == "expansion" else CONTRACTIONS:
         own_terms, own_deals, own_settings, _ = case.values
         if json.dumps(own_settings) == settings:
@@ -155,6 +159,20 @@ EXPANSIONS = [
         {},
         {"05-01": NO, "06-01": NO},
         id="a renewal that overlaps by five days is no doubling",
+    ),
+    pytest.param(
+        [term("01-01", "05-25"), term("04-26", None)],
+        [],
+        {},
+        {"03-01": NO, "04-01": NO, "05-01": NO},
+        id="a renewal at the same price, a month early, is none",
+    ),
+    pytest.param(
+        [term("01-01", "05-10"), term("06-01", None, mrr=150)],
+        [],
+        {"horizon": 60},
+        {"04-01": NO, "05-01": NO, "07-01": NO},
+        id="an account that left and came back larger is a new one",
     ),
     pytest.param(
         [term("01-01", "05-20"), term("05-28", "09-10", known_at="2025-05-28")],

@@ -17,7 +17,7 @@ def config(**more) -> Config:
             "source": {"folder": "."},
             "tables": {"subscriptions": {"from": "s.csv"}},
             "label": {"churn": "contractual", "horizon_days": 90},
-            "model": {"min_churners": 5},
+            "model": {"min_churners": 3},
             **more,
         }
     )
@@ -48,10 +48,39 @@ def test_rows_without_a_label_are_never_split():
     assert splits(frame, config())[-1].test[-1] == pd.Timestamp("2025-04-01")
 
 
-def test_folds_without_enough_churners_are_left_out():
+def test_folds_without_enough_churned_accounts_are_left_out():
     frame = history(months=10, churners=3)
+    frame.loc[(frame["account_id"] == "a2") & (frame["as_of"] < "2024-04-01"), "churned"] = 0.0
     found = splits(frame, config(splits={"folds": 5, "test_snapshots": 2}))
-    assert 1 <= len(found) < 5
+    # Trained until March the two others left in six rows: two accounts, not six churners.
+    assert [split.train[-1] for split in found] == [pd.Timestamp("2024-05-01")]
+
+
+@pytest.mark.parametrize(
+    ("label", "last"),
+    [
+        ({"churn": "contractual", "grace_days": 0}, "2025-01-01"),
+        ({"churn": "contractual", "grace_days": 40}, "2024-12-01"),
+        ({"churn": "contractual", "grace_days": 40, "settle_days": 30}, "2024-11-01"),
+        ({"churn": "silence", "grace_days": 40}, "2025-01-01"),
+        ({"churn": "silence", "settle_days": 30}, "2025-01-01"),
+        ({"churn": "silence", "settle_days": 31}, "2024-12-01"),
+    ],
+)
+def test_what_trains_was_known_when_the_test_began(label, last):
+    """The first test snapshot is 2025-05-01, the horizon 90 days: a lapse may be renewed, a fact may come late."""
+    tables = {name: {"from": f"{name}.csv"} for name in ("subscriptions", "events")}
+    asked = config(label={"horizon_days": 90, **label}, splits={"folds": 1, "test_snapshots": 2}, tables=tables)
+    (found,) = splits(history(), asked)
+    assert found.train[-1] == pd.Timestamp(last)
+    assert found.train[-1] + pd.Timedelta(days=asked.label.purge_days) <= found.test[0]
+
+
+def test_a_fixed_split_leaves_out_labels_that_were_not_known_yet():
+    fixed = [{"train_until": "2024-12-01", "test_from": "2025-03-01", "test_until": "2025-06-01"}]
+    (found,) = splits(history(), config(splits={"fixed": fixed}))
+    assert found.train[-1] == pd.Timestamp("2024-11-01")  # 1 December + 90 days of horizon + 14 of grace = 15 March
+    assert found.test[0] == pd.Timestamp("2025-03-01")
 
 
 def test_a_fixed_split_that_leaks_names_the_latest_honest_date():
@@ -74,7 +103,7 @@ def test_a_gap_on_an_odd_panel_fails_loudly_when_it_purges_nothing():
 def test_too_short_a_history_says_what_is_needed():
     with pytest.raises(TimelineError, match="too short") as caught:
         splits(history(months=4), config())
-    assert "90 days" in str(caught.value)
+    assert "104 days" in str(caught.value)
 
 
 @pytest.mark.parametrize(("churners", "code"), [(0, "training.no_churner"), (10, "training.all_churned")])

@@ -128,7 +128,7 @@ def test_mrr(rows, expected):
 def known(rows, as_of: str) -> list[bool]:
     """Which terms are known to be replaced at a date."""
     terms = book(*rows)
-    replaced = superseded(terms, grace_days=GRACE)
+    replaced = superseded(terms)
     return (replaced["superseded_known"] < DAY(as_of)).tolist()
 
 
@@ -168,12 +168,12 @@ def terms_of_one_product(draw):
 def test_what_becomes_known_later_changes_nothing_that_was_known(rows, day):
     as_of = DAY("2025-01-01") + pd.Timedelta(days=day)
     terms = book(*rows)
-    whole = superseded(terms, grace_days=GRACE)
+    whole = superseded(terms)
     seen = terms[(terms["known_at"] < as_of) & (terms["started_on"] < as_of)]
     # At as_of an end that was told later is not there: neither column nor rows.
     told = seen["terminated_on"].where(seen["terminated_on"] < as_of)
     past = seen.assign(terminated_on=told, actual_end=told.fillna(seen["agreed_end"]))
-    then = superseded(past, grace_days=GRACE)
+    then = superseded(past)
     assert (then["superseded_known"] < as_of).tolist() == (whole.loc[seen.index, "superseded_known"] < as_of).tolist()
 
 

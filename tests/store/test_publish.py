@@ -8,15 +8,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from sqlalchemy import text, update
 
 from churnml.errors import DataError
-from churnml.store import Actor, ScoreFilter, Snapshot, Store
+from churnml.store import Actor, ScoreFilter, Snapshot, Store, publishing
+from churnml.store.schema import ScoreRow, SnapshotRow
+from churnml.store.writes import changing
 
 Make = Callable[..., Snapshot]
 Wide = Callable[[str], Snapshot]
@@ -234,3 +238,105 @@ def test_a_killed_publisher_leaves_whole_snapshots(url: str, wide: Wide, tmp_pat
         latest = store.latest("acme")
         assert latest is not None
         assert latest.model_version == "after"
+
+
+def _rows_of(store: Store) -> dict[str, int]:
+    tables = ("snapshots", "scores", "features", "explanations")
+    with store._engine.connect() as connection:
+        return {name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in tables}
+
+
+def _reasons(count: int) -> Iterator[dict[str, object]]:
+    for number in range(count):
+        yield {"account_id": f"x{number}", "drivers": ["a" * 200]}
+
+
+def test_what_fails_half_way_is_never_seen_and_leaves_nothing(store: Store, wide: Wide) -> None:
+    first = store.publish(replace(wide("0"), explanations=_reasons(_WIDE)))
+    before = _rows_of(store)
+
+    def failing() -> Iterator[dict[str, object]]:
+        yield from _reasons(1200)
+        assert store.latest("acme").id == first
+        assert store.history("acme", "x1")[0][0].id == first
+        assert len(store.readings("acme", before=date(2024, 4, 1))) == _WIDE
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError):
+        store.publish(replace(wide("1"), explanations=failing()))
+    assert store.latest("acme").id == first
+    assert _rows_of(store) == before
+
+
+def test_explanations_are_written_as_they_come(store: Store, wide: Wide) -> None:
+    ahead = []
+
+    def streamed() -> Iterator[dict[str, object]]:
+        for number, item in enumerate(_reasons(_WIDE)):
+            yield item
+            if number % 500 == 499:
+                ahead.append(number + 1 - _rows_of(store)["explanations"])
+
+    number = store.publish(replace(wide("0"), explanations=streamed()))
+    assert max(ahead) <= 1000
+    assert store.explanation(number, f"x{_WIDE - 1}") == {"account_id": f"x{_WIDE - 1}", "drivers": ["a" * 200]}
+
+
+def test_what_a_dead_publisher_left_is_removed_by_a_later_one(store: Store, wide: Wide, snapshot: Make) -> None:
+    made = publishing._begin(store._engine, wide("0"))
+    for rows in wide("0").score_chunks(500):
+        publishing._write_chunk(store._engine, made, ScoreRow, rows)
+    store.publish(snapshot())
+    assert _rows_of(store)["snapshots"] == 2, "it may still be at work"
+    with changing(store._engine) as connection:
+        long_ago = {"published_at": datetime.now(UTC) - timedelta(hours=1)}
+        connection.execute(update(SnapshotRow).where(SnapshotRow.id == made).values(**long_ago))
+    store.publish(snapshot())
+    assert _rows_of(store)["snapshots"] == 2
+    assert store.account_scores(made, ["x1"]) == {}
+
+
+def test_others_write_and_read_while_a_snapshot_is_published(url: str, wide: Wide, actor: Actor) -> None:
+    with Store(url) as store, Store(url, patience_seconds=2.0) as other:
+        store.publish(wide("0"))
+        waits: list[float] = []
+
+        def slow() -> Iterator[dict[str, object]]:
+            # A publish of many seconds, as of a hundred thousand accounts.
+            for item in _reasons(_WIDE):
+                time.sleep(0.001)
+                yield item
+
+        publisher = threading.Thread(target=lambda: store.publish(replace(wide("1"), explanations=slow())))
+        publisher.start()
+        while publisher.is_alive():
+            began = time.monotonic()
+            other.judgements("acme").override("x1", "red", "Silent sponsor.", "ann", actor)
+            assert other.latest("acme") is not None
+            waits.append(time.monotonic() - began)
+            time.sleep(0.01)
+        publisher.join()
+        assert len(waits) > 10
+        assert max(waits) < 1.0
+
+
+def test_ids_that_no_store_can_hold_are_left_out(store: Store, snapshot: Make, actor: Actor) -> None:
+    whole = snapshot()
+    wrong = ["x" * 256, "nul\0", "tab\t", "half\ud800"]
+    ids = pd.Series(["a0", *wrong], dtype=object)
+    name = pd.Series(["N\0 \udfff"] * 5, dtype=object)
+    scores = whole.scores.drop(columns="account_id").assign(account_id=ids, name=name, segment="s\0")
+    features = whole.features.drop(columns="account_id").assign(account_id=ids)
+    reasons = [{"account_id": name, "text": "\ud800 \0"} for name in ids]
+    made = snapshot(scores=scores, features=features, explanations=reasons)
+    assert made.unstorable == set(wrong)
+    number = store.publish(made)
+    info = store.latest("acme")
+    assert info is not None
+    assert (info.accounts, store.accounts(number).total) == (1, 1)
+    account = store.account(number, "a0")
+    assert account is not None
+    assert (account.name, account.segment) == ("N ?", "s")
+    assert store.features(number, "a0") is not None
+    assert store.explanation(number, "a0") is not None
+    assert store.audit()[0].detail["not_stored"] == 4

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, insert, text
 
 from churnml.errors import StoreError, UsageError
 from churnml.store import Actor, IdempotencyKey, Store
+from churnml.store.schema import AuditRow
+from churnml.store.writes import write
 
 
 def test_a_key_is_found_by_its_secret_and_only_its_hash_is_kept(store: Store, actor: Actor) -> None:
@@ -119,3 +124,58 @@ def test_waiting_in_vain_for_a_connection_is_the_stores_failure(url: str) -> Non
         with store._engine.connect(), pytest.raises(StoreError) as caught:
             store.latest("acme")
         assert caught.value.code == "store.failed"
+
+
+def test_one_override_is_in_force_whatever_the_race(url: str, now: datetime) -> None:
+    with Store(url) as store:
+        judgements = store.judgements("acme")
+        for number in range(30):
+            account, barrier = f"a{number}", threading.Barrier(2)
+
+            def judge(band: str, account: str = account, barrier: threading.Barrier = barrier) -> None:
+                barrier.wait()
+                judgements.override(account, band, "As I see it.", band, Actor(band, now))
+
+            threads = [threading.Thread(target=judge, args=(band,)) for band in ("red", "green")]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            in_force = [item for item in judgements.override_history(account) if item.ended_at is None]
+            assert len(in_force) == 1, account
+            assert judgements.override_of(account, now) == in_force[0]
+
+
+def test_a_write_that_others_keep_out_is_busy_and_not_kept(url: str, actor: Actor) -> None:
+    with Store(url) as one, Store(url, patience_seconds=0.2) as other:
+        with one._engine.execution_options(write=True).begin() as connection:
+            connection.execute(insert(AuditRow), [_audit(actor)])
+            if one._engine.dialect.name == "postgresql":
+                connection.execute(text("LOCK TABLE overrides IN EXCLUSIVE MODE"))
+            began = time.monotonic()
+            with pytest.raises(StoreError) as caught:
+                other.judgements("acme").override("a1", "red", "Silent sponsor.", "ann", actor)
+            assert caught.value.code == "store.busy"
+            assert 0.1 < time.monotonic() - began < 2.0
+        assert other.judgements("acme").override_history("a1") == []
+
+
+def test_nothing_is_kept_after_the_deadline(store: Store, actor: Actor) -> None:
+    late = store.judgements("acme", deadline=time.monotonic() - 0.1)
+    with pytest.raises(StoreError) as caught:
+        late.override("a1", "red", "Silent sponsor.", "ann", actor)
+    assert caught.value.code == "store.busy"
+
+    def slow(connection: Connection) -> tuple[str, dict[str, Any]]:
+        connection.execute(insert(AuditRow), [_audit(actor)])
+        time.sleep(0.2)
+        return "a1", {}
+
+    with pytest.raises(StoreError):
+        write(store._engine, actor, "slow", slow, deadline=time.monotonic() + 0.1)
+    assert store.judgements("acme").override_history("a1") == []
+    assert store.audit() == []
+
+
+def _audit(actor: Actor) -> dict[str, Any]:
+    return {"at": actor.now, "actor": "x", "action": "x", "subject": "x", "detail": {}}

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from churnml.errors import BundleError
 from churnml.metrics.predictions import ece, log_loss
@@ -32,12 +33,12 @@ def test_repairs_a_distorted_score_on_new_rows(method: str) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_never_reverses_the_ranking(method: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    # Outcomes that fall with the score: the map may flatten, never turn.
+    # Outcomes that fall with the score: the map may flatten, never turn, and never tie.
     z = rng.normal(size=300)
     y = (rng.random(300) < expit(-2.0 * z)).astype(float)
     grid = np.linspace(-8, 8, 500)
     p = calibrate(z, y, method)(grid)
-    assert (np.diff(p) >= 0).all()
+    assert (np.diff(p) > 0).all()
     assert ((p > 0) & (p < 1)).all()
 
 
@@ -68,6 +69,15 @@ def test_few_churners_move_the_level_not_the_ranking() -> None:
 @pytest.mark.parametrize("outcome", [0.0, 1.0])
 def test_one_class_is_left_alone(outcome: float) -> None:
     assert calibrate([0.0, 1.0], [outcome] * 2).method == "none"
+
+
+def test_a_population_with_another_base_rate_shifts_every_odds_alike() -> None:
+    fitted = Calibrator("platt", (1.0, 0.0), 40)
+    shifted = replace(fitted, prior_shift=float(logit(0.02) - logit(0.5)))
+    p, q = fitted([-1.0, 0.0, 2.0]), shifted([-1.0, 0.0, 2.0])
+    assert q[1] == pytest.approx(0.02)
+    assert (q / (1 - q)) / (p / (1 - p)) == pytest.approx(np.full(3, 0.02 / 0.98))
+    assert np.array_equal(Calibrator.from_dict(json.loads(json.dumps(shifted.as_dict())))([0.3]), shifted([0.3]))
 
 
 def test_a_broken_state_is_refused() -> None:

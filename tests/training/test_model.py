@@ -95,8 +95,8 @@ def test_damaged_files_are_refused(model: ChurnModel) -> None:
     [
         (0, "training.no_churner", "No account churned"),
         (400, "training.all_churned", "Every account churned"),
-        (7, "training.too_few_churners", "Too few rows churned in the training period to learn from: 7"),
-        (393, "training.too_few_churners", "Too few rows stayed in the training period to learn from: 7"),
+        (6, "training.too_few_churners", "Too few accounts churned in the training period to learn from: 6"),
+        (394, "training.too_few_churners", "Too few accounts stayed in the training period to learn from: 6"),
     ],
 )
 def test_what_cannot_be_learnt_is_said_with_counts_dates_and_a_remedy(

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from churnml.api.problems import ProblemAnswer
+from churnml.language import Language
 
 __all__ = [
     "AccountsAnswer",
@@ -205,7 +206,7 @@ class Reasoning(_Model):
 class ExplainAnswer(PredictAnswer):
     """The risk and health of one account, and why."""
 
-    lang: Literal["en", "ja"] = Field(description="Language of the sentences")
+    lang: Language = Field(description="Language of the sentences")
     explanation: Reasoning = Field(description="Why it scores so")
 
 

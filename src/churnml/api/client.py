@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
@@ -25,6 +25,7 @@ from churnml.api.answers import (
 )
 from churnml.api.problems import ProblemAnswer
 from churnml.errors import ChurnmlError
+from churnml.language import Language
 
 if TYPE_CHECKING:
     import httpx
@@ -33,7 +34,7 @@ __all__ = ["ApiError", "Client"]
 
 A = TypeVar("A", bound=BaseModel)
 Features = Mapping[str, float | str | None]
-Lang = Literal["en", "ja"]
+Lang = Language
 
 
 class ApiError(ChurnmlError):

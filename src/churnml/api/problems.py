@@ -32,6 +32,8 @@ CODES: dict[str, tuple[int, str]] = {
     "service.no_snapshot": (503, "Nothing has been scored yet"),
     "service.no_model": (503, "No model is loaded"),
     "service.store": (503, "The store cannot be reached"),
+    "service.busy": (503, "The store is busy with other writes; nothing was stored"),
+    "service.connections": (503, "Too many connections are open"),
     "service.timeout": (504, "The service did not answer in time"),
     "service.error": (500, "A fault of the service, logged under the request id"),
 }

@@ -18,6 +18,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from churnml.language import Language
+
 __all__ = [
     "AccountId",
     "BatchRequest",
@@ -124,7 +126,7 @@ class PredictRequest(_Request):
 class ExplainRequest(PredictRequest):
     """One account to explain: by its id from the scored snapshot, or with its features. Exactly one of the two."""
 
-    lang: Literal["en", "ja"] | None = Field(None, description="Language of the sentences; default the config's")
+    lang: Language | None = Field(None, description="Language of the sentences; default the config's")
 
 
 _ITEMS = {"type": "array", "minItems": 1, "items": {"anyOf": [{"$ref": "#/components/schemas/PredictRequest"}, {}]}}

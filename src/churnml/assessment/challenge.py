@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from churnml import features as features_room
+from churnml import snapshots
 from churnml.config import Config
 from churnml.errors import ChurnmlError
 from churnml.registry import Bundle
@@ -79,7 +80,8 @@ def _by_model(config: Config, champion: Bundle, rows: pd.DataFrame, tables: Tabl
         return None
     keys = unseen[_KEY].assign(arr=float("nan"))
     try:
-        frame = features_room.compute(tables, keys, model.features, config.features)
+        cohort = snapshots.cohorts(tables, config, keys["as_of"])
+        frame = features_room.compute(tables, keys, model.features, config.features, cohort=cohort)
         # The learned part, as in its backtest, also where a rule scores in its place.
         probabilities = model.calibrated(model.log_odds(model.matrix(frame)))
     except ChurnmlError:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import pandas as pd
 
 from churnml.assessment.records import Assessments
-from churnml.config import Config, FeatureConfig
+from churnml.config import Config, DisplayConfig, FeatureConfig
 from churnml.errors import BundleError
-from churnml.explain import ExplainReference, Explanation, explain
+from churnml.explain import ChangedFacts, ExplainReference, Explanation, explain
 from churnml.health import HealthScale, Reading, health
 from churnml.registry import Bundle, load_champion
 from churnml.scoring import score
@@ -33,6 +33,8 @@ class Champion:
         What is normal, for the explanations.
     currency : str
         ISO code of the amounts in explanations.
+    display : DisplayConfig
+        What raw names are called in them.
 
     Examples
     --------
@@ -52,6 +54,7 @@ class Champion:
     scale: HealthScale
     reference: ExplainReference
     currency: str = "USD"
+    display: DisplayConfig = field(default_factory=DisplayConfig)
 
     @classmethod
     def load(cls, config: Config) -> Self:
@@ -63,7 +66,8 @@ class Champion:
             No model has been trained yet, its bundle is broken, or it predicts another target than the config asks
             for.
         """
-        champion = cls.of(load_champion(config.bundles_dir, config.registered_model), currency=config.currency)
+        bundle = load_champion(config.bundles_dir, config.registered_model)
+        champion = cls.of(bundle, currency=config.currency, display=config.display)
         if champion.model.target != config.label.target:
             raise BundleError(
                 f"The model in use predicts {champion.model.target}, the config asks for {config.label.target}",
@@ -75,9 +79,10 @@ class Champion:
         return champion
 
     @classmethod
-    def of(cls, bundle: Bundle, *, currency: str = "USD") -> Self:
+    def of(cls, bundle: Bundle, *, currency: str = "USD", display: DisplayConfig | None = None) -> Self:
         """Make a champion of a bundle at hand."""
-        return cls(bundle, HealthScale.from_dict(bundle.health), ExplainReference.from_dict(bundle.explain), currency)
+        scale, reference = HealthScale.from_dict(bundle.health), ExplainReference.from_dict(bundle.explain)
+        return cls(bundle, scale, reference, currency, display or DisplayConfig())
 
     @property
     def model(self) -> ChurnModel:
@@ -131,6 +136,22 @@ class Champion:
             judged.horizon_columns,
         )
 
+    def changed_facts(self, now: pd.DataFrame, then: pd.DataFrame) -> ChangedFacts:
+        """Return what tells the changes of accounts between two dates, see `churnml.assessment.score_changes`."""
+        return ChangedFacts(
+            self.model,
+            now,
+            then,
+            self.reference,
+            currency=self.currency,
+            display=self.display,
+            core_features=self._core_features,
+        )
+
+    @property
+    def _core_features(self) -> tuple[str, ...]:
+        return tuple(self.bundle.manifest.config["features"].get("core_features", ()))
+
     def judge(self, frame: pd.DataFrame) -> Assessments:
         """Score every row and judge its health, without explanations."""
         scores = score(self.model, frame)
@@ -150,6 +171,8 @@ class Champion:
             reference=self.reference,
             previous=previous,
             currency=self.currency,
+            display=self.display,
+            core_features=self._core_features,
         )
 
     def reading(self, frame: pd.DataFrame) -> Reading:

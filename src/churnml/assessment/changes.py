@@ -10,24 +10,26 @@ from typing import Any
 import pandas as pd
 
 from churnml.assessment.champion import Champion
+from churnml.explain.changes import ChangedFacts
 from churnml.health import decompose, trend
+from churnml.health.scale import Measure
+from churnml.language import Text
 from churnml.scoring import score
 
 __all__ = ["ChangePart", "ScoreChange", "score_changes", "score_trends"]
 
 _SHARES = ("before", "after", "change", "data", "weights", "model")
-_MODEL = {"churn_model": ("risk by the churn model", "解約モデルのリスク")}
+_MODEL = "churn_model"
 _LEAST_POINTS = 0.5
 _LARGEST = 3
 
 
 @dataclass(frozen=True)
 class ChangePart:
-    """A measure, or the model's probability, that moved a score by so many points because the facts did."""
+    """What moved a score by so many points: a measure, or the model's probability, told by the facts behind it."""
 
     part: str
-    label_en: str
-    label_ja: str
+    text: Text
     points: float
 
 
@@ -46,7 +48,7 @@ class ScoreChange:
     parts : mapping of str to float
         Measure → points, all of `data`.
     largest : tuple of ChangePart
-        The parts of half a point or more, at most three, largest first.
+        Facts behind the parts of half a point or more, at most three, largest first.
     """
 
     since: date
@@ -101,7 +103,8 @@ def score_changes(
     rescored = end.scores if champion_then.version == champion.version else score(champion_then.model, now)
     change = decompose(start, end, rescored)
     parts = dict(tuple(change.parts.groupby("account_id", sort=False)))
-    labels = {measure.name: (measure.label_en, measure.label_ja) for measure in start.scale.measures} | _MODEL
+    told = champion.changed_facts(now, then)
+    measures = {measure.name: measure for measure in start.scale.measures}
     since = then["as_of"].iloc[0].date()
     found = {}
     for row in change.accounts.to_dict("records"):
@@ -111,17 +114,31 @@ def score_changes(
             since=since,
             **{name: _known(row[name]) for name in _SHARES},
             parts={} if moved is None else dict(zip(moved["part"], moved["points"].astype(float), strict=True)),
-            largest=() if moved is None else _largest(moved, labels),
+            largest=() if moved is None else _largest(str(row["account_id"]), moved, measures, told),
         )
     return found
 
 
-def _largest(moved: pd.DataFrame, labels: Mapping[str, tuple[str, str]]) -> tuple[ChangePart, ...]:
+def _largest(
+    account_id: str, moved: pd.DataFrame, measures: Mapping[str, Measure], told: ChangedFacts
+) -> tuple[ChangePart, ...]:
+    """Return the facts behind the parts that moved a score most; never the model's risk by name."""
     shown = moved[moved["points"].abs() >= _LEAST_POINTS].sort_values("points", key=abs, ascending=False, kind="stable")
-    return tuple(
-        ChangePart(part, *labels[part], points=float(points))
-        for part, points in zip(shown["part"].head(_LARGEST), shown["points"].head(_LARGEST), strict=True)
-    )
+    found: list[ChangePart] = []
+    topics: set[str] = set()
+    by_model = None
+    for part, points in zip(shown["part"], shown["points"].astype(float), strict=True):
+        if part not in measures:
+            by_model = points
+            continue
+        fact = told.of_feature(account_id, measures[part].feature)
+        if fact is not None and fact[0] not in topics:
+            topics.add(fact[0])
+            found.append(ChangePart(part, fact[1], points))
+    if by_model is not None:
+        facts = told.of_model(account_id, rising=by_model < 0, said=topics)
+        found += [ChangePart(_MODEL, fact, by_model / len(facts)) for fact in facts]
+    return tuple(sorted(found, key=lambda part: -abs(part.points))[:_LARGEST])
 
 
 def _known(value: Any) -> float | None:

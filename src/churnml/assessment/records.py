@@ -81,8 +81,8 @@ class Assessments(Sequence[Assessment]):
     horizon_columns: Mapping[int, str]
 
     def table(self) -> pd.DataFrame:
-        """Return scores and health side by side, keyed ``(account_id, as_of)``."""
-        return self.scores.merge(self.health, on=_KEY, validate="1:1")
+        """Return scores and health side by side, keyed ``(account_id, as_of)``; texts only as words."""
+        return self.scores.merge(self.health.drop(columns="reason_texts"), on=_KEY, validate="1:1")
 
     def by_horizon(self) -> list[dict[int, float]]:
         """Return each row's probabilities, horizon in days → 0–1."""

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from churnml.cli.terminal import near, number, out
+from churnml.language import phrases
 
 if TYPE_CHECKING:
     from churnml.pipeline.health import Thresholds
@@ -44,9 +45,9 @@ def overall(found: Mapping[str, Any], page: Path, lang: str) -> None:
     console.print(f"Report: {near(page)}")
 
 
-def health_judged(results: Sequence[Mapping[str, Any]], page: Path) -> None:
+def health_judged(results: Sequence[Mapping[str, Any]], page: Path, lang: str) -> None:
     """Show what the health score was worth, beside other presets and the model alone."""
-    console = out()
+    console, say = out(), phrases(lang)
     main = results[0]
     dates = f"{main['dates'][0]} to {main['dates'][-1]}"
     title = f"Churn by band: {main['rows']:,} readings, {main['churned']:,} churned, {dates}"
@@ -70,7 +71,8 @@ def health_judged(results: Sequence[Mapping[str, Any]], page: Path) -> None:
         mark = "[green]holds[/]" if line["holds"] else "[red]does not hold[/]"
         spread = "" if line["low"] is None else f", 95 % interval {line['low']:.2f} to {line['high']:.2f}"
         found = f"{number(line['value'], 2)} (wanted {escape(str(line['wanted']))}{spread})"
-        console.print(f"{mark}  {escape(str(line['line']))}: {found}")
+        promise = say(f"backtest-line-{line['code']}")
+        console.print(f"{mark}  {escape(promise)}: {found}")
         if not line["holds"] and line.get("would_hold"):
             edge, green = line["would_hold"]["green_from"], line["would_hold"]["green_share"]
             console.print(

@@ -17,6 +17,7 @@ from churnml.cli.alerts import alerts_app
 from churnml.cli.health import health_app
 from churnml.cli.init import init
 from churnml.cli.keys import keys_app
+from churnml.cli.kpis import kpis
 from churnml.cli.models import models_app
 from churnml.cli.session import Session, language_of, report_failure
 from churnml.errors import UsageError
@@ -58,6 +59,7 @@ app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(models_app, name="models", rich_help_panel="Train and score")
 app.add_typer(config_app, name="config", rich_help_panel="Data")
+app.command(rich_help_panel="Use the scores")(kpis)
 app.add_typer(keys_app, name="keys", rich_help_panel="Use the scores")
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file, e.g. configs/demo.yaml")]
@@ -132,10 +134,13 @@ def demo(
             stages=session.stages,
         )
         # The company is made anew each time, so an older champion knows another one.
-        trained, scored = pipeline.run(settings, session.stages, promote_because="The demo's company was made anew.")
-        session.show(
-            {**vars(scored.report()), **vars(trained.report())}, lambda: render.run(settings, config, trained, scored)
-        )
+        scored = pipeline.run(
+            settings,
+            session.stages,
+            promote_because="The demo's company was made anew.",
+            when_trained=lambda trained: session.show_part(trained.report(), lambda: render.trained(settings, trained)),
+        )[1]
+        session.show(scored.report(), lambda: render.scored(settings, config, scored))
 
 
 @app.command(rich_help_panel="Start here")
@@ -214,6 +219,8 @@ def train(
         str | None,
         typer.Option(metavar="TIME", help="Tune LightGBM for so long first: 300s, 5m, 1h  [default: no tuning]"),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Promote whatever gate and leakage audit say")] = False,
+    reason: Annotated[str, typer.Option(help="Why, with --force; it goes on record")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Backtest, fit, track in MLflow and write the bundle; the gate decides whether it becomes the champion."""
@@ -222,7 +229,15 @@ def train(
         from churnml.cli import render
 
         settings = _config(config, session)
-        trained = pipeline.train(settings, session.stages, budget=budget)
+        if force != bool(reason.strip()):
+            raise UsageError(
+                "Promoting whatever the gate says needs a person's reason",
+                where="train",
+                expected="--force --reason '…', or neither",
+            )
+        trained = pipeline.train(
+            settings, session.stages, budget=budget, promote_because=reason.strip() if force else None
+        )
         session.show(trained.report(), lambda: render.trained(settings, trained))
 
 
@@ -252,10 +267,12 @@ def run(config: ConfigPath, as_json: AsJson = False) -> None:
         from churnml.cli import render
 
         settings = _config(config, session)
-        trained, scored = pipeline.run(settings, session.stages)
-        session.show(
-            {**vars(scored.report()), **vars(trained.report())}, lambda: render.run(settings, config, trained, scored)
-        )
+        scored = pipeline.run(
+            settings,
+            session.stages,
+            when_trained=lambda trained: session.show_part(trained.report(), lambda: render.trained(settings, trained)),
+        )[1]
+        session.show(scored.report(), lambda: render.scored(settings, config, scored))
 
 
 @app.command(rich_help_panel="Use the scores")

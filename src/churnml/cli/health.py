@@ -32,7 +32,9 @@ def health_backtest(
         session.config = settings = load_config(config)
         language = language_of(lang, settings)
         results, page = pipeline.health_backtest(settings, session.stages, language=language)
-        session.show({"results": results, "report": str(page)}, lambda: all_accounts.health_judged(results, page))
+        session.show(
+            {"results": results, "report": str(page)}, lambda: all_accounts.health_judged(results, page, language)
+        )
 
 
 @health_app.command("thresholds")

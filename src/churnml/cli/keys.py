@@ -62,17 +62,19 @@ def list_keys(config: ConfigOption = _DEMO, store_url: StoreOption = None, as_js
         store.close()
 
         def picture() -> None:
-            from rich.console import Console
+            from rich.markup import escape
             from rich.table import Table
+
+            from churnml.cli.terminal import out
 
             table = Table("id", "name", "scopes", "created", "expires", "state")
             for key in keys:
                 state = "usable" if key.usable(now) else "revoked" if key.revoked_at else "expired"
                 expires = f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never"
                 table.add_row(
-                    key.id, key.name, " ".join(sorted(key.scopes)), f"{key.created_at:%Y-%m-%d}", expires, state
+                    key.id, escape(key.name), " ".join(sorted(key.scopes)), f"{key.created_at:%Y-%m-%d}", expires, state
                 )
-            Console().print(table if keys else "There are no API keys yet. Make one: churnml keys create NAME")
+            out().print(table if keys else "There are no API keys yet. Make one: churnml keys create NAME")
 
         session.show({"keys": [_as_dict(key) | {"usable": key.usable(now)} for key in keys]}, picture)
 
@@ -112,6 +114,8 @@ def _as_dict(key: ApiKey) -> dict[str, Any]:
 
 
 def _say(text: str) -> None:
-    from rich.console import Console
+    from rich.markup import escape
 
-    Console(stderr=True, highlight=False, soft_wrap=True).print(text)
+    from churnml.cli.terminal import err
+
+    err().print(escape(text), soft_wrap=True)

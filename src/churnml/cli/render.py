@@ -31,7 +31,6 @@ __all__ = [
     "off",
     "prepared",
     "promoted",
-    "run",
     "scored",
     "simulated",
     "supposed",
@@ -203,12 +202,6 @@ def scored(settings: Config, path: Path, outcome: Scored) -> None:
     _where(console, settings, path, outcome)
 
 
-def run(settings: Config, path: Path, training: Trained, scoring: Scored) -> None:
-    """Show the scores, the backtest and the next steps."""
-    trained(settings, training)
-    scored(settings, path, scoring)
-
-
 def explained(told: Mapping[str, Any], lang: str) -> None:
     """Show one account's explanation."""
     from churnml.reports import change_told
@@ -314,21 +307,20 @@ def off(console: Console, skipped: Mapping[str, str]) -> None:
 
 
 def _where(console: Console, settings: Config, path: Path, outcome: Scored) -> None:
+    shown = str(settings.as_dict()["mlflow"]["tracking_uri"] or settings.tracking_uri)  # without its password
+    uri = escape(shown).replace(escape(str(settings.workspace_dir)), near(settings.workspace_dir))
     tree = Tree("Where everything lies")
     tree.add(f"scores        {near(outcome.path)}")
     tree.add(f"explanations  {near(outcome.path.with_name('explanations.json'))}")
     tree.add(f"model bundle  {near(outcome.bundle.path)}")
-    tree.add(
-        f"experiments   {settings.tracking_uri.replace(str(settings.workspace_dir), near(settings.workspace_dir))}"
-    )
+    tree.add(f"experiments   {uri}")
     console.print(tree)
-    uri = settings.tracking_uri
     console.print("Next:")
     first = escape(str(outcome.table["account_id"].iloc[0]))
     serve = [f"churnml serve {path}"] if outcome.bundle.model.target == "churn" else []
     for command in (
         f"churnml explain {path} {first}",
         *serve,
-        f"mlflow ui --backend-store-uri {uri.replace(str(settings.workspace_dir), near(settings.workspace_dir))}",
+        f"mlflow ui --backend-store-uri {uri}",
     ):
         console.print(f"  {command}", soft_wrap=True)

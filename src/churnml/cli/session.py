@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from churnml.errors import ChurnmlError, UsageError
+from churnml.language import Language, languages
 from churnml.progress import Stages, peak_rss_mb
 
 if TYPE_CHECKING:
@@ -36,10 +36,17 @@ class Session:
         self.as_json = as_json
         self.config: Config | None = None
         self._live = _Live()
+        self._kept: dict[str, Any] = {}
+        self._umask = 0
         self.stages = Stages(self._live)
 
     def __enter__(self) -> Self:
+        from churnml.cli.terminal import settle_streams
+
         logging.getLogger("churnml").setLevel(logging.INFO)
+        settle_streams()
+        # What a command writes is customers' data, in files of many libraries: none but the owner reads them.
+        self._umask = os.umask(0o077)
         return self
 
     def show(self, report: Any, picture: Callable[[], None]) -> None:
@@ -50,22 +57,34 @@ class Session:
             return
         from pydantic_core import to_jsonable_python
 
+        from churnml.cli.terminal import as_json
+
         extra = {"seconds": dict(self.stages.seconds), "peak_rss_mb": peak_rss_mb()} if self.stages.seconds else {}
-        document = {**to_jsonable_python(report), **extra}
-        print(json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False))
+        print(as_json({**to_jsonable_python(report), **self._kept, **extra}))
+
+    def show_part(self, report: Any, picture: Callable[[], None]) -> None:
+        """Show what a longer command has come to so far: a person at once; as JSON with the rest, or with the error."""
+        self._live.stop()
+        if not self.as_json:
+            picture()
+            return
+        from pydantic_core import to_jsonable_python
+
+        self._kept.update(to_jsonable_python(report))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.stop()
+        os.umask(self._umask)
         if isinstance(error, KeyboardInterrupt):
             print("Interrupted. Nothing half-written is left behind.", file=sys.stderr)
             sys.exit(130)
         if isinstance(error, Exception) and type(error).__module__.split(".")[0] not in ("click", "typer"):
-            sys.exit(report_failure(error, as_json=self.as_json))
+            sys.exit(report_failure(error, as_json=self.as_json, so_far=self._kept))
 
 
-def language_of(given: str | None, settings: Config) -> Literal["en", "ja"]:
+def language_of(given: str | None, settings: Config) -> Language:
     """Return the language to speak: the one given, else the config's.
 
     Raises
@@ -73,13 +92,14 @@ def language_of(given: str | None, settings: Config) -> Literal["en", "ja"]:
     UsageError
         There is no such language.
     """
-    if given not in (None, "en", "ja"):
-        raise UsageError("There is no such language", where="--lang", got=given, expected="en or ja")
-    return "ja" if (given or settings.language) == "ja" else "en"
+    known = languages()
+    if given is not None and given not in known:
+        raise UsageError("There is no such language", where="--lang", got=given, expected=" or ".join(known))
+    return given or settings.language
 
 
-def report_failure(error: Exception, *, as_json: bool) -> int:
-    """Tell the user what went wrong and return the exit code.
+def report_failure(error: Exception, *, as_json: bool, so_far: Mapping[str, Any] | None = None) -> int:
+    """Tell the user what went wrong and return the exit code; as JSON with what there was so far.
 
     An error that churnml did not raise on purpose is a bug: its traceback goes to a file that the message names.
     """
@@ -87,13 +107,17 @@ def report_failure(error: Exception, *, as_json: bool) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if not isinstance(error, ChurnmlError):
-        error = _bug(error)
-    if as_json:
-        print(json.dumps({"error": error.as_dict()}, ensure_ascii=False, indent=1))
-    from rich.console import Console
+        from churnml.cli.faults import foreseen
+
+        error = foreseen(error) or _bug(error)
     from rich.text import Text
 
-    console = Console(stderr=True, highlight=False)
+    from churnml.cli import terminal
+
+    terminal.settle_streams()
+    if as_json:
+        print(terminal.as_json({**(so_far or {}), "error": error.as_dict()}))
+    console = terminal.err()
     first, *rest = str(error).splitlines()
     console.print(Text.assemble(("error: ", "bold red"), first))
     for line in rest:
@@ -123,10 +147,10 @@ class _Live:
 
     def begin(self, stage: str) -> None:
         """Start the spinner, or print the stage."""
-        from rich.console import Console
+        from churnml.cli.terminal import err
 
         self._stage = stage
-        console = Console(stderr=True)
+        console = err()
         if console.is_terminal:
             self.stop()
             self._status = console.status(f"{stage} …")
@@ -139,10 +163,10 @@ class _Live:
 
     def end(self, stage: str, seconds: float) -> None:
         """Print the finished stage."""
-        from rich.console import Console
+        from churnml.cli.terminal import err
 
         self.stop()
-        Console(stderr=True, highlight=False).print(f"[green]✓[/] {stage} [dim]{seconds:.1f} s[/]")
+        err().print(f"[green]✓[/] {stage} [dim]{seconds:.1f} s[/]")
 
     def stop(self) -> None:
         """Remove the spinner."""

@@ -5,6 +5,7 @@ Paths in it are relative to the file's own folder. ``${NAME}`` stands for an env
 """
 
 from churnml.config.company import Config
+from churnml.config.display import DisplayConfig
 from churnml.config.reading import load_config
 from churnml.config.reference import config_markdown
 from churnml.config.sections import (
@@ -36,6 +37,7 @@ __all__ = [
     "CapacityConfig",
     "CohortConfig",
     "ColumnSource",
+    "DisplayConfig",
     "Config",
     "EngineConfig",
     "FeatureConfig",

@@ -6,11 +6,12 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.alerts import AlertsConfig
+from churnml.config.display import DisplayConfig
 from churnml.config.sections import (
     CapacityConfig,
     CohortConfig,
@@ -30,6 +31,8 @@ from churnml.config.sections import (
     TableSource,
 )
 from churnml.errors import UsageError, near_name
+from churnml.files import sqlite_path, sqlite_url
+from churnml.language import Language
 
 __all__ = ["Config"]
 
@@ -53,7 +56,8 @@ class Config(Section):
     models_dir: Path | None = Field(None, description="Folder of the model bundles; default `<workspace>/models`")
     seed: int = Field(7, ge=0, description="The seed of everything random")
     currency: str = Field("USD", description="Currency of all amounts, for display")
-    language: Literal["en", "ja"] = Field("en", description="Language of sentences shown by default")
+    language: Language = Field("en", description="Language of sentences shown by default: `en` or `ja`")
+    display: DisplayConfig = DisplayConfig()
     playbooks: Path | None = Field(None, description="YAML file of playbooks to suggest, e.g. `playbooks.yaml`")
     source: SourceConfig
     tables: dict[str, TableSource] = Field(min_length=1, description="Canonical table → where it comes from")
@@ -156,7 +160,7 @@ class Config(Section):
     @property
     def tracking_uri(self) -> str:
         """MLflow tracking URI; SQLite in the workspace unless the config names one."""
-        return self.mlflow.tracking_uri or f"sqlite:///{self.workspace_dir / 'mlflow.db'}"
+        return self._database(self.mlflow.tracking_uri) or sqlite_url(self.workspace_dir / "mlflow.db")
 
     @property
     def registered_model(self) -> str:
@@ -167,7 +171,16 @@ class Config(Section):
     @property
     def store_url(self) -> str:
         """SQLAlchemy URL of the operational store; SQLite in the workspace unless the config names one."""
-        return self.store.url or f"sqlite:///{self.workspace_dir / 'store.db'}"
+        return self._database(self.store.url) or sqlite_url(self.workspace_dir / "store.db")
+
+    def _database(self, url: str | None) -> str | None:
+        """Return a URL whose relative SQLite file lies where the config does, not wherever a command runs."""
+        path = None if url is None else sqlite_path(url)
+        if url is None or path is None or path.is_absolute():
+            return url
+        scheme, _, rest = url.partition(":///")
+        query = f"?{rest.partition('?')[2]}" if "?" in rest else ""
+        return sqlite_url(self.resolve(path), scheme) + query
 
     def as_dict(self) -> dict[str, Any]:
         """Return the resolved config, defaults included, as JSON-ready data with secrets masked."""
@@ -187,7 +200,7 @@ class Config(Section):
         Where outputs land, how the API listens and what runs the analytics do not count.
         """
         data = self.as_dict()
-        for key in ("workspace", "models_dir", "playbooks", "serving", "engine", "mlflow", "store"):
+        for key in ("workspace", "models_dir", "playbooks", "serving", "engine", "mlflow", "store", "display"):
             data.pop(key)
         text = json.dumps(data, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -209,6 +209,17 @@ class LabelConfig(Section):
         return self.silence_days if self.silence_days is not None else self.horizon_days
 
     @property
+    def final_after_days(self) -> int:
+        """Days after the label window until nothing changes a label any more: grace of late renewals, late facts."""
+        graced = self.churn == "contractual" or self.target != "churn"
+        return self.settle_days + (self.grace_days if graced else 0)
+
+    @property
+    def purge_days(self) -> int:
+        """Days between a snapshot and the first at which its label is known: gap, horizon, grace and settling."""
+        return self.gap_days + self.horizon_days + self.final_after_days
+
+    @property
     def horizons(self) -> tuple[int, ...]:
         """Every horizon asked for, days, the shortest first."""
         return tuple(sorted((self.horizon_days, *self.further_horizons_days)))
@@ -329,7 +340,9 @@ class ModelConfig(Section):
     calibration: Literal["auto", "platt", "isotonic", "beta", "none"] = Field(
         "auto", description="auto: by the number of churners in the calibration slice"
     )
-    min_churners: int = Field(20, ge=2, description="Fewer churners than this in training is an error")
+    min_churners: int = Field(
+        7, ge=2, description="Fewer churned accounts than this in training is an error; an account counts once"
+    )
     promotion_gain: float = Field(
         0.0, ge=0, description="Log loss a challenger must gain on the champion, beyond noise, to take its place"
     )
@@ -396,7 +409,10 @@ class EngineConfig(Section):
     """What runs the analytics."""
 
     backend: str = Field("duckdb", description="duckdb, pyspark, or any other Ibis backend")
-    memory_limit: str = Field("2GB", description="DuckDB: memory before it spills to disk")
+    memory_limit: str = Field(
+        "2GB",
+        description="DuckDB: memory before it spills to disk; the events laid out for features keep to the same number",
+    )
     threads: int | None = Field(None, ge=1, description="DuckDB: threads; default all cores")
     options: dict[str, str | int | bool] = Field(default_factory=dict, description="Passed to the backend's connect")
     keep_events: bool = Field(
@@ -429,6 +445,9 @@ class ApiLimits(Section):
     max_batch: int = Field(1000, ge=1, description="Items in one batch request")
     max_body_bytes: int = Field(2_000_000, ge=1000, description="Size of a request body")
     requests_per_minute: int = Field(6000, ge=1, description="Per API key")
+    max_connections: int = Field(
+        1000, ge=1, description="Open connections of a process; fewer where it may open few files"
+    )
 
 
 class ServingConfig(Section):

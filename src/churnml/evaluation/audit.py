@@ -12,12 +12,15 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 
-from churnml.config import Config
+from churnml.config import LabelConfig
+from churnml.evaluation.departure_facts import departure_facts
+from churnml.evaluation.hindsight import account_rates, telltales
 from churnml.features.spec import FeatureSet
 from churnml.metrics.predictions import roc_auc
 from churnml.snapshots.splits import Split
+from churnml.tables import TABLES, Tables
 
-__all__ = ["CHECKS", "Finding", "audit"]
+__all__ = ["CHECKS", "LEAKS", "Finding", "audit", "leak_reason", "leaks"]
 
 Array = npt.NDArray[np.float64]
 Status = Literal["found", "clear", "not_applicable"]
@@ -32,13 +35,22 @@ CHECKS: dict[str, str] = {
     "CHK107": "The churn rate of the test period is another than that of the training period",
     "CHK108": "The churn rate jumps from one snapshot to the next",
     "CHK109": "Nobody churns before a date: lost accounts are missing from the early data",
+    "CHK110": "An account attribute without a history goes with who left: its value of today may leak into the past",
+    "CHK111": "A column tells long before who will leave: written after the departure, over the whole past",
+    "CHK112": "A fact tells of the departure itself: a word of leavers alone, or a kind that comes in their last days",
 }
 """Code → what it finds."""
+
+LEAKS = ("CHK101", "CHK102", "CHK103", "CHK104", "CHK106", "CHK110", "CHK111")
+"""Codes of what makes a backtest worth nothing: a model trained on it is not promoted by itself."""
 
 _IMPLAUSIBLE_AUC = 0.95
 _DECIDED = 0.95
 _LEAST_CHURNERS = 10
 _SAME_ROWS = 0.05
+_ATTRIBUTE = "attr_"
+_LEANS = 0.7
+_LEANS_TIMES = 2.0
 _SHIFT = 2.0
 _JUMP = 3.0
 
@@ -75,8 +87,9 @@ def audit(
     frame: pd.DataFrame,
     feature_set: FeatureSet,
     splits: Sequence[Split],
-    config: Config,
+    label: LabelConfig,
     recompute: Callable[[pd.Timestamp], pd.DataFrame] | None = None,
+    tables: Tables | None = None,
 ) -> list[Finding]:
     """Look for leaks and for data that cannot be what they seem.
 
@@ -88,10 +101,13 @@ def audit(
         The columns a model would read.
     splits : sequence of Split
         The splits of the backtest.
-    config : Config
-        Section `label`.
+    label : LabelConfig
+        What is predicted.
     recompute : callable, optional
-        ``as_of`` → the frame of that date made from data cut off at it, for CHK102.
+        ``as_of`` → the frame of that date made from data cut off at it, for CHK102. It takes as long as the features
+        of a snapshot do; all other checks are cheap.
+    tables : Tables, optional
+        The company's tables, for CHK110 and CHK112.
 
     Returns
     -------
@@ -107,11 +123,43 @@ def audit(
         _filled(rows, feature_set),
         _decided(rows, feature_set),
         _same_rows(rows, feature_set, splits),
-        _overlap(splits, config),
+        _overlap(splits, label),
         _drift(rows, splits),
         _jump(rows),
         _survivors(rows),
+        _undated(rows, feature_set, tables),
+        _hindsight(rows, feature_set, label),
+        _departure(rows, label, tables),
     ]
+
+
+def leaks(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings that make a backtest worth nothing.
+
+    Examples
+    --------
+    >>> [found.code for found in leaks([Finding("CHK101", "found", "…"), Finding("CHK107", "found", "…")])]
+    ['CHK101']
+    """
+    return [finding for finding in findings if finding.status == "found" and finding.code in LEAKS]
+
+
+def leak_reason(findings: Sequence[Finding]) -> str | None:
+    """Return one sentence on the leaks that were found, and the way out; None without any.
+
+    Examples
+    --------
+    >>> leak_reason([Finding("CHK107", "found", "the churn rate changed")]) is None
+    True
+    """
+    found = leaks(findings)
+    if not found:
+        return None
+    told = "; ".join(f"{finding.code} {finding.what}" for finding in found)
+    return (
+        f"The audit found a leak, so the model is not promoted: {told}. Correct or exclude the columns, or train with "
+        "--force --reason where a person knows better."
+    )
 
 
 def _result(code: str, found: Sequence[tuple[str, str]], what: str, remedy: str) -> Finding:
@@ -239,16 +287,20 @@ def _same_rows(rows: pd.DataFrame, feature_set: FeatureSet, splits: Sequence[Spl
     return _result("CHK105", found, CHECKS["CHK105"], "Look for copied accounts, or features that never change.")
 
 
-def _overlap(splits: Sequence[Split], config: Config) -> Finding:
+def _overlap(splits: Sequence[Split], label: LabelConfig) -> Finding:
     if not splits:
         return Finding("CHK106", "not_applicable", "no splits")
-    purge = pd.Timedelta(days=config.label.gap_days + config.label.horizon_days)
+    purge = pd.Timedelta(days=label.purge_days)
     found = [
-        (split.name, f"{(split.test[0] - split.train[-1]).days} days between them, gap + horizon are {purge.days}")
+        (
+            split.name,
+            f"{(split.test[0] - split.train[-1]).days} days between them, gap, horizon, grace and settling take "
+            f"{purge.days}",
+        )
         for split in splits
         if split.test[0] - split.train[-1] < purge
     ]
-    return _result("CHK106", found, CHECKS["CHK106"], "Leave at least gap + horizon days between them.")
+    return _result("CHK106", found, CHECKS["CHK106"], "Leave at least so many days between them.")
 
 
 def _drift(rows: pd.DataFrame, splits: Sequence[Split]) -> Finding:
@@ -312,4 +364,44 @@ def _survivors(rows: pd.DataFrame) -> Finding:
         f"where about {expected:.0f} were to be expected",
         (f"{until:%Y-%m-%d}",),
         f"Start at snapshots.first: {until:%Y-%m-%d}, or export the accounts lost before it.",
+    )
+
+
+def _undated(rows: pd.DataFrame, feature_set: FeatureSet, tables: Tables | None) -> Finding:
+    """Find attributes of today's value, where accounts have no history, that lean to who left."""
+    if tables is None or "accounts" not in tables:
+        return Finding("CHK110", "not_applicable", "there are no account attributes")
+    if tables.has("accounts", "known_at"):
+        return Finding("CHK110", "clear", "accounts carry a history (known_at)")
+    fixed = {column.name for column in TABLES["accounts"].columns if not column.mutable}
+    leaning = []
+    for spec in feature_set:
+        name = spec.name.removeprefix(_ATTRIBUTE)
+        if spec.table != "accounts" or not spec.name.startswith(_ATTRIBUTE) or name in fixed:
+            continue
+        splits = account_rates(rows, spec.name).values()
+        leaning += [(spec.name, split.words) for split in splits if split.decides(_LEANS, split.share / _LEANS_TIMES)]
+    return _result(
+        "CHK110", leaning, CHECKS["CHK110"], "Map tables.accounts.columns.known_at, or exclude the attribute."
+    )
+
+
+def _hindsight(rows: pd.DataFrame, feature_set: FeatureSet, label: LabelConfig) -> Finding:
+    if label.target != "churn":
+        return Finding("CHK111", "not_applicable", "the target is not churn: accounts do not leave")
+    found = [(telltale.column, telltale.detail) for telltale in telltales(rows, feature_set)]
+    return _result(
+        "CHK111", found, CHECKS["CHK111"], "Use the value as it was known at as_of (known_at), or exclude the column."
+    )
+
+
+def _departure(rows: pd.DataFrame, label: LabelConfig, tables: Tables | None) -> Finding:
+    if label.target != "churn" or label.churn == "silence" or tables is None:
+        return Finding("CHK112", "not_applicable", "departures are no dated facts of their own here")
+    found = [(fact.where, fact.detail) for fact in departure_facts(tables, rows)]
+    return _result(
+        "CHK112",
+        found,
+        CHECKS["CHK112"],
+        "Check when these are written; leave them out of the mapping if that is late.",
     )

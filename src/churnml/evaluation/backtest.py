@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -40,9 +40,10 @@ from churnml.metrics.predictions import (
     summary,
 )
 from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, profit_curve
+from churnml.metrics.within_date import aligned_log_loss
 from churnml.snapshots.splits import Split
 from churnml.training.facts import ModelInfo
-from churnml.training.fitting import fit_rows
+from churnml.training.fitting import fit_rows, regression_of
 from churnml.training.model import ChurnModel
 from churnml.training.rules import RULES, fit_rule, rules
 
@@ -82,6 +83,11 @@ class Backtest:
         What the first fold's model says of every prediction, for `churnml.evaluation.diagnostics.decay`.
     target : str
         What was predicted; the profit of saving accounts is told for churn alone.
+    estimator : {"model", "logistic"}
+        What ``p_model`` are the probabilities of: the configured model, or the regression on all features, where the
+        verdict publishes that instead; ``p_blend`` are the configured model's then.
+    reason : str
+        Why the regression is published instead.
     """
 
     predictions: pd.DataFrame
@@ -92,24 +98,43 @@ class Backtest:
     segments: pd.DataFrame
     stale: pd.DataFrame
     target: str = "churn"
+    estimator: Literal["model", "logistic"] = "model"
+    reason: str = ""
 
     @property
     def baselines(self) -> list[str]:
         """Names of the baselines."""
-        return [name.removeprefix("p_") for name in self.predictions.columns if name.startswith("p_")][1:]
+        columns = [name for name in self.predictions.columns if name.startswith("p_") and name != "p_model"]
+        # A rule that one fold's data did not allow cannot be compared over all of them.
+        return [name.removeprefix("p_") for name in columns if self.predictions[name].notna().all()]
+
+    @property
+    def dates(self) -> pd.Series[int]:
+        """A number per row that is the same within one snapshot date of one fold."""
+        return self.predictions.groupby(["fold", "as_of"], sort=False).ngroup()
+
+    @property
+    def linear_weights(self) -> tuple[float, ...]:
+        """What the regression weighs in each fold's blend; empty where there is no blend."""
+        return tuple(info.linear_weight for info in self.models if info.kind == "blend")
 
     @cached_property
     def verdict(self) -> Verdict:
         """Whether the model may be published."""
         rows = self.predictions
         rivals = {name: rows[f"p_{name}"].to_numpy() for name in self.baselines}
-        return judge(rows["churned"], rows["p_model"], rivals, rows["account_id"], seed=self.seed)
+        verdict = judge(rows["churned"], rows["p_model"], rivals, rows["account_id"], dates=self.dates, seed=self.seed)
+        return replace(verdict, reason=self.reason) if self.reason else verdict
 
     @property
     def rules_by_loss(self) -> list[str]:
-        """Names of the rules, the one with the lowest pooled log loss first: what scores where the model may not."""
-        y = self.predictions["churned"].to_numpy()
-        losses = {name: log_loss(y, self.predictions[f"p_{name}"]) for name in self.baselines if name in RULES}
+        """Names of the rules, the one with the lowest log loss within dates first: what scores where no model may."""
+        rows, dates = self.predictions, self.dates
+        losses = {
+            name: aligned_log_loss(rows["churned"], rows[f"p_{name}"], dates)
+            for name in self.baselines
+            if name in RULES
+        }
         return sorted(losses, key=lambda name: losses[name] or 0.0)
 
     @cached_property
@@ -142,6 +167,8 @@ class Backtest:
             pooled=self.compared(rows, self.intervals),
             folds=tuple(self._fold(split) for split in self.splits),
             verdict=self.verdict.report(),
+            estimator=self.estimator,
+            linear_weights=self.linear_weights,
             best_rule=self.rules_by_loss[0],
             segments=tuple(SegmentMetrics(**row) for row in _records(by_segment(rows, self.segments, self.seed))),
             capacity=at_capacity(rows, self.segments, share, self.seed),
@@ -150,6 +177,20 @@ class Backtest:
             decay=decay(self.stale, self.seed),
             profit=self._profit(),
             calibration=CalibrationReport(tuple(calibration_bins(y, p)), brier_decomposition(y, p)),
+        )
+
+    def of_regression(self) -> Backtest:
+        """Return the backtest of the regression on all features, with the configured model as a baseline beside it."""
+        names = {"p_model": "p_blend", "p_logistic": "p_model"}
+        stale = self.stale.drop(columns=["p_model", "p_old"])
+        kinds = [info.model_copy(update={"kind": "logistic", "linear_weight": 1.0}) for info in self.models]
+        return replace(
+            self,
+            predictions=self.predictions.rename(columns=names),
+            stale=stale.rename(columns={"p_logistic": "p_model", "p_old_logistic": "p_old"}),
+            models=tuple(kinds),
+            estimator="logistic",
+            reason=self.verdict.reason,
         )
 
     def _fold(self, split: Split) -> FoldReport:
@@ -210,7 +251,8 @@ def backtest(
     """Backtest the model and its baselines over splits by date.
 
     Every fold learns everything from its own training dates: words, number of trees, penalty, calibration, and the
-    scales of the rules.
+    scales of the rules. Where the verdict publishes the regression on all features instead of the configured model,
+    the backtest returned is the regression's (`Backtest.estimator`).
 
     Parameters
     ----------
@@ -232,7 +274,7 @@ def backtest(
     """
     labelled = frame[frame["churned"].notna()]
     parts, models, segments, stale = [], [], [], []
-    oldest: ChurnModel | None = None
+    oldest: tuple[ChurnModel, ChurnModel] | None = None
     for split in splits:
         if progress is not None:
             progress(f"{split.name}: train until {split.train[-1]:%Y-%m-%d}, test from {split.test[0]:%Y-%m-%d}")
@@ -247,19 +289,18 @@ def backtest(
         part["p_model"] = model.probability(model.matrix(test))
         for rule in rules(train):
             part[f"p_{rule.name}"] = fit_rule(rule, train)(test)
-        regression = _logistic(model) or fit_rows(
-            train, feature_set, config.learning, kind="logistic", where=split.name
-        )
+        regression = regression_of(model, train, feature_set, config.learning, where=split.name)
         part["p_logistic"] = regression.probability(regression.matrix(test))
         parts.append(part)
         models.append(model.info)
         segments.append(segments_of(test, feature_set.categorical))
-        oldest = oldest or model
-        old = part[["account_id", "churned", "p_model"]].copy()
+        oldest = oldest or (model, regression)
+        old = part[["account_id", "churned", "p_model", "p_logistic"]].copy()
         old["days"] = (part["as_of"] - splits[0].train[-1]).dt.days
-        old["p_old"] = oldest.probability(oldest.matrix(test))
+        for column, first in zip(("p_old", "p_old_logistic"), oldest, strict=True):
+            old[column] = first.probability(first.matrix(test))
         stale.append(old)
-    return Backtest(
+    tested = Backtest(
         predictions=pd.concat(parts, ignore_index=True),
         splits=tuple(splits),
         capacity=config.capacity,
@@ -269,9 +310,4 @@ def backtest(
         stale=pd.concat(stale, ignore_index=True),
         target=config.label.target,
     )
-
-
-def _logistic(model: ChurnModel) -> ChurnModel | None:
-    """Return the logistic regression that a blend was made with, which need not be fitted a second time."""
-    rival = model.ensemble.logistic
-    return replace(model, ensemble=rival) if rival is not None else None
+    return tested.of_regression() if tested.verdict.scorer == "logistic" else tested

@@ -15,7 +15,7 @@ from churnml.evaluation.report import HorizonFold, HorizonReport, HorizonVerdict
 from churnml.features.spec import FeatureSet
 from churnml.snapshots.labels import horizon_column
 from churnml.snapshots.splits import Split, splits
-from churnml.training.fitting import Evidence, fit_rows, with_fallback
+from churnml.training.fitting import Evidence, fit_judged, with_fallback
 from churnml.training.model import ChurnModel
 from churnml.training.publication import Publication
 
@@ -60,8 +60,8 @@ def fit_further(
         rows, own = _asked(frame, config, days)
         with _named(days):
             rows = rows[rows["churned"].notna()]
-            found[days] = fit_rows(rows, feature_set, own.learning, where=f"horizon of {days} days")
-        own_test = (tested or {}).get(days)
+            own_test = (tested or {}).get(days)
+            found[days] = fit_judged(rows, feature_set, own.learning, own_test, where=f"horizon of {days} days")
         if model.rule is not None:
             found[days] = with_fallback(found[days], rows, [model.rule.name])
         elif own_test is not None and own_test.verdict.verdict is not Publication.PUBLISHABLE:
@@ -107,6 +107,8 @@ def backtest_further(
             pooled=tested.compared(tested.predictions, tested.intervals),
             verdict=HorizonVerdict(tested.verdict.verdict, tested.verdict.reason),
             rules_by_loss=tuple(tested.rules_by_loss),
+            estimator=tested.estimator,
+            linear_weights=tested.linear_weights,
         )
     return found
 

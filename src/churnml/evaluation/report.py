@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
@@ -149,6 +149,8 @@ class HorizonReport:
     pooled: Comparison
     verdict: HorizonVerdict
     rules_by_loss: tuple[str, ...]
+    estimator: Literal["model", "logistic"]
+    linear_weights: tuple[float, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON-ready data."""
@@ -166,8 +168,12 @@ class BacktestReport:
     folds : tuple of FoldReport
         Oldest first.
     verdict : VerdictReport
+    estimator : {"model", "logistic"}
+        What the model's figures are of; see `churnml.evaluation.Backtest`.
+    linear_weights : tuple of float
+        What the regression weighs in each fold's blend.
     best_rule : str
-        What scores where the model may not.
+        What scores where no model may.
     segments : tuple of SegmentMetrics
     capacity : CapacityReport
     stability : tuple of StabilityPair
@@ -181,6 +187,8 @@ class BacktestReport:
     pooled: Comparison
     folds: tuple[FoldReport, ...]
     verdict: VerdictReport
+    estimator: Literal["model", "logistic"]
+    linear_weights: tuple[float, ...]
     best_rule: str
     segments: tuple[SegmentMetrics, ...]
     capacity: CapacityReport

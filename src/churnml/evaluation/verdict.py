@@ -1,9 +1,9 @@
-"""The verdict: whether the model may be published, or the rules predict as well."""
+"""The verdict: what may be published, decided by one proper score within snapshot dates (ADR-0008)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -11,26 +11,76 @@ import numpy.typing as npt
 
 from churnml.metrics.intervals import Interval, clustered_bootstrap, paired_gain
 from churnml.metrics.predictions import log_loss, roc_auc
+from churnml.metrics.within_date import Estimate, aligned_gain, aligned_log_loss, concordance
 from churnml.training.publication import Publication
 
-__all__ = ["BASELINE_WORDS", "Standing", "Verdict", "VerdictReport", "judge"]
+__all__ = ["BASELINE_WORDS", "Candidate", "Gains", "Standing", "Verdict", "VerdictReport", "judge"]
 
 Array = npt.NDArray[np.float64]
 
 _REPEATS = 300
+_NOISE = 0.025
+"""One-sided level of every test against chance; shared out among the learned candidates."""
+_CHANCE = 0.5
 BASELINE_WORDS = {
     "base_rate": "the base rate",
     "recency": "days since the last activity",
     "reference": "the reference health score",
     "rfm": "recency, frequency and value",
     "logistic": "a logistic regression on all features",
+    "blend": "trees averaged with the regression",
 }
 """Baseline → what it is called in a sentence."""
+LEARNED = ("logistic", "blend")
+"""Baselines that are models themselves."""
 _OUTCOMES = {
     "beats": "beats {} by more than noise",
     "level": "draws level with {}",
     "loses": "is worse than {} by more than noise",
 }
+
+
+@dataclass(frozen=True)
+class Gains:
+    """What the model gains over one baseline; above 0 is better for the model in each.
+
+    Parameters
+    ----------
+    aligned_log_loss : Estimate
+        Within dates: what the verdict goes by.
+    roc_auc, log_loss : Interval
+        Pooled over all dates, by drawing accounts: shown, not judged by, as a drift of the level moves both.
+    """
+
+    aligned_log_loss: Estimate
+    roc_auc: Interval
+    log_loss: Interval
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What could be published, and how it stands.
+
+    Parameters
+    ----------
+    concordance : Estimate
+        Of a churner and a stayer of one date, how often the churner is ranked higher; 0.5 is chance.
+    gain : Estimate
+        Aligned log loss below that of telling every account its date's rate.
+    aligned_log_loss, log_loss : float
+        Within dates, and as told.
+    learned : bool
+        Whether it is a model; a rule is not.
+    passes : bool
+        Of a learned one: better than chance and than every rule.
+    """
+
+    concordance: Estimate
+    gain: Estimate
+    aligned_log_loss: float
+    log_loss: float
+    learned: bool
+    passes: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,9 +96,11 @@ class VerdictReport:
     """The verdict as it is kept and shown; see `Verdict` for the fields."""
 
     verdict: Publication
+    scorer: str
     reason: str
     beside: Mapping[str, Standing]
-    gains: Mapping[str, Mapping[str, Interval]]
+    gains: Mapping[str, Gains]
+    candidates: Mapping[str, Candidate]
 
 
 @dataclass(frozen=True)
@@ -59,39 +111,43 @@ class Verdict:
     ----------
     verdict : Publication
     reason : str
-        One sentence with the numbers.
-    gains : dict
-        Baseline → ``{"roc_auc": Interval, "log_loss": Interval}``: model minus baseline for the AUC, baseline minus
-        model for the log loss, so that above 0 is better for the model in both.
-    learned : tuple of str
-        Baselines that are models themselves.
+        One sentence or two with the numbers.
+    scorer : str
+        What gives the published probabilities: ``"model"``, the name of a learned baseline, or of a rule.
+    gains : mapping
+        Baseline → what the model gains over it.
+    candidates : mapping
+        ``"model"`` and every baseline → how it stands.
     """
 
     verdict: Publication
     reason: str
-    gains: Mapping[str, Mapping[str, Interval]]
-    learned: tuple[str, ...] = ("logistic",)
+    scorer: str = "base_rate"
+    gains: Mapping[str, Gains] = field(default_factory=dict)
+    candidates: Mapping[str, Candidate] = field(default_factory=dict)
 
     @property
     def beside(self) -> dict[str, Standing]:
-        """Learned baseline → how the model stands to it.
+        """Learned baseline → how the model stands to it, by aligned log loss.
 
         Level is what the noise does not tell apart. It does not change the verdict, but a reader must see it: where
         the two draw level, the simpler one would do.
         """
-        found = {}
-        for name in self.learned:
-            gain = self.gains.get(name)
-            if gain is None:
+        standings = {}
+        for name, gains in self.gains.items():
+            if not self.candidates[name].learned:
                 continue
-            outcome = _outcome(gain)
+            gain = gains.aligned_log_loss
+            outcome: Literal["beats", "level", "loses"] = (
+                "loses" if gain.below_zero else "beats" if gain.above_zero else "level"
+            )
             words = _OUTCOMES[outcome].format(BASELINE_WORDS.get(name, name))
-            found[name] = Standing(outcome, _sentence(name, gain, words, list(gain)))
-        return found
+            standings[name] = Standing(outcome, f"The model {words}: {_told(gain)}.")
+        return standings
 
     def report(self) -> VerdictReport:
         """Return the verdict with how the model stands to what else was learnt."""
-        return VerdictReport(self.verdict, self.reason, self.beside, self.gains)
+        return VerdictReport(self.verdict, self.scorer, self.reason, self.beside, self.gains, self.candidates)
 
 
 def judge(
@@ -100,19 +156,22 @@ def judge(
     baselines: Mapping[str, npt.ArrayLike],
     groups: npt.ArrayLike,
     *,
-    seed: int,
-    learned: tuple[str, ...] = ("logistic",),
+    dates: npt.ArrayLike | None = None,
+    seed: int = 0,
+    learned: tuple[str, ...] = LEARNED,
 ) -> Verdict:
-    """Compare a model with every baseline on pooled out-of-time predictions.
+    """Compare a model with every baseline on out-of-time predictions, within their snapshot dates.
 
-    Both are judged on the same 300 draws of accounts; a difference is more than noise when its 95 % interval excludes
-    zero. The model is publishable when
+    Every candidate (the model, the other learned ones, each rule) is brought to the same level per date; then log loss
+    decides, a strictly proper score that no drift of the churn rate can win. A learned candidate **passes** when
 
-    - against **every rule** it is better by more than noise in ROC AUC or in log loss, and worse by more than noise in
-      neither;
-    - against a **learned** baseline (the logistic regression on all features) it is worse by more than noise in
-      neither. Drawing level there is enough: what would be used instead is the rules, not the regression (ADR-0004);
-      `Verdict.beside` says whether the model beats it, draws level or loses.
+    - it tells accounts of one date apart: its aligned log loss is below that of the date's rate, and its concordance
+      above one half, each beyond noise at a one-sided level of 2.5 % shared out among the learned candidates;
+    - its aligned log loss is below that of **every rule** beyond noise (one-sided 2.5 %).
+
+    Where one passes, the verdict is publishable, and of those that pass the model is published unless another has the
+    lower loss both within dates and as told. Where none does, the rule with the lowest aligned log loss is. Errors are
+    cluster-robust, an account being one draw, so nothing here depends on a seed.
 
     Parameters
     ----------
@@ -122,8 +181,10 @@ def judge(
         Name → probabilities of shape (n,).
     groups : array of shape (n,)
         Account of each row.
+    dates : array of shape (n,), optional
+        Snapshot, and fold where folds have models of their own, of each row; without it all rows are of one date.
     seed : int
-        Seed of the draws.
+        Seed of the draws behind the pooled intervals, which are shown only.
     learned : sequence of str
         Baselines that are models themselves.
 
@@ -131,60 +192,124 @@ def judge(
     --------
     >>> rng = np.random.default_rng(0)
     >>> y = rng.random(400) < 0.3
-    >>> print(judge(y, np.where(y, 0.6, 0.2), {"base_rate": np.full(400, 0.3)}, np.arange(400), seed=0).verdict)
+    >>> print(judge(y, np.where(y, 0.6, 0.2), {"base_rate": np.full(400, 0.3)}, np.arange(400)).verdict)
     publishable
     """
-    outcome, model = np.asarray(y, dtype=np.float64), np.asarray(p_model, dtype=np.float64)
+    outcome = np.asarray(y, dtype=np.float64)
+    scores = {"model": np.asarray(p_model, dtype=np.float64)}
+    scores |= {name: np.asarray(p, dtype=np.float64) for name, p in baselines.items()}
+    rules = [name for name in baselines if name not in learned]
     if len(np.unique(outcome)) < 2:
         return Verdict(
-            Publication.RULES_ONLY, "The test periods hold only one outcome: nothing can be compared.", {}, learned
+            Publication.RULES_ONLY, "The test periods hold only one outcome: nothing can be compared.", _first(rules)
         )
+    candidates = {
+        name: Candidate(
+            concordance=concordance(outcome, p, groups, dates),
+            gain=aligned_gain(outcome, p, np.full(len(p), _CHANCE), groups, dates),
+            aligned_log_loss=aligned_log_loss(outcome, p, dates) or 0.0,
+            log_loss=log_loss(outcome, p) or 0.0,
+            learned=name not in rules,
+        )
+        for name, p in scores.items()
+    }
     draws = clustered_bootstrap(groups, _REPEATS, seed)
-    gains: dict[str, dict[str, Interval]] = {}
-    for name, probabilities in baselines.items():
-        loss = paired_gain(log_loss, outcome, model, probabilities, draws)
-        gains[name] = {
-            "roc_auc": paired_gain(roc_auc, outcome, model, probabilities, draws),
-            "log_loss": -loss,
-        }
-    for name, gain in gains.items():
-        lost = [metric for metric, interval in gain.items() if interval.below_zero]
-        if lost:
-            return Verdict(
-                Publication.RULES_ONLY,
-                _sentence(name, gain, f"is worse than {BASELINE_WORDS.get(name, name)}", lost),
-                gains,
-                learned,
-            )
-    for name, gain in gains.items():
-        if name not in learned and not any(interval.above_zero for interval in gain.values()):
-            reason = _sentence(name, gain, f"beats {BASELINE_WORDS.get(name, name)} by no more than noise", list(gain))
-            return Verdict(Publication.RULES_ONLY, reason, gains, learned)
-    hardest = min(
-        (name for name in gains if name not in learned),
-        key=lambda name: gains[name]["roc_auc"].value or 0.0,
-        default=None,
+    gains = {
+        name: Gains(
+            aligned_log_loss=aligned_gain(outcome, scores["model"], p, groups, dates),
+            roc_auc=paired_gain(roc_auc, outcome, scores["model"], p, draws),
+            log_loss=-paired_gain(log_loss, outcome, scores["model"], p, draws),
+        )
+        for name, p in scores.items()
+        if name != "model"
+    }
+    if not rules:
+        return Verdict(
+            Publication.RULES_ONLY, "There was no rule to compare the model with.", "base_rate", gains, candidates
+        )
+    over_rules = {
+        name: {rule: aligned_gain(outcome, scores[name], scores[rule], groups, dates) for rule in rules}
+        for name, candidate in candidates.items()
+        if candidate.learned
+    }
+    alpha = _NOISE / len(over_rules)
+    for name, over in over_rules.items():
+        passes = _tells_apart(candidates[name], alpha) and all(gain.exceeds(0.0, _NOISE) for gain in over.values())
+        candidates[name] = Candidate(**{**vars(candidates[name]), "passes": passes})
+    passing = [name for name in over_rules if candidates[name].passes]
+    if passing:
+        scorer = _best(passing, candidates)
+        reason = _published(scorer, over_rules[scorer], candidates)
+        return Verdict(Publication.PUBLISHABLE, reason, scorer, gains, candidates)
+    scorer = min(rules, key=lambda name: (candidates[name].aligned_log_loss, rules.index(name)))
+    reason = _refused(over_rules["model"], candidates["model"], alpha)
+    return Verdict(Publication.RULES_ONLY, reason, scorer, gains, candidates)
+
+
+def _first(rules: list[str]) -> str:
+    return "base_rate" if "base_rate" in rules or not rules else rules[0]
+
+
+def _tells_apart(candidate: Candidate, alpha: float) -> bool:
+    """Whether a candidate is better than chance within dates, by proper score and by ranking."""
+    return candidate.gain.exceeds(0.0, alpha) and candidate.concordance.exceeds(_CHANCE, alpha)
+
+
+def _best(passing: list[str], candidates: Mapping[str, Candidate]) -> str:
+    """Return the model, unless another that passes has the lower loss within dates and, level and all, as told."""
+    best = passing[0]
+    for name in passing[1:]:
+        ours, theirs = candidates[best], candidates[name]
+        if theirs.aligned_log_loss < ours.aligned_log_loss and theirs.log_loss < ours.log_loss:
+            best = name
+    return best
+
+
+def _published(scorer: str, over: Mapping[str, Estimate], candidates: Mapping[str, Candidate]) -> str:
+    hardest = min(over, key=lambda name: over[name].value or 0.0)
+    what = "The model" if scorer == "model" else _capital(BASELINE_WORDS.get(scorer, scorer))
+    told = (
+        f"{what} beats every rule within snapshot dates by more than noise; the best rule is "
+        f"{BASELINE_WORDS.get(hardest, hardest)}: {_told(over[hardest])}; {_ranked(candidates[scorer].concordance)}."
     )
-    if hardest is None:
-        return Verdict(Publication.RULES_ONLY, "There was no rule to compare the model with.", gains, learned)
-    words = f"beats every rule by more than noise; the best is {BASELINE_WORDS.get(hardest, hardest)}"
-    return Verdict(
-        Publication.PUBLISHABLE, _sentence(hardest, gains[hardest], words, ["roc_auc", "log_loss"]), gains, learned
+    if scorer == "model":
+        return told
+    ours, theirs = candidates[scorer], candidates["model"]
+    return (
+        f"{told} It is published instead of the model: log loss {ours.aligned_log_loss:.4f} within dates and "
+        f"{ours.log_loss:.4f} as told, the model's {theirs.aligned_log_loss:.4f} and {theirs.log_loss:.4f}."
     )
 
 
-def _outcome(gain: Mapping[str, Interval]) -> Literal["beats", "level", "loses"]:
-    if any(interval.below_zero for interval in gain.values()):
-        return "loses"
-    return "beats" if any(interval.above_zero for interval in gain.values()) else "level"
+def _refused(over: Mapping[str, Estimate], model: Candidate, alpha: float) -> str:
+    """Say why not even the model, the best of what was learnt in most cases, passes."""
+    if not _tells_apart(model, alpha):
+        return (
+            "Nothing that was learnt tells churners apart within a snapshot date by more than noise: over the date's "
+            f"churn rate {_told(model.gain)}; {_ranked(model.concordance)}."
+        )
+    name = min(over, key=lambda rule: over[rule].low or 0.0)
+    gain = over[name]
+    words = "is worse than {}" if (gain.value or 0.0) < 0 else "beats {} by no more than noise"
+    return f"The model {words.format(BASELINE_WORDS.get(name, name))} within snapshot dates: {_told(gain)}."
 
 
-def _sentence(name: str, gain: Mapping[str, Interval], words: str, metrics: Sequence[str]) -> str:
-    labels = {"roc_auc": "AUC", "log_loss": "log loss"}
-    parts = [
-        f"{labels[metric]} gain {gain[metric].value:+.4f} (95 % interval {gain[metric].low:+.4f} to "
-        f"{gain[metric].high:+.4f})"
-        for metric in metrics
-        if gain[metric].low is not None
-    ]
-    return f"The model {words}: {', '.join(parts)}."
+def _told(gain: Interval) -> str:
+    if gain.value is None:
+        return "no log loss gain can be computed"
+    if gain.low is None:
+        return f"log loss gain {gain.value:+.4f}, from too few accounts for an interval"
+    return f"log loss gain {gain.value:+.4f} (95 % interval {gain.low:+.4f} to {gain.high:+.4f})"
+
+
+def _ranked(found: Estimate) -> str:
+    if found.value is None:
+        return "no date holds both outcomes"
+    if found.low is None or found.high is None:
+        return f"concordance {found.value:.3f} of pairs of one date"
+    span = f"{max(found.low, 0.0):.3f} to {min(found.high, 1.0):.3f}; .5 is chance"
+    return f"concordance {found.value:.3f} of pairs of one date ({span})"
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -1,6 +1,7 @@
 """Why an account scores as it does, in words: drivers, sentences in English and Japanese, plays."""
 
 from churnml.explain.batch import batch_contributions, fast_contributions
+from churnml.explain.changes import ChangedFacts
 from churnml.explain.contract import Explainable
 from churnml.explain.drivers import Driver
 from churnml.explain.explanation import Explanation, Indicator, explain
@@ -13,6 +14,7 @@ from churnml.explain.timeline import Happening, timeline
 
 __all__ = [
     "CHURNERS_NEEDED",
+    "ChangedFacts",
     "Driver",
     "ExplainReference",
     "Explainable",

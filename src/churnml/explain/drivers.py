@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from churnml.config import DisplayConfig
 from churnml.explain.facts import Change, Facts, comparison, fact, label, moved
 from churnml.explain.reference import ExplainReference
-from churnml.explain.topics import UNTOLD, topic
+from churnml.explain.topics import NEEDS_DIRECTION, UNTOLD, topic
+from churnml.features.events.rollup import slug
 from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.language import Text, Words, words
 
@@ -154,10 +156,10 @@ class DriverBuilder:
         Earlier rows of the same accounts; of each account the last one before the row's ``as_of`` is read.
     currency : str
         ISO code.
-    names : mapping
-        Event type or attribute → the company's own words for it.
-    core_features : int
-        How many core features the config names; 0 where it names none.
+    display : DisplayConfig, optional
+        What event types, attributes and plans are called.
+    core_features : sequence of str
+        Event types that are the product's core use: less of them is never good news.
     """
 
     def __init__(
@@ -167,8 +169,8 @@ class DriverBuilder:
         reference: ExplainReference,
         previous: pd.DataFrame | None,
         currency: str,
-        names: Mapping[str, Words] | None = None,
-        core_features: int = 0,
+        display: DisplayConfig | None = None,
+        core_features: Sequence[str] = (),
     ) -> None:
         self._columns: Mapping[str, np.ndarray] = {
             name: frame[name].to_numpy() for name in frame.columns if name in feature_set.names
@@ -177,7 +179,9 @@ class DriverBuilder:
         self._trends = {(spec.measure, spec.window_days): spec.name for spec in feature_set if _compares_windows(spec)}
         self._levels = {(spec.measure, spec.window_days): spec.name for spec in feature_set if spec.kind == "level"}
         self._reference, self._currency = reference, currency
-        self._names, self._core = names or {}, core_features
+        self._display = display or DisplayConfig()
+        self._kinds = {slug(kind): self._display.words("event_types", kind) for kind in self._display.event_types}
+        self._core = frozenset(slug(kind) for kind in core_features)
         column = reference.segment_column
         self._segments = frame[column].astype("str").to_numpy() if column is not None and column in frame else None
         self._earlier, self._earlier_on = _earlier(frame, previous, feature_set)
@@ -236,6 +240,18 @@ class DriverBuilder:
         change = self._change(row, spec) if spec.kind == "level" else None
         return self._made(row, spec, toward, raising, change=change, plain=plain)
 
+    def changed(self, row: int, spec: FeatureSpec) -> Facts | None:
+        """Return what a level was at the earlier date; None for what is no level, and where nothing is known."""
+        value = self.value(row, spec.name)
+        if spec.kind != "level" or not isinstance(value, float) or self._earlier is None or not self._earlier_on[row]:
+            return None
+        before = float(self._earlier[spec.name][row]) if spec.name in self._earlier else math.nan
+        if not math.isfinite(before):
+            return None
+        toward = 1 if value > before else -1
+        change = Change(before, on=self._earlier_on[row])
+        return self._made(row, spec, toward, raising=True, change=change, plain=True)
+
     def driver(
         self,
         row: int,
@@ -282,7 +298,9 @@ class DriverBuilder:
     def _made(self, row: int, spec: FeatureSpec, toward: int, raising: bool, **more: Any) -> Facts:
         segment = str(self._segments[row]) if self._segments is not None else ""
         whole = _WHOLES.get(spec.measure)
-        base: float | str | None = float(self._core) if spec.measure == "core_feature_share" and self._core else None
+        base: float | str | None = (
+            float(len(self._core)) if spec.measure == "core_feature_share" and self._core else None
+        )
         if whole is not None:
             name = self._levels.get((whole, spec.window_days), self._levels.get((whole, None)))
             base = self.value(row, name) if name else None
@@ -296,6 +314,7 @@ class DriverBuilder:
             whole=base if isinstance(base, float) else None,
             term_days=term if isinstance(term, float) else None,
             kind=self._kind(spec),
+            word=self._word(row, spec),
             currency=self._currency,
             **more,
         )
@@ -364,6 +383,10 @@ class DriverBuilder:
         by more than chance.
         """
         way = int(spec.monotone)
+        if not way and spec.measure in NEEDS_DIRECTION:
+            return 0
+        if not way and spec.measure.startswith("events_of_") and spec.measure.removeprefix("events_of_") in self._core:
+            way = -1
         if not way and spec.categorical:
             value = self.value(row, spec.name)
             way = self._reference.words.get(spec.name, {}).get(str(value), 0)
@@ -376,13 +399,26 @@ class DriverBuilder:
 
     def _kind(self, spec: FeatureSpec) -> Words | None:
         """Return a company's own word for what a feature counts, its raw name made readable where it has none."""
-        for start in ("events_of_", "share_of_", "value_of_", "attr_"):
+        for start in ("events_of_", "value_of_"):
             if spec.measure.startswith(start):
                 name = spec.measure.removeprefix(start)
-                if start == "attr_":
-                    return self._names.get(name) or words({"en": spec.label_en, "ja": spec.label_ja})
-                return self._names.get(name) or words(name.replace("_", " "))
-        return None
+                return self._kinds.get(name) or self._display.words("event_types", name)
+        if spec.measure.startswith("attr_"):
+            name = spec.measure.removeprefix("attr_")
+            known = name in self._display.attributes
+            return self._display.words("attributes", name) if known else _own_words(spec)
+        return self._display.words("features", spec.measure) if spec.measure in self._display.features else None
+
+    def _word(self, row: int, spec: FeatureSpec) -> Words | None:
+        """Return a company's own word for a value that is a word."""
+        value = self.value(row, spec.name)
+        if not isinstance(value, str):
+            return None
+        return self._display.words("plans" if spec.measure == "plan" else "segments", value)
+
+
+def _own_words(spec: FeatureSpec) -> Words:
+    return words({"en": spec.label_en, "ja": spec.label_ja})
 
 
 def _before(value: float, trend: float) -> Change | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from churnml.config import DisplayConfig
 from churnml.errors import DataError
 from churnml.explain.batch import batch_contributions
 from churnml.explain.contract import Explainable
@@ -19,7 +20,7 @@ from churnml.explain.facts import fact
 from churnml.explain.reference import ExplainReference
 from churnml.explain.topics import FACT_TOPICS, topic
 from churnml.health import HealthScale, indicators, measures
-from churnml.language import Quantity, Text, Words
+from churnml.language import Quantity, Text
 
 __all__ = ["Explanation", "Indicator", "explain"]
 
@@ -127,8 +128,8 @@ def explain(
     reference: ExplainReference,
     previous: pd.DataFrame | None = None,
     currency: str = "USD",
-    names: Mapping[str, Words] | None = None,
-    core_features: int = 0,
+    display: DisplayConfig | None = None,
+    core_features: Sequence[str] = (),
 ) -> list[Explanation]:
     """Explain every row of a frame.
 
@@ -149,10 +150,10 @@ def explain(
         Feature frame of earlier snapshots, for values before where no trend tells them.
     currency : str
         ISO code for amounts.
-    names : mapping, optional
-        Event type or attribute → the company's own words for it.
-    core_features : int
-        How many core features the config names.
+    display : DisplayConfig, optional
+        What event types, attributes and plans are called.
+    core_features : sequence of str
+        Event types that are the product's core use.
 
     Returns
     -------
@@ -167,7 +168,7 @@ def explain(
     for name, other in (("scores", scores), ("health", health)):
         if len(other) != len(frame) or not (other[_KEY].to_numpy() == frame[_KEY].to_numpy()).all():
             raise DataError(f"The {name} are not of the frame's rows", expected="the same accounts and dates, in order")
-    builder = DriverBuilder(frame, model.features, reference, previous, currency, names, core_features)
+    builder = DriverBuilder(frame, model.features, reference, previous, currency, display, core_features)
     rules, target = model.info.verdict == "rules_only", model.info.target
     facts = _indicators_by_row(frame)
     keys = list(zip(frame["account_id"], frame["as_of"], strict=True))

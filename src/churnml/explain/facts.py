@@ -16,7 +16,7 @@ from churnml.language import Day, Quantity, Text, Words
 from churnml.language.numbers import rounded
 from churnml.language.text import words
 
-__all__ = ["ABSENCES", "Change", "Facts", "comparison", "fact", "label", "moved", "quantity"]
+__all__ = ["ABSENCES", "Change", "Facts", "change_fact", "comparison", "fact", "label", "moved", "quantity"]
 
 ABSENCES = frozenset(
     {"days_to_first_value", "days_since_last_event", "days_since_last_login", "days_since_last_milestone"}
@@ -190,6 +190,11 @@ def fact(facts: Facts) -> Text | None:
     return _changed(facts, value) or _peaked(facts, value) or _standing(facts, value)
 
 
+def change_fact(facts: Facts) -> Text | None:
+    """Return how a value changed since another date, whatever it is a sign of; None for a trifle."""
+    return _changed(facts, facts.value) if isinstance(facts.value, float) else None
+
+
 def moved(facts: Facts) -> bool:
     """Whether a change is told of it."""
     return isinstance(facts.value, float) and _changed(facts, facts.value) is not None
@@ -211,7 +216,8 @@ def _changed(facts: Facts, value: float) -> Text | None:
     more: dict[str, Any] = {"before": _of_whole(facts, before)}
     if facts.change.on:
         # Of a longer window, most days of then are days of now.
-        if facts.spec.kind == "level" and (facts.spec.window_days or 0) > _LONGEST_SINCE_DAYS:
+        overlaps = facts.spec.kind == "level" and (facts.spec.window_days or 0) > _LONGEST_SINCE_DAYS
+        if overlaps and not facts.plain:
             return None
         form = "since"
         more["on"] = Day(on=facts.change.on)

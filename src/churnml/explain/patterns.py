@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from churnml.errors import DataError
 from churnml.explain.batch import batch_contributions
 from churnml.explain.contract import Explainable
 from churnml.features.spec import FAMILIES
+from churnml.language import Text, languages, render
 
 __all__ = ["CHURNERS_NEEDED", "Pattern", "churn_patterns"]
 
@@ -43,8 +44,8 @@ class Pattern:
         The account nearest to the pattern's centre.
     example_on : str
         ISO date of its last reading.
-    title_en, title_ja : str
-        The pattern in words.
+    title : Text
+        What the pattern is called.
     """
 
     families: tuple[str, ...]
@@ -54,12 +55,13 @@ class Pattern:
     median_lead_days: float | None
     example: str
     example_on: str
-    title_en: str
-    title_ja: str
+    title: Text
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the pattern as JSON-ready data."""
-        return {**asdict(self), "families": list(self.families)}
+        """Return the pattern as JSON-ready data, its title in every language."""
+        data = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "title"}
+        titles = {f"title_{language}": render(self.title, language) for language in languages()}
+        return {**data, "families": list(self.families), **titles}
 
 
 def churn_patterns(model: Explainable, frame: pd.DataFrame, *, seed: int, most: int = 6) -> list[Pattern]:
@@ -109,7 +111,6 @@ def churn_patterns(model: Explainable, frame: pd.DataFrame, *, seed: int, most: 
         nearest = int(np.linalg.norm(profile[inside] - centre, axis=1).argmin())
         order = [index for index in np.argsort(-centre, kind="stable") if centre[index] > _RAISES][:2]
         members = readings["account_id"].isin(accounts[inside]).to_numpy()
-        english, japanese = _title([names[index] for index in order])
         found.append(
             Pattern(
                 families=tuple(names[index] for index in order),
@@ -119,8 +120,7 @@ def churn_patterns(model: Explainable, frame: pd.DataFrame, *, seed: int, most: 
                 median_lead_days=_lead(readings[members], effects[members, order[0]]) if order else None,
                 example=str(accounts[inside][nearest]),
                 example_on=str(dates[inside][nearest])[:10],
-                title_en=english,
-                title_ja=japanese,
+                title=_title([names[index] for index in order]),
             )
         )
     return sorted(found, key=lambda pattern: -pattern.accounts)
@@ -160,20 +160,6 @@ def _lead(readings: pd.DataFrame, effect: np.ndarray) -> float | None:
     return float(np.median(days)) if days else None
 
 
-_PATTERNS = {
-    "engagement": ("low or falling use", "利用の低迷"),
-    "adoption": ("narrow use of features", "機能活用の不足"),
-    "support": ("trouble in support", "サポートの問題"),
-    "sentiment": ("dissatisfaction", "満足度の低下"),
-    "commercial": ("contract and payment", "契約・支払い"),
-    "relationship": ("loss of contact", "関係の希薄化"),
-    "onboarding": ("unfinished onboarding", "導入の停滞"),
-}
-
-
-def _title(families: list[str]) -> tuple[str, str]:
-    if not families:
-        return "No reason stands out", "目立った要因なし"
-    words = [_PATTERNS[family] for family in families]
-    english = " with ".join(word for word, _ in words)
-    return english[0].upper() + english[1:], "＋".join(word for _, word in words)
+def _title(families: list[str]) -> Text:
+    named = dict(zip(("first", "second"), (Text.of(f"pattern-{family}") for family in families), strict=False))
+    return Text.of(f"pattern-{('none', 'one', 'two')[len(families)]}", **named)

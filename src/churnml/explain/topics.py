@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from churnml.features.spec import FeatureSpec
 
-__all__ = ["FACT_TOPICS", "UNTOLD", "topic"]
+__all__ = ["FACT_TOPICS", "NEEDS_DIRECTION", "UNTOLD", "topic"]
 
 _TOPICS = {
     "use": ("events", "active_days", "active_day_rate", "active_weeks", "events_per_user", "events_per_seat"),
@@ -54,6 +54,12 @@ FACT_TOPICS = {
 
 UNTOLD = frozenset({"events_per_mrr", "weekday_share", "opportunities_open", "nps_age_days", "events_per_user"})
 """Measures of which a sentence would say nothing that a CSM can judge; they count among the other signals."""
+
+
+NEEDS_DIRECTION = frozenset(
+    {"features_gained", "users_gained", "stickiness", "seats_change", "mrr_change", "price_change", "addons"}
+)
+"""Measures whose direction everybody knows: one that a catalogue does not declare is not guessed from the data."""
 
 
 def topic(spec: FeatureSpec) -> str:

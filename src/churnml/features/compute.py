@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from churnml.config import FeatureConfig
+from churnml.engine import memory_limit
 from churnml.features.aggregates import gathered
 from churnml.features.catalogue import login_events
 from churnml.features.events.event_stream import lay_out
@@ -29,7 +30,13 @@ _BACK_DAYS = 31
 
 
 def compute(
-    tables: Tables, spine: pd.DataFrame, feature_set: FeatureSet, config: FeatureConfig, *, planes: Planes | None = None
+    tables: Tables,
+    spine: pd.DataFrame,
+    feature_set: FeatureSet,
+    config: FeatureConfig,
+    *,
+    planes: Planes | None = None,
+    cohort: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Add the features to a spine.
 
@@ -51,6 +58,9 @@ def compute(
         From `lay_out_events`, made from the same tables earlier. Where all rows share an `as_of` no earlier than its
         end, only the events that became known since are read; where no event can be known late, it serves the `as_of`
         dates up to `_BACK_DAYS` days earlier too. Facts from before its end must not have changed.
+    cohort : DataFrame, optional
+        ``account_id, as_of`` of all accounts that were customers at the spine's dates: ranks are taken among
+        them. By default among the spine's rows, which must then hold whole cohorts.
 
     Returns
     -------
@@ -68,7 +78,8 @@ def compute(
         return pd.concat([spine, pd.DataFrame(empty, index=spine.index)], axis=1)
     keys, position = Keys.of(spine)
     in_order = len(keys) == len(spine) and bool((np.diff(position) == 1).all())
-    made = _made(tables, keys, feature_set, config, planes)
+    ranks = _ranks(tables, keys, feature_set, config, planes, cohort) if cohort is not None else {}
+    made = _made(tables, keys, feature_set, config, planes, ranks)
     columns = {}
     for spec in feature_set:
         values = made[spec.name] if in_order else made[spec.name][position]
@@ -100,7 +111,9 @@ def lay_out_events(tables: Tables, feature_set: FeatureSet, config: FeatureConfi
         return None
     day = int(np.datetime64(until, "D").astype(np.int64))
     layout = replace(Plan.of(feature_set, _scope(tables, feature_set, config)).layout, by_day=True)
-    return lay_out(tables, None, layout, np.arange(day - layout.reach - _BACK_DAYS, day + 1))
+    days = np.arange(day - layout.reach - _BACK_DAYS, day + 1)
+    planes = lay_out(tables, None, layout, days, memory_limit(tables.connection))
+    return planes if isinstance(planes, Planes) else None
 
 
 def _scope(tables: Tables, feature_set: FeatureSet, config: FeatureConfig) -> Scope:
@@ -109,16 +122,49 @@ def _scope(tables: Tables, feature_set: FeatureSet, config: FeatureConfig) -> Sc
     return Scope(tables, config, kinds, frozenset(kinds), login_events(config))
 
 
-def _made(tables: Tables, keys: Keys, feature_set: FeatureSet, config: FeatureConfig, planes: Planes | None) -> Columns:
-    """Make every column that the catalogue asks for, and those that these are made from."""
-    plan = Plan.of(feature_set, _scope(tables, feature_set, config))
+def _ranks(
+    tables: Tables,
+    keys: Keys,
+    feature_set: FeatureSet,
+    config: FeatureConfig,
+    planes: Planes | None,
+    cohort: pd.DataFrame,
+) -> Columns:
+    """Return the ranks of the rows asked about among whole cohorts; nothing where the rows are the cohorts."""
+    ranks = [spec for spec in feature_set if spec.kind == "peer"]
+    rows = pd.DataFrame({"account_id": keys.accounts[keys.code], "as_of": keys.as_of})
+    same_days = cohort.loc[cohort["as_of"].isin(rows["as_of"]), ["account_id", "as_of"]]
+    everyone, place = Keys.of(pd.concat([rows, same_days.astype(rows.dtypes)], ignore_index=True))
+    if not ranks or len(everyone) == len(keys):
+        return {}
+    made = _made(tables, everyone, FeatureSet(ranks), config, planes, {})
+    return {spec.name: made[spec.name][place[: len(keys)]] for spec in ranks}
 
-    def events() -> EventMeasures:
-        return event_measures(tables, keys, plan.layout, login_events(config), planes)
 
-    inputs = Inputs(tables, config, keys, kinds=plan.kinds, measures=events)
+def _made(
+    tables: Tables, keys: Keys, feature_set: FeatureSet, config: FeatureConfig, planes: Planes | None, given: Columns
+) -> Columns:
+    """Make every column that the catalogue asks for, and those that these are made from; `given` are made already."""
+    plan = Plan.of(feature_set, _scope(tables, feature_set, config), without=frozenset(given))
+    # Ranks, and what a user makes of the frame, look at all rows; the rest is made account by account.
+    inputs = Inputs(tables, config, keys, kinds=plan.kinds)
+    inputs.made |= _by_account(tables, keys, plan, config, planes) | given
+    for name, window, direct in plan.direct(among_rows=True):
+        inputs.made[name] = direct.make(inputs, window)
+    return inputs.made
+
+
+def _by_account(tables: Tables, keys: Keys, plan: Plan, config: FeatureConfig, planes: Planes | None) -> Columns:
+    """Make the columns that look at one account at a time, in parts of accounts where memory asks for it."""
+    events: EventMeasures | int | None = None
+    if "events" in tables:
+        events = event_measures(tables, keys, plan.layout, login_events(config), planes)
+    if isinstance(events, int):
+        parts = [_by_account(tables, part, plan, config, planes) for part in keys.parts(events)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    inputs = Inputs(tables, config, keys, kinds=plan.kinds, events=events)
     for source, steps in plan.from_rows():
         inputs.made |= gathered(inputs, source, steps)
-    for name, window, direct in plan.direct():
+    for name, window, direct in plan.direct(among_rows=False):
         inputs.made[name] = direct.make(inputs, window)
     return inputs.made

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
@@ -19,11 +17,12 @@ from pyarrow import feather
 from churnml.config import Config
 from churnml.features import FeatureSet, Planes, lay_out_events
 from churnml.features.events.planes import Layout
+from churnml.files import folder_beside, remove_folder
 from churnml.tables import Tables
 
 __all__ = ["events_until", "keep_events", "kept_events"]
 
-_FORMAT = 2
+_FORMAT = 4
 _MOST_NEWS_DAYS = 31
 """After so many days the events are laid out anew: the news would take as long to add."""
 
@@ -31,10 +30,10 @@ _MOST_NEWS_DAYS = 31
 def events_until(config: Config, tables: Tables, feature_set: FeatureSet, day: date) -> Planes | None:
     """Return events kept in the workspace that serve an ``as_of``, laying them out when none or too old ones are."""
     folder = config.workspace_dir / "events"
-    kept = kept_events(folder, config, day)
-    if kept is None or (np.datetime64(day, "D").astype(np.int64) - kept.until) > _MOST_NEWS_DAYS:
-        kept = keep_events(folder, tables, feature_set, config, day)
-    return kept
+    planes = kept_events(folder, config, day)
+    if planes is None or (np.datetime64(day, "D").astype(np.int64) - planes.until) > _MOST_NEWS_DAYS:
+        planes = keep_events(folder, tables, feature_set, config, day)
+    return planes
 
 
 def keep_events(folder: Path, tables: Tables, feature_set: FeatureSet, config: Config, until: date) -> Planes | None:
@@ -63,23 +62,16 @@ def keep_events(folder: Path, tables: Tables, feature_set: FeatureSet, config: C
         return None
     numbers, words = planes.parts()
     target = folder / until.isoformat()
-    temporary = folder / f".{until.isoformat()}.{os.getpid()}.part"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
+    with folder_beside(target) as part:
         for name, array in numbers.items():
-            np.save(temporary / f"{name}.npy", array)
+            np.save(part / f"{name}.npy", array)
         for name, array in words.items():
-            feather.write_feather(pa.table({"word": array}), temporary / f"{name}.arrow", compression="uncompressed")
+            feather.write_feather(pa.table({"word": array}), part / f"{name}.arrow", compression="uncompressed")
         about = {"format": _FORMAT, "origin": _origin(config), "layout": asdict(planes.layout)}
-        (temporary / "about.json").write_text(json.dumps(about), encoding="utf-8")
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        (part / "about.json").write_text(json.dumps(about), encoding="utf-8")
     for other in folder.glob("????-??-??"):  # not the half-written one of another process
         if other != target:
-            shutil.rmtree(other, ignore_errors=True)
+            remove_folder(other)
     return planes
 
 
@@ -87,7 +79,10 @@ def kept_events(folder: Path, config: Config, as_of: date) -> Planes | None:
     """Return the newest events kept for a config that serve an `as_of`, mapped into memory; None where none do."""
     dates = sorted((path for path in folder.glob("????-??-??") if path.name <= as_of.isoformat()), reverse=True)
     for path in dates:
-        about: Mapping[str, Any] = json.loads((path / "about.json").read_text(encoding="utf-8"))
+        try:
+            about: Mapping[str, Any] = json.loads((path / "about.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # removed or replaced at this moment, or damaged: it is only a cache
         if about["format"] == _FORMAT and about["origin"] == _origin(config):
             numbers = {file.stem: np.load(file, mmap_mode="r") for file in path.glob("*.npy")}
             words = {

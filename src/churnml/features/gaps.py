@@ -5,6 +5,10 @@ from __future__ import annotations
 __all__ = ["MISSING_JA"]
 
 MISSING_JA: dict[str, str] = {
+    "fewer than 2 active days are known": "利用日が2日未満",
+    "fewer than 3 active days are known": "利用日が3日未満",
+    "no day of the account's life could be observed": "観測できた利用期間なし",
+    "terms are known but none carries an MRR; 0 when no term is known": "契約はあるがMRRの記載なし（契約がなければ0）",
     "both windows are 0, or the one before was not wholly observable": "両期間とも0、または前の期間を観測できない",
     "fewer than 4 of the 12 weeks were observable, or all are 0": "12週のうち観測できた週が4週未満、またはすべて0",
     "fewer than 5 rows share the `as_of`, or the measure is missing": "同じ基準日の対象が5件未満、または元の値なし",

@@ -54,8 +54,8 @@ class Inputs:
         The rows.
     kinds : tuple of str
         Slugs of the event kinds counted one by one.
-    measures : callable
-        Gives the measures of the events; asked once, when the first is wanted.
+    events : EventMeasures, optional
+        What the events say; None where there are none, or where nobody asks.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Inputs:
         keys: Keys,
         *,
         kinds: tuple[str, ...] = (),
-        measures: Callable[[], EventMeasures],
+        events: EventMeasures | None = None,
     ) -> None:
         self.tables = tables
         self.config = config
@@ -73,14 +73,15 @@ class Inputs:
         self.kinds = kinds
         self.made: Columns = {}
         """The features made so far."""
-        self._measures = measures
+        self._events = events
         self._rows: dict[str, ir.Table] = {}
         self._observable: dict[tuple[int, int], Floats] = {}
 
-    @cached_property
+    @property
     def events(self) -> EventMeasures:
         """What the events say."""
-        return self._measures()
+        assert self._events is not None, "nobody said that events would be asked for"
+        return self._events
 
     @property
     def core(self) -> frozenset[str]:
@@ -153,7 +154,7 @@ class NoInputs(Inputs):
     """Inputs of no row at all: functions run on them only to show what they ask of the events."""
 
     def __init__(self, tables: Tables, config: FeatureConfig, kinds: tuple[str, ...], events: EventMeasures) -> None:
-        super().__init__(tables, config, Keys.none(), kinds=kinds, measures=lambda: events)
+        super().__init__(tables, config, Keys.none(), kinds=kinds, events=events)
         self.made = _Empty()
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,13 +17,16 @@ from churnml.errors import DataError
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["DAY_SPAN", "Floats", "Ints", "Keys", "day_numbers"]
+__all__ = ["DAY_SPAN", "EVER", "Floats", "Ints", "Keys", "day_numbers"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 DAY_SPAN = 1 << 20
 """Room for day numbers in a combined integer ``account * DAY_SPAN + day``: about 2,800 years."""
+
+EVER = DAY_SPAN // 2
+"""Days of a window that holds all that was ever known."""
 
 
 def day_numbers(values: pd.Series | npt.NDArray[np.generic]) -> Ints:
@@ -49,11 +53,14 @@ class Keys:
         Position of each row's account in `accounts`.
     day : ndarray of int, shape (n,)
         Each row's `as_of` in days since 1970-01-01.
+    part : bool
+        These are some of many: what is read of the tables is kept to their accounts.
     """
 
     accounts: npt.NDArray[np.object_]
     code: Ints
     day: Ints
+    part: bool = False
 
     def __len__(self) -> int:
         return len(self.code)
@@ -103,6 +110,20 @@ class Keys:
         unique, position = np.unique(combined, return_inverse=True)
         keys = cls(np.asarray(accounts, dtype=object), unique // DAY_SPAN, unique % DAY_SPAN)
         return keys, position.astype(np.int64)
+
+    def parts(self, number: int) -> Iterator[Keys]:
+        """Yield the keys in so many parts, each of whole accounts, in order.
+
+        Examples
+        --------
+        >>> keys = Keys(np.array(list("abc"), dtype=object), np.array([0, 0, 1, 2]), np.array([5, 6, 5, 5]))
+        >>> [(part.accounts.tolist(), part.code.tolist()) for part in keys.parts(2)]
+        [(['a', 'b'], [0, 0, 1]), (['c'], [0])]
+        """
+        for positions in np.array_split(np.arange(len(self.accounts)), min(number, len(self.accounts))):
+            first, last = positions[0], positions[-1]
+            low, high = np.searchsorted(self.code, [first, last + 1])
+            yield Keys(self.accounts[first : last + 1], self.code[low:high] - first, self.day[low:high], part=True)
 
     @property
     def as_of(self) -> npt.NDArray[np.datetime64]:

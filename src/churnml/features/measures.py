@@ -123,6 +123,8 @@ class Measure:
         Also its change: over the main window, over each; with the slope and the drop from peak.
     ranked : bool
         Also its percentile among peers.
+    among_rows : bool
+        Looks at the other rows too; all others are made account by account.
     last : bool
         Made after all others, from any of them.
     """
@@ -149,6 +151,7 @@ class Measure:
     of: str = ""
     trends: Literal["", "main", "each", "shape"] = ""
     ranked: bool = False
+    among_rows: bool = False
     last: bool = False
 
     def __post_init__(self) -> None:

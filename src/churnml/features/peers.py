@@ -45,6 +45,7 @@ def rank_of(base: Measure, scope: Scope) -> Iterator[Measure]:
         after=(base.name,),
         after_any=("plan", "seats"),
         windowed=False,
+        among_rows=True,
         kind="peer",
         actionable=False,
         risk_direction=base.risk_direction,

@@ -57,8 +57,8 @@ class Plan:
     steps: tuple[Step, ...]
 
     @classmethod
-    def of(cls, feature_set: FeatureSet, scope: Scope) -> Plan:
-        """Return what must be made for a catalogue.
+    def of(cls, feature_set: FeatureSet, scope: Scope, without: frozenset[str] = frozenset()) -> Plan:
+        """Return what must be made for a catalogue, but the columns that are there already.
 
         Raises
         ------
@@ -74,11 +74,11 @@ class Plan:
         todo = list(reversed(wanted))
         while todo:
             step = todo.pop()
-            if step.name in steps:
+            if step.name in steps or step.name in without:
                 continue
             steps[step.name] = step
             others = _others(step, measures, scope)
-            graph[step.name] = {other.name for other in others}
+            graph[step.name] = {other.name for other in others} - without
             todo += others
         order = [steps[name] for name in TopologicalSorter(graph).static_order()]
         return cls(scope, feature_set.event_kinds, tuple(sorted(order, key=lambda step: step.measure.last)))
@@ -93,11 +93,14 @@ class Plan:
                 columns[step.name] = (step.window, partial(_over, make.make, step.window))
         yield from by_source.values()
 
-    def direct(self) -> Iterator[tuple[str, int | None, Direct]]:
-        """Yield the columns made by a function of the inputs, each after those that it is made from."""
+    def direct(self, *, among_rows: bool) -> Iterator[tuple[str, int | None, Direct]]:
+        """Yield the columns made by a function of the inputs, each after those that it is made from.
+
+        Either those that look at one account at a time, or those that look at all rows and come after them.
+        """
         for step in self.steps:
             make = step.make
-            if isinstance(make, Direct):
+            if isinstance(make, Direct) and among_rows == (step.measure.among_rows or step.measure.last):
                 yield step.name, step.window, make
 
     @property
@@ -105,7 +108,7 @@ class Plan:
         """What of the events is asked for, found out by making every column for no row."""
         scope, asked = self.scope, LayoutRecorder()
         nothing = NoInputs(scope.tables, scope.config, self.kinds, asked)
-        for _, window, direct in self.direct():
+        for _, window, direct in self.direct(among_rows=False):
             if direct.from_events:
                 direct.make(nothing, window)
         return asked.layout(login_events(scope.config))

@@ -122,9 +122,12 @@ divide by the observable days only. A trend is missing unless the earlier window
 A **trend** is (recent − before) ÷ (recent + before), from −1 to 1. A **slope** is the least-squares slope of the
 weekly values over the observable weeks of the last 12 (at least 4), divided by their mean. A **drop from peak** is
 1 − the last window ÷ the highest of the consecutive windows of that length in the last 364 days. A **percentile** is
-the share of rows of the same `as_of` and peer group (`features.peer_by`, else the plan, else seats in powers of two)
-with a lower value, ties counting half; a group of fewer than 5 is replaced by all rows of that `as_of`. It is the only
-kind of feature that depends on the other rows of the spine.
+the share of that day's whole cohort in the same peer group (`features.peer_by`, else the plan, else seats in powers of
+two) with a lower value, ties counting half; a group of fewer than 5 is replaced by all customers of that `as_of`. It is
+the only kind of feature that depends on other accounts.
+
+**Lifetime** measures look at all that was known before `as_of`, from the account's start: frequency, value, the usual
+gap between active days and its irregularity, revenue, the month of the start.
 
 Each measure declares the **direction** that domain knowledge gives it: whether more of it goes with more risk of churn,
 with less, or neither in general. A trend, a slope and a rank have the direction of their measure, a drop from peak the

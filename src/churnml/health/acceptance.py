@@ -15,22 +15,8 @@ _EARLY = 2 / 3
 _GREEN = 0.8
 _Z = 1.959964
 
-LINES = {
-    "red_lift": ("red churns at 3 times the base rate or more", "赤の解約率は全体の3倍以上"),
-    "early_warning": (
-        "two thirds of churners were below green 60–90 days before",
-        "解約顧客の3分の2以上が60〜90日前に緑未満",
-    ),
-    "green_share": ("at most 80 % of accounts are green", "緑は全体の80%以下"),
-}
-
-CAUSES = {
-    "unknown_band": ("too little data for a band", "データ不足で判定なし"),
-    "rules_outvoted_model": ("the model was below green, the rules outvoted it", "モデルは緑未満、ルールが上回った"),
-    "model_outvoted_rules": ("the rules were below green, the model outvoted them", "ルールは緑未満、モデルが上回った"),
-    "neither": ("neither rules nor model saw it", "ルールもモデルも検知せず"),
-}
-"""Why a churner was not below green: code → English, Japanese."""
+CAUSES = ("unknown_band", "rules_outvoted_model", "model_outvoted_rules", "neither")
+"""Why a churner was not below green."""
 
 
 def acceptance(
@@ -52,7 +38,7 @@ def acceptance(
     Returns
     -------
     tuple of dict
-        ``code, line, line_ja, value, low, high`` (95 %; None where the line counts everybody), ``wanted, holds``;
+        ``code, value, low, high`` (95 %; None where the line counts everybody), ``wanted, holds``;
         *early_warning* also has ``churners``, ``unseen`` (cause → churners that were green) and ``would_hold``: the
         lowest edge of green at which two thirds would have been below it, and the share that would be green then.
         That edge is read off the same history, so it is a place to look, not a promise.
@@ -127,9 +113,7 @@ def _wilson(hits: int, count: int) -> tuple[float | None, float | None]:
 def _line(
     code: str, value: float | None, spread: tuple[float | None, float | None], wanted: str, holds: bool
 ) -> dict[str, Any]:
-    english, japanese = LINES[code]
-    found = {"code": code, "line": english, "line_ja": japanese, "value": value}
-    return {**found, "low": spread[0], "high": spread[1], "wanted": wanted, "holds": holds}
+    return {"code": code, "value": value, "low": spread[0], "high": spread[1], "wanted": wanted, "holds": holds}
 
 
 def _at_least(value: float | None, wanted: float) -> bool:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from churnml import metrics
 from churnml.errors import DataError
-from churnml.health.acceptance import CAUSES, acceptance, why_unseen
+from churnml.health.acceptance import acceptance, why_unseen
 from churnml.metrics.intervals import clustered_bootstrap, interval
 
 __all__ = ["HealthBacktest", "health_backtest"]
@@ -52,7 +52,7 @@ class HealthBacktest:
     ranking : dict
         ``roc_auc, average_precision, precision_at_capacity, recall_at_capacity, lift_at_capacity`` of the score.
     false_alarms, missed : DataFrame
-        Ledgers: red readings that stayed, churners green at their last reading, with ``cause, cause_ja``; the
+        Ledgers: red readings that stayed, churners green at their last reading, with the code of the ``cause``; the
         strongest 50.
     false_alarm_count, missed_count : int
         How many there are in all.
@@ -61,7 +61,7 @@ class HealthBacktest:
     verdict : str
         Of the model whose scores were replayed; with ``rules_only`` the readings are rules alone, as published.
     weights : tuple of dict
-        ``measure, group, label_en, label_ja, percent`` of the newest fold's scale; empty for the model alone.
+        ``measure, group, label, percent`` of the newest fold's scale; empty for the model alone.
     capacity : dict or None
         ``proposal`` for the newest date (see `churnml.health.Proposal`) and ``past``: what red under the proposed
         threshold would have caught over all readings.
@@ -121,7 +121,7 @@ def health_backtest(
     seed : int
         Of the intervals.
     causes : DataFrame, optional
-        ``account_id, as_of, cause, cause_ja``: the measure that cost most, told in the false-alarm ledger.
+        ``account_id, as_of, cause``: the measure that cost most, told in the false-alarm ledger.
     green_from : float
         The edge of green that made the bands.
 
@@ -241,9 +241,7 @@ def _last_runs(churners: pd.DataFrame, green_from: float) -> tuple[dict[str, flo
     found = pd.DataFrame(missed) if missed else churners.iloc[:0]
     columns = ["account_id", "as_of", "churn_on", "days_before", "health_score", "band", "churn_probability"]
     codes = [why_unseen(row, green_from) for _, row in found.iterrows()]
-    ledger = found[columns].assign(
-        cause=[CAUSES[code][0] for code in codes], cause_ja=[CAUSES[code][1] for code in codes]
-    )
+    ledger = found[columns].assign(cause=codes)
     quartiles = np.quantile(lead, [0.25, 0.5, 0.75]).tolist() if lead else [None] * 3
     return {
         "churners": len(lead),
@@ -258,7 +256,7 @@ def _false_alarms(labelled: pd.DataFrame, causes: pd.DataFrame | None) -> pd.Dat
     columns = ["account_id", "as_of", "health_score", "churn_probability", "rules_score", "model_score"]
     ledger = found[columns].sort_values("health_score")
     if causes is None:
-        return ledger.assign(cause="", cause_ja="")
+        return ledger.assign(cause="")
     return ledger.merge(causes, on=["account_id", "as_of"], how="left", validate="one_to_one")
 
 

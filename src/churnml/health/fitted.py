@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
 from churnml.errors import TrainingError
+from churnml.training.logistic import fit_logistic
 
 if TYPE_CHECKING:
     from churnml.health.scale import HealthScale
@@ -20,7 +20,7 @@ __all__ = ["fit_alpha", "fit_weights"]
 _PENALTY = 0.5
 
 
-def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 20) -> HealthScale:
+def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 7) -> HealthScale:
     """Return the scale with weights learned from labelled history.
 
     A logistic regression of churn on the measure scores, its coefficients held at or above 0, so a measure can only
@@ -34,7 +34,7 @@ def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 
     frame : DataFrame
         Feature frame with ``churned`` (1, 0 or NaN; NaN rows are left out).
     min_churners : int
-        Fewer churned rows than this are refused.
+        Fewer churned accounts than this are refused.
 
     Returns
     -------
@@ -49,11 +49,12 @@ def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 
     labelled = frame.loc[frame["churned"].notna()]
     churned = labelled["churned"].to_numpy(dtype=float)
     positives = int(churned.sum())
-    if positives < min_churners or positives == len(churned):
+    accounts = labelled.loc[churned == 1, "account_id"].nunique()
+    if accounts < min_churners or positives == len(churned):
         raise TrainingError(
             "Health weights cannot be learned from this history",
-            got=f"{positives} churned of {len(churned)} labelled rows",
-            expected=f"at least {min_churners} churned rows, and some that stayed",
+            got=f"{accounts} churned accounts, {positives} churned of {len(churned)} labelled rows",
+            expected=f"at least {min_churners} churned accounts, and some that stayed",
             remedy="Use health.preset: balanced.",
         )
     coefficients = _non_negative_logistic(_risk(scale, labelled), churned)
@@ -118,19 +119,6 @@ def _risk(scale: HealthScale, frame: pd.DataFrame) -> np.ndarray:
 def _non_negative_logistic(risk: np.ndarray, churned: np.ndarray) -> np.ndarray:
     """Return the coefficients (measures,) of a ridge logistic regression bounded at 0; the intercept is free."""
     live = risk.std(axis=0) > 1e-9
-    design = np.column_stack([np.ones(len(risk)), risk[:, live]])
-
-    def loss(beta: np.ndarray) -> tuple[float, np.ndarray]:
-        margin = design @ beta
-        value = np.logaddexp(0.0, margin).sum() - churned @ margin + 0.5 * _PENALTY * (beta[1:] ** 2).sum()
-        slope = design.T @ (1.0 / (1.0 + np.exp(-margin)) - churned)
-        slope[1:] += _PENALTY * beta[1:]
-        return float(value), slope
-
-    start = np.zeros(design.shape[1])
-    start[0] = np.log(churned.mean() / (1 - churned.mean()))
-    bounds = [(None, None)] + [(0.0, None)] * (design.shape[1] - 1)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
     coefficients = np.zeros(risk.shape[1])
-    coefficients[live] = found.x[1:]
+    coefficients[live] = fit_logistic(risk[:, live], churned, _PENALTY, lower=np.zeros(int(live.sum())))[:-1]
     return coefficients

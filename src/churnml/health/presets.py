@@ -58,8 +58,6 @@ class MeasureRule:
         The measure and the group whose weight it shares.
     weight : float
         Weight inside the group.
-    label_en, label_ja : str
-        What to call it.
     candidates : tuple of Candidate
         Best first.
     window_days : int
@@ -73,8 +71,6 @@ class MeasureRule:
     name: str
     group: str
     weight: float
-    label_en: str
-    label_ja: str
     candidates: tuple[Candidate, ...]
     window_days: int = 28
     age_feature: str | None = None
@@ -95,8 +91,6 @@ _LOGINS = MeasureRule(
     "login_frequency",
     "engagement",
     1.0,
-    "login frequency",
-    "ログイン頻度",
     (
         Candidate("logins_{w}d", per="seats"),
         Candidate("logins_{w}d", per="active_users_{w}d"),
@@ -108,16 +102,12 @@ _CORE = MeasureRule(
     "core_feature_use",
     "adoption",
     1.0,
-    "use of core features",
-    "主要機能の利用",
     (Candidate("core_feature_share_{w}d"), Candidate("features_used_{w}d")),
 )
 _TICKETS = MeasureRule(
     "ticket_volume",
     "support",
     1.0,
-    "support tickets",
-    "問い合わせ件数",
     (Candidate("tickets_opened_{w}d", per="seats", direction=-1), Candidate("tickets_opened_{w}d", direction=-1)),
     window_days=91,
     counts_when=("tickets_opened_{w}d", 0.0),
@@ -126,8 +116,6 @@ _RESOLUTION = MeasureRule(
     "ticket_resolution",
     "support",
     1.0,
-    "share of tickets solved",
-    "問い合わせ解決率",
     (Candidate("ticket_resolution_rate_{w}d", points=((0.0, 0.0), (0.5, 40.0), (0.8, 70.0), (1.0, 100.0))),),
     window_days=91,
     counts_when=("tickets_opened_{w}d", 0.0),
@@ -136,8 +124,6 @@ _NPS = MeasureRule(
     "nps",
     "sentiment",
     2.0,
-    "NPS answer",
-    "NPS回答",
     # Detractors (0–6) end at the edge of red, passives (7–8) reach the edge of green, promoters are green.
     (Candidate("nps_last", points=((0.0, 0.0), (6.0, 40.0), (7.0, 55.0), (8.0, 70.0), (9.0, 90.0), (10.0, 100.0))),),
     age_feature="nps_age_days",
@@ -147,8 +133,6 @@ _CSAT = MeasureRule(
     "csat",
     "sentiment",
     1.0,
-    "satisfaction with support",
-    "サポート満足度",
     (Candidate("csat_{w}d", points=((1.0, 0.0), (2.0, 20.0), (3.0, 45.0), (4.0, 75.0), (5.0, 100.0))),),
     window_days=91,
 )
@@ -156,8 +140,6 @@ _RENEWAL = MeasureRule(
     "time_to_renewal",
     "commercial",
     1.0,
-    "time to renewal",
-    "契約更新までの期間",
     (Candidate("days_to_renewal", points=((0.0, 20.0), (30.0, 40.0), (90.0, 70.0), (180.0, 100.0))),),
     # A contract that runs from month to month renews all the time: its next renewal says nothing.
     counts_when=("term_days", 45.0),
@@ -168,17 +150,13 @@ _BALANCED = (
         "active_users",
         "engagement",
         2.0,
-        "seats in use",
-        "席の利用率",
         (Candidate("seat_utilisation_{w}d"), Candidate("active_users_{w}d")),
     ),
-    MeasureRule("active_days", "engagement", 1.0, "days of use", "利用日数", (Candidate("active_days_{w}d"),)),
+    MeasureRule("active_days", "engagement", 1.0, (Candidate("active_days_{w}d"),)),
     MeasureRule(
         "usage_trend",
         "engagement",
         2.0,
-        "change of use",
-        "利用の増減",
         (
             Candidate("active_users_trend_{w}d", points=((-1.0, 0.0), (-0.4, 30.0), (0.0, 75.0), (0.3, 100.0))),
             Candidate("events_trend_{w}d", points=((-1.0, 0.0), (-0.4, 30.0), (0.0, 75.0), (0.3, 100.0))),
@@ -188,8 +166,6 @@ _BALANCED = (
         "recency",
         "engagement",
         1.0,
-        "days since last use",
-        "最終利用からの日数",
         (Candidate("days_since_last_event", points=((0.0, 100.0), (7.0, 75.0), (14.0, 50.0), (28.0, 0.0))),),
     ),
     _CORE,
@@ -197,8 +173,6 @@ _BALANCED = (
         "activation",
         "adoption",
         1.0,
-        "licences activated",
-        "ライセンス有効化率",
         (Candidate("seat_activation", points=((0.0, 0.0), (0.4, 40.0), (0.7, 70.0), (1.0, 100.0))),),
     ),
     _TICKETS,
@@ -207,8 +181,6 @@ _BALANCED = (
         "oldest_ticket",
         "support",
         1.0,
-        "oldest open ticket",
-        "最も古い未解決の問い合わせ",
         (Candidate("oldest_open_ticket_days", points=((0.0, 100.0), (7.0, 70.0), (30.0, 30.0), (60.0, 0.0))),),
         counts_when=("tickets_open", 0.0),
     ),
@@ -219,16 +191,12 @@ _BALANCED = (
         "overdue",
         "commercial",
         1.0,
-        "overdue invoices",
-        "支払い遅延",
         (Candidate("oldest_overdue_days", points=((0.0, 100.0), (7.0, 70.0), (30.0, 30.0), (60.0, 0.0))),),
     ),
     MeasureRule(
         "contract_growth",
         "commercial",
         1.0,
-        "change of contract value",
-        "契約金額の増減",
         (Candidate("mrr_change_{w}d", points=((-0.5, 0.0), (-0.1, 40.0), (0.0, 75.0), (0.2, 100.0))),),
         window_days=182,
     ),
@@ -236,8 +204,6 @@ _BALANCED = (
         "champion",
         "relationship",
         2.0,
-        "champions who left",
-        "推進担当者の離脱",
         (Candidate("champions_left_{w}d", points=((0.0, 85.0), (1.0, 20.0), (2.0, 0.0))),),
         window_days=91,
     ),
@@ -245,16 +211,12 @@ _BALANCED = (
         "contact",
         "relationship",
         1.0,
-        "days since last contact",
-        "最終接点からの日数",
         (Candidate("days_since_last_touchpoint", direction=-1),),
     ),
     MeasureRule(
         "onboarding",
         "onboarding",
         1.0,
-        "onboarding completed",
-        "オンボーディング完了率",
         (Candidate("onboarding_completion", points=((0.0, 0.0), (0.5, 40.0), (0.8, 70.0), (1.0, 100.0))),),
     ),
 )

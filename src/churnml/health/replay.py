@@ -141,16 +141,13 @@ def _scale(
 
 
 def _worst(frame: pd.DataFrame, scale: HealthScale) -> pd.DataFrame:
-    """Return what to call the measure that cost each row most against the edge of green, '' where none did."""
+    """Return the measure that cost each row most against the edge of green, '' where none did."""
     count = len(scale.measures)
     parts = measures(frame, scale)
     cost = np.nan_to_num(parts["weight_effective"] * (scale.green_from - parts["score"])).reshape(-1, count)
     named, at = cost.max(axis=1) > 0, cost.argmax(axis=1)
-    english, japanese = (
-        np.where(named, np.array([getattr(measure, label) for measure in scale.measures])[at], "")
-        for label in ("label_en", "label_ja")
-    )
-    return frame[_KEY].reset_index(drop=True).assign(cause=english, cause_ja=japanese)
+    names = np.array([measure.name for measure in scale.measures])
+    return frame[_KEY].reset_index(drop=True).assign(cause=np.where(named, names[at], ""))
 
 
 def _percentages(scale: HealthScale) -> tuple[dict[str, Any], ...]:
@@ -169,8 +166,7 @@ def _percentages(scale: HealthScale) -> tuple[dict[str, Any], ...]:
         {
             "measure": measure.name,
             "group": measure.group,
-            "label_en": measure.label_en,
-            "label_ja": measure.label_ja,
+            "label": measure.label.model_dump(mode="json"),
             "percent": round(share, 2),
         }
         for measure, share in zip(scale.measures, shares, strict=True)

@@ -14,6 +14,7 @@ from churnml.config import Config, MeasureConfig
 from churnml.errors import BundleError, ConfigError, UsageError, near_name
 from churnml.features.spec import FeatureSet
 from churnml.health.presets import COHORT_CURVE, Candidate, MeasureRule, preset
+from churnml.language import Text, words
 
 __all__ = ["HealthScale", "Measure", "cohort_points"]
 
@@ -31,8 +32,8 @@ class Measure:
         The measure and the group whose weight it shares.
     weight : float
         Weight inside the group.
-    label_en, label_ja : str
-        What to call it.
+    own_label : mapping, optional
+        Language → what to call a measure of the company's own; the catalogue has words for the others.
     feature, per : str or None
         Feature, and the one it is divided by. No feature: the company's data cannot carry the measure.
     points : tuple of (float, float)
@@ -46,14 +47,18 @@ class Measure:
     name: str
     group: str
     weight: float
-    label_en: str
-    label_ja: str
     feature: str | None
     per: str | None
     points: tuple[tuple[float, float], ...]
     age_feature: str | None = None
     valid_days: int | None = None
     counts_when: tuple[str, float] | None = None
+    own_label: Mapping[str, str] | None = None
+
+    @property
+    def label(self) -> Text:
+        """What to call it."""
+        return Text.of(f"measure-{self.name}|words", words=words(self.own_label or {"en": self.name}))
 
     def value(self, frame: pd.DataFrame) -> np.ndarray:
         """Return the measure's value per row, NaN where it is unknown; shape (n,)."""
@@ -268,8 +273,6 @@ def _resolve(rule: MeasureRule, frame: pd.DataFrame, feature_set: FeatureSet, wi
         "name": rule.name,
         "group": rule.group,
         "weight": rule.weight,
-        "label_en": rule.label_en,
-        "label_ja": rule.label_ja,
         "age_feature": rule.age_feature,
         "valid_days": rule.valid_days,
     }
@@ -324,8 +327,7 @@ def _custom(name: str, custom: MeasureConfig, feature_set: FeatureSet) -> Measur
         name=name,
         group=custom.group,
         weight=custom.weight,
-        label_en=spec.label_en,
-        label_ja=spec.label_ja,
+        own_label={"en": spec.label_en, "ja": spec.label_ja},
         feature=custom.feature,
         per=None,
         points=custom.points,

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from churnml.errors import DataError, UsageError
-from churnml.health.scale import HealthScale
-from churnml.language import Quantity, Text, languages, render, words
+from churnml.health.scale import HealthScale, Measure
+from churnml.language import Quantity, Text, languages, render
 
 __all__ = ["LIFT_POINTS", "band_of", "health", "lift_score", "measures"]
 
@@ -220,7 +220,7 @@ def _reasons(
 ) -> dict[str, np.ndarray]:
     """Return what capped or limited each score: columns of lists of codes, of texts, and of words."""
     codes, texts = (np.empty(len(coverage), dtype=object) for _ in range(2))
-    stale = [_stale(measure.name, measure.label_en, measure.label_ja, measure.valid_days) for measure in scale.measures]
+    stale = [_stale(measure) for measure in scale.measures]
     for row in range(len(coverage)):
         found: list[Text] = []
         if verdict in ("rules_only", "another_target"):
@@ -263,9 +263,9 @@ def _low_coverage(share: float) -> Text:
     return Text.of("health-low_coverage", share=Quantity(value=share, unit="share", digits=0))
 
 
-def _stale(name: str, label_en: str, label_ja: str, valid_days: int | None) -> Text:
-    measure = Text.of(f"measure-{name}|words", words=words({"en": label_en, "ja": label_ja}))
-    return Text.of("health-stale", name=name, measure=measure, days=Quantity(value=valid_days or 0, unit="days"))
+def _stale(measure: Measure) -> Text:
+    days = Quantity(value=measure.valid_days or 0, unit="days")
+    return Text.of("health-stale", name=measure.name, measure=measure.label, days=days)
 
 
 def _code(text: Text) -> str:

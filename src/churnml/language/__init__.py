@@ -1,16 +1,18 @@
 """Words and numbers for people: a sentence is a code with arguments until the edge; a language turns it into words."""
 
-from churnml.language.catalogue import Catalogue, catalogue, languages, using
-from churnml.language.numbers import day, number, percent
-from churnml.language.phrases import Phrases, amount, phrases, render
+from churnml.language.catalogue import Catalogue, Language, catalogue, languages, using
+from churnml.language.numbers import day, month, number, percent
+from churnml.language.phrases import Phrases, Section, amount, phrases, render
 from churnml.language.text import Argument, Day, Quantity, Several, Text, Words, words
 
 __all__ = [
     "Argument",
     "Catalogue",
     "Day",
+    "Language",
     "Phrases",
     "Quantity",
+    "Section",
     "Several",
     "Text",
     "Words",
@@ -18,6 +20,7 @@ __all__ = [
     "catalogue",
     "day",
     "languages",
+    "month",
     "number",
     "percent",
     "phrases",

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, WithJsonSchema
 
 from churnml.errors import UsageError, near_name
 
 if TYPE_CHECKING:
     from babel import Locale
 
-__all__ = ["Catalogue", "catalogue", "languages", "using"]
+__all__ = ["Catalogue", "Language", "catalogue", "languages", "using"]
 
 
 class Catalogue:
@@ -141,6 +143,18 @@ def languages() -> tuple[str, ...]:
     ('en', 'ja')
     """
     return tuple(_CATALOGUES)
+
+
+def _known(code: str) -> str:
+    if code not in _CATALOGUES:
+        raise ValueError(f"there is no language {code!r}; known: {', '.join(_CATALOGUES)}")
+    return code
+
+
+Language = Annotated[
+    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(_CATALOGUES), "title": "Language"})
+]
+"""The code of a language there is, as a field of a model."""
 
 
 def catalogue(language: str) -> Catalogue:

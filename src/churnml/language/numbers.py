@@ -9,7 +9,7 @@ from functools import lru_cache
 from churnml.language.catalogue import catalogue
 from churnml.language.text import Quantity
 
-__all__ = ["WHOLE", "day", "money", "number", "percent", "rounded", "shown", "written"]
+__all__ = ["WHOLE", "day", "money", "month", "number", "percent", "rounded", "shown", "written"]
 
 WHOLE = frozenset(
     {
@@ -154,6 +154,20 @@ def day(iso: str, language: str) -> str:
 
     known = catalogue(language)
     return format_date(date.fromisoformat(iso[:10]), known.pattern("date") or "long", locale=known.locale)
+
+
+@lru_cache(maxsize=512)
+def month(iso: str, language: str) -> str:
+    """Return the month of an ISO date for the axis of a chart.
+
+    Examples
+    --------
+    >>> month("2025-11-01", "en"), month("2025-11-01", "ja")
+    ('Nov 2025', '2025年11月')
+    """
+    from babel.dates import format_skeleton
+
+    return format_skeleton("yMMM", date.fromisoformat(iso[:10]), locale=catalogue(language).locale)
 
 
 def _minus(text: str) -> str:

@@ -10,7 +10,7 @@ from churnml.errors import UsageError, near_name
 from churnml.language.catalogue import catalogue
 from churnml.language.text import Argument, Quantity, Text
 
-__all__ = ["Phrases", "amount", "phrases", "render"]
+__all__ = ["Phrases", "Section", "amount", "phrases", "render"]
 
 
 class Phrases:
@@ -48,6 +48,10 @@ class Phrases:
 
         return str(spoken(text, self.language, render))
 
+    def or_plain(self, code: str, plain: str) -> str:
+        """Return a message, or plain words where the language has none of that code."""
+        return self._say(code, {}) if code in self else plain
+
     def joined(self, parts: Iterable[str]) -> str:
         """Return a list in words."""
         parts = list(parts)
@@ -70,6 +74,36 @@ class Phrases:
             )
         given = {name: spoken(value, self.language, render) for name, value in arguments.items()}
         return self._catalogue.put(code, given)
+
+
+class Section:
+    """The messages of one page, without their common beginning.
+
+    Parameters
+    ----------
+    say : Phrases
+        The language.
+    name : str
+        What their codes begin with.
+
+    Examples
+    --------
+    >>> page = Section(phrases("en"), "page")
+    >>> page.health, page("set_by", author="Ann")
+    ('Health score', 'set by Ann')
+    """
+
+    def __init__(self, say: Phrases, name: str) -> None:
+        self._say, self._name = say, name
+
+    def __getattr__(self, code: str) -> str:
+        if f"{self._name}-{code}" not in self._say:
+            raise AttributeError(code)
+        return self._say(f"{self._name}-{code}")
+
+    def __call__(self, code: str, /, **arguments: Any) -> str:
+        """Return a message of the page in words."""
+        return self._say(f"{self._name}-{code}", **arguments)
 
 
 @lru_cache(maxsize=16)

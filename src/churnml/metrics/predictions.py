@@ -128,10 +128,11 @@ def log_loss(y: npt.ArrayLike, p: npt.ArrayLike, weights: npt.ArrayLike | None =
     0.6931
     """
     outcome, score, weight = _columns(y, p, weights)
-    return _mean(_losses(outcome, score), weight)
+    return _mean(row_losses(outcome, score), weight)
 
 
-def _losses(outcome: Array, score: Array) -> Array:
+def row_losses(outcome: Array, score: Array) -> Array:
+    """Return each row's negative log-likelihood in nats; probabilities of 0 and 1 are moved a hair inwards."""
     score = np.clip(score, _TINY, 1 - _TINY)
     return -(outcome * np.log(score) + (1 - outcome) * np.log1p(-score))
 
@@ -165,7 +166,7 @@ def weighted(metric: Metric, y: npt.ArrayLike, p: npt.ArrayLike) -> Callable[[Ar
     """
     outcome, score, ones = _columns(y, p, None)
     if metric is log_loss or metric is brier:
-        each = _losses(outcome, score) if metric is log_loss else (outcome - score) ** 2
+        each = row_losses(outcome, score) if metric is log_loss else (outcome - score) ** 2
         return lambda weights: _mean(each, ones if weights is None else weights)
     if metric is roc_auc:
         values, place = np.unique(score, return_inverse=True)

@@ -4,6 +4,7 @@ from churnml.pipeline.alerts import answer_alert, backtest_alerts, list_alerts, 
 from churnml.pipeline.audit import audit
 from churnml.pipeline.health import health_backtest, health_thresholds
 from churnml.pipeline.init import init
+from churnml.pipeline.kpis import kpis
 from churnml.pipeline.lookup import explain
 from churnml.pipeline.models import compare_models, list_models, promote_model, roll_back
 from churnml.pipeline.overall import overall
@@ -30,6 +31,7 @@ __all__ = [
     "health_backtest",
     "health_thresholds",
     "init",
+    "kpis",
     "list_alerts",
     "list_models",
     "overall",

@@ -28,4 +28,4 @@ def audit(config: Config, stages: Stages | None = None) -> list[Finding]:
 
     with stages("audit"):
         folds = snapshots.splits(prepared.frame, config)
-        return audit_frame(prepared.frame, prepared.feature_set, folds, config, recompute)
+        return audit_frame(prepared.frame, prepared.feature_set, folds, config.label, recompute, tables)

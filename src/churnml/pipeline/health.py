@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +15,7 @@ from churnml.errors import BundleError
 from churnml.evaluation import backtest
 from churnml.files import write_text
 from churnml.health import Predicted, Proposal, propose_threshold, weeks_current
+from churnml.language import Language
 from churnml.pipeline.lookup import newest
 from churnml.pipeline.models import tested_path
 from churnml.pipeline.prepare import prepare
@@ -22,8 +23,6 @@ from churnml.pipeline.results import Prepared
 from churnml.progress import Stages
 
 __all__ = ["Thresholds", "health_backtest", "health_thresholds"]
-
-Language = Literal["en", "ja"]
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,11 @@ def _kept(config: Config, prepared: Prepared) -> Predicted | None:
     same = all(manifest.config.get(name) == settings[name] for name in _DECIDING)
     if not same or manifest.fingerprint != prepared.loaded.fingerprint or not path.is_file():
         return None
-    return Predicted(pd.read_parquet(path), snapshots.splits(prepared.frame, config), manifest.verdict)
+    try:
+        predictions = pd.read_parquet(path)
+    except (OSError, ValueError):
+        return None  # damaged: the backtest runs again
+    return Predicted(predictions, snapshots.splits(prepared.frame, config), manifest.verdict)
 
 
 _DECIDING = ("label", "cohort", "snapshots", "splits", "features", "model", "seed")

@@ -25,7 +25,7 @@ def backfill(config: Config, tables: Tables, champion: Champion, as_of: date, st
 
     They are replays: features as known on their date, judged by today's champion, and marked so.
     """
-    if store.readings(config.name, before=as_of):
+    if store.has_readings(config.name, before=as_of):
         return 0
     cohorts = []
     for week in _WEEKS:
@@ -85,7 +85,7 @@ def _champion_at(config: Config, champion: Champion, as_of: date, store: Store) 
         bundle = registry.load_bundle(config.bundles_dir / config.registered_model / version)
     except BundleError:
         return champion
-    return Champion.of(bundle, currency=config.currency)
+    return Champion.of(bundle, currency=config.currency, display=config.display)
 
 
 def _with_features(

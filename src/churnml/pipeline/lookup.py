@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from churnml.config import Config
-from churnml.errors import DataError, near_name
+from churnml.errors import DataError, WorkspaceError, near_name
 from churnml.explain import frozen
 from churnml.store import AccountScore, SnapshotInfo, Store
 
@@ -86,9 +86,9 @@ def last_scored(config: Config, store: Store, as_of: date, cohort: Collection[st
         Account → `as_of` of its last score, by account.
     """
     before = store.latest(config.name)
-    left = before.info.get("left", {}) if before is not None and before.as_of < as_of else {}
-    last = {account: date.fromisoformat(item["last"]) for account, item in left.items()}
-    for account, read_on, _ in store.readings(config.name, before=as_of):
+    left = store.departures(config.name) if before is not None and before.as_of < as_of else {}
+    last = {account: departed.last for account, departed in left.items()}
+    for account, read_on in store.last_readings(config.name, before=as_of).items():
         last[account] = max(read_on, last.get(account, read_on))
     oldest = as_of - timedelta(days=_KEPT_DAYS)
     return {account: when for account, when in sorted(last.items()) if account not in cohort and when >= oldest}
@@ -107,7 +107,8 @@ def last_score(
         return None
     of, account = readings[0]
     told = dict(store.explanation(of.id, account_id) or _bare(account, of.as_of, snapshot))
-    said = frozen(snapshot.info.get("left", {}).get(account_id), of.as_of)
+    departed = store.departure(config.name, account_id)
+    said = frozen(None if departed is None else departed.words(), of.as_of)
     if said["why"] == "notice":
         told["indicators"] = [*told["indicators"], _NOTICE]
     return account, {**told, "plays": [], "frozen": said}
@@ -148,10 +149,19 @@ def _bare(account: AccountScore, as_of: date, snapshot: SnapshotInfo) -> dict[st
 
 def _from_file(config: Config, account_id: str) -> dict[str, Any]:
     path = config.workspace_dir / "explanations.json"
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    found: dict[str, dict[str, Any]] = {
-        item["account_id"]: item for item in kept if item.get("target") == config.label.target
-    }
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+        found: dict[str, dict[str, Any]] = {
+            item["account_id"]: item for item in kept if item.get("target") == config.label.target
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WorkspaceError(
+            "The explanations of the last scoring cannot be read",
+            where=str(path),
+            got=(str(error).splitlines() or [type(error).__name__])[0],
+            remedy="Run `churnml score CONFIG` again.",
+            code="workspace.damaged_json",
+        ) from error
     if not found:
         raise _nothing_scored(config)
     if account_id not in found:
@@ -162,7 +172,7 @@ def _from_file(config: Config, account_id: str) -> dict[str, Any]:
 def _nothing_scored(config: Config) -> DataError:
     return DataError(
         "No snapshot has been scored yet",
-        where=str(config.workspace_dir),
+        where=str(config.as_dict()["store"]["url"] or config.store_url),
         remedy="Run `churnml score CONFIG` (or `churnml run CONFIG`) first.",
         code="store.empty",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import pandas as pd
 from churnml import registry
 from churnml.assessment import challenge
 from churnml.config import Config
-from churnml.errors import BundleError, UsageError
+from churnml.errors import BundleError, UsageError, WorkspaceError
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision, Promotion, compare, promote, promotions, rollback_target, versions
 from churnml.tables import Tables
@@ -22,6 +23,7 @@ __all__ = [
     "Comparison",
     "ModelList",
     "ModelVersion",
+    "champion_version",
     "compare_models",
     "keep_or_promote",
     "list_models",
@@ -143,18 +145,53 @@ def compare_models(config: Config, first: str, second: str) -> Comparison:
 
 
 def keep_or_promote(
-    config: Config, challenger: Bundle, tested: pd.DataFrame, tables: Tables, because: str | None
+    config: Config,
+    challenger: Bundle,
+    tested: pd.DataFrame,
+    tables: Tables,
+    *,
+    because: str | None = None,
+    leak: str | None = None,
 ) -> Decision:
-    """Run the gate, or obey a person's reason; promote where it says so, else name the model challenger."""
+    """Run the gate, or obey a person's reason; promote where it says so, else name the model challenger.
+
+    Parameters
+    ----------
+    config : Config
+    challenger : Bundle
+    tested : DataFrame
+        Predictions of its backtest.
+    tables : Tables
+        The company's tables, to score the champion on where needed.
+    because : str, optional
+        A person's reason to promote whatever the gate would say.
+    leak : str, optional
+        What the audit found: the gate stays shut.
+    """
     from churnml.registry.tracking import name_alias
 
-    decision = Decision(True, because) if because is not None else _gate(config, challenger, tested, tables)
+    if because is not None:
+        decision = Decision(True, because)
+    elif leak is not None:
+        decision = Decision(False, leak)
+    else:
+        decision = _gate(config, challenger, tested, tables)
     if decision.promote:
         _promote(config, challenger.version, reason=decision.reason, forced=because is not None, decision=decision)
     else:
-        champion = registry.champion_bundle(config.bundles_dir, config.registered_model).name
-        name_alias(config, "champion" if champion == challenger.version else "challenger", challenger.version)
+        kept = champion_version(config) == challenger.version
+        name_alias(config, "champion" if kept else "challenger", challenger.version)
     return decision
+
+
+def champion_version(config: Config) -> str | None:
+    """Return the version in use; None where none has been promoted yet."""
+    try:
+        return registry.champion_bundle(config.bundles_dir, config.registered_model).name
+    except BundleError as error:
+        if error.code != "bundle.none":
+            raise
+        return None
 
 
 def tested_path(config: Config, version: str) -> Path:
@@ -168,7 +205,10 @@ def _gate(config: Config, challenger: Bundle, tested: pd.DataFrame, tables: Tabl
     except BundleError as error:
         first = error.code == "bundle.none"
         return Decision(True, "The first model." if first else "The champion's bundle cannot be used any more.")
-    kept = _tested(config, champion.version)
+    try:
+        kept = _tested(config, champion.version)
+    except WorkspaceError:
+        kept = None  # damaged: the champion is judged by its model, or not at all
     return challenge(config, champion, challenger, tested=tested, champion_tested=kept, tables=tables)
 
 
@@ -186,13 +226,38 @@ def _promote(
         at=datetime.now(UTC),
         forced=forced,
         evidence=decision.evidence if decision else None,
+        by=_user() if forced else f"the gate, in a training by {_user()}",
     )
-    name_alias(config, "champion", version)
+    name_alias(config, "champion", version, entry)
     return entry
 
 
+def _user() -> str:
+    """Return who runs the command, as far as the system knows."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container without the user's name
+        return "an unnamed user"
+
+
 def _tested(config: Config, version: str) -> pd.DataFrame | None:
+    """Return the predictions of a version's backtest; None where they are not kept.
+
+    Raises
+    ------
+    WorkspaceError
+        The file is damaged.
+    """
     path = tested_path(config, version)
     if not path.is_file():
         return None
-    return pd.read_parquet(path).drop_duplicates(_KEY, keep="last")
+    try:
+        return pd.read_parquet(path).drop_duplicates(_KEY, keep="last")
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are ValueErrors
+        raise WorkspaceError(
+            "The predictions of a backtest cannot be read",
+            where=str(path),
+            got=(str(error).splitlines() or [type(error).__name__])[0],
+            remedy="Restore the file from a backup, or remove it; the next training writes its own.",
+            code="workspace.damaged_parquet",
+        ) from error

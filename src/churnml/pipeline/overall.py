@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,9 @@ from churnml.explain import (
     segment_differences,
     shap_summary,
 )
+from churnml.explain.facts import label
 from churnml.files import write_text
+from churnml.language import Language, languages, render
 from churnml.pipeline.prepare import check
 from churnml.progress import Stages
 from churnml.reports import overall_page
@@ -34,9 +36,7 @@ _MOST_ROWS = 10_000
 _FEATURES = 30
 
 
-def overall(
-    config: Config, stages: Stages | None = None, *, language: Literal["en", "ja"] = "en"
-) -> tuple[dict[str, Any], Path]:
+def overall(config: Config, stages: Stages | None = None, *, language: Language = "en") -> tuple[dict[str, Any], Path]:
     """Explain the champion over the company's whole history.
 
     Parameters
@@ -44,7 +44,7 @@ def overall(
     config : Config
     stages : Stages, optional
         Told of progress.
-    language : {"en", "ja"}
+    language : str
         Of the page.
 
     Returns
@@ -79,8 +79,10 @@ def _found(frame: pd.DataFrame, champion: Champion, config: Config) -> dict[str,
     features = importance["features"].head(_FEATURES)
     directions: Any = [reference.direction.get(name) for name in features["feature"]]
     features = features.assign(
-        label_en=[specs.spec(name).label_en for name in features["feature"]],
-        label_ja=[specs.spec(name).label_ja for name in features["feature"]],
+        **{
+            f"label_{code}": [render(label(specs.spec(name)), code) for name in features["feature"]]
+            for code in languages()
+        },
         direction=directions,
     )
     column = reference.segment_column

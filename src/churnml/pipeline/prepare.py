@@ -10,6 +10,7 @@ from churnml import snapshots
 from churnml.config import Config
 from churnml.engine import connect
 from churnml.features import FeatureSet
+from churnml.files import sweep
 from churnml.pipeline.results import Checked, Prepared, Simulated
 from churnml.progress import Stages
 from churnml.sources import Loaded, load
@@ -47,6 +48,8 @@ def check(config: Config, stages: Stages | None = None) -> Checked:
     """Map the raw data to canonical tables and say what is wrong with it."""
     stages = stages or Stages()
     with stages("check"):
+        for folder in (config.workspace_dir, config.bundles_dir):
+            sweep(folder)
         connection = connect(config.engine, temp_dir=config.workspace_dir / "tmp")
         return Checked(load(config, connection=connection, progress=stages.say))
 
@@ -59,5 +62,8 @@ def prepare(config: Config, stages: Stages | None = None, *, loaded: Loaded | No
         spine = snapshots.spine(loaded.tables, config)
     with stages("features"):
         catalogue = features_room.catalogue(loaded.tables, config.features)
-        frame = features_room.compute(loaded.tables, spine, catalogue, config.features)
+        # Before renewals, hardly two accounts share a date: ranks need all who were customers then.
+        sparse = bool(config.snapshots.before_renewal_days)
+        cohort = snapshots.cohorts(loaded.tables, config, spine["as_of"].unique()) if sparse else None
+        frame = features_room.compute(loaded.tables, spine, catalogue, config.features, cohort=cohort)
     return Prepared(loaded, catalogue, frame, features_room.skipped(loaded.tables, config.features))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from churnml.config import Config
 from churnml.explain import Play, overridden, timeline
-from churnml.files import write_text
+from churnml.files import file_stem, write_text
+from churnml.language import Language
 from churnml.pipeline.lookup import last_score, newest, of_account
 from churnml.pipeline.prepare import check
 from churnml.progress import Stages
@@ -20,7 +20,9 @@ from churnml.store import Store
 
 __all__ = ["brief", "portfolio"]
 
-Language = Literal["en", "ja"]
+
+_PAGES = ("portfolio", "overall", "health_backtest", "shap_summary")
+"""Pages beside the briefs."""
 
 _NUMBERS = ("churn_probability", "health_score", "coverage", "arr", "days_to_renewal")
 _LISTED = ("account_id", "name", "segment", "owner", "band", "overridden_by", *_NUMBERS)
@@ -62,7 +64,7 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
             red_below=config.health.red_below,
             green_from=config.health.green_from,
         )
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "_", account_id)
+        name = file_stem(account_id, taken=_PAGES)
         return write_text(config.workspace_dir / "reports" / f"{name}.{language}.html", page)
 
 

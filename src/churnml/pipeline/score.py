@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from churnml.config import Config
 from churnml.explain import Explanation, load_playbooks, suggest_plays
 from churnml.explain.plays import Playbook
 from churnml.features.event_cache import events_until
-from churnml.files import write_json, write_parquet
+from churnml.files import all_beside
 from churnml.pipeline.alerts import evaluate_alerts
 from churnml.pipeline.history import backfill, changes, customers_at
 from churnml.pipeline.lookup import last_scored
@@ -26,13 +27,12 @@ from churnml.pipeline.results import Scored, Trained, expected_column, rejected_
 from churnml.pipeline.train import train
 from churnml.progress import Stages
 from churnml.sources import Loaded
-from churnml.store import Snapshot, Store, plain
+from churnml.store import Departed, Snapshot, Store, plain
 from churnml.tables import Tables, knowledge
 
 __all__ = ["run", "score"]
 
 _CHANGE = TypeAdapter(ScoreChange)
-_DEPARTURES = TypeAdapter(dict[str, snapshots.Departure])
 _PREVIOUS_DAYS = 28
 """An explanation compares an account with itself this many days earlier."""
 _TREND = ("change_7d", "change_30d", "slope_12w")
@@ -73,23 +73,46 @@ def score(
     with stages("publish"):
         table, ordered = _ranked(now, table, stored, tables, champion, config)
         scored_at = datetime.now(UTC)
-        path = _write(config, champion, table, ordered, scored_at)
-        if champion.model.target == "churn":
-            _publish(config, tables, champion, judged, now, table, ordered, as_of, scored_at)
+        paths = (config.workspace_dir / "scores.parquet", config.workspace_dir / "explanations.json")
+        # Both files appear together, and only when the store holds the snapshot.
+        with all_beside(*paths) as (scores, reasons):
+            _write(scores, reasons, champion, config.hash, table, ordered, scored_at)
+            if champion.model.target == "churn":
+                _publish(config, tables, champion, judged, now, table, ordered, as_of, scored_at)
     if champion.model.target == "churn" and config.alerts.enabled:
         with stages("alerts"), Store(config.store_url) as store:
             evaluate_alerts(config, table, now[["account_id", *champion.model.features.names]], as_of, store)
-    return Scored(table, ordered, path, as_of, champion.bundle, rejected_counts(loaded))
+    return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded))
 
 
 def run(
-    config: Config, stages: Stages | None = None, *, as_of: date | None = None, promote_because: str | None = None
+    config: Config,
+    stages: Stages | None = None,
+    *,
+    as_of: date | None = None,
+    promote_because: str | None = None,
+    when_trained: Callable[[Trained], None] | None = None,
 ) -> tuple[Trained, Scored]:
-    """Check, train and score in one go, reading the data once; the champion scores, be it the new one or not."""
+    """Check, train and score in one go, reading the data once; the champion scores, be it the new one or not.
+
+    Parameters
+    ----------
+    config : Config
+    stages : Stages, optional
+        Told of progress.
+    as_of : date, optional
+        As in `score`.
+    promote_because : str, optional
+        As in `train`.
+    when_trained : callable, optional
+        Given what the training came to before the scoring begins, which may fail by itself.
+    """
     stages = stages or Stages()
     checked = check(config, stages)
     prepared = prepare(config, stages, loaded=checked.loaded)
     trained = train(config, stages, prepared=prepared, promote_because=promote_because)
+    if when_trained is not None:
+        when_trained(trained)
     return trained, score(config, stages, as_of=as_of, loaded=checked.loaded)
 
 
@@ -100,13 +123,17 @@ def _frames_at(tables: Tables, config: Config, champion: Champion, as_of: date) 
     earlier = cohort.assign(as_of=today - pd.Timedelta(days=_PREVIOUS_DAYS))
     earlier = earlier[earlier["account_id"].isin(customers_at(tables, config, earlier["as_of"].iloc[0]))]
     asked = champion.model.features
+    # Ranks are among all customers of their day: those who have left since were peers a month ago.
+    everyone = snapshots.cohorts(tables, config, [today, *earlier["as_of"]])
     if config.engine.keep_events:
-        kept = events_until(config, tables, asked, as_of)
+        planes = events_until(config, tables, asked, as_of)
         now, before = (
-            features_room.compute(tables, rows, asked, config.features, planes=kept) for rows in (cohort, earlier)
+            features_room.compute(tables, rows, asked, config.features, planes=planes, cohort=everyone)
+            for rows in (cohort, earlier)
         )
         return now, before.reset_index(drop=True)
-    both = features_room.compute(tables, pd.concat([cohort, earlier], ignore_index=True), asked, config.features)
+    rows = pd.concat([cohort, earlier], ignore_index=True)
+    both = features_room.compute(tables, rows, asked, config.features, cohort=everyone)
     return both.iloc[: len(cohort)].reset_index(drop=True), both.iloc[len(cohort) :].reset_index(drop=True)
 
 
@@ -181,13 +208,15 @@ def _details(tables: Tables, as_of: pd.Timestamp) -> pd.DataFrame:
 
 
 def _write(
-    config: Config,
+    scores: Path,
+    reasons: Path,
     champion: Champion,
+    config_hash: str,
     table: pd.DataFrame,
     explanations: Sequence[dict[str, Any]],
     scored_at: datetime,
-) -> Path:
-    """Write ``scores.parquet`` and ``explanations.json``."""
+) -> None:
+    """Write what ``scores.parquet`` and ``explanations.json`` are to hold."""
     model = champion.model
     names = dict.fromkeys([model.output, *model.horizon_columns.values()])
     worth = [] if model.target == "churn" else [expected_column(model.target)]
@@ -197,11 +226,10 @@ def _write(
     ]
     out["verdict"] = champion.bundle.manifest.verdict
     out["model_version"] = champion.version
-    out["config_hash"] = config.hash
+    out["config_hash"] = config_hash
     out["scored_at"] = pd.Timestamp(scored_at).as_unit("us")
-    path = write_parquet(config.workspace_dir / "scores.parquet", out)
-    write_json(path.with_name("explanations.json"), list(explanations))
-    return path
+    out.to_parquet(scores, index=False)
+    reasons.write_text(json.dumps(list(explanations), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def _publish(
@@ -233,6 +261,7 @@ def _publish(
                 scores=table.drop(columns=further).assign(horizons=pd.Series(by_horizon, index=table.index)),
                 features=now[["account_id", *model.features.names]],
                 explanations=explanations,
+                departures={account: Departed(one.last, one.why, one.on) for account, one in left.items()},
                 info={
                     "horizon_days": model.horizon_days,
                     "base_rate": model.base_rate,
@@ -240,7 +269,6 @@ def _publish(
                     "verdict_reason": manifest.verdict_reason,
                     "scored_by": scored_by(champion.bundle),
                     "currency": config.currency,
-                    "left": _DEPARTURES.dump_python(left, mode="json"),
                 },
             )
         )

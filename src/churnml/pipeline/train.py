@@ -8,23 +8,27 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import pandas as pd
+
 from churnml import registry, snapshots
 from churnml.config import Config
 from churnml.evaluation import Backtest, Tuning, backtest, tune
+from churnml.evaluation.audit import Finding, audit, leak_reason
 from churnml.evaluation.horizon_models import backtest_further, fit_further
 from churnml.evaluation.report import HorizonReport
 from churnml.evaluation.tuning import budget_seconds, check_installed
 from churnml.explain import ExplainReference
-from churnml.files import write_parquet, write_text
+from churnml.files import sqlite_url, write_parquet, write_text
 from churnml.health import HealthScale
-from churnml.pipeline.models import keep_or_promote, tested_path
+from churnml.pipeline.models import champion_version, keep_or_promote, tested_path
 from churnml.pipeline.prepare import prepare
 from churnml.pipeline.results import Prepared, Trained, rejected_counts
 from churnml.progress import Stages
 from churnml.registry import Bundle, Provenance
-from churnml.registry.tracking import Tracked, track
+from churnml.registry.tracking import Tracked, check_reachable, track
 from churnml.snapshots import Split
 from churnml.training import ChurnModel, Publication, fit
+from churnml.training.fitting import with_fallback
 
 __all__ = ["train"]
 
@@ -84,19 +88,25 @@ def train(
         check_installed()
     stages = stages or Stages()
     prepared = prepared or prepare(config, stages)
+    check_reachable(config)
     folds = snapshots.splits(prepared.frame, config)
     tuning = None if seconds is None else _tune(config, stages, prepared, folds, seconds)
     settings = config if tuning is None else tuning.configured(config)
+    with stages("audit"):
+        findings = audit(prepared.frame, prepared.feature_set, folds, config.label, tables=prepared.loaded.tables)
+    leak = leak_reason(findings) if promote_because is None else None
     with stages("backtest"):
-        tested = _backtest(settings, prepared, folds, stages)
+        tested = _backtest(settings, prepared, folds, findings, stages)
     with stages("fit"):
-        fitted = _fit(config, settings, prepared, tested, tuning)
+        fitted = _fit(config, settings, prepared, tested, tuning, leak)
     with stages("track"):
         bundle = _bundle(config, prepared, fitted, tested)
         tracked = _track(config, prepared, bundle, tested, tuning)
     with stages("gate"):
-        decision = keep_or_promote(config, bundle, tested.main.predictions, prepared.loaded.tables, promote_because)
-    champion = registry.champion_bundle(config.bundles_dir, config.registered_model).name
+        decision = keep_or_promote(
+            config, bundle, tested.main.predictions, prepared.loaded.tables, because=promote_because, leak=leak
+        )
+    champion = champion_version(config)
     return Trained(
         bundle=bundle,
         backtest=tested.report,
@@ -105,7 +115,12 @@ def train(
         decision=decision,
         run_id=tracked.run_id,
         rejected=rejected_counts(prepared.loaded),
-        notes=[*prepared.loaded.notes, *_fold_notes(config, len(folds)), *_horizon_notes(tested.further)],
+        notes=[
+            *prepared.loaded.notes,
+            *_fold_notes(config, folds),
+            *_horizon_notes(tested.further),
+            *_audit_notes(findings),
+        ],
         tuning=None if tuning is None else tuning.as_dict(),
     )
 
@@ -120,23 +135,36 @@ def _tune(config: Config, stages: Stages, prepared: Prepared, folds: Sequence[Sp
             config,
             budget=seconds,
             study=f"{config.hash[:16]}-{prepared.loaded.fingerprint[:16]}",
-            storage=f"sqlite:///{config.workspace_dir / 'tuning.db'}",
+            storage=sqlite_url(config.workspace_dir / "tuning.db"),
             progress=stages.say,
         )
 
 
-def _backtest(settings: Config, prepared: Prepared, folds: Sequence[Split], stages: Stages) -> _Tested:
+def _backtest(
+    settings: Config, prepared: Prepared, folds: Sequence[Split], findings: Sequence[Finding], stages: Stages
+) -> _Tested:
     frame, catalogue = prepared.frame, prepared.feature_set
     main = backtest(frame, catalogue, folds, settings, progress=stages.say)
     further = backtest_further(frame, catalogue, settings, progress=stages.say)
     horizons = {str(days): own.as_dict() for days, own in further.items()}
-    return _Tested(main, further, {**main.report().as_dict(), "horizons": horizons})
+    audited = [finding.as_dict() for finding in findings]
+    return _Tested(main, further, {**main.report().as_dict(), "horizons": horizons, "audit": audited})
 
 
-def _fit(config: Config, settings: Config, prepared: Prepared, tested: _Tested, tuning: Tuning | None) -> _Fitted:
-    """Fit the model on all labelled rows, then what the health score and the explanations know of them."""
+def _fit(
+    config: Config, settings: Config, prepared: Prepared, tested: _Tested, tuning: Tuning | None, leak: str | None
+) -> _Fitted:
+    """Fit the model on all labelled rows, then what the health score and the explanations know of them.
+
+    Where there is a leak, a rule scores: the backtest that speaks for the model is worth nothing.
+    """
     frame, catalogue = prepared.frame, prepared.feature_set
     main = fit(frame, catalogue, settings.learning, tested.main)
+    if leak is not None:
+        rows = frame[frame["churned"].notna()]
+        main = with_fallback(main, rows, tested.main.rules_by_loss).with_info(
+            verdict_reason=f"{leak} As the data are: {main.info.verdict_reason}"
+        )
     model = fit_further(frame, catalogue, settings, main, tested.further)
     if tuning is not None:
         model = model.with_info(tuning=tuning.summary())
@@ -187,11 +215,22 @@ def _track(config: Config, prepared: Prepared, bundle: Bundle, tested: _Tested, 
     )
 
 
-def _fold_notes(config: Config, folds: int) -> list[str]:
-    wanted = len(config.splits.fixed) or config.splits.folds
-    if folds >= wanted:
+def _fold_notes(config: Config, folds: Sequence[Split]) -> list[str]:
+    if config.splits.fixed:
+        return [
+            f"{split.name} trains until {split.train[-1]:%Y-%m-%d}, not {asked.train_until:%Y-%m-%d}: later labels "
+            f"were not known yet on {split.test[0]:%Y-%m-%d}."
+            for split, asked in zip(folds, config.splits.fixed, strict=True)
+            if asked.train_until >= (split.train[-1] + pd.Timedelta(days=1)).date()
+            and pd.Timestamp(asked.train_until) + pd.Timedelta(days=config.label.purge_days) > split.test[0]
+        ]
+    if len(folds) >= config.splits.folds:
         return []
-    return [f"The history allows {folds} of the {wanted} backtest folds that splits.folds asks for."]
+    return [f"The history allows {len(folds)} of the {config.splits.folds} backtest folds that splits.folds asks for."]
+
+
+def _audit_notes(findings: Sequence[Finding]) -> list[str]:
+    return [f"{one.code} {one.what}. {one.remedy}" for one in findings if one.status == "found"]
 
 
 def _horizon_notes(further: Mapping[int, HorizonReport]) -> list[str]:

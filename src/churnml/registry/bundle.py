@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnml.errors import BundleError, UsageError
-from churnml.files import write_json
+from churnml.files import beside, folder_beside, write_json
 from churnml.registry.manifest import MANIFEST, Manifest, Provenance, broken_bundle, read_manifest
 
 if TYPE_CHECKING:
@@ -106,22 +104,36 @@ def save_bundle(
         horizon_days=model.horizon_days,
         files=sums,
     )
+    files[MANIFEST] = manifest.model_dump_json(indent=1)
     target = folder / name / version
+    if target.is_dir():
+        _mend(target, files)
+        return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=target.parent))
-    try:
+    with folder_beside(target) as part:
         for file, text in files.items():
-            path = beside / file
+            path = part / file
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="")
-        (beside / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-        if target.exists():
-            shutil.rmtree(target)
-        beside.chmod(0o755)
-        beside.rename(target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    _open_to_readers(target)
     return target
+
+
+def _mend(target: Path, files: Mapping[str, str]) -> None:
+    """Bring a bundle of the same content up to date where it stands: it serves at every moment, the manifest last."""
+    for file, text in files.items():
+        path = target / file
+        if not path.is_file() or path.read_bytes() != text.encode():
+            path.parent.mkdir(exist_ok=True)
+            with beside(path) as part:
+                part.write_text(text, encoding="utf-8", newline="")
+    _open_to_readers(target)
+
+
+def _open_to_readers(target: Path) -> None:
+    """Let the service, which may run as another user, read the bundle: it holds no customer's rows."""
+    for path in (target, *target.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def load_bundle(path: Path) -> Bundle:
@@ -156,16 +168,44 @@ def load_bundle(path: Path) -> Bundle:
     )
 
 
-def set_champion(folder: Path, name: str, version: str) -> None:
-    """Make a version the one in use. Readers see the old one or the new one."""
+def set_champion(folder: Path, name: str, version: str, promotion: Mapping[str, Any] | None = None) -> None:
+    """Make a version the one in use. Readers see the old one or the new one.
+
+    Parameters
+    ----------
+    folder, name, version
+        As in `champion_bundle`.
+    promotion : mapping, optional
+        The entry of the record, JSON-ready. It is written with the pointer, so that the two cannot disagree.
+    """
     if not (folder / name / version / MANIFEST).is_file():
         raise BundleError(
             f"There is no bundle {name}/{version}",
             where=str(folder / name),
             remedy="`churnml train CONFIG` makes one.",
         )
-    pointer = folder / name / _CHAMPION
-    write_json(pointer, {"version": version})
+    pointer = {"version": version} if promotion is None else {"version": version, "promotion": dict(promotion)}
+    write_json(folder / name / _CHAMPION, pointer)
+
+
+def read_pointer(folder: Path, name: str) -> dict[str, Any] | None:
+    """Return what ``champion.json`` says: ``version`` and the ``promotion`` that put it there; None without a file.
+
+    Raises
+    ------
+    BundleError
+        The file is empty, no JSON, or does not name a version.
+    """
+    file = folder / name / _CHAMPION
+    try:
+        pointer = json.loads(_text(file))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise _unreadable_pointer(file, str(error)) from error
+    if not isinstance(pointer, dict) or not isinstance(pointer.get("version"), str) or not pointer["version"]:
+        raise _unreadable_pointer(file, "it names no version")
+    return pointer
 
 
 def champion_bundle(folder: Path, name: str) -> Path:
@@ -174,17 +214,36 @@ def champion_bundle(folder: Path, name: str) -> Path:
     Raises
     ------
     BundleError
-        No model has been trained yet.
+        No model has been trained yet, or the file that names the champion is damaged.
     """
-    pointer = folder / name / _CHAMPION
-    if not pointer.is_file():
+    pointer = read_pointer(folder, name)
+    if pointer is None and (waiting := list((folder / name).glob(f"*/{MANIFEST}"))):
+        raise BundleError(
+            f"No model of {name!r} has been promoted yet",
+            where=str(folder / name / _CHAMPION),
+            got=f"{len(waiting)} trained, none let through",
+            remedy="`churnml train CONFIG` says why; with --force --reason '…' a person overrides it.",
+            code="bundle.none",
+        )
+    if pointer is None:
         raise BundleError(
             f"No model of {name!r} has been trained yet",
-            where=str(pointer),
+            where=str(folder / name / _CHAMPION),
             remedy="Run `churnml train CONFIG` (or `churnml run CONFIG`) first.",
             code="bundle.none",
         )
-    return folder / name / str(json.loads(_text(pointer)).get("version", ""))
+    return folder / name / str(pointer["version"])
+
+
+def _unreadable_pointer(file: Path, why: str) -> BundleError:
+    return BundleError(
+        "The file that names the champion is damaged",
+        where=str(file),
+        got=why,
+        remedy="Restore it from a backup, or name the champion: "
+        "`churnml models promote CONFIG VERSION --force --reason …`; `churnml models list CONFIG` shows the versions.",
+        code="bundle.pointer",
+    )
 
 
 def load_champion(folder: Path, name: str) -> Bundle:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -11,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from churnml.config import LabelConfig
 from churnml.errors import BundleError
 from churnml.files import write_json
 from churnml.metrics.intervals import clustered_bootstrap, paired_gain
 from churnml.metrics.predictions import log_loss, roc_auc
-from churnml.registry.bundle import Bundle, set_champion
+from churnml.registry.bundle import Bundle, read_pointer, set_champion
 from churnml.registry.manifest import MANIFEST, Manifest, read_manifest
 
 __all__ = ["Decision", "Promotion", "asks_the_same", "compare", "promote", "promotions", "rollback_target", "versions"]
@@ -45,6 +44,8 @@ class Promotion:
         A person overrode the gate.
     evidence : mapping
         The comparison it rests on, JSON-ready.
+    by : str
+        Whose command it was; empty in records of earlier versions.
     """
 
     version: str
@@ -53,6 +54,7 @@ class Promotion:
     reason: str
     forced: bool = False
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,9 @@ class Decision:
     def as_dict(self) -> dict[str, Any]:
         """Return the decision as JSON-ready data."""
         return asdict(self)
+
+
+_RECORD = TypeAdapter(list[Promotion])
 
 
 def compare(rows: pd.DataFrame, *, min_gain: float, seed: int) -> Decision:
@@ -142,11 +147,12 @@ def promote(
     at: datetime,
     forced: bool = False,
     evidence: Mapping[str, Any] | None = None,
+    by: str = "",
 ) -> Promotion:
     """Make a version the champion and record it.
 
-    The record is written first: after an interruption it may name a promotion that did not happen, never miss one
-    that did.
+    The pointer to the champion carries the entry of the record, and is replaced at once; the record that is kept beside
+    it follows. After an interruption between the two, `promotions` still tells of this one.
 
     Raises
     ------
@@ -169,18 +175,41 @@ def promote(
         reason=reason,
         forced=forced,
         evidence=dict(evidence or {}),
+        by=by,
     )
+    set_champion(folder, name, version, asdict(entry))
     write_json(folder / name / _HISTORY, [asdict(one) for one in (*past, entry)])
-    set_champion(folder, name, version)
     return entry
 
 
 def promotions(folder: Path, name: str) -> list[Promotion]:
-    """Return the record of promotions, oldest first."""
+    """Return the record of promotions, oldest first; the last one is the champion's.
+
+    Raises
+    ------
+    BundleError
+        The record is damaged.
+    """
     file = folder / name / _HISTORY
-    if not file.is_file():
-        return []
-    return [Promotion(**entry) for entry in json.loads(file.read_text(encoding="utf-8"))]
+    try:
+        found = _RECORD.validate_json(file.read_bytes()) if file.is_file() else []
+    except (OSError, ValidationError) as error:
+        raise BundleError(
+            "The record of promotions is damaged",
+            where=str(file),
+            got=str(error).splitlines()[0],
+            remedy="Restore it from a backup, or move it away: a new record begins with the champion in use.",
+            code="bundle.record",
+        ) from error
+    try:
+        pointer = read_pointer(folder, name) or {}
+    except BundleError:
+        return found  # a promotion by hand mends the pointer, and asks for the record first
+    if "promotion" in pointer:
+        newest = Promotion(**pointer["promotion"])
+        if not found or found[-1] != newest:
+            found.append(newest)
+    return found
 
 
 def rollback_target(folder: Path, name: str) -> str:
@@ -204,7 +233,7 @@ def rollback_target(folder: Path, name: str) -> str:
 
 def versions(folder: Path, name: str) -> list[Manifest]:
     """Return the manifests of every bundle, newest first."""
-    found = [read_manifest(file.parent) for file in sorted((folder / name).glob(f"*/{MANIFEST}"))]
+    found = [read_manifest(file.parent) for file in sorted((folder / name).glob(f"[!.]*/{MANIFEST}"))]
     return sorted(found, key=lambda manifest: (manifest.created_at, manifest.version), reverse=True)
 
 

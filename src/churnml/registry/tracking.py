@@ -1,31 +1,25 @@
-"""MLflow: one run per training, a child per fold and per trial, plots, card, model. Only this module imports mlflow."""
+"""MLflow: one run per training, a child per fold and per trial, plots, card, model."""
 
 from __future__ import annotations
 
 import json
-import logging
-import os
 import tempfile
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pandas as pd
 
 from churnml.config import Config
-from churnml.errors import EngineError
 from churnml.registry.bundle import Bundle
+from churnml.registry.mlflow_session import experiment_name, open_mlflow
+from churnml.registry.promotion import Promotion
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Tracked", "name_alias", "track"]
-
-_DATABASES = {"sqlite", "postgresql", "mysql", "mssql"}
+__all__ = ["Tracked", "check_reachable", "describe", "name_alias", "track"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ def track(
     bundle : Bundle
         The saved bundle; it is what the registered model consists of, and its manifest says how it came about.
     frame : DataFrame
-        The training frame; its digest is the dataset's lineage, its first rows the input example.
+        The training frame; its first rows are the input example.
     plots : mapping of str to bytes
         Name → PNG, kept under ``plots/``.
     documents : sequence of Path
@@ -79,115 +73,108 @@ def track(
         The tracking server cannot be reached or refuses.
     """
     manifest, backtest = bundle.manifest, bundle.manifest.backtest
-    with _mlflow(config) as mlflow:
-        experiment = mlflow.set_experiment(config.mlflow.experiment or config.name)
+    with open_mlflow(config) as mlflow:
+        experiment = mlflow.get_experiment_by_name(experiment_name(config))
         with mlflow.start_run(
             experiment_id=experiment.experiment_id,
             run_name=f"{config.name} {bundle.version}",
             description=manifest.verdict_reason,
+            nested=mlflow.active_run() is not None,
         ) as run:
-            mlflow.set_tags(
-                {
-                    "churnml.config_hash": config.hash,
-                    "churnml.data_fingerprint": manifest.fingerprint,
-                    "churnml.seed": config.seed,
-                    "churnml.verdict": manifest.verdict,
-                    "churnml.target": bundle.model.target,
-                    "churnml.scored_by": "model" if bundle.model.rule is None else bundle.model.rule.name,
-                    **{f"churnml.beside.{name}": one["outcome"] for name, one in _beside(backtest).items()},
-                    "churnml.bundle_version": bundle.version,
-                    **{f"churnml.package.{name}": version for name, version in manifest.packages.items()},
-                }
-            )
+            mlflow.set_tags(_tags(bundle))
             mlflow.log_params(_flat(config.as_dict()))
             mlflow.log_dict(config.as_dict(), "config.json")
             mlflow.log_dict(dict(backtest), "backtest.json")
-            mlflow.log_metrics(_metrics(backtest["pooled"]))
-            for days, further in backtest.get("horizons", {}).items():
-                # model_roc_auc_30d: the same names, the horizon last.
-                mlflow.log_metrics({f"{name}_{days}d": value for name, value in _metrics(further["pooled"]).items()})
-            _log_dataset(mlflow, frame, config, manifest.fingerprint)
+            dataset = _log_dataset(mlflow, frame, config, manifest.fingerprint)
             _log_files(mlflow, plots, documents)
+            model = _log_model(mlflow, bundle, frame)
+            # The few on the model's own page as well, beside the data they were measured on.
+            mlflow.log_metrics(_headline(backtest["pooled"]), model_id=model.model_id, dataset=dataset)
+            mlflow.log_metrics(_details(backtest["pooled"]))
+            for days, further in backtest.get("horizons", {}).items():
+                own = {**_headline(further["pooled"]), **_details(further["pooled"], "")}
+                mlflow.log_metrics({f"detail/horizon_{days}d/{name}": value for name, value in own.items()})
             for fold in backtest["folds"]:
-                with mlflow.start_run(run_name=str(fold["name"]), nested=True):
-                    mlflow.log_params(
-                        {key: value for key, value in fold.items() if key.startswith(("train_", "test_"))}
-                    )
-                    mlflow.log_metrics(_metrics(fold))
+                _log_fold(mlflow, fold)
             if tuning is not None:
                 _log_tuning(mlflow, tuning)
-            version = _log_model(mlflow, config, bundle, frame)
-        name = config.registered_model
-        client = mlflow.MlflowClient()
-        client.set_model_version_tag(name, str(version), "churnml.bundle_version", bundle.version)
-        client.set_model_version_tag(name, str(version), "churnml.verdict", manifest.verdict)
-    return Tracked(run_id=run.info.run_id, model_version=version, model_uri=f"models:/{name}/{version}")
+        version = _register(mlflow, config, bundle, frame, model, run.info.run_id)
+    uri = f"models:/{config.registered_model}/{version}"
+    return Tracked(run_id=run.info.run_id, model_version=version, model_uri=uri)
 
 
-def name_alias(config: Config, alias: str, bundle_version: str) -> str | None:
+def check_reachable(config: Config) -> None:
+    """Find out before a long run whether MLflow answers.
+
+    Raises
+    ------
+    EngineError
+        The tracking server cannot be reached or refuses.
+    """
+    with open_mlflow(config):
+        pass
+
+
+def name_alias(config: Config, alias: str, bundle_version: str, promotion: Promotion | None = None) -> str | None:
     """Give the registered version that holds a bundle an alias such as ``champion``; return its ``models:/`` URI.
 
-    Returns None where this tracking server does not know the bundle (it was trained against another one).
+    Parameters
+    ----------
+    config : Config
+    alias : str
+    bundle_version : str
+    promotion : Promotion, optional
+        Who promoted the version and why is added to its description.
+
+    Returns
+    -------
+    str or None
+        None where this tracking server does not know the bundle (it was trained against another one).
     """
     name = config.registered_model
-    with _mlflow(config) as mlflow:
+    with open_mlflow(config) as mlflow:
         client = mlflow.MlflowClient()
         found = [
-            int(version.version)
+            version
             for version in client.search_model_versions(f"name = '{name}'")
             if version.tags.get("churnml.bundle_version") == bundle_version
         ]
         if not found:
             return None
-        client.set_registered_model_alias(name, alias, str(max(found)))
+        newest = max(found, key=lambda version: int(version.version))
+        client.set_registered_model_alias(name, alias, newest.version)
+        if promotion is not None:
+            told = f"Champion since {promotion.at}, by {promotion.by}: {promotion.reason}"
+            description = f"{newest.description or ''}\n\n{told}".strip()
+            client.update_model_version(name, newest.version, description=description)
     return f"models:/{name}@{alias}"
 
 
-@contextmanager
-def _mlflow(config: Config) -> Iterator[ModuleType]:
-    """Give mlflow, pointed at the config's tracking server and kept from chattering on stderr."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    config.workspace_dir.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import mlflow
-
-        for name in ("mlflow", "alembic", "sqlalchemy"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        before = mlflow.get_tracking_uri()
-        mlflow.set_tracking_uri(_with_driver(config.tracking_uri))
-        try:
-            if mlflow.get_experiment_by_name(config.mlflow.experiment or config.name) is None:
-                # A server says itself where artifacts go; beside a bare database they go to the workspace.
-                bare = urlsplit(config.tracking_uri).scheme.partition("+")[0] in _DATABASES
-                where = (config.workspace_dir / "mlartifacts").as_uri() if bare else None
-                mlflow.create_experiment(config.mlflow.experiment or config.name, artifact_location=where)
-            yield mlflow
-        except mlflow.exceptions.MlflowException as error:
-            raise EngineError(
-                "MLflow refused",
-                where=str(config.as_dict()["mlflow"]["tracking_uri"] or config.tracking_uri),
-                got=str(error).splitlines()[0],
-                remedy="Check mlflow.tracking_uri in the config and that its server answers.",
-                code="mlflow",
-            ) from error
-        finally:
-            mlflow.set_tracking_uri(before)
+def _tags(bundle: Bundle) -> dict[str, Any]:
+    manifest, model = bundle.manifest, bundle.model
+    return {
+        "churnml.config_hash": manifest.config_hash,
+        "churnml.data_fingerprint": manifest.fingerprint,
+        "churnml.seed": manifest.seed,
+        "churnml.verdict": manifest.verdict,
+        "churnml.target": model.target,
+        "churnml.scored_by": "model" if model.rule is None else model.rule.name,
+        **{f"churnml.beside.{name}": one["outcome"] for name, one in _beside(manifest.backtest).items()},
+        "churnml.bundle_version": bundle.version,
+        **{f"churnml.package.{name}": version for name, version in manifest.packages.items()},
+    }
 
 
-def _with_driver(uri: str) -> str:
-    """Name the PostgreSQL driver that churnml brings where a URI names none, as the store does.
+def _child(mlflow: ModuleType, name: str) -> Any:
+    """Open a child run in the experiment of the open run, whichever one the process uses otherwise."""
+    return mlflow.start_run(experiment_id=mlflow.active_run().info.experiment_id, run_name=name, nested=True)
 
-    Examples
-    --------
-    >>> _with_driver("postgresql://mlflow@db/mlflow")
-    'postgresql+psycopg://mlflow@db/mlflow'
-    >>> _with_driver("http://mlflow:5000")
-    'http://mlflow:5000'
-    """
-    scheme, mark, rest = uri.partition("://")
-    return f"postgresql+psycopg://{rest}" if mark and scheme in ("postgresql", "postgres") else uri
+
+def _log_fold(mlflow: ModuleType, fold: Mapping[str, Any]) -> None:
+    """Log a fold of the backtest as a child run: its dates, and its metrics under the same names."""
+    with _child(mlflow, str(fold["name"])):
+        mlflow.log_params({key: value for key, value in fold.items() if key.startswith(("train_", "test_"))})
+        mlflow.log_metrics({**_headline(fold), **_details(fold)})
 
 
 def _beside(backtest: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:
@@ -202,9 +189,9 @@ def _log_tuning(mlflow: ModuleType, tuning: Mapping[str, Any]) -> None:
     mlflow.log_dict(dict(tuning), "tuning.json")
     mlflow.log_params({f"tuned.{name}": value for name, value in tuning["params"].items() if tuning["applied"]})
     if tuning["gain"] is not None:
-        mlflow.log_metrics({f"tuning_log_loss_gain_{name}": value for name, value in tuning["gain"].items()})
+        mlflow.log_metrics({f"detail/tuning/log_loss_gain_{name}": value for name, value in tuning["gain"].items()})
     for trial in tuning["trials"]:
-        with mlflow.start_run(run_name=f"trial {trial['number']}", nested=True):
+        with _child(mlflow, f"trial {trial['number']}"):
             mlflow.set_tags({"churnml.trial_state": trial["state"], "churnml.trial_defaults": trial["defaults"]})
             mlflow.log_params(trial["params"])
             if trial["log_loss"] is not None:
@@ -221,29 +208,72 @@ def _log_files(mlflow: ModuleType, plots: Mapping[str, bytes], documents: Sequen
         mlflow.log_artifact(str(document))
 
 
-def _log_model(mlflow: ModuleType, config: Config, bundle: Bundle, frame: pd.DataFrame) -> int:
+def _log_model(mlflow: ModuleType, bundle: Bundle, frame: pd.DataFrame) -> Any:
+    """Log the bundle as a model and return what MLflow made of it."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    example = frame[bundle.model.features.names].head(5)
-    example = example.assign(**{name: example[name].astype("object") for name in bundle.model.features.categorical})
-    inputs = [
-        ColSpec("string" if spec.categorical else "double", spec.name, required=False) for spec in bundle.model.features
-    ]
-    outputs = dict.fromkeys([bundle.model.output, *bundle.model.horizon_columns.values()])
-    logged = mlflow.pyfunc.log_model(
+    model, manifest = bundle.model, bundle.manifest
+    example = frame[model.features.names].head(5)
+    example = example.assign(**{name: example[name].astype("object") for name in model.features.categorical})
+    inputs = [ColSpec("string" if spec.categorical else "double", spec.name, required=False) for spec in model.features]
+    outputs = dict.fromkeys([model.output, *model.horizon_columns.values()])
+    return mlflow.pyfunc.log_model(
         name="model",
         loader_module="churnml.registry.pyfunc",
         data_path=str(bundle.path),
         signature=ModelSignature(Schema(inputs), Schema([ColSpec("double", name) for name in outputs])),
         input_example=example,
-        registered_model_name=config.registered_model,
-        pip_requirements=[f"{package}=={version}" for package, version in bundle.manifest.packages.items()],
+        pip_requirements=[f"{package}=={version}" for package, version in manifest.packages.items()],
+        model_type=f"{model.target} within {model.horizon_days} days",
+        params={"kind": model.info.kind, "features": len(model.features), "base_rate": round(model.base_rate, 6)},
+        tags={"churnml.verdict": str(manifest.verdict), "churnml.bundle_version": bundle.version},
     )
-    return int(logged.registered_model_version)
 
 
-def _log_dataset(mlflow: ModuleType, frame: pd.DataFrame, config: Config, fingerprint: str) -> None:
+def _register(mlflow: ModuleType, config: Config, bundle: Bundle, frame: pd.DataFrame, model: Any, run_id: str) -> int:
+    """Register the logged model as the next version, described; MLflow's own function would print as it goes."""
+    name, client = config.registered_model, mlflow.MlflowClient()
+    try:
+        client.get_registered_model(name)
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        client.create_registered_model(name)
+    client.update_registered_model(name, description=f"{bundle.model.target.capitalize()} model of {config.name!r}.")
+    version = client.create_model_version(
+        name,
+        source=model.model_uri,
+        run_id=run_id,
+        model_id=model.model_id,
+        description=describe(bundle, frame),
+        tags={"churnml.bundle_version": bundle.version, "churnml.verdict": str(bundle.manifest.verdict)},
+    )
+    # What links the model's page to its registered version.
+    client.set_logged_model_tags(
+        model.model_id, {"mlflow.modelVersions": json.dumps([{"name": name, "version": str(version.version)}])}
+    )
+    return int(version.version)
+
+
+def describe(bundle: Bundle, frame: pd.DataFrame) -> str:
+    """Return what a reader of the registry must know of a version: data, period, model, verdict."""
+    manifest, model = bundle.manifest, bundle.model
+    labelled = frame[frame["churned"].notna()]
+    return "\n\n".join(
+        (
+            f"Trained {manifest.created_at:%Y-%m-%d %H:%M} UTC on {len(labelled):,} labelled rows of "
+            f"{labelled['account_id'].nunique():,} accounts, {int(labelled['churned'].sum()):,} positive, as of "
+            f"{labelled['as_of'].min():%Y-%m-%d} to {labelled['as_of'].max():%Y-%m-%d}.",
+            f"Predicts {model.target} within {model.horizon_days} days from {len(model.features)} features "
+            f"({model.info.kind}). Data {manifest.fingerprint[:12]}, config {manifest.config_hash[:12]}, "
+            f"bundle {bundle.version}.",
+            f"Verdict: {manifest.verdict}. {manifest.verdict_reason}".strip(),
+        )
+    )
+
+
+def _log_dataset(mlflow: ModuleType, frame: pd.DataFrame, config: Config, fingerprint: str) -> Any:
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.pandas_dataset import PandasDataset
 
@@ -257,16 +287,43 @@ def _log_dataset(mlflow: ModuleType, frame: pd.DataFrame, config: Config, finger
     )
     assert isinstance(dataset, PandasDataset)
     mlflow.log_input(dataset, context="training")
+    return dataset
 
 
-def _metrics(scores: Mapping[str, Any]) -> dict[str, float]:
-    """Return ``model_roc_auc``, ``model_roc_auc_low``, ``recency_roc_auc`` …, undefined ones left out."""
-    flat = {f"model_{name}": value for name, value in scores["model"].items()}
-    for baseline, values in scores["baselines"].items():
-        flat |= {f"{baseline}_{name}": value for name, value in values.items()}
-    for name, interval in scores.get("intervals", {}).items():
-        flat |= {f"model_{name}_{bound}": interval[bound] for bound in ("low", "high")}
-    return {name: float(value) for name, value in flat.items() if isinstance(value, int | float)}
+_HEADLINE = {
+    "roc_auc": "roc_auc",
+    "average_precision": "average_precision",
+    "log_loss": "log_loss",
+    "brier": "brier_score",
+    "ece": "calibration_error",
+    "lift_at_10": "lift_at_10_percent",
+}
+"""The model's metrics that a run shows first → what they are called there."""
+
+
+def _headline(scores: Mapping[str, Any]) -> dict[str, float]:
+    """Return the few metrics by which models are compared, undefined ones left out."""
+    return _numbers({name: scores["model"].get(metric) for metric, name in _HEADLINE.items()})
+
+
+def _details(scores: Mapping[str, Any], prefix: str = "detail/") -> dict[str, float]:
+    """Return all others, such as ``detail/interval/roc_auc_low`` and ``detail/recency/roc_auc``."""
+    groups: dict[str, Mapping[str, Any]] = {
+        "model": {name: value for name, value in scores["model"].items() if name not in _HEADLINE},
+        **scores["baselines"],
+        "interval": {
+            f"{_HEADLINE.get(name, name)}_{bound}": interval[bound]
+            for name, interval in scores.get("intervals", {}).items()
+            for bound in ("low", "high")
+        },
+    }
+    return _numbers(
+        {f"{prefix}{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
+    )
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from churnml.language import amount, number, percent
-from churnml.reports.wording import Language
+from churnml.language import Language, amount, number, percent
 
 __all__ = ["loss", "percent_or_dash", "score"]
 

@@ -1,4 +1,4 @@
-"""The backtest of a health score as one HTML page with its plots inside, in English or Japanese."""
+"""The backtest of a health score as one HTML page with its plots inside, in any language there is."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import numpy as np
 from markupsafe import Markup
 
 from churnml.errors import UsageError
-from churnml.features.spec import FAMILIES
-from churnml.health.acceptance import CAUSES
 from churnml.health.backtest import HealthBacktest
-from churnml.health.wording import BAND_WORDS, WORDS, Language
+from churnml.language import Language, Quantity, Section, Text, day, number, phrases
 from churnml.reports.page import BAND_COLOURS, Labels, environment, new_figure, svg
 
 __all__ = ["backtest_report"]
@@ -43,7 +41,7 @@ def backtest_report(
         Share of accounts the team can contact.
     called : bool
         The capacity is told in CSMs and calls a week, not as a share.
-    language : {"en", "ja"}
+    language : str
         Of the page.
 
     Raises
@@ -53,13 +51,16 @@ def backtest_report(
     """
     if not results:
         raise UsageError("A backtest report needs at least one backtest")
-    main, words = results[0], WORDS[language]
+    main, say = results[0], phrases(language)
     template = environment().get_template("health_backtest.html.j2")
     return template.render(
         title=title,
         language=language,
-        t=words,
-        band_words=BAND_WORDS[language],
+        t=Section(say, "backtest"),
+        say=say,
+        date=lambda when: day(str(when)[:10], language),
+        share=lambda value, digits: _share(value, digits, language),
+        decimal=lambda value, digits: "–" if value is None or value != value else number(value, language, digits),
         main=main,
         results=results,
         horizon_days=horizon_days,
@@ -71,6 +72,7 @@ def backtest_report(
         weights=_weights(results, language),
         missed=main.missed.head(_SHOWN).to_dict("records"),
         alarms=main.false_alarms.head(_SHOWN).to_dict("records"),
+        measures={one["measure"]: say.text(Text.model_validate(one["label"])) for one in main.weights},
         charts={
             "bands": _bands(main, language),
             "calibration": _calibration(main, language),
@@ -82,12 +84,15 @@ def backtest_report(
 def _early(main: HealthBacktest, language: Language) -> dict[str, Any]:
     """Return the early-warning line with its causes in words."""
     line = next(item for item in main.acceptance if item["code"] == "early_warning")
-    place = 1 if language == "ja" else 0
-    told = (f"{CAUSES[code][place]} ({count})" for code, count in line["unseen"].items())
+    say = phrases(language)
+    causes = [
+        say("backtest-cause", cause=say(f"backtest-cause-{code}"), count=count)
+        for code, count in line["unseen"].items()
+    ]
     return {
         **line,
         "unseen_count": sum(line["unseen"].values()),
-        "causes": ("、" if language == "ja" else "; ").join(told),
+        "causes": say("backtest-causes-joint").join(causes),
     }
 
 
@@ -97,65 +102,73 @@ def _weights(results: Sequence[HealthBacktest], language: Language) -> dict[str,
     rows: dict[str, dict[str, Any]] = {}
     for item in shown:
         for one in item.weights:
-            row = rows.setdefault(
-                str(one["measure"]), {"group": one["group"], "label": one[f"label_{language}"], "percent": {}}
-            )
+            label = phrases(language).text(Text.model_validate(one["label"]))
+            row = rows.setdefault(str(one["measure"]), {"group": one["group"], "label": label, "percent": {}})
             row["percent"][item.name] = one["percent"]
     order = list(dict.fromkeys(row["group"] for row in rows.values()))
     ordered = sorted(rows.values(), key=lambda row: order.index(row["group"]))
     for row in ordered:
-        row["group"] = FAMILIES.get(row["group"], row["group"]) if language == "ja" else row["group"]
+        row["group"] = phrases(language).or_plain(f"family-{row['group']}", row["group"])
     return {"names": [item.name for item in shown], "rows": ordered}
 
 
 def _bands(main: HealthBacktest, language: Language) -> Markup:
-    table, words, said = main.bands[main.bands["rows"] > 0], WORDS[language], Labels()
+    table, said = main.bands[main.bands["rows"] > 0], Labels()
+    say = phrases(language)
+    page = Section(say, "backtest")
     figure = new_figure(4.6, 2.8)
     axes = figure.subplots()
     lift = table["lift"].to_numpy(dtype=float)
     spread = np.abs(table[["lift_low", "lift_high"]].to_numpy(dtype=float) - lift[:, None]).T
-    names = [said(BAND_WORDS[language][band]) for band in table["band"]]
+    names = [said(say(f"band-{band}")) for band in table["band"]]
     axes.bar(names, lift, color=[BAND_COLOURS[band] for band in table["band"]], width=0.6)
     axes.errorbar(names, lift, yerr=np.nan_to_num(spread), fmt="none", ecolor="#1f2430", capsize=4)
     axes.axhline(1.0, color="#5c6370", linewidth=1, linestyle="--")
-    axes.set_ylabel(said(words["chart_bands"]))
+    axes.set_ylabel(said(page.chart_bands))
     axes.spines[["top", "right"]].set_visible(False)
-    return svg(figure, words["chart_bands_alt"], said)
+    return svg(figure, page.chart_bands_alt, said)
 
 
 def _calibration(main: HealthBacktest, language: Language) -> Markup:
-    table, words, said = main.bands[main.bands["rows"] > 0], WORDS[language], Labels()
+    table, said = main.bands[main.bands["rows"] > 0], Labels()
+    say = phrases(language)
+    page = Section(say, "backtest")
     figure = new_figure(7.5, 2.4)
     axes = figure.subplots()
     places = np.arange(len(table))
     bars: Mapping[str, Any] = {"height": 0.34}
-    axes.barh(
-        places - 0.18, 100 * table["mean_probability"], color="#9db4d6", label=said(words["chart_expected"]), **bars
-    )
-    axes.barh(places + 0.18, 100 * table["churn_rate"], color="#24539c", label=said(words["chart_happened"]), **bars)
-    axes.set_yticks(places, [said(BAND_WORDS[language][band]) for band in table["band"]])
+    axes.barh(places - 0.18, 100 * table["mean_probability"], color="#9db4d6", label=said(page.chart_expected), **bars)
+    axes.barh(places + 0.18, 100 * table["churn_rate"], color="#24539c", label=said(page.chart_happened), **bars)
+    axes.set_yticks(places, [said(say(f"band-{band}")) for band in table["band"]])
     axes.invert_yaxis()
-    axes.set_xlabel(said(words["chart_churned"]))
+    axes.set_xlabel(said(page.chart_churned))
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
-    return svg(figure, words["chart_calibration_alt"], said)
+    return svg(figure, page.chart_calibration_alt, said)
 
 
 def _warning(results: Sequence[HealthBacktest], language: Language) -> Markup:
-    words, said = WORDS[language], Labels()
+    said, say = Labels(), phrases(language)
+    page = Section(say, "backtest")
     figure = new_figure(4.6, 2.8)
     axes = figure.subplots()
     for place, item in enumerate(results):
         table = item.warning
         emphasis = {"linewidth": 2.4, "color": "#24539c"} if place == 0 else {"linewidth": 1.1}
-        name = said(words["names"].get(item.name, item.name))
+        name = said(say.or_plain(f"backtest-name-{item.name}", item.name))
         axes.plot(table["days_before"], 100 * table["below_green"], marker="o", label=name, **emphasis)
     axes.axhline(100 * 2 / 3, color="#5c6370", linewidth=1, linestyle="--")
     axes.set_xticks([30, 60, 90])
     axes.invert_xaxis()
     axes.set_ylim(0, 100)
-    axes.set_xlabel(said(words["chart_days"]))
-    axes.set_ylabel(said(words["chart_below"]))
+    axes.set_xlabel(said(page.chart_days))
+    axes.set_ylabel(said(page.chart_below))
     axes.legend(frameon=False, fontsize=7)
     axes.spines[["top", "right"]].set_visible(False)
-    return svg(figure, words["chart_warning_alt"], said)
+    return svg(figure, page.chart_warning_alt, said)
+
+
+def _share(value: float | None, digits: int, language: Language) -> str:
+    if value is None or value != value:
+        return "–"
+    return phrases(language)("share", n=Quantity(value=value, unit="share", digits=digits)).replace(" %", "\u00a0%")

@@ -7,10 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from churnml.language import amount, day, number
+from churnml.language import Language, Section, amount, day, number, phrases
 from churnml.reports.figures import loss, percent_or_dash, score
 from churnml.reports.page import BAND_COLOURS, environment
-from churnml.reports.wording import WORDS, Language
 
 __all__ = ["portfolio_page"]
 
@@ -42,7 +41,7 @@ def portfolio_page(
     bands : mapping, optional
         Accounts of the whole company per band, where `table` holds only the first of them.
     """
-    words = WORDS[language]
+    say = phrases(language)
     rows = []
     for row, told in zip(table.to_dict("records"), explanations, strict=True):
         sentences = [driver[f"sentence_{language}"] for driver in told["raising"][:2]]
@@ -72,14 +71,15 @@ def portfolio_page(
     template = environment().get_template("portfolio.html.j2")
     return template.render(
         rows=rows,
-        t=words,
+        t=Section(say, "page"),
+        say=say,
         language=language,
         title=title,
         rules=any(told["source"] == "rules" for told in explanations),
         as_of=day(f"{pd.Timestamp(table['as_of'].max()):%Y-%m-%d}", language) if len(table) else "",
         counts=[(band, int(counts.get(band, 0))) for band in BAND_COLOURS],
         total=number(total, language) if total > len(rows) else "",
-        only=words["only"].format(shown=number(len(rows), language), total=number(total, language)),
+        only=say("page-only", shown=len(rows), total=total),
         segments=sorted({row["segment"] for row in rows} - {""}),
         owners=sorted({row["owner"] for row in rows} - {""}),
     )

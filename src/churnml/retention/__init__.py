@@ -13,11 +13,14 @@ from churnml.retention.rates import (
     renewals,
     revenue_movement,
 )
+from churnml.retention.report import KpiReport, KpiRow, kpi_report
 from churnml.retention.value import ChurnMix, churn_mix, lifetime_value, rfm
 
 __all__ = [
     "PHASES",
     "ChurnMix",
+    "KpiReport",
+    "KpiRow",
     "Renewals",
     "RevenueMovement",
     "active_rate",
@@ -25,6 +28,7 @@ __all__ = [
     "churn_mix",
     "expansion_rate",
     "kpi_history",
+    "kpi_report",
     "lifetime_value",
     "logo_churn_rate",
     "mrr_on",

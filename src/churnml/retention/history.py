@@ -172,6 +172,8 @@ def kpi_history(
                 }
             )
     out = pd.DataFrame(rows)
+    if out.empty:
+        return out.assign(month_on=pd.Series(dtype="datetime64[us]"))
     numbers = out.columns.difference(["month_on", "group", "accounts", "new_accounts", "lost_accounts"])
     return out.astype(dict.fromkeys(numbers, "float64"))
 

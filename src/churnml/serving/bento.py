@@ -22,6 +22,7 @@ from churnml.serving.workers import shared_folder
 
 __all__ = ["build", "settle", "write_context"]
 
+_DO_NOT_TRACK = "BENTOML_DO_NOT_TRACK"
 _SETTINGS = "settings.json"
 _BENTOFILE = "bentofile.yaml"
 _SERVICE = '''\
@@ -47,7 +48,7 @@ def build(config: Config) -> str:
     BundleError
         There is no champion, or its bundle is broken.
     """
-    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+    os.environ.setdefault(_DO_NOT_TRACK, "True")
     import bentoml
 
     with tempfile.TemporaryDirectory(prefix="churnml-bento-") as folder:
@@ -96,6 +97,8 @@ def write_context(config: Config, folder: Path) -> str:
         "name": "churnml",
         "labels": {"config": config.name, "model_version": bundle.version},
         "include": ["*"],
+        # BentoML would report each start of a container to its maker.
+        "envs": [{"name": _DO_NOT_TRACK, "value": "True"}],
         "python": {"packages": _requirements(), "lock_packages": False},
         # LightGBM needs OpenMP from the system, which slim images lack.
         "docker": {"system_packages": ["libgomp1"]},
@@ -106,9 +109,18 @@ def write_context(config: Config, folder: Path) -> str:
 
 def settle(folder: Path) -> None:
     """Point the service to the settings and models of a bento's folder; called by the bento itself."""
+    _stop_tracking()
     settings = Settings.model_validate_json((folder / _SETTINGS).read_text(encoding="utf-8"))
     update: dict[str, Any] = {"bundles_dir": (folder / settings.bundles_dir).resolve(), "shared": shared_folder()}
     os.environ[SETTINGS] = settings.model_copy(update=update).model_dump_json()
+
+
+def _stop_tracking() -> None:
+    """Turn BentoML's reports to its maker off; its command line has asked before it loaded the bento, and remembers."""
+    os.environ.setdefault(_DO_NOT_TRACK, "True")
+    asked: Any = getattr(sys.modules.get("bentoml._internal.utils.analytics.usage_stats"), "do_not_track", None)
+    if hasattr(asked, "cache_clear"):
+        asked.cache_clear()
 
 
 def _copy_metadata(context: Path) -> None:

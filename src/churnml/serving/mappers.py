@@ -18,10 +18,11 @@ from churnml.api.answers import (
     Reasoning,
     Warn,
 )
+from churnml.language import Language
 from churnml.serving.scorer import Row, Scored, Scorer
 from churnml.serving.settings import Settings
 from churnml.serving.state import StateView
-from churnml.store import AccountScore, Override, SnapshotInfo
+from churnml.store import AccountScore, Departed, Override, SnapshotInfo
 
 __all__ = [
     "computed",
@@ -37,7 +38,7 @@ __all__ = [
     "view_provenance",
 ]
 
-Lang = Literal["en", "ja"]
+Lang = Language
 _FRESH_DAYS, _AGEING_DAYS = 8, 35
 _LOW_COVERAGE = 0.5
 
@@ -227,14 +228,14 @@ def override_of(override: Override) -> OverrideAnswer:
     return OverrideAnswer.model_validate(override, from_attributes=True)
 
 
-def last_score(current: StateView, of: SnapshotInfo, account_id: str, lang: Lang) -> FrozenAnswer | None:
+def last_score(current: StateView, of: SnapshotInfo, departed: Departed | None, lang: Lang) -> FrozenAnswer | None:
     """Return what to say beside a score that is an account's last; None where it is of the snapshot in force."""
     from churnml.explain import frozen
 
     newest = current.snapshot
     if newest is None or newest.as_of <= of.as_of:
         return None
-    notice = frozen(newest.info.get("left", {}).get(account_id), of.as_of)
+    notice = frozen(None if departed is None else departed.words(), of.as_of)
     return FrozenAnswer(as_of=notice["as_of"], why=notice["why"], on=notice["on"], text=notice[f"text_{lang}"])
 
 

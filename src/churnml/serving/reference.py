@@ -37,7 +37,9 @@ that agree in `as_of`, `model_version` and `config_version` are the same score. 
 within 10 seconds (408), an answer takes 30 at most (504).
 
 **Writes** take an `Idempotency-Key`: repeated within 24 hours the write happens once, and the first answer comes back
-with `Idempotency-Replayed: true`.
+with `Idempotency-Replayed: true`. Where others write for more than two seconds on end (a publish leaves gaps), a write
+gets 503 `service.busy` and is not stored. After a 504 it is not stored either, save where only the answer was late: the
+same key, sent again, tells.
 
 `POST /predict` and `POST /explain` are aliases of the operations under `/v1`. BentoML's own `/livez`, `/healthz` and
 `/readyz` answer in plain text, for load balancers.

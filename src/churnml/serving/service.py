@@ -8,6 +8,7 @@ from typing import Any
 import bentoml
 from starlette.types import Receive, Scope, Send
 
+from churnml.serving.http.connections import LimitedProtocol, most_connections, use_limited_protocol
 from churnml.serving.logs import log_as_json
 from churnml.serving.settings import Settings
 from churnml.serving.workers import METRICS, shared_folder, workers
@@ -24,6 +25,10 @@ if _SHARED is None:
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 else:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_SHARED / METRICS)
+
+
+# The server reads it when it starts, which is after this module is imported and before the service is made.
+use_limited_protocol()
 
 
 class _Mounted:
@@ -49,7 +54,9 @@ class ChurnmlService:
         from churnml.serving.state import ServingState
 
         log_as_json()
-        self._state = ServingState(Settings.from_environment())
+        settings = Settings.from_environment()
+        LimitedProtocol.most = most_connections(settings.limits.max_connections)
+        self._state = ServingState(settings)
         self._state.start(model_first=False)
         _MOUNTED.app = create_app(self._state)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from cachetools import LRUCache
 
 from churnml.errors import BundleError, ChurnmlError, StoreError, near_name
@@ -17,7 +17,7 @@ from churnml.serving.batching import ScoringQueue
 from churnml.serving.http.problems import Problem
 from churnml.serving.scorer import Scorer
 from churnml.serving.settings import Settings
-from churnml.store import AccountScore, SnapshotInfo, Store
+from churnml.store import AccountScore, Departed, SnapshotInfo, Store
 
 __all__ = ["ServingState", "StateView"]
 
@@ -25,6 +25,10 @@ T = TypeVar("T")
 _LOG = logging.getLogger("churnml.serving")
 _ACCOUNTS, _EXPLANATIONS = 20_000, 5_000
 """Answers from the store that are remembered for as long as their snapshot is in force."""
+_PATIENCE_SECONDS = 2.0
+"""How long a write waits for other writers: much shorter than a request may take."""
+_WRITERS = 4
+"""Writes at a time; the others wait outside the store, whose connections are for the readers too."""
 _LOADING_SECONDS = 60
 """How long a request waits for the first model to be loaded."""
 
@@ -71,6 +75,7 @@ class ServingState:
         self.view = StateView()
         self.faults: dict[Part, Fault] = {}
         self.scoring = ScoringQueue()
+        self.writers = CapacityLimiter(_WRITERS)
         self._store: Store | None = None
         self._refused: tuple[Path, int] | None = None
         self._stop = threading.Event()
@@ -186,7 +191,7 @@ class ServingState:
 
     def _snapshot(self, held: SnapshotInfo | None) -> SnapshotInfo | None:
         if self._store is None:
-            self._store = Store(self.settings.store_url)
+            self._store = Store(self.settings.store_url, patience_seconds=_PATIENCE_SECONDS)
         snapshot = self._store.latest(self.settings.name)
         self.faults.pop("snapshot", None)
         return snapshot
@@ -257,6 +262,13 @@ class ServingState:
                 raise problem from None
         snapshot, account = last[0]
         return StateView(self.view.scorer, snapshot), snapshot, account
+
+    async def departure(self, snapshot: SnapshotInfo, account_id: str) -> Departed | None:
+        """Return why an account of an earlier snapshot is scored no more; None where it still is, or nobody knows."""
+        newest = self.view.snapshot
+        if newest is None or newest.as_of <= snapshot.as_of:
+            return None
+        return await _read(lambda: self.store.departure(self.settings.name, account_id))
 
     async def explanation(self, view: StateView, snapshot: SnapshotInfo, account_id: str) -> dict[str, object]:
         """Return an account's stored explanation.

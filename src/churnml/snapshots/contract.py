@@ -14,7 +14,7 @@ import pandas as pd
 from churnml.errors import DataError
 from churnml.tables import Tables, knowledge
 
-__all__ = ["actual_end", "covered_at", "renewal_anchors", "spells", "subscription_frame"]
+__all__ = ["actual_end", "covered_at", "due_within", "renewal_anchors", "spells", "subscription_frame"]
 
 _FOREVER = pd.Timestamp("2262-01-01").as_unit("us")
 _TIMES = ["started_on", "ends_on", "terminated_on", "notice_at", "known_at"]
@@ -107,6 +107,9 @@ def spells(subscriptions: pd.DataFrame, *, grace_days: int, observed_until: date
 def covered_at(subscriptions: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     """Return the accounts under contract at an ``as_of``, as known just before it.
 
+    `subscriptions` carries the columns of `churnml.snapshots.terms.superseded`: a term that overlaps its successor
+    counts no more once that is known.
+
     An account counts when a plan it started before ``as_of`` runs at least until ``as_of`` (ending on that very
     midnight still counts: the renewal of that day is not known yet) and not every such plan is under notice.
 
@@ -126,7 +129,8 @@ def covered_at(subscriptions: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame
     accounts = np.intersect1d(holds, stays)
     first = known.loc[plan & started].groupby("account_id")["started_on"].min()
     # A term that ends on as_of still counts: its follower, which starts on as_of, is not known yet.
-    arr = 12.0 * known[started & alive & known["mrr"].notna()].groupby("account_id")["mrr"].sum()
+    counts = started & alive & known["mrr"].notna() & ~(known["superseded_known"] < as_of)
+    arr = 12.0 * known[counts].groupby("account_id")["mrr"].sum()
     return pd.DataFrame(
         {
             "account_id": pd.Series(accounts, dtype="str"),
@@ -137,11 +141,23 @@ def covered_at(subscriptions: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame
 
 
 def renewal_anchors(subscriptions: pd.DataFrame, days_before: tuple[int, ...]) -> pd.DataFrame:
-    """Return the rows ``(account_id, as_of)`` that lie so many days before agreed ends known by then."""
+    """Return the rows ``(account_id, as_of)`` that lie so many days before agreed ends known by then.
+
+    A term whose successor runs and is known already is not up for renewal any more.
+    """
     plans = subscriptions[~subscriptions["is_addon"] & subscriptions["ends_on"].notna()]
     rows = []
     for days in days_before:
         as_of = plans["ends_on"] - pd.Timedelta(days=days)
-        usable = knowledge.frame_is_known(plans, "subscriptions", as_of)
+        usable = knowledge.frame_is_known(plans, "subscriptions", as_of) & ~(plans["superseded_known"] < as_of)
         rows.append(pd.DataFrame({"account_id": plans["account_id"], "as_of": as_of})[usable])
     return pd.concat(rows).drop_duplicates().sort_values(["as_of", "account_id"], kind="stable", ignore_index=True)
+
+
+def due_within(subscriptions: pd.DataFrame, as_of: pd.Timestamp, days: int) -> pd.Index:
+    """Return the accounts of which a running plan ends as agreed within so many days, as known before an ``as_of``."""
+    known = knowledge.frame_known_before(subscriptions, "subscriptions", as_of)
+    running = ~known["is_addon"] & (known["ends_on"] >= as_of) & ~(known["superseded_known"] < as_of)
+    due = running & (known["ends_on"] <= as_of + pd.Timedelta(days=days))
+    accounts: pd.Index = pd.Index(known.loc[due, "account_id"].unique())
+    return accounts

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from churnml.config import Config
+from churnml.config import Config, LabelConfig
 from churnml.snapshots.changes import first_changes
 from churnml.snapshots.contract import spells, subscription_frame
 from churnml.snapshots.silence import silent_stretches
 from churnml.tables import Tables
+from churnml.tables.reach import reach
 
-__all__ = ["SPINE_COLUMNS", "horizon_column", "labelled"]
+__all__ = ["SPINE_COLUMNS", "final_until", "horizon_column", "labelled"]
 
 SPINE_COLUMNS = ["account_id", "as_of", "churned", "churn_on", "arr"]
 
@@ -55,7 +57,7 @@ def labelled(members: pd.DataFrame, tables: Tables, config: Config) -> pd.DataFr
     label = config.label
     happened, wait = _happened(members, tables, config)
     opens = members["as_of"] + pd.Timedelta(days=label.gap_days)
-    until = pd.Timestamp(tables.observed_until) - pd.Timedelta(days=wait)
+    until = pd.Timestamp(final_until(tables, label)) - pd.Timedelta(days=wait)
 
     def at(horizon_days: int) -> tuple[np.ndarray, pd.Series]:
         closes = opens + pd.Timedelta(days=horizon_days)
@@ -69,6 +71,26 @@ def labelled(members: pd.DataFrame, tables: Tables, config: Config) -> pd.DataFr
     out["churned"], out["churn_on"] = at(label.horizon_days)
     further = {horizon_column(days): at(days)[0] for days in label.further_horizons_days}
     return out[SPINE_COLUMNS].assign(**further)
+
+
+def final_until(tables: Tables, label: LabelConfig) -> date:
+    """Return how far the table that decides the labels reaches: what happened since nobody could know.
+
+    That is ``events`` for churn by silence, else ``subscriptions``, of which a renewal, a notice and a termination
+    are news as well. A table that is as old as the others reaches as far as the data.
+    """
+    if label.churn == "silence" and label.target == "churn":
+        counted = tables["events"].group_by(day=tables["events"].occurred_at.date()).agg(facts=lambda t: t.count())
+        days = counted.to_pandas().set_index("day")["facts"]
+        facts = days.set_axis(pd.DatetimeIndex(pd.to_datetime(days.index)))
+    elif "subscriptions" in tables:
+        terms = subscription_frame(tables)
+        news = pd.concat([terms["known_at"], terms["notice_at"].fillna(terms["terminated_on"])]).dropna()
+        facts = news.dt.normalize().value_counts()
+    else:
+        return tables.observed_until
+    known = reach(facts, tables.observed_until)
+    return tables.observed_until if known is None else known.until
 
 
 def _happened(
@@ -119,15 +141,15 @@ class _Changes:
     """
 
     def __init__(self, members: pd.DataFrame, tables: Tables, config: Config) -> None:
-        found = first_changes(members, tables, config)
-        self.on = found["change_on"]
-        self.unknown = found["decided"] | ~found["comparable"]
+        changes = first_changes(members, tables, config)
+        self.on = changes["change_on"]
         self.churn_on: pd.Series | None = None
         if config.label.churn == "contractual":
             self.churn_on = _contract_end(members, tables, config)
-            grace = pd.Timedelta(days=config.label.grace_days)
-            if config.label.target == "contraction":
-                self.on = self.on.where(~(self.churn_on <= self.on + grace))
+            # What an account does that has left and come back is a new account's.
+            part = config.label.grace_days if config.label.target == "contraction" else 0
+            self.on = self.on.where(~(self.churn_on <= self.on + pd.Timedelta(days=part)))
+        self.unknown = (changes["decided"] & self.on.notna()) | ~changes["comparable"]
 
     def __call__(self, opens: pd.Series, closes: pd.Series) -> Found:
         """Return which rows have no label or changed inside the gap, which changed in the window, and the day."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
 from churnml.config import Config
 from churnml.errors import TimelineError
-from churnml.snapshots.contract import covered_at, renewal_anchors, subscription_frame
+from churnml.snapshots.contract import covered_at, due_within, renewal_anchors, subscription_frame
 from churnml.snapshots.dates import snapshot_dates
 from churnml.snapshots.labels import SPINE_COLUMNS, labelled
 from churnml.snapshots.silence import Activity, activity_known
+from churnml.snapshots.terms import superseded
 from churnml.tables import Tables
 
-__all__ = ["SPINE_COLUMNS", "cohort_at", "spine"]
+__all__ = ["SPINE_COLUMNS", "cohort_at", "cohorts", "spine"]
 
 
 def spine(tables: Tables, config: Config) -> pd.DataFrame:
@@ -54,7 +57,7 @@ def spine(tables: Tables, config: Config) -> pd.DataFrame:
                 got="label.churn: silence",
                 remedy="Use snapshots.every instead.",
             )
-        anchors = renewal_anchors(subscription_frame(tables), config.snapshots.before_renewal_days)
+        anchors = renewal_anchors(_terms(tables), config.snapshots.before_renewal_days)
         first = config.snapshots.first or tables.observed_from
         last = config.snapshots.last or tables.observed_until
         anchors = anchors[anchors["as_of"].between(pd.Timestamp(first), pd.Timestamp(last))]
@@ -69,6 +72,9 @@ def spine(tables: Tables, config: Config) -> pd.DataFrame:
 
 def cohort_at(tables: Tables, config: Config, as_of: pd.Timestamp) -> pd.DataFrame:
     """Return the spine of a single date, to be scored: same columns as `spine`, labels null where not final.
+
+    With ``snapshots.before_renewal_days`` only accounts count that are no further from a renewal than the furthest of
+    these days: of others the training rows tell nothing.
 
     Parameters
     ----------
@@ -91,15 +97,45 @@ def cohort_at(tables: Tables, config: Config, as_of: pd.Timestamp) -> pd.DataFra
             code="data.timeline.as_of",
         )
     members = _members(tables, config, [as_of])
+    near = config.snapshots.before_renewal_days
+    if near:
+        members = members[members["account_id"].isin(due_within(_terms(tables), as_of, max(near)))]
+        members = members.reset_index(drop=True)
     if members.empty:
         raise TimelineError(
             "No account is in the cohort",
             where="cohort",
-            got=f"as_of {as_of:%Y-%m-%d}",
+            got=f"as_of {as_of:%Y-%m-%d}" + (f", within {max(near)} days of a renewal" if near else ""),
             remedy="Check the cohort section, and that subscriptions or events cover that date.",
             code="data.timeline.empty_cohort",
         )
     return labelled(members, tables, config)
+
+
+def _terms(tables: Tables) -> pd.DataFrame:
+    """Return the subscriptions, and when each is replaced by a successor that overlaps it."""
+    terms = subscription_frame(tables)
+    return terms.join(superseded(terms))
+
+
+def cohorts(tables: Tables, config: Config, dates: Iterable[pd.Timestamp]) -> pd.DataFrame:
+    """Return who was in the cohort at each date: those among whom an account of that date is ranked.
+
+    Parameters
+    ----------
+    tables : Tables
+        Canonical tables.
+    config : Config
+        Sections `label` and `cohort`.
+    dates : iterable of Timestamp
+        Midnights UTC, in any order, may repeat.
+
+    Returns
+    -------
+    DataFrame
+        ``account_id, as_of, arr``, sorted by date and account.
+    """
+    return _members(tables, config, sorted({pd.Timestamp(day) for day in dates}))
 
 
 def _members(tables: Tables, config: Config, dates: list[pd.Timestamp]) -> pd.DataFrame:
@@ -108,7 +144,7 @@ def _members(tables: Tables, config: Config, dates: list[pd.Timestamp]) -> pd.Da
     rules = config.cohort
     active_days = rules.active_within_days or (None if contractual else config.label.silence)
     index = pd.DatetimeIndex(dates)
-    subscriptions = subscription_frame(tables) if "subscriptions" in tables else None
+    subscriptions = _terms(tables) if "subscriptions" in tables else None
     activity: Activity | None = None
     if not contractual or active_days or rules.min_events or rules.min_users:
         activity = activity_known(tables, index, config.label.activity)

@@ -1,7 +1,8 @@
-"""Splits by date: a fold trains on snapshots whose label windows end before its first test snapshot begins.
+"""Splits by date: a fold trains on snapshots whose labels are known when its first test snapshot is asked about.
 
-There is no random split. A split whose training labels reach into the test period is refused, never trimmed in
-silence.
+A label is known once its window has ended and nothing can change it any more: a contract that lapsed may still be
+renewed within the days of grace, facts may come late. There is no random split. A split whose training windows reach
+into the test period is refused.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from churnml.config import Config, FixedSplit
+from churnml.config import Config, FixedSplit, LabelConfig
 from churnml.errors import TimelineError, TrainingError
 
 __all__ = ["Split", "splits"]
@@ -26,7 +27,7 @@ class Split:
     name : str
         ``"fold 1"`` is the oldest.
     train, test : tuple of Timestamp
-        As-of dates, ascending. The last of `train` is at least gap + horizon days before the first of `test`.
+        As-of dates, ascending. The last of `train` is at least ``label.purge_days`` before the first of `test`.
     """
 
     name: str
@@ -42,8 +43,10 @@ def splits(spine: pd.DataFrame, config: Config) -> list[Split]:
     """Split the labelled snapshots of a spine by date.
 
     Rolling-origin folds count back from the newest labelled snapshot: each tests on ``splits.test_snapshots``
-    consecutive ones (months, where snapshots are anchored at renewals) and trains on everything at least
-    gap + horizon days older. Folds that would train on fewer than ``model.min_churners`` churners are left out.
+    consecutive ones (months, where snapshots are anchored at renewals) and trains on everything whose labels were known
+    by then: gap, horizon, grace and settle days older. Folds that would train on fewer than ``model.min_churners``
+    churned accounts are left out. Of a fixed split, training snapshots whose windows have ended but whose labels were
+    not known yet are left out too.
 
     Parameters
     ----------
@@ -65,14 +68,14 @@ def splits(spine: pd.DataFrame, config: Config) -> list[Split]:
         Nobody churned, or everybody did.
     """
     labelled = spine[spine["churned"].notna()]
-    purge = pd.Timedelta(days=config.label.gap_days + config.label.horizon_days)
+    purge = pd.Timedelta(days=config.label.purge_days)
     if labelled.empty:
         raise _nothing_labelled(spine, config)
     _refuse_one_class(labelled, config)
     dates = [pd.Timestamp(date) for date in sorted(labelled["as_of"].unique())]
     if config.splits.fixed:
-        return [_fixed(number, fixed, dates, purge) for number, fixed in enumerate(config.splits.fixed, start=1)]
-    churners = labelled[labelled["churned"] == 1].groupby("as_of").size()
+        return [_fixed(number, fixed, dates, config.label) for number, fixed in enumerate(config.splits.fixed, start=1)]
+    churners = labelled[labelled["churned"] == 1]
     blocks = _blocks(dates, by_month=bool(config.snapshots.before_renewal_days))
     size = config.splits.test_snapshots
     found: list[Split] = []
@@ -83,7 +86,7 @@ def splits(spine: pd.DataFrame, config: Config) -> list[Split]:
             break
         test = tuple(date for block in blocks[stop - size : stop] for date in block)
         train = tuple(date for date in dates if date + purge <= test[0])
-        in_train = int(churners.reindex(list(train)).fillna(0).sum())
+        in_train = int(churners.loc[churners["as_of"].isin(train), "account_id"].nunique())
         most = max(most, in_train)
         if not train or in_train < config.model.min_churners:
             break
@@ -105,7 +108,7 @@ def _blocks(dates: list[pd.Timestamp], *, by_month: bool) -> list[list[pd.Timest
     return list(months.values())
 
 
-def _fixed(number: int, fixed: FixedSplit, dates: list[pd.Timestamp], purge: pd.Timedelta) -> Split:
+def _fixed(number: int, fixed: FixedSplit, dates: list[pd.Timestamp], label: LabelConfig) -> Split:
     where = f"splits.fixed[{number - 1}]"
     after = pd.Timestamp(fixed.train_from) if fixed.train_from else dates[0]
     train = tuple(date for date in dates if after <= date <= pd.Timestamp(fixed.train_until))
@@ -119,9 +122,19 @@ def _fixed(number: int, fixed: FixedSplit, dates: list[pd.Timestamp], purge: pd.
                 remedy="Move the bounds, or extract more data.",
                 code="data.timeline.empty_split",
             )
-    split = Split(f"fold {number}", train, test)
-    _verify_purge(split, purge, where)
-    return split
+    windows = pd.Timedelta(days=label.gap_days + label.horizon_days)
+    _verify_purge(Split(f"fold {number}", train, test), windows, where)
+    known = tuple(date for date in train if date + pd.Timedelta(days=label.purge_days) <= test[0])
+    if not known:
+        raise TimelineError(
+            "A fixed split has no training snapshot whose labels were known before its test period",
+            where=where,
+            got=f"training until {train[-1]:%Y-%m-%d}, test from {test[0]:%Y-%m-%d}",
+            expected=f"{label.purge_days} days between: gap, horizon, grace and settling",
+            remedy="Move the bounds, or extract more data.",
+            code="data.timeline.empty_split",
+        )
+    return Split(f"fold {number}", known, test)
 
 
 def _verify_purge(split: Split, purge: pd.Timedelta, where: str = "splits") -> None:
@@ -132,7 +145,7 @@ def _verify_purge(split: Split, purge: pd.Timedelta, where: str = "splits") -> N
             f"{split.name} leaks: the labels of its last training snapshot reach into the test period",
             where=where,
             got=f"{room.days} days between {split.train[-1]:%Y-%m-%d} and {split.test[0]:%Y-%m-%d}",
-            expected=f"at least gap + horizon = {purge.days} days",
+            expected=f"at least {purge.days} days",
             remedy=f"Train until {split.test[0] - purge:%Y-%m-%d} at the latest.",
             code="data.timeline.leak",
         )
@@ -165,8 +178,7 @@ def _refuse_one_class(labelled: pd.DataFrame, config: Config) -> None:
 
 def _nothing_labelled(spine: pd.DataFrame, config: Config) -> TimelineError:
     label = config.label
-    need = label.gap_days + label.horizon_days + label.settle_days
-    need += label.grace_days if label.churn == "contractual" else 0
+    need = label.purge_days
     first = spine["as_of"].min() if len(spine) else None
     return TimelineError(
         "No snapshot has a final label" if len(spine) else "No account is in the cohort of any snapshot",
@@ -181,14 +193,14 @@ def _nothing_labelled(spine: pd.DataFrame, config: Config) -> TimelineError:
 
 
 def _no_fold(dates: list[pd.Timestamp], churners: int, config: Config) -> TimelineError:
-    purge = config.label.gap_days + config.label.horizon_days
+    purge = config.label.purge_days
     return TimelineError(
         "The history is too short for a single honest backtest fold",
         where="splits",
         got=f"{len(dates)} labelled snapshots from {dates[0]:%Y-%m-%d} to {dates[-1]:%Y-%m-%d}, "
-        f"at most {churners} rows that {config.label.words.happened} to train on",
+        f"at most {churners} accounts that {config.label.words.happened} to train on",
         expected=f"{config.splits.test_snapshots} test snapshots, {purge} days before them purged, and training "
-        f"snapshots with {config.model.min_churners} such rows before that",
+        f"snapshots with {config.model.min_churners} such accounts before that",
         remedy="Extract a longer history, lower splits.test_snapshots, shorten label.horizon_days, "
         "or take weekly snapshots.",
         code="data.timeline.too_short",

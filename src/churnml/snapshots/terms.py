@@ -22,7 +22,7 @@ from churnml.tables import knowledge
 __all__ = ["EARLY_DAYS", "continuations", "successors", "superseded"]
 
 EARLY_DAYS = 31
-"""A renewal may begin so many days before its predecessor ends (more where ``grace_days`` is more)."""
+"""A renewal may begin so many days before its predecessor ends."""
 
 _DAY = np.timedelta64(1, "D")
 
@@ -120,7 +120,7 @@ def continuations(terms: pd.DataFrame, *, grace_days: int) -> pd.DataFrame:
     return pd.DataFrame({"until": np.where(follower >= 0, start[follower], end), "next": follower}, index=terms.index)
 
 
-def superseded(terms: pd.DataFrame, *, grace_days: int) -> pd.DataFrame:
+def superseded(terms: pd.DataFrame) -> pd.DataFrame:
     """Return when each term is replaced by a successor that overlaps it, and since when that is known.
 
     Returns
@@ -129,7 +129,7 @@ def superseded(terms: pd.DataFrame, *, grace_days: int) -> pd.DataFrame:
         On the index of `terms`: ``superseded_on`` (the successor's start) and ``superseded_known`` (an instant; known
         at every ``as_of`` after it), NaT where nothing overlaps.
     """
-    successor = successors(terms, grace_days=grace_days, hindsight=False)
+    successor = successors(terms, grace_days=EARLY_DAYS, hindsight=False)
     start = terms["started_on"].to_numpy()
     known = knowledge.frame_known_since(terms, "subscriptions").to_numpy()
     overlaps = (successor >= 0) & (start[successor] < terms["agreed_end"].to_numpy())
@@ -185,7 +185,7 @@ def _pairs(ends: _Ends, first: int, last: int, grace_days: int) -> list[tuple[in
     for after in range(first + 1, last):
         before = np.asarray(unpaired)
         start, end, begun = ends.start[after], ends.of(before, after), ends.start[before]
-        early = np.minimum(max(grace_days, EARLY_DAYS) * _DAY, (end - begun) // 2)
+        early = np.minimum(EARLY_DAYS * _DAY, (end - begun) // 2)
         fits = (begun < start) & (start >= end - early) & (start <= end + grace_days * _DAY)
         fits &= end < ends.of(np.asarray([after]), after)[0]
         if fits.any():

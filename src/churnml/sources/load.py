@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import pandas as pd
 
 from churnml import engine
 from churnml.config import Config
+from churnml.files import stage_folder
 from churnml.sources.mapping import map_table, wanted_columns
 from churnml.sources.period import plausible_days
 from churnml.sources.raw import RawTables
@@ -114,11 +114,11 @@ def load(
     validated: dict[str, ValidatedTable] = {}
     attributes: tuple[str, ...] = ()
     with (
-        tempfile.TemporaryDirectory(prefix="load.", dir=config.workspace_dir) as stage,
-        _session(config, Path(stage)) as db,
-        closing(RawTables(config, db, Path(stage))) as raw_tables,
+        stage_folder(config.workspace_dir, "load") as stage,
+        _session(config, stage) as db,
+        closing(RawTables(config, db, stage)) as raw_tables,
     ):
-        fresh = Path(stage) / "tables"
+        fresh = stage / "tables"
         for name in sorted(config.tables, key=list(TABLES).index):
             say(f"reading {name}")
             source = config.tables[name]

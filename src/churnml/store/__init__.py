@@ -4,19 +4,21 @@ from churnml.store.alerts import Alert, AlertEvent, Alerts, Outcome, State
 from churnml.store.database import SCHEMA_VERSION
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
+from churnml.store.plain import plain
 from churnml.store.records import (
     BANDS,
     SCOPES,
     AccountScore,
     ApiKey,
     AuditEntry,
+    Departed,
     Feedback,
     Override,
     Page,
     ScoreFilter,
     SnapshotInfo,
 )
-from churnml.store.snapshot import Snapshot, plain
+from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
 from churnml.store.writes import Actor, IdempotencyKey
 
@@ -31,6 +33,7 @@ __all__ = [
     "Actor",
     "ApiKey",
     "AuditEntry",
+    "Departed",
     "Feedback",
     "Judgements",
     "Keys",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from functools import partial
 from pathlib import Path
@@ -10,26 +11,41 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
-from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from tenacity import Retrying, retry, retry_if_exception, stop_after_delay, wait_random
 
 from churnml.errors import StoreError
 from churnml.store.schema import Base
 
-__all__ = ["SCHEMA_VERSION", "migrate", "open_engine", "schema_version"]
+__all__ = ["PATIENCE_SECONDS", "SCHEMA_VERSION", "is_busy", "migrate", "open_engine", "schema_version"]
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration in `churnml.store.migrations`; a test holds it to be so."""
 
-_PATIENCE_SECONDS = 30
-"""How long a SQLite connection waits for another one's lock."""
+PATIENCE_SECONDS = 30.0
+"""How long a write waits for others by default."""
+_POLL_SECONDS = 0.002, 0.005
+"""How often a write asks whether it is its turn: more often than a publisher's pause between two chunks.
 
+SQLite's own waiting asks every tenth of a second, and would miss those pauses for seconds."""
+_READ_SECONDS = 5.0
+"""How long a SQLite read waits; only the recovery after a crash makes it wait."""
+
+_LOCK_NOT_AVAILABLE = "55P03"
+"""PostgreSQL's code for a lock that was waited for too long."""
 _LOCK = 0x63_68_75_72_6E
 """Number of PostgreSQL's advisory lock under which one process at a time migrates."""
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
     """Open an engine on a URL and make its schema current.
+
+    Parameters
+    ----------
+    url : str
+        SQLAlchemy URL.
+    patience_seconds : float
+        How long a write waits for others before it fails as busy.
 
     A read begins with ``BEGIN``, a write (``execution_options(write=True)``) on SQLite with ``BEGIN IMMEDIATE``,
     so that a write never fails half-way because another one came between.
@@ -44,14 +60,14 @@ def open_engine(url: str) -> Engine:
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         sqlite = parsed.get_backend_name() == "sqlite"
-        if sqlite and parsed.database not in (None, "", ":memory:"):
-            Path(str(parsed.database)).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        if sqlite:
+            _make_private(parsed.database, url)
         engine = create_engine(
             parsed,
             json_serializer=partial(json.dumps, ensure_ascii=False, allow_nan=False),
             pool_pre_ping=not sqlite,
             hide_parameters=True,  # an error must not bring an account id into a log
-            connect_args={"timeout": _PATIENCE_SECONDS} if sqlite else {},
+            connect_args={"timeout": _READ_SECONDS} if sqlite else {},
         )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(
@@ -63,7 +79,9 @@ def open_engine(url: str) -> Engine:
         ) from error
     if sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "begin", partial(_begin_sqlite, patience_seconds))
+    else:
+        event.listen(engine, "begin", partial(_begin_postgres, patience_seconds))
     try:
         _make_current(engine)
     except BaseException:
@@ -79,8 +97,8 @@ def schema_version(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def migrate(engine: Engine) -> None:
-    """Bring a database to the newest schema, one process at a time."""
+def migrate(engine: Engine, to: str = "head") -> None:
+    """Bring a database to a schema, the newest by default, one process at a time."""
     from alembic.config import Config as AlembicConfig
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
@@ -88,7 +106,7 @@ def migrate(engine: Engine) -> None:
     script = ScriptDirectory(str(Path(__file__).parent / "migrations"))
 
     def steps(found: Any, _context: Any) -> Any:
-        return script._upgrade_revs("head", found)
+        return script._upgrade_revs(to, found)
 
     with engine.execution_options(write=True).begin() as connection:
         if engine.dialect.name == "postgresql":
@@ -114,14 +132,39 @@ def _make_current(engine: Engine) -> None:
             )
         if found != SCHEMA_VERSION:
             migrate(engine)
-    except OperationalError as error:
-        raise StoreError(
-            "The store cannot be opened",
-            where=engine.url.render_as_string(hide_password=True),
-            got=str(error.orig).strip(),
-            remedy="Check the path or the server's address, and that this user may write there.",
-            code="store.unreachable",
-        ) from error
+    except (DBAPIError, sqlite3.Error) as error:
+        raise _unopened(engine.url.render_as_string(hide_password=True), error) from error
+
+
+def _unopened(where: str, error: Exception) -> StoreError:
+    said = str(getattr(error, "orig", error)).strip()
+    if "not a database" in said or "malformed" in said:
+        return StoreError(
+            "The store's file is damaged, or is no SQLite database",
+            where=where,
+            got=said,
+            remedy="Put a backup in its place (docs/deploy.md, Backup), or move it away and score again.",
+            code="store.damaged",
+        )
+    return StoreError(
+        "The store cannot be opened",
+        where=where,
+        got=said,
+        remedy="Check the path or the server's address, and that this user may write there.",
+        code="store.unreachable",
+    )
+
+
+def _make_private(database: str | None, url: str) -> None:
+    """Make the folder and the file of a new SQLite store: the owner's only, and so what SQLite puts beside it."""
+    if not database or database == ":memory:" or database.startswith("file:"):
+        return
+    path = Path(database)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise _unopened(url, error) from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -137,7 +180,7 @@ def _is_locked(error: BaseException) -> bool:
 
 @retry(
     retry=retry_if_exception(_is_locked),
-    stop=stop_after_delay(_PATIENCE_SECONDS),
+    stop=stop_after_delay(PATIENCE_SECONDS),
     wait=wait_random(0.01, 0.05),
     reraise=True,
 )
@@ -150,6 +193,32 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode=WAL").close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    write = connection.get_execution_options().get("write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+def is_busy(error: BaseException) -> bool:
+    """Tell whether a database refused because others were writing for too long."""
+    cause = getattr(error, "orig", error)
+    return _is_locked(cause) or getattr(cause, "sqlstate", None) == _LOCK_NOT_AVAILABLE
+
+
+def _is_locked_behind(error: BaseException) -> bool:
+    return isinstance(error, OperationalError) and _is_locked(error.orig or error)
+
+
+def _begin_sqlite(patience_seconds: float, connection: Connection) -> None:
+    if not connection.get_execution_options().get("write", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    try:
+        Retrying(
+            retry=retry_if_exception(_is_locked_behind),
+            stop=stop_after_delay(patience_seconds),
+            wait=wait_random(*_POLL_SECONDS),
+            reraise=True,
+        )(connection.exec_driver_sql, "BEGIN IMMEDIATE")
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={_READ_SECONDS * 1000:.0f}")
+
+
+def _begin_postgres(patience_seconds: float, connection: Connection) -> None:
+    if connection.get_execution_options().get("write", False):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {patience_seconds * 1000:.0f}")

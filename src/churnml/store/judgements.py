@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, text, update
 
 from churnml.errors import StoreError
 from churnml.store.records import AccountScore, Feedback, Override
@@ -41,11 +42,21 @@ _FEEDBACK = select(
 
 
 class Judgements:
-    """Overrides and feedback on the accounts of one config."""
+    """Overrides and feedback on the accounts of one config.
 
-    def __init__(self, engine: Engine, config: str) -> None:
+    Parameters
+    ----------
+    engine : Engine
+    config : str
+        The config's name.
+    deadline : float, optional
+        On the clock of `time.monotonic`: a change that is not made by then is not made at all.
+    """
+
+    def __init__(self, engine: Engine, config: str, deadline: float | None = None) -> None:
         self._engine = engine
         self._config = config
+        self._deadline = deadline
 
     def override(
         self,
@@ -69,6 +80,7 @@ class Judgements:
         """
 
         def work(connection: Connection) -> tuple[str, dict[str, Any]]:
+            self._one_at_a_time(connection, account_id)
             connection.execute(
                 update(OverrideRow)
                 .where(*self._in_force(actor.now), OverrideRow.account_id == account_id)
@@ -87,7 +99,7 @@ class Judgements:
             made = connection.execute(insert(OverrideRow).values(config=self._config, **row).returning(OverrideRow.id))
             return account_id, {"id": made.scalar_one(), **row}
 
-        return write(self._engine, actor, "overrides.create", work, idempotency)
+        return write(self._engine, actor, "overrides.create", work, idempotency, self._deadline)
 
     def end_override(
         self, account_id: str, author: str, actor: Actor, *, idempotency: IdempotencyKey | None = None
@@ -118,7 +130,7 @@ class Judgements:
                 )
             return account_id, {"id": ended, "ended_by": author}
 
-        answer, replayed = write(self._engine, actor, "overrides.end", work, idempotency)
+        answer, replayed = write(self._engine, actor, "overrides.end", work, idempotency, self._deadline)
         with reading(self._engine) as connection:
             return Override(*connection.execute(_OVERRIDE.where(OverrideRow.id == answer["id"])).one()), replayed
 
@@ -182,7 +194,7 @@ class Judgements:
             made = connection.execute(insert(FeedbackRow).values(config=self._config, **row).returning(FeedbackRow.id))
             return account_id, {"id": made.scalar_one(), **row}
 
-        return write(self._engine, actor, "feedback.create", work, idempotency)
+        return write(self._engine, actor, "feedback.create", work, idempotency, self._deadline)
 
     def feedback(self, account_id: str | None = None) -> list[Feedback]:
         """Return the feedback on one account or on all, newest first."""
@@ -191,6 +203,16 @@ class Judgements:
             query = query.where(FeedbackRow.account_id == account_id)
         with reading(self._engine) as connection:
             return [Feedback(*row) for row in connection.execute(query)]
+
+    def _one_at_a_time(self, connection: Connection, account_id: str) -> None:
+        """Make others who judge the same account wait, so that one override is in force whoever comes first.
+
+        SQLite has one writer at a time by itself.
+        """
+        if connection.dialect.name == "postgresql":
+            digest = hashlib.sha256(f"{self._config}\0{account_id}".encode()).digest()
+            number = int.from_bytes(digest[:8], signed=True)
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
     def _in_force(self, now: datetime) -> tuple[Any, ...]:
         return (

@@ -13,6 +13,7 @@ __all__ = [
     "AccountScore",
     "ApiKey",
     "AuditEntry",
+    "Departed",
     "Feedback",
     "Override",
     "Page",
@@ -64,6 +65,22 @@ class AccountScore:
     position: int = 0
     details: Mapping[str, Any] = field(default_factory=dict)
     overridden_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Departed:
+    """An account that is scored no more: `last` is the `as_of` of its last score, `on` the day it left, if known.
+
+    `why` is ``ended``, ``notice``, ``silent`` or ``left``.
+    """
+
+    last: date
+    why: str
+    on: date | None = None
+
+    def words(self) -> dict[str, str | None]:
+        """Return `why` and `on` as `churnml.explain.frozen` takes them."""
+        return {"why": self.why, "on": None if self.on is None else self.on.isoformat()}
 
 
 @dataclass(frozen=True)

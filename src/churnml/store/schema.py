@@ -1,7 +1,7 @@
 """The tables of the operational store, as SQLAlchemy typed models.
 
-A snapshot and what belongs to it is written once and never changed, so a reader that knows a snapshot's id sees
-one whole snapshot whatever is published meanwhile.
+A snapshot and what belongs to it is written in chunks, becomes visible when it is complete, and is never changed after,
+so a reader that knows a snapshot's id sees one whole snapshot whatever is published meanwhile.
 """
 
 from __future__ import annotations
@@ -9,7 +9,22 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Date, DateTime, Dialect, Float, ForeignKey, Index, Integer, MetaData, String, Text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Date,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    true,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -19,6 +34,7 @@ __all__ = [
     "ApiKeyRow",
     "AuditRow",
     "Base",
+    "DepartureRow",
     "ExplanationRow",
     "FeaturesRow",
     "FeedbackRow",
@@ -73,7 +89,11 @@ class Base(DeclarativeBase):
 
 
 class SnapshotRow(Base):
-    """One published scoring run; one row per snapshot."""
+    """One scoring run; one row per snapshot.
+
+    While it is not `complete` no reader sees it, and `published_at` says when its publisher was last at work on it.
+    `feature_names` are the columns that its packed features hold, in order.
+    """
 
     __tablename__ = "snapshots"
 
@@ -87,6 +107,8 @@ class SnapshotRow(Base):
     accounts: Mapped[int]
     coverage: Mapped[float | None]
     info: Mapped[dict[str, Any]]
+    complete: Mapped[bool] = mapped_column(Boolean, server_default=true())
+    feature_names: Mapped[list[str] | None] = mapped_column(JSON)
 
     __table_args__ = (Index(None, "config", "as_of", "id"),)
 
@@ -118,23 +140,43 @@ class ScoreRow(Base):
 
 
 class FeaturesRow(Base):
-    """What an account was scored from; one row per snapshot and account, kept for the newest snapshots only."""
+    """What an account was scored from; one row per snapshot and account, kept for the newest snapshots only.
+
+    `features` holds the words, `numbers` the rest (see `packing`); older rows hold all in `features`.
+    """
 
     __tablename__ = "features"
 
     snapshot_id: Mapped[int] = mapped_column(ForeignKey("snapshots.id", ondelete="CASCADE"), primary_key=True)
     account_id: Mapped[str] = mapped_column(primary_key=True)
     features: Mapped[dict[str, Any]]
+    numbers: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class ExplanationRow(Base):
-    """Why an account scored as it did; one row per snapshot and account."""
+    """Why an account scored as it did; one row per snapshot and account.
+
+    `packed` holds it (see `packing`); older rows hold it in `body`.
+    """
 
     __tablename__ = "explanations"
 
     snapshot_id: Mapped[int] = mapped_column(ForeignKey("snapshots.id", ondelete="CASCADE"), primary_key=True)
     account_id: Mapped[str] = mapped_column(primary_key=True)
     body: Mapped[dict[str, Any]]
+    packed: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class DepartureRow(Base):
+    """Why an account is scored no more, as the newest snapshot knows it; one row per config and account."""
+
+    __tablename__ = "departures"
+
+    config: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    last_as_of: Mapped[date]
+    why: Mapped[str]
+    since: Mapped[date | None]
 
 
 class OverrideRow(Base):

@@ -1,20 +1,25 @@
-"""The snapshot to publish, and how its frames become rows."""
+"""The snapshot to publish, and how its frames become rows, a chunk at a time."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from churnml.errors import DataError, near_name
-from churnml.store.records import BANDS
+from churnml.store.packing import pack_document, pack_numbers
+from churnml.store.plain import plain
+from churnml.store.records import BANDS, Departed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Snapshot", "plain"]
+__all__ = ["Snapshot"]
 
 _COLUMNS = (
     "account_id",
@@ -30,6 +35,8 @@ _COLUMNS = (
     "days_to_renewal",
 )
 _REQUIRED = ("account_id", "churn_probability", "health_score", "band", "coverage")
+_STORABLE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
+"""An account id that every database can hold and that the API can ask for."""
 _ON_THE_SNAPSHOT = ("as_of", "scored_at", "model_version", "config_hash")
 
 
@@ -52,10 +59,17 @@ class Snapshot:
         `arr`, `expected_loss`, `owner`, `segment`, `days_to_renewal`. Any other column is kept in the row's details.
     features : DataFrame, optional
         One row per account: `account_id` and the columns it was scored from.
-    explanations : sequence of mappings
-        JSON-ready, each with its `account_id`.
+    explanations : iterable of mappings
+        JSON-ready, each with its `account_id`; read once, as they are written, so they need not all be in memory.
+    departures : mapping of str to Departed
+        Accounts that were scored before and are not any more.
     info : mapping
         JSON-ready facts of the whole run, such as `horizon_days`, `base_rate`, `verdict`, `currency`, `notes`.
+
+    Notes
+    -----
+    An account whose id no database can hold (longer than 255 characters, with control characters or half of a
+    character) is left out, see `unstorable`; it could never be asked for.
 
     Raises
     ------
@@ -68,7 +82,8 @@ class Snapshot:
     >>> from datetime import datetime, UTC
     >>> scores = pd.DataFrame({"account_id": ["a"], "churn_probability": [0.2], "health_score": [55.0],
     ...                        "band": ["yellow"], "coverage": [1.0]})
-    >>> Snapshot("acme", date(2024, 1, 1), datetime(2024, 1, 2, tzinfo=UTC), "3", "0f0f", scores).rows()[0]["position"]
+    >>> made = Snapshot("acme", date(2024, 1, 1), datetime(2024, 1, 2, tzinfo=UTC), "3", "0f0f", scores)
+    >>> next(made.score_chunks(1000))[0]["position"]
     0
     """
 
@@ -79,7 +94,8 @@ class Snapshot:
     config_hash: str
     scores: pd.DataFrame
     features: pd.DataFrame | None = None
-    explanations: Sequence[Mapping[str, Any]] = ()
+    explanations: Iterable[Mapping[str, Any]] = ()
+    departures: Mapping[str, Departed] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -117,9 +133,27 @@ class Snapshot:
         mean = self.scores["coverage"].astype(float).mean()
         return None if math.isnan(mean) else float(mean)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the scores as rows in the order of expected loss, then probability, then account id."""
-        frame = self.scores.copy()
+    @cached_property
+    def unstorable(self) -> frozenset[str]:
+        """Account ids that no database can hold."""
+        ids = (str(name) for name in self.scores["account_id"])
+        return frozenset(name for name in ids if not _STORABLE.fullmatch(name))
+
+    @property
+    def accounts(self) -> int:
+        """Accounts that are stored."""
+        return len(self.scores) - len(self.unstorable)
+
+    @property
+    def feature_names(self) -> list[str]:
+        """Columns that accounts were scored from, in their order."""
+        if self.features is None:
+            return []
+        return [str(name) for name in self.features.columns if name not in ("account_id", "as_of")]
+
+    def score_chunks(self, size: int) -> Iterator[list[dict[str, Any]]]:
+        """Yield the scores as rows in the order of expected loss, then probability, then account id."""
+        frame = self._stored(self.scores).copy()
         for column in _COLUMNS:
             if column not in frame.columns:
                 frame[column] = None
@@ -129,56 +163,48 @@ class Snapshot:
             _loss=frame["expected_loss"].astype(float).fillna(-1.0), _key=frame["account_id"].astype(str)
         ).sort_values(["_loss", "churn_probability", "_key"], ascending=[False, False, True], kind="stable")
         extras = [str(name) for name in self.scores.columns if name not in (*_COLUMNS, *_ON_THE_SNAPSHOT)]
-        rows = []
-        for position, record in enumerate(order[[*_COLUMNS, *extras]].to_dict("records")):
-            row: dict[str, Any] = {str(name): plain(record[name]) for name in _COLUMNS}
-            row["account_id"] = str(record["account_id"])
-            row["position"] = position
-            row["details"] = {name: plain(record[name]) for name in extras}
-            rows.append(row)
-        return rows
+        order = order[[*_COLUMNS, *extras]]
+        for start in range(0, len(order), size):
+            rows = []
+            for position, record in enumerate(order.iloc[start : start + size].to_dict("records"), start):
+                row: dict[str, Any] = {str(name): plain(record[name]) for name in _COLUMNS}
+                row["account_id"] = str(record["account_id"])
+                row["position"] = position
+                row["details"] = {name: plain(record[name]) for name in extras}
+                rows.append(row)
+            yield rows
 
-    def feature_rows(self) -> list[dict[str, Any]]:
-        """Return each account's features as one JSON-ready mapping, nulls kept."""
+    def feature_chunks(self, size: int) -> Iterator[list[dict[str, Any]]]:
+        """Yield each account's features as a row: packed numbers, and words as JSON."""
         if self.features is None:
-            return []
-        names = [str(name) for name in self.features.columns if name not in ("account_id", "as_of")]
-        return [
-            {"account_id": str(record["account_id"]), "features": {name: plain(record[name]) for name in names}}
-            for record in self.features[["account_id", *names]].to_dict("records")
-        ]
+            return
+        frame, names = self._stored(self.features), self.feature_names
+        numeric = [name for name in names if frame[name].dtype.kind in "iufb"]
+        words = [name for name in names if name not in numeric]
+        for start in range(0, len(frame), size):
+            part = frame.iloc[start : start + size]
+            numbers = pack_numbers(part[numeric].to_numpy(dtype="float64", na_value=math.nan))
+            texts = part[words].to_dict("records") if words else [{}] * len(part)
+            yield [
+                {
+                    "account_id": str(account_id),
+                    "features": {name: plain(text[name]) for name in words},
+                    "numbers": packed,
+                }
+                for account_id, text, packed in zip(part["account_id"], texts, numbers, strict=True)
+            ]
 
-    def explanation_rows(self) -> list[dict[str, Any]]:
-        """Return the explanations as rows."""
-        return [{"account_id": str(item["account_id"]), "body": plain(dict(item))} for item in self.explanations]
+    def explanation_chunks(self, size: int) -> Iterator[list[dict[str, Any]]]:
+        """Yield the explanations as rows, each packed."""
+        stored = (item for item in self.explanations if str(item["account_id"]) not in self.unstorable)
+        while rows := [
+            {"account_id": str(item["account_id"]), "body": {}, "packed": pack_document(item)}
+            for item in islice(stored, size)
+        ]:
+            yield rows
 
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON can hold it: numpy to Python, times to ISO text, not-a-number to None.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import pandas as pd
-    >>> plain({"a": np.float64("nan"), "b": [np.int64(3)], "c": pd.Timestamp("2024-01-02"), "d": pd.NaT})
-    {'a': None, 'b': [3], 'c': '2024-01-02T00:00:00', 'd': None}
-    """
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    if value is None or isinstance(value, (str, bool, int)):
-        return value
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if str(value) in ("NaT", "<NA>"):
-        return None
-    if isinstance(value, datetime):
-        return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    raise DataError(
-        f"A value of type {type(value).__name__} cannot be stored as JSON", got=repr(value)[:80], code="store.value"
-    )
+    def _stored(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of accounts that can be stored."""
+        if not self.unstorable:
+            return frame
+        return frame[[str(name) not in self.unstorable for name in frame["account_id"]]]

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Connection, Row, String, cast, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Row, Select, String, cast, func, or_, select
 
 from churnml.store.alerts import Alerts
-from churnml.store.database import open_engine
+from churnml.store.database import PATIENCE_SECONDS, open_engine
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
-from churnml.store.records import BANDS, AccountScore, AuditEntry, Page, ScoreFilter, SnapshotInfo
-from churnml.store.schema import AuditRow, ExplanationRow, FeaturesRow, OverrideRow, ScoreRow, SnapshotRow
+from churnml.store.packing import named, unpack_document, unpack_numbers
+from churnml.store.publishing import drop_features, publish
+from churnml.store.records import BANDS, AccountScore, AuditEntry, Departed, Page, ScoreFilter, SnapshotInfo
+from churnml.store.schema import AuditRow, DepartureRow, ExplanationRow, FeaturesRow, OverrideRow, ScoreRow, SnapshotRow
 from churnml.store.snapshot import Snapshot
-from churnml.store.writes import Actor, reading, write
+from churnml.store.writes import reading
 
 __all__ = ["Store"]
 
@@ -54,6 +56,9 @@ _AT_ONCE = 500
 """Ids in one query; SQLite takes some thousand parameters."""
 
 
+_DEPARTED = (DepartureRow.account_id, DepartureRow.last_as_of, DepartureRow.why, DepartureRow.since)
+
+
 class Store:
     """The operational store on one database.
 
@@ -62,6 +67,8 @@ class Store:
     url : str
         SQLAlchemy URL: ``sqlite:///path/store.db`` or ``postgresql://user:password@host/database``. The schema is
         made, or brought up to date, when the store opens.
+    patience_seconds : float
+        How long a write waits for other writers before it fails as busy.
 
     Raises
     ------
@@ -83,17 +90,17 @@ class Store:
     ['b', 'a']
     """
 
-    def __init__(self, url: str) -> None:
-        self._engine = open_engine(url)
+    def __init__(self, url: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._engine = open_engine(url, patience_seconds)
         self.keys = Keys(self._engine)
 
     def alerts(self, config: str) -> Alerts:
         """Return the alerts on the accounts of one config."""
         return Alerts(self._engine, config)
 
-    def judgements(self, config: str) -> Judgements:
-        """Return the overrides and feedback on the accounts of one config."""
-        return Judgements(self._engine, config)
+    def judgements(self, config: str, *, deadline: float | None = None) -> Judgements:
+        """Return the overrides and feedback on the accounts of one config, see `Judgements`."""
+        return Judgements(self._engine, config, deadline)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -106,14 +113,19 @@ class Store:
         self.close()
 
     def publish(self, snapshot: Snapshot, *, now: datetime | None = None, keep_features: int = 2) -> int:
-        """Publish a snapshot in one transaction: readers see it whole or not at all.
+        """Publish a snapshot: readers see it whole or not at all, with its explanations.
+
+        It is written in short transactions, between which other writers get their turn, and becomes visible in the
+        last one. What a publisher that died has left is never seen, and removed by a later one.
 
         Parameters
         ----------
+        snapshot : Snapshot
+            Of its explanations no more than a few hundred are in memory at once.
         now : datetime, optional
             Time of publishing; the snapshot's `scored_at` by default.
         keep_features : int
-            Features are kept for so many newest snapshots of the config; scores and explanations are kept for all.
+            Features are kept for so many newest snapshots of the config.
 
         Returns
         -------
@@ -125,46 +137,15 @@ class Store:
         StoreError
             The database refused; nothing is kept.
         """
-        moment = now or snapshot.scored_at
-        scores, features, reasons = snapshot.rows(), snapshot.feature_rows(), snapshot.explanation_rows()
-
-        def work(connection: Connection) -> tuple[str, dict[str, Any]]:
-            head = {
-                "config": snapshot.config,
-                "as_of": snapshot.as_of,
-                "scored_at": snapshot.scored_at,
-                "published_at": moment,
-                "model_version": snapshot.model_version,
-                "config_hash": snapshot.config_hash,
-                "accounts": len(scores),
-                "coverage": snapshot.mean_coverage,
-                "info": dict(snapshot.info),
-            }
-            made = connection.execute(insert(SnapshotRow).values(**head).returning(SnapshotRow.id)).scalar_one()
-            for table, rows in ((ScoreRow, scores), (FeaturesRow, features), (ExplanationRow, reasons)):
-                if rows:
-                    connection.execute(insert(table), [{"snapshot_id": made, **row} for row in rows])
-            self._drop_old_features(connection, snapshot.config, keep_features)
-            return str(made), {"snapshot_id": made, "config": snapshot.config, "accounts": len(scores)}
-
-        answer, _ = write(self._engine, Actor("publish", moment), "snapshots.publish", work)
-        return int(answer["snapshot_id"])
-
-    @staticmethod
-    def _drop_old_features(connection: Connection, config: str, keep: int) -> None:
-        newest = (
-            select(SnapshotRow.id)
-            .where(SnapshotRow.config == config)
-            .order_by(SnapshotRow.as_of.desc(), SnapshotRow.id.desc())
-        )
-        of_config = connection.execute(newest).scalars().all()
-        connection.execute(delete(FeaturesRow).where(FeaturesRow.snapshot_id.in_(of_config[keep:])))
+        made = publish(self._engine, snapshot, now or snapshot.scored_at)
+        drop_features(self._engine, snapshot.config, keep_features)
+        return made
 
     def latest(self, config: str) -> SnapshotInfo | None:
         """Return the snapshot in force: the newest `as_of`, and of those the last published. None before the first."""
         query = (
             select(*_SNAPSHOT)
-            .where(SnapshotRow.config == config)
+            .where(SnapshotRow.config == config, SnapshotRow.complete)
             .order_by(SnapshotRow.as_of.desc(), SnapshotRow.id.desc())
         )
         with reading(self._engine) as connection:
@@ -173,8 +154,9 @@ class Store:
 
     def snapshot(self, snapshot_id: int) -> SnapshotInfo | None:
         """Return a snapshot by its id, or None."""
+        query = select(*_SNAPSHOT).where(SnapshotRow.id == snapshot_id, SnapshotRow.complete)
         with reading(self._engine) as connection:
-            row = connection.execute(select(*_SNAPSHOT).where(SnapshotRow.id == snapshot_id)).first()
+            row = connection.execute(query).first()
         return None if row is None else SnapshotInfo(*row)
 
     def account(self, snapshot_id: int, account_id: str) -> AccountScore | None:
@@ -186,19 +168,45 @@ class Store:
 
     def features(self, snapshot_id: int, account_id: str) -> dict[str, Any] | None:
         """Return what an account was scored from, or None if it is not kept (any more)."""
-        query = select(FeaturesRow.features)
+        query = (
+            select(FeaturesRow.features, FeaturesRow.numbers, SnapshotRow.feature_names)
+            .join(SnapshotRow, SnapshotRow.id == FeaturesRow.snapshot_id)
+            .where(FeaturesRow.snapshot_id == snapshot_id, FeaturesRow.account_id == account_id)
+        )
         with reading(self._engine) as connection:
-            return connection.execute(
-                query.where(FeaturesRow.snapshot_id == snapshot_id, FeaturesRow.account_id == account_id)
-            ).scalar()
+            row = connection.execute(query).first()
+        if row is None or row.numbers is None:
+            return None if row is None else dict(row.features)
+        return named(row.feature_names, unpack_numbers(row.numbers), row.features)
 
     def explanation(self, snapshot_id: int, account_id: str) -> dict[str, Any] | None:
         """Return the stored explanation of an account, or None."""
-        query = select(ExplanationRow.body)
+        return self.explanations(snapshot_id, [account_id]).get(account_id)
+
+    def explanations(self, snapshot_id: int, account_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return the stored explanations of accounts, by account; where there is none it is left out."""
+        query = select(ExplanationRow.account_id, ExplanationRow.body, ExplanationRow.packed)
+        query = query.where(ExplanationRow.snapshot_id == snapshot_id)
+        stored: dict[str, dict[str, Any]] = {}
         with reading(self._engine) as connection:
-            return connection.execute(
-                query.where(ExplanationRow.snapshot_id == snapshot_id, ExplanationRow.account_id == account_id)
-            ).scalar()
+            for start in range(0, len(account_ids), _AT_ONCE):
+                some = account_ids[start : start + _AT_ONCE]
+                for account, body, packed in connection.execute(query.where(ExplanationRow.account_id.in_(some))):
+                    stored[account] = dict(body) if packed is None else unpack_document(packed)
+        return stored
+
+    def departures(self, config: str) -> dict[str, Departed]:
+        """Return the accounts that are scored no more, as the newest snapshot of a config knows them."""
+        query = select(*_DEPARTED).where(DepartureRow.config == config).order_by(DepartureRow.account_id)
+        with reading(self._engine) as connection:
+            return {row.account_id: Departed(*row[1:]) for row in connection.execute(query)}
+
+    def departure(self, config: str, account_id: str) -> Departed | None:
+        """Return why an account is scored no more, or None where nothing is known of it."""
+        query = select(*_DEPARTED).where(DepartureRow.config == config, DepartureRow.account_id == account_id)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Departed(*row[1:])
 
     def near_ids(self, snapshot_id: int, account_id: str) -> list[str]:
         """Return ids of a snapshot that lie near one in the alphabet, or begin alike: to suggest one for a misspelt id.
@@ -274,7 +282,7 @@ class Store:
         last = (
             select(func.max(SnapshotRow.id))
             .join(ScoreRow, ScoreRow.snapshot_id == SnapshotRow.id)
-            .where(SnapshotRow.config == config, ScoreRow.account_id == account_id)
+            .where(SnapshotRow.config == config, SnapshotRow.complete, ScoreRow.account_id == account_id)
             .group_by(SnapshotRow.as_of)
         )
         query = (
@@ -293,28 +301,35 @@ class Store:
 
     def banded_readings(self, config: str, before: date, days: int = 120) -> list[tuple[str, date, float | None, str]]:
         """Return ``(account_id, as_of, health_score, band)`` of the days before a date, the last of each `as_of`."""
-        last = (
-            select(func.max(SnapshotRow.id))
-            .where(
-                SnapshotRow.config == config,
-                SnapshotRow.as_of < before,
-                SnapshotRow.as_of >= before - timedelta(days=days),
-            )
-            .group_by(SnapshotRow.as_of)
-        )
         query = (
             select(ScoreRow.account_id, SnapshotRow.as_of, ScoreRow.health_score, ScoreRow.band)
             .join(SnapshotRow, ScoreRow.snapshot_id == SnapshotRow.id)
-            .where(SnapshotRow.id.in_(last))
+            .where(SnapshotRow.id.in_(_last_of_each_day(config, before, days)))
         )
         with reading(self._engine) as connection:
             return [(account, as_of, score, band) for account, as_of, score, band in connection.execute(query)]
+
+    def last_readings(self, config: str, *, before: date, days: int = 120) -> dict[str, date]:
+        """Return the last `as_of` at which each account was scored in the days before a date."""
+        query = (
+            select(ScoreRow.account_id, func.max(SnapshotRow.as_of))
+            .join(SnapshotRow, ScoreRow.snapshot_id == SnapshotRow.id)
+            .where(SnapshotRow.id.in_(_last_of_each_day(config, before, days)))
+            .group_by(ScoreRow.account_id)
+        )
+        with reading(self._engine) as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def has_readings(self, config: str, *, before: date, days: int = 120) -> bool:
+        """Tell whether anything was scored in the days before a date."""
+        with reading(self._engine) as connection:
+            return connection.execute(_last_of_each_day(config, before, days).limit(1)).first() is not None
 
     def version_at(self, config: str, when: date) -> str | None:
         """Return the model version in force at a date: of the newest snapshot not after it."""
         query = (
             select(SnapshotRow.model_version)
-            .where(SnapshotRow.config == config, SnapshotRow.as_of <= when)
+            .where(SnapshotRow.config == config, SnapshotRow.complete, SnapshotRow.as_of <= when)
             .order_by(SnapshotRow.as_of.desc(), SnapshotRow.id.desc())
             .limit(1)
         )
@@ -328,6 +343,19 @@ class Store:
         )
         with reading(self._engine) as connection:
             return [AuditEntry(*row) for row in connection.execute(query.order_by(AuditRow.id.desc()).limit(limit))]
+
+
+def _last_of_each_day(config: str, before: date, days: int) -> Select[Any]:
+    return (
+        select(func.max(SnapshotRow.id))
+        .where(
+            SnapshotRow.config == config,
+            SnapshotRow.complete,
+            SnapshotRow.as_of < before,
+            SnapshotRow.as_of >= before - timedelta(days=days),
+        )
+        .group_by(SnapshotRow.as_of)
+    )
 
 
 def _pair(row: Row[*tuple[Any, ...]]) -> tuple[SnapshotInfo, AccountScore]:

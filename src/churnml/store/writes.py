@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from churnml.errors import StoreError
+from churnml.store.database import is_busy
+from churnml.store.plain import plain
 from churnml.store.schema import AuditRow, IdempotencyRow
-from churnml.store.snapshot import plain
 
-__all__ = ["Actor", "IdempotencyKey", "reading", "write"]
+__all__ = ["Actor", "IdempotencyKey", "changing", "reading", "write"]
 
 _KEPT = timedelta(hours=24)
 
@@ -46,10 +48,19 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def changing(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection in a transaction that writes; a failing database becomes a `StoreError`."""
+    with _translated(), engine.execution_options(write=True).begin() as connection:
+        yield connection
+
+
+@contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout) as error:
+        if is_busy(error):
+            raise busy() from error
         raise StoreError(
             "The store failed",
             got=str(getattr(error, "orig", error)).strip(),
@@ -64,6 +75,7 @@ def write(
     action: str,
     work: Callable[[Connection], tuple[str, dict[str, Any]]],
     idempotency: IdempotencyKey | None = None,
+    deadline: float | None = None,
 ) -> tuple[dict[str, Any], bool]:
     """Run a change in one transaction with its audit row.
 
@@ -73,6 +85,8 @@ def write(
         Makes the change; returns its subject (for the audit) and a JSON-ready answer.
     idempotency : IdempotencyKey, optional
         With a key that was used before by the same actor, nothing is changed and the first answer comes back.
+    deadline : float, optional
+        On the clock of `time.monotonic`: after it nothing is kept any more, as nobody waits for the answer.
 
     Returns
     -------
@@ -82,16 +96,16 @@ def write(
     Raises
     ------
     StoreError
-        ``store.once_mismatch`` when the key came with another request before; ``store.failed`` when the database
-        refused, in which case nothing is kept.
+        ``store.once_mismatch`` when the key came with another request before; ``store.busy`` when other writers kept
+        the database, or the deadline had passed; ``store.failed`` when the database refused. Nothing is kept then.
     """
     try:
-        return _write(engine, actor, action, work, idempotency)
+        return _write(engine, actor, action, work, idempotency, deadline)
     except IntegrityError:
         if idempotency is None:
             raise
         # On PostgreSQL the same key may commit in another transaction between our look and our insert.
-        return _write(engine, actor, action, work, idempotency)
+        return _write(engine, actor, action, work, idempotency, deadline)
 
 
 def _write(
@@ -100,7 +114,9 @@ def _write(
     action: str,
     work: Callable[[Connection], tuple[str, dict[str, Any]]],
     idempotency: IdempotencyKey | None,
+    deadline: float | None,
 ) -> tuple[dict[str, Any], bool]:
+    _refuse_after(deadline)
     with _translated_but_integrity(), engine.execution_options(write=True).begin() as connection:
         if idempotency is not None:
             connection.execute(delete(IdempotencyRow).where(IdempotencyRow.created_at < actor.now - _KEPT))
@@ -138,7 +154,22 @@ def _write(
                 "answer": answer,
             }
             connection.execute(insert(IdempotencyRow), [row | {"created_at": actor.now}])
+        _refuse_after(deadline)
     return answer, False
+
+
+def _refuse_after(deadline: float | None) -> None:
+    if deadline is not None and time.monotonic() > deadline:
+        raise busy()
+
+
+def busy() -> StoreError:
+    """Return the error that says that others kept the store."""
+    return StoreError(
+        "The store is busy with other writes; nothing of this change was kept",
+        remedy="Try again in a moment.",
+        code="store.busy",
+    )
 
 
 @contextmanager

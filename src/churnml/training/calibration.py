@@ -7,25 +7,27 @@ many.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import isotonic_regression, minimize
-from scipy.special import expit
+from scipy.optimize import isotonic_regression
+from scipy.special import expit, logit
 
 from churnml.errors import BundleError
-from churnml.training.threads import one_blas_thread
+from churnml.training.level import Level
+from churnml.training.logistic import fit_logistic
 
-__all__ = ["Calibrator", "calibrate", "method_for"]
+__all__ = ["Calibrator", "calibrate", "calibrate_level", "method_for"]
 
 Array = npt.NDArray[np.float64]
 Method = Literal["none", "platt", "beta", "isotonic"]
 
 _BETA_FROM = 300
 _ISOTONIC_FROM = 3000
-_EDGE = 1e-6
+_ORDER = 0.05
+"""Share of the logistic curve in an isotonic map, whose level blocks would tie rows that the scores tell apart."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Calibrator:
         Churned rows it was fitted on.
     shift : float
         Added to the log-odds first.
+    prior_shift : float
+        Added to the log-odds of the probability last: from the training rows' base rate to the population's.
 
     Examples
     --------
@@ -54,10 +58,14 @@ class Calibrator:
     state: tuple[float, ...] = ()
     churners: int = 0
     shift: float = 0.0
+    prior_shift: float = 0.0
 
     def __call__(self, log_odds: npt.ArrayLike) -> Array:
-        """Return calibrated probabilities, in the order of `log_odds`; never falling as it rises."""
-        z = np.asarray(log_odds, dtype=np.float64) + self.shift
+        """Return calibrated probabilities, in the order of `log_odds`; rising wherever it rises."""
+        p = self._map(np.asarray(log_odds, dtype=np.float64) + self.shift)
+        return p if self.prior_shift == 0.0 else cast(Array, expit(logit(p) + self.prior_shift))
+
+    def _map(self, z: Array) -> Array:
         if self.method == "none":
             return cast(Array, expit(z))
         if self.method == "platt":
@@ -67,7 +75,8 @@ class Calibrator:
             a, b, c = self.state
             return cast(Array, expit(-a * np.logaddexp(0, -z) + b * np.logaddexp(0, z) + c))
         half = len(self.state) // 2
-        return np.interp(z, self.state[:half], self.state[half:])
+        stepped = np.interp(z, self.state[:half], self.state[half:])
+        return cast(Array, (1.0 - _ORDER) * stepped + _ORDER * expit(z))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the map as JSON-ready data."""
@@ -76,6 +85,7 @@ class Calibrator:
             "state": list(self.state),
             "churners": self.churners,
             "shift": self.shift,
+            "prior_shift": self.prior_shift,
         }
 
     @classmethod
@@ -98,7 +108,8 @@ class Calibrator:
                 expected="none (0), platt (2), beta (3) or isotonic (an even number)",
                 code="bundle.calibration",
             )
-        return cls(cast(Method, method), state, int(data.get("churners", 0)), float(data.get("shift", 0.0)))
+        shifts = (float(data.get(name, 0.0)) for name in ("shift", "prior_shift"))
+        return cls(cast(Method, method), state, int(data.get("churners", 0)), *shifts)
 
 
 def method_for(churners: int) -> Method:
@@ -118,17 +129,12 @@ def calibrate(
     log_odds: npt.ArrayLike,
     y: npt.ArrayLike,
     method: Literal["auto", "none", "platt", "beta", "isotonic"] = "auto",
-    periods: npt.ArrayLike | None = None,
+    weights: npt.ArrayLike | None = None,
 ) -> Calibrator:
     """Fit a calibration map on predictions for rows the model was not trained on.
 
     Platt and beta start from the identity and are pulled towards it by a weak prior worth a handful of churners, so
     a small slice corrects the level long before it bends the curve. With one outcome only, the map is the identity.
-
-    With `periods` the rows come from several models, each judged on its own later period, and each off by its own
-    level. The shape is learnt from scores with those levels taken out. The level of the map is their mean, shrunk
-    towards zero (James and Stein 1961) by how much the periods disagree: what one quarter was off by says little
-    about the next one, what every quarter was off by says much.
 
     Parameters
     ----------
@@ -138,8 +144,8 @@ def calibrate(
         Outcomes, 0 or 1.
     method : str
         ``"auto"`` asks `method_for`.
-    periods : array of shape (n,), optional
-        Period of each row.
+    weights : array of shape (n,), optional
+        Weight of each row.
 
     References
     ----------
@@ -156,68 +162,96 @@ def calibrate(
     (True, True)
     """
     z, outcome = np.asarray(log_odds, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    churners = int(outcome.sum())
-    if churners == 0 or churners == len(outcome):
-        return Calibrator("none")
-    chosen = method_for(min(churners, len(outcome) - churners)) if method == "auto" else method
+    mass = np.ones(len(z)) if weights is None else np.asarray(weights, dtype=np.float64)
+    chosen = _chosen(outcome, method)
     if chosen == "none":
         return Calibrator("none")
-    shift = 0.0
-    if periods is not None:
-        levels, shift = _levels(z, outcome, np.asarray(periods))
-        z = z + levels
-    state = _isotonic(z, outcome) if chosen == "isotonic" else _smooth(z, outcome, chosen)
-    return Calibrator(chosen, state, churners, shift)
+    state = _isotonic(z, outcome, mass) if chosen == "isotonic" else _smooth(z, outcome, mass, chosen)
+    return Calibrator(chosen, state, int(outcome.sum()))
 
 
-def _levels(z: Array, y: Array, periods: npt.NDArray[np.generic]) -> tuple[Array, float]:
-    """Return, per row, what its period's log-odds are off by, and the shrunk mean over the periods."""
-    names, index = np.unique(periods, return_inverse=True)
-    if len(names) < 2:
-        return np.zeros(len(z)), 0.0
-    level = np.zeros(len(names))
-    for number in range(len(names)):
-        score, outcome = z[index == number], y[index == number]
-        for _ in range(50):
-            p = expit(score + level[number])
-            # Half a churner and half a stayer keep a period with one outcome finite.
-            step = (outcome.sum() - p.sum() + 0.5 - expit(level[number])) / ((p * (1 - p)).sum() + 0.25)
-            level[number] += np.clip(step, -1.0, 1.0)
-            if abs(step) < 1e-10:
-                break
-    mean, error = float(level.mean()), float(level.var(ddof=1) / len(names))
-    return level[index], mean * max(0.0, 1.0 - error / mean**2) if mean else 0.0
+def calibrate_level(
+    level: Level,
+    y_judged: Array,
+    fitted: Array,
+    y: Array,
+    method: Literal["auto", "none", "platt", "beta", "isotonic"] = "auto",
+    *,
+    judged_weights: Array,
+    weights: Array,
+) -> Calibrator:
+    """Fit a map whose shape is learnt within dates and whose level is the training rate, moved by the drift.
+
+    Parameters
+    ----------
+    level : Level
+        From `churnml.training.level.find_level`.
+    y_judged : array of shape (judged rows,)
+        Outcomes of the judged rows.
+    fitted : array of shape (n,)
+        Raw log-odds of the training rows by the final model, the season added.
+    y : array of shape (n,)
+        Outcomes of the training rows.
+    method : str
+        As for `calibrate`.
+    judged_weights, weights : array
+        Weights of the judged rows and of the training rows.
+    """
+    chosen = _chosen(y_judged, method)
+    if chosen == "none":
+        return Calibrator("none")
+    if chosen == "platt":
+        state: tuple[float, ...] = (level.slope, 0.0)
+    elif chosen == "beta":
+        state = _smooth(level.levelled, y_judged, judged_weights, "beta")
+    else:
+        state = _isotonic(level.levelled, y_judged, judged_weights)
+    shape = Calibrator(chosen, state, int(y_judged.sum()))
+    wanted = float(expit(logit(np.average(y, weights=weights)) + level.drift))
+    low, high = -20.0, 20.0
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if np.average(shape(fitted + middle), weights=weights) < wanted else (low, middle)
+    return replace(shape, shift=(low + high) / 2.0)
 
 
-def _smooth(z: Array, y: Array, method: Method) -> tuple[float, ...]:
-    """Maximum a posteriori Platt or beta parameters."""
-    left, right = -np.logaddexp(0, -z), np.logaddexp(0, z)
-    columns = [z] if method == "platt" else [left, right]
-    design = np.column_stack([*columns, np.ones(len(z))])
-    start = np.array([1.0] * len(columns) + [0.0])
-    # A normal prior around the identity: slopes within about ±0.3, the level within about ±3.
-    precision = np.array([10.0] * len(columns) + [0.1])
-
-    def loss(theta: Array) -> tuple[float, Array]:
-        score = design @ theta
-        value = np.logaddexp(0, score).sum() - (y * score).sum() + 0.5 * (precision * (theta - start) ** 2).sum()
-        return float(value), design.T @ (expit(score) - y) + precision * (theta - start)
-
-    bounds = [(1e-3, None)] * len(columns) + [(None, None)]
-    with one_blas_thread():
-        found = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-12, "gtol": 1e-8})
-    return tuple(float(number) for number in found.x)
+def _chosen(outcome: Array, method: str) -> Method:
+    churners = int(outcome.sum())
+    if churners in (0, len(outcome)):
+        return "none"
+    if method == "auto":
+        return method_for(min(churners, len(outcome) - churners))
+    return cast(Method, method)
 
 
-def _isotonic(z: Array, y: Array) -> tuple[float, ...]:
+def _smooth(z: Array, y: Array, weights: Array, method: Method) -> tuple[float, ...]:
+    """Return the most probable Platt or beta parameters.
+
+    The priors are normal around the identity: slopes within about ±0.3, the level within about ±3.
+    """
+    columns = [z] if method == "platt" else [-np.logaddexp(0, -z), np.logaddexp(0, z)]
+    slopes = len(columns)
+    solved = fit_logistic(
+        np.column_stack([*columns, np.ones(len(z))]),
+        y,
+        np.array([10.0] * slopes + [0.1]),
+        centre=np.array([1.0] * slopes + [0.0]),
+        lower=np.array([1e-3] * slopes + [-np.inf]),
+        weights=weights,
+        intercept=False,
+    )
+    return tuple(float(number) for number in solved)
+
+
+def _isotonic(z: Array, y: Array, weights: Array) -> tuple[float, ...]:
     """Centred isotonic knots: one at the mean log-odds of every isotonic block, straight lines between them."""
     values, inverse = np.unique(z, return_inverse=True)
-    mass = np.bincount(inverse).astype(np.float64)
-    rate = np.bincount(inverse, weights=y) / mass
+    mass = np.bincount(inverse, weights=weights)
+    rate = np.bincount(inverse, weights=weights * y) / mass
     fit = isotonic_regression(rate, weights=mass)
     starts = np.asarray(fit.blocks)[:-1]
     centre = np.add.reduceat(values * mass, starts) / np.add.reduceat(mass, starts)
     # Every block is shrunk by one imagined row at the base rate, so that none claims certainty.
-    size, base = np.add.reduceat(mass, starts), float(y.mean())
+    size, base = np.add.reduceat(mass, starts), float(np.average(y, weights=weights))
     level = np.maximum.accumulate((fit.x[starts] * size + base) / (size + 1.0))
     return (*(float(number) for number in centre), *(float(number) for number in level))

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import logit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
 from churnml.training.encoding import categories_of, encode
 from churnml.training.ensemble import Ensemble, Recipe, fit_ensemble
 from churnml.training.folds import InnerFold, grouped_folds, temporal_folds
+from churnml.training.level import Timeline
 from churnml.training.trees import tree_settings
 
 __all__ = ["ChurnClassifier", "Plan"]
@@ -39,12 +41,17 @@ class Plan:
     folds : list of InnerFold
         What it tunes and calibrates on.
     recipe : Recipe
+    timeline : Timeline or None
+        When the rows are, where the folds are cut by date.
+    weights : array of shape (n,) or None
     """
 
     matrix: Array
     outcome: Array
     folds: list[InnerFold]
     recipe: Recipe
+    timeline: Timeline | None = None
+    weights: Array | None = None
 
 
 class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -73,6 +80,12 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         −1, 0 or 1 per column.
     random_state : int
         Seed.
+    prior : float, optional
+        Share of churners in the population, where the training rows were balanced on purpose: probabilities are told
+        for it. Left out, the training rows are the population.
+    expected : sequence of float, optional
+        Other companies' coefficients per column (`churnml.training.experience`), which the logistic regression is
+        pulled to where few accounts churned.
 
     Attributes
     ----------
@@ -105,6 +118,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         categorical: Sequence[int] | Literal["auto"] = "auto",
         monotone: Sequence[int] | None = None,
         random_state: int = 7,
+        prior: float | None = None,
+        expected: Sequence[float] | None = None,
     ) -> None:
         self.kind = kind
         self.params = params
@@ -114,6 +129,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.categorical = categorical
         self.monotone = monotone
         self.random_state = random_state
+        self.prior = prior
+        self.expected = expected
 
     def plan(
         self,
@@ -121,19 +138,29 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y: npt.ArrayLike,
         dates: npt.ArrayLike | None = None,
         groups: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
     ) -> Plan:
         """Return what `fit` would fit, and by which inner folds it would choose, without fitting.
 
         Parameters
         ----------
-        X, y, dates, groups
+        X, y, dates, groups, sample_weight
             As for `fit`.
         """
         matrix = self._matrix(X, y)
         target = column_or_1d(y, warn=True)
+        weights = (
+            None if sample_weight is None else _check_sample_weight(sample_weight, matrix, ensure_non_negative=True)
+        )
+        if weights is not None and not (weights > 0).all():
+            rows = weights > 0
+            matrix, target, weights = matrix[rows], target[rows], weights[rows]
+            dates, groups = (None if one is None else np.asarray(one)[rows] for one in (dates, groups))
         check_classification_targets(target)
         if type_of_target(target) != "binary":
             raise ValueError(f"Only binary classification is supported. The type of the target is {type_of_target(y)}.")
+        if self.prior is not None and not 0.0 < self.prior < 1.0:
+            raise ValueError(f"prior is {self.prior!r}; it is the population's share of churners, between 0 and 1")
         self.classes_ = np.unique(target)
         if len(self.classes_) < 2:
             raise ValueError("y holds 1 class; churn needs both outcomes")
@@ -145,17 +172,20 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.kind_, self.reason_ = self._choose(churners, matrix)
         folds = temporal_folds(dates, outcome, self.purge_days) if dates is not None else []
         self.judged_on_: str = "later dates" if folds else "other accounts"
+        timeline = Timeline.of(dates, self.purge_days) if folds and dates is not None else None
         if not folds:
             folds = grouped_folds(outcome, account, seed=self.random_state)
+        few = churners < _MANY_CHURNERS
         recipe = Recipe(
             kind=self.kind_,
-            trees=tree_settings(self.params or {})[: 1 if churners < _MANY_CHURNERS else None],
+            trees=tree_settings(self.params or {})[: 1 if few else None],
             seeds=tuple(self.random_state + number for number in range(self.seeds)),
             calibration=self.calibration,
             categorical=self._categorical,
             monotone=tuple(self.monotone) if self.monotone is not None else None,
+            expected=tuple(self.expected) if self.expected is not None and few else None,
         )
-        return Plan(matrix, outcome, folds, recipe)
+        return Plan(matrix, outcome, folds, recipe, timeline, weights)
 
     def fit(
         self,
@@ -163,6 +193,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y: npt.ArrayLike,
         dates: npt.ArrayLike | None = None,
         groups: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
     ) -> Self:
         """Fit to rows.
 
@@ -176,9 +207,17 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ``as_of`` of each row.
         groups : array, optional
             Account of each row.
+        sample_weight : array, optional
+            Weight of each row, 0 or more: of a row that stands for many, say.
         """
-        plan = self.plan(X, y, dates, groups)
-        self.ensemble_: Ensemble = fit_ensemble(plan.matrix, plan.outcome, plan.folds, plan.recipe)
+        plan = self.plan(X, y, dates, groups, sample_weight)
+        self.ensemble_: Ensemble = fit_ensemble(
+            plan.matrix, plan.outcome, plan.folds, plan.recipe, plan.timeline, plan.weights
+        )
+        if self.prior is not None:
+            shift = float(logit(self.prior) - logit(np.average(plan.outcome, weights=plan.weights)))
+            calibrator = replace(self.ensemble_.calibrator, prior_shift=shift)
+            self.ensemble_ = replace(self.ensemble_, calibrator=calibrator)
         if self.kind_ == "blend":
             self.reason_ += f"; judged on {self.judged_on_}, the regression weighs {self.ensemble_.linear_weight:.0%}"
         return self
@@ -212,15 +251,29 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         checked = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         return np.ascontiguousarray(checked)
 
-    def decision_function(self, X: npt.ArrayLike | pd.DataFrame) -> Array:
-        """Return raw log-odds of churn, before calibration, of shape (n,)."""
-        rows = self._rows(X)
-        return self.ensemble_.log_odds(rows)
+    def decision_function(self, X: npt.ArrayLike | pd.DataFrame, dates: npt.ArrayLike | None = None) -> Array:
+        """Return raw log-odds of churn, before calibration, of shape (n,).
 
-    def predict_proba(self, X: npt.ArrayLike | pd.DataFrame) -> Array:
-        """Return calibrated probabilities of staying and of churn, of shape (n, 2)."""
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n, k)
+        dates : array of datetime64, optional
+            ``as_of`` of each row: where the model knows a season, the time of year is counted in.
+        """
         rows = self._rows(X)
-        churn = self.ensemble_.probability(rows)
+        season = 0.0 if dates is None else self.ensemble_.seasonal(dates)
+        return self.ensemble_.log_odds(rows) + season
+
+    def predict_proba(self, X: npt.ArrayLike | pd.DataFrame, dates: npt.ArrayLike | None = None) -> Array:
+        """Return calibrated probabilities of staying and of churn, of shape (n, 2).
+
+        Parameters
+        ----------
+        X, dates
+            As for `decision_function`.
+        """
+        log_odds = self.decision_function(X, dates)
+        churn = self.ensemble_.calibrator(log_odds)
         return np.column_stack([1.0 - churn, churn])
 
     def predict(self, X: npt.ArrayLike | pd.DataFrame) -> npt.NDArray[Any]:

@@ -27,8 +27,14 @@ class EnsembleFacts(BaseModel):
         Of each booster; None without trees.
     penalty : float or None
         Inverse L2 strength of the regression; None without one.
+    trust : float
+        Share of other companies' coefficients that the regression is pulled to, 0–1.
     linear_weight : float
         Weight of the regression, 0–1.
+    drift : float
+        What the level was moved from the training rate, log-odds.
+    seasonal : bool
+        Whether the time of year moves the level.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,7 +48,10 @@ class EnsembleFacts(BaseModel):
     trees: int | None = None
     leaves: int | None = None
     penalty: float | None = None
+    trust: float = 0.0
     linear_weight: float = 0.0
+    drift: float = 0.0
+    seasonal: bool = False
 
 
 class ModelInfo(EnsembleFacts):

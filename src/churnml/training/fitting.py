@@ -14,12 +14,23 @@ from churnml.errors import TrainingError
 from churnml.features.spec import FeatureSet
 from churnml.training.encoding import categories_of, encode
 from churnml.training.estimator import ChurnClassifier
+from churnml.training.experience import expected_coefficients
 from churnml.training.facts import ModelInfo
 from churnml.training.model import ChurnModel
 from churnml.training.publication import Publication
 from churnml.training.rules import fit_rule, rules
 
-__all__ = ["Evidence", "Judgement", "check_churners", "classifier_of", "fit", "fit_rows", "with_fallback"]
+__all__ = [
+    "Evidence",
+    "Judgement",
+    "check_churners",
+    "classifier_of",
+    "fit",
+    "fit_judged",
+    "fit_rows",
+    "regression_of",
+    "with_fallback",
+]
 
 
 class Judgement(Protocol):
@@ -44,6 +55,14 @@ class Evidence(Protocol):
     @property
     def rules_by_loss(self) -> Sequence[str]:
         """Names of rules, the one to publish first where the model may not be."""
+
+    @property
+    def estimator(self) -> Literal["model", "logistic"]:
+        """What was judged: the configured model, or the regression on all features alone."""
+
+    @property
+    def linear_weights(self) -> Sequence[float]:
+        """What the regression weighed in each blend that was judged."""
 
 
 def fit(
@@ -70,15 +89,53 @@ def fit(
     Raises
     ------
     TrainingError
-        Nobody churned, everybody did, or fewer than ``model.min_churners`` rows churned.
+        Nobody churned, everybody did, or fewer than ``model.min_churners`` accounts did.
     """
     rows = frame[frame["churned"].notna()]
-    model = fit_rows(rows, feature_set, learning)
+    model = fit_judged(rows, feature_set, learning, backtest)
     if backtest is None:
         return model.with_info(verdict=Publication.RULES_ONLY, verdict_reason="The model has not been backtested.")
     verdict = backtest.verdict
     model = model.with_info(verdict=verdict.verdict, verdict_reason=verdict.reason)
     return model if verdict.verdict is Publication.PUBLISHABLE else with_fallback(model, rows, backtest.rules_by_loss)
+
+
+def fit_judged(
+    rows: pd.DataFrame,
+    feature_set: FeatureSet,
+    learning: LearningConfig,
+    evidence: Evidence | None,
+    where: str = "training",
+) -> ChurnModel:
+    """Fit to labelled rows what the evidence is about: the configured model, or the regression alone.
+
+    Raises
+    ------
+    TrainingError
+        See `fit`.
+    """
+    model = fit_rows(rows, feature_set, learning, where=where)
+    if evidence is None:
+        return model
+    if evidence.estimator == "logistic":
+        return regression_of(model, rows, feature_set, learning, where).with_info(
+            kind="logistic", kind_reason="the regression alone predicted better than the model in the backtest"
+        )
+    weights = evidence.linear_weights
+    if model.info.kind != "blend" or not weights:
+        return model
+    span = f"{min(weights):.0%}" if min(weights) == max(weights) else f"{min(weights):.0%} to {max(weights):.0%}"
+    return model.with_info(kind_reason=f"{model.info.kind_reason}; in the backtest's folds {span}")
+
+
+def regression_of(
+    model: ChurnModel, rows: pd.DataFrame, feature_set: FeatureSet, learning: LearningConfig, where: str = "training"
+) -> ChurnModel:
+    """Return the regression on all features: the one that a blend was made with, else fitted to the same rows."""
+    rival = model.ensemble.logistic
+    if rival is not None:
+        return replace(model, ensemble=rival)
+    return fit_rows(rows, feature_set, learning, kind="logistic", where=where)
 
 
 def with_fallback(model: ChurnModel, rows: pd.DataFrame, order: Sequence[str]) -> ChurnModel:
@@ -152,17 +209,18 @@ def classifier_of(
 ) -> ChurnClassifier:
     """Return the estimator that a config asks for, not yet fitted; `kind` instead of the config's."""
     label, model = learning.label, learning.model
-    # Directions are declared for the risk of churn; what they are for another target, nobody has said.
+    # Directions and other companies' coefficients are of the risk of churn, and say nothing of another target.
     declared = label.target == "churn"
     return ChurnClassifier(
         kind=kind or model.kind,
         params=model.params,
         seeds=model.seeds,
         calibration=model.calibration,
-        purge_days=label.gap_days + label.horizon_days,
+        purge_days=label.purge_days,
         categorical=[index for index, spec in enumerate(feature_set) if spec.categorical],
         monotone=[spec.monotone if declared and not spec.categorical else 0 for spec in feature_set],
         random_state=learning.seed,
+        expected=expected_coefficients(feature_set) if declared else None,
     )
 
 
@@ -172,10 +230,11 @@ def check_churners(rows: pd.DataFrame, learning: LearningConfig, where: str) -> 
     Raises
     ------
     TrainingError
-        No rows, no churner, only churners, or fewer churned rows than ``model.min_churners``.
+        No rows, no churner, only churners, or fewer churned accounts than ``model.min_churners``.
     """
     label, least = learning.label, learning.model.min_churners
     churned = int((rows["churned"] == 1).sum())
+    accounts = {side: int(rows.loc[rows["churned"] == side, "account_id"].nunique()) for side in (0, 1)}
     if len(rows) == 0:
         raise TrainingError(
             "There is no labelled row to train on",
@@ -197,7 +256,7 @@ def check_churners(rows: pd.DataFrame, learning: LearningConfig, where: str) -> 
             f"No account {happened} in the training period",
             where=where,
             got=got,
-            expected=f"at least {least} rows that {happened} and as many that {held}",
+            expected=f"at least {least} accounts that {happened} and as many that {held}",
             remedy=f"{check_label}; a longer horizon or history also helps.",
             code="training.no_churner",
         )
@@ -210,10 +269,10 @@ def check_churners(rows: pd.DataFrame, learning: LearningConfig, where: str) -> 
             remedy=f"{check_label}, label.grace_days, and whether the export holds only such customers.",
             code="training.all_churned",
         )
-    if min(churned, len(rows) - churned) < least:
-        few, kept = (happened, churned) if churned < least else (held, len(rows) - churned)
+    if min(accounts.values()) < least:
+        words, count = (happened, accounts[1]) if accounts[1] < least else (held, accounts[0])
         raise TrainingError(
-            f"Too few rows {few} in the training period to learn from: {kept}",
+            f"Too few accounts {words} in the training period to learn from: {count}",
             where=where,
             got=got,
             expected=f"at least {least} (model.min_churners)",

@@ -42,6 +42,8 @@ def coherent(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
             means = [(sums[:, stop] - sums[:, start]) / (stop - start) for stop in range(j + 1, horizons + 1)]
             low = np.maximum(low, np.min(means, axis=0))
         result[:, j] = low
+    # A mean of equal numbers may come out a rounding above them.
+    result = np.clip(result, p.min(axis=1, keepdims=True), p.max(axis=1, keepdims=True))
     kept = np.all(np.diff(p, axis=1) >= 0, axis=1)
     result[kept] = p[kept]
     monotone: npt.NDArray[np.float64] = np.maximum.accumulate(result, axis=1)

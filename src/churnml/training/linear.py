@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
-from scipy.special import expit, log_expit
 
-from churnml.training.threads import one_blas_thread
+from churnml.training.logistic import fit_logistic
 
-__all__ = ["Linear", "fit_linear"]
+__all__ = ["Linear", "Strength", "fit_linear", "mixed", "standardised"]
 
 Array = npt.NDArray[np.float64]
 
 _FIELDS = ("median", "low", "high", "width", "mean", "scale", "coef", "missing_mean", "missing_coef")
+
+
+class Strength(NamedTuple):
+    """How strongly a regression is held, and to what.
+
+    Parameters
+    ----------
+    penalty : float
+        Inverse L2 strength (scikit-learn's C).
+    trust : float
+        Share of the expected coefficients that it is pulled to, 0–1; 0 pulls it to zero.
+    """
+
+    penalty: float
+    trust: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -55,11 +68,8 @@ class Linear:
 
     def contributions(self, X: Array) -> Array:
         """Return (n, k + 1): what each column adds to the log-odds, and the expected value last."""
-        missing = np.isnan(X)
-        t = np.where(missing, self.median, X)
-        t = (np.arcsinh((np.clip(t, self.low, self.high) - self.median) / self.width) - self.mean) / self.scale
         parts = np.empty((len(X), X.shape[1] + 1))
-        parts[:, :-1] = t * self.coef + (missing - self.missing_mean) * self.missing_coef
+        parts[:, :-1] = standardised(self, X) * self.coef + (np.isnan(X) - self.missing_mean) * self.missing_coef
         for column, effect in self.words.items():
             parts[:, column] = effect[_codes(X[:, column], len(effect))]
         parts[:, -1] = self.intercept
@@ -87,6 +97,13 @@ class Linear:
         return cls(**arrays, words=words, intercept=float(data["intercept"]), penalty=float(data["penalty"]))
 
 
+def standardised(model: Linear, X: Array) -> Array:
+    """Return the columns as a regression reads them: gaps filled, tails drawn in, in standard deviations."""
+    t = np.where(np.isnan(X), model.median, X)
+    drawn = np.arcsinh((np.clip(t, model.low, model.high) - model.median) / model.width)
+    return np.asarray((drawn - model.mean) / model.scale)
+
+
 def _codes(column: Array, size: int) -> npt.NDArray[np.intp]:
     """Word codes of a column; no word, and any code out of range, is the last one."""
     known = np.where(np.isnan(column), size - 1, column).astype(np.intp)
@@ -96,11 +113,13 @@ def _codes(column: Array, size: int) -> npt.NDArray[np.intp]:
 def fit_linear(
     X: Array,
     y: Array,
-    penalties: Sequence[float],
+    strengths: Sequence[Strength],
     categorical: Sequence[int] = (),
     monotone: Sequence[int] | None = None,
+    expected: Sequence[float] | None = None,
+    weights: Array | None = None,
 ) -> list[Linear]:
-    """Fit one L2 logistic regression per penalty on the same standardised design.
+    """Fit one L2 logistic regression per strength on the same standardised design.
 
     Parameters
     ----------
@@ -108,12 +127,15 @@ def fit_linear(
         NaN where missing; word codes in the `categorical` columns.
     y : array of shape (n,)
         Outcomes, 0 or 1; both must occur.
-    penalties : sequence of float
-        Inverse L2 strengths (C).
+    strengths : sequence of Strength
     categorical : sequence of int
         Columns that hold word codes.
     monotone : sequence of int of length k, optional
         Declared directions, which bound the signs of the coefficients.
+    expected : sequence of float of length k, optional
+        Coefficients that other companies had, per standard deviation of the transformed column; 0 where none is known.
+    weights : array of shape (n,), optional
+        Weight of each row.
 
     Returns
     -------
@@ -124,7 +146,7 @@ def fit_linear(
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(500, 2))
     >>> y = (X[:, 0] + rng.normal(size=500) > 0).astype(float)
-    >>> model, = fit_linear(X, y, [1.0])
+    >>> model, = fit_linear(X, y, [Strength(1.0)])
     >>> bool(model.coef[0] > 1 > abs(model.coef[1]))
     True
     """
@@ -151,33 +173,47 @@ def fit_linear(
             *(block - centres[c] for c, block in blocks.items()),
         ]
     )
-    direction = np.zeros(design.shape[1])
+    width = design.shape[1]
+    direction, centre = np.zeros(width), np.zeros(width)
     if monotone is not None:
         direction[: len(used)] = np.asarray(monotone)[used]
-    fitted: dict[float, Linear] = {}
-    theta = None
+    if expected is not None:
+        centre[: len(used)] = np.asarray(expected)[used]
+    lower, upper = np.where(direction > 0, 0.0, -np.inf), np.where(direction < 0, 0.0, np.inf)
+    fitted: dict[Strength, Linear] = {}
+    theta, last = None, None
     # From the strongest penalty to the weakest, each starting where the one before ended.
-    for penalty in sorted(penalties):
-        theta = _solve(design, y, penalty, direction, theta)
-        weights, intercept = theta[:-1], float(theta[-1])
+    for strength in sorted(strengths, key=lambda one: (one.trust, one.penalty)):
+        theta = fit_logistic(
+            design,
+            y,
+            1.0 / strength.penalty,
+            centre=np.clip(strength.trust * centre, lower, upper),
+            lower=lower,
+            upper=upper,
+            weights=weights,
+            start=theta if last == strength.trust else None,
+        )
+        last = strength.trust
+        found, intercept = theta[:-1], float(theta[-1])
         coef, missing_coef = np.zeros(k), np.zeros(k)
-        coef[used] = weights[: len(used)]
-        missing_coef[gaps] = weights[len(used) : len(used) + len(gaps)]
+        coef[used] = found[: len(used)]
+        missing_coef[gaps] = found[len(used) : len(used) + len(gaps)]
         words, at = {}, len(used) + len(gaps)
         for c, size in sizes.items():
-            effect = weights[at : at + size]
+            effect = found[at : at + size]
             words[c] = effect - float(effect @ centres[c])
             at += size
-        fitted[penalty] = Linear(
+        fitted[strength] = Linear(
             **scaling,
             coef=coef,
             missing_mean=np.where(numeric, missing_mean, 0.0),
             missing_coef=missing_coef,
             words=words,
             intercept=intercept,
-            penalty=float(penalty),
+            penalty=float(strength.penalty),
         )
-    return [fitted[penalty] for penalty in penalties]
+    return [fitted[strength] for strength in strengths]
 
 
 def _scaling(X: Array, missing: npt.NDArray[np.bool_], numeric: npt.NDArray[np.bool_]) -> dict[str, Array]:
@@ -192,26 +228,24 @@ def _scaling(X: Array, missing: npt.NDArray[np.bool_], numeric: npt.NDArray[np.b
     return {"median": median, "low": low, "high": high, "width": width}
 
 
-def _solve(design: Array, y: Array, penalty: float, direction: Array, start: Array | None = None) -> Array:
-    """Return coefficients and, last, the intercept of an L2 logistic regression with signs bound by `direction`.
+def mixed(models: Sequence[Linear], shares: Sequence[float]) -> Linear:
+    """Return the mean of regressions that were fitted to the same rows: their log-odds averaged, as one regression.
 
-    The problem stays convex under the bounds, so one run of L-BFGS-B finds its optimum from any `start`.
+    Parameters
+    ----------
+    models : sequence of Linear
+        Of the same rows and columns.
+    shares : sequence of float
+        Weights, adding up to 1.
     """
-    n, k = design.shape
-    strength = 1.0 / (penalty * n)
-    sign = 2.0 * y - 1.0
-
-    def loss(theta: Array) -> tuple[float, Array]:
-        margin = sign * (design @ theta[:-1] + theta[-1])
-        residual = -sign * expit(-margin) / n
-        value = -float(log_expit(margin).mean()) + 0.5 * strength * float(theta[:-1] @ theta[:-1])
-        return value, np.append(design.T @ residual + strength * theta[:-1], residual.sum())
-
-    bounds = [(0.0 if d > 0 else None, 0.0 if d < 0 else None) for d in direction] + [(None, None)]
-    if start is None:
-        rate = float(y.mean())
-        start = np.append(np.zeros(k), np.log(rate / (1 - rate)))
-    options = {"maxiter": 1000, "ftol": 1e-12, "gtol": 1e-6}
-    with one_blas_thread():
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-    return np.asarray(found.x)
+    first = models[int(np.argmax(shares))]
+    if len(models) == 1:
+        return first
+    pairs = list(zip(models, shares, strict=True))
+    return replace(
+        first,
+        coef=sum((share * model.coef for model, share in pairs), np.zeros_like(first.coef)),
+        missing_coef=sum((share * model.missing_coef for model, share in pairs), np.zeros_like(first.coef)),
+        words={c: sum((s * m.words[c] for m, s in pairs), np.zeros_like(w)) for c, w in first.words.items()},
+        intercept=sum(share * model.intercept for model, share in pairs),
+    )

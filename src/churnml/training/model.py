@@ -20,6 +20,7 @@ from churnml.training.encoding import encode
 from churnml.training.ensemble import Ensemble
 from churnml.training.facts import EnsembleFacts, ModelInfo
 from churnml.training.horizons import anchored
+from churnml.training.level import Season
 from churnml.training.linear import Linear
 from churnml.training.publication import Publication
 from churnml.training.rules import RuleModel
@@ -97,20 +98,38 @@ class ChurnModel:
     def matrix(self, frame: pd.DataFrame) -> Array:
         """Return the model's columns as floats (n, k): words coded, unknown words and nulls NaN.
 
+        A model that knows a season has one column more: what the time of year adds to the raw log-odds at the row's
+        ``as_of``, 0 in a frame without dates.
+
         Raises
         ------
         DataError
             A column is missing or is no number.
         """
-        return encode(frame, self.features.names, self.categories)
+        columns = encode(frame, self.features.names, self.categories)
+        if self.ensemble.season is None:
+            return columns
+        none = np.full(len(frame), np.datetime64("NaT", "D"))
+        dates = pd.to_datetime(frame["as_of"]).to_numpy().astype("datetime64[D]") if "as_of" in frame else none
+        return np.column_stack([columns, self.ensemble.seasonal(dates)])
+
+    def _split(self, X: Array) -> tuple[Array, Array]:
+        """Return the features' columns and what the time of year adds."""
+        k = len(self.features)
+        return (X[:, :k], X[:, k]) if X.shape[1] > k else (X, np.zeros(len(X)))
 
     def log_odds(self, X: Array) -> Array:
         """Return the model's raw log-odds of churn, before calibration, of shape (n,); also where a rule scores."""
-        return self.ensemble.log_odds(X)
+        columns, season = self._split(X)
+        return self.ensemble.log_odds(columns) + season
 
     def contributions(self, X: Array) -> Array:
         """Return (n, k + 1) contributions to the log-odds, the expected value last; a row sums to its log-odds."""
-        return self.ensemble.contributions(X)
+        columns, season = self._split(X)
+        parts = self.ensemble.contributions(columns)
+        # A season is the same for every account of a date: it moves what is expected, not what tells accounts apart.
+        parts[:, -1] += season
+        return parts
 
     def probability(self, X: Array) -> Array:
         """Return the calibrated probability of churn within the horizon, of shape (n,): the model's or the rule's."""
@@ -174,6 +193,8 @@ class ChurnModel:
             "categories": dict(self.categories),
             "calibration": ensemble.calibrator.as_dict(),
             "linear_weight": ensemble.linear_weight,
+            "season": list(ensemble.season.months) if ensemble.season is not None else None,
+            "slope": ensemble.slope,
             "boosters": names,
             "linear": _LINEAR if ensemble.linear is not None else None,
             "facts": ensemble.facts.model_dump(mode="json", exclude_none=True),
@@ -218,6 +239,8 @@ class ChurnModel:
                 linear_weight=float(model["linear_weight"]),
                 calibrator=Calibrator.from_dict(model["calibration"]),
                 facts=EnsembleFacts.model_validate(model["facts"]),
+                season=Season(tuple(float(month) for month in model["season"])) if model.get("season") else None,
+                slope=float(model.get("slope", 1.0)),
             )
             return cls(
                 features=FeatureSet.from_dicts(_read(files, _FEATURES)),

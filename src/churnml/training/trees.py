@@ -114,12 +114,15 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
         return [future.result() for future in [pool.submit(job) for job in jobs]]
 
 
-def _dataset(X: Array, y: Array, categorical: Sequence[int], settings: TreeSettings) -> lgb.Dataset:
+def _dataset(
+    X: Array, y: Array, categorical: Sequence[int], settings: TreeSettings, weights: Array | None
+) -> lgb.Dataset:
     params = {**DEFAULTS, **settings.params, **_FIXED}
     keys = ("max_bin", "verbosity", "feature_pre_filter", "num_threads", "force_col_wise", "min_data_in_leaf")
     return lgb.Dataset(
         X,
         label=y,
+        weight=weights,
         categorical_feature=[int(column) for column in categorical] or "auto",
         params={key: params[key] for key in keys},
     )
@@ -148,11 +151,12 @@ class Trees:
         trees: int,
         categorical: Sequence[int] = (),
         monotone: Sequence[int] | None = None,
+        weights: Array | None = None,
     ) -> Trees:
         """Fit one booster of `trees` trees per seed."""
 
         def booster(seed: int) -> lgb.Booster:
-            data = _dataset(X, y, categorical, settings)
+            data = _dataset(X, y, categorical, settings, weights)
             return lgb.train(settings.for_seed(seed, monotone), data, num_boost_round=trees)
 
         return cls(tuple(side_by_side([partial(booster, seed) for seed in seeds])))
@@ -194,6 +198,8 @@ def validation_curve(
     seed: int,
     categorical: Sequence[int] = (),
     monotone: Sequence[int] | None = None,
+    weights: Array | None = None,
+    valid_weights: Array | None = None,
 ) -> tuple[lgb.Booster, Array]:
     """Train one booster and record its log loss on later rows after every tree.
 
@@ -202,8 +208,8 @@ def validation_curve(
     booster, curve : Booster, array of shape (max_trees,)
         The curve keeps its last value from where patience ran out.
     """
-    train = _dataset(X, y, categorical, settings)
-    valid = lgb.Dataset(valid_X, label=valid_y, reference=train)
+    train = _dataset(X, y, categorical, settings, weights)
+    valid = lgb.Dataset(valid_X, label=valid_y, weight=valid_weights, reference=train)
     record: dict[str, dict[str, list[float]]] = {}
     params = {**settings.for_seed(seed, monotone), "metric": "binary_logloss"}
     booster = lgb.train(

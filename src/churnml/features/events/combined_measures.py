@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -10,12 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from churnml.features.events.activity_gaps import gap_squares, longest_silence
 from churnml.features.events.ledger import Entities, Ledger
-from churnml.features.events.ledger_measures import LedgerMeasures, longest_silence
+from churnml.features.events.ledger_measures import LedgerMeasures
 from churnml.features.events.plane_measures import PlaneMeasures
 from churnml.features.events.planes import Presence
 from churnml.features.events.rollup import Rollup
-from churnml.features.keys import DAY_SPAN, Floats, Ints
+from churnml.features.keys import DAY_SPAN, EVER, Floats, Ints
 
 __all__ = ["CombinedMeasures"]
 
@@ -32,13 +34,17 @@ class CombinedMeasures:
         From the events laid out.
     news : Rollup
         Events that are not in the planes. All rows asked about have one `as_of`, before which all of them were known.
+    whole : callable
+        Gives the rollup of all events; asked only where the news reach back behind the planes' first cut, whose days
+        the planes do not hold one by one.
     """
 
-    def __init__(self, older: PlaneMeasures, news: Rollup) -> None:
+    def __init__(self, older: PlaneMeasures, news: Rollup, whole: Callable[[], Rollup]) -> None:
         self.keys = older.keys
         self._older = older
         self._rollup = news
         self._newer = LedgerMeasures(news, older.keys)
+        self._whole = whole
         self._memory: dict[tuple[str, int, int], Floats] = {}
 
     def events(self, start: int, end: int = 0) -> Floats:
@@ -60,6 +66,35 @@ class CombinedMeasures:
     def value_of_kind(self, slug: str, start: int, end: int = 0) -> Floats:
         """Sum of the values of one kind."""
         return self._older.value_of_kind(slug, start, end)
+
+    def events_ever(self) -> Floats:
+        """Events before `as_of`."""
+        return self._older.events_ever() + self._newer.events_ever()
+
+    def value_ever(self) -> Floats:
+        """Sum of the values of all events before `as_of`."""
+        return self._older.value_ever()
+
+    def active_days_ever(self) -> Floats:
+        """Days with an event before `as_of`."""
+        if self._reaches_back:
+            return self._ledger.active_days_ever()
+        return self._older.active_days_ever() + self._new_days.window(self.keys, "days", EVER)
+
+    def gap_squares(self) -> Floats:
+        """Sum of the squared days from each active day to the next, before `as_of`."""
+        if self._reaches_back:
+            return self._ledger.gap_squares()
+        older = self._older
+        return gap_squares(self.keys, self._days, older.before("last_before", -1), older.before("squares_before"))
+
+    @cached_property
+    def _reaches_back(self) -> bool:
+        return bool((self._rollup.kinds["occurred"] < self._older.planes.first).any())
+
+    @cached_property
+    def _ledger(self) -> LedgerMeasures:
+        return LedgerMeasures(self._whole(), self.keys)
 
     def active_days(self, start: int, end: int = 0) -> Floats:
         """Days with an event."""
@@ -129,7 +164,7 @@ class CombinedMeasures:
 
     def users_ever(self) -> Floats:
         """Distinct users with any event before `as_of`."""
-        return self.active_users(DAY_SPAN // 2)
+        return self.active_users(EVER)
 
     def kinds_used(self, start: int, end: int = 0) -> Floats:
         """Distinct event kinds."""

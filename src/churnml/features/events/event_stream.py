@@ -22,25 +22,22 @@ if TYPE_CHECKING:
 
 __all__ = ["lay_out", "planes_for"]
 
-MOST_CELLS = 600_000_000
-"""Cells of running sums (4 bytes each) that are laid out at most; beyond, the ledger is used."""
-
-MOST_BITS = 1_500_000_000
-"""Cells of users and days that are laid out at most; one byte each while the events pass, one bit afterwards."""
-
 _THURSDAY = 3
 """Weekday of 1970-01-01, Monday being 0."""
 
 
-def planes_for(tables: Tables, keys: Keys, layout: Layout) -> Planes | None:
-    """Return planes that answer for the rows asked about, or None where only the ledger can."""
+def planes_for(tables: Tables, keys: Keys, layout: Layout, limit: int) -> Planes | int | None:
+    """Return planes that answer for the rows asked about, or None where only the ledger can.
+
+    Where they would take more than `limit` bytes, return in how many parts the accounts fit.
+    """
     if tables.connection.name != "duckdb":
         return None
     until = int(keys.day.max())
     if tables.has("events", "known_at") and keys.day.min() != until:
         return None
     first = min(max(int(keys.day.min()) - layout.reach, _first_day(tables, until)), until)
-    return lay_out(tables, keys.accounts, layout, layout.cuts(keys.day, first))
+    return lay_out(tables, keys.accounts, layout, layout.cuts(keys.day, first), limit)
 
 
 def _first_day(tables: Tables, until: int) -> int:
@@ -52,8 +49,10 @@ def _day(moment: pd.Timestamp) -> int:
     return int(moment.to_datetime64().astype("datetime64[D]").astype(np.int64))
 
 
-def lay_out(tables: Tables, accounts: npt.NDArray[np.object_] | None, layout: Layout, cuts: Ints) -> Planes | None:
-    """Lay out the events that occurred and were known before the last cut; None where they would not fit.
+def lay_out(
+    tables: Tables, accounts: npt.NDArray[np.object_] | None, layout: Layout, cuts: Ints, limit: int
+) -> Planes | int:
+    """Lay out the events that occurred and were known before the last cut, or say in how many parts they would fit.
 
     Parameters
     ----------
@@ -65,6 +64,8 @@ def lay_out(tables: Tables, accounts: npt.NDArray[np.object_] | None, layout: La
         What is wanted.
     cuts : ndarray of int, shape (c,)
         Day numbers, ascending.
+    limit : int
+        Bytes that the planes may take.
     """
     import ibis
 
@@ -75,15 +76,16 @@ def lay_out(tables: Tables, accounts: npt.NDArray[np.object_] | None, layout: La
     else:
         events = events.filter(events.occurred_at < ibis.timestamp(end.isoformat()))
     if accounts is None:
-        found = events.select("account_id").distinct().to_pyarrow().column("account_id")
-        accounts = np.sort(np.asarray(found.cast(pa.string()).to_pylist(), dtype=object))
+        names = events.select("account_id").distinct().to_pyarrow().column("account_id")
+        accounts = np.sort(np.asarray(names.cast(pa.string()).to_pylist(), dtype=object))
     cells = _Cells.of(events, accounts, layout, cuts)
-    if not cells.fits:
-        return None
+    size = cells.size(wide=counted)
+    if size > limit and len(accounts) > 1:
+        return min(-(-size // limit), len(accounts))
     counts = _CellCounts(cells, wide=counted)
     for batch in stream(tables.connection, cells.coded(events, counted=counted)):
         counts.add(batch)
-    return counts.done(_long_ago(events, accounts, layout.logins, cuts[0]))
+    return counts.done(_long_ago(events, accounts, layout, cuts[0]))
 
 
 def _midnight(day: int) -> str:
@@ -136,14 +138,14 @@ class _Cells:
         """Days from the first cut until the last."""
         return int(self.cuts[-1] - self.cuts[0])
 
-    @property
-    def fits(self) -> bool:
-        """Whether the planes would fit into memory."""
-        layout = self.layout
-        planes = len(self.classes) + 1 + bool(layout.logins) + layout.weekday + layout.user_days
-        bits = max(len(self.users) + 1, len(self.accounts) * len(self.slugs) if layout.kind_use else 0)
-        cells = (planes * len(self.cuts) + self.days) * len(self.accounts)
-        return cells <= MOST_CELLS and len(self.cuts) * bits <= MOST_BITS
+    def size(self, *, wide: bool) -> int:
+        """Return the bytes of the planes while the events pass: sums, active days, who was there and what was used."""
+        layout, cuts, accounts = self.layout, len(self.cuts), len(self.accounts)
+        sums = (len(self.classes) + 1 + bool(layout.logins)) * (8 if wide else 4)
+        sums += 4 * (layout.user_days + layout.weekday * (2 if wide else 1))
+        presence = len(self.users) + 1 + (accounts * len(self.slugs) if layout.kind_use else 0)
+        day = 1 + (2 if self.days < 1 << 15 else 4)
+        return int(cuts * accounts * sums + self.days * accounts * day + cuts * presence * 9 // 8)
 
     def coded(self, events: ir.Table, *, counted: bool) -> ir.Table:
         """Return for every event the number of its cell among the sums, the users and the kinds, as wanted."""
@@ -198,21 +200,21 @@ def _members(
     A member without a user (events by nobody known) has the number after the last user's.
     """
     by = ["account_id", "user_id"] if with_users else ["account_id"]
-    found = events.select(by).distinct().to_pyarrow().cast(pa.schema([(name, pa.string()) for name in by]))
-    names = found.column("account_id").combine_chunks().dictionary_encode()
+    members = events.select(by).distinct().to_pyarrow().cast(pa.schema([(name, pa.string()) for name in by]))
+    names = members.column("account_id").combine_chunks().dictionary_encode()
     known = pd.Index(accounts).get_indexer(pd.Index(names.dictionary.to_pylist(), dtype=object)).astype(np.int64)
     code = known[names.indices.to_numpy(zero_copy_only=False)] if len(known) else np.zeros(0, dtype=np.int64)
-    alone = with_users and found.column("user_id").null_count == 0
-    alone = alone and pc.count_distinct(found.column("user_id")).as_py() == len(found)
+    alone = with_users and members.column("user_id").null_count == 0
+    alone = alone and pc.count_distinct(members.column("user_id")).as_py() == len(members)
     if (code < 0).any():
-        found, code = found.filter(pa.array(code >= 0)), code[code >= 0]
-    found = found.append_column("member_account", pa.array(code))
+        members, code = members.filter(pa.array(code >= 0)), code[code >= 0]
+    members = members.append_column("member_account", pa.array(code))
     if not with_users:
-        return found, np.zeros(0, dtype=np.int64), pa.array([], pa.string()), False
-    label = found.column("user_id").combine_chunks()
+        return members, np.zeros(0, dtype=np.int64), pa.array([], pa.string()), False
+    label = members.column("user_id").combine_chunks()
     named = np.asarray(label.is_valid())
     number = np.where(named, np.cumsum(named) - 1, np.count_nonzero(named)).astype(np.int64)
-    return found.append_column("member_user", pa.array(number)), code[named], label.drop_null(), alone
+    return members.append_column("member_user", pa.array(number)), code[named], label.drop_null(), alone
 
 
 class _CellCounts:
@@ -239,7 +241,7 @@ class _CellCounts:
             self._used.reshape(-1)[batch.column("use").to_numpy()] = True
 
     def done(self, long_ago: pd.DataFrame) -> Planes:
-        """Return the planes; `long_ago` holds ``first_day, last_before, last_login_before`` per account."""
+        """Return the planes; `long_ago` comes from `_long_ago`."""
         cells, layout = self._cells, self._cells.layout
         running = self._running_sums()
         users = kinds = None
@@ -267,6 +269,8 @@ class _CellCounts:
             first_day=np.where(earlier >= 0, earlier, within),
             last_before=long_ago["last_before"].to_numpy(),
             last_login_before=long_ago["last_login_before"].to_numpy(),
+            days_before=long_ago["days"].to_numpy(),
+            squares_before=long_ago["squares"].to_numpy(),
             users=users,
             kinds=kinds,
         )
@@ -300,16 +304,29 @@ class _CellCounts:
         return running
 
 
-def _long_ago(events: ir.Table, accounts: npt.NDArray[np.object_], logins: tuple[str, ...], first: int) -> pd.DataFrame:
-    """Return what is known of each account from before the first day that has a row of its own; −1 for nothing."""
+def _long_ago(events: ir.Table, accounts: npt.NDArray[np.object_], layout: Layout, first: int) -> pd.DataFrame:
+    """Return what is known of each account from before the first day that has a row of its own.
+
+    ``first_day, last_before, last_login_before`` are day numbers, −1 for nothing; ``days`` counts the active days,
+    ``squares`` sums the squared days from each to the next.
+    """
     import ibis
 
+    index = pd.Index(accounts, dtype=object)
     earlier = events.filter(events.occurred_at < ibis.timestamp(_midnight(first)))
-    found = earlier.group_by("account_id").agg(
+    sums = earlier.group_by("account_id").agg(
         first_day=earlier.occurred_at.min(),
         last_before=earlier.occurred_at.max(),
-        last_login_before=earlier.occurred_at.max(where=earlier.event_type.isin(logins)),
+        last_login_before=earlier.occurred_at.max(where=earlier.event_type.isin(layout.logins)),
     )
-    frame = found.to_pandas().set_index("account_id").reindex(pd.Index(accounts, dtype=object))
+    frame = sums.to_pandas().set_index("account_id").reindex(index)
     days = {name: pd.to_datetime(frame[name]).to_numpy().astype("datetime64[D]") for name in frame}
-    return pd.DataFrame({name: np.where(np.isnat(day), -1, day.astype(np.int64)) for name, day in days.items()})
+    out = pd.DataFrame({name: np.where(np.isnat(day), -1, day.astype(np.int64)) for name, day in days.items()})
+    if not layout.past:
+        return out.assign(days=0, squares=0)
+    active = earlier.select("account_id", day=earlier.occurred_at.date().epoch_days().cast("int64")).distinct()
+    gap = active.day - active.day.lag().over(ibis.window(group_by="account_id", order_by=active.day))
+    gaps = active.mutate(gap=gap)
+    past = gaps.group_by("account_id").agg(days=gaps.count(), squares=(gaps.gap * gaps.gap).sum())
+    known = past.to_pandas().set_index("account_id").reindex(index)[["days", "squares"]].fillna(0).astype(np.int64)
+    return out.assign(days=known["days"].to_numpy(), squares=known["squares"].to_numpy())

@@ -43,6 +43,8 @@ class LayoutRecorder:
             kind_use="kind_use" in parts,
             weekday="weekday" in parts,
             by_day="by_day" in parts,
+            values="values" in parts,
+            past="past" in parts,
             offsets=tuple(sorted(self._offsets)),
             reach=max(self._reach, *self._offsets),
         )
@@ -91,6 +93,7 @@ class LayoutRecorder:
 
     def value_of_kind(self, slug: str, start: int, end: int = 0) -> Floats:
         """Sum of the values of one kind: fractions, which planes do not hold."""
+        self._parts.add("values")
         return self.keys.full()
 
     def active_days(self, start: int, end: int = 0) -> Floats:
@@ -120,3 +123,20 @@ class LayoutRecorder:
     def longest_silence(self, window: int, since: Ints) -> Floats:
         """Most consecutive days without an event."""
         return np.asarray(self._days(window))
+
+    def events_ever(self) -> Floats:
+        """Events of all time."""
+        return self._sum(0, 0)
+
+    def value_ever(self) -> Floats:
+        """Sum of the values: fractions, which planes do not hold."""
+        self._parts.add("values")
+        return self.keys.full()
+
+    def active_days_ever(self) -> Floats:
+        """Days of all time."""
+        return self._sum(0, 0, "past")
+
+    def gap_squares(self) -> Floats:
+        """Gaps of all time."""
+        return self._sum(0, 0, "past")

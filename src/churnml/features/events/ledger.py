@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from churnml.features.keys import DAY_SPAN, Floats, Ints, Keys
+from churnml.features.keys import DAY_SPAN, EVER, Floats, Ints, Keys
 
 __all__ = ["Entities", "Ledger", "running_distinct"]
 
@@ -154,7 +154,7 @@ class Entities:
 
     def ever(self, keys: Keys) -> Floats:
         """Return how many entities had been active at all before each `as_of`."""
-        return self.distinct(keys, DAY_SPAN // 2)
+        return self.distinct(keys, EVER)
 
 
 def running_distinct(
@@ -188,10 +188,10 @@ def running_distinct(
         code, entity, opens, closes = code[order], entity[order], opens[order], closes[order]
     # A running maximum of the ends that starts anew with each entity, because later entities weigh more.
     reach = np.maximum.accumulate(entity * (2 * DAY_SPAN) + closes) - entity * (2 * DAY_SPAN)
-    fresh = np.ones(len(code), dtype=bool)
-    fresh[1:] = (entity[1:] != entity[:-1]) | (opens[1:] > reach[:-1])
-    final = np.append(fresh[1:], True)
-    started = np.sort(code[fresh] * DAY_SPAN + opens[fresh])
+    opening = np.ones(len(code), dtype=bool)
+    opening[1:] = (entity[1:] != entity[:-1]) | (opens[1:] > reach[:-1])
+    final = np.append(opening[1:], True)
+    started = np.sort(code[opening] * DAY_SPAN + opens[opening])
     ended = np.sort(code[final] * DAY_SPAN + np.minimum(reach[final], DAY_SPAN - 1))
     base, edge = keys.code * DAY_SPAN, _edges(keys, 0)
     opened = np.searchsorted(started, edge) - np.searchsorted(started, base)

@@ -7,11 +7,12 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from churnml.features.events.activity_gaps import gap_squares, longest_silence
 from churnml.features.events.ledger import Entities, Ledger
 from churnml.features.events.rollup import Rollup
-from churnml.features.keys import DAY_SPAN, Floats, Ints, Keys
+from churnml.features.keys import DAY_SPAN, EVER, Floats, Ints, Keys
 
-__all__ = ["LedgerMeasures", "longest_silence"]
+__all__ = ["LedgerMeasures"]
 
 _THURSDAY = 3
 """Weekday of 1970-01-01, Monday being 0."""
@@ -126,6 +127,25 @@ class LedgerMeasures:
         """Events from Monday to Friday."""
         return self._remember("weekday", start, end, self._totals, "weekday")
 
+    def events_ever(self) -> Floats:
+        """Events before `as_of`."""
+        return self.events(EVER)
+
+    def value_ever(self) -> Floats:
+        """Sum of the values of all events before `as_of`, kind after kind so that every engine adds alike."""
+        total = self.keys.full(0.0)
+        for slug in sorted(self._kinds):
+            total = total + self.value_of_kind(slug, EVER)
+        return total
+
+    def active_days_ever(self) -> Floats:
+        """Days with an event before `as_of`."""
+        return self.active_days(EVER)
+
+    def gap_squares(self) -> Floats:
+        """Sum of the squared days from each active day to the next, before `as_of`."""
+        return gap_squares(self.keys, self._days)
+
     def active_days(self, start: int, end: int = 0) -> Floats:
         """Days with an event."""
         return self._remember("active_days", start, end, self._day_ledger, "days")
@@ -186,29 +206,6 @@ class LedgerMeasures:
         return longest_silence(self.keys, self._days, window, since)
 
 
-def longest_silence(keys: Keys, days: Entities, window: int, since: Ints) -> Floats:
-    """Return the most consecutive days without activity in a window, counted from day `since` on at most.
-
-    Parameters
-    ----------
-    keys : Keys
-        The n rows asked about.
-    days : Entities
-        The active days of each account, ascending.
-    window : int
-        Days before `as_of`.
-    since : ndarray of int, shape (n,)
-        First day that counts.
-    """
-    begins = np.maximum(keys.day - window, since)
-    prompt = _silence_on_time(keys, days, begins)
-    if not days.late:
-        return prompt
-    tardy = np.isin(keys.code, np.unique(days.code[days.visible > days.occurred]))
-    prompt[tardy] = _silence_late(keys, days, begins, np.flatnonzero(tardy))
-    return prompt
-
-
 def _places(rows: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
     return rows["code"].to_numpy(), rows["occurred"].to_numpy(), rows["visible"].to_numpy()
 
@@ -228,40 +225,3 @@ def _latest(keys: Keys, days: Entities, sign: int = 1) -> Floats:
     high = np.searchsorted(place, keys.code * DAY_SPAN + keys.day)
     low = np.searchsorted(place, keys.code * DAY_SPAN)
     return np.asarray(np.where(high > low, best[np.maximum(high - 1, 0)], np.nan), dtype=np.float64)
-
-
-def _silence_on_time(keys: Keys, days: Entities, begins: Ints) -> Floats:
-    length = np.maximum(keys.day - begins, 0)
-    place = days.code * DAY_SPAN + days.occurred
-    low = np.searchsorted(place, keys.code * DAY_SPAN + np.minimum(begins, keys.day))
-    high = np.searchsorted(place, keys.code * DAY_SPAN + keys.day)
-    active = high > low
-    if not active.any():
-        return np.asarray(length, dtype=np.float64)
-    first = days.occurred[np.minimum(low, len(place) - 1)] - begins
-    last = keys.day - days.occurred[np.maximum(high - 1, 0)] - 1
-    gaps = np.append(np.diff(days.occurred) - 1, 0)
-    inner = np.maximum.reduceat(np.append(gaps, 0), np.column_stack([low, np.maximum(high - 1, 0)]).ravel())[::2]
-    inner = np.where(high - low > 1, inner, 0)
-    longest = np.maximum(np.maximum(first, last), inner)
-    return np.asarray(np.where(active, longest, length), dtype=np.float64)
-
-
-def _silence_late(keys: Keys, days: Entities, begins: Ints, rows: Ints) -> Floats:
-    """Do the same day by day for accounts with late facts, whose gaps depend on what was known."""
-    place = days.code * DAY_SPAN + days.occurred
-    begin, as_of, base = begins[rows], keys.day[rows], keys.code[rows] * DAY_SPAN
-    low = np.searchsorted(place, base + np.minimum(begin, as_of))
-    count = np.searchsorted(place, base + as_of) - low
-    owner = np.repeat(np.arange(len(rows)), count)
-    position = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count - low, count)
-    known = days.visible[position] < as_of[owner]
-    owner, active = owner[known], days.occurred[position[known]]
-    before = np.concatenate([[0], active[:-1]])
-    opening = np.concatenate([[True], owner[1:] != owner[:-1]])[: len(owner)]
-    before = np.where(opening, begin[owner] - 1, before[: len(owner)])
-    longest = np.zeros(len(rows), dtype=np.int64)
-    np.maximum.at(longest, owner, active - before - 1)
-    last = begin - 1
-    last[owner] = active
-    return np.asarray(np.maximum(longest, as_of - last - 1).clip(0), dtype=np.float64)

@@ -12,11 +12,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from churnml.features.events.activity_gaps import gap_squares, longest_silence
 from churnml.features.events.ledger import Entities
-from churnml.features.events.ledger_measures import LedgerMeasures, longest_silence
+from churnml.features.events.ledger_measures import LedgerMeasures
 from churnml.features.events.planes import Planes, Presence
 from churnml.features.events.rollup import Rollup
-from churnml.features.keys import DAY_SPAN, Floats, Ints, Keys
+from churnml.features.keys import EVER, Floats, Ints, Keys
 
 __all__ = ["PlaneMeasures"]
 
@@ -96,6 +97,34 @@ class PlaneMeasures:
     def _values(self) -> LedgerMeasures:
         return LedgerMeasures(self._valued(), self.keys)
 
+    def events_ever(self) -> Floats:
+        """Events before `as_of`."""
+        return self._until(self.planes.running["events"], self.planes.row)
+
+    def value_ever(self) -> Floats:
+        """Sum of the values of all events before `as_of`."""
+        return self._values.value_ever()
+
+    def active_days_ever(self) -> Floats:
+        """Days with an event before `as_of`."""
+        return self._until(self.planes.days, self.planes.day_row) + self.before("days_before")[self.keys.code]
+
+    def gap_squares(self) -> Floats:
+        """Sum of the squared days from each active day to the next, before `as_of`."""
+        return gap_squares(self.keys, self.days, self.before("last_before", -1), self.before("squares_before"))
+
+    def before(self, name: str, nothing: int = 0) -> Ints:
+        """Return what the planes know of each account asked about from before their first cut."""
+        known: Ints = np.append(getattr(self.planes, name), nothing)
+        return known[self.column]
+
+    def _until(self, plane: npt.NDArray[Any], row: Callable[[int], int]) -> Floats:
+        """Return the running sum of all time before each `as_of`."""
+        out = self.keys.full()
+        for day, rows, column, real in self._dates:
+            out[rows] = np.where(real, plane[row(day)][column], 0)
+        return out
+
     def active_days(self, start: int, end: int = 0) -> Floats:
         """Days with an event."""
         if ("days", start, end) not in self._memory:
@@ -112,7 +141,7 @@ class PlaneMeasures:
 
     def users_ever(self) -> Floats:
         """Distinct users with any event before `as_of`."""
-        return self._distinct("users", DAY_SPAN // 2, 0)
+        return self._distinct("users", EVER, 0)
 
     def kinds_used(self, start: int, end: int = 0) -> Floats:
         """Distinct event kinds."""
@@ -128,7 +157,7 @@ class PlaneMeasures:
         if (name, start, end) not in self._memory:
             presence: Presence | None = getattr(self.planes, name)
             assert presence is not None
-            by_intervals = self._many_dates and start < DAY_SPAN // 2
+            by_intervals = self._many_dates and start < EVER
             self._memory[name, start, end] = (
                 self._active_intervals(name).distinct(self.keys, start, end)
                 if by_intervals
@@ -168,7 +197,7 @@ class PlaneMeasures:
             else np.asarray(pc.is_in(presence.label, pa.array(sorted(labels), pa.string())))
         )
         for day, rows, _, _ in self._dates:
-            low = self.planes.row(day - start) + 1 if start < DAY_SPAN // 2 else 0
+            low = self.planes.row(day - start) + 1 if start < EVER else 0
             yield rows, presence.active(low, self.planes.row(day - end) + 1) & counts
 
     def _active_intervals(self, name: str) -> Entities:
@@ -219,10 +248,10 @@ class PlaneMeasures:
             start = max(done, until - _STEP)
             rows = plane[start : until + 1] if len(open_) == plane.shape[1] else plane[start : until + 1, open_]
             active = rows[1:] > rows[:-1]
-            found = active.any(axis=0)
+            changed = active.any(axis=0)
             back = np.argmax(active[::-1], axis=0)
-            out[open_[found]] = self.planes.first + until - 1 - back[found]
-            open_, until = open_[~found], start
+            out[open_[changed]] = self.planes.first + until - 1 - back[changed]
+            open_, until = open_[~changed], start
         return out
 
     @cached_property

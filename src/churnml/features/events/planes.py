@@ -24,6 +24,8 @@ from churnml.features.keys import Ints
 
 __all__ = ["Layout", "Planes", "Presence"]
 
+_BEFORE = ("last_login_before", "days_before", "squares_before")
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -45,6 +47,10 @@ class Layout:
         Events from Monday to Friday.
     by_day : bool
         Every day is a row of its own.
+    values : bool
+        Values are summed; these are read beside the planes, which hold no fractions.
+    past : bool
+        How many days were active before the first cut, and the gaps between them.
     offsets : tuple of int
         Days before an `as_of` at which windows of sums begin and end.
     reach : int
@@ -58,6 +64,8 @@ class Layout:
     kind_use: bool
     weekday: bool
     by_day: bool
+    values: bool
+    past: bool
     offsets: tuple[int, ...]
     reach: int
 
@@ -85,6 +93,7 @@ class Layout:
             and self.kind_use >= other.kind_use
             and self.weekday >= other.weekday
             and self.by_day >= other.by_day
+            and self.past >= other.past
             and self.reach >= other.reach
         )
 
@@ -138,6 +147,9 @@ class Planes:
         Day of the first event, and of the last before the first cut; −1 where none is.
     last_login_before : ndarray of int, shape (a,)
         Day of the last login before the first cut; −1 where none is.
+    days_before, squares_before : ndarray of int, shape (a,)
+        Active days before the first cut, and the sum of the squared days from each of them to the next; 0 where the
+        layout holds no past.
     users, kinds : Presence or None
     """
 
@@ -149,13 +161,15 @@ class Planes:
     first_day: Ints
     last_before: Ints
     last_login_before: Ints
+    days_before: Ints
+    squares_before: Ints
     users: Presence | None
     kinds: Presence | None
 
     def parts(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, pa.Array]]:
         """Return everything but the layout as numbers and as words, by name; `of_parts` puts them together again."""
         numbers = {"cuts": self.cuts, "days": self.days, "first_day": self.first_day, "last_before": self.last_before}
-        numbers["last_login_before"] = self.last_login_before
+        numbers |= {name: getattr(self, name) for name in _BEFORE}
         numbers |= {f"running.{name}": plane for name, plane in self.running.items()}
         words = {"accounts": pa.array(self.accounts, pa.string())}
         for name, presence in (("users", self.users), ("kinds", self.kinds)):
@@ -182,7 +196,7 @@ class Planes:
             days=numbers["days"],
             first_day=numbers["first_day"],
             last_before=numbers["last_before"],
-            last_login_before=numbers["last_login_before"],
+            **{name: numbers[name] for name in _BEFORE},
             users=presence("users"),
             kinds=presence("kinds"),
         )

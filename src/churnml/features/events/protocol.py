@@ -70,3 +70,15 @@ class EventMeasures(Protocol):
 
     def longest_silence(self, window: int, since: Ints) -> Floats:
         """Most consecutive days without an event in the window, counted from day `since` on at most."""
+
+    def events_ever(self) -> Floats:
+        """Events before `as_of`."""
+
+    def value_ever(self) -> Floats:
+        """Sum of the values of all events before `as_of`."""
+
+    def active_days_ever(self) -> Floats:
+        """Days with an event before `as_of`."""
+
+    def gap_squares(self) -> Floats:
+        """Sum of the squared days from each active day to the next, before `as_of`."""

@@ -80,7 +80,11 @@ def roll_up(
     valued_only : bool
         Only events that carry a value, and no users.
     """
+    import ibis
+
     events, late = _visible_events(tables, keys, since)
+    if keys.part:
+        events = events.semi_join(ibis.memtable(pa.table({"account_id": keys.names})), "account_id")
     if valued_only:
         events = events.filter(events["value"].notnull())
     by_kind = _by_kind(events, late, with_value=tables.has("events", "value"))
@@ -162,8 +166,8 @@ def _by_user(events: ir.Table, late: bool, keys: Keys) -> tuple[pd.DataFrame, np
 def account_codes(rows: pa.Table, keys: Keys) -> Ints:
     """Return the position among the keys' accounts of each row's ``account_id``, −1 for one not asked about."""
     accounts = pc.cast(rows.column("account_id"), pa.string()).combine_chunks()
-    found = pc.index_in(accounts, value_set=keys.names)
-    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+    position = pc.index_in(accounts, value_set=keys.names)
+    return np.asarray(pc.fill_null(position, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _days(rows: pa.Table, column: str) -> Ints:

@@ -5,6 +5,7 @@ from churnml.features.families.billing import BILLING
 from churnml.features.families.commercial import COMMERCIAL
 from churnml.features.families.context import CONTEXT
 from churnml.features.families.engagement import ENGAGEMENT
+from churnml.features.families.lifetime import LIFETIME
 from churnml.features.families.onboarding import ONBOARDING
 from churnml.features.families.relationship import RELATIONSHIP
 from churnml.features.families.sentiment import SENTIMENT
@@ -14,6 +15,7 @@ __all__ = ["REGISTRY"]
 
 REGISTRY = (
     ENGAGEMENT,
+    LIFETIME,
     ADOPTION,
     SUPPORT,
     SENTIMENT,

@@ -14,6 +14,8 @@ from churnml.features.inputs import Inputs, filled, numbers, ratio
 from churnml.features.keys import Floats
 from churnml.features.measures import FromRows, Measure, Scope, Words
 from churnml.features.visible import days_between
+from churnml.snapshots.contract import subscription_frame
+from churnml.snapshots.terms import superseded
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["COMMERCIAL"]
 
 COMMERCIAL = Family("commercial")
+
+_DAYS_OF_A_MONTH = 365.25 / 12
 
 _NONE_RUNS = "no plan is under contract at `as_of`"
 
@@ -32,11 +36,45 @@ def _needs(*names: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
 def _terms(inputs: Inputs) -> ir.Table:
     """Return the terms known at each `as_of`, with the end known by then as a timestamp (null = open)."""
     rows = inputs.known("subscriptions")
-    return rows.mutate(
+    rows = rows.mutate(
         begins=rows.started_on.cast("timestamp(6)"),
         ends=rows.terminated_on.fill_null(rows.ends_on).cast("timestamp(6)"),
         main=~rows.is_addon.fill_null(False),
     )
+    return _without_overlaps(rows, inputs)
+
+
+def _without_overlaps(rows: ir.Table, inputs: Inputs) -> ir.Table:
+    """Let a term end where its successor began, once that is known; see `churnml.snapshots.terms`."""
+    import ibis
+
+    terms = subscription_frame(inputs.tables)
+    replaced = terms.join(superseded(terms)).dropna(subset=["superseded_on"])
+    if replaced.empty:
+        return rows
+    which = ["account_id", "product", "is_addon", "started_on", "ends_on"]
+    pairs = ibis.memtable(
+        replaced[[*which, "superseded_on", "superseded_known"]].drop_duplicates(which),
+        schema=ibis.schema(
+            dict.fromkeys(("account_id", "product"), "string")
+            | {"is_addon": "boolean"}
+            | dict.fromkeys(("started_on", "ends_on", "superseded_on", "superseded_known"), "timestamp(6)")
+        ),
+    )
+    joined = rows.left_join(
+        pairs,
+        [
+            rows.account_id.cast("string") == pairs.account_id,
+            rows["product"].cast("string").identical_to(pairs["product"]),
+            rows.main != pairs.is_addon,
+            rows.begins == pairs.started_on,
+            rows.ends_on.cast("timestamp(6)").identical_to(pairs.ends_on),
+        ],
+        rname="{name}_of_pair",
+    )
+    known = (joined.superseded_known < joined.as_of).fill_null(False)
+    ends = known.ifelse(ibis.least(joined.ends.fill_null(joined.superseded_on), joined.superseded_on), joined.ends)
+    return joined.mutate(ends=ends).select(rows.columns)
 
 
 def _main_term(inputs: Inputs) -> ir.Table:
@@ -94,6 +132,22 @@ def _change(now: Floats, then: Floats) -> Floats:
 )  # fmt: skip
 def tenure_days(inputs: Inputs) -> Floats:
     return np.asarray(inputs.keys.day - inputs.started)
+
+
+@COMMERCIAL.measure(
+    "cohort_month", "months",
+    Words(
+        "month of the start", "開始月", "Month of the account's first known fact, counted from January 2000.",
+        "最初の記録の月(2000年1月からの月数)。",
+    ),
+    missing="nothing is known of the account before `as_of`", table="spine", windowed=False, actionable=False,
+    risk_direction=0,
+)  # fmt: skip
+def cohort_month(inputs: Inputs) -> Floats:
+    known = np.isfinite(inputs.started)
+    day = np.where(known, inputs.started, 0).astype(np.int64).astype("datetime64[D]")
+    months = day.astype("datetime64[M]").astype(np.int64) - 12 * 30
+    return np.where(known, months, np.nan)
 
 
 @COMMERCIAL.each
@@ -256,6 +310,28 @@ def days_to_renewal(rows: ir.Table) -> Aggregate:
 )  # fmt: skip
 def renewals_so_far(rows: ir.Table) -> Aggregate:
     return combined(lambda terms: np.maximum(terms - 1, 0), count(rows.begins.nunique(where=rows.main)))
+
+
+@COMMERCIAL.measure(
+    "revenue_to_date", "currency",
+    Words(
+        "revenue to date", "累計収益",
+        "MRR of every term × the months (of 30.4375 days) that it ran before `as_of`, summed.",
+        "各契約のMRR×基準日までの契約月数(1か月=30.4375日)の合計。",
+    ),
+    missing="terms are known but none carries an MRR; 0 when no term is known", of=_TERMS, table="subscriptions",
+    needs=_needs("mrr"), windowed=False, actionable=False, risk_direction=0,
+)  # fmt: skip
+def revenue_to_date(rows: ir.Table) -> Aggregate:
+    import ibis
+
+    until = ibis.least(rows.ends.fill_null(rows.as_of), rows.as_of)
+    days = ibis.greatest(days_between(rows.begins, until), 0)
+
+    def finish(inputs: Inputs, window: None, terms: pd.Series, total: pd.Series) -> Floats:
+        return np.where(filled(terms) == 0, 0.0, numbers(total) / _DAYS_OF_A_MONTH)
+
+    return Aggregate((rows.count(), (rows.mrr * days).sum()), finish)
 
 
 @COMMERCIAL.measure(

@@ -8,11 +8,14 @@
 -money = ¤#,##0
 -date = d MMMM y
 
+list-facts = {"; "}
 list-joint = {", "}
 
 ## Bands, families, units
 
 amount = { AMOUNT($n) }
+signed = { SIGNED($n) }
+share = { $n }
 
 band-red = red
 band-yellow = yellow
@@ -1044,3 +1047,190 @@ measure-champion = champions who left
 measure-contact = days since last contact
 measure-onboarding = onboarding completed
 measure-churn_model = risk by the churn model
+
+## The brief and the portfolio
+
+page-account = Account
+page-as_of = as of
+page-health = Health score
+page-probability = Churn probability
+page-within = within { $days } days, { $lift } × the average
+page-arr = ARR
+page-expected_loss = Expected loss
+page-coverage = Data coverage
+page-raising = Associated with a higher risk
+page-lowering = Associated with a lower risk
+page-context = Context
+page-facts = Facts to know
+page-plays = Suggested steps
+page-owner = Owner
+page-due = due
+page-timeline = What happened
+page-history = Score history
+page-none = Nothing stands out.
+page-moved = Health { $change } since { $since } (facts { $data }, weights { $weights }, model { $model }).
+page-changed = What changed: { $parts }.
+page-rules_only = The churn model did not pass its gate, so the rules are used: probabilities come from a rule, reasons from the health measures alone.
+page-note = Associations in past data, not causes. Effects are approximate.
+page-sentiment = CSM’s own view
+page-effect-probability =
+    { $n ->
+        [0] ±0 points of probability
+       *[other] { SIGNED($n) } points of probability
+    }
+page-effect-health =
+    { $n ->
+        [0] ±0 health points
+       *[other] { SIGNED($n) } health points
+    }
+page-portfolio = Portfolio
+page-band = Band
+page-segment = Segment
+page-renewal = Renewal in
+page-days = { $days } days
+page-search = Name or id
+page-all = all
+page-reasons = Top reasons
+page-shown = shown
+page-only = The { $shown } accounts with the highest expected loss, of { $total }; the counts above are of all.
+page-set_by = set by { $author }
+
+## What goes with churn over all accounts
+
+overall-heading = What goes with churn at { $company }
+overall-intro = { $rows } readings of { $accounts } accounts from { $first } to { $last }, explained by the model in force (horizon { $horizon } days).
+overall-rules_only = The model did not pass its gate: health rests on rules alone. This page tells what the model has learned all the same.
+overall-families = What moves the risk, by family
+overall-families_note = Mean absolute effect on the log-odds of churn; the features of a family are added up first.
+overall-share = share of the effect, %
+overall-feature = Feature
+overall-family = Family
+overall-part = Share
+overall-direction = More of it goes with
+overall-more = more risk
+overall-less = less risk
+overall-mixed = no one direction
+overall-features = Strongest features
+overall-summary = SHAP summary
+overall-summary_note = One dot per reading: to the right the feature raises the risk there; the colour is its value.
+overall-patterns = Patterns among churned accounts
+overall-patterns_note = { $churned } churned accounts, grouped by what raised their risk at the last reading before they left.
+overall-too_few = Patterns need at least 20 churned accounts; there are { $churned }.
+overall-of_churned = { $share } of churned accounts ({ $accounts })
+overall-lead = typically visible { $lead } before they left
+overall-no_lead = no reading showed it before
+overall-example = Example: { $account }, { $on }
+overall-segments = Where segments differ
+overall-segments_note = How much more (+) or less (−) a family raises the log-odds of churn in a segment than over all readings. Differences of { $strong } and more are tinted.
+overall-segment = Segment
+overall-rows = Readings
+overall-no_segments = The data has no segment or plan to compare.
+overall-note = Associations in past data, not causes.
+
+## The health backtest
+
+backtest-title = Does the health score predict churn? { $company }
+backtest-intro = { $rows } readings of { $dates } dates, { $first } to { $last }; { $churned } churned within { $horizon } days (base rate { $rate }). Every reading was made with what was known on its date.
+backtest-rules_only = The model does not pass its gate on this history, so the scores below are made of rules alone.
+backtest-acceptance = Acceptance
+backtest-line = Line
+backtest-wanted = Wanted
+backtest-holds = holds
+backtest-about = On “{ $line }”:
+backtest-fails = fails
+backtest-interval = 95 % interval of the configured score: { $low } to { $high }, from { $churners } churners.
+backtest-unseen = { $count } of them were green 60–90 days before: { $causes }.
+backtest-would_hold = Two thirds of the churners scored below { $edge }; with green from there on, { $share } of the readings would be green. That edge is read off the same history: a place to look, not a promise.
+backtest-bands = Churn by band
+backtest-band = Band
+backtest-readings = Readings
+backtest-share = Share
+backtest-churned = Churned
+backtest-lift = Lift (95 %)
+backtest-calibration = Calibration of the bands
+backtest-calibration_note = What the model expected in a band, and what happened.
+backtest-warning = Warning time
+backtest-days_before = Days before churn
+backtest-churners = Churners with a reading
+backtest-below_green = Below green
+backtest-no_band = No band
+backtest-lead = Lead time: half of the { $churners } churners were below green for at least { $median } days before they left (quartiles { $lower } and { $upper }); a churner that was green at its last reading counts 0.
+backtest-beside = Side by side
+backtest-score = Score
+backtest-average_precision = Average precision
+backtest-precision = Precision at capacity
+backtest-recall = Recall at capacity
+backtest-capacity_lift = Lift at capacity
+backtest-green = Green
+backtest-capacity_note = Capacity is { $share } of the readings of a date.
+backtest-weights = Weights
+backtest-weights_note = Percent of the whole score with all data present. “fitted” learned its weights from the history; the others are set by hand.
+backtest-group = Group
+backtest-measure = Measure
+backtest-sized = Red threshold for this team
+backtest-sized_calls = { $calls } calls in { $weeks } weeks for { $accounts } accounts on { $date }.
+backtest-sized_share = { $calls } of { $accounts } accounts on { $date } can be contacted.
+backtest-sized_now = Red below { $now } makes { $red_now } red; below { $proposed } it would be { $red }.
+backtest-sized_past = Over all readings, red below { $proposed } would have held { $share } of the churn at a churn rate of { $rate } ({ $lift } × the base rate).
+backtest-missed = Missed churn
+backtest-missed_note = { $missed } of { $churners } churners were green, or had no band, at their last reading. The healthiest first.
+backtest-account = Account
+backtest-reading = Reading
+backtest-health = Health
+backtest-probability = Probability
+backtest-days_to_churn = Days to churn
+backtest-why = Why
+backtest-alarms = False alarms
+backtest-alarms_note = { $count } red readings of accounts that stayed. The reddest first, with the measure that cost most.
+backtest-rules = Rules
+backtest-model = Model
+backtest-costly = Most costly measure
+backtest-chart_bands = churn ÷ base rate
+backtest-chart_bands_alt = Churn rate of each band divided by the base rate
+backtest-chart_expected = expected by the model
+backtest-chart_happened = happened
+backtest-chart_churned = churned, %
+backtest-chart_calibration_alt = Expected and observed churn of each band
+backtest-chart_days = days before churn
+backtest-chart_below = below green, %
+backtest-chart_warning_alt = Share of churners below green by days before churn
+
+## Who acts
+
+owner-csm = CSM
+owner-team = team
+owner-system = automatic
+owner-support = support
+owner-finance = finance
+owner-manager = manager
+
+backtest-name-configured = configured
+backtest-name-reference = reference
+backtest-name-balanced = balanced
+backtest-name-fitted = fitted
+backtest-name-rules_alone = rules alone
+backtest-name-model_alone = model alone
+
+backtest-line-red_lift = red churns at 3 times the base rate or more
+backtest-line-early_warning = two thirds of churners were below green 60–90 days before
+backtest-line-green_share = at most 80 % of accounts are green
+
+backtest-cause-unknown_band = too little data for a band
+backtest-cause-rules_outvoted_model = the model was below green, the rules outvoted it
+backtest-cause-model_outvoted_rules = the rules were below green, the model outvoted them
+backtest-cause-neither = neither rules nor model saw it
+backtest-causes-joint = {"; "}
+backtest-cause = { $cause } ({ $count })
+
+## Patterns of those who left
+
+pattern-engagement = low or falling use
+pattern-adoption = narrow use of features
+pattern-support = trouble in support
+pattern-sentiment = dissatisfaction
+pattern-commercial = contract and payment
+pattern-relationship = loss of contact
+pattern-onboarding = unfinished onboarding
+pattern-none = No reason stands out
+pattern-one = { CAPITAL($first) }
+pattern-two = { CAPITAL($first) } with { $second }

@@ -7,11 +7,14 @@
 -money-USD = $#,##0
 -date = y年M月d日
 
+list-facts = ；
 list-joint = 、
 
 ## 判定・分類・単位
 
 amount = { AMOUNT($n) }
+signed = { SIGNED($n) }
+share = { $n }
 
 band-red = 赤
 band-yellow = 黄
@@ -774,3 +777,190 @@ measure-champion = 推進担当者・スポンサーの離任
 measure-contact = 最終接点からの日数
 measure-onboarding = オンボーディング完了率
 measure-churn_model = 解約モデルのリスク
+
+## The brief and the portfolio
+
+page-account = アカウント
+page-as_of = 基準日
+page-health = ヘルススコア
+page-probability = 解約確率
+page-within = { $days }日以内、平均の{ $lift }倍
+page-arr = ARR
+page-expected_loss = 期待損失
+page-coverage = データ充足率
+page-raising = リスク上昇と関連する事実
+page-lowering = リスク低下と関連する事実
+page-context = 属性・契約条件
+page-facts = 確認すべき事実
+page-plays = 推奨アクション
+page-owner = 担当
+page-due = 期限
+page-timeline = これまでの出来事
+page-history = スコアの推移
+page-none = 目立った要因はありません。
+page-moved = { $since }以降のヘルススコアの変化：{ $change }（データ{ $data }、重み{ $weights }、モデル{ $model }）。
+page-changed = 主な変化：{ $parts }。
+page-rules_only = 解約モデルが検証基準を満たさないため、ルールを使用しています。解約確率はルールにより、理由はヘルス指標のみから示しています。
+page-note = 過去データにおける関連であり、因果関係を示すものではありません。効果の大きさは概算です。
+page-sentiment = CSMの所感
+page-effect-probability =
+    { $n ->
+        [0] ±0ポイント（解約確率）
+       *[other] { SIGNED($n) }ポイント（解約確率）
+    }
+page-effect-health =
+    { $n ->
+        [0] ±0点（ヘルススコア）
+       *[other] { SIGNED($n) }点（ヘルススコア）
+    }
+page-portfolio = 全アカウント一覧
+page-band = 判定
+page-segment = セグメント
+page-renewal = 更新まで
+page-days = { $days }日
+page-search = 名称・ID
+page-all = すべて
+page-reasons = 主な理由
+page-shown = 件表示
+page-only = 全{ $total }件のうち、期待損失の大きい{ $shown }件を表示しています。上の件数は全体のものです。
+page-set_by = { $author }が設定
+
+## What goes with churn over all accounts
+
+overall-heading = { $company }：解約と関連する要因
+overall-intro = { $first }から{ $last }までの{ $accounts }社・{ $rows }件の判定を、現在のモデル（予測期間{ $horizon }日）で説明しています。
+overall-rules_only = モデルは検証基準を満たさず、ヘルススコアはルールのみで算出しています。このページは参考としてモデルの学習内容を示します。
+overall-families = リスクを動かす要因（分類別）
+overall-families_note = 解約の対数オッズに対する効果の絶対値の平均。分類内の特徴量は合算してから集計しています。
+overall-share = 効果に占める割合（%）
+overall-feature = 特徴量
+overall-family = 分類
+overall-part = 割合
+overall-direction = 値が大きいほど
+overall-more = リスクが高い
+overall-less = リスクが低い
+overall-mixed = 一方向ではない
+overall-features = 影響の大きい特徴量
+overall-summary = SHAPサマリー
+overall-summary_note = 点は1件の判定。右にあるほどその特徴量がリスクを高めており、色は値の大小を表します。
+overall-patterns = 解約顧客のパターン
+overall-patterns_note = 解約顧客{ $churned }社を、解約前の最後の判定でリスクを高めていた要因によって分類しました。
+overall-too_few = パターンの抽出には解約顧客20社以上が必要です（現在{ $churned }社）。
+overall-of_churned = 解約顧客の{ $share }（{ $accounts }社）
+overall-lead = 通常、解約の{ $lead }前から表れる
+overall-no_lead = 事前の判定には表れず
+overall-example = 例：{ $account }（{ $on }）
+overall-segments = セグメントによる違い
+overall-segments_note = 各分類が解約の対数オッズを押し上げる度合いの、全体平均との差。差が{ $strong }以上のセルに色を付けています。
+overall-segment = セグメント
+overall-rows = 件数
+overall-no_segments = 比較できるセグメントやプランがデータにありません。
+overall-note = 過去データにおける関連であり、因果関係を示すものではありません。
+
+## The health backtest
+
+backtest-title = ヘルススコアは解約を予測できているか：{ $company }
+backtest-intro = { $first }から{ $last }までの{ $dates }時点、{ $rows }件の判定のうち、{ $horizon }日以内の解約は{ $churned }件（全体の解約率{ $rate }）。各判定は、その日までに判明していた事実のみで算出しています。
+backtest-rules_only = この期間ではモデルが検証基準を満たさないため、以下のスコアはルールのみで算出しています。
+backtest-acceptance = 合格基準
+backtest-line = 基準
+backtest-wanted = 目標
+backtest-holds = 達成
+backtest-about = 「{ $line }」について：
+backtest-fails = 未達
+backtest-interval = 現在の設定の95%信頼区間は{ $low }～{ $high }（解約{ $churners }社）。
+backtest-unseen = このうち{ $count }社は60〜90日前に緑でした（{ $causes }）。
+backtest-would_hold = 解約顧客の3分の2は{ $edge }点未満でした。緑の下限をこの値にすると、判定の{ $share }が緑になります。同じ期間のデータから読み取った目安であり、将来を保証するものではありません。
+backtest-bands = 判定別の解約率
+backtest-band = 判定
+backtest-readings = 件数
+backtest-share = 割合
+backtest-churned = 解約率
+backtest-lift = リフト（95%区間）
+backtest-calibration = 判定別の予測と実績
+backtest-calibration_note = モデルが予測した解約率と、実際の解約率。
+backtest-warning = 事前検知
+backtest-days_before = 解約までの日数
+backtest-churners = 解約顧客（判定あり）
+backtest-below_green = 緑未満
+backtest-no_band = 判定なし
+backtest-lead = 検知の早さ：解約顧客{ $churners }社の半数は、解約の{ $median }日以上前から緑未満でした（四分位{ $lower }日・{ $upper }日）。最後の判定が緑だった顧客は0日として数えます。
+backtest-beside = スコアの比較
+backtest-score = スコア
+backtest-average_precision = 平均適合率
+backtest-precision = 対応枠内の適合率
+backtest-recall = 対応枠内の再現率
+backtest-capacity_lift = 対応枠内のリフト
+backtest-green = 緑の割合
+backtest-capacity_note = 対応枠は、各時点の判定の{ $share }です。
+backtest-weights = 重み
+backtest-weights_note = すべてのデータがある場合の、スコア全体に占める割合（%）。「fitted」は過去の実績から学習した重み、その他は人が設定した重みです。
+backtest-group = 分類
+backtest-measure = 指標
+backtest-sized = チームの対応力に合わせた赤のしきい値
+backtest-sized_calls = { $date }時点の{ $accounts }社に対し、{ $weeks }週間で{ $calls }件まで対応できます。
+backtest-sized_share = { $date }時点の{ $accounts }社のうち、{ $calls }社まで対応できます。
+backtest-sized_now = 赤を{ $now }点未満とすると{ $red_now }社、{ $proposed }点未満とすると{ $red }社です。
+backtest-sized_past = 全期間では、{ $proposed }点未満の判定に解約の{ $share }が含まれ、その解約率は{ $rate }（全体の{ $lift }倍）でした。
+backtest-missed = 見逃した解約
+backtest-missed_note = 解約顧客{ $churners }社のうち{ $missed }社は、最後の判定が緑または判定なしでした。スコアの高い順。
+backtest-account = アカウント
+backtest-reading = 判定日
+backtest-health = ヘルス
+backtest-probability = 解約確率
+backtest-days_to_churn = 解約までの日数
+backtest-why = 理由
+backtest-alarms = 誤警報
+backtest-alarms_note = 赤と判定されたが継続した件数は{ $count }件。スコアの低い順に、最も影響した指標とともに示します。
+backtest-rules = ルール
+backtest-model = モデル
+backtest-costly = 最も影響した指標
+backtest-chart_bands = 全体の解約率に対する倍率
+backtest-chart_bands_alt = 判定別の解約率（全体に対する倍率）
+backtest-chart_expected = モデルの予測
+backtest-chart_happened = 実績
+backtest-chart_churned = 解約率（%）
+backtest-chart_calibration_alt = 判定別の予測解約率と実際の解約率
+backtest-chart_days = 解約までの日数
+backtest-chart_below = 緑未満の割合（%）
+backtest-chart_warning_alt = 解約までの日数別に見た、緑未満だった解約顧客の割合
+
+## Who acts
+
+owner-csm = CSM
+owner-team = チーム
+owner-system = 自動
+owner-support = サポート
+owner-finance = 経理
+owner-manager = マネージャー
+
+backtest-name-configured = 現在の設定
+backtest-name-reference = reference
+backtest-name-balanced = balanced
+backtest-name-fitted = fitted（学習）
+backtest-name-rules_alone = ルールのみ
+backtest-name-model_alone = モデルのみ
+
+backtest-line-red_lift = 赤の解約率は全体の3倍以上
+backtest-line-early_warning = 解約顧客の3分の2以上が60〜90日前に緑未満
+backtest-line-green_share = 緑は全体の80%以下
+
+backtest-cause-unknown_band = データ不足で判定なし
+backtest-cause-rules_outvoted_model = モデルは緑未満、ルールが上回った
+backtest-cause-model_outvoted_rules = ルールは緑未満、モデルが上回った
+backtest-cause-neither = ルールもモデルも検知せず
+backtest-causes-joint = 、
+backtest-cause = { $cause }（{ $count }）
+
+## Patterns of those who left
+
+pattern-engagement = 利用の低迷
+pattern-adoption = 機能活用の不足
+pattern-support = サポートの問題
+pattern-sentiment = 満足度の低下
+pattern-commercial = 契約・支払い
+pattern-relationship = 関係の希薄化
+pattern-onboarding = 導入の停滞
+pattern-none = 目立った要因なし
+pattern-one = { $first }
+pattern-two = { $first }＋{ $second }

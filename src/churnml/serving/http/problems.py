@@ -10,7 +10,7 @@ from starlette.responses import Response
 from churnml.api.problems import CODES, Fault, ProblemAnswer
 from churnml.errors import ChurnmlError
 
-__all__ = ["Problem", "faults_of", "problem_of"]
+__all__ = ["Problem", "busy", "faults_of", "problem_of"]
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
@@ -72,9 +72,20 @@ def problem_of(error: ChurnmlError) -> Problem:
         return Problem("idempotency.mismatch", error.what)
     if error.code == "store.no_override":
         return Problem("override.unknown", error.what)
+    if error.code == "store.busy":
+        return busy()
     if error.code.startswith("store"):
         return Problem("service.store", "The store cannot be reached; try again later", headers={"Retry-After": "5"})
     return Problem("service.error", "The service failed; its log says why")
+
+
+def busy() -> Problem:
+    """Return the problem of a write that others kept from the store; nothing of it is stored."""
+    return Problem(
+        "service.busy",
+        "The store is busy with other writes; nothing was stored, try again in a moment",
+        headers={"Retry-After": "2"},
+    )
 
 
 def faults_of(errors: Sequence[Mapping[str, Any]], skip: int = 0) -> list[tuple[str, str]]:

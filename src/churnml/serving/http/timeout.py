@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from churnml.serving.http.problems import Problem
 
-__all__ = ["TimeoutMiddleware"]
+__all__ = ["DEADLINE", "TimeoutMiddleware"]
+
+DEADLINE = "churnml.deadline"
+"""Entry of the scope: when the request is given up, on the clock of `time.monotonic`."""
+_AGAIN = "; whether a write was stored anyway, its Idempotency-Key sent again tells"
 
 
 class TimeoutMiddleware:
@@ -23,8 +28,10 @@ class TimeoutMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope[DEADLINE] = time.monotonic() + self._seconds
         try:
             async with asyncio.timeout(self._seconds):
                 await self._app(scope, receive, send)
         except TimeoutError:
-            raise Problem("service.timeout", "The service did not answer in time") from None
+            written = "" if scope["method"] in ("GET", "HEAD", "OPTIONS") else _AGAIN
+            raise Problem("service.timeout", f"The service did not answer in time{written}") from None

@@ -27,7 +27,7 @@ async def get_brief(request: Request, account_id: AccountPath, lang: Lang = None
     state, chosen = state_of(request), language(request, lang)
     view, snapshot, account = await state.last_known(account_id)
     explanation = await state.explanation(view, snapshot, account_id)
-    last = last_score(state.view, snapshot, account_id, chosen)
+    last = last_score(state.view, snapshot, await state.departure(snapshot, account_id), chosen)
     if last is not None:
         explanation = {**explanation, "frozen": {f"text_{chosen}": last.text}}
     return html_response(await to_thread.run_sync(_brief, state, account, explanation, chosen))

@@ -43,8 +43,8 @@ def _portfolio(state: ServingState, lang: Any) -> str:
     now = datetime.now(UTC)
     judgements = state.store.judgements(state.settings.name)
     accounts = judgements.applied(state.store.accounts(snapshot.id, limit=_MOST).accounts, now)
-    pairs = [(account, state.store.explanation(snapshot.id, account.account_id)) for account in accounts]
-    shown = [(account, explanation) for account, explanation in pairs if explanation is not None]
+    explanations = state.store.explanations(snapshot.id, [account.account_id for account in accounts])
+    shown = [(one, explanations[one.account_id]) for one in accounts if one.account_id in explanations]
     columns = [name for name in AccountScore.__dataclass_fields__ if name not in ("details", "position")]
     table = pd.DataFrame([[getattr(account, name) for name in columns] for account, _ in shown], columns=columns)
     return portfolio_page(

@@ -114,7 +114,7 @@ async def get_health(request: Request, account_id: AccountPath, lang: Lang = Non
     view, snapshot, account = await state.last_known(account_id)
     judgements = state.store.judgements(state.settings.name)
     override = await to_thread.run_sync(judgements.override_of, account_id, datetime.now(UTC))
-    last = last_score(state.view, snapshot, account_id, chosen)
+    last = last_score(state.view, snapshot, await state.departure(snapshot, account_id), chosen)
     return as_json(health_of(state.settings, view, account, override, chosen).model_copy(update={"frozen": last}))
 
 
@@ -134,7 +134,7 @@ async def get_explanation(request: Request, account_id: AccountPath, lang: Lang 
     view, snapshot, account = await state.last_known(account_id)
     reasoning = await state.explanation(view, snapshot, account_id)
     fields = stored(state.settings, view, account, chosen)
-    last = last_score(state.view, snapshot, account_id, chosen)
+    last = last_score(state.view, snapshot, await state.departure(snapshot, account_id), chosen)
     return as_json(explained({**fields, "frozen": last}, reasoning, chosen))
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from churnml.api.problems import CODES
+from churnml.language import Language
 from churnml.serving.http.authentication import KEY
 from churnml.serving.http.problems import Problem
 from churnml.serving.http.request_id import REQUEST_ID
@@ -34,7 +35,7 @@ __all__ = [
     "require",
 ]
 
-Lang = Annotated[Literal["en", "ja"] | None, Query(description="Language of sentences; default the config's")]
+Lang = Annotated[Language | None, Query(description="Language of sentences; default the config's")]
 IdempotencyHeader = Annotated[
     str | None,
     Header(

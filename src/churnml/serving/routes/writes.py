@@ -9,6 +9,8 @@ from anyio import to_thread
 from fastapi import Request
 from pydantic import BaseModel
 
+from churnml.serving.http.problems import busy
+from churnml.serving.http.timeout import DEADLINE
 from churnml.serving.routes.operation import actor_of, idempotency_of, state_of
 from churnml.store import Actor, IdempotencyKey, Judgements
 
@@ -24,8 +26,13 @@ WRITE = (
     "account.unknown",
     "idempotency.mismatch",
     "service.no_snapshot",
+    "service.busy",
 )
 """The problems of an operation that writes on an account of the snapshot."""
+
+
+_MOST_WAITING = 16
+"""Writes that may wait for their turn; each has it within the store's patience of two seconds."""
 
 
 async def write(
@@ -50,9 +57,17 @@ async def write(
     -------
     tuple
         What the change returned, and the headers that tell a replay.
+
+    Raises
+    ------
+    Problem
+        ``service.busy`` when too many writes wait already.
     """
     state = state_of(request)
-    judgements = state.store.judgements(state.settings.name)
+    if state.writers.statistics().tasks_waiting >= _MOST_WAITING:
+        raise busy()
+    # A change that is not made by then is not made: the caller has got a time-out by that time.
+    judgements = state.store.judgements(state.settings.name, deadline=request.scope[DEADLINE])
     actor, idempotency = actor_of(request), idempotency_of(request, key, body)
-    made, replayed = await to_thread.run_sync(lambda: change(judgements, actor, idempotency))
+    made, replayed = await to_thread.run_sync(lambda: change(judgements, actor, idempotency), limiter=state.writers)
     return made, {"Idempotency-Replayed": "true"} if replayed else {}

@@ -1,0 +1,298 @@
+"""Is the level of the probabilities right where churn drifts, turns or has a season? A rolling evaluation.
+
+Usage::
+
+    python benchmarks/calibration.py [--companies development|evaluation|none] [--sets crm5 …] [--cache FOLDER] [--json]
+
+Simulated companies (400 accounts, 36 months, 5 % churn a month; every default but windows of 28 and 91 days, without
+trends and ranks, to be quick) are thinned: of the churners of a month only a share is kept, the others' last rows are
+dropped, so that the odds of churn follow a course while everything else stays as it was. Each company is thinned six
+ways: ``stable``; ``doubled`` and ``halved`` over the middle of the history; ``seasonal``, three times the odds in the
+last quarter; ``turned``, three times up and back; ``few``, stable with 120 accounts. Trained on 250 accounts up to
+three dates, each is judged on the three snapshots after the purge; there all accounts count, churners by the share that
+would be kept. Development companies (seeds 501–504) were looked at while the rules were made, evaluation companies
+(seeds 601–603) once, at the end. Data sets with dates are judged as their config splits them, beside a plain logistic
+regression and a lightly regularised LightGBM.
+
+Frames are kept in a cache folder, so that an older checkout can be judged on the very same rows::
+
+    PYTHONPATH=../older/src python benchmarks/calibration.py --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import pickle
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from churnml.training import ChurnClassifier
+
+ROOT = Path(__file__).parents[1]
+DEVELOPMENT, EVALUATION = range(501, 505), range(601, 604)
+KINDS = ("stable", "doubled", "halved", "seasonal", "turned", "few")
+DRIFTING = ("doubled", "halved", "seasonal", "turned")
+SETS = ("crm5", "git_b2b", "git_b2b_established")
+TRAINED_ON, FEW, PURGE = 250, 120, 90
+BINS = 10
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Task:
+    """Rows to learn from and later rows to judge on, each of which counts by its weight."""
+
+    train: pd.DataFrame
+    test: pd.DataFrame
+    weights: Array
+    specs: list[dict[str, Any]]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the features."""
+        return [spec["name"] for spec in self.specs]
+
+
+def cached(cache: Path, name: str) -> dict[str, Any]:
+    """Return the frame, features and splits of a simulated company or a data set, computed once."""
+    path = cache / f"{name}.pkl"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pickle.dumps(computed(name)))
+    found: dict[str, Any] = pickle.loads(path.read_bytes())
+    return found
+
+
+def computed(name: str) -> dict[str, Any]:
+    """Simulate a company or read a data set, and compute its features."""
+    from churnml import snapshots
+    from churnml.config import load_config
+    from churnml.pipeline import prepare, simulate_company
+
+    with tempfile.TemporaryDirectory() as folder:
+        changes: dict[str, Any] = {"workspace": f"{folder}/workspace"}
+        if name.startswith("drift_"):
+            seed = int(name.removeprefix("drift_"))
+            simulate_company(Path(folder) / "raw", accounts=400, months=36, seed=seed, churn_rate=0.05)
+            changes["source"] = {"folder": f"{folder}/raw"}
+            config = load_config(ROOT / "configs" / "demo.yaml", changes)
+        else:
+            if name.endswith("_established"):
+                changes["cohort"] = {"min_tenure_days": 365, "min_events": 50, "min_users": 3}
+            config = load_config(ROOT / "configs" / f"{name.removesuffix('_established')}.yaml", changes)
+        prepared = prepare(config)
+    splits = [(split.name, split.train, split.test) for split in snapshots.splits(prepared.frame, config)]
+    return {"frame": prepared.frame, "specs": prepared.feature_set.as_dicts(), "splits": splits}
+
+
+def kept_share(kind: str, on: pd.Series, start: pd.Timestamp, end: pd.Timestamp) -> Array:
+    """Return the share of churners that is kept, by the day they leave."""
+    passed = ((on - start).dt.days / (end - start).days).clip(0, 1).to_numpy()
+    if kind == "doubled":
+        return 0.45 * 2.0 ** np.clip((passed - 0.25) / 0.6, 0, 1)
+    if kind == "halved":
+        return 0.9 * 0.5 ** np.clip((passed - 0.25) / 0.6, 0, 1)
+    if kind == "seasonal":
+        return np.where(on.dt.month.isin([10, 11, 12]).to_numpy(), 0.95, 0.95 / 3)
+    if kind == "turned":
+        return 0.3 + 0.6 * np.clip(1 - np.abs(passed - 0.6) / 0.3, 0, 1)
+    return np.full(len(passed), 0.5)
+
+
+def thinned(made: dict[str, Any], kind: str, seed: int, blocks: int = 3, size: int = 3) -> Iterator[Task]:
+    """Yield the tasks of one simulated company whose churn follows a course."""
+    frame = made["frame"][made["frame"]["churned"].notna()].reset_index(drop=True)
+    specs = [
+        spec
+        for spec in made["specs"]
+        if spec["kind"] in ("level", "age", "flag", "category") and spec["window_days"] in (None, 28, 91)
+    ]
+    end = frame["as_of"].max() + pd.Timedelta(days=PURGE)
+    share = np.nan_to_num(kept_share(kind, pd.to_datetime(frame["churn_on"]), frame["as_of"].min(), end), nan=1.0)
+    rng = np.random.default_rng(seed)
+    accounts = np.array(sorted(frame["account_id"].unique()))
+    luck = pd.Series(rng.random(len(accounts)), index=accounts)
+    learnt = set(rng.permutation(accounts)[: FEW if kind == "few" else TRAINED_ON])
+    churned = frame["churned"].to_numpy() == 1
+    kept = (~churned | (luck.loc[frame["account_id"]].to_numpy() < share)) & frame["account_id"].isin(learnt).to_numpy()
+    dates = sorted(frame["as_of"].unique())
+    for block in reversed(range(blocks)):
+        test_dates = dates[len(dates) - (block + 1) * size : len(dates) - block * size]
+        known = frame["as_of"] <= test_dates[0] - pd.Timedelta(days=PURGE)
+        test = frame["as_of"].isin(test_dates).to_numpy()
+        yield Task(frame[known.to_numpy() & kept], frame[test], np.where(churned, share, 1.0)[test], specs)
+
+
+def dated(made: dict[str, Any]) -> Iterator[Task]:
+    """Yield the tasks of a data set, as its config splits it."""
+    frame = made["frame"][made["frame"]["churned"].notna()]
+    for _, train, test in made["splits"]:
+        rows = frame[frame["as_of"].isin(test)]
+        yield Task(frame[frame["as_of"].isin(train)], rows, np.ones(len(rows)), made["specs"])
+
+
+def fitted(task: Task, kind: str = "auto") -> dict[str, Array]:
+    """Return what the estimator tells of the test rows: calibrated, and without calibration."""
+    asked: dict[str, Any] = {
+        "kind": kind,
+        "seeds": 1,
+        "purge_days": PURGE,
+        "monotone": [0 if spec["categorical"] else spec["monotone"] for spec in task.specs],
+    }
+    if "expected" in inspect.signature(ChurnClassifier).parameters:
+        from churnml.features.spec import FeatureSet
+        from churnml.training.experience import expected_coefficients
+
+        asked["expected"] = expected_coefficients(FeatureSet.from_dicts(task.specs))
+    model = ChurnClassifier(**asked)
+    rows, later = task.train[task.names], task.test[task.names]
+    churned = task.train["churned"].to_numpy().astype(int)
+    model.fit(rows, churned, dates=task.train["as_of"].to_numpy(), groups=task.train["account_id"].to_numpy())
+    known = (
+        {"dates": task.test["as_of"].to_numpy()} if "dates" in inspect.signature(model.predict_proba).parameters else {}
+    )
+    return {
+        "calibrated": model.predict_proba(later, **known)[:, 1],
+        "uncalibrated": expit(model.decision_function(later)),
+    }
+
+
+def rivals(task: Task) -> dict[str, Array]:
+    """Return what a plain logistic regression and a lightly regularised LightGBM tell of the test rows."""
+    from lightgbm import LGBMClassifier
+    from sklearn.compose import make_column_selector, make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    words = [spec["name"] for spec in task.specs if spec["categorical"]]
+    rows, later = (frame[task.names].astype(dict.fromkeys(words, "category")) for frame in (task.train, task.test))
+    for word in words:
+        later[word] = later[word].cat.set_categories(rows[word].cat.categories)
+    churned = task.train["churned"].to_numpy().astype(int)
+    numbers = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())
+    prepared = make_column_transformer(
+        (numbers, make_column_selector(dtype_include="number")),
+        (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_include="category")),
+    )
+    light = LGBMClassifier(
+        n_estimators=200,
+        learning_rate=0.03,
+        num_leaves=8,
+        min_child_samples=50,
+        reg_lambda=10.0,
+        colsample_bytree=0.7,
+        n_jobs=1,
+        random_state=7,
+        verbose=-1,
+    )
+    learners = {"logistic": make_pipeline(prepared, LogisticRegression(max_iter=2000)), "light lightgbm": light}
+    return {name: learner.fit(rows, churned).predict_proba(later)[:, 1] for name, learner in learners.items()}
+
+
+def measures(y: Array, p: Array, weights: Array) -> dict[str, float]:
+    """Return expected over observed as a log, calibration error and log loss of weighted rows."""
+    p = np.clip(p, 1e-9, 1 - 1e-9)
+    order = np.argsort(p, kind="stable")
+    place = np.minimum((np.cumsum(weights[order]) / weights.sum() * BINS).astype(int), BINS - 1)
+    gaps = np.bincount(place, weights=(weights * (p - y))[order], minlength=BINS)
+    loss = -(weights * np.where(y == 1, np.log(p), np.log1p(-p))).sum() / weights.sum()
+    return {
+        "log_expected_over_observed": float(np.log((weights @ p) / (weights @ y))),
+        "calibration_error": float(np.abs(gaps).sum() / weights.sum()),
+        "log_loss": float(loss),
+        "roc_auc": auc(y, p, weights),
+    }
+
+
+def auc(y: Array, p: Array, weights: Array) -> float:
+    """Return the weighted area under the ROC curve."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(y, p, sample_weight=weights))
+
+
+def simulated(cache: Path, seeds: range) -> dict[str, Any]:
+    """Return the mean measures per kind over companies and dates."""
+    found: dict[str, list[dict[str, dict[str, float]]]] = {kind: [] for kind in KINDS}
+    for seed in seeds:
+        made = cached(cache, f"drift_{seed}")
+        for number, kind in enumerate(KINDS):
+            for task in thinned(made, kind, seed * 10 + number):
+                y = task.test["churned"].to_numpy()
+                found[kind].append({name: measures(y, p, task.weights) for name, p in fitted(task).items()})
+        print(f"company {seed}", file=sys.stderr, flush=True)
+    result: dict[str, Any] = {}
+    for kind, rows in found.items():
+        result[kind] = {"tasks": len(rows)}
+        for name in rows[0]:
+            off = np.array([row[name]["log_expected_over_observed"] for row in rows])
+            result[kind][name] = {
+                "mean_abs_log_expected_over_observed": float(np.abs(off).mean()),
+                "mean_log_expected_over_observed": float(off.mean()),
+                **{
+                    metric: float(np.mean([row[name][metric] for row in rows]))
+                    for metric in ("calibration_error", "log_loss", "roc_auc")
+                },
+            }
+    result["drifting"] = float(
+        np.mean([result[kind]["calibrated"]["mean_abs_log_expected_over_observed"] for kind in DRIFTING])
+    )
+    return result
+
+
+def on_sets(cache: Path, names: list[str]) -> dict[str, Any]:
+    """Return the measures of the estimator, its parts and its rivals on data sets with dates."""
+    result: dict[str, Any] = {}
+    for name in names:
+        told: dict[str, list[Array]] = {}
+        tasks = list(dated(cached(cache, name)))
+        for task in tasks:
+            own = fitted(task)
+            parts = {f"{kind} alone": fitted(task, kind)["calibrated"] for kind in ("lightgbm", "logistic")}
+            for learner, p in {**own, **parts, **rivals(task)}.items():
+                told.setdefault(learner, []).append(p)
+        y = np.concatenate([task.test["churned"].to_numpy() for task in tasks])
+        result[name] = {learner: measures(y, np.concatenate(p), np.ones(len(y))) for learner, p in told.items()}
+        print(name, file=sys.stderr, flush=True)
+    return result
+
+
+def main() -> None:
+    """Judge the asked companies and sets, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--companies", choices=("development", "evaluation", "none"), default="evaluation")
+    parser.add_argument("--sets", nargs="*", choices=SETS, default=list(SETS))
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "churnml-calibration")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    result: dict[str, Any] = {}
+    if options.companies != "none":
+        seeds = DEVELOPMENT if options.companies == "development" else EVALUATION
+        result[options.companies] = simulated(options.cache, seeds)
+    result |= on_sets(options.cache, options.sets)
+    if options.json:
+        print(json.dumps(result, indent=1))
+        return
+    for name, group in result.items():
+        print(name)
+        for part, rows in group.items():
+            print(f"  {part}: {json.dumps(rows)}")
+
+
+if __name__ == "__main__":
+    main()

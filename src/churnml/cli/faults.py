@@ -1,0 +1,88 @@
+"""Faults of the machine that can be foreseen: a full disk, a read-only workspace, a damaged file, too little memory."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+from churnml.errors import ChurnmlError, WorkspaceError
+
+__all__ = ["foreseen"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_WORDS = (
+    (("no space left on device", "database or disk is full", "disk quota exceeded"), "full"),
+    (("readonly database", "read-only file system", "permission denied"), "forbidden"),
+    (("disk image is malformed", "file is not a database"), "damaged_database"),
+    (
+        ("parquet magic bytes", "not a parquet file", "no magic bytes found", "couldn't deserialize thrift"),
+        "damaged_parquet",
+    ),
+    (("out of memory", "unable to allocate", "failed to allocate"), "memory"),
+)
+"""How the libraries beneath say it."""
+
+_MESSAGES = {
+    "full": ("The disk is full", "Free some space, then run the command again: nothing half-written was left behind."),
+    "forbidden": (
+        "A file or folder may not be read or written",
+        "Give the user who runs churnml the right to it, or name another `workspace` in the config.",
+    ),
+    "damaged_database": (
+        "A SQLite database of the workspace is damaged",
+        "Restore the file from a backup, or move it away: the next run makes a new one.",
+    ),
+    "damaged_parquet": (
+        "A Parquet file is damaged",
+        "Restore the file from a backup, or remove it and run the command again.",
+    ),
+    "memory": (
+        "There is not enough memory",
+        "Lower engine.memory_limit in the config, use fewer windows or snapshots, or a larger machine.",
+    ),
+}
+
+
+def foreseen(error: BaseException) -> ChurnmlError | None:
+    """Return the message for a fault of the machine; None where the error is churnml's own.
+
+    Examples
+    --------
+    >>> foreseen(OSError(errno.ENOSPC, "No space left on device", "/data/scores.parquet")).what
+    'The disk is full'
+    >>> foreseen(ValueError("x")) is None
+    True
+    """
+    for cause in _causes(error):
+        kind = _kind(cause)
+        if kind is not None:
+            what, remedy = _MESSAGES[kind]
+            where = getattr(cause, "filename", None)
+            said = (str(cause).splitlines() or [type(cause).__name__])[0]
+            return WorkspaceError(
+                what,
+                where=None if where is None else str(where),
+                got=said[:300],
+                remedy=remedy,
+                code=f"workspace.{kind}",
+            )
+    return None
+
+
+def _kind(error: BaseException) -> str | None:
+    if isinstance(error, MemoryError):
+        return "memory"
+    if isinstance(error, OSError):
+        if error.errno in _FULL:
+            return "full"
+        if error.errno in _FORBIDDEN:
+            return "forbidden"
+    said = str(error).lower()
+    return next((kind for words, kind in _WORDS if any(word in said for word in words)), None)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,85 @@
+"""``churnml kpis``: churn, retention, renewals and lifetime value month by month."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from churnml.cli.session import Session
+from churnml.errors import UsageError
+
+if TYPE_CHECKING:
+    from churnml.retention import KpiReport, KpiRow
+
+__all__ = ["kpis"]
+
+
+def kpis(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file")],
+    months: Annotated[int, typer.Option(min=1, max=240, help="The newest so many months")] = 24,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="plan, or an attribute of the accounts; may be repeated  [default: segment and plan]"),
+    ] = None,
+    gross_margin: Annotated[float, typer.Option(min=0, max=1, help="Share of revenue that is profit, for LTV")] = 0.8,
+    discount: Annotated[float, typer.Option(min=0, max=1, help="What a year's wait costs, for LTV")] = 0.1,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print every row as CSV on stdout")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document on stdout; progress goes to stderr")
+    ] = False,
+) -> None:
+    """Tell the KPIs of customer success month by month: churn, GRR, NRR, renewals, LTV, NPS, use, support."""
+    with Session(as_json) as session:
+        if as_csv and as_json:
+            raise UsageError("One form at a time", where="--csv", got="--csv and --json", expected="one of them")
+        from churnml import pipeline
+        from churnml.config import load_config
+
+        session.config = settings = load_config(config)
+        report = pipeline.kpis(
+            settings, session.stages, months=months, group_by=by, gross_margin=gross_margin, yearly_discount=discount
+        )
+        session.show(report, lambda: print(report.frame.to_csv(index=False), end="") if as_csv else _draw(report))
+
+
+def _draw(report: KpiReport) -> None:
+    from rich.table import Table
+
+    from churnml.cli.terminal import out
+
+    console = out()
+    rows = report.of()
+    if not rows:
+        console.print("No month is wholly observed yet, grace days included.")
+        return
+    table = Table(*_HEAD, title=f"All accounts; amounts in {report.currency}", title_justify="left")
+    for row in rows:
+        table.add_row(f"{row.month_on:%Y-%m}", *_cells(row))
+    console.print(table)
+    newest = rows[-1].month_on
+    for name in dict.fromkeys(row.group_by for row in report.rows if row.group_by):
+        groups = Table(name, *_HEAD[1:], title=f"By {name}, {newest:%Y-%m}", title_justify="left")
+        for row in report.of(name):
+            if row.month_on == newest:
+                groups.add_row(row.group or "", *_cells(row))
+        console.print(groups)
+    console.print("TTM: the twelve months up to the end of the month. --csv and --json hold every month and KPI.")
+
+
+_HEAD = (
+    "month", "accounts", "MRR", "churn", "GRR", "NRR", "churn TTM", "GRR TTM", "NRR TTM", "renewed", "by value", "LTV",
+)  # fmt: skip
+
+
+def _cells(row: KpiRow) -> tuple[str, ...]:
+    def percent(value: float | None) -> str:
+        return "–" if value is None else f"{100 * value:.1f} %"
+
+    shares = (
+        row.logo_churn_rate, row.grr, row.nrr, row.logo_churn_rate_ttm, row.grr_ttm, row.nrr_ttm,
+        row.renewal_rate, row.renewal_rate_value,
+    )  # fmt: skip
+    ltv = "–" if row.ltv is None else f"{row.ltv:,.0f}"
+    return (f"{row.accounts:,}", f"{row.mrr:,.0f}", *map(percent, shares), ltv)

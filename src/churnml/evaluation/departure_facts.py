@@ -1,0 +1,147 @@
+"""Facts about the departure itself: words of accounts that left alone, and kinds that come just before the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from churnml.evaluation.hindsight import AccountSplit
+from churnml.tables import Tables
+
+__all__ = ["DepartureFact", "departure_facts"]
+
+_SOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "tickets": ("opened_at", ("category", "priority")),
+    "surveys": ("sent_at", ("kind",)),
+    "invoices": ("issued_on", ()),
+    "touchpoints": ("occurred_at", ("channel",)),
+    "events": ("occurred_at", ("event_type",)),
+    "campaign_events": ("occurred_at", ("kind",)),
+    "milestones": ("planned_at", ("kind",)),
+}
+"""Table → when its facts happen, and the words that say what they are."""
+_LAST_DAYS = (7, 14, 30)
+_EARLIER_DAYS = (60, 90, 120)
+_LEAST_LEFT = 10
+_OFTEN = 0.5
+_RARER = 3.0
+
+
+@dataclass(frozen=True)
+class DepartureFact:
+    """A kind of fact that tells of the departure rather than of what leads to it.
+
+    Parameters
+    ----------
+    where : str
+        Table, or table and column.
+    detail : str
+        The word and the counts.
+    """
+
+    where: str
+    detail: str
+
+
+def departure_facts(tables: Tables, rows: pd.DataFrame) -> list[DepartureFact]:
+    """Look for facts that are written when an account leaves, though they are dated before.
+
+    Two signs: a word in use among accounts that left and hardly any other (a ticket of category "cancellation"), and a
+    kind of fact that most leavers have in their last days and rarely had before (a survey at the exit, a last invoice).
+    Facts are looked at whether a feature reads them or not.
+
+    Parameters
+    ----------
+    tables : Tables
+    rows : DataFrame
+        Spine with final labels: account_id, as_of, churned, churn_on.
+    """
+    left = rows[(rows["churned"] == 1) & rows["churn_on"].notna()].groupby("account_id")["churn_on"].max()
+    last = rows.groupby("account_id")["as_of"].max()
+    stayed = last.index[(last == last.max()) & ~last.index.isin(left.index)]
+    if len(left) < _LEAST_LEFT or len(stayed) < _LEAST_LEFT:
+        return []
+    since = rows.groupby("account_id")["as_of"].min()[left.index]
+    found: list[DepartureFact] = []
+    for name, (at, words) in _SOURCES.items():
+        if not tables.has(name, at):
+            continue
+        for column in [word for word in words if tables.has(name, word)] or [""]:
+            if column:
+                found += _exclusive(_held(tables, name, column), f"{name}.{column}", left, stayed)
+            found += _late(_before_leaving(tables, name, at, column, left), name, column, left, since)
+    return found
+
+
+def _held(tables: Tables, name: str, column: str) -> pd.DataFrame:
+    """Return every account with every word that it ever had."""
+    table = tables[name]
+    held: pd.DataFrame = table.select("account_id", word=table[column]).distinct().to_pandas()
+    return held.dropna()
+
+
+def _before_leaving(tables: Tables, name: str, at: str, column: str, left: pd.Series) -> pd.DataFrame:
+    """Return account, word and days before leaving of the facts of accounts that left, each day once."""
+    import ibis
+
+    table = tables[name]
+    leavers = ibis.memtable(pd.DataFrame({"account_id": left.index.astype(str), "left_at": left.to_numpy()}))
+    facts = table.select(
+        "account_id",
+        day=table[at].cast("timestamp").truncate("D"),
+        word=table[column] if column else ibis.literal(name),
+    )
+    facts = facts.inner_join(leavers, "account_id")
+    reach = max(_EARLIER_DAYS) + max(_LAST_DAYS)
+    near = facts.filter((facts.day < facts.left_at) & (facts.day >= facts.left_at - ibis.interval(days=reach)))
+    found: pd.DataFrame = near.select("account_id", "day", "left_at", "word").distinct().to_pandas().dropna()
+    days = (pd.to_datetime(found["left_at"]) - pd.to_datetime(found["day"])).dt.days
+    return found[["account_id", "word"]].assign(days=days)
+
+
+def _exclusive(held: pd.DataFrame, where: str, left: pd.Series, stayed: pd.Index) -> Iterator[DepartureFact]:
+    for word, of in held.groupby("word"):
+        has = of["account_id"].unique()
+        split = AccountSplit(
+            f"“{word}”",
+            int(np.isin(left.index, has).sum() + np.isin(stayed, has).sum()),
+            int(np.isin(left.index, has).sum()),
+            int((~np.isin(left.index, has)).sum() + (~np.isin(stayed, has)).sum()),
+            int((~np.isin(left.index, has)).sum()),
+        )
+        if split.decides():
+            yield DepartureFact(where, f"“{word}” in {split.accounts} accounts, {split.left} of them left")
+
+
+def _late(leaving: pd.DataFrame, name: str, column: str, left: pd.Series, since: pd.Series) -> Iterator[DepartureFact]:
+    days = leaving["days"]
+    past = (left - since).dt.days
+    where = f"{name}.{column}" if column else name
+    for word in sorted(leaving["word"].unique(), key=str):
+        mine = (leaving["word"] == word).to_numpy()
+        for window in _LAST_DAYS:
+
+            def share(start: int, mine: np.ndarray = mine, window: int = window) -> tuple[float, int]:
+                """Return the share of leavers with such a fact in the days from `start` before, and how many."""
+                asked = past[past >= start + window].index
+                inside = mine & ((days > start) & (days <= start + window)).to_numpy()
+                has = leaving.loc[inside, "account_id"].unique()
+                count = int(np.isin(asked, has).sum())
+                return (count / len(asked) if len(asked) >= _LEAST_LEFT else np.nan), count
+
+            latest, count = share(0)
+            earlier = np.array([share(start)[0] for start in _EARLIER_DAYS])
+            if np.isnan(latest) or np.isnan(earlier).all() or count < _LEAST_LEFT:
+                continue
+            usual = float(np.nanmean(earlier))
+            if latest >= _OFTEN and latest >= _RARER * usual:
+                label = f"“{word}” " if column else ""
+                yield DepartureFact(
+                    where,
+                    f"{label}in the last {window} days of {latest:.0%} of the accounts that left, "
+                    f"in as many days earlier of {usual:.0%}",
+                )
+                break

@@ -1,0 +1,110 @@
+"""What changed at an account between two dates, as facts: the measures that moved, and what the model read in them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import pandas as pd
+
+from churnml.config import DisplayConfig
+from churnml.explain.batch import batch_contributions
+from churnml.explain.contract import Explainable
+from churnml.explain.drivers import DriverBuilder, group_columns
+from churnml.explain.facts import change_fact
+from churnml.explain.reference import ExplainReference
+from churnml.explain.topics import UNTOLD, topic
+from churnml.language import Text
+
+__all__ = ["ChangedFacts"]
+
+_TELLING = 0.1
+"""Log-odds by which a topic must have moved to be told."""
+
+
+class ChangedFacts:
+    """Tells what changed at the accounts of two frames.
+
+    Parameters
+    ----------
+    model : ChurnModel
+        In force at both dates.
+    now, then : DataFrame
+        Feature frames of one date each.
+    reference : ExplainReference
+        What is normal.
+    currency : str
+        ISO code.
+    display : DisplayConfig, optional
+        What raw names are called.
+    core_features : sequence of str
+        Event types that are the product's core use.
+    """
+
+    def __init__(
+        self,
+        model: Explainable,
+        now: pd.DataFrame,
+        then: pd.DataFrame,
+        reference: ExplainReference,
+        *,
+        currency: str = "USD",
+        display: DisplayConfig | None = None,
+        core_features: Sequence[str] = (),
+    ) -> None:
+        both = now["account_id"].isin(set(then["account_id"])).to_numpy()
+        now = now[both].reset_index(drop=True)
+        then = now[["account_id"]].merge(then, on="account_id", how="left", validate="1:1")
+        self._row = {str(account): row for row, account in enumerate(now["account_id"])}
+        self._builder = DriverBuilder(now, model.features, reference, then, currency, display, core_features)
+        self._names, self._groups = model.features.names, list(group_columns(model.features, reference).items())
+        if len(now):
+            parts = [batch_contributions(model, model.matrix(frame))[:, :-1] for frame in (now, then)]
+            self._step = parts[0] - parts[1]
+        else:
+            self._step = np.zeros((0, len(self._names)))
+
+    def of_feature(self, account_id: str, feature: str | None) -> tuple[str, Text] | None:
+        """Return topic and sentence of one feature's change; None where it changed by no more than a trifle."""
+        row = self._row.get(account_id)
+        if row is None or feature not in self._builder.specs:
+            return None
+        spec = self._builder.specs[feature]
+        facts = self._builder.changed(row, spec)
+        sentence = change_fact(facts) if facts is not None else None
+        return None if sentence is None else (topic(spec), sentence)
+
+    def of_model(self, account_id: str, *, rising: bool, said: Collection[str] = (), most: int = 2) -> list[Text]:
+        """Return the changes that moved the model's risk most, in its direction.
+
+        Parameters
+        ----------
+        account_id : str
+        rising : bool
+            Whether the risk rose.
+        said : collection of str
+            Topics that are told already.
+        most : int
+            Changes at most.
+        """
+        row = self._row.get(account_id)
+        if row is None:
+            return []
+        way = 1.0 if rising else -1.0
+        moved = [(way * float(self._step[row, columns].sum()), columns) for _, columns in self._groups]
+        told: list[Text] = []
+        topics = set(said)
+        for size, columns in sorted(moved, key=lambda item: -item[0]):
+            if size < _TELLING or len(told) >= most:
+                break
+            order = sorted(columns, key=lambda column: -way * float(self._step[row, column]))
+            for column in order[:4]:
+                spec = self._builder.specs[self._names[column]]
+                found = (
+                    None if spec.measure in UNTOLD or topic(spec) in topics else self.of_feature(account_id, spec.name)
+                )
+                if found is not None:
+                    topics.add(found[0])
+                    told.append(found[1])
+                    break
+        return told
