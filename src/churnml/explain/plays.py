@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from churnml.errors import ConfigError
-from churnml.explain.explanation import Explanation
 from churnml.features.spec import FAMILIES
 from churnml.health import PHASES, phase
+
+if TYPE_CHECKING:
+    from churnml.explain.explanation import Explanation
 
 __all__ = ["Play", "Playbook", "load_playbooks", "suggest_plays", "touch_model"]
 

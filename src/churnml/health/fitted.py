@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
 from churnml.errors import TrainingError
-from churnml.training.logistic import fit_logistic
 
 if TYPE_CHECKING:
     from churnml.health.scale import HealthScale
@@ -87,6 +85,8 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
     float
         One of 0, 0.05 … 1; of equally good ones the closest to 0.5. 0.5 where all rows share one label.
     """
+    from sklearn.metrics import roc_auc_score
+
     from churnml.health.score import health
 
     labelled = frame.loc[frame["churned"].notna()]
@@ -118,6 +118,8 @@ def _risk(scale: HealthScale, frame: pd.DataFrame) -> np.ndarray:
 
 def _non_negative_logistic(risk: np.ndarray, churned: np.ndarray) -> np.ndarray:
     """Return the coefficients (measures,) of a ridge logistic regression bounded at 0; the intercept is free."""
+    from churnml.training.logistic import fit_logistic
+
     live = risk.std(axis=0) > 1e-9
     coefficients = np.zeros(risk.shape[1])
     coefficients[live] = fit_logistic(risk[:, live], churned, _PENALTY, lower=np.zeros(int(live.sum())))[:-1]

@@ -13,7 +13,7 @@ from churnml.actions import AlertsBacktest, Bands, Step, advance, alert_rules, a
 from churnml.config import Config
 from churnml.errors import UsageError
 from churnml.pipeline.health import tested_on
-from churnml.pipeline.prepare import prepare
+from churnml.pipeline.preparation import prepare
 from churnml.progress import Stages
 from churnml.store import Actor, Alert, AlertEvent, Outcome, State, Store
 from churnml.tables import knowledge

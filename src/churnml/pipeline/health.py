@@ -18,7 +18,7 @@ from churnml.health import Predicted, Proposal, propose_threshold, weeks_current
 from churnml.language import Language
 from churnml.pipeline.lookup import newest
 from churnml.pipeline.models import tested_path
-from churnml.pipeline.prepare import prepare
+from churnml.pipeline.preparation import prepare
 from churnml.pipeline.results import Prepared
 from churnml.progress import Stages
 

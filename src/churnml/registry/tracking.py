@@ -13,6 +13,7 @@ import pandas as pd
 
 from churnml.config import Config
 from churnml.registry.bundle import Bundle
+from churnml.registry.manifest import recorded
 from churnml.registry.mlflow_session import experiment_name, open_mlflow
 from churnml.registry.promotion import Promotion
 
@@ -82,8 +83,9 @@ def track(
             nested=mlflow.active_run() is not None,
         ) as run:
             mlflow.set_tags(_tags(bundle))
-            mlflow.log_params(_flat(config.as_dict()))
-            mlflow.log_dict(config.as_dict(), "config.json")
+            settings = recorded(config)
+            mlflow.log_params(_flat(settings))
+            mlflow.log_dict(settings, "config.json")
             mlflow.log_dict(dict(backtest), "backtest.json")
             dataset = _log_dataset(mlflow, frame, config, manifest.fingerprint)
             _log_files(mlflow, plots, documents)

@@ -9,7 +9,7 @@ from churnml import snapshots
 from churnml.config import Config
 from churnml.evaluation.audit import Finding
 from churnml.evaluation.audit import audit as audit_frame
-from churnml.pipeline.prepare import prepare
+from churnml.pipeline.preparation import prepare
 from churnml.progress import Stages
 
 __all__ = ["audit"]

@@ -23,7 +23,7 @@ from churnml.explain import (
 from churnml.explain.facts import label
 from churnml.files import write_text
 from churnml.language import Language, languages, render
-from churnml.pipeline.prepare import check
+from churnml.pipeline.preparation import check
 from churnml.progress import Stages
 from churnml.reports import overall_page
 from churnml.store import plain

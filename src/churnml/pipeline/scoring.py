@@ -22,9 +22,9 @@ from churnml.files import all_beside
 from churnml.pipeline.alerts import evaluate_alerts
 from churnml.pipeline.history import backfill, changes, customers_at
 from churnml.pipeline.lookup import last_scored
-from churnml.pipeline.prepare import check, prepare
+from churnml.pipeline.preparation import check, prepare
 from churnml.pipeline.results import Scored, Trained, expected_column, rejected_counts, scored_by
-from churnml.pipeline.train import train
+from churnml.pipeline.training import train
 from churnml.progress import Stages
 from churnml.sources import Loaded
 from churnml.store import Departed, Snapshot, Store, plain

@@ -21,7 +21,7 @@ from churnml.explain import ExplainReference
 from churnml.files import sqlite_url, write_parquet, write_text
 from churnml.health import HealthScale
 from churnml.pipeline.models import champion_version, keep_or_promote, tested_path
-from churnml.pipeline.prepare import prepare
+from churnml.pipeline.preparation import prepare
 from churnml.pipeline.results import Prepared, Trained, rejected_counts
 from churnml.progress import Stages
 from churnml.registry import Bundle, Provenance
