@@ -42,10 +42,9 @@ def test_tables_are_told_by_what_their_columns_mean(folder: Path) -> None:
     pd.DataFrame(
         {"customer_id": accounts * 4, "login": "u1", "action": "export", "ts": [1_706_000_000 + n for n in range(120)]}
     ).to_csv(folder / "usage.csv", index=False)
-    pd.DataFrame(
-        {"Ticket ID": range(30), "Customer ID": accounts, "Created At": "2024-03-01 10:00", "Closed At": "2024-03-02 11:00",
-         "Priority": "high"}
-    ).to_csv(folder / "tickets.csv", index=False)  # fmt: skip
+    times = {"Created At": "2024-03-01 10:00", "Closed At": "2024-03-02 11:00"}
+    tickets = {"Ticket ID": range(30), "Customer ID": accounts, **times, "Priority": "high"}
+    pd.DataFrame(tickets).to_csv(folder / "tickets.csv", index=False)
     tables = found(folder)
     assert set(tables) == {"accounts", "subscriptions", "events", "tickets"}
     assert tables["subscriptions"]["mrr"] == {"expr": '"ARR" / 12.0'}
