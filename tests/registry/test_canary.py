@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from churnml.cli.session import report_failure
 from churnml.config import Config
@@ -57,6 +58,10 @@ def test_no_file_of_a_training_or_of_a_bento_holds_a_secret(company, tmp_path, m
     name_alias(config, "champion", bundle.version)
     write_context(config, tmp_path / "bento")
     assert seen_in(tmp_path) == []
+    # Nor does a bento tell anybody that it runs.
+    about = yaml.safe_load((tmp_path / "bento" / "bentofile.yaml").read_text(encoding="utf-8"))
+    assert {"name": "BENTOML_DO_NOT_TRACK", "value": "True"} in about["envs"]
+    assert "BENTOML_DO_NOT_TRACK" in (tmp_path / "bento" / "service.py").read_text(encoding="utf-8")
     # Nor where the data lies: the record says what shapes the scores.
     manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
     assert "store" not in manifest["config"]

@@ -27,6 +27,7 @@ __all__ = ["Explanation", "Indicator", "explain"]
 _KEY = ["account_id", "as_of"]
 _LEAST_POINTS = 1.0
 _LEAST_SHARE = 0.2
+_OTHER_POINTS = 0.1
 _RAISING, _LOWERING, _CONTEXT = 3, 2, 2
 _LATER = frozenset({"admin_left"})
 """Hard facts that are no sign of churn by themselves: told after the reasons."""
@@ -114,6 +115,14 @@ class Explanation(_Part):
         first = tuple(item.text for item in self.indicators if item.code not in _LATER)
         later = tuple(item.text for item in self.indicators if item.code in _LATER)
         return (*first, *(driver.sentence for driver in self.raising), *later)
+
+    @property
+    def other_signals(self) -> Text | None:
+        """What all that is not told does to the probability, where it is a tenth of a point or more."""
+        if self.other_points is None or abs(self.other_points) < _OTHER_POINTS:
+            return None
+        points = Quantity(value=self.other_points, digits=1)
+        return Text.of("reason-other-signals", points=points, n=Quantity(value=abs(self.other_points), digits=1))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the explanation as it is published: JSON-ready, in every language."""

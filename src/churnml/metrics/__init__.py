@@ -22,12 +22,17 @@ if TYPE_CHECKING:
         weighted,
     )
     from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, maximum_profit, profit_curve
+    from churnml.metrics.within_date import Estimate, aligned_gain, aligned_log_loss, concordance
 else:
     __getattr__ = load_on_use(
         __name__,
         {
             "CalibrationBin": "predictions",
+            "Estimate": "within_date",
             "Interval": "intervals",
+            "aligned_gain": "within_date",
+            "aligned_log_loss": "within_date",
+            "concordance": "within_date",
             "area_under_profit_curve": "profit",
             "average_precision": "predictions",
             "brier": "predictions",
@@ -52,13 +57,17 @@ else:
 
 __all__ = [
     "CalibrationBin",
+    "Estimate",
     "Interval",
+    "aligned_gain",
+    "aligned_log_loss",
     "area_under_profit_curve",
     "average_precision",
     "brier",
     "brier_decomposition",
     "calibration_bins",
     "clustered_bootstrap",
+    "concordance",
     "ece",
     "expected_maximum_profit",
     "interval",

@@ -24,7 +24,8 @@ def audit(config: Config, stages: Stages | None = None) -> list[Finding]:
     def recompute(as_of: pd.Timestamp) -> pd.DataFrame:
         past = tables.known_before(as_of.date())
         spine = snapshots.cohort_at(past, config, as_of)
-        return features_room.compute(past, spine, prepared.feature_set, config.features)
+        cohort = snapshots.whole_cohorts(past, config, spine)
+        return features_room.compute(past, spine, prepared.feature_set, config.features, cohort=cohort)
 
     with stages("audit"):
         folds = snapshots.splits(prepared.frame, config)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from churnml.config import Config, EngineConfig
+from churnml.errors import WorkspaceError
 from churnml.explain.happenings import Happening, timeline
 from churnml.explain.notices import overridden
 from churnml.explain.plays import Play
@@ -71,6 +72,8 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
 
 def _happenings(config: Config, account_id: str, as_of: date, stages: Stages) -> list[Happening]:
     """Return what happened at an account, from the tables that the last check left; without them it checks again."""
+    import duckdb
+
     from churnml.engine import connect
     from churnml.tables import TABLES, Tables
 
@@ -81,9 +84,17 @@ def _happenings(config: Config, account_id: str, as_of: date, stages: Stages) ->
 
         return timeline(check(config, stages).loaded.tables, account_id, as_of)
     backend = connect(EngineConfig(), temp_dir=config.workspace_dir / "tmp")
-    expressions = {name: backend.read_parquet(str(file)) for name, file in files.items()}
     try:
+        expressions = {name: backend.read_parquet(str(file)) for name, file in files.items()}
         return timeline(Tables(expressions, backend, as_of, as_of), account_id, as_of)
+    except duckdb.Error as error:
+        raise WorkspaceError(
+            "The tables of the last check cannot be read",
+            where=str(folder),
+            got=(str(error).splitlines() or [""])[0],
+            remedy="Run `churnml check CONFIG`: it makes them anew.",
+            code="workspace.damaged_parquet",
+        ) from error
     finally:
         backend.disconnect()
 

@@ -76,7 +76,7 @@ def score(
         paths = (config.workspace_dir / "scores.parquet", config.workspace_dir / "explanations.json")
         # Both files appear together, and only when the store holds the snapshot.
         with all_beside(*paths) as (scores, reasons):
-            _write(scores, reasons, champion, config.hash, table, ordered, scored_at)
+            _write(scores, reasons, champion, config.hash, config.language, table, ordered, scored_at)
             if champion.model.target == "churn":
                 _publish(config, tables, champion, judged, now, table, ordered, as_of, scored_at)
     if champion.model.target == "churn" and config.alerts.enabled:
@@ -212,6 +212,7 @@ def _write(
     reasons: Path,
     champion: Champion,
     config_hash: str,
+    language: str,
     table: pd.DataFrame,
     explanations: Sequence[dict[str, Any]],
     scored_at: datetime,
@@ -220,7 +221,10 @@ def _write(
     model = champion.model
     names = dict.fromkeys([model.output, *model.horizon_columns.values()])
     worth = [] if model.target == "churn" else [expected_column(model.target)]
-    out = table[["account_id", "as_of", *names, *worth, "health_score", "band", "coverage"]].copy()
+    worth = worth or ["expected_loss"]
+    known = ["account_id", "as_of", "name", "owner", "arr"]
+    out = table[[*known, *names, *worth, "health_score", "band", "coverage"]].copy()
+    out["reasons"] = [item[f"told_{language}"] for item in explanations]
     out["drivers"] = [
         [driver["sentence_en"] for driver in (*item["raising"], *item["lowering"])] for item in explanations
     ]
