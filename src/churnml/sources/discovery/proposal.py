@@ -195,10 +195,10 @@ def _match(file: FileProfile, fit: Fit) -> Match:
         own = next((column.name for column in file.columns if plain_name(column.name) == "id" and column.unique), None)
         if own is not None:
             columns[f"{fit.table[:-1]}_id"] = own
-    for column in TABLES[fit.table].columns:
+    for name in (column.name for column in TABLES[fit.table].columns):
         # A raw column that has a canonical name by chance, with content that cannot be it, is left out.
-        if column.name not in columns and any(raw.name == column.name for raw in file.columns):
-            columns[column.name] = None
+        if name not in columns and any(raw.name == name for raw in file.columns):
+            columns[name] = None
     first, last = _span(file, fit)
     return Match(file.path, file.rows, fit.table, columns, "", tuple(questions), first, last)
 
