@@ -81,7 +81,7 @@ def plain_name(name: str) -> str:
     text = unicodedata.normalize("NFKC", name).strip()
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)
     text = re.sub(r"[^\w]+", "_", text.replace(".", "_")).strip("_").lower()
-    return re.sub(r"__+", "_", re.sub(r"_c$", "", text))
+    return re.sub(r"__+", "_", text.removesuffix("__c"))
 
 
 def best_fits(file: FileProfile) -> list[Fit]:
