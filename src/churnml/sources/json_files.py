@@ -135,7 +135,7 @@ def _numbers(db: duckdb.DuckDBPyConnection, source: str, columns: dict[str, str]
 
 def _malformed(db: duckdb.DuckDBPyConnection, file: Path, source: str, target: Path) -> MalformedLines:
     row = db.execute(f"SELECT count(*) FROM {source} WHERE json IS NULL OR json_type(json) <> 'OBJECT'").fetchone()
-    count = int(row[0]) if row else 0
+    count = int(row[0] or 0) if row else 0
     if not count:
         return MalformedLines()
     listing = target.with_suffix(".malformed.parquet")
