@@ -187,7 +187,8 @@ def _malformed(db: duckdb.DuckDBPyConnection, file: Path, target: Path, layout: 
     if not count:
         return MalformedLines()
     listing = target.with_suffix(".malformed.parquet")
-    reason = f"'CHK007 malformed line ' || line || ' of ' || {literal(layout.file_name)} || ': ' || message || ': ' || trim(text)"
+    place = literal(f" of {layout.file_name}: ")
+    reason = f"'CHK007 malformed line ' || line || {place} || message || ': ' || trim(text)"
     db.execute(
         f"COPY (SELECT {reason} AS reason FROM ({lines}) ORDER BY line) TO {literal(str(listing))} (FORMAT parquet)"
     )
