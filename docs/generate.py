@@ -12,6 +12,7 @@ from pathlib import Path
 
 from churnml.config import config_markdown
 from churnml.evaluation.audit import CHECKS as AUDIT_CHECKS
+from churnml.explain.rules import reasons_markdown
 from churnml.features import reference_markdown
 from churnml.serving.reference import api_markdown
 from churnml.tables import checks_markdown, schema_markdown
@@ -99,6 +100,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "checks.md": coded_checks,
     "config.md": config_markdown,
     "features.md": reference_markdown,
+    "reasons.md": reasons_markdown,
     "tables.md": schema_markdown,
 }
 """Page → the function that returns its text."""

@@ -134,6 +134,8 @@ class Measure:
         Also its change: over the main window, over each; with the slope and the drop from peak.
     ranked : bool
         Also its percentile among peers.
+    optional : bool
+        Off unless `features.extra` names it: it may do harm.
     among_rows : bool
         Looks at the other rows too; all others are made account by account.
     last : bool
@@ -162,6 +164,7 @@ class Measure:
     of: str = ""
     trends: Literal["", "main", "each", "shape"] = ""
     ranked: bool = False
+    optional: bool = False
     among_rows: bool = False
     last: bool = False
 
@@ -246,7 +249,9 @@ class Scope:
         return main_window(self.config)
 
     def missing_needs(self, measure: Measure) -> str:
-        """Return in words what a measure needs and the company has not supplied; empty when nothing."""
+        """Return in words why a measure is off: what it needs and the company has not supplied; empty when it is on."""
+        if measure.optional and measure.name not in self.config.extra:
+            return "off unless `features.extra` names it"
         for table, columns in measure.needs:
             if table not in self.tables:
                 return f"there is no table `{table}`"

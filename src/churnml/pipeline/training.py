@@ -25,7 +25,7 @@ from churnml.pipeline.preparation import prepare
 from churnml.pipeline.results import Prepared, Trained, rejected_counts
 from churnml.progress import Stages
 from churnml.registry import Bundle, Provenance
-from churnml.registry.tracking import Tracked, check_reachable, track
+from churnml.registry.tracking import Tracked, settle, track
 from churnml.snapshots import Split
 from churnml.training import ChurnModel, Publication, fit
 from churnml.training.fitting import with_fallback
@@ -88,7 +88,7 @@ def train(
         check_installed()
     stages = stages or Stages()
     prepared = prepared or prepare(config, stages)
-    check_reachable(config)
+    settle(config)
     folds = snapshots.splits(prepared.frame, config)
     tuning = None if seconds is None else _tune(config, stages, prepared, folds, seconds)
     settings = config if tuning is None else tuning.configured(config)
@@ -172,7 +172,7 @@ def _fit(
     # A blend may only be fitted on probabilities of rows the model had not seen: the backtest's.
     unseen = tested.main.predictions.rename(columns={"p_model": "churn_probability"})
     unseen = unseen.drop_duplicates(_KEY, keep="last")
-    scale = HealthScale.fit(labelled, config, catalogue, scores=unseen)
+    scale = HealthScale.fit(labelled, config, catalogue, scores=unseen, verdict=tested.main.verdict.verdict)
     reference = ExplainReference.fit(labelled, catalogue, model.probability(model.matrix(labelled)))
     return _Fitted(model, scale, reference)
 
