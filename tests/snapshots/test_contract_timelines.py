@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -228,6 +229,9 @@ def test_trials_make_customers_only_where_the_config_says_so():
     rows += [("trial 0", "2025-03-15", None, 50.0), ("customer", "2025-01-01", None, 80.0)]
     rows += [("goes free", "2025-01-01", "2025-03-20", 80.0), ("goes free", "2025-03-20", None, 0.0)]
     rows += [("unknown price", "2025-01-01", None, None)]
+    # Another account signs something every month, so that the contracts are seen to reach to the end.
+    months = [f"{day:%Y-%m-%d}" for day in pd.date_range("2025-01-01", "2026-01-01", freq="MS")]
+    rows += [("monthly", start, end, 10.0) for start, end in pairwise(months)]
     frame = pd.DataFrame(rows, columns=["account_id", "started_on", "ends_on", "mrr"])
     frame["subscription_id"] = [str(number) for number in range(len(frame))]
     tables = Tables.from_pandas(
