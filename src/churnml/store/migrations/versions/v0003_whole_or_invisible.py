@@ -34,7 +34,11 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: a schema is never taken back."""
-    raise NotImplementedError
+    raise StoreError(
+        "The store's schema is never taken back",
+        remedy="Restore the copy that was made before the update.",
+        code="store.downgrade",
+    )
 
 
 def _take_departures_out(connection: sa.Connection, departures: sa.Table) -> None:
