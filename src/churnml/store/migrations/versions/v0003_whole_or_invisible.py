@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from churnml.errors import StoreError
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
