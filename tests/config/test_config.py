@@ -74,7 +74,7 @@ def test_paths_start_at_the_config_file(tmp_path):
         ({"label": {"churn": "silence", "silence_days": 99}}, ["silence_days (99)", "horizon_days (90)"]),
         ({"splits": {"fixed": [{"train_til": "2026-01-01"}]}}, ["splits.fixed.0.train_til", "'train_until'"]),
         ({"health": {"measures": {"m": {"features": "x"}}}}, ["health.measures.m.features", "'feature'"]),
-        ({"health": {"red_below": 80}}, ["red_below (80.0) must be under green_from"]),
+        ({"health": {"red_below": 80, "green_from": 70}}, ["red_below (80.0) must be under green_from"]),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, sections, says):

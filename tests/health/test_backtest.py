@@ -182,8 +182,11 @@ def test_fitted_alpha_trusts_whichever_ranks_better(
     keys = frame[["account_id", "as_of"]]
     oracle = keys.assign(churn_probability=np.where(frame["churned"] == 1, 0.9, 0.01))
     noise = keys.assign(churn_probability=np.random.default_rng(0).uniform(0.01, 0.5, len(keys)))
-    assert fit_alpha(scale, frame, oracle) >= 0.5
-    assert fit_alpha(scale, frame, noise) < 0.4
+    assert fit_alpha(scale, frame, oracle) >= 0.4
+    assert fit_alpha(scale, frame, noise) < 0.2
+    # The fewer churners, the less is left to the rules: nobody knows that they would do no harm.
+    few = frame.assign(churned=frame["churned"].where(np.arange(len(frame)) < 100, 0.0))
+    assert fit_alpha(scale, few, oracle) >= fit_alpha(scale, frame, oracle)
     assert fit_alpha(scale, frame.assign(churned=0.0), noise) == 0.5
     fitted = HealthScale.fit(frame, make_config(alpha="fitted"), feature_set, scores=noise)  # type: ignore[operator]
     assert fitted.alpha < 0.4
@@ -228,6 +231,12 @@ def test_a_replay_follows_the_gate_and_compares_weights(
     assert list(passed) == ["configured", "balanced", "fitted", "rules_alone", "model_alone"]
     assert passed["configured"].ranking["roc_auc"] > passed["rules_alone"].ranking["roc_auc"]  # type: ignore[operator]
     pd.testing.assert_frame_equal(failed["configured"].bands, failed["rules_alone"].bands)
+    advice = {one.setting: one for one in passed["configured"].advice}
+    assert list(advice) == ["preset: balanced", "preset: fitted", "alpha: 1"]
+    assert advice["alpha: 1"].roc_auc == pytest.approx(passed["model_alone"].ranking["roc_auc"])
+    assert advice["alpha: 1"].gain > 0
+    assert advice["alpha: 1"].proposed == (advice["alpha: 1"].low > 0)
+    assert [one.setting for one in failed["configured"].advice] == ["preset: balanced", "preset: fitted"]
     percent = {one["measure"]: one["percent"] for one in passed["configured"].weights}
     assert percent["core_feature_use"] == 30.0
     for name in ("configured", "balanced", "fitted"):

@@ -434,7 +434,11 @@ class HealthConfig(Section):
     """The health score."""
 
     preset: Literal["reference", "balanced", "fitted"] = Field("reference", description="Starting weights")
-    alpha: Share | Literal["fitted"] = Field(0.5, description="Share of the model in the blend")
+    alpha: Share | Literal["auto", "fitted"] = Field(
+        "auto",
+        description="Share of the model in the blend; auto: as little as ranks held-out churners as well as the best "
+        "blend, 0.5 where there are too few of them. `fitted` insists on that",
+    )
     weights: dict[str, float] = Field(default_factory=dict, description="Group → weight, replacing the preset's")
     measures: dict[str, MeasureConfig] = Field(default_factory=dict, description="Measures added or replaced")
     by_segment: dict[str, dict[str, float]] = Field(
@@ -443,13 +447,19 @@ class HealthConfig(Section):
     by_phase: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="Phase → group → weight, where phases weigh otherwise"
     )
-    red_below: float = Field(40.0, ge=0, le=100, description="Red under this score")
-    green_from: float = Field(70.0, ge=0, le=100, description="Green from this score")
+    red_below: Annotated[float, Field(ge=0, le=100)] | Literal["auto"] = Field(
+        "auto", description="Red under this score; auto: as many as the team can call (`capacity`), 40 without history"
+    )
+    green_from: Annotated[float, Field(ge=0, le=100)] | Literal["auto"] = Field(
+        "auto",
+        description="Green from this score; auto: where two thirds of churners were below 60–90 days before, 70 "
+        "without history",
+    )
     min_coverage: Share = Field(0.5, description="Less covered weight than this: band unknown")
 
     @model_validator(mode="after")
     def _bands_in_order(self) -> Self:
-        if self.red_below >= self.green_from:
+        if self.red_below != "auto" and self.green_from != "auto" and self.red_below >= self.green_from:
             raise ValueError(f"red_below ({self.red_below}) must be under green_from ({self.green_from})")
         return self
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from churnml.errors import TrainingError
+from churnml.health.ranking import ranking_gain
 
 if TYPE_CHECKING:
     from churnml.health.scale import HealthScale
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["fit_alpha", "fit_weights"]
 
 _PENALTY = 0.5
+_MAY_LOSE = 0.005
+_Z_ONE_SIDED = 1.645
 
 
 def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 7) -> HealthScale:
@@ -69,7 +72,11 @@ def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 
 
 
 def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> float:
-    """Return the model's share in the blend that ranks held-out churners best.
+    """Return the least share of the model with which the blend surely ranks churners no worse than the model alone.
+
+    Surely no worse: the upper 95 % bound of what it loses in AUC is at most 0.005, accounts drawn as a whole (DeLong
+    1988, 10.2307/2531595). With few churners that asks for nearly all of the model; the rest is left to the rules,
+    which a reader can follow.
 
     Parameters
     ----------
@@ -83,10 +90,8 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
     Returns
     -------
     float
-        One of 0, 0.05 … 1; of equally good ones the closest to 0.5. 0.5 where all rows share one label.
+        One of 0, 0.05 … 1; 0.5 where all rows share one label.
     """
-    from sklearn.metrics import roc_auc_score
-
     from churnml.health.score import health
 
     labelled = frame.loc[frame["churned"].notna()]
@@ -100,8 +105,12 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
         return 0.5
     rules, model = parts["rules_score"].to_numpy()[usable], parts["model_score"].to_numpy()[usable]
     grid = [step / 20 for step in range(21)]
-    auc = [float(roc_auc_score(churned[usable], -(alpha * model + (1 - alpha) * rules))) for alpha in grid]
-    return max(zip(auc, grid, strict=True), key=lambda pair: (round(pair[0], 4), -abs(pair[1] - 0.5)))[1]
+    account = pd.factorize(labelled["account_id"])[0][usable]
+    for alpha in grid:
+        found = ranking_gain(-(alpha * model + (1 - alpha) * rules), -model, churned[usable], account)
+        if found.gain - _Z_ONE_SIDED * found.error >= -_MAY_LOSE:
+            return alpha
+    return 1.0
 
 
 def _risk(scale: HealthScale, frame: pd.DataFrame) -> np.ndarray:

@@ -15,6 +15,7 @@ from churnml.explain.notices import overridden
 from churnml.explain.plays import Play
 from churnml.files import file_stem, write_text
 from churnml.language import Language
+from churnml.pipeline.bands import bands_in_force
 from churnml.pipeline.lookup import last_score, newest, of_account
 from churnml.progress import Stages
 from churnml.reports import account_brief, portfolio_page
@@ -52,7 +53,7 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
             said = overridden(override.band, account.band, override.author, until, override.reason)
             told = {**told, "overridden": said}
         history = _history(store, config, account_id)
-    happenings = _happenings(config, account_id, snapshot.as_of, stages)
+    happenings, edges = _happenings(config, account_id, snapshot.as_of, stages), bands_in_force(config)
     with stages("report"):
         page = account_brief(
             told,
@@ -63,8 +64,8 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
             history=history,
             happenings=happenings,
             plays=[Play(**{**play, **_tuples(play)}) for play in told.get("plays", [])],
-            red_below=config.health.red_below,
-            green_from=config.health.green_from,
+            red_below=edges.red_below,
+            green_from=edges.green_from,
         )
         name = file_stem(account_id, taken=_PAGES)
         return write_text(config.workspace_dir / "reports" / f"{name}.{language}.html", page)

@@ -163,7 +163,9 @@ def _with_history(
     """Return the scores with their trend, and tell trend and change in each stored explanation."""
     as_of = now["as_of"].iloc[0].date()
     backfill(config, tables, champion, as_of, store)
-    trend = score_trends(table, store.readings(config.name, before=as_of))
+    # A new model alone moves scores: a trend over two versions would tell of it as if the account had changed.
+    earlier = store.readings(config.name, before=as_of, version=champion.version)
+    trend = score_trends(table, earlier)
     why: Mapping[str, ScoreChange] = changes(config, tables, champion, now, before, store)
     table = table.merge(trend, on="account_id", how="left", validate="1:1")
     for item, row in zip(stored, table.to_dict("records"), strict=True):

@@ -172,7 +172,7 @@ def _fit(
     # A blend may only be fitted on probabilities of rows the model had not seen: the backtest's.
     unseen = tested.main.predictions.rename(columns={"p_model": "churn_probability"})
     unseen = unseen.drop_duplicates(_KEY, keep="last")
-    scale = HealthScale.fit(labelled, config, catalogue, scores=unseen)
+    scale = HealthScale.fit(labelled, config, catalogue, scores=unseen, verdict=tested.main.verdict.verdict)
     reference = ExplainReference.fit(labelled, catalogue, model.probability(model.matrix(labelled)))
     return _Fitted(model, scale, reference)
 
