@@ -111,12 +111,10 @@ _PERCENT_CHANGE = re.compile(r"\([^()]*[+−]\d+ %\)$")
 
 
 def quantities(text: Text) -> Iterator[tuple[str, Quantity]]:
-    """Yield every number of a sentence with its name."""
+    """Yield the numbers that a sentence speaks of, with their names."""
     for name, value in text.arguments.items():
         if isinstance(value, Quantity):
             yield name, value
-        elif isinstance(value, Text):
-            yield from quantities(value)
 
 
 def read(of: Quantity) -> float:
@@ -166,7 +164,7 @@ def _of_driver(driver: Driver, reference: ExplainReference, measures: dict[str, 
             step = driver.value - driver.previous
             if known and (step * known > 0) != raising:
                 yield "a change against what everybody knows"
-        elif known and driver.effect_log_odds is not None and driver.typical is not None:
+        elif known and not changed and driver.effect_log_odds is not None and driver.typical is not None:
             side = (driver.value - driver.typical) * known
             if side and (side > 0) != raising:
                 yield "a level against what everybody knows"
@@ -292,8 +290,9 @@ def first_reason(made: dict[str, Any], reference: ExplainReference) -> dict[str,
     hits, named, in_two = 0, 0, 0
     explanations = told(made, readings, reference)
     for explanation, truth in zip(explanations, readings["family"], strict=True):
-        first = [families.get(fact.feature, "") for fact in explanation.indicators]
-        first += [driver.family for driver in explanation.raising]
+        named_by = [(fact.text, families.get(fact.feature, "")) for fact in explanation.indicators]
+        named_by += [(driver.sentence, driver.family) for driver in explanation.raising]
+        first = [family for text in explanation.told[:1] for own, family in named_by if own is text]
         named += bool(first)
         hits += bool(first) and first[0] == truth
         strongest = sorted(explanation.families, key=lambda name: -explanation.families[name])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from churnml.config import config_markdown
 from churnml.evaluation.audit import CHECKS as AUDIT_CHECKS
+from churnml.explain.rules import reasons_markdown
 from churnml.features import reference_markdown
 from churnml.serving.reference import api_markdown
 from churnml.tables import checks_markdown, schema_markdown
@@ -28,7 +29,8 @@ def coded_checks() -> str:
         "",
         "*Refused*: the run stops with a message that names table, column, rows and remedy. *Set aside*: the rows",
         "are counted, and written with their reason to `<workspace>/rejected/<table>.parquet`. *Changed and noted*:",
-        "the rows are kept, and the run's notes say what was changed.",
+        "the rows are kept, and the run's notes say what was changed. *Noted*: nothing is changed, the notes say so.",
+        "How values are read: [sources.md](sources.md).",
         "",
         *checks_markdown().splitlines(),
         "",
@@ -98,6 +100,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "checks.md": coded_checks,
     "config.md": config_markdown,
     "features.md": reference_markdown,
+    "reasons.md": reasons_markdown,
     "tables.md": schema_markdown,
 }
 """Page → the function that returns its text."""

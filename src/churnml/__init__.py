@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from churnml.evaluation import backtest
     from churnml.features import feature
     from churnml.pipeline.lookup import explain as explain_account
-    from churnml.pipeline.prepare import check, prepare, simulate_company
-    from churnml.pipeline.score import run, score
-    from churnml.pipeline.train import train
+    from churnml.pipeline.preparation import check, prepare, simulate_company
+    from churnml.pipeline.scoring import run, score
+    from churnml.pipeline.training import train
     from churnml.reports import plot_backtest
     from churnml.training import ChurnClassifier, ChurnModel
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-__all__ = ["Listener", "Stages", "peak_rss_mb"]
+__all__ = ["Listener", "Stage", "Stages", "peak_rss_mb"]
 
 
 class Listener(Protocol):
     """Shows a run's progress, e.g. as a live line in a terminal."""
 
-    def begin(self, stage: str) -> None:
+    def begin(self, stage: Stage) -> None:
         """Show that a stage has begun."""
 
     def say(self, text: str) -> None:
@@ -22,6 +22,67 @@ class Listener(Protocol):
 
     def end(self, stage: str, seconds: float) -> None:
         """Show that a stage is done."""
+
+
+class Stage:
+    """A stage that runs: what it is at, and how much of it is done as far as anybody can tell.
+
+    Parameters
+    ----------
+    name : str
+    steps : int, optional
+        How many steps it has; `advance` counts them.
+    expected : float, optional
+        Seconds it took the last time.
+    clock : callable
+        Seconds that only grow.
+
+    Examples
+    --------
+    >>> now = iter([0.0, 10.0, 12.0])
+    >>> stage = Stage("backtest", steps=4, clock=lambda: next(now))
+    >>> stage.advance("fold 1")
+    >>> stage.advance("fold 2")  # after ten seconds one of four steps is done
+    >>> stage.share(), stage.text
+    (0.3, 'fold 2')
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        steps: int | None = None,
+        expected: float | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.name = name
+        self.text = ""
+        self._steps, self._expected, self._clock = steps, expected, clock
+        self._started = clock()
+        self._begun = 0
+        self._done_after = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return self._clock() - self._started
+
+    def advance(self, text: str) -> None:
+        """Begin the next step."""
+        self.text = text
+        if self._begun:
+            self._done_after = self.elapsed
+        self._begun += 1
+
+    def share(self) -> float | None:
+        """Return how much is done, 0–0.99; None where nothing tells."""
+        total = self._expected
+        done = self._begun - 1
+        if self._steps and done > 0:
+            total = self._done_after / done * self._steps
+        if not total:
+            return None
+        return min(self.elapsed / total, 0.99)
 
 
 class Stages:
@@ -43,22 +104,34 @@ class Stages:
 
     def __init__(self, listener: Listener | None = None) -> None:
         self._listener = listener
+        self._running: Stage | None = None
         self.seconds: dict[str, float] = {}
+        self.expected: dict[str, float] = {}
+        """Stage → seconds it took the last time, where that is known."""
 
     @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Time the block as a stage; a stage entered twice adds up."""
-        started = time.perf_counter()
+    def __call__(self, name: str, steps: int | None = None) -> Iterator[None]:
+        """Time the block as a stage; a stage entered twice adds up.
+
+        Parameters
+        ----------
+        name : str
+        steps : int, optional
+            How often `say` will be called, where that is known beforehand.
+        """
+        stage = self._running = Stage(name, steps=steps, expected=self.expected.get(name))
         if self._listener:
             self._listener.begin(stage)
         yield
-        took = time.perf_counter() - started
-        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + took, 3)
+        took = stage.elapsed
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + took, 3)
         if self._listener:
-            self._listener.end(stage, took)
+            self._listener.end(name, took)
 
     def say(self, text: str) -> None:
         """Tell the listener what the current stage is at."""
+        if self._running is not None:
+            self._running.advance(text)
         if self._listener:
             self._listener.say(text)
 

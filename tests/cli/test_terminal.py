@@ -10,8 +10,10 @@ import sys
 import pytest
 
 from churnml.cli import terminal
-from churnml.cli.session import Session, report_failure
+from churnml.cli.session import Session, progress_line, report_failure
+from churnml.config import Config
 from churnml.errors import DataError
+from churnml.progress import Stage
 
 EVIL = "a\x1b[31m\x1b]0;title\x07b\x9b2J\u202e[bold]c[/]"
 
@@ -85,3 +87,37 @@ def test_what_a_command_writes_is_the_owners_alone(tmp_path):
         os.umask(before)
     assert (tmp_path / "mlflow.db").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "another").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_long_stage_tells_percent_and_time_left():
+    clock = iter([0.0, 2.0, 30.0, 60.0, 60.0])
+    stage = Stage("backtest", steps=4, clock=lambda: next(clock))
+    stage.advance("fold 1")
+    assert progress_line(stage) == "backtest … fold 1"  # nobody knows yet how long it takes
+    stage.advance("fold 2")
+    assert progress_line(stage) == "backtest … fold 2 50 %, about 60 s left"
+
+
+def test_what_stages_took_is_kept_for_the_next_time(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "stdout", stream("utf-8"))
+    monkeypatch.setattr(sys, "stderr", stream("utf-8"))
+    config = Config.model_validate(
+        {
+            "name": "t",
+            "source": {"folder": "."},
+            "tables": {"events": {"from": "e"}},
+            "label": {"churn": "silence"},
+            "workspace": str(tmp_path),
+        }
+    )
+    with Session(False) as session:
+        session.use(config)
+        with session.stages("check"):
+            pass
+    with Session(False) as session:
+        session.use(config)
+        assert session.stages.expected.keys() == {"check"}
+    (tmp_path / "stage_seconds.json").write_text("[", encoding="utf-8")
+    with Session(False) as session:
+        session.use(config)
+        assert session.stages.expected == {}

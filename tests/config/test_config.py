@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from churnml.config import Config, config_markdown, load_config
+from churnml.config import Config, config_markdown, load_config, mask_url
 from churnml.config.reading import fields_of, model_in
 from churnml.errors import ConfigError
 
@@ -74,7 +74,7 @@ def test_paths_start_at_the_config_file(tmp_path):
         ({"label": {"churn": "silence", "silence_days": 99}}, ["silence_days (99)", "horizon_days (90)"]),
         ({"splits": {"fixed": [{"train_til": "2026-01-01"}]}}, ["splits.fixed.0.train_til", "'train_until'"]),
         ({"health": {"measures": {"m": {"features": "x"}}}}, ["health.measures.m.features", "'feature'"]),
-        ({"health": {"red_below": 80}}, ["red_below (80.0) must be under green_from"]),
+        ({"health": {"red_below": 80, "green_from": 70}}, ["red_below (80.0) must be under green_from"]),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, sections, says):
@@ -152,3 +152,54 @@ def test_every_key_stands_in_the_docs_with_its_meaning():
         line = next((line for line in page.splitlines() if line.startswith(f"| `{key}` |")), None)
         assert line is not None, key
         assert line.split("|")[-2].strip(), f"{key} has no description"
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("postgres://me:p@ss/w?r#d@db:5432/crm", "postgres://me:***@db:5432/crm"),
+        ("snowflake://me:pw@acc/db?warehouse=w&token=t0p", "snowflake://me:***@acc/db?warehouse=w&token=***"),
+        ("https://user@host/x?sig=abc&sv=1", "https://***@host/x?sig=***&sv=1"),
+        ("postgresql://me@db/crm?sslmode=require", "postgresql://me@db/crm?sslmode=require"),
+    ],
+)
+def test_secrets_are_masked_by_the_parts_of_a_url(url, masked):
+    assert mask_url(url) == masked
+
+
+def test_secrets_are_masked_by_the_names_of_their_keys(tmp_path):
+    options = {"motherduck_token": "canary1", "s3_secret_access_key": "canary2", "region": "eu"}
+    connection = "postgres://me:canary3@h@db/crm?sslpassword=canary4"
+    config = load_config(write(tmp_path, engine={"options": options}, source={"connection": connection}))
+    shown = str(config.as_dict())
+    assert "canary" not in shown
+    assert "'region': 'eu'" in shown
+
+
+def test_what_the_environment_holds_is_never_read_as_yaml(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHURN_PW", "a: b # \"c' {d} [e] \\ &f *g")
+    monkeypatch.setenv("CHURN_PORT", "3100")
+    config = load_config(write(tmp_path, source={"folder": "${CHURN_PW}"}, serving={"port": "${CHURN_PORT}"}))
+    assert str(config.source.folder) == "a: b # \"c' {d} [e] \\ &f *g"
+    assert config.serving.port == 3100
+
+
+def test_words_of_yaml_are_understood_as_keys_too(tmp_path):
+    words = "words: {1: high, yes: true, no: false, null: low, 2.5: normal, other: null}"
+    file = tmp_path / "x.yaml"
+    file.write_text(
+        "name: a\nsource: {folder: r}\nlabel: {churn: silence}\n"
+        "tables: {events: {from: e.csv, columns: {value: {column: v, " + words + "}}}}\n"
+    )
+    source = load_config(file).tables["events"].columns["value"]
+    assert source is not None
+    assert source.words == {
+        "1": "high", "yes": "true", "no": "false", "null": "low", "2.5": "normal", "other": None,
+    }  # fmt: skip
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    (tmp_path / "x.yaml").write_text("name: a\nname: b\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "x.yaml")
+    assert "stands twice" in (caught.value.got or "")

@@ -153,7 +153,7 @@ def test_a_model_that_only_draws_level_with_a_rule_is_not_published() -> None:
     y = (rng.random(600) < rule).astype(float)
     verdict = judge(y, rule, {"base_rate": np.full(600, y.mean()), "recency": rule}, np.arange(600), seed=0)
     assert verdict.verdict == "rules_only"
-    assert "no more than noise" in verdict.reason
+    assert "no better than" in verdict.reason
 
 
 def test_drawing_level_with_the_regression_is_enough_and_where_it_is_better_it_is_published() -> None:

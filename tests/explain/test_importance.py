@@ -91,14 +91,19 @@ def test_plays_follow_indicators_and_drivers(world: Any, told: Any) -> None:
     assert any(plays for plays in found)
 
 
-def test_tech_touch_makes_no_task_for_a_person(world: Any, told: Any) -> None:
-    found = suggest_plays(told, world.frame.assign(attr_touch_model="tech"), load_playbooks(PLAYBOOKS))
-    assert {play.owner for plays in found for play in plays} == {"system"}
+def test_tech_touch_makes_no_task_for_one_person(world: Any, told: Any) -> None:
+    """The system owns only what an automation does; the rest is a team's, which exists."""
+    tech, playbooks = world.frame.assign(attr_touch_model="tech"), load_playbooks(PLAYBOOKS)
+    owners = {play.owner for plays in suggest_plays(told, tech, playbooks) for play in plays}
+    assert "team" in owners
+    assert not owners & {"csm", "system"}
+    automated = [playbook.model_copy(update={"automation": "win-back mails"}) for playbook in playbooks]
+    assert {play.owner for plays in suggest_plays(told, tech, automated) for play in plays} == {"system"}
 
 
 def test_touch_model_is_the_companys_own_word_first() -> None:
     frame = pd.DataFrame({"arr": [1.0, 2.0, 3.0, np.nan], "attr_touch_model": ["high", None, "odd", None]})
-    assert touch_model(frame).tolist() == ["high", "tech", "high", "low"]
+    assert touch_model(frame).tolist() == ["high", "low", "high", "low"]
     assert touch_model(frame[[]]).tolist() == ["low"] * 4
 
 

@@ -83,6 +83,19 @@ def test_what_is_not_supplied_is_off_and_says_why():
     assert off["tickets_open"] == "`tickets` has no `solved_at`"
 
 
+def test_a_measure_that_may_do_harm_is_off_unless_the_config_names_it():
+    tables = _tables()
+    assert "cohort_month" not in features.catalogue(tables, _config(["events"]))
+    assert features.skipped(tables, _config(["events"]))["cohort_month"] == "off unless `features.extra` names it"
+    config = _config(["events"], extra=["cohort_month"])
+    catalogue = features.catalogue(tables, config)
+    made = features.compute(tables, pd.DataFrame({"account_id": ["a"], "as_of": [DAY]}), catalogue, config)
+    assert made["cohort_month"].tolist() == [26 * 12 + 1]
+    # A catalogue that holds it, e.g. of a bundle, is made whatever the config says now.
+    again = features.compute(tables, made[["account_id", "as_of"]], catalogue, _config(["events"]))
+    assert again["cohort_month"].tolist() == made["cohort_month"].tolist()
+
+
 def test_kinds_with_one_slug_are_one_kind_and_words_may_be_japanese():
     tables = _tables()
     config = _config(["events"])
@@ -105,6 +118,7 @@ def test_families_and_globs_choose():
         ({"families": ["adopton"]}, "adoption"),
         ({"core_features": ["create_leed"]}, "create_lead"),
         ({"exclude": ["*"]}, "No feature is left"),
+        ({"extra": ["cohort_mont"]}, "cohort_month"),
         ({"attributes": ["industry"]}, "no attribute"),
         ({"modules": ["no_such_module_of_mine"]}, "cannot be imported"),
     ],

@@ -28,6 +28,7 @@ def _config(frames, **extra):
             "features": {
                 "windows_days": WINDOWS,
                 "core_features": [kind for kind in CORE if kind in set(frames["events"]["event_type"])],
+                "extra": ["cohort_month"],
                 "attributes": list(ATTRIBUTES) if "accounts" in frames else [],
                 **extra,
             },

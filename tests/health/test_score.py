@@ -89,21 +89,38 @@ def test_thin_coverage_is_unknown_and_half_is_enough() -> None:
     assert "50 %" in thin["reasons_en"][-1] or "49" in thin["reasons_en"][-1]
 
 
-def test_nothing_known_has_no_score_but_a_band() -> None:
-    result = one(row(), plain_scale(REFERENCE))
+@pytest.mark.parametrize("probability", [None, 0.04, 0.9])
+def test_nothing_known_has_no_score_but_a_band(probability: float | None) -> None:
+    """What the model says of an account nobody knows anything of is what it says of any such account."""
+    result = one(row(), plain_scale(REFERENCE), probability)
     assert np.isnan(result["health_score"])
-    assert result["band"] == "unknown"
-    only_model = one(row(), plain_scale(REFERENCE), 0.04)
-    assert only_model["health_score"] == pytest.approx(70.0)
-    assert (only_model["alpha"], only_model["band"]) == (1.0, "unknown")
+    assert (result["alpha"], result["band"], result["coverage"]) == (0.0, "unknown", 0.0)
+
+
+def test_a_company_that_carries_no_measure_is_scored_by_the_model() -> None:
+    scale = plain_scale(REFERENCE)
+    bare = replace(scale, measures=tuple(replace(measure, feature=None) for measure in scale.measures))
+    result = one(row(), bare, 0.04)
+    assert result["health_score"] == pytest.approx(70.0)
+    assert (result["alpha"], result["band"]) == (1.0, "unknown")
 
 
 def test_lift_is_scored_in_its_logarithm() -> None:
-    lifts = np.array([0.0, 0.1, 0.25, 0.5, 1.0, np.sqrt(3.0), 3.0, 8.0, 25.0])
-    assert lift_score(lifts * 0.04, 0.04) == pytest.approx([100, 100, 100, 85, 70, 55, 40, 0, 0])
+    lifts = np.array([0.25, 0.5, 1.0, np.sqrt(3.0), 3.0, 8.0, 16.0])
+    assert lift_score(lifts * 0.04, 0.04) == pytest.approx([97, 83.5, 70, 55, 40, 3, 1.5])
     assert np.isnan(lift_score(np.array([np.nan]), 0.04))[0]
     with pytest.raises(UsageError, match="base rate"):
         lift_score(np.array([0.1]), 0.0)
+
+
+@pytest.mark.parametrize("base_rate", [0.001, 0.02, 0.125, 0.3, 0.5, 0.8, 0.99])
+def test_the_lift_map_neither_saturates_nor_leaves_a_band_empty(base_rate: float) -> None:
+    scores = lift_score(np.linspace(0.0, 1.0, 20001), base_rate)
+    assert (np.diff(scores) < 0).all()
+    assert scores[0] == 100.0
+    assert 0 < scores[-1] < 5
+    assert ((scores >= 40) & (scores < 70)).any()
+    assert lift_score(np.array([base_rate]), base_rate)[0] == pytest.approx(70.0)
 
 
 def test_blend_takes_alpha_of_the_model() -> None:

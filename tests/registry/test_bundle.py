@@ -115,7 +115,7 @@ def test_a_damaged_bundle_is_refused(saved, damage):
 
 
 def test_the_champion_is_a_pointer(saved, tmp_path):
-    with pytest.raises(BundleError, match="has been trained yet"):
+    with pytest.raises(BundleError, match="has been promoted yet"):
         champion_bundle(tmp_path, "t")
     set_champion(tmp_path, "t", saved.name)
     assert champion_bundle(tmp_path, "t") == saved

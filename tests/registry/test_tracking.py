@@ -12,9 +12,10 @@ import pytest
 from churnml.config import Config
 from churnml.errors import EngineError
 from churnml.evaluation.tuning import Trial, Tuning
+from churnml.registry import set_champion
 from churnml.registry.mlflow_session import open_mlflow
 from churnml.registry.promotion import Promotion
-from churnml.registry.tracking import name_alias, track
+from churnml.registry.tracking import name_alias, settle, track
 
 PLOTS = {
     "roc",
@@ -136,6 +137,14 @@ def test_the_surroundings_do_not_overrule_the_config(company, tmp_path, monkeypa
         assert version.run_id == tracked.run_id
         assert version.description.endswith("Champion since 2026-01-02T00:00:00+00:00, by ann: It is better.")
     assert [path.name for path in tmp_path.iterdir()] == ["why? 100 % 会社#1"]
+    # A promotion that was killed before MLflow heard of it is finished by the next training.
+    with open_mlflow(config):
+        mlflow.MlflowClient().delete_registered_model_alias("acme", "champion")
+    models = company.config.bundles_dir
+    set_champion(models, "acme", company.bundle.version)
+    settle(config.model_copy(update={"models_dir": models}))
+    with open_mlflow(config):
+        assert mlflow.MlflowClient().get_model_version_by_alias("acme", "champion").run_id == tracked.run_id
 
 
 def test_a_moved_workspace_takes_its_artifacts_along(company, tmp_path, monkeypatch, mlflow):

@@ -6,6 +6,7 @@ from datetime import date
 
 import pandas as pd
 import pytest
+from tests.sources.conftest import EVENTS
 
 from churnml.errors import DataError
 
@@ -60,8 +61,8 @@ def test_missing_file_names_the_near_one(raw):
     )
 
 
-def test_an_excel_workbook_is_not_read(raw):
-    refused(raw.write("tickets.xlsx", b"PK"), "CHK002", expected="CSV", remedy="CSV")
+def test_a_broken_workbook(raw):
+    refused(raw.write("tickets.xlsx", b"PK\x03\x04 no workbook"), "CHK002", where="tables.tickets.from", remedy="CSV")
 
 
 def test_a_broken_parquet_file(raw):
@@ -75,7 +76,7 @@ def test_empty_table(raw, text):
 
 def test_a_filter_that_leaves_nothing(raw):
     raw.write("tickets.csv", "account_id,ticket_id,opened_at\na,1,2026-01-01\n", where="account_id = 'z'")
-    refused(raw, "CHK003", remedy="where")
+    refused(raw, "CHK003", where="tables.tickets.where", remedy="where")
 
 
 def test_unknown_raw_column_names_the_near_one(raw):
@@ -130,7 +131,7 @@ def test_duplicate_keys_without_a_time_are_resolved_the_same_way_every_time(raw,
 def test_exact_duplicates_are_counted_but_refuse_nothing(raw):
     text = lines("account_id,ticket_id,opened_at", "a,t{n},2026-01-02", count=10)
     raw.write("tickets.csv", text + "\n".join(text.splitlines()[1:]) + "\n")
-    set_aside(raw, "tickets", "CHK020", "ticket_id", 10, "t0", "twice")
+    set_aside(raw, "tickets", "CHK020", "ticket_id", 10, "t0", "same file twice")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,9 @@ def test_exact_duplicates_are_counted_but_refuse_nothing(raw):
         ("31.12.2025", "%d.%m.%Y"),
         ("12/31/2025", "%m/%d/%Y"),
         ("20251231", "%Y%m%d"),
-        ("2025年12月31日", "%Y年%m月%d日"),
+        ("31/12/25", "%d/%m/%y"),
+        ("25/12/31", "%y/%m/%d"),
+        ("202-12-31", "format"),
         ("31 Dec 2025", "%d %b %Y"),
         ("46022", "Excel"),
         ("1767139200", "to_timestamp"),
@@ -167,26 +170,58 @@ def test_numbers_as_dates_are_not_guessed(raw):
     refused(raw, "CHK040", got="'46022'", remedy="Excel")
 
 
-def test_an_optional_date_that_does_not_parse_takes_its_row_with_it(raw):
+def value_lost(raw, table: str, code: str, column: str, example: str, remedy: str) -> None:
+    """Load, and check that one value is absent and noted, and that no row is lost."""
+    loaded = raw.load()
+    assert loaded.counts[table] == GOOD + 1
+    assert loaded.rejected.empty
+    (note,) = [note for note in loaded.notes if note.startswith(code)]
+    assert f"{table}.{column}: 1 values" in note
+    assert repr(example) in note
+    assert remedy in note, note
+    assert int(loaded.tables[table][column].isnull().sum().execute()) >= 1
+
+
+def test_an_optional_date_that_does_not_parse_is_lost_and_its_row_stays(raw):
     text = lines("account_id,ticket_id,opened_at,solved_at", "a,t{n},2026-01-02,2026-01-03", "a,bad,2026-01-02,later")
-    set_aside(raw.write("tickets.csv", text), "tickets", "CHK011", "solved_at", 1, "later", "format")
+    value_lost(raw.write("tickets.csv", text), "tickets", "CHK033", "solved_at", "later", "format")
 
 
-@pytest.mark.parametrize("bad", ["twelve", "1.5", "12,34"])
-def test_a_number_that_does_not_parse(raw, bad):
+@pytest.mark.parametrize(
+    ("bad", "remedy"),
+    [("twelve", "words: {twelve: null}"), ("1.5", "whole"), ("12,34", 'decimal: ","'), ("12 Sitze", "replace(seats")],
+)
+def test_an_optional_number_that_does_not_parse(raw, bad, remedy):
     text = lines("account_id;subscription_id;started_on;seats", "a;s{n};2026-01-02;5", f"a;bad;2026-01-02;{bad}")
-    set_aside(raw.write("subscriptions.csv", text), "subscriptions", "CHK012", "seats", 1, bad, "decimal")
+    value_lost(raw.write("subscriptions.csv", text), "subscriptions", "CHK033", "seats", bad, remedy)
 
 
-def test_a_truth_that_does_not_parse(raw):
+def test_decimal_is_not_proposed_where_it_is_set(raw):
+    text = lines("account_id;invoice_id;issued_on;amount", "a;i{n};2026-01-02;5,5", "a;bad;2026-01-02;five")
+    raw.write("invoices.csv", text, columns={"amount": {"column": "amount", "decimal": ","}})
+    value_lost(raw, "invoices", "CHK033", "amount", "five", "five: null")
+
+
+def test_an_optional_truth_that_does_not_parse(raw):
     text = lines("account_id,subscription_id,started_on,auto_renew", "a,s{n},2026-01-02,yes", "a,bad,2026-01-02,はい")
-    set_aside(raw.write("subscriptions.csv", text), "subscriptions", "CHK013", "auto_renew", 1, "はい", "words")
+    value_lost(raw.write("subscriptions.csv", text), "subscriptions", "CHK033", "auto_renew", "はい", "words")
 
 
-@pytest.mark.parametrize(("column", "bad"), [("seats", "-3"), ("discount_rate", "15"), ("mrr", "-0.5")])
-def test_a_value_out_of_range(raw, column, bad):
+@pytest.mark.parametrize(
+    ("column", "bad", "remedy"),
+    [("seats", "-3", "source"), ("discount_rate", "15", "discount_rate / 100.0"), ("mrr", "-0.5", "source")],
+)
+def test_an_optional_value_out_of_range(raw, column, bad, remedy):
     text = lines(f"account_id,subscription_id,started_on,{column}", "a,s{n},2026-01-02,1", f"a,bad,2026-01-02,{bad}")
-    set_aside(raw.write("subscriptions.csv", text), "subscriptions", "CHK014", column, 1, bad, "where")
+    value_lost(raw.write("subscriptions.csv", text), "subscriptions", "CHK034", column, bad, remedy)
+
+
+def test_a_column_that_loses_too_many_values_is_refused(raw):
+    raw.write(
+        "subscriptions.csv", lines("account_id,subscription_id,started_on,discount_rate", "a,s{n},2026-01-02,{n}")
+    )
+    error = refused(raw, "CHK040", where="tables.subscriptions.columns.discount_rate", got="CHK034", remedy="/ 100.0")
+    assert "38 of 40 values" in error.what
 
 
 def test_a_missing_required_value(raw):
@@ -209,7 +244,7 @@ def test_an_end_before_its_start(raw):
 def test_an_account_that_is_not_in_accounts(raw):
     raw.write("accounts.csv", "account_id\na\n")
     raw.write("events.csv", lines("account_id,event_type,occurred_at", "a,login,2026-01-02", "zz,login,2026-01-02"))
-    set_aside(raw, "events", "CHK022", "account_id", 1, "zz", "remove `accounts`")
+    set_aside(raw, "events", "CHK022", "account_id", 1, "zz", "Compare the ids")
 
 
 def test_accounts_that_lost_their_leading_zeros(raw):
@@ -229,7 +264,16 @@ def test_a_contract_may_start_after_today(raw):
     assert raw.load().rejected.empty
 
 
-@pytest.mark.parametrize("bad", ["1970-01-01", "2019-03-01"])
+@pytest.mark.parametrize("bad", ["1970-01-01", "1900-01-01", "0202-03-01", "-0001-01-01", "20260-03-01", "9999-12-31"])
+def test_a_date_that_cannot_be(raw, bad):
+    text = lines("account_id,event_type,occurred_at", "a,login,2026-01-{day:02d}", f"a,login,{bad}", count=200)
+    set_aside(raw.write("events.csv", text), "events", "CHK019", "occurred_at", 1, bad, "dates")
+    text = lines("account_id,invoice_id,issued_on", "a,i{n},2026-01-02", f"a,bad,{bad}")
+    raw.write("events.csv", EVENTS)
+    set_aside(raw.write("invoices.csv", text), "invoices", "CHK019", "issued_on", 1, bad, "dates")
+
+
+@pytest.mark.parametrize("bad", ["2019-03-01"])
 def test_a_stray_date_does_not_stretch_the_observed_period(raw, bad):
     text = lines("account_id,event_type,occurred_at", "a,login,2026-01-{day:02d}", f"a,login,{bad}", count=200)
     set_aside(raw.write("events.csv", text), "events", "CHK018", "occurred_at", 1, bad, "dates")
@@ -249,11 +293,11 @@ def test_too_many_rows_set_aside_are_refused_with_counts_and_file(raw):
 
 def test_a_row_is_set_aside_once_for_its_gravest_fault(raw):
     text = lines(
-        "account_id,subscription_id,started_on,ends_on,seats",
-        "a,s{n},2026-01-01,2026-02-01,5",
-        "a,bad,2026-01-01,2025-01-01,-4",
+        "account_id,subscription_id,started_on,ends_on",
+        "a,s{n},2026-01-01,2026-02-01",
+        ",bad,2026-01-01,2025-01-01",
     )
-    set_aside(raw.write("subscriptions.csv", text), "subscriptions", "CHK014", "seats", 1, "-4", "where")
+    set_aside(raw.write("subscriptions.csv", text), "subscriptions", "CHK010", "account_id", 1, "", "Complete")
 
 
 @pytest.mark.parametrize(

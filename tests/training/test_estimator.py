@@ -161,3 +161,18 @@ def test_the_logistic_part_copes_with_empty_and_constant_columns() -> None:
     extreme[0, 3] = 1e12
     assert np.isfinite(model.log_odds(extreme)).all()
     assert roc_auc(y, model.log_odds(X)) > 0.95
+
+
+def test_directions_are_kept_to_unless_the_data_speak_against_them() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1500, 4))
+    y = (X[:, 0] + 0.6 * X[:, 1] + rng.logistic(size=1500) > 2.0).astype(int)
+    kind = "logistic"
+    free = ChurnClassifier(kind=kind).fit(X, y)
+    # Column 3 is noise: a direction costs nothing, whatever its sign came out as.
+    wished = -1 if free.ensemble_.linear.coef[3] > 0 else 1
+    held = ChurnClassifier(kind=kind, directions=[1, 1, 0, wished]).fit(X, y)
+    assert held.ensemble_.linear.coef[3] * wished >= 0
+    # Column 0 raises the risk: what says otherwise is not believed.
+    wrong = ChurnClassifier(kind=kind, directions=[-1, 1, 0, 0]).fit(X, y)
+    assert wrong.ensemble_.linear.coef[0] > 0.5

@@ -167,7 +167,8 @@ class DriverAnswer(_Model):
     actionable: bool = Field(description="A CSM can act on it; otherwise it is context")
     features: list[str] = Field(description="All features of the group that count", examples=[["active_users_28d"]])
     sentence: str = Field(
-        description="The fact in words", examples=["Active users fell from 14 to 5 in 28 days (−64 %)"]
+        description="The fact in words",
+        examples=["5 active users in the last 28 days, 14 in the 28 days before (−64 %)"],
     )
 
 
@@ -190,6 +191,14 @@ class Reasoning(_Model):
     )
     raising: list[DriverAnswer] = Field(description="What raises the risk and can be acted on, strongest first")
     lowering: list[DriverAnswer] = Field(description="What lowers it, strongest first")
+    told: list[str] = Field(
+        description="What a reader is told of the risk, in words: hard facts, then what raises it",
+        examples=[["2 invoices are overdue", "3 features used in the last 28 days, 12 in the 28 days before (−75 %)"]],
+    )
+    other_signals: str | None = Field(
+        description="What all other signals together do to the probability, in words",
+        examples=["Other signals together: +1.2 points"],
+    )
     context: list[DriverAnswer] = Field(description="Strongest facts nobody can act on")
     families: dict[str, float] = Field(
         description="Family → net effect: log-odds (model) or health points (rules); above 0 raises the risk",
@@ -252,6 +261,11 @@ class HealthAnswer(PredictAnswer):
     days_to_renewal: float | None = Field(description="Days from `as_of` to the renewal. Unit: days", examples=[41.0])
     effective_band: Band = Field(description="The override's band if one is in force, else `band`")
     override: OverrideAnswer | None = Field(description="The override in force")
+    top_reasons: list[str] | None = Field(
+        None,
+        description="With `include=reasons`: what a reader is told of the risk, in words; else null",
+        examples=[["2 invoices are overdue"]],
+    )
     rules_score: float | None = Field(description="Part of the weighted measures. Range: 0–100", examples=[41.0])
     model_score: float | None = Field(description="Part of the model. Range: 0–100", examples=[28.0])
 

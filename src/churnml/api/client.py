@@ -161,9 +161,10 @@ class Client:
         owner: str | None = None,
         renewal_within_days: int | None = None,
         text: str | None = None,
+        reasons: bool = False,
         page: int = 200,
     ) -> Iterator[HealthAnswer]:
-        """Yield the accounts that match, highest expected loss first, page by page."""
+        """Yield the accounts that match, highest expected loss first, page by page; with their reasons if asked for."""
         cursor: str | None = None
         while True:
             found = self._get(
@@ -174,6 +175,7 @@ class Client:
                 owner=owner,
                 renewal_within_days=renewal_within_days,
                 text=text,
+                include="reasons" if reasons else None,
                 limit=page,
                 cursor=cursor,
             )

@@ -89,7 +89,7 @@ def _config(path: Path, session: Session) -> Config:
     from churnml.config import load_config
 
     config = load_config(path)
-    session.config = config
+    session.use(config)
     return config
 
 
@@ -182,7 +182,7 @@ def features_make(config: ConfigPath, as_json: AsJson = False) -> None:
 
         settings = _config(config, session)
         prepared = pipeline.prepare(settings, session.stages)
-        path = write_parquet(settings.workspace_dir / "features.parquet", prepared.frame)
+        path = write_parquet(settings.workspace_dir / "features.parquet", prepared.as_text())
         report = prepared.report(path)
         session.show(report, lambda: render.prepared(report))
 

@@ -16,7 +16,13 @@ _WORDS = (
     (("readonly database", "read-only file system", "permission denied"), "forbidden"),
     (("disk image is malformed", "file is not a database"), "damaged_database"),
     (
-        ("parquet magic bytes", "not a parquet file", "no magic bytes found", "couldn't deserialize thrift"),
+        (
+            "parquet magic bytes",
+            "not a parquet file",
+            "no magic bytes found",
+            "to be a parquet file",
+            "couldn't deserialize thrift",
+        ),
         "damaged_parquet",
     ),
     (("out of memory", "unable to allocate", "failed to allocate"), "memory"),

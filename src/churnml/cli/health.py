@@ -29,7 +29,8 @@ def health_backtest(
         from churnml.cli import all_accounts
         from churnml.config import load_config
 
-        session.config = settings = load_config(config)
+        settings = load_config(config)
+        session.use(settings)
         language = language_of(lang, settings)
         results, page = pipeline.health_backtest(settings, session.stages, language=language)
         session.show(
@@ -51,6 +52,7 @@ def health_thresholds(
         from churnml.cli import all_accounts
         from churnml.config import load_config
 
-        session.config = settings = load_config(config)
+        settings = load_config(config)
+        session.use(settings)
         proposed = pipeline.health_thresholds(settings, weeks=weeks)
         session.show(proposed, lambda: all_accounts.thresholds(proposed))

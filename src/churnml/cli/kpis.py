@@ -37,7 +37,8 @@ def kpis(
         from churnml import pipeline
         from churnml.config import load_config
 
-        session.config = settings = load_config(config)
+        settings = load_config(config)
+        session.use(settings)
         report = pipeline.kpis(
             settings, session.stages, months=months, group_by=by, gross_margin=gross_margin, yearly_discount=discount
         )

@@ -13,6 +13,7 @@ from rich.tree import Tree
 
 from churnml.cli import evidence
 from churnml.cli.terminal import money, near, number, out
+from churnml.language import Quantity, day, phrases
 
 if TYPE_CHECKING:
     from churnml.assessment import WhatIf
@@ -46,10 +47,6 @@ _METRICS = {
     "brier": "Brier",
     "ece": "cal. error",
     "lift_at_10": "lift at 10 %",
-}
-_SIDES = {
-    "en": (("raising", "Associated with a higher risk"), ("lowering", "Associated with a lower risk")),
-    "ja": (("raising", "解約リスクの上昇と関連"), ("lowering", "解約リスクの低下と関連")),
 }
 _BAND_STYLE = {"red": "bold red", "yellow": "yellow", "green": "green", "unknown": "dim"}
 
@@ -182,7 +179,7 @@ def scored(settings: Config, path: Path, outcome: Scored) -> None:
     shown.add_column("top reasons", ratio=1)
     chances = table[model.output].head(_TOP)
     for row, chance, told in zip(table.head(_TOP).itertuples(), chances, outcome.explanations, strict=False):
-        reasons = [driver[f"sentence_{settings.language}"] for driver in told["raising"]]
+        reasons = told[f"told_{settings.language}"]
         name = f"{row.account_id}" + (f"\n{row.name}" if isinstance(row.name, str) else "")
         shown.add_row(
             escape(name),
@@ -203,49 +200,49 @@ def scored(settings: Config, path: Path, outcome: Scored) -> None:
 
 
 def explained(told: Mapping[str, Any], lang: str) -> None:
-    """Show one account's explanation."""
+    """Show one account's explanation, all of it in one language."""
     from churnml.reports import change_told
 
-    console = out()
-    console.print(f"[bold]{escape(str(told['account_id']))}[/]  as of {str(told['as_of'])[:10]}")
+    console, say = out(), phrases(lang)
     target = str(told.get("target", "churn"))
-    console.print(
-        f"{target} probability {100 * told[f'{target}_probability']:.1f} %, health {number(told['health_score'], 0)} "
-        f"([{_BAND_STYLE[told['band']]}]{told['band']}[/])"
+    name = f"[bold]{escape(str(told['account_id']))}[/]"
+    console.print(f"{name}  {say('page-as_of')} {day(str(told['as_of']), lang)}")
+    chance, health = told[f"{target}_probability"], told["health_score"]
+    head = say(
+        "explained-head",
+        target=say(f"target-{target}"),
+        chance="–" if chance is None else Quantity(value=chance, unit="share", digits=1),
+        health="–" if health is None else Quantity(value=health, digits=0),
     )
+    band = f"[{_BAND_STYLE[told['band']]}]{say('band-' + str(told['band']))}[/]"
+    console.print(f"{escape(head)} ({band})")
     for reason in told.get(f"reasons_{lang}", []):
         console.print(f"[yellow]{escape(reason)}[/]")
     if told.get("frozen"):
         console.print(f"[bold]{escape(told['frozen'][f'text_{lang}'])}[/]")
-    if moved := change_told(told.get("change"), "ja" if lang == "ja" else "en"):
+    if moved := change_told(told.get("change"), lang):
         console.print(escape(moved))
     for fact in told.get("indicators", []):
         console.print(f"• {escape(fact[f'text_{lang}'])}")
     if not told["families"]:
         console.print(escape(told[f"summary_{lang}"]))
-    for side, title in _SIDES[lang] if target == "churn" else _sides_of(target, lang):
+    for side in ("raising", "lowering"):
         drivers: Sequence[Mapping[str, Any]] = told[side]
-        tree = Tree(title)
+        tree = Tree(
+            say(f"page-{side}") if target == "churn" else say(f"explained-{side}", target=say(f"target-{target}"))
+        )
         for driver in drivers:
             tree.add(escape(driver[f"sentence_{lang}"]))
         if drivers:
             console.print(tree)
+    if told.get(f"other_signals_{lang}"):
+        console.print(escape(told[f"other_signals_{lang}"]))
     for play in told.get("plays", []):
-        tree = Tree(f"{escape(play[f'title_{lang}'])} ({escape(play['owner'])}, {play['due_on']})")
+        owner = say.or_plain(f"owner-{play['owner']}", str(play["owner"]))
+        tree = Tree(f"{escape(play[f'title_{lang}'])} ({escape(owner)}, {say('page-due')} {day(play['due_on'], lang)})")
         for step in play[f"steps_{lang}"]:
             tree.add(escape(step))
         console.print(tree)
-
-
-def _sides_of(target: str, lang: str) -> tuple[tuple[str, str], ...]:
-    """Return the headings of drivers where the model predicts something else than churn."""
-    if lang == "ja":
-        noun = {"expansion": "契約拡大", "contraction": "契約縮小"}[target]
-        return (("raising", f"{noun}確率の上昇と関連"), ("lowering", f"{noun}確率の低下と関連"))
-    return tuple(
-        (side, f"Associated with {what} {target}")
-        for side, what in (("raising", "likelier"), ("lowering", "less likely"))
-    )
 
 
 def supposed(answer: WhatIf) -> None:

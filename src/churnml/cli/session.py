@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from churnml.errors import ChurnmlError, UsageError
+from churnml.files import write_json
 from churnml.language import Language, languages
-from churnml.progress import Stages, peak_rss_mb
+from churnml.progress import Stage, Stages, peak_rss_mb
 
 if TYPE_CHECKING:
     from rich.status import Status
 
     from churnml.config import Config
 
-__all__ = ["Session", "language_of", "report_failure"]
+__all__ = ["Session", "language_of", "progress_line", "report_failure"]
+
+_TIMINGS = "stage_seconds.json"
+_LONG_SECONDS = 10.0
 
 
 class Session:
@@ -38,6 +45,7 @@ class Session:
         self._live = _Live()
         self._kept: dict[str, Any] = {}
         self._umask = 0
+        self._timings: Path | None = None
         self.stages = Stages(self._live)
 
     def __enter__(self) -> Self:
@@ -48,6 +56,14 @@ class Session:
         # What a command writes is customers' data, in files of many libraries: none but the owner reads them.
         self._umask = os.umask(0o077)
         return self
+
+    def use(self, config: Config) -> None:
+        """Work on a config: how long its stages took the last time tells how long they will take."""
+        self.config = config
+        self._timings = config.workspace_dir / _TIMINGS
+        with suppress(OSError, ValueError, AttributeError, TypeError):  # nothing depends on it
+            kept = json.loads(self._timings.read_text(encoding="utf-8"))
+            self.stages.expected.update({str(name): float(seconds) for name, seconds in kept.items()})
 
     def show(self, report: Any, picture: Callable[[], None]) -> None:
         """Print the report, a mapping or a dataclass, as JSON, or draw it for a person."""
@@ -76,6 +92,9 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.stop()
+        if error is None and self._timings is not None and self._timings.parent.is_dir() and self.stages.seconds:
+            with suppress(OSError):
+                write_json(self._timings, {**self.stages.expected, **self.stages.seconds})
         os.umask(self._umask)
         if isinstance(error, KeyboardInterrupt):
             print("Interrupted. Nothing half-written is left behind.", file=sys.stderr)
@@ -143,23 +162,21 @@ class _Live:
 
     def __init__(self) -> None:
         self._status: Status | None = None
-        self._stage = ""
+        self._stage: Stage | None = None
 
-    def begin(self, stage: str) -> None:
-        """Start the spinner, or print the stage."""
+    def begin(self, stage: Stage) -> None:
+        """Start the spinner."""
         from churnml.cli.terminal import err
 
         self._stage = stage
         console = err()
         if console.is_terminal:
             self.stop()
-            self._status = console.status(f"{stage} …")
+            self._status = console.status(self)
             self._status.start()
 
     def say(self, text: str) -> None:
-        """Show what the stage is at."""
-        if self._status:
-            self._status.update(f"{self._stage} … {text}")
+        """Show what the stage is at; the spinner looks by itself."""
 
     def end(self, stage: str, seconds: float) -> None:
         """Print the finished stage."""
@@ -173,3 +190,27 @@ class _Live:
         if self._status:
             self._status.stop()
             self._status = None
+
+    def __rich__(self) -> str:
+        """Return the line as it is at this moment; rich asks several times a second."""
+        from rich.markup import escape
+
+        return escape(progress_line(self._stage)) if self._stage else ""
+
+
+def progress_line(stage: Stage) -> str:
+    """Return what a stage is at: with percent and the time left where it takes more than ten seconds.
+
+    Examples
+    --------
+    >>> now = iter([0.0, 20.0, 20.0])
+    >>> progress_line(Stage("features", expected=80.0, clock=lambda: next(now)))
+    'features … 25 %, about 60 s left'
+    """
+    text = f"{stage.name} … {stage.text}".rstrip()
+    share, elapsed = stage.share(), stage.elapsed
+    if share is None or elapsed / max(share, 1e-9) < _LONG_SECONDS:
+        return text
+    left = elapsed / share - elapsed
+    told = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
+    return f"{text} {100 * share:.0f} %, about {told} left"

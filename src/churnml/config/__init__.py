@@ -8,6 +8,7 @@ from churnml.config.company import Config
 from churnml.config.display import DisplayConfig
 from churnml.config.reading import load_config
 from churnml.config.reference import config_markdown
+from churnml.config.secrets import mask_secrets, mask_text, mask_url
 from churnml.config.sections import (
     ApiLimits,
     CapacityConfig,
@@ -19,6 +20,7 @@ from churnml.config.sections import (
     HealthConfig,
     LabelConfig,
     LearningConfig,
+    LookupSource,
     MeasureConfig,
     MlflowConfig,
     ModelConfig,
@@ -45,6 +47,7 @@ __all__ = [
     "FixedSplit",
     "HealthConfig",
     "LabelConfig",
+    "LookupSource",
     "LearningConfig",
     "MeasureConfig",
     "MlflowConfig",
@@ -59,5 +62,8 @@ __all__ = [
     "TargetWords",
     "config_markdown",
     "load_config",
+    "mask_secrets",
+    "mask_text",
+    "mask_url",
     "target_words",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -12,6 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.alerts import AlertsConfig
 from churnml.config.display import DisplayConfig
+from churnml.config.secrets import mask_secrets
 from churnml.config.sections import (
     CapacityConfig,
     CohortConfig,
@@ -185,13 +185,8 @@ class Config(Section):
     def as_dict(self) -> dict[str, Any]:
         """Return the resolved config, defaults included, as JSON-ready data with secrets masked."""
         data: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
-        if data["source"]["connection"]:
-            data["source"]["connection"] = _masked(data["source"]["connection"])
-        if data["store"]["url"]:
-            data["store"]["url"] = _masked(data["store"]["url"])
-        if data["mlflow"]["tracking_uri"]:
-            data["mlflow"]["tracking_uri"] = _masked(data["mlflow"]["tracking_uri"])
-        return data
+        # The mapping holds names of columns and words of the data, which are no keys of secrets.
+        return {name: section if name == "tables" else mask_secrets(section) for name, section in data.items()}
 
     @property
     def hash(self) -> str:
@@ -204,10 +199,6 @@ class Config(Section):
             data.pop(key)
         text = json.dumps(data, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _masked(url: str) -> str:
-    return re.sub(r"(://[^:/@]+):[^@]+@", r"\1:***@", url)
 
 
 def _unknown(where: str, name: str, known: Any) -> str:

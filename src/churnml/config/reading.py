@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from churnml.config.company import Config
+from churnml.config.secrets import mask_secrets
+from churnml.config.yaml_loading import load_yaml
 from churnml.errors import ConfigError, near_name
 
 __all__ = ["fields_of", "load_config", "model_in"]
@@ -44,15 +46,31 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
             code="config.missing",
         )
     try:
-        data = yaml.safe_load(_expanded(file.read_text(encoding="utf-8"), file))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = file.read_text(encoding="utf-8-sig")
+        data = load_yaml(text)
+    except UnicodeDecodeError as error:
         raise ConfigError(
-            "The config is not valid YAML", where=str(file), got=str(error), code="config.yaml"
+            "The config is not UTF-8 text",
+            where=str(file),
+            got=f"byte 0x{error.object[error.start]:02x} at position {error.start}",
+            remedy="Save the file as UTF-8.",
+            code="config.yaml",
+        ) from error
+    except yaml.YAMLError as error:
+        variable = _VARIABLE.search(text)
+        raise ConfigError(
+            "The config is not valid YAML",
+            where=str(file),
+            got=str(error),
+            remedy=f'Inside {{…}} a variable needs quotes: "{variable.group()}".'
+            if variable
+            else "Correct the line; a text that holds a sign of YAML's own (: # { [ & * !) needs quotes.",
+            code="config.yaml",
         ) from error
     if not isinstance(data, dict):
         raise ConfigError("The config is empty", where=str(file), expected="a mapping of keys", code="config.yaml")
     try:
-        config = Config.model_validate({**data, **(overrides or {})})
+        config = Config.model_validate({**_expanded(data, file), **(overrides or {})})
     except ValidationError as error:
         raise _readable(error, file) from error
     config._base = config.features._base = file.resolve().parent
@@ -62,8 +80,8 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def _expanded(text: str, file: Path) -> str:
-    """Replace ``${NAME}`` by the environment, outside comment lines."""
+def _expanded(data: Any, file: Path) -> Any:
+    """Replace ``${NAME}`` in every text by the environment; what the environment holds is never read as YAML."""
 
     def value(match: re.Match[str]) -> str:
         name = match.group(1)
@@ -76,8 +94,11 @@ def _expanded(text: str, file: Path) -> str:
             )
         return os.environ[name]
 
-    lines = (line if line.lstrip().startswith("#") else _VARIABLE.sub(value, line) for line in text.splitlines())
-    return "\n".join(lines)
+    if isinstance(data, dict):
+        return {key: _expanded(item, file) for key, item in data.items()}
+    if isinstance(data, list):
+        return [_expanded(item, file) for item in data]
+    return _VARIABLE.sub(value, data) if isinstance(data, str) else data
 
 
 def _readable(error: ValidationError, file: Path) -> ConfigError:
@@ -98,7 +119,7 @@ def _readable(error: ValidationError, file: Path) -> ConfigError:
             got = (
                 ""
                 if isinstance(fault["input"], dict) or fault["type"] == "value_error"
-                else f" (got {fault['input']!r})"
+                else f" (got {_shown(fault['input'], where)})"
             )
             lines.append(f"{where}: {message}{got}" if where else message)
     return ConfigError(
@@ -107,6 +128,11 @@ def _readable(error: ValidationError, file: Path) -> ConfigError:
         remedy="`churnml config show` prints every key with its default; docs/config.md explains them.",
         code="config.invalid",
     )
+
+
+def _shown(value: Any, where: str) -> str:
+    """Show a value that was refused, without the secret it may hold."""
+    return repr(mask_secrets(value, where.rpartition(".")[2]))
 
 
 def _keys_at(path: list[str]) -> list[str]:

@@ -23,13 +23,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Section(BaseModel):
     """A frozen part of the config that refuses unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), coerce_numbers_to_str=True)
 
 
 class SourceConfig(Section):
     """Where the raw tables are: a folder of files, a DuckDB file, or any Ibis connection. Exactly one."""
 
-    folder: Path | None = Field(None, description="Folder of CSV or Parquet files")
+    folder: Path | None = Field(
+        None, description="Folder of CSV, Parquet, JSON lines or Excel files; the text ones also gzipped"
+    )
     duckdb: Path | None = Field(None, description="A DuckDB database file, opened read-only")
     connection: str | None = Field(None, description="Any Ibis connection URL, e.g. `postgres://user:${PW}@host/db`")
     observed_until: date | None = Field(
@@ -37,6 +39,9 @@ class SourceConfig(Section):
     )
     max_rejected_share: Share = Field(
         0.05, description="A table of which more than this share of rows must be set aside is refused"
+    )
+    rejected_columns: Literal["mapped", "all"] = Field(
+        "mapped", description="Raw columns that are written beside the reason of a row that is set aside"
     )
 
     @model_validator(mode="after")
@@ -54,18 +59,25 @@ class ColumnSource(Section):
     value: str | int | float | bool | None = Field(None, description="The same constant in every row")
     expr: str | None = Field(None, description="SQL expression over the raw columns, in DuckDB's dialect")
     format: str | None = Field(None, description="strptime format of a raw text date, e.g. `%d.%m.%Y %H:%M`")
-    timezone: str = Field("UTC", description="Zone of raw times that do not carry one; stored as UTC")
-    decimal: Literal[".", ","] = Field(
-        ".", description="Decimal sign of a raw text number; the other sign then groups thousands"
+    timezone: str = Field(
+        "UTC",
+        description="Zone of raw times that do not carry one; stored as UTC. A time with a zone has its day there",
     )
-    words: dict[str, str] | None = Field(
-        None, description='Raw word → canonical word, for enumerations and yes/no; `"*"` stands for every other word'
+    decimal: Literal[".", ","] | None = Field(
+        None,
+        description="Decimal sign of a raw text number; the other sign then groups thousands. By default `.`, and a "
+        "column that can be read both ways (1.250) is asked about",
+    )
+    words: dict[str, str | None] | None = Field(
+        None,
+        description='Raw word → canonical word, for enumerations, yes/no and scores; null means absent, `"*"` stands '
+        "for every other word",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _from_string(cls, value: Any) -> Any:
-        return {"column": value} if isinstance(value, str) else value
+        return {"column": str(value)} if isinstance(value, str | int | float) else value
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -77,13 +89,15 @@ class ColumnSource(Section):
     @field_validator("words", mode="before")
     @classmethod
     def _as_text(cls, words: Any) -> Any:
-        """Read YAML's own yes, true and 1 as the words they are."""
+        """Read YAML's own true, 1 and null as the words they are; a word may stand for nothing."""
         if not isinstance(words, dict):
             return words
-        return {
-            key: str(word).lower() if isinstance(word, bool) else str(word) if isinstance(word, int) else word
-            for key, word in words.items()
-        }
+        return {_word(key) or "null": _word(word) for key, word in words.items()}
+
+    @field_validator("value", mode="before")
+    @classmethod
+    def _day_as_text(cls, value: Any) -> Any:
+        return value.isoformat() if isinstance(value, date) else value
 
     @field_validator("timezone")
     @classmethod
@@ -93,6 +107,33 @@ class ColumnSource(Section):
             near = near_name(name, zones)
             raise ValueError(f"there is no time zone {name!r}" + (f"; did you mean {near!r}?" if near else ""))
         return name
+
+
+def _word(value: Any) -> Any:
+    """Return a word of YAML as text; null and the empty text are none."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float | date):
+        return str(value)
+    return value or None
+
+
+class LookupSource(Section):
+    """Another raw table that says to which account a row belongs, where the row itself names something else."""
+
+    from_: str = Field(alias="from", description="The other raw table or file, e.g. `subscriptions.csv`")
+    column: str = Field(description="Raw column of this table whose value is looked up, e.g. `subscription_id`")
+    matches: str | None = Field(None, description="Column of the other table that holds it; default: the same name")
+    take: tuple[str, ...] = Field(
+        ("account_id",),
+        min_length=1,
+        description="Columns of the other table that this one gets; they can be mapped like its own",
+    )
+
+    @field_validator("take", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
 
 class TableSource(Section):
@@ -107,7 +148,20 @@ class TableSource(Section):
     attributes: dict[str, ColumnSource] = Field(
         default_factory=dict, description="Further account attributes to keep (accounts only)"
     )
-    where: str | None = Field(None, description="SQL condition on the raw columns: rows that count")
+    via: LookupSource | None = Field(
+        None, description="Look the account up in another raw table, e.g. for usage by subscription"
+    )
+    where: str | None = Field(
+        None,
+        description="SQL condition on the raw columns: rows that count. One that is neither true nor false, as "
+        "`status <> 'draft'` is without a status, leaves the row out: write `status IS DISTINCT FROM 'draft'`",
+    )
+    equal_rows: Literal["keep", "merge"] = Field(
+        "keep",
+        description="Rows that are equal in every mapped column and have no id of their own: two facts, or one that "
+        "was exported twice",
+    )
+    sheet: str | None = Field(None, description="Workbook: name of the sheet; default: the first one")
     encoding: str = Field("utf-8", description="CSV: text encoding, e.g. `cp932`, `latin-1`, `utf-16`")
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
         None, description="CSV: field separator; by default told from the header line"
@@ -183,6 +237,11 @@ class LabelConfig(Section):
     )
     gap_days: int = Field(0, ge=0, description="Days between `as_of` and the label window: time to act")
     grace_days: int = Field(14, ge=0, description="Contractual: a renewal this many days late is still a renewal")
+    trials: Literal["count", "leave_out"] = Field(
+        "count",
+        description="Contractual: whether a contract of MRR 0 (a trial, a free plan) makes a customer, whose end is "
+        "churn. `leave_out`: an account is a customer from its first paid contract on",
+    )
     silence_days: int | None = Field(None, ge=1, description="Silence: days without activity; default `horizon_days`")
     settle_days: int = Field(0, ge=0, description="Further days to wait for late facts before a label counts as final")
     activity: tuple[str, ...] = Field((), description="Silence: event types that count as activity; empty = all")
@@ -319,6 +378,7 @@ class FeatureConfig(Section):
     attributes: tuple[str, ...] = Field((), description="Account attributes used as categorical features")
     peer_by: str | None = Field(None, description="Attribute that makes the peer group; default plan, then size")
     exclude: tuple[str, ...] = Field((), description="Feature names, or globs, to leave out")
+    extra: tuple[str, ...] = Field((), description="Measures that are off unless named here: `cohort_month`")
     modules: tuple[str, ...] = Field((), description="Python modules or files with your own features")
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)
@@ -374,7 +434,11 @@ class HealthConfig(Section):
     """The health score."""
 
     preset: Literal["reference", "balanced", "fitted"] = Field("reference", description="Starting weights")
-    alpha: Share | Literal["fitted"] = Field(0.5, description="Share of the model in the blend")
+    alpha: Share | Literal["auto", "fitted"] = Field(
+        "auto",
+        description="Share of the model in the blend; auto: as little as ranks held-out churners as well as the best "
+        "blend, 0.5 where there are too few of them. `fitted` insists on that",
+    )
     weights: dict[str, float] = Field(default_factory=dict, description="Group → weight, replacing the preset's")
     measures: dict[str, MeasureConfig] = Field(default_factory=dict, description="Measures added or replaced")
     by_segment: dict[str, dict[str, float]] = Field(
@@ -383,13 +447,19 @@ class HealthConfig(Section):
     by_phase: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="Phase → group → weight, where phases weigh otherwise"
     )
-    red_below: float = Field(40.0, ge=0, le=100, description="Red under this score")
-    green_from: float = Field(70.0, ge=0, le=100, description="Green from this score")
+    red_below: Annotated[float, Field(ge=0, le=100)] | Literal["auto"] = Field(
+        "auto", description="Red under this score; auto: as many as the team can call (`capacity`), 40 without history"
+    )
+    green_from: Annotated[float, Field(ge=0, le=100)] | Literal["auto"] = Field(
+        "auto",
+        description="Green from this score; auto: where two thirds of churners were below 60–90 days before, 70 "
+        "without history",
+    )
     min_coverage: Share = Field(0.5, description="Less covered weight than this: band unknown")
 
     @model_validator(mode="after")
     def _bands_in_order(self) -> Self:
-        if self.red_below >= self.green_from:
+        if self.red_below != "auto" and self.green_from != "auto" and self.red_below >= self.green_from:
             raise ValueError(f"red_below ({self.red_below}) must be under green_from ({self.green_from})")
         return self
 

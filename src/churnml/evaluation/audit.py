@@ -15,6 +15,7 @@ from scipy.stats import norm
 from churnml.config import LabelConfig
 from churnml.evaluation.departure_facts import departure_facts
 from churnml.evaluation.hindsight import account_rates, telltales
+from churnml.evaluation.missing_shares import missing_shares
 from churnml.features.spec import FeatureSet
 from churnml.metrics.predictions import roc_auc
 from churnml.snapshots.splits import Split
@@ -38,6 +39,7 @@ CHECKS: dict[str, str] = {
     "CHK110": "An account attribute without a history goes with who left: its value of today may leak into the past",
     "CHK111": "A column tells long before who will leave: written after the departure, over the whole past",
     "CHK112": "A fact tells of the departure itself: a word of leavers alone, or a kind that comes in their last days",
+    "CHK113": "A feature is missing more often, or less, where the model is used than where it was trained",
 }
 """Code → what it finds."""
 
@@ -53,6 +55,7 @@ _LEANS = 0.7
 _LEANS_TIMES = 2.0
 _SHIFT = 2.0
 _JUMP = 3.0
+_LEAST_SCORED = 30
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,10 @@ def audit(
     label : LabelConfig
         What is predicted.
     recompute : callable, optional
-        ``as_of`` → the frame of that date made from data cut off at it, for CHK102. It takes as long as the features
-        of a snapshot do; all other checks are cheap.
+        ``as_of`` → the frame of that date made from data cut off at it, for CHK102, and of the last date of the data,
+        for CHK113. Each takes as long as the features of a snapshot do; all other checks are cheap.
     tables : Tables, optional
-        The company's tables, for CHK110 and CHK112.
+        The company's tables, for CHK110, CHK112 and CHK113.
 
     Returns
     -------
@@ -130,6 +133,7 @@ def audit(
         _undated(rows, feature_set, tables),
         _hindsight(rows, feature_set, label),
         _departure(rows, label, tables),
+        _missing_otherwise(frame, rows, feature_set, recompute, tables),
     ]
 
 
@@ -177,6 +181,29 @@ def _numeric(rows: pd.DataFrame, feature_set: FeatureSet) -> dict[str, Array]:
         for spec in feature_set
         if not spec.categorical
     }
+
+
+def _missing_otherwise(
+    frame: pd.DataFrame,
+    rows: pd.DataFrame,
+    feature_set: FeatureSet,
+    recompute: Callable[[pd.Timestamp], pd.DataFrame] | None,
+    tables: Tables | None,
+) -> Finding:
+    """Compare the training rows with what scoring asks about on the last date, or else with the newest snapshot."""
+    if recompute is not None and tables is not None:
+        scored = recompute(pd.Timestamp(tables.observed_until))
+    else:
+        scored = frame[frame["as_of"] == frame["as_of"].max()]
+    if len(scored) < _LEAST_SCORED:
+        return Finding("CHK113", "not_applicable", f"fewer than {_LEAST_SCORED} rows of what is scored were made")
+    differing = missing_shares(rows, scored, feature_set)
+    found = [
+        (str(name), f"{trained:.0%} in training, {now:.0%} at scoring")
+        for name, trained, now in differing.itertuples(index=False)
+    ]
+    remedy = "See what fills the column on one side only; exclude it where the two cannot be made alike."
+    return _result("CHK113", found, CHECKS["CHK113"], remedy)
 
 
 def _implausible(rows: pd.DataFrame, feature_set: FeatureSet) -> Finding:

@@ -19,8 +19,10 @@ __all__ = ["BASELINE_WORDS", "Candidate", "Gains", "Standing", "Verdict", "Verdi
 Array = npt.NDArray[np.float64]
 
 _REPEATS = 300
-_NOISE = 0.025
-"""One-sided level of every test against chance; shared out among the learned candidates."""
+_NOISE = 0.01
+"""One-sided level of the test of the ranking against chance; shared out among the learned candidates."""
+_DOUBT = 0.1
+"""One-sided level of the test of the proper score against the date's rate."""
 _CHANCE = 0.5
 BASELINE_WORDS = {
     "base_rate": "the base rate",
@@ -165,12 +167,14 @@ def judge(
     Every candidate (the model, the other learned ones, each rule) is brought to the same level per date; then log loss
     decides, a strictly proper score that no drift of the churn rate can win. A learned candidate **passes** when
 
-    - it tells accounts of one date apart: its aligned log loss is below that of the date's rate, and its concordance
-      above one half, each beyond noise at a one-sided level of 2.5 % shared out among the learned candidates;
-    - its aligned log loss is below that of **every rule** beyond noise (one-sided 2.5 %).
+    - it tells accounts of one date apart: its concordance is above one half beyond noise (one-sided 1 %, shared out
+      among the learned candidates), and its aligned log loss below that of the date's rate (one-sided 10 %);
+    - its aligned log loss is below that of **every rule**.
 
-    Where one passes, the verdict is publishable, and of those that pass the model is published unless another has the
-    lower loss both within dates and as told. Where none does, the rule with the lowest aligned log loss is. Errors are
+    So chance is kept out by the ranking, which needs few churners to be sure of, and among what is no chance the better
+    one is published, be the difference large or small: whatever is not published, something is. Where one passes, the
+    verdict is publishable, and of those that pass the model is taken unless another has the lower loss both within
+    dates and as told. Where none does, the rule with the lowest aligned log loss is published. Errors are
     cluster-robust, an account being one draw, so nothing here depends on a seed.
 
     Parameters
@@ -234,7 +238,7 @@ def judge(
     }
     alpha = _NOISE / len(over_rules)
     for name, over in over_rules.items():
-        passes = _tells_apart(candidates[name], alpha) and all(gain.exceeds(0.0, _NOISE) for gain in over.values())
+        passes = _tells_apart(candidates[name], alpha) and all((gain.value or 0.0) > 0.0 for gain in over.values())
         candidates[name] = Candidate(**{**vars(candidates[name]), "passes": passes})
     passing = [name for name in over_rules if candidates[name].passes]
     if passing:
@@ -252,7 +256,7 @@ def _first(rules: list[str]) -> str:
 
 def _tells_apart(candidate: Candidate, alpha: float) -> bool:
     """Whether a candidate is better than chance within dates, by proper score and by ranking."""
-    return candidate.gain.exceeds(0.0, alpha) and candidate.concordance.exceeds(_CHANCE, alpha)
+    return candidate.concordance.exceeds(_CHANCE, alpha) and candidate.gain.exceeds(0.0, _DOUBT)
 
 
 def _best(passing: list[str], candidates: Mapping[str, Candidate]) -> str:
@@ -268,9 +272,10 @@ def _best(passing: list[str], candidates: Mapping[str, Candidate]) -> str:
 def _published(scorer: str, over: Mapping[str, Estimate], candidates: Mapping[str, Candidate]) -> str:
     hardest = min(over, key=lambda name: over[name].value or 0.0)
     what = "The model" if scorer == "model" else _capital(BASELINE_WORDS.get(scorer, scorer))
+    by = "by more than noise" if over[hardest].above_zero else "the best of them by no more than noise"
     told = (
-        f"{what} beats every rule within snapshot dates by more than noise; the best rule is "
-        f"{BASELINE_WORDS.get(hardest, hardest)}: {_told(over[hardest])}; {_ranked(candidates[scorer].concordance)}."
+        f"{what} tells churners apart within a snapshot date, {_ranked(candidates[scorer].concordance)}, and beats "
+        f"every rule there, {by}; the best rule is {BASELINE_WORDS.get(hardest, hardest)}: {_told(over[hardest])}."
     )
     if scorer == "model":
         return told
@@ -288,10 +293,9 @@ def _refused(over: Mapping[str, Estimate], model: Candidate, alpha: float) -> st
             "Nothing that was learnt tells churners apart within a snapshot date by more than noise: over the date's "
             f"churn rate {_told(model.gain)}; {_ranked(model.concordance)}."
         )
-    name = min(over, key=lambda rule: over[rule].low or 0.0)
-    gain = over[name]
-    words = "is worse than {}" if (gain.value or 0.0) < 0 else "beats {} by no more than noise"
-    return f"The model {words.format(BASELINE_WORDS.get(name, name))} within snapshot dates: {_told(gain)}."
+    name = min(over, key=lambda rule: over[rule].value or 0.0)
+    words = "is worse than" if over[name].below_zero else "is no better than"
+    return f"The model {words} {BASELINE_WORDS.get(name, name)} within snapshot dates: {_told(over[name])}."
 
 
 def _told(gain: Interval) -> str:

@@ -1,16 +1,53 @@
 """Why an account scores as it does, in words: drivers, sentences in English and Japanese, plays."""
 
-from churnml.explain.batch import batch_contributions, fast_contributions
-from churnml.explain.changes import ChangedFacts
-from churnml.explain.contract import Explainable
-from churnml.explain.drivers import Driver
-from churnml.explain.explanation import Explanation, Indicator, explain
-from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
-from churnml.explain.notices import frozen, overridden
-from churnml.explain.patterns import CHURNERS_NEEDED, Pattern, churn_patterns
-from churnml.explain.plays import Play, Playbook, load_playbooks, suggest_plays, touch_model
-from churnml.explain.reference import ExplainReference, Yardstick
-from churnml.explain.timeline import Happening, timeline
+from typing import TYPE_CHECKING
+
+from churnml.lazy import load_on_use
+
+if TYPE_CHECKING:
+    from churnml.explain.batch import batch_contributions, fast_contributions
+    from churnml.explain.changes import ChangedFacts
+    from churnml.explain.contract import Explainable
+    from churnml.explain.drivers import Driver
+    from churnml.explain.explanation import Explanation, Indicator, explain
+    from churnml.explain.happenings import Happening, timeline
+    from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
+    from churnml.explain.notices import frozen, overridden
+    from churnml.explain.patterns import CHURNERS_NEEDED, Pattern, churn_patterns
+    from churnml.explain.plays import Play, Playbook, load_playbooks, suggest_plays, touch_model
+    from churnml.explain.reference import ExplainReference, Yardstick
+else:
+    __getattr__ = load_on_use(
+        __name__,
+        {
+            "CHURNERS_NEEDED": "patterns",
+            "ChangedFacts": "changes",
+            "Driver": "drivers",
+            "ExplainReference": "reference",
+            "Explainable": "contract",
+            "Explanation": "explanation",
+            "Happening": "happenings",
+            "Indicator": "explanation",
+            "Pattern": "patterns",
+            "Play": "plays",
+            "Playbook": "plays",
+            "Yardstick": "reference",
+            "as_shap": "importance",
+            "batch_contributions": "batch",
+            "churn_patterns": "patterns",
+            "explain": "explanation",
+            "fast_contributions": "batch",
+            "frozen": "notices",
+            "global_importance": "importance",
+            "load_playbooks": "plays",
+            "overridden": "notices",
+            "segment_differences": "importance",
+            "shap_summary": "importance",
+            "suggest_plays": "plays",
+            "timeline": "happenings",
+            "touch_model": "plays",
+        },
+    )
 
 __all__ = [
     "CHURNERS_NEEDED",

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from churnml.config import DisplayConfig
 from churnml.explain.facts import Change, Facts, comparison, fact, label, moved
 from churnml.explain.reference import ExplainReference
-from churnml.explain.topics import NEEDS_DIRECTION, UNTOLD, topic
+from churnml.explain.topics import DIRECTIONS, UNTOLD, topic
 from churnml.features.events.rollup import slug
 from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.language import Text, Words, words
@@ -383,8 +383,9 @@ class DriverBuilder:
         by more than chance.
         """
         way = int(spec.monotone)
-        if not way and spec.measure in NEEDS_DIRECTION:
-            return 0
+        if not way and spec.measure in DIRECTIONS:
+            way = DIRECTIONS[spec.measure]
+            return way if raising else -way
         if not way and spec.measure.startswith("events_of_") and spec.measure.removeprefix("events_of_") in self._core:
             way = -1
         if not way and spec.categorical:

@@ -27,7 +27,10 @@ __all__ = ["Explanation", "Indicator", "explain"]
 _KEY = ["account_id", "as_of"]
 _LEAST_POINTS = 1.0
 _LEAST_SHARE = 0.2
+_OTHER_POINTS = 0.1
 _RAISING, _LOWERING, _CONTEXT = 3, 2, 2
+_LATER = frozenset({"admin_left"})
+"""Hard facts that are no sign of churn by themselves: told after the reasons."""
 
 
 class _Part(BaseModel):
@@ -108,8 +111,18 @@ class Explanation(_Part):
 
     @property
     def told(self) -> tuple[Text, ...]:
-        """What a reader is told of the risk: hard facts first, then what raises it."""
-        return (*(item.text for item in self.indicators), *(driver.sentence for driver in self.raising))
+        """What a reader is told of the risk: hard facts first, then what raises it, then what is good to know."""
+        first = tuple(item.text for item in self.indicators if item.code not in _LATER)
+        later = tuple(item.text for item in self.indicators if item.code in _LATER)
+        return (*first, *(driver.sentence for driver in self.raising), *later)
+
+    @property
+    def other_signals(self) -> Text | None:
+        """What all that is not told does to the probability, where it is a tenth of a point or more."""
+        if self.other_points is None or abs(self.other_points) < _OTHER_POINTS:
+            return None
+        points = Quantity(value=self.other_points, digits=1)
+        return Text.of("reason-other-signals", points=points, n=Quantity(value=abs(self.other_points), digits=1))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the explanation as it is published: JSON-ready, in every language."""
@@ -186,7 +199,9 @@ def explain(
         if band == "red" and not drivers.raising and not own:
             # The band is red by its measures, which the model does not share: they are what there is to tell.
             drivers.raising = by_rules[row].raising
-        first = own[0].text if own else drivers.raising[0].sentence if drivers.raising else None
+        facts_first = [item.text for item in own if item.code not in _LATER]
+        reasons = (*facts_first, *(driver.sentence for driver in drivers.raising), *(item.text for item in own))
+        first = reasons[0] if reasons else None
         explanations.append(
             Explanation.model_construct(
                 account_id=str(account),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from churnml.errors import ConfigError
-from churnml.explain.explanation import Explanation
 from churnml.features.spec import FAMILIES
 from churnml.health import PHASES, phase
+
+if TYPE_CHECKING:
+    from churnml.explain.explanation import Explanation
 
 __all__ = ["Play", "Playbook", "load_playbooks", "suggest_plays", "touch_model"]
 
@@ -61,6 +63,7 @@ class Playbook(_Part):
     title: Step
     when: Trigger
     owner: Literal["csm", "team", "system", "support", "finance", "manager"] = Field(description="Who acts")
+    automation: str = Field("", description="Campaign or workflow that does it by itself for accounts in tech touch")
     due_days: int = Field(ge=0, description="Days from the score to the due date")
     steps: tuple[Step, ...] = Field(min_length=1)
     priority: int = Field(50, ge=0, le=100, description="Higher comes first")
@@ -75,7 +78,7 @@ class Play:
     playbook, title_en, title_ja : str
         The playbook.
     owner : str
-        Who acts; ``system`` for accounts that are looked after automatically.
+        Who acts, a role that there is; ``system`` only where an automation does it.
     due_on : str
         ISO date.
     because : tuple of str
@@ -155,7 +158,7 @@ def suggest_plays(
 ) -> list[tuple[Play, ...]]:
     """Suggest playbooks for each explained account, the highest priority first.
 
-    Tech touch never makes a task for a person: its plays are owned by ``system``.
+    Tech touch never makes a task for one person: what no automation does there is the team's.
 
     Parameters
     ----------
@@ -210,13 +213,21 @@ def _like(name: str, pattern: str) -> bool:
     return name.startswith(pattern.removesuffix("*")) if pattern.endswith("*") else name == pattern
 
 
+def _owner(playbook: Playbook, touch: str) -> str:
+    if touch != "tech":
+        return playbook.owner
+    if playbook.automation:
+        return "system"
+    return "team" if playbook.owner == "csm" else playbook.owner
+
+
 def _play(playbook: Playbook, explanation: Explanation, because: tuple[str, ...], touch: str) -> Play:
     due = date.fromisoformat(explanation.as_of) + timedelta(days=playbook.due_days)
     return Play(
         playbook=playbook.name,
         title_en=playbook.title.en,
         title_ja=playbook.title.ja,
-        owner="system" if touch == "tech" else playbook.owner,
+        owner=_owner(playbook, touch),
         due_on=due.isoformat(),
         because=because,
         steps_en=tuple(step.en for step in playbook.steps),

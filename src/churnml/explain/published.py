@@ -24,6 +24,9 @@ def published(explanation: Explanation) -> dict[str, Any]:
         say = phrases(language).text
         data[f"reasons_{language}"] = [say(reason) for reason in explanation.reasons]
         data[f"summary_{language}"] = say(explanation.summary)
+        data[f"told_{language}"] = [say(text) for text in explanation.told]
+        other = explanation.other_signals
+        data[f"other_signals_{language}"] = None if other is None else say(other)
     for name in ("raising", "lowering", "context"):
         data[name] = [published_driver(driver) for driver in getattr(explanation, name)]
     data["indicators"] = [

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from churnml.features.spec import FeatureSpec
 
-__all__ = ["FACT_TOPICS", "NEEDS_DIRECTION", "UNTOLD", "topic"]
+__all__ = ["DIRECTIONS", "FACT_TOPICS", "UNTOLD", "topic"]
 
 _TOPICS = {
-    "use": ("events", "active_days", "active_day_rate", "active_weeks", "events_per_user", "events_per_seat"),
+    "use": (
+        "events",
+        "active_days",
+        "active_day_rate",
+        "active_weeks",
+        "events_per_user",
+        "events_per_seat",
+        "logins",
+        "days_since_last_login",
+        "login_rate",
+        "days_since_last_event",
+        "longest_silence",
+        "silence_ratio",
+    ),
     "users": (
         "active_users",
         "users_gained",
@@ -17,8 +30,6 @@ _TOPICS = {
         "seat_utilisation",
         "seat_activation",
     ),
-    "logins": ("logins", "days_since_last_login", "login_rate"),
-    "silence": ("days_since_last_event", "longest_silence", "silence_ratio"),
     "features": ("features_used", "features_gained", "features_lost", "core_feature_share"),
     "tickets": ("tickets_opened", "tickets_open", "oldest_open_ticket_days", "ticket_resolution_rate"),
     "escalation": ("tickets_escalated", "tickets_reopened", "urgent_ticket_share"),
@@ -47,7 +58,7 @@ FACT_TOPICS = {
     "invoice_overdue": "payment",
     "champion_left": "champions",
     "admin_left": "admins_left",
-    "silence": "silence",
+    "silence": "use",
     "contract_end": "term",
 }
 """Topic of each hard fact, which a reason does not say again."""
@@ -56,10 +67,12 @@ UNTOLD = frozenset({"events_per_mrr", "weekday_share", "opportunities_open", "np
 """Measures of which a sentence would say nothing that a CSM can judge; they count among the other signals."""
 
 
-NEEDS_DIRECTION = frozenset(
-    {"features_gained", "users_gained", "stickiness", "seats_change", "mrr_change", "price_change", "addons"}
-)
-"""Measures whose direction everybody knows: one that a catalogue does not declare is not guessed from the data."""
+DIRECTIONS = {
+    **dict.fromkeys(("features_gained", "users_gained", "stickiness", "seats_change", "addons"), -1),
+    "price_change": 1,
+    "mrr_change": 0,
+}
+"""Direction that everybody knows of measures of which a catalogue declares none: it is not guessed from the data."""
 
 
 def topic(spec: FeatureSpec) -> str:

@@ -42,6 +42,7 @@ def catalogue(tables: Tables, config: FeatureConfig) -> FeatureSet:
     _check_families(config)
     _check_attributes(tables, config)
     scope = _scope(tables, config)
+    _check_extra(scope)
     possible = [measure for measure in declared(scope) if not scope.missing_needs(measure)]
     specs = [spec for measure in possible for spec in measure.specs(scope)]
     wanted = [spec for spec in specs if _wanted(spec, config)]
@@ -98,6 +99,17 @@ def _check_families(config: FeatureConfig) -> None:
             raise ConfigError(
                 f"There is no feature family {family!r}", where="features.families",
                 expected=f"{near!r}?" if near else ", ".join(FAMILIES), code="features.unknown_family",
+            )  # fmt: skip
+
+
+def _check_extra(scope: Scope) -> None:
+    optional = [measure.name for measure in declared(scope) if measure.optional]
+    for name in scope.config.extra:
+        if name not in optional:
+            near = near_name(name, optional)
+            raise ConfigError(
+                f"There is no measure {name!r} that is off by itself", where="features.extra",
+                expected=f"{near!r}?" if near else f"one of {', '.join(optional)}", code="features.unknown_extra",
             )  # fmt: skip
 
 

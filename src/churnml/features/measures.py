@@ -16,7 +16,7 @@ from churnml.features.inputs import Inputs
 from churnml.features.spec import FeatureSpec, Kind, Sign
 from churnml.tables import Tables
 
-__all__ = ["NO_DAY_SEEN", "Count", "Direct", "FromRows", "Measure", "Need", "Scope", "Words", "main_window"]
+__all__ = ["NO_DAY_SEEN", "Count", "Direct", "FromRows", "Measure", "Need", "Scope", "Words", "main_window", "verbatim"]
 
 NO_DAY_SEEN = "no day of the window could be observed"
 """What a missing count means."""
@@ -57,6 +57,17 @@ class FromRows:
 
     source: Source
     make: Callable[[Any, Any], Aggregate]
+
+
+def verbatim(text: str) -> str:
+    """Return a text of the data so that it stands in a description as it is: braces in it are no places to fill in.
+
+    Examples
+    --------
+    >>> (verbatim("GET /users/{id}") + " in {w} days").format(w=28)
+    'GET /users/{id} in 28 days'
+    """
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,8 @@ class Measure:
         Also its change: over the main window, over each; with the slope and the drop from peak.
     ranked : bool
         Also its percentile among peers.
+    optional : bool
+        Off unless `features.extra` names it: it may do harm.
     among_rows : bool
         Looks at the other rows too; all others are made account by account.
     last : bool
@@ -151,6 +164,7 @@ class Measure:
     of: str = ""
     trends: Literal["", "main", "each", "shape"] = ""
     ranked: bool = False
+    optional: bool = False
     among_rows: bool = False
     last: bool = False
 
@@ -235,7 +249,9 @@ class Scope:
         return main_window(self.config)
 
     def missing_needs(self, measure: Measure) -> str:
-        """Return in words what a measure needs and the company has not supplied; empty when nothing."""
+        """Return in words why a measure is off: what it needs and the company has not supplied; empty when it is on."""
+        if measure.optional and measure.name not in self.config.extra:
+            return "off unless `features.extra` names it"
         for table, columns in measure.needs:
             if table not in self.tables:
                 return f"there is no table `{table}`"

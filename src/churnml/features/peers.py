@@ -10,7 +10,7 @@ import pandas as pd
 from churnml.features.families.context import attribute
 from churnml.features.inputs import Inputs
 from churnml.features.keys import Floats, Keys
-from churnml.features.measures import Direct, Measure, Scope, Words
+from churnml.features.measures import Direct, Measure, Scope, Words, verbatim
 
 __all__ = ["MIN_PEERS", "group_words", "percentile", "rank_of"]
 
@@ -34,8 +34,9 @@ def rank_of(base: Measure, scope: Scope) -> Iterator[Measure]:
         words=Words(
             f"{of.label_en} among peers",
             f"同類顧客内での{of.label_ja}の順位",
-            f"Share of peers at the same `as_of` with a lower value of {of.label_en}{over_en}; ties count half.",
-            f"同一基準日の同類顧客のうち{of.label_ja}{over_ja}が自社より低い割合(同値は半分)。",
+            f"Share of peers at the same `as_of` with a lower value of {verbatim(of.label_en)}{over_en}; "
+            "ties count half.",
+            f"同一基準日の同類顧客のうち{verbatim(of.label_ja)}{over_ja}が自社より低い割合(同値は半分)。",
         ),
         make=Direct(
             lambda inputs, window: percentile(inputs.keys, group_words(inputs), inputs.made[column]), from_events=False

@@ -43,7 +43,7 @@ def reference_catalogue() -> FeatureSet:
             "source": {"folder": "raw"},
             "label": {"churn": "contractual"},
             "tables": {name: {"from": f"{name}.csv"} for name in frames},
-            "features": {"attributes": ["industry"]},
+            "features": {"attributes": ["industry"], "extra": ["cohort_month"]},
         }
     )
     return catalogue(Tables.from_pandas(frames), config.features)
@@ -127,7 +127,9 @@ two) with a lower value, ties counting half; a group of fewer than 5 is replaced
 the only kind of feature that depends on other accounts.
 
 **Lifetime** measures look at all that was known before `as_of`, from the account's start: frequency, value, the usual
-gap between active days and its irregularity, revenue, the month of the start.
+gap between active days and its irregularity, revenue. The month of the start (`cohort_month`) is off unless
+`features.extra` names it: together with the tenure it tells the calendar date, and trees learn from it how many left in
+the training period.
 
 Each measure declares the **direction** that domain knowledge gives it: whether more of it goes with more risk of churn,
 with less, or neither in general. A trend, a slope and a rank have the direction of their measure, a drop from peak the

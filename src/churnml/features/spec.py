@@ -114,7 +114,14 @@ class FeatureSet(Sequence[FeatureSpec]):
         if len(self._by_name) != len(self._specs):
             names = [spec.name for spec in self._specs]
             twice = sorted({name for name in names if names.count(name) > 1})
-            raise ConfigError(f"Two features have the same name: {', '.join(twice)}", code="features.duplicate")
+            raise ConfigError(
+                f"Two features have the same name: {', '.join(twice)}",
+                where="features",
+                got="one is built in or made of a kind of event, the other of your module or of another kind",
+                remedy="Rename your feature or the kind of event (an `expr` on event_type), or leave one out with "
+                "features.exclude.",
+                code="features.duplicate",
+            )
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, str):

@@ -12,7 +12,7 @@ import pandas as pd
 from churnml.features.aggregates import Aggregate
 from churnml.features.inputs import Inputs, filled, ratio
 from churnml.features.keys import Floats
-from churnml.features.measures import Count, Direct, FromRows, Measure, Words
+from churnml.features.measures import Count, Direct, FromRows, Measure, Words, verbatim
 from churnml.features.spec import Sign
 
 __all__ = ["from_peak", "slope", "trend", "trends_of"]
@@ -34,6 +34,8 @@ def trends_of(base: Measure) -> Iterator[Measure]:
         return
     assert isinstance(base.make, Count)
     count, of = base.make, base.words
+    label_en, label_ja = verbatim(of.label_en), verbatim(of.label_ja)
+    begun = label_en[:1].upper() + label_en[1:]
     derived = replace(base, kind="trend", of=base.name, trends="", ranked=False)
     yield replace(
         derived,
@@ -43,8 +45,8 @@ def trends_of(base: Measure) -> Iterator[Measure]:
         words=Words(
             f"trend of {of.label_en}",
             f"{of.label_ja}の増減",
-            f"{of.label_en.capitalize()}: (last {{w}} days − the {{w}} days before) ÷ their sum, from −1 to 1.",
-            f"{of.label_ja}:(過去{{w}}日間−その前の{{w}}日間)÷両者の合計(−1から1)。",
+            f"{begun}: (last {{w}} days − the {{w}} days before) ÷ their sum, from −1 to 1.",
+            f"{label_ja}:(過去{{w}}日間−その前の{{w}}日間)÷両者の合計(−1から1)。",
         ),
         make=_changing(count),
         main_window_only=base.trends == "main",
@@ -60,9 +62,8 @@ def trends_of(base: Measure) -> Iterator[Measure]:
         words=Words(
             f"12-week slope of {of.label_en}",
             f"{of.label_ja}の12週間の傾き",
-            f"{of.label_en.capitalize()} per week: least-squares slope over the observable weeks of the last 12 ÷ "
-            "their mean.",
-            f"{of.label_ja}(週次):過去12週のうち観測可能な週の回帰直線の傾き÷平均。",
+            f"{begun} per week: least-squares slope over the observable weeks of the last 12 ÷ their mean.",
+            f"{label_ja}(週次):過去12週のうち観測可能な週の回帰直線の傾き÷平均。",
         ),
         make=Direct(lambda inputs, window: slope(inputs, partial(count.make, inputs))),
         windowed=False,
@@ -75,9 +76,8 @@ def trends_of(base: Measure) -> Iterator[Measure]:
         words=Words(
             f"drop of {of.label_en} from their peak",
             f"{of.label_ja}のピークからの減少率",
-            f"{of.label_en.capitalize()}: 1 − last {{w}} days ÷ the highest of the {{w}}-day windows of the last "
-            "364 days.",
-            f"{of.label_ja}:1−過去{{w}}日間÷過去364日間の{{w}}日ごとの最大値。",
+            f"{begun}: 1 − last {{w}} days ÷ the highest of the {{w}}-day windows of the last 364 days.",
+            f"{label_ja}:1−過去{{w}}日間÷過去364日間の{{w}}日ごとの最大値。",
         ),
         make=Direct(lambda inputs, window: from_peak(inputs, partial(count.make, inputs), window)),
         main_window_only=True,

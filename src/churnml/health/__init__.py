@@ -9,9 +9,11 @@ from churnml.health.phase import PHASES, phase
 from churnml.health.replay import Predicted, replay
 from churnml.health.scale import HealthScale, Measure
 from churnml.health.score import health, lift_score, measures
+from churnml.health.sizing import BandEdges, size_bands
 
 __all__ = [
     "PHASES",
+    "BandEdges",
     "Change",
     "HealthBacktest",
     "HealthScale",
@@ -30,6 +32,7 @@ __all__ = [
     "phase",
     "propose_threshold",
     "replay",
+    "size_bands",
     "trend",
     "weeks_current",
 ]

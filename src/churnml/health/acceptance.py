@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["acceptance", "why_unseen"]
+__all__ = ["acceptance", "why_unseen", "wilson"]
 
 _RED_LIFT = 3.0
 _EARLY = 2 / 3
@@ -72,7 +72,7 @@ def _early(early: pd.DataFrame, labelled: pd.DataFrame, green_from: float) -> di
     below = known["band"].isin(["red", "yellow"])
     share = float(below.mean()) if len(known) else None
     causes = [why_unseen(row, green_from) for _, row in known[~below].iterrows()]
-    line = _line("early_warning", share, _wilson(int(below.sum()), len(known)), "≥ 0.667", _at_least(share, _EARLY))
+    line = _line("early_warning", share, wilson(int(below.sum()), len(known)), "≥ 0.667", _at_least(share, _EARLY))
     return {
         **line,
         "churners": len(known),
@@ -100,13 +100,13 @@ def _would_hold(early: pd.DataFrame, labelled: pd.DataFrame) -> dict[str, float]
     return {"green_from": round(edge, 1), "green_share": round(float(green), 6)}
 
 
-def _wilson(hits: int, count: int) -> tuple[float | None, float | None]:
-    """Return the 95 % Wilson interval of a share (Wilson 1927, 10.1080/01621459.1927.10502953)."""
+def wilson(hits: int, count: int, *, z: float = _Z) -> tuple[float | None, float | None]:
+    """Return the Wilson interval of a share, 95 % by default (Wilson 1927, 10.1080/01621459.1927.10502953)."""
     if count == 0:
         return None, None
-    share, extra = hits / count, _Z**2 / count
+    share, extra = hits / count, z**2 / count
     middle = (share + extra / 2) / (1 + extra)
-    half = _Z * math.sqrt(share * (1 - share) / count + extra / (4 * count)) / (1 + extra)
+    half = z * math.sqrt(share * (1 - share) / count + extra / (4 * count)) / (1 + extra)
     return middle - half, middle + half
 
 

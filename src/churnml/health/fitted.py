@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
 from churnml.errors import TrainingError
-from churnml.training.logistic import fit_logistic
 
 if TYPE_CHECKING:
     from churnml.health.scale import HealthScale
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["fit_alpha", "fit_weights"]
 
 _PENALTY = 0.5
+_MAY_LOSE = 0.005
+_Z_ONE_SIDED = 1.645
 
 
 def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 7) -> HealthScale:
@@ -71,7 +71,11 @@ def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 
 
 
 def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> float:
-    """Return the model's share in the blend that ranks held-out churners best.
+    """Return the least share of the model with which the blend surely ranks churners no worse than the model alone.
+
+    Surely no worse: the upper 95 % bound of what it loses in AUC is at most 0.005, accounts drawn as a whole (DeLong
+    1988, 10.2307/2531595). With few churners that asks for nearly all of the model; the rest is left to the rules,
+    which a reader can follow.
 
     Parameters
     ----------
@@ -85,7 +89,7 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
     Returns
     -------
     float
-        One of 0, 0.05 … 1; of equally good ones the closest to 0.5. 0.5 where all rows share one label.
+        One of 0, 0.05 … 1; 0.5 where all rows share one label.
     """
     from churnml.health.score import health
 
@@ -100,8 +104,28 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
         return 0.5
     rules, model = parts["rules_score"].to_numpy()[usable], parts["model_score"].to_numpy()[usable]
     grid = [step / 20 for step in range(21)]
-    auc = [float(roc_auc_score(churned[usable], -(alpha * model + (1 - alpha) * rules))) for alpha in grid]
-    return max(zip(auc, grid, strict=True), key=lambda pair: (round(pair[0], 4), -abs(pair[1] - 0.5)))[1]
+    blends = [alpha * model + (1 - alpha) * rules for alpha in grid]
+    account = pd.factorize(labelled["account_id"])[0][usable]
+    gone = churned[usable] == 1
+    alone = _placements(-model, gone)
+    for alpha, blend in zip(grid, blends, strict=True):
+        behind = alone - _placements(-blend, gone)
+        loss = float(behind[gone].mean())
+        # Each account's share in the difference, as a churner and as one that stays.
+        part = np.where(gone, (behind - loss) / gone.sum(), (behind - loss) / (~gone).sum())
+        if loss + _Z_ONE_SIDED * float(np.sqrt((np.bincount(account, weights=part) ** 2).sum())) <= _MAY_LOSE:
+            return alpha
+    return 1.0
+
+
+def _placements(risk: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """Return the share of the other kind that each row is told from: churners above stayers, ties at one half."""
+    from scipy.stats import rankdata
+
+    whole, inside = rankdata(risk), np.empty(len(risk))
+    inside[gone], inside[~gone] = rankdata(risk[gone]), rankdata(risk[~gone])
+    below = whole - inside
+    return np.asarray(np.where(gone, below / (~gone).sum(), 1.0 - below / gone.sum()))
 
 
 def _risk(scale: HealthScale, frame: pd.DataFrame) -> np.ndarray:
@@ -118,6 +142,8 @@ def _risk(scale: HealthScale, frame: pd.DataFrame) -> np.ndarray:
 
 def _non_negative_logistic(risk: np.ndarray, churned: np.ndarray) -> np.ndarray:
     """Return the coefficients (measures,) of a ridge logistic regression bounded at 0; the intercept is free."""
+    from churnml.training.logistic import fit_logistic
+
     live = risk.std(axis=0) > 1e-9
     coefficients = np.zeros(risk.shape[1])
     coefficients[live] = fit_logistic(risk[:, live], churned, _PENALTY, lower=np.zeros(int(live.sum())))[:-1]

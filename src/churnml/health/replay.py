@@ -15,7 +15,7 @@ from churnml.features.spec import FeatureSet
 from churnml.health.backtest import HealthBacktest, health_backtest
 from churnml.health.capacity import propose_threshold, weeks_current
 from churnml.health.scale import HealthScale
-from churnml.health.score import band_of, health, measures
+from churnml.health.score import health, measures
 from churnml.snapshots import Split
 
 __all__ = ["Predicted", "replay", "replayed"]
@@ -53,7 +53,8 @@ def replay(
     """Backtest the configured health score, the other presets, the rules alone and the model alone.
 
     Every fold of the model's backtest makes its scale from its own training dates and scores its test dates with
-    that fold's probabilities, so no reading knows its future. Where the model fails its gate on this backtest, the
+    that fold's probabilities, so no reading knows its future. Where blend or bands are learned, the first fold's
+    readings only serve to learn them, for nothing came before. Where the model fails its gate on this backtest, the
     blended scores are rules alone, as they would be published.
 
     Parameters
@@ -81,12 +82,11 @@ def replay(
     for name, section in variants.items():
         varied = config.model_copy(update={"health": section})
         history, causes, scale = replayed(frame, feature_set, varied, tested, tested.verdict)
-        judged = _judge(history, name, config, causes)
+        judged = _judge(history, name, config, causes, scale)
         found.append(replace(judged, verdict=tested.verdict, weights=_percentages(scale)))
-    alone, _, _ = replayed(frame, feature_set, config, tested)
-    alone["health_score"] = alone["model_score"]
-    alone["band"] = band_of(alone["model_score"].to_numpy(), config.health.red_below, config.health.green_from)
-    found.append(replace(_judge(alone, "model_alone", config, None), verdict=tested.verdict))
+    by_model = config.health.model_copy(update={"alpha": 1.0, "min_coverage": 0.0})
+    alone, _, scale = replayed(frame, feature_set, config.model_copy(update={"health": by_model}), tested)
+    found.append(replace(_judge(alone, "model_alone", config, None, scale), verdict=tested.verdict))
     return found
 
 
@@ -102,7 +102,9 @@ def replayed(
     """
     readings, causes = [], []
     seen: list[pd.DataFrame] = []
-    for split in tested.splits:
+    section = config.health
+    learns = isinstance(section.alpha, str) or "auto" in (section.red_below, section.green_from)
+    for number, split in enumerate(tested.splits):
         predicted = tested.predictions[tested.predictions["fold"] == split.name]
         scores = predicted[[*_KEY, "p_model"]].rename(columns={"p_model": "churn_probability"})
         training = frame[frame["as_of"].isin(split.train) & frame["churned"].notna()]
@@ -113,31 +115,43 @@ def replayed(
                 where=f"fold {split.name}",
                 got=f"{len(test)} of {len(scores)} rows found",
             )
-        scale = _scale(training, feature_set, config, seen)
+        scale = _scale(frame, split, feature_set, config, seen, verdict)
         base_rate = float(training["churned"].mean())
         scored = health(test, scores, scale=scale, base_rate=base_rate, verdict=verdict)
         outcome = test[[*_KEY, "churned", "churn_on"]]
         probability = scored[_KEY].merge(scores, on=_KEY)["churn_probability"]
         scored = scored.assign(churn_probability=probability, fold=split.name).merge(outcome, on=_KEY)
+        seen.append(scores)
+        if learns and number == 0 and len(tested.splits) > 1:
+            continue  # nothing came before it that blend and bands could be learned from
         readings.append(scored)
         causes.append(_worst(test, scale))
-        seen.append(scores)
     history = pd.concat(readings, ignore_index=True).drop_duplicates(_KEY, keep="last")
     worst = pd.concat(causes, ignore_index=True).drop_duplicates(_KEY, keep="last")
     return history.reset_index(drop=True), worst, scale
 
 
 def _scale(
-    training: pd.DataFrame, feature_set: FeatureSet, config: Config, seen: Sequence[pd.DataFrame]
+    frame: pd.DataFrame,
+    split: Split,
+    feature_set: FeatureSet,
+    config: Config,
+    seen: Sequence[pd.DataFrame],
+    verdict: str,
 ) -> HealthScale:
-    """Fit a fold's scale; a fitted blend learns from the probabilities that earlier folds gave to unseen rows."""
-    if config.health.alpha != "fitted":
-        return HealthScale.fit(training, config, feature_set)
-    if not seen:
-        half = config.model_copy(update={"health": config.health.model_copy(update={"alpha": 0.5})})
-        return HealthScale.fit(training, half, feature_set)
-    earlier = pd.concat(seen, ignore_index=True).drop_duplicates(_KEY, keep="last")
-    return HealthScale.fit(training, config, feature_set, scores=earlier)
+    """Fit a fold's scale; blend and bands learn from what earlier folds gave to unseen rows, as far as it had ended."""
+    training = frame[frame["as_of"].isin(split.train) & frame["churned"].notna()]
+    if seen:
+        earlier = pd.concat(seen, ignore_index=True).drop_duplicates(_KEY, keep="last")
+        earlier = earlier[earlier["as_of"] < split.test[0]]
+        rows = frame.merge(earlier[_KEY], on=_KEY, how="inner")
+        ended = rows["as_of"] <= split.train[-1]
+        rows = rows.assign(churned=rows["churned"].where(ended), churn_on=rows["churn_on"].where(ended))
+        return HealthScale.fit(training, config, feature_set, scores=earlier, held_out=rows, verdict=verdict)
+    section = config.health
+    if section.alpha == "fitted":
+        section = section.model_copy(update={"alpha": 0.5})
+    return HealthScale.fit(training, config.model_copy(update={"health": section}), feature_set)
 
 
 def _worst(frame: pd.DataFrame, scale: HealthScale) -> pd.DataFrame:
@@ -173,25 +187,27 @@ def _percentages(scale: HealthScale) -> tuple[dict[str, Any], ...]:
     )
 
 
-def _judge(history: pd.DataFrame, name: str, config: Config, causes: pd.DataFrame | None) -> HealthBacktest:
+def _judge(
+    history: pd.DataFrame, name: str, config: Config, causes: pd.DataFrame | None, scale: HealthScale
+) -> HealthBacktest:
     judged = health_backtest(
         history,
         name=name,
         capacity_share=config.capacity.share,
         seed=config.seed,
         causes=causes,
-        green_from=config.health.green_from,
+        green_from=scale.green_from,
     )
-    return replace(judged, capacity=_sized(history, config, judged.base_rate))
+    return replace(judged, capacity=_sized(history, config, judged.base_rate, scale.red_below))
 
 
-def _sized(history: pd.DataFrame, config: Config, base_rate: float) -> dict[str, Any] | None:
+def _sized(history: pd.DataFrame, config: Config, base_rate: float, red_below: float) -> dict[str, Any] | None:
     """Return the red threshold that fits the team on the newest date, and what it would have caught."""
     newest = history[history["as_of"] == history["as_of"].max()]
     if not (newest["band"] != "unknown").any():
         return None
     proposal = propose_threshold(
-        newest, config.capacity, red_below=config.health.red_below, weeks=weeks_current(config.snapshots.every)
+        newest, config.capacity, red_below=red_below, weeks=weeks_current(config.snapshots.every)
     )
     known = history[history["churned"].notna() & (history["band"] != "unknown")]
     red = known["health_score"] < proposal.red_below

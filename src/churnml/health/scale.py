@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from churnml.config import Config, MeasureConfig
+from churnml.config import Config, HealthConfig, MeasureConfig
 from churnml.errors import BundleError, ConfigError, UsageError, near_name
 from churnml.features.spec import FeatureSet
+from churnml.health.capacity import weeks_current
 from churnml.health.presets import COHORT_CURVE, Candidate, MeasureRule, preset
+from churnml.health.sizing import LEAST_CHURNERS, size_bands
 from churnml.language import Text, words
 
 __all__ = ["HealthScale", "Measure", "cohort_points"]
 
 _SEGMENT_COLUMNS = ("attr_segment", "segment", "attr_plan", "plan")
 _FORMAT = 1
+_RED_BELOW, _GREEN_FROM = 40.0, 70.0
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,14 @@ class HealthScale:
 
     @classmethod
     def fit(
-        cls, frame: pd.DataFrame, config: Config, feature_set: FeatureSet, *, scores: pd.DataFrame | None = None
+        cls,
+        frame: pd.DataFrame,
+        config: Config,
+        feature_set: FeatureSet,
+        *,
+        scores: pd.DataFrame | None = None,
+        held_out: pd.DataFrame | None = None,
+        verdict: str = "publishable",
     ) -> HealthScale:
         """Make the scale of a company from its features.
 
@@ -142,7 +152,12 @@ class HealthScale:
         feature_set : FeatureSet
             The features that the frame has.
         scores : DataFrame, optional
-            Churn probabilities of the same rows; needed where alpha is ``fitted``.
+            Churn probabilities that models gave to rows without having seen them; needed where alpha is ``fitted``, and
+            what ``auto`` is learned from.
+        held_out : DataFrame, optional
+            The feature frame of those rows, labels null where they are not known yet; by default `frame`.
+        verdict : str
+            Of the model: where it has no part in the score, the bands are sized by the rules alone.
 
         Raises
         ------
@@ -153,6 +168,7 @@ class HealthScale:
         """
         # Learning weights needs scores made with a scale, so the modules meet only here.
         from churnml.health.fitted import fit_alpha, fit_weights
+        from churnml.health.score import health as score_of
 
         if frame.empty:
             raise UsageError("A health scale needs a reference cohort, and the frame is empty")
@@ -174,9 +190,9 @@ class HealthScale:
             by_segment=health.by_segment,
             by_phase=health.by_phase,
             segment_column=next((name for name in _SEGMENT_COLUMNS if name in frame), None),
-            alpha=0.5 if health.alpha == "fitted" else health.alpha,
-            red_below=health.red_below,
-            green_from=health.green_from,
+            alpha=0.5 if isinstance(health.alpha, str) else health.alpha,
+            red_below=_RED_BELOW if health.red_below == "auto" else health.red_below,
+            green_from=_GREEN_FROM if health.green_from == "auto" else health.green_from,
             min_coverage=health.min_coverage,
             fitted_on={
                 "rows": len(frame),
@@ -186,9 +202,36 @@ class HealthScale:
         )
         if config.health.preset == "fitted":
             scale = fit_weights(scale, frame, min_churners=config.model.min_churners)
-        if config.health.alpha == "fitted" and scores is not None:
-            scale = replace(scale, alpha=fit_alpha(scale, frame, scores))
-        return scale
+        if scores is None or "churned" not in frame:
+            return scale._in_order(health)
+        rows = frame if held_out is None else held_out
+        seen = rows.merge(scores[["account_id", "as_of"]], on=["account_id", "as_of"], how="inner")
+        if health.alpha == "fitted" or (health.alpha == "auto" and seen["churned"].sum() >= LEAST_CHURNERS):
+            scale = replace(scale, alpha=fit_alpha(scale, seen, scores))
+        elif health.alpha == "auto":
+            # So few churners cannot show that the rules do no harm to a model that passed its gate.
+            scale = replace(scale, alpha=1.0)
+        if len(seen) and "auto" in (health.red_below, health.green_from):
+            base_rate = float(frame["churned"].mean())
+            found = score_of(seen, scores, scale=scale, base_rate=base_rate, verdict=verdict)
+            outcome = seen.reindex(columns=["account_id", "as_of", "churned", "churn_on"])
+            readings = found[["account_id", "as_of", "health_score"]].merge(outcome, on=["account_id", "as_of"])
+            readings = readings.assign(churn_on=pd.to_datetime(readings["churn_on"]))
+            edges = size_bands(readings, config.capacity, weeks=weeks_current(config.snapshots.every))
+            scale = replace(
+                scale,
+                red_below=edges.red_below if health.red_below == "auto" else scale.red_below,
+                green_from=edges.green_from if health.green_from == "auto" else scale.green_from,
+            )
+        return scale._in_order(health)
+
+    def _in_order(self, section: HealthConfig) -> HealthScale:
+        """Let an edge that is not set give way to one that is."""
+        if self.red_below < self.green_from:
+            return self
+        if section.green_from == "auto":
+            return replace(self, green_from=min(self.red_below + 0.1, 100.0))
+        return replace(self, red_below=max(self.green_from - 0.1, 0.0))
 
     def group_weights(self, frame: pd.DataFrame, groups: list[str]) -> np.ndarray:
         """Return each row's group weights, shape (n, groups), by segment and phase where the scale says so."""

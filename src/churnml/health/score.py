@@ -13,8 +13,11 @@ from churnml.language import Quantity, Text, languages, render
 
 __all__ = ["LIFT_POINTS", "band_of", "health", "lift_score", "measures"]
 
-LIFT_POINTS: tuple[tuple[float, float], ...] = ((0.25, 100.0), (1.0, 70.0), (3.0, 40.0), (8.0, 0.0))
-"""Churn probability ÷ base rate → score of the model part, piecewise-linear in the logarithm of the lift."""
+LIFT_POINTS: tuple[tuple[float, float], ...] = ((0.25, 97.0), (1.0, 70.0), (3.0, 40.0), (8.0, 3.0))
+"""Churn probability ÷ base rate → score of the model part, piecewise-linear in the logarithm of the lift.
+
+Beyond both ends the score nears 100 and 0 without reaching them: of two accounts the riskier one never scores the same.
+"""
 
 _KEY = ["account_id", "as_of"]
 
@@ -31,14 +34,25 @@ def lift_score(probability: np.ndarray, base_rate: float) -> np.ndarray:
 
     Examples
     --------
-    >>> lift_score(np.array([0.01, 0.04, 0.12, 0.5]), 0.04).round(6).tolist()
-    [100.0, 70.0, 40.0, 0.0]
+    >>> lift_score(np.array([0.0, 0.01, 0.04, 0.12, 0.32, 0.64]), 0.04).round(6).tolist()
+    [100.0, 97.0, 70.0, 40.0, 3.0, 1.5]
+
+    Where four in ten churn no lift can pass 2.5, and certain churn is as far from the base rate as a lift of 8:
+
+    >>> lift_score(np.array([0.1, 0.4, 0.65, 1.0]), 0.4).round().tolist()
+    [97.0, 70.0, 40.0, 3.0]
     """
     if not 0 < base_rate <= 1:
         raise UsageError("The base rate must lie in (0, 1]", got=str(base_rate))
-    lift, score = zip(*LIFT_POINTS, strict=True)
-    floor = lift[0] / 2
-    values = np.interp(np.log(np.fmax(probability / base_rate, floor)), np.log(lift), score)
+    points, score = zip(*LIFT_POINTS, strict=True)
+    lowest, highest = points[0], points[-1]
+    lift = np.asarray(probability, dtype=float) / base_rate
+    if base_rate * highest > 1.0 and base_rate < 1.0:
+        stretched = np.power(np.fmax(lift, 1.0), np.log(highest) / -np.log(base_rate))
+        lift = np.where(lift > 1.0, stretched, lift)
+    values = np.interp(np.log(np.clip(lift, lowest, highest)), np.log(points), score)
+    values = np.where(lift < lowest, 100.0 - (100.0 - score[0]) * lift / lowest, values)
+    values = np.where(lift > highest, score[-1] * highest / np.fmax(lift, highest), values)
     return np.asarray(np.where(np.isnan(probability), np.nan, values), dtype=float)
 
 
@@ -123,7 +137,10 @@ def health(
     model = lift_score(chances, base_rate)
     alpha = np.where(np.isnan(model) | (verdict == "rules_only"), 0.0, np.where(np.isnan(rules), 1.0, scale.alpha))
     blended = np.clip(alpha * np.nan_to_num(model) + (1 - alpha) * np.nan_to_num(rules), 0.0, 100.0)
-    score = np.where((alpha == 0) & np.isnan(rules), np.nan, blended)
+    # An account of which nothing is known has no score: the model's guess would be that of any unknown account.
+    unknown = np.isnan(rules) & np.any([measure.feature is not None for measure in scale.measures])
+    score = np.where(unknown | ((alpha == 0) & np.isnan(rules)), np.nan, blended)
+    alpha = np.where(unknown, 0.0, alpha)
     coverage = (parts.nominal * parts.known).sum(axis=1)
     band = band_of(score, scale.red_below, scale.green_from)
     capped = (alpha > 0) & (model < scale.red_below) & (band == "green")

@@ -1,37 +1,73 @@
 """Metrics: plain functions of outcomes and probabilities, with intervals, and what a ranking earns."""
 
-from churnml.metrics.intervals import Interval, clustered_bootstrap, interval, paired_gain
-from churnml.metrics.predictions import (
-    CalibrationBin,
-    average_precision,
-    brier,
-    brier_decomposition,
-    calibration_bins,
-    ece,
-    lift_at,
-    log_loss,
-    precision_at,
-    recall_at,
-    roc_auc,
-    summary,
-    weighted,
-)
-from churnml.metrics.profit import (
-    area_under_profit_curve,
-    expected_maximum_profit,
-    maximum_profit,
-    profit_curve,
-)
+from typing import TYPE_CHECKING
+
+from churnml.lazy import load_on_use
+
+if TYPE_CHECKING:
+    from churnml.metrics.intervals import Interval, clustered_bootstrap, interval, paired_gain
+    from churnml.metrics.predictions import (
+        CalibrationBin,
+        average_precision,
+        brier,
+        brier_decomposition,
+        calibration_bins,
+        ece,
+        lift_at,
+        log_loss,
+        precision_at,
+        recall_at,
+        roc_auc,
+        summary,
+        weighted,
+    )
+    from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, maximum_profit, profit_curve
+    from churnml.metrics.within_date import Estimate, aligned_gain, aligned_log_loss, concordance
+else:
+    __getattr__ = load_on_use(
+        __name__,
+        {
+            "CalibrationBin": "predictions",
+            "Estimate": "within_date",
+            "Interval": "intervals",
+            "aligned_gain": "within_date",
+            "aligned_log_loss": "within_date",
+            "concordance": "within_date",
+            "area_under_profit_curve": "profit",
+            "average_precision": "predictions",
+            "brier": "predictions",
+            "brier_decomposition": "predictions",
+            "calibration_bins": "predictions",
+            "clustered_bootstrap": "intervals",
+            "ece": "predictions",
+            "expected_maximum_profit": "profit",
+            "interval": "intervals",
+            "lift_at": "predictions",
+            "log_loss": "predictions",
+            "maximum_profit": "profit",
+            "paired_gain": "intervals",
+            "precision_at": "predictions",
+            "profit_curve": "profit",
+            "recall_at": "predictions",
+            "roc_auc": "predictions",
+            "summary": "predictions",
+            "weighted": "predictions",
+        },
+    )
 
 __all__ = [
     "CalibrationBin",
+    "Estimate",
     "Interval",
+    "aligned_gain",
+    "aligned_log_loss",
     "area_under_profit_curve",
     "average_precision",
     "brier",
     "brier_decomposition",
     "calibration_bins",
     "clustered_bootstrap",
+    "concordance",
     "ece",
     "expected_maximum_profit",
     "interval",

@@ -1,18 +1,57 @@
 """Wires the rooms into runs: check, features, train, score, explain, and all of them at once."""
 
-from churnml.pipeline.alerts import answer_alert, backtest_alerts, list_alerts, show_alert
-from churnml.pipeline.audit import audit
-from churnml.pipeline.health import health_backtest, health_thresholds
-from churnml.pipeline.kpis import kpis
-from churnml.pipeline.lookup import explain
-from churnml.pipeline.models import compare_models, list_models, promote_model, roll_back
-from churnml.pipeline.overall import overall
-from churnml.pipeline.prepare import catalogue, check, prepare, simulate_company
-from churnml.pipeline.reports import brief, portfolio
-from churnml.pipeline.results import Checked, Prepared, Scored, Trained
-from churnml.pipeline.score import run, score
-from churnml.pipeline.train import train
-from churnml.pipeline.what_if import suppose
+from typing import TYPE_CHECKING
+
+from churnml.lazy import load_on_use
+
+if TYPE_CHECKING:
+    from churnml.pipeline.alerts import answer_alert, backtest_alerts, list_alerts, show_alert
+    from churnml.pipeline.health import health_backtest, health_thresholds
+    from churnml.pipeline.key_figures import kpis
+    from churnml.pipeline.leakage import audit
+    from churnml.pipeline.lookup import explain
+    from churnml.pipeline.models import compare_models, list_models, promote_model, roll_back
+    from churnml.pipeline.overview import overall
+    from churnml.pipeline.preparation import catalogue, check, prepare, simulate_company
+    from churnml.pipeline.reports import brief, portfolio
+    from churnml.pipeline.results import Checked, Prepared, Scored, Trained
+    from churnml.pipeline.scoring import run, score
+    from churnml.pipeline.training import train
+    from churnml.pipeline.what_if import suppose
+else:
+    __getattr__ = load_on_use(
+        __name__,
+        {
+            "Checked": "results",
+            "Prepared": "results",
+            "Scored": "results",
+            "Trained": "results",
+            "answer_alert": "alerts",
+            "audit": "leakage",
+            "backtest_alerts": "alerts",
+            "brief": "reports",
+            "catalogue": "preparation",
+            "check": "preparation",
+            "compare_models": "models",
+            "explain": "lookup",
+            "health_backtest": "health",
+            "health_thresholds": "health",
+            "kpis": "key_figures",
+            "list_alerts": "alerts",
+            "list_models": "models",
+            "overall": "overview",
+            "portfolio": "reports",
+            "prepare": "preparation",
+            "promote_model": "models",
+            "roll_back": "models",
+            "run": "scoring",
+            "score": "scoring",
+            "show_alert": "alerts",
+            "simulate_company": "preparation",
+            "suppose": "what_if",
+            "train": "training",
+        },
+    )
 
 __all__ = [
     "Checked",

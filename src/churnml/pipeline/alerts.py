@@ -12,8 +12,9 @@ from churnml import actions
 from churnml.actions import AlertsBacktest, Bands, Step, advance, alert_rules, alerts_backtest, signals
 from churnml.config import Config
 from churnml.errors import UsageError
+from churnml.pipeline.bands import bands_in_force
 from churnml.pipeline.health import tested_on
-from churnml.pipeline.prepare import prepare
+from churnml.pipeline.preparation import prepare
 from churnml.progress import Stages
 from churnml.store import Actor, Alert, AlertEvent, Outcome, State, Store
 from churnml.tables import knowledge
@@ -136,7 +137,8 @@ def _with_owners(history: pd.DataFrame, tables: Any) -> pd.DataFrame:
 
 
 def _bands(config: Config) -> Bands:
-    return Bands(config.health.red_below, config.health.green_from)
+    edges = bands_in_force(config)
+    return Bands(edges.red_below, edges.green_from)
 
 
 def rules_in_force(config: Config) -> list[Mapping[str, Any]]:

@@ -16,9 +16,10 @@ from churnml.evaluation import backtest
 from churnml.files import write_text
 from churnml.health import Predicted, Proposal, propose_threshold, weeks_current
 from churnml.language import Language
+from churnml.pipeline.bands import bands_in_force
 from churnml.pipeline.lookup import newest
 from churnml.pipeline.models import tested_path
-from churnml.pipeline.prepare import prepare
+from churnml.pipeline.preparation import prepare
 from churnml.pipeline.results import Prepared
 from churnml.progress import Stages
 
@@ -143,16 +144,17 @@ def health_thresholds(config: Config, *, weeks: int | None = None) -> Thresholds
         accounts = store.accounts(snapshot.id, limit=snapshot.accounts).accounts
     readings = [(account.health_score, account.band) for account in accounts]
     frame = pd.DataFrame(readings, columns=["health_score", "band"]).astype({"health_score": "float64"})
+    edges = bands_in_force(config)
     proposal = propose_threshold(
         frame,
         config.capacity,
-        red_below=config.health.red_below,
+        red_below=edges.red_below,
         weeks=weeks or weeks_current(config.snapshots.every),
     )
     capacity = config.capacity
     return Thresholds(
         as_of=snapshot.as_of,
-        green_from=config.health.green_from,
+        green_from=edges.green_from,
         csms=capacity.csms,
         calls_per_week=capacity.calls_per_week,
         capacity_share=None if _called(config) else capacity.share,

@@ -35,9 +35,9 @@ def backfill(config: Config, tables: Tables, champion: Champion, as_of: date, st
             continue  # the data does not reach back so far, or nobody was a customer then
     if not cohorts:
         return 0
-    frame = features_room.compute(
-        tables, pd.concat(cohorts, ignore_index=True), champion.model.features, config.features
-    )
+    rows = pd.concat(cohorts, ignore_index=True)
+    everyone = snapshots.whole_cohorts(tables, config, rows)
+    frame = features_room.compute(tables, rows, champion.model.features, config.features, cohort=everyone)
     table = champion.judge(frame).table().assign(arr=frame["arr"].to_numpy())
     for replayed_on, part in table.groupby("as_of"):
         store.publish(
@@ -96,5 +96,7 @@ def _with_features(
     missing = [name for name in then.model.features.names if name not in held]
     if not missing:
         return frame
-    older = features_room.compute(tables, frame[["account_id", "as_of", "arr"]], then.model.features, config.features)
+    rows = frame[["account_id", "as_of", "arr"]]
+    everyone = snapshots.cohorts(tables, config, rows["as_of"].unique())
+    older = features_room.compute(tables, rows, then.model.features, config.features, cohort=everyone)
     return pd.concat([frame, older[missing]], axis=1)

@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 
 from churnml import registry
-from churnml.assessment import challenge
 from churnml.config import Config
 from churnml.errors import BundleError, UsageError, WorkspaceError
 from churnml.registry import Bundle
@@ -200,6 +199,8 @@ def tested_path(config: Config, version: str) -> Path:
 
 
 def _gate(config: Config, challenger: Bundle, tested: pd.DataFrame, tables: Tables) -> Decision:
+    from churnml.assessment import challenge  # the lists of models must not wait for its libraries
+
     try:
         champion = registry.load_champion(config.bundles_dir, config.registered_model)
     except BundleError as error:

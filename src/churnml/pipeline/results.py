@@ -121,6 +121,11 @@ class Prepared:
     frame: pd.DataFrame
     skipped: Mapping[str, str] = field(default_factory=dict)
 
+    def as_text(self) -> pd.DataFrame:
+        """Return the frame with words as text instead of categories, as the model that MLflow holds takes it."""
+        words = self.frame.select_dtypes("category").columns
+        return self.frame.assign(**{name: self.frame[name].astype("object") for name in words})
+
     def report(self, path: Path | None = None) -> FrameReport:
         """Return what a reader of the outcome wants to know; `path` is where the frame was written."""
         return FrameReport(

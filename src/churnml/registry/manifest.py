@@ -14,7 +14,7 @@ from churnml.config import Config
 from churnml.errors import BundleError
 from churnml.training.publication import Publication
 
-__all__ = ["MANIFEST", "Manifest", "Provenance", "broken_bundle", "read_manifest"]
+__all__ = ["MANIFEST", "Manifest", "Provenance", "broken_bundle", "read_manifest", "recorded"]
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -30,7 +30,7 @@ class Provenance(BaseModel):
     config_hash : str
         Hash of the resolved config.
     config : mapping
-        The resolved config, secrets masked.
+        What of the resolved config shapes the scores, see `recorded`.
     fingerprint : str
         Of the raw data.
     seed : int
@@ -71,7 +71,7 @@ class Provenance(BaseModel):
         return cls(
             created_at=created_at,
             config_hash=config.hash,
-            config=config.as_dict(),
+            config=recorded(config),
             fingerprint=fingerprint,
             seed=config.seed,
             backtest=backtest or {},
@@ -109,6 +109,25 @@ class Manifest(Provenance):
     target: Literal["churn", "expansion", "contraction"] = "churn"
     horizon_days: int
     files: Mapping[str, str]
+
+
+_PLACES = ("workspace", "models_dir", "playbooks", "serving", "engine", "mlflow", "store", "display")
+"""Sections that say where things are and how they look, and may hold URLs and passwords."""
+
+
+def recorded(config: Config) -> dict[str, Any]:
+    """Return what of a config goes on record with a model: all that shapes the scores, and no place of data.
+
+    Examples
+    --------
+    >>> config = Config.model_validate({"name": "acme", "source": {"folder": "raw"}, "label": {"churn": "silence"},
+    ...     "tables": {"events": {"from": "e.csv"}}, "store": {"url": "postgresql://me:secret@db/churn"}})
+    >>> "label" in recorded(config), "store" in recorded(config)
+    (True, False)
+    """
+    kept = {name: section for name, section in config.as_dict().items() if name not in _PLACES}
+    kept["source"] = {name: value for name, value in kept["source"].items() if name != "connection"}
+    return kept
 
 
 def read_manifest(path: Path) -> Manifest:

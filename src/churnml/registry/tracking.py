@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from churnml.config import Config
-from churnml.registry.bundle import Bundle
+from churnml.errors import BundleError
+from churnml.registry.bundle import Bundle, read_pointer
+from churnml.registry.manifest import recorded
 from churnml.registry.mlflow_session import experiment_name, open_mlflow
 from churnml.registry.promotion import Promotion
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Tracked", "check_reachable", "describe", "name_alias", "track"]
+__all__ = ["Tracked", "describe", "name_alias", "settle", "track"]
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,9 @@ def track(
             nested=mlflow.active_run() is not None,
         ) as run:
             mlflow.set_tags(_tags(bundle))
-            mlflow.log_params(_flat(config.as_dict()))
-            mlflow.log_dict(config.as_dict(), "config.json")
+            settings = recorded(config)
+            mlflow.log_params(_flat(settings))
+            mlflow.log_dict(settings, "config.json")
             mlflow.log_dict(dict(backtest), "backtest.json")
             dataset = _log_dataset(mlflow, frame, config, manifest.fingerprint)
             _log_files(mlflow, plots, documents)
@@ -103,16 +107,35 @@ def track(
     return Tracked(run_id=run.info.run_id, model_version=version, model_uri=uri)
 
 
-def check_reachable(config: Config) -> None:
-    """Find out before a long run whether MLflow answers.
+def settle(config: Config) -> None:
+    """Find out before a long run whether MLflow answers, and let its alias follow the champion in use.
+
+    A promotion that was cut off between the pointer on disk and MLflow is finished so.
 
     Raises
     ------
     EngineError
         The tracking server cannot be reached or refuses.
     """
-    with open_mlflow(config):
-        pass
+    name = config.registered_model
+    with suppress(BundleError):  # there may be no champion yet, or a damaged pointer, which scoring will tell
+        champion = (read_pointer(config.bundles_dir, name) or {}).get("version")
+        with open_mlflow(config) as mlflow:
+            client = mlflow.MlflowClient()
+            version = _registered(client, name, champion) if champion else None
+            if version is not None and version.aliases is not None and "champion" not in version.aliases:
+                client.set_registered_model_alias(name, "champion", version.version)
+
+
+def _registered(client: Any, name: str, bundle_version: str) -> Any:
+    """Return the newest registered version that holds a bundle; None where this server does not know it."""
+    found = [
+        version
+        for version in client.search_model_versions(f"name = '{name}'")
+        if version.tags.get("churnml.bundle_version") == bundle_version
+    ]
+    newest = max(found, key=lambda version: int(version.version), default=None)
+    return None if newest is None else client.get_model_version(name, newest.version)
 
 
 def name_alias(config: Config, alias: str, bundle_version: str, promotion: Promotion | None = None) -> str | None:
@@ -134,14 +157,9 @@ def name_alias(config: Config, alias: str, bundle_version: str, promotion: Promo
     name = config.registered_model
     with open_mlflow(config) as mlflow:
         client = mlflow.MlflowClient()
-        found = [
-            version
-            for version in client.search_model_versions(f"name = '{name}'")
-            if version.tags.get("churnml.bundle_version") == bundle_version
-        ]
-        if not found:
+        newest = _registered(client, name, bundle_version)
+        if newest is None:
             return None
-        newest = max(found, key=lambda version: int(version.version))
         client.set_registered_model_alias(name, alias, newest.version)
         if promotion is not None:
             told = f"Champion since {promotion.at}, by {promotion.by}: {promotion.reason}"

@@ -1,10 +1,28 @@
 """Pages, plots and cards from typed results: one environment, one style sheet, one way to say a number."""
 
-from churnml.reports.brief import account_brief, change_told
-from churnml.reports.health_backtest import backtest_report
-from churnml.reports.overall import overall_page
-from churnml.reports.plots import backtest_plots, plot_backtest
-from churnml.reports.portfolio import portfolio_page
+from typing import TYPE_CHECKING
+
+from churnml.lazy import load_on_use
+
+if TYPE_CHECKING:
+    from churnml.reports.brief import account_brief, change_told
+    from churnml.reports.health_backtest import backtest_report
+    from churnml.reports.overall import overall_page
+    from churnml.reports.plots import backtest_plots, plot_backtest
+    from churnml.reports.portfolio import portfolio_page
+else:
+    __getattr__ = load_on_use(
+        __name__,
+        {
+            "account_brief": "brief",
+            "backtest_plots": "plots",
+            "backtest_report": "health_backtest",
+            "change_told": "brief",
+            "overall_page": "overall",
+            "plot_backtest": "plots",
+            "portfolio_page": "portfolio",
+        },
+    )
 
 __all__ = [
     "account_brief",

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from churnml.explain.happenings import Happening
 from churnml.explain.plays import Play
-from churnml.explain.timeline import Happening
 from churnml.features.spec import FAMILIES
 from churnml.language import Day, Language, Quantity, Section, Text, amount, day, month, number, phrases, render
 from churnml.reports.figures import loss, percent_or_dash, score

@@ -34,6 +34,7 @@ __all__ = [
     "last_score",
     "override_of",
     "provenance",
+    "reasons_told",
     "stored",
     "view_provenance",
 ]
@@ -166,6 +167,10 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
         warnings.append(Warn(code="unknown_word", message=message))
     if scorer.verdict == "rules_only":
         warnings.append(_RULES_ONLY)
+    blind = not scored.coverage
+    if blind:
+        message = "None of the features that the health score is made of was given, so there is no health score."
+        warnings.insert(0, Warn(code="no_coverage", message=message))
     return {
         "as_of": row.as_of,
         "scored_at": now,
@@ -173,7 +178,7 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
         "config_version": scorer.bundle.manifest.config_hash,
         "coverage": scored.coverage,
         "freshness": freshness(row.as_of, now, now),
-        "warnings": [*warnings, *_thin(scored.coverage)],
+        "warnings": [*warnings, *([] if blind else _thin(scored.coverage))],
         "account_id": None,
         "source": "computed",
         "churn_probability": scored.churn_probability,
@@ -181,8 +186,8 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
         "horizons": scored.horizons,
         "base_rate": scorer.model.base_rate,
         "lift": scored.lift,
-        "health_score": scored.health_score,
-        "band": scored.band,
+        "health_score": None if blind else scored.health_score,
+        "band": "unknown" if blind else scored.band,
         "verdict": scorer.verdict,
         "arr": row.arr,
         "expected_loss": None if row.arr is None else scored.churn_probability * row.arr,
@@ -199,6 +204,8 @@ def in_language(body: Mapping[str, Any], lang: Lang) -> Reasoning:
         raising=[_driver(item, lang) for item in body["raising"]],
         lowering=[_driver(item, lang) for item in body["lowering"]],
         context=[_driver(item, lang) for item in body["context"]],
+        told=reasons_told(body, lang),
+        other_signals=body.get(f"other_signals_{lang}"),
         families=body["families"],
         indicators=[
             IndicatorAnswer.model_construct(
@@ -210,6 +217,14 @@ def in_language(body: Mapping[str, Any], lang: Lang) -> Reasoning:
         expected_log_odds=body["expected_log_odds"],
         log_odds=body["log_odds"],
     )
+
+
+def reasons_told(body: Mapping[str, Any], lang: Lang) -> list[str]:
+    """Return what a reader is told of the risk; of an explanation stored by an earlier version, facts and drivers."""
+    if f"told_{lang}" in body:
+        return list(body[f"told_{lang}"])
+    facts = [item[f"text_{lang}"] for item in body["indicators"]]
+    return [*facts, *(item[f"sentence_{lang}"] for item in body["raising"])]
 
 
 def _driver(item: Mapping[str, Any], lang: Lang) -> DriverAnswer:
@@ -240,9 +255,14 @@ def last_score(current: StateView, of: SnapshotInfo, departed: Departed | None, 
 
 
 def health_of(
-    settings: Settings, view: StateView, account: AccountScore, override: Override | None, lang: Lang
+    settings: Settings,
+    view: StateView,
+    account: AccountScore,
+    override: Override | None,
+    lang: Lang,
+    explanation: Mapping[str, Any] | None = None,
 ) -> HealthAnswer:
-    """Return an account's health with the override in force beside it."""
+    """Return an account's health with the override in force beside it, and with its reasons where they are given."""
     fields = stored(settings, view, account, lang)
     fields["effective_band"] = override.band if override else account.band
     return HealthAnswer.model_construct(
@@ -252,6 +272,7 @@ def health_of(
         segment=account.segment,
         days_to_renewal=account.days_to_renewal,
         override=override_of(override) if override else None,
+        top_reasons=None if explanation is None else reasons_told(explanation, lang),
         rules_score=account.details.get("rules_score"),
         model_score=account.details.get("model_score"),
     )

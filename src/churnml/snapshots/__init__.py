@@ -3,7 +3,18 @@
 from churnml.snapshots.contract import spells
 from churnml.snapshots.dates import snapshot_dates
 from churnml.snapshots.departures import Departure, departures
-from churnml.snapshots.spine import cohort_at, cohorts, spine
+from churnml.snapshots.spine import cohort_at, cohorts, spine, whole_cohorts
 from churnml.snapshots.splits import Split, splits
 
-__all__ = ["Departure", "Split", "cohort_at", "cohorts", "departures", "snapshot_dates", "spells", "spine", "splits"]
+__all__ = [
+    "Departure",
+    "Split",
+    "cohort_at",
+    "cohorts",
+    "departures",
+    "snapshot_dates",
+    "spells",
+    "spine",
+    "splits",
+    "whole_cohorts",
+]

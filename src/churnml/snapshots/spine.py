@@ -16,7 +16,7 @@ from churnml.snapshots.silence import Activity, activity_known
 from churnml.snapshots.terms import superseded
 from churnml.tables import Tables
 
-__all__ = ["SPINE_COLUMNS", "cohort_at", "cohorts", "spine"]
+__all__ = ["SPINE_COLUMNS", "cohort_at", "cohorts", "spine", "whole_cohorts"]
 
 
 def spine(tables: Tables, config: Config) -> pd.DataFrame:
@@ -136,6 +136,14 @@ def cohorts(tables: Tables, config: Config, dates: Iterable[pd.Timestamp]) -> pd
         ``account_id, as_of, arr``, sorted by date and account.
     """
     return _members(tables, config, sorted({pd.Timestamp(day) for day in dates}))
+
+
+def whole_cohorts(tables: Tables, config: Config, rows: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the whole cohorts of the rows' dates, or None where `spine` and `cohort_at` give whole cohorts anyway.
+
+    With ``snapshots.before_renewal_days`` they give some accounts of a day only: too few to rank them among each other.
+    """
+    return cohorts(tables, config, rows["as_of"].unique()) if config.snapshots.before_renewal_days else None
 
 
 def _members(tables: Tables, config: Config, dates: list[pd.Timestamp]) -> pd.DataFrame:

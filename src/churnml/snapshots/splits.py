@@ -92,6 +92,7 @@ def splits(spine: pd.DataFrame, config: Config) -> list[Split]:
             break
         found.append(Split("", train, test))
     if not found:
+        _refuse_few_churners(labelled, config)
         raise _no_fold(dates, most, config)
     named = [Split(f"fold {number}", s.train, s.test) for number, s in enumerate(reversed(found), start=1)]
     for split in named:
@@ -169,10 +170,40 @@ def _refuse_one_class(labelled: pd.DataFrame, config: Config) -> None:
             "Check label.churn, label.grace_days and the mapping of subscription ends: an end that every export row "
             "carries is often the billing period's, not the contract's."
             if everybody
+            else "Check label.silence_days and label.activity: events that go on without a customer hide a silence; a "
+            "longer history also helps."
+            if config.label.churn == "silence"
             else "Check label.churn and the mapping of ends (ends_on, terminated_on); a longer label.horizon_days or a "
             "longer history also helps."
         ),
         code="training.all_churned" if everybody else "training.no_churner",
+    )
+
+
+def _refuse_few_churners(labelled: pd.DataFrame, config: Config) -> None:
+    """Say that too few accounts churned, where a longer training period could not help."""
+    churners = int(labelled.loc[labelled["churned"] == 1, "account_id"].nunique())
+    if churners >= config.model.min_churners:
+        return
+    label, words = config.label, config.label.words
+    first, last = labelled["as_of"].min(), labelled["as_of"].max()
+    if label.target != "churn":
+        check = "label.change_share, label.expansion_by and the mapping of mrr, seats and opportunities"
+    elif label.churn == "silence":
+        check = "label.silence_days and label.activity: events that go on without a customer hide a silence"
+    else:
+        check = (
+            "label.grace_days and the mapping of ends (ends_on, terminated_on): an end that the export does not show "
+            "cannot be learnt"
+        )
+    raise TrainingError(
+        f"Only {churners} of {labelled['account_id'].nunique()} accounts {words.happened}",
+        where="label",
+        got=f"snapshots from {first:%Y-%m-%d} to {last:%Y-%m-%d}, {label.horizon_days} days ahead of each",
+        expected=f"at least {config.model.min_churners} (model.min_churners)",
+        remedy=f"Check {check}. If it is so, few leave: a longer history or label.horizon_days gives more of them, and "
+        "until then health goes by rules (health.alpha: 0).",
+        code="training.few_churners",
     )
 
 

@@ -4,52 +4,97 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
 
 import duckdb
 
 from churnml.config import TableSource
 from churnml.errors import DataError
+from churnml.sources.file_kinds import is_gzip, open_bytes
 from churnml.sources.sql import identifier, literal, problem
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["MalformedLine", "stage_csv"]
+__all__ = ["MalformedLines", "StagedCsv", "stage_csv", "unique_names"]
 
 _DELIMITERS = (",", ";", "\t", "|")
-_ENCODINGS = ("cp932", "euc_jp", "cp1252", "latin-1")
+_ENCODINGS = ("cp932", "euc_jp", "gb18030", "cp1252", "latin-1")
 _CHUNK = 1 << 20
+_SAMPLE_LINES = 5000
+_HOPELESS_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class MalformedLine:
-    """A line that does not fit its header.
+class MalformedLines:
+    """Lines of text files that are no rows.
 
     Parameters
     ----------
-    file : str
-        Name of the file.
-    line : int
-        Number of the line, the header being 1.
-    text : str
-        The line as it stands.
-    fault : str
-        What is wrong with it.
+    rows : int
+        How many, each counted once.
+    listings : tuple of Path
+        Parquet files with their ``reason``.
+    example : str
+        One of them, as it stands.
+    remedy : str
+        What to do about them.
     """
 
-    file: str
-    line: int
-    text: str
-    fault: str
+    rows: int = 0
+    listings: tuple[Path, ...] = ()
+    example: str = ""
+    remedy: str = ""
+
+    def __add__(self, other: MalformedLines) -> MalformedLines:
+        return MalformedLines(
+            self.rows + other.rows,
+            (*self.listings, *other.listings),
+            self.example or other.example,
+            self.remedy or other.remedy,
+        )
+
+
+@dataclass(frozen=True)
+class StagedCsv:
+    """What came of one CSV file.
+
+    Parameters
+    ----------
+    malformed : MalformedLines
+        Lines with too many or too few fields; they are not in the target.
+    delimiter : str
+        The field separator.
+    repeated_headers : int
+        Lines that repeat the header, as files that were joined have; they are not in the target.
+    """
+
+    malformed: MalformedLines = field(default_factory=MalformedLines)
+    delimiter: str = ","
+    repeated_headers: int = 0
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How the file is laid out: what the header says, and what the first lines look like."""
+
+    names: list[str]
+    delimiter: str
+    skipped: int
+    sample: list[list[str]]
+    lines: list[str]
 
 
 def stage_csv(
-    db: duckdb.DuckDBPyConnection, file: Path, target: Path, source: TableSource, where: str
-) -> list[MalformedLine]:
+    db: duckdb.DuckDBPyConnection,
+    file: Path,
+    target: Path,
+    source: TableSource,
+    where: str,
+    *,
+    max_malformed_share: float = 1.0,
+) -> StagedCsv:
     """Copy a CSV file into a Parquet file of text columns.
 
     Parameters
@@ -57,93 +102,210 @@ def stage_csv(
     db : DuckDB connection
         Runs the copy.
     file, target : Path
-        The CSV file, gzipped if its name ends ``.gz``, and the Parquet file to write.
+        The CSV file, perhaps packed with gzip, and the Parquet file to write.
     source : TableSource
         Names encoding and delimiter.
     where : str
         Place for messages, e.g. ``tables.events.from``.
-
-    Returns
-    -------
-    list of MalformedLine
-        Lines with too many or too few fields; they are not in the target.
+    max_malformed_share : float
+        A file of which more lines are malformed is refused before they are listed one by one.
 
     Raises
     ------
     DataError
-        The file is empty, is in another encoding, or a quote is never closed.
+        The file is empty, is in another encoding, a quote is never closed, or it is no table of this shape.
     """
-    if file.stat().st_size == 0:
-        raise problem("CHK003", f"The file {file.name} is empty", where=where)
-    if codecs.lookup(source.encoding).name not in ("utf-8", "utf-8-sig"):
-        file = _transcoded(file, target.with_suffix(".utf8.csv"), source.encoding, where)
-    names, delimiter = _header(file, source, where)
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    reader = (
-        f"read_csv({literal(str(file))}, auto_detect=false, header=true, columns={{{columns}}}, "
-        f"delim={literal(delimiter)}, quote='\"', escape='\"', store_rejects=true, rejects_limit=0, "
-        f"rejects_table='lines_rejected', rejects_scan='files_rejected')"
-    )
+    if codecs.lookup(source.encoding).name not in ("utf-8", "utf-8-sig") or _is_mixed(file):
+        file = _rewritten(file, target.with_suffix(".utf8.csv"), source.encoding, where)
+    layout = _layout(file, source, where)
+    _refuse_hopeless(db, file, layout, where, max_malformed_share)
+    names = layout.names
+    reader = _reader(file, layout)
     selected = ", ".join(identifier(name) for name in names)
+    header = " AND ".join(f"trim({identifier(n)}) IS NOT DISTINCT FROM {literal(n)}" for n in names)
     try:
-        db.execute(
-            f"COPY (SELECT {selected} FROM {reader}) TO {literal(str(target))} (FORMAT parquet, COMPRESSION lz4)"
-        )
-        rejected = db.execute(
-            "SELECT line, csv_line, error_type, error_message FROM lines_rejected ORDER BY 1"
-        ).fetchall()
+        db.execute(_copy(f"SELECT {selected} FROM {reader}", target))
+        malformed = _malformed(db, file, target, layout, where)
+        row = db.execute(f"SELECT count(*) FROM read_parquet({literal(str(target))}) WHERE {header}").fetchone()
+        repeated = int(row[0]) if row and len(names) > 1 else 0
+        if repeated:
+            whole = target.rename(target.with_suffix(".whole.parquet"))
+            db.execute(_copy(f"SELECT * FROM read_parquet({literal(str(whole))}) WHERE NOT ({header})", target))
+            whole.unlink()
     except duckdb.Error as error:
         raise problem(
             "CHK002", f"The file {file.name} cannot be read as CSV", where=where, got=str(error).splitlines()[0]
         ) from error
     finally:
         db.execute("DROP TABLE IF EXISTS lines_rejected; DROP TABLE IF EXISTS files_rejected")
-    return [_malformed(file, where, *row) for row in rejected]
+    return StagedCsv(malformed, layout.delimiter, repeated)
 
 
-def _malformed(file: Path, where: str, line: int, text: str, kind: str, message: str) -> MalformedLine:
-    if kind == "INVALID ENCODING":
-        raise _wrong_encoding(file, where)
-    if kind == "UNQUOTED VALUE" and "\n" in text.rstrip("\n"):
-        raise problem(
-            "CHK002",
-            f"A quote that opens in line {line} of {file.name} is never closed",
-            where=where,
-            got=repr(text[:60]),
-            remedy="Close or remove the quote; everything behind it would be lost.",
+def _copy(query: str, target: Path) -> str:
+    return f"COPY ({query}) TO {literal(str(target))} (FORMAT parquet, COMPRESSION lz4)"
+
+
+def _reader(file: Path, layout: _Layout, *, keep: bool = True) -> str:
+    """Return the call that reads the file; `keep` stores the lines that cannot be read."""
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in layout.names)
+    rejects = (
+        "store_rejects=true, rejects_limit=0, rejects_table='lines_rejected', rejects_scan='files_rejected'"
+        if keep
+        else "ignore_errors=true"
+    )
+    return (
+        f"read_csv({literal(str(file))}, auto_detect=false, header=true, columns={{{columns}}}, "
+        f"delim={literal(layout.delimiter)}, quote='\"', escape='\"', skip={layout.skipped}, "
+        f"compression={literal('gzip' if is_gzip(file) else 'none')}, {rejects})"
+    )
+
+
+def _malformed(db: duckdb.DuckDBPyConnection, file: Path, target: Path, layout: _Layout, where: str) -> MalformedLines:
+    """List the lines that could not be read, each once, however many of its fields are at fault."""
+    lines = (
+        "SELECT line, any_value(csv_line) AS text, min(error_type) AS kind, min(error_message) AS message "
+        "FROM lines_rejected GROUP BY line"
+    )
+    worst = db.execute(
+        f"SELECT * FROM ({lines}) WHERE kind IN ('INVALID ENCODING', 'UNQUOTED VALUE') ORDER BY line LIMIT 20"
+    ).fetchall()
+    for line, text, kind, _ in worst:
+        if kind == "INVALID ENCODING":
+            raise _wrong_encoding(file, where)
+        if "\n" in text.rstrip("\n"):
+            raise problem(
+                "CHK002",
+                f"A quote that opens in line {line} of {file.name} is never closed",
+                where=where,
+                got=repr(text[:60]),
+                remedy="Close or remove the quote; everything behind it would be lost.",
+            )
+    row = db.execute(f"SELECT count(*), min_by(text, line) FROM ({lines})").fetchone()
+    count, example = (int(row[0]), str(row[1] or "").strip()) if row else (0, "")
+    if not count:
+        return MalformedLines()
+    listing = target.with_suffix(".malformed.parquet")
+    reason = (
+        f"'CHK007 malformed line ' || line || ' of ' || {literal(file.name)} || ': ' || message || ': ' || trim(text)"
+    )
+    db.execute(
+        f"COPY (SELECT {reason} AS reason FROM ({lines}) ORDER BY line) TO {literal(str(listing))} (FORMAT parquet)"
+    )
+    return MalformedLines(count, (listing,), example, _malformed_remedy(example, layout))
+
+
+def _malformed_remedy(example: str, layout: _Layout) -> str:
+    fields = len(next(csv.reader([example], delimiter=layout.delimiter), []))
+    if fields < len(layout.names):
+        return "Delete the lines that are no rows (totals, footers, notes), or export the file anew."
+    return "Export the file anew with quoted text fields."
+
+
+def _refuse_hopeless(
+    db: duckdb.DuckDBPyConnection, file: Path, layout: _Layout, where: str, max_malformed_share: float
+) -> None:
+    """Refuse a file of which so many lines do not fit the header that listing them one by one would help nobody."""
+    widths = Counter(len(line) for line in layout.sample if line)
+    total = sum(widths.values())
+    if any(line.count('"') % 2 for line in layout.lines):
+        return  # a quoted text goes over several lines, which cannot be counted by their ends
+    if not total or 1 - widths[len(layout.names)] / total <= max(_HOPELESS_SHARE, max_malformed_share):
+        return
+    with open_bytes(file) as stream:
+        lines = sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(_CHUNK), b"")) - layout.skipped
+    try:
+        row = db.execute(f"SELECT count(*) FROM {_reader(file, layout, keep=False)}").fetchone()
+    except duckdb.Error:
+        return  # the thorough reading tells what is wrong
+    good = int(row[0]) if row else 0
+    if (lines - good) <= max_malformed_share * max(lines, 1):
+        return
+    usual = widths.most_common(1)[0][0]
+    line = next(line for line, fields in zip(layout.lines, layout.sample, strict=True) if len(fields) == usual)
+    raise problem(
+        "CHK040",
+        f"About {lines - good:,} of {lines:,} lines of {file.name} do not fit its header",
+        where=where,
+        got=f"CHK007 malformed line: {usual} fields where the header has {len(layout.names)}, "
+        f"e.g. {line.strip()[:80]!r}",
+        expected=f"at most {max_malformed_share:.1%} (source.max_rejected_share)",
+        remedy=_shape_remedy(layout, usual),
+    )
+
+
+def _shape_remedy(layout: _Layout, usual: int) -> str:
+    header, *body = [",".join(layout.names), *layout.lines]
+    for other in _DELIMITERS:
+        if other == layout.delimiter or other not in header:
+            continue
+        width = header.count(other)
+        if width and sum(line.count(other) == width for line in body) > len(body) / 2:
+            return f"Set `delimiter: {other!r}` on the table: with it the lines fit the header."
+    more = usual - len(layout.names)
+    if more > 0:
+        return (
+            f"The lines have {more} field{'s' if more > 1 else ''} more than the header: name "
+            f"{'them' if more > 1 else 'it'} in the header line, or export the file anew with quoted text fields."
         )
-    return MalformedLine(file.name, int(line), text, message)
+    return "Set `delimiter` on the table, or export the file anew with all fields in every line."
 
 
-def _open(file: Path, mode: str = "rb") -> IO[bytes]:
-    return gzip.open(file, mode) if file.suffix == ".gz" else file.open(mode)  # type: ignore[return-value]
-
-
-def _header(file: Path, source: TableSource, where: str) -> tuple[list[str], str]:
-    """Return the column names and the delimiter, told from the header line."""
-    with _open(file) as stream:
-        start = stream.read(4)
-        if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+def _layout(file: Path, source: TableSource, where: str) -> _Layout:
+    """Return the column names and the delimiter, told from the header line, and the first lines."""
+    with open_bytes(file) as stream:
+        if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise _wrong_encoding(file, where)
         stream.seek(0)
         reader = codecs.getreader("utf-8-sig")(stream)
         try:
             first = reader.readline()
-            delimiter = source.delimiter or max(_DELIMITERS, key=first.count)
-            reader.seek(0)
-            names = next(csv.reader(_lines(reader), delimiter=delimiter), [])
+            named = first.strip().strip('"')
+            skipped, delimiter = 0, source.delimiter
+            if named.lower().startswith("sep=") and len(named) == 5:  # Excel's own line
+                skipped, delimiter = 1, delimiter or named[4]
+                first = reader.readline()
+            delimiter = delimiter or _told_delimiter(first)
+            names = next(csv.reader(_lines(first, reader), delimiter=delimiter), [])
+            lines = [line for line in islice(_lines("", reader), _SAMPLE_LINES) if line.strip()]
         except UnicodeDecodeError:
             raise _wrong_encoding(file, where) from None
-    return _unique([name.strip() or f"column{number}" for number, name in enumerate(names)]), delimiter
+        except csv.Error as error:
+            raise problem("CHK002", f"The header of {file.name} cannot be read", where=where, got=str(error)) from error
+    names = [name.strip() or f"column{number}" for number, name in enumerate(names)]
+    sample = [_fields(line, delimiter) for line in lines]
+    if sample and all(len(line) == len(names) + 1 and not line[-1].strip() for line in sample):
+        names.append(f"column{len(names)}")  # every line ends with a delimiter, the header does not
+    return _Layout(unique_names(names), delimiter, skipped, sample, lines)
 
 
-def _lines(reader: codecs.StreamReader) -> Iterator[str]:
+def _fields(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return [line]
+
+
+def _told_delimiter(header: str) -> str:
+    """Return the sign that parts most fields of the header, outside quotes."""
+    bare = "".join(part for number, part in enumerate(header.split('"')) if number % 2 == 0)
+    return max(_DELIMITERS, key=bare.count)
+
+
+def _lines(first: str, reader: codecs.StreamReader) -> Iterator[str]:
+    if first:
+        yield first.removeprefix("\ufeff")
     while line := reader.readline():
-        yield line.removeprefix("\ufeff")
+        yield line
 
 
-def _unique(names: list[str]) -> list[str]:
-    """Add a number to names that stand twice, ignoring case as SQL does."""
+def unique_names(names: list[str]) -> list[str]:
+    """Add a number to names that stand twice, ignoring case as SQL does.
+
+    Examples
+    --------
+    >>> unique_names(["Amount", "amount", "date"])
+    ['Amount', 'amount_1', 'date']
+    """
     seen: dict[str, int] = {}
     unique: list[str] = []
     for name in names:
@@ -153,15 +315,34 @@ def _unique(names: list[str]) -> list[str]:
     return unique
 
 
-def _transcoded(file: Path, target: Path, encoding: str, where: str) -> Path:
-    """Write the file anew in UTF-8."""
+def _is_mixed(file: Path) -> bool:
+    """Tell whether lines end in more than one way, or the file ends with the mark of DOS (Ctrl-Z)."""
+    both = feeds = returns = 0
+    last = b""
+    with open_bytes(file) as stream:
+        while chunk := stream.read(_CHUNK):
+            both += (last[-1:] + chunk).count(b"\r\n")
+            feeds += chunk.count(b"\n")
+            returns += chunk.count(b"\r")
+            last = chunk
+    return last.rstrip(b"\r\n").endswith(b"\x1a") or feeds > both > 0 or (returns > both and feeds > 0)
+
+
+def _rewritten(file: Path, target: Path, encoding: str, where: str) -> Path:
+    """Write the file anew in UTF-8, every line ending with a line feed."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    with _open(file) as stream, target.open("w", encoding="utf-8", newline="") as out:
+    ends = codecs.lookup(encoding).name
+    with open_bytes(file) as stream, target.open("w", encoding="utf-8", newline="") as out:
+        held = ""
         try:
             while chunk := stream.read(_CHUNK):
-                out.write(decoder.decode(chunk))
-            out.write(decoder.decode(b"", final=True))
+                text = held + decoder.decode(chunk)
+                held = "\r" if text.endswith("\r") else ""
+                out.write(_one_line_end(text.removesuffix("\r") if held else text))
+            out.write(_one_line_end(held + decoder.decode(b"", final=True)).rstrip("\x1a"))
         except UnicodeDecodeError as error:
+            if ends in ("utf-8", "utf-8-sig"):
+                raise _wrong_encoding(file, where) from None
             raise problem(
                 "CHK002",
                 f"The file {file.name} is not {encoding}",
@@ -172,11 +353,14 @@ def _transcoded(file: Path, target: Path, encoding: str, where: str) -> Path:
     return target
 
 
+def _one_line_end(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x1a\n", "\n")
+
+
 def _wrong_encoding(file: Path, where: str) -> DataError:
     """Return the error that shows the first unreadable line in every encoding that can read it."""
-    with _open(file) as stream:
-        head = stream.read(4)
-        if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+    with open_bytes(file) as stream:
+        if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             return _encoding_error(file, where, "a UTF-16 byte order mark", ["utf-16"])
         stream.seek(0)
         for number, line in enumerate(stream, start=1):

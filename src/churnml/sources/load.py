@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +15,11 @@ import duckdb
 import pandas as pd
 
 from churnml import engine
-from churnml.config import Config
+from churnml.config import Config, EngineConfig, LabelConfig, SourceConfig, TableSource
+from churnml.errors import DataError
 from churnml.files import stage_folder
-from churnml.sources.mapping import map_table, wanted_columns
+from churnml.sources.between_tables import compare_tables, reach
+from churnml.sources.mapping import Mapping, map_table, wanted_columns
 from churnml.sources.period import plausible_days
 from churnml.sources.raw import RawTables
 from churnml.sources.sql import DUCKDB_TYPE, identifier, literal, problem
@@ -66,6 +68,8 @@ class Loaded:
         Rows per canonical table.
     checks : list of CheckResult
         Every check of rows and how it went.
+    reaches : dict of str to date
+        Table → first day that it does not cover any more, by its own facts; a table of hardly any is absent.
     """
 
     tables: Tables
@@ -74,6 +78,7 @@ class Loaded:
     notes: list[str]
     counts: dict[str, int]
     checks: list[CheckResult] = field(default_factory=list)
+    reaches: dict[str, date] = field(default_factory=dict)
 
 
 def load(
@@ -109,50 +114,163 @@ def load(
     tomorrow = (today or datetime.now(UTC).date()) + timedelta(days=1)
     folder = config.workspace_dir / "tables"
     rejected = config.workspace_dir / "rejected"
-    folder.mkdir(parents=True, exist_ok=True)
-    rejected.mkdir(parents=True, exist_ok=True)
-    validated: dict[str, ValidatedTable] = {}
-    attributes: tuple[str, ...] = ()
+    for each in (folder, rejected):
+        each.mkdir(parents=True, exist_ok=True)
+        each.chmod(0o700)
     with (
         stage_folder(config.workspace_dir, "load") as stage,
-        _session(config, stage) as db,
-        closing(RawTables(config, db, stage)) as raw_tables,
+        _session(config.engine, stage) as db,
+        closing(RawTables(config.source, config.resolve, db, stage)) as raw_tables,
     ):
         fresh = stage / "tables"
-        for name in sorted(config.tables, key=list(TABLES).index):
-            say(f"reading {name}")
-            source = config.tables[name]
-            raw = raw_tables.open(name, source, wanted_columns(TABLES[name], source))
-            mapping = map_table(db, TABLES[name], source, raw)
-            accounts = fresh / "accounts.parquet" if name != "accounts" and "accounts" in config.tables else None
-            validated[name] = validate(
-                db, mapping, raw, tables=fresh, rejected=rejected, accounts=accounts, tomorrow=str(tomorrow)
-            )
-            attributes = mapping.attributes or attributes
-            _refuse_too_many(config, name, validated[name], rejected / f"{name}.parquet")
-            say(f"{name}: {validated[name].valid_rows:,} rows" + _aside(validated[name]))
+        step = _Step(db, raw_tables, config.source, config.label, fresh, rejected, tomorrow)
+        validated, mappings = _validated(config.tables, step, say)
+        sources = {name: mapping.sources["account_id"].column for name, mapping in mappings.items()}
         if "accounts" not in config.tables:
             validated["accounts"] = _derived_accounts(db, fresh, validated)
+        first, until, note = _observed(config.source, validated, tomorrow)
+        findings = compare_tables(
+            db,
+            fresh,
+            list(mappings),
+            {name: column for name, column in sources.items() if column is not None},
+            has_sign_up="accounts" in mappings and "created_on" in validated["accounts"].supplied,
+            has_money="subscriptions" in mappings and "mrr" in validated["subscriptions"].supplied,
+            trials=config.label.trials,
+        )
+        days = {name: table.days for name, table in validated.items() if len(table.days)}
+        reaches, stale = reach(db, fresh, days, until)
         for name in validated:
             (fresh / f"{name}.parquet").replace(folder / f"{name}.parquet")
     _remove_stale(folder, validated)
     _remove_stale(rejected, {name for name, table in validated.items() if table.reasons})
-    return _loaded(config, validated, attributes, folder, connection, tomorrow)
+    backend = connection if connection is not None else _engine(config)
+    expressions: dict[str, ir.Table] = {
+        name: backend.read_parquet(str(folder / f"{name}.parquet")) for name in TABLES if name in validated
+    }
+    tables = Tables(
+        expressions=expressions,
+        connection=backend,
+        observed_from=first,
+        observed_until=until,
+        supplied={name: validated[name].supplied for name in expressions},
+    )
+    attributes = mappings["accounts"].attributes if "accounts" in mappings else ()
+    return Loaded(
+        tables=tables,
+        rejected=_rejections(validated),
+        fingerprint=_fingerprint(config, validated),
+        notes=[note, *findings.notes, *stale.notes, *_notes(validated, attributes)],
+        counts={name: validated[name].valid_rows for name in expressions},
+        checks=[
+            *(result for name in expressions for result in validated[name].results),
+            *findings.results,
+            *stale.results,
+        ],
+        reaches=reaches,
+    )
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What reading one table after the other needs."""
+
+    db: duckdb.DuckDBPyConnection
+    raw_tables: RawTables
+    source: SourceConfig
+    label: LabelConfig
+    fresh: Path
+    rejected: Path
+    tomorrow: date
+
+    def read(self, name: str, table: TableSource, accounts: Path | None) -> tuple[ValidatedTable, Mapping]:
+        """Read, map and validate one table."""
+        raw = self.raw_tables.open(name, table, wanted_columns(TABLES[name], table))
+        mapping = map_table(self.db, TABLES[name], table, raw, tomorrow=self.tomorrow)
+        notes = list(raw.notes)
+        if name == "subscriptions" and self.label.trials == "leave_out":
+            mapping, note = _without_trials(self.db, mapping)
+            notes += note
+        validated = validate(
+            self.db,
+            mapping,
+            raw,
+            tables=self.fresh,
+            rejected=self.rejected,
+            accounts=accounts,
+            tomorrow=str(self.tomorrow),
+            merge_equal=table.equal_rows == "merge",
+            all_rejected_columns=self.source.rejected_columns == "all",
+        )
+        validated.notes[:0] = notes
+        _refuse_too_many(self.source, name, validated, self.rejected / f"{name}.parquet")
+        return validated, mapping
+
+
+def _validated(
+    tables: dict[str, TableSource], step: _Step, say: Progress
+) -> tuple[dict[str, ValidatedTable], dict[str, Mapping]]:
+    """Read every table; those that must be refused are told together."""
+    validated: dict[str, ValidatedTable] = {}
+    mappings: dict[str, Mapping] = {}
+    refusals: list[DataError] = []
+    accounts = step.fresh / "accounts.parquet"
+    for name in sorted(tables, key=list(TABLES).index):
+        say(f"reading {name}")
+        known = accounts if name != "accounts" and "accounts" in validated else None
+        try:
+            validated[name], mappings[name] = step.read(name, tables[name], known)
+        except DataError as error:
+            refusals.append(error)
+            continue
+        say(f"{name}: {validated[name].valid_rows:,} rows" + _aside(validated[name]))
+    if len(refusals) == 1:
+        raise refusals[0]
+    if refusals:
+        raise _all_refusals(refusals)
+    return validated, mappings
+
+
+def _all_refusals(refusals: list[DataError]) -> DataError:
+    """Return one error for several tables, each with its own place, finding and remedy."""
+    first, *others = refusals
+    told = [f"{len(refusals)} tables cannot be used. First: {first.what}"]
+    further = "\n\n".join(f"also: {error}" for error in others)
+    return DataError(
+        told[0],
+        where=first.where,
+        got=first.got,
+        expected=first.expected,
+        remedy=f"{first.remedy}\n\n{further}",
+        code=first.code,
+    )
+
+
+def _without_trials(db: duckdb.DuckDBPyConnection, mapping: Mapping) -> tuple[Mapping, list[str]]:
+    """Leave contracts of MRR 0 out, as `label.trials` says."""
+    if "mrr" not in mapping.mapped:
+        return mapping, ["label.trials is leave_out, but subscriptions.mrr is not mapped: no contract is left out"]
+    addon = "coalesce(is_addon, false)" if "is_addon" in mapping.mapped else "false"
+    trial = f"coalesce(mrr = 0 AND NOT {addon}, false)"
+    row = db.execute(f"SELECT count_if({trial}) FROM ({mapping.select})").fetchone()
+    count = int(row[0]) if row else 0
+    kept = replace(mapping, select=f"SELECT * FROM ({mapping.select}) WHERE NOT {trial}")
+    return kept, [f"subscriptions: {count:,} contracts of MRR 0 are left out (label.trials)"] if count else []
 
 
 def _silent(_: str) -> None:
     """Say nothing."""
 
 
-def _session(config: Config, stage: Path) -> duckdb.DuckDBPyConnection:
+def _session(engine_config: EngineConfig, stage: Path) -> duckdb.DuckDBPyConnection:
     """Open the DuckDB that reads raw data, whatever engine runs the analytics later."""
     settings: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": config.engine.memory_limit,
+        "memory_limit": engine_config.memory_limit,
         "temp_directory": str(stage / "spill"),
         "preserve_insertion_order": False,
     }
-    if config.engine.threads is not None:
-        settings["threads"] = config.engine.threads
+    if engine_config.threads is not None:
+        settings["threads"] = engine_config.threads
     db = duckdb.connect(config=settings)
     db.execute("SET TimeZone = 'UTC'")
     return db
@@ -163,22 +281,34 @@ def _aside(table: ValidatedTable) -> str:
     return f", {count:,} set aside" if count else ""
 
 
-def _refuse_too_many(config: Config, name: str, table: ValidatedTable, file: Path) -> None:
+def _refuse_too_many(source: SourceConfig, name: str, table: ValidatedTable, file: Path) -> None:
+    """Refuse a table that loses too many rows, or an optional column too many values."""
     counted = [reason for reason in table.reasons if reason.code != "CHK020"]
     rows = sum(reason.rows for reason in counted)
-    limit = config.source.max_rejected_share
-    if table.valid_rows and rows <= limit * table.rows:
-        return
-    counted.sort(key=lambda reason: -reason.rows)
-    largest = counted[0]
-    raise problem(
-        "CHK040",
-        f"{rows:,} of {table.rows:,} rows of {name} must be set aside ({rows / table.rows:.1%})",
-        where=f"tables.{name}.columns.{largest.column}; the rows are in {file}",
-        got="; ".join(map(str, counted)),
-        expected=f"at most {limit:.1%} (source.max_rejected_share)",
-        remedy=largest.remedy,
-    )
+    limit = source.max_rejected_share
+    if not table.valid_rows or rows > limit * table.rows:
+        counted.sort(key=lambda reason: -reason.rows)
+        largest = counted[0]
+        column = f".columns.{largest.column}" if largest.column else ".from"
+        raise problem(
+            "CHK040",
+            f"{rows:,} of {table.rows:,} rows of {name} must be set aside ({rows / table.rows:.1%})",
+            where=f"tables.{name}{column}; the rows are in {file}",
+            got="; ".join(map(str, counted)),
+            expected=f"at most {limit:.1%} (source.max_rejected_share)",
+            remedy=largest.remedy,
+        )
+    for lost in table.lost_values:
+        if lost.rows > limit * table.rows:
+            raise problem(
+                "CHK040",
+                f"{lost.rows:,} of {table.rows:,} values of {name}.{lost.column} cannot be used "
+                f"({lost.rows / table.rows:.1%} of the rows)",
+                where=f"tables.{name}.columns.{lost.column}",
+                got=str(lost).replace(" rows", " values"),
+                expected=f"at most {limit:.1%} (source.max_rejected_share)",
+                remedy=f"{lost.remedy} Or leave the column out: `{lost.column}: null`.",
+            )
 
 
 def _derived_accounts(
@@ -211,26 +341,7 @@ def _remove_stale(folder: Path, names: set[str] | dict[str, ValidatedTable]) -> 
             file.unlink()
 
 
-def _loaded(
-    config: Config,
-    validated: dict[str, ValidatedTable],
-    attributes: tuple[str, ...],
-    folder: Path,
-    connection: BaseBackend | None,
-    tomorrow: date,
-) -> Loaded:
-    backend = connection if connection is not None else _engine(config)
-    expressions: dict[str, ir.Table] = {
-        name: backend.read_parquet(str(folder / f"{name}.parquet")) for name in TABLES if name in validated
-    }
-    first, until, note = _observed(config, validated, tomorrow)
-    tables = Tables(
-        expressions=expressions,
-        connection=backend,
-        observed_from=first,
-        observed_until=until,
-        supplied={name: validated[name].supplied for name in expressions},
-    )
+def _rejections(validated: dict[str, ValidatedTable]) -> pd.DataFrame:
     rows = [
         {
             "table": name,
@@ -240,24 +351,18 @@ def _loaded(
             "example": reason.example,
             "remedy": reason.remedy,
         }
-        for name in expressions
+        for name in TABLES
+        if name in validated
         for reason in validated[name].reasons
     ]
-    return Loaded(
-        tables=tables,
-        rejected=pd.DataFrame(rows, columns=["table", "reason", "column", "rows", "example", "remedy"]),
-        fingerprint=_fingerprint(config, validated),
-        notes=[note, *_notes(config, validated, attributes)],
-        counts={name: validated[name].valid_rows for name in expressions},
-        checks=[result for name in expressions for result in validated[name].results],
-    )
+    return pd.DataFrame(rows, columns=["table", "reason", "column", "rows", "example", "remedy"])
 
 
 def _engine(config: Config) -> BaseBackend:
     return engine.connect(config.engine, temp_dir=config.workspace_dir / "spill")
 
 
-def _observed(config: Config, validated: dict[str, ValidatedTable], tomorrow: date) -> tuple[date, date, str]:
+def _observed(source: SourceConfig, validated: dict[str, ValidatedTable], tomorrow: date) -> tuple[date, date, str]:
     """Return the observed period and how it was told: by the events, or by all facts where there are none."""
     kinds = ["events"] if "events" in validated else list(validated)
     days = pd.concat(
@@ -270,12 +375,12 @@ def _observed(config: Config, validated: dict[str, ValidatedTable], tomorrow: da
     first, last = plausible_days(days)
     until = last + timedelta(days=1)
     evidence = "the events" if kinds == ["events"] else "the facts"
-    if config.source.observed_until is not None:
-        until, evidence = config.source.observed_until, "the config"
+    if source.observed_until is not None:
+        until, evidence = source.observed_until, "the config"
     return first, until, f"observed from {first} until {until} (exclusive), told by {evidence}"
 
 
-def _notes(config: Config, validated: dict[str, ValidatedTable], attributes: tuple[str, ...]) -> list[str]:
+def _notes(validated: dict[str, ValidatedTable], attributes: tuple[str, ...]) -> list[str]:
     notes = [f"{name} is not mapped: {what} are off" for name, what in _SWITCHED_OFF.items() if name not in validated]
     accounts = validated["accounts"]
     changing = [
@@ -301,6 +406,6 @@ def _notes(config: Config, validated: dict[str, ValidatedTable], attributes: tup
 
 def _fingerprint(config: Config, validated: dict[str, ValidatedTable]) -> str:
     content = {name: [str(number) for number in table.content] for name, table in sorted(validated.items())}
-    mapping = config.as_dict()["tables"]
+    mapping = {name: table.model_dump(mode="json", exclude_defaults=True) for name, table in config.tables.items()}
     text = json.dumps({"content": content, "mapping": mapping}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

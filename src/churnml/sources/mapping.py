@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
 
 import duckdb
 
 from churnml.config import ColumnSource, TableSource
 from churnml.errors import near_name
-from churnml.sources.parsing import ENDLESS, clean, parse
+from churnml.sources.dates import day_as_written
+from churnml.sources.expressions import ColumnType, bind, mentioned
+from churnml.sources.numbers import AMBIGUOUS_COMMAS, AMBIGUOUS_POINTS, shows_comma_decimals, shows_point_decimals
+from churnml.sources.parsing import clean, parse, unusual
 from churnml.sources.raw import Raw
 from churnml.sources.sql import DUCKDB_TYPE, constant, identifier, problem
 from churnml.tables import Column, Table
+from churnml.tables.checks import EARLIEST, NEVER_YEARS, needed, outside
 
 __all__ = ["Mapping", "map_table", "wanted_columns"]
 
 _FALLBACKS = {("surveys", "sent_at"): "responded_at", ("contacts", "left_known_at"): "left_at"}
 """A time that stands for another one which is absent."""
+
+_AHEAD_YEARS = 10
 
 _ENDLESS_COLUMNS = ("ends_on", "terminated_on", "left_at", "due_on", "paid_on", "closed_at", "solved_at")
 
@@ -42,6 +50,14 @@ class Mapping:
         Names of the raw columns.
     expressions : dict of str to str
         Column that has an `expr` → its key in the config.
+    sources : dict of str to ColumnSource
+        Column → its section in the config.
+    filtered : tuple of int
+        Rows that `where` leaves out, and how many of them because the condition is neither true nor false.
+    where : str or None
+        The condition as it stands in the config.
+    used_columns : tuple of str
+        Raw columns that the mapping reads.
     """
 
     table: Table
@@ -50,6 +66,22 @@ class Mapping:
     attributes: tuple[str, ...]
     raw_columns: tuple[str, ...]
     expressions: dict[str, str]
+    sources: dict[str, ColumnSource] = field(default_factory=dict)
+    filtered: tuple[int, int] = (0, 0)
+    where: str | None = None
+    used_columns: tuple[str, ...] = ()
+
+    @property
+    def makes_key(self) -> bool:
+        """Tell whether the key is made from the row's content because no id is mapped."""
+        key = self.table.key
+        return len(key) == 1 and key[0] not in self.mapped
+
+    @property
+    def content(self) -> str:
+        """SQL text of all mapped values of a row."""
+        parts = ", ".join(f"coalesce(CAST({identifier(name)} AS VARCHAR), '')" for name in self.mapped)
+        return f"concat_ws(chr(31), {parts})"
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -78,9 +110,9 @@ class Mapping:
         name = column.name
         occurred = self.table.occurred_at
         value = f"CAST({identifier(name)} AS {kind})" if name in self.present else f"CAST(NULL AS {kind})"
-        if self.table.key == (name,) and name not in self.mapped:
-            parts = ", ".join(f"coalesce(CAST({identifier(other)} AS VARCHAR), '')" for other in self.mapped)
-            return f"md5(concat_ws(chr(31), {parts}))"
+        if self.makes_key and self.table.key == (name,):
+            # Equal rows are told apart by their number; the first has the key that it would have alone.
+            return f"md5({self.content} || CASE WHEN equal_number = 1 THEN '' ELSE chr(31) || equal_number END)"
         if name == "known_at" and occurred is not None:
             happened = f"CAST({identifier(occurred)} AS TIMESTAMP)"
             if name not in self.mapped:
@@ -108,20 +140,13 @@ def wanted_columns(table: Table, source: TableSource) -> Callable[[Iterable[str]
         texts = [text for text in (source.where, *(item.expr for item in sources)) if text]
         exact = {item.column.casefold() for item in sources if item.column is not None}
         canonical = {name for name in table.column_names if name not in source.columns}
-        return [
-            name
-            for name in names
-            if name.casefold() in exact or name.casefold() in canonical or any(_mentions(text, name) for text in texts)
-        ]
+        named = {name for text in texts for name in mentioned(text, names)}
+        return [name for name in names if name.casefold() in exact or name.casefold() in canonical or name in named]
 
     return pick
 
 
-def _mentions(sql: str, name: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", sql, flags=re.IGNORECASE) is not None
-
-
-def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, raw: Raw) -> Mapping:
+def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, raw: Raw, *, tomorrow: date) -> Mapping:
     """Work out how a raw table becomes a canonical one.
 
     Parameters
@@ -134,11 +159,14 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         Its section in the config.
     raw : Raw
         The raw table.
+    tomorrow : date
+        The first day that lies ahead.
 
     Raises
     ------
     DataError
-        A raw column does not exist, a needed one is not mapped, or an expression cannot be evaluated.
+        A raw column does not exist, a needed one is not mapped, an expression cannot be evaluated, or numbers can be
+        read in two ways.
     """
     sources = _sources(table, source, raw)
     attributes = {name: (_text_column(name), item) for name, item in source.attributes.items()}
@@ -152,23 +180,78 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
                 remedy="Rename the attribute.",
             )
     every = {**{name: (table[name], item) for name, item in sources.items()}, **attributes}
-    raw_select = _raw_select(db, table, source, raw, every)
+    raw_select, base, condition = _raw_select(db, table, source, raw, every)
     types = {row[0]: row[1] for row in db.execute(f"DESCRIBE {raw_select}").fetchall()}
-    cleaned, parsed = ["*"], ["*"]  # two steps, so that DuckDB cleans a value once and reads it often
+    cleaned, parsed, bounded = ["*"], ["*"], ["*"]  # in steps, so that DuckDB reads a value once and uses it often
+    kinds: dict[str, str] = {}
     for name, (column, item) in every.items():
         key = f"raw:{name}"
-        value, kind = clean(identifier(key), types[key], column, item)
+        value, kinds[name] = clean(identifier(key), types[key], column, item)
         cleaned.append(f"{value} AS {identifier(f'clean:{name}')}")
-        whole = name.endswith("_id") and types[key] == "VARCHAR" and _whole_floats(db, raw, item)
-        parsed += _parsed_columns(
-            table, column, parse(identifier(f"clean:{name}"), kind, column, item, whole_floats=whole)
-        )
-    inner = f"SELECT {', '.join(parsed)} FROM (SELECT {', '.join(cleaned)} FROM ({raw_select}))"
+        text = kinds[name] == "text"
+        if column.dtype in ("int64", "float64") and text and item.decimal is None and not item.words:
+            _refuse_ambiguous(db, raw, raw_select, key, _key(table, name), item)
+    clean_select = f"SELECT {', '.join(cleaned)} FROM ({raw_select})"
+    usual = _usual(db, clean_select, every, kinds)
+    for name, (column, item) in every.items():
+        value, kind = identifier(f"clean:{name}"), kinds[name]
+        whole = name.endswith("_id") and types[f"raw:{name}"] == "VARCHAR" and _whole_floats(db, raw, item)
+        read = parse(value, kind, column, item, whole_floats=whole, usual=name in usual)
+        parsed.append(f"{read} AS {identifier(f'read:{name}')}")
+        if column.dtype == "date" and kind == "text" and item.format is None and item.timezone == "UTC":
+            parsed.append(f"{day_as_written(value)} <> {identifier(f'read:{name}')} AS {identifier(f'moved:{name}')}")
+    step = f"SELECT {', '.join(parsed)} FROM ({clean_select})"
+    ends = [
+        column.name
+        for column, _ in every.values()
+        if column.name in _ENDLESS_COLUMNS and column.dtype in ("date", "timestamp") and not needed(table, column)
+    ]
+    latest = _latest(db, step, ends, tomorrow)
+    bounded += [sql for column, _ in every.values() for sql in _bounded_columns(table, column, latest, tomorrow)]
+    inner = f"SELECT {', '.join(bounded)} FROM ({step})"
     for (owner, name), other in _FALLBACKS.items():
         if owner == table.name and other in every:
             inner = _with_fallback(inner, name, other, mapped=name in every)
     expressions = {name: _key(table, name) for name, (_, item) in every.items() if item.expr is not None}
-    return Mapping(table, inner, tuple(sources), tuple(attributes), tuple(raw.columns), expressions)
+    return Mapping(
+        table,
+        inner,
+        tuple(sources),
+        tuple(attributes),
+        tuple(raw.columns),
+        expressions,
+        {name: item for name, (_, item) in every.items()},
+        _filtered(db, table, source, base, condition),
+        source.where,
+        tuple(wanted_columns(table, source)(raw.columns)),
+    )
+
+
+def _usual(
+    db: duckdb.DuckDBPyConnection,
+    clean_select: str,
+    every: dict[str, tuple[Column, ColumnSource]],
+    kinds: dict[str, str],
+) -> frozenset[str]:
+    """Return the columns whose values are all written in the usual way; their SQL is short and quickly planned."""
+    tests = {
+        name: test
+        for name, (column, item) in every.items()
+        if (test := unusual(identifier(f"clean:{name}"), kinds[name], column, item)) is not None
+    }
+    if not tests:
+        return frozenset()
+    flags = ", ".join(f"coalesce(bool_or({test}), false)" for test in tests.values())
+    row = _tried(db, f"SELECT {flags} FROM ({clean_select})")
+    return frozenset(name for name, strange in zip(tests, row, strict=False) if not strange)
+
+
+def _tried(db: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    """Return the one row of a query; an expression that fails on some rows is told later, with its place."""
+    try:
+        return db.execute(query).fetchone() or ()
+    except duckdb.Error:
+        return ()
 
 
 def _key(table: Table, name: str) -> str:
@@ -204,62 +287,117 @@ def _raw_select(
     source: TableSource,
     raw: Raw,
     every: dict[str, tuple[Column, ColumnSource]],
-) -> str:
-    """Return the query of the raw values: expressions are evaluated over typed columns, the rest as it stands."""
+) -> tuple[str, str, str | None]:
+    """Return the query of the raw values, the query below it, and the condition of the rows that count."""
     expressions = [item.expr for _, item in every.values() if item.expr is not None]
     texts = [text for text in (source.where, *expressions) if text]
-    typed = {name: _sql_type(db, raw, name) for name in raw.columns if any(_mentions(text, name) for text in texts)}
+    typed = {name: _sql_type(db, raw, name) for name in raw.columns if any(mentioned(text, [name]) for text in texts)}
     columns = [f"{identifier(name)} AS {identifier(f'column:{name}')}" for name in raw.columns]
     columns += [
-        f"try_cast(nullif(trim({identifier(name)}), '') AS {kind}) AS {identifier(name)}"
-        if kind != raw.columns[name]
+        f"try_cast(nullif(trim({identifier(name)}), '') AS {kind.sql}) AS {identifier(name)}"
+        if kind.sql != raw.columns[name]
         else identifier(name)
         for name, kind in typed.items()
     ]
     base = f"SELECT {', '.join(columns)} FROM {raw.relation}"
-    if source.where:
-        _bound(db, f"SELECT count(*) FROM ({base}) WHERE ({source.where})", f"tables.{table.name}.where", source.where)
+    ids = frozenset(
+        item.column.casefold()
+        for column, item in every.values()
+        if column.dtype == "string" and item.column is not None
+    )
+
+    def bound(sql: str, key: str, *, wants_text: bool) -> str:
+        own = {name: typed[name] for name in mentioned(sql, typed)}
+        return bind(db, sql, own, base, key, wants_text=wants_text, ids=ids)
+
+    condition = bound(source.where, f"tables.{table.name}.where", wants_text=False) if source.where else None
     names = {name.casefold(): name for name in raw.columns}
     values = []
-    for name, (_, item) in every.items():
+    for name, (column, item) in every.items():
         if item.expr is not None:
-            _bound(db, f"SELECT ({item.expr}) FROM ({base})", _key(table, name), item.expr)
-            value = f"({item.expr})"
+            value = f"({bound(item.expr, _key(table, name), wants_text=column.dtype == 'string')})"
         elif item.column is not None:
             value = identifier(f"column:{names[item.column.casefold()]}")
         else:
             value = constant(item.value) if item.value is not None else "NULL"
         values.append(f"{value} AS {identifier(f'raw:{name}')}")
     raw_columns = [identifier(f"column:{name}") for name in raw.columns]
-    condition = f" WHERE ({source.where})" if source.where else ""
-    return f"SELECT {', '.join([*raw_columns, *values])} FROM ({base}){condition}"
+    rows = f" WHERE ({condition})" if condition else ""
+    return f"SELECT {', '.join([*raw_columns, *values])} FROM ({base}){rows}", base, condition
 
 
-def _sql_type(db: duckdb.DuckDBPyConnection, raw: Raw, name: str) -> str:
+def _filtered(
+    db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, base: str, condition: str | None
+) -> tuple[int, int]:
+    """Count the rows that `where` leaves out, and those of them that it does not decide."""
+    if condition is None:
+        return 0, 0
+    try:
+        row = db.execute(
+            f"SELECT count_if(NOT coalesce(({condition}), false)), count_if(({condition}) IS NULL) FROM ({base})"
+        ).fetchone()
+    except duckdb.Error as error:
+        raise problem(
+            "CHK005",
+            "The condition fails on some rows",
+            where=f"tables.{table.name}.where",
+            got=f"{source.where!r}: {str(error).splitlines()[0]}",
+            remedy="Use try_cast(… AS …) where values may be malformed.",
+        ) from error
+    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+def _sql_type(db: duckdb.DuckDBPyConnection, raw: Raw, name: str) -> ColumnType:
     """Return the type that every value of a text column has, so that SQL in the config can calculate with it."""
     if raw.columns[name] != "VARCHAR":
-        return raw.columns[name]
+        return ColumnType(raw.columns[name], is_text=False)
     value = f"nullif(trim({identifier(name)}), '')"
     shapes = {
-        "BIGINT": f"regexp_full_match({value}, '-?(0|[1-9]\\d{{0,17}})')",
+        "BIGINT": f"regexp_full_match({value}, '0|-?[1-9]\\d{{0,17}}')",
+        "HUGEINT": f"regexp_full_match({value}, '0|-?[1-9]\\d{{0,36}}')",
         "DOUBLE": f"regexp_full_match({value}, '-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d+)?')",
         "DATE": f"regexp_full_match({value}, '\\d{{4}}-\\d{{2}}-\\d{{2}}') AND try_cast({value} AS DATE) IS NOT NULL",
         "TIMESTAMP": f"NOT regexp_matches({value}, '([zZ]|:\\d+ ?[+-]\\d.*)$') "
         f"AND regexp_matches({value}, '^\\d{{4}}-') AND try_cast({value} AS TIMESTAMP) IS NOT NULL",
     }
-    tests = ", ".join(f"bool_and({shape})" for shape in shapes.values())
-    row = db.execute(f"SELECT {tests} FROM {raw.relation} WHERE {value} IS NOT NULL").fetchone()
-    return next((kind for kind, holds in zip(shapes, row or (), strict=True) if holds), "VARCHAR")
+    # Fifteen digits are what a floating-point number gives back; a zero at the end it does not.
+    exact = f"strlen({value}) <= 16 AND regexp_full_match({value}, '-?(0|[1-9]\\d*)(\\.\\d*[1-9])?')"
+    tests = ", ".join(f"bool_and({shape})" for shape in (exact, *shapes.values()))
+    row = db.execute(f"SELECT {tests} FROM {raw.relation} WHERE {value} IS NOT NULL").fetchone() or (None,)
+    kind = next((kind for kind, holds in zip(shapes, row[1:], strict=False) if holds), "VARCHAR")
+    return ColumnType(kind, exact=kind != "DOUBLE" or bool(row[0]))
 
 
-def _bound(db: duckdb.DuckDBPyConnection, query: str, where: str, sql: str) -> None:
-    """Check that DuckDB can make sense of a query, without running it."""
-    try:
-        db.execute(f"DESCRIBE {query}")
-    except duckdb.Error as error:
+def _refuse_ambiguous(
+    db: duckdb.DuckDBPyConnection, raw: Raw, raw_select: str, key: str, where: str, item: ColumnSource
+) -> None:
+    """Refuse a column of text numbers that can be read in two ways, none of which a value settles."""
+    if item.column is not None and item.column in raw.numbers:
+        return
+    value = f"trim(CAST({identifier(key)} AS VARCHAR))"
+    readings = [(".", AMBIGUOUS_POINTS, shows_point_decimals(value))]
+    if raw.delimiter == ";":
+        readings.append((",", AMBIGUOUS_COMMAS, shows_comma_decimals(value)))
+    for sign, shape, settled in readings:
+        query = f"SELECT {value} AS v FROM ({raw_select}) WHERE contains({value}, '{sign}')"
+        row = _tried(
+            db,
+            f"SELECT count_if(regexp_full_match(v, {shape})), coalesce(bool_or({settled.replace(value, 'v')}), false), "
+            f"min(v) FILTER (regexp_full_match(v, {shape})) FROM ({query})",
+        )
+        if not row or not row[0] or row[1]:
+            continue
+        whole = re.sub(r"[^0-9]", "", row[2])
+        decimal = re.sub(r"[^0-9.]", "", row[2].replace(",", "."))
         raise problem(
-            "CHK005", "The SQL cannot be evaluated", where=where, got=f"{sql!r}: {str(error).splitlines()[0]}"
-        ) from error
+            "CHK042",
+            f"{row[0]:,} numbers can be read in two ways: {row[2]!r} is {whole}, or {float(decimal):g}",
+            where=where,
+            got=f"{row[2]!r}",
+            expected="a decimal sign that the values or the config settle",
+            remedy=f'Set `decimal: "{"," if sign == "." else "."}"` on the column if {whole} is meant, '
+            f'`decimal: "{sign}"` if {float(decimal):g} is.',
+        )
 
 
 def _whole_floats(db: duckdb.DuckDBPyConnection, raw: Raw, item: ColumnSource) -> bool:
@@ -274,18 +412,70 @@ def _whole_floats(db: duckdb.DuckDBPyConnection, raw: Raw, item: ColumnSource) -
     return bool(row and row[0])
 
 
-def _parsed_columns(table: Table, column: Column, value: str) -> list[str]:
-    name = column.name
+def _bounded_columns(table: Table, column: Column, latest: dict[str, str], tomorrow: date) -> list[str]:
+    """Return the SQL of a column's final value, of whether it was given, and of what about it is to be noted.
+
+    An optional time that is a placeholder (1900-01-01, 9999-12-31) is absent, and so was not given either.
+    """
+    name, value = column.name, identifier(f"read:{column.name}")
     given = f"{identifier(f'clean:{name}')} IS NOT NULL"
-    columns = [f"{given} AS {identifier(f'given:{name}')}"]
-    if name in _ENDLESS_COLUMNS and table.occurred_at != name:
-        columns.append(f"coalesce({value} >= DATE '{ENDLESS}', false) AS {identifier(f'endless:{name}')}")
-        # An end that means "never" is absent, so it was not given either: it did not fail to parse.
-        columns[0] = f"({given}) AND NOT coalesce({value} >= DATE '{ENDLESS}', false) AS {identifier(f'given:{name}')}"
-        value = f"CASE WHEN {value} < DATE '{ENDLESS}' THEN {value} END"
+    columns: list[str] = []
+    if column.dtype != "string" and not needed(table, column):
+        columns.append(f"({given}) AND ({value}) IS NULL AS {identifier(f'unreadable:{name}')}")
+        beyond = outside(replace(column, name=f"read:{name}"))
+        if beyond:
+            columns.append(f"coalesce({beyond}, false) AS {identifier(f'outside:{name}')}")
+            value = f"CASE WHEN NOT ({beyond}) THEN {value} END"
+        given = f"({given}) AND ({value}) IS NOT NULL"
+    if column.dtype in ("date", "timestamp") and not needed(table, column):
+        end = latest.get(name, _in_years(tomorrow, NEVER_YEARS))
+        flag = "endless" if name in _ENDLESS_COLUMNS else "beyond"
+        columns += [
+            f"coalesce({value} >= DATE '{end}', false) AS {identifier(f'{flag}:{name}')}",
+            f"coalesce({value} < DATE '{EARLIEST}', false) AS {identifier(f'placeholder:{name}')}",
+        ]
+        never = f"coalesce({value} < DATE '{EARLIEST}' OR {value} >= DATE '{end}', false)"
+        given = f"({given}) AND NOT {never}"
+        value = f"CASE WHEN NOT {never} THEN {value} END"
     if column.values and not column.required:
         columns.append(f"({given}) AND ({value}) IS NULL AS {identifier(f'unknown:{name}')}")
-    return [*columns, f"{value} AS {identifier(name)}"]
+    return [*columns, f"{given} AS {identifier(f'given:{name}')}", f"{value} AS {identifier(name)}"]
+
+
+def _in_years(day: date, years: int) -> str:
+    return f"{day.year + years}-01-01"
+
+
+def _latest(db: duckdb.DuckDBPyConnection, step: str, names: list[str], tomorrow: date) -> dict[str, str]:
+    """Return, per column of ends, the first day that is no date any more but a placeholder for "never".
+
+    It lies 30 years ahead, or earlier where nothing is dated for ten years and then something is, ten years ahead or
+    more: 2049-12-31 behind terms that end in 2027.
+    """
+    if not names:
+        return {}
+    years = ", ".join(
+        f"list(DISTINCT year({value})) FILTER (isfinite({value}) AND year({value}) >= {tomorrow.year})"
+        for value in (identifier(f"read:{name}") for name in names)
+    )
+    row = _tried(db, f"SELECT {years} FROM ({step})")
+    return {name: _never(found or [], tomorrow) for name, found in zip(names, row, strict=False)}
+
+
+def _never(years: list[int], tomorrow: date) -> str:
+    """Return the first day of "never", from the years ahead in which something ends.
+
+    Examples
+    --------
+    >>> _never([2026, 2027, 2049], date(2026, 3, 1)), _never([2026, 2030, 2037], date(2026, 3, 1))
+    ('2049-01-01', '2056-01-01')
+    """
+    last = tomorrow.year
+    for year in sorted(years):
+        if year >= tomorrow.year + _AHEAD_YEARS and year - last > _AHEAD_YEARS:
+            return f"{year}-01-01"
+        last = year
+    return _in_years(tomorrow, NEVER_YEARS)
 
 
 def _with_fallback(inner: str, name: str, other: str, *, mapped: bool) -> str:

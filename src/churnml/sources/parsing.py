@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from itertools import product
-
-import duckdb
-
 from churnml.config import ColumnSource
+from churnml.sources.dates import date_value, elsewhere, readable_date, timestamp_value
+from churnml.sources.numbers import finite, infinite_word, is_written_plainly, text_number
 from churnml.sources.sql import literal
 from churnml.tables import Column
 
-__all__ = ["clean", "family", "parse", "propose_format"]
+__all__ = ["clean", "family", "parse", "unusual"]
 
-_BLANKS = "' \t\r\n\u00a0\u3000'"
-_NULL_WORDS = ("null", "none", "nan", "nat", "n/a", "#n/a", "\\n", "-", "0000-00-00", "0000-00-00 00:00:00")
-_TRUE = ("true", "t", "yes", "y", "on", "1")
-_FALSE = ("false", "f", "no", "n", "off", "0")
-_DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d", "%Y.%m.%d", "%Y年%m月%d日")
-_NAMED_DAYS = ("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y")
-_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", "%H%M%S", " %H時%M分", " %H時%M分%S秒")
-ENDLESS = "2200-01-01"
-"""An end on or after this day means that there is none."""
+_BLANKS = (
+    "' \t\r\n\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f"
+    "\u205f\u3000\ufeff'"
+)
+_NULL_WORDS = (
+    "null", "none", "nan", "nat", "nil", "n/a", "#n/a", "#na", "<na>", "\\n", "-", "--", "---", "–", "—", "ー", "―",
+    "(null)", "<null>", "[null]", "(none)", "-none-", "--none--", "(no value)", "no value", "(blank)", "(empty)",
+    "undefined", "#null!", "#ref!", "#value!", "#div/0!", "#num!", "#name?", "0000-00-00", "0000-00-00 00:00:00",
+)  # fmt: skip
+"""Words that mean that there is no value, in every column alike."""
+
+_TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
+_FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
 
 
 def family(duckdb_type: str) -> str:
@@ -32,7 +34,9 @@ def family(duckdb_type: str) -> str:
     ['integer', 'float', 'zoned', 'time', 'text']
     """
     name = duckdb_type.upper()
-    if name in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT") or (name.startswith("U") and "INT" in name):
+    if name in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"):
+        return "integer"
+    if name.startswith("U") and name.endswith(("INT", "INTEGER")):
         return "integer"
     if name in ("FLOAT", "DOUBLE") or name.startswith("DECIMAL"):
         return "float"
@@ -45,6 +49,9 @@ def family(duckdb_type: str) -> str:
 
 def clean(raw: str, duckdb_type: str, column: Column, source: ColumnSource) -> tuple[str, str]:
     """Return the SQL of a raw value without blanks, null words and NaN, with its words translated, and its family.
+
+    Letters are composed (NFC), so that é written in two ways is one. What a spreadsheet wrote as a formula of a text
+    (``="00123"``) is that text.
 
     Parameters
     ----------
@@ -60,9 +67,10 @@ def clean(raw: str, duckdb_type: str, column: Column, source: ColumnSource) -> t
     Examples
     --------
     >>> from churnml.tables import TABLES
-    >>> sql, kind = clean("' NULL '", "VARCHAR", TABLES["events"]["user_id"], ColumnSource(column="user"))
-    >>> duckdb.execute(f"SELECT {sql}").fetchone(), kind
-    ((None,), 'text')
+    >>> sql, kind = clean("v", "VARCHAR", TABLES["events"]["user_id"], ColumnSource(column="u"))
+    >>> texts = [" NULL ", '="007"']
+    >>> duckdb.execute(f"SELECT {sql} FROM (SELECT unnest(?) AS v)", [texts]).fetchall(), kind
+    ([(None,), ('007',)], 'text')
     """
     kind = family(duckdb_type)
     if source.words:
@@ -70,14 +78,42 @@ def clean(raw: str, duckdb_type: str, column: Column, source: ColumnSource) -> t
     elif kind == "text" or (source.format is not None and kind in ("integer", "float")):
         raw, kind = _trimmed(raw), "text"
     if kind == "float":
-        raw = f"CASE WHEN NOT isnan(CAST({raw} AS DOUBLE)) THEN {raw} END"
-    if kind == "text" and (column.dtype != "string" or column.name.endswith("_id") or column.values):
-        nulls = "".join(f" WHEN {literal(word)} THEN NULL" for word in _NULL_WORDS)
-        raw = f"CASE lower({raw}){nulls} ELSE {raw} END"
+        raw = f"CASE WHEN isfinite(CAST({raw} AS DOUBLE)) THEN {raw} END"
+    if kind == "text":
+        raw = _without_null_words(raw)
+        if column.dtype in ("int64", "float64"):
+            raw = f"CASE WHEN NOT {infinite_word(raw)} THEN {raw} END"
+        if column.dtype in ("date", "timestamp"):
+            raw = readable_date(raw, source)
     return raw, kind
 
 
-def parse(cleaned: str, kind: str, column: Column, source: ColumnSource, *, whole_floats: bool = False) -> str:
+def _without_null_words(raw: str) -> str:
+    # A map is looked up once per entry of a dictionary; a list of CASEs would be walked for every row.
+    words = ", ".join(f"{literal(word)}: true" for word in _NULL_WORDS)
+    return f"CASE WHEN map {{{words}}}[lower({raw})] THEN NULL ELSE {raw} END"
+
+
+def unusual(cleaned: str, kind: str, column: Column, source: ColumnSource) -> str | None:
+    """Return the SQL condition of a value that only the thorough SQL of `parse` reads; None where there is no other."""
+    if kind != "text":
+        return None
+    if column.dtype in ("int64", "float64"):
+        return f"NOT {is_written_plainly(cleaned, source.decimal or '.')}"
+    if column.dtype in ("date", "timestamp") and source.format is None:
+        return elsewhere(cleaned)
+    return None
+
+
+def parse(
+    cleaned: str,
+    kind: str,
+    column: Column,
+    source: ColumnSource,
+    *,
+    whole_floats: bool = False,
+    usual: bool = False,
+) -> str:
     """Return the SQL that reads one canonical column; what is there but cannot be read becomes null.
 
     Parameters
@@ -90,6 +126,8 @@ def parse(cleaned: str, kind: str, column: Column, source: ColumnSource, *, whol
         Its section in the config: format, time zone, decimal sign.
     whole_floats : bool
         The column holds whole numbers that were exported as ``12.0``.
+    usual : bool
+        No value of the column is `unusual`: the SQL can be short.
 
     Examples
     --------
@@ -101,26 +139,34 @@ def parse(cleaned: str, kind: str, column: Column, source: ColumnSource, *, whol
     if column.dtype == "string":
         return _word(cleaned, kind, column, whole_floats)
     if column.dtype == "timestamp":
-        return _timestamp(cleaned, kind, source)
+        return timestamp_value(cleaned, kind, source, iso=usual)
     if column.dtype == "date":
-        return _date(cleaned, kind, source)
+        return date_value(cleaned, kind, source, iso=usual)
     if column.dtype == "boolean":
         return _boolean(cleaned, kind)
-    return _number(cleaned, kind, source, whole=column.dtype == "int64")
+    return _number(cleaned, kind, source, whole=column.dtype == "int64", usual=usual)
 
 
 def _trimmed(raw: str) -> str:
-    return f"nullif(trim(CAST({raw} AS VARCHAR), {_BLANKS}), '')"
+    text = f"trim(nfc_normalize(CAST({raw} AS VARCHAR)), {_BLANKS})"
+    formula = f"starts_with({text}, '=\"') AND ends_with({text}, '\"')"
+    return (
+        f"nullif(CASE WHEN {formula} THEN trim(substr({text}, 3, length({text}) - 3), {_BLANKS}) ELSE {text} END, '')"
+    )
 
 
-def _in_words(raw: str, words: dict[str, str]) -> str:
+def _in_words(raw: str, words: dict[str, str | None]) -> str:
     cases = "".join(
-        f" WHEN lower({literal(word.strip())}) THEN {literal(canonical)}"
+        f" WHEN lower(nfc_normalize({literal(word.strip())})) THEN {_word_or_nothing(canonical)}"
         for word, canonical in words.items()
         if word != "*"
     )
-    others = f"CASE WHEN {raw} IS NOT NULL THEN {literal(words['*'])} END" if "*" in words else raw
+    others = f"CASE WHEN {raw} IS NOT NULL THEN {_word_or_nothing(words['*'])} END" if "*" in words else raw
     return f"CASE lower({raw}){cases} ELSE {others} END" if cases else others
+
+
+def _word_or_nothing(word: str | None) -> str:
+    return "CAST(NULL AS VARCHAR)" if word is None else literal(word)
 
 
 def _word(raw: str, kind: str, column: Column, whole_floats: bool) -> str:
@@ -136,116 +182,23 @@ def _word(raw: str, kind: str, column: Column, whole_floats: bool) -> str:
     return f"CAST({raw} AS VARCHAR)"
 
 
-def _timestamp(raw: str, kind: str, source: ColumnSource) -> str:
-    zone = literal(source.timezone)
-    if kind == "zoned":
-        return f"timezone('UTC', {raw})"
-    if kind in ("time", "date"):
-        local = f"CAST({raw} AS TIMESTAMP)"
-        return local if source.timezone == "UTC" else f"timezone('UTC', timezone({zone}, {local}))"
-    if kind != "text":
-        return f"CASE WHEN ({raw}) IS NULL THEN CAST(NULL AS TIMESTAMP) END"
-    if source.format is not None:
-        parsed = f"try_strptime({raw}, {literal(source.format)})"
-        if "%z" in source.format.lower():
-            return f"timezone('UTC', CAST({parsed} AS TIMESTAMPTZ))"
-        return parsed if source.timezone == "UTC" else f"timezone('UTC', timezone({zone}, {parsed}))"
-    with_offset = f"timezone('UTC', try_cast({raw} AS TIMESTAMPTZ))"
-    if source.timezone == "UTC":  # the session's zone, so that times without an offset are read as UTC
-        return with_offset
-    local = f"timezone('UTC', timezone({zone}, try_cast({raw} AS TIMESTAMP)))"
-    offset = r"'.*\d:\d.*([zZ]|[+-]\d{2}(:?\d{2})?| [A-Za-z/_]+)$'"
-    return f"CASE WHEN regexp_full_match({raw}, {offset}) THEN {with_offset} ELSE {local} END"
-
-
-def _date(raw: str, kind: str, source: ColumnSource) -> str:
-    """Return the calendar day as written: a day does not move with the time zone of who wrote it."""
-    if kind == "zoned":
-        return f"CAST(timezone({literal(source.timezone)}, {raw}) AS DATE)"
-    if kind in ("time", "date"):
-        return f"CAST({raw} AS DATE)"
-    if kind != "text":
-        return f"CASE WHEN ({raw}) IS NULL THEN CAST(NULL AS DATE) END"
-    if source.format is not None:
-        return f"CAST(try_strptime({raw}, {literal(source.format)}) AS DATE)"
-    return f"CAST(try_cast({raw} AS TIMESTAMP) AS DATE)"
-
-
 def _boolean(raw: str, kind: str) -> str:
     if kind == "boolean":
         return raw
-    text = f"lower(CAST({raw} AS VARCHAR))" if kind != "float" else f"CAST(try_cast({raw} AS BIGINT) AS VARCHAR)"
+    text = f"lower(CAST({raw} AS VARCHAR))"
     true, false = (", ".join(map(literal, words)) for words in (_TRUE, _FALSE))
     return f"CASE WHEN {text} IN ({true}) THEN true WHEN {text} IN ({false}) THEN false END"
 
 
-def _number(raw: str, kind: str, source: ColumnSource, *, whole: bool) -> str:
+def _number(raw: str, kind: str, source: ColumnSource, *, whole: bool, usual: bool) -> str:
     if kind in ("integer", "float", "boolean"):
         number = f"CAST({raw} AS DOUBLE)" if kind != "integer" else raw
     elif kind == "text":
-        number = _text_number(raw, source.decimal)
+        number = text_number(raw, source.decimal or ".", plain=usual)
     else:
         return f"CASE WHEN ({raw}) IS NULL THEN CAST(NULL AS DOUBLE) END"
     if not whole:
-        return f"CAST({number} AS DOUBLE)"
+        return finite(f"CAST({number} AS DOUBLE)") if kind == "float" else f"CAST({number} AS DOUBLE)"
     if kind in ("integer", "boolean"):
-        return f"CAST({number} AS BIGINT)"
+        return f"try_cast({number} AS BIGINT)"
     return f"CASE WHEN {number} = floor({number}) THEN try_cast({number} AS BIGINT) END"
-
-
-def _text_number(raw: str, decimal: str) -> str:
-    """Read a text number: currency signs go, grouped thousands are joined, a percentage is divided by 100."""
-    group = "," if decimal == "." else r"\."
-    point = r"\." if decimal == "." else ","
-    bare = rf"regexp_replace({raw}, '[\s$€£¥￥%]', '', 'g')"
-    shape = rf"'[-+]?(\d+|\d{{1,3}}({group}\d{{3}})+)?({point}\d*)?([eE][-+]?\d+)?'"
-    joined = rf"replace(regexp_replace({bare}, '{group}', '', 'g'), '{decimal}', '.')"
-    scale = f"CASE WHEN suffix({raw}, '%') THEN 100.0 ELSE 1.0 END"
-    careful = f"CASE WHEN regexp_full_match({bare}, {shape}) THEN try_cast({joined} AS DOUBLE) / {scale} END"
-    if decimal != ".":
-        return careful
-    plain = rf"CASE WHEN regexp_full_match({raw}, '-?\d+(\.\d+)?') THEN try_cast({raw} AS DOUBLE) END"
-    return f"coalesce({plain}, {careful})"
-
-
-def propose_format(values: list[str]) -> str:
-    """Return the remedy for dates that could not be read, from some of the values.
-
-    Examples
-    --------
-    >>> propose_format(["31.12.2025", "01.02.2026"])
-    "Add `format: '%d.%m.%Y'` to the column; it reads all 2 examples."
-    >>> propose_format(["45292", "45293"])
-    "These look like Excel day numbers: map the column with `expr: date '1899-12-30' + CAST(<column> AS INTEGER)`."
-    """
-    if not values:
-        return "Give the column a `format`."
-    if all(value.isdigit() for value in values):
-        lengths = {len(value) for value in values}
-        if lengths == {5}:
-            return (
-                "These look like Excel day numbers: map the column with "
-                "`expr: date '1899-12-30' + CAST(<column> AS INTEGER)`."
-            )
-        if lengths <= {10}:
-            return "These look like Unix seconds: map the column with `expr: to_timestamp(CAST(<column> AS BIGINT))`."
-        if lengths <= {13}:
-            return "These look like Unix milliseconds: map the column with `expr: epoch_ms(CAST(<column> AS BIGINT))`."
-    reads = _formats_that_read(values)
-    most = max(reads.values(), default=0)
-    if most * 10 < len(values) * 9:
-        return "Give the column a `format`, or an `expr` where the formats are mixed."
-    best = [form for form, count in reads.items() if count == most]
-    how_many = f"all {most}" if most == len(values) else f"{most} of {len(values)}"
-    if len(best) > 1:
-        either = " or ".join(f"`format: '{form}'`" for form in best[:2])
-        return f"Add {either} to the column: both read {how_many} examples, so only you can tell which is meant."
-    return f"Add `format: '{best[0]}'` to the column; it reads {how_many} examples."
-
-
-def _formats_that_read(values: list[str]) -> dict[str, int]:
-    formats = [day + time for day, time in product((*_DAYS, *_NAMED_DAYS), _TIMES)]
-    counts = ", ".join(f"count(try_strptime(v, {literal(form)}))" for form in formats)
-    with duckdb.connect() as db:
-        row = db.execute(f"SELECT {counts} FROM (SELECT unnest(?) AS v)", [values]).fetchone()
-    return {form: int(count) for form, count in zip(formats, row or (), strict=True) if count}

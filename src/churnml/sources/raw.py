@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from churnml.config import Config, TableSource
+from churnml.config import LookupSource, SourceConfig, TableSource, mask_text, mask_url
 from churnml.errors import near_name
-from churnml.sources.csv_files import MalformedLine, stage_csv
+from churnml.sources.csv_files import MalformedLines, stage_csv
+from churnml.sources.file_kinds import file_kind
+from churnml.sources.json_files import stage_json
+from churnml.sources.parsing import family
 from churnml.sources.sql import identifier, literal, problem
+from churnml.sources.workbooks import stage_workbook
 
 if TYPE_CHECKING:
     from ibis.backends import BaseBackend
 
 __all__ = ["Raw", "RawTables"]
-
-_TEXT_FILES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
-_PARQUET_FILES = (".parquet", ".pq")
 
 Wanted = Callable[[Iterable[str]], list[str]]
 
@@ -37,19 +38,38 @@ class Raw:
         SQL that stands in a FROM clause.
     columns : dict of str to str
         Raw column → DuckDB type, in order.
-    malformed : tuple of MalformedLine
-        CSV lines that could not be read.
+    malformed : MalformedLines
+        Lines of text files that could not be read.
+    text : bool
+        Whether the source is text that can be malformed.
+    numbers : frozenset of str
+        Columns of text that are numbers at the source: their decimal sign is the point.
+    delimiter : str
+        Field separator of the CSV files, else empty.
+    notes : tuple of str
+        What was changed while reading.
     """
 
     origin: str
     relation: str
     columns: dict[str, str]
-    malformed: tuple[MalformedLine, ...] = ()
+    malformed: MalformedLines = field(default_factory=MalformedLines)
+    text: bool = False
+    numbers: frozenset[str] = frozenset()
+    delimiter: str = ""
+    notes: tuple[str, ...] = ()
 
-    @property
-    def text(self) -> bool:
-        """Tell whether every column is text because the source is CSV."""
-        return self.origin.endswith(_TEXT_FILES)
+
+@dataclass
+class _Parts:
+    """The files that one raw table is made of, each staged as Parquet, and what is known of them."""
+
+    readable: list[Path] = field(default_factory=list)
+    malformed: MalformedLines = field(default_factory=MalformedLines)
+    numbers: list[frozenset[str]] = field(default_factory=list)
+    delimiter: str = ""
+    text: bool = False
+    repeated_headers: int = 0
 
 
 class RawTables:
@@ -57,28 +77,33 @@ class RawTables:
 
     Parameters
     ----------
-    config : Config
+    source : SourceConfig
         Says where they are.
+    resolve : callable
+        Makes a path of the config absolute.
     db : DuckDB connection
         Reads them.
     stage : Path
         Folder for intermediate files.
     """
 
-    def __init__(self, config: Config, db: duckdb.DuckDBPyConnection, stage: Path) -> None:
+    def __init__(
+        self, source: SourceConfig, resolve: Callable[[Path], Path], db: duckdb.DuckDBPyConnection, stage: Path
+    ) -> None:
         self._db = db
         self._stage = stage
-        source = config.source
-        self._folder = config.resolve(source.folder) if source.folder is not None else None
+        self._max_malformed_share = source.max_rejected_share
+        self._url = source.connection
+        self._folder = resolve(source.folder) if source.folder is not None else None
         self._backend: BaseBackend | None = None
         if self._folder is not None and not self._folder.is_dir():
             raise _missing_folder(self._folder)
         if source.duckdb is not None:
-            self._attach(config.resolve(source.duckdb))
+            self._attach(resolve(source.duckdb))
         if source.connection is not None and source.connection.startswith("duckdb://"):
-            self._attach(config.resolve(Path(source.connection.removeprefix("duckdb://"))))
+            self._attach(resolve(Path(source.connection.removeprefix("duckdb://"))))
         elif source.connection is not None:
-            self._backend = _connected(source.connection, config)
+            self._backend = _connected(source.connection)
 
     def open(self, name: str, source: TableSource, wanted: Wanted) -> Raw:
         """Open the raw table that a canonical one is made from.
@@ -98,6 +123,8 @@ class RawTables:
             The file or table is missing or cannot be read.
         """
         where = f"tables.{name}.from"
+        if source.via is not None:
+            return self._with_lookup(name, source, source.via, wanted)
         if self._folder is not None:
             return self._from_files(self._folder, name, source, where)
         if self._backend is not None:
@@ -109,33 +136,124 @@ class RawTables:
         if self._backend is not None:
             self._backend.disconnect()
 
+    def _with_lookup(self, name: str, source: TableSource, via: LookupSource, wanted: Wanted) -> Raw:
+        """Open a table and let each row take columns of the row of another table that it names."""
+        own = self.open(name, source.model_copy(update={"via": None}), lambda names: [*wanted(names), via.column])
+        other_source = TableSource.model_validate(
+            {"from": via.from_, "encoding": source.encoding, "delimiter": source.delimiter}
+        )
+        place = f"tables.{name}.via"
+        matches = via.matches or via.column
+        other = self.open(f"{name}.via", other_source, lambda names: [n for n in names if n in (matches, *via.take)])
+        column = _column_of(own, via.column, f"{place}.column")
+        match = _column_of(other, matches, f"{place}.matches")
+        take = [_column_of(other, each, f"{place}.take") for each in via.take]
+        taken = ", ".join(
+            f"CASE WHEN count(DISTINCT {identifier(each)}) = 1 THEN any_value({identifier(each)}) END "
+            f"AS {identifier(each)}"
+            for each in take
+        )
+        key = f"trim(CAST({identifier(match)} AS VARCHAR))"
+        lookup = f"SELECT {key} AS matched_key, {taken} FROM {other.relation} WHERE {key} <> '' GROUP BY 1"
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(f'lookup:{name}')} AS {lookup}")
+        overlap = [each for each in own.columns if each.casefold() in {t.casefold() for t in take}]
+        star = "own.*" + (f" EXCLUDE ({', '.join(map(identifier, overlap))})" if overlap else "")
+        picked = ", ".join(f"looked_up.{identifier(each)}" for each in take)
+        relation = (
+            f"(SELECT {star}, {picked} FROM {own.relation} AS own "
+            f"LEFT JOIN {identifier(f'lookup:{name}')} AS looked_up "
+            f"ON trim(CAST(own.{identifier(column)} AS VARCHAR)) = looked_up.matched_key)"
+        )
+        notes = self._lookup_notes(name, own, column, via, take)
+        return replace(own, relation=relation, columns=self._described(relation), notes=(*own.notes, *notes))
+
+    def _lookup_notes(self, name: str, own: Raw, column: str, via: LookupSource, take: list[str]) -> list[str]:
+        """Say how many rows name what the other table does not have, or has for several accounts."""
+        key = f"trim(CAST({identifier(column)} AS VARCHAR))"
+        found = " OR ".join(f"looked_up.{identifier(each)} IS NOT NULL" for each in take)
+        row = self._db.execute(
+            f"SELECT count_if({key} <> '' AND looked_up.matched_key IS NULL), "
+            f"count_if(looked_up.matched_key IS NOT NULL AND NOT ({found})) FROM {own.relation} AS own "
+            f"LEFT JOIN {identifier(f'lookup:{name}')} AS looked_up ON {key} = looked_up.matched_key"
+        ).fetchone()
+        unknown, several = (int(row[0]), int(row[1])) if row else (0, 0)
+        notes = []
+        if unknown:
+            notes.append(
+                f"{name}: {unknown:,} rows name a {column} that {via.from_} does not have; they get no account"
+            )
+        if several:
+            notes.append(
+                f"{name}: {several:,} rows name a {column} that {via.from_} gives to several accounts, or to none; "
+                "they get no account"
+            )
+        return notes
+
     def _from_files(self, folder: Path, name: str, source: TableSource, where: str) -> Raw:
         files = sorted(path for path in folder.glob(source.from_) if path.is_file())
         if not files:
             raise _missing_file(folder, source.from_, where)
-        malformed: list[MalformedLine] = []
-        readable: list[Path] = []
+        parts = _Parts()
         for number, file in enumerate(files):
-            lower = file.name.lower()
-            if lower.endswith(_PARQUET_FILES):
-                readable.append(file)
-            elif lower.endswith(_TEXT_FILES):
-                target = self._stage / f"{name}.{number}.parquet"
-                malformed += stage_csv(self._db, file, target, source, where)
-                readable.append(target)
-            else:
-                raise problem(
-                    "CHK002", f"The kind of {file.name} is not known", where=where, expected="CSV (also .gz) or Parquet"
-                )
-        paths = ", ".join(literal(str(path)) for path in readable)
-        relation = f"read_parquet([{paths}], union_by_name=true)"
+            self._stage_file(file, self._stage / f"{name}.{number}.parquet", source, where, parts)
         try:
+            relation = self._united(parts.readable)
             columns = self._described(relation)
         except duckdb.Error as error:
             raise problem(
-                "CHK002", f"{source.from_} cannot be read", where=where, got=str(error).splitlines()[0]
+                "CHK002",
+                f"{source.from_} cannot be read",
+                where=where,
+                got=str(error).splitlines()[0],
+                remedy="Export or copy the file anew.",
             ) from error
-        return Raw(source.from_, relation, columns, tuple(malformed))
+        text = {each for each, kind in columns.items() if kind == "VARCHAR"}
+        certain = frozenset.intersection(*parts.numbers) & text if len(parts.numbers) == len(files) else frozenset()
+        notes = (
+            (f"{name}: {parts.repeated_headers:,} lines that repeat the header are left out",)
+            if parts.repeated_headers
+            else ()
+        )
+        return Raw(source.from_, relation, columns, parts.malformed, parts.text, certain, parts.delimiter, notes)
+
+    def _stage_file(self, file: Path, target: Path, source: TableSource, where: str, parts: _Parts) -> None:
+        kind = file_kind(file, where)
+        parts.readable.append(file if kind == "parquet" else target)
+        if kind == "json":
+            staged_json = stage_json(self._db, file, target, where)
+            parts.text, parts.malformed = True, parts.malformed + staged_json.malformed
+            parts.numbers.append(staged_json.numbers)
+        elif kind == "workbook":
+            parts.numbers.append(stage_workbook(file, target, source.sheet, where))
+        elif kind == "text":
+            staged = stage_csv(self._db, file, target, source, where, max_malformed_share=self._max_malformed_share)
+            parts.text, parts.malformed = True, parts.malformed + staged.malformed
+            parts.delimiter = staged.delimiter
+            parts.repeated_headers += staged.repeated_headers
+
+    def _united(self, files: list[Path]) -> str:
+        """Return the relation of all parts; a column that has several types among them becomes text.
+
+        DuckDB would take the widest type: ids that are whole numbers in one part and decimal ones in another would
+        be calculated as floating-point numbers.
+        """
+        relations = [f"read_parquet({literal(str(file))})" for file in files]
+        schemas = [self._described(relation) for relation in relations]
+        types: dict[str, set[str]] = {}
+        for schema in schemas:
+            for name, kind in schema.items():
+                types.setdefault(name.casefold(), set()).add(kind)
+        mixed = {name for name, kinds in types.items() if len(kinds) > 1}
+        if not mixed:
+            return f"read_parquet([{', '.join(literal(str(file)) for file in files)}], union_by_name=true)"
+        selects = []
+        for relation, schema in zip(relations, schemas, strict=True):
+            columns = ", ".join(
+                f"{_as_text(name, kind)} AS {identifier(name)}" if name.casefold() in mixed else identifier(name)
+                for name, kind in schema.items()
+            )
+            selects.append(f"SELECT {columns} FROM {relation}")
+        return f"({' UNION ALL BY NAME '.join(selects)})"
 
     def _from_duckdb(self, source: TableSource, where: str) -> Raw:
         rows = self._db.execute(
@@ -165,7 +283,7 @@ class RawTables:
                 "CHK002",
                 f"The table {source.from_} cannot be read from the source",
                 where=where,
-                got=(str(error).splitlines() or [type(error).__name__])[0],
+                got=mask_text((str(error).splitlines() or [type(error).__name__])[0], [self._url]),
                 remedy="Check that the database is up and that the user may read the table.",
             ) from error
         if table not in known:
@@ -194,11 +312,35 @@ class RawTables:
         return {row[0]: row[1] for row in self._db.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
 
 
-def _connected(url: str, config: Config) -> BaseBackend:
+def _as_text(name: str, kind: str) -> str:
+    """Return the SQL that writes a typed value as text, a whole number without decimals."""
+    value = identifier(name)
+    if family(kind) != "float":
+        return f"CAST({value} AS VARCHAR)"
+    whole = f"{value} = floor({value}) AND abs({value}) < 1e15"
+    return f"CASE WHEN {whole} THEN CAST(CAST({value} AS BIGINT) AS VARCHAR) ELSE CAST({value} AS VARCHAR) END"
+
+
+def _column_of(raw: Raw, name: str, where: str) -> str:
+    """Return a raw column as it is spelt."""
+    for column in raw.columns:
+        if column.casefold() == name.casefold():
+            return column
+    near = near_name(name, raw.columns)
+    raise problem(
+        "CHK004",
+        f"{raw.origin} has no column {name!r}",
+        where=where,
+        got=f"columns: {', '.join(raw.columns)}",
+        expected=f"{near} perhaps" if near else None,
+        remedy=f"Write `{near}`." if near else None,
+    )
+
+
+def _connected(url: str) -> BaseBackend:
     import ibis
     from ibis.backends import BaseBackend
 
-    shown = config.as_dict()["source"]["connection"]
     try:
         backend = ibis.connect(url)
     except ImportError as error:
@@ -206,7 +348,7 @@ def _connected(url: str, config: Config) -> BaseBackend:
             "CHK001",
             "The driver of the source is not installed",
             where="source.connection",
-            got=str(error).splitlines()[0],
+            got=mask_text(str(error).splitlines()[0], [url]),
             remedy=f"Run: pip install 'ibis-framework[{url.split(':', 1)[0]}]'",
         ) from error
     except Exception as error:  # every driver has its own exceptions
@@ -214,7 +356,7 @@ def _connected(url: str, config: Config) -> BaseBackend:
             "CHK001",
             "The source refused the connection",
             where="source.connection",
-            got=f"{shown}: {(str(error).splitlines() or [type(error).__name__])[0]}",
+            got=f"{mask_url(url)}: {mask_text((str(error).splitlines() or [type(error).__name__])[0], [url])}",
             remedy="Correct source.connection, and check that the database is up and lets you in.",
         ) from error
     assert isinstance(backend, BaseBackend)

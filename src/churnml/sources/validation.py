@@ -8,15 +8,34 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from churnml.errors import EngineError
+from churnml.errors import DataError, EngineError
 from churnml.files import beside
+from churnml.sources.expressions import with_nulls
+from churnml.sources.identities import why_ids_differ
 from churnml.sources.mapping import Mapping
-from churnml.sources.parsing import propose_format
 from churnml.sources.period import plausible_days
 from churnml.sources.raw import Raw
+from churnml.sources.rejected import rejected_query
+from churnml.sources.remedies import remedy_for
 from churnml.sources.sql import identifier, literal, problem
-from churnml.tables import CHECKS, CheckResult
+from churnml.tables import CHECKS, CheckResult, Column
 from churnml.tables.checks import RowRule, row_rules
+
+_EQUAL_SAMPLE = 2_000_000
+"""Above so many rows without an id, equal ones are counted in a share of them."""
+
+_LONGEST_ID = 255
+
+_FLAGS = {
+    "unknown": "CHK031",
+    "endless": "CHK032",
+    "beyond": "CHK035",
+    "placeholder": "CHK035",
+    "unreadable": "CHK033",
+    "outside": "CHK034",
+    "moved": "CHK036",
+}
+"""Prefix of a column that marks values to be noted → code of the check."""
 
 __all__ = ["Reason", "ValidatedTable", "validate"]
 
@@ -47,7 +66,8 @@ class Reason:
 
     def __str__(self) -> str:
         example = f", e.g. {self.example!r}" if self.example else ""
-        return f"{self.code} {CHECKS[self.code].name} in {self.column}: {self.rows:,} rows{example}"
+        place = f" in {self.column}" if self.column else ""
+        return f"{self.code} {CHECKS[self.code].name}{place}: {self.rows:,} rows{example}"
 
 
 @dataclass
@@ -72,6 +92,8 @@ class ValidatedTable:
         Kept rows per day of the fact; empty where the table has no such day.
     content : tuple of int
         Hash of the raw values, whatever the rows' order.
+    lost_values : list of Reason
+        Optional values that are absent now, by reason.
     """
 
     rows: int = 0
@@ -82,12 +104,25 @@ class ValidatedTable:
     supplied: frozenset[str] = frozenset()
     days: pd.Series = field(default_factory=lambda: pd.Series(dtype="int64"))
     content: tuple[int, ...] = ()
+    lost_values: list[Reason] = field(default_factory=list)
 
 
 class TableValidator:
     """The state of validating one table: conditions found so far, in the order in which they take rows out."""
 
-    def __init__(self, db: duckdb.DuckDBPyConnection, mapping: Mapping, raw: Raw, tomorrow: str) -> None:
+    def __init__(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        mapping: Mapping,
+        raw: Raw,
+        tomorrow: str,
+        *,
+        merge_equal: bool,
+        all_rejected_columns: bool,
+    ) -> None:
+        self.merge_equal = merge_equal
+        self.where = mapping.where
+        self.all_rejected_columns = all_rejected_columns
         self.db = db
         self.mapping = mapping
         self.raw = raw
@@ -103,7 +138,11 @@ class TableValidator:
         rule = f"CAST(CASE {whens} END AS SMALLINT)" if whens else "CAST(NULL AS SMALLINT)"
         query = f"SELECT *, {rule} AS rule_broken FROM ({self.mapping.select})"
         if self.mapping.table.key:
-            query = f"CREATE OR REPLACE TEMP TABLE staged AS SELECT *, row_number() OVER () AS row_at FROM ({query})"
+            number = f"row_number() OVER (PARTITION BY {self.mapping.content})" if self.mapping.makes_key else "1"
+            query = (
+                f"CREATE OR REPLACE TEMP TABLE staged AS SELECT *, row_number() OVER () AS row_at, "
+                f"{number} AS equal_number FROM ({query})"
+            )
         else:
             query = f"CREATE OR REPLACE TEMP VIEW staged AS {query}"
         self.run("DROP VIEW IF EXISTS staged" if self.mapping.table.key else "DROP TABLE IF EXISTS staged", soft=True)
@@ -170,11 +209,11 @@ class TableValidator:
 
     def _flags(self) -> list[str]:
         rows = self.db.execute("DESCRIBE staged").fetchall()
-        return [row[0] for row in rows if row[0].startswith(("unknown:", "endless:"))]
+        return [row[0] for row in rows if row[0].partition(":")[0] in _FLAGS]
 
     def _account_for(self, frame: pd.DataFrame) -> None:
         result, columns = self.result, (*self.mapping.mapped, *self.mapping.attributes)
-        result.rows = int(frame["row_count"].sum()) + len(self.raw.malformed)
+        result.rows = int(frame["row_count"].sum()) + self.raw.malformed.rows
         good = frame[frame["rule_broken"].isna()]
         result.supplied = frozenset(name for name in columns if good[name].sum() > 0)
         by_day = good.dropna(subset=["fact_day"]).groupby("fact_day")["row_count"].sum().sort_index()
@@ -191,7 +230,7 @@ class TableValidator:
     def _note_changes(self, good: pd.DataFrame) -> None:
         for flag in self._flags():
             kind, _, column = flag.partition(":")
-            self._noted("CHK031" if kind == "unknown" else "CHK032", column, int(good[flag].sum()), identifier(flag))
+            self._noted(_FLAGS[kind], column, int(good[flag].sum()), identifier(flag))
         if self.mapping.known_early is not None:
             self._noted("CHK030", "known_at", int(good["early"].sum()), self.mapping.known_early)
 
@@ -199,10 +238,17 @@ class TableValidator:
         self.result.results.append(CheckResult(code, self.name, column, "failed" if rows else "ok", rows))
         if not rows:
             return
-        examples = ", ".join(map(repr, self._examples(column, f"rule_broken IS NULL AND ({condition})")))
+        values = self._examples(column, f"rule_broken IS NULL AND ({condition})", 500)
+        remedy = remedy_for(code, self._column(column), self.mapping.sources.get(column), values)
+        examples = ", ".join(map(repr, values[:3]))
         self.result.notes.append(
-            f"{code} {self.name}.{column}: {rows:,} values: {CHECKS[code].name} ({examples}). {CHECKS[code].remedy}"
+            f"{code} {self.name}.{column}: {rows:,} values: {CHECKS[code].name} ({examples}). {remedy}"
         )
+        if code in ("CHK033", "CHK034"):
+            self.result.lost_values.append(Reason(code, column, rows, values[0] if values else "", remedy))
+
+    def _column(self, name: str) -> Column | None:
+        return self.mapping.table[name] if name in self.mapping.table.column_names else None
 
     def _examples(self, column: str, condition: str, limit: int = 3) -> list[str]:
         """Return the most frequent raw values of a column among some rows."""
@@ -218,18 +264,33 @@ class TableValidator:
     def _record(self, rule: RowRule, rows: int, condition: str, remedy: str | None = None) -> None:
         self.result.results.append(CheckResult(rule.code, self.name, rule.column, "failed" if rows else "ok", rows))
         if rows:
-            examples = self._examples(rule.column, condition, 500 if rule.code == "CHK011" else 1)
-            if rule.code == "CHK011":
-                remedy = propose_format(examples)
+            values = self._examples(rule.column, condition, 500 if rule.code in ("CHK011", "CHK012", "CHK014") else 1)
+            source = self.mapping.sources.get(rule.column)
             self.result.reasons.append(
                 Reason(
                     rule.code,
                     rule.column,
                     rows,
-                    examples[0] if examples else "",
-                    remedy or CHECKS[rule.code].remedy,
+                    values[0] if values else "",
+                    remedy or remedy_for(rule.code, self._column(rule.column), source, values),
                 )
             )
+
+    def filtered(self) -> None:
+        """Say how many rows `where` leaves out, and how many of them because it does not decide."""
+        left_out, undecided = self.mapping.filtered
+        self.result.results.append(CheckResult("CHK025", self.name, "", "failed" if undecided else "ok", undecided))
+        if not left_out:
+            return
+        if not undecided:
+            self.result.notes.append(f"{self.name}: where leaves {left_out:,} rows out")
+            return
+        better = with_nulls(self.where or "")
+        remedy = f"If they count, write `where: {better}`." if better else CHECKS["CHK025"].remedy
+        self.result.notes.append(
+            f"CHK025 {self.name}: where leaves {left_out:,} rows out, {undecided:,} of them because the condition is "
+            f"neither true nor false for them (a value is absent). {remedy}"
+        )
 
     def strays(self) -> None:
         """Take out the rows that lie far from all others in time."""
@@ -249,10 +310,11 @@ class TableValidator:
         self.result.days = inside
 
     def duplicates(self) -> None:
-        """Take out all but the latest known of the rows that share a key; a row without an own key is its content."""
+        """Take out all but the latest known of the rows that share a key; equal rows without an id are counted."""
         key = self.mapping.table.key
-        if not key:
+        if not key or self.mapping.makes_key:
             self.result.results.append(CheckResult("CHK021", self.name, "", "not applicable"))
+            self._equal_rows()
             return
         output = self.mapping.output
         keys = ", ".join(f"{output[name]} AS key_{number}" for number, name in enumerate(key))
@@ -272,36 +334,79 @@ class TableValidator:
             self._record(rule, int(row[0]) if row else 0, rule.broken)
             self.late.append(rule)
 
+    def _equal_rows(self) -> None:
+        """Count, or take out, the rows that equal another one and have no id to tell them apart."""
+        keyed = bool(self.mapping.table.key)
+        money = next((name for name in ("mrr", "amount") if name in self.mapping.mapped), None)
+        if keyed:
+            surplus, scale = "equal_number > 1", 1
+            total = f"CAST(sum({identifier(money)}) FILTER ({surplus}) AS DOUBLE)" if money else "NULL"
+            row = self.run(f"SELECT count_if({surplus}), {total} FROM staged WHERE {self.good}").fetchone()
+        else:
+            # Equal rows have equal times: all rows of a share of the times tell the share of equal ones.
+            scale = max(1, self.result.rows // _EQUAL_SAMPLE)
+            names = ", ".join(identifier(name) for name in self.mapping.mapped)
+            times = identifier(self.mapping.table.occurred_at or self.mapping.mapped[0])
+            part = f" AND hash({times}) % {scale} = 0" if scale > 1 else ""
+            row = self.run(
+                f"SELECT count(*) - count(DISTINCT hash({names})), NULL FROM staged WHERE {self.good}{part}"
+            ).fetchone()
+        rows, sum_ = (int(row[0]) * scale, row[1]) if row else (0, None)
+        self.result.results.append(CheckResult("CHK024", self.name, "", "failed" if rows else "ok", rows))
+        if not rows:
+            return
+        if keyed and self.merge_equal:
+            rule = RowRule("CHK020", self.mapping.table.key[0], "equal_number > 1")
+            self._record(rule, rows, f"rule_broken IS NULL AND {rule.broken}")
+            self.late.append(rule)
+            return
+        about, done = ("about " if scale > 1 else ""), ("are left out" if self.merge_equal else "count like the others")
+        stake = f"; they hold {sum_:,.10g} of {money}" if sum_ else ""
+        remedy = "" if self.merge_equal else f" {CHECKS['CHK024'].remedy}"
+        self.result.notes.append(
+            f"CHK024 {self.name}: {about}{rows:,} rows equal another one and have no id of their own; they "
+            f"{done}{stake}.{remedy}"
+        )
+
+    def impossible_ids(self) -> None:
+        """Count the rows of every account, and take out those whose id no store can hold."""
+        occurred = self.mapping.table.occurred_at
+        first, last = (f'min("{occurred}")', f'max("{occurred}")') if occurred is not None else ("NULL", "NULL")
+        self.run(
+            f"CREATE OR REPLACE TEMP TABLE {identifier(f'accounts:{self.name}')} AS SELECT account_id, "
+            f"count(*) AS row_count, CAST({first} AS TIMESTAMP) AS first_at, CAST({last} AS TIMESTAMP) AS last_at "
+            f"FROM staged WHERE {self.good} GROUP BY 1"
+        )
+        bad = f"length(account_id) > {_LONGEST_ID} OR regexp_matches(account_id, '[\\x00-\\x1f\\x7f]')"
+        here = identifier(f"accounts:{self.name}")
+        row = self.run(f"SELECT coalesce(sum(row_count), 0) FROM {here} WHERE {bad}").fetchone()
+        rows = int(row[0]) if row else 0
+        rule = RowRule("CHK023", "account_id", bad)
+        self._record(rule, rows, f"rule_broken IS NULL AND ({bad})")
+        if rows:
+            self.late.append(rule)
+            self.run(f"DELETE FROM {here} WHERE {bad}")
+
     def unknown_accounts(self, accounts: Path | None) -> None:
         """Take out the facts of accounts that the accounts table does not have."""
         if accounts is None:
             self.result.results.append(CheckResult("CHK022", self.name, "account_id", "not applicable"))
             return
         known = f"SELECT account_id FROM read_parquet({literal(str(accounts))})"
+        here = identifier(f"accounts:{self.name}")
         self.run(
-            "CREATE OR REPLACE TEMP TABLE strangers AS SELECT account_id, count(*) AS row_count FROM staged "
-            f"WHERE {self.good} GROUP BY 1 HAVING account_id NOT IN ({known})"
+            "CREATE OR REPLACE TEMP TABLE strangers AS SELECT account_id, row_count "
+            f"FROM {here} WHERE account_id NOT IN ({known})"
         )
         row = self.db.execute("SELECT coalesce(sum(row_count), 0) FROM strangers").fetchone()
         rule = RowRule("CHK022", "account_id", "account_id IN (SELECT account_id FROM strangers)")
         rows = int(row[0]) if row else 0
-        remedy = self._padding_remedy(known) if rows else None
+        remedy = (
+            why_ids_differ(self.db, "SELECT account_id FROM strangers", known, self.name, "accounts") if rows else None
+        )
         self._record(rule, rows, f"rule_broken IS NULL AND {rule.broken}", remedy)
         if rows:
             self.late.append(rule)
-
-    def _padding_remedy(self, known: str) -> str | None:
-        """Tell whether the unknown accounts are known ones written with other leading zeros."""
-        row = self.db.execute(
-            f"SELECT count_if(ltrim(account_id, '0') IN (SELECT ltrim(account_id, '0') FROM ({known}))) * 2 > count(*) "
-            "FROM strangers"
-        ).fetchone()
-        if not (row and row[0]):
-            return None
-        return (
-            "Most of them are known accounts but for leading zeros: map the column in both tables with "
-            "`expr: lpad(CAST(<column> AS VARCHAR), <digits>, '0')`."
-        )
 
     def write(self, tables: Path, rejected: Path) -> None:
         """Write the canonical file, and the raw rows that are set aside with their reason."""
@@ -312,46 +417,43 @@ class TableValidator:
         order = f" ORDER BY {', '.join(map(identifier, dict.fromkeys(keys)))}" if self.mapping.table.key else ""
         tables.mkdir(exist_ok=True)
         target = tables / f"{self.name}.parquet"
+        distinct = "DISTINCT " if self.merge_equal and not self.mapping.table.key else ""
         row = self.run(
-            f"COPY (SELECT {output} FROM staged WHERE {self.good}{order}) TO {literal(str(target))} "
+            f"COPY (SELECT {distinct}{output} FROM staged WHERE {self.good}{order}) TO {literal(str(target))} "
             "(FORMAT parquet, COMPRESSION lz4)"
         ).fetchone()
         result.valid_rows = int(row[0]) if row else 0
-        if self.raw.malformed:
-            first = self.raw.malformed[0]
-            result.reasons.append(
-                Reason("CHK007", "", len(self.raw.malformed), first.text.strip(), CHECKS["CHK007"].remedy)
-            )
+        malformed = self.raw.malformed
+        if malformed.rows:
+            remedy = malformed.remedy or CHECKS["CHK007"].remedy
+            result.reasons.append(Reason("CHK007", "", malformed.rows, malformed.example, remedy))
         if self.raw.text:
-            rows = len(self.raw.malformed)
+            rows = malformed.rows
             result.results.append(CheckResult("CHK007", self.name, "", "failed" if rows else "ok", rows))
-        if result.reasons:
-            self._write_rejected(rejected / f"{self.name}.parquet")
-        else:
-            (rejected / f"{self.name}.parquet").unlink(missing_ok=True)
-
-    def _write_rejected(self, file: Path) -> None:
-        columns = [
-            f"CAST({identifier(f'column:{name}')} AS VARCHAR) "
-            f"AS {identifier('raw_reason' if name.casefold() == 'reason' else name)}"
-            for name in self.mapping.raw_columns
-        ]
-        numbered = [(f"rule_broken = {number}", rule) for number, rule in enumerate(self.rules)]
-        numbered += [(rule.broken, rule) for rule in self.late]
-        whens = " ".join(f"WHEN {condition} THEN {literal(_worded(rule))}" for condition, rule in numbered)
-        query = f"SELECT CASE {whens} END AS reason, {', '.join(columns)} FROM staged WHERE NOT ({self.good})"
-        lines = [
-            "SELECT "
-            + literal(f"CHK007 malformed line {bad.line} of {bad.file}: {bad.fault}: {bad.text.strip()}")
-            + " AS reason"
-            for bad in self.raw.malformed
-        ]
-        with beside(file) as target:
-            self.run(f"COPY ({' UNION ALL BY NAME '.join([query, *lines])}) TO {literal(str(target))} (FORMAT parquet)")
+        file = rejected / f"{self.name}.parquet"
+        if not result.reasons:
+            file.unlink(missing_ok=True)
+            return
+        query = rejected_query(
+            self.mapping, self.rules, self.late, self.good, malformed, all_columns=self.all_rejected_columns
+        )
+        with beside(file) as temporary:
+            self.run(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet)")
+        file.chmod(0o600)
 
 
-def _worded(rule: RowRule) -> str:
-    return f"{rule.code} {CHECKS[rule.code].name}: {rule.column}"
+def _empty(mapping: Mapping) -> DataError:
+    name, (left_out, undecided) = mapping.table.name, mapping.filtered
+    if not left_out:
+        return problem("CHK003", f"The table {name} is empty", where=f"tables.{name}.from")
+    why = f", {undecided:,} of them because the condition is neither true nor false" if undecided else ""
+    return problem(
+        "CHK003",
+        f"`where` leaves none of the {left_out:,} rows of {name}",
+        where=f"tables.{name}.where",
+        got=f"{left_out:,} rows left out{why}",
+        remedy="Correct or relax `where`, or remove the table from the config: its features are then off.",
+    )
 
 
 def validate(
@@ -363,6 +465,8 @@ def validate(
     rejected: Path,
     accounts: Path | None,
     tomorrow: str,
+    merge_equal: bool = False,
+    all_rejected_columns: bool = False,
 ) -> ValidatedTable:
     """Validate one mapped table into a canonical Parquet file and a file of rejected rows.
 
@@ -378,17 +482,25 @@ def validate(
         The canonical accounts file, where accounts are mapped.
     tomorrow : str
         ISO date of the first day that lies ahead.
+    merge_equal : bool
+        Whether rows that are equal and have no id count once.
+    all_rejected_columns : bool
+        Whether rejected rows are written with the raw columns that the mapping does not read.
 
     Raises
     ------
     DataError
         The table is empty, or an expression fails on some rows.
     """
-    validator = TableValidator(db, mapping, raw, tomorrow)
+    validator = TableValidator(
+        db, mapping, raw, tomorrow, merge_equal=merge_equal, all_rejected_columns=all_rejected_columns
+    )
     validator.survey()
     if validator.result.rows == 0:
-        raise problem("CHK003", f"The table {mapping.table.name} is empty", where=f"tables.{mapping.table.name}.from")
+        raise _empty(mapping)
+    validator.filtered()
     validator.strays()
+    validator.impossible_ids()
     validator.unknown_accounts(accounts)
     validator.duplicates()
     validator.write(tables, rejected)

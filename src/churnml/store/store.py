@@ -303,9 +303,20 @@ class Store:
         with reading(self._engine) as connection:
             return [_pair(row) for row in connection.execute(query)]
 
-    def readings(self, config: str, *, before: date, days: int = 120) -> list[tuple[str, date, float | None]]:
-        """Return ``(account_id, as_of, health_score)`` of the days before a date, of each `as_of` the last one."""
-        return [(account, as_of, score) for account, as_of, score, _ in self.banded_readings(config, before, days)]
+    def readings(
+        self, config: str, *, before: date, days: int = 120, version: str | None = None
+    ) -> list[tuple[str, date, float | None]]:
+        """Return ``(account_id, as_of, health_score)`` of the days before a date, of each `as_of` the last one.
+
+        With `version` only what that model version scored: scores of two versions are not one history.
+        """
+        query = (
+            select(ScoreRow.account_id, SnapshotRow.as_of, ScoreRow.health_score)
+            .join(SnapshotRow, ScoreRow.snapshot_id == SnapshotRow.id)
+            .where(SnapshotRow.id.in_(_last_of_each_day(config, before, days, version)))
+        )
+        with reading(self._engine) as connection:
+            return [(account, as_of, score) for account, as_of, score in connection.execute(query)]
 
     def banded_readings(self, config: str, before: date, days: int = 120) -> list[tuple[str, date, float | None, str]]:
         """Return ``(account_id, as_of, health_score, band)`` of the days before a date, the last of each `as_of`."""
@@ -353,7 +364,7 @@ class Store:
             return [AuditEntry(*row) for row in connection.execute(query.order_by(AuditRow.id.desc()).limit(limit))]
 
 
-def _last_of_each_day(config: str, before: date, days: int) -> Select[Any]:
+def _last_of_each_day(config: str, before: date, days: int, version: str | None = None) -> Select[Any]:
     return (
         select(func.max(SnapshotRow.id))
         .where(
@@ -361,6 +372,7 @@ def _last_of_each_day(config: str, before: date, days: int) -> Select[Any]:
             SnapshotRow.complete,
             SnapshotRow.as_of < before,
             SnapshotRow.as_of >= before - timedelta(days=days),
+            *([SnapshotRow.model_version == version] if version is not None else []),
         )
         .group_by(SnapshotRow.as_of)
     )

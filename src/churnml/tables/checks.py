@@ -15,7 +15,7 @@ from churnml.tables.schema import Column, Table
 __all__ = ["CHECKS", "Check", "CheckResult", "RowRule", "checks_markdown", "row_rules"]
 
 Outcome = Literal["ok", "failed", "not applicable"]
-Consequence = Literal["refused", "set aside", "changed and noted"]
+Consequence = Literal["refused", "set aside", "changed and noted", "noted"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Check:
         What is wrong when it fails, in a few words.
     meaning : str
         One sentence for the docs.
-    consequence : {"refused", "set aside", "changed and noted"}
-        The run stops; the rows are left out; the value is changed.
+    consequence : {"refused", "set aside", "changed and noted", "noted"}
+        The run stops; the rows are left out; the value is changed; nothing is changed, and the run says so.
     remedy : str
         What the user can do.
     error : str
@@ -103,9 +103,9 @@ _DEFINITIONS: tuple[Check, ...] = (
     Check(
         "CHK002",
         "source unreadable",
-        "The file can be read as what its name says: text in the stated encoding, closed quotes, a kind that is known.",
+        "The file can be read as what it is: text in the stated encoding, closed quotes, a kind that is known.",
         "refused",
-        "Set `encoding` or `delimiter` on the table, or export the file anew as CSV or Parquet.",
+        "Export the table anew as CSV, JSON lines, Parquet or an Excel workbook.",
         "data.unreadable",
     ),
     Check(
@@ -159,7 +159,7 @@ _DEFINITIONS: tuple[Check, ...] = (
     Check(
         "CHK011",
         "date does not parse",
-        "Every date and time can be read.",
+        "Every date and time that is needed can be read, its year written with four digits.",
         "set aside",
         "Give the column a `format`.",
         "data.unparseable_date",
@@ -167,9 +167,9 @@ _DEFINITIONS: tuple[Check, ...] = (
     Check(
         "CHK012",
         "number does not parse",
-        "Every number can be read, and is whole where the column counts something.",
+        "Every number that is needed can be read, and is whole where the column counts something.",
         "set aside",
-        'Set `decimal: ","` for 1.234,50, or give the column an `expr`.',
+        'Set `decimal: ","` for 1.234,50, or map the column with an `expr` that leaves the number alone.',
         "data.unparseable_number",
     ),
     Check(
@@ -183,7 +183,7 @@ _DEFINITIONS: tuple[Check, ...] = (
     Check(
         "CHK014",
         "value out of range",
-        "Every number lies within the range of its column: no negative seats.",
+        "Every number that is needed lies within the range of its column.",
         "set aside",
         "Correct the rows at the source, or leave them out with `where`.",
         "data.out_of_range",
@@ -221,11 +221,21 @@ _DEFINITIONS: tuple[Check, ...] = (
         "data.stray_date",
     ),
     Check(
+        "CHK019",
+        "no plausible date",
+        "What happened is dated from 2 January 1970 to 30 years ahead: 0001-01-01 and 1900-01-01 mean that there is no "
+        "date, 0202 and 20260 are slips.",
+        "set aside",
+        "Correct the dates at the source, or map the column that really says when it happened.",
+        "data.implausible_date",
+    ),
+    Check(
         "CHK020",
         "exact duplicate",
-        "No row stands twice; of equal rows one is kept. Does not count towards `max_rejected_share`.",
+        "No row with an id of its own stands twice; of equal rows one is kept. Does not count towards "
+        "`max_rejected_share`.",
         "set aside",
-        "Nothing is lost; check whether the export holds the same file twice.",
+        "The row that is kept says the same; check whether the export holds the same file twice.",
         "data.exact_duplicate",
     ),
     Check(
@@ -241,9 +251,66 @@ _DEFINITIONS: tuple[Check, ...] = (
         "unknown account",
         "Every account in the facts stands in `accounts`, where that table is mapped.",
         "set aside",
-        "Export `accounts` anew, leave the rows out with `where`, or remove `accounts` from the config: "
-        "accounts are then derived from the facts.",
+        "Compare the ids of both tables: are they of the same kind, and is the export of `accounts` complete?",
         "data.unknown_account",
+    ),
+    Check(
+        "CHK023",
+        "id that cannot be stored",
+        "No account id is longer than 255 characters or holds control characters.",
+        "set aside",
+        "Map the column that identifies the account; this one seems to hold a text.",
+        "data.impossible_id",
+    ),
+    Check(
+        "CHK024",
+        "equal rows without an id",
+        "No row equals another one where the table has no id of its own; both count, unless `equal_rows` says `merge`.",
+        "noted",
+        "Map an id. If the rows are one fact that was exported twice, set `equal_rows: merge` on the table.",
+        "data.equal_rows",
+    ),
+    Check(
+        "CHK025",
+        "rows left out by where",
+        "`where` leaves no row out because its condition is neither true nor false, as `status <> 'draft'` is "
+        "without a status.",
+        "noted",
+        "Say what an absent value means: `status IS DISTINCT FROM 'draft'`, or `coalesce(status, …)`.",
+        "data.undecided_rows",
+    ),
+    Check(
+        "CHK026",
+        "ids that never meet",
+        "The accounts of every table stand in the contracts (or in the largest other table), at least half of them.",
+        "noted",
+        "Compare the ids of both tables: both must name the account in the same way.",
+        "data.ids_never_meet",
+    ),
+    Check(
+        "CHK027",
+        "one account has nearly everything",
+        "No account has more than half of a table's rows where there are ten accounts or more.",
+        "noted",
+        "Check what the column mapped to account_id identifies; a row that names something else than the account is "
+        "looked up with `via`.",
+        "data.one_account",
+    ),
+    Check(
+        "CHK028",
+        "facts outside the account's life",
+        "Facts lie between an account's sign-up and the end of its last contract.",
+        "noted",
+        "Check the time zone and the columns of both tables; if it is so, windows count them all the same.",
+        "data.outside_life",
+    ),
+    Check(
+        "CHK029",
+        "contracts of MRR 0",
+        "Every account has a contract with revenue.",
+        "noted",
+        "Choose `label.trials`: `count` (their end is churn, the default) or `leave_out`.",
+        "data.trials",
     ),
     Check(
         "CHK030",
@@ -264,10 +331,43 @@ _DEFINITIONS: tuple[Check, ...] = (
     Check(
         "CHK032",
         "end without end",
-        "An end in 2200 or later, such as 9999-12-31, means that there is none.",
+        "An end 30 years ahead or more, such as 9999-12-31, or ten years behind every other one, such as 2049-12-31, "
+        "means that there is none.",
         "changed and noted",
         "Nothing to do.",
         "data.endless",
+    ),
+    Check(
+        "CHK033",
+        "unreadable optional value",
+        "Every date, number and yes/no that is not needed can be read; others count as absent, and their row stays.",
+        "changed and noted",
+        "Give the column a `format`, `decimal` or `words`, or correct the values at the source.",
+        "data.unreadable_value",
+    ),
+    Check(
+        "CHK034",
+        "optional value out of range",
+        "Every number that is not needed lies within the range of its column; others count as absent, their row stays.",
+        "changed and noted",
+        "Correct the values at the source, or map the column with an `expr` in the right unit.",
+        "data.out_of_range",
+    ),
+    Check(
+        "CHK035",
+        "placeholder for no date",
+        "An optional date before 2 January 1970 (0001-01-01, 1900-01-01), or 30 years ahead, means that there is none.",
+        "changed and noted",
+        "Nothing to do, if it is so; otherwise correct the dates at the source.",
+        "data.placeholder_date",
+    ),
+    Check(
+        "CHK036",
+        "day in another zone",
+        "A time with an offset has the day that it shows; the day in `timezone` (UTC by default) is taken.",
+        "noted",
+        "Set `timezone` on the column to the zone in which the days are meant.",
+        "data.moved_day",
     ),
     Check(
         "CHK040",
@@ -285,6 +385,22 @@ _DEFINITIONS: tuple[Check, ...] = (
         "Map a table with dated facts.",
         "data.no_period",
     ),
+    Check(
+        "CHK042",
+        "numbers that can be read in two ways",
+        "Some value settles whether the point or the comma is the decimal sign: 1.250 alone is 1250 or 1.25.",
+        "refused",
+        'Set `decimal: ","` or `decimal: "."` on the column.',
+        "data.ambiguous_number",
+    ),
+    Check(
+        "CHK043",
+        "table that ends early",
+        "Every table reaches as far as the others, by the pace of its own facts.",
+        "noted",
+        "Export the table anew: what it does not hold yet looks as if it had not happened.",
+        "data.stale_table",
+    ),
 )
 
 CHECKS: dict[str, Check] = {check.code: check for check in _DEFINITIONS}
@@ -298,6 +414,12 @@ ENDS: dict[str, tuple[tuple[str, str], ...]] = {
     "opportunities": (("created_at", "closed_at"),),
 }
 """Columns that cannot lie before another one: table → (start, end)."""
+
+EARLIEST = "1970-01-02"
+"""Before it nothing is a date: zeros of computers' clocks and the placeholders of databases (0001, 1753, 1900)."""
+
+NEVER_YEARS = 30
+"""A date so many years ahead stands for never."""
 
 _UNREADABLE = {
     "date": "CHK011",
@@ -326,7 +448,7 @@ def row_rules(table: Table, mapped: Iterable[str], *, tomorrow: str) -> list[Row
     >>> rules = row_rules(TABLES["events"], ["account_id", "event_type", "occurred_at"], tomorrow="2026-03-01")
     >>> [(rule.code, rule.column) for rule in rules]
     [('CHK010', 'account_id'), ('CHK010', 'event_type'), ('CHK010', 'occurred_at'),
-     ('CHK011', 'occurred_at'), ('CHK017', 'occurred_at')]
+     ('CHK011', 'occurred_at'), ('CHK019', 'occurred_at'), ('CHK017', 'occurred_at')]
     >>> print(rules[-1].broken)
     "occurred_at" >= TIMESTAMP '2026-03-01'
     """
@@ -338,13 +460,24 @@ def row_rules(table: Table, mapped: Iterable[str], *, tomorrow: str) -> list[Row
         if column.required and column.default is None
     ]
     for column in columns:
+        if not needed(table, column):
+            continue
         if column.dtype in _UNREADABLE:
             rules.append(
                 RowRule(_UNREADABLE[column.dtype], column.name, f'"given:{column.name}" AND "{column.name}" IS NULL')
             )
-        elif column.values and column.required:
+        elif column.values:
             rules.append(RowRule("CHK015", column.name, f'"given:{column.name}" AND "{column.name}" IS NULL'))
-    rules += [RowRule("CHK014", column.name, _outside(column)) for column in columns if _outside(column)]
+    rules += [
+        RowRule("CHK019", column.name, implausible(column.name, tomorrow))
+        for column in columns
+        if column.dtype in ("date", "timestamp") and needed(table, column)
+    ]
+    rules += [
+        RowRule("CHK014", column.name, outside(column))
+        for column in columns
+        if needed(table, column) and outside(column)
+    ]
     rules += [
         RowRule("CHK016", end, f'"{end}" < "{start}"')
         for start, end in ENDS.get(table.name, ())
@@ -356,7 +489,19 @@ def row_rules(table: Table, mapped: Iterable[str], *, tomorrow: str) -> list[Row
     return rules
 
 
-def _outside(column: Column) -> str:
+def needed(table: Table, column: Column) -> bool:
+    """Tell whether a row means nothing without a readable value; of any other column only the value is lost."""
+    return (column.required and column.default is None) or column.name == table.occurred_at
+
+
+def implausible(name: str, tomorrow: str) -> str:
+    """Return the SQL condition of a date that cannot be: a placeholder, a slip of the year."""
+    latest = f"{int(tomorrow[:4]) + NEVER_YEARS}{tomorrow[4:7]}-01"
+    return f"\"{name}\" < DATE '{EARLIEST}' OR \"{name}\" >= DATE '{latest}'"
+
+
+def outside(column: Column) -> str:
+    """Return the SQL condition of a number outside the range of its column, empty where there is no range."""
     bounds = [
         f'"{column.name}" {sign} {bound!r}'
         for sign, bound in (("<", column.minimum), (">", column.maximum))

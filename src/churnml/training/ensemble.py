@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_expit
 
+from churnml.metrics import roc_auc
 from churnml.training.calibration import Calibrator, calibrate, calibrate_level
 from churnml.training.facts import EnsembleFacts
 from churnml.training.folds import InnerFold
@@ -32,11 +33,13 @@ _WEIGHTS = np.linspace(0.0, 1.0, 21)[1:-1]
 """Weights of the logistic part that are weighed against each other; at 0 and 1 the prior has no mass."""
 _PRIOR = (0.5, 2.0)
 """Exponents of a Beta(1.5, 3) prior on the logistic part's weight: trees have the greater part until rows disagree."""
-_INFORMED_PRIOR = (1.0, 1.0)
-"""Of a Beta(2, 2) prior, where the logistic part knows what other companies' churn depended on."""
+_INFORMED_PRIOR = (3.0, 1.0)
+"""Of a Beta(4, 2) prior, where the logistic part knows what other companies' churn depended on."""
 _ROWS_PER_FACT = 2.0
 """Rows of neighbouring dates tell mostly the same, so so many count as one."""
 _DEFAULT_TREES = 80
+_DIRECTIONS_MAY_COST = 0.003
+"""Concordance within a date that keeping to the directions of domain knowledge may cost on unseen rows."""
 _LEAST_BELIEF = 0.05
 """A strength of the regression that is believed less is left out."""
 
@@ -62,6 +65,9 @@ class Recipe:
     expected : tuple of float or None
         Other companies' coefficients per column, for the logistic part, as `churnml.training.linear.fit_linear` takes
         them.
+    directions : tuple of int or None
+        What domain knowledge says of each column, −1, 0 or 1: the logistic part keeps to it where that costs next to
+        nothing on unseen rows.
     """
 
     kind: Literal["lightgbm", "logistic", "blend"]
@@ -71,6 +77,7 @@ class Recipe:
     categorical: tuple[int, ...]
     monotone: tuple[int, ...] | None
     expected: tuple[float, ...] | None = None
+    directions: tuple[int, ...] | None = None
 
     @property
     def strengths(self) -> list[Strength]:
@@ -155,6 +162,8 @@ class Chosen:
         Of the logistic part, each with its share.
     linear_weight : float
         Weight of the logistic part, 0–1.
+    signs : tuple of int or None
+        Directions that the logistic part keeps to.
     scores, linear_scores : array or None
         Log-odds of the whole, and of the logistic part, on the judged rows, which their models had not seen.
     facts : EnsembleFacts
@@ -165,6 +174,7 @@ class Chosen:
     count: int
     strengths: tuple[tuple[Strength, float], ...]
     linear_weight: float
+    signs: tuple[int, ...] | None
     scores: Array | None
     linear_scores: Array | None
     facts: EnsembleFacts
@@ -188,16 +198,20 @@ def choose(
     judge = _Judge(y, folds, timeline, weights)
     losses: dict[str, float] = {}
     tree_scores = linear_scores = None
-    shape = recipe.trees[0]
+    shape, signs = recipe.trees[0], recipe.monotone
     usual = Strength(PENALTIES[1]) if recipe.expected is None else Strength(PENALTIES[0], 1.0)
     strengths: tuple[tuple[Strength, float], ...] = ((usual, 1.0),)
     count = min(_DEFAULT_TREES, shape.max_trees)
+    if folds and recipe.kind != "lightgbm":
+        strengths, linear_scores = _tune_linear(X, y, folds, recipe, judge)
+        if recipe.directions is not None and recipe.directions != recipe.monotone:
+            held, held_scores = _tune_linear(X, y, folds, replace(recipe, monotone=recipe.directions), judge)
+            if judge.concordance(linear_scores) - judge.concordance(held_scores) <= _DIRECTIONS_MAY_COST:
+                signs, strengths, linear_scores = recipe.directions, held, held_scores
+        losses["linear_log_loss"] = judge.loss(linear_scores)
     if folds and recipe.kind != "logistic":
         shape, count, tree_scores = _tune_trees(X, y, folds, recipe, judge)
         losses["trees_log_loss"] = judge.loss(tree_scores)
-    if folds and recipe.kind != "lightgbm":
-        strengths, linear_scores = _tune_linear(X, y, folds, recipe, judge)
-        losses["linear_log_loss"] = judge.loss(linear_scores)
     high, low = recipe.weight_prior
     # Where there are no rows to judge on, the weight is its prior's mean.
     weight = {"lightgbm": 0.0, "logistic": 1.0, "blend": round((high + 1.0) / (high + low + 2.0), 2)}[recipe.kind]
@@ -208,7 +222,7 @@ def choose(
         losses["blend_log_loss"] = judge.loss(scores)
     churners = int(judge.y.sum())
     facts = EnsembleFacts(judged_rows=len(judge.y), judged_churners=churners, folds=len(folds), **losses)
-    return Chosen(shape, count, strengths, weight, scores, linear_scores, facts)
+    return Chosen(shape, count, strengths, weight, signs, scores, linear_scores, facts)
 
 
 class _Judge:
@@ -239,6 +253,19 @@ class _Judge:
     def loss(self, scores: Array) -> float:
         """Return the mean log loss."""
         return float(np.average(self.losses(scores), weights=self.weights))
+
+    def concordance(self, scores: Array) -> float:
+        """Return how often a churner has a higher score than a stayer of the same date; 0.5 without such a pair."""
+        dates = np.zeros(len(scores), dtype=np.intp) if self.dates is None else self.dates
+        right, pairs = 0.0, 0.0
+        for date in range(int(dates.max()) + 1):
+            rows = dates == date
+            area = roc_auc(self.y[rows], scores[rows])
+            if area is not None:
+                churned = float(self.y[rows].sum())
+                count = churned * (float(rows.sum()) - churned)
+                right, pairs = right + count * area, pairs + count
+        return right / pairs if pairs else 0.5
 
     def belief(self, losses: Sequence[Array], prior: npt.ArrayLike = 0.0) -> Array:
         """Return how far each of several scores is to be believed, adding up to 1, given each row's losses.
@@ -307,7 +334,7 @@ def fit_ensemble(
         parts |= {"trees": chosen.count, "leaves": int(chosen.shape.params["num_leaves"])}
     if recipe.kind != "lightgbm":
         strengths = [strength for strength, _ in chosen.strengths]
-        fitted = fit_linear(X, y, strengths, recipe.categorical, recipe.monotone, recipe.expected, weights)
+        fitted = fit_linear(X, y, strengths, recipe.categorical, chosen.signs, recipe.expected, weights)
         linear = mixed(fitted, [share for _, share in chosen.strengths])
         parts |= {"penalty": linear.penalty, "trust": sum(one.trust * share for one, share in chosen.strengths)}
     facts = chosen.facts.model_copy(update=parts)

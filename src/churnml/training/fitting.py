@@ -219,6 +219,7 @@ def classifier_of(
         purge_days=label.purge_days,
         categorical=[index for index, spec in enumerate(feature_set) if spec.categorical],
         monotone=[spec.monotone if declared and not spec.categorical else 0 for spec in feature_set],
+        directions=[spec.monotone or spec.risk_direction for spec in feature_set] if declared else None,
         random_state=learning.seed,
         expected=expected_coefficients(feature_set) if declared else None,
     )

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Rollup", "account_codes", "counted_events", "roll_up", "slug"]
 
 
+_DERIVED = ("_trend", "_from_peak", "_slope_12w", "_percentile")
+"""Endings of features that are made of others."""
+
+
 def slug(event_type: str) -> str:
     """Return an event kind's name as part of a column name; kinds with the same slug are counted together.
 
@@ -31,9 +35,15 @@ def slug(event_type: str) -> str:
     --------
     >>> slug("Create Lead (v2)")
     'create_lead_v2'
+
+    A kind that is called like what is made of another one keeps out of its way:
+
+    >>> slug("report trend")
+    'report_trend_kind'
     """
     words = "".join(letter if letter.isalnum() else " " for letter in event_type.lower()).split()
-    return "_".join(words) or "unnamed"
+    name = "_".join(words) or "unnamed"
+    return f"{name}_kind" if name.endswith(_DERIVED) else name
 
 
 @dataclass(frozen=True)

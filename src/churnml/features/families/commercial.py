@@ -141,9 +141,10 @@ def tenure_days(inputs: Inputs) -> Floats:
         "最初の記録の月(2000年1月からの月数)。",
     ),
     missing="nothing is known of the account before `as_of`", table="spine", windowed=False, actionable=False,
-    risk_direction=0,
+    risk_direction=0, optional=True,
 )  # fmt: skip
 def cohort_month(inputs: Inputs) -> Floats:
+    # With the tenure it tells the calendar date, from which trees learn the level of the training period by heart.
     known = np.isfinite(inputs.started)
     day = np.where(known, inputs.started, 0).astype(np.int64).astype("datetime64[D]")
     months = day.astype("datetime64[M]").astype(np.int64) - 12 * 30

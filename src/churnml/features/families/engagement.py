@@ -10,7 +10,7 @@ import numpy as np
 from churnml.features.family import Family
 from churnml.features.inputs import Inputs, ratio
 from churnml.features.keys import Floats
-from churnml.features.measures import NO_DAY_SEEN, Count, Direct, Measure, Scope, Words
+from churnml.features.measures import NO_DAY_SEEN, Count, Direct, Measure, Scope, Words, verbatim
 
 __all__ = ["ENGAGEMENT"]
 
@@ -236,11 +236,12 @@ def _value_of_kind(slug: str, inputs: Inputs, start: int, end: int) -> Floats:
 def of_kinds(scope: Scope) -> Iterator[Measure]:
     """Declare what is made of each kind of event that is counted one by one."""
     for slug, kind in scope.kinds.items():
+        text = verbatim(kind)
         yield Measure(
             name=f"events_of_{slug}", family="engagement", unit="events", missing=NO_DAY_SEEN,
             words=Words(
-                f"“{kind}” events", f"「{kind}」の回数", f"Events of kind “{kind}” in the last {{w}} days.",
-                f"過去{{w}}日間の「{kind}」の回数。",
+                f"“{kind}” events", f"「{kind}」の回数", f"Events of kind “{text}” in the last {{w}} days.",
+                f"過去{{w}}日間の「{text}」の回数。",
             ),
             make=Count(partial(_of_kind, slug)), needs=_EVENTS, event_kind=slug, trends="main",
             risk_direction=-1 if slug in scope.core else 0, constrained=False,
@@ -249,8 +250,8 @@ def of_kinds(scope: Scope) -> Iterator[Measure]:
             name=f"share_of_{slug}", family="engagement", unit="share", missing=_NO_EVENT,
             words=Words(
                 f"share of “{kind}” events", f"「{kind}」の割合",
-                f"“{kind}” events ÷ all events in the last {{w}} days.",
-                f"過去{{w}}日間の全イベントに占める「{kind}」の割合。",
+                f"“{text}” events ÷ all events in the last {{w}} days.",
+                f"過去{{w}}日間の全イベントに占める「{text}」の割合。",
             ),
             make=Direct(partial(_share_of_kind, slug)), needs=_EVENTS, event_kind=slug,
             risk_direction=0,
@@ -260,8 +261,8 @@ def of_kinds(scope: Scope) -> Iterator[Measure]:
                 name=f"value_of_{slug}", family="engagement", unit="units", missing=NO_DAY_SEEN,
                 words=Words(
                     f"total value of “{kind}”", f"「{kind}」の値の合計",
-                    f"Sum of the values of “{kind}” events in the last {{w}} days.",
-                    f"過去{{w}}日間の「{kind}」の値の合計。",
+                    f"Sum of the values of “{text}” events in the last {{w}} days.",
+                    f"過去{{w}}日間の「{text}」の値の合計。",
                 ),
                 make=Count(partial(_value_of_kind, slug)), needs=_VALUES, event_kind=slug,
                 risk_direction=0,

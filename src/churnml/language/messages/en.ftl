@@ -1234,3 +1234,9 @@ pattern-onboarding = unfinished onboarding
 pattern-none = No reason stands out
 pattern-one = { CAPITAL($first) }
 pattern-two = { CAPITAL($first) } with { $second }
+
+## churnml explain
+
+explained-head = { $target } probability { $chance }, health { $health }
+explained-raising = Associated with likelier { $target }
+explained-lowering = Associated with less likely { $target }

@@ -200,11 +200,11 @@ m-users_gained =
            *[other] 新規利用者は{ AMOUNT($n) }
         }
 m-users_lost =
-    .label = 利用が途絶えたユーザー数
+    .label = 利用停止ユーザー数
     .now =
         { $n ->
-            [0] 利用が途絶えたユーザーなし
-           *[other] 利用が途絶えたユーザーは{ AMOUNT($n) }
+            [0] 利用を停止したユーザーなし
+           *[other] 利用停止ユーザーは{ AMOUNT($n) }
         }
 m-logins =
     .label = ログイン回数
@@ -266,14 +266,14 @@ m-features_gained =
     .now =
         { $n ->
             [0] 新たに使われた機能なし
-           *[other] 新たに使われたのは{ AMOUNT($n) }
+           *[other] 新規利用は{ AMOUNT($n) }
         }
 m-features_lost =
     .label = 使われなくなった機能数
     .now =
         { $n ->
             [0] 使われなくなった機能なし
-           *[other] 使われなくなったのは{ AMOUNT($n) }
+           *[other] 利用停止は{ AMOUNT($n) }
         }
 m-seat_activation =
     .label = ライセンス有効化率
@@ -367,8 +367,8 @@ m-tickets_reopened =
     .label = 再開した問い合わせ件数
     .now =
         { $n ->
-            [0] 再開した問い合わせなし
-           *[other] 再開した問い合わせは{ AMOUNT($n) }
+            [0] 問い合わせの再開なし
+           *[other] 問い合わせの再開は{ AMOUNT($n) }
         }
 m-tickets_escalated =
     .label = エスカレーション件数
@@ -548,14 +548,14 @@ m-opportunities_won =
     .now =
         { $n ->
             [0] 受注なし
-           *[other] 受注した商談は{ AMOUNT($n) }
+           *[other] 商談の受注は{ AMOUNT($n) }
         }
 m-opportunities_lost =
     .label = 失注した商談数
     .now =
         { $n ->
             [0] 失注なし
-           *[other] 失注した商談は{ AMOUNT($n) }
+           *[other] 商談の失注は{ AMOUNT($n) }
         }
 m-contacts_active =
     .label = 有効な担当者数
@@ -587,14 +587,14 @@ m-champions_left =
     .now =
         { $n ->
             [0] 推進担当者・スポンサーの離任なし
-           *[other] 離任した推進担当者・スポンサーは{ AMOUNT($n) }
+           *[other] 推進担当者・スポンサーの離任は{ AMOUNT($n) }
         }
 m-admins_left =
     .label = 離任した管理者数
     .now =
         { $n ->
             [0] 管理者の離任なし
-           *[other] 離任した管理者は{ AMOUNT($n) }
+           *[other] 管理者の離任は{ AMOUNT($n) }
         }
 m-touchpoints_inbound =
     .label = 顧客からの接点数
@@ -964,3 +964,9 @@ pattern-onboarding = 導入の停滞
 pattern-none = 目立った要因なし
 pattern-one = { $first }
 pattern-two = { $first }＋{ $second }
+
+## churnml explain
+
+explained-head = { $target }確率{ $chance }、ヘルススコア{ $health }
+explained-raising = { $target }確率の上昇と関連
+explained-lowering = { $target }確率の低下と関連

@@ -57,6 +57,9 @@ async def list_accounts(
     text: Annotated[str | None, _Word] = None,
     limit: Annotated[int, Query(ge=1, le=500, description="Accounts on a page")] = 50,
     cursor: Annotated[str | None, Query(max_length=300, description="`next_cursor` of the page before")] = None,
+    include: Annotated[
+        Literal["reasons"] | None, Query(description="`reasons`: with what a reader is told of each account's risk")
+    ] = None,
     lang: Lang = None,
 ) -> Response:
     """List accounts by expected loss (probability × ARR; by probability where ARR is unknown).
@@ -78,19 +81,27 @@ async def list_accounts(
             view = StateView(view.scorer, earlier)
     now = datetime.now(UTC)
 
-    def read() -> tuple[Any, Any]:
+    def read() -> tuple[Any, Any, Any]:
         page = state.store.accounts(snapshot_id, where, now=now, after=after, limit=limit)
-        judgements = state.store.judgements(state.settings.name)
-        return page, judgements.overrides(now, [account.account_id for account in page.accounts])
+        shown = [account.account_id for account in page.accounts]
+        explanations = state.store.explanations(snapshot_id, shown) if include == "reasons" else {}
+        return page, state.store.judgements(state.settings.name).overrides(now, shown), explanations
 
-    page, overrides = await to_thread.run_sync(read)
+    page, overrides, explanations = await to_thread.run_sync(read)
     snapshot = view.snapshot
     return as_json(
         AccountsAnswer.model_construct(
             **provenance(state.settings, view, snapshot.coverage if snapshot else None),
             total=page.total,
             accounts=[
-                health_of(state.settings, view, account, overrides.get(account.account_id), chosen)
+                health_of(
+                    state.settings,
+                    view,
+                    account,
+                    overrides.get(account.account_id),
+                    chosen,
+                    explanations.get(account.account_id),
+                )
                 for account in page.accounts
             ],
             next_cursor=None if page.next_position is None else cursor_of(snapshot_id, page.next_position, where),

@@ -23,7 +23,7 @@ from churnml.explain import (
 from churnml.explain.facts import label
 from churnml.files import write_text
 from churnml.language import Language, languages, render
-from churnml.pipeline.prepare import check
+from churnml.pipeline.preparation import check
 from churnml.progress import Stages
 from churnml.reports import overall_page
 from churnml.store import plain
@@ -58,7 +58,9 @@ def overall(config: Config, stages: Stages | None = None, *, language: Language 
     config = champion.as_trained(config)
     tables = check(config, stages).loaded.tables
     with stages("features"):
-        frame = features_room.compute(tables, snapshots.spine(tables, config), champion.model.features, config.features)
+        spine = snapshots.spine(tables, config)
+        everyone = snapshots.whole_cohorts(tables, config, spine)
+        frame = features_room.compute(tables, spine, champion.model.features, config.features, cohort=everyone)
     folder = config.workspace_dir / "reports"
     with stages("explain"):
         found = _found(frame, champion, config)

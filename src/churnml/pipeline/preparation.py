@@ -62,8 +62,6 @@ def prepare(config: Config, stages: Stages | None = None, *, loaded: Loaded | No
         spine = snapshots.spine(loaded.tables, config)
     with stages("features"):
         catalogue = features_room.catalogue(loaded.tables, config.features)
-        # Before renewals, hardly two accounts share a date: ranks need all who were customers then.
-        sparse = bool(config.snapshots.before_renewal_days)
-        cohort = snapshots.cohorts(loaded.tables, config, spine["as_of"].unique()) if sparse else None
+        cohort = snapshots.whole_cohorts(loaded.tables, config, spine)
         frame = features_room.compute(loaded.tables, spine, catalogue, config.features, cohort=cohort)
     return Prepared(loaded, catalogue, frame, features_room.skipped(loaded.tables, config.features))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from churnml.config import Config
-from churnml.pipeline.prepare import check
+from churnml.pipeline.preparation import check
 from churnml.progress import Stages
 from churnml.retention import KpiReport, kpi_report
 

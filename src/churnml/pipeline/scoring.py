@@ -22,9 +22,9 @@ from churnml.files import all_beside
 from churnml.pipeline.alerts import evaluate_alerts
 from churnml.pipeline.history import backfill, changes, customers_at
 from churnml.pipeline.lookup import last_scored
-from churnml.pipeline.prepare import check, prepare
+from churnml.pipeline.preparation import check, prepare
 from churnml.pipeline.results import Scored, Trained, expected_column, rejected_counts, scored_by
-from churnml.pipeline.train import train
+from churnml.pipeline.training import train
 from churnml.progress import Stages
 from churnml.sources import Loaded
 from churnml.store import Departed, Snapshot, Store, plain
@@ -76,7 +76,7 @@ def score(
         paths = (config.workspace_dir / "scores.parquet", config.workspace_dir / "explanations.json")
         # Both files appear together, and only when the store holds the snapshot.
         with all_beside(*paths) as (scores, reasons):
-            _write(scores, reasons, champion, config.hash, table, ordered, scored_at)
+            _write(scores, reasons, champion, config.hash, config.language, table, ordered, scored_at)
             if champion.model.target == "churn":
                 _publish(config, tables, champion, judged, now, table, ordered, as_of, scored_at)
     if champion.model.target == "churn" and config.alerts.enabled:
@@ -163,7 +163,9 @@ def _with_history(
     """Return the scores with their trend, and tell trend and change in each stored explanation."""
     as_of = now["as_of"].iloc[0].date()
     backfill(config, tables, champion, as_of, store)
-    trend = score_trends(table, store.readings(config.name, before=as_of))
+    # A new model alone moves scores: a trend over two versions would tell of it as if the account had changed.
+    earlier = store.readings(config.name, before=as_of, version=champion.version)
+    trend = score_trends(table, earlier)
     why: Mapping[str, ScoreChange] = changes(config, tables, champion, now, before, store)
     table = table.merge(trend, on="account_id", how="left", validate="1:1")
     for item, row in zip(stored, table.to_dict("records"), strict=True):
@@ -212,6 +214,7 @@ def _write(
     reasons: Path,
     champion: Champion,
     config_hash: str,
+    language: str,
     table: pd.DataFrame,
     explanations: Sequence[dict[str, Any]],
     scored_at: datetime,
@@ -220,7 +223,10 @@ def _write(
     model = champion.model
     names = dict.fromkeys([model.output, *model.horizon_columns.values()])
     worth = [] if model.target == "churn" else [expected_column(model.target)]
-    out = table[["account_id", "as_of", *names, *worth, "health_score", "band", "coverage"]].copy()
+    worth = worth or ["expected_loss"]
+    known = ["account_id", "as_of", "name", "owner", "arr"]
+    out = table[[*known, *names, *worth, "health_score", "band", "coverage"]].copy()
+    out["reasons"] = [item[f"told_{language}"] for item in explanations]
     out["drivers"] = [
         [driver["sentence_en"] for driver in (*item["raising"], *item["lowering"])] for item in explanations
     ]

@@ -21,11 +21,11 @@ from churnml.explain import ExplainReference
 from churnml.files import sqlite_url, write_parquet, write_text
 from churnml.health import HealthScale
 from churnml.pipeline.models import champion_version, keep_or_promote, tested_path
-from churnml.pipeline.prepare import prepare
+from churnml.pipeline.preparation import prepare
 from churnml.pipeline.results import Prepared, Trained, rejected_counts
 from churnml.progress import Stages
 from churnml.registry import Bundle, Provenance
-from churnml.registry.tracking import Tracked, check_reachable, track
+from churnml.registry.tracking import Tracked, settle, track
 from churnml.snapshots import Split
 from churnml.training import ChurnModel, Publication, fit
 from churnml.training.fitting import with_fallback
@@ -88,14 +88,14 @@ def train(
         check_installed()
     stages = stages or Stages()
     prepared = prepared or prepare(config, stages)
-    check_reachable(config)
+    settle(config)
     folds = snapshots.splits(prepared.frame, config)
     tuning = None if seconds is None else _tune(config, stages, prepared, folds, seconds)
     settings = config if tuning is None else tuning.configured(config)
     with stages("audit"):
         findings = audit(prepared.frame, prepared.feature_set, folds, config.label, tables=prepared.loaded.tables)
     leak = leak_reason(findings) if promote_because is None else None
-    with stages("backtest"):
+    with stages("backtest", steps=len(folds) * (1 + len(config.label.further_horizons_days))):
         tested = _backtest(settings, prepared, folds, findings, stages)
     with stages("fit"):
         fitted = _fit(config, settings, prepared, tested, tuning, leak)
@@ -172,7 +172,7 @@ def _fit(
     # A blend may only be fitted on probabilities of rows the model had not seen: the backtest's.
     unseen = tested.main.predictions.rename(columns={"p_model": "churn_probability"})
     unseen = unseen.drop_duplicates(_KEY, keep="last")
-    scale = HealthScale.fit(labelled, config, catalogue, scores=unseen)
+    scale = HealthScale.fit(labelled, config, catalogue, scores=unseen, verdict=tested.main.verdict.verdict)
     reference = ExplainReference.fit(labelled, catalogue, model.probability(model.matrix(labelled)))
     return _Fitted(model, scale, reference)
 

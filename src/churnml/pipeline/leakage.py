@@ -9,7 +9,7 @@ from churnml import snapshots
 from churnml.config import Config
 from churnml.evaluation.audit import Finding
 from churnml.evaluation.audit import audit as audit_frame
-from churnml.pipeline.prepare import prepare
+from churnml.pipeline.preparation import prepare
 from churnml.progress import Stages
 
 __all__ = ["audit"]
@@ -24,7 +24,8 @@ def audit(config: Config, stages: Stages | None = None) -> list[Finding]:
     def recompute(as_of: pd.Timestamp) -> pd.DataFrame:
         past = tables.known_before(as_of.date())
         spine = snapshots.cohort_at(past, config, as_of)
-        return features_room.compute(past, spine, prepared.feature_set, config.features)
+        cohort = snapshots.whole_cohorts(past, config, spine)
+        return features_room.compute(past, spine, prepared.feature_set, config.features, cohort=cohort)
 
     with stages("audit"):
         folds = snapshots.splits(prepared.frame, config)

@@ -1,0 +1,271 @@
+"""Compares the valid tables with one another: ids that never meet, facts outside an account's life, stale tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from churnml.sources.identities import why_ids_differ
+from churnml.sources.sql import identifier, literal
+from churnml.tables import CHECKS, TABLES, CheckResult
+from churnml.tables.checks import Outcome
+from churnml.tables.reach import reach as table_reach
+
+__all__ = ["Findings", "compare_tables", "reach"]
+
+_MOST = 0.5
+_FEW_ACCOUNTS = 10
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a comparison of tables found.
+
+    Parameters
+    ----------
+    notes : list of str
+        In words.
+    results : list of CheckResult
+        Every check that was made.
+    """
+
+    notes: list[str]
+    results: list[CheckResult]
+
+
+def compare_tables(
+    db: duckdb.DuckDBPyConnection,
+    folder: Path,
+    names: list[str],
+    columns: Mapping[str, str],
+    *,
+    has_sign_up: bool,
+    has_money: bool,
+    trials: str,
+) -> Findings:
+    """Compare the valid tables with one another.
+
+    Parameters
+    ----------
+    db : DuckDB connection
+        Holds, per table, ``accounts:<name>``: ``account_id, row_count, first_at, last_at``.
+    folder : Path
+        Where the canonical Parquet files are.
+    names : list of str
+        The mapped tables.
+    columns : mapping of str to str
+        Table → raw column of its account ids, where there is one.
+    has_sign_up : bool
+        Whether the accounts say when they were created.
+    has_money : bool
+        Whether the contracts say their MRR.
+    trials : {"count", "leave_out"}
+        What `label.trials` says.
+    """
+    notes: list[str] = []
+    results: list[CheckResult] = []
+    facts = [name for name in names if name != "accounts"]
+    for check in (
+        _meeting(db, facts, dict(columns)),
+        _concentrated(db, facts),
+        _outside_life(db, folder, names, has_sign_up=has_sign_up),
+        _trials(db, folder, names, has_money=has_money, trials=trials),
+    ):
+        notes += check.notes
+        results += check.results
+    return Findings(notes, results)
+
+
+def _accounts(name: str) -> str:
+    return f"SELECT account_id FROM {identifier(f'accounts:{name}')}"
+
+
+def _scalar(db: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = db.execute(query).fetchone()
+    return int(row[0] or 0) if row else 0
+
+
+def _meeting(db: duckdb.DuckDBPyConnection, facts: list[str], columns: dict[str, str]) -> Findings:
+    """Say which tables' accounts hardly stand in the contracts, or, without contracts, in the largest table."""
+    sizes = {name: _scalar(db, f"SELECT count(*) FROM ({_accounts(name)})") for name in facts}
+    reference = "subscriptions" if "subscriptions" in facts else max(facts, key=lambda name: sizes[name], default="")
+    notes, results = [], []
+    for name in facts:
+        if name == reference or not sizes[name] or not sizes[reference]:
+            results.append(CheckResult("CHK026", name, "account_id", "not applicable"))
+            continue
+        known = _accounts(reference)
+        strangers = f"{_accounts(name)} WHERE account_id NOT IN ({known})"
+        missing = _scalar(db, f"SELECT count(*) FROM ({strangers})")
+        met = sizes[name] - missing
+        # Few users of many tables is normal (every ticket is of a customer, few customers have one), so what counts
+        # is how much of the smaller side meets.
+        least = min(sizes[name], sizes[reference])
+        failed = met < _MOST * least
+        results.append(CheckResult("CHK026", name, "account_id", "failed" if failed else "ok", missing))
+        if not failed:
+            continue
+        examples = [row[0] for row in db.execute(f"{strangers} ORDER BY 1 LIMIT 3").fetchall()]
+        there = [row[0] for row in db.execute(f"{known} ORDER BY 1 LIMIT 3").fetchall()]
+        remedy = why_ids_differ(db, strangers, known, name, reference, columns=columns) or CHECKS["CHK026"].remedy
+        notes.append(
+            f"CHK026 {name}.account_id: {missing:,} of {sizes[name]:,} accounts of {name} "
+            f"({', '.join(map(repr, examples))}) do not stand in {reference} ({', '.join(map(repr, there))}); for the "
+            f"others everything in {name} counts as zero. {remedy}"
+        )
+    return Findings(notes, results)
+
+
+def _concentrated(db: duckdb.DuckDBPyConnection, facts: list[str]) -> Findings:
+    """Say where one account has nearly all rows of a table."""
+    everyone = " UNION ".join(_accounts(name) for name in facts)
+    total = _scalar(db, f"SELECT count(*) FROM ({everyone})") if facts else 0
+    notes, results = [], []
+    for name in facts:
+        row = db.execute(
+            "SELECT max(row_count), sum(row_count), arg_max(account_id, row_count) "
+            f"FROM {identifier(f'accounts:{name}')}"
+        ).fetchone()
+        most, rows, account = row if row and row[1] else (0, 0, "")
+        failed = total >= _FEW_ACCOUNTS and rows >= _FEW_ACCOUNTS and most > _MOST * rows
+        results.append(
+            CheckResult("CHK027", name, "account_id", "failed" if failed else "ok", int(most if failed else 0))
+        )
+        if failed:
+            notes.append(
+                f"CHK027 {name}.account_id: one account of {total:,}, {account!r}, has {int(most):,} of {int(rows):,} "
+                f"rows. {CHECKS['CHK027'].remedy}"
+            )
+    return Findings(notes, results)
+
+
+def _outside_life(db: duckdb.DuckDBPyConnection, folder: Path, names: list[str], *, has_sign_up: bool) -> Findings:
+    """Count facts before an account's sign-up and after the end of its last contract."""
+    started, ended = "NULL", "NULL"
+    tables = []
+    if "accounts" in names and has_sign_up:
+        tables.append(
+            f"(SELECT account_id, min(created_on) AS created FROM {_file(folder, 'accounts')} GROUP BY 1) AS a"
+        )
+        started = "created"
+    if "subscriptions" in names:
+        tables.append(
+            "(SELECT account_id, min(started_on) AS began, "
+            "max(coalesce(terminated_on, ends_on, DATE '9999-01-01')) AS gone "
+            f"FROM {_file(folder, 'subscriptions')} WHERE NOT is_addon GROUP BY 1) AS s"
+        )
+        started = "coalesce(created, began)" if started != "NULL" else "began"
+        ended = "gone"
+    results: list[CheckResult] = []
+    if not tables:
+        return Findings([], [CheckResult("CHK028", name, "", "not applicable") for name in names])
+    joined = tables[0] if len(tables) == 1 else f"{tables[0]} FULL JOIN {tables[1]} USING (account_id)"
+    db.execute(
+        f"CREATE OR REPLACE TEMP TABLE lives AS SELECT account_id, CAST({started} AS TIMESTAMP) AS started, "
+        f"CAST({ended} AS TIMESTAMP) AS ended FROM {joined}"
+    )
+    notes = []
+    for name in names:
+        occurred = TABLES[name].occurred_at
+        if occurred is None or name in ("subscriptions", "contacts", "opportunities", "milestones", "invoices"):
+            results.append(CheckResult("CHK028", name, "", "not applicable"))
+            continue
+        outside = (
+            f"SELECT account_id, started, ended FROM {identifier(f'accounts:{name}')} JOIN lives USING (account_id) "
+            "WHERE first_at < started OR last_at >= ended"
+        )
+        at = identifier(occurred)
+        row = db.execute(
+            f"SELECT count_if({at} < started), count_if({at} >= ended), min(account_id) FILTER ({at} < started), "
+            f"min(account_id) FILTER ({at} >= ended) FROM {_file(folder, name)} JOIN ({outside}) USING (account_id)"
+        ).fetchone()
+        before, after = (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)
+        results.append(CheckResult("CHK028", name, occurred, "failed" if before or after else "ok", before + after))
+        if not row or not (before or after):
+            continue
+        total = _scalar(db, f"SELECT sum(row_count) FROM {identifier(f'accounts:{name}')}")
+        begin = "its account was created" if has_sign_up else "its account's first contract"
+        parts = []
+        if before:
+            parts.append(f"{before:,} lie before {begin} (e.g. {row[2]!r})")
+        if after:
+            parts.append(f"{after:,} after its last contract ended (e.g. {row[3]!r})")
+        notes.append(
+            f"CHK028 {name}: of {total:,} rows {' and '.join(parts)}. Windows count the earlier ones as use by a "
+            f"customer; the later ones are of accounts that are not asked about. {CHECKS['CHK028'].remedy}"
+        )
+    return Findings(notes, results)
+
+
+def _trials(db: duckdb.DuckDBPyConnection, folder: Path, names: list[str], *, has_money: bool, trials: str) -> Findings:
+    """Say how many accounts have contracts of MRR 0 alone."""
+    if "subscriptions" not in names or not has_money or trials != "count":
+        return Findings([], [CheckResult("CHK029", "subscriptions", "mrr", "not applicable")])
+    row = db.execute(
+        f"SELECT count(*), min(account_id) FROM (SELECT account_id FROM {_file(folder, 'subscriptions')} "
+        "WHERE NOT is_addon GROUP BY 1 HAVING max(coalesce(mrr, 1)) = 0)"
+    ).fetchone()
+    count, example = (int(row[0]), row[1]) if row else (0, "")
+    results = [CheckResult("CHK029", "subscriptions", "mrr", "failed" if count else "ok", count)]
+    if not count:
+        return Findings([], results)
+    return Findings(
+        [
+            f"CHK029 subscriptions.mrr: {count:,} accounts have only contracts of MRR 0 (trials, free plans; "
+            f"e.g. {example!r}), and the end of one counts as churn. {CHECKS['CHK029'].remedy}"
+        ],
+        results,
+    )
+
+
+def _file(folder: Path, name: str) -> str:
+    return f"read_parquet({literal(str(folder / f'{name}.parquet'))})"
+
+
+def reach(
+    db: duckdb.DuckDBPyConnection, folder: Path, days: Mapping[str, pd.Series], until: date
+) -> tuple[dict[str, date], Findings]:
+    """Return the first day that each table does not cover any more, and which tables end earlier than the others.
+
+    Parameters
+    ----------
+    db : DuckDB connection
+        Reads the tables.
+    folder : Path
+        Where the canonical Parquet files are.
+    days : mapping of str to Series
+        Table → rows per day of the fact.
+    until : date
+        First day that the data does not cover.
+    """
+    reaches: dict[str, date] = {}
+    notes: list[str] = []
+    results: list[CheckResult] = []
+    for name, rows in days.items():
+        if name == "subscriptions":  # that a contract ended is news as well
+            ends = db.execute(
+                "SELECT day, count(*) AS row_count FROM ("
+                "SELECT CAST(unnest([known_at, coalesce(notice_at, terminated_on)]) "
+                f"AS DATE) AS day FROM {_file(folder, name)}) WHERE day IS NOT NULL GROUP BY 1"
+            ).df()
+            rows = pd.Series(ends["row_count"].to_numpy(), index=pd.DatetimeIndex(ends["day"]), dtype="int64")
+        found = table_reach(rows, until)
+        if found is None:
+            results.append(CheckResult("CHK043", name, "", "not applicable"))
+            continue
+        reaches[name] = found.until
+        outcome: Outcome = "failed" if found.behind_days else "ok"
+        results.append(CheckResult("CHK043", name, "", outcome, found.behind_days))
+        if found.behind_days:
+            contracts = name == "subscriptions"
+            what = " Contracts that ended or were renewed since then look as if they had not." if contracts else ""
+            notes.append(
+                f"CHK043 {name}: the table ends on {found.until - timedelta(days=1)}, {found.behind_days} days before "
+                f"the data does ({until - timedelta(days=1)}).{what} {CHECKS['CHK043'].remedy}"
+            )
+    return reaches, Findings(notes, results)

@@ -1,0 +1,123 @@
+"""Tells what a file really is by its first bytes: names lie, content does not."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import IO, Literal
+
+from churnml.sources.sql import problem
+
+__all__ = ["FileKind", "file_kind", "is_gzip", "open_bytes"]
+
+FileKind = Literal["text", "json", "parquet", "workbook"]
+
+_TEXT_NAMES = (".csv", ".tsv", ".txt", ".tab", ".psv")
+_JSON_NAMES = (".jsonl", ".ndjson", ".json", ".jsonlines")
+_WORKBOOK_NAMES = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+_PARQUET_NAMES = (".parquet", ".pq")
+_EXPECTED = "CSV, JSON lines (both also .gz), Parquet, or an Excel workbook (.xlsx, .xls, .ods)"
+
+_PACKED = {
+    b"BZh": ("bzip2", "Unpack it (`bunzip2`), or pack it with gzip."),
+    b"\xfd7zXZ\x00": ("xz", "Unpack it (`unxz`), or pack it with gzip."),
+    b"\x28\xb5\x2f\xfd": ("zstandard", "Unpack it (`unzstd`), or pack it with gzip."),
+    b"7z\xbc\xaf": ("7-Zip", "Unpack it."),
+    b"Rar!": ("RAR", "Unpack it."),
+    b"%PDF": ("PDF", "Export the table as CSV."),
+    b"SQLite format 3\x00": ("SQLite", "Name it as the source: `source: {connection: sqlite:///…}`."),
+    b"Obj\x01": ("Avro", "Convert it to Parquet or CSV."),
+    b"ORC": ("ORC", "Convert it to Parquet or CSV."),
+    b"ARROW1": ("Arrow (Feather)", "Write it as Parquet."),
+}
+
+
+def is_gzip(file: Path) -> bool:
+    """Tell whether a file's content is packed with gzip, whatever its name."""
+    with file.open("rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
+
+
+def open_bytes(file: Path) -> IO[bytes]:
+    """Open a file's content, unpacked where it is packed with gzip."""
+    return gzip.open(file, "rb") if is_gzip(file) else file.open("rb")  # type: ignore[return-value]
+
+
+def file_kind(file: Path, where: str) -> FileKind:
+    """Return how a file is to be read.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    where : str
+        Place for messages, e.g. ``tables.events.from``.
+
+    Raises
+    ------
+    DataError
+        It is empty, damaged, or of a kind that is not read.
+    """
+    if file.stat().st_size == 0:
+        raise problem("CHK003", f"The file {file.name} is empty", where=where)
+    try:
+        with open_bytes(file) as stream:
+            head = stream.read(4096)
+    except (OSError, EOFError) as error:
+        raise problem(
+            "CHK002", f"The file {file.name} cannot be read", where=where, got=str(error), remedy="Copy it anew."
+        ) from error
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")):
+        return "workbook"
+    for magic, (name, remedy) in _PACKED.items():
+        if head.startswith(magic):
+            raise problem(
+                "CHK002", f"The file {file.name} is a {name} file", where=where, expected=_EXPECTED, remedy=remedy
+            )
+    return _by_text(file, head, where)
+
+
+def _by_text(file: Path, head: bytes, where: str) -> FileKind:
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start[:1] == b"<" and start[:200].lower().startswith((b"<!doctype", b"<html", b"<?xml", b"<table", b"<head")):
+        raise problem(
+            "CHK002",
+            f"The file {file.name} is a web page or XML, not a table",
+            where=where,
+            got=start[:60].decode("latin-1"),
+            expected=_EXPECTED,
+            remedy="A login or error page was saved in its place, or the tool calls HTML a workbook: export as CSV.",
+        )
+    name = file.name.lower().removesuffix(".gz")
+    if start[:2] in (b'{"', b"[{") or (start[:1] in (b"{", b"[") and name.endswith(_JSON_NAMES)):
+        return "json"
+    if name.endswith(_PARQUET_NAMES) or (name.endswith(_WORKBOOK_NAMES) and b"\x00" in head):
+        kind = "Parquet" if name.endswith(_PARQUET_NAMES) else "Excel"
+        raise problem(
+            "CHK002",
+            f"{file.name} is no {kind} file, whatever its name says",
+            where=where,
+            got=f"it starts with {head[:16]!r}",
+            expected=_EXPECTED,
+            remedy="Export or copy the file anew.",
+        )
+    if name.endswith(_JSON_NAMES):
+        raise problem(
+            "CHK002",
+            f"{file.name} does not hold JSON",
+            where=where,
+            got=f"it starts with {head[:40]!r}",
+            remedy="Export it as JSON lines: one object `{…}` per line.",
+        )
+    if name.endswith((*_TEXT_NAMES, *_WORKBOOK_NAMES)):
+        return "text"
+    raise problem(
+        "CHK002",
+        f"The kind of {file.name} is not known",
+        where=where,
+        got=f"it starts with {head[:16]!r}",
+        expected=_EXPECTED,
+        remedy="Give the file an ending that says what it is, or convert it: `duckdb -c \"COPY (…) TO 'x.parquet'\"`.",
+    )

@@ -1,0 +1,165 @@
+"""A made-up language, English in brackets, over every page and sentence: whatever stands outside them has leaked."""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+import re
+from collections.abc import Iterator
+from datetime import date
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churnml.explain import explain, suggest_plays
+from churnml.explain.facts import fact
+from churnml.explain.notices import overridden
+from churnml.explain.plays import Playbook
+from churnml.explain.published import published
+from churnml.explain.rules import examples
+from churnml.language import Catalogue, Text, catalogue, phrases, render, using
+from churnml.reports import account_brief, overall_page, portfolio_page
+
+LANGUAGE = "qps"
+_PLAIN = re.compile(r"[A-Za-zÀ-ÿ]{3,}")
+_TAGS = re.compile(r"<(script|style|title|svg)\b.*?</\1>|<[^>]+>", re.DOTALL)
+
+
+def bracketed() -> str:
+    """Return the English messages with every word of theirs in capital Greek, arguments and functions as they are."""
+    source = (files("churnml.language") / "messages" / "en.ftl").read_text(encoding="utf-8")
+    from fluent.syntax import FluentParser, FluentSerializer, ast
+    from fluent.syntax.visitor import Transformer
+
+    class Greek(Transformer):  # type: ignore[misc]
+        def visit_TextElement(self, node: Any) -> Any:  # noqa: N802
+            node.value = re.sub(r"[A-Za-z]", lambda letter: chr(0x391 + ord(letter[0].lower()) % 17), node.value)
+            return node
+
+        def visit_Term(self, node: Any) -> Any:  # noqa: N802 (patterns of numbers and dates stay)
+            return node
+
+    resource = FluentParser(with_spans=False).parse(source)
+    assert not [entry for entry in resource.body if isinstance(entry, ast.Junk)]
+    return str(FluentSerializer().serialize(Greek().visit(resource)))
+
+
+@pytest.fixture(scope="module")
+def world() -> Any:
+    """The small trained company of the explanations' tests."""
+    from pathlib import Path
+
+    path = Path(__file__).parents[1] / "explain" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("explain_conftest", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module.world.__wrapped__()
+
+
+@pytest.fixture
+def _pseudo() -> Iterator[None]:
+    with using(Catalogue(LANGUAGE, bracketed().replace("-locale = en", "-locale = en_GB"))):
+        yield
+
+
+DATA = re.compile(
+    r"A\d{4}|SMB|enterprise|Acme|Aiko|Ann|acme|own (sponsor|words)|ROC AUC|SHAP|ARR|January|February|March|April|May|"
+    r"June|July|August|September|October|November|December|Sept?|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Oct|Nov|Dec"
+)
+
+
+def leaks(text: str) -> list[str]:
+    """Return the plain words of a page or a sentence that are no data."""
+    return _PLAIN.findall(DATA.sub("", html.unescape(_TAGS.sub(" ", text))))
+
+
+def test_the_check_finds_a_leak() -> None:
+    assert leaks("<p>ΑΒΓ 5 left over</p>") == ["left", "over"]
+
+
+@pytest.mark.usefixtures("_pseudo")
+def test_no_sentence_leaks() -> None:
+    for facts in examples():
+        text = fact(facts)
+        assert text is not None
+        said = render(text, LANGUAGE)
+        assert leaks(re.sub("(?i)automations|templates", "", said)) == [], said
+
+
+@pytest.mark.usefixtures("_pseudo")
+def test_every_message_is_the_languages_own() -> None:
+    assert catalogue(LANGUAGE).codes == catalogue("en").codes
+    say = phrases(LANGUAGE)
+    for code in ("page-health", "backtest-bands", "overall-features", "pattern-support", "owner-csm"):
+        assert leaks(say(code)) == []
+
+
+@pytest.mark.usefixtures("_pseudo")
+def test_no_page_leaks(world: Any) -> None:
+    explanations = explain(
+        world.model,
+        world.frame,
+        scores=world.scores,
+        health=world.health,
+        scale=world.scale,
+        reference=world.reference,
+    )
+    row = int(world.scores["churn_probability"].to_numpy().argmax())
+    body = published(explanations[row])
+    body["change"] = {"since": "2025-07-01", "change": -5.0, "data": -5.0, "weights": 0.0, "model": 0.0}
+    body["change"]["largest"] = [
+        {"part": "nps", "points": -3.0, "text": Text.of("m-tickets_open.now", n=3).model_dump(mode="json")}
+    ]
+    body["overridden"] = overridden("red", "green", "Ann", date(2026, 12, 1), "own words")
+    history = pd.DataFrame(
+        {"as_of": pd.date_range("2025-05-01", periods=4, freq="MS"), "health_score": [80, 70, 60, 40.0]}
+    )
+    playbook = Playbook.model_validate(
+        {
+            "name": "x",
+            "title": {"en": "own words", "ja": "own words"},
+            "when": {},
+            "owner": "csm",
+            "due_days": 3,
+            "steps": [{"en": "own words", "ja": "own words"}],
+        }
+    )
+    plays = suggest_plays(explanations, world.frame.assign(attr_touch_model="high"), [playbook])
+    page = account_brief(body, language=LANGUAGE, name="Acme", arr=12000.0, history=history, plays=plays[row])
+    assert leaks(page) == []
+    table = world.health.assign(
+        churn_probability=world.scores["churn_probability"],
+        arr=np.where(world.frame.index == 0, np.nan, 1000.0),
+        segment=world.frame["attr_segment"].astype(str),
+        owner="Aiko",
+        days_to_renewal=12.0,
+    )
+    listed = portfolio_page(table, [published(item) for item in explanations], language=LANGUAGE, title="acme")
+    assert leaks(listed) == []
+
+
+@pytest.mark.usefixtures("_pseudo")
+def test_the_page_over_all_accounts_does_not_leak() -> None:
+    found = {
+        "as_of_from": "2025-01-01",
+        "as_of_until": "2025-08-01",
+        "rows": 1000,
+        "accounts": 250,
+        "horizon_days": 90,
+        "verdict": "rules_only",
+        "families": [{"family": "engagement", "importance": 0.5, "share": 0.6}],
+        "features": [],
+        "segment_column": None,
+        "segments": [{"segment": "SMB", "family": "support", "accounts": 9, "effect": 0.2, "difference": 0.2}],
+        "churned": 3,
+        "patterns": [],
+    }
+    assert leaks(overall_page(found, language=LANGUAGE, title="acme")) == []
