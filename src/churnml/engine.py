@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from churnml.config import EngineConfig
+from churnml.config.secrets import mask_text
 from churnml.errors import EngineError, near_name
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _duckdb(config: EngineConfig, temp_dir: Path | None) -> BaseBackend:
         raise EngineError(
             "DuckDB did not start",
             where="engine",
-            got=str(error).splitlines()[0],
+            got=mask_text(str(error).splitlines()[0], map(str, config.options.values())),
             remedy="Correct engine.memory_limit, engine.threads or engine.options in the config.",
             code="engine.refused",
         ) from error
@@ -170,7 +171,7 @@ def _spark(config: EngineConfig, temp_dir: Path | None) -> BaseBackend:
         raise EngineError(
             "Spark did not start",
             where="engine",
-            got=str(error).splitlines()[0],
+            got=mask_text(str(error).splitlines()[0], map(str, config.options.values())),
             remedy="Spark needs Java 17 or newer (JAVA_HOME), and the settings under engine.options must be Spark's.",
             code="engine.refused",
         ) from error
@@ -198,7 +199,7 @@ def _other(config: EngineConfig) -> BaseBackend:
         raise EngineError(
             f"The engine {config.backend!r} refused the connection",
             where="engine",
-            got=(str(error).splitlines() or [type(error).__name__])[0],
+            got=mask_text((str(error).splitlines() or [type(error).__name__])[0], map(str, config.options.values())),
             remedy=f"Correct engine.options: they are the arguments of ibis.{config.backend}.connect.",
             code="engine.refused",
         ) from error

@@ -231,6 +231,12 @@ def test_a_replay_follows_the_gate_and_compares_weights(
     assert list(passed) == ["configured", "balanced", "fitted", "rules_alone", "model_alone"]
     assert passed["configured"].ranking["roc_auc"] > passed["rules_alone"].ranking["roc_auc"]  # type: ignore[operator]
     pd.testing.assert_frame_equal(failed["configured"].bands, failed["rules_alone"].bands)
+    advice = {one.setting: one for one in passed["configured"].advice}
+    assert list(advice) == ["preset: balanced", "preset: fitted", "alpha: 1"]
+    assert advice["alpha: 1"].roc_auc == pytest.approx(passed["model_alone"].ranking["roc_auc"])
+    assert advice["alpha: 1"].gain > 0
+    assert advice["alpha: 1"].proposed == (advice["alpha: 1"].low > 0)
+    assert [one.setting for one in failed["configured"].advice] == ["preset: balanced", "preset: fitted"]
     percent = {one["measure"]: one["percent"] for one in passed["configured"].weights}
     assert percent["core_feature_use"] == 30.0
     for name in ("configured", "balanced", "fitted"):

@@ -80,7 +80,7 @@ def test_a_poorly_calibrated_segment_and_a_failed_gate_are_limits(company, ranki
     tested = company.tested.report().as_dict()
     off = {"segment": "plan", "value": "pro", "mean_probability": 0.3, "churn_rate": 0.1}
     bundle = company.bundle
-    failed = type(bundle)(**{**vars(bundle), "manifest": {**bundle.manifest, "verdict": "rules_only"}})
+    failed = type(bundle)(**{**vars(bundle), "manifest": bundle.manifest.model_copy(update={"verdict": "rules_only"})})
     told = model_card(company.config, failed, {**tested, "segments": [off]}, company.tested.predictions, ranking)
     limits = " ".join(told["limits"])
     assert "too high by 20.0 percentage points" in limits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -220,3 +221,28 @@ def test_snapshots_before_renewals_use_only_ends_known_by_then():
     rows = spine(tables, conf)
     assert [(row.account_id, f"{row.as_of:%m-%d}") for row in rows.itertuples()] == [("a", "05-02"), ("a", "06-01")]
     assert rows["churned"].tolist() == [0.0, 1.0]
+
+
+def test_trials_make_customers_only_where_the_config_says_so():
+    """Five trials of 14 days at MRR 0, one of which becomes a customer, and a customer whose plan becomes free."""
+    rows = [(f"trial {n}", f"2025-03-{n + 1:02d}", f"2025-03-{n + 15:02d}", 0.0) for n in range(5)]
+    rows += [("trial 0", "2025-03-15", None, 50.0), ("customer", "2025-01-01", None, 80.0)]
+    rows += [("goes free", "2025-01-01", "2025-03-20", 80.0), ("goes free", "2025-03-20", None, 0.0)]
+    rows += [("unknown price", "2025-01-01", None, None)]
+    # Another account signs something every month, so that the contracts are seen to reach to the end.
+    months = [f"{day:%Y-%m-%d}" for day in pd.date_range("2025-01-01", "2026-01-01", freq="MS")]
+    rows += [("monthly", start, end, 10.0) for start, end in pairwise(months)]
+    frame = pd.DataFrame(rows, columns=["account_id", "started_on", "ends_on", "mrr"])
+    frame["subscription_id"] = [str(number) for number in range(len(frame))]
+    tables = Tables.from_pandas(
+        {"subscriptions": frame}, observed_from=date(2025, 1, 1), observed_until=date(2026, 1, 1)
+    )
+    weekly = {"snapshots": {"first": "2025-02-01", "every": "week"}}
+    churned = {}
+    for trials in ("count", "leave_out"):
+        settings = config(trials=trials).model_dump(by_alias=True) | weekly
+        found = spine(tables, Config.model_validate(settings))
+        churned[trials] = set(found.loc[found["churned"] == 1, "account_id"])
+        assert {"customer", "goes free", "unknown price", "trial 0"} <= set(found["account_id"])
+        assert ("trial 1" in set(found["account_id"])) is (trials == "count")
+    assert churned == {"count": {"trial 1", "trial 2", "trial 3", "trial 4"}, "leave_out": set()}

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
 import pandas as pd
 
 from churnml import features as features_room
-from churnml import snapshots
 from churnml.config import Config
 from churnml.errors import ChurnmlError
+from churnml.evaluation import Verdict, judge
+from churnml.metrics import Estimate
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision, asks_the_same, compare
 from churnml.tables import Tables
+from churnml.training import Publication
+from churnml.training.rules import RULES
 
 __all__ = ["challenge"]
 
@@ -28,9 +33,13 @@ def challenge(
 ) -> Decision:
     """Decide whether a freshly trained bundle may become the champion.
 
-    Both are judged on the challenger's newest backtest window: the challenger by the fold that had not seen it, the
-    champion by its own backtest where that covers the rows, else by its model where the rows came after all it had
-    learnt from.
+    What is judged is what each would publish: the model's probabilities, or the rule's where a rule scores. The
+    challenger stands for itself by the folds of its backtest, the champion by its own backtest where that holds the
+    row, else by its model where the row came after all it had learnt from.
+
+    The champion is judged again each time, by the rules of the verdict on every row that is fair to it. Where it fails
+    and the challenger does not rest on the same failed ground, it goes. A challenger that knows newer data need not be
+    better on the newest window, for what it knows more of cannot show there; it must not be worse.
 
     Parameters
     ----------
@@ -38,7 +47,7 @@ def challenge(
         Sections ``label``, ``model`` and ``features``, and the seed.
     champion, challenger : Bundle
     tested, champion_tested : DataFrame
-        ``account_id, as_of, fold, churned, p_model`` of their backtests; the champion's may be gone.
+        ``account_id, as_of, fold, churned, p_model`` and ``p_<rule>`` of their backtests; the champion's may be gone.
     tables : Tables
         The company's tables, to score the champion on where needed.
     """
@@ -46,45 +55,85 @@ def challenge(
         return Decision(False, "The same model as the champion: nothing changed.")
     if not asks_the_same(champion, config.as_dict()["label"]):
         return Decision(True, "The label changed: the champion answers another question.")
-    if challenger.manifest.verdict != champion.manifest.verdict:
-        better = challenger.manifest.verdict == "publishable"
-        held = "beats the baselines and the champion's did not" if better else "does not beat the baselines"
-        return Decision(better, f"The challenger {held}.")
-    newest = tested[tested["fold"] == tested["fold"].iloc[-1]]
-    rows = newest[[*_KEY, "churned", "p_model"]].rename(columns={"p_model": "p_challenger"})
-    judged = _by_backtest(rows, champion_tested)
-    if judged is None:
-        judged = _by_model(config, champion, rows, tables)
-    if judged is None:
+    rows = _both(config, champion, challenger, tested, champion_tested, tables)
+    ours, theirs = challenger.manifest.verdict, champion.manifest.verdict
+    if ours == Publication.PUBLISHABLE and theirs != Publication.PUBLISHABLE:
+        return Decision(True, "The challenger beats the baselines and the champion's did not.")
+    again = _again(rows, config.seed) if theirs == Publication.PUBLISHABLE else None
+    failed = again is not None and again.verdict is not Publication.PUBLISHABLE
+    if again is not None and failed:
+        return Decision(
+            True,
+            f"The champion was judged again on {len(rows)} rows that it had not learnt from, and may not be published "
+            f"any more: {again.reason}",
+            {"champion_verdict": str(again.verdict), "champion_reason": again.reason, "rows": len(rows)},
+        )
+    if ours != theirs:
+        return Decision(False, "The challenger does not beat the baselines; the champion still does.")
+    if rows.empty:
         return Decision(
             False, "No labelled snapshot is newer than what the champion learnt from: nothing fair to compare on."
         )
-    return compare(judged, min_gain=config.model.promotion_gain, seed=config.seed)
+    newest = rows[rows["fold"] == tested["fold"].iloc[-1]]
+    fresher = challenger.model.info.as_of_until > champion.model.info.as_of_until
+    decision = compare(
+        newest if 0.0 < newest["churned"].mean() < 1.0 else rows,
+        min_gain=config.model.promotion_gain,
+        seed=config.seed,
+        fresher=fresher,
+    )
+    if again is None:
+        return decision
+    return replace(decision, evidence={**decision.evidence, "champion_concordance": asdict(_ranking(again))})
 
 
-def _by_backtest(rows: pd.DataFrame, champion_tested: pd.DataFrame | None) -> pd.DataFrame | None:
-    """Add the predictions of the champion's backtest; None where it does not hold every row."""
-    if champion_tested is None:
+def _both(
+    config: Config,
+    champion: Bundle,
+    challenger: Bundle,
+    tested: pd.DataFrame,
+    champion_tested: pd.DataFrame | None,
+    tables: Tables,
+) -> pd.DataFrame:
+    """Return the challenger's test rows with what both publish, where that is fair to the champion."""
+    rows = tested.drop_duplicates(_KEY, keep="last").assign(p_challenger=tested[_published(challenger, tested)])
+    if champion_tested is not None:
+        column = _published(champion, champion_tested)
+        kept = champion_tested.drop_duplicates(_KEY, keep="last")[[*_KEY, column]]
+        known = rows.merge(kept.rename(columns={column: "p_champion"}), on=_KEY)
+    else:
+        known = rows.iloc[:0].assign(p_champion=pd.Series(dtype="float64"))
+    left = rows.merge(known[_KEY], on=_KEY, how="left", indicator=True)
+    left = left[left["_merge"] == "left_only"].drop(columns="_merge")
+    learnt = pd.Timestamp(champion.model.info.as_of_until) + pd.Timedelta(days=config.label.purge_days)
+    unseen = left[left["as_of"] >= learnt].reset_index(drop=True)
+    if not unseen.empty:
+        keys = unseen[_KEY].assign(arr=float("nan"))
+        try:
+            frame = features_room.compute(tables, keys, champion.model.features, config.features)
+            unseen = unseen.assign(p_champion=champion.model.probability(champion.model.matrix(frame)))
+        except ChurnmlError:
+            # The champion needs a table or column that this data no longer has: it cannot answer at all.
+            unseen = unseen.iloc[:0]
+    parts = [part for part in (known, unseen) if not part.empty]
+    return pd.concat(parts, ignore_index=True) if parts else known
+
+
+def _published(bundle: Bundle, tested: pd.DataFrame) -> str:
+    """Return the column of a backtest that holds what the bundle publishes."""
+    rule = bundle.model.rule
+    return f"p_{rule.name}" if rule is not None and f"p_{rule.name}" in tested else "p_model"
+
+
+def _again(rows: pd.DataFrame, seed: int) -> Verdict | None:
+    """Judge the champion on rows that are fair to it; None where they cannot tell."""
+    rules = {name: rows[f"p_{name}"] for name in RULES if f"p_{name}" in rows and rows[f"p_{name}"].notna().all()}
+    if rows.empty or not rules or rows["churned"].nunique() < 2:
         return None
-    predicted = champion_tested[[*_KEY, "p_model"]].rename(columns={"p_model": "p_champion"})
-    judged = rows.merge(predicted, on=_KEY)
-    return judged if len(judged) == len(rows) else None
+    dates = rows.groupby(["fold", "as_of"], sort=False).ngroup()
+    verdict = judge(rows["churned"], rows["p_champion"], rules, rows["account_id"], dates=dates, seed=seed)
+    return verdict if _ranking(verdict).error is not None else None
 
 
-def _by_model(config: Config, champion: Bundle, rows: pd.DataFrame, tables: Tables) -> pd.DataFrame | None:
-    """Add what the champion's model says of rows after all it had learnt from; None where there are none."""
-    label, model = config.label, champion.model
-    learnt = pd.Timestamp(model.info.as_of_until) + pd.Timedelta(days=label.gap_days + label.horizon_days)
-    unseen = rows[rows["as_of"] >= learnt]
-    if unseen.empty:
-        return None
-    keys = unseen[_KEY].assign(arr=float("nan"))
-    try:
-        cohort = snapshots.cohorts(tables, config, keys["as_of"])
-        frame = features_room.compute(tables, keys, model.features, config.features, cohort=cohort)
-        # The learned part, as in its backtest, also where a rule scores in its place.
-        probabilities = model.calibrated(model.log_odds(model.matrix(frame)))
-    except ChurnmlError:
-        # The champion needs a table or column that this data no longer has: it cannot answer at all.
-        return None
-    return unseen.assign(p_champion=probabilities)
+def _ranking(verdict: Verdict) -> Estimate:
+    return verdict.candidates["model"].concordance

@@ -78,6 +78,12 @@ def health_judged(results: Sequence[Mapping[str, Any]], page: Path, lang: str) -
             console.print(
                 f"    Two thirds of the churners scored below {edge}, where {100 * green:.0f} % would be green."
             )
+    for one in main["advice"]:
+        if one["proposed"]:
+            console.print(
+                f"With health.{one['setting']} the score would have ranked better: ROC AUC {one['roc_auc']:.3f}, "
+                f"{one['gain']:+.3f} (95 % interval {one['low']:+.3f} to {one['high']:+.3f})."
+            )
     console.print(f"Report: {near(page)}")
 
 

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from churnml.cli.alerts import alerts_app
 from churnml.cli.health import health_app
+from churnml.cli.init import init
 from churnml.cli.keys import keys_app
 from churnml.cli.kpis import kpis
 from churnml.cli.models import models_app
@@ -52,6 +53,7 @@ features_app = typer.Typer(
     cls=_WithDefault, no_args_is_help=True, help="Make the training frame, or list its features."
 )
 config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
+app.command(rich_help_panel="Start here")(init)
 app.add_typer(alerts_app, name="alerts", rich_help_panel="Use the scores")
 app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")

@@ -304,8 +304,11 @@ def off(console: Console, skipped: Mapping[str, str]) -> None:
 
 
 def _where(console: Console, settings: Config, path: Path, outcome: Scored) -> None:
-    shown = str(settings.as_dict()["mlflow"]["tracking_uri"] or settings.tracking_uri)  # without its password
-    uri = escape(shown).replace(escape(str(settings.workspace_dir)), near(settings.workspace_dir))
+    from churnml.config.secrets import mask_url
+
+    uri = escape(mask_url(settings.tracking_uri)).replace(
+        escape(str(settings.workspace_dir)), near(settings.workspace_dir)
+    )
     tree = Tree("Where everything lies")
     tree.add(f"scores        {near(outcome.path)}")
     tree.add(f"explanations  {near(outcome.path.with_name('explanations.json'))}")

@@ -132,12 +132,13 @@ def report_failure(error: Exception, *, as_json: bool, so_far: Mapping[str, Any]
     from rich.text import Text
 
     from churnml.cli import terminal
+    from churnml.config.secrets import mask_secrets, mask_text
 
     terminal.settle_streams()
     if as_json:
-        print(terminal.as_json({**(so_far or {}), "error": error.as_dict()}))
+        print(terminal.as_json({**(so_far or {}), "error": mask_secrets(error.as_dict())}))
     console = terminal.err()
-    first, *rest = str(error).splitlines()
+    first, *rest = mask_text(str(error)).splitlines()
     console.print(Text.assemble(("error: ", "bold red"), first))
     for line in rest:
         console.print(Text(line), soft_wrap=True)
@@ -145,11 +146,13 @@ def report_failure(error: Exception, *, as_json: bool, so_far: Mapping[str, Any]
 
 
 def _bug(error: Exception) -> ChurnmlError:
+    from churnml.config.secrets import mask_text
+
     with tempfile.NamedTemporaryFile(
         "w", prefix="churnml-error-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
-        log.write("".join(traceback.format_exception(error)))
-    first = (str(error).splitlines() or [""])[0]
+        log.write(mask_text("".join(traceback.format_exception(error))))
+    first = mask_text((str(error).splitlines() or [""])[0])
     return ChurnmlError(
         f"churnml met an error it did not foresee: {type(error).__name__}: {first[:300]}",
         remedy=f"Please report it with the details in {log.name}",

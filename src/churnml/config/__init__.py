@@ -6,6 +6,7 @@ Paths in it are relative to the file's own folder. ``${NAME}`` stands for an env
 
 from churnml.config.company import Config
 from churnml.config.display import DisplayConfig
+from churnml.config.raw import ColumnSource, LookupSource, SourceConfig, TableSource
 from churnml.config.reading import load_config
 from churnml.config.reference import config_markdown
 from churnml.config.secrets import mask_secrets, mask_text, mask_url
@@ -13,24 +14,20 @@ from churnml.config.sections import (
     ApiLimits,
     CapacityConfig,
     CohortConfig,
-    ColumnSource,
     EngineConfig,
     FeatureConfig,
     FixedSplit,
     HealthConfig,
     LabelConfig,
     LearningConfig,
-    LookupSource,
     MeasureConfig,
     MlflowConfig,
     ModelConfig,
     RetentionConfig,
     ServingConfig,
     SnapshotConfig,
-    SourceConfig,
     SplitConfig,
     StoreConfig,
-    TableSource,
     TargetWords,
     target_words,
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from churnml.config.sections import Section
+from churnml.config.section import Section
 
 __all__ = ["Absence", "AlertRuleConfig", "AlertsConfig", "Condition", "OwnerConfig", "Role", "Severity", "Touch"]
 

@@ -11,7 +11,9 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.alerts import AlertsConfig
 from churnml.config.display import DisplayConfig
+from churnml.config.raw import SourceConfig, TableSource
 from churnml.config.secrets import mask_secrets
+from churnml.config.section import Section
 from churnml.config.sections import (
     CapacityConfig,
     CohortConfig,
@@ -22,13 +24,10 @@ from churnml.config.sections import (
     LearningConfig,
     MlflowConfig,
     ModelConfig,
-    Section,
     ServingConfig,
     SnapshotConfig,
-    SourceConfig,
     SplitConfig,
     StoreConfig,
-    TableSource,
 )
 from churnml.errors import UsageError, near_name
 from churnml.files import sqlite_path, sqlite_url

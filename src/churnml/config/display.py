@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from churnml.config.sections import Section
+from churnml.config.section import Section
 from churnml.language import Words, words
 
 __all__ = ["DisplayConfig"]

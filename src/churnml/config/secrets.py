@@ -19,6 +19,7 @@ _SECRET_NAME = re.compile(
 )
 _SECRET_IN_QUERY = re.compile(rf"{_SECRET_NAME.pattern}|^key$|^sig$|^code$|^auth", re.IGNORECASE)
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+_QUERY = re.compile(r"\?[\w.-]+=")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 _PAIR = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_. -]*?)(?P<sign>\s*=\s*)(?P<value>'[^']*'|\"[^\"]*\"|[^;&,\s'\"]+)")
 
@@ -50,17 +51,15 @@ def mask_url(url: str) -> str:
         bare_token = password is None and head.lower().startswith("http")
         login = MASK if bare_token else user if password is None else f"{user}:{MASK}"
         rest = f"{login}@{host}"
-    place, question, query = rest.partition("?")
-    return f"{head}{place}{question}{_masked_pairs(query)}"
+    query = _QUERY.search(rest)
+    start = query.start() + 1 if query else len(rest)
+    return f"{head}{rest[:start]}{_masked_pairs(rest[start:])}"
 
 
 def _login(rest: str) -> tuple[str | None, str | None]:
     """Return user and password of a URL behind its scheme; a password may hold ``@``, ``/``, ``?`` and ``#``."""
-    place = rest.partition("?")[0]
-    if "@" not in place and "@" in rest and ":" in rest.partition("/")[0].partition("?")[0]:
-        # The password itself may hold the question mark; a query that names a mail address only hides more.
-        host = rest.partition("/")[0].partition("?")[0].partition(":")[2]
-        place = place if host.isdigit() else rest
+    query = _QUERY.search(rest)  # a password may hold a question mark, but hardly one before `name=`
+    place = rest[: query.start()] if query else rest
     login, sign, _ = place.rpartition("@")
     if not sign or ("/" in login and ":" not in login.partition("/")[0]):
         return None, None

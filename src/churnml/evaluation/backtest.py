@@ -26,6 +26,12 @@ from churnml.evaluation.report import (
 )
 from churnml.evaluation.verdict import Verdict, judge
 from churnml.features.spec import FeatureSet
+from churnml.metrics.calibration import (
+    calibration_error,
+    calibration_slope,
+    expected_over_observed,
+    risk_levels,
+)
 from churnml.metrics.intervals import Interval, clustered_bootstrap, interval
 from churnml.metrics.predictions import (
     Summary,
@@ -33,7 +39,6 @@ from churnml.metrics.predictions import (
     brier,
     brier_decomposition,
     calibration_bins,
-    ece,
     lift_at,
     log_loss,
     roc_auc,
@@ -55,7 +60,6 @@ _INTERVALS = {
     "average_precision": average_precision,
     "log_loss": log_loss,
     "brier": brier,
-    "ece": ece,
     "lift_at_10": lift_at,
 }
 
@@ -139,8 +143,10 @@ class Backtest:
 
     @cached_property
     def intervals(self) -> dict[str, Interval]:
-        """95 % intervals of the pooled metrics of the model, by drawing accounts."""
-        return self._intervals(self.predictions, list(_INTERVALS))
+        """95 % intervals of the pooled metrics of the model; of ``ece`` freed from chance, else by drawing accounts."""
+        rows = self.predictions
+        freed = calibration_error(rows["churned"], rows["p_model"], rows["account_id"], seed=self.seed)
+        return {**self._intervals(rows, list(_INTERVALS)), "ece": freed}
 
     def _intervals(self, rows: pd.DataFrame, names: Sequence[str]) -> dict[str, Interval]:
         draws = clustered_bootstrap(rows["account_id"], _REPEATS, self.seed)
@@ -162,7 +168,6 @@ class Backtest:
     def report(self) -> BacktestReport:
         """Compute everything that the predictions tell: metrics, verdict, segments, capacity, profit, calibration."""
         rows, share = self.predictions, self.capacity.share
-        y, p = rows["churned"].to_numpy(), rows["p_model"].to_numpy()
         return BacktestReport(
             pooled=self.compared(rows, self.intervals),
             folds=tuple(self._fold(split) for split in self.splits),
@@ -176,7 +181,7 @@ class Backtest:
             lead_time=lead_time(rows, share),
             decay=decay(self.stale, self.seed),
             profit=self._profit(),
-            calibration=CalibrationReport(tuple(calibration_bins(y, p)), brier_decomposition(y, p)),
+            calibration=self._calibration(),
         )
 
     def of_regression(self) -> Backtest:
@@ -191,6 +196,18 @@ class Backtest:
             models=tuple(kinds),
             estimator="logistic",
             reason=self.verdict.reason,
+        )
+
+    def _calibration(self) -> CalibrationReport:
+        rows = self.predictions
+        y, p, account = (rows[name].to_numpy() for name in ("churned", "p_model", "account_id"))
+        return CalibrationReport(
+            bins=tuple(calibration_bins(y, p)),
+            brier=brier_decomposition(y, p),
+            error=calibration_error(y, p, account, seed=self.seed),
+            expected_over_observed=expected_over_observed(y, p, account),
+            slope=calibration_slope(y, p, account),
+            tenths=risk_levels(y, p, account),
         )
 
     def _fold(self, split: Split) -> FoldReport:

@@ -12,9 +12,11 @@ from pydantic import TypeAdapter
 from churnml.evaluation.capacity import CapacityReport
 from churnml.evaluation.diagnostics import Decay, LeadTime
 from churnml.evaluation.verdict import VerdictReport
+from churnml.metrics.calibration import RiskLevel
 from churnml.metrics.intervals import Interval
 from churnml.metrics.predictions import BrierParts, CalibrationBin, Summary
 from churnml.metrics.profit import CampaignProfit
+from churnml.metrics.within_date import Estimate
 from churnml.training.publication import Publication
 
 __all__ = [
@@ -113,10 +115,27 @@ class ProfitReport:
 
 @dataclass(frozen=True)
 class CalibrationReport:
-    """Told against happened: bins of equal mass, and the parts of the Brier score."""
+    """Told against happened.
+
+    Parameters
+    ----------
+    bins : tuple of CalibrationBin
+        Of equal mass.
+    brier : BrierParts or None
+    error : Interval
+        Mean gap, freed from what chance adds to it; see `churnml.metrics.calibration_error`.
+    expected_over_observed, slope : Estimate
+        Churners told ÷ churners; slope of outcomes on told log-odds. Both are 1 where calibrated.
+    tenths : tuple of RiskLevel
+        Told and happened by tenths of risk, the safest first.
+    """
 
     bins: tuple[CalibrationBin, ...]
     brier: BrierParts | None
+    error: Interval
+    expected_over_observed: Estimate
+    slope: Estimate
+    tenths: tuple[RiskLevel, ...]
 
 
 @dataclass(frozen=True)

@@ -382,7 +382,7 @@ class DriverBuilder:
         What is declared of the measure counts; else what the accounts at low and at high risk show, where they differ
         by more than chance.
         """
-        way = int(spec.monotone)
+        way = int(spec.risk_direction or spec.monotone)
         if not way and spec.measure in DIRECTIONS:
             way = DIRECTIONS[spec.measure]
             return way if raising else -way

@@ -18,7 +18,7 @@ from churnml.explain.contract import Explainable
 from churnml.explain.drivers import Driver, DriverBuilder, group_columns
 from churnml.explain.facts import fact
 from churnml.explain.reference import ExplainReference
-from churnml.explain.topics import FACT_TOPICS, topic
+from churnml.explain.topics import FACT_TOPICS, SILENT, topic
 from churnml.health import HealthScale, indicators, measures
 from churnml.language import Quantity, Text
 
@@ -185,7 +185,7 @@ def explain(
     rules, target = model.info.verdict == "rules_only", model.info.target
     facts = _indicators_by_row(frame)
     keys = list(zip(frame["account_id"], frame["as_of"], strict=True))
-    said = [{FACT_TOPICS.get(item.code, item.code) for item in facts.get(key, ())} for key in keys]
+    said = [_topics(facts.get(key, ())) for key in keys]
     about_churn = target == "churn"
     by_rules = _from_rules(frame, scale, model, builder, said) if about_churn else [_Drivers() for _ in keys]
     # The measures of health say nothing of why an account would expand or contract.
@@ -363,6 +363,12 @@ def _indicators_by_row(frame: pd.DataFrame) -> dict[tuple[Any, Any], tuple[Indic
         )
         found[key] = (*found.get(key, ()), made)
     return found
+
+
+def _topics(facts: tuple[Indicator, ...]) -> set[str]:
+    """Return what the hard facts say already."""
+    topics = {FACT_TOPICS.get(fact.code, fact.code) for fact in facts}
+    return topics | SILENT if any(fact.code == "silence" for fact in facts) else topics
 
 
 def _summary(first: Text | None, probability: float, model: Explainable, band: str, rules: bool, target: str) -> Text:

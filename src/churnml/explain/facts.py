@@ -382,6 +382,8 @@ def comparison(facts: Facts) -> Text | None:
         low, high = (Quantity(value=share, unit="share", digits=0) for share in (stick.some_low, stick.some_high))
         return Text.of("compare-some", low=low, high=high) if 0 < _read(low) != _read(high) > 0 else None
     low, high = (quantity(facts.spec, mean, facts.currency) for mean in (stick.low, stick.high))
+    if max(abs(low.value), abs(high.value)) < 1 and low.unit not in ("share", "hours", "points"):
+        return None  # a fraction of a day or of a gap says nothing
     if low.unit != high.unit or _read(low) == _read(high) or 0 in (_read(low), _read(high)):
         return None
     return Text.of("compare-average", low=low, high=high)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from churnml.features.spec import FeatureSpec
 
-__all__ = ["DIRECTIONS", "FACT_TOPICS", "UNTOLD", "topic"]
+__all__ = ["DIRECTIONS", "FACT_TOPICS", "SILENT", "UNTOLD", "topic"]
 
 _TOPICS = {
     "use": (
@@ -62,6 +62,9 @@ FACT_TOPICS = {
     "contract_end": "term",
 }
 """Topic of each hard fact, which a reason does not say again."""
+
+SILENT = frozenset({"use", "users", "features", "logins"})
+"""Topics that say no more of an account than that it is silent."""
 
 UNTOLD = frozenset({"events_per_mrr", "weekday_share", "opportunities_open", "nps_age_days", "events_per_user"})
 """Measures of which a sentence would say nothing that a CSM can judge; they count among the other signals."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from churnml.errors import DataError
 from churnml.health.acceptance import acceptance, why_unseen
 from churnml.metrics.intervals import clustered_bootstrap, interval
 
-__all__ = ["HealthBacktest", "health_backtest"]
+__all__ = ["Advice", "HealthBacktest", "health_backtest"]
 
 _BANDS = ("red", "yellow", "green", "unknown")
 _LEADS = (30, 60, 90)
@@ -24,6 +24,33 @@ _REPEATS = 200
 _LEDGER = 50
 
 Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What another setting would have made of the same history.
+
+    Parameters
+    ----------
+    setting : str
+        What to set in section ``health`` of the config.
+    roc_auc : float
+        Of the score with that setting.
+    gain, low, high : float
+        Its ROC AUC minus that of the configured score, with the 95 % interval.
+    unknown_share : float
+        Share of readings without a band with that setting.
+    proposed : bool
+        It surely ranks better, and leaves no more accounts without a band.
+    """
+
+    setting: str
+    roc_auc: float
+    gain: float
+    low: float
+    high: float
+    unknown_share: float
+    proposed: bool
 
 
 @dataclass(frozen=True)
@@ -65,6 +92,8 @@ class HealthBacktest:
     capacity : dict or None
         ``proposal`` for the newest date (see `churnml.health.Proposal`) and ``past``: what red under the proposed
         threshold would have caught over all readings.
+    advice : tuple of Advice
+        Of the configured score: what the other presets, and the model alone, would have made of this history.
     """
 
     name: str
@@ -84,12 +113,14 @@ class HealthBacktest:
     verdict: str = "publishable"
     weights: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     capacity: Mapping[str, Any] | None = None
+    advice: tuple[Advice, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the backtest as JSON-ready data."""
         data = dict(vars(self))
         for name in ("dates", "acceptance", "weights"):
             data[name] = list(data[name])
+        data["advice"] = [asdict(one) for one in self.advice]
         for name in ("bands", "warning", "false_alarms", "missed"):
             frame: pd.DataFrame = data[name]
             days = {day: frame[day].dt.strftime("%Y-%m-%d") for day in ("as_of", "churn_on") if day in frame}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from churnml.errors import TrainingError
+from churnml.health.ranking import ranking_gain
 
 if TYPE_CHECKING:
     from churnml.health.scale import HealthScale
@@ -104,28 +105,12 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
         return 0.5
     rules, model = parts["rules_score"].to_numpy()[usable], parts["model_score"].to_numpy()[usable]
     grid = [step / 20 for step in range(21)]
-    blends = [alpha * model + (1 - alpha) * rules for alpha in grid]
     account = pd.factorize(labelled["account_id"])[0][usable]
-    gone = churned[usable] == 1
-    alone = _placements(-model, gone)
-    for alpha, blend in zip(grid, blends, strict=True):
-        behind = alone - _placements(-blend, gone)
-        loss = float(behind[gone].mean())
-        # Each account's share in the difference, as a churner and as one that stays.
-        part = np.where(gone, (behind - loss) / gone.sum(), (behind - loss) / (~gone).sum())
-        if loss + _Z_ONE_SIDED * float(np.sqrt((np.bincount(account, weights=part) ** 2).sum())) <= _MAY_LOSE:
+    for alpha in grid:
+        found = ranking_gain(-(alpha * model + (1 - alpha) * rules), -model, churned[usable], account)
+        if found.gain - _Z_ONE_SIDED * found.error >= -_MAY_LOSE:
             return alpha
     return 1.0
-
-
-def _placements(risk: np.ndarray, gone: np.ndarray) -> np.ndarray:
-    """Return the share of the other kind that each row is told from: churners above stayers, ties at one half."""
-    from scipy.stats import rankdata
-
-    whole, inside = rankdata(risk), np.empty(len(risk))
-    inside[gone], inside[~gone] = rankdata(risk[gone]), rankdata(risk[~gone])
-    below = whole - inside
-    return np.asarray(np.where(gone, below / (~gone).sum(), 1.0 - below / gone.sum()))
 
 
 def _risk(scale: HealthScale, frame: pd.DataFrame) -> np.ndarray:

@@ -12,8 +12,9 @@ import pandas as pd
 from churnml.config import Config, HealthConfig
 from churnml.errors import DataError
 from churnml.features.spec import FeatureSet
-from churnml.health.backtest import HealthBacktest, health_backtest
+from churnml.health.backtest import Advice, HealthBacktest, health_backtest
 from churnml.health.capacity import propose_threshold, weeks_current
+from churnml.health.ranking import ranking_gain
 from churnml.health.scale import HealthScale
 from churnml.health.score import health, measures
 from churnml.snapshots import Split
@@ -73,7 +74,8 @@ def replay(
     list of HealthBacktest
         ``configured``, the other presets, ``rules_alone`` (the configured rules without the model), ``model_alone``.
     """
-    found = []
+    found: list[HealthBacktest] = []
+    histories: dict[str, pd.DataFrame] = {}
     variants = {"configured": config.health}
     for name in presets:
         if name != config.health.preset:
@@ -83,11 +85,32 @@ def replay(
         varied = config.model_copy(update={"health": section})
         history, causes, scale = replayed(frame, feature_set, varied, tested, tested.verdict)
         judged = _judge(history, name, config, causes, scale)
+        histories[name] = history
         found.append(replace(judged, verdict=tested.verdict, weights=_percentages(scale)))
     by_model = config.health.model_copy(update={"alpha": 1.0, "min_coverage": 0.0})
     alone, _, scale = replayed(frame, feature_set, config.model_copy(update={"health": by_model}), tested)
     found.append(replace(_judge(alone, "model_alone", config, None, scale), verdict=tested.verdict))
-    return found
+    settings = {f"preset: {name}": histories[name] for name in presets if name in histories}
+    if tested.verdict == "publishable":
+        settings["alpha: 1"] = alone
+    configured = histories["configured"]
+    advice = tuple(_advice(setting, configured, other) for setting, other in settings.items())
+    return [replace(found[0], advice=advice), *found[1:]]
+
+
+def _advice(setting: str, configured: pd.DataFrame, other: pd.DataFrame) -> Advice:
+    """Compare a setting with the configured one on the readings that both scored and whose outcome is known."""
+    columns = [*_KEY, "health_score", "band"]
+    both = configured[[*columns, "churned"]].merge(other[columns], on=_KEY, suffixes=("", "_other"))
+    both = both.dropna(subset=["churned", "health_score", "health_score_other"])
+    account = pd.factorize(both["account_id"])[0]
+    churned = both["churned"].to_numpy(dtype=float)
+    risk, now = -both["health_score_other"].to_numpy(dtype=float), -both["health_score"].to_numpy(dtype=float)
+    found = ranking_gain(risk, now, churned, account)
+    base = ranking_gain(risk, np.zeros(len(risk)), churned, account).gain + 0.5
+    unknown = float((both["band_other"] == "unknown").mean())
+    sure = found.low > 0 and unknown <= float((both["band"] == "unknown").mean())
+    return Advice(setting, base, found.gain, found.low, found.high, unknown, sure)
 
 
 def replayed(

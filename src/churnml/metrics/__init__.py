@@ -5,6 +5,13 @@ from typing import TYPE_CHECKING
 from churnml.lazy import load_on_use
 
 if TYPE_CHECKING:
+    from churnml.metrics.calibration import (
+        RiskLevel,
+        calibration_error,
+        calibration_slope,
+        expected_over_observed,
+        risk_levels,
+    )
     from churnml.metrics.intervals import Interval, clustered_bootstrap, interval, paired_gain
     from churnml.metrics.predictions import (
         CalibrationBin,
@@ -22,13 +29,19 @@ if TYPE_CHECKING:
         weighted,
     )
     from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, maximum_profit, profit_curve
-    from churnml.metrics.within_date import Estimate, aligned_gain, aligned_log_loss, concordance
+    from churnml.metrics.within_date import Estimate, aligned_gain, aligned_log_loss, concordance, log_loss_gain
 else:
     __getattr__ = load_on_use(
         __name__,
         {
             "CalibrationBin": "predictions",
             "Estimate": "within_date",
+            "RiskLevel": "calibration",
+            "calibration_error": "calibration",
+            "calibration_slope": "calibration",
+            "expected_over_observed": "calibration",
+            "risk_levels": "calibration",
+            "log_loss_gain": "within_date",
             "Interval": "intervals",
             "aligned_gain": "within_date",
             "aligned_log_loss": "within_date",
@@ -58,6 +71,12 @@ else:
 __all__ = [
     "CalibrationBin",
     "Estimate",
+    "RiskLevel",
+    "calibration_error",
+    "calibration_slope",
+    "expected_over_observed",
+    "risk_levels",
+    "log_loss_gain",
     "Interval",
     "aligned_gain",
     "aligned_log_loss",

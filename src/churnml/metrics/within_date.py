@@ -18,7 +18,7 @@ from scipy.stats import t as student
 from churnml.metrics.intervals import Interval
 from churnml.metrics.predictions import Array, row_losses
 
-__all__ = ["Estimate", "align", "aligned_gain", "aligned_log_loss", "concordance"]
+__all__ = ["Estimate", "align", "aligned_gain", "aligned_log_loss", "concordance", "log_loss_gain"]
 
 _CLOSEST = 1e-6
 _WIDEST = 60.0
@@ -145,6 +145,23 @@ def aligned_gain(
     if not len(outcome):
         return Estimate(None, None, None)
     ours, theirs = (row_losses(outcome, align(outcome, each, dates)) for each in (p, other))
+    gained = theirs - ours
+    value = float(gained.mean())
+    return _estimate(value, gained - value, float(len(gained)), outcome, groups)
+
+
+def log_loss_gain(y: npt.ArrayLike, p: npt.ArrayLike, other: npt.ArrayLike, groups: npt.ArrayLike) -> Estimate:
+    """Return by how much the log loss of `p` as told, level and all, is below that of `other`; see `aligned_gain`.
+
+    Examples
+    --------
+    >>> log_loss_gain([0, 1] * 9, [0.2, 0.8] * 9, [0.5, 0.5] * 9, range(18)).above_zero
+    True
+    """
+    outcome = np.asarray(y, dtype=np.float64)
+    if not len(outcome):
+        return Estimate(None, None, None)
+    ours, theirs = (row_losses(outcome, np.asarray(each, dtype=np.float64)) for each in (p, other))
     gained = theirs - ours
     value = float(gained.mean())
     return _estimate(value, gained - value, float(len(gained)), outcome, groups)

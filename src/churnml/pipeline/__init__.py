@@ -6,6 +6,7 @@ from churnml.lazy import load_on_use
 
 if TYPE_CHECKING:
     from churnml.pipeline.alerts import answer_alert, backtest_alerts, list_alerts, show_alert
+    from churnml.pipeline.discovery import init
     from churnml.pipeline.health import health_backtest, health_thresholds
     from churnml.pipeline.key_figures import kpis
     from churnml.pipeline.leakage import audit
@@ -36,6 +37,7 @@ else:
             "explain": "lookup",
             "health_backtest": "health",
             "health_thresholds": "health",
+            "init": "discovery",
             "kpis": "key_figures",
             "list_alerts": "alerts",
             "list_models": "models",
@@ -68,6 +70,7 @@ __all__ = [
     "explain",
     "health_backtest",
     "health_thresholds",
+    "init",
     "kpis",
     "list_alerts",
     "list_models",

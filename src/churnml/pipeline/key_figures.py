@@ -47,4 +47,5 @@ def kpis(
             gross_margin=gross_margin,
             yearly_discount=yearly_discount,
             core_features=config.features.core_features,
+            leave_out_trials=config.label.trials == "leave_out",
         )

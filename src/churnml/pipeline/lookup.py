@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from churnml.config import Config
+from churnml.config.secrets import mask_url
 from churnml.errors import DataError, WorkspaceError, near_name
 from churnml.explain import frozen
 from churnml.store import AccountScore, SnapshotInfo, Store
@@ -172,7 +173,7 @@ def _from_file(config: Config, account_id: str) -> dict[str, Any]:
 def _nothing_scored(config: Config) -> DataError:
     return DataError(
         "No snapshot has been scored yet",
-        where=str(config.as_dict()["store"]["url"] or config.store_url),
+        where=mask_url(config.store_url),
         remedy="Run `churnml score CONFIG` (or `churnml run CONFIG`) first.",
         code="store.empty",
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from churnml.config import Config
+from churnml.config.secrets import mask_text, mask_url
 from churnml.errors import EngineError
 from churnml.files import sqlite_path
 
@@ -76,7 +77,7 @@ def open_mlflow(config: Config) -> Iterator[ModuleType]:
 
         for name in ("mlflow", "alembic", "sqlalchemy"):  # importing it sets its own level
             logging.getLogger(name).setLevel(logging.ERROR)
-        shown = str(config.as_dict()["mlflow"]["tracking_uri"] or config.tracking_uri)  # without its password
+        shown = mask_url(config.tracking_uri)
         before, registry_before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
         uri = _with_driver(config.tracking_uri)
         mlflow.set_tracking_uri(uri)
@@ -88,7 +89,7 @@ def open_mlflow(config: Config) -> Iterator[ModuleType]:
             raise EngineError(
                 "MLflow refused",
                 where=shown,
-                got=str(error).splitlines()[0],
+                got=mask_text(str(error).splitlines()[0], [config.tracking_uri]),
                 remedy="Check mlflow.tracking_uri in the config and that its server answers.",
                 code="mlflow",
             ) from error
@@ -96,7 +97,9 @@ def open_mlflow(config: Config) -> Iterator[ModuleType]:
             raise EngineError(
                 "MLflow's database cannot be used",
                 where=shown,
-                got=(str(getattr(error, "orig", None) or error).splitlines() or [""])[0],
+                got=mask_text(
+                    (str(getattr(error, "orig", None) or error).splitlines() or [""])[0], [config.tracking_uri]
+                ),
                 remedy="Restore it from a backup, or move it away: the next training begins a new one.",
                 code="mlflow.database",
             ) from error

@@ -111,6 +111,7 @@ def model_card(
         "retrain_every_months": (backtest.get("decay") or {}).get("retrain_every_months"),
         "calibration": [asdict(part) for part in calibration_bins(predictions["churned"], predictions["p_model"])],
         "calibration_method": info.calibration,
+        "calibration_figures": backtest.get("calibration") or {},
         "families": _families(ranking),
         "capacity": config.capacity.model_dump(),
         "currency": config.currency,
@@ -297,6 +298,13 @@ def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list
             limits.append(
                 f"In {row['segment']} = {row['value']} the probabilities were too {too} by "
                 f"{100 * abs(off):.1f} percentage points."
+            )
+    for level in (backtest.get("calibration") or {}).get("tenths") or []:
+        ratio = level["expected_over_observed"]
+        if ratio["low"] is not None and not ratio["low"] <= 1.0 <= ratio["high"]:
+            limits.append(
+                f"Told and happened differ beyond noise in {level['name']} of the risk (10 is the riskiest): "
+                f"{level['told']:.1%} were told, {level['happened']:.1%} {words.happened}."
             )
     limits.append(
         f"A probability holds for {bundle.model.horizon_days} days from its snapshot and for accounts like those "

@@ -21,7 +21,7 @@ from churnml.retention.rates import (
 from churnml.retention.value import churn_mix, rfm
 from churnml.snapshots import spells
 from churnml.snapshots.changes import levels
-from churnml.snapshots.contract import subscription_frame
+from churnml.snapshots.contract import subscription_frame, without_trials
 from churnml.snapshots.terms import continuations
 from churnml.tables import Tables, knowledge
 
@@ -43,16 +43,20 @@ class Book:
         A renewal this many days late is still a renewal.
     members : Index of str, optional
         Its accounts; by default all.
+    leave_out_trials : bool
+        A plan of MRR 0 before the first paid one makes no customer.
     """
 
     tables: Tables
     grace_days: int
     members: pd.Index | None = None
+    leave_out_trials: bool = False
 
     @cached_property
     def terms(self) -> pd.DataFrame:
         """The subscriptions, from `churnml.snapshots.contract.subscription_frame`."""
-        return subscription_frame(self.tables)
+        terms = subscription_frame(self.tables)
+        return without_trials(terms) if self.leave_out_trials else terms
 
     @cached_property
     def lives(self) -> pd.DataFrame:
@@ -116,6 +120,7 @@ def kpi_history(
     core_features: Collection[str] = (),
     onboarding_days: int = 90,
     group_by: str | None = None,
+    leave_out_trials: bool = False,
 ) -> pd.DataFrame:
     """Return the KPIs of every whole calendar month in the data, oldest first.
 
@@ -140,6 +145,8 @@ def kpi_history(
         ``"plan"`` or an attribute of the accounts, e.g. ``"segment"``: one row per month and group. An account
         belongs to the group that it was known to be in at the month's start (its end, for one that came later), and
         stays in the group that it was in at the start of a year's period.
+    leave_out_trials : bool
+        A plan of MRR 0 before the first paid one makes no customer.
 
     Returns
     -------
@@ -152,7 +159,7 @@ def kpi_history(
         ``nps`` (answers of the last 91 days), ``active_rate, onboarding_completion, tickets_opened,
         ticket_resolution_rate, first_response_hours, escalation_rate``; rates are shares in 0–1, null where undefined.
     """
-    book, beside = Book(tables, grace_days), _Beside(tables)
+    book, beside = Book(tables, grace_days, leave_out_trials=leave_out_trials), _Beside(tables)
     rows: list[dict[str, object]] = []
     for number, (start, end) in enumerate(pairwise(book.edges)):
         year = book.edges[number + 1 - _YEAR_MONTHS] if number + 1 >= _YEAR_MONTHS else None

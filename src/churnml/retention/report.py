@@ -99,6 +99,7 @@ def kpi_report(
     gross_margin: float = 0.8,
     yearly_discount: float = 0.1,
     core_features: Collection[str] = (),
+    leave_out_trials: bool = False,
 ) -> KpiReport:
     """Return the KPIs of the newest months.
 
@@ -112,7 +113,7 @@ def kpi_report(
         So many at most.
     group_by : sequence of str, optional
         ``"plan"`` and attributes of the accounts; by default `groupings`.
-    grace_days, gross_margin, yearly_discount, core_features
+    grace_days, gross_margin, yearly_discount, core_features, leave_out_trials
         As in `churnml.retention.kpi_history`.
 
     Raises
@@ -132,6 +133,7 @@ def kpi_report(
             yearly_discount=yearly_discount,
             core_features=core_features,
             group_by=by,
+            leave_out_trials=leave_out_trials,
         )
         newest = set(found["month_on"].drop_duplicates().sort_values().tail(months)) if len(found) else set()
         return [_row(record, by) for record in found[found["month_on"].isin(newest)].to_dict("records")]

@@ -11,10 +11,20 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from churnml.config import LabelConfig
 from churnml.errors import DataError
 from churnml.tables import Tables, knowledge
 
-__all__ = ["actual_end", "covered_at", "due_within", "renewal_anchors", "spells", "subscription_frame"]
+__all__ = [
+    "actual_end",
+    "covered_at",
+    "customer_terms",
+    "due_within",
+    "renewal_anchors",
+    "spells",
+    "subscription_frame",
+    "without_trials",
+]
 
 _FOREVER = pd.Timestamp("2262-01-01").as_unit("us")
 _TIMES = ["started_on", "ends_on", "terminated_on", "notice_at", "known_at"]
@@ -33,6 +43,33 @@ def subscription_frame(tables: Tables) -> pd.DataFrame:
     frame["agreed_end"] = frame["ends_on"].fillna(_FOREVER)
     frame["actual_end"] = actual_end(frame)
     return frame.sort_values(["account_id", "started_on", "actual_end"], kind="stable", ignore_index=True)
+
+
+def without_trials(terms: pd.DataFrame) -> pd.DataFrame:
+    """Return the terms without the plans of MRR 0 that began before the account's first paid plan, or without one.
+
+    A trial or a free plan makes no customer then, and its end is no churn; a plan that becomes free later still does.
+    An MRR that is not known is none of 0.
+
+    Examples
+    --------
+    >>> day = pd.Timestamp
+    >>> terms = pd.DataFrame({"account_id": ["a", "a", "b", "c"], "is_addon": False, "mrr": [0.0, 50.0, 0.0, None],
+    ...     "started_on": [day("2026-01-01"), day("2026-01-15"), day("2026-01-01"), day("2026-01-01")]})
+    >>> without_trials(terms)["account_id"].tolist()
+    ['a', 'c']
+    """
+    plan = ~terms["is_addon"]
+    paid = terms[plan & (terms["mrr"].isna() | (terms["mrr"] > 0))].groupby("account_id")["started_on"].min()
+    first_paid = terms["account_id"].map(paid)
+    trial = plan & (terms["mrr"] == 0) & ~(terms["started_on"] >= first_paid)
+    return terms[~trial].reset_index(drop=True)
+
+
+def customer_terms(tables: Tables, label: LabelConfig) -> pd.DataFrame:
+    """Return the subscriptions that make customers: all of them, or without trials where ``label.trials`` says so."""
+    terms = subscription_frame(tables)
+    return without_trials(terms) if label.trials == "leave_out" else terms
 
 
 def actual_end(terms: pd.DataFrame) -> pd.Series:

@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from churnml.config import LabelConfig
-from churnml.snapshots.contract import actual_end, subscription_frame
+from churnml.snapshots.contract import actual_end, customer_terms
 from churnml.snapshots.silence import activity_known
 from churnml.tables import Tables, knowledge
 
@@ -70,7 +70,7 @@ def _contracts(
     tables: Tables, label: LabelConfig, accounts: Collection[str], as_of: pd.Timestamp
 ) -> dict[str, tuple[Why, date]]:
     """Return the end of the contract, or the notice, as known before the date."""
-    terms = subscription_frame(tables)
+    terms = customer_terms(tables, label)
     terms = terms[terms["account_id"].isin(accounts) & ~terms["is_addon"]]
     terms = knowledge.frame_known_before(terms, "subscriptions", as_of)
     terms["end"] = actual_end(terms)

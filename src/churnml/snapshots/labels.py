@@ -10,7 +10,7 @@ import pandas as pd
 
 from churnml.config import Config, LabelConfig
 from churnml.snapshots.changes import first_changes
-from churnml.snapshots.contract import spells, subscription_frame
+from churnml.snapshots.contract import customer_terms, spells, subscription_frame
 from churnml.snapshots.silence import silent_stretches
 from churnml.tables import Tables
 from churnml.tables.reach import reach
@@ -116,7 +116,8 @@ def _happened(
 
 def _contract_end(members: pd.DataFrame, tables: Tables, config: Config) -> pd.Series:
     """Return the day churn takes effect for the spell each row lies in; NaT where it has not ended."""
-    found = spells(subscription_frame(tables), grace_days=config.label.grace_days, observed_until=tables.observed_until)
+    terms = customer_terms(tables, config.label)
+    found = spells(terms, grace_days=config.label.grace_days, observed_until=tables.observed_until)
     found["ended_on"] = found["ended_on"].where(found["churned"])
     rows = members[["account_id", "as_of"]].reset_index().sort_values("as_of", kind="stable")
     # The spell a row lies in is the last that started before its as_of.

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from churnml.config import Config
+from churnml.config import Config, LabelConfig
 from churnml.errors import TimelineError
-from churnml.snapshots.contract import covered_at, due_within, renewal_anchors, subscription_frame
+from churnml.snapshots.contract import covered_at, customer_terms, due_within, renewal_anchors
 from churnml.snapshots.dates import snapshot_dates
 from churnml.snapshots.labels import SPINE_COLUMNS, labelled
 from churnml.snapshots.silence import Activity, activity_known
@@ -57,7 +57,7 @@ def spine(tables: Tables, config: Config) -> pd.DataFrame:
                 got="label.churn: silence",
                 remedy="Use snapshots.every instead.",
             )
-        anchors = renewal_anchors(_terms(tables), config.snapshots.before_renewal_days)
+        anchors = renewal_anchors(_terms(tables, config.label), config.snapshots.before_renewal_days)
         first = config.snapshots.first or tables.observed_from
         last = config.snapshots.last or tables.observed_until
         anchors = anchors[anchors["as_of"].between(pd.Timestamp(first), pd.Timestamp(last))]
@@ -99,7 +99,7 @@ def cohort_at(tables: Tables, config: Config, as_of: pd.Timestamp) -> pd.DataFra
     members = _members(tables, config, [as_of])
     near = config.snapshots.before_renewal_days
     if near:
-        members = members[members["account_id"].isin(due_within(_terms(tables), as_of, max(near)))]
+        members = members[members["account_id"].isin(due_within(_terms(tables, config.label), as_of, max(near)))]
         members = members.reset_index(drop=True)
     if members.empty:
         raise TimelineError(
@@ -112,9 +112,9 @@ def cohort_at(tables: Tables, config: Config, as_of: pd.Timestamp) -> pd.DataFra
     return labelled(members, tables, config)
 
 
-def _terms(tables: Tables) -> pd.DataFrame:
+def _terms(tables: Tables, label: LabelConfig) -> pd.DataFrame:
     """Return the subscriptions, and when each is replaced by a successor that overlaps it."""
-    terms = subscription_frame(tables)
+    terms = customer_terms(tables, label)
     return terms.join(superseded(terms))
 
 
@@ -152,7 +152,7 @@ def _members(tables: Tables, config: Config, dates: list[pd.Timestamp]) -> pd.Da
     rules = config.cohort
     active_days = rules.active_within_days or (None if contractual else config.label.silence)
     index = pd.DatetimeIndex(dates)
-    subscriptions = _terms(tables) if "subscriptions" in tables else None
+    subscriptions = _terms(tables, config.label) if "subscriptions" in tables else None
     activity: Activity | None = None
     if not contractual or active_days or rules.min_events or rules.min_users:
         activity = activity_known(tables, index, config.label.activity)

@@ -210,7 +210,7 @@ def _trials(db: duckdb.DuckDBPyConnection, folder: Path, names: list[str], *, ha
         f"SELECT count(*), min(account_id) FROM (SELECT account_id FROM {_file(folder, 'subscriptions')} "
         "WHERE NOT is_addon GROUP BY 1 HAVING max(coalesce(mrr, 1)) = 0)"
     ).fetchone()
-    count, example = (int(row[0]), row[1]) if row else (0, "")
+    count, example = (int(row[0] or 0), row[1]) if row else (0, "")
     results = [CheckResult("CHK029", "subscriptions", "mrr", "failed" if count else "ok", count)]
     if not count:
         return Findings([], results)

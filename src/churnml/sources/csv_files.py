@@ -79,6 +79,7 @@ class StagedCsv:
 class _Layout:
     """How the file is laid out: what the header says, and what the first lines look like."""
 
+    file_name: str
     names: list[str]
     delimiter: str
     skipped: int
@@ -115,9 +116,10 @@ def stage_csv(
     DataError
         The file is empty, is in another encoding, a quote is never closed, or it is no table of this shape.
     """
+    name = file.name
     if codecs.lookup(source.encoding).name not in ("utf-8", "utf-8-sig") or _is_mixed(file):
         file = _rewritten(file, target.with_suffix(".utf8.csv"), source.encoding, where)
-    layout = _layout(file, source, where)
+    layout = _layout(file, name, source, where)
     _refuse_hopeless(db, file, layout, where, max_malformed_share)
     names = layout.names
     reader = _reader(file, layout)
@@ -127,14 +129,14 @@ def stage_csv(
         db.execute(_copy(f"SELECT {selected} FROM {reader}", target))
         malformed = _malformed(db, file, target, layout, where)
         row = db.execute(f"SELECT count(*) FROM read_parquet({literal(str(target))}) WHERE {header}").fetchone()
-        repeated = int(row[0]) if row and len(names) > 1 else 0
+        repeated = int(row[0] or 0) if row and len(names) > 1 else 0
         if repeated:
             whole = target.rename(target.with_suffix(".whole.parquet"))
             db.execute(_copy(f"SELECT * FROM read_parquet({literal(str(whole))}) WHERE NOT ({header})", target))
             whole.unlink()
     except duckdb.Error as error:
         raise problem(
-            "CHK002", f"The file {file.name} cannot be read as CSV", where=where, got=str(error).splitlines()[0]
+            "CHK002", f"The file {layout.file_name} cannot be read as CSV", where=where, got=str(error).splitlines()[0]
         ) from error
     finally:
         db.execute("DROP TABLE IF EXISTS lines_rejected; DROP TABLE IF EXISTS files_rejected")
@@ -175,19 +177,18 @@ def _malformed(db: duckdb.DuckDBPyConnection, file: Path, target: Path, layout: 
         if "\n" in text.rstrip("\n"):
             raise problem(
                 "CHK002",
-                f"A quote that opens in line {line} of {file.name} is never closed",
+                f"A quote that opens in line {line} of {layout.file_name} is never closed",
                 where=where,
                 got=repr(text[:60]),
                 remedy="Close or remove the quote; everything behind it would be lost.",
             )
     row = db.execute(f"SELECT count(*), min_by(text, line) FROM ({lines})").fetchone()
-    count, example = (int(row[0]), str(row[1] or "").strip()) if row else (0, "")
+    count, example = (int(row[0] or 0), str(row[1] or "").strip()) if row else (0, "")
     if not count:
         return MalformedLines()
     listing = target.with_suffix(".malformed.parquet")
-    reason = (
-        f"'CHK007 malformed line ' || line || ' of ' || {literal(file.name)} || ': ' || message || ': ' || trim(text)"
-    )
+    place = literal(f" of {layout.file_name}: ")
+    reason = f"'CHK007 malformed line ' || line || {place} || message || ': ' || trim(text)"
     db.execute(
         f"COPY (SELECT {reason} AS reason FROM ({lines}) ORDER BY line) TO {literal(str(listing))} (FORMAT parquet)"
     )
@@ -217,14 +218,14 @@ def _refuse_hopeless(
         row = db.execute(f"SELECT count(*) FROM {_reader(file, layout, keep=False)}").fetchone()
     except duckdb.Error:
         return  # the thorough reading tells what is wrong
-    good = int(row[0]) if row else 0
+    good = int(row[0] or 0) if row else 0
     if (lines - good) <= max_malformed_share * max(lines, 1):
         return
-    usual = widths.most_common(1)[0][0]
+    usual = next(width for width, _ in widths.most_common() if width != len(layout.names))
     line = next(line for line, fields in zip(layout.lines, layout.sample, strict=True) if len(fields) == usual)
     raise problem(
         "CHK040",
-        f"About {lines - good:,} of {lines:,} lines of {file.name} do not fit its header",
+        f"About {lines - good:,} of {lines:,} lines of {layout.file_name} do not fit its header",
         where=where,
         got=f"CHK007 malformed line: {usual} fields where the header has {len(layout.names)}, "
         f"e.g. {line.strip()[:80]!r}",
@@ -250,7 +251,7 @@ def _shape_remedy(layout: _Layout, usual: int) -> str:
     return "Set `delimiter` on the table, or export the file anew with all fields in every line."
 
 
-def _layout(file: Path, source: TableSource, where: str) -> _Layout:
+def _layout(file: Path, file_name: str, source: TableSource, where: str) -> _Layout:
     """Return the column names and the delimiter, told from the header line, and the first lines."""
     with open_bytes(file) as stream:
         if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
@@ -270,12 +271,12 @@ def _layout(file: Path, source: TableSource, where: str) -> _Layout:
         except UnicodeDecodeError:
             raise _wrong_encoding(file, where) from None
         except csv.Error as error:
-            raise problem("CHK002", f"The header of {file.name} cannot be read", where=where, got=str(error)) from error
+            raise problem("CHK002", f"The header of {file_name} cannot be read", where=where, got=str(error)) from error
     names = [name.strip() or f"column{number}" for number, name in enumerate(names)]
     sample = [_fields(line, delimiter) for line in lines]
     if sample and all(len(line) == len(names) + 1 and not line[-1].strip() for line in sample):
         names.append(f"column{len(names)}")  # every line ends with a delimiter, the header does not
-    return _Layout(unique_names(names), delimiter, skipped, sample, lines)
+    return _Layout(file_name, unique_names(names), delimiter, skipped, sample, lines)
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
@@ -339,7 +340,7 @@ def _rewritten(file: Path, target: Path, encoding: str, where: str) -> Path:
                 text = held + decoder.decode(chunk)
                 held = "\r" if text.endswith("\r") else ""
                 out.write(_one_line_end(text.removesuffix("\r") if held else text))
-            out.write(_one_line_end(held + decoder.decode(b"", final=True)).rstrip("\x1a"))
+            out.write(_one_line_end(held + decoder.decode(b"", final=True)))
         except UnicodeDecodeError as error:
             if ends in ("utf-8", "utf-8-sig"):
                 raise _wrong_encoding(file, where) from None
@@ -354,7 +355,7 @@ def _rewritten(file: Path, target: Path, encoding: str, where: str) -> Path:
 
 
 def _one_line_end(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x1a\n", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x1a", "")
 
 
 def _wrong_encoding(file: Path, where: str) -> DataError:

@@ -67,16 +67,19 @@ def _objects(db: duckdb.DuckDBPyConnection, file: Path, where: str) -> str:
     with open_bytes(file) as stream:
         start = stream.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
     packed = ", compression='gzip'" if is_gzip(file) else ""
+    size = f"maximum_object_size={max(1 << 24, min(file.stat().st_size * 12, 1 << 28))}"
+    if not packed:
+        size = f"maximum_object_size={max(1 << 24, file.stat().st_size + 1)}"
     lines = f"read_json_objects({literal(str(file))}, format='newline_delimited', ignore_errors=true{packed})"
     try:
         if start.startswith(b"["):
-            whole = f"read_json_objects({literal(str(file))}, format='array', maximum_object_size=268435456{packed})"
+            whole = f"read_json_objects({literal(str(file))}, format='array'{packed})"
             db.execute(f"SELECT count(*) FROM {whole}")
             return whole
         row = db.execute(f"SELECT count(*), count(json) FROM {lines}").fetchone()
         if row and row[1] * 2 > row[0] and not (row[0] == 1 and _list_in(db, lines)):
             return lines
-        whole = f"read_json_objects({literal(str(file))}, format='unstructured', maximum_object_size=268435456{packed})"
+        whole = f"read_json_objects({literal(str(file))}, format='unstructured', {size}{packed})"
         name = _list_in(db, whole)
     except duckdb.Error as error:
         raise problem(
@@ -135,7 +138,7 @@ def _numbers(db: duckdb.DuckDBPyConnection, source: str, columns: dict[str, str]
 
 def _malformed(db: duckdb.DuckDBPyConnection, file: Path, source: str, target: Path) -> MalformedLines:
     row = db.execute(f"SELECT count(*) FROM {source} WHERE json IS NULL OR json_type(json) <> 'OBJECT'").fetchone()
-    count = int(row[0]) if row else 0
+    count = int(row[0] or 0) if row else 0
     if not count:
         return MalformedLines()
     listing = target.with_suffix(".malformed.parquet")

@@ -253,7 +253,7 @@ def _without_trials(db: duckdb.DuckDBPyConnection, mapping: Mapping) -> tuple[Ma
     addon = "coalesce(is_addon, false)" if "is_addon" in mapping.mapped else "false"
     trial = f"coalesce(mrr = 0 AND NOT {addon}, false)"
     row = db.execute(f"SELECT count_if({trial}) FROM ({mapping.select})").fetchone()
-    count = int(row[0]) if row else 0
+    count = int(row[0] or 0) if row else 0
     kept = replace(mapping, select=f"SELECT * FROM ({mapping.select}) WHERE NOT {trial}")
     return kept, [f"subscriptions: {count:,} contracts of MRR 0 are left out (label.trials)"] if count else []
 
@@ -329,7 +329,7 @@ def _derived_accounts(
         f"COPY (SELECT {columns} FROM ({facts}) GROUP BY account_id ORDER BY account_id) "
         f"TO {literal(str(folder / 'accounts.parquet'))} (FORMAT parquet)"
     ).fetchone()
-    count = int(row[0]) if row else 0
+    count = int(row[0] or 0) if row else 0
     note = f"accounts is not mapped: {count:,} accounts are derived from their facts, created on the first one's day"
     return ValidatedTable(rows=count, valid_rows=count, notes=[note], supplied=frozenset(given))
 

@@ -344,7 +344,7 @@ def _filtered(
             got=f"{source.where!r}: {str(error).splitlines()[0]}",
             remedy="Use try_cast(… AS …) where values may be malformed.",
         ) from error
-    return (int(row[0]), int(row[1])) if row else (0, 0)
+    return (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)
 
 
 def _sql_type(db: duckdb.DuckDBPyConnection, raw: Raw, name: str) -> ColumnType:

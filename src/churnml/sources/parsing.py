@@ -66,6 +66,7 @@ def clean(raw: str, duckdb_type: str, column: Column, source: ColumnSource) -> t
 
     Examples
     --------
+    >>> import duckdb
     >>> from churnml.tables import TABLES
     >>> sql, kind = clean("v", "VARCHAR", TABLES["events"]["user_id"], ColumnSource(column="u"))
     >>> texts = [" NULL ", '="007"']
@@ -131,6 +132,7 @@ def parse(
 
     Examples
     --------
+    >>> import duckdb
     >>> from churnml.tables import TABLES
     >>> sql = parse("'1,200'", "text", TABLES["subscriptions"]["seats"], ColumnSource(column="seats"))
     >>> duckdb.execute(f"SELECT {sql}").fetchone()

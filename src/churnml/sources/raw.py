@@ -176,7 +176,7 @@ class RawTables:
             f"count_if(looked_up.matched_key IS NOT NULL AND NOT ({found})) FROM {own.relation} AS own "
             f"LEFT JOIN {identifier(f'lookup:{name}')} AS looked_up ON {key} = looked_up.matched_key"
         ).fetchone()
-        unknown, several = (int(row[0]), int(row[1])) if row else (0, 0)
+        unknown, several = (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)
         notes = []
         if unknown:
             notes.append(

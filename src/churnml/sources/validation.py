@@ -331,7 +331,7 @@ class TableValidator:
         for code, same in (("CHK020", "same"), ("CHK021", "NOT same")):
             rule = RowRule(code, key[0], f"row_at IN (SELECT row_at FROM surplus WHERE {same})")
             row = self.db.execute(f"SELECT count(*) FROM surplus WHERE {same}").fetchone()
-            self._record(rule, int(row[0]) if row else 0, rule.broken)
+            self._record(rule, int(row[0] or 0) if row else 0, rule.broken)
             self.late.append(rule)
 
     def _equal_rows(self) -> None:
@@ -351,7 +351,7 @@ class TableValidator:
             row = self.run(
                 f"SELECT count(*) - count(DISTINCT hash({names})), NULL FROM staged WHERE {self.good}{part}"
             ).fetchone()
-        rows, sum_ = (int(row[0]) * scale, row[1]) if row else (0, None)
+        rows, sum_ = (int(row[0] or 0) * scale, row[1]) if row else (0, None)
         self.result.results.append(CheckResult("CHK024", self.name, "", "failed" if rows else "ok", rows))
         if not rows:
             return
@@ -380,7 +380,7 @@ class TableValidator:
         bad = f"length(account_id) > {_LONGEST_ID} OR regexp_matches(account_id, '[\\x00-\\x1f\\x7f]')"
         here = identifier(f"accounts:{self.name}")
         row = self.run(f"SELECT coalesce(sum(row_count), 0) FROM {here} WHERE {bad}").fetchone()
-        rows = int(row[0]) if row else 0
+        rows = int(row[0] or 0) if row else 0
         rule = RowRule("CHK023", "account_id", bad)
         self._record(rule, rows, f"rule_broken IS NULL AND ({bad})")
         if rows:
@@ -400,7 +400,7 @@ class TableValidator:
         )
         row = self.db.execute("SELECT coalesce(sum(row_count), 0) FROM strangers").fetchone()
         rule = RowRule("CHK022", "account_id", "account_id IN (SELECT account_id FROM strangers)")
-        rows = int(row[0]) if row else 0
+        rows = int(row[0] or 0) if row else 0
         remedy = (
             why_ids_differ(self.db, "SELECT account_id FROM strangers", known, self.name, "accounts") if rows else None
         )
@@ -422,7 +422,7 @@ class TableValidator:
             f"COPY (SELECT {distinct}{output} FROM staged WHERE {self.good}{order}) TO {literal(str(target))} "
             "(FORMAT parquet, COMPRESSION lz4)"
         ).fetchone()
-        result.valid_rows = int(row[0]) if row else 0
+        result.valid_rows = int(row[0] or 0) if row else 0
         malformed = self.raw.malformed
         if malformed.rows:
             remedy = malformed.remedy or CHECKS["CHK007"].remedy

@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from churnml.errors import StoreError
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -34,7 +36,11 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: a schema is never taken back."""
-    raise NotImplementedError
+    raise StoreError(
+        "The store's schema is never taken back",
+        remedy="Restore the copy that was made before the update.",
+        code="store.downgrade",
+    )
 
 
 def _take_departures_out(connection: sa.Connection, departures: sa.Table) -> None:

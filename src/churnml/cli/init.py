@@ -1,0 +1,66 @@
+"""``churnml init``: from a folder of raw files to a config that runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from churnml.cli.session import Session
+
+if TYPE_CHECKING:
+    from churnml.sources.discovery import Proposal
+
+__all__ = ["init"]
+
+
+def init(
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER…", help="Where the raw files are")],
+    out: Annotated[Path, typer.Option(help="The config to write")] = Path("configs/acme.yaml"),
+    yes: Annotated[bool, typer.Option("--yes", help="Replace a config that is there")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")] = False,
+) -> None:
+    """Look at raw files and write a commented config that maps them; what is unsure is marked CHECK in it."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+
+        proposal = pipeline.init(folders, out, session.stages, overwrite=yes)
+        session.show(_as_json(proposal, out), lambda: _print(proposal, out))
+
+
+def _as_json(proposal: Proposal, out: Path) -> dict[str, Any]:
+    from pydantic import TypeAdapter
+
+    from churnml.sources.discovery import Proposal as Kind
+
+    document: dict[str, Any] = TypeAdapter(Kind).dump_python(proposal, mode="json")
+    return {**document, "config": str(out) if proposal.usable else None}
+
+
+def _print(proposal: Proposal, out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("file", "table", "rows", "from", "until", "accounts that meet"):
+        table.add_column(name, justify="right" if name in ("rows", "accounts that meet") else "left")
+    for match in proposal.matches:
+        met = "" if match.accounts_met is None else f"{match.accounts_met:.0%}"
+        words = (match.path, match.table or "–", f"{match.rows:,}", match.first, match.last, met)
+        table.add_row(*map(Text, words))
+    console.print(table)
+    for match in proposal.matches:
+        if not match.table:
+            console.print(Text(f"not used: {match.path}: {match.why}"))
+        for question in match.questions:
+            console.print(Text(f"look at {match.table}: {question}"))
+    for question in proposal.questions:
+        console.print(Text(f"look at: {question}"))
+    if not proposal.usable:
+        console.print("No config was written.")
+        return
+    console.print(Text(f"Wrote {out}. Next:"))
+    console.print(Text(f"  churnml check {out}\n  churnml run {out}"))

@@ -1,0 +1,166 @@
+"""The sections `source` and `tables`: where the raw data is, and what its columns mean."""
+
+from __future__ import annotations
+
+import codecs
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import available_timezones
+
+from pydantic import Field, field_validator, model_validator
+
+from churnml.config.section import Section, Share
+from churnml.errors import near_name
+
+__all__ = ["ColumnSource", "LookupSource", "SourceConfig", "TableSource"]
+
+
+class SourceConfig(Section):
+    """Where the raw tables are: a folder of files, a DuckDB file, or any Ibis connection. Exactly one."""
+
+    folder: Path | None = Field(
+        None, description="Folder of CSV, Parquet, JSON lines or Excel files; the text ones also gzipped"
+    )
+    duckdb: Path | None = Field(None, description="A DuckDB database file, opened read-only")
+    connection: str | None = Field(None, description="Any Ibis connection URL, e.g. `postgres://user:${PW}@host/db`")
+    observed_until: date | None = Field(
+        None, description="First day the data does not cover; by default the day after the last plausible event"
+    )
+    max_rejected_share: Share = Field(
+        0.05, description="A table of which more than this share of rows must be set aside is refused"
+    )
+    rejected_columns: Literal["mapped", "all"] = Field(
+        "mapped", description="Raw columns that are written beside the reason of a row that is set aside"
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in ("folder", "duckdb", "connection") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("name exactly one of folder, duckdb, connection")
+        return self
+
+
+class ColumnSource(Section):
+    """Where a canonical column comes from. A bare string in YAML means `column`."""
+
+    column: str | None = Field(None, description="Raw column to rename")
+    value: str | int | float | bool | None = Field(None, description="The same constant in every row")
+    expr: str | None = Field(None, description="SQL expression over the raw columns, in DuckDB's dialect")
+    format: str | None = Field(None, description="strptime format of a raw text date, e.g. `%d.%m.%Y %H:%M`")
+    timezone: str = Field(
+        "UTC",
+        description="Zone of raw times that do not carry one; stored as UTC. A time with a zone has its day there",
+    )
+    decimal: Literal[".", ","] | None = Field(
+        None,
+        description="Decimal sign of a raw text number; the other sign then groups thousands. By default `.`, and a "
+        "column that can be read both ways (1.250) is asked about",
+    )
+    words: dict[str, str | None] | None = Field(
+        None,
+        description='Raw word → canonical word, for enumerations, yes/no and scores; null means absent, `"*"` stands '
+        "for every other word",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_string(cls, value: Any) -> Any:
+        return {"column": str(value)} if isinstance(value, str | int | float) else value
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in ("column", "value", "expr") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("name exactly one of column, value, expr")
+        return self
+
+    @field_validator("words", mode="before")
+    @classmethod
+    def _as_text(cls, words: Any) -> Any:
+        """Read YAML's own true, 1 and null as the words they are; a word may stand for nothing."""
+        if not isinstance(words, dict):
+            return words
+        return {_word(key) or "null": _word(word) for key, word in words.items()}
+
+    @field_validator("value", mode="before")
+    @classmethod
+    def _day_as_text(cls, value: Any) -> Any:
+        return value.isoformat() if isinstance(value, date) else value
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        zones = available_timezones()
+        if name not in zones:
+            near = near_name(name, zones)
+            raise ValueError(f"there is no time zone {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+        return name
+
+
+def _word(value: Any) -> Any:
+    """Return a word of YAML as text; null and the empty text are none."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float | date):
+        return str(value)
+    return value or None
+
+
+class LookupSource(Section):
+    """Another raw table that says to which account a row belongs, where the row itself names something else."""
+
+    from_: str = Field(alias="from", description="The other raw table or file, e.g. `subscriptions.csv`")
+    column: str = Field(description="Raw column of this table whose value is looked up, e.g. `subscription_id`")
+    matches: str | None = Field(None, description="Column of the other table that holds it; default: the same name")
+    take: tuple[str, ...] = Field(
+        ("account_id",),
+        min_length=1,
+        description="Columns of the other table that this one gets; they can be mapped like its own",
+    )
+
+    @field_validator("take", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class TableSource(Section):
+    """Where a canonical table comes from."""
+
+    from_: str = Field(alias="from", description="Raw table or file, e.g. `account.csv`; a glob is allowed")
+    columns: dict[str, ColumnSource | None] = Field(
+        default_factory=dict,
+        description="Canonical column → raw column. Raw columns that already have the canonical name need no line; "
+        "`null` leaves one out",
+    )
+    attributes: dict[str, ColumnSource] = Field(
+        default_factory=dict, description="Further account attributes to keep (accounts only)"
+    )
+    via: LookupSource | None = Field(
+        None, description="Look the account up in another raw table, e.g. for usage by subscription"
+    )
+    where: str | None = Field(
+        None,
+        description="SQL condition on the raw columns: rows that count. One that is neither true nor false, as "
+        "`status <> 'draft'` is without a status, leaves the row out: write `status IS DISTINCT FROM 'draft'`",
+    )
+    equal_rows: Literal["keep", "merge"] = Field(
+        "keep",
+        description="Rows that are equal in every mapped column and have no id of their own: two facts, or one that "
+        "was exported twice",
+    )
+    sheet: str | None = Field(None, description="Workbook: name of the sheet; default: the first one")
+    encoding: str = Field("utf-8", description="CSV: text encoding, e.g. `cp932`, `latin-1`, `utf-16`")
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
+        None, description="CSV: field separator; by default told from the header line"
+    )
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_exists(cls, name: str) -> str:
+        try:
+            return codecs.lookup(name).name
+        except LookupError:
+            raise ValueError(f"there is no text encoding {name!r}; for example cp932, latin-1, utf-16") from None

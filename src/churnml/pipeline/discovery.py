@@ -1,0 +1,76 @@
+"""`churnml init`: looks at raw files and writes a config that maps them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from churnml.errors import UsageError
+from churnml.files import write_text
+from churnml.progress import Stages
+from churnml.sources.discovery import Proposal, profile_files, propose, write_config
+
+__all__ = ["init"]
+
+
+def init(folders: Sequence[Path], out: Path, stages: Stages | None = None, *, overwrite: bool = False) -> Proposal:
+    """Profile the files of one or more folders and write a config that maps them.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Where the raw files are; with several, their paths start at the folder that holds them all.
+    out : Path
+        The config to write.
+    stages : Stages, optional
+        Told of progress.
+    overwrite : bool
+        Replace a config that is there.
+
+    Raises
+    ------
+    UsageError
+        A folder is missing, the config is there already, or the folders hold nothing to predict from.
+    """
+    stages = stages or Stages()
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(
+                "There is no such folder", where=str(folder), remedy="Name the folder with your raw files."
+            )
+    if out.exists() and not overwrite:
+        raise UsageError(
+            "There is a config already",
+            where=str(out),
+            remedy="Name another file with --out, or replace it with --yes.",
+        )
+    common = Path(os.path.commonpath([folder.resolve() for folder in folders]))
+    with stages("look at files"):
+        wanted = [folder.resolve() for folder in folders]
+        files = [
+            file
+            for file in profile_files(common, stages.say)
+            if any((common / file.path).resolve().is_relative_to(folder) for folder in wanted)
+        ]
+    proposal = propose(_name(common), files)
+    if not files:
+        raise UsageError(
+            "The folder holds no file that can be read",
+            where=str(common),
+            expected="CSV, TSV, JSON lines, Parquet or Excel, also gzipped",
+        )
+    if proposal.usable:
+        base = out.resolve().parent
+        text = write_config(
+            proposal, os.path.relpath(common, base), os.path.relpath(Path("workspace").resolve() / _name(common), base)
+        )
+        write_text(out, text)
+    return proposal
+
+
+def _name(folder: Path) -> str:
+    """Return a name for the company from its folder, fit for a config."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.name).strip("-.")
+    return name if re.match(r"[A-Za-z0-9]", name) else "company"

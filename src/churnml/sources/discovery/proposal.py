@@ -1,0 +1,311 @@
+"""From profiled files to a config that runs: which file is which table, and what still has to be asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import yaml
+
+from churnml.sources.discovery.profiling import ColumnProfile, FileProfile
+from churnml.sources.discovery.roles import Fit, best_fits, plain_name
+from churnml.tables import TABLES
+
+__all__ = ["Match", "Proposal", "propose", "write_config"]
+
+_WHOLE_STAGES = {"true": "won", "false": "lost"}
+
+
+@dataclass(frozen=True)
+class Match:
+    """What one raw file was taken for.
+
+    Parameters
+    ----------
+    path : str
+    rows : int
+    table : str
+        Canonical table, empty where the file is left out.
+    columns : mapping
+        Canonical column → what stands in the config for it.
+    why : str
+        Why it is left out or cannot be read; empty where it is used.
+    questions : tuple of str
+        What a person has to look at.
+    first, last : str
+        First and last date in the sample, ISO, empty where there is none.
+    accounts_met : float or None
+        Share of its accounts (in the sample) that the widest file with accounts knows.
+    """
+
+    path: str
+    rows: int
+    table: str = ""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    why: str = ""
+    questions: tuple[str, ...] = ()
+    first: str = ""
+    last: str = ""
+    accounts_met: float | None = None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A config that maps a folder of raw files.
+
+    Parameters
+    ----------
+    name : str
+    matches : tuple of Match
+        Every file that was looked at.
+    churn : {"contractual", "silence"} or ""
+        What churn is taken to be; empty where nothing can be predicted from these files.
+    questions : tuple of str
+        What concerns the whole config.
+    """
+
+    name: str
+    matches: tuple[Match, ...]
+    churn: str
+    questions: tuple[str, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is behaviour, or contracts, to predict from."""
+        return bool(self.churn)
+
+
+def propose(name: str, files: Sequence[FileProfile]) -> Proposal:
+    """Say which file is which canonical table.
+
+    A table is given to the file that fits it best; a file that fits no table, or that another fits better, is left out
+    and named. Nothing is guessed from a value: a date that can be read in two ways becomes a question.
+
+    Parameters
+    ----------
+    name : str
+        Of the company, for the config.
+    files : sequence of FileProfile
+        From `churnml.sources.discovery.profile_files`.
+    """
+    taken: dict[str, tuple[FileProfile, Fit]] = {}
+    left: dict[str, str] = {file.path: file.fault for file in files if file.fault}
+    waiting = sorted(
+        ((fit, file) for file in files if not file.fault for fit in best_fits(file)[:3] if not fit.lacking),
+        key=lambda pair: (-pair[0].score, -pair[1].rows, pair[1].path),
+    )
+    used: set[str] = set()
+    for fit, file in waiting:
+        if fit.table not in taken and file.path not in used:
+            taken[fit.table] = (file, fit)
+            used.add(file.path)
+    for file in files:
+        if file.path not in used and file.path not in left:
+            left[file.path] = _why_not(file, taken)
+    tables = {table: _match(file, fit) for table, (file, fit) in taken.items()}
+    churn = "contractual" if "subscriptions" in tables else "silence" if "events" in tables else ""
+    widest = _widest(taken)
+    matches = [_with_join(match, taken[table][0], taken[table][1], widest) for table, match in tables.items()] + [
+        Match(path, _rows(files, path), why=why) for path, why in left.items()
+    ]
+    order = {table: at for at, table in enumerate(TABLES)}
+    matches.sort(key=lambda match: (order.get(match.table, 99), match.path))
+    return Proposal(name, tuple(matches), churn, _questions(churn, tables))
+
+
+def write_config(proposal: Proposal, folder: str, workspace: str) -> str:
+    """Return the config as commented YAML.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    folder, workspace : str
+        As they stand in the config, relative to the file's own folder.
+    """
+    lines = [
+        "# Written by `churnml init` from the files it found. Lines that say CHECK want a look; the rest was told from",
+        "# the content. Every key is in docs/config.md, every table and column in docs/tables.md.",
+        "",
+        f"name: {proposal.name}",
+        f"workspace: {_scalar(workspace)}",
+        "source:",
+        f"  folder: {_scalar(folder)}",
+        "",
+    ]
+    lines += [f"# CHECK {question}" for question in proposal.questions]
+    lines.append("tables:")
+    for match in proposal.matches:
+        if not match.table:
+            continue
+        span = f", {match.first} to {match.last}" if match.first else ""
+        lines.append(f"  {match.table}:  # {match.rows:,} rows{span}")
+        lines += [f"    # CHECK {question}" for question in match.questions]
+        lines.append(f"    from: {_scalar(match.path)}")
+        renamed = {name: source for name, source in match.columns.items() if source != name}
+        if renamed:
+            lines.append("    columns:")
+            lines += [f"      {name}: {_inline(source)}" for name, source in renamed.items()]
+    lines += ["", "label:"]
+    if proposal.churn == "contractual":
+        lines += [
+            "  churn: contractual  # the last contract ends and none follows within grace_days",
+            "  grace_days: 14",
+        ]
+    else:
+        lines += ["  churn: silence  # no activity for so many days", "  silence_days: 90"]
+    lines += ["  horizon_days: 90"]
+    unused = [match for match in proposal.matches if not match.table]
+    if unused:
+        lines += ["", "# Files that are not used:"]
+        lines += [f"#   {match.path}: {match.why}" for match in unused]
+    return "\n".join(lines) + "\n"
+
+
+def _why_not(file: FileProfile, taken: Mapping[str, tuple[FileProfile, Fit]]) -> str:
+    if not file.rows:
+        return "it holds no rows"
+    fits = best_fits(file)
+    if not fits:
+        return "its columns look like none of the canonical tables"
+    best = fits[0]
+    if best.lacking:
+        return f"it looks like {best.table}, but nothing in it looks like {', '.join(best.lacking)}"
+    return f"it looks like {best.table}, which {taken[best.table][0].path} fits better"
+
+
+def _rows(files: Sequence[FileProfile], path: str) -> int:
+    return next(file.rows for file in files if file.path == path)
+
+
+def _match(file: FileProfile, fit: Fit) -> Match:
+    columns: dict[str, Any] = {}
+    questions: list[str] = []
+    for canonical, raw in fit.columns.items():
+        column = file.column(raw)
+        source, asked = _source(canonical, column)
+        columns[canonical] = source
+        questions += asked
+    if fit.table == "subscriptions":
+        _contracts(file, fit, columns, questions)
+    if fit.table == "opportunities" and "outcome" in columns:
+        _outcome(file.column(fit.columns["outcome"]), columns, questions)
+    if fit.table in ("tickets", "surveys", "invoices", "opportunities") and f"{fit.table[:-1]}_id" not in columns:
+        own = next((column.name for column in file.columns if plain_name(column.name) == "id" and column.unique), None)
+        if own is not None:
+            columns[f"{fit.table[:-1]}_id"] = own
+    for name in (column.name for column in TABLES[fit.table].columns):
+        # A raw column that has a canonical name by chance, with content that cannot be it, is left out.
+        if name not in columns and any(raw.name == name for raw in file.columns):
+            columns[name] = None
+    first, last = _span(file, fit)
+    return Match(file.path, file.rows, fit.table, columns, "", tuple(questions), first, last)
+
+
+def _source(canonical: str, column: ColumnProfile) -> tuple[Any, list[str]]:
+    """Return what stands in the config for a column, and what has to be asked about it."""
+    if column.expr:
+        return {"expr": column.expr.replace("<column>", _quoted(column.name))}, []
+    if column.format:
+        form, *others = column.format.split(" or ")
+        ask = f"{canonical}: {column.name} can be read as {column.format}; e.g. {', '.join(column.examples[:3])}"
+        return {"column": column.name, "format": form}, [ask] if others else []
+    return column.name, []
+
+
+def _contracts(file: FileProfile, fit: Fit, columns: dict[str, Any], questions: list[str]) -> None:
+    by_name = {plain_name(column.name): column.name for column in file.columns}
+    yearly = next((by_name[name] for name in ("arr", "annual_recurring_revenue", "acv") if name in by_name), None)
+    if "mrr" not in columns and yearly is not None:
+        columns["mrr"] = {"expr": f"{_quoted(yearly)} / 12.0"}
+    if "ends_on" not in columns:
+        questions.append(
+            "nothing looks like the agreed end of a contract: every contract runs on until it is terminated"
+        )
+        return
+    raw = fit.columns["ends_on"]
+    if re.search(r"renewal|current_period", plain_name(raw)):
+        return
+    if _last_days(file.column(raw)):
+        questions.append(
+            f"ends_on: {raw} often falls on the last day of a month, so it may be the last day covered; "
+            f'ends_on is the first day no longer covered: then write {{expr: "{_quoted(raw)} + INTERVAL 1 DAY"}}'
+        )
+
+
+def _last_days(column: ColumnProfile) -> bool:
+    ends = [text for text in column.examples if re.match(r"\d{4}-\d{2}-\d{2}", text)]
+    lasts = [text for text in ends if text[5:10] in _MONTH_ENDS]
+    return len(ends) >= 5 and len(lasts) * 2 >= len(ends)
+
+
+_MONTH_ENDS = {
+    f"{month:02d}-{day:02d}"
+    for month, days in enumerate((31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), start=1)
+    for day in ({days, 29} if month == 2 else {days})
+}
+
+
+def _outcome(column: ColumnProfile, columns: dict[str, Any], questions: list[str]) -> None:
+    words = {}
+    for example in column.examples:
+        said = example.lower()
+        if said in _WHOLE_STAGES or said in ("1", "0"):
+            words[example] = "won" if said in ("true", "1") else "lost"
+        elif "won" in said:
+            words[example] = "won"
+        elif "lost" in said:
+            words[example] = "lost"
+    columns["outcome"] = {"column": column.name, "words": {**words, "*": None}}
+    questions.append(f"outcome: {column.name} is read as {words}; every other word is an open deal")
+
+
+def _questions(churn: str, tables: Mapping[str, Match]) -> tuple[str, ...]:
+    asked = []
+    if not churn:
+        asked.append("no file looks like contracts or like usage: nothing can be predicted without one of them")
+    if churn == "silence":
+        asked.append("no file looks like contracts, so an account counts as lost when it is silent for silence_days")
+    if churn == "contractual" and "events" not in tables:
+        asked.append("no file looks like product usage: without it the model knows contracts and the rest only")
+    return tuple(asked)
+
+
+def _widest(taken: Mapping[str, tuple[FileProfile, Fit]]) -> set[str]:
+    known: set[str] = set()
+    for file, fit in taken.values():
+        examples = set(file.column(fit.columns["account_id"]).examples)
+        known = examples if len(examples) > len(known) else known
+    return known
+
+
+def _with_join(match: Match, file: FileProfile, fit: Fit, widest: set[str]) -> Match:
+    own = set(file.column(fit.columns["account_id"]).examples)
+    return replace(match, accounts_met=round(len(own & widest) / len(own), 3) if own else None)
+
+
+def _span(file: FileProfile, fit: Fit) -> tuple[str, str]:
+    """Return the first and last day of the table's own dates."""
+    dated = [
+        file.column(fit.columns[name])
+        for name in ("occurred_at", "started_on", "opened_at", "sent_at", "issued_on", "created_on", "created_at")
+        if name in fit.columns
+    ]
+    return next(((column.first, column.last) for column in dated if column.first), ("", ""))
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+
+
+def _scalar(value: str) -> str:
+    return (
+        yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000).removesuffix("\n...\n").strip()
+    )
+
+
+def _inline(source: Any) -> str:
+    return (
+        yaml.safe_dump(source, default_flow_style=True, allow_unicode=True, width=10_000).removesuffix("...\n").strip()
+    )
