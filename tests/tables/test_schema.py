@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from churnml.tables import CHECKS, TABLES, checks_markdown
-from churnml.tables.checks import ENDS, row_rules
+from churnml.tables.row_rules import ENDS, row_rules
 
 
 def test_the_eleven_tables_exist():
