@@ -92,14 +92,14 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
     float
         One of 0, 0.05 … 1; 0.5 where all rows share one label.
     """
-    from churnml.health.score import health
+    from churnml.health.score import score_health
 
     labelled = frame.loc[frame["churned"].notna()]
     churned = labelled["churned"].to_numpy(dtype=float)
     if churned.sum() in (0, len(churned)):
         return 0.5
     base_rate = float(churned.mean())
-    parts = health(labelled, scores, scale=scale, base_rate=base_rate, verdict="publishable")
+    parts = score_health(labelled, scores, scale=scale, base_rate=base_rate, verdict="publishable")
     usable = (parts["rules_score"].notna() & parts["model_score"].notna()).to_numpy()
     if usable.sum() == 0 or churned[usable].sum() in (0, usable.sum()):
         return 0.5

@@ -168,7 +168,7 @@ class HealthScale:
         """
         # Learning weights needs scores made with a scale, so the modules meet only here.
         from churnml.health.fitted import fit_alpha, fit_weights
-        from churnml.health.score import health as score_of
+        from churnml.health.score import score_health
 
         if frame.empty:
             raise UsageError("A health scale needs a reference cohort, and the frame is empty")
@@ -213,7 +213,7 @@ class HealthScale:
             scale = replace(scale, alpha=1.0)
         if len(seen) and "auto" in (health.red_below, health.green_from):
             base_rate = float(frame["churned"].mean())
-            found = score_of(seen, scores, scale=scale, base_rate=base_rate, verdict=verdict)
+            found = score_health(seen, scores, scale=scale, base_rate=base_rate, verdict=verdict)
             outcome = seen.reindex(columns=["account_id", "as_of", "churned", "churn_on"])
             readings = found[["account_id", "as_of", "health_score"]].merge(outcome, on=["account_id", "as_of"])
             readings = readings.assign(churn_on=pd.to_datetime(readings["churn_on"]))

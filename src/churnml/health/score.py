@@ -11,7 +11,7 @@ from churnml.errors import DataError, UsageError
 from churnml.health.scale import HealthScale, Measure
 from churnml.language import Quantity, Text, languages, render
 
-__all__ = ["LIFT_POINTS", "band_of", "health", "lift_score", "measures"]
+__all__ = ["LIFT_POINTS", "band_of", "lift_score", "measures", "score_health"]
 
 LIFT_POINTS: tuple[tuple[float, float], ...] = ((0.25, 97.0), (1.0, 70.0), (3.0, 40.0), (8.0, 3.0))
 """Churn probability ÷ base rate → score of the model part, piecewise-linear in the logarithm of the lift.
@@ -93,7 +93,7 @@ def measures(frame: pd.DataFrame, scale: HealthScale) -> pd.DataFrame:
     )
 
 
-def health(
+def score_health(
     frame: pd.DataFrame, scores: pd.DataFrame, *, scale: HealthScale, base_rate: float, verdict: str
 ) -> pd.DataFrame:
     """Blend weighted measures and the churn model into one score per account and date.
