@@ -144,7 +144,7 @@ def tenure_days(inputs: Inputs) -> Floats:
     risk_direction=0, optional=True,
 )  # fmt: skip
 def cohort_month(inputs: Inputs) -> Floats:
-    # With the tenure it tells the calendar date, from which trees learn the level of the training period by heart.
+    # With the tenure it tells the calendar date, from which trees may learn the level of the training period.
     known = np.isfinite(inputs.started)
     day = np.where(known, inputs.started, 0).astype(np.int64).astype("datetime64[D]")
     months = day.astype("datetime64[M]").astype(np.int64) - 12 * 30

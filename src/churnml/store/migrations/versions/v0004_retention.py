@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from churnml.errors import StoreError
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -18,4 +20,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: a schema is never taken back."""
-    raise NotImplementedError
+    raise StoreError(
+        "The store's schema is never taken back",
+        remedy="Restore the copy that was made before the update.",
+        code="store.downgrade",
+    )
