@@ -6,8 +6,9 @@ from churnml.health.fitted import fit_alpha, fit_weights
 from churnml.health.history import Change, Reading, decompose, trend
 from churnml.health.indicators import indicators
 from churnml.health.phase import PHASES, phase
+from churnml.health.recipe import HealthRecipe, Measure
 from churnml.health.replay import Predicted, replay
-from churnml.health.scale import HealthScale, Measure
+from churnml.health.scale import HealthScale
 from churnml.health.score import lift_score, measures, score_health
 from churnml.health.sizing import BandEdges, size_bands
 
@@ -16,6 +17,7 @@ __all__ = [
     "BandEdges",
     "Change",
     "HealthBacktest",
+    "HealthRecipe",
     "HealthScale",
     "Measure",
     "Predicted",
