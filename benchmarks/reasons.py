@@ -24,7 +24,7 @@ from churnml import features, snapshots
 from churnml.config import Config
 from churnml.explain import Driver, ExplainReference, Explanation, explain
 from churnml.explain.topics import FACT_TOPICS
-from churnml.health import HealthScale, health
+from churnml.health import HealthScale, score_health
 from churnml.language import Quantity, Text, render
 from churnml.language.numbers import rounded
 from churnml.scoring import score
@@ -251,7 +251,7 @@ def told(made: dict[str, Any], frame: pd.DataFrame, reference: ExplainReference)
         model,
         frame,
         scores=scores,
-        health=health(frame, scores, scale=scale, base_rate=model.base_rate, verdict="publishable"),
+        health=score_health(frame, scores, scale=scale, base_rate=model.base_rate, verdict="publishable"),
         scale=scale,
         reference=reference,
         previous=made["before"],

@@ -10,7 +10,7 @@ import pandas as pd
 from churnml.config import Config
 from churnml.explain import ExplainReference
 from churnml.features.spec import FeatureSet, FeatureSpec
-from churnml.health import HealthScale, health
+from churnml.health import HealthScale, score_health
 from churnml.scoring import score
 from churnml.training import ChurnModel, fit
 
@@ -108,6 +108,6 @@ def make_world() -> World:
     frame = history[newest].reset_index(drop=True)
     scores = score(model, frame)
     scale = HealthScale.fit(history, config, FEATURES)
-    blended = health(frame, scores, scale=scale, base_rate=model.base_rate, verdict="publishable")
+    blended = score_health(frame, scores, scale=scale, base_rate=model.base_rate, verdict="publishable")
     reference = ExplainReference.fit(history, FEATURES, model.probability(model.matrix(history)))
     return World(history, frame, FEATURES, config, model, scores, blended, scale, reference)

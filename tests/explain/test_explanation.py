@@ -14,7 +14,7 @@ from churnml.errors import BundleError, DataError, UsageError
 from churnml.explain import ExplainReference, Explanation, explain
 from churnml.explain.drivers import group_columns
 from churnml.features.spec import FeatureSet
-from churnml.health import health
+from churnml.health import score_health
 from churnml.language import render
 
 
@@ -82,7 +82,7 @@ def test_effects_point_the_way_of_their_list(world: Any) -> None:
 
 def test_a_model_that_failed_its_gate_is_told_by_rules(world: Any) -> None:
     model = world.model.with_info(verdict="rules_only")
-    blended = health(world.frame, world.scores, scale=world.scale, base_rate=0.1, verdict="rules_only")
+    blended = score_health(world.frame, world.scores, scale=world.scale, base_rate=0.1, verdict="rules_only")
     for told in explained(world, model=model, health=blended):
         assert told.source == "rules"
         assert "rules alone" in render(told.summary, "en")

@@ -20,11 +20,11 @@ from churnml.health import (
     Predicted,
     fit_alpha,
     fit_weights,
-    health,
     health_backtest,
     measures,
     propose_threshold,
     replay,
+    score_health,
 )
 from churnml.reports import backtest_report
 
@@ -160,7 +160,7 @@ def test_fitted_weights_are_percentages_that_predict(
     scores = test[["account_id", "as_of"]].assign(churn_probability=0.1)
     auc = {}
     for name, scale in (("hand", hand), ("fitted", fitted)):
-        found = health(test, scores, scale=scale, base_rate=0.1, verdict="rules_only")
+        found = score_health(test, scores, scale=scale, base_rate=0.1, verdict="rules_only")
         rank = found["health_score"].rank()
         churned = test["churned"] == 1
         pairs = churned.sum() * (~churned).sum()

@@ -12,7 +12,7 @@ import pytest
 
 from churnml.errors import DataError
 from churnml.features.spec import FeatureSet
-from churnml.health import HealthScale, Reading, decompose, health, trend
+from churnml.health import HealthScale, Reading, decompose, score_health, trend
 
 
 def history(*readings: tuple[str, str, float]) -> pd.DataFrame:
@@ -97,5 +97,5 @@ def test_one_measure_that_moved_is_the_one_named(readings: tuple[Reading, Readin
 
 def test_health_of_a_reading_is_the_score(readings: tuple[Reading, Reading, pd.DataFrame]) -> None:
     before, _, _ = readings
-    direct = health(before.frame, before.scores, scale=before.scale, base_rate=0.05, verdict="publishable")
+    direct = score_health(before.frame, before.scores, scale=before.scale, base_rate=0.05, verdict="publishable")
     pd.testing.assert_frame_equal(before.health(), direct)

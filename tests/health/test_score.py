@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from churnml.config import Config
 from churnml.errors import BundleError, ConfigError, DataError, UsageError
 from churnml.features.spec import FeatureSet
-from churnml.health import HealthScale, Measure, health, lift_score, measures
+from churnml.health import HealthScale, Measure, lift_score, measures, score_health
 
 AS_OF = pd.Timestamp("2026-01-01")
 IDENTITY = ((0.0, 0.0), (100.0, 100.0))
@@ -53,7 +53,7 @@ def scored(frame: pd.DataFrame, probability: float | None) -> pd.DataFrame:
 
 def one(frame: pd.DataFrame, scale: HealthScale, probability: float | None = None, **options: Any) -> Any:
     options = {"base_rate": 0.04, "verdict": "publishable", **options}
-    return health(frame, scored(frame, probability), scale=scale, **options).iloc[0]
+    return score_health(frame, scored(frame, probability), scale=scale, **options).iloc[0]
 
 
 def test_worked_example_of_the_literature_gives_63() -> None:
@@ -172,7 +172,7 @@ def test_an_account_without_a_score_is_scored_by_rules(frame: pd.DataFrame) -> N
 def test_a_row_that_stands_twice_is_refused() -> None:
     frame = pd.concat([row(a=80)] * 2, ignore_index=True)
     with pytest.raises(DataError, match="twice"):
-        health(frame, scored(row(), 0.1), scale=plain_scale({"a": 1.0}), base_rate=0.1, verdict="publishable")
+        score_health(frame, scored(row(), 0.1), scale=plain_scale({"a": 1.0}), base_rate=0.1, verdict="publishable")
 
 
 def test_unknown_verdict_is_refused() -> None:
@@ -190,7 +190,7 @@ def test_reference_preset_on_a_company(
     by_name = {measure.name: measure for measure in scale.measures}
     assert (by_name["login_frequency"].feature, by_name["login_frequency"].per) == ("logins_28d", "seats")
     assert by_name["ticket_volume"].feature == "tickets_opened_91d"
-    result = health(frame, scores, scale=scale, base_rate=0.05, verdict="publishable")
+    result = score_health(frame, scores, scale=scale, base_rate=0.05, verdict="publishable")
     assert result["health_score"].between(0, 100).all()
     assert set(result["band"]) <= {"red", "yellow", "green", "unknown"}
     churned = frame["churned"] == 1
@@ -231,7 +231,7 @@ def test_absent_feature_is_missing_and_lowers_coverage(
     few = FeatureSet([feature_set["logins_28d"], feature_set["seats"]])
     slim = frame[["account_id", "as_of", "logins_28d", "seats"]]
     scale = HealthScale.fit(slim, make_config(), few)
-    result = health(slim, scores, scale=scale, base_rate=0.05, verdict="publishable")
+    result = score_health(slim, scores, scale=scale, base_rate=0.05, verdict="publishable")
     assert result["coverage"].to_numpy() == pytest.approx(0.25)
     assert set(result["band"]) == {"unknown"}
 
@@ -246,9 +246,9 @@ def test_scale_survives_json_and_scores_one_account_as_the_batch(
     scale = HealthScale.fit(frame, config, feature_set)
     again = HealthScale.from_dict(json.loads(json.dumps(scale.as_dict(), allow_nan=False)))
     assert again == scale
-    batch = health(frame, scores, scale=scale, base_rate=0.05, verdict="publishable")
+    batch = score_health(frame, scores, scale=scale, base_rate=0.05, verdict="publishable")
     for index in (0, 17, 333):
-        alone = health(frame.iloc[[index]], scores, scale=again, base_rate=0.05, verdict="publishable")
+        alone = score_health(frame.iloc[[index]], scores, scale=again, base_rate=0.05, verdict="publishable")
         pd.testing.assert_series_equal(alone.iloc[0], batch.iloc[index], check_names=False, check_exact=True)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from churnml.config import CapacityConfig
 from churnml.features.spec import FeatureSet
-from churnml.health import BandEdges, HealthScale, health, size_bands
+from churnml.health import BandEdges, HealthScale, score_health, size_bands
 
 
 def readings(churned: int = 200, seed: int = 1) -> pd.DataFrame:
@@ -64,12 +64,12 @@ def test_the_default_learns_blend_and_bands_where_churners_are_known(
     frame = make_frame(1500, seed=2)
     scores = frame[["account_id", "as_of"]].assign(churn_probability=np.where(frame["churned"] == 1, 0.5, 0.05))
     scale = HealthScale.fit(frame, make_config(), feature_set, scores=scores)
-    found = health(frame, scores, scale=scale, base_rate=float(frame["churned"].mean()), verdict="publishable")
+    found = score_health(frame, scores, scale=scale, base_rate=float(frame["churned"].mean()), verdict="publishable")
     assert (found["band"] == "red").mean() == pytest.approx(0.1, abs=0.03)
     assert BandEdges(scale.red_below, scale.green_from) != BandEdges(40.0, 70.0)
     # By rules alone the same share is red.
     rules = HealthScale.fit(frame, make_config(), feature_set, scores=scores, verdict="rules_only")
-    ruled = health(frame, scores, scale=rules, base_rate=0.1, verdict="rules_only")
+    ruled = score_health(frame, scores, scale=rules, base_rate=0.1, verdict="rules_only")
     assert (ruled["band"] == "red").mean() == pytest.approx(0.1, abs=0.03)
 
 

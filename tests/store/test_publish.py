@@ -89,7 +89,7 @@ def test_history_has_one_score_per_as_of(store: Store, snapshot: Make) -> None:
 
 
 def test_features_are_kept_for_the_newest_snapshots_only(store: Store, snapshot: Make) -> None:
-    numbers = [store.publish(snapshot(date(2024, month, 1)), keep_features=2) for month in (1, 2, 3)]
+    numbers = [store.publish(snapshot(date(2024, month, 1))) for month in (1, 2, 3)]
     assert [store.features(number, "a1") is not None for number in numbers] == [False, True, True]
     assert all(store.explanation(number, "a1") for number in numbers)
 

@@ -11,7 +11,7 @@ from churnml.assessment.records import Assessments
 from churnml.config import Config, DisplayConfig, FeatureConfig
 from churnml.errors import BundleError
 from churnml.explain import ChangedFacts, ExplainReference, Explanation, explain
-from churnml.health import HealthScale, Reading, health
+from churnml.health import HealthScale, Reading, score_health
 from churnml.registry import Bundle, load_champion
 from churnml.scoring import score
 from churnml.training import ChurnModel
@@ -156,7 +156,9 @@ class Champion:
     def judge(self, frame: pd.DataFrame) -> Assessments:
         """Score every row and judge its health, without explanations."""
         scores = score(self.model, frame)
-        healths = health(frame, scores, scale=self.scale, base_rate=self.model.base_rate, verdict=self.health_verdict)
+        healths = score_health(
+            frame, scores, scale=self.scale, base_rate=self.model.base_rate, verdict=self.health_verdict
+        )
         return Assessments(scores, healths, (), self.model.output, self.model.horizon_columns)
 
     def explain(

@@ -12,7 +12,7 @@ import pandas as pd
 from churnml.assessment.champion import Champion
 from churnml.explain.changes import ChangedFacts
 from churnml.health import decompose, trend
-from churnml.health.scale import Measure
+from churnml.health.recipe import Measure
 from churnml.language import Text
 from churnml.scoring import score
 

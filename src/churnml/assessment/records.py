@@ -65,7 +65,7 @@ class Assessments(Sequence[Assessment]):
     scores : DataFrame
         As `churnml.scoring.score` returns it.
     health : DataFrame
-        As `churnml.health.health` returns it.
+        As `churnml.health.score_health` returns it.
     explanations : tuple of Explanation
         One a row; empty where none were asked for.
     output : str

@@ -154,7 +154,7 @@ def explain(
     frame : DataFrame
         Feature frame, keyed (account_id, as_of).
     scores, health : DataFrame
-        Output of `churnml.scoring.score` and `churnml.health.health` for the same rows, in the same order.
+        Output of `churnml.scoring.score` and `churnml.health.score_health` for the same rows, in the same order.
     scale : HealthScale
         The recipe of the health score.
     reference : ExplainReference

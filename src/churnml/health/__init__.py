@@ -6,9 +6,10 @@ from churnml.health.fitted import fit_alpha, fit_weights
 from churnml.health.history import Change, Reading, decompose, trend
 from churnml.health.indicators import indicators
 from churnml.health.phase import PHASES, phase
+from churnml.health.recipe import HealthRecipe, Measure
 from churnml.health.replay import Predicted, replay
-from churnml.health.scale import HealthScale, Measure
-from churnml.health.score import health, lift_score, measures
+from churnml.health.scale import HealthScale
+from churnml.health.score import lift_score, measures, score_health
 from churnml.health.sizing import BandEdges, size_bands
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "BandEdges",
     "Change",
     "HealthBacktest",
+    "HealthRecipe",
     "HealthScale",
     "Measure",
     "Predicted",
@@ -24,7 +26,6 @@ __all__ = [
     "decompose",
     "fit_alpha",
     "fit_weights",
-    "health",
     "health_backtest",
     "indicators",
     "lift_score",
@@ -32,6 +33,7 @@ __all__ = [
     "phase",
     "propose_threshold",
     "replay",
+    "score_health",
     "size_bands",
     "trend",
     "weeks_current",

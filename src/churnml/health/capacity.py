@@ -75,7 +75,7 @@ def propose_threshold(
     Parameters
     ----------
     health : DataFrame
-        Output of `churnml.health.health` for one date; accounts without a band are never red and do not count.
+        Output of `churnml.health.score_health` for one date; accounts without a band are never red and do not count.
     capacity : CapacityConfig
         With ``csms`` and ``calls_per_week`` the capacity is their product over `weeks`; otherwise ``share`` of the
         accounts.

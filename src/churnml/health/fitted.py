@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from churnml.errors import TrainingError
 from churnml.health.ranking import ranking_gain
-
-if TYPE_CHECKING:
-    from churnml.health.scale import HealthScale
+from churnml.health.recipe import HealthRecipe
+from churnml.health.score import measures, score_health
 
 __all__ = ["fit_alpha", "fit_weights"]
 
@@ -20,8 +19,10 @@ _PENALTY = 0.5
 _MAY_LOSE = 0.005
 _Z_ONE_SIDED = 1.645
 
+Recipe = TypeVar("Recipe", bound=HealthRecipe)
 
-def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 7) -> HealthScale:
+
+def fit_weights(scale: Recipe, frame: pd.DataFrame, *, min_churners: int = 7) -> Recipe:
     """Return the scale with weights learned from labelled history.
 
     A logistic regression of churn on the measure scores, its coefficients held at or above 0, so a measure can only
@@ -30,7 +31,7 @@ def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 
 
     Parameters
     ----------
-    scale : HealthScale
+    scale : HealthRecipe
         Measures with their scales; its weights are replaced, per-segment and per-phase ones dropped.
     frame : DataFrame
         Feature frame with ``churned`` (1, 0 or NaN; NaN rows are left out).
@@ -39,7 +40,7 @@ def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 
 
     Returns
     -------
-    HealthScale
+    HealthRecipe
         Weights in percent of the total; where nothing tells churners apart, the weights are left as they were.
 
     Raises
@@ -65,13 +66,13 @@ def fit_weights(scale: HealthScale, frame: pd.DataFrame, *, min_churners: int = 
     groups = {measure.group: 0.0 for measure in scale.measures}
     for measure, share in zip(scale.measures, shares, strict=True):
         groups[measure.group] += float(share)
-    measures = tuple(
+    weighed = tuple(
         replace(measure, weight=float(share)) for measure, share in zip(scale.measures, shares, strict=True)
     )
-    return replace(scale, measures=measures, weights=groups, by_segment={}, by_phase={})
+    return replace(scale, measures=weighed, weights=groups, by_segment={}, by_phase={})
 
 
-def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> float:
+def fit_alpha(scale: HealthRecipe, frame: pd.DataFrame, scores: pd.DataFrame) -> float:
     """Return the least share of the model with which the blend surely ranks churners no worse than the model alone.
 
     Surely no worse: the upper 95 % bound of what it loses in AUC is at most 0.005, accounts drawn as a whole (DeLong
@@ -80,7 +81,7 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
 
     Parameters
     ----------
-    scale : HealthScale
+    scale : HealthRecipe
         The recipe; its own alpha is not used.
     frame : DataFrame
         Feature frame with ``churned``, of rows the model was not trained on.
@@ -92,14 +93,12 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
     float
         One of 0, 0.05 … 1; 0.5 where all rows share one label.
     """
-    from churnml.health.score import health
-
     labelled = frame.loc[frame["churned"].notna()]
     churned = labelled["churned"].to_numpy(dtype=float)
     if churned.sum() in (0, len(churned)):
         return 0.5
     base_rate = float(churned.mean())
-    parts = health(labelled, scores, scale=scale, base_rate=base_rate, verdict="publishable")
+    parts = score_health(labelled, scores, scale=scale, base_rate=base_rate, verdict="publishable")
     usable = (parts["rules_score"].notna() & parts["model_score"].notna()).to_numpy()
     if usable.sum() == 0 or churned[usable].sum() in (0, usable.sum()):
         return 0.5
@@ -113,10 +112,8 @@ def fit_alpha(scale: HealthScale, frame: pd.DataFrame, scores: pd.DataFrame) -> 
     return 1.0
 
 
-def _risk(scale: HealthScale, frame: pd.DataFrame) -> np.ndarray:
+def _risk(scale: HealthRecipe, frame: pd.DataFrame) -> np.ndarray:
     """Return 1 − score/100 per row and measure, unknown ones at the row's mean (0.5 where nothing is known)."""
-    from churnml.health.score import measures
-
     count = len(scale.measures)
     score = measures(frame, scale)["score"].to_numpy(dtype=float).reshape(-1, count)
     known = ~np.isnan(score)
@@ -127,6 +124,7 @@ def _risk(scale: HealthScale, frame: pd.DataFrame) -> np.ndarray:
 
 def _non_negative_logistic(risk: np.ndarray, churned: np.ndarray) -> np.ndarray:
     """Return the coefficients (measures,) of a ridge logistic regression bounded at 0; the intercept is free."""
+    # Loads scipy's optimiser, which only learning needs.
     from churnml.training.logistic import fit_logistic
 
     live = risk.std(axis=0) > 1e-9

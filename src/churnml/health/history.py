@@ -9,7 +9,7 @@ import pandas as pd
 
 from churnml.errors import DataError
 from churnml.health.scale import HealthScale
-from churnml.health.score import health, measures
+from churnml.health.score import measures, score_health
 
 __all__ = ["Change", "Reading", "decompose", "trend"]
 
@@ -80,7 +80,7 @@ class Reading:
 
     def health(self) -> pd.DataFrame:
         """Return the health scores."""
-        return health(self.frame, self.scores, scale=self.scale, base_rate=self.base_rate, verdict=self.verdict)
+        return score_health(self.frame, self.scores, scale=self.scale, base_rate=self.base_rate, verdict=self.verdict)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from churnml.health.backtest import Advice, HealthBacktest, health_backtest
 from churnml.health.capacity import propose_threshold, weeks_current
 from churnml.health.ranking import ranking_gain
 from churnml.health.scale import HealthScale
-from churnml.health.score import health, measures
+from churnml.health.score import measures, score_health
 from churnml.snapshots import Split
 
 __all__ = ["Predicted", "replay", "replayed"]
@@ -140,7 +140,7 @@ def replayed(
             )
         scale = _scale(frame, split, feature_set, config, seen, verdict)
         base_rate = float(training["churned"].mean())
-        scored = health(test, scores, scale=scale, base_rate=base_rate, verdict=verdict)
+        scored = score_health(test, scores, scale=scale, base_rate=base_rate, verdict=verdict)
         outcome = test[[*_KEY, "churned", "churn_on"]]
         probability = scored[_KEY].merge(scores, on=_KEY)["churn_probability"]
         scored = scored.assign(churn_probability=probability, fold=split.name).merge(outcome, on=_KEY)

@@ -14,11 +14,14 @@ from churnml.config import Config, HealthConfig, MeasureConfig
 from churnml.errors import BundleError, ConfigError, UsageError, near_name
 from churnml.features.spec import FeatureSet
 from churnml.health.capacity import weeks_current
+from churnml.health.fitted import fit_alpha, fit_weights
+from churnml.health.phase import PHASES
 from churnml.health.presets import COHORT_CURVE, Candidate, MeasureRule, preset
+from churnml.health.recipe import HealthRecipe, Measure
+from churnml.health.score import score_health
 from churnml.health.sizing import LEAST_CHURNERS, size_bands
-from churnml.language import Text, words
 
-__all__ = ["HealthScale", "Measure", "cohort_points"]
+__all__ = ["HealthScale", "cohort_points"]
 
 _SEGMENT_COLUMNS = ("attr_segment", "segment", "attr_plan", "plan")
 _FORMAT = 1
@@ -26,108 +29,12 @@ _RED_BELOW, _GREEN_FROM = 40.0, 70.0
 
 
 @dataclass(frozen=True)
-class Measure:
-    """One measure with everything that is needed to score it.
-
-    Parameters
-    ----------
-    name, group : str
-        The measure and the group whose weight it shares.
-    weight : float
-        Weight inside the group.
-    own_label : mapping, optional
-        Language → what to call a measure of the company's own; the catalogue has words for the others.
-    feature, per : str or None
-        Feature, and the one it is divided by. No feature: the company's data cannot carry the measure.
-    points : tuple of (float, float)
-        (value, score) by value; straight lines between, flat outside.
-    age_feature, valid_days : optional
-        Age of the fact, and for how many days it counts.
-    counts_when : tuple of (feature, float), optional
-        The measure counts only where that feature is above the number.
-    """
-
-    name: str
-    group: str
-    weight: float
-    feature: str | None
-    per: str | None
-    points: tuple[tuple[float, float], ...]
-    age_feature: str | None = None
-    valid_days: int | None = None
-    counts_when: tuple[str, float] | None = None
-    own_label: Mapping[str, str] | None = None
-
-    @property
-    def label(self) -> Text:
-        """What to call it."""
-        return Text.of(f"measure-{self.name}|words", words=words(self.own_label or {"en": self.name}))
-
-    def value(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return the measure's value per row, NaN where it is unknown; shape (n,)."""
-        if self.feature is None:
-            return np.full(len(frame), np.nan)
-        values = _column(frame, self.feature)
-        if self.per is not None:
-            below = _column(frame, self.per)
-            values = np.divide(values, below, out=np.full(len(frame), np.nan), where=below > 0)
-        if self.counts_when is not None and self.counts_when[0] in frame:
-            values = np.where(_column(frame, self.counts_when[0]) <= self.counts_when[1], np.nan, values)
-        return values
-
-    def stale(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return per row whether the fact is too old to count; shape (n,)."""
-        if self.valid_days is None or self.age_feature is None or self.age_feature not in frame:
-            return np.zeros(len(frame), dtype=bool)
-        return np.asarray(_column(frame, self.age_feature) > self.valid_days)
-
-    def score(self, values: np.ndarray) -> np.ndarray:
-        """Return the 0–100 score of each value, NaN for NaN."""
-        x, y = zip(*self.points, strict=True) if self.points else ((0.0,), (np.nan,))
-        scores = np.interp(values, x, y)
-        return np.asarray(np.where(np.isnan(values), np.nan, scores), dtype=float)
-
-
-@dataclass(frozen=True)
-class HealthScale:
-    """Measures, weights, blend and bands of a health score.
+class HealthScale(HealthRecipe):
+    """A recipe made from a company's features, which JSON can carry.
 
     Build one with `HealthScale.fit`; it keeps the reference cohort's distribution as points, so that an account is
     scored alone exactly as in a batch.
-
-    Parameters
-    ----------
-    preset : str
-        Where the weights started from.
-    measures : tuple of Measure
-        In display order.
-    weights : mapping
-        Group → weight.
-    by_segment, by_phase : mapping
-        Segment or phase → group → weight, where they weigh otherwise. The phase wins over the segment.
-    segment_column : str or None
-        Column that tells the segment.
-    alpha : float
-        Share of the model in the blend.
-    red_below, green_from : float
-        Red under the first, green from the second.
-    min_coverage : float
-        Less covered weight than this: band unknown.
-    fitted_on : mapping
-        What the cohort scales were made from.
     """
-
-    preset: str
-    measures: tuple[Measure, ...]
-    weights: Mapping[str, float]
-    by_segment: Mapping[str, Mapping[str, float]]
-    by_phase: Mapping[str, Mapping[str, float]]
-    segment_column: str | None
-    alpha: float
-    red_below: float
-    green_from: float
-    min_coverage: float
-    fitted_on: Mapping[str, Any]
 
     @classmethod
     def fit(
@@ -166,10 +73,6 @@ class HealthScale:
         UsageError
             The cohort is empty, or alpha is ``fitted`` and no scores are given.
         """
-        # Learning weights needs scores made with a scale, so the modules meet only here.
-        from churnml.health.fitted import fit_alpha, fit_weights
-        from churnml.health.score import health as score_of
-
         if frame.empty:
             raise UsageError("A health scale needs a reference cohort, and the frame is empty")
         health = config.health
@@ -213,7 +116,7 @@ class HealthScale:
             scale = replace(scale, alpha=1.0)
         if len(seen) and "auto" in (health.red_below, health.green_from):
             base_rate = float(frame["churned"].mean())
-            found = score_of(seen, scores, scale=scale, base_rate=base_rate, verdict=verdict)
+            found = score_health(seen, scores, scale=scale, base_rate=base_rate, verdict=verdict)
             outcome = seen.reindex(columns=["account_id", "as_of", "churned", "churn_on"])
             readings = found[["account_id", "as_of", "health_score"]].merge(outcome, on=["account_id", "as_of"])
             readings = readings.assign(churn_on=pd.to_datetime(readings["churn_on"]))
@@ -232,17 +135,6 @@ class HealthScale:
         if section.green_from == "auto":
             return replace(self, green_from=min(self.red_below + 0.1, 100.0))
         return replace(self, red_below=max(self.green_from - 0.1, 0.0))
-
-    def group_weights(self, frame: pd.DataFrame, groups: list[str]) -> np.ndarray:
-        """Return each row's group weights, shape (n, groups), by segment and phase where the scale says so."""
-        from churnml.health.phase import phase
-
-        base = np.tile([float(self.weights.get(group, 0.0)) for group in groups], (len(frame), 1))
-        if self.by_segment and self.segment_column is not None and self.segment_column in frame:
-            _override(base, frame[self.segment_column], self.by_segment, groups)
-        if self.by_phase:
-            _override(base, phase(frame), self.by_phase, groups)
-        return base
 
     def as_dict(self) -> dict[str, Any]:
         """Return the scale as JSON-ready data; numbers survive JSON to the last digit."""
@@ -302,12 +194,6 @@ def cohort_points(values: np.ndarray, direction: int) -> tuple[tuple[float, floa
     pairs = pd.DataFrame({"x": x, "y": [score for _, score in COHORT_CURVE]})
     merged = pairs.groupby("x", sort=True)["y"].mean()
     return tuple((float(value), float(score)) for value, score in merged.items())  # type: ignore[arg-type]
-
-
-def _column(frame: pd.DataFrame, name: str) -> np.ndarray:
-    if name not in frame:
-        return np.full(len(frame), np.nan)
-    return frame[name].to_numpy(dtype=float, na_value=np.nan)
 
 
 def _resolve(rule: MeasureRule, frame: pd.DataFrame, feature_set: FeatureSet, windows: tuple[int, ...]) -> Measure:
@@ -406,8 +292,6 @@ def _check_groups(weights: Mapping[str, float], measures: Any, config: Config) -
 
 def _check_words(config: Config, frame: pd.DataFrame) -> None:
     """Refuse weights per segment or phase that could never apply: they would be ignored in silence."""
-    from churnml.health.phase import PHASES
-
     column = next((name for name in _SEGMENT_COLUMNS if name in frame), None)
     if config.health.by_segment and column is None:
         raise ConfigError(
@@ -432,15 +316,6 @@ def _check_words(config: Config, frame: pd.DataFrame) -> None:
                 where=f"health.by_phase.{word}",
                 expected=f"did you mean {near!r}?" if near else f"one of {', '.join(PHASES)}",
             )
-
-
-def _override(
-    base: np.ndarray, words: pd.Series, overrides: Mapping[str, Mapping[str, float]], groups: list[str]
-) -> None:
-    for word, weights in overrides.items():
-        rows = (words.astype("string") == word).fillna(False).to_numpy(dtype=bool)
-        for group, weight in weights.items():
-            base[rows, groups.index(group)] = weight
 
 
 def _measure(data: dict[str, Any]) -> Measure:

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from churnml.errors import DataError, UsageError
-from churnml.health.scale import HealthScale, Measure
+from churnml.health.recipe import HealthRecipe, Measure
 from churnml.language import Quantity, Text, languages, render
 
-__all__ = ["LIFT_POINTS", "band_of", "health", "lift_score", "measures"]
+__all__ = ["LIFT_POINTS", "band_of", "lift_score", "measures", "score_health"]
 
 LIFT_POINTS: tuple[tuple[float, float], ...] = ((0.25, 97.0), (1.0, 70.0), (3.0, 40.0), (8.0, 3.0))
 """Churn probability ÷ base rate → score of the model part, piecewise-linear in the logarithm of the lift.
@@ -56,14 +56,14 @@ def lift_score(probability: np.ndarray, base_rate: float) -> np.ndarray:
     return np.asarray(np.where(np.isnan(probability), np.nan, values), dtype=float)
 
 
-def measures(frame: pd.DataFrame, scale: HealthScale) -> pd.DataFrame:
+def measures(frame: pd.DataFrame, scale: HealthRecipe) -> pd.DataFrame:
     """Score every measure of every row.
 
     Parameters
     ----------
     frame : DataFrame
         Feature frame, keyed (account_id, as_of).
-    scale : HealthScale
+    scale : HealthRecipe
         The recipe.
 
     Returns
@@ -93,8 +93,8 @@ def measures(frame: pd.DataFrame, scale: HealthScale) -> pd.DataFrame:
     )
 
 
-def health(
-    frame: pd.DataFrame, scores: pd.DataFrame, *, scale: HealthScale, base_rate: float, verdict: str
+def score_health(
+    frame: pd.DataFrame, scores: pd.DataFrame, *, scale: HealthRecipe, base_rate: float, verdict: str
 ) -> pd.DataFrame:
     """Blend weighted measures and the churn model into one score per account and date.
 
@@ -104,7 +104,7 @@ def health(
         Feature frame, keyed (account_id, as_of).
     scores : DataFrame
         ``account_id, as_of, churn_probability`` of the same rows; a row without a score is blended from rules alone.
-    scale : HealthScale
+    scale : HealthRecipe
         The recipe.
     base_rate : float
         Churn share within the horizon, which turns a probability into a lift.
@@ -180,7 +180,7 @@ def band_of(score: np.ndarray, red_below: float, green_from: float) -> np.ndarra
 class _Parts:
     """Values, scores and weights of all measures, each of shape (n, measures)."""
 
-    def __init__(self, frame: pd.DataFrame, scale: HealthScale) -> None:
+    def __init__(self, frame: pd.DataFrame, scale: HealthRecipe) -> None:
         if len(frame) > 1 and frame.duplicated(_KEY).any():
             twice = frame.loc[frame.duplicated(_KEY), "account_id"].iloc[0]
             raise DataError("A row stands twice in the feature frame", where=f"account {twice!r}", expected="one row")
@@ -195,7 +195,7 @@ class _Parts:
         self.known = ~np.isnan(self.scores)
         self._weigh(frame, scale)
 
-    def _weigh(self, frame: pd.DataFrame, scale: HealthScale) -> None:
+    def _weigh(self, frame: pd.DataFrame, scale: HealthRecipe) -> None:
         """Share each group's weight among its known measures, then all weight among the known groups."""
         groups = list(dict.fromkeys(measure.group for measure in scale.measures))
         member = np.array([[measure.group == group for group in groups] for measure in scale.measures], dtype=float)
@@ -228,7 +228,7 @@ def _probabilities(frame: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
 
 def _reasons(
     parts: _Parts,
-    scale: HealthScale,
+    scale: HealthRecipe,
     coverage: np.ndarray,
     unscored: np.ndarray,
     capped: np.ndarray,

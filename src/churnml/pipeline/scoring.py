@@ -276,7 +276,8 @@ def _publish(
                     "scored_by": scored_by(champion.bundle),
                     "currency": config.currency,
                 },
-            )
+            ),
+            retention=config.store.retention,
         )
 
 

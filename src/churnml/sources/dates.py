@@ -13,7 +13,7 @@ import duckdb
 
 from churnml.config import ColumnSource
 from churnml.sources.sql import literal
-from churnml.tables.checks import EARLIEST
+from churnml.tables.row_rules import EARLIEST
 
 __all__ = ["date_value", "day_as_written", "elsewhere", "propose_format", "readable_date", "timestamp_value"]
 

@@ -19,11 +19,13 @@ from churnml.config import Config, EngineConfig, LabelConfig, SourceConfig, Tabl
 from churnml.errors import DataError
 from churnml.files import stage_folder
 from churnml.sources.between_tables import compare_tables, reach
-from churnml.sources.mapping import Mapping, map_table, wanted_columns
+from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.period import plausible_days
 from churnml.sources.raw import RawTables
+from churnml.sources.raw_values import wanted_columns
 from churnml.sources.sql import DUCKDB_TYPE, identifier, literal, problem
-from churnml.sources.validation import ValidatedTable, validate
+from churnml.sources.validated import ValidatedTable
+from churnml.sources.validation import validate
 from churnml.tables import CHECKS, TABLES, CheckResult, Tables
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from churnml.sources.csv_files import MalformedLines
 from churnml.sources.mapping import Mapping
 from churnml.sources.sql import identifier, literal
 from churnml.tables import CHECKS
-from churnml.tables.checks import RowRule
+from churnml.tables.row_rules import RowRule
 
 __all__ = ["rejected_query"]
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import duckdb
+
 from churnml.errors import DataError
 from churnml.tables import CHECKS
 
-__all__ = ["DUCKDB_TYPE", "constant", "identifier", "literal", "problem"]
+__all__ = ["DUCKDB_TYPE", "constant", "identifier", "literal", "problem", "tried"]
 
 DUCKDB_TYPE = {
     "string": "VARCHAR",
@@ -53,3 +57,11 @@ def problem(
     return DataError(
         f"{code} {what}", where=where, got=got, expected=expected, remedy=remedy or check.remedy, code=check.error
     )
+
+
+def tried(db: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    """Return the one row of a query; an expression that fails on some rows is told later, with its place."""
+    try:
+        return db.execute(query).fetchone() or ()
+    except duckdb.Error:
+        return ()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 
-from churnml.errors import DataError, EngineError
+from churnml.errors import DataError
 from churnml.files import beside
 from churnml.sources.expressions import with_nulls
 from churnml.sources.identities import why_ids_differ
@@ -18,97 +17,21 @@ from churnml.sources.raw import Raw
 from churnml.sources.rejected import rejected_query
 from churnml.sources.remedies import remedy_for
 from churnml.sources.sql import identifier, literal, problem
+from churnml.sources.staged import FLAGS, StagedTable
+from churnml.sources.validated import Reason, ValidatedTable
 from churnml.tables import CHECKS, CheckResult, Column
-from churnml.tables.checks import RowRule, row_rules
+from churnml.tables.row_rules import RowRule
 
 _EQUAL_SAMPLE = 2_000_000
 """Above so many rows without an id, equal ones are counted in a share of them."""
 
 _LONGEST_ID = 255
 
-_FLAGS = {
-    "unknown": "CHK031",
-    "endless": "CHK032",
-    "beyond": "CHK035",
-    "placeholder": "CHK035",
-    "unreadable": "CHK033",
-    "outside": "CHK034",
-    "moved": "CHK036",
-}
-"""Prefix of a column that marks values to be noted → code of the check."""
-
-__all__ = ["Reason", "ValidatedTable", "validate"]
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why some rows of a table are set aside.
-
-    Parameters
-    ----------
-    code : str
-        Code of the check.
-    column : str
-        The column at fault.
-    rows : int
-        How many rows.
-    example : str
-        A raw value at fault.
-    remedy : str
-        What to do about it.
-    """
-
-    code: str
-    column: str
-    rows: int
-    example: str = ""
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        example = f", e.g. {self.example!r}" if self.example else ""
-        place = f" in {self.column}" if self.column else ""
-        return f"{self.code} {CHECKS[self.code].name}{place}: {self.rows:,} rows{example}"
-
-
-@dataclass
-class ValidatedTable:
-    """What validating one table came to.
-
-    Parameters
-    ----------
-    rows : int
-        Raw rows that `where` lets through, malformed lines included.
-    valid_rows : int
-        Rows in the canonical file.
-    reasons : list of Reason
-        Why the others are not.
-    results : list of CheckResult
-        Every check that was made.
-    notes : list of str
-        What was changed in rows that are kept.
-    supplied : frozenset of str
-        Canonical columns with at least one value from the source.
-    days : Series
-        Kept rows per day of the fact; empty where the table has no such day.
-    content : tuple of int
-        Hash of the raw values, whatever the rows' order.
-    lost_values : list of Reason
-        Optional values that are absent now, by reason.
-    """
-
-    rows: int = 0
-    valid_rows: int = 0
-    reasons: list[Reason] = field(default_factory=list)
-    results: list[CheckResult] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    supplied: frozenset[str] = frozenset()
-    days: pd.Series = field(default_factory=lambda: pd.Series(dtype="int64"))
-    content: tuple[int, ...] = ()
-    lost_values: list[Reason] = field(default_factory=list)
+__all__ = ["validate"]
 
 
 class TableValidator:
-    """The state of validating one table: conditions found so far, in the order in which they take rows out."""
+    """The checks of one table, in the order in which they take rows out."""
 
     def __init__(
         self,
@@ -121,73 +44,13 @@ class TableValidator:
         all_rejected_columns: bool,
     ) -> None:
         self.merge_equal = merge_equal
-        self.where = mapping.where
         self.all_rejected_columns = all_rejected_columns
         self.db = db
+        self.staged = StagedTable(db, mapping, tomorrow)
         self.mapping = mapping
         self.raw = raw
         self.name = mapping.table.name
-        self.rules: list[RowRule] = row_rules(mapping.table, mapping.present, tomorrow=tomorrow)
-        self.late: list[RowRule] = []
         self.result = ValidatedTable()
-        self._stage()
-
-    def _stage(self) -> None:
-        """Lay the mapped rows open: keyed tables are numbered and held, events stay a view."""
-        whens = " ".join(f"WHEN {rule.broken} THEN {number}" for number, rule in enumerate(self.rules))
-        rule = f"CAST(CASE {whens} END AS SMALLINT)" if whens else "CAST(NULL AS SMALLINT)"
-        query = f"SELECT *, {rule} AS rule_broken FROM ({self.mapping.select})"
-        if self.mapping.table.key:
-            number = f"row_number() OVER (PARTITION BY {self.mapping.content})" if self.mapping.makes_key else "1"
-            query = (
-                f"CREATE OR REPLACE TEMP TABLE staged AS SELECT *, row_number() OVER () AS row_at, "
-                f"{number} AS equal_number FROM ({query})"
-            )
-        else:
-            query = f"CREATE OR REPLACE TEMP VIEW staged AS {query}"
-        self.run("DROP VIEW IF EXISTS staged" if self.mapping.table.key else "DROP TABLE IF EXISTS staged", soft=True)
-        self.run(query)
-
-    def run(self, query: str, *, soft: bool = False) -> duckdb.DuckDBPyConnection:
-        """Run a query; an expression of the config that fails on some row is named."""
-        try:
-            return self.db.execute(query)
-        except duckdb.CatalogException:
-            if soft:  # the other kind of relation has the name, which is then replaced
-                return self.db
-            raise
-        except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
-            raise problem(
-                "CHK005",
-                "An SQL expression of the config fails on some rows",
-                where=self._failing_expression(),
-                got=str(error).splitlines()[0],
-                remedy="Use try_cast(… AS …) where values may be malformed, or leave such rows out with `where`.",
-            ) from error
-        except duckdb.OutOfMemoryException as error:
-            raise EngineError(
-                f"DuckDB ran out of memory reading {self.name}",
-                where="engine.memory_limit",
-                got=str(error).splitlines()[0],
-                remedy="Raise engine.memory_limit, or lower engine.threads.",
-                code="engine.memory",
-            ) from error
-
-    def _failing_expression(self) -> str:
-        """Return the config key of the expression that fails when it is evaluated alone."""
-        for name, where in self.mapping.expressions.items():
-            try:
-                self.db.execute(
-                    f"SELECT bit_xor(hash({identifier(f'raw:{name}')})) FROM ({self.mapping.select})"
-                ).fetchone()
-            except duckdb.Error:
-                return where
-        return f"tables.{self.name}.where"
-
-    @property
-    def good(self) -> str:
-        """SQL condition of rows that nothing has taken out so far."""
-        return " AND ".join(["rule_broken IS NULL", *(f"NOT ({rule.broken})" for rule in self.late)])
 
     def survey(self) -> None:
         """Count, in one scan: rows per rule and day, values per column, changed values, and a hash of the content."""
@@ -196,20 +59,16 @@ class TableValidator:
         columns = (*mapping.mapped, *mapping.attributes)
         raw_values = ", ".join(identifier(f"raw:{name}") for name in columns)
         counted = [f"count({identifier(name)}) AS {identifier(name)}" for name in columns]
-        counted += [f"count_if({identifier(flag)}) AS {identifier(flag)}" for flag in self._flags()]
+        counted += [f"count_if({identifier(flag)}) AS {identifier(flag)}" for flag in self.staged.flags()]
         if mapping.known_early is not None:
             counted.append(f'count_if({mapping.known_early}) AS "early"')
         hashed = f"hash({raw_values})"
-        frame: pd.DataFrame = self.run(
+        frame: pd.DataFrame = self.staged.run(
             f"SELECT {day} AS fact_day, rule_broken, count(*) AS row_count, {', '.join(counted)}, "
             f"CAST(bit_xor({hashed}) AS VARCHAR) AS xored, CAST(sum({hashed}) AS VARCHAR) AS summed "
             "FROM staged GROUP BY ALL"
         ).df()
         self._account_for(frame)
-
-    def _flags(self) -> list[str]:
-        rows = self.db.execute("DESCRIBE staged").fetchall()
-        return [row[0] for row in rows if row[0].partition(":")[0] in _FLAGS]
 
     def _account_for(self, frame: pd.DataFrame) -> None:
         result, columns = self.result, (*self.mapping.mapped, *self.mapping.attributes)
@@ -223,14 +82,14 @@ class TableValidator:
             xored ^= int(text)
         result.content = (result.rows, xored, sum(map(int, frame["summed"])) % 2**64)
         per_rule = frame.groupby("rule_broken")["row_count"].sum()
-        for number, rule in enumerate(self.rules):
+        for number, rule in enumerate(self.staged.rules):
             self._record(rule, int(per_rule.get(number, 0)), f"rule_broken = {number}")
         self._note_changes(good)
 
     def _note_changes(self, good: pd.DataFrame) -> None:
-        for flag in self._flags():
+        for flag in self.staged.flags():
             kind, _, column = flag.partition(":")
-            self._noted(_FLAGS[kind], column, int(good[flag].sum()), identifier(flag))
+            self._noted(FLAGS[kind], column, int(good[flag].sum()), identifier(flag))
         if self.mapping.known_early is not None:
             self._noted("CHK030", "known_at", int(good["early"].sum()), self.mapping.known_early)
 
@@ -238,7 +97,7 @@ class TableValidator:
         self.result.results.append(CheckResult(code, self.name, column, "failed" if rows else "ok", rows))
         if not rows:
             return
-        values = self._examples(column, f"rule_broken IS NULL AND ({condition})", 500)
+        values = self.staged.examples(column, f"rule_broken IS NULL AND ({condition})", 500)
         remedy = remedy_for(code, self._column(column), self.mapping.sources.get(column), values)
         examples = ", ".join(map(repr, values[:3]))
         self.result.notes.append(
@@ -250,21 +109,12 @@ class TableValidator:
     def _column(self, name: str) -> Column | None:
         return self.mapping.table[name] if name in self.mapping.table.column_names else None
 
-    def _examples(self, column: str, condition: str, limit: int = 3) -> list[str]:
-        """Return the most frequent raw values of a column among some rows."""
-        if column not in (*self.mapping.mapped, *self.mapping.attributes):
-            return []
-        value = f"CAST({identifier(f'raw:{column}')} AS VARCHAR)"
-        rows = self.run(
-            f"SELECT {value}, count(*) FROM staged WHERE {condition} AND {value} IS NOT NULL "
-            f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {limit}"
-        ).fetchall()
-        return [row[0] for row in rows]
-
     def _record(self, rule: RowRule, rows: int, condition: str, remedy: str | None = None) -> None:
         self.result.results.append(CheckResult(rule.code, self.name, rule.column, "failed" if rows else "ok", rows))
         if rows:
-            values = self._examples(rule.column, condition, 500 if rule.code in ("CHK011", "CHK012", "CHK014") else 1)
+            values = self.staged.examples(
+                rule.column, condition, 500 if rule.code in ("CHK011", "CHK012", "CHK014") else 1
+            )
             source = self.mapping.sources.get(rule.column)
             self.result.reasons.append(
                 Reason(
@@ -285,7 +135,7 @@ class TableValidator:
         if not undecided:
             self.result.notes.append(f"{self.name}: where leaves {left_out:,} rows out")
             return
-        better = with_nulls(self.where or "")
+        better = with_nulls(self.mapping.where or "")
         remedy = f"If they count, write `where: {better}`." if better else CHECKS["CHK025"].remedy
         self.result.notes.append(
             f"CHK025 {self.name}: where leaves {left_out:,} rows out, {undecided:,} of them because the condition is "
@@ -306,7 +156,7 @@ class TableValidator:
         )
         inside = days[(days.index >= pd.Timestamp(first)) & (days.index <= pd.Timestamp(last))]
         self._record(rule, int(days.sum() - inside.sum()), f"rule_broken IS NULL AND {rule.broken}")
-        self.late.append(rule)
+        self.staged.late.append(rule)
         self.result.days = inside
 
     def duplicates(self) -> None:
@@ -321,18 +171,18 @@ class TableValidator:
         names = ", ".join(f"key_{number}" for number in range(len(key)))
         content = f"hash({', '.join(output.values())})"
         known = output["known_at"]
-        self.run(
+        self.staged.run(
             "CREATE OR REPLACE TEMP TABLE surplus AS "
             "SELECT row_at, same FROM (SELECT row_at, row_number() OVER w AS nth, "
             f"content = first_value(content) OVER w AS same FROM (SELECT row_at, {keys}, {known} AS known, "
-            f"{content} AS content FROM staged WHERE {self.good}) "
+            f"{content} AS content FROM staged WHERE {self.staged.good}) "
             f"WINDOW w AS (PARTITION BY {names} ORDER BY known DESC NULLS LAST, content)) WHERE nth > 1"
         )
         for code, same in (("CHK020", "same"), ("CHK021", "NOT same")):
             rule = RowRule(code, key[0], f"row_at IN (SELECT row_at FROM surplus WHERE {same})")
             row = self.db.execute(f"SELECT count(*) FROM surplus WHERE {same}").fetchone()
             self._record(rule, int(row[0] or 0) if row else 0, rule.broken)
-            self.late.append(rule)
+            self.staged.late.append(rule)
 
     def _equal_rows(self) -> None:
         """Count, or take out, the rows that equal another one and have no id to tell them apart."""
@@ -341,15 +191,17 @@ class TableValidator:
         if keyed:
             surplus, scale = "equal_number > 1", 1
             total = f"CAST(sum({identifier(money)}) FILTER ({surplus}) AS DOUBLE)" if money else "NULL"
-            row = self.run(f"SELECT count_if({surplus}), {total} FROM staged WHERE {self.good}").fetchone()
+            row = self.staged.run(
+                f"SELECT count_if({surplus}), {total} FROM staged WHERE {self.staged.good}"
+            ).fetchone()
         else:
             # Equal rows have equal times: all rows of a share of the times tell the share of equal ones.
             scale = max(1, self.result.rows // _EQUAL_SAMPLE)
             names = ", ".join(identifier(name) for name in self.mapping.mapped)
             times = identifier(self.mapping.table.occurred_at or self.mapping.mapped[0])
             part = f" AND hash({times}) % {scale} = 0" if scale > 1 else ""
-            row = self.run(
-                f"SELECT count(*) - count(DISTINCT hash({names})), NULL FROM staged WHERE {self.good}{part}"
+            row = self.staged.run(
+                f"SELECT count(*) - count(DISTINCT hash({names})), NULL FROM staged WHERE {self.staged.good}{part}"
             ).fetchone()
         rows, sum_ = (int(row[0] or 0) * scale, row[1]) if row else (0, None)
         self.result.results.append(CheckResult("CHK024", self.name, "", "failed" if rows else "ok", rows))
@@ -358,7 +210,7 @@ class TableValidator:
         if keyed and self.merge_equal:
             rule = RowRule("CHK020", self.mapping.table.key[0], "equal_number > 1")
             self._record(rule, rows, f"rule_broken IS NULL AND {rule.broken}")
-            self.late.append(rule)
+            self.staged.late.append(rule)
             return
         about, done = ("about " if scale > 1 else ""), ("are left out" if self.merge_equal else "count like the others")
         stake = f"; they hold {sum_:,.10g} of {money}" if sum_ else ""
@@ -372,20 +224,20 @@ class TableValidator:
         """Count the rows of every account, and take out those whose id no store can hold."""
         occurred = self.mapping.table.occurred_at
         first, last = (f'min("{occurred}")', f'max("{occurred}")') if occurred is not None else ("NULL", "NULL")
-        self.run(
+        self.staged.run(
             f"CREATE OR REPLACE TEMP TABLE {identifier(f'accounts:{self.name}')} AS SELECT account_id, "
             f"count(*) AS row_count, CAST({first} AS TIMESTAMP) AS first_at, CAST({last} AS TIMESTAMP) AS last_at "
-            f"FROM staged WHERE {self.good} GROUP BY 1"
+            f"FROM staged WHERE {self.staged.good} GROUP BY 1"
         )
         bad = f"length(account_id) > {_LONGEST_ID} OR regexp_matches(account_id, '[\\x00-\\x1f\\x7f]')"
         here = identifier(f"accounts:{self.name}")
-        row = self.run(f"SELECT coalesce(sum(row_count), 0) FROM {here} WHERE {bad}").fetchone()
+        row = self.staged.run(f"SELECT coalesce(sum(row_count), 0) FROM {here} WHERE {bad}").fetchone()
         rows = int(row[0] or 0) if row else 0
         rule = RowRule("CHK023", "account_id", bad)
         self._record(rule, rows, f"rule_broken IS NULL AND ({bad})")
         if rows:
-            self.late.append(rule)
-            self.run(f"DELETE FROM {here} WHERE {bad}")
+            self.staged.late.append(rule)
+            self.staged.run(f"DELETE FROM {here} WHERE {bad}")
 
     def unknown_accounts(self, accounts: Path | None) -> None:
         """Take out the facts of accounts that the accounts table does not have."""
@@ -394,7 +246,7 @@ class TableValidator:
             return
         known = f"SELECT account_id FROM read_parquet({literal(str(accounts))})"
         here = identifier(f"accounts:{self.name}")
-        self.run(
+        self.staged.run(
             "CREATE OR REPLACE TEMP TABLE strangers AS SELECT account_id, row_count "
             f"FROM {here} WHERE account_id NOT IN ({known})"
         )
@@ -406,7 +258,7 @@ class TableValidator:
         )
         self._record(rule, rows, f"rule_broken IS NULL AND {rule.broken}", remedy)
         if rows:
-            self.late.append(rule)
+            self.staged.late.append(rule)
 
     def write(self, tables: Path, rejected: Path) -> None:
         """Write the canonical file, and the raw rows that are set aside with their reason."""
@@ -418,8 +270,8 @@ class TableValidator:
         tables.mkdir(exist_ok=True)
         target = tables / f"{self.name}.parquet"
         distinct = "DISTINCT " if self.merge_equal and not self.mapping.table.key else ""
-        row = self.run(
-            f"COPY (SELECT {distinct}{output} FROM staged WHERE {self.good}{order}) TO {literal(str(target))} "
+        row = self.staged.run(
+            f"COPY (SELECT {distinct}{output} FROM staged WHERE {self.staged.good}{order}) TO {literal(str(target))} "
             "(FORMAT parquet, COMPRESSION lz4)"
         ).fetchone()
         result.valid_rows = int(row[0] or 0) if row else 0
@@ -435,10 +287,15 @@ class TableValidator:
             file.unlink(missing_ok=True)
             return
         query = rejected_query(
-            self.mapping, self.rules, self.late, self.good, malformed, all_columns=self.all_rejected_columns
+            self.mapping,
+            self.staged.rules,
+            self.staged.late,
+            self.staged.good,
+            malformed,
+            all_columns=self.all_rejected_columns,
         )
         with beside(file) as temporary:
-            self.run(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet)")
+            self.staged.run(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet)")
         file.chmod(0o600)
 
 

@@ -150,20 +150,17 @@ def drop_snapshots(engine: Engine, snapshot_ids: Sequence[int]) -> None:
 
 def drop_features(engine: Engine, config: str, keep: int) -> None:
     """Remove the features of all but so many newest snapshots of a config."""
-    _drop_part(engine, FeaturesRow, _newest_first(config), keep)
+    with engine.connect() as connection:
+        old = connection.execute(_newest_first(config)).scalars().all()[keep:]
+        first = select(FeaturesRow.account_id).limit(1)
+        held = [one for one in old if connection.execute(first.where(FeaturesRow.snapshot_id == one)).first()]
+    for snapshot_id in held:
+        _drop_rows(engine, FeaturesRow, snapshot_id)
 
 
 def _newest_first(config: str) -> Any:
     query = select(SnapshotRow.id).where(SnapshotRow.config == config, SnapshotRow.complete)
     return query.order_by(SnapshotRow.as_of.desc(), SnapshotRow.id.desc())
-
-
-def _drop_part(engine: Engine, table: Any, snapshots: Any, keep: int) -> None:
-    with engine.connect() as connection:
-        old = set(connection.execute(snapshots).scalars().all()[keep:])
-        held = set(connection.execute(select(table.snapshot_id).distinct()).scalars()) if old else set()
-    for snapshot_id in sorted(old & held):
-        _drop_rows(engine, table, snapshot_id)
 
 
 def _drop_rows(engine: Engine, table: Any, snapshot_id: int) -> None:

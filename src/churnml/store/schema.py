@@ -92,7 +92,8 @@ class SnapshotRow(Base):
     """One scoring run; one row per snapshot.
 
     While it is not `complete` no reader sees it, and `published_at` says when its publisher was last at work on it.
-    `feature_names` are the columns that its packed features hold, in order.
+    `feature_names` are the columns that its packed features hold, in order; `thinned` says what has been forgotten of
+    it, see `retention`.
     """
 
     __tablename__ = "snapshots"
@@ -109,6 +110,7 @@ class SnapshotRow(Base):
     info: Mapped[dict[str, Any]]
     complete: Mapped[bool] = mapped_column(Boolean, server_default=true())
     feature_names: Mapped[list[str] | None] = mapped_column(JSON)
+    thinned: Mapped[int] = mapped_column(Integer, server_default="0")
 
     __table_args__ = (Index(None, "config", "as_of", "id"),)
 

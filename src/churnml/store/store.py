@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Row, Select, String, cast, func, or_, select
 
+from churnml.config import RetentionConfig
 from churnml.store.alerts import Alerts
 from churnml.store.database import PATIENCE_SECONDS, open_engine
 from churnml.store.judgements import Judgements
@@ -15,6 +16,7 @@ from churnml.store.keys import Keys
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.publishing import drop_features, publish
 from churnml.store.records import BANDS, AccountScore, AuditEntry, Departed, Page, ScoreFilter, SnapshotInfo
+from churnml.store.retention import thin
 from churnml.store.schema import AuditRow, DepartureRow, ExplanationRow, FeaturesRow, OverrideRow, ScoreRow, SnapshotRow
 from churnml.store.snapshot import Snapshot
 from churnml.store.writes import reading
@@ -112,7 +114,9 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def publish(self, snapshot: Snapshot, *, now: datetime | None = None, keep_features: int = 2) -> int:
+    def publish(
+        self, snapshot: Snapshot, *, now: datetime | None = None, retention: RetentionConfig | None = None
+    ) -> int:
         """Publish a snapshot: readers see it whole or not at all, with its explanations.
 
         It is written in short transactions, between which other writers get their turn, and becomes visible in the
@@ -124,8 +128,8 @@ class Store:
             Of its explanations no more than a few hundred are in memory at once.
         now : datetime, optional
             Time of publishing; the snapshot's `scored_at` by default.
-        keep_features : int
-            Features are kept for so many newest snapshots of the config.
+        retention : RetentionConfig, optional
+            What of older snapshots is forgotten then; by default the features of all but the newest two.
 
         Returns
         -------
@@ -137,8 +141,12 @@ class Store:
         StoreError
             The database refused; nothing is kept.
         """
-        made = publish(self._engine, snapshot, now or snapshot.scored_at)
-        drop_features(self._engine, snapshot.config, keep_features)
+        moment = now or snapshot.scored_at
+        made = publish(self._engine, snapshot, moment)
+        if retention is None:
+            drop_features(self._engine, snapshot.config, RetentionConfig().features)
+        else:
+            thin(self._engine, snapshot.config, retention, moment)
         return made
 
     def latest(self, config: str) -> SnapshotInfo | None:

@@ -1,0 +1,123 @@
+"""The mapped rows of one table laid open for queries, with the rules that take rows out."""
+
+from __future__ import annotations
+
+import duckdb
+
+from churnml.errors import EngineError
+from churnml.sources.mapping import Mapping
+from churnml.sources.sql import identifier, problem
+from churnml.tables.row_rules import RowRule, row_rules
+
+__all__ = ["FLAGS", "StagedTable"]
+
+FLAGS = {
+    "unknown": "CHK031",
+    "endless": "CHK032",
+    "beyond": "CHK035",
+    "placeholder": "CHK035",
+    "unreadable": "CHK033",
+    "outside": "CHK034",
+    "moved": "CHK036",
+}
+"""Prefix of a column that marks values to be noted → code of the check."""
+
+
+class StagedTable:
+    """The relation ``staged``: every mapped row with the number of the first rule that it breaks.
+
+    Parameters
+    ----------
+    db : DuckDB connection
+        Where the relation is made; it replaces the one of the table before.
+    mapping : Mapping
+        The table.
+    tomorrow : str
+        ISO date of the first day that lies ahead.
+
+    Raises
+    ------
+    DataError
+        An expression of the config fails on some rows.
+    """
+
+    def __init__(self, db: duckdb.DuckDBPyConnection, mapping: Mapping, tomorrow: str) -> None:
+        self.db = db
+        self.mapping = mapping
+        self.name = mapping.table.name
+        self.rules: list[RowRule] = row_rules(mapping.table, mapping.present, tomorrow=tomorrow)
+        self.late: list[RowRule] = []  # what the later checks, over the table as a whole, take out
+        self._stage()
+
+    def _stage(self) -> None:
+        """Lay the mapped rows open: keyed tables are numbered and held, events stay a view."""
+        whens = " ".join(f"WHEN {rule.broken} THEN {number}" for number, rule in enumerate(self.rules))
+        rule = f"CAST(CASE {whens} END AS SMALLINT)" if whens else "CAST(NULL AS SMALLINT)"
+        query = f"SELECT *, {rule} AS rule_broken FROM ({self.mapping.select})"
+        if self.mapping.table.key:
+            number = f"row_number() OVER (PARTITION BY {self.mapping.content})" if self.mapping.makes_key else "1"
+            query = (
+                f"CREATE OR REPLACE TEMP TABLE staged AS SELECT *, row_number() OVER () AS row_at, "
+                f"{number} AS equal_number FROM ({query})"
+            )
+        else:
+            query = f"CREATE OR REPLACE TEMP VIEW staged AS {query}"
+        self.run("DROP VIEW IF EXISTS staged" if self.mapping.table.key else "DROP TABLE IF EXISTS staged", soft=True)
+        self.run(query)
+
+    def run(self, query: str, *, soft: bool = False) -> duckdb.DuckDBPyConnection:
+        """Run a query; an expression of the config that fails on some row is named."""
+        try:
+            return self.db.execute(query)
+        except duckdb.CatalogException:
+            if soft:  # the other kind of relation has the name, which is then replaced
+                return self.db
+            raise
+        except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
+            raise problem(
+                "CHK005",
+                "An SQL expression of the config fails on some rows",
+                where=self._failing_expression(),
+                got=str(error).splitlines()[0],
+                remedy="Use try_cast(… AS …) where values may be malformed, or leave such rows out with `where`.",
+            ) from error
+        except duckdb.OutOfMemoryException as error:
+            raise EngineError(
+                f"DuckDB ran out of memory reading {self.name}",
+                where="engine.memory_limit",
+                got=str(error).splitlines()[0],
+                remedy="Raise engine.memory_limit, or lower engine.threads.",
+                code="engine.memory",
+            ) from error
+
+    def _failing_expression(self) -> str:
+        """Return the config key of the expression that fails when it is evaluated alone."""
+        for name, where in self.mapping.expressions.items():
+            try:
+                self.db.execute(
+                    f"SELECT bit_xor(hash({identifier(f'raw:{name}')})) FROM ({self.mapping.select})"
+                ).fetchone()
+            except duckdb.Error:
+                return where
+        return f"tables.{self.name}.where"
+
+    @property
+    def good(self) -> str:
+        """SQL condition of rows that nothing has taken out so far."""
+        return " AND ".join(["rule_broken IS NULL", *(f"NOT ({rule.broken})" for rule in self.late)])
+
+    def flags(self) -> list[str]:
+        """Return the columns that mark values to be noted."""
+        rows = self.db.execute("DESCRIBE staged").fetchall()
+        return [row[0] for row in rows if row[0].partition(":")[0] in FLAGS]
+
+    def examples(self, column: str, condition: str, limit: int = 3) -> list[str]:
+        """Return the most frequent raw values of a column among some rows."""
+        if column not in (*self.mapping.mapped, *self.mapping.attributes):
+            return []
+        value = f"CAST({identifier(f'raw:{column}')} AS VARCHAR)"
+        rows = self.run(
+            f"SELECT {value}, count(*) FROM staged WHERE {condition} AND {value} IS NOT NULL "
+            f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {limit}"
+        ).fetchall()
+        return [row[0] for row in rows]

@@ -1,0 +1,78 @@
+"""What validating a table came to: its counts, its checks, and why rows are set aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from churnml.tables import CHECKS, CheckResult
+
+__all__ = ["Reason", "ValidatedTable"]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why some rows of a table are set aside.
+
+    Parameters
+    ----------
+    code : str
+        Code of the check.
+    column : str
+        The column at fault.
+    rows : int
+        How many rows.
+    example : str
+        A raw value at fault.
+    remedy : str
+        What to do about it.
+    """
+
+    code: str
+    column: str
+    rows: int
+    example: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        example = f", e.g. {self.example!r}" if self.example else ""
+        place = f" in {self.column}" if self.column else ""
+        return f"{self.code} {CHECKS[self.code].name}{place}: {self.rows:,} rows{example}"
+
+
+@dataclass
+class ValidatedTable:
+    """What validating one table came to.
+
+    Parameters
+    ----------
+    rows : int
+        Raw rows that `where` lets through, malformed lines included.
+    valid_rows : int
+        Rows in the canonical file.
+    reasons : list of Reason
+        Why the others are not.
+    results : list of CheckResult
+        Every check that was made.
+    notes : list of str
+        What was changed in rows that are kept.
+    supplied : frozenset of str
+        Canonical columns with at least one value from the source.
+    days : Series
+        Kept rows per day of the fact; empty where the table has no such day.
+    content : tuple of int
+        Hash of the raw values, whatever the rows' order.
+    lost_values : list of Reason
+        Optional values that are absent now, by reason.
+    """
+
+    rows: int = 0
+    valid_rows: int = 0
+    reasons: list[Reason] = field(default_factory=list)
+    results: list[CheckResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    supplied: frozenset[str] = frozenset()
+    days: pd.Series = field(default_factory=lambda: pd.Series(dtype="int64"))
+    content: tuple[int, ...] = ()
+    lost_values: list[Reason] = field(default_factory=list)
