@@ -102,8 +102,8 @@ class Champion:
     def as_trained(self, config: Config) -> Config:
         """Return the config with the features section the model was trained with.
 
-        A feature must mean at scoring what it meant in training, also after the config was edited. Paths of own features
-        start where the config lies now, not where the process was started.
+        A feature must mean at scoring what it meant in training, also after the config was edited. Paths of own
+        features start where the config lies now, not where the process was started.
         """
         section = FeatureConfig.model_validate(self.bundle.manifest.config["features"])
         return config.model_copy(update={"features": config.features.model_copy(update=dict(section))})
