@@ -6,8 +6,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from churnml.evaluation.capacity import CapacityReport, at_capacity, contacted
+from churnml.metrics.headline import summary
 from churnml.metrics.intervals import Interval
-from churnml.metrics.predictions import summary
 
 SHARE = 0.1
 

@@ -12,7 +12,7 @@ import pytest
 
 from churnml.errors import BundleError, DataError, UsageError
 from churnml.explain import ExplainReference, Explanation, explain
-from churnml.explain.drivers import group_columns
+from churnml.explain.groups import group_columns
 from churnml.features.spec import FeatureSet
 from churnml.health import score_health
 from churnml.language import render

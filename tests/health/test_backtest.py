@@ -26,6 +26,7 @@ from churnml.health import (
     replay,
     score_health,
 )
+from churnml.health.acceptance import EarlyWarning, WouldHold
 from churnml.reports import backtest_report
 
 
@@ -93,26 +94,37 @@ def test_ledgers_name_the_accounts(told: HealthBacktest) -> None:
 
 
 def test_acceptance_lines_say_what_holds(told: HealthBacktest) -> None:
-    assert [line["holds"] for line in told.acceptance] == [False, False, True]
+    assert [line.holds for line in told.acceptance] == [False, False, True]
     early = told.acceptance[1]
     # one of three churners was below green 78 days before; two thirds of them scored below 80.1
-    assert (early["churners"], early["unseen"]) == (3, {"neither": 2})
-    assert early["low"] < 1 / 3 < early["high"]
-    assert early["would_hold"] == {"green_from": 80.1, "green_share": pytest.approx(28 / 40)}
+    assert (early.churners, early.unseen) == (3, {"neither": 2})
+    assert early.low is not None
+    assert early.high is not None
+    assert early.low < 1 / 3 < early.high
+    assert early.would_hold == WouldHold(green_from=80.1, green_share=pytest.approx(28 / 40))
     report = json.loads(json.dumps(told.as_dict(), allow_nan=False))
     assert report["missed"][0]["churn_on"] == "2025-04-20"
+    shared = ["code", "value", "low", "high", "wanted", "holds"]
+    assert [list(line) for line in report["acceptance"]] == [
+        shared,
+        [*shared, "churners", "unseen", "would_hold"],
+        shared,
+    ]
+    assert report["acceptance"][1]["would_hold"] == {"green_from": 80.1, "green_share": pytest.approx(28 / 40)}
 
 
 def test_the_edge_that_would_hold_leaves_capped_readings_below_green() -> None:
     rows = [(f"a{row}", "2025-02-01", 70.0 + row, "2025-04-20") for row in range(6)] + [("b", "2025-02-01", 90.0, None)]
     frame = past(rows)
-    assert _early(frame)["would_hold"] == {"green_from": 73.1, "green_share": pytest.approx(3 / 7)}
+    assert _early(frame).would_hold == WouldHold(green_from=73.1, green_share=pytest.approx(3 / 7))
     capped = frame.assign(band=np.where(frame["health_score"] == 75, "yellow", frame["band"]))
-    assert _early(capped)["would_hold"]["green_from"] == 72.1
+    edge = _early(capped).would_hold
+    assert edge is not None
+    assert edge.green_from == 72.1
 
 
-def _early(frame: pd.DataFrame) -> dict[str, Any]:
-    return dict(health_backtest(frame, name="test", capacity_share=0.25, seed=1).acceptance[1])
+def _early(frame: pd.DataFrame) -> EarlyWarning:
+    return health_backtest(frame, name="test", capacity_share=0.25, seed=1).acceptance[1]
 
 
 def test_a_constant_score_ranks_nobody() -> None:
@@ -237,11 +249,16 @@ def test_a_replay_follows_the_gate_and_compares_weights(
     assert advice["alpha: 1"].gain > 0
     assert advice["alpha: 1"].proposed == (advice["alpha: 1"].low > 0)
     assert [one.setting for one in failed["configured"].advice] == ["preset: balanced", "preset: fitted"]
-    percent = {one["measure"]: one["percent"] for one in passed["configured"].weights}
+    percent = {one.measure: one.percent for one in passed["configured"].weights}
     assert percent["core_feature_use"] == 30.0
     for name in ("configured", "balanced", "fitted"):
-        assert sum(one["percent"] for one in passed[name].weights) == pytest.approx(100, abs=0.1)
+        assert sum(one.percent for one in passed[name].weights) == pytest.approx(100, abs=0.1)
     sized = passed["configured"].capacity
     assert sized is not None
-    assert sized["proposal"]["red"] <= sized["proposal"]["calls"] == 30
-    assert sized["past"]["lift"] > 1
+    assert sized.proposal.red <= sized.proposal.calls == 30
+    assert sized.past.lift is not None
+    assert sized.past.lift > 1
+    report = json.loads(json.dumps(passed["configured"].as_dict(), allow_nan=False))
+    assert report["capacity"]["proposal"]["calls"] == 30
+    assert list(report["capacity"]["past"]) == ["readings", "churn_rate", "lift", "share_of_churn"]
+    assert list(report["weights"][0]) == ["measure", "group", "label", "percent"]

@@ -8,7 +8,8 @@ import pytest
 from scipy.special import expit, logit
 
 from churnml.errors import BundleError
-from churnml.metrics.predictions import ece, log_loss
+from churnml.metrics.predictions import log_loss
+from churnml.metrics.reliability import ece
 from churnml.training.calibration import Calibrator, calibrate
 
 METHODS = ("platt", "beta", "isotonic")

@@ -32,19 +32,11 @@ from churnml.metrics.calibration import (
     expected_over_observed,
     risk_levels,
 )
+from churnml.metrics.headline import Summary, summary
 from churnml.metrics.intervals import Interval, clustered_bootstrap, interval
-from churnml.metrics.predictions import (
-    Summary,
-    average_precision,
-    brier,
-    brier_decomposition,
-    calibration_bins,
-    lift_at,
-    log_loss,
-    roc_auc,
-    summary,
-)
+from churnml.metrics.predictions import average_precision, brier, lift_at, log_loss, roc_auc
 from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, profit_curve
+from churnml.metrics.reliability import brier_decomposition, calibration_bins
 from churnml.metrics.within_date import aligned_log_loss
 from churnml.snapshots.splits import Split
 from churnml.training.facts import ModelInfo

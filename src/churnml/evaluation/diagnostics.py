@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from churnml.metrics.intervals import Interval, clustered_bootstrap, interval, paired_gain
-from churnml.metrics.predictions import ece, lift_at, log_loss, roc_auc
+from churnml.metrics.predictions import lift_at, log_loss, roc_auc
+from churnml.metrics.reliability import ece
 
 __all__ = ["Decay", "LeadTime", "MonthsSince", "by_segment", "decay", "lead_time", "ranking_stability", "segments_of"]
 

@@ -13,9 +13,10 @@ from churnml.evaluation.capacity import CapacityReport
 from churnml.evaluation.diagnostics import Decay, LeadTime
 from churnml.evaluation.verdict import VerdictReport
 from churnml.metrics.calibration import RiskLevel
+from churnml.metrics.headline import Summary
 from churnml.metrics.intervals import Interval
-from churnml.metrics.predictions import BrierParts, CalibrationBin, Summary
 from churnml.metrics.profit import CampaignProfit
+from churnml.metrics.reliability import BrierParts, CalibrationBin
 from churnml.metrics.within_date import Estimate
 from churnml.training.publication import Publication
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from churnml.explain.batch import batch_contributions, fast_contributions
     from churnml.explain.changes import ChangedFacts
     from churnml.explain.contract import Explainable
-    from churnml.explain.drivers import Driver
+    from churnml.explain.driver import Driver
     from churnml.explain.explanation import Explanation, Indicator, explain
     from churnml.explain.happenings import Happening, timeline
     from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
@@ -22,7 +22,7 @@ else:
         {
             "CHURNERS_NEEDED": "patterns",
             "ChangedFacts": "changes",
-            "Driver": "drivers",
+            "Driver": "driver",
             "ExplainReference": "reference",
             "Explainable": "contract",
             "Explanation": "explanation",

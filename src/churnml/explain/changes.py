@@ -10,8 +10,9 @@ import pandas as pd
 from churnml.config import DisplayConfig
 from churnml.explain.batch import batch_contributions
 from churnml.explain.contract import Explainable
-from churnml.explain.drivers import DriverBuilder, group_columns
+from churnml.explain.drivers import DriverBuilder
 from churnml.explain.facts import change_fact
+from churnml.explain.groups import group_columns
 from churnml.explain.reference import ExplainReference
 from churnml.explain.topics import UNTOLD, topic
 from churnml.language import Text

@@ -1,4 +1,4 @@
-"""From contributions to drivers: groups of features that speak once, each led by the feature that says it best."""
+"""Makes drivers: of a group of features that speaks once, the fact of the feature that says it best."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from churnml.config import DisplayConfig
+from churnml.explain.driver import Driver
 from churnml.explain.facts import Change, Facts, comparison, fact, label, moved
 from churnml.explain.reference import ExplainReference
 from churnml.explain.topics import DIRECTIONS, UNTOLD, topic
@@ -18,7 +18,7 @@ from churnml.features.events.rollup import slug
 from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.language import Text, Words, words
 
-__all__ = ["Driver", "DriverBuilder", "group_columns"]
+__all__ = ["DriverBuilder"]
 
 _TELLABLE = {"level": 1.0, "age": 1.0, "flag": 1.0, "category": 1.0, "trend": 0.9, "peer": 0.6}
 _COUNTS = 0.05
@@ -30,115 +30,6 @@ _WHOLES = {
     "seat_utilisation": "seats",
     "seat_activation": "seats",
 }
-
-
-class Driver(BaseModel):
-    """One reason why an account's risk is what it is: a group of features, told by its leading one.
-
-    Parameters
-    ----------
-    family : str
-        Family of the group.
-    group : str
-        Name of the group: its first feature, or the measure when the drivers come from the health score.
-    topic : str
-        What it is about; an account is told one fact a topic.
-    feature : str
-        The leading feature.
-    label : Text
-        What it is called.
-    unit : str
-        What it is counted in.
-    value : float, str or None
-        The account's value; None is missing.
-    previous : float or None
-        The value before, where the reason tells a change: of the window before, or of the snapshot `previous_on`.
-    previous_on : str or None
-        ISO date.
-    percentile : float or None
-        Share of comparable accounts below, 0–1, ties counted half.
-    segment : str
-        Comparable accounts; empty for all.
-    typical, low, middle, high : float or None
-        Their median, and means in the thirds of lowest, middle and highest risk; the means only where the account
-        stands with those that it should.
-    effect_log_odds : float or None
-        The group's contribution to the log-odds of churn, above 0 raising; None when told from rules.
-    effect_points : float
-        Model: change of the churn probability in percentage points against an account where the group is neutral.
-        Rules: change of the health score in points, sign turned so that above 0 is worse.
-    actionable : bool
-        A CSM can act on it; otherwise it is context.
-    features : tuple of str
-        All features of the group that count, largest first.
-    sentence : Text
-        The fact.
-    comparison : Text or None
-        How accounts at low and at high risk stand.
-    """
-
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
-
-    family: str
-    group: str
-    topic: str = ""
-    feature: str
-    label: Text
-    unit: str
-    value: float | str | None
-    previous: float | None
-    previous_on: str | None
-    percentile: float | None
-    segment: str
-    typical: float | None
-    low: float | None
-    middle: float | None
-    high: float | None
-    effect_log_odds: float | None
-    effect_points: float
-    actionable: bool
-    features: tuple[str, ...]
-    sentence: Text
-    comparison: Text | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the driver as it is published: JSON-ready, in every language."""
-        from churnml.explain.published import published_driver
-
-        return published_driver(self)
-
-
-def group_columns(feature_set: FeatureSet, reference: ExplainReference) -> dict[tuple[str, str, bool], list[int]]:
-    """Return (family, group, actionable) → columns of the model's matrix; each column is in exactly one group.
-
-    Features that move together are one group, and so are features about one topic. A rank among peers speaks with the
-    measure that it ranks.
-    """
-    ranked: dict[tuple[str, str], tuple[str, bool]] = {}
-    for spec in feature_set:
-        if spec.kind != "peer" and spec.measure:
-            ranked.setdefault((spec.family, spec.measure), (reference.group(spec.name), spec.actionable))
-    keys: list[tuple[str, str, bool]] = []
-    for spec in feature_set:
-        own = (reference.group(spec.name), spec.actionable)
-        group, actionable = ranked.get((spec.family, spec.measure), own) if spec.kind == "peer" else own
-        keys.append((spec.family, group, actionable))
-    first: dict[tuple[str, str, bool], tuple[str, str, bool]] = {}
-    merged = {key: key for key in keys}
-    for key, spec in zip(keys, feature_set, strict=True):
-        about = (key[0], topic(spec), key[2])
-        one, other = _root(merged, first.setdefault(about, key)), _root(merged, key)
-        merged[other] = one
-    found: dict[tuple[str, str, bool], list[int]] = {}
-    for column, key in enumerate(keys):
-        found.setdefault(_root(merged, key), []).append(column)
-    return found
-
-
-def _root(merged: Mapping[Any, Any], key: Any) -> Any:
-    while merged[key] != key:
-        key = merged[key]
-    return key
 
 
 class DriverBuilder:

@@ -15,8 +15,10 @@ from churnml.config import DisplayConfig
 from churnml.errors import DataError
 from churnml.explain.batch import batch_contributions
 from churnml.explain.contract import Explainable
-from churnml.explain.drivers import Driver, DriverBuilder, group_columns
+from churnml.explain.driver import Driver
+from churnml.explain.drivers import DriverBuilder
 from churnml.explain.facts import fact
+from churnml.explain.groups import group_columns
 from churnml.explain.reference import ExplainReference
 from churnml.explain.topics import FACT_TOPICS, SILENT, topic
 from churnml.health import HealthScale, indicators, measures

@@ -11,7 +11,7 @@ import pandas as pd
 from churnml.errors import UsageError
 from churnml.explain.batch import batch_contributions
 from churnml.explain.contract import Explainable
-from churnml.explain.drivers import group_columns
+from churnml.explain.groups import group_columns
 from churnml.explain.reference import ExplainReference
 
 __all__ = ["as_shap", "global_importance", "segment_differences", "shap_summary"]

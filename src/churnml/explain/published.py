@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from churnml.explain.drivers import Driver
+from churnml.explain.driver import Driver
 from churnml.explain.explanation import Explanation
 from churnml.language import Text, languages, phrases
 

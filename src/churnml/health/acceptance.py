@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["acceptance", "why_unseen", "wilson"]
+__all__ = ["Acceptance", "AcceptanceLine", "EarlyWarning", "WouldHold", "acceptance", "why_unseen", "wilson"]
 
 _RED_LIFT = 3.0
 _EARLY = 2 / 3
@@ -19,9 +21,74 @@ CAUSES = ("unknown_band", "rules_outvoted_model", "model_outvoted_rules", "neith
 """Why a churner was not below green."""
 
 
-def acceptance(
-    bands: pd.DataFrame, early: pd.DataFrame, labelled: pd.DataFrame, green_from: float
-) -> tuple[dict[str, Any], ...]:
+@dataclass(frozen=True)
+class AcceptanceLine:
+    """One promise of a health score, and what history gave.
+
+    Parameters
+    ----------
+    code : str
+        What is promised.
+    value : float or None
+        What history gave; None where it holds nothing to judge by.
+    low, high : float or None
+        The 95 % interval; None where the line counts everybody.
+    wanted : str
+        The promise in figures.
+    holds : bool
+        Whether it was kept.
+    """
+
+    code: str
+    value: float | None
+    low: float | None
+    high: float | None
+    wanted: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class WouldHold:
+    """The lowest edge of green at which two thirds of the churners would have been below it.
+
+    Read off the same history that it is judged by, so it is a place to look, not a promise.
+
+    Parameters
+    ----------
+    green_from : float
+        The edge, one decimal.
+    green_share : float
+        Share of the readings that would be green then.
+    """
+
+    green_from: float
+    green_share: float
+
+
+@dataclass(frozen=True)
+class EarlyWarning(AcceptanceLine):
+    """The line that promises churners below green 60 days before.
+
+    Parameters
+    ----------
+    churners : int
+        Churners with a band 60–90 days before.
+    unseen : mapping
+        Cause → churners that were green.
+    would_hold : WouldHold or None
+        Where green would have to begin for the line to hold.
+    """
+
+    churners: int
+    unseen: Mapping[str, int]
+    would_hold: WouldHold | None
+
+
+Acceptance = tuple[AcceptanceLine, EarlyWarning, AcceptanceLine]
+"""``red_lift``, ``early_warning``, ``green_share``."""
+
+
+def acceptance(bands: pd.DataFrame, early: pd.DataFrame, labelled: pd.DataFrame, green_from: float) -> Acceptance:
     """Return one entry per acceptance line.
 
     Parameters
@@ -37,21 +104,18 @@ def acceptance(
 
     Returns
     -------
-    tuple of dict
-        ``code, value, low, high`` (95 %; None where the line counts everybody), ``wanted, holds``;
-        *early_warning* also has ``churners``, ``unseen`` (cause → churners that were green) and ``would_hold``: the
-        lowest edge of green at which two thirds would have been below it, and the share that would be green then.
-        That edge is read off the same history, so it is a place to look, not a promise.
+    tuple of AcceptanceLine
+        The lift of red, the early warning with its causes, the share of green.
     """
     by_band = bands.set_index("band")
     red, green = by_band.loc["red"], float(by_band["share"]["green"])
     lift = _number(red["lift"])
     return (
-        _line(
-            "red_lift", lift, (_number(red["lift_low"]), _number(red["lift_high"])), "≥ 3", _at_least(lift, _RED_LIFT)
+        AcceptanceLine(
+            "red_lift", lift, _number(red["lift_low"]), _number(red["lift_high"]), "≥ 3", _at_least(lift, _RED_LIFT)
         ),
         _early(early, labelled, green_from),
-        _line("green_share", green, (None, None), "≤ 0.8", green <= _GREEN),
+        AcceptanceLine("green_share", green, None, None, "≤ 0.8", green <= _GREEN),
     )
 
 
@@ -67,21 +131,26 @@ def why_unseen(row: pd.Series, green_from: float) -> str:
     return "neither"
 
 
-def _early(early: pd.DataFrame, labelled: pd.DataFrame, green_from: float) -> dict[str, Any]:
+def _early(early: pd.DataFrame, labelled: pd.DataFrame, green_from: float) -> EarlyWarning:
     known = early[early["band"] != "unknown"]
     below = known["band"].isin(["red", "yellow"])
     share = float(below.mean()) if len(known) else None
     causes = [why_unseen(row, green_from) for _, row in known[~below].iterrows()]
-    line = _line("early_warning", share, wilson(int(below.sum()), len(known)), "≥ 0.667", _at_least(share, _EARLY))
-    return {
-        **line,
-        "churners": len(known),
-        "unseen": {code: causes.count(code) for code in CAUSES if code in causes},
-        "would_hold": _would_hold(known, labelled),
-    }
+    low, high = wilson(int(below.sum()), len(known))
+    return EarlyWarning(
+        "early_warning",
+        share,
+        low,
+        high,
+        "≥ 0.667",
+        _at_least(share, _EARLY),
+        churners=len(known),
+        unseen={code: causes.count(code) for code in CAUSES if code in causes},
+        would_hold=_would_hold(known, labelled),
+    )
 
 
-def _would_hold(early: pd.DataFrame, labelled: pd.DataFrame) -> dict[str, float] | None:
+def _would_hold(early: pd.DataFrame, labelled: pd.DataFrame) -> WouldHold | None:
     """Return the lowest edge of green (one decimal) with two thirds of churners below it, and the green share there.
 
     A reading whose band the model has capped stays below green wherever the edge is.
@@ -97,7 +166,7 @@ def _would_hold(early: pd.DataFrame, labelled: pd.DataFrame) -> dict[str, float]
     if not math.isfinite(edge) or edge > 100:
         return None
     green = (labelled["health_score"].to_numpy(dtype=float) >= edge).mean()
-    return {"green_from": round(edge, 1), "green_share": round(float(green), 6)}
+    return WouldHold(green_from=round(edge, 1), green_share=round(float(green), 6))
 
 
 def wilson(hits: int, count: int, *, z: float = _Z) -> tuple[float | None, float | None]:
@@ -108,12 +177,6 @@ def wilson(hits: int, count: int, *, z: float = _Z) -> tuple[float | None, float
     middle = (share + extra / 2) / (1 + extra)
     half = z * math.sqrt(share * (1 - share) / count + extra / (4 * count)) / (1 + extra)
     return middle - half, middle + half
-
-
-def _line(
-    code: str, value: float | None, spread: tuple[float | None, float | None], wanted: str, holds: bool
-) -> dict[str, Any]:
-    return {"code": code, "value": value, "low": spread[0], "high": spread[1], "wanted": wanted, "holds": holds}
 
 
 def _at_least(value: float | None, wanted: float) -> bool:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import InstanceOf, PlainSerializer, TypeAdapter
 
 from churnml import metrics
 from churnml.errors import DataError
-from churnml.health.acceptance import acceptance, why_unseen
+from churnml.health.acceptance import Acceptance, acceptance, why_unseen
+from churnml.health.capacity import SizedRed
+from churnml.language import Text
 from churnml.metrics.intervals import clustered_bootstrap, interval
 
-__all__ = ["Advice", "HealthBacktest", "health_backtest"]
+__all__ = ["Advice", "HealthBacktest", "WeightShare", "health_backtest"]
 
 _BANDS = ("red", "yellow", "green", "unknown")
 _LEADS = (30, 60, 90)
@@ -24,6 +27,16 @@ _REPEATS = 200
 _LEDGER = 50
 
 Array = npt.NDArray[np.float64]
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table's rows as JSON-ready data, days as ISO dates and NaN as None."""
+    days = {day: frame[day].dt.strftime("%Y-%m-%d") for day in ("as_of", "churn_on") if day in frame}
+    rows = frame.assign(**days).astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+Table = Annotated[InstanceOf[pd.DataFrame], PlainSerializer(_records)]
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,26 @@ class Advice:
     high: float
     unknown_share: float
     proposed: bool
+
+
+@dataclass(frozen=True)
+class WeightShare:
+    """What one measure weighs with all data present.
+
+    Parameters
+    ----------
+    measure, group : str
+        The measure and its group.
+    label : Text
+        What to call it.
+    percent : float
+        Share of the whole weight.
+    """
+
+    measure: str
+    group: str
+    label: Text
+    percent: float
 
 
 @dataclass(frozen=True)
@@ -83,15 +116,14 @@ class HealthBacktest:
         strongest 50.
     false_alarm_count, missed_count : int
         How many there are in all.
-    acceptance : tuple of dict
+    acceptance : tuple of AcceptanceLine
         What holds and, where a line does not, why; see `churnml.health.acceptance.acceptance`.
     verdict : str
         Of the model whose scores were replayed; with ``rules_only`` the readings are rules alone, as published.
-    weights : tuple of dict
-        ``measure, group, label, percent`` of the newest fold's scale; empty for the model alone.
-    capacity : dict or None
-        ``proposal`` for the newest date (see `churnml.health.Proposal`) and ``past``: what red under the proposed
-        threshold would have caught over all readings.
+    weights : tuple of WeightShare
+        Of the newest fold's scale; empty for the model alone.
+    capacity : SizedRed or None
+        The red threshold that fits the team on the newest date, and what it would have caught over all readings.
     advice : tuple of Advice
         Of the configured score: what the other presets, and the model alone, would have made of this history.
     """
@@ -101,31 +133,23 @@ class HealthBacktest:
     churned: int
     base_rate: float
     dates: tuple[str, ...]
-    bands: pd.DataFrame
-    warning: pd.DataFrame
+    bands: Table
+    warning: Table
     lead_time: dict[str, float | int | None]
     ranking: dict[str, float | None]
-    false_alarms: pd.DataFrame
-    missed: pd.DataFrame
+    false_alarms: Table
+    missed: Table
     false_alarm_count: int
     missed_count: int
-    acceptance: tuple[dict[str, Any], ...]
+    acceptance: Acceptance
     verdict: str = "publishable"
-    weights: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
-    capacity: Mapping[str, Any] | None = None
+    weights: tuple[WeightShare, ...] = ()
+    capacity: SizedRed | None = None
     advice: tuple[Advice, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the backtest as JSON-ready data."""
-        data = dict(vars(self))
-        for name in ("dates", "acceptance", "weights"):
-            data[name] = list(data[name])
-        data["advice"] = [asdict(one) for one in self.advice]
-        for name in ("bands", "warning", "false_alarms", "missed"):
-            frame: pd.DataFrame = data[name]
-            days = {day: frame[day].dt.strftime("%Y-%m-%d") for day in ("as_of", "churn_on") if day in frame}
-            data[name] = frame.assign(**days).astype(object).where(frame.notna(), None).to_dict("records")
-        return data
+        return dict(TypeAdapter(HealthBacktest).dump_python(self, mode="json"))
 
 
 def health_backtest(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ import pandas as pd
 from churnml.config import CapacityConfig
 from churnml.errors import UsageError
 
-__all__ = ["Proposal", "propose_threshold", "weeks_current"]
+__all__ = ["PastRed", "Proposal", "SizedRed", "propose_threshold", "weeks_current"]
 
 _WEEKS = 4
 
@@ -49,9 +48,33 @@ class Proposal:
     red_now: int
     share: float
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the proposal as JSON-ready data."""
-        return dict(vars(self))
+
+@dataclass(frozen=True)
+class PastRed:
+    """What red under a threshold would have caught over past readings.
+
+    Parameters
+    ----------
+    readings : int
+        Readings with a band and an outcome under the threshold.
+    churn_rate, lift : float or None
+        Share of them that churned, and that share ÷ the base rate; None where there is no such reading.
+    share_of_churn : float or None
+        Their share of all churned readings; None where none churned.
+    """
+
+    readings: int
+    churn_rate: float | None
+    lift: float | None
+    share_of_churn: float | None
+
+
+@dataclass(frozen=True)
+class SizedRed:
+    """The red threshold that fits the team on the newest date, and what it was worth in the past."""
+
+    proposal: Proposal
+    past: PastRed
 
 
 def weeks_current(every: str | int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,8 @@ import pandas as pd
 from churnml.config import Config, HealthConfig
 from churnml.errors import DataError
 from churnml.features.spec import FeatureSet
-from churnml.health.backtest import Advice, HealthBacktest, health_backtest
-from churnml.health.capacity import propose_threshold, weeks_current
+from churnml.health.backtest import Advice, HealthBacktest, WeightShare, health_backtest
+from churnml.health.capacity import PastRed, SizedRed, propose_threshold, weeks_current
 from churnml.health.ranking import ranking_gain
 from churnml.health.scale import HealthScale
 from churnml.health.score import measures, score_health
@@ -187,7 +186,7 @@ def _worst(frame: pd.DataFrame, scale: HealthScale) -> pd.DataFrame:
     return frame[_KEY].reset_index(drop=True).assign(cause=np.where(named, names[at], ""))
 
 
-def _percentages(scale: HealthScale) -> tuple[dict[str, Any], ...]:
+def _percentages(scale: HealthScale) -> tuple[WeightShare, ...]:
     """Return each measure's share of the whole weight, percent, with all data present."""
     total = sum(scale.weights.get(group, 0.0) for group in {measure.group for measure in scale.measures})
     inside: dict[str, float] = {}
@@ -200,12 +199,7 @@ def _percentages(scale: HealthScale) -> tuple[dict[str, Any], ...]:
         for measure in scale.measures
     ]
     return tuple(
-        {
-            "measure": measure.name,
-            "group": measure.group,
-            "label": measure.label.model_dump(mode="json"),
-            "percent": round(share, 2),
-        }
+        WeightShare(measure=measure.name, group=measure.group, label=measure.label, percent=round(share, 2))
         for measure, share in zip(scale.measures, shares, strict=True)
     )
 
@@ -224,7 +218,7 @@ def _judge(
     return replace(judged, capacity=_sized(history, config, judged.base_rate, scale.red_below))
 
 
-def _sized(history: pd.DataFrame, config: Config, base_rate: float, red_below: float) -> dict[str, Any] | None:
+def _sized(history: pd.DataFrame, config: Config, base_rate: float, red_below: float) -> SizedRed | None:
     """Return the red threshold that fits the team on the newest date, and what it would have caught."""
     newest = history[history["as_of"] == history["as_of"].max()]
     if not (newest["band"] != "unknown").any():
@@ -236,13 +230,13 @@ def _sized(history: pd.DataFrame, config: Config, base_rate: float, red_below: f
     red = known["health_score"] < proposal.red_below
     churned = known["churned"] == 1
     rate = float(churned[red].mean()) if red.any() else None
-    past = {
-        "readings": int(red.sum()),
-        "churn_rate": rate,
-        "lift": rate / base_rate if rate is not None else None,
-        "share_of_churn": float((red & churned).sum() / churned.sum()) if churned.any() else None,
-    }
-    return {"proposal": proposal.as_dict(), "past": past}
+    past = PastRed(
+        readings=int(red.sum()),
+        churn_rate=rate,
+        lift=rate / base_rate if rate is not None else None,
+        share_of_churn=float((red & churned).sum() / churned.sum()) if churned.any() else None,
+    )
+    return SizedRed(proposal, past)
 
 
 def _plain(health_config: HealthConfig, name: str) -> HealthConfig:

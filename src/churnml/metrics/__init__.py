@@ -12,29 +12,26 @@ if TYPE_CHECKING:
         expected_over_observed,
         risk_levels,
     )
+    from churnml.metrics.headline import summary
     from churnml.metrics.intervals import Interval, clustered_bootstrap, interval, paired_gain
     from churnml.metrics.predictions import (
-        CalibrationBin,
         average_precision,
         brier,
-        brier_decomposition,
-        calibration_bins,
-        ece,
         lift_at,
         log_loss,
         precision_at,
         recall_at,
         roc_auc,
-        summary,
         weighted,
     )
     from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, maximum_profit, profit_curve
+    from churnml.metrics.reliability import CalibrationBin, brier_decomposition, calibration_bins, ece
     from churnml.metrics.within_date import Estimate, aligned_gain, aligned_log_loss, concordance, log_loss_gain
 else:
     __getattr__ = load_on_use(
         __name__,
         {
-            "CalibrationBin": "predictions",
+            "CalibrationBin": "reliability",
             "Estimate": "within_date",
             "RiskLevel": "calibration",
             "calibration_error": "calibration",
@@ -49,10 +46,10 @@ else:
             "area_under_profit_curve": "profit",
             "average_precision": "predictions",
             "brier": "predictions",
-            "brier_decomposition": "predictions",
-            "calibration_bins": "predictions",
+            "brier_decomposition": "reliability",
+            "calibration_bins": "reliability",
             "clustered_bootstrap": "intervals",
-            "ece": "predictions",
+            "ece": "reliability",
             "expected_maximum_profit": "profit",
             "interval": "intervals",
             "lift_at": "predictions",
@@ -63,7 +60,7 @@ else:
             "profit_curve": "profit",
             "recall_at": "predictions",
             "roc_auc": "predictions",
-            "summary": "predictions",
+            "summary": "headline",
             "weighted": "predictions",
         },
     )

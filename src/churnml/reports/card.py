@@ -14,8 +14,9 @@ from jinja2 import Environment
 
 from churnml.config import Config, target_words
 from churnml.evaluation.verdict import BASELINE_WORDS
+from churnml.metrics.headline import summary
 from churnml.metrics.intervals import clustered_bootstrap
-from churnml.metrics.predictions import calibration_bins, summary
+from churnml.metrics.reliability import calibration_bins
 from churnml.registry.bundle import Bundle
 from churnml.reports.page import environment
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from churnml.errors import UsageError
 from churnml.health.backtest import HealthBacktest
-from churnml.language import Language, Quantity, Section, Text, day, number, phrases
+from churnml.language import Language, Quantity, Section, day, number, phrases
 from churnml.reports.page import BAND_COLOURS, Labels, environment, new_figure, svg
 
 __all__ = ["backtest_report"]
@@ -72,7 +72,7 @@ def backtest_report(
         weights=_weights(results, language),
         missed=main.missed.head(_SHOWN).to_dict("records"),
         alarms=main.false_alarms.head(_SHOWN).to_dict("records"),
-        measures={one["measure"]: say.text(Text.model_validate(one["label"])) for one in main.weights},
+        measures={one.measure: say.text(one.label) for one in main.weights},
         charts={
             "bands": _bands(main, language),
             "calibration": _calibration(main, language),
@@ -83,15 +83,14 @@ def backtest_report(
 
 def _early(main: HealthBacktest, language: Language) -> dict[str, Any]:
     """Return the early-warning line with its causes in words."""
-    line = next(item for item in main.acceptance if item["code"] == "early_warning")
+    line = main.acceptance[1]
     say = phrases(language)
     causes = [
-        say("backtest-cause", cause=say(f"backtest-cause-{code}"), count=count)
-        for code, count in line["unseen"].items()
+        say("backtest-cause", cause=say(f"backtest-cause-{code}"), count=count) for code, count in line.unseen.items()
     ]
     return {
-        **line,
-        "unseen_count": sum(line["unseen"].values()),
+        **vars(line),
+        "unseen_count": sum(line.unseen.values()),
         "causes": say("backtest-causes-joint").join(causes),
     }
 
@@ -102,9 +101,9 @@ def _weights(results: Sequence[HealthBacktest], language: Language) -> dict[str,
     rows: dict[str, dict[str, Any]] = {}
     for item in shown:
         for one in item.weights:
-            label = phrases(language).text(Text.model_validate(one["label"]))
-            row = rows.setdefault(str(one["measure"]), {"group": one["group"], "label": label, "percent": {}})
-            row["percent"][item.name] = one["percent"]
+            label = phrases(language).text(one.label)
+            row = rows.setdefault(one.measure, {"group": one.group, "label": label, "percent": {}})
+            row["percent"][item.name] = one.percent
     order = list(dict.fromkeys(row["group"] for row in rows.values()))
     ordered = sorted(rows.values(), key=lambda row: order.index(row["group"]))
     for row in ordered:

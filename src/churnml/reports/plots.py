@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.config import CapacityConfig, TargetWords, target_words
-from churnml.metrics.predictions import calibration_bins, log_loss, roc_auc
+from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.metrics.profit import profit_curve
+from churnml.metrics.reliability import calibration_bins
 from churnml.reports.page import new_figure
 
 if TYPE_CHECKING:
