@@ -13,6 +13,7 @@ from tests.companies.explained import World
 
 import churnml
 from churnml.assessment import Champion
+from churnml.config import load_config
 from churnml.errors import BundleError
 from churnml.explain import explain
 from churnml.registry import Bundle, set_champion
@@ -86,6 +87,21 @@ def test_the_champion_is_loaded_by_its_config(world: World, bundle: Bundle) -> N
     asked = config.model_copy(update={"label": label, "mlflow": config.mlflow.model_copy(update=names)})
     with pytest.raises(BundleError, match="predicts churn, the config asks for expansion"):
         Champion.load(asked)
+
+
+def test_own_features_are_found_beside_the_config_wherever_the_process_was_started(
+    champion: Champion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "acme.yaml"
+    text = "{name: acme, source: {folder: raw}, label: {churn: silence}, tables: {events: {from: events.csv}}}"
+    file.write_text(text, encoding="utf-8")
+    config = load_config(file)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    trained = champion.as_trained(config)
+    assert trained.features.resolve(Path("own.py")) == tmp_path.resolve() / "own.py"
+    assert trained.features.windows_days == tuple(champion.bundle.manifest.config["features"]["windows_days"])
 
 
 def test_score_health_and_explanation_are_put_together_here_alone() -> None:

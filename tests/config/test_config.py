@@ -161,6 +161,9 @@ def test_every_key_stands_in_the_docs_with_its_meaning():
         ("snowflake://me:pw@acc/db?warehouse=w&token=t0p", "snowflake://me:***@acc/db?warehouse=w&token=***"),
         ("https://user@host/x?sig=abc&sv=1", "https://***@host/x?sig=***&sv=1"),
         ("postgresql://me@db/crm?sslmode=require", "postgresql://me@db/crm?sslmode=require"),
+        ("mysql://me:p?a=b@db/crm?password=x", "mysql://me:***@db/crm?password=***"),
+        ("mysql://db:3306/crm?mail=a@b.example&token=x", "mysql://db:3306/crm?mail=a@b.example&token=***"),
+        ("https://host/x?then=https://me:pw@db/y&v=1", "https://host/x?then=https://me:***@db/y&v=1"),
     ],
 )
 def test_secrets_are_masked_by_the_parts_of_a_url(url, masked):

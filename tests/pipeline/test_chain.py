@@ -25,12 +25,17 @@ METRICS = {"n", "positives", "roc_auc", "average_precision", "log_loss", "brier"
 SCORES = [
     "account_id",
     "as_of",
+    "name",
+    "owner",
+    "arr",
     "churn_probability",
     "churn_probability_60d",
     "churn_probability_120d",
+    "expected_loss",
     "health_score",
     "band",
     "coverage",
+    "reasons",
     "drivers",
     "verdict",
     "model_version",
@@ -44,7 +49,10 @@ def test_the_report_has_what_other_programs_rely_on(ran):
     assert report["verdict"] in ("publishable", "rules_only")
     pooled = report["backtest"]["pooled"]
     assert set(pooled["model"]) >= METRICS
-    assert set(pooled["baselines"]) >= {"base_rate", "recency", "reference", "logistic"}
+    # Of the configured model and the regression on all features one is told, and the other stands beside it.
+    beside = {"model": "logistic", "logistic": "blend"}[report["backtest"]["estimator"]]
+    assert set(pooled["baselines"]) >= {"base_rate", "recency", "reference", beside}
+    assert len({"logistic", "blend"} & set(pooled["baselines"])) == 1
     for values in pooled["baselines"].values():
         assert set(values) >= METRICS
     assert len(report["backtest"]["folds"]) == 2
@@ -68,6 +76,13 @@ def test_scores_have_one_row_per_account(ran):
     assert scores["health_score"].dropna().between(0, 100).all()
     assert set(scores["band"]) <= {"green", "yellow", "red", "unknown"}
     assert scores["as_of"].nunique() == 1
+    assert scores["name"].notna().all()
+    assert scores["owner"].notna().any()
+    worth = scores["churn_probability"] * scores["arr"]
+    pd.testing.assert_series_equal(scores["expected_loss"], worth, check_names=False)
+    told = json.loads((Path(ran.report["scores"]).parent / "explanations.json").read_text(encoding="utf-8"))
+    assert [list(reasons) for reasons in scores["reasons"]] == [item["told_en"] for item in told]
+    assert any(item["told_en"] for item in told)
 
 
 def test_a_longer_horizon_never_has_a_smaller_probability(ran):

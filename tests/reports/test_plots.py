@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from churnml.config import CapacityConfig
 from churnml.reports.contributions import contribution_plots, sample_contributions
 from churnml.reports.page import png
 from churnml.reports.plots import backtest_plots
+from churnml.training.level import Season
 
 BACKTEST = {"roc", "precision_recall", "calibration", "lift_gain", "profit", "score_distribution", "backtest_over_time"}
 
@@ -75,6 +77,18 @@ def test_contributions_add_up_and_name_what_matters(company):
     assert ranking.loc["days_since_last_event", "direction"] == "more is riskier"
     assert ranking.loc["plan", "direction"] == "by word"
     assert ranking.loc["attr_cost_in_$", "direction"] == "depends"
+
+
+def test_a_seasonal_model_is_drawn_by_its_features(company):
+    plain = company.bundle.model
+    months = tuple(0.2 * np.sin(np.arange(12)))
+    model = replace(plain, ensemble=replace(plain.ensemble, season=Season(months)))
+    labelled = company.frame[company.frame["churned"].notna()]
+    assert model.matrix(labelled).shape[1] == len(model.features) + 1
+    found = sample_contributions(model, labelled, seed=1)
+    assert found.X.shape == found.shap_values.shape == (500, len(model.features))
+    assert np.ptp(found.expected) > 0.1
+    assert set(contribution_plots(found, seed=1)) == {"shap_summary", "shap_dependence"}
 
 
 def test_shap_plots_touch_no_global_state(company):

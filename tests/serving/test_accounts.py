@@ -43,6 +43,23 @@ def test_filters_keep_what_they_say_and_nothing_else(api: Any, query: dict[str, 
     assert found["total"] == len(found["accounts"])
 
 
+def test_the_list_tells_the_reasons_where_they_are_asked_for(api: Any, scores: Any) -> None:
+    for lang in ("en", "ja"):
+        listed = api.get("/v1/accounts", params={"include": "reasons", "lang": lang, "limit": 5}).json()["accounts"]
+        assert len(listed) == 5
+        for item in listed:
+            row = scores.loc[item["account_id"]]
+            assert (item["name"], item["owner"], item["arr"]) == (row["name"], row["owner"], row["arr"])
+            assert item["expected_loss"] == item["churn_probability"] * item["arr"]
+            stored = api.state.store.explanation(api.state.view.snapshot.id, item["account_id"])
+            assert item["top_reasons"] == stored[f"told_{lang}"]
+        assert any(item["top_reasons"] for item in listed)
+    plain = api.get("/v1/accounts", params={"limit": 5}).json()["accounts"]
+    assert {item["top_reasons"] for item in plain} == {None}
+    wrong = api.get("/v1/accounts", params={"include": "reason"})
+    assert wrong.status_code == 422
+
+
 def test_a_cursor_stays_in_its_snapshot_and_with_its_filters(own: Any, either_company: Any) -> None:
     first = own.get("/v1/accounts?limit=40").json()
     version = first["model_version"]

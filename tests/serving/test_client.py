@@ -46,6 +46,11 @@ def test_every_operation_has_a_method_that_returns_its_answer(client: Client) ->
     assert client.explanation("acc-0001").explanation.summary
     assert len({account.account_id for account in client.accounts(page=50)}) == 120
     assert {account.owner for account in client.accounts(owner="bob")} == {"bob"}
+    told = {account.account_id: account.top_reasons for account in client.accounts(reasons=True, page=50)}
+    assert len(told) == 120
+    assert all(reasons is not None for reasons in told.values())
+    assert any(told.values())
+    assert {account.top_reasons for account in client.accounts(owner="bob")} == {None}
     made = client.override("acc-0001", "red", "The sponsor told me.", "ann")
     assert client.health("acc-0001").override == made.override
     assert len(client.overrides().overrides) == 1

@@ -44,6 +44,18 @@ def test_missing_features_are_null_and_said(api: Any) -> None:
     assert "low_coverage" in [warning["code"] for warning in few["warnings"]]
 
 
+def test_without_anything_the_health_score_is_made_of_there_is_none(api: Any) -> None:
+    answer = api.post("/v1/predict", json={"features": {"plan": "basic"}}).json()
+    assert answer["coverage"] == 0
+    assert (answer["health_score"], answer["band"]) == (None, "unknown")
+    codes = [warning["code"] for warning in answer["warnings"]]
+    assert codes[0] == "no_coverage"
+    assert "low_coverage" not in codes
+    assert 0 < answer["churn_probability"] < 1
+    some = api.post("/v1/predict", json={"features": {"events_28d": 3}}).json()
+    assert "no_coverage" not in [warning["code"] for warning in some["warnings"]]
+
+
 def test_an_unknown_word_counts_as_missing_and_is_said(api: Any, features: dict[str, Any]) -> None:
     odd = api.post("/v1/predict", json={"features": {**features, "plan": "platinum"}}).json()
     none = api.post("/v1/predict", json={"features": {**features, "plan": None}}).json()

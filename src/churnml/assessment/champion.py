@@ -102,10 +102,11 @@ class Champion:
     def as_trained(self, config: Config) -> Config:
         """Return the config with the features section the model was trained with.
 
-        A feature must mean at scoring what it meant in training, also after the config was edited.
+        A feature must mean at scoring what it meant in training, also after the config was edited. Paths of own
+        features start where the config lies now, not where the process was started.
         """
         section = FeatureConfig.model_validate(self.bundle.manifest.config["features"])
-        return config.model_copy(update={"features": section})
+        return config.model_copy(update={"features": config.features.model_copy(update=dict(section))})
 
     def assess(self, frame: pd.DataFrame, previous: pd.DataFrame | None = None) -> Assessments:
         """Score every row, judge its health and explain it.

@@ -58,8 +58,10 @@ def mask_url(url: str) -> str:
 
 def _login(rest: str) -> tuple[str | None, str | None]:
     """Return user and password of a URL behind its scheme; a password may hold ``@``, ``/``, ``?`` and ``#``."""
-    query = _QUERY.search(rest)  # a password may hold a question mark, but hardly one before `name=`
+    query = _QUERY.search(rest)
     place = rest[: query.start()] if query else rest
+    if "@" in rest and "@" not in place and not _authority_ends(rest):
+        place = rest  # no host came before the question mark: it is the password's
     login, sign, _ = place.rpartition("@")
     if not sign or ("/" in login and ":" not in login.partition("/")[0]):
         return None, None
@@ -67,10 +69,16 @@ def _login(rest: str) -> tuple[str | None, str | None]:
     return user, password if colon else None
 
 
+def _authority_ends(rest: str) -> bool:
+    """Say whether the text before the first slash or question mark is a host, with or without a port."""
+    _, colon, port = re.split(r"[/?]", rest, maxsplit=1)[0].partition(":")
+    return not colon or port.isdigit()
+
+
 def _masked_pairs(text: str) -> str:
     def pair(match: re.Match[str]) -> str:
         if not _SECRET_IN_QUERY.search(match["name"].strip().split(" ")[-1]):
-            return match.group()
+            return f"{match['name']}{match['sign']}{_URL.sub(lambda url: mask_url(url.group()), match['value'])}"
         return f"{match['name']}{match['sign']}{MASK}"
 
     return _PAIR.sub(pair, text)

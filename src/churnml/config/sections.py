@@ -353,7 +353,7 @@ class StoreConfig(Section):
     """The operational store."""
 
     url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in the workspace")
-    retention: RetentionConfig = RetentionConfig()
+    retention: RetentionConfig = Field(RetentionConfig(), description="How long what is kept")
 
 
 class ApiLimits(Section):

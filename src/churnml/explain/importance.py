@@ -130,7 +130,7 @@ def as_shap(model: Explainable, frame: pd.DataFrame) -> Any:
     return shap.Explanation(
         values=contributions[:, :-1],
         base_values=contributions[:, -1],
-        data=matrix,
+        data=matrix[:, : contributions.shape[1] - 1],
         feature_names=model.features.names,
     )
 

@@ -131,13 +131,18 @@ def load_playbooks(path: Path) -> tuple[Playbook, ...]:
 def touch_model(frame: pd.DataFrame) -> pd.Series:
     """Return how each account is looked after: the company's own word, else by contract value.
 
-    Without ``attr_touch_model`` the tenth of accounts with the highest ARR gets high touch and the lower half tech
-    touch; where no ARR is known, everyone gets low touch.
+    Without ``attr_touch_model`` an ARR below the median of those known gets tech touch, and one above their 90th
+    percentile high touch; all others, and an account whose ARR is not known, get low touch.
 
     Examples
     --------
     >>> touch_model(pd.DataFrame({"arr": [1.0, 2.0, 3.0, 90.0]})).tolist()
     ['tech', 'tech', 'low', 'high']
+
+    Where all pay the same, nobody is below the median:
+
+    >>> touch_model(pd.DataFrame({"arr": [5.0, 5.0, 5.0, float("nan")]})).tolist()
+    ['low', 'low', 'low', 'low']
     """
     arr = frame["arr"].to_numpy(dtype=float) if "arr" in frame else np.full(len(frame), np.nan)
     found = np.full(len(frame), "low", dtype=object)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from churnml import registry
+from churnml.assessment import Champion
 from churnml.config import Config
 from churnml.errors import BundleError
-from churnml.health import BandEdges, HealthScale
+from churnml.health import BandEdges
 
 __all__ = ["bands_in_force"]
 
@@ -13,12 +14,11 @@ __all__ = ["bands_in_force"]
 def bands_in_force(config: Config) -> BandEdges:
     """Return the edges of red and green of the champion; before there is one, those of the config, else 40 and 70."""
     try:
-        bundle = registry.load_champion(config.bundles_dir, config.registered_model)
+        champion = Champion.of(registry.load_champion(config.bundles_dir, config.registered_model))
     except BundleError:
         section = config.health
         return BandEdges(
             40.0 if section.red_below == "auto" else section.red_below,
             70.0 if section.green_from == "auto" else section.green_from,
         )
-    scale = HealthScale.from_dict(bundle.health)
-    return BandEdges(scale.red_below, scale.green_from)
+    return BandEdges(champion.scale.red_below, champion.scale.green_from)

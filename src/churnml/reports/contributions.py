@@ -87,7 +87,8 @@ def sample_contributions(model: ChurnModel, frame: pd.DataFrame, seed: int) -> C
     rows = np.sort(np.random.default_rng(seed).permutation(len(frame))[:_ROWS])
     X = model.matrix(frame.iloc[rows])
     found = model.contributions(X)
-    return Contributions(model, X, found[:, :-1], found[:, -1])
+    # A seasonal model has one column more, which no feature explains.
+    return Contributions(model, X[:, : len(model.features)], found[:, :-1], found[:, -1])
 
 
 def contribution_plots(found: Contributions, seed: int) -> dict[str, Figure]:
