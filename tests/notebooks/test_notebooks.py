@@ -13,7 +13,7 @@ import pytest
 from docs.notebooks import MOST_BYTES, execute
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-LIBRARIES = {"churnml", "matplotlib", "numpy", "pandas", "pathlib", "tempfile", "yaml"}
+LIBRARIES = {"churnml", "datetime", "matplotlib", "numpy", "pandas", "pathlib", "tempfile", "yaml"}
 NAMES = [path.stem for path in NOTEBOOKS]
 
 
