@@ -19,7 +19,9 @@ def printed(company):
     console = Console(file=io.StringIO(), width=200)
     decision = Decision(True, "The first model.")
     tuning = {"applied": True, "reason": "Trial 3 wins.", "params": {"num_leaves": 5, "lambda_l2": 0.12345}}
-    report = Trained(company.bundle, decision, tested, "models:/acme@champion", "run", {}, [], tuning).report()
+    report = Trained(
+        company.bundle, decision, tested, company.tested.predictions, "models:/acme@champion", "run", {}, [], tuning
+    ).report()
     report = replace(report, warnings=["The rules are used, not the model: for a test."])
     evidence.standing(console, report)
     evidence.capacity(console, tested)

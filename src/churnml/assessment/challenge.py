@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from churnml import features as features_room
 from churnml.config import Config
 from churnml.errors import ChurnmlError
-from churnml.evaluation import Verdict, judge
-from churnml.metrics import Estimate
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision, asks_the_same, compare
 from churnml.tables import Tables
 from churnml.training import Publication
-from churnml.training.rules import RULES
+
+if TYPE_CHECKING:
+    from churnml.evaluation import Verdict
+    from churnml.metrics import Estimate
 
 __all__ = ["challenge"]
 
@@ -127,6 +129,10 @@ def _published(bundle: Bundle, tested: pd.DataFrame) -> str:
 
 def _again(rows: pd.DataFrame, seed: int) -> Verdict | None:
     """Judge the champion on rows that are fair to it; None where they cannot tell."""
+    # The judge brings the libraries that train; a command that reads the store has no use for them.
+    from churnml.evaluation import judge
+    from churnml.training.rules import RULES
+
     rules = {name: rows[f"p_{name}"] for name in RULES if f"p_{name}" in rows and rows[f"p_{name}"].notna().all()}
     if rows.empty or not rules or rows["churned"].nunique() < 2:
         return None

@@ -11,14 +11,16 @@ import re
 from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from churnml.explain.contract import Explainable
-from churnml.training import ChurnModel
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 __all__ = ["batch_contributions", "fast_contributions"]
 
@@ -44,7 +46,10 @@ def batch_contributions(model: Explainable, X: Array) -> Array:
     X : array of shape (n, k)
         Its matrix.
     """
-    if not isinstance(model, ChurnModel) or model.ensemble.trees is None:
+    from churnml.training import ChurnModel
+
+    # A season is a column of its own beside those of the trees; the model itself knows where it goes.
+    if not isinstance(model, ChurnModel) or model.ensemble.trees is None or model.ensemble.season is not None:
         return model.contributions(X)
     if len(X) * _mean_leaves(model.ensemble.trees.boosters[0]) < _WORTH_IT:
         return model.contributions(X)
@@ -82,6 +87,7 @@ def _by_patterns(booster: lgb.Booster, rows: Array) -> Array | None:
 
     Trees that split on sets of words have no leaf patterns; LightGBM explains those, one run of trees at a time.
     """
+    import lightgbm
     from woodelf import WoodelfExplainer
 
     pick = np.unique(np.linspace(0, len(rows) - 1, min(_SAMPLE, len(rows))).round().astype(int))
@@ -93,7 +99,7 @@ def _by_patterns(booster: lgb.Booster, rows: Array) -> Array | None:
             part = booster.predict(rows, pred_contrib=True, num_threads=1, start_iteration=start, num_iteration=count)
             values += np.asarray(part)[:, :-1]
         else:
-            run = lgb.Booster(model_str=booster.model_to_string(start_iteration=start, num_iteration=count))
+            run = lightgbm.Booster(model_str=booster.model_to_string(start_iteration=start, num_iteration=count))
             explainer = WoodelfExplainer(run, feature_perturbation="tree_path_dependent")
             values += np.asarray(explainer.shap_values(frame, verbose=False), dtype=np.float64)
     if np.abs(values[pick] - exact[:, :-1]).max() > _TOLERANCE:

@@ -17,7 +17,6 @@ from churnml.errors import BundleError
 from churnml.files import write_json
 from churnml.metrics.intervals import clustered_bootstrap, paired_gain
 from churnml.metrics.predictions import log_loss, roc_auc
-from churnml.metrics.within_date import log_loss_gain
 from churnml.registry.bundle import Bundle, read_pointer, set_champion
 from churnml.registry.manifest import MANIFEST, Manifest, read_manifest
 
@@ -125,6 +124,8 @@ def compare(rows: pd.DataFrame, *, min_gain: float, seed: int, fresher: bool = F
     if len(np.unique(churned)) < 2:
         return Decision(False, "The newest labelled snapshots hold only one outcome: nothing can be compared.", window)
     new, old = rows["p_challenger"].to_numpy(), rows["p_champion"].to_numpy()
+    from churnml.metrics.within_date import log_loss_gain  # brings scipy, which a list of models has no use for
+
     gain = log_loss_gain(churned, new, old, rows["account_id"])
     ranking = paired_gain(roc_auc, churned, new, old, clustered_bootstrap(rows["account_id"], _DRAWS, seed))
     if gain.value is None or gain.low is None or gain.high is None:
