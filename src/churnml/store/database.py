@@ -162,7 +162,7 @@ def _make_private(database: str | None, url: str) -> None:
     path = Path(database)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Never opened where it exists: closing a file takes away the locks that this process's own connections hold on it.
+        # Never opened where it exists: closing it would take away the locks that this process's connections hold.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         return
