@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,9 @@ from PIL import Image
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 MOST_BYTES = 400_000
 """A notebook with its outputs is no larger than this."""
+
+_SCRATCH = re.compile(re.escape(tempfile.gettempdir()) + r"/\w+/")
+"""A temporary folder differs from run to run and says where this machine keeps them."""
 
 _WIDEST = 760
 _LONGEST_TABLE = 20_000
@@ -56,8 +60,12 @@ def slim(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def _slim(output: Any) -> Any | None:
     if output.output_type == "stream":
+        output.text = _SCRATCH.sub("…/", output.text)
         return output if output.name == "stdout" else None
     data = output.get("data", {})
+    for kind in ("text/plain", "text/html"):
+        if kind in data:
+            data[kind] = _SCRATCH.sub("…/", data[kind])
     if "image/png" in data:
         data["image/png"] = _small(data["image/png"])
     if len(data.get("text/html", "")) > _LONGEST_TABLE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from churnml.errors import ChurnmlError, EngineError
 from churnml.registry import Provenance, load_bundle, save_bundle, set_champion
 from churnml.registry.mlflow_session import open_mlflow
 from churnml.registry.tracking import name_alias, track
-from churnml.serving.bento import write_context
+from churnml.serving.bento import SETTINGS, settle, write_context
 
 CANARY = "c4nary-S3cret"
 
@@ -61,7 +62,13 @@ def test_no_file_of_a_training_or_of_a_bento_holds_a_secret(company, tmp_path, m
     # Nor does a bento tell anybody that it runs.
     about = yaml.safe_load((tmp_path / "bento" / "bentofile.yaml").read_text(encoding="utf-8"))
     assert {"name": "BENTOML_DO_NOT_TRACK", "value": "True"} in about["envs"]
-    assert "settle(" in (tmp_path / "bento" / "service.py").read_text(encoding="utf-8")
+    assert "settle(Path(__file__).parent)" in (tmp_path / "bento" / "service.py").read_text(encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(SETTINGS, "")
+        patch.setenv("BENTOML_DO_NOT_TRACK", "")
+        os.environ.pop("BENTOML_DO_NOT_TRACK")
+        settle(tmp_path / "bento")
+        assert os.environ["BENTOML_DO_NOT_TRACK"] == "True"
     # Nor where the data lies: the record says what shapes the scores.
     manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
     assert "store" not in manifest["config"]

@@ -134,6 +134,7 @@ def test_the_look_out_outlives_a_broken_pointer(own_company: Any, serve: Any, da
         # A pointer that cannot be read is a bundle that was refused: the old one stays in use, and readiness says so.
         assert [warning["code"] for warning in ready["warnings"]][-1] == "bundle_refused"
         assert str(own_company.folder) not in str(ready)
+        assert "churnml_bundle_refused 1.0" in api.get("/v1/metrics").text
         assert api.post("/v1/predict", json={"features": {}}).json()["model_version"] == first
         set_champion(own_company.config.bundles_dir, "acme", second)
         _until(lambda: api.state.view.scorer.version == second)

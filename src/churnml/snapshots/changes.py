@@ -104,8 +104,8 @@ def levels(terms: pd.DataFrame, measure: Literal["mrr", "seats"], *, grace_days:
     >>> day = pd.Timestamp
     >>> terms = pd.DataFrame({"account_id": "a", "product": "crm", "is_addon": False, "mrr": [100.0, 130.0],
     ...     "started_on": [day("2026-01-01"), day("2026-02-04")], "actual_end": [day("2026-02-01"), day("2026-05-01")]})
-    >>> terms = terms.assign(agreed_end=terms["actual_end"], terminated_on=pd.NaT, notice_at=pd.NaT)
-    >>> terms = terms.assign(known_at=pd.NaT)
+    >>> terms = terms.assign(agreed_end=terms["actual_end"], terminated_on=pd.NaT, notice_at=pd.NaT,
+    ...     known_at=pd.NaT)
     >>> [(f"{row.day:%m-%d}", row.level) for row in levels(terms, "mrr", grace_days=14).itertuples()]
     [('01-01', 100.0), ('02-04', 130.0), ('05-01', 0.0)]
     """

@@ -45,10 +45,11 @@ def successors(terms: pd.DataFrame, *, grace_days: int, hindsight: bool = True) 
     Examples
     --------
     >>> day = pd.Timestamp
-    >>> terms = pd.DataFrame({"account_id": "a", "product": "crm", "is_addon": False, "known_at": pd.NaT,
+    >>> terms = pd.DataFrame({"account_id": "a", "product": "crm", "is_addon": False,
     ...     "started_on": [day("2025-01-10"), day("2025-12-31"), day("2026-03-01")], "notice_at": pd.NaT,
     ...     "terminated_on": pd.NaT, "actual_end": [day("2026-01-10"), day("2026-12-31"), day("2027-03-01")],
-    ...     "agreed_end": [day("2026-01-10"), day("2026-12-31"), day("2027-03-01")]})
+    ...     "agreed_end": [day("2026-01-10"), day("2026-12-31"), day("2027-03-01")],
+    ...     "known_at": pd.NaT})
     >>> successors(terms, grace_days=14).tolist()
     [1, -1, -1]
     """
