@@ -38,6 +38,8 @@ def remedy_for(code: str, column: Column | None, source: ColumnSource | None, va
     if column is None:
         return CHECKS[code].remedy
     if code in ("CHK011", "CHK033") and column.dtype in ("date", "timestamp"):
+        if code == "CHK033" and values and not any(re.search(r"[\d年月日]", value) for value in values):
+            return f"If the words mean that there is no date, say so: `{_no_values(values)}`."
         return _date_remedy(column, source, values)
     if code in ("CHK012", "CHK033") and column.dtype in ("int64", "float64"):
         return _number_remedy(column, source, values)
@@ -74,8 +76,6 @@ def _yaml(word: str) -> str:
 def _date_remedy(column: Column, source: ColumnSource | None, values: list[str]) -> str:
     if source is not None and source.format is not None and values:
         return f"They do not fit `format: '{source.format}'`. Without it: {propose_format(values)}"
-    if values and not any(re.search(r"[\d年月日]", value) for value in values):
-        return f"If the words mean that there is no date, say so: `{_no_values(values)}`."
     return propose_format(values)
 
 
