@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +19,7 @@ from churnml.config import Config, EngineConfig, LabelConfig, SourceConfig, Tabl
 from churnml.errors import DataError
 from churnml.files import stage_folder
 from churnml.sources.between_tables import compare_tables, reach
+from churnml.sources.currencies import currency_columns, money_columns
 from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.period import plausible_days
 from churnml.sources.raw import RawTables
@@ -26,7 +27,7 @@ from churnml.sources.raw_values import wanted_columns
 from churnml.sources.sql import DUCKDB_TYPE, identifier, literal, problem
 from churnml.sources.validated import ValidatedTable
 from churnml.sources.validation import validate
-from churnml.tables import CHECKS, TABLES, CheckResult, Tables
+from churnml.tables import CHECKS, TABLES, CheckResult, Table, Tables
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -187,7 +188,7 @@ class _Step:
 
     def read(self, name: str, table: TableSource, accounts: Path | None) -> tuple[ValidatedTable, Mapping]:
         """Read, map and validate one table."""
-        raw = self.raw_tables.open(name, table, wanted_columns(TABLES[name], table))
+        raw = self.raw_tables.open(name, table, _columns_to_read(TABLES[name], table))
         mapping = map_table(self.db, TABLES[name], table, raw, tomorrow=self.tomorrow)
         notes = list(raw.notes)
         if name == "subscriptions" and self.label.trials == "leave_out":
@@ -207,6 +208,18 @@ class _Step:
         validated.notes[:0] = notes
         _refuse_too_many(self.source, name, validated, self.rejected / f"{name}.parquet")
         return validated, mapping
+
+
+def _columns_to_read(table: Table, source: TableSource) -> Callable[[Iterable[str]], list[str]]:
+    """Return what picks the raw columns to read: those of the mapping, and for money the currency beside it."""
+    wanted = wanted_columns(table, source)
+
+    def pick(raw_columns: Iterable[str]) -> list[str]:
+        names = list(raw_columns)
+        beside = currency_columns(names) if money_columns(table) else []
+        return list(dict.fromkeys([*wanted(names), *beside]))
+
+    return pick
 
 
 def _validated(
