@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -10,11 +11,14 @@ from tests.companies.command import churnml
 
 
 @pytest.fixture(scope="module")
-def config(ran):
-    """A copy of the company's config under another name of the same store, with strict rules."""
+def config(ran, tmp_path_factory):
+    """A copy of the company, its model and its store, with strict rules."""
+    folder = tmp_path_factory.mktemp("alerting")
+    shutil.copytree(ran.workspace, folder / "workspace")
     settings = yaml.safe_load(ran.config.read_text())
+    settings["source"]["folder"] = str(ran.config.parent / "raw")
     rules = {"silence": {"threshold": 3, "touch": ["high", "low", "tech"]}, "score_fall": {"enabled": False}}
-    path = ran.config.with_name("alerting.yaml")
+    path = folder / "alerting.yaml"
     path.write_text(yaml.safe_dump({**settings, "alerts": {"weekly_budget": 2, "rules": rules}}))
     done = churnml("score", path, "--json")
     assert done.exit_code == 0, done.stderr

@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pandas as pd
 import pytest
-from tests.companies.command import churnml
+from tests.companies.command import churnml, without_plots
 
 from churnml.config import load_config
 from churnml.serving.app import create_app
@@ -171,15 +171,17 @@ def _features(ran) -> Path:
     return Path(json.loads(made.stdout)["path"])
 
 
-def test_a_second_run_gives_the_same_scores_to_the_last_digit(ran, tmp_path):
-    shutil.copytree(ran.config.parent / "raw", tmp_path / "raw")
-    shutil.copy(ran.config, tmp_path / "small.yaml")
-    again = churnml("run", tmp_path / "small.yaml", "--json")
+def test_a_second_run_gives_the_same_model_and_scores_to_the_last_digit(ran, tmp_path):
+    shutil.copytree(ran.config.parent, tmp_path / "company")
+    with without_plots():
+        again = churnml("run", tmp_path / "company" / "small.yaml", "--json")
     assert again.exit_code == 0, again.stderr
     report = json.loads(again.stdout)
     left, right = (pd.read_parquet(r["scores"]).drop(columns="scored_at") for r in (ran.report, report))
     pd.testing.assert_frame_equal(left, right, check_exact=True)
     assert report["model_version"] == ran.report["model_version"]
+    assert report["promotion"]["promote"] is False
+    assert report["model_uri"] == "models:/small@champion"
     assert Path(report["bundle"]).name == Path(ran.report["bundle"]).name
 
 
