@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from churnml.config import DisplayConfig
 from churnml.reports import overall_page
 
 FOUND: dict[str, Any] = {
@@ -83,6 +84,12 @@ def test_the_page_speaks_japanese() -> None:
         assert said in page
     assert "Patterns" not in page
     assert "<img" not in page
+
+
+def test_segments_go_by_their_display_names() -> None:
+    raw = str(FOUND["segments"][0]["segment"])
+    page = overall_page(FOUND, language="ja", title="acme", display=DisplayConfig(segments={raw: {"ja": "中小企業"}}))
+    assert "<td>中小企業</td>" in page
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from churnml.config import DisplayConfig
 from churnml.errors import DataError
 from churnml.explain import (
     Happening,
@@ -97,6 +98,20 @@ def test_the_portfolio_lists_every_account_with_filters(world: Any, told: Any) -
         assert html.count("<tr data-band=") == len(table)
         assert "<option>SMB</option>" in html
         assert "<option>Aiko</option>" in html
+        for item in told:
+            assert all(render(text, language).replace(" %", "\u00a0%") in html for text in item.told)  # type: ignore[arg-type]
+
+
+def test_the_portfolio_calls_segments_and_owners_by_their_display_names(world: Any, told: Any) -> None:
+    display = DisplayConfig(segments={"SMB": {"en": "Small firms", "ja": "中小企業"}}, owners={"u-17": "Aiko"})
+    table = world.health.assign(
+        churn_probability=world.scores["churn_probability"], arr=1000.0, segment="SMB", owner="u-17"
+    )
+    html = portfolio_page(table, [item.as_dict() for item in told], language="ja", title="acme", display=display)
+    assert "<option>中小企業</option>" in html
+    assert "<option>Aiko</option>" in html
+    assert "SMB" not in html
+    assert "u-17" not in html
 
 
 @pytest.mark.browser
