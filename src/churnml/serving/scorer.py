@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from churnml.assessment import Assessment
+    from churnml.config import DisplayConfig
     from churnml.registry import Bundle
 
 __all__ = ["Row", "Scored", "Scorer", "features_of"]
