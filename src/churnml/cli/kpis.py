@@ -44,7 +44,10 @@ def kpis(
         report = pipeline.kpis(
             settings, session.stages, months=months, group_by=by, gross_margin=gross_margin, yearly_discount=discount
         )
-        session.show(report, lambda: print(report.frame.to_csv(index=False), end="") if as_csv else _draw(report, settings))
+        if as_csv:
+            session.show(report, lambda: print(report.frame.to_csv(index=False), end=""))
+        else:
+            session.show(report, lambda: _draw(report, settings))
 
 
 def _draw(report: KpiReport, config: Config) -> None:
