@@ -87,7 +87,7 @@ _ONE_OF: list[JsonValue] = [
 ]
 
 
-_EXAMPLE = {
+_EXAMPLE: dict[str, JsonValue] = {
     "logins_28d": 41, "events_28d": 420, "active_days_28d": 12, "active_users_28d": 5, "active_users_trend_28d": -0.47,
     "days_since_last_event": 3, "features_used_28d": 6, "core_feature_share_28d": 0.5, "tickets_opened_91d": 4,
     "ticket_resolution_rate_91d": 0.75, "nps_last": 6, "nps_age_days": 40, "invoices_overdue": 1, "champions_active": 1,
