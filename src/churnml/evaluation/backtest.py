@@ -296,7 +296,7 @@ def backtest(
         part["churn_on"] = test["churn_on"].to_numpy()
         part["arr"] = test["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
         part["p_model"] = model.probability(model.matrix(test))
-        for rule in rules(train):
+        for rule in rules(train, feature_set):
             part[f"p_{rule.name}"] = fit_rule(rule, train)(test)
         regression = regression_of(model, train, feature_set, config.learning, where=split.name)
         part["p_logistic"] = regression.probability(regression.matrix(test))

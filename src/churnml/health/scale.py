@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from churnml.config import Config, HealthConfig, MeasureConfig
@@ -16,19 +15,20 @@ from churnml.features.spec import FeatureSet
 from churnml.health.capacity import weeks_current
 from churnml.health.fitted import fit_alpha, fit_weights
 from churnml.health.phase import PHASES
-from churnml.health.presets import COHORT_CURVE, Candidate, MeasureRule, preset
-from churnml.health.recipe import HealthRecipe, Measure
+from churnml.health.recipe import HealthRecipe
 from churnml.health.score import score_health
 from churnml.health.sizing import LEAST_CHURNERS, size_bands
+from churnml.scorecard import Measure, fit_scorecard, preset
+from churnml.scorecard.card import measure_from_dict
 
-__all__ = ["HealthScale", "cohort_points"]
+__all__ = ["HealthScale"]
 
 _SEGMENT_COLUMNS = ("attr_segment", "segment", "attr_plan", "plan")
 _FORMAT = 1
 _RED_BELOW, _GREEN_FROM = 40.0, 70.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HealthScale(HealthRecipe):
     """A recipe made from a company's features, which JSON can carry.
 
@@ -79,9 +79,7 @@ class HealthScale(HealthRecipe):
         if health.alpha == "fitted" and scores is None:
             raise UsageError("alpha is `fitted`, so HealthScale.fit needs the scores of its frame")
         chosen = preset(health.preset, health.weights)
-        measures = {
-            rule.name: _resolve(rule, frame, feature_set, config.features.windows_days) for rule in chosen.rules
-        }
+        measures = {measure.name: measure for measure in fit_scorecard(chosen, frame, feature_set).measures}
         for name, custom in health.measures.items():
             measures[name] = _custom(name, custom, feature_set)
         _check_groups(chosen.weights, measures.values(), config)
@@ -153,7 +151,7 @@ class HealthScale(HealthRecipe):
             fields = dict(data)
             if fields.pop("format") != _FORMAT:
                 raise ValueError("another format")
-            measures = tuple(_measure(dict(item)) for item in fields.pop("measures"))
+            measures = tuple(map(measure_from_dict, fields.pop("measures")))
             return cls(measures=measures, **fields)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BundleError(
@@ -162,75 +160,6 @@ class HealthScale(HealthRecipe):
                 expected=f"format {_FORMAT}, as HealthScale.as_dict gives it",
                 remedy="Train again, which writes a new bundle.",
             ) from error
-
-
-def cohort_points(values: np.ndarray, direction: int) -> tuple[tuple[float, float], ...]:
-    """Return the scale that gives the typical value 75 and the worst fiftieth 0.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-        The reference cohort's values; NaN is left out.
-    direction : {1, -1}
-        +1: more is healthier.
-
-    Returns
-    -------
-    tuple of (float, float)
-        (value, score) by value. Tied quantiles share the mean of their scores, so equal values score equally.
-
-    Examples
-    --------
-    >>> cohort_points(np.arange(101.0), 1)[3]
-    (50.0, 75.0)
-    >>> cohort_points(np.zeros(10), 1)
-    ((0.0, 58.333333333333336),)
-    """
-    known = values[np.isfinite(values)]
-    if known.size == 0:
-        return ()
-    shares = [share if direction > 0 else 1.0 - share for share, _ in COHORT_CURVE]
-    x = np.quantile(known, shares)
-    pairs = pd.DataFrame({"x": x, "y": [score for _, score in COHORT_CURVE]})
-    merged = pairs.groupby("x", sort=True)["y"].mean()
-    return tuple((float(value), float(score)) for value, score in merged.items())  # type: ignore[arg-type]
-
-
-def _resolve(rule: MeasureRule, frame: pd.DataFrame, feature_set: FeatureSet, windows: tuple[int, ...]) -> Measure:
-    """Pick the first candidate that the data has; none is a measure without a feature."""
-    fields: dict[str, Any] = {
-        "name": rule.name,
-        "group": rule.group,
-        "weight": rule.weight,
-        "age_feature": rule.age_feature,
-        "valid_days": rule.valid_days,
-    }
-    for window in sorted(windows, key=lambda days: (abs(days - rule.window_days), days)):
-        counts_when = rule.counts_when and (rule.counts_when[0].format(w=window), rule.counts_when[1])
-        for candidate in rule.candidates:
-            measure = Measure(
-                **fields,
-                feature=candidate.feature.format(w=window),
-                per=candidate.per and candidate.per.format(w=window),
-                points=candidate.points,
-                counts_when=counts_when,
-            )
-            if _carried(measure, frame, feature_set):
-                return _scaled(measure, candidate, frame)
-    return Measure(**fields, feature=None, per=None, points=(), counts_when=None)
-
-
-def _carried(measure: Measure, frame: pd.DataFrame, feature_set: FeatureSet) -> bool:
-    names = [name for name in (measure.feature, measure.per) if name is not None]
-    if not all(name in feature_set.names and name in frame for name in names):
-        return False
-    return bool(np.isfinite(measure.value(frame)).any())
-
-
-def _scaled(measure: Measure, candidate: Candidate, frame: pd.DataFrame) -> Measure:
-    if candidate.points:
-        return measure
-    return replace(measure, points=cohort_points(measure.value(frame), candidate.direction))
 
 
 def _custom(name: str, custom: MeasureConfig, feature_set: FeatureSet) -> Measure:
@@ -316,10 +245,3 @@ def _check_words(config: Config, frame: pd.DataFrame) -> None:
                 where=f"health.by_phase.{word}",
                 expected=f"did you mean {near!r}?" if near else f"one of {', '.join(PHASES)}",
             )
-
-
-def _measure(data: dict[str, Any]) -> Measure:
-    data["points"] = tuple((float(value), float(score)) for value, score in data["points"])
-    if data["counts_when"] is not None:
-        data["counts_when"] = (str(data["counts_when"][0]), float(data["counts_when"][1]))
-    return Measure(**data)
