@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from churnml.config import Config, HealthConfig, MeasureConfig
+from churnml.config import HealthConfig, MeasureConfig
+from churnml.config.needs import HealthSections
 from churnml.errors import BundleError, ConfigError, UsageError, near_name
 from churnml.features.spec import FeatureSet
 from churnml.health.capacity import weeks_current
@@ -40,7 +41,7 @@ class HealthScale(HealthRecipe):
     def fit(
         cls,
         frame: pd.DataFrame,
-        config: Config,
+        config: HealthSections,
         feature_set: FeatureSet,
         *,
         scores: pd.DataFrame | None = None,
@@ -55,7 +56,7 @@ class HealthScale(HealthRecipe):
             The reference cohort: the feature frame of the training snapshots. With the preset or the alpha
             ``fitted`` it must hold labels (``churned``) that the model's scores did not see in training.
         config : Config
-            Its ``health`` section decides everything.
+            Any object with the sections `health`, which decides, `capacity`, `snapshots` and `model`.
         feature_set : FeatureSet
             The features that the frame has.
         scores : DataFrame, optional
@@ -82,8 +83,8 @@ class HealthScale(HealthRecipe):
         measures = {measure.name: measure for measure in fit_scorecard(chosen, frame, feature_set).measures}
         for name, custom in health.measures.items():
             measures[name] = _custom(name, custom, feature_set)
-        _check_groups(chosen.weights, measures.values(), config)
-        _check_words(config, frame)
+        _check_groups(chosen.weights, measures.values(), health)
+        _check_words(health, frame)
         scale: HealthScale = cls(
             preset=health.preset,
             measures=tuple(measures.values()),
@@ -101,7 +102,7 @@ class HealthScale(HealthRecipe):
                 "as_of_until": str(frame["as_of"].max())[:10],
             },
         )
-        if config.health.preset == "fitted":
+        if health.preset == "fitted":
             scale = fit_weights(scale, frame, min_churners=config.model.min_churners)
         if scores is None or "churned" not in frame:
             return scale._in_order(health)
@@ -194,7 +195,7 @@ def _custom(name: str, custom: MeasureConfig, feature_set: FeatureSet) -> Measur
     )
 
 
-def _check_groups(weights: Mapping[str, float], measures: Any, config: Config) -> None:
+def _check_groups(weights: Mapping[str, float], measures: Any, health: HealthConfig) -> None:
     groups = {measure.group for measure in measures}
     for group in sorted(groups - set(weights)):
         raise ConfigError(
@@ -204,8 +205,8 @@ def _check_groups(weights: Mapping[str, float], measures: Any, config: Config) -
             remedy=f"Add `{group}: 10` under health.weights.",
         )
     maps = {"health.weights": weights}
-    maps |= {f"health.by_segment.{name}": item for name, item in config.health.by_segment.items()}
-    maps |= {f"health.by_phase.{name}": item for name, item in config.health.by_phase.items()}
+    maps |= {f"health.by_segment.{name}": item for name, item in health.by_segment.items()}
+    maps |= {f"health.by_phase.{name}": item for name, item in health.by_phase.items()}
     for where, item in maps.items():
         for group, weight in item.items():
             if group not in groups:
@@ -219,10 +220,10 @@ def _check_groups(weights: Mapping[str, float], measures: Any, config: Config) -
                 raise ConfigError("A health weight is negative", where=f"{where}.{group}", got=str(weight))
 
 
-def _check_words(config: Config, frame: pd.DataFrame) -> None:
+def _check_words(health: HealthConfig, frame: pd.DataFrame) -> None:
     """Refuse weights per segment or phase that could never apply: they would be ignored in silence."""
     column = next((name for name in _SEGMENT_COLUMNS if name in frame), None)
-    if config.health.by_segment and column is None:
+    if health.by_segment and column is None:
         raise ConfigError(
             "There are weights per segment, but the features hold no segment",
             where="health.by_segment",
@@ -230,7 +231,7 @@ def _check_words(config: Config, frame: pd.DataFrame) -> None:
             remedy="Map accounts.segment and name it under features.attributes.",
         )
     words = set() if column is None else set(frame[column].dropna().astype("str"))
-    for word in sorted(set(config.health.by_segment) - words):
+    for word in sorted(set(health.by_segment) - words):
         # A segment may be absent from an early fold; one that differs in case alone is a slip.
         twin = next((known for known in sorted(words) if known.lower() == word.lower()), None)
         if twin is not None:
@@ -238,7 +239,7 @@ def _check_words(config: Config, frame: pd.DataFrame) -> None:
                 f"There is no segment {word!r}", where=f"health.by_segment.{word}", expected=f"did you mean {twin!r}?"
             )
     if "attr_phase" not in frame:
-        for word in sorted(set(config.health.by_phase) - set(PHASES)):
+        for word in sorted(set(health.by_phase) - set(PHASES)):
             near = near_name(word, PHASES)
             raise ConfigError(
                 f"There is no phase {word!r}",
