@@ -106,9 +106,7 @@ def test_the_same_data_gives_the_same_whatever_source_style(company: Any, tmp_pa
         single.pop(key)
     for table in single["tables"].values():
         table.pop("source")
-    alone = loaded(
-        Config.model_validate({**single, "source": {"folder": tmp_path / "crm", "max_rejected_share": 0.5}})
-    )
+    alone = loaded(Config.model_validate({**single, "source": {"folder": tmp_path / "crm", "max_rejected_share": 0.5}}))
     assert rows(several, "touchpoints") == rows(alone, "touchpoints")
 
 
