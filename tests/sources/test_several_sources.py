@@ -124,7 +124,7 @@ def test_a_fault_names_the_part(company: Any) -> None:
 def test_a_table_says_which_source(company: Any) -> None:
     with pytest.raises(ValidationError, match=r"tables.touchpoints\[1\].source: say which source it is: crm, desk"):
         company([TASKS, {"from": "engagements.csv"}])
-    with pytest.raises(ValidationError, match="tables.touchpoints.source: unknown name 'crn'; did you mean 'crm'"):
+    with pytest.raises(ValidationError, match=r"tables.touchpoints.source: unknown name 'crn'; did you mean 'crm'"):
         company({**TASKS, "source": "crn"})
     with pytest.raises(ValidationError, match="either `source` or `sources`"):
         company(TASKS, source={"folder": "x"})
