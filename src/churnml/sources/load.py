@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +19,7 @@ from churnml.config import Config, EngineConfig, LabelConfig, SourceConfig, Tabl
 from churnml.errors import DataError
 from churnml.files import stage_folder
 from churnml.sources.between_tables import compare_tables, reach
+from churnml.sources.currencies import currency_columns, money_columns
 from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.observation import derived_accounts, observed_period
 from churnml.sources.outcome import all_refusals, notes_of, refuse_too_many, rejections
@@ -28,7 +29,7 @@ from churnml.sources.raw_sources import Part, RawSources, parts_of
 from churnml.sources.raw_values import wanted_columns
 from churnml.sources.validated import ValidatedTable
 from churnml.sources.validation import validate
-from churnml.tables import TABLES, CheckResult, Tables
+from churnml.tables import TABLES, CheckResult, Table, Tables
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -203,11 +204,23 @@ class _Step:
         mappings, raws = [], []
         for part in parts:
             table = TABLES[part.table]
-            raw = self.raw_sources.open(part, wanted_columns(table, part.source))
+            raw = self.raw_sources.open(part, _columns_to_read(table, part.source))
             mappings.append(map_table(self.db, table, part.source, raw, tomorrow=self.tomorrow))
             raws.append(raw)
         mapping, raw = united(self.db, parts, mappings, raws)
         return mapping, raw, list(raw.notes)
+
+
+def _columns_to_read(table: Table, source: TableSource) -> Callable[[Iterable[str]], list[str]]:
+    """Return what picks the raw columns to read: those of the mapping, and for money the currency beside it."""
+    wanted = wanted_columns(table, source)
+
+    def pick(raw_columns: Iterable[str]) -> list[str]:
+        names = list(raw_columns)
+        beside = currency_columns(names) if money_columns(table) else []
+        return list(dict.fromkeys([*wanted(names), *beside]))
+
+    return pick
 
 
 def _validated(
