@@ -185,12 +185,14 @@ def test_a_second_run_gives_the_same_model_and_scores_to_the_last_digit(ran, tmp
     assert Path(report["bundle"]).name == Path(ran.report["bundle"]).name
 
 
-def test_scoring_an_older_date_needs_no_newer_data(ran):
+def test_scoring_an_older_date_needs_no_newer_data_and_the_newest_again_changes_no_alert(ran):
+    alerts = churnml("alerts", "list", ran.config, "--json").stdout
     old = churnml("score", ran.config, "--as-of", "2025-02-01", "--json")
     assert old.exit_code == 0, old.stderr
     assert json.loads(old.stdout)["as_of"] == "2025-02-01"
     newest = churnml("score", ran.config, "--json")
     assert json.loads(newest.stdout)["as_of"] == ran.report["as_of"]
+    assert churnml("alerts", "list", ran.config, "--json").stdout == alerts
 
 
 def test_an_account_is_explained_with_its_numbers(ran):
