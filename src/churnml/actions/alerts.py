@@ -214,7 +214,7 @@ def _within_budget(
             waiting.append(alert)
             continue
         if alert.state != "closed" and alert.shown_on is None:
-            alert = alert.model_copy(update={"shown_on": as_of, "held_back": False})  # noqa: PLW2901
+            alert = alert.model_copy(update={"shown_on": as_of, "held_back": False})
         if alert.shown_on is not None and alert.shown_on > since:
             shown[alert.owner] = shown.get(alert.owner, 0) + 1
         done.append(alert)

@@ -43,9 +43,9 @@ def draw(
 ) -> Drawn:
     """Hold a share of the accounts out that an alert sends to a person for the first time.
 
-    An account is drawn once, when the first alert that takes part would reach a person, and stays in its arm for so many
-    days: every alert that takes part follows it. Then it may be contacted again, and drawn again by a later alert. Notice
-    that is given meanwhile sets it free at once.
+    An account is drawn once, when the first alert that takes part would reach a person, and stays in its arm for so
+    many days: every alert that takes part follows it. Then it may be contacted again, and drawn again by a later
+    alert. Notice that is given meanwhile sets it free at once.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def draw(
             running[item.account_id] = item
     if section.enabled:
         in_contact = {alert.account_id for alert in alerts if alert.waits_for_somebody and alert.shown_on != as_of}
-        median = float(np.nanmedian(signals["churn_probability"])) if len(signals) else np.nan
+        median = float(signals["churn_probability"].median())
         fresh: dict[str, Alert] = {}
         for alert in alerts:
             row = rows.get(alert.account_id)
@@ -107,21 +107,18 @@ def draw(
                 stratum=stratum,
                 assigned_on=as_of,
                 kind=alert.kind,
-                churn_probability=_number(row, "churn_probability"),
-                arr=_number(row, "arr"),
+                **{name: _or_none(_number(row, name)) for name in ("churn_probability", "arr")},
                 **{name: _word(row, name) for name in ("segment", "band", "owner")},
             )
             changed.append(running[account])
     return Drawn(tuple(_in_arm(alert, running, section, as_of) for alert in alerts), tuple(changed))
 
 
-def _in_arm(
-    alert: Alert, running: Mapping[str, Assignment], section: ExperimentsConfig, as_of: date
-) -> Alert:
+def _in_arm(alert: Alert, running: Mapping[str, Assignment], section: ExperimentsConfig, as_of: date) -> Alert:
     """Return an alert as its account's arm has it; what is set free comes on the desk today."""
     assignment = running.get(alert.account_id)
     if assignment is None or not _is_of_experiment(alert, section):
-        return alert.model_copy(update={"held_out": False, "shown_on": as_of}) if alert.held_out else alert
+        return _set_free(alert, as_of) if alert.held_out else alert
     if alert.state == "closed" or alert.held_back:
         return alert
     # What somebody had on the desk before the lot was drawn is never taken away.
@@ -129,9 +126,13 @@ def _in_arm(
     return alert.model_copy(update={"arm": assignment.arm, "held_out": held_out})
 
 
-def _takes_part(
-    alert: Alert, row: Mapping[Hashable, Any], section: ExperimentsConfig, as_of: date
-) -> bool:
+def _set_free(alert: Alert, as_of: date) -> Alert:
+    """Return an alert that somebody gets from today, with as much time to answer as a new one."""
+    late = as_of - (alert.shown_on or as_of)
+    return alert.model_copy(update={"held_out": False, "shown_on": as_of, "due_at": alert.due_at + late})
+
+
+def _takes_part(alert: Alert, row: Mapping[Hashable, Any], section: ExperimentsConfig, as_of: date) -> bool:
     arr = _number(row, "arr")
     return (
         alert.state == "open"
@@ -178,6 +179,10 @@ def _rows(signals: pd.DataFrame) -> list[dict[Hashable, Any]]:
 def _number(row: Mapping[Hashable, Any], name: str) -> float:
     value = row.get(name)
     return float("nan") if value is None or pd.isna(value) else float(value)
+
+
+def _or_none(number: float) -> float | None:
+    return None if np.isnan(number) else number
 
 
 def _word(row: Mapping[Hashable, Any], name: str) -> str | None:

@@ -47,8 +47,8 @@ def alert_rule(
     """Make a function an alert rule.
 
     The function gets the signals, one row an account: features, ``health_score``, ``health_change_30d``,
-    ``health_peak_30d``, ``band``, ``churn_probability``, ``arr``, ``owner``, ``segment``, ``touch``. It returns a Series
-    of true and false: where the rule fires. Missing values neither open nor close an alert.
+    ``health_peak_30d``, ``band``, ``churn_probability``, ``arr``, ``owner``, ``segment``, ``touch``. It returns a
+    Series of true and false: where the rule fires. Missing values neither open nor close an alert.
 
     Parameters
     ----------

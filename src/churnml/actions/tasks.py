@@ -113,12 +113,10 @@ def _tasks(
 def _role(step: Step, playbook: Playbook) -> Role:
     role = step.owner or playbook.owner
     # The team's, and what a system would do where none is set up, is for whoever has the account.
-    return "csm" if role in ("team", "system") else role
+    return "csm" if role == "team" or role == "system" else role
 
 
-def _owner(
-    step: Step, role: TaskRole, alert: Alert, situation: Situation, section: AlertsConfig, as_of: date
-) -> str:
+def _owner(step: Step, role: TaskRole, alert: Alert, situation: Situation, section: AlertsConfig, as_of: date) -> str:
     if role == "automation":
         return step.automation
     own = alert.assigned_to if role == "csm" and alert.assigned_to is not None else situation.owner

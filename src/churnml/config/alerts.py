@@ -9,7 +9,18 @@ from pydantic import Field, field_validator, model_validator
 
 from churnml.config.section import Section
 
-__all__ = ["Absence", "AlertRuleConfig", "AlertsConfig", "Condition", "OwnerConfig", "Role", "Severity", "TaskRole", "Touch", "Weekday"]
+__all__ = [
+    "Absence",
+    "AlertRuleConfig",
+    "AlertsConfig",
+    "Condition",
+    "OwnerConfig",
+    "Role",
+    "Severity",
+    "TaskRole",
+    "Touch",
+    "Weekday",
+]
 
 Severity = Literal["low", "medium", "high", "critical"]
 Role = Literal["csm", "manager", "support", "finance", "sales"]

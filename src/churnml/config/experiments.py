@@ -32,4 +32,4 @@ class ExperimentsConfig(Section):
     effect: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.3, description="The effect to look for: share of the churn that a contact avoids. Range: 0–1"
     )
-    power: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.8, description="Chance to find it if it is there. Range: 0–1")
+    power: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.8, description="Chance to find it if it is there")

@@ -37,7 +37,6 @@ class Said(_Part):
     ja: Words
 
 
-
 class Trigger(_Part):
     """When a playbook fits. Every list that is given must match; an empty list matches everything."""
 
@@ -264,9 +263,7 @@ def _owner(playbook: Playbook, touch: str) -> str:
     return "team" if playbook.owner == "csm" else playbook.owner
 
 
-def _play(
-    playbook: Playbook, explanation: Explanation, because: tuple[str, ...], in_phase: str, touch: str
-) -> Play:
+def _play(playbook: Playbook, explanation: Explanation, because: tuple[str, ...], in_phase: str, touch: str) -> Play:
     families = {driver.family for driver in explanation.raising}
     steps = [step for step in playbook.steps if step.when is None or _does(step.when, in_phase, touch, families)]
     due = date.fromisoformat(explanation.as_of) + timedelta(days=playbook.due_days)

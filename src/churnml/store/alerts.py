@@ -179,11 +179,12 @@ class Alerts:
         if changed_since is not None:
             wanted.append(AlertRow.changed_at >= changed_since)
             place: Any = AlertRow.changed_at
-            order, beyond = place, place > after[0] if after else None
+            order = place.asc()
         else:
             place = func.coalesce(AlertRow.avoidable_loss, -1.0)
-            order, beyond = place.desc(), place < after[0] if after else None
+            order = place.desc()
         if after is not None:
+            beyond = place < after[0] if changed_since is None else place > after[0]
             wanted.append(or_(beyond, and_(place == after[0], AlertRow.id > after[1])))
         query = select(AlertRow.id, AlertRow.body, place.label("place")).where(*wanted)
         with reading(self._engine) as connection:

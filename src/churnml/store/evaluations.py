@@ -160,7 +160,7 @@ class Evaluations:
                 one_at_a_time(connection, self._config, "alerts")
                 if self._mark(connection) != mark:
                     if not last:
-                        raise _Overtaken
+                        raise _OvertakenError
                     known = self._known(connection)
                     again = decide(known)
                     if again is None:
@@ -171,7 +171,7 @@ class Evaluations:
 
             try:
                 write(self._engine, actor, "alerts.evaluate", work)
-            except _Overtaken:
+            except _OvertakenError:
                 continue
             return kept[0] if kept else None
         raise AssertionError("the last try ends the loop")
@@ -237,5 +237,5 @@ class Evaluations:
         return int(alerts), int(tasks)
 
 
-class _Overtaken(Exception):
+class _OvertakenError(Exception):
     """Somebody has answered an alert or a task while the evaluation was being decided."""

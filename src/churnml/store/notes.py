@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, Engine, Row, and_, insert, or_, select
+from sqlalchemy import Connection, Engine, and_, insert, or_, select
 
 from churnml.errors import StoreError
 from churnml.store.schema import AlertRow, NoteRow, TaskRow
@@ -116,9 +116,8 @@ class Notes:
     ) -> tuple[str, int | None]:
         """Return the account and the alert that a note is about."""
         if task_id is not None:
-            row = connection.execute(
-                select(TaskRow.account_id, TaskRow.alert_id).where(TaskRow.config == self._config, TaskRow.id == task_id)
-            ).first()
+            of_task = select(TaskRow.account_id, TaskRow.alert_id)
+            row = connection.execute(of_task.where(TaskRow.config == self._config, TaskRow.id == task_id)).first()
             if row is None:
                 raise unknown("task", task_id)
             return str(row.account_id), int(row.alert_id)
@@ -164,5 +163,5 @@ def unknown(what: str, number: int) -> StoreError:
     )
 
 
-def _note(row: Row[Any]) -> Note:
+def _note(row: Any) -> Note:
     return Note.model_validate(dict(row._mapping))

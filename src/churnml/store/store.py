@@ -358,7 +358,8 @@ class Store:
             .where(SnapshotRow.id.in_(_last_of_each_day(config, before, days)))
         )
         with reading(self._engine) as connection:
-            return [tuple(row) for row in connection.execute(query)]
+            rows = connection.execute(query)
+            return [(account, as_of, score, band, coverage) for account, as_of, score, band, coverage in rows]
 
     def last_readings(self, config: str, *, before: date, days: int = 120) -> dict[str, date]:
         """Return the last `as_of` at which each account was scored in the days before a date."""
