@@ -38,7 +38,7 @@ __all__ = [
     "evaluate_alerts",
     "list_alerts",
     "playbooks_of",
-    "preview",
+    "preview_alerts",
     "rules_of",
     "show_alert",
 ]
@@ -75,7 +75,7 @@ def evaluate_alerts(
     )
 
 
-def preview(config: Config) -> tuple[date, Decided]:
+def preview_alerts(config: Config) -> tuple[date, Decided]:
     """Return what the rules, budget and playbooks of a config would do with the newest snapshot; nothing is kept.
 
     Raises
