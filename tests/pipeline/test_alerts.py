@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 from tests.companies.command import churnml
 
 from churnml.actions import AlertsBacktest
@@ -108,7 +109,9 @@ def test_alerts_begin_tasks_which_are_done_skipped_and_handed_over(config):
 
 def test_the_preview_says_how_many_tasks_for_whom_and_keeps_nothing(config, tmp_path):
     settings = yaml.safe_load(config.read_text())
-    other = config.with_name("stricter.yaml")
+    other = tmp_path / "stricter.yaml"
+    settings["source"]["folder"] = str(config.parent / "raw")
+    settings["workspace"] = str(config.parent / "workspace")
     stricter = {**settings["alerts"], "weekly_budget": 500}
     other.write_text(yaml.safe_dump({**settings, "alerts": stricter}))
     before = churnml("tasks", "list", config, "--all", "--json").stdout
