@@ -937,8 +937,8 @@ fact-admin_left =
 fact-silence = Not used for { AMOUNT($n) }
 fact-contract_end =
     { $n ->
-        [0] The contract ends today
-       *[other] The contract ends in { AMOUNT($n) }
+        [0] The contract ends today and does not renew by itself
+       *[other] The contract ends in { AMOUNT($n) } and does not renew by itself
     }
 
 ## Summaries

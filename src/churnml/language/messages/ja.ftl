@@ -675,8 +675,8 @@ fact-admin_left = 過去{ AMOUNT($days) }間に管理者{ AMOUNT($n) }が離任
 fact-silence = { AMOUNT($n) }間利用なし
 fact-contract_end =
     { $n ->
-        [0] 本日が契約満了日
-       *[other] 契約満了まで{ AMOUNT($n) }
+        [0] 本日が契約満了日（自動更新なし）
+       *[other] 契約満了まで{ AMOUNT($n) }（自動更新なし）
     }
 
 ## 要約
