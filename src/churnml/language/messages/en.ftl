@@ -1097,6 +1097,12 @@ page-set_by = set by { $author }
 
 ## What goes with churn over all accounts
 
+## The level of probabilities
+
+level-gap = In the backtest, { $told } were told and { $happened } left in tenth { $tenth } of the risk (10 is the riskiest).
+
+## All accounts
+
 overall-heading = What goes with churn at { $company }
 overall-intro = { $rows } readings of { $accounts } accounts from { $first } to { $last }, explained by the model in force (horizon { $horizon } days).
 overall-rules_only = The model did not pass its gate: health rests on rules alone. This page tells what the model has learned all the same.
@@ -1148,6 +1154,7 @@ backtest-readings = Readings
 backtest-share = Share
 backtest-churned = Churned
 backtest-lift = Lift (95 %)
+backtest-told_over_happened = Told ÷ happened (95 %)
 backtest-calibration = Calibration of the bands
 backtest-calibration_note = What the model expected in a band, and what happened.
 backtest-warning = Warning time
