@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from churnml.cli.app import app
+from churnml.config import load_config
+from churnml.store import Actor, Store
 
 
 def churnml(*arguments):
@@ -54,3 +57,16 @@ def test_an_attribute_that_is_not_there_names_its_neighbour(config):
     assert refused.exit_code != 0
     assert "industry" in refused.output
     assert churnml("kpis", config, "--csv", "--json").exit_code == 2
+
+
+def test_what_is_published_is_what_was_shown(config):
+    shown = json.loads(churnml("kpis", config, "--by", "plan", "--publish", "--json").stdout)
+    with Store(load_config(config).store_url) as store:
+        kept = store.key_figures("small").newest()
+        assert kept.report == shown
+        assert kept.as_of.isoformat() == shown["as_of"]
+        later = kept.as_of + timedelta(days=1)
+        assert store.key_figures("small").keep(later, shown, Actor("test", datetime.now(UTC)))
+    refused = churnml("kpis", config, "--publish")
+    assert refused.exit_code != 0
+    assert "a later day" in refused.output

@@ -23,6 +23,7 @@ from churnml.api.answers import (
     PredictAnswer,
     WhatIfAnswer,
 )
+from churnml.api.key_figures import KpisAnswer
 from churnml.api.problems import ProblemAnswer
 from churnml.errors import ChurnmlError
 from churnml.language import Language
@@ -203,6 +204,10 @@ class Client:
         """Say what a score or an explanation was worth."""
         body = {"account_id": account_id, "kind": kind, "author": author, "comment": comment}
         return self._post("/v1/feedback", FeedbackMade, body, once=True)
+
+    def kpis(self, *, by: str | None = None, months: int | None = None) -> KpisAnswer:
+        """Return the published KPIs month by month: of all accounts, or `by` plan or an attribute of theirs."""
+        return self._get("/v1/kpis", KpisAnswer, by=by, months=months)
 
     def model(self, *, lang: Lang | None = None) -> ModelAnswer:
         """Return the model in force and the features it reads."""

@@ -27,6 +27,7 @@ def kpis(
     ] = None,
     gross_margin: Annotated[float, typer.Option(min=0, max=1, help="Share of revenue that is profit, for LTV")] = 0.8,
     discount: Annotated[float, typer.Option(min=0, max=1, help="What a year's wait costs, for LTV")] = 0.1,
+    publish: Annotated[bool, typer.Option("--publish", help="Keep them in the store: /v1/kpis answers them")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print every row as CSV on stdout")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document on stdout; progress goes to stderr")
@@ -44,6 +45,12 @@ def kpis(
         report = pipeline.kpis(
             settings, session.stages, months=months, group_by=by, gross_margin=gross_margin, yearly_discount=discount
         )
+        if publish and not pipeline.publish_kpis(settings, report):
+            raise UsageError(
+                "The store holds the KPIs of a later day already",
+                where=f"--publish, facts up to {report.as_of}",
+                remedy="Bring the raw data up to date; the kept KPIs stay as they are.",
+            )
         if as_csv:
             session.show(report, lambda: print(report.frame.to_csv(index=False), end=""))
         else:

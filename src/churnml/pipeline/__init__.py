@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     )
     from churnml.pipeline.discovery import init
     from churnml.pipeline.health import health_backtest, health_thresholds
-    from churnml.pipeline.key_figures import kpis
+    from churnml.pipeline.key_figures import kpis, publish_kpis
     from churnml.pipeline.leakage import audit
     from churnml.pipeline.lookup import explain
     from churnml.pipeline.models import compare_models, list_models, promote_model, roll_back
@@ -48,6 +48,7 @@ else:
             "health_thresholds": "health",
             "init": "discovery",
             "kpis": "key_figures",
+            "publish_kpis": "key_figures",
             "list_alerts": "alerts",
             "list_models": "models",
             "list_tasks": "tasks",
@@ -86,6 +87,7 @@ __all__ = [
     "health_thresholds",
     "init",
     "kpis",
+    "publish_kpis",
     "list_alerts",
     "list_models",
     "list_tasks",

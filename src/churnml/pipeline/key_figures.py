@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pydantic import TypeAdapter
 
 from churnml.config import Config
 from churnml.pipeline.preparation import check
 from churnml.progress import Stages
 from churnml.retention import KpiReport, kpi_report
+from churnml.store import Actor, Store
 
-__all__ = ["kpis"]
+__all__ = ["kpis", "publish_kpis"]
+
+_REPORT = TypeAdapter(KpiReport)
 
 
 def kpis(
@@ -49,3 +55,10 @@ def kpis(
             core_features=config.features.core_features,
             leave_out_trials=config.label.trials == "leave_out",
         )
+
+
+def publish_kpis(config: Config, report: KpiReport) -> bool:
+    """Keep a report in the store, where the API finds it; returns False where a newer one is kept already."""
+    with Store(config.store_url) as store:
+        actor = Actor("cli", datetime.now(UTC))
+        return store.key_figures(config.name).keep(report.as_of, _REPORT.dump_python(report, mode="json"), actor)

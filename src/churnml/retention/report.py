@@ -56,6 +56,8 @@ class KpiReport:
 
     Parameters
     ----------
+    as_of : date
+        Facts known before this day count.
     currency : str
         Of MRR, ARPA and LTV.
     grace_days : int
@@ -66,6 +68,7 @@ class KpiReport:
         All accounts first, oldest month first; then each grouping, month and group by name.
     """
 
+    as_of: date
     currency: str
     grace_days: int
     gross_margin: float
@@ -139,7 +142,7 @@ def kpi_report(
         return [_row(record, by) for record in found[found["month_on"].isin(newest)].to_dict("records")]
 
     rows = [row for by in (None, *asked) for row in history(by)]
-    return KpiReport(currency, grace_days, gross_margin, yearly_discount, tuple(rows))
+    return KpiReport(tables.observed_until, currency, grace_days, gross_margin, yearly_discount, tuple(rows))
 
 
 def _row(record: dict[Any, Any], by: str | None) -> KpiRow:

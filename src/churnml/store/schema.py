@@ -42,6 +42,7 @@ __all__ = [
     "FeaturesRow",
     "FeedbackRow",
     "IdempotencyRow",
+    "KeyFiguresRow",
     "NoteRow",
     "OverrideRow",
     "ScoreRow",
@@ -388,3 +389,14 @@ class IdempotencyRow(Base):
     fingerprint: Mapped[str]
     answer: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
+
+
+class KeyFiguresRow(Base):
+    """The KPI report of a config's newest scoring."""
+
+    __tablename__ = "key_figures"
+
+    config: Mapped[str] = mapped_column(primary_key=True)
+    as_of: Mapped[date]
+    published_at: Mapped[datetime]
+    report: Mapped[dict[str, Any]]

@@ -13,6 +13,7 @@ from churnml.store.alerts import Alerts
 from churnml.store.database import PATIENCE_SECONDS, open_engine
 from churnml.store.evaluations import Evaluations
 from churnml.store.judgements import Judgements
+from churnml.store.key_figures import KeyFigures
 from churnml.store.keys import Keys
 from churnml.store.notes import Notes
 from churnml.store.packing import named, unpack_document, unpack_numbers
@@ -106,6 +107,10 @@ class Store:
     def evaluations(self, config: str) -> Evaluations:
         """Return the evaluations of the alert rules of one config."""
         return Evaluations(self._engine, config)
+
+    def key_figures(self, config: str) -> KeyFigures:
+        """Return the KPIs of a config."""
+        return KeyFigures(self._engine, config)
 
     def notes(self, config: str, *, deadline: float | None = None) -> Notes:
         """Return the notes on the accounts of one config."""

@@ -1,6 +1,17 @@
 """The operations of the API, one resource a file."""
 
-from churnml.serving.routes import accounts, explain, feedback, metrics, model, overrides, predict, probes, what_if
+from churnml.serving.routes import (
+    accounts,
+    explain,
+    feedback,
+    kpis,
+    metrics,
+    model,
+    overrides,
+    predict,
+    probes,
+    what_if,
+)
 
 __all__ = ["ROUTERS"]
 
@@ -13,6 +24,7 @@ ROUTERS = (
     accounts.router,
     overrides.router,
     feedback.router,
+    kpis.router,
     model.router,
     probes.router,
     metrics.router,

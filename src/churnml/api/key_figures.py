@@ -1,0 +1,64 @@
+"""What `/v1/kpis` answers: the KPIs of customer success month by month."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["KpiMonth", "KpisAnswer"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+
+def _share(description: str) -> float | None:
+    field: float | None = Field(ge=0, le=1, description=f"{description}. Range: 0–1", examples=[0.03])
+    return field
+
+
+class KpiMonth(_Model):
+    """One month of all accounts or of a group; a rate is null where nothing could be counted.
+
+    ``…_ttm`` are over the twelve months up to the month's end, for the accounts that were there a year before.
+    """
+
+    month_on: date = Field(description="First day of the month", examples=["2026-10-01"])
+    group: str | None = Field(description="Group; null for all accounts", examples=["pro"])
+    accounts: int = Field(ge=0, description="Accounts under contract at the month's start", examples=[412])
+    new_accounts: int = Field(ge=0, description="Accounts at its end that were none at its start", examples=[9])
+    lost_accounts: int = Field(ge=0, description="Accounts at its start that are none at its end", examples=[5])
+    mrr: float = Field(description="Monthly recurring revenue at its start. Unit: `currency`", examples=[412000.0])
+    logo_churn_rate: float | None = _share("Accounts lost ÷ accounts at the start")
+    grr: float | None = _share("Gross revenue retention: Σ min(MRR at the end, at the start) ÷ Σ MRR at the start")
+    nrr: float | None = Field(ge=0, description="Net revenue retention, may exceed 1", examples=[1.02])
+    logo_churn_rate_ttm: float | None = _share("Accounts lost in twelve months ÷ accounts a year before")
+    grr_ttm: float | None = _share("Gross revenue retention of twelve months")
+    nrr_ttm: float | None = Field(ge=0, description="Net revenue retention of twelve months", examples=[1.08])
+    expansion_rate: float | None = _share("Accounts that pay more at the end ÷ accounts at the start")
+    renewal_rate: float | None = _share("Of the accounts that came due, those that a plan covers afterwards")
+    renewal_rate_value: float | None = _share("Of the MRR that came due, what goes on")
+    arpa: float | None = Field(description="MRR ÷ accounts. Unit: `currency` a month", examples=[1000.0])
+    ltv: float | None = Field(description="Lifetime value of a new account. Unit: `currency`", examples=[21000.0])
+    nps: float | None = Field(ge=-100, le=100, description="Net promoter score, last 91 days", examples=[31.0])
+    active_rate: float | None = Field(ge=0, description="Accounts with core use in 28 days ÷ accounts", examples=[0.9])
+    onboarding_completion: float | None = _share("Onboarded within 90 days ÷ those that began 90 days ago or earlier")
+    tickets_opened: float | None = Field(ge=0, description="Tickets opened in the month", examples=[120.0])
+    ticket_resolution_rate: float | None = _share("Of these, solved by the month's end")
+    first_response_hours: float | None = Field(ge=0, description="Hours to the first answer. Unit: h", examples=[3.5])
+    escalation_rate: float | None = _share("Of these, escalated")
+
+
+class KpisAnswer(_Model):
+    """The KPIs as they were published last; definitions are in docs/kpis.md."""
+
+    as_of: date = Field(description="Only facts known before this day began (UTC) count", examples=["2026-11-01"])
+    published_at: datetime = Field(description="When they were published (UTC)", examples=["2026-11-01T04:12:09Z"])
+    currency: str = Field(description="Of `mrr`, `arpa` and `ltv`", examples=["USD"])
+    grace_days: int = Field(ge=0, description="A renewal this late is still a renewal. Unit: days", examples=[14])
+    gross_margin: float = Field(ge=0, le=1, description="Of the lifetime value", examples=[0.8])
+    yearly_discount: float = Field(ge=0, le=1, description="Of the lifetime value", examples=[0.1])
+    by: str | None = Field(description="What the groups are; null for all accounts", examples=["plan"])
+    known_groupings: list[str] = Field(description="What `by` may be", examples=[["segment", "plan"]])
+    months: list[KpiMonth] = Field(description="Oldest first, groups by name")

@@ -1,0 +1,65 @@
+"""The KPIs of customer success, as they were published last."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from churnml.api.key_figures import KpiMonth, KpisAnswer
+from churnml.serving.http.problems import Problem
+from churnml.serving.routes.operation import ScopedRoute, as_json, documented, may, state_of
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["accounts"], route_class=ScopedRoute)
+
+
+@router.get(
+    "/kpis",
+    response_model=KpisAnswer,
+    responses=documented("service.no_kpis", "request.invalid"),
+    openapi_extra=may("read"),
+    summary="Churn, retention, renewals and lifetime value month by month",
+)
+async def get_kpis(
+    request: Request,
+    by: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=255,
+            pattern=r"^[^\x00]*$",
+            description="`segment`, `plan` or what else was published; default all accounts",
+            examples=["plan"],
+        ),
+    ] = None,
+    months: Annotated[int, Query(ge=1, le=240, description="The newest so many months")] = 24,
+) -> Response:
+    """Return the KPIs that `churnml kpis CONFIG --publish` kept last."""
+    state = state_of(request)
+    kept = await to_thread.run_sync(state.store.key_figures(state.settings.name).newest)
+    if kept is None:
+        detail = "No KPIs have been published yet; `churnml kpis CONFIG --publish` does"
+        raise Problem("service.no_kpis", detail, headers={"Retry-After": "300"})
+    rows = kept.report["rows"]
+    groupings = list(dict.fromkeys(row["group_by"] for row in rows if row["group_by"] is not None))
+    if by is not None and by not in groupings:
+        known = ", ".join(groupings) or "nothing but the whole"
+        raise Problem("request.invalid", f"by: published are {known}", errors=[("by", f"must be one of: {known}")])
+    newest = set(sorted({row["month_on"] for row in rows})[-months:])
+    answer = {name: kept.report[name] for name in ("currency", "grace_days", "gross_margin", "yearly_discount")}
+    return as_json(
+        KpisAnswer(
+            as_of=kept.as_of,
+            published_at=kept.published_at,
+            **answer,
+            by=by,
+            known_groupings=groupings,
+            months=[
+                KpiMonth.model_validate(row) for row in rows if row["group_by"] == by and row["month_on"] in newest
+            ],
+        )
+    )

@@ -1,0 +1,48 @@
+"""The published KPIs over the API."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from typing import Any
+
+from churnml.api.key_figures import KpiMonth
+from churnml.retention import KpiRow
+from churnml.store import Actor
+
+MOMENT = datetime(2026, 3, 1, 5, tzinfo=UTC)
+
+
+def row(month: int, group: str | None = None, **known: Any) -> dict[str, Any]:
+    empty = dict.fromkeys(field.name for field in fields(KpiRow))
+    counts = {"accounts": 10, "new_accounts": 1, "lost_accounts": 2, "mrr": 5000.0}
+    which = {"month_on": f"2026-{month:02d}-01", "group_by": group and "plan", "group": group}
+    return {**empty, **counts, **which, **known}
+
+
+def test_published_kpis_are_answered_by_month_and_group(own: Any) -> None:
+    nothing = own.get("/v1/kpis")
+    assert (nothing.status_code, nothing.json()["code"]) == (503, "service.no_kpis")
+    rows = [row(1), row(2, grr=0.9, nrr=1.1), row(1, "basic"), row(2, "basic"), row(2, "pro")]
+    terms = {"currency": "EUR", "grace_days": 14, "gross_margin": 0.8, "yearly_discount": 0.1}
+    figures = own.state.store.key_figures(own.state.settings.name)
+    figures.keep(date(2026, 3, 1), {"as_of": "2026-03-01", **terms, "rows": rows}, Actor("test", MOMENT))
+    whole = own.get("/v1/kpis").json()
+    assert (whole["as_of"], whole["published_at"]) == ("2026-03-01", "2026-03-01T05:00:00Z")
+    assert {name: whole[name] for name in terms} == terms
+    assert [(month["month_on"], month["grr"], month["nrr"]) for month in whole["months"]] == [
+        ("2026-01-01", None, None),
+        ("2026-02-01", 0.9, 1.1),
+    ]
+    groups = own.get("/v1/kpis", params={"by": "plan", "months": 1}).json()
+    assert [(month["month_on"], month["group"]) for month in groups["months"]] == [
+        ("2026-02-01", "basic"),
+        ("2026-02-01", "pro"),
+    ]
+    wrong = own.get("/v1/kpis", params={"by": "owner"})
+    assert wrong.status_code == 422
+    assert wrong.json()["errors"][0]["detail"] == "must be one of: plan"
+
+
+def test_a_month_has_every_kpi() -> None:
+    assert set(KpiMonth.model_fields) == {field.name for field in fields(KpiRow)} - {"group_by"}
