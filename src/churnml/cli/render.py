@@ -177,9 +177,11 @@ def scored(settings: Config, path: Path, outcome: Scored) -> None:
         shown.add_column(label, justify="right", no_wrap=True)
     shown.add_column("band", no_wrap=True)
     shown.add_column("top reasons", ratio=1)
+    from churnml.explain.stored import worded
+
     chances = table[model.output].head(_TOP)
     for row, chance, told in zip(table.head(_TOP).itertuples(), chances, outcome.explanations, strict=False):
-        reasons = told[f"told_{settings.language}"]
+        reasons = worded(told, [settings.language])[f"told_{settings.language}"]
         name = f"{row.account_id}" + (f"\n{row.name}" if isinstance(row.name, str) else "")
         shown.add_row(
             escape(name),

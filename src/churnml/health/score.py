@@ -9,7 +9,7 @@ import pandas as pd
 
 from churnml.errors import DataError, UsageError
 from churnml.health.recipe import HealthRecipe
-from churnml.language import Quantity, Text, languages, render
+from churnml.language import Quantity, Text
 from churnml.scorecard import Measure, MeasureScores
 
 __all__ = ["LIFT_POINTS", "band_of", "lift_score", "measures", "score_health"]
@@ -118,8 +118,7 @@ def score_health(
     DataFrame
         One row per row of `frame`, in its order: ``account_id, as_of, health_score`` (0–100 or NaN), ``band``
         (red, yellow, green or unknown), ``coverage`` (0–1), ``rules_score, model_score, alpha`` (the share the model
-        really had), ``reasons`` (list of codes), ``reason_texts`` (what they say, as texts) and ``reasons_en``,
-        ``reasons_ja`` … (in words, one column a language).
+        really had), ``reasons`` (list of codes) and ``reason_texts`` (what they say, as texts).
 
     Raises
     ------
@@ -202,7 +201,7 @@ def _reasons(
     thin: np.ndarray,
     verdict: str,
 ) -> dict[str, np.ndarray]:
-    """Return what capped or limited each score: columns of lists of codes, of texts, and of words."""
+    """Return what capped or limited each score: columns of lists of codes and of texts."""
     codes, texts = (np.empty(len(coverage), dtype=object) for _ in range(2))
     stale = [_stale(measure) for measure in scale.measures]
     for row in range(len(coverage)):
@@ -221,20 +220,7 @@ def _reasons(
     return {
         "reasons": codes,
         "reason_texts": texts,
-        **{f"reasons_{language}": _in_language(texts, language) for language in languages()},
     }
-
-
-def _in_language(texts: np.ndarray, language: str) -> np.ndarray:
-    """Return lists of texts in words; there are few of them, each put into words once."""
-    said: dict[int, str] = {}
-    column = np.empty(len(texts), dtype=object)
-    for row, found in enumerate(texts):
-        for text in found:
-            if id(text) not in said:
-                said[id(text)] = render(text, language)
-        column[row] = [said[id(text)] for text in found]
-    return column
 
 
 _TEXTS = {

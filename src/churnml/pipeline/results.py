@@ -250,7 +250,7 @@ class Scored:
     table : DataFrame
         One row per account, highest expected loss first: the scores, account details and ``reasons``.
     explanations : sequence of mapping
-        JSON-ready, with suggested plays, in the table's order.
+        As they are stored (`churnml.explain.stored`), with suggested plays, in the table's order.
     path : Path
         ``scores.parquet``.
     as_of : date

@@ -18,7 +18,7 @@ from churnml.api.answers import (
     Reasoning,
     Warn,
 )
-from churnml.language import Language
+from churnml.language import Language, render
 from churnml.serving.scorer import Row, Scored, Scorer
 from churnml.serving.settings import Settings
 from churnml.serving.state import StateView
@@ -145,7 +145,7 @@ def stored(settings: Settings, view: StateView, account: AccountScore, lang: Lan
         "arr": account.arr,
         "expected_loss": account.expected_loss,
         "currency": info.get("currency", settings.currency),
-        "reasons": account.details.get(f"reasons_{lang}") or [],
+        "reasons": [render(text, lang) for text in account.reasons],
     }
 
 
@@ -192,7 +192,7 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
         "arr": row.arr,
         "expected_loss": None if row.arr is None else scored.churn_probability * row.arr,
         "currency": settings.currency,
-        "reasons": list(scored.reasons[lang]),
+        "reasons": [render(text, lang) for text in scored.reasons],
     }
 
 

@@ -187,12 +187,26 @@ class Store:
             return None if row is None else dict(row.features)
         return named(row.feature_names, unpack_numbers(row.numbers), row.features)
 
-    def explanation(self, snapshot_id: int, account_id: str) -> dict[str, Any] | None:
-        """Return the stored explanation of an account, or None."""
-        return self.explanations(snapshot_id, [account_id]).get(account_id)
+    def explanation(
+        self, snapshot_id: int, account_id: str, said_in: Sequence[str] | None = None
+    ) -> dict[str, Any] | None:
+        """Return the stored explanation of an account in words, or None; see `explanations`."""
+        return self.explanations(snapshot_id, [account_id], said_in).get(account_id)
 
-    def explanations(self, snapshot_id: int, account_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return the stored explanations of accounts, by account; where there is none it is left out."""
+    def explanations(
+        self, snapshot_id: int, account_ids: Sequence[str], said_in: Sequence[str] | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """Return the stored explanations of accounts, by account; where there is none it is left out.
+
+        What is stored are codes; they are put into words here, in the languages `said_in`, by default in all.
+
+        Raises
+        ------
+        DataError
+            One was stored by another version and cannot be read.
+        """
+        from churnml.explain.stored import worded
+
         query = select(ExplanationRow.account_id, ExplanationRow.body, ExplanationRow.packed)
         query = query.where(ExplanationRow.snapshot_id == snapshot_id)
         stored: dict[str, dict[str, Any]] = {}
@@ -200,7 +214,7 @@ class Store:
             for start in range(0, len(account_ids), _AT_ONCE):
                 some = account_ids[start : start + _AT_ONCE]
                 for account, body, packed in connection.execute(query.where(ExplanationRow.account_id.in_(some))):
-                    stored[account] = dict(body) if packed is None else unpack_document(packed)
+                    stored[account] = worded(dict(body) if packed is None else unpack_document(packed), said_in)
         return stored
 
     def departures(self, config: str) -> dict[str, Departed]:

@@ -943,6 +943,8 @@ fact-contract_end =
 
 ## Summaries
 
+summary-none-kept = No reasons are kept for this date.
+summary-unreadable = The reasons of this date were stored by another version and cannot be told any more; the next scoring tells them anew.
 summary-model = { $chance } churn probability within { AMOUNT($days) }, { $times } × the average.
 summary-model-reason = { $chance } churn probability within { AMOUNT($days) }, { $times } × the average. Most strongly associated with the risk: { WITHIN($reason) }.
 summary-rules = Health by rules alone: { $band }.

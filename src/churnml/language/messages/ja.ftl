@@ -681,6 +681,8 @@ fact-contract_end =
 
 ## 要約
 
+summary-none-kept = この時点の理由は保存されていません。
+summary-unreadable = この時点の理由は別のバージョンで保存されたため表示できません。次回のスコア計算で新しく作成されます。
 summary-model = { AMOUNT($days) }以内の解約確率は{ $chance }（平均の{ $times }倍）。
 summary-model-reason = { AMOUNT($days) }以内の解約確率は{ $chance }（平均の{ $times }倍）。リスクと最も関連が強い事実：{ $reason }。
 summary-rules = ルールのみによる判定：{ $band }。
