@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -223,14 +222,6 @@ class EventSections(Protocol):
     """Where the events come from, what is made of them, and where they are kept laid out."""
 
     @property
-    def source(self) -> SourceConfig:
-        """The raw data."""
-
-    @property
-    def tables(self) -> Mapping[str, TableSource]:
-        """Their mapping."""
-
-    @property
     def features(self) -> FeatureConfig:
         """Windows, kinds and logins."""
 
@@ -246,8 +237,8 @@ class LoadSections(Protocol):
     """What loading raw data reads."""
 
     @property
-    def source(self) -> SourceConfig:
-        """Where it lies."""
+    def named_sources(self) -> dict[str, SourceConfig]:
+        """Where it lies, by the names of the sources."""
 
     @property
     def tables(self) -> dict[str, TableSource]:

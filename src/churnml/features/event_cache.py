@@ -50,7 +50,7 @@ def keep_events(
     feature_set : FeatureSet
         What will be computed.
     config : Config
-        Any object with the sections `source`, `tables` and `features`.
+        Any object with the section `features`; the sources and the mapping tell where the events come from.
     until : date
         Midnight before which a fact must have been known.
 
@@ -98,5 +98,5 @@ def kept_events(folder: Path, config: EventSections, as_of: date) -> Planes | No
 def _origin(config: EventSections) -> str:
     """Return a digest of what says where the events come from and what they are called."""
     sections = config.as_dict()
-    chosen = {name: sections[name] for name in ("source", "tables", "features")}
+    chosen = {name: sections[name] for name in ("source", "sources", "tables", "features") if sections.get(name)}
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:12]

@@ -126,7 +126,10 @@ def recorded(config: RecordedSections) -> dict[str, Any]:
     (True, False)
     """
     kept = {name: section for name, section in config.as_dict().items() if name not in _PLACES}
-    kept["source"] = {name: value for name, value in kept["source"].items() if name != "connection"}
+    if kept.get("source"):
+        kept["source"] = {name: value for name, value in kept["source"].items() if name != "connection"}
+    for name, source in (kept.get("sources") or {}).items():
+        kept["sources"][name] = {key: value for key, value in source.items() if key != "connection"}
     return kept
 
 
