@@ -1196,6 +1196,11 @@ backtest-chart_calibration_alt = Expected and observed churn of each band
 backtest-chart_days = days before churn
 backtest-chart_below = below green, %
 backtest-chart_warning_alt = Share of churners below green by days before churn
+backtest-terminal_bands = Churn by band: { $rows } readings, { $churned } churned, { $first } to { $last }
+backtest-terminal_line = { $value } (wanted { $wanted })
+backtest-terminal_interval = 95 % interval { $low } to { $high }
+backtest-terminal_advice = With { $setting } the score would have ranked better: ROC AUC { $roc_auc }, by { $gain } (95 % interval { $low } to { $high }).
+backtest-terminal_report = Report
 
 ## Who acts
 
@@ -1236,6 +1241,15 @@ pattern-onboarding = unfinished onboarding
 pattern-none = No reason stands out
 pattern-one = { CAPITAL($first) }
 pattern-two = { CAPITAL($first) } with { $second }
+
+## The red threshold on the terminal
+
+thresholds-calls = { $accounts } accounts with a band as of { $as_of }; the team can call { $calls } of them ({ $csms } × { $each } calls a week for { $weeks } weeks).
+thresholds-share = { $accounts } accounts with a band as of { $as_of }; the team can contact { $calls } of them (capacity.share { $share }).
+thresholds-now = Red below { $edge } makes { $red } accounts red.
+thresholds-proposed = Red below { $edge } would make { $red } red.
+thresholds-every_one = Green begins at { $green }: the team can call every account below green.
+thresholds-to_use = To use it, set { $setting } in the config and train again.
 
 ## churnml explain
 

@@ -926,6 +926,11 @@ backtest-chart_calibration_alt = 判定別の予測解約率と実際の解約�
 backtest-chart_days = 解約までの日数
 backtest-chart_below = 緑未満の割合（%）
 backtest-chart_warning_alt = 解約までの日数別に見た、緑未満だった解約顧客の割合
+backtest-terminal_bands = 帯ごとの解約：{ $rows }件の判定、うち解約{ $churned }件、{ $first }～{ $last }
+backtest-terminal_line = { $value }（目標 { $wanted }）
+backtest-terminal_interval = 95%区間 { $low }～{ $high }
+backtest-terminal_advice = { $setting } とすれば順位付けは良くなっていました：ROC AUC { $roc_auc }、差 { $gain }（95%区間 { $low }～{ $high }）。
+backtest-terminal_report = レポート
 
 ## Who acts
 
@@ -966,6 +971,15 @@ pattern-onboarding = 導入の停滞
 pattern-none = 目立った要因なし
 pattern-one = { $first }
 pattern-two = { $first }＋{ $second }
+
+## 端末での赤のしきい値
+
+thresholds-calls = { $as_of }時点で帯のある顧客は{ $accounts }社。チームが連絡できるのは{ $calls }社です（{ $csms }人 × 週{ $each }件 × { $weeks }週間）。
+thresholds-share = { $as_of }時点で帯のある顧客は{ $accounts }社。チームが連絡できるのは{ $calls }社です（capacity.share { $share }）。
+thresholds-now = { $edge }未満を赤とすると、赤は{ $red }社です。
+thresholds-proposed = { $edge }未満を赤とすれば、赤は{ $red }社になります。
+thresholds-every_one = 緑は{ $green }からです。チームは緑未満のすべての顧客に連絡できます。
+thresholds-to_use = 使うには、設定に { $setting } と書いて学習し直してください。
 
 ## churnml explain
 
