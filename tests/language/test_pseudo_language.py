@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import html
-import importlib.util
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.companies.explained import World, make_world
+from tests.language.pseudo import LANGUAGE, leaks, pseudo
 
 from churnml.cli.all_accounts import health_judged, thresholds
 from churnml.explain import explain, suggest_plays
@@ -24,71 +22,24 @@ from churnml.explain.plays import Playbook
 from churnml.explain.published import published
 from churnml.explain.rules import examples
 from churnml.health.backtest import Advice, HealthBacktest, WeightShare, health_backtest
-from churnml.language import Catalogue, Text, catalogue, phrases, render, using
+from churnml.language import Text, catalogue, phrases, render
 from churnml.pipeline.health import Thresholds
 from churnml.reports import account_brief, backtest_report, overall_page, portfolio_page
 
-LANGUAGE = "qps"
-_PLAIN = re.compile(r"[A-Za-zÀ-ÿ]{3,}")
-_TAGS = re.compile(r"<(script|style|title|svg)\b.*?</\1>|<[^>]+>", re.DOTALL)
-
-
-def bracketed() -> str:
-    """Return the English messages with every word of theirs in capital Greek, arguments and functions as they are."""
-    source = (files("churnml.language") / "messages" / "en.ftl").read_text(encoding="utf-8")
-    from fluent.syntax import FluentParser, FluentSerializer, ast
-    from fluent.syntax.visitor import Transformer
-
-    class Greek(Transformer):  # type: ignore[misc]
-        def visit_TextElement(self, node: Any) -> Any:  # noqa: N802
-            node.value = re.sub(r"[A-Za-z]", lambda letter: chr(0x391 + ord(letter[0].lower()) % 17), node.value)
-            return node
-
-        def visit_Term(self, node: Any) -> Any:  # noqa: N802 (patterns of numbers and dates stay)
-            return node
-
-    resource = FluentParser(with_spans=False).parse(source)
-    assert not [entry for entry in resource.body if isinstance(entry, ast.Junk)]
-    return str(FluentSerializer().serialize(Greek().visit(resource)))
+__all__ = ["pseudo"]
 
 
 @pytest.fixture(scope="module")
-def world() -> Any:
+def world() -> World:
     """The small trained company of the explanations' tests."""
-    path = Path(__file__).parents[1] / "explain" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("explain_conftest", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.world.__wrapped__()
-
-
-@pytest.fixture
-def _pseudo() -> Iterator[None]:
-    with using(Catalogue(LANGUAGE, bracketed().replace("-locale = en", "-locale = en_GB"))):
-        yield
-
-
-DATA = re.compile(
-    r"A\d{4}|SMB|enterprise|Acme|Aiko|Ann|acme|own (sponsor|words)|ROC AUC|SHAP|ARR|January|February|March|April|May|"
-    r"June|July|August|September|October|November|December|Sept?|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Oct|Nov|Dec"
-)
-
-
-def leaks(text: str) -> list[str]:
-    """Return the plain words of a page or a sentence that are no data."""
-    return _PLAIN.findall(DATA.sub("", html.unescape(_TAGS.sub(" ", text))))
+    return make_world()
 
 
 def test_the_check_finds_a_leak() -> None:
     assert leaks("<p>ΑΒΓ 5 left over</p>") == ["left", "over"]
 
 
-@pytest.mark.usefixtures("_pseudo")
+@pytest.mark.usefixtures("pseudo")
 def test_no_sentence_leaks() -> None:
     for facts in examples():
         text = fact(facts)
@@ -97,7 +48,7 @@ def test_no_sentence_leaks() -> None:
         assert leaks(re.sub("(?i)automations|templates", "", said)) == [], said
 
 
-@pytest.mark.usefixtures("_pseudo")
+@pytest.mark.usefixtures("pseudo")
 def test_every_message_is_the_languages_own() -> None:
     assert catalogue(LANGUAGE).codes == catalogue("en").codes
     say = phrases(LANGUAGE)
@@ -105,7 +56,7 @@ def test_every_message_is_the_languages_own() -> None:
         assert leaks(say(code)) == []
 
 
-@pytest.mark.usefixtures("_pseudo")
+@pytest.mark.usefixtures("pseudo")
 def test_no_page_leaks(world: Any) -> None:
     explanations = explain(
         world.model,
@@ -149,7 +100,7 @@ def test_no_page_leaks(world: Any) -> None:
     assert leaks(listed) == []
 
 
-@pytest.mark.usefixtures("_pseudo")
+@pytest.mark.usefixtures("pseudo")
 def test_the_page_over_all_accounts_does_not_leak() -> None:
     found = {
         "as_of_from": "2025-01-01",
@@ -198,7 +149,7 @@ def judged() -> list[HealthBacktest]:
     return [replace(found[0], weights=weights, advice=advice, verdict="rules_only"), found[1]]
 
 
-@pytest.mark.usefixtures("_pseudo")
+@pytest.mark.usefixtures("pseudo")
 def test_the_health_backtest_does_not_leak(judged: list[HealthBacktest], capsys: pytest.CaptureFixture[str]) -> None:
     page = backtest_report(judged, title="acme", horizon_days=90, capacity_share=0.1, language=LANGUAGE)
     assert leaks(page) == []
@@ -208,7 +159,7 @@ def test_the_health_backtest_does_not_leak(judged: list[HealthBacktest], capsys:
     assert leaks(said.replace("health.alpha", "")) == []
 
 
-@pytest.mark.usefixtures("_pseudo")
+@pytest.mark.usefixtures("pseudo")
 def test_the_red_threshold_does_not_leak(capsys: pytest.CaptureFixture[str]) -> None:
     calls = Thresholds(38.5, 40, 4, 300, 36, 40.0, 61, 0.12, date(2026, 1, 1), 70.0, 2.0, 5.0, None)
     for proposed in (calls, replace(calls, capacity_share=0.1), replace(calls, red_below=70.0)):
