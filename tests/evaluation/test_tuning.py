@@ -63,7 +63,7 @@ def test_no_reported_test_row_is_looked_at(
     unknown = company.assign(churned=company["churned"].where(company["as_of"] <= splits[0].train[-1], 1.0))
     config = configure(**SHORT)
     left, right = (tune(frame, features, splits, config, budget=60, most_trials=3) for frame in (company, unknown))
-    assert left.as_dict() == right.as_dict()
+    assert left == right
     assert left.tuned_on is not None
     assert left.tuned_on.as_of_until < f"{splits[0].test[0]:%Y-%m-%d}"
 
