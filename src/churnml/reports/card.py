@@ -209,7 +209,7 @@ def _part_name(part: Mapping[str, Any]) -> Text:
     if "segment" in part:
         name, value = str(part["segment"]), str(part["value"])
         own = name in _OWN_SEGMENTS
-        label: Text | str = Text.of(f"card-of.{name}") if own else name
+        label: Text | str = Text.of(f"card-own.{name}") if own else name
         return Text.of("card-part", segment=label, value=Text.of(f"card-is.{value.split()[0]}") if own else value)
     number = str(part["name"]).removeprefix("fold ")
     if number.isdigit():

@@ -1279,7 +1279,7 @@ card-lift = Lift (95 %)
 card-contacted = Contacted
 card-plain = { $name }
 card-part = { $segment } = { $value }
-card-of =
+card-own =
     .arr = arr
     .tenure = tenure
 card-is =

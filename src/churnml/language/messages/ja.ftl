@@ -1009,7 +1009,7 @@ card-lift = リフト（95%）
 card-contacted = 連絡率
 card-plain = { $name }
 card-part = { $segment } = { $value }
-card-of =
+card-own =
     .arr = ARR
     .tenure = 利用期間
 card-is =
