@@ -20,11 +20,12 @@ from churnml.errors import UsageError
 from churnml.features.spec import FeatureSet
 from churnml.metrics.intervals import Interval, clustered_bootstrap
 from churnml.snapshots.splits import Split
-from churnml.training.ensemble import choose, judged_rows, straightened_losses
+from churnml.training.choice import choose
 from churnml.training.estimator import Plan
 from churnml.training.facts import TunedOn, TuningSummary
 from churnml.training.fitting import check_churners, classifier_of
-from churnml.training.trees import DEFAULTS, tree_settings, validation_curve
+from churnml.training.judging import judged_rows, straightened_losses
+from churnml.training.trees import DEFAULTS, BinnedRows, tree_settings, validation_curve
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -282,6 +283,8 @@ class _Search:
     ) -> None:
         self._optuna, self._plan, self._config = optuna, plan, config
         self._progress = progress
+        binned = BinnedRows(plan.matrix, plan.outcome, plan.recipe.categorical, plan.recipe.trees[0])
+        self._parts = [(binned.part(fold.train), binned.part(fold.valid)) for fold in plan.folds]
         self._ranges = {name: value for name, value in _RANGES.items() if name not in config.model.params}
 
     def run(self, name: str, backend: Any, budget: float, most: int | None) -> tuple[tuple[Trial, ...], int]:
@@ -310,16 +313,8 @@ class _Search:
         plan, recipe = self._plan, self._plan.recipe
         total, rows = np.zeros(shape.max_trees), 0
         for step, fold in enumerate(plan.folds):
-            _, curve = validation_curve(
-                plan.matrix[fold.train],
-                plan.outcome[fold.train],
-                plan.matrix[fold.valid],
-                plan.outcome[fold.valid],
-                settings=shape,
-                seed=recipe.seeds[0],
-                categorical=recipe.categorical,
-                monotone=recipe.monotone,
-            )
+            train, valid = self._parts[step]
+            _, curve = validation_curve(train, valid, settings=shape, seed=recipe.seeds[0], monotone=recipe.monotone)
             total, rows = total + curve * len(fold.valid), rows + len(fold.valid)
             trial.report(float(total.min()) / rows, step)
             if trial.should_prune():

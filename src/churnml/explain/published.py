@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from churnml.explain.driver import Driver
 from churnml.explain.explanation import Explanation
 from churnml.language import Text, languages, phrases
 
-__all__ = ["published", "published_driver"]
+__all__ = ["published", "published_driver", "reasons_told"]
 
 
 def published(explanation: Explanation, said_in: Sequence[str] | None = None) -> dict[str, Any]:
@@ -47,6 +47,22 @@ def published_driver(driver: Driver, said_in: Sequence[str] | None = None) -> di
     for name in ("label", "sentence", "comparison"):
         data |= _said(name, getattr(driver, name), wanted)
     return data
+
+
+def reasons_told(body: Mapping[str, Any], language: str) -> list[str]:
+    """Return what a reader is told of the risk; of an explanation stored by an earlier version, facts and drivers.
+
+    Examples
+    --------
+    >>> reasons_told({"told_en": ["Notice has been given"]}, "en")
+    ['Notice has been given']
+    >>> reasons_told({"indicators": [], "raising": [{"sentence_en": "No logins"}]}, "en")
+    ['No logins']
+    """
+    if f"told_{language}" in body:
+        return list(body[f"told_{language}"])
+    facts = [item[f"text_{language}"] for item in body["indicators"]]
+    return [*facts, *(item[f"sentence_{language}"] for item in body["raising"])]
 
 
 def _said(name: str, text: Text | None, wanted: Sequence[str]) -> dict[str, str | None]:

@@ -185,7 +185,8 @@ def _said(card: Mapping[str, Any], language: Language) -> dict[str, Any]:
     if profit:
         worth = decimal(profit["expected_maximum"]["model"]["profit_per_account"], 2)
         area = decimal(profit["area_under_curve"]["model"], 3)
-        said["profit"] = t("profit", worth=worth, currency=card["currency"], area=area)
+        often = {name: profit[name] for name in ("campaigns", "every_days")}
+        said["profit"] = t("profit", worth=worth, currency=card["currency"], area=area, **often)
     if told.get("slope") and told["slope"]["low"] is not None and told["expected_over_observed"]["low"] is not None:
         figures: dict[str, str] = {}
         for name, part in (
