@@ -23,6 +23,7 @@ from churnml.serving.scorer import Row, Scored, Scorer
 from churnml.serving.settings import Settings
 from churnml.serving.state import StateView
 from churnml.store import AccountScore, Departed, Override, SnapshotInfo
+from churnml.training.publication import Publication
 
 __all__ = [
     "computed",
@@ -102,7 +103,7 @@ def _of_snapshot(settings: Settings, view: StateView, snapshot: SnapshotInfo, fr
     warnings = []
     if fresh.state == "stale":
         warnings.append(Warn(code="stale", message=f"The facts are {fresh.age_days:.0f} days old."))
-    if snapshot.info.get("verdict") == "rules_only":
+    if snapshot.info.get("verdict") == Publication.RULES_ONLY:
         warnings.append(_RULES_ONLY)
     if view.scorer is not None and view.scorer.version != snapshot.model_version:
         message = f"Model {view.scorer.version} is in force; this was scored by {snapshot.model_version}."
@@ -113,7 +114,7 @@ def _of_snapshot(settings: Settings, view: StateView, snapshot: SnapshotInfo, fr
 
 
 _RULES_ONLY = Warn(
-    code="rules_only",
+    code=Publication.RULES_ONLY.value,
     message="The model did not beat the rules, so they are used: churn probability and expected loss come from a rule, "
     "health from its measures.",
 )
@@ -165,7 +166,7 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
     for name in scorer.unknown_words(row.features):
         message = f"The model does not know this text of {name}; it counts as missing."
         warnings.append(Warn(code="unknown_word", message=message))
-    if scorer.verdict == "rules_only":
+    if scorer.verdict == Publication.RULES_ONLY:
         warnings.append(_RULES_ONLY)
     blind = not scored.coverage
     if blind:
