@@ -14,8 +14,9 @@ import pytest
 from tests.companies.explained import World, make_world
 from tests.language.pseudo import LANGUAGE, leaks, pseudo
 
-from churnml.cli.all_accounts import health_judged, thresholds
-from churnml.explain import explain, suggest_plays
+from churnml.assessment import FamilyShare, Overall, PatternFound, SegmentEffect
+from churnml.cli.all_accounts import health_judged, overall, thresholds
+from churnml.explain import Driver, Pattern, explain, suggest_plays
 from churnml.explain.facts import fact
 from churnml.explain.notices import overridden
 from churnml.explain.plays import Playbook
@@ -25,6 +26,7 @@ from churnml.health.backtest import Advice, HealthBacktest, WeightShare, health_
 from churnml.language import Text, catalogue, phrases, render
 from churnml.pipeline.health import Thresholds
 from churnml.reports import account_brief, backtest_report, overall_page, portfolio_page
+from churnml.training import Publication
 
 __all__ = ["pseudo"]
 
@@ -101,22 +103,28 @@ def test_no_page_leaks(world: Any) -> None:
 
 
 @pytest.mark.usefixtures("pseudo")
-def test_the_page_over_all_accounts_does_not_leak() -> None:
-    found = {
-        "as_of_from": "2025-01-01",
-        "as_of_until": "2025-08-01",
-        "rows": 1000,
-        "accounts": 250,
-        "horizon_days": 90,
-        "verdict": "rules_only",
-        "families": [{"family": "engagement", "importance": 0.5, "share": 0.6}],
-        "features": [],
-        "segment_column": None,
-        "segments": [{"segment": "SMB", "family": "support", "accounts": 9, "effect": 0.2, "difference": 0.2}],
-        "churned": 3,
-        "patterns": [],
-    }
-    assert leaks(overall_page(found, language=LANGUAGE, title="acme")) == []
+def test_what_is_told_over_all_accounts_does_not_leak(capsys: pytest.CaptureFixture[str]) -> None:
+    pattern = Pattern(("support",), {"support": 0.4}, 9, 0.6, 40.0, "A0007", "2025-06-01", Text.of("pattern-support"))
+    driver = Driver.model_construct(sentence=Text.of("fact-notice"))
+    found = Overall(
+        as_of_from=date(2025, 1, 1),
+        as_of_until=date(2025, 8, 1),
+        rows=1000,
+        accounts=250,
+        horizon_days=90,
+        verdict=Publication.RULES_ONLY,
+        model_version="",
+        families=[FamilyShare("engagement", 0.5, 0.6)],
+        features=[],
+        segment_column=None,
+        segments=[SegmentEffect("SMB", "support", 9, 0.2, 0.2)],
+        churned=30,
+        patterns=[PatternFound(pattern, (driver,))],
+    )
+    for one in (found, replace(found, patterns=[], churned=3)):
+        assert leaks(overall_page(one, language=LANGUAGE, title="acme")) == []
+        overall(one, Path("x.1"), LANGUAGE)
+        assert leaks(capsys.readouterr().out) == []
 
 
 @pytest.fixture(scope="module")

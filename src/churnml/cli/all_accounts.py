@@ -3,52 +3,50 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
 from churnml.cli.terminal import near, out
 from churnml.health.acceptance import EarlyWarning
-from churnml.language import Day, Quantity, Section, number, phrases
+from churnml.language import Day, Quantity, Section, amount, number, percent, phrases
 from churnml.training.publication import Publication
 
 if TYPE_CHECKING:
+    from churnml.assessment import Overall
     from churnml.health import HealthBacktest
     from churnml.pipeline.health import Thresholds
 
 __all__ = ["health_judged", "overall", "thresholds"]
 
 
-def overall(found: Mapping[str, Any], page: Path, lang: str) -> None:
+def overall(found: Overall, page: Path, lang: str) -> None:
     """Show what goes with churn over all accounts: families, patterns of those who left."""
-    console = out()
-    console.print(
-        f"{found['rows']:,} readings of {found['accounts']:,} accounts, {found['as_of_from']} to {found['as_of_until']}"
-    )
-    table = Table("family", "share of the effect", title="What moves the risk", title_justify="left")
-    for row in found["families"]:
-        table.add_row(row["family"], f"{100 * row['share']:.0f} %")
+    console, say = out(), phrases(lang)
+    t = Section(say, "overall")
+    first, last = Day(on=found.as_of_from.isoformat()), Day(on=found.as_of_until.isoformat())
+    console.print(escape(t("terminal_rows", rows=found.rows, accounts=found.accounts, first=first, last=last)))
+    table = Table(t.family, t.part, title=t.families, title_justify="left")
+    for row in found.families:
+        table.add_row(escape(say.or_plain(f"family-{row.family}", row.family)), percent(row.share, lang, 0))
     console.print(table)
-    if found["patterns"]:
-        patterns = Table(
-            "pattern", "share", "accounts", "visible before", "example",
-            title=f"Patterns among {found['churned']:,} churned accounts", title_justify="left",
-        )  # fmt: skip
-        for one in found["patterns"]:
-            lead = one["median_lead_days"]
-            before = "–" if lead is None else f"{lead:.0f} days"
-            reasons = "".join(f"\n• {escape(driver[f'sentence_{lang}'])}" for driver in one["drivers"])
-            cells = (f"{100 * one['share']:.0f} %", f"{one['accounts']:,}", before)
-            patterns.add_row(escape(one[f"title_{lang}"]), *cells, f"{escape(one['example'])}{reasons}")
-        if len(found["patterns"]) == 1:
-            console.print(phrases(lang)("overall-one_pattern", churned=found["churned"]))
+    if found.patterns:
+        title = t("terminal_patterns", churned=found.churned)
+        heads = (t.terminal_pattern, t.part, t.terminal_accounts, t.terminal_before, t.terminal_example)
+        patterns = Table(*heads, title=title, title_justify="left")
+        for one in found.patterns:
+            pattern, lead = one.pattern, one.pattern.median_lead_days
+            before = "–" if lead is None else amount(round(lead), "days", lang)
+            reasons = "".join(f"\n• {escape(say.text(driver.sentence))}" for driver in one.drivers)
+            cells = (percent(pattern.share, lang, 0), number(pattern.accounts, lang), before)
+            patterns.add_row(escape(say.text(pattern.title)), *cells, f"{escape(pattern.example)}{reasons}")
         console.print(patterns)
     else:
-        console.print(f"Too few churned accounts for patterns: {found['churned']:,}.")
-    console.print(f"Report: {near(page)}")
+        console.print(escape(t("too_few", churned=found.churned)))
+    console.print(f"{say('backtest-terminal_report')}: {near(page)}")
 
 
 def health_judged(results: Sequence[HealthBacktest], page: Path, lang: str) -> None:

@@ -1129,6 +1129,12 @@ overall-segments_note = How much more (+) or less (−) a family raises the log-
 overall-segment = Segment
 overall-rows = Readings
 overall-no_segments = The data has no segment or plan to compare.
+overall-terminal_rows = { $rows } readings of { $accounts } accounts, { $first } to { $last }
+overall-terminal_patterns = Patterns among { $churned } churned accounts
+overall-terminal_pattern = Pattern
+overall-terminal_accounts = Accounts
+overall-terminal_before = Visible before
+overall-terminal_example = Example
 overall-note = Associations in past data, not causes.
 
 ## The health backtest

@@ -859,6 +859,12 @@ overall-segments_note = 各分類が解約の対数オッズを押し上げる�
 overall-segment = セグメント
 overall-rows = 件数
 overall-no_segments = 比較できるセグメントやプランがデータにありません。
+overall-terminal_rows = { $accounts }社の{ $rows }件の判定、{ $first }～{ $last }
+overall-terminal_patterns = 解約した{ $churned }社のパターン
+overall-terminal_pattern = パターン
+overall-terminal_accounts = 社数
+overall-terminal_before = 兆候
+overall-terminal_example = 例
 overall-note = 過去データにおける関連であり、因果関係を示すものではありません。
 
 ## The health backtest
