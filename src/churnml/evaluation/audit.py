@@ -14,6 +14,7 @@ from churnml.evaluation.finding import CHECKS, LEAKS, Finding, outcome
 from churnml.evaluation.hindsight import account_rates, telltales
 from churnml.evaluation.missing_shares import missing_shares
 from churnml.evaluation.rate_changes import drift, jump, survivors
+from churnml.evaluation.totals import totals_of_today
 from churnml.features.spec import FeatureSet
 from churnml.metrics.predictions import roc_auc
 from churnml.snapshots.splits import Split
@@ -274,13 +275,15 @@ def _undated(rows: pd.DataFrame, feature_set: FeatureSet, tables: Tables | None)
     if tables.has("accounts", "known_at"):
         return Finding("CHK110", "clear", "accounts carry a history (known_at)")
     fixed = {column.name for column in TABLES["accounts"].columns if not column.mutable}
-    leaning = []
+    leaning, names = [], []
     for spec in feature_set:
         name = spec.name.removeprefix(_ATTRIBUTE)
         if spec.table != "accounts" or not spec.name.startswith(_ATTRIBUTE) or name in fixed:
             continue
+        names.append(name)
         splits = account_rates(rows, spec.name).values()
         leaning += [(spec.name, split.words) for split in splits if split.decides(_LEANS, split.share / _LEANS_TIMES)]
+    leaning += [(f"{_ATTRIBUTE}{name}", detail) for name, detail in totals_of_today(tables, names)]
     return outcome(
         "CHK110", leaning, CHECKS["CHK110"], "Map tables.accounts.columns.known_at, or exclude the attribute."
     )

@@ -20,7 +20,7 @@ CHECKS: dict[str, str] = {
     "CHK107": "The churn rate of the test period is another than that of the training period",
     "CHK108": "The churn rate jumps from one snapshot to the next",
     "CHK109": "Nobody churns before a date: lost accounts are missing from the early data",
-    "CHK110": "An account attribute without a history goes with who left: its value of today may leak into the past",
+    "CHK110": "An account attribute without a history goes with who left, or is a total up to today",
     "CHK111": "A column tells long before who will leave: written after the departure, over the whole past",
     "CHK112": "A fact tells of the departure itself: a word of leavers alone, or a kind that comes in their last days",
     "CHK113": "A feature is missing more often, or less, where the model is used than where it was trained",

@@ -365,12 +365,10 @@ def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list
         if abs(off) > _SEGMENT_GAP:
             too, points = "high" if off > 0 else "low", Quantity(value=100 * abs(off), digits=1)
             limits.append(Text.of(f"card-limit-too_{too}", part=_part_name(row), points=points))
-    for level in (backtest.get("calibration") or {}).get("tenths") or []:
-        ratio = level["expected_over_observed"]
-        if ratio["low"] is not None and not ratio["low"] <= 1.0 <= ratio["high"]:
-            said, share = (Quantity(value=level[name], unit="share", digits=1) for name in ("told", "happened"))
-            tenth = str(level["name"]).removeprefix("tenth ")
-            limits.append(Text.of("card-limit-tenth", tenth=tenth, told=said, share=share, happened=happened))
+    for level in (backtest.get("calibration") or {}).get("gaps") or []:
+        said, share = (Quantity(value=level[name], unit="share", digits=1) for name in ("told", "happened"))
+        tenth = str(level["name"]).removeprefix("tenth ")
+        limits.append(Text.of("card-limit-tenth", tenth=tenth, told=said, share=share, happened=happened))
     limits.append(Text.of("card-limit-scope", days=bundle.model.horizon_days))
     if target == "churn":
         rate = Quantity(value=config.capacity.save_rate, unit="share", digits=0)
