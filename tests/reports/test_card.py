@@ -130,7 +130,7 @@ def test_the_page_is_whole(card):
 @pytest.mark.usefixtures("pseudo")
 def test_the_model_card_does_not_leak(company, card):
     """What a training said in its own words (verdict, kind, retraining) is kept with the model as it was said."""
-    own = ("verdict", "verdict_reason", "kind", "kind_reason", "retraining", "calibration_method", "title")
+    own = ("version", "verdict", "verdict_reason", "kind", "kind_reason", "retraining", "calibration_method", "title")
     said = {**card, **dict.fromkeys(own, "acme"), "created_at": "", "packages": {}, "tuning": None}
     said["beside"] = {name: {**one, "reason": "acme"} for name, one in card["beside"].items()}
     page = re.sub(r"<code>.*?</code>|Python", "", as_html(said, {"roc": b""}, LANGUAGE))
