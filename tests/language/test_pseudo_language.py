@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.language.pseudo import LANGUAGE, leaks, pseudo
 
 from churnml.assessment import FamilyShare, Overall, PatternFound, SegmentEffect
 from churnml.cli.all_accounts import health_judged, overall, thresholds
+from churnml.cli.model_tables import compared, listed, promoted
 from churnml.explain import Driver, Pattern, explain, suggest_plays
 from churnml.explain.facts import fact
 from churnml.explain.notices import overridden
@@ -25,6 +26,8 @@ from churnml.explain.rules import examples
 from churnml.health.backtest import Advice, HealthBacktest, WeightShare, health_backtest
 from churnml.language import Text, catalogue, phrases, render
 from churnml.pipeline.health import Thresholds
+from churnml.pipeline.models import Comparison, ModelList, ModelVersion
+from churnml.registry.promotion import Promotion
 from churnml.reports import account_brief, backtest_report, overall_page, portfolio_page
 from churnml.training import Publication
 
@@ -174,3 +177,13 @@ def test_the_red_threshold_does_not_leak(capsys: pytest.CaptureFixture[str]) -> 
         thresholds(proposed, LANGUAGE)
         said = capsys.readouterr().out
         assert leaks(re.sub(r"health\.red_below|capacity\.share", "", said)) == []
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_versions_of_the_model_do_not_leak(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = Promotion("0a", None, "2026-01-02", "Acme", forced=True)
+    version = ModelVersion("0a", True, datetime(2026, 1, 2), "Acme", "0", {"roc_auc": 0.7, "log_loss": None})
+    listed(ModelList("acme", "0a", [version], [entry]), LANGUAGE)
+    compared(Comparison({"0a": {"roc_auc": 0.7}, "0b": {}}, None), LANGUAGE)
+    promoted(entry, LANGUAGE)
+    assert leaks(capsys.readouterr().out) == []

@@ -1433,6 +1433,44 @@ card-plot =
     .shap_summary = SHAP summary
     .shap_dependence = SHAP dependence
 
+## Versions of the model on the terminal
+
+models-version = version
+models-made = made
+models-verdict = verdict
+models-champion = champion
+models-forced = forced
+models-side_by_side = Each on its own backtest
+models-no_rows = Their backtests share no rows, so there is no paired gain.
+models-promoted = { $version } is the champion now (before: { $before }).
+models-none = none
+models-metric =
+    .roc_auc = ROC AUC
+    .average_precision = PR AUC
+    .log_loss = log loss
+    .brier = Brier
+    .ece = cal. error
+    .lift_at_10 = lift at 10 %
+
+## Scores on the terminal
+
+scored-heading = { $n } accounts with the highest { $by }, as of { $on }
+scored-expected_loss = expected loss (probability × ARR{ $share })
+scored-expected_gain = expected gain (probability × ARR{ $share })
+scored-chance = { $target } probability
+scored-account = account
+scored-health = health
+scored-band = band
+scored-reasons = top reasons
+scored-in_band = { $n } { $band }
+scored-bands = { $n } accounts: { $bands }
+scored-where = Where everything lies
+scored-scores = scores
+scored-explanations = explanations
+scored-bundle = model bundle
+scored-experiments = experiments
+scored-next = Next:
+
 ## The red threshold on the terminal
 
 thresholds-calls = { $accounts } accounts with a band as of { $as_of }; the team can call { $calls } of them ({ $csms } × { $each } calls a week for { $weeks } weeks).

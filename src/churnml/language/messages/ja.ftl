@@ -1155,6 +1155,44 @@ card-plot =
     .shap_summary = SHAPの要約
     .shap_dependence = SHAPの依存
 
+## 端末でのモデルの版
+
+models-version = 版
+models-made = 作成
+models-verdict = 判定
+models-champion = 使用中
+models-forced = 強制
+models-side_by_side = それぞれ自身のバックテストで
+models-no_rows = 共通するバックテストの行がないため、対応のある差はありません。
+models-promoted = { $version }が使用中になりました（以前：{ $before }）。
+models-none = なし
+models-metric =
+    .roc_auc = ROC AUC
+    .average_precision = PR AUC
+    .log_loss = 対数損失
+    .brier = ブライア
+    .ece = 較正誤差
+    .lift_at_10 = 上位10%のリフト
+
+## 端末でのスコア
+
+scored-heading = { $by }の大きい{ $n }社、{ $on }時点
+scored-expected_loss = 期待損失（確率 × ARR{ $share }）
+scored-expected_gain = 期待増収（確率 × ARR{ $share }）
+scored-chance = { $target }確率
+scored-account = 顧客
+scored-health = ヘルス
+scored-band = 帯
+scored-reasons = 主な理由
+scored-in_band = { $band }{ $n }
+scored-bands = { $n }社：{ $bands }
+scored-where = 保存先
+scored-scores = スコア
+scored-explanations = 説明
+scored-bundle = モデル
+scored-experiments = 実験
+scored-next = 次に：
+
 ## 端末での赤のしきい値
 
 thresholds-calls = { $as_of }時点で帯のある顧客は{ $accounts }社。チームが連絡できるのは{ $calls }社です（{ $csms }人 × 週{ $each }件 × { $weeks }週間）。
