@@ -87,6 +87,19 @@ def test_a_brief_without_history_or_money_is_still_a_brief(told: Any) -> None:
     assert told[0].account_id in html
 
 
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "A new model took over on 1 July 2025"), ("ja", "2025年7月1日に新しいモデル")]
+)
+def test_a_new_model_is_marked_where_it_took_over(told: Any, language: Any, said: str) -> None:
+    history = pd.DataFrame(
+        {"as_of": pd.date_range("2025-05-01", periods=4, freq="MS"), "health_score": [80, 70, 60, 40.0]}
+    )
+    versions = history.assign(model_version=["one", "one", "two", "two"])
+    assert account_brief(told[0].as_dict(), language=language, history=versions).count(said) == 1
+    assert said not in account_brief(told[0].as_dict(), language=language, history=versions.assign(model_version="one"))
+    assert said not in account_brief(told[0].as_dict(), language=language, history=history)
+
+
 def test_the_portfolio_lists_every_account_with_filters(world: Any, told: Any) -> None:
     table = world.health.assign(
         churn_probability=world.scores["churn_probability"],

@@ -1068,6 +1068,7 @@ page-due = due
 page-timeline = What happened
 page-history = Score history
 page-none = Nothing stands out.
+page-new_model = A new model took over on { $on }: a step there may be the model's alone, and trends begin anew.
 page-moved = Health { $change } since { $since } (facts { $data }, weights { $weights }, model { $model }).
 page-changed = What changed: { $parts }.
 page-rules_only = The churn model did not pass its gate, so the rules are used: probabilities come from a rule, reasons from the health measures alone.

@@ -798,6 +798,7 @@ page-due = 期限
 page-timeline = これまでの出来事
 page-history = スコアの推移
 page-none = 目立った要因はありません。
+page-new_model = { $on }に新しいモデルへ切り替わりました。この時点の段差はモデルの違いによる可能性があり、傾向はここから改めて計算します。
 page-moved = { $since }以降のヘルススコアの変化：{ $change }（データ{ $data }、重み{ $weights }、モデル{ $model }）。
 page-changed = 主な変化：{ $parts }。
 page-rules_only = 解約モデルが検証基準を満たさないため、ルールを使用しています。解約確率はルールにより、理由はヘルス指標のみから示しています。
