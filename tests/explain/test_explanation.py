@@ -181,11 +181,19 @@ def test_only_what_counts_is_told_one_fact_a_topic(world: Any) -> None:
 
 
 def test_what_is_not_told_is_one_number(world: Any) -> None:
-    """The average, what is told and the rest make the account's probability."""
-    for told in explained(world):
+    """The average, what is told and the rest make the account's probability; what a hard fact says is told."""
+    parts = world.model.contributions(world.model.matrix(world.frame))[:, :-1]
+    groups = group_columns(world.model.features, world.reference)
+    names = world.model.features.names
+    (paid,) = (columns for columns in groups.values() if "invoices_overdue" in [names[column] for column in columns])
+    overdue = 0
+    for row, told in enumerate(explained(world)):
         effects = sum(driver.effect_log_odds or 0.0 for driver in (*told.raising, *told.lowering, *told.context))
+        if "invoice_overdue" in [item.code for item in told.indicators]:
+            effects, overdue = effects + float(parts[row, paid].sum()), overdue + 1
         neutral = float(world.model.calibrated(np.array([told.expected_log_odds + effects]))[0])
         assert told.other_points == pytest.approx(100 * (told.churn_probability - neutral), abs=1e-6)
+    assert overdue
 
 
 def test_a_red_account_without_a_reason_of_the_model_is_told_by_its_measures(world: Any) -> None:

@@ -207,7 +207,7 @@ def test_groups_are_compared_where_they_differ_as_they_are_read() -> None:
     text = comparison(deals)
     assert text is not None
     assert render(text, "en") == "5 % of low-risk and 20 % of high-risk accounts have any."
-    assert render(text, "ja") == "低リスク層の5%、高リスク層の20%が該当。"
+    assert render(text, "ja") == "1以上の割合は、低リスク層で5%、高リスク層で20%。"
 
 
 def test_a_feature_is_called_by_the_catalogue_or_by_itself() -> None:

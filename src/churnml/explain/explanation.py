@@ -262,13 +262,14 @@ def _from_model(
     probability = np.asarray(model.calibrated(log_odds))
     points = 100.0 * (probability[:, None] - np.asarray(model.calibrated(log_odds[:, None] - effect)))
     names = model.features.names
+    of_topics = [{topic(builder.specs[names[column]]) for column in columns} for _, columns in groups]
     family_names = list(dict.fromkeys(family for (family, _, _), _ in groups))
     of_family = np.array([[family == name for name in family_names] for (family, _, _), _ in groups], dtype=float)
     by_family = effect @ of_family
     found, untold = [], np.zeros(len(frame))
     for row in range(len(frame)):
         drivers: dict[str, list[Driver]] = {"raising": [], "lowering": [], "context": []}
-        topics, largest = set(said[row]), 0.0
+        topics, largest, spoken = set(said[row]), 0.0, set[int]()
         for index in np.argsort(-np.abs(points[row]), kind="stable"):
             size = abs(points[row, index])
             full = all(len(drivers[kind]) >= most for kind, most in _MOST.items())
@@ -297,6 +298,11 @@ def _from_model(
             topics.add(driver.topic)
             largest = max(largest, size)
             untold[row] += effect[row, index]
+            spoken.add(int(index))
+        # What a hard fact says already is told as well.
+        untold[row] += sum(
+            effect[row, index] for index, about in enumerate(of_topics) if index not in spoken and about & said[row]
+        )
         families = dict(zip(family_names, by_family[row].tolist(), strict=True))
         raising = raising_in_order(drivers["raising"], families)
         lowering, context = (tuple(drivers[kind]) for kind in ("lowering", "context"))

@@ -361,6 +361,12 @@ def _side(of: Quantity) -> str:
     return "late" if days > 0 else "early" if days < 0 else "punctual"
 
 
+def _no_finer(mean: Quantity) -> Quantity:
+    """Return a mean of ten things and more without decimals."""
+    plain = mean.digits is None and not mean.unit.startswith("currency") and mean.unit not in ("share", "points")
+    return mean.model_copy(update={"digits": 0}) if plain and abs(mean.value) >= _SMALL_BASE else mean
+
+
 def comparison(facts: Facts) -> Text | None:
     """Return how accounts at low and at high risk stand, where they differ and the account stands with those it should.
 
@@ -381,7 +387,7 @@ def comparison(facts: Facts) -> Text | None:
             return None
         low, high = (Quantity(value=share, unit="share", digits=0) for share in (stick.some_low, stick.some_high))
         return Text.of("compare-some", low=low, high=high) if 0 < _read(low) != _read(high) > 0 else None
-    low, high = (quantity(facts.spec, mean, facts.currency) for mean in (stick.low, stick.high))
+    low, high = (_no_finer(quantity(facts.spec, mean, facts.currency)) for mean in (stick.low, stick.high))
     if max(abs(low.value), abs(high.value)) < 1 and low.unit not in ("share", "hours", "points"):
         return None  # a fraction of a day or of a gap says nothing
     if low.unit != high.unit or _read(low) == _read(high) or 0 in (_read(low), _read(high)):

@@ -66,7 +66,9 @@ FACT_TOPICS = {
 SILENT = frozenset({"use", "users", "features", "logins"})
 """Topics that say no more of an account than that it is silent."""
 
-UNTOLD = frozenset({"events_per_mrr", "weekday_share", "opportunities_open", "nps_age_days", "events_per_user"})
+UNTOLD = frozenset(
+    {"events_per_mrr", "weekday_share", "opportunities_open", "nps_age_days", "events_per_user", "gap_variation"}
+)
 """Measures of which a sentence would say nothing that a CSM can judge; they count among the other signals."""
 
 

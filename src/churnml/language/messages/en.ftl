@@ -331,11 +331,9 @@ m-events =
     .now =
         { $n ->
             [0] no use
-            [one] { $n } event
-           *[other] { $n } events
+            [1] used once
+           *[other] used { $n } times
         }
-    .window-more = More use than { $share } of similar accounts: { $n } events in the last { AMOUNT($days) }
-    .window-less = Less use than { $share } of similar accounts: { AMOUNT($n) } in the last { AMOUNT($days) }
 m-active_days =
     .label = active days
     .now =

@@ -114,7 +114,7 @@ now-other = { $label }は{ AMOUNT($n) }
 now-of = { $label }は{ $whole }のうち{ $n }
 
 compare-average = 低リスク層の平均は{ AMOUNT($low) }、高リスク層の平均は{ AMOUNT($high) }。
-compare-some = 低リスク層の{ $low }、高リスク層の{ $high }が該当。
+compare-some = 1以上の割合は、低リスク層で{ $low }、高リスク層で{ $high }。
 
 ## 指標
 
