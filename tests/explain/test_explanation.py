@@ -12,7 +12,7 @@ import pytest
 
 from churnml.errors import BundleError, DataError, UsageError
 from churnml.explain import ExplainReference, Explanation, explain
-from churnml.explain.explanation import Indicator
+from churnml.explain.explanation import Indicator, _topics
 from churnml.explain.groups import group_columns
 from churnml.explain.order import facts_in_order
 from churnml.features.spec import FeatureSet, FeatureSpec
@@ -240,6 +240,13 @@ def test_what_raises_the_risk_is_told_in_the_order_of_its_own_and_its_familys_ef
     for told in explained(world):
         said = [driver.effect_log_odds + told.families[driver.family] for driver in told.raising]
         assert said == sorted(said, reverse=True)
+
+
+def test_of_a_silent_account_it_is_not_said_again_that_it_uses_one_thing_or_another() -> None:
+    silence = Indicator(code="silence", feature="days_since_last_event", value=40.0, text=Text.of("fact-notice"))
+    overdue = Indicator(code="invoice_overdue", feature="invoices_overdue", value=1.0, text=Text.of("fact-notice"))
+    assert {"use", "features", "kind:report"} <= _topics((silence, overdue), {"kind:report"})
+    assert _topics((overdue,), {"kind:report"}) == {"payment"}
 
 
 def test_hard_facts_are_told_by_what_the_model_makes_of_them() -> None:

@@ -116,6 +116,16 @@ def test_the_portfolio_lists_every_account_with_filters(world: Any, told: Any) -
             assert all(render(text, language).replace(" %", "\u00a0%") in html for text in item.told)  # type: ignore[arg-type]
 
 
+def test_a_level_of_risk_that_was_off_is_said_on_both_pages(world: Any, told: Any) -> None:
+    gaps = [{"name": "tenth 10", "told": 0.21, "happened": 0.295}]
+    table = world.health.assign(churn_probability=world.scores["churn_probability"], arr=1000.0)
+    bodies = [item.as_dict() for item in told]
+    for language, said in (("en", "21\u00a0% were told and 30\u00a0% left in tenth 10"), ("ja", "実際の解約は30%")):
+        assert said in account_brief(bodies[0], language=language, gaps=gaps)  # type: ignore[arg-type]
+        assert said in portfolio_page(table, bodies, language=language, title="acme", gaps=gaps)  # type: ignore[arg-type]
+        assert said not in account_brief(bodies[0], language=language)  # type: ignore[arg-type]
+
+
 def test_the_portfolio_calls_segments_and_owners_by_their_display_names(world: Any, told: Any) -> None:
     display = DisplayConfig(segments={"SMB": {"en": "Small firms", "ja": "中小企業"}}, owners={"u-17": "Aiko"})
     table = world.health.assign(

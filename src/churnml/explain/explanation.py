@@ -189,7 +189,8 @@ def explain(
     rules, target = model.info.verdict == "rules_only", model.info.target
     facts = _indicators_by_row(frame)
     keys = list(zip(frame["account_id"], frame["as_of"], strict=True))
-    said = [_topics(facts.get(key, ())) for key in keys]
+    kinds = {about for spec in model.features if (about := topic(spec)).startswith("kind:")}
+    said = [_topics(facts.get(key, ()), kinds) for key in keys]
     about_churn = target == "churn"
     by_rules = _from_rules(frame, scale, model, builder, said) if about_churn else [_Drivers() for _ in keys]
     # The measures of health say nothing of why an account would expand or contract.
@@ -378,10 +379,10 @@ def _indicators_by_row(frame: pd.DataFrame) -> dict[tuple[Any, Any], tuple[Indic
     return found
 
 
-def _topics(facts: tuple[Indicator, ...]) -> set[str]:
-    """Return what the hard facts say already."""
+def _topics(facts: tuple[Indicator, ...], kinds: set[str]) -> set[str]:
+    """Return what the hard facts say already: who uses nothing uses no kind of event either."""
     topics = {FACT_TOPICS.get(fact.code, fact.code) for fact in facts}
-    return topics | SILENT if any(fact.code == "silence" for fact in facts) else topics
+    return topics | SILENT | kinds if any(fact.code == "silence" for fact in facts) else topics
 
 
 def _summary(first: Text | None, probability: float, model: Explainable, band: str, rules: bool, target: str) -> Text:

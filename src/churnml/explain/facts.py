@@ -146,7 +146,7 @@ def quantity(spec: FeatureSpec, value: float, currency: str) -> Quantity:
         if value >= _LONG_SPAN_DAYS:
             return Quantity(value=value / 365.25, unit="years", digits=0)
         return Quantity(value=value / _DAYS_A_MONTH, unit="months", digits=0)
-    if measure.startswith("events_of_"):
+    if measure == "events" or measure.startswith("events_of_"):
         unit = "times"
     digits = _DIGITS.get(measure)
     if digits is None and unit in ("hours", "days", "share") and abs(value) >= (0.01 if unit == "share" else 10):
