@@ -146,11 +146,12 @@ def _chart(history: pd.DataFrame, label: str, red_below: float, green_from: floa
     for low, high, band in ((0, red_below, "red"), (red_below, green_from, "yellow"), (green_from, 100, "green")):
         axes.axhspan(low, high, color=BAND_COLOURS[band], alpha=0.12, linewidth=0)
     axes.plot(history["as_of"], history["health_score"], color="#1f2430", marker="o", markersize=3, linewidth=1.6)
+    from matplotlib.dates import AutoDateLocator, date2num, num2date
+
     for on in _breaks(history):
-        axes.axvline(pd.Timestamp(on), color="#1f2430", linestyle=":", linewidth=1.0)
+        axes.axvline(float(date2num(pd.Timestamp(on))), color="#1f2430", linestyle=":", linewidth=1.0)
     axes.set_ylim(0, 100)
     axes.set_yticks([0, red_below, green_from, 100])
-    from matplotlib.dates import AutoDateLocator, num2date
     from matplotlib.ticker import FuncFormatter
 
     axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=7))
