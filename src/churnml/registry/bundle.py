@@ -21,7 +21,15 @@ from churnml.registry.manifest import MANIFEST, Manifest, Provenance, broken_bun
 if TYPE_CHECKING:
     from churnml.training.model import ChurnModel
 
-__all__ = ["Bundle", "champion_bundle", "load_bundle", "load_champion", "save_bundle", "set_champion"]
+__all__ = [
+    "Bundle",
+    "champion_bundle",
+    "champion_health",
+    "load_bundle",
+    "load_champion",
+    "save_bundle",
+    "set_champion",
+]
 
 _CHAMPION = "champion.json"
 _HEALTH = "health.json"
@@ -249,6 +257,24 @@ def _unreadable_pointer(file: Path, why: str) -> BundleError:
 def load_champion(folder: Path, name: str) -> Bundle:
     """Load the bundle in use, see `champion_bundle` and `load_bundle`."""
     return load_bundle(champion_bundle(folder, name))
+
+
+def champion_health(folder: Path, name: str) -> dict[str, Any]:
+    """Return the health scales of the bundle in use, checked against the manifest; its model is not loaded.
+
+    Raises
+    ------
+    BundleError
+        See `champion_bundle` and `load_bundle`.
+    """
+    path = champion_bundle(folder, name)
+    expected, file = read_manifest(path).files.get(_HEALTH), path / _HEALTH
+    if not file.is_file():
+        raise broken_bundle(path, f"the file {_HEALTH} is missing")
+    if _sha256(file.read_bytes()) != expected:
+        raise broken_bundle(path, f"the file {_HEALTH} does not match its checksum")
+    scales: dict[str, Any] = json.loads(_text(file))
+    return scales
 
 
 def _text(path: Path) -> str:
