@@ -220,7 +220,8 @@ def _tune_trees(
     model has the most rows to learn from, and only where it is better there on the others.
     """
     spread = np.split(judge.weights, np.cumsum([len(fold.valid) for fold in folds])[:-1])
-    parts = [(binned.part(fold.train), binned.part(fold.valid)) for fold in folds]
+    binned.all()  # at once for all threads, and needed for the last fit anyway
+    parts = side_by_side([partial(binned.fold, fold.train, fold.valid) for fold in folds])
 
     def curve_of(shape: TreeSettings, number: int) -> _Curve:
         train, valid = parts[number]
