@@ -231,8 +231,11 @@ def _tune_trees(
         pooled = np.sum([curve * own.sum() for (_, curve), own in zip(fitted, spread, strict=True)], axis=0)
         count = int(np.argmin(pooled)) + 1
         scores = [
-            booster.predict(binned.X[fold.valid], raw_score=True, num_iteration=count, num_threads=1)
-            for (booster, _), fold in zip(fitted, folds, strict=True)
+            # No further than the fold's own best: what came after only served to see that it was.
+            booster.predict(
+                binned.X[fold.valid], raw_score=True, num_iteration=min(count, int(curve.argmin()) + 1), num_threads=1
+            )
+            for (booster, curve), fold in zip(fitted, folds, strict=True)
         ]
         return shape, count, np.concatenate(scores)
 
