@@ -56,7 +56,7 @@ def report_experiment(config: Config, stages: Stages | None = None) -> Experimen
                 "arr": [float("nan") if lot.arr is None else lot.arr for lot in lots],
             }
         )
-        outcomes = labelled(members, tables, config.model_copy(update={"label": label}))
+        outcomes = labelled(members, tables, label)
         rows = pd.DataFrame([lot.model_dump() for lot in lots]).assign(
             arr=members["arr"],
             churned=outcomes["churned"].to_numpy(),
