@@ -150,4 +150,4 @@ def test_answers_need_the_scope_that_overrides_need(api: Any, client: Client) ->
     paths = ["/v1/alerts/1/close", "/v1/tasks/1/done", "/v1/notes"]
     for path in paths:
         answer = api.post(path, json={"author": "ann"}, headers={"Authorization": ""})
-        assert answer.json()["code"] == "auth.missing"
+        assert answer.json()["code"] == "auth.invalid"
