@@ -10,6 +10,7 @@ import pytest
 
 from churnml.language import Text, Words
 from churnml.serving.app import create_api
+from churnml.serving.mappers import _level
 from churnml.store import Actor, Alert, Decided, Task
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -114,3 +115,10 @@ def test_every_operation_answers_as_documented(own: Any, schema: dict[str, Any])
             assert told["freshness"]["state"] == "fresh", operation
             assert (told["as_of"], told["model_version"]) != (None, None), operation
             jsonschema.validate(told, {**answer_schema, "components": schema["components"]})
+
+
+def test_a_level_of_risk_that_was_off_is_a_warning() -> None:
+    (warning,) = _level([{"name": "tenth 10", "told": 0.21, "happened": 0.295}])
+    assert warning.code == "level_gap"
+    assert warning.message.startswith("In the backtest, 21")
+    assert _level([]) == []

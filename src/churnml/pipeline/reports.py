@@ -130,6 +130,7 @@ def _history(store: Store, config: Config, account_id: str) -> pd.DataFrame:
         {
             "as_of": pd.to_datetime([snapshot.as_of for snapshot, _ in readings]),
             "health_score": [float("nan") if one.health_score is None else one.health_score for _, one in readings],
+            "model_version": [snapshot.model_version for snapshot, _ in readings],
         }
     )
 

@@ -299,8 +299,8 @@ reason-window-peak = { CAPITAL($now) } in the last { AMOUNT($days) }, { AGAIN($p
 reason-window-gone = { CAPITAL($now) } in the last { AMOUNT($days) }, unlike the { AMOUNT($days) } before
 reason-state = { CAPITAL($now) }
 reason-state-since = { CAPITAL($now) } ({ AGAIN($before) } on { $on })
-reason-state-ago = { CAPITAL($now) } ({ AMOUNT($before) } { AMOUNT($days) } ago)
-reason-state-ago-share = { CAPITAL($now) } ({ AMOUNT($before) } { AMOUNT($days) } ago, { SIGNED($change) })
+reason-state-ago = { CAPITAL($now) } ({ AMOUNT($days) } ago: { AMOUNT($before) })
+reason-state-ago-share = { CAPITAL($now) } ({ AMOUNT($days) } ago: { AMOUNT($before) }, { SIGNED($change) })
 reason-state-typical =
     { CAPITAL($now) } (similar accounts: { $n ->
         [0] { AMOUNT($typical) }
@@ -331,11 +331,9 @@ m-events =
     .now =
         { $n ->
             [0] no use
-            [one] { $n } event
-           *[other] { $n } events
+            [1] used once
+           *[other] used { $n } times
         }
-    .window-more = More use than { $share } of similar accounts: { $n } events in the last { AMOUNT($days) }
-    .window-less = Less use than { $share } of similar accounts: { AMOUNT($n) } in the last { AMOUNT($days) }
 m-active_days =
     .label = active days
     .now =
@@ -392,13 +390,32 @@ m-days_since_last_event =
     .state-more = { CAPITAL($now) }, longer than { $share } of similar accounts
     .state-less = { CAPITAL($now) }, sooner than { $share } of similar accounts
     .absent = Never used
+m-silence_in_usual_gaps =
+    .label = silence against the usual gap since the start
+    .now = silent { $n } times as long as its usual gap
+    .state-since = { CAPITAL($now) }
+    .state-previous = { CAPITAL($now) }
+    .state-typical = { CAPITAL($now) }
+    .state-more = { CAPITAL($now) }
+m-mean_gap_days =
+    .label = usual gap between active days
+    .now = usually { AMOUNT($n) } from one day of use to the next
+m-lifetime_active_day_rate =
+    .label = share of days with use since the start
+    .now = used on { $n } of days since the start
+m-lifetime_events_per_day =
+    .label = use per day since the start
+    .now = used { $n } times a day since the start
+m-revenue_to_date =
+    .label = paid so far
+    .now = { $n } paid so far
 m-silence_ratio =
     .label = silence against the usual gap
     .now = silent { $n } times as long as its usual gap
     .window = { CAPITAL($now) }
     .window-since = { CAPITAL($now) } ({ $before } times on { $on })
     .window-before = { CAPITAL($now) }
-    .window-typical = { CAPITAL($now) } (similar accounts: { $typical } times)
+    .window-typical = { CAPITAL($now) }
     .window-more = { CAPITAL($now) }
     .window-less = { CAPITAL($now) }
 m-active_weeks =
@@ -512,7 +529,7 @@ m-seat_activation =
     .now-of = { $n } of { $whole } seats ever activated
 m-former_user_share =
     .label = share of users who left
-    .now = { $n } of the users so far not seen
+    .now = { $n } of all users so far not seen
 m-seat_utilisation =
     .label = seats in use
     .now =
@@ -732,8 +749,8 @@ m-seats_change =
     .label = seats
 m-price_change =
     .label = price per seat
-    .state-ago = Price per seat { $n } a month ({ $before } { AMOUNT($days) } ago)
-    .state-ago-share = Price per seat { $n } a month ({ $before } { AMOUNT($days) } ago, { SIGNED($change) })
+    .state-ago = Price per seat { $n } a month ({ AMOUNT($days) } ago: { $before })
+    .state-ago-share = Price per seat { $n } a month ({ AMOUNT($days) } ago: { $before }, { SIGNED($change) })
 m-events_per_mrr =
     .label = events per MRR
     .now = { $n } events per unit of MRR
@@ -1069,6 +1086,7 @@ page-due = due
 page-timeline = What happened
 page-history = Score history
 page-none = Nothing stands out.
+page-new_model = A new model took over on { $on }: a step there may be the model's alone, and trends begin anew.
 page-moved = Health { $change } since { $since } (facts { $data }, weights { $weights }, model { $model }).
 page-changed = What changed: { $parts }.
 page-rules_only = The churn model did not pass its gate, so the rules are used: probabilities come from a rule, reasons from the health measures alone.
