@@ -24,7 +24,7 @@ finally:
 @pytest.mark.parametrize(
     ("command", "without"),
     [
-        (("models", "list"), TRAINING | FRAMES | {"sqlalchemy"}),
+        (("models", "list"), (TRAINING | FRAMES | {"sqlalchemy"}) - {"numpy"}),
         (("explain",), TRAINING | FRAMES),
         (("report",), TRAINING),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,7 +12,7 @@ from churnml.config.needs import GateSections
 from churnml.errors import ChurnmlError
 from churnml.registry import Bundle
 from churnml.registry.comparison import compare
-from churnml.registry.promotion import Decision, asks_the_same
+from churnml.registry.promotion import Decision, Evidence, asks_the_same
 from churnml.tables import Tables
 from churnml.training import Publication
 
@@ -69,7 +69,7 @@ def challenge(
             True,
             f"The champion was judged again on {len(rows)} rows that it had not learnt from, and may not be published "
             f"any more: {again.reason}",
-            {"champion_verdict": str(again.verdict), "champion_reason": again.reason, "rows": len(rows)},
+            Evidence(champion_verdict=str(again.verdict), champion_reason=again.reason, rows=len(rows)),
         )
     if ours != theirs:
         return Decision(False, "The challenger does not beat the baselines; the champion still does.")
@@ -87,7 +87,7 @@ def challenge(
     )
     if again is None:
         return decision
-    return replace(decision, evidence={**decision.evidence, "champion_concordance": asdict(_ranking(again))})
+    return replace(decision, evidence=replace(decision.evidence, champion_concordance=_ranking(again).interval))
 
 
 def _both(

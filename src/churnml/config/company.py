@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.alerts import AlertsConfig
 from churnml.config.display import DisplayConfig
+from churnml.config.experiments import ExperimentsConfig
 from churnml.config.raw import SourceConfig, TableSource
 from churnml.config.secrets import mask_secrets
 from churnml.config.section import Section
@@ -72,6 +73,7 @@ class Config(Section):
     health: HealthConfig = HealthConfig()
     capacity: CapacityConfig = CapacityConfig()
     alerts: AlertsConfig = AlertsConfig()
+    experiments: ExperimentsConfig = ExperimentsConfig()
     engine: EngineConfig = EngineConfig()
     mlflow: MlflowConfig = MlflowConfig()
     store: StoreConfig = StoreConfig()
@@ -210,10 +212,21 @@ class Config(Section):
     def hash(self) -> str:
         """Twelve hex digits that change when anything that shapes the scores changes.
 
-        Where outputs land, how the API listens and what runs the analytics do not count.
+        Where outputs land, what is done about a score, how the API listens and what runs the analytics do not count.
         """
         data = self.as_dict()
-        for key in ("workspace", "models_dir", "playbooks", "serving", "engine", "mlflow", "store", "display"):
+        for key in (
+            "workspace",
+            "models_dir",
+            "playbooks",
+            "alerts",
+            "experiments",
+            "serving",
+            "engine",
+            "mlflow",
+            "store",
+            "display",
+        ):
             data.pop(key)
         text = json.dumps(data, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

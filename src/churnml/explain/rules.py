@@ -24,8 +24,9 @@ Made by `make docs`. What a reader is told of an account, by what rules, and how
 - What raises the risk is told in the order of its own effect together with its family's: several signals of one
   family say more of what is at work than a single one that is a little larger. Hard facts stand in that order too.
 - One fact a topic: a level, its trend, its share and its rank are about one thing, and so are active days and logins.
-  A hard fact (notice given, an invoice overdue, a champion who left, silence) comes first and is not said again as a
-  reason. What nobody can act on is context and stands apart; a price rise stands where a CSM sees it.
+  A hard fact (notice given, an invoice overdue, a champion who left, silence, a contract that ends within 30 days and
+  does not renew by itself) comes first and is not said again as a reason. What nobody can act on is context and stands
+  apart; a price rise stands where a CSM sees it.
 - A fact supports its claim or is not told: a level lies beyond what is usual at similar accounts, on the side that
   the declared direction of its measure calls a risk, and not nearer to the accounts of the opposite risk. Where no
   direction is declared, the accounts at low and at high risk must differ by more than chance (95 % interval, accounts
@@ -71,11 +72,13 @@ def examples() -> Iterator[Facts]:
     yield Facts(users, 60.0, 1, raising=False, change=Change(38.0))
     yield Facts(logins, 0.0, -1, gone=True)
     yield Facts(logins, 17.0, -1, peak=60.0)
+    yield Facts(spec("events", "events", 28), 19.0, -1, change=Change(45.0))
     yield Facts(spec("active_weeks", "weeks", 91), 3.0, -1, yardstick=usual(12.0))
     yield Facts(spec("active_day_rate", "share", 28), 0.12, -1, yardstick=usual(0.6))
     yield Facts(spec("days_since_last_login", "days", kind="age"), 34.0, 1, yardstick=usual(1.0))
     yield Facts(spec("days_since_last_login", "days", kind="age"), None, 1)
     yield Facts(spec("silence_ratio", "ratio", 28), 5.8, 1, yardstick=usual(0.7))
+    yield Facts(spec("mean_gap_days", "days"), 6.5, 1, yardstick=usual(1.4))
     yield Facts(spec("users_gained", "users", 91), 0.0, -1, yardstick=usual(3.0))
     yield Facts(spec("users_lost", "users", 28), 4.0, 1, change=Change(0.0, on="2025-12-04"))
     yield Facts(spec("former_user_share", "share", 28), 0.71, 1, yardstick=usual(0.2))
@@ -113,6 +116,7 @@ _HARD = (
     Text.of("fact-notice"),
     Text.of("fact-invoice_overdue", n=Quantity(value=2, unit="invoices")),
     Text.of("fact-champion_left", n=Quantity(value=1, unit="contacts"), days=Quantity(value=91, unit="days")),
+    Text.of("fact-contract_end", n=Quantity(value=12, unit="days")),
     Text.of("fact-silence", n=Quantity(value=34, unit="days")),
 )
 

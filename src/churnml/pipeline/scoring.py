@@ -17,6 +17,8 @@ from churnml.assessment import Assessments, Champion, ScoreChange, score_trends
 from churnml.config import Config
 from churnml.explain import Explanation, load_playbooks, suggest_plays
 from churnml.explain.plays import Playbook
+from churnml.explain.stored import stored as as_stored
+from churnml.explain.stored import worded
 from churnml.features.event_cache import events_until
 from churnml.files import all_beside
 from churnml.pipeline.alerts import evaluate_alerts
@@ -26,6 +28,7 @@ from churnml.pipeline.preparation import check, prepare
 from churnml.pipeline.results import Scored, Trained, expected_column, rejected_counts, scored_by
 from churnml.pipeline.training import train
 from churnml.progress import Stages
+from churnml.registry import level_gaps_of
 from churnml.sources import Loaded
 from churnml.store import Departed, Snapshot, Store, plain
 from churnml.tables import Tables, knowledge
@@ -84,7 +87,8 @@ def score(
                 _publish(config, tables, champion, judged, now, table, ordered, as_of, scored_at)
     if churn and config.alerts.enabled:
         with stages("alerts"), Store(config.store_url) as store:
-            evaluate_alerts(config, table, now[["account_id", *champion.model.features.names]], as_of, store)
+            rows = now[["account_id", *champion.model.features.names]]
+            evaluate_alerts(config, table, rows, ordered, as_of, store)
     return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded))
 
 
@@ -172,7 +176,7 @@ def _with_plays(config: Config, now: pd.DataFrame, explanations: Sequence[Explan
     else:
         plays = [()] * len(explanations)
     return [
-        {**explanation.as_dict(), "plays": [play.as_dict() for play in suggested]}
+        {**as_stored(explanation), "plays": [play.as_dict() for play in suggested]}
         for explanation, suggested in zip(explanations, plays, strict=True)
     ]
 
@@ -252,16 +256,29 @@ def _write(
     worth = worth or ["expected_loss"]
     known = ["account_id", "as_of", "name", "owner", "arr"]
     out = table[[*known, *names, *worth, "health_score", "band", "coverage"]].copy()
-    out["reasons"] = [item[f"told_{language}"] for item in explanations]
+    said = [worded(item, [language]) for item in explanations]
+    out["reasons"] = [item[f"told_{language}"] for item in said]
     out["drivers"] = [
-        [driver["sentence_en"] for driver in (*item["raising"], *item["lowering"])] for item in explanations
+        [driver[f"sentence_{language}"] for driver in (*item["raising"], *item["lowering"])] for item in said
     ]
     out["verdict"] = champion.bundle.manifest.verdict
     out["model_version"] = champion.version
     out["config_hash"] = config_hash
     out["scored_at"] = pd.Timestamp(scored_at).as_unit("us")
     out.to_parquet(scores, index=False)
-    reasons.write_text(json.dumps(list(explanations), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    # Codes for programs, which any language can say, and for a reader of the file what is told in the config's own.
+    told = [
+        {
+            **item,
+            "in_words": {
+                "language": language,
+                "summary": one[f"summary_{language}"],
+                "reasons": one[f"told_{language}"],
+            },
+        }
+        for item, one in zip(explanations, said, strict=True)
+    ]
+    reasons.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def _publish(
@@ -300,6 +317,7 @@ def _publish(
                     "verdict": manifest.verdict,
                     "verdict_reason": manifest.verdict_reason,
                     "scored_by": scored_by(champion.bundle),
+                    "level_gaps": level_gaps_of(manifest),
                     "currency": config.currency,
                 },
             ),

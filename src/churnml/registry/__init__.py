@@ -9,7 +9,7 @@ from churnml.registry.bundle import (
     save_bundle,
     set_champion,
 )
-from churnml.registry.manifest import Manifest, Provenance, read_manifest
+from churnml.registry.manifest import Manifest, Provenance, level_gaps_of, read_manifest
 
 __all__ = [
     "Bundle",
@@ -18,6 +18,7 @@ __all__ = [
     "champion_bundle",
     "champion_health",
     "load_bundle",
+    "level_gaps_of",
     "load_champion",
     "read_manifest",
     "save_bundle",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from churnml.metrics.intervals import clustered_bootstrap, paired_gain
+from churnml.metrics.intervals import Interval, clustered_bootstrap, paired_gain
 from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.metrics.within_date import log_loss_gain
-from churnml.registry.promotion import Decision
+from churnml.registry.promotion import Decision, Evidence
 
 __all__ = ["compare"]
 
@@ -50,12 +50,12 @@ def compare(rows: pd.DataFrame, *, min_gain: float, seed: int, fresher: bool = F
     (False, True)
     """
     churned = rows["churned"].to_numpy(dtype=np.float64)
-    window = {
-        "rows": len(rows),
-        "churned": int(churned.sum()),
-        "from": f"{rows['as_of'].min():%Y-%m-%d}",
-        "until": f"{rows['as_of'].max():%Y-%m-%d}",
-    }
+    window = Evidence(
+        rows=len(rows),
+        churned=int(churned.sum()),
+        as_of_from=f"{rows['as_of'].min():%Y-%m-%d}",
+        as_of_until=f"{rows['as_of'].max():%Y-%m-%d}",
+    )
     if len(np.unique(churned)) < 2:
         return Decision(False, "The newest labelled snapshots hold only one outcome: nothing can be compared.", window)
     new, old = rows["p_challenger"].to_numpy(), rows["p_champion"].to_numpy()
@@ -64,14 +64,14 @@ def compare(rows: pd.DataFrame, *, min_gain: float, seed: int, fresher: bool = F
     if gain.value is None or gain.low is None or gain.high is None:
         return Decision(False, "Too few accounts churned in the newest labelled snapshots to compare on.", window)
     margin = _MARGIN * (log_loss(churned, old) or 0.0)
-    evidence = {
-        **window,
-        "min_gain": min_gain,
-        "fresher": fresher,
-        "margin": margin,
-        "log_loss_gain": {"value": gain.value, "low": gain.low, "high": gain.high},
-        "roc_auc_gain": asdict(ranking),
-    }
+    evidence = replace(
+        window,
+        min_gain=min_gain,
+        fresher=fresher,
+        margin=margin,
+        log_loss_gain=Interval(gain.value, gain.low, gain.high),
+        roc_auc_gain=ranking,
+    )
     told = (
         f"log loss gain {gain.value:+.4f} (95 % interval {gain.low:+.4f} to {gain.high:+.4f}) on {len(rows)} rows of "
         "the newest window"

@@ -3,22 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
 
 from churnml.config import LabelConfig
 from churnml.errors import BundleError
 from churnml.files import write_json
+from churnml.metrics.intervals import Interval
 from churnml.registry.bundle import Bundle, read_pointer, set_champion
 from churnml.registry.manifest import MANIFEST, Manifest, read_manifest
 
-__all__ = ["Decision", "Promotion", "asks_the_same", "promote", "promotions", "rollback_target", "versions"]
+__all__ = [
+    "Decision",
+    "Evidence",
+    "Promotion",
+    "asks_the_same",
+    "promote",
+    "promotions",
+    "rollback_target",
+    "versions",
+]
 
 _HISTORY = "promotions.json"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a decision rests on; what was not looked at is None.
+
+    Parameters
+    ----------
+    rows, churned : int
+        Rows that both were judged on, and how many of them churned.
+    as_of_from, as_of_until : str
+        ISO dates of the first and the last of their snapshots.
+    min_gain, margin : float
+        Log loss that the challenger must gain, and that it may lose where it knows newer data.
+    fresher : bool
+        Whether the challenger knows newer data.
+    log_loss_gain, roc_auc_gain : Interval
+        Of the challenger over the champion.
+    champion_verdict, champion_reason : str
+        Of the champion, judged again, where it failed.
+    champion_concordance : Interval
+        How the champion ranks on those rows.
+    """
+
+    rows: int | None = None
+    churned: int | None = None
+    as_of_from: Annotated[str | None, Field(validation_alias=AliasChoices("as_of_from", "from"))] = None
+    as_of_until: Annotated[str | None, Field(validation_alias=AliasChoices("as_of_until", "until"))] = None
+    min_gain: float | None = None
+    fresher: bool | None = None
+    margin: float | None = None
+    log_loss_gain: Interval | None = None
+    roc_auc_gain: Interval | None = None
+    champion_verdict: str | None = None
+    champion_reason: str | None = None
+    champion_concordance: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -37,8 +83,8 @@ class Promotion:
         Why, in words.
     forced : bool
         A person overrode the gate.
-    evidence : mapping
-        The comparison it rests on, JSON-ready.
+    evidence : Evidence
+        The comparison it rests on.
     by : str
         Whose command it was; empty in records of earlier versions.
     """
@@ -48,7 +94,7 @@ class Promotion:
     at: str
     reason: str
     forced: bool = False
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Evidence = Evidence()
     by: str = ""
 
 
@@ -61,19 +107,16 @@ class Decision:
     promote : bool
     reason : str
         In words.
-    evidence : mapping
-        Window, rows, gains with intervals; empty where nothing was compared.
+    evidence : Evidence
+        Empty where nothing was compared.
     """
 
     promote: bool
     reason: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the decision as JSON-ready data."""
-        return asdict(self)
+    evidence: Evidence = Evidence()
 
 
+_ENTRY = TypeAdapter(Promotion)
 _RECORD = TypeAdapter(list[Promotion])
 
 
@@ -85,7 +128,7 @@ def promote(
     reason: str,
     at: datetime,
     forced: bool = False,
-    evidence: Mapping[str, Any] | None = None,
+    evidence: Evidence | None = None,
     by: str = "",
 ) -> Promotion:
     """Make a version the champion and record it.
@@ -113,7 +156,7 @@ def promote(
         at=at.isoformat(timespec="seconds"),
         reason=reason,
         forced=forced,
-        evidence=dict(evidence or {}),
+        evidence=evidence or Evidence(),
         by=by,
     )
     set_champion(folder, name, version, asdict(entry))
@@ -145,7 +188,7 @@ def promotions(folder: Path, name: str) -> list[Promotion]:
     except BundleError:
         return found  # a promotion by hand mends the pointer, and asks for the record first
     if "promotion" in pointer:
-        newest = Promotion(**pointer["promotion"])
+        newest = _ENTRY.validate_python(pointer["promotion"])
         if not found or found[-1] != newest:
             found.append(newest)
     return found

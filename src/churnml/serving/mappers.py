@@ -18,11 +18,12 @@ from churnml.api.answers import (
     Reasoning,
     Warn,
 )
-from churnml.language import Language
+from churnml.language import Language, render
 from churnml.serving.scorer import Row, Scored, Scorer
 from churnml.serving.settings import Settings
 from churnml.serving.state import StateView
 from churnml.store import AccountScore, Departed, Override, SnapshotInfo
+from churnml.training.publication import Publication
 
 __all__ = [
     "computed",
@@ -102,8 +103,9 @@ def _of_snapshot(settings: Settings, view: StateView, snapshot: SnapshotInfo, fr
     warnings = []
     if fresh.state == "stale":
         warnings.append(Warn(code="stale", message=f"The facts are {fresh.age_days:.0f} days old."))
-    if snapshot.info.get("verdict") == "rules_only":
+    if snapshot.info.get("verdict") == Publication.RULES_ONLY:
         warnings.append(_RULES_ONLY)
+    warnings += _level(snapshot.info.get("level_gaps") or [])
     if view.scorer is not None and view.scorer.version != snapshot.model_version:
         message = f"Model {view.scorer.version} is in force; this was scored by {snapshot.model_version}."
         warnings.append(Warn(code="model_changed", message=message))
@@ -112,8 +114,14 @@ def _of_snapshot(settings: Settings, view: StateView, snapshot: SnapshotInfo, fr
     return warnings
 
 
+def _level(gaps: Sequence[Mapping[str, Any]]) -> list[Warn]:
+    from churnml.explain.notices import level_gaps
+
+    return [Warn(code="level_gap", message=text) for text in level_gaps(gaps)["text_en"]] if gaps else []
+
+
 _RULES_ONLY = Warn(
-    code="rules_only",
+    code=Publication.RULES_ONLY.value,
     message="The model did not beat the rules, so they are used: churn probability and expected loss come from a rule, "
     "health from its measures.",
 )
@@ -145,7 +153,7 @@ def stored(settings: Settings, view: StateView, account: AccountScore, lang: Lan
         "arr": account.arr,
         "expected_loss": account.expected_loss,
         "currency": info.get("currency", settings.currency),
-        "reasons": account.details.get(f"reasons_{lang}") or [],
+        "reasons": [render(text, lang) for text in account.reasons],
     }
 
 
@@ -165,8 +173,9 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
     for name in scorer.unknown_words(row.features):
         message = f"The model does not know this text of {name}; it counts as missing."
         warnings.append(Warn(code="unknown_word", message=message))
-    if scorer.verdict == "rules_only":
+    if scorer.verdict == Publication.RULES_ONLY:
         warnings.append(_RULES_ONLY)
+    warnings += _level(scorer.level_gaps)
     blind = not scored.coverage
     if blind:
         message = "None of the features that the health score is made of was given, so there is no health score."
@@ -192,7 +201,7 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
         "arr": row.arr,
         "expected_loss": None if row.arr is None else scored.churn_probability * row.arr,
         "currency": settings.currency,
-        "reasons": list(scored.reasons[lang]),
+        "reasons": [render(text, lang) for text in scored.reasons],
     }
 
 

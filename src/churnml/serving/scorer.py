@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from churnml.errors import near_name
+from churnml.language import Text
 from churnml.serving.http.problems import Problem
 from churnml.store import plain
 
@@ -38,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Scored:
-    """What a row scored. `reasons` are sentences on the health score, by language."""
+    """What a row scored. `reasons` say what capped or limited the health score."""
 
     churn_probability: float
     horizons: Mapping[str, float]
@@ -46,7 +47,7 @@ class Scored:
     health_score: float | None
     band: str
     coverage: float | None
-    reasons: Mapping[str, Sequence[str]]
+    reasons: Sequence[Text]
     missing: int
 
 
@@ -63,11 +64,13 @@ class Scorer:
 
     def __init__(self, bundle: Bundle, display: DisplayConfig | None = None) -> None:
         from churnml.assessment import Champion
+        from churnml.registry import level_gaps_of
 
         self.bundle = bundle
         self.model = bundle.model
         self.champion = Champion.of(bundle, display=display)
         self.verdict = bundle.manifest.verdict
+        self.level_gaps = level_gaps_of(bundle.manifest)
         used = [
             name
             for measure in self.champion.scale.measures

@@ -114,7 +114,7 @@ now-other = { $label }は{ AMOUNT($n) }
 now-of = { $label }は{ $whole }のうち{ $n }
 
 compare-average = 低リスク層の平均は{ AMOUNT($low) }、高リスク層の平均は{ AMOUNT($high) }。
-compare-some = 低リスク層の{ $low }、高リスク層の{ $high }が該当。
+compare-some = 1以上の割合は、低リスク層で{ $low }、高リスク層で{ $high }。
 
 ## 指標
 
@@ -174,13 +174,33 @@ m-days_since_last_event =
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
     .absent = 利用実績なし
+m-silence_in_usual_gaps =
+    .label = 開始以来の通常間隔に対する未利用期間
+    .now = 利用の空白が通常の{ $n }倍
+    .state = 利用の空白が通常の{ $n }倍に
+    .state-since = 利用の空白が通常の{ $n }倍に
+    .state-previous = 利用の空白が通常の{ $n }倍に
+    .state-typical = 利用の空白が通常の{ $n }倍に
+    .state-more = 利用の空白が通常の{ $n }倍に
+m-mean_gap_days =
+    .label = 通常の利用間隔
+    .now = 通常の利用間隔は{ AMOUNT($n) }
+m-lifetime_active_day_rate =
+    .label = 開始以来の利用日の割合
+    .now = 開始以来の利用日の割合は{ $n }
+m-lifetime_events_per_day =
+    .label = 開始以来の1日あたりの利用
+    .now = 開始以来の利用は1日あたり{ $n }回
+m-revenue_to_date =
+    .label = 累計の支払額
+    .now = これまでの支払額は{ $n }
 m-silence_ratio =
     .label = 通常間隔に対する未利用期間
     .now = 利用の空白が通常の{ $n }倍
     .window = 利用の空白が通常の{ $n }倍に
     .window-since = 利用の空白が通常の{ $n }倍に（{ $on }時点では{ $before }倍）
     .window-before = 利用の空白が通常の{ $n }倍に
-    .window-typical = 利用の空白が通常の{ $n }倍（類似顧客は{ $typical }倍）
+    .window-typical = 利用の空白が通常の{ $n }倍に
     .window-more = 利用の空白が通常の{ $n }倍に
     .window-less = 利用の空白は通常の{ $n }倍
 m-active_weeks =
@@ -675,12 +695,14 @@ fact-admin_left = 過去{ AMOUNT($days) }間に管理者{ AMOUNT($n) }が離任
 fact-silence = { AMOUNT($n) }間利用なし
 fact-contract_end =
     { $n ->
-        [0] 本日が契約満了日
-       *[other] 契約満了まで{ AMOUNT($n) }
+        [0] 本日が契約満了日（自動更新なし）
+       *[other] 契約満了まで{ AMOUNT($n) }（自動更新なし）
     }
 
 ## 要約
 
+summary-none-kept = この時点の理由は保存されていません。
+summary-unreadable = この時点の理由は別のバージョンで保存されたため表示できません。次回のスコア計算で新しく作成されます。
 summary-model = { AMOUNT($days) }以内の解約確率は{ $chance }（平均の{ $times }倍）。
 summary-model-reason = { AMOUNT($days) }以内の解約確率は{ $chance }（平均の{ $times }倍）。リスクと最も関連が強い事実：{ $reason }。
 summary-rules = ルールのみによる判定：{ $band }。
@@ -744,6 +766,7 @@ alert-invoice_overdue = 支払いが遅れている請求書が{ AMOUNT($n) }
 alert-nps_detractor = 直近のNPS回答は{ AMOUNT($n) }
 alert-onboarding_stalled = 導入の進捗が{ AMOUNT($n) }間なし
 alert-score_unknown = スコアを出すための情報が不足
+alert-score_stale = スコアの根拠が減少：重みの{ AMOUNT($n) }（以前は{ AMOUNT($before) }）
 alert-expansion_chance = 契約席数の{ AMOUNT($n) }を利用中、判定は緑
 alert-own = { $title }
 
@@ -798,6 +821,7 @@ page-due = 期限
 page-timeline = これまでの出来事
 page-history = スコアの推移
 page-none = 目立った要因はありません。
+page-new_model = { $on }に新しいモデルへ切り替わりました。この時点の段差はモデルの違いによる可能性があり、傾向はここから改めて計算します。
 page-moved = { $since }以降のヘルススコアの変化：{ $change }（データ{ $data }、重み{ $weights }、モデル{ $model }）。
 page-changed = 主な変化：{ $parts }。
 page-rules_only = 解約モデルが検証基準を満たさないため、ルールを使用しています。解約確率はルールにより、理由はヘルス指標のみから示しています。
@@ -826,6 +850,12 @@ page-only = 全{ $total }件のうち、期待損失の大きい{ $shown }件を
 page-set_by = { $author }が設定
 
 ## What goes with churn over all accounts
+
+## 確率の水準
+
+level-gap = 検証では、リスク順に10等分した{ $tenth }番目（10が最も高リスク）の予測は平均{ $told }、実際の解約は{ $happened }でした。
+
+## 全顧客
 
 overall-heading = { $company }：解約と関連する要因
 overall-intro = { $first }から{ $last }までの{ $accounts }社・{ $rows }件の判定を、現在のモデル（予測期間{ $horizon }日）で説明しています。
@@ -856,6 +886,12 @@ overall-segments_note = 各分類が解約の対数オッズを押し上げる�
 overall-segment = セグメント
 overall-rows = 件数
 overall-no_segments = 比較できるセグメントやプランがデータにありません。
+overall-terminal_rows = { $accounts }社の{ $rows }件の判定、{ $first }～{ $last }
+overall-terminal_patterns = 解約した{ $churned }社のパターン
+overall-terminal_pattern = パターン
+overall-terminal_accounts = 社数
+overall-terminal_before = 兆候
+overall-terminal_example = 例
 overall-note = 過去データにおける関連であり、因果関係を示すものではありません。
 
 ## The health backtest
@@ -878,6 +914,7 @@ backtest-readings = 件数
 backtest-share = 割合
 backtest-churned = 解約率
 backtest-lift = リフト（95%区間）
+backtest-told_over_happened = 予測÷実績（95%区間）
 backtest-calibration = 判定別の予測と実績
 backtest-calibration_note = モデルが予測した解約率と、実際の解約率。
 backtest-warning = 事前検知
@@ -925,6 +962,11 @@ backtest-chart_calibration_alt = 判定別の予測解約率と実際の解約�
 backtest-chart_days = 解約までの日数
 backtest-chart_below = 緑未満の割合（%）
 backtest-chart_warning_alt = 解約までの日数別に見た、緑未満だった解約顧客の割合
+backtest-terminal_bands = 帯ごとの解約：{ $rows }件の判定、うち解約{ $churned }件、{ $first }～{ $last }
+backtest-terminal_line = { $value }（目標 { $wanted }）
+backtest-terminal_interval = 95%区間 { $low }～{ $high }
+backtest-terminal_advice = { $setting } とすれば順位付けは良くなっていました：ROC AUC { $roc_auc }、差 { $gain }（95%区間 { $low }～{ $high }）。
+backtest-terminal_report = レポート
 
 ## Who acts
 
@@ -965,6 +1007,221 @@ pattern-onboarding = 導入の停滞
 pattern-none = 目立った要因なし
 pattern-one = { $first }
 pattern-two = { $first }＋{ $second }
+
+## モデルカード
+
+card-heading = モデルカード：{ $title } { $version }
+card-verdict = 判定
+card-trained = 学習日時
+card-scored_by = 確率の出所
+card-beside = 回帰との比較
+card-kind = 種類
+card-tuning = パラメータ探索
+card-config_hash = 設定のハッシュ
+card-seed = シード
+card-intended = 用途
+card-intended_text = { $days }日以内の{ $noun }確率で顧客を並べ、誰を先に見るかを人が決めるためのものです。価格や契約など、人を介さない決定や、個人の評価には使わないでください。
+card-data = データ
+card-snapshots = スナップショット
+card-span = { $from }～{ $until }
+card-rows = 行数
+card-rows_of = { $accounts }社、{ $rows }行
+card-of = { $whole }中{ $part }
+card-features = 特徴量
+card-fingerprint = フィンガープリント
+card-metrics = 指標
+card-tested_text = 日付によるバックテスト：各フォールドは過去のデータだけで学習・調整・較正しています。{ $accounts }社、{ $rows }行、{ $from }～{ $until }、{ $happened }{ $churned }件。区間は顧客単位の再抽出によります。
+card-metric = 指標
+card-value = 値
+card-interval = 95%区間
+card-can_contact = チームは1スナップショットあたり顧客の{ $share }に連絡できます。
+card-lead = 最初の警告から{ $noun }までの日数：中央値{ $median }日（四分位{ $lower }日と{ $upper }日）、{ $share }は30日以上前。
+card-contacting = 連絡する範囲
+card-cases = 件数
+card-caught = 捕捉率（95%）
+card-their_arr = ARR捕捉率（95%）
+card-precision = 適合率（95%）
+card-lift = リフト（95%）
+card-contacted = 連絡率
+card-plain = { $name }
+card-part = { $segment } = { $value }
+card-own =
+    .arr = ARR
+    .tenure = 利用期間
+card-is =
+    .low = 下位
+    .middle = 中位
+    .high = 上位
+    .first = 1年目
+    .later = 2年目以降
+card-all = 全体
+card-profit = 想定した引き止め率では、この順位による最良の施策の価値は1社あたり{ $worth } { $currency }（期待最大利益。同じ顧客を二度数えないよう、{ $every_days }日以上間隔をあけた{ $campaigns }回の施策による）。利益曲線の下の面積は完全な順位の{ $area }です。
+card-baselines = ベースライン
+card-gain_note = 0を超える差はモデルに有利です。
+card-baseline = ベースライン
+card-roc_auc = ROC AUC（95%）
+card-log_loss = 対数損失
+card-auc_gain = AUCの差（95%）
+card-loss_gain = 対数損失の差（95%）
+card-folds = フォールド
+card-fold = フォールド
+card-fold_name = フォールド{ $n }
+card-trained_until = 学習の末日
+card-tested = 検証期間
+card-calibration_error = 較正誤差
+card-retrain = 推奨：{ $months }か月ごとに学習し直す。
+card-horizons = その他の予測期間
+card-horizons_note = それぞれ独自のモデル（シード{ $seeds }個）を持ち、{ $days }日の確率に合わせる前に独自のフォールドで評価しています。期間が長いほど確率が小さくなることはありません。
+card-horizon = 予測期間（日）
+card-segments = セグメント
+card-segment = セグメント
+card-rate = { $noun }率
+card-mean_probability = 平均確率
+card-no_segments = 単独で評価できる大きさのセグメントはありませんでした。
+card-calibration = 較正
+card-method = 方法：{ $name }。
+card-tenths = スコアの十分位、低い順：
+card-figures = 予測÷実績 { $ratio }（{ $ratio_low }～{ $ratio_high }）、傾き { $slope }（{ $slope_low }～{ $slope_high }）、較正誤差 { $error }（{ $error_low }～{ $error_high }）：95%区間、顧客を1回ずつ数えます。較正されていれば比と傾きは1です。
+card-goes_by = モデルの根拠
+card-contributions = 対数オッズへの寄与（SHAP）の絶対値の平均、分類別。
+card-learned_only = これは学習したモデルのものです。公開される値は{ $by }によります。
+card-family = 分類
+card-share = 割合
+card-strongest = 最も強い特徴量
+card-limits = 限界
+card-plots = 図
+card-made_with = 使用したもの
+card-outcome =
+    .beats = 上回る
+    .level = 同等
+    .loses = 下回る
+card-direction =
+    .more_is_riskier = 多いほど危険
+    .more_is_safer = 多いほど安全
+    .depends = 一様でない
+    .by_word = 値による
+card-by-model = モデル
+card-by-rule = ルール「{ $rule }」
+card-rule =
+    .base_rate = 基準率
+    .recency = 最終利用からの日数
+    .reference = 標準ヘルススコア
+    .rfm = 最終利用日・頻度・金額
+card-named =
+    .base_rate = 基準率
+    .recency = 最終利用日
+    .reference = 標準ヘルス
+    .rfm = RFM
+    .logistic = ロジスティック回帰
+    .blend = 平均モデル
+card-happened =
+    .churn = 解約
+    .expansion = 拡大
+    .contraction = 縮小
+card-one =
+    .churn = 解約顧客
+    .expansion = 拡大する顧客
+    .contraction = 縮小する顧客
+card-other =
+    .churn = 継続顧客
+    .expansion = そうでない顧客
+    .contraction = そうでない顧客
+card-many =
+    .churn = 解約顧客
+    .expansion = 拡大する顧客
+    .contraction = 縮小する顧客
+card-likeliest =
+    .churn = 最も危険な
+    .expansion = 最も見込みの高い
+    .contraction = 最も見込みの高い
+card-means-roc_auc = ROC AUC：{ $one }が{ $other }より上位になる確率
+card-means-average_precision = 平均適合率：全再現率にわたる適合率、下限は基準率
+card-means-log_loss = 対数損失（ナット）、小さいほど良い
+card-means-brier = ブライアスコア、小さいほど良い
+card-means-ece = 較正誤差：確率と{ $noun }率の平均的な差、小さいほど良い
+card-means-lift_at_10 = { $likeliest }上位1割の、基準率に対するリフト
+card-means-recall_at_10 = { $likeliest }上位1割に入る{ $many }の割合
+card-means-precision_at_10 = { $likeliest }上位1割の{ $noun }率
+card-means-recall_at_capacity = チームが1スナップショットに連絡できる範囲に入る{ $many }の割合
+card-means-revenue_recall_at_capacity = 同じくARRで
+card-starts-later = スナップショットの{ $days }日後
+card-starts-at_once = スナップショット当日
+card-ends-contractual = 最後の契約が終わり、{ $days }日以内に次の契約がない
+card-ends-silence = { $days }日間まったく利用がない
+card-window = ラベルの期間は{ $days }日間で、{ $start }に始まります。
+card-label-churn = 「{ $what }」とき解約とみなします。{ $window }
+card-label-contraction = MRRが{ $share }以上減り、契約が続くとき縮小とみなします。「{ $what }」ときは解約であり、縮小ではありません。{ $window }
+card-label-expansion = { $signs }とき拡大とみなします。{ $window }
+card-either = { $first }または{ $second }
+card-sign-mrr = MRRが{ $share }以上増える
+card-sign-seats = 席数が{ $share }以上増える
+card-sign-deals = アップセルまたはクロスセルを受注する
+card-limit-horizon = { $days }日の予測期間：{ $reason }
+card-limit-rules_only = モデルは基準に届かなかったため、その確率は公開されません。スコアはルールに戻り、確率は{ $by }、ヘルスは各指標によります。
+card-limit-few = { $happened }した{ $accounts }社から学習しました。区間は広く、個々の特徴量は当てになりません。
+card-limit-folds = 履歴から作れたバックテストのフォールドは{ $wanted }個中{ $count }個でした。
+card-limit-too_high = { $part }では確率が{ $points }ポイント高すぎました。
+card-limit-too_low = { $part }では確率が{ $points }ポイント低すぎました。
+card-limit-tenth = リスクの第{ $tenth }十分位（10が最も危険）では予測と実績が誤差を超えて異なります：予測{ $told }、{ $happened }{ $share }。
+card-limit-scope = 確率はスナップショットから{ $days }日間、学習期間と同様の顧客について有効です。新しい製品・価格・市場は対象外です。
+card-limit-causes = 寄与はモデルの根拠を示すもので、{ $noun }の原因を示すものではありません。想定した引き止め率（{ $rate }）は、無作為に割り当てて試すまでは仮定です。
+card-limit-causes_other = 寄与はモデルの根拠を示すもので、{ $noun }の原因を示すものではありません。並べて示すヘルススコアはルールだけで作られ、解約についてのものです。
+card-plot =
+    .roc = ROC
+    .precision_recall = 適合率と再現率
+    .calibration = 較正
+    .lift_gain = リフトとゲイン
+    .score_distribution = スコアの分布
+    .backtest_over_time = バックテストの推移
+    .shap_summary = SHAPの要約
+    .shap_dependence = SHAPの依存
+
+## 端末でのモデルの版
+
+models-version = 版
+models-made = 作成
+models-verdict = 判定
+models-champion = 使用中
+models-forced = 強制
+models-side_by_side = それぞれ自身のバックテストで
+models-no_rows = 共通するバックテストの行がないため、対応のある差はありません。
+models-promoted = { $version }が使用中になりました（以前：{ $before }）。
+models-none = なし
+models-metric =
+    .roc_auc = ROC AUC
+    .average_precision = PR AUC
+    .log_loss = 対数損失
+    .brier = ブライア
+    .ece = 較正誤差
+    .lift_at_10 = 上位10%のリフト
+
+## 端末でのスコア
+
+scored-heading = { $by }の大きい{ $n }社、{ $on }時点
+scored-expected_loss = 期待損失（確率 × ARR{ $share }）
+scored-expected_gain = 期待増収（確率 × ARR{ $share }）
+scored-chance = { $target }確率
+scored-account = 顧客
+scored-health = ヘルス
+scored-band = 帯
+scored-reasons = 主な理由
+scored-in_band = { $band }{ $n }
+scored-bands = { $n }社：{ $bands }
+scored-where = 保存先
+scored-scores = スコア
+scored-explanations = 説明
+scored-bundle = モデル
+scored-experiments = 実験
+scored-next = 次に：
+
+## 端末での赤のしきい値
+
+thresholds-calls = { $as_of }時点で帯のある顧客は{ $accounts }社。チームが連絡できるのは{ $calls }社です（{ $csms }人 × 週{ $each }件 × { $weeks }週間）。
+thresholds-share = { $as_of }時点で帯のある顧客は{ $accounts }社。チームが連絡できるのは{ $calls }社です（capacity.share { $share }）。
+thresholds-now = { $edge }未満を赤とすると、赤は{ $red }社です。
+thresholds-proposed = { $edge }未満を赤とすれば、赤は{ $red }社になります。
+thresholds-every_one = 緑は{ $green }からです。チームは緑未満のすべての顧客に連絡できます。
+thresholds-to_use = 使うには、設定に { $setting } と書いて学習し直してください。
 
 ## churnml explain
 
