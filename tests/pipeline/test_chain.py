@@ -81,8 +81,9 @@ def test_scores_have_one_row_per_account(ran):
     worth = scores["churn_probability"] * scores["arr"]
     pd.testing.assert_series_equal(scores["expected_loss"], worth, check_names=False)
     told = json.loads((Path(ran.report["scores"]).parent / "explanations.json").read_text(encoding="utf-8"))
-    assert [list(reasons) for reasons in scores["reasons"]] == [item["told_en"] for item in told]
-    assert any(item["told_en"] for item in told)
+    assert [list(reasons) for reasons in scores["reasons"]] == [item["in_words"]["reasons"] for item in told]
+    assert any(item["in_words"]["reasons"] for item in told)
+    assert all("summary_en" not in item and item["summary"]["code"] for item in told)
 
 
 def test_a_longer_horizon_never_has_a_smaller_probability(ran):

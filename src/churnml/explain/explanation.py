@@ -24,6 +24,7 @@ from churnml.explain.reference import ExplainReference
 from churnml.explain.topics import FACT_TOPICS, SILENT, topic
 from churnml.health import HealthScale, indicators, measures
 from churnml.language import Quantity, Text
+from churnml.training.publication import Publication
 
 __all__ = ["Explanation", "Indicator", "explain"]
 
@@ -153,7 +154,7 @@ def explain(
     Parameters
     ----------
     model : ChurnModel
-        With ``info.verdict == "rules_only"`` the drivers come from the health measures instead, and the summary
+        Where its verdict is `Publication.RULES_ONLY` the drivers come from the health measures instead, and the summary
         says that the rules are used.
     frame : DataFrame
         Feature frame, keyed (account_id, as_of).
@@ -186,7 +187,7 @@ def explain(
         if len(other) != len(frame) or not (other[_KEY].to_numpy() == frame[_KEY].to_numpy()).all():
             raise DataError(f"The {name} are not of the frame's rows", expected="the same accounts and dates, in order")
     builder = DriverBuilder(frame, model.features, reference, previous, currency, display, core_features)
-    rules, target = model.info.verdict == "rules_only", model.info.target
+    rules, target = model.info.verdict == Publication.RULES_ONLY, model.info.target
     facts = _indicators_by_row(frame)
     keys = list(zip(frame["account_id"], frame["as_of"], strict=True))
     kinds = {about for spec in model.features if (about := topic(spec)).startswith("kind:")}
