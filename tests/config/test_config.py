@@ -140,7 +140,7 @@ def keys(model, path=""):
         inner = model_in(info.annotation)
         yield f"{path}{name}"
         if inner is not None and "attributes" not in name:
-            suffix = "" if inner is info.annotation else "[]" if "tuple" in str(info.annotation) else ".<name>"
+            suffix = "[]" if "tuple" in str(info.annotation) else ".<name>" if "dict" in str(info.annotation) else ""
             yield from keys(inner, f"{path}{name}{suffix}.")
 
 

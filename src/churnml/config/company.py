@@ -10,7 +10,9 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.alerts import AlertsConfig
+from churnml.config.deliveries import DeliveriesConfig
 from churnml.config.display import DisplayConfig
+from churnml.config.loops import read_back
 from churnml.config.raw import SourceConfig, TableSource
 from churnml.config.secrets import mask_secrets
 from churnml.config.section import Section
@@ -69,6 +71,7 @@ class Config(Section):
     health: HealthConfig = HealthConfig()
     capacity: CapacityConfig = CapacityConfig()
     alerts: AlertsConfig = AlertsConfig()
+    deliveries: DeliveriesConfig = DeliveriesConfig()
     engine: EngineConfig = EngineConfig()
     mlflow: MlflowConfig = MlflowConfig()
     store: StoreConfig = StoreConfig()
@@ -107,6 +110,19 @@ class Config(Section):
             raise ValueError("label.churn is silence, but no `events` table is mapped")
         return self
 
+    @model_validator(mode="after")
+    def _no_loop(self) -> Self:
+        from churnml.tables.schema import TABLES
+
+        read = read_back(self.deliveries, self.tables, {name: tuple(TABLES[name].column_names) for name in self.tables})
+        if read:
+            raise ValueError(
+                "a field that churnml writes can never be a feature, or its own score would teach it: "
+                + "; ".join(read)
+                + ". Map another column, leave it out with `null`, or write to a field of churnml's own"
+            )
+        return self
+
     def require_churn(self, what: str) -> None:
         """Refuse another target where only the risk of churn makes sense.
 
@@ -136,6 +152,10 @@ class Config(Section):
         """Return a path of the config as an absolute one."""
         path = path.expanduser()
         return path if path.is_absolute() else (self._base / path).resolve()
+
+    def resolve_base(self) -> Path:
+        """Return the folder that relative paths start at."""
+        return self._base
 
     def at_horizon(self, days: int) -> Config:
         """Return the same config asking for one horizon alone."""
@@ -191,10 +211,20 @@ class Config(Section):
     def hash(self) -> str:
         """Twelve hex digits that change when anything that shapes the scores changes.
 
-        Where outputs land, how the API listens and what runs the analytics do not count.
+        Where outputs land and are delivered to, how the API listens and what runs the analytics do not count.
         """
         data = self.as_dict()
-        for key in ("workspace", "models_dir", "playbooks", "serving", "engine", "mlflow", "store", "display"):
+        for key in (
+            "workspace",
+            "models_dir",
+            "playbooks",
+            "serving",
+            "engine",
+            "mlflow",
+            "store",
+            "display",
+            "deliveries",
+        ):
             data.pop(key)
         text = json.dumps(data, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 from churnml.store.alerts import Alert, AlertEvent, Alerts, Outcome, State
 from churnml.store.database import SCHEMA_VERSION
+from churnml.store.deliveries import Change, Deliveries, Delivery, DeliveryOutcome, DeliveryState, TargetState, Wanted
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
 from churnml.store.plain import plain
@@ -33,6 +34,11 @@ __all__ = [
     "Actor",
     "ApiKey",
     "AuditEntry",
+    "Change",
+    "Deliveries",
+    "Delivery",
+    "DeliveryOutcome",
+    "DeliveryState",
     "Departed",
     "Feedback",
     "Judgements",
@@ -46,5 +52,7 @@ __all__ = [
     "SnapshotInfo",
     "State",
     "Store",
+    "TargetState",
+    "Wanted",
     "plain",
 ]

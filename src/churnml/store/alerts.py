@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 from churnml.config.alerts import Severity
 from churnml.errors import StoreError
 from churnml.language import Text
+from churnml.store.outbox import note
 from churnml.store.schema import AlertEventRow, AlertRow
 from churnml.store.writes import Actor, IdempotencyKey, reading, write
 
@@ -255,10 +256,13 @@ class Alerts:
         if before is not None:
             if before.body != values["body"]:
                 connection.execute(update(AlertRow).where(AlertRow.id == before.id).values(**values, changed_at=_now()))
+                note(connection, self._config, "alert", before.id, _now())
             return int(before.id)
         row = {"config": self._config, "account_id": alert.account_id, "kind": alert.kind, "episode": alert.episode}
         made = connection.execute(insert(AlertRow).values(**row, **values, changed_at=_now()).returning(AlertRow.id))
-        return int(made.scalar_one())
+        alert_id = int(made.scalar_one())
+        note(connection, self._config, "alert", alert_id, _now())
+        return alert_id
 
 
 def _now() -> datetime:

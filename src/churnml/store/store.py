@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, String, cast, func, or_, sele
 from churnml.config import RetentionConfig
 from churnml.store.alerts import Alerts
 from churnml.store.database import PATIENCE_SECONDS, open_engine
+from churnml.store.deliveries import Deliveries
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
 from churnml.store.packing import named, unpack_document, unpack_numbers
@@ -99,6 +100,10 @@ class Store:
     def alerts(self, config: str) -> Alerts:
         """Return the alerts on the accounts of one config."""
         return Alerts(self._engine, config)
+
+    def deliveries(self, config: str) -> Deliveries:
+        """Return the deliveries of one config."""
+        return Deliveries(self._engine, config)
 
     def judgements(self, config: str, *, deadline: float | None = None) -> Judgements:
         """Return the overrides and feedback on the accounts of one config, see `Judgements`."""
