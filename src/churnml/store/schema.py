@@ -23,6 +23,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    false,
     true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -32,19 +33,24 @@ __all__ = [
     "AlertEventRow",
     "AlertRow",
     "ApiKeyRow",
+    "AssignmentRow",
     "AuditRow",
     "Base",
     "DeliveryRow",
     "DeliveryTargetRow",
     "DepartureRow",
+    "EvaluationRow",
     "ExplanationRow",
     "FeaturesRow",
     "FeedbackRow",
     "IdempotencyRow",
+    "NoteRow",
     "OutboxRow",
     "OverrideRow",
     "ScoreRow",
     "SnapshotRow",
+    "TaskEventRow",
+    "TaskRow",
     "UtcDateTime",
 ]
 
@@ -236,6 +242,7 @@ class AlertRow(Base):
     owner: Mapped[str]
     opened_on: Mapped[date]
     held_back: Mapped[bool]
+    held_out: Mapped[bool] = mapped_column(Boolean, server_default=false())
     avoidable_loss: Mapped[float | None]
     changed_at: Mapped[datetime]
     body: Mapped[dict[str, Any]]
@@ -328,6 +335,90 @@ class DeliveryTargetRow(Base):
     day: Mapped[date | None]
     calls: Mapped[int]
     allowed: Mapped[int | None]
+
+
+class EvaluationRow(Base):
+    """That the alert rules went over a snapshot; one row per config and `as_of`."""
+
+    __tablename__ = "alert_evaluations"
+
+    config: Mapped[str] = mapped_column(primary_key=True)
+    as_of: Mapped[date] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    body: Mapped[dict[str, Any]]
+
+
+class TaskRow(Base):
+    """One step of a playbook that an alert has begun, in its newest state; one row per alert and step."""
+
+    __tablename__ = "tasks"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    config: Mapped[str]
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"))
+    account_id: Mapped[str]
+    playbook: Mapped[str]
+    step: Mapped[str]
+    owner: Mapped[str]
+    state: Mapped[str]
+    due_on: Mapped[date]
+    changed_at: Mapped[datetime]
+    body: Mapped[dict[str, Any]]
+
+    __table_args__ = (
+        Index(None, "alert_id", "step", unique=True),
+        Index(None, "config", "state", "owner"),
+        Index(None, "config", "account_id"),
+        Index(None, "config", "changed_at"),
+    )
+
+
+class TaskEventRow(Base):
+    """What happened to a task; one row per event, never changed."""
+
+    __tablename__ = "task_events"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    action: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+
+
+class NoteRow(Base):
+    """What somebody wrote down on an account, an alert or a task; one row per note, never changed."""
+
+    __tablename__ = "notes"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    config: Mapped[str]
+    account_id: Mapped[str]
+    alert_id: Mapped[int | None] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"))
+    task_id: Mapped[int | None] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"))
+    author: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+
+    __table_args__ = (Index(None, "config", "account_id", "at"), Index(None, "config", "at"))
+
+
+class AssignmentRow(Base):
+    """To which arm of an experiment chance has sent an account; one row per experiment, account and episode."""
+
+    __tablename__ = "experiment_assignments"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    config: Mapped[str]
+    experiment: Mapped[str]
+    account_id: Mapped[str]
+    episode: Mapped[int]
+    arm: Mapped[str]
+    assigned_on: Mapped[date]
+    ended_on: Mapped[date | None]
+    body: Mapped[dict[str, Any]]
+
+    __table_args__ = (Index(None, "config", "experiment", "account_id", "episode", unique=True),)
 
 
 class ApiKeyRow(Base):
