@@ -18,7 +18,7 @@ __all__ = ["Sending", "send"]
 _BREAKER = 5
 """Failures in a row after which a target gets a rest."""
 _REST_SECONDS, _LONGEST_REST = 60.0, 3600.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 6 * 3600.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 20.0, 6 * 3600.0
 _PATIENCE = 30.0
 """A pause that is not longer is waited for; a longer one is left to the next run."""
 _PATIENCE_IN_ALL = 120.0
