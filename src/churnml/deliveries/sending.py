@@ -142,14 +142,14 @@ class _Run:
         except Interruption as stop:
             # Only questions were asked so far.
             quiet = NotSent(stop.reason, stop.said) if isinstance(stop, Lost) else stop
-            self._interrupted(manner, [record.delivery for record in records], quiet)
+            self._interrupted(manner, records, quiet)
             return
         if not records:
             return
         try:
             outcomes = self.adapter.write(topic, records)
         except Interruption as stop:
-            self._interrupted(manner, [record.delivery for record in records], stop)
+            self._interrupted(manner, records, stop)
             return
         self._succeeded()
         self._end(
@@ -277,11 +277,12 @@ class _Run:
 
     # -- what came between -------------------------------------------------------------------------------------------
 
-    def _interrupted(self, manner: Manner, batch: Sequence[Delivery], stop: Interruption) -> None:
+    def _interrupted(self, manner: Manner, batch: Sequence[Record], stop: Interruption) -> None:
         """Note what an interruption means for the records of a call, and for the target."""
         now = self.clock()
         ended = []
-        for one in batch:
+        for record in batch:
+            one = record.delivery
             later = now + timedelta(seconds=self._pause(manner, one))
             if isinstance(stop, Pause | Fault):
                 seconds = stop.seconds if isinstance(stop, Pause) else None
@@ -292,7 +293,8 @@ class _Run:
                 outcome = DeliveryOutcome("unknown", stop.reason, stop.said, due_at=due)
             else:
                 outcome = DeliveryOutcome("waiting", stop.reason, stop.said, due_at=later)
-            ended.append((one, self._worn_out(one, outcome)))
+            # What was looked up is known from now on.
+            ended.append((one, self._worn_out(one, replace(outcome, remote_id=record.remote_id))))
         trouble = self._trouble_of(stop)
         self._end(ended)
         if trouble is not None:
