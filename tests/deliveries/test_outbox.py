@@ -263,6 +263,7 @@ COMPANY = {
         ({"columns": {"plan": {"expr": 'upper("Churn Risk")'}}}, "deliveries.hubspot writes"),
         ({"where": "churn_risk > 0.5"}, "tables.accounts.where"),
         ({"from": "bi/churnml_scores.parquet"}, "deliveries.tables.bi writes"),
+        ({"also": [{"from": "y.csv", "attributes": {"risk": "churn_risk"}}]}, "deliveries.hubspot writes"),
         ({"from": "x.csv", "via": {"from": "churnml_scores_history.csv", "column": "id"}}, "via.from"),
     ],
 )

@@ -121,7 +121,7 @@ def demo(
         from churnml.cli import render
 
         settings = _config(config, session)
-        if settings.source.folder is None:
+        if settings.source is None or settings.source.folder is None:
             raise UsageError(
                 "The demo needs a config whose source is a folder",
                 where=str(config),

@@ -60,7 +60,10 @@ class Config(Section):
     language: Language = Field("en", description="Language of sentences shown by default: `en` or `ja`")
     display: DisplayConfig = DisplayConfig()
     playbooks: Path | None = Field(None, description="YAML file of playbooks to suggest, e.g. `playbooks.yaml`")
-    source: SourceConfig
+    source: SourceConfig | None = Field(None, description="The one source; or `sources`")
+    sources: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")], SourceConfig] = Field(
+        default_factory=dict, description="Name → source, where the raw tables lie in several tools"
+    )
     tables: dict[str, TableSource] = Field(min_length=1, description="Canonical table → where it comes from")
     label: LabelConfig
     cohort: CohortConfig = CohortConfig()
@@ -80,16 +83,31 @@ class Config(Section):
     _base: Path = PrivateAttr(default_factory=Path.cwd)
 
     @model_validator(mode="after")
+    def _known_sources(self) -> Self:
+        if (self.source is None) == (not self.sources):
+            raise ValueError("name either `source` or `sources`")
+        for name, table in self.tables.items():
+            for number, part in enumerate(table.parts):
+                place = f"tables.{name}" if len(table.parts) == 1 else f"tables.{name}[{number}]"
+                named = [part.source, *([part.via.source] if part.via is not None else [])]
+                for source in named:
+                    if source is not None and source not in self.sources:
+                        raise ValueError(_unknown(f"{place}.source", source, self.sources))
+                if part.source is None and len(self.sources) > 1:
+                    raise ValueError(f"{place}.source: say which source it is: {', '.join(self.sources)}")
+        return self
+
+    @model_validator(mode="after")
     def _known_tables(self) -> Self:
         from churnml.tables.schema import TABLES
 
         for name, table in self.tables.items():
             if name not in TABLES:
                 raise ValueError(_unknown(f"tables.{name}", name, TABLES))
-            for column in table.columns:
+            for column in (column for part in table.parts for column in part.columns):
                 if column not in TABLES[name].column_names:
                     raise ValueError(_unknown(f"tables.{name}.columns.{column}", column, TABLES[name].column_names))
-            if table.attributes and name != "accounts":
+            if any(part.attributes for part in table.parts) and name != "accounts":
                 raise ValueError(f"tables.{name}.attributes: only accounts may carry further attributes")
         if self.label.churn == "contractual" and "subscriptions" not in self.tables:
             raise ValueError("label.churn is contractual, but no `subscriptions` table is mapped")
@@ -156,6 +174,11 @@ class Config(Section):
     def resolve_base(self) -> Path:
         """Return the folder that relative paths start at."""
         return self._base
+
+    @property
+    def named_sources(self) -> dict[str, SourceConfig]:
+        """The sources by name; the only one of `source` has the empty name."""
+        return {"": self.source} if self.source is not None else dict(self.sources)
 
     def at_horizon(self, days: int) -> Config:
         """Return the same config asking for one horizon alone."""

@@ -53,7 +53,7 @@ def read_back(
     written = {own_name(field): target for field, target in _written(deliveries)}
     places = {own_name(PurePath(place).stem): target for place, target in _tables(deliveries)}
     found = []
-    for table, source in tables.items():
+    for table, source in ((table, part) for table, mapped in tables.items() for part in mapped.parts):
         for read, where in ((source.from_, "from"), (source.via.from_ if source.via else "", "via.from")):
             stem = own_name(PurePath(read).stem) if read else ""
             writer = places.get(stem) or places.get(stem.removesuffix("history"))

@@ -281,9 +281,10 @@ class _Run:
         """Note what an interruption means for the records of a call, and for the target."""
         now = self.clock()
         ended = []
+        # All at once again, as one call; single records that were refused come apart, each after a pause of its own.
+        later = now + timedelta(seconds=self._pause(manner, batch[0].delivery))
         for record in batch:
             one = record.delivery
-            later = now + timedelta(seconds=self._pause(manner, one))
             if isinstance(stop, Pause | Fault):
                 seconds = stop.seconds if isinstance(stop, Pause) else None
                 due = now + timedelta(seconds=_FIRST_PAUSE if seconds is None else seconds)

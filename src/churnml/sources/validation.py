@@ -9,6 +9,7 @@ import pandas as pd
 
 from churnml.errors import DataError
 from churnml.files import beside
+from churnml.sources.currencies import currencies_of, money_columns
 from churnml.sources.expressions import with_nulls
 from churnml.sources.identities import why_ids_differ
 from churnml.sources.mapping import Mapping
@@ -163,8 +164,9 @@ class TableValidator:
         """Take out all but the latest known of the rows that share a key; equal rows without an id are counted."""
         key = self.mapping.table.key
         if not key or self.mapping.makes_key:
-            self.result.results.append(CheckResult("CHK021", self.name, "", "not applicable"))
             self._equal_rows()
+        if not key or key[0] not in self.mapping.mapped:
+            self.result.results.append(CheckResult("CHK021", self.name, "", "not applicable"))
             return
         output = self.mapping.output
         keys = ", ".join(f"{output[name]} AS key_{number}" for number, name in enumerate(key))
@@ -189,7 +191,8 @@ class TableValidator:
         keyed = bool(self.mapping.table.key)
         money = next((name for name in ("mrr", "amount") if name in self.mapping.mapped), None)
         if keyed:
-            surplus, scale = "equal_number > 1", 1
+            without_id = f" AND {identifier(self.mapping.table.key[0])} IS NULL" if self.mapping.some_keys_made else ""
+            surplus, scale = f"equal_number > 1{without_id}", 1
             total = f"CAST(sum({identifier(money)}) FILTER ({surplus}) AS DOUBLE)" if money else "NULL"
             row = self.staged.run(
                 f"SELECT count_if({surplus}), {total} FROM staged WHERE {self.staged.good}"
@@ -208,7 +211,7 @@ class TableValidator:
         if not rows:
             return
         if keyed and self.merge_equal:
-            rule = RowRule("CHK020", self.mapping.table.key[0], "equal_number > 1")
+            rule = RowRule("CHK020", self.mapping.table.key[0], surplus)
             self._record(rule, rows, f"rule_broken IS NULL AND {rule.broken}")
             self.staged.late.append(rule)
             return
@@ -259,6 +262,23 @@ class TableValidator:
         self._record(rule, rows, f"rule_broken IS NULL AND {rule.broken}", remedy)
         if rows:
             self.staged.late.append(rule)
+
+    def currencies(self) -> None:
+        """Say where a column of money holds several currencies: they are added as if they were one."""
+        for name in money_columns(self.mapping.table):
+            if name not in self.mapping.mapped:
+                continue
+            shares = currencies_of(self.staged, self.mapping, name)
+            several = len(shares) > 1
+            others = sum(share.rows for share in shares[1:])
+            self.result.results.append(CheckResult("CHK037", self.name, name, "failed" if several else "ok", others))
+            if several:
+                told = ", ".join(f"{share.code} {share.rows:,} rows (e.g. {share.example!r})" for share in shares[:5])
+                more = f" and {len(shares) - 5} more" if len(shares) > 5 else ""
+                self.result.notes.append(
+                    f"CHK037 {self.name}.{name}: {len(shares)} currencies in one column: {told}{more}; the amounts are "
+                    f"added as they stand. {CHECKS['CHK037'].remedy}"
+                )
 
     def write(self, tables: Path, rejected: Path) -> None:
         """Write the canonical file, and the raw rows that are set aside with their reason."""
@@ -360,5 +380,6 @@ def validate(
     validator.impossible_ids()
     validator.unknown_accounts(accounts)
     validator.duplicates()
+    validator.currencies()
     validator.write(tables, rejected)
     return validator.result
