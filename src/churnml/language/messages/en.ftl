@@ -1138,6 +1138,7 @@ overall-summary = SHAP summary
 overall-summary_note = One dot per reading: to the right the feature raises the risk there; the colour is its value.
 overall-patterns = Patterns among churned accounts
 overall-patterns_note = { $churned } churned accounts, grouped by what raised their risk at the last reading before they left.
+overall-one_pattern = The { $churned } churned accounts do not fall into groups: what raised their risk differs by degree, not by kind. One average stands for all.
 overall-too_few = Patterns need at least 20 churned accounts; there are { $churned }.
 overall-of_churned = { $share } of churned accounts ({ $accounts })
 overall-lead = typically visible { $lead } before they left
