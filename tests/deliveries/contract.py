@@ -34,8 +34,9 @@ class Answers(httpx.BaseTransport):
         return answer(request) if callable(answer) else answer
 
     def bodies(self) -> list[Any]:
-        """Return what was sent, as JSON."""
-        return [json.loads(request.content) if request.content else None for request in self.seen]
+        """Return what was sent, as JSON where it is JSON."""
+        is_json = [request.headers.get("content-type") == "application/json" for request in self.seen]
+        return [json.loads(one.content) if known else None for one, known in zip(self.seen, is_json, strict=True)]
 
 
 class Contract(httpx.BaseTransport):

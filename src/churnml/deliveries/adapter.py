@@ -169,6 +169,16 @@ class Adapter:
         """Read back what the target has taken without a proof; by default that is all there ever is."""
         return [DeliveryOutcome("sent", "unproved") for _ in records]
 
+    def apart(self, topic: str, records: Sequence[Record], outcome: DeliveryOutcome) -> Sequence[DeliveryOutcome]:
+        """Find the records for whose sake a whole call was refused, and nothing done: by halves, each sent for itself.
+
+        Only where sending again is harmless, as an interruption forgets what the first half came to.
+        """
+        if len(records) == 1:
+            return [outcome]
+        half = len(records) // 2
+        return [*self.write(topic, records[:half]), *self.write(topic, records[half:])]
+
     def check(self) -> Iterator[Finding]:
         """Say what of the set-up is missing, may not be written, or is too short."""
         yield self.finding(True, "Nothing of it can be checked without sending.")

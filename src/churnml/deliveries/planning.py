@@ -175,6 +175,7 @@ class _Planner:
             values["owner_id"] = asked.owners.get(alert.owner) or asked.default_owner
             if earlier is not None and not _alert_moved(earlier.wanted, values):
                 continue
+            values["at"] = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
             wanted.append(Wanted(key, "alert", values, alert.account_id))
         self.kept.drop(name, unsaid)
         return wanted

@@ -103,7 +103,7 @@ def deliver(
         done = []
         for name, target in targets.items():
             adapter = adapter_for(
-                store, config, name, target, deliveries=section, clock=clock, state=kept.state(name),
+                store, config, name, target, clock=clock, state=kept.state(name),
                 language=language, currency=currency, base=base, transport=(transports or {}).get(name),
             )  # fmt: skip
             with closing(adapter.gateway):
@@ -147,7 +147,7 @@ def preview(
     for name, target in targets.items():
         shown: list[Request] = []
         adapter = adapter_for(
-            store, config, name, target, deliveries=section, clock=clock, state=kept.state(name),
+            store, config, name, target, clock=clock, state=kept.state(name),
             language=language, currency=currency, base=base, shown=shown,
         )  # fmt: skip
         count = 0
@@ -210,7 +210,7 @@ def check_targets(
     found: list[Finding] = []
     for name, target in _chosen(section, only).items():
         adapter = adapter_for(
-            store, config, name, target, deliveries=section, clock=clock, state=kept.state(name), base=base,
+            store, config, name, target, clock=clock, state=kept.state(name), base=base,
             transport=(transports or {}).get(name),
         )  # fmt: skip
         with closing(adapter.gateway):

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from churnml.config.deliveries import DeliveriesConfig, TargetConfig
+from churnml.config.deliveries import TargetConfig, WebhookTarget
 from churnml.deliveries.adapter import Adapter, Context
 from churnml.deliveries.gateway import Gateway, Request
+from churnml.deliveries.guard import guarded
 from churnml.store import Store, TargetState
 
 __all__ = ["adapter_for"]
+
+_ADAPTERS = {
+    "salesforce": ("salesforce", "Salesforce"),
+    "hubspot": ("hubspot", "Hubspot"),
+    "zoho": ("zoho", "Zoho"),
+    "gainsight": ("gainsight", "Gainsight"),
+    "churnzero": ("churnzero", "ChurnZero"),
+    "totango": ("totango", "Totango"),
+    "zendesk": ("zendesk", "Zendesk"),
+    "slack": ("slack", "Slack"),
+    "teams": ("teams", "Teams"),
+    "webhooks": ("webhooks", "Webhook"),
+    "emails": ("emails", "Email"),
+}
 
 
 def adapter_for(
@@ -23,7 +39,6 @@ def adapter_for(
     name: str,
     section: TargetConfig,
     *,
-    deliveries: DeliveriesConfig,
     clock: Callable[[], datetime],
     state: TargetState,
     language: str = "en",
@@ -41,8 +56,6 @@ def adapter_for(
     config, name : str
         The config's name and the target's.
     section : TargetConfig
-    deliveries : DeliveriesConfig
-        What targets share, such as `page_url`.
     clock : callable
         Returns the time, UTC.
     state : TargetState
@@ -54,6 +67,8 @@ def adapter_for(
     shown : list of Request, optional
         A dry run, see `Gateway`.
     """
+    if isinstance(section, WebhookTarget) and transport is None:
+        transport = guarded(section)
     gateway = Gateway(
         name,
         state,
@@ -67,14 +82,16 @@ def adapter_for(
     )
     context = Context(config, name, gateway, language, currency)
     kind = name.partition(".")[0]
-    return _made(kind, context, section, store, deliveries, base or Path.cwd(), transport is not None)
+    return _made(kind, context, section, store, base or Path.cwd())
 
 
-def _made(
-    kind: str, context: Context, section: Any, store: Store, deliveries: DeliveriesConfig, base: Path, is_test: bool
-) -> Adapter:
-    if kind == "salesforce":
-        from churnml.deliveries.targets.salesforce import Salesforce
+def _made(kind: str, context: Context, section: Any, store: Store, base: Path) -> Adapter:
+    """Return the adapter of a kind; each is loaded when it is used."""
+    if kind == "tables":
+        from churnml.deliveries.targets.tables import FlatTable
 
-        return Salesforce(context, section)
-    raise LookupError(kind)
+        return FlatTable(context, section, store, base)
+    module, name = _ADAPTERS[kind]
+    made = getattr(import_module(f"churnml.deliveries.targets.{module}"), name)
+    adapter: Adapter = made(context, section)
+    return adapter
