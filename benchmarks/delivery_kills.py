@@ -93,7 +93,9 @@ def fill(url: str, alerts: int, config: str) -> None:
     import pandas as pd
 
     from churnml.language import Quantity, Text
-    from churnml.store import Actor, Alert, Snapshot, Store
+    from churnml.store import Alert, Snapshot, Store
+    from churnml.store.alerts import keep_alert
+    from churnml.store.writes import changing
 
     now = datetime.now(UTC)
     ids = [f"acc-{number}" for number in range(alerts)]
@@ -110,7 +112,9 @@ def fill(url: str, alerts: int, config: str) -> None:
             )
             for name in ids
         ]  # fmt: skip
-        store.alerts(config).keep(made, [("opened", alert.key) for alert in made], Actor("score", now))
+        with changing(store._engine) as connection:
+            for alert in made:
+                keep_alert(connection, config, alert)
 
 
 def run(url: str, server: str, config: str) -> int:

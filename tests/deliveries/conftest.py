@@ -16,7 +16,9 @@ import pytest
 from churnml.config import DeliveriesConfig
 from churnml.deliveries import Delivered, check_targets, deliver, preview
 from churnml.language import Quantity, Text
-from churnml.store import Actor, Alert, Delivery, Snapshot, Store
+from churnml.store import Alert, Delivery, Snapshot, Store
+from churnml.store.alerts import keep_alert
+from churnml.store.writes import changing
 
 NOW = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 CONFIG = "acme"
@@ -84,10 +86,11 @@ class World:
         """Publish a scoring."""
         return self.store.publish(snapshot or scored())
 
-    def alert(self, alert: Alert | None = None, action: str = "opened") -> Alert:
+    def alert(self, alert: Alert | None = None) -> Alert:
         """Keep an alert, as an evaluation does."""
         alert = alert or silent()
-        self.store.alerts(CONFIG).keep([alert], [(action, alert.key)], Actor("score", self.now))
+        with changing(self.store._engine) as connection:
+            keep_alert(connection, CONFIG, alert)
         return next(one for one in self.store.alerts(CONFIG).known() if one.key == alert.key)
 
     def deliver(self, target: str, transport: httpx.BaseTransport | None) -> Delivered:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from churnml.cli.app import app
 from churnml.store import Store
 
-from .conftest import scored, silent
+from .conftest import World, scored
 
 CONFIG = """\
 name: acme
@@ -28,15 +28,13 @@ deliveries:
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    from churnml.store import Actor
-
     monkeypatch.setenv("TEST_SLACK_URL", "http://127.0.0.1:9/services/T0/B0/s3cret-hook")
     path = tmp_path / "acme.yaml"
     path.write_text(CONFIG, encoding="utf-8")
     (tmp_path / "workspace").mkdir()
     with Store(f"sqlite:///{tmp_path / 'workspace' / 'store.db'}") as store:
         store.publish(scored())
-        store.alerts("acme").keep([silent()], [("opened", ("acc-1", "silence"))], Actor("score", scored().scored_at))
+        World(store).alert()
     return path
 
 

@@ -45,7 +45,7 @@ def test_a_card_says_why_the_number_and_where(slack):
 def test_a_message_is_told_once_although_its_number_moves_every_day(slack):
     slack.deliver("slack.cs", Answers(httpx.Response(200, text="ok")))
     slack.later(days=1)
-    slack.alert(silent(value=31.0, updated_on=slack.now.date()), "updated")
+    slack.alert(silent(value=31.0, updated_on=slack.now.date()))
     assert slack.deliver("slack.cs", Answers()).targets[0].calls == 0
 
 

@@ -220,7 +220,7 @@ def test_an_alert_that_opened_and_closed_unsaid_is_never_told(salesforce):
     world = salesforce(fields={}, alerts={})
     world.publish()
     alert = world.alert()
-    world.alert(silent(state="closed", outcome="cleared", closed_on=alert.opened_on), "closed")
+    world.alert(silent(state="closed", outcome="cleared", closed_on=alert.opened_on))
     assert world.deliver("salesforce", Answers()).targets[0].calls == 0
     assert world.rows("salesforce") == {}
 

@@ -201,10 +201,11 @@ def test_an_inactive_owner_does_not_lose_the_task(salesforce):
     assert "Owner: ann" in target.bodies()[-1]["records"][0]["Description"]
 
 
-def test_what_the_budget_of_a_person_holds_back_is_not_delivered(salesforce):
+@pytest.mark.parametrize("kept_back", [{"held_back": True}, {"held_out": True, "arm": "held_out"}])
+def test_what_a_budget_or_an_experiment_keeps_back_is_not_delivered(salesforce, kept_back):
     world = salesforce(fields={}, alerts={})
     world.publish()
-    world.alert(silent(held_back=True))
+    world.alert(silent(**kept_back))
     assert world.deliver("salesforce", Answers()).targets[0].calls == 0
     assert world.rows("salesforce") == {}
 

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from churnml.config.alerts import AlertsConfig
 from churnml.config.deliveries import DeliveriesConfig
 from churnml.config.display import DisplayConfig
+from churnml.config.experiments import ExperimentsConfig
 from churnml.config.loops import read_back
 from churnml.config.raw import SourceConfig, TableSource
 from churnml.config.secrets import mask_secrets
@@ -75,6 +76,7 @@ class Config(Section):
     capacity: CapacityConfig = CapacityConfig()
     alerts: AlertsConfig = AlertsConfig()
     deliveries: DeliveriesConfig = DeliveriesConfig()
+    experiments: ExperimentsConfig = ExperimentsConfig()
     engine: EngineConfig = EngineConfig()
     mlflow: MlflowConfig = MlflowConfig()
     store: StoreConfig = StoreConfig()

@@ -75,7 +75,7 @@ class _Planner:
     def everything(self) -> list[Change]:
         """Return what a target that is new begins with: the newest scoring and the alerts that wait."""
         newest = self.store.latest(self.config)
-        alerts = self.store.alerts(self.config).find(limit=100_000)
+        alerts = [alert for alert, _ in self.store.alerts(self.config).find(limit=100_000)]
         found = [] if newest is None else [Change(0, "snapshot", newest.id, self.now)]
         return found + [Change(0, "alert", alert.id, self.now) for alert in alerts if alert.id is not None]
 
@@ -181,9 +181,9 @@ class _Planner:
         return wanted
 
     def _digests(self, name: str, target: EmailTarget, snapshot: SnapshotInfo) -> list[Wanted]:
-        alerts = self.store.alerts(self.config).find(states=("open", "acknowledged"), held_back=False, limit=10_000)
+        found = self.store.alerts(self.config).find(held_back=False, limit=10_000)
         asked = AlertsWanted(min_severity=target.min_severity)
-        alerts = [alert for alert in alerts if _asked_for(alert, asked)]
+        alerts = [alert for alert, _ in found if _asked_for(alert, asked)]
         accounts = self.store.account_scores(snapshot.id, [alert.account_id for alert in alerts])
         told = [
             alert_told(
@@ -197,7 +197,7 @@ class _Planner:
 
 def _asked_for(alert: Alert, asked: AlertsWanted) -> bool:
     """Tell whether an alert is for a target; what the budget or an experiment holds back never is."""
-    if alert.held_back or getattr(alert, "held_out", False):
+    if alert.held_back or alert.held_out:
         return False
     urgent = _SEVERITIES.index(alert.severity) >= _SEVERITIES.index(asked.min_severity)
     return urgent and (not asked.kinds or alert.kind in asked.kinds)

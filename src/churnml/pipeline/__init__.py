@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 from churnml.lazy import load_on_use
 
 if TYPE_CHECKING:
-    from churnml.pipeline.alerts import answer_alert, backtest_alerts, list_alerts, show_alert
+    from churnml.pipeline.alerts import (
+        answer_alert,
+        backtest_alerts,
+        list_alerts,
+        playbooks_of,
+        preview_alerts,
+        show_alert,
+    )
     from churnml.pipeline.deliveries import check_deliveries, deliver, list_deliveries, preview_deliveries, resend
     from churnml.pipeline.discovery import init
     from churnml.pipeline.health import health_backtest, health_thresholds
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
     from churnml.pipeline.reports import brief, portfolio
     from churnml.pipeline.results import Checked, Prepared, Scored, Trained
     from churnml.pipeline.scoring import run, score
+    from churnml.pipeline.tasks import answer_task, list_tasks, show_task
     from churnml.pipeline.training import train
     from churnml.pipeline.what_if import suppose
 else:
@@ -29,6 +37,7 @@ else:
             "Scored": "results",
             "Trained": "results",
             "answer_alert": "alerts",
+            "answer_task": "tasks",
             "audit": "leakage",
             "backtest_alerts": "alerts",
             "brief": "reports",
@@ -45,9 +54,12 @@ else:
             "list_alerts": "alerts",
             "list_deliveries": "deliveries",
             "list_models": "models",
+            "list_tasks": "tasks",
             "overall": "overview",
+            "playbooks_of": "alerts",
             "portfolio": "reports",
             "prepare": "preparation",
+            "preview_alerts": "alerts",
             "preview_deliveries": "deliveries",
             "promote_model": "models",
             "resend": "deliveries",
@@ -55,6 +67,7 @@ else:
             "run": "scoring",
             "score": "scoring",
             "show_alert": "alerts",
+            "show_task": "tasks",
             "simulate_company": "preparation",
             "suppose": "what_if",
             "train": "training",
@@ -67,6 +80,7 @@ __all__ = [
     "Scored",
     "Trained",
     "answer_alert",
+    "answer_task",
     "audit",
     "backtest_alerts",
     "brief",
@@ -83,9 +97,12 @@ __all__ = [
     "list_alerts",
     "list_deliveries",
     "list_models",
+    "list_tasks",
     "overall",
+    "playbooks_of",
     "portfolio",
     "prepare",
+    "preview_alerts",
     "preview_deliveries",
     "promote_model",
     "resend",
@@ -93,6 +110,7 @@ __all__ = [
     "run",
     "score",
     "show_alert",
+    "show_task",
     "simulate_company",
     "suppose",
     "train",

@@ -1,10 +1,12 @@
 """The operational store: scored snapshots, explanations, alerts, overrides, feedback, API keys and the audit log."""
 
-from churnml.store.alerts import Alert, AlertEvent, Alerts, Outcome, State
+from churnml.store.alerts import Alert, AlertEvent, Alerts, Arm, Outcome, State
 from churnml.store.database import SCHEMA_VERSION
 from churnml.store.deliveries import Change, Deliveries, Delivery, DeliveryOutcome, DeliveryState, TargetState, Wanted
+from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
+from churnml.store.notes import Note, Notes
 from churnml.store.plain import plain
 from churnml.store.records import (
     BANDS,
@@ -21,6 +23,7 @@ from churnml.store.records import (
 )
 from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
+from churnml.store.tasks import Calendar, Task, TaskEvent, Tasks, TaskState
 from churnml.store.writes import Actor, IdempotencyKey
 
 __all__ = [
@@ -33,16 +36,24 @@ __all__ = [
     "Alerts",
     "Actor",
     "ApiKey",
+    "Arm",
+    "Assignment",
     "AuditEntry",
     "Change",
     "Deliveries",
     "Delivery",
     "DeliveryOutcome",
     "DeliveryState",
+    "Calendar",
+    "Decided",
     "Departed",
+    "Evaluations",
     "Feedback",
     "Judgements",
     "Keys",
+    "Known",
+    "Note",
+    "Notes",
     "IdempotencyKey",
     "Outcome",
     "Override",
@@ -54,5 +65,9 @@ __all__ = [
     "Store",
     "TargetState",
     "Wanted",
+    "Task",
+    "TaskEvent",
+    "TaskState",
+    "Tasks",
     "plain",
 ]

@@ -1014,6 +1014,7 @@ alert-invoice_overdue =
 alert-nps_detractor = The last NPS answer was { AMOUNT($n) }
 alert-onboarding_stalled = Onboarding has had no milestone for { AMOUNT($n) }
 alert-score_unknown = Too little is known for a score
+alert-score_stale = Less is known than before: the score rests on { AMOUNT($n) } of its weight, { AMOUNT($before) } before
 alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
 alert-own = { $title }
 

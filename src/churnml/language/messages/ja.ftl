@@ -744,6 +744,7 @@ alert-invoice_overdue = 支払いが遅れている請求書が{ AMOUNT($n) }
 alert-nps_detractor = 直近のNPS回答は{ AMOUNT($n) }
 alert-onboarding_stalled = 導入の進捗が{ AMOUNT($n) }間なし
 alert-score_unknown = スコアを出すための情報が不足
+alert-score_stale = スコアの根拠が減少：重みの{ AMOUNT($n) }（以前は{ AMOUNT($before) }）
 alert-expansion_chance = 契約席数の{ AMOUNT($n) }を利用中、判定は緑
 alert-own = { $title }
 
