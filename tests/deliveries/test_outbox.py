@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -205,6 +206,25 @@ def test_a_dry_run_shows_the_requests_and_no_secret(salesforce):
     assert "<id of acc-1>" in text
     assert [one.method for one in shown.requests] == ["GET", "PATCH", "GET", "POST"]
     assert world.states("salesforce")["score:acc-1"] == "waiting"
+
+
+@pytest.mark.parametrize("secret", ["a/b+c d&e", 'quo"te', "plain-secret"])
+def test_a_secret_is_masked_however_it_is_written(salesforce, secret):
+    world = salesforce(token=None, client_id="app", client_secret=secret)
+    world.publish()
+    (shown,) = world.preview()
+    login = shown.requests[0]
+    assert login.url.endswith("/oauth2/token")
+    assert login.body == "grant_type=client_credentials&client_id=app&client_secret=***"
+    refusal = httpx.Response(400, text=f"no such secret: {secret}")
+    assert secret not in world.deliver("salesforce", Answers(refusal)).targets[0].stopped
+
+
+def test_changes_that_nobody_delivers_are_forgotten_after_a_month(world):
+    world.publish()
+    later = replace(scored(), scored_at=world.now + timedelta(days=31))
+    world.publish(later)
+    assert len(world.store.deliveries(CONFIG).changes()) == 1
 
 
 def test_an_unknown_target_names_the_near_one(salesforce):

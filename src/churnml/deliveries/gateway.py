@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 import httpx
 from pydantic import SecretStr
 
-from churnml.config import mask_url
+from churnml.config import mask_text
 from churnml.config.secrets import MASK
 from churnml.deliveries.faults import Fault, Lost, NotSent, Pause, Shown
 from churnml.errors import ConfigError
@@ -68,7 +69,7 @@ class Gateway:
     allowance_share : float
         Share of what the target has left that may be used a day.
     timeout_seconds : float
-    secrets : iterable of str
+    secrets : sequence of str
         What must not be shown.
     transport : httpx.BaseTransport, optional
         Another way to send, for tests and for guarded addresses.
@@ -85,7 +86,7 @@ class Gateway:
         daily_calls: int,
         allowance_share: float = 1.0,
         timeout_seconds: float = 30.0,
-        secrets: Iterable[str] = (),
+        secrets: Sequence[str] = (),
         transport: httpx.BaseTransport | None = None,
         shown: list[Request] | None = None,
     ) -> None:
@@ -97,7 +98,9 @@ class Gateway:
         self.state = state if state.day == today else replace(state, day=today, calls=0, allowed=None)
         self._daily_calls = daily_calls
         self._share = allowance_share
-        self._secrets = sorted({secret for secret in secrets if len(secret) >= 4}, key=len, reverse=True)
+        self._urls = [secret for secret in secrets if "://" in secret]
+        written = {form for secret in secrets if len(secret) >= 4 for form in _forms(secret)}
+        self._secrets = sorted(written, key=len, reverse=True)
         self._client = httpx.Client(
             transport=transport,
             timeout=httpx.Timeout(timeout_seconds, connect=min(10.0, timeout_seconds)),
@@ -171,7 +174,7 @@ class Gateway:
         """Return a text without secrets."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
-        return mask_url(text) if "://" in text and " " not in text else text
+        return mask_text(text, self._urls)
 
     def said(self, answer: httpx.Response) -> str:
         """Return the beginning of an answer as it may be shown."""
@@ -220,6 +223,15 @@ class Gateway:
         except ValueError:
             body = text or None
         return Request(request.method, self.masked(str(request.url)), headers, body)
+
+
+def _forms(secret: str) -> set[str]:
+    """Return how a secret may be written in an address, a form, or JSON."""
+    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1]}
+    if "://" in secret:
+        with suppress(httpx.InvalidURL):
+            forms.add(str(httpx.URL(secret)))
+    return forms
 
 
 def pause_named(answer: httpx.Response, now: datetime) -> float | None:
