@@ -50,7 +50,7 @@ def test_a_dry_run_prints_requests_and_sends_nothing(config, tmp_path):
     assert "POST ***" in told, "the hook's address is itself the secret"
     assert "Company 1: No use for 30 days" in told
     assert "s3cret-hook" not in told
-    assert not (tmp_path / "bi").exists()
+    assert not (tmp_path / "workspace" / "bi").exists()
 
 
 def test_a_run_delivers_what_it_can_and_says_what_it_could_not(config, tmp_path, monkeypatch):
@@ -61,7 +61,7 @@ def test_a_run_delivers_what_it_can_and_says_what_it_could_not(config, tmp_path,
     assert code == 0
     (target,) = json.loads(told)["targets"]
     assert (target["target"], target["accepted"]) == ("tables.bi", 1)
-    assert (tmp_path / "bi" / "churnml_scores.csv").read_text(encoding="utf-8").count("\n") == 4
+    assert (tmp_path / "workspace" / "bi" / "churnml_scores.csv").read_text(encoding="utf-8").count("\n") == 4
     code, told = run("list", str(config), "--all", "--json")
     assert [one["state"] for one in json.loads(told)["deliveries"] if one["target"] == "tables.bi"] == ["accepted"]
     assert run("list", str(config))[1].strip() == "No dead letters."

@@ -173,10 +173,6 @@ class Config(Section):
         path = path.expanduser()
         return path if path.is_absolute() else (self._base / path).resolve()
 
-    def resolve_base(self) -> Path:
-        """Return the folder that relative paths start at."""
-        return self._base
-
     @property
     def named_sources(self) -> dict[str, SourceConfig]:
         """The sources by name; the only one of `source` has the empty name."""

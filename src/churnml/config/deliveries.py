@@ -227,7 +227,9 @@ class TableTarget(TargetConfig):
     """A flat table for BI: one row an account, and its history; in a database, a warehouse or an object store."""
 
     folder: str | None = Field(
-        None, description="Folder or object store, e.g. `bi/` or `s3://bucket/churnml/`; exactly one of the two"
+        None,
+        description="Folder, in the workspace unless absolute, or object store, e.g. `bi` or `s3://bucket/churnml`; "
+        "exactly one of folder and connection",
     )
     connection: Secret | None = Field(None, description="Any Ibis connection URL, as `${NAME}`, e.g. postgres://…")
     format: Literal["csv", "parquet"] = Field("parquet", description="Format of the files")

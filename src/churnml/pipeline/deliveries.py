@@ -29,7 +29,7 @@ def deliver(config: Config, *, target: str | None = None) -> Delivered:
     with Store(config.store_url) as store:
         return deliveries.deliver(
             store, config.name, config.deliveries, language=config.language, currency=config.currency,
-            base=config.resolve_base(), only=target,
+            base=config.workspace_dir, only=target,
         )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def deliver_after_scoring(config: Config, store: Store) -> Delivered | None:
     try:
         return deliveries.deliver(
             store, config.name, config.deliveries, language=config.language, currency=config.currency,
-            base=config.resolve_base(),
+            base=config.workspace_dir,
         )  # fmt: skip
     except ChurnmlError as error:
         _LOG.warning("Nothing was delivered after the scoring; `churnml deliver` says more: %s", error.what)
@@ -53,7 +53,7 @@ def preview_deliveries(config: Config, *, target: str | None = None, requests: i
     with Store(config.store_url) as store:
         return deliveries.preview(
             store, config.name, config.deliveries, language=config.language, currency=config.currency,
-            base=config.resolve_base(), only=target, requests=requests,
+            base=config.workspace_dir, only=target, requests=requests,
         )  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def check_deliveries(config: Config, *, target: str | None = None) -> list[Findi
     """Ask each target whether what the config wants of it is there, may be written, and is long enough."""
     _require_targets(config)
     with Store(config.store_url) as store:
-        return deliveries.check_targets(store, config.name, config.deliveries, only=target, base=config.resolve_base())
+        return deliveries.check_targets(store, config.name, config.deliveries, only=target, base=config.workspace_dir)
 
 
 def list_deliveries(
