@@ -19,6 +19,8 @@ from churnml.config import Config, EngineConfig, LabelConfig, SourceConfig, Tabl
 from churnml.errors import DataError
 from churnml.files import stage_folder
 from churnml.sources.between_tables import compare_tables, reach
+from churnml.sources.currencies import in_own_currency, lay_rates
+from churnml.sources.macros import define_macros
 from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.observation import derived_accounts, observed_period
 from churnml.sources.outcome import all_refusals, notes_of, refuse_too_many, rejections
@@ -114,7 +116,19 @@ def load(
         closing(RawSources(config.named_sources, config.resolve, db, stage)) as raw_sources,
     ):
         fresh = stage / "tables"
-        step = _Step(db, raw_sources, config.named_sources, config.label, fresh, rejected, tomorrow)
+        if config.rates is not None:
+            lay_rates(db, raw_sources.rates(config.rates), config.rates)
+        step = _Step(
+            db,
+            raw_sources,
+            config.named_sources,
+            config.label,
+            config.currency,
+            config.rates is not None,
+            fresh,
+            rejected,
+            tomorrow,
+        )
         validated, mappings = _validated(config.tables, step, say)
         sources = {name: mapping.sources["account_id"].column for name, mapping in mappings.items()}
         if "accounts" not in config.tables:
@@ -170,6 +184,8 @@ class _Step:
     raw_sources: RawSources
     sources: dict[str, SourceConfig]
     label: LabelConfig
+    currency: str
+    has_rates: bool
     fresh: Path
     rejected: Path
     tomorrow: date
@@ -200,14 +216,19 @@ class _Step:
 
     def _mapped(self, parts: list[Part]) -> tuple[Mapping, Raw, list[str]]:
         """Return the one mapping and raw table of all parts, and what was noted about each."""
-        mappings, raws = [], []
+        mappings, raws, notes = [], [], []
         for part in parts:
             table = TABLES[part.table]
-            raw = self.raw_sources.open(part, wanted_columns(table, part.source))
-            mappings.append(map_table(self.db, table, part.source, raw, tomorrow=self.tomorrow))
+            raw, source = self.raw_sources.open(part, lambda section: wanted_columns(TABLES[part.table], section))
+            mapping = map_table(self.db, table, source, raw, tomorrow=self.tomorrow)
+            mapping, told = in_own_currency(
+                self.db, mapping, raw, source.currency, self.currency, has_rates=self.has_rates
+            )
+            notes += told
+            mappings.append(mapping)
             raws.append(raw)
         mapping, raw = united(self.db, parts, mappings, raws)
-        return mapping, raw, list(raw.notes)
+        return mapping, raw, [*raw.notes, *notes]
 
 
 def _validated(
@@ -261,6 +282,7 @@ def _session(engine_config: EngineConfig, stage: Path) -> duckdb.DuckDBPyConnect
         settings["threads"] = engine_config.threads
     db = duckdb.connect(config=settings)
     db.execute("SET TimeZone = 'UTC'")
+    define_macros(db)
     return db
 
 
