@@ -288,6 +288,9 @@ def test_one_short_line_counts_once(raw: Raw) -> None:
         ("1,23,456.00", ".", 123456.0),
         ("12%", ".", 0.12),
         ("12万円", ".", 120000.0),
+        (".5", ".", 0.5),
+        ("-,25", ",", -0.25),
+        ("5.", ".", 5.0),
         ("inf", ".", None),
         ("-Infinity", ".", None),
         ("NULL", ".", None),
@@ -338,6 +341,32 @@ def test_null_words_mean_the_same_in_every_column(raw: Raw, rows) -> None:
         assert row == {"ends_on": None, "mrr": None, "plan": None}
 
 
+@pytest.mark.parametrize(
+    ("column", "word", "remedy"),
+    [
+        ("ends_on", "never", "words: {never: null}"),
+        ("ends_on", "no end: open", 'words: {"no end: open": null}'),
+        ("auto_renew", "vielleicht", "words: {vielleicht: true}"),
+    ],
+)
+def test_a_word_that_cannot_be_read_is_named_in_its_remedy(raw: Raw, rows, column: str, word: str, remedy: str) -> None:
+    good = "".join(f"a{n},2025-12-01,\n" for n in range(30))
+    raw.write("subscriptions.csv", f"account_id,started_on,{column}\nx,2025-12-01,{word}\n{good}")
+    assert remedy in note(raw.load(), "CHK033")
+    words = {"column": column, "words": {word: None}}
+    raw.write(
+        "subscriptions.csv", f"account_id,started_on,{column}\nx,2025-12-01,{word}\n{good}", columns={column: words}
+    )
+    assert not [text for text in raw.load().notes if text.startswith("CHK033")]
+
+
+@pytest.mark.parametrize("blank", ["\u2028", "\u2029", "\x85", "\u3000", "\ufeff", "\x0b", "\x0c"])
+def test_blanks_of_every_kind_are_no_content(raw: Raw, blank: str) -> None:
+    lines = "".join(f"{blank}a{blank},x,2026-01-0{day}{blank}\n" for day in range(1, 8))
+    raw.write("events.csv", f"account_id,event_type,occurred_at\n{lines}")
+    assert accounts_of(raw.load()) == ["a"]
+
+
 def test_words_may_stand_for_nothing_and_yes_is_a_word(raw: Raw, rows) -> None:
     raw.write(
         "subscriptions.csv",
@@ -361,6 +390,39 @@ def trials(raw: Raw, **label: str) -> Loaded:
     from churnml.sources import load
 
     return load(config, today=date(2026, 6, 1))
+
+
+@pytest.mark.parametrize(
+    ("head", "lines", "found"),
+    [
+        ("mrr", ["$100", "USD 200", "US$ 300", "€90", "1.000 EUR"], ("USD 3 rows", "EUR 2 rows (e.g. '1.000 EUR')")),
+        ("mrr", ["12000円", "¥9000", "100 USD"], ("JPY 2 rows", "USD 1 rows")),
+        ("mrr;currency", ["100;USD", "90;eur", "80;EUR"], ("EUR 2 rows (e.g. '80 EUR')", "USD 1 rows")),
+        ("mrr;通貨", ["100;JPY", "90;USD", "80;JPY"], ("JPY 2 rows", "USD 1 rows (e.g. '90 USD')")),
+    ],
+)
+def test_several_currencies_in_one_column_are_told(raw: Raw, head: str, lines: list[str], found: tuple[str]) -> None:
+    decimal = {"column": "mrr", "decimal": ","} if any(".000" in line for line in lines) else {"column": "mrr"}
+    rows = "".join(f"{account};2025-12-01;{line}\n" for account, line in zip("abcde", lines, strict=False))
+    raw.write("subscriptions.csv", f"account_id;started_on;{head}\n{rows}", columns={"mrr": decimal})
+    told = note(raw.load(), "CHK037")
+    assert all(part in told for part in found)
+    assert "added as they stand" in told
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"where": "currency = 'USD'"},
+        {"columns": {"mrr": {"expr": "mrr * CASE currency WHEN 'EUR' THEN 1.1 ELSE 1 END"}}},
+        {"columns": {"mrr": None}},
+    ],
+)
+def test_one_currency_or_a_conversion_is_nothing_to_tell(raw: Raw, mapping: dict[str, object]) -> None:
+    raw.write(
+        "subscriptions.csv", "account_id,started_on,mrr,currency\na,2025-12-01,9,USD\nb,2025-12-01,8,EUR\n", **mapping
+    )
+    assert not [text for text in raw.load().notes if text.startswith("CHK037")]
 
 
 def test_contracts_of_mrr_0_are_a_choice_that_is_told(raw: Raw) -> None:

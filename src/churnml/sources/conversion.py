@@ -89,8 +89,8 @@ def in_own_currency(
             where=f"{raw.place}.currency",
             got=counted,
             expected=f"amounts in {own.upper()} (`currency`), or rates to convert them",
-            remedy="Name a dated table: `rates: {from: rates.csv}` with currency, since and rate. If all amounts are in "
-            "one currency, set `currency` to it. Amounts of several currencies are never added.",
+            remedy="Name a dated table: `rates: {from: rates.csv}` with currency, since and rate. If all amounts are "
+            "in one currency, set `currency` to it. Amounts of several currencies are never added.",
         )
     joined = (
         f"SELECT mapped.*, rates.worth FROM (SELECT *, {code} AS currency_code, CAST({identifier(day)} AS DATE) AS "
@@ -113,8 +113,8 @@ def in_own_currency(
         )
     foreign = f"coalesce(currency_code NOT IN ({literal(own.upper())}, ''), false)"
     select = (
-        f"SELECT * EXCLUDE (currency_code, currency_day, worth) REPLACE (CASE WHEN {foreign} THEN {identifier(money)} * worth "
-        f"ELSE {identifier(money)} END AS {identifier(money)}) FROM ({joined})"
+        f"SELECT * EXCLUDE (currency_code, currency_day, worth) REPLACE (CASE WHEN {foreign} "
+        f"THEN {identifier(money)} * worth ELSE {identifier(money)} END AS {identifier(money)}) FROM ({joined})"
     )
     note = f"{raw.place.removeprefix('tables.')}: {counted} converted to {own.upper()} by the rate of their day ({day})"
     return replace(mapping, select=select), [note]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 import duckdb
 
@@ -257,7 +259,8 @@ def _layout(file: Path, file_name: str, source: TableSource, where: str) -> _Lay
         if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise _wrong_encoding(file, where)
         stream.seek(0)
-        reader = codecs.getreader("utf-8-sig")(stream)
+        # Not a codec's reader, for which a line also ends at U+2028, a form feed and other signs inside a text.
+        reader = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         try:
             first = reader.readline()
             named = first.strip().strip('"')
@@ -292,7 +295,7 @@ def _told_delimiter(header: str) -> str:
     return max(_DELIMITERS, key=bare.count)
 
 
-def _lines(first: str, reader: codecs.StreamReader) -> Iterator[str]:
+def _lines(first: str, reader: TextIO) -> Iterator[str]:
     if first:
         yield first.removeprefix("\ufeff")
     while line := reader.readline():

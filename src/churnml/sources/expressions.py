@@ -97,11 +97,11 @@ def mentioned(sql: str, columns: Iterable[str]) -> list[str]:
 
 
 def columns_of(sql: str) -> list[str]:
-    """Return the names of all columns that a piece of SQL reads.
+    r"""Return the names of all columns that a piece of SQL reads.
 
     Examples
     --------
-    >>> columns_of("CASE WHEN is_true(IsClosed) THEN \\"Close Date\\" END")
+    >>> columns_of("CASE WHEN is_true(IsClosed) THEN \"Close Date\" END")
     ['IsClosed', 'Close Date']
     """
     tree = _parsed(sql)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ from churnml.config import Config, EngineConfig, LabelConfig, SourceConfig, Tabl
 from churnml.errors import DataError
 from churnml.files import stage_folder
 from churnml.sources.between_tables import compare_tables, reach
-from churnml.sources.currencies import in_own_currency, lay_rates
+from churnml.sources.conversion import in_own_currency, lay_rates
+from churnml.sources.currencies import currency_columns, money_columns
 from churnml.sources.macros import define_macros
 from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.observation import derived_accounts, observed_period
@@ -30,7 +32,7 @@ from churnml.sources.raw_sources import Part, RawSources, parts_of
 from churnml.sources.raw_values import wanted_columns
 from churnml.sources.validated import ValidatedTable
 from churnml.sources.validation import validate
-from churnml.tables import TABLES, CheckResult, Tables
+from churnml.tables import TABLES, CheckResult, Table, Tables
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -219,7 +221,7 @@ class _Step:
         mappings, raws, notes = [], [], []
         for part in parts:
             table = TABLES[part.table]
-            raw, source = self.raw_sources.open(part, lambda section: wanted_columns(TABLES[part.table], section))
+            raw, source = self.raw_sources.open(part, partial(_columns_to_read, table))
             mapping = map_table(self.db, table, source, raw, tomorrow=self.tomorrow)
             mapping, told = in_own_currency(
                 self.db, mapping, raw, source.currency, self.currency, has_rates=self.has_rates
@@ -229,6 +231,18 @@ class _Step:
             raws.append(raw)
         mapping, raw = united(self.db, parts, mappings, raws)
         return mapping, raw, [*raw.notes, *notes]
+
+
+def _columns_to_read(table: Table, source: TableSource) -> Callable[[Iterable[str]], list[str]]:
+    """Return what picks the raw columns to read: those of the mapping, and for money the currency beside it."""
+    wanted = wanted_columns(table, source)
+
+    def pick(raw_columns: Iterable[str]) -> list[str]:
+        names = list(raw_columns)
+        beside = currency_columns(names) if money_columns(table) else []
+        return list(dict.fromkeys([*wanted(names), *beside]))
+
+    return pick
 
 
 def _validated(

@@ -15,17 +15,19 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _MACROS = {
     "is_true(x)": "coalesce(lower(CAST(x AS VARCHAR)) IN ('true', 't', 'yes', 'y', '1', '1.0'), false)",
     "epoch_time(x)": "CASE WHEN try_cast(CAST(x AS VARCHAR) AS DOUBLE) IS NOT NULL THEN "
-    "CASE WHEN abs(CAST(CAST(x AS VARCHAR) AS DOUBLE)) >= 1e11 THEN epoch_ms(CAST(CAST(CAST(x AS VARCHAR) AS DOUBLE) AS BIGINT)) "
+    "CASE WHEN abs(CAST(CAST(x AS VARCHAR) AS DOUBLE)) >= 1e11 "
+    "THEN epoch_ms(CAST(CAST(CAST(x AS VARCHAR) AS DOUBLE) AS BIGINT)) "
     "ELSE timezone('UTC', to_timestamp(CAST(CAST(x AS VARCHAR) AS DOUBLE))) END "
     "ELSE timezone('UTC', try_cast(CAST(x AS VARCHAR) AS TIMESTAMPTZ)) END",
-    "minor_units(c)": f"CASE WHEN upper(c) IN {_NO_DECIMALS} THEN 1.0 WHEN upper(c) IN {_THREE_DECIMALS} THEN 1000.0 ELSE 100.0 END",
+    "minor_units(c)": f"CASE WHEN upper(c) IN {_NO_DECIMALS} THEN 1.0 "
+    f"WHEN upper(c) IN {_THREE_DECIMALS} THEN 1000.0 ELSE 100.0 END",
     "json_value_of(x, names)": "CASE WHEN json_valid(x) THEN list_filter(list_transform(names, lambda k: "
     "json_extract_string(x, '$.\"' || k || '\"')), lambda v: v IS NOT NULL)[1] END",
 }
 
 
 def define_macros(db: duckdb.DuckDBPyConnection) -> None:
-    """Define the functions on a connection.
+    r"""Define the functions on a connection.
 
     - ``is_true(x)``: true, yes and 1, however they are written; absent is false.
     - ``epoch_time(x)``: seconds or milliseconds since 1970, or an ISO time, as a time in UTC.
@@ -39,7 +41,7 @@ def define_macros(db: duckdb.DuckDBPyConnection) -> None:
     ...     print(db.execute("SELECT 1440000 / minor_units('jpy'), 1200 / minor_units('EUR')").fetchone())
     ...     print(db.execute("SELECT CAST(epoch_time('1793520300') AS VARCHAR), epoch_time('1793520300000') = "
     ...                      "epoch_time('2026-11-01T08:05:00Z'), is_true('TRUE'), is_true(NULL)").fetchone())
-    ...     print(db.execute("SELECT json_value_of('{\\"b\\": 2}', ['a', 'b'])").fetchone())
+    ...     print(db.execute("SELECT json_value_of('{\"b\": 2}', ['a', 'b'])").fetchone())
     (1440000.0, 12.0)
     ('2026-11-01 08:05:00', True, True, False)
     ('2',)

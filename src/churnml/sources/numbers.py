@@ -95,10 +95,10 @@ def text_number(raw: str, decimal: str, *, plain: bool = False) -> str:
     --------
     >>> import duckdb
     >>> texts = ["1,234.50", "USD 1'234.50", "(1 234.5)", "１２，０００円", "12.5%"]
-    >>> texts += ["1,23,456", "1,2", "▲5", "12万円", "1 2"]
+    >>> texts += ["1,23,456", "1,2", "▲5", "12万円", "1 2", "-.5"]
     >>> sql = f"SELECT {text_number('v', '.')} FROM (SELECT unnest(?) AS v)"
     >>> [row[0] for row in duckdb.execute(sql, [texts]).fetchall()]
-    [1234.5, 1234.5, -1234.5, 12000.0, 0.125, 123456.0, None, -5.0, 120000.0, None]
+    [1234.5, 1234.5, -1234.5, 12000.0, 0.125, 123456.0, None, -5.0, 120000.0, None, -0.5]
     >>> duckdb.execute(f"SELECT {text_number('v', ',')} FROM (SELECT 'CHF 1.234,50' AS v)").fetchone()
     (1234.5,)
     """
@@ -129,9 +129,9 @@ def _careful(raw: str, decimal: str) -> str:
     tight = (
         rf"regexp_replace(regexp_replace({bare}, '^[\s\p{{Z}}]+|[\s\p{{Z}}]+$', '', 'g'), '[\s\p{{Z}}'']+', '_', 'g')"
     )
-    number = rf"(\d+|\d{{1,3}}([_{group}]\d{{3}})+|\d{{1,2}}(,\d{{2}})+,\d{{3}})({point}\d*)?"
-    if decimal != ".":
-        number = rf"(\d+|\d{{1,3}}([_{group}]\d{{3}})+)({point}\d*)?"
+    indian = r"|\d{1,2}(,\d{2})+,\d{3}" if decimal == "." else ""
+    # Some databases write a half as .5.
+    number = rf"((\d+|\d{{1,3}}([_{group}]\d{{3}})+{indian})({point}\d*)?|{point}\d+)"
     body = rf"{number}([eE][-+]?\d+)?_?(万|億)?_?%?"
     shape = rf"[-+▲△]?_?{body}|\(_?{body}_?\)|{body}_?-"
     digits = rf"regexp_replace(regexp_replace(t, '[^0-9{point}eE+-]', '', 'g'), '(^[-+])|([-+]$)', '', 'g')"

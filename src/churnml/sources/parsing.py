@@ -12,8 +12,8 @@ from churnml.tables import Column
 __all__ = ["clean", "family", "parse", "unusual"]
 
 _BLANKS = (
-    "' \t\r\n\v\f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f"
-    "\u205f\u3000\ufeff'"
+    "' \t\r\n\v\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029"
+    "\u202f\u205f\u3000\ufeff'"
 )
 _NULL_WORDS = (
     "null", "none", "nan", "nat", "nil", "n/a", "#n/a", "#na", "<na>", "\\n", "-", "--", "---", "–", "—", "ー", "―",

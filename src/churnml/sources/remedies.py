@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from churnml.config import ColumnSource
@@ -37,9 +38,14 @@ def remedy_for(code: str, column: Column | None, source: ColumnSource | None, va
     if column is None:
         return CHECKS[code].remedy
     if code in ("CHK011", "CHK033") and column.dtype in ("date", "timestamp"):
+        if code == "CHK033" and values and not any(re.search(r"[\d年月日]", value) for value in values):
+            return f"If the words mean that there is no date, say so: `{_no_values(values)}`."
         return _date_remedy(column, source, values)
     if code in ("CHK012", "CHK033") and column.dtype in ("int64", "float64"):
         return _number_remedy(column, source, values)
+    if code in ("CHK013", "CHK033") and column.dtype == "boolean" and values:
+        words = ", ".join(f"{_yaml(value)}: true" for value in values[:3])
+        return f"Say what the words mean, `true`, `false` or `null`, e.g. `words: {{{words}}}`."
     if code == "CHK033":
         return CHECKS["CHK013"].remedy
     if code in ("CHK014", "CHK034"):
@@ -55,6 +61,16 @@ def _written(source: ColumnSource | None) -> str:
     if name is None:
         return "<column>"
     return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+
+
+def _no_values(values: list[str]) -> str:
+    """Return the `words` of a config by which some values mean that there is none."""
+    return f"words: {{{', '.join(f'{_yaml(value)}: null' for value in values[:3])}}}"
+
+
+def _yaml(word: str) -> str:
+    """Return a word as a key of YAML, in quotation marks where it needs them."""
+    return word if re.fullmatch(r"[^\W\d][\w.]*( [\w.]+)*", word) else json.dumps(word, ensure_ascii=False)
 
 
 def _date_remedy(column: Column, source: ColumnSource | None, values: list[str]) -> str:
@@ -80,8 +96,7 @@ def _number_remedy(column: Column, source: ColumnSource | None, values: list[str
         unit = units.pop().replace("'", "''")
         return f"Take {unit!r} away: `expr: replace({name}, '{unit}', '')`."
     if values and not any(re.search(r"\d", value) for value in values):
-        words = ", ".join(f"{value}: null" for value in values[:3])
-        return f"If the words mean that there is no number, say so: `words: {{{words}}}`."
+        return f"If the words mean that there is no number, say so: `{_no_values(values)}`."
     return (
         "Map the column with an `expr` that leaves the number alone, "
         f"e.g. `expr: regexp_replace({name}, '[^0-9.-]', '', 'g')`."

@@ -9,6 +9,7 @@ import pandas as pd
 
 from churnml.errors import DataError
 from churnml.files import beside
+from churnml.sources.currencies import currencies_of, money_columns
 from churnml.sources.expressions import with_nulls
 from churnml.sources.identities import why_ids_differ
 from churnml.sources.mapping import Mapping
@@ -262,6 +263,23 @@ class TableValidator:
         if rows:
             self.staged.late.append(rule)
 
+    def currencies(self) -> None:
+        """Say where a column of money holds several currencies: they are added as if they were one."""
+        for name in money_columns(self.mapping.table):
+            if name not in self.mapping.mapped:
+                continue
+            shares = currencies_of(self.staged, self.mapping, name)
+            several = len(shares) > 1
+            others = sum(share.rows for share in shares[1:])
+            self.result.results.append(CheckResult("CHK037", self.name, name, "failed" if several else "ok", others))
+            if several:
+                told = ", ".join(f"{share.code} {share.rows:,} rows (e.g. {share.example!r})" for share in shares[:5])
+                more = f" and {len(shares) - 5} more" if len(shares) > 5 else ""
+                self.result.notes.append(
+                    f"CHK037 {self.name}.{name}: {len(shares)} currencies in one column: {told}{more}; the amounts are "
+                    f"added as they stand. {CHECKS['CHK037'].remedy}"
+                )
+
     def write(self, tables: Path, rejected: Path) -> None:
         """Write the canonical file, and the raw rows that are set aside with their reason."""
         result = self.result
@@ -362,5 +380,6 @@ def validate(
     validator.impossible_ids()
     validator.unknown_accounts(accounts)
     validator.duplicates()
+    validator.currencies()
     validator.write(tables, rejected)
     return validator.result

@@ -347,6 +347,15 @@ _DEFINITIONS: tuple[Check, ...] = (
         "data.moved_day",
     ),
     Check(
+        "CHK037",
+        "several currencies",
+        "A column of money is in one currency, by the signs of its values and by a column of currency codes beside it.",
+        "noted",
+        "Convert them with an `expr` (`amount * CASE currency WHEN 'EUR' THEN 1.08 ELSE 1 END`), or load one with "
+        "`where`.",
+        "data.several_currencies",
+    ),
+    Check(
         "CHK040",
         "too many rows set aside",
         "At most `source.max_rejected_share` of a table's rows are set aside.",
@@ -399,7 +408,7 @@ _DEFINITIONS: tuple[Check, ...] = (
         "broken Salesforce id",
         "The check letters of an id of 18 characters fit its other characters.",
         "set aside",
-        "A spreadsheet or a program changed the case of its letters: export anew, and keep ids as text. Nothing is guessed.",
+        "A spreadsheet or a program changed the case of its letters: export anew, and keep ids as text.",
         "data.salesforce_id",
     ),
     Check(

@@ -1,4 +1,4 @@
-"""All presets of the package, each a readable file ``TOOL/OBJECT.yaml``, and the objects that feed no table by themselves."""
+"""All presets of the package, each a readable file ``TOOL/OBJECT.yaml``, and the objects that feed no table."""
 
 from __future__ import annotations
 
@@ -80,9 +80,10 @@ def presets_markdown() -> str:
     lines = [
         "# Presets",
         "",
-        "Made from `churnml.sources.presets`; `make docs` writes it anew. A preset maps one object of one tool, whichever shape",
-        "its export has: `tables: {tickets: {preset: zendesk/tickets, from: tickets.json}}`. Every line of the config replaces the",
-        "preset's own; `churnml presets show NAME` prints it, `churnml init` finds out which ones a folder of exports needs.",
+        "Made from `churnml.sources.presets`; `make docs` writes it anew. A preset maps one object of one tool,",
+        "whichever shape its export has: `tables: {tickets: {preset: zendesk/tickets, from: tickets.json}}`. Every line",
+        "of the config replaces the preset's own; `churnml presets show NAME` prints it, `churnml init` finds out which",
+        "ones a folder of exports needs.",
         "",
         "| preset | feeds | what it is | columns that it can fill | with further raw tables (`with:`) |",
         "|---|---|---|---|---|",

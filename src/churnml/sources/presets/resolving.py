@@ -148,8 +148,8 @@ def _fitted(
                 where=f"{raw.place}.columns.{name}",
                 got=", ".join(map(repr, _examples(db, value, raw))),
                 expected="the zone that the tool wrote them in",
-                remedy=f"Set `{tool_key}.timezone`, e.g. `timezone: Europe/Berlin`: the zone of the user or of the account "
-                "that made the export. It is asked once for the whole source.",
+                remedy=f"Set `{tool_key}.timezone`, e.g. `timezone: Europe/Berlin`: the zone of the user or of the "
+                "account that made the export. It is asked once for the whole source.",
             )
     return ColumnSource.model_validate(facts)
 
@@ -160,7 +160,8 @@ def _text(value: str) -> str:
 
 def _examples(db: duckdb.DuckDBPyConnection, value: str, raw: Raw) -> list[str]:
     rows = db.execute(
-        f"SELECT v FROM (SELECT {_text(value)} AS v FROM {raw.relation}) WHERE v IS NOT NULL GROUP BY 1 ORDER BY 1 LIMIT 3"
+        f"SELECT v FROM (SELECT {_text(value)} AS v FROM {raw.relation}) WHERE v IS NOT NULL "
+        "GROUP BY 1 ORDER BY 1 LIMIT 3"
     ).fetchall()
     return [row[0] for row in rows]
 
