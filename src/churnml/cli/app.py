@@ -19,6 +19,7 @@ from churnml.cli.init import init
 from churnml.cli.keys import keys_app
 from churnml.cli.kpis import kpis
 from churnml.cli.models import models_app
+from churnml.cli.presets import presets_app
 from churnml.cli.session import Session, language_of, report_failure
 from churnml.errors import UsageError
 
@@ -59,6 +60,7 @@ app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(models_app, name="models", rich_help_panel="Train and score")
 app.add_typer(config_app, name="config", rich_help_panel="Data")
+app.add_typer(presets_app, name="presets", rich_help_panel="Data")
 app.command(rich_help_panel="Use the scores")(kpis)
 app.add_typer(keys_app, name="keys", rich_help_panel="Use the scores")
 

@@ -102,11 +102,11 @@ def columns_of(sql: str) -> list[str]:
     Examples
     --------
     >>> columns_of("CASE WHEN is_true(IsClosed) THEN \"Close Date\" END")
-    ['IsClosed', 'Close Date']
+    ['Close Date', 'IsClosed']
     """
     tree = _parsed(sql)
     found = tree.find_all(exp.Column) if tree is not None else ()
-    return list(dict.fromkeys(column.name for column in found if not column.find_ancestor(exp.Lambda)))
+    return sorted({column.name for column in found if not column.find_ancestor(exp.Lambda)})
 
 
 def _occurrences(tree: exp.Expr) -> list[_Occurrence]:

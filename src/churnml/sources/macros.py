@@ -14,11 +14,11 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 _MACROS = {
     "is_true(x)": "coalesce(lower(CAST(x AS VARCHAR)) IN ('true', 't', 'yes', 'y', '1', '1.0'), false)",
-    "epoch_time(x)": "CASE WHEN try_cast(CAST(x AS VARCHAR) AS DOUBLE) IS NOT NULL THEN "
-    "CASE WHEN abs(CAST(CAST(x AS VARCHAR) AS DOUBLE)) >= 1e11 "
-    "THEN epoch_ms(CAST(CAST(CAST(x AS VARCHAR) AS DOUBLE) AS BIGINT)) "
-    "ELSE timezone('UTC', to_timestamp(CAST(CAST(x AS VARCHAR) AS DOUBLE))) END "
-    "ELSE timezone('UTC', try_cast(CAST(x AS VARCHAR) AS TIMESTAMPTZ)) END",
+    "is_false(x)": "coalesce(lower(CAST(x AS VARCHAR)) IN ('false', 'f', 'no', 'n', '0', '0.0'), false)",
+    "epoch_time(x)": "coalesce(CASE WHEN abs(try_cast(CAST(x AS VARCHAR) AS DOUBLE)) >= 1e11 "
+    "THEN epoch_ms(CAST(try_cast(CAST(x AS VARCHAR) AS DOUBLE) AS BIGINT)) "
+    "ELSE timezone('UTC', to_timestamp(try_cast(CAST(x AS VARCHAR) AS DOUBLE))) END, "
+    "timezone('UTC', try_cast(CAST(x AS VARCHAR) AS TIMESTAMPTZ)))",
     "minor_units(c)": f"CASE WHEN upper(c) IN {_NO_DECIMALS} THEN 1.0 "
     f"WHEN upper(c) IN {_THREE_DECIMALS} THEN 1000.0 ELSE 100.0 END",
     "json_value_of(x, names)": "CASE WHEN json_valid(x) THEN list_filter(list_transform(names, lambda k: "
@@ -29,7 +29,7 @@ _MACROS = {
 def define_macros(db: duckdb.DuckDBPyConnection) -> None:
     r"""Define the functions on a connection.
 
-    - ``is_true(x)``: true, yes and 1, however they are written; absent is false.
+    - ``is_true(x)``, ``is_false(x)``: yes and no, however they are written; absent is neither.
     - ``epoch_time(x)``: seconds or milliseconds since 1970, or an ISO time, as a time in UTC.
     - ``minor_units(currency)``: how many of the smallest units make one: 100 cents, 1 yen, 1000 fils.
     - ``json_value_of(x, names)``: the first of several values of a JSON object in a cell.

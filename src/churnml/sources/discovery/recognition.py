@@ -12,7 +12,7 @@ from churnml.sources.presets import known_objects, presets
 
 __all__ = ["Recognised", "recognise"]
 
-_FEW = 5
+_FEW, _SOME = 4, 5
 _MOSTLY = 0.6
 
 
@@ -69,8 +69,9 @@ def _candidates(file: FileProfile) -> list[Recognised]:
     for name, sets in known_objects().items():
         for headings in sets:
             wanted = {heading.casefold() for heading in headings}
-            # A few headings say something only where there are hardly any others.
-            if wanted <= have and (len(wanted) >= _FEW or len(wanted) >= _MOSTLY * len(have)):
+            # A few headings say something only where there are hardly any others; those of presets were chosen.
+            enough = len(wanted) >= (_FEW if name in presets() else _SOME) or len(wanted) >= _MOSTLY * len(have)
+            if wanted <= have and enough:
                 best[name] = max(best.get(name, 0), len(wanted))
     most = max(best.values(), default=0)
     return [Recognised(name, count) for name, count in best.items() if count == most]
@@ -78,7 +79,9 @@ def _candidates(file: FileProfile) -> list[Recognised]:
 
 def _decided(path: str, found: Sequence[Recognised], tools: Counter[str]) -> Recognised | None:
     words = _words(path)
-    scores = [(all(word in words for word in _words(one.name.partition("/")[2])), tools[one.tool]) for one in found]
+    scores = [
+        (len(own) if (own := _words(one.name.partition("/")[2])) <= words else 0, tools[one.tool]) for one in found
+    ]
     best = max(scores)
     return found[scores.index(best)] if scores.count(best) == 1 else None
 

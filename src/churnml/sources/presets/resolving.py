@@ -64,8 +64,9 @@ def laid_out(db: duckdb.DuckDBPyConnection, preset: Preset, own: Raw, others: di
 
 def _padded(raw: Raw | None, columns: Iterable[str], *, whole: bool) -> str:
     have = {name.casefold(): name for name in raw.columns} if raw is not None else {}
-    absent = [f"CAST(NULL AS VARCHAR) AS {identifier(name)}" for name in columns if name.casefold() not in have]
-    there = ["*"] if whole else [identifier(have[name.casefold()]) for name in columns if name.casefold() in have]
+    once = {name.casefold(): name for name in columns}.values()
+    absent = [f"CAST(NULL AS VARCHAR) AS {identifier(name)}" for name in once if name.casefold() not in have]
+    there = ["*"] if whole else [identifier(have[name.casefold()]) for name in once if name.casefold() in have]
     picked = ", ".join([*there, *absent])
     return f"SELECT {picked} FROM {raw.relation}" if raw is not None else f"SELECT {picked} WHERE false"
 
@@ -138,10 +139,10 @@ def _fitted(
     value = identifier(each.column) if each.column is not None else f"({each.expr})"
     if each.formats:
         facts["format"] = _format(db, name, each, value, raw, tool, tool_key)
-    if each.zone is not None and dtype == "timestamp":
+    if each.zone is not None:
         if tool.timezone is not None:
             facts["timezone"] = tool.timezone
-        elif each.zone == "source" and _unzoned(db, value, raw):
+        elif dtype == "timestamp" and each.zone == "source" and _unzoned(db, value, raw):
             raise problem(
                 "CHK044",
                 f"The times of {raw.origin} carry no zone",
