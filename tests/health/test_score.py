@@ -23,12 +23,17 @@ IDENTITY = ((0.0, 0.0), (100.0, 100.0))
 REFERENCE = {"engagement": 25.0, "adoption": 30.0, "support": 20.0, "sentiment": 15.0, "commercial": 10.0}
 
 
+def identity(name: str, group: str, weight: float = 1.0) -> Measure:
+    """Return a measure whose value is its score."""
+    return Measure(name=name, group=group, weight=weight, feature=f"m_{name}", per=None, points=IDENTITY)
+
+
 def plain_scale(weights: dict[str, float], **changes: Any) -> HealthScale:
     """Return a scale with one measure per group, whose value is its score."""
     return HealthScale(
         **{
             "preset": "reference",
-            "measures": tuple(Measure(group, group, 1.0, f"m_{group}", None, IDENTITY) for group in weights),
+            "measures": tuple(identity(group, group) for group in weights),
             "weights": weights,
             "by_segment": {},
             "by_phase": {},
@@ -74,7 +79,7 @@ def test_missing_is_not_zero_and_its_weight_goes_to_the_known() -> None:
 
 def test_weight_of_a_missing_measure_stays_inside_its_group_first() -> None:
     scale = plain_scale({"a": 50.0, "b": 50.0})
-    twin = Measure("a2", "a", 3.0, "m_a2", None, IDENTITY)
+    twin = identity("a2", "a", 3.0)
     scale = replace(scale, measures=(*scale.measures, twin))
     assert one(row(a=80, b=20, a2=np.nan), scale)["rules_score"] == pytest.approx(50.0)
     assert one(row(a=80, b=20, a2=40), scale)["rules_score"] == pytest.approx(0.5 * (0.25 * 80 + 0.75 * 40) + 10)
@@ -366,7 +371,7 @@ def test_properties_of_the_score(
     assert one(row(**known), turned, probability)["health_score"] == pytest.approx(score, nan_ok=True, abs=1e-9)
     # a measure with weight 0 changes nothing, neither alone in its group nor beside another
     for group in ("a", "d"):
-        extra = Measure("extra", group, 0.0, "m_extra", None, IDENTITY)
+        extra = identity("extra", group, 0.0)
         wider = replace(scale, measures=(*scale.measures, extra), weights={**scale.weights, "d": 30.0})
         result = one(row(**known, extra=99.0), wider, probability)
         assert result["health_score"] == pytest.approx(score, nan_ok=True, abs=1e-9)

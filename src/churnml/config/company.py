@@ -163,14 +163,10 @@ class Config(Section):
         """The sources by name; the only one of `source` has the empty name."""
         return {"": self.source} if self.source is not None else dict(self.sources)
 
-    def at_horizon(self, days: int) -> Config:
-        """Return the same config asking for one horizon alone."""
-        return self.model_copy(update={"label": self.label.at_horizon(days)})
-
     @property
     def learning(self) -> LearningConfig:
         """The sections that fitting a model reads."""
-        return LearningConfig(label=self.label, model=self.model, seed=self.seed)
+        return LearningConfig.of(self)
 
     @property
     def workspace_dir(self) -> Path:

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from churnml.config import CapacityConfig, Config
+from churnml.config import CapacityConfig, LearningConfig
+from churnml.config.needs import BacktestSections
 from churnml.evaluation.capacity import at_capacity
 from churnml.evaluation.diagnostics import by_segment, decay, lead_time, ranking_stability, segments_of
 from churnml.evaluation.report import (
@@ -254,7 +255,7 @@ def backtest(
     frame: pd.DataFrame,
     feature_set: FeatureSet,
     splits: Sequence[Split],
-    config: Config,
+    config: BacktestSections,
     progress: Callable[[str], None] | None = None,
 ) -> Backtest:
     """Backtest the model and its baselines over splits by date.
@@ -272,7 +273,7 @@ def backtest(
     splits : sequence of Split
         From `churnml.snapshots.splits`.
     config : Config
-        Sections `model`, `label`, `capacity`, and `seed`.
+        Any object with the sections `model`, `label`, `capacity`, and `seed`.
     progress : callable, optional
         Told one line per fold.
 
@@ -281,7 +282,7 @@ def backtest(
     TrainingError
         A fold's training period has no churner, only churners, or too few.
     """
-    labelled = frame[frame["churned"].notna()]
+    labelled, learning = frame[frame["churned"].notna()], LearningConfig.of(config)
     parts, models, segments, stale = [], [], [], []
     oldest: tuple[ChurnModel, ChurnModel] | None = None
     for split in splits:
@@ -289,16 +290,16 @@ def backtest(
             progress(f"{split.name}: train until {split.train[-1]:%Y-%m-%d}, test from {split.test[0]:%Y-%m-%d}")
         train = labelled[labelled["as_of"].isin(split.train)]
         test = labelled[labelled["as_of"].isin(split.test)]
-        model = fit_rows(train, feature_set, config.learning, where=split.name)
+        model = fit_rows(train, feature_set, learning, where=split.name)
         part = test[["account_id", "as_of"]].copy()
         part["fold"] = split.name
         part["churned"] = test["churned"].to_numpy(dtype=np.float64)
         part["churn_on"] = test["churn_on"].to_numpy()
         part["arr"] = test["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
         part["p_model"] = model.probability(model.matrix(test))
-        for rule in rules(train):
+        for rule in rules(train, feature_set):
             part[f"p_{rule.name}"] = fit_rule(rule, train)(test)
-        regression = regression_of(model, train, feature_set, config.learning, where=split.name)
+        regression = regression_of(model, train, feature_set, learning, where=split.name)
         part["p_logistic"] = regression.probability(regression.matrix(test))
         parts.append(part)
         models.append(model.info)

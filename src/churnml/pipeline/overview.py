@@ -55,7 +55,7 @@ def overall(config: Config, stages: Stages | None = None, *, language: Language 
     config.require_churn("What matters over all accounts")
     stages = stages or Stages()
     champion = Champion.load(config)
-    config = champion.as_trained(config)
+    config = config.model_copy(update={"features": champion.as_trained(config.features)})
     tables = check(config, stages).loaded.tables
     with stages("features"):
         spine = snapshots.spine(tables, config)

@@ -56,7 +56,7 @@ def score(
     """
     stages = stages or Stages()
     champion = Champion.load(config)
-    config = champion.as_trained(config)
+    config = config.model_copy(update={"features": champion.as_trained(config.features)})
     loaded = loaded or check(config, stages).loaded
     tables = loaded.tables
     as_of = as_of or tables.observed_until

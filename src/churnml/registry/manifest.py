@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
-from churnml.config import Config
+from churnml.config.needs import RecordedSections
 from churnml.errors import BundleError
 from churnml.training.publication import Publication
 
@@ -60,7 +60,7 @@ class Provenance(BaseModel):
     @classmethod
     def of(
         cls,
-        config: Config,
+        config: RecordedSections,
         *,
         created_at: datetime,
         fingerprint: str = "",
@@ -115,7 +115,7 @@ _PLACES = ("workspace", "models_dir", "playbooks", "serving", "engine", "mlflow"
 """Sections that say where things are and how they look, and may hold URLs and passwords."""
 
 
-def recorded(config: Config) -> dict[str, Any]:
+def recorded(config: RecordedSections) -> dict[str, Any]:
     """Return what of a config goes on record with a model: all that shapes the scores, and no place of data.
 
     Examples
@@ -126,7 +126,10 @@ def recorded(config: Config) -> dict[str, Any]:
     (True, False)
     """
     kept = {name: section for name, section in config.as_dict().items() if name not in _PLACES}
-    kept["source"] = {name: value for name, value in kept["source"].items() if name != "connection"}
+    if kept.get("source"):
+        kept["source"] = {name: value for name, value in kept["source"].items() if name != "connection"}
+    for name, source in (kept.get("sources") or {}).items():
+        kept["sources"][name] = {key: value for key, value in source.items() if key != "connection"}
     return kept
 
 

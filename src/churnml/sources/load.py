@@ -16,7 +16,8 @@ import duckdb
 import pandas as pd
 
 from churnml import engine
-from churnml.config import Config, EngineConfig, LabelConfig, SourceConfig, TableSource
+from churnml.config import EngineConfig, LabelConfig, SourceConfig, TableSource
+from churnml.config.needs import LoadSections
 from churnml.errors import DataError
 from churnml.files import stage_folder
 from churnml.sources.between_tables import compare_tables, reach
@@ -77,7 +78,7 @@ class Loaded:
 
 
 def load(
-    config: Config,
+    config: LoadSections,
     *,
     connection: BaseBackend | None = None,
     progress: Progress | None = None,
@@ -312,11 +313,11 @@ def _remove_stale(folder: Path, names: set[str] | dict[str, ValidatedTable]) -> 
             file.unlink()
 
 
-def _engine(config: Config) -> BaseBackend:
+def _engine(config: LoadSections) -> BaseBackend:
     return engine.connect(config.engine, temp_dir=config.workspace_dir / "spill")
 
 
-def _fingerprint(config: Config, validated: dict[str, ValidatedTable]) -> str:
+def _fingerprint(config: LoadSections, validated: dict[str, ValidatedTable]) -> str:
     content = {name: [str(number) for number in table.content] for name, table in sorted(validated.items())}
     mapping = {name: table.model_dump(mode="json", exclude_defaults=True) for name, table in config.tables.items()}
     text = json.dumps({"content": content, "mapping": mapping}, sort_keys=True, ensure_ascii=False)
