@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from churnml.sources.discovery.profiling import FileProfile
+from churnml.sources.discovery.profiles import FileProfile
 from churnml.sources.presets import known_objects, presets
 
 __all__ = ["Recognised", "recognise"]
