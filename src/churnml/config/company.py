@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.alerts import AlertsConfig
 from churnml.config.display import DisplayConfig
-from churnml.config.raw import RatesSource, SourceConfig, TableSource
+from churnml.config.raw import IdentitiesConfig, RatesSource, SourceConfig, TableSource
 from churnml.config.secrets import mask_secrets
 from churnml.config.section import Section
 from churnml.config.sections import (
@@ -64,6 +64,7 @@ class Config(Section):
     )
     tables: dict[str, TableSource] = Field(min_length=1, description="Canonical table → where it comes from")
     rates: RatesSource | None = None
+    identities: IdentitiesConfig | None = None
     label: LabelConfig
     cohort: CohortConfig = CohortConfig()
     snapshots: SnapshotConfig = SnapshotConfig()
@@ -84,6 +85,11 @@ class Config(Section):
     def _known_sources(self) -> Self:
         if (self.source is None) == (not self.sources):
             raise ValueError("name either `source` or `sources`")
+        if self.identities is not None:
+            named = [self.identities.leading, *(keys.source or name for name, keys in self.identities.keys.items())]
+            for source in named:
+                if source is not None and source not in self.sources:
+                    raise ValueError(_unknown("identities", source, self.sources))
         for name, table in self.tables.items():
             for number, part in enumerate(table.parts):
                 place = f"tables.{name}" if len(table.parts) == 1 else f"tables.{name}[{number}]"

@@ -13,7 +13,16 @@ from pydantic import Field, field_validator, model_validator
 from churnml.config.section import Section, Share
 from churnml.errors import near_name
 
-__all__ = ["ColumnSource", "LookupSource", "RatesSource", "SourceConfig", "TableSource", "VersionSource"]
+__all__ = [
+    "ColumnSource",
+    "IdentitiesConfig",
+    "IdentityKeys",
+    "LookupSource",
+    "RatesSource",
+    "SourceConfig",
+    "TableSource",
+    "VersionSource",
+]
 
 
 class SourceConfig(Section):
@@ -170,6 +179,38 @@ class RatesSource(Section):
     currency: str = Field("currency", description="Raw column of the other currency, e.g. `EUR`")
     since: str = Field("since", description="Raw column of the day from which the rate holds")
     rate: str = Field("rate", description="Raw column of the rate: what one unit of it is worth in `currency`")
+
+
+class IdentityKeys(Section):
+    """A tool's raw table of customers, and its columns that tell which account each one is."""
+
+    from_: str = Field(alias="from", description="Raw table or file, e.g. `organizations.json`")
+    source: str | None = Field(None, description="Name among `sources`; default: the key itself")
+    preset: str | None = Field(None, description="Preset that knows the columns, e.g. `zendesk/organizations`")
+    id: str | None = Field(None, description="Raw column of the tool's own id, as its facts name it")
+    account: str | None = Field(None, description="Raw column of the account's id in the leading tool")
+    name: str | None = Field(None, description="Raw column of the company's name")
+    domain: str | None = Field(None, description="Raw column of web or mail domains, one or a list")
+
+    @model_validator(mode="after")
+    def _has_id(self) -> Self:
+        if self.preset is None and self.id is None:
+            raise ValueError("name the raw column of the tool's own `id`, or a `preset`")
+        return self
+
+
+class IdentitiesConfig(Section):
+    """Which account a tool's records are: by a file, by ids, then by domain or name where one account alone has it."""
+
+    leading: str | None = Field(
+        None, description="Source whose ids are the account ids; default: that of the accounts table"
+    )
+    file: Path | None = Field(
+        None, description="CSV of `source, id, account_id` that a person completed, e.g. what `check` wrote"
+    )
+    keys: dict[str, IdentityKeys] = Field(
+        default_factory=dict, description="Source → its raw table of customers; the leading one's for its names"
+    )
 
 
 class TableSource(Section):

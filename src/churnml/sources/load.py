@@ -20,13 +20,14 @@ from churnml.config import EngineConfig, LabelConfig, SourceConfig, TableSource
 from churnml.config.needs import LoadSections
 from churnml.errors import DataError
 from churnml.files import stage_folder
+from churnml.sources.account_ids import AccountIds, ToolCoverage
 from churnml.sources.between_tables import compare_tables, reach
 from churnml.sources.conversion import in_own_currency, lay_rates
 from churnml.sources.currencies import currency_columns, money_columns
 from churnml.sources.macros import define_macros
 from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.observation import derived_accounts, observed_period
-from churnml.sources.outcome import all_refusals, notes_of, refuse_too_many, rejections
+from churnml.sources.outcome import all_refusals, coverage_notes, notes_of, refuse_too_many, rejections
 from churnml.sources.parts import united
 from churnml.sources.raw import Raw
 from churnml.sources.raw_sources import Part, RawSources, parts_of
@@ -66,6 +67,8 @@ class Loaded:
         Every check of rows and how it went.
     reaches : dict of str to date
         Table → first day that it does not cover any more, by its own facts; a table of hardly any is absent.
+    coverage : list of ToolCoverage
+        How much of each tool belongs to known accounts; empty without `identities`.
     """
 
     tables: Tables
@@ -75,6 +78,7 @@ class Loaded:
     counts: dict[str, int]
     checks: list[CheckResult] = field(default_factory=list)
     reaches: dict[str, date] = field(default_factory=dict)
+    coverage: list[ToolCoverage] = field(default_factory=list)
 
 
 def load(
@@ -121,6 +125,7 @@ def load(
         fresh = stage / "tables"
         if config.rates is not None:
             lay_rates(db, raw_sources.rates(config.rates), config.rates)
+        account_ids = AccountIds(db, config, raw_sources, tomorrow)
         step = _Step(
             db,
             raw_sources,
@@ -128,6 +133,7 @@ def load(
             config.label,
             config.currency,
             config.rates is not None,
+            account_ids,
             fresh,
             rejected,
             tomorrow,
@@ -146,6 +152,7 @@ def load(
             has_money="subscriptions" in mappings and "mrr" in validated["subscriptions"].supplied,
             trials=config.label.trials,
         )
+        coverage = account_ids.coverage(fresh, config.workspace_dir / "identities_unmatched.csv")
         days = {name: table.days for name, table in validated.items() if len(table.days)}
         reaches, stale = reach(db, fresh, days, until)
         for name in validated:
@@ -168,7 +175,7 @@ def load(
         tables=tables,
         rejected=rejections(validated),
         fingerprint=_fingerprint(config, validated),
-        notes=[note, *findings.notes, *stale.notes, *notes_of(validated, attributes)],
+        notes=[note, *coverage_notes(coverage), *findings.notes, *stale.notes, *notes_of(validated, attributes)],
         counts={name: validated[name].valid_rows for name in expressions},
         checks=[
             *(result for name in expressions for result in validated[name].results),
@@ -176,6 +183,7 @@ def load(
             *stale.results,
         ],
         reaches=reaches,
+        coverage=coverage,
     )
 
 
@@ -189,6 +197,7 @@ class _Step:
     label: LabelConfig
     currency: str
     has_rates: bool
+    account_ids: AccountIds
     fresh: Path
     rejected: Path
     tomorrow: date
@@ -228,7 +237,7 @@ class _Step:
                 self.db, mapping, raw, source.currency, self.currency, has_rates=self.has_rates
             )
             notes += told
-            mappings.append(mapping)
+            mappings.append(self.account_ids.applied(part, mapping))
             raws.append(raw)
         mapping, raw = united(self.db, parts, mappings, raws)
         return mapping, raw, [*raw.notes, *notes]
