@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from churnml.api.requests import PredictRequest
 from churnml.config import Config
 from churnml.errors import BundleError, ConfigError, DataError, UsageError
 from churnml.features.spec import FeatureSet
@@ -375,3 +378,19 @@ def test_properties_of_the_score(
         wider = replace(scale, measures=(*scale.measures, extra), weights={**scale.weights, "d": 30.0})
         result = one(row(**known, extra=99.0), wider, probability)
         assert result["health_score"] == pytest.approx(score, nan_ok=True, abs=1e-9)
+
+
+def test_the_documented_features_are_enough_for_a_health_score(
+    frame: pd.DataFrame, feature_set: FeatureSet, make_config: MakeConfig
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "integrations.md").read_text(encoding="utf-8")
+    found = re.search(r"-d '(\{\"arr\": \d+, \"features\":.*?\}\})'", page, flags=re.DOTALL)
+    assert found is not None
+    sent = json.loads(found.group(1))["features"]
+    assert sent == PredictRequest.model_json_schema()["examples"][1]["features"]
+    scale = HealthScale.fit(frame, make_config(), feature_set)
+    row = frame.head(1)[["account_id", "as_of"]].assign(**{name: sent.get(name, np.nan) for name in feature_set.names})
+    scores = row[["account_id", "as_of"]].assign(churn_probability=0.1)
+    answer = score_health(row, scores, scale=scale, base_rate=0.1, verdict="publishable").iloc[0]
+    assert answer["coverage"] >= 0.9
+    assert answer["band"] != "unknown"

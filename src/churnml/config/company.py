@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.alerts import AlertsConfig
 from churnml.config.display import DisplayConfig
+from churnml.config.experiments import ExperimentsConfig
 from churnml.config.raw import IdentitiesConfig, RatesSource, SourceConfig, TableSource
 from churnml.config.secrets import mask_secrets
 from churnml.config.section import Section
@@ -74,6 +75,7 @@ class Config(Section):
     health: HealthConfig = HealthConfig()
     capacity: CapacityConfig = CapacityConfig()
     alerts: AlertsConfig = AlertsConfig()
+    experiments: ExperimentsConfig = ExperimentsConfig()
     engine: EngineConfig = EngineConfig()
     mlflow: MlflowConfig = MlflowConfig()
     store: StoreConfig = StoreConfig()

@@ -36,7 +36,7 @@ from churnml.metrics.calibration import (
 from churnml.metrics.headline import Summary, summary
 from churnml.metrics.intervals import Interval, clustered_bootstrap, interval
 from churnml.metrics.predictions import average_precision, brier, lift_at, log_loss, roc_auc
-from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, profit_curve
+from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, in_campaigns, profit_curve
 from churnml.metrics.reliability import brier_decomposition, calibration_bins
 from churnml.metrics.within_date import aligned_log_loss
 from churnml.snapshots.splits import Split
@@ -85,6 +85,8 @@ class Backtest:
         verdict publishes that instead; ``p_blend`` are the configured model's then.
     reason : str
         Why the regression is published instead.
+    window_days : int
+        Length of the label window, gap included: campaigns that are valued lie so far apart.
     """
 
     predictions: pd.DataFrame
@@ -97,6 +99,7 @@ class Backtest:
     target: str = "churn"
     estimator: Literal["model", "logistic"] = "model"
     reason: str = ""
+    window_days: int = 0
 
     @property
     def baselines(self) -> list[str]:
@@ -218,10 +221,11 @@ class Backtest:
         )
 
     def _profit(self) -> ProfitReport | None:
-        """Return what contacting by this ranking is worth per account and snapshot; None without any ARR."""
+        """Return what contacting by this ranking is worth per account of a campaign; None without any ARR."""
         rows, money = self.predictions, self.capacity
         if self.target != "churn" or not rows["arr"].notna().any():
             return None
+        rows = rows[in_campaigns(rows["as_of"].to_numpy(), self.window_days)]
         costs = CampaignCosts(money.contact_cost, money.offer_cost, money.save_rate)
         assumed = asdict(costs)
         y, arr = rows["churned"].to_numpy(), rows["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -230,6 +234,8 @@ class Backtest:
         curve = curve.iloc[np.unique(np.linspace(0, len(curve) - 1, 51).round().astype(int))]
         return ProfitReport(
             assumed=costs,
+            campaigns=int(rows["as_of"].nunique()),
+            every_days=self.window_days,
             expected_maximum={
                 name: expected_maximum_profit(y, rows[column], arr, **assumed) for name, column in rankings.items()
             },
@@ -319,5 +325,6 @@ def backtest(
         segments=pd.concat(segments, ignore_index=True),
         stale=pd.concat(stale, ignore_index=True),
         target=config.label.target,
+        window_days=config.label.gap_days + config.label.horizon_days,
     )
     return tested.of_regression() if tested.verdict.scorer == "logistic" else tested

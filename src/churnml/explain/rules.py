@@ -21,6 +21,8 @@ Made by `make docs`. What a reader is told of an account, by what rules, and how
 - A reason moves the churn probability by at least one percentage point, and by a fifth of the largest reason. At most
   three raise the risk and two lower it; what is left is one line: "Other signals together: +1.2 points". The
   contributions themselves stay complete: they add up to the account's log-odds.
+- What raises the risk is told in the order of its own effect together with its family's: several signals of one
+  family say more of what is at work than a single one that is a little larger. Hard facts stand in that order too.
 - One fact a topic: a level, its trend, its share and its rank are about one thing, and so are active days and logins.
   A hard fact (notice given, an invoice overdue, a champion who left, silence) comes first and is not said again as a
   reason. What nobody can act on is context and stands apart; a price rise stands where a CSM sees it.

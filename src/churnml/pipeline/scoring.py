@@ -81,7 +81,8 @@ def score(
                 _publish(config, tables, champion, judged, now, table, ordered, as_of, scored_at)
     if champion.model.target == "churn" and config.alerts.enabled:
         with stages("alerts"), Store(config.store_url) as store:
-            evaluate_alerts(config, table, now[["account_id", *champion.model.features.names]], as_of, store)
+            rows = now[["account_id", *champion.model.features.names]]
+            evaluate_alerts(config, table, rows, ordered, as_of, store)
     return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded))
 
 

@@ -220,11 +220,10 @@ def in_language(body: Mapping[str, Any], lang: Lang) -> Reasoning:
 
 
 def reasons_told(body: Mapping[str, Any], lang: Lang) -> list[str]:
-    """Return what a reader is told of the risk; of an explanation stored by an earlier version, facts and drivers."""
-    if f"told_{lang}" in body:
-        return list(body[f"told_{lang}"])
-    facts = [item[f"text_{lang}"] for item in body["indicators"]]
-    return [*facts, *(item[f"sentence_{lang}"] for item in body["raising"])]
+    """Return what a reader is told of the risk."""
+    from churnml.explain.published import reasons_told
+
+    return reasons_told(body, lang)
 
 
 def _driver(item: Mapping[str, Any], lang: Lang) -> DriverAnswer:

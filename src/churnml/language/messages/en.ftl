@@ -1014,6 +1014,7 @@ alert-invoice_overdue =
 alert-nps_detractor = The last NPS answer was { AMOUNT($n) }
 alert-onboarding_stalled = Onboarding has had no milestone for { AMOUNT($n) }
 alert-score_unknown = Too little is known for a score
+alert-score_stale = Less is known than before: the score rests on { AMOUNT($n) } of its weight, { AMOUNT($before) } before
 alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
 alert-own = { $title }
 
@@ -1115,6 +1116,7 @@ overall-summary = SHAP summary
 overall-summary_note = One dot per reading: to the right the feature raises the risk there; the colour is its value.
 overall-patterns = Patterns among churned accounts
 overall-patterns_note = { $churned } churned accounts, grouped by what raised their risk at the last reading before they left.
+overall-one_pattern = The { $churned } churned accounts do not fall into groups: what raised their risk differs by degree, not by kind. One average stands for all.
 overall-too_few = Patterns need at least 20 churned accounts; there are { $churned }.
 overall-of_churned = { $share } of churned accounts ({ $accounts })
 overall-lead = typically visible { $lead } before they left

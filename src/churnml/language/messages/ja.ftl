@@ -744,6 +744,7 @@ alert-invoice_overdue = 支払いが遅れている請求書が{ AMOUNT($n) }
 alert-nps_detractor = 直近のNPS回答は{ AMOUNT($n) }
 alert-onboarding_stalled = 導入の進捗が{ AMOUNT($n) }間なし
 alert-score_unknown = スコアを出すための情報が不足
+alert-score_stale = スコアの根拠が減少：重みの{ AMOUNT($n) }（以前は{ AMOUNT($before) }）
 alert-expansion_chance = 契約席数の{ AMOUNT($n) }を利用中、判定は緑
 alert-own = { $title }
 
@@ -845,6 +846,7 @@ overall-summary = SHAPサマリー
 overall-summary_note = 点は1件の判定。右にあるほどその特徴量がリスクを高めており、色は値の大小を表します。
 overall-patterns = 解約顧客のパターン
 overall-patterns_note = 解約顧客{ $churned }社を、解約前の最後の判定でリスクを高めていた要因によって分類しました。
+overall-one_pattern = 解約顧客{ $churned }社に、はっきりしたグループ分けは見られません。リスクを高めた要因は種類ではなく程度の差であるため、全体の平均を1つだけ示します。
 overall-too_few = パターンの抽出には解約顧客20社以上が必要です（現在{ $churned }社）。
 overall-of_churned = 解約顧客の{ $share }（{ $accounts }社）
 overall-lead = 通常、解約の{ $lead }前から表れる
