@@ -168,13 +168,19 @@ def simulate(
 
 
 @app.command(rich_help_panel="Data")
-def check(config: ConfigPath, as_json: AsJson = False) -> None:
-    """Map the raw data to the canonical tables and say what is wrong with it."""
+def check(
+    config: ConfigPath,
+    html: Annotated[Path | None, typer.Option(help="Also write how usable the data is as an HTML page")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Map the raw data to the canonical tables; say what is wrong with it and what it allows of each feature family."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.cli import render
+        from churnml.cli import render, usability
 
         checked = pipeline.check(_config(config, session), session.stages)
+        if html is not None:
+            usability.write_page(html, checked.report())
         session.show(checked.report(), lambda: render.checked(checked))
 
 

@@ -51,7 +51,8 @@ def check(config: Config, stages: Stages | None = None) -> Checked:
         for folder in (config.workspace_dir, config.bundles_dir):
             sweep(folder)
         connection = connect(config.engine, temp_dir=config.workspace_dir / "tmp")
-        return Checked(load(config, connection=connection, progress=stages.say))
+        loaded = load(config, connection=connection, progress=stages.say)
+        return Checked(loaded, features_room.families_use(loaded.tables, config.features))
 
 
 def prepare(config: Config, stages: Stages | None = None, *, loaded: Loaded | None = None) -> Prepared:

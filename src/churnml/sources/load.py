@@ -32,6 +32,7 @@ from churnml.sources.parts import united
 from churnml.sources.raw import Raw
 from churnml.sources.raw_sources import Part, RawSources, parts_of
 from churnml.sources.raw_values import wanted_columns
+from churnml.sources.usability import TableUse, tables_use
 from churnml.sources.validated import ValidatedTable
 from churnml.sources.validation import validate
 from churnml.tables import TABLES, CheckResult, Table, Tables
@@ -69,6 +70,8 @@ class Loaded:
         Table → first day that it does not cover any more, by its own facts; a table of hardly any is absent.
     coverage : list of ToolCoverage
         How much of each tool belongs to known accounts; empty without `identities`.
+    use : list of TableUse
+        How far back, how fresh and for how many accounts each table tells something, and what it lacks.
     """
 
     tables: Tables
@@ -79,6 +82,7 @@ class Loaded:
     checks: list[CheckResult] = field(default_factory=list)
     reaches: dict[str, date] = field(default_factory=dict)
     coverage: list[ToolCoverage] = field(default_factory=list)
+    use: list[TableUse] = field(default_factory=list)
 
 
 def load(
@@ -154,6 +158,7 @@ def load(
         )
         coverage = account_ids.coverage(fresh, config.workspace_dir / "identities_unmatched.csv")
         days = {name: table.days for name, table in validated.items() if len(table.days)}
+        use = tables_use(db, fresh, validated, until)
         reaches, stale = reach(db, fresh, days, until)
         for name in validated:
             (fresh / f"{name}.parquet").replace(folder / f"{name}.parquet")
@@ -184,6 +189,7 @@ def load(
         ],
         reaches=reaches,
         coverage=coverage,
+        use=use,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from churnml.sources.discovery.proposal import Match, Proposal
+from churnml.sources.presets import presets
 
 __all__ = ["write_config"]
 
@@ -38,6 +39,7 @@ def write_config(proposal: Proposal, folder: str, workspace: str) -> str:
         *_sources(used, tools, folder),
         "",
     ]
+    lines += _identities(proposal.matches, tools)
     lines += [f"# CHECK {question}" for question in proposal.questions]
     lines.append("tables:")
     for table in dict.fromkeys(match.table for match in used):
@@ -75,6 +77,21 @@ def _sources(used: Sequence[Match], tools: Sequence[str], folder: str) -> Iterat
         yield f"    folder: {_scalar(folder)}"
         for key in asked(tool):
             yield f"    {_ASKED[key]}"
+
+
+def _identities(matches: Sequence[Match], tools: Sequence[str]) -> list[str]:
+    """Return the lines that say where each tool's customers stand, where several tools have their own ids."""
+    known = {name: one for name, one in presets().items() if one.identities is not None}
+    keys = {match.tool: match for match in reversed(matches) if match.known in known and match.tool in tools}
+    accounts = next((match.tool for match in matches if match.table == "accounts"), "")
+    if len(tools) <= 1 or accounts not in keys or len(keys) <= 1:
+        return []
+    lines = ["identities:  # which account each tool's records are: by ids, then by a domain or name of one alone"]
+    lines += [f"  leading: {accounts}", "  keys:"]
+    lines += [
+        f"    {tool}: {{from: {_scalar(match.path)}, preset: {match.known}}}" for tool, match in sorted(keys.items())
+    ]
+    return [*lines, ""]
 
 
 def _told(match: Match) -> str:
