@@ -154,15 +154,25 @@ def simulate(
     months: Months = 24,
     seed: Seed = 7,
     churn_rate: ChurnRate = None,
+    tools: Annotated[
+        str | None,
+        typer.Option("--as", metavar="TOOLS", help="As tools export it: salesforce,zendesk,stripe,segment"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate a company whose true churn hazard is known."""
+    """Simulate a company whose true churn hazard is known; with --as, as its tools would export it, with a config."""
     with Session(as_json) as session:
         from churnml import pipeline
         from churnml.cli import render
 
         made = pipeline.simulate_company(
-            folder, accounts=accounts, months=months, seed=seed, churn_rate=churn_rate, stages=session.stages
+            folder,
+            accounts=accounts,
+            months=months,
+            seed=seed,
+            churn_rate=churn_rate,
+            tools=tuple(tool.strip() for tool in tools.split(",")) if tools else (),
+            stages=session.stages,
         )
         session.show(made, lambda: render.simulated(made))
 

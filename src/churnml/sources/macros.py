@@ -15,6 +15,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _MACROS = {
     "is_true(x)": "coalesce(lower(CAST(x AS VARCHAR)) IN ('true', 't', 'yes', 'y', '1', '1.0'), false)",
     "is_false(x)": "coalesce(lower(CAST(x AS VARCHAR)) IN ('false', 'f', 'no', 'n', '0', '0.0'), false)",
+    "first_of(a, b)": "coalesce(nullif(CAST(a AS VARCHAR), ''), CAST(b AS VARCHAR))",
     "epoch_time(x)": "coalesce(CASE WHEN abs(try_cast(CAST(x AS VARCHAR) AS DOUBLE)) >= 1e11 "
     "THEN epoch_ms(CAST(try_cast(CAST(x AS VARCHAR) AS DOUBLE) AS BIGINT)) "
     "ELSE timezone('UTC', to_timestamp(try_cast(CAST(x AS VARCHAR) AS DOUBLE))) END, "
@@ -30,6 +31,7 @@ def define_macros(db: duckdb.DuckDBPyConnection) -> None:
     r"""Define the functions on a connection.
 
     - ``is_true(x)``, ``is_false(x)``: yes and no, however they are written; absent is neither.
+    - ``first_of(a, b)``: the first that is there, as text, whatever kinds of values the columns hold.
     - ``epoch_time(x)``: seconds or milliseconds since 1970, or an ISO time, as a time in UTC.
     - ``minor_units(currency)``: how many of the smallest units make one: 100 cents, 1 yen, 1000 fils.
     - ``json_value_of(x, names)``: the first of several values of a JSON object in a cell.
