@@ -28,6 +28,7 @@ from churnml.evaluation.report import (
 from churnml.evaluation.verdict import Verdict, judge
 from churnml.features.spec import FeatureSet
 from churnml.metrics.calibration import (
+    beyond_noise,
     calibration_error,
     calibration_slope,
     expected_over_observed,
@@ -197,13 +198,15 @@ class Backtest:
     def _calibration(self) -> CalibrationReport:
         rows = self.predictions
         y, p, account = (rows[name].to_numpy() for name in ("churned", "p_model", "account_id"))
+        tenths = risk_levels(y, p, account)
         return CalibrationReport(
             bins=tuple(calibration_bins(y, p)),
             brier=brier_decomposition(y, p),
             error=calibration_error(y, p, account, seed=self.seed),
             expected_over_observed=expected_over_observed(y, p, account),
             slope=calibration_slope(y, p, account),
-            tenths=risk_levels(y, p, account),
+            tenths=tenths,
+            gaps=beyond_noise(tenths),
         )
 
     def _fold(self, split: Split) -> FoldReport:

@@ -145,6 +145,8 @@ class CalibrationReport:
         Churners told ÷ churners; slope of outcomes on told log-odds. Both are 1 where calibrated.
     tenths : tuple of RiskLevel
         Told and happened by tenths of risk, the safest first.
+    gaps : tuple of RiskLevel
+        Tenths at which the two differ beyond noise: a limit of the model, told wherever its probabilities are.
     """
 
     bins: tuple[CalibrationBin, ...]
@@ -153,6 +155,7 @@ class CalibrationReport:
     expected_over_observed: Estimate
     slope: Estimate
     tenths: tuple[RiskLevel, ...]
+    gaps: tuple[RiskLevel, ...] = ()
 
 
 @dataclass(frozen=True)

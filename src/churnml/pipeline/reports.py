@@ -66,6 +66,7 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
             plays=[Play(**{**play, **_tuples(play)}) for play in told.get("plays", [])],
             red_below=edges.red_below,
             green_from=edges.green_from,
+            gaps=snapshot.info.get("level_gaps") or (),
         )
         name = file_stem(account_id, taken=_PAGES)
         return write_text(config.workspace_dir / "reports" / f"{name}.{language}.html", page)
@@ -118,6 +119,7 @@ def portfolio(config: Config, language: Language, stages: Stages | None = None) 
             title=config.name,
             currency=config.currency,
             display=config.display,
+            gaps=snapshot.info.get("level_gaps") or (),
         )
         return write_text(config.workspace_dir / "reports" / f"portfolio.{language}.html", page)
 

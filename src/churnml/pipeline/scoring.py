@@ -26,6 +26,7 @@ from churnml.pipeline.preparation import check, prepare
 from churnml.pipeline.results import Scored, Trained, expected_column, rejected_counts, scored_by
 from churnml.pipeline.training import train
 from churnml.progress import Stages
+from churnml.registry import level_gaps_of
 from churnml.sources import Loaded
 from churnml.store import Departed, Snapshot, Store, plain
 from churnml.tables import Tables, knowledge
@@ -275,6 +276,7 @@ def _publish(
                     "verdict": manifest.verdict,
                     "verdict_reason": manifest.verdict_reason,
                     "scored_by": scored_by(champion.bundle),
+                    "level_gaps": level_gaps_of(manifest),
                     "currency": config.currency,
                 },
             ),

@@ -14,7 +14,7 @@ from churnml.config.needs import RecordedSections
 from churnml.errors import BundleError
 from churnml.training.publication import Publication
 
-__all__ = ["MANIFEST", "Manifest", "Provenance", "broken_bundle", "read_manifest", "recorded"]
+__all__ = ["MANIFEST", "Manifest", "Provenance", "broken_bundle", "level_gaps_of", "read_manifest", "recorded"]
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -131,6 +131,14 @@ def recorded(config: RecordedSections) -> dict[str, Any]:
     for name, source in (kept.get("sources") or {}).items():
         kept["sources"][name] = {key: value for key, value in source.items() if key != "connection"}
     return kept
+
+
+def level_gaps_of(manifest: Manifest) -> list[dict[str, Any]]:
+    """Return the levels of risk at which the backtest told something else than happened; none where rules score."""
+    if manifest.verdict != "publishable":
+        return []
+    gaps = (manifest.backtest.get("calibration") or {}).get("gaps") or []
+    return [{name: gap[name] for name in ("name", "told", "happened")} for gap in gaps]
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from churnml.config import DisplayConfig
+from churnml.explain.notices import level_gaps
 from churnml.explain.published import reasons_told
 from churnml.language import Language, Section, amount, day, number, phrases
 from churnml.reports.figures import loss, percent_or_dash, score
@@ -26,6 +27,7 @@ def portfolio_page(
     link: Callable[[str], str] | None = None,
     bands: Mapping[str, int] | None = None,
     display: DisplayConfig | None = None,
+    gaps: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the scored accounts as one HTML page with filters by band, segment, owner and name.
 
@@ -45,6 +47,8 @@ def portfolio_page(
         Accounts of the whole company per band, where `table` holds only the first of them.
     display : DisplayConfig, optional
         What segments and owners are called.
+    gaps : sequence of mapping
+        Levels of risk that were off in the backtest, as the snapshot's ``level_gaps``.
     """
     say, display = phrases(language), display or DisplayConfig()
     rows = []
@@ -74,6 +78,7 @@ def portfolio_page(
     template = environment().get_template("portfolio.html.j2")
     return template.render(
         rows=rows,
+        gaps=level_gaps(gaps)[f"text_{language}"],
         t=Section(say, "page"),
         say=say,
         language=language,

@@ -104,12 +104,19 @@ def _of_snapshot(settings: Settings, view: StateView, snapshot: SnapshotInfo, fr
         warnings.append(Warn(code="stale", message=f"The facts are {fresh.age_days:.0f} days old."))
     if snapshot.info.get("verdict") == "rules_only":
         warnings.append(_RULES_ONLY)
+    warnings += _level(snapshot.info.get("level_gaps") or [])
     if view.scorer is not None and view.scorer.version != snapshot.model_version:
         message = f"Model {view.scorer.version} is in force; this was scored by {snapshot.model_version}."
         warnings.append(Warn(code="model_changed", message=message))
     if settings.config_version != snapshot.config_hash:
         warnings.append(Warn(code="config_changed", message="The config has changed since this was scored."))
     return warnings
+
+
+def _level(gaps: Sequence[Mapping[str, Any]]) -> list[Warn]:
+    from churnml.explain.notices import level_gaps
+
+    return [Warn(code="level_gap", message=text) for text in level_gaps(gaps)["text_en"]] if gaps else []
 
 
 _RULES_ONLY = Warn(
@@ -167,6 +174,7 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
         warnings.append(Warn(code="unknown_word", message=message))
     if scorer.verdict == "rules_only":
         warnings.append(_RULES_ONLY)
+    warnings += _level(scorer.level_gaps)
     blind = not scored.coverage
     if blind:
         message = "None of the features that the health score is made of was given, so there is no health score."

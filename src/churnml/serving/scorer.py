@@ -63,11 +63,13 @@ class Scorer:
 
     def __init__(self, bundle: Bundle, display: DisplayConfig | None = None) -> None:
         from churnml.assessment import Champion
+        from churnml.registry import level_gaps_of
 
         self.bundle = bundle
         self.model = bundle.model
         self.champion = Champion.of(bundle, display=display)
         self.verdict = bundle.manifest.verdict
+        self.level_gaps = level_gaps_of(bundle.manifest)
         used = [
             name
             for measure in self.champion.scale.measures

@@ -937,8 +937,8 @@ fact-admin_left =
 fact-silence = Not used for { AMOUNT($n) }
 fact-contract_end =
     { $n ->
-        [0] The contract ends today
-       *[other] The contract ends in { AMOUNT($n) }
+        [0] The contract ends today and does not renew by itself
+       *[other] The contract ends in { AMOUNT($n) } and does not renew by itself
     }
 
 ## Summaries
@@ -1098,6 +1098,12 @@ page-set_by = set by { $author }
 
 ## What goes with churn over all accounts
 
+## The level of probabilities
+
+level-gap = In the backtest, { $told } were told and { $happened } left in tenth { $tenth } of the risk (10 is the riskiest).
+
+## All accounts
+
 overall-heading = What goes with churn at { $company }
 overall-intro = { $rows } readings of { $accounts } accounts from { $first } to { $last }, explained by the model in force (horizon { $horizon } days).
 overall-rules_only = The model did not pass its gate: health rests on rules alone. This page tells what the model has learned all the same.
@@ -1149,6 +1155,7 @@ backtest-readings = Readings
 backtest-share = Share
 backtest-churned = Churned
 backtest-lift = Lift (95 %)
+backtest-told_over_happened = Told ÷ happened (95 %)
 backtest-calibration = Calibration of the bands
 backtest-calibration_note = What the model expected in a band, and what happened.
 backtest-warning = Warning time

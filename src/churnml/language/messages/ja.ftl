@@ -675,8 +675,8 @@ fact-admin_left = 過去{ AMOUNT($days) }間に管理者{ AMOUNT($n) }が離任
 fact-silence = { AMOUNT($n) }間利用なし
 fact-contract_end =
     { $n ->
-        [0] 本日が契約満了日
-       *[other] 契約満了まで{ AMOUNT($n) }
+        [0] 本日が契約満了日（自動更新なし）
+       *[other] 契約満了まで{ AMOUNT($n) }（自動更新なし）
     }
 
 ## 要約
@@ -828,6 +828,12 @@ page-set_by = { $author }が設定
 
 ## What goes with churn over all accounts
 
+## 確率の水準
+
+level-gap = 検証では、リスク順に10等分した{ $tenth }番目（10が最も高リスク）の予測は平均{ $told }、実際の解約は{ $happened }でした。
+
+## 全顧客
+
 overall-heading = { $company }：解約と関連する要因
 overall-intro = { $first }から{ $last }までの{ $accounts }社・{ $rows }件の判定を、現在のモデル（予測期間{ $horizon }日）で説明しています。
 overall-rules_only = モデルは検証基準を満たさず、ヘルススコアはルールのみで算出しています。このページは参考としてモデルの学習内容を示します。
@@ -879,6 +885,7 @@ backtest-readings = 件数
 backtest-share = 割合
 backtest-churned = 解約率
 backtest-lift = リフト（95%区間）
+backtest-told_over_happened = 予測÷実績（95%区間）
 backtest-calibration = 判定別の予測と実績
 backtest-calibration_note = モデルが予測した解約率と、実際の解約率。
 backtest-warning = 事前検知

@@ -56,4 +56,5 @@ def _portfolio(state: ServingState, lang: Any) -> str:
         link=lambda account_id: f"/accounts/{quote(account_id, safe='')}?lang={lang}",
         bands=state.store.bands(snapshot.id, now=now),
         display=state.settings.display,
+        gaps=snapshot.info.get("level_gaps") or (),
     )
