@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tests.companies.command import churnml
 
 from churnml.config import Config, load_config
 from churnml.errors import UsageError
@@ -63,6 +64,16 @@ def test_both_cover_the_same_period_and_every_record_is_known(both: tuple[Any, A
     assert {tool.tool: tool.unmatched + tool.ambiguous for tool in exported.coverage} == {
         "rest": 0, "segment": 0, "stripe": 0, "zendesk": 0,
     }  # fmt: skip
+
+
+def test_the_command_writes_exports_and_a_config_that_passes_check(tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    sizes = ("--accounts", 12, "--months", 4, "--seed", 2)
+    made = churnml("simulate", folder, "--as", "salesforce,segment", *sizes, "--json")
+    assert made.exit_code == 0, made.stderr
+    assert {path.name for path in folder.iterdir()} == {"salesforce", "segment", "rest", "config.json"}
+    checked = churnml("check", folder / "config.json", "--json")
+    assert checked.exit_code == 0, checked.stderr
 
 
 def test_a_tool_that_is_not_known_and_a_full_folder_are_refused(company: Company, tmp_path: Path) -> None:
