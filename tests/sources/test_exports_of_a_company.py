@@ -68,7 +68,7 @@ def test_both_cover_the_same_period_and_every_record_is_known(both: tuple[Any, A
 
 def test_the_command_writes_exports_and_a_config_that_passes_check(tmp_path: Path) -> None:
     folder = tmp_path / "exports"
-    sizes = ("--accounts", 12, "--months", 4, "--seed", 2)
+    sizes = ("--accounts", 20, "--months", 6, "--seed", 2)
     made = churnml("simulate", folder, "--as", "salesforce,segment", *sizes, "--json")
     assert made.exit_code == 0, made.stderr
     assert {path.name for path in folder.iterdir()} == {"salesforce", "segment", "rest", "config.json"}
