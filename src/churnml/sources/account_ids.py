@@ -359,13 +359,21 @@ def _column(raw: Raw, given: str | None, usual: tuple[str, ...]) -> str:
 
 def _coverage(tool: str, rows: list[tuple[str, int, int, int, float]], by: list[tuple[str, str, int]]) -> ToolCoverage:
     of: MappingOf[int, tuple[int, int, float]] = {
-        status: (count, facts, arr) for name, status, count, facts, arr in rows if name == tool
+        status: (int(count), int(facts), round(float(arr), 2))
+        for name, status, count, facts, arr in rows
+        if name == tool
     }
-    counts, facts, arr = zip(*(of.get(status, (0, 0, 0.0)) for status in (0, 1, 2)), strict=True)
+    known, unknown, several = (of.get(status, (0, 0, 0.0)) for status in (0, 1, 2))
     return ToolCoverage(
-        tool,
-        *(int(count) for count in counts),
-        *(int(count) for count in facts),
-        *(round(float(amount), 2) for amount in arr),
-        {how: count for name, how, count in by if name == tool},
+        tool=tool,
+        matched=known[0],
+        unmatched=unknown[0],
+        ambiguous=several[0],
+        matched_rows=known[1],
+        unmatched_rows=unknown[1],
+        ambiguous_rows=several[1],
+        matched_arr=known[2],
+        unmatched_arr=unknown[2],
+        ambiguous_arr=several[2],
+        by={how: count for name, how, count in by if name == tool},
     )

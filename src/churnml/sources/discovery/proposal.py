@@ -172,8 +172,9 @@ def _left_match(file: FileProfile, why: str) -> Match:
 
 def _reference(chosen: Chosen, taken: Mapping[str, tuple[FileProfile, Fit]]) -> frozenset[str]:
     """Return the accounts that the others are held against: of the accounts table, else of the widest file."""
-    widths = {
-        table: frozenset().union(*(file.known.accounts for file in parts if file.known is not None))
+    nobody: frozenset[str] = frozenset()
+    widths: dict[str, frozenset[str]] = {
+        table: nobody.union(*(file.known.accounts for file in parts if file.known is not None))
         for table, parts in chosen.tables.items()
     }
     widths |= {
@@ -181,7 +182,7 @@ def _reference(chosen: Chosen, taken: Mapping[str, tuple[FileProfile, Fit]]) -> 
     }
     if "accounts" in widths:
         return widths["accounts"]
-    return max(widths.values(), key=len, default=frozenset())
+    return max(widths.values(), key=len, default=nobody)
 
 
 def _why_not(file: FileProfile, taken: Mapping[str, str]) -> str:

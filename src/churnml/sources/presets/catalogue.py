@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from churnml.config.yaml_loading import load_yaml
 from churnml.errors import ConfigError, near_name
@@ -103,7 +104,7 @@ def presets_markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _folders() -> list[object]:
+def _folders() -> list[Traversable]:
     root = files("churnml.sources.presets")
     return sorted((each for each in root.iterdir() if each.is_dir() and each.name[:1].isalpha()), key=lambda f: f.name)
 
