@@ -143,7 +143,7 @@ def _salesforce(company: Company, folder: Path) -> dict[str, Any]:
             "phase_c": row.phase,
             "csm_sentiment_c": row.csm_sentiment,
         }
-        for row in accounts.rename_axis(None).itertuples(index=False)
+        for row in _rows(accounts)
     ]
     rows += [
         {**rows[0], "id": _twin(one), "name": "twin", "is_deleted": "true", "master_record_id": account_key(one)}
@@ -171,7 +171,7 @@ def _salesforce(company: Company, folder: Path) -> dict[str, Any]:
             "DiscountRate__c": row.discount_rate,
             "AutoRenew__c": row.auto_renew,
         }
-        for row in company.tables["subscriptions"].itertuples(index=False)
+        for row in _rows(company.tables["subscriptions"])
     ]
     contracts += [
         {**contracts[0], "Id": "draft", "Status": "Draft"},
@@ -194,7 +194,7 @@ def _salesforce(company: Company, folder: Path) -> dict[str, Any]:
                 "LeftCompany__c": row.left_at,
                 "LeftKnown__c": row.left_known_at,
             }
-            for number, row in enumerate(company.tables["contacts"].itertuples(index=False))
+            for number, row in enumerate(_rows(company.tables["contacts"]))
         ],
     )
     _write_csv(
@@ -214,7 +214,7 @@ def _salesforce(company: Company, folder: Path) -> dict[str, Any]:
                 "CreatedDate": row.known_at,
                 "CompletedDateTime": row.occurred_at,
             }
-            for number, row in enumerate(company.tables["touchpoints"].itertuples(index=False))
+            for number, row in enumerate(_rows(company.tables["touchpoints"]))
         ],
     )
     _write_csv(
@@ -231,7 +231,7 @@ def _salesforce(company: Company, folder: Path) -> dict[str, Any]:
                 "IsClosed": pd.notna(row.closed_at),
                 "IsWon": row.outcome == "won",
             }
-            for row in company.tables["opportunities"].itertuples(index=False)
+            for row in _rows(company.tables["opportunities"])
         ],
     )
     files = {
@@ -258,7 +258,7 @@ def _zendesk(company: Company, folder: Path) -> dict[str, Any]:
         one: number for number, one in enumerate(dict.fromkeys(company.tables["accounts"]["account_id"]), start=370)
     }
     tickets, history, comments = [], [], []
-    for row in frame.itertuples(index=False):
+    for row in _rows(frame):
         tickets.append(
             {
                 "id": row.ticket_id,
@@ -325,7 +325,7 @@ def _stripe(company: Company, folder: Path) -> dict[str, Any]:
             "amount_due": round(row.amount * 100),
             "total": round(row.amount * 100),
         }
-        for row in company.tables["invoices"].itertuples(index=False)
+        for row in _rows(company.tables["invoices"])
     ]
     invoices += [{**invoices[0], "id": "draft", "status": "draft"}, {**invoices[0], "id": "test", "livemode": "false"}]
     _write_csv(folder / "invoices.csv", invoices)
@@ -334,7 +334,7 @@ def _stripe(company: Company, folder: Path) -> dict[str, Any]:
 
 def _segment(company: Company, folder: Path) -> dict[str, Any]:
     def calls() -> Iterable[dict[str, Any]]:
-        for number, row in enumerate(company.tables["events"].itertuples(index=False)):
+        for number, row in enumerate(_rows(company.tables["events"])):
             properties = {
                 "event_count": int(row.event_count),
                 "value": None if pd.isna(row.value) else float(row.value),
@@ -366,6 +366,10 @@ TOOLS: dict[str, Callable[[Company, Path], dict[str, Any]]] = {
     "segment": _segment,
 }
 """Tool → what writes its exports and returns the tables that they feed."""
+
+
+def _rows(frame: pd.DataFrame) -> Iterable[Any]:
+    return frame.itertuples(index=False)
 
 
 def _day_before(day: Any) -> Any:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import duckdb
 
-from churnml.config import Config, IdentityKeys, TableSource
+from churnml.config import IdentityKeys, TableSource
+from churnml.config.needs import LoadSections
 from churnml.sources.macros import salesforce_id
 from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.presets import presets
@@ -67,7 +68,7 @@ class AccountIds:
     ----------
     db : DuckDB connection
         Holds the tables ``merges``, ``identity`` and ``identity_use``.
-    config : Config
+    config : LoadSections
         Its sections `identities`, `sources` and `tables`.
     sources : RawSources
         Opens the raw tables.
@@ -80,7 +81,9 @@ class AccountIds:
         Records were merged in a circle, or a file cannot be read.
     """
 
-    def __init__(self, db: duckdb.DuckDBPyConnection, config: Config, sources: RawSources, tomorrow: date) -> None:
+    def __init__(
+        self, db: duckdb.DuckDBPyConnection, config: LoadSections, sources: RawSources, tomorrow: date
+    ) -> None:
         self._db = db
         self._config = config
         self._sources = sources
