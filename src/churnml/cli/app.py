@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from churnml.cli.alerts import alerts_app
+from churnml.cli.experiments import experiments_app
 from churnml.cli.health import health_app
 from churnml.cli.init import init
 from churnml.cli.keys import keys_app
@@ -58,6 +59,7 @@ config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
 app.command(rich_help_panel="Start here")(init)
 app.add_typer(alerts_app, name="alerts", rich_help_panel="Use the scores")
 app.add_typer(tasks_app, name="tasks", rich_help_panel="Use the scores")
+app.add_typer(experiments_app, name="experiments", rich_help_panel="Use the scores")
 app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(models_app, name="models", rich_help_panel="Train and score")
@@ -321,8 +323,9 @@ def explain(
         if overall == (account_id is not None) or (overall and what_if):
             raise UsageError("An explanation is either of one account or of all", expected="ACCOUNT_ID or --overall")
         if account_id is None:
-            found, page = pipeline.overall(settings, session.stages, language=language)
-            session.show({**found, "report": str(page)}, lambda: all_accounts.overall(found, page, language))
+            found, page, summary = pipeline.overall(settings, session.stages, language=language)
+            report = {**found.as_dict(), "shap_summary": str(summary), "report": str(page)}
+            session.show(report, lambda: all_accounts.overall(found, page, language))
             return
         if what_if:
             answer = pipeline.suppose(settings, account_id, what_if)
