@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     )
     from churnml.pipeline.deliveries import check_deliveries, deliver, list_deliveries, preview_deliveries, resend
     from churnml.pipeline.discovery import init
+    from churnml.pipeline.experiments import report_experiment
     from churnml.pipeline.health import health_backtest, health_thresholds
     from churnml.pipeline.key_figures import kpis
     from churnml.pipeline.leakage import audit
@@ -62,6 +63,7 @@ else:
             "preview_alerts": "alerts",
             "preview_deliveries": "deliveries",
             "promote_model": "models",
+            "report_experiment": "experiments",
             "resend": "deliveries",
             "roll_back": "models",
             "run": "scoring",
@@ -105,6 +107,7 @@ __all__ = [
     "preview_alerts",
     "preview_deliveries",
     "promote_model",
+    "report_experiment",
     "resend",
     "roll_back",
     "run",

@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from churnml.evaluation.verdict import BASELINE_WORDS
-from churnml.features import FeatureSet
+from churnml.features import FamilyUse, FeatureSet
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision
-from churnml.sources import Loaded
+from churnml.sources import Loaded, TableUse, ToolCoverage
+
+if TYPE_CHECKING:
+    from churnml.evaluation import Tuning
 
 __all__ = [
     "CheckReport",
@@ -57,6 +60,9 @@ class CheckReport:
     rejected: Rejected
     notes: Sequence[str]
     fingerprint: str
+    tools: Sequence[ToolCoverage] = ()
+    use: Sequence[TableUse] = ()
+    families: Sequence[FamilyUse] = ()
 
 
 @dataclass(frozen=True)
@@ -67,9 +73,12 @@ class Checked:
     ----------
     loaded : Loaded
         The canonical tables, what was set aside, notes.
+    families : sequence of FamilyUse
+        What the tables allow of each feature family.
     """
 
     loaded: Loaded
+    families: Sequence[FamilyUse] = ()
 
     def report(self) -> CheckReport:
         """Return what a reader of the outcome wants to know."""
@@ -81,6 +90,9 @@ class Checked:
             rejected=rejected_counts(self.loaded),
             notes=list(self.loaded.notes),
             fingerprint=self.loaded.fingerprint,
+            tools=list(self.loaded.coverage),
+            use=list(self.loaded.use),
+            families=list(self.families),
         )
 
 
@@ -160,7 +172,7 @@ class TrainingReport:
     promotion: Decision
     rejected: Rejected
     notes: Sequence[str]
-    tuning: Mapping[str, Any] | None
+    tuning: Tuning | None
 
 
 @dataclass(frozen=True)
@@ -183,8 +195,8 @@ class Trained:
         Table → reason → rows set aside.
     notes : sequence of str
         What a reader of the numbers should know.
-    tuning : mapping, optional
-        `churnml.evaluation.Tuning`'s report, where a budget was given.
+    tuning : Tuning, optional
+        Where a budget was given.
     """
 
     bundle: Bundle
@@ -195,7 +207,7 @@ class Trained:
     run_id: str
     rejected: Rejected
     notes: Sequence[str]
-    tuning: Mapping[str, Any] | None = None
+    tuning: Tuning | None = None
 
     def report(self) -> TrainingReport:
         """Return what a reader of the outcome wants to know."""
@@ -250,7 +262,7 @@ class Scored:
     table : DataFrame
         One row per account, highest expected loss first: the scores, account details and ``reasons``.
     explanations : sequence of mapping
-        JSON-ready, with suggested plays, in the table's order.
+        As they are stored (`churnml.explain.stored`), with suggested plays, in the table's order.
     path : Path
         ``scores.parquet``.
     as_of : date

@@ -6,67 +6,9 @@ does is silent: rows that are set aside are counted and written to the rejected 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from churnml.tables.check import Check, CheckResult
 
 __all__ = ["CHECKS", "Check", "CheckResult", "checks_markdown"]
-
-Outcome = Literal["ok", "failed", "not applicable"]
-Consequence = Literal["refused", "set aside", "changed and noted", "noted"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One coded check.
-
-    Parameters
-    ----------
-    code : str
-        ``CHK0xx``; stable, so that scripts and runbooks can rely on it.
-    name : str
-        What is wrong when it fails, in a few words.
-    meaning : str
-        One sentence for the docs.
-    consequence : {"refused", "set aside", "changed and noted", "noted"}
-        The run stops; the rows are left out; the value is changed; nothing is changed, and the run says so.
-    remedy : str
-        What the user can do.
-    error : str
-        Code of the error it raises, alone or when it takes too many rows.
-    """
-
-    code: str
-    name: str
-    meaning: str
-    consequence: Consequence
-    remedy: str
-    error: str
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """How one check went on one table.
-
-    Parameters
-    ----------
-    code : str
-        Code of the check.
-    table : str
-        Canonical table.
-    column : str
-        Column, empty where the check is about the whole table.
-    outcome : {"ok", "failed", "not applicable"}
-        Not applicable: the table lacks what the check looks at.
-    rows : int
-        Rows concerned.
-    """
-
-    code: str
-    table: str
-    column: str
-    outcome: Outcome
-    rows: int = 0
-
 
 _DEFINITIONS: tuple[Check, ...] = (
     Check(
@@ -386,6 +328,54 @@ _DEFINITIONS: tuple[Check, ...] = (
         "noted",
         "Export the table anew: what it does not hold yet looks as if it had not happened.",
         "data.stale_table",
+    ),
+    Check(
+        "CHK044",
+        "time without a zone",
+        "A tool's times carry their zone, or the config tells it once for the whole source.",
+        "refused",
+        "Set `timezone` on the source.",
+        "data.zone",
+    ),
+    Check(
+        "CHK045",
+        "date that reads two ways",
+        "The dates of a tool's screens can be read in one way only, or the config says what stands first.",
+        "refused",
+        "Set `date_order` on the source.",
+        "data.date_order",
+    ),
+    Check(
+        "CHK046",
+        "broken Salesforce id",
+        "The check letters of an id of 18 characters fit its other characters.",
+        "set aside",
+        "A spreadsheet or a program changed the case of its letters: export anew, and keep ids as text.",
+        "data.salesforce_id",
+    ),
+    Check(
+        "CHK047",
+        "amounts of several currencies",
+        "All amounts are in the company's currency, or a dated table converts them.",
+        "refused",
+        "Name a dated table with `rates`.",
+        "data.currency",
+    ),
+    Check(
+        "CHK048",
+        "records merged in a circle",
+        "Every record that was merged has one survivor in the end.",
+        "refused",
+        "Correct the tool's records or the table of identities.",
+        "data.merge",
+    ),
+    Check(
+        "CHK049",
+        "records of a tool that are no known account",
+        "Every record of a tool with facts is one account.",
+        "noted",
+        "Complete the file of unmatched records and name it in `identities`.",
+        "data.identity",
     ),
 )
 
