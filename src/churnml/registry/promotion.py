@@ -82,6 +82,7 @@ class Decision:
 
 
 _RECORD = TypeAdapter(list[Promotion])
+_ENTRY = TypeAdapter(Promotion)
 
 
 def compare(rows: pd.DataFrame, *, min_gain: float, seed: int, fresher: bool = False) -> Decision:
@@ -219,10 +220,12 @@ def promotions(folder: Path, name: str) -> list[Promotion]:
         pointer = read_pointer(folder, name) or {}
     except BundleError:
         return found  # a promotion by hand mends the pointer, and asks for the record first
-    if "promotion" in pointer:
-        newest = Promotion(**pointer["promotion"])
-        if not found or found[-1] != newest:
-            found.append(newest)
+    try:
+        newest = _ENTRY.validate_python(pointer["promotion"])
+    except (KeyError, ValidationError):
+        return found  # a pointer of an earlier version has none; the version in it is what counts
+    if not found or found[-1] != newest:
+        found.append(newest)
     return found
 
 
