@@ -81,8 +81,7 @@ def test_the_champion_is_loaded_by_its_config(world: World, bundle: Bundle) -> N
     set_champion(config.bundles_dir, config.registered_model, bundle.version)
     champion = Champion.load(config)
     assert champion.version == bundle.version
-    trained = champion.as_trained(config.model_copy(update={"features": config.features.model_copy()}))
-    assert trained.features == config.features
+    assert champion.as_trained(config.features.model_copy()) == config.features
     label, names = config.label.model_copy(update={"target": "expansion"}), {"registered_model": "acme"}
     asked = config.model_copy(update={"label": label, "mlflow": config.mlflow.model_copy(update=names)})
     with pytest.raises(BundleError, match="predicts churn, the config asks for expansion"):
@@ -99,9 +98,9 @@ def test_own_features_are_found_beside_the_config_wherever_the_process_was_start
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    trained = champion.as_trained(config)
-    assert trained.features.resolve(Path("own.py")) == tmp_path.resolve() / "own.py"
-    assert trained.features.windows_days == tuple(champion.bundle.manifest.config["features"]["windows_days"])
+    trained = champion.as_trained(config.features)
+    assert trained.resolve(Path("own.py")) == tmp_path.resolve() / "own.py"
+    assert trained.windows_days == tuple(champion.bundle.manifest.config["features"]["windows_days"])
 
 
 def test_score_health_and_explanation_are_put_together_here_alone() -> None:

@@ -135,13 +135,16 @@ def test_a_config_is_frozen():
         Config.model_validate(MINIMAL).seed = 3
 
 
-def keys(model, path=""):
+def keys(model, path="", seen=None):
+    """Yield every key once; a section that stands again is referred to by the docs."""
+    seen = set() if seen is None else seen
+    seen.add(model)
     for name, info in fields_of(model).items():
         inner = model_in(info.annotation)
         yield f"{path}{name}"
-        if inner is not None and "attributes" not in name:
+        if inner is not None and inner not in seen:
             suffix = "" if inner is info.annotation else "[]" if "tuple" in str(info.annotation) else ".<name>"
-            yield from keys(inner, f"{path}{name}{suffix}.")
+            yield from keys(inner, f"{path}{name}{suffix}.", seen)
 
 
 def test_every_key_stands_in_the_docs_with_its_meaning():

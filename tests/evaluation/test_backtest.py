@@ -187,8 +187,8 @@ def test_a_model_that_failed_is_scored_by_the_best_rule(
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_a_rule_is_the_same_from_its_file(company: pd.DataFrame, name: str) -> None:
-    (rule,) = (rule for rule in rules(company) if rule.name == name)
+def test_a_rule_is_the_same_from_its_file(company: pd.DataFrame, features: FeatureSet, name: str) -> None:
+    (rule,) = (rule for rule in rules(company, features) if rule.name == name)
     fitted = fit_rule(rule, company)
     again = RuleModel.from_dict(json.loads(json.dumps(fitted.as_dict())))
     assert np.array_equal(again(company.tail(500)), fitted(company.tail(500)))

@@ -47,7 +47,7 @@ def test_rules_made_for_risk_are_turned_round_where_health_goes_with_the_target(
     growing: pd.DataFrame, features: FeatureSet, config: Config, cut
 ) -> None:
     train, test = growing[growing["as_of"] < "2023-10-01"], growing[growing["as_of"] >= "2023-12-01"]
-    for rule in rules(train):
+    for rule in rules(train, features):
         if rule.name != "base_rate":
             y, risk = test["churned"], rule.score(test)
             assert roc_auc(y, risk) < 0.45, rule.name

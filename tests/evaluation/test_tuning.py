@@ -40,9 +40,9 @@ def test_found_parameters_replace_the_defaults_only_beyond_noise(
     assert found.trials[0].defaults
     assert found.trials[0].params["learning_rate"] == 0.04
     assert min(t.log_loss for t in found.trials if t.log_loss is not None) < found.trials[0].log_loss
-    tuned = found.configured(config)
-    assert tuned.model.params == {"n_estimators": 5, **found.params}
-    model = fit(company, features, tuned.learning)
+    tuned = found.configured(config.model)
+    assert tuned.params == {"n_estimators": 5, **found.params}
+    model = fit(company, features, config.model_copy(update={"model": tuned}).learning)
     assert model.info.leaves == found.params["num_leaves"]
 
 
@@ -53,7 +53,7 @@ def test_noise_keeps_the_defaults(
     found = tune(noise, features, cut(noise), config, budget=60, most_trials=6)
     assert not found.applied
     assert "The defaults stay" in found.reason
-    assert found.configured(config) is config
+    assert found.configured(config.model) is config.model
 
 
 def test_no_reported_test_row_is_looked_at(

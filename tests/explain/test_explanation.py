@@ -12,10 +12,12 @@ import pytest
 
 from churnml.errors import BundleError, DataError, UsageError
 from churnml.explain import ExplainReference, Explanation, explain
+from churnml.explain.explanation import Indicator
 from churnml.explain.groups import group_columns
-from churnml.features.spec import FeatureSet
+from churnml.explain.order import facts_in_order
+from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.health import score_health
-from churnml.language import render
+from churnml.language import Text, render
 
 
 def explained(world: Any, **changes: Any) -> list[Explanation]:
@@ -224,3 +226,27 @@ def test_a_rank_among_peers_speaks_with_its_measure(world: Any) -> None:
     assert by_column[count] == by_column[world.features.names.index("active_users_28d")]
     assert by_column[count][2] is True
     assert by_column[count + 1] == by_column[world.features.names.index("tenure_days")]
+
+
+def test_what_raises_the_risk_is_told_in_the_order_of_its_own_and_its_familys_effect(world: Any) -> None:
+    for told in explained(world):
+        said = [driver.effect_log_odds + told.families[driver.family] for driver in told.raising]
+        assert said == sorted(said, reverse=True)
+
+
+def test_hard_facts_are_told_by_what_the_model_makes_of_them() -> None:
+    def fact(code: str, feature: str) -> Indicator:
+        return Indicator(code=code, feature=feature, value=1.0, text=Text.of(f"fact-{code}"))
+
+    def spec(name: str, family: str) -> FeatureSpec:
+        return FeatureSpec(name, family, "", "", "", "", "", "", "contacts")
+
+    facts = (fact("invoice_overdue", "invoices_overdue"), fact("champion_left", "champions_left_91d"))
+    specs = {
+        one.name: one for one in (spec("invoices_overdue", "commercial"), spec("champions_left_91d", "relationship"))
+    }
+    families = {"commercial": 0.2, "relationship": 1.4}
+    notice = fact("notice", "notice_given")
+    ordered = facts_in_order((*facts, notice), families, specs)
+    assert [item.code for item in ordered] == ["notice", "champion_left", "invoice_overdue"]
+    assert facts_in_order(facts, {}, {}) == facts

@@ -70,6 +70,8 @@ def test_bands_count_what_happened(told: HealthBacktest) -> None:
     assert told.churned == 9
     assert bands.loc["red", "lift"] == pytest.approx((1 / 5) / (9 / 40))
     assert bands["share"].sum() == pytest.approx(1.0)
+    red = bands.loc["red"]
+    assert red["told_over_happened"] == pytest.approx(red["mean_probability"] / red["churn_rate"])
     assert bands.loc["green", "lift_low"] <= bands.loc["green", "lift"] <= bands.loc["green", "lift_high"]
 
 

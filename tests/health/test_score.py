@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from churnml.api.requests import PredictRequest
 from churnml.config import Config
 from churnml.errors import BundleError, ConfigError, DataError, UsageError
 from churnml.features.spec import FeatureSet
@@ -23,12 +26,17 @@ IDENTITY = ((0.0, 0.0), (100.0, 100.0))
 REFERENCE = {"engagement": 25.0, "adoption": 30.0, "support": 20.0, "sentiment": 15.0, "commercial": 10.0}
 
 
+def identity(name: str, group: str, weight: float = 1.0) -> Measure:
+    """Return a measure whose value is its score."""
+    return Measure(name=name, group=group, weight=weight, feature=f"m_{name}", per=None, points=IDENTITY)
+
+
 def plain_scale(weights: dict[str, float], **changes: Any) -> HealthScale:
     """Return a scale with one measure per group, whose value is its score."""
     return HealthScale(
         **{
             "preset": "reference",
-            "measures": tuple(Measure(group, group, 1.0, f"m_{group}", None, IDENTITY) for group in weights),
+            "measures": tuple(identity(group, group) for group in weights),
             "weights": weights,
             "by_segment": {},
             "by_phase": {},
@@ -74,7 +82,7 @@ def test_missing_is_not_zero_and_its_weight_goes_to_the_known() -> None:
 
 def test_weight_of_a_missing_measure_stays_inside_its_group_first() -> None:
     scale = plain_scale({"a": 50.0, "b": 50.0})
-    twin = Measure("a2", "a", 3.0, "m_a2", None, IDENTITY)
+    twin = identity("a2", "a", 3.0)
     scale = replace(scale, measures=(*scale.measures, twin))
     assert one(row(a=80, b=20, a2=np.nan), scale)["rules_score"] == pytest.approx(50.0)
     assert one(row(a=80, b=20, a2=40), scale)["rules_score"] == pytest.approx(0.5 * (0.25 * 80 + 0.75 * 40) + 10)
@@ -366,7 +374,23 @@ def test_properties_of_the_score(
     assert one(row(**known), turned, probability)["health_score"] == pytest.approx(score, nan_ok=True, abs=1e-9)
     # a measure with weight 0 changes nothing, neither alone in its group nor beside another
     for group in ("a", "d"):
-        extra = Measure("extra", group, 0.0, "m_extra", None, IDENTITY)
+        extra = identity("extra", group, 0.0)
         wider = replace(scale, measures=(*scale.measures, extra), weights={**scale.weights, "d": 30.0})
         result = one(row(**known, extra=99.0), wider, probability)
         assert result["health_score"] == pytest.approx(score, nan_ok=True, abs=1e-9)
+
+
+def test_the_documented_features_are_enough_for_a_health_score(
+    frame: pd.DataFrame, feature_set: FeatureSet, make_config: MakeConfig
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "integrations.md").read_text(encoding="utf-8")
+    found = re.search(r"-d '(\{\"arr\": \d+, \"features\":.*?\}\})'", page, flags=re.DOTALL)
+    assert found is not None
+    sent = json.loads(found.group(1))["features"]
+    assert sent == PredictRequest.model_json_schema()["examples"][1]["features"]
+    scale = HealthScale.fit(frame, make_config(), feature_set)
+    row = frame.head(1)[["account_id", "as_of"]].assign(**{name: sent.get(name, np.nan) for name in feature_set.names})
+    scores = row[["account_id", "as_of"]].assign(churn_probability=0.1)
+    answer = score_health(row, scores, scale=scale, base_rate=0.1, verdict="publishable").iloc[0]
+    assert answer["coverage"] >= 0.9
+    assert answer["band"] != "unknown"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from churnml.metrics import calibration_error, calibration_slope, ece, expected_over_observed, risk_levels
+from churnml.metrics import beyond_noise, calibration_error, calibration_slope, ece, expected_over_observed, risk_levels
 
 
 def company(seed: int, accounts: int, shift: float = 0.0, stretch: float = 1.0) -> tuple[np.ndarray, ...]:
@@ -67,3 +67,16 @@ def test_nothing_churned_is_undefined_not_a_number() -> None:
     assert expected_over_observed(y, p, account).value is None
     assert calibration_slope(y, p, account).value is None
     assert calibration_error([], [], []).value is None
+
+
+def test_calibrated_tenths_are_seldom_called_off_and_a_wrong_one_is() -> None:
+    rng = np.random.default_rng(8)
+    called = 0
+    for _ in range(40):
+        chance = rng.beta(1, 12, 2000)
+        outcome = (rng.random(2000) < chance).astype(float)
+        called += bool(beyond_noise(risk_levels(outcome, chance, np.arange(2000))))
+    assert called <= 6  # 5 % of 40 are 2
+    told = np.where(chance > np.quantile(chance, 0.9), chance / 2, chance)
+    gaps = beyond_noise(risk_levels(outcome, told, np.arange(2000), names=np.where(told < chance, "off", "right")))
+    assert [level.name for level in gaps] == ["off"]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.integrate import quad
 from scipy.stats import beta
@@ -13,6 +14,7 @@ from churnml.metrics.profit import (
     CampaignProfit,
     area_under_profit_curve,
     expected_maximum_profit,
+    in_campaigns,
     maximum_profit,
     profit_curve,
 )
@@ -105,3 +107,19 @@ def test_area_ignores_the_order_of_ties_and_is_one_for_the_perfect_ranking() -> 
     assert area_under_profit_curve(y[order], p[order], value[order], contact_cost=5.0) == pytest.approx(area)
     assert area_under_profit_curve(y, y * value, value, contact_cost=5.0) == pytest.approx(1.0)
     assert area_under_profit_curve(y, p, value, contact_cost=1e9) is None
+
+
+def test_a_churner_of_overlapping_windows_is_saved_once() -> None:
+    months = pd.date_range("2025-01-01", periods=6, freq="MS")
+    rows = pd.DataFrame(
+        {
+            "as_of": np.repeat(months, 4),
+            "churned": [0.0, 0.0, 0.0, 0.0] * 3 + [1.0, 0.0, 0.0, 0.0] * 3,
+            "p": [0.9, 0.3, 0.2, 0.1] * 6,
+        }
+    )
+    kept = rows[in_campaigns(rows["as_of"].to_numpy(), 90)]
+    assert kept["as_of"].unique().tolist() == [months[2], months[5]]
+    saved = profit_curve(kept["churned"], kept["p"], 100.0, contact_cost=1.0, save_rate=1.0)["profit"].max()
+    assert saved == 98.0  # one churner worth 100, contacted with one other account of the earlier campaign
+    assert in_campaigns(rows["as_of"].to_numpy(), 0).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,7 +16,9 @@ def config(ran):
     settings = yaml.safe_load(ran.config.read_text())
     rules = {"silence": {"threshold": 3, "touch": ["high", "low", "tech"]}, "score_fall": {"enabled": False}}
     path = ran.config.with_name("alerting.yaml")
-    path.write_text(yaml.safe_dump({**settings, "alerts": {"weekly_budget": 2, "rules": rules}}))
+    alerts = {"weekly_budget": 2, "rules": rules, "owners": {"ann": {"deputy": "bob"}}}
+    playbooks = str(Path("configs/playbooks.yaml").resolve())
+    path.write_text(yaml.safe_dump({**settings, "playbooks": playbooks, "alerts": alerts}))
     done = churnml("score", path, "--json")
     assert done.exit_code == 0, done.stderr
     return path
@@ -73,3 +76,75 @@ def test_the_backtest_counts_what_the_rules_would_have_caught(config):
     assert silence["alerts"] >= silence["judged"] >= silence["churned"]
     assert 0 <= found["precision"] <= 1
     assert "alerts per owner and week" in churnml("alerts", "backtest", config).stdout
+
+
+def _tasks(config, *arguments):
+    return json.loads(churnml("tasks", "list", config, "--json", *arguments).stdout)["tasks"]
+
+
+def test_alerts_begin_tasks_which_are_done_skipped_and_handed_over(config):
+    tasks = _tasks(config)
+    assert tasks
+    alert_ids = {task["alert_id"] for task in tasks}
+    shown = json.loads(churnml("alerts", "list", config, "--all", "--json").stdout)["alerts"]
+    assert alert_ids <= {alert["id"] for alert in shown if not alert["held_back"]}
+    waiting = next(task for task in _tasks(config, "--all") if task["state"] == "waiting")
+    before = [
+        task
+        for task in _tasks(config, "--all", "--account", waiting["account_id"])
+        if task["step"] in waiting["after"] and task["playbook"] == waiting["playbook"]
+    ]
+    for task in before:
+        done = churnml("tasks", "done", config, task["id"], "--by", "ann", "--outcome", "Agreed.", "--json")
+        assert json.loads(done.stdout)["state"] == "done", done.stderr
+    told = json.loads(churnml("tasks", "show", config, waiting["id"], "--json").stdout)
+    assert told["state"] == "open"
+    churnml("tasks", "reassign", config, waiting["id"], "--by", "ann", "--to", "bob", "--note", "Yours.")
+    skipped = churnml("tasks", "skip", config, waiting["id"], "--by", "bob", "--reason", "They left.", "--json")
+    assert (json.loads(skipped.stdout)["owner"], json.loads(skipped.stdout)["state"]) == ("bob", "skipped")
+    again = churnml("tasks", "reopen", config, waiting["id"], "--by", "bob", "--json")
+    assert json.loads(again.stdout)["state"] == "open"
+    churnml("tasks", "note", config, waiting["id"], "--by", "bob", "--text", "Second call on Friday.")
+    told = json.loads(churnml("tasks", "show", config, waiting["id"], "--json").stdout)
+    assert [event["action"] for event in told["events"]] == [
+        "planned",
+        "opened",
+        "reassigned",
+        "skipped",
+        "reopened",
+        "noted",
+    ]
+    assert [note["text"] for note in told["notes"]] == ["Yours.", "Second call on Friday."]
+
+
+def test_the_preview_says_how_many_tasks_for_whom_and_keeps_nothing(config, tmp_path):
+    settings = yaml.safe_load(config.read_text())
+    other = config.with_name("stricter.yaml")
+    stricter = {**settings["alerts"], "weekly_budget": 500}
+    other.write_text(yaml.safe_dump({**settings, "alerts": stricter}))
+    before = churnml("tasks", "list", config, "--all", "--json").stdout
+    found = json.loads(churnml("tasks", "preview", other, "--json").stdout)
+    assert found["tasks"] == sum(found["owners"].values()) == sum(found["playbooks"].values()) > 0
+    assert f"This would open {found['tasks']} tasks for these owners: " in churnml("tasks", "preview", other).stdout
+    assert churnml("tasks", "list", config, "--all", "--json").stdout == before
+
+
+def test_playbooks_are_listed_in_both_languages(config):
+    assert "renewal: Prepare the renewal" in churnml("tasks", "playbooks", config).stdout
+    assert "契約更新の準備" in churnml("tasks", "playbooks", config, "--lang", "ja").stdout
+    assert len(json.loads(churnml("tasks", "playbooks", config, "--json").stdout)["playbooks"]) > 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("show", 99999), "There is no such task"),
+        (("done", 99999, "--by", "ann"), "There is no such task"),
+    ],
+)
+def test_a_wrong_task_is_a_message(config, arguments, said):
+    command, *rest = arguments
+    done = churnml("tasks", command, config, *rest)
+    assert done.exit_code != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

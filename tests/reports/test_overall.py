@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from churnml.config import DisplayConfig
 from churnml.reports import overall_page
 
 FOUND: dict[str, Any] = {
@@ -83,6 +84,21 @@ def test_the_page_speaks_japanese() -> None:
         assert said in page
     assert "Patterns" not in page
     assert "<img" not in page
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "do not fall into groups"), ("ja", "グループ分けは見られません")]
+)
+def test_one_pattern_alone_is_no_grouping(language: Any, said: str) -> None:
+    assert said in overall_page(FOUND, language=language, title="acme")
+    both = {**FOUND, "patterns": [*FOUND["patterns"], {**FOUND["patterns"][0], "share": 0.25, "accounts": 10}]}
+    assert said not in overall_page(both, language=language, title="acme")
+
+
+def test_segments_go_by_their_display_names() -> None:
+    raw = str(FOUND["segments"][0]["segment"])
+    page = overall_page(FOUND, language="ja", title="acme", display=DisplayConfig(segments={raw: {"ja": "中小企業"}}))
+    assert "<td>中小企業</td>" in page
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

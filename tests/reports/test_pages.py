@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from churnml.config import DisplayConfig
 from churnml.errors import DataError
 from churnml.explain import (
     Happening,
@@ -19,6 +20,7 @@ from churnml.explain import (
     suggest_plays,
     timeline,
 )
+from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.language import Text, render
 from churnml.reports import account_brief, portfolio_page
 from churnml.tables import Tables
@@ -97,6 +99,20 @@ def test_the_portfolio_lists_every_account_with_filters(world: Any, told: Any) -
         assert html.count("<tr data-band=") == len(table)
         assert "<option>SMB</option>" in html
         assert "<option>Aiko</option>" in html
+        for item in told:
+            assert all(render(text, language).replace(" %", "\u00a0%") in html for text in item.told)  # type: ignore[arg-type]
+
+
+def test_the_portfolio_calls_segments_and_owners_by_their_display_names(world: Any, told: Any) -> None:
+    display = DisplayConfig(segments={"SMB": {"en": "Small firms", "ja": "中小企業"}}, owners={"u-17": "Aiko"})
+    table = world.health.assign(
+        churn_probability=world.scores["churn_probability"], arr=1000.0, segment="SMB", owner="u-17"
+    )
+    html = portfolio_page(table, [item.as_dict() for item in told], language="ja", title="acme", display=display)
+    assert "<option>中小企業</option>" in html
+    assert "<option>Aiko</option>" in html
+    assert "SMB" not in html
+    assert "u-17" not in html
 
 
 @pytest.mark.browser
@@ -187,3 +203,38 @@ def test_patterns_find_the_planted_reasons(world: Any) -> None:
         assert render(pattern.title, "ja")
     with pytest.raises(DataError, match="churned accounts"):
         churn_patterns(world.model, history.head(30).assign(churn_on=pd.NaT), seed=1)
+
+
+class _OfProfiles:
+    """A model whose contributions are the columns themselves, one a family."""
+
+    features = FeatureSet(
+        [
+            FeatureSpec(name, name, "units", "never", name, name, "", "", "events", None, name)  # type: ignore[arg-type]
+            for name in ("engagement", "support", "commercial", "sentiment")
+        ]
+    )
+
+    def matrix(self, frame: pd.DataFrame) -> np.ndarray:
+        return frame[self.features.names].to_numpy(dtype=float)
+
+    def contributions(self, X: np.ndarray) -> np.ndarray:
+        return np.column_stack([X, np.zeros(len(X))])
+
+
+def _left(profiles: np.ndarray) -> pd.DataFrame:
+    frame = pd.DataFrame(profiles, columns=_OfProfiles.features.names)
+    days = {"as_of": pd.Timestamp("2025-06-01"), "churn_on": pd.Timestamp("2025-06-20")}
+    return frame.assign(account_id=[f"a{row}" for row in range(len(frame))], **days)
+
+
+def test_churners_of_one_cloud_are_no_patterns() -> None:
+    rng = np.random.default_rng(3)
+    spread = rng.multivariate_normal([0.6, 0.5, 0.4, 0.3], np.diag([0.5, 0.2, 0.1, 0.1]), 80)
+    (everybody,) = churn_patterns(_OfProfiles(), _left(spread), seed=1)  # type: ignore[arg-type]
+    assert everybody.share == 1.0
+    assert everybody.families == ("engagement", "support")
+    spread[:40] += [2.0, 0, 0, 0]
+    spread[40:] += [0, 0, 2.5, 0]
+    two = churn_patterns(_OfProfiles(), _left(spread), seed=1)  # type: ignore[arg-type]
+    assert {pattern.families[0] for pattern in two} == {"engagement", "commercial"}

@@ -78,8 +78,8 @@ def test_a_label_at_a_further_horizon_is_the_label_of_that_horizon_alone(terms, 
 
 def test_the_default_silence_stays_that_of_the_primary_horizon():
     conf = config("silence", horizon_days=60, further_horizons_days=[180])
-    assert conf.at_horizon(180).label.silence == 60
-    assert conf.at_horizon(180).label.horizons == (180,)
+    assert conf.label.at_horizon(180).silence == 60
+    assert conf.label.at_horizon(180).horizons == (180,)
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,43 @@
-"""Actions: what is done about a score. Alerts that are raised once, ranked, and closed when their cause is gone."""
+"""Actions: what is done about a score. Alerts that are raised once, their tasks, and what a contact is worth."""
 
 from churnml.actions.alerts import Step, advance
 from churnml.actions.backtest import AlertsBacktest, RuleBacktest, alerts_backtest, live_through
-from churnml.actions.calendar import due_at, responsible
+from churnml.actions.calendar import due_at, due_on, responsible
+from churnml.actions.evaluation import Evaluation, evaluate
+from churnml.actions.holdout import Drawn, draw
+from churnml.actions.own_rules import OwnRule, alert_rule, rules_of_modules
+from churnml.actions.playbooks import Situation, check_playbooks, playbook_for, steps_for
 from churnml.actions.rules import BUILT_IN, AlertRule, Bands, alert_rules
-from churnml.actions.signals import signals
+from churnml.actions.signals import READINGS, signals
+from churnml.actions.tasks import Begun, begin_tasks
 
 __all__ = [
     "BUILT_IN",
+    "READINGS",
     "AlertRule",
     "AlertsBacktest",
     "Bands",
+    "Begun",
+    "Drawn",
+    "Evaluation",
+    "OwnRule",
     "RuleBacktest",
+    "Situation",
     "Step",
     "advance",
+    "alert_rule",
     "alert_rules",
     "alerts_backtest",
+    "begin_tasks",
+    "check_playbooks",
+    "draw",
     "due_at",
+    "due_on",
+    "evaluate",
     "live_through",
+    "playbook_for",
     "responsible",
+    "rules_of_modules",
     "signals",
+    "steps_for",
 ]

@@ -21,6 +21,7 @@ from churnml.store.alerts import Alert, Outcome
 __all__ = ["Step", "advance"]
 
 _BUDGET_DAYS = 7
+_READ = ("account_id", "owner", "touch", "churn_probability", "arr")
 _SEVERITIES: Mapping[Severity, int] = {"low": 0, "medium": 1, "high": 2, "critical": 3}
 
 
@@ -88,7 +89,8 @@ def advance(
         before = last.get(alert.key)
         if before is None or before.episode <= alert.episode:
             last[alert.key] = alert
-    rows = {str(row["account_id"]): row for row in signals.to_dict("records")}
+    read = [name for name in _READ if name in signals]
+    rows = {str(row["account_id"]): row for row in signals[read].to_dict("records")}
     found, off = findings(signals, list(rules), bands)
     moved: dict[tuple[str, str], Alert] = {}
     steps: dict[str, list[tuple[str, str]]] = {name: [] for name in ("opened", "reopened", "updated", "closed")}
@@ -113,7 +115,7 @@ def advance(
             else:
                 moved[key] = _awake(alert, as_of)
     return Step(
-        alerts=_within_budget(moved.values(), section, as_of),
+        alerts=_within_budget(moved.values(), by_kind, section, as_of),
         **{name: tuple(sorted(keys)) for name, keys in steps.items()},
         off=off,
     )
@@ -135,15 +137,21 @@ def _held(
         "reference": _number(finding.reference),
         "text": sentence(rule, finding),
     }
-    owner = responsible(_word(row.get("owner")), rule.owner, as_of, section)
+    own = _word(row.get("owner"))
     if before is not None and before.state != "closed":
-        return "updated", _awake(before, as_of).model_copy(update={**facts, "owner": owner})
+        return "updated", _awake(before, as_of).model_copy(
+            update={**facts, "owner": _owner(before.assigned_to, own, rule, row, as_of, section)}
+        )
+    owner = _owner(None, own, rule, row, as_of, section)
     closed_on = None if before is None else before.closed_on
     if before is not None and closed_on is not None and (as_of - closed_on).days <= section.cooldown_days:
         if before.outcome != "cleared":
             return "updated", None
-        again = {"state": "open", "closed_on": None, "outcome": None, "owner": owner, **facts}
-        return "reopened", before.model_copy(update=again)
+        again = {"state": "open", "closed_on": None, "outcome": None, **facts}
+        kept = _owner(before.assigned_to, own, rule, row, as_of, section)
+        # Shown as a new one is: within the budget, and with time to answer.
+        fresh = {"owner": kept, "shown_on": None, "due_at": due_at(as_of, rule.due_hours, section, kept)}
+        return "reopened", before.model_copy(update={**again, **fresh})
     episode = 1 if before is None else before.episode + 1
     return "opened", Alert(
         account_id=finding.account_id,
@@ -152,10 +160,26 @@ def _held(
         severity=rule.severity,
         owner=owner,
         opened_on=as_of,
-        due_at=due_at(as_of, rule.due_hours, section),
+        due_at=due_at(as_of, rule.due_hours, section, owner),
         playbook=rule.playbook,
         **facts,
     )
+
+
+def _owner(
+    assigned_to: str | None,
+    own: str | None,
+    rule: AlertRule,
+    row: Mapping[Hashable, Any],
+    as_of: date,
+    section: AlertsConfig,
+) -> str:
+    """Return who has an alert. What needs a person in tech touch is the queue's: it is nobody's own work."""
+    if assigned_to is not None:
+        return responsible(assigned_to, "csm", as_of, section)
+    if rule.owner == "csm" and row.get("touch") == "tech":
+        return section.queue
+    return responsible(own, rule.owner, as_of, section)
 
 
 def _closed(alert: Alert, outcome: Outcome, as_of: date) -> Alert:
@@ -171,10 +195,13 @@ def _awake(alert: Alert, as_of: date) -> Alert:
     return alert
 
 
-def _within_budget(alerts: Iterable[Alert], section: AlertsConfig, as_of: date) -> tuple[Alert, ...]:
+def _within_budget(
+    alerts: Iterable[Alert], rules: Mapping[str, AlertRule], section: AlertsConfig, as_of: date
+) -> tuple[Alert, ...]:
     """Hold back, per owner, the week's alerts beyond the budget: what costs least if nobody calls goes first.
 
-    An alert that was shown once is never taken back; a critical one is always shown.
+    An alert that was shown once is never taken back; a critical one is always shown. A week's budget counts what was
+    shown in it, also of alerts that had been held back before.
     """
     ordered = sorted(alerts, key=lambda alert: (alert.account_id, alert.kind))
     since = as_of - timedelta(days=_BUDGET_DAYS)
@@ -182,17 +209,22 @@ def _within_budget(alerts: Iterable[Alert], section: AlertsConfig, as_of: date) 
     waiting: list[Alert] = []
     done: list[Alert] = []
     for alert in ordered:
-        fresh = alert.state == "open" and (alert.opened_on == as_of or alert.held_back)
-        if fresh and alert.severity != "critical":
+        unseen = alert.state == "open" and (alert.shown_on in (None, as_of) or alert.held_back)
+        if unseen and alert.severity != "critical":
             waiting.append(alert)
             continue
-        if alert.state != "closed" and alert.opened_on > since:
+        if alert.state != "closed" and alert.shown_on is None:
+            alert = alert.model_copy(update={"shown_on": as_of, "held_back": False})
+        if alert.shown_on is not None and alert.shown_on > since:
             shown[alert.owner] = shown.get(alert.owner, 0) + 1
         done.append(alert)
     for alert in sorted(waiting, key=_rank):
         over = shown.get(alert.owner, 0) >= section.weekly_budget
         shown[alert.owner] = shown.get(alert.owner, 0) + (not over)
-        done.append(alert.model_copy(update={"held_back": over}))
+        changes: dict[str, Any] = {"held_back": over, "shown_on": None if over else as_of}
+        if alert.held_back and not over and alert.kind in rules:
+            changes["due_at"] = due_at(as_of, rules[alert.kind].due_hours, section, alert.owner)
+        done.append(alert.model_copy(update=changes))
     return tuple(sorted(done, key=lambda alert: (alert.account_id, alert.kind)))
 
 

@@ -9,16 +9,14 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from churnml.actions.alerts import advance
-from churnml.actions.rules import DEFAULT_BANDS, AlertRule, Bands
-from churnml.actions.signals import signals
+from churnml.actions.rules import DEFAULT_BANDS, NOT_OF_RISK, AlertRule, Bands
+from churnml.actions.signals import READINGS, signals
 from churnml.config.alerts import AlertsConfig
 from churnml.store.alerts import Alert
 
 __all__ = ["AlertsBacktest", "RuleBacktest", "alerts_backtest", "live_through"]
 
 _EARLY_DAYS = 30
-_NO_CHURN_RULES = {"expansion_chance"}
-"""Rules that do not speak of churn; they count into no precision."""
 
 
 class RuleBacktest(BaseModel):
@@ -129,7 +127,7 @@ def live_through(
     off: dict[str, str] = {}
     for as_of, scores in history.groupby("as_of", sort=True):
         rows = features[features["as_of"] == as_of].drop(columns="as_of")
-        table = signals(scores.reset_index(drop=True), rows, history[["account_id", "as_of", "health_score", "band"]])
+        table = signals(scores.reset_index(drop=True), rows, history[[*READINGS]])
         step = advance(state.values(), table, rules, section, as_of=pd.Timestamp(as_of).date(), bands=bands)  # type: ignore[arg-type]
         state |= {alert.key: alert for alert in step.alerts}
         opened += [state[key] for key in (*step.opened, *step.reopened)]
@@ -160,7 +158,7 @@ def alerts_backtest(
     days = pd.DatetimeIndex(sorted(history["as_of"].unique()))
     weeks = max(1.0, ((days[-1] - days[0]).days + 7) / 7)
     owners = history["owner"].dropna().nunique() if "owner" in history else 0
-    of_churn = [alert for alert in opened if alert.kind not in _NO_CHURN_RULES]
+    of_churn = [alert for alert in opened if alert.kind not in NOT_OF_RISK]
     shown = [alert for alert in of_churn if not alert.held_back]
     judged = _labels(shown, labels)
     return AlertsBacktest(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,19 @@ from churnml.config.alerts import AlertRuleConfig, AlertsConfig, Condition, Role
 from churnml.errors import ConfigError, near_name
 from churnml.language import Quantity, Text, Words
 
-__all__ = ["BUILT_IN", "DEFAULT_BANDS", "AlertRule", "Bands", "Finding", "alert_rules", "findings", "sentence"]
+__all__ = [
+    "BUILT_IN",
+    "DEFAULT_BANDS",
+    "NOT_OF_RISK",
+    "AlertRule",
+    "Bands",
+    "Finding",
+    "alert_rules",
+    "conditions",
+    "findings",
+    "sentence",
+    "verdict_frame",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -97,31 +109,36 @@ class Finding:
     reference: float
 
 
-def alert_rules(section: AlertsConfig) -> list[AlertRule]:
+def alert_rules(section: AlertsConfig, own: Sequence[AlertRule] = ()) -> list[AlertRule]:
     """Return the rules in force: the built-in ones with the config's changes, then the company's own.
+
+    Parameters
+    ----------
+    section : AlertsConfig
+    own : sequence of AlertRule
+        Rules of the company's own modules, see `churnml.actions.own_rules.rules_of_modules`.
 
     Raises
     ------
     ConfigError
-        An entry is no built-in rule and has no `when`.
+        An entry is neither a rule that there is nor has it `when`.
     """
-    rules = []
-    for kind, built_in in BUILT_IN.items():
-        rules.append(_changed(built_in, section.rules.get(kind), section))
+    by_kind = BUILT_IN | {rule.kind: rule for rule in own}
+    rules = [_changed(rule, section.rules.get(kind), section) for kind, rule in by_kind.items()]
     for kind, given in section.rules.items():
-        if kind in BUILT_IN:
+        if kind in by_kind:
             continue
         if not given.when:
-            near = near_name(kind, list(BUILT_IN))
+            near = near_name(kind, list(by_kind))
             raise ConfigError(
                 f"There is no alert rule {kind!r}",
                 where=f"alerts.rules.{kind}",
-                expected=f"did you mean {near!r}?" if near else f"one of {', '.join(BUILT_IN)}, or `when` conditions",
+                expected=f"did you mean {near!r}?" if near else f"one of {', '.join(by_kind)}, or `when` conditions",
                 remedy="A rule of your own needs `when`: a list of field with above, below or equals.",
             )
         fields = tuple(item.field for item in given.when)
-        own = AlertRule(kind, np.nan, "medium", 72, "csm", None, fields, _own(given.when))
-        rules.append(_changed(own, given, section))
+        declared = AlertRule(kind, np.nan, "medium", 72, "csm", None, fields, conditions(given.when))
+        rules.append(_changed(declared, given, section))
     return rules
 
 
@@ -195,9 +212,36 @@ def _changed(rule: AlertRule, given: AlertRuleConfig | None, section: AlertsConf
         enabled=given.enabled,
         segments=given.segments,
         touch=given.touch,
-        title=given.title or None,
+        title=given.title or rule.title,
         hysteresis=section.hysteresis_points,
     )
+
+
+def conditions(when: tuple[Condition, ...]) -> Callable[[pd.DataFrame, AlertRule, Bands], pd.DataFrame]:
+    """Return the detector of a rule that is declared in the config: all conditions hold; gone is it with one of them.
+
+    Where a number is missing the rule does not fire, and an alert that is open stays.
+    """
+
+    def detect(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.DataFrame:
+        holds = np.ones(len(signals), dtype=bool)
+        gone = np.zeros(len(signals), dtype=bool)
+        for item in when:
+            if item.equals is not None:
+                same = (signals[item.field].astype("object") == item.equals).to_numpy()
+                holds, gone = holds & same, gone | ~same
+                continue
+            value = _numbers(signals, item.field)
+            if item.above is not None:
+                holds &= value > item.above
+                gone |= value <= (item.above if item.clear is None else item.clear)
+            elif item.below is not None:
+                holds &= value < item.below
+                gone |= value >= (item.below if item.clear is None else item.clear)
+        only = _numbers(signals, when[0].field) if when[0].equals is None else np.full(len(signals), np.nan)
+        return verdict_frame(holds, gone, only)
+
+    return detect
 
 
 def _column(signals: pd.DataFrame, need: str) -> str | None:
@@ -218,9 +262,10 @@ def _numbers(signals: pd.DataFrame, need: str) -> Array:
     return signals[name].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _verdict(
+def verdict_frame(
     holds: npt.NDArray[np.bool_], gone: npt.NDArray[np.bool_], value: Array, reference: Array | float = np.nan
 ) -> pd.DataFrame:
+    """Return what a rule says of each account, as `AlertRule.detect` gives it."""
     return pd.DataFrame({"holds": holds, "gone": gone, "value": value, "reference": reference})
 
 
@@ -229,13 +274,13 @@ def _band_drop(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.DataF
     before: Array = np.asarray(signals["band_before"].map(BAND_ORDER), dtype=np.float64)
     holds = np.isfinite(before)
     back = health >= bands.green_from + rule.hysteresis
-    return _verdict(holds, back, health, before)
+    return verdict_frame(holds, back, health, before)
 
 
 def _score_fall(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.DataFrame:
     health, peak = _numbers(signals, "health_score"), _numbers(signals, "health_peak_30d")
     fall = peak - health
-    return _verdict(fall >= rule.threshold, fall < rule.threshold - rule.hysteresis, health, peak)
+    return verdict_frame(fall >= rule.threshold, fall < rule.threshold - rule.hysteresis, health, peak)
 
 
 def _above(need: str, *, gone_below: float | None = None) -> Callable[[pd.DataFrame, AlertRule, Bands], pd.DataFrame]:
@@ -244,7 +289,7 @@ def _above(need: str, *, gone_below: float | None = None) -> Callable[[pd.DataFr
     def detect(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.DataFrame:
         value = _numbers(signals, need)
         edge = rule.threshold if gone_below is None else gone_below
-        return _verdict(value >= rule.threshold, value < edge, value)
+        return verdict_frame(value >= rule.threshold, value < edge, value)
 
     return detect
 
@@ -255,7 +300,7 @@ def _usage_collapse(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.
     with np.errstate(divide="ignore", invalid="ignore"):
         fall = np.where(trend >= 0, 0.0, 1.0 - (1.0 + trend) / (1.0 - trend))
     fall = np.where(np.isnan(trend), np.nan, fall)
-    return _verdict(fall >= rule.threshold, fall < 0.8 * rule.threshold, fall)
+    return verdict_frame(fall >= rule.threshold, fall < 0.8 * rule.threshold, fall)
 
 
 def _renewal_near(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.DataFrame:
@@ -263,42 +308,33 @@ def _renewal_near(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.Da
     near = (left >= 0) & (left <= rule.threshold) & (term > _MONTHLY_TERM_DAYS)
     green = (signals["band"] == "green").to_numpy()
     renewed = ~(left <= rule.threshold) | (health >= bands.green_from + rule.hysteresis)
-    return _verdict(near & ~green, renewed, left)
+    return verdict_frame(near & ~green, renewed, left)
 
 
 def _onboarding_stalled(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.DataFrame:
     quiet, done = _numbers(signals, "days_since_last_milestone"), _numbers(signals, "onboarding_completion")
-    return _verdict((quiet >= rule.threshold) & (done < 1.0), ~(quiet >= rule.threshold) | (done >= 1.0), quiet)
+    return verdict_frame((quiet >= rule.threshold) & (done < 1.0), ~(quiet >= rule.threshold) | (done >= 1.0), quiet)
 
 
 def _nps_detractor(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.DataFrame:
     score, age = _numbers(signals, "nps_last"), _numbers(signals, "nps_age_days")
-    return _verdict((score <= rule.threshold) & (age <= 30), (score > rule.threshold) | (age > 90), score)
+    return verdict_frame((score <= rule.threshold) & (age <= 30), (score > rule.threshold) | (age > 90), score)
 
 
 def _score_unknown(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.DataFrame:
     unknown = (signals["band"] == "unknown").to_numpy()
-    return _verdict(unknown, ~unknown, _numbers(signals, "coverage"))
+    return verdict_frame(unknown, ~unknown, _numbers(signals, "coverage"))
+
+
+def _score_stale(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.DataFrame:
+    now, before = _numbers(signals, "coverage"), _numbers(signals, "coverage_before")
+    lost = before - now
+    return verdict_frame(lost >= rule.threshold, lost < 0.5 * rule.threshold, now, before)
 
 
 def _expansion_chance(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.DataFrame:
     used, green = _numbers(signals, "seat_utilisation_*"), (signals["band"] == "green").to_numpy()
-    return _verdict((used >= rule.threshold) & green, ~(used >= 0.9 * rule.threshold), used)
-
-
-def _own(when: tuple[Condition, ...]) -> Callable[[pd.DataFrame, AlertRule, Bands], pd.DataFrame]:
-    def detect(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.DataFrame:
-        holds = np.ones(len(signals), dtype=bool)
-        for item in when:
-            if item.equals is not None:
-                holds &= (signals[item.field].astype("object") == item.equals).to_numpy()
-            else:
-                value = _numbers(signals, item.field)
-                above, below = item.above, item.below
-                holds &= value > above if above is not None else value < (np.nan if below is None else below)
-        return _verdict(holds, ~holds, np.full(len(signals), np.nan))
-
-    return detect
+    return verdict_frame((used >= rule.threshold) & green, ~(used >= 0.9 * rule.threshold), used)
 
 
 _CHAMPIONS, _SILENCE, _INVOICES = "champions_left_*", "days_since_last_event", "invoices_overdue"
@@ -313,6 +349,7 @@ _UNITS = {
     "renewal_near": "days",
     "onboarding_stalled": "days",
     "invoice_overdue": "invoices",
+    "score_stale": "share",
     "expansion_chance": "share",
 }
 
@@ -328,7 +365,10 @@ _RULES = (
     AlertRule("nps_detractor", 6, "medium", 72, "csm", None, ("nps_last", "nps_age_days"), _nps_detractor),
     AlertRule("onboarding_stalled", 14, "medium", 120, "csm", None, _ONBOARDING, _onboarding_stalled),
     AlertRule("score_unknown", 0, "low", 240, "csm", None, ("coverage",), _score_unknown),
+    AlertRule("score_stale", 0.25, "low", 240, "csm", None, ("coverage", "coverage_before"), _score_stale),
     AlertRule("expansion_chance", 0.9, "low", 240, "sales", None, ("seat_utilisation_*",), _expansion_chance),
 )
+NOT_OF_RISK = ("expansion_chance", "score_unknown", "score_stale")
+"""Rules that do not speak of a risk of churn: they count into no precision, and no experiment holds them out."""
 BUILT_IN: dict[str, AlertRule] = {rule.kind: rule for rule in _RULES}
 """The built-in rules, the most urgent first. Thresholds are conventions of the field, not findings."""

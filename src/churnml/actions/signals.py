@@ -7,12 +7,16 @@ import pandas as pd
 
 from churnml.explain import touch_model
 
-__all__ = ["BAND_ORDER", "signals"]
+__all__ = ["BAND_ORDER", "READINGS", "signals"]
+
+READINGS = ("account_id", "as_of", "health_score", "band", "coverage")
+"""Columns of the earlier readings."""
 
 BAND_ORDER = {"red": 0, "yellow": 1, "green": 2}
 """Bands from worst to best; `unknown` is none of them."""
 
 _CHANGE_DAYS = 30
+_COVERAGE_DAYS = 60
 _HELD_READINGS = 2
 
 
@@ -27,13 +31,14 @@ def signals(scores: pd.DataFrame, features: pd.DataFrame, readings: pd.DataFrame
     features : DataFrame
         ``account_id`` and feature columns of the same accounts.
     readings : DataFrame
-        Earlier readings, any accounts: ``account_id, as_of, health_score, band``, all before the snapshot's date.
+        Earlier readings, any accounts: `READINGS`, all before the snapshot's date; `coverage` may be left out.
 
     Returns
     -------
     DataFrame
         One row per account of the snapshot: its columns and features, ``touch`` (high, low or tech),
         ``band_before`` (the best band before the last two readings, if both of these are worse, else missing),
+        ``coverage_before`` (the best of the last 60 days; missing where readings have none),
         ``health_peak_30d`` and ``health_change_30d`` (points, against the reading nearest to 30 days ago).
 
     Examples
@@ -54,7 +59,8 @@ def signals(scores: pd.DataFrame, features: pd.DataFrame, readings: pd.DataFrame
     earlier = readings[readings["as_of"] < as_of].sort_values(["account_id", "as_of"], kind="stable")
     return table.assign(
         band_before=_band_before(table, earlier),
-        health_peak_30d=_peak(table, earlier, as_of),
+        health_peak_30d=_peak(table, earlier, as_of, "health_score", _CHANGE_DAYS + 1),
+        coverage_before=_peak(table, earlier, as_of, "coverage", _COVERAGE_DAYS) if "coverage" in earlier else np.nan,
         health_change_30d=_change(table, earlier, as_of),
     )
 
@@ -73,9 +79,9 @@ def _band_before(table: pd.DataFrame, earlier: pd.DataFrame) -> pd.Series:
     return pd.Series(found, index=table.index, dtype=object)
 
 
-def _peak(table: pd.DataFrame, earlier: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
-    recent = earlier[earlier["as_of"] >= as_of - pd.Timedelta(days=_CHANGE_DAYS + 1)]
-    peak = recent.groupby("account_id")["health_score"].max()
+def _peak(table: pd.DataFrame, earlier: pd.DataFrame, as_of: pd.Timestamp, what: str, days: int) -> pd.Series:
+    recent = earlier[earlier["as_of"] >= as_of - pd.Timedelta(days=days)]
+    peak = recent.groupby("account_id")[what].max()
     return table["account_id"].map(peak).astype("float64")
 
 

@@ -87,6 +87,15 @@ _ONE_OF: list[JsonValue] = [
 ]
 
 
+_EXAMPLE: dict[str, JsonValue] = {
+    "logins_28d": 41, "events_28d": 420, "active_days_28d": 12, "active_users_28d": 5, "active_users_trend_28d": -0.47,
+    "days_since_last_event": 3, "features_used_28d": 6, "core_feature_share_28d": 0.5, "tickets_opened_91d": 4,
+    "ticket_resolution_rate_91d": 0.75, "nps_last": 6, "nps_age_days": 40, "invoices_overdue": 1, "champions_active": 1,
+    "seats": 20, "mrr": 2000, "days_to_renewal": 75, "term_days": 365, "tenure_days": 400, "plan": "starter",
+}  # fmt: skip
+"""Features of every group that the health score is made of: enough for an answer that means something."""
+
+
 class PredictRequest(_Request):
     """One account: by its id from the scored snapshot, or with its features. Exactly one of the two."""
 
@@ -109,7 +118,7 @@ class PredictRequest(_Request):
             "oneOf": _ONE_OF,
             "examples": [
                 {"account_id": "acc-0042"},
-                {"features": {"active_users_28d": 5, "active_users_trend_28d": -0.47, "plan": "pro"}, "arr": 24000.0},
+                {"features": _EXAMPLE, "arr": 24000.0},
             ],
         }
     )

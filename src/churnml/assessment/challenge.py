@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from churnml import features as features_room
-from churnml.config import Config
+from churnml.config.needs import GateSections
 from churnml.errors import ChurnmlError
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision, asks_the_same, compare
@@ -25,7 +25,7 @@ _KEY = ["account_id", "as_of"]
 
 
 def challenge(
-    config: Config,
+    config: GateSections,
     champion: Bundle,
     challenger: Bundle,
     *,
@@ -46,7 +46,7 @@ def challenge(
     Parameters
     ----------
     config : Config
-        Sections ``label``, ``model`` and ``features``, and the seed.
+        Any object with the sections `label`, `model` and `features`, and the seed.
     champion, challenger : Bundle
     tested, champion_tested : DataFrame
         ``account_id, as_of, fold, churned, p_model`` and ``p_<rule>`` of their backtests; the champion's may be gone.
@@ -55,7 +55,7 @@ def challenge(
     """
     if champion.version == challenger.version:
         return Decision(False, "The same model as the champion: nothing changed.")
-    if not asks_the_same(champion, config.as_dict()["label"]):
+    if not asks_the_same(champion, config.label.model_dump(mode="json", by_alias=True)):
         return Decision(True, "The label changed: the champion answers another question.")
     rows = _both(config, champion, challenger, tested, champion_tested, tables)
     ours, theirs = challenger.manifest.verdict, champion.manifest.verdict
@@ -90,7 +90,7 @@ def challenge(
 
 
 def _both(
-    config: Config,
+    config: GateSections,
     champion: Bundle,
     challenger: Bundle,
     tested: pd.DataFrame,

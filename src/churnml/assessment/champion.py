@@ -8,7 +8,8 @@ from typing import Self
 import pandas as pd
 
 from churnml.assessment.records import Assessments
-from churnml.config import Config, DisplayConfig, FeatureConfig
+from churnml.config import DisplayConfig, FeatureConfig
+from churnml.config.needs import ChampionSections
 from churnml.errors import BundleError
 from churnml.explain import ChangedFacts, ExplainReference, Explanation, explain
 from churnml.health import HealthScale, Reading, score_health
@@ -57,7 +58,7 @@ class Champion:
     display: DisplayConfig = field(default_factory=DisplayConfig)
 
     @classmethod
-    def load(cls, config: Config) -> Self:
+    def load(cls, config: ChampionSections) -> Self:
         """Load the champion of a config.
 
         Raises
@@ -99,14 +100,14 @@ class Champion:
         """What the health score may make of the model: its verdict, or that it predicts something else than churn."""
         return self.bundle.manifest.verdict if self.model.target == "churn" else "another_target"
 
-    def as_trained(self, config: Config) -> Config:
-        """Return the config with the features section the model was trained with.
+    def as_trained(self, features: FeatureConfig) -> FeatureConfig:
+        """Return the features section that the model was trained with.
 
         A feature must mean at scoring what it meant in training, also after the config was edited. Paths of own
         features start where the config lies now, not where the process was started.
         """
         section = FeatureConfig.model_validate(self.bundle.manifest.config["features"])
-        return config.model_copy(update={"features": config.features.model_copy(update=dict(section))})
+        return features.model_copy(update=dict(section))
 
     def assess(self, frame: pd.DataFrame, previous: pd.DataFrame | None = None) -> Assessments:
         """Score every row, judge its health and explain it.

@@ -12,8 +12,8 @@ import pandas as pd
 from churnml.assessment.champion import Champion
 from churnml.explain.changes import ChangedFacts
 from churnml.health import decompose, trend
-from churnml.health.recipe import Measure
 from churnml.language import Text
+from churnml.scorecard import Measure
 from churnml.scoring import score
 
 __all__ = ["ChangePart", "ScoreChange", "score_changes", "score_trends"]

@@ -34,6 +34,7 @@ def alerts_list(
     config: ConfigPath,
     owner: Annotated[str | None, typer.Option(help="Only this owner's")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Snoozed and closed ones too")] = False,
+    held_back: Annotated[bool, typer.Option("--held-back", help="Only what the weekly budget holds back")] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many")] = 50,
     lang: Lang = None,
     as_json: AsJson = False,
@@ -46,7 +47,7 @@ def alerts_list(
         settings = load_config(config)
         language = language_of(lang, settings)
         states: Any = ("open", "acknowledged", "snoozed", "closed") if everything else ("open", "acknowledged")
-        found = pipeline.list_alerts(settings, owner=owner, states=states, limit=limit)
+        found = pipeline.list_alerts(settings, owner=owner, states=states, held_back=held_back or None, limit=limit)
         found.sort(key=lambda alert: alert.held_back)
         session.show(
             {"alerts": [_as_json(alert, language) for alert in found]}, lambda: _print_list(settings, found, language)

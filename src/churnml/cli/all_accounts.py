@@ -39,6 +39,8 @@ def overall(found: Mapping[str, Any], page: Path, lang: str) -> None:
             reasons = "".join(f"\n• {escape(driver[f'sentence_{lang}'])}" for driver in one["drivers"])
             cells = (f"{100 * one['share']:.0f} %", f"{one['accounts']:,}", before)
             patterns.add_row(escape(one[f"title_{lang}"]), *cells, f"{escape(one['example'])}{reasons}")
+        if len(found["patterns"]) == 1:
+            console.print(phrases(lang)("overall-one_pattern", churned=found["churned"]))
         console.print(patterns)
     else:
         console.print(f"Too few churned accounts for patterns: {found['churned']:,}.")

@@ -20,6 +20,7 @@ from churnml.cli.keys import keys_app
 from churnml.cli.kpis import kpis
 from churnml.cli.models import models_app
 from churnml.cli.session import Session, language_of, report_failure
+from churnml.cli.tasks import tasks_app
 from churnml.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ features_app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
 app.command(rich_help_panel="Start here")(init)
 app.add_typer(alerts_app, name="alerts", rich_help_panel="Use the scores")
+app.add_typer(tasks_app, name="tasks", rich_help_panel="Use the scores")
 app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(models_app, name="models", rich_help_panel="Train and score")
@@ -119,7 +121,7 @@ def demo(
         from churnml.cli import render
 
         settings = _config(config, session)
-        if settings.source.folder is None:
+        if settings.source is None or settings.source.folder is None:
             raise UsageError(
                 "The demo needs a config whose source is a folder",
                 where=str(config),

@@ -81,11 +81,14 @@ def prospects(console: Console, backtest: Mapping[str, Any], currency: str) -> N
         worth, area = profit["expected_maximum"], profit["area_under_curve"]
         best = max((name for name in worth if name != "model"), key=lambda name: worth[name]["profit_per_account"])
         told = [
-            f"{name.replace('_', ' ')} {worth[name]['profit_per_account']:,.2f} {currency} an account and snapshot "
+            f"{name.replace('_', ' ')} {worth[name]['profit_per_account']:,.2f} {currency} an account "
             f"(area under the profit curve {_value(area[name])})"
             for name in ("model", best)
         ]
-        console.print(f"Expected maximum profit at the assumed save rate: {'; best baseline: '.join(told)}.")
+        console.print(
+            f"Expected maximum profit of a campaign at the assumed save rate: {'; best baseline: '.join(told)}. "
+            f"Over {profit['campaigns']} campaigns at least {profit['every_days']} days apart: none is saved twice."
+        )
 
 
 def _part(

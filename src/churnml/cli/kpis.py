@@ -11,6 +11,8 @@ from churnml.cli.session import Session
 from churnml.errors import UsageError
 
 if TYPE_CHECKING:
+    from churnml.config import Config
+    from churnml.config.display import Named
     from churnml.retention import KpiReport, KpiRow
 
 __all__ = ["kpis"]
@@ -42,10 +44,13 @@ def kpis(
         report = pipeline.kpis(
             settings, session.stages, months=months, group_by=by, gross_margin=gross_margin, yearly_discount=discount
         )
-        session.show(report, lambda: print(report.frame.to_csv(index=False), end="") if as_csv else _draw(report))
+        if as_csv:
+            session.show(report, lambda: print(report.frame.to_csv(index=False), end=""))
+        else:
+            session.show(report, lambda: _draw(report, settings))
 
 
-def _draw(report: KpiReport) -> None:
+def _draw(report: KpiReport, config: Config) -> None:
     from rich.table import Table
 
     from churnml.cli.terminal import out
@@ -64,7 +69,7 @@ def _draw(report: KpiReport) -> None:
         groups = Table(name, *_HEAD[1:], title=f"By {name}, {newest:%Y-%m}", title_justify="left")
         for row in report.of(name):
             if row.month_on == newest:
-                groups.add_row(row.group or "", *_cells(row))
+                groups.add_row(config.display.spoken(_NAMED.get(name, "segments"), row.group, "en"), *_cells(row))
         console.print(groups)
     console.print("TTM: the twelve months up to the end of the month. --csv and --json hold every month and KPI.")
 
@@ -72,6 +77,9 @@ def _draw(report: KpiReport) -> None:
 _HEAD = (
     "month", "accounts", "MRR", "churn", "GRR", "NRR", "churn TTM", "GRR TTM", "NRR TTM", "renewed", "by value", "LTV",
 )  # fmt: skip
+
+
+_NAMED: dict[str, Named] = {"plan": "plans", "owner": "owners"}
 
 
 def _cells(row: KpiRow) -> tuple[str, ...]:

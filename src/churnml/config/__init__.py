@@ -6,7 +6,7 @@ Paths in it are relative to the file's own folder. ``${NAME}`` stands for an env
 
 from churnml.config.company import Config
 from churnml.config.display import DisplayConfig
-from churnml.config.raw import ColumnSource, LookupSource, SourceConfig, TableSource
+from churnml.config.raw import ColumnSource, LookupSource, SourceConfig, TableSource, VersionSource
 from churnml.config.reading import load_config
 from churnml.config.reference import config_markdown
 from churnml.config.secrets import mask_secrets, mask_text, mask_url
@@ -57,6 +57,7 @@ __all__ = [
     "StoreConfig",
     "TableSource",
     "TargetWords",
+    "VersionSource",
     "config_markdown",
     "load_config",
     "mask_secrets",

@@ -9,10 +9,22 @@ from pydantic import Field, field_validator, model_validator
 
 from churnml.config.section import Section
 
-__all__ = ["Absence", "AlertRuleConfig", "AlertsConfig", "Condition", "OwnerConfig", "Role", "Severity", "Touch"]
+__all__ = [
+    "Absence",
+    "AlertRuleConfig",
+    "AlertsConfig",
+    "Condition",
+    "OwnerConfig",
+    "Role",
+    "Severity",
+    "TaskRole",
+    "Touch",
+    "Weekday",
+]
 
 Severity = Literal["low", "medium", "high", "critical"]
 Role = Literal["csm", "manager", "support", "finance", "sales"]
+TaskRole = Literal["csm", "manager", "support", "finance", "sales", "automation"]
 Touch = Literal["high", "low", "tech"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -21,16 +33,24 @@ class Condition(Section):
     """One comparison of an alert rule of your own; all of a rule must hold."""
 
     field: str = Field(
-        description="A feature, or `health_score`, `health_change_30d`, `churn_probability`, `arr`, `band`"
+        description="A feature, or `health_score`, `health_change_30d`, `health_peak_30d`, `churn_probability`, `arr`, "
+        "`band`, `segment`, `touch`"
     )
     above: float | None = Field(None, description="Holds above this number")
     below: float | None = Field(None, description="Holds below this number")
     equals: str | None = Field(None, description="Holds where the word is this")
+    clear: float | None = Field(None, description="The cause is gone only beyond this number; default the bound itself")
 
     @model_validator(mode="after")
     def _one_comparison(self) -> Self:
         if sum(bound is not None for bound in (self.above, self.below, self.equals)) != 1:
             raise ValueError("give exactly one of above, below, equals")
+        if self.clear is not None and (
+            self.equals is not None
+            or (self.above is not None and self.clear > self.above)
+            or (self.below is not None and self.clear < self.below)
+        ):
+            raise ValueError("clear lies on the far side of the bound: at most `above`, at least `below`")
         return self
 
 
@@ -65,9 +85,18 @@ class Absence(Section):
 class OwnerConfig(Section):
     """One owner of accounts, as the accounts table names them."""
 
+    manager: str | None = Field(None, description="Gets the manager's steps of this owner's accounts")
     deputy: str | None = Field(None, description="Takes the alerts while the owner is away or has left")
     away: tuple[Absence, ...] = Field((), description="Absences")
     left: bool = Field(False, description="Has left the company: everything goes to the deputy, else to the queue")
+    timezone: str | None = Field(None, description="Zone of this owner's working days; default the team's")
+    workdays: tuple[Weekday, ...] = Field((), description="Working days of this owner; empty = the team's")
+    holidays: tuple[date, ...] = Field((), description="Days off of this owner, beside the team's")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, name: str | None) -> str | None:
+        return None if name is None else _zone(name)
 
 
 class AlertsConfig(Section):
@@ -80,7 +109,17 @@ class AlertsConfig(Section):
     save_rate: float = Field(
         0.3, gt=0, le=1, description="Share of the expected loss that a contact is assumed to avoid; ranks alerts"
     )
-    queue: str = Field("queue", description="Owner of what nobody owns")
+    queue: str = Field("queue", description="Owner of what nobody owns, and of what tech touch needs a person for")
+    roles: dict[Role, str] = Field(
+        default_factory=dict, description="Role → the person or queue that has its work; default the role's own name"
+    )
+    automations: dict[str, str] = Field(
+        default_factory=dict,
+        description="Automation that really runs → what runs it; only a step that names one of these is given to it",
+    )
+    modules: tuple[str, ...] = Field(
+        (), description="Modules of your own rules (`churnml.alert_rule`): dotted names, or .py files beside the config"
+    )
     timezone: str = Field("UTC", description="Zone of the team's working days")
     workdays: tuple[Weekday, ...] = Field(("mon", "tue", "wed", "thu", "fri"), min_length=1, description="Working days")
     holidays: tuple[date, ...] = Field((), description="Days off")
@@ -90,10 +129,14 @@ class AlertsConfig(Section):
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, name: str) -> str:
-        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+        return _zone(name)
 
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"there is no time zone {name!r}; for example Europe/Berlin, Asia/Tokyo") from None
-        return name
+
+def _zone(name: str) -> str:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"there is no time zone {name!r}; for example Europe/Berlin, Asia/Tokyo") from None
+    return name

@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.alerts import AlertsConfig
 from churnml.config.display import DisplayConfig
+from churnml.config.experiments import ExperimentsConfig
 from churnml.config.raw import SourceConfig, TableSource
 from churnml.config.secrets import mask_secrets
 from churnml.config.section import Section
@@ -58,7 +59,10 @@ class Config(Section):
     language: Language = Field("en", description="Language of sentences shown by default: `en` or `ja`")
     display: DisplayConfig = DisplayConfig()
     playbooks: Path | None = Field(None, description="YAML file of playbooks to suggest, e.g. `playbooks.yaml`")
-    source: SourceConfig
+    source: SourceConfig | None = Field(None, description="The one source; or `sources`")
+    sources: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")], SourceConfig] = Field(
+        default_factory=dict, description="Name → source, where the raw tables lie in several tools"
+    )
     tables: dict[str, TableSource] = Field(min_length=1, description="Canonical table → where it comes from")
     label: LabelConfig
     cohort: CohortConfig = CohortConfig()
@@ -69,6 +73,7 @@ class Config(Section):
     health: HealthConfig = HealthConfig()
     capacity: CapacityConfig = CapacityConfig()
     alerts: AlertsConfig = AlertsConfig()
+    experiments: ExperimentsConfig = ExperimentsConfig()
     engine: EngineConfig = EngineConfig()
     mlflow: MlflowConfig = MlflowConfig()
     store: StoreConfig = StoreConfig()
@@ -77,16 +82,31 @@ class Config(Section):
     _base: Path = PrivateAttr(default_factory=Path.cwd)
 
     @model_validator(mode="after")
+    def _known_sources(self) -> Self:
+        if (self.source is None) == (not self.sources):
+            raise ValueError("name either `source` or `sources`")
+        for name, table in self.tables.items():
+            for number, part in enumerate(table.parts):
+                place = f"tables.{name}" if len(table.parts) == 1 else f"tables.{name}[{number}]"
+                named = [part.source, *([part.via.source] if part.via is not None else [])]
+                for source in named:
+                    if source is not None and source not in self.sources:
+                        raise ValueError(_unknown(f"{place}.source", source, self.sources))
+                if part.source is None and len(self.sources) > 1:
+                    raise ValueError(f"{place}.source: say which source it is: {', '.join(self.sources)}")
+        return self
+
+    @model_validator(mode="after")
     def _known_tables(self) -> Self:
         from churnml.tables.schema import TABLES
 
         for name, table in self.tables.items():
             if name not in TABLES:
                 raise ValueError(_unknown(f"tables.{name}", name, TABLES))
-            for column in table.columns:
+            for column in (column for part in table.parts for column in part.columns):
                 if column not in TABLES[name].column_names:
                     raise ValueError(_unknown(f"tables.{name}.columns.{column}", column, TABLES[name].column_names))
-            if table.attributes and name != "accounts":
+            if any(part.attributes for part in table.parts) and name != "accounts":
                 raise ValueError(f"tables.{name}.attributes: only accounts may carry further attributes")
         if self.label.churn == "contractual" and "subscriptions" not in self.tables:
             raise ValueError("label.churn is contractual, but no `subscriptions` table is mapped")
@@ -137,14 +157,15 @@ class Config(Section):
         path = path.expanduser()
         return path if path.is_absolute() else (self._base / path).resolve()
 
-    def at_horizon(self, days: int) -> Config:
-        """Return the same config asking for one horizon alone."""
-        return self.model_copy(update={"label": self.label.at_horizon(days)})
+    @property
+    def named_sources(self) -> dict[str, SourceConfig]:
+        """The sources by name; the only one of `source` has the empty name."""
+        return {"": self.source} if self.source is not None else dict(self.sources)
 
     @property
     def learning(self) -> LearningConfig:
         """The sections that fitting a model reads."""
-        return LearningConfig(label=self.label, model=self.model, seed=self.seed)
+        return LearningConfig.of(self)
 
     @property
     def workspace_dir(self) -> Path:

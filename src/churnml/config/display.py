@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from churnml.config.section import Section
-from churnml.language import Words, words
+from churnml.language import Language, Words, words
 
 __all__ = ["DisplayConfig"]
 
@@ -45,3 +45,16 @@ class DisplayConfig(Section):
         if raw in known:
             return words(known[raw])
         return words(raw.replace("_", " ") if what in ("event_types", "attributes", "features") else raw)
+
+    def spoken(self, what: Named, raw: object, language: Language) -> str:
+        """Return what a raw name is called in one language; empty where there is none.
+
+        Examples
+        --------
+        >>> DisplayConfig(owners={"u-17": {"en": "Ann", "ja": "アン"}}).spoken("owners", "u-17", "ja")
+        'アン'
+        >>> DisplayConfig().spoken("segments", None, "en")
+        ''
+        """
+        # Not a number equals nothing, not even itself: a missing name of a frame.
+        return "" if raw is None or raw != raw else self.words(what, str(raw)).spoken(language)

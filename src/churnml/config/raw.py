@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from churnml.config.section import Section, Share
 from churnml.errors import near_name
 
-__all__ = ["ColumnSource", "LookupSource", "SourceConfig", "TableSource"]
+__all__ = ["ColumnSource", "LookupSource", "SourceConfig", "TableSource", "VersionSource"]
 
 
 class SourceConfig(Section):
@@ -92,11 +92,15 @@ class ColumnSource(Section):
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, name: str) -> str:
-        zones = available_timezones()
-        if name not in zones:
-            near = near_name(name, zones)
-            raise ValueError(f"there is no time zone {name!r}" + (f"; did you mean {near!r}?" if near else ""))
-        return name
+        return _zone(name)
+
+
+def _zone(name: str) -> str:
+    zones = available_timezones()
+    if name not in zones:
+        near = near_name(name, zones)
+        raise ValueError(f"there is no time zone {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+    return name
 
 
 def _word(value: Any) -> Any:
@@ -112,6 +116,7 @@ class LookupSource(Section):
     """Another raw table that says to which account a row belongs, where the row itself names something else."""
 
     from_: str = Field(alias="from", description="The other raw table or file, e.g. `subscriptions.csv`")
+    source: str | None = Field(None, description="The source that has it; default: this table's own")
     column: str = Field(description="Raw column of this table whose value is looked up, e.g. `subscription_id`")
     matches: str | None = Field(None, description="Column of the other table that holds it; default: the same name")
     take: tuple[str, ...] = Field(
@@ -126,10 +131,26 @@ class LookupSource(Section):
         return (value,) if isinstance(value, str) else value
 
 
+class VersionSource(Section):
+    """Several raw rows that are versions, or repeats, of one record: the latest counts."""
+
+    of: tuple[str, ...] = Field(min_length=1, description="Raw columns that name the record, e.g. `id`")
+    by: str | None = Field(None, description="Raw column of the version's time; without it the rows are repeats")
+
+    @field_validator("of", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
 class TableSource(Section):
-    """Where a canonical table comes from."""
+    """Where a canonical table comes from. A list in YAML means several raw tables that feed one canonical table."""
 
     from_: str = Field(alias="from", description="Raw table or file, e.g. `account.csv`; a glob is allowed")
+    source: str | None = Field(None, description="Name among `sources`; may be left out where there is only one")
+    versions: VersionSource | None = Field(
+        None, description="Several rows are versions of one record, e.g. `{of: id, by: updated_at}`: the latest counts"
+    )
     columns: dict[str, ColumnSource | None] = Field(
         default_factory=dict,
         description="Canonical column → raw column. Raw columns that already have the canonical name need no line; "
@@ -164,3 +185,21 @@ class TableSource(Section):
             return codecs.lookup(name).name
         except LookupError:
             raise ValueError(f"there is no text encoding {name!r}; for example cp932, latin-1, utf-16") from None
+
+    also: tuple[TableSource, ...] = Field(
+        (), description="Made from a list: further raw tables of the same canonical table, in the list's order"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_list(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return value
+        if not value or not all(isinstance(part, dict) for part in value):
+            raise ValueError("a list of raw tables holds mappings, each with `from`")
+        return {**value[0], "also": value[1:]}
+
+    @property
+    def parts(self) -> tuple[TableSource, ...]:
+        """The raw tables, each alone, in order."""
+        return (self.model_copy(update={"also": ()}), *self.also)

@@ -106,7 +106,7 @@ def _readable(error: ValidationError, file: Path) -> ConfigError:
     lines: list[str] = []
     for fault in error.errors():
         path = [str(part) for part in fault["loc"]]
-        where = ".".join(path)
+        where = re.sub(r"\.also\.(\d+)", lambda found: f"[{int(found.group(1)) + 1}]", ".".join(path))
         if fault["type"] == "extra_forbidden":
             known = _keys_at(path[:-1])
             near = near_name(path[-1], known)

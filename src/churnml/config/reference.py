@@ -35,30 +35,29 @@ def config_markdown() -> str:
         "Copy `configs/demo.yaml`, `configs/crm5.yaml` (contracts) or `configs/git_b2b.yaml` (silence) and adapt it;",
         "`churnml config show FILE` prints every key with the value in force.",
     ]
+    documented: dict[type[BaseModel], str] = {}
     top = {name: info for name, info in fields_of(Config).items() if model_in(info.annotation) is None}
     lines += ["", "## Top level", "", *_table("", top)]
     for name, info in fields_of(Config).items():
         model = model_in(info.annotation)
         if model is not None:
-            lines += ["", f"## {name}", "", *_section(_path(name, info.annotation), model)]
+            path = _path(name, info.annotation)
+            lines += ["", f"## {name}", "", *_section(path, model, documented)]
     return "\n".join(lines) + "\n"
 
 
-def _section(path: str, model: type[BaseModel]) -> list[str]:
-    """Return a section's text and table, then those of the sections inside it."""
+def _section(path: str, model: type[BaseModel], documented: dict[type[BaseModel], str]) -> list[str]:
+    """Return a section's text and table, then those of the sections inside it; what stands above is referred to."""
+    if model in documented:
+        return [f"The same keys as `{documented[model]}`."]
+    documented[model] = path
     lines = [(model.__doc__ or "").strip().splitlines()[0], "", *_table(f"{path}.", fields_of(model))]
-    documented: dict[type[BaseModel], str] = {}
     for name, info in fields_of(model).items():
         inner = model_in(info.annotation)
         if inner is None:
             continue
         inner_path = _path(f"{path}.{name}", info.annotation)
-        lines += ["", f"### {inner_path}", ""]
-        if inner in documented:
-            lines.append(f"The same keys as `{documented[inner]}`.")
-        else:
-            lines += _section(inner_path, inner)
-        documented.setdefault(inner, inner_path)
+        lines += ["", f"### {inner_path}", "", *_section(inner_path, inner, documented)]
     return lines
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.section import Section, Share
+
+if TYPE_CHECKING:
+    from churnml.config.needs import LearningSections
 
 
 @dataclass(frozen=True)
@@ -251,6 +254,11 @@ class LearningConfig:
     label: LabelConfig
     model: ModelConfig
     seed: int
+
+    @classmethod
+    def of(cls, config: LearningSections) -> Self:
+        """Take them from a config."""
+        return cls(label=config.label, model=config.model, seed=config.seed)
 
 
 class MeasureConfig(Section):

@@ -16,6 +16,7 @@ from churnml.config import LabelConfig
 from churnml.evaluation.departure_facts import departure_facts
 from churnml.evaluation.hindsight import account_rates, telltales
 from churnml.evaluation.missing_shares import missing_shares
+from churnml.evaluation.totals import totals_of_today
 from churnml.features.spec import FeatureSet
 from churnml.metrics.predictions import roc_auc
 from churnml.snapshots.splits import Split
@@ -36,7 +37,7 @@ CHECKS: dict[str, str] = {
     "CHK107": "The churn rate of the test period is another than that of the training period",
     "CHK108": "The churn rate jumps from one snapshot to the next",
     "CHK109": "Nobody churns before a date: lost accounts are missing from the early data",
-    "CHK110": "An account attribute without a history goes with who left: its value of today may leak into the past",
+    "CHK110": "An account attribute without a history goes with who left, or is a total up to today",
     "CHK111": "A column tells long before who will leave: written after the departure, over the whole past",
     "CHK112": "A fact tells of the departure itself: a word of leavers alone, or a kind that comes in their last days",
     "CHK113": "A feature is missing more often, or less, where the model is used than where it was trained",
@@ -401,13 +402,15 @@ def _undated(rows: pd.DataFrame, feature_set: FeatureSet, tables: Tables | None)
     if tables.has("accounts", "known_at"):
         return Finding("CHK110", "clear", "accounts carry a history (known_at)")
     fixed = {column.name for column in TABLES["accounts"].columns if not column.mutable}
-    leaning = []
+    leaning, names = [], []
     for spec in feature_set:
         name = spec.name.removeprefix(_ATTRIBUTE)
         if spec.table != "accounts" or not spec.name.startswith(_ATTRIBUTE) or name in fixed:
             continue
+        names.append(name)
         splits = account_rates(rows, spec.name).values()
         leaning += [(spec.name, split.words) for split in splits if split.decides(_LEANS, split.share / _LEANS_TIMES)]
+    leaning += [(f"{_ATTRIBUTE}{name}", detail) for name, detail in totals_of_today(tables, names)]
     return _result(
         "CHK110", leaning, CHECKS["CHK110"], "Map tables.accounts.columns.known_at, or exclude the attribute."
     )

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from churnml.config import CapacityConfig, Config
+from churnml.config import CapacityConfig, LearningConfig
+from churnml.config.needs import BacktestSections
 from churnml.evaluation.capacity import at_capacity
 from churnml.evaluation.diagnostics import by_segment, decay, lead_time, ranking_stability, segments_of
 from churnml.evaluation.report import (
@@ -27,6 +28,7 @@ from churnml.evaluation.report import (
 from churnml.evaluation.verdict import Verdict, judge
 from churnml.features.spec import FeatureSet
 from churnml.metrics.calibration import (
+    beyond_noise,
     calibration_error,
     calibration_slope,
     expected_over_observed,
@@ -35,7 +37,7 @@ from churnml.metrics.calibration import (
 from churnml.metrics.headline import Summary, summary
 from churnml.metrics.intervals import Interval, clustered_bootstrap, interval
 from churnml.metrics.predictions import average_precision, brier, lift_at, log_loss, roc_auc
-from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, profit_curve
+from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, in_campaigns, profit_curve
 from churnml.metrics.reliability import brier_decomposition, calibration_bins
 from churnml.metrics.within_date import aligned_log_loss
 from churnml.snapshots.splits import Split
@@ -84,6 +86,8 @@ class Backtest:
         verdict publishes that instead; ``p_blend`` are the configured model's then.
     reason : str
         Why the regression is published instead.
+    window_days : int
+        Length of the label window, gap included: campaigns that are valued lie so far apart.
     """
 
     predictions: pd.DataFrame
@@ -96,6 +100,7 @@ class Backtest:
     target: str = "churn"
     estimator: Literal["model", "logistic"] = "model"
     reason: str = ""
+    window_days: int = 0
 
     @property
     def baselines(self) -> list[str]:
@@ -193,13 +198,15 @@ class Backtest:
     def _calibration(self) -> CalibrationReport:
         rows = self.predictions
         y, p, account = (rows[name].to_numpy() for name in ("churned", "p_model", "account_id"))
+        tenths = risk_levels(y, p, account)
         return CalibrationReport(
             bins=tuple(calibration_bins(y, p)),
             brier=brier_decomposition(y, p),
             error=calibration_error(y, p, account, seed=self.seed),
             expected_over_observed=expected_over_observed(y, p, account),
             slope=calibration_slope(y, p, account),
-            tenths=risk_levels(y, p, account),
+            tenths=tenths,
+            gaps=beyond_noise(tenths),
         )
 
     def _fold(self, split: Split) -> FoldReport:
@@ -217,10 +224,11 @@ class Backtest:
         )
 
     def _profit(self) -> ProfitReport | None:
-        """Return what contacting by this ranking is worth per account and snapshot; None without any ARR."""
+        """Return what contacting by this ranking is worth per account of a campaign; None without any ARR."""
         rows, money = self.predictions, self.capacity
         if self.target != "churn" or not rows["arr"].notna().any():
             return None
+        rows = rows[in_campaigns(rows["as_of"].to_numpy(), self.window_days)]
         costs = CampaignCosts(money.contact_cost, money.offer_cost, money.save_rate)
         assumed = asdict(costs)
         y, arr = rows["churned"].to_numpy(), rows["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -229,6 +237,8 @@ class Backtest:
         curve = curve.iloc[np.unique(np.linspace(0, len(curve) - 1, 51).round().astype(int))]
         return ProfitReport(
             assumed=costs,
+            campaigns=int(rows["as_of"].nunique()),
+            every_days=self.window_days,
             expected_maximum={
                 name: expected_maximum_profit(y, rows[column], arr, **assumed) for name, column in rankings.items()
             },
@@ -254,7 +264,7 @@ def backtest(
     frame: pd.DataFrame,
     feature_set: FeatureSet,
     splits: Sequence[Split],
-    config: Config,
+    config: BacktestSections,
     progress: Callable[[str], None] | None = None,
 ) -> Backtest:
     """Backtest the model and its baselines over splits by date.
@@ -272,7 +282,7 @@ def backtest(
     splits : sequence of Split
         From `churnml.snapshots.splits`.
     config : Config
-        Sections `model`, `label`, `capacity`, and `seed`.
+        Any object with the sections `model`, `label`, `capacity`, and `seed`.
     progress : callable, optional
         Told one line per fold.
 
@@ -281,7 +291,7 @@ def backtest(
     TrainingError
         A fold's training period has no churner, only churners, or too few.
     """
-    labelled = frame[frame["churned"].notna()]
+    labelled, learning = frame[frame["churned"].notna()], LearningConfig.of(config)
     parts, models, segments, stale = [], [], [], []
     oldest: tuple[ChurnModel, ChurnModel] | None = None
     for split in splits:
@@ -289,16 +299,16 @@ def backtest(
             progress(f"{split.name}: train until {split.train[-1]:%Y-%m-%d}, test from {split.test[0]:%Y-%m-%d}")
         train = labelled[labelled["as_of"].isin(split.train)]
         test = labelled[labelled["as_of"].isin(split.test)]
-        model = fit_rows(train, feature_set, config.learning, where=split.name)
+        model = fit_rows(train, feature_set, learning, where=split.name)
         part = test[["account_id", "as_of"]].copy()
         part["fold"] = split.name
         part["churned"] = test["churned"].to_numpy(dtype=np.float64)
         part["churn_on"] = test["churn_on"].to_numpy()
         part["arr"] = test["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
         part["p_model"] = model.probability(model.matrix(test))
-        for rule in rules(train):
+        for rule in rules(train, feature_set):
             part[f"p_{rule.name}"] = fit_rule(rule, train)(test)
-        regression = regression_of(model, train, feature_set, config.learning, where=split.name)
+        regression = regression_of(model, train, feature_set, learning, where=split.name)
         part["p_logistic"] = regression.probability(regression.matrix(test))
         parts.append(part)
         models.append(model.info)
@@ -318,5 +328,6 @@ def backtest(
         segments=pd.concat(segments, ignore_index=True),
         stale=pd.concat(stale, ignore_index=True),
         target=config.label.target,
+        window_days=config.label.gap_days + config.label.horizon_days,
     )
     return tested.of_regression() if tested.verdict.scorer == "logistic" else tested

@@ -103,34 +103,38 @@ def _before_leaving(tables: Tables, name: str, at: str, column: str, left: pd.Se
 
 
 def _exclusive(held: pd.DataFrame, where: str, left: pd.Series, stayed: pd.Index) -> Iterator[DepartureFact]:
-    for word, of in held.groupby("word"):
-        has = of["account_id"].unique()
-        split = AccountSplit(
-            f"“{word}”",
-            int(np.isin(left.index, has).sum() + np.isin(stayed, has).sum()),
-            int(np.isin(left.index, has).sum()),
-            int((~np.isin(left.index, has)).sum() + (~np.isin(stayed, has)).sum()),
-            int((~np.isin(left.index, has)).sum()),
-        )
+    # A free text that is mapped as a kind has a word per fact, so all words are counted in one pass.
+    pairs = held[["account_id", "word"]].drop_duplicates()
+    leavers = pairs.loc[pairs["account_id"].isin(left.index), "word"].value_counts()
+    stayers = pairs.loc[pairs["account_id"].isin(stayed), "word"].value_counts()
+    for word in sorted(leavers.index[leavers >= _LEAST_LEFT], key=str):
+        gone, remaining = int(leavers[word]), int(stayers.get(word, 0))
+        others = len(left) - gone + len(stayed) - remaining
+        split = AccountSplit(f"“{word}”", gone + remaining, gone, others, len(left) - gone)
         if split.decides():
             yield DepartureFact(where, f"“{word}” in {split.accounts} accounts, {split.left} of them left")
 
 
 def _late(leaving: pd.DataFrame, name: str, column: str, left: pd.Series, since: pd.Series) -> Iterator[DepartureFact]:
-    days = leaving["days"]
     past = (left - since).dt.days
     where = f"{name}.{column}" if column else name
-    for word in sorted(leaving["word"].unique(), key=str):
-        mine = (leaving["word"] == word).to_numpy()
+    place, known = left.index.get_indexer(pd.Index(leaving["account_id"])), past.to_numpy()
+    days, words = leaving["days"].to_numpy(), leaving["word"].to_numpy()
+    recent = leaving.loc[days <= max(_LAST_DAYS)].groupby("word")["account_id"].nunique()
+    for word in sorted(recent.index[recent >= _LEAST_LEFT], key=str):
+        mine = (words == word) & (place >= 0)
+        account, before = place[mine], days[mine]
         for window in _LAST_DAYS:
 
-            def share(start: int, mine: np.ndarray = mine, window: int = window) -> tuple[float, int]:
+            def share(
+                start: int, account: np.ndarray = account, before: np.ndarray = before, window: int = window
+            ) -> tuple[float, int]:
                 """Return the share of leavers with such a fact in the days from `start` before, and how many."""
-                asked = past[past >= start + window].index
-                inside = mine & ((days > start) & (days <= start + window)).to_numpy()
-                has = leaving.loc[inside, "account_id"].unique()
-                count = int(np.isin(asked, has).sum())
-                return (count / len(asked) if len(asked) >= _LEAST_LEFT else np.nan), count
+                asked = known >= start + window
+                has = np.zeros(len(known), dtype=bool)
+                has[account[(before > start) & (before <= start + window)]] = True
+                count, everyone = int((has & asked).sum()), int(asked.sum())
+                return (count / everyone if everyone >= _LEAST_LEFT else np.nan), count
 
             latest, count = share(0)
             earlier = np.array([share(start)[0] for start in _EARLIER_DAYS])

@@ -173,7 +173,8 @@ def _knownness(past: _Past, values: pd.Series) -> Iterator[AccountSplit]:
 
 def _values(past: _Past, values: pd.Series) -> Iterator[AccountSplit]:
     """Give every value of a column of few: one pass over the rows, whatever their number."""
-    code, distinct = pd.factorize(values.astype("object"))
+    plain = isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf"
+    code, distinct = pd.factorize(values.to_numpy() if plain else values.astype("object"))
     if len(distinct) > _MOST_WORDS:
         return
     has = np.zeros((len(past.left), len(distinct)), dtype=bool)
@@ -188,7 +189,8 @@ def _values(past: _Past, values: pd.Series) -> Iterator[AccountSplit]:
 
 def _ordered(past: _Past, values: pd.Series) -> str | None:
     """Tell how well the order of a steady column separates accounts, where that is implausibly well."""
-    numbers = pd.to_numeric(values.astype("object"), errors="coerce").to_numpy(dtype=np.float64)
+    plain = isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf"
+    numbers = (values if plain else pd.to_numeric(values.astype("object"), errors="coerce")).to_numpy(dtype=np.float64)
     known = ~np.isnan(numbers)
     if known.mean() < 0.5:
         return None

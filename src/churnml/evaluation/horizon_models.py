@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from churnml.config import Config
+from churnml.config import CapacityConfig, LabelConfig, LearningConfig, ModelConfig, SnapshotConfig, SplitConfig
+from churnml.config.needs import HorizonSections, LearningSections
 from churnml.errors import TimelineError, TrainingError
 from churnml.evaluation.backtest import Backtest, backtest
 from churnml.evaluation.report import HorizonFold, HorizonReport, HorizonVerdict
@@ -24,10 +25,22 @@ __all__ = ["backtest_further", "fit_further"]
 _SEEDS = 1
 
 
+@dataclass(frozen=True)
+class _Horizon:
+    """The sections of a backtest at one horizon."""
+
+    label: LabelConfig
+    model: ModelConfig
+    seed: int
+    capacity: CapacityConfig
+    splits: SplitConfig
+    snapshots: SnapshotConfig
+
+
 def fit_further(
     frame: pd.DataFrame,
     feature_set: FeatureSet,
-    config: Config,
+    config: LearningSections,
     model: ChurnModel,
     tested: Mapping[int, Evidence] | None = None,
 ) -> ChurnModel:
@@ -45,6 +58,7 @@ def fit_further(
     feature_set : FeatureSet
         Columns to learn from.
     config : Config
+        Any object with the sections `label`, `model`, and `seed`.
     model : ChurnModel
         Of the primary horizon.
     tested : mapping, optional
@@ -57,11 +71,12 @@ def fit_further(
     """
     found = {}
     for days in sorted(config.label.further_horizons_days):
-        rows, own = _asked(frame, config, days)
+        own = _learning(config, days)
         with _named(days):
+            rows = _asked(frame, days)
             rows = rows[rows["churned"].notna()]
             own_test = (tested or {}).get(days)
-            found[days] = fit_judged(rows, feature_set, own.learning, own_test, where=f"horizon of {days} days")
+            found[days] = fit_judged(rows, feature_set, own, own_test, where=f"horizon of {days} days")
         if model.rule is not None:
             found[days] = with_fallback(found[days], rows, [model.rule.name])
         elif own_test is not None and own_test.verdict.verdict is not Publication.PUBLISHABLE:
@@ -70,7 +85,7 @@ def fit_further(
 
 
 def backtest_further(
-    frame: pd.DataFrame, feature_set: FeatureSet, config: Config, progress: Callable[[str], None] | None = None
+    frame: pd.DataFrame, feature_set: FeatureSet, config: HorizonSections, progress: Callable[[str], None] | None = None
 ) -> dict[int, HorizonReport]:
     """Backtest each further horizon's model, before its probabilities give way to the primary horizon's.
 
@@ -91,7 +106,15 @@ def backtest_further(
     """
     found = {}
     for days in sorted(config.label.further_horizons_days):
-        rows, own = _asked(frame, config, days)
+        rows, learning = _asked(frame, days), _learning(config, days)
+        own = _Horizon(
+            label=learning.label,
+            model=learning.model,
+            seed=config.seed,
+            capacity=config.capacity,
+            splits=config.splits,
+            snapshots=config.snapshots,
+        )
 
         def say(line: str, days: int = days) -> None:
             if progress is not None:
@@ -124,11 +147,15 @@ def _fold(tested: Backtest, split: Split) -> HorizonFold:
     )
 
 
-def _asked(frame: pd.DataFrame, config: Config, days: int) -> tuple[pd.DataFrame, Config]:
-    """Return frame and config as if this horizon were the only one."""
-    own = config.at_horizon(days)
-    own = own.model_copy(update={"model": own.model.model_copy(update={"seeds": _SEEDS})})
-    return frame.assign(churned=frame[horizon_column(days)]), own
+def _asked(frame: pd.DataFrame, days: int) -> pd.DataFrame:
+    """Return the frame with the labels of a further horizon."""
+    return frame.assign(churned=frame[horizon_column(days)])
+
+
+def _learning(config: LearningSections, days: int) -> LearningConfig:
+    """Return what fitting reads, as if this horizon were the only one."""
+    model = config.model.model_copy(update={"seeds": _SEEDS})
+    return LearningConfig(label=config.label.at_horizon(days), model=model, seed=config.seed)
 
 
 @contextmanager

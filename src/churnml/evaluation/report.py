@@ -106,9 +106,25 @@ class ProfitPoint:
 
 @dataclass(frozen=True)
 class ProfitReport:
-    """What contacting by each ranking is worth, at costs that are assumed."""
+    """What contacting by each ranking is worth, at costs that are assumed.
+
+    Parameters
+    ----------
+    assumed : CampaignCosts
+    campaigns, every_days : int
+        Test dates that count as campaigns, and how far apart they lie at least: a label window, so that no churner is
+        saved twice. Sums of the curve are over all of them.
+    expected_maximum : mapping
+        Ranking → profit per account of a campaign.
+    area_under_curve : mapping
+        Ranking → share of the perfect ranking's profit.
+    curve : tuple of ProfitPoint
+        The model's.
+    """
 
     assumed: CampaignCosts
+    campaigns: int
+    every_days: int
     expected_maximum: Mapping[str, CampaignProfit]
     area_under_curve: Mapping[str, float | None]
     curve: tuple[ProfitPoint, ...]
@@ -129,6 +145,8 @@ class CalibrationReport:
         Churners told ÷ churners; slope of outcomes on told log-odds. Both are 1 where calibrated.
     tenths : tuple of RiskLevel
         Told and happened by tenths of risk, the safest first.
+    gaps : tuple of RiskLevel
+        Tenths at which the two differ beyond noise: a limit of the model, told wherever its probabilities are.
     """
 
     bins: tuple[CalibrationBin, ...]
@@ -137,6 +155,7 @@ class CalibrationReport:
     expected_over_observed: Estimate
     slope: Estimate
     tenths: tuple[RiskLevel, ...]
+    gaps: tuple[RiskLevel, ...] = ()
 
 
 @dataclass(frozen=True)

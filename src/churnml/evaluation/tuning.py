@@ -14,15 +14,17 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 
-from churnml.config import Config
+from churnml.config import LearningConfig, ModelConfig
+from churnml.config.needs import LearningSections
 from churnml.errors import UsageError
 from churnml.features.spec import FeatureSet
 from churnml.metrics.intervals import clustered_bootstrap
 from churnml.snapshots.splits import Split
-from churnml.training.ensemble import choose, judged_rows, straightened_losses
+from churnml.training.choice import choose
 from churnml.training.estimator import Plan
 from churnml.training.fitting import check_churners, classifier_of
-from churnml.training.trees import DEFAULTS, tree_settings, validation_curve
+from churnml.training.judging import judged_rows, straightened_losses
+from churnml.training.trees import DEFAULTS, BinnedRows, tree_settings, validation_curve
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -110,12 +112,11 @@ class Tuning:
         told = self.as_dict()
         return {**told, "trials": len(self.trials)}
 
-    def configured(self, config: Config) -> Config:
-        """Return the config to train with: with the parameters where they are used."""
+    def configured(self, model: ModelConfig) -> ModelConfig:
+        """Return the section to train with: with the parameters where they are used."""
         if not self.applied:
-            return config
-        params = {**config.model.params, **self.params}
-        return config.model_copy(update={"model": config.model.model_copy(update={"params": params})})
+            return model
+        return model.model_copy(update={"params": {**model.params, **self.params}})
 
 
 def budget_seconds(text: str) -> float:
@@ -167,7 +168,7 @@ def tune(
     frame: pd.DataFrame,
     feature_set: FeatureSet,
     splits: Sequence[Split],
-    config: Config,
+    config: LearningSections,
     *,
     budget: float,
     study: str = "churnml",
@@ -196,7 +197,7 @@ def tune(
     splits : sequence of Split
         Of the backtest, oldest first.
     config : Config
-        Sections `model`, `label`, and `seed`, which seeds the sampler.
+        Any object with the sections `model`, `label`, and `seed`, which seeds the sampler.
     budget : float
         Seconds; no new trial begins when it, and the comparison with the defaults in the end, would not be done in
         time. The defaults are always tried.
@@ -222,8 +223,8 @@ def tune(
     """
     check_installed()
     rows = frame[frame["churned"].notna() & frame["as_of"].isin(splits[0].train)]
-    check_churners(rows, config.learning, f"tuning ({splits[0].name})")
-    classifier = classifier_of(feature_set, config.learning)
+    check_churners(rows, LearningConfig.of(config), f"tuning ({splits[0].name})")
+    classifier = classifier_of(feature_set, LearningConfig.of(config))
     groups = rows["account_id"].to_numpy(dtype="object").astype(str)
     X, y = _matrix(rows, feature_set), rows["churned"].to_numpy(dtype=np.float64)
     plan = classifier.plan(X, y, dates=rows["as_of"].to_numpy(), groups=groups)
@@ -273,9 +274,13 @@ def _optuna(storage: str | None) -> Iterator[tuple[ModuleType, Any]]:
 class _Search:
     """The trials of one study."""
 
-    def __init__(self, optuna: ModuleType, plan: Plan, config: Config, progress: Callable[[str], None] | None) -> None:
+    def __init__(
+        self, optuna: ModuleType, plan: Plan, config: LearningSections, progress: Callable[[str], None] | None
+    ) -> None:
         self._optuna, self._plan, self._config = optuna, plan, config
         self._progress = progress
+        binned = BinnedRows(plan.matrix, plan.outcome, plan.recipe.categorical, plan.recipe.trees[0])
+        self._parts = [(binned.part(fold.train), binned.part(fold.valid)) for fold in plan.folds]
         self._ranges = {name: value for name, value in _RANGES.items() if name not in config.model.params}
 
     def run(self, name: str, backend: Any, budget: float, most: int | None) -> tuple[tuple[Trial, ...], int]:
@@ -304,16 +309,8 @@ class _Search:
         plan, recipe = self._plan, self._plan.recipe
         total, rows = np.zeros(shape.max_trees), 0
         for step, fold in enumerate(plan.folds):
-            _, curve = validation_curve(
-                plan.matrix[fold.train],
-                plan.outcome[fold.train],
-                plan.matrix[fold.valid],
-                plan.outcome[fold.valid],
-                settings=shape,
-                seed=recipe.seeds[0],
-                categorical=recipe.categorical,
-                monotone=recipe.monotone,
-            )
+            train, valid = self._parts[step]
+            _, curve = validation_curve(train, valid, settings=shape, seed=recipe.seeds[0], monotone=recipe.monotone)
             total, rows = total + curve * len(fold.valid), rows + len(fold.valid)
             trial.report(float(total.min()) / rows, step)
             if trial.should_prune():
@@ -355,7 +352,7 @@ def _plain(trial: Any) -> Trial:
     return Trial(trial.number, defaults, _STATES.get(trial.state.name, "waiting"), dict(trial.params), value)
 
 
-def _judged(trials: Sequence[Trial], plan: Plan, config: Config, groups: npt.NDArray[Any]) -> Tuning:
+def _judged(trials: Sequence[Trial], plan: Plan, config: LearningSections, groups: npt.NDArray[Any]) -> Tuning:
     """Return the best trial and whether it beats the defaults by more than noise."""
     finished = [trial for trial in trials if trial.state == "complete" and trial.log_loss is not None]
     best = min(finished, key=lambda trial: (trial.log_loss, trial.number))

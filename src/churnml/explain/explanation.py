@@ -19,6 +19,7 @@ from churnml.explain.driver import Driver
 from churnml.explain.drivers import DriverBuilder
 from churnml.explain.facts import fact
 from churnml.explain.groups import group_columns
+from churnml.explain.order import facts_in_order, raising_in_order
 from churnml.explain.reference import ExplainReference
 from churnml.explain.topics import FACT_TOPICS, SILENT, topic
 from churnml.health import HealthScale, indicators, measures
@@ -70,7 +71,8 @@ class Explanation(_Part):
         Whether the drivers come from the model's contributions or, where the model failed its gate, from the
         measures of the health score.
     raising, lowering : tuple of Driver
-        What is told: at most three and two, strongest first, one fact a topic.
+        What is told: at most three and two, strongest first, one fact a topic; what raises the risk by its own
+        effect together with its family's.
     context : tuple of Driver
         Strongest facts nobody can act on, such as the industry, whichever way they point.
     other_points : float or None
@@ -201,6 +203,8 @@ def explain(
         if band == "red" and not drivers.raising and not own:
             # The band is red by its measures, which the model does not share: they are what there is to tell.
             drivers.raising = by_rules[row].raising
+        if not rules:
+            own = facts_in_order(own, drivers.families, builder.specs)
         facts_first = [item.text for item in own if item.code not in _LATER]
         reasons = (*facts_first, *(driver.sentence for driver in drivers.raising), *(item.text for item in own))
         first = reasons[0] if reasons else None
@@ -294,7 +298,8 @@ def _from_model(
             largest = max(largest, size)
             untold[row] += effect[row, index]
         families = dict(zip(family_names, by_family[row].tolist(), strict=True))
-        raising, lowering, context = (tuple(drivers[kind]) for kind in ("raising", "lowering", "context"))
+        raising = raising_in_order(drivers["raising"], families)
+        lowering, context = (tuple(drivers[kind]) for kind in ("lowering", "context"))
         found.append(_Drivers(raising, lowering, context, families, float(expected[row]), float(log_odds[row])))
     # What is left: the account's log-odds with every untold signal neutral is the average plus what was told.
     neutral = np.asarray(model.calibrated(expected + untold))

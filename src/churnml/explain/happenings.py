@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from churnml.config import DisplayConfig
 from churnml.language import Quantity, Text
 from churnml.tables import Tables, knowledge
 
@@ -34,7 +35,15 @@ class Happening:
     text: Text
 
 
-def timeline(tables: Tables, account_id: str, as_of: date, *, days: int = 182, limit: int = 20) -> list[Happening]:
+def timeline(
+    tables: Tables,
+    account_id: str,
+    as_of: date,
+    *,
+    days: int = 182,
+    limit: int = 20,
+    display: DisplayConfig | None = None,
+) -> list[Happening]:
     """List what happened at an account in the days before a date, newest first.
 
     Parameters
@@ -49,12 +58,15 @@ def timeline(tables: Tables, account_id: str, as_of: date, *, days: int = 182, l
         How far back.
     limit : int
         At most so many, the newest.
+    display : DisplayConfig, optional
+        What plans and products are called.
     """
     # The service makes pages with this package and must start without the engine.
     import ibis
 
     start, end = pd.Timestamp(as_of - timedelta(days=days)), pd.Timestamp(as_of)
     found: list[Happening] = []
+    display = display or DisplayConfig()
     for table, sentences in _SENTENCES.items():
         if table not in tables:
             continue
@@ -65,7 +77,7 @@ def timeline(tables: Tables, account_id: str, as_of: date, *, days: int = 182, l
             rows = _new_terms(rows)
         records: list[dict[str, Any]] = rows.to_dict("records")
         for row in records:
-            for when, text in sentences(row):
+            for when, text in sentences(row, display):
                 day = pd.to_datetime(when)
                 if not pd.isna(day) and start <= day < end:
                     found.append(Happening(f"{day:%Y-%m-%d}", table, text))
@@ -90,8 +102,9 @@ _TOUCHES = ("call", "email", "chat")
 _ROLES = ("champion", "sponsor", "admin")
 
 
-def _subscription(row: dict[str, Any]) -> Dated:
-    product, seats = _word(row.get("plan")) or _word(row.get("product")) or "", row.get("seats")
+def _subscription(row: dict[str, Any], display: DisplayConfig) -> Dated:
+    named, seats = _word(row.get("plan")) or _word(row.get("product")), row.get("seats")
+    product = display.words("plans", named) if named else ""
     if seats is None or pd.isna(seats):
         yield row["started_on"], Text.of("event-term-began", product=product)
     else:
@@ -99,26 +112,26 @@ def _subscription(row: dict[str, Any]) -> Dated:
         yield row["started_on"], Text.of("event-term-began-seats", product=product, seats=counted)
 
 
-def _ticket(row: dict[str, Any]) -> Dated:
+def _ticket(row: dict[str, Any], display: DisplayConfig) -> Dated:
     urgent = row.get("priority") in ("high", "urgent")
     yield row["opened_at"], Text.of("event-ticket-opened-urgent" if urgent else "event-ticket-opened")
     yield row.get("escalated_at"), Text.of("event-ticket-escalated")
     yield row.get("reopened_at"), Text.of("event-ticket-reopened")
 
 
-def _survey(row: dict[str, Any]) -> Dated:
+def _survey(row: dict[str, Any], display: DisplayConfig) -> Dated:
     if not pd.isna(row.get("score")):
         kind, score = str(row.get("kind") or "nps").upper(), Quantity(value=float(row["score"]))
         yield row["responded_at"], Text.of("event-survey", survey=kind, score=score)
 
 
-def _contact(row: dict[str, Any]) -> Dated:
+def _contact(row: dict[str, Any], display: DisplayConfig) -> Dated:
     role, known = _word(row.get("role")), row.get("left_known_at")
     when = row.get("left_at") if pd.isna(known) else known
     yield when, Text.of(f"event-left-{role if role in _ROLES else 'contact'}")
 
 
-def _touchpoint(row: dict[str, Any]) -> Dated:
+def _touchpoint(row: dict[str, Any], display: DisplayConfig) -> Dated:
     channel, way = _word(row.get("channel")), "in" if row.get("direction") == "inbound" else "out"
     if channel == "meeting":
         yield row["occurred_at"], Text.of("event-touch-meeting")
@@ -126,13 +139,13 @@ def _touchpoint(row: dict[str, Any]) -> Dated:
         yield row["occurred_at"], Text.of(f"event-touch-{channel if channel in _TOUCHES else 'other'}-{way}")
 
 
-def _invoice(row: dict[str, Any]) -> Dated:
+def _invoice(row: dict[str, Any], display: DisplayConfig) -> Dated:
     due, paid = row.get("due_on"), row.get("paid_on")
     if not pd.isna(due) and (pd.isna(paid) or pd.to_datetime(paid) > pd.to_datetime(due)):
         yield due, Text.of("event-invoice-unpaid")
 
 
-def _milestone(row: dict[str, Any]) -> Dated:
+def _milestone(row: dict[str, Any], display: DisplayConfig) -> Dated:
     name = _word(row.get("name"))
     text = Text.of("event-milestone", name=name) if name else Text.of("event-milestone-unnamed")
     yield row.get("completed_at"), text
@@ -142,7 +155,7 @@ def _word(value: Any) -> str:
     return "" if value is None or pd.isna(value) else str(value)
 
 
-_SENTENCES: dict[str, Callable[[dict[str, Any]], Dated]] = {
+_SENTENCES: dict[str, Callable[[dict[str, Any], DisplayConfig], Dated]] = {
     "subscriptions": _subscription,
     "tickets": _ticket,
     "surveys": _survey,

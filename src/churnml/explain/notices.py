@@ -1,14 +1,14 @@
-"""Notices beside a score: that its account has left and the score is frozen, or that a CSM sees it otherwise."""
+"""Notices beside a score: its account has left, a CSM sees it otherwise, or such scores were off in the backtest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from churnml.language import Day, Text, languages, render
+from churnml.language import Day, Quantity, Text, languages, render
 
-__all__ = ["frozen", "overridden"]
+__all__ = ["frozen", "level_gaps", "overridden"]
 
 _WHY = ("ended", "notice", "silent")
 
@@ -74,6 +74,36 @@ def overridden(band: str, system_band: str, author: str, until: date, reason: st
         reason=reason,
     )
     return {"band": band, **_spoken(text)}
+
+
+def level_gaps(gaps: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return what to say where told and happened differed beyond noise in the backtest.
+
+    Parameters
+    ----------
+    gaps : sequence of mapping
+        Levels of `churnml.metrics.beyond_noise`: ``name`` ("tenth 10"), ``told`` and ``happened``, 0–1.
+
+    Returns
+    -------
+    dict
+        ``text_en, text_ja`` …, one sentence a level.
+
+    Examples
+    --------
+    >>> level_gaps([{"name": "tenth 10", "told": 0.21, "happened": 0.295}])["text_en"]
+    ['In the backtest, 21 % were told and 30 % left in tenth 10 of the risk (10 is the riskiest).']
+    """
+    texts = [
+        Text.of(
+            "level-gap",
+            tenth=str(gap["name"]).rpartition(" ")[2],
+            told=Quantity(value=gap["told"], unit="share", digits=0),
+            happened=Quantity(value=gap["happened"], unit="share", digits=0),
+        )
+        for gap in gaps
+    ]
+    return {f"text_{language}": [render(text, language) for text in texts] for language in languages()}
 
 
 def _spoken(text: Text) -> dict[str, str]:

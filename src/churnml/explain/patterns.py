@@ -22,6 +22,8 @@ CHURNERS_NEEDED = 20
 """Churned accounts from which patterns are looked for."""
 
 _RAISES = 0.1
+_LEAST_SILHOUETTE = 0.25
+_NULL_DRAWS = 19
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,13 @@ def churn_patterns(model: Explainable, frame: pd.DataFrame, *, seed: int, most: 
     Returns
     -------
     list of Pattern
-        Most frequent first.
+        Most frequent first. One alone, of everybody, where the profiles do not fall into groups: their best silhouette
+        is below 0.25 or not above what one cloud of the same means and covariance gives (19 draws, 5 %).
+
+    References
+    ----------
+    Kaufman and Rousseeuw 1990, "Finding Groups in Data" (0.25); Liu et al. 2008, 10.1198/016214508000000454 (one
+    Gaussian as what clusters are held against).
 
     Raises
     ------
@@ -137,14 +145,29 @@ def _effects(model: Explainable, readings: pd.DataFrame, names: list[str]) -> np
 
 
 def _clusters(profile: np.ndarray, seed: int, most: int) -> np.ndarray:
-    """Return the labels of the number of clusters whose members are closest to their own."""
+    """Return the labels of the number of clusters whose members are closest to their own; all 0 for no clusters."""
+    best, chosen = _closest(profile, seed, most)
+    none = np.zeros(len(profile), dtype=int)
+    if best < _LEAST_SILHOUETTE:
+        return none
+    rng = np.random.default_rng(seed)
+    mean, covariance = profile.mean(axis=0), np.cov(profile, rowvar=False).reshape(profile.shape[1], -1)
+    for _ in range(_NULL_DRAWS):
+        cloud = rng.multivariate_normal(mean, covariance, len(profile), method="eigh")
+        if _closest(cloud, seed, most)[0] >= best:
+            return none
+    return chosen
+
+
+def _closest(profile: np.ndarray, seed: int, most: int) -> tuple[float, np.ndarray]:
+    """Return the best silhouette over the numbers of clusters, with its labels."""
     best, chosen = -1.0, np.zeros(len(profile), dtype=int)
     for count in range(2, min(most, len(profile) // 5) + 1):
         labels = KMeans(count, n_init=5, random_state=seed).fit_predict(profile)
         score = float(silhouette_score(profile, labels)) if len(np.unique(labels)) > 1 else -1.0
         if score > best:
             best, chosen = score, labels
-    return chosen
+    return best, chosen
 
 
 def _lead(readings: pd.DataFrame, effect: np.ndarray) -> float | None:

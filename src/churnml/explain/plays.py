@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -30,8 +30,8 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Step(_Part):
-    """One step of a playbook."""
+class Said(_Part):
+    """A few words in every language."""
 
     en: Words
     ja: Words
@@ -46,23 +46,60 @@ class Trigger(_Part):
     phases: tuple[str, ...] = Field((), description="The account is in one of these phases")
     touch: tuple[Touch, ...] = Field((), description="The account is looked after in one of these ways")
     bands: tuple[Literal["red", "yellow", "green", "unknown"], ...] = Field((), description="Health band")
+    alerts: tuple[str, ...] = Field((), description="Alerts that it answers to; it becomes their tasks")
 
     @model_validator(mode="after")
     def _known_words(self) -> Trigger:
-        for name, given, known in (("families", self.families, FAMILIES), ("phases", self.phases, PHASES)):
-            for word in given:
-                if word not in known:
-                    raise ValueError(f"{name}: unknown word {word!r}; known: {', '.join(known)}")
+        _refuse_unknown(("families", self.families, FAMILIES), ("phases", self.phases, PHASES))
         return self
+
+    @property
+    def of_alerts_alone(self) -> bool:
+        """Nothing but an alert calls for it."""
+        return bool(self.alerts) and not (self.families or self.measures or self.indicators or self.phases)
+
+
+def _refuse_unknown(*lists: tuple[str, Sequence[str], Collection[str]]) -> None:
+    for name, given, known in lists:
+        for word in given:
+            if word not in known:
+                raise ValueError(f"{name}: unknown word {word!r}; known: {', '.join(known)}")
+
+
+Owner = Literal["csm", "team", "system", "support", "finance", "manager", "sales"]
+
+
+class StepTrigger(_Part):
+    """On which accounts a step is done. Every list that is given must match; an empty list matches everything."""
+
+    families: tuple[str, ...] = Field((), description="A risk-raising driver of one of these families")
+    phases: tuple[str, ...] = Field((), description="The account is in one of these phases")
+    touch: tuple[Touch, ...] = Field((), description="The account is looked after in one of these ways")
+
+    @model_validator(mode="after")
+    def _known_words(self) -> StepTrigger:
+        _refuse_unknown(("families", self.families, FAMILIES), ("phases", self.phases, PHASES))
+        return self
+
+
+class Step(Said):
+    """One step of a playbook."""
+
+    key: str = Field("", max_length=60, description="Name for `after`; default step_1, step_2, …")
+    owner: Owner | None = Field(None, description="Who does it; default the playbook's owner")
+    due_days: int | None = Field(None, ge=0, description="Working days, once it can begin; default the playbook's")
+    after: tuple[str, ...] = Field((), description="Steps that must be done or skipped before")
+    automation: str = Field("", description="What does it by itself, where `alerts.automations` says that it runs")
+    when: StepTrigger | None = Field(None, description="Only on accounts that fit")
 
 
 class Playbook(_Part):
     """One playbook."""
 
     name: Words
-    title: Step
+    title: Said
     when: Trigger
-    owner: Literal["csm", "team", "system", "support", "finance", "manager"] = Field(description="Who acts")
+    owner: Owner = Field(description="Who acts")
     automation: str = Field("", description="Campaign or workflow that does it by itself for accounts in tech touch")
     due_days: int = Field(ge=0, description="Days from the score to the due date")
     steps: tuple[Step, ...] = Field(min_length=1)
@@ -183,14 +220,14 @@ def suggest_plays(
         for playbook in sorted(playbooks, key=lambda item: -item.priority):
             because = _matches(playbook.when, explanation, str(in_phase), str(touch))
             if because is not None:
-                plays.append(_play(playbook, explanation, because, str(touch)))
+                plays.append(_play(playbook, explanation, because, str(in_phase), str(touch)))
         found.append(tuple(plays[:top]))
     return found
 
 
 def _matches(when: Trigger, explanation: Explanation, in_phase: str, touch: str) -> tuple[str, ...] | None:
     """Return what matched, or None where the trigger does not fit."""
-    if when.phases and in_phase not in when.phases:
+    if when.of_alerts_alone or (when.phases and in_phase not in when.phases):
         return None
     if when.touch and touch not in when.touch:
         return None
@@ -226,7 +263,9 @@ def _owner(playbook: Playbook, touch: str) -> str:
     return "team" if playbook.owner == "csm" else playbook.owner
 
 
-def _play(playbook: Playbook, explanation: Explanation, because: tuple[str, ...], touch: str) -> Play:
+def _play(playbook: Playbook, explanation: Explanation, because: tuple[str, ...], in_phase: str, touch: str) -> Play:
+    families = {driver.family for driver in explanation.raising}
+    steps = [step for step in playbook.steps if step.when is None or _does(step.when, in_phase, touch, families)]
     due = date.fromisoformat(explanation.as_of) + timedelta(days=playbook.due_days)
     return Play(
         playbook=playbook.name,
@@ -235,6 +274,14 @@ def _play(playbook: Playbook, explanation: Explanation, because: tuple[str, ...]
         owner=_owner(playbook, touch),
         due_on=due.isoformat(),
         because=because,
-        steps_en=tuple(step.en for step in playbook.steps),
-        steps_ja=tuple(step.ja for step in playbook.steps),
+        steps_en=tuple(step.en for step in steps),
+        steps_ja=tuple(step.ja for step in steps),
+    )
+
+
+def _does(when: StepTrigger, in_phase: str, touch: str, families: set[str]) -> bool:
+    return (
+        (not when.phases or in_phase in when.phases)
+        and (not when.touch or touch in when.touch)
+        and (not when.families or bool(families & set(when.families)))
     )

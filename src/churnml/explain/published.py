@@ -9,7 +9,7 @@ from churnml.explain.driver import Driver
 from churnml.explain.explanation import Explanation
 from churnml.language import Text, languages, phrases
 
-__all__ = ["published", "published_driver"]
+__all__ = ["published", "published_driver", "reasons_told"]
 
 
 def published(explanation: Explanation) -> dict[str, Any]:
@@ -41,6 +41,22 @@ def published_driver(driver: Driver) -> dict[str, Any]:
     data: dict[str, Any] = driver.model_dump(mode="json", exclude={"label", "sentence", "comparison"})
     words = {**_in_every_language("label", driver.label), **_in_every_language("sentence", driver.sentence)}
     return {**data, **words, **_in_every_language("comparison", driver.comparison)}
+
+
+def reasons_told(body: Mapping[str, Any], language: str) -> list[str]:
+    """Return what a reader is told of the risk; of an explanation stored by an earlier version, facts and drivers.
+
+    Examples
+    --------
+    >>> reasons_told({"told_en": ["Notice has been given"]}, "en")
+    ['Notice has been given']
+    >>> reasons_told({"indicators": [], "raising": [{"sentence_en": "No logins"}]}, "en")
+    ['No logins']
+    """
+    if f"told_{language}" in body:
+        return list(body[f"told_{language}"])
+    facts = [item[f"text_{language}"] for item in body["indicators"]]
+    return [*facts, *(item[f"sentence_{language}"] for item in body["raising"])]
 
 
 def _in_every_language(name: str, text: Text | None) -> Mapping[str, str | None]:

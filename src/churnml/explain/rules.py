@@ -21,9 +21,12 @@ Made by `make docs`. What a reader is told of an account, by what rules, and how
 - A reason moves the churn probability by at least one percentage point, and by a fifth of the largest reason. At most
   three raise the risk and two lower it; what is left is one line: "Other signals together: +1.2 points". The
   contributions themselves stay complete: they add up to the account's log-odds.
+- What raises the risk is told in the order of its own effect together with its family's: several signals of one
+  family say more of what is at work than a single one that is a little larger. Hard facts stand in that order too.
 - One fact a topic: a level, its trend, its share and its rank are about one thing, and so are active days and logins.
-  A hard fact (notice given, an invoice overdue, a champion who left, silence) comes first and is not said again as a
-  reason. What nobody can act on is context and stands apart; a price rise stands where a CSM sees it.
+  A hard fact (notice given, an invoice overdue, a champion who left, silence, a contract that ends within 30 days and
+  does not renew by itself) comes first and is not said again as a reason. What nobody can act on is context and stands
+  apart; a price rise stands where a CSM sees it.
 - A fact supports its claim or is not told: a level lies beyond what is usual at similar accounts, on the side that
   the declared direction of its measure calls a risk, and not nearer to the accounts of the opposite risk. Where no
   direction is declared, the accounts at low and at high risk must differ by more than chance (95 % interval, accounts
@@ -111,6 +114,7 @@ _HARD = (
     Text.of("fact-notice"),
     Text.of("fact-invoice_overdue", n=Quantity(value=2, unit="invoices")),
     Text.of("fact-champion_left", n=Quantity(value=1, unit="contacts"), days=Quantity(value=91, unit="days")),
+    Text.of("fact-contract_end", n=Quantity(value=12, unit="days")),
     Text.of("fact-silence", n=Quantity(value=34, unit="days")),
 )
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import feather
 
-from churnml.config import Config
+from churnml.config.needs import EventSections
 from churnml.features import FeatureSet, Planes, lay_out_events
 from churnml.features.events.planes import Layout
 from churnml.files import folder_beside, remove_folder
@@ -27,7 +27,7 @@ _MOST_NEWS_DAYS = 31
 """After so many days the events are laid out anew: the news would take as long to add."""
 
 
-def events_until(config: Config, tables: Tables, feature_set: FeatureSet, day: date) -> Planes | None:
+def events_until(config: EventSections, tables: Tables, feature_set: FeatureSet, day: date) -> Planes | None:
     """Return events kept in the workspace that serve an ``as_of``, laying them out when none or too old ones are."""
     folder = config.workspace_dir / "events"
     planes = kept_events(folder, config, day)
@@ -36,7 +36,9 @@ def events_until(config: Config, tables: Tables, feature_set: FeatureSet, day: d
     return planes
 
 
-def keep_events(folder: Path, tables: Tables, feature_set: FeatureSet, config: Config, until: date) -> Planes | None:
+def keep_events(
+    folder: Path, tables: Tables, feature_set: FeatureSet, config: EventSections, until: date
+) -> Planes | None:
     """Lay out the events known before a date and keep them in a folder of that date.
 
     Parameters
@@ -48,7 +50,7 @@ def keep_events(folder: Path, tables: Tables, feature_set: FeatureSet, config: C
     feature_set : FeatureSet
         What will be computed.
     config : Config
-        Windows, kinds, logins, and where the tables come from.
+        Any object with the section `features`; the sources and the mapping tell where the events come from.
     until : date
         Midnight before which a fact must have been known.
 
@@ -75,7 +77,7 @@ def keep_events(folder: Path, tables: Tables, feature_set: FeatureSet, config: C
     return planes
 
 
-def kept_events(folder: Path, config: Config, as_of: date) -> Planes | None:
+def kept_events(folder: Path, config: EventSections, as_of: date) -> Planes | None:
     """Return the newest events kept for a config that serve an `as_of`, mapped into memory; None where none do."""
     dates = sorted((path for path in folder.glob("????-??-??") if path.name <= as_of.isoformat()), reverse=True)
     for path in dates:
@@ -93,8 +95,8 @@ def kept_events(folder: Path, config: Config, as_of: date) -> Planes | None:
     return None
 
 
-def _origin(config: Config) -> str:
+def _origin(config: EventSections) -> str:
     """Return a digest of what says where the events come from and what they are called."""
     sections = config.as_dict()
-    chosen = {name: sections[name] for name in ("source", "tables", "features")}
+    chosen = {name: sections[name] for name in ("source", "sources", "tables", "features") if sections.get(name)}
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:12]

@@ -164,6 +164,20 @@ class FeatureSet(Sequence[FeatureSpec]):
         return {spec.name: 0 if spec.categorical else spec.risk_direction for spec in self._specs}
 
     @property
+    def windows_days(self) -> tuple[int, ...]:
+        """Lengths of the windows that features look back over, days, ascending."""
+        return tuple(sorted({spec.window_days for spec in self._specs if spec.window_days is not None}))
+
+    def level(self, measure: str, near_days: int = 28) -> str | None:
+        """Return the column of a measure's own values, its window nearest to `near_days` where it has one.
+
+        Of two windows equally near the shorter one is taken; None where there is no such feature.
+        """
+        fit = [spec for spec in self._specs if (spec.measure or spec.name) == measure and spec.kind in ("level", "age")]
+        distance = {spec.name: (abs((spec.window_days or 0) - near_days), spec.window_days or 0) for spec in fit}
+        return min(distance, key=lambda name: distance[name]) if distance else None
+
+    @property
     def event_kinds(self) -> tuple[str, ...]:
         """Slugs of the event kinds that features are about, ascending."""
         return tuple(sorted({spec.event_kind for spec in self._specs if spec.event_kind}))

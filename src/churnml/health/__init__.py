@@ -6,11 +6,12 @@ from churnml.health.fitted import fit_alpha, fit_weights
 from churnml.health.history import Change, Reading, decompose, trend
 from churnml.health.indicators import indicators
 from churnml.health.phase import PHASES, phase
-from churnml.health.recipe import HealthRecipe, Measure
+from churnml.health.recipe import HealthRecipe
 from churnml.health.replay import Predicted, replay
 from churnml.health.scale import HealthScale
 from churnml.health.score import lift_score, measures, score_health
 from churnml.health.sizing import BandEdges, size_bands
+from churnml.scorecard import Measure
 
 __all__ = [
     "PHASES",

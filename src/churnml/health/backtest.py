@@ -16,6 +16,7 @@ from churnml.errors import DataError
 from churnml.health.acceptance import Acceptance, acceptance, why_unseen
 from churnml.health.capacity import SizedRed
 from churnml.language import Text
+from churnml.metrics.calibration import expected_over_observed
 from churnml.metrics.intervals import clustered_bootstrap, interval
 
 __all__ = ["Advice", "HealthBacktest", "WeightShare", "health_backtest"]
@@ -102,7 +103,8 @@ class HealthBacktest:
         ISO dates of the readings.
     bands : DataFrame
         ``band, rows, share, churned, churn_rate, lift, lift_low, lift_high`` (95 % by drawing accounts) and
-        ``mean_probability``, the model's mean in the band.
+        ``mean_probability``, the model's mean in the band, and ``told_over_happened`` with its interval: churners told
+        ÷ churners.
     warning : DataFrame
         ``days_before, churners, below_green, unknown``: churners with a reading so many days before (up to 31 more),
         the share of them below green, and the share without a band.
@@ -218,7 +220,8 @@ def health_backtest(
 
 def _bands(labelled: pd.DataFrame, y: Array, seed: int) -> pd.DataFrame:
     draws = clustered_bootstrap(labelled["account_id"], _REPEATS, seed)
-    band = labelled["band"].to_numpy()
+    band, accounts = labelled["band"].to_numpy(), labelled["account_id"].to_numpy()
+    chance = labelled["churn_probability"].to_numpy(dtype=np.float64)
     rows = []
     for word in _BANDS:
         inside = (band == word).astype(np.float64)
@@ -231,6 +234,8 @@ def _bands(labelled: pd.DataFrame, y: Array, seed: int) -> pd.DataFrame:
             return float((weight * member * outcome).sum() / here / rate) if here > 0 and rate > 0 else None
 
         spread = interval(lift, y, inside, draws)
+        here = band == word
+        ratio = expected_over_observed(y[here], chance[here], accounts[here])
         rows.append(
             {
                 "band": word,
@@ -241,7 +246,10 @@ def _bands(labelled: pd.DataFrame, y: Array, seed: int) -> pd.DataFrame:
                 "lift": spread.value,
                 "lift_low": spread.low,
                 "lift_high": spread.high,
-                "mean_probability": float(labelled["churn_probability"][band == word].mean()) if count else np.nan,
+                "mean_probability": float(chance[here].mean()) if count else np.nan,
+                "told_over_happened": ratio.value,
+                "told_over_happened_low": ratio.low,
+                "told_over_happened_high": ratio.high,
             }
         )
     return pd.DataFrame(rows)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from churnml.language import Quantity, Text
@@ -29,11 +30,19 @@ _INDICATORS = (
     _Indicator("silence", "days_since_last_event", 27, "days"),
 )
 
+_CONTRACT_END = _Indicator("contract_end", "days_to_renewal", 0, "days")
+
 _LONGEST_WINDOW = 91
+_END_WITHIN_DAYS = 30
+_LONG_TERM_DAYS = 180
+"""A term that ends every month ends without news."""
 
 
 def indicators(frame: pd.DataFrame) -> pd.DataFrame:
-    """List the risk indicators of each account: notice, overdue invoices, champion or admin left, silence.
+    """List the risk indicators of each account: notice, overdue invoices, champion or admin left, silence, an end.
+
+    The end of a contract is told where it lies within 30 days, the term was half a year or longer, and the contract is
+    known not to renew by itself.
 
     Parameters
     ----------
@@ -56,6 +65,8 @@ def indicators(frame: pd.DataFrame) -> pd.DataFrame:
     '2 invoices are overdue'
     """
     parts = [part for item in _INDICATORS if (part := _one(frame, item)) is not None]
+    if (end := _contract_end(frame)) is not None:
+        parts.append(end)
     columns = ["account_id", "as_of", "indicator", "feature", "value", "text"]
     if not parts:
         return pd.DataFrame({name: pd.Series(dtype=object) for name in columns})
@@ -68,9 +79,30 @@ def _one(frame: pd.DataFrame, item: _Indicator) -> pd.DataFrame | None:
         return None
     values = frame[feature].to_numpy(dtype=float, na_value=np.nan)
     rows = np.flatnonzero(values > item.above)
+    return _told(frame, item, feature, values, rows, Quantity(value=window, unit="days"))
+
+
+def _contract_end(frame: pd.DataFrame) -> pd.DataFrame | None:
+    needed = ("days_to_renewal", "term_days", "auto_renew")
+    if not all(name in frame for name in needed):
+        return None
+    days, term, renews = (frame[name].to_numpy(dtype=float, na_value=np.nan) for name in needed)
+    ends = (days >= 0) & (days <= _END_WITHIN_DAYS) & (term >= _LONG_TERM_DAYS) & (renews == 0)
+    return _told(
+        frame, _CONTRACT_END, _CONTRACT_END.feature, days, np.flatnonzero(ends), Quantity(value=0, unit="days")
+    )
+
+
+def _told(
+    frame: pd.DataFrame,
+    item: _Indicator,
+    feature: str,
+    values: npt.NDArray[np.float64],
+    rows: npt.NDArray[np.intp],
+    days: Quantity,
+) -> pd.DataFrame | None:
     if rows.size == 0:
         return None
-    days = Quantity(value=window, unit="days")
     return pd.DataFrame(
         {
             "account_id": frame["account_id"].to_numpy()[rows],

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from churnml.config import Config, HealthConfig
+from churnml.config import CapacityConfig, HealthConfig, ModelConfig, SnapshotConfig
+from churnml.config.needs import HealthSections, ReplaySections
 from churnml.errors import DataError
 from churnml.features.spec import FeatureSet
 from churnml.health.backtest import Advice, HealthBacktest, WeightShare, health_backtest
@@ -46,7 +47,7 @@ class Predicted:
 def replay(
     frame: pd.DataFrame,
     feature_set: FeatureSet,
-    config: Config,
+    config: ReplaySections,
     tested: Predicted,
     presets: Sequence[str] = _PRESETS,
 ) -> list[HealthBacktest]:
@@ -61,8 +62,10 @@ def replay(
     ----------
     frame : DataFrame
         Spine and features of all dates.
-    feature_set, config
+    feature_set : FeatureSet
         As in training.
+    config : Config
+        Any object with the sections `health`, `capacity`, `snapshots`, `model`, and `seed`.
     tested : Predicted
         The model's backtest on the same frame.
     presets : sequence of str
@@ -81,13 +84,13 @@ def replay(
             variants[name] = _plain(config.health, name)
     variants["rules_alone"] = config.health.model_copy(update={"alpha": 0.0})
     for name, section in variants.items():
-        varied = config.model_copy(update={"health": section})
+        varied = _with_health(config, section)
         history, causes, scale = replayed(frame, feature_set, varied, tested, tested.verdict)
         judged = _judge(history, name, config, causes, scale)
         histories[name] = history
         found.append(replace(judged, verdict=tested.verdict, weights=_percentages(scale)))
     by_model = config.health.model_copy(update={"alpha": 1.0, "min_coverage": 0.0})
-    alone, _, scale = replayed(frame, feature_set, config.model_copy(update={"health": by_model}), tested)
+    alone, _, scale = replayed(frame, feature_set, _with_health(config, by_model), tested)
     found.append(replace(_judge(alone, "model_alone", config, None, scale), verdict=tested.verdict))
     settings = {f"preset: {name}": histories[name] for name in presets if name in histories}
     if tested.verdict == "publishable":
@@ -95,6 +98,20 @@ def replay(
     configured = histories["configured"]
     advice = tuple(_advice(setting, configured, other) for setting, other in settings.items())
     return [replace(found[0], advice=advice), *found[1:]]
+
+
+@dataclass(frozen=True)
+class _Sections:
+    """The sections of a replay whose health section is another one."""
+
+    health: HealthConfig
+    capacity: CapacityConfig
+    snapshots: SnapshotConfig
+    model: ModelConfig
+
+
+def _with_health(config: HealthSections, health: HealthConfig) -> _Sections:
+    return _Sections(health=health, capacity=config.capacity, snapshots=config.snapshots, model=config.model)
 
 
 def _advice(setting: str, configured: pd.DataFrame, other: pd.DataFrame) -> Advice:
@@ -113,7 +130,11 @@ def _advice(setting: str, configured: pd.DataFrame, other: pd.DataFrame) -> Advi
 
 
 def replayed(
-    frame: pd.DataFrame, feature_set: FeatureSet, config: Config, tested: Predicted, verdict: str = "publishable"
+    frame: pd.DataFrame,
+    feature_set: FeatureSet,
+    config: HealthSections,
+    tested: Predicted,
+    verdict: str = "publishable",
 ) -> tuple[pd.DataFrame, pd.DataFrame, HealthScale]:
     """Return the readings of all folds with their outcome, per reading the measure that cost most, the last scale.
 
@@ -157,7 +178,7 @@ def _scale(
     frame: pd.DataFrame,
     split: Split,
     feature_set: FeatureSet,
-    config: Config,
+    config: HealthSections,
     seen: Sequence[pd.DataFrame],
     verdict: str,
 ) -> HealthScale:
@@ -173,7 +194,7 @@ def _scale(
     section = config.health
     if section.alpha == "fitted":
         section = section.model_copy(update={"alpha": 0.5})
-    return HealthScale.fit(training, config.model_copy(update={"health": section}), feature_set)
+    return HealthScale.fit(training, _with_health(config, section), feature_set)
 
 
 def _worst(frame: pd.DataFrame, scale: HealthScale) -> pd.DataFrame:
@@ -205,7 +226,7 @@ def _percentages(scale: HealthScale) -> tuple[WeightShare, ...]:
 
 
 def _judge(
-    history: pd.DataFrame, name: str, config: Config, causes: pd.DataFrame | None, scale: HealthScale
+    history: pd.DataFrame, name: str, config: ReplaySections, causes: pd.DataFrame | None, scale: HealthScale
 ) -> HealthBacktest:
     judged = health_backtest(
         history,
@@ -218,7 +239,7 @@ def _judge(
     return replace(judged, capacity=_sized(history, config, judged.base_rate, scale.red_below))
 
 
-def _sized(history: pd.DataFrame, config: Config, base_rate: float, red_below: float) -> SizedRed | None:
+def _sized(history: pd.DataFrame, config: HealthSections, base_rate: float, red_below: float) -> SizedRed | None:
     """Return the red threshold that fits the team on the newest date, and what it would have caught."""
     newest = history[history["as_of"] == history["as_of"].max()]
     if not (newest["band"] != "unknown").any():

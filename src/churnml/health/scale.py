@@ -7,28 +7,29 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from churnml.config import Config, HealthConfig, MeasureConfig
+from churnml.config import HealthConfig, MeasureConfig
+from churnml.config.needs import HealthSections
 from churnml.errors import BundleError, ConfigError, UsageError, near_name
 from churnml.features.spec import FeatureSet
 from churnml.health.capacity import weeks_current
 from churnml.health.fitted import fit_alpha, fit_weights
 from churnml.health.phase import PHASES
-from churnml.health.presets import COHORT_CURVE, Candidate, MeasureRule, preset
-from churnml.health.recipe import HealthRecipe, Measure
+from churnml.health.recipe import HealthRecipe
 from churnml.health.score import score_health
 from churnml.health.sizing import LEAST_CHURNERS, size_bands
+from churnml.scorecard import Measure, fit_scorecard, preset
+from churnml.scorecard.card import measure_from_dict
 
-__all__ = ["HealthScale", "cohort_points"]
+__all__ = ["HealthScale"]
 
 _SEGMENT_COLUMNS = ("attr_segment", "segment", "attr_plan", "plan")
 _FORMAT = 1
 _RED_BELOW, _GREEN_FROM = 40.0, 70.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HealthScale(HealthRecipe):
     """A recipe made from a company's features, which JSON can carry.
 
@@ -40,7 +41,7 @@ class HealthScale(HealthRecipe):
     def fit(
         cls,
         frame: pd.DataFrame,
-        config: Config,
+        config: HealthSections,
         feature_set: FeatureSet,
         *,
         scores: pd.DataFrame | None = None,
@@ -55,7 +56,7 @@ class HealthScale(HealthRecipe):
             The reference cohort: the feature frame of the training snapshots. With the preset or the alpha
             ``fitted`` it must hold labels (``churned``) that the model's scores did not see in training.
         config : Config
-            Its ``health`` section decides everything.
+            Any object with the sections `health`, which decides, `capacity`, `snapshots` and `model`.
         feature_set : FeatureSet
             The features that the frame has.
         scores : DataFrame, optional
@@ -79,13 +80,11 @@ class HealthScale(HealthRecipe):
         if health.alpha == "fitted" and scores is None:
             raise UsageError("alpha is `fitted`, so HealthScale.fit needs the scores of its frame")
         chosen = preset(health.preset, health.weights)
-        measures = {
-            rule.name: _resolve(rule, frame, feature_set, config.features.windows_days) for rule in chosen.rules
-        }
+        measures = {measure.name: measure for measure in fit_scorecard(chosen, frame, feature_set).measures}
         for name, custom in health.measures.items():
             measures[name] = _custom(name, custom, feature_set)
-        _check_groups(chosen.weights, measures.values(), config)
-        _check_words(config, frame)
+        _check_groups(chosen.weights, measures.values(), health)
+        _check_words(health, frame)
         scale: HealthScale = cls(
             preset=health.preset,
             measures=tuple(measures.values()),
@@ -103,7 +102,7 @@ class HealthScale(HealthRecipe):
                 "as_of_until": str(frame["as_of"].max())[:10],
             },
         )
-        if config.health.preset == "fitted":
+        if health.preset == "fitted":
             scale = fit_weights(scale, frame, min_churners=config.model.min_churners)
         if scores is None or "churned" not in frame:
             return scale._in_order(health)
@@ -153,7 +152,7 @@ class HealthScale(HealthRecipe):
             fields = dict(data)
             if fields.pop("format") != _FORMAT:
                 raise ValueError("another format")
-            measures = tuple(_measure(dict(item)) for item in fields.pop("measures"))
+            measures = tuple(map(measure_from_dict, fields.pop("measures")))
             return cls(measures=measures, **fields)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BundleError(
@@ -162,75 +161,6 @@ class HealthScale(HealthRecipe):
                 expected=f"format {_FORMAT}, as HealthScale.as_dict gives it",
                 remedy="Train again, which writes a new bundle.",
             ) from error
-
-
-def cohort_points(values: np.ndarray, direction: int) -> tuple[tuple[float, float], ...]:
-    """Return the scale that gives the typical value 75 and the worst fiftieth 0.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-        The reference cohort's values; NaN is left out.
-    direction : {1, -1}
-        +1: more is healthier.
-
-    Returns
-    -------
-    tuple of (float, float)
-        (value, score) by value. Tied quantiles share the mean of their scores, so equal values score equally.
-
-    Examples
-    --------
-    >>> cohort_points(np.arange(101.0), 1)[3]
-    (50.0, 75.0)
-    >>> cohort_points(np.zeros(10), 1)
-    ((0.0, 58.333333333333336),)
-    """
-    known = values[np.isfinite(values)]
-    if known.size == 0:
-        return ()
-    shares = [share if direction > 0 else 1.0 - share for share, _ in COHORT_CURVE]
-    x = np.quantile(known, shares)
-    pairs = pd.DataFrame({"x": x, "y": [score for _, score in COHORT_CURVE]})
-    merged = pairs.groupby("x", sort=True)["y"].mean()
-    return tuple((float(value), float(score)) for value, score in merged.items())  # type: ignore[arg-type]
-
-
-def _resolve(rule: MeasureRule, frame: pd.DataFrame, feature_set: FeatureSet, windows: tuple[int, ...]) -> Measure:
-    """Pick the first candidate that the data has; none is a measure without a feature."""
-    fields: dict[str, Any] = {
-        "name": rule.name,
-        "group": rule.group,
-        "weight": rule.weight,
-        "age_feature": rule.age_feature,
-        "valid_days": rule.valid_days,
-    }
-    for window in sorted(windows, key=lambda days: (abs(days - rule.window_days), days)):
-        counts_when = rule.counts_when and (rule.counts_when[0].format(w=window), rule.counts_when[1])
-        for candidate in rule.candidates:
-            measure = Measure(
-                **fields,
-                feature=candidate.feature.format(w=window),
-                per=candidate.per and candidate.per.format(w=window),
-                points=candidate.points,
-                counts_when=counts_when,
-            )
-            if _carried(measure, frame, feature_set):
-                return _scaled(measure, candidate, frame)
-    return Measure(**fields, feature=None, per=None, points=(), counts_when=None)
-
-
-def _carried(measure: Measure, frame: pd.DataFrame, feature_set: FeatureSet) -> bool:
-    names = [name for name in (measure.feature, measure.per) if name is not None]
-    if not all(name in feature_set.names and name in frame for name in names):
-        return False
-    return bool(np.isfinite(measure.value(frame)).any())
-
-
-def _scaled(measure: Measure, candidate: Candidate, frame: pd.DataFrame) -> Measure:
-    if candidate.points:
-        return measure
-    return replace(measure, points=cohort_points(measure.value(frame), candidate.direction))
 
 
 def _custom(name: str, custom: MeasureConfig, feature_set: FeatureSet) -> Measure:
@@ -265,7 +195,7 @@ def _custom(name: str, custom: MeasureConfig, feature_set: FeatureSet) -> Measur
     )
 
 
-def _check_groups(weights: Mapping[str, float], measures: Any, config: Config) -> None:
+def _check_groups(weights: Mapping[str, float], measures: Any, health: HealthConfig) -> None:
     groups = {measure.group for measure in measures}
     for group in sorted(groups - set(weights)):
         raise ConfigError(
@@ -275,8 +205,8 @@ def _check_groups(weights: Mapping[str, float], measures: Any, config: Config) -
             remedy=f"Add `{group}: 10` under health.weights.",
         )
     maps = {"health.weights": weights}
-    maps |= {f"health.by_segment.{name}": item for name, item in config.health.by_segment.items()}
-    maps |= {f"health.by_phase.{name}": item for name, item in config.health.by_phase.items()}
+    maps |= {f"health.by_segment.{name}": item for name, item in health.by_segment.items()}
+    maps |= {f"health.by_phase.{name}": item for name, item in health.by_phase.items()}
     for where, item in maps.items():
         for group, weight in item.items():
             if group not in groups:
@@ -290,10 +220,10 @@ def _check_groups(weights: Mapping[str, float], measures: Any, config: Config) -
                 raise ConfigError("A health weight is negative", where=f"{where}.{group}", got=str(weight))
 
 
-def _check_words(config: Config, frame: pd.DataFrame) -> None:
+def _check_words(health: HealthConfig, frame: pd.DataFrame) -> None:
     """Refuse weights per segment or phase that could never apply: they would be ignored in silence."""
     column = next((name for name in _SEGMENT_COLUMNS if name in frame), None)
-    if config.health.by_segment and column is None:
+    if health.by_segment and column is None:
         raise ConfigError(
             "There are weights per segment, but the features hold no segment",
             where="health.by_segment",
@@ -301,7 +231,7 @@ def _check_words(config: Config, frame: pd.DataFrame) -> None:
             remedy="Map accounts.segment and name it under features.attributes.",
         )
     words = set() if column is None else set(frame[column].dropna().astype("str"))
-    for word in sorted(set(config.health.by_segment) - words):
+    for word in sorted(set(health.by_segment) - words):
         # A segment may be absent from an early fold; one that differs in case alone is a slip.
         twin = next((known for known in sorted(words) if known.lower() == word.lower()), None)
         if twin is not None:
@@ -309,17 +239,10 @@ def _check_words(config: Config, frame: pd.DataFrame) -> None:
                 f"There is no segment {word!r}", where=f"health.by_segment.{word}", expected=f"did you mean {twin!r}?"
             )
     if "attr_phase" not in frame:
-        for word in sorted(set(config.health.by_phase) - set(PHASES)):
+        for word in sorted(set(health.by_phase) - set(PHASES)):
             near = near_name(word, PHASES)
             raise ConfigError(
                 f"There is no phase {word!r}",
                 where=f"health.by_phase.{word}",
                 expected=f"did you mean {near!r}?" if near else f"one of {', '.join(PHASES)}",
             )
-
-
-def _measure(data: dict[str, Any]) -> Measure:
-    data["points"] = tuple((float(value), float(score)) for value, score in data["points"])
-    if data["counts_when"] is not None:
-        data["counts_when"] = (str(data["counts_when"][0]), float(data["counts_when"][1]))
-    return Measure(**data)

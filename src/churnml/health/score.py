@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from churnml.errors import DataError, UsageError
-from churnml.health.recipe import HealthRecipe, Measure
+from churnml.health.recipe import HealthRecipe
 from churnml.language import Quantity, Text, languages, render
+from churnml.scorecard import Measure, MeasureScores
 
 __all__ = ["LIFT_POINTS", "band_of", "lift_score", "measures", "score_health"]
 
@@ -74,7 +75,7 @@ def measures(frame: pd.DataFrame, scale: HealthRecipe) -> pd.DataFrame:
         with all data present, ``weight_effective`` the share after missing measures have handed theirs on; each
         adds up to 1 per row (the latter to 0 where nothing is known). ``status`` is ok, stale or missing.
     """
-    parts = _Parts(frame, scale)
+    parts = _measured(frame, scale)
     count = len(scale.measures)
     status = np.where(parts.known, "ok", np.where(parts.stale, "stale", "missing"))
     return pd.DataFrame(
@@ -129,10 +130,8 @@ def score_health(
     """
     if verdict not in ("publishable", "rules_only", "another_target"):
         raise UsageError("Unknown verdict", got=repr(verdict), expected="publishable, rules_only or another_target")
-    parts = _Parts(frame, scale)
-    known = parts.effective.sum(axis=1) > 0
-    rules = np.where(known, np.nansum(parts.effective * np.nan_to_num(parts.scores), axis=1), np.nan)
-    rules = np.clip(rules, 0.0, 100.0)
+    parts = _measured(frame, scale)
+    rules = parts.weighted
     chances = np.full(len(frame), np.nan) if verdict == "another_target" else _probabilities(frame, scores)
     model = lift_score(chances, base_rate)
     alpha = np.where(np.isnan(model) | (verdict == "rules_only"), 0.0, np.where(np.isnan(rules), 1.0, scale.alpha))
@@ -177,43 +176,11 @@ def band_of(score: np.ndarray, red_below: float, green_from: float) -> np.ndarra
     )
 
 
-class _Parts:
-    """Values, scores and weights of all measures, each of shape (n, measures)."""
-
-    def __init__(self, frame: pd.DataFrame, scale: HealthRecipe) -> None:
-        if len(frame) > 1 and frame.duplicated(_KEY).any():
-            twice = frame.loc[frame.duplicated(_KEY), "account_id"].iloc[0]
-            raise DataError("A row stands twice in the feature frame", where=f"account {twice!r}", expected="one row")
-        shape = (len(frame), len(scale.measures))
-        self.raw, self.scores = np.full(shape, np.nan), np.full(shape, np.nan)
-        self.stale = np.zeros(shape, dtype=bool)
-        for column, measure in enumerate(scale.measures):
-            values, stale = measure.value(frame), measure.stale(frame)
-            self.raw[:, column] = values
-            self.stale[:, column] = stale & ~np.isnan(values)
-            self.scores[:, column] = measure.score(np.where(stale, np.nan, values))
-        self.known = ~np.isnan(self.scores)
-        self._weigh(frame, scale)
-
-    def _weigh(self, frame: pd.DataFrame, scale: HealthRecipe) -> None:
-        """Share each group's weight among its known measures, then all weight among the known groups."""
-        groups = list(dict.fromkeys(measure.group for measure in scale.measures))
-        member = np.array([[measure.group == group for group in groups] for measure in scale.measures], dtype=float)
-        weight = np.array([measure.weight for measure in scale.measures], dtype=float)
-        group_weight = scale.group_weights(frame, groups)
-        full, present = np.tile(weight, (len(frame), 1)), weight * self.known
-        self.nominal = _shares(full, member, group_weight)
-        self.effective = _shares(present, member, group_weight)
-
-
-def _shares(weight: np.ndarray, member: np.ndarray, group_weight: np.ndarray) -> np.ndarray:
-    """Return the share of each measure, rows adding up to 1 where any weight is left, else to 0."""
-    in_group = weight @ member
-    share = np.divide(weight, in_group @ member.T, out=np.zeros_like(weight), where=in_group @ member.T > 0)
-    live = np.where(in_group > 0, group_weight, 0.0)
-    total = live.sum(axis=1, keepdims=True)
-    live = np.divide(live, total, out=np.zeros_like(live), where=total > 0)
-    return np.asarray(share * (live @ member.T))
+def _measured(frame: pd.DataFrame, scale: HealthRecipe) -> MeasureScores:
+    if len(frame) > 1 and frame.duplicated(_KEY).any():
+        twice = frame.loc[frame.duplicated(_KEY), "account_id"].iloc[0]
+        raise DataError("A row stands twice in the feature frame", where=f"account {twice!r}", expected="one row")
+    return MeasureScores(frame, scale)
 
 
 def _probabilities(frame: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
@@ -227,7 +194,7 @@ def _probabilities(frame: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
 
 
 def _reasons(
-    parts: _Parts,
+    parts: MeasureScores,
     scale: HealthRecipe,
     coverage: np.ndarray,
     unscored: np.ndarray,

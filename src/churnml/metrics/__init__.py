@@ -7,6 +7,7 @@ from churnml.lazy import load_on_use
 if TYPE_CHECKING:
     from churnml.metrics.calibration import (
         RiskLevel,
+        beyond_noise,
         calibration_error,
         calibration_slope,
         expected_over_observed,
@@ -34,6 +35,7 @@ else:
             "CalibrationBin": "reliability",
             "Estimate": "within_date",
             "RiskLevel": "calibration",
+            "beyond_noise": "calibration",
             "calibration_error": "calibration",
             "calibration_slope": "calibration",
             "expected_over_observed": "calibration",
@@ -69,6 +71,7 @@ __all__ = [
     "CalibrationBin",
     "Estimate",
     "RiskLevel",
+    "beyond_noise",
     "calibration_error",
     "calibration_slope",
     "expected_over_observed",

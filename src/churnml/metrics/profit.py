@@ -9,7 +9,14 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import beta
 
-__all__ = ["CampaignProfit", "area_under_profit_curve", "expected_maximum_profit", "maximum_profit", "profit_curve"]
+__all__ = [
+    "CampaignProfit",
+    "area_under_profit_curve",
+    "expected_maximum_profit",
+    "in_campaigns",
+    "maximum_profit",
+    "profit_curve",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -20,6 +27,32 @@ class CampaignProfit:
 
     profit_per_account: float
     contact_share: float
+
+
+def in_campaigns(as_of: npt.ArrayLike, days: int) -> npt.NDArray[np.bool_]:
+    """Return which rows belong to campaigns that lie `days` apart, the newest date first.
+
+    A customer is saved once: summed over snapshots whose label windows overlap, the same churner would be saved at each
+    of them, and the same contact paid. Campaigns a label window apart count each account once.
+
+    Parameters
+    ----------
+    as_of : array of shape (n,) of dates
+    days : int
+        Length of the label window, gap included. 0 takes every date as a campaign.
+
+    Examples
+    --------
+    >>> days = ["2025-01-01", "2025-02-01", "2025-03-01", "2025-04-01", "2025-05-01"]
+    >>> in_campaigns(np.array(days, dtype="datetime64[D]"), 90).tolist()
+    [False, True, False, False, True]
+    """
+    dates = np.asarray(as_of).astype("datetime64[D]")
+    taken: list[np.datetime64] = []
+    for date in np.unique(dates)[::-1]:
+        if not taken or (taken[-1] - date) / np.timedelta64(1, "D") >= days:
+            taken.append(date)
+    return np.isin(dates, np.array(taken, dtype="datetime64[D]"))
 
 
 def profit_curve(

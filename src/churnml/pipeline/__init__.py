@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 from churnml.lazy import load_on_use
 
 if TYPE_CHECKING:
-    from churnml.pipeline.alerts import answer_alert, backtest_alerts, list_alerts, show_alert
+    from churnml.pipeline.alerts import (
+        answer_alert,
+        backtest_alerts,
+        list_alerts,
+        playbooks_of,
+        preview_alerts,
+        show_alert,
+    )
     from churnml.pipeline.discovery import init
     from churnml.pipeline.health import health_backtest, health_thresholds
     from churnml.pipeline.key_figures import kpis
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
     from churnml.pipeline.reports import brief, portfolio
     from churnml.pipeline.results import Checked, Prepared, Scored, Trained
     from churnml.pipeline.scoring import run, score
+    from churnml.pipeline.tasks import answer_task, list_tasks, show_task
     from churnml.pipeline.training import train
     from churnml.pipeline.what_if import suppose
 else:
@@ -28,6 +36,7 @@ else:
             "Scored": "results",
             "Trained": "results",
             "answer_alert": "alerts",
+            "answer_task": "tasks",
             "audit": "leakage",
             "backtest_alerts": "alerts",
             "brief": "reports",
@@ -41,14 +50,18 @@ else:
             "kpis": "key_figures",
             "list_alerts": "alerts",
             "list_models": "models",
+            "list_tasks": "tasks",
             "overall": "overview",
+            "playbooks_of": "alerts",
             "portfolio": "reports",
             "prepare": "preparation",
+            "preview_alerts": "alerts",
             "promote_model": "models",
             "roll_back": "models",
             "run": "scoring",
             "score": "scoring",
             "show_alert": "alerts",
+            "show_task": "tasks",
             "simulate_company": "preparation",
             "suppose": "what_if",
             "train": "training",
@@ -61,6 +74,7 @@ __all__ = [
     "Scored",
     "Trained",
     "answer_alert",
+    "answer_task",
     "audit",
     "backtest_alerts",
     "brief",
@@ -74,14 +88,18 @@ __all__ = [
     "kpis",
     "list_alerts",
     "list_models",
+    "list_tasks",
     "overall",
+    "playbooks_of",
     "portfolio",
     "prepare",
+    "preview_alerts",
     "promote_model",
     "roll_back",
     "run",
     "score",
     "show_alert",
+    "show_task",
     "simulate_company",
     "suppose",
     "train",

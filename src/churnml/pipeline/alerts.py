@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pandas as pd
 
 from churnml import actions
-from churnml.actions import AlertsBacktest, Bands, Step, advance, alert_rules, alerts_backtest, signals
+from churnml.actions import (
+    AlertRule,
+    AlertsBacktest,
+    Bands,
+    Situation,
+    alert_rules,
+    alerts_backtest,
+    rules_of_modules,
+    signals,
+)
 from churnml.config import Config
 from churnml.errors import UsageError
+from churnml.explain import load_playbooks
+from churnml.explain.plays import Playbook
+from churnml.health import phase
 from churnml.pipeline.bands import bands_in_force
 from churnml.pipeline.health import tested_on
 from churnml.pipeline.preparation import prepare
 from churnml.progress import Stages
-from churnml.store import Actor, Alert, AlertEvent, Outcome, State, Store
+from churnml.store import Actor, Alert, AlertEvent, Decided, Known, Outcome, State, Store
 from churnml.tables import knowledge
 
-__all__ = ["answer_alert", "backtest_alerts", "evaluate_alerts", "list_alerts", "show_alert"]
+__all__ = [
+    "answer_alert",
+    "backtest_alerts",
+    "evaluate_alerts",
+    "list_alerts",
+    "playbooks_of",
+    "preview_alerts",
+    "rules_of",
+    "show_alert",
+]
 
-_READINGS = ["account_id", "as_of", "health_score", "band"]
 
-
-def evaluate_alerts(config: Config, scores: pd.DataFrame, features: pd.DataFrame, as_of: date, store: Store) -> Step:
-    """Take the alerts to a snapshot that was just scored, and keep what became of them.
+def evaluate_alerts(
+    config: Config,
+    scores: pd.DataFrame,
+    features: pd.DataFrame,
+    explanations: Iterable[Mapping[str, Any]],
+    as_of: date,
+    store: Store,
+) -> Decided | None:
+    """Take alerts and tasks to a snapshot that was just scored, and keep what became of them in one transaction.
 
     Parameters
     ----------
@@ -34,34 +61,129 @@ def evaluate_alerts(config: Config, scores: pd.DataFrame, features: pd.DataFrame
         The snapshot's accounts: scores, bands, owner, segment, ARR.
     features : DataFrame
         What they were scored from.
+    explanations : iterable of mapping
+        As they are stored, with the plays that they suggest.
     as_of : date
-        The snapshot's date. Scoring a date again, or an earlier one, takes the alerts no further than they are.
+        The snapshot's date. Scoring a date again takes nothing further than it is; an earlier one than was evaluated
+        before is left alone, and None comes back.
     store : Store
         Holds the alerts and the earlier readings.
     """
-    alerts = store.alerts(config.name)
-    readings = pd.DataFrame(store.banded_readings(config.name, as_of), columns=_READINGS)
-    readings = readings.astype({"health_score": "float64"})
-    readings["as_of"] = pd.to_datetime(readings["as_of"])
-    step = advance(
-        [alert for alert in alerts.known() if alert.updated_on <= as_of],
-        signals(scores, features, readings),
-        alert_rules(config.alerts),
-        config.alerts,
-        as_of=as_of,
-        bands=_bands(config),
+    decide = _decision(config, scores, features, explanations, as_of, store)
+    return store.evaluations(config.name).evaluate(
+        as_of, lambda known: decide(known, None), Actor("score", datetime.now(UTC))
     )
-    done = [(name, key) for name in ("opened", "reopened", "closed") for key in getattr(step, name)]
-    alerts.keep(step.alerts, done, Actor("score", datetime.now(UTC)))
-    return step
+
+
+def preview_alerts(config: Config) -> tuple[date, Decided]:
+    """Return what the rules, budget and playbooks of a config would do with the newest snapshot; nothing is kept.
+
+    Raises
+    ------
+    UsageError
+        Nothing has been scored yet, or the features of the snapshot are not kept any more.
+    """
+    config.require_churn("Alerts")
+    with Store(config.store_url) as store:
+        newest = store.latest(config.name)
+        if newest is None:
+            raise UsageError(
+                "Nothing has been scored yet",
+                where=config.name,
+                remedy="Run `churnml score CONFIG`.",
+                code="alerts.scores",
+            )
+        kept = store.all_features(newest.id)
+        if not kept:
+            raise UsageError(
+                "The features of the newest snapshot are not kept any more",
+                where=f"snapshot of {newest.as_of}",
+                remedy="Run `churnml score CONFIG` again.",
+                code="alerts.features",
+            )
+        accounts = store.accounts(newest.id, limit=newest.accounts).accounts
+        scores = pd.DataFrame([{**asdict(account), "as_of": newest.as_of} for account in accounts])
+        scores["as_of"] = pd.to_datetime(scores["as_of"])
+        features = pd.DataFrame([{"account_id": account, **values} for account, values in kept.items()])
+        told = store.explanations(newest.id, [account.account_id for account in accounts])
+        explanations = [{**body, "account_id": account} for account, body in told.items()]
+        decide = _decision(config, scores, features, explanations, newest.as_of, store)
+        decided = decide(store.evaluations(config.name).known(), newest.as_of)
+    assert decided is not None
+    return newest.as_of, decided
+
+
+def rules_of(config: Config) -> list[AlertRule]:
+    """Return the alert rules in force: built-in ones, those of the config, and those of its modules."""
+    return alert_rules(config.alerts, rules_of_modules(config.alerts.modules, config.resolve))
+
+
+def playbooks_of(config: Config) -> Sequence[Playbook]:
+    """Return the playbooks that a config names, checked; none where it names none."""
+    found = load_playbooks(config.resolve(config.playbooks)) if config.playbooks is not None else ()
+    actions.check_playbooks(found, config.alerts)
+    return found
+
+
+def _decision(
+    config: Config,
+    scores: pd.DataFrame,
+    features: pd.DataFrame,
+    explanations: Iterable[Mapping[str, Any]],
+    as_of: date,
+    store: Store,
+) -> Callable[[Known, date | None], Decided | None]:
+    """Return what decides on a snapshot; where it was evaluated already, only if that date is named."""
+    readings = pd.DataFrame(store.banded_readings(config.name, as_of), columns=list(actions.READINGS))
+    readings = readings.astype({"health_score": "float64", "coverage": "float64"})
+    readings["as_of"] = pd.to_datetime(readings["as_of"])
+    table = signals(scores, features, readings)
+    told = {str(item["account_id"]): item for item in explanations}
+    phases = phase(table).tolist()
+    read = ("account_id", "touch", "band", "owner")
+    columns = (table[name] if name in table else [None] * len(table) for name in read)
+    situations = {
+        str(account): Situation.of(
+            str(in_phase), str(touch), str(band), None if pd.isna(owner) else str(owner), told.get(str(account), {})
+        )
+        for in_phase, account, touch, band, owner in zip(phases, *columns, strict=True)
+    }
+    rules, playbooks = rules_of(config), playbooks_of(config)
+    days = config.experiments.days or config.label.horizon_days
+
+    def decide(known: Known, anyway: date | None) -> Decided | None:
+        newest = known.evaluated_on or max((alert.updated_on for alert in known.alerts), default=None)
+        if newest is not None and newest > as_of and anyway is None:
+            return None
+        return actions.evaluate(
+            known,
+            table,
+            rules,
+            situations,
+            playbooks,
+            config.alerts,
+            config.experiments,
+            days=days,
+            seed=config.seed,
+            as_of=as_of,
+            bands=_bands(config),
+        ).decided
+
+    return decide
 
 
 def list_alerts(
-    config: Config, *, owner: str | None = None, states: Sequence[State] = ("open", "acknowledged"), limit: int = 100
+    config: Config,
+    *,
+    owner: str | None = None,
+    states: Sequence[State] = ("open", "acknowledged"),
+    held_back: bool | None = None,
+    limit: int = 100,
 ) -> list[Alert]:
     """Return the alerts that wait for somebody, the largest avoidable loss first."""
     with Store(config.store_url) as store:
-        return store.alerts(config.name).find(states=states, owner=owner, limit=limit)
+        found = store.alerts(config.name).find(states=states, owner=owner, held_back=held_back, limit=limit)
+        return [alert for alert, _ in found]
 
 
 def show_alert(config: Config, alert_id: int) -> tuple[Alert, list[AlertEvent]]:
@@ -123,7 +245,7 @@ def backtest_alerts(config: Config, stages: Stages | None = None) -> AlertsBackt
         history = history.merge(frame[[*keys, "arr"]], on=keys, validate="1:1")
         history = _with_owners(history, prepared.loaded.tables)
         features = frame[[*keys, *prepared.feature_set.names]]
-        return alerts_backtest(history, features, alert_rules(config.alerts), config.alerts, _bands(config))
+        return alerts_backtest(history, features, rules_of(config), config.alerts, _bands(config))
 
 
 def _with_owners(history: pd.DataFrame, tables: Any) -> pd.DataFrame:
@@ -154,5 +276,5 @@ def rules_in_force(config: Config) -> list[Mapping[str, Any]]:
             "touch": list(rule.touch),
             "segments": list(rule.segments),
         }
-        for rule in actions.alert_rules(config.alerts)
+        for rule in rules_of(config)
     ]

@@ -55,7 +55,7 @@ def overall(config: Config, stages: Stages | None = None, *, language: Language 
     config.require_churn("What matters over all accounts")
     stages = stages or Stages()
     champion = Champion.load(config)
-    config = champion.as_trained(config)
+    config = config.model_copy(update={"features": champion.as_trained(config.features)})
     tables = check(config, stages).loaded.tables
     with stages("features"):
         spine = snapshots.spine(tables, config)
@@ -67,7 +67,9 @@ def overall(config: Config, stages: Stages | None = None, *, language: Language 
         folder.mkdir(parents=True, exist_ok=True)
         picture = shap_summary(champion.model, frame, folder / "shap_summary.png", rows=1000, top=15)
     with stages("report"):
-        page = overall_page(found, language=language, title=config.name, summary=picture.read_bytes())
+        page = overall_page(
+            found, language=language, title=config.name, summary=picture.read_bytes(), display=config.display
+        )
         path = write_text(folder / f"overall.{language}.html", page)
     return {**found, "shap_summary": str(picture)}, path
 

@@ -66,6 +66,7 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
             plays=[Play(**{**play, **_tuples(play)}) for play in told.get("plays", [])],
             red_below=edges.red_below,
             green_from=edges.green_from,
+            gaps=snapshot.info.get("level_gaps") or (),
         )
         name = file_stem(account_id, taken=_PAGES)
         return write_text(config.workspace_dir / "reports" / f"{name}.{language}.html", page)
@@ -83,11 +84,11 @@ def _happenings(config: Config, account_id: str, as_of: date, stages: Stages) ->
     if not files:
         from churnml.pipeline.preparation import check
 
-        return timeline(check(config, stages).loaded.tables, account_id, as_of)
+        return timeline(check(config, stages).loaded.tables, account_id, as_of, display=config.display)
     backend = connect(EngineConfig(), temp_dir=config.workspace_dir / "tmp")
     try:
         expressions = {name: backend.read_parquet(str(file)) for name, file in files.items()}
-        return timeline(Tables(expressions, backend, as_of, as_of), account_id, as_of)
+        return timeline(Tables(expressions, backend, as_of, as_of), account_id, as_of, display=config.display)
     except duckdb.Error as error:
         raise WorkspaceError(
             "The tables of the last check cannot be read",
@@ -117,6 +118,8 @@ def portfolio(config: Config, language: Language, stages: Stages | None = None) 
             language=language,
             title=config.name,
             currency=config.currency,
+            display=config.display,
+            gaps=snapshot.info.get("level_gaps") or (),
         )
         return write_text(config.workspace_dir / "reports" / f"portfolio.{language}.html", page)
 

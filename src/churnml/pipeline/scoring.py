@@ -26,6 +26,7 @@ from churnml.pipeline.preparation import check, prepare
 from churnml.pipeline.results import Scored, Trained, expected_column, rejected_counts, scored_by
 from churnml.pipeline.training import train
 from churnml.progress import Stages
+from churnml.registry import level_gaps_of
 from churnml.sources import Loaded
 from churnml.store import Departed, Snapshot, Store, plain
 from churnml.tables import Tables, knowledge
@@ -56,7 +57,7 @@ def score(
     """
     stages = stages or Stages()
     champion = Champion.load(config)
-    config = champion.as_trained(config)
+    config = config.model_copy(update={"features": champion.as_trained(config.features)})
     loaded = loaded or check(config, stages).loaded
     tables = loaded.tables
     as_of = as_of or tables.observed_until
@@ -81,7 +82,8 @@ def score(
                 _publish(config, tables, champion, judged, now, table, ordered, as_of, scored_at)
     if champion.model.target == "churn" and config.alerts.enabled:
         with stages("alerts"), Store(config.store_url) as store:
-            evaluate_alerts(config, table, now[["account_id", *champion.model.features.names]], as_of, store)
+            rows = now[["account_id", *champion.model.features.names]]
+            evaluate_alerts(config, table, rows, ordered, as_of, store)
     return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded))
 
 
@@ -274,6 +276,7 @@ def _publish(
                     "verdict": manifest.verdict,
                     "verdict_reason": manifest.verdict_reason,
                     "scored_by": scored_by(champion.bundle),
+                    "level_gaps": level_gaps_of(manifest),
                     "currency": config.currency,
                 },
             ),

@@ -91,7 +91,7 @@ def train(
     settle(config)
     folds = snapshots.splits(prepared.frame, config)
     tuning = None if seconds is None else _tune(config, stages, prepared, folds, seconds)
-    settings = config if tuning is None else tuning.configured(config)
+    settings = config if tuning is None else config.model_copy(update={"model": tuning.configured(config.model)})
     with stages("audit"):
         findings = audit(prepared.frame, prepared.feature_set, folds, config.label, tables=prepared.loaded.tables)
     leak = leak_reason(findings) if promote_because is None else None

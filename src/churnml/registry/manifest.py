@@ -10,11 +10,11 @@ from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
-from churnml.config import Config
+from churnml.config.needs import RecordedSections
 from churnml.errors import BundleError
 from churnml.training.publication import Publication
 
-__all__ = ["MANIFEST", "Manifest", "Provenance", "broken_bundle", "read_manifest", "recorded"]
+__all__ = ["MANIFEST", "Manifest", "Provenance", "broken_bundle", "level_gaps_of", "read_manifest", "recorded"]
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -60,7 +60,7 @@ class Provenance(BaseModel):
     @classmethod
     def of(
         cls,
-        config: Config,
+        config: RecordedSections,
         *,
         created_at: datetime,
         fingerprint: str = "",
@@ -115,7 +115,7 @@ _PLACES = ("workspace", "models_dir", "playbooks", "serving", "engine", "mlflow"
 """Sections that say where things are and how they look, and may hold URLs and passwords."""
 
 
-def recorded(config: Config) -> dict[str, Any]:
+def recorded(config: RecordedSections) -> dict[str, Any]:
     """Return what of a config goes on record with a model: all that shapes the scores, and no place of data.
 
     Examples
@@ -126,8 +126,19 @@ def recorded(config: Config) -> dict[str, Any]:
     (True, False)
     """
     kept = {name: section for name, section in config.as_dict().items() if name not in _PLACES}
-    kept["source"] = {name: value for name, value in kept["source"].items() if name != "connection"}
+    if kept.get("source"):
+        kept["source"] = {name: value for name, value in kept["source"].items() if name != "connection"}
+    for name, source in (kept.get("sources") or {}).items():
+        kept["sources"][name] = {key: value for key, value in source.items() if key != "connection"}
     return kept
+
+
+def level_gaps_of(manifest: Manifest) -> list[dict[str, Any]]:
+    """Return the levels of risk at which the backtest told something else than happened; none where rules score."""
+    if manifest.verdict != "publishable":
+        return []
+    gaps = (manifest.backtest.get("calibration") or {}).get("gaps") or []
+    return [{name: gap[name] for name in ("name", "told", "happened")} for gap in gaps]
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from churnml.config import Config
+from churnml.config.needs import TrackingSections
 from churnml.config.secrets import mask_text, mask_url
 from churnml.errors import EngineError
 from churnml.files import sqlite_path
@@ -52,13 +52,13 @@ _PLACES = (
 """Where MLflow's database keeps absolute locations of artifacts."""
 
 
-def experiment_name(config: Config) -> str:
+def experiment_name(config: TrackingSections) -> str:
     """Return the name of a config's experiment."""
     return config.mlflow.experiment or config.name
 
 
 @contextmanager
-def open_mlflow(config: Config) -> Iterator[ModuleType]:
+def open_mlflow(config: TrackingSections) -> Iterator[ModuleType]:
     """Give mlflow, pointed at the config's server for runs and models alike; afterwards all is as it was.
 
     Raises
@@ -109,7 +109,7 @@ def open_mlflow(config: Config) -> Iterator[ModuleType]:
             _remove_misread_folder(uri)
 
 
-def _open_experiment(mlflow: ModuleType, config: Config) -> None:
+def _open_experiment(mlflow: ModuleType, config: TrackingSections) -> None:
     name = experiment_name(config)
     found = mlflow.get_experiment_by_name(name)
     if found is None:
@@ -140,7 +140,7 @@ def _surroundings() -> Iterator[None]:
                 os.environ[name] = held
 
 
-def _follow_the_workspace(config: Config) -> None:
+def _follow_the_workspace(config: TrackingSections) -> None:
     """Point MLflow's database to the artifacts beside it after the workspace was moved.
 
     MLflow keeps absolute locations: it would go on writing to the old place, and find no older model at the new one.

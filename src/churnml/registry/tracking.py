@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from churnml.config import Config
+from churnml.config.needs import TrackingSections
 from churnml.errors import BundleError
 from churnml.registry.bundle import Bundle, read_pointer
 from churnml.registry.manifest import recorded
@@ -45,7 +45,7 @@ class Tracked:
 
 
 def track(
-    config: Config,
+    config: TrackingSections,
     bundle: Bundle,
     frame: pd.DataFrame,
     *,
@@ -107,7 +107,7 @@ def track(
     return Tracked(run_id=run.info.run_id, model_version=version, model_uri=uri)
 
 
-def settle(config: Config) -> None:
+def settle(config: TrackingSections) -> None:
     """Find out before a long run whether MLflow answers, and let its alias follow the champion in use.
 
     A promotion that was cut off between the pointer on disk and MLflow is finished so.
@@ -138,7 +138,9 @@ def _registered(client: Any, name: str, bundle_version: str) -> Any:
     return None if newest is None else client.get_model_version(name, newest.version)
 
 
-def name_alias(config: Config, alias: str, bundle_version: str, promotion: Promotion | None = None) -> str | None:
+def name_alias(
+    config: TrackingSections, alias: str, bundle_version: str, promotion: Promotion | None = None
+) -> str | None:
     """Give the registered version that holds a bundle an alias such as ``champion``; return its ``models:/`` URI.
 
     Parameters
@@ -249,7 +251,9 @@ def _log_model(mlflow: ModuleType, bundle: Bundle, frame: pd.DataFrame) -> Any:
     )
 
 
-def _register(mlflow: ModuleType, config: Config, bundle: Bundle, frame: pd.DataFrame, model: Any, run_id: str) -> int:
+def _register(
+    mlflow: ModuleType, config: TrackingSections, bundle: Bundle, frame: pd.DataFrame, model: Any, run_id: str
+) -> int:
     """Register the logged model as the next version, described; MLflow's own function would print as it goes."""
     name, client = config.registered_model, mlflow.MlflowClient()
     try:
@@ -291,7 +295,7 @@ def describe(bundle: Bundle, frame: pd.DataFrame) -> str:
     )
 
 
-def _log_dataset(mlflow: ModuleType, frame: pd.DataFrame, config: Config, fingerprint: str) -> Any:
+def _log_dataset(mlflow: ModuleType, frame: pd.DataFrame, config: TrackingSections, fingerprint: str) -> Any:
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.pandas_dataset import PandasDataset
 

@@ -10,6 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from churnml.explain.happenings import Happening
+from churnml.explain.notices import level_gaps
 from churnml.explain.plays import Play
 from churnml.features.spec import FAMILIES
 from churnml.language import Day, Language, Quantity, Section, Text, amount, day, month, number, phrases, render
@@ -31,6 +32,7 @@ def account_brief(
     plays: Sequence[Play] = (),
     red_below: float = 40.0,
     green_from: float = 70.0,
+    gaps: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the brief a CSM takes into a call, as one HTML page that prints on one sheet.
 
@@ -54,6 +56,8 @@ def account_brief(
         From `suggest_plays`.
     red_below, green_from : float
         Bands of the chart.
+    gaps : sequence of mapping
+        Levels of risk that were off in the backtest, as the snapshot's ``level_gaps``.
     """
     say = phrases(language)
     page = Section(say, "page")
@@ -62,6 +66,7 @@ def account_brief(
     template = environment().get_template("brief.html.j2")
     return template.render(
         told=explanation,
+        gaps=level_gaps(gaps)[f"text_{language}"],
         language=language,
         t=page,
         say=say,

@@ -300,13 +300,11 @@ def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list
                 f"In {row['segment']} = {row['value']} the probabilities were too {too} by "
                 f"{100 * abs(off):.1f} percentage points."
             )
-    for level in (backtest.get("calibration") or {}).get("tenths") or []:
-        ratio = level["expected_over_observed"]
-        if ratio["low"] is not None and not ratio["low"] <= 1.0 <= ratio["high"]:
-            limits.append(
-                f"Told and happened differ beyond noise in {level['name']} of the risk (10 is the riskiest): "
-                f"{level['told']:.1%} were told, {level['happened']:.1%} {words.happened}."
-            )
+    limits += [
+        f"Told and happened differ beyond noise in {level['name']} of the risk (10 is the riskiest): "
+        f"{level['told']:.1%} were told, {level['happened']:.1%} {words.happened}."
+        for level in (backtest.get("calibration") or {}).get("gaps") or []
+    ]
     limits.append(
         f"A probability holds for {bundle.model.horizon_days} days from its snapshot and for accounts like those "
         "of the training period; a new product, price or market is outside of it."

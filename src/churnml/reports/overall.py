@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from markupsafe import Markup
 
+from churnml.config import DisplayConfig
 from churnml.features.spec import FAMILIES
 from churnml.language import Language, Section, amount, day, number, percent, phrases
 from churnml.reports.page import Labels, environment, new_figure, svg
@@ -19,7 +20,14 @@ _STRONG = 0.15
 _SHOWN = 15
 
 
-def overall_page(found: Mapping[str, Any], *, language: Language, title: str, summary: bytes | None = None) -> str:
+def overall_page(
+    found: Mapping[str, Any],
+    *,
+    language: Language,
+    title: str,
+    summary: bytes | None = None,
+    display: DisplayConfig | None = None,
+) -> str:
     """Return the page.
 
     Parameters
@@ -33,6 +41,8 @@ def overall_page(found: Mapping[str, Any], *, language: Language, title: str, su
         Language of the page, name of the company.
     summary : bytes, optional
         PNG of `shap_summary`.
+    display : DisplayConfig, optional
+        What segments and plans are called.
     """
     say = phrases(language)
     page = Section(say, "overall")
@@ -52,7 +62,7 @@ def overall_page(found: Mapping[str, Any], *, language: Language, title: str, su
         features=[_feature(row, language) for row in found["features"][:_SHOWN]],
         summary=None if summary is None else Markup(base64.b64encode(summary).decode()),
         patterns=[_pattern(pattern, language) for pattern in found["patterns"]],
-        segments=_segments(found["segments"], language),
+        segments=_segments(found, language, display or DisplayConfig()),
     )
 
 
@@ -97,8 +107,10 @@ def _pattern(pattern: Mapping[str, Any], language: Language) -> dict[str, Any]:
     }
 
 
-def _segments(rows: Sequence[Mapping[str, Any]], language: Language) -> dict[str, Any]:
+def _segments(found: Mapping[str, Any], language: Language, display: DisplayConfig) -> dict[str, Any]:
     """Return a table of segments by families, each cell with its difference and a tint."""
+    rows: Sequence[Mapping[str, Any]] = found["segments"]
+    what: Literal["plans", "segments"] = "plans" if str(found.get("segment_column")).endswith("plan") else "segments"
     families = list(dict.fromkeys(str(row["family"]) for row in rows))
     families.sort(key=list(FAMILIES).index)
     table: dict[str, dict[str, Any]] = {}
@@ -107,7 +119,7 @@ def _segments(rows: Sequence[Mapping[str, Any]], language: Language) -> dict[str
         line["cells"][row["family"]] = _cell(float(row["difference"]), language)
     lines = [
         {
-            "name": name,
+            "name": display.spoken(what, name, language),
             "rows": number(line["rows"], language),
             "cells": [line["cells"][family] for family in families],
         }

@@ -7,6 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from churnml.config import DisplayConfig
+from churnml.explain.notices import level_gaps
+from churnml.explain.published import reasons_told
 from churnml.language import Language, Section, amount, day, number, phrases
 from churnml.reports.figures import loss, percent_or_dash, score
 from churnml.reports.page import BAND_COLOURS, environment
@@ -23,6 +26,8 @@ def portfolio_page(
     currency: str = "USD",
     link: Callable[[str], str] | None = None,
     bands: Mapping[str, int] | None = None,
+    display: DisplayConfig | None = None,
+    gaps: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the scored accounts as one HTML page with filters by band, segment, owner and name.
 
@@ -40,11 +45,14 @@ def portfolio_page(
         Account id → address of the account's own page.
     bands : mapping, optional
         Accounts of the whole company per band, where `table` holds only the first of them.
+    display : DisplayConfig, optional
+        What segments and owners are called.
+    gaps : sequence of mapping
+        Levels of risk that were off in the backtest, as the snapshot's ``level_gaps``.
     """
-    say = phrases(language)
+    say, display = phrases(language), display or DisplayConfig()
     rows = []
     for row, told in zip(table.to_dict("records"), explanations, strict=True):
-        sentences = [driver[f"sentence_{language}"] for driver in told["raising"][:2]]
         arr = float(row["arr"]) if not pd.isna(row["arr"]) else None
         renewal = row.get("days_to_renewal")
         rows.append(
@@ -52,8 +60,8 @@ def portfolio_page(
                 "id": row["account_id"],
                 "name": _text(row.get("name")) or row["account_id"],
                 "link": link(str(row["account_id"])) if link else None,
-                "segment": _text(row.get("segment")),
-                "owner": _text(row.get("owner")),
+                "segment": display.spoken("segments", row.get("segment"), language),
+                "owner": display.spoken("owners", row.get("owner"), language),
                 "band": row["band"],
                 "overridden_by": _text(row.get("overridden_by")),
                 "health": score(row["health_score"], language),
@@ -62,8 +70,7 @@ def portfolio_page(
                 "loss": loss(row["churn_probability"], arr, language, currency) or "",
                 "renewal": "" if renewal is None or pd.isna(renewal) else amount(round(renewal), "days", language),
                 "renewal_days": "" if renewal is None or pd.isna(renewal) else round(renewal),
-                "facts": [fact[f"text_{language}"] for fact in told["indicators"]],
-                "drivers": sentences,
+                "reasons": _reasons(told, language),
             }
         )
     counts = bands if bands is not None else table["band"].value_counts()
@@ -71,6 +78,7 @@ def portfolio_page(
     template = environment().get_template("portfolio.html.j2")
     return template.render(
         rows=rows,
+        gaps=level_gaps(gaps)[f"text_{language}"],
         t=Section(say, "page"),
         say=say,
         language=language,
@@ -83,6 +91,12 @@ def portfolio_page(
         segments=sorted({row["segment"] for row in rows} - {""}),
         owners=sorted({row["owner"] for row in rows} - {""}),
     )
+
+
+def _reasons(told: Mapping[str, Any], language: Language) -> list[dict[str, Any]]:
+    """Return what a reader is told of the risk, in the order of the explanation; hard facts are marked."""
+    facts = {fact[f"text_{language}"] for fact in told["indicators"]}
+    return [{"text": text, "hard": text in facts} for text in reasons_told(told, language)]
 
 
 def _text(value: Any) -> str:

@@ -104,12 +104,19 @@ def _of_snapshot(settings: Settings, view: StateView, snapshot: SnapshotInfo, fr
         warnings.append(Warn(code="stale", message=f"The facts are {fresh.age_days:.0f} days old."))
     if snapshot.info.get("verdict") == "rules_only":
         warnings.append(_RULES_ONLY)
+    warnings += _level(snapshot.info.get("level_gaps") or [])
     if view.scorer is not None and view.scorer.version != snapshot.model_version:
         message = f"Model {view.scorer.version} is in force; this was scored by {snapshot.model_version}."
         warnings.append(Warn(code="model_changed", message=message))
     if settings.config_version != snapshot.config_hash:
         warnings.append(Warn(code="config_changed", message="The config has changed since this was scored."))
     return warnings
+
+
+def _level(gaps: Sequence[Mapping[str, Any]]) -> list[Warn]:
+    from churnml.explain.notices import level_gaps
+
+    return [Warn(code="level_gap", message=text) for text in level_gaps(gaps)["text_en"]] if gaps else []
 
 
 _RULES_ONLY = Warn(
@@ -167,6 +174,7 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
         warnings.append(Warn(code="unknown_word", message=message))
     if scorer.verdict == "rules_only":
         warnings.append(_RULES_ONLY)
+    warnings += _level(scorer.level_gaps)
     blind = not scored.coverage
     if blind:
         message = "None of the features that the health score is made of was given, so there is no health score."
@@ -220,11 +228,10 @@ def in_language(body: Mapping[str, Any], lang: Lang) -> Reasoning:
 
 
 def reasons_told(body: Mapping[str, Any], lang: Lang) -> list[str]:
-    """Return what a reader is told of the risk; of an explanation stored by an earlier version, facts and drivers."""
-    if f"told_{lang}" in body:
-        return list(body[f"told_{lang}"])
-    facts = [item[f"text_{lang}"] for item in body["indicators"]]
-    return [*facts, *(item[f"sentence_{lang}"] for item in body["raising"])]
+    """Return what a reader is told of the risk."""
+    from churnml.explain.published import reasons_told
+
+    return reasons_told(body, lang)
 
 
 def _driver(item: Mapping[str, Any], lang: Lang) -> DriverAnswer:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from churnml.assessment import Assessment
+    from churnml.config import DisplayConfig
     from churnml.registry import Bundle
 
 __all__ = ["Row", "Scored", "Scorer", "features_of"]
@@ -56,15 +57,19 @@ class Scorer:
     ----------
     bundle : Bundle
         As `churnml.registry.load_bundle` returns it.
+    display : DisplayConfig, optional
+        What raw names are called.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, display: DisplayConfig | None = None) -> None:
         from churnml.assessment import Champion
+        from churnml.registry import level_gaps_of
 
         self.bundle = bundle
         self.model = bundle.model
-        self.champion = Champion.of(bundle)
+        self.champion = Champion.of(bundle, display=display)
         self.verdict = bundle.manifest.verdict
+        self.level_gaps = level_gaps_of(bundle.manifest)
         used = [
             name
             for measure in self.champion.scale.measures

@@ -174,7 +174,7 @@ class ServingState:
         if attempt == self._refused:
             return held
         try:
-            scorer = Scorer(load_bundle(path))
+            scorer = Scorer(load_bundle(path), self.settings.display)
         except (ChurnmlError, KeyError, TypeError, ValueError) as error:
             # It will not get better by itself, so it is not read again before it changes.
             self._refused = attempt

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from churnml.config import Config
+from churnml.config import LabelConfig
 from churnml.errors import DataError
 from churnml.snapshots.contract import subscription_frame
 from churnml.snapshots.terms import continuations
@@ -19,7 +19,7 @@ _SAME = 1e-9
 _DEALS = ("upsell", "cross_sell")
 
 
-def first_changes(members: pd.DataFrame, tables: Tables, config: Config) -> pd.DataFrame:
+def first_changes(members: pd.DataFrame, tables: Tables, label: LabelConfig) -> pd.DataFrame:
     """Return, per row of the cohort, when the target's change first takes effect on its ``as_of`` or later.
 
     A change is judged against what ran on the eve of ``as_of``. Expansion: seats of the plans, or MRR with add-ons,
@@ -32,8 +32,7 @@ def first_changes(members: pd.DataFrame, tables: Tables, config: Config) -> pd.D
         ``account_id, as_of``.
     tables : Tables
         Subscriptions, opportunities, or both.
-    config : Config
-        Section `label`.
+    label : LabelConfig
 
     Returns
     -------
@@ -46,7 +45,6 @@ def first_changes(members: pd.DataFrame, tables: Tables, config: Config) -> pd.D
     DataError
         No table holds what the target is told by.
     """
-    label = config.label
     rising = label.target == "expansion"
     signs = set(label.expansion_by) if rising else {"mrr"}
     last = pd.Timedelta(days=label.gap_days + max(label.horizons))

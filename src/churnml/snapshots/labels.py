@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from churnml.config import Config, LabelConfig
+from churnml.config import LabelConfig
 from churnml.snapshots.changes import first_changes
 from churnml.snapshots.contract import customer_terms, spells, subscription_frame
 from churnml.snapshots.silence import silent_stretches
@@ -34,7 +34,7 @@ def horizon_column(days: int) -> str:
     return f"churned_{days}d"
 
 
-def labelled(members: pd.DataFrame, tables: Tables, config: Config) -> pd.DataFrame:
+def labelled(members: pd.DataFrame, tables: Tables, label: LabelConfig) -> pd.DataFrame:
     """Add the labels to the cohort: one at the horizon, one per further horizon.
 
     The facts behind the labels are gathered once; each horizon looks at them through its own window and waits until
@@ -46,16 +46,14 @@ def labelled(members: pd.DataFrame, tables: Tables, config: Config) -> pd.DataFr
         ``account_id, as_of, arr``.
     tables : Tables
         Everything that happened, seen with hindsight.
-    config : Config
-        Section `label`.
+    label : LabelConfig
 
     Returns
     -------
     DataFrame
         `SPINE_COLUMNS`, then a column per further horizon; see `churnml.snapshots.spine`.
     """
-    label = config.label
-    happened, wait = _happened(members, tables, config)
+    happened, wait = _happened(members, tables, label)
     opens = members["as_of"] + pd.Timedelta(days=label.gap_days)
     until = pd.Timestamp(final_until(tables, label)) - pd.Timedelta(days=wait)
 
@@ -94,15 +92,14 @@ def final_until(tables: Tables, label: LabelConfig) -> date:
 
 
 def _happened(
-    members: pd.DataFrame, tables: Tables, config: Config
+    members: pd.DataFrame, tables: Tables, label: LabelConfig
 ) -> tuple[Callable[[pd.Series, pd.Series], Found], int]:
     """Return a function that looks at what happened through windows, and the days to wait after one ends."""
-    label = config.label
     if label.target != "churn":
-        return _Changes(members, tables, config), label.grace_days + label.settle_days
+        return _Changes(members, tables, label), label.grace_days + label.settle_days
     if label.churn == "silence":
-        return _Silences(members, tables, config), label.settle_days
-    churn_on = _contract_end(members, tables, config)
+        return _Silences(members, tables, label), label.settle_days
+    churn_on = _contract_end(members, tables, label)
 
     def ended(opens: pd.Series, closes: pd.Series) -> Found:
         return (
@@ -114,10 +111,10 @@ def _happened(
     return ended, label.grace_days + label.settle_days
 
 
-def _contract_end(members: pd.DataFrame, tables: Tables, config: Config) -> pd.Series:
+def _contract_end(members: pd.DataFrame, tables: Tables, label: LabelConfig) -> pd.Series:
     """Return the day churn takes effect for the spell each row lies in; NaT where it has not ended."""
-    terms = customer_terms(tables, config.label)
-    found = spells(terms, grace_days=config.label.grace_days, observed_until=tables.observed_until)
+    terms = customer_terms(tables, label)
+    found = spells(terms, grace_days=label.grace_days, observed_until=tables.observed_until)
     found["ended_on"] = found["ended_on"].where(found["churned"])
     rows = members[["account_id", "as_of"]].reset_index().sort_values("as_of", kind="stable")
     # The spell a row lies in is the last that started before its as_of.
@@ -141,14 +138,14 @@ class _Changes:
     nothing ran that it could be judged by, and where the account churns inside the gap, there is no label.
     """
 
-    def __init__(self, members: pd.DataFrame, tables: Tables, config: Config) -> None:
-        changes = first_changes(members, tables, config)
+    def __init__(self, members: pd.DataFrame, tables: Tables, label: LabelConfig) -> None:
+        changes = first_changes(members, tables, label)
         self.on = changes["change_on"]
         self.churn_on: pd.Series | None = None
-        if config.label.churn == "contractual":
-            self.churn_on = _contract_end(members, tables, config)
+        if label.churn == "contractual":
+            self.churn_on = _contract_end(members, tables, label)
             # What an account does that has left and come back is a new account's.
-            part = config.label.grace_days if config.label.target == "contraction" else 0
+            part = label.grace_days if label.target == "contraction" else 0
             self.on = self.on.where(~(self.churn_on <= self.on + pd.Timedelta(days=part)))
         self.unknown = (changes["decided"] & self.on.notna()) | ~changes["comparable"]
 
@@ -168,11 +165,11 @@ class _Silences:
     ``silence_days = horizon_days`` that is: no activity in the whole window.
     """
 
-    def __init__(self, members: pd.DataFrame, tables: Tables, config: Config) -> None:
-        days = config.label.silence
+    def __init__(self, members: pd.DataFrame, tables: Tables, label: LabelConfig) -> None:
+        days = label.silence
         self.need = pd.Timedelta(days=days)
         self.index = members.index
-        found = silent_stretches(tables, silence_days=days, activity=config.label.activity)
+        found = silent_stretches(tables, silence_days=days, activity=label.activity)
         rows = members[["account_id", "as_of"]].assign(row=np.arange(len(members)))
         self.pairs = rows.merge(found, on="account_id", how="inner")
 

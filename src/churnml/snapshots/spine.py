@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from churnml.config import Config, LabelConfig
+from churnml.config import LabelConfig
+from churnml.config.needs import TimelineSections
 from churnml.errors import TimelineError
 from churnml.snapshots.contract import covered_at, customer_terms, due_within, renewal_anchors
 from churnml.snapshots.dates import snapshot_dates
@@ -19,7 +20,7 @@ from churnml.tables import Tables
 __all__ = ["SPINE_COLUMNS", "cohort_at", "cohorts", "spine", "whole_cohorts"]
 
 
-def spine(tables: Tables, config: Config) -> pd.DataFrame:
+def spine(tables: Tables, config: TimelineSections) -> pd.DataFrame:
     """Return every labelled or unlabelled row of the history: who was in the cohort when, and what became of them.
 
     Parameters
@@ -27,7 +28,7 @@ def spine(tables: Tables, config: Config) -> pd.DataFrame:
     tables : Tables
         Canonical tables.
     config : Config
-        Sections `label`, `cohort`, `snapshots`.
+        Any object with the sections `label`, `cohort`, `snapshots`.
 
     Returns
     -------
@@ -67,10 +68,10 @@ def spine(tables: Tables, config: Config) -> pd.DataFrame:
     else:
         dates = snapshot_dates(config.snapshots, tables.observed_from, tables.observed_until)
         members = _members(tables, config, dates)
-    return labelled(members, tables, config)
+    return labelled(members, tables, config.label)
 
 
-def cohort_at(tables: Tables, config: Config, as_of: pd.Timestamp) -> pd.DataFrame:
+def cohort_at(tables: Tables, config: TimelineSections, as_of: pd.Timestamp) -> pd.DataFrame:
     """Return the spine of a single date, to be scored: same columns as `spine`, labels null where not final.
 
     With ``snapshots.before_renewal_days`` only accounts count that are no further from a renewal than the furthest of
@@ -109,7 +110,7 @@ def cohort_at(tables: Tables, config: Config, as_of: pd.Timestamp) -> pd.DataFra
             remedy="Check the cohort section, and that subscriptions or events cover that date.",
             code="data.timeline.empty_cohort",
         )
-    return labelled(members, tables, config)
+    return labelled(members, tables, config.label)
 
 
 def _terms(tables: Tables, label: LabelConfig) -> pd.DataFrame:
@@ -118,7 +119,7 @@ def _terms(tables: Tables, label: LabelConfig) -> pd.DataFrame:
     return terms.join(superseded(terms))
 
 
-def cohorts(tables: Tables, config: Config, dates: Iterable[pd.Timestamp]) -> pd.DataFrame:
+def cohorts(tables: Tables, config: TimelineSections, dates: Iterable[pd.Timestamp]) -> pd.DataFrame:
     """Return who was in the cohort at each date: those among whom an account of that date is ranked.
 
     Parameters
@@ -138,7 +139,7 @@ def cohorts(tables: Tables, config: Config, dates: Iterable[pd.Timestamp]) -> pd
     return _members(tables, config, sorted({pd.Timestamp(day) for day in dates}))
 
 
-def whole_cohorts(tables: Tables, config: Config, rows: pd.DataFrame) -> pd.DataFrame | None:
+def whole_cohorts(tables: Tables, config: TimelineSections, rows: pd.DataFrame) -> pd.DataFrame | None:
     """Return the whole cohorts of the rows' dates, or None where `spine` and `cohort_at` give whole cohorts anyway.
 
     With ``snapshots.before_renewal_days`` they give some accounts of a day only: too few to rank them among each other.
@@ -146,7 +147,7 @@ def whole_cohorts(tables: Tables, config: Config, rows: pd.DataFrame) -> pd.Data
     return cohorts(tables, config, rows["as_of"].unique()) if config.snapshots.before_renewal_days else None
 
 
-def _members(tables: Tables, config: Config, dates: list[pd.Timestamp]) -> pd.DataFrame:
+def _members(tables: Tables, config: TimelineSections, dates: list[pd.Timestamp]) -> pd.DataFrame:
     """Return ``account_id, as_of, arr`` of the cohort at each date, from facts known before it."""
     contractual = config.label.churn == "contractual"
     rules = config.cohort

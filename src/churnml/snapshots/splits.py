@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from churnml.config import Config, FixedSplit, LabelConfig
+from churnml.config import FixedSplit, LabelConfig
+from churnml.config.needs import SplitSections
 from churnml.errors import TimelineError, TrainingError
 
 __all__ = ["Split", "splits"]
@@ -39,7 +40,7 @@ class Split:
         return [date for date in dates if self.train[-1] < date < self.test[0]]
 
 
-def splits(spine: pd.DataFrame, config: Config) -> list[Split]:
+def splits(spine: pd.DataFrame, config: SplitSections) -> list[Split]:
     """Split the labelled snapshots of a spine by date.
 
     Rolling-origin folds count back from the newest labelled snapshot: each tests on ``splits.test_snapshots``
@@ -53,7 +54,7 @@ def splits(spine: pd.DataFrame, config: Config) -> list[Split]:
     spine : DataFrame
         From `churnml.snapshots.spine`; rows without a label are ignored.
     config : Config
-        Sections `label`, `splits`, `model`.
+        Any object with the sections `label`, `snapshots`, `splits`, `model`.
 
     Returns
     -------
@@ -70,8 +71,8 @@ def splits(spine: pd.DataFrame, config: Config) -> list[Split]:
     labelled = spine[spine["churned"].notna()]
     purge = pd.Timedelta(days=config.label.purge_days)
     if labelled.empty:
-        raise _nothing_labelled(spine, config)
-    _refuse_one_class(labelled, config)
+        raise _nothing_labelled(spine, config.label)
+    _refuse_one_class(labelled, config.label)
     dates = [pd.Timestamp(date) for date in sorted(labelled["as_of"].unique())]
     if config.splits.fixed:
         return [_fixed(number, fixed, dates, config.label) for number, fixed in enumerate(config.splits.fixed, start=1)]
@@ -152,12 +153,12 @@ def _verify_purge(split: Split, purge: pd.Timedelta, where: str = "splits") -> N
         )
 
 
-def _refuse_one_class(labelled: pd.DataFrame, config: Config) -> None:
+def _refuse_one_class(labelled: pd.DataFrame, label: LabelConfig) -> None:
     positives = int((labelled["churned"] == 1).sum())
     if positives and positives < len(labelled):
         return
     first, last = labelled["as_of"].min(), labelled["as_of"].max()
-    everybody, happened = positives > 0, config.label.words.happened
+    everybody, happened = positives > 0, label.words.happened
     raise TrainingError(
         f"Every account {happened} in every snapshot" if everybody else f"No account {happened} in any snapshot",
         where="label",
@@ -165,14 +166,14 @@ def _refuse_one_class(labelled: pd.DataFrame, config: Config) -> None:
         expected="some of both",
         remedy="Check label.change_share and label.expansion_by, and the mapping of mrr, seats and opportunities; a "
         "longer label.horizon_days or a longer history also helps."
-        if config.label.target != "churn"
+        if label.target != "churn"
         else (
             "Check label.churn, label.grace_days and the mapping of subscription ends: an end that every export row "
             "carries is often the billing period's, not the contract's."
             if everybody
             else "Check label.silence_days and label.activity: events that go on without a customer hide a silence; a "
             "longer history also helps."
-            if config.label.churn == "silence"
+            if label.churn == "silence"
             else "Check label.churn and the mapping of ends (ends_on, terminated_on); a longer label.horizon_days or a "
             "longer history also helps."
         ),
@@ -180,7 +181,7 @@ def _refuse_one_class(labelled: pd.DataFrame, config: Config) -> None:
     )
 
 
-def _refuse_few_churners(labelled: pd.DataFrame, config: Config) -> None:
+def _refuse_few_churners(labelled: pd.DataFrame, config: SplitSections) -> None:
     """Say that too few accounts churned, where a longer training period could not help."""
     churners = int(labelled.loc[labelled["churned"] == 1, "account_id"].nunique())
     if churners >= config.model.min_churners:
@@ -207,8 +208,7 @@ def _refuse_few_churners(labelled: pd.DataFrame, config: Config) -> None:
     )
 
 
-def _nothing_labelled(spine: pd.DataFrame, config: Config) -> TimelineError:
-    label = config.label
+def _nothing_labelled(spine: pd.DataFrame, label: LabelConfig) -> TimelineError:
     need = label.purge_days
     first = spine["as_of"].min() if len(spine) else None
     return TimelineError(
@@ -223,7 +223,7 @@ def _nothing_labelled(spine: pd.DataFrame, config: Config) -> TimelineError:
     )
 
 
-def _no_fold(dates: list[pd.Timestamp], churners: int, config: Config) -> TimelineError:
+def _no_fold(dates: list[pd.Timestamp], churners: int, config: SplitSections) -> TimelineError:
     purge = config.label.purge_days
     return TimelineError(
         "The history is too short for a single honest backtest fold",

@@ -15,19 +15,22 @@ import duckdb
 import pandas as pd
 
 from churnml import engine
-from churnml.config import Config, EngineConfig, LabelConfig, SourceConfig, TableSource
+from churnml.config import EngineConfig, LabelConfig, SourceConfig, TableSource
+from churnml.config.needs import LoadSections
 from churnml.errors import DataError
 from churnml.files import stage_folder
 from churnml.sources.between_tables import compare_tables, reach
 from churnml.sources.currencies import currency_columns, money_columns
 from churnml.sources.mapping import Mapping, map_table
-from churnml.sources.period import plausible_days
-from churnml.sources.raw import RawTables
+from churnml.sources.observation import derived_accounts, observed_period
+from churnml.sources.outcome import all_refusals, notes_of, refuse_too_many, rejections
+from churnml.sources.parts import united
+from churnml.sources.raw import Raw
+from churnml.sources.raw_sources import Part, RawSources, parts_of
 from churnml.sources.raw_values import wanted_columns
-from churnml.sources.sql import DUCKDB_TYPE, identifier, literal, problem
 from churnml.sources.validated import ValidatedTable
 from churnml.sources.validation import validate
-from churnml.tables import CHECKS, TABLES, CheckResult, Table, Tables
+from churnml.tables import TABLES, CheckResult, Table, Tables
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -36,19 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Loaded", "load"]
 
 Progress = Callable[[str], None]
-
-_SWITCHED_OFF = {
-    "subscriptions": "contract features (MRR, seats, renewal) and revenue KPIs",
-    "events": "usage features (engagement, adoption)",
-    "tickets": "support features",
-    "surveys": "satisfaction features (NPS)",
-    "contacts": "features of champions and admins",
-    "touchpoints": "features of calls, mails and meetings",
-    "invoices": "features of overdue invoices",
-    "campaign_events": "features of campaign response",
-    "milestones": "onboarding features",
-    "opportunities": "upsell and renewal KPIs from deals",
-}
 
 
 @dataclass(frozen=True)
@@ -85,7 +75,7 @@ class Loaded:
 
 
 def load(
-    config: Config,
+    config: LoadSections,
     *,
     connection: BaseBackend | None = None,
     progress: Progress | None = None,
@@ -123,15 +113,15 @@ def load(
     with (
         stage_folder(config.workspace_dir, "load") as stage,
         _session(config.engine, stage) as db,
-        closing(RawTables(config.source, config.resolve, db, stage)) as raw_tables,
+        closing(RawSources(config.named_sources, config.resolve, db, stage)) as raw_sources,
     ):
         fresh = stage / "tables"
-        step = _Step(db, raw_tables, config.source, config.label, fresh, rejected, tomorrow)
+        step = _Step(db, raw_sources, config.named_sources, config.label, fresh, rejected, tomorrow)
         validated, mappings = _validated(config.tables, step, say)
         sources = {name: mapping.sources["account_id"].column for name, mapping in mappings.items()}
         if "accounts" not in config.tables:
-            validated["accounts"] = _derived_accounts(db, fresh, validated)
-        first, until, note = _observed(config.source, validated, tomorrow)
+            validated["accounts"] = derived_accounts(db, fresh, validated)
+        first, until, note = observed_period(config.named_sources, validated, tomorrow)
         findings = compare_tables(
             db,
             fresh,
@@ -161,9 +151,9 @@ def load(
     attributes = mappings["accounts"].attributes if "accounts" in mappings else ()
     return Loaded(
         tables=tables,
-        rejected=_rejections(validated),
+        rejected=rejections(validated),
         fingerprint=_fingerprint(config, validated),
-        notes=[note, *findings.notes, *stale.notes, *_notes(validated, attributes)],
+        notes=[note, *findings.notes, *stale.notes, *notes_of(validated, attributes)],
         counts={name: validated[name].valid_rows for name in expressions},
         checks=[
             *(result for name in expressions for result in validated[name].results),
@@ -179,21 +169,21 @@ class _Step:
     """What reading one table after the other needs."""
 
     db: duckdb.DuckDBPyConnection
-    raw_tables: RawTables
-    source: SourceConfig
+    raw_sources: RawSources
+    sources: dict[str, SourceConfig]
     label: LabelConfig
     fresh: Path
     rejected: Path
     tomorrow: date
 
     def read(self, name: str, table: TableSource, accounts: Path | None) -> tuple[ValidatedTable, Mapping]:
-        """Read, map and validate one table."""
-        raw = self.raw_tables.open(name, table, _columns_to_read(TABLES[name], table))
-        mapping = map_table(self.db, TABLES[name], table, raw, tomorrow=self.tomorrow)
-        notes = list(raw.notes)
+        """Read, map and validate one table, made of one raw table or of several."""
+        parts = parts_of(name, table, self.sources)
+        mapping, raw, notes = self._mapped(parts)
         if name == "subscriptions" and self.label.trials == "leave_out":
             mapping, note = _without_trials(self.db, mapping)
             notes += note
+        own = [self.sources[part.tool] for part in parts]
         validated = validate(
             self.db,
             mapping,
@@ -202,12 +192,24 @@ class _Step:
             rejected=self.rejected,
             accounts=accounts,
             tomorrow=str(self.tomorrow),
-            merge_equal=table.equal_rows == "merge",
-            all_rejected_columns=self.source.rejected_columns == "all",
+            merge_equal=any(part.source.equal_rows == "merge" for part in parts),
+            all_rejected_columns=any(source.rejected_columns == "all" for source in own),
         )
         validated.notes[:0] = notes
-        _refuse_too_many(self.source, name, validated, self.rejected / f"{name}.parquet")
+        limit = min(source.max_rejected_share for source in own)
+        refuse_too_many(limit, name, validated, self.rejected / f"{name}.parquet")
         return validated, mapping
+
+    def _mapped(self, parts: list[Part]) -> tuple[Mapping, Raw, list[str]]:
+        """Return the one mapping and raw table of all parts, and what was noted about each."""
+        mappings, raws = [], []
+        for part in parts:
+            table = TABLES[part.table]
+            raw = self.raw_sources.open(part, _columns_to_read(table, part.source))
+            mappings.append(map_table(self.db, table, part.source, raw, tomorrow=self.tomorrow))
+            raws.append(raw)
+        mapping, raw = united(self.db, parts, mappings, raws)
+        return mapping, raw, list(raw.notes)
 
 
 def _columns_to_read(table: Table, source: TableSource) -> Callable[[Iterable[str]], list[str]]:
@@ -242,23 +244,8 @@ def _validated(
     if len(refusals) == 1:
         raise refusals[0]
     if refusals:
-        raise _all_refusals(refusals)
+        raise all_refusals(refusals)
     return validated, mappings
-
-
-def _all_refusals(refusals: list[DataError]) -> DataError:
-    """Return one error for several tables, each with its own place, finding and remedy."""
-    first, *others = refusals
-    told = [f"{len(refusals)} tables cannot be used. First: {first.what}"]
-    further = "\n\n".join(f"also: {error}" for error in others)
-    return DataError(
-        told[0],
-        where=first.where,
-        got=first.got,
-        expected=first.expected,
-        remedy=f"{first.remedy}\n\n{further}",
-        code=first.code,
-    )
 
 
 def _without_trials(db: duckdb.DuckDBPyConnection, mapping: Mapping) -> tuple[Mapping, list[str]]:
@@ -296,59 +283,6 @@ def _aside(table: ValidatedTable) -> str:
     return f", {count:,} set aside" if count else ""
 
 
-def _refuse_too_many(source: SourceConfig, name: str, table: ValidatedTable, file: Path) -> None:
-    """Refuse a table that loses too many rows, or an optional column too many values."""
-    counted = [reason for reason in table.reasons if reason.code != "CHK020"]
-    rows = sum(reason.rows for reason in counted)
-    limit = source.max_rejected_share
-    if not table.valid_rows or rows > limit * table.rows:
-        counted.sort(key=lambda reason: -reason.rows)
-        largest = counted[0]
-        column = f".columns.{largest.column}" if largest.column else ".from"
-        raise problem(
-            "CHK040",
-            f"{rows:,} of {table.rows:,} rows of {name} must be set aside ({rows / table.rows:.1%})",
-            where=f"tables.{name}{column}; the rows are in {file}",
-            got="; ".join(map(str, counted)),
-            expected=f"at most {limit:.1%} (source.max_rejected_share)",
-            remedy=largest.remedy,
-        )
-    for lost in table.lost_values:
-        if lost.rows > limit * table.rows:
-            raise problem(
-                "CHK040",
-                f"{lost.rows:,} of {table.rows:,} values of {name}.{lost.column} cannot be used "
-                f"({lost.rows / table.rows:.1%} of the rows)",
-                where=f"tables.{name}.columns.{lost.column}",
-                got=str(lost).replace(" rows", " values"),
-                expected=f"at most {limit:.1%} (source.max_rejected_share)",
-                remedy=f"{lost.remedy} Or leave the column out: `{lost.column}: null`.",
-            )
-
-
-def _derived_accounts(
-    db: duckdb.DuckDBPyConnection, folder: Path, validated: dict[str, ValidatedTable]
-) -> ValidatedTable:
-    """Make the accounts table of the accounts that have facts; each is created on the day of its first one."""
-    facts = " UNION ALL ".join(
-        f"SELECT account_id, min(CAST({TABLES[name].occurred_at} AS DATE)) AS first_on "
-        f"FROM read_parquet({literal(str(folder / f'{name}.parquet'))}) GROUP BY 1"
-        for name in validated
-    )
-    given = {"account_id": "account_id", "created_on": "min(first_on)"}
-    columns = ", ".join(
-        f"CAST({given.get(column.name, 'NULL')} AS {DUCKDB_TYPE[column.dtype]}) AS {identifier(column.name)}"
-        for column in TABLES["accounts"].columns
-    )
-    row = db.execute(
-        f"COPY (SELECT {columns} FROM ({facts}) GROUP BY account_id ORDER BY account_id) "
-        f"TO {literal(str(folder / 'accounts.parquet'))} (FORMAT parquet)"
-    ).fetchone()
-    count = int(row[0] or 0) if row else 0
-    note = f"accounts is not mapped: {count:,} accounts are derived from their facts, created on the first one's day"
-    return ValidatedTable(rows=count, valid_rows=count, notes=[note], supplied=frozenset(given))
-
-
 def _remove_stale(folder: Path, names: set[str] | dict[str, ValidatedTable]) -> None:
     """Remove what an earlier run with another config left behind."""
     for file in folder.glob("*.parquet"):
@@ -356,70 +290,11 @@ def _remove_stale(folder: Path, names: set[str] | dict[str, ValidatedTable]) -> 
             file.unlink()
 
 
-def _rejections(validated: dict[str, ValidatedTable]) -> pd.DataFrame:
-    rows = [
-        {
-            "table": name,
-            "reason": f"{reason.code} {CHECKS[reason.code].name}",
-            "column": reason.column,
-            "rows": reason.rows,
-            "example": reason.example,
-            "remedy": reason.remedy,
-        }
-        for name in TABLES
-        if name in validated
-        for reason in validated[name].reasons
-    ]
-    return pd.DataFrame(rows, columns=["table", "reason", "column", "rows", "example", "remedy"])
-
-
-def _engine(config: Config) -> BaseBackend:
+def _engine(config: LoadSections) -> BaseBackend:
     return engine.connect(config.engine, temp_dir=config.workspace_dir / "spill")
 
 
-def _observed(source: SourceConfig, validated: dict[str, ValidatedTable], tomorrow: date) -> tuple[date, date, str]:
-    """Return the observed period and how it was told: by the events, or by all facts where there are none."""
-    kinds = ["events"] if "events" in validated else list(validated)
-    days = pd.concat(
-        [validated[name].days for name in kinds if len(validated[name].days)] or [pd.Series(dtype="int64")]
-    )
-    days = days.groupby(level=0).sum().sort_index()
-    days = days[days.index < pd.Timestamp(tomorrow)] if len(days) else days
-    if days.empty:
-        raise problem("CHK041", "No plausible dated fact tells the observed period", where="source.observed_until")
-    first, last = plausible_days(days)
-    until = last + timedelta(days=1)
-    evidence = "the events" if kinds == ["events"] else "the facts"
-    if source.observed_until is not None:
-        until, evidence = source.observed_until, "the config"
-    return first, until, f"observed from {first} until {until} (exclusive), told by {evidence}"
-
-
-def _notes(validated: dict[str, ValidatedTable], attributes: tuple[str, ...]) -> list[str]:
-    notes = [f"{name} is not mapped: {what} are off" for name, what in _SWITCHED_OFF.items() if name not in validated]
-    accounts = validated["accounts"]
-    changing = [
-        column.name for column in TABLES["accounts"].columns if column.mutable and column.name in accounts.supplied
-    ]
-    if "known_at" not in accounts.supplied and changing:
-        notes.append(
-            f"accounts has no history (known_at is not mapped): {', '.join(changing)} may have changed since, "
-            "so they are shown but are no features"
-        )
-    if attributes:
-        past = (
-            ""
-            if "known_at" in accounts.supplied
-            else "; without a history only those that never change may be features"
-        )
-        notes.append(f"extra account attributes kept: {', '.join(attributes)}{past}")
-    for name, table in validated.items():
-        notes += table.notes
-        notes += [f"{name}: {reason}. {reason.remedy}" for reason in table.reasons]
-    return notes
-
-
-def _fingerprint(config: Config, validated: dict[str, ValidatedTable]) -> str:
+def _fingerprint(config: LoadSections, validated: dict[str, ValidatedTable]) -> str:
     content = {name: [str(number) for number in table.content] for name, table in sorted(validated.items())}
     mapping = {name: table.model_dump(mode="json", exclude_defaults=True) for name, table in config.tables.items()}
     text = json.dumps({"content": content, "mapping": mapping}, sort_keys=True, ensure_ascii=False)

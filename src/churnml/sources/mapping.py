@@ -48,6 +48,8 @@ class Mapping:
         The condition as it stands in the config.
     used_columns : tuple of str
         Raw columns that the mapping reads.
+    some_keys_made : bool
+        Several raw tables feed the canonical one, and some of them have no ids.
     """
 
     table: Table
@@ -60,12 +62,13 @@ class Mapping:
     filtered: tuple[int, int] = (0, 0)
     where: str | None = None
     used_columns: tuple[str, ...] = ()
+    some_keys_made: bool = False
 
     @property
     def makes_key(self) -> bool:
-        """Tell whether the key is made from the row's content because no id is mapped."""
+        """Tell whether the key, of some rows or of all, is made from the row's content because no id is mapped."""
         key = self.table.key
-        return len(key) == 1 and key[0] not in self.mapped
+        return len(key) == 1 and (key[0] not in self.mapped or self.some_keys_made)
 
     @property
     def content(self) -> str:
@@ -102,7 +105,8 @@ class Mapping:
         value = f"CAST({identifier(name)} AS {kind})" if name in self.present else f"CAST(NULL AS {kind})"
         if self.makes_key and self.table.key == (name,):
             # Equal rows are told apart by their number; the first has the key that it would have alone.
-            return f"md5({self.content} || CASE WHEN equal_number = 1 THEN '' ELSE chr(31) || equal_number END)"
+            made = f"md5({self.content} || CASE WHEN equal_number = 1 THEN '' ELSE chr(31) || equal_number END)"
+            return f"coalesce({value}, {made})" if self.some_keys_made else made
         if name == "known_at" and occurred is not None:
             happened = f"CAST({identifier(occurred)} AS TIMESTAMP)"
             if name not in self.mapped:
@@ -142,7 +146,7 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
             raise problem(
                 "CHK004",
                 f"An attribute cannot be called {name!r}",
-                where=f"tables.{table.name}.attributes.{name}",
+                where=f"{raw.place}.attributes.{name}",
                 expected="a lower-case name that is not already a column of accounts",
                 remedy="Rename the attribute.",
             )
@@ -157,7 +161,7 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         cleaned.append(f"{value} AS {identifier(f'clean:{name}')}")
         text = kinds[name] == "text"
         if column.dtype in ("int64", "float64") and text and item.decimal is None and not item.words:
-            _refuse_ambiguous(db, raw, raw_select, key, config_key(table, name), item)
+            _refuse_ambiguous(db, raw, raw_select, key, config_key(raw.place, table, name), item)
     clean_select = f"SELECT {', '.join(cleaned)} FROM ({raw_select})"
     usual = _usual(db, clean_select, every, kinds)
     for name, (column, item) in every.items():
@@ -173,7 +177,9 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
     for (owner, name), other in FALLBACKS.items():
         if owner == table.name and other in every:
             inner = _with_fallback(inner, name, other, mapped=name in every)
-    expressions = {name: config_key(table, name) for name, (_, item) in every.items() if item.expr is not None}
+    expressions = {
+        name: config_key(raw.place, table, name) for name, (_, item) in every.items() if item.expr is not None
+    }
     return Mapping(
         table,
         inner,
@@ -182,7 +188,7 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         tuple(raw.columns),
         expressions,
         {name: item for name, (_, item) in every.items()},
-        left_out(db, table, source, base, condition),
+        left_out(db, raw.place, source, base, condition),
         source.where,
         tuple(wanted_columns(table, source)(raw.columns)),
     )

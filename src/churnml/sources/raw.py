@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from churnml.config import LookupSource, SourceConfig, TableSource, mask_text, mask_url
+from churnml.config import SourceConfig, TableSource, mask_text
 from churnml.errors import near_name
+from churnml.sources.connections import connected, missing_file, missing_folder, missing_table
 from churnml.sources.csv_files import MalformedLines, stage_csv
 from churnml.sources.file_kinds import file_kind
 from churnml.sources.json_files import stage_json
 from churnml.sources.parsing import family
-from churnml.sources.sql import identifier, literal, problem
+from churnml.sources.sql import described, identifier, literal, problem
 from churnml.sources.workbooks import stage_workbook
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Raw:
         Field separator of the CSV files, else empty.
     notes : tuple of str
         What was changed while reading.
+    place : str
+        Key of its section in the config, for messages.
     """
 
     origin: str
@@ -58,6 +61,7 @@ class Raw:
     numbers: frozenset[str] = frozenset()
     delimiter: str = ""
     notes: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass
@@ -85,120 +89,79 @@ class RawTables:
         Reads them.
     stage : Path
         Folder for intermediate files.
+    name : str
+        Its name among several sources, else empty.
     """
 
     def __init__(
-        self, source: SourceConfig, resolve: Callable[[Path], Path], db: duckdb.DuckDBPyConnection, stage: Path
+        self,
+        source: SourceConfig,
+        resolve: Callable[[Path], Path],
+        db: duckdb.DuckDBPyConnection,
+        stage: Path,
+        name: str = "",
     ) -> None:
         self._db = db
+        self._key = f"sources.{name}" if name else "source"
+        self._alias = f"raw_source:{name}"
         self._stage = stage
         self._max_malformed_share = source.max_rejected_share
         self._url = source.connection
         self._folder = resolve(source.folder) if source.folder is not None else None
         self._backend: BaseBackend | None = None
         if self._folder is not None and not self._folder.is_dir():
-            raise _missing_folder(self._folder)
+            raise missing_folder(self._folder, self._key)
         if source.duckdb is not None:
             self._attach(resolve(source.duckdb))
         if source.connection is not None and source.connection.startswith("duckdb://"):
             self._attach(resolve(Path(source.connection.removeprefix("duckdb://"))))
         elif source.connection is not None:
-            self._backend = _connected(source.connection)
+            self._backend = connected(source.connection, self._key)
 
-    def open(self, name: str, source: TableSource, wanted: Wanted) -> Raw:
-        """Open the raw table that a canonical one is made from.
+    def open(self, name: str, source: TableSource, wanted: Wanted, place: str | None = None) -> Raw:
+        """Open one raw table.
 
         Parameters
         ----------
         name : str
-            Canonical name.
+            What its intermediate files are called; no two raw tables share it.
         source : TableSource
             Its section in the config.
         wanted : callable
             From the raw columns, those that are needed; only these leave a remote database.
+        place : str, optional
+            Key of the section, for messages; ``tables.<name>`` by default.
 
         Raises
         ------
         DataError
             The file or table is missing or cannot be read.
         """
-        where = f"tables.{name}.from"
-        if source.via is not None:
-            return self._with_lookup(name, source, source.via, wanted)
+        place = place or f"tables.{name}"
+        where = f"{place}.from"
         if self._folder is not None:
-            return self._from_files(self._folder, name, source, where)
-        if self._backend is not None:
-            return self._from_backend(self._backend, name, source, where, wanted)
-        return self._from_duckdb(source, where)
+            raw = self._from_files(self._folder, name, source, where)
+        elif self._backend is not None:
+            raw = self._from_backend(self._backend, name, source, where, wanted)
+        else:
+            raw = self._from_duckdb(source, where)
+        return replace(raw, place=place)
 
     def close(self) -> None:
         """Close the remote connection, if there is one."""
         if self._backend is not None:
             self._backend.disconnect()
 
-    def _with_lookup(self, name: str, source: TableSource, via: LookupSource, wanted: Wanted) -> Raw:
-        """Open a table and let each row take columns of the row of another table that it names."""
-        own = self.open(name, source.model_copy(update={"via": None}), lambda names: [*wanted(names), via.column])
-        other_source = TableSource.model_validate(
-            {"from": via.from_, "encoding": source.encoding, "delimiter": source.delimiter}
-        )
-        place = f"tables.{name}.via"
-        matches = via.matches or via.column
-        other = self.open(f"{name}.via", other_source, lambda names: [n for n in names if n in (matches, *via.take)])
-        column = _column_of(own, via.column, f"{place}.column")
-        match = _column_of(other, matches, f"{place}.matches")
-        take = [_column_of(other, each, f"{place}.take") for each in via.take]
-        taken = ", ".join(
-            f"CASE WHEN count(DISTINCT {identifier(each)}) = 1 THEN any_value({identifier(each)}) END "
-            f"AS {identifier(each)}"
-            for each in take
-        )
-        key = f"trim(CAST({identifier(match)} AS VARCHAR))"
-        lookup = f"SELECT {key} AS matched_key, {taken} FROM {other.relation} WHERE {key} <> '' GROUP BY 1"
-        self._db.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(f'lookup:{name}')} AS {lookup}")
-        overlap = [each for each in own.columns if each.casefold() in {t.casefold() for t in take}]
-        star = "own.*" + (f" EXCLUDE ({', '.join(map(identifier, overlap))})" if overlap else "")
-        picked = ", ".join(f"looked_up.{identifier(each)}" for each in take)
-        relation = (
-            f"(SELECT {star}, {picked} FROM {own.relation} AS own "
-            f"LEFT JOIN {identifier(f'lookup:{name}')} AS looked_up "
-            f"ON trim(CAST(own.{identifier(column)} AS VARCHAR)) = looked_up.matched_key)"
-        )
-        notes = self._lookup_notes(name, own, column, via, take)
-        return replace(own, relation=relation, columns=self._described(relation), notes=(*own.notes, *notes))
-
-    def _lookup_notes(self, name: str, own: Raw, column: str, via: LookupSource, take: list[str]) -> list[str]:
-        """Say how many rows name what the other table does not have, or has for several accounts."""
-        key = f"trim(CAST({identifier(column)} AS VARCHAR))"
-        found = " OR ".join(f"looked_up.{identifier(each)} IS NOT NULL" for each in take)
-        row = self._db.execute(
-            f"SELECT count_if({key} <> '' AND looked_up.matched_key IS NULL), "
-            f"count_if(looked_up.matched_key IS NOT NULL AND NOT ({found})) FROM {own.relation} AS own "
-            f"LEFT JOIN {identifier(f'lookup:{name}')} AS looked_up ON {key} = looked_up.matched_key"
-        ).fetchone()
-        unknown, several = (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)
-        notes = []
-        if unknown:
-            notes.append(
-                f"{name}: {unknown:,} rows name a {column} that {via.from_} does not have; they get no account"
-            )
-        if several:
-            notes.append(
-                f"{name}: {several:,} rows name a {column} that {via.from_} gives to several accounts, or to none; "
-                "they get no account"
-            )
-        return notes
-
     def _from_files(self, folder: Path, name: str, source: TableSource, where: str) -> Raw:
         files = sorted(path for path in folder.glob(source.from_) if path.is_file())
         if not files:
-            raise _missing_file(folder, source.from_, where)
+            raise missing_file(folder, source.from_, where)
         parts = _Parts()
         for number, file in enumerate(files):
             self._stage_file(file, self._stage / f"{name}.{number}.parquet", source, where, parts)
         try:
             relation = self._united(parts.readable)
-            columns = self._described(relation)
+            columns = described(self._db, relation)
         except duckdb.Error as error:
             raise problem(
                 "CHK002",
@@ -238,7 +201,7 @@ class RawTables:
         be calculated as floating-point numbers.
         """
         relations = [f"read_parquet({literal(str(file))})" for file in files]
-        schemas = [self._described(relation) for relation in relations]
+        schemas = [described(self._db, relation) for relation in relations]
         types: dict[str, set[str]] = {}
         for schema in schemas:
             for name, kind in schema.items():
@@ -256,19 +219,20 @@ class RawTables:
         return f"({' UNION ALL BY NAME '.join(selects)})"
 
     def _from_duckdb(self, source: TableSource, where: str) -> Raw:
+        alias = literal(self._alias)
         rows = self._db.execute(
-            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'raw_source' "
+            f"SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = {alias} "
             "UNION ALL SELECT schema_name, view_name FROM duckdb_views() "
-            "WHERE database_name = 'raw_source' AND NOT internal"
+            f"WHERE database_name = {alias} AND NOT internal"
         ).fetchall()
         known = {
             name for schema, table in rows for name in (f"{schema}.{table}", *([table] if schema == "main" else []))
         }
         if source.from_ not in known:
-            raise _missing_table(source.from_, known, where)
+            raise missing_table(source.from_, known, where)
         schema, _, table = source.from_.rpartition(".")
-        relation = f"raw_source.{identifier(schema or 'main')}.{identifier(table)}"
-        return Raw(source.from_, relation, self._described(relation))
+        relation = f"{identifier(self._alias)}.{identifier(schema or 'main')}.{identifier(table)}"
+        return Raw(source.from_, relation, described(self._db, relation))
 
     def _from_backend(self, backend: BaseBackend, name: str, source: TableSource, where: str, wanted: Wanted) -> Raw:
         schema, _, table = source.from_.rpartition(".")
@@ -287,9 +251,9 @@ class RawTables:
                 remedy="Check that the database is up and that the user may read the table.",
             ) from error
         if table not in known:
-            raise _missing_table(source.from_, known, where)
+            raise missing_table(source.from_, known, where)
         relation = f"read_parquet({literal(str(target))})"
-        return Raw(source.from_, relation, self._described(relation))
+        return Raw(source.from_, relation, described(self._db, relation))
 
     def _attach(self, file: Path) -> None:
         if not file.is_file():
@@ -298,18 +262,15 @@ class RawTables:
             raise problem(
                 "CHK001",
                 f"There is no DuckDB file {file}",
-                where="source.duckdb",
+                where=f"{self._key}.duckdb",
                 expected=f"{near} perhaps" if near else None,
             )
         try:
-            self._db.execute(f"ATTACH {literal(str(file))} AS raw_source (READ_ONLY)")
+            self._db.execute(f"ATTACH {literal(str(file))} AS {identifier(self._alias)} (READ_ONLY)")
         except duckdb.Error as error:
             raise problem(
-                "CHK002", f"{file.name} cannot be opened", where="source.duckdb", got=str(error).splitlines()[0]
+                "CHK002", f"{file.name} cannot be opened", where=f"{self._key}.duckdb", got=str(error).splitlines()[0]
             ) from error
-
-    def _described(self, relation: str) -> dict[str, str]:
-        return {row[0]: row[1] for row in self._db.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
 
 
 def _as_text(name: str, kind: str) -> str:
@@ -319,84 +280,3 @@ def _as_text(name: str, kind: str) -> str:
         return f"CAST({value} AS VARCHAR)"
     whole = f"{value} = floor({value}) AND abs({value}) < 1e15"
     return f"CASE WHEN {whole} THEN CAST(CAST({value} AS BIGINT) AS VARCHAR) ELSE CAST({value} AS VARCHAR) END"
-
-
-def _column_of(raw: Raw, name: str, where: str) -> str:
-    """Return a raw column as it is spelt."""
-    for column in raw.columns:
-        if column.casefold() == name.casefold():
-            return column
-    near = near_name(name, raw.columns)
-    raise problem(
-        "CHK004",
-        f"{raw.origin} has no column {name!r}",
-        where=where,
-        got=f"columns: {', '.join(raw.columns)}",
-        expected=f"{near} perhaps" if near else None,
-        remedy=f"Write `{near}`." if near else None,
-    )
-
-
-def _connected(url: str) -> BaseBackend:
-    import ibis
-    from ibis.backends import BaseBackend
-
-    try:
-        backend = ibis.connect(url)
-    except ImportError as error:
-        raise problem(
-            "CHK001",
-            "The driver of the source is not installed",
-            where="source.connection",
-            got=mask_text(str(error).splitlines()[0], [url]),
-            remedy=f"Run: pip install 'ibis-framework[{url.split(':', 1)[0]}]'",
-        ) from error
-    except Exception as error:  # every driver has its own exceptions
-        raise problem(
-            "CHK001",
-            "The source refused the connection",
-            where="source.connection",
-            got=f"{mask_url(url)}: {mask_text((str(error).splitlines() or [type(error).__name__])[0], [url])}",
-            remedy="Correct source.connection, and check that the database is up and lets you in.",
-        ) from error
-    assert isinstance(backend, BaseBackend)
-    return backend
-
-
-def _missing_folder(folder: Path) -> Exception:
-    siblings = [path.name for path in folder.parent.glob("*") if path.is_dir()] if folder.parent.is_dir() else []
-    near = near_name(folder.name, siblings)
-    return problem(
-        "CHK001",
-        f"There is no folder {folder}",
-        where="source.folder",
-        expected=f"{folder.parent / near} perhaps" if near else None,
-        remedy="Correct source.folder; a relative path starts at the config file's own folder.",
-    )
-
-
-def _missing_file(folder: Path, pattern: str, where: str) -> Exception:
-    there = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    near = near_name(pattern, there)
-    shown = ", ".join(there[:12]) + (" …" if len(there) > 12 else "")
-    return problem(
-        "CHK001",
-        f"No file matches {pattern!r}",
-        where=f"{where} in {folder}",
-        got=f"the folder holds {shown}" if there else "an empty folder",
-        expected=f"{near} perhaps" if near else None,
-        remedy=f"Write `from: {near}`." if near else None,
-    )
-
-
-def _missing_table(name: str, known: Iterable[str], where: str) -> Exception:
-    names = sorted(known)
-    near = near_name(name, names)
-    return problem(
-        "CHK001",
-        f"There is no table {name!r} in the source",
-        where=where,
-        got=f"tables: {', '.join(names[:12])}" if names else "no tables",
-        expected=f"{near} perhaps" if near else None,
-        remedy=f"Write `from: {near}`." if near else None,
-    )

@@ -42,9 +42,9 @@ def wanted_columns(table: Table, source: TableSource) -> Callable[[Iterable[str]
     return pick
 
 
-def config_key(table: Table, name: str) -> str:
-    """Return the config key of a canonical column or an attribute."""
-    return f"tables.{table.name}.{'columns' if name in table.column_names else 'attributes'}.{name}"
+def config_key(place: str, table: Table, name: str) -> str:
+    """Return the config key of a canonical column or an attribute; `place` is the key of the raw table."""
+    return f"{place}.{'columns' if name in table.column_names else 'attributes'}.{name}"
 
 
 def column_sources(table: Table, source: TableSource, raw: Raw) -> dict[str, ColumnSource]:
@@ -59,7 +59,7 @@ def column_sources(table: Table, source: TableSource, raw: Raw) -> dict[str, Col
             sources[column.name] = item
     for name, item in (*sources.items(), *source.attributes.items()):
         if item.column is not None and item.column.casefold() not in by_name:
-            raise _unknown_column(config_key(table, name), item.column, raw)
+            raise _unknown_column(config_key(raw.place, table, name), item.column, raw)
     for column in table.columns:
         generated = table.key == (column.name,) or (table.name, column.name) in FALLBACKS
         if column.required and column.default is None and column.name not in sources and not generated:
@@ -98,12 +98,12 @@ def raw_query(
         own = {name: typed[name] for name in mentioned(sql, typed)}
         return bind(db, sql, own, base, key, wants_text=wants_text, ids=ids)
 
-    condition = bound(source.where, f"tables.{table.name}.where", wants_text=False) if source.where else None
+    condition = bound(source.where, f"{raw.place}.where", wants_text=False) if source.where else None
     names = {name.casefold(): name for name in raw.columns}
     values = []
     for name, (column, item) in every.items():
         if item.expr is not None:
-            value = f"({bound(item.expr, config_key(table, name), wants_text=column.dtype == 'string')})"
+            value = f"({bound(item.expr, config_key(raw.place, table, name), wants_text=column.dtype == 'string')})"
         elif item.column is not None:
             value = identifier(f"column:{names[item.column.casefold()]}")
         else:
@@ -115,7 +115,7 @@ def raw_query(
 
 
 def left_out(
-    db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, base: str, condition: str | None
+    db: duckdb.DuckDBPyConnection, place: str, source: TableSource, base: str, condition: str | None
 ) -> tuple[int, int]:
     """Count the rows that `where` leaves out, and those of them that it does not decide."""
     if condition is None:
@@ -128,7 +128,7 @@ def left_out(
         raise problem(
             "CHK005",
             "The condition fails on some rows",
-            where=f"tables.{table.name}.where",
+            where=f"{place}.where",
             got=f"{source.where!r}: {str(error).splitlines()[0]}",
             remedy="Use try_cast(… AS …) where values may be malformed.",
         ) from error
@@ -173,7 +173,7 @@ def _unmapped(table: Table, column: Column, raw: Raw) -> Exception:
     return problem(
         "CHK006",
         f"Nothing is mapped to {table.name}.{column.name}, which the table cannot do without",
-        where=f"tables.{table.name}.columns.{column.name}",
+        where=f"{raw.place}.columns.{column.name}",
         got=f"{raw.origin} has the columns {', '.join(raw.columns)}",
         expected=f"{column.description} ({column.dtype}); {near} perhaps" if near else column.description,
     )

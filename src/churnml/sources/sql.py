@@ -9,7 +9,7 @@ import duckdb
 from churnml.errors import DataError
 from churnml.tables import CHECKS
 
-__all__ = ["DUCKDB_TYPE", "constant", "identifier", "literal", "problem", "tried"]
+__all__ = ["DUCKDB_TYPE", "constant", "described", "identifier", "literal", "problem", "tried"]
 
 DUCKDB_TYPE = {
     "string": "VARCHAR",
@@ -65,3 +65,8 @@ def tried(db: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
         return db.execute(query).fetchone() or ()
     except duckdb.Error:
         return ()
+
+
+def described(db: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    """Return the columns of a relation and their DuckDB types, in order."""
+    return {row[0]: row[1] for row in db.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}

@@ -164,8 +164,9 @@ class TableValidator:
         """Take out all but the latest known of the rows that share a key; equal rows without an id are counted."""
         key = self.mapping.table.key
         if not key or self.mapping.makes_key:
-            self.result.results.append(CheckResult("CHK021", self.name, "", "not applicable"))
             self._equal_rows()
+        if not key or key[0] not in self.mapping.mapped:
+            self.result.results.append(CheckResult("CHK021", self.name, "", "not applicable"))
             return
         output = self.mapping.output
         keys = ", ".join(f"{output[name]} AS key_{number}" for number, name in enumerate(key))
@@ -190,7 +191,8 @@ class TableValidator:
         keyed = bool(self.mapping.table.key)
         money = next((name for name in ("mrr", "amount") if name in self.mapping.mapped), None)
         if keyed:
-            surplus, scale = "equal_number > 1", 1
+            without_id = f" AND {identifier(self.mapping.table.key[0])} IS NULL" if self.mapping.some_keys_made else ""
+            surplus, scale = f"equal_number > 1{without_id}", 1
             total = f"CAST(sum({identifier(money)}) FILTER ({surplus}) AS DOUBLE)" if money else "NULL"
             row = self.staged.run(
                 f"SELECT count_if({surplus}), {total} FROM staged WHERE {self.staged.good}"
@@ -209,7 +211,7 @@ class TableValidator:
         if not rows:
             return
         if keyed and self.merge_equal:
-            rule = RowRule("CHK020", self.mapping.table.key[0], "equal_number > 1")
+            rule = RowRule("CHK020", self.mapping.table.key[0], surplus)
             self._record(rule, rows, f"rule_broken IS NULL AND {rule.broken}")
             self.staged.late.append(rule)
             return

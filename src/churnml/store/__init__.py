@@ -1,9 +1,11 @@
 """The operational store: scored snapshots, explanations, alerts, overrides, feedback, API keys and the audit log."""
 
-from churnml.store.alerts import Alert, AlertEvent, Alerts, Outcome, State
+from churnml.store.alerts import Alert, AlertEvent, Alerts, Arm, Outcome, State
 from churnml.store.database import SCHEMA_VERSION
+from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
+from churnml.store.notes import Note, Notes
 from churnml.store.plain import plain
 from churnml.store.records import (
     BANDS,
@@ -20,6 +22,7 @@ from churnml.store.records import (
 )
 from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
+from churnml.store.tasks import Calendar, Task, TaskEvent, Tasks, TaskState
 from churnml.store.writes import Actor, IdempotencyKey
 
 __all__ = [
@@ -32,11 +35,19 @@ __all__ = [
     "Alerts",
     "Actor",
     "ApiKey",
+    "Arm",
+    "Assignment",
     "AuditEntry",
+    "Calendar",
+    "Decided",
     "Departed",
+    "Evaluations",
     "Feedback",
     "Judgements",
     "Keys",
+    "Known",
+    "Note",
+    "Notes",
     "IdempotencyKey",
     "Outcome",
     "Override",
@@ -46,5 +57,9 @@ __all__ = [
     "SnapshotInfo",
     "State",
     "Store",
+    "Task",
+    "TaskEvent",
+    "TaskState",
+    "Tasks",
     "plain",
 ]

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, and_, func, insert, or_, select, update
 
 from churnml.config.alerts import Severity
 from churnml.errors import StoreError
 from churnml.language import Text
+from churnml.store.notes import add_note
+from churnml.store.plain import plain
 from churnml.store.schema import AlertEventRow, AlertRow
+from churnml.store.tasks import follow_alert
+from churnml.store.turns import one_at_a_time
 from churnml.store.writes import Actor, IdempotencyKey, reading, write
 
-__all__ = ["Alert", "AlertEvent", "Alerts", "Outcome", "State"]
+__all__ = [
+    "Alert",
+    "AlertEvent",
+    "Alerts",
+    "Arm",
+    "Outcome",
+    "State",
+    "alert_of",
+    "keep_alert",
+    "newest_alerts",
+    "record_alert_event",
+]
 
 State = Literal["open", "acknowledged", "snoozed", "closed"]
+Arm = Literal["contacted", "held_out"]
 Outcome = Literal["saved", "lost", "false_alarm", "not_a_risk", "cleared"]
 """How an alert ended; `cleared`: its cause was gone, and nobody had to close it."""
 
@@ -39,6 +55,14 @@ class Alert(BaseModel):
         Who has it; a person, the queue, or a role's queue.
     opened_on, updated_on : date
         `as_of` of the first and the newest snapshot in which the rule held.
+    shown_on : date or None
+        `as_of` from which somebody had it on the desk; None while the budget or an experiment keeps it back.
+    assigned_to : str or None
+        Who was chosen by hand to have it, in place of the account's own.
+    arm : {"contacted", "held_out"} or None
+        Where an experiment's chance has sent the account; None outside of experiments.
+    held_out : bool
+        An experiment keeps the alert from everybody: nobody is to contact the account because of it.
     due_at : datetime
         When it has to have been answered.
     avoidable_loss : float or None
@@ -50,6 +74,8 @@ class Alert(BaseModel):
     text : Text
         What the rule has found.
     playbook : str or None
+    tasked_on : date or None
+        When its playbook was begun, or found to be under way already.
     snoozed_until, closed_on : date or None
     outcome : str or None
         See `Outcome`.
@@ -66,6 +92,10 @@ class Alert(BaseModel):
     owner: str
     opened_on: date
     updated_on: date
+    shown_on: date | None = None
+    assigned_to: str | None = None
+    arm: Arm | None = None
+    held_out: bool = False
     due_at: datetime
     avoidable_loss: float | None = None
     held_back: bool = False
@@ -73,9 +103,15 @@ class Alert(BaseModel):
     reference: float | None = None
     text: Text
     playbook: str | None = None
+    tasked_on: date | None = None
     snoozed_until: date | None = None
     closed_on: date | None = None
     outcome: Outcome | None = None
+
+    @property
+    def waits_for_somebody(self) -> bool:
+        """Somebody has it on the desk: it is not closed, and neither a budget nor an experiment keeps it back."""
+        return self.state != "closed" and not self.held_back and not self.held_out
 
     @property
     def key(self) -> tuple[str, str]:
@@ -97,43 +133,15 @@ class AlertEvent(BaseModel):
 class Alerts:
     """The alerts of one config."""
 
-    def __init__(self, engine: Engine, config: str) -> None:
+    def __init__(self, engine: Engine, config: str, deadline: float | None = None) -> None:
         self._engine = engine
         self._config = config
+        self._deadline = deadline
 
     def known(self) -> list[Alert]:
-        """Return what `churnml.actions.advance` goes on from: the newest episode of every account and rule."""
+        """Return the newest episode of every account and rule."""
         with reading(self._engine) as connection:
-            rows = connection.execute(
-                select(AlertRow).where(AlertRow.config == self._config).order_by(AlertRow.episode)
-            )
-            newest = {(row.account_id, row.kind): _alert(row) for row in rows}
-        return list(newest.values())
-
-    def keep(self, alerts: Iterable[Alert], actions: Iterable[tuple[str, tuple[str, str]]], actor: Actor) -> None:
-        """Keep the state that a snapshot has left the alerts in, and what it did, in one transaction.
-
-        Parameters
-        ----------
-        alerts : iterable of Alert
-        actions : iterable of (action, (account_id, kind))
-            What happened: ``opened``, ``reopened``, ``closed``.
-        actor : Actor
-        """
-        done = {key: action for action, key in actions}
-
-        def work(connection: Connection) -> tuple[str, dict[str, Any]]:
-            count = 0
-            for alert in alerts:
-                kept = self._keep(connection, alert)
-                if alert.key in done:
-                    count += 1
-                    _record(
-                        connection, kept, actor, done[alert.key], {"outcome": alert.outcome} if alert.outcome else {}
-                    )
-            return self._config, {"changed": count}
-
-        write(self._engine, actor, "alerts.evaluate", work)
+            return newest_alerts(connection, self._config)
 
     def find(
         self,
@@ -141,35 +149,47 @@ class Alerts:
         states: Sequence[State] = ("open", "acknowledged"),
         owner: str | None = None,
         account_id: str | None = None,
+        kind: str | None = None,
         held_back: bool | None = None,
+        held_out: bool | None = False,
         changed_since: datetime | None = None,
+        after: tuple[float | datetime, int] | None = None,
         limit: int = 100,
-        offset: int = 0,
-    ) -> list[Alert]:
-        """Return alerts, the largest avoidable loss first.
+    ) -> list[tuple[Alert, tuple[float | datetime, int]]]:
+        """Return alerts with their places in the list, the largest avoidable loss first.
 
         Parameters
         ----------
         states : sequence of str
-        owner, account_id : str, optional
+        owner, account_id, kind : str, optional
         held_back : bool, optional
             Only those that the budget holds back, or only those it does not.
+        held_out : bool, optional
+            Only those that an experiment keeps from everybody, or only the others; None for both.
         changed_since : datetime, optional
-            Only those changed at or after it.
-        limit, offset : int
+            Only those changed at or after it, in the order in which they changed.
+        after : tuple, optional
+            The place of the last one on the page before.
+        limit : int
         """
         wanted = [AlertRow.config == self._config, AlertRow.state.in_(list(states))]
-        for column, value in ((AlertRow.owner, owner), (AlertRow.account_id, account_id)):
-            if value is not None:
-                wanted.append(column == value)
-        if held_back is not None:
-            wanted.append(AlertRow.held_back == held_back)
+        given = ((AlertRow.owner, owner), (AlertRow.account_id, account_id), (AlertRow.kind, kind))
+        flags = ((AlertRow.held_back, held_back), (AlertRow.held_out, held_out))
+        wanted += [column == value for column, value in (*given, *flags) if value is not None]
         if changed_since is not None:
             wanted.append(AlertRow.changed_at >= changed_since)
-        order = (AlertRow.avoidable_loss.desc().nulls_last(), AlertRow.opened_on, AlertRow.account_id, AlertRow.kind)
+            place: Any = AlertRow.changed_at
+            order = place.asc()
+        else:
+            place = func.coalesce(AlertRow.avoidable_loss, -1.0)
+            order = place.desc()
+        if after is not None:
+            beyond = place < after[0] if changed_since is None else place > after[0]
+            wanted.append(or_(beyond, and_(place == after[0], AlertRow.id > after[1])))
+        query = select(AlertRow.id, AlertRow.body, place.label("place")).where(*wanted)
         with reading(self._engine) as connection:
-            rows = connection.execute(select(AlertRow).where(*wanted).order_by(*order).limit(limit).offset(offset))
-            return [_alert(row) for row in rows]
+            rows = connection.execute(query.order_by(order, AlertRow.id).limit(limit))
+            return [(alert_of(row), (row.place, row.id)) for row in rows]
 
     def get(self, alert_id: int) -> tuple[Alert, list[AlertEvent]]:
         """Return an alert with everything that happened to it, the oldest first.
@@ -186,7 +206,7 @@ class Alerts:
             events = connection.execute(
                 select(AlertEventRow).where(AlertEventRow.alert_id == alert_id).order_by(AlertEventRow.id)
             )
-            return _alert(row), [
+            return alert_of(row), [
                 AlertEvent(at=event.at, actor=event.actor, action=event.action, detail=event.detail) for event in events
             ]
 
@@ -200,9 +220,13 @@ class Alerts:
         snoozed_until: date | None = None,
         owner: str | None = None,
         note: str | None = None,
+        author: str | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> tuple[Alert, bool]:
         """Acknowledge, snooze, close, reopen or reassign an alert, or leave a note on it.
+
+        What is left of its tasks goes along: they end with the alert, come back with it, and change hands with it.
+        `author` is the person who answers, where `actor` is the key of a tool.
 
         Returns
         -------
@@ -217,62 +241,81 @@ class Alerts:
         """
 
         def work(connection: Connection) -> tuple[str, dict[str, Any]]:
+            one_at_a_time(connection, self._config, "alerts")
             row = connection.execute(self._one(alert_id)).first()
             if row is None:
                 raise _unknown(alert_id)
-            alert = _alert(row)
+            alert = alert_of(row)
             changes = _allowed(alert, actor.now.date(), state, outcome, snoozed_until, owner)
             after = alert.model_copy(update=changes)
-            self._keep(connection, after)
-            action = state or ("reassigned" if owner else "noted")
+            keep_alert(connection, self._config, after)
+            action = "reopened" if state == "open" else state or ("reassigned" if owner else "noted")
             detail = {name: value for name, value in {**changes, "note": note}.items() if value is not None}
-            _record(connection, alert_id, actor, "reopened" if state == "open" else action, detail)
+            record_alert_event(connection, alert_id, actor, action, detail)
+            if note is not None:
+                add_note(connection, self._config, actor.now, author or actor.name, note, after.account_id, alert_id)
+            follow_alert(connection, self._config, before=alert, after=after, actor=actor)
             return f"{alert.account_id} {alert.kind}", after.model_dump(mode="json")
 
-        answer, replayed = write(self._engine, actor, "alerts.change", work, idempotency)
+        answer, replayed = write(self._engine, actor, "alerts.change", work, idempotency, self._deadline)
         return Alert.model_validate(answer), replayed
 
     def _one(self, alert_id: int) -> Any:
         return select(AlertRow).where(AlertRow.config == self._config, AlertRow.id == alert_id)
 
-    def _keep(self, connection: Connection, alert: Alert) -> int:
-        """Write an alert over its earlier state, or as a new row; return its id."""
-        values = {
-            "state": alert.state,
-            "owner": alert.owner,
-            "opened_on": alert.opened_on,
-            "held_back": alert.held_back,
-            "avoidable_loss": alert.avoidable_loss,
-            "body": alert.model_dump(mode="json", exclude={"id"}),
-        }
-        own = (
-            AlertRow.config == self._config,
-            AlertRow.account_id == alert.account_id,
-            AlertRow.kind == alert.kind,
-            AlertRow.episode == alert.episode,
-        )
-        before = connection.execute(select(AlertRow.id, AlertRow.body).where(*own)).first()
-        if before is not None:
-            if before.body != values["body"]:
-                connection.execute(update(AlertRow).where(AlertRow.id == before.id).values(**values, changed_at=_now()))
-            return int(before.id)
-        row = {"config": self._config, "account_id": alert.account_id, "kind": alert.kind, "episode": alert.episode}
-        made = connection.execute(insert(AlertRow).values(**row, **values, changed_at=_now()).returning(AlertRow.id))
-        return int(made.scalar_one())
+
+def newest_alerts(connection: Connection, config: str) -> list[Alert]:
+    """Return the newest episode of every account and rule."""
+    rows = connection.execute(
+        select(AlertRow.id, AlertRow.account_id, AlertRow.kind, AlertRow.body)
+        .where(AlertRow.config == config)
+        .order_by(AlertRow.episode)
+    )
+    return list({(row.account_id, row.kind): alert_of(row) for row in rows}.values())
+
+
+def keep_alert(connection: Connection, config: str, alert: Alert) -> int:
+    """Write an alert over its earlier state, or as a new row; return its id."""
+    values = {
+        "state": alert.state,
+        "owner": alert.owner,
+        "opened_on": alert.opened_on,
+        "held_back": alert.held_back,
+        "held_out": alert.held_out,
+        "avoidable_loss": alert.avoidable_loss,
+        "body": alert.model_dump(mode="json", exclude={"id"}),
+    }
+    own = (
+        AlertRow.config == config,
+        AlertRow.account_id == alert.account_id,
+        AlertRow.kind == alert.kind,
+        AlertRow.episode == alert.episode,
+    )
+    before = connection.execute(select(AlertRow.id, AlertRow.body).where(*own)).first()
+    if before is not None:
+        if before.body != values["body"]:
+            connection.execute(update(AlertRow).where(AlertRow.id == before.id).values(**values, changed_at=_now()))
+        return int(before.id)
+    row = {"config": config, "account_id": alert.account_id, "kind": alert.kind, "episode": alert.episode}
+    made = connection.execute(insert(AlertRow).values(**row, **values, changed_at=_now()).returning(AlertRow.id))
+    return int(made.scalar_one())
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _alert(row: Row[Any]) -> Alert:
+def alert_of(row: Row[Any]) -> Alert:
+    """Return an alert as its row holds it."""
     return Alert.model_validate({**row.body, "id": row.id})
 
 
-def _record(connection: Connection, alert_id: int, actor: Actor, action: str, detail: dict[str, Any]) -> None:
+def record_alert_event(
+    connection: Connection, alert_id: int, actor: Actor, action: str, detail: dict[str, Any]
+) -> None:
+    """Put on record what happened to an alert."""
     row = {"alert_id": alert_id, "at": actor.now, "actor": actor.name, "action": action}
-    plain = {name: value.isoformat() if isinstance(value, date) else value for name, value in detail.items()}
-    connection.execute(insert(AlertEventRow).values(**row, detail=plain))
+    connection.execute(insert(AlertEventRow).values(**row, detail=plain(detail)))
 
 
 def _allowed(
@@ -307,7 +350,7 @@ def _allowed(
             expected=f"a day after {today.isoformat()}",
             code="alert.snooze",
         )
-    changes: dict[str, Any] = {} if owner is None else {"owner": owner}
+    changes: dict[str, Any] = {} if owner is None else {"owner": owner, "assigned_to": owner}
     if state is None:
         return changes
     return {
@@ -317,6 +360,7 @@ def _allowed(
         "closed_on": today if state == "closed" else None,
         "snoozed_until": snoozed_until if state == "snoozed" else None,
         "held_back": False,
+        "shown_on": alert.shown_on or today,
     }
 
 

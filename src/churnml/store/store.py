@@ -11,14 +11,17 @@ from sqlalchemy import ColumnElement, Row, Select, String, cast, func, or_, sele
 from churnml.config import RetentionConfig
 from churnml.store.alerts import Alerts
 from churnml.store.database import PATIENCE_SECONDS, open_engine
+from churnml.store.evaluations import Evaluations
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
+from churnml.store.notes import Notes
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.publishing import drop_features, publish
 from churnml.store.records import BANDS, AccountScore, AuditEntry, Departed, Page, ScoreFilter, SnapshotInfo
 from churnml.store.retention import thin
 from churnml.store.schema import AuditRow, DepartureRow, ExplanationRow, FeaturesRow, OverrideRow, ScoreRow, SnapshotRow
 from churnml.store.snapshot import Snapshot
+from churnml.store.tasks import Calendar, Tasks
 from churnml.store.writes import reading
 
 __all__ = ["Store"]
@@ -96,9 +99,21 @@ class Store:
         self._engine = open_engine(url, patience_seconds)
         self.keys = Keys(self._engine)
 
-    def alerts(self, config: str) -> Alerts:
+    def alerts(self, config: str, *, deadline: float | None = None) -> Alerts:
         """Return the alerts on the accounts of one config."""
-        return Alerts(self._engine, config)
+        return Alerts(self._engine, config, deadline)
+
+    def evaluations(self, config: str) -> Evaluations:
+        """Return the evaluations of the alert rules of one config."""
+        return Evaluations(self._engine, config)
+
+    def notes(self, config: str, *, deadline: float | None = None) -> Notes:
+        """Return the notes on the accounts of one config."""
+        return Notes(self._engine, config, deadline)
+
+    def tasks(self, config: str, calendar: Calendar, *, deadline: float | None = None) -> Tasks:
+        """Return the tasks on the accounts of one config; `calendar` counts working days, see `Tasks`."""
+        return Tasks(self._engine, config, calendar, deadline)
 
     def judgements(self, config: str, *, deadline: float | None = None) -> Judgements:
         """Return the overrides and feedback on the accounts of one config, see `Judgements`."""
@@ -202,6 +217,21 @@ class Store:
                 for account, body, packed in connection.execute(query.where(ExplanationRow.account_id.in_(some))):
                     stored[account] = dict(body) if packed is None else unpack_document(packed)
         return stored
+
+    def all_features(self, snapshot_id: int) -> dict[str, dict[str, Any]]:
+        """Return what each account of a snapshot was scored from, by account; empty where it is not kept (any more)."""
+        query = (
+            select(FeaturesRow.account_id, FeaturesRow.features, FeaturesRow.numbers, SnapshotRow.feature_names)
+            .join(SnapshotRow, SnapshotRow.id == FeaturesRow.snapshot_id)
+            .where(FeaturesRow.snapshot_id == snapshot_id)
+        )
+        with reading(self._engine) as connection:
+            return {
+                row.account_id: dict(row.features)
+                if row.numbers is None
+                else named(row.feature_names, unpack_numbers(row.numbers), row.features)
+                for row in connection.execute(query)
+            }
 
     def departures(self, config: str) -> dict[str, Departed]:
         """Return the accounts that are scored no more, as the newest snapshot of a config knows them."""
@@ -318,15 +348,18 @@ class Store:
         with reading(self._engine) as connection:
             return [(account, as_of, score) for account, as_of, score in connection.execute(query)]
 
-    def banded_readings(self, config: str, before: date, days: int = 120) -> list[tuple[str, date, float | None, str]]:
-        """Return ``(account_id, as_of, health_score, band)`` of the days before a date, the last of each `as_of`."""
+    def banded_readings(
+        self, config: str, before: date, days: int = 120
+    ) -> list[tuple[str, date, float | None, str, float | None]]:
+        """Return ``(account_id, as_of, health_score, band, coverage)`` of the days before, the last of each `as_of`."""
         query = (
-            select(ScoreRow.account_id, SnapshotRow.as_of, ScoreRow.health_score, ScoreRow.band)
+            select(ScoreRow.account_id, SnapshotRow.as_of, ScoreRow.health_score, ScoreRow.band, ScoreRow.coverage)
             .join(SnapshotRow, ScoreRow.snapshot_id == SnapshotRow.id)
             .where(SnapshotRow.id.in_(_last_of_each_day(config, before, days)))
         )
         with reading(self._engine) as connection:
-            return [(account, as_of, score, band) for account, as_of, score, band in connection.execute(query)]
+            rows = connection.execute(query)
+            return [(account, as_of, score, band, coverage) for account, as_of, score, band, coverage in rows]
 
     def last_readings(self, config: str, *, before: date, days: int = 120) -> dict[str, date]:
         """Return the last `as_of` at which each account was scored in the days before a date."""

@@ -14,8 +14,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
+from churnml.training.choice import Recipe
 from churnml.training.encoding import categories_of, encode
-from churnml.training.ensemble import Ensemble, Recipe, fit_ensemble
+from churnml.training.ensemble import Ensemble, fit_ensemble
 from churnml.training.folds import InnerFold, grouped_folds, temporal_folds
 from churnml.training.level import Timeline
 from churnml.training.trees import tree_settings

@@ -149,7 +149,7 @@ def with_fallback(model: ChurnModel, rows: pd.DataFrame, order: Sequence[str]) -
     order : sequence of str
         Names of rules; the first that the model's features allow is taken, in the end the base rate.
     """
-    found = {rule.name: rule for rule in rules(rows[[*model.features.names, "churned"]])}
+    found = {rule.name: rule for rule in rules(rows, model.features)}
     name = next((name for name in order if name in found), "base_rate")
     return replace(model, fallback=fit_rule(found[name], rows)).with_info(verdict=Publication.RULES_ONLY, rule=name)
 

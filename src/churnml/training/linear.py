@@ -9,13 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from churnml.training.logistic import fit_logistic
+from churnml.training.design import Layout, codes_of, design_of
+from churnml.training.logistic import LogisticProblem
 
-__all__ = ["Linear", "Strength", "fit_linear", "mixed", "standardised"]
+__all__ = ["Linear", "Regressions", "Strength", "fit_linear", "mixed", "standardised"]
 
 Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.intp]
 
 _FIELDS = ("median", "low", "high", "width", "mean", "scale", "coef", "missing_mean", "missing_coef")
+_LEARNT = tuple(name for name in _FIELDS if name not in ("coef", "missing_coef"))
 
 
 class Strength(NamedTuple):
@@ -71,7 +74,7 @@ class Linear:
         parts = np.empty((len(X), X.shape[1] + 1))
         parts[:, :-1] = standardised(self, X) * self.coef + (np.isnan(X) - self.missing_mean) * self.missing_coef
         for column, effect in self.words.items():
-            parts[:, column] = effect[_codes(X[:, column], len(effect))]
+            parts[:, column] = effect[codes_of(X[:, column], len(effect))]
         parts[:, -1] = self.intercept
         return parts
 
@@ -102,12 +105,6 @@ def standardised(model: Linear, X: Array) -> Array:
     t = np.where(np.isnan(X), model.median, X)
     drawn = np.arcsinh((np.clip(t, model.low, model.high) - model.median) / model.width)
     return np.asarray((drawn - model.mean) / model.scale)
-
-
-def _codes(column: Array, size: int) -> npt.NDArray[np.intp]:
-    """Word codes of a column; no word, and any code out of range, is the last one."""
-    known = np.where(np.isnan(column), size - 1, column).astype(np.intp)
-    return np.where((known < 0) | (known >= size), size - 1, known)
 
 
 def fit_linear(
@@ -150,82 +147,87 @@ def fit_linear(
     >>> bool(model.coef[0] > 1 > abs(model.coef[1]))
     True
     """
-    k = X.shape[1]
-    numeric = np.ones(k, dtype=bool)
-    numeric[list(categorical)] = False
-    missing = np.isnan(X)
-    scaling = _scaling(X, missing, numeric)
-    gaps = np.flatnonzero(numeric & missing.any(axis=0) & ~missing.all(axis=0))
-    filled = np.where(missing, scaling["median"], X)
-    t = np.arcsinh((filled - scaling["median"]) / scaling["width"])
-    scaling["mean"] = np.where(numeric, t.mean(axis=0), 0.0)
-    spread = t.std(axis=0)
-    used = np.flatnonzero(numeric & (spread > 1e-12))
-    scaling["scale"] = np.where(numeric & (spread > 1e-12), spread, 1.0)
-    sizes = {int(c): int(np.nanmax(X[:, c])) + 2 if not missing[:, c].all() else 1 for c in categorical}
-    blocks = {c: np.eye(size)[_codes(X[:, c], size)] for c, size in sizes.items()}
-    centres = {c: block.mean(axis=0) for c, block in blocks.items()}
-    missing_mean = missing.mean(axis=0)
-    design = np.hstack(
-        [
-            (t[:, used] - scaling["mean"][used]) / scaling["scale"][used],
-            missing[:, gaps] - missing_mean[gaps],
-            *(block - centres[c] for c, block in blocks.items()),
-        ]
+    regressions = Regressions(X, y, categorical, expected, weights)
+    return [
+        _linear(regressions.layout, theta, strength.penalty)
+        for strength, theta in zip(strengths, regressions.solve(strengths, monotone), strict=True)
+    ]
+
+
+class Regressions:
+    """Logistic regressions of different strengths and bounds on the same rows, whose design is built once.
+
+    Parameters
+    ----------
+    X, y, categorical, expected, weights
+        As for `fit_linear`.
+    rows : array of int, optional
+        The rows of `X` to learn from, in rising order; all by default. `y` and `weights` are of all rows.
+    """
+
+    def __init__(
+        self,
+        X: Array,
+        y: Array,
+        categorical: Sequence[int] = (),
+        expected: Sequence[float] | None = None,
+        weights: Array | None = None,
+        rows: Index | None = None,
+    ) -> None:
+        self.layout, design = design_of(X, categorical, rows)
+        chosen = slice(None) if rows is None else rows
+        self._problem = LogisticProblem(design, y[chosen], weights=None if weights is None else weights[chosen])
+        self._expected = expected
+        self._found: dict[Strength, Array] = {}
+
+    def solve(self, strengths: Sequence[Strength], monotone: Sequence[int] | None = None) -> list[Array]:
+        """Return the coefficients of each strength, in the columns of the design and the intercept last."""
+        direction = self.layout.spread_out(monotone)
+        lower, upper = np.where(direction > 0, 0.0, -np.inf), np.where(direction < 0, 0.0, np.inf)
+        centre = self.layout.spread_out(self._expected)
+        fitted: dict[Strength, Array] = {}
+        theta, last = None, None
+        # From the strongest penalty to the weakest, each starting where the one before ended, or where the same one
+        # ended under other bounds.
+        for strength in sorted(strengths, key=lambda one: (one.trust, one.penalty)):
+            near = self._found.get(strength, theta if last == strength.trust else None)
+            theta = self._problem.solve(
+                1.0 / strength.penalty,
+                centre=np.clip(strength.trust * centre, lower, upper),
+                lower=lower,
+                upper=upper,
+                start=near,
+            )
+            last = strength.trust
+            fitted[strength] = theta
+        self._found.update(fitted)
+        return [fitted[strength] for strength in strengths]
+
+    def log_odds(self, thetas: Sequence[Array], X: Array, rows: Index) -> Array:
+        """Return (strengths, rows) log-odds of some rows, which the regressions need not have seen."""
+        design = self.layout.matrix(X, rows)
+        found: Array = np.array([self._problem.log_odds(theta, design) for theta in thetas])
+        return found
+
+
+def _linear(layout: Layout, theta: Array, penalty: float) -> Linear:
+    """Return a regression in terms of the matrix's columns, from its coefficients in those of the design."""
+    k = len(layout.median)
+    coef, missing_coef = np.zeros(k), np.zeros(k)
+    coef[layout.used] = theta[layout.used_at]
+    missing_coef[layout.gaps] = theta[layout.gaps_at]
+    words = {}
+    for column, (place, share) in layout.words.items():
+        effect = theta[place : place + len(share)]
+        words[column] = effect - float(effect @ share)
+    return Linear(
+        **{name: getattr(layout, name) for name in _LEARNT},
+        coef=coef,
+        missing_coef=missing_coef,
+        words=words,
+        intercept=float(theta[-1]),
+        penalty=float(penalty),
     )
-    width = design.shape[1]
-    direction, centre = np.zeros(width), np.zeros(width)
-    if monotone is not None:
-        direction[: len(used)] = np.asarray(monotone)[used]
-    if expected is not None:
-        centre[: len(used)] = np.asarray(expected)[used]
-    lower, upper = np.where(direction > 0, 0.0, -np.inf), np.where(direction < 0, 0.0, np.inf)
-    fitted: dict[Strength, Linear] = {}
-    theta, last = None, None
-    # From the strongest penalty to the weakest, each starting where the one before ended.
-    for strength in sorted(strengths, key=lambda one: (one.trust, one.penalty)):
-        theta = fit_logistic(
-            design,
-            y,
-            1.0 / strength.penalty,
-            centre=np.clip(strength.trust * centre, lower, upper),
-            lower=lower,
-            upper=upper,
-            weights=weights,
-            start=theta if last == strength.trust else None,
-        )
-        last = strength.trust
-        found, intercept = theta[:-1], float(theta[-1])
-        coef, missing_coef = np.zeros(k), np.zeros(k)
-        coef[used] = found[: len(used)]
-        missing_coef[gaps] = found[len(used) : len(used) + len(gaps)]
-        words, at = {}, len(used) + len(gaps)
-        for c, size in sizes.items():
-            effect = found[at : at + size]
-            words[c] = effect - float(effect @ centres[c])
-            at += size
-        fitted[strength] = Linear(
-            **scaling,
-            coef=coef,
-            missing_mean=np.where(numeric, missing_mean, 0.0),
-            missing_coef=missing_coef,
-            words=words,
-            intercept=intercept,
-            penalty=float(strength.penalty),
-        )
-    return [fitted[strength] for strength in strengths]
-
-
-def _scaling(X: Array, missing: npt.NDArray[np.bool_], numeric: npt.NDArray[np.bool_]) -> dict[str, Array]:
-    """Median, range and mean absolute deviation of each numeric column; neutral values elsewhere."""
-    k = X.shape[1]
-    median, low, high, width = np.zeros(k), np.zeros(k), np.zeros(k), np.ones(k)
-    for column in np.flatnonzero(numeric & ~missing.all(axis=0)):
-        known = X[~missing[:, column], column]
-        median[column], low[column], high[column] = np.median(known), known.min(), known.max()
-        deviation = float(np.abs(known - median[column]).mean())
-        width[column] = deviation if deviation > 1e-12 else 1.0
-    return {"median": median, "low": low, "high": high, "width": width}
 
 
 def mixed(models: Sequence[Linear], shares: Sequence[float]) -> Linear:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -13,28 +12,15 @@ import pandas as pd
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
+from churnml.errors import BundleError, UsageError
+from churnml.features.spec import FeatureSet
+from churnml.scorecard import MeasureScores, Scorecard, fit_scorecard, preset
+
 __all__ = ["RULES", "RuleModel", "Place", "Rule", "fit_rule", "rules"]
 
 Array = npt.NDArray[np.float64]
 
-REFERENCE_GROUPS: dict[str, tuple[float, tuple[tuple[str, int], ...]]] = {
-    "login frequency": (
-        0.25,
-        (("logins", 1), ("active_days", 1), ("active_users", 1), ("events", 1), ("days_since_last_login", -1)),
-    ),
-    "core feature use": (0.30, (("core_feature_share", 1), ("features_used", 1))),
-    "support": (0.20, (("tickets_opened", -1), ("ticket_resolution_rate", 1))),
-    "satisfaction": (0.15, (("nps_last", 1), ("csat", 1))),
-    "time to renewal": (0.10, (("days_to_renewal", 1),)),
-}
-"""The reference health weights: group → weight and measures in order of preference, +1 where more is healthier.
-
-A group uses its first measure that exists (support and satisfaction average theirs).
-"""
-
 _SILENCE = "days_since_last_event"
-_AVERAGED = ("support", "satisfaction")
-_WINDOW = re.compile(r"^(?P<measure>.+)_(?P<days>\d+)d$")
 _MOST_KNOWN = 2000
 """Training values kept per measure; more are thinned to so many quantiles."""
 
@@ -87,24 +73,28 @@ class Rule:
     ----------
     name : str
         One of `RULES`.
-    groups : tuple of (float, tuple of Place)
-        Weight and measures of each group.
+    places : tuple of Place
+        Columns whose quintiles are added up (``rfm``).
     longest : float
         Longest silence of a training row, days (``recency``).
+    card : Scorecard, optional
+        The weighted score (``reference``): the health preset of that name, its cohort the training rows.
     """
 
     name: str
-    groups: tuple[tuple[float, tuple[Place, ...]], ...] = ()
+    places: tuple[Place, ...] = ()
     longest: float = 0.0
+    card: Scorecard | None = None
 
     @property
     def columns(self) -> list[str]:
         """The features it reads."""
-        read = [place.column for _, places in self.groups for place in places]
-        return [_SILENCE] if self.name == "recency" else read
+        if self.card is not None:
+            return self.card.columns
+        return [_SILENCE] if self.name == "recency" else [place.column for place in self.places]
 
     def score(self, rows: pd.DataFrame) -> Array:
-        """Return the risk of each row, in units of its own."""
+        """Return the risk of each row, in units of its own; NaN where it knows nothing of a row."""
         return _SCORES[self.name](self, rows)
 
 
@@ -135,7 +125,9 @@ class RuleModel:
     def log_odds(self, rows: pd.DataFrame) -> Array:
         """Return the log-odds of churn of each row."""
         score = self.rule.score(rows)
-        return np.asarray(self.slope * (score - self.centre) / self.spread + self.intercept)
+        # Of an account that the rule knows nothing of, the typical one is assumed.
+        from_centre = np.where(np.isnan(score), 0.0, score - self.centre)
+        return np.asarray(self.slope * from_centre / self.spread + self.intercept)
 
     def __call__(self, rows: pd.DataFrame) -> Array:
         """Return the probability of churn of each row."""
@@ -143,47 +135,50 @@ class RuleModel:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the rule as JSON-ready data."""
-        groups = [
-            {
-                "weight": weight,
-                "places": [
-                    {"column": place.column, "sign": place.sign, "known": list(place.known)} for place in places
-                ],
-            }
-            for weight, places in self.rule.groups
-        ]
         line = {name: getattr(self, name) for name in ("centre", "spread", "slope", "intercept")}
-        return {"name": self.name, "groups": groups, "longest": self.rule.longest, **line}
+        card = None if self.rule.card is None else self.rule.card.as_dict()
+        places = [asdict(place) for place in self.rule.places]
+        return {"name": self.name, "places": places, "longest": self.rule.longest, "card": card, **line}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Rebuild the rule from `as_dict`; it gives the same numbers to the last digit."""
-        groups = tuple(
-            (
-                float(group["weight"]),
-                tuple(Place(place["column"], int(place["sign"]), tuple(place["known"])) for place in group["places"]),
+        name, card = data["name"], data.get("card")
+        if name not in _SCORES:
+            raise ValueError(f"there is no rule {name!r}")
+        if "places" not in data or (name == "reference" and card is None):
+            raise BundleError(
+                "The rule that gives this model's probabilities was written by an older version",
+                where=f"rule {name}",
+                remedy="Train again with this version of churnml; the bundle before stays as it is.",
+                code="bundle.format",
             )
-            for group in data["groups"]
+        rule = Rule(
+            name,
+            tuple(Place(place["column"], int(place["sign"]), tuple(place["known"])) for place in data["places"]),
+            float(data["longest"]),
+            None if card is None else Scorecard.from_dict(card),
         )
-        if data["name"] not in _SCORES:
-            raise ValueError(f"there is no rule {data['name']!r}")
-        line = (float(data[name]) for name in ("centre", "spread", "slope", "intercept"))
-        return cls(Rule(data["name"], groups, float(data["longest"])), *line)
+        return cls(rule, **{part: float(data[part]) for part in ("centre", "spread", "slope", "intercept")})
 
 
-def rules(train: pd.DataFrame) -> list[Rule]:
-    """Return the rules that the columns of a frame allow, fitted to its training rows.
+def rules(train: pd.DataFrame, feature_set: FeatureSet) -> list[Rule]:
+    """Return the rules that the features allow, fitted to training rows.
 
-    ``base_rate`` always exists; ``recency`` needs ``days_since_last_event``; ``reference`` needs one measure of the
-    reference health score; ``rfm`` needs recency and frequency, and uses ``mrr`` where there is one.
+    ``base_rate`` always exists; ``recency`` needs ``days_since_last_event``; ``reference`` is the health preset of
+    that name and needs one of its measures; ``rfm`` needs recency and frequency, and uses ``mrr`` where there is one.
 
     Examples
     --------
+    >>> from churnml.features.spec import FeatureSpec
+    >>> features = FeatureSet([
+    ...     FeatureSpec("days_since_last_event", "engagement", "days", "", "", "", "", "", "events"),
+    ...     FeatureSpec("events_28d", "engagement", "events", "", "", "", "", "", "events", 28, "events")])
     >>> frame = pd.DataFrame({"days_since_last_event": [1.0, 2.0, 30.0], "events_28d": [9.0, 5.0, 0.0]})
-    >>> [rule.name for rule in rules(frame)]
+    >>> [rule.name for rule in rules(frame, features)]
     ['base_rate', 'recency', 'reference', 'rfm']
     """
-    made = (Rule("base_rate"), _recency(train), _reference(train), _rfm(train))
+    made = (Rule("base_rate"), _recency(train), _reference(train, feature_set), _rfm(train, feature_set))
     return [rule for rule in made if rule is not None]
 
 
@@ -193,33 +188,22 @@ def fit_rule(rule: Rule, train: pd.DataFrame) -> RuleModel:
     Examples
     --------
     >>> train = pd.DataFrame({"churned": [0.0, 1.0, 0.0, 1.0]})
-    >>> fit_rule(rules(train)[0], train)(train).tolist()
+    >>> fit_rule(rules(train, FeatureSet([]))[0], train)(train).tolist()
     [0.5, 0.5, 0.5, 0.5]
     """
     y = train["churned"].to_numpy(dtype=np.float64)
     score = rule.score(train)
-    centre, spread = float(score.mean()), float(score.std())
+    known = ~np.isnan(score)
+    centre, spread = (float(score[known].mean()), float(score[known].std())) if known.any() else (0.0, 0.0)
     if spread < 1e-12:
         return RuleModel(rule, centre, 1.0, 0.0, float(logit(y.mean())))
     line = LogisticRegression(C=1e6, solver="newton-cholesky", max_iter=200)
-    line.fit(((score - centre) / spread)[:, None], y)
+    line.fit(np.where(known, (score - centre) / spread, 0.0)[:, None], y)
     return RuleModel(rule, centre, spread, float(line.coef_[0, 0]), float(line.intercept_[0]))
 
 
 def _values(rows: pd.DataFrame, column: str) -> Array:
     return np.asarray(rows[column].to_numpy(dtype=np.float64, na_value=np.nan))
-
-
-def _column(frame: pd.DataFrame, measure: str, near_days: int = 28) -> str | None:
-    """Return the column of a measure, its window nearest to `near_days` where it has one."""
-    if measure in frame.columns:
-        return measure
-    windows: dict[int, str] = {}
-    for name in frame.columns:
-        match = _WINDOW.match(str(name))
-        if match and match["measure"] == measure:
-            windows[int(match["days"])] = str(name)
-    return windows[min(windows, key=lambda days: (abs(days - near_days), days))] if windows else None
 
 
 def _recency(train: pd.DataFrame) -> Rule | None:
@@ -234,47 +218,33 @@ def _silence(rule: Rule, rows: pd.DataFrame) -> Array:
     return np.asarray(np.log1p(days))
 
 
-def _reference(train: pd.DataFrame) -> Rule | None:
-    """Return the reference health from percentiles of the training rows."""
-    groups: list[tuple[float, tuple[Place, ...]]] = []
-    for group, (weight, measures) in REFERENCE_GROUPS.items():
-        columns = [(sign, name) for measure, sign in measures if (name := _column(train, measure)) is not None]
-        used = columns if group in _AVERAGED else columns[:1]
-        if used:
-            groups.append((weight, tuple(Place.fit(train, name, sign) for sign, name in used)))
-    return Rule("reference", tuple(groups)) if groups else None
+def _reference(train: pd.DataFrame, feature_set: FeatureSet) -> Rule | None:
+    card = fit_scorecard(preset("reference"), train, feature_set)
+    return Rule("reference", card=card) if card.columns else None
 
 
 def _unhealth(rule: Rule, rows: pd.DataFrame) -> Array:
-    """Return minus the reference health, −100 to 0; a group without data gives up its weight."""
-    total, weight_known = np.zeros(len(rows)), np.zeros(len(rows))
-    for weight, measures in rule.groups:
-        places = [place(rows) for place in measures]
-        known = sum((~np.isnan(place) for place in places), np.zeros(len(rows)))
-        value = sum((np.nan_to_num(place) for place in places), np.zeros(len(rows)))
-        health = np.divide(value, known, out=np.zeros(len(rows)), where=known > 0)
-        total += weight * np.where(known > 0, health, 0.0)
-        weight_known += weight * (known > 0)
-    health_score: Array = np.divide(total, weight_known, out=np.full(len(rows), 0.5), where=weight_known > 0)
-    return -100.0 * health_score
+    """Return minus the reference health, −100 to 0."""
+    if rule.card is None:
+        raise UsageError("The reference rule needs a scorecard")
+    return np.asarray(-MeasureScores(rows, rule.card).weighted)
 
 
-def _rfm(train: pd.DataFrame) -> Rule | None:
+def _rfm(train: pd.DataFrame, feature_set: FeatureSet) -> Rule | None:
     wanted: Mapping[str, int] = {_SILENCE: -1, "events": 1, "mrr": 1}
-    found = {measure: _column(train, measure, near_days=91) for measure in wanted}
-    if found[_SILENCE] is None or found["events"] is None:
+    columns = {measure: feature_set.level(measure, near_days=91) for measure in wanted}
+    if columns[_SILENCE] is None or columns["events"] is None:
         return None
-    places = (Place.fit(train, column, wanted[name]) for name, column in found.items() if column is not None)
-    return Rule("rfm", ((1.0, tuple(places)),))
+    places = (Place.fit(train, column, wanted[name]) for name, column in columns.items() if column is not None)
+    return Rule("rfm", tuple(places))
 
 
 def _quintiles(rule: Rule, rows: pd.DataFrame) -> Array:
     """Add up recency, frequency and monetary value, each scored 1–5 by quintile of the training rows."""
     total = np.zeros(len(rows))
-    for _, places in rule.groups:
-        for place in places:
-            share = np.nan_to_num(place(rows), nan=0.0)
-            total += np.minimum(np.floor(share * 5.0), 4.0) + 1.0
+    for place in rule.places:
+        share = np.nan_to_num(place(rows), nan=0.0)
+        total += np.minimum(np.floor(share * 5.0), 4.0) + 1.0
     return -total
 
 

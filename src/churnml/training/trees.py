@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from churnml.errors import ConfigError
 
-__all__ = ["DEFAULTS", "TreeSettings", "Trees", "side_by_side", "tree_settings", "validation_curve"]
+__all__ = ["DEFAULTS", "BinnedRows", "TreeSettings", "Trees", "side_by_side", "tree_settings", "validation_curve"]
 
 Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.intp]
 Result = TypeVar("Result")
 
 DEFAULTS: dict[str, float | int | str | bool] = {
@@ -50,6 +51,16 @@ _FIXED: dict[str, float | int | str | bool] = {
     "verbosity": -1,
     "feature_pre_filter": False,
 }
+_BINNING = (
+    "max_bin",
+    "min_data_in_bin",
+    "min_data_in_leaf",
+    "feature_pre_filter",
+    "num_threads",
+    "force_col_wise",
+    "verbosity",
+)
+"""Parameters that bins and their layout depend on."""
 _TREES = ("n_estimators", "num_iterations", "num_boost_round")
 
 
@@ -114,18 +125,43 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
         return [future.result() for future in [pool.submit(job) for job in jobs]]
 
 
-def _dataset(
-    X: Array, y: Array, categorical: Sequence[int], settings: TreeSettings, weights: Array | None
-) -> lgb.Dataset:
-    params = {**DEFAULTS, **settings.params, **_FIXED}
-    keys = ("max_bin", "verbosity", "feature_pre_filter", "num_threads", "force_col_wise", "min_data_in_leaf")
-    return lgb.Dataset(
-        X,
-        label=y,
-        weight=weights,
-        categorical_feature=[int(column) for column in categorical] or "auto",
-        params={key: params[key] for key in keys},
-    )
+class BinnedRows:
+    """Training rows put into bins once, for every booster that learns from all of them or from some.
+
+    Where the bins of a column are cut is seen from all rows, the judged ones too; of outcomes that tells nothing.
+
+    Parameters
+    ----------
+    X : array of shape (n, k)
+    y : array of shape (n,)
+    categorical : sequence of int
+        Columns that hold word codes.
+    settings : TreeSettings
+        Name the most bins, and what else bins depend on; shapes of tree that are tried together do not differ in it.
+    weights : array of shape (n,), optional
+    """
+
+    def __init__(
+        self, X: Array, y: Array, categorical: Sequence[int], settings: TreeSettings, weights: Array | None = None
+    ) -> None:
+        params = {**DEFAULTS, **settings.params, **_FIXED}
+        self.X = X
+        self._params = {key: params[key] for key in _BINNING if key in params}
+        self._all = lgb.Dataset(
+            X,
+            label=y,
+            weight=weights,
+            categorical_feature=[int(column) for column in categorical] or "auto",
+            params=dict(self._params),
+        )
+
+    def all(self) -> lgb.Dataset:
+        """Return all rows."""
+        return self._all.construct()
+
+    def part(self, rows: Index) -> lgb.Dataset:
+        """Return some rows, given by number in rising order."""
+        return self.all().subset(rows.tolist(), params=dict(self._params)).construct()
 
 
 @dataclass(frozen=True)
@@ -143,21 +179,21 @@ class Trees:
     @classmethod
     def fit(
         cls,
-        X: Array,
-        y: Array,
+        binned: BinnedRows,
         *,
         settings: TreeSettings,
         seeds: Sequence[int],
         trees: int,
-        categorical: Sequence[int] = (),
         monotone: Sequence[int] | None = None,
-        weights: Array | None = None,
     ) -> Trees:
-        """Fit one booster of `trees` trees per seed."""
+        """Fit one booster of `trees` trees per seed to all rows."""
+        data = binned.all()
 
         def booster(seed: int) -> lgb.Booster:
-            data = _dataset(X, y, categorical, settings, weights)
-            return lgb.train(settings.for_seed(seed, monotone), data, num_boost_round=trees)
+            made = lgb.Booster(settings.for_seed(seed, monotone), data)
+            for _ in range(trees):
+                made.update()
+            return made.free_dataset()
 
         return cls(tuple(side_by_side([partial(booster, seed) for seed in seeds])))
 
@@ -189,40 +225,34 @@ class Trees:
 
 
 def validation_curve(
-    X: Array,
-    y: Array,
-    valid_X: Array,
-    valid_y: Array,
+    train: lgb.Dataset,
+    valid: lgb.Dataset,
     *,
     settings: TreeSettings,
     seed: int,
-    categorical: Sequence[int] = (),
     monotone: Sequence[int] | None = None,
-    weights: Array | None = None,
-    valid_weights: Array | None = None,
 ) -> tuple[lgb.Booster, Array]:
     """Train one booster and record its log loss on later rows after every tree.
+
+    Parameters
+    ----------
+    train, valid : lightgbm.Dataset
+        From one `BinnedRows`.
+    settings, seed, monotone
+        Of the booster.
 
     Returns
     -------
     booster, curve : Booster, array of shape (max_trees,)
         The curve keeps its last value from where patience ran out.
     """
-    train = _dataset(X, y, categorical, settings, weights)
-    valid = lgb.Dataset(valid_X, label=valid_y, weight=valid_weights, reference=train)
-    record: dict[str, dict[str, list[float]]] = {}
-    params = {**settings.for_seed(seed, monotone), "metric": "binary_logloss"}
-    booster = lgb.train(
-        params,
-        train,
-        num_boost_round=settings.max_trees,
-        valid_sets=[valid],
-        valid_names=["later"],
-        callbacks=[
-            lgb.record_evaluation(record),
-            lgb.early_stopping(settings.patience, verbose=False),
-        ],
-    )
-    losses = np.asarray(record["later"]["binary_logloss"])
-    curve = np.concatenate([losses, np.full(settings.max_trees - len(losses), losses[-1])])
-    return booster, curve
+    booster = lgb.Booster({**settings.for_seed(seed, monotone), "metric": "binary_logloss"}, train)
+    booster.add_valid(valid, "later")
+    losses: list[float] = []
+    best = 0
+    while len(losses) < settings.max_trees and len(losses) - 1 - best < settings.patience:
+        booster.update()
+        ((_, _, loss, _),) = booster.eval_valid()
+        losses.append(float(loss))
+        best = best if losses[best] <= losses[-1] else len(losses) - 1
+    return booster, np.asarray(losses + losses[-1:] * (settings.max_trees - len(losses)))

@@ -937,8 +937,8 @@ fact-admin_left =
 fact-silence = Not used for { AMOUNT($n) }
 fact-contract_end =
     { $n ->
-        [0] The contract ends today
-       *[other] The contract ends in { AMOUNT($n) }
+        [0] The contract ends today and does not renew by itself
+       *[other] The contract ends in { AMOUNT($n) } and does not renew by itself
     }
 
 ## Summaries
@@ -1014,6 +1014,7 @@ alert-invoice_overdue =
 alert-nps_detractor = The last NPS answer was { AMOUNT($n) }
 alert-onboarding_stalled = Onboarding has had no milestone for { AMOUNT($n) }
 alert-score_unknown = Too little is known for a score
+alert-score_stale = Less is known than before: the score rests on { AMOUNT($n) } of its weight, { AMOUNT($before) } before
 alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
 alert-own = { $title }
 
@@ -1097,6 +1098,12 @@ page-set_by = set by { $author }
 
 ## What goes with churn over all accounts
 
+## The level of probabilities
+
+level-gap = In the backtest, { $told } were told and { $happened } left in tenth { $tenth } of the risk (10 is the riskiest).
+
+## All accounts
+
 overall-heading = What goes with churn at { $company }
 overall-intro = { $rows } readings of { $accounts } accounts from { $first } to { $last }, explained by the model in force (horizon { $horizon } days).
 overall-rules_only = The model did not pass its gate: health rests on rules alone. This page tells what the model has learned all the same.
@@ -1115,6 +1122,7 @@ overall-summary = SHAP summary
 overall-summary_note = One dot per reading: to the right the feature raises the risk there; the colour is its value.
 overall-patterns = Patterns among churned accounts
 overall-patterns_note = { $churned } churned accounts, grouped by what raised their risk at the last reading before they left.
+overall-one_pattern = The { $churned } churned accounts do not fall into groups: what raised their risk differs by degree, not by kind. One average stands for all.
 overall-too_few = Patterns need at least 20 churned accounts; there are { $churned }.
 overall-of_churned = { $share } of churned accounts ({ $accounts })
 overall-lead = typically visible { $lead } before they left
@@ -1147,6 +1155,7 @@ backtest-readings = Readings
 backtest-share = Share
 backtest-churned = Churned
 backtest-lift = Lift (95 %)
+backtest-told_over_happened = Told ÷ happened (95 %)
 backtest-calibration = Calibration of the bands
 backtest-calibration_note = What the model expected in a band, and what happened.
 backtest-warning = Warning time

@@ -675,8 +675,8 @@ fact-admin_left = 過去{ AMOUNT($days) }間に管理者{ AMOUNT($n) }が離任
 fact-silence = { AMOUNT($n) }間利用なし
 fact-contract_end =
     { $n ->
-        [0] 本日が契約満了日
-       *[other] 契約満了まで{ AMOUNT($n) }
+        [0] 本日が契約満了日（自動更新なし）
+       *[other] 契約満了まで{ AMOUNT($n) }（自動更新なし）
     }
 
 ## 要約
@@ -744,6 +744,7 @@ alert-invoice_overdue = 支払いが遅れている請求書が{ AMOUNT($n) }
 alert-nps_detractor = 直近のNPS回答は{ AMOUNT($n) }
 alert-onboarding_stalled = 導入の進捗が{ AMOUNT($n) }間なし
 alert-score_unknown = スコアを出すための情報が不足
+alert-score_stale = スコアの根拠が減少：重みの{ AMOUNT($n) }（以前は{ AMOUNT($before) }）
 alert-expansion_chance = 契約席数の{ AMOUNT($n) }を利用中、判定は緑
 alert-own = { $title }
 
@@ -827,6 +828,12 @@ page-set_by = { $author }が設定
 
 ## What goes with churn over all accounts
 
+## 確率の水準
+
+level-gap = 検証では、リスク順に10等分した{ $tenth }番目（10が最も高リスク）の予測は平均{ $told }、実際の解約は{ $happened }でした。
+
+## 全顧客
+
 overall-heading = { $company }：解約と関連する要因
 overall-intro = { $first }から{ $last }までの{ $accounts }社・{ $rows }件の判定を、現在のモデル（予測期間{ $horizon }日）で説明しています。
 overall-rules_only = モデルは検証基準を満たさず、ヘルススコアはルールのみで算出しています。このページは参考としてモデルの学習内容を示します。
@@ -845,6 +852,7 @@ overall-summary = SHAPサマリー
 overall-summary_note = 点は1件の判定。右にあるほどその特徴量がリスクを高めており、色は値の大小を表します。
 overall-patterns = 解約顧客のパターン
 overall-patterns_note = 解約顧客{ $churned }社を、解約前の最後の判定でリスクを高めていた要因によって分類しました。
+overall-one_pattern = 解約顧客{ $churned }社に、はっきりしたグループ分けは見られません。リスクを高めた要因は種類ではなく程度の差であるため、全体の平均を1つだけ示します。
 overall-too_few = パターンの抽出には解約顧客20社以上が必要です（現在{ $churned }社）。
 overall-of_churned = 解約顧客の{ $share }（{ $accounts }社）
 overall-lead = 通常、解約の{ $lead }前から表れる
@@ -877,6 +885,7 @@ backtest-readings = 件数
 backtest-share = 割合
 backtest-churned = 解約率
 backtest-lift = リフト（95%区間）
+backtest-told_over_happened = 予測÷実績（95%区間）
 backtest-calibration = 判定別の予測と実績
 backtest-calibration_note = モデルが予測した解約率と、実際の解約率。
 backtest-warning = 事前検知

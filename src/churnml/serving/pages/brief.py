@@ -14,7 +14,7 @@ from churnml.serving.pages.html import html_response
 from churnml.serving.routes.accounts import AccountPath
 from churnml.serving.routes.operation import Lang, ScopedRoute, language, may, state_of
 from churnml.serving.state import ServingState
-from churnml.store import AccountScore
+from churnml.store import AccountScore, SnapshotInfo
 
 __all__ = ["router"]
 
@@ -30,10 +30,12 @@ async def get_brief(request: Request, account_id: AccountPath, lang: Lang = None
     last = last_score(state.view, snapshot, await state.departure(snapshot, account_id), chosen)
     if last is not None:
         explanation = {**explanation, "frozen": {f"text_{chosen}": last.text}}
-    return html_response(await to_thread.run_sync(_brief, state, account, explanation, chosen))
+    return html_response(await to_thread.run_sync(_brief, state, snapshot, account, explanation, chosen))
 
 
-def _brief(state: ServingState, account: AccountScore, explanation: dict[str, Any], lang: Any) -> str:
+def _brief(
+    state: ServingState, snapshot: SnapshotInfo, account: AccountScore, explanation: dict[str, Any], lang: Any
+) -> str:
     import pandas as pd
 
     from churnml.explain import overridden
@@ -59,4 +61,5 @@ def _brief(state: ServingState, account: AccountScore, explanation: dict[str, An
         arr=account.arr,
         currency=state.settings.currency,
         history=history,
+        gaps=snapshot.info.get("level_gaps") or (),
     )

@@ -55,4 +55,6 @@ def _portfolio(state: ServingState, lang: Any) -> str:
         currency=state.settings.currency,
         link=lambda account_id: f"/accounts/{quote(account_id, safe='')}?lang={lang}",
         bands=state.store.bands(snapshot.id, now=now),
+        display=state.settings.display,
+        gaps=snapshot.info.get("level_gaps") or (),
     )

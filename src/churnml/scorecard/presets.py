@@ -1,6 +1,6 @@
 """The measures that health scores are made of, and the presets that weigh them.
 
-A rule names the features that can carry its measure, best first. `HealthScale.fit` turns rules into measures by
+A rule names the features that can carry its measure, best first. `fit_measure` turns a rule into a measure by
 picking the first candidate that the company's data has. Where a measure has a scale that means the same at every
 company (an NPS answer, a share of tickets solved, days to renewal), the scale is written here; where it has none
 (logins per seat), the scale comes from the reference cohort: the typical account scores 75, because most accounts
@@ -10,6 +10,8 @@ stay, and the worst fiftieth 0.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+
+from churnml.scorecard.measure import MeasureTerms
 
 __all__ = ["COHORT_CURVE", "PRESETS", "Candidate", "MeasureRule", "Preset", "preset"]
 
@@ -48,34 +50,20 @@ class Candidate:
     direction: int = 1
 
 
-@dataclass(frozen=True)
-class MeasureRule:
+@dataclass(frozen=True, kw_only=True)
+class MeasureRule(MeasureTerms):
     """One measure before it meets a company's data.
 
     Parameters
     ----------
-    name, group : str
-        The measure and the group whose weight it shares.
-    weight : float
-        Weight inside the group.
     candidates : tuple of Candidate
-        Best first.
+        Best first. In names, ``{w}`` stands for the window; so it does in `counts_when`.
     window_days : int
         The window to come closest to.
-    age_feature, valid_days : optional
-        The fact's age and for how many days it counts.
-    counts_when : tuple of (feature, float), optional
-        The measure counts only where that feature is above the number: without a ticket there is nothing to judge.
     """
 
-    name: str
-    group: str
-    weight: float
     candidates: tuple[Candidate, ...]
     window_days: int = 28
-    age_feature: str | None = None
-    valid_days: int | None = None
-    counts_when: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,10 +76,10 @@ class Preset:
 
 
 _LOGINS = MeasureRule(
-    "login_frequency",
-    "engagement",
-    1.0,
-    (
+    name="login_frequency",
+    group="engagement",
+    weight=1.0,
+    candidates=(
         Candidate("logins_{w}d", per="seats"),
         Candidate("logins_{w}d", per="active_users_{w}d"),
         Candidate("active_days_{w}d"),
@@ -99,125 +87,132 @@ _LOGINS = MeasureRule(
     ),
 )
 _CORE = MeasureRule(
-    "core_feature_use",
-    "adoption",
-    1.0,
-    (Candidate("core_feature_share_{w}d"), Candidate("features_used_{w}d")),
+    name="core_feature_use",
+    group="adoption",
+    weight=1.0,
+    candidates=(Candidate("core_feature_share_{w}d"), Candidate("features_used_{w}d")),
 )
 _TICKETS = MeasureRule(
-    "ticket_volume",
-    "support",
-    1.0,
-    (Candidate("tickets_opened_{w}d", per="seats", direction=-1), Candidate("tickets_opened_{w}d", direction=-1)),
+    name="ticket_volume",
+    group="support",
+    weight=1.0,
+    candidates=(
+        Candidate("tickets_opened_{w}d", per="seats", direction=-1),
+        Candidate("tickets_opened_{w}d", direction=-1),
+    ),
     window_days=91,
     counts_when=("tickets_opened_{w}d", 0.0),
 )
 _RESOLUTION = MeasureRule(
-    "ticket_resolution",
-    "support",
-    1.0,
-    (Candidate("ticket_resolution_rate_{w}d", points=((0.0, 0.0), (0.5, 40.0), (0.8, 70.0), (1.0, 100.0))),),
+    name="ticket_resolution",
+    group="support",
+    weight=1.0,
+    candidates=(Candidate("ticket_resolution_rate_{w}d", points=((0.0, 0.0), (0.5, 40.0), (0.8, 70.0), (1.0, 100.0))),),
     window_days=91,
     counts_when=("tickets_opened_{w}d", 0.0),
 )
 _NPS = MeasureRule(
-    "nps",
-    "sentiment",
-    2.0,
+    name="nps",
+    group="sentiment",
+    weight=2.0,
     # Detractors (0–6) end at the edge of red, passives (7–8) reach the edge of green, promoters are green.
-    (Candidate("nps_last", points=((0.0, 0.0), (6.0, 40.0), (7.0, 55.0), (8.0, 70.0), (9.0, 90.0), (10.0, 100.0))),),
+    candidates=(
+        Candidate("nps_last", points=((0.0, 0.0), (6.0, 40.0), (7.0, 55.0), (8.0, 70.0), (9.0, 90.0), (10.0, 100.0))),
+    ),
     age_feature="nps_age_days",
     valid_days=180,
 )
 _CSAT = MeasureRule(
-    "csat",
-    "sentiment",
-    1.0,
-    (Candidate("csat_{w}d", points=((1.0, 0.0), (2.0, 20.0), (3.0, 45.0), (4.0, 75.0), (5.0, 100.0))),),
+    name="csat",
+    group="sentiment",
+    weight=1.0,
+    candidates=(Candidate("csat_{w}d", points=((1.0, 0.0), (2.0, 20.0), (3.0, 45.0), (4.0, 75.0), (5.0, 100.0))),),
     window_days=91,
 )
 _RENEWAL = MeasureRule(
-    "time_to_renewal",
-    "commercial",
-    1.0,
-    (Candidate("days_to_renewal", points=((0.0, 20.0), (30.0, 40.0), (90.0, 70.0), (180.0, 100.0))),),
+    name="time_to_renewal",
+    group="commercial",
+    weight=1.0,
+    candidates=(Candidate("days_to_renewal", points=((0.0, 20.0), (30.0, 40.0), (90.0, 70.0), (180.0, 100.0))),),
     # A contract that runs from month to month renews all the time: its next renewal says nothing.
     counts_when=("term_days", 45.0),
 )
 
 _BALANCED = (
     MeasureRule(
-        "active_users",
-        "engagement",
-        2.0,
-        (Candidate("seat_utilisation_{w}d"), Candidate("active_users_{w}d")),
+        name="active_users",
+        group="engagement",
+        weight=2.0,
+        candidates=(Candidate("seat_utilisation_{w}d"), Candidate("active_users_{w}d")),
     ),
-    MeasureRule("active_days", "engagement", 1.0, (Candidate("active_days_{w}d"),)),
+    MeasureRule(name="active_days", group="engagement", weight=1.0, candidates=(Candidate("active_days_{w}d"),)),
     MeasureRule(
-        "usage_trend",
-        "engagement",
-        2.0,
-        (
+        name="usage_trend",
+        group="engagement",
+        weight=2.0,
+        candidates=(
             Candidate("active_users_trend_{w}d", points=((-1.0, 0.0), (-0.4, 30.0), (0.0, 75.0), (0.3, 100.0))),
             Candidate("events_trend_{w}d", points=((-1.0, 0.0), (-0.4, 30.0), (0.0, 75.0), (0.3, 100.0))),
         ),
     ),
     MeasureRule(
-        "recency",
-        "engagement",
-        1.0,
-        (Candidate("days_since_last_event", points=((0.0, 100.0), (7.0, 75.0), (14.0, 50.0), (28.0, 0.0))),),
+        name="recency",
+        group="engagement",
+        weight=1.0,
+        candidates=(Candidate("days_since_last_event", points=((0.0, 100.0), (7.0, 75.0), (14.0, 50.0), (28.0, 0.0))),),
     ),
     _CORE,
     MeasureRule(
-        "activation",
-        "adoption",
-        1.0,
-        (Candidate("seat_activation", points=((0.0, 0.0), (0.4, 40.0), (0.7, 70.0), (1.0, 100.0))),),
+        name="activation",
+        group="adoption",
+        weight=1.0,
+        candidates=(Candidate("seat_activation", points=((0.0, 0.0), (0.4, 40.0), (0.7, 70.0), (1.0, 100.0))),),
     ),
     _TICKETS,
     _RESOLUTION,
     MeasureRule(
-        "oldest_ticket",
-        "support",
-        1.0,
-        (Candidate("oldest_open_ticket_days", points=((0.0, 100.0), (7.0, 70.0), (30.0, 30.0), (60.0, 0.0))),),
+        name="oldest_ticket",
+        group="support",
+        weight=1.0,
+        candidates=(
+            Candidate("oldest_open_ticket_days", points=((0.0, 100.0), (7.0, 70.0), (30.0, 30.0), (60.0, 0.0))),
+        ),
         counts_when=("tickets_open", 0.0),
     ),
     _NPS,
     _CSAT,
     _RENEWAL,
     MeasureRule(
-        "overdue",
-        "commercial",
-        1.0,
-        (Candidate("oldest_overdue_days", points=((0.0, 100.0), (7.0, 70.0), (30.0, 30.0), (60.0, 0.0))),),
+        name="overdue",
+        group="commercial",
+        weight=1.0,
+        candidates=(Candidate("oldest_overdue_days", points=((0.0, 100.0), (7.0, 70.0), (30.0, 30.0), (60.0, 0.0))),),
     ),
     MeasureRule(
-        "contract_growth",
-        "commercial",
-        1.0,
-        (Candidate("mrr_change_{w}d", points=((-0.5, 0.0), (-0.1, 40.0), (0.0, 75.0), (0.2, 100.0))),),
+        name="contract_growth",
+        group="commercial",
+        weight=1.0,
+        candidates=(Candidate("mrr_change_{w}d", points=((-0.5, 0.0), (-0.1, 40.0), (0.0, 75.0), (0.2, 100.0))),),
         window_days=182,
     ),
     MeasureRule(
-        "champion",
-        "relationship",
-        2.0,
-        (Candidate("champions_left_{w}d", points=((0.0, 85.0), (1.0, 20.0), (2.0, 0.0))),),
+        name="champion",
+        group="relationship",
+        weight=2.0,
+        candidates=(Candidate("champions_left_{w}d", points=((0.0, 85.0), (1.0, 20.0), (2.0, 0.0))),),
         window_days=91,
     ),
     MeasureRule(
-        "contact",
-        "relationship",
-        1.0,
-        (Candidate("days_since_last_touchpoint", direction=-1),),
+        name="contact",
+        group="relationship",
+        weight=1.0,
+        candidates=(Candidate("days_since_last_touchpoint", direction=-1),),
     ),
     MeasureRule(
-        "onboarding",
-        "onboarding",
-        1.0,
-        (Candidate("onboarding_completion", points=((0.0, 0.0), (0.5, 40.0), (0.8, 70.0), (1.0, 100.0))),),
+        name="onboarding",
+        group="onboarding",
+        weight=1.0,
+        candidates=(Candidate("onboarding_completion", points=((0.0, 0.0), (0.5, 40.0), (0.8, 70.0), (1.0, 100.0))),),
     ),
 )
 

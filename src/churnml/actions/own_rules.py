@@ -1,0 +1,177 @@
+"""Alert rules of a company's own: one small function each, in a module that the config names."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from churnml.actions.rules import BUILT_IN, AlertRule, Bands, verdict_frame
+from churnml.config.alerts import Role, Severity, Touch
+from churnml.errors import ChurnmlError, ConfigError
+
+__all__ = ["OwnRule", "alert_rule", "rules_of_modules"]
+
+
+@dataclass(frozen=True)
+class OwnRule:
+    """A rule of the company's own: its settings, and the function that makes it."""
+
+    rule: AlertRule
+    make: Callable[[pd.DataFrame], Any]
+
+    def __call__(self, signals: pd.DataFrame) -> Any:
+        """Call the function itself, e.g. in the company's own tests."""
+        return self.make(signals)
+
+
+def alert_rule(
+    kind: str,
+    *,
+    needs: tuple[str, ...] = (),
+    severity: Severity = "medium",
+    due_hours: int = 72,
+    owner: Role = "csm",
+    playbook: str | None = None,
+    touch: tuple[Touch, ...] = ("high", "low"),
+    title: Mapping[str, str] | None = None,
+) -> Callable[[Callable[[pd.DataFrame], Any]], OwnRule]:
+    """Make a function an alert rule.
+
+    The function gets the signals, one row an account: features, ``health_score``, ``health_change_30d``,
+    ``health_peak_30d``, ``band``, ``churn_probability``, ``arr``, ``owner``, ``segment``, ``touch``. It returns a
+    Series of true and false: where the rule fires. Missing values neither open nor close an alert.
+
+    Parameters
+    ----------
+    kind : str
+        The rule's name; ``alerts.rules`` of the config may change its settings under it.
+    needs : tuple of str
+        Columns without which the rule is off.
+    severity, due_hours, owner, playbook, touch, title
+        As in `churnml.config.alerts.AlertRuleConfig`.
+
+    Raises
+    ------
+    ConfigError
+        There is a built-in rule of that name.
+
+    Examples
+    --------
+    >>> @alert_rule("export_burst", needs=("exports_28d",), severity="high")
+    ... def export_burst(signals):
+    ...     return signals["exports_28d"] > 50
+    >>> export_burst(pd.DataFrame({"exports_28d": [3.0, 80.0]})).tolist()
+    [False, True]
+    """
+    if kind in BUILT_IN:
+        raise ConfigError(
+            f"There is a built-in alert rule {kind!r} already",
+            where=f"alert rule {kind!r}",
+            remedy="Give yours another name, or change the built-in one under alerts.rules.",
+            code="alerts.own",
+        )
+
+    def decorate(make: Callable[[pd.DataFrame], Any]) -> OwnRule:
+        def detect(signals: pd.DataFrame, rule: AlertRule, bands: Bands) -> pd.DataFrame:
+            return _judged(make, kind, signals)
+
+        rule = AlertRule(
+            kind, float("nan"), severity, due_hours, owner, playbook, needs, detect, touch=touch, title=title
+        )
+        return OwnRule(rule, make)
+
+    return decorate
+
+
+def rules_of_modules(modules: Sequence[str], resolve: Callable[[Path], Path]) -> list[AlertRule]:
+    """Return the rules of the modules that a config names, in order of definition.
+
+    Parameters
+    ----------
+    modules : sequence of str
+        Dotted names, or ``.py`` files.
+    resolve : callable
+        Makes a path absolute, from the config's folder.
+
+    Raises
+    ------
+    ConfigError
+        A module cannot be imported, or defines no rule.
+    """
+    rules: list[AlertRule] = []
+    for name in modules:
+        own = [value.rule for value in vars(_module(name, resolve)).values() if isinstance(value, OwnRule)]
+        if not own:
+            raise ConfigError(
+                f"The module {name!r} defines no alert rule",
+                where="alerts.modules",
+                remedy="Decorate a function with churnml.alert_rule.",
+                code="alerts.own",
+            )
+        rules += own
+    return rules
+
+
+def _judged(make: Callable[[pd.DataFrame], Any], kind: str, signals: pd.DataFrame) -> pd.DataFrame:
+    try:
+        said = make(signals)
+        fires = pd.Series(said, index=None if isinstance(said, pd.Series) else signals.index).astype("boolean")
+    except ChurnmlError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            "An alert rule of yours failed",
+            where=f"alert rule {kind!r}",
+            got=f"{type(error).__name__}: {str(error)[:300]}",
+            expected="a Series of true and false, one an account",
+            remedy="Correct the function, or take its module out of alerts.modules.",
+            code="alerts.own",
+        ) from error
+    if len(fires) != len(signals):
+        raise ConfigError(
+            "An alert rule of yours returned another number of rows",
+            where=f"alert rule {kind!r}",
+            got=f"{len(fires)} values",
+            expected=f"one for each of {len(signals)} accounts",
+            code="alerts.own",
+        )
+    known = fires.notna().to_numpy()
+    holds = fires.fillna(False).to_numpy(dtype=bool)
+    return verdict_frame(holds, known & ~holds, np.full(len(signals), np.nan))
+
+
+def _module(name: str, resolve: Callable[[Path], Path]) -> Any:
+    """Import a module by dotted name, or a file relative to the config."""
+    try:
+        if not name.endswith(".py"):
+            return importlib.import_module(name)
+        path = resolve(Path(name))
+        spec = importlib.util.spec_from_file_location(f"churnml_alerts_{path.stem}", path)
+        if spec is None or spec.loader is None or not path.is_file():
+            raise ImportError(f"there is no file {path.name}")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+    except ChurnmlError:
+        raise
+    except Exception as error:
+        file = Path(name).name
+        lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if Path(step.filename).name == file]
+        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+        raise ConfigError(
+            f"The module of alert rules {name!r} cannot be imported",
+            where=f"{file}, line {line}" if line else "alerts.modules",
+            got=f"{type(error).__name__}: {error}",
+            expected="an installed module's dotted name, or a .py file relative to the config",
+            code="alerts.own",
+        ) from error
+    return module
