@@ -90,7 +90,20 @@ def test_a_missing_config_names_the_others(tmp_path):
     assert "acme.yaml" in (caught.value.expected or "")
 
 
-@pytest.mark.parametrize("text", ["a: [1", "", "- 1\n- 2\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [1",
+        "",
+        "- 1\n- 2\n",
+        "name: 2024-13-45",
+        f"name: {'9' * 5000}",
+        "name: acme\nsource: &s {folder: raw, again: *s}",
+        "[" * 5000,
+        'name: "\\ud800"',
+        "name: !!python/object:os.system x",
+    ],
+)
 def test_what_is_no_mapping_is_refused(tmp_path, text):
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(ConfigError):

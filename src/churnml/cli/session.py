@@ -149,7 +149,7 @@ def _bug(error: Exception) -> ChurnmlError:
     from churnml.config.secrets import mask_text
 
     with tempfile.NamedTemporaryFile(
-        "w", prefix="churnml-error-", suffix=".log", delete=False, encoding="utf-8"
+        "w", prefix="churnml-error-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
     ) as log:
         log.write(mask_text("".join(traceback.format_exception(error))))
     first = mask_text((str(error).splitlines() or [""])[0])

@@ -178,7 +178,7 @@ def set_champion(folder: Path, name: str, version: str, promotion: Mapping[str, 
     promotion : mapping, optional
         The entry of the record, JSON-ready. It is written with the pointer, so that the two cannot disagree.
     """
-    if not (folder / name / version / MANIFEST).is_file():
+    if version != Path(version).name or not (folder / name / version / MANIFEST).is_file():
         raise BundleError(
             f"There is no bundle {name}/{version}",
             where=str(folder / name),

@@ -174,7 +174,7 @@ def promote(
     BundleError
         There is no such version.
     """
-    if not (folder / name / version / MANIFEST).is_file():
+    if version != Path(version).name or not (folder / name / version / MANIFEST).is_file():
         known = ", ".join(found.version for found in versions(folder, name)) or "none"
         raise BundleError(
             f"There is no bundle {name}/{version}",
