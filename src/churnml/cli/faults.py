@@ -72,8 +72,8 @@ def foreseen(error: BaseException) -> ChurnmlError | None:
         kind = _kind(cause)
         if kind is not None and (kind == "full" or not own):
             what, remedy = _MESSAGES[kind]
-            where = getattr(cause, "filename", None) or _path_in(str(cause)) or getattr(error, "where", None)
-            said = (str(cause).splitlines() or [type(cause).__name__])[0]
+            where = getattr(cause, "filename", None) or _path_in(_plain(str(cause))) or getattr(error, "where", None)
+            said = _plain((str(cause).splitlines() or [type(cause).__name__])[0])
             return WorkspaceError(
                 what,
                 where=None if where is None else str(where),
@@ -82,6 +82,18 @@ def foreseen(error: BaseException) -> ChurnmlError | None:
                 code=f"workspace.{kind}",
             )
     return None
+
+
+def _plain(said: str) -> str:
+    r"""Return the message inside DuckDB's record of an error in another thread, and any other as it is.
+
+    Examples
+    --------
+    >>> _plain('IO Error: Async write: {"exception_message":"No space at \\"/x\\"","errno":"28"}')
+    'No space at "/x"'
+    """
+    inner = re.search(r'"exception_message":"((?:[^"\\]|\\.)*)"', said)
+    return inner.group(1).replace('\\"', '"') if inner else said
 
 
 def _path_in(said: str) -> str | None:
