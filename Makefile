@@ -22,7 +22,7 @@ install: $(RUN) ## Set up .venv with the pinned dependencies
 install-dev: $(DEV) ## Set up .venv with the pinned development dependencies
 
 test: $(DEV) ## Run all tests and doctests, on up to four cores; last those that need the machine for themselves
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not alone" $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not alone" $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS)
 
 check: $(DEV) format-check lint types contracts test ## What CI runs: format, lint, types, import contracts, tests

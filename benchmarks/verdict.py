@@ -1,12 +1,14 @@
 """Which companies get a learned model published, of those without any signal and of those with one.
 
-Usage: ``python benchmarks/verdict.py [--noise 60] [--real 16] [--keep FOLDER] [--json]``
+Usage: ``python benchmarks/verdict.py [--noise 60] [--real 16] [--accounts 150 240 400 600] [--fresh N] [--keep FOLDER]
+[--json]``
 
 *Noise*: features of simulated companies, with departures drawn anew that know nothing of any feature: a hazard per
 month that is constant, rises fivefold, falls to a fifth, doubles, halves, or has a season. *Real*: simulated companies
 as they are, 150 to 600 accounts. Each is backtested as ``churnml train`` would and judged twice: by the verdict of
 today, and by the one before it (better than every rule in pooled AUC or pooled log loss by 95 % of 300 draws of
-accounts, worse in neither). ``--keep`` writes every backtest's predictions there and reads them again the next time.
+accounts, worse in neither). ``--fresh`` adds a number to every seed, for companies that no choice has seen. ``--keep``
+writes every backtest's predictions there and reads them again the next time.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +45,7 @@ SHAPES: dict[str, Hazard] = {
     "seasonal": lambda share: 0.03 * (1.0 + 0.7 * np.sin(4.0 * np.pi * share)),
 }
 """Monthly hazard of departure by the share of the history that has passed."""
-NOISE_ACCOUNTS = (150, 240, 400, 600)
-REAL_ACCOUNTS = (150, 240, 400, 600)
+ACCOUNTS = (150, 240, 400, 600)
 
 
 def prepared_company(
@@ -115,17 +116,18 @@ def judged(rows: pd.DataFrame, seed: int) -> dict[str, Any]:
     }
 
 
-def companies(noise: int, real: int) -> Iterator[tuple[str, str, int, int]]:
+def companies(noise: int, real: int, sizes: Sequence[int], fresh: int) -> Iterator[tuple[str, str, int, int]]:
     """Give kind, shape, accounts and seed of every company."""
     shapes = list(SHAPES)
     for number in range(noise):
-        yield "noise", shapes[number % len(shapes)], NOISE_ACCOUNTS[(number // len(shapes)) % 4], 700 + number
+        size = sizes[(number // len(shapes)) % len(sizes)]
+        yield "noise", shapes[number % len(shapes)], size, 700 + number + fresh
     for number in range(real):
-        yield "real", "real", REAL_ACCOUNTS[number % 4], 50 + number
+        yield "real", "real", sizes[number % len(sizes)], 50 + number + fresh
 
 
 def predictions(
-    kind: str, shape: str, accounts: int, seed: int, frames: dict[int, tuple[Config, Prepared]]
+    kind: str, shape: str, accounts: int, seed: int, frames: dict[int, tuple[Config, Prepared]], fresh: int = 0
 ) -> pd.DataFrame:
     """Return the backtest's predictions of one company."""
     with tempfile.TemporaryDirectory() as folder:
@@ -135,7 +137,7 @@ def predictions(
         else:
             # The features of a size are made once; departures are drawn anew for each company.
             if accounts not in frames:
-                frames[accounts] = prepared_company(Path(folder), accounts, accounts, churn_rate=0.002)
+                frames[accounts] = prepared_company(Path(folder), accounts, accounts + fresh, churn_rate=0.002)
             config, prepared = frames[accounts]
             frame = with_noise(prepared.frame, SHAPES[shape], config.label.horizon_days, seed)
         tested = backtest(frame, prepared.feature_set, snapshots.splits(frame, config), config)
@@ -147,17 +149,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--noise", type=int, default=60)
     parser.add_argument("--real", type=int, default=16)
+    parser.add_argument("--accounts", type=int, nargs="+", default=list(ACCOUNTS))
+    parser.add_argument("--fresh", type=int, default=0, help="added to every seed")
     parser.add_argument("--keep", type=Path, help="folder for the predictions of every backtest")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     frames: dict[int, tuple[Config, Prepared]] = {}
     results: list[dict[str, Any]] = []
-    for kind, shape, accounts, seed in companies(options.noise, options.real):
+    for kind, shape, accounts, seed in companies(options.noise, options.real, options.accounts, options.fresh):
         file = options.keep / f"{kind}-{accounts}-{seed}.parquet" if options.keep else None
         if file is not None and file.is_file():
             rows = pd.read_parquet(file)
         else:
-            rows = predictions(kind, shape, accounts, seed, frames)
+            rows = predictions(kind, shape, accounts, seed, frames, options.fresh)
             if file is not None:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 rows.to_parquet(file)

@@ -78,7 +78,7 @@ def test_a_champion_that_no_longer_tells_churners_apart_goes(tested: pd.DataFram
     decision = decide(bundle("old"), rules, tested, tired)
     assert decision.promote is True
     assert "judged again" in decision.reason
-    assert decision.evidence["champion_verdict"] == "rules_only"
+    assert decision.evidence.champion_verdict == "rules_only"
 
 
 def test_a_champion_that_still_does_stays_before_rules(tested: pd.DataFrame) -> None:
@@ -92,7 +92,7 @@ def test_what_is_published_is_what_is_judged(tested: pd.DataFrame) -> None:
     old = bundle("old", "rules_only", rule="base_rate")
     new = bundle("new", "rules_only", until=date(2024, 3, 1), rule="recency")
     decision = decide(old, new, tested.assign(p_model=0.5), tested)
-    gain = decision.evidence["log_loss_gain"]["value"]
+    gain = decision.evidence.log_loss_gain.value
     rows = tested[tested["fold"] == "fold 2"]
     y = rows["churned"].to_numpy()
 

@@ -34,7 +34,7 @@ def test_found_parameters_replace_the_defaults_only_beyond_noise(
     found = tune(company, features, cut(company), config, budget=60, most_trials=14, progress=said.append)
     assert found.applied, found.reason
     assert found.gain is not None
-    assert found.gain["low"] > 0
+    assert found.gain.above_zero
     assert found.params["learning_rate"] > 0.04
     assert len(said) == len(found.trials) == 14
     assert found.trials[0].defaults
@@ -63,8 +63,9 @@ def test_no_reported_test_row_is_looked_at(
     unknown = company.assign(churned=company["churned"].where(company["as_of"] <= splits[0].train[-1], 1.0))
     config = configure(**SHORT)
     left, right = (tune(frame, features, splits, config, budget=60, most_trials=3) for frame in (company, unknown))
-    assert left.as_dict() == right.as_dict()
-    assert left.tuned_on["as_of_until"] < f"{splits[0].test[0]:%Y-%m-%d}"
+    assert left == right
+    assert left.tuned_on is not None
+    assert left.tuned_on.as_of_until < f"{splits[0].test[0]:%Y-%m-%d}"
 
 
 def test_a_second_run_goes_on_where_the_first_stopped(

@@ -12,7 +12,7 @@ import pytest
 
 from churnml.errors import BundleError, DataError, UsageError
 from churnml.explain import ExplainReference, Explanation, explain
-from churnml.explain.explanation import Indicator
+from churnml.explain.explanation import Indicator, _topics
 from churnml.explain.groups import group_columns
 from churnml.explain.order import facts_in_order
 from churnml.features.spec import FeatureSet, FeatureSpec
@@ -181,11 +181,19 @@ def test_only_what_counts_is_told_one_fact_a_topic(world: Any) -> None:
 
 
 def test_what_is_not_told_is_one_number(world: Any) -> None:
-    """The average, what is told and the rest make the account's probability."""
-    for told in explained(world):
+    """The average, what is told and the rest make the account's probability; what a hard fact says is told."""
+    parts = world.model.contributions(world.model.matrix(world.frame))[:, :-1]
+    groups = group_columns(world.model.features, world.reference)
+    names = world.model.features.names
+    (paid,) = (columns for columns in groups.values() if "invoices_overdue" in [names[column] for column in columns])
+    overdue = 0
+    for row, told in enumerate(explained(world)):
         effects = sum(driver.effect_log_odds or 0.0 for driver in (*told.raising, *told.lowering, *told.context))
+        if "invoice_overdue" in [item.code for item in told.indicators]:
+            effects, overdue = effects + float(parts[row, paid].sum()), overdue + 1
         neutral = float(world.model.calibrated(np.array([told.expected_log_odds + effects]))[0])
         assert told.other_points == pytest.approx(100 * (told.churn_probability - neutral), abs=1e-6)
+    assert overdue
 
 
 def test_a_red_account_without_a_reason_of_the_model_is_told_by_its_measures(world: Any) -> None:
@@ -232,6 +240,13 @@ def test_what_raises_the_risk_is_told_in_the_order_of_its_own_and_its_familys_ef
     for told in explained(world):
         said = [driver.effect_log_odds + told.families[driver.family] for driver in told.raising]
         assert said == sorted(said, reverse=True)
+
+
+def test_of_a_silent_account_it_is_not_said_again_that_it_uses_one_thing_or_another() -> None:
+    silence = Indicator(code="silence", feature="days_since_last_event", value=40.0, text=Text.of("fact-notice"))
+    overdue = Indicator(code="invoice_overdue", feature="invoices_overdue", value=1.0, text=Text.of("fact-notice"))
+    assert {"use", "features", "kind:report"} <= _topics((silence, overdue), {"kind:report"})
+    assert _topics((overdue,), {"kind:report"}) == {"payment"}
 
 
 def test_hard_facts_are_told_by_what_the_model_makes_of_them() -> None:

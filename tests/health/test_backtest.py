@@ -84,8 +84,8 @@ def test_warning_counts_churners_below_green_so_many_days_before(told: HealthBac
 
 def test_lead_time_is_the_last_unbroken_run_below_green(told: HealthBacktest) -> None:
     # seen: from 1 February (78 days); late: from 1 April (19 days); unseen: 0
-    assert told.lead_time["churners"] == 3
-    assert told.lead_time["median_days"] == 19
+    assert told.lead_time.churners == 3
+    assert told.lead_time.median_days == 19
 
 
 def test_ledgers_name_the_accounts(told: HealthBacktest) -> None:
@@ -131,8 +131,8 @@ def _early(frame: pd.DataFrame) -> EarlyWarning:
 
 def test_a_constant_score_ranks_nobody() -> None:
     flat = judged([(f"a{row}", MONTHS[0], 50.0, "2025-02-10" if row < 5 else None) for row in range(50)])
-    assert flat.ranking["roc_auc"] == pytest.approx(0.5)
-    assert flat.ranking["lift_at_capacity"] == pytest.approx(1.0)
+    assert flat.ranking.roc_auc == pytest.approx(0.5)
+    assert flat.ranking.lift_at_capacity == pytest.approx(1.0)
 
 
 def test_a_backtest_without_churn_is_refused() -> None:
@@ -243,11 +243,11 @@ def test_a_replay_follows_the_gate_and_compares_weights(
 
     passed, failed = replays("publishable"), replays("rules_only")
     assert list(passed) == ["configured", "balanced", "fitted", "rules_alone", "model_alone"]
-    assert passed["configured"].ranking["roc_auc"] > passed["rules_alone"].ranking["roc_auc"]  # type: ignore[operator]
+    assert passed["configured"].ranking.roc_auc > passed["rules_alone"].ranking.roc_auc  # type: ignore[operator]
     pd.testing.assert_frame_equal(failed["configured"].bands, failed["rules_alone"].bands)
     advice = {one.setting: one for one in passed["configured"].advice}
     assert list(advice) == ["preset: balanced", "preset: fitted", "alpha: 1"]
-    assert advice["alpha: 1"].roc_auc == pytest.approx(passed["model_alone"].ranking["roc_auc"])
+    assert advice["alpha: 1"].roc_auc == pytest.approx(passed["model_alone"].ranking.roc_auc)
     assert advice["alpha: 1"].gain > 0
     assert advice["alpha: 1"].proposed == (advice["alpha: 1"].low > 0)
     assert [one.setting for one in failed["configured"].advice] == ["preset: balanced", "preset: fitted"]

@@ -2,90 +2,49 @@
 
 from __future__ import annotations
 
-import html
-import importlib.util
 import re
-from collections.abc import Iterator
-from datetime import date
-from importlib.resources import files
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.companies.explained import World, make_world
+from tests.language.pseudo import LANGUAGE, leaks, pseudo
 
-from churnml.explain import explain, suggest_plays
+from churnml.assessment import FamilyShare, Overall, PatternFound, SegmentEffect
+from churnml.cli.all_accounts import health_judged, overall, thresholds
+from churnml.cli.model_tables import compared, listed, promoted
+from churnml.explain import Driver, Pattern, explain, suggest_plays
 from churnml.explain.facts import fact
 from churnml.explain.notices import overridden
 from churnml.explain.plays import Playbook
 from churnml.explain.published import published
 from churnml.explain.rules import examples
-from churnml.language import Catalogue, Text, catalogue, phrases, render, using
-from churnml.reports import account_brief, overall_page, portfolio_page
+from churnml.health.backtest import Advice, HealthBacktest, WeightShare, health_backtest
+from churnml.language import Text, catalogue, phrases, render
+from churnml.pipeline.health import Thresholds
+from churnml.pipeline.models import Comparison, ModelList, ModelVersion
+from churnml.registry.promotion import Promotion
+from churnml.reports import account_brief, backtest_report, overall_page, portfolio_page
+from churnml.training import Publication
 
-LANGUAGE = "qps"
-_PLAIN = re.compile(r"[A-Za-zÀ-ÿ]{3,}")
-_TAGS = re.compile(r"<(script|style|title|svg)\b.*?</\1>|<[^>]+>", re.DOTALL)
-
-
-def bracketed() -> str:
-    """Return the English messages with every word of theirs in capital Greek, arguments and functions as they are."""
-    source = (files("churnml.language") / "messages" / "en.ftl").read_text(encoding="utf-8")
-    from fluent.syntax import FluentParser, FluentSerializer, ast
-    from fluent.syntax.visitor import Transformer
-
-    class Greek(Transformer):  # type: ignore[misc]
-        def visit_TextElement(self, node: Any) -> Any:  # noqa: N802
-            node.value = re.sub(r"[A-Za-z]", lambda letter: chr(0x391 + ord(letter[0].lower()) % 17), node.value)
-            return node
-
-        def visit_Term(self, node: Any) -> Any:  # noqa: N802 (patterns of numbers and dates stay)
-            return node
-
-    resource = FluentParser(with_spans=False).parse(source)
-    assert not [entry for entry in resource.body if isinstance(entry, ast.Junk)]
-    return str(FluentSerializer().serialize(Greek().visit(resource)))
+__all__ = ["pseudo"]
 
 
 @pytest.fixture(scope="module")
-def world() -> Any:
+def world() -> World:
     """The small trained company of the explanations' tests."""
-    from pathlib import Path
-
-    path = Path(__file__).parents[1] / "explain" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("explain_conftest", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.world.__wrapped__()
-
-
-@pytest.fixture
-def _pseudo() -> Iterator[None]:
-    with using(Catalogue(LANGUAGE, bracketed().replace("-locale = en", "-locale = en_GB"))):
-        yield
-
-
-DATA = re.compile(
-    r"A\d{4}|SMB|enterprise|Acme|Aiko|Ann|acme|own (sponsor|words)|ROC AUC|SHAP|ARR|January|February|March|April|May|"
-    r"June|July|August|September|October|November|December|Sept?|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Oct|Nov|Dec"
-)
-
-
-def leaks(text: str) -> list[str]:
-    """Return the plain words of a page or a sentence that are no data."""
-    return _PLAIN.findall(DATA.sub("", html.unescape(_TAGS.sub(" ", text))))
+    return make_world()
 
 
 def test_the_check_finds_a_leak() -> None:
     assert leaks("<p>ΑΒΓ 5 left over</p>") == ["left", "over"]
 
 
-@pytest.mark.usefixtures("_pseudo")
+@pytest.mark.usefixtures("pseudo")
 def test_no_sentence_leaks() -> None:
     for facts in examples():
         text = fact(facts)
@@ -94,7 +53,7 @@ def test_no_sentence_leaks() -> None:
         assert leaks(re.sub("(?i)automations|templates", "", said)) == [], said
 
 
-@pytest.mark.usefixtures("_pseudo")
+@pytest.mark.usefixtures("pseudo")
 def test_every_message_is_the_languages_own() -> None:
     assert catalogue(LANGUAGE).codes == catalogue("en").codes
     say = phrases(LANGUAGE)
@@ -102,7 +61,7 @@ def test_every_message_is_the_languages_own() -> None:
         assert leaks(say(code)) == []
 
 
-@pytest.mark.usefixtures("_pseudo")
+@pytest.mark.usefixtures("pseudo")
 def test_no_page_leaks(world: Any) -> None:
     explanations = explain(
         world.model,
@@ -146,20 +105,85 @@ def test_no_page_leaks(world: Any) -> None:
     assert leaks(listed) == []
 
 
-@pytest.mark.usefixtures("_pseudo")
-def test_the_page_over_all_accounts_does_not_leak() -> None:
-    found = {
-        "as_of_from": "2025-01-01",
-        "as_of_until": "2025-08-01",
-        "rows": 1000,
-        "accounts": 250,
-        "horizon_days": 90,
-        "verdict": "rules_only",
-        "families": [{"family": "engagement", "importance": 0.5, "share": 0.6}],
-        "features": [],
-        "segment_column": None,
-        "segments": [{"segment": "SMB", "family": "support", "accounts": 9, "effect": 0.2, "difference": 0.2}],
-        "churned": 3,
-        "patterns": [],
-    }
-    assert leaks(overall_page(found, language=LANGUAGE, title="acme")) == []
+@pytest.mark.usefixtures("pseudo")
+def test_what_is_told_over_all_accounts_does_not_leak(capsys: pytest.CaptureFixture[str]) -> None:
+    pattern = Pattern(("support",), {"support": 0.4}, 9, 0.6, 40.0, "A0007", "2025-06-01", Text.of("pattern-support"))
+    driver = Driver.model_construct(sentence=Text.of("fact-notice"))
+    found = Overall(
+        as_of_from=date(2025, 1, 1),
+        as_of_until=date(2025, 8, 1),
+        rows=1000,
+        accounts=250,
+        horizon_days=90,
+        verdict=Publication.RULES_ONLY,
+        model_version="",
+        families=[FamilyShare("engagement", 0.5, 0.6)],
+        features=[],
+        segment_column=None,
+        segments=[SegmentEffect("SMB", "support", 9, 0.2, 0.2)],
+        churned=30,
+        patterns=[PatternFound(pattern, (driver,))],
+    )
+    for one in (found, replace(found, patterns=[], churned=3)):
+        assert leaks(overall_page(one, language=LANGUAGE, title="acme")) == []
+        overall(one, Path("x.1"), LANGUAGE)
+        assert leaks(capsys.readouterr().out) == []
+
+
+@pytest.fixture(scope="module")
+def judged() -> list[HealthBacktest]:
+    """Two scores over past dates: one that sees churn coming, and one that is noise."""
+    rng = np.random.default_rng(0)
+    dates = pd.date_range("2025-01-01", periods=8, freq="MS")
+    rows = pd.DataFrame([(f"A{i:04d}", date) for i in range(120) for date in dates], columns=["account_id", "as_of"])
+    leaves = rows["account_id"].map({f"A{i:04d}": dates[-1] + pd.Timedelta(days=5 + i) for i in range(20)})
+    days = (leaves - rows["as_of"]).dt.days
+    health = np.where(days < 100, 30.0, 75.0) + rng.normal(0, 15, len(rows))
+    rows = rows.assign(
+        churn_on=leaves.where(days <= 90),
+        churned=(days <= 90).astype(float),
+        health_score=np.clip(health, 0, 100),
+        model_score=np.clip(health, 0, 100),
+        rules_score=80.0,
+        coverage=1.0,
+        churn_probability=np.clip((100 - health) / 200, 0.01, 0.9),
+    )
+    rows["band"] = np.select([rows["health_score"] < 40, rows["health_score"] < 70], ["red", "yellow"], "green")
+    causes = rows[["account_id", "as_of"]].assign(cause="nps")
+    noise = rows.assign(health_score=rng.permutation(rows["health_score"]), band=rng.permutation(rows["band"]))
+    weights = (WeightShare("nps", "sentiment", Text.of("measure-nps"), 100.0),)
+    advice = (Advice("alpha: 1", 0.7, 0.1, 0.05, 0.15, 0.0, True),)
+    found = [
+        health_backtest(part, name=name, capacity_share=0.1, seed=0, causes=causes)
+        for name, part in (("configured", rows), ("model_alone", noise))
+    ]
+    return [replace(found[0], weights=weights, advice=advice, verdict="rules_only"), found[1]]
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_the_health_backtest_does_not_leak(judged: list[HealthBacktest], capsys: pytest.CaptureFixture[str]) -> None:
+    page = backtest_report(judged, title="acme", horizon_days=90, capacity_share=0.1, language=LANGUAGE)
+    assert leaks(page) == []
+    health_judged(judged, Path("x.1"), LANGUAGE)
+    said = capsys.readouterr().out
+    assert "ROC AUC" in said
+    assert leaks(said.replace("health.alpha", "")) == []
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_the_red_threshold_does_not_leak(capsys: pytest.CaptureFixture[str]) -> None:
+    calls = Thresholds(38.5, 40, 4, 300, 36, 40.0, 61, 0.12, date(2026, 1, 1), 70.0, 2.0, 5.0, None)
+    for proposed in (calls, replace(calls, capacity_share=0.1), replace(calls, red_below=70.0)):
+        thresholds(proposed, LANGUAGE)
+        said = capsys.readouterr().out
+        assert leaks(re.sub(r"health\.red_below|capacity\.share", "", said)) == []
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_versions_of_the_model_do_not_leak(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = Promotion("0a", None, "2026-01-02", "Acme", forced=True)
+    version = ModelVersion("0a", True, datetime(2026, 1, 2), "Acme", "0", {"roc_auc": 0.7, "log_loss": None})
+    listed(ModelList("acme", "0a", [version], [entry]), LANGUAGE)
+    compared(Comparison({"0a": {"roc_auc": 0.7}, "0b": {}}, None), LANGUAGE)
+    promoted(entry, LANGUAGE)
+    assert leaks(capsys.readouterr().out) == []

@@ -54,6 +54,15 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "splits": {"folds": 2, "test_snapshots": 2},
                 "features": {"windows_days": [28, 91], "max_event_types": 3},
                 "model": {"seeds": 1, "params": {"n_estimators": 40}},
+                "playbooks": str(Path("configs/playbooks.yaml").resolve()),
+                "alerts": {
+                    "weekly_budget": 2,
+                    "owners": {"ann": {"deputy": "bob"}},
+                    "rules": {
+                        "silence": {"threshold": 3, "touch": ["high", "low", "tech"]},
+                        "score_fall": {"enabled": False},
+                    },
+                },
             }
         )
     )

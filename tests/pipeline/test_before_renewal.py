@@ -9,11 +9,12 @@ from churnml.evaluation.missing_shares import missing_shares
 from churnml.pipeline import prepare
 
 
-def test_ranks_are_missing_as_often_in_training_as_at_scoring(company):
-    path = company.with_name("renewals.yaml")
+def test_ranks_are_missing_as_often_in_training_as_at_scoring(company, tmp_path):
+    path = tmp_path / "renewals.yaml"
     settings = yaml.safe_load(company.read_text(encoding="utf-8"))
     settings["snapshots"] = {"before_renewal_days": [60, 30]}
     settings["label"].pop("further_horizons_days")
+    settings["source"]["folder"] = str(company.parent / "raw")
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
     config = load_config(path)
     prepared = prepare(config)

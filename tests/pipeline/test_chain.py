@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pandas as pd
 import pytest
-from tests.companies.command import churnml
+from tests.companies.command import churnml, without_plots
 
 from churnml.config import load_config
 from churnml.serving.app import create_app
@@ -81,8 +81,9 @@ def test_scores_have_one_row_per_account(ran):
     worth = scores["churn_probability"] * scores["arr"]
     pd.testing.assert_series_equal(scores["expected_loss"], worth, check_names=False)
     told = json.loads((Path(ran.report["scores"]).parent / "explanations.json").read_text(encoding="utf-8"))
-    assert [list(reasons) for reasons in scores["reasons"]] == [item["told_en"] for item in told]
-    assert any(item["told_en"] for item in told)
+    assert [list(reasons) for reasons in scores["reasons"]] == [item["in_words"]["reasons"] for item in told]
+    assert any(item["in_words"]["reasons"] for item in told)
+    assert all("summary_en" not in item and item["summary"]["code"] for item in told)
 
 
 def test_a_longer_horizon_never_has_a_smaller_probability(ran):
@@ -171,24 +172,28 @@ def _features(ran) -> Path:
     return Path(json.loads(made.stdout)["path"])
 
 
-def test_a_second_run_gives_the_same_scores_to_the_last_digit(ran, tmp_path):
-    shutil.copytree(ran.config.parent / "raw", tmp_path / "raw")
-    shutil.copy(ran.config, tmp_path / "small.yaml")
-    again = churnml("run", tmp_path / "small.yaml", "--json")
+def test_a_second_run_gives_the_same_model_and_scores_to_the_last_digit(ran, tmp_path):
+    shutil.copytree(ran.config.parent, tmp_path / "company")
+    with without_plots():
+        again = churnml("run", tmp_path / "company" / "small.yaml", "--json")
     assert again.exit_code == 0, again.stderr
     report = json.loads(again.stdout)
     left, right = (pd.read_parquet(r["scores"]).drop(columns="scored_at") for r in (ran.report, report))
     pd.testing.assert_frame_equal(left, right, check_exact=True)
     assert report["model_version"] == ran.report["model_version"]
+    assert report["promotion"]["promote"] is False
+    assert report["model_uri"] == "models:/small@champion"
     assert Path(report["bundle"]).name == Path(ran.report["bundle"]).name
 
 
-def test_scoring_an_older_date_needs_no_newer_data(ran):
+def test_scoring_an_older_date_needs_no_newer_data_and_the_newest_again_changes_no_alert(ran):
+    alerts = churnml("alerts", "list", ran.config, "--json").stdout
     old = churnml("score", ran.config, "--as-of", "2025-02-01", "--json")
     assert old.exit_code == 0, old.stderr
     assert json.loads(old.stdout)["as_of"] == "2025-02-01"
     newest = churnml("score", ran.config, "--json")
     assert json.loads(newest.stdout)["as_of"] == ran.report["as_of"]
+    assert churnml("alerts", "list", ran.config, "--json").stdout == alerts
 
 
 def test_an_account_is_explained_with_its_numbers(ran):

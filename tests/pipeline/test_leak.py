@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import yaml
-from tests.companies.command import churnml
+from tests.companies.command import churnml, without_plots
 
 START, MONTHS = pd.Timestamp("2024-01-01"), 13
 
@@ -38,7 +38,8 @@ def test_a_leak_keeps_the_gate_shut_and_says_why(tmp_path):
         "model": {"seeds": 1, "kind": "lightgbm", "params": {"n_estimators": 20}},
     }
     config.write_text(yaml.safe_dump(settings))
-    trained = churnml("train", config, "--json")
+    with without_plots():
+        trained = churnml("train", config, "--json")
     assert trained.exit_code == 0, trained.stderr
     report = json.loads(trained.stdout)
     assert report["verdict"] == "rules_only"

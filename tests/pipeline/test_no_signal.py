@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from tests.companies.command import churnml
+from tests.companies.command import churnml, without_plots
 
 from churnml.registry import load_bundle
 from churnml.registry.pyfunc import BundleModel
@@ -58,10 +58,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
         "model": {"seeds": 1, "kind": "lightgbm", "params": {"n_estimators": 20}},
     }
     config.write_text(yaml.safe_dump(settings))
-    with pytest.MonkeyPatch.context() as patch:
-        # Plots have tests of their own and take as long as all the rest.
-        for plots in ("backtest_plots", "contribution_plots"):
-            patch.setattr(f"churnml.reports.evidence.{plots}", lambda *_: {})
+    with without_plots():
         result = churnml("train", config, "--json")
     assert result.exit_code == 0, result.stderr
     scored = churnml("score", config)

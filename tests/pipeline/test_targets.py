@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from mlflow import MlflowClient
-from tests.companies.command import churnml
+from tests.companies.command import churnml, without_plots
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,8 @@ def config(ran, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(config) -> dict:
-    result = churnml("run", config, "--json")
+    with without_plots():
+        result = churnml("run", config, "--json")
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)
 

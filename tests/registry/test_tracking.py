@@ -33,7 +33,7 @@ TUNING = Tuning(
     reason="The defaults stay: no other of 2 trials had a lower log loss.",
     params={"num_leaves": 4},
     trials=(Trial(0, True, "complete", {"num_leaves": 4}, 0.3), Trial(1, False, "pruned", {"num_leaves": 7}, 0.31)),
-).as_dict()
+)
 
 
 HEADLINE = {"roc_auc", "average_precision", "log_loss", "brier_score", "calibration_error", "lift_at_10_percent"}

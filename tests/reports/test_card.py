@@ -7,9 +7,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from tests.language.pseudo import LANGUAGE, leaks, pseudo
 
+from churnml.language import render
 from churnml.reports.card import METRICS, as_html, as_markdown, model_card
 from churnml.reports.contributions import sample_contributions
+
+__all__ = ["pseudo"]
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +86,8 @@ def test_a_poorly_calibrated_segment_and_a_failed_gate_are_limits(company, ranki
     bundle = company.bundle
     failed = type(bundle)(**{**vars(bundle), "manifest": bundle.manifest.model_copy(update={"verdict": "rules_only"})})
     told = model_card(company.config, failed, {**tested, "segments": [off]}, company.tested.predictions, ranking)
-    limits = " ".join(told["limits"])
-    assert "too high by 20.0 percentage points" in limits
+    limits = " ".join(render(text, "en") for text in told["limits"])
+    assert "too high by 20 percentage points" in limits
     assert "falls back to the rules" in limits
 
 
@@ -121,3 +125,15 @@ def test_the_page_is_whole(card):
     assert 'src="data:image/png;base64,iVBORw=="' in page
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert np.isfinite(len(page))
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_the_model_card_does_not_leak(company, card):
+    """What a training said in its own words (verdict, kind, retraining) is kept with the model as it was said."""
+    own = ("version", "verdict", "verdict_reason", "kind", "kind_reason", "retraining", "calibration_method", "title")
+    said = {**card, **dict.fromkeys(own, "acme"), "created_at": "", "packages": {}, "tuning": None}
+    said["beside"] = {name: {**one, "reason": "acme"} for name, one in card["beside"].items()}
+    page = re.sub(r"<code>.*?</code>|Python", "", as_html(said, {"roc": b""}, LANGUAGE))
+    assert len(said["limits"]) > 2
+    words = {str(word) for name in company.frame.select_dtypes("category") for word in company.frame[name].unique()}
+    assert set(leaks(re.sub("|".join(map(re.escape, company.frame.columns)), "", page))) - words - {"USD"} == set()

@@ -87,6 +87,19 @@ def test_a_brief_without_history_or_money_is_still_a_brief(told: Any) -> None:
     assert told[0].account_id in html
 
 
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "A new model took over on 1 July 2025"), ("ja", "2025年7月1日に新しいモデル")]
+)
+def test_a_new_model_is_marked_where_it_took_over(told: Any, language: Any, said: str) -> None:
+    history = pd.DataFrame(
+        {"as_of": pd.date_range("2025-05-01", periods=4, freq="MS"), "health_score": [80, 70, 60, 40.0]}
+    )
+    versions = history.assign(model_version=["one", "one", "two", "two"])
+    assert account_brief(told[0].as_dict(), language=language, history=versions).count(said) == 1
+    assert said not in account_brief(told[0].as_dict(), language=language, history=versions.assign(model_version="one"))
+    assert said not in account_brief(told[0].as_dict(), language=language, history=history)
+
+
 def test_the_portfolio_lists_every_account_with_filters(world: Any, told: Any) -> None:
     table = world.health.assign(
         churn_probability=world.scores["churn_probability"],
@@ -101,6 +114,16 @@ def test_the_portfolio_lists_every_account_with_filters(world: Any, told: Any) -
         assert "<option>Aiko</option>" in html
         for item in told:
             assert all(render(text, language).replace(" %", "\u00a0%") in html for text in item.told)  # type: ignore[arg-type]
+
+
+def test_a_level_of_risk_that_was_off_is_said_on_both_pages(world: Any, told: Any) -> None:
+    gaps = [{"name": "tenth 10", "told": 0.21, "happened": 0.295}]
+    table = world.health.assign(churn_probability=world.scores["churn_probability"], arr=1000.0)
+    bodies = [item.as_dict() for item in told]
+    for language, said in (("en", "21\u00a0% were told and 30\u00a0% left in tenth 10"), ("ja", "実際の解約は30%")):
+        assert said in account_brief(bodies[0], language=language, gaps=gaps)  # type: ignore[arg-type]
+        assert said in portfolio_page(table, bodies, language=language, title="acme", gaps=gaps)  # type: ignore[arg-type]
+        assert said not in account_brief(bodies[0], language=language)  # type: ignore[arg-type]
 
 
 def test_the_portfolio_calls_segments_and_owners_by_their_display_names(world: Any, told: Any) -> None:

@@ -30,6 +30,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from churnml.assessment import Champion
 from churnml.config import Config, load_config
 from churnml.explain import ExplainReference
+from churnml.explain.stored import stored
 from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.health import HealthScale
 from churnml.registry import Provenance, champion_bundle, load_bundle, save_bundle, set_champion
@@ -160,7 +161,7 @@ class Company:
             config_hash=self.config.hash,
             scores=table,
             features=now[["account_id", *FEATURES.names]],
-            explanations=[item.as_dict() for item in assessed.explanations],
+            explanations=[stored(item) for item in assessed.explanations],
             info={
                 "horizon_days": bundle.model.horizon_days,
                 "base_rate": bundle.model.base_rate,

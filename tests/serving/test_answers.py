@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from churnml.serving.app import create_api
+from churnml.serving.mappers import _level
 
 PROVENANCE = {"as_of", "scored_at", "model_version", "config_version", "coverage", "freshness", "warnings"}
 BY_ID = {"account_id": "acc-0007"}
@@ -73,3 +74,10 @@ def test_every_operation_answers_as_documented(own: Any, schema: dict[str, Any])
             assert told["freshness"]["state"] == "fresh", operation
             assert (told["as_of"], told["model_version"]) != (None, None), operation
             jsonschema.validate(told, {**answer_schema, "components": schema["components"]})
+
+
+def test_a_level_of_risk_that_was_off_is_a_warning() -> None:
+    (warning,) = _level([{"name": "tenth 10", "told": 0.21, "happened": 0.295}])
+    assert warning.code == "level_gap"
+    assert warning.message.startswith("In the backtest, 21")
+    assert _level([]) == []

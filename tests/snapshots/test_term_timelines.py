@@ -163,7 +163,7 @@ def terms_of_one_product(draw):
     return sorted(rows, key=lambda row: row[0])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(terms_of_one_product(), st.integers(30, 330))
 def test_what_becomes_known_later_changes_nothing_that_was_known(rows, day):
     as_of = DAY("2025-01-01") + pd.Timedelta(days=day)
@@ -177,7 +177,7 @@ def test_what_becomes_known_later_changes_nothing_that_was_known(rows, day):
     assert (then["superseded_known"] < as_of).tolist() == (whole.loc[seen.index, "superseded_known"] < as_of).tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_an_account_that_changes_nothing_has_one_level(data):
     """Products and add-ons renewed at their price, each up to grace late and up to half a term early."""

@@ -141,7 +141,7 @@ CELLS = st.sampled_from(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.tuples(*[CELLS] * 6), min_size=1, max_size=6))
 def test_whatever_the_cells_hold_every_row_is_kept_or_told(tmp_path_factory, cells):
     folder = tmp_path_factory.mktemp("fuzz")
@@ -173,7 +173,7 @@ def test_whatever_the_cells_hold_every_row_is_kept_or_told(tmp_path_factory, cel
     assert len(loaded.tables["subscriptions"].to_pandas()) == loaded.counts["subscriptions"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=40), st.sampled_from([0, 4000, 20000]))
 def test_plausible_days_never_drop_much(offsets, far):
     days = pd.Timestamp("2026-01-01") + pd.to_timedelta(sorted({*offsets, offsets[0] + far}), unit="D")

@@ -49,7 +49,7 @@ def signals(scores: pd.DataFrame, features: pd.DataFrame, readings: pd.DataFrame
     >>> before = pd.DataFrame({"account_id": ["a", "a"], "as_of": [day("2026-01-01"), day("2026-02-01")],
     ...                        "health_score": [80.0, 38.0], "band": ["green", "red"]})
     >>> row = signals(now, now[["account_id"]], before).iloc[0]
-    >>> row["band_before"], row["health_change_30d"]
+    >>> row["band_before"], float(row["health_change_30d"])
     ('green', -3.0)
     """
     extra = [name for name in features.columns if name not in scores.columns or name == "account_id"]

@@ -3,6 +3,7 @@
 from churnml.assessment.challenge import challenge
 from churnml.assessment.champion import Champion
 from churnml.assessment.changes import ChangePart, ScoreChange, score_changes, score_trends
+from churnml.assessment.overall import FamilyShare, FeatureShare, Overall, PatternFound, SegmentEffect
 from churnml.assessment.records import Assessment, Assessments
 from churnml.assessment.what_if import Supposed, WhatIf, what_if
 
@@ -11,7 +12,12 @@ __all__ = [
     "Assessments",
     "Champion",
     "ChangePart",
+    "FamilyShare",
+    "FeatureShare",
+    "Overall",
+    "PatternFound",
     "ScoreChange",
+    "SegmentEffect",
     "Supposed",
     "WhatIf",
     "challenge",

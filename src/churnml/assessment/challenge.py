@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,7 +11,7 @@ from churnml import features as features_room
 from churnml.config.needs import GateSections
 from churnml.errors import ChurnmlError
 from churnml.registry import Bundle
-from churnml.registry.promotion import Decision, asks_the_same, compare
+from churnml.registry.promotion import Decision, Evidence, asks_the_same, compare
 from churnml.tables import Tables
 from churnml.training import Publication
 
@@ -68,7 +68,7 @@ def challenge(
             True,
             f"The champion was judged again on {len(rows)} rows that it had not learnt from, and may not be published "
             f"any more: {again.reason}",
-            {"champion_verdict": str(again.verdict), "champion_reason": again.reason, "rows": len(rows)},
+            Evidence(champion_verdict=str(again.verdict), champion_reason=again.reason, rows=len(rows)),
         )
     if ours != theirs:
         return Decision(False, "The challenger does not beat the baselines; the champion still does.")
@@ -86,7 +86,7 @@ def challenge(
     )
     if again is None:
         return decision
-    return replace(decision, evidence={**decision.evidence, "champion_concordance": asdict(_ranking(again))})
+    return replace(decision, evidence=replace(decision.evidence, champion_concordance=_ranking(again).interval))
 
 
 def _both(

@@ -12,7 +12,7 @@ from churnml.config import DisplayConfig, FeatureConfig
 from churnml.config.needs import ChampionSections
 from churnml.errors import BundleError
 from churnml.explain import ChangedFacts, ExplainReference, Explanation, explain
-from churnml.health import HealthScale, Reading, score_health
+from churnml.health import HealthScale, HealthVerdict, Reading, score_health
 from churnml.registry import Bundle, load_champion
 from churnml.scoring import score
 from churnml.training import ChurnModel
@@ -96,9 +96,9 @@ class Champion:
         return self.bundle.version
 
     @property
-    def health_verdict(self) -> str:
+    def health_verdict(self) -> HealthVerdict:
         """What the health score may make of the model: its verdict, or that it predicts something else than churn."""
-        return self.bundle.manifest.verdict if self.model.target == "churn" else "another_target"
+        return HealthVerdict.of(self.bundle.manifest.verdict, self.model.target)
 
     def as_trained(self, features: FeatureConfig) -> FeatureConfig:
         """Return the features section that the model was trained with.

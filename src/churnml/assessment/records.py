@@ -11,11 +11,12 @@ from typing import overload
 import pandas as pd
 
 from churnml.explain import Explanation
+from churnml.language import Text
 
 __all__ = ["Assessment", "Assessments"]
 
 _KEY = ["account_id", "as_of"]
-_HEALTH = ("health_score", "band", "coverage", "reasons_en", "reasons_ja")
+_HEALTH = ("health_score", "band", "coverage", "reason_texts")
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Assessment:
         red, yellow, green or unknown.
     coverage : float
         Share of the health score's weight that had data, 0–1.
-    reasons : mapping of str to sequence of str
-        Language → sentences on what capped or limited the health score.
+    reasons : tuple of Text
+        What capped or limited the health score.
     explanation : Explanation or None
         None where none was asked for.
     """
@@ -52,7 +53,7 @@ class Assessment:
     health_score: float | None
     band: str
     coverage: float
-    reasons: Mapping[str, Sequence[str]]
+    reasons: tuple[Text, ...]
     explanation: Explanation | None = None
 
 
@@ -81,8 +82,10 @@ class Assessments(Sequence[Assessment]):
     horizon_columns: Mapping[int, str]
 
     def table(self) -> pd.DataFrame:
-        """Return scores and health side by side, keyed ``(account_id, as_of)``; texts only as words."""
-        return self.scores.merge(self.health.drop(columns="reason_texts"), on=_KEY, validate="1:1")
+        """Return scores and health side by side, keyed ``(account_id, as_of)``; texts as JSON-ready data."""
+        texts = [[text.model_dump(mode="json") for text in row] for row in self.health["reason_texts"]]
+        health = self.health.assign(reason_texts=pd.Series(texts, index=self.health.index, dtype=object))
+        return self.scores.merge(health, on=_KEY, validate="1:1")
 
     def by_horizon(self) -> list[dict[int, float]]:
         """Return each row's probabilities, horizon in days → 0–1."""
@@ -95,7 +98,7 @@ class Assessments(Sequence[Assessment]):
     def __iter__(self) -> Iterator[Assessment]:
         explanations = self.explanations or (None,) * len(self)
         health = (self.health[name].tolist() for name in _HEALTH)
-        for account_id, as_of, probability, horizons, lift, score, band, coverage, en, ja, explanation in zip(
+        for account_id, as_of, probability, horizons, lift, score, band, coverage, reasons, explanation in zip(
             self.scores["account_id"],
             self.scores["as_of"],
             self.scores[self.output].tolist(),
@@ -114,7 +117,7 @@ class Assessments(Sequence[Assessment]):
                 health_score=None if math.isnan(score) else score,
                 band=str(band),
                 coverage=coverage,
-                reasons={"en": tuple(en), "ja": tuple(ja)},
+                reasons=tuple(reasons),
                 explanation=explanation,
             )
 

@@ -2,105 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
-from churnml.cli.terminal import near, number, out
-from churnml.language import phrases
+from churnml.cli.terminal import near, out
+from churnml.health.acceptance import EarlyWarning
+from churnml.language import Day, Quantity, Section, amount, number, percent, phrases
+from churnml.training.publication import Publication
 
 if TYPE_CHECKING:
+    from churnml.assessment import Overall
+    from churnml.health import HealthBacktest
     from churnml.pipeline.health import Thresholds
 
 __all__ = ["health_judged", "overall", "thresholds"]
 
 
-def overall(found: Mapping[str, Any], page: Path, lang: str) -> None:
+def overall(found: Overall, page: Path, lang: str) -> None:
     """Show what goes with churn over all accounts: families, patterns of those who left."""
-    console = out()
-    console.print(
-        f"{found['rows']:,} readings of {found['accounts']:,} accounts, {found['as_of_from']} to {found['as_of_until']}"
-    )
-    table = Table("family", "share of the effect", title="What moves the risk", title_justify="left")
-    for row in found["families"]:
-        table.add_row(row["family"], f"{100 * row['share']:.0f} %")
+    console, say = out(), phrases(lang)
+    t = Section(say, "overall")
+    first, last = Day(on=found.as_of_from.isoformat()), Day(on=found.as_of_until.isoformat())
+    console.print(escape(t("terminal_rows", rows=found.rows, accounts=found.accounts, first=first, last=last)))
+    table = Table(t.family, t.part, title=t.families, title_justify="left")
+    for row in found.families:
+        table.add_row(escape(say.or_plain(f"family-{row.family}", row.family)), percent(row.share, lang, 0))
     console.print(table)
-    if found["patterns"]:
-        patterns = Table(
-            "pattern", "share", "accounts", "visible before", "example",
-            title=f"Patterns among {found['churned']:,} churned accounts", title_justify="left",
-        )  # fmt: skip
-        for one in found["patterns"]:
-            lead = one["median_lead_days"]
-            before = "–" if lead is None else f"{lead:.0f} days"
-            reasons = "".join(f"\n• {escape(driver[f'sentence_{lang}'])}" for driver in one["drivers"])
-            cells = (f"{100 * one['share']:.0f} %", f"{one['accounts']:,}", before)
-            patterns.add_row(escape(one[f"title_{lang}"]), *cells, f"{escape(one['example'])}{reasons}")
-        if len(found["patterns"]) == 1:
-            console.print(phrases(lang)("overall-one_pattern", churned=found["churned"]))
+    if found.patterns:
+        title = t("terminal_patterns", churned=found.churned)
+        heads = (t.terminal_pattern, t.part, t.terminal_accounts, t.terminal_before, t.terminal_example)
+        patterns = Table(*heads, title=title, title_justify="left")
+        for one in found.patterns:
+            pattern, lead = one.pattern, one.pattern.median_lead_days
+            before = "–" if lead is None else amount(round(lead), "days", lang)
+            reasons = "".join(f"\n• {escape(say.text(driver.sentence))}" for driver in one.drivers)
+            cells = (percent(pattern.share, lang, 0), number(pattern.accounts, lang), before)
+            patterns.add_row(escape(say.text(pattern.title)), *cells, f"{escape(pattern.example)}{reasons}")
         console.print(patterns)
     else:
-        console.print(f"Too few churned accounts for patterns: {found['churned']:,}.")
-    console.print(f"Report: {near(page)}")
+        console.print(escape(t("too_few", churned=found.churned)))
+    console.print(f"{say('backtest-terminal_report')}: {near(page)}")
 
 
-def health_judged(results: Sequence[Mapping[str, Any]], page: Path, lang: str) -> None:
+def health_judged(results: Sequence[HealthBacktest], page: Path, lang: str) -> None:
     """Show what the health score was worth, beside other presets and the model alone."""
-    console, say = out(), phrases(lang)
-    main = results[0]
-    dates = f"{main['dates'][0]} to {main['dates'][-1]}"
-    title = f"Churn by band: {main['rows']:,} readings, {main['churned']:,} churned, {dates}"
-    bands = Table("band", "readings", "share", "churn rate", "lift", "95 % interval", title=title, title_justify="left")
-    for row in main["bands"]:
-        lift = f"{number(row['lift_low'], 2)} to {number(row['lift_high'], 2)}"
-        share, rate = (f"{100 * row[name]:.1f} %" if row[name] is not None else "–" for name in ("share", "churn_rate"))
-        bands.add_row(row["band"], f"{row['rows']:,}", share, rate, number(row["lift"], 2), lift)
-    console.print(bands)
-    beside = Table(
-        "score", "ROC AUC", "precision at capacity", "lift at capacity", title="Side by side", title_justify="left"
+    console, say, main = out(), phrases(lang), results[0]
+    t = Section(say, "backtest")
+
+    def decimal(value: float | None, digits: int = 3) -> str:
+        return "–" if value is None or not math.isfinite(value) else number(value, lang, digits)
+
+    def share(value: float | None, digits: int = 1) -> str:
+        known = value is not None and math.isfinite(value)
+        return say.text(Quantity(value=value or 0.0, unit="share", digits=digits)) if known else "–"
+
+    title = t(
+        "terminal_bands", rows=main.rows, churned=main.churned, first=Day(on=main.dates[0]), last=Day(on=main.dates[-1])
     )
+    bands = Table(t.band, t.readings, t.share, t.churned, t.lift, title=title, title_justify="left")
+    for row in main.bands.to_dict("records"):
+        spread = f"{decimal(row['lift'], 2)} ({decimal(row['lift_low'], 2)}–{decimal(row['lift_high'], 2)})"
+        bands.add_row(
+            say(f"band-{row['band']}"), number(row["rows"], lang), share(row["share"]), share(row["churn_rate"]), spread
+        )
+    console.print(bands)
+    beside = Table(t.score, "ROC AUC", t.precision, t.capacity_lift, title=t.beside, title_justify="left")
     for one in results:
-        ranking = one["ranking"]
-        cells = (ranking["roc_auc"], ranking["precision_at_capacity"], ranking["lift_at_capacity"])
-        beside.add_row(one["name"].replace("_", " "), *(number(value) for value in cells))
+        ranking = one.ranking
+        cells = (ranking.roc_auc, ranking.precision_at_capacity, ranking.lift_at_capacity)
+        beside.add_row(say(f"backtest-name-{one.name}"), *map(decimal, cells))
     console.print(beside)
-    if main["verdict"] == "rules_only":
-        console.print("[yellow]The model does not pass its gate on this history: the scores are rules alone.[/]")
-    for line in main["acceptance"]:
-        mark = "[green]holds[/]" if line["holds"] else "[red]does not hold[/]"
-        spread = "" if line["low"] is None else f", 95 % interval {line['low']:.2f} to {line['high']:.2f}"
-        found = f"{number(line['value'], 2)} (wanted {escape(str(line['wanted']))}{spread})"
-        promise = say(f"backtest-line-{line['code']}")
-        console.print(f"{mark}  {escape(promise)}: {found}")
-        if not line["holds"] and line.get("would_hold"):
-            edge, green = line["would_hold"]["green_from"], line["would_hold"]["green_share"]
-            console.print(
-                f"    Two thirds of the churners scored below {edge}, where {100 * green:.0f} % would be green."
-            )
-    for one in main["advice"]:
-        if one["proposed"]:
-            console.print(
-                f"With health.{one['setting']} the score would have ranked better: ROC AUC {one['roc_auc']:.3f}, "
-                f"{one['gain']:+.3f} (95 % interval {one['low']:+.3f} to {one['high']:+.3f})."
-            )
-    console.print(f"Report: {near(page)}")
+    if main.verdict == Publication.RULES_ONLY:
+        console.print(f"[yellow]{escape(t.rules_only)}[/]")
+    for line in main.acceptance:
+        mark = f"[green]{t.holds}[/]" if line.holds else f"[red]{t.fails}[/]"
+        found = t("terminal_line", value=decimal(line.value, 2), wanted=line.wanted)
+        spread = (
+            "" if line.low is None else t("terminal_interval", low=decimal(line.low, 2), high=decimal(line.high, 2))
+        )
+        console.print(f"{mark}  {escape(say(f'backtest-line-{line.code}'))}: {escape(found)} {escape(spread)}".rstrip())
+        if isinstance(line, EarlyWarning) and not line.holds and line.would_hold is not None:
+            edge = Quantity(value=line.would_hold.green_from, digits=1)
+            green = Quantity(value=line.would_hold.green_share, unit="share", digits=0)
+            console.print(f"    {escape(t('would_hold', edge=edge, share=green))}")
+    for advice in main.advice:
+        if advice.proposed:
+            figures = {name: decimal(getattr(advice, name)) for name in ("roc_auc", "gain", "low", "high")}
+            console.print(escape(t("terminal_advice", setting=f"health.{advice.setting}", **figures)))
+    console.print(f"{t.terminal_report}: {near(page)}")
 
 
-def thresholds(proposed: Thresholds) -> None:
+def thresholds(proposed: Thresholds, lang: str) -> None:
     """Show the red threshold that fits the team."""
-    console, accounts = out(), f"{proposed.accounts:,} accounts with a band as of {proposed.as_of}"
+    console, t = out(), Section(phrases(lang), "thresholds")
+    accounts = {"accounts": proposed.accounts, "as_of": Day(on=proposed.as_of.isoformat()), "calls": proposed.calls}
     if proposed.capacity_share is None:
-        team = f"{proposed.csms} × {proposed.calls_per_week} calls a week for {proposed.weeks} weeks"
-        console.print(f"{accounts}; the team can call {proposed.calls:,} of them ({team}).")
+        team = {"csms": proposed.csms, "each": proposed.calls_per_week, "weeks": proposed.weeks}
+        console.print(escape(t("calls", **accounts, **team)))
     else:
-        share = f"capacity.share {100 * proposed.capacity_share:.0f} %"
-        console.print(f"{accounts}; the team can contact {proposed.calls:,} of them ({share}).")
-    console.print(f"Red below {proposed.red_below_now:g} makes {proposed.red_now:,} accounts red.")
-    console.print(f"Red below [bold]{proposed.red_below:g}[/] would make {proposed.red:,} red.")
+        part = Quantity(value=proposed.capacity_share, unit="share")
+        console.print(escape(t("share", **accounts, share=part)))
+    console.print(escape(t("now", edge=proposed.red_below_now, red=proposed.red_now)))
+    console.print(escape(t("proposed", edge=proposed.red_below, red=proposed.red)))
     if proposed.red_below >= proposed.green_from:
-        console.print(f"Green begins at {proposed.green_from:g}: the team can call every account below green.")
+        console.print(escape(t("every_one", green=proposed.green_from)))
     else:
-        console.print(f"To use it, set health.red_below: {proposed.red_below:g} in the config and train again.")
+        # A key of the config is written as the config writes it.
+        console.print(escape(t("to_use", setting=f"health.red_below: {proposed.red_below:g}")))

@@ -318,8 +318,9 @@ def explain(
         if overall == (account_id is not None) or (overall and what_if):
             raise UsageError("An explanation is either of one account or of all", expected="ACCOUNT_ID or --overall")
         if account_id is None:
-            found, page = pipeline.overall(settings, session.stages, language=language)
-            session.show({**found, "report": str(page)}, lambda: all_accounts.overall(found, page, language))
+            found, page, summary = pipeline.overall(settings, session.stages, language=language)
+            report = {**found.as_dict(), "shap_summary": str(summary), "report": str(page)}
+            session.show(report, lambda: all_accounts.overall(found, page, language))
             return
         if what_if:
             answer = pipeline.suppose(settings, account_id, what_if)

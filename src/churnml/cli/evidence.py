@@ -30,10 +30,10 @@ def standing(console: Console, report: TrainingReport) -> None:
         console.print(f"Beside a {name} regression: [bold]{_OUTCOMES[one['outcome']]}[/] – {escape(one['reason'])}")
     console.print(f"Kind: {report.kind} – {escape(report.kind_reason)}.")
     if report.tuning is not None:
-        used = "used" if report.tuning["applied"] else "not used"
-        console.print(f"Tuning: what was found is {used} – {escape(report.tuning['reason'])}")
-        if report.tuning["applied"]:
-            found = ", ".join(f"{name}: {value:.4g}" for name, value in report.tuning["params"].items())
+        used = "used" if report.tuning.applied else "not used"
+        console.print(f"Tuning: what was found is {used} – {escape(report.tuning.reason)}")
+        if report.tuning.applied:
+            found = ", ".join(f"{name}: {value:.4g}" for name, value in report.tuning.params.items())
             console.print(f"Put them under model.params to keep them without a search: {{{escape(found)}}}")
     for warning in report.warnings:
         console.print(f"[yellow]{escape(warning)}[/]")

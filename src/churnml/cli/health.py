@@ -33,9 +33,8 @@ def health_backtest(
         session.use(settings)
         language = language_of(lang, settings)
         results, page = pipeline.health_backtest(settings, session.stages, language=language)
-        session.show(
-            {"results": results, "report": str(page)}, lambda: all_accounts.health_judged(results, page, language)
-        )
+        report = {"results": [one.as_dict() for one in results], "report": str(page)}
+        session.show(report, lambda: all_accounts.health_judged(results, page, language))
 
 
 @health_app.command("thresholds")
@@ -44,6 +43,7 @@ def health_thresholds(
     weeks: Annotated[
         int | None, typer.Option(min=1, max=52, help="Weeks a score is current  [default: until the next snapshot]")
     ] = None,
+    lang: Annotated[str | None, typer.Option(help="en or ja  [default: the config's language]")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Propose the red threshold whose red accounts the team can all call (section `capacity`)."""
@@ -55,4 +55,4 @@ def health_thresholds(
         settings = load_config(config)
         session.use(settings)
         proposed = pipeline.health_thresholds(settings, weeks=weeks)
-        session.show(proposed, lambda: all_accounts.thresholds(proposed))
+        session.show(proposed, lambda: all_accounts.thresholds(proposed, language_of(lang, settings)))

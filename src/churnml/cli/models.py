@@ -22,11 +22,12 @@ def models_list(config: ConfigPath, as_json: AsJson = False) -> None:
     """List every trained version, the champion, and the record of promotions."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.cli import render
+        from churnml.cli import model_tables
         from churnml.config import load_config
 
-        listed = pipeline.list_models(load_config(config))
-        session.show(listed, lambda: render.models(listed))
+        settings = load_config(config)
+        found = pipeline.list_models(settings)
+        session.show(found, lambda: model_tables.listed(found, settings.language))
 
 
 @models_app.command("compare")
@@ -39,11 +40,12 @@ def models_compare(
     """Compare two versions: their backtests, and the paired gain on the rows both were tested on."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.cli import render
+        from churnml.cli import model_tables
         from churnml.config import load_config
 
-        report = pipeline.compare_models(load_config(config), first, second)
-        session.show(report, lambda: render.compared(report))
+        settings = load_config(config)
+        report = pipeline.compare_models(settings, first, second)
+        session.show(report, lambda: model_tables.compared(report, settings.language))
 
 
 @models_app.command("promote")
@@ -57,11 +59,12 @@ def models_promote(
     """Make a version the champion by hand."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.cli import render
+        from churnml.cli import model_tables
         from churnml.config import load_config
 
-        entry = pipeline.promote_model(load_config(config), version, reason=reason, force=force)
-        session.show(entry, lambda: render.promoted(entry))
+        settings = load_config(config)
+        entry = pipeline.promote_model(settings, version, reason=reason, force=force)
+        session.show(entry, lambda: model_tables.promoted(entry, settings.language))
 
 
 @models_app.command("rollback")
@@ -73,8 +76,9 @@ def models_rollback(
     """Put the champion before the present one back in place."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.cli import render
+        from churnml.cli import model_tables
         from churnml.config import load_config
 
-        entry = pipeline.roll_back(load_config(config), reason)
-        session.show(entry, lambda: render.promoted(entry))
+        settings = load_config(config)
+        entry = pipeline.roll_back(settings, reason)
+        session.show(entry, lambda: model_tables.promoted(entry, settings.language))

@@ -13,25 +13,21 @@ from rich.tree import Tree
 
 from churnml.cli import evidence
 from churnml.cli.terminal import money, near, number, out
-from churnml.language import Quantity, day, phrases
+from churnml.language import Day, Quantity, Section, day, percent, phrases
+from churnml.language import number as language_number
 
 if TYPE_CHECKING:
     from churnml.assessment import WhatIf
     from churnml.config import Config
-    from churnml.pipeline.models import Comparison, ModelList
     from churnml.pipeline.results import Checked, FrameReport, Scored, Simulated, Trained
-    from churnml.registry.promotion import Promotion
 
 __all__ = [
     "audited",
     "checked",
-    "compared",
     "config",
     "explained",
-    "models",
     "off",
     "prepared",
-    "promoted",
     "scored",
     "simulated",
     "supposed",
@@ -126,74 +122,43 @@ def trained(settings: Config, outcome: Trained) -> None:
         console.print(f"• {escape(note)}")
 
 
-def models(listed: ModelList) -> None:
-    """Show every version, and who was promoted when and why."""
-    console = out()
-    table = Table("version", "made", "verdict", "ROC AUC", "log loss", "", title=listed.name, title_justify="left")
-    for version in listed.versions:
-        cells = [number(version.backtest.get("roc_auc")), number(version.backtest.get("log_loss"))]
-        mark = "[green]champion[/]" if version.champion else ""
-        table.add_row(version.version, f"{version.created_at:%Y-%m-%d %H:%M}", version.verdict, *cells, mark)
-    console.print(table)
-    for entry in listed.promotions:
-        by = " (forced)" if entry.forced else ""
-        console.print(f"• {entry.at}  {entry.version}{by}: {escape(entry.reason)}")
-
-
-def compared(report: Comparison) -> None:
-    """Show two versions' backtests side by side and their paired difference."""
-    console = out()
-    table = Table("version", *_METRICS.values(), title="Each on its own backtest", title_justify="left")
-    for version, metrics in report.versions.items():
-        table.add_row(version, *(number(metrics.get(metric)) for metric in _METRICS))
-    console.print(table)
-    paired = report.paired
-    console.print(escape(paired.reason) if paired else "Their backtests share no rows, so there is no paired gain.")
-
-
-def promoted(entry: Promotion) -> None:
-    """Show a promotion."""
-    out().print(f"{entry.version} is the champion now (before: {entry.previous or 'none'}).")
-
-
 def scored(settings: Config, path: Path, outcome: Scored) -> None:
     """Show the accounts with the highest expected loss, and where everything lies."""
     from churnml.pipeline.results import expected_column
 
-    console = out()
+    console, lang = out(), settings.language
+    say = phrases(lang)
+    t = Section(say, "scored")
     table, model = outcome.table, outcome.bundle.model
     expected = expected_column(model.target)
-    share = "" if model.target == "churn" else f" × {settings.label.change_share:g}"
-    by_worth = f"{expected.replace('_', ' ')} (probability × ARR{share})"
-    shown = Table(
-        title=f"{min(_TOP, len(table))} accounts with the highest "
-        + (by_worth if table[expected].notna().any() else f"{model.target} probability")
-        + f", as of {outcome.as_of}",
-        title_justify="left",
-        show_lines=True,
-    )
-    shown.add_column("account", overflow="fold")
-    for label in (f"ARR {settings.currency}", model.target, "health"):
+    share = "" if model.target == "churn" else f" × {language_number(settings.label.change_share, lang, 2)}"
+    known = bool(table[expected].notna().any())
+    ranked_by = t(expected, share=share) if known else t("chance", target=say(f"target-{model.target}"))
+    title = t("heading", n=min(_TOP, len(table)), by=ranked_by, on=Day(on=outcome.as_of.isoformat()))
+    shown = Table(title=title, title_justify="left", show_lines=True)
+    shown.add_column(t.account, overflow="fold")
+    for label in (f"ARR {settings.currency}", say(f"target-{model.target}"), t.health):
         shown.add_column(label, justify="right", no_wrap=True)
-    shown.add_column("band", no_wrap=True)
-    shown.add_column("top reasons", ratio=1)
+    shown.add_column(t.band, no_wrap=True)
+    shown.add_column(t.reasons, ratio=1)
+    from churnml.explain.stored import worded
+
     chances = table[model.output].head(_TOP)
     for row, chance, told in zip(table.head(_TOP).itertuples(), chances, outcome.explanations, strict=False):
-        reasons = told[f"told_{settings.language}"]
+        reasons = worded(told, [lang])[f"told_{lang}"]
         name = f"{row.account_id}" + (f"\n{row.name}" if isinstance(row.name, str) else "")
         shown.add_row(
             escape(name),
             money(row.arr),
-            f"{100 * chance:.1f} %",
+            percent(chance, lang, 1),
             number(row.health_score, 0),
-            f"[{_BAND_STYLE[str(row.band)]}]{row.band}[/]",
+            f"[{_BAND_STYLE[str(row.band)]}]{say(f'band-{row.band}')}[/]",
             "\n".join(f"• {escape(reason)}" for reason in reasons) or "–",
         )
     console.print(shown)
     bands = outcome.report().bands
-    console.print(
-        f"{len(table):,} accounts: " + ", ".join(f"{count:,} {band}" for band, count in bands.items() if count)
-    )
+    counted = [t("in_band", n=count, band=say(f"band-{band}")) for band, count in bands.items() if count]
+    console.print(escape(t("bands", n=len(table), bands=say.joined(counted))))
     for warning in outcome.report().warnings:
         console.print(f"[yellow]{escape(warning)}[/]")
     _where(console, settings, path, outcome)
@@ -309,13 +274,17 @@ def _where(console: Console, settings: Config, path: Path, outcome: Scored) -> N
     uri = escape(mask_url(settings.tracking_uri)).replace(
         escape(str(settings.workspace_dir)), near(settings.workspace_dir)
     )
-    tree = Tree("Where everything lies")
-    tree.add(f"scores        {near(outcome.path)}")
-    tree.add(f"explanations  {near(outcome.path.with_name('explanations.json'))}")
-    tree.add(f"model bundle  {near(outcome.bundle.path)}")
-    tree.add(f"experiments   {uri}")
+    t = Section(phrases(settings.language), "scored")
+    tree = Tree(t.where)
+    for label, place in (
+        (t.scores, near(outcome.path)),
+        (t.explanations, near(outcome.path.with_name("explanations.json"))),
+        (t.bundle, near(outcome.bundle.path)),
+        (t.experiments, uri),
+    ):
+        tree.add(f"{label}  {place}")
     console.print(tree)
-    console.print("Next:")
+    console.print(t.next)
     first = escape(str(outcome.table["account_id"].iloc[0]))
     serve = [f"churnml serve {path}"] if outcome.bundle.model.target == "churn" else []
     for command in (

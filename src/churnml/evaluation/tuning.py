@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +18,11 @@ from churnml.config import LearningConfig, ModelConfig
 from churnml.config.needs import LearningSections
 from churnml.errors import UsageError
 from churnml.features.spec import FeatureSet
-from churnml.metrics.intervals import clustered_bootstrap
+from churnml.metrics.intervals import Interval, clustered_bootstrap
 from churnml.snapshots.splits import Split
 from churnml.training.choice import choose
 from churnml.training.estimator import Plan
+from churnml.training.facts import TunedOn, TuningSummary
 from churnml.training.fitting import check_churners, classifier_of
 from churnml.training.judging import judged_rows, straightened_losses
 from churnml.training.trees import DEFAULTS, BinnedRows, tree_settings, validation_curve
@@ -84,12 +85,12 @@ class Tuning:
         Why, in words.
     params : mapping
         The best parameters found; empty where nothing was searched.
-    gain : mapping or None
-        What they gain in log loss per row over the defaults on the tuning folds: ``value``, ``low`` and ``high`` of a
+    gain : Interval or None
+        What they gain in log loss per row over the defaults on the tuning folds, with a
         95 % interval that draws accounts and allows for the number of trials.
     trials : tuple of Trial
         Every trial of the study, those of earlier runs among them.
-    tuned_on : mapping
+    tuned_on : TunedOn or None
         Rows, churners, folds and dates that were tuned on.
     resumed : int
         Trials that an earlier run had left.
@@ -98,19 +99,22 @@ class Tuning:
     applied: bool
     reason: str
     params: Mapping[str, float | int] = field(default_factory=dict)
-    gain: Mapping[str, float] | None = None
+    gain: Interval | None = None
     trials: tuple[Trial, ...] = ()
-    tuned_on: Mapping[str, Any] = field(default_factory=dict)
+    tuned_on: TunedOn | None = None
     resumed: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the outcome as JSON-ready data."""
-        return asdict(self) | {"trials": [asdict(trial) for trial in self.trials]}
-
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> TuningSummary:
         """Return the outcome without its trials, for the model's `info`."""
-        told = self.as_dict()
-        return {**told, "trials": len(self.trials)}
+        return TuningSummary(
+            applied=self.applied,
+            reason=self.reason,
+            params=self.params,
+            gain=self.gain,
+            trials=len(self.trials),
+            tuned_on=self.tuned_on,
+            resumed=self.resumed,
+        )
 
     def configured(self, model: ModelConfig) -> ModelConfig:
         """Return the section to train with: with the parameters where they are used."""
@@ -229,14 +233,14 @@ def tune(
     X, y = _matrix(rows, feature_set), rows["churned"].to_numpy(dtype=np.float64)
     plan = classifier.plan(X, y, dates=rows["as_of"].to_numpy(), groups=groups)
     judged = judged_rows(plan.folds)
-    tuned_on = {
-        "as_of_from": f"{rows['as_of'].min():%Y-%m-%d}",
-        "as_of_until": f"{rows['as_of'].max():%Y-%m-%d}",
-        "judged_on": classifier.judged_on_,
-        "folds": len(plan.folds),
-        "judged_rows": len(judged),
-        "judged_churners": int(y[judged].sum()),
-    }
+    tuned_on = TunedOn(
+        as_of_from=f"{rows['as_of'].min():%Y-%m-%d}",
+        as_of_until=f"{rows['as_of'].max():%Y-%m-%d}",
+        judged_on=classifier.judged_on_,
+        folds=len(plan.folds),
+        judged_rows=len(judged),
+        judged_churners=int(y[judged].sum()),
+    )
     if classifier.kind_ == "logistic":
         return Tuning(False, f"Nothing was tuned, as no trees are fitted: {classifier.reason_}.", tuned_on=tuned_on)
     if not plan.folds:
@@ -374,11 +378,10 @@ def _judged(trials: Sequence[Trial], plan: Plan, config: LearningSections, group
     draws = clustered_bootstrap(accounts, _REPEATS, config.seed)
     error = float(np.std([float(draw @ own / (draw @ rows)) for draw in draws], ddof=1))
     reach = float(norm.ppf(1 - 0.025 / max(len(trials) - 1, 1))) * error
-    gain = {"value": value, "low": value - reach, "high": value + reach}
-    words = (
-        f"log loss gain {value:+.5f} (95 % interval for the best of {tried}: {gain['low']:+.5f} to {gain['high']:+.5f})"
-    )
-    if gain["low"] > 0:
+    low, high = value - reach, value + reach
+    gain = Interval(value, low, high)
+    words = f"log loss gain {value:+.5f} (95 % interval for the best of {tried}: {low:+.5f} to {high:+.5f})"
+    if gain.above_zero:
         return Tuning(True, f"Trial {best.number} beats the defaults by more than noise: {words}.", best.params, gain)
     return Tuning(
         False, f"The defaults stay: trial {best.number} beats them by no more than noise, {words}.", best.params, gain

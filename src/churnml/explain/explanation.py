@@ -24,6 +24,7 @@ from churnml.explain.reference import ExplainReference
 from churnml.explain.topics import FACT_TOPICS, SILENT, topic
 from churnml.health import HealthScale, indicators, measures
 from churnml.language import Quantity, Text
+from churnml.training.publication import Publication
 
 __all__ = ["Explanation", "Indicator", "explain"]
 
@@ -153,7 +154,7 @@ def explain(
     Parameters
     ----------
     model : ChurnModel
-        With ``info.verdict == "rules_only"`` the drivers come from the health measures instead, and the summary
+        Where its verdict is `Publication.RULES_ONLY` the drivers come from the health measures instead, and the summary
         says that the rules are used.
     frame : DataFrame
         Feature frame, keyed (account_id, as_of).
@@ -186,10 +187,11 @@ def explain(
         if len(other) != len(frame) or not (other[_KEY].to_numpy() == frame[_KEY].to_numpy()).all():
             raise DataError(f"The {name} are not of the frame's rows", expected="the same accounts and dates, in order")
     builder = DriverBuilder(frame, model.features, reference, previous, currency, display, core_features)
-    rules, target = model.info.verdict == "rules_only", model.info.target
+    rules, target = model.info.verdict == Publication.RULES_ONLY, model.info.target
     facts = _indicators_by_row(frame)
     keys = list(zip(frame["account_id"], frame["as_of"], strict=True))
-    said = [_topics(facts.get(key, ())) for key in keys]
+    kinds = {about for spec in model.features if (about := topic(spec)).startswith("kind:")}
+    said = [_topics(facts.get(key, ()), kinds) for key in keys]
     about_churn = target == "churn"
     by_rules = _from_rules(frame, scale, model, builder, said) if about_churn else [_Drivers() for _ in keys]
     # The measures of health say nothing of why an account would expand or contract.
@@ -262,13 +264,14 @@ def _from_model(
     probability = np.asarray(model.calibrated(log_odds))
     points = 100.0 * (probability[:, None] - np.asarray(model.calibrated(log_odds[:, None] - effect)))
     names = model.features.names
+    of_topics = [{topic(builder.specs[names[column]]) for column in columns} for _, columns in groups]
     family_names = list(dict.fromkeys(family for (family, _, _), _ in groups))
     of_family = np.array([[family == name for name in family_names] for (family, _, _), _ in groups], dtype=float)
     by_family = effect @ of_family
     found, untold = [], np.zeros(len(frame))
     for row in range(len(frame)):
         drivers: dict[str, list[Driver]] = {"raising": [], "lowering": [], "context": []}
-        topics, largest = set(said[row]), 0.0
+        topics, largest, spoken = set(said[row]), 0.0, set[int]()
         for index in np.argsort(-np.abs(points[row]), kind="stable"):
             size = abs(points[row, index])
             full = all(len(drivers[kind]) >= most for kind, most in _MOST.items())
@@ -297,6 +300,11 @@ def _from_model(
             topics.add(driver.topic)
             largest = max(largest, size)
             untold[row] += effect[row, index]
+            spoken.add(int(index))
+        # What a hard fact says already is told as well.
+        untold[row] += sum(
+            effect[row, index] for index, about in enumerate(of_topics) if index not in spoken and about & said[row]
+        )
         families = dict(zip(family_names, by_family[row].tolist(), strict=True))
         raising = raising_in_order(drivers["raising"], families)
         lowering, context = (tuple(drivers[kind]) for kind in ("lowering", "context"))
@@ -372,10 +380,10 @@ def _indicators_by_row(frame: pd.DataFrame) -> dict[tuple[Any, Any], tuple[Indic
     return found
 
 
-def _topics(facts: tuple[Indicator, ...]) -> set[str]:
-    """Return what the hard facts say already."""
+def _topics(facts: tuple[Indicator, ...], kinds: set[str]) -> set[str]:
+    """Return what the hard facts say already: who uses nothing uses no kind of event either."""
     topics = {FACT_TOPICS.get(fact.code, fact.code) for fact in facts}
-    return topics | SILENT if any(fact.code == "silence" for fact in facts) else topics
+    return topics | SILENT | kinds if any(fact.code == "silence" for fact in facts) else topics
 
 
 def _summary(first: Text | None, probability: float, model: Explainable, band: str, rules: bool, target: str) -> Text:

@@ -7,6 +7,7 @@ change that is more than chance and rounding, a rank near an end. Everything els
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,8 @@ _SMALL_BASE = 10
 _SPAN_DAYS = 90
 _LONG_SPAN_DAYS = 1461
 _DAYS_A_MONTH = 30.44
-_DIGITS = {"csat": 2, "payment_delay_days": 0, "silence_ratio": 1, "nps_last": 0}
+_SILENCES = ("silence_ratio", "silence_in_usual_gaps")
+_DIGITS = {"csat": 2, "payment_delay_days": 0, "nps_last": 0, **dict.fromkeys(_SILENCES, 1)}
 _SPANS = frozenset({"tenure_days", "term_days", "days_into_term"})
 _NO_COMPARISON = frozenset({"days_to_renewal", "days_into_term", "billing_period_months", "invoices_overdue"})
 _NOT_AVERAGED = _NO_COMPARISON | {"payment_delay_days", "oldest_open_ticket_days", "tenure_days", "term_days"}
@@ -144,7 +146,7 @@ def quantity(spec: FeatureSpec, value: float, currency: str) -> Quantity:
         if value >= _LONG_SPAN_DAYS:
             return Quantity(value=value / 365.25, unit="years", digits=0)
         return Quantity(value=value / _DAYS_A_MONTH, unit="months", digits=0)
-    if measure.startswith("events_of_"):
+    if measure == "events" or measure.startswith("events_of_"):
         unit = "times"
     digits = _DIGITS.get(measure)
     if digits is None and unit in ("hours", "days", "share") and abs(value) >= (0.01 if unit == "share" else 10):
@@ -185,7 +187,7 @@ def fact(facts: Facts) -> Text | None:
         way = "yes" if value >= 0.5 else "no"
         told = facts.plain or (facts.toward != 0 and (value >= 0.5) == (facts.toward > 0))
         return Text.of(f"m-{measure}.{way}|reason-{way}", label=label(spec, facts.kind)) if told else None
-    if measure == "silence_ratio" and not (facts.toward > 0 and value >= _SILENT_TIMES):
+    if measure in _SILENCES and not (facts.toward > 0 and value >= _SILENT_TIMES):
         return None
     return _changed(facts, value) or _peaked(facts, value) or _standing(facts, value)
 
@@ -209,7 +211,7 @@ def _changed(facts: Facts, value: float) -> Text | None:
     now, before = (quantity(facts.spec, number, facts.currency) for number in (value, facts.change.before))
     if _few(facts) and not _same_whole(facts):
         return None  # so many of so many cannot be set against a share of another number
-    if facts.spec.measure == "silence_ratio" or now.unit != before.unit or not _material(facts.spec, now, before):
+    if facts.spec.measure in _SILENCES or now.unit != before.unit or not _material(facts.spec, now, before):
         return None
     if (1 if now.value > before.value else -1) != facts.toward:
         return None
@@ -361,6 +363,15 @@ def _side(of: Quantity) -> str:
     return "late" if days > 0 else "early" if days < 0 else "punctual"
 
 
+def _no_finer(means: Sequence[Quantity]) -> Sequence[Quantity]:
+    """Return means of which one is of ten things and more without decimals."""
+    sizes = [abs(mean.value) for mean in means]
+    plain = all(mean.digits is None and mean.unit not in ("share", "points") for mean in means)
+    if not plain or means[0].currency or max(sizes) < _SMALL_BASE or min(sizes) < 1:
+        return means
+    return [mean.model_copy(update={"digits": 0}) for mean in means]
+
+
 def comparison(facts: Facts) -> Text | None:
     """Return how accounts at low and at high risk stand, where they differ and the account stands with those it should.
 
@@ -381,7 +392,7 @@ def comparison(facts: Facts) -> Text | None:
             return None
         low, high = (Quantity(value=share, unit="share", digits=0) for share in (stick.some_low, stick.some_high))
         return Text.of("compare-some", low=low, high=high) if 0 < _read(low) != _read(high) > 0 else None
-    low, high = (quantity(facts.spec, mean, facts.currency) for mean in (stick.low, stick.high))
+    low, high = _no_finer([quantity(facts.spec, mean, facts.currency) for mean in (stick.low, stick.high)])
     if max(abs(low.value), abs(high.value)) < 1 and low.unit not in ("share", "hours", "points"):
         return None  # a fraction of a day or of a gap says nothing
     if low.unit != high.unit or _read(low) == _read(high) or 0 in (_read(low), _read(high)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from churnml.explain.driver import Driver
@@ -12,15 +12,19 @@ from churnml.language import Text, languages, phrases
 __all__ = ["published", "published_driver", "reasons_told"]
 
 
-def published(explanation: Explanation) -> dict[str, Any]:
-    """Return an explanation as JSON-ready data, each sentence under its name and the language: ``summary_en``."""
+def published(explanation: Explanation, said_in: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return an explanation as JSON-ready data, each sentence under its name and the language: ``summary_en``.
+
+    `said_in` are the languages; by default all that there are.
+    """
+    wanted = languages() if said_in is None else tuple(said_in)
     data: dict[str, Any] = explanation.model_dump(
         mode="json", exclude={"raising", "lowering", "context", "indicators", "reasons", "summary"}
     )
     if explanation.target != "churn":
         renamed = {"churn_probability": f"{explanation.target}_probability"}
         data = {renamed.get(name, name): value for name, value in data.items()}
-    for language in languages():
+    for language in wanted:
         say = phrases(language).text
         data[f"reasons_{language}"] = [say(reason) for reason in explanation.reasons]
         data[f"summary_{language}"] = say(explanation.summary)
@@ -28,19 +32,21 @@ def published(explanation: Explanation) -> dict[str, Any]:
         other = explanation.other_signals
         data[f"other_signals_{language}"] = None if other is None else say(other)
     for name in ("raising", "lowering", "context"):
-        data[name] = [published_driver(driver) for driver in getattr(explanation, name)]
+        data[name] = [published_driver(driver, wanted) for driver in getattr(explanation, name)]
     data["indicators"] = [
-        {"code": item.code, "feature": item.feature, "value": item.value, **_in_every_language("text", item.text)}
+        {"code": item.code, "feature": item.feature, "value": item.value, **_said("text", item.text, wanted)}
         for item in explanation.indicators
     ]
     return data
 
 
-def published_driver(driver: Driver) -> dict[str, Any]:
-    """Return a driver as JSON-ready data, its words in every language."""
+def published_driver(driver: Driver, said_in: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return a driver as JSON-ready data, its words in every language, or in those that are asked for."""
+    wanted = languages() if said_in is None else tuple(said_in)
     data: dict[str, Any] = driver.model_dump(mode="json", exclude={"label", "sentence", "comparison"})
-    words = {**_in_every_language("label", driver.label), **_in_every_language("sentence", driver.sentence)}
-    return {**data, **words, **_in_every_language("comparison", driver.comparison)}
+    for name in ("label", "sentence", "comparison"):
+        data |= _said(name, getattr(driver, name), wanted)
+    return data
 
 
 def reasons_told(body: Mapping[str, Any], language: str) -> list[str]:
@@ -59,7 +65,5 @@ def reasons_told(body: Mapping[str, Any], language: str) -> list[str]:
     return [*facts, *(item[f"sentence_{language}"] for item in body["raising"])]
 
 
-def _in_every_language(name: str, text: Text | None) -> Mapping[str, str | None]:
-    if text is None:
-        return {f"{name}_{language}": None for language in languages()}
-    return {f"{name}_{language}": phrases(language).text(text) for language in languages()}
+def _said(name: str, text: Text | None, wanted: Sequence[str]) -> dict[str, str | None]:
+    return {f"{name}_{language}": None if text is None else phrases(language).text(text) for language in wanted}

@@ -20,6 +20,11 @@ _TOPICS = {
         "days_since_last_event",
         "longest_silence",
         "silence_ratio",
+        "silence_in_usual_gaps",
+        "mean_gap_days",
+        "gap_variation",
+        "lifetime_active_day_rate",
+        "lifetime_events_per_day",
     ),
     "users": (
         "active_users",
@@ -37,7 +42,7 @@ _TOPICS = {
     "nps": ("nps_last", "nps_change", "nps_age_days"),
     "surveys": ("survey_response_rate", "survey_silence_days"),
     "payment": ("invoices_overdue", "overdue_amount", "oldest_overdue_days", "payment_delay_days"),
-    "price": ("mrr", "mrr_per_seat", "mrr_change", "price_change", "discount_rate"),
+    "price": ("mrr", "mrr_per_seat", "mrr_change", "price_change", "discount_rate", "revenue_to_date"),
     "seats": ("seats", "seats_change"),
     "term": (
         "term_days",
@@ -66,7 +71,17 @@ FACT_TOPICS = {
 SILENT = frozenset({"use", "users", "features", "logins"})
 """Topics that say no more of an account than that it is silent."""
 
-UNTOLD = frozenset({"events_per_mrr", "weekday_share", "opportunities_open", "nps_age_days", "events_per_user"})
+UNTOLD = frozenset(
+    {
+        "events_per_mrr",
+        "weekday_share",
+        "opportunities_open",
+        "nps_age_days",
+        "events_per_user",
+        "gap_variation",
+        "cohort_month",
+    }
+)
 """Measures of which a sentence would say nothing that a CSM can judge; they count among the other signals."""
 
 

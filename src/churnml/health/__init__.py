@@ -11,6 +11,7 @@ from churnml.health.replay import Predicted, replay
 from churnml.health.scale import HealthScale
 from churnml.health.score import lift_score, measures, score_health
 from churnml.health.sizing import BandEdges, size_bands
+from churnml.health.verdict import HealthVerdict
 from churnml.scorecard import Measure
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "HealthBacktest",
     "HealthRecipe",
     "HealthScale",
+    "HealthVerdict",
     "Measure",
     "Predicted",
     "Proposal",

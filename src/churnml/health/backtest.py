@@ -88,6 +88,35 @@ class WeightShare:
 
 
 @dataclass(frozen=True)
+class LeadTime:
+    """Days from the first reading of the last unbroken run below green to churn.
+
+    Parameters
+    ----------
+    churners : int
+        Those who left; churners green at their last reading count with 0 days.
+    median_days, lower_quartile_days, upper_quartile_days : float or None
+        None without churners.
+    """
+
+    churners: int
+    median_days: float | None
+    lower_quartile_days: float | None
+    upper_quartile_days: float | None
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How well a score puts those first who left; at capacity: among as many as the team can contact."""
+
+    roc_auc: float | None
+    average_precision: float | None
+    precision_at_capacity: float | None
+    recall_at_capacity: float | None
+    lift_at_capacity: float | None
+
+
+@dataclass(frozen=True)
 class HealthBacktest:
     """What a health score was worth over past dates.
 
@@ -108,11 +137,10 @@ class HealthBacktest:
     warning : DataFrame
         ``days_before, churners, below_green, unknown``: churners with a reading so many days before (up to 31 more),
         the share of them below green, and the share without a band.
-    lead_time : dict
-        ``churners, median_days, lower_quartile_days, upper_quartile_days``: from the first reading of the last
-        unbroken run below green to churn; churners green at their last reading count 0.
-    ranking : dict
-        ``roc_auc, average_precision, precision_at_capacity, recall_at_capacity, lift_at_capacity`` of the score.
+    lead_time : LeadTime
+        How long before churn the score was below green.
+    ranking : Ranking
+        Of the accounts by the score.
     false_alarms, missed : DataFrame
         Ledgers: red readings that stayed, churners green at their last reading, with the code of the ``cause``; the
         strongest 50.
@@ -137,8 +165,8 @@ class HealthBacktest:
     dates: tuple[str, ...]
     bands: Table
     warning: Table
-    lead_time: dict[str, float | int | None]
-    ranking: dict[str, float | None]
+    lead_time: LeadTime
+    ranking: Ranking
     false_alarms: Table
     missed: Table
     false_alarm_count: int
@@ -290,7 +318,7 @@ def _warning(found: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _last_runs(churners: pd.DataFrame, green_from: float) -> tuple[dict[str, float | int | None], pd.DataFrame]:
+def _last_runs(churners: pd.DataFrame, green_from: float) -> tuple[LeadTime, pd.DataFrame]:
     """Return the lead time, and the churners that were green at their last reading."""
     lead, missed = [], []
     for _, readings in churners.groupby(["account_id", "churn_on"], sort=True):
@@ -306,12 +334,8 @@ def _last_runs(churners: pd.DataFrame, green_from: float) -> tuple[dict[str, flo
     codes = [why_unseen(row, green_from) for _, row in found.iterrows()]
     ledger = found[columns].assign(cause=codes)
     quartiles = np.quantile(lead, [0.25, 0.5, 0.75]).tolist() if lead else [None] * 3
-    return {
-        "churners": len(lead),
-        "median_days": quartiles[1],
-        "lower_quartile_days": quartiles[0],
-        "upper_quartile_days": quartiles[2],
-    }, ledger.sort_values("health_score", ascending=False)
+    found_time = LeadTime(len(lead), quartiles[1], quartiles[0], quartiles[2])
+    return found_time, ledger.sort_values("health_score", ascending=False)
 
 
 def _false_alarms(labelled: pd.DataFrame, causes: pd.DataFrame | None) -> pd.DataFrame:
@@ -323,12 +347,12 @@ def _false_alarms(labelled: pd.DataFrame, causes: pd.DataFrame | None) -> pd.Dat
     return ledger.merge(causes, on=["account_id", "as_of"], how="left", validate="one_to_one")
 
 
-def _ranking(labelled: pd.DataFrame, y: Array, share: float) -> dict[str, float | None]:
+def _ranking(labelled: pd.DataFrame, y: Array, share: float) -> Ranking:
     risk = 100.0 - labelled["health_score"].to_numpy(dtype=np.float64)
-    return {
-        "roc_auc": metrics.roc_auc(y, risk),
-        "average_precision": metrics.average_precision(y, risk),
-        "precision_at_capacity": metrics.precision_at(y, risk, share=share),
-        "recall_at_capacity": metrics.recall_at(y, risk, share=share),
-        "lift_at_capacity": metrics.lift_at(y, risk, share=share),
-    }
+    return Ranking(
+        roc_auc=metrics.roc_auc(y, risk),
+        average_precision=metrics.average_precision(y, risk),
+        precision_at_capacity=metrics.precision_at(y, risk, share=share),
+        recall_at_capacity=metrics.recall_at(y, risk, share=share),
+        lift_at_capacity=metrics.lift_at(y, risk, share=share),
+    )

@@ -9,7 +9,8 @@ import pandas as pd
 
 from churnml.errors import DataError, UsageError
 from churnml.health.recipe import HealthRecipe
-from churnml.language import Quantity, Text, languages, render
+from churnml.health.verdict import HealthVerdict
+from churnml.language import Quantity, Text
 from churnml.scorecard import Measure, MeasureScores
 
 __all__ = ["LIFT_POINTS", "band_of", "lift_score", "measures", "score_health"]
@@ -109,7 +110,7 @@ def score_health(
         The recipe.
     base_rate : float
         Churn share within the horizon, which turns a probability into a lift.
-    verdict : {"publishable", "rules_only", "another_target"}
+    verdict : HealthVerdict
         With ``rules_only`` the model has no part: alpha is 0 and every row's reasons say so. So it is with
         ``another_target``, where the model predicts something else than churn and `scores` may lack the column.
 
@@ -118,8 +119,7 @@ def score_health(
     DataFrame
         One row per row of `frame`, in its order: ``account_id, as_of, health_score`` (0–100 or NaN), ``band``
         (red, yellow, green or unknown), ``coverage`` (0–1), ``rules_score, model_score, alpha`` (the share the model
-        really had), ``reasons`` (list of codes), ``reason_texts`` (what they say, as texts) and ``reasons_en``,
-        ``reasons_ja`` … (in words, one column a language).
+        really had), ``reasons`` (list of codes) and ``reason_texts`` (what they say, as texts).
 
     Raises
     ------
@@ -128,13 +128,17 @@ def score_health(
     UsageError
         An unknown verdict, or a base rate outside (0, 1].
     """
-    if verdict not in ("publishable", "rules_only", "another_target"):
-        raise UsageError("Unknown verdict", got=repr(verdict), expected="publishable, rules_only or another_target")
+    try:
+        part = HealthVerdict(verdict)
+    except ValueError as error:
+        raise UsageError("Unknown verdict", got=repr(verdict), expected=" or ".join(HealthVerdict)) from error
     parts = _measured(frame, scale)
     rules = parts.weighted
-    chances = np.full(len(frame), np.nan) if verdict == "another_target" else _probabilities(frame, scores)
+    chances = np.full(len(frame), np.nan) if part is HealthVerdict.ANOTHER_TARGET else _probabilities(frame, scores)
     model = lift_score(chances, base_rate)
-    alpha = np.where(np.isnan(model) | (verdict == "rules_only"), 0.0, np.where(np.isnan(rules), 1.0, scale.alpha))
+    alpha = np.where(
+        np.isnan(model) | (part is HealthVerdict.RULES_ONLY), 0.0, np.where(np.isnan(rules), 1.0, scale.alpha)
+    )
     blended = np.clip(alpha * np.nan_to_num(model) + (1 - alpha) * np.nan_to_num(rules), 0.0, 100.0)
     # An account of which nothing is known has no score: the model's guess would be that of any unknown account.
     unknown = np.isnan(rules) & np.any([measure.feature is not None for measure in scale.measures])
@@ -158,7 +162,7 @@ def score_health(
             "rules_score": rules,
             "model_score": model,
             "alpha": alpha,
-            **_reasons(parts, scale, coverage, np.isnan(model), capped & ~thin, thin, verdict),
+            **_reasons(parts, scale, coverage, np.isnan(model), capped & ~thin, thin, part),
         }
     )
 
@@ -200,15 +204,15 @@ def _reasons(
     unscored: np.ndarray,
     capped: np.ndarray,
     thin: np.ndarray,
-    verdict: str,
+    part: HealthVerdict,
 ) -> dict[str, np.ndarray]:
-    """Return what capped or limited each score: columns of lists of codes, of texts, and of words."""
+    """Return what capped or limited each score: columns of lists of codes and of texts."""
     codes, texts = (np.empty(len(coverage), dtype=object) for _ in range(2))
     stale = [_stale(measure) for measure in scale.measures]
     for row in range(len(coverage)):
         found: list[Text] = []
-        if verdict in ("rules_only", "another_target"):
-            found.append(_TEXTS[verdict])
+        if not part.speaks:
+            found.append(_TEXTS[part])
         elif unscored[row]:
             found.append(_TEXTS["no_model_score"])
         if capped[row]:
@@ -221,24 +225,12 @@ def _reasons(
     return {
         "reasons": codes,
         "reason_texts": texts,
-        **{f"reasons_{language}": _in_language(texts, language) for language in languages()},
     }
 
 
-def _in_language(texts: np.ndarray, language: str) -> np.ndarray:
-    """Return lists of texts in words; there are few of them, each put into words once."""
-    said: dict[int, str] = {}
-    column = np.empty(len(texts), dtype=object)
-    for row, found in enumerate(texts):
-        for text in found:
-            if id(text) not in said:
-                said[id(text)] = render(text, language)
-        column[row] = [said[id(text)] for text in found]
-    return column
-
-
 _TEXTS = {
-    name: Text.of(f"health-{name}") for name in ("rules_only", "another_target", "no_model_score", "model_red_cap")
+    name: Text.of(f"health-{name}")
+    for name in (HealthVerdict.RULES_ONLY, HealthVerdict.ANOTHER_TARGET, "no_model_score", "model_red_cap")
 }
 
 

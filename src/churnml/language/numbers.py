@@ -110,14 +110,18 @@ def _percent(value: float, digits: int, language: str) -> str:
     return _minus(format_percent(value / 100.0, format=pattern.replace("#,##0", f"#,##0{places}"), locale=known.locale))
 
 
-def percent(share: float, language: str) -> str:
-    """Return a share as a percentage.
+def percent(share: float, language: str, digits: int | None = None) -> str:
+    """Return a share as a percentage; with `digits` always so many decimals, as a column of a table has them.
 
     Examples
     --------
     >>> percent(0.64, "en"), percent(0.0042, "ja"), percent(-0.05, "en")
     ('64 %', '0.4%', '−5 %')
+    >>> percent(0.05, "en", 1)
+    '5.0 %'
     """
+    if digits is not None:
+        return _percent(round(100.0 * share, digits) + 0.0, digits, language)
     return shown(Quantity(value=share, unit="share"), language)
 
 

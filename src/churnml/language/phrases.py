@@ -8,9 +8,9 @@ from typing import Any
 
 from churnml.errors import UsageError, near_name
 from churnml.language.catalogue import catalogue
-from churnml.language.text import Argument, Quantity, Text
+from churnml.language.text import Argument, Quantity, Several, Text
 
-__all__ = ["Phrases", "Section", "amount", "phrases", "render"]
+__all__ = ["Phrases", "Section", "amount", "has_words", "phrases", "render"]
 
 
 class Phrases:
@@ -74,6 +74,27 @@ class Phrases:
             )
         given = {name: spoken(value, self.language, render) for name, value in arguments.items()}
         return self._catalogue.put(code, given)
+
+
+def has_words(text: Text, language: str) -> bool:
+    """Return whether a language has the messages of a text and of those that it speaks of.
+
+    Examples
+    --------
+    >>> has_words(Text.of("band-red"), "en"), has_words(Text.of("band-purple"), "en")
+    (True, False)
+    """
+    say = phrases(language)
+    if not any(code in say or code == "words" for code in text.code.split("|")):
+        return False
+    spoken_of: list[Argument] = list(text.arguments.values())
+    while spoken_of:
+        part = spoken_of.pop()
+        if isinstance(part, Several):
+            spoken_of += part.parts
+        elif isinstance(part, Text) and not has_words(part, language):
+            return False
+    return True
 
 
 class Section:

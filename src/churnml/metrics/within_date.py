@@ -43,6 +43,11 @@ class Estimate(Interval):
     error: float | None = None
     freedom: int = 0
 
+    @property
+    def interval(self) -> Interval:
+        """The value with its bounds alone."""
+        return Interval(self.value, self.low, self.high)
+
     def exceeds(self, bound: float, alpha: float) -> bool:
         """Whether the value lies above `bound` beyond noise: a one-sided test at `alpha`.
 

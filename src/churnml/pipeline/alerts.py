@@ -105,7 +105,7 @@ def preview_alerts(config: Config) -> tuple[date, Decided]:
         scores = pd.DataFrame([{**asdict(account), "as_of": newest.as_of} for account in accounts])
         scores["as_of"] = pd.to_datetime(scores["as_of"])
         features = pd.DataFrame([{"account_id": account, **values} for account, values in kept.items()])
-        told = store.explanations(newest.id, [account.account_id for account in accounts])
+        told = store.explanations(newest.id, [account.account_id for account in accounts], [])
         explanations = [{**body, "account_id": account} for account, body in told.items()]
         decide = _decision(config, scores, features, explanations, newest.as_of, store)
         decided = decide(store.evaluations(config.name).known(), newest.as_of)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -14,7 +13,7 @@ from churnml.config import Config
 from churnml.errors import BundleError
 from churnml.evaluation import backtest
 from churnml.files import write_text
-from churnml.health import Predicted, Proposal, propose_threshold, weeks_current
+from churnml.health import HealthBacktest, Predicted, Proposal, propose_threshold, weeks_current
 from churnml.language import Language
 from churnml.pipeline.bands import bands_in_force
 from churnml.pipeline.lookup import newest
@@ -51,7 +50,7 @@ class Thresholds(Proposal):
 
 def health_backtest(
     config: Config, stages: Stages | None = None, *, language: Language = "en"
-) -> tuple[list[dict[str, Any]], Path]:
+) -> tuple[list[HealthBacktest], Path]:
     """Replay the health score over past dates and judge it by what happened.
 
     The champion's own backtest is read where it is of the same data and settings; otherwise the model is backtested.
@@ -66,7 +65,7 @@ def health_backtest(
 
     Returns
     -------
-    results, page : list of dict, Path
+    results, page : list of HealthBacktest, Path
         One entry per variant, the configured score first; the HTML report.
     """
     from churnml.health.replay import replay
@@ -88,7 +87,7 @@ def health_backtest(
             language=language,
         )
         path = write_text(config.workspace_dir / "reports" / f"health_backtest.{language}.html", page)
-    return [result.as_dict() for result in results], path
+    return results, path
 
 
 def tested_on(config: Config, prepared: Prepared, stages: Stages) -> Predicted:

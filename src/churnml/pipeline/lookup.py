@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from churnml.config import Config
 from churnml.config.secrets import mask_url
 from churnml.errors import DataError, WorkspaceError, near_name
-from churnml.explain import frozen
+from churnml.explain import Explanation, frozen
+from churnml.explain.stored import worded
+from churnml.language import Text, languages, render
 from churnml.store import AccountScore, SnapshotInfo, Store
 
 __all__ = ["explain", "last_score", "last_scored", "newest", "of_account"]
@@ -111,41 +113,39 @@ def last_score(
     departed = store.departure(config.name, account_id)
     said = frozen(None if departed is None else departed.words(), of.as_of)
     if said["why"] == "notice":
-        told["indicators"] = [*told["indicators"], _NOTICE]
+        told["indicators"] = [*told["indicators"], _notice()]
     return account, {**told, "plays": [], "frozen": said}
 
 
-_NOTICE = {
-    "code": "notice",
-    "feature": "notice_given",
-    "value": 1.0,
-    "text_en": "Notice has been given",
-    "text_ja": "解約通知あり",
-}
+def _notice() -> dict[str, Any]:
+    said = {f"text_{language}": render(Text.of("fact-notice"), language) for language in languages()}
+    return {"code": "notice", "feature": "notice_given", "value": 1.0, **said}
 
 
 def _bare(account: AccountScore, as_of: date, snapshot: SnapshotInfo) -> dict[str, Any]:
     """Return an explanation without drivers."""
-    told: Mapping[str, Any] = {
-        "account_id": account.account_id,
-        "as_of": as_of.isoformat(),
-        "churn_probability": account.churn_probability,
-        "base_rate": snapshot.info.get("base_rate"),
-        "horizon_days": snapshot.info.get("horizon_days"),
-        "health_score": account.health_score,
-        "band": account.band,
-        "coverage": account.coverage,
-        "reasons_en": account.details.get("reasons_en") or [],
-        "reasons_ja": account.details.get("reasons_ja") or [],
-        "source": "model",
-        "families": {},
-        "csm_sentiment": None,
-        "expected_log_odds": None,
-        "log_odds": None,
-        "summary_en": "No reasons are kept for this date.",
-        "summary_ja": "この時点の理由は保存されていません。",
-    }
-    return {**told, **{name: [] for name in ("raising", "lowering", "context", "indicators")}}
+    bare = Explanation(
+        account_id=account.account_id,
+        as_of=as_of.isoformat(),
+        churn_probability=account.churn_probability,
+        base_rate=snapshot.info.get("base_rate"),
+        horizon_days=snapshot.info.get("horizon_days"),
+        health_score=account.health_score,
+        band=account.band,
+        coverage=account.coverage,
+        reasons=account.reasons,
+        source="model",
+        raising=(),
+        lowering=(),
+        context=(),
+        families={},
+        indicators=(),
+        csm_sentiment=None,
+        expected_log_odds=None,
+        log_odds=None,
+        summary=Text.of("summary-none-kept"),
+    )
+    return bare.as_dict()
 
 
 def _from_file(config: Config, account_id: str) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def _from_file(config: Config, account_id: str) -> dict[str, Any]:
         raise _nothing_scored(config)
     if account_id not in found:
         raise _unknown_account(account_id, list(found), str(kept[0]["as_of"]))
-    return found[account_id]
+    return worded({name: value for name, value in found[account_id].items() if name != "in_words"})
 
 
 def _nothing_scored(config: Config) -> DataError:

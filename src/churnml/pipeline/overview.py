@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from churnml import features as features_room
 from churnml import snapshots
-from churnml.assessment import Champion
+from churnml.assessment import Champion, FamilyShare, FeatureShare, Overall, PatternFound, SegmentEffect
 from churnml.config import Config
 from churnml.explain import (
     CHURNERS_NEEDED,
@@ -22,7 +22,7 @@ from churnml.explain import (
 )
 from churnml.explain.facts import label
 from churnml.files import write_text
-from churnml.language import Language, languages, render
+from churnml.language import Language
 from churnml.pipeline.preparation import check
 from churnml.progress import Stages
 from churnml.reports import overall_page
@@ -36,7 +36,7 @@ _MOST_ROWS = 10_000
 _FEATURES = 30
 
 
-def overall(config: Config, stages: Stages | None = None, *, language: Language = "en") -> tuple[dict[str, Any], Path]:
+def overall(config: Config, stages: Stages | None = None, *, language: Language = "en") -> tuple[Overall, Path, Path]:
     """Explain the champion over the company's whole history.
 
     Parameters
@@ -49,8 +49,8 @@ def overall(config: Config, stages: Stages | None = None, *, language: Language 
 
     Returns
     -------
-    found, page : dict, Path
-        JSON-ready, as `churnml.reports.overall_page` reads it; the HTML page.
+    found, page, summary : Overall, Path, Path
+        What was found, the HTML page, and shap's summary as a picture.
     """
     config.require_churn("What matters over all accounts")
     stages = stages or Stages()
@@ -71,59 +71,50 @@ def overall(config: Config, stages: Stages | None = None, *, language: Language 
             found, language=language, title=config.name, summary=picture.read_bytes(), display=config.display
         )
         path = write_text(folder / f"overall.{language}.html", page)
-    return {**found, "shap_summary": str(picture)}, path
+    return found, path, picture
 
 
-def _found(frame: pd.DataFrame, champion: Champion, config: Config) -> dict[str, Any]:
+def _found(frame: pd.DataFrame, champion: Champion, config: Config) -> Overall:
     model, reference = champion.model, champion.reference
     thin = frame.iloc[np.unique(np.linspace(0, len(frame) - 1, min(len(frame), _MOST_ROWS)).round().astype(int))]
     thin = thin.reset_index(drop=True)
     importance = global_importance(model, thin, reference)
-    specs = model.features
-    features = importance["features"].head(_FEATURES)
-    directions: Any = [reference.direction.get(name) for name in features["feature"]]
-    features = features.assign(
-        **{
-            f"label_{code}": [render(label(specs.spec(name)), code) for name in features["feature"]]
-            for code in languages()
-        },
-        direction=directions,
-    )
+    specs, directions = model.features, reference.direction
     column = reference.segment_column
     segments = segment_differences(model, thin, column) if column is not None and column in thin else None
     left = frame.loc[frame["churn_on"].notna(), "account_id"].nunique()
-    return {
-        "as_of_from": f"{frame['as_of'].min():%Y-%m-%d}",
-        "as_of_until": f"{frame['as_of'].max():%Y-%m-%d}",
-        "rows": len(thin),
-        "accounts": int(thin["account_id"].nunique()),
-        "horizon_days": model.horizon_days,
-        "verdict": champion.bundle.manifest.verdict,
-        "model_version": champion.version,
-        "families": _records(importance["families"]),
-        "features": _records(features),
-        "segment_column": column,
-        "segments": [] if segments is None else _records(segments),
-        "churned": int(left),
-        "patterns": _patterns(frame, champion, config.seed) if left >= CHURNERS_NEEDED else [],
-    }
+    return Overall(
+        as_of_from=frame["as_of"].min().date(),
+        as_of_until=frame["as_of"].max().date(),
+        rows=len(thin),
+        accounts=int(thin["account_id"].nunique()),
+        horizon_days=model.horizon_days,
+        verdict=champion.bundle.manifest.verdict,
+        model_version=champion.version,
+        families=[FamilyShare(**row) for row in _records(importance["families"])],
+        features=[
+            FeatureShare(**row, label=label(specs.spec(row["feature"])), direction=directions.get(row["feature"]))
+            for row in _records(importance["features"].head(_FEATURES))
+        ],
+        segment_column=column,
+        segments=[] if segments is None else [SegmentEffect(**row) for row in _records(segments)],
+        churned=int(left),
+        patterns=_patterns(frame, champion, config.seed) if left >= CHURNERS_NEEDED else [],
+    )
 
 
-def _patterns(frame: pd.DataFrame, champion: Champion, seed: int) -> list[Mapping[str, Any]]:
+def _patterns(frame: pd.DataFrame, champion: Champion, seed: int) -> list[PatternFound]:
     """Return the patterns, each with the raising drivers of its example."""
-    patterns = [pattern.as_dict() for pattern in churn_patterns(champion.model, frame, seed=seed)]
+    patterns = churn_patterns(champion.model, frame, seed=seed)
     keys = pd.DataFrame(
         {
-            "account_id": [pattern["example"] for pattern in patterns],
-            "as_of": pd.to_datetime([pattern["example_on"] for pattern in patterns]).as_unit("us"),
+            "account_id": [pattern.example for pattern in patterns],
+            "as_of": pd.to_datetime([pattern.example_on for pattern in patterns]).as_unit("us"),
         }
     )
     rows = keys.merge(frame, on=["account_id", "as_of"], how="left", validate="1:1")
     examples = champion.assess(rows, previous=frame).explanations
-    return [
-        {**pattern, "drivers": [driver.as_dict() for driver in example.raising]}
-        for pattern, example in zip(patterns, examples, strict=True)
-    ]
+    return [PatternFound(pattern, example.raising) for pattern, example in zip(patterns, examples, strict=True)]
 
 
 def _records(table: pd.DataFrame) -> Sequence[dict[str, Any]]:

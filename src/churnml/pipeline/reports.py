@@ -109,12 +109,12 @@ def portfolio(config: Config, language: Language, stages: Stages | None = None) 
     with store, stages("report"):
         scored = store.accounts(snapshot.id, limit=snapshot.accounts).accounts
         accounts = store.judgements(config.name).applied(scored, datetime.now(UTC))
-        told = {account.account_id: store.explanation(snapshot.id, account.account_id) for account in accounts}
+        told = store.explanations(snapshot.id, [account.account_id for account in accounts], [language])
         table = pd.DataFrame([{name: getattr(account, name) for name in _LISTED} for account in accounts])
-        table = table[[told[account] is not None for account in table["account_id"]]]
+        table = table[table["account_id"].isin(set(told))]
         page = portfolio_page(
             table.assign(as_of=pd.Timestamp(snapshot.as_of)).astype(dict.fromkeys(_NUMBERS, "float64")),
-            [one for one in told.values() if one is not None],
+            [told[account] for account in table["account_id"]],
             language=language,
             title=config.name,
             currency=config.currency,
@@ -130,6 +130,7 @@ def _history(store: Store, config: Config, account_id: str) -> pd.DataFrame:
         {
             "as_of": pd.to_datetime([snapshot.as_of for snapshot, _ in readings]),
             "health_score": [float("nan") if one.health_score is None else one.health_score for _, one in readings],
+            "model_version": [snapshot.model_version for snapshot, _ in readings],
         }
     )
 

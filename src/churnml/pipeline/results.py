@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -15,6 +15,9 @@ from churnml.features import FeatureSet
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision
 from churnml.sources import Loaded
+
+if TYPE_CHECKING:
+    from churnml.evaluation import Tuning
 
 __all__ = [
     "CheckReport",
@@ -160,7 +163,7 @@ class TrainingReport:
     promotion: Decision
     rejected: Rejected
     notes: Sequence[str]
-    tuning: Mapping[str, Any] | None
+    tuning: Tuning | None
 
 
 @dataclass(frozen=True)
@@ -183,8 +186,8 @@ class Trained:
         Table → reason → rows set aside.
     notes : sequence of str
         What a reader of the numbers should know.
-    tuning : mapping, optional
-        `churnml.evaluation.Tuning`'s report, where a budget was given.
+    tuning : Tuning, optional
+        Where a budget was given.
     """
 
     bundle: Bundle
@@ -195,7 +198,7 @@ class Trained:
     run_id: str
     rejected: Rejected
     notes: Sequence[str]
-    tuning: Mapping[str, Any] | None = None
+    tuning: Tuning | None = None
 
     def report(self) -> TrainingReport:
         """Return what a reader of the outcome wants to know."""
@@ -250,7 +253,7 @@ class Scored:
     table : DataFrame
         One row per account, highest expected loss first: the scores, account details and ``reasons``.
     explanations : sequence of mapping
-        JSON-ready, with suggested plays, in the table's order.
+        As they are stored (`churnml.explain.stored`), with suggested plays, in the table's order.
     path : Path
         ``scores.parquet``.
     as_of : date

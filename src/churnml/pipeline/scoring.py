@@ -17,6 +17,8 @@ from churnml.assessment import Assessments, Champion, ScoreChange, score_trends
 from churnml.config import Config
 from churnml.explain import Explanation, load_playbooks, suggest_plays
 from churnml.explain.plays import Playbook
+from churnml.explain.stored import stored as as_stored
+from churnml.explain.stored import worded
 from churnml.features.event_cache import events_until
 from churnml.files import all_beside
 from churnml.pipeline.alerts import evaluate_alerts
@@ -147,7 +149,7 @@ def _with_plays(config: Config, now: pd.DataFrame, explanations: Sequence[Explan
     else:
         plays = [()] * len(explanations)
     return [
-        {**explanation.as_dict(), "plays": [play.as_dict() for play in suggested]}
+        {**as_stored(explanation), "plays": [play.as_dict() for play in suggested]}
         for explanation, suggested in zip(explanations, plays, strict=True)
     ]
 
@@ -228,16 +230,29 @@ def _write(
     worth = worth or ["expected_loss"]
     known = ["account_id", "as_of", "name", "owner", "arr"]
     out = table[[*known, *names, *worth, "health_score", "band", "coverage"]].copy()
-    out["reasons"] = [item[f"told_{language}"] for item in explanations]
+    said = [worded(item, [language]) for item in explanations]
+    out["reasons"] = [item[f"told_{language}"] for item in said]
     out["drivers"] = [
-        [driver["sentence_en"] for driver in (*item["raising"], *item["lowering"])] for item in explanations
+        [driver[f"sentence_{language}"] for driver in (*item["raising"], *item["lowering"])] for item in said
     ]
     out["verdict"] = champion.bundle.manifest.verdict
     out["model_version"] = champion.version
     out["config_hash"] = config_hash
     out["scored_at"] = pd.Timestamp(scored_at).as_unit("us")
     out.to_parquet(scores, index=False)
-    reasons.write_text(json.dumps(list(explanations), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    # Codes for programs, which any language can say, and for a reader of the file what is told in the config's own.
+    told = [
+        {
+            **item,
+            "in_words": {
+                "language": language,
+                "summary": one[f"summary_{language}"],
+                "reasons": one[f"told_{language}"],
+            },
+        }
+        for item, one in zip(explanations, said, strict=True)
+    ]
+    reasons.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def _publish(

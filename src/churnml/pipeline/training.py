@@ -121,7 +121,7 @@ def train(
             *_horizon_notes(tested.further),
             *_audit_notes(findings),
         ],
-        tuning=None if tuning is None else tuning.as_dict(),
+        tuning=tuning,
     )
 
 
@@ -211,7 +211,7 @@ def _track(config: Config, prepared: Prepared, bundle: Bundle, tested: _Tested, 
         prepared.frame,
         plots=evidence.plots,
         documents=[write_text(config.workspace_dir / name, text) for name, text in cards.items()],
-        tuning=None if tuning is None else tuning.as_dict(),
+        tuning=tuning,
     )
 
 

@@ -3,29 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
 
 from churnml.config import LabelConfig
 from churnml.errors import BundleError
 from churnml.files import write_json
-from churnml.metrics.intervals import clustered_bootstrap, paired_gain
+from churnml.metrics.intervals import Interval, clustered_bootstrap, paired_gain
 from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.registry.bundle import Bundle, read_pointer, set_champion
 from churnml.registry.manifest import MANIFEST, Manifest, read_manifest
 
-__all__ = ["Decision", "Promotion", "asks_the_same", "compare", "promote", "promotions", "rollback_target", "versions"]
+__all__ = [
+    "Decision",
+    "Evidence",
+    "Promotion",
+    "asks_the_same",
+    "compare",
+    "promote",
+    "promotions",
+    "rollback_target",
+    "versions",
+]
 
 _HISTORY = "promotions.json"
 _DRAWS = 500
 _MARGIN = 0.05
 """Share of the champion's log loss by which a fresher challenger may be worse at the lower end of its interval."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a decision rests on; what was not looked at is None.
+
+    Parameters
+    ----------
+    rows, churned : int
+        Rows that both were judged on, and how many of them churned.
+    as_of_from, as_of_until : str
+        ISO dates of the first and the last of their snapshots.
+    min_gain, margin : float
+        Log loss that the challenger must gain, and that it may lose where it knows newer data.
+    fresher : bool
+        Whether the challenger knows newer data.
+    log_loss_gain, roc_auc_gain : Interval
+        Of the challenger over the champion.
+    champion_verdict, champion_reason : str
+        Of the champion, judged again, where it failed.
+    champion_concordance : Interval
+        How the champion ranks on those rows.
+    """
+
+    rows: int | None = None
+    churned: int | None = None
+    as_of_from: Annotated[str | None, Field(validation_alias=AliasChoices("as_of_from", "from"))] = None
+    as_of_until: Annotated[str | None, Field(validation_alias=AliasChoices("as_of_until", "until"))] = None
+    min_gain: float | None = None
+    fresher: bool | None = None
+    margin: float | None = None
+    log_loss_gain: Interval | None = None
+    roc_auc_gain: Interval | None = None
+    champion_verdict: str | None = None
+    champion_reason: str | None = None
+    champion_concordance: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +90,8 @@ class Promotion:
         Why, in words.
     forced : bool
         A person overrode the gate.
-    evidence : mapping
-        The comparison it rests on, JSON-ready.
+    evidence : Evidence
+        The comparison it rests on.
     by : str
         Whose command it was; empty in records of earlier versions.
     """
@@ -55,7 +101,7 @@ class Promotion:
     at: str
     reason: str
     forced: bool = False
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Evidence = Evidence()
     by: str = ""
 
 
@@ -68,21 +114,17 @@ class Decision:
     promote : bool
     reason : str
         In words.
-    evidence : mapping
-        Window, rows, gains with intervals; empty where nothing was compared.
+    evidence : Evidence
+        Empty where nothing was compared.
     """
 
     promote: bool
     reason: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the decision as JSON-ready data."""
-        return asdict(self)
+    evidence: Evidence = Evidence()
 
 
-_RECORD = TypeAdapter(list[Promotion])
 _ENTRY = TypeAdapter(Promotion)
+_RECORD = TypeAdapter(list[Promotion])
 
 
 def compare(rows: pd.DataFrame, *, min_gain: float, seed: int, fresher: bool = False) -> Decision:
@@ -116,12 +158,12 @@ def compare(rows: pd.DataFrame, *, min_gain: float, seed: int, fresher: bool = F
     (False, True)
     """
     churned = rows["churned"].to_numpy(dtype=np.float64)
-    window = {
-        "rows": len(rows),
-        "churned": int(churned.sum()),
-        "from": f"{rows['as_of'].min():%Y-%m-%d}",
-        "until": f"{rows['as_of'].max():%Y-%m-%d}",
-    }
+    window = Evidence(
+        rows=len(rows),
+        churned=int(churned.sum()),
+        as_of_from=f"{rows['as_of'].min():%Y-%m-%d}",
+        as_of_until=f"{rows['as_of'].max():%Y-%m-%d}",
+    )
     if len(np.unique(churned)) < 2:
         return Decision(False, "The newest labelled snapshots hold only one outcome: nothing can be compared.", window)
     new, old = rows["p_challenger"].to_numpy(), rows["p_champion"].to_numpy()
@@ -132,14 +174,14 @@ def compare(rows: pd.DataFrame, *, min_gain: float, seed: int, fresher: bool = F
     if gain.value is None or gain.low is None or gain.high is None:
         return Decision(False, "Too few accounts churned in the newest labelled snapshots to compare on.", window)
     margin = _MARGIN * (log_loss(churned, old) or 0.0)
-    evidence = {
-        **window,
-        "min_gain": min_gain,
-        "fresher": fresher,
-        "margin": margin,
-        "log_loss_gain": {"value": gain.value, "low": gain.low, "high": gain.high},
-        "roc_auc_gain": asdict(ranking),
-    }
+    evidence = replace(
+        window,
+        min_gain=min_gain,
+        fresher=fresher,
+        margin=margin,
+        log_loss_gain=Interval(gain.value, gain.low, gain.high),
+        roc_auc_gain=ranking,
+    )
     told = (
         f"log loss gain {gain.value:+.4f} (95 % interval {gain.low:+.4f} to {gain.high:+.4f}) on {len(rows)} rows of "
         "the newest window"
@@ -161,7 +203,7 @@ def promote(
     reason: str,
     at: datetime,
     forced: bool = False,
-    evidence: Mapping[str, Any] | None = None,
+    evidence: Evidence | None = None,
     by: str = "",
 ) -> Promotion:
     """Make a version the champion and record it.
@@ -189,7 +231,7 @@ def promote(
         at=at.isoformat(timespec="seconds"),
         reason=reason,
         forced=forced,
-        evidence=dict(evidence or {}),
+        evidence=evidence or Evidence(),
         by=by,
     )
     set_champion(folder, name, version, asdict(entry))

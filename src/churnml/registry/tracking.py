@@ -6,11 +6,12 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from pydantic_core import to_jsonable_python
 
 from churnml.config.needs import TrackingSections
 from churnml.errors import BundleError
@@ -21,6 +22,8 @@ from churnml.registry.promotion import Promotion
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from churnml.evaluation import Tuning
 
 __all__ = ["Tracked", "describe", "name_alias", "settle", "track"]
 
@@ -51,7 +54,7 @@ def track(
     *,
     plots: Mapping[str, bytes],
     documents: Sequence[Path] = (),
-    tuning: Mapping[str, Any] | None = None,
+    tuning: Tuning | None = None,
 ) -> Tracked:
     """Record a training: parameters, metrics, lineage, plots, documents, the model; register it.
 
@@ -67,8 +70,8 @@ def track(
         Name → PNG, kept under ``plots/``.
     documents : sequence of Path
         Files to keep beside, such as the model card.
-    tuning : mapping, optional
-        `churnml.training.Tuning.as_dict`: a child run per trial.
+    tuning : Tuning, optional
+        A search for parameters: a child run per trial.
 
     Raises
     ------
@@ -202,20 +205,21 @@ def _beside(backtest: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:
     return found
 
 
-def _log_tuning(mlflow: ModuleType, tuning: Mapping[str, Any]) -> None:
+def _log_tuning(mlflow: ModuleType, tuning: Tuning) -> None:
     """Log what the search found to the open run, and each trial as a child run."""
-    mlflow.set_tags({"churnml.tuning": "applied" if tuning["applied"] else "defaults"})
-    mlflow.set_tag("churnml.tuning_reason", tuning["reason"])
-    mlflow.log_dict(dict(tuning), "tuning.json")
-    mlflow.log_params({f"tuned.{name}": value for name, value in tuning["params"].items() if tuning["applied"]})
-    if tuning["gain"] is not None:
-        mlflow.log_metrics({f"detail/tuning/log_loss_gain_{name}": value for name, value in tuning["gain"].items()})
-    for trial in tuning["trials"]:
-        with _child(mlflow, f"trial {trial['number']}"):
-            mlflow.set_tags({"churnml.trial_state": trial["state"], "churnml.trial_defaults": trial["defaults"]})
-            mlflow.log_params(trial["params"])
-            if trial["log_loss"] is not None:
-                mlflow.log_metric("log_loss", trial["log_loss"])
+    mlflow.set_tags({"churnml.tuning": "applied" if tuning.applied else "defaults"})
+    mlflow.set_tag("churnml.tuning_reason", tuning.reason)
+    mlflow.log_dict(to_jsonable_python(tuning), "tuning.json")
+    mlflow.log_params({f"tuned.{name}": value for name, value in tuning.params.items() if tuning.applied})
+    if tuning.gain is not None:
+        gain = {name: value for name, value in asdict(tuning.gain).items() if value is not None}
+        mlflow.log_metrics({f"detail/tuning/log_loss_gain_{name}": value for name, value in gain.items()})
+    for trial in tuning.trials:
+        with _child(mlflow, f"trial {trial.number}"):
+            mlflow.set_tags({"churnml.trial_state": trial.state, "churnml.trial_defaults": trial.defaults})
+            mlflow.log_params(dict(trial.params))
+            if trial.log_loss is not None:
+                mlflow.log_metric("log_loss", trial.log_loss)
 
 
 def _log_files(mlflow: ModuleType, plots: Mapping[str, bytes], documents: Sequence[Path]) -> None:

@@ -49,7 +49,8 @@ def account_brief(
     currency : str
         ISO code.
     history : DataFrame, optional
-        ``as_of, health_score`` of this account; two readings or more make a chart.
+        ``as_of, health_score`` of this account; two readings or more make a chart. With ``model_version`` it is marked
+        where another model took over: a step there may be the model's alone.
     happenings : sequence of Happening
         From `timeline`.
     plays : sequence of Play
@@ -80,6 +81,7 @@ def account_brief(
         expected_loss=loss(explanation["churn_probability"], arr, language, currency),
         chart=_chart(known, page.health, red_below, green_from, language) if drawn and known is not None else None,
         families={name: say.or_plain(f"family-{name}", name) for name in FAMILIES},
+        breaks=[say("page-new_model", on=Day(on=on)) for on in _breaks(known)] if drawn and known is not None else [],
         change=change_told(explanation.get("change"), language),
         happenings=[{"on": day(item.on, language), "text": render(item.text, language)} for item in happenings],
         plays=[
@@ -128,6 +130,15 @@ def _signed(points: float, language: Language) -> str:
     return phrases(language)("signed", n=Quantity(value=points, digits=1))
 
 
+def _breaks(history: pd.DataFrame) -> list[str]:
+    """Return the dates of the first readings by another model than the reading before."""
+    if "model_version" not in history:
+        return []
+    version = history["model_version"]
+    changed = (version != version.shift()) & version.shift().notna()
+    return [f"{day:%Y-%m-%d}" for day in history["as_of"][changed]]
+
+
 def _chart(history: pd.DataFrame, label: str, red_below: float, green_from: float, language: Language) -> Markup:
     said = Labels()
     figure = new_figure(7.6, 1.6)
@@ -135,9 +146,12 @@ def _chart(history: pd.DataFrame, label: str, red_below: float, green_from: floa
     for low, high, band in ((0, red_below, "red"), (red_below, green_from, "yellow"), (green_from, 100, "green")):
         axes.axhspan(low, high, color=BAND_COLOURS[band], alpha=0.12, linewidth=0)
     axes.plot(history["as_of"], history["health_score"], color="#1f2430", marker="o", markersize=3, linewidth=1.6)
+    from matplotlib.dates import AutoDateLocator, date2num, num2date
+
+    for on in _breaks(history):
+        axes.axvline(float(date2num(pd.Timestamp(on))), color="#1f2430", linestyle=":", linewidth=1.0)
     axes.set_ylim(0, 100)
     axes.set_yticks([0, red_below, green_from, 100])
-    from matplotlib.dates import AutoDateLocator, num2date
     from matplotlib.ticker import FuncFormatter
 
     axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=7))

@@ -12,29 +12,30 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment
 
-from churnml.config import Config, target_words
-from churnml.evaluation.verdict import BASELINE_WORDS
+from churnml.config import Config, LabelConfig
+from churnml.language import Language, Quantity, Section, Text, number, percent, phrases
 from churnml.metrics.headline import summary
 from churnml.metrics.intervals import clustered_bootstrap
 from churnml.metrics.reliability import calibration_bins
 from churnml.registry.bundle import Bundle
 from churnml.reports.page import environment
+from churnml.training.publication import Publication
 
 __all__ = ["METRICS", "as_html", "as_markdown", "model_card"]
 
-METRICS: dict[str, str] = {
-    "roc_auc": "ROC AUC: chance that {one} ranks above {other}",
-    "average_precision": "Average precision: precision over all recalls; the base rate is its floor",
-    "log_loss": "Log loss, nats; lower is better",
-    "brier": "Brier score; lower is better",
-    "ece": "Calibration error: mean distance of probability and {noun} rate; lower is better",
-    "lift_at_10": "Lift of the {likeliest} tenth over the base rate",
-    "recall_at_10": "Share of {many} in the {likeliest} tenth",
-    "precision_at_10": "{noun} rate of the {likeliest} tenth",
-    "recall_at_capacity": "Share of {many} among those the team can contact per snapshot",
-    "revenue_recall_at_capacity": "The same by ARR",
-}
-"""The metrics of a card and what they mean, in the words of `churnml.config.TargetWords`."""
+METRICS = (
+    "roc_auc",
+    "average_precision",
+    "log_loss",
+    "brier",
+    "ece",
+    "lift_at_10",
+    "recall_at_10",
+    "precision_at_10",
+    "recall_at_capacity",
+    "revenue_recall_at_capacity",
+)
+"""The metrics of a card, in order; the catalogue says what they mean."""
 
 _REPEATS = 100
 _SEGMENT_GAP = 0.05
@@ -44,7 +45,7 @@ _FEW_CHURNERS = 100
 def model_card(
     config: Config, bundle: Bundle, backtest: Mapping[str, Any], predictions: pd.DataFrame, ranking: pd.DataFrame
 ) -> dict[str, Any]:
-    """Return everything a model card says, as plain data.
+    """Return everything a model card says, its sentences as texts.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def model_card(
         ``title, version, verdict, data, label, metrics, baselines, folds, segments, calibration, features, limits,
         capacity, packages`` and what goes with them.
     """
-    manifest, info, words = bundle.manifest, bundle.model.info, asdict(target_words(bundle.model.target))
+    manifest, info = bundle.manifest, bundle.model.info
     return {
         "title": config.registered_model,
         "version": bundle.version,
@@ -90,9 +91,8 @@ def model_card(
             "features": len(bundle.model.features),
             "fingerprint": manifest.fingerprint,
         },
-        "words": words,
-        "meaning": {name: _sentence(text.format(**words)) for name, text in METRICS.items()},
-        "label": {**config.as_dict()["label"], "sentence": _label(config)},
+        "target": bundle.model.target,
+        "label": {**config.as_dict()["label"], "sentence": _label(config.label)},
         "tested": {
             "rows": len(predictions),
             "accounts": int(predictions["account_id"].nunique()),
@@ -122,12 +122,12 @@ def model_card(
     }
 
 
-def as_markdown(card: Mapping[str, Any]) -> str:
-    """Return a card as Markdown."""
-    return _environment().get_template("card.md.j2").render(card=card, meaning=card["meaning"])
+def as_markdown(card: Mapping[str, Any], language: Language = "en") -> str:
+    """Return a card as Markdown, in a language."""
+    return _environment(language).get_template("card.md.j2").render(card=card, **_said(card, language))
 
 
-def as_html(card: Mapping[str, Any], plots: Mapping[str, bytes]) -> str:
+def as_html(card: Mapping[str, Any], plots: Mapping[str, bytes], language: Language = "en") -> str:
     """Return a card as one HTML page that needs no other file.
 
     Parameters
@@ -136,19 +136,97 @@ def as_html(card: Mapping[str, Any], plots: Mapping[str, bytes]) -> str:
         From `model_card`.
     plots : mapping of str to bytes
         Name → PNG.
+    language : str
+        Of the page.
     """
     images = {name: base64.b64encode(image).decode("ascii") for name, image in plots.items()}
-    return _environment().get_template("card.html.j2").render(card=card, meaning=card["meaning"], plots=images)
+    template = _environment(language).get_template("card.html.j2")
+    return template.render(card=card, plots=images, **_said(card, language))
+
+
+def _said(card: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    """Return what the templates say in a language: its messages, and the sentences with numbers."""
+    say, target = phrases(language), card["target"]
+    t = Section(say, "card")
+    noun, happened = say(f"target-{target}"), t(f"happened.{target}")
+    who = {name: t(f"{name}.{target}") for name in ("one", "other", "many", "likeliest")}
+
+    def decimal(value: float | None, digits: int) -> str:
+        return _number(value, digits, language)
+
+    def share(value: float | None, digits: int) -> str:
+        return "–" if value is None else percent(value, language, digits)
+
+    tested, lead, profit, told = (card[name] for name in ("tested", "lead_time", "profit", "calibration_figures"))
+    said: dict[str, Any] = {
+        "t": t,
+        "say": say,
+        "language": language,
+        "noun": noun,
+        "happened": happened,
+        "span": lambda first, last: t("span", **{"from": str(first), "until": str(last)}),
+        "meaning": lambda name: _sentence(t(f"means-{name}", noun=noun, **who)),
+        "tested": t("tested_text", **tested, happened=happened),
+        "part_name": lambda part: say.text(_part_name(part)),
+        "baseline": lambda name: t(f"named.{name}") if f"card-named.{name}" in say else str(name).replace("_", " "),
+        "direction": lambda words: t(f"direction.{words.replace(' ', '_')}"),
+        "plot": lambda name: t(f"plot.{name}") if f"card-plot.{name}" in say else name.replace("_", " "),
+    }
+    if lead and lead["median_days"] is not None:
+        days = {name: decimal(lead[f"{name}_days"], 0) for name in ("median", "lower_quartile", "upper_quartile")}
+        said["lead"] = t(
+            "lead",
+            noun=noun,
+            median=days["median"],
+            lower=days["lower_quartile"],
+            upper=days["upper_quartile"],
+            share=share(lead["share_30_days"], 0),
+        )
+    if profit:
+        worth = decimal(profit["expected_maximum"]["model"]["profit_per_account"], 2)
+        area = decimal(profit["area_under_curve"]["model"], 3)
+        often = {name: profit[name] for name in ("campaigns", "every_days")}
+        said["profit"] = t("profit", worth=worth, currency=card["currency"], area=area, **often)
+    if told.get("slope") and told["slope"]["low"] is not None and told["expected_over_observed"]["low"] is not None:
+        figures: dict[str, str] = {}
+        for name, part in (
+            ("ratio", told["expected_over_observed"]),
+            ("slope", told["slope"]),
+            ("error", told["error"]),
+        ):
+            for ending, bound in (("", "value"), ("_low", "low"), ("_high", "high")):
+                value = part[bound]
+                figures[f"{name}{ending}"] = share(value, 1) if name == "error" else decimal(value, 2)
+        said["figures"] = t("figures", **figures)
+    return said
+
+
+_OWN_SEGMENTS = {"arr", "tenure"}
+"""Segments that are no words of the data, see `churnml.evaluation.diagnostics.segments_of`."""
+
+
+def _part_name(part: Mapping[str, Any]) -> Text:
+    """Return what a part of the rows is called: a fold, a segment, or all of them."""
+    if "segment" in part:
+        name, value = str(part["segment"]), str(part["value"])
+        own = name in _OWN_SEGMENTS
+        label: Text | str = Text.of(f"card-own.{name}") if own else name
+        return Text.of("card-part", segment=label, value=Text.of(f"card-is.{value.split()[0]}") if own else value)
+    number = str(part["name"]).removeprefix("fold ")
+    if number.isdigit():
+        return Text.of("card-fold_name", n=int(number))
+    return Text.of("card-all") if part["name"] == "all" else Text.of("card-plain", name=str(part["name"]))
 
 
 @cache
-def _environment() -> Environment:
+def _environment(language: Language) -> Environment:
     templates = environment().overlay()
     templates.filters = {
         **templates.filters,
         "cell": _cell,
-        "num": _number,
-        "pct": lambda value, digits=1: _number(value, digits, 100.0) + ("" if value is None else " %"),
+        "capital": _sentence,
+        "num": lambda value, digits=3: _number(value, digits, language),
+        "pct": lambda value, digits=1: "–" if value is None or value != value else percent(value, language, digits),
     }
     return templates
 
@@ -164,40 +242,35 @@ def _cell(text: object) -> str:
     return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def _number(value: float | None, digits: int = 3, factor: float = 1.0) -> str:
+def _number(value: float | None, digits: int, language: Language) -> str:
     if value is None or value != value:
         return "–"
     # Adding 0.0 takes the sign off a rounded zero.
-    return f"{round(value * factor, digits) + 0.0:,.{digits}f}"
+    return number(round(value, digits) + 0.0, language, digits)
 
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _label(config: Config) -> str:
-    """Return what happened to an account whose label is 1, in one or two sentences."""
-    label = config.label
-    start = f"{label.gap_days} days after the snapshot" if label.gap_days else "on the day of the snapshot"
-    if label.churn == "contractual":
-        what = f"the last subscription ends and none follows within {label.grace_days} days"
-    else:
-        what = f"the account does nothing for {label.silence} days"
-    window = f"the label window is {label.horizon_days} days long and begins {start}."
-    if label.target == "churn":
-        return f"An account churns when {what}; {window}"
-    share = f"{label.change_share:.0%}"
-    if label.target == "contraction":
-        return (
-            f"An account contracts when its MRR falls by {share} or more and it stays; it churns when {what}, which is "
-            f"no contraction; {window}"
-        )
-    signs = {
-        "mrr": f"its MRR rises by {share} or more",
-        "seats": f"its seats rise by {share} or more",
-        "deals": "an upsell or cross-sell is won",
+def _label(label: LabelConfig) -> Text:
+    """Return what happened to an account whose label is 1."""
+    start = Text.of("card-starts-later", days=label.gap_days) if label.gap_days else Text.of("card-starts-at_once")
+    days = label.grace_days if label.churn == "contractual" else label.silence
+    said: dict[str, Any] = {
+        "what": Text.of(f"card-ends-{label.churn}", days=days),
+        "window": Text.of("card-window", days=label.horizon_days, start=start),
     }
-    return f"An account expands when {' or '.join(signs[sign] for sign in label.expansion_by)}; {window}"
+    share = Quantity(value=label.change_share, unit="share", digits=0)
+    if label.target == "contraction":
+        said["share"] = share
+    if label.target == "expansion":
+        signs = [Text.of(f"card-sign-{sign}", share=share) for sign in label.expansion_by]
+        joint = signs[0]
+        for sign in signs[1:]:
+            joint = Text.of("card-either", first=joint, second=sign)
+        said["signs"] = joint
+    return Text.of(f"card-label-{label.target}", **said)
 
 
 def _metrics(pooled: Mapping[str, Any], predictions: pd.DataFrame, config: Config) -> list[dict[str, Any]]:
@@ -246,10 +319,10 @@ def _baselines(backtest: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _scored_by(bundle: Bundle) -> str:
-    """Return in words what gives the probabilities: the model, or a rule where the model failed its gate."""
+def _scored_by(bundle: Bundle) -> Text:
+    """Return what gives the probabilities: the model, or a rule where the model failed its gate."""
     rule = bundle.model.rule
-    return "the model" if rule is None else f"the rule {BASELINE_WORDS[rule.name]!r}"
+    return Text.of("card-by-model") if rule is None else Text.of("card-by-rule", rule=Text.of(f"card-rule.{rule.name}"))
 
 
 def _at_capacity(backtest: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -258,7 +331,7 @@ def _at_capacity(backtest: Mapping[str, Any]) -> list[dict[str, Any]]:
     if found is None:
         return []
     folds = [{"name": name, **part} for name, part in found["folds"].items()]
-    segments = [{"name": f"{part['segment']} = {part['value']}", **part} for part in found["segments"]]
+    segments = [dict(part) for part in found["segments"]]
     return [{"name": "all", **found["pooled"]}, *folds, *segments]
 
 
@@ -271,48 +344,35 @@ def _families(ranking: pd.DataFrame) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: float(one["share"]), reverse=True)
 
 
-def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list[str]:
+def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list[Text]:
     """Return what a reader must know before trusting the numbers."""
-    info, words = bundle.model.info, target_words(bundle.model.target)
+    info, target = bundle.model.info, bundle.model.target
+    noun, happened = Text.of(f"target-{target}"), Text.of(f"card-happened.{target}")
     limits = [
-        f"At the horizon of {further['horizon_days']} days: {further['verdict']['reason']}"
+        Text.of("card-limit-horizon", days=further["horizon_days"], reason=further["verdict"]["reason"])
         for further in (backtest.get("horizons") or {}).values()
-        if further["verdict"]["verdict"] != "publishable"
+        if further["verdict"]["verdict"] != Publication.PUBLISHABLE
     ]
-    if bundle.manifest.verdict != "publishable":
-        limits.append(
-            "The model did not pass its gate, so its probabilities are not published: scoring falls back to the rules, "
-            f"with probabilities from {_scored_by(bundle)} and health from its measures."
-        )
+    if bundle.manifest.verdict != Publication.PUBLISHABLE:
+        limits.append(Text.of("card-limit-rules_only", by=_scored_by(bundle)))
     if int(info.churned_accounts) < _FEW_CHURNERS:
-        limits.append(
-            f"It learnt from {info.churned_accounts} accounts that {words.happened}: expect wide intervals, "
-            "and distrust single features."
-        )
+        limits.append(Text.of("card-limit-few", accounts=info.churned_accounts, happened=happened))
     wanted = len(config.splits.fixed) or config.splits.folds
     if len(backtest["folds"]) < wanted:
-        limits.append(f"The history allowed {len(backtest['folds'])} of {wanted} backtest folds.")
+        limits.append(Text.of("card-limit-folds", count=len(backtest["folds"]), wanted=wanted))
     for row in backtest.get("segments") or []:
         off = row["mean_probability"] - row["churn_rate"]
         if abs(off) > _SEGMENT_GAP:
-            too = "high" if off > 0 else "low"
-            limits.append(
-                f"In {row['segment']} = {row['value']} the probabilities were too {too} by "
-                f"{100 * abs(off):.1f} percentage points."
-            )
-    limits += [
-        f"Told and happened differ beyond noise in {level['name']} of the risk (10 is the riskiest): "
-        f"{level['told']:.1%} were told, {level['happened']:.1%} {words.happened}."
-        for level in (backtest.get("calibration") or {}).get("gaps") or []
-    ]
-    limits.append(
-        f"A probability holds for {bundle.model.horizon_days} days from its snapshot and for accounts like those "
-        "of the training period; a new product, price or market is outside of it."
-    )
-    causes = f"Contributions say what the model goes by, not what causes {words.noun}"
-    if bundle.model.target == "churn":
-        rate = f"{config.capacity.save_rate:.0%}"
-        limits.append(f"{causes}; the assumed save rate ({rate}) is an assumption until outreach is randomised.")
+            too, points = "high" if off > 0 else "low", Quantity(value=100 * abs(off), digits=1)
+            limits.append(Text.of(f"card-limit-too_{too}", part=_part_name(row), points=points))
+    for level in (backtest.get("calibration") or {}).get("gaps") or []:
+        said, share = (Quantity(value=level[name], unit="share", digits=1) for name in ("told", "happened"))
+        tenth = str(level["name"]).removeprefix("tenth ")
+        limits.append(Text.of("card-limit-tenth", tenth=tenth, told=said, share=share, happened=happened))
+    limits.append(Text.of("card-limit-scope", days=bundle.model.horizon_days))
+    if target == "churn":
+        rate = Quantity(value=config.capacity.save_rate, unit="share", digits=0)
+        limits.append(Text.of("card-limit-causes", noun=noun, rate=rate))
     else:
-        limits.append(f"{causes}. The health score beside it is made of rules alone: it is about churn.")
+        limits.append(Text.of("card-limit-causes_other", noun=noun))
     return limits

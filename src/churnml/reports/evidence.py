@@ -60,4 +60,4 @@ def training_evidence(
     }
     plots = {name: png(figure) for name, figure in figures.items()}
     card = model_card(config, bundle, backtest, predictions, sample.ranking())
-    return Evidence(plots, as_markdown(card), as_html(card, plots))
+    return Evidence(plots, as_markdown(card, config.language), as_html(card, plots, config.language))

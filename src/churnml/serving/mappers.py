@@ -18,11 +18,12 @@ from churnml.api.answers import (
     Reasoning,
     Warn,
 )
-from churnml.language import Language
+from churnml.language import Language, render
 from churnml.serving.scorer import Row, Scored, Scorer
 from churnml.serving.settings import Settings
 from churnml.serving.state import StateView
 from churnml.store import AccountScore, Departed, Override, SnapshotInfo
+from churnml.training.publication import Publication
 
 __all__ = [
     "computed",
@@ -102,7 +103,7 @@ def _of_snapshot(settings: Settings, view: StateView, snapshot: SnapshotInfo, fr
     warnings = []
     if fresh.state == "stale":
         warnings.append(Warn(code="stale", message=f"The facts are {fresh.age_days:.0f} days old."))
-    if snapshot.info.get("verdict") == "rules_only":
+    if snapshot.info.get("verdict") == Publication.RULES_ONLY:
         warnings.append(_RULES_ONLY)
     warnings += _level(snapshot.info.get("level_gaps") or [])
     if view.scorer is not None and view.scorer.version != snapshot.model_version:
@@ -120,7 +121,7 @@ def _level(gaps: Sequence[Mapping[str, Any]]) -> list[Warn]:
 
 
 _RULES_ONLY = Warn(
-    code="rules_only",
+    code=Publication.RULES_ONLY.value,
     message="The model did not beat the rules, so they are used: churn probability and expected loss come from a rule, "
     "health from its measures.",
 )
@@ -152,7 +153,7 @@ def stored(settings: Settings, view: StateView, account: AccountScore, lang: Lan
         "arr": account.arr,
         "expected_loss": account.expected_loss,
         "currency": info.get("currency", settings.currency),
-        "reasons": account.details.get(f"reasons_{lang}") or [],
+        "reasons": [render(text, lang) for text in account.reasons],
     }
 
 
@@ -172,7 +173,7 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
     for name in scorer.unknown_words(row.features):
         message = f"The model does not know this text of {name}; it counts as missing."
         warnings.append(Warn(code="unknown_word", message=message))
-    if scorer.verdict == "rules_only":
+    if scorer.verdict == Publication.RULES_ONLY:
         warnings.append(_RULES_ONLY)
     warnings += _level(scorer.level_gaps)
     blind = not scored.coverage
@@ -200,7 +201,7 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
         "arr": row.arr,
         "expected_loss": None if row.arr is None else scored.churn_probability * row.arr,
         "currency": settings.currency,
-        "reasons": list(scored.reasons[lang]),
+        "reasons": [render(text, lang) for text in scored.reasons],
     }
 
 

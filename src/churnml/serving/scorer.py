@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from churnml.errors import near_name
+from churnml.language import Text
 from churnml.serving.http.problems import Problem
 from churnml.store import plain
 
@@ -38,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Scored:
-    """What a row scored. `reasons` are sentences on the health score, by language."""
+    """What a row scored. `reasons` say what capped or limited the health score."""
 
     churn_probability: float
     horizons: Mapping[str, float]
@@ -46,7 +47,7 @@ class Scored:
     health_score: float | None
     band: str
     coverage: float | None
-    reasons: Mapping[str, Sequence[str]]
+    reasons: Sequence[Text]
     missing: int
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from churnml.sources.identities import why_ids_differ
 from churnml.sources.sql import identifier, literal
 from churnml.tables import CHECKS, TABLES, CheckResult
-from churnml.tables.checks import Outcome
+from churnml.tables.check import Outcome
 from churnml.tables.reach import reach as table_reach
 
 __all__ = ["Findings", "compare_tables", "reach"]

@@ -6,6 +6,7 @@ kind of the file and whether or not a `format` is given. A time without one is t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from itertools import product
@@ -246,9 +247,17 @@ def _formats_that_read(values: list[str]) -> dict[str, int]:
 
 
 _TRIED = 12
+_FIELDS = re.compile(r"(?:%\w|\w)+")
+
+
+def _between_fields(text: str) -> list[str]:
+    return _FIELDS.sub("0", text).split()
 
 
 def _may_read(value: str, form: str) -> bool:
+    """Tell whether a format reads the value; what stands between the fields decides most, and is quickly compared."""
+    if _between_fields(value) != _between_fields(form):
+        return False
     try:
         datetime.strptime(value, form)  # noqa: DTZ007 - only whether it can be read is asked
     except ValueError:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from churnml.language import Text, words
+
 __all__ = [
     "BANDS",
     "SCOPES",
@@ -65,6 +67,19 @@ class AccountScore:
     position: int = 0
     details: Mapping[str, Any] = field(default_factory=dict)
     overridden_by: str | None = None
+
+    @property
+    def reasons(self) -> tuple[Text, ...]:
+        """What capped or limited the health score; of a score that an earlier version stored, its words."""
+        texts = self.details.get("reason_texts")
+        if texts is not None:
+            return tuple(Text.model_validate(text) for text in texts)
+        ending = "reasons_"
+        said = {name.removeprefix(ending): rows for name, rows in self.details.items() if name.startswith(ending)}
+        return tuple(
+            Text.of("words", words=words(dict(zip(said, row, strict=True))))
+            for row in zip(*(rows or () for rows in said.values()), strict=False)
+        )
 
 
 @dataclass(frozen=True)

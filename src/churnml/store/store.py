@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Row, Select, String, cast, func, or_, select
+from sqlalchemy import func, select
 
 from churnml.config import RetentionConfig
 from churnml.store.alerts import Alerts
@@ -17,43 +17,15 @@ from churnml.store.keys import Keys
 from churnml.store.notes import Notes
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.publishing import drop_features, publish
+from churnml.store.queries import SCORE, SNAPSHOT, band_in_force, conditions, last_of_each_day, pair
 from churnml.store.records import BANDS, AccountScore, AuditEntry, Departed, Page, ScoreFilter, SnapshotInfo
 from churnml.store.retention import thin
-from churnml.store.schema import AuditRow, DepartureRow, ExplanationRow, FeaturesRow, OverrideRow, ScoreRow, SnapshotRow
+from churnml.store.schema import AuditRow, DepartureRow, ExplanationRow, FeaturesRow, ScoreRow, SnapshotRow
 from churnml.store.snapshot import Snapshot
 from churnml.store.tasks import Calendar, Tasks
 from churnml.store.writes import reading
 
 __all__ = ["Store"]
-
-_SCORE = (
-    ScoreRow.account_id,
-    ScoreRow.churn_probability,
-    ScoreRow.health_score,
-    ScoreRow.band,
-    ScoreRow.coverage,
-    ScoreRow.name,
-    ScoreRow.arr,
-    ScoreRow.expected_loss,
-    ScoreRow.owner,
-    ScoreRow.segment,
-    ScoreRow.days_to_renewal,
-    ScoreRow.position,
-    ScoreRow.details,
-)
-_SNAPSHOT = (
-    SnapshotRow.id,
-    SnapshotRow.config,
-    SnapshotRow.as_of,
-    SnapshotRow.scored_at,
-    SnapshotRow.published_at,
-    SnapshotRow.model_version,
-    SnapshotRow.config_hash,
-    SnapshotRow.accounts,
-    SnapshotRow.coverage,
-    SnapshotRow.info,
-)
-
 
 _NEAR = 60
 """Ids before and after a misspelt one among which the near one is looked for."""
@@ -82,7 +54,7 @@ class Store:
 
     Examples
     --------
-    >>> from datetime import date
+    >>> from datetime import UTC, date, datetime
     >>> import pandas as pd
     >>> store = Store("sqlite://")
     >>> scores = pd.DataFrame({"account_id": ["a", "b"], "churn_probability": [0.2, 0.7],
@@ -167,7 +139,7 @@ class Store:
     def latest(self, config: str) -> SnapshotInfo | None:
         """Return the snapshot in force: the newest `as_of`, and of those the last published. None before the first."""
         query = (
-            select(*_SNAPSHOT)
+            select(*SNAPSHOT)
             .where(SnapshotRow.config == config, SnapshotRow.complete)
             .order_by(SnapshotRow.as_of.desc(), SnapshotRow.id.desc())
         )
@@ -177,14 +149,14 @@ class Store:
 
     def snapshot(self, snapshot_id: int) -> SnapshotInfo | None:
         """Return a snapshot by its id, or None."""
-        query = select(*_SNAPSHOT).where(SnapshotRow.id == snapshot_id, SnapshotRow.complete)
+        query = select(*SNAPSHOT).where(SnapshotRow.id == snapshot_id, SnapshotRow.complete)
         with reading(self._engine) as connection:
             row = connection.execute(query).first()
         return None if row is None else SnapshotInfo(*row)
 
     def account(self, snapshot_id: int, account_id: str) -> AccountScore | None:
         """Return one account's score in a snapshot, or None if the snapshot does not have it."""
-        query = select(*_SCORE).where(ScoreRow.snapshot_id == snapshot_id, ScoreRow.account_id == account_id)
+        query = select(*SCORE).where(ScoreRow.snapshot_id == snapshot_id, ScoreRow.account_id == account_id)
         with reading(self._engine) as connection:
             row = connection.execute(query).first()
         return None if row is None else AccountScore(*row)
@@ -202,12 +174,26 @@ class Store:
             return None if row is None else dict(row.features)
         return named(row.feature_names, unpack_numbers(row.numbers), row.features)
 
-    def explanation(self, snapshot_id: int, account_id: str) -> dict[str, Any] | None:
-        """Return the stored explanation of an account, or None."""
-        return self.explanations(snapshot_id, [account_id]).get(account_id)
+    def explanation(
+        self, snapshot_id: int, account_id: str, said_in: Sequence[str] | None = None
+    ) -> dict[str, Any] | None:
+        """Return the stored explanation of an account in words, or None; see `explanations`."""
+        return self.explanations(snapshot_id, [account_id], said_in).get(account_id)
 
-    def explanations(self, snapshot_id: int, account_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return the stored explanations of accounts, by account; where there is none it is left out."""
+    def explanations(
+        self, snapshot_id: int, account_ids: Sequence[str], said_in: Sequence[str] | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """Return the stored explanations of accounts, by account; where there is none it is left out.
+
+        What is stored are codes; they are put into words here, in the languages `said_in`, by default in all.
+
+        Raises
+        ------
+        DataError
+            One was stored by another version and cannot be read.
+        """
+        from churnml.explain.stored import worded
+
         query = select(ExplanationRow.account_id, ExplanationRow.body, ExplanationRow.packed)
         query = query.where(ExplanationRow.snapshot_id == snapshot_id)
         stored: dict[str, dict[str, Any]] = {}
@@ -215,7 +201,7 @@ class Store:
             for start in range(0, len(account_ids), _AT_ONCE):
                 some = account_ids[start : start + _AT_ONCE]
                 for account, body, packed in connection.execute(query.where(ExplanationRow.account_id.in_(some))):
-                    stored[account] = dict(body) if packed is None else unpack_document(packed)
+                    stored[account] = worded(dict(body) if packed is None else unpack_document(packed), said_in)
         return stored
 
     def all_features(self, snapshot_id: int) -> dict[str, dict[str, Any]]:
@@ -263,7 +249,7 @@ class Store:
 
     def account_scores(self, snapshot_id: int, account_ids: Sequence[str]) -> dict[str, AccountScore]:
         """Return the scores of many accounts in a snapshot, by account; those it does not have are left out."""
-        query = select(*_SCORE).where(ScoreRow.snapshot_id == snapshot_id)
+        query = select(*SCORE).where(ScoreRow.snapshot_id == snapshot_id)
         scores: dict[str, AccountScore] = {}
         with reading(self._engine) as connection:
             for start in range(0, len(account_ids), _AT_ONCE):
@@ -295,21 +281,18 @@ class Store:
             Accounts on the page.
         """
         where = where or ScoreFilter()
-        conditions = [ScoreRow.snapshot_id == snapshot_id, *_conditions(where, now)]
+        wanted = [ScoreRow.snapshot_id == snapshot_id, *conditions(where, now)]
         with reading(self._engine) as connection:
-            total = connection.execute(select(func.count()).select_from(ScoreRow).where(*conditions)).scalar_one()
+            total = connection.execute(select(func.count()).select_from(ScoreRow).where(*wanted)).scalar_one()
             rows = connection.execute(
-                select(*_SCORE)
-                .where(*conditions, ScoreRow.position > after)
-                .order_by(ScoreRow.position)
-                .limit(limit + 1)
+                select(*SCORE).where(*wanted, ScoreRow.position > after).order_by(ScoreRow.position).limit(limit + 1)
             ).all()
         found = tuple(AccountScore(*row) for row in rows[:limit])
         return Page(found, int(total), found[-1].position if len(rows) > limit else None)
 
     def bands(self, snapshot_id: int, *, now: datetime | None = None) -> dict[str, int]:
         """Return how many of a snapshot's accounts are in each band; with `now`, overrides in force count."""
-        band = _band_in_force(now).label("band")
+        band = band_in_force(now).label("band")
         counted = select(band, func.count()).where(ScoreRow.snapshot_id == snapshot_id).group_by(band)
         with reading(self._engine) as connection:
             found = {str(name): int(count) for name, count in connection.execute(counted)}
@@ -324,14 +307,14 @@ class Store:
             .group_by(SnapshotRow.as_of)
         )
         query = (
-            select(*_SNAPSHOT, *_SCORE)
+            select(*SNAPSHOT, *SCORE)
             .join(ScoreRow, ScoreRow.snapshot_id == SnapshotRow.id)
             .where(SnapshotRow.id.in_(last), ScoreRow.account_id == account_id)
             .order_by(SnapshotRow.as_of.desc())
             .limit(limit)
         )
         with reading(self._engine) as connection:
-            return [_pair(row) for row in connection.execute(query)]
+            return [pair(row) for row in connection.execute(query)]
 
     def readings(
         self, config: str, *, before: date, days: int = 120, version: str | None = None
@@ -343,7 +326,7 @@ class Store:
         query = (
             select(ScoreRow.account_id, SnapshotRow.as_of, ScoreRow.health_score)
             .join(SnapshotRow, ScoreRow.snapshot_id == SnapshotRow.id)
-            .where(SnapshotRow.id.in_(_last_of_each_day(config, before, days, version)))
+            .where(SnapshotRow.id.in_(last_of_each_day(config, before, days, version)))
         )
         with reading(self._engine) as connection:
             return [(account, as_of, score) for account, as_of, score in connection.execute(query)]
@@ -355,7 +338,7 @@ class Store:
         query = (
             select(ScoreRow.account_id, SnapshotRow.as_of, ScoreRow.health_score, ScoreRow.band, ScoreRow.coverage)
             .join(SnapshotRow, ScoreRow.snapshot_id == SnapshotRow.id)
-            .where(SnapshotRow.id.in_(_last_of_each_day(config, before, days)))
+            .where(SnapshotRow.id.in_(last_of_each_day(config, before, days)))
         )
         with reading(self._engine) as connection:
             rows = connection.execute(query)
@@ -366,7 +349,7 @@ class Store:
         query = (
             select(ScoreRow.account_id, func.max(SnapshotRow.as_of))
             .join(SnapshotRow, ScoreRow.snapshot_id == SnapshotRow.id)
-            .where(SnapshotRow.id.in_(_last_of_each_day(config, before, days)))
+            .where(SnapshotRow.id.in_(last_of_each_day(config, before, days)))
             .group_by(ScoreRow.account_id)
         )
         with reading(self._engine) as connection:
@@ -375,7 +358,7 @@ class Store:
     def has_readings(self, config: str, *, before: date, days: int = 120) -> bool:
         """Tell whether anything was scored in the days before a date."""
         with reading(self._engine) as connection:
-            return connection.execute(_last_of_each_day(config, before, days).limit(1)).first() is not None
+            return connection.execute(last_of_each_day(config, before, days).limit(1)).first() is not None
 
     def version_at(self, config: str, when: date) -> str | None:
         """Return the model version in force at a date: of the newest snapshot not after it."""
@@ -395,63 +378,3 @@ class Store:
         )
         with reading(self._engine) as connection:
             return [AuditEntry(*row) for row in connection.execute(query.order_by(AuditRow.id.desc()).limit(limit))]
-
-
-def _last_of_each_day(config: str, before: date, days: int, version: str | None = None) -> Select[Any]:
-    return (
-        select(func.max(SnapshotRow.id))
-        .where(
-            SnapshotRow.config == config,
-            SnapshotRow.complete,
-            SnapshotRow.as_of < before,
-            SnapshotRow.as_of >= before - timedelta(days=days),
-            *([SnapshotRow.model_version == version] if version is not None else []),
-        )
-        .group_by(SnapshotRow.as_of)
-    )
-
-
-def _pair(row: Row[*tuple[Any, ...]]) -> tuple[SnapshotInfo, AccountScore]:
-    values = tuple(row)
-    return SnapshotInfo(*values[: len(_SNAPSHOT)]), AccountScore(*values[len(_SNAPSHOT) :])
-
-
-def _conditions(where: ScoreFilter, now: datetime | None) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if where.band is not None:
-        found.append(_band_in_force(now) == where.band)
-    if where.segment is not None:
-        found.append(ScoreRow.segment == where.segment)
-    if where.owner is not None:
-        found.append(ScoreRow.owner == where.owner)
-    if where.renewal_within_days is not None:
-        found.append(ScoreRow.days_to_renewal.between(0, where.renewal_within_days))
-    if where.text:
-        found.append(
-            or_(
-                ScoreRow.account_id.icontains(where.text, autoescape=True),
-                ScoreRow.name.icontains(where.text, autoescape=True),
-            )
-        )
-    return found
-
-
-def _band_in_force(now: datetime | None) -> ColumnElement[str]:
-    """Return the band of a score as SQL: that of the override in force at `now`, else the system's."""
-    if now is None:
-        return cast(ScoreRow.band, String)
-    override = (
-        select(OverrideRow.band)
-        .where(
-            OverrideRow.account_id == ScoreRow.account_id,
-            SnapshotRow.id == ScoreRow.snapshot_id,
-            OverrideRow.config == SnapshotRow.config,
-            OverrideRow.ended_at.is_(None),
-            OverrideRow.expires_at > now.astimezone(UTC),
-        )
-        .order_by(OverrideRow.id.desc())
-        .limit(1)
-        .correlate(ScoreRow)
-        .scalar_subquery()
-    )
-    return func.coalesce(override, ScoreRow.band)

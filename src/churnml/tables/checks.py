@@ -6,67 +6,9 @@ does is silent: rows that are set aside are counted and written to the rejected 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from churnml.tables.check import Check, CheckResult
 
 __all__ = ["CHECKS", "Check", "CheckResult", "checks_markdown"]
-
-Outcome = Literal["ok", "failed", "not applicable"]
-Consequence = Literal["refused", "set aside", "changed and noted", "noted"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One coded check.
-
-    Parameters
-    ----------
-    code : str
-        ``CHK0xx``; stable, so that scripts and runbooks can rely on it.
-    name : str
-        What is wrong when it fails, in a few words.
-    meaning : str
-        One sentence for the docs.
-    consequence : {"refused", "set aside", "changed and noted", "noted"}
-        The run stops; the rows are left out; the value is changed; nothing is changed, and the run says so.
-    remedy : str
-        What the user can do.
-    error : str
-        Code of the error it raises, alone or when it takes too many rows.
-    """
-
-    code: str
-    name: str
-    meaning: str
-    consequence: Consequence
-    remedy: str
-    error: str
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """How one check went on one table.
-
-    Parameters
-    ----------
-    code : str
-        Code of the check.
-    table : str
-        Canonical table.
-    column : str
-        Column, empty where the check is about the whole table.
-    outcome : {"ok", "failed", "not applicable"}
-        Not applicable: the table lacks what the check looks at.
-    rows : int
-        Rows concerned.
-    """
-
-    code: str
-    table: str
-    column: str
-    outcome: Outcome
-    rows: int = 0
-
 
 _DEFINITIONS: tuple[Check, ...] = (
     Check(

@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
+from churnml.metrics.intervals import Interval
 from churnml.training.publication import Publication
 
-__all__ = ["EnsembleFacts", "ModelInfo"]
+__all__ = ["EnsembleFacts", "ModelInfo", "TunedOn", "TuningSummary"]
+
+
+class TunedOn(BaseModel):
+    """What a search for parameters looked at.
+
+    Parameters
+    ----------
+    as_of_from, as_of_until : str
+        ISO dates of the first and the last snapshot.
+    judged_on : str
+        Later dates or other accounts.
+    folds, judged_rows, judged_churners : int
+        Inner folds, the rows that they judged on, and how many of them churned.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    as_of_from: str
+    as_of_until: str
+    judged_on: str
+    folds: int
+    judged_rows: int
+    judged_churners: int
+
+
+class TuningSummary(BaseModel):
+    """What a search for parameters came to, see `churnml.evaluation.Tuning`; `trials` counts them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    applied: bool
+    reason: str
+    params: Mapping[str, float | int] = Field(default_factory=dict)
+    gain: Interval | None = None
+    trials: int = 0
+    tuned_on: TunedOn | None = None
+    resumed: int = 0
 
 
 class EnsembleFacts(BaseModel):
@@ -79,7 +118,7 @@ class ModelInfo(EnsembleFacts):
         One sentence with the numbers.
     rule : str or None
         Name of the rule that scores instead.
-    tuning : mapping or None
+    tuning : TuningSummary or None
         Summary of a search for parameters.
     """
 
@@ -97,4 +136,4 @@ class ModelInfo(EnsembleFacts):
     verdict: Publication | None = None
     verdict_reason: str = ""
     rule: str | None = None
-    tuning: dict[str, JsonValue] | None = None
+    tuning: TuningSummary | None = None

@@ -176,8 +176,8 @@ def within_slope(scores: Array, y: Array, group: Index, weights: Array, precisio
     >>> z = rng.normal(size=8000)
     >>> y = (rng.random(8000) < expit(0.5 * z - 2.0 + group)).astype(float)
     >>> slope, level = within_slope(z, y, group, np.ones(8000))
-    >>> round(slope, 1), level.round().tolist()
-    (0.5, [-2.0, -1.0])
+    >>> abs(slope - 0.5) < 0.15, (abs(level - [-2, -1]) < 0.15).tolist()
+    (True, [True, True])
     """
     size = int(group.max()) + 1
     slope, level = 1.0, np.zeros(size)

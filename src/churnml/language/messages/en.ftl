@@ -299,8 +299,8 @@ reason-window-peak = { CAPITAL($now) } in the last { AMOUNT($days) }, { AGAIN($p
 reason-window-gone = { CAPITAL($now) } in the last { AMOUNT($days) }, unlike the { AMOUNT($days) } before
 reason-state = { CAPITAL($now) }
 reason-state-since = { CAPITAL($now) } ({ AGAIN($before) } on { $on })
-reason-state-ago = { CAPITAL($now) } ({ AMOUNT($before) } { AMOUNT($days) } ago)
-reason-state-ago-share = { CAPITAL($now) } ({ AMOUNT($before) } { AMOUNT($days) } ago, { SIGNED($change) })
+reason-state-ago = { CAPITAL($now) } ({ AMOUNT($days) } ago: { AMOUNT($before) })
+reason-state-ago-share = { CAPITAL($now) } ({ AMOUNT($days) } ago: { AMOUNT($before) }, { SIGNED($change) })
 reason-state-typical =
     { CAPITAL($now) } (similar accounts: { $n ->
         [0] { AMOUNT($typical) }
@@ -331,11 +331,9 @@ m-events =
     .now =
         { $n ->
             [0] no use
-            [one] { $n } event
-           *[other] { $n } events
+            [1] used once
+           *[other] used { $n } times
         }
-    .window-more = More use than { $share } of similar accounts: { $n } events in the last { AMOUNT($days) }
-    .window-less = Less use than { $share } of similar accounts: { AMOUNT($n) } in the last { AMOUNT($days) }
 m-active_days =
     .label = active days
     .now =
@@ -392,13 +390,32 @@ m-days_since_last_event =
     .state-more = { CAPITAL($now) }, longer than { $share } of similar accounts
     .state-less = { CAPITAL($now) }, sooner than { $share } of similar accounts
     .absent = Never used
+m-silence_in_usual_gaps =
+    .label = silence against the usual gap since the start
+    .now = silent { $n } times as long as its usual gap
+    .state-since = { CAPITAL($now) }
+    .state-previous = { CAPITAL($now) }
+    .state-typical = { CAPITAL($now) }
+    .state-more = { CAPITAL($now) }
+m-mean_gap_days =
+    .label = usual gap between active days
+    .now = usually { AMOUNT($n) } from one day of use to the next
+m-lifetime_active_day_rate =
+    .label = share of days with use since the start
+    .now = used on { $n } of days since the start
+m-lifetime_events_per_day =
+    .label = use per day since the start
+    .now = used { $n } times a day since the start
+m-revenue_to_date =
+    .label = paid so far
+    .now = { $n } paid so far
 m-silence_ratio =
     .label = silence against the usual gap
     .now = silent { $n } times as long as its usual gap
     .window = { CAPITAL($now) }
     .window-since = { CAPITAL($now) } ({ $before } times on { $on })
     .window-before = { CAPITAL($now) }
-    .window-typical = { CAPITAL($now) } (similar accounts: { $typical } times)
+    .window-typical = { CAPITAL($now) }
     .window-more = { CAPITAL($now) }
     .window-less = { CAPITAL($now) }
 m-active_weeks =
@@ -512,7 +529,7 @@ m-seat_activation =
     .now-of = { $n } of { $whole } seats ever activated
 m-former_user_share =
     .label = share of users who left
-    .now = { $n } of the users so far not seen
+    .now = { $n } of all users so far not seen
 m-seat_utilisation =
     .label = seats in use
     .now =
@@ -732,8 +749,8 @@ m-seats_change =
     .label = seats
 m-price_change =
     .label = price per seat
-    .state-ago = Price per seat { $n } a month ({ $before } { AMOUNT($days) } ago)
-    .state-ago-share = Price per seat { $n } a month ({ $before } { AMOUNT($days) } ago, { SIGNED($change) })
+    .state-ago = Price per seat { $n } a month ({ AMOUNT($days) } ago: { $before })
+    .state-ago-share = Price per seat { $n } a month ({ AMOUNT($days) } ago: { $before }, { SIGNED($change) })
 m-events_per_mrr =
     .label = events per MRR
     .now = { $n } events per unit of MRR
@@ -943,6 +960,8 @@ fact-contract_end =
 
 ## Summaries
 
+summary-none-kept = No reasons are kept for this date.
+summary-unreadable = The reasons of this date were stored by another version and cannot be told any more; the next scoring tells them anew.
 summary-model = { $chance } churn probability within { AMOUNT($days) }, { $times } × the average.
 summary-model-reason = { $chance } churn probability within { AMOUNT($days) }, { $times } × the average. Most strongly associated with the risk: { WITHIN($reason) }.
 summary-rules = Health by rules alone: { $band }.
@@ -1069,6 +1088,7 @@ page-due = due
 page-timeline = What happened
 page-history = Score history
 page-none = Nothing stands out.
+page-new_model = A new model took over on { $on }: a step there may be the model's alone, and trends begin anew.
 page-moved = Health { $change } since { $since } (facts { $data }, weights { $weights }, model { $model }).
 page-changed = What changed: { $parts }.
 page-rules_only = The churn model did not pass its gate, so the rules are used: probabilities come from a rule, reasons from the health measures alone.
@@ -1133,6 +1153,12 @@ overall-segments_note = How much more (+) or less (−) a family raises the log-
 overall-segment = Segment
 overall-rows = Readings
 overall-no_segments = The data has no segment or plan to compare.
+overall-terminal_rows = { $rows } readings of { $accounts } accounts, { $first } to { $last }
+overall-terminal_patterns = Patterns among { $churned } churned accounts
+overall-terminal_pattern = Pattern
+overall-terminal_accounts = Accounts
+overall-terminal_before = Visible before
+overall-terminal_example = Example
 overall-note = Associations in past data, not causes.
 
 ## The health backtest
@@ -1203,6 +1229,11 @@ backtest-chart_calibration_alt = Expected and observed churn of each band
 backtest-chart_days = days before churn
 backtest-chart_below = below green, %
 backtest-chart_warning_alt = Share of churners below green by days before churn
+backtest-terminal_bands = Churn by band: { $rows } readings, { $churned } churned, { $first } to { $last }
+backtest-terminal_line = { $value } (wanted { $wanted })
+backtest-terminal_interval = 95 % interval { $low } to { $high }
+backtest-terminal_advice = With { $setting } the score would have ranked better: ROC AUC { $roc_auc }, by { $gain } (95 % interval { $low } to { $high }).
+backtest-terminal_report = Report
 
 ## Who acts
 
@@ -1243,6 +1274,229 @@ pattern-onboarding = unfinished onboarding
 pattern-none = No reason stands out
 pattern-one = { CAPITAL($first) }
 pattern-two = { CAPITAL($first) } with { $second }
+
+## The model card
+
+card-heading = Model card: { $title } { $version }
+card-verdict = Verdict
+card-trained = Trained
+card-scored_by = Scored by
+card-beside = Beside the regression
+card-kind = Kind
+card-tuning = Tuning
+card-config_hash = Config hash
+card-seed = Seed
+card-intended = Intended use
+card-intended_text = Ranks accounts by their { $noun } probability within { $days } days, so that people decide whom to look after first. Not for decisions without a person, on price or contract for example, and not for judging individuals.
+card-data = Data
+card-snapshots = Snapshots
+card-span = { $from } to { $until }
+card-rows = Rows
+card-rows_of = { $rows } rows of { $accounts } accounts
+card-of = { $part } of { $whole }
+card-features = Features
+card-fingerprint = Fingerprint
+card-metrics = Metrics
+card-tested_text = Backtest by date: every fold trained, tuned and calibrated on its past only. { $rows } rows of { $accounts } accounts, { $from } to { $until }, { $churned } { $happened }. Intervals draw whole accounts.
+card-metric = Metric
+card-value = Value
+card-interval = 95 % interval
+card-can_contact = The team can contact { $share } of the accounts per snapshot.
+card-lead = Lead time from the first alert to the { $noun }: median { $median } days (quartiles { $lower } and { $upper }), { $share } at least 30 days.
+card-contacting = Contacting so many
+card-cases = Cases
+card-caught = Caught (95 %)
+card-their_arr = Their ARR (95 %)
+card-precision = Precision (95 %)
+card-lift = Lift (95 %)
+card-contacted = Contacted
+card-plain = { $name }
+card-part = { $segment } = { $value }
+card-own =
+    .arr = arr
+    .tenure = tenure
+card-is =
+    .low = low
+    .middle = middle
+    .high = high
+    .first = first year
+    .later = later
+card-all = all
+card-profit = At the assumed save rate the best campaign by this ranking is worth { $worth } { $currency } an account (expected maximum profit over { $campaigns } campaigns at least { $every_days } days apart, so that no customer is saved twice); the area under its profit curve is { $area } of the perfect ranking's.
+card-baselines = Baselines
+card-gain_note = A gain above 0 speaks for the model.
+card-baseline = Baseline
+card-roc_auc = ROC AUC (95 %)
+card-log_loss = Log loss
+card-auc_gain = AUC gain (95 %)
+card-loss_gain = Log loss gain (95 %)
+card-folds = Folds
+card-fold = Fold
+card-fold_name = fold { $n }
+card-trained_until = Trained until
+card-tested = Tested
+card-calibration_error = Calibration error
+card-retrain =
+    { $months ->
+        [one] Recommended: retrain every month.
+       *[other] Recommended: retrain every { $months } months.
+    }
+card-horizons = Further horizons
+card-horizons_note =
+    { $seeds ->
+        [one] Each has a model of its own with 1 seed, judged on folds of its own before its probabilities give way to those of { $days } days: a longer horizon never has a smaller probability.
+       *[other] Each has a model of its own with { $seeds } seeds, judged on folds of its own before its probabilities give way to those of { $days } days: a longer horizon never has a smaller probability.
+    }
+card-horizon = Horizon, days
+card-segments = Segments
+card-segment = Segment
+card-rate = { $noun } rate
+card-mean_probability = Mean probability
+card-no_segments = No segment was large enough to be judged by itself.
+card-calibration = Calibration
+card-method = Method: { $name }.
+card-tenths = Tenths of the scores, lowest first:
+card-figures = Told ÷ happened { $ratio } ({ $ratio_low } to { $ratio_high }), slope { $slope } ({ $slope_low } to { $slope_high }), calibration error { $error } ({ $error_low } to { $error_high }): 95 % intervals, an account counting once; ratio and slope are 1 where calibrated.
+card-goes_by = What the model goes by
+card-contributions = Mean absolute contribution to the log-odds (SHAP), by family.
+card-learned_only = This is the learned model; what is published comes from { $by }.
+card-family = Family
+card-share = Share
+card-strongest = Strongest features
+card-limits = Limits
+card-plots = Plots
+card-made_with = Made with
+card-outcome =
+    .beats = beats
+    .level = level
+    .loses = loses
+card-direction =
+    .more_is_riskier = more is riskier
+    .more_is_safer = more is safer
+    .depends = depends
+    .by_word = by word
+card-by-model = the model
+card-by-rule = the rule “{ $rule }”
+card-rule =
+    .base_rate = the base rate
+    .recency = days since the last activity
+    .reference = the reference health score
+    .rfm = recency, frequency and value
+card-named =
+    .base_rate = base rate
+    .recency = recency
+    .reference = reference
+    .rfm = rfm
+    .logistic = logistic
+    .blend = blend
+card-happened =
+    .churn = churned
+    .expansion = expanded
+    .contraction = contracted
+card-one =
+    .churn = a churner
+    .expansion = an account that expands
+    .contraction = an account that contracts
+card-other =
+    .churn = a stayer
+    .expansion = one that does not
+    .contraction = one that does not
+card-many =
+    .churn = churners
+    .expansion = accounts that expand
+    .contraction = accounts that contract
+card-likeliest =
+    .churn = riskiest
+    .expansion = likeliest
+    .contraction = likeliest
+card-means-roc_auc = ROC AUC: chance that { $one } ranks above { $other }
+card-means-average_precision = Average precision: precision over all recalls; the base rate is its floor
+card-means-log_loss = Log loss, nats; lower is better
+card-means-brier = Brier score; lower is better
+card-means-ece = Calibration error: mean distance of probability and { $noun } rate; lower is better
+card-means-lift_at_10 = Lift of the { $likeliest } tenth over the base rate
+card-means-recall_at_10 = Share of { $many } in the { $likeliest } tenth
+card-means-precision_at_10 = { CAPITAL($noun) } rate of the { $likeliest } tenth
+card-means-recall_at_capacity = Share of { $many } among those the team can contact per snapshot
+card-means-revenue_recall_at_capacity = The same by ARR
+card-starts-later = { $days } days after the snapshot
+card-starts-at_once = on the day of the snapshot
+card-ends-contractual = the last subscription ends and none follows within { $days } days
+card-ends-silence = the account does nothing for { $days } days
+card-window = the label window is { $days } days long and begins { $start }.
+card-label-churn = An account churns when { $what }; { $window }
+card-label-contraction = An account contracts when its MRR falls by { $share } or more and it stays; it churns when { $what }, which is no contraction; { $window }
+card-label-expansion = An account expands when { $signs }; { $window }
+card-either = { $first } or { $second }
+card-sign-mrr = its MRR rises by { $share } or more
+card-sign-seats = its seats rise by { $share } or more
+card-sign-deals = an upsell or cross-sell is won
+card-limit-horizon = At the horizon of { $days } days: { $reason }
+card-limit-rules_only = The model did not pass its gate, so its probabilities are not published: scoring falls back to the rules, with probabilities from { $by } and health from its measures.
+card-limit-few = It learnt from { $accounts } accounts that { $happened }: expect wide intervals, and distrust single features.
+card-limit-folds = The history allowed { $count } of { $wanted } backtest folds.
+card-limit-too_high = In { $part } the probabilities were too high by { $points } percentage points.
+card-limit-too_low = In { $part } the probabilities were too low by { $points } percentage points.
+card-limit-tenth = Told and happened differ beyond noise in tenth { $tenth } of the risk (10 is the riskiest): { $told } were told, { $share } { $happened }.
+card-limit-scope = A probability holds for { $days } days from its snapshot and for accounts like those of the training period; a new product, price or market is outside of it.
+card-limit-causes = Contributions say what the model goes by, not what causes { $noun }; the assumed save rate ({ $rate }) is an assumption until outreach is randomised.
+card-limit-causes_other = Contributions say what the model goes by, not what causes { $noun }. The health score beside it is made of rules alone: it is about churn.
+card-plot =
+    .roc = ROC
+    .precision_recall = precision and recall
+    .calibration = calibration
+    .lift_gain = lift and gain
+    .score_distribution = distribution of the scores
+    .backtest_over_time = backtest over time
+    .shap_summary = SHAP summary
+    .shap_dependence = SHAP dependence
+
+## Versions of the model on the terminal
+
+models-version = version
+models-made = made
+models-verdict = verdict
+models-champion = champion
+models-forced = forced
+models-side_by_side = Each on its own backtest
+models-no_rows = Their backtests share no rows, so there is no paired gain.
+models-promoted = { $version } is the champion now (before: { $before }).
+models-none = none
+models-metric =
+    .roc_auc = ROC AUC
+    .average_precision = PR AUC
+    .log_loss = log loss
+    .brier = Brier
+    .ece = cal. error
+    .lift_at_10 = lift at 10 %
+
+## Scores on the terminal
+
+scored-heading = { $n } accounts with the highest { $by }, as of { $on }
+scored-expected_loss = expected loss (probability × ARR{ $share })
+scored-expected_gain = expected gain (probability × ARR{ $share })
+scored-chance = { $target } probability
+scored-account = account
+scored-health = health
+scored-band = band
+scored-reasons = top reasons
+scored-in_band = { $n } { $band }
+scored-bands = { $n } accounts: { $bands }
+scored-where = Where everything lies
+scored-scores = scores
+scored-explanations = explanations
+scored-bundle = model bundle
+scored-experiments = experiments
+scored-next = Next:
+
+## The red threshold on the terminal
+
+thresholds-calls = { $accounts } accounts with a band as of { $as_of }; the team can call { $calls } of them ({ $csms } × { $each } calls a week for { $weeks } weeks).
+thresholds-share = { $accounts } accounts with a band as of { $as_of }; the team can contact { $calls } of them (capacity.share { $share }).
+thresholds-now = Red below { $edge } makes { $red } accounts red.
+thresholds-proposed = Red below { $edge } would make { $red } red.
+thresholds-every_one = Green begins at { $green }: the team can call every account below green.
+thresholds-to_use = To use it, set { $setting } in the config and train again.
 
 ## churnml explain
 

@@ -52,6 +52,7 @@ def _brief(
         {
             "as_of": pd.to_datetime([snapshot.as_of for snapshot, _ in points]),
             "health_score": pd.Series([point.health_score for _, point in points], dtype=float),
+            "model_version": [snapshot.model_version for snapshot, _ in points],
         }
     )
     return account_brief(

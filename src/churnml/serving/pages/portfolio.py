@@ -43,7 +43,7 @@ def _portfolio(state: ServingState, lang: Any) -> str:
     now = datetime.now(UTC)
     judgements = state.store.judgements(state.settings.name)
     accounts = judgements.applied(state.store.accounts(snapshot.id, limit=_MOST).accounts, now)
-    explanations = state.store.explanations(snapshot.id, [account.account_id for account in accounts])
+    explanations = state.store.explanations(snapshot.id, [account.account_id for account in accounts], [lang])
     shown = [(one, explanations[one.account_id]) for one in accounts if one.account_id in explanations]
     columns = [name for name in AccountScore.__dataclass_fields__ if name not in ("details", "position")]
     table = pd.DataFrame([[getattr(account, name) for name in columns] for account, _ in shown], columns=columns)

@@ -84,7 +84,7 @@ async def list_accounts(
     def read() -> tuple[Any, Any, Any]:
         page = state.store.accounts(snapshot_id, where, now=now, after=after, limit=limit)
         shown = [account.account_id for account in page.accounts]
-        explanations = state.store.explanations(snapshot_id, shown) if include == "reasons" else {}
+        explanations = state.store.explanations(snapshot_id, shown, [chosen]) if include == "reasons" else {}
         return page, state.store.judgements(state.settings.name).overrides(now, shown), explanations
 
     page, overrides, explanations = await to_thread.run_sync(read)

@@ -1,0 +1,96 @@
+"""An explanation as it is stored: codes with their arguments, which any language puts into words where it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from churnml.errors import DataError
+from churnml.explain.explanation import Explanation
+from churnml.explain.published import published
+from churnml.language import Text, has_words, languages
+
+__all__ = ["stored", "worded"]
+
+_FORMAT = 2
+_FIRST = "en"
+"""Explanations of format 1 hold their words; of a language that was not there then, they say it in this one."""
+
+
+def stored(explanation: Explanation) -> dict[str, Any]:
+    """Return an explanation as JSON-ready data without any words: of the reasons the codes and their arguments."""
+    return {"format": _FORMAT, **explanation.model_dump(mode="json")}
+
+
+def worded(document: Mapping[str, Any], said_in: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return a stored explanation with its sentences in words, as `Explanation.as_dict` publishes it.
+
+    Parameters
+    ----------
+    document : mapping
+        From `stored`, with what else is stored beside it (plays, trend, change), or an explanation that an earlier
+        version stored in words; that keeps them.
+    said_in : sequence of str, optional
+        Languages; default all that there are.
+
+    Raises
+    ------
+    DataError
+        It was stored by a version whose codes this one does not know.
+    """
+    wanted = languages() if said_in is None else said_in
+    if "format" not in document:
+        return _with_languages(document, wanted)
+    if document["format"] != _FORMAT:
+        raise _unreadable(document, f"format {document['format']}")
+    try:
+        explanation = Explanation.model_validate(document)
+    except ValidationError as error:
+        raise _unreadable(document, str(error.errors()[0]["msg"])) from error
+    if not _sayable(explanation, wanted):
+        gone = {"raising": (), "lowering": (), "context": (), "reasons": (), "indicators": (), "other_points": None}
+        explanation = explanation.model_copy(update={**gone, "summary": Text.of("summary-unreadable")})
+    own = Explanation.model_fields
+    beside = {name: value for name, value in document.items() if name not in own and name != "format"}
+    return {**published(explanation, wanted), **beside}
+
+
+def _sayable(explanation: Explanation, wanted: Sequence[str]) -> bool:
+    """Tell whether every text has its message: a later version may have dropped one."""
+    drivers = (*explanation.raising, *explanation.lowering, *explanation.context)
+    texts = [explanation.summary, *explanation.reasons, *(item.text for item in explanation.indicators)]
+    texts += [text for driver in drivers for text in (driver.label, driver.sentence, driver.comparison) if text]
+    return all(has_words(text, language) for text in texts for language in wanted)
+
+
+def _with_languages(document: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
+    """Fill in the languages that there were none of when an explanation was stored in words."""
+    ending = f"_{_FIRST}"
+    missing = [language for language in wanted if f"summary_{language}" not in document]
+    if f"summary{ending}" not in document or not missing:
+        return dict(document)
+
+    def filled(part: Any) -> Any:
+        if isinstance(part, list):
+            return [filled(one) for one in part]
+        if not isinstance(part, Mapping):
+            return part
+        own = {name: filled(value) for name, value in part.items()}
+        said = {name.removesuffix(ending): value for name, value in own.items() if name.endswith(ending)}
+        return {**{f"{name}_{language}": value for name, value in said.items() for language in missing}, **own}
+
+    found: dict[str, Any] = filled(document)
+    return found
+
+
+def _unreadable(document: Mapping[str, Any], got: str) -> DataError:
+    return DataError(
+        "A stored explanation cannot be read by this version of churnml",
+        where=f"account {document.get('account_id')!r}, as_of {document.get('as_of')}",
+        got=got,
+        expected=f"format {_FORMAT}",
+        remedy="Run `churnml score CONFIG`: it explains every account anew.",
+        code="store.explanation_format",
+    )
