@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from churnml.cli.alerts import alerts_app
+from churnml.cli.experiments import experiments_app
 from churnml.cli.health import health_app
 from churnml.cli.init import init
 from churnml.cli.keys import keys_app
@@ -57,6 +58,7 @@ config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
 app.command(rich_help_panel="Start here")(init)
 app.add_typer(alerts_app, name="alerts", rich_help_panel="Use the scores")
 app.add_typer(tasks_app, name="tasks", rich_help_panel="Use the scores")
+app.add_typer(experiments_app, name="experiments", rich_help_panel="Use the scores")
 app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(models_app, name="models", rich_help_panel="Train and score")

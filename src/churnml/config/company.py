@@ -212,10 +212,21 @@ class Config(Section):
     def hash(self) -> str:
         """Twelve hex digits that change when anything that shapes the scores changes.
 
-        Where outputs land, how the API listens and what runs the analytics do not count.
+        Where outputs land, what is done about a score, how the API listens and what runs the analytics do not count.
         """
         data = self.as_dict()
-        for key in ("workspace", "models_dir", "playbooks", "serving", "engine", "mlflow", "store", "display"):
+        for key in (
+            "workspace",
+            "models_dir",
+            "playbooks",
+            "alerts",
+            "experiments",
+            "serving",
+            "engine",
+            "mlflow",
+            "store",
+            "display",
+        ):
             data.pop(key)
         text = json.dumps(data, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         show_alert,
     )
     from churnml.pipeline.discovery import init
+    from churnml.pipeline.experiments import report_experiment
     from churnml.pipeline.health import health_backtest, health_thresholds
     from churnml.pipeline.key_figures import kpis
     from churnml.pipeline.leakage import audit
@@ -57,6 +58,7 @@ else:
             "prepare": "preparation",
             "preview_alerts": "alerts",
             "promote_model": "models",
+            "report_experiment": "experiments",
             "roll_back": "models",
             "run": "scoring",
             "score": "scoring",
@@ -95,6 +97,7 @@ __all__ = [
     "prepare",
     "preview_alerts",
     "promote_model",
+    "report_experiment",
     "roll_back",
     "run",
     "score",

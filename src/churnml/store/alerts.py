@@ -250,7 +250,8 @@ class Alerts:
             after = alert.model_copy(update=changes)
             keep_alert(connection, self._config, after)
             action = "reopened" if state == "open" else state or ("reassigned" if owner else "noted")
-            detail = {name: value for name, value in {**changes, "note": note}.items() if value is not None}
+            said = {**changes, "note": note, "by": author}
+            detail = {name: value for name, value in said.items() if value is not None}
             record_alert_event(connection, alert_id, actor, action, detail)
             if note is not None:
                 add_note(connection, self._config, actor.now, author or actor.name, note, after.account_id, alert_id)

@@ -1,6 +1,19 @@
 """The operations of the API, one resource a file."""
 
-from churnml.serving.routes import accounts, explain, feedback, metrics, model, overrides, predict, probes, what_if
+from churnml.serving.routes import (
+    accounts,
+    alerts,
+    explain,
+    feedback,
+    metrics,
+    model,
+    notes,
+    overrides,
+    predict,
+    probes,
+    tasks,
+    what_if,
+)
 
 __all__ = ["ROUTERS"]
 
@@ -13,6 +26,9 @@ ROUTERS = (
     accounts.router,
     overrides.router,
     feedback.router,
+    alerts.router,
+    tasks.router,
+    notes.router,
     model.router,
     probes.router,
     metrics.router,
