@@ -20,6 +20,7 @@ from churnml.cli.init import init
 from churnml.cli.keys import keys_app
 from churnml.cli.kpis import kpis
 from churnml.cli.models import models_app
+from churnml.cli.presets import presets_app
 from churnml.cli.session import Session, language_of, report_failure
 from churnml.cli.tasks import tasks_app
 from churnml.errors import UsageError
@@ -63,6 +64,7 @@ app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(models_app, name="models", rich_help_panel="Train and score")
 app.add_typer(config_app, name="config", rich_help_panel="Data")
+app.add_typer(presets_app, name="presets", rich_help_panel="Data")
 app.command(rich_help_panel="Use the scores")(kpis)
 app.add_typer(keys_app, name="keys", rich_help_panel="Use the scores")
 
@@ -169,27 +171,43 @@ def simulate(
     months: Months = 24,
     seed: Seed = 7,
     churn_rate: ChurnRate = None,
+    tools: Annotated[
+        str | None,
+        typer.Option("--as", metavar="TOOLS", help="As tools export it: salesforce,zendesk,stripe,segment"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate a company whose true churn hazard is known."""
+    """Simulate a company whose true churn hazard is known; with --as, as its tools would export it, with a config."""
     with Session(as_json) as session:
         from churnml import pipeline
         from churnml.cli import render
 
         made = pipeline.simulate_company(
-            folder, accounts=accounts, months=months, seed=seed, churn_rate=churn_rate, stages=session.stages
+            folder,
+            accounts=accounts,
+            months=months,
+            seed=seed,
+            churn_rate=churn_rate,
+            tools=tuple(tool.strip() for tool in tools.split(",")) if tools else (),
+            stages=session.stages,
         )
         session.show(made, lambda: render.simulated(made))
 
 
 @app.command(rich_help_panel="Data")
-def check(config: ConfigPath, as_json: AsJson = False) -> None:
-    """Map the raw data to the canonical tables and say what is wrong with it."""
+def check(
+    config: ConfigPath,
+    html: Annotated[Path | None, typer.Option(help="Also write how usable the data is as an HTML page")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Map the raw data to the canonical tables; say what is wrong with it and what it allows of each feature family."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.cli import render
+        from churnml.cli import render, usability
 
         checked = pipeline.check(_config(config, session), session.stages)
+        if html is not None:
+            usability.write_page(html, checked.report())
         session.show(checked.report(), lambda: render.checked(checked))
 
 
