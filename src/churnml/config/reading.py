@@ -49,6 +49,8 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     try:
         text = file.read_text(encoding="utf-8-sig")
         data = load_yaml(text)
+    except RecursionError:
+        raise _bottomless(file) from None
     except UnicodeDecodeError as error:
         raise ConfigError(
             "The config is not UTF-8 text",
@@ -57,7 +59,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
             remedy="Save the file as UTF-8.",
             code="config.yaml",
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError: a day or a number that cannot be, 2024-13-45
         variable = _VARIABLE.search(text)
         raise ConfigError(
             "The config is not valid YAML",
@@ -77,8 +79,19 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         config = Config.model_validate({**_expanded(data, file), **targets, **(overrides or {})})
     except ValidationError as error:
         raise _readable(error, file) from error
+    except RecursionError:
+        raise _bottomless(file) from None
     config._base = config.features._base = file.resolve().parent
     return config
+
+
+def _bottomless(file: Path) -> ConfigError:
+    return ConfigError(
+        "The config is nested too deeply",
+        where=str(file),
+        remedy="Look for an alias (`*name`) inside what it stands for.",
+        code="config.yaml",
+    )
 
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
