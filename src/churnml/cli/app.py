@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from churnml.cli.alerts import alerts_app
+from churnml.cli.deliver import deliver_app
 from churnml.cli.experiments import experiments_app
 from churnml.cli.health import health_app
 from churnml.cli.init import init
@@ -58,6 +59,7 @@ features_app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
 app.command(rich_help_panel="Start here")(init)
 app.add_typer(alerts_app, name="alerts", rich_help_panel="Use the scores")
+app.add_typer(deliver_app, name="deliver", rich_help_panel="Use the scores")
 app.add_typer(tasks_app, name="tasks", rich_help_panel="Use the scores")
 app.add_typer(experiments_app, name="experiments", rich_help_panel="Use the scores")
 app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
@@ -83,6 +85,7 @@ def main() -> None:
     """Run the command line; every error ends in a message, never in a traceback, and with ``--json`` in a document."""
     as_json = "--json" in sys.argv
     try:
+        _refuse_broken_text(sys.argv[1:])
         # With --json typer must not write a wrong usage its own way: a script that reads stdout wants the document.
         sys.exit(app(standalone_mode=not as_json) or 0)
     except typer.Abort:
@@ -91,6 +94,20 @@ def main() -> None:
         # Typer's errors of usage have this method; their class has no public name.
         told = getattr(error, "format_message", None)
         sys.exit(report_failure(error if told is None else UsageError(told()), as_json=as_json))
+
+
+def _refuse_broken_text(arguments: list[str]) -> None:
+    """Refuse bytes that are no text in this terminal's encoding: no file, database or page could hold them."""
+    for argument in arguments:
+        try:
+            argument.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                "An argument is not text",
+                got=ascii(argument[:80]),
+                expected=f"text in {sys.getfilesystemencoding()}",
+                remedy="Set the terminal, or the script that starts churnml, to UTF-8.",
+            ) from error
 
 
 def _config(path: Path, session: Session) -> Config:

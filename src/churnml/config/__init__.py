@@ -5,6 +5,7 @@ Paths in it are relative to the file's own folder. ``${NAME}`` stands for an env
 """
 
 from churnml.config.company import Config
+from churnml.config.deliveries import DeliveriesConfig
 from churnml.config.display import DisplayConfig
 from churnml.config.raw import (
     ColumnSource,
@@ -46,6 +47,7 @@ __all__ = [
     "CapacityConfig",
     "CohortConfig",
     "ColumnSource",
+    "DeliveriesConfig",
     "DisplayConfig",
     "Config",
     "EngineConfig",

@@ -10,8 +10,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.alerts import AlertsConfig
+from churnml.config.deliveries import DeliveriesConfig
 from churnml.config.display import DisplayConfig
 from churnml.config.experiments import ExperimentsConfig
+from churnml.config.loops import read_back
 from churnml.config.raw import IdentitiesConfig, RatesSource, SourceConfig, TableSource
 from churnml.config.secrets import mask_secrets
 from churnml.config.section import Section
@@ -75,6 +77,7 @@ class Config(Section):
     health: HealthConfig = HealthConfig()
     capacity: CapacityConfig = CapacityConfig()
     alerts: AlertsConfig = AlertsConfig()
+    deliveries: DeliveriesConfig = DeliveriesConfig()
     experiments: ExperimentsConfig = ExperimentsConfig()
     engine: EngineConfig = EngineConfig()
     mlflow: MlflowConfig = MlflowConfig()
@@ -134,6 +137,19 @@ class Config(Section):
             )
         if self.label.churn == "silence" and "events" not in self.tables:
             raise ValueError("label.churn is silence, but no `events` table is mapped")
+        return self
+
+    @model_validator(mode="after")
+    def _no_loop(self) -> Self:
+        from churnml.tables.schema import TABLES
+
+        read = read_back(self.deliveries, self.tables, {name: tuple(TABLES[name].column_names) for name in self.tables})
+        if read:
+            raise ValueError(
+                "a field that churnml writes can never be a feature, or its own score would teach it: "
+                + "; ".join(read)
+                + ". Map another column, leave it out with `null`, or write to a field of churnml's own"
+            )
         return self
 
     def require_churn(self, what: str) -> None:
@@ -235,6 +251,7 @@ class Config(Section):
             "mlflow",
             "store",
             "display",
+            "deliveries",
         ):
             data.pop(key)
         text = json.dumps(data, sort_keys=True, ensure_ascii=False)

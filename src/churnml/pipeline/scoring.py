@@ -86,6 +86,11 @@ def score(
         with stages("alerts"), Store(config.store_url) as store:
             rows = now[["account_id", *champion.model.features.names]]
             evaluate_alerts(config, table, rows, ordered, as_of, store)
+    if champion.model.target == "churn" and config.deliveries.after_scoring and config.deliveries.targets():
+        from churnml.pipeline.deliveries import deliver_after_scoring
+
+        with stages("deliver"), Store(config.store_url) as store:
+            deliver_after_scoring(config, store)
     return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded))
 
 

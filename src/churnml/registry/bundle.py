@@ -115,7 +115,7 @@ def save_bundle(
             path = part / file
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="")
-    _open_to_readers(target)
+        _owners_only(part)
     return target
 
 
@@ -127,13 +127,13 @@ def _mend(target: Path, files: Mapping[str, str]) -> None:
             path.parent.mkdir(exist_ok=True)
             with beside(path) as part:
                 part.write_text(text, encoding="utf-8", newline="")
-    _open_to_readers(target)
+    _owners_only(target)
 
 
-def _open_to_readers(target: Path) -> None:
-    """Let the service, which may run as another user, read the bundle: it holds no customer's rows."""
-    for path in (target, *target.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
+def _owners_only(folder: Path) -> None:
+    """Keep a bundle from other users, whatever the umask: its tables of reference show how customers behave."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def load_bundle(path: Path) -> Bundle:
@@ -178,7 +178,7 @@ def set_champion(folder: Path, name: str, version: str, promotion: Mapping[str, 
     promotion : mapping, optional
         The entry of the record, JSON-ready. It is written with the pointer, so that the two cannot disagree.
     """
-    if not (folder / name / version / MANIFEST).is_file():
+    if version != Path(version).name or not (folder / name / version / MANIFEST).is_file():
         raise BundleError(
             f"There is no bundle {name}/{version}",
             where=str(folder / name),

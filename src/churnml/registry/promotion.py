@@ -216,7 +216,7 @@ def promote(
     BundleError
         There is no such version.
     """
-    if not (folder / name / version / MANIFEST).is_file():
+    if version != Path(version).name or not (folder / name / version / MANIFEST).is_file():
         known = ", ".join(found.version for found in versions(folder, name)) or "none"
         raise BundleError(
             f"There is no bundle {name}/{version}",
@@ -262,10 +262,12 @@ def promotions(folder: Path, name: str) -> list[Promotion]:
         pointer = read_pointer(folder, name) or {}
     except BundleError:
         return found  # a promotion by hand mends the pointer, and asks for the record first
-    if "promotion" in pointer:
+    try:
         newest = _ENTRY.validate_python(pointer["promotion"])
-        if not found or found[-1] != newest:
-            found.append(newest)
+    except (KeyError, ValidationError):
+        return found  # a pointer of an earlier version has none; the version in it is what counts
+    if not found or found[-1] != newest:
+        found.append(newest)
     return found
 
 
