@@ -6,6 +6,7 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -129,7 +130,7 @@ class AccountIds:
             found = presets().get(part.source.preset or "")
             if found is None or found.merged is None:
                 continue
-            plain = {"where": None, "preset": None, "versions": None, "via": None, "with_": {}}
+            plain: dict[str, Any] = {"where": None, "preset": None, "versions": None, "via": None, "with_": {}}
             section = prepared(part.source, found).model_copy(update=plain)
             raw, _ = self._sources.open(replace(part, source=section, number=90 + part.number), lambda _: list)
             have = {name.casefold() for name in raw.columns}
