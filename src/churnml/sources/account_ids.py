@@ -6,6 +6,7 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -14,6 +15,7 @@ from churnml.config.needs import LoadSections
 from churnml.sources.macros import salesforce_id
 from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.presets import presets
+from churnml.sources.presets.resolving import prepared
 from churnml.sources.raw import Raw
 from churnml.sources.raw_sources import Part, RawSources, parts_of
 from churnml.sources.sql import identifier, literal, problem
@@ -128,7 +130,8 @@ class AccountIds:
             found = presets().get(part.source.preset or "")
             if found is None or found.merged is None:
                 continue
-            section = part.source.model_copy(update={"where": None, "preset": None, "versions": None})
+            plain: dict[str, Any] = {"where": None, "preset": None, "versions": None, "via": None, "with_": {}}
+            section = prepared(part.source, found).model_copy(update=plain)
             raw, _ = self._sources.open(replace(part, source=section, number=90 + part.number), lambda _: list)
             have = {name.casefold() for name in raw.columns}
             absent = [
