@@ -1,5 +1,6 @@
 """Run Schemathesis over the whole OpenAPI of a real service: ``python benchmarks/fuzz.py [CONFIG]``.
 
+Without a config a small company is simulated and trained for it. The service runs on a copy of the config's store.
 Every check is on: no 5xx, no undocumented status, content type or field, no key ignored. It runs once a seed; exit
 code 0 means that none of the runs found anything. Needs the extra `fuzz`.
 """
@@ -12,12 +13,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from local_service import Local, local_service
+from small_company import small_company
 
 _FEATURES = 12
 """Features named to Schemathesis: it tries each named one in many ways, and a model has more than a hundred."""
@@ -40,7 +43,7 @@ def _schema(service: Local) -> dict[str, Any]:
 def main() -> int:
     """Start the service, fuzz it, and return Schemathesis's highest exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", type=Path, nargs="?", default=Path("configs/demo.yaml"))
+    parser.add_argument("config", type=Path, nargs="?", help="a scored company; by default a small one is made")
     parser.add_argument("--examples", type=int, default=50, help="examples per operation")
     parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9], help="one run over the whole API each")
     parser.add_argument("--schemathesis", default=str(Path(sys.executable).with_name("schemathesis")))
@@ -48,7 +51,9 @@ def main() -> int:
     program = shutil.which(options.schemathesis)
     if program is None:
         sys.exit("Schemathesis is not installed: pip install 'churnml[fuzz]'")
-    with local_service(options.config) as service, tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        service = stack.enter_context(local_service(options.config or small_company(Path(folder, "company"))))
         schema = Path(folder, "openapi.json")
         schema.write_text(json.dumps(_schema(service)), encoding="utf-8")
         command = [
@@ -58,7 +63,6 @@ def main() -> int:
             f"--url={service.url}",
             "--checks=all",
             f"--max-examples={options.examples}",
-            "--generation-deterministic",
             f"--header=Authorization: Bearer {service.key}",
             "--request-timeout=20",
         ]

@@ -15,6 +15,7 @@ from churnml.evaluation.audit import CHECKS as AUDIT_CHECKS
 from churnml.explain.rules import reasons_markdown
 from churnml.features import reference_markdown
 from churnml.serving.reference import api_markdown
+from churnml.sources.presets import presets_markdown
 from churnml.tables import checks_markdown, schema_markdown
 
 
@@ -100,6 +101,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "checks.md": coded_checks,
     "config.md": config_markdown,
     "features.md": reference_markdown,
+    "presets.md": presets_markdown,
     "reasons.md": reasons_markdown,
     "tables.md": schema_markdown,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import json
@@ -197,8 +198,11 @@ def _flush(path: Path) -> None:
     if path.is_file():
         handle = os.open(path, os.O_RDONLY)
         try:
-            with suppress(OSError):
-                os.fsync(handle)
+            os.fsync(handle)
+        except OSError as error:
+            # Some file systems cannot; one that has no room left may say so only here.
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EBADF):
+                raise
         finally:
             os.close(handle)
 

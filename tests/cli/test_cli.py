@@ -70,6 +70,12 @@ def test_wrong_usage_exits_with_2(arguments):
     assert json.loads(as_json.stdout)["error"]["code"] == "usage"
 
 
+def test_bytes_that_are_no_text_are_wrong_usage(config):
+    told = churnml("explain", config(), "\udc8a\udc94\udc8e\udcae")  # what Shift JIS leaves in a UTF-8 terminal
+    assert told.returncode == 2
+    assert "An argument is not text" in told.stderr
+
+
 def test_wrong_language_is_wrong_usage(config):
     assert churnml("explain", config(), "a", "--lang", "fr").returncode == 2
 

@@ -90,7 +90,20 @@ def test_a_missing_config_names_the_others(tmp_path):
     assert "acme.yaml" in (caught.value.expected or "")
 
 
-@pytest.mark.parametrize("text", ["a: [1", "", "- 1\n- 2\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [1",
+        "",
+        "- 1\n- 2\n",
+        "name: 2024-13-45",
+        f"name: {'9' * 5000}",
+        "name: acme\nsource: &s {folder: raw, again: *s}",
+        "[" * 5000,
+        'name: "\\ud800"',
+        "name: !!python/object:os.system x",
+    ],
+)
 def test_what_is_no_mapping_is_refused(tmp_path, text):
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(ConfigError):
@@ -143,7 +156,7 @@ def keys(model, path="", seen=None):
         inner = model_in(info.annotation)
         yield f"{path}{name}"
         if inner is not None and inner not in seen:
-            suffix = "" if inner is info.annotation else "[]" if "tuple" in str(info.annotation) else ".<name>"
+            suffix = "[]" if "tuple" in str(info.annotation) else ".<name>" if "dict" in str(info.annotation) else ""
             yield from keys(inner, f"{path}{name}{suffix}.", seen)
 
 
@@ -165,6 +178,9 @@ def test_every_key_stands_in_the_docs_with_its_meaning():
         ("https://user@host/x?sig=abc&sv=1", "https://***@host/x?sig=***&sv=1"),
         ("postgresql://me@db/crm?sslmode=require", "postgresql://me@db/crm?sslmode=require"),
         ("mysql://me:p?a=b@db/crm?password=x", "mysql://me:***@db/crm?password=***"),
+        ("postgresql://me:12345?x=1@db:5432/crm?ssl=on", "postgresql://me:***@db:5432/crm?ssl=on"),
+        ("redis://:1234?a=b@h/0", "redis://:***@h/0"),
+        ("postgresql://db:5432?application_name=churnml", "postgresql://db:5432?application_name=churnml"),
         ("mysql://db:3306/crm?mail=a@b.example&token=x", "mysql://db:3306/crm?mail=a@b.example&token=***"),
         ("https://host/x?then=https://me:pw@db/y&v=1", "https://host/x?then=https://me:***@db/y&v=1"),
     ],

@@ -55,6 +55,14 @@ def test_stored_it_holds_no_words_and_read_it_says_what_it_said(told: Explanatio
     assert read == through_json({**published(told), "plays": [{"playbook": "x"}]})
 
 
+def test_another_target_has_its_own_name(told: Explanation) -> None:
+    document = through_json(stored(told.model_copy(update={"target": "expansion"})))
+    assert "churn_probability" not in document
+    read = worded(document)
+    assert read["expansion_probability"] == told.churn_probability
+    assert "churn_probability" not in read
+
+
 def test_only_the_languages_asked_for_are_put_into_words(told: Explanation) -> None:
     read = worded(stored(told), ["ja"])
     assert "summary_ja" in read

@@ -75,6 +75,16 @@ def test_a_bundle_is_text_named_by_its_content(saved, model, tmp_path):
     assert not list(tmp_path.rglob(".*"))
 
 
+def test_a_bundle_is_its_owners_alone_and_is_made_so_again(saved, model, tmp_path):
+    def modes() -> set[int]:
+        return {path.stat().st_mode & 0o077 for path in (saved, *saved.rglob("*"))}
+
+    assert modes() == {0}
+    (saved / "health.json").chmod(0o644)
+    assert save(tmp_path, model) == saved
+    assert modes() == {0}
+
+
 def test_the_manifest_says_what_the_model_is_and_where_it_came_from(saved, model):
     manifest = read_manifest(saved)
     assert manifest == load_bundle(saved).manifest

@@ -148,6 +148,17 @@ def test_a_promotion_that_was_cut_off_is_written_down_by_the_next(models, tmp_pa
     assert [entry["reason"] for entry in json.loads(record.read_text())] == ["the first", "better", "back"]
 
 
+@pytest.mark.parametrize("entry", [None, 3, {"colour": "red"}, {"version": 1, "at": []}])
+def test_a_pointer_with_a_strange_entry_still_points(models, tmp_path, entry):
+    first, second = (save(tmp_path, model).name for model in models)
+    promote(tmp_path, "t", first, reason="the first", at=AT)
+    pointer = tmp_path / "t" / "champion.json"
+    pointer.write_text(json.dumps({"version": first, "promotion": entry}), encoding="utf-8")
+    assert [one.version for one in promotions(tmp_path, "t")] == [first]
+    promote(tmp_path, "t", second, reason="better", at=AT)
+    assert [one.version for one in promotions(tmp_path, "t")] == [first, second]
+
+
 def test_files_that_belong_together_appear_together(tmp_path):
     paths = (tmp_path / "scores", tmp_path / "reasons")
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema
 import pytest
 
+from churnml.language import Text, Words
 from churnml.serving.app import create_api
 from churnml.serving.mappers import _level
+from churnml.store import Actor, Alert, Decided, Task
+
+NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 PROVENANCE = {"as_of", "scored_at", "model_version", "config_version", "coverage", "freshness", "warnings"}
 BY_ID = {"account_id": "acc-0007"}
@@ -29,6 +34,21 @@ CALLS: dict[str, list[tuple[str, Any]]] = {
     "GET /v1/accounts/{account_id}/history": [("", None)],
     "DELETE /v1/overrides/{account_id}": [("?author=ann", None)],
     "POST /v1/feedback": [("", {**BY_ID, "kind": "useful", "author": "ann"})],
+    "GET /v1/alerts": [("", None), ("?not_contacted=true&lang=ja", None)],
+    "GET /v1/alerts/{alert_id}": [("", None)],
+    "POST /v1/alerts/{alert_id}/acknowledge": [("", {"author": "ann"})],
+    "POST /v1/alerts/{alert_id}/snooze": [("", {"author": "ann", "until": "2999-01-01"})],
+    "POST /v1/alerts/{alert_id}/reassign": [("", {"author": "ann", "owner": "bob"})],
+    "POST /v1/alerts/{alert_id}/reopen": [("", {"author": "ann"})],
+    "GET /v1/tasks": [("", None), ("?state=open&state=done", None)],
+    "GET /v1/tasks/{task_id}": [("", None)],
+    "POST /v1/tasks/{task_id}/done": [("", {"author": "ann", "outcome": "Agreed."})],
+    "POST /v1/tasks/{task_id}/reopen": [("", {"author": "ann"})],
+    "POST /v1/tasks/{task_id}/reassign": [("", {"author": "ann", "owner": "bob"})],
+    "POST /v1/tasks/{task_id}/skip": [("", {"author": "ann", "reason": "They left."})],
+    "POST /v1/alerts/{alert_id}/close": [("", {"author": "ann", "outcome": "saved"})],
+    "GET /v1/notes": [("", None)],
+    "POST /v1/notes": [("", {**BY_ID, "author": "ann", "text": "Called."})],
     "GET /v1/model": [("", None), ("?lang=ja", None)],
     "GET /v1/healthz": [("", None)],
     "GET /v1/readyz": [("", None)],
@@ -61,11 +81,32 @@ def test_every_answer_is_documented_to_say_from_what_and_from_when_it_is(schema:
         assert set(model["required"]) >= PROVENANCE, operation
 
 
+def _begin_work(store: Any) -> None:
+    """Open an alert with a task."""
+    task = {
+        "account_id": "acc-0007",
+        "alert": "silence",
+        "playbook": "p",
+        "step": "call",
+        "role": "csm",
+        "owner": "ann",
+    }
+    alert = {"account_id": "acc-0007", "kind": "silence", "severity": "high", "owner": "ann", "due_at": NOW}
+    days = {"opened_on": NOW.date()}
+    decided = Decided(
+        [Alert.model_validate({**alert, **days, "updated_on": NOW.date(), "text": Text.of("alert-score_unknown")})],
+        tasks=[Task.model_validate({**task, **days, "due_on": NOW.date(), "title": Words(by_language={"en": "Call"})})],
+    )
+    store.evaluations("acme").evaluate(NOW.date(), lambda known: decided, Actor("score", NOW))
+
+
 def test_every_operation_answers_as_documented(own: Any, schema: dict[str, Any]) -> None:
     documented = _documented(schema)
+    _begin_work(own.state.store)
     for operation, calls in CALLS.items():
         status, answer_schema = documented[operation]
-        method, path = operation.replace("{account_id}", "acc-0007").split()
+        numbered = operation.replace("{alert_id}", "1").replace("{task_id}", "1")
+        method, path = numbered.replace("{account_id}", "acc-0007").split()
         for query, body in calls:
             answer = own.request(method, path + query, json=body)
             assert answer.status_code == status, (operation, answer.text)

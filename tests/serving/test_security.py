@@ -26,7 +26,8 @@ def _operations() -> list[tuple[str, str, tuple[str, ...]]]:
 
 
 def _path(path: str) -> str:
-    return path.replace("{account_id}", "acc-0001")
+    numbers = path.replace("{alert_id}", "1").replace("{task_id}", "1")
+    return numbers.replace("{account_id}", "acc-0001")
 
 
 @pytest.mark.parametrize(("method", "path", "scopes"), _operations())

@@ -4,6 +4,7 @@ from churnml.actions.alerts import Step, advance
 from churnml.actions.backtest import AlertsBacktest, RuleBacktest, alerts_backtest, live_through
 from churnml.actions.calendar import due_at, due_on, responsible
 from churnml.actions.evaluation import Evaluation, evaluate
+from churnml.actions.experiment import ExperimentReport, experiment_report
 from churnml.actions.holdout import Drawn, draw
 from churnml.actions.own_rules import OwnRule, alert_rule, rules_of_modules
 from churnml.actions.playbooks import Situation, check_playbooks, playbook_for, steps_for
@@ -20,6 +21,7 @@ __all__ = [
     "Begun",
     "Drawn",
     "Evaluation",
+    "ExperimentReport",
     "OwnRule",
     "RuleBacktest",
     "Situation",
@@ -34,6 +36,7 @@ __all__ = [
     "due_at",
     "due_on",
     "evaluate",
+    "experiment_report",
     "live_through",
     "playbook_for",
     "responsible",

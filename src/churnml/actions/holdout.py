@@ -64,7 +64,7 @@ def draw(
     Notes
     -----
     Lots are drawn in blocks within strata (touch model and half of the churn probabilities), so that in each the share
-    is kept to within one account. An account that somebody has on the desk already is drawn no more.
+    is kept exactly with every twentieth account. An account that somebody has on the desk already is drawn no more.
     """
     alerts = list(alerts)
     rows = {str(row["account_id"]): row for row in _rows(signals)}

@@ -32,6 +32,7 @@ __all__ = [
     "ModelAnswer",
     "OverrideAnswer",
     "OverridesAnswer",
+    "Part",
     "PredictAnswer",
     "ReadyAnswer",
     "Warn",
@@ -42,11 +43,13 @@ Band = Literal["red", "yellow", "green", "unknown"]
 Share = Field(ge=0, le=1)
 
 
-class _Model(BaseModel):
+class Part(BaseModel):
+    """What every answer and part of one is: frozen."""
+
     model_config = ConfigDict(frozen=True, protected_namespaces=(), defer_build=True)
 
 
-class Freshness(_Model):
+class Freshness(Part):
     """How old the answer's facts are."""
 
     state: Literal["fresh", "ageing", "stale"] = Field(
@@ -56,14 +59,14 @@ class Freshness(_Model):
     scored_hours_ago: float = Field(ge=0, description="Hours since it was scored. Unit: hours", examples=[2.5])
 
 
-class Warn(_Model):
+class Warn(Part):
     """Something a reader should know before relying on the answer."""
 
     code: str = Field(description="Stable code, made for programs", examples=["stale"])
     message: str = Field(description="In words", examples=["The facts are 41 days old."])
 
 
-class Answer(_Model):
+class Answer(Part):
     """What every answer carries."""
 
     as_of: date | None = Field(
@@ -84,7 +87,7 @@ class Answer(_Model):
     )
 
 
-class FrozenAnswer(_Model):
+class FrozenAnswer(Part):
     """Why the score is the account's last, and will not change."""
 
     as_of: date = Field(description="Date of the last score", examples=["2026-10-01"])
@@ -135,7 +138,7 @@ class PredictAnswer(Answer):
     )
 
 
-class DriverAnswer(_Model):
+class DriverAnswer(Part):
     """One reason: a group of features, told by its leading one."""
 
     family: str = Field(description="Family of the group", examples=["engagement"])
@@ -172,7 +175,7 @@ class DriverAnswer(_Model):
     )
 
 
-class IndicatorAnswer(_Model):
+class IndicatorAnswer(Part):
     """A hard fact beside the score."""
 
     code: str = Field(description="Stable code", examples=["invoice_overdue"])
@@ -181,7 +184,7 @@ class IndicatorAnswer(_Model):
     text: str = Field(description="In words", examples=["2 invoices are overdue"])
 
 
-class Reasoning(_Model):
+class Reasoning(Part):
     """Why an account scores as it does: associated with the risk, never claimed to cause it."""
 
     source: Literal["model", "rules"] = Field(description="What the drivers are told from")
@@ -219,7 +222,7 @@ class ExplainAnswer(PredictAnswer):
     explanation: Reasoning = Field(description="Why it scores so")
 
 
-class BatchItem(_Model):
+class BatchItem(Part):
     """The answer to one item of a batch: a result or a problem."""
 
     index: int = Field(ge=0, description="Place of the item in the request, from 0", examples=[0])
@@ -236,7 +239,7 @@ class BatchAnswer(Answer):
     results: list[BatchItem] = Field(description="One for each item, in order")
 
 
-class OverrideAnswer(_Model):
+class OverrideAnswer(Part):
     """A CSM's judgement of an account."""
 
     id: int = Field(description="Number of the override", examples=[17])
@@ -270,7 +273,7 @@ class HealthAnswer(PredictAnswer):
     model_score: float | None = Field(description="Part of the model. Range: 0–100", examples=[28.0])
 
 
-class HistoryPoint(_Model):
+class HistoryPoint(Part):
     """An account's score at one `as_of`."""
 
     as_of: date = Field(description="Only facts known before this day began count")
@@ -320,7 +323,7 @@ class OverrideMade(Answer):
     override: OverrideAnswer = Field(description="The override")
 
 
-class FeedbackAnswer(_Model):
+class FeedbackAnswer(Part):
     """Feedback as it was recorded."""
 
     id: int = Field(description="Number of the feedback", examples=[5])
@@ -338,7 +341,7 @@ class FeedbackMade(Answer):
     feedback: FeedbackAnswer = Field(description="The feedback")
 
 
-class FeatureAnswer(_Model):
+class FeatureAnswer(Part):
     """A feature of the model."""
 
     name: str = Field(description="Name to use in requests", examples=["active_users_28d"])

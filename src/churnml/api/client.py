@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
@@ -25,6 +25,19 @@ from churnml.api.answers import (
 )
 from churnml.api.key_figures import KpisAnswer
 from churnml.api.problems import ProblemAnswer
+from churnml.api.work import (
+    AlertAnswer,
+    AlertMade,
+    AlertsAnswer,
+    AlertTold,
+    NoteAnswer,
+    NoteMade,
+    NotesAnswer,
+    TaskAnswer,
+    TaskMade,
+    TasksAnswer,
+    TaskTold,
+)
 from churnml.errors import ChurnmlError
 from churnml.language import Language
 
@@ -34,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["ApiError", "Client"]
 
 A = TypeVar("A", bound=BaseModel)
+P = TypeVar("P", AlertsAnswer, TasksAnswer, NotesAnswer)
 Features = Mapping[str, float | str | None]
 Lang = Language
 
@@ -209,9 +223,130 @@ class Client:
         """Return the published KPIs month by month: of all accounts, or `by` plan or an attribute of theirs."""
         return self._get("/v1/kpis", KpisAnswer, by=by, months=months)
 
+    def alerts(
+        self,
+        *,
+        states: Sequence[str] = ("open", "acknowledged"),
+        owner: str | None = None,
+        account_id: str | None = None,
+        kind: str | None = None,
+        changed_since: datetime | None = None,
+        lang: Lang | None = None,
+        page: int = 200,
+    ) -> Iterator[AlertAnswer]:
+        """Yield the alerts that match, page by page: largest avoidable loss first, or as they changed."""
+        asked = {"state": list(states), "owner": owner, "account_id": account_id, "kind": kind, "lang": lang}
+        for found in self._pages("/v1/alerts", AlertsAnswer, page, changed_since, asked):
+            yield from found.alerts
+
+    def alert(self, alert_id: int, *, lang: Lang | None = None) -> AlertTold:
+        """Return an alert with its history, tasks and notes."""
+        return self._get(f"/v1/alerts/{alert_id}", AlertTold, lang=lang)
+
+    def acknowledge_alert(self, alert_id: int, author: str, *, note: str | None = None) -> AlertMade:
+        """Say that somebody has an alert."""
+        return self._act(f"/v1/alerts/{alert_id}/acknowledge", AlertMade, author, note)
+
+    def snooze_alert(self, alert_id: int, author: str, until: date, *, note: str | None = None) -> AlertMade:
+        """Put an alert off until a day."""
+        return self._act(f"/v1/alerts/{alert_id}/snooze", AlertMade, author, note, until=until.isoformat())
+
+    def close_alert(self, alert_id: int, author: str, outcome: str, *, note: str | None = None) -> AlertMade:
+        """Close an alert with what came of it: saved, lost, false_alarm or not_a_risk."""
+        return self._act(f"/v1/alerts/{alert_id}/close", AlertMade, author, note, outcome=outcome)
+
+    def reopen_alert(self, alert_id: int, author: str, *, note: str | None = None) -> AlertMade:
+        """Open an alert again."""
+        return self._act(f"/v1/alerts/{alert_id}/reopen", AlertMade, author, note)
+
+    def reassign_alert(self, alert_id: int, author: str, owner: str, *, note: str | None = None) -> AlertMade:
+        """Give an alert to somebody else."""
+        return self._act(f"/v1/alerts/{alert_id}/reassign", AlertMade, author, note, owner=owner)
+
+    def tasks(
+        self,
+        *,
+        states: Sequence[str] = ("open",),
+        owner: str | None = None,
+        account_id: str | None = None,
+        due_until: date | None = None,
+        changed_since: datetime | None = None,
+        lang: Lang | None = None,
+        page: int = 200,
+    ) -> Iterator[TaskAnswer]:
+        """Yield the tasks that match, page by page: first due first, or as they changed."""
+        due = None if due_until is None else due_until.isoformat()
+        asked = {"state": list(states), "owner": owner, "account_id": account_id, "due_until": due, "lang": lang}
+        for found in self._pages("/v1/tasks", TasksAnswer, page, changed_since, asked):
+            yield from found.tasks
+
+    def task(self, task_id: int, *, lang: Lang | None = None) -> TaskTold:
+        """Return a task with its history and notes."""
+        return self._get(f"/v1/tasks/{task_id}", TaskTold, lang=lang)
+
+    def finish_task(
+        self, task_id: int, author: str, *, outcome: str | None = None, note: str | None = None
+    ) -> TaskMade:
+        """Say that a task is done, and what came of it."""
+        return self._act(f"/v1/tasks/{task_id}/done", TaskMade, author, note, outcome=outcome)
+
+    def skip_task(self, task_id: int, author: str, reason: str, *, note: str | None = None) -> TaskMade:
+        """Leave a task out, with a reason."""
+        return self._act(f"/v1/tasks/{task_id}/skip", TaskMade, author, note, reason=reason)
+
+    def reopen_task(self, task_id: int, author: str, *, note: str | None = None) -> TaskMade:
+        """Open a task again."""
+        return self._act(f"/v1/tasks/{task_id}/reopen", TaskMade, author, note)
+
+    def reassign_task(self, task_id: int, author: str, owner: str, *, note: str | None = None) -> TaskMade:
+        """Give a task to somebody else."""
+        return self._act(f"/v1/tasks/{task_id}/reassign", TaskMade, author, note, owner=owner)
+
+    def notes(
+        self,
+        *,
+        account_id: str | None = None,
+        alert_id: int | None = None,
+        task_id: int | None = None,
+        changed_since: datetime | None = None,
+        page: int = 200,
+    ) -> Iterator[NoteAnswer]:
+        """Yield the notes that match in the order in which they were written."""
+        asked = {"account_id": account_id, "alert_id": alert_id, "task_id": task_id}
+        for found in self._pages("/v1/notes", NotesAnswer, page, changed_since, asked):
+            yield from found.notes
+
+    def note(
+        self,
+        text: str,
+        author: str,
+        *,
+        account_id: str | None = None,
+        alert_id: int | None = None,
+        task_id: int | None = None,
+    ) -> NoteMade:
+        """Write a note on an account, an alert or a task."""
+        about = {"account_id": account_id, "alert_id": alert_id, "task_id": task_id}
+        return self._post("/v1/notes", NoteMade, {**about, "text": text, "author": author}, once=True)
+
     def model(self, *, lang: Lang | None = None) -> ModelAnswer:
         """Return the model in force and the features it reads."""
         return self._get("/v1/model", ModelAnswer, lang=lang)
+
+    def _pages(
+        self, path: str, answer: type[P], page: int, changed_since: datetime | None, asked: Mapping[str, Any]
+    ) -> Iterator[P]:
+        since = None if changed_since is None else changed_since.isoformat()
+        cursor: str | None = None
+        while True:
+            found = self._get(path, answer, limit=page, changed_since=since, cursor=cursor, **asked)
+            yield found
+            cursor = found.next_cursor
+            if cursor is None:
+                return
+
+    def _act(self, path: str, answer: type[A], author: str, note: str | None, **said: Any) -> A:
+        return self._post(path, answer, {"author": author, "note": note, **said}, once=True)
 
     def _get(self, path: str, answer: type[A], **params: Any) -> A:
         given = {name: value for name, value in params.items() if value is not None}

@@ -23,6 +23,7 @@ from churnml.language import Language
 __all__ = [
     "AccountId",
     "BatchRequest",
+    "Body",
     "ExplainRequest",
     "FeedbackRequest",
     "OverrideRequest",
@@ -68,7 +69,9 @@ _FEATURES = (
 )
 
 
-class _Request(BaseModel):
+class Body(BaseModel):
+    """What every request's body is: strict about its keys."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
@@ -96,7 +99,7 @@ _EXAMPLE: dict[str, JsonValue] = {
 """Features of every group that the health score is made of: enough for an answer that means something."""
 
 
-class PredictRequest(_Request):
+class PredictRequest(Body):
     """One account: by its id from the scored snapshot, or with its features. Exactly one of the two."""
 
     account_id: AccountId | None = Field(None, description="Account of the scored snapshot")
@@ -142,7 +145,7 @@ _ITEMS = {"type": "array", "minItems": 1, "items": {"anyOf": [{"$ref": "#/compon
 """Items are checked one by one, so that a wrong one fails alone."""
 
 
-class BatchRequest(_Request):
+class BatchRequest(Body):
     """Many accounts; each is answered on its own, and a wrong one fails alone."""
 
     items: Annotated[list[Any], WithJsonSchema(_ITEMS)] = Field(
@@ -152,7 +155,7 @@ class BatchRequest(_Request):
     )
 
 
-class WhatIfRequest(_Request):
+class WhatIfRequest(Body):
     """An account of the scored snapshot with some features changed."""
 
     account_id: AccountId = Field(description="Account of the scored snapshot", examples=["acc-0042"])
@@ -163,7 +166,7 @@ class WhatIfRequest(_Request):
     )
 
 
-class OverrideRequest(_Request):
+class OverrideRequest(Body):
     """A CSM's judgement of an account; the system's stays visible beside it."""
 
     account_id: AccountId = Field(description="Account of the scored snapshot", examples=["acc-0042"])
@@ -177,7 +180,7 @@ class OverrideRequest(_Request):
     )
 
 
-class FeedbackRequest(_Request):
+class FeedbackRequest(Body):
     """What a user says of an account's score or explanation."""
 
     account_id: AccountId = Field(description="Account of the scored snapshot", examples=["acc-0042"])

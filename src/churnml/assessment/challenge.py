@@ -11,7 +11,8 @@ from churnml import features as features_room
 from churnml.config.needs import GateSections
 from churnml.errors import ChurnmlError
 from churnml.registry import Bundle
-from churnml.registry.promotion import Decision, Evidence, asks_the_same, compare
+from churnml.registry.comparison import compare
+from churnml.registry.promotion import Decision, Evidence, asks_the_same
 from churnml.tables import Tables
 from churnml.training import Publication
 

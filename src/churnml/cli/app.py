@@ -14,11 +14,14 @@ import typer
 from typer.core import TyperGroup
 
 from churnml.cli.alerts import alerts_app
+from churnml.cli.deliver import deliver_app
+from churnml.cli.experiments import experiments_app
 from churnml.cli.health import health_app
 from churnml.cli.init import init
 from churnml.cli.keys import keys_app
 from churnml.cli.kpis import kpis
 from churnml.cli.models import models_app
+from churnml.cli.presets import presets_app
 from churnml.cli.session import Session, language_of, report_failure
 from churnml.cli.tasks import tasks_app
 from churnml.errors import UsageError
@@ -56,11 +59,14 @@ features_app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
 app.command(rich_help_panel="Start here")(init)
 app.add_typer(alerts_app, name="alerts", rich_help_panel="Use the scores")
+app.add_typer(deliver_app, name="deliver", rich_help_panel="Use the scores")
 app.add_typer(tasks_app, name="tasks", rich_help_panel="Use the scores")
+app.add_typer(experiments_app, name="experiments", rich_help_panel="Use the scores")
 app.add_typer(health_app, name="health", rich_help_panel="Use the scores")
 app.add_typer(features_app, name="features", rich_help_panel="Train and score")
 app.add_typer(models_app, name="models", rich_help_panel="Train and score")
 app.add_typer(config_app, name="config", rich_help_panel="Data")
+app.add_typer(presets_app, name="presets", rich_help_panel="Data")
 app.command(rich_help_panel="Use the scores")(kpis)
 app.add_typer(keys_app, name="keys", rich_help_panel="Use the scores")
 
@@ -79,6 +85,7 @@ def main() -> None:
     """Run the command line; every error ends in a message, never in a traceback, and with ``--json`` in a document."""
     as_json = "--json" in sys.argv
     try:
+        _refuse_broken_text(sys.argv[1:])
         # With --json typer must not write a wrong usage its own way: a script that reads stdout wants the document.
         sys.exit(app(standalone_mode=not as_json) or 0)
     except typer.Abort:
@@ -87,6 +94,20 @@ def main() -> None:
         # Typer's errors of usage have this method; their class has no public name.
         told = getattr(error, "format_message", None)
         sys.exit(report_failure(error if told is None else UsageError(told()), as_json=as_json))
+
+
+def _refuse_broken_text(arguments: list[str]) -> None:
+    """Refuse bytes that are no text in this terminal's encoding: no file, database or page could hold them."""
+    for argument in arguments:
+        try:
+            argument.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                "An argument is not text",
+                got=ascii(argument[:80]),
+                expected=f"text in {sys.getfilesystemencoding()}",
+                remedy="Set the terminal, or the script that starts churnml, to UTF-8.",
+            ) from error
 
 
 def _config(path: Path, session: Session) -> Config:
@@ -152,27 +173,43 @@ def simulate(
     months: Months = 24,
     seed: Seed = 7,
     churn_rate: ChurnRate = None,
+    tools: Annotated[
+        str | None,
+        typer.Option("--as", metavar="TOOLS", help="As tools export it: salesforce,zendesk,stripe,segment"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate a company whose true churn hazard is known."""
+    """Simulate a company whose true churn hazard is known; with --as, as its tools would export it, with a config."""
     with Session(as_json) as session:
         from churnml import pipeline
         from churnml.cli import render
 
         made = pipeline.simulate_company(
-            folder, accounts=accounts, months=months, seed=seed, churn_rate=churn_rate, stages=session.stages
+            folder,
+            accounts=accounts,
+            months=months,
+            seed=seed,
+            churn_rate=churn_rate,
+            tools=tuple(tool.strip() for tool in tools.split(",")) if tools else (),
+            stages=session.stages,
         )
         session.show(made, lambda: render.simulated(made))
 
 
 @app.command(rich_help_panel="Data")
-def check(config: ConfigPath, as_json: AsJson = False) -> None:
-    """Map the raw data to the canonical tables and say what is wrong with it."""
+def check(
+    config: ConfigPath,
+    html: Annotated[Path | None, typer.Option(help="Also write how usable the data is as an HTML page")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Map the raw data to the canonical tables; say what is wrong with it and what it allows of each feature family."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.cli import render
+        from churnml.cli import render, usability
 
         checked = pipeline.check(_config(config, session), session.stages)
+        if html is not None:
+            usability.write_page(html, checked.report())
         session.show(checked.report(), lambda: render.checked(checked))
 
 

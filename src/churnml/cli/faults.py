@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 
 from churnml.errors import ChurnmlError, WorkspaceError
 
 __all__ = ["foreseen"]
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _WORDS = (
-    (("no space left on device", "database or disk is full", "disk quota exceeded"), "full"),
+    (("no space left on device", "database or disk is full", "disk quota exceeded", "file too large"), "full"),
     (("readonly database", "read-only file system", "permission denied"), "forbidden"),
     (("disk image is malformed", "file is not a database"), "damaged_database"),
     (
@@ -30,7 +31,10 @@ _WORDS = (
 """How the libraries beneath say it."""
 
 _MESSAGES = {
-    "full": ("The disk is full", "Free some space, then run the command again: nothing half-written was left behind."),
+    "full": (
+        "The disk is full, or a quota or limit is reached",
+        "Free some space, then run the command again: nothing half-written was left behind.",
+    ),
     "forbidden": (
         "A file or folder may not be read or written",
         "Give the user who runs churnml the right to it, or name another `workspace` in the config.",
@@ -53,19 +57,23 @@ _MESSAGES = {
 def foreseen(error: BaseException) -> ChurnmlError | None:
     """Return the message for a fault of the machine; None where the error is churnml's own.
 
+    Of an error that churnml raised because of another one, only a full disk is looked for: whoever reads a file says
+    what is wrong with the file, and a disk without room is no fault of it.
+
     Examples
     --------
-    >>> foreseen(OSError(errno.ENOSPC, "No space left on device", "/data/scores.parquet")).what
-    'The disk is full'
+    >>> foreseen(OSError(errno.ENOSPC, "No space left on device", "/data/scores.parquet")).where
+    '/data/scores.parquet'
     >>> foreseen(ValueError("x")) is None
     True
     """
-    for cause in _causes(error):
+    own = isinstance(error, ChurnmlError)
+    for cause in _causes(error.__cause__ if own else error):
         kind = _kind(cause)
-        if kind is not None:
+        if kind is not None and (kind == "full" or not own):
             what, remedy = _MESSAGES[kind]
-            where = getattr(cause, "filename", None)
-            said = (str(cause).splitlines() or [type(cause).__name__])[0]
+            where = getattr(cause, "filename", None) or _path_in(_plain(str(cause))) or getattr(error, "where", None)
+            said = _plain((str(cause).splitlines() or [type(cause).__name__])[0])
             return WorkspaceError(
                 what,
                 where=None if where is None else str(where),
@@ -74,6 +82,24 @@ def foreseen(error: BaseException) -> ChurnmlError | None:
                 code=f"workspace.{kind}",
             )
     return None
+
+
+def _plain(said: str) -> str:
+    r"""Return the message inside DuckDB's record of an error in another thread, and any other as it is.
+
+    Examples
+    --------
+    >>> _plain('IO Error: Async write: {"exception_message":"No space at \\"/x\\"","errno":"28"}')
+    'No space at "/x"'
+    """
+    inner = re.search(r'"exception_message":"((?:[^"\\]|\\.)*)"', said)
+    return inner.group(1).replace('\\"', '"') if inner else said
+
+
+def _path_in(said: str) -> str | None:
+    """Return the file that a message names, as DuckDB and Arrow do in quotation marks."""
+    found = re.search(r"""["'](/[^"']+|[A-Za-z]:\\[^"']+)["']""", said)
+    return found.group(1) if found else None
 
 
 def _kind(error: BaseException) -> str | None:

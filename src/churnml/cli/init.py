@@ -45,11 +45,12 @@ def _print(proposal: Proposal, out: Path) -> None:
 
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)
-    for name in ("file", "table", "rows", "from", "until", "accounts that meet"):
+    for name in ("file", "tool · object", "table", "rows", "from", "until", "accounts that meet"):
         table.add_column(name, justify="right" if name in ("rows", "accounts that meet") else "left")
     for match in proposal.matches:
         met = "" if match.accounts_met is None else f"{match.accounts_met:.0%}"
-        words = (match.path, match.table or "–", f"{match.rows:,}", match.first, match.last, met)
+        known = match.known.replace("/", " · ") or "–"
+        words = (match.path, known, match.table or "–", f"{match.rows:,}", match.first, match.last, met)
         table.add_row(*map(Text, words))
     console.print(table)
     for match in proposal.matches:
@@ -57,6 +58,8 @@ def _print(proposal: Proposal, out: Path) -> None:
             console.print(Text(f"not used: {match.path}: {match.why}"))
         for question in match.questions:
             console.print(Text(f"look at {match.table}: {question}"))
+        for key in match.asks:
+            console.print(Text(f"look at {match.table}: {match.known} needs `{key}` on its source"))
     for question in proposal.questions:
         console.print(Text(f"look at: {question}"))
     if not proposal.usable:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from churnml.cli import evidence
+from churnml.cli import evidence, usability
 from churnml.cli.terminal import money, near, number, out
 from churnml.language import Day, Quantity, Section, day, percent, phrases
 from churnml.language import number as language_number
@@ -72,6 +72,7 @@ def checked(found: Checked) -> None:
         console.print(aside)
     for note in report.notes:
         console.print(f"• {escape(note)}")
+    usability.shown(console, report)
 
 
 def prepared(report: FrameReport) -> None:

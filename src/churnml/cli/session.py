@@ -125,10 +125,13 @@ def report_failure(error: Exception, *, as_json: bool, so_far: Mapping[str, Any]
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    if not isinstance(error, ChurnmlError):
-        from churnml.cli.faults import foreseen
+    from churnml.cli.faults import foreseen
 
-        error = foreseen(error) or _bug(error)
+    told = foreseen(error)
+    if told is not None:
+        error = told
+    elif not isinstance(error, ChurnmlError):
+        error = _bug(error)
     from rich.text import Text
 
     from churnml.cli import terminal
@@ -149,7 +152,7 @@ def _bug(error: Exception) -> ChurnmlError:
     from churnml.config.secrets import mask_text
 
     with tempfile.NamedTemporaryFile(
-        "w", prefix="churnml-error-", suffix=".log", delete=False, encoding="utf-8"
+        "w", prefix="churnml-error-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
     ) as log:
         log.write(mask_text("".join(traceback.format_exception(error))))
     first = mask_text((str(error).splitlines() or [""])[0])

@@ -5,8 +5,18 @@ Paths in it are relative to the file's own folder. ``${NAME}`` stands for an env
 """
 
 from churnml.config.company import Config
+from churnml.config.deliveries import DeliveriesConfig
 from churnml.config.display import DisplayConfig
-from churnml.config.raw import ColumnSource, LookupSource, SourceConfig, TableSource, VersionSource
+from churnml.config.raw import (
+    ColumnSource,
+    IdentitiesConfig,
+    IdentityKeys,
+    LookupSource,
+    RatesSource,
+    SourceConfig,
+    TableSource,
+    VersionSource,
+)
 from churnml.config.reading import load_config
 from churnml.config.reference import config_markdown
 from churnml.config.secrets import mask_secrets, mask_text, mask_url
@@ -37,12 +47,15 @@ __all__ = [
     "CapacityConfig",
     "CohortConfig",
     "ColumnSource",
+    "DeliveriesConfig",
     "DisplayConfig",
     "Config",
     "EngineConfig",
     "FeatureConfig",
     "FixedSplit",
     "HealthConfig",
+    "IdentitiesConfig",
+    "IdentityKeys",
     "LabelConfig",
     "LookupSource",
     "LearningConfig",
@@ -53,6 +66,7 @@ __all__ = [
     "SnapshotConfig",
     "SourceConfig",
     "SplitConfig",
+    "RatesSource",
     "RetentionConfig",
     "StoreConfig",
     "TableSource",

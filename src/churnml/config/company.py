@@ -10,9 +10,11 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.alerts import AlertsConfig
+from churnml.config.deliveries import DeliveriesConfig
 from churnml.config.display import DisplayConfig
 from churnml.config.experiments import ExperimentsConfig
-from churnml.config.raw import SourceConfig, TableSource
+from churnml.config.loops import read_back
+from churnml.config.raw import IdentitiesConfig, RatesSource, SourceConfig, TableSource
 from churnml.config.secrets import mask_secrets
 from churnml.config.section import Section
 from churnml.config.sections import (
@@ -55,7 +57,7 @@ class Config(Section):
     workspace: Path = Field(Path("workspace"), description="Folder of all outputs")
     models_dir: Path | None = Field(None, description="Folder of the model bundles; default `<workspace>/models`")
     seed: int = Field(7, ge=0, description="The seed of everything random")
-    currency: str = Field("USD", description="Currency of all amounts, for display")
+    currency: str = Field("USD", description="Currency of all amounts; others are converted with `rates`, or refused")
     language: Language = Field("en", description="Language of sentences shown by default: `en` or `ja`")
     display: DisplayConfig = DisplayConfig()
     playbooks: Path | None = Field(None, description="YAML file of playbooks to suggest, e.g. `playbooks.yaml`")
@@ -64,6 +66,8 @@ class Config(Section):
         default_factory=dict, description="Name → source, where the raw tables lie in several tools"
     )
     tables: dict[str, TableSource] = Field(min_length=1, description="Canonical table → where it comes from")
+    rates: RatesSource | None = None
+    identities: IdentitiesConfig | None = None
     label: LabelConfig
     cohort: CohortConfig = CohortConfig()
     snapshots: SnapshotConfig = SnapshotConfig()
@@ -73,6 +77,7 @@ class Config(Section):
     health: HealthConfig = HealthConfig()
     capacity: CapacityConfig = CapacityConfig()
     alerts: AlertsConfig = AlertsConfig()
+    deliveries: DeliveriesConfig = DeliveriesConfig()
     experiments: ExperimentsConfig = ExperimentsConfig()
     engine: EngineConfig = EngineConfig()
     mlflow: MlflowConfig = MlflowConfig()
@@ -85,6 +90,11 @@ class Config(Section):
     def _known_sources(self) -> Self:
         if (self.source is None) == (not self.sources):
             raise ValueError("name either `source` or `sources`")
+        if self.identities is not None:
+            named = [self.identities.leading, *(keys.source or name for name, keys in self.identities.keys.items())]
+            for source in named:
+                if source is not None and source not in self.sources:
+                    raise ValueError(_unknown("identities", source, self.sources))
         for name, table in self.tables.items():
             for number, part in enumerate(table.parts):
                 place = f"tables.{name}" if len(table.parts) == 1 else f"tables.{name}[{number}]"
@@ -92,6 +102,8 @@ class Config(Section):
                 for source in named:
                     if source is not None and source not in self.sources:
                         raise ValueError(_unknown(f"{place}.source", source, self.sources))
+                if part.with_ and part.preset is None:
+                    raise ValueError(f"{place}.with: only a preset reads further raw tables")
                 if part.source is None and len(self.sources) > 1:
                     raise ValueError(f"{place}.source: say which source it is: {', '.join(self.sources)}")
         return self
@@ -125,6 +137,19 @@ class Config(Section):
             )
         if self.label.churn == "silence" and "events" not in self.tables:
             raise ValueError("label.churn is silence, but no `events` table is mapped")
+        return self
+
+    @model_validator(mode="after")
+    def _no_loop(self) -> Self:
+        from churnml.tables.schema import TABLES
+
+        read = read_back(self.deliveries, self.tables, {name: tuple(TABLES[name].column_names) for name in self.tables})
+        if read:
+            raise ValueError(
+                "a field that churnml writes can never be a feature, or its own score would teach it: "
+                + "; ".join(read)
+                + ". Map another column, leave it out with `null`, or write to a field of churnml's own"
+            )
         return self
 
     def require_churn(self, what: str) -> None:
@@ -212,10 +237,22 @@ class Config(Section):
     def hash(self) -> str:
         """Twelve hex digits that change when anything that shapes the scores changes.
 
-        Where outputs land, how the API listens and what runs the analytics do not count.
+        Where outputs land, what is done about a score, how the API listens and what runs the analytics do not count.
         """
         data = self.as_dict()
-        for key in ("workspace", "models_dir", "playbooks", "serving", "engine", "mlflow", "store", "display"):
+        for key in (
+            "workspace",
+            "models_dir",
+            "playbooks",
+            "alerts",
+            "experiments",
+            "serving",
+            "engine",
+            "mlflow",
+            "store",
+            "display",
+            "deliveries",
+        ):
             data.pop(key)
         text = json.dumps(data, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

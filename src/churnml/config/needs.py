@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from churnml.config.display import DisplayConfig
-    from churnml.config.raw import SourceConfig, TableSource
+    from churnml.config.raw import IdentitiesConfig, RatesSource, SourceConfig, TableSource
     from churnml.config.sections import (
         CapacityConfig,
         CohortConfig,
@@ -255,6 +255,18 @@ class LoadSections(Protocol):
     @property
     def workspace_dir(self) -> Path:
         """Where the tables go."""
+
+    @property
+    def currency(self) -> str:
+        """The currency of all amounts."""
+
+    @property
+    def rates(self) -> RatesSource | None:
+        """What converts amounts of other currencies."""
+
+    @property
+    def identities(self) -> IdentitiesConfig | None:
+        """Which account each tool's records are."""
 
     def resolve(self, path: Path) -> Path:
         """Return a path of the config as an absolute one."""

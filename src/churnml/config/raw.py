@@ -13,7 +13,16 @@ from pydantic import Field, field_validator, model_validator
 from churnml.config.section import Section, Share
 from churnml.errors import near_name
 
-__all__ = ["ColumnSource", "LookupSource", "SourceConfig", "TableSource", "VersionSource"]
+__all__ = [
+    "ColumnSource",
+    "IdentitiesConfig",
+    "IdentityKeys",
+    "LookupSource",
+    "RatesSource",
+    "SourceConfig",
+    "TableSource",
+    "VersionSource",
+]
 
 
 class SourceConfig(Section):
@@ -24,6 +33,12 @@ class SourceConfig(Section):
     )
     duckdb: Path | None = Field(None, description="A DuckDB database file, opened read-only")
     connection: str | None = Field(None, description="Any Ibis connection URL, e.g. `postgres://user:${PW}@host/db`")
+    timezone: str | None = Field(
+        None, description="Zone of this tool's times that carry none, for the columns of presets; said once per tool"
+    )
+    date_order: Literal["day", "month", "year"] | None = Field(
+        None, description="What stands first in this tool's dates, for presets: `month` reads 03/04/2026 as 4 March"
+    )
     observed_until: date | None = Field(
         None, description="First day the data does not cover; by default the day after the last plausible event"
     )
@@ -41,6 +56,11 @@ class SourceConfig(Section):
             raise ValueError("name exactly one of folder, duckdb, connection")
         return self
 
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, name: str | None) -> str | None:
+        return None if name is None else _zone(name)
+
 
 class ColumnSource(Section):
     """Where a canonical column comes from. A bare string in YAML means `column`."""
@@ -57,6 +77,14 @@ class ColumnSource(Section):
         None,
         description="Decimal sign of a raw text number; the other sign then groups thousands. By default `.`, and a "
         "column that can be read both ways (1.250) is asked about",
+    )
+    inclusive: bool = Field(
+        False, description="The raw date is the last day covered; canonical ends are exclusive, so a day is added"
+    )
+    id: Literal["salesforce"] | None = Field(
+        None,
+        description="Kind of id: `salesforce` gives ids of 15 characters the three check letters of those of 18, and "
+        "sets rows aside whose letters do not fit",
     )
     words: dict[str, str | None] | None = Field(
         None,
@@ -143,13 +171,66 @@ class VersionSource(Section):
         return (value,) if isinstance(value, str) else value
 
 
+class RatesSource(Section):
+    """The dated table that turns amounts of other currencies into `currency`."""
+
+    from_: str = Field(alias="from", description="Raw table or file, e.g. `rates.csv`")
+    source: str | None = Field(None, description="Name among `sources`; may be left out where there is only one")
+    currency: str = Field("currency", description="Raw column of the other currency, e.g. `EUR`")
+    since: str = Field("since", description="Raw column of the day from which the rate holds")
+    rate: str = Field("rate", description="Raw column of the rate: what one unit of it is worth in `currency`")
+
+
+class IdentityKeys(Section):
+    """A tool's raw table of customers, and its columns that tell which account each one is."""
+
+    from_: str = Field(alias="from", description="Raw table or file, e.g. `organizations.json`")
+    source: str | None = Field(None, description="Name among `sources`; default: the key itself")
+    preset: str | None = Field(None, description="Preset that knows the columns, e.g. `zendesk/organizations`")
+    id: str | None = Field(None, description="Raw column of the tool's own id, as its facts name it")
+    account: str | None = Field(None, description="Raw column of the account's id in the leading tool")
+    name: str | None = Field(None, description="Raw column of the company's name")
+    domain: str | None = Field(None, description="Raw column of web or mail domains, one or a list")
+
+    @model_validator(mode="after")
+    def _has_id(self) -> Self:
+        if self.preset is None and self.id is None:
+            raise ValueError("name the raw column of the tool's own `id`, or a `preset`")
+        return self
+
+
+class IdentitiesConfig(Section):
+    """Which account a tool's records are: by a file, by ids, then by domain or name where one account alone has it."""
+
+    leading: str | None = Field(
+        None, description="Source whose ids are the account ids; default: that of the accounts table"
+    )
+    file: Path | None = Field(
+        None, description="CSV of `source, id, account_id` that a person completed, e.g. what `check` wrote"
+    )
+    keys: dict[str, IdentityKeys] = Field(
+        default_factory=dict, description="Source → its raw table of customers; the leading one's for its names"
+    )
+
+
 class TableSource(Section):
     """Where a canonical table comes from. A list in YAML means several raw tables that feed one canonical table."""
 
     from_: str = Field(alias="from", description="Raw table or file, e.g. `account.csv`; a glob is allowed")
     source: str | None = Field(None, description="Name among `sources`; may be left out where there is only one")
+    preset: str | None = Field(
+        None, description="Mapping that is ready, e.g. `zendesk/tickets`; every line here replaces one of it"
+    )
+    with_: dict[str, str] = Field(
+        default_factory=dict,
+        alias="with",
+        description="Further raw tables that the preset reads, e.g. `{history: ticket_field_history.csv}`",
+    )
     versions: VersionSource | None = Field(
         None, description="Several rows are versions of one record, e.g. `{of: id, by: updated_at}`: the latest counts"
+    )
+    currency: str | None = Field(
+        None, description="Raw column of the currency of amounts; others than `currency` are converted with `rates`"
     )
     columns: dict[str, ColumnSource | None] = Field(
         default_factory=dict,
@@ -171,6 +252,12 @@ class TableSource(Section):
         "keep",
         description="Rows that are equal in every mapped column and have no id of their own: two facts, or one that "
         "was exported twice",
+    )
+    header_lines: int = Field(
+        1, ge=1, le=20, description="CSV: lines of the header; names stand in the first one, the others are left out"
+    )
+    ends_at_blank_line: bool = Field(
+        False, description="CSV: the rows end at the first empty line, behind which a report has its footer"
     )
     sheet: str | None = Field(None, description="Workbook: name of the sheet; default: the first one")
     encoding: str = Field("utf-8", description="CSV: text encoding, e.g. `cp932`, `latin-1`, `utf-16`")

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from churnml.config.company import Config
+from churnml.config.deliveries import SECRETS
 from churnml.config.secrets import mask_secrets
 from churnml.config.yaml_loading import load_yaml
 from churnml.errors import ConfigError, near_name
@@ -48,6 +49,8 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     try:
         text = file.read_text(encoding="utf-8-sig")
         data = load_yaml(text)
+    except RecursionError:
+        raise _bottomless(file) from None
     except UnicodeDecodeError as error:
         raise ConfigError(
             "The config is not UTF-8 text",
@@ -56,7 +59,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
             remedy="Save the file as UTF-8.",
             code="config.yaml",
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError: a day or a number that cannot be, 2024-13-45
         variable = _VARIABLE.search(text)
         raise ConfigError(
             "The config is not valid YAML",
@@ -69,22 +72,57 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         ) from error
     if not isinstance(data, dict):
         raise ConfigError("The config is empty", where=str(file), expected="a mapping of keys", code="config.yaml")
+    _refuse_written_secrets(data.get("deliveries"), file)
+    # A machine that only trains needs none of the targets' secrets; who delivers without one is told of it then.
+    targets = {"deliveries": _expanded(data.pop("deliveries"), file, demanded=False)} if "deliveries" in data else {}
     try:
-        config = Config.model_validate({**_expanded(data, file), **(overrides or {})})
+        config = Config.model_validate({**_expanded(data, file), **targets, **(overrides or {})})
     except ValidationError as error:
         raise _readable(error, file) from error
+    except RecursionError:
+        raise _bottomless(file) from None
     config._base = config.features._base = file.resolve().parent
     return config
+
+
+def _bottomless(file: Path) -> ConfigError:
+    return ConfigError(
+        "The config is nested too deeply",
+        where=str(file),
+        remedy="Look for an alias (`*name`) inside what it stands for.",
+        code="config.yaml",
+    )
 
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def _expanded(data: Any, file: Path) -> Any:
-    """Replace ``${NAME}`` in every text by the environment; what the environment holds is never read as YAML."""
+def _refuse_written_secrets(data: Any, file: Path, where: str = "deliveries") -> None:
+    """Refuse a secret of a target that stands in the file itself."""
+    if not isinstance(data, dict):
+        return
+    for key, value in data.items():
+        if key in SECRETS and isinstance(value, str) and not _VARIABLE.search(value):
+            raise ConfigError(
+                "A secret stands in the config",
+                where=f"{file}: {where}.{key}",
+                expected="the name of an environment variable, such as ${CHURNML_SECRET}",
+                remedy="Put it into the environment and its name here; then change it, as it may have been read.",
+                code="config.secret",
+            )
+        _refuse_written_secrets(value, file, f"{where}.{key}")
+
+
+def _expanded(data: Any, file: Path, *, demanded: bool = True) -> Any:
+    """Replace ``${NAME}`` in every text by the environment; what the environment holds is never read as YAML.
+
+    A variable that is missing is an error where it is `demanded`, else its name stays.
+    """
 
     def value(match: re.Match[str]) -> str:
         name = match.group(1)
+        if name not in os.environ and not demanded:
+            return match.group()
         if name not in os.environ:
             raise ConfigError(
                 f"The environment has no variable {name}",
@@ -95,9 +133,9 @@ def _expanded(data: Any, file: Path) -> Any:
         return os.environ[name]
 
     if isinstance(data, dict):
-        return {key: _expanded(item, file) for key, item in data.items()}
+        return {key: _expanded(item, file, demanded=demanded) for key, item in data.items()}
     if isinstance(data, list):
-        return [_expanded(item, file) for item in data]
+        return [_expanded(item, file, demanded=demanded) for item in data]
     return _VARIABLE.sub(value, data) if isinstance(data, str) else data
 
 

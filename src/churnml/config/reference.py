@@ -6,7 +6,7 @@ import types
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -69,7 +69,7 @@ def _path(name: str, annotation: Any) -> str:
     >>> _path("tables", dict[str, Config]), _path("label", Config)
     ('tables.<name>', 'label')
     """
-    if annotation is model_in(annotation):
+    if annotation is model_in(annotation) or get_origin(annotation) in (Union, types.UnionType):
         return name
     return f"{name}[]" if get_origin(annotation) is tuple else f"{name}.<name>"
 
@@ -103,6 +103,7 @@ def _default(info: FieldInfo) -> str:
 
 _NAMES: dict[Any, str] = {
     str: "text",
+    SecretStr: "secret, as `${NAME}`",
     int: "whole number",
     float: "number",
     bool: "true or false",

@@ -70,9 +70,13 @@ def _login(rest: str) -> tuple[str | None, str | None]:
 
 
 def _authority_ends(rest: str) -> bool:
-    """Say whether the text before the first slash or question mark is a host, with or without a port."""
-    _, colon, port = re.split(r"[/?]", rest, maxsplit=1)[0].partition(":")
-    return not colon or port.isdigit()
+    """Say whether the text before the first slash or question mark is a host, with or without a port.
+
+    Digits that a question mark follows at once may be a port or a password: they count as the latter.
+    """
+    authority = re.split(r"[/?]", rest, maxsplit=1)[0]
+    _, colon, port = authority.partition(":")
+    return not colon or (port.isdigit() and rest[len(authority) : len(authority) + 1] == "/")
 
 
 def _masked_pairs(text: str) -> str:

@@ -284,7 +284,7 @@ class _Search:
         self._optuna, self._plan, self._config = optuna, plan, config
         self._progress = progress
         binned = BinnedRows(plan.matrix, plan.outcome, plan.recipe.categorical, plan.recipe.trees[0])
-        self._parts = [(binned.part(fold.train), binned.part(fold.valid)) for fold in plan.folds]
+        self._parts = [binned.fold(fold.train, fold.valid) for fold in plan.folds]
         self._ranges = {name: value for name, value in _RANGES.items() if name not in config.model.params}
 
     def run(self, name: str, backend: Any, budget: float, most: int | None) -> tuple[tuple[Trial, ...], int]:
@@ -301,8 +301,7 @@ class _Search:
         # The same seed would only try the earlier run's trials again.
         study.sampler = optuna.samplers.TPESampler(seed=self._config.seed + before)
         if not any(trial.defaults and trial.state == "complete" for trial in map(_plain, study.trials)):
-            shape = tree_settings(self._config.model.params)[0].params
-            defaults = {**DEFAULTS, **shape}
+            defaults = {**DEFAULTS, **self._plan.recipe.trees[0].params}
             study.enqueue_trial({key: defaults[key] for key in self._ranges}, user_attrs={"defaults": True})
         study.optimize(self._trial, timeout=budget, n_trials=most, callbacks=[self._tell, _Reserve(budget)])
         return tuple(_plain(trial) for trial in study.trials), before

@@ -15,13 +15,16 @@ from churnml.language import Text, has_words, languages
 __all__ = ["stored", "worded"]
 
 _FORMAT = 2
+_PROBABILITY = "churn_probability"
 _FIRST = "en"
 """Explanations of format 1 hold their words; of a language that was not there then, they say it in this one."""
 
 
 def stored(explanation: Explanation) -> dict[str, Any]:
     """Return an explanation as JSON-ready data without any words: of the reasons the codes and their arguments."""
-    return {"format": _FORMAT, **explanation.model_dump(mode="json")}
+    data = {"format": _FORMAT, **explanation.model_dump(mode="json")}
+    own = f"{explanation.target}_probability"
+    return {own if name == _PROBABILITY else name: value for name, value in data.items()}
 
 
 def worded(document: Mapping[str, Any], said_in: Sequence[str] | None = None) -> dict[str, Any]:
@@ -46,14 +49,15 @@ def worded(document: Mapping[str, Any], said_in: Sequence[str] | None = None) ->
     if document["format"] != _FORMAT:
         raise _unreadable(document, f"format {document['format']}")
     try:
-        explanation = Explanation.model_validate(document)
+        own = f"{document.get('target', 'churn')}_probability"
+        explanation = Explanation.model_validate({**document, _PROBABILITY: document.get(own)})
     except ValidationError as error:
         raise _unreadable(document, str(error.errors()[0]["msg"])) from error
     if not _sayable(explanation, wanted):
         gone = {"raising": (), "lowering": (), "context": (), "reasons": (), "indicators": (), "other_points": None}
         explanation = explanation.model_copy(update={**gone, "summary": Text.of("summary-unreadable")})
-    own = Explanation.model_fields
-    beside = {name: value for name, value in document.items() if name not in own and name != "format"}
+    known = {*Explanation.model_fields, own, "format"}
+    beside = {name: value for name, value in document.items() if name not in known}
     return {**published(explanation, wanted), **beside}
 
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
         preview_alerts,
         show_alert,
     )
+    from churnml.pipeline.deliveries import check_deliveries, deliver, list_deliveries, preview_deliveries, resend
     from churnml.pipeline.discovery import init
+    from churnml.pipeline.experiments import report_experiment
     from churnml.pipeline.health import health_backtest, health_thresholds
     from churnml.pipeline.key_figures import kpis, publish_kpis
     from churnml.pipeline.leakage import audit
@@ -42,7 +44,9 @@ else:
             "brief": "reports",
             "catalogue": "preparation",
             "check": "preparation",
+            "check_deliveries": "deliveries",
             "compare_models": "models",
+            "deliver": "deliveries",
             "explain": "lookup",
             "health_backtest": "health",
             "health_thresholds": "health",
@@ -50,6 +54,7 @@ else:
             "kpis": "key_figures",
             "publish_kpis": "key_figures",
             "list_alerts": "alerts",
+            "list_deliveries": "deliveries",
             "list_models": "models",
             "list_tasks": "tasks",
             "overall": "overview",
@@ -57,7 +62,10 @@ else:
             "portfolio": "reports",
             "prepare": "preparation",
             "preview_alerts": "alerts",
+            "preview_deliveries": "deliveries",
             "promote_model": "models",
+            "report_experiment": "experiments",
+            "resend": "deliveries",
             "roll_back": "models",
             "run": "scoring",
             "score": "scoring",
@@ -81,7 +89,9 @@ __all__ = [
     "brief",
     "catalogue",
     "check",
+    "check_deliveries",
     "compare_models",
+    "deliver",
     "explain",
     "health_backtest",
     "health_thresholds",
@@ -89,6 +99,7 @@ __all__ = [
     "kpis",
     "publish_kpis",
     "list_alerts",
+    "list_deliveries",
     "list_models",
     "list_tasks",
     "overall",
@@ -96,7 +107,10 @@ __all__ = [
     "portfolio",
     "prepare",
     "preview_alerts",
+    "preview_deliveries",
     "promote_model",
+    "report_experiment",
+    "resend",
     "roll_back",
     "run",
     "score",

@@ -14,30 +14,33 @@ from churnml.errors import BundleError, TimelineError
 from churnml.store import Snapshot, Store
 from churnml.tables import Tables
 
-__all__ = ["backfill", "changes", "customers_at"]
+__all__ = ["backfill", "changes", "customers_at", "unread"]
 
 _WEEKS = (12, 8, 4, 2, 1)
 """The first scoring also reads these past weeks, so that there is a trend from the first day."""
 
 
-def backfill(config: Config, tables: Tables, champion: Champion, as_of: date, store: Store) -> int:
-    """Publish the readings of the last weeks where the store has none; return how many dates were added.
-
-    They are replays: features as known on their date, judged by today's champion, and marked so.
-    """
+def unread(config: Config, tables: Tables, as_of: date, store: Store) -> pd.DataFrame | None:
+    """Return the cohorts of the last weeks where the store has no reading before a date; None where it has."""
     if store.has_readings(config.name, before=as_of):
-        return 0
-    cohorts = []
+        return None
+    found = []
     for week in _WEEKS:
         try:
-            cohorts.append(snapshots.cohort_at(tables, config, pd.Timestamp(as_of) - pd.Timedelta(weeks=week)))
+            found.append(snapshots.cohort_at(tables, config, pd.Timestamp(as_of) - pd.Timedelta(weeks=week)))
         except TimelineError:
             continue  # the data does not reach back so far, or nobody was a customer then
-    if not cohorts:
-        return 0
-    rows = pd.concat(cohorts, ignore_index=True)
-    everyone = snapshots.whole_cohorts(tables, config, rows)
-    frame = features_room.compute(tables, rows, champion.model.features, config.features, cohort=everyone)
+    return pd.concat(found, ignore_index=True) if found else None
+
+
+def backfill(config: Config, champion: Champion, frame: pd.DataFrame, store: Store) -> None:
+    """Publish the readings of earlier dates: features as known then, judged by today's champion, and marked so.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What `unread` returned, with its features.
+    """
     table = champion.judge(frame).table().assign(arr=frame["arr"].to_numpy())
     for replayed_on, part in table.groupby("as_of"):
         store.publish(
@@ -51,7 +54,6 @@ def backfill(config: Config, tables: Tables, champion: Champion, as_of: date, st
                 info={"replayed": True, "currency": config.currency},
             )
         )
-    return len(cohorts)
 
 
 def customers_at(tables: Tables, config: Config, as_of: pd.Timestamp) -> set[str]:

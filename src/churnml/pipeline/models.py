@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from churnml import registry
 from churnml.config import Config
 from churnml.errors import BundleError, UsageError, WorkspaceError
 from churnml.registry import Bundle
-from churnml.registry.promotion import Decision, Promotion, compare, promote, promotions, rollback_target, versions
-from churnml.tables import Tables
+from churnml.registry.promotion import Decision, Promotion, promote, promotions, rollback_target, versions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from churnml.tables import Tables
 
 __all__ = [
     "Comparison",
@@ -128,6 +130,8 @@ def roll_back(config: Config, reason: str) -> Promotion:
 
 def compare_models(config: Config, first: str, second: str) -> Comparison:
     """Return two versions' backtests side by side, and their paired difference on the rows both were tested on."""
+    from churnml.registry.comparison import compare  # a list of models does not wait for the library of frames
+
     folder = config.bundles_dir / config.registered_model
     sides = {
         version: registry.read_manifest(folder / version).backtest["pooled"]["model"] for version in (first, second)
@@ -252,6 +256,8 @@ def _tested(config: Config, version: str) -> pd.DataFrame | None:
     path = tested_path(config, version)
     if not path.is_file():
         return None
+    import pandas as pd
+
     try:
         return pd.read_parquet(path).drop_duplicates(_KEY, keep="last")
     except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are ValueErrors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from churnml import features as features_room
@@ -25,15 +25,23 @@ def simulate_company(
     months: int,
     seed: int,
     churn_rate: float | None = None,
+    tools: Sequence[str] = (),
     stages: Stages | None = None,
 ) -> Simulated:
-    """Simulate a company and write its tables to a folder, its truth to ``truth/`` beside them."""
+    """Simulate a company and write its tables to a folder, its truth to ``truth/`` beside them.
+
+    With `tools` it is written as these tools export it, with the config that reads them.
+    """
     from churnml.simulate import simulate, write
+    from churnml.simulate.exports import write_exports
 
     stages = stages or Stages()
     with stages("simulate"):
         company = simulate(accounts=accounts, months=months, seed=seed, churn_rate=churn_rate)
-        write(company, folder)
+        if tools:
+            write_exports(company, folder, tools)
+        else:
+            write(company, folder)
     tables = {name: len(frame) for name, frame in company.tables.items()}
     return Simulated(folder, accounts=accounts, months=months, seed=seed, tables=tables)
 
@@ -51,7 +59,8 @@ def check(config: Config, stages: Stages | None = None) -> Checked:
         for folder in (config.workspace_dir, config.bundles_dir):
             sweep(folder)
         connection = connect(config.engine, temp_dir=config.workspace_dir / "tmp")
-        return Checked(load(config, connection=connection, progress=stages.say))
+        loaded = load(config, connection=connection, progress=stages.say)
+        return Checked(loaded, features_room.families_use(loaded.tables, config.features))
 
 
 def prepare(config: Config, stages: Stages | None = None, *, loaded: Loaded | None = None) -> Prepared:

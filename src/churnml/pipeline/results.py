@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from churnml.evaluation.verdict import BASELINE_WORDS
-from churnml.features import FeatureSet
+from churnml.features import FamilyUse, FeatureSet
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision
-from churnml.sources import Loaded
+from churnml.sources import Loaded, TableUse, ToolCoverage
 
 if TYPE_CHECKING:
     from churnml.evaluation import Tuning
@@ -60,6 +60,9 @@ class CheckReport:
     rejected: Rejected
     notes: Sequence[str]
     fingerprint: str
+    tools: Sequence[ToolCoverage] = ()
+    use: Sequence[TableUse] = ()
+    families: Sequence[FamilyUse] = ()
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,12 @@ class Checked:
     ----------
     loaded : Loaded
         The canonical tables, what was set aside, notes.
+    families : sequence of FamilyUse
+        What the tables allow of each feature family.
     """
 
     loaded: Loaded
+    families: Sequence[FamilyUse] = ()
 
     def report(self) -> CheckReport:
         """Return what a reader of the outcome wants to know."""
@@ -84,6 +90,9 @@ class Checked:
             rejected=rejected_counts(self.loaded),
             notes=list(self.loaded.notes),
             fingerprint=self.loaded.fingerprint,
+            tools=list(self.loaded.coverage),
+            use=list(self.loaded.use),
+            families=list(self.families),
         )
 
 

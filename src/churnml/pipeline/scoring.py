@@ -22,7 +22,7 @@ from churnml.explain.stored import worded
 from churnml.features.event_cache import events_until
 from churnml.files import all_beside
 from churnml.pipeline.alerts import evaluate_alerts
-from churnml.pipeline.history import backfill, changes, customers_at
+from churnml.pipeline.history import backfill, changes, customers_at, unread
 from churnml.pipeline.lookup import last_scored
 from churnml.pipeline.preparation import check, prepare
 from churnml.pipeline.results import Scored, Trained, expected_column, rejected_counts, scored_by
@@ -63,15 +63,18 @@ def score(
     loaded = loaded or check(config, stages).loaded
     tables = loaded.tables
     as_of = as_of or tables.observed_until
+    churn = champion.model.target == "churn"
     with stages("score"):
-        now, before = _frames_at(tables, config, champion, as_of)
+        now, before, past = _frames_at(tables, config, champion, as_of, readings=churn)
         judged = champion.judge(now)
     with stages("explain"):
         explanations = champion.explain(now, judged, before)
         stored = _with_plays(config, now, explanations)
     table = judged.table()
-    if champion.model.target == "churn":
+    if churn:
         with stages("history"), Store(config.store_url) as store:
+            if past is not None:
+                backfill(config, champion, past, store)
             table = _with_history(config, tables, champion, now, before, table, stored, store)
     with stages("publish"):
         table, ordered = _ranked(now, table, stored, tables, champion, config)
@@ -80,12 +83,17 @@ def score(
         # Both files appear together, and only when the store holds the snapshot.
         with all_beside(*paths) as (scores, reasons):
             _write(scores, reasons, champion, config.hash, config.language, table, ordered, scored_at)
-            if champion.model.target == "churn":
+            if churn:
                 _publish(config, tables, champion, judged, now, table, ordered, as_of, scored_at)
-    if champion.model.target == "churn" and config.alerts.enabled:
+    if churn and config.alerts.enabled:
         with stages("alerts"), Store(config.store_url) as store:
             rows = now[["account_id", *champion.model.features.names]]
             evaluate_alerts(config, table, rows, ordered, as_of, store)
+    if champion.model.target == "churn" and config.deliveries.after_scoring and config.deliveries.targets():
+        from churnml.pipeline.deliveries import deliver_after_scoring
+
+        with stages("deliver"), Store(config.store_url) as store:
+            deliver_after_scoring(config, store)
     return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded))
 
 
@@ -120,25 +128,49 @@ def run(
     return trained, score(config, stages, as_of=as_of, loaded=checked.loaded)
 
 
-def _frames_at(tables: Tables, config: Config, champion: Champion, as_of: date) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the cohort's features at a date and, for those who were customers then, `_PREVIOUS_DAYS` earlier."""
+def _frames_at(
+    tables: Tables, config: Config, champion: Champion, as_of: date, *, readings: bool
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
+    """Return features of the cohort at a date, of those who were customers then `_PREVIOUS_DAYS` earlier, and the past.
+
+    The past are the cohorts whose readings the store lacks and wants, or None.
+    """
     today = pd.Timestamp(as_of).as_unit("us")
     cohort = snapshots.cohort_at(tables, config, today)
     earlier = cohort.assign(as_of=today - pd.Timedelta(days=_PREVIOUS_DAYS))
     earlier = earlier[earlier["account_id"].isin(customers_at(tables, config, earlier["as_of"].iloc[0]))]
+    past = None
+    if readings:
+        with Store(config.store_url) as store:
+            past = unread(config, tables, as_of, store)
+    parts = [cohort, earlier.reset_index(drop=True), *([] if past is None else [past])]
     asked = champion.model.features
     # Ranks are among all customers of their day: those who have left since were peers a month ago.
-    everyone = snapshots.cohorts(tables, config, [today, *earlier["as_of"]])
+    everyone = snapshots.cohorts(tables, config, pd.concat([part["as_of"] for part in parts]).unique())
     if config.engine.keep_events:
         planes = events_until(config, tables, asked, as_of)
-        now, before = (
+        made = [
             features_room.compute(tables, rows, asked, config.features, planes=planes, cohort=everyone)
-            for rows in (cohort, earlier)
-        )
-        return now, before.reset_index(drop=True)
-    rows = pd.concat([cohort, earlier], ignore_index=True)
-    both = features_room.compute(tables, rows, asked, config.features, cohort=everyone)
-    return both.iloc[: len(cohort)].reset_index(drop=True), both.iloc[len(cohort) :].reset_index(drop=True)
+            for rows in parts
+        ]
+    else:
+        made = _in_one_pass(tables, config, champion, parts, everyone)
+    return made[0], made[1], made[2] if past is not None else None
+
+
+def _in_one_pass(
+    tables: Tables, config: Config, champion: Champion, parts: Sequence[pd.DataFrame], everyone: pd.DataFrame
+) -> list[pd.DataFrame]:
+    """Return each part with its features, made of one reading of the facts, for whole cohorts at once."""
+    keys = ["account_id", "as_of"]
+    rows = pd.concat([*(part[keys] for part in parts), everyone[keys]], ignore_index=True)
+    made = features_room.compute(tables, rows, champion.model.features, config.features).drop(columns=keys)
+    frames, at = [], 0
+    for part in parts:
+        own = made.iloc[at : at + len(part)].set_axis(part.index)
+        frames.append(pd.concat([part.drop(columns=own.columns, errors="ignore"), own], axis=1))
+        at += len(part)
+    return frames
 
 
 def _with_plays(config: Config, now: pd.DataFrame, explanations: Sequence[Explanation]) -> list[dict[str, Any]]:
@@ -166,7 +198,6 @@ def _with_history(
 ) -> pd.DataFrame:
     """Return the scores with their trend, and tell trend and change in each stored explanation."""
     as_of = now["as_of"].iloc[0].date()
-    backfill(config, tables, champion, as_of, store)
     # A new model alone moves scores: a trend over two versions would tell of it as if the account had changed.
     earlier = store.readings(config.name, before=as_of, version=champion.version)
     trend = score_trends(table, earlier)

@@ -21,7 +21,15 @@ from churnml.registry.manifest import MANIFEST, Manifest, Provenance, broken_bun
 if TYPE_CHECKING:
     from churnml.training.model import ChurnModel
 
-__all__ = ["Bundle", "champion_bundle", "load_bundle", "load_champion", "save_bundle", "set_champion"]
+__all__ = [
+    "Bundle",
+    "champion_bundle",
+    "champion_health",
+    "load_bundle",
+    "load_champion",
+    "save_bundle",
+    "set_champion",
+]
 
 _CHAMPION = "champion.json"
 _HEALTH = "health.json"
@@ -115,7 +123,7 @@ def save_bundle(
             path = part / file
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="")
-    _open_to_readers(target)
+        _owners_only(part)
     return target
 
 
@@ -127,13 +135,13 @@ def _mend(target: Path, files: Mapping[str, str]) -> None:
             path.parent.mkdir(exist_ok=True)
             with beside(path) as part:
                 part.write_text(text, encoding="utf-8", newline="")
-    _open_to_readers(target)
+    _owners_only(target)
 
 
-def _open_to_readers(target: Path) -> None:
-    """Let the service, which may run as another user, read the bundle: it holds no customer's rows."""
-    for path in (target, *target.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
+def _owners_only(folder: Path) -> None:
+    """Keep a bundle from other users, whatever the umask: its tables of reference show how customers behave."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def load_bundle(path: Path) -> Bundle:
@@ -178,7 +186,7 @@ def set_champion(folder: Path, name: str, version: str, promotion: Mapping[str, 
     promotion : mapping, optional
         The entry of the record, JSON-ready. It is written with the pointer, so that the two cannot disagree.
     """
-    if not (folder / name / version / MANIFEST).is_file():
+    if version != Path(version).name or not (folder / name / version / MANIFEST).is_file():
         raise BundleError(
             f"There is no bundle {name}/{version}",
             where=str(folder / name),
@@ -249,6 +257,24 @@ def _unreadable_pointer(file: Path, why: str) -> BundleError:
 def load_champion(folder: Path, name: str) -> Bundle:
     """Load the bundle in use, see `champion_bundle` and `load_bundle`."""
     return load_bundle(champion_bundle(folder, name))
+
+
+def champion_health(folder: Path, name: str) -> dict[str, Any]:
+    """Return the health scales of the bundle in use, checked against the manifest; its model is not loaded.
+
+    Raises
+    ------
+    BundleError
+        See `champion_bundle` and `load_bundle`.
+    """
+    path = champion_bundle(folder, name)
+    expected, file = read_manifest(path).files.get(_HEALTH), path / _HEALTH
+    if not file.is_file():
+        raise broken_bundle(path, f"the file {_HEALTH} is missing")
+    if _sha256(file.read_bytes()) != expected:
+        raise broken_bundle(path, f"the file {_HEALTH} does not match its checksum")
+    scales: dict[str, Any] = json.loads(_text(file))
+    return scales
 
 
 def _text(path: Path) -> str:

@@ -1,22 +1,19 @@
-"""Which bundle is in use, who it was before, and whether a new one may take its place."""
+"""Which bundle is in use, and who it was before."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-import pandas as pd
 from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
 
 from churnml.config import LabelConfig
 from churnml.errors import BundleError
 from churnml.files import write_json
-from churnml.metrics.intervals import Interval, clustered_bootstrap, paired_gain
-from churnml.metrics.predictions import log_loss, roc_auc
+from churnml.metrics.intervals import Interval
 from churnml.registry.bundle import Bundle, read_pointer, set_champion
 from churnml.registry.manifest import MANIFEST, Manifest, read_manifest
 
@@ -25,7 +22,6 @@ __all__ = [
     "Evidence",
     "Promotion",
     "asks_the_same",
-    "compare",
     "promote",
     "promotions",
     "rollback_target",
@@ -33,9 +29,6 @@ __all__ = [
 ]
 
 _HISTORY = "promotions.json"
-_DRAWS = 500
-_MARGIN = 0.05
-"""Share of the champion's log loss by which a fresher challenger may be worse at the lower end of its interval."""
 
 
 @dataclass(frozen=True)
@@ -127,74 +120,6 @@ _ENTRY = TypeAdapter(Promotion)
 _RECORD = TypeAdapter(list[Promotion])
 
 
-def compare(rows: pd.DataFrame, *, min_gain: float, seed: int, fresher: bool = False) -> Decision:
-    """Judge challenger and champion on the same rows, which neither had seen.
-
-    The challenger wins when its gain in log loss exceeds `min_gain` by more than noise: the lower end of the 95 %
-    interval, an account being one draw. One that knows newer data than the champion wins when it is not inferior: when
-    that lower end is no further below zero than 5 % of the champion's log loss.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        ``account_id, as_of, churned, p_champion, p_challenger`` of the newest snapshots with final labels.
-    min_gain : float
-        Log loss the challenger must gain.
-    seed : int
-        Seed of the draws behind the gain in ROC AUC, which is shown only.
-    fresher : bool
-        Whether the challenger learnt from later snapshots than the champion.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> churned = (rng.random(400) < 0.2).astype(float)
-    >>> rows = pd.DataFrame({"account_id": np.arange(400), "as_of": pd.Timestamp("2026-01-01"), "churned": churned,
-    ...                      "p_champion": 0.2, "p_challenger": np.where(churned == 1, 0.5, 0.1)})
-    >>> compare(rows, min_gain=0.0, seed=0).promote
-    True
-    >>> equal = rows.assign(p_challenger=0.2)
-    >>> compare(equal, min_gain=0.0, seed=0).promote, compare(equal, min_gain=0.0, seed=0, fresher=True).promote
-    (False, True)
-    """
-    churned = rows["churned"].to_numpy(dtype=np.float64)
-    window = Evidence(
-        rows=len(rows),
-        churned=int(churned.sum()),
-        as_of_from=f"{rows['as_of'].min():%Y-%m-%d}",
-        as_of_until=f"{rows['as_of'].max():%Y-%m-%d}",
-    )
-    if len(np.unique(churned)) < 2:
-        return Decision(False, "The newest labelled snapshots hold only one outcome: nothing can be compared.", window)
-    new, old = rows["p_challenger"].to_numpy(), rows["p_champion"].to_numpy()
-    from churnml.metrics.within_date import log_loss_gain  # brings scipy, which a list of models has no use for
-
-    gain = log_loss_gain(churned, new, old, rows["account_id"])
-    ranking = paired_gain(roc_auc, churned, new, old, clustered_bootstrap(rows["account_id"], _DRAWS, seed))
-    if gain.value is None or gain.low is None or gain.high is None:
-        return Decision(False, "Too few accounts churned in the newest labelled snapshots to compare on.", window)
-    margin = _MARGIN * (log_loss(churned, old) or 0.0)
-    evidence = replace(
-        window,
-        min_gain=min_gain,
-        fresher=fresher,
-        margin=margin,
-        log_loss_gain=Interval(gain.value, gain.low, gain.high),
-        roc_auc_gain=ranking,
-    )
-    told = (
-        f"log loss gain {gain.value:+.4f} (95 % interval {gain.low:+.4f} to {gain.high:+.4f}) on {len(rows)} rows of "
-        "the newest window"
-    )
-    if gain.low > min_gain:
-        return Decision(True, f"The challenger is better by more than noise: {told}.", evidence)
-    if fresher and gain.low >= -margin:
-        words = f"The challenger knows newer data and is not worse, by {margin:.4f} at most"
-        return Decision(True, f"{words}: {told}.", evidence)
-    worse = f"may be worse by more than {margin:.4f}" if fresher else "is not better by more than noise"
-    return Decision(False, f"The challenger {worse}: {told}.", evidence)
-
-
 def promote(
     folder: Path,
     name: str,
@@ -216,7 +141,7 @@ def promote(
     BundleError
         There is no such version.
     """
-    if not (folder / name / version / MANIFEST).is_file():
+    if version != Path(version).name or not (folder / name / version / MANIFEST).is_file():
         known = ", ".join(found.version for found in versions(folder, name)) or "none"
         raise BundleError(
             f"There is no bundle {name}/{version}",
@@ -262,10 +187,12 @@ def promotions(folder: Path, name: str) -> list[Promotion]:
         pointer = read_pointer(folder, name) or {}
     except BundleError:
         return found  # a promotion by hand mends the pointer, and asks for the record first
-    if "promotion" in pointer:
+    try:
         newest = _ENTRY.validate_python(pointer["promotion"])
-        if not found or found[-1] != newest:
-            found.append(newest)
+    except (KeyError, ValidationError):
+        return found  # a pointer of an earlier version has none; the version in it is what counts
+    if not found or found[-1] != newest:
+        found.append(newest)
     return found
 
 

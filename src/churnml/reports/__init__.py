@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from churnml.lazy import load_on_use
 
 if TYPE_CHECKING:
-    from churnml.reports.brief import account_brief, change_told
+    from churnml.reports.brief import account_brief
+    from churnml.reports.changes import change_told
     from churnml.reports.health_backtest import backtest_report
     from churnml.reports.overall import overall_page
     from churnml.reports.plots import backtest_plots, plot_backtest
@@ -17,7 +18,7 @@ else:
             "account_brief": "brief",
             "backtest_plots": "plots",
             "backtest_report": "health_backtest",
-            "change_told": "brief",
+            "change_told": "changes",
             "overall_page": "overall",
             "plot_backtest": "plots",
             "portfolio_page": "portfolio",

@@ -23,8 +23,9 @@ How to call it from Salesforce, HubSpot, Zapier, curl and Python: [integrations.
 How to run it: [deploy.md](deploy.md).
 
 **Keys.** Send `Authorization: Bearer churnml_…` (or `X-API-Key: churnml_…`). `churnml keys create NAME` makes a key;
-scopes are `read` (stored scores), `score` (features sent by the caller), `write` (overrides and feedback) and `admin`
-(all). The store keeps only a hash. `churnml serve --insecure` asks for none and listens on loopback only.
+scopes are `read` (stored scores), `score` (features sent by the caller), `write` (overrides, feedback, answers to
+alerts and tasks) and `admin` (all). The store keeps only a hash. `churnml serve --insecure` asks for none and listens
+on loopback only.
 
 **Answers.** Each carries `as_of, scored_at, model_version, config_version, coverage, freshness, warnings`. Two scores
 that agree in `as_of`, `model_version` and `config_version` are the same score. Times are UTC.

@@ -9,6 +9,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from churnml.config import ApiLimits, Config, DisplayConfig, load_config
+from churnml.config.alerts import AlertsConfig
 from churnml.errors import ConfigError
 from churnml.serving.workers import shared_folder
 
@@ -44,6 +45,7 @@ class Settings(BaseModel):
     config_version: str = Field(description="The config's hash")
     currency: str = Field("USD", description="Currency of all amounts")
     language: Literal["en", "ja"] = Field("en", description="Language where a request names none")
+    alerts: AlertsConfig = Field(default_factory=AlertsConfig, description="Whose working days count")
     display: DisplayConfig = Field(default_factory=DisplayConfig, description="What raw names are called on pages")
     limits: ApiLimits = Field(default_factory=ApiLimits, description="Limits of requests")
     insecure: bool = Field(False, description="Ask for no API key")
@@ -69,6 +71,7 @@ class Settings(BaseModel):
             config_version=config.hash,
             currency=config.currency,
             language=config.language,
+            alerts=config.alerts,
             display=config.display,
             limits=config.serving.limits,
             insecure=insecure,

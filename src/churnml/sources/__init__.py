@@ -1,5 +1,7 @@
 """Turns raw extracts into valid canonical tables, and reports what it had to reject."""
 
+from churnml.sources.account_ids import ToolCoverage
 from churnml.sources.load import Loaded, load
+from churnml.sources.usability import TableUse
 
-__all__ = ["Loaded", "load"]
+__all__ = ["Loaded", "TableUse", "ToolCoverage", "load"]

@@ -19,7 +19,7 @@ from sqlglot.errors import SqlglotError
 
 from churnml.sources.sql import identifier, problem
 
-__all__ = ["ColumnType", "bind", "mentioned", "with_nulls"]
+__all__ = ["ColumnType", "bind", "columns_of", "mentioned", "with_nulls"]
 
 _Use = Literal["text", "number", "equal", "free"]
 
@@ -94,6 +94,19 @@ def mentioned(sql: str, columns: Iterable[str]) -> list[str]:
             return list(columns)
         names = {token.text.casefold() for token in tokens}
     return [name for name in columns if name.casefold() in names]
+
+
+def columns_of(sql: str) -> list[str]:
+    r"""Return the names of all columns that a piece of SQL reads.
+
+    Examples
+    --------
+    >>> columns_of("CASE WHEN is_true(IsClosed) THEN \"Close Date\" END")
+    ['Close Date', 'IsClosed']
+    """
+    tree = _parsed(sql)
+    found = tree.find_all(exp.Column) if tree is not None else ()
+    return sorted({column.name for column in found if not column.find_ancestor(exp.Lambda)})
 
 
 def _occurrences(tree: exp.Expr) -> list[_Occurrence]:

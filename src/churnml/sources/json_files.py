@@ -100,7 +100,12 @@ def _list_in(db: duckdb.DuckDBPyConnection, relation: str) -> str | None:
         ).fetchone()
         if row and row[0] and row[1] == 1:
             return name
-    return None
+    # Some name the list after the object: it counts where it is the document's only list of objects.
+    rows = db.execute(
+        f"SELECT key, count(*) OVER () FROM (SELECT json, unnest(json_keys(json)) AS key FROM {relation}) "
+        "WHERE json_type(json, '$.\"' || key || '\"[0]') = 'OBJECT'"
+    ).fetchall()
+    return f'"{rows[0][0]}"' if len(rows) == 1 and '"' not in rows[0][0] else None
 
 
 def _columns(db: duckdb.DuckDBPyConnection, source: str, prefix: str = "$", depth: int = 1) -> dict[str, str]:

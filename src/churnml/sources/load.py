@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,15 +20,19 @@ from churnml.config import EngineConfig, LabelConfig, SourceConfig, TableSource
 from churnml.config.needs import LoadSections
 from churnml.errors import DataError
 from churnml.files import stage_folder
+from churnml.sources.account_ids import AccountIds, ToolCoverage
 from churnml.sources.between_tables import compare_tables, reach
+from churnml.sources.conversion import in_own_currency, lay_rates
 from churnml.sources.currencies import currency_columns, money_columns
+from churnml.sources.macros import define_macros
 from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.observation import derived_accounts, observed_period
-from churnml.sources.outcome import all_refusals, notes_of, refuse_too_many, rejections
+from churnml.sources.outcome import all_refusals, coverage_notes, notes_of, refuse_too_many, rejections
 from churnml.sources.parts import united
 from churnml.sources.raw import Raw
 from churnml.sources.raw_sources import Part, RawSources, parts_of
 from churnml.sources.raw_values import wanted_columns
+from churnml.sources.usability import TableUse, tables_use
 from churnml.sources.validated import ValidatedTable
 from churnml.sources.validation import validate
 from churnml.tables import TABLES, CheckResult, Table, Tables
@@ -63,6 +68,10 @@ class Loaded:
         Every check of rows and how it went.
     reaches : dict of str to date
         Table → first day that it does not cover any more, by its own facts; a table of hardly any is absent.
+    coverage : list of ToolCoverage
+        How much of each tool belongs to known accounts; empty without `identities`.
+    use : list of TableUse
+        How far back, how fresh and for how many accounts each table tells something, and what it lacks.
     """
 
     tables: Tables
@@ -72,6 +81,8 @@ class Loaded:
     counts: dict[str, int]
     checks: list[CheckResult] = field(default_factory=list)
     reaches: dict[str, date] = field(default_factory=dict)
+    coverage: list[ToolCoverage] = field(default_factory=list)
+    use: list[TableUse] = field(default_factory=list)
 
 
 def load(
@@ -116,7 +127,21 @@ def load(
         closing(RawSources(config.named_sources, config.resolve, db, stage)) as raw_sources,
     ):
         fresh = stage / "tables"
-        step = _Step(db, raw_sources, config.named_sources, config.label, fresh, rejected, tomorrow)
+        if config.rates is not None:
+            lay_rates(db, raw_sources.rates(config.rates), config.rates)
+        account_ids = AccountIds(db, config, raw_sources, tomorrow)
+        step = _Step(
+            db,
+            raw_sources,
+            config.named_sources,
+            config.label,
+            config.currency,
+            config.rates is not None,
+            account_ids,
+            fresh,
+            rejected,
+            tomorrow,
+        )
         validated, mappings = _validated(config.tables, step, say)
         sources = {name: mapping.sources["account_id"].column for name, mapping in mappings.items()}
         if "accounts" not in config.tables:
@@ -131,7 +156,9 @@ def load(
             has_money="subscriptions" in mappings and "mrr" in validated["subscriptions"].supplied,
             trials=config.label.trials,
         )
+        coverage = account_ids.coverage(fresh, config.workspace_dir / "identities_unmatched.csv")
         days = {name: table.days for name, table in validated.items() if len(table.days)}
+        use = tables_use(db, fresh, validated, until)
         reaches, stale = reach(db, fresh, days, until)
         for name in validated:
             (fresh / f"{name}.parquet").replace(folder / f"{name}.parquet")
@@ -153,7 +180,7 @@ def load(
         tables=tables,
         rejected=rejections(validated),
         fingerprint=_fingerprint(config, validated),
-        notes=[note, *findings.notes, *stale.notes, *notes_of(validated, attributes)],
+        notes=[note, *coverage_notes(coverage), *findings.notes, *stale.notes, *notes_of(validated, attributes)],
         counts={name: validated[name].valid_rows for name in expressions},
         checks=[
             *(result for name in expressions for result in validated[name].results),
@@ -161,6 +188,8 @@ def load(
             *stale.results,
         ],
         reaches=reaches,
+        coverage=coverage,
+        use=use,
     )
 
 
@@ -172,6 +201,9 @@ class _Step:
     raw_sources: RawSources
     sources: dict[str, SourceConfig]
     label: LabelConfig
+    currency: str
+    has_rates: bool
+    account_ids: AccountIds
     fresh: Path
     rejected: Path
     tomorrow: date
@@ -202,14 +234,19 @@ class _Step:
 
     def _mapped(self, parts: list[Part]) -> tuple[Mapping, Raw, list[str]]:
         """Return the one mapping and raw table of all parts, and what was noted about each."""
-        mappings, raws = [], []
+        mappings, raws, notes = [], [], []
         for part in parts:
             table = TABLES[part.table]
-            raw = self.raw_sources.open(part, _columns_to_read(table, part.source))
-            mappings.append(map_table(self.db, table, part.source, raw, tomorrow=self.tomorrow))
+            raw, source = self.raw_sources.open(part, partial(_columns_to_read, table))
+            mapping = map_table(self.db, table, source, raw, tomorrow=self.tomorrow)
+            mapping, told = in_own_currency(
+                self.db, mapping, raw, source.currency, self.currency, has_rates=self.has_rates
+            )
+            notes += told
+            mappings.append(self.account_ids.applied(part, mapping))
             raws.append(raw)
         mapping, raw = united(self.db, parts, mappings, raws)
-        return mapping, raw, list(raw.notes)
+        return mapping, raw, [*raw.notes, *notes]
 
 
 def _columns_to_read(table: Table, source: TableSource) -> Callable[[Iterable[str]], list[str]]:
@@ -275,6 +312,7 @@ def _session(engine_config: EngineConfig, stage: Path) -> duckdb.DuckDBPyConnect
         settings["threads"] = engine_config.threads
     db = duckdb.connect(config=settings)
     db.execute("SET TimeZone = 'UTC'")
+    define_macros(db)
     return db
 
 

@@ -169,7 +169,13 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         whole = name.endswith("_id") and types[f"raw:{name}"] == "VARCHAR" and _whole_floats(db, raw, item)
         read = parse(value, kind, column, item, whole_floats=whole, usual=name in usual)
         parsed.append(f"{read} AS {identifier(f'read:{name}')}")
-        if column.dtype == "date" and kind == "text" and item.format is None and item.timezone == "UTC":
+        if (
+            column.dtype == "date"
+            and kind == "text"
+            and item.format is None
+            and item.timezone == "UTC"
+            and not item.inclusive
+        ):
             parsed.append(f"{day_as_written(value)} <> {identifier(f'read:{name}')} AS {identifier(f'moved:{name}')}")
     step = f"SELECT {', '.join(parsed)} FROM ({clean_select})"
     bounded += bounded_columns(db, table, [column for column, _ in every.values()], step, tomorrow)

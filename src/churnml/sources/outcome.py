@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from churnml.errors import DataError
+from churnml.sources.account_ids import ToolCoverage
 from churnml.sources.sql import problem
 from churnml.sources.validated import ValidatedTable
 from churnml.tables import CHECKS, TABLES
 
-__all__ = ["all_refusals", "notes_of", "refuse_too_many", "rejections"]
+__all__ = ["all_refusals", "coverage_notes", "notes_of", "refuse_too_many", "rejections"]
 
 _SWITCHED_OFF = {
     "subscriptions": "contract features (MRR, seats, renewal) and revenue KPIs",
@@ -68,6 +69,23 @@ def notes_of(validated: Mapping[str, ValidatedTable], attributes: tuple[str, ...
     for name, table in validated.items():
         notes += table.notes
         notes += [f"{name}: {reason}. {reason.remedy}" for reason in table.reasons]
+    return notes
+
+
+def coverage_notes(coverage: Sequence[ToolCoverage]) -> list[str]:
+    """Say per tool how much of it belongs to known accounts."""
+    notes = []
+    for tool in coverage:
+        total = tool.matched + tool.unmatched + tool.ambiguous
+        ways = ", ".join(f"{count:,} by {how}" for how, count in tool.by.items())
+        note = f"{tool.tool}: {tool.matched:,} of {total:,} records with facts are known accounts ({ways or 'none'})"
+        if total > tool.matched:
+            note = (
+                f"CHK049 {note}; {tool.unmatched:,} are none that is known ({tool.unmatched_rows:,} rows, ARR "
+                f"{tool.unmatched_arr:,.10g}), {tool.ambiguous:,} could be several ({tool.ambiguous_rows:,} rows, ARR "
+                f"{tool.ambiguous_arr:,.10g}). {CHECKS['CHK049'].remedy}"
+            )
+        notes.append(note)
     return notes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from churnml.config import ColumnSource
 from churnml.sources.dates import date_value, elsewhere, readable_date, timestamp_value
+from churnml.sources.macros import salesforce_id
 from churnml.sources.numbers import finite, infinite_word, is_written_plainly, text_number
 from churnml.sources.sql import literal
 from churnml.tables import Column
@@ -139,11 +140,13 @@ def parse(
     (1200,)
     """
     if column.dtype == "string":
-        return _word(cleaned, kind, column, whole_floats)
+        word = _word(cleaned, kind, column, whole_floats)
+        return salesforce_id(word) if source.id == "salesforce" else word
     if column.dtype == "timestamp":
         return timestamp_value(cleaned, kind, source, iso=usual)
     if column.dtype == "date":
-        return date_value(cleaned, kind, source, iso=usual)
+        day = date_value(cleaned, kind, source, iso=usual)
+        return f"({day}) + 1" if source.inclusive else day
     if column.dtype == "boolean":
         return _boolean(cleaned, kind)
     return _number(cleaned, kind, source, whole=column.dtype == "int64", usual=usual)

@@ -43,6 +43,8 @@ def united(
     names = tuple(dict.fromkeys((*mapped, *(name for each in mappings for name in each.present), *attributes)))
     selects = [_select(db, part, mapping, names, key) for part, mapping in zip(parts, mappings, strict=True)]
     sources = dict(pair for each in reversed(mappings) for pair in each.sources.items())
+    # Broken ids of any part are set aside, so what says the kind of id stands for the column.
+    sources |= {name: source for each in mappings for name, source in each.sources.items() if source.id is not None}
     expressions: dict[str, str] = {}
     for each in mappings:
         for name, place in each.expressions.items():

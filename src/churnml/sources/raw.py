@@ -16,6 +16,7 @@ from churnml.sources.csv_files import MalformedLines, stage_csv
 from churnml.sources.file_kinds import file_kind
 from churnml.sources.json_files import stage_json
 from churnml.sources.parsing import family
+from churnml.sources.report_files import rows_alone
 from churnml.sources.sql import described, identifier, literal, problem
 from churnml.sources.workbooks import stage_workbook
 
@@ -189,6 +190,8 @@ class RawTables:
         elif kind == "workbook":
             parts.numbers.append(stage_workbook(file, target, source.sheet, where))
         elif kind == "text":
+            if source.header_lines > 1 or source.ends_at_blank_line:
+                file = rows_alone(file, target.with_suffix(".rows.csv"), source)
             staged = stage_csv(self._db, file, target, source, where, max_malformed_share=self._max_malformed_share)
             parts.text, parts.malformed = True, parts.malformed + staged.malformed
             parts.delimiter = staged.delimiter

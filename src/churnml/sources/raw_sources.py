@@ -9,8 +9,11 @@ from pathlib import Path
 
 import duckdb
 
-from churnml.config import LookupSource, SourceConfig, TableSource
+from churnml.config import LookupSource, RatesSource, SourceConfig, TableSource, VersionSource
+from churnml.errors import ConfigError
 from churnml.sources.lookups import column_of, with_lookup
+from churnml.sources.presets import Preset, preset
+from churnml.sources.presets.resolving import laid_out, prepared, resolved, versions_of
 from churnml.sources.raw import Raw, RawTables, Wanted
 from churnml.sources.sql import identifier
 
@@ -95,19 +98,85 @@ class RawSources:
         """Return the section of a source."""
         return self._sources[tool]
 
-    def open(self, part: Part, wanted: Wanted) -> Raw:
-        """Open a raw table: the rows that count, with what they look up.
+    def open(self, part: Part, wanted: Callable[[TableSource], Wanted]) -> tuple[Raw, TableSource]:
+        """Open a raw table: the rows that count, with what they look up, and the section that maps it.
+
+        Parameters
+        ----------
+        part : Part
+            The raw table.
+        wanted : callable
+            From a section, which raw columns it reads.
+
+        Returns
+        -------
+        Raw
+            The raw table.
+        TableSource
+            Its section; where it names a preset, with the preset's lines that fit.
 
         Raises
         ------
         DataError
-            A file, table or column is missing or cannot be read.
+            A file, table or column is missing or cannot be read, or a preset needs to be told something.
         """
         source = part.source
+        if source.preset is not None:
+            return self._by_preset(part, source.preset)
         needed = [*([source.via.column] if source.via is not None else []), *_of_versions(source)]
-        raw = self._of(part.tool).open(part.name, source, lambda names: [*wanted(names), *needed], part.place)
-        raw = self._latest(raw, source)
-        return raw if source.via is None else self._looked_up(raw, part, source.via)
+        columns = wanted(source)
+        raw = self._of(part.tool).open(part.name, source, lambda names: [*columns(names), *needed], part.place)
+        raw = self._latest(raw, source.versions)
+        return (raw if source.via is None else self._looked_up(raw, part, source.via)), source
+
+    def _by_preset(self, part: Part, name: str) -> tuple[Raw, TableSource]:
+        """Open a raw table as a preset says."""
+        found = preset(name, f"{part.place}.preset")
+        if found.table != part.table:
+            raise ConfigError(
+                f"The preset {name} feeds {found.table}, not {part.table}",
+                where=f"{part.place}.preset",
+                got=name,
+                remedy=f"Write it under `tables.{found.table}`.",
+                code="config.preset",
+            )
+        unknown = sorted({*part.source.with_} - {*found.lookups})
+        if unknown:
+            raise ConfigError(
+                f"The preset {name} reads no further raw table called {unknown[0]!r}",
+                where=f"{part.place}.with",
+                expected=", ".join(found.lookups) or "none",
+                code="config.preset",
+            )
+        source = prepared(part.source, found)
+        raw = self._of(part.tool).open(part.name, source, list, part.place)
+        raw = self._latest(raw, versions_of(source, found, raw.columns))
+        if found.query is not None:
+            others, notes = self._beside(part, found)
+            raw = laid_out(self._db, found, raw, others, found.query)
+            raw = replace(raw, notes=(*raw.notes, *notes))
+        key = f"sources.{part.tool}" if part.tool else "source"
+        source = resolved(self._db, source, found, raw, self._sources[part.tool], key)
+        return (raw if source.via is None else self._looked_up(raw, part, source.via)), source
+
+    def _beside(self, part: Part, found: Preset) -> tuple[dict[str, Raw], list[str]]:
+        """Open the further raw tables of a preset, and say what would be known with those that are not named."""
+        others: dict[str, Raw] = {}
+        notes = []
+        for key, lookup in found.lookups.items():
+            if key not in part.source.with_:
+                called = part.place.removeprefix("tables.")
+                notes.append(f"{called}: with `{key}: …` ({lookup.object}) it would be known: {lookup.gain}")
+                continue
+            source = TableSource.model_validate({"from": part.source.with_[key]})
+            place = f"{part.place}.with.{key}"
+            others[key] = self._of(part.tool).open(f"{part.name}.{key}", source, list, place)
+        return others, notes
+
+    def rates(self, rates: RatesSource) -> Raw:
+        """Open the raw table of exchange rates."""
+        tool = rates.source or next(iter(self._sources))
+        return self._of(tool).open("rates", TableSource.model_validate({"from": rates.from_}), list, "rates")
 
     def close(self) -> None:
         """Close what is connected."""
@@ -131,9 +200,8 @@ class RawSources:
         )
         return with_lookup(self._db, part.name, own, other, via)
 
-    def _latest(self, raw: Raw, source: TableSource) -> Raw:
+    def _latest(self, raw: Raw, versions: VersionSource | None) -> Raw:
         """Keep the latest version of every record; rows without an id are no versions of one another."""
-        versions = source.versions
         if versions is None:
             return raw
         of = [identifier(column_of(raw, name, f"{raw.place}.versions.of")) for name in versions.of]

@@ -46,6 +46,11 @@ class StagedTable:
         self.mapping = mapping
         self.name = mapping.table.name
         self.rules: list[RowRule] = row_rules(mapping.table, mapping.present, tomorrow=tomorrow)
+        self.rules += [
+            RowRule("CHK046", name, f"{identifier(f'given:{name}')} AND {identifier(name)} IS NULL")
+            for name, source in mapping.sources.items()
+            if source.id is not None and name in mapping.table.column_names
+        ]
         self.late: list[RowRule] = []  # what the later checks, over the table as a whole, take out
         self._stage()
 

@@ -2,6 +2,7 @@
 
 from churnml.store.alerts import Alert, AlertEvent, Alerts, Arm, Outcome, State
 from churnml.store.database import SCHEMA_VERSION
+from churnml.store.deliveries import Change, Deliveries, Delivery, DeliveryOutcome, DeliveryState, TargetState, Wanted
 from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
@@ -38,6 +39,11 @@ __all__ = [
     "Arm",
     "Assignment",
     "AuditEntry",
+    "Change",
+    "Deliveries",
+    "Delivery",
+    "DeliveryOutcome",
+    "DeliveryState",
     "Calendar",
     "Decided",
     "Departed",
@@ -57,6 +63,8 @@ __all__ = [
     "SnapshotInfo",
     "State",
     "Store",
+    "TargetState",
+    "Wanted",
     "Task",
     "TaskEvent",
     "TaskState",

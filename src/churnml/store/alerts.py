@@ -13,6 +13,7 @@ from churnml.config.alerts import Severity
 from churnml.errors import StoreError
 from churnml.language import Text
 from churnml.store.notes import add_note
+from churnml.store.outbox import note as note_change
 from churnml.store.plain import plain
 from churnml.store.schema import AlertEventRow, AlertRow
 from churnml.store.tasks import follow_alert
@@ -250,7 +251,8 @@ class Alerts:
             after = alert.model_copy(update=changes)
             keep_alert(connection, self._config, after)
             action = "reopened" if state == "open" else state or ("reassigned" if owner else "noted")
-            detail = {name: value for name, value in {**changes, "note": note}.items() if value is not None}
+            said = {**changes, "note": note, "by": author}
+            detail = {name: value for name, value in said.items() if value is not None}
             record_alert_event(connection, alert_id, actor, action, detail)
             if note is not None:
                 add_note(connection, self._config, actor.now, author or actor.name, note, after.account_id, alert_id)
@@ -295,10 +297,13 @@ def keep_alert(connection: Connection, config: str, alert: Alert) -> int:
     if before is not None:
         if before.body != values["body"]:
             connection.execute(update(AlertRow).where(AlertRow.id == before.id).values(**values, changed_at=_now()))
+            note_change(connection, config, "alert", before.id, _now())
         return int(before.id)
     row = {"config": config, "account_id": alert.account_id, "kind": alert.kind, "episode": alert.episode}
     made = connection.execute(insert(AlertRow).values(**row, **values, changed_at=_now()).returning(AlertRow.id))
-    return int(made.scalar_one())
+    alert_id = int(made.scalar_one())
+    note_change(connection, config, "alert", alert_id, _now())
+    return alert_id
 
 
 def _now() -> datetime:

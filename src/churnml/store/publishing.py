@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
+from churnml.store.outbox import forget, note
 from churnml.store.schema import (
     Base,
     DepartureRow,
@@ -92,6 +93,8 @@ def _complete(engine: Engine, snapshot_id: int, snapshot: Snapshot, moment: date
         )
         if _newest(connection, snapshot.config) == snapshot_id:
             _replace_departures(connection, snapshot)
+        note(connection, snapshot.config, "snapshot", snapshot_id, moment)
+        forget(connection, snapshot.config, moment)
         answer = {"snapshot_id": snapshot_id, "config": snapshot.config, "accounts": snapshot.accounts}
         if snapshot.unstorable:
             answer["not_stored"] = len(snapshot.unstorable)

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from churnml.config import RetentionConfig
 from churnml.store.alerts import Alerts
 from churnml.store.database import PATIENCE_SECONDS, open_engine
+from churnml.store.deliveries import Deliveries
 from churnml.store.evaluations import Evaluations
 from churnml.store.judgements import Judgements
 from churnml.store.key_figures import KeyFigures
@@ -91,6 +92,10 @@ class Store:
     def tasks(self, config: str, calendar: Calendar, *, deadline: float | None = None) -> Tasks:
         """Return the tasks on the accounts of one config; `calendar` counts working days, see `Tasks`."""
         return Tasks(self._engine, config, calendar, deadline)
+
+    def deliveries(self, config: str) -> Deliveries:
+        """Return the deliveries of one config."""
+        return Deliveries(self._engine, config)
 
     def judgements(self, config: str, *, deadline: float | None = None) -> Judgements:
         """Return the overrides and feedback on the accounts of one config, see `Judgements`."""

@@ -22,6 +22,7 @@ from churnml.training.trees import BinnedRows, TreeSettings, side_by_side, valid
 __all__ = ["Chosen", "Recipe", "choose"]
 
 Array = npt.NDArray[np.float64]
+_Curve = tuple[lgb.Booster, Array]
 
 PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03)
 """Inverse L2 strengths tried for the logistic part."""
@@ -215,31 +216,40 @@ def _tune_trees(
 ) -> tuple[TreeSettings, int, Array]:
     """Choose the shape and the number of trees by the pooled loss on later rows; return them and the scores there.
 
-    A shape that is not the simplest has to beat it by two standard errors.
+    A shape that is not the simplest has to beat it by two standard errors. It is tried on the latest block first, whose
+    model has the most rows to learn from, and only where it is better there on the others.
     """
     spread = np.split(judge.weights, np.cumsum([len(fold.valid) for fold in folds])[:-1])
-    parts = [(binned.part(fold.train), binned.part(fold.valid)) for fold in folds]
+    binned.all()  # at once for all threads, and needed for the last fit anyway
+    parts = side_by_side([partial(binned.fold, fold.train, fold.valid) for fold in folds])
 
-    def curve_of(shape: TreeSettings, number: int) -> tuple[lgb.Booster, Array]:
+    def curve_of(shape: TreeSettings, number: int) -> _Curve:
         train, valid = parts[number]
         return validation_curve(train, valid, settings=shape, seed=recipe.seeds[0], monotone=recipe.monotone)
 
-    jobs: list[Callable[[], tuple[lgb.Booster, Array]]] = [
-        partial(curve_of, shape, number) for shape in recipe.trees for number in range(len(folds))
-    ]
-    judged = iter(side_by_side(jobs))
-    chosen: tuple[TreeSettings, int, Array] | None = None
-    for shape in recipe.trees:
-        fitted = [next(judged) for _ in folds]
+    def scored(shape: TreeSettings, fitted: Sequence[_Curve]) -> tuple[TreeSettings, int, Array]:
         pooled = np.sum([curve * own.sum() for (_, curve), own in zip(fitted, spread, strict=True)], axis=0)
         count = int(np.argmin(pooled)) + 1
-        scores = np.concatenate(
-            [
-                booster.predict(binned.X[fold.valid], raw_score=True, num_iteration=count, num_threads=1)
-                for (booster, _), fold in zip(fitted, folds, strict=True)
-            ]
-        )
-        if chosen is None or judge.beats(scores, chosen[2]):
-            chosen = shape, count, scores
-    assert chosen is not None, "a recipe has at least one shape of tree"
+        scores = [
+            # No further than the fold's own best: what came after only served to see that it was.
+            booster.predict(
+                binned.X[fold.valid], raw_score=True, num_iteration=min(count, int(curve.argmin()) + 1), num_threads=1
+            )
+            for (booster, curve), fold in zip(fitted, folds, strict=True)
+        ]
+        return shape, count, np.concatenate(scores)
+
+    simplest, *richer = recipe.trees
+    last = len(folds) - 1
+    jobs: list[Callable[[], _Curve]] = [partial(curve_of, shape, last) for shape in richer]
+    # The longest first, so that no core is left waiting for it.
+    jobs += [partial(curve_of, simplest, number) for number in reversed(range(len(folds)))]
+    judged = side_by_side(jobs)
+    latest, fitted = judged[: len(richer)], judged[len(richer) :][::-1]
+    chosen = scored(simplest, fitted)
+    promising = [number for number, (_, curve) in enumerate(latest) if curve.min() < fitted[last][1].min()]
+    others = side_by_side([partial(curve_of, richer[number], place) for number in promising for place in range(last)])
+    for at, number in enumerate(promising):
+        rival = scored(richer[number], [*others[at * last : (at + 1) * last], latest[number]])
+        chosen = rival if judge.beats(rival[2], chosen[2]) else chosen
     return chosen

@@ -184,7 +184,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         few = churners < _MANY_CHURNERS
         recipe = Recipe(
             kind=self.kind_,
-            trees=tree_settings(self.params or {})[: 1 if few else None],
+            trees=tree_settings(self.params or {}, many=not few)[: 1 if few else None],
             seeds=tuple(self.random_state + number for number in range(self.seeds)),
             calibration=self.calibration,
             categorical=self._categorical,

@@ -187,10 +187,10 @@ class Regressions:
         centre = self.layout.spread_out(self._expected)
         fitted: dict[Strength, Array] = {}
         theta, last = None, None
-        # From the strongest penalty to the weakest, each starting where the one before ended, or where the same one
-        # ended under other bounds.
+        # From the strongest penalty to the weakest, each starting where the one before ended, the first where the same
+        # one ended under other bounds.
         for strength in sorted(strengths, key=lambda one: (one.trust, one.penalty)):
-            near = self._found.get(strength, theta if last == strength.trust else None)
+            near = theta if last == strength.trust else self._found.get(strength)
             theta = self._problem.solve(
                 1.0 / strength.penalty,
                 centre=np.clip(strength.trust * centre, lower, upper),

@@ -42,6 +42,8 @@ _SHAPES: tuple[dict[str, float | int | str | bool], ...] = (
     {"num_leaves": 16, "min_data_in_leaf": 15, "min_sum_hessian_in_leaf": 1.0, "lambda_l2": 3.0},
 )
 
+_LARGER_STEPS = 0.08
+
 _FIXED: dict[str, float | int | str | bool] = {
     "objective": "binary",
     "deterministic": True,
@@ -51,6 +53,8 @@ _FIXED: dict[str, float | int | str | bool] = {
     "verbosity": -1,
     "feature_pre_filter": False,
 }
+_SHARED_FROM_ROWS = 20_000
+"""A fold of fewer rows has bins of its own."""
 _BINNING = (
     "max_bin",
     "min_data_in_bin",
@@ -81,11 +85,12 @@ class TreeSettings:
         return params
 
 
-def tree_settings(params: Mapping[str, float | int | str | bool]) -> tuple[TreeSettings, ...]:
+def tree_settings(params: Mapping[str, float | int | str | bool], *, many: bool = False) -> tuple[TreeSettings, ...]:
     """Return the shapes of tree to try, the simplest first, and check the parameters that override the defaults.
 
     A tree of four leaves holds interactions of two or three features, which is what a few hundred churners can show;
-    sixteen smaller leaves may be tried beside it, unless the parameters name a number of leaves.
+    sixteen smaller leaves may be tried beside it, unless the parameters name a number of leaves. With `many` churners
+    the small trees take larger steps: half as many are as good then.
 
     Raises
     ------
@@ -96,6 +101,8 @@ def tree_settings(params: Mapping[str, float | int | str | bool]) -> tuple[TreeS
     --------
     >>> tree_settings({"n_estimators": 50, "num_leaves": 6})
     (TreeSettings(params={'num_leaves': 6}, max_trees=50, patience=60),)
+    >>> [(shape.params["num_leaves"], shape.params.get("learning_rate")) for shape in tree_settings({}, many=True)]
+    [(4, 0.08), (16, None)]
     """
     own = dict(params)
     trees = [own.pop(name) for name in _TREES if name in own]
@@ -115,8 +122,12 @@ def tree_settings(params: Mapping[str, float | int | str | bool]) -> tuple[TreeS
             )
     shapes = [own] if "num_leaves" in own else [{**shape, **own} for shape in _SHAPES]
     most = {"max_trees": int(trees[0])} if trees else {}
-    # A richer shape has learnt what it can, or overfits, within fewer trees.
-    return tuple(TreeSettings(shape, **most, patience=30 if number else 60) for number, shape in enumerate(shapes))
+    larger = many and not {"num_leaves", "learning_rate"} & set(own)
+    if larger:
+        shapes[0] = {**shapes[0], "learning_rate": _LARGER_STEPS}
+    # Larger steps have learnt what they can, and a richer shape overfits, within fewer trees.
+    first = 40 if larger else 60
+    return tuple(TreeSettings(shape, **most, patience=30 if number else first) for number, shape in enumerate(shapes))
 
 
 def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
@@ -126,9 +137,10 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
 
 
 class BinnedRows:
-    """Training rows put into bins once, for every booster that learns from all of them or from some.
+    """Training rows put into bins once, for every booster that learns from all of them or from a fold.
 
-    Where the bins of a column are cut is seen from all rows, the judged ones too; of outcomes that tells nothing.
+    A large fold takes the bins of all rows, its judged ones too; of outcomes that tells nothing. A small one is binned
+    by itself, once for all shapes of tree: where its own values lie makes a difference there.
 
     Parameters
     ----------
@@ -145,22 +157,39 @@ class BinnedRows:
         self, X: Array, y: Array, categorical: Sequence[int], settings: TreeSettings, weights: Array | None = None
     ) -> None:
         params = {**DEFAULTS, **settings.params, **_FIXED}
-        self.X = X
+        self.X, self._y, self._weights = X, y, weights
+        self._categorical = [int(column) for column in categorical]
         self._params = {key: params[key] for key in _BINNING if key in params}
-        self._all = lgb.Dataset(
-            X,
-            label=y,
-            weight=weights,
-            categorical_feature=[int(column) for column in categorical] or "auto",
-            params=dict(self._params),
-        )
+        self._all: lgb.Dataset | None = None
 
     def all(self) -> lgb.Dataset:
         """Return all rows."""
-        return self._all.construct()
+        if self._all is None:
+            self._all = self._binned(None)
+        return self._all
 
-    def part(self, rows: Index) -> lgb.Dataset:
-        """Return some rows, given by number in rising order."""
+    def fold(self, train: Index, valid: Index) -> tuple[lgb.Dataset, lgb.Dataset]:
+        """Return the rows that a fold learns from and those it judges, given by number in rising order."""
+        if len(train) >= _SHARED_FROM_ROWS:
+            return self._part(train), self._part(valid)
+        learnt = self._binned(train)
+        weights = None if self._weights is None else self._weights[valid]
+        judged = lgb.Dataset(
+            self.X[valid], label=self._y[valid], weight=weights, reference=learnt, params=dict(self._params)
+        )
+        return learnt, judged.construct()
+
+    def _binned(self, rows: Index | None) -> lgb.Dataset:
+        chosen = slice(None) if rows is None else rows
+        return lgb.Dataset(
+            self.X[chosen],
+            label=self._y[chosen],
+            weight=None if self._weights is None else self._weights[chosen],
+            categorical_feature=self._categorical or "auto",
+            params=dict(self._params),
+        ).construct()
+
+    def _part(self, rows: Index) -> lgb.Dataset:
         return self.all().subset(rows.tolist(), params=dict(self._params)).construct()
 
 

@@ -1037,6 +1037,29 @@ alert-score_stale = Less is known than before: the score rests on { AMOUNT($n) }
 alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
 alert-own = { $title }
 
+## Deliveries: an alert as a task, a card or a mail
+
+deliver-subject = { $account }: { $why }
+deliver-health = Health
+deliver-score = { AMOUNT($n) } ({ $band })
+deliver-probability = Churn probability
+deliver-renewal = Contract ends in
+deliver-loss = Avoidable loss
+deliver-due = Answer by
+deliver-day = { $day }
+deliver-owner = Owner: { $owner }
+deliver-open = Open the account
+deliver-digest_subject =
+    { $n ->
+        [one] One open alert, { $day }
+       *[other] { $n } open alerts, { $day }
+    }
+deliver-digest =
+    { $n ->
+        [one] One alert waits for an answer on { $day }.
+       *[other] { $n } alerts wait for an answer on { $day }, the largest avoidable loss first.
+    }
+
 ## What limits a health score
 
 health-rules_only = The model did not pass its gate, so the score is made of rules alone

@@ -770,6 +770,21 @@ alert-score_stale = スコアの根拠が減少：重みの{ AMOUNT($n) }（以�
 alert-expansion_chance = 契約席数の{ AMOUNT($n) }を利用中、判定は緑
 alert-own = { $title }
 
+## 配信: タスク・カード・メールに書くアラート
+
+deliver-subject = { $account }: { $why }
+deliver-health = ヘルススコア
+deliver-score = { AMOUNT($n) }（{ $band }）
+deliver-probability = 解約確率
+deliver-renewal = 契約終了まで
+deliver-loss = 回避できる損失
+deliver-due = 対応期限
+deliver-day = { $day }
+deliver-owner = 担当: { $owner }
+deliver-open = 顧客ページを開く
+deliver-digest_subject = 未対応アラート{ $n }件（{ $day }）
+deliver-digest = { $day }時点で{ $n }件のアラートが対応待ちです（回避できる損失の大きい順）。
+
 ## ヘルススコアの制約
 
 health-rules_only = モデルが検証基準を満たさないため、ルールのみで算出

@@ -2,14 +2,17 @@
 
 from churnml.serving.routes import (
     accounts,
+    alerts,
     explain,
     feedback,
     kpis,
     metrics,
     model,
+    notes,
     overrides,
     predict,
     probes,
+    tasks,
     what_if,
 )
 
@@ -25,6 +28,9 @@ ROUTERS = (
     overrides.router,
     feedback.router,
     kpis.router,
+    alerts.router,
+    tasks.router,
+    notes.router,
     model.router,
     probes.router,
     metrics.router,

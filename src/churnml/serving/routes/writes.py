@@ -14,7 +14,7 @@ from churnml.serving.http.timeout import DEADLINE
 from churnml.serving.routes.operation import actor_of, idempotency_of, state_of
 from churnml.store import Actor, IdempotencyKey, Judgements
 
-__all__ = ["WRITE", "write"]
+__all__ = ["WRITE", "answered", "write"]
 
 T = TypeVar("T")
 
@@ -64,10 +64,31 @@ async def write(
         ``service.busy`` when too many writes wait already.
     """
     state = state_of(request)
+
+    def work(deadline: float, actor: Actor, idempotency: IdempotencyKey | None) -> tuple[T, bool]:
+        return change(state.store.judgements(state.settings.name, deadline=deadline), actor, idempotency)
+
+    return await answered(request, key, work, body)
+
+
+async def answered(
+    request: Request,
+    key: str | None,
+    change: Callable[[float, Actor, IdempotencyKey | None], tuple[T, bool]],
+    body: BaseModel | None = None,
+) -> tuple[T, dict[str, str]]:
+    """Make a change of any kind in the store, see `write`.
+
+    Parameters
+    ----------
+    change : callable
+        Takes the time after which nothing may be kept, on the clock of `time.monotonic`, and who writes.
+    """
+    state = state_of(request)
     if state.writers.statistics().tasks_waiting >= _MOST_WAITING:
         raise busy()
     # A change that is not made by then is not made: the caller has got a time-out by that time.
-    judgements = state.store.judgements(state.settings.name, deadline=request.scope[DEADLINE])
+    deadline: float = request.scope[DEADLINE]
     actor, idempotency = actor_of(request), idempotency_of(request, key, body)
-    made, replayed = await to_thread.run_sync(lambda: change(judgements, actor, idempotency), limiter=state.writers)
+    made, replayed = await to_thread.run_sync(lambda: change(deadline, actor, idempotency), limiter=state.writers)
     return made, {"Idempotency-Replayed": "true"} if replayed else {}

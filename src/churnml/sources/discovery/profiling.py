@@ -7,19 +7,19 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import duckdb
 
 from churnml.config import SourceConfig, TableSource
 from churnml.errors import ChurnmlError
 from churnml.sources.dates import propose_format
-from churnml.sources.raw import RawTables
+from churnml.sources.discovery.known_exports import look_into
+from churnml.sources.discovery.profiles import ColumnProfile, FileProfile, Kind
+from churnml.sources.discovery.recognition import recognise
+from churnml.sources.raw import Raw, RawTables
 from churnml.sources.sql import identifier
 
-__all__ = ["ColumnProfile", "FileProfile", "profile_files"]
-
-Kind = Literal["date", "time", "number", "word", "text", "flag", "empty"]
+__all__ = ["profile_files"]
 
 _SAMPLE = 50_000
 _EXAMPLES = 200
@@ -39,82 +39,13 @@ _READABLE = (
     ".xls",
     ".ods",
 )
+_TEXT = (".csv", ".tsv", ".txt", ".tab", ".psv")
 _FORMAT = re.compile(r"`format: '([^']+)'`")
 _DATE_SHAPE = re.compile(
     r"\d{1,4}\s*[./年-]\s*\w{1,9}\s*[./月-]\s*\d{1,4}|\d{1,2},? \w{3,9},? \d{2,4}|\w{3,9} \d{1,2},? \d{4}|[年元]"
 )
 """What nearly every date in the world looks like; what does not is not tried in hundreds of formats."""
 _EPOCH = re.compile(r"`expr: ([^`]+)`")
-
-
-@dataclass(frozen=True)
-class ColumnProfile:
-    """One raw column.
-
-    Parameters
-    ----------
-    name : str
-    kind : {"date", "time", "number", "word", "text", "flag", "empty"}
-        ``word``: text of few different values.
-    filled : float
-        Share of rows with a value, 0–1.
-    distinct : int
-        Different values in the sample.
-    unique : bool
-        No value stands twice.
-    examples : tuple of str
-        Some values, in the file's order.
-    format : str
-        strptime format of a date that is not ISO, else empty.
-    expr : str
-        SQL that reads an epoch or a day number, with ``<column>`` for its name, else empty.
-    first, last : str
-        Of dates that need no format: the earliest and the latest of the whole file, ISO.
-    low, high : float or None
-        Of numbers.
-    """
-
-    name: str
-    kind: Kind
-    filled: float
-    distinct: int
-    unique: bool
-    examples: tuple[str, ...]
-    format: str = ""
-    expr: str = ""
-    first: str = ""
-    last: str = ""
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def dated(self) -> bool:
-        """Whether it can be read as a date or a time."""
-        return self.kind in ("date", "time")
-
-
-@dataclass(frozen=True)
-class FileProfile:
-    """One raw file, or several that are parts of one table.
-
-    Parameters
-    ----------
-    path : str
-        Relative to the folder; a glob where several files have the same columns.
-    rows : int
-    columns : tuple of ColumnProfile
-    fault : str
-        Why it cannot be read, else empty.
-    """
-
-    path: str
-    rows: int
-    columns: tuple[ColumnProfile, ...]
-    fault: str = ""
-
-    def column(self, name: str) -> ColumnProfile:
-        """Return a column by its name."""
-        return next(column for column in self.columns if column.name == name)
 
 
 def profile_files(folder: Path, say: Callable[[str], None] = lambda text: None) -> list[FileProfile]:
@@ -131,6 +62,7 @@ def profile_files(folder: Path, say: Callable[[str], None] = lambda text: None) 
     names = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     readable = [path for path in names if path.name.lower().removesuffix(".gz").endswith(_READABLE)]
     profiles: list[FileProfile] = []
+    opened: dict[str, _Opened] = {}
     with tempfile.TemporaryDirectory() as stage, duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")
         for number, path in enumerate(readable):
@@ -139,12 +71,64 @@ def profile_files(folder: Path, say: Callable[[str], None] = lambda text: None) 
             own = Path(stage) / str(number)
             own.mkdir()
             try:
-                tables = RawTables(SourceConfig(folder=folder), lambda given: Path(given), db, own)
-                raw = tables.open("file", TableSource.model_validate({"from": _literal_glob(name)}), list)
-                profiles.append(_profile(db, name, raw.relation, raw.columns))
+                opened[name] = _opened(db, folder, name, own)
             except ChurnmlError as error:
                 profiles.append(FileProfile(name, 0, (), str(error).splitlines()[0]))
+        headings = [
+            FileProfile(name, 0, tuple(ColumnProfile(column, "text", 0, 0, False, ()) for column in each.raw.columns))
+            for name, each in opened.items()
+        ]
+        options = {name: each.options for name, each in opened.items()}
+        known = look_into(folder, recognise(headings), options, Path(stage))
+        for light in headings:
+            each, found = opened[light.path], known.get(light.path)
+            if found is not None and not found.fault:
+                rows = int(db.execute(f"SELECT count(*) FROM {each.raw.relation}").fetchall()[0][0])
+                profiles.append(replace(light, rows=rows, known=found, options=each.options))
+            else:  # a preset that does not fit helps nobody: the file is told by its content, like any other
+                deep = _profile(db, light.path, each.raw.relation, each.raw.columns)
+                profiles.append(replace(deep, known=found, options=each.options))
     return _joined(profiles)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A file that can be read, and how."""
+
+    raw: Raw
+    options: dict[str, str | bool]
+
+
+_ENCODINGS = ("utf-16", "cp932", "cp1252", "latin-1")
+
+
+def _opened(db: duckdb.DuckDBPyConnection, folder: Path, name: str, stage: Path) -> _Opened:
+    """Open a file as it is, or, where that fails, without its footer or in the first encoding that reads all of it."""
+    footer: dict[str, str | bool] = {"ends_at_blank_line": True}
+    ways: list[dict[str, str | bool]] = [{}]
+    if name.lower().removesuffix(".gz").endswith(_TEXT):
+        ways += [footer, *({"encoding": each, **more} for each in _ENCODINGS for more in ({}, footer))]
+    first: ChurnmlError | None = None
+    partly: _Opened | None = None
+    for number, options in enumerate(ways):
+        if partly is not None and "encoding" in options:
+            break  # its encoding is right: some lines are malformed, and `check` will name them
+        own = stage / str(number)
+        own.mkdir()
+        tables = RawTables(SourceConfig(folder=folder), lambda given: given, db, own)
+        section = TableSource.model_validate({"from": _literal_glob(name), **options})
+        try:
+            raw = tables.open("file", section, list)
+        except ChurnmlError as error:
+            first = first or error
+            continue
+        if not raw.malformed.rows:
+            return _Opened(raw, options)
+        partly = partly or _Opened(raw, options)
+    if partly is not None:
+        return partly
+    assert first is not None
+    raise first
 
 
 def _literal_glob(name: str) -> str:

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import yaml
-
-from churnml.sources.discovery.profiling import ColumnProfile, FileProfile
+from churnml.sources.discovery.known_tables import Chosen, choose
+from churnml.sources.discovery.profiles import ColumnProfile, FileProfile
 from churnml.sources.discovery.roles import Fit, best_fits, plain_name
 from churnml.tables import TABLES
 
-__all__ = ["Match", "Proposal", "propose", "write_config"]
+__all__ = ["Match", "Proposal", "propose"]
 
 _WHOLE_STAGES = {"true": "won", "false": "lost"}
 
@@ -37,7 +36,15 @@ class Match:
     first, last : str
         First and last date in the sample, ISO, empty where there is none.
     accounts_met : float or None
-        Share of its accounts (in the sample) that the widest file with accounts knows.
+        Share of its accounts that the accounts table knows, or the widest file with accounts where there is none.
+    known : str
+        Tool and object where it is the export of a known tool, e.g. ``zendesk/tickets``; then a preset maps it.
+    with_ : mapping of str to str
+        Further raw tables that the preset reads.
+    options : mapping
+        How the file has to be read, as in the config.
+    asks : tuple of str
+        What its tool leaves open: ``timezone``, ``date_order``.
     """
 
     path: str
@@ -49,6 +56,15 @@ class Match:
     first: str = ""
     last: str = ""
     accounts_met: float | None = None
+    known: str = ""
+    with_: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str | bool] = field(default_factory=dict)
+    asks: tuple[str, ...] = ()
+
+    @property
+    def tool(self) -> str:
+        """The tool it comes from; ``files`` where that is not known."""
+        return self.known.partition("/")[0] or "files"
 
 
 @dataclass(frozen=True)
@@ -90,80 +106,86 @@ def propose(name: str, files: Sequence[FileProfile]) -> Proposal:
     files : sequence of FileProfile
         From `churnml.sources.discovery.profile_files`.
     """
+    chosen = choose(files)
     taken: dict[str, tuple[FileProfile, Fit]] = {}
-    left: dict[str, str] = {file.path: file.fault for file in files if file.fault}
+    left: dict[str, str] = {file.path: file.fault for file in files if file.fault} | chosen.left
+    known = {file.path for file in files if file.known is not None and not file.known.fault}
+    unknown = [file for file in files if not file.fault and file.path not in known]
     waiting = sorted(
-        ((fit, file) for file in files if not file.fault for fit in best_fits(file)[:3] if not fit.lacking),
+        ((fit, file) for file in unknown for fit in best_fits(file)[:3] if not fit.lacking),
         key=lambda pair: (-pair[0].score, -pair[1].rows, pair[1].path),
     )
-    used: set[str] = set()
+    used: set[str] = {file.path for parts in chosen.tables.values() for file in parts}
     for fit, file in waiting:
-        if fit.table not in taken and file.path not in used:
+        if fit.table not in taken and fit.table not in chosen.tables and file.path not in used:
             taken[fit.table] = (file, fit)
             used.add(file.path)
     for file in files:
         if file.path not in used and file.path not in left:
-            left[file.path] = _why_not(file, taken)
+            left[file.path] = _why_not(
+                file,
+                {**{t: p[0].path for t, p in chosen.tables.items()}, **{t: pair[0].path for t, pair in taken.items()}},
+            )
     tables = {table: _match(file, fit) for table, (file, fit) in taken.items()}
-    churn = "contractual" if "subscriptions" in tables else "silence" if "events" in tables else ""
-    widest = _widest(taken)
-    matches = [_with_join(match, taken[table][0], taken[table][1], widest) for table, match in tables.items()] + [
-        Match(path, _rows(files, path), why=why) for path, why in left.items()
-    ]
+    feeding = [*tables, *chosen.tables]
+    churn = "contractual" if "subscriptions" in feeding else "silence" if "events" in feeding else ""
+    reference = _reference(chosen, taken)
+    matches = [_with_join(match, taken[table][0], taken[table][1], reference) for table, match in tables.items()]
+    matches += [_known_match(file, reference) for parts in chosen.tables.values() for file in parts]
+    matches += [_left_match(file, left[file.path]) for file in files if file.path in left]
     order = {table: at for at, table in enumerate(TABLES)}
-    matches.sort(key=lambda match: (order.get(match.table, 99), match.path))
-    return Proposal(name, tuple(matches), churn, _questions(churn, tables))
+    place = {file.path: at for parts in chosen.tables.values() for at, file in enumerate(parts)}
+    matches.sort(key=lambda match: (order.get(match.table, 99), place.get(match.path, 0), match.path))
+    return Proposal(name, tuple(matches), churn, _questions(churn, feeding))
 
 
-def write_config(proposal: Proposal, folder: str, workspace: str) -> str:
-    """Return the config as commented YAML.
-
-    Parameters
-    ----------
-    proposal : Proposal
-    folder, workspace : str
-        As they stand in the config, relative to the file's own folder.
-    """
-    lines = [
-        "# Written by `churnml init` from the files it found. Lines that say CHECK want a look; the rest was told from",
-        "# the content. Every key is in docs/config.md, every table and column in docs/tables.md.",
+def _known_match(file: FileProfile, reference: frozenset[str]) -> Match:
+    """Return the match of an export that a preset maps."""
+    known = file.known
+    assert known is not None, "only recognised files come here"
+    met = round(len(known.accounts & reference) / len(known.accounts), 3) if known.accounts and reference else None
+    return Match(
+        file.path,
+        known.rows,
+        known.table,
+        {},
         "",
-        f"name: {proposal.name}",
-        f"workspace: {_scalar(workspace)}",
-        "source:",
-        f"  folder: {_scalar(folder)}",
-        "",
-    ]
-    lines += [f"# CHECK {question}" for question in proposal.questions]
-    lines.append("tables:")
-    for match in proposal.matches:
-        if not match.table:
-            continue
-        span = f", {match.first} to {match.last}" if match.first else ""
-        lines.append(f"  {match.table}:  # {match.rows:,} rows{span}")
-        lines += [f"    # CHECK {question}" for question in match.questions]
-        lines.append(f"    from: {_scalar(match.path)}")
-        renamed = {name: source for name, source in match.columns.items() if source != name}
-        if renamed:
-            lines.append("    columns:")
-            lines += [f"      {name}: {_inline(source)}" for name, source in renamed.items()]
-    lines += ["", "label:"]
-    if proposal.churn == "contractual":
-        lines += [
-            "  churn: contractual  # the last contract ends and none follows within grace_days",
-            "  grace_days: 14",
-        ]
-    else:
-        lines += ["  churn: silence  # no activity for so many days", "  silence_days: 90"]
-    lines += ["  horizon_days: 90"]
-    unused = [match for match in proposal.matches if not match.table]
-    if unused:
-        lines += ["", "# Files that are not used:"]
-        lines += [f"#   {match.path}: {match.why}" for match in unused]
-    return "\n".join(lines) + "\n"
+        (),
+        known.first,
+        known.last,
+        met,
+        known.name,
+        dict(known.with_),
+        file.options,
+        known.asks,
+    )
 
 
-def _why_not(file: FileProfile, taken: Mapping[str, tuple[FileProfile, Fit]]) -> str:
+def _left_match(file: FileProfile, why: str) -> Match:
+    known = file.known
+    if known is None:
+        return Match(file.path, file.rows, why=why)
+    if known.fault:
+        why = f"it looks like {known.name}, but its preset does not fit: {known.fault}"
+    return Match(file.path, file.rows, why=why, known=known.name)
+
+
+def _reference(chosen: Chosen, taken: Mapping[str, tuple[FileProfile, Fit]]) -> frozenset[str]:
+    """Return the accounts that the others are held against: of the accounts table, else of the widest file."""
+    nobody: frozenset[str] = frozenset()
+    widths: dict[str, frozenset[str]] = {
+        table: nobody.union(*(file.known.accounts for file in parts if file.known is not None))
+        for table, parts in chosen.tables.items()
+    }
+    widths |= {
+        table: frozenset(file.column(fit.columns["account_id"]).examples) for table, (file, fit) in taken.items()
+    }
+    if "accounts" in widths:
+        return widths["accounts"]
+    return max(widths.values(), key=len, default=nobody)
+
+
+def _why_not(file: FileProfile, taken: Mapping[str, str]) -> str:
     if not file.rows:
         return "it holds no rows"
     fits = best_fits(file)
@@ -172,11 +194,7 @@ def _why_not(file: FileProfile, taken: Mapping[str, tuple[FileProfile, Fit]]) ->
     best = fits[0]
     if best.lacking:
         return f"it looks like {best.table}, but nothing in it looks like {', '.join(best.lacking)}"
-    return f"it looks like {best.table}, which {taken[best.table][0].path} fits better"
-
-
-def _rows(files: Sequence[FileProfile], path: str) -> int:
-    return next(file.rows for file in files if file.path == path)
+    return f"it looks like {best.table}, which {taken[best.table]} fits better"
 
 
 def _match(file: FileProfile, fit: Fit) -> Match:
@@ -261,7 +279,7 @@ def _outcome(column: ColumnProfile, columns: dict[str, Any], questions: list[str
     questions.append(f"outcome: {column.name} is read as {words}; every other word is an open deal")
 
 
-def _questions(churn: str, tables: Mapping[str, Match]) -> tuple[str, ...]:
+def _questions(churn: str, tables: Sequence[str]) -> tuple[str, ...]:
     asked = []
     if not churn:
         asked.append("no file looks like contracts or like usage: nothing can be predicted without one of them")
@@ -272,15 +290,7 @@ def _questions(churn: str, tables: Mapping[str, Match]) -> tuple[str, ...]:
     return tuple(asked)
 
 
-def _widest(taken: Mapping[str, tuple[FileProfile, Fit]]) -> set[str]:
-    known: set[str] = set()
-    for file, fit in taken.values():
-        examples = set(file.column(fit.columns["account_id"]).examples)
-        known = examples if len(examples) > len(known) else known
-    return known
-
-
-def _with_join(match: Match, file: FileProfile, fit: Fit, widest: set[str]) -> Match:
+def _with_join(match: Match, file: FileProfile, fit: Fit, widest: frozenset[str]) -> Match:
     own = set(file.column(fit.columns["account_id"]).examples)
     return replace(match, accounts_met=round(len(own & widest) / len(own), 3) if own else None)
 
@@ -297,15 +307,3 @@ def _span(file: FileProfile, fit: Fit) -> tuple[str, str]:
 
 def _quoted(name: str) -> str:
     return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
-
-
-def _scalar(value: str) -> str:
-    return (
-        yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000).removesuffix("\n...\n").strip()
-    )
-
-
-def _inline(source: Any) -> str:
-    return (
-        yaml.safe_dump(source, default_flow_style=True, allow_unicode=True, width=10_000).removesuffix("...\n").strip()
-    )

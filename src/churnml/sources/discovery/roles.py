@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import yaml
 
-from churnml.sources.discovery.profiling import ColumnProfile, FileProfile
+from churnml.sources.discovery.profiles import ColumnProfile, FileProfile
 from churnml.tables import TABLES
 
 __all__ = ["ACCOUNT_NAMES", "Fit", "best_fits", "plain_name"]

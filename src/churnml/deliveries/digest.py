@@ -1,0 +1,54 @@
+"""The mail digest: the open alerts of a person, or of everybody, as one text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from churnml.config.deliveries import EmailTarget
+from churnml.language import Day, Text, phrases
+from churnml.store import Deliveries, Wanted
+
+__all__ = ["digests"]
+
+
+def digests(
+    target: EmailTarget, told: Sequence[Mapping[str, Any]], as_of: date, kept: Deliveries, name: str, language: str
+) -> list[Wanted]:
+    """Return the mails of one day: to each owner their own alerts, to `to` all of them; none without an alert.
+
+    Parameters
+    ----------
+    target : EmailTarget
+    told : sequence of mappings
+        Alerts as `churnml.deliveries.words.alert_told` tells them, the largest avoidable loss first.
+    as_of : date
+    kept : Deliveries
+        Knows which digests there were already.
+    name : str
+        The target's name.
+    language : str
+    """
+    lists: dict[str, list[Mapping[str, Any]]] = {address: list(told) for address in target.to}
+    for owner, address in target.owners.items():
+        own = [alert for alert in told if alert["owner"] == owner]
+        lists.setdefault(address, []).extend(alert for alert in own if alert not in lists.get(address, []))
+    lately = [as_of - timedelta(days=days) for days in range(1, target.every_days)]
+    found = []
+    for address, alerts in lists.items():
+        earlier = [f"digest:{day.isoformat()}:{address}" for day in lately]
+        today = f"digest:{as_of.isoformat()}:{address}"
+        if alerts and not kept.under(name, [today, *earlier]):
+            found.append(Wanted(today, "digest", _mail(address, alerts, as_of, language)))
+    return found
+
+
+def _mail(address: str, alerts: Sequence[Mapping[str, Any]], as_of: date, language: str) -> dict[str, Any]:
+    say = phrases(language).text
+    lines = [say(Text.of("deliver-digest", n=len(alerts), day=Day(on=as_of.isoformat()))), ""]
+    for alert in alerts:
+        facts = ", ".join(f"{label}: {value}" for label, value in alert["facts"])
+        lines += [alert["subject"], f"  {facts}", *([f"  {alert['page']}"] if alert["page"] else []), ""]
+    subject = say(Text.of("deliver-digest_subject", n=len(alerts), day=Day(on=as_of.isoformat())))
+    return {"to": address, "subject": subject, "text": "\n".join(lines), "alerts": [one["alert_id"] for one in alerts]}

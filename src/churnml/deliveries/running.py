@@ -1,0 +1,265 @@
+"""One run over all targets: one process at a time, planning first, then each target for itself."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from churnml.config.deliveries import DeliveriesConfig, TargetConfig
+from churnml.deliveries.adapter import Adapter, Finding, Record, mark
+from churnml.deliveries.faults import Interruption, Shown
+from churnml.deliveries.gateway import Request
+from churnml.deliveries.planning import plan
+from churnml.deliveries.sending import Sending, send
+from churnml.deliveries.targets import adapter_for
+from churnml.errors import UsageError, near_name
+from churnml.store import Deliveries, Delivery, Store
+
+__all__ = ["Delivered", "Planned", "check_targets", "deliver", "preview"]
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What a run came to.
+
+    Parameters
+    ----------
+    planned : int
+        Deliveries that are wanted anew.
+    targets : tuple of Sending
+    busy : str or None
+        Another process that is delivering; then nothing was done.
+    """
+
+    planned: int
+    targets: tuple[Sending, ...]
+    busy: str | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a dry run would send to a target: how many records, and its first requests as they would leave."""
+
+    target: str
+    records: int
+    requests: tuple[Request, ...]
+
+
+def deliver(
+    store: Store,
+    config: str,
+    section: DeliveriesConfig,
+    *,
+    language: str = "en",
+    currency: str = "USD",
+    base: Path | None = None,
+    only: str | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    wait: Callable[[float], None] = time.sleep,
+    transports: Mapping[str, httpx.BaseTransport] | None = None,
+) -> Delivered:
+    """Plan what has changed, and send what is due.
+
+    Parameters
+    ----------
+    store : Store
+    config : str
+        The config's name.
+    section : DeliveriesConfig
+    language, currency : str
+        Of sentences and amounts.
+    base : Path, optional
+        Folder that relative paths start at.
+    only : str, optional
+        Send to this target alone.
+    clock, wait : callable
+        The time, UTC; and a pause of so many seconds.
+    transports : mapping, optional
+        Target → another way to send, for tests.
+
+    Raises
+    ------
+    UsageError
+        There is no such target.
+    ConfigError
+        A secret is missing in the environment.
+    """
+    targets = _chosen(section, only)
+    kept = store.deliveries(config)
+    if not targets:
+        return Delivered(0, ())
+    if not _took(kept, clock()):
+        return Delivered(0, (), busy=kept.holder())
+    try:
+        planned = plan(store, config, section, language=language, currency=currency, now=clock())
+        done = []
+        for name, target in targets.items():
+            adapter = adapter_for(
+                store, config, name, target, clock=clock, state=kept.state(name),
+                language=language, currency=currency, base=base, transport=(transports or {}).get(name),
+            )  # fmt: skip
+            with closing(adapter.gateway):
+                done.append(send(kept, adapter, target, config=config, clock=clock, wait=wait))
+        return Delivered(planned, tuple(done))
+    finally:
+        kept.release()
+
+
+def preview(
+    store: Store,
+    config: str,
+    section: DeliveriesConfig,
+    *,
+    language: str = "en",
+    currency: str = "USD",
+    base: Path | None = None,
+    only: str | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    requests: int = 3,
+) -> list[Planned]:
+    """Plan, and return what would be sent, request by request, without sending anything.
+
+    What a target would first have to be asked, such as its id of an account, stands as ``<id of …>``.
+
+    Parameters
+    ----------
+    store, config, section, language, currency, base, only, clock
+        As in `deliver`.
+    requests : int
+        Most calls shown of a target and topic.
+    """
+    targets = _chosen(section, only)
+    kept = store.deliveries(config)
+    if _took(kept, clock()):
+        try:
+            plan(store, config, section, language=language, currency=currency, now=clock())
+        finally:
+            kept.release()
+    found = []
+    for name, target in targets.items():
+        shown: list[Request] = []
+        adapter = adapter_for(
+            store, config, name, target, clock=clock, state=kept.state(name),
+            language=language, currency=currency, base=base, shown=shown,
+        )  # fmt: skip
+        count = 0
+        with closing(adapter.gateway):
+            for topic in adapter.topics:
+                due = kept.due(name, topic, clock(), 1_000_000)
+                count += len(due)
+                _show(adapter, config, topic, due, requests)
+        found.append(Planned(name, count, tuple(shown)))
+    return found
+
+
+def _show(adapter: Adapter, config: str, topic: str, due: list[Delivery], calls: int) -> None:
+    manner = adapter.topics[topic]
+    for _ in range(calls):
+        batch = [one for one in due[: manner.batch] if (one.remote_id is None) == (due[0].remote_id is None)]
+        if not batch:
+            return
+        due = due[len(batch) :]
+        records = [Record(one, mark(config, adapter.name, one.key), one.remote_id) for one in batch]
+        asked_first = (manner.must_exist and batch[0].remote_id is None) or manner.needs_account
+        if asked_first:
+            with _shown():
+                adapter.find("score", records)
+        if manner.must_exist:
+            records = [replace(one, remote_id=one.remote_id or f"<id of {one.account_id}>") for one in records]
+        if manner.needs_account:
+            records = [replace(one, account=f"<id of {one.account_id}>") for one in records]
+        with _shown():
+            adapter.write(topic, records)
+
+
+class _shown:  # noqa: N801
+    """Ends where a dry run has shown a request."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        return isinstance(error, Shown)
+
+
+def check_targets(
+    store: Store,
+    config: str,
+    section: DeliveriesConfig,
+    *,
+    only: str | None = None,
+    base: Path | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    transports: Mapping[str, httpx.BaseTransport] | None = None,
+) -> list[Finding]:
+    """Ask each target whether what the config wants of it is there, may be written, and is long enough.
+
+    Parameters
+    ----------
+    store, config, section, only, base, clock, transports
+        As in `deliver`.
+    """
+    kept = store.deliveries(config)
+    found: list[Finding] = []
+    for name, target in _chosen(section, only).items():
+        adapter = adapter_for(
+            store, config, name, target, clock=clock, state=kept.state(name), base=base,
+            transport=(transports or {}).get(name),
+        )  # fmt: skip
+        with closing(adapter.gateway):
+            try:
+                found.extend(adapter.check())
+            except Interruption as stop:
+                found.append(Finding(name, False, f"{stop.reason}: {stop.said}"))
+    return found
+
+
+def _chosen(section: DeliveriesConfig, only: str | None) -> dict[str, TargetConfig]:
+    targets = section.targets()
+    if only is None:
+        return targets
+    if only not in targets:
+        near = near_name(only, targets)
+        raise UsageError(
+            "There is no such target",
+            where="--target",
+            got=only,
+            expected=near or ", ".join(targets) or "a target in the section `deliveries`",
+            code="deliver.unknown_target",
+        )
+    return {only: targets[only]}
+
+
+def _took(kept: Deliveries, now: datetime) -> bool:
+    """Become the process that delivers; the place of one that has died is free at once."""
+    other = kept.holder()
+    return kept.take(_name(), now, from_dead=other if other is not None and _is_dead(other) else None)
+
+
+def _name() -> str:
+    """Return what names this process on this machine, as no later process is named."""
+    import psutil  # type: ignore[import-untyped]
+
+    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+def _is_dead(holder: str) -> bool:
+    """Tell whether a process of this machine has ended; of another machine nothing is known."""
+    import psutil
+
+    host, _, rest = holder.partition(":")
+    pid, _, born = rest.partition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        process = psutil.Process(int(pid))
+        return f"{process.create_time():.2f}" != born or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

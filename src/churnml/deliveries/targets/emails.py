@@ -1,0 +1,77 @@
+"""Mail: a digest of the open alerts, over SMTP."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Mapping, Sequence
+from email.message import EmailMessage
+
+from churnml.config.deliveries import EmailTarget
+from churnml.deliveries.adapter import Adapter, Context, Manner, Record, accepted, again, refused
+from churnml.deliveries.faults import Fault, Lost, NotSent
+from churnml.deliveries.gateway import Request
+from churnml.store import DeliveryOutcome
+
+__all__ = ["Email"]
+
+
+class Email(Adapter):
+    """One SMTP server. A mail whose answer was lost is never sent twice."""
+
+    topics: Mapping[str, Manner] = {"digest": Manner(repeat="never")}
+
+    def __init__(self, context: Context, section: EmailTarget) -> None:
+        self.section = section
+        super().__init__(context)
+
+    def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
+        """Send one mail."""
+        record, section = records[0], self.section
+        values = record.values
+        message = EmailMessage()
+        message["From"] = section.sender
+        message["To"] = values["to"]
+        message["Subject"] = " ".join(values["subject"].split())
+        message["Message-ID"] = f"<{record.mark}.{record.delivery.version}@churnml.invalid>"
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(values["text"])
+        headers = {"to": values["to"], "subject": str(message["Subject"])}
+        self.gateway.show(Request("SMTP", f"smtp://{section.host}:{section.port}", headers, values["text"]))
+        server = self._connected()
+        try:
+            server.send_message(message)
+        except smtplib.SMTPRecipientsRefused as error:
+            code, said = next(iter(error.recipients.values()))
+            return [self._said(code, said)]
+        except smtplib.SMTPResponseException as error:
+            return [self._said(error.smtp_code, error.smtp_error)]
+        except (smtplib.SMTPException, OSError) as error:
+            raise Lost("no_answer", self.gateway.masked(str(error))) from None
+        finally:
+            server.close()
+        return [accepted()]
+
+    def _said(self, code: int, said: bytes | str) -> DeliveryOutcome:
+        text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+        words = self.gateway.masked(f"{code} {text}")
+        return again("later", words) if 400 <= code < 500 else refused("refused", words)
+
+    def _connected(self) -> smtplib.SMTP:
+        section = self.section
+        try:
+            if section.security == "tls":
+                server: smtplib.SMTP = smtplib.SMTP_SSL(
+                    section.host, section.port, timeout=section.timeout_seconds, context=ssl.create_default_context()
+                )
+            else:
+                server = smtplib.SMTP(section.host, section.port, timeout=section.timeout_seconds)
+            if section.security == "starttls":
+                server.starttls(context=ssl.create_default_context())
+            if section.user is not None:
+                server.login(section.user, self.secret(section.password))
+        except (smtplib.SMTPAuthenticationError, smtplib.SMTPNotSupportedError, ssl.SSLError) as error:
+            raise Fault("login", f"reconnect: {self.gateway.masked(str(error))}") from None
+        except (smtplib.SMTPException, OSError) as error:
+            raise NotSent("unreachable", self.gateway.masked(str(error))) from None
+        return server

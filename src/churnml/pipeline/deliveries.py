@@ -1,0 +1,98 @@
+"""Deliveries in runs: sent by hand, on a schedule and after each scoring; listed, sent again, and checked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from churnml import deliveries
+from churnml.config import Config
+from churnml.deliveries import Delivered, Finding, Planned
+from churnml.errors import ChurnmlError, UsageError
+from churnml.store import Delivery, Store
+
+__all__ = ["check_deliveries", "deliver", "deliver_after_scoring", "list_deliveries", "preview_deliveries", "resend"]
+
+_LOG = logging.getLogger("churnml.deliveries")
+
+
+def deliver(config: Config, *, target: str | None = None) -> Delivered:
+    """Plan what has changed, and send what is due to every target, or to one.
+
+    Raises
+    ------
+    UsageError
+        The config has no target, or none of this name.
+    """
+    _require_targets(config)
+    with Store(config.store_url) as store:
+        return deliveries.deliver(
+            store, config.name, config.deliveries, language=config.language, currency=config.currency,
+            base=config.workspace_dir, only=target,
+        )  # fmt: skip
+
+
+def deliver_after_scoring(config: Config, store: Store) -> Delivered | None:
+    """Deliver what a scoring has changed; what fails is logged, and tried again by the next run."""
+    if not config.deliveries.after_scoring or not config.deliveries.targets():
+        return None
+    try:
+        return deliveries.deliver(
+            store, config.name, config.deliveries, language=config.language, currency=config.currency,
+            base=config.workspace_dir,
+        )  # fmt: skip
+    except ChurnmlError as error:
+        _LOG.warning("Nothing was delivered after the scoring; `churnml deliver` says more: %s", error.what)
+        return None
+
+
+def preview_deliveries(config: Config, *, target: str | None = None, requests: int = 3) -> list[Planned]:
+    """Return what would be sent, request by request, secrets masked; nothing leaves."""
+    _require_targets(config)
+    with Store(config.store_url) as store:
+        return deliveries.preview(
+            store, config.name, config.deliveries, language=config.language, currency=config.currency,
+            base=config.workspace_dir, only=target, requests=requests,
+        )  # fmt: skip
+
+
+def check_deliveries(config: Config, *, target: str | None = None) -> list[Finding]:
+    """Ask each target whether what the config wants of it is there, may be written, and is long enough."""
+    _require_targets(config)
+    with Store(config.store_url) as store:
+        return deliveries.check_targets(store, config.name, config.deliveries, only=target, base=config.workspace_dir)
+
+
+def list_deliveries(
+    config: Config, *, target: str | None = None, states: Sequence[str] = ("refused", "unknown"), limit: int = 100
+) -> list[Delivery]:
+    """Return deliveries, by default the dead letters: refused for good, or with an answer that is lost for good."""
+    with Store(config.store_url) as store:
+        return store.deliveries(config.name).find(target=target, states=states, limit=limit)
+
+
+def resend(config: Config, ids: Sequence[int] = (), *, target: str | None = None) -> int:
+    """Let dead letters be tried again by the next run; returns how many.
+
+    Raises
+    ------
+    UsageError
+        Neither ids nor a target are given.
+    """
+    if not ids and target is None:
+        raise UsageError("Nothing is named that is to be sent again", expected="ids, or --target NAME for all of it")
+    with Store(config.store_url) as store:
+        return store.deliveries(config.name).resend(datetime.now(UTC), ids=ids, target=target)
+
+
+def _require_targets(config: Config) -> None:
+    config.require_churn("What is delivered")
+    if not config.deliveries.targets():
+        raise UsageError(
+            "The config names no target that is on",
+            where="deliveries",
+            expected="a section such as `deliveries: {tables: {bi: {folder: bi}}}`",
+            remedy="docs/deliveries.md has one page a target.",
+            code="deliver.no_target",
+        )

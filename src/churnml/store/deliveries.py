@@ -1,0 +1,387 @@
+"""Deliveries as they are kept: what each target is to hold under a key, and one outcome for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+
+from churnml.errors import StoreError
+from churnml.store.schema import DeliveryRow, DeliveryTargetRow, OutboxRow
+from churnml.store.writes import changing, reading
+
+__all__ = ["Change", "Deliveries", "Delivery", "DeliveryState", "DeliveryOutcome", "TargetState", "Wanted"]
+
+DeliveryState = Literal["waiting", "sending", "sent", "accepted", "refused", "unknown"]
+"""`waiting`: to be sent; `sending`: a process is at it, or died at it; `sent`: taken, but that proves nothing;
+`accepted`: the target holds it; `refused`: it never will, see the reason; `unknown`: the answer was lost."""
+
+_AT_ONCE = 400
+_LEASE = timedelta(minutes=3)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change that deliveries have not looked at yet; see `OutboxRow`."""
+
+    id: int
+    topic: str
+    subject: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a target is to hold under a key from now on."""
+
+    key: str
+    topic: str
+    values: Mapping[str, Any]
+    account_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a target is to hold under a key, and what became of it.
+
+    Parameters
+    ----------
+    id : int
+    target, key, topic : str
+        Of the target one key is one thing: ``score:acc-1`` its fields on an account, ``alert:7`` a task or a message.
+    account_id : str or None
+    state : str
+        See `DeliveryState`.
+    version : int
+        Counts how often what is wanted has changed.
+    wanted, held : mapping
+        What the target is to hold, and what it has accepted.
+    remote_id : str or None
+        The target's own id of it.
+    attempts : int
+        Of this version.
+    due_at : datetime
+        Not to be tried before.
+    tried_at, tried_version : datetime, int
+        The last attempt.
+    held_at : datetime or None
+        When the target accepted it.
+    reason, said : str or None
+        A stable code, and the target's own words.
+    """
+
+    id: int
+    target: str
+    key: str
+    topic: str
+    account_id: str | None
+    state: str
+    version: int
+    wanted: Mapping[str, Any]
+    held: Mapping[str, Any] | None
+    remote_id: str | None
+    attempts: int
+    due_at: datetime
+    tried_at: datetime | None
+    tried_version: int | None
+    held_at: datetime | None
+    reason: str | None
+    said: str | None
+
+
+@dataclass(frozen=True)
+class DeliveryOutcome:
+    """What became of one delivery: its new state, and when it is due again where it waits."""
+
+    state: DeliveryState
+    reason: str | None = None
+    said: str | None = None
+    remote_id: str | None = None
+    due_at: datetime | None = None
+    counts: bool = True
+    """Whether it was an attempt; a pause that the target asks for is none."""
+
+
+@dataclass(frozen=True)
+class TargetState:
+    """How it stands with a target.
+
+    Parameters
+    ----------
+    until : datetime or None
+        Nothing is sent before; `why` says for what reason.
+    failures : int
+        In a row.
+    day, calls, allowed : date, int, int
+        Calls of a day, UTC, and how many the target's shared allowance lets us make.
+    """
+
+    until: datetime | None = None
+    failures: int = 0
+    why: str | None = None
+    day: date | None = None
+    calls: int = 0
+    allowed: int | None = None
+
+
+_DELIVERY = tuple(getattr(DeliveryRow, name) for name in Delivery.__dataclass_fields__)
+_STATE = tuple(getattr(DeliveryTargetRow, name) for name in TargetState.__dataclass_fields__)
+
+
+class Deliveries:
+    """The deliveries of one config."""
+
+    def __init__(self, engine: Engine, config: str) -> None:
+        self._engine = engine
+        self._config = config
+        self._holder: str | None = None
+
+    # -- who delivers ------------------------------------------------------------------------------------------------
+
+    def holder(self) -> str | None:
+        """Return who is delivering, or was when it died."""
+        with reading(self._engine) as connection:
+            return connection.execute(select(DeliveryTargetRow.holder).where(*self._target(""))).scalar_one_or_none()
+
+    def take(self, holder: str, now: datetime, *, from_dead: str | None = None) -> bool:
+        """Become the one process that delivers; False while another one is.
+
+        Parameters
+        ----------
+        holder : str
+            Names this process.
+        now : datetime
+        from_dead : str, optional
+            A holder that is known to be dead, whose place need not run out.
+        """
+        with changing(self._engine) as connection:
+            row = connection.execute(
+                select(DeliveryTargetRow.holder, DeliveryTargetRow.until).where(*self._target("")).with_for_update()
+            ).first()
+            taken = row is not None and row.holder not in (None, holder, from_dead) and row.until > now
+            if taken:
+                return False
+            self._put(connection, "", {"holder": holder, "until": now + _LEASE}, row is not None)
+        self._holder = holder
+        return True
+
+    def release(self) -> None:
+        """Give the place to whoever comes next."""
+        with changing(self._engine) as connection:
+            own = (*self._target(""), DeliveryTargetRow.holder == self._holder)
+            connection.execute(update(DeliveryTargetRow).where(*own).values(holder=None, until=None))
+        self._holder = None
+
+    def _renew(self, connection: Connection, now: datetime) -> None:
+        """Hold on to the place; a process that has slept through its lease must not write over its successor."""
+        if self._holder is None:
+            return
+        own = (*self._target(""), DeliveryTargetRow.holder == self._holder)
+        done = connection.execute(update(DeliveryTargetRow).where(*own).values(until=now + _LEASE))
+        if done.rowcount != 1:
+            raise StoreError(
+                "Another process has taken the deliveries over",
+                where=self._config,
+                remedy="It goes on where this one was; nothing is to be done.",
+                code="deliver.taken_over",
+            )
+
+    # -- planning ----------------------------------------------------------------------------------------------------
+
+    def changes(self, limit: int = 1000) -> list[Change]:
+        """Return the changes that nobody has planned for, the oldest first."""
+        query = select(OutboxRow.id, OutboxRow.topic, OutboxRow.subject, OutboxRow.at)
+        query = query.where(OutboxRow.config == self._config).order_by(OutboxRow.id).limit(limit)
+        with reading(self._engine) as connection:
+            return [Change(*row) for row in connection.execute(query)]
+
+    def under(self, target: str, keys: Sequence[str]) -> dict[str, Delivery]:
+        """Return what there is under some keys of a target."""
+        found: dict[str, Delivery] = {}
+        with reading(self._engine) as connection:
+            for some in _parts(keys):
+                rows = connection.execute(self._query(target).where(DeliveryRow.key.in_(some)))
+                found |= {row.key: Delivery(*row) for row in rows}
+        return found
+
+    def plan(self, target: str, wanted: Iterable[Wanted], now: datetime) -> int:
+        """Note what a target is to hold from now on; returns how many."""
+        count = 0
+        with changing(self._engine) as connection:
+            self._renew(connection, now)
+            for some in _parts(list(wanted)):
+                keys = [one.key for one in some]
+                rows = connection.execute(self._query(target).where(DeliveryRow.key.in_(keys)))
+                before = {row.key: Delivery(*row) for row in rows}
+                new = [_first(self._config, target, one, now) for one in some if one.key not in before]
+                if new:
+                    connection.execute(insert(DeliveryRow), new)
+                for one in some:
+                    if one.key in before:
+                        self._want(connection, before[one.key], one, now)
+                count += len(some)
+        return count
+
+    def planned(self, changes: Sequence[Change], now: datetime) -> None:
+        """Take changes out of the outbox, once everything that follows from them is planned."""
+        with changing(self._engine) as connection:
+            self._renew(connection, now)
+            for some in _parts([change.id for change in changes]):
+                connection.execute(delete(OutboxRow).where(OutboxRow.id.in_(some)))
+
+    def drop(self, target: str, keys: Sequence[str]) -> None:
+        """Forget what has not been tried yet and is not wanted any more."""
+        with changing(self._engine) as connection:
+            for some in _parts(keys):
+                untried = (DeliveryRow.tried_at.is_(None), DeliveryRow.state == "waiting")
+                connection.execute(delete(DeliveryRow).where(*self._own(target), DeliveryRow.key.in_(some), *untried))
+
+    def _want(self, connection: Connection, before: Delivery, one: Wanted, now: datetime) -> None:
+        values: dict[str, Any] = {"wanted": dict(one.values), "version": before.version + 1, "attempts": 0}
+        if before.state in ("sent", "accepted", "refused"):
+            values |= {"state": "waiting", "due_at": now, "reason": None, "said": None}
+        connection.execute(update(DeliveryRow).where(DeliveryRow.id == before.id).values(**values))
+
+    # -- sending -----------------------------------------------------------------------------------------------------
+
+    def due(
+        self, target: str, topic: str, now: datetime, limit: int, *, states: Sequence[str] = ("waiting",)
+    ) -> list[Delivery]:
+        """Return what is due, those that have a remote id apart from those that have none."""
+        query = self._query(target).where(
+            DeliveryRow.topic == topic, DeliveryRow.state.in_(list(states)), DeliveryRow.due_at <= now
+        )
+        order = (DeliveryRow.remote_id.is_(None), DeliveryRow.due_at, DeliveryRow.id)
+        with reading(self._engine) as connection:
+            return [Delivery(*row) for row in connection.execute(query.order_by(*order).limit(limit))]
+
+    def next_due(self, target: str) -> datetime | None:
+        """Return when something of a target is due next."""
+        query = select(func.min(DeliveryRow.due_at)).where(
+            *self._own(target), DeliveryRow.state.in_(["waiting", "unknown", "sending", "sent"])
+        )
+        with reading(self._engine) as connection:
+            return connection.execute(query).scalar()
+
+    def begin(self, deliveries: Sequence[Delivery], now: datetime) -> list[Delivery]:
+        """Note that they are being sent, before the first byte leaves; returns them as they are now."""
+        with changing(self._engine) as connection:
+            self._renew(connection, now)
+            for one in deliveries:
+                values: dict[str, Any] = {"state": "sending", "tried_at": now, "tried_version": one.version}
+                connection.execute(
+                    update(DeliveryRow)
+                    .where(DeliveryRow.id == one.id)
+                    .values(**values, attempts=one.attempts + 1, reason=None, said=None)
+                )
+        return [
+            replace(one, state="sending", attempts=one.attempts + 1, tried_at=now, tried_version=one.version)
+            for one in deliveries
+        ]
+
+    def end(
+        self, outcomes: Sequence[tuple[Delivery, DeliveryOutcome]], target: str, state: TargetState, now: datetime
+    ) -> None:
+        """Note what became of deliveries, and how it stands with their target.
+
+        What was wanted anew while they were being sent is sent next.
+        """
+        with changing(self._engine) as connection:
+            self._renew(connection, now)
+            ids = [one.id for one, _ in outcomes]
+            current: dict[int, int] = {}
+            for some in _parts(ids):
+                rows = connection.execute(select(DeliveryRow.id, DeliveryRow.version).where(DeliveryRow.id.in_(some)))
+                current |= {row.id: row.version for row in rows}
+            for one, outcome in outcomes:
+                values = _ended(one, outcome, current[one.id] == one.version, now)
+                connection.execute(update(DeliveryRow).where(DeliveryRow.id == one.id).values(**values))
+            self._save(connection, target, state)
+
+    def state(self, target: str) -> TargetState:
+        """Return how it stands with a target."""
+        with reading(self._engine) as connection:
+            row = connection.execute(select(*_STATE).where(*self._target(target))).first()
+        return TargetState() if row is None else TargetState(*row)
+
+    def _save(self, connection: Connection, target: str, state: TargetState) -> None:
+        known = connection.execute(select(DeliveryTargetRow.calls).where(*self._target(target))).first()
+        self._put(connection, target, state.__dict__, known is not None)
+
+    def _put(self, connection: Connection, target: str, values: Mapping[str, Any], known: bool) -> None:
+        if known:
+            connection.execute(update(DeliveryTargetRow).where(*self._target(target)).values(**values))
+            return
+        row = {"failures": 0, "calls": 0, **values}
+        connection.execute(insert(DeliveryTargetRow).values(config=self._config, target=target, **row))
+
+    # -- looking at them ---------------------------------------------------------------------------------------------
+
+    def find(
+        self, *, target: str | None = None, states: Sequence[str] = ("refused", "unknown"), limit: int = 100
+    ) -> list[Delivery]:
+        """Return deliveries in some states, the newest first; by default those that nothing more will happen to."""
+        wanted = [DeliveryRow.config == self._config, DeliveryRow.state.in_(list(states))]
+        if target is not None:
+            wanted.append(DeliveryRow.target == target)
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(*_DELIVERY).where(*wanted).order_by(DeliveryRow.id.desc()).limit(limit))
+            return [Delivery(*row) for row in rows]
+
+    def counts(self, target: str) -> dict[str, int]:
+        """Return how many deliveries of a target are in each state."""
+        query = select(DeliveryRow.state, func.count()).where(*self._own(target)).group_by(DeliveryRow.state)
+        with reading(self._engine) as connection:
+            return {str(state): int(count) for state, count in connection.execute(query)}
+
+    def resend(self, now: datetime, *, ids: Sequence[int] = (), target: str | None = None) -> int:
+        """Let refused and unknown deliveries be tried again, by id or all of a target; returns how many."""
+        own = [DeliveryRow.config == self._config, DeliveryRow.state.in_(["refused", "unknown"])]
+        if target is not None:
+            own.append(DeliveryRow.target == target)
+        if ids:
+            own.append(DeliveryRow.id.in_(list(ids)))
+        again = {"state": "waiting", "attempts": 0, "due_at": now, "reason": None, "said": None}
+        with changing(self._engine) as connection:
+            done = connection.execute(update(DeliveryRow).where(*own).values(**again))
+            if target is not None:
+                paused = update(DeliveryTargetRow).where(*self._target(target))
+                connection.execute(paused.values(until=None, why=None, failures=0))
+        return int(done.rowcount)
+
+    def _own(self, target: str) -> tuple[Any, ...]:
+        return DeliveryRow.config == self._config, DeliveryRow.target == target
+
+    def _target(self, target: str) -> tuple[Any, ...]:
+        return DeliveryTargetRow.config == self._config, DeliveryTargetRow.target == target
+
+    def _query(self, target: str) -> Any:
+        return select(*_DELIVERY).where(*self._own(target))
+
+
+def _first(config: str, target: str, one: Wanted, now: datetime) -> dict[str, Any]:
+    own = {"config": config, "target": target, "key": one.key, "topic": one.topic, "account_id": one.account_id}
+    return {**own, "state": "waiting", "version": 1, "wanted": dict(one.values), "attempts": 0, "due_at": now}
+
+
+def _ended(one: Delivery, outcome: DeliveryOutcome, newest: bool, now: datetime) -> dict[str, Any]:
+    """Return the columns that an outcome sets."""
+    due_at = outcome.due_at or now
+    values: dict[str, Any] = {"state": outcome.state, "reason": outcome.reason, "said": outcome.said, "due_at": due_at}
+    if outcome.remote_id is not None:
+        values["remote_id"] = outcome.remote_id
+    if outcome.state in ("accepted", "sent"):
+        values |= {"held": dict(one.wanted), "held_at": now}
+        if not newest:
+            values |= {"state": "waiting", "due_at": now}
+    if not outcome.counts:
+        values["attempts"] = max(one.attempts - 1, 0)
+    return values
+
+
+def _parts(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    for start in range(0, len(items), _AT_ONCE):
+        yield items[start : start + _AT_ONCE]

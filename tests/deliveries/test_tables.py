@@ -1,0 +1,102 @@
+"""The flat table: one row an account, each scoring once in its history, as files and in databases."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from .conftest import scored
+
+
+def test_the_newest_scoring_is_the_table_and_each_stands_once_in_the_history(world, tmp_path):
+    world.with_target(tables={"bi": {"folder": "bi"}})
+    world.publish()
+    assert world.deliver("tables.bi", None).targets[0].accepted == 1
+    world.publish(scored(date(2026, 3, 2), {"acc-1": 11.0}))
+    world.publish(scored(date(2026, 2, 1), {"acc-1": 50.0, "acc-2": 60.0}))
+    assert world.deliver("tables.bi", None).targets[0].accepted == 2
+    table = pd.read_parquet(tmp_path / "bi" / "churnml_scores.parquet")
+    assert table[["account_id", "health_score"]].to_numpy().tolist() == [["acc-1", 11.0]]
+    history = sorted((tmp_path / "bi" / "churnml_scores_history").iterdir())
+    assert [path.name for path in history] == [
+        "as_of=2026-02-01.parquet", "as_of=2026-03-01.parquet", "as_of=2026-03-02.parquet"
+    ]  # fmt: skip
+    assert list(pd.read_parquet(history[1])["summary"]) == ["Health 35", "Health 62", "Health 90"]
+
+
+def test_no_cell_of_a_csv_is_a_formula(world, tmp_path):
+    columns = {"account": "account_id", "name": "name", "change": "health_change_30d", "at": "scored_at"}
+    world.with_target(tables={"bi": {"folder": "bi", "format": "csv", "columns": columns, "history": False}})
+    world.publish(scored(health={"acc-1": 35.0}, names={"acc-1": "=cmd|' /C calc'!A0"}))
+    world.deliver("tables.bi", None)
+    lines = (tmp_path / "bi" / "churnml_scores.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "account,name,change,at"
+    assert lines[1].startswith("acc-1,'=cmd|' /C calc'!A0,-12.5,2026-03-02")
+
+
+def test_an_object_store_is_an_address(world):
+    fsspec = pytest.importorskip("fsspec")
+    world.with_target(tables={"bi": {"folder": "memory://bucket/churnml", "format": "csv"}})
+    world.publish()
+    world.deliver("tables.bi", None)
+    files = fsspec.filesystem("memory")
+    assert files.exists("/bucket/churnml/churnml_scores.csv")
+    assert files.exists("/bucket/churnml/churnml_scores_history/as_of=2026-03-01.csv")
+
+
+def read(url, name):
+    if url.startswith("duckdb"):
+        import duckdb
+
+        with duckdb.connect(url.removeprefix("duckdb://"), read_only=True) as connection:
+            return connection.execute(f"SELECT * FROM {name}").df()
+    if url.startswith("sqlite"):
+        import sqlite3
+        from contextlib import closing
+
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            return pd.read_sql(f"SELECT * FROM {name}", connection)
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        cursor = connection.execute(f"SELECT * FROM {name}")
+        return pd.DataFrame(cursor.fetchall(), columns=[column.name for column in cursor.description])
+
+
+def both(world, url):
+    columns = {"account_id": "account_id", "health": "health_score", "why": "summary", "as_of": "as_of"}
+    world.with_target(tables={"bi": {"connection": url, "columns": columns}})
+    world.publish()
+    done = world.deliver("tables.bi", None).targets[0]
+    assert done.accepted == 1, [row.said for row in world.rows("tables.bi").values()]
+    world.publish(scored(date(2026, 3, 2), {"acc-1": 11.0}))
+    world.publish(scored(date(2026, 3, 2), {"acc-1": 12.0}))
+    assert world.deliver("tables.bi", None).targets[0].accepted == 2
+    assert list(read(url, "churnml_scores")["health"]) == [12.0]
+    history = read(url, "churnml_scores_history").sort_values(["as_of", "account_id"])
+    assert list(history["health"]) == [35.0, 62.0, 90.0, 12.0]
+
+
+def test_a_database_gets_the_same_and_writing_a_day_again_replaces_it(world, tmp_path):
+    both(world, f"duckdb://{tmp_path / 'bi.duckdb'}")
+
+
+def test_sqlite_gets_the_same(world, tmp_path):
+    both(world, f"sqlite:///{tmp_path / 'bi.db'}")
+
+
+@pytest.mark.postgres
+def test_postgresql_gets_the_same(world, postgres_database):
+    both(world, postgres_database)
+
+
+def test_a_database_that_is_not_there_keeps_the_queue_and_tells_no_password(world):
+    world.with_target(tables={"bi": {"connection": "postgres://me:hunter22@127.0.0.1:1/x"}})
+    world.publish()
+    done = world.deliver("tables.bi", None).targets[0]
+    assert done.accepted == 0
+    row = world.rows("tables.bi")["snapshot:1"]
+    assert row.state == "waiting"
+    assert "hunter22" not in f"{row.said} {done.stopped}"
