@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from churnml.cli import evidence
+from churnml.evaluation.tuning import Tuning
 from churnml.pipeline import Trained
 from churnml.registry.promotion import Decision
 
@@ -18,7 +19,7 @@ def printed(company):
     tested = company.tested.report().as_dict()
     console = Console(file=io.StringIO(), width=200)
     decision = Decision(True, "The first model.")
-    tuning = {"applied": True, "reason": "Trial 3 wins.", "params": {"num_leaves": 5, "lambda_l2": 0.12345}}
+    tuning = Tuning(applied=True, reason="Trial 3 wins.", params={"num_leaves": 5, "lambda_l2": 0.12345})
     report = Trained(
         company.bundle, decision, tested, company.tested.predictions, "models:/acme@champion", "run", {}, [], tuning
     ).report()
