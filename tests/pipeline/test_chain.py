@@ -172,6 +172,7 @@ def _features(ran) -> Path:
     return Path(json.loads(made.stdout)["path"])
 
 
+@pytest.mark.slow
 def test_a_second_run_gives_the_same_model_and_scores_to_the_last_digit(ran, tmp_path):
     shutil.copytree(ran.config.parent, tmp_path / "company")
     with without_plots():

@@ -26,7 +26,7 @@ finally:
     [
         (("models", "list"), (TRAINING | FRAMES | {"sqlalchemy"}) - {"numpy"}),
         (("explain",), TRAINING | FRAMES),
-        (("report",), TRAINING),
+        (("report",), TRAINING - {"scipy"}),
     ],
     ids=["models list", "explain", "report"],
 )

@@ -53,5 +53,5 @@ def test_retraining_and_profit_are_told(printed):
     months = tested["decay"]["retrain_every_months"]
     assert f"Retrain every {months} month" in text
     assert tested["decay"]["reason"] in text
-    assert "EUR an account and snapshot" in text
+    assert "EUR an account (area under" in text
     assert f"{tested['profit']['area_under_curve']['model']:.3f}" in text

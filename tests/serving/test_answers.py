@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from churnml.api.key_figures import KpiMonth
 from churnml.language import Text, Words
 from churnml.serving.app import create_api
 from churnml.serving.mappers import _level
@@ -49,6 +50,7 @@ CALLS: dict[str, list[tuple[str, Any]]] = {
     "POST /v1/alerts/{alert_id}/close": [("", {"author": "ann", "outcome": "saved"})],
     "GET /v1/notes": [("", None)],
     "POST /v1/notes": [("", {**BY_ID, "author": "ann", "text": "Called."})],
+    "GET /v1/kpis": [("", None), ("?by=plan&months=1", None)],
     "GET /v1/model": [("", None), ("?lang=ja", None)],
     "GET /v1/healthz": [("", None)],
     "GET /v1/readyz": [("", None)],
@@ -103,6 +105,11 @@ def _begin_work(store: Any) -> None:
 def test_every_operation_answers_as_documented(own: Any, schema: dict[str, Any]) -> None:
     documented = _documented(schema)
     _begin_work(own.state.store)
+    month = dict.fromkeys(KpiMonth.model_fields) | {"month_on": "2026-02-01", "group_by": "plan", "group": "pro"}
+    month |= {"accounts": 3, "new_accounts": 1, "lost_accounts": 0, "mrr": 5000.0}
+    terms = {"currency": "EUR", "grace_days": 14, "gross_margin": 0.8, "yearly_discount": 0.1}
+    figures = own.state.store.key_figures(own.state.settings.name)
+    figures.keep(NOW.date(), {**terms, "rows": [month]}, Actor("test", NOW))
     for operation, calls in CALLS.items():
         status, answer_schema = documented[operation]
         numbered = operation.replace("{alert_id}", "1").replace("{task_id}", "1")

@@ -28,7 +28,7 @@ def test_published_kpis_are_answered_by_month_and_group(own: Any) -> None:
     figures = own.state.store.key_figures(own.state.settings.name)
     figures.keep(date(2026, 3, 1), {"as_of": "2026-03-01", **terms, "rows": rows}, Actor("test", MOMENT))
     whole = own.get("/v1/kpis").json()
-    assert (whole["as_of"], whole["published_at"]) == ("2026-03-01", "2026-03-01T05:00:00Z")
+    assert (whole["kpis_as_of"], whole["published_at"]) == ("2026-03-01", "2026-03-01T05:00:00Z")
     assert {name: whole[name] for name in terms} == terms
     assert [(month["month_on"], month["grr"], month["nrr"]) for month in whole["months"]] == [
         ("2026-01-01", None, None),

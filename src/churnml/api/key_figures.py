@@ -6,6 +6,8 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from churnml.api.answers import Answer
+
 __all__ = ["KpiMonth", "KpisAnswer"]
 
 
@@ -50,10 +52,12 @@ class KpiMonth(_Model):
     escalation_rate: float | None = _share("Of these, escalated")
 
 
-class KpisAnswer(_Model):
+class KpisAnswer(Answer):
     """The KPIs as they were published last; definitions are in docs/kpis.md."""
 
-    as_of: date = Field(description="Only facts known before this day began (UTC) count", examples=["2026-11-01"])
+    kpis_as_of: date = Field(
+        description="Only facts known before this day (UTC) count in the KPIs", examples=["2026-11-01"]
+    )
     published_at: datetime = Field(description="When they were published (UTC)", examples=["2026-11-01T04:12:09Z"])
     currency: str = Field(description="Of `mrr`, `arpa` and `ltv`", examples=["USD"])
     grace_days: int = Field(ge=0, description="A renewal this late is still a renewal. Unit: days", examples=[14])

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from churnml.explain.changes import ChangedFacts
     from churnml.explain.contract import Explainable
     from churnml.explain.driver import Driver
-    from churnml.explain.explanation import Explanation, Indicator, explain
+    from churnml.explain.explainer import explain
+    from churnml.explain.explanation import Explanation, Indicator
     from churnml.explain.happenings import Happening, timeline
     from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
     from churnml.explain.notices import frozen, overridden
@@ -35,7 +36,7 @@ else:
             "as_shap": "importance",
             "batch_contributions": "batch",
             "churn_patterns": "patterns",
-            "explain": "explanation",
+            "explain": "explainer",
             "fast_contributions": "batch",
             "frozen": "notices",
             "global_importance": "importance",

@@ -45,7 +45,7 @@ def in_campaigns(as_of: npt.ArrayLike, days: int) -> npt.NDArray[np.bool_]:
     --------
     >>> days = ["2025-01-01", "2025-02-01", "2025-03-01", "2025-04-01", "2025-05-01"]
     >>> in_campaigns(np.array(days, dtype="datetime64[D]"), 90).tolist()
-    [False, True, False, False, True]
+    [True, False, False, False, True]
     """
     dates = np.asarray(as_of).astype("datetime64[D]")
     taken: list[np.datetime64] = []

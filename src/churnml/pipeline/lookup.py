@@ -10,7 +10,7 @@ from typing import Any
 from churnml.config import Config
 from churnml.config.secrets import mask_url
 from churnml.errors import DataError, WorkspaceError, near_name
-from churnml.explain import Explanation, frozen
+from churnml.explain import frozen
 from churnml.explain.stored import worded
 from churnml.language import Text, languages, render
 from churnml.store import AccountScore, SnapshotInfo, Store
@@ -124,6 +124,8 @@ def _notice() -> dict[str, Any]:
 
 def _bare(account: AccountScore, as_of: date, snapshot: SnapshotInfo) -> dict[str, Any]:
     """Return an explanation without drivers."""
+    from churnml.explain import Explanation  # with it come the frames, which few questions need
+
     bare = Explanation(
         account_id=account.account_id,
         as_of=as_of.isoformat(),

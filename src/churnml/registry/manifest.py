@@ -120,6 +120,7 @@ def recorded(config: RecordedSections) -> dict[str, Any]:
 
     Examples
     --------
+    >>> from churnml.config import Config
     >>> config = Config.model_validate({"name": "acme", "source": {"folder": "raw"}, "label": {"churn": "silence"},
     ...     "tables": {"events": {"from": "e.csv"}}, "store": {"url": "postgresql://me:secret@db/churn"}})
     >>> "label" in recorded(config), "store" in recorded(config)

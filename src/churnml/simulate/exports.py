@@ -37,7 +37,7 @@ def account_key(account_id: str, length: int = 18) -> str:
     Examples
     --------
     >>> account_key("acc-00012"), account_key("acc-00012", 15)
-    ('001Sm0000000012AAO', '001Sm0000000012')
+    ('001Sm0000000012IAA', '001Sm0000000012')
     """
     short = f"001Sm{int(account_id.rpartition('-')[2]):010d}"
     chunks = [short[start : start + 5] for start in (0, 5, 10)]

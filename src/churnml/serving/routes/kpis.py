@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from churnml.api.key_figures import KpiMonth, KpisAnswer
 from churnml.serving.http.problems import Problem
+from churnml.serving.mappers import view_provenance
 from churnml.serving.routes.operation import ScopedRoute, as_json, documented, may, state_of
 
 __all__ = ["router"]
@@ -53,7 +54,8 @@ async def get_kpis(
     answer = {name: kept.report[name] for name in ("currency", "grace_days", "gross_margin", "yearly_discount")}
     return as_json(
         KpisAnswer(
-            as_of=kept.as_of,
+            **view_provenance(state.settings, state.view),
+            kpis_as_of=kept.as_of,
             published_at=kept.published_at,
             **answer,
             by=by,
