@@ -17,13 +17,11 @@ _NEEDS_A_PROGRAM = {"postgres", "browser", "spark"}
 _NAMES = itertools.count()
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep together, on one worker, what shares a costly beginning: a trained company, a running Spark; else a file."""
-    for item in items:
-        path = item.path.relative_to(item.config.rootpath)
-        shared = "spark" if item.get_closest_marker("spark") else "pipeline" if "pipeline" in path.parts else str(path)
-        item.add_marker(pytest.mark.xdist_group(shared))
+    path = item.path.relative_to(item.config.rootpath)
+    shared = "spark" if item.get_closest_marker("spark") else "pipeline" if "pipeline" in path.parts else str(path)
+    item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -333,13 +333,15 @@ def explain(
     """
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.cli import all_accounts, render
+        from churnml.cli import render
 
         settings = _config(config, session)
         language = language_of(lang, settings)
         if overall == (account_id is not None) or (overall and what_if):
             raise UsageError("An explanation is either of one account or of all", expected="ACCOUNT_ID or --overall")
         if account_id is None:
+            from churnml.cli import all_accounts
+
             found, page, summary = pipeline.overall(settings, session.stages, language=language)
             report = {**found.as_dict(), "shap_summary": str(summary), "report": str(page)}
             session.show(report, lambda: all_accounts.overall(found, page, language))
