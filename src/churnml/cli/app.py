@@ -129,7 +129,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command(rich_help_panel="Start here")
 def demo(
-    accounts: Accounts = 800,
+    accounts: Accounts = 600,
     months: Months = 24,
     seed: Seed = 7,
     churn_rate: ChurnRate = None,
