@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +13,7 @@ import pandas as pd
 from churnml.actions.rules import BUILT_IN, AlertRule, Bands, verdict_frame
 from churnml.config.alerts import Role, Severity, Touch
 from churnml.errors import ChurnmlError, ConfigError
+from churnml.own_modules import own_module
 
 __all__ = ["OwnRule", "alert_rule", "rules_of_modules"]
 
@@ -109,7 +106,13 @@ def rules_of_modules(modules: Sequence[str], resolve: Callable[[Path], Path]) ->
     """
     rules: list[AlertRule] = []
     for name in modules:
-        own = [value.rule for value in vars(_module(name, resolve)).values() if isinstance(value, OwnRule)]
+        own = [
+            value.rule
+            for value in vars(
+                own_module(name, resolve, of="module of alert rules", where="alerts.modules", code="alerts.own")
+            ).values()
+            if isinstance(value, OwnRule)
+        ]
         if not own:
             raise ConfigError(
                 f"The module {name!r} defines no alert rule",
@@ -147,31 +150,3 @@ def _judged(make: Callable[[pd.DataFrame], Any], kind: str, signals: pd.DataFram
     known = fires.notna().to_numpy()
     holds = fires.fillna(False).to_numpy(dtype=bool)
     return verdict_frame(holds, known & ~holds, np.full(len(signals), np.nan))
-
-
-def _module(name: str, resolve: Callable[[Path], Path]) -> Any:
-    """Import a module by dotted name, or a file relative to the config."""
-    try:
-        if not name.endswith(".py"):
-            return importlib.import_module(name)
-        path = resolve(Path(name))
-        spec = importlib.util.spec_from_file_location(f"churnml_alerts_{path.stem}", path)
-        if spec is None or spec.loader is None or not path.is_file():
-            raise ImportError(f"there is no file {path.name}")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    except ChurnmlError:
-        raise
-    except Exception as error:
-        file = Path(name).name
-        lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if Path(step.filename).name == file]
-        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
-        raise ConfigError(
-            f"The module of alert rules {name!r} cannot be imported",
-            where=f"{file}, line {line}" if line else "alerts.modules",
-            got=f"{type(error).__name__}: {error}",
-            expected="an installed module's dotted name, or a .py file relative to the config",
-            code="alerts.own",
-        ) from error
-    return module

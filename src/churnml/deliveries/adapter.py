@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -115,13 +116,20 @@ class Context:
     currency: str = "USD"
 
 
-class Adapter:
+class Adapter(ABC):
     """Base of the adapters: one file a target.
 
     A subclass sets `topics` and writes `write`; `find`, `confirm`, `check` and `signs` where the target has them.
+    A topic whose records are looked up asks for a `find`: without one, what is there already would be made again.
     """
 
     topics: Mapping[str, Manner] = {}
+
+    def __init_subclass__(cls) -> None:
+        """Refuse an adapter that is to look records up and cannot."""
+        asked = any(one.must_exist or one.needs_account or one.repeat == "find" for one in cls.topics.values())
+        if asked and cls.find is Adapter.find:
+            raise TypeError(f"{cls.__name__} looks records up, so it needs a method find")
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -159,11 +167,16 @@ class Adapter:
 
     def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
         """Return what the target knows of records, by the delivery's id; one that is left out is missing."""
-        raise NotImplementedError
+        return {}
 
+    @abstractmethod
     def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
         """Write records with one call, all of them with a remote id or none; return their outcomes in order."""
-        raise NotImplementedError
+
+    def forbidden(self, answer: httpx.Response) -> None:
+        """Take a login that may not do this for a fault; a `Signs.stop` for targets that say it with 403."""
+        if answer.status_code == 403:
+            raise Fault("forbidden", self.gateway.said(answer))
 
     def confirm(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
         """Read back what the target has taken without a proof; by default that is all there ever is."""

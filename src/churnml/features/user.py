@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +19,7 @@ from churnml.features.inputs import Inputs, numbers
 from churnml.features.measures import Direct, Measure, Words
 from churnml.features.spec import FAMILIES, Sign
 from churnml.features.visible import inside
+from churnml.own_modules import own_module
 from churnml.tables import TABLES
 
 if TYPE_CHECKING:
@@ -156,7 +154,13 @@ def user_measures(config: FeatureConfig) -> Iterator[Measure]:
         A module cannot be found, fails to import, or defines no feature.
     """
     for name in config.modules:
-        own = [value for value in vars(_module(name, config)).values() if isinstance(value, UserFeature)]
+        own = [
+            value
+            for value in vars(
+                own_module(name, config.resolve, of="feature module", where="features.modules", code="features.user")
+            ).values()
+            if isinstance(value, UserFeature)
+        ]
         if not own:
             raise ConfigError(
                 f"The module {name!r} defines no feature",
@@ -250,31 +254,3 @@ def _failed(error: Exception, where: str, what: str, near: str | None = None) ->
         remedy="Correct the function, or take its module out of features.modules.",
         code="features.user",
     )
-
-
-def _module(name: str, config: FeatureConfig) -> Any:
-    """Import a module by dotted name, or a file relative to the config."""
-    try:
-        if not name.endswith(".py"):
-            return importlib.import_module(name)
-        path = config.resolve(Path(name))
-        spec = importlib.util.spec_from_file_location(f"churnml_user_{path.stem}", path)
-        if spec is None or spec.loader is None or not path.is_file():
-            raise ImportError(f"there is no file {path.name}")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    except ChurnmlError:
-        raise
-    except Exception as error:
-        file = Path(name).name if name.endswith(".py") else name.rsplit(".", 1)[-1] + ".py"
-        lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if Path(step.filename).name == file]
-        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
-        raise ConfigError(
-            f"The feature module {name!r} cannot be imported",
-            where=f"{file}, line {line}" if line else "features.modules",
-            got=f"{type(error).__name__}: {error}",
-            expected="an installed module's dotted name, or a .py file relative to the config",
-            code="features.user",
-        ) from error
-    return module

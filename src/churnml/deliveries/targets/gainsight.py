@@ -32,12 +32,7 @@ class Gainsight(Adapter):
 
     def signs(self) -> Signs:
         """Take a key that may not do this for a fault."""
-
-        def stop(answer: httpx.Response) -> None:
-            if answer.status_code == 403:
-                raise Fault("forbidden", self.gateway.said(answer))
-
-        return Signs(stop)
+        return Signs(self.forbidden)
 
     def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
         """Look companies up by the field that holds the account id."""

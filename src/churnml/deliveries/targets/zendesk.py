@@ -6,8 +6,6 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import httpx
-
 from churnml.config.deliveries import ZendeskTarget
 from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, refused, sent
 from churnml.deliveries.faults import Fault
@@ -39,12 +37,7 @@ class Zendesk(Adapter):
 
     def signs(self) -> Signs:
         """Take a user that may not do this for a fault."""
-
-        def stop(answer: httpx.Response) -> None:
-            if answer.status_code == 403:
-                raise Fault("forbidden", self.gateway.said(answer))
-
-        return Signs(stop)
+        return Signs(self.forbidden)
 
     def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
         """Look organizations up by their external id, or their own."""

@@ -1,0 +1,54 @@
+"""The tables of the operational store, as SQLAlchemy typed models.
+
+A snapshot and what belongs to it is written in chunks, becomes visible when it is complete, and is never changed after,
+so a reader that knows a snapshot's id sees one whole snapshot whatever is published meanwhile.
+"""
+
+from churnml.store.schema.access import ApiKeyRow, AuditRow, IdempotencyRow
+from churnml.store.schema.base import Base, UtcDateTime
+from churnml.store.schema.outbox import DeliveryRow, DeliveryTargetRow, OutboxRow
+from churnml.store.schema.snapshots import (
+    DepartureRow,
+    ExplanationRow,
+    FeaturesRow,
+    KeyFiguresRow,
+    ScoreRow,
+    SnapshotRow,
+)
+from churnml.store.schema.work import (
+    AlertEventRow,
+    AlertRow,
+    AssignmentRow,
+    EvaluationRow,
+    FeedbackRow,
+    NoteRow,
+    OverrideRow,
+    TaskEventRow,
+    TaskRow,
+)
+
+__all__ = [
+    "AlertEventRow",
+    "AlertRow",
+    "ApiKeyRow",
+    "AssignmentRow",
+    "AuditRow",
+    "Base",
+    "DeliveryRow",
+    "DeliveryTargetRow",
+    "DepartureRow",
+    "EvaluationRow",
+    "ExplanationRow",
+    "FeaturesRow",
+    "FeedbackRow",
+    "IdempotencyRow",
+    "KeyFiguresRow",
+    "NoteRow",
+    "OutboxRow",
+    "OverrideRow",
+    "ScoreRow",
+    "SnapshotRow",
+    "TaskEventRow",
+    "TaskRow",
+    "UtcDateTime",
+]
