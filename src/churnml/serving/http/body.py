@@ -11,14 +11,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from churnml.serving.http.problems import Problem
 
-__all__ = ["BodyMiddleware"]
+__all__ = ["FORM", "BodyMiddleware"]
 
+FORM = "application/x-www-form-urlencoded"
+"""What the pages' forms send."""
 _SECONDS = 10.0
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class BodyMiddleware:
-    """Reads the body, and refuses one that is too large, too slow or not declared as JSON.
+    """Reads the body, and refuses one that is too large, too slow or declared neither as JSON nor as a form of a page.
 
     Parameters
     ----------
@@ -39,6 +41,9 @@ class BodyMiddleware:
         headers = Headers(scope=scope)
         body = await self._read(headers, receive)
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media == FORM and not scope["path"].startswith("/v1/"):
+            await self._app(scope, _replay(body, receive), send)
+            return
         if body and media != "application/json" and not media.endswith("+json"):
             got = f"got {media[:80]!r}" if media else "got none"
             raise Problem("request.media_type", f"Send the body with Content-Type: application/json; {got}")
