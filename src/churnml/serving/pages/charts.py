@@ -96,9 +96,7 @@ def line(
     return _chart("line", width, height, label, parts)
 
 
-def bars(
-    values: Sequence[Value], ticks: Sequence[str], label: str, *, width: int = 640, height: int = 140
-) -> Markup:
+def bars(values: Sequence[Value], ticks: Sequence[str], label: str, *, width: int = 640, height: int = 140) -> Markup:
     """Return a bar for each value; see `line`."""
     left, right, above, below = 40, 12, 10, 24
     w, h = width - left - right, height - above - below
