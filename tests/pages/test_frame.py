@@ -34,10 +34,3 @@ def test_a_page_loads_its_own_files_only(nothing_scored: Any) -> None:
         assert file.status_code == 200
         assert "immutable" in file.headers["cache-control"]
     assert nothing_scored.get("/static/other.css").status_code == 404
-
-
-def test_the_language_is_what_was_chosen_then_the_browsers(nothing_scored: Any) -> None:
-    german = {"Accept-Language": "de-DE, ja;q=0.8, en;q=0.5"}
-    assert '<html lang="ja">' in nothing_scored.get("/nowhere", headers={**german, "Cookie": ""}).text
-    assert '<html lang="en">' in nothing_scored.get("/nowhere?lang=en", headers=german).text
-    assert '<html lang="en">' in nothing_scored.get("/nowhere", headers=german).text

@@ -8,6 +8,9 @@
 -money = ¤#,##0
 -date = d MMMM y
 
+# What the language calls itself.
+language-name = English
+
 list-facts = {"; "}
 list-joint = {", "}
 
@@ -1102,8 +1105,7 @@ nav-settings = Settings
 frame-skip = Skip to the content
 frame-places = Pages
 frame-language = Language
-frame-language-en = English
-frame-language-ja = 日本語
+frame-sign_out = Sign out
 frame-search = Find an account
 frame-as_of = Facts up to { $on }
 frame-note = Associations in past data, not causes.

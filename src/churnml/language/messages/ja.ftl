@@ -7,6 +7,9 @@
 -money-USD = $#,##0
 -date = y年M月d日
 
+# What the language calls itself.
+language-name = 日本語
+
 list-facts = ；
 list-joint = 、
 
@@ -827,8 +830,7 @@ nav-settings = 設定
 frame-skip = 本文へ移動
 frame-places = ページ
 frame-language = 言語
-frame-language-en = English
-frame-language-ja = 日本語
+frame-sign_out = サインアウト
 frame-search = アカウントを検索
 frame-as_of = { $on }より前のデータに基づく
 frame-note = 過去のデータに見られる関連であり、原因を示すものではありません。

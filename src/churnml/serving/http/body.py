@@ -9,18 +9,17 @@ import re
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from churnml.serving.http.paths import is_form_media, is_page
 from churnml.serving.http.problems import Problem
 
-__all__ = ["FORM", "BodyMiddleware"]
+__all__ = ["BodyMiddleware"]
 
-FORM = "application/x-www-form-urlencoded"
-"""What the pages' forms send."""
 _SECONDS = 10.0
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class BodyMiddleware:
-    """Reads the body, and refuses one that is too large, too slow or declared neither as JSON nor as a form of a page.
+    """Reads the body, and refuses one that is too large, too slow or not declared as JSON; a page takes forms.
 
     Parameters
     ----------
@@ -41,7 +40,7 @@ class BodyMiddleware:
         headers = Headers(scope=scope)
         body = await self._read(headers, receive)
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media == FORM and not scope["path"].startswith("/v1/"):
+        if is_page(scope["path"]) and is_form_media(media):
             await self._app(scope, _replay(body, receive), send)
             return
         if body and media != "application/json" and not media.endswith("+json"):

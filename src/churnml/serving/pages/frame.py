@@ -14,36 +14,22 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.datastructures import URL
 from starlette.responses import Response
 
-from churnml.language import Section, amount, day, languages, number, percent, phrases
+from churnml.language import Language, Section, amount, day, number, percent, phrases
 from churnml.language.numbers import money
-from churnml.serving.http.authentication import KEY
 from churnml.serving.mappers import freshness
 from churnml.serving.pages import charts
 from churnml.serving.pages.compression import compressed
 from churnml.serving.pages.places import places_of
 from churnml.serving.pages.static import address_of
+from churnml.serving.people import PageContext, Viewer, context_of, viewer_of
 from churnml.serving.state import ServingState
 
-__all__ = ["Frame", "Viewer", "environment", "frame_of"]
+__all__ = ["Frame", "environment", "frame_of"]
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-_LANGUAGE = "churnml_language"
-"""Cookie: the language that was chosen last with the switch."""
-_FRAGMENT = "x-fragment"
-"""Header: only this part of the page is wanted."""
-
-
-@dataclass(frozen=True)
-class Viewer:
-    """Who looks at a page."""
-
-    name: str
-    role: str
-    owner_id: str | None
-    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,18 +40,32 @@ class Frame:
     ----------
     request : Request
     state : ServingState
-    viewer : Viewer
-    language : str
-        Of the page.
+    context : PageContext
+        Who looks, in which language, and the hidden field of every form.
     now : datetime
         The time of the request, UTC; the whole page goes by it.
     """
 
     request: Request
     state: ServingState
-    viewer: Viewer
-    language: str
+    context: PageContext
     now: datetime
+
+    @property
+    def language(self) -> Language:
+        """Language of the page."""
+        return self.context.language
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who looks.
+
+        Raises
+        ------
+        Problem
+            Nobody is signed in.
+        """
+        return viewer_of(self.request)
 
     @property
     def today(self) -> date:
@@ -110,7 +110,7 @@ class Frame:
         return said
 
     def answer(self, template: str, *, here: str, title: str, status: int = 200, **given: Any) -> Response:
-        """Return a page, or only the fragment that the script asks for.
+        """Return a page.
 
         Parameters
         ----------
@@ -128,29 +128,27 @@ class Frame:
         text = self.render(template, here=here, title=title, **given)
         response = compressed(self.request, text.encode(), "text/html; charset=utf-8", status)
         response.headers["Content-Security-Policy"] = _POLICY
-        asked = self.request.query_params.get("lang")
-        if asked in languages():
-            response.set_cookie(_LANGUAGE, str(asked), max_age=31536000, httponly=True, samesite="lax")
         return response
 
     def render(self, template: str, *, here: str, title: str, **given: Any) -> str:
         """Return a page as text, see `answer`."""
-        say, lang = phrases(self.language), self.language
+        say, lang, viewer = phrases(self.language), self.language, self.context.viewer
         snapshot, currency = self.state.view.snapshot, self.state.settings.currency
         served = {getattr(route, "path", "") for route in self.request.app.routes}
         known: dict[str, Any] = {
             "frame": self,
-            "viewer": self.viewer,
+            "context": self.context,
+            "viewer": viewer,
+            "form_field": self.context.form_field,
             "language": lang,
-            "languages": languages(),
             "say": say,
             "t": partial(Section, say),
             "here": here,
             "title": title,
             "company": self.state.settings.name,
-            "places": places_of(self.viewer.role, served),
-            "banners": self.banners(),
-            "as_of": day(snapshot.as_of.isoformat(), lang) if snapshot else None,
+            "places": places_of(viewer, served) if viewer else [],
+            "banners": self.banners() if viewer else [],
+            "as_of": day(snapshot.as_of.isoformat(), lang) if snapshot and viewer else None,
             "money": _or_dash(lambda value: money(round(value), currency, lang)),
             "number": _or_dash(lambda value, digits=0: number(value, lang, digits)),
             "percent": _or_dash(lambda value, digits=None: percent(value, lang, digits)),
@@ -172,24 +170,7 @@ def _or_dash(write: Callable[..., str]) -> Callable[..., str]:
 
 def frame_of(request: Request) -> Frame:
     """Return the frame of a request for a page."""
-    state: ServingState = request.app.state.serving
-    viewer = _viewer(request)
-    return Frame(request, state, viewer, _language(request, viewer), datetime.now(UTC))
-
-
-def _viewer(request: Request) -> Viewer:
-    key = request.scope[KEY]
-    return Viewer(key.name, "admin" if key.may("admin") else "manager", None)
-
-
-def _language(request: Request, viewer: Viewer) -> str:
-    """Return the language of a page: as the address says, as was chosen last, the viewer's, the browser's, ours."""
-    known = languages()
-    wanted = [request.query_params.get("lang"), request.cookies.get(_LANGUAGE), viewer.language]
-    asked = request.headers.get("accept-language", "").split(",")
-    wanted += [part.partition(";")[0].strip().partition("-")[0].lower() for part in asked]
-    state: ServingState = request.app.state.serving
-    return next((one for one in wanted if one in known), state.settings.language)
+    return Frame(request, request.app.state.serving, context_of(request), datetime.now(UTC))
 
 
 @cache

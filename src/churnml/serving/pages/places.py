@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from churnml.serving.people import Action, Viewer
+
 __all__ = ["PLACES", "Place", "places_of"]
 
 
@@ -12,12 +14,12 @@ __all__ = ["PLACES", "Place", "places_of"]
 class Place:
     """A page of the navigation: its name, which is ``nav-<name>`` in words, and its path.
 
-    `roles` are those who see it; empty for everybody.
+    Who may not do `action` does not see it.
     """
 
     name: str
     path: str
-    roles: frozenset[str] = frozenset()
+    action: Action = "read"
 
 
 PLACES = (
@@ -26,17 +28,18 @@ PLACES = (
     Place("team", "/team"),
     Place("company", "/company"),
     Place("proof", "/proof"),
-    Place("settings", "/settings", frozenset({"admin"})),
+    Place("settings", "/settings", "administer"),
 )
 
 
-def places_of(role: str, served: Iterable[str]) -> list[Place]:
-    """Return the places that a role may go to, of the paths that are served.
+def places_of(viewer: Viewer, served: Iterable[str]) -> list[Place]:
+    """Return the places that somebody may go to, of the paths that are served.
 
     Examples
     --------
-    >>> [place.name for place in places_of("csm", ["/", "/accounts", "/settings"])]
+    >>> ann = Viewer("user:1", "Ann", "csm", frozenset({"read", "work"}))
+    >>> [place.name for place in places_of(ann, ["/", "/accounts", "/settings"])]
     ['today', 'accounts']
     """
     known = set(served)
-    return [place for place in PLACES if place.path in known and (not place.roles or role in place.roles)]
+    return [place for place in PLACES if place.path in known and viewer.may(place.action)]
