@@ -27,7 +27,7 @@ __all__ = [
 
 
 class SourceConfig(Section):
-    """Where the raw tables are: a folder of files, a DuckDB file, any Ibis connection, or what `churnml pull` landed."""
+    """Where the raw tables are: a folder of files, a DuckDB file, an Ibis connection, or what `churnml pull` landed."""
 
     folder: Path | None = Field(
         None, description="Folder of CSV, Parquet, JSON lines or Excel files; the text ones also gzipped"

@@ -207,7 +207,7 @@ class Access:
                     pause = _pause_named(answer, self.clock())
                 finally:
                     answer.close()
-            seconds = pause if pause is not None else min(2.0**attempt, 60.0) * (1 + random.random() / 4)  # noqa: S311
+            seconds = pause if pause is not None else min(2.0**attempt, 60.0) * (1 + random.random() / 4)
             waited += seconds
             if attempt == _ATTEMPTS - 1 or waited > _LONGEST_WAIT:
                 raise Stopped(trouble, self.clock() + timedelta(seconds=seconds))

@@ -109,12 +109,8 @@ class DltLanding:
         ]
         resources.append(dlt.resource(positions_alone, name="positions")())
 
-        @dlt.source(name=_DATASET)
-        def landed() -> Any:
-            return resources
-
         with _told(self._pipeline.pipeline_name):
-            self._pipeline.run(landed(), loader_file_format="parquet")
+            self._pipeline.run(dlt.source(lambda: resources, name=_DATASET)(), loader_file_format="parquet")
             return {name: self._count(name, landing) for name in tables}
 
     def _count(self, table: str, landing: str) -> int:
@@ -172,6 +168,8 @@ def _dlt() -> Any:
     """Import dlt, quiet and without telemetry."""
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "ERROR")
+    for setting in ("LOAD__DELETE_COMPLETED_JOBS", "LOAD__TRUNCATE_STAGING_DATASET"):
+        os.environ.setdefault(setting, "true")  # customers' data stands in one place only
     try:
         import dlt
     except ImportError:

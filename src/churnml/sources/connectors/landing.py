@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from churnml.sources.connectors.rows import Row
 from churnml.sources.connectors.tool import Kind
 
-__all__ = ["Batch", "Landing", "Position"]
+__all__ = ["Batch", "Landing", "Nowhere", "Position"]
 
 
 @dataclass(frozen=True)
@@ -71,3 +71,25 @@ class Landing(Protocol):
 
     def close(self) -> None:
         """Close what is open."""
+
+
+class Nowhere:
+    """A landing before anything has landed, and where nothing ever does: for looking ahead."""
+
+    def positions(self) -> dict[str, Position]:
+        """Return nothing."""
+        return {}
+
+    def columns(self, table: str) -> Mapping[str, str]:
+        """Return nothing."""
+        return {}
+
+    def land(self, batch: Batch, positions: Mapping[str, Position]) -> dict[str, int]:
+        """Land nothing."""
+        return {}
+
+    def lay_views(self, kinds: Sequence[Kind]) -> None:
+        """Lay out nothing."""
+
+    def close(self) -> None:
+        """Close nothing."""

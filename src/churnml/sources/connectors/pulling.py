@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -95,10 +95,19 @@ def pull_source(
         running.note_columns()
         budget = connector.access.budget
     return SourcePull(
-        name or section.tool, section.tool, started, around.clock(), running.counted(), budget.calls - before,
-        budget.calls, budget.allowed, tuple(dict.fromkeys(notes)), stopped.why if stopped else None,
-        stopped.next_at if stopped else None, stopped is not None and stopped.failed,
-    )  # fmt: skip
+        name or section.tool,
+        section.tool,
+        started,
+        around.clock(),
+        running.counted(),
+        calls=budget.calls - before,
+        calls_today=budget.calls,
+        calls_allowed=budget.allowed,
+        notes=tuple(note for place, note in enumerate(notes) if note not in notes[:place]),
+        stopped=stopped.why if stopped else None,
+        next_at=stopped.next_at if stopped else None,
+        failed=stopped is not None and stopped.failed,
+    )
 
 
 def preview_source(
@@ -118,10 +127,8 @@ def preview_source(
         streams = _wanted(connector, section, notes)
         starts = {stream: running.window(stream, since)[0].since for stream in streams}
         for stream in streams[:1]:
-            try:
+            with suppress(Stopped, Expired, LeftOut):
                 next(connector.pages(stream, running.window(stream, since)[0]), None)
-            except (Stopped, Expired, LeftOut):
-                pass
         first = shown[0] if shown else None
         masked = replace(first, url=connector.access.masked(first.url), body=None) if first is not None else None
         budget = _budget(section, around, name)
@@ -153,9 +160,8 @@ def _wanted(connector: Connector, section: PullConfig, notes: list[Text]) -> lis
     """Return the objects to fetch; one that the connector does not know is noted."""
     known = connector.streams()
     named = section.login.objects
-    for each in named:
-        if each not in known:
-            notes.append(Text.of("pull-note-unknown", object=each, known=", ".join(known)))
+    unknown = (each for each in named if each not in known)
+    notes.extend(Text.of("pull-note-unknown", object=each, known=", ".join(known)) for each in unknown)
     return [stream for stream in known if not named or stream in named]
 
 

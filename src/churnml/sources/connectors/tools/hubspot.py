@@ -72,7 +72,7 @@ class Hubspot(Connector):
         return int(text) if text.isdigit() else None
 
     def stop(self, answer: httpx.Response, now: datetime) -> datetime | None:
-        """A daily limit is no matter of seconds."""
+        """Tell a daily limit, which is no matter of seconds."""
         daily = answer.status_code == 429 and '"DAILY"' in answer.text
         return (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0) if daily else None
 

@@ -75,7 +75,7 @@ class Salesforce(Connector):
         return int(usage[2]) - int(usage[1]) if usage else None
 
     def stop(self, answer: httpx.Response, now: datetime) -> datetime | None:
-        """The allowance moves over 24 hours: an hour later some of it is back."""
+        """Tell a used-up allowance, which moves over 24 hours: an hour later some of it is back."""
         used_up = answer.status_code == 403 and "REQUEST_LIMIT_EXCEEDED" in answer.text
         return now + timedelta(hours=1) if used_up else None
 
