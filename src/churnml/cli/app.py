@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from churnml.cli.alerts import alerts_app
+from churnml.cli.daily import daily_app
 from churnml.cli.deliver import deliver_app
 from churnml.cli.experiments import experiments_app
 from churnml.cli.health import health_app
@@ -59,6 +60,7 @@ features_app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
 app.command(rich_help_panel="Start here")(init)
 app.add_typer(alerts_app, name="alerts", rich_help_panel="Use the scores")
+app.add_typer(daily_app, name="daily", rich_help_panel="Use the scores")
 app.add_typer(deliver_app, name="deliver", rich_help_panel="Use the scores")
 app.add_typer(tasks_app, name="tasks", rich_help_panel="Use the scores")
 app.add_typer(experiments_app, name="experiments", rich_help_panel="Use the scores")
