@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from churnml.cli.groups import WithDefault
+from churnml.cli.options import AsJson, ConfigPath, config_of
 from churnml.cli.session import Session
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ daily_app = typer.Typer(
     help="The daily run: check, score, alerts, deliver and what else the config wants; safe to start at any time.",
 )
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")]
 
 
 @daily_app.command("run")
@@ -38,10 +36,8 @@ def daily_run(config: ConfigPath, as_json: AsJson = False) -> None:
     with Session(as_json) as session:
         from churnml import pipeline
         from churnml.cli.faults import foreseen
-        from churnml.config import load_config
 
-        settings = load_config(config)
-        session.use(settings)
+        settings = config_of(config, session)
         done = pipeline.run_daily(settings, session.stages, foresee=foreseen)
         well = done.well
         session.show(_report(done), lambda: _print_run(done.run, done))
@@ -58,9 +54,8 @@ def daily_list(
     """List the last daily runs, newest first: each stage, its rows and seconds, and how it ended."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.config import load_config
 
-        found = pipeline.list_runs(load_config(config), limit=limit)
+        found = pipeline.list_runs(config_of(config, session), limit=limit)
         session.show({"runs": found}, lambda: _print_runs(found))
 
 

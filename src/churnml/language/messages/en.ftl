@@ -8,6 +8,9 @@
 -money = ¤#,##0
 -date = d MMMM y
 
+# What the language calls itself.
+language-name = English
+
 list-facts = {"; "}
 list-joint = {", "}
 

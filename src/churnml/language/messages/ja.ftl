@@ -7,6 +7,9 @@
 -money-USD = $#,##0
 -date = y年M月d日
 
+# What the language calls itself.
+language-name = 日本語
+
 list-facts = ；
 list-joint = 、
 
