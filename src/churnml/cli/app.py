@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from churnml.cli.alerts import alerts_app
-from churnml.cli.data import audit, check, config_app
 from churnml.cli.daily import daily_app
+from churnml.cli.data import audit, check, config_app
 from churnml.cli.deliver import deliver_app
 from churnml.cli.experiments import experiments_app
 from churnml.cli.health import health_app

@@ -28,7 +28,6 @@ daily_app = typer.Typer(
 )
 
 
-
 @daily_app.command("run")
 def daily_run(config: ConfigPath, as_json: AsJson = False) -> None:
     """Run every stage that is due, and keep a record; exits with 1 when a stage failed, 3 when another run is at it."""

@@ -173,7 +173,9 @@ def _about_churn(config: Config) -> bool:
 STAGES: tuple[DailyStage, ...] = (
     DailyStage("check", check),
     DailyStage("score", score, needs=("check",)),
-    DailyStage("alerts", alerts, needs=("score",), wanted=lambda config: _about_churn(config) and config.alerts.enabled),
+    DailyStage(
+        "alerts", alerts, needs=("score",), wanted=lambda config: _about_churn(config) and config.alerts.enabled
+    ),
     DailyStage("deliver", deliver, wanted=lambda config: _about_churn(config) and bool(config.deliveries.targets())),
     DailyStage("keep", keep, wanted=_about_churn),
 )
