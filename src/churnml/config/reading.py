@@ -76,7 +76,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     for name in ("deliveries", "daily"):
         if name in data:
             _refuse_written_secrets(data[name], file, name)
-            # A machine that only trains needs none of the targets' secrets; who delivers without one is told of it then.
+            # A machine that only trains needs none of these secrets; who delivers without one is told of it then.
             targets[name] = _expanded(data.pop(name), file, demanded=False)
     try:
         config = Config.model_validate({**_expanded(data, file), **targets, **(overrides or {})})
