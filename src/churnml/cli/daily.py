@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from churnml.cli.groups import WithDefault
+from churnml.cli.groups import with_default
 from churnml.cli.options import AsJson, ConfigPath, config_of
 from churnml.cli.session import Session
 
@@ -17,12 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["daily_app"]
 
 
-class _RunFirst(WithDefault):
-    default: ClassVar[str] = "run"
-
-
 daily_app = typer.Typer(
-    cls=_RunFirst,
+    cls=with_default("run"),
     no_args_is_help=True,
     help="The daily run: check, score, alerts, deliver and what else the config wants; safe to start at any time.",
 )
