@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,19 +83,20 @@ def test_two_at_once_the_second_says_so(tmp_path: Path) -> None:
     assert run_daily(config, plan=[stage("check")]).well
 
 
-def _hold_and_die(folder: Path) -> None:
-    def die(day: Day) -> Done:
-        os.kill(os.getpid(), signal.SIGKILL)
-        return Done()
+_DIE = """
+import os, signal, sys
+from churnml.config import Config
+from churnml.pipeline.daily import DailyStage, Done, run_daily
 
-    run_daily(config_in(folder), plan=[stage("check"), stage("score", work=die)])
+config = Config.model_validate_json(sys.argv[1])
+die = lambda day: os.kill(os.getpid(), signal.SIGKILL)
+run_daily(config, plan=[DailyStage("check", lambda day: Done(rows=1)), DailyStage("score", die)])
+"""
 
 
 def test_the_lock_and_the_record_survive_a_kill(tmp_path: Path) -> None:
-    process = multiprocessing.get_context("spawn").Process(target=_hold_and_die, args=(tmp_path,))
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
+    config = config_in(tmp_path).model_dump_json(exclude_unset=True)
+    assert subprocess.run([sys.executable, "-c", _DIE, config], check=False).returncode == -signal.SIGKILL
     assert run_daily(config_in(tmp_path), plan=[stage("check"), stage("score")]).well
     newest, killed = list_runs(config_in(tmp_path))
     assert (newest.outcome, killed.outcome) == ("done", "killed")
