@@ -95,7 +95,7 @@ run_daily(config, plan=[DailyStage("check", lambda day: Done(rows=1)), DailyStag
 
 
 def test_the_lock_and_the_record_survive_a_kill(tmp_path: Path) -> None:
-    config = config_in(tmp_path).model_dump_json(exclude_unset=True)
+    config = config_in(tmp_path).model_dump_json(exclude_unset=True, by_alias=True)
     assert subprocess.run([sys.executable, "-c", _DIE, config], check=False).returncode == -signal.SIGKILL
     assert run_daily(config_in(tmp_path), plan=[stage("check"), stage("score")]).well
     newest, killed = list_runs(config_in(tmp_path))
