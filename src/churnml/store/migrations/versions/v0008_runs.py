@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("peak_mb", sa.Float(53), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
-    op.create_index(op.f("ix_runs_config"), "runs", ["config", "kind", "id"])
+    op.create_index(op.f("ix_runs_config_kind_id"), "runs", ["config", "kind", "id"])
     op.create_table(
         "run_stages",
         sa.Column("run_id", sa.Integer(), nullable=False),
