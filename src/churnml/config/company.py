@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.alerts import AlertsConfig
+from churnml.config.daily import DailyConfig
 from churnml.config.deliveries import DeliveriesConfig
 from churnml.config.display import DisplayConfig
 from churnml.config.experiments import ExperimentsConfig
@@ -84,6 +85,7 @@ class Config(Section):
     capacity: CapacityConfig = CapacityConfig()
     alerts: AlertsConfig = AlertsConfig()
     deliveries: DeliveriesConfig = DeliveriesConfig()
+    daily: DailyConfig = DailyConfig()
     experiments: ExperimentsConfig = ExperimentsConfig()
     engine: EngineConfig = EngineConfig()
     mlflow: MlflowConfig = MlflowConfig()
@@ -265,6 +267,7 @@ class Config(Section):
             "store",
             "display",
             "deliveries",
+            "daily",
         ):
             data.pop(key)
         for source in (data["source"] or {}, *data["sources"].values()):

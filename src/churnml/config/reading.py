@@ -74,7 +74,8 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         ) from error
     if not isinstance(data, dict):
         raise ConfigError("The config is empty", where=str(file), expected="a mapping of keys", code="config.yaml")
-    _refuse_written_secrets(data.get("deliveries"), SECRETS, file, "deliveries")
+    for name in _LENIENT:
+        _refuse_written_secrets(data.get(name), SECRETS, file, name)
     for where, source in _sources(data):
         _refuse_written_secrets(source.get("pull"), PULL_SECRETS, file, f"{where}.pull")
     named = data.get("secrets_file")
@@ -130,7 +131,8 @@ def _expanded(data: Any, file: Path, environment: Mapping[str, str], path: tuple
     A machine that only trains needs none of the tools' secrets: there the name of a missing variable stays, and who
     delivers or pulls without it is told of it then.
     """
-    demanded = path[:1] != ("deliveries",) and path[:2] != ("source", "pull") and (path[:1] + path[2:3]) != _PULLED
+    is_pull = path[:2] == ("source", "pull") or (path[:1], path[2:3]) == (("sources",), ("pull",))
+    demanded = not is_pull and not (path and path[0] in _LENIENT)
 
     def value(match: re.Match[str]) -> str:
         name = match.group(1)
@@ -152,7 +154,8 @@ def _expanded(data: Any, file: Path, environment: Mapping[str, str], path: tuple
     return _VARIABLE.sub(value, data) if isinstance(data, str) else data
 
 
-_PULLED = ("sources", "pull")
+_LENIENT = ("deliveries", "daily")
+"""Sections beside `pull` whose secrets only those need who use them."""
 
 
 def _readable(error: ValidationError, file: Path) -> ConfigError:
