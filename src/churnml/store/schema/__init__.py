@@ -16,6 +16,7 @@ from churnml.store.schema.snapshots import (
     SnapshotRow,
 )
 from churnml.store.schema.work import (
+    AccountOwnerRow,
     AlertEventRow,
     AlertRow,
     AssignmentRow,
@@ -25,9 +26,11 @@ from churnml.store.schema.work import (
     OverrideRow,
     TaskEventRow,
     TaskRow,
+    ViewRow,
 )
 
 __all__ = [
+    "AccountOwnerRow",
     "AlertEventRow",
     "AlertRow",
     "ApiKeyRow",
@@ -51,4 +54,5 @@ __all__ = [
     "TaskEventRow",
     "TaskRow",
     "UtcDateTime",
+    "ViewRow",
 ]
