@@ -23,6 +23,7 @@ from churnml.store.records import (
     ScoreFilter,
     SnapshotInfo,
 )
+from churnml.store.runs import Run, Runs, RunStage
 from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
 from churnml.store.tasks import Calendar, Task, TaskEvent, Tasks, TaskState
@@ -70,6 +71,9 @@ __all__ = [
     "Outcome",
     "Override",
     "Page",
+    "Run",
+    "RunStage",
+    "Runs",
     "ScoreFilter",
     "Snapshot",
     "SnapshotInfo",
