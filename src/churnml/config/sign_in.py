@@ -92,4 +92,4 @@ class SignInConfig(Section):
         None, description="Which of `deliveries.emails` sends sign-in links; default: the first; `none`: no mails"
     )
     oidc: OidcConfig | None = Field(None, description="Sign in through your own provider (OpenID Connect)")
-    proxy: ProxyConfig | None = None
+    proxy: ProxyConfig | None = Field(None, description="Trust the name that your own proxy signs")
