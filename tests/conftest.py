@@ -32,6 +32,7 @@ class ByFolder(LoadScopeScheduling):
         return str(file.parent) if (_ROOT / file.parent / "conftest.py").exists() else str(file)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
     """Use the order above, whatever `--dist` says."""
     return ByFolder(config, log)
