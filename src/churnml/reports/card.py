@@ -79,7 +79,7 @@ def model_card(
         "beside": dict(backtest["verdict"].get("beside") or {}),
         "tuning": info.tuning,
         "kind": str(info.kind),
-        "kind_reason": str(info.kind_reason or ""),
+        "kind_reason": info.kind_reason,
         "data": {
             "from": str(info.as_of_from),
             "until": str(info.as_of_until),
