@@ -12,7 +12,7 @@ from churnml.errors import UsageError, near_name
 from churnml.language.catalogue import catalogue
 from churnml.language.text import Argument, Quantity, Several, Text
 
-__all__ = ["Phrases", "Section", "amount", "has_words", "in_words", "phrases", "render"]
+__all__ = ["Phrases", "Section", "amount", "argument", "has_words", "in_words", "phrases", "render"]
 
 
 class Phrases:
@@ -60,7 +60,7 @@ class Phrases:
         """
         if data is None:
             return ""
-        return data if isinstance(data, str) else self.text(_adapter().validate_python(data))
+        return data if isinstance(data, str) else self.text(argument(data))
 
     def or_plain(self, code: str, plain: str) -> str:
         """Return a message, or plain words where the language has none of that code."""
@@ -109,6 +109,17 @@ def has_words(text: Text, language: str) -> bool:
         elif isinstance(part, Text) and not has_words(part, language):
             return False
     return True
+
+
+def argument(data: Any) -> Argument:
+    """Return a text as it was read from JSON, or words as they stand.
+
+    Examples
+    --------
+    >>> str(argument({"kind": "text", "code": "band-red", "arguments": {}})), argument("as told")
+    ('red', 'as told')
+    """
+    return _adapter().validate_python(data)
 
 
 @lru_cache(maxsize=1)
