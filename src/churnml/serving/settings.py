@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from churnml.config import ApiLimits, Config, DisplayConfig, load_config
 from churnml.config.alerts import AlertsConfig
+from churnml.config.sign_in import SignInConfig
 from churnml.errors import ConfigError
 from churnml.serving.workers import shared_folder
 
@@ -48,6 +49,7 @@ class Settings(BaseModel):
     alerts: AlertsConfig = Field(default_factory=AlertsConfig, description="Whose working days count")
     display: DisplayConfig = Field(default_factory=DisplayConfig, description="What raw names are called on pages")
     limits: ApiLimits = Field(default_factory=ApiLimits, description="Limits of requests")
+    sign_in: SignInConfig = Field(default_factory=SignInConfig, description="Who may look at the pages, and how")
     insecure: bool = Field(False, description="Ask for no API key")
     shared: Path | None = Field(None, description="Folder of what several worker processes count together")
     refresh_seconds: float = Field(1.0, gt=0, description="How often to look for a new champion or snapshot")
@@ -74,6 +76,7 @@ class Settings(BaseModel):
             alerts=config.alerts,
             display=config.display,
             limits=config.serving.limits,
+            sign_in=config.serving.sign_in,
             insecure=insecure,
             shared=shared_folder(),
         )

@@ -1,4 +1,4 @@
-"""Who may call: API keys, looked up in the store."""
+"""Who may call: API keys, looked up in the store; for pages also people, see `churnml.serving.people`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from churnml.errors import StoreError
 from churnml.serving.http.buckets import Buckets
+from churnml.serving.http.paths import is_page
 from churnml.serving.http.problems import Problem
+from churnml.serving.people.forms import VIEWER
+from churnml.serving.people.viewer import viewer_with_key
 from churnml.serving.state import ServingState
 from churnml.serving.workers import WRONG_KEYS
 from churnml.store import SCOPES, ApiKey
 
-__all__ = ["KEY", "AuthenticationMiddleware", "KeyRing"]
+__all__ = ["KEY", "STATIC", "AuthenticationMiddleware", "KeyRing"]
 
 KEY = "churnml.key"
 """Entry of the scope: the caller's `ApiKey`."""
@@ -30,6 +33,8 @@ _OPEN = frozenset(
 )
 """Paths that need no key; none of them tells anything of an account."""
 
+STATIC = "/static/"
+"""Where the pages' style sheet and script are; they tell nothing of anybody."""
 _REMEMBERED_SECONDS = 2.0
 """A good key is not looked up again for so long."""
 _TRUSTED_SECONDS = 300.0
@@ -63,16 +68,22 @@ class AuthenticationMiddleware:
             await self._app(scope, receive, send)
             return
         headers, path = Headers(scope=scope), scope["path"]
-        if headers.get("authorization") or headers.get("x-api-key") or path not in _OPEN:
+        if headers.get("authorization") or headers.get("x-api-key") or not _is_open(path):
             client = scope.get("client")
             try:
-                scope[KEY] = await self._keys.key_of(headers, client[0] if client else "")
+                key = scope[KEY] = await self._keys.key_of(headers, client[0] if client else "")
             except Problem as problem:
-                if problem.status == 401 and (path == "/" or path.startswith("/accounts/")):
+                if problem.status == 401 and is_page(path):
                     # A browser then asks for a name (any) and a password (the key).
                     problem.headers["WWW-Authenticate"] = 'Basic realm="churnml", charset="UTF-8"'
                 raise
+            if is_page(path):
+                scope[VIEWER] = viewer_with_key(key, insecure=key is ANYONE)
         await self._app(scope, receive, send)
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN or path.startswith(STATIC)
 
 
 class KeyRing:

@@ -12,6 +12,7 @@ from churnml.serving.http.headers import HeadersMiddleware
 from churnml.serving.http.rate_limit import RateLimitMiddleware
 from churnml.serving.http.request_id import RequestIdMiddleware
 from churnml.serving.http.timeout import TimeoutMiddleware
+from churnml.serving.people.cookies import CookiesMiddleware
 from churnml.serving.state import ServingState
 from churnml.serving.workers import REQUESTS
 
@@ -35,5 +36,6 @@ def with_middleware(app: ASGIApp, state: ServingState) -> ASGIApp:
     app = TimeoutMiddleware(app, settings.timeout_seconds)
     app = FaultsMiddleware(app)
     app = AccessLogMiddleware(app)
+    app = CookiesMiddleware(app, https=(settings.sign_in.url or "").startswith("https://"))
     app = HeadersMiddleware(app)
     return RequestIdMiddleware(app)

@@ -7,6 +7,7 @@ so a reader that knows a snapshot's id sees one whole snapshot whatever is publi
 from churnml.store.schema.access import ApiKeyRow, AuditRow, IdempotencyRow
 from churnml.store.schema.base import Base, UtcDateTime
 from churnml.store.schema.outbox import DeliveryRow, DeliveryTargetRow, OutboxRow
+from churnml.store.schema.runs import RunRow, RunStageRow
 from churnml.store.schema.snapshots import (
     DepartureRow,
     ExplanationRow,
@@ -16,6 +17,7 @@ from churnml.store.schema.snapshots import (
     SnapshotRow,
 )
 from churnml.store.schema.work import (
+    AccountOwnerRow,
     AlertEventRow,
     AlertRow,
     AssignmentRow,
@@ -25,9 +27,11 @@ from churnml.store.schema.work import (
     OverrideRow,
     TaskEventRow,
     TaskRow,
+    ViewRow,
 )
 
 __all__ = [
+    "AccountOwnerRow",
     "AlertEventRow",
     "AlertRow",
     "ApiKeyRow",
@@ -46,9 +50,12 @@ __all__ = [
     "NoteRow",
     "OutboxRow",
     "OverrideRow",
+    "RunRow",
+    "RunStageRow",
     "ScoreRow",
     "SnapshotRow",
     "TaskEventRow",
     "TaskRow",
     "UtcDateTime",
+    "ViewRow",
 ]
