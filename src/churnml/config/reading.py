@@ -72,11 +72,12 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         ) from error
     if not isinstance(data, dict):
         raise ConfigError("The config is empty", where=str(file), expected="a mapping of keys", code="config.yaml")
-    _refuse_written_secrets(data.get("deliveries"), file)
-    # A machine that only trains needs none of the targets' secrets; who delivers without one is told of it then.
-    targets = {"deliveries": _expanded(data.pop("deliveries"), file, demanded=False)} if "deliveries" in data else {}
+    for section in _WITH_SECRETS:
+        _refuse_written_secrets(data.get(section), file, section)
+    # A machine that only trains needs none of these secrets; who delivers or serves without one is told of it then.
+    later = {name: _expanded(data.pop(name), file, demanded=False) for name in _WITH_SECRETS if name in data}
     try:
-        config = Config.model_validate({**_expanded(data, file), **targets, **(overrides or {})})
+        config = Config.model_validate({**_expanded(data, file), **later, **(overrides or {})})
     except ValidationError as error:
         raise _readable(error, file) from error
     except RecursionError:
@@ -97,8 +98,12 @@ def _bottomless(file: Path) -> ConfigError:
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def _refuse_written_secrets(data: Any, file: Path, where: str = "deliveries") -> None:
-    """Refuse a secret of a target that stands in the file itself."""
+_WITH_SECRETS = ("deliveries", "serving")
+"""Sections whose secrets come from the environment alone."""
+
+
+def _refuse_written_secrets(data: Any, file: Path, where: str) -> None:
+    """Refuse a secret that stands in the file itself."""
     if not isinstance(data, dict):
         return
     for key, value in data.items():

@@ -21,9 +21,11 @@ from churnml.store.records import (
     ScoreFilter,
     SnapshotInfo,
 )
+from churnml.store.sessions import Link, Session, Sessions
 from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
 from churnml.store.tasks import Calendar, Task, TaskEvent, Tasks, TaskState
+from churnml.store.users import User, Users
 from churnml.store.writes import Actor, IdempotencyKey
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "Judgements",
     "Keys",
     "Known",
+    "Link",
     "Note",
     "Notes",
     "IdempotencyKey",
@@ -59,6 +62,8 @@ __all__ = [
     "Override",
     "Page",
     "ScoreFilter",
+    "Session",
+    "Sessions",
     "Snapshot",
     "SnapshotInfo",
     "State",
@@ -69,5 +74,7 @@ __all__ = [
     "TaskEvent",
     "TaskState",
     "Tasks",
+    "User",
+    "Users",
     "plain",
 ]

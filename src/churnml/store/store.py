@@ -23,8 +23,10 @@ from churnml.store.queries import SCORE, SNAPSHOT, band_in_force, conditions, la
 from churnml.store.records import BANDS, AccountScore, AuditEntry, Departed, Page, ScoreFilter, SnapshotInfo
 from churnml.store.retention import thin
 from churnml.store.schema import AuditRow, DepartureRow, ExplanationRow, FeaturesRow, ScoreRow, SnapshotRow
+from churnml.store.sessions import Sessions
 from churnml.store.snapshot import Snapshot
 from churnml.store.tasks import Calendar, Tasks
+from churnml.store.users import Users
 from churnml.store.writes import reading
 
 __all__ = ["Store"]
@@ -72,6 +74,8 @@ class Store:
     def __init__(self, url: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._engine = open_engine(url, patience_seconds)
         self.keys = Keys(self._engine)
+        self.users = Users(self._engine)
+        self.sessions = Sessions(self._engine)
 
     def alerts(self, config: str, *, deadline: float | None = None) -> Alerts:
         """Return the alerts on the accounts of one config."""
