@@ -55,7 +55,7 @@ def create_api(state: ServingState | None = None) -> FastAPI:
     api.state.documents = {}
     for router in ROUTERS:
         api.include_router(router)
-    add_handlers(api, ROUTERS)
+    add_handlers(api, ROUTERS, pages.page_of_problem)
     bare = api.openapi
     api.openapi = lambda: _completed(bare())  # type: ignore[method-assign]
     api.add_route("/v1/openapi.json", _openapi, include_in_schema=False)

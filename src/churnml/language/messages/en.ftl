@@ -1094,6 +1094,52 @@ measure-contact = days since last contact
 measure-onboarding = onboarding completed
 measure-churn_model = risk by the churn model
 
+## The frame of every page
+
+nav-today = Today
+nav-accounts = Accounts
+nav-team = Team
+nav-company = Company
+nav-proof = Proof
+nav-settings = Settings
+frame-skip = Skip to the content
+frame-places = Pages
+frame-language = Language
+frame-sign_out = Sign out
+frame-search = Find an account
+frame-as_of = Facts up to { $on }
+frame-note = Associations in past data, not causes.
+frame-stale =
+    { $days ->
+        [one] These scores are old: they are made of facts up to { $on }, { $days } day ago. Ask for a new scoring before you rely on them.
+       *[other] These scores are old: they are made of facts up to { $on }, { $days } days ago. Ask for a new scoring before you rely on them.
+    }
+frame-unreachable = The store cannot be read at the moment. What you see was read before.
+frame-partial = These scores are partial: on average only { $share } of a score’s weight had data.
+frame-rules = The churn model did not pass its gate, so these scores come from rules.
+frame-steady = steady
+frame-numbers = Show the numbers
+frame-csv = Download as CSV
+frame-request = Request { $id }
+frame-undo = Undo
+frame-close = Close
+frame-keys = Keyboard
+frame-keys-on = Use these keys
+frame-key-find = find an account
+frame-key-go = go to Today or Accounts
+frame-key-step = next, previous
+frame-key-card = on a card: called, done, snooze, not a risk, reassign
+frame-key-undo = undo
+frame-problem-unknown = There is no such page
+    .text = The address may be mistyped, or the page has moved.
+frame-problem-account = There is no such account
+    .text = The newest scores do not have it. Look for it by its name.
+frame-problem-refused = That did not work
+frame-problem-later = Not now
+    .text = Nothing was lost. Try again in a moment.
+frame-problem-nothing = Nothing has been scored yet
+    .text = Run `churnml score CONFIG`. This page fills itself as soon as that is done.
+
 ## The brief and the portfolio
 
 page-account = Account

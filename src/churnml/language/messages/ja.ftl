@@ -819,6 +819,48 @@ measure-contact = 最終接点からの日数
 measure-onboarding = オンボーディング完了率
 measure-churn_model = 解約モデルのリスク
 
+## The frame of every page
+
+nav-today = 今日
+nav-accounts = アカウント
+nav-team = チーム
+nav-company = 会社
+nav-proof = 検証
+nav-settings = 設定
+frame-skip = 本文へ移動
+frame-places = ページ
+frame-language = 言語
+frame-sign_out = サインアウト
+frame-search = アカウントを検索
+frame-as_of = { $on }より前のデータに基づく
+frame-note = 過去のデータに見られる関連であり、原因を示すものではありません。
+frame-stale = スコアが古くなっています。{ $on }より前のデータ({ $days }日前)に基づいています。判断の前に再スコアリングを依頼してください。
+frame-unreachable = 現在ストアを読み取れません。以前に読み取った内容を表示しています。
+frame-partial = スコアは一部のデータに基づいています。重みのうちデータがあるのは平均{ $share }です。
+frame-rules = 解約モデルが合格基準に達していないため、スコアはルールに基づいています。
+frame-steady = 横ばい
+frame-numbers = 数値を表示
+frame-csv = CSVをダウンロード
+frame-request = リクエスト{ $id }
+frame-undo = 元に戻す
+frame-close = 閉じる
+frame-keys = キーボード操作
+frame-keys-on = これらのキーを使う
+frame-key-find = アカウントを検索
+frame-key-go = 「今日」または「アカウント」へ移動
+frame-key-step = 次へ、前へ
+frame-key-card = カード上で:連絡済み、完了、スヌーズ、リスクなし、担当変更
+frame-key-undo = 元に戻す
+frame-problem-unknown = ページが見つかりません
+    .text = アドレスが間違っているか、ページが移動した可能性があります。
+frame-problem-account = アカウントが見つかりません
+    .text = 最新のスコアに含まれていません。名前で検索してください。
+frame-problem-refused = 処理できませんでした
+frame-problem-later = 現在ご利用いただけません
+    .text = データは失われていません。しばらくしてからもう一度お試しください。
+frame-problem-nothing = まだスコアリングされていません
+    .text = `churnml score CONFIG` を実行してください。完了すると、このページに表示されます。
+
 ## The brief and the portfolio
 
 page-account = アカウント

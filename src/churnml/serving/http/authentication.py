@@ -23,7 +23,7 @@ from churnml.serving.state import ServingState
 from churnml.serving.workers import WRONG_KEYS
 from churnml.store import SCOPES, ApiKey
 
-__all__ = ["KEY", "AuthenticationMiddleware", "KeyRing"]
+__all__ = ["KEY", "STATIC", "AuthenticationMiddleware", "KeyRing"]
 
 KEY = "churnml.key"
 """Entry of the scope: the caller's `ApiKey`."""
@@ -33,6 +33,8 @@ _OPEN = frozenset(
 )
 """Paths that need no key; none of them tells anything of an account."""
 
+STATIC = "/static/"
+"""Where the pages' style sheet and script are; they tell nothing of anybody."""
 _REMEMBERED_SECONDS = 2.0
 """A good key is not looked up again for so long."""
 _TRUSTED_SECONDS = 300.0
@@ -66,7 +68,7 @@ class AuthenticationMiddleware:
             await self._app(scope, receive, send)
             return
         headers, path = Headers(scope=scope), scope["path"]
-        if headers.get("authorization") or headers.get("x-api-key") or path not in _OPEN:
+        if headers.get("authorization") or headers.get("x-api-key") or not _is_open(path):
             client = scope.get("client")
             try:
                 key = scope[KEY] = await self._keys.key_of(headers, client[0] if client else "")
@@ -78,6 +80,10 @@ class AuthenticationMiddleware:
             if is_page(path):
                 scope[VIEWER] = viewer_with_key(key, insecure=key is ANYONE)
         await self._app(scope, receive, send)
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN or path.startswith(STATIC)
 
 
 class KeyRing:
