@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from churnml.cli.options import AsJson
 from churnml.cli.session import Session
 from churnml.errors import UsageError
 
@@ -20,7 +21,6 @@ __all__ = ["users_app"]
 users_app = typer.Typer(no_args_is_help=True, help="The people who look at the pages: add, invite, change, sign out.")
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", metavar="CONFIG", help="YAML file")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")]
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Mail address")]
 Role = Annotated[str | None, typer.Option(help="csm, manager, data_scientist or admin")]
 Owner = Annotated[
@@ -63,9 +63,7 @@ def add(
 ) -> None:
     """Add somebody; `churnml users invite` then makes their sign-in link."""
     with Session(as_json) as session, _Opened(config, session) as opened:
-        made = opened.store.users.add(
-            email, opened.actor, name=name, role=role or "csm", owner_id=owner, language=lang
-        )
+        made = opened.store.users.add(email, opened.actor, name=name, role=role or "csm", owner_id=owner, language=lang)
         session.show(_as_dict(made), lambda: _say(f"Added {_told(made)}. Next: churnml users invite {made.email}"))
 
 
@@ -162,10 +160,11 @@ def sign_out(email: Email, config: ConfigOption = _DEMO, as_json: AsJson = False
 
 def _mail(opened: _Opened, link: Link, address: str) -> bool:
     """Mail a link where SMTP is set."""
+    from churnml.config.sign_in import mail_section
     from churnml.deliveries.gateway import reveal
-    from churnml.serving.people.links import mail_link, mail_section
+    from churnml.serving.people.links import mail_link
 
-    section = mail_section(opened.config.serving.sign_in, opened.config.deliveries)
+    section = mail_section(opened.config.serving.sign_in, opened.config.deliveries.emails)
     if section is None:
         return False
     password = reveal(section.password, "deliveries.emails") if section.password is not None and section.user else ""

@@ -269,7 +269,7 @@ def reveal(secret: SecretStr, where: str) -> str:
         raise ConfigError(
             f"The environment has no variable {name}",
             where=where,
-            remedy=f"Set it where `churnml deliver` runs: export {name}=…",
+            remedy=f"Set it where this command runs: export {name}=…",
             code="config.environment",
         )
     return value
