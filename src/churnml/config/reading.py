@@ -98,7 +98,7 @@ def _bottomless(file: Path) -> ConfigError:
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-_WITH_SECRETS = ("deliveries", "serving")
+_WITH_SECRETS = ("deliveries", "daily", "serving")
 """Sections whose secrets come from the environment alone."""
 
 

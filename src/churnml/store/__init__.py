@@ -21,6 +21,7 @@ from churnml.store.records import (
     ScoreFilter,
     SnapshotInfo,
 )
+from churnml.store.runs import Run, Runs, RunStage
 from churnml.store.sessions import Link, Session, Sessions
 from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
@@ -61,6 +62,9 @@ __all__ = [
     "Outcome",
     "Override",
     "Page",
+    "Run",
+    "RunStage",
+    "Runs",
     "ScoreFilter",
     "Session",
     "Sessions",

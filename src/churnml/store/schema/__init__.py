@@ -8,6 +8,7 @@ from churnml.store.schema.access import ApiKeyRow, AuditRow, IdempotencyRow
 from churnml.store.schema.base import Base, UtcDateTime
 from churnml.store.schema.outbox import DeliveryRow, DeliveryTargetRow, OutboxRow
 from churnml.store.schema.people import SessionRow, SignInLinkRow, UserRow
+from churnml.store.schema.runs import RunRow, RunStageRow
 from churnml.store.schema.snapshots import (
     DepartureRow,
     ExplanationRow,
@@ -47,6 +48,8 @@ __all__ = [
     "NoteRow",
     "OutboxRow",
     "OverrideRow",
+    "RunRow",
+    "RunStageRow",
     "ScoreRow",
     "SessionRow",
     "SignInLinkRow",
