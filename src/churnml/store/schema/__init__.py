@@ -18,6 +18,7 @@ from churnml.store.schema.snapshots import (
     SnapshotRow,
 )
 from churnml.store.schema.work import (
+    AccountOwnerRow,
     AlertEventRow,
     AlertRow,
     AssignmentRow,
@@ -27,9 +28,11 @@ from churnml.store.schema.work import (
     OverrideRow,
     TaskEventRow,
     TaskRow,
+    ViewRow,
 )
 
 __all__ = [
+    "AccountOwnerRow",
     "AlertEventRow",
     "AlertRow",
     "ApiKeyRow",
@@ -58,4 +61,5 @@ __all__ = [
     "TaskRow",
     "UserRow",
     "UtcDateTime",
+    "ViewRow",
 ]
