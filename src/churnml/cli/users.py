@@ -160,8 +160,8 @@ def sign_out(email: Email, config: ConfigOption = _DEMO, as_json: AsJson = False
 
 def _mail(opened: _Opened, link: Link, address: str) -> bool:
     """Mail a link where SMTP is set."""
+    from churnml.config.secrets import reveal
     from churnml.config.sign_in import mail_section
-    from churnml.deliveries.gateway import reveal
     from churnml.serving.people.links import mail_link
 
     section = mail_section(opened.config.serving.sign_in, opened.config.deliveries.emails)

@@ -93,8 +93,8 @@ class SignInConfig(Section):
     mail: str | None = Field(
         None, description="Which of `deliveries.emails` sends sign-in links; default: the first; `none`: no mails"
     )
-    oidc: OidcConfig | None = None
-    proxy: ProxyConfig | None = None
+    oidc: OidcConfig | None = Field(None, description="Sign in through your own provider (OpenID Connect)")
+    proxy: ProxyConfig | None = Field(None, description="Trust your own proxy's word on who is there")
 
 
 def mail_section(sign_in: SignInConfig, emails: Mapping[str, EmailTarget]) -> EmailTarget | None:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from churnml.config import Config, ServingConfig
-from churnml.deliveries.gateway import reveal
+from churnml.config.secrets import reveal
 from churnml.errors import BundleError, ChurnmlError, UsageError
 from churnml.serving.settings import SETTINGS, Settings
 from churnml.serving.workers import WORKERS
