@@ -80,10 +80,10 @@ def test_too_little_is_said_to_be_too_little() -> None:
     rows, _, _ = company(1, "uniform", accounts=40)
     found = experiment_report(rows, section(), days=90, until=UNTIL)
     assert (found.enough, found.churn_avoided, found.arr_saved) == (False, None, None)
-    assert "12 accounts of the smaller arm" in found.why
+    assert "12 accounts of the smaller arm" in str(found.why)
     rows, _, _ = company(1, "uniform", accounts=200)
     quiet = experiment_report(rows.assign(churned=0.0), section(), days=90, until=UNTIL)
-    assert "0 accounts have churned" in quiet.why
+    assert "0 accounts have churned" in str(quiet.why)
     young = experiment_report(rows.assign(churned=np.nan), section(), days=90, until=UNTIL)
     assert young.contacted.followed == 0
     assert young.needed is not None
