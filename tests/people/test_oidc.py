@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
+import requests
 from tests.people.conftest import Browser, serving, settings_of
 from tests.people.provider import LocalProvider, local_provider
 
@@ -46,7 +46,7 @@ def _there(browser: Browser, following: str = "/") -> str:
     href = page.text.split('class="button" href="')[1].split('"')[0]
     there = browser.get(href)
     assert there.status_code == 303, there.text
-    back = httpx.get(there.headers["location"]).headers["location"]
+    back = requests.get(there.headers["location"], allow_redirects=False, timeout=5).headers["location"]
     parts = urlsplit(back)
     assert parts.netloc == "127.0.0.1"
     return f"{parts.path}?{parts.query}"

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from churnml.config.sign_in import OidcConfig, inside
 from churnml.errors import ConfigError, UsageError
 from churnml.serving.http.problems import Problem
@@ -287,7 +285,9 @@ class _told:  # noqa: N801 - used as a context manager
 
 
 def _json(url: str) -> dict[str, Any]:
-    answer = httpx.get(_safe(url), timeout=_SECONDS, headers={"Accept": "application/json"})
+    import requests
+
+    answer = requests.get(_safe(url), timeout=_SECONDS, headers={"Accept": "application/json"}, allow_redirects=False)
     answer.raise_for_status()
     found = answer.json()
     if not isinstance(found, dict):
