@@ -52,6 +52,7 @@ class Settings(BaseModel):
     sign_in: SignInConfig = Field(default_factory=SignInConfig, description="Who may look at the pages, and how")
     insecure: bool = Field(False, description="Ask for no API key")
     shared: Path | None = Field(None, description="Folder of what several worker processes count together")
+    late_after_hours: float = Field(30.0, gt=0, description="So long after the last daily run the next one is late")
     refresh_seconds: float = Field(1.0, gt=0, description="How often to look for a new champion or snapshot")
     timeout_seconds: float = Field(30.0, gt=0, description="Longest time an answer may take")
 
@@ -77,6 +78,7 @@ class Settings(BaseModel):
             display=config.display,
             limits=config.serving.limits,
             sign_in=config.serving.sign_in,
+            late_after_hours=config.daily.late_after_hours,
             insecure=insecure,
             shared=shared_folder(),
         )
