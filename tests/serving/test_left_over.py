@@ -1,4 +1,4 @@
-"""After a daily run that published nothing the last scores are served on, marked stale everywhere, until new ones come."""
+"""After a daily run that published nothing the last scores are served on, marked stale, until new ones come."""
 
 from __future__ import annotations
 
