@@ -22,6 +22,7 @@ from churnml.explain.stored import worded
 from churnml.features.event_cache import events_until
 from churnml.files import all_beside
 from churnml.pipeline.alerts import evaluate_alerts
+from churnml.pipeline.background import with_background, with_chosen_owners
 from churnml.pipeline.history import backfill, changes, customers_at, unread
 from churnml.pipeline.lookup import last_scored
 from churnml.pipeline.preparation import check, prepare
@@ -86,6 +87,7 @@ def score(
             if past is not None:
                 backfill(config, champion, past, store)
             table = _with_history(config, tables, champion, now, before, table, stored, store)
+            table = with_background(config, tables, now, table, stored)
     with stages("publish"):
         table, ordered = _ranked(now, table, stored, tables, champion, config)
         scored_at = datetime.now(UTC) if published is None else published.scored_at
@@ -101,7 +103,7 @@ def score(
     if churn and config.alerts.enabled:
         with stages("alerts"), Store(config.store_url) as store:
             rows = now[["account_id", *champion.model.features.names]]
-            evaluate_alerts(config, table, rows, ordered, as_of, store)
+            evaluate_alerts(config, with_chosen_owners(config, store, table), rows, ordered, as_of, store)
     if champion.model.target == "churn" and config.deliveries.after_scoring and config.deliveries.targets():
         from churnml.pipeline.deliveries import deliver_after_scoring
 

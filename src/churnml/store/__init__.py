@@ -16,7 +16,9 @@ from churnml.store.erasure import ERASED, Traces, pattern_of
 from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
+from churnml.store.listing import SORTS, AccountLine, AccountList, BandMove, ListFilter, Lists
 from churnml.store.notes import Note, Notes
+from churnml.store.owners import Owners
 from churnml.store.plain import plain
 from churnml.store.records import (
     BANDS,
@@ -35,6 +37,7 @@ from churnml.store.runs import Run, Runs, RunStage
 from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
 from churnml.store.tasks import Calendar, Task, TaskEvent, Tasks, TaskState
+from churnml.store.views import View, Views
 from churnml.store.writes import Actor, IdempotencyKey
 
 __all__ = [
@@ -43,6 +46,15 @@ __all__ = [
     "ERASURE",
     "SCHEMA_VERSION",
     "SCOPES",
+    "SORTS",
+    "AccountLine",
+    "AccountList",
+    "BandMove",
+    "ListFilter",
+    "Lists",
+    "Owners",
+    "View",
+    "Views",
     "AccountScore",
     "Alert",
     "AlertEvent",

@@ -17,7 +17,9 @@ from churnml.store.evaluations import Evaluations
 from churnml.store.judgements import Judgements
 from churnml.store.key_figures import KeyFigures
 from churnml.store.keys import Keys
+from churnml.store.listing import Lists
 from churnml.store.notes import Notes
+from churnml.store.owners import Owners
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.publishing import drop_features, publish
 from churnml.store.queries import SCORE, SNAPSHOT, band_in_force, conditions, last_of_each_day, pair
@@ -27,6 +29,7 @@ from churnml.store.runs import Runs
 from churnml.store.schema import AuditRow, DepartureRow, ExplanationRow, FeaturesRow, ScoreRow, SnapshotRow
 from churnml.store.snapshot import Snapshot
 from churnml.store.tasks import Calendar, Tasks
+from churnml.store.views import Views
 from churnml.store.writes import reading
 
 __all__ = ["Store"]
@@ -86,6 +89,18 @@ class Store:
     def key_figures(self, config: str) -> KeyFigures:
         """Return the KPIs of a config."""
         return KeyFigures(self._engine, config)
+
+    def lists(self, config: str) -> Lists:
+        """Return the accounts of one config as lists for people, see `Lists`."""
+        return Lists(self._engine, config)
+
+    def views(self, config: str, *, deadline: float | None = None) -> Views:
+        """Return the lists that people have put together and named."""
+        return Views(self._engine, config, deadline)
+
+    def owners(self, config: str, *, deadline: float | None = None) -> Owners:
+        """Return who was chosen by hand to have accounts of one config."""
+        return Owners(self._engine, config, deadline)
 
     def notes(self, config: str, *, deadline: float | None = None) -> Notes:
         """Return the notes on the accounts of one config."""

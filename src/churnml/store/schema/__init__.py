@@ -17,6 +17,7 @@ from churnml.store.schema.snapshots import (
     SnapshotRow,
 )
 from churnml.store.schema.work import (
+    AccountOwnerRow,
     AlertEventRow,
     AlertRow,
     AssignmentRow,
@@ -26,9 +27,11 @@ from churnml.store.schema.work import (
     OverrideRow,
     TaskEventRow,
     TaskRow,
+    ViewRow,
 )
 
 __all__ = [
+    "AccountOwnerRow",
     "AlertEventRow",
     "AlertRow",
     "ApiKeyRow",
@@ -54,4 +57,5 @@ __all__ = [
     "TaskEventRow",
     "TaskRow",
     "UtcDateTime",
+    "ViewRow",
 ]
