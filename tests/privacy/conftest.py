@@ -119,9 +119,10 @@ def fill(config: Config) -> None:
         for day in (date(2026, 2, 28), date(2026, 3, 1)):
             store.publish(Snapshot("firm", day, NOW, "1", "0", scores, features=features, explanations=told))
         for account in ACCOUNTS:
+            call = Text.of("alert-own", title=f"Call {account}")
             alert = Alert(
                 account_id=account, kind="silence", severity="high", owner="ann", opened_on=NOW.date(),
-                updated_on=NOW.date(), due_at=NOW + timedelta(days=2), text=Text.of("alert-own", title=f"Call {account}"),
+                updated_on=NOW.date(), due_at=NOW + timedelta(days=2), text=call,
             )  # fmt: skip
             with changing(store._engine) as connection:
                 keep_alert(connection, "firm", alert)

@@ -8,27 +8,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, String, cast, delete, insert, or_, select, text, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Engine,
+    LargeBinary,
+    String,
+    Table,
+    cast,
+    delete,
+    false,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.plain import plain
 from churnml.store.schema import (
     AlertEventRow,
     AlertRow,
-    AssignmentRow,
     AuditRow,
     Base,
-    DeliveryRow,
-    DepartureRow,
-    EvaluationRow,
     ExplanationRow,
-    FeaturesRow,
-    FeedbackRow,
-    IdempotencyRow,
-    KeyFiguresRow,
-    NoteRow,
     OutboxRow,
-    OverrideRow,
     RunRow,
     RunStageRow,
     ScoreRow,
@@ -45,10 +50,24 @@ _SHORT = 4
 ERASED = "[erased]"
 """Stands where an erased id or name stood in a text."""
 
-_OF_ACCOUNT: tuple[Any, ...] = (
-    DepartureRow, OverrideRow, FeedbackRow, AlertRow, TaskRow, NoteRow, AssignmentRow, DeliveryRow,
-)  # fmt: skip
-_OF_SNAPSHOT: tuple[Any, ...] = (ScoreRow, FeaturesRow, ExplanationRow)
+_NO_TEXTS = frozenset(
+    {"config", "state", "kind", "topic", "target", "outcome", "band", "action", "actor", "hash", "id"}
+)
+"""Columns that hold words of churnml's own, or names of its users."""
+
+
+def _tables() -> list[Table]:
+    """Return the store's tables, those that others point to last, so that rows can be removed in this order."""
+    return list(reversed(Base.metadata.sorted_tables))
+
+
+def _mine(table: Table, config: str, account: str) -> tuple[ColumnElement[bool], ...] | None:
+    """Return the condition of an account's rows; None for a table that has no rows of one account."""
+    if "account_id" not in table.c:
+        return None
+    if "config" in table.c:
+        return table.c.config == config, table.c.account_id == account
+    return table.c.snapshot_id.in_(_snapshots(config)), table.c.account_id == account
 
 
 @dataclass(frozen=True)
@@ -120,21 +139,22 @@ def _collect(engine: Engine, config: str, traces: Traces) -> dict[str, list[dict
     found: dict[str, list[dict[str, Any]]] = {}
     pattern = traces.pattern()
     with reading(engine) as connection:
-        if traces.account is not None:
-            for table in _OF_ACCOUNT:
-                mine = (table.config == config, table.account_id == traces.account)
-                found[table.__tablename__] = _rows(connection, table, mine)
-            for table in _OF_SNAPSHOT:
-                mine = (table.snapshot_id.in_(_snapshots(config)), table.account_id == traces.account)
-                found[table.__tablename__] = [_readable(connection, row) for row in _rows(connection, table, mine)]
-        for table, columns in _texts():
-            rows = _rows(connection, table, _holding(table, columns, traces, config))
-            hits = [row for row in rows if any(pattern.search(str(row[name])) for name in columns)]
-            key = table.__tablename__
-            found[key] = found.get(key, []) + [row for row in hits if row not in found.get(key, [])]
+        for table in _tables():
+            rows: list[dict[str, Any]] = []
+            mine = None if traces.account is None else _mine(table, config, traces.account)
+            if mine is not None:
+                rows += [_readable(connection, row) for row in _rows(connection, table, mine)]
+            columns = _texts(table)
+            if columns:
+                held = _rows(connection, table, _holding(table, columns, traces, config))
+                hits = [row for row in held if any(pattern.search(str(row[name])) for name in columns)]
+                rows += [row for row in hits if row not in rows]
+            if rows:
+                found[table.name] = rows
         for account in traces.near:
-            mine = (ExplanationRow.snapshot_id.in_(_snapshots(config)), ExplanationRow.account_id == account)
-            told = [_readable(connection, row) for row in _rows(connection, ExplanationRow, mine)]
+            own = _mine(Base.metadata.tables["explanations"], config, account)
+            assert own is not None
+            told = [_readable(connection, row) for row in _rows(connection, Base.metadata.tables["explanations"], own)]
             found.setdefault("explanations", []).extend(row for row in told if pattern.search(str(row)))
     return {name: plain(rows) for name, rows in found.items() if rows}
 
@@ -142,38 +162,34 @@ def _collect(engine: Engine, config: str, traces: Traces) -> dict[str, list[dict
 def _erase(engine: Engine, config: str, traces: Traces, subject: str, now: datetime) -> dict[str, int]:
     counts: dict[str, int] = {}
 
-    def count(table: Any, done: Any) -> None:
-        if done.rowcount:
-            counts[table.__tablename__] = counts.get(table.__tablename__, 0) + int(done.rowcount)
+    def remove(table: Any, *condition: Any) -> None:
+        name = table.name if isinstance(table, Table) else table.__tablename__
+        with_rows = connection.execute(delete(table).where(*condition)).rowcount
+        if with_rows:
+            counts[name] = counts.get(name, 0) + int(with_rows)
 
     pattern = traces.pattern()
     with changing(engine) as connection:
         if traces.account is not None:
             alerts = select(AlertRow.id).where(AlertRow.config == config, AlertRow.account_id == traces.account)
             tasks = select(TaskRow.id).where(TaskRow.config == config, TaskRow.account_id == traces.account)
-            for table, condition in (
-                (OutboxRow, (OutboxRow.topic == "alert") & OutboxRow.subject.in_(alerts)),
-                (AlertEventRow, AlertEventRow.alert_id.in_(alerts)),
-                (TaskEventRow, TaskEventRow.task_id.in_(tasks)),
-            ):
-                count(table, connection.execute(delete(table).where(condition)))
-            for table in (*_OF_ACCOUNT[::-1],):
-                mine = (table.config == config, table.account_id == traces.account)
-                count(table, connection.execute(delete(table).where(*mine)))
+            remove(OutboxRow, OutboxRow.topic == "alert", OutboxRow.subject.in_(alerts))
+            remove(AlertEventRow, AlertEventRow.alert_id.in_(alerts))
+            remove(TaskEventRow, TaskEventRow.task_id.in_(tasks))
             held = select(ScoreRow.snapshot_id).where(ScoreRow.account_id == traces.account)
             fewer = update(SnapshotRow).where(SnapshotRow.config == config, SnapshotRow.id.in_(held))
             connection.execute(fewer.values(accounts=SnapshotRow.accounts - 1))
-            for table in _OF_SNAPSHOT:
-                mine = (table.snapshot_id.in_(_snapshots(config)), table.account_id == traces.account)
-                count(table, connection.execute(delete(table).where(*mine)))
+            for table in _tables():
+                mine = _mine(table, config, traces.account)
+                if mine is not None:
+                    remove(table, *mine)
         for account in traces.near:
             for snapshot_id in _naming(connection, config, account, pattern):
-                own = (ExplanationRow.snapshot_id == snapshot_id, ExplanationRow.account_id == account)
-                count(ExplanationRow, connection.execute(delete(ExplanationRow).where(*own)))
-        for table, columns in _texts():
-            number = _redact(connection, table, columns, traces, pattern, config)
+                remove(ExplanationRow, ExplanationRow.snapshot_id == snapshot_id, ExplanationRow.account_id == account)
+        for table in _tables():
+            number = _redact(connection, table, traces, pattern, config)
             if number:
-                counts[table.__tablename__] = counts.get(table.__tablename__, 0) + number
+                counts[table.name] = counts.get(table.name, 0) + number
         audit = {"at": now, "actor": "erase", "action": "subjects.erase", "subject": subject, "request_id": None}
         connection.execute(insert(AuditRow), [{**audit, "detail": dict(counts)}])
     return counts
@@ -190,52 +206,40 @@ def _settle(engine: Engine) -> bool:
     return row is not None and row[0] == 0
 
 
-def _texts() -> tuple[tuple[Any, tuple[str, ...]], ...]:
-    """Return the tables whose texts may speak of anybody, and which of their columns do."""
-    return (
-        (AuditRow, ("subject", "detail")),
-        (IdempotencyRow, ("answer",)),
-        (NoteRow, ("text",)),
-        (FeedbackRow, ("comment",)),
-        (OverrideRow, ("reason",)),
-        (AlertRow, ("body",)),
-        (TaskRow, ("body",)),
-        (EvaluationRow, ("body",)),
-        (DeliveryRow, ("key", "wanted", "held", "said")),
-        (RunStageRow, ("detail", "error")),
-        (KeyFiguresRow, ("report",)),
+def _texts(table: Table) -> list[str]:
+    """Return the columns of a table whose texts may speak of anybody."""
+    kinds = (String, JSON)
+    named = (
+        column for column in table.c if isinstance(column.type, kinds) and not isinstance(column.type, LargeBinary)
     )
+    return [column.name for column in named if column.name not in {*_NO_TEXTS, "account_id"} and not column.primary_key]
 
 
-def _holding(table: Any, columns: Collection[str], traces: Traces, config: str) -> tuple[ColumnElement[bool], ...]:
+def _holding(table: Table, columns: Collection[str], traces: Traces, config: str) -> tuple[ColumnElement[bool], ...]:
     """Return the condition that a text may hold one of the words; the pattern decides."""
-    texts = [cast(getattr(table, name), String) for name in columns]
-    conditions = [text.contains(word, autoescape=True) for text in texts for word in traces.words]
-    own: list[Any] = [or_(*conditions)] if conditions else [text("1 = 0")]
-    if hasattr(table, "config"):
-        own.append(table.config == config)
-    if table is RunStageRow:
+    texts = [cast(table.c[name], String) for name in columns]
+    own: list[Any] = [or_(false(), *(text.contains(word, autoescape=True) for text in texts for word in traces.words))]
+    if "config" in table.c:
+        own.append(table.c.config == config)
+    elif "snapshot_id" in table.c:
+        own.append(table.c.snapshot_id.in_(_snapshots(config)))
+    elif table.name == RunStageRow.__tablename__:
         own.append(RunStageRow.run_id.in_(select(RunRow.id).where(RunRow.config == config)))
     return tuple(own)
 
 
-def _redact(
-    connection: Connection,
-    table: type[Base],
-    columns: Collection[str],
-    traces: Traces,
-    pattern: re.Pattern[str],
-    config: str,
-) -> int:
-    keys = [column.name for column in table.__table__.primary_key]
+def _redact(connection: Connection, table: Table, traces: Traces, pattern: re.Pattern[str], config: str) -> int:
+    columns = _texts(table)
+    if not columns:
+        return 0
     number = 0
     for row in _rows(connection, table, _holding(table, columns, traces, config)):
         new = {name: _without(row[name], pattern) for name in columns}
-        if all(new[name] == row[name] for name in columns):
-            continue
-        mine = [getattr(table, key) == row[key] for key in keys]
-        connection.execute(update(table).where(*mine).values(**new))
-        number += 1
+        changed = {name: value for name, value in new.items() if value != row[name]}
+        if changed:
+            mine = [column == row[column.name] for column in table.primary_key]
+            connection.execute(update(table).where(*mine).values(changed))
+            number += 1
     return number
 
 
@@ -261,9 +265,8 @@ def _naming(connection: Connection, config: str, account: str, pattern: re.Patte
     ]
 
 
-def _rows(connection: Connection, table: Any, conditions: tuple[Any, ...]) -> list[dict[str, Any]]:
-    columns = [getattr(table, column.name) for column in table.__table__.columns]
-    return [dict(row._mapping) for row in connection.execute(select(*columns).where(*conditions))]
+def _rows(connection: Connection, table: Table, conditions: tuple[Any, ...]) -> list[dict[str, Any]]:
+    return [dict(row._mapping) for row in connection.execute(select(table).where(*conditions))]
 
 
 def _readable(connection: Connection, row: dict[str, Any]) -> dict[str, Any]:
