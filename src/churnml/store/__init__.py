@@ -34,9 +34,11 @@ from churnml.store.records import (
     SnapshotInfo,
 )
 from churnml.store.runs import Run, Runs, RunStage
+from churnml.store.sessions import Link, Session, Sessions
 from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
 from churnml.store.tasks import Calendar, Task, TaskEvent, Tasks, TaskState
+from churnml.store.users import User, Users
 from churnml.store.views import View, Views
 from churnml.store.writes import Actor, IdempotencyKey
 
@@ -77,6 +79,7 @@ __all__ = [
     "Judgements",
     "Keys",
     "Known",
+    "Link",
     "Note",
     "Notes",
     "IdempotencyKey",
@@ -87,6 +90,8 @@ __all__ = [
     "RunStage",
     "Runs",
     "ScoreFilter",
+    "Session",
+    "Sessions",
     "Snapshot",
     "SnapshotInfo",
     "State",
@@ -99,5 +104,7 @@ __all__ = [
     "TaskState",
     "Tasks",
     "pattern_of",
+    "User",
+    "Users",
     "plain",
 ]

@@ -1134,6 +1134,51 @@ measure-contact = days since last contact
 measure-onboarding = onboarding completed
 measure-churn_model = risk by the churn model
 
+## Signing in
+
+sign_in-title = Sign in
+sign_in-text = Churn risk and customer health of { $company }’s accounts.
+sign_in-oidc = Sign in with your company account
+sign_in-email = Mail address
+sign_in-mail = Mail me a sign-in link
+sign_in-by_link = Open the sign-in link that you were sent. It works once.
+sign_in-ask = No access? Ask { $whom }.
+sign_in-ask_admin = No access? Ask whoever looks after churnml at your company.
+sign_in-key = Use an API key instead
+sign_in-sent = Look into your mail
+sign_in-sent_text = If somebody here has this address, a sign-in link is on its way. It can take a minute, and works once.
+sign_in-back = Back to signing in
+sign_in-hello = Hello { $name }
+sign_in-link_text = Sign in as { $email } with this browser. The link works once.
+sign_in-mail_subject = Your sign-in link for { $company }
+sign_in-mail_text =
+    Hello { $name },
+
+    this link signs you in once, within { $hours ->
+        [one] { $hours } hour
+       *[other] { $hours } hours
+    }:
+
+    { $address }
+
+    If you did not ask for it, do nothing: without the link nobody can sign in as you.
+frame-problem-signed_out = You are signed out
+    .text = Your session has ended. Sign in again, then repeat what you did.
+frame-problem-key = This API key does not work
+    .text = It is not known, has expired, or was revoked.
+frame-problem-role = This is not open to you
+    .text = What you are here does not include it.
+frame-problem-stranger = You are not known here yet
+    .text = You are signed in elsewhere, but nobody has given you access to these pages.
+frame-problem-link = This link does not sign in
+    .text = It was used already, has ended, or is incomplete. Ask for a new one.
+frame-problem-provider = Signing in did not work
+    .text = Your company’s sign-in did not confirm who you are. Try again.
+frame-problem-throttled = Too many tries
+    .text = Wait a minute, then try again.
+frame-problem-form = The page was too old
+    .text = You have signed in anew since it was opened. Open it again and repeat what you did; nothing was changed.
+
 ## The frame of every page
 
 nav-today = Today

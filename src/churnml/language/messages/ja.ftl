@@ -859,6 +859,48 @@ measure-contact = 最終接点からの日数
 measure-onboarding = オンボーディング完了率
 measure-churn_model = 解約モデルのリスク
 
+## ログイン
+
+sign_in-title = ログイン
+sign_in-text = { $company } の顧客の解約リスクと健全性。
+sign_in-oidc = 会社のアカウントでログイン
+sign_in-email = メールアドレス
+sign_in-mail = ログイン用リンクをメールで受け取る
+sign_in-by_link = 届いたログイン用リンクを開いてください。リンクは1回だけ使えます。
+sign_in-ask = アクセスできない場合は { $whom } にお問い合わせください。
+sign_in-ask_admin = アクセスできない場合は、社内の churnml 管理者にお問い合わせください。
+sign_in-key = APIキーを使う
+sign_in-sent = メールをご確認ください
+sign_in-sent_text = このアドレスの登録があれば、ログイン用リンクを送信します。届くまで1分ほどかかることがあります。リンクは1回だけ使えます。
+sign_in-back = ログインに戻る
+sign_in-hello = { $name } さん
+sign_in-link_text = このブラウザーで { $email } としてログインします。リンクは1回だけ使えます。
+sign_in-mail_subject = { $company } のログイン用リンク
+sign_in-mail_text =
+    { $name } さん
+
+    次のリンクで1回だけログインできます（{ $hours }時間以内）。
+
+    { $address }
+
+    お心当たりがない場合は何もする必要はありません。リンクがなければ、誰もあなたとしてログインできません。
+frame-problem-signed_out = ログアウトしています
+    .text = セッションが終了しました。もう一度ログインしてから、操作をやり直してください。
+frame-problem-key = このAPIキーは使えません
+    .text = 登録がないか、期限切れか、取り消されています。
+frame-problem-role = このページは開けません
+    .text = あなたの役割では利用できません。
+frame-problem-stranger = まだ登録がありません
+    .text = 別のところではログインしていますが、このページへのアクセスはまだ許可されていません。
+frame-problem-link = このリンクではログインできません
+    .text = すでに使われたか、期限切れか、リンクが途中で切れています。新しいリンクを依頼してください。
+frame-problem-provider = ログインできませんでした
+    .text = 会社のログインで本人確認ができませんでした。もう一度お試しください。
+frame-problem-throttled = 試行回数が多すぎます
+    .text = 1分ほど待ってから、もう一度お試しください。
+frame-problem-form = ページが古くなっていました
+    .text = ページを開いた後にログインし直したようです。もう一度ページを開いて、操作をやり直してください。変更は行われていません。
+
 ## The frame of every page
 
 nav-today = 今日
