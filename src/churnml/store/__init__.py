@@ -7,6 +7,7 @@ from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
 from churnml.store.notes import Note, Notes
+from churnml.store.outlooks import Outlook, Outlooks
 from churnml.store.plain import plain
 from churnml.store.records import (
     BANDS,
@@ -21,6 +22,7 @@ from churnml.store.records import (
     ScoreFilter,
     SnapshotInfo,
 )
+from churnml.store.renewal_calls import RenewalCall, RenewalCalls
 from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
 from churnml.store.tasks import Calendar, Task, TaskEvent, Tasks, TaskState
@@ -56,8 +58,12 @@ __all__ = [
     "Notes",
     "IdempotencyKey",
     "Outcome",
+    "Outlook",
+    "Outlooks",
     "Override",
     "Page",
+    "RenewalCall",
+    "RenewalCalls",
     "ScoreFilter",
     "Snapshot",
     "SnapshotInfo",
