@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from churnml.cli.alerts import alerts_app
+from churnml.cli.daily import daily_app
 from churnml.cli.data import audit, check, config_app
 from churnml.cli.deliver import deliver_app
 from churnml.cli.experiments import experiments_app
@@ -96,6 +97,7 @@ def serve(
 
 
 _START, _DATA, _TRAIN, _USE = "Start here", "Data", "Train and score", "Use the scores"
+_EVERY_DAY = "Every day"
 for _panel, _command in (
     (_START, init), (_START, demo), (_START, simulate), (_DATA, check), (_DATA, audit),
     (_TRAIN, train), (_TRAIN, score), (_TRAIN, run),
@@ -106,6 +108,6 @@ for _panel, _name, _group in (
     (_USE, "alerts", alerts_app), (_USE, "deliver", deliver_app), (_USE, "tasks", tasks_app),
     (_USE, "experiments", experiments_app), (_USE, "health", health_app), (_TRAIN, "features", features_app),
     (_TRAIN, "models", models_app), (_DATA, "config", config_app), (_DATA, "presets", presets_app),
-    (_USE, "keys", keys_app),
+    (_USE, "keys", keys_app), (_EVERY_DAY, "daily", daily_app),
 ):  # fmt: skip
     app.add_typer(_group, name=_name, rich_help_panel=_panel)

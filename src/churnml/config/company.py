@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.alerts import AlertsConfig
+from churnml.config.daily import DailyConfig
 from churnml.config.deliveries import DeliveriesConfig
 from churnml.config.display import DisplayConfig
 from churnml.config.experiments import ExperimentsConfig
@@ -78,6 +79,7 @@ class Config(Section):
     capacity: CapacityConfig = CapacityConfig()
     alerts: AlertsConfig = AlertsConfig()
     deliveries: DeliveriesConfig = DeliveriesConfig()
+    daily: DailyConfig = DailyConfig()
     experiments: ExperimentsConfig = ExperimentsConfig()
     engine: EngineConfig = EngineConfig()
     mlflow: MlflowConfig = MlflowConfig()
@@ -252,6 +254,7 @@ class Config(Section):
             "store",
             "display",
             "deliveries",
+            "daily",
         ):
             data.pop(key)
         text = json.dumps(data, sort_keys=True, ensure_ascii=False)

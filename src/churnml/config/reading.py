@@ -72,9 +72,12 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         ) from error
     if not isinstance(data, dict):
         raise ConfigError("The config is empty", where=str(file), expected="a mapping of keys", code="config.yaml")
-    _refuse_written_secrets(data.get("deliveries"), file)
-    # A machine that only trains needs none of the targets' secrets; who delivers without one is told of it then.
-    targets = {"deliveries": _expanded(data.pop("deliveries"), file, demanded=False)} if "deliveries" in data else {}
+    targets = {}
+    for name in ("deliveries", "daily"):
+        if name in data:
+            _refuse_written_secrets(data[name], file, name)
+            # A machine that only trains needs none of these secrets; who delivers without one is told of it then.
+            targets[name] = _expanded(data.pop(name), file, demanded=False)
     try:
         config = Config.model_validate({**_expanded(data, file), **targets, **(overrides or {})})
     except ValidationError as error:
@@ -97,7 +100,7 @@ def _bottomless(file: Path) -> ConfigError:
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def _refuse_written_secrets(data: Any, file: Path, where: str = "deliveries") -> None:
+def _refuse_written_secrets(data: Any, file: Path, where: str) -> None:
     """Refuse a secret of a target that stands in the file itself."""
     if not isinstance(data, dict):
         return

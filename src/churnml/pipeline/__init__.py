@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         preview_alerts,
         show_alert,
     )
+    from churnml.pipeline.daily.running import DailyRun, list_runs, run_daily
     from churnml.pipeline.deliveries import check_deliveries, deliver, list_deliveries, preview_deliveries, resend
     from churnml.pipeline.discovery import init
     from churnml.pipeline.experiments import report_experiment
@@ -34,6 +35,7 @@ else:
         __name__,
         {
             "Checked": "results",
+            "DailyRun": "daily.running",
             "Prepared": "results",
             "Scored": "results",
             "Trained": "results",
@@ -56,6 +58,7 @@ else:
             "list_alerts": "alerts",
             "list_deliveries": "deliveries",
             "list_models": "models",
+            "list_runs": "daily.running",
             "list_tasks": "tasks",
             "overall": "overview",
             "playbooks_of": "alerts",
@@ -68,6 +71,7 @@ else:
             "resend": "deliveries",
             "roll_back": "models",
             "run": "scoring",
+            "run_daily": "daily.running",
             "score": "scoring",
             "show_alert": "alerts",
             "show_task": "tasks",
@@ -79,6 +83,7 @@ else:
 
 __all__ = [
     "Checked",
+    "DailyRun",
     "Prepared",
     "Scored",
     "Trained",
@@ -101,6 +106,7 @@ __all__ = [
     "list_alerts",
     "list_deliveries",
     "list_models",
+    "list_runs",
     "list_tasks",
     "overall",
     "playbooks_of",
@@ -113,6 +119,7 @@ __all__ = [
     "resend",
     "roll_back",
     "run",
+    "run_daily",
     "score",
     "show_alert",
     "show_task",

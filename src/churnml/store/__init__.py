@@ -6,8 +6,10 @@ from churnml.store.deliveries import Change, Deliveries, Delivery, DeliveryOutco
 from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
+from churnml.store.listing import SORTS, AccountLine, AccountList, BandMove, ListFilter, Lists
 from churnml.store.notes import Note, Notes
 from churnml.store.outlooks import Outlook, Outlooks
+from churnml.store.owners import Owners
 from churnml.store.plain import plain
 from churnml.store.records import (
     BANDS,
@@ -23,15 +25,26 @@ from churnml.store.records import (
     SnapshotInfo,
 )
 from churnml.store.renewal_calls import RenewalCall, RenewalCalls
+from churnml.store.runs import Run, Runs, RunStage
 from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
 from churnml.store.tasks import Calendar, Task, TaskEvent, Tasks, TaskState
+from churnml.store.views import View, Views
 from churnml.store.writes import Actor, IdempotencyKey
 
 __all__ = [
     "BANDS",
     "SCHEMA_VERSION",
     "SCOPES",
+    "SORTS",
+    "AccountLine",
+    "AccountList",
+    "BandMove",
+    "ListFilter",
+    "Lists",
+    "Owners",
+    "View",
+    "Views",
     "AccountScore",
     "Alert",
     "AlertEvent",
@@ -64,6 +77,9 @@ __all__ = [
     "Page",
     "RenewalCall",
     "RenewalCalls",
+    "Run",
+    "RunStage",
+    "Runs",
     "ScoreFilter",
     "Snapshot",
     "SnapshotInfo",

@@ -19,7 +19,7 @@ __all__ = ["Email"]
 class Email(Adapter):
     """One SMTP server. A mail whose answer was lost is never sent twice."""
 
-    topics: Mapping[str, Manner] = {"digest": Manner(repeat="never")}
+    topics: Mapping[str, Manner] = {"digest": Manner(repeat="never"), "run": Manner(repeat="never")}
 
     def __init__(self, context: Context, section: EmailTarget) -> None:
         self.section = section

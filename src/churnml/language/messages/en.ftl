@@ -1063,6 +1063,25 @@ deliver-digest =
        *[other] { $n } alerts wait for an answer on { $day }, the largest avoidable loss first.
     }
 
+## The daily run
+
+daily-subject_done = { $config }: the daily run of { $day } went well
+daily-subject_failed = { $config }: the daily run of { $day } failed
+daily-well = Every stage ended well.
+daily-failed_at = Failed at { $stages }.
+daily-still_served = The last good scores are still served, marked stale.
+daily-where = churnml daily list CONFIG shows the last runs.
+daily-stage_done = done, { $seconds } s
+daily-stage_rows = { NUMBER($rows) }, { $seconds } s
+daily-stage_unchanged = nothing new
+daily-stage_not_due = not due
+daily-stage_running = running
+daily-stage_killed = the process ended before it
+daily-stage_failed = failed: { $what }
+daily-stage_skipped = left out, as it needs { $stages }
+daily-missed = The daily run of { $day } has published no scores (it failed at { $stages }); these are the last good ones.
+daily-late = The daily run is late: the last one began { $hours } hours ago.
+
 ## What limits a health score
 
 health-rules_only = The model did not pass its gate, so the score is made of rules alone

@@ -788,6 +788,25 @@ deliver-open = 顧客ページを開く
 deliver-digest_subject = 未対応アラート{ $n }件（{ $day }）
 deliver-digest = { $day }時点で{ $n }件のアラートが対応待ちです（回避できる損失の大きい順）。
 
+## 日次実行
+
+daily-subject_done = { $config }: { $day }の日次実行は正常に終了しました
+daily-subject_failed = { $config }: { $day }の日次実行が失敗しました
+daily-well = すべての段階が正常に終了しました。
+daily-failed_at = 失敗した段階: { $stages }。
+daily-still_served = 直近の正常なスコアを「古い」と表示したまま提供しています。
+daily-where = 直近の実行は churnml daily list CONFIG で確認できます。
+daily-stage_done = 完了（{ $seconds }秒）
+daily-stage_rows = { NUMBER($rows) }件（{ $seconds }秒）
+daily-stage_unchanged = 変更なし
+daily-stage_not_due = 実行時期ではありません
+daily-stage_running = 実行中
+daily-stage_killed = 途中でプロセスが終了
+daily-stage_failed = 失敗: { $what }
+daily-stage_skipped = { $stages }が必要なため省略
+daily-missed = { $day }の日次実行は{ $stages }で失敗し、スコアを公開していません。表示中は直近の正常なスコアです。
+daily-late = 日次実行が遅れています。前回の開始は{ $hours }時間前です。
+
 ## ヘルススコアの制約
 
 health-rules_only = モデルが検証基準を満たさないため、ルールのみで算出

@@ -7,6 +7,7 @@ so a reader that knows a snapshot's id sees one whole snapshot whatever is publi
 from churnml.store.schema.access import ApiKeyRow, AuditRow, IdempotencyRow
 from churnml.store.schema.base import Base, UtcDateTime
 from churnml.store.schema.outbox import DeliveryRow, DeliveryTargetRow, OutboxRow
+from churnml.store.schema.runs import RunRow, RunStageRow
 from churnml.store.schema.snapshots import (
     DepartureRow,
     ExplanationRow,
@@ -17,6 +18,7 @@ from churnml.store.schema.snapshots import (
     SnapshotRow,
 )
 from churnml.store.schema.work import (
+    AccountOwnerRow,
     AlertEventRow,
     AlertRow,
     AssignmentRow,
@@ -27,9 +29,11 @@ from churnml.store.schema.work import (
     RenewalCallRow,
     TaskEventRow,
     TaskRow,
+    ViewRow,
 )
 
 __all__ = [
+    "AccountOwnerRow",
     "AlertEventRow",
     "AlertRow",
     "ApiKeyRow",
@@ -50,9 +54,12 @@ __all__ = [
     "OutboxRow",
     "OverrideRow",
     "RenewalCallRow",
+    "RunRow",
+    "RunStageRow",
     "ScoreRow",
     "SnapshotRow",
     "TaskEventRow",
     "TaskRow",
     "UtcDateTime",
+    "ViewRow",
 ]
