@@ -73,7 +73,7 @@ def unpack_document(packed: bytes) -> dict[str, Any]:
 
 
 def pack_columns(columns: Mapping[str, np.ndarray]) -> bytes:
-    """Return columns of equal length as compressed bytes: numbers as they lie in memory, words by their place in a list.
+    """Return columns of equal length as compressed bytes: numbers as in memory, words by their place in a list.
 
     Examples
     --------

@@ -57,7 +57,7 @@ class RenewalCalls:
         write(self._engine, actor, "renewals.call", work, deadline=self._deadline)
 
     def all(self) -> list[RenewalCall]:
-        """Return every call, by account. One whose `renewal_on` is not the account's any more is of an earlier renewal."""
+        """Return every call, by account; one of another `renewal_on` than the account's is of an earlier renewal."""
         row = RenewalCallRow
         query = select(row.account_id, row.renewal_on, row.arr, row.author, row.at).where(row.config == self._config)
         with reading(self._engine) as connection:

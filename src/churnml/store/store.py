@@ -25,7 +25,6 @@ from churnml.store.publishing import drop_features, publish
 from churnml.store.queries import SCORE, SNAPSHOT, band_in_force, conditions, last_of_each_day, pair
 from churnml.store.records import BANDS, AccountScore, AuditEntry, Departed, Page, ScoreFilter, SnapshotInfo
 from churnml.store.renewal_calls import RenewalCalls
-from churnml.store.retention import thin
 from churnml.store.retention import Plan, thin
 from churnml.store.runs import Runs
 from churnml.store.schema import AuditRow, DepartureRow, ExplanationRow, FeaturesRow, ScoreRow, SnapshotRow
@@ -99,6 +98,7 @@ class Store:
     def outlooks(self, config: str) -> Outlooks:
         """Return what was predicted when, by a config's snapshots."""
         return Outlooks(self._engine, config)
+
     def lists(self, config: str) -> Lists:
         """Return the accounts of one config as lists for people, see `Lists`."""
         return Lists(self._engine, config)

@@ -19,7 +19,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from churnml.store.schema.base import Base
 
-__all__ = ["DepartureRow", "ExplanationRow", "FeaturesRow", "KeyFigureRowsRow", "KeyFiguresRow", "ScoreRow", "SnapshotRow"]
+__all__ = [
+    "DepartureRow",
+    "ExplanationRow",
+    "FeaturesRow",
+    "KeyFigureRowsRow",
+    "KeyFiguresRow",
+    "ScoreRow",
+    "SnapshotRow",
+]
 
 
 class SnapshotRow(Base):
