@@ -24,6 +24,7 @@ from churnml.cli.modelling import features_app, run, score, train
 from churnml.cli.models import models_app
 from churnml.cli.options import AsJson, config_of
 from churnml.cli.presets import presets_app
+from churnml.cli.pull import pull
 from churnml.cli.reading import explain, report
 from churnml.cli.session import Session, report_failure
 from churnml.cli.start import DEMO, demo, simulate
@@ -100,6 +101,7 @@ _START, _DATA, _TRAIN, _USE = "Start here", "Data", "Train and score", "Use the 
 _EVERY_DAY = "Every day"
 for _panel, _command in (
     (_START, init), (_START, demo), (_START, simulate), (_DATA, check), (_DATA, audit),
+    (_DATA, pull),
     (_TRAIN, train), (_TRAIN, score), (_TRAIN, run),
     (_USE, kpis), (_USE, explain), (_USE, report), (_USE, serve),
 ):  # fmt: skip

@@ -91,5 +91,5 @@ class SignInConfig(Section):
     mail: str | None = Field(
         None, description="Which of `deliveries.emails` sends sign-in links; default: the first; `none`: no mails"
     )
-    oidc: OidcConfig | None = None
-    proxy: ProxyConfig | None = None
+    oidc: OidcConfig | None = Field(None, description="Sign in through your own provider (OpenID Connect)")
+    proxy: ProxyConfig | None = Field(None, description="Trust the name that your own proxy signs")

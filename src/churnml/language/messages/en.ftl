@@ -1040,6 +1040,27 @@ alert-score_stale = Less is known than before: the score rests on { AMOUNT($n) }
 alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
 alert-own = { $title }
 
+## Pulls: what fetching from a tool came to
+
+pull-calls = { $source }: { $n } calls, { $today } of { $most } today
+pull-next = The next pull makes sense from { $at } on; it goes on where this one ended.
+pull-stopped-budget = Ended early: the day's budget of { $n } calls is used up.
+pull-stopped-limit = Ended early: the tool's own limit is used up ({ $said }).
+pull-stopped-login = Ended early: the tool does not accept the login; reconnect ({ $said }).
+pull-stopped-silent = Ended early: nobody answers ({ $said }).
+pull-stopped-busy = Ended early: the tool cannot answer now ({ $said }).
+pull-stopped-redirect = Ended early: the tool sends us on to { $said }; nothing is followed, as the login would go there too.
+pull-stopped-refused = Ended early: the tool refuses ({ $said }).
+pull-stopped-unreadable = Ended early: the answer is no JSON ({ $said }).
+pull-stopped-clear = Ended early: a login is never sent in the clear to { $said }; write https.
+pull-note-unknown = There is no object { $object }; known: { $known }.
+pull-note-expired = { $object }: the place to go on from is no longer known to the tool ({ $said }); everything is fetched anew.
+pull-note-locator = { $object }: the tool forgot the place between two pages; the query went on from { $since }.
+pull-note-left-out = { $object } is left out ({ $said }).
+pull-note-fields = { $object }: { $n } fields are left out, as a request holds no more.
+pull-note-new-columns = { $object }: new columns { $columns }.
+pull-note-gone-columns = { $object }: no longer sent { $columns }.
+
 ## Deliveries: an alert as a task, a card or a mail
 
 deliver-subject = { $account }: { $why }

@@ -773,6 +773,27 @@ alert-score_stale = スコアの根拠が減少：重みの{ AMOUNT($n) }（以�
 alert-expansion_chance = 契約席数の{ AMOUNT($n) }を利用中、判定は緑
 alert-own = { $title }
 
+## Pulls: what fetching from a tool came to
+
+pull-calls = { $source }：呼び出し { $n } 回（本日 { $today } / { $most } 回）
+pull-next = 次の取得は { $at } 以降が目安です。今回の続きから再開します。
+pull-stopped-budget = 途中で終了：1日の呼び出し上限 { $n } 回に達しました。
+pull-stopped-limit = 途中で終了：ツール側の上限に達しました（{ $said }）。
+pull-stopped-login = 途中で終了：ツールがログインを受け付けません。再接続してください（{ $said }）。
+pull-stopped-silent = 途中で終了：応答がありません（{ $said }）。
+pull-stopped-busy = 途中で終了：ツールが今は応答できません（{ $said }）。
+pull-stopped-redirect = 途中で終了：{ $said } への転送を求められました。ログイン情報も送られるため、転送には従いません。
+pull-stopped-refused = 途中で終了：ツールに拒否されました（{ $said }）。
+pull-stopped-unreadable = 途中で終了：応答が JSON ではありません（{ $said }）。
+pull-stopped-clear = 途中で終了：ログイン情報を暗号化せずに { $said } へ送ることはありません。https を指定してください。
+pull-note-unknown = オブジェクト { $object } はありません。利用できるもの：{ $known }。
+pull-note-expired = { $object }：続きの位置がツールに残っていないため（{ $said }）、すべて取得し直します。
+pull-note-locator = { $object }：ページの途中で位置が失われたため、{ $since } から検索を続けました。
+pull-note-left-out = { $object } は対象外です（{ $said }）。
+pull-note-fields = { $object }：1回の要求に収まらないため、{ $n } 項目を除きました。
+pull-note-new-columns = { $object }：新しい列 { $columns }。
+pull-note-gone-columns = { $object }：送られなくなった列 { $columns }。
+
 ## 配信: タスク・カード・メールに書くアラート
 
 deliver-subject = { $account }: { $why }
