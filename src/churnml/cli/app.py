@@ -29,6 +29,7 @@ from churnml.cli.reading import explain, report
 from churnml.cli.session import Session, report_failure
 from churnml.cli.start import DEMO, demo, simulate
 from churnml.cli.tasks import tasks_app
+from churnml.cli.users import users_app
 from churnml.errors import UsageError
 
 __all__ = ["app", "main"]
@@ -110,6 +111,6 @@ for _panel, _name, _group in (
     (_USE, "alerts", alerts_app), (_USE, "deliver", deliver_app), (_USE, "tasks", tasks_app),
     (_USE, "experiments", experiments_app), (_USE, "health", health_app), (_TRAIN, "features", features_app),
     (_TRAIN, "models", models_app), (_DATA, "config", config_app), (_DATA, "presets", presets_app),
-    (_USE, "keys", keys_app), (_EVERY_DAY, "daily", daily_app),
+    (_USE, "keys", keys_app), (_USE, "users", users_app), (_EVERY_DAY, "daily", daily_app),
 ):  # fmt: skip
     app.add_typer(_group, name=_name, rich_help_panel=_panel)

@@ -154,7 +154,7 @@ def _expanded(data: Any, file: Path, environment: Mapping[str, str], path: tuple
     return _VARIABLE.sub(value, data) if isinstance(data, str) else data
 
 
-_LENIENT = ("deliveries", "daily")
+_LENIENT = ("deliveries", "daily", "serving")
 """Sections beside `pull` whose secrets only those need who use them."""
 
 

@@ -26,9 +26,11 @@ from churnml.store.records import (
 )
 from churnml.store.renewal_calls import RenewalCall, RenewalCalls
 from churnml.store.runs import Run, Runs, RunStage
+from churnml.store.sessions import Link, Session, Sessions
 from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
 from churnml.store.tasks import Calendar, Task, TaskEvent, Tasks, TaskState
+from churnml.store.users import User, Users
 from churnml.store.views import View, Views
 from churnml.store.writes import Actor, IdempotencyKey
 
@@ -67,6 +69,7 @@ __all__ = [
     "Judgements",
     "Keys",
     "Known",
+    "Link",
     "Note",
     "Notes",
     "IdempotencyKey",
@@ -81,6 +84,8 @@ __all__ = [
     "RunStage",
     "Runs",
     "ScoreFilter",
+    "Session",
+    "Sessions",
     "Snapshot",
     "SnapshotInfo",
     "State",
@@ -91,5 +96,7 @@ __all__ = [
     "TaskEvent",
     "TaskState",
     "Tasks",
+    "User",
+    "Users",
     "plain",
 ]
