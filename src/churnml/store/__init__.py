@@ -2,7 +2,17 @@
 
 from churnml.store.alerts import Alert, AlertEvent, Alerts, Arm, Outcome, State
 from churnml.store.database import SCHEMA_VERSION
-from churnml.store.deliveries import Change, Deliveries, Delivery, DeliveryOutcome, DeliveryState, TargetState, Wanted
+from churnml.store.deliveries import (
+    ERASURE,
+    Change,
+    Deliveries,
+    Delivery,
+    DeliveryOutcome,
+    DeliveryState,
+    TargetState,
+    Wanted,
+)
+from churnml.store.erasure import ERASED, Traces, pattern_of
 from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
@@ -36,6 +46,8 @@ from churnml.store.writes import Actor, IdempotencyKey
 
 __all__ = [
     "BANDS",
+    "ERASED",
+    "ERASURE",
     "SCHEMA_VERSION",
     "SCOPES",
     "SORTS",
@@ -91,11 +103,13 @@ __all__ = [
     "State",
     "Store",
     "TargetState",
+    "Traces",
     "Wanted",
     "Task",
     "TaskEvent",
     "TaskState",
     "Tasks",
+    "pattern_of",
     "User",
     "Users",
     "plain",

@@ -12,6 +12,7 @@ from churnml.config import RetentionConfig
 from churnml.store.alerts import Alerts
 from churnml.store.database import PATIENCE_SECONDS, open_engine
 from churnml.store.deliveries import Deliveries
+from churnml.store.erasure import Erasure, Traces
 from churnml.store.evaluations import Evaluations
 from churnml.store.judgements import Judgements
 from churnml.store.key_figures import KeyFigures
@@ -126,6 +127,10 @@ class Store:
     def runs(self, config: str) -> Runs:
         """Return the runs of one config that are on record."""
         return Runs(self._engine, config)
+
+    def erasure(self, config: str, traces: Traces) -> Erasure:
+        """Return what is held of an account or a person of one config."""
+        return Erasure(self._engine, config, traces)
 
     def deliveries(self, config: str) -> Deliveries:
         """Return the deliveries of one config."""
