@@ -18,6 +18,7 @@ from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
 from churnml.store.listing import SORTS, AccountLine, AccountList, BandMove, ListFilter, Lists
 from churnml.store.notes import Note, Notes
+from churnml.store.outlooks import Outlook, Outlooks
 from churnml.store.owners import Owners
 from churnml.store.plain import plain
 from churnml.store.records import (
@@ -33,6 +34,7 @@ from churnml.store.records import (
     ScoreFilter,
     SnapshotInfo,
 )
+from churnml.store.renewal_calls import RenewalCall, RenewalCalls
 from churnml.store.runs import Run, Runs, RunStage
 from churnml.store.sessions import Link, Session, Sessions
 from churnml.store.snapshot import Snapshot
@@ -84,8 +86,12 @@ __all__ = [
     "Notes",
     "IdempotencyKey",
     "Outcome",
+    "Outlook",
+    "Outlooks",
     "Override",
     "Page",
+    "RenewalCall",
+    "RenewalCalls",
     "Run",
     "RunStage",
     "Runs",
