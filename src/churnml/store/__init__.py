@@ -2,12 +2,23 @@
 
 from churnml.store.alerts import Alert, AlertEvent, Alerts, Arm, Outcome, State
 from churnml.store.database import SCHEMA_VERSION
-from churnml.store.deliveries import Change, Deliveries, Delivery, DeliveryOutcome, DeliveryState, TargetState, Wanted
+from churnml.store.deliveries import (
+    ERASURE,
+    Change,
+    Deliveries,
+    Delivery,
+    DeliveryOutcome,
+    DeliveryState,
+    TargetState,
+    Wanted,
+)
+from churnml.store.erasure import ERASED, Traces, pattern_of
 from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
 from churnml.store.listing import SORTS, AccountLine, AccountList, BandMove, ListFilter, Lists
 from churnml.store.notes import Note, Notes
+from churnml.store.outlooks import Outlook, Outlooks
 from churnml.store.owners import Owners
 from churnml.store.plain import plain
 from churnml.store.records import (
@@ -23,6 +34,7 @@ from churnml.store.records import (
     ScoreFilter,
     SnapshotInfo,
 )
+from churnml.store.renewal_calls import RenewalCall, RenewalCalls
 from churnml.store.runs import Run, Runs, RunStage
 from churnml.store.sessions import Link, Session, Sessions
 from churnml.store.snapshot import Snapshot
@@ -34,6 +46,8 @@ from churnml.store.writes import Actor, IdempotencyKey
 
 __all__ = [
     "BANDS",
+    "ERASED",
+    "ERASURE",
     "SCHEMA_VERSION",
     "SCOPES",
     "SORTS",
@@ -72,8 +86,12 @@ __all__ = [
     "Notes",
     "IdempotencyKey",
     "Outcome",
+    "Outlook",
+    "Outlooks",
     "Override",
     "Page",
+    "RenewalCall",
+    "RenewalCalls",
     "Run",
     "RunStage",
     "Runs",
@@ -85,11 +103,13 @@ __all__ = [
     "State",
     "Store",
     "TargetState",
+    "Traces",
     "Wanted",
     "Task",
     "TaskEvent",
     "TaskState",
     "Tasks",
+    "pattern_of",
     "User",
     "Users",
     "plain",
