@@ -53,6 +53,7 @@ def create_api(state: ServingState | None = None) -> FastAPI:
     )
     api.state.serving = state
     api.state.documents = {}
+    api.state.paths = frozenset(getattr(route, "path", "") for router in ROUTERS for route in router.routes)
     for router in ROUTERS:
         api.include_router(router)
     add_handlers(api, ROUTERS, pages.page_of_problem)

@@ -1113,6 +1113,122 @@ measure-contact = days since last contact
 measure-onboarding = onboarding completed
 measure-churn_model = risk by the churn model
 
+## Today
+
+today-whose = Whose work
+today-everybody = everybody
+today-show = Show
+today-work =
+    { $n ->
+        [one] { $n } account to look after
+       *[other] { $n } accounts to look after
+    }
+today-worth = { $worth } could be kept, if contact helps as assumed
+today-late = { $n } overdue
+today-new_count = { $n } new since Monday
+today-new = new
+today-arr = ARR
+today-ends = Contract ends
+today-health = Health, 12 weeks
+today-spark = Health over 12 weeks: from { $first } to { $last }
+today-due = Due
+today-owner = Owner
+today-nobody = nobody
+today-step = Next:
+today-called = Called
+today-done = Done
+today-saved = Close as saved
+today-snooze = Snooze
+today-until = Until
+today-not_a_risk = Not a risk
+today-why = Why not?
+today-reassign = Reassign
+today-to = To
+today-nothing = Nothing waits for you
+today-nothing_more = Every alert has an answer. Have a look at the contracts that end soon.
+today-nothing_mine = No accounts are yours yet. Ask an administrator to set your owner name.
+today-look_ahead = Contracts that end within 90 days
+today-rest =
+    { $n ->
+        [one] { $n } more account waits. You see { $capacity } at a time, the most valuable first.
+       *[other] { $n } more accounts wait. You see { $capacity } at a time, the most valuable first.
+    }
+today-in_hand = In hand ({ $n })
+today-beside = This week
+today-moves = Band changes this week
+today-moves_none = No account has changed its band since last week.
+today-all = All
+today-ending = Contracts ending within 90 days ({ $n })
+today-ending_none = No contract ends within 90 days.
+today-held = Waiting ({ $n })
+today-held_text = Alerts beyond { $capacity } a week wait here, so that nobody drowns. They are shown as soon as there is room.
+work-called = Called.
+renewal-auto = renews by itself
+renewal-manual = needs a signature
+renewal-ends = notice given
+done-called = Called { $name }.
+done-done = Done: { $name }.
+done-snoozed = Snoozed { $name }.
+done-not_a_risk = { $name } is no risk. Thank you for saying why.
+done-reassigned = { $name } has a new owner.
+done-undone = Taken back.
+done-noted = Note kept.
+done-judged = Your judgement of { $name } is kept.
+done-judgement_ended = Your judgement of { $name } has ended; the score counts again.
+done-said_wrong = Thank you. Whoever looks after the model will see it.
+done-skipped = Left out.
+done-reopened = Open again.
+done-assigned = Assigned.
+done-view_kept = View kept.
+done-view_dropped = View removed.
+
+## Accounts
+
+accounts-search = Name or id
+accounts-any = any
+accounts-within = within { $days } days
+accounts-show = Show
+accounts-count =
+    { $n ->
+        [one] { $n } account
+       *[other] { $n } accounts
+    }
+accounts-shown = { $first }–{ $last }
+accounts-clear = Clear filters
+accounts-columns = Columns
+accounts-views = Views
+accounts-view_name = Name of this view
+accounts-keep_view = Keep this view
+accounts-drop_view = Remove
+accounts-tick_all = Tick all on this page
+accounts-tick = Tick { $name }
+accounts-assign_to = Give the ticked accounts to
+accounts-assign = Assign
+accounts-pages = Pages of the list
+accounts-previous = Previous
+accounts-next = Next
+accounts-page = Page { $page } of { $pages }
+accounts-none = No account fits
+accounts-none_text = Use fewer words or filters. Search looks at names and ids, in any width and case.
+accounts-set_by = set by { $author }
+accounts-col-name = Account
+accounts-col-band = Band
+accounts-col-health = Health
+accounts-col-change = 30 days
+accounts-col-why = Why
+accounts-col-risk = Churn probability
+accounts-col-arr = ARR
+accounts-col-loss = Expected loss
+accounts-col-owner = Owner
+accounts-col-segment = Segment
+accounts-col-plan = Plan
+accounts-col-phase = Phase
+accounts-col-ends = Contract ends
+phase-onboarding = onboarding
+phase-adoption = adoption
+phase-utilisation = utilisation
+phase-renewal = renewal
+
 ## The frame of every page
 
 nav-today = Today

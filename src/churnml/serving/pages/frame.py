@@ -91,6 +91,11 @@ class Frame:
         query = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in [*kept, *given])
         return self.request.url.path + (f"?{query}" if query else "")
 
+    def without_done(self) -> str:
+        """Return the address of this page without what it says was done."""
+        gone = {name: None for name in self.request.query_params if name.startswith("done")}
+        return self.with_query(**gone)
+
     def banners(self) -> list[str]:
         """Return what must be said of the data before anybody works with it: that it is old, partial, by rules only."""
         say, view = phrases(self.language), self.state.view
@@ -134,7 +139,7 @@ class Frame:
         """Return a page as text, see `answer`."""
         say, lang, viewer = phrases(self.language), self.language, self.context.viewer
         snapshot, currency = self.state.view.snapshot, self.state.settings.currency
-        served = {getattr(route, "path", "") for route in self.request.app.routes}
+        served: frozenset[str] = self.request.app.state.paths
         known: dict[str, Any] = {
             "frame": self,
             "context": self.context,
