@@ -78,7 +78,7 @@ def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 
             "churn_probability": own["churn_probability"],
             "health_score": own["health_score"],
             "band": own["band"],
-            "coverage": own["coverage"],
+            "coverage": 0.8 + 0.2 * rng.random(accounts),
             "arr": np.round(np.exp(9.5 + 0.9 * rng.normal(size=accounts)), -2),
             "owner": [OWNERS[n % len(OWNERS)] for n in range(accounts)],
             "segment": rng.choice(["enterprise", "mid-market", "smb"], accounts),

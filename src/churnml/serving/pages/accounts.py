@@ -82,6 +82,11 @@ class Asked:
         )
 
     @property
+    def down(self) -> bool:
+        """The largest comes first."""
+        return self.sort in ("risk", "arr", "loss") if self.descending is None else self.descending
+
+    @property
     def filtered(self) -> bool:
         """The address asks for some accounts only."""
         where = self.where
@@ -147,8 +152,8 @@ def _choices(frame: Frame, snapshot: SnapshotInfo) -> dict[str, list[str]]:
 
 
 def _kept(frame: Frame) -> str:
-    """Return the query of the address as a view keeps it: without the page, and without what was done."""
-    gone = {name: None for name in frame.request.query_params if name.startswith("done") or name in ("page", "lang")}
+    """Return the query of the address as a view keeps it: without the page."""
+    gone = {name: None for name in frame.request.query_params if name in ("page", "lang")}
     return frame.with_query(**gone).partition("?")[2]
 
 

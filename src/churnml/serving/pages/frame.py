@@ -79,22 +79,21 @@ class Frame:
         return URL(self.request.url.path + (f"?{query}" if query else ""))
 
     def with_query(self, **changes: Any) -> str:
-        """Return the address of this page with other query parameters; None takes one away.
+        """Return the address of this page with other query parameters; None takes one away, and what was done goes.
 
         Parameters that were given several times stay as they are unless they are named.
         """
-        kept = [(name, value) for name, value in self.request.query_params.multi_items() if name not in changes]
+        kept = [
+            (name, value)
+            for name, value in self.request.query_params.multi_items()
+            if name not in changes and not name.startswith("done")
+        ]
         given: list[tuple[str, str]] = []
         for name, value in changes.items():
             several = value if isinstance(value, list | tuple) else [value]
             given += [(name, str(one)) for one in several if one is not None and one != ""]
         query = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in [*kept, *given])
         return self.request.url.path + (f"?{query}" if query else "")
-
-    def without_done(self) -> str:
-        """Return the address of this page without what it says was done."""
-        gone = {name: None for name in self.request.query_params if name.startswith("done")}
-        return self.with_query(**gone)
 
     def banners(self) -> list[str]:
         """Return what must be said of the data before anybody works with it: that it is old, partial, by rules only."""
