@@ -54,7 +54,7 @@ class Browser:
         self._portal = portal
         self._app = app
         transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(address, 1234))
-        self._client = httpx.AsyncClient(transport=transport, base_url=url)
+        self._client = httpx.AsyncClient(transport=transport, base_url=url, headers={"Accept": "text/html"})
         self.cookies = self._client.cookies
 
     def another(self, **options: Any) -> Browser:

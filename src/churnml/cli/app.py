@@ -24,10 +24,12 @@ from churnml.cli.modelling import features_app, run, score, train
 from churnml.cli.models import models_app
 from churnml.cli.options import AsJson, config_of
 from churnml.cli.presets import presets_app
+from churnml.cli.pull import pull
 from churnml.cli.reading import explain, report
 from churnml.cli.session import Session, report_failure
 from churnml.cli.start import DEMO, demo, simulate
 from churnml.cli.tasks import tasks_app
+from churnml.cli.users import users_app
 from churnml.errors import UsageError
 
 __all__ = ["app", "main"]
@@ -100,6 +102,7 @@ _START, _DATA, _TRAIN, _USE = "Start here", "Data", "Train and score", "Use the 
 _EVERY_DAY = "Every day"
 for _panel, _command in (
     (_START, init), (_START, demo), (_START, simulate), (_DATA, check), (_DATA, audit),
+    (_DATA, pull),
     (_TRAIN, train), (_TRAIN, score), (_TRAIN, run),
     (_USE, kpis), (_USE, explain), (_USE, report), (_USE, serve),
 ):  # fmt: skip
@@ -108,6 +111,6 @@ for _panel, _name, _group in (
     (_USE, "alerts", alerts_app), (_USE, "deliver", deliver_app), (_USE, "tasks", tasks_app),
     (_USE, "experiments", experiments_app), (_USE, "health", health_app), (_TRAIN, "features", features_app),
     (_TRAIN, "models", models_app), (_DATA, "config", config_app), (_DATA, "presets", presets_app),
-    (_USE, "keys", keys_app), (_EVERY_DAY, "daily", daily_app),
+    (_USE, "keys", keys_app), (_USE, "users", users_app), (_EVERY_DAY, "daily", daily_app),
 ):  # fmt: skip
     app.add_typer(_group, name=_name, rich_help_panel=_panel)

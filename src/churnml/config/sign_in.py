@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
+from churnml.config.deliveries import EmailTarget
 from churnml.config.section import Section
+from churnml.errors import ConfigError, near_name
 
-__all__ = ["Network", "OidcConfig", "ProxyConfig", "Role", "SignInConfig", "inside"]
+__all__ = ["Network", "OidcConfig", "ProxyConfig", "Role", "SignInConfig", "inside", "in_the_clear", "mail_section"]
 
 Role = Literal["csm", "manager", "data_scientist", "admin"]
 """What a person is: it says what they see and may do (docs/signing_in.md)."""
@@ -17,10 +20,9 @@ Role = Literal["csm", "manager", "data_scientist", "admin"]
 
 def _network(text: str) -> str:
     try:
-        ipaddress.ip_network(text, strict=False)
+        return str(ipaddress.ip_network(text, strict=False) if "/" in text else ipaddress.ip_address(text))
     except ValueError:
         raise ValueError(f"{text!r} is no address or network; expected e.g. 10.0.0.7 or 10.0.0.0/8") from None
-    return text
 
 
 Network = Annotated[str, AfterValidator(_network)]
@@ -91,5 +93,41 @@ class SignInConfig(Section):
     mail: str | None = Field(
         None, description="Which of `deliveries.emails` sends sign-in links; default: the first; `none`: no mails"
     )
-    oidc: OidcConfig | None = None
-    proxy: ProxyConfig | None = None
+    oidc: OidcConfig | None = Field(None, description="Sign in through your own provider (OpenID Connect)")
+    proxy: ProxyConfig | None = Field(None, description="Trust your own proxy's word on who is there")
+
+
+def mail_section(sign_in: SignInConfig, emails: Mapping[str, EmailTarget]) -> EmailTarget | None:
+    """Return the SMTP server that mails sign-in links; None where there is none, or none is wanted.
+
+    Raises
+    ------
+    ConfigError
+        `sign_in.mail` names one that there is not.
+    """
+    if sign_in.mail == "none" or not (emails or sign_in.mail):
+        return None
+    if sign_in.mail is None:
+        return next(iter(emails.values()))
+    if sign_in.mail not in emails:
+        near = near_name(sign_in.mail, emails)
+        raise ConfigError(
+            "There is no such entry of deliveries.emails",
+            where="serving.sign_in.mail",
+            got=sign_in.mail,
+            expected=f"{near}?" if near else ", ".join(emails) or None,
+            code="config.invalid",
+        )
+    return emails[sign_in.mail]
+
+
+def in_the_clear(secret: SecretStr | None) -> str | None:
+    """Return a secret of the config; None where there is none, or where the environment does not hold it.
+
+    Examples
+    --------
+    >>> in_the_clear(SecretStr("s3cret")), in_the_clear(SecretStr("${NOT_SET}")), in_the_clear(None)
+    ('s3cret', None, None)
+    """
+    value = None if secret is None else secret.get_secret_value()
+    return None if value is None or (value.startswith("${") and value.endswith("}")) else value

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from churnml.pipeline.models import compare_models, list_models, promote_model, roll_back
     from churnml.pipeline.overview import overall
     from churnml.pipeline.preparation import catalogue, check, prepare, simulate_company
+    from churnml.pipeline.pulls import PullReport, preview_pull, pull
     from churnml.pipeline.reports import brief, portfolio
     from churnml.pipeline.results import Checked, Prepared, Scored, Trained
     from churnml.pipeline.scoring import run, score
@@ -37,6 +38,7 @@ else:
             "Checked": "results",
             "DailyRun": "daily.running",
             "Prepared": "results",
+            "PullReport": "pulls",
             "Scored": "results",
             "Trained": "results",
             "answer_alert": "alerts",
@@ -66,7 +68,9 @@ else:
             "prepare": "preparation",
             "preview_alerts": "alerts",
             "preview_deliveries": "deliveries",
+            "preview_pull": "pulls",
             "promote_model": "models",
+            "pull": "pulls",
             "report_experiment": "experiments",
             "resend": "deliveries",
             "roll_back": "models",
@@ -85,6 +89,7 @@ __all__ = [
     "Checked",
     "DailyRun",
     "Prepared",
+    "PullReport",
     "Scored",
     "Trained",
     "answer_alert",
@@ -114,7 +119,9 @@ __all__ = [
     "prepare",
     "preview_alerts",
     "preview_deliveries",
+    "preview_pull",
     "promote_model",
+    "pull",
     "report_experiment",
     "resend",
     "roll_back",

@@ -24,9 +24,11 @@ from churnml.store.records import (
     SnapshotInfo,
 )
 from churnml.store.runs import Run, Runs, RunStage
+from churnml.store.sessions import Link, Session, Sessions
 from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
 from churnml.store.tasks import Calendar, Task, TaskEvent, Tasks, TaskState
+from churnml.store.users import User, Users
 from churnml.store.views import View, Views
 from churnml.store.writes import Actor, IdempotencyKey
 
@@ -65,6 +67,7 @@ __all__ = [
     "Judgements",
     "Keys",
     "Known",
+    "Link",
     "Note",
     "Notes",
     "IdempotencyKey",
@@ -75,6 +78,8 @@ __all__ = [
     "RunStage",
     "Runs",
     "ScoreFilter",
+    "Session",
+    "Sessions",
     "Snapshot",
     "SnapshotInfo",
     "State",
@@ -85,5 +90,7 @@ __all__ = [
     "TaskEvent",
     "TaskState",
     "Tasks",
+    "User",
+    "Users",
     "plain",
 ]

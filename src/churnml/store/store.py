@@ -26,8 +26,10 @@ from churnml.store.records import BANDS, AccountScore, AuditEntry, Departed, Pag
 from churnml.store.retention import Plan, thin
 from churnml.store.runs import Runs
 from churnml.store.schema import AuditRow, DepartureRow, ExplanationRow, FeaturesRow, ScoreRow, SnapshotRow
+from churnml.store.sessions import Sessions
 from churnml.store.snapshot import Snapshot
 from churnml.store.tasks import Calendar, Tasks
+from churnml.store.users import Users
 from churnml.store.views import Views
 from churnml.store.writes import reading
 
@@ -76,6 +78,8 @@ class Store:
     def __init__(self, url: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._engine = open_engine(url, patience_seconds)
         self.keys = Keys(self._engine)
+        self.users = Users(self._engine)
+        self.sessions = Sessions(self._engine)
 
     def alerts(self, config: str, *, deadline: float | None = None) -> Alerts:
         """Return the alerts on the accounts of one config."""

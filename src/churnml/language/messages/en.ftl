@@ -1040,6 +1040,27 @@ alert-score_stale = Less is known than before: the score rests on { AMOUNT($n) }
 alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
 alert-own = { $title }
 
+## Pulls: what fetching from a tool came to
+
+pull-calls = { $source }: { $n } calls, { $today } of { $most } today
+pull-next = The next pull makes sense from { $at } on; it goes on where this one ended.
+pull-stopped-budget = Ended early: the day's budget of { $n } calls is used up.
+pull-stopped-limit = Ended early: the tool's own limit is used up ({ $said }).
+pull-stopped-login = Ended early: the tool does not accept the login; reconnect ({ $said }).
+pull-stopped-silent = Ended early: nobody answers ({ $said }).
+pull-stopped-busy = Ended early: the tool cannot answer now ({ $said }).
+pull-stopped-redirect = Ended early: the tool sends us on to { $said }; nothing is followed, as the login would go there too.
+pull-stopped-refused = Ended early: the tool refuses ({ $said }).
+pull-stopped-unreadable = Ended early: the answer is no JSON ({ $said }).
+pull-stopped-clear = Ended early: a login is never sent in the clear to { $said }; write https.
+pull-note-unknown = There is no object { $object }; known: { $known }.
+pull-note-expired = { $object }: the place to go on from is no longer known to the tool ({ $said }); everything is fetched anew.
+pull-note-locator = { $object }: the tool forgot the place between two pages; the query went on from { $since }.
+pull-note-left-out = { $object } is left out ({ $said }).
+pull-note-fields = { $object }: { $n } fields are left out, as a request holds no more.
+pull-note-new-columns = { $object }: new columns { $columns }.
+pull-note-gone-columns = { $object }: no longer sent { $columns }.
+
 ## Deliveries: an alert as a task, a card or a mail
 
 deliver-subject = { $account }: { $why }
@@ -1343,6 +1364,50 @@ timeline-closed_lost = Alert closed: lost
 timeline-closed_false_alarm = Alert closed: false alarm
 timeline-closed_not_a_risk = Alert closed: not a risk
 timeline-closed_cleared = Alert closed by itself: its cause is gone
+## Signing in
+
+sign_in-title = Sign in
+sign_in-text = Churn risk and customer health of { $company }’s accounts.
+sign_in-oidc = Sign in with your company account
+sign_in-email = Mail address
+sign_in-mail = Mail me a sign-in link
+sign_in-by_link = Open the sign-in link that you were sent. It works once.
+sign_in-ask = No access? Ask { $whom }.
+sign_in-ask_admin = No access? Ask whoever looks after churnml at your company.
+sign_in-key = Use an API key instead
+sign_in-sent = Look into your mail
+sign_in-sent_text = If somebody here has this address, a sign-in link is on its way. It can take a minute, and works once.
+sign_in-back = Back to signing in
+sign_in-hello = Hello { $name }
+sign_in-link_text = Sign in as { $email } with this browser. The link works once.
+sign_in-mail_subject = Your sign-in link for { $company }
+sign_in-mail_text =
+    Hello { $name },
+
+    this link signs you in once, within { $hours ->
+        [one] { $hours } hour
+       *[other] { $hours } hours
+    }:
+
+    { $address }
+
+    If you did not ask for it, do nothing: without the link nobody can sign in as you.
+frame-problem-signed_out = You are signed out
+    .text = Your session has ended. Sign in again, then repeat what you did.
+frame-problem-key = This API key does not work
+    .text = It is not known, has expired, or was revoked.
+frame-problem-role = This is not open to you
+    .text = What you are here does not include it.
+frame-problem-stranger = You are not known here yet
+    .text = You are signed in elsewhere, but nobody has given you access to these pages.
+frame-problem-link = This link does not sign in
+    .text = It was used already, has ended, or is incomplete. Ask for a new one.
+frame-problem-provider = Signing in did not work
+    .text = Your company’s sign-in did not confirm who you are. Try again.
+frame-problem-throttled = Too many tries
+    .text = Wait a minute, then try again.
+frame-problem-form = The page was too old
+    .text = You have signed in anew since it was opened. Open it again and repeat what you did; nothing was changed.
 
 ## The frame of every page
 
@@ -1704,6 +1769,8 @@ card-rule =
     .recency = days since the last activity
     .reference = the reference health score
     .rfm = recency, frequency and value
+    .logistic = a logistic regression on all features
+    .blend = trees averaged with the regression
 card-named =
     .base_rate = base rate
     .recency = recency
@@ -1772,6 +1839,455 @@ card-plot =
     .backtest_over_time = backtest over time
     .shap_summary = SHAP summary
     .shap_dependence = SHAP dependence
+
+## What a training decides, and why
+
+verdict-the_model = the model
+verdict-not_tested = The model has not been backtested.
+verdict-one_outcome = The test periods hold only one outcome: nothing can be compared.
+verdict-no_rule = There was no rule to compare the model with.
+verdict-beside =
+    .beats = The model beats { $baseline } by more than noise: { $gain }.
+    .level = The model draws level with { $baseline }: { $gain }.
+    .loses = The model is worse than { $baseline } by more than noise: { $gain }.
+verdict-by =
+    .more = by more than noise
+    .no_more = the best of them by no more than noise
+verdict-published = { CAPITAL($what) } tells churners apart within a snapshot date, { $ranked }, and beats every rule there, { $by }; the best rule is { $rule }: { $gain }.
+verdict-instead = { $reason } It is published instead of the model: log loss { $within } within dates and { $told } as told, the model's { $model_within } and { $model_told }.
+verdict-nothing = Nothing that was learnt tells churners apart within a snapshot date by more than noise: over the date's churn rate { $gain }; { $ranked }.
+verdict-refused =
+    .worse = The model is worse than { $rule } within snapshot dates: { $gain }.
+    .no_better = The model is no better than { $rule } within snapshot dates: { $gain }.
+verdict-gain = log loss gain { SIGNED($gain) } (95 % interval { SIGNED($low) } to { SIGNED($high) })
+    .unknown = no log loss gain can be computed
+    .alone = log loss gain { SIGNED($gain) }, from too few accounts for an interval
+verdict-ranked = concordance { $value } of pairs of one date ({ $low } to { $high }; .5 is chance)
+    .unknown = no date holds both outcomes
+    .alone = concordance { $value } of pairs of one date
+verdict-leak = { $leak } As the data are: { $reason }
+warning-failed_model = a model that failed its gate
+warning-expected_loss = expected loss
+warning-expected_gain = expected gain
+warning-rules = The rules are used, not the model: { $target } probability, { $expected } and order come from { $by }, health from its measures. { $reason }
+warning-target = The model predicts { $target }, not churn, so the health score is made of rules alone.
+note-fold_shortened = { $fold } trains until { $until }, not { $asked }: later labels were not known yet on { $tested }.
+note-horizon_rule = At the horizon of { $days } days a rule is used: { $reason }
+kind-configured = model.kind is { $kind }
+kind-few = { $churners } { $many } for { $features } features are too few for trees: a logistic regression generalises better
+kind-blend = { $churners } { $many } for { $features } features: trees and a logistic regression, averaged; judged on { $judged_on }, the regression weighs { $weight }
+kind-judged_on =
+    .later_dates = later dates
+    .other_accounts = other accounts
+kind-regression_better = the regression alone predicted better than the model in the backtest
+kind-one_share = { $low }
+kind-shares = { $low } to { $high }
+kind-in_folds = { $reason }; in the backtest's folds { $span }
+tuning-no_trees = Nothing was tuned, as no trees are fitted: { $reason }.
+tuning-too_short = Nothing was tuned: the oldest training part is too short to judge on.
+tuning-trials =
+    { $tried ->
+        [one] { $tried } trial
+       *[other] { $tried } trials
+    }
+tuning-none_lower = The defaults stay: no other of { tuning-trials } had a lower log loss.
+tuning-better = Trial { $trial } beats the defaults by more than noise: log loss gain { SIGNED($gain) } (95 % interval for the best of { tuning-trials }: { SIGNED($low) } to { SIGNED($high) }).
+tuning-noise = The defaults stay: trial { $trial } beats them by no more than noise, log loss gain { SIGNED($gain) } (95 % interval for the best of { tuning-trials }: { SIGNED($low) } to { SIGNED($high) }).
+decay-none = A model of the first fold loses nothing beyond noise against newer ones up to { $months } months.
+decay-from = From { $months } months after training an old model is worse than a newer one by more than noise.
+
+## Whether a new model takes the champion's place
+
+gate-first = The first model.
+gate-broken = The champion's bundle cannot be used any more.
+gate-same = The same model as the champion: nothing changed.
+gate-label = The label changed: the champion answers another question.
+gate-only_challenger = The challenger beats the baselines and the champion's did not.
+gate-only_champion = The challenger does not beat the baselines; the champion still does.
+gate-judged_again = The champion was judged again on { $rows } rows that it had not learnt from, and may not be published any more: { $reason }
+gate-nothing_fair = No labelled snapshot is newer than what the champion learnt from: nothing fair to compare on.
+gate-one_outcome = The newest labelled snapshots hold only one outcome: nothing can be compared.
+gate-too_few = Too few accounts churned in the newest labelled snapshots to compare on.
+gate-gain = log loss gain { SIGNED($gain) } (95 % interval { SIGNED($low) } to { SIGNED($high) }) on { $rows } rows of the newest window
+gate-better = The challenger is better by more than noise: { gate-gain }.
+gate-fresher = The challenger knows newer data and is not worse, by { $margin } at most: { gate-gain }.
+gate-may_be_worse = The challenger may be worse by more than { $margin }: { gate-gain }.
+gate-no_better = The challenger is not better by more than noise: { gate-gain }.
+
+## The leakage audit
+
+audit-CHK101 = A single feature separates churners implausibly well
+    .remedy = Check when the column is written; exclude it if that is after the outcome.
+audit-CHK102 = A feature changes when everything after its as_of is cut off
+    .remedy = The feature sees the future: filter its facts by known_at.
+audit-CHK103 = A column is filled, or empty, only for churned accounts
+    .remedy = The column is written when an account leaves: exclude it.
+audit-CHK104 = A value of a column all but decides the outcome: a status written after it
+    .remedy = Use the value as it was known at as_of, or exclude the column.
+audit-CHK105 = The same rows stand on both sides of a split
+    .remedy = Look for copied accounts, or features that never change.
+audit-CHK106 = Training labels reach into the test period
+    .remedy = Leave at least so many days between them.
+audit-CHK107 = The churn rate of the test period is another than that of the training period
+    .remedy = Check the label's last window; if the change is real, train on recent dates.
+audit-CHK108 = The churn rate jumps from one snapshot to the next
+    .remedy = Check whether the data are complete around that date.
+audit-CHK109 = Nobody churns before a date: lost accounts are missing from the early data
+    .remedy = Start at snapshots.first: { $on }, or export the accounts lost before it.
+audit-CHK110 = An account attribute without a history goes with who left, or is a total up to today
+    .remedy = Map tables.accounts.columns.known_at, or exclude the attribute.
+audit-CHK111 = A column tells long before who will leave: written after the departure, over the whole past
+    .remedy = Use the value as it was known at as_of (known_at), or exclude the column.
+audit-CHK112 = A fact tells of the departure itself: a word of leavers alone, or a kind that comes in their last days
+    .remedy = Check when these are written; leave them out of the mapping if that is late.
+audit-CHK113 = A feature is missing more often, or less, where the model is used than where it was trained
+    .remedy = See what fills the column on one side only; exclude it where the two cannot be made alike.
+audit-clear = nothing found
+audit-found = { $what }: { $details }
+audit-found_more = { $found } and { $more } more
+audit-detail = { $where } ({ $detail })
+audit-coded = { $code } { $what }
+audit-note = { $code } { $what }. { $remedy }
+audit-leak = The audit found a leak, so the model is not promoted: { $found }. Correct or exclude the columns, or train with --force --reason where a person knows better.
+audit-filled = filled
+audit-empty = empty
+audit-rows = { $value } in { $n } rows, { $churned } of them churned
+audit-auc = AUC { $auc } alone
+audit-at_scoring = { $trained } in training, { $now } at scoring
+audit-hindsight = { $n } accounts are known at { $on } only with hindsight
+    .remedy = Check known_at of what brings them into the cohort.
+audit-differs = { $n } of { $of } accounts at { $on }
+audit-copied = { $share } of the test rows also stand in training
+audit-between = { $days } days between them, gap, horizon, grace and settling take { $needed }
+audit-rates = { $before } in training, { $after } in test
+audit-jump = from { $before } to { $after }
+audit-survivors = { $what }: no churner in { $n } snapshots before { $on }, where about { $expected } were to be expected
+audit-total = goes with { $what } up to today, rank correlation { $agreed }
+audit-count = the number of all rows of { $table }
+audit-sum = the sum of { $column } of all rows of { $table }
+audit-stayed = the days that an account stayed
+audit-split = { $value }: { $left } of { $accounts } accounts left later, of the others { $others_left } of { $others }
+audit-order = its order alone tells who leaves in the end, AUC { $auc }
+audit-leavers_word = “{ $word }” in { $n } accounts, { $left } of them left
+audit-last_days = in the last { $days } days of { $latest } of the accounts that left, in as many days earlier of { $usual }
+audit-last_days_of = “{ $word }” { $last }
+audit-off-no_label = no row has a final label
+audit-off-few_scored = fewer than { $n } rows of what is scored were made
+audit-off-one_outcome = fewer than { $n } rows of one outcome
+audit-off-no_recompute = the features cannot be computed again here
+audit-off-no_splits = no splits
+audit-off-few_columns = fewer than five measured columns
+audit-off-no_attributes = there are no account attributes
+audit-off-history = accounts carry a history (known_at)
+audit-off-other_target = the target is not churn: accounts do not leave
+audit-off-no_departures = departures are no dated facts of their own here
+audit-off-few_snapshots = fewer than three labelled snapshots
+audit-off-few_snapshots_or_churners = fewer than three labelled snapshots, or no churner
+audit-status =
+    .found = found
+    .clear = clear
+    .not_applicable = not applicable
+audit-heading = Leakage audit
+audit-column =
+    .check = check
+    .looks_for = looks for
+    .status = status
+    .found = found
+    .where = where
+    .remedy = what to do
+
+## The commands: what several of them say
+
+cli-written = Written to { $path }
+cli-off = { $why }: { $names } off
+cli-event = { $action } by { $actor }
+cli-action =
+    .opened = opened
+    .updated = updated
+    .acknowledged = acknowledged
+    .snoozed = snoozed
+    .woken = back from its snooze
+    .closed = closed
+    .reopened = reopened
+    .reassigned = given to somebody else
+    .noted = noted
+    .released = let through by the budget
+    .begun = begun
+    .done = done
+    .skipped = left out
+    .cancelled = cancelled
+verdict-is =
+    .publishable = publishable
+    .rules_only = rules only
+
+## churnml check, simulate, features and --set
+
+cli-check-table = table
+cli-check-rows = rows
+cli-check-reason = reason
+cli-check-simulated = A simulated company in { $folder }
+cli-check-canonical = Canonical tables
+cli-check-observed = Observed from { $from } until { $until } (exclusive).
+cli-check-aside = Set aside
+cli-frame-size = { $rows } rows of { $accounts } accounts at { $snapshots } snapshots ({ $from } to { $until }), { $features } features.
+cli-frame-labelled = { $rows } rows have a final label, { $positive } of them positive.
+cli-usable-tables = How usable the tables are
+cli-usable-tools = Records of each tool that are known accounts
+cli-usable-families = What it allows of each family of features
+cli-usable-and_more = { $words } and { $more } more
+cli-usable-days = { $n } days
+cli-usable-match =
+    .known = known
+    .unknown = unknown
+    .several = could be several
+cli-usable-column =
+    .table = table
+    .rows = rows
+    .accounts = accounts
+    .covered = of all
+    .from = from
+    .until = until
+    .days = days
+    .behind = ends early
+    .absent = not supplied
+    .tool = tool
+    .records = records
+    .family = family
+    .measures = measures
+    .off = off
+    .unlocks = adding this unlocks so many
+cli-features-column =
+    .family = family
+    .features = features
+    .levels = levels
+    .trends = trends
+    .ranks = ranks
+    .examples = for example
+    .feature = feature
+    .unit = unit
+    .risk = more of it: risk
+    .meaning = meaning
+    .missing = missing means
+cli-features-risk =
+    .lower = lower
+    .none = –
+    .higher = higher
+cli-features-counted = { $n } features. `{ $by_family }`, `{ $by_kind }` or `{ $by_name }` show some, `{ $all }` every one.
+cli-features-kinds = { $n } features of { $kinds } kinds.
+cli-what_if-heading = What if, for { $account }
+cli-what_if-before = before
+cli-what_if-after = after
+cli-what_if-probability = { $target } probability
+cli-what_if-health = health
+cli-what_if-band = band
+cli-what_if-no_promise = This asks the model, not the world: it is no promise of what a call would change.
+cli-what_if-outside = Outside what was seen in training: { $features }
+cli-what_if-linked = Left as they are, though they measure the same: { $features }
+
+## churnml train
+
+cli-train-model = model
+cli-train-verdict = Verdict:
+cli-train-backtest =
+    { $folds ->
+        [one] Backtest out of time: { $folds } fold, as_of { $from } to { $until }, { $rows } rows, { $positives } { $happened }
+       *[other] Backtest out of time: { $folds } folds, as_of { $from } to { $until }, { $rows } rows, { $positives } { $happened }
+    }
+cli-train-horizon = Horizon of { $days } days: { $figures } ({ $positives } of { $rows } rows)
+cli-train-champion = Version { $version } is the champion now.
+cli-train-no_champion = Version { $version } does not replace the champion.
+cli-train-outcome =
+    .beats = beats it
+    .level = draws level
+    .loses = loses to it
+cli-train-beside = Beside a { $name } regression:
+cli-train-kind = Kind: { $kind } – { $reason }.
+cli-train-used = used
+cli-train-not_used = not used
+cli-train-tuning = Tuning: what was found is { $used } – { $reason }
+cli-train-keep_params = Put them under model.params to keep them without a search: { $params }
+cli-train-capacity = Contacting the { $likeliest } { $share } of each snapshot (95 % intervals draw accounts)
+cli-train-cases = cases
+cli-train-caught = caught
+cli-train-caught_arr = their ARR caught
+cli-train-precision = precision
+cli-train-lift = lift
+cli-train-lead = Lead time: { $alerted } of { $churners } cases were at alert level beforehand, median { $median } days (quartiles { $lower } and { $upper }), { $share } at least 30 days.
+cli-train-month = { $months } mo { $auc }
+cli-train-oldest = ROC AUC of the oldest fold's model by months since its training: { $months }.
+cli-train-worth = { $name } { $worth } { $currency } an account (area under the profit curve { $area })
+cli-train-profit = Expected maximum profit of a campaign at the assumed save rate: { $model }; best baseline: { $rival }. Over { $campaigns } campaigns at least { $every_days } days apart: none is saved twice.
+
+## churnml alerts, tasks and experiments
+
+cli-alerts-none = No alert waits. They are evaluated after each `churnml score`.
+cli-alerts-held = { $n } held back: each owner gets at most { $budget } new ones a week, the largest avoidable loss first.
+cli-alerts-one = alert { $id }
+cli-alerts-due = due { $on }
+cli-alerts-state =
+    .open = open
+    .acknowledged = acknowledged
+    .snoozed = snoozed
+    .closed = closed
+    .held_back = held back
+cli-alerts-outcome =
+    .saved = saved
+    .lost = lost
+    .false_alarm = false alarm
+    .not_a_risk = not a risk
+cli-alerts-column =
+    .id = id
+    .account = account
+    .alert = alert
+    .owner = owner
+    .due = due
+    .loss = avoidable loss
+    .state = state
+    .rule = rule
+    .alerts = alerts
+    .held_back = held back
+    .judged = judged
+    .left = left
+    .precision = precision
+    .lift = lift
+    .early = warned ≥ 30 days before
+cli-alerts-tried = { $snapshots } snapshots from { $from } to { $until }: { $per_week } alerts per owner and week, { $held } held back by the budget.
+cli-alerts-caught = { $precision } of them were followed by churn within the horizon (base rate { $base }); { $early } of { $churners } accounts that left had one at least 30 days before.
+cli-alerts-off = off: { $kind } (needs { $column }, which your data does not carry)
+cli-tasks-none = No task waits. Alerts begin them after each `churnml score`.
+cli-tasks-no_playbooks = The config names no playbooks (`playbooks:`), so alerts begin no tasks.
+cli-tasks-one = task { $id }
+cli-tasks-due = due { $on }
+cli-tasks-days = { $n } d
+cli-tasks-after = after { $steps }
+cli-tasks-begins = alerts: { $alerts }
+cli-tasks-would_alert = The snapshot of { $as_of } would open { $alerts } alerts ({ $held_back } held back by the budget, { $not_contacted } not contacted by experiment).
+cli-tasks-would_open = This would open { $n } tasks for these owners: { $owners }.
+cli-tasks-would_not = This would open { $n } tasks.
+cli-tasks-state =
+    .open = open
+    .waiting = waiting
+    .done = done
+    .skipped = skipped
+    .cancelled = cancelled
+cli-tasks-column =
+    .id = id
+    .account = account
+    .task = task
+    .owner = owner
+    .due = due
+    .alert = alert
+    .state = state
+cli-experiment-heading = Experiment “{ $name }”: { $share } held out, each account followed for { $days } days; drawn from { $from } to { $until }.
+cli-experiment-arm =
+    .contacted = contacted
+    .held_out = not contacted
+cli-experiment-column =
+    .arm = arm
+    .accounts = accounts
+    .followed = followed
+    .churned = churned
+    .rate = churn rate
+    .lost = ARR lost ({ $currency })
+    .worked = with a task done
+cli-experiment-by_now = would show by now
+cli-experiment-in_weeks = would show in about { $weeks } weeks at this pace
+cli-experiment-needed = An effect of { $looked_for } of the churn takes { $n } followed accounts and { $when }.
+cli-experiment-detectable = What is followed so far would show an effect of { $share } of the churn or more.
+cli-experiment-avoided = churn avoided { $value } (95 %: { $low } to { $high })
+cli-experiment-unknown = Too little is known for an estimate: { $why }.
+cli-experiment-contact = A contact avoids { $value } (95 %: { $low } to { $high }) churn, in points of the churn rate.
+cli-experiment-keeps = It keeps { $value } { $currency } of ARR an account (95 %: { $low } to { $high }).
+cli-experiment-no_effect = No effect is as likely as that: the interval holds 0.
+experiment-few_followed = { $n } accounts of the smaller arm are followed to the end, and { $least } are the least
+experiment-few_churned = { $n } accounts have churned, and { $least } are the least
+
+## churnml deliver, keys, kpis, presets and init
+
+cli-deliver-busy = Another process is delivering ({ $who }); nothing was done.
+cli-deliver-why = `{ $list }` says why; `{ $resend }` tries again.
+cli-deliver-waiting = { $n } wait for the next `churnml deliver`.
+cli-deliver-due = { $target }: { $n } records are due
+cli-deliver-ok = ok
+cli-deliver-missing = MISSING
+cli-deliver-remedy = do: { $remedy }
+cli-deliver-none = No dead letters.
+cli-deliver-state =
+    .waiting = waiting
+    .sending = sending
+    .sent = sent
+    .accepted = accepted
+    .refused = refused
+    .unknown = unknown
+cli-deliver-column =
+    .target = target
+    .accepted = accepted
+    .sent = sent
+    .refused = refused
+    .retried = retried
+    .unknown = unknown
+    .calls = calls
+    .next_try = next try
+    .stopped = stopped by
+    .id = id
+    .key = key
+    .state = state
+    .reason = reason
+    .said = said
+cli-keys-keep = Keep it: it is not shown again. Id { $id }, scopes { $scopes }, { $days } days.
+cli-keys-header = Send it as a header: { $header }
+cli-keys-revoked = Key { $id } ({ $name }) is revoked.
+cli-keys-none = There is no key. Make one: `churnml keys create NAME`.
+cli-keys-never = never
+cli-keys-state =
+    .usable = usable
+    .revoked = revoked
+    .expired = expired
+cli-keys-column =
+    .id = id
+    .name = name
+    .scopes = scopes
+    .created = created
+    .expires = expires
+    .state = state
+cli-kpis-none = No month is wholly observed yet, grace days included.
+cli-kpis-all = All accounts; amounts in { $currency }
+cli-kpis-by = By { $name }, { $month }
+cli-kpis-ttm = TTM: the twelve months up to the end of the month. { $csv } and { $json } hold every month and KPI.
+cli-kpis-column =
+    .month = month
+    .accounts = accounts
+    .mrr = MRR
+    .churn = churn
+    .grr = GRR
+    .nrr = NRR
+    .churn_ttm = churn TTM
+    .grr_ttm = GRR TTM
+    .nrr_ttm = NRR TTM
+    .renewed = renewed
+    .by_value = by value
+    .ltv = LTV
+cli-init-none = No config was written.
+cli-init-wrote = Wrote { $path }. Next:
+cli-init-unused = not used: { $path }: { $why }
+cli-init-look = look at: { $question }
+cli-init-look_at = look at { $table }: { $question }
+cli-init-needs = look at { $table }: { $known } needs `{ $key }` on its source
+cli-init-column =
+    .file = file
+    .tool = tool · object
+    .table = table
+    .rows = rows
+    .from = from
+    .until = until
+    .met = accounts that meet
+
+## MLflow: what a run and a version are said to be
+
+mlflow-trained = Trained { $at } UTC on { $rows } labelled rows of { $accounts } accounts, { $positive } positive, as of { $from } to { $until }.
+mlflow-predicts = Predicts { $target } within { $days } days from { $features } features ({ $kind }). Data { $data }, config { $config }, bundle { $bundle }.
+mlflow-verdict = Verdict: { $verdict }. { $reason }
+mlflow-champion = Champion since { $at }, by { $by }: { $reason }
 
 ## Versions of the model on the terminal
 

@@ -53,7 +53,7 @@ def set_cookie(
     same_site : str
         ``lax``: sent when somebody follows a link from elsewhere; ``strict``: not even then.
     """
-    scope.setdefault(_COOKIES, {})[name] = _Wanted(name, value, seconds, same_site)
+    scope[_COOKIES][name] = _Wanted(name, value, seconds, same_site)
 
 
 def drop_cookie(scope: Scope, name: str) -> None:
@@ -85,12 +85,13 @@ class CookiesMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        wanted: dict[str, _Wanted] = {}
+        scope[_COOKIES] = wanted
         scope[_SECURE] = self._https or scope.get("scheme") == "https"
 
         async def send_with_cookies(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(raw=message.setdefault("headers", []))
-                wanted: dict[str, _Wanted] = scope.get(_COOKIES, {})
                 for one in wanted.values():
                     headers.append("Set-Cookie", _header(scope, one))
             await send(message)

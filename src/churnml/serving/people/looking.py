@@ -70,12 +70,12 @@ def needs(action: Action) -> Any:
 def language_of(request: Request) -> Language:
     """Return the language a page speaks.
 
-    The first of: ``?lang=``, what the viewer has chosen, what this browser has chosen, what the browser asks for
+    The first of: ``?lang=``, what this browser has just chosen, what the viewer has chosen, what the browser asks for
     (``Accept-Language``), and the config's.
     """
     known = languages()
     viewer = known_viewer(request)
-    for chosen in (request.query_params.get("lang"), viewer and viewer.language, cookie(request.scope, LANGUAGE)):
+    for chosen in (request.query_params.get("lang"), cookie(request.scope, LANGUAGE), viewer and viewer.language):
         if chosen in known:
             return chosen
     state: ServingState = request.app.state.serving
@@ -166,7 +166,7 @@ def local_path(text: object) -> str:
     --------
     >>> local_path("/accounts?band=red"), local_path("//evil.example/x"), local_path("https://evil.example")
     ('/accounts?band=red', '/', '/')
-    >>> local_path("/\\evil.example"), local_path("/sign-in/link"), local_path(None)
+    >>> local_path("/\\evil.example"), local_path("/sign-out"), local_path(None)
     ('/', '/', '/')
     """
     if not isinstance(text, str) or not text.startswith("/") or len(text) > 1000:
@@ -177,6 +177,6 @@ def local_path(text: object) -> str:
         parts = urlsplit(text)
     except ValueError:
         return "/"
-    if parts.scheme or parts.netloc or parts.path.startswith(("/sign-in", "/sign-out", "/language")):
+    if parts.scheme or parts.netloc or parts.path in ("/sign-out", "/language"):
         return "/"
     return text

@@ -7,6 +7,7 @@ so a reader that knows a snapshot's id sees one whole snapshot whatever is publi
 from churnml.store.schema.access import ApiKeyRow, AuditRow, IdempotencyRow
 from churnml.store.schema.base import Base, UtcDateTime
 from churnml.store.schema.outbox import DeliveryRow, DeliveryTargetRow, OutboxRow
+from churnml.store.schema.people import SessionRow, SignInLinkRow, UserRow
 from churnml.store.schema.runs import RunRow, RunStageRow
 from churnml.store.schema.snapshots import (
     DepartureRow,
@@ -53,9 +54,12 @@ __all__ = [
     "RunRow",
     "RunStageRow",
     "ScoreRow",
+    "SessionRow",
+    "SignInLinkRow",
     "SnapshotRow",
     "TaskEventRow",
     "TaskRow",
+    "UserRow",
     "UtcDateTime",
     "ViewRow",
 ]
