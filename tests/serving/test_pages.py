@@ -11,7 +11,7 @@ import pytest
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_the_list_links_to_each_account(api: Any, account: str, lang: str) -> None:
-    page = api.get(f"/accounts?lang={lang}")
+    page = api.get(f"/accounts?q={account}&lang={lang}")
     assert page.status_code == 200
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert f'href="/accounts/{account}"' in page.text
