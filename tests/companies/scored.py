@@ -139,6 +139,7 @@ def _why(document: dict[str, Any]) -> dict[str, Any] | None:
     return texts[0] if texts else None
 
 
+@cache
 def _happenings(today: date, seed: int) -> list[dict[str, Any]]:
     rng = np.random.default_rng(seed)
     kinds = {
@@ -156,6 +157,7 @@ def _happenings(today: date, seed: int) -> list[dict[str, Any]]:
     return sorted(made, key=lambda one: str(one["on"]), reverse=True)
 
 
+@cache
 def _weekly(seed: int) -> dict[str, list[float]]:
     rng = np.random.default_rng(seed + 1)
     users = np.maximum(np.round(np.linspace(20, rng.integers(4, 22), 26) + rng.normal(0, 2, 26)), 0)
