@@ -163,7 +163,7 @@ def fact(facts: Facts) -> Text | None:
     Examples
     --------
     >>> from churnml.language import render
-    >>> spec = FeatureSpec("active_users_28d", "engagement", "users", "", "", "", "", "", "events", 28, "active_users")
+    >>> spec = FeatureSpec("active_users_28d", "engagement", "users", "", "", "", "events", 28, "active_users")
     >>> render(fact(Facts(spec, 5.0, -1, change=Change(14.0))), "en")
     '5 active users in the last 28 days, 14 in the 28 days before (−64 %)'
     >>> fact(Facts(spec, 5.0, 1, change=Change(14.0))) is None
