@@ -21,6 +21,7 @@ from churnml.cli.init import init
 from churnml.cli.keys import keys_app
 from churnml.cli.kpis import kpis
 from churnml.cli.models import models_app
+from churnml.cli.monitor import monitor
 from churnml.cli.presets import presets_app
 from churnml.cli.session import Session, language_of, report_failure
 from churnml.cli.tasks import tasks_app
@@ -68,6 +69,7 @@ app.add_typer(models_app, name="models", rich_help_panel="Train and score")
 app.add_typer(config_app, name="config", rich_help_panel="Data")
 app.add_typer(presets_app, name="presets", rich_help_panel="Data")
 app.command(rich_help_panel="Use the scores")(kpis)
+app.command(rich_help_panel="Train and score")(monitor)
 app.add_typer(keys_app, name="keys", rich_help_panel="Use the scores")
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file, e.g. configs/demo.yaml")]

@@ -14,6 +14,7 @@ from churnml.config.deliveries import DeliveriesConfig
 from churnml.config.display import DisplayConfig
 from churnml.config.experiments import ExperimentsConfig
 from churnml.config.loops import read_back
+from churnml.config.monitoring import MonitoringConfig
 from churnml.config.raw import IdentitiesConfig, RatesSource, SourceConfig, TableSource
 from churnml.config.secrets import mask_secrets
 from churnml.config.section import Section
@@ -79,6 +80,7 @@ class Config(Section):
     alerts: AlertsConfig = AlertsConfig()
     deliveries: DeliveriesConfig = DeliveriesConfig()
     experiments: ExperimentsConfig = ExperimentsConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
     engine: EngineConfig = EngineConfig()
     mlflow: MlflowConfig = MlflowConfig()
     store: StoreConfig = StoreConfig()
@@ -246,6 +248,7 @@ class Config(Section):
             "playbooks",
             "alerts",
             "experiments",
+            "monitoring",
             "serving",
             "engine",
             "mlflow",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from churnml.pipeline.leakage import audit
     from churnml.pipeline.lookup import explain
     from churnml.pipeline.models import compare_models, list_models, promote_model, roll_back
+    from churnml.pipeline.monitoring import monitor, retraining_due
     from churnml.pipeline.overview import overall
     from churnml.pipeline.preparation import catalogue, check, prepare, simulate_company
     from churnml.pipeline.reports import brief, portfolio
@@ -57,6 +58,7 @@ else:
             "list_deliveries": "deliveries",
             "list_models": "models",
             "list_tasks": "tasks",
+            "monitor": "monitoring",
             "overall": "overview",
             "playbooks_of": "alerts",
             "portfolio": "reports",
@@ -66,6 +68,7 @@ else:
             "promote_model": "models",
             "report_experiment": "experiments",
             "resend": "deliveries",
+            "retraining_due": "monitoring",
             "roll_back": "models",
             "run": "scoring",
             "score": "scoring",
@@ -102,6 +105,7 @@ __all__ = [
     "list_deliveries",
     "list_models",
     "list_tasks",
+    "monitor",
     "overall",
     "playbooks_of",
     "portfolio",
@@ -111,6 +115,7 @@ __all__ = [
     "promote_model",
     "report_experiment",
     "resend",
+    "retraining_due",
     "roll_back",
     "run",
     "score",

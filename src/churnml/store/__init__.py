@@ -6,6 +6,7 @@ from churnml.store.deliveries import Change, Deliveries, Delivery, DeliveryOutco
 from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
+from churnml.store.monitoring import AlarmEpisode, Monitoring, Retraining
 from churnml.store.notes import Note, Notes
 from churnml.store.plain import plain
 from churnml.store.records import (
@@ -31,6 +32,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SCOPES",
     "AccountScore",
+    "AlarmEpisode",
     "Alert",
     "AlertEvent",
     "Alerts",
@@ -52,12 +54,14 @@ __all__ = [
     "Judgements",
     "Keys",
     "Known",
+    "Monitoring",
     "Note",
     "Notes",
     "IdempotencyKey",
     "Outcome",
     "Override",
     "Page",
+    "Retraining",
     "ScoreFilter",
     "Snapshot",
     "SnapshotInfo",

@@ -16,6 +16,7 @@ from churnml.store.evaluations import Evaluations
 from churnml.store.judgements import Judgements
 from churnml.store.key_figures import KeyFigures
 from churnml.store.keys import Keys
+from churnml.store.monitoring import Monitoring
 from churnml.store.notes import Notes
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.publishing import drop_features, publish
@@ -84,6 +85,10 @@ class Store:
     def key_figures(self, config: str) -> KeyFigures:
         """Return the KPIs of a config."""
         return KeyFigures(self._engine, config)
+
+    def monitoring(self, config: str) -> Monitoring:
+        """Return what monitoring keeps of one config: outcomes, alarms, realised performance, retrainings."""
+        return Monitoring(self._engine, config)
 
     def notes(self, config: str, *, deadline: float | None = None) -> Notes:
         """Return the notes on the accounts of one config."""

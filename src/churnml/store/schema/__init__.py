@@ -6,6 +6,13 @@ so a reader that knows a snapshot's id sees one whole snapshot whatever is publi
 
 from churnml.store.schema.access import ApiKeyRow, AuditRow, IdempotencyRow
 from churnml.store.schema.base import Base, UtcDateTime
+from churnml.store.schema.monitoring import (
+    MaturedRow,
+    MonitorAlarmRow,
+    MonitoringRow,
+    RetrainingRow,
+    TableProfileRow,
+)
 from churnml.store.schema.outbox import DeliveryRow, DeliveryTargetRow, OutboxRow
 from churnml.store.schema.snapshots import (
     DepartureRow,
@@ -43,11 +50,16 @@ __all__ = [
     "FeedbackRow",
     "IdempotencyRow",
     "KeyFiguresRow",
+    "MaturedRow",
+    "MonitorAlarmRow",
+    "MonitoringRow",
     "NoteRow",
     "OutboxRow",
     "OverrideRow",
+    "RetrainingRow",
     "ScoreRow",
     "SnapshotRow",
+    "TableProfileRow",
     "TaskEventRow",
     "TaskRow",
     "UtcDateTime",
