@@ -15,6 +15,7 @@ from churnml.evaluation.audit import CHECKS as AUDIT_CHECKS
 from churnml.explain.rules import reasons_markdown
 from churnml.features import reference_markdown
 from churnml.serving.reference import api_markdown
+from churnml.sources.connectors import connectors_markdown
 from churnml.sources.presets import presets_markdown
 from churnml.tables import checks_markdown, schema_markdown
 
@@ -95,6 +96,13 @@ def _line(file: Path, name: str, depth: int) -> str:
     return f"{'    ' * depth + name:<28} {said.splitlines()[0] if said else ''}".rstrip()
 
 
+def pull() -> str:
+    """Return the page with its table of objects made anew from the connectors."""
+    begin, end = "<!-- the objects: made by `make docs` -->", "<!-- end of the objects -->"
+    before, _, rest = (_ROOT / "docs" / "pull.md").read_text(encoding="utf-8").partition(begin)
+    return f"{before}{begin}\n{connectors_markdown()}{end}{rest.partition(end)[2]}"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api_markdown,
     "architecture.md": architecture,
@@ -102,6 +110,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "config.md": config_markdown,
     "features.md": reference_markdown,
     "presets.md": presets_markdown,
+    "pull.md": pull,
     "reasons.md": reasons_markdown,
     "tables.md": schema_markdown,
 }

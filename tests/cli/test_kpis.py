@@ -7,13 +7,20 @@ import io
 import json
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
 import pytest
 import yaml
+from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
+from churnml import pipeline
 from churnml.cli.app import app
 from churnml.config import load_config
+from churnml.errors import ConfigError
+from churnml.pipeline import publish_kpis
+from churnml.retention import KpiReport, kpi_report
 from churnml.store import Actor, Store
+from churnml.tables import Tables
 
 
 def churnml(*arguments):
@@ -31,10 +38,15 @@ def config(tmp_path_factory):
     return path
 
 
-def test_json_and_csv_hold_the_same_rows(config):
-    document = json.loads(churnml("kpis", config, "--json").stdout)
-    rows = document["rows"]
-    assert document["currency"] == "EUR"
+@pytest.fixture(scope="module")
+def published(config):
+    """What `--json --publish` prints."""
+    return json.loads(churnml("kpis", config, "--publish", "--json").stdout)
+
+
+def test_json_and_csv_hold_the_same_rows(config, published):
+    rows = published["rows"]
+    assert published["currency"] == "EUR"
     assert {row["group_by"] for row in rows} == {None, "segment", "plan"}
     table = list(csv.DictReader(io.StringIO(churnml("kpis", config, "--csv").stdout)))
     assert [row["month_on"] for row in table] == [row["month_on"] for row in rows]
@@ -53,20 +65,43 @@ def test_the_table_shows_the_newest_months_and_their_groups(config):
 
 
 def test_an_attribute_that_is_not_there_names_its_neighbour(config):
-    refused = churnml("kpis", config, "--by", "indutry")
-    assert refused.exit_code != 0
-    assert "industry" in refused.output
+    accounts = pd.DataFrame({"account_id": ["a"], "industry": ["retail"]})
+    terms = pd.DataFrame({"account_id": ["a"], "started_on": [pd.Timestamp("2026-01-01")], "mrr": [1.0]})
+    with pytest.raises(ConfigError, match="industry"):
+        kpi_report(
+            Tables.from_pandas({"accounts": accounts, "subscriptions": terms}), currency="EUR", group_by=["indutry"]
+        )
     assert churnml("kpis", config, "--csv", "--json").exit_code == 2
 
 
-def test_what_is_published_is_what_was_shown(config):
-    shown = json.loads(churnml("kpis", config, "--by", "plan", "--publish", "--json").stdout)
-    with Store(load_config(config).store_url) as store:
+def test_what_is_published_is_what_was_shown(config, published):
+    settings = load_config(config)
+    told = {name: value for name, value in published.items() if name not in ("seconds", "peak_rss_mb")}
+    report = TypeAdapter(KpiReport).validate_python(told)
+    with Store(settings.store_url) as store:
         kept = store.key_figures("small").newest()
-        assert kept.report == {name: value for name, value in shown.items() if name not in ("seconds", "peak_rss_mb")}
-        assert kept.as_of.isoformat() == shown["as_of"]
+        assert kept.report == told
+        assert kept.as_of.isoformat() == published["as_of"]
+        assert publish_kpis(settings, report)
         later = kept.as_of + timedelta(days=1)
-        assert store.key_figures("small").keep(later, shown, Actor("test", datetime.now(UTC)))
+        assert store.key_figures("small").keep(later, told, Actor("test", datetime.now(UTC)))
+    assert not publish_kpis(settings, report)
+
+
+def test_a_later_day_is_not_overwritten(config, published, monkeypatch):
+    del published
+    report = kpi_report(
+        Tables.from_pandas(
+            {
+                "subscriptions": pd.DataFrame(
+                    {"account_id": ["a"], "started_on": [pd.Timestamp("2026-01-01")], "mrr": [1.0]}
+                )
+            }
+        ),
+        currency="EUR",
+    )
+    monkeypatch.setattr(pipeline, "kpis", lambda *_, **__: report)
+    monkeypatch.setattr(pipeline, "publish_kpis", lambda *_: False)
     refused = churnml("kpis", config, "--publish")
     assert refused.exit_code != 0
     assert "a later day" in refused.output

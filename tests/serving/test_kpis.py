@@ -16,6 +16,7 @@ MOMENT = datetime(2026, 3, 1, 5, tzinfo=UTC)
 def row(month: int, group: str | None = None, **known: Any) -> dict[str, Any]:
     empty = dict.fromkeys(field.name for field in fields(KpiRow))
     counts = {"accounts": 10, "new_accounts": 1, "lost_accounts": 2, "mrr": 5000.0}
+    counts |= dict.fromkeys((field.name for field in fields(KpiRow) if field.name.startswith("mrr_")), 0.0)
     which = {"month_on": f"2026-{month:02d}-01", "group_by": group and "plan", "group": group}
     return {**empty, **counts, **which, **known}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from churnml.cli.options import AsJson, Author, ConfigPath, Lang, Note
 from churnml.cli.session import Session, language_of
 
 if TYPE_CHECKING:
@@ -21,12 +22,7 @@ alerts_app = typer.Typer(
     no_args_is_help=True, help="Alerts: list them, answer them, and try the rules on the past.", rich_markup_mode="rich"
 )
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file")]
 AlertId = Annotated[int, typer.Argument(metavar="ID", help="As `alerts list` prints it")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")]
-Author = Annotated[str, typer.Option("--by", help="Who answers; it goes on record")]
-Note = Annotated[str | None, typer.Option(help="A few words for whoever reads it next")]
-Lang = Annotated[str | None, typer.Option("--lang", help="en or ja; default: the config's language")]
 
 
 @alerts_app.command("list")

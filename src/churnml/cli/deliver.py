@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from churnml.cli.groups import WithDefault
+from churnml.cli.groups import with_default
+from churnml.cli.options import AsJson, ConfigPath
 from churnml.cli.session import Session
 
 if TYPE_CHECKING:
@@ -19,13 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["deliver_app"]
 
 deliver_app = typer.Typer(
-    cls=WithDefault,
+    cls=with_default("send"),
     no_args_is_help=True,
     help="Deliver scores, tasks and messages to the targets of the config; safe to run again at any time.",
 )
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")]
 Target = Annotated[str | None, typer.Option(help="Only this target, e.g. hubspot or slack.cs")]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from churnml.cli.options import AsJson, ConfigPath
 from churnml.cli.session import Session
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def experiments() -> None:
 
 @experiments_app.command("report")
 def experiments_report(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")] = False,
+    config: ConfigPath,
+    as_json: AsJson = False,
 ) -> None:
     """Compare contacted accounts with those held out by chance: churn, lost ARR, and when an effect would show."""
     with Session(as_json) as session:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from churnml.cli.options import AsJson, ConfigPath, Lang
 from churnml.cli.session import Session, language_of
 
 __all__ = ["health_app"]
 
 health_app = typer.Typer(no_args_is_help=True, help="Judge the health score, and fit its red threshold to the team.")
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; progress goes to stderr")]
-
 
 @health_app.command("backtest")
 def health_backtest(
     config: ConfigPath,
-    lang: Annotated[str | None, typer.Option(help="en or ja  [default: the config's language]")] = None,
+    lang: Lang = None,
     as_json: AsJson = False,
 ) -> None:
     """Replay the health score over past dates and judge it by who churned."""
@@ -43,7 +40,7 @@ def health_thresholds(
     weeks: Annotated[
         int | None, typer.Option(min=1, max=52, help="Weeks a score is current  [default: until the next snapshot]")
     ] = None,
-    lang: Annotated[str | None, typer.Option(help="en or ja  [default: the config's language]")] = None,
+    lang: Lang = None,
     as_json: AsJson = False,
 ) -> None:
     """Propose the red threshold whose red accounts the team can all call (section `capacity`)."""

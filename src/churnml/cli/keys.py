@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from churnml.cli.options import AsJson
 from churnml.cli.session import Session
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ ConfigOption = Annotated[Path, typer.Option("--config", "-c", metavar="CONFIG", 
 StoreOption = Annotated[
     str | None, typer.Option("--store", metavar="URL", help="The store itself, where there is no config")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")]
 _DEMO = Path("configs/demo.yaml")
 
 

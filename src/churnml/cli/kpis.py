@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from churnml.cli.options import ConfigPath
 from churnml.cli.session import Session
 from churnml.errors import UsageError
 
@@ -19,7 +19,7 @@ __all__ = ["kpis"]
 
 
 def kpis(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file")],
+    config: ConfigPath,
     months: Annotated[int, typer.Option(min=1, max=240, help="The newest so many months")] = 24,
     by: Annotated[
         list[str] | None,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from churnml.cli.options import AsJson, ConfigPath
 from churnml.cli.session import Session
 
 __all__ = ["models_app"]
 
 models_app = typer.Typer(no_args_is_help=True, help="Champion and challengers: list, compare, promote, roll back.")
-
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")]
 
 
 @models_app.command("list")

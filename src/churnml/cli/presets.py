@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
+from churnml.cli.options import AsJson
 from churnml.cli.session import Session
 
 __all__ = ["presets_app"]
 
 presets_app = typer.Typer(no_args_is_help=True, help="Mappings that are ready, one per tool and object.")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")]
 
 
 @presets_app.command("list")

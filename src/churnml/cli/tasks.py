@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from churnml.cli.options import AsJson, Author, ConfigPath, Lang, Note
 from churnml.cli.session import Session, language_of
 
 if TYPE_CHECKING:
@@ -24,12 +25,7 @@ tasks_app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file")]
 TaskId = Annotated[int, typer.Argument(metavar="ID", help="As `tasks list` prints it")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")]
-Author = Annotated[str, typer.Option("--by", help="Who answers; it goes on record")]
-Note = Annotated[str | None, typer.Option(help="A few words for whoever reads it next")]
-Lang = Annotated[str | None, typer.Option("--lang", help="en or ja; default: the config's language")]
 
 
 @tasks_app.command("list")

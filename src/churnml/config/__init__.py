@@ -5,6 +5,7 @@ Paths in it are relative to the file's own folder. ``${NAME}`` stands for an env
 """
 
 from churnml.config.company import Config
+from churnml.config.daily import DailyConfig, SummaryConfig
 from churnml.config.deliveries import DeliveriesConfig
 from churnml.config.display import DisplayConfig
 from churnml.config.raw import (
@@ -47,6 +48,7 @@ __all__ = [
     "CapacityConfig",
     "CohortConfig",
     "ColumnSource",
+    "DailyConfig",
     "DeliveriesConfig",
     "DisplayConfig",
     "Config",
@@ -69,6 +71,7 @@ __all__ = [
     "RatesSource",
     "RetentionConfig",
     "StoreConfig",
+    "SummaryConfig",
     "TableSource",
     "TargetWords",
     "VersionSource",

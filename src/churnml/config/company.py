@@ -10,11 +10,13 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.alerts import AlertsConfig
+from churnml.config.daily import DailyConfig
 from churnml.config.deliveries import DeliveriesConfig
 from churnml.config.display import DisplayConfig
 from churnml.config.experiments import ExperimentsConfig
 from churnml.config.loops import read_back
 from churnml.config.monitoring import MonitoringConfig
+from churnml.config.pulls import landing_file
 from churnml.config.raw import IdentitiesConfig, RatesSource, SourceConfig, TableSource
 from churnml.config.secrets import mask_secrets
 from churnml.config.section import Section
@@ -61,6 +63,11 @@ class Config(Section):
     currency: str = Field("USD", description="Currency of all amounts; others are converted with `rates`, or refused")
     language: Language = Field("en", description="Language of sentences shown by default: `en` or `ja`")
     display: DisplayConfig = DisplayConfig()
+    secrets_file: Path | None = Field(
+        None,
+        description="File of lines `NAME=value` that only its owner may read (mode 0600): where `${NAME}` is looked up "
+        "when the environment has none, e.g. `secrets.env`",
+    )
     playbooks: Path | None = Field(None, description="YAML file of playbooks to suggest, e.g. `playbooks.yaml`")
     source: SourceConfig | None = Field(None, description="The one source; or `sources`")
     sources: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")], SourceConfig] = Field(
@@ -79,6 +86,7 @@ class Config(Section):
     capacity: CapacityConfig = CapacityConfig()
     alerts: AlertsConfig = AlertsConfig()
     deliveries: DeliveriesConfig = DeliveriesConfig()
+    daily: DailyConfig = DailyConfig()
     experiments: ExperimentsConfig = ExperimentsConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
     engine: EngineConfig = EngineConfig()
@@ -186,8 +194,14 @@ class Config(Section):
 
     @property
     def named_sources(self) -> dict[str, SourceConfig]:
-        """The sources by name; the only one of `source` has the empty name."""
-        return {"": self.source} if self.source is not None else dict(self.sources)
+        """The sources by name; the only one of `source` has the empty name. A pulled one reads where it landed."""
+        named = {"": self.source} if self.source is not None else dict(self.sources)
+        return {
+            name: source.model_copy(update={"duckdb": landing_file(self.workspace_dir, name)})
+            if source.pull is not None and source.duckdb is None and source.connection is None
+            else source
+            for name, source in named.items()
+        }
 
     @property
     def learning(self) -> LearningConfig:
@@ -245,6 +259,7 @@ class Config(Section):
         for key in (
             "workspace",
             "models_dir",
+            "secrets_file",
             "playbooks",
             "alerts",
             "experiments",
@@ -255,8 +270,11 @@ class Config(Section):
             "store",
             "display",
             "deliveries",
+            "daily",
         ):
             data.pop(key)
+        for source in (data["source"] or {}, *data["sources"].values()):
+            source.pop("pull", None)  # how its rows are fetched; what they are stands in the tables
         text = json.dumps(data, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

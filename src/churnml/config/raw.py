@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
+from churnml.config.pulls import PullConfig
 from churnml.config.section import Section, Share
 from churnml.errors import near_name
 
@@ -26,13 +27,16 @@ __all__ = [
 
 
 class SourceConfig(Section):
-    """Where the raw tables are: a folder of files, a DuckDB file, or any Ibis connection. Exactly one."""
+    """Where the raw tables are: a folder of files, a DuckDB file, an Ibis connection, or what `churnml pull` landed."""
 
     folder: Path | None = Field(
         None, description="Folder of CSV, Parquet, JSON lines or Excel files; the text ones also gzipped"
     )
     duckdb: Path | None = Field(None, description="A DuckDB database file, opened read-only")
     connection: str | None = Field(None, description="Any Ibis connection URL, e.g. `postgres://user:${PW}@host/db`")
+    pull: PullConfig | None = Field(
+        None, description="The tool that `churnml pull` fetches from; it lands in a DuckDB file of the workspace"
+    )
     timezone: str | None = Field(
         None, description="Zone of this tool's times that carry none, for the columns of presets; said once per tool"
     )
@@ -52,8 +56,14 @@ class SourceConfig(Section):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         given = [name for name in ("folder", "duckdb", "connection") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError("name exactly one of folder, duckdb, connection")
+        if self.pull is None and len(given) != 1:
+            raise ValueError("name exactly one of folder, duckdb, connection, pull")
+        if self.pull is not None and given != (["connection"] if self.pull.destination else given and ["duckdb"]):
+            raise ValueError(
+                "beside `pull.destination` stands the `connection` from which it is read, and nothing else"
+                if self.pull.destination
+                else "beside `pull` only `duckdb` may stand: the file in which it lands"
+            )
         return self
 
     @field_validator("timezone")

@@ -14,7 +14,9 @@ from pydantic.fields import FieldInfo
 
 from churnml.config.company import Config
 from churnml.config.deliveries import SECRETS
+from churnml.config.pulls import PULL_SECRETS
 from churnml.config.secrets import mask_secrets
+from churnml.config.secrets_file import read_secrets
 from churnml.config.yaml_loading import load_yaml
 from churnml.errors import ConfigError, near_name
 
@@ -72,11 +74,14 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         ) from error
     if not isinstance(data, dict):
         raise ConfigError("The config is empty", where=str(file), expected="a mapping of keys", code="config.yaml")
-    _refuse_written_secrets(data.get("deliveries"), file)
-    # A machine that only trains needs none of the targets' secrets; who delivers without one is told of it then.
-    targets = {"deliveries": _expanded(data.pop("deliveries"), file, demanded=False)} if "deliveries" in data else {}
+    for name in _LENIENT:
+        _refuse_written_secrets(data.get(name), SECRETS, file, name)
+    for where, source in _sources(data):
+        _refuse_written_secrets(source.get("pull"), PULL_SECRETS, file, f"{where}.pull")
+    named = data.get("secrets_file")
+    secrets = read_secrets(file.resolve().parent / Path(named).expanduser()) if isinstance(named, str) else {}
     try:
-        config = Config.model_validate({**_expanded(data, file), **targets, **(overrides or {})})
+        config = Config.model_validate({**_expanded(data, file, {**secrets, **os.environ}), **(overrides or {})})
     except ValidationError as error:
         raise _readable(error, file) from error
     except RecursionError:
@@ -97,12 +102,19 @@ def _bottomless(file: Path) -> ConfigError:
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def _refuse_written_secrets(data: Any, file: Path, where: str = "deliveries") -> None:
-    """Refuse a secret of a target that stands in the file itself."""
+def _sources(data: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the sections of sources as they stand in the file, with their keys."""
+    several = data.get("sources")
+    named = [(f"sources.{name}", each) for name, each in several.items()] if isinstance(several, dict) else []
+    return [(where, each) for where, each in [("source", data.get("source")), *named] if isinstance(each, dict)]
+
+
+def _refuse_written_secrets(data: Any, secrets: tuple[str, ...], file: Path, where: str) -> None:
+    """Refuse a secret of a tool that stands in the file itself."""
     if not isinstance(data, dict):
         return
     for key, value in data.items():
-        if key in SECRETS and isinstance(value, str) and not _VARIABLE.search(value):
+        if key in secrets and isinstance(value, str) and not _VARIABLE.search(value):
             raise ConfigError(
                 "A secret stands in the config",
                 where=f"{file}: {where}.{key}",
@@ -110,33 +122,40 @@ def _refuse_written_secrets(data: Any, file: Path, where: str = "deliveries") ->
                 remedy="Put it into the environment and its name here; then change it, as it may have been read.",
                 code="config.secret",
             )
-        _refuse_written_secrets(value, file, f"{where}.{key}")
+        _refuse_written_secrets(value, secrets, file, f"{where}.{key}")
 
 
-def _expanded(data: Any, file: Path, *, demanded: bool = True) -> Any:
+def _expanded(data: Any, file: Path, environment: Mapping[str, str], path: tuple[str, ...] = ()) -> Any:
     """Replace ``${NAME}`` in every text by the environment; what the environment holds is never read as YAML.
 
-    A variable that is missing is an error where it is `demanded`, else its name stays.
+    A machine that only trains needs none of the tools' secrets: there the name of a missing variable stays, and who
+    delivers or pulls without it is told of it then.
     """
+    is_pull = path[:2] == ("source", "pull") or (path[:1], path[2:3]) == (("sources",), ("pull",))
+    demanded = not is_pull and not (path and path[0] in _LENIENT)
 
     def value(match: re.Match[str]) -> str:
         name = match.group(1)
-        if name not in os.environ and not demanded:
+        if name not in environment and not demanded:
             return match.group()
-        if name not in os.environ:
+        if name not in environment:
             raise ConfigError(
                 f"The environment has no variable {name}",
                 where=str(file),
                 remedy=f"Set it: export {name}=…",
                 code="config.environment",
             )
-        return os.environ[name]
+        return environment[name]
 
     if isinstance(data, dict):
-        return {key: _expanded(item, file, demanded=demanded) for key, item in data.items()}
+        return {key: _expanded(item, file, environment, (*path, str(key))) for key, item in data.items()}
     if isinstance(data, list):
-        return [_expanded(item, file, demanded=demanded) for item in data]
+        return [_expanded(item, file, environment, path) for item in data]
     return _VARIABLE.sub(value, data) if isinstance(data, str) else data
+
+
+_LENIENT = ("deliveries", "daily", "serving")
+"""Sections beside `pull` whose secrets only those need who use them."""
 
 
 def _readable(error: ValidationError, file: Path) -> ConfigError:

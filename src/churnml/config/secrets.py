@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, quote_plus, unquote
 
-__all__ = ["MASK", "mask_secrets", "mask_text", "mask_url"]
+from pydantic import SecretStr
+
+from churnml.errors import ConfigError
+
+__all__ = ["MASK", "forms_of_secret", "mask_secrets", "mask_text", "mask_url", "reveal"]
 
 MASK = "***"
 """What stands where a secret was."""
@@ -132,3 +137,46 @@ def mask_secrets(data: Any, name: str = "") -> Any:
     if data and _SECRET_NAME.search(name):
         return MASK
     return mask_text(data) if "://" in data else data
+
+
+def reveal(secret: SecretStr, where: str) -> str:
+    """Return a secret in the clear.
+
+    Parameters
+    ----------
+    secret : SecretStr
+        As it stands in a loaded config.
+    where : str
+        Its key, for the message.
+
+    Raises
+    ------
+    ConfigError
+        Neither the environment nor the file of secrets holds it.
+
+    Examples
+    --------
+    >>> reveal(SecretStr("s3cret"), "deliveries.hubspot.token")
+    's3cret'
+    """
+    value = secret.get_secret_value()
+    if value.startswith("${") and value.endswith("}"):
+        name = value[2:-1]
+        raise ConfigError(
+            f"The environment has no variable {name}",
+            where=where,
+            remedy=f"Set it where churnml runs: export {name}=…, or write it into the file that `secrets_file` names.",
+            code="config.environment",
+        )
+    return value
+
+
+def forms_of_secret(secret: str) -> set[str]:
+    """Return how a secret may be written in an address, a form, a header or JSON.
+
+    Examples
+    --------
+    >>> sorted(forms_of_secret("a b/c"))
+    ['a b/c', 'a%20b%2Fc', 'a%20b/c', 'a+b%2Fc']
+    """
+    return {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1]}

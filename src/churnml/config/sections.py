@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.section import Section, Share
+from churnml.config.sign_in import Network, SignInConfig
 
 if TYPE_CHECKING:
     from churnml.config.needs import LearningSections
@@ -381,3 +382,7 @@ class ServingConfig(Section):
     host: str = Field("127.0.0.1", description="Address to bind")
     port: int = Field(3000, ge=1, le=65535, description="Port to bind")
     limits: ApiLimits = Field(ApiLimits(), description="Limits of the API")
+    proxies: tuple[Network, ...] = Field(
+        ("127.0.0.1", "::1"), description="Proxies in front whose X-Forwarded-For and X-Forwarded-Proto are believed"
+    )
+    sign_in: SignInConfig = Field(SignInConfig(), description="Who may look at the pages, and how")

@@ -13,12 +13,10 @@ from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
 
 import httpx
-from pydantic import SecretStr
 
 from churnml.config import mask_text
-from churnml.config.secrets import MASK
+from churnml.config.secrets import MASK, reveal
 from churnml.deliveries.faults import Fault, Lost, NotSent, Pause, Shown
-from churnml.errors import ConfigError
 from churnml.store import TargetState
 
 __all__ = ["Gateway", "Request", "Signs", "pause_named", "reveal", "until_midnight"]
@@ -253,23 +251,3 @@ def until_midnight(now: datetime) -> float:
     """Return the seconds until the next day begins, UTC."""
     tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     return (tomorrow - now).total_seconds()
-
-
-def reveal(secret: SecretStr, where: str) -> str:
-    """Return a secret in the clear.
-
-    Raises
-    ------
-    ConfigError
-        The environment does not hold it.
-    """
-    value = secret.get_secret_value()
-    if value.startswith("${") and value.endswith("}"):
-        name = value[2:-1]
-        raise ConfigError(
-            f"The environment has no variable {name}",
-            where=where,
-            remedy=f"Set it where `churnml deliver` runs: export {name}=…",
-            code="config.environment",
-        )
-    return value

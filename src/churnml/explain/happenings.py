@@ -11,9 +11,9 @@ import pandas as pd
 
 from churnml.config import DisplayConfig
 from churnml.language import Quantity, Text
-from churnml.tables import Tables, knowledge
+from churnml.tables import TABLES, Tables, knowledge
 
-__all__ = ["Happening", "timeline"]
+__all__ = ["Happening", "timeline", "timelines"]
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,43 @@ def timeline(
     display : DisplayConfig, optional
         What plans and products are called.
     """
+    return _told(tables, as_of, days, limit, display, account_id).get(account_id, [])
+
+
+def timelines(
+    tables: Tables, as_of: date, *, days: int = 182, limit: int = 20, display: DisplayConfig | None = None
+) -> dict[str, list[Happening]]:
+    """List what happened at every account in the days before a date: the `timeline` of each, in one reading.
+
+    Parameters
+    ----------
+    tables, as_of, days, limit, display
+        As in `timeline`. Of a table whose facts lie far back only those that began within twice the days are read.
+    """
+    return _told(tables, as_of, days, limit, display, None)
+
+
+_READ_WHOLE = ("subscriptions", "contacts", "milestones")
+"""Small tables, of which an old row may tell of something new."""
+
+
+def _told(
+    tables: Tables, as_of: date, days: int, limit: int, display: DisplayConfig | None, account_id: str | None
+) -> dict[str, list[Happening]]:
     # The service makes pages with this package and must start without the engine.
     import ibis
 
     start, end = pd.Timestamp(as_of - timedelta(days=days)), pd.Timestamp(as_of)
-    found: list[Happening] = []
+    found: dict[str, dict[tuple[str, str, str], Happening]] = {}
     display = display or DisplayConfig()
     for table, sentences in _SENTENCES.items():
         if table not in tables:
             continue
-        expression = tables[table]
-        own = expression.filter(expression["account_id"].cast("string") == ibis.literal(account_id))
+        own = tables[table]
+        if account_id is not None:
+            own = own.filter(own["account_id"].cast("string") == ibis.literal(account_id))
+        elif table not in _READ_WHOLE and (began := TABLES[table].occurred_at) is not None:
+            own = own.filter(own[began].cast("timestamp") >= ibis.timestamp(start - pd.Timedelta(days=days)))
         rows = knowledge.rows_known_before(own, table, as_of, begun=False).to_pandas()
         if table == "subscriptions":
             rows = _new_terms(rows)
@@ -80,9 +106,10 @@ def timeline(
             for when, text in sentences(row, display):
                 day = pd.to_datetime(when)
                 if not pd.isna(day) and start <= day < end:
-                    found.append(Happening(f"{day:%Y-%m-%d}", table, text))
-    order = {(item.on, item.kind, item.text.model_dump_json()): item for item in found}
-    return [order[key] for key in sorted(order, reverse=True)[:limit]]
+                    item = Happening(f"{day:%Y-%m-%d}", table, text)
+                    key = (item.on, item.kind, text.model_dump_json())
+                    found.setdefault(str(row["account_id"]), {})[key] = item
+    return {account: [own[key] for key in sorted(own, reverse=True)[:limit]] for account, own in found.items()}
 
 
 def _new_terms(rows: pd.DataFrame) -> pd.DataFrame:
@@ -91,9 +118,9 @@ def _new_terms(rows: pd.DataFrame) -> pd.DataFrame:
     what = [name for name in ("product", "plan", "seats") if name in terms]
     if "product" not in what:
         return terms
-    before = terms.groupby("product", sort=False, dropna=False)[what].shift()
+    before = terms.groupby(["account_id", "product"], sort=False, dropna=False)[what].shift()
     same = ((terms[what] == before) | (terms[what].isna() & before.isna())).all(axis=1)
-    first = ~terms.duplicated("product")
+    first = ~terms.duplicated(["account_id", "product"])
     return terms[first | ~same]
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         preview_alerts,
         show_alert,
     )
+    from churnml.pipeline.daily.running import DailyRun, list_runs, run_daily
     from churnml.pipeline.deliveries import check_deliveries, deliver, list_deliveries, preview_deliveries, resend
     from churnml.pipeline.discovery import init
     from churnml.pipeline.experiments import report_experiment
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from churnml.pipeline.monitoring import monitor, retraining_due
     from churnml.pipeline.overview import overall
     from churnml.pipeline.preparation import catalogue, check, prepare, simulate_company
+    from churnml.pipeline.pulls import PullReport, preview_pull, pull
     from churnml.pipeline.reports import brief, portfolio
     from churnml.pipeline.results import Checked, Prepared, Scored, Trained
     from churnml.pipeline.scoring import run, score
@@ -35,7 +37,9 @@ else:
         __name__,
         {
             "Checked": "results",
+            "DailyRun": "daily.running",
             "Prepared": "results",
+            "PullReport": "pulls",
             "Scored": "results",
             "Trained": "results",
             "answer_alert": "alerts",
@@ -57,6 +61,7 @@ else:
             "list_alerts": "alerts",
             "list_deliveries": "deliveries",
             "list_models": "models",
+            "list_runs": "daily.running",
             "list_tasks": "tasks",
             "monitor": "monitoring",
             "overall": "overview",
@@ -65,12 +70,15 @@ else:
             "prepare": "preparation",
             "preview_alerts": "alerts",
             "preview_deliveries": "deliveries",
+            "preview_pull": "pulls",
             "promote_model": "models",
+            "pull": "pulls",
             "report_experiment": "experiments",
             "resend": "deliveries",
             "retraining_due": "monitoring",
             "roll_back": "models",
             "run": "scoring",
+            "run_daily": "daily.running",
             "score": "scoring",
             "show_alert": "alerts",
             "show_task": "tasks",
@@ -82,7 +90,9 @@ else:
 
 __all__ = [
     "Checked",
+    "DailyRun",
     "Prepared",
+    "PullReport",
     "Scored",
     "Trained",
     "answer_alert",
@@ -104,6 +114,7 @@ __all__ = [
     "list_alerts",
     "list_deliveries",
     "list_models",
+    "list_runs",
     "list_tasks",
     "monitor",
     "overall",
@@ -112,12 +123,15 @@ __all__ = [
     "prepare",
     "preview_alerts",
     "preview_deliveries",
+    "preview_pull",
     "promote_model",
+    "pull",
     "report_experiment",
     "resend",
     "retraining_due",
     "roll_back",
     "run",
+    "run_daily",
     "score",
     "show_alert",
     "show_task",

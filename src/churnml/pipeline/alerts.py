@@ -36,6 +36,7 @@ __all__ = [
     "answer_alert",
     "backtest_alerts",
     "evaluate_alerts",
+    "evaluate_newest",
     "list_alerts",
     "playbooks_of",
     "preview_alerts",
@@ -85,32 +86,49 @@ def preview_alerts(config: Config) -> tuple[date, Decided]:
     """
     config.require_churn("Alerts")
     with Store(config.store_url) as store:
-        newest = store.latest(config.name)
-        if newest is None:
-            raise UsageError(
-                "Nothing has been scored yet",
-                where=config.name,
-                remedy="Run `churnml score CONFIG`.",
-                code="alerts.scores",
-            )
-        kept = store.all_features(newest.id)
-        if not kept:
-            raise UsageError(
-                "The features of the newest snapshot are not kept any more",
-                where=f"snapshot of {newest.as_of}",
-                remedy="Run `churnml score CONFIG` again.",
-                code="alerts.features",
-            )
-        accounts = store.accounts(newest.id, limit=newest.accounts).accounts
-        scores = pd.DataFrame([{**asdict(account), "as_of": newest.as_of} for account in accounts])
-        scores["as_of"] = pd.to_datetime(scores["as_of"])
-        features = pd.DataFrame([{"account_id": account, **values} for account, values in kept.items()])
-        told = store.explanations(newest.id, [account.account_id for account in accounts], [])
-        explanations = [{**body, "account_id": account} for account, body in told.items()]
-        decide = _decision(config, scores, features, explanations, newest.as_of, store)
-        decided = decide(store.evaluations(config.name).known(), newest.as_of)
+        as_of, decide = _decision_on_newest(config, store)
+        decided = decide(store.evaluations(config.name).known(), as_of)
     assert decided is not None
-    return newest.as_of, decided
+    return as_of, decided
+
+
+def evaluate_newest(config: Config, store: Store) -> tuple[date, Decided | None]:
+    """Take alerts and tasks to the newest snapshot as the store holds it, as `evaluate_alerts` does after a scoring.
+
+    Raises
+    ------
+    UsageError
+        Nothing has been scored yet, or the features of the snapshot are not kept any more.
+    """
+    as_of, decide = _decision_on_newest(config, store)
+    actor = Actor("daily", datetime.now(UTC))
+    return as_of, store.evaluations(config.name).evaluate(as_of, lambda known: decide(known, None), actor)
+
+
+def _decision_on_newest(config: Config, store: Store) -> tuple[date, Callable[[Known, date | None], Decided | None]]:
+    newest = store.latest(config.name)
+    if newest is None:
+        raise UsageError(
+            "Nothing has been scored yet",
+            where=config.name,
+            remedy="Run `churnml score CONFIG`.",
+            code="alerts.scores",
+        )
+    kept = store.all_features(newest.id)
+    if not kept:
+        raise UsageError(
+            "The features of the newest snapshot are not kept any more",
+            where=f"snapshot of {newest.as_of}",
+            remedy="Run `churnml score CONFIG` again.",
+            code="alerts.features",
+        )
+    accounts = store.accounts(newest.id, limit=newest.accounts).accounts
+    scores = pd.DataFrame([{**asdict(account), "as_of": newest.as_of} for account in accounts])
+    scores["as_of"] = pd.to_datetime(scores["as_of"])
+    features = pd.DataFrame([{"account_id": account, **values} for account, values in kept.items()])
+    told = store.explanations(newest.id, [account.account_id for account in accounts], [])
+    explanations = [{**body, "account_id": account} for account, body in told.items()]
+    return newest.as_of, _decision(config, scores, features, explanations, newest.as_of, store)
 
 
 def rules_of(config: Config) -> list[AlertRule]:

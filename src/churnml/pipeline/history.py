@@ -21,13 +21,20 @@ _WEEKS = (12, 8, 4, 2, 1)
 
 
 def unread(config: Config, tables: Tables, as_of: date, store: Store) -> pd.DataFrame | None:
-    """Return the cohorts of the last weeks where the store has no reading before a date; None where it has."""
-    if store.has_readings(config.name, before=as_of):
+    """Return the cohorts of the last weeks where the store has no scoring before a date; None where it has one.
+
+    Of a backfill that was interrupted, what is missing.
+    """
+    held = store.replayed_only(config.name, before=as_of)
+    if held is None:
         return None
     found = []
     for week in _WEEKS:
+        then = pd.Timestamp(as_of) - pd.Timedelta(weeks=week)
+        if then.date() in held:
+            continue
         try:
-            found.append(snapshots.cohort_at(tables, config, pd.Timestamp(as_of) - pd.Timedelta(weeks=week)))
+            found.append(snapshots.cohort_at(tables, config, then))
         except TimelineError:
             continue  # the data does not reach back so far, or nobody was a customer then
     return pd.concat(found, ignore_index=True) if found else None

@@ -22,6 +22,7 @@ from churnml.explain.stored import worded
 from churnml.features.event_cache import events_until
 from churnml.files import all_beside
 from churnml.pipeline.alerts import evaluate_alerts
+from churnml.pipeline.background import with_background, with_chosen_owners
 from churnml.pipeline.history import backfill, changes, customers_at, unread
 from churnml.pipeline.lookup import last_scored
 from churnml.pipeline.preparation import check, prepare
@@ -30,10 +31,10 @@ from churnml.pipeline.training import train
 from churnml.progress import Stages
 from churnml.registry import level_gaps_of
 from churnml.sources import Loaded
-from churnml.store import Departed, Snapshot, Store, plain
+from churnml.store import Departed, Snapshot, SnapshotInfo, Store, plain
 from churnml.tables import Tables, knowledge
 
-__all__ = ["run", "score"]
+__all__ = ["files_hold", "run", "score"]
 
 _CHANGE = TypeAdapter(ScoreChange)
 _PREVIOUS_DAYS = 28
@@ -42,7 +43,13 @@ _TREND = ("change_7d", "change_30d", "slope_12w")
 
 
 def score(
-    config: Config, stages: Stages | None = None, *, as_of: date | None = None, loaded: Loaded | None = None
+    config: Config,
+    stages: Stages | None = None,
+    *,
+    as_of: date | None = None,
+    loaded: Loaded | None = None,
+    then: bool = True,
+    published: SnapshotInfo | None = None,
 ) -> Scored:
     """Score every account of the cohort at an ``as_of``, explain it, write the files and publish to the store.
 
@@ -56,6 +63,10 @@ def score(
         Default: the end of the observed period, so that everything known counts.
     loaded : Loaded, optional
         Canonical tables at hand.
+    then : bool
+        Evaluate the alerts and deliver, too.
+    published : SnapshotInfo, optional
+        What was published of the same data by the same champion, where only the files are missing.
     """
     stages = stages or Stages()
     champion = Champion.load(config)
@@ -76,19 +87,23 @@ def score(
             if past is not None:
                 backfill(config, champion, past, store)
             table = _with_history(config, tables, champion, now, before, table, stored, store)
+            table = with_background(config, tables, now, table, stored)
     with stages("publish"):
         table, ordered = _ranked(now, table, stored, tables, champion, config)
-        scored_at = datetime.now(UTC)
-        paths = (config.workspace_dir / "scores.parquet", config.workspace_dir / "explanations.json")
-        # Both files appear together, and only when the store holds the snapshot.
-        with all_beside(*paths) as (scores, reasons):
+        scored_at = datetime.now(UTC) if published is None else published.scored_at
+        paths = tuple(config.workspace_dir / name for name in ("scores.parquet", "explanations.json", "scored.json"))
+        # The files appear together, and only when the store holds the snapshot; the last one says that all are there.
+        with all_beside(*paths) as (scores, reasons, mark):
             _write(scores, reasons, champion, config.hash, config.language, table, ordered, scored_at)
-            if churn:
-                _publish(config, tables, champion, judged, now, table, ordered, as_of, scored_at)
+            mark.write_text(json.dumps({"as_of": as_of.isoformat(), "scored_at": scored_at.isoformat()}) + "\n")
+            if churn and published is None:
+                _publish(config, loaded, champion, judged, now, table, ordered, as_of, scored_at)
+    if not then:
+        return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded))
     if churn and config.alerts.enabled:
         with stages("alerts"), Store(config.store_url) as store:
             rows = now[["account_id", *champion.model.features.names]]
-            evaluate_alerts(config, table, rows, ordered, as_of, store)
+            evaluate_alerts(config, with_chosen_owners(config, store, table), rows, ordered, as_of, store)
     if champion.model.target == "churn" and config.deliveries.after_scoring and config.deliveries.targets():
         from churnml.pipeline.deliveries import deliver_after_scoring
 
@@ -288,7 +303,7 @@ def _write(
 
 def _publish(
     config: Config,
-    tables: Tables,
+    loaded: Loaded,
     champion: Champion,
     judged: Assessments,
     now: pd.DataFrame,
@@ -304,7 +319,7 @@ def _publish(
     further = list(model.horizon_columns.values()) if model.further else []
     with Store(config.store_url) as store:
         gone = last_scored(config, store, as_of, set(now["account_id"]))
-        left = snapshots.departures(tables, config.label, gone, pd.Timestamp(as_of).as_unit("us"))
+        left = snapshots.departures(loaded.tables, config.label, gone, pd.Timestamp(as_of).as_unit("us"))
         store.publish(
             Snapshot(
                 config=config.name,
@@ -324,10 +339,20 @@ def _publish(
                     "scored_by": scored_by(champion.bundle),
                     "level_gaps": level_gaps_of(manifest),
                     "currency": config.currency,
+                    "data": loaded.fingerprint,
                 },
             ),
             retention=config.store.retention,
         )
+
+
+def files_hold(config: Config, published: SnapshotInfo) -> bool:
+    """Tell whether the files beside the store are those of a snapshot, all of them."""
+    mark = {"as_of": published.as_of.isoformat(), "scored_at": published.scored_at.isoformat()}
+    try:
+        return bool(json.loads((config.workspace_dir / "scored.json").read_text(encoding="utf-8")) == mark)
+    except (OSError, ValueError):
+        return False
 
 
 def _playbooks(config: Config) -> Sequence[Playbook]:

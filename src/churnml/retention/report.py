@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from churnml.errors import ConfigError, near_name
-from churnml.retention.history import kpi_history
+from churnml.retention.history import panel_history
+from churnml.retention.panel import Panel
 from churnml.tables import TABLES, Tables
 
 __all__ = ["KpiReport", "KpiRow", "groupings", "kpi_report"]
@@ -39,6 +40,12 @@ class KpiRow:
     expansion_rate: float | None
     renewal_rate: float | None
     renewal_rate_value: float | None
+    mrr_new: float
+    mrr_expansion: float
+    mrr_contraction: float
+    mrr_churned: float
+    mrr_due: float
+    mrr_renewed: float
     arpa: float | None
     ltv: float | None
     nps: float | None
@@ -128,20 +135,11 @@ def kpi_report(
     for name in asked:
         _check(tables, name)
 
-    def history(by: str | None) -> list[KpiRow]:
-        found = kpi_history(
-            tables,
-            grace_days=grace_days,
-            gross_margin=gross_margin,
-            yearly_discount=yearly_discount,
-            core_features=core_features,
-            group_by=by,
-            leave_out_trials=leave_out_trials,
-        )
-        newest = set(found["month_on"].drop_duplicates().sort_values().tail(months)) if len(found) else set()
-        return [_row(record, by) for record in found[found["month_on"].isin(newest)].to_dict("records")]
-
-    rows = [row for by in (None, *asked) for row in history(by)]
+    panel = Panel(tables, grace_days=grace_days, leave_out_trials=leave_out_trials, core_features=core_features)
+    found = panel_history(
+        panel, (None, *asked), gross_margin=gross_margin, yearly_discount=yearly_discount, months=months
+    )
+    rows = [_row(record, by) for by, history in found.items() for record in history.to_dict("records")]
     return KpiReport(tables.observed_until, currency, grace_days, gross_margin, yearly_discount, tuple(rows))
 
 

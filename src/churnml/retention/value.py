@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import minimize
-from scipy.special import betaln
+from scipy.special import betaln, digamma
 
-__all__ = ["ChurnMix", "churn_mix", "lifetime_value", "rfm"]
+__all__ = ["ChurnMix", "churn_mix", "churn_mixes", "lifetime_value", "rfm"]
 
 _MONTH_DAYS = 365.25 / 12
 _HORIZON_MONTHS = 1200
@@ -125,37 +125,79 @@ def churn_mix(spells: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> C
     ChurnMix or None
         None where nobody churned.
     """
-    there = spells[(spells["started_on"] < end) & (spells["ended_on"] > start)]
-    churned = (there["churned"] & (there["ended_on"] <= end)).to_numpy()
-    entered = _months(there["started_on"], there["started_on"].where(there["started_on"] > start, start))
-    left = _months(there["started_on"], there["ended_on"].where(there["ended_on"] < end, end))
+    return churn_mixes(spells, start, end, np.zeros(len(spells), dtype=np.int64), 1)[0]
+
+
+def churn_mixes(
+    spells: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp, group: npt.NDArray[np.int64], groups: int
+) -> list[ChurnMix | None]:
+    """Return `churn_mix` of each group of spells.
+
+    Parameters
+    ----------
+    spells, start, end
+        As in `churn_mix`.
+    group : ndarray of int
+        The group of each spell, 0 … `groups` − 1; −1 counts nowhere.
+    groups : int
+        How many groups there are.
+    """
+    begun, ended = (spells[name].to_numpy().astype("datetime64[us]") for name in ("started_on", "ended_on"))
+    first, last = start.to_datetime64(), end.to_datetime64()
+    there = (begun < last) & (ended > first) & (group >= 0)
+    begun, ended, group = begun[there], ended[there], group[there]
+    churned = spells["churned"].to_numpy(dtype=bool)[there] & (ended <= last)
+    entered = _months(begun, np.maximum(begun, first))
+    left = _months(begun, np.minimum(ended, last))
     left = np.where(churned, np.maximum(left, entered + 1), left)
-    exposure = float((left - entered).sum())
-    if not churned.any():
+    size = int(left.max(initial=0)) + 1
+
+    def tally(months: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_] | slice) -> Floats:
+        """Return how many of each group were so many months old."""
+        counted = np.bincount(group[kept] * size + months[kept], minlength=groups * size)
+        return counted.reshape(groups, size).astype(float)
+
+    tallies = zip(tally(entered, slice(None)), tally(left, churned), tally(left, ~churned), strict=True)
+    return [_fitted(*each) for each in tallies]
+
+
+def _fitted(entered: Floats, gone: Floats, there: Floats) -> ChurnMix | None:
+    """Fit a mix to how many accounts entered, churned and were still there at an age of 0, 1, … months."""
+    ages, churned = np.arange(len(entered), dtype=float), float(gone.sum())
+    exposure = float(((gone + there - entered) * ages).sum())
+    if not churned:
         return None
-    rate = min(float(churned.sum()) / exposure, 1.0)
-    if churned.sum() < _LEAST_CHURNERS or rate >= 1.0:
+    rate = min(churned / exposure, 1.0)
+    if churned < _LEAST_CHURNERS or rate >= 1.0:
         return ChurnMix(rate)
-    cells = pd.DataFrame({"entered": entered, "left": left, "churned": churned}).value_counts().reset_index()
-    entry, exit_, gone = (cells[name].to_numpy(dtype=float) for name in ("entered", "left", "churned"))
-    weight = cells["count"].to_numpy(dtype=float)
+    lived = ages[1:]
 
-    def loss(logs: Floats) -> float:
+    def loss(logs: Floats) -> tuple[float, Floats]:
+        """Return minus the log-likelihood, and how it changes with the logs of both parameters."""
         alpha, beta = np.exp(logs)
-        ended = np.where(gone > 0, betaln(alpha + 1, beta + exit_ - 1), betaln(alpha, beta + exit_))
-        return -float((weight * (ended - betaln(alpha, beta + entry))).sum())
+        survives, ends = betaln(alpha, beta + ages), betaln(alpha + 1, beta + lived - 1)
+        value = ((there - entered) * survives).sum() + (gone[1:] * ends).sum()
+        # The derivative of betaln(a, b) by a is digamma(a) − digamma(a + b).
+        both, both_gone = digamma(alpha + beta + ages), digamma(alpha + beta + lived)
+        of_alpha = ((there - entered) * (digamma(alpha) - both)).sum()
+        of_alpha += (gone[1:] * (digamma(alpha + 1) - both_gone)).sum()
+        of_beta = ((there - entered) * (digamma(beta + ages) - both)).sum()
+        of_beta += (gone[1:] * (digamma(beta + lived - 1) - both_gone)).sum()
+        return -float(value), -np.array([alpha * of_alpha, beta * of_beta])
 
-    found = minimize(loss, np.log([rate * 10, (1 - rate) * 10]), method="L-BFGS-B", bounds=[(-7.0, 9.0), (-7.0, 12.0)])
-    alike = -float(churned.sum()) * math.log(rate) - (exposure - float(churned.sum())) * math.log1p(-rate)
+    begin = np.log([rate * 10, (1 - rate) * 10])
+    found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=[(-7.0, 9.0), (-7.0, 12.0)])
+    alike = -churned * math.log(rate) - (exposure - churned) * math.log1p(-rate)
     if 2 * (alike - float(found.fun)) < _NOTICEABLE:
         return ChurnMix(rate)
     alpha, beta = np.exp(found.x)
     return ChurnMix(rate, float(alpha), float(beta))
 
 
-def _months(begun: pd.Series, until: pd.Series) -> Floats:
+def _months(begun: npt.NDArray[np.datetime64], until: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
     """Return the whole months of tenure, rounded."""
-    return np.round((until - begun).dt.days.to_numpy(dtype=float) / _MONTH_DAYS)
+    days = np.floor((until - begun) / np.timedelta64(1, "D"))
+    return np.round(days / _MONTH_DAYS).astype(np.int64)
 
 
 def _monthly(yearly_discount: float) -> float:

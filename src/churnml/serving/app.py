@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from churnml import __version__
 from churnml.serving import pages, routes
 from churnml.serving.http.authentication import KEY
 from churnml.serving.http.handlers import add_handlers
+from churnml.serving.http.problems import Problem
 from churnml.serving.http.stack import with_middleware
 from churnml.serving.openapi import with_examples, with_features
+from churnml.serving.people.throttle import Throttle
 from churnml.serving.routes.operation import SECURITY_SCHEMES
 from churnml.serving.state import ServingState
 
@@ -37,7 +40,8 @@ def create_app(state: ServingState) -> ASGIApp:
     state : ServingState
         What to serve from; the caller starts and stops it.
     """
-    return with_middleware(create_api(state), state)
+    api = create_api(state)
+    return with_middleware(api, state, partial(_page_of_problem, api))
 
 
 def create_api(state: ServingState | None = None) -> FastAPI:
@@ -53,13 +57,19 @@ def create_api(state: ServingState | None = None) -> FastAPI:
     )
     api.state.serving = state
     api.state.documents = {}
+    api.state.throttle = None if state is None else Throttle(state.settings)
     for router in ROUTERS:
         api.include_router(router)
-    add_handlers(api, ROUTERS)
+    add_handlers(api, ROUTERS, pages.page_of_problem)
     bare = api.openapi
     api.openapi = lambda: _completed(bare())  # type: ignore[method-assign]
     api.add_route("/v1/openapi.json", _openapi, include_in_schema=False)
     return api
+
+
+def _page_of_problem(api: FastAPI, scope: Scope, problem: Problem) -> Response | None:
+    """Return the page of a problem that the middleware met, before or after the API itself."""
+    return pages.page_of_problem(Request({**scope, "app": api}), problem)
 
 
 async def _openapi(request: Request) -> Response:

@@ -85,7 +85,7 @@ def write_context(config: Config, folder: Path) -> str:
     models = folder / "models" / config.registered_model
     shutil.copytree(champion, models / champion.name)
     shutil.copy(champion.parent / "champion.json", models / "champion.json")
-    elsewhere = {"bundles_dir": Path("models"), "store_url": "", "shared": None}
+    elsewhere = {"bundles_dir": Path("models"), "store_url": "", "shared": None, "secrets": {}}
     settings = Settings.from_config(config).model_copy(update=elsewhere)
     (folder / _SETTINGS).write_text(settings.model_dump_json(indent=1), encoding="utf-8")
     (folder / "service.py").write_text(_SERVICE, encoding="utf-8")
@@ -99,7 +99,7 @@ def write_context(config: Config, folder: Path) -> str:
         "include": ["*"],
         # BentoML would report each start of a container to its maker.
         "envs": [{"name": _DO_NOT_TRACK, "value": "True"}],
-        "python": {"packages": _requirements(), "lock_packages": False},
+        "python": {"packages": _requirements(oidc=settings.sign_in.oidc is not None), "lock_packages": False},
         # LightGBM needs OpenMP from the system, which slim images lack.
         "docker": {"system_packages": ["libgomp1"]},
     }
@@ -131,12 +131,19 @@ def _copy_metadata(context: Path) -> None:
     (target / "METADATA").write_text(own.read_text("METADATA") or "", encoding="utf-8")
 
 
-def _requirements() -> list[str]:
-    """Return what churnml needs at the versions that are installed here, of the optional parts PostgreSQL's driver."""
+def _requirements(*, oidc: bool = False) -> list[str]:
+    """Return what churnml needs at the versions that are installed here, of the optional parts PostgreSQL's driver.
+
+    Parameters
+    ----------
+    oidc : bool
+        Also what signing in by OpenID Connect needs.
+    """
+    wanted = ["'postgres'", "'oidc'"] if oidc else ["'postgres'"]
     found = []
     for line in distribution("churnml").requires or ():
         needed, _, marker = line.partition(";")
-        if "extra" in marker and "'postgres'" not in marker.replace('"', "'"):
+        if "extra" in marker and not any(extra in marker.replace('"', "'") for extra in wanted):
             continue
         name, extras = re.match(r"([\w.-]+)(\[[^]]*\])?", needed.strip()).groups("")  # type: ignore[union-attr]
         try:

@@ -10,13 +10,14 @@ from typing import Any
 
 from rich.console import Console
 
-from churnml.config import Config
+from churnml.config import Config, ServingConfig
+from churnml.config.secrets import reveal
 from churnml.errors import BundleError, ChurnmlError, UsageError
 from churnml.serving.settings import SETTINGS, Settings
 from churnml.serving.workers import WORKERS
 from churnml.store import Store
 
-__all__ = ["run"]
+__all__ = ["how_to_sign_in", "public_url", "run"]
 
 
 def run(
@@ -42,6 +43,8 @@ def run(
 
     Raises
     ------
+    ConfigError
+        The environment does not hold a secret that signing in needs.
     UsageError
         Insecure on an address that others can reach, a host that is none, or a port in use.
     BundleError
@@ -61,6 +64,9 @@ def run(
             remedy="Leave out --insecure and make a key: `churnml keys create NAME`.",
             code="serving.insecure",
         )
+    oidc = config.serving.sign_in.oidc
+    if oidc is not None and oidc.client_secret is not None and "oidc" not in settings.secrets:
+        reveal(oidc.client_secret, "serving.sign_in.oidc.client_secret")
     _free(address, number)
     _announce(settings, f"http://{address}:{number}")
     os.environ[SETTINGS] = settings.model_dump_json()
@@ -70,6 +76,26 @@ def run(
 
     service: Any = ChurnmlService
     service.serve_http(host=address, port=number)
+
+
+def public_url(serving: ServingConfig, address: str | None = None, port: int | None = None) -> str:
+    """Return the address at which people reach the pages, without a slash at its end.
+
+    Parameters
+    ----------
+    serving : ServingConfig
+    address, port : optional
+        Where the service listens; by default as the section says.
+
+    Examples
+    --------
+    >>> public_url(ServingConfig(host="0.0.0.0"))
+    'http://127.0.0.1:3000'
+    """
+    if serving.sign_in.url is not None:
+        return serving.sign_in.url.rstrip("/")
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(address or serving.host, address or serving.host)
+    return f"http://{host}:{port or serving.port}"
 
 
 def _announce(settings: Settings, url: str) -> None:
@@ -85,6 +111,7 @@ def _announce(settings: Settings, url: str) -> None:
         snapshot = store.latest(settings.name)
         now = datetime.now(UTC)
         keys = [key for key in store.keys.list() if key.usable(now)]
+        people = any(user.disabled_at is None for user in store.users.list())
     if missing is not None and snapshot is None:
         raise missing
     say = Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print
@@ -92,6 +119,9 @@ def _announce(settings: Settings, url: str) -> None:
         say("No snapshot has been scored yet: features can be sent, accounts not asked for by id.")
     else:
         say(f"Serving {settings.name}: {snapshot.accounts} accounts as of {snapshot.as_of}, at {url}/v1")
+    say(f"Pages: {settings.sign_in.url or url}/")
+    for line in how_to_sign_in(settings, people=people):
+        say(line)
     header = ""
     if settings.insecure:
         say("No API keys are asked for (--insecure), so only this machine can call.")
@@ -103,6 +133,35 @@ def _announce(settings: Settings, url: str) -> None:
         f"Try: curl -s {url}/v1/predict{header} -H 'Content-Type: application/json' "
         '-d \'{"account_id": "…"}\'      API: ' + f"{url}/v1/openapi.json"
     )
+
+
+def how_to_sign_in(settings: Settings, *, people: bool) -> list[str]:
+    """Return how people come to the pages, a line a way.
+
+    Parameters
+    ----------
+    settings : Settings
+    people : bool
+        Whether there is anybody who may sign in.
+    """
+    config = settings.sign_in
+    if settings.insecure:
+        return ["Nobody has to sign in (--insecure)."]
+    lines = []
+    if config.oidc is not None:
+        lines.append(f"Sign in with an account of {config.oidc.issuer}")
+    if config.proxy is not None:
+        lines.append(f"Sign in through the proxy that sends {config.proxy.header}")
+    if settings.mail is not None and config.url is not None:
+        lines.append("Sign in with a link by mail, which the page sends to who is known")
+    if people:
+        return [*lines, "Sign in with a link: churnml users invite EMAIL --config CONFIG"]
+    return [
+        *lines,
+        "Nobody has been added yet. Add yourself, then open the link that the second command prints:",
+        "  churnml users add EMAIL --role admin --config CONFIG",
+        "  churnml users invite EMAIL --config CONFIG",
+    ]
 
 
 def _address(host: str) -> str:

@@ -27,6 +27,9 @@ else:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_SHARED / METRICS)
 
 
+# Whose forwarded headers are believed stands in the config; the server below would trust its own list beside it, and
+# hide from us who is connected.
+os.environ["FORWARDED_ALLOW_IPS"] = ""
 # The server reads it when it starts, which is after this module is imported and before the service is made.
 use_limited_protocol()
 

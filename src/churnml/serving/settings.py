@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from churnml.config import ApiLimits, Config, DisplayConfig, load_config
 from churnml.config.alerts import AlertsConfig
+from churnml.config.deliveries import EmailTarget
+from churnml.config.sign_in import SignInConfig, in_the_clear, mail_section
 from churnml.errors import ConfigError
 from churnml.serving.workers import shared_folder
 
@@ -21,6 +23,8 @@ STORE_URL = "CHURNML_STORE_URL"
 """Environment variable: URL of the store, in place of the config's."""
 INSECURE = "CHURNML_INSECURE"
 """Environment variable: ``1`` asks for no API keys; `churnml.serving.run` then binds to loopback only."""
+SECRETS = {"oidc": "CHURNML_OIDC_SECRET", "mail": "CHURNML_MAIL_PASSWORD"}
+"""Environment variables of a bento: the client's secret at the identity provider, and the password of SMTP."""
 SETTINGS = "CHURNML_SETTINGS"
 """Environment variable: settings as JSON, handed by `churnml.serving.run` to the processes it starts."""
 
@@ -48,6 +52,12 @@ class Settings(BaseModel):
     alerts: AlertsConfig = Field(default_factory=AlertsConfig, description="Whose working days count")
     display: DisplayConfig = Field(default_factory=DisplayConfig, description="What raw names are called on pages")
     limits: ApiLimits = Field(default_factory=ApiLimits, description="Limits of requests")
+    sign_in: SignInConfig = Field(default_factory=SignInConfig, description="Who may look at the pages, and how")
+    proxies: tuple[str, ...] = Field(("127.0.0.1", "::1"), description="Proxies whose forwarded headers are believed")
+    mail: EmailTarget | None = Field(None, description="SMTP server that mails sign-in links")
+    secrets: dict[str, str] = Field(
+        default_factory=dict, repr=False, description="`oidc` and `mail`, in the clear; a bento holds none"
+    )
     insecure: bool = Field(False, description="Ask for no API key")
     shared: Path | None = Field(None, description="Folder of what several worker processes count together")
     refresh_seconds: float = Field(1.0, gt=0, description="How often to look for a new champion or snapshot")
@@ -63,6 +73,12 @@ class Settings(BaseModel):
             The config's target is not churn.
         """
         config.require_churn("The service")
+        sign_in = config.serving.sign_in
+        mail = mail_section(sign_in, config.deliveries.emails)
+        held = {
+            "oidc": in_the_clear(sign_in.oidc.client_secret if sign_in.oidc else None),
+            "mail": in_the_clear(mail.password if mail else None),
+        }
         return cls(
             name=config.name,
             bundles_dir=config.bundles_dir,
@@ -74,6 +90,10 @@ class Settings(BaseModel):
             alerts=config.alerts,
             display=config.display,
             limits=config.serving.limits,
+            sign_in=sign_in,
+            proxies=config.serving.proxies,
+            mail=mail,
+            secrets={name: secret for name, secret in held.items() if secret is not None},
             insecure=insecure,
             shared=shared_folder(),
         )
@@ -100,9 +120,10 @@ class Settings(BaseModel):
         return cls.from_config(load_config(path), insecure=os.environ.get(INSECURE) == "1")
 
     def _with_store(self) -> Self:
-        """Return the settings with the store that the environment names, if they name none themselves."""
+        """Return the settings with the store and the secrets that the environment names, if they hold none."""
         if self.store_url:
             return self
+        secrets = {name: os.environ[variable] for name, variable in SECRETS.items() if variable in os.environ}
         url = os.environ.get(STORE_URL)
         if not url:
             raise ConfigError(
@@ -111,4 +132,4 @@ class Settings(BaseModel):
                 expected="postgresql://user:password@host/database, or sqlite:////absolute/path/store.db",
                 code="serving.no_store",
             )
-        return self.model_copy(update={"store_url": url})
+        return self.model_copy(update={"store_url": url, "secrets": secrets})

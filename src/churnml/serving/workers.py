@@ -11,14 +11,25 @@ from pathlib import Path
 from churnml.errors import ConfigError
 from churnml.serving.http.buckets import Buckets
 
-__all__ = ["METRICS", "REQUESTS", "SHARED", "WORKERS", "WRONG_KEYS", "shared_folder", "workers"]
+__all__ = [
+    "MAILS",
+    "METRICS",
+    "REQUESTS",
+    "SHARED",
+    "WORKERS",
+    "WRONG_KEYS",
+    "WRONG_SIGN_INS",
+    "shared_folder",
+    "workers",
+]
 
 WORKERS = "CHURNML_WORKERS"
 """Environment variable: number of service processes."""
 SHARED = "CHURNML_SHARED"
 """Environment variable: the folder that the processes of one service share; the first process sets it."""
 REQUESTS, WRONG_KEYS, METRICS = "requests.db", "wrong-keys.db", "metrics"
-"""In the shared folder: requests by key, wrong keys by address, and the folder of Prometheus's files."""
+WRONG_SIGN_INS, MAILS = "wrong-sign-ins.db", "mails.db"
+"""In the shared folder: requests by key; wrong keys, wrong sign-ins and wanted mails by address; Prometheus's files."""
 
 
 def workers() -> int:
@@ -47,7 +58,7 @@ def shared_folder() -> Path | None:
         return Path(held)
     folder = Path(tempfile.mkdtemp(prefix="churnml-workers-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for name in (REQUESTS, WRONG_KEYS):
+    for name in (REQUESTS, WRONG_KEYS, WRONG_SIGN_INS, MAILS):
         Buckets(1, folder / name).close()
     (folder / METRICS).mkdir()
     os.environ[SHARED] = str(folder)

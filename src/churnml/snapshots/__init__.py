@@ -3,6 +3,7 @@
 from churnml.snapshots.contract import spells
 from churnml.snapshots.dates import snapshot_dates
 from churnml.snapshots.departures import Departure, departures
+from churnml.snapshots.in_force import contracts_at
 from churnml.snapshots.spine import cohort_at, cohorts, spine, whole_cohorts
 from churnml.snapshots.splits import Split, splits
 
@@ -11,6 +12,7 @@ __all__ = [
     "Split",
     "cohort_at",
     "cohorts",
+    "contracts_at",
     "departures",
     "snapshot_dates",
     "spells",

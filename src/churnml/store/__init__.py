@@ -7,7 +7,9 @@ from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
 from churnml.store.monitoring import AlarmEpisode, Monitoring, Retraining
+from churnml.store.listing import SORTS, AccountLine, AccountList, BandMove, ListFilter, Lists
 from churnml.store.notes import Note, Notes
+from churnml.store.owners import Owners
 from churnml.store.plain import plain
 from churnml.store.records import (
     BANDS,
@@ -22,15 +24,28 @@ from churnml.store.records import (
     ScoreFilter,
     SnapshotInfo,
 )
+from churnml.store.runs import Run, Runs, RunStage
+from churnml.store.sessions import Link, Session, Sessions
 from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
 from churnml.store.tasks import Calendar, Task, TaskEvent, Tasks, TaskState
+from churnml.store.users import User, Users
+from churnml.store.views import View, Views
 from churnml.store.writes import Actor, IdempotencyKey
 
 __all__ = [
     "BANDS",
     "SCHEMA_VERSION",
     "SCOPES",
+    "SORTS",
+    "AccountLine",
+    "AccountList",
+    "BandMove",
+    "ListFilter",
+    "Lists",
+    "Owners",
+    "View",
+    "Views",
     "AccountScore",
     "AlarmEpisode",
     "Alert",
@@ -55,6 +70,7 @@ __all__ = [
     "Keys",
     "Known",
     "Monitoring",
+    "Link",
     "Note",
     "Notes",
     "IdempotencyKey",
@@ -62,7 +78,12 @@ __all__ = [
     "Override",
     "Page",
     "Retraining",
+    "Run",
+    "RunStage",
+    "Runs",
     "ScoreFilter",
+    "Session",
+    "Sessions",
     "Snapshot",
     "SnapshotInfo",
     "State",
@@ -73,5 +94,7 @@ __all__ = [
     "TaskEvent",
     "TaskState",
     "Tasks",
+    "User",
+    "Users",
     "plain",
 ]

@@ -15,6 +15,7 @@ from churnml.errors import DataError, near_name
 from churnml.store.packing import pack_document, pack_numbers
 from churnml.store.plain import plain
 from churnml.store.records import BANDS, Departed
+from churnml.store.search import normal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,11 @@ _COLUMNS = (
     "owner",
     "segment",
     "days_to_renewal",
+    "plan",
+    "phase",
+    "contract_ends_on",
+    "renewal",
+    "change_30d",
 )
 _REQUIRED = ("account_id", "churn_probability", "health_score", "band", "coverage")
 _STORABLE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
@@ -56,7 +62,8 @@ class Snapshot:
         What scored it.
     scores : DataFrame
         One row per account: `account_id`, `churn_probability`, `health_score`, `band`, `coverage`; optionally `name`,
-        `arr`, `expected_loss`, `owner`, `segment`, `days_to_renewal`. Any other column is kept in the row's details.
+        `arr`, `expected_loss`, `owner`, `segment`, `days_to_renewal`, `plan`, `phase`, `contract_ends_on` (date),
+        `renewal` (``auto`` or ``manual``), `change_30d` (points). Any other column is kept in the row's details.
     features : DataFrame, optional
         One row per account: `account_id` and the columns it was scored from.
     explanations : iterable of mappings
@@ -170,6 +177,8 @@ class Snapshot:
                 row: dict[str, Any] = {str(name): plain(record[name]) for name in _COLUMNS}
                 row["account_id"] = str(record["account_id"])
                 row["position"] = position
+                row["contract_ends_on"] = _day(record["contract_ends_on"])
+                row["searched"] = normal(f"{row['account_id']} {row['name'] or ''}")
                 row["details"] = {name: plain(record[name]) for name in extras}
                 rows.append(row)
             yield rows
@@ -208,3 +217,10 @@ class Snapshot:
         if not self.unstorable:
             return frame
         return frame[[str(name) not in self.unstorable for name in frame["account_id"]]]
+
+
+def _day(value: Any) -> date | None:
+    """Return a date of a frame as a date."""
+    if value is None or value != value:
+        return None
+    return value.date() if isinstance(value, datetime) else value

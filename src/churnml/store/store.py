@@ -17,15 +17,21 @@ from churnml.store.judgements import Judgements
 from churnml.store.key_figures import KeyFigures
 from churnml.store.keys import Keys
 from churnml.store.monitoring import Monitoring
+from churnml.store.listing import Lists
 from churnml.store.notes import Notes
+from churnml.store.owners import Owners
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.publishing import drop_features, publish
 from churnml.store.queries import SCORE, SNAPSHOT, band_in_force, conditions, last_of_each_day, pair
 from churnml.store.records import BANDS, AccountScore, AuditEntry, Departed, Page, ScoreFilter, SnapshotInfo
-from churnml.store.retention import thin
+from churnml.store.retention import Plan, thin
+from churnml.store.runs import Runs
 from churnml.store.schema import AuditRow, DepartureRow, ExplanationRow, FeaturesRow, ScoreRow, SnapshotRow
+from churnml.store.sessions import Sessions
 from churnml.store.snapshot import Snapshot
 from churnml.store.tasks import Calendar, Tasks
+from churnml.store.users import Users
+from churnml.store.views import Views
 from churnml.store.writes import reading
 
 __all__ = ["Store"]
@@ -73,6 +79,8 @@ class Store:
     def __init__(self, url: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._engine = open_engine(url, patience_seconds)
         self.keys = Keys(self._engine)
+        self.users = Users(self._engine)
+        self.sessions = Sessions(self._engine)
 
     def alerts(self, config: str, *, deadline: float | None = None) -> Alerts:
         """Return the alerts on the accounts of one config."""
@@ -90,6 +98,18 @@ class Store:
         """Return what monitoring keeps of one config: outcomes, alarms, realised performance, retrainings."""
         return Monitoring(self._engine, config)
 
+    def lists(self, config: str) -> Lists:
+        """Return the accounts of one config as lists for people, see `Lists`."""
+        return Lists(self._engine, config)
+
+    def views(self, config: str, *, deadline: float | None = None) -> Views:
+        """Return the lists that people have put together and named."""
+        return Views(self._engine, config, deadline)
+
+    def owners(self, config: str, *, deadline: float | None = None) -> Owners:
+        """Return who was chosen by hand to have accounts of one config."""
+        return Owners(self._engine, config, deadline)
+
     def notes(self, config: str, *, deadline: float | None = None) -> Notes:
         """Return the notes on the accounts of one config."""
         return Notes(self._engine, config, deadline)
@@ -97,6 +117,10 @@ class Store:
     def tasks(self, config: str, calendar: Calendar, *, deadline: float | None = None) -> Tasks:
         """Return the tasks on the accounts of one config; `calendar` counts working days, see `Tasks`."""
         return Tasks(self._engine, config, calendar, deadline)
+
+    def runs(self, config: str) -> Runs:
+        """Return the runs of one config that are on record."""
+        return Runs(self._engine, config)
 
     def deliveries(self, config: str) -> Deliveries:
         """Return the deliveries of one config."""
@@ -150,6 +174,10 @@ class Store:
         else:
             thin(self._engine, snapshot.config, retention, moment)
         return made
+
+    def thin(self, config: str, retention: RetentionConfig, now: datetime) -> Plan:
+        """Forget what is older than the rules say; `publish` does so too. Returns what was forgotten."""
+        return thin(self._engine, config, retention, now)
 
     def latest(self, config: str) -> SnapshotInfo | None:
         """Return the snapshot in force: the newest `as_of`, and of those the last published. None before the first."""
@@ -370,10 +398,12 @@ class Store:
         with reading(self._engine) as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
-    def has_readings(self, config: str, *, before: date, days: int = 120) -> bool:
-        """Tell whether anything was scored in the days before a date."""
+    def replayed_only(self, config: str, *, before: date, days: int = 120) -> set[date] | None:
+        """Return the dates in the days before a date whose past was replayed; None where one was scored in its time."""
+        ids = last_of_each_day(config, before, days)
         with reading(self._engine) as connection:
-            return connection.execute(last_of_each_day(config, before, days).limit(1)).first() is not None
+            rows = connection.execute(select(SnapshotRow.as_of, SnapshotRow.info).where(SnapshotRow.id.in_(ids))).all()
+        return {row.as_of for row in rows} if all(row.info.get("replayed") for row in rows) else None
 
     def version_at(self, config: str, when: date) -> str | None:
         """Return the model version in force at a date: of the newest snapshot not after it."""

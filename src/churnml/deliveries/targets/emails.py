@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import smtplib
-import ssl
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 
 from churnml.config.deliveries import EmailTarget
 from churnml.deliveries.adapter import Adapter, Context, Manner, Record, accepted, again, refused
-from churnml.deliveries.faults import Fault, Lost, NotSent
+from churnml.deliveries.faults import Lost
 from churnml.deliveries.gateway import Request
+from churnml.deliveries.mail import connected
 from churnml.store import DeliveryOutcome
 
 __all__ = ["Email"]
@@ -19,7 +19,7 @@ __all__ = ["Email"]
 class Email(Adapter):
     """One SMTP server. A mail whose answer was lost is never sent twice."""
 
-    topics: Mapping[str, Manner] = {"digest": Manner(repeat="never")}
+    topics: Mapping[str, Manner] = {"digest": Manner(repeat="never"), "run": Manner(repeat="never")}
 
     def __init__(self, context: Context, section: EmailTarget) -> None:
         self.section = section
@@ -38,7 +38,7 @@ class Email(Adapter):
         message.set_content(values["text"])
         headers = {"to": values["to"], "subject": str(message["Subject"])}
         self.gateway.show(Request("SMTP", f"smtp://{section.host}:{section.port}", headers, values["text"]))
-        server = self._connected()
+        server = connected(section, self.secret(section.password) if section.user else "", self.gateway.masked)
         try:
             server.send_message(message)
         except smtplib.SMTPRecipientsRefused as error:
@@ -56,22 +56,3 @@ class Email(Adapter):
         text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
         words = self.gateway.masked(f"{code} {text}")
         return again("later", words) if 400 <= code < 500 else refused("refused", words)
-
-    def _connected(self) -> smtplib.SMTP:
-        section = self.section
-        try:
-            if section.security == "tls":
-                server: smtplib.SMTP = smtplib.SMTP_SSL(
-                    section.host, section.port, timeout=section.timeout_seconds, context=ssl.create_default_context()
-                )
-            else:
-                server = smtplib.SMTP(section.host, section.port, timeout=section.timeout_seconds)
-            if section.security == "starttls":
-                server.starttls(context=ssl.create_default_context())
-            if section.user is not None:
-                server.login(section.user, self.secret(section.password))
-        except (smtplib.SMTPAuthenticationError, smtplib.SMTPNotSupportedError, ssl.SSLError) as error:
-            raise Fault("login", f"reconnect: {self.gateway.masked(str(error))}") from None
-        except (smtplib.SMTPException, OSError) as error:
-            raise NotSent("unreachable", self.gateway.masked(str(error))) from None
-        return server

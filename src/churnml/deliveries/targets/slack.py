@@ -20,7 +20,7 @@ _GONE = (403, 404, 410)
 class Slack(Adapter):
     """An incoming webhook. It has no ids: a message whose answer was lost is never sent twice."""
 
-    topics: Mapping[str, Manner] = {"alert": Manner(repeat="never")}
+    topics: Mapping[str, Manner] = {"alert": Manner(repeat="never"), "run": Manner(repeat="never")}
 
     def __init__(self, context: Context, section: MessageTarget) -> None:
         self.section = section

@@ -20,7 +20,7 @@ _MAX_BYTES = 28_000
 class Teams(Adapter):
     """A workflow ("when a Teams webhook request is received"). It queues the card, and proves nothing."""
 
-    topics: Mapping[str, Manner] = {"alert": Manner(repeat="never")}
+    topics: Mapping[str, Manner] = {"alert": Manner(repeat="never"), "run": Manner(repeat="never")}
 
     def __init__(self, context: Context, section: TeamsTarget) -> None:
         self.section = section

@@ -8,6 +8,9 @@
 -money = ¤#,##0
 -date = d MMMM y
 
+# What the language calls itself.
+language-name = English
+
 list-facts = {"; "}
 list-joint = {", "}
 
@@ -1037,6 +1040,27 @@ alert-score_stale = Less is known than before: the score rests on { AMOUNT($n) }
 alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
 alert-own = { $title }
 
+## Pulls: what fetching from a tool came to
+
+pull-calls = { $source }: { $n } calls, { $today } of { $most } today
+pull-next = The next pull makes sense from { $at } on; it goes on where this one ended.
+pull-stopped-budget = Ended early: the day's budget of { $n } calls is used up.
+pull-stopped-limit = Ended early: the tool's own limit is used up ({ $said }).
+pull-stopped-login = Ended early: the tool does not accept the login; reconnect ({ $said }).
+pull-stopped-silent = Ended early: nobody answers ({ $said }).
+pull-stopped-busy = Ended early: the tool cannot answer now ({ $said }).
+pull-stopped-redirect = Ended early: the tool sends us on to { $said }; nothing is followed, as the login would go there too.
+pull-stopped-refused = Ended early: the tool refuses ({ $said }).
+pull-stopped-unreadable = Ended early: the answer is no JSON ({ $said }).
+pull-stopped-clear = Ended early: a login is never sent in the clear to { $said }; write https.
+pull-note-unknown = There is no object { $object }; known: { $known }.
+pull-note-expired = { $object }: the place to go on from is no longer known to the tool ({ $said }); everything is fetched anew.
+pull-note-locator = { $object }: the tool forgot the place between two pages; the query went on from { $since }.
+pull-note-left-out = { $object } is left out ({ $said }).
+pull-note-fields = { $object }: { $n } fields are left out, as a request holds no more.
+pull-note-new-columns = { $object }: new columns { $columns }.
+pull-note-gone-columns = { $object }: no longer sent { $columns }.
+
 ## Deliveries: an alert as a task, a card or a mail
 
 deliver-subject = { $account }: { $why }
@@ -1059,6 +1083,25 @@ deliver-digest =
         [one] One alert waits for an answer on { $day }.
        *[other] { $n } alerts wait for an answer on { $day }, the largest avoidable loss first.
     }
+
+## The daily run
+
+daily-subject_done = { $config }: the daily run of { $day } went well
+daily-subject_failed = { $config }: the daily run of { $day } failed
+daily-well = Every stage ended well.
+daily-failed_at = Failed at { $stages }.
+daily-still_served = The last good scores are still served, marked stale.
+daily-where = churnml daily list CONFIG shows the last runs.
+daily-stage_done = done, { $seconds } s
+daily-stage_rows = { NUMBER($rows) }, { $seconds } s
+daily-stage_unchanged = nothing new
+daily-stage_not_due = not due
+daily-stage_running = running
+daily-stage_killed = the process ended before it
+daily-stage_failed = failed: { $what }
+daily-stage_skipped = left out, as it needs { $stages }
+daily-missed = The daily run of { $day } has published no scores (it failed at { $stages }); these are the last good ones.
+daily-late = The daily run is late: the last one began { $hours } hours ago.
 
 ## What limits a health score
 
@@ -1090,6 +1133,97 @@ measure-champion = champions who left
 measure-contact = days since last contact
 measure-onboarding = onboarding completed
 measure-churn_model = risk by the churn model
+
+## Signing in
+
+sign_in-title = Sign in
+sign_in-text = Churn risk and customer health of { $company }’s accounts.
+sign_in-oidc = Sign in with your company account
+sign_in-email = Mail address
+sign_in-mail = Mail me a sign-in link
+sign_in-by_link = Open the sign-in link that you were sent. It works once.
+sign_in-ask = No access? Ask { $whom }.
+sign_in-ask_admin = No access? Ask whoever looks after churnml at your company.
+sign_in-key = Use an API key instead
+sign_in-sent = Look into your mail
+sign_in-sent_text = If somebody here has this address, a sign-in link is on its way. It can take a minute, and works once.
+sign_in-back = Back to signing in
+sign_in-hello = Hello { $name }
+sign_in-link_text = Sign in as { $email } with this browser. The link works once.
+sign_in-mail_subject = Your sign-in link for { $company }
+sign_in-mail_text =
+    Hello { $name },
+
+    this link signs you in once, within { $hours ->
+        [one] { $hours } hour
+       *[other] { $hours } hours
+    }:
+
+    { $address }
+
+    If you did not ask for it, do nothing: without the link nobody can sign in as you.
+frame-problem-signed_out = You are signed out
+    .text = Your session has ended. Sign in again, then repeat what you did.
+frame-problem-key = This API key does not work
+    .text = It is not known, has expired, or was revoked.
+frame-problem-role = This is not open to you
+    .text = What you are here does not include it.
+frame-problem-stranger = You are not known here yet
+    .text = You are signed in elsewhere, but nobody has given you access to these pages.
+frame-problem-link = This link does not sign in
+    .text = It was used already, has ended, or is incomplete. Ask for a new one.
+frame-problem-provider = Signing in did not work
+    .text = Your company’s sign-in did not confirm who you are. Try again.
+frame-problem-throttled = Too many tries
+    .text = Wait a minute, then try again.
+frame-problem-form = The page was too old
+    .text = You have signed in anew since it was opened. Open it again and repeat what you did; nothing was changed.
+
+## The frame of every page
+
+nav-today = Today
+nav-accounts = Accounts
+nav-team = Team
+nav-company = Company
+nav-proof = Proof
+nav-settings = Settings
+frame-skip = Skip to the content
+frame-places = Pages
+frame-language = Language
+frame-sign_out = Sign out
+frame-search = Find an account
+frame-as_of = Facts up to { $on }
+frame-note = Associations in past data, not causes.
+frame-stale =
+    { $days ->
+        [one] These scores are old: they are made of facts up to { $on }, { $days } day ago. Ask for a new scoring before you rely on them.
+       *[other] These scores are old: they are made of facts up to { $on }, { $days } days ago. Ask for a new scoring before you rely on them.
+    }
+frame-unreachable = The store cannot be read at the moment. What you see was read before.
+frame-partial = These scores are partial: on average only { $share } of a score’s weight had data.
+frame-rules = The churn model did not pass its gate, so these scores come from rules.
+frame-steady = steady
+frame-numbers = Show the numbers
+frame-csv = Download as CSV
+frame-request = Request { $id }
+frame-undo = Undo
+frame-close = Close
+frame-keys = Keyboard
+frame-keys-on = Use these keys
+frame-key-find = find an account
+frame-key-go = go to Today or Accounts
+frame-key-step = next, previous
+frame-key-card = on a card: called, done, snooze, not a risk, reassign
+frame-key-undo = undo
+frame-problem-unknown = There is no such page
+    .text = The address may be mistyped, or the page has moved.
+frame-problem-account = There is no such account
+    .text = The newest scores do not have it. Look for it by its name.
+frame-problem-refused = That did not work
+frame-problem-later = Not now
+    .text = Nothing was lost. Try again in a moment.
+frame-problem-nothing = Nothing has been scored yet
+    .text = Run `churnml score CONFIG`. This page fills itself as soon as that is done.
 
 ## The brief and the portfolio
 

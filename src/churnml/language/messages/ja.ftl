@@ -7,6 +7,9 @@
 -money-USD = $#,##0
 -date = y年M月d日
 
+# What the language calls itself.
+language-name = 日本語
+
 list-facts = ；
 list-joint = 、
 
@@ -770,6 +773,27 @@ alert-score_stale = スコアの根拠が減少：重みの{ AMOUNT($n) }（以�
 alert-expansion_chance = 契約席数の{ AMOUNT($n) }を利用中、判定は緑
 alert-own = { $title }
 
+## Pulls: what fetching from a tool came to
+
+pull-calls = { $source }：呼び出し { $n } 回（本日 { $today } / { $most } 回）
+pull-next = 次の取得は { $at } 以降が目安です。今回の続きから再開します。
+pull-stopped-budget = 途中で終了：1日の呼び出し上限 { $n } 回に達しました。
+pull-stopped-limit = 途中で終了：ツール側の上限に達しました（{ $said }）。
+pull-stopped-login = 途中で終了：ツールがログインを受け付けません。再接続してください（{ $said }）。
+pull-stopped-silent = 途中で終了：応答がありません（{ $said }）。
+pull-stopped-busy = 途中で終了：ツールが今は応答できません（{ $said }）。
+pull-stopped-redirect = 途中で終了：{ $said } への転送を求められました。ログイン情報も送られるため、転送には従いません。
+pull-stopped-refused = 途中で終了：ツールに拒否されました（{ $said }）。
+pull-stopped-unreadable = 途中で終了：応答が JSON ではありません（{ $said }）。
+pull-stopped-clear = 途中で終了：ログイン情報を暗号化せずに { $said } へ送ることはありません。https を指定してください。
+pull-note-unknown = オブジェクト { $object } はありません。利用できるもの：{ $known }。
+pull-note-expired = { $object }：続きの位置がツールに残っていないため（{ $said }）、すべて取得し直します。
+pull-note-locator = { $object }：ページの途中で位置が失われたため、{ $since } から検索を続けました。
+pull-note-left-out = { $object } は対象外です（{ $said }）。
+pull-note-fields = { $object }：1回の要求に収まらないため、{ $n } 項目を除きました。
+pull-note-new-columns = { $object }：新しい列 { $columns }。
+pull-note-gone-columns = { $object }：送られなくなった列 { $columns }。
+
 ## 配信: タスク・カード・メールに書くアラート
 
 deliver-subject = { $account }: { $why }
@@ -784,6 +808,25 @@ deliver-owner = 担当: { $owner }
 deliver-open = 顧客ページを開く
 deliver-digest_subject = 未対応アラート{ $n }件（{ $day }）
 deliver-digest = { $day }時点で{ $n }件のアラートが対応待ちです（回避できる損失の大きい順）。
+
+## 日次実行
+
+daily-subject_done = { $config }: { $day }の日次実行は正常に終了しました
+daily-subject_failed = { $config }: { $day }の日次実行が失敗しました
+daily-well = すべての段階が正常に終了しました。
+daily-failed_at = 失敗した段階: { $stages }。
+daily-still_served = 直近の正常なスコアを「古い」と表示したまま提供しています。
+daily-where = 直近の実行は churnml daily list CONFIG で確認できます。
+daily-stage_done = 完了（{ $seconds }秒）
+daily-stage_rows = { NUMBER($rows) }件（{ $seconds }秒）
+daily-stage_unchanged = 変更なし
+daily-stage_not_due = 実行時期ではありません
+daily-stage_running = 実行中
+daily-stage_killed = 途中でプロセスが終了
+daily-stage_failed = 失敗: { $what }
+daily-stage_skipped = { $stages }が必要なため省略
+daily-missed = { $day }の日次実行は{ $stages }で失敗し、スコアを公開していません。表示中は直近の正常なスコアです。
+daily-late = 日次実行が遅れています。前回の開始は{ $hours }時間前です。
 
 ## ヘルススコアの制約
 
@@ -815,6 +858,90 @@ measure-champion = 推進担当者・スポンサーの離任
 measure-contact = 最終接点からの日数
 measure-onboarding = オンボーディング完了率
 measure-churn_model = 解約モデルのリスク
+
+## ログイン
+
+sign_in-title = ログイン
+sign_in-text = { $company } の顧客の解約リスクと健全性。
+sign_in-oidc = 会社のアカウントでログイン
+sign_in-email = メールアドレス
+sign_in-mail = ログイン用リンクをメールで受け取る
+sign_in-by_link = 届いたログイン用リンクを開いてください。リンクは1回だけ使えます。
+sign_in-ask = アクセスできない場合は { $whom } にお問い合わせください。
+sign_in-ask_admin = アクセスできない場合は、社内の churnml 管理者にお問い合わせください。
+sign_in-key = APIキーを使う
+sign_in-sent = メールをご確認ください
+sign_in-sent_text = このアドレスの登録があれば、ログイン用リンクを送信します。届くまで1分ほどかかることがあります。リンクは1回だけ使えます。
+sign_in-back = ログインに戻る
+sign_in-hello = { $name } さん
+sign_in-link_text = このブラウザーで { $email } としてログインします。リンクは1回だけ使えます。
+sign_in-mail_subject = { $company } のログイン用リンク
+sign_in-mail_text =
+    { $name } さん
+
+    次のリンクで1回だけログインできます（{ $hours }時間以内）。
+
+    { $address }
+
+    お心当たりがない場合は何もする必要はありません。リンクがなければ、誰もあなたとしてログインできません。
+frame-problem-signed_out = ログアウトしています
+    .text = セッションが終了しました。もう一度ログインしてから、操作をやり直してください。
+frame-problem-key = このAPIキーは使えません
+    .text = 登録がないか、期限切れか、取り消されています。
+frame-problem-role = このページは開けません
+    .text = あなたの役割では利用できません。
+frame-problem-stranger = まだ登録がありません
+    .text = 別のところではログインしていますが、このページへのアクセスはまだ許可されていません。
+frame-problem-link = このリンクではログインできません
+    .text = すでに使われたか、期限切れか、リンクが途中で切れています。新しいリンクを依頼してください。
+frame-problem-provider = ログインできませんでした
+    .text = 会社のログインで本人確認ができませんでした。もう一度お試しください。
+frame-problem-throttled = 試行回数が多すぎます
+    .text = 1分ほど待ってから、もう一度お試しください。
+frame-problem-form = ページが古くなっていました
+    .text = ページを開いた後にログインし直したようです。もう一度ページを開いて、操作をやり直してください。変更は行われていません。
+
+## The frame of every page
+
+nav-today = 今日
+nav-accounts = アカウント
+nav-team = チーム
+nav-company = 会社
+nav-proof = 検証
+nav-settings = 設定
+frame-skip = 本文へ移動
+frame-places = ページ
+frame-language = 言語
+frame-sign_out = サインアウト
+frame-search = アカウントを検索
+frame-as_of = { $on }より前のデータに基づく
+frame-note = 過去のデータに見られる関連であり、原因を示すものではありません。
+frame-stale = スコアが古くなっています。{ $on }より前のデータ({ $days }日前)に基づいています。判断の前に再スコアリングを依頼してください。
+frame-unreachable = 現在ストアを読み取れません。以前に読み取った内容を表示しています。
+frame-partial = スコアは一部のデータに基づいています。重みのうちデータがあるのは平均{ $share }です。
+frame-rules = 解約モデルが合格基準に達していないため、スコアはルールに基づいています。
+frame-steady = 横ばい
+frame-numbers = 数値を表示
+frame-csv = CSVをダウンロード
+frame-request = リクエスト{ $id }
+frame-undo = 元に戻す
+frame-close = 閉じる
+frame-keys = キーボード操作
+frame-keys-on = これらのキーを使う
+frame-key-find = アカウントを検索
+frame-key-go = 「今日」または「アカウント」へ移動
+frame-key-step = 次へ、前へ
+frame-key-card = カード上で:連絡済み、完了、スヌーズ、リスクなし、担当変更
+frame-key-undo = 元に戻す
+frame-problem-unknown = ページが見つかりません
+    .text = アドレスが間違っているか、ページが移動した可能性があります。
+frame-problem-account = アカウントが見つかりません
+    .text = 最新のスコアに含まれていません。名前で検索してください。
+frame-problem-refused = 処理できませんでした
+frame-problem-later = 現在ご利用いただけません
+    .text = データは失われていません。しばらくしてからもう一度お試しください。
+frame-problem-nothing = まだスコアリングされていません
+    .text = `churnml score CONFIG` を実行してください。完了すると、このページに表示されます。
 
 ## The brief and the portfolio
 

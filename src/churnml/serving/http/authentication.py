@@ -1,4 +1,4 @@
-"""Who may call: API keys, looked up in the store."""
+"""Who may call: API keys, looked up in the store; for pages also people, see `churnml.serving.people`."""
 
 from __future__ import annotations
 
@@ -15,27 +15,47 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from churnml.errors import StoreError
 from churnml.serving.http.buckets import Buckets
+from churnml.serving.http.paths import is_page
 from churnml.serving.http.problems import Problem
+from churnml.serving.people.forms import VIEWER
+from churnml.serving.people.sessions import People, key_for
+from churnml.serving.people.viewer import viewer_with_key
 from churnml.serving.state import ServingState
 from churnml.serving.workers import WRONG_KEYS
 from churnml.store import SCOPES, ApiKey
 
-__all__ = ["KEY", "AuthenticationMiddleware", "KeyRing"]
+__all__ = ["BASIC", "KEY", "STATIC", "AuthenticationMiddleware", "KeyRing"]
 
 KEY = "churnml.key"
 """Entry of the scope: the caller's `ApiKey`."""
 
 _OPEN = frozenset(
-    {"/healthz", "/livez", "/readyz", "/v1/healthz", "/v1/readyz", "/v1/openapi.json", "/openapi.json", "/docs"}
+    {
+        "/healthz",
+        "/livez",
+        "/readyz",
+        "/v1/healthz",
+        "/v1/readyz",
+        "/v1/openapi.json",
+        "/openapi.json",
+        "/docs",
+        "/sign-in",
+        "/language",
+    }
 )
 """Paths that need no key; none of them tells anything of an account."""
 
+STATIC = "/static/"
+"""Where the pages' style sheet and script are; they tell nothing of anybody."""
 _REMEMBERED_SECONDS = 2.0
 """A good key is not looked up again for so long."""
 _TRUSTED_SECONDS = 300.0
 """A good key is good for so long while the store cannot be asked."""
 _WRONG_KEYS_PER_MINUTE = 60
 _MOST = 10_000
+
+BASIC = 'Basic realm="churnml", charset="UTF-8"'
+"""What makes a browser ask for a name and a password."""
 
 ANYONE = ApiKey("insecure", "insecure", frozenset(SCOPES), datetime(2020, 1, 1, tzinfo=UTC), None, None)
 """Who calls when the service asks for no key."""
@@ -51,28 +71,55 @@ class _Remembered:
 
 
 class AuthenticationMiddleware:
-    """Puts the caller's key into the scope; a path that needs none may be called without."""
+    """Puts the caller's key, and of a page who is looking, into the scope; a path that needs none goes without."""
 
-    def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyRing, people: People) -> None:
         self._app = app
         self._keys = keys
+        self._people = people
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers, path = Headers(scope=scope), scope["path"]
-        if headers.get("authorization") or headers.get("x-api-key") or path not in _OPEN:
-            client = scope.get("client")
-            try:
-                scope[KEY] = await self._keys.key_of(headers, client[0] if client else "")
-            except Problem as problem:
-                if problem.status == 401 and (path == "/" or path.startswith("/accounts/")):
-                    # A browser then asks for a name (any) and a password (the key).
-                    problem.headers["WWW-Authenticate"] = 'Basic realm="churnml", charset="UTF-8"'
-                raise
+        if scope["type"] == "http":
+            await self._identify(scope)
         await self._app(scope, receive, send)
+
+    async def _identify(self, scope: Scope) -> None:
+        headers, path, client = Headers(scope=scope), scope["path"], scope.get("client")
+        address, sent = client[0] if client else "", headers.get("authorization") or headers.get("x-api-key")
+        if not is_page(path):
+            if sent or path not in _OPEN:
+                scope[KEY] = await self._keys.key_of(headers, address)
+            return
+        if path.startswith(STATIC):
+            return
+        insecure = self._keys.insecure
+        if sent or insecure:
+            key = await self._key_of_page(headers, address)
+            scope[KEY], scope[VIEWER] = key, viewer_with_key(key, insecure=insecure)
+        if not sent:
+            viewer = await self._people.viewer(scope)
+            if viewer is not None:
+                scope[KEY], scope[VIEWER] = key_for(viewer), viewer
+        if VIEWER not in scope and not _is_open(path):
+            # A browser is led to the page for signing in; a program is told how it may say who it is.
+            program = "text/html" not in headers.get("accept", "")
+            raise Problem(
+                "auth.missing", "Nobody is signed in", headers={"WWW-Authenticate": BASIC} if program else None
+            )
+
+    async def _key_of_page(self, headers: Headers, address: str) -> ApiKey:
+        try:
+            return await self._keys.key_of(headers, address)
+        except Problem as problem:
+            if problem.status == 401:
+                # A browser then asks for a name (any) and a password (the key).
+                problem.headers["WWW-Authenticate"] = BASIC
+            raise
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN or path.startswith("/sign-in/")
 
 
 class KeyRing:
@@ -83,6 +130,11 @@ class KeyRing:
         self._remembered: dict[str, _Remembered] = {}
         shared = state.settings.shared
         self._wrong = Buckets(_WRONG_KEYS_PER_MINUTE, shared and shared / WRONG_KEYS)
+
+    @property
+    def insecure(self) -> bool:
+        """Whether the service asks for no key."""
+        return self._state.settings.insecure
 
     async def key_of(self, headers: Headers, address: str) -> ApiKey:
         """Return the caller's key.

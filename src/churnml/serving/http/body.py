@@ -9,6 +9,7 @@ import re
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from churnml.serving.http.paths import is_form_media, is_page
 from churnml.serving.http.problems import Problem
 
 __all__ = ["BodyMiddleware"]
@@ -18,7 +19,7 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class BodyMiddleware:
-    """Reads the body, and refuses one that is too large, too slow or not declared as JSON.
+    """Reads the body, and refuses one that is too large, too slow or not declared as JSON; a page takes forms.
 
     Parameters
     ----------
@@ -39,6 +40,9 @@ class BodyMiddleware:
         headers = Headers(scope=scope)
         body = await self._read(headers, receive)
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if is_page(scope["path"]) and is_form_media(media):
+            await self._app(scope, _replay(body, receive), send)
+            return
         if body and media != "application/json" and not media.endswith("+json"):
             got = f"got {media[:80]!r}" if media else "got none"
             raise Problem("request.media_type", f"Send the body with Content-Type: application/json; {got}")

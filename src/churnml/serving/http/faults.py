@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from churnml.errors import ChurnmlError
 from churnml.serving.http.problems import Problem, problem_of
 from churnml.serving.http.request_id import REQUEST_ID
 
-__all__ = ["FaultsMiddleware"]
+__all__ = ["FaultsMiddleware", "PageOfProblem"]
+
+PageOfProblem = Callable[[Scope, Problem], Response | None]
+"""Returns the page that tells a person of a problem; None where a program asks."""
 
 _LOG = logging.getLogger("churnml.serving")
 
 
 class FaultsMiddleware:
-    """Answers with a problem in place of an exception, unless the answer has begun already."""
+    """Answers with a problem, or the page that tells of it, in place of an exception, unless an answer has begun."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, page: PageOfProblem) -> None:
         self._app = app
+        self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -46,4 +52,12 @@ class FaultsMiddleware:
             _LOG.exception("request %s failed", request_id)
             problem = Problem("service.error", "The service failed; its log says why")
         if not begun:
-            await problem.response(request_id)(scope, receive, send)
+            answer = self._told(scope, problem) or problem.response(request_id)
+            await answer(scope, receive, send)
+
+    def _told(self, scope: Scope, problem: Problem) -> Response | None:
+        try:
+            return self._page(scope, problem)
+        except Exception:
+            _LOG.exception("request %s: no page for %s", scope[REQUEST_ID], problem.code)
+            return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -19,8 +19,10 @@ from churnml.serving.http.request_id import REQUEST_ID
 
 __all__ = ["add_handlers"]
 
+Told = Callable[[Request, Problem], Response | None]
 
-def add_handlers(api: FastAPI, routers: Iterable[APIRouter]) -> None:
+
+def add_handlers(api: FastAPI, routers: Iterable[APIRouter], page: Told = lambda _request, _problem: None) -> None:
     """Give an application a handler for each kind of exception, so that every error is a problem.
 
     Parameters
@@ -29,8 +31,11 @@ def add_handlers(api: FastAPI, routers: Iterable[APIRouter]) -> None:
         The application.
     routers : iterable of APIRouter
         Its routers, to say which methods a path takes.
+    page : callable
+        Returns the page that tells a person of a problem; None where a program asks.
     """
     known = list(routers)
+    api.state.page_of_problem = page
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -45,12 +50,13 @@ def add_handlers(api: FastAPI, routers: Iterable[APIRouter]) -> None:
 
 async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return error.response(request.scope.get(REQUEST_ID))
+    page: Told = request.app.state.page_of_problem
+    return page(request, error) or error.response(request.scope.get(REQUEST_ID))
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ChurnmlError)
-    return problem_of(error).response(request.scope.get(REQUEST_ID))
+    return await _on_problem(request, problem_of(error))
 
 
 async def _on_fault(request: Request, _error: Exception) -> Response:

@@ -14,6 +14,8 @@ from churnml.store.schema.monitoring import (
     TableProfileRow,
 )
 from churnml.store.schema.outbox import DeliveryRow, DeliveryTargetRow, OutboxRow
+from churnml.store.schema.people import SessionRow, SignInLinkRow, UserRow
+from churnml.store.schema.runs import RunRow, RunStageRow
 from churnml.store.schema.snapshots import (
     DepartureRow,
     ExplanationRow,
@@ -23,6 +25,7 @@ from churnml.store.schema.snapshots import (
     SnapshotRow,
 )
 from churnml.store.schema.work import (
+    AccountOwnerRow,
     AlertEventRow,
     AlertRow,
     AssignmentRow,
@@ -32,9 +35,11 @@ from churnml.store.schema.work import (
     OverrideRow,
     TaskEventRow,
     TaskRow,
+    ViewRow,
 )
 
 __all__ = [
+    "AccountOwnerRow",
     "AlertEventRow",
     "AlertRow",
     "ApiKeyRow",
@@ -57,10 +62,16 @@ __all__ = [
     "OutboxRow",
     "OverrideRow",
     "RetrainingRow",
+    "RunRow",
+    "RunStageRow",
     "ScoreRow",
+    "SessionRow",
+    "SignInLinkRow",
     "SnapshotRow",
     "TableProfileRow",
     "TaskEventRow",
     "TaskRow",
+    "UserRow",
     "UtcDateTime",
+    "ViewRow",
 ]

@@ -50,7 +50,10 @@ class SnapshotRow(Base):
 
 
 class ScoreRow(Base):
-    """One account's score; one row per snapshot and account."""
+    """One account's score; one row per snapshot and account.
+
+    `searched` is its id and name in normal form (see `search`); null in rows of before there was one.
+    """
 
     __tablename__ = "scores"
 
@@ -68,6 +71,12 @@ class ScoreRow(Base):
     segment: Mapped[str | None] = mapped_column(Text)
     days_to_renewal: Mapped[float | None]
     details: Mapped[dict[str, Any]]
+    plan: Mapped[str | None] = mapped_column(Text)
+    phase: Mapped[str | None]
+    contract_ends_on: Mapped[date | None]
+    renewal: Mapped[str | None]
+    change_30d: Mapped[float | None]
+    searched: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (
         Index(None, "snapshot_id", "position", unique=True),

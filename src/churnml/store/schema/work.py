@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from churnml.store.schema.base import Base
 
 __all__ = [
+    "AccountOwnerRow",
     "AlertEventRow",
     "AlertRow",
     "AssignmentRow",
@@ -27,6 +28,7 @@ __all__ = [
     "OverrideRow",
     "TaskEventRow",
     "TaskRow",
+    "ViewRow",
 ]
 
 
@@ -49,6 +51,38 @@ class OverrideRow(Base):
     ended_by: Mapped[str | None]
 
     __table_args__ = (Index(None, "config", "account_id", "expires_at"),)
+
+
+class AccountOwnerRow(Base):
+    """Who was chosen by hand to have an account; one row per config and account.
+
+    It holds while the source names the owner that it named then, `source_owner`.
+    """
+
+    __tablename__ = "account_owners"
+
+    config: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    source_owner: Mapped[str | None]
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
+class ViewRow(Base):
+    """A list that somebody has put together and named; one row per config, person, page and name."""
+
+    __tablename__ = "views"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    config: Mapped[str]
+    user: Mapped[str]
+    page: Mapped[str]
+    name: Mapped[str]
+    query: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+    __table_args__ = (Index(None, "config", "user", "page", "name", unique=True),)
 
 
 class FeedbackRow(Base):

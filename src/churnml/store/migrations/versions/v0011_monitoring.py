@@ -8,8 +8,8 @@ from alembic import op
 from churnml.errors import StoreError
 from churnml.store.schema import UtcDateTime
 
-revision = "0008"
-down_revision = "0007"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,95 @@
+"""``churnml daily``: everything that is done every day, in one run that may be started again at any time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from churnml.cli.groups import with_default
+from churnml.cli.options import AsJson, ConfigPath, config_of
+from churnml.cli.session import Session
+
+if TYPE_CHECKING:
+    from churnml.pipeline import DailyRun
+    from churnml.store import Run
+
+__all__ = ["daily_app"]
+
+
+daily_app = typer.Typer(
+    cls=with_default("run"),
+    no_args_is_help=True,
+    help="The daily run: check, score, alerts, deliver and what else the config wants; safe to start at any time.",
+)
+
+
+@daily_app.command("run")
+def daily_run(config: ConfigPath, as_json: AsJson = False) -> None:
+    """Run every stage that is due, and keep a record; exits with 1 when a stage failed, 3 when another run is at it."""
+    well = True
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.cli.faults import foreseen
+
+        settings = config_of(config, session)
+        done = pipeline.run_daily(settings, session.stages, foresee=foreseen)
+        well = done.well
+        session.show(_report(done), lambda: _print_run(done.run, done))
+    if not well:
+        raise typer.Exit(1)
+
+
+@daily_app.command("list")
+def daily_list(
+    config: ConfigPath,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """List the last daily runs, newest first: each stage, its rows and seconds, and how it ended."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+
+        found = pipeline.list_runs(config_of(config, session), limit=limit)
+        session.show({"runs": found}, lambda: _print_runs(found))
+
+
+def _report(done: DailyRun) -> dict[str, Any]:
+    from pydantic_core import to_jsonable_python
+
+    report: dict[str, Any] = to_jsonable_python(done)
+    return report
+
+
+def _print_run(run: Run, done: DailyRun | None = None) -> None:
+    from rich.table import Table
+    from rich.text import Text as Plain
+
+    from churnml.cli.terminal import out
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("stage", "outcome", "rows", "seconds", ""):
+        table.add_column(name, justify="right" if name in ("rows", "seconds") else "left")
+    for one in run.stages:
+        rows = "" if one.rows is None else f"{one.rows:,}"
+        seconds = "" if one.seconds is None else f"{one.seconds:.1f}"
+        why = (one.error or {}).get("what") or ", ".join(one.detail.get("because", ()))
+        table.add_row(one.name, one.outcome, rows, seconds, Plain(why))
+    out().print(table)
+    for one in run.stages:
+        if one.error is not None and one.error.get("remedy"):
+            out().print(Plain(f"{one.name}: {one.error['remedy']}"))
+    for told in done.told if done is not None else ():
+        if not told.sent:
+            out().print(Plain(f"{told.target} was not told: {told.why}; the next run tries again."))
+
+
+def _print_runs(found: list[Run]) -> None:
+    from churnml.cli.terminal import out
+
+    if not found:
+        out().print("No daily run yet.")
+    for run in found:
+        ended = "" if run.ended_at is None else f", ended {run.ended_at:%H:%M:%S}Z"
+        out().print(f"[bold]{run.id}[/]  {run.started_at:%Y-%m-%d %H:%M:%S}Z{ended}  {run.outcome}")
+        _print_run(run)

@@ -1,0 +1,85 @@
+"""``churnml pull``: fetches what is new from the tools that the config names."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from churnml.cli.options import AsJson, ConfigPath, Lang
+from churnml.cli.session import Session, language_of
+
+if TYPE_CHECKING:
+    from churnml.language import Language
+    from churnml.pipeline import PullReport
+    from churnml.sources.connectors import PlannedPull
+
+__all__ = ["pull"]
+
+
+def pull(
+    config: ConfigPath,
+    sources: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]…", help="Only these; default: all")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Fetch anew what changed from this day on, UTC"),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show where it would begin; nothing leaves")] = False,
+    lang: Lang = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch what is new from the tools that the config names; it can be interrupted, and goes on from there."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+        from churnml.config import load_config
+
+        settings = load_config(config)
+        language = language_of(lang, settings)
+        day = since.date() if since is not None else None
+        if dry_run:
+            planned = pipeline.preview_pull(settings, sources or (), since=day)
+            session.show({"planned": planned}, lambda: _print_planned(planned))
+            return
+        report = pipeline.pull(settings, sources or (), since=day, stages=session.stages)
+        session.show(report, lambda: _print(report, language))
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _print(report: PullReport, language: Language) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text as Plain
+
+    from churnml.language import Text, render
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    counts = ("rows_in", "accepted", "rejected", "duplicate")
+    for name in ("source", "object", *(count.replace("_", " ") for count in counts), "preset"):
+        table.add_column(name, justify="right" if name.replace(" ", "_") in counts else "left")
+    for source in report.sources:
+        for one in source.objects:
+            numbers = (f"{getattr(one, name):,}" for name in counts)
+            table.add_row(*map(Plain, (source.source, one.object, *numbers, one.preset)))
+    console.print(table)
+    for source in report.sources:
+        calls = {"n": source.calls, "today": source.calls_today, "most": source.calls_allowed}
+        print(render(Text.of("pull-calls", source=source.source, **calls), language))
+        for note in source.notes:
+            print(f"  {render(note, language)}")
+        if source.stopped is not None:
+            print(f"  {render(source.stopped, language)}")
+        if source.next_at is not None:
+            print("  " + render(Text.of("pull-next", at=f"{source.next_at:%Y-%m-%d %H:%M}Z"), language))
+
+
+def _print_planned(planned: list[PlannedPull]) -> None:
+    for one in planned:
+        print(f"# {one.source}: {one.tool}, {one.calls_today:,} of {one.calls_allowed:,} calls today")
+        for stream, begin in one.since.items():
+            print(f"{stream:<24} {'everything' if begin is None else f'since {begin:%Y-%m-%d %H:%M}Z'}")
+        if one.request is not None:
+            print(f"{one.request.method} {one.request.url}")
+        print()

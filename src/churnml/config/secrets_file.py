@@ -1,0 +1,65 @@
+"""Reads a file of secrets that only its owner may read."""
+
+from __future__ import annotations
+
+import re
+import stat
+import sys
+from pathlib import Path
+
+from churnml.errors import ConfigError
+
+__all__ = ["read_secrets"]
+
+_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
+
+
+def read_secrets(path: Path) -> dict[str, str]:
+    """Return the secrets of a file of lines ``NAME=value``; empty lines and those that begin with ``#`` say nothing.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, others may read it, or a line is none; the message never shows a value.
+    """
+    where = f"secrets_file: {path}"
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            "The file of secrets cannot be read",
+            where=where,
+            got=type(error).__name__,
+            remedy="Write it with one NAME=value a line, or remove the key and use the environment.",
+            code="config.secrets_file",
+        ) from None
+    if sys.platform != "win32" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(
+            "Others may read the file of secrets",
+            where=where,
+            got=f"mode {stat.S_IMODE(mode):04o}",
+            expected="mode 0600",
+            remedy=f"chmod 600 {path}",
+            code="config.secrets_file",
+        )
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.fullmatch(line.strip())
+        if match is None:
+            raise ConfigError(
+                "A line of the file of secrets is none",
+                where=f"{where}, line {number}",
+                expected="NAME=value",
+                code="config.secrets_file",
+            )
+        value = match.group(2)
+        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+        found[match.group(1)] = value[1:-1] if quoted else value
+    return found

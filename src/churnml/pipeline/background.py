@@ -1,0 +1,84 @@
+"""What a reader of an account's page wants beside its score: contract, phase, what happened, the weeks behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from churnml import snapshots
+from churnml.config import Config
+from churnml.explain.happenings import timelines
+from churnml.explain.series import weekly
+from churnml.health import phase
+from churnml.language import Text
+from churnml.store import Store
+from churnml.tables import Tables, knowledge
+
+__all__ = ["with_background", "with_chosen_owners"]
+
+
+def with_background(
+    config: Config, tables: Tables, now: pd.DataFrame, table: pd.DataFrame, stored: Sequence[dict[str, Any]]
+) -> pd.DataFrame:
+    """Return the scores with contract, phase, last contact and first reason; tell the rest in each explanation.
+
+    Parameters
+    ----------
+    config : Config
+    tables : Tables
+    now : DataFrame
+        Feature frame of the scored accounts.
+    table : DataFrame
+        Their scores, in any order.
+    stored : sequence of dict
+        Explanations as they are stored, in the order of `table`; ``happenings`` and ``weekly`` are added.
+    """
+    as_of = now["as_of"].iloc[0]
+    day: date = as_of.date()
+    told, weeks = timelines(tables, day, display=config.display), weekly(tables, day)
+    for item in stored:
+        account = str(item["account_id"])
+        item["happenings"] = [
+            {"on": one.on, "kind": one.kind, "text": one.text.model_dump(mode="json")} for one in told.get(account, [])
+        ]
+        item["weekly"] = weeks.get(account, {})
+    phases = pd.DataFrame({"account_id": now["account_id"], "phase": phase(now).astype(object)})
+    out = table.assign(why=pd.Series([_why(item) for item in stored], index=table.index, dtype=object))
+    for more in (phases, snapshots.contracts_at(tables, as_of), _last_contacts(tables, day)):
+        out = out.merge(more, on="account_id", how="left", validate="1:1")
+    return out
+
+
+def _why(item: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the first thing that a reader is told of the risk, as a text to put into words."""
+    for part, name in ((item["indicators"], "text"), (item["raising"], "sentence")):
+        for one in part:
+            return Text.model_validate(one[name]).model_dump(mode="json")
+    return None
+
+
+def _last_contacts(tables: Tables, as_of: date) -> pd.DataFrame:
+    """Return ``account_id, last_contact_on``: the last day on which somebody of ours was in touch, ISO."""
+    if "touchpoints" not in tables:
+        return pd.DataFrame({"account_id": pd.Series(dtype="str"), "last_contact_on": pd.Series(dtype=object)})
+    rows = knowledge.rows_known_before(tables["touchpoints"], "touchpoints", as_of)
+    rows = rows.mutate(account_id=rows.account_id.cast("string"))
+    frame = rows.group_by("account_id").aggregate(last=rows.occurred_at.max()).to_pandas()
+    days = pd.to_datetime(frame["last"]).dt.strftime("%Y-%m-%d").astype(object)
+    return pd.DataFrame({"account_id": frame["account_id"].astype("str"), "last_contact_on": days})
+
+
+def with_chosen_owners(config: Config, store: Store, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores with the owners in force: who was chosen by hand, while the source names the same as then."""
+    chosen = store.owners(config.name).chosen()
+    if not chosen:
+        return table
+    owners = []
+    for account, owner in zip(table["account_id"], table["owner"], strict=True):
+        source = None if owner is None or owner != owner else str(owner)
+        held = chosen.get(str(account))
+        owners.append(held[1] if held is not None and held[0] == source else source)
+    return table.assign(owner=pd.Series(owners, index=table.index, dtype=object))

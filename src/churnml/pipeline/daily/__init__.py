@@ -1,0 +1,6 @@
+"""The daily run: its stages in order, under a lock, on record; and many companies side by side."""
+
+from churnml.pipeline.daily.running import DailyRun, list_runs, run_daily
+from churnml.pipeline.daily.stages import STAGES, DailyStage, Day, Done
+
+__all__ = ["STAGES", "DailyRun", "DailyStage", "Day", "Done", "list_runs", "run_daily"]

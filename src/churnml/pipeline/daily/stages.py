@@ -1,0 +1,182 @@
+"""The stages of a daily run: what each needs, and what it does. Each finds out by itself what is done already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from churnml.config import Config
+from churnml.errors import ChurnmlError
+from churnml.progress import Stages
+from churnml.sources import Loaded
+from churnml.store import Run, Store
+
+__all__ = ["STAGES", "DailyStage", "Day", "Done"]
+
+
+@dataclass
+class Day:
+    """What the stages of one run share.
+
+    Parameters
+    ----------
+    config : Config
+    store : Store
+    stages : Stages
+        Told of progress.
+    now : datetime
+        When the run began, UTC.
+    before : Run or None
+        The run before this one.
+    loaded : Loaded or None
+        The tables, once they are checked.
+    """
+
+    config: Config
+    store: Store
+    stages: Stages
+    now: datetime
+    before: Run | None = None
+    loaded: Loaded | None = None
+
+    def tables(self) -> Loaded:
+        """Return the tables that the stage `check` has loaded."""
+        assert self.loaded is not None, "the stage needs `check`"
+        return self.loaded
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a stage ended that did not fail.
+
+    Parameters
+    ----------
+    outcome : str
+        `unchanged`: what it would make is there already; `not_due`: it is not its time.
+    rows : int or None
+        What it worked on.
+    detail : mapping
+        JSON-ready facts for the record and the summary.
+    """
+
+    outcome: Literal["done", "unchanged", "not_due"] = "done"
+    rows: int | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DailyStage:
+    """A stage.
+
+    Parameters
+    ----------
+    name : str
+    work : callable
+        Does it, or raises `ChurnmlError`. Safe to run again at any time, whatever moment it was killed at.
+    needs : tuple of str
+        Stages without which it makes no sense; one that failed stops it.
+    wanted : callable
+        Tells whether a config has it at all.
+    """
+
+    name: str
+    work: Callable[[Day], Done]
+    needs: tuple[str, ...] = ()
+    wanted: Callable[[Config], bool] = lambda config: True
+
+
+def check(day: Day) -> Done:
+    """Read, map and check the raw data."""
+    from churnml.pipeline.preparation import check as checked
+
+    day.loaded = loaded = checked(day.config, day.stages).loaded
+    rejected = int(loaded.rejected["rows"].sum()) if len(loaded.rejected) else 0
+    observed = loaded.tables.observed_until.isoformat()
+    return Done(
+        rows=sum(loaded.counts.values()),
+        detail={"observed_until": observed, "set_aside": rejected, "data": loaded.fingerprint},
+    )
+
+
+def score(day: Day) -> Done:
+    """Score and publish, unless the same data was scored by the same champion before."""
+    from churnml.assessment import Champion
+    from churnml.pipeline.scoring import files_hold, score
+
+    config, loaded = day.config, day.tables()
+    version = Champion.load(config).version
+    latest = day.store.latest(config.name) if config.label.target == "churn" else None
+    made_of = (loaded.tables.observed_until, version, config.hash, loaded.fingerprint)
+    published = latest
+    if latest is None or (latest.as_of, latest.model_version, latest.config_hash, latest.info.get("data")) != made_of:
+        published = None
+    if published is not None and files_hold(config, published):
+        return Done("unchanged", published.accounts, {"as_of": published.as_of.isoformat()})
+    scored = score(config, day.stages, loaded=loaded, then=False, published=published)
+    bands = {str(band): int(count) for band, count in scored.table["band"].value_counts().items()}
+    return Done(rows=len(scored.table), detail={"as_of": scored.as_of.isoformat(), "bands": bands, "model": version})
+
+
+def alerts(day: Day) -> Done:
+    """Take alerts and tasks to the newest snapshot, as it is stored."""
+    from churnml.pipeline.alerts import evaluate_newest
+
+    with day.stages("alerts"):
+        as_of, decided = evaluate_newest(day.config, day.store)
+    changed = list(decided.actions.values()) if decided is not None else []
+    told = {action: changed.count(action) for action in sorted(set(changed))}
+    return Done("done" if changed else "unchanged", len(changed), {"as_of": as_of.isoformat(), **told})
+
+
+def deliver(day: Day) -> Done:
+    """Deliver what is due, whatever came of today's scores: answers of people wait for it too."""
+    from churnml.pipeline.deliveries import deliver
+
+    with day.stages("deliver"):
+        done = deliver(day.config)
+    if done.busy is not None:
+        return Done("unchanged", detail={"busy": done.busy})
+    sent = sum(one.accepted + one.sent for one in done.targets)
+    counts = {
+        name: sum(getattr(one, name) for one in done.targets) for name in ("refused", "retried", "unknown", "calls")
+    }
+    stopped = {one.target: one.stopped for one in done.targets if one.stopped is not None}
+    if stopped:
+        raise ChurnmlError(
+            f"{len(stopped)} of {len(done.targets)} targets had to be left alone",
+            where=", ".join(stopped),
+            got="; ".join(f"{name}: {why}" for name, why in stopped.items())[:500],
+            remedy="What is due waits, and is sent by the next run; `churnml deliver check CONFIG` says what is wrong.",
+            code="deliver.stopped",
+        )
+    return Done("done" if sent or done.planned else "unchanged", sent, {"planned": done.planned, **counts})
+
+
+def keep(day: Day) -> Done:
+    """Forget what is older than the rules of the config say."""
+    from datetime import timedelta
+
+    with day.stages("keep"):
+        plan = day.store.thin(day.config.name, day.config.store.retention, day.now)
+        runs = day.store.runs(day.config.name).forget(day.now - timedelta(days=day.config.daily.runs_days))
+    gone = len(plan.trim) + len(plan.thin) + runs
+    detail = {"trimmed": len(plan.trim), "thinned": len(plan.thin), "runs": runs}
+    return Done("done" if gone else "unchanged", gone, detail)
+
+
+def _about_churn(config: Config) -> bool:
+    return config.label.target == "churn"
+
+
+STAGES: tuple[DailyStage, ...] = (
+    DailyStage("check", check),
+    DailyStage("score", score, needs=("check",)),
+    DailyStage(
+        "alerts", alerts, needs=("score",), wanted=lambda config: _about_churn(config) and config.alerts.enabled
+    ),
+    DailyStage("deliver", deliver, wanted=lambda config: _about_churn(config) and bool(config.deliveries.targets())),
+    DailyStage("keep", keep, wanted=_about_churn),
+)
+"""In their order. A stage that is not wanted by a config is not on its record."""

@@ -1,0 +1,169 @@
+"""Who is looking, by the session's cookie or by a proxy in front that says so."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from anyio import to_thread
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from churnml.config.sign_in import SignInConfig, inside
+from churnml.errors import StoreError, UsageError
+from churnml.language import languages
+from churnml.serving.http.peer import peer_of
+from churnml.serving.http.problems import Problem
+from churnml.serving.people.cookies import FORM, LANGUAGE, SESSION, cookie, drop_cookie, set_cookie
+from churnml.serving.people.viewer import RIGHTS, Action, Viewer
+from churnml.serving.state import ServingState
+from churnml.store import Actor, ApiKey, Session, User
+
+__all__ = ["People", "begin_session", "end_session", "key_for", "viewer_for"]
+
+_REMEMBERED_SECONDS = 2.0
+"""A person is not looked up again for so long: a session that is ended, or a changed role, takes that long at most."""
+_TRUSTED_SECONDS = 300.0
+"""A session is good for so long while the store cannot be asked."""
+_MOST = 10_000
+
+_SCOPES: dict[Action, tuple[str, ...]] = {"read": ("read",), "work": ("write", "score"), "administer": ("admin",)}
+
+
+@dataclass
+class _Remembered:
+    user: User
+    session: Session | None
+    found: float
+    asked: float
+
+
+class People:
+    """Finds out who is looking, remembering it for two seconds."""
+
+    def __init__(self, state: ServingState) -> None:
+        self._state = state
+        self._remembered: dict[str, _Remembered] = {}
+
+    async def viewer(self, scope: Scope) -> Viewer | None:
+        """Return who sent a request, or None where it says nothing of that.
+
+        Raises
+        ------
+        Problem
+            ``auth.stranger``: the proxy names somebody whom churnml does not know or does not let in.
+        """
+        config = self._state.settings.sign_in
+        named = _named_by_proxy(scope, config)
+        if named is not None:
+            return viewer_for(await self._of_proxy(named), config, by="proxy")
+        secret = cookie(scope, SESSION)
+        if secret is None:
+            return None
+        user = await self._of_session(secret)
+        return None if user is None else viewer_for(user, config, by="session")
+
+    async def _of_session(self, secret: str) -> User | None:
+        held, now = self._remembered.get(secret), time.monotonic()
+        if held is None or now - held.asked >= _REMEMBERED_SECONDS:
+            try:
+                found = await to_thread.run_sync(self._state.store.sessions.find, secret)
+            except StoreError:
+                if held is None or now - held.found > _TRUSTED_SECONDS:
+                    raise
+                held.asked = now
+            else:
+                self._remembered.pop(secret, None)
+                if found is None:
+                    return None
+                held = self._remember(secret, _Remembered(found[1], found[0], now, now))
+                await self._seen(found[0])
+        moment, idle = datetime.now(UTC), timedelta(hours=self._state.settings.sign_in.idle_hours)
+        in_force = held.session is not None and held.session.usable(moment, idle)
+        return held.user if in_force and held.user.disabled_at is None else None
+
+    async def _seen(self, session: Session) -> None:
+        try:
+            await to_thread.run_sync(self._state.store.sessions.seen, session, datetime.now(UTC))
+        except StoreError:
+            return  # busy with others: the next page notes it
+
+    async def _of_proxy(self, email: str) -> User:
+        held, now, name = self._remembered.get(email), time.monotonic(), email.strip().lower()
+        if held is None or now - held.asked >= _REMEMBERED_SECONDS:
+            found = await to_thread.run_sync(self._known_to_proxy, name)
+            held = self._remember(email, _Remembered(found, None, now, now))
+        if held.user.disabled_at is not None:
+            raise Problem("auth.stranger", "You are not let in any more")
+        return held.user
+
+    def _known_to_proxy(self, email: str) -> User:
+        store, proxy = self._state.store, self._state.settings.sign_in.proxy
+        found = store.users.find(email)
+        if found is not None:
+            return found
+        if proxy is None or proxy.default_role is None:
+            raise Problem("auth.stranger", f"Nobody here has the address {email[:80]!r}")
+        try:
+            return store.users.add(email, Actor("proxy", datetime.now(UTC)), role=proxy.default_role)
+        except UsageError as error:
+            raise Problem("auth.stranger", f"{error.what}: {email[:80]!r}") from error
+
+    def _remember(self, name: str, found: _Remembered) -> _Remembered:
+        self._remembered[name] = found
+        if len(self._remembered) > _MOST:
+            del self._remembered[next(iter(self._remembered))]
+        return found
+
+
+def _named_by_proxy(scope: Scope, config: SignInConfig) -> str | None:
+    """Return the person whom a trusted proxy names; whoever else sends the header is not believed."""
+    if config.proxy is None or not inside(peer_of(scope), config.proxy.addresses):
+        return None
+    named = Headers(scope=scope).getlist(config.proxy.header)
+    # A proxy that adds its header to one that came from outside leaves two: neither is believed.
+    return named[0] if len(named) == 1 and named[0].strip() else None
+
+
+def viewer_for(user: User, config: SignInConfig, *, by: str) -> Viewer:
+    """Return how a person looks at the pages."""
+    return Viewer(
+        user_id=user.actor,
+        name=user.name,
+        role=user.role,
+        rights=RIGHTS[user.role],
+        owner_id=user.owner_id,
+        sees_all=user.role != "csm" or config.csm_sees == "all",
+        language=user.language if user.language in languages() else None,
+        email=user.email,
+        by="proxy" if by == "proxy" else "session",
+    )
+
+
+def key_for(viewer: Viewer) -> ApiKey:
+    """Return the key under which the requests of a person are counted and logged; it opens pages only."""
+    scopes = frozenset(scope for action in viewer.rights for scope in _SCOPES.get(action, ()))
+    return ApiKey(viewer.user_id, viewer.name, scopes, datetime(2020, 1, 1, tzinfo=UTC), None, None)
+
+
+def begin_session(scope: Scope, state: ServingState, user: User, by: str, request_id: str | None) -> None:
+    """Sign a person in with this browser: always a new session, and the one before ends."""
+    config, actor = state.settings.sign_in, Actor(user.actor, datetime.now(UTC), request_id)
+    before = cookie(scope, SESSION)
+    if before is not None:
+        state.store.sessions.end(before, actor)
+    secret = state.store.sessions.begin(user, by, actor, timedelta(days=config.session_days))
+    set_cookie(scope, SESSION, secret, config.session_days * 86_400)
+    drop_cookie(scope, FORM)
+    if user.language is not None:
+        drop_cookie(scope, LANGUAGE)
+
+
+def end_session(scope: Scope, state: ServingState, viewer: Viewer, request_id: str | None) -> None:
+    """Sign a person out of this browser."""
+    secret = cookie(scope, SESSION)
+    if secret is not None:
+        state.store.sessions.end(secret, Actor(viewer.user_id, datetime.now(UTC), request_id))
+    drop_cookie(scope, SESSION)
+    drop_cookie(scope, FORM)

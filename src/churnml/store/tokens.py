@@ -1,0 +1,54 @@
+"""Secrets that are shown once and kept as a hash: ``<kind>_<id>_<secret>``."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+
+__all__ = ["Token", "is_hash_of", "new_token", "token_id"]
+
+_TOKEN = re.compile(r"([a-z]{1,12})_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True)
+class Token:
+    """A new secret: what is handed out, and what is kept of it.
+
+    The secret part has 256 random bits, so one SHA-256 of the whole is enough to keep: it cannot be guessed back.
+    """
+
+    text: str
+    id: str
+    hash: str
+
+
+def new_token(kind: str) -> Token:
+    """Make a token of a kind, such as ``link``."""
+    name = secrets.token_hex(8)
+    text = f"{kind}_{name}_{secrets.token_urlsafe(32)}"
+    return Token(text, name, _hash(text))
+
+
+def token_id(kind: str, text: str) -> str | None:
+    """Return the id in a token as somebody sent it; None where it cannot be one of that kind.
+
+    Examples
+    --------
+    >>> token = new_token("link")
+    >>> token_id("link", token.text) == token.id, token_id("session", token.text), token_id("link", "' OR 1=1")
+    (True, None, None)
+    """
+    made = _TOKEN.fullmatch(text)
+    return made[2] if made is not None and made[1] == kind else None
+
+
+def is_hash_of(kept: str, text: str) -> bool:
+    """Tell whether a token is the one whose hash was kept."""
+    return hmac.compare_digest(kept, _hash(text))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
