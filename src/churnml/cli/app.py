@@ -22,7 +22,6 @@ from churnml.cli.keys import keys_app
 from churnml.cli.kpis import kpis
 from churnml.cli.modelling import features_app, run, score, train
 from churnml.cli.models import models_app
-from churnml.cli.monitor import monitor
 from churnml.cli.options import AsJson, config_of
 from churnml.cli.presets import presets_app
 from churnml.cli.pull import pull

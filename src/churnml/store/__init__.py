@@ -6,8 +6,8 @@ from churnml.store.deliveries import Change, Deliveries, Delivery, DeliveryOutco
 from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
-from churnml.store.monitoring import AlarmEpisode, Monitoring, Retraining
 from churnml.store.listing import SORTS, AccountLine, AccountList, BandMove, ListFilter, Lists
+from churnml.store.monitoring import AlarmEpisode, Monitoring, Retraining
 from churnml.store.notes import Note, Notes
 from churnml.store.owners import Owners
 from churnml.store.plain import plain

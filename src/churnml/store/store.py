@@ -16,8 +16,8 @@ from churnml.store.evaluations import Evaluations
 from churnml.store.judgements import Judgements
 from churnml.store.key_figures import KeyFigures
 from churnml.store.keys import Keys
-from churnml.store.monitoring import Monitoring
 from churnml.store.listing import Lists
+from churnml.store.monitoring import Monitoring
 from churnml.store.notes import Notes
 from churnml.store.owners import Owners
 from churnml.store.packing import named, unpack_document, unpack_numbers
