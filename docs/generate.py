@@ -14,6 +14,7 @@ from churnml.config import config_markdown
 from churnml.evaluation.audit import CHECKS as AUDIT_CHECKS
 from churnml.explain.rules import reasons_markdown
 from churnml.features import reference_markdown
+from churnml.language import phrases
 from churnml.serving.reference import api_markdown
 from churnml.sources.connectors import connectors_markdown
 from churnml.sources.presets import presets_markdown
@@ -40,7 +41,7 @@ def coded_checks() -> str:
         "",
         "| code | what it finds |",
         "|---|---|",
-        *(f"| {code} | {meaning} |" for code, meaning in AUDIT_CHECKS.items()),
+        *(f"| {code} | {phrases('en')(f'audit-{code}')} |" for code in AUDIT_CHECKS),
         "",
         "## Features",
         "",

@@ -114,10 +114,10 @@ def test_decay_sets_the_retraining_interval() -> None:
     found = decay(aged({3: 0.0, 4: 0.01, 5: 0.3, 6: 0.3}), seed=0)
     assert [row.months for row in found.months] == [3, 4, 5, 6]
     assert found.retrain_every_months == 4
-    assert "From 5 months" in found.reason
+    assert "From 5 months" in str(found.reason)
 
 
 def test_no_decay_is_said_as_far_as_it_was_seen() -> None:
     found = decay(aged({3: 0.0, 4: 0.0}), seed=0)
     assert found.retrain_every_months == 4
-    assert "up to 4 months" in found.reason
+    assert "up to 4 months" in str(found.reason)

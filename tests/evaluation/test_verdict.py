@@ -41,7 +41,7 @@ def test_knowing_the_level_of_each_date_is_no_signal(seed: int) -> None:
     verdict = judge(y, model, {"base_rate": base, "logistic": model}, account, dates=date)
     assert verdict.verdict is Publication.RULES_ONLY
     assert verdict.scorer == "base_rate"
-    assert "tells churners apart" in verdict.reason
+    assert "tells churners apart" in str(verdict.reason)
 
 
 def test_noise_is_published_about_as_rarely_as_the_level_of_the_test_says() -> None:
@@ -93,17 +93,17 @@ def test_a_rule_that_is_better_is_published() -> None:
     model, rule = expit(risk + rng.normal(size=len(y)) + level), expit(risk + level)
     verdict = judge(y, model, {"base_rate": np.full(len(y), 0.1), "recency": rule}, account, dates=date)
     assert (verdict.verdict, verdict.scorer) == (Publication.RULES_ONLY, "recency")
-    assert "is worse than days since the last activity" in verdict.reason
+    assert "is worse than days since the last activity" in str(verdict.reason)
 
 
 def test_nothing_depends_on_the_seed_and_what_is_printed_is_true() -> None:
     y, risk, date, account, level = signal(7, 200, strength=0.6)
     rivals = {"base_rate": np.full(len(y), 0.1), "rfm": expit(0.5 * risk + level)}
     verdicts = [judge(y, expit(risk + level), rivals, account, dates=date, seed=seed) for seed in range(20)]
-    assert len({(one.verdict, one.scorer, one.reason) for one in verdicts}) == 1
+    assert len({(one.verdict, one.scorer, str(one.reason)) for one in verdicts}) == 1
     (gain,) = {one.gains["rfm"].aligned_log_loss for one in verdicts}
-    assert f"{gain.value:+.4f}" in verdicts[0].reason
-    assert ("no more than noise" in verdicts[0].reason) == (not gain.above_zero)
+    assert f"{gain.value:+.4f}" in str(verdicts[0].reason)
+    assert ("no more than noise" in str(verdicts[0].reason)) == (not gain.above_zero)
 
 
 def test_what_has_moved_is_still_found_where_it_was_and_says_where_it_is() -> None:

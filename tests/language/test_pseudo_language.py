@@ -182,7 +182,7 @@ def test_the_red_threshold_does_not_leak(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.usefixtures("pseudo")
 def test_versions_of_the_model_do_not_leak(capsys: pytest.CaptureFixture[str]) -> None:
     entry = Promotion("0a", None, "2026-01-02", "Acme", forced=True)
-    version = ModelVersion("0a", True, datetime(2026, 1, 2), "Acme", "0", {"roc_auc": 0.7, "log_loss": None})
+    version = ModelVersion("0a", True, datetime(2026, 1, 2), "publishable", "0", {"roc_auc": 0.7, "log_loss": None})
     listed(ModelList("acme", "0a", [version], [entry]), LANGUAGE)
     compared(Comparison({"0a": {"roc_auc": 0.7}, "0b": {}}, None), LANGUAGE)
     promoted(entry, LANGUAGE)

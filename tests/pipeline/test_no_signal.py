@@ -128,7 +128,7 @@ def test_explanations_pages_and_the_command_line_say_so(ran):
         assert "the rules are used" in Path(written).read_text(encoding="utf-8")
     assert "The rules are used, not the model" in " ".join(report["printed"].split())
     card = (config.parent / "workspace" / "model_card.md").read_text(encoding="utf-8")
-    assert "rules_only" in card
+    assert "**rules only**" in card
     assert "| Scored by | the rule" in card
     assert "falls back to the rules" in card
     assert "This is the learned model; what is published comes from the rule" in card

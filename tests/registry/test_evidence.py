@@ -10,8 +10,11 @@ from rich.console import Console
 
 from churnml.cli import evidence
 from churnml.evaluation.tuning import Tuning
+from churnml.language import Text, phrases
 from churnml.pipeline import Trained
 from churnml.registry.promotion import Decision
+
+SAY = phrases("en")
 
 
 @pytest.fixture
@@ -23,20 +26,20 @@ def printed(company):
     report = Trained(
         company.bundle, decision, tested, company.tested.predictions, "models:/acme@champion", "run", {}, [], tuning
     ).report()
-    report = replace(report, warnings=["The rules are used, not the model: for a test."])
-    evidence.standing(console, report)
-    evidence.capacity(console, tested)
-    evidence.prospects(console, tested, "EUR")
+    report = replace(report, warnings=[Text.of("warning-target", target=Text.of("target-expansion"))])
+    evidence.standing(console, report, "en")
+    evidence.capacity(console, tested, "en")
+    evidence.prospects(console, tested, "EUR", "en")
     return tested, " ".join(console.file.getvalue().split())
 
 
 def test_kind_tuning_standing_and_rules_are_told(printed, company):
     tested, text = printed
-    assert tested["verdict"]["beside"]["logistic"]["reason"] in text
-    assert company.bundle.model.info.kind_reason in text
+    assert SAY.stored(tested["verdict"]["beside"]["logistic"]["reason"]) in text
+    assert str(company.bundle.model.info.kind_reason) in text
     assert "Trial 3 wins." in text
     assert "model.params to keep them without a search: {num_leaves: 5, lambda_l2: 0.1235}" in text
-    assert "The rules are used" in text
+    assert "The model predicts expansion, not churn" in text
 
 
 def test_capacity_is_told_pooled_per_fold_and_per_segment(printed):
@@ -51,7 +54,7 @@ def test_capacity_is_told_pooled_per_fold_and_per_segment(printed):
 def test_retraining_and_profit_are_told(printed):
     tested, text = printed
     months = tested["decay"]["retrain_every_months"]
-    assert f"Retrain every {months} month" in text
-    assert tested["decay"]["reason"] in text
+    assert SAY("card-retrain", months=months) in text
+    assert SAY.stored(tested["decay"]["reason"]) in text
     assert "EUR an account (area under" in text
     assert f"{tested['profit']['area_under_curve']['model']:.3f}" in text

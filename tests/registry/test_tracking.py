@@ -90,7 +90,7 @@ def test_a_run_holds_all_that_a_reader_needs(company, tmp_path, monkeypatch, pos
     assert metrics["detail/interval/roc_auc_low"] < metrics["roc_auc"]
     assert {name for name in metrics if "/" not in name} == HEADLINE
     assert metrics["detail/recency/roc_auc"] == company.tested.report().pooled.baselines["recency"].roc_auc
-    assert run.data.tags["mlflow.note.content"] == company.bundle.manifest.verdict_reason
+    assert run.data.tags["mlflow.note.content"] == str(company.bundle.manifest.verdict_reason)
     assert run.inputs.dataset_inputs
     children = client.search_runs(
         [run.info.experiment_id], filter_string=f"tags.mlflow.parentRunId = '{run.info.run_id}'"

@@ -82,10 +82,10 @@ def test_few_churners_get_a_logistic_regression_and_the_reason_is_told() -> None
     y[:15] = 1
     fitted = ChurnClassifier().fit(X, y)
     assert fitted.kind_ == "logistic"
-    assert "15 churners for 3 features" in fitted.reason_
+    assert "15 churners for 3 features" in str(fitted.reason_)
     enough = ChurnClassifier().fit(*rows())
     assert enough.kind_ == "blend"
-    assert f"the regression weighs {enough.ensemble_.linear_weight:.0%}" in enough.reason_
+    assert f"the regression weighs {100 * enough.ensemble_.linear_weight:.0f} %" in str(enough.reason_)
 
 
 def test_a_blend_leans_to_the_part_that_later_rows_favour_as_far_as_they_can_tell() -> None:

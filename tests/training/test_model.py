@@ -66,7 +66,7 @@ def test_unlabelled_rows_are_left_out(company: pd.DataFrame, features: FeatureSe
 
 def test_without_a_backtest_the_rules_rule(model: ChurnModel) -> None:
     assert model.info.verdict == "rules_only"
-    assert "not been backtested" in model.info.verdict_reason
+    assert "not been backtested" in str(model.info.verdict_reason)
 
 
 def test_a_missing_or_misnamed_feature_is_named(model: ChurnModel, company: pd.DataFrame) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from churnml.config.experiments import ExperimentsConfig
+from churnml.language import Argument, Text
 
 __all__ = ["ArmFigures", "Effect", "ExperimentReport", "experiment_report"]
 
@@ -80,7 +81,7 @@ class ExperimentReport(_Figures):
     contacted, held_out : ArmFigures
     enough : bool
         Otherwise there is no estimate, and `why` says what is missing.
-    why : str
+    why : Text or None
     churn_avoided : Effect or None
         Churn that a contact avoids, share of accounts.
     arr_saved : Effect or None
@@ -105,7 +106,7 @@ class ExperimentReport(_Figures):
     contacted: ArmFigures
     held_out: ArmFigures
     enough: bool
-    why: str
+    why: Argument | None
     churn_avoided: Effect | None
     arr_saved: Effect | None
     looked_for: float
@@ -145,7 +146,7 @@ def experiment_report(
     why = _missing(arms["contacted"], arms["held_out"])
     churn_avoided = arr_saved = None
     spread = 1.0
-    if not why:
+    if why is None:
         arr = followed["arr"].fillna(0.0).to_numpy(dtype=float)
         churned = followed["churned"].to_numpy(dtype=float)
         churn_avoided, spread = _adjusted(churned, followed)
@@ -162,7 +163,7 @@ def experiment_report(
         first=None if rows.empty else min(rows["assigned_on"]),
         last=None if rows.empty else max(rows["assigned_on"]),
         **arms,
-        enough=not why,
+        enough=why is None,
         why=why,
         churn_avoided=churn_avoided,
         arr_saved=arr_saved,
@@ -187,15 +188,15 @@ def _arm(rows: pd.DataFrame) -> ArmFigures:
     )
 
 
-def _missing(contacted: ArmFigures, held_out: ArmFigures) -> str:
-    """Return what is missing for an estimate; empty where nothing is."""
+def _missing(contacted: ArmFigures, held_out: ArmFigures) -> Text | None:
+    """Return what is missing for an estimate; None where nothing is."""
     least = min(contacted.followed, held_out.followed)
     if least < _LEAST_IN_ARM:
-        return f"{least} accounts of the smaller arm are followed to the end, and {_LEAST_IN_ARM} are the least"
+        return Text.of("experiment-few_followed", n=least, least=_LEAST_IN_ARM)
     churned = contacted.churned + held_out.churned
     if churned < _LEAST_CHURNERS:
-        return f"{churned} accounts have churned, and {_LEAST_CHURNERS} are the least"
-    return ""
+        return Text.of("experiment-few_churned", n=churned, least=_LEAST_CHURNERS)
+    return None
 
 
 def _adjusted(outcome: npt.NDArray[np.float64], rows: pd.DataFrame) -> tuple[Effect, float]:

@@ -10,7 +10,6 @@ from churnml.actions.calendar import due_on, responsible
 from churnml.actions.playbooks import Situation, playbook_for, steps_for
 from churnml.config.alerts import AlertsConfig, Role, TaskRole
 from churnml.explain.plays import Playbook, Step
-from churnml.language import Words
 from churnml.store.alerts import Alert
 from churnml.store.tasks import Task, TaskState
 
@@ -98,7 +97,7 @@ def _tasks(
             alert=alert.kind,
             playbook=playbook.name,
             step=key,
-            title=Words(by_language={"en": step.en, "ja": step.ja}),
+            title=step.words,
             role=role,
             owner=owner,
             state=state,

@@ -10,6 +10,7 @@ import pandas as pd
 from churnml import features as features_room
 from churnml.config.needs import GateSections
 from churnml.errors import ChurnmlError
+from churnml.language import Text
 from churnml.registry import Bundle
 from churnml.registry.comparison import compare
 from churnml.registry.promotion import Decision, Evidence, asks_the_same
@@ -55,28 +56,25 @@ def challenge(
         The company's tables, to score the champion on where needed.
     """
     if champion.version == challenger.version:
-        return Decision(False, "The same model as the champion: nothing changed.")
+        return Decision(False, Text.of("gate-same"))
     if not asks_the_same(champion, config.label.model_dump(mode="json", by_alias=True)):
-        return Decision(True, "The label changed: the champion answers another question.")
+        return Decision(True, Text.of("gate-label"))
     rows = _both(config, champion, challenger, tested, champion_tested, tables)
     ours, theirs = challenger.manifest.verdict, champion.manifest.verdict
     if ours == Publication.PUBLISHABLE and theirs != Publication.PUBLISHABLE:
-        return Decision(True, "The challenger beats the baselines and the champion's did not.")
+        return Decision(True, Text.of("gate-only_challenger"))
     again = _again(rows, config.seed) if theirs == Publication.PUBLISHABLE else None
     failed = again is not None and again.verdict is not Publication.PUBLISHABLE
     if again is not None and failed:
         return Decision(
             True,
-            f"The champion was judged again on {len(rows)} rows that it had not learnt from, and may not be published "
-            f"any more: {again.reason}",
+            Text.of("gate-judged_again", rows=len(rows), reason=again.reason),
             Evidence(champion_verdict=str(again.verdict), champion_reason=again.reason, rows=len(rows)),
         )
     if ours != theirs:
-        return Decision(False, "The challenger does not beat the baselines; the champion still does.")
+        return Decision(False, Text.of("gate-only_champion"))
     if rows.empty:
-        return Decision(
-            False, "No labelled snapshot is newer than what the champion learnt from: nothing fair to compare on."
-        )
+        return Decision(False, Text.of("gate-nothing_fair"))
     newest = rows[rows["fold"] == tested["fold"].iloc[-1]]
     fresher = challenger.model.info.as_of_until > champion.model.info.as_of_until
     decision = compare(

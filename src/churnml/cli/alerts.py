@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from churnml.cli.options import AsJson, Author, ConfigPath, Lang, Note
-from churnml.cli.session import Session, language_of
+from churnml.cli.events import print_one
+from churnml.cli.options import AsJson, Author, ConfigPath, Lang, Note, config_of
+from churnml.cli.session import Session
 
 if TYPE_CHECKING:
     from churnml.actions import AlertsBacktest
@@ -38,10 +39,9 @@ def alerts_list(
     """List the alerts that wait, the largest avoidable loss first; what the budget holds back stands last."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.config import load_config
 
-        settings = load_config(config)
-        language = language_of(lang, settings)
+        settings = config_of(config, session)
+        language = session.speak(lang)
         states: Any = ("open", "acknowledged", "snoozed", "closed") if everything else ("open", "acknowledged")
         found = pipeline.list_alerts(settings, owner=owner, states=states, held_back=held_back or None, limit=limit)
         found.sort(key=lambda alert: alert.held_back)
@@ -55,13 +55,12 @@ def alerts_show(config: ConfigPath, alert: AlertId, lang: Lang = None, as_json: 
     """Show one alert and everything that happened to it."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.config import load_config
 
-        settings = load_config(config)
-        language = language_of(lang, settings)
+        settings = config_of(config, session)
+        language = session.speak(lang)
         found, events = pipeline.show_alert(settings, alert)
         document = {**_as_json(found, language), "events": [event.model_dump(mode="json") for event in events]}
-        session.show(document, lambda: _print_one(settings, document))
+        session.show(document, lambda: print_one(document, _line(document, session.language), session.language))
 
 
 @alerts_app.command("acknowledge")
@@ -122,25 +121,23 @@ def alerts_backtest(config: ConfigPath, as_json: AsJson = False) -> None:
     """Say what the rules would have caught on dates that the model had not seen: how many, how right, how early."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.config import load_config
 
-        found = pipeline.backtest_alerts(load_config(config), session.stages)
-        session.show(found.model_dump(mode="json"), lambda: _print_backtest(found))
+        found = pipeline.backtest_alerts(config_of(config, session), session.stages)
+        session.show(found.model_dump(mode="json"), lambda: _print_backtest(found, session.language))
 
 
 def _answer(config: Path, alert: int, by: str, as_json: bool, *, outcome: Any = None, **asked: Any) -> None:
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.config import load_config
         from churnml.errors import UsageError
 
         given = ("saved", "lost", "false_alarm", "not_a_risk")
         if outcome is not None and outcome not in given:
             raise UsageError("There is no such outcome", where="--outcome", got=outcome, expected=", ".join(given))
-        settings = load_config(config)
+        settings = config_of(config, session)
         found = pipeline.answer_alert(settings, alert, by, outcome=outcome, **asked)
         document = _as_json(found, settings.language)
-        session.show(document, lambda: _print_one(settings, document))
+        session.show(document, lambda: print_one(document, _line(document, session.language), session.language))
 
 
 def _as_json(alert: Alert, language: str) -> dict[str, Any]:
@@ -150,76 +147,79 @@ def _as_json(alert: Alert, language: str) -> dict[str, Any]:
 
 
 def _print_list(config: Config, alerts: list[Alert], language: str) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text as Plain
 
-    from churnml.language import Quantity, phrases, render
+    from churnml.cli.terminal import out
+    from churnml.language import Quantity, Section, phrases
 
-    console = Console()
+    console, say = out(), phrases(language)
+    t = Section(say, "cli-alerts")
     if not alerts:
-        console.print("No alert waits. They are evaluated after each `churnml score`.")
+        console.print(t.none)
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("id", "account", "alert", "owner", "due", "avoidable loss", "state"):
-        table.add_column(name, justify="right" if name in ("id", "avoidable loss") else "left")
-    say = phrases(language)
+    for name in ("id", "account", "alert", "owner", "due", "loss", "state"):
+        table.add_column(t(f"column.{name}"), justify="right" if name in ("id", "loss") else "left")
     for alert in alerts:
         loss = alert.avoidable_loss
         money = "" if loss is None else say.text(Quantity(value=loss, unit="currency", currency=config.currency))
-        state = "held back" if alert.held_back else alert.state
-        words = (str(alert.id), alert.account_id, render(alert.text, language), alert.owner)
+        state = t(f"state.{'held_back' if alert.held_back else alert.state}")
+        words = (str(alert.id), alert.account_id, say.text(alert.text), alert.owner)
         table.add_row(*(Plain(word) for word in (*words, f"{alert.due_at:%Y-%m-%d}", money, state)))
     console.print(table)
     held = sum(alert.held_back for alert in alerts)
     if held:
-        console.print(
-            f"{held} held back: each owner gets at most {config.alerts.weekly_budget} new ones a week, "
-            "the largest avoidable loss first."
-        )
+        console.print(t("held", n=held, budget=config.alerts.weekly_budget))
 
 
-def _print_one(config: Config, document: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.text import Text as Plain
+def _line(document: dict[str, Any], language: str) -> str:
+    """Return an alert's state in a line."""
+    from churnml.language import Section, phrases
 
-    console = Console(highlight=False)
-    console.print(Plain(f"{document['account_id']}: {document['sentence']}", style="bold"))
+    t = Section(phrases(language), "cli-alerts")
     due = date.fromisoformat(document["due_at"][:10])
-    line = f"alert {document['id']} · {document['state']} · {document['severity']} · {document['owner']} · due {due}"
-    console.print(Plain(line + (f" · {document['outcome']}" if document["outcome"] else "")))
-    for event in document.get("events", ()):
-        detail = ", ".join(f"{name}: {value}" for name, value in event["detail"].items())
-        console.print(
-            Plain(f"  {event['at'][:16].replace('T', ' ')}  {event['action']} by {event['actor']}  {detail}".rstrip())
-        )
+    parts = [
+        t("one", id=str(document["id"])),
+        t(f"state.{document['state']}"),
+        phrases(language)(f"severity-{document['severity']}"),
+        document["owner"],
+        t("due", on=f"{due}"),
+    ]
+    return " · ".join([*parts, *([t(f"outcome.{document['outcome']}")] if document["outcome"] else [])])
 
 
-def _print_backtest(found: AlertsBacktest) -> None:
-    from rich.console import Console
+def _print_backtest(found: AlertsBacktest, language: str) -> None:
     from rich.table import Table
 
-    console = Console(highlight=False)
-    shares = {
-        name: "–" if value is None else f"{value:.0%}"
-        for name, value in (("precision", found.precision), ("base", found.base_rate), ("early", found.warned_early))
-    }
+    from churnml.cli.terminal import out, whole
+    from churnml.language import Quantity, Section, number, percent, phrases
+
+    console, t = out(), Section(phrases(language), "cli-alerts")
+
+    def share(value: float | None) -> str:
+        return "–" if value is None else percent(value, language, 0)
+
+    per_week = Quantity(value=found.alerts_per_owner_week)
+    span = {"from": f"{found.first}", "until": f"{found.last}"}
+    console.print(t("tried", snapshots=found.snapshots, **span, per_week=per_week, held=found.held_back))
     console.print(
-        f"{found.snapshots} snapshots from {found.first} to {found.last}: {found.alerts_per_owner_week:g} alerts per "
-        f"owner and week, {found.held_back} held back by the budget."
-    )
-    console.print(
-        f"{shares['precision']} of them were followed by churn within the horizon (base rate {shares['base']}); "
-        f"{shares['early']} of {found.churners} accounts that left had one at least 30 days before."
+        t(
+            "caught",
+            precision=share(found.precision),
+            base=share(found.base_rate),
+            early=share(found.warned_early),
+            churners=found.churners,
+        )
     )
     table = Table(box=None, pad_edge=False)
-    for name in ("rule", "alerts", "held back", "judged", "left", "precision", "lift", "warned ≥ 30 days before"):
-        table.add_column(name, justify="left" if name == "rule" else "right")
+    for name in ("rule", "alerts", "held_back", "judged", "left", "precision", "lift", "early"):
+        table.add_column(t(f"column.{name}"), justify="left" if name == "rule" else "right")
     for rule in found.rules:
-        precision = "–" if rule.precision is None else f"{rule.precision:.0%}"
-        lift = "–" if rule.lift is None else f"{rule.lift:g}"
+        lift = "–" if rule.lift is None else number(rule.lift, language, 1)
         counts = (rule.alerts, rule.held_back, rule.judged, rule.churned)
-        table.add_row(rule.kind, *map(str, counts), precision, lift, str(rule.warned_early))
+        shown = (whole(count, language) for count in counts)
+        table.add_row(rule.kind, *shown, share(rule.precision), lift, whole(rule.warned_early, language))
     console.print(table)
     for kind, column in found.off.items():
-        console.print(f"off: {kind} (needs {column}, which your data does not carry)")
+        console.print(t("off", kind=kind, column=column))

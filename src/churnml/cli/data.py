@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from churnml.cli.options import AsJson, ConfigPath, config_of
+from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
 from churnml.cli.session import Session
 
 __all__ = ["audit", "check", "config_app"]
@@ -18,6 +18,7 @@ config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
 def check(
     config: ConfigPath,
     html: Annotated[Path | None, typer.Option(help="Also write how usable the data is as an HTML page")] = None,
+    lang: Lang = None,
     as_json: AsJson = False,
 ) -> None:
     """Map the raw data to the canonical tables; say what is wrong with it and what it allows of each feature family."""
@@ -26,20 +27,22 @@ def check(
         from churnml.cli import render, usability
 
         checked = pipeline.check(config_of(config, session), session.stages)
+        language = session.speak(lang)
         if html is not None:
-            usability.write_page(html, checked.report())
-        session.show(checked.report(), lambda: render.checked(checked))
+            usability.write_page(html, checked.report(), language)
+        session.show(checked.report(), lambda: render.checked(checked, language))
 
 
-def audit(config: ConfigPath, as_json: AsJson = False) -> None:
+def audit(config: ConfigPath, lang: Lang = None, as_json: AsJson = False) -> None:
     """Look for leakage in the training data; exits with 1 when something is found."""
     with Session(as_json) as session:
         from churnml import pipeline
         from churnml.cli import render
 
-        findings = [finding.as_dict() for finding in pipeline.audit(config_of(config, session), session.stages)]
-        found = sorted(one["code"] for one in findings if one["status"] == "found")
-        session.show({"found": found, "findings": findings}, lambda: render.audited(findings))
+        findings = pipeline.audit(config_of(config, session), session.stages)
+        language = session.speak(lang)
+        found = sorted(one.code for one in findings if one.status == "found")
+        session.show({"found": found, "findings": findings}, lambda: render.audited(findings, language))
     if found:
         raise typer.Exit(1)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
+from churnml.language import Quantity, Section, number, percent, phrases
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -15,99 +17,139 @@ if TYPE_CHECKING:
 
 __all__ = ["capacity", "prospects", "standing"]
 
-_OUTCOMES = {"beats": "beats it", "level": "draws level", "loses": "loses to it"}
 
-
-def standing(console: Console, report: TrainingReport) -> None:
+def standing(console: Console, report: TrainingReport, lang: str) -> None:
     """Show how the model stands to a regression, what was fitted and tuned and why, and whether the rules are used.
 
     Parameters
     ----------
     console : Console
     report : TrainingReport
+    lang : str
+        Language.
     """
+    say = phrases(lang)
+    t = Section(say, "cli-train")
     for name, one in report.backtest["verdict"]["beside"].items():
-        console.print(f"Beside a {name} regression: [bold]{_OUTCOMES[one['outcome']]}[/] – {escape(one['reason'])}")
-    console.print(f"Kind: {report.kind} – {escape(report.kind_reason)}.")
+        beside = say.or_plain(f"card-named.{name}", name)
+        outcome = f"[bold]{escape(t('outcome.' + one['outcome']))}[/]"
+        console.print(f"{escape(t('beside', name=beside))} {outcome} – {escape(say.stored(one['reason']))}")
+    console.print(escape(t("kind", kind=report.kind, reason=report.kind_reason)))
     if report.tuning is not None:
-        used = "used" if report.tuning.applied else "not used"
-        console.print(f"Tuning: what was found is {used} – {escape(report.tuning.reason)}")
+        used = t.used if report.tuning.applied else t.not_used
+        console.print(escape(t("tuning", used=used, reason=report.tuning.reason)))
         if report.tuning.applied:
-            found = ", ".join(f"{name}: {value:.4g}" for name, value in report.tuning.params.items())
-            console.print(f"Put them under model.params to keep them without a search: {{{escape(found)}}}")
+            params = ", ".join(f"{name}: {value:.4g}" for name, value in report.tuning.params.items())
+            console.print(escape(t("keep_params", params="{" + params + "}")))
     for warning in report.warnings:
-        console.print(f"[yellow]{escape(warning)}[/]")
+        console.print(f"[yellow]{escape(say.text(warning))}[/]")
 
 
-def capacity(console: Console, backtest: Mapping[str, Any], likeliest: str = "riskiest") -> None:
+def capacity(console: Console, backtest: Mapping[str, Any], lang: str, target: str = "churn") -> None:
     """Show what contacting as many accounts as the team can catches: pooled, per fold, per segment, with intervals.
 
-    `likeliest` is what the accounts ranked first are called.
+    `target` is what is predicted.
     """
+    say = phrases(lang)
+    t = Section(say, "cli-train")
     found = backtest["capacity"]
-    title = f"Contacting the {likeliest} {100 * found['share']:g} % of each snapshot (95 % intervals draw accounts)"
-    table = Table(title=title, title_justify="left")
+    share = Quantity(value=found["share"], unit="share")
+    table = Table(title=t("capacity", likeliest=say(f"card-likeliest.{target}"), share=share), title_justify="left")
     table.add_column("")
-    for label in ("cases", "ROC AUC", "caught", "their ARR caught", "precision", "lift"):
+    for label in (t.cases, "ROC AUC", t.caught, t.caught_arr, t.precision, t.lift):
         table.add_column(label, justify="right")
     intervals = backtest["pooled"]["intervals"]
-    _part(table, "all", found["pooled"], intervals.get("roc_auc"), "bold")
+    _part(table, say("card-all"), found["pooled"], intervals.get("roc_auc"), lang, "bold")
     for fold in backtest["folds"]:
-        _part(table, fold["name"], found["folds"][fold["name"]], fold["intervals"]["roc_auc"])
+        _part(table, _fold(fold["name"], lang), found["folds"][fold["name"]], fold["intervals"]["roc_auc"], lang)
     areas = {(one["segment"], one["value"]): one for one in backtest["segments"]}
     for one in found["segments"]:
         row = areas.get((one["segment"], one["value"]), {})
         auc = {"value": row.get("roc_auc"), "low": row.get("roc_auc_low"), "high": row.get("roc_auc_high")}
-        _part(table, f"{one['segment']} = {one['value']}", one, auc)
+        own = f"card-own.{one['segment']}" in say
+        segment = say.or_plain(f"card-own.{one['segment']}", str(one["segment"]))
+        value = say.or_plain(f"card-is.{str(one['value']).split()[0]}", str(one["value"])) if own else str(one["value"])
+        _part(table, f"{segment} = {value}", one, auc, lang)
     console.print(table)
 
 
-def prospects(console: Console, backtest: Mapping[str, Any], currency: str) -> None:
+def prospects(console: Console, backtest: Mapping[str, Any], currency: str, lang: str) -> None:
     """Show lead time, decay with the retraining interval that follows from it, and what the ranking is worth."""
+    say = phrases(lang)
+    t = Section(say, "cli-train")
     lead = backtest["lead_time"]
     if lead["median_days"] is not None:
+        days = {name: Quantity(value=lead[f"{name}_days"], digits=0) for name in ("median", "lower_quartile")}
         console.print(
-            f"Lead time: {lead['alerted']:,} of {lead['churners']:,} cases were at alert level beforehand, "
-            f"median {lead['median_days']:.0f} days (quartiles {lead['lower_quartile_days']:.0f} and "
-            f"{lead['upper_quartile_days']:.0f}), {100 * lead['share_30_days']:.0f} % at least 30 days."
+            escape(
+                t(
+                    "lead",
+                    alerted=lead["alerted"],
+                    churners=lead["churners"],
+                    median=days["median"],
+                    lower=days["lower_quartile"],
+                    upper=Quantity(value=lead["upper_quartile_days"], digits=0),
+                    share=Quantity(value=lead["share_30_days"], unit="share", digits=0),
+                )
+            )
         )
     decay = backtest["decay"]
-    months = ", ".join(f"{row['months']} mo {_value(row['roc_auc'])}" for row in decay["months"])
-    every = decay["retrain_every_months"]
-    console.print(f"Retrain every {every} month{'s' if every != 1 else ''}: {escape(decay['reason'])}")
-    console.print(f"ROC AUC of the oldest fold's model by months since its training: {months}.")
+    months = [t("month", months=row["months"], auc=_value(row["roc_auc"], lang)) for row in decay["months"]]
+    again = say("card-retrain", months=decay["retrain_every_months"])
+    console.print(f"{escape(again)} {escape(say.stored(decay['reason']))}")
+    console.print(escape(t("oldest", months=say.joined(months))))
     profit = backtest["profit"]
     if profit is not None:
         worth, area = profit["expected_maximum"], profit["area_under_curve"]
         best = max((name for name in worth if name != "model"), key=lambda name: worth[name]["profit_per_account"])
-        told = [
-            f"{name.replace('_', ' ')} {worth[name]['profit_per_account']:,.2f} {currency} an account "
-            f"(area under the profit curve {_value(area[name])})"
+        model, rival = (
+            t(
+                "worth",
+                name=t.model if name == "model" else say.or_plain(f"card-named.{name}", name),
+                worth=number(worth[name]["profit_per_account"], lang, 2),
+                currency=currency,
+                area=_value(area[name], lang),
+            )
             for name in ("model", best)
-        ]
-        console.print(
-            f"Expected maximum profit of a campaign at the assumed save rate: {'; best baseline: '.join(told)}. "
-            f"Over {profit['campaigns']} campaigns at least {profit['every_days']} days apart: none is saved twice."
         )
+        often = {name: profit[name] for name in ("campaigns", "every_days")}
+        console.print(escape(t("profit", model=model, rival=rival, **often)))
+
+
+def _fold(name: str, lang: str) -> str:
+    """Return the name of a fold in words, a company's own as it stands."""
+    at = name.removeprefix("fold ")
+    return phrases(lang)("card-fold_name", n=int(at)) if at.isdigit() else name
 
 
 def _part(
-    table: Table, name: str, part: Mapping[str, Any], auc: Mapping[str, Any] | None, style: str | None = None
+    table: Table,
+    name: str,
+    part: Mapping[str, Any],
+    auc: Mapping[str, Any] | None,
+    lang: str,
+    style: str | None = None,
 ) -> None:
-    shares = (_interval(part[metric], 100.0, 0) for metric in ("recall", "revenue_recall", "precision"))
-    cells: Sequence[str] = (f"{part['positives']:,}", _interval(auc or {}), *shares, _interval(part["lift"], digits=1))
+    shares = (_interval(part[metric], lang, share=True) for metric in ("recall", "revenue_recall", "precision"))
+    cells: Sequence[str] = (
+        number(part["positives"], lang),
+        _interval(auc or {}, lang),
+        *shares,
+        _interval(part["lift"], lang, digits=1),
+    )
     table.add_row(escape(name), *cells, style=style)
 
 
-def _interval(one: Mapping[str, Any], factor: float = 1.0, digits: int = 3) -> str:
+def _interval(one: Mapping[str, Any], lang: str, *, digits: int = 3, share: bool = False) -> str:
     if one.get("value") is None:
         return "–"
-    unit = " %" if factor != 1.0 else ""
-    value = f"{factor * one['value']:.{digits}f}{unit}"
-    if one.get("low") is None:
+    value = percent(one["value"], lang, 0) if share else number(one["value"], lang, digits)
+    if one.get("low") is None or one.get("high") is None:
         return value
-    return f"{value} ({factor * one['low']:.{digits}f}–{factor * one['high']:.{digits}f})"
+    factor, places = (100.0, 0) if share else (1.0, digits)
+    low, high = (number(factor * one[bound], lang, places) for bound in ("low", "high"))
+    return f"{value} ({low}–{high})"
 
 
-def _value(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _value(value: float | None, lang: str) -> str:
+    return "–" if value is None else number(value, lang, 3)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from churnml.cli.options import AsJson, ConfigPath
+from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
 from churnml.cli.session import Session
 
 if TYPE_CHECKING:
     from churnml.actions.experiment import Effect, ExperimentReport
+    from churnml.language import Quantity, Section
 
 __all__ = ["experiments_app"]
 
@@ -27,59 +28,68 @@ def experiments() -> None:
 @experiments_app.command("report")
 def experiments_report(
     config: ConfigPath,
+    lang: Lang = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare contacted accounts with those held out by chance: churn, lost ARR, and when an effect would show."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.config import load_config
 
-        settings = load_config(config)
+        settings = config_of(config, session, lang)
         found = pipeline.report_experiment(settings, session.stages)
-        session.show(found.model_dump(mode="json"), lambda: _print(found, settings.currency))
+        session.show(found.model_dump(mode="json"), lambda: _print(found, settings.currency, session.language))
 
 
-def _print(found: ExperimentReport, currency: str) -> None:
-    from rich.console import Console
+def _print(found: ExperimentReport, currency: str, language: str) -> None:
     from rich.table import Table
 
-    console = Console(highlight=False)
-    console.print(
-        f"Experiment {found.name!r}: {found.share:.0%} held out, each account followed for {found.days} days; "
-        f"drawn from {found.first} to {found.last}."
-    )
+    from churnml.cli.terminal import out, whole
+    from churnml.language import Quantity, Section, percent, phrases
+
+    console, say = out(), phrases(language)
+    t = Section(say, "cli-experiment")
+
+    def share(value: float) -> Quantity:
+        return Quantity(value=value, unit="share", digits=0)
+
+    span = {"from": f"{found.first}", "until": f"{found.last}"}
+    console.print(t("heading", name=found.name, share=share(found.share), days=found.days, **span), markup=False)
     table = Table(box=None, pad_edge=False)
-    for name in ("arm", "accounts", "followed", "churned", "churn rate", f"ARR lost ({currency})", "with a task done"):
-        table.add_column(name, justify="left" if name == "arm" else "right")
-    for name, arm in (("contacted", found.contacted), ("not contacted", found.held_out)):
-        rate = "–" if arm.churn_rate is None else f"{arm.churn_rate:.1%}"
-        counts = (arm.accounts, arm.followed, arm.churned, rate, f"{arm.arr_lost:,.0f}", arm.worked)
-        table.add_row(name, *("–" if value is None else str(value) for value in counts))
+    for name in ("arm", "accounts", "followed", "churned", "rate", "lost", "worked"):
+        label = t(f"column.{name}", currency=currency) if name == "lost" else t(f"column.{name}")
+        table.add_column(label, justify="left" if name == "arm" else "right")
+    for name, arm in (("contacted", found.contacted), ("held_out", found.held_out)):
+        counts = [arm.accounts, arm.followed, arm.churned]
+        cells = ["–" if count is None else whole(count, language) for count in counts]
+        rate = "–" if arm.churn_rate is None else percent(arm.churn_rate, language, 1)
+        worked = "–" if arm.worked is None else whole(arm.worked, language)
+        table.add_row(t(f"arm.{name}"), *cells, rate, whole(arm.arr_lost, language), worked)
     console.print(table)
-    _print_effect(console.print, found, currency)
+    for line in _effect(found, currency, t):
+        console.print(line, markup=False)
     if found.needed is not None:
-        when = "would show by now" if found.weeks == 0 else f"would show in about {found.weeks:g} weeks at this pace"
-        console.print(
-            f"An effect of {found.looked_for:.0%} of the churn takes {found.needed} followed accounts and {when}."
-        )
+        when = t.by_now if found.weeks == 0 else t("in_weeks", weeks=Quantity(value=found.weeks or 0.0))
+        console.print(t("needed", looked_for=share(found.looked_for), n=found.needed, when=when), markup=False)
     if found.detectable is not None:
-        console.print(f"What is followed so far would show an effect of {found.detectable:.0%} of the churn or more.")
+        console.print(t("detectable", share=share(found.detectable)), markup=False)
     for segment, own in found.segments.items():
-        said = own.why if own.churn_avoided is None else f"churn avoided {_shares(own.churn_avoided)}"
-        console.print(f"  {segment}: {said}")
+        said = say.stored(own.why) if own.churn_avoided is None else t("avoided", **_shares(own.churn_avoided))
+        console.print(f"  {segment}: {said}", markup=False)
 
 
-def _print_effect(say: object, found: ExperimentReport, currency: str) -> None:
-    assert callable(say)
+def _effect(found: ExperimentReport, currency: str, t: Section) -> list[str]:
     if found.churn_avoided is None or found.arr_saved is None:
-        say(f"Too little is known for an estimate: {found.why}.")
-        return
+        return [t("unknown", why=found.why or "")]
+    from churnml.language import Quantity
+
     arr = found.arr_saved
-    say(f"A contact avoids {_shares(found.churn_avoided)} churn, in points of the churn rate.")
-    say(f"It keeps {arr.value:,.0f} {currency} of ARR an account (95 %: {arr.low:,.0f} to {arr.high:,.0f}).")
-    if found.churn_avoided.low <= 0 <= found.churn_avoided.high:
-        say("No effect is as likely as that: the interval holds 0.")
+    kept = {name: Quantity(value=getattr(arr, name), digits=0) for name in ("value", "low", "high")}
+    lines = [t("contact", **_shares(found.churn_avoided)), t("keeps", currency=currency, **kept)]
+    none = found.churn_avoided.low <= 0 <= found.churn_avoided.high
+    return [*lines, t.no_effect] if none else lines
 
 
-def _shares(effect: Effect) -> str:
-    return f"{effect.value:.1%} (95 %: {effect.low:.1%} to {effect.high:.1%})"
+def _shares(effect: Effect) -> dict[str, Quantity]:
+    from churnml.language import Quantity
+
+    return {name: Quantity(value=getattr(effect, name), unit="share", digits=1) for name in ("value", "low", "high")}

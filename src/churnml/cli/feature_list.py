@@ -9,38 +9,40 @@ from rich.markup import escape
 from rich.table import Table
 
 from churnml.cli.render import off
-from churnml.cli.terminal import out
+from churnml.cli.terminal import out, whole
+from churnml.language import Argument, Section, phrases, words
 
 if TYPE_CHECKING:
     from churnml.features import FeatureSet, FeatureSpec
 
 __all__ = ["families", "features"]
 
-_RISK = {-1: "lower", 0: "", 1: "higher"}
+_RISK = {-1: "lower", 0: "none", 1: "higher"}
 
 
-def families(catalogue: FeatureSet, skipped: Mapping[str, str]) -> None:
+def families(catalogue: FeatureSet, skipped: Mapping[str, Argument], lang: str) -> None:
     """Show how many features each family has, and what they are made of."""
-    table = Table("family", "features", "levels", "trends", "ranks", "for example")
+    say = phrases(lang)
+    t = Section(say, "cli-features")
+    table = Table(*(t(f"column.{name}") for name in ("family", "features", "levels", "trends", "ranks", "examples")))
     for family in dict.fromkeys(spec.family for spec in catalogue):
         own = catalogue.select(family=family)
         trends, ranks = (sum(spec.kind == kind for spec in own) for kind in ("trend", "peer"))
         examples = ", ".join(list(dict.fromkeys(spec.measure for spec in own))[:3])
-        numbers = [str(number) for number in (len(own), len(own) - trends - ranks, trends, ranks)]
-        table.add_row(family, *numbers, escape(examples))
+        counts = [whole(count, lang) for count in (len(own), len(own) - trends - ranks, trends, ranks)]
+        table.add_row(say(f"family-{family}"), *counts, escape(examples))
     console = out()
     console.print(table)
-    console.print(
-        f"{len(catalogue)} features. `--family support`, `--kind trend` or `--name 'tickets_*'` show some, "
-        "`--all` every one.",
-        highlight=False,
-    )
-    off(console, skipped)
+    how = {"by_family": "--family support", "by_kind": "--kind trend", "by_name": "--name 'tickets_*'", "all": "--all"}
+    console.print(escape(t("counted", n=len(catalogue), **how)), highlight=False)
+    off(console, skipped, lang)
 
 
-def features(catalogue: FeatureSet) -> None:
+def features(catalogue: FeatureSet, lang: str) -> None:
     """Show features, those of one measure that differ in their window together."""
-    table = Table("feature", "unit", "more of it: risk", "meaning", "missing means")
+    say = phrases(lang)
+    t = Section(say, "cli-features")
+    table = Table(*(t(f"column.{name}") for name in ("feature", "unit", "risk", "meaning", "missing")))
     by_name: dict[str, list[FeatureSpec]] = {}
     for spec in catalogue:
         name = f"{spec.name.removesuffix(f'_{spec.window_days}d')}_{{w}}d" if spec.window_days else spec.name
@@ -52,13 +54,13 @@ def features(catalogue: FeatureSet) -> None:
         table.add_row(
             escape(shown),
             first.unit,
-            _RISK[first.risk_direction],
-            escape(_general(first.description_en, first)),
-            escape(_general(first.missing, first)),
+            t(f"risk.{_RISK[first.risk_direction]}"),
+            escape(_general(say.text(words({"en": first.description_en, "ja": first.description_ja})), first)),
+            escape(_general(say.text(first.missing), first)),
         )
     console = out()
     console.print(table)
-    console.print(f"{len(catalogue)} features of {len(by_name)} kinds.", highlight=False)
+    console.print(escape(t("kinds", n=len(catalogue), kinds=len(by_name))), highlight=False)
 
 
 def _general(text: str, spec: FeatureSpec) -> str:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from churnml.cli.options import AsJson, ConfigPath, Lang
-from churnml.cli.session import Session, language_of
+from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
+from churnml.cli.session import Session
 
 __all__ = ["health_app"]
 
@@ -24,11 +24,9 @@ def health_backtest(
     with Session(as_json) as session:
         from churnml import pipeline
         from churnml.cli import all_accounts
-        from churnml.config import load_config
 
-        settings = load_config(config)
-        session.use(settings)
-        language = language_of(lang, settings)
+        settings = config_of(config, session)
+        language = session.speak(lang)
         results, page = pipeline.health_backtest(settings, session.stages, language=language)
         report = {"results": [one.as_dict() for one in results], "report": str(page)}
         session.show(report, lambda: all_accounts.health_judged(results, page, language))
@@ -47,9 +45,7 @@ def health_thresholds(
     with Session(as_json) as session:
         from churnml import pipeline
         from churnml.cli import all_accounts
-        from churnml.config import load_config
 
-        settings = load_config(config)
-        session.use(settings)
+        settings = config_of(config, session)
         proposed = pipeline.health_thresholds(settings, weeks=weeks)
-        session.show(proposed, lambda: all_accounts.thresholds(proposed, language_of(lang, settings)))
+        session.show(proposed, lambda: all_accounts.thresholds(proposed, session.speak(lang)))

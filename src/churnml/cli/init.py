@@ -43,10 +43,12 @@ def _print(proposal: Proposal, out: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    from churnml.language import Section, languages, phrases
+
+    console, t = Console(highlight=False), Section(phrases(languages()[0]), "cli-init")
     table = Table(box=None, pad_edge=False)
-    for name in ("file", "tool · object", "table", "rows", "from", "until", "accounts that meet"):
-        table.add_column(name, justify="right" if name in ("rows", "accounts that meet") else "left")
+    for name in ("file", "tool", "table", "rows", "from", "until", "met"):
+        table.add_column(t(f"column.{name}"), justify="right" if name in ("rows", "met") else "left")
     for match in proposal.matches:
         met = "" if match.accounts_met is None else f"{match.accounts_met:.0%}"
         known = match.known.replace("/", " · ") or "–"
@@ -55,15 +57,15 @@ def _print(proposal: Proposal, out: Path) -> None:
     console.print(table)
     for match in proposal.matches:
         if not match.table:
-            console.print(Text(f"not used: {match.path}: {match.why}"))
+            console.print(Text(t("unused", path=match.path, why=match.why)))
         for question in match.questions:
-            console.print(Text(f"look at {match.table}: {question}"))
+            console.print(Text(t("look_at", table=match.table or "", question=question)))
         for key in match.asks:
-            console.print(Text(f"look at {match.table}: {match.known} needs `{key}` on its source"))
+            console.print(Text(t("needs", table=match.table or "", known=match.known, key=key)))
     for question in proposal.questions:
-        console.print(Text(f"look at: {question}"))
+        console.print(Text(t("look", question=question)))
     if not proposal.usable:
-        console.print("No config was written.")
+        console.print(t.none)
         return
-    console.print(Text(f"Wrote {out}. Next:"))
+    console.print(Text(t("wrote", path=str(out))))
     console.print(Text(f"  churnml check {out}\n  churnml run {out}"))

@@ -10,6 +10,7 @@ import typer
 
 from churnml.cli.options import AsJson
 from churnml.cli.session import Session
+from churnml.language import Section, languages, phrases
 
 if TYPE_CHECKING:
     from churnml.store import ApiKey, Store
@@ -39,7 +40,7 @@ def create(
 ) -> None:
     """Make a key and print it, the only time it is shown."""
     with Session(as_json) as session:
-        store, now = _store(config, store_url)
+        store, now, t = _store(config, store_url)
         from churnml.store import Actor
 
         secret, key = store.keys.create(name, scope or ["read", "score"], Actor("cli", now), timedelta(days=days))
@@ -47,8 +48,8 @@ def create(
 
         def picture() -> None:
             print(secret)
-            _say(f"Keep it: it is not shown again. Id {key.id}, scopes {', '.join(sorted(key.scopes))}, {days} days.")
-            _say(f"Send it as a header: Authorization: Bearer {secret[:16]}…")
+            _say(t("keep", id=key.id, scopes=", ".join(sorted(key.scopes)), days=days))
+            _say(t("header", header=f"Authorization: Bearer {secret[:16]}…"))
 
         session.show({"key": secret, **_as_dict(key)}, picture)
 
@@ -57,7 +58,7 @@ def create(
 def list_keys(config: ConfigOption = _DEMO, store_url: StoreOption = None, as_json: AsJson = False) -> None:
     """List the keys; the keys themselves are not kept, only their hashes."""
     with Session(as_json) as session:
-        store, now = _store(config, store_url)
+        store, now, t = _store(config, store_url)
         keys = store.keys.list()
         store.close()
 
@@ -67,14 +68,13 @@ def list_keys(config: ConfigOption = _DEMO, store_url: StoreOption = None, as_js
 
             from churnml.cli.terminal import out
 
-            table = Table("id", "name", "scopes", "created", "expires", "state")
+            table = Table(*(t(f"column.{name}") for name in ("id", "name", "scopes", "created", "expires", "state")))
             for key in keys:
                 state = "usable" if key.usable(now) else "revoked" if key.revoked_at else "expired"
-                expires = f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never"
-                table.add_row(
-                    key.id, escape(key.name), " ".join(sorted(key.scopes)), f"{key.created_at:%Y-%m-%d}", expires, state
-                )
-            out().print(table if keys else "There are no API keys yet. Make one: churnml keys create NAME")
+                expires = f"{key.expires_at:%Y-%m-%d}" if key.expires_at else t.never
+                made, scopes = f"{key.created_at:%Y-%m-%d}", " ".join(sorted(key.scopes))
+                table.add_row(key.id, escape(key.name), scopes, made, expires, t(f"state.{state}"))
+            out().print(table if keys else t.none)
 
         session.show({"keys": [_as_dict(key) | {"usable": key.usable(now)} for key in keys]}, picture)
 
@@ -88,23 +88,26 @@ def revoke(
 ) -> None:
     """Revoke a key; a running service refuses it within two seconds."""
     with Session(as_json) as session:
-        store, now = _store(config, store_url)
+        store, now, t = _store(config, store_url)
         from churnml.store import Actor
 
         key = store.keys.revoke(key_id, Actor("cli", now))
         store.close()
-        session.show(_as_dict(key), lambda: _say(f"Key {key.id} ({key.name}) is revoked."))
+        session.show(_as_dict(key), lambda: _say(t("revoked", id=key.id, name=key.name)))
 
 
-def _store(config: Path, store_url: str | None) -> tuple[Store, datetime]:
+def _store(config: Path, store_url: str | None) -> tuple[Store, datetime, Section]:
     from datetime import UTC
 
     from churnml.config import load_config
     from churnml.serving.settings import Settings
     from churnml.store import Store
 
-    url = store_url or Settings.from_config(load_config(config)).store_url
-    return Store(url), datetime.now(UTC)
+    if store_url is not None:
+        return Store(store_url), datetime.now(UTC), Section(phrases(languages()[0]), "cli-keys")
+    settings = load_config(config)
+    url = Settings.from_config(settings).store_url
+    return Store(url), datetime.now(UTC), Section(phrases(settings.language), "cli-keys")
 
 
 def _as_dict(key: ApiKey) -> dict[str, Any]:

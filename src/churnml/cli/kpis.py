@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from churnml.cli.options import ConfigPath
+from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
 from churnml.cli.session import Session
 from churnml.errors import UsageError
 
@@ -29,19 +29,16 @@ def kpis(
     discount: Annotated[float, typer.Option(min=0, max=1, help="What a year's wait costs, for LTV")] = 0.1,
     publish: Annotated[bool, typer.Option("--publish", help="Keep them in the store: /v1/kpis answers them")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print every row as CSV on stdout")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on stdout; progress goes to stderr")
-    ] = False,
+    lang: Lang = None,
+    as_json: AsJson = False,
 ) -> None:
     """Tell the KPIs of customer success month by month: churn, GRR, NRR, renewals, LTV, NPS, use, support."""
     with Session(as_json) as session:
         if as_csv and as_json:
             raise UsageError("One form at a time", where="--csv", got="--csv and --json", expected="one of them")
         from churnml import pipeline
-        from churnml.config import load_config
 
-        settings = load_config(config)
-        session.use(settings)
+        settings = config_of(config, session, lang)
         report = pipeline.kpis(
             settings, session.stages, months=months, group_by=by, gross_margin=gross_margin, yearly_discount=discount
         )
@@ -54,48 +51,51 @@ def kpis(
         if as_csv:
             session.show(report, lambda: print(report.frame.to_csv(index=False), end=""))
         else:
-            session.show(report, lambda: _draw(report, settings))
+            session.show(report, lambda: _draw(report, settings, session.language))
 
 
-def _draw(report: KpiReport, config: Config) -> None:
+def _draw(report: KpiReport, config: Config, language: str) -> None:
     from rich.table import Table
 
     from churnml.cli.terminal import out
+    from churnml.language import Section, phrases
 
-    console = out()
+    console, t = out(), Section(phrases(language), "cli-kpis")
     rows = report.of()
     if not rows:
-        console.print("No month is wholly observed yet, grace days included.")
+        console.print(t.none)
         return
-    table = Table(*_HEAD, title=f"All accounts; amounts in {report.currency}", title_justify="left")
+    head = [t(f"column.{name}") for name in _COLUMNS]
+    table = Table(*head, title=t("all", currency=report.currency), title_justify="left")
     for row in rows:
-        table.add_row(f"{row.month_on:%Y-%m}", *_cells(row))
+        table.add_row(f"{row.month_on:%Y-%m}", *_cells(row, language))
     console.print(table)
     newest = rows[-1].month_on
     for name in dict.fromkeys(row.group_by for row in report.rows if row.group_by):
-        groups = Table(name, *_HEAD[1:], title=f"By {name}, {newest:%Y-%m}", title_justify="left")
+        groups = Table(name, *head[1:], title=t("by", name=name, month=f"{newest:%Y-%m}"), title_justify="left")
         for row in report.of(name):
             if row.month_on == newest:
-                groups.add_row(config.display.spoken(_NAMED.get(name, "segments"), row.group, "en"), *_cells(row))
+                group = config.display.spoken(_NAMED.get(name, "segments"), row.group, language)
+                groups.add_row(group, *_cells(row, language))
         console.print(groups)
-    console.print("TTM: the twelve months up to the end of the month. --csv and --json hold every month and KPI.")
+    console.print(t("ttm", csv="--csv", json="--json"))
 
 
-_HEAD = (
-    "month", "accounts", "MRR", "churn", "GRR", "NRR", "churn TTM", "GRR TTM", "NRR TTM", "renewed", "by value", "LTV",
+_COLUMNS = (
+    "month", "accounts", "mrr", "churn", "grr", "nrr", "churn_ttm", "grr_ttm", "nrr_ttm", "renewed", "by_value", "ltv",
 )  # fmt: skip
 
 
 _NAMED: dict[str, Named] = {"plan": "plans", "owner": "owners"}
 
 
-def _cells(row: KpiRow) -> tuple[str, ...]:
-    def percent(value: float | None) -> str:
-        return "–" if value is None else f"{100 * value:.1f} %"
+def _cells(row: KpiRow, language: str) -> tuple[str, ...]:
+    from churnml.language import number, percent
 
     shares = (
         row.logo_churn_rate, row.grr, row.nrr, row.logo_churn_rate_ttm, row.grr_ttm, row.nrr_ttm,
         row.renewal_rate, row.renewal_rate_value,
     )  # fmt: skip
-    ltv = "–" if row.ltv is None else f"{row.ltv:,.0f}"
-    return (f"{row.accounts:,}", f"{row.mrr:,.0f}", *map(percent, shares), ltv)
+    said = ("–" if value is None else percent(value, language, 1) for value in shares)
+    ltv = "–" if row.ltv is None else number(row.ltv, language)
+    return (number(row.accounts, language), number(row.mrr, language), *said, ltv)

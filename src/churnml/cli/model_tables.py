@@ -21,17 +21,24 @@ _METRICS = ("roc_auc", "average_precision", "log_loss", "brier", "ece", "lift_at
 
 def listed(found: ModelList, lang: str) -> None:
     """Show every version, and who was promoted when and why."""
-    console, t = out(), Section(phrases(lang), "models")
+    console, say = out(), phrases(lang)
+    t = Section(say, "models")
     heads = (t.version, t.made, t.verdict, t("metric.roc_auc"), t("metric.log_loss"), "")
     table = Table(*heads, title=found.name, title_justify="left")
     for version in found.versions:
         cells = [_number(version.backtest.get(name), lang) for name in ("roc_auc", "log_loss")]
         mark = f"[green]{t.champion}[/]" if version.champion else ""
-        table.add_row(version.version, f"{version.created_at:%Y-%m-%d %H:%M}", version.verdict, *cells, mark)
+        table.add_row(
+            version.version,
+            f"{version.created_at:%Y-%m-%d %H:%M}",
+            say(f"verdict-is.{version.verdict}"),
+            *cells,
+            mark,
+        )
     console.print(table)
     for entry in found.promotions:
         by = f" ({t.forced})" if entry.forced else ""
-        console.print(f"• {entry.at}  {entry.version}{escape(by)}: {escape(entry.reason)}")
+        console.print(f"• {entry.at}  {entry.version}{escape(by)}: {escape(phrases(lang).text(entry.reason))}")
 
 
 def compared(report: Comparison, lang: str) -> None:
@@ -41,7 +48,7 @@ def compared(report: Comparison, lang: str) -> None:
     for version, metrics in report.versions.items():
         table.add_row(version, *(_number(metrics.get(name), lang) for name in _METRICS))
     console.print(table)
-    console.print(escape(report.paired.reason if report.paired else t.no_rows))
+    console.print(escape(phrases(lang).text(report.paired.reason) if report.paired else t.no_rows))
 
 
 def promoted(entry: Promotion, lang: str) -> None:

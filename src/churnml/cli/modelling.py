@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from churnml.cli.groups import with_default
-from churnml.cli.options import AsJson, ConfigPath, config_of
+from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
 from churnml.cli.session import Session
 from churnml.errors import UsageError
 
@@ -31,7 +31,7 @@ def features_make(config: ConfigPath, as_json: AsJson = False) -> None:
         prepared = pipeline.prepare(settings, session.stages)
         path = write_parquet(settings.workspace_dir / "features.parquet", prepared.as_text())
         report = prepared.report(path)
-        session.show(report, lambda: render.prepared(report))
+        session.show(report, lambda: render.prepared(report, session.language))
 
 
 @features_app.command("list")
@@ -41,6 +41,7 @@ def features_list(
     kind: Annotated[str | None, typer.Option(help="Only this kind: level, trend, peer, age, flag, category")] = None,
     name: Annotated[str | None, typer.Option(metavar="PATTERN", help="Only names like this, e.g. 'tickets_*'")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every feature, not only how many there are")] = False,
+    lang: Lang = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the features that this config makes: how many of each family, or those that are asked for."""
@@ -49,11 +50,16 @@ def features_list(
         from churnml.cli import feature_list
 
         catalogue, skipped = pipeline.catalogue(config_of(config, session), session.stages)
+        language = session.speak(lang)
         chosen = catalogue.select(family, kind, name)
         narrowed = every or family is not None or kind is not None or name is not None
         session.show(
             {"features": chosen.as_dicts(), "skipped": dict(skipped)},
-            lambda: feature_list.features(chosen) if narrowed else feature_list.families(catalogue, skipped),
+            lambda: (
+                feature_list.features(chosen, language)
+                if narrowed
+                else feature_list.families(catalogue, skipped, language)
+            ),
         )
 
 
@@ -82,7 +88,7 @@ def train(
         trained = pipeline.train(
             settings, session.stages, budget=budget, promote_because=reason.strip() if force else None
         )
-        session.show(trained.report(), lambda: render.trained(settings, trained))
+        session.show(trained.report(), lambda: render.trained(settings, trained, session.language))
 
 
 def score(
@@ -112,6 +118,8 @@ def run(config: ConfigPath, as_json: AsJson = False) -> None:
         scored = pipeline.run(
             settings,
             session.stages,
-            when_trained=lambda trained: session.show_part(trained.report(), lambda: render.trained(settings, trained)),
+            when_trained=lambda trained: session.show_part(
+                trained.report(), lambda: render.trained(settings, trained, session.language)
+            ),
         )[1]
         session.show(scored.report(), lambda: render.scored(settings, config, scored))

@@ -21,10 +21,17 @@ Author = Annotated[str, typer.Option("--by", help="Who answers; it goes on recor
 Note = Annotated[str | None, typer.Option(help="A few words for whoever reads it next")]
 
 
-def config_of(path: Path, session: Session) -> Config:
-    """Read a config; its stages tell the session how long they take."""
+def config_of(path: Path, session: Session, language: str | None = None) -> Config:
+    """Read a config; the session speaks its language, or the one that was asked for.
+
+    Raises
+    ------
+    ConfigError, UsageError
+        The config is wrong, or there is no such language.
+    """
     from churnml.config import load_config
 
     config = load_config(path)
     session.use(config)
+    session.speak(language)
     return config

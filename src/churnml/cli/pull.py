@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from churnml.cli.options import AsJson, ConfigPath, Lang
-from churnml.cli.session import Session, language_of
+from churnml.cli.session import Session
 
 if TYPE_CHECKING:
     from churnml.language import Language
@@ -35,7 +35,7 @@ def pull(
         from churnml.config import load_config
 
         settings = load_config(config)
-        language = language_of(lang, settings)
+        language = session.speak(lang)
         day = since.date() if since is not None else None
         if dry_run:
             planned = pipeline.preview_pull(settings, sources or (), since=day)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
-from churnml.cli.session import Session, language_of
+from churnml.cli.session import Session
 from churnml.errors import UsageError
 
 __all__ = ["explain", "report"]
@@ -34,7 +34,7 @@ def explain(
         from churnml.cli import render
 
         settings = config_of(config, session)
-        language = language_of(lang, settings)
+        language = session.speak(lang)
         if overall == (account_id is not None) or (overall and what_if):
             raise UsageError("An explanation is either of one account or of all", expected="ACCOUNT_ID or --overall")
         if account_id is None:
@@ -46,7 +46,7 @@ def explain(
             return
         if what_if:
             answer = pipeline.suppose(settings, account_id, what_if)
-            session.show(answer, lambda: render.supposed(answer))
+            session.show(answer, lambda: render.supposed(answer, language))
             return
         told = pipeline.explain(settings, account_id)
         session.show(told, lambda: render.explained(told, language))
@@ -67,9 +67,9 @@ def report(
         if portfolio == (account_id is not None):
             raise UsageError("A report is either of one account or of all", expected="ACCOUNT_ID or --portfolio")
         settings = config_of(config, session)
-        language = language_of(lang, settings)
+        language = session.speak(lang)
         if account_id is None:
             path = pipeline.portfolio(settings, language, session.stages)
         else:
             path = pipeline.brief(settings, account_id, language, session.stages)
-        session.show({"report": str(path)}, lambda: render.written(path))
+        session.show({"report": str(path)}, lambda: render.written(path, language))

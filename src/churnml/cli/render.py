@@ -12,13 +12,14 @@ from rich.table import Table
 from rich.tree import Tree
 
 from churnml.cli import evidence, usability
-from churnml.cli.terminal import money, near, number, out
-from churnml.language import Day, Quantity, Section, day, percent, phrases
+from churnml.cli.terminal import money, near, number, out, whole
+from churnml.language import Argument, Day, Quantity, Section, day, percent, phrases
 from churnml.language import number as language_number
 
 if TYPE_CHECKING:
     from churnml.assessment import WhatIf
     from churnml.config import Config
+    from churnml.evaluation.finding import Finding
     from churnml.pipeline.results import Checked, FrameReport, Scored, Simulated, Trained
 
 __all__ = [
@@ -36,91 +37,92 @@ __all__ = [
 ]
 
 _TOP = 20
-_METRICS = {
-    "roc_auc": "ROC AUC",
-    "average_precision": "PR AUC",
-    "log_loss": "log loss",
-    "brier": "Brier",
-    "ece": "cal. error",
-    "lift_at_10": "lift at 10 %",
-}
+_METRICS = ("roc_auc", "average_precision", "log_loss", "brier", "ece", "lift_at_10")
 _BAND_STYLE = {"red": "bold red", "yellow": "yellow", "green": "green", "unknown": "dim"}
 
 
-def simulated(made: Simulated) -> None:
+def simulated(made: Simulated, lang: str) -> None:
     """Show what the simulator wrote."""
-    table = Table("table", "rows", title=f"A simulated company in {near(made.folder)}", title_justify="left")
+    t = Section(phrases(lang), "cli-check")
+    table = Table(t.table, t.rows, title=t("simulated", folder=near(made.folder)), title_justify="left")
     for name, rows in made.tables.items():
-        table.add_row(name, f"{rows:,}")
+        table.add_row(name, whole(rows, lang))
     out().print(table)
 
 
-def checked(found: Checked) -> None:
+def checked(found: Checked, lang: str) -> None:
     """Show the canonical tables, what was set aside and what a reader should know."""
-    console = out()
+    console, t = out(), Section(phrases(lang), "cli-check")
     report = found.report()
-    table = Table("table", "rows", title="Canonical tables", title_justify="left")
+    table = Table(t.table, t.rows, title=t.canonical, title_justify="left")
     for name, rows in report.tables.items():
-        table.add_row(name, f"{rows:,}")
+        table.add_row(name, whole(rows, lang))
     console.print(table)
-    console.print(f"Observed from {report.observed_from} until {report.observed_until} (exclusive).")
+    span = {"from": f"{report.observed_from}", "until": f"{report.observed_until}"}
+    console.print(escape(t("observed", **span)))
     if report.rejected:
-        aside = Table("table", "reason", "rows", title="Set aside", title_justify="left")
+        aside = Table(t.table, t.reason, t.rows, title=t.aside, title_justify="left")
         for name, reasons in report.rejected.items():
             for reason, rows in reasons.items():
-                aside.add_row(name, escape(reason), f"{rows:,}")
+                aside.add_row(name, escape(reason), whole(rows, lang))
         console.print(aside)
     for note in report.notes:
         console.print(f"• {escape(note)}")
-    usability.shown(console, report)
+    usability.shown(console, report, lang)
 
 
-def prepared(report: FrameReport) -> None:
+def prepared(report: FrameReport, lang: str) -> None:
     """Show the size of the training frame."""
-    console = out()
+    console, t = out(), Section(phrases(lang), "cli-frame")
     dates = report.snapshots
-    console.print(
-        f"{report.rows:,} rows of {report.accounts:,} accounts at {len(dates)} snapshots "
-        f"({dates[0]} to {dates[-1]}), {report.features} features."
-    )
-    console.print(f"{report.labelled:,} rows have a final label, {report.churned:,} of them positive.")
-    off(console, report.skipped)
+    size = {"rows": report.rows, "accounts": report.accounts, "snapshots": len(dates), "features": report.features}
+    console.print(escape(t("size", **size, **{"from": f"{dates[0]}", "until": f"{dates[-1]}"})))
+    console.print(escape(t("labelled", rows=report.labelled, positive=report.churned)))
+    off(console, report.skipped, lang)
     if report.path is not None:
-        console.print(f"Written to {near(report.path)}")
+        written(report.path, lang)
 
 
-def trained(settings: Config, outcome: Trained) -> None:
+def trained(settings: Config, outcome: Trained, lang: str) -> None:
     """Show the backtest beside its baselines, and the verdict."""
-    console = out()
+    console, say = out(), phrases(lang)
+    t, metric = Section(say, "cli-train"), Section(say, "models")
     pooled = outcome.backtest["pooled"]
     folds = outcome.backtest["folds"]
-    model = pooled["model"]
-    table = Table(
-        title=f"Backtest out of time: {len(folds)} fold{'s' if len(folds) > 1 else ''}, as_of {folds[0]['test_from']} "
-        f"to {folds[-1]['test_until']}, {model['n']:,} rows, {model['positives']:,} {settings.label.words.happened}",
-        title_justify="left",
+    model, target = pooled["model"], settings.label.target
+    title = t(
+        "backtest",
+        folds=len(folds),
+        rows=model["n"],
+        positives=model["positives"],
+        happened=say(f"card-happened.{target}"),
+        **{"from": str(folds[0]["test_from"]), "until": str(folds[-1]["test_until"])},
     )
+    table = Table(title=escape(title), title_justify="left")
     table.add_column("")
-    for label in _METRICS.values():
-        table.add_column(label, justify="right")
+    for name in _METRICS:
+        table.add_column(metric(f"metric.{name}"), justify="right")
     for name, values in {"model": model, **pooled["baselines"]}.items():
-        cells = [number(values.get(metric)) for metric in _METRICS]
-        table.add_row(name.replace("_", " "), *cells, style="bold" if name == "model" else None)
+        cells = [number(values.get(one)) for one in _METRICS]
+        words = t.model if name == "model" else say.or_plain(f"card-named.{name}", name.replace("_", " "))
+        table.add_row(words, *cells, style="bold" if name == "model" else None)
     console.print(table)
     manifest = outcome.bundle.manifest
     style = "green" if manifest.verdict == "publishable" else "yellow"
     for days, further in outcome.backtest.get("horizons", {}).items():
         values = further["pooled"]["model"]
-        told = ", ".join(f"{label} {number(values.get(metric))}" for metric, label in _METRICS.items())
-        console.print(f"Horizon of {days} days: {told} ({values['positives']:,} of {values['n']:,} rows)")
-    console.print(f"Verdict: [{style}]{manifest.verdict}[/] – {escape(manifest.verdict_reason)}")
-    evidence.standing(console, outcome.report())
-    evidence.capacity(console, outcome.backtest, settings.label.words.likeliest)
-    evidence.prospects(console, outcome.backtest, settings.currency)
-    became = "is the champion now" if outcome.decision.promote else "does not replace the champion"
-    console.print(f"Version {outcome.bundle.version} {became}. {escape(outcome.decision.reason)}")
+        figures = say.joined(f"{metric(f'metric.{name}')} {number(values.get(name))}" for name in _METRICS)
+        counts = {"positives": values["positives"], "rows": values["n"]}
+        console.print(escape(t("horizon", days=int(days), figures=figures, **counts)))
+    verdict = f"[{style}]{say(f'verdict-is.{manifest.verdict}')}[/]"
+    console.print(f"{t.verdict} {verdict} – {escape(say.text(manifest.verdict_reason))}")
+    evidence.standing(console, outcome.report(), lang)
+    evidence.capacity(console, outcome.backtest, lang, target)
+    evidence.prospects(console, outcome.backtest, settings.currency, lang)
+    became = t("champion" if outcome.decision.promote else "no_champion", version=outcome.bundle.version)
+    console.print(f"{escape(became)} {escape(say.text(outcome.decision.reason))}")
     for note in outcome.notes:
-        console.print(f"• {escape(note)}")
+        console.print(f"• {escape(say.text(note))}")
 
 
 def scored(settings: Config, path: Path, outcome: Scored) -> None:
@@ -161,7 +163,7 @@ def scored(settings: Config, path: Path, outcome: Scored) -> None:
     counted = [t("in_band", n=count, band=say(f"band-{band}")) for band, count in bands.items() if count]
     console.print(escape(t("bands", n=len(table), bands=say.joined(counted))))
     for warning in outcome.report().warnings:
-        console.print(f"[yellow]{escape(warning)}[/]")
+        console.print(f"[yellow]{escape(say.text(warning))}[/]")
     _where(console, settings, path, outcome)
 
 
@@ -211,42 +213,44 @@ def explained(told: Mapping[str, Any], lang: str) -> None:
         console.print(tree)
 
 
-def supposed(answer: WhatIf) -> None:
+def supposed(answer: WhatIf, lang: str) -> None:
     """Show a what-if: before and after."""
-    console = out()
-    table = Table("", "before", "after", title=f"What if, for {escape(answer.account_id)}", title_justify="left")
+    console, say = out(), phrases(lang)
+    t = Section(say, "cli-what_if")
+    title = t("heading", account=escape(answer.account_id))
+    table = Table("", t.before, t.after, title=title, title_justify="left")
     for name, change in answer.changes.items():
         table.add_row(name, number(change.before, 2), number(change.after, 2))
-    chances = (f"{100 * chance:.1f} %" for chance in (answer.probability_before, answer.probability_after))
-    table.add_row("churn probability", *chances)
-    table.add_row("health", number(answer.health_before, 1), number(answer.health_after, 1))
-    table.add_row("band", answer.band_before, answer.band_after)
+    chances = (percent(chance, lang, 1) for chance in (answer.probability_before, answer.probability_after))
+    table.add_row(t("probability", target=say("target-churn")), *chances)
+    table.add_row(t.health, number(answer.health_before, 1), number(answer.health_after, 1))
+    table.add_row(t.band, *(say(f"band-{band}") for band in (answer.band_before, answer.band_after)))
     console.print(table)
-    console.print("This asks the model, not the world: it is no promise of what a call would change.")
+    console.print(escape(t.no_promise))
     if answer.outside:
-        console.print(f"[yellow]Outside what was seen in training:[/] {escape(', '.join(answer.outside))}")
+        console.print(f"[yellow]{escape(t('outside', features=say.joined(answer.outside)))}[/]")
     if answer.linked:
-        console.print(f"Left as they are, though they measure the same: {escape(', '.join(answer.linked))}")
+        console.print(escape(t("linked", features=say.joined(answer.linked))))
 
 
-def audited(findings: Sequence[Mapping[str, Any]]) -> None:
+def audited(findings: Sequence[Finding], lang: str) -> None:
     """Show the leakage audit, a line per check."""
-    from churnml.evaluation.audit import CHECKS
-
-    columns = ("check", "looks for", "status", "found", "where", "what to do")
-    table = Table(*columns, title="Leakage audit", title_justify="left")
+    say = phrases(lang)
+    t = Section(say, "audit")
+    columns = (t(f"column.{name}") for name in ("check", "looks_for", "status", "found", "where", "remedy"))
+    table = Table(*columns, title=t.heading, title_justify="left")
     style = {"found": "bold red", "clear": "green", "not_applicable": "dim"}
     for one in findings:
-        status = f"[{style[one['status']]}]{one['status'].replace('_', ' ')}[/]"
-        told = "" if one["status"] == "clear" else one["what"]
-        cells = (told, ", ".join(one["where"][:8]), one["remedy"])
-        table.add_row(one["code"], CHECKS[one["code"]], status, *(escape(cell) for cell in cells))
+        status = f"[{style[one.status]}]{t(f'status.{one.status}')}[/]"
+        what = "" if one.status == "clear" else say.text(one.what)
+        cells = (what, ", ".join(one.where[:8]), say.text(one.remedy))
+        table.add_row(one.code, escape(t(one.code)), status, *(escape(cell) for cell in cells))
     out().print(table)
 
 
-def written(path: Path) -> None:
+def written(path: Path, lang: str) -> None:
     """Show where a page was written."""
-    out().print(f"Written to {near(path)}")
+    out().print(phrases(lang)("cli-written", path=near(path)))
 
 
 def config(settings: Config) -> None:
@@ -260,13 +264,14 @@ def config(settings: Config) -> None:
     )
 
 
-def off(console: Console, skipped: Mapping[str, str]) -> None:
+def off(console: Console, skipped: Mapping[str, Argument], lang: str) -> None:
     """Show what is off, the features of one cause together."""
+    say = phrases(lang)
     causes: dict[str, list[str]] = {}
     for name, why in skipped.items():
-        causes.setdefault(why, []).append(name)
-    for why, names in causes.items():
-        console.print(f"• {escape(why)}: {escape(', '.join(names))} off")
+        causes.setdefault(say.text(why), []).append(name)
+    for cause, names in causes.items():
+        console.print(f"• {escape(say('cli-off', why=cause, names=', '.join(names)))}")
 
 
 def _where(console: Console, settings: Config, path: Path, outcome: Scored) -> None:

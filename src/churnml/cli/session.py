@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from churnml.errors import ChurnmlError, UsageError
 from churnml.files import write_json
-from churnml.language import Language, languages
+from churnml.language import Language, in_words, languages
 from churnml.progress import Stage, Stages, peak_rss_mb
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from churnml.config import Config
 
-__all__ = ["Session", "language_of", "progress_line", "report_failure"]
+__all__ = ["Session", "progress_line", "report_failure"]
 
 _TIMINGS = "stage_seconds.json"
 _LONG_SECONDS = 10.0
@@ -42,6 +42,7 @@ class Session:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.config: Config | None = None
+        self.language: Language = languages()[0]
         self._live = _Live()
         self._kept: dict[str, Any] = {}
         self._umask = 0
@@ -60,10 +61,25 @@ class Session:
     def use(self, config: Config) -> None:
         """Work on a config: how long its stages took the last time tells how long they will take."""
         self.config = config
+        self.language = config.language
         self._timings = config.workspace_dir / _TIMINGS
         with suppress(OSError, ValueError, AttributeError, TypeError):  # nothing depends on it
             kept = json.loads(self._timings.read_text(encoding="utf-8"))
             self.stages.expected.update({str(name): float(seconds) for name, seconds in kept.items()})
+
+    def speak(self, given: str | None = None) -> Language:
+        """Speak the language that is given, else the config's, and return it.
+
+        Raises
+        ------
+        UsageError
+            There is no such language.
+        """
+        known = languages()
+        if given is not None and given not in known:
+            raise UsageError("There is no such language", where="--lang", got=given, expected=" or ".join(known))
+        self.language = given or self.language
+        return self.language
 
     def show(self, report: Any, picture: Callable[[], None]) -> None:
         """Print the report, a mapping or a dataclass, as JSON, or draw it for a person."""
@@ -76,7 +92,8 @@ class Session:
         from churnml.cli.terminal import as_json
 
         extra = {"seconds": dict(self.stages.seconds), "peak_rss_mb": peak_rss_mb()} if self.stages.seconds else {}
-        print(as_json({**to_jsonable_python(report), **self._kept, **extra}))
+        document = in_words({**to_jsonable_python(report), **self._kept}, self.language)
+        print(as_json({**document, **extra}))
 
     def show_part(self, report: Any, picture: Callable[[], None]) -> None:
         """Show what a longer command has come to so far: a person at once; as JSON with the rest, or with the error."""
@@ -101,20 +118,6 @@ class Session:
             sys.exit(130)
         if isinstance(error, Exception) and type(error).__module__.split(".")[0] not in ("click", "typer"):
             sys.exit(report_failure(error, as_json=self.as_json, so_far=self._kept))
-
-
-def language_of(given: str | None, settings: Config) -> Language:
-    """Return the language to speak: the one given, else the config's.
-
-    Raises
-    ------
-    UsageError
-        There is no such language.
-    """
-    known = languages()
-    if given is not None and given not in known:
-        raise UsageError("There is no such language", where="--lang", got=given, expected=" or ".join(known))
-    return given or settings.language
 
 
 def report_failure(error: Exception, *, as_json: bool, so_far: Mapping[str, Any] | None = None) -> int:

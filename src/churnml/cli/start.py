@@ -56,7 +56,9 @@ def demo(
             settings,
             session.stages,
             promote_because="The demo's company was made anew.",
-            when_trained=lambda trained: session.show_part(trained.report(), lambda: render.trained(settings, trained)),
+            when_trained=lambda trained: session.show_part(
+                trained.report(), lambda: render.trained(settings, trained, session.language)
+            ),
         )[1]
         session.show(scored.report(), lambda: render.scored(settings, config, scored))
 
@@ -87,4 +89,4 @@ def simulate(
             tools=tuple(tool.strip() for tool in tools.split(",")) if tools else (),
             stages=session.stages,
         )
-        session.show(made, lambda: render.simulated(made))
+        session.show(made, lambda: render.simulated(made, session.language))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from churnml.cli.options import AsJson, Author, ConfigPath, Lang, Note
-from churnml.cli.session import Session, language_of
+from churnml.cli.events import print_one
+from churnml.cli.options import AsJson, Author, ConfigPath, Lang, Note, config_of
+from churnml.cli.session import Session
 
 if TYPE_CHECKING:
     from churnml.explain.plays import Playbook
@@ -42,10 +43,9 @@ def tasks_list(
     """List the tasks that can be begun, the first due first."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.config import load_config
 
-        settings = load_config(config)
-        language = language_of(lang, settings)
+        settings = config_of(config, session)
+        language = session.speak(lang)
         states: Any = ("open", "waiting", "done", "skipped", "cancelled") if everything else ("open",)
         until = None if due is None else due.date()
         found = pipeline.list_tasks(
@@ -59,16 +59,15 @@ def tasks_show(config: ConfigPath, task: TaskId, lang: Lang = None, as_json: AsJ
     """Show one task, everything that happened to it, and the notes on it."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.config import load_config
 
-        settings = load_config(config)
+        settings = config_of(config, session)
         found, events, notes = pipeline.show_task(settings, task)
         document = {
-            **_as_json(found, language_of(lang, settings)),
+            **_as_json(found, session.speak(lang)),
             "events": [event.model_dump(mode="json") for event in events],
             "notes": [note.model_dump(mode="json") for note in notes],
         }
-        session.show(document, lambda: _print_one(document))
+        session.show(document, lambda: print_one(document, _line(document, session.language), session.language))
 
 
 @tasks_app.command("done")
@@ -132,13 +131,12 @@ def tasks_preview(config: ConfigPath, lang: Lang = None, as_json: AsJson = False
     """Say what rules, budget and playbooks would open on the newest snapshot, and for whom. Nothing is kept."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.config import load_config
 
-        settings = load_config(config)
-        language = language_of(lang, settings)
+        settings = config_of(config, session)
+        language = session.speak(lang)
         as_of, decided = pipeline.preview_alerts(settings)
         document = _preview(as_of.isoformat(), decided, language)
-        session.show(document, lambda: _print_preview(document))
+        session.show(document, lambda: _print_preview(document, language))
 
 
 @tasks_app.command("playbooks")
@@ -146,10 +144,9 @@ def tasks_playbooks(config: ConfigPath, lang: Lang = None, as_json: AsJson = Fal
     """List the playbooks of the config: what begins them, and their steps."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.config import load_config
 
-        settings = load_config(config)
-        language = language_of(lang, settings)
+        settings = config_of(config, session)
+        language = session.speak(lang)
         found = pipeline.playbooks_of(settings)
         document = {"playbooks": [playbook.model_dump(mode="json", exclude_defaults=True) for playbook in found]}
         session.show(document, lambda: _print_playbooks(found, language))
@@ -158,11 +155,10 @@ def tasks_playbooks(config: ConfigPath, lang: Lang = None, as_json: AsJson = Fal
 def _answer(config: Path, task: int, by: str, as_json: bool, **asked: Any) -> None:
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.config import load_config
 
-        settings = load_config(config)
+        settings = config_of(config, session)
         document = _as_json(pipeline.answer_task(settings, task, by, **asked), settings.language)
-        session.show(document, lambda: _print_one(document))
+        session.show(document, lambda: print_one(document, _line(document, session.language), session.language))
 
 
 def _as_json(task: Task, language: str) -> dict[str, Any]:
@@ -183,70 +179,68 @@ def _preview(as_of: str, decided: Decided, language: str) -> dict[str, Any]:
     }
 
 
-def _print_preview(document: Mapping[str, Any]) -> None:
-    from rich.console import Console
+def _print_preview(document: Mapping[str, Any], language: str) -> None:
+    from churnml.cli.terminal import out
+    from churnml.language import Section, phrases
 
-    console = Console(highlight=False)
-    owners = ", ".join(f"{owner} {count}" for owner, count in document["owners"].items())
-    console.print(
-        f"The snapshot of {document['as_of']} would open {document['alerts']} alerts "
-        f"({document['held_back']} held back by the budget, {document['not_contacted']} not contacted by experiment)."
-    )
-    tasks = f"This would open {document['tasks']} tasks"
-    console.print(f"{tasks} for these owners: {owners}." if owners else f"{tasks}.")
+    console, say = out(), phrases(language)
+    t = Section(say, "cli-tasks")
+    counts = {name: document[name] for name in ("alerts", "held_back", "not_contacted")}
+    console.print(t("would_alert", as_of=document["as_of"], **counts), markup=False)
+    owners = say.joined(f"{owner} {count}" for owner, count in document["owners"].items())
+    tasks = t("would_open", n=document["tasks"], owners=owners) if owners else t("would_not", n=document["tasks"])
+    console.print(tasks, markup=False)
     for name, count in document["playbooks"].items():
-        console.print(f"  {name}: {count}")
+        console.print(f"  {name}: {count}", markup=False)
 
 
 def _print_list(tasks: Sequence[Task], language: str) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text as Plain
 
-    console = Console()
+    from churnml.cli.terminal import out
+    from churnml.language import Section, phrases
+
+    console, t = out(), Section(phrases(language), "cli-tasks")
     if not tasks:
-        console.print("No task waits. Alerts begin them after each `churnml score`.")
+        console.print(t.none, markup=False)
         return
     table = Table(box=None, pad_edge=False)
     for name in ("id", "account", "task", "owner", "due", "alert", "state"):
-        table.add_column(name, justify="right" if name == "id" else "left")
+        table.add_column(t(f"column.{name}"), justify="right" if name == "id" else "left")
     for task in tasks:
         words = (str(task.id), task.account_id, task.title.spoken(language), task.owner, task.due_on.isoformat())
-        table.add_row(*(Plain(word) for word in (*words, task.alert, task.state)))
+        table.add_row(*(Plain(word) for word in (*words, task.alert, t(f"state.{task.state}"))))
     console.print(table)
 
 
-def _print_one(document: Mapping[str, Any]) -> None:
-    from rich.console import Console
-    from rich.text import Text as Plain
+def _line(document: Mapping[str, Any], language: str) -> str:
+    """Return a task's state in a line."""
+    from churnml.language import Section, phrases
 
-    console = Console(highlight=False)
-    console.print(Plain(f"{document['account_id']}: {document['title']}", style="bold"))
-    line = f"task {document['id']} · {document['playbook']} · {document['state']} · {document['owner']}"
+    t = Section(phrases(language), "cli-tasks")
     said = document["outcome"] or document["reason"]
-    console.print(Plain(f"{line} · due {document['due_on']}" + (f" · {said}" if said else "")))
-    for event in document.get("events", ()):
-        detail = ", ".join(f"{name}: {value}" for name, value in event["detail"].items())
-        at = event["at"][:16].replace("T", " ")
-        console.print(Plain(f"  {at}  {event['action']} by {event['actor']}  {detail}".rstrip()))
+    parts = [t("one", id=str(document["id"])), document["playbook"], t(f"state.{document['state']}"), document["owner"]]
+    return " · ".join([*parts, t("due", on=document["due_on"]), *([said] if said else [])])
 
 
 def _print_playbooks(playbooks: Sequence[Playbook], language: str) -> None:
-    from rich.console import Console
     from rich.text import Text as Plain
 
-    console = Console(highlight=False)
+    from churnml.cli.terminal import out
+    from churnml.language import Section, phrases
+
+    console, say = out(), phrases(language)
+    t = Section(say, "cli-tasks")
     if not playbooks:
-        console.print("The config names no playbooks (`playbooks:`), so alerts begin no tasks.")
+        console.print(t.no_playbooks, markup=False)
         return
     for playbook in playbooks:
-        title = playbook.title.ja if language == "ja" else playbook.title.en
-        begins = f" · alerts: {', '.join(playbook.when.alerts)}" if playbook.when.alerts else ""
-        console.print(Plain(f"{playbook.name}: {title}{begins}", style="bold"))
+        begins = " · " + t("begins", alerts=say.joined(playbook.when.alerts)) if playbook.when.alerts else ""
+        console.print(Plain(f"{playbook.name}: {playbook.title.spoken(language)}{begins}", style="bold"))
         for at, step in enumerate(playbook.steps):
-            days = playbook.due_days if step.due_days is None else step.due_days
-            after = f" · after {', '.join(step.after)}" if step.after else ""
-            words = step.ja if language == "ja" else step.en
-            console.print(
-                Plain(f"  {step.key or f'step_{at + 1}'}: {words} · {step.owner or playbook.owner} · {days} d{after}")
-            )
+            days = t("days", n=playbook.due_days if step.due_days is None else step.due_days)
+            after = " · " + t("after", steps=say.joined(step.after)) if step.after else ""
+            owner = say.or_plain(f"owner-{step.owner or playbook.owner}", step.owner or playbook.owner)
+            key = step.key or f"step_{at + 1}"
+            console.print(Plain(f"  {key}: {step.words.spoken(language)} · {owner} · {days}{after}"))

@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.segment import Segment
 
-__all__ = ["as_json", "err", "money", "near", "number", "out", "settle_streams"]
+__all__ = ["as_json", "err", "money", "near", "number", "out", "settle_streams", "whole"]
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What steers a terminal instead of being shown on it: control characters but tab and line end, and changes of the
@@ -79,6 +79,13 @@ def number(value: Any, digits: int = 3) -> str:
     if value is None or not math.isfinite(float(value)):
         return "–"
     return f"{float(value):.{digits}f}"
+
+
+def whole(value: float, lang: str) -> str:
+    """Return a count with its thousands separated as the language does."""
+    from churnml.language import number as spoken
+
+    return spoken(value, lang)
 
 
 def money(value: Any) -> str:

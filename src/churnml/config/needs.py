@@ -202,6 +202,10 @@ class TrackingSections(RecordedSections, ModelPlace, Protocol):
         """Of the company."""
 
     @property
+    def language(self) -> str:
+        """Of the descriptions."""
+
+    @property
     def mlflow(self) -> MlflowConfig:
         """The experiment."""
 

@@ -10,12 +10,13 @@ import pandas as pd
 
 from churnml.config import LabelConfig
 from churnml.evaluation.departure_facts import departure_facts
-from churnml.evaluation.finding import CHECKS, LEAKS, Finding, outcome
+from churnml.evaluation.finding import CHECKS, LEAKS, Finding, not_applicable, outcome
 from churnml.evaluation.hindsight import account_rates, telltales
 from churnml.evaluation.missing_shares import missing_shares
 from churnml.evaluation.rate_changes import drift, jump, survivors
 from churnml.evaluation.totals import totals_of_today
 from churnml.features.spec import FeatureSet
+from churnml.language import Argument, Quantity, Several, Text
 from churnml.metrics.predictions import roc_auc
 from churnml.snapshots.splits import Split
 from churnml.tables import TABLES, Tables
@@ -66,7 +67,7 @@ def audit(
     """
     rows = frame[frame["churned"].notna()]
     if rows.empty:
-        return [Finding(code, "not_applicable", "no row has a final label") for code in CHECKS]
+        return [not_applicable(code, "no_label") for code in CHECKS]
     return [
         _implausible(rows, feature_set),
         _cut_off(frame, feature_set, recompute),
@@ -95,7 +96,7 @@ def leaks(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.status == "found" and finding.code in LEAKS]
 
 
-def leak_reason(findings: Sequence[Finding]) -> str | None:
+def leak_reason(findings: Sequence[Finding]) -> Text | None:
     """Return one sentence on the leaks that were found, and the way out; None without any.
 
     Examples
@@ -103,14 +104,8 @@ def leak_reason(findings: Sequence[Finding]) -> str | None:
     >>> leak_reason([Finding("CHK107", "found", "the churn rate changed")]) is None
     True
     """
-    found = leaks(findings)
-    if not found:
-        return None
-    told = "; ".join(f"{finding.code} {finding.what}" for finding in found)
-    return (
-        f"The audit found a leak, so the model is not promoted: {told}. Correct or exclude the columns, or train with "
-        "--force --reason where a person knows better."
-    )
+    found = [Text.of("audit-coded", code=finding.code, what=finding.what) for finding in leaks(findings)]
+    return Text.of("audit-leak", found=Several(parts=tuple(found))) if found else None
 
 
 def _numeric(rows: pd.DataFrame, feature_set: FeatureSet) -> dict[str, Array]:
@@ -134,38 +129,39 @@ def _missing_otherwise(
     else:
         scored = frame[frame["as_of"] == frame["as_of"].max()]
     if len(scored) < _LEAST_SCORED:
-        return Finding("CHK113", "not_applicable", f"fewer than {_LEAST_SCORED} rows of what is scored were made")
+        return not_applicable("CHK113", "few_scored", n=_LEAST_SCORED)
     differing = missing_shares(rows, scored, feature_set)
-    found = [
-        (str(name), f"{trained:.0%} in training, {now:.0%} at scoring")
+    found: list[tuple[str, Argument]] = [
+        (str(name), Text.of("audit-at_scoring", trained=_share(trained), now=_share(now)))
         for name, trained, now in differing.itertuples(index=False)
     ]
-    remedy = "See what fills the column on one side only; exclude it where the two cannot be made alike."
-    return outcome("CHK113", found, CHECKS["CHK113"], remedy)
+    return outcome("CHK113", found)
+
+
+def _share(value: float) -> Quantity:
+    return Quantity(value=value, unit="share", digits=0)
 
 
 def _implausible(rows: pd.DataFrame, feature_set: FeatureSet) -> Finding:
     y = rows["churned"].to_numpy(dtype=np.float64)
     if min(y.sum(), len(y) - y.sum()) < _LEAST_CHURNERS:
-        return Finding("CHK101", "not_applicable", f"fewer than {_LEAST_CHURNERS} rows of one outcome")
-    found = []
+        return not_applicable("CHK101", "one_outcome", n=_LEAST_CHURNERS)
+    found: list[tuple[str, Argument]] = []
     for name, values in _numeric(rows, feature_set).items():
         known = ~np.isnan(values)
         if y[known].sum() < _LEAST_CHURNERS:
             continue
         auc = roc_auc(y[known], values[known])
         if auc is not None and max(auc, 1 - auc) >= _IMPLAUSIBLE_AUC:
-            found.append((name, f"AUC {max(auc, 1 - auc):.3f} alone"))
-    return outcome(
-        "CHK101", found, CHECKS["CHK101"], "Check when the column is written; exclude it if that is after the outcome."
-    )
+            found.append((name, Text.of("audit-auc", auc=Quantity(value=max(auc, 1 - auc), digits=3))))
+    return outcome("CHK101", found)
 
 
 def _cut_off(
     frame: pd.DataFrame, feature_set: FeatureSet, recompute: Callable[[pd.Timestamp], pd.DataFrame] | None
 ) -> Finding:
     if recompute is None:
-        return Finding("CHK102", "not_applicable", "the features cannot be computed again here")
+        return not_applicable("CHK102", "no_recompute")
     dates = sorted(frame["as_of"].unique())
     day = pd.Timestamp(dates[len(dates) // 2])
     keys = ["account_id", "as_of"]
@@ -176,12 +172,12 @@ def _cut_off(
         return Finding(
             "CHK102",
             "found",
-            f"{len(missing)} accounts are known at {day:%Y-%m-%d} only with hindsight",
+            Text.of("audit-hindsight", n=len(missing), on=f"{day:%Y-%m-%d}"),
             ("cohort",),
-            "Check known_at of what brings them into the cohort.",
+            Text.of("audit-hindsight.remedy"),
         )
     short = short.reindex(full.index)
-    found = []
+    found: list[tuple[str, Argument]] = []
     for spec in feature_set:
         if spec.categorical:
             differs = full[spec.name].astype("object").fillna("") != short[spec.name].astype("object").fillna("")
@@ -189,26 +185,26 @@ def _cut_off(
             a, b = (side[spec.name].to_numpy(dtype=np.float64, na_value=np.nan) for side in (full, short))
             differs = pd.Series(~np.isclose(a, b, rtol=1e-9, atol=1e-9, equal_nan=True))
         if differs.any():
-            found.append((spec.name, f"{int(differs.sum())} of {len(full)} accounts at {day:%Y-%m-%d}"))
-    return outcome("CHK102", found, CHECKS["CHK102"], "The feature sees the future: filter its facts by known_at.")
+            found.append(
+                (spec.name, Text.of("audit-differs", n=int(differs.sum()), of=len(full), on=f"{day:%Y-%m-%d}"))
+            )
+    return outcome("CHK102", found)
 
 
 def _filled(rows: pd.DataFrame, feature_set: FeatureSet) -> Finding:
     churned = rows["churned"].to_numpy() == 1
-    found = []
+    found: list[tuple[str, Argument]] = []
     for name in feature_set.names:
         filled = rows[name].notna().to_numpy()
-        for side, words in ((filled, "filled"), (~filled, "empty")):
+        for side, state in ((filled, "filled"), (~filled, "empty")):
             if _decides(rows, side, churned):
-                found.append(
-                    (name, f"{words} in {int(side.sum())} rows, {int((side & churned).sum())} of them churned")
-                )
-    return outcome("CHK103", found, CHECKS["CHK103"], "The column is written when an account leaves: exclude it.")
+                found.append((name, _rows(Text.of(f"audit-{state}"), side, churned)))
+    return outcome("CHK103", found)
 
 
 def _decided(rows: pd.DataFrame, feature_set: FeatureSet) -> Finding:
     churned = rows["churned"].to_numpy() == 1
-    found = []
+    found: list[tuple[str, Argument]] = []
     for spec in feature_set:
         values = rows[spec.name]
         if not spec.categorical and values.nunique() > 10:
@@ -216,8 +212,12 @@ def _decided(rows: pd.DataFrame, feature_set: FeatureSet) -> Finding:
         for value in values.dropna().unique():
             side = (values == value).to_numpy(dtype=bool, na_value=False)
             if _decides(rows, side, churned):
-                found.append((spec.name, f"{value!s} in {int(side.sum())} rows, {int((side & churned).sum())} churned"))
-    return outcome("CHK104", found, CHECKS["CHK104"], "Use the value as it was known at as_of, or exclude the column.")
+                found.append((spec.name, _rows(str(value), side, churned)))
+    return outcome("CHK104", found)
+
+
+def _rows(value: Argument, side: npt.NDArray[np.bool_], churned: npt.NDArray[np.bool_]) -> Text:
+    return Text.of("audit-rows", value=value, n=int(side.sum()), churned=int((side & churned).sum()))
 
 
 def _decides(rows: pd.DataFrame, side: npt.NDArray[np.bool_], churned: npt.NDArray[np.bool_]) -> bool:
@@ -239,72 +239,65 @@ def _same_rows(rows: pd.DataFrame, feature_set: FeatureSet, splits: Sequence[Spl
         name for name, values in _numeric(rows, feature_set).items() if len(np.unique(values[~np.isnan(values)])) > 20
     ]
     if len(rich) < 5 or not splits:
-        return Finding("CHK105", "not_applicable", "no splits" if not splits else "fewer than five measured columns")
+        return not_applicable("CHK105", "no_splits" if not splits else "few_columns")
     told = rows[rich].notna().sum(axis=1) >= 5
     mark = pd.util.hash_pandas_object(rows[rich], index=False)
-    found = []
+    found: list[tuple[str, Argument]] = []
     for split in splits:
         train = mark[(rows["as_of"].isin(split.train) & told).to_numpy()]
         test = mark[(rows["as_of"].isin(split.test) & told).to_numpy()]
         share = float(test.isin(train).mean()) if len(test) else 0.0
         if share >= _SAME_ROWS:
-            found.append((split.name, f"{share:.0%} of the test rows also stand in training"))
-    return outcome("CHK105", found, CHECKS["CHK105"], "Look for copied accounts, or features that never change.")
+            found.append((split.name, Text.of("audit-copied", share=_share(share))))
+    return outcome("CHK105", found)
 
 
 def _overlap(splits: Sequence[Split], label: LabelConfig) -> Finding:
     if not splits:
-        return Finding("CHK106", "not_applicable", "no splits")
+        return not_applicable("CHK106", "no_splits")
     purge = pd.Timedelta(days=label.purge_days)
-    found = [
+    found: list[tuple[str, Argument]] = [
         (
             split.name,
-            f"{(split.test[0] - split.train[-1]).days} days between them, gap, horizon, grace and settling take "
-            f"{purge.days}",
+            Text.of("audit-between", days=(split.test[0] - split.train[-1]).days, needed=purge.days),
         )
         for split in splits
         if split.test[0] - split.train[-1] < purge
     ]
-    return outcome("CHK106", found, CHECKS["CHK106"], "Leave at least so many days between them.")
+    return outcome("CHK106", found)
 
 
 def _undated(rows: pd.DataFrame, feature_set: FeatureSet, tables: Tables | None) -> Finding:
     """Find attributes of today's value, where accounts have no history, that lean to who left."""
     if tables is None or "accounts" not in tables:
-        return Finding("CHK110", "not_applicable", "there are no account attributes")
+        return not_applicable("CHK110", "no_attributes")
     if tables.has("accounts", "known_at"):
-        return Finding("CHK110", "clear", "accounts carry a history (known_at)")
+        return Finding("CHK110", "clear", Text.of("audit-off-history"))
     fixed = {column.name for column in TABLES["accounts"].columns if not column.mutable}
-    leaning, names = [], []
+    leaning: list[tuple[str, Argument]] = []
+    names = []
     for spec in feature_set:
         name = spec.name.removeprefix(_ATTRIBUTE)
         if spec.table != "accounts" or not spec.name.startswith(_ATTRIBUTE) or name in fixed:
             continue
         names.append(name)
-        splits = account_rates(rows, spec.name).values()
-        leaning += [(spec.name, split.words) for split in splits if split.decides(_LEANS, split.share / _LEANS_TIMES)]
+        splits = account_rates(rows, spec.name)
+        leaning += [(spec.name, split.text) for split in splits if split.decides(_LEANS, split.share / _LEANS_TIMES)]
     leaning += [(f"{_ATTRIBUTE}{name}", detail) for name, detail in totals_of_today(tables, names)]
-    return outcome(
-        "CHK110", leaning, CHECKS["CHK110"], "Map tables.accounts.columns.known_at, or exclude the attribute."
-    )
+    return outcome("CHK110", leaning)
 
 
 def _hindsight(rows: pd.DataFrame, feature_set: FeatureSet, label: LabelConfig) -> Finding:
     if label.target != "churn":
-        return Finding("CHK111", "not_applicable", "the target is not churn: accounts do not leave")
-    found = [(telltale.column, telltale.detail) for telltale in telltales(rows, feature_set)]
-    return outcome(
-        "CHK111", found, CHECKS["CHK111"], "Use the value as it was known at as_of (known_at), or exclude the column."
-    )
+        return not_applicable("CHK111", "other_target")
+    found: list[tuple[str, Argument]] = [
+        (telltale.column, telltale.detail) for telltale in telltales(rows, feature_set)
+    ]
+    return outcome("CHK111", found)
 
 
 def _departure(rows: pd.DataFrame, label: LabelConfig, tables: Tables | None) -> Finding:
     if label.target != "churn" or label.churn == "silence" or tables is None:
-        return Finding("CHK112", "not_applicable", "departures are no dated facts of their own here")
-    found = [(fact.where, fact.detail) for fact in departure_facts(tables, rows)]
-    return outcome(
-        "CHK112",
-        found,
-        CHECKS["CHK112"],
-        "Check when these are written; leave them out of the mapping if that is late.",
-    )
+        return not_applicable("CHK112", "no_departures")
+    found: list[tuple[str, Argument]] = [(fact.where, fact.detail) for fact in departure_facts(tables, rows)]
+    return outcome("CHK112", found)

@@ -27,6 +27,7 @@ from churnml.evaluation.report import (
 )
 from churnml.evaluation.verdict import Verdict, judge
 from churnml.features.spec import FeatureSet
+from churnml.language import Argument
 from churnml.metrics.calibration import (
     beyond_noise,
     calibration_error,
@@ -84,7 +85,7 @@ class Backtest:
     estimator : {"model", "logistic"}
         What ``p_model`` are the probabilities of: the configured model, or the regression on all features, where the
         verdict publishes that instead; ``p_blend`` are the configured model's then.
-    reason : str
+    reason : Text
         Why the regression is published instead.
     window_days : int
         Length of the label window, gap included: campaigns that are valued lie so far apart.
@@ -99,7 +100,7 @@ class Backtest:
     stale: pd.DataFrame
     target: str = "churn"
     estimator: Literal["model", "logistic"] = "model"
-    reason: str = ""
+    reason: Argument = ""
     window_days: int = 0
 
     @property

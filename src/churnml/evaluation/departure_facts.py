@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from churnml.evaluation.hindsight import AccountSplit
+from churnml.language import Quantity, Text
 from churnml.tables import Tables
 
 __all__ = ["DepartureFact", "departure_facts"]
@@ -38,12 +39,12 @@ class DepartureFact:
     ----------
     where : str
         Table, or table and column.
-    detail : str
+    detail : Text
         The word and the counts.
     """
 
     where: str
-    detail: str
+    detail: Text
 
 
 def departure_facts(tables: Tables, rows: pd.DataFrame) -> list[DepartureFact]:
@@ -112,7 +113,7 @@ def _exclusive(held: pd.DataFrame, where: str, left: pd.Series, stayed: pd.Index
         others = len(left) - gone + len(stayed) - remaining
         split = AccountSplit(f"“{word}”", gone + remaining, gone, others, len(left) - gone)
         if split.decides():
-            yield DepartureFact(where, f"“{word}” in {split.accounts} accounts, {split.left} of them left")
+            yield DepartureFact(where, Text.of("audit-leavers_word", word=str(word), n=split.accounts, left=split.left))
 
 
 def _late(leaving: pd.DataFrame, name: str, column: str, left: pd.Series, since: pd.Series) -> Iterator[DepartureFact]:
@@ -142,10 +143,14 @@ def _late(leaving: pd.DataFrame, name: str, column: str, left: pd.Series, since:
                 continue
             usual = float(np.nanmean(earlier))
             if latest >= _OFTEN and latest >= _RARER * usual:
-                label = f"“{word}” " if column else ""
+                days_and_shares = {
+                    "days": window,
+                    "latest": Quantity(value=latest, unit="share", digits=0),
+                    "usual": Quantity(value=usual, unit="share", digits=0),
+                }
+                last = Text.of("audit-last_days", **days_and_shares)
                 yield DepartureFact(
                     where,
-                    f"{label}in the last {window} days of {latest:.0%} of the accounts that left, "
-                    f"in as many days earlier of {usual:.0%}",
+                    Text.of("audit-last_days_of", word=str(word), last=last) if column else last,
                 )
                 break

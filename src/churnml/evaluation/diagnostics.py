@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from churnml.language import Argument, Text
 from churnml.metrics.intervals import Interval, clustered_bootstrap, interval, paired_gain
 from churnml.metrics.predictions import lift_at, log_loss, roc_auc
 from churnml.metrics.reliability import ece
@@ -64,7 +65,7 @@ class Decay:
 
     months: tuple[MonthsSince, ...]
     retrain_every_months: int
-    reason: str
+    reason: Argument
 
 
 def segments_of(rows: pd.DataFrame, words: Sequence[str]) -> pd.DataFrame:
@@ -279,8 +280,7 @@ def decay(stale: pd.DataFrame, seed: int) -> Decay:
             worse.append(int(str(months)))
     seen = [month.months for month in table]
     if not worse:
-        reason = f"A model of the first fold loses nothing beyond noise against newer ones up to {seen[-1]} months."
-        return Decay(tuple(table), seen[-1], reason)
+        return Decay(tuple(table), seen[-1], Text.of("decay-none", months=seen[-1]))
     earlier = [months for months in seen if months < worse[0]]
-    reason = f"From {worse[0]} months after training an old model is worse than a newer one by more than noise."
+    reason = Text.of("decay-from", months=worse[0])
     return Decay(tuple(table), earlier[-1] if earlier else worse[0], reason)

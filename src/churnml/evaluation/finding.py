@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["CHECKS", "LEAKS", "Finding", "outcome"]
+from pydantic import TypeAdapter
+
+from churnml.language import Argument, Several, Text
+
+__all__ = ["CHECKS", "LEAKS", "Finding", "clear", "not_applicable", "outcome"]
+
+_SHOWN = 10
 
 Status = Literal["found", "clear", "not_applicable"]
 
-CHECKS: dict[str, str] = {
-    "CHK101": "A single feature separates churners implausibly well",
-    "CHK102": "A feature changes when everything after its as_of is cut off",
-    "CHK103": "A column is filled, or empty, only for churned accounts",
-    "CHK104": "A value of a column all but decides the outcome: a status written after it",
-    "CHK105": "The same rows stand on both sides of a split",
-    "CHK106": "Training labels reach into the test period",
-    "CHK107": "The churn rate of the test period is another than that of the training period",
-    "CHK108": "The churn rate jumps from one snapshot to the next",
-    "CHK109": "Nobody churns before a date: lost accounts are missing from the early data",
-    "CHK110": "An account attribute without a history goes with who left, or is a total up to today",
-    "CHK111": "A column tells long before who will leave: written after the departure, over the whole past",
-    "CHK112": "A fact tells of the departure itself: a word of leavers alone, or a kind that comes in their last days",
-    "CHK113": "A feature is missing more often, or less, where the model is used than where it was trained",
-}
-"""Code → what it finds."""
+CHECKS = tuple(f"CHK{number}" for number in range(101, 114))
+"""Codes of the checks; the catalogue says what each finds (``audit-CHK101``) and what to do (``.remedy``)."""
 
 LEAKS = ("CHK101", "CHK102", "CHK103", "CHK104", "CHK106", "CHK110", "CHK111")
 """Codes of what makes a backtest worth nothing: a model trained on it is not promoted by itself."""
@@ -40,29 +32,41 @@ class Finding:
     code : str
         One of `CHECKS`.
     status : {"found", "clear", "not_applicable"}
-    what : str
+    what : Text or str
         What was found, or why the check does not apply.
     where : tuple of str
         Columns, splits or dates concerned.
-    remedy : str
+    remedy : Text or str
         What to do about it.
     """
 
     code: str
     status: Status
-    what: str
+    what: Argument
     where: tuple[str, ...] = ()
-    remedy: str = ""
+    remedy: Argument = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as JSON-ready data."""
-        return {**asdict(self), "where": list(self.where)}
+        return dict(TypeAdapter(Finding).dump_python(self, mode="json"))
 
 
-def outcome(code: str, found: Sequence[tuple[str, str]], what: str, remedy: str) -> Finding:
+def not_applicable(code: str, why: str, **arguments: Any) -> Finding:
+    """Return that a check does not apply; `why` is the rest of a message's code, ``audit-off-<why>``."""
+    return Finding(code, "not_applicable", Text.of(f"audit-off-{why}", **arguments))
+
+
+def clear(code: str) -> Finding:
+    """Return that a check found nothing."""
+    return Finding(code, "clear", Text.of("audit-clear"))
+
+
+def outcome(code: str, found: Sequence[tuple[str, Argument]]) -> Finding:
     """Return found with the details, or clear."""
     if not found:
-        return Finding(code, "clear", "nothing found")
-    details = "; ".join(f"{where}: {detail}" for where, detail in found[:10])
-    more = f" and {len(found) - 10} more" if len(found) > 10 else ""
-    return Finding(code, "found", f"{what}: {details}{more}", tuple(where for where, _ in found), remedy)
+        return clear(code)
+    details = [Text.of("audit-detail", where=where, detail=detail) for where, detail in found[:_SHOWN]]
+    more = len(found) - len(details)
+    said = Text.of("audit-found", what=Text.of(f"audit-{code}"), details=Several(parts=tuple(details)))
+    what = Text.of("audit-found_more", found=said, more=more) if more else said
+    return Finding(code, "found", what, tuple(where for where, _ in found), Text.of(f"audit-{code}.remedy"))

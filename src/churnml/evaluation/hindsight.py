@@ -8,7 +8,7 @@ there an honest column may lean, it does not decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.features.spec import FeatureSet
+from churnml.language import Argument, Quantity, Text
 from churnml.metrics.predictions import roc_auc
 from churnml.metrics.within_date import concordance
 
@@ -37,15 +38,15 @@ class AccountSplit:
 
     Parameters
     ----------
-    value : str
-        In words.
+    value : Text or str
+        Which value.
     accounts, left : int
         Accounts with the value, and how many of them left in the end.
     others, others_left : int
         The same of accounts without it.
     """
 
-    value: str
+    value: Argument
     accounts: int
     left: int
     others: int
@@ -62,12 +63,9 @@ class AccountSplit:
         return self.others_left / self.others if self.others else 1.0
 
     @property
-    def words(self) -> str:
+    def text(self) -> Text:
         """The counts in a sentence."""
-        return (
-            f"{self.value}: {self.left} of {self.accounts} accounts left later, of the others "
-            f"{self.others_left} of {self.others}"
-        )
+        return Text.of("audit-split", **vars(self))
 
     def decides(self, share: float = _DECIDED, others: float = _OTHERS) -> bool:
         """Whether nearly all with the value left, enough of them, and most of the others did not."""
@@ -79,7 +77,7 @@ class Telltale:
     """A column that gives away who leaves, long before it happens."""
 
     column: str
-    detail: str
+    detail: Text
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ class _Past:
         entered = by["as_of"].min().set_axis(left.index.astype(str))
         return cls(kept, account, fate.loc[names].to_numpy(dtype=bool), entered.loc[names].to_numpy())
 
-    def split(self, value: str, side: Flags) -> AccountSplit:
+    def split(self, value: Argument, side: Flags) -> AccountSplit:
         """Divide the accounts by whether any of their rows is on a side."""
         has = np.bincount(self.account, weights=side, minlength=len(self.left)) > 0
         return AccountSplit(
@@ -151,24 +149,24 @@ def telltales(rows: pd.DataFrame, feature_set: FeatureSet) -> list[Telltale]:
     return found
 
 
-def account_rates(rows: pd.DataFrame, column: str) -> Mapping[str, AccountSplit]:
+def account_rates(rows: pd.DataFrame, column: str) -> list[AccountSplit]:
     """Return each word of a column with how many accounts that had it long before left in the end."""
     past = _Past.of(rows)
-    return {split.value: split for split in _values(past, past.rows[column])} if len(past.rows) else {}
+    return list(_values(past, past.rows[column])) if len(past.rows) else []
 
 
-def _decided(past: _Past, values: pd.Series) -> str | None:
+def _decided(past: _Past, values: pd.Series) -> Text | None:
     splits = [split for split in (*_knownness(past, values), *_values(past, values)) if split.decides()]
     if not splits:
         return None
-    return max(splits, key=lambda split: split.left).words
+    return max(splits, key=lambda split: split.left).text
 
 
 def _knownness(past: _Past, values: pd.Series) -> Iterator[AccountSplit]:
     known = values.notna().to_numpy()
     if known.any() and not known.all():
-        yield past.split("filled", known)
-        yield past.split("empty", ~known)
+        yield past.split(Text.of("audit-filled"), known)
+        yield past.split(Text.of("audit-empty"), ~known)
 
 
 def _values(past: _Past, values: pd.Series) -> Iterator[AccountSplit]:
@@ -187,7 +185,7 @@ def _values(past: _Past, values: pd.Series) -> Iterator[AccountSplit]:
         )
 
 
-def _ordered(past: _Past, values: pd.Series) -> str | None:
+def _ordered(past: _Past, values: pd.Series) -> Text | None:
     """Tell how well the order of a steady column separates accounts, where that is implausibly well."""
     plain = isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf"
     numbers = (values if plain else pd.to_numeric(values.astype("object"), errors="coerce")).to_numpy(dtype=np.float64)
@@ -208,4 +206,4 @@ def _ordered(past: _Past, values: pd.Series) -> str | None:
     alike = concordance(left.astype(np.float64), number[first], account[first], entered).value or 0.5
     overall = roc_auc(left.astype(np.float64), number[first]) or 0.5
     best = max(alike, 1.0 - alike, overall, 1.0 - overall)
-    return f"its order alone tells who leaves in the end, AUC {best:.3f}" if best >= _ORDERED else None
+    return Text.of("audit-order", auc=Quantity(value=best, digits=3)) if best >= _ORDERED else None

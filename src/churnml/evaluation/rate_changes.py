@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from churnml.evaluation.finding import CHECKS, Finding, outcome
+from churnml.evaluation.finding import Finding, clear, not_applicable, outcome
+from churnml.language import Argument, Quantity, Text
 from churnml.snapshots.splits import Split
 
 __all__ = ["drift", "jump", "survivors"]
@@ -22,33 +23,32 @@ _LEAST_EXPECTED = 10
 def drift(rows: pd.DataFrame, splits: Sequence[Split]) -> Finding:
     """Tell whether the test period churns at another rate than the training period (CHK107)."""
     if not splits:
-        return Finding("CHK107", "not_applicable", "no splits")
-    found = []
+        return not_applicable("CHK107", "no_splits")
+    found: list[tuple[str, Argument]] = []
     for split in splits:
         train, test = rows[rows["as_of"].isin(split.train)], rows[rows["as_of"].isin(split.test)]
         before, after = float(train["churned"].mean()), float(test["churned"].mean())
         if _differs(train, test, _SHIFT):
-            found.append((split.name, f"{before:.1%} in training, {after:.1%} in test"))
-    return outcome(
-        "CHK107",
-        found,
-        CHECKS["CHK107"],
-        "Check the label's last window; if the change is real, train on recent dates.",
-    )
+            found.append((split.name, Text.of("audit-rates", before=_rate(before), after=_rate(after))))
+    return outcome("CHK107", found)
+
+
+def _rate(value: float) -> Quantity:
+    return Quantity(value=value, unit="share", digits=1)
 
 
 def jump(rows: pd.DataFrame) -> Finding:
     """Tell where the churn rate jumps from one snapshot to the next (CHK108)."""
     dates = sorted(rows["as_of"].unique())
     if len(dates) < 3:
-        return Finding("CHK108", "not_applicable", "fewer than three labelled snapshots")
+        return not_applicable("CHK108", "few_snapshots")
     by_date = dict(tuple(rows.groupby("as_of")))
-    found = []
+    found: list[tuple[str, Argument]] = []
     for before, after in pairwise(dates):
         if _differs(by_date[before], by_date[after], _JUMP):
-            rates = [f"{by_date[day]['churned'].mean():.1%}" for day in (before, after)]
-            found.append((f"{pd.Timestamp(after):%Y-%m-%d}", f"from {rates[0]} to {rates[1]}"))
-    return outcome("CHK108", found, CHECKS["CHK108"], "Check whether the data are complete around that date.")
+            first, then = (_rate(float(by_date[day]["churned"].mean())) for day in (before, after))
+            found.append((f"{pd.Timestamp(after):%Y-%m-%d}", Text.of("audit-jump", before=first, after=then)))
+    return outcome("CHK108", found)
 
 
 def _differs(before: pd.DataFrame, after: pd.DataFrame, factor: float) -> bool:
@@ -67,20 +67,25 @@ def survivors(rows: pd.DataFrame) -> Finding:
     """Tell whether nobody churns before a date (CHK109)."""
     by_date = rows.groupby("as_of").agg(rows=("churned", "size"), churned=("churned", "sum"))
     if len(by_date) < 3 or by_date["churned"].sum() == 0:
-        return Finding("CHK109", "not_applicable", "fewer than three labelled snapshots, or no churner")
+        return not_applicable("CHK109", "few_snapshots_or_churners")
     first = int(np.argmax(by_date["churned"].to_numpy() > 0))
     before, after = by_date.iloc[:first], by_date.iloc[first:]
     # Accounts at risk at the last silent date could each churn once: expect them at the later rate.
     rate = float(after["churned"].sum() / after["rows"].sum())
     expected = rate * float(before["rows"].max()) if len(before) else 0.0
     if len(before) == 0 or expected < _LEAST_EXPECTED:
-        return Finding("CHK109", "clear", "nothing found")
+        return clear("CHK109")
     until = pd.Timestamp(by_date.index[first])
     return Finding(
         "CHK109",
         "found",
-        f"{CHECKS['CHK109']}: no churner in {len(before)} snapshots before {until:%Y-%m-%d}, "
-        f"where about {expected:.0f} were to be expected",
+        Text.of(
+            "audit-survivors",
+            what=Text.of("audit-CHK109"),
+            n=len(before),
+            on=f"{until:%Y-%m-%d}",
+            expected=Quantity(value=expected, digits=0),
+        ),
         (f"{until:%Y-%m-%d}",),
-        f"Start at snapshots.first: {until:%Y-%m-%d}, or export the accounts lost before it.",
+        Text.of("audit-CHK109.remedy", on=f"{until:%Y-%m-%d}"),
     )

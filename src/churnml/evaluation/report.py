@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from churnml.evaluation.capacity import CapacityReport
 from churnml.evaluation.diagnostics import Decay, LeadTime
 from churnml.evaluation.verdict import VerdictReport
+from churnml.language import Argument
 from churnml.metrics.calibration import RiskLevel
 from churnml.metrics.headline import Summary
 from churnml.metrics.intervals import Interval
@@ -174,7 +175,7 @@ class HorizonVerdict:
     """The verdict at a further horizon."""
 
     verdict: Publication
-    reason: str
+    reason: Argument
 
 
 @dataclass(frozen=True)

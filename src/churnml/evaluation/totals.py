@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from churnml.language import Argument, Quantity, Text
 from churnml.tables import Tables
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _DAYS = {"events": "occurred_at", "subscriptions": "ends_on", "invoices": "issue
 """Table → when an account is last heard of."""
 
 
-def totals_of_today(tables: Tables, names: Sequence[str]) -> list[tuple[str, str]]:
+def totals_of_today(tables: Tables, names: Sequence[str]) -> list[tuple[str, Argument]]:
     """Look for attributes that go with what the tables hold of an account in all.
 
     A total to date is larger for who stayed longer: given to the past it tells who will leave. It has no value that
@@ -47,11 +48,11 @@ def totals_of_today(tables: Tables, names: Sequence[str]) -> list[tuple[str, str
     counted = {name: values for name, values in counted.items() if values.nunique() > _LEAST_VALUES}
     if not counted:
         return []
-    found: dict[str, str] = {}
+    found: dict[str, Argument] = {}
     for what, total in _totals(tables, own.index):
         for name, values in counted.items():
             if name not in found and (agreed := _agrees(values, total)) is not None:
-                found[name] = f"goes with {what} up to today, rank correlation {agreed:.2f}"
+                found[name] = Text.of("audit-total", what=what, agreed=Quantity(value=agreed, digits=2))
     return list(found.items())
 
 
@@ -63,7 +64,7 @@ def _agrees(values: pd.Series, total: pd.Series) -> float | None:
     return agreed if agreed >= _SAME else None
 
 
-def _totals(tables: Tables, accounts: pd.Index) -> Iterator[tuple[str, pd.Series]]:
+def _totals(tables: Tables, accounts: pd.Index) -> Iterator[tuple[Text, pd.Series]]:
     for table in (*_SUMS, *_MORE):
         if table not in tables:
             continue
@@ -73,13 +74,13 @@ def _totals(tables: Tables, accounts: pd.Index) -> Iterator[tuple[str, pd.Series
         measures |= {name: expression[name].sum() for name in sums}
         grouped = expression.group_by(account=expression["account_id"].cast("string")).agg(**measures)
         totals = grouped.to_pandas().set_index("account").reindex(accounts)
-        yield f"the number of all {table.replace('_', ' ')}", totals["rows"].fillna(0)
+        yield Text.of("audit-count", table=table), totals["rows"].fillna(0)
         for name in sums:
-            yield f"all {table.replace('_', ' ')}' {name.replace('_', ' ')}", totals[name].fillna(0)
+            yield Text.of("audit-sum", table=table, column=name), totals[name].fillna(0)
     yield from _lived(tables, accounts)
 
 
-def _lived(tables: Tables, accounts: pd.Index) -> Iterator[tuple[str, pd.Series]]:
+def _lived(tables: Tables, accounts: pd.Index) -> Iterator[tuple[Text, pd.Series]]:
     """Yield the days from the first an account is heard of to the last, where some have ended before today."""
     today = pd.Timestamp(tables.observed_until)
     for table, column in _DAYS.items():
@@ -102,8 +103,8 @@ def _lived(tables: Tables, accounts: pd.Index) -> Iterator[tuple[str, pd.Series]
             yield from _beyond_age(lived, age)
 
 
-def _beyond_age(lived: pd.Series, age: pd.Series) -> Iterator[tuple[str, pd.Series]]:
+def _beyond_age(lived: pd.Series, age: pd.Series) -> Iterator[tuple[Text, pd.Series]]:
     both = pd.concat([lived, age], axis=1).dropna()
     same = float(both.iloc[:, 0].corr(both.iloc[:, 1], method="spearman")) if len(both) else 1.0
     if same < _SAME:
-        yield "the days that an account stayed", lived
+        yield Text.of("audit-stayed"), lived

@@ -18,6 +18,7 @@ from churnml.config import LearningConfig, ModelConfig
 from churnml.config.needs import LearningSections
 from churnml.errors import UsageError
 from churnml.features.spec import FeatureSet
+from churnml.language import Argument, Quantity, Text
 from churnml.metrics.intervals import Interval, clustered_bootstrap
 from churnml.snapshots.splits import Split
 from churnml.training.choice import choose
@@ -81,8 +82,8 @@ class Tuning:
     ----------
     applied : bool
         Whether `params` replace the defaults.
-    reason : str
-        Why, in words.
+    reason : Text
+        Why.
     params : mapping
         The best parameters found; empty where nothing was searched.
     gain : Interval or None
@@ -97,7 +98,7 @@ class Tuning:
     """
 
     applied: bool
-    reason: str
+    reason: Argument
     params: Mapping[str, float | int] = field(default_factory=dict)
     gain: Interval | None = None
     trials: tuple[Trial, ...] = ()
@@ -242,9 +243,9 @@ def tune(
         judged_churners=int(y[judged].sum()),
     )
     if classifier.kind_ == "logistic":
-        return Tuning(False, f"Nothing was tuned, as no trees are fitted: {classifier.reason_}.", tuned_on=tuned_on)
+        return Tuning(False, Text.of("tuning-no_trees", reason=classifier.reason_), tuned_on=tuned_on)
     if not plan.folds:
-        return Tuning(False, "Nothing was tuned: the oldest training part is too short to judge on.", tuned_on=tuned_on)
+        return Tuning(False, Text.of("tuning-too_short"), tuned_on=tuned_on)
     with _optuna(storage) as (optuna, backend):
         search = _Search(optuna, plan, config, progress)
         trials, resumed = search.run(study, backend, budget, most_trials)
@@ -359,9 +360,9 @@ def _judged(trials: Sequence[Trial], plan: Plan, config: LearningSections, group
     """Return the best trial and whether it beats the defaults by more than noise."""
     finished = [trial for trial in trials if trial.state == "complete" and trial.log_loss is not None]
     best = min(finished, key=lambda trial: (trial.log_loss, trial.number))
-    tried = f"{len(trials)} trial{'s' if len(trials) > 1 else ''}"
+    tried = len(trials)
     if best.defaults:
-        return Tuning(False, f"The defaults stay: no other of {tried} had a lower log loss.", best.params)
+        return Tuning(False, Text.of("tuning-none_lower", tried=tried), best.params)
     recipe = plan.recipe
     tuned = replace(recipe, trees=tree_settings({**config.model.params, **best.params}))
     outcome = plan.outcome[judged_rows(plan.folds)]
@@ -379,9 +380,6 @@ def _judged(trials: Sequence[Trial], plan: Plan, config: LearningSections, group
     reach = float(norm.ppf(1 - 0.025 / max(len(trials) - 1, 1))) * error
     low, high = value - reach, value + reach
     gain = Interval(value, low, high)
-    words = f"log loss gain {value:+.5f} (95 % interval for the best of {tried}: {low:+.5f} to {high:+.5f})"
-    if gain.above_zero:
-        return Tuning(True, f"Trial {best.number} beats the defaults by more than noise: {words}.", best.params, gain)
-    return Tuning(
-        False, f"The defaults stay: trial {best.number} beats them by no more than noise, {words}.", best.params, gain
-    )
+    bounds = {name: Quantity(value=one, digits=5) for name, one in (("gain", value), ("low", low), ("high", high))}
+    code = "tuning-better" if gain.above_zero else "tuning-noise"
+    return Tuning(gain.above_zero, Text.of(code, trial=best.number, tried=tried, **bounds), best.params, gain)

@@ -9,12 +9,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from churnml.language import Argument, Quantity, Text, words
 from churnml.metrics.intervals import Interval, clustered_bootstrap, paired_gain
 from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.metrics.within_date import Estimate, aligned_gain, aligned_log_loss, concordance
 from churnml.training.publication import Publication
 
-__all__ = ["BASELINE_WORDS", "Candidate", "Gains", "Standing", "Verdict", "VerdictReport", "judge"]
+__all__ = ["Candidate", "Gains", "Standing", "Verdict", "VerdictReport", "judge", "named"]
 
 Array = npt.NDArray[np.float64]
 
@@ -24,22 +25,19 @@ _NOISE = 0.01
 _DOUBT = 0.1
 """One-sided level of the test of the proper score against the date's rate."""
 _CHANCE = 0.5
-BASELINE_WORDS = {
-    "base_rate": "the base rate",
-    "recency": "days since the last activity",
-    "reference": "the reference health score",
-    "rfm": "recency, frequency and value",
-    "logistic": "a logistic regression on all features",
-    "blend": "trees averaged with the regression",
-}
-"""Baseline → what it is called in a sentence."""
 LEARNED = ("logistic", "blend")
 """Baselines that are models themselves."""
-_OUTCOMES = {
-    "beats": "beats {} by more than noise",
-    "level": "draws level with {}",
-    "loses": "is worse than {} by more than noise",
-}
+
+
+def named(baseline: str) -> Text:
+    """Return what a baseline is called in a sentence.
+
+    Examples
+    --------
+    >>> print(named("recency"), "/", named("own_rule"))
+    days since the last activity / own_rule
+    """
+    return Text.of(f"card-rule.{baseline}|words", words=words(baseline))
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ class Standing:
     """How the model stands to a learned baseline, and the numbers in words."""
 
     outcome: Literal["beats", "level", "loses"]
-    reason: str
+    reason: Argument
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ class VerdictReport:
 
     verdict: Publication
     scorer: str
-    reason: str
+    reason: Argument
     beside: Mapping[str, Standing]
     gains: Mapping[str, Gains]
     candidates: Mapping[str, Candidate]
@@ -112,7 +110,7 @@ class Verdict:
     Parameters
     ----------
     verdict : Publication
-    reason : str
+    reason : Text
         One sentence or two with the numbers.
     scorer : str
         What gives the published probabilities: ``"model"``, the name of a learned baseline, or of a rule.
@@ -123,7 +121,7 @@ class Verdict:
     """
 
     verdict: Publication
-    reason: str
+    reason: Argument
     scorer: str = "base_rate"
     gains: Mapping[str, Gains] = field(default_factory=dict)
     candidates: Mapping[str, Candidate] = field(default_factory=dict)
@@ -143,8 +141,8 @@ class Verdict:
             outcome: Literal["beats", "level", "loses"] = (
                 "loses" if gain.below_zero else "beats" if gain.above_zero else "level"
             )
-            words = _OUTCOMES[outcome].format(BASELINE_WORDS.get(name, name))
-            standings[name] = Standing(outcome, f"The model {words}: {_told(gain)}.")
+            reason = Text.of(f"verdict-beside.{outcome}", baseline=named(name), gain=_gained(gain))
+            standings[name] = Standing(outcome, reason)
         return standings
 
     def report(self) -> VerdictReport:
@@ -204,9 +202,7 @@ def judge(
     scores |= {name: np.asarray(p, dtype=np.float64) for name, p in baselines.items()}
     rules = [name for name in baselines if name not in learned]
     if len(np.unique(outcome)) < 2:
-        return Verdict(
-            Publication.RULES_ONLY, "The test periods hold only one outcome: nothing can be compared.", _first(rules)
-        )
+        return Verdict(Publication.RULES_ONLY, Text.of("verdict-one_outcome"), _first(rules))
     candidates = {
         name: Candidate(
             concordance=concordance(outcome, p, groups, dates),
@@ -228,9 +224,7 @@ def judge(
         if name != "model"
     }
     if not rules:
-        return Verdict(
-            Publication.RULES_ONLY, "There was no rule to compare the model with.", "base_rate", gains, candidates
-        )
+        return Verdict(Publication.RULES_ONLY, Text.of("verdict-no_rule"), "base_rate", gains, candidates)
     over_rules = {
         name: {rule: aligned_gain(outcome, scores[name], scores[rule], groups, dates) for rule in rules}
         for name, candidate in candidates.items()
@@ -269,51 +263,55 @@ def _best(passing: list[str], candidates: Mapping[str, Candidate]) -> str:
     return best
 
 
-def _published(scorer: str, over: Mapping[str, Estimate], candidates: Mapping[str, Candidate]) -> str:
+def _published(scorer: str, over: Mapping[str, Estimate], candidates: Mapping[str, Candidate]) -> Text:
     hardest = min(over, key=lambda name: over[name].value or 0.0)
-    what = "The model" if scorer == "model" else _capital(BASELINE_WORDS.get(scorer, scorer))
-    by = "by more than noise" if over[hardest].above_zero else "the best of them by no more than noise"
-    told = (
-        f"{what} tells churners apart within a snapshot date, {_ranked(candidates[scorer].concordance)}, and beats "
-        f"every rule there, {by}; the best rule is {BASELINE_WORDS.get(hardest, hardest)}: {_told(over[hardest])}."
+    reason = Text.of(
+        "verdict-published",
+        what=Text.of("verdict-the_model") if scorer == "model" else named(scorer),
+        ranked=_ranked(candidates[scorer].concordance),
+        by=Text.of("verdict-by.more" if over[hardest].above_zero else "verdict-by.no_more"),
+        rule=named(hardest),
+        gain=_gained(over[hardest]),
     )
     if scorer == "model":
-        return told
+        return reason
     ours, theirs = candidates[scorer], candidates["model"]
-    return (
-        f"{told} It is published instead of the model: log loss {ours.aligned_log_loss:.4f} within dates and "
-        f"{ours.log_loss:.4f} as told, the model's {theirs.aligned_log_loss:.4f} and {theirs.log_loss:.4f}."
+    return Text.of(
+        "verdict-instead",
+        reason=reason,
+        within=_loss(ours.aligned_log_loss),
+        told=_loss(ours.log_loss),
+        model_within=_loss(theirs.aligned_log_loss),
+        model_told=_loss(theirs.log_loss),
     )
 
 
-def _refused(over: Mapping[str, Estimate], model: Candidate, alpha: float) -> str:
+def _refused(over: Mapping[str, Estimate], model: Candidate, alpha: float) -> Text:
     """Say why not even the model, the best of what was learnt in most cases, passes."""
     if not _tells_apart(model, alpha):
-        return (
-            "Nothing that was learnt tells churners apart within a snapshot date by more than noise: over the date's "
-            f"churn rate {_told(model.gain)}; {_ranked(model.concordance)}."
-        )
+        return Text.of("verdict-nothing", gain=_gained(model.gain), ranked=_ranked(model.concordance))
     name = min(over, key=lambda rule: over[rule].value or 0.0)
-    words = "is worse than" if over[name].below_zero else "is no better than"
-    return f"The model {words} {BASELINE_WORDS.get(name, name)} within snapshot dates: {_told(over[name])}."
+    form = "worse" if over[name].below_zero else "no_better"
+    return Text.of(f"verdict-refused.{form}", rule=named(name), gain=_gained(over[name]))
 
 
-def _told(gain: Interval) -> str:
+def _gained(gain: Interval) -> Text:
     if gain.value is None:
-        return "no log loss gain can be computed"
-    if gain.low is None:
-        return f"log loss gain {gain.value:+.4f}, from too few accounts for an interval"
-    return f"log loss gain {gain.value:+.4f} (95 % interval {gain.low:+.4f} to {gain.high:+.4f})"
+        return Text.of("verdict-gain.unknown")
+    if gain.low is None or gain.high is None:
+        return Text.of("verdict-gain.alone", gain=_loss(gain.value))
+    return Text.of("verdict-gain", gain=_loss(gain.value), low=_loss(gain.low), high=_loss(gain.high))
 
 
-def _ranked(found: Estimate) -> str:
+def _ranked(found: Estimate) -> Text:
     if found.value is None:
-        return "no date holds both outcomes"
+        return Text.of("verdict-ranked.unknown")
+    value = Quantity(value=found.value, digits=3)
     if found.low is None or found.high is None:
-        return f"concordance {found.value:.3f} of pairs of one date"
-    span = f"{max(found.low, 0.0):.3f} to {min(found.high, 1.0):.3f}; .5 is chance"
-    return f"concordance {found.value:.3f} of pairs of one date ({span})"
+        return Text.of("verdict-ranked.alone", value=value)
+    low, high = Quantity(value=max(found.low, 0.0), digits=3), Quantity(value=min(found.high, 1.0), digits=3)
+    return Text.of("verdict-ranked", value=value, low=low, high=high)
 
 
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
+def _loss(value: float) -> Quantity:
+    return Quantity(value=value, digits=4)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from churnml.errors import ConfigError
+from churnml.errors import ConfigError, near_name
 from churnml.features.spec import FAMILIES
 from churnml.health import PHASES, phase
+from churnml.language import Words
 
 if TYPE_CHECKING:
     from churnml.explain.explanation import Explanation
@@ -23,18 +25,27 @@ if TYPE_CHECKING:
 __all__ = ["Play", "Playbook", "load_playbooks", "suggest_plays", "touch_model"]
 
 Touch = Literal["high", "low", "tech"]
-Words = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1)]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Said(_Part):
-    """A few words in every language."""
+def _said(given: Any) -> Any:
+    """Return words in several languages, given as a mapping or as the same words for all."""
+    if isinstance(given, str) and given.strip():
+        return Words(by_language={"": given})
+    if isinstance(given, Mapping) and "by_language" not in given:
+        if not given or not all(isinstance(said, str) and said.strip() for said in given.values()):
+            raise ValueError("expected words, or a language's code and its words for each language")
+        return Words(by_language=dict(given))
+    return given
 
-    en: Words
-    ja: Words
+
+Said = Annotated[Words, BeforeValidator(_said)]
+"""A few words by language; a language that is not there reads the first."""
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
 
 
 class Trigger(_Part):
@@ -82,9 +93,10 @@ class StepTrigger(_Part):
         return self
 
 
-class Step(Said):
-    """One step of a playbook."""
+class Step(_Part):
+    """One step of a playbook. Its words stand under the codes of their languages, ``en: …``, or under ``words``."""
 
+    words: Said = Field(description="What to do, by language: `{en: …, ja: …}`, or these keys on the step itself")
     key: str = Field("", max_length=60, description="Name for `after`; default step_1, step_2, …")
     owner: Owner | None = Field(None, description="Who does it; default the playbook's owner")
     due_days: int | None = Field(None, ge=0, description="Working days, once it can begin; default the playbook's")
@@ -92,11 +104,20 @@ class Step(Said):
     automation: str = Field("", description="What does it by itself, where `alerts.automations` says that it runs")
     when: StepTrigger | None = Field(None, description="Only on accounts that fit")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _languages(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or "words" in given:
+            return given
+        own = {str(name): value for name, value in given.items()}
+        said = [name for name in own if name not in cls.model_fields and _LANGUAGE.fullmatch(name)]
+        return {"words": {name: own.pop(name) for name in said}, **own} if said else own
+
 
 class Playbook(_Part):
     """One playbook."""
 
-    name: Words
+    name: Name
     title: Said
     when: Trigger
     owner: Owner = Field(description="Who acts")
@@ -112,34 +133,61 @@ class Play:
 
     Parameters
     ----------
-    playbook, title_en, title_ja : str
-        The playbook.
+    playbook : str
+        Name of the playbook.
+    title : Words
+        What it is called.
     owner : str
         Who acts, a role that there is; ``system`` only where an automation does it.
     due_on : str
         ISO date.
     because : tuple of str
         Features and indicators that matched.
-    steps_en, steps_ja : tuple of str
+    steps : tuple of Words
         What to do.
     """
 
     playbook: str
-    title_en: str
-    title_ja: str
+    title: Words
     owner: str
     due_on: str
     because: tuple[str, ...]
-    steps_en: tuple[str, ...]
-    steps_ja: tuple[str, ...]
+    steps: tuple[Words, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the play as JSON-ready data."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+    @classmethod
+    def stored(cls, data: Mapping[str, Any]) -> Play:
+        """Return a play that was stored beside an explanation, by this version or an earlier one.
+
+        Examples
+        --------
+        >>> old = {"playbook": "x", "title_en": "Call", "title_ja": "電話", "owner": "csm", "due_on": "2026-01-05",
+        ...        "because": ["nps_last"], "steps_en": ["Ask"], "steps_ja": ["聞く"]}
+        >>> Play.stored(old).title.spoken("ja"), Play.stored(old).steps[0].spoken("en")
+        ('電話', 'Ask')
+        """
+        if "title" not in data:
+            told = [name.removeprefix("title_") for name in data if name.startswith("title_")]
+            steps = zip(*(data[f"steps_{language}"] for language in told), strict=True)
+            title = {language: data[f"title_{language}"] for language in told}
+            own = {name: value for name, value in data.items() if not name.startswith(("title_", "steps_"))}
+            by_step = [{"by_language": dict(zip(told, step, strict=True))} for step in steps]
+            data = {**own, "title": {"by_language": title}, "steps": by_step}
+        return TypeAdapter(cls).validate_python(data)
+
+    def published(self, said_in: Sequence[str]) -> dict[str, Any]:
+        """Return the play as JSON-ready data, its words under their name and the language: ``title_en``."""
+        plain = {"playbook": self.playbook, "owner": self.owner, "due_on": self.due_on, "because": list(self.because)}
+        for language in said_in:
+            plain[f"title_{language}"] = self.title.spoken(language)
+            plain[f"steps_{language}"] = [step.spoken(language) for step in self.steps]
+        return plain
 
 
 def load_playbooks(path: Path) -> tuple[Playbook, ...]:
     """Read playbooks from a YAML file: a list under ``playbooks``.
+
+    A file beside it that is named after a language, ``playbooks.de.yaml``, has the words of that language:
+    ``playbook: {title: …, steps: […]}`` for each playbook by its name, the steps in order.
 
     Raises
     ------
@@ -153,7 +201,10 @@ def load_playbooks(path: Path) -> tuple[Playbook, ...]:
         items = data["playbooks"] if isinstance(data, dict) else None
         if not isinstance(items, list) or not items:
             raise ConfigError("The file holds no playbooks", where=str(path), expected="a list under `playbooks`")
-        return tuple(Playbook.model_validate(item) for item in items)
+        playbooks = [Playbook.model_validate(item) for item in items]
+        for file in sorted(path.parent.glob(f"{path.stem}.*{path.suffix}")):
+            playbooks = _translated(playbooks, file, file.name.removeprefix(f"{path.stem}.").removesuffix(path.suffix))
+        return tuple(playbooks)
     except (yaml.YAMLError, KeyError) as error:
         raise ConfigError("The playbooks are not valid YAML", where=str(path), got=str(error)) from error
     except ValidationError as error:
@@ -163,6 +214,37 @@ def load_playbooks(path: Path) -> tuple[Playbook, ...]:
         raise ConfigError(
             "A playbook is wrong", where=f"{path}: {key}", got=f"{fault['msg']} {name}".strip()
         ) from error
+
+
+def _translated(playbooks: Sequence[Playbook], file: Path, language: str) -> list[Playbook]:
+    """Return the playbooks with a language's words from a file of its own."""
+    data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    given = {str(name): said for name, said in data.items()} if isinstance(data, dict) else {}
+    by_name = {playbook.name: playbook for playbook in playbooks}
+    for name, said in given.items():
+        playbook = by_name.get(name)
+        steps = said.get("steps") if isinstance(said, dict) else None
+        whole = playbook is not None and isinstance(steps, list) and len(steps) == len(playbook.steps)
+        if playbook is None or not whole or not isinstance(said.get("title"), str):
+            near = near_name(name, by_name)
+            raise ConfigError(
+                "A translated playbook does not fit its playbook",
+                where=f"{file}: {name}",
+                got="no such playbook" if playbook is None else "another number of steps, or no title",
+                expected=f"{near!r}?" if playbook is None and near else "`title` and as many `steps` as the playbook",
+                code="playbooks.translation",
+            )
+        spoken = [
+            step.model_copy(update={"words": _also(step.words, language, str(words))})
+            for step, words in zip(playbook.steps, steps or (), strict=True)
+        ]
+        title = _also(playbook.title, language, said["title"])
+        by_name[name] = playbook.model_copy(update={"title": title, "steps": tuple(spoken)})
+    return list(by_name.values())
+
+
+def _also(words: Words, language: str, said: str) -> Words:
+    return Words(by_language={**words.by_language, language: said})
 
 
 def touch_model(frame: pd.DataFrame) -> pd.Series:
@@ -269,13 +351,11 @@ def _play(playbook: Playbook, explanation: Explanation, because: tuple[str, ...]
     due = date.fromisoformat(explanation.as_of) + timedelta(days=playbook.due_days)
     return Play(
         playbook=playbook.name,
-        title_en=playbook.title.en,
-        title_ja=playbook.title.ja,
+        title=playbook.title,
         owner=_owner(playbook, touch),
         due_on=due.isoformat(),
         because=because,
-        steps_en=tuple(step.en for step in steps),
-        steps_ja=tuple(step.ja for step in steps),
+        steps=tuple(step.words for step in steps),
     )
 
 

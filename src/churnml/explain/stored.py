@@ -58,6 +58,10 @@ def worded(document: Mapping[str, Any], said_in: Sequence[str] | None = None) ->
         explanation = explanation.model_copy(update={**gone, "summary": Text.of("summary-unreadable")})
     known = {*Explanation.model_fields, own, "format"}
     beside = {name: value for name, value in document.items() if name not in known}
+    if "plays" in beside:
+        from churnml.explain.plays import Play
+
+        beside["plays"] = [Play.stored(play).published(wanted) for play in beside["plays"]]
     return {**published(explanation, wanted), **beside}
 
 

@@ -2,7 +2,7 @@
 
 from churnml.language.catalogue import Catalogue, Language, catalogue, languages, using
 from churnml.language.numbers import day, month, number, percent
-from churnml.language.phrases import Phrases, Section, amount, has_words, phrases, render
+from churnml.language.phrases import Phrases, Section, amount, argument, has_words, in_words, phrases, render
 from churnml.language.text import Argument, Day, Quantity, Several, Text, Words, words
 
 __all__ = [
@@ -17,9 +17,11 @@ __all__ = [
     "Text",
     "Words",
     "amount",
+    "argument",
     "catalogue",
     "day",
     "has_words",
+    "in_words",
     "languages",
     "month",
     "number",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from churnml.errors import UsageError, near_name
 from churnml.language.catalogue import catalogue
 from churnml.language.text import Argument, Quantity, Several, Text
 
-__all__ = ["Phrases", "Section", "amount", "has_words", "phrases", "render"]
+__all__ = ["Phrases", "Section", "amount", "argument", "has_words", "in_words", "phrases", "render"]
 
 
 class Phrases:
@@ -47,6 +49,18 @@ class Phrases:
         from churnml.language.functions import spoken
 
         return str(spoken(text, self.language, render))
+
+    def stored(self, data: Any) -> str:
+        """Return a text that was read from JSON, or words of an earlier version as they stand; empty for none.
+
+        Examples
+        --------
+        >>> phrases("ja").stored({"kind": "text", "code": "band-red", "arguments": {}}), phrases("ja").stored("red")
+        ('赤', 'red')
+        """
+        if data is None:
+            return ""
+        return data if isinstance(data, str) else self.text(argument(data))
 
     def or_plain(self, code: str, plain: str) -> str:
         """Return a message, or plain words where the language has none of that code."""
@@ -95,6 +109,37 @@ def has_words(text: Text, language: str) -> bool:
         elif isinstance(part, Text) and not has_words(part, language):
             return False
     return True
+
+
+def argument(data: Any) -> Argument:
+    """Return a text as it was read from JSON, or words as they stand.
+
+    Examples
+    --------
+    >>> str(argument({"kind": "text", "code": "band-red", "arguments": {}})), argument("as told")
+    ('red', 'as told')
+    """
+    return _adapter().validate_python(data)
+
+
+@lru_cache(maxsize=1)
+def _adapter() -> TypeAdapter[Argument]:
+    return TypeAdapter(Argument)
+
+
+def in_words(data: Any, language: str) -> Any:
+    """Return JSON-ready data with every text in it put into words: what a program is shown of a report.
+
+    Examples
+    --------
+    >>> in_words({"verdict": {"kind": "text", "code": "band-red", "arguments": {}}, "rows": [3]}, "ja")
+    {'verdict': '赤', 'rows': [3]}
+    """
+    if isinstance(data, Mapping):
+        if data.get("kind") == "text" and "code" in data:
+            return phrases(language).stored(data)
+        return {name: in_words(value, language) for name, value in data.items()}
+    return [in_words(value, language) for value in data] if isinstance(data, list | tuple) else data
 
 
 class Section:

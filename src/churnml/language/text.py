@@ -106,6 +106,22 @@ class Text(_Part):
             kind="text", code=code, arguments={name: _argument(value) for name, value in arguments.items()}
         )
 
+    def saying(self, **arguments: Any) -> Text:
+        """Return the same text that speaks of more.
+
+        Examples
+        --------
+        >>> Text.of("kind-few", churners=3).saying(features=9).arguments["features"].value
+        9.0
+        """
+        return Text.of(self.code, **{**self.arguments, **arguments})
+
+    def __str__(self) -> str:
+        """Return the text in English, for a notebook; what a reader gets is put into words by `render`."""
+        from churnml.language.phrases import render
+
+        return render(self, "en")
+
 
 def _argument(value: Any) -> Any:
     if isinstance(value, bool | int | float):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from churnml import registry
 from churnml.config import Config
 from churnml.errors import BundleError, UsageError, WorkspaceError
+from churnml.language import Argument, Text
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision, Promotion, promote, promotions, rollback_target, versions
 
@@ -154,7 +155,7 @@ def keep_or_promote(
     tables: Tables,
     *,
     because: str | None = None,
-    leak: str | None = None,
+    leak: Text | None = None,
 ) -> Decision:
     """Run the gate, or obey a person's reason; promote where it says so, else name the model challenger.
 
@@ -168,7 +169,7 @@ def keep_or_promote(
         The company's tables, to score the champion on where needed.
     because : str, optional
         A person's reason to promote whatever the gate would say.
-    leak : str, optional
+    leak : Text, optional
         What the audit found: the gate stays shut.
     """
     from churnml.registry.tracking import name_alias
@@ -209,7 +210,7 @@ def _gate(config: Config, challenger: Bundle, tested: pd.DataFrame, tables: Tabl
         champion = registry.load_champion(config.bundles_dir, config.registered_model)
     except BundleError as error:
         first = error.code == "bundle.none"
-        return Decision(True, "The first model." if first else "The champion's bundle cannot be used any more.")
+        return Decision(True, Text.of("gate-first" if first else "gate-broken"))
     try:
         kept = _tested(config, champion.version)
     except WorkspaceError:
@@ -218,7 +219,7 @@ def _gate(config: Config, challenger: Bundle, tested: pd.DataFrame, tables: Tabl
 
 
 def _promote(
-    config: Config, version: str, *, reason: str, forced: bool = False, decision: Decision | None = None
+    config: Config, version: str, *, reason: Argument, forced: bool = False, decision: Decision | None = None
 ) -> Promotion:
     """Promote on disk, where serving looks, then move MLflow's alias."""
     from churnml.registry.tracking import name_alias

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -63,7 +62,7 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
             currency=config.currency,
             history=history,
             happenings=happenings,
-            plays=[Play(**{**play, **_tuples(play)}) for play in told.get("plays", [])],
+            plays=[Play.stored(play) for play in told.get("plays", [])],
             red_below=edges.red_below,
             green_from=edges.green_from,
             gaps=snapshot.info.get("level_gaps") or (),
@@ -133,7 +132,3 @@ def _history(store: Store, config: Config, account_id: str) -> pd.DataFrame:
             "model_version": [snapshot.model_version for snapshot, _ in readings],
         }
     )
-
-
-def _tuples(play: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) for name, value in play.items() if isinstance(value, list)}

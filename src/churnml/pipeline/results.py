@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from churnml.evaluation.verdict import BASELINE_WORDS
 from churnml.features import FamilyUse, FeatureSet
+from churnml.language import Argument, Text
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision
 from churnml.sources import Loaded, TableUse, ToolCoverage
@@ -159,11 +159,11 @@ class TrainingReport:
     """What a training came to: verdict, backtest, where the model is, and what the gate decided."""
 
     verdict: str
-    verdict_reason: str
+    verdict_reason: Argument
     kind: str
-    kind_reason: str
+    kind_reason: Argument
     scored_by: str
-    warnings: Sequence[str]
+    warnings: Sequence[Text]
     backtest: Mapping[str, Any]
     model_uri: str
     run_id: str
@@ -171,7 +171,7 @@ class TrainingReport:
     model_version: str
     promotion: Decision
     rejected: Rejected
-    notes: Sequence[str]
+    notes: Sequence[Argument]
     tuning: Tuning | None
 
 
@@ -193,7 +193,7 @@ class Trained:
         In MLflow.
     rejected : mapping
         Table → reason → rows set aside.
-    notes : sequence of str
+    notes : sequence of Text or str
         What a reader of the numbers should know.
     tuning : Tuning, optional
         Where a budget was given.
@@ -206,7 +206,7 @@ class Trained:
     model_uri: str
     run_id: str
     rejected: Rejected
-    notes: Sequence[str]
+    notes: Sequence[Argument]
     tuning: Tuning | None = None
 
     def report(self) -> TrainingReport:
@@ -240,9 +240,9 @@ class ScoringReport:
     accounts: int
     bands: Mapping[str, int]
     verdict: str
-    verdict_reason: str
+    verdict_reason: Argument
     scored_by: str
-    warnings: Sequence[str]
+    warnings: Sequence[Text]
     backtest: Mapping[str, Any]
     model_uri: str
     bundle: Path
@@ -313,30 +313,33 @@ def scored_by(bundle: Bundle) -> str:
     return "model" if bundle.model.rule is None else bundle.model.rule.name
 
 
-def warnings_of(bundle: Bundle) -> list[str]:
+def warnings_of(bundle: Bundle) -> list[Text]:
     """Return what a reader of a bundle's scores must know: one sentence each, none where all is well."""
     return [*_rules_warning(bundle), *_target_warning(bundle)]
 
 
-def _rules_warning(bundle: Bundle) -> list[str]:
+def _rules_warning(bundle: Bundle) -> list[Text]:
     """Return, where the rules score, one sentence that says so and why."""
     if bundle.manifest.verdict == "publishable":
         return []
     target = bundle.model.target
-    by = f"the rule {BASELINE_WORDS[bundle.model.rule.name]!r}" if bundle.model.rule else "a model that failed its gate"
-    expected = expected_column(target).replace("_", " ")
-    return [
-        f"The rules are used, not the model: {target} probability, {expected} and order come from {by}, health from "
-        f"its measures. {bundle.manifest.verdict_reason}".strip()
-    ]
+    rule = bundle.model.rule
+    by = (
+        Text.of("warning-failed_model")
+        if rule is None
+        else Text.of("card-by-rule", rule=Text.of(f"card-rule.{rule.name}"))
+    )
+    noun, expected = Text.of(f"target-{target}"), Text.of(f"warning-{expected_column(target)}")
+    reason = bundle.manifest.verdict_reason
+    return [Text.of("warning-rules", target=noun, expected=expected, by=by, reason=reason)]
 
 
-def _target_warning(bundle: Bundle) -> list[str]:
+def _target_warning(bundle: Bundle) -> list[Text]:
     """Return, where something else than churn is predicted, one sentence on the health score beside it."""
     target = bundle.model.target
     if target == "churn":
         return []
-    return [f"The model predicts {target}, not churn, so the health score is made of rules alone."]
+    return [Text.of("warning-target", target=Text.of(f"target-{target}"))]
 
 
 def rejected_counts(loaded: Loaded) -> dict[str, dict[str, int]]:

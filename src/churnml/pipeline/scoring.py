@@ -16,7 +16,7 @@ from churnml import snapshots
 from churnml.assessment import Assessments, Champion, ScoreChange, score_trends
 from churnml.config import Config
 from churnml.explain import Explanation, load_playbooks, suggest_plays
-from churnml.explain.plays import Playbook
+from churnml.explain.plays import Play, Playbook
 from churnml.explain.stored import stored as as_stored
 from churnml.explain.stored import worded
 from churnml.features.event_cache import events_until
@@ -196,7 +196,7 @@ def _with_plays(config: Config, now: pd.DataFrame, explanations: Sequence[Explan
     else:
         plays = [()] * len(explanations)
     return [
-        {**as_stored(explanation), "plays": [play.as_dict() for play in suggested]}
+        {**as_stored(explanation), "plays": [TypeAdapter(Play).dump_python(play, mode="json") for play in suggested]}
         for explanation, suggested in zip(explanations, plays, strict=True)
     ]
 
@@ -335,7 +335,7 @@ def _publish(
                     "horizon_days": model.horizon_days,
                     "base_rate": model.base_rate,
                     "verdict": manifest.verdict,
-                    "verdict_reason": manifest.verdict_reason,
+                    "verdict_reason": manifest.model_dump(mode="json", include={"verdict_reason"})["verdict_reason"],
                     "scored_by": scored_by(champion.bundle),
                     "level_gaps": level_gaps_of(manifest),
                     "currency": config.currency,

@@ -20,6 +20,7 @@ from churnml.evaluation.tuning import budget_seconds, check_installed
 from churnml.explain import ExplainReference
 from churnml.files import sqlite_url, write_parquet, write_text
 from churnml.health import HealthScale
+from churnml.language import Text
 from churnml.pipeline.models import champion_version, keep_or_promote, tested_path
 from churnml.pipeline.preparation import prepare
 from churnml.pipeline.results import Prepared, Trained, rejected_counts
@@ -152,7 +153,7 @@ def _backtest(
 
 
 def _fit(
-    config: Config, settings: Config, prepared: Prepared, tested: _Tested, tuning: Tuning | None, leak: str | None
+    config: Config, settings: Config, prepared: Prepared, tested: _Tested, tuning: Tuning | None, leak: Text | None
 ) -> _Fitted:
     """Fit the model on all labelled rows, then what the health score and the explanations know of them.
 
@@ -163,7 +164,7 @@ def _fit(
     if leak is not None:
         rows = frame[frame["churned"].notna()]
         main = with_fallback(main, rows, tested.main.rules_by_loss).with_info(
-            verdict_reason=f"{leak} As the data are: {main.info.verdict_reason}"
+            verdict_reason=Text.of("verdict-leak", leak=leak, reason=main.info.verdict_reason)
         )
     model = fit_further(frame, catalogue, settings, main, tested.further)
     if tuning is not None:
@@ -215,27 +216,36 @@ def _track(config: Config, prepared: Prepared, bundle: Bundle, tested: _Tested, 
     )
 
 
-def _fold_notes(config: Config, folds: Sequence[Split]) -> list[str]:
+def _fold_notes(config: Config, folds: Sequence[Split]) -> list[Text]:
     if config.splits.fixed:
         return [
-            f"{split.name} trains until {split.train[-1]:%Y-%m-%d}, not {asked.train_until:%Y-%m-%d}: later labels "
-            f"were not known yet on {split.test[0]:%Y-%m-%d}."
+            Text.of(
+                "note-fold_shortened",
+                fold=split.name,
+                until=f"{split.train[-1]:%Y-%m-%d}",
+                asked=f"{asked.train_until:%Y-%m-%d}",
+                tested=f"{split.test[0]:%Y-%m-%d}",
+            )
             for split, asked in zip(folds, config.splits.fixed, strict=True)
             if asked.train_until >= (split.train[-1] + pd.Timedelta(days=1)).date()
             and pd.Timestamp(asked.train_until) + pd.Timedelta(days=config.label.purge_days) > split.test[0]
         ]
     if len(folds) >= config.splits.folds:
         return []
-    return [f"The history allows {len(folds)} of the {config.splits.folds} backtest folds that splits.folds asks for."]
+    return [Text.of("card-limit-folds", count=len(folds), wanted=config.splits.folds)]
 
 
-def _audit_notes(findings: Sequence[Finding]) -> list[str]:
-    return [f"{one.code} {one.what}. {one.remedy}" for one in findings if one.status == "found"]
-
-
-def _horizon_notes(further: Mapping[int, HorizonReport]) -> list[str]:
+def _audit_notes(findings: Sequence[Finding]) -> list[Text]:
     return [
-        f"At the horizon of {days} days a rule is used: {report.verdict.reason}"
+        Text.of("audit-note", code=one.code, what=one.what, remedy=one.remedy)
+        for one in findings
+        if one.status == "found"
+    ]
+
+
+def _horizon_notes(further: Mapping[int, HorizonReport]) -> list[Text]:
+    return [
+        Text.of("note-horizon_rule", days=days, reason=report.verdict.reason)
         for days, report in further.items()
         if report.verdict.verdict is not Publication.PUBLISHABLE
     ]

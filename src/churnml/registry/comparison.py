@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from churnml.language import Quantity, Text
 from churnml.metrics.intervals import Interval, clustered_bootstrap, paired_gain
 from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.metrics.within_date import log_loss_gain
@@ -57,12 +58,12 @@ def compare(rows: pd.DataFrame, *, min_gain: float, seed: int, fresher: bool = F
         as_of_until=f"{rows['as_of'].max():%Y-%m-%d}",
     )
     if len(np.unique(churned)) < 2:
-        return Decision(False, "The newest labelled snapshots hold only one outcome: nothing can be compared.", window)
+        return Decision(False, Text.of("gate-one_outcome"), window)
     new, old = rows["p_challenger"].to_numpy(), rows["p_champion"].to_numpy()
     gain = log_loss_gain(churned, new, old, rows["account_id"])
     ranking = paired_gain(roc_auc, churned, new, old, clustered_bootstrap(rows["account_id"], _DRAWS, seed))
     if gain.value is None or gain.low is None or gain.high is None:
-        return Decision(False, "Too few accounts churned in the newest labelled snapshots to compare on.", window)
+        return Decision(False, Text.of("gate-too_few"), window)
     margin = _MARGIN * (log_loss(churned, old) or 0.0)
     evidence = replace(
         window,
@@ -72,14 +73,11 @@ def compare(rows: pd.DataFrame, *, min_gain: float, seed: int, fresher: bool = F
         log_loss_gain=Interval(gain.value, gain.low, gain.high),
         roc_auc_gain=ranking,
     )
-    told = (
-        f"log loss gain {gain.value:+.4f} (95 % interval {gain.low:+.4f} to {gain.high:+.4f}) on {len(rows)} rows of "
-        "the newest window"
-    )
+    by, *losses = (Quantity(value=one, digits=4) for one in (margin, gain.value, gain.low, gain.high))
+    figures = {**dict(zip(("gain", "low", "high"), losses, strict=True)), "rows": len(rows)}
     if gain.low > min_gain:
-        return Decision(True, f"The challenger is better by more than noise: {told}.", evidence)
+        return Decision(True, Text.of("gate-better", **figures), evidence)
     if fresher and gain.low >= -margin:
-        words = f"The challenger knows newer data and is not worse, by {margin:.4f} at most"
-        return Decision(True, f"{words}: {told}.", evidence)
-    worse = f"may be worse by more than {margin:.4f}" if fresher else "is not better by more than noise"
-    return Decision(False, f"The challenger {worse}: {told}.", evidence)
+        return Decision(True, Text.of("gate-fresher", margin=by, **figures), evidence)
+    reason = Text.of("gate-may_be_worse", margin=by, **figures) if fresher else Text.of("gate-no_better", **figures)
+    return Decision(False, reason, evidence)

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from churnml.config.needs import RecordedSections
 from churnml.errors import BundleError
+from churnml.language import Argument
 from churnml.training.publication import Publication
 
 __all__ = ["MANIFEST", "Manifest", "Provenance", "broken_bundle", "level_gaps_of", "read_manifest", "recorded"]
@@ -91,7 +92,7 @@ class Manifest(Provenance):
         Registered model; twelve hex digits of the content.
     verdict : Publication
         Of the gate, see `churnml.evaluation.judge`.
-    verdict_reason : str
+    verdict_reason : Text
         One sentence with the numbers.
     target : str
         churn, expansion or contraction.
@@ -105,7 +106,7 @@ class Manifest(Provenance):
     name: str
     version: str
     verdict: Publication
-    verdict_reason: str = ""
+    verdict_reason: Argument = ""
     target: Literal["churn", "expansion", "contraction"] = "churn"
     horizon_days: int
     files: Mapping[str, str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
 from churnml.config import LabelConfig
 from churnml.errors import BundleError
 from churnml.files import write_json
+from churnml.language import Argument
 from churnml.metrics.intervals import Interval
 from churnml.registry.bundle import Bundle, read_pointer, set_champion
 from churnml.registry.manifest import MANIFEST, Manifest, read_manifest
@@ -63,7 +64,7 @@ class Evidence:
     log_loss_gain: Interval | None = None
     roc_auc_gain: Interval | None = None
     champion_verdict: str | None = None
-    champion_reason: str | None = None
+    champion_reason: Argument | None = None
     champion_concordance: Interval | None = None
 
 
@@ -79,8 +80,8 @@ class Promotion:
         The champion before.
     at : str
         ISO time, UTC.
-    reason : str
-        Why, in words.
+    reason : Text or str
+        Why: what the gate found, or a person's own words.
     forced : bool
         A person overrode the gate.
     evidence : Evidence
@@ -92,7 +93,7 @@ class Promotion:
     version: str
     previous: str | None
     at: str
-    reason: str
+    reason: Argument
     forced: bool = False
     evidence: Evidence = Evidence()
     by: str = ""
@@ -105,14 +106,13 @@ class Decision:
     Parameters
     ----------
     promote : bool
-    reason : str
-        In words.
+    reason : Text or str
     evidence : Evidence
         Empty where nothing was compared.
     """
 
     promote: bool
-    reason: str
+    reason: Argument
     evidence: Evidence = Evidence()
 
 
@@ -125,7 +125,7 @@ def promote(
     name: str,
     version: str,
     *,
-    reason: str,
+    reason: Argument,
     at: datetime,
     forced: bool = False,
     evidence: Evidence | None = None,
@@ -159,8 +159,8 @@ def promote(
         evidence=evidence or Evidence(),
         by=by,
     )
-    set_champion(folder, name, version, asdict(entry))
-    write_json(folder / name / _HISTORY, [asdict(one) for one in (*past, entry)])
+    set_champion(folder, name, version, _ENTRY.dump_python(entry, mode="json"))
+    write_json(folder / name / _HISTORY, _RECORD.dump_python([*past, entry], mode="json"))
     return entry
 
 

@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 
 from churnml.config.needs import TrackingSections
 from churnml.errors import BundleError
+from churnml.language import Language, Text, phrases, render
 from churnml.registry.bundle import Bundle, read_pointer
 from churnml.registry.manifest import recorded
 from churnml.registry.mlflow_session import experiment_name, open_mlflow
@@ -84,7 +85,7 @@ def track(
         with mlflow.start_run(
             experiment_id=experiment.experiment_id,
             run_name=f"{config.name} {bundle.version}",
-            description=manifest.verdict_reason,
+            description=render(manifest.verdict_reason, config.language),
             nested=mlflow.active_run() is not None,
         ) as run:
             mlflow.set_tags(_tags(bundle))
@@ -167,7 +168,9 @@ def name_alias(
             return None
         client.set_registered_model_alias(name, alias, newest.version)
         if promotion is not None:
-            told = f"Champion since {promotion.at}, by {promotion.by}: {promotion.reason}"
+            told = phrases(config.language)(
+                "mlflow-champion", at=promotion.at, by=promotion.by, reason=promotion.reason
+            )
             description = f"{newest.description or ''}\n\n{told}".strip()
             client.update_model_version(name, newest.version, description=description)
     return f"models:/{name}@{alias}"
@@ -208,7 +211,7 @@ def _beside(backtest: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:
 def _log_tuning(mlflow: ModuleType, tuning: Tuning) -> None:
     """Log what the search found to the open run, and each trial as a child run."""
     mlflow.set_tags({"churnml.tuning": "applied" if tuning.applied else "defaults"})
-    mlflow.set_tag("churnml.tuning_reason", tuning.reason)
+    mlflow.set_tag("churnml.tuning_reason", str(tuning.reason))
     mlflow.log_dict(to_jsonable_python(tuning), "tuning.json")
     mlflow.log_params({f"tuned.{name}": value for name, value in tuning.params.items() if tuning.applied})
     if tuning.gain is not None:
@@ -272,7 +275,7 @@ def _register(
         source=model.model_uri,
         run_id=run_id,
         model_id=model.model_id,
-        description=describe(bundle, frame),
+        description=describe(bundle, frame, config.language),
         tags={"churnml.bundle_version": bundle.version, "churnml.verdict": str(bundle.manifest.verdict)},
     )
     # What links the model's page to its registered version.
@@ -282,21 +285,30 @@ def _register(
     return int(version.version)
 
 
-def describe(bundle: Bundle, frame: pd.DataFrame) -> str:
+def describe(bundle: Bundle, frame: pd.DataFrame, language: Language = "en") -> str:
     """Return what a reader of the registry must know of a version: data, period, model, verdict."""
-    manifest, model = bundle.manifest, bundle.model
+    manifest, model, say = bundle.manifest, bundle.model, phrases(language)
     labelled = frame[frame["churned"].notna()]
-    return "\n\n".join(
-        (
-            f"Trained {manifest.created_at:%Y-%m-%d %H:%M} UTC on {len(labelled):,} labelled rows of "
-            f"{labelled['account_id'].nunique():,} accounts, {int(labelled['churned'].sum()):,} positive, as of "
-            f"{labelled['as_of'].min():%Y-%m-%d} to {labelled['as_of'].max():%Y-%m-%d}.",
-            f"Predicts {model.target} within {model.horizon_days} days from {len(model.features)} features "
-            f"({model.info.kind}). Data {manifest.fingerprint[:12]}, config {manifest.config_hash[:12]}, "
-            f"bundle {bundle.version}.",
-            f"Verdict: {manifest.verdict}. {manifest.verdict_reason}".strip(),
-        )
+    trained = say(
+        "mlflow-trained",
+        at=f"{manifest.created_at:%Y-%m-%d %H:%M}",
+        rows=len(labelled),
+        accounts=int(labelled["account_id"].nunique()),
+        positive=int(labelled["churned"].sum()),
+        **{"from": f"{labelled['as_of'].min():%Y-%m-%d}", "until": f"{labelled['as_of'].max():%Y-%m-%d}"},
     )
+    predicts = say(
+        "mlflow-predicts",
+        target=Text.of(f"target-{model.target}"),
+        days=model.horizon_days,
+        features=len(model.features),
+        kind=model.info.kind,
+        data=manifest.fingerprint[:12],
+        config=manifest.config_hash[:12],
+        bundle=bundle.version,
+    )
+    verdict = say("mlflow-verdict", verdict=str(manifest.verdict), reason=manifest.verdict_reason)
+    return "\n\n".join((trained, predicts, verdict.strip()))
 
 
 def _log_dataset(mlflow: ModuleType, frame: pd.DataFrame, config: TrackingSections, fingerprint: str) -> Any:

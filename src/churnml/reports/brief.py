@@ -87,10 +87,10 @@ def account_brief(
         happenings=[{"on": day(item.on, language), "text": render(item.text, language)} for item in happenings],
         plays=[
             {
-                "title": play.title_ja if language == "ja" else play.title_en,
+                "title": play.title.spoken(language),
                 "owner": say.or_plain(f"owner-{play.owner}", play.owner),
                 "due": day(play.due_on, language),
-                "steps": play.steps_ja if language == "ja" else play.steps_en,
+                "steps": [step.spoken(language) for step in play.steps],
             }
             for play in plays
         ],

@@ -13,7 +13,7 @@ import pandas as pd
 from jinja2 import Environment
 
 from churnml.config import Config, LabelConfig
-from churnml.language import Language, Quantity, Section, Text, number, percent, phrases
+from churnml.language import Language, Quantity, Section, Text, argument, number, percent, phrases
 from churnml.metrics.headline import summary
 from churnml.metrics.intervals import clustered_bootstrap
 from churnml.metrics.reliability import calibration_bins
@@ -79,7 +79,7 @@ def model_card(
         "beside": dict(backtest["verdict"].get("beside") or {}),
         "tuning": info.tuning,
         "kind": str(info.kind),
-        "kind_reason": str(info.kind_reason or ""),
+        "kind_reason": info.kind_reason,
         "data": {
             "from": str(info.as_of_from),
             "until": str(info.as_of_until),
@@ -349,7 +349,7 @@ def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list
     info, target = bundle.model.info, bundle.model.target
     noun, happened = Text.of(f"target-{target}"), Text.of(f"card-happened.{target}")
     limits = [
-        Text.of("card-limit-horizon", days=further["horizon_days"], reason=further["verdict"]["reason"])
+        Text.of("card-limit-horizon", days=further["horizon_days"], reason=argument(further["verdict"]["reason"]))
         for further in (backtest.get("horizons") or {}).values()
         if further["verdict"]["verdict"] != Publication.PUBLISHABLE
     ]

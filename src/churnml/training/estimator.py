@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
+from churnml.language import Quantity, Text
 from churnml.training.choice import Recipe
 from churnml.training.encoding import categories_of, encode
 from churnml.training.ensemble import Ensemble, fit_ensemble
@@ -97,7 +98,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_features_in_ : int
     kind_ : str
         What was fitted: ``"lightgbm"``, ``"logistic"`` or ``"blend"``.
-    reason_ : str
+    reason_ : Text
         Why, in words.
     ensemble_ : Ensemble
     categories_ : dict
@@ -174,7 +175,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         account = np.arange(len(outcome)) if groups is None else np.asarray(groups)
         churners = len(np.unique(account[outcome == 1]))
         self.kind_: Literal["lightgbm", "logistic", "blend"]
-        self.reason_: str
+        self.reason_: Text
         self.kind_, self.reason_ = self._choose(churners, matrix)
         folds = temporal_folds(dates, outcome, self.purge_days) if dates is not None else []
         self.judged_on_: str = "later dates" if folds else "other accounts"
@@ -226,7 +227,10 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             calibrator = replace(self.ensemble_.calibrator, prior_shift=shift)
             self.ensemble_ = replace(self.ensemble_, calibrator=calibrator)
         if self.kind_ == "blend":
-            self.reason_ += f"; judged on {self.judged_on_}, the regression weighs {self.ensemble_.linear_weight:.0%}"
+            self.reason_ = self.reason_.saying(
+                judged_on=Text.of("kind-judged_on." + self.judged_on_.replace(" ", "_")),
+                weight=Quantity(value=self.ensemble_.linear_weight, unit="share", digits=0),
+            )
         return self
 
     def _matrix(self, X: Any, y: Any) -> Array:
@@ -242,14 +246,14 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         checked, _ = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
         return np.ascontiguousarray(checked)
 
-    def _choose(self, churners: int, matrix: Array) -> tuple[Literal["lightgbm", "logistic", "blend"], str]:
+    def _choose(self, churners: int, matrix: Array) -> tuple[Literal["lightgbm", "logistic", "blend"], Text]:
         features = max(int((~np.isnan(matrix)).any(axis=0).sum()), 1)
         if self.kind != "auto":
-            return self.kind, f"model.kind is {self.kind}"
-        found = f"{churners} churners for {features} features"
+            return self.kind, Text.of("kind-configured", kind=str(self.kind))
+        counts = {"churners": churners, "features": features, "many": Text.of("card-many.churn")}
         if churners < _FEW_CHURNERS:
-            return "logistic", f"{found} are too few for trees: a logistic regression generalises better"
-        return "blend", f"{found}: trees and a logistic regression, averaged"
+            return "logistic", Text.of("kind-few", **counts)
+        return "blend", Text.of("kind-blend", **counts)
 
     def _rows(self, X: Any) -> Array:
         check_is_fitted(self)

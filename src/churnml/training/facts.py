@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from churnml.language import Argument
 from churnml.metrics.intervals import Interval
 from churnml.training.publication import Publication
 
@@ -43,7 +44,7 @@ class TuningSummary(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     applied: bool
-    reason: str
+    reason: Argument
     params: Mapping[str, float | int] = Field(default_factory=dict)
     gain: Interval | None = None
     trials: int = 0
@@ -102,7 +103,7 @@ class ModelInfo(EnsembleFacts):
         What it predicts.
     kind : {"lightgbm", "logistic", "blend"}
         What was fitted.
-    kind_reason : str
+    kind_reason : Text
         Why, in words.
     tuned_on : str
         What its inner folds judged it on: later dates or other accounts.
@@ -114,7 +115,7 @@ class ModelInfo(EnsembleFacts):
         Method of the calibration.
     verdict : Publication or None
         What the backtest decided; None before anything was decided.
-    verdict_reason : str
+    verdict_reason : Text
         One sentence with the numbers.
     rule : str or None
         Name of the rule that scores instead.
@@ -124,7 +125,7 @@ class ModelInfo(EnsembleFacts):
 
     target: Literal["churn", "expansion", "contraction"] = "churn"
     kind: Literal["lightgbm", "logistic", "blend"]
-    kind_reason: str
+    kind_reason: Argument
     tuned_on: str
     rows: int
     accounts: int
@@ -134,6 +135,6 @@ class ModelInfo(EnsembleFacts):
     as_of_until: date
     calibration: str
     verdict: Publication | None = None
-    verdict_reason: str = ""
+    verdict_reason: Argument = ""
     rule: str | None = None
     tuning: TuningSummary | None = None

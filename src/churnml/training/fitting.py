@@ -12,6 +12,7 @@ import pandas as pd
 from churnml.config import LearningConfig
 from churnml.errors import TrainingError
 from churnml.features.spec import FeatureSet
+from churnml.language import Argument, Quantity, Text
 from churnml.training.encoding import categories_of, encode
 from churnml.training.estimator import ChurnClassifier
 from churnml.training.experience import expected_coefficients
@@ -41,7 +42,7 @@ class Judgement(Protocol):
         """The outcome."""
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Argument:
         """One sentence with the numbers."""
 
 
@@ -94,7 +95,7 @@ def fit(
     rows = frame[frame["churned"].notna()]
     model = fit_judged(rows, feature_set, learning, backtest)
     if backtest is None:
-        return model.with_info(verdict=Publication.RULES_ONLY, verdict_reason="The model has not been backtested.")
+        return model.with_info(verdict=Publication.RULES_ONLY, verdict_reason=Text.of("verdict-not_tested"))
     verdict = backtest.verdict
     model = model.with_info(verdict=verdict.verdict, verdict_reason=verdict.reason)
     return model if verdict.verdict is Publication.PUBLISHABLE else with_fallback(model, rows, backtest.rules_by_loss)
@@ -119,13 +120,14 @@ def fit_judged(
         return model
     if evidence.estimator == "logistic":
         return regression_of(model, rows, feature_set, learning, where).with_info(
-            kind="logistic", kind_reason="the regression alone predicted better than the model in the backtest"
+            kind="logistic", kind_reason=Text.of("kind-regression_better")
         )
     weights = evidence.linear_weights
     if model.info.kind != "blend" or not weights:
         return model
-    span = f"{min(weights):.0%}" if min(weights) == max(weights) else f"{min(weights):.0%} to {max(weights):.0%}"
-    return model.with_info(kind_reason=f"{model.info.kind_reason}; in the backtest's folds {span}")
+    low, high = (Quantity(value=round(one, 2), unit="share", digits=0) for one in (min(weights), max(weights)))
+    span = Text.of("kind-one_share", share=low) if low == high else Text.of("kind-shares", low=low, high=high)
+    return model.with_info(kind_reason=Text.of("kind-in_folds", reason=model.info.kind_reason, span=span))
 
 
 def regression_of(
@@ -189,7 +191,7 @@ def fit_rows(
         **classifier.ensemble_.facts.model_dump(),
         target=learning.label.target,
         kind=classifier.kind_,
-        kind_reason=classifier.reason_.replace("churners", learning.label.words.many),
+        kind_reason=classifier.reason_.saying(many=Text.of(f"card-many.{learning.label.target}")),
         tuned_on=classifier.judged_on_,
         rows=len(rows),
         accounts=int(rows["account_id"].nunique()),
