@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from churnml.cli.session import Session, language_of
+from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
+from churnml.cli.session import Session
 
 if TYPE_CHECKING:
     from churnml.config import Config
@@ -18,26 +18,21 @@ __all__ = ["monitor"]
 
 
 def monitor(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file")],
+    config: ConfigPath,
     as_of: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Judge the day before this one  [default: newest]"),
     ] = None,
-    lang: Annotated[str | None, typer.Option(help="en or ja  [default: the config's language]")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on stdout; progress goes to stderr")
-    ] = False,
+    lang: Lang = None,
+    as_json: AsJson = False,
 ) -> None:
     """Judge the newest day of the data and the model in use, say what is wrong, and whether a model is due."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.config import load_config
 
-        settings = load_config(config)
-        session.use(settings)
-        language = language_of(lang, settings)
+        settings = config_of(config, session, lang)
         report = pipeline.monitor(settings, session.stages, as_of=as_of.date() if as_of else None)
-        session.show(report, lambda: _draw(report, settings, language))
+        session.show(report, lambda: _draw(report, settings, session.language))
 
 
 def _draw(report: MonitoringReport, config: Config, language: str) -> None:
