@@ -53,7 +53,9 @@ class Freshness(Part):
     """How old the answer's facts are."""
 
     state: Literal["fresh", "ageing", "stale"] = Field(
-        description="`fresh`: facts up to 8 days old; `ageing`: up to 35 days; `stale`: older", examples=["fresh"]
+        description="`fresh`: facts up to 8 days old; `ageing`: up to 35 days; `stale`: older, or left "
+        "over because the daily run has published nothing since",
+        examples=["fresh"],
     )
     age_days: float = Field(ge=0, description="Days from `as_of` to now. Unit: days", examples=[1.3])
     scored_hours_ago: float = Field(ge=0, description="Hours since it was scored. Unit: hours", examples=[2.5])

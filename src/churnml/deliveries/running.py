@@ -108,6 +108,7 @@ def deliver(
             )  # fmt: skip
             with closing(adapter.gateway):
                 done.append(send(kept, adapter, target, config=config, clock=clock, wait=wait))
+        kept.forget_told()
         return Delivered(planned, tuple(done))
     finally:
         kept.release()

@@ -19,6 +19,7 @@ from churnml.api.answers import (
     Warn,
 )
 from churnml.language import Language, render
+from churnml.serving.last_run import left_over
 from churnml.serving.scorer import Row, Scored, Scorer
 from churnml.serving.settings import Settings
 from churnml.serving.state import StateView
@@ -45,8 +46,8 @@ _FRESH_DAYS, _AGEING_DAYS = 8, 35
 _LOW_COVERAGE = 0.5
 
 
-def freshness(as_of: date, scored_at: datetime, now: datetime) -> Freshness:
-    """Say how old facts are.
+def freshness(as_of: date, scored_at: datetime, now: datetime, *, left_over: bool = False) -> Freshness:
+    """Say how old facts are; what is left over from an earlier day, as the daily run failed, is stale.
 
     Examples
     --------
@@ -57,7 +58,7 @@ def freshness(as_of: date, scored_at: datetime, now: datetime) -> Freshness:
     age = max(0.0, (now - datetime.combine(as_of, time(), UTC)).total_seconds() / 86400)
     scored = max(0.0, (now - scored_at).total_seconds() / 3600)
     state: Literal["fresh", "ageing", "stale"] = (
-        "fresh" if age <= _FRESH_DAYS else "ageing" if age <= _AGEING_DAYS else "stale"
+        "stale" if left_over or age > _AGEING_DAYS else "fresh" if age <= _FRESH_DAYS else "ageing"
     )
     return Freshness(state=state, age_days=round(age, 2), scored_hours_ago=round(scored, 2))
 
@@ -82,7 +83,11 @@ def provenance(
             "freshness": None,
             "warnings": [Warn(code="no_snapshot", message="Nothing has been scored yet."), *warnings],
         }
-    fresh = freshness(snapshot.as_of, snapshot.scored_at, now or datetime.now(UTC))
+    now = now or datetime.now(UTC)
+    old = left_over(view.run, snapshot, now, settings.late_after_hours)
+    fresh = freshness(snapshot.as_of, snapshot.scored_at, now, left_over=old is not None)
+    if old is not None:
+        warnings = [Warn(code=old.code.replace("-", "_"), message=render(old, settings.language)), *warnings]
     return {
         "as_of": snapshot.as_of,
         "scored_at": snapshot.scored_at,
@@ -101,7 +106,7 @@ def view_provenance(settings: Settings, view: StateView, warnings: Sequence[Warn
 
 def _of_snapshot(settings: Settings, view: StateView, snapshot: SnapshotInfo, fresh: Freshness) -> list[Warn]:
     warnings = []
-    if fresh.state == "stale":
+    if fresh.state == "stale" and fresh.age_days > _AGEING_DAYS:
         warnings.append(Warn(code="stale", message=f"The facts are {fresh.age_days:.0f} days old."))
     if snapshot.info.get("verdict") == Publication.RULES_ONLY:
         warnings.append(_RULES_ONLY)

@@ -60,6 +60,7 @@ class Settings(BaseModel):
     )
     insecure: bool = Field(False, description="Ask for no API key")
     shared: Path | None = Field(None, description="Folder of what several worker processes count together")
+    late_after_hours: float = Field(30.0, gt=0, description="So long after the last daily run the next one is late")
     refresh_seconds: float = Field(1.0, gt=0, description="How often to look for a new champion or snapshot")
     timeout_seconds: float = Field(30.0, gt=0, description="Longest time an answer may take")
 
@@ -90,6 +91,7 @@ class Settings(BaseModel):
             alerts=config.alerts,
             display=config.display,
             limits=config.serving.limits,
+            late_after_hours=config.daily.late_after_hours,
             sign_in=sign_in,
             proxies=config.serving.proxies,
             mail=mail,

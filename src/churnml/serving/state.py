@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -17,7 +17,7 @@ from churnml.serving.batching import ScoringQueue
 from churnml.serving.http.problems import Problem
 from churnml.serving.scorer import Scorer
 from churnml.serving.settings import Settings
-from churnml.store import AccountScore, Departed, SnapshotInfo, Store
+from churnml.store import AccountScore, Departed, Run, SnapshotInfo, Store
 
 __all__ = ["ServingState", "StateView"]
 
@@ -33,7 +33,7 @@ _LOADING_SECONDS = 60
 """How long a request waits for the first model to be loaded."""
 
 
-Part = Literal["model", "snapshot"]
+Part = Literal["model", "snapshot", "run"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class StateView:
 
     scorer: Scorer | None = None
     snapshot: SnapshotInfo | None = None
+    run: Run | None = None
     accounts: LRUCache[str, AccountScore] = field(default_factory=lambda: LRUCache(_ACCOUNTS))
     explanations: LRUCache[str, dict[str, object]] = field(default_factory=lambda: LRUCache(_EXPLANATIONS))
 
@@ -108,7 +109,9 @@ class ServingState:
             self.refresh()
             self._looked.set()
         else:
-            self.view = StateView(None, self._look("snapshot", self._snapshot, None))
+            self.view = StateView(
+                None, self._look("snapshot", self._snapshot, None), self._look("run", self._run, None)
+            )
         self._thread = threading.Thread(target=self._watch, name="churnml-state", daemon=True)
         self._thread.start()
 
@@ -133,11 +136,16 @@ class ServingState:
         view = self.view
         scorer = self._look("model", self._scorer, view.scorer)
         snapshot = self._look("snapshot", self._snapshot, view.snapshot)
+        run = self._look("run", self._run, view.run)
         same = snapshot is not None and view.snapshot is not None and snapshot.id == view.snapshot.id
         if scorer is view.scorer and (same or snapshot is view.snapshot):
+            if run != view.run:
+                self.view = replace(view, run=run)
             return
         self.view = (
-            StateView(scorer, snapshot, view.accounts, view.explanations) if same else StateView(scorer, snapshot)
+            StateView(scorer, snapshot, run, view.accounts, view.explanations)
+            if same
+            else StateView(scorer, snapshot, run)
         )
         _LOG.info(
             "serving model %s, snapshot %s",
@@ -195,6 +203,11 @@ class ServingState:
         snapshot = self._store.latest(self.settings.name)
         self.faults.pop("snapshot", None)
         return snapshot
+
+    def _run(self, held: Run | None) -> Run | None:
+        run = None if self._store is None else self._store.runs(self.settings.name).last(ended=True)
+        self.faults.pop("run", None)
+        return run
 
     async def scorer(self) -> Scorer:
         """Return the scorer in force, once it was looked for.

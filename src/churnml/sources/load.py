@@ -19,7 +19,7 @@ from churnml import engine
 from churnml.config import EngineConfig, LabelConfig, SourceConfig, TableSource
 from churnml.config.needs import LoadSections
 from churnml.errors import DataError
-from churnml.files import stage_folder
+from churnml.files import beside, stage_folder
 from churnml.sources.account_ids import AccountIds, ToolCoverage
 from churnml.sources.between_tables import compare_tables, reach
 from churnml.sources.conversion import in_own_currency, lay_rates
@@ -32,6 +32,8 @@ from churnml.sources.parts import united
 from churnml.sources.raw import Raw
 from churnml.sources.raw_sources import Part, RawSources, parts_of
 from churnml.sources.raw_values import wanted_columns
+from churnml.sources.sql import literal
+from churnml.sources.suppression import Suppression
 from churnml.sources.usability import TableUse, tables_use
 from churnml.sources.validated import ValidatedTable
 from churnml.sources.validation import validate
@@ -141,6 +143,7 @@ def load(
             fresh,
             rejected,
             tomorrow,
+            Suppression.read(config.workspace_dir),
         )
         validated, mappings = _validated(config.tables, step, say)
         sources = {name: mapping.sources["account_id"].column for name, mapping in mappings.items()}
@@ -207,6 +210,7 @@ class _Step:
     fresh: Path
     rejected: Path
     tomorrow: date
+    suppression: Suppression
 
     def read(self, name: str, table: TableSource, accounts: Path | None) -> tuple[ValidatedTable, Mapping]:
         """Read, map and validate one table, made of one raw table or of several."""
@@ -215,6 +219,7 @@ class _Step:
         if name == "subscriptions" and self.label.trials == "leave_out":
             mapping, note = _without_trials(self.db, mapping)
             notes += note
+        mapping = replace(mapping, select=self.suppression.applied(name, mapping.select, mapping.mapped))
         own = [self.sources[part.tool] for part in parts]
         validated = validate(
             self.db,
@@ -228,6 +233,7 @@ class _Step:
             all_rejected_columns=any(source.rejected_columns == "all" for source in own),
         )
         validated.notes[:0] = notes
+        _without_erased(self.db, self.rejected / f"{name}.parquet", self.suppression)
         limit = min(source.max_rejected_share for source in own)
         refuse_too_many(limit, name, validated, self.rejected / f"{name}.parquet")
         return validated, mapping
@@ -295,6 +301,17 @@ def _without_trials(db: duckdb.DuckDBPyConnection, mapping: Mapping) -> tuple[Ma
     count = int(row[0] or 0) if row else 0
     kept = replace(mapping, select=f"SELECT * FROM ({mapping.select}) WHERE NOT {trial}")
     return kept, [f"subscriptions: {count:,} contracts of MRR 0 are left out (label.trials)"] if count else []
+
+
+def _without_erased(db: duckdb.DuckDBPyConnection, file: Path, suppression: Suppression) -> None:
+    """Take rows that name an erased account or person out of a file of rejected rows, which are raw ones."""
+    if not file.is_file() or not (suppression.accounts or suppression.persons):
+        return
+    rows = f"read_parquet({literal(str(file))})"
+    names = [row[0] for row in db.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall() if row[0] != "reason"]
+    with beside(file) as part:
+        kept = f"SELECT * FROM {rows} WHERE NOT ({suppression.listed_anywhere(names)})"
+        db.execute(f"COPY ({kept}) TO {literal(str(part))} (FORMAT parquet)")
 
 
 def _silent(_: str) -> None:

@@ -13,11 +13,14 @@ from churnml.errors import StoreError
 from churnml.store.schema import DeliveryRow, DeliveryTargetRow, OutboxRow
 from churnml.store.writes import changing, reading
 
-__all__ = ["Change", "Deliveries", "Delivery", "DeliveryState", "DeliveryOutcome", "TargetState", "Wanted"]
+__all__ = ["ERASURE", "Change", "Deliveries", "Delivery", "DeliveryState", "DeliveryOutcome", "TargetState", "Wanted"]
 
 DeliveryState = Literal["waiting", "sending", "sent", "accepted", "refused", "unknown"]
 """`waiting`: to be sent; `sending`: a process is at it, or died at it; `sent`: taken, but that proves nothing;
 `accepted`: the target holds it; `refused`: it never will, see the reason; `unknown`: the answer was lost."""
+
+ERASURE = "erasure:"
+"""How the keys begin under which a target is asked to forget an account."""
 
 _AT_ONCE = 400
 _LEASE = timedelta(minutes=3)
@@ -351,6 +354,13 @@ class Deliveries:
                 paused = update(DeliveryTargetRow).where(*self._target(target))
                 connection.execute(paused.values(until=None, why=None, failures=0))
         return int(done.rowcount)
+
+    def forget_told(self) -> int:
+        """Remove requests to forget an account that were answered: they name it; returns how many."""
+        done = DeliveryRow.state.in_(["accepted", "sent", "refused"])
+        asked = (DeliveryRow.config == self._config, DeliveryRow.key.startswith(ERASURE, autoescape=True), done)
+        with changing(self._engine) as connection:
+            return int(connection.execute(delete(DeliveryRow).where(*asked)).rowcount)
 
     def _own(self, target: str) -> tuple[Any, ...]:
         return DeliveryRow.config == self._config, DeliveryRow.target == target

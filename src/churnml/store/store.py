@@ -12,17 +12,21 @@ from churnml.config import RetentionConfig
 from churnml.store.alerts import Alerts
 from churnml.store.database import PATIENCE_SECONDS, open_engine
 from churnml.store.deliveries import Deliveries
+from churnml.store.erasure import Erasure, Traces
 from churnml.store.evaluations import Evaluations
 from churnml.store.judgements import Judgements
 from churnml.store.key_figures import KeyFigures
 from churnml.store.keys import Keys
 from churnml.store.listing import Lists
+from churnml.store.monitoring import Monitoring
 from churnml.store.notes import Notes
+from churnml.store.outlooks import Outlooks
 from churnml.store.owners import Owners
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.publishing import drop_features, publish
 from churnml.store.queries import SCORE, SNAPSHOT, band_in_force, conditions, last_of_each_day, pair
 from churnml.store.records import BANDS, AccountScore, AuditEntry, Departed, Page, ScoreFilter, SnapshotInfo
+from churnml.store.renewal_calls import RenewalCalls
 from churnml.store.retention import Plan, thin
 from churnml.store.runs import Runs
 from churnml.store.schema import AuditRow, DepartureRow, ExplanationRow, FeaturesRow, ScoreRow, SnapshotRow
@@ -93,6 +97,18 @@ class Store:
         """Return the KPIs of a config."""
         return KeyFigures(self._engine, config)
 
+    def monitoring(self, config: str) -> Monitoring:
+        """Return what monitoring keeps of one config: outcomes, alarms, realised performance, retrainings."""
+        return Monitoring(self._engine, config)
+
+    def renewal_calls(self, config: str, *, deadline: float | None = None) -> RenewalCalls:
+        """Return what CSMs expect of the renewals of a config's accounts."""
+        return RenewalCalls(self._engine, config, deadline)
+
+    def outlooks(self, config: str) -> Outlooks:
+        """Return what was predicted when, by a config's snapshots."""
+        return Outlooks(self._engine, config)
+
     def lists(self, config: str) -> Lists:
         """Return the accounts of one config as lists for people, see `Lists`."""
         return Lists(self._engine, config)
@@ -116,6 +132,10 @@ class Store:
     def runs(self, config: str) -> Runs:
         """Return the runs of one config that are on record."""
         return Runs(self._engine, config)
+
+    def erasure(self, config: str, traces: Traces) -> Erasure:
+        """Return what is held of an account or a person of one config."""
+        return Erasure(self._engine, config, traces)
 
     def deliveries(self, config: str) -> Deliveries:
         """Return the deliveries of one config."""

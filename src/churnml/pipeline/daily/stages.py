@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from churnml.config import Config
 from churnml.errors import ChurnmlError
+from churnml.language import phrases
 from churnml.progress import Stages
 from churnml.sources import Loaded
 from churnml.store import Run, Store
@@ -85,6 +86,27 @@ class DailyStage:
     work: Callable[[Day], Done]
     needs: tuple[str, ...] = ()
     wanted: Callable[[Config], bool] = lambda config: True
+
+
+def pull(day: Day) -> Done:
+    """Fetch what is new from the tools; a budget that is used up for the day is no failure."""
+    from churnml.pipeline.pulls import pull as pulled
+
+    with day.stages("pull"):
+        done = pulled(day.config)
+    rows = sum(one.accepted for source in done.sources for one in source.objects)
+    calls = sum(source.calls for source in done.sources)
+    failed = {source.source or source.tool: source.stopped for source in done.sources if source.failed}
+    if failed:
+        say = phrases(day.config.language).text
+        raise ChurnmlError(
+            f"{len(failed)} of {len(done.sources)} sources could not be fetched",
+            where=", ".join(failed),
+            got="; ".join(f"{name}: {say(why)}" for name, why in failed.items() if why is not None)[:500],
+            remedy="Run `churnml pull CONFIG`; what had come in before is kept.",
+            code="pull.failed",
+        )
+    return Done("done" if rows else "unchanged", rows, {"calls": calls, "complete": done.complete})
 
 
 def check(day: Day) -> Done:
@@ -166,12 +188,18 @@ def keep(day: Day) -> Done:
     return Done("done" if gone else "unchanged", gone, detail)
 
 
+def _is_pulled(config: Config) -> bool:
+    named = [config.source] if config.source is not None else list(config.sources.values())
+    return any(source.pull is not None for source in named)
+
+
 def _about_churn(config: Config) -> bool:
     return config.label.target == "churn"
 
 
 STAGES: tuple[DailyStage, ...] = (
-    DailyStage("check", check),
+    DailyStage("pull", pull, wanted=_is_pulled),
+    DailyStage("check", check, needs=("pull",)),
     DailyStage("score", score, needs=("check",)),
     DailyStage(
         "alerts", alerts, needs=("score",), wanted=lambda config: _about_churn(config) and config.alerts.enabled

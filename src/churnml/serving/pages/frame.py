@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from churnml.language import Language, Section, amount, day, number, percent, phrases
 from churnml.language.numbers import money
+from churnml.serving.last_run import left_over
 from churnml.serving.mappers import freshness
 from churnml.serving.pages import charts
 from churnml.serving.pages.compression import compressed
@@ -105,6 +106,9 @@ class Frame:
         if fresh.state != "fresh":
             on = day(snapshot.as_of.isoformat(), self.language)
             said.append(say("frame-stale", on=on, days=int(fresh.age_days)))
+        old = left_over(view.run, snapshot, self.now, self.state.settings.late_after_hours)
+        if old is not None:
+            said.append(say.text(old))
         if "snapshot" in self.state.faults:
             said.append(say("frame-unreachable"))
         if snapshot.coverage is not None and snapshot.coverage < 0.5:

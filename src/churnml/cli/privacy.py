@@ -1,0 +1,89 @@
+"""``churnml erase`` and ``churnml export``: forget an account or a person, or hand out what there is of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from churnml.cli.options import AsJson, ConfigPath, config_of
+from churnml.cli.session import Session
+from churnml.errors import UsageError
+
+if TYPE_CHECKING:
+    from churnml.pipeline.privacy import Certificate, Subject
+
+__all__ = ["erase", "export"]
+
+Account = Annotated[str | None, typer.Option(metavar="ID", help="An account, as churnml knows it")]
+Contact = Annotated[str | None, typer.Option(metavar="ID", help="A person: the id of a contact or a product user")]
+
+
+def erase(
+    config: ConfigPath,
+    account: Account = None,
+    contact: Contact = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only; nothing is changed")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove an account or a person from everything that churnml keeps, and leave it out of every later load."""
+    with Session(as_json) as session:
+        from churnml.pipeline import privacy
+
+        subject = _subject(account, contact)
+        done = privacy.erase(config_of(config, session), subject, dry_run=dry_run)
+        session.show(done, lambda: _print(done))
+    if done.left:
+        raise typer.Exit(1)
+
+
+def export(
+    config: ConfigPath,
+    account: Account = None,
+    contact: Contact = None,
+    to: Annotated[Path, typer.Option(help="ZIP file to write")] = Path("subject.zip"),
+    as_json: AsJson = False,
+) -> None:
+    """Write everything that churnml keeps of an account or a person into one ZIP of JSON files."""
+    with Session(as_json) as session:
+        from churnml.pipeline import privacy
+
+        rows = privacy.export(config_of(config, session), _subject(account, contact), to)
+        report = {"file": str(to), "rows": rows}
+        session.show(report, lambda: print(f"{sum(rows.values())} rows of {len(rows)} tables are in {to}."))
+
+
+def _subject(account: str | None, contact: str | None) -> Subject:
+    from churnml.pipeline.privacy import Subject
+
+    if account is not None and contact is None:
+        return Subject("account", account)
+    if contact is not None and account is None:
+        return Subject("contact", contact)
+    raise UsageError("A subject is either an account or a person", expected="--account ID or --contact ID")
+
+
+def _print(done: Certificate) -> None:
+    from rich.table import Table
+    from rich.text import Text as Plain
+
+    from churnml.cli.terminal import out
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("would be removed from" if done.dry_run else "removed from")
+    table.add_column("rows", justify="right")
+    for one in done.removed:
+        table.add_row(Plain(one.place), f"{one.rows:,}")
+    out().print(table)
+    if done.told:
+        out().print(Plain(f"Told by the next `churnml deliver`: {', '.join(done.told)}."))
+    if done.by_hand:
+        out().print(Plain(f"Cannot be told; remove it there by hand: {', '.join(done.by_hand)}."))
+    for path, rows in done.own_files.items():
+        shown = ", ".join(map(str, rows[:10])) + (" …" if len(rows) > 10 else "")
+        out().print(Plain(f"Your own file, which churnml never writes: {path}, rows {shown}"))
+    if done.unread:
+        out().print(Plain(f"Sources of your own that were not looked through: {', '.join(done.unread)}."))
+    if done.left:
+        out().print(Plain(f"STILL THERE: {', '.join(done.left)}"))
