@@ -23,6 +23,7 @@ from churnml.cli.keys import keys_app
 from churnml.cli.kpis import kpis
 from churnml.cli.modelling import features_app, run, score, train
 from churnml.cli.models import models_app
+from churnml.cli.monitor import monitor
 from churnml.cli.options import AsJson, config_of
 from churnml.cli.presets import presets_app
 from churnml.cli.privacy import erase, export
@@ -107,6 +108,7 @@ for _panel, _command in (
     (_DATA, pull),
     (_TRAIN, train), (_TRAIN, score), (_TRAIN, run),
     (_USE, kpis), (_USE, explain), (_USE, report), (_USE, serve),
+    (_EVERY_DAY, monitor),
     (_EVERY_DAY, backup), (_EVERY_DAY, restore), (_EVERY_DAY, erase), (_EVERY_DAY, export),
 ):  # fmt: skip
     app.command(rich_help_panel=_panel)(_command)

@@ -15,8 +15,9 @@ from churnml.pipeline.preparation import check
 from churnml.progress import Stages
 from churnml.snapshots.labels import labelled
 from churnml.store import Assignment, Store, Task
+from churnml.tables import Tables
 
-__all__ = ["report_experiment"]
+__all__ = ["compare_arms", "report_experiment"]
 
 
 def report_experiment(config: Config, stages: Stages | None = None) -> ExperimentReport:
@@ -29,15 +30,19 @@ def report_experiment(config: Config, stages: Stages | None = None) -> Experimen
     """
     config.require_churn("An experiment")
     stages = stages or Stages()
+    tables = check(config, stages).loaded.tables
+    with stages("experiments"), Store(config.store_url) as store:
+        return compare_arms(config, tables, store)
+
+
+def compare_arms(config: Config, tables: Tables, store: Store) -> ExperimentReport:
+    """Return what `report_experiment` returns, of tables at hand."""
     section = config.experiments
     days = section.days or config.label.horizon_days
-    with Store(config.store_url) as store:
-        evaluations = store.evaluations(config.name)
-        lots = [lot for lot in evaluations.assignments() if lot.experiment == section.name]
-        until = evaluations.known().evaluated_on
-        done = [
-            task for task, _ in store.tasks(config.name, partial(_due, config)).find(states=("done",), limit=1_000_000)
-        ]
+    evaluations = store.evaluations(config.name)
+    lots = [lot for lot in evaluations.assignments() if lot.experiment == section.name]
+    until = evaluations.known().evaluated_on
+    done = [task for task, _ in store.tasks(config.name, partial(_due, config)).find(states=("done",), limit=1_000_000)]
     if not lots or until is None:
         raise UsageError(
             "No account has been drawn yet",
@@ -46,24 +51,22 @@ def report_experiment(config: Config, stages: Stages | None = None) -> Experimen
             remedy="Set `experiments: {enabled: true, arr_below: …}` and score; lots are drawn where alerts open.",
             code="experiments.none",
         )
-    tables = check(config, stages).loaded.tables
-    with stages("experiments"):
-        label = config.label.model_copy(update={"horizon_days": days, "gap_days": 0, "further_horizons_days": ()})
-        members = pd.DataFrame(
-            {
-                "account_id": [lot.account_id for lot in lots],
-                "as_of": pd.to_datetime([lot.assigned_on for lot in lots]).as_unit("us"),
-                "arr": [float("nan") if lot.arr is None else lot.arr for lot in lots],
-            }
-        )
-        outcomes = labelled(members, tables, label)
-        rows = pd.DataFrame([lot.model_dump() for lot in lots]).assign(
-            arr=members["arr"],
-            churned=outcomes["churned"].to_numpy(),
-            worked=[_was_worked(lot, done, days) for lot in lots],
-        )
-        rows["churn_probability"] = rows["churn_probability"].astype("float64")
-        return experiment_report(rows, section, days=days, until=until)
+    label = config.label.model_copy(update={"horizon_days": days, "gap_days": 0, "further_horizons_days": ()})
+    members = pd.DataFrame(
+        {
+            "account_id": [lot.account_id for lot in lots],
+            "as_of": pd.to_datetime([lot.assigned_on for lot in lots]).as_unit("us"),
+            "arr": [float("nan") if lot.arr is None else lot.arr for lot in lots],
+        }
+    )
+    outcomes = labelled(members, tables, label)
+    rows = pd.DataFrame([lot.model_dump() for lot in lots]).assign(
+        arr=members["arr"],
+        churned=outcomes["churned"].to_numpy(),
+        worked=[_was_worked(lot, done, days) for lot in lots],
+    )
+    rows["churn_probability"] = rows["churn_probability"].astype("float64")
+    return experiment_report(rows, section, days=days, until=until)
 
 
 def _was_worked(lot: Assignment, done: list[Task], days: int) -> bool:

@@ -98,6 +98,11 @@ def score(
             mark.write_text(json.dumps({"as_of": as_of.isoformat(), "scored_at": scored_at.isoformat()}) + "\n")
             if churn and published is None:
                 _publish(config, loaded, champion, judged, now, table, ordered, as_of, scored_at)
+    if churn and published is None:
+        from churnml.pipeline.company import publish_company
+
+        with stages("kpis"):
+            publish_company(config, loaded, table, as_of, scored_at)
     if not then:
         return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded))
     if churn and config.alerts.enabled:

@@ -1,8 +1,12 @@
 """The KPIs of customer success: churn, revenue retention, renewals, lifetime value, NPS, activity, RFM, journey."""
 
+from churnml.retention.cohorts import Cohort, retention_triangle
 from churnml.retention.customers import active_rate, net_promoter_score, onboarding_completion, support_summary
+from churnml.retention.forecast import ForecastMonth, forecast_came, renewal_forecast
+from churnml.retention.growth import GrowthFigures, RfmCell, growth_potential
 from churnml.retention.history import kpi_history, rfm_at
 from churnml.retention.journey import PHASES, phase_moves
+from churnml.retention.panel import Panel
 from churnml.retention.rates import (
     Renewals,
     RevenueMovement,
@@ -13,20 +17,32 @@ from churnml.retention.rates import (
     renewals,
     revenue_movement,
 )
-from churnml.retention.report import KpiReport, KpiRow, kpi_report
+from churnml.retention.report import CompanyKpis, KpiReport, KpiRow, company_kpis, groupings, kpi_report
+from churnml.retention.stays import PhaseFigures, phase_figures
 from churnml.retention.value import ChurnMix, churn_mix, lifetime_value, rfm
 
 __all__ = [
     "PHASES",
     "ChurnMix",
+    "Cohort",
+    "CompanyKpis",
+    "ForecastMonth",
+    "GrowthFigures",
     "KpiReport",
     "KpiRow",
+    "Panel",
+    "PhaseFigures",
     "Renewals",
     "RevenueMovement",
+    "RfmCell",
     "active_rate",
     "annualised",
     "churn_mix",
+    "company_kpis",
     "expansion_rate",
+    "forecast_came",
+    "groupings",
+    "growth_potential",
     "kpi_history",
     "kpi_report",
     "lifetime_value",
@@ -34,8 +50,11 @@ __all__ = [
     "mrr_on",
     "net_promoter_score",
     "onboarding_completion",
+    "phase_figures",
     "phase_moves",
+    "renewal_forecast",
     "renewals",
+    "retention_triangle",
     "revenue_movement",
     "rfm",
     "rfm_at",

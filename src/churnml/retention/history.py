@@ -14,7 +14,7 @@ from churnml.retention.panel import YEAR_MONTHS, Column, Floats, Groups, Ints, P
 from churnml.retention.value import churn_mixes, rfm
 from churnml.tables import Tables
 
-__all__ = ["kpi_history", "panel_history", "rfm_at"]
+__all__ = ["kpi_history", "panel_history", "rfm_at", "rfm_of"]
 
 
 def kpi_history(
@@ -220,13 +220,25 @@ def rfm_at(tables: Tables, as_of: pd.Timestamp, *, grace_days: int = 14, window_
     DataFrame
         As `rfm`, one row per account under contract, sorted by account.
     """
-    paid = Book(tables, grace_days).paid(as_of)
-    events = tables["events"].select("account_id", "occurred_at", "event_count").to_pandas()
-    events = events[(events["occurred_at"] < as_of) & events["account_id"].isin(paid.index)]
-    last = events.groupby("account_id")["occurred_at"].max()
-    recent = events[events["occurred_at"] >= as_of - pd.Timedelta(days=window_days)]
+    return rfm_of(tables, Book(tables, grace_days).paid(as_of), as_of, window_days)
+
+
+def rfm_of(tables: Tables, paid: pd.Series, as_of: pd.Timestamp, window_days: int = 91) -> pd.DataFrame:
+    """Return `rfm_at` of accounts whose MRR is given, reading one row per account."""
+    import ibis
+
+    events = tables["events"]
+    at = events.occurred_at.cast("timestamp(6)")
+    recent = at >= ibis.timestamp(f"{as_of - pd.Timedelta(days=window_days):%Y-%m-%d} 00:00:00")
+    used = (
+        events.filter(at < ibis.timestamp(f"{as_of:%Y-%m-%d} 00:00:00"))
+        .group_by("account_id")
+        .agg(last=at.max(), uses=ibis.ifelse(recent, events.event_count, 0).sum())
+        .to_pandas()
+    )
+    used = used.assign(account_id=used["account_id"].astype("str")).set_index("account_id")
     accounts = pd.DataFrame({"account_id": paid.index.astype("str"), "amount": paid.to_numpy()})
-    accounts["days_since_use"] = (as_of - accounts["account_id"].map(last)).dt.total_seconds() / 86_400
-    uses = recent.groupby("account_id")["event_count"].sum()
-    accounts["uses"] = accounts["account_id"].map(uses).fillna(0).astype("float64")
+    last = pd.to_datetime(accounts["account_id"].map(used["last"])).astype("datetime64[us]")
+    accounts["days_since_use"] = (as_of - last).dt.total_seconds() / 86_400
+    accounts["uses"] = accounts["account_id"].map(used["uses"]).fillna(0).astype("float64")
     return rfm(accounts.sort_values("account_id", ignore_index=True))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
+import numpy.typing as npt
 import pandas as pd
 
 from churnml.errors import ConfigError, near_name
-from churnml.retention.history import panel_history
+from churnml.retention.cohorts import Cohort, retention_triangle
+from churnml.retention.growth import GrowthFigures, RfmCell, growth_figures, growth_potential, rfm_cells
+from churnml.retention.history import panel_history, rfm_of
 from churnml.retention.panel import Panel
-from churnml.tables import TABLES, Tables
+from churnml.retention.rows import month_rows
+from churnml.retention.stays import PhaseFigures, phase_figures
+from churnml.tables import TABLES, Tables, knowledge
 
-__all__ = ["KpiReport", "KpiRow", "groupings", "kpi_report"]
+__all__ = ["CompanyKpis", "KpiReport", "KpiRow", "company_kpis", "groupings", "kpi_report"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,14 @@ class KpiReport:
         Of the lifetime value.
     rows : tuple of KpiRow
         All accounts first, oldest month first; then each grouping, month and group by name.
+    cohorts : tuple of Cohort
+        What is left of the customers that began in each quarter.
+    phases : tuple of PhaseFigures
+        The lifecycle now; empty where accounts have no history of phases.
+    rfm : tuple of RfmCell
+        Recency and frequency of use now; empty without events.
+    growth : tuple of GrowthFigures
+        Room to grow by segment.
     """
 
     as_of: date
@@ -81,6 +94,10 @@ class KpiReport:
     gross_margin: float
     yearly_discount: float
     rows: tuple[KpiRow, ...]
+    cohorts: tuple[Cohort, ...] = ()
+    phases: tuple[PhaseFigures, ...] = ()
+    rfm: tuple[RfmCell, ...] = ()
+    growth: tuple[GrowthFigures, ...] = ()
 
     def of(self, group_by: str | None = None) -> tuple[KpiRow, ...]:
         """Return the rows of one grouping, or those of all accounts."""
@@ -93,10 +110,10 @@ class KpiReport:
 
 
 def groupings(tables: Tables) -> tuple[str, ...]:
-    """Return by what the KPIs are told beside the whole: segment and plan, where the company has them."""
+    """Return by what the KPIs are told beside the whole: segment, plan and owner, where the company has them."""
     plan = tables.has("subscriptions", "plan") or tables.has("subscriptions", "product")
-    segment = tables.has("accounts", "segment") and tables.has("accounts", "known_at")
-    return (*(["segment"] if segment else []), *(["plan"] if plan else []))
+    known = [name for name in ("segment", "owner") if tables.has("accounts", name, "known_at")]
+    return tuple(name for name in ("segment", "plan", "owner") if name in known or (name == "plan" and plan))
 
 
 def kpi_report(
@@ -136,11 +153,88 @@ def kpi_report(
         _check(tables, name)
 
     panel = Panel(tables, grace_days=grace_days, leave_out_trials=leave_out_trials, core_features=core_features)
+    return company_kpis(
+        panel, asked, currency=currency, months=months, gross_margin=gross_margin, yearly_discount=yearly_discount
+    ).report
+
+
+@dataclass(frozen=True)
+class CompanyKpis:
+    """A report, and the accounts behind it.
+
+    Parameters
+    ----------
+    report : KpiReport
+    months : mapping
+        First day of a month → what each account adds to its KPIs, see `churnml.retention.rows.month_rows`.
+    accounts : DataFrame
+        The accounts under contract now: ``account_id, mrr, segment, phase, days_in_phase, stalled, recency, frequency,
+        monetary, room_arr``; null where not known.
+    """
+
+    report: KpiReport
+    months: Mapping[date, Mapping[str, npt.NDArray[Any]]]
+    accounts: pd.DataFrame
+
+
+def company_kpis(
+    panel: Panel,
+    group_by: Sequence[str],
+    *,
+    currency: str,
+    months: int = 24,
+    gross_margin: float = 0.8,
+    yearly_discount: float = 0.1,
+    rows: bool = False,
+) -> CompanyKpis:
+    """Return the report of `kpi_report`, with the accounts behind it where `rows` asks for them."""
     found = panel_history(
-        panel, (None, *asked), gross_margin=gross_margin, yearly_discount=yearly_discount, months=months
+        panel, (None, *group_by), gross_margin=gross_margin, yearly_discount=yearly_discount, months=months
     )
-    rows = [_row(record, by) for by, history in found.items() for record in history.to_dict("records")]
-    return KpiReport(tables.observed_until, currency, grace_days, gross_margin, yearly_discount, tuple(rows))
+    accounts, phases = _accounts_now(panel)
+    report = KpiReport(
+        panel.tables.observed_until,
+        currency,
+        panel.grace_days,
+        gross_margin,
+        yearly_discount,
+        tuple(_row(record, by) for by, history in found.items() for record in history.to_dict("records")),
+        cohorts=retention_triangle(panel),
+        phases=phases,
+        rfm=rfm_cells(accounts) if "recency" in accounts else (),
+        growth=growth_figures(accounts) if "recency" in accounts else (),
+    )
+    behind = {}
+    if rows:
+        groupings = {name: panel.groups(name) for name in group_by}
+        for number in range(max(panel.months - months, 0), panel.months):
+            behind[panel.edges[number].date()] = month_rows(panel, groupings, number)
+    return CompanyKpis(report, behind, accounts)
+
+
+def _accounts_now(panel: Panel) -> tuple[pd.DataFrame, tuple[PhaseFigures, ...]]:
+    """Return the accounts under contract at the end of what is observed, and the phases they are in."""
+    tables, as_of = panel.tables, pd.Timestamp(panel.tables.observed_until)
+    paid = panel.book.paid(as_of)
+    paid.index = paid.index.astype("str")
+    accounts = pd.DataFrame({"account_id": paid.index, "mrr": paid.to_numpy()})
+    phases: tuple[PhaseFigures, ...] = ()
+    versions = None
+    if tables.has("accounts"):
+        versions = tables["accounts"].select("account_id", "segment", "phase", "known_at").to_pandas()
+        versions["account_id"] = versions["account_id"].astype("str")
+        versions["known_at"] = pd.to_datetime(versions["known_at"]).astype("datetime64[us]")
+        newest = knowledge.frame_newest(versions, as_of).set_index("account_id")["segment"]
+        accounts["segment"] = accounts["account_id"].map(newest)
+    else:
+        accounts["segment"] = None
+    if versions is not None and tables.has("accounts", "phase", "known_at"):
+        phases, members = phase_figures(versions, paid, as_of)
+        accounts = accounts.merge(members, on="account_id", how="left")
+    if tables.has("events"):
+        accounts = accounts.merge(rfm_of(tables, paid, as_of).drop(columns="rfm"), on="account_id", how="left")
+        accounts["room_arr"] = growth_potential(accounts)
+    return accounts, phases
 
 
 def _row(record: dict[Any, Any], by: str | None) -> KpiRow:

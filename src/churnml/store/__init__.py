@@ -17,7 +17,9 @@ from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
 from churnml.store.listing import SORTS, AccountLine, AccountList, BandMove, ListFilter, Lists
+from churnml.store.monitoring import AlarmEpisode, Monitoring, Retraining
 from churnml.store.notes import Note, Notes
+from churnml.store.outlooks import Outlook, Outlooks
 from churnml.store.owners import Owners
 from churnml.store.plain import plain
 from churnml.store.records import (
@@ -33,6 +35,7 @@ from churnml.store.records import (
     ScoreFilter,
     SnapshotInfo,
 )
+from churnml.store.renewal_calls import RenewalCall, RenewalCalls
 from churnml.store.runs import Run, Runs, RunStage
 from churnml.store.sessions import Link, Session, Sessions
 from churnml.store.snapshot import Snapshot
@@ -58,6 +61,7 @@ __all__ = [
     "View",
     "Views",
     "AccountScore",
+    "AlarmEpisode",
     "Alert",
     "AlertEvent",
     "Alerts",
@@ -79,13 +83,19 @@ __all__ = [
     "Judgements",
     "Keys",
     "Known",
+    "Monitoring",
     "Link",
     "Note",
     "Notes",
     "IdempotencyKey",
     "Outcome",
+    "Outlook",
+    "Outlooks",
     "Override",
     "Page",
+    "Retraining",
+    "RenewalCall",
+    "RenewalCalls",
     "Run",
     "RunStage",
     "Runs",

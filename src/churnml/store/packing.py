@@ -18,7 +18,15 @@ from churnml.store.plain import plain
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["named", "pack_document", "pack_numbers", "unpack_document", "unpack_numbers"]
+__all__ = [
+    "named",
+    "pack_columns",
+    "pack_document",
+    "pack_numbers",
+    "unpack_columns",
+    "unpack_document",
+    "unpack_numbers",
+]
 
 _LEVEL = 1
 """Higher levels take several times as long for a few percent."""
@@ -62,6 +70,50 @@ def unpack_document(packed: bytes) -> dict[str, Any]:
     """Return a document that `pack_document` made."""
     document: dict[str, Any] = json.loads(zlib.decompress(packed))
     return document
+
+
+def pack_columns(columns: Mapping[str, np.ndarray]) -> bytes:
+    """Return columns of equal length as compressed bytes: numbers as in memory, words by their place in a list.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> packed = pack_columns({"a": np.array(["x", "y", "x"], dtype=object), "b": np.array([True, False, True])})
+    >>> {name: values.tolist() for name, values in unpack_columns(packed).items()}
+    {'a': ['x', 'y', 'x'], 'b': [True, False, True]}
+    """
+    import numpy as np
+
+    head: list[dict[str, Any]] = []
+    body: list[bytes] = []
+    for name, values in columns.items():
+        if values.dtype == object:
+            words, codes = np.unique(values.astype(str), return_inverse=True)
+            head.append({"name": name, "type": "<i4", "words": words.tolist()})
+            body.append(codes.astype("<i4").tobytes())
+        else:
+            kind = {"b": "|b1", "i": "<i8", "u": "<i8"}.get(values.dtype.kind, "<f8")
+            head.append({"name": name, "type": kind})
+            body.append(values.astype(kind).tobytes())
+    rows = len(next(iter(columns.values()))) if columns else 0
+    title = json.dumps({"rows": rows, "columns": head}, ensure_ascii=False, separators=(",", ":")).encode()
+    return zlib.compress(struct.pack("<I", len(title)) + title + b"".join(body), _LEVEL)
+
+
+def unpack_columns(packed: bytes) -> dict[str, np.ndarray]:
+    """Return the columns that `pack_columns` packed, by name."""
+    import numpy as np
+
+    raw = zlib.decompress(packed)
+    (length,) = struct.unpack_from("<I", raw)
+    title, place = json.loads(raw[4 : 4 + length]), 4 + length
+    out: dict[str, np.ndarray] = {}
+    for column in title["columns"]:
+        values = np.frombuffer(raw, dtype=column["type"], count=title["rows"], offset=place)
+        place += values.nbytes
+        words = column.get("words")
+        out[column["name"]] = values if words is None else np.array(words, dtype=object)[values]
+    return out
 
 
 def named(names: Sequence[str], numbers: Sequence[float | None], words: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,12 +18,15 @@ from churnml.store.judgements import Judgements
 from churnml.store.key_figures import KeyFigures
 from churnml.store.keys import Keys
 from churnml.store.listing import Lists
+from churnml.store.monitoring import Monitoring
 from churnml.store.notes import Notes
+from churnml.store.outlooks import Outlooks
 from churnml.store.owners import Owners
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.publishing import drop_features, publish
 from churnml.store.queries import SCORE, SNAPSHOT, band_in_force, conditions, last_of_each_day, pair
 from churnml.store.records import BANDS, AccountScore, AuditEntry, Departed, Page, ScoreFilter, SnapshotInfo
+from churnml.store.renewal_calls import RenewalCalls
 from churnml.store.retention import Plan, thin
 from churnml.store.runs import Runs
 from churnml.store.schema import AuditRow, DepartureRow, ExplanationRow, FeaturesRow, ScoreRow, SnapshotRow
@@ -93,6 +96,18 @@ class Store:
     def key_figures(self, config: str) -> KeyFigures:
         """Return the KPIs of a config."""
         return KeyFigures(self._engine, config)
+
+    def monitoring(self, config: str) -> Monitoring:
+        """Return what monitoring keeps of one config: outcomes, alarms, realised performance, retrainings."""
+        return Monitoring(self._engine, config)
+
+    def renewal_calls(self, config: str, *, deadline: float | None = None) -> RenewalCalls:
+        """Return what CSMs expect of the renewals of a config's accounts."""
+        return RenewalCalls(self._engine, config, deadline)
+
+    def outlooks(self, config: str) -> Outlooks:
+        """Return what was predicted when, by a config's snapshots."""
+        return Outlooks(self._engine, config)
 
     def lists(self, config: str) -> Lists:
         """Return the accounts of one config as lists for people, see `Lists`."""

@@ -1392,6 +1392,93 @@ backtest-terminal_interval = 95 % interval { $low } to { $high }
 backtest-terminal_advice = With { $setting } the score would have ranked better: ROC AUC { $roc_auc }, by { $gain } (95 % interval { $low } to { $high }).
 backtest-terminal_report = Report
 
+## Monitoring: what an alarm on data, drift or performance says
+
+alarm-MON101 = { $table } has stopped: no row since { $day }, where about { $expected } were to be expected.
+alarm-MON102 =
+    .rows-fewer = { $table }: { $days ->
+        [1] { $n } rows on { $day }
+       *[other] { $n } rows in the { $days } days up to { $day }
+    }, far fewer than the usual { $expected }.
+    .rows-more = { $table }: { $days ->
+        [1] { $n } rows on { $day }
+       *[other] { $n } rows in the { $days } days up to { $day }
+    }, far more than the usual { $expected }.
+    .accounts-fewer = { $table }: { $days ->
+        [1] { $n } accounts with a row on { $day }
+       *[other] accounts with a row, summed over the { $days } days up to { $day }: { $n }
+    }, far fewer than the usual { $expected }.
+    .accounts-more = { $table }: { $days ->
+        [1] { $n } accounts with a row on { $day }
+       *[other] accounts with a row, summed over the { $days } days up to { $day }: { $n }
+    }, far more than the usual { $expected }.
+alarm-MON103 =
+    .nulls = { $table }.{ $column } is empty in { $share } of { $rows } rows of { $day }; usual are { $usual }.
+alarm-MON104 = { $table }.{ $column } has not been “{ $word }” since { $day }; about { $expected } rows with it were to be expected.
+alarm-MON105 = { $table }.{ $column } has words that were never seen before in { $share } of { $rows } rows of { $day }: { $words }.
+alarm-MON106 =
+    .equal = { $table }: { $share } of { $rows } rows of { $day } are exact copies of others; usual are { $usual }.
+    .set_aside = { $table }: { $n } of { $of } new rows stand twice and were set aside ({ $reason }); usual are { $usual }.
+alarm-MON107 =
+    .set_aside = { $table }: { $n } of { $of } new rows could not be used ({ $reason }); usual are { $usual }.
+alarm-MON108 =
+    .rose = { $table }.{ $column } is higher than the account's own before in { $share } of { $rows } rows of { $day }; usual are { $usual }.
+    .fell = { $table }.{ $column } is lower than the account's own before in { $share } of { $rows } rows of { $day }; usual are { $usual }.
+alarm-MON109 = { $table }: { $n } of { $of } rows that were there before { $day } are gone.
+alarm-MON110 = No table tells anything of the { $n } days since { $day }.
+alarm-MON201 = { $feature } has changed since training (PSI { $psi }) and moves the mean prediction by { SIGNED($effect) }.
+alarm-MON202 = The scores lie otherwise than in training (PSI { $psi }): their mean is { $now }, it was { $then }.
+alarm-MON301 = The scores of { $day } ranked worse than the backtest promised: AUC { $found }, promised { $promised }.
+alarm-MON302 = Of { $accounts } scored on { $day }, { $n } churned where the probabilities expected { $expected }: beyond noise.
+alarm-MON303 = The scores of { $day } let expect a worse ranking than the backtest promised: AUC { $found }, promised { $promised }. Labels are not known yet.
+
+retrain-MON401 =
+    .none = There is no model yet.
+    .configured = The model is { AMOUNT($age) } old; the config has it trained anew after { AMOUNT($due) }.
+    .measured = The model is { AMOUNT($age) } old; in the backtest an older one than { AMOUNT($due) } lost to newer ones beyond noise.
+    .usual = The model is { AMOUNT($age) } old, and no decay could be measured: half a year is the rule.
+retrain-MON402 = { $n ->
+        [one] A feature has drifted
+       *[other] { $n } features have drifted
+    } and predictions moved with it. { $said }
+retrain-MON403 = The model ranked worse than promised. { $said }
+
+monitor-title = Monitoring of { $name }, the day before { $as_of }
+monitor-no_alarm = No alarm. { $tests } tests of the data; false alarms to expect: at most { $budget } a month.
+monitor-alarms = { $n ->
+        [one] One alarm
+       *[other] { $n } alarms
+    }
+monitor-new = new
+monitor-severe = severe
+monitor-what_to_do = What each code means and what to do: docs/monitoring.md
+monitor-tables = Tables
+monitor-table = table
+monitor-newest = newest row
+monitor-last_day = rows of the day
+monitor-usual_day = usual
+monitor-last_week = rows of the week
+monitor-codes = alarms
+monitor-unjudged = Too short a history to judge: { $tables }.
+monitor-held = Publishing is held back (monitoring.publish_if).
+monitor-due = Due to be trained anew:
+monitor-not_due = Not due to be trained anew: { AMOUNT($age) } old, due at { AMOUNT($due) }.
+monitor-no_model = No model has been trained yet; only the data was judged.
+monitor-promised = promised
+monitor-realised = realised
+monitor-expected = expected
+monitor-performance = Performance
+monitor-nothing_mature = No scoring has final labels yet.
+monitor-snapshot = scored as of
+monitor-churned = churned
+monitor-expected_churned = expected
+monitor-drift = Drift against training
+monitor-feature = feature
+monitor-psi = PSI
+monitor-effect = moves the mean prediction by
+monitor-no_drift = No feature has drifted beyond chance.
+monitor-written = Written to { $path }
+
 ## Who acts
 
 owner-csm = CSM

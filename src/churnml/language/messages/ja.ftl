@@ -1110,6 +1110,87 @@ backtest-terminal_interval = 95%区間 { $low }～{ $high }
 backtest-terminal_advice = { $setting } とすれば順位付けは良くなっていました：ROC AUC { $roc_auc }、差 { $gain }（95%区間 { $low }～{ $high }）。
 backtest-terminal_report = レポート
 
+## Monitoring: what an alarm on data, drift or performance says
+
+alarm-MON101 = { $table }が止まっています。{ $day }以降の行がありません(通常なら約{ $expected }行)。
+alarm-MON102 =
+    .rows-fewer = { $table }:{ $days ->
+        [1] { $day }の行数は{ $n }
+       *[other] { $day }までの{ $days }日間の行数は{ $n }
+    }で、通常の{ $expected }を大きく下回ります。
+    .rows-more = { $table }:{ $days ->
+        [1] { $day }の行数は{ $n }
+       *[other] { $day }までの{ $days }日間の行数は{ $n }
+    }で、通常の{ $expected }を大きく上回ります。
+    .accounts-fewer = { $table }:{ $days ->
+        [1] { $day }に行のあるアカウントは{ $n }
+       *[other] { $day }までの{ $days }日間に行のあるアカウントは延べ{ $n }
+    }で、通常の{ $expected }を大きく下回ります。
+    .accounts-more = { $table }:{ $days ->
+        [1] { $day }に行のあるアカウントは{ $n }
+       *[other] { $day }までの{ $days }日間に行のあるアカウントは延べ{ $n }
+    }で、通常の{ $expected }を大きく上回ります。
+alarm-MON103 =
+    .nulls = { $table }.{ $column }は{ $day }の{ $rows }行のうち{ $share }で空です(通常は{ $usual })。
+alarm-MON104 = { $table }.{ $column }に{ $day }以降「{ $word }」が現れていません(通常なら約{ $expected }行)。
+alarm-MON105 = { $table }.{ $column }では{ $day }の{ $rows }行のうち{ $share }がこれまでにない値です:{ $words }。
+alarm-MON106 =
+    .equal = { $table }:{ $day }の{ $rows }行のうち{ $share }が他の行とまったく同じです(通常は{ $usual })。
+    .set_aside = { $table }:新しい{ $of }行のうち{ $n }行が重複のため除かれました({ $reason }、通常は{ $usual })。
+alarm-MON107 =
+    .set_aside = { $table }:新しい{ $of }行のうち{ $n }行が使えませんでした({ $reason }、通常は{ $usual })。
+alarm-MON108 =
+    .rose = { $table }.{ $column }は{ $day }の{ $rows }行のうち{ $share }で、同じアカウントの前回より高い値です(通常は{ $usual })。
+    .fell = { $table }.{ $column }は{ $day }の{ $rows }行のうち{ $share }で、同じアカウントの前回より低い値です(通常は{ $usual })。
+alarm-MON109 = { $table }:{ $day }より前にあった{ $of }行のうち{ $n }行がなくなっています。
+alarm-MON110 = { $day }から{ $n }日間、どの表にも新しいデータがありません。
+alarm-MON201 = { $feature }が学習時から変化し(PSI { $psi })、予測の平均を{ SIGNED($effect) }動かしています。
+alarm-MON202 = スコアの分布が学習時と異なります(PSI { $psi })。平均は{ $now }、学習時は{ $then }でした。
+alarm-MON301 = { $day }のスコアの順位付けはバックテストの見込みを下回りました。AUC { $found }(見込み{ $promised })。
+alarm-MON302 = { $day }に採点した{ $accounts }のうち{ $n }社が解約しました。確率からの見込みは{ $expected }社で、偶然の範囲を超えています。
+alarm-MON303 = { $day }のスコアからは、バックテストの見込みより低い順位付けが予想されます。AUC { $found }(見込み{ $promised })。結果はまだ分かっていません。
+
+retrain-MON401 =
+    .none = モデルがまだありません。
+    .configured = モデルは学習から{ AMOUNT($age) }たっています。設定では{ AMOUNT($due) }で再学習します。
+    .measured = モデルは学習から{ AMOUNT($age) }たっています。バックテストでは{ AMOUNT($due) }を超えると新しいモデルに偶然の範囲を超えて劣りました。
+    .usual = モデルは学習から{ AMOUNT($age) }たっています。劣化は測れなかったため、目安の半年を用います。
+retrain-MON402 = { $n }件の特徴量が変化し、予測も動いています。{ $said }
+retrain-MON403 = モデルの順位付けが見込みを下回りました。{ $said }
+
+monitor-title = { $name }の監視({ $as_of }の前日)
+monitor-no_alarm = 警報はありません。データの検定{ $tests }件、誤報の見込みは月{ $budget }件以下です。
+monitor-alarms = 警報{ $n }件
+monitor-new = 新規
+monitor-severe = 重大
+monitor-what_to_do = 各コードの意味と対処:docs/monitoring.md
+monitor-tables = 表
+monitor-table = 表
+monitor-newest = 最新の行
+monitor-last_day = 当日の行数
+monitor-usual_day = 通常
+monitor-last_week = 7日間の行数
+monitor-codes = 警報
+monitor-unjudged = 履歴が短く判定できない表:{ $tables }。
+monitor-held = 公開を見合わせています(monitoring.publish_if)。
+monitor-due = 再学習が必要です:
+monitor-not_due = 再学習はまだ不要です。学習から{ AMOUNT($age) }、目安は{ AMOUNT($due) }です。
+monitor-no_model = モデルがまだないため、データだけを判定しました。
+monitor-promised = 見込み
+monitor-realised = 実績
+monitor-expected = 予想
+monitor-performance = 性能
+monitor-nothing_mature = 結果の確定した採点はまだありません。
+monitor-snapshot = 採点日
+monitor-churned = 解約
+monitor-expected_churned = 見込み
+monitor-drift = 学習時からの変化
+monitor-feature = 特徴量
+monitor-psi = PSI
+monitor-effect = 予測平均の変化
+monitor-no_drift = 偶然の範囲を超えて変化した特徴量はありません。
+monitor-written = { $path }に書き出しました
+
 ## Who acts
 
 owner-csm = CSM

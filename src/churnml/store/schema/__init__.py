@@ -6,6 +6,13 @@ so a reader that knows a snapshot's id sees one whole snapshot whatever is publi
 
 from churnml.store.schema.access import ApiKeyRow, AuditRow, IdempotencyRow
 from churnml.store.schema.base import Base, UtcDateTime
+from churnml.store.schema.monitoring import (
+    MaturedRow,
+    MonitorAlarmRow,
+    MonitoringRow,
+    RetrainingRow,
+    TableProfileRow,
+)
 from churnml.store.schema.outbox import DeliveryRow, DeliveryTargetRow, OutboxRow
 from churnml.store.schema.people import SessionRow, SignInLinkRow, UserRow
 from churnml.store.schema.runs import RunRow, RunStageRow
@@ -13,6 +20,7 @@ from churnml.store.schema.snapshots import (
     DepartureRow,
     ExplanationRow,
     FeaturesRow,
+    KeyFigureRowsRow,
     KeyFiguresRow,
     ScoreRow,
     SnapshotRow,
@@ -26,6 +34,7 @@ from churnml.store.schema.work import (
     FeedbackRow,
     NoteRow,
     OverrideRow,
+    RenewalCallRow,
     TaskEventRow,
     TaskRow,
     ViewRow,
@@ -47,16 +56,23 @@ __all__ = [
     "FeaturesRow",
     "FeedbackRow",
     "IdempotencyRow",
+    "KeyFigureRowsRow",
     "KeyFiguresRow",
+    "MaturedRow",
+    "MonitorAlarmRow",
+    "MonitoringRow",
     "NoteRow",
     "OutboxRow",
     "OverrideRow",
+    "RetrainingRow",
+    "RenewalCallRow",
     "RunRow",
     "RunStageRow",
     "ScoreRow",
     "SessionRow",
     "SignInLinkRow",
     "SnapshotRow",
+    "TableProfileRow",
     "TaskEventRow",
     "TaskRow",
     "UserRow",

@@ -19,7 +19,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from churnml.store.schema.base import Base
 
-__all__ = ["DepartureRow", "ExplanationRow", "FeaturesRow", "KeyFiguresRow", "ScoreRow", "SnapshotRow"]
+__all__ = [
+    "DepartureRow",
+    "ExplanationRow",
+    "FeaturesRow",
+    "KeyFigureRowsRow",
+    "KeyFiguresRow",
+    "ScoreRow",
+    "SnapshotRow",
+]
 
 
 class SnapshotRow(Base):
@@ -133,3 +141,13 @@ class KeyFiguresRow(Base):
     as_of: Mapped[date]
     published_at: Mapped[datetime]
     report: Mapped[dict[str, Any]]
+
+
+class KeyFigureRowsRow(Base):
+    """The accounts behind the KPI report of a config, packed; one row per config and part of the report."""
+
+    __tablename__ = "key_figure_rows"
+
+    config: Mapped[str] = mapped_column(primary_key=True)
+    part: Mapped[str] = mapped_column(primary_key=True)
+    packed: Mapped[bytes] = mapped_column(LargeBinary)

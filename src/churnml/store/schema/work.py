@@ -26,6 +26,7 @@ __all__ = [
     "FeedbackRow",
     "NoteRow",
     "OverrideRow",
+    "RenewalCallRow",
     "TaskEventRow",
     "TaskRow",
     "ViewRow",
@@ -223,3 +224,16 @@ class AssignmentRow(Base):
     body: Mapped[dict[str, Any]]
 
     __table_args__ = (Index(None, "config", "experiment", "account_id", "episode", unique=True),)
+
+
+class RenewalCallRow(Base):
+    """What a CSM expects of the next renewal of an account; one row per account, the newest call."""
+
+    __tablename__ = "renewal_calls"
+
+    config: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    renewal_on: Mapped[date]
+    arr: Mapped[float]
+    author: Mapped[str]
+    at: Mapped[datetime]

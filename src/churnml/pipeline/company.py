@@ -1,0 +1,313 @@
+"""What managers look at, computed at scoring and kept: KPIs, the renewal forecast, whether scores hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import TypeAdapter
+
+from churnml.actions.experiment import ExperimentReport
+from churnml.config import Config
+from churnml.errors import DataError, UsageError
+from churnml.evaluation.realised import RealisedFigures, realised_figures
+from churnml.pipeline.experiments import compare_arms
+from churnml.retention import (
+    ForecastMonth,
+    KpiReport,
+    Panel,
+    company_kpis,
+    forecast_came,
+    groupings,
+    renewal_forecast,
+)
+from churnml.snapshots.labels import labelled
+from churnml.sources import Loaded
+from churnml.store import Actor, SnapshotInfo, Store
+from churnml.tables import Tables
+
+__all__ = ["ACCOUNTS", "REALISED", "RENEWALS", "CompanyFigures", "TableHealth", "company_figures", "publish_company"]
+
+ACCOUNTS, RENEWALS, REALISED = "accounts", "renewals", "realised"
+"""Parts of the rows behind the figures that are no month."""
+_FORECAST_MONTHS = 12
+_PAST_MONTHS = 12
+_OLDEST_FORECAST_DAYS = 92
+"""A forecast of a month is held against what came if it was made no longer than this before the month."""
+_REALISED_SNAPSHOTS = 8
+_APART_DAYS = 28
+
+
+@dataclass(frozen=True)
+class TableHealth:
+    """What one table of the data was at the scoring.
+
+    Parameters
+    ----------
+    table : str
+    rows, set_aside : int
+        Rows that count, and those that were set aside.
+    last : date or None
+        Last day of its facts.
+    behind_days : int or None
+        Days that it ends before the data does.
+    covered : float
+        Share of the accounts that it has rows of, 0–1.
+    """
+
+    table: str
+    rows: int
+    set_aside: int
+    last: date | None
+    behind_days: int | None
+    covered: float
+
+
+@dataclass(frozen=True)
+class CompanyFigures:
+    """What managers look at beside the KPIs.
+
+    Parameters
+    ----------
+    forecast : tuple of ForecastMonth
+        The months to come.
+    past : tuple of ForecastMonth
+        Months that are over, as they were forecast before they began, with what came.
+    later_rate : float or None
+        Share of MRR that renewed in the last twelve months: what contracts count with that end later than the score
+        looks ahead.
+    looks_until : date
+        How far the score looks ahead.
+    realised : RealisedFigures or None
+        What became of scores that were in force.
+    realised_from : date
+        From when on the newest scores can be held against outcomes.
+    experiment : ExperimentReport or None
+    tables : tuple of TableHealth
+    """
+
+    forecast: tuple[ForecastMonth, ...]
+    past: tuple[ForecastMonth, ...]
+    later_rate: float | None
+    looks_until: date
+    realised: RealisedFigures | None
+    realised_from: date
+    experiment: ExperimentReport | None
+    tables: tuple[TableHealth, ...]
+
+
+Rows = dict[str, Mapping[str, npt.NDArray[Any]]]
+_REPORT, _FIGURES = TypeAdapter(KpiReport), TypeAdapter(CompanyFigures)
+
+
+def publish_company(config: Config, loaded: Loaded, scored: pd.DataFrame, as_of: date, now: datetime) -> bool:
+    """Compute the figures and keep them; returns False where those of a later day are kept already.
+
+    Parameters
+    ----------
+    config : Config
+    loaded : Loaded
+        The canonical tables.
+    scored : DataFrame
+        The scores of `as_of`, as they were published: ``account_id, arr, churn_probability, days_to_renewal`` and,
+        where known, ``contract_ends_on``.
+    as_of : date
+    now : datetime
+    """
+    tables = loaded.tables if as_of >= loaded.tables.observed_until else loaded.tables.known_before(as_of)
+    with Store(config.store_url) as store:
+        kept = store.key_figures(config.name)
+        before = kept.newest()
+        if before is not None and before.as_of > as_of:
+            return False
+        chosen = {} if before is None else before.report
+        # Whoever published with other margins goes on seeing them.
+        margin, discount = float(chosen.get("gross_margin", 0.8)), float(chosen.get("yearly_discount", 0.1))
+        report = KpiReport(as_of, config.currency, config.label.grace_days, margin, discount, ())
+        rows: Rows = {}
+        panel = panel_of(config, tables)
+        if panel is not None:
+            found = company_kpis(
+                panel,
+                groupings(tables),
+                currency=config.currency,
+                gross_margin=margin,
+                yearly_discount=discount,
+                rows=True,
+            )
+            report = found.report
+            rows = {month.isoformat(): columns for month, columns in found.months.items()}
+            rows[ACCOUNTS] = _columns(found.accounts)
+        document = _REPORT.dump_python(report, mode="json")
+        figures, more = company_figures(config, loaded, tables, panel, scored, as_of, store)
+        document["company"] = _FIGURES.dump_python(figures, mode="json")
+        return kept.keep(as_of, document, Actor("cli", now), {**rows, **more})
+
+
+def panel_of(config: Config, tables: Tables) -> Panel | None:
+    """Return the accounts × months of a company as its config has them; None where no plan is under contract."""
+    if "subscriptions" not in tables:
+        return None
+    try:
+        return Panel(
+            tables,
+            grace_days=config.label.grace_days,
+            core_features=config.features.core_features,
+            leave_out_trials=config.label.trials == "leave_out",
+        )
+    except DataError as error:
+        if error.code != "data.no_plan_rows":
+            raise
+        return None
+
+
+def company_figures(
+    config: Config,
+    loaded: Loaded,
+    tables: Tables,
+    panel: Panel | None,
+    scored: pd.DataFrame,
+    as_of: date,
+    store: Store,
+) -> tuple[CompanyFigures, Rows]:
+    """Return the figures beside the KPIs, and the accounts behind them."""
+    label = config.label
+    ahead = timedelta(days=label.gap_days + label.horizon_days)
+    rate = None if panel is None else _renewed_share(panel)
+    due = _due(scored, as_of)
+    ends = pd.Timestamp(as_of) + pd.DateOffset(months=_FORECAST_MONTHS)
+    forecast = renewal_forecast(
+        due[due["renewal_on"] < ends],
+        until=pd.Timestamp(as_of + ahead),
+        later_rate=rate,
+        seed=config.seed,
+        made_on=as_of,
+    )
+    snapshots = store.outlooks(config.name).snapshots()
+    readings = _matured(config, tables, snapshots, store, as_of)
+    figures = CompanyFigures(
+        forecast=forecast,
+        past=() if panel is None else _past(config, panel, snapshots, store, rate),
+        later_rate=rate,
+        looks_until=as_of + ahead,
+        realised=None if readings is None else realised_figures(readings),
+        realised_from=as_of + ahead + timedelta(days=label.grace_days),
+        experiment=_experiment(config, tables, store),
+        tables=_table_health(loaded),
+    )
+    rows: Rows = {RENEWALS: _columns(due)}
+    if readings is not None:
+        rows[REALISED] = _columns(readings[readings["churned"].notna()])
+    return figures, rows
+
+
+def _due(scored: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """Return when each account's contract ends, a date that is past counting as today."""
+    out = scored[["account_id", "arr", "churn_probability"]].reset_index(drop=True)
+    days = pd.to_timedelta(pd.to_numeric(scored["days_to_renewal"], errors="coerce").round().to_numpy(), unit="D")
+    renewal = pd.Series(pd.Timestamp(as_of) + days)
+    if "contract_ends_on" in scored:
+        told = pd.Series(pd.to_datetime(scored["contract_ends_on"], errors="coerce").to_numpy())
+        renewal = told.fillna(renewal)
+    today = pd.Timestamp(as_of)
+    out["renewal_on"] = renewal.where(~(renewal < today), today).astype("datetime64[us]")
+    out["churn_probability"] = out["churn_probability"].astype("float64")
+    return out[out["renewal_on"].notna()]
+
+
+def _renewed_share(panel: Panel) -> float | None:
+    """Return the share of MRR that renewed in the last twelve months, of what came due."""
+    facts = [panel.month(number) for number in range(max(panel.months - 12, 0), panel.months)]
+    due = sum(float(one["mrr_due"].sum()) for one in facts)
+    return sum(float(one["mrr_renewed"].sum()) for one in facts) / due if due else None
+
+
+def _past(
+    config: Config, panel: Panel, snapshots: list[SnapshotInfo], store: Store, rate: float | None
+) -> tuple[ForecastMonth, ...]:
+    """Return the months that are over with the newest forecast that was made before each began."""
+    found: list[ForecastMonth] = []
+    read: dict[int, pd.DataFrame] = {}
+    ahead = timedelta(days=config.label.gap_days + config.label.horizon_days)
+    for number in range(max(panel.months - _PAST_MONTHS, 0), panel.months):
+        start, end = panel.edges[number], panel.edges[number + 1]
+        earlier = [one for one in snapshots if one.as_of <= start.date()]
+        if not earlier or (start.date() - earlier[0].as_of).days > _OLDEST_FORECAST_DAYS:
+            continue
+        snapshot = earlier[0]
+        if snapshot.id not in read:
+            columns = ["account_id", "churn_probability", "arr", "days_to_renewal"]
+            rows = [[getattr(one, name) for name in columns] for one in store.outlooks(config.name).of(snapshot.id)]
+            frame = pd.DataFrame(rows, columns=columns).astype({"arr": "float64", "days_to_renewal": "float64"})
+            read[snapshot.id] = _due(frame, snapshot.as_of)
+        due = read[snapshot.id]
+        due = due[(due["renewal_on"] >= start) & (due["renewal_on"] < end)]
+        until = pd.Timestamp(snapshot.as_of + ahead)
+        made = renewal_forecast(due, until=until, later_rate=rate, seed=config.seed, made_on=snapshot.as_of)
+        after = pd.Series(12 * panel.paid[number + 1], index=panel.accounts)
+        came = forecast_came(due.set_index("account_id")["arr"], after)
+        found += [ForecastMonth(**{**vars(month), "came": came}) for month in made]
+    return tuple(found)
+
+
+def _matured(
+    config: Config, tables: Tables, snapshots: list[SnapshotInfo], store: Store, as_of: date
+) -> pd.DataFrame | None:
+    """Return the newest scores whose windows are over, with what became of the accounts."""
+    label = config.label.model_copy(update={"further_horizons_days": ()})
+    over = timedelta(days=label.gap_days + label.horizon_days + label.grace_days)
+    chosen: list[SnapshotInfo] = []
+    for snapshot in snapshots:
+        apart = not chosen or (chosen[-1].as_of - snapshot.as_of).days >= _APART_DAYS
+        if snapshot.as_of + over <= as_of and apart and len(chosen) < _REALISED_SNAPSHOTS:
+            chosen.append(snapshot)
+    if not chosen:
+        return None
+    parts = []
+    for snapshot in chosen:
+        rows = [one._asdict() for one in store.outlooks(config.name).of(snapshot.id)]
+        part = pd.DataFrame(rows)[["account_id", "churn_probability", "band", "arr"]]
+        parts.append(part.assign(as_of=pd.Timestamp(snapshot.as_of), model_version=snapshot.model_version))
+    readings = pd.concat(parts, ignore_index=True).astype({"arr": "float64"})
+    readings["as_of"] = readings["as_of"].astype("datetime64[us]")
+    outcomes = labelled(readings[["account_id", "as_of", "arr"]], tables, label)
+    return readings.assign(churned=outcomes["churned"].to_numpy(dtype=float))
+
+
+def _experiment(config: Config, tables: Tables, store: Store) -> ExperimentReport | None:
+    if not config.experiments.enabled:
+        return None
+    try:
+        return compare_arms(config, tables, store)
+    except UsageError:
+        return None  # no account has been drawn yet
+
+
+def _table_health(loaded: Loaded) -> tuple[TableHealth, ...]:
+    aside = loaded.rejected.groupby("table")["rows"].sum() if len(loaded.rejected) else pd.Series(dtype="int64")
+    return tuple(
+        TableHealth(use.table, use.rows, int(aside.get(use.table, 0)), use.last, use.behind_days, use.covered)
+        for use in loaded.use
+    )
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
+    return {str(name): _column(frame[name]) for name in frame}
+
+
+def _column(values: pd.Series) -> npt.NDArray[Any]:
+    """Return a column as it is kept: days as ISO, words as text with an empty one for none, the rest as numbers."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return np.asarray(values.dt.strftime("%Y-%m-%d").fillna(""), dtype="object")
+    if pd.api.types.is_bool_dtype(values):
+        return np.asarray(values, dtype=bool)
+    if pd.api.types.is_numeric_dtype(values):
+        return np.asarray(values.astype("float64"))
+    if set(values.dropna().map(type)) <= {bool, np.bool_} and values.notna().any():
+        return np.asarray(values.map(lambda value: value is True or value is np.True_), dtype=bool)
+    return np.array(["" if pd.isna(value) else str(value) for value in values], dtype="object")

@@ -1,0 +1,113 @@
+"""What managers look at, kept at scoring: the forecast, past forecasts against what came, outcomes of scores."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pandas as pd
+import pytest
+import yaml
+
+from churnml.config import load_config
+from churnml.pipeline.company import publish_company
+from churnml.sources import Loaded
+from churnml.sources.usability import TableUse
+from churnml.store import Snapshot, Store
+from churnml.tables import Tables
+
+NOW = datetime(2026, 2, 1, 6, tzinfo=UTC)
+TERMS = [
+    ("stays", "2025-01-05", "2025-11-10", 100.0),
+    ("stays", "2025-11-10", "2026-11-10", 100.0),
+    ("shrinks", "2025-01-05", "2025-11-20", 100.0),
+    ("shrinks", "2025-11-20", "2026-11-20", 60.0),
+    ("leaves", "2025-01-05", "2025-11-25", 50.0),
+    ("later", "2025-01-05", "2026-12-31", 10.0),
+]
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("company")
+    tables = {"accounts": {"from": "a.parquet"}, "subscriptions": {"from": "s.parquet"}}
+    settings = {"name": "acme", "source": {"folder": "raw"}, "tables": tables, "currency": "EUR"}
+    label = {"churn": "contractual", "horizon_days": 60, "gap_days": 0}
+    (folder / "acme.yaml").write_text(yaml.safe_dump({**settings, "label": label, "workspace": "workspace"}))
+    config = load_config(folder / "acme.yaml")
+    (folder / "workspace").mkdir()
+    terms = pd.DataFrame(TERMS, columns=["account_id", "started_on", "ends_on", "mrr"])
+    terms = terms.assign(product="crm", subscription_id=[str(place) for place in range(len(terms))])
+    known = Tables.from_pandas(
+        {"subscriptions": terms, "accounts": pd.DataFrame({"account_id": ["stays", "shrinks", "leaves", "later"]})},
+        observed_from=date(2025, 1, 1),
+        observed_until=date(2026, 2, 1),
+    )
+    use = TableUse("subscriptions", 6, 4, 1.0, date(2025, 1, 5), date(2026, 1, 30), 390, 1, ())
+    aside = pd.DataFrame({"table": ["subscriptions"], "reason": ["CHK020 key"], "rows": [3]})
+    loaded = Loaded(known, aside, "f", [], {"subscriptions": 6}, use=[use])
+    with Store(config.store_url) as store:
+        for as_of, replayed in ((date(2025, 10, 15), False), (date(2025, 10, 20), True)):
+            scores = pd.DataFrame(
+                {
+                    "account_id": ["stays", "shrinks", "leaves"],
+                    "churn_probability": [0.1, 0.2, 0.9 if replayed else 0.5],
+                    "health_score": 50.0,
+                    "band": ["red", "green", "green"],
+                    "coverage": 1.0,
+                    "arr": [1200.0, 1200.0, 600.0],
+                    "days_to_renewal": [(date(2025, 11, day) - as_of).days for day in (10, 20, 25)],
+                }
+            )
+            info = {"replayed": True} if replayed else {}
+            store.publish(Snapshot("acme", as_of, NOW, "v1", "0f", scores, info=info))
+    now = pd.DataFrame({"account_id": ["stays", "later"], "arr": [1200.0, 120.0], "churn_probability": [0.25, 0.5]})
+    now["days_to_renewal"] = [30.0, 333.0]
+    assert publish_company(config, loaded, now, date(2026, 2, 1), NOW)
+    assert not publish_company(config, loaded, now, date(2026, 1, 1), NOW)
+    with Store(config.store_url) as store:
+        kept = store.key_figures("acme")
+        parts = {name: kept.rows(name) for name in ("2025-11-01", "accounts", "renewals", "realised", "nothing")}
+        yield kept.newest().report, parts
+
+
+def test_the_forecast_counts_what_comes_due(published):
+    company = published[0]["company"]
+    march, december = company["forecast"]
+    assert (march["month_on"], march["arr"], march["expected"], march["scored"]) == ("2026-03-01", 1200.0, 900.0, 1)
+    # Due in the last twelve months: 250 a month in November, of which 100 + 60 go on.
+    assert company["later_rate"] == pytest.approx(160 / 250)
+    assert (december["month_on"], december["scored"]) == ("2026-12-01", 0)
+    assert december["expected"] == pytest.approx(120 * 160 / 250)
+
+
+def test_a_month_that_is_over_is_held_against_its_forecast(published):
+    (november,) = published[0]["company"]["past"]
+    # Made on 15 October; what was replayed on the 20th was never in force.
+    assert (november["month_on"], november["made_on"], november["arr"]) == ("2025-11-01", "2025-10-15", 3000.0)
+    assert november["expected"] == pytest.approx(1200 * 0.9 + 1200 * 0.8 + 600 * 0.5)
+    assert november["came"] == 1200.0 + 720.0
+
+
+def test_scores_are_held_against_outcomes(published):
+    company = published[0]["company"]
+    realised = company["realised"]
+    assert (realised["first"], realised["readings"], realised["churned"]) == ("2025-10-15", 3, 1)
+    assert realised["expected"] == pytest.approx(0.8)
+    assert (realised["missed"], realised["false_alarms"], realised["roc_auc"]) == (1, 1, 1.0)
+    assert company["realised_from"] == "2026-04-16"
+    (table,) = company["tables"]
+    assert (table["rows"], table["set_aside"], table["behind_days"]) == (6, 3, 1)
+
+
+def test_the_accounts_behind_are_kept(published):
+    report, parts = published
+    november = parts["2025-11-01"]
+    whole = next(row for row in report["rows"] if row["month_on"] == "2025-11-01" and row["group_by"] is None)
+    assert november["mrr_due"].sum() == whole["mrr_due"] == 250.0
+    assert november["mrr_renewed"].sum() == whole["mrr_renewed"] == 160.0
+    assert set(november["account_id"][november["lost"]]) == {"leaves"}
+    assert parts["renewals"]["renewal_on"].tolist() == ["2026-03-03", "2026-12-31"]
+    realised = parts["realised"]
+    assert set(realised["account_id"][realised["churned"] == 1]) == {"leaves"}
+    assert set(parts["accounts"]["account_id"]) == {"stays", "shrinks", "later"}
+    assert parts["nothing"] is None
