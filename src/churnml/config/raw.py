@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
@@ -133,8 +134,14 @@ class ColumnSource(Section):
         return _zone(name)
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """Return every time zone; looking for them walks through a folder of hundreds of files."""
+    return frozenset(available_timezones())
+
+
 def _zone(name: str) -> str:
-    zones = available_timezones()
+    zones = _zones()
     if name not in zones:
         near = near_name(name, zones)
         raise ValueError(f"there is no time zone {name!r}" + (f"; did you mean {near!r}?" if near else ""))

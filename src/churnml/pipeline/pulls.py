@@ -169,13 +169,17 @@ def _landing(config: Config, name: str, source: SourceConfig) -> DltLanding:
 
 
 def _folder(config: Config) -> Path:
-    folder = config.workspace_dir / "pulls"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Return the folder of counts and records; what was pulled is customers' data, for its owner alone."""
+    for name in ("landing", "pulls"):
+        folder = config.workspace_dir / name
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
     return folder
 
 
 def _record(file: Path, one: SourcePull) -> None:
     """Write down what a pull came to, one line each."""
+    file.touch(mode=0o600)
     with file.open("a", encoding="utf-8") as out:
         out.write(json.dumps(to_jsonable_python(one), ensure_ascii=False) + "\n")
     if one.stopped is not None:

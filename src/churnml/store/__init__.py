@@ -17,6 +17,7 @@ from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
 from churnml.store.listing import SORTS, AccountLine, AccountList, BandMove, ListFilter, Lists
+from churnml.store.monitoring import AlarmEpisode, Monitoring, Retraining
 from churnml.store.notes import Note, Notes
 from churnml.store.outlooks import Outlook, Outlooks
 from churnml.store.owners import Owners
@@ -60,6 +61,7 @@ __all__ = [
     "View",
     "Views",
     "AccountScore",
+    "AlarmEpisode",
     "Alert",
     "AlertEvent",
     "Alerts",
@@ -81,6 +83,7 @@ __all__ = [
     "Judgements",
     "Keys",
     "Known",
+    "Monitoring",
     "Link",
     "Note",
     "Notes",
@@ -90,6 +93,7 @@ __all__ = [
     "Outlooks",
     "Override",
     "Page",
+    "Retraining",
     "RenewalCall",
     "RenewalCalls",
     "Run",

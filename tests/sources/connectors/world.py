@@ -149,7 +149,9 @@ class ZendeskDesk:
                 start = int(query["cursor"].removeprefix("at-"))
             else:
                 since = int(query["start_time"])
-                start = next((n for n, one in enumerate(records) if one["generated_timestamp"] >= since), len(records))
+                start = next(
+                    (n for n, one in enumerate(records) if one.get("generated_timestamp", 0) >= since), len(records)
+                )
             end = min(start + self.page, len(records))
             done = end == len(records)
             body = {stream: records[start:end], "after_cursor": f"at-{end}", "end_of_stream": done}

@@ -1,6 +1,19 @@
 """Pages for CSMs and their managers: made on the server, each a URL, in every language."""
 
-from churnml.serving.pages import brief, company, company_parts, portfolio, proof, renewals, sign_in, static, team
+from churnml.serving.pages import (
+    account,
+    accounts,
+    company,
+    company_parts,
+    judging,
+    proof,
+    renewals,
+    sign_in,
+    static,
+    team,
+    today,
+    work,
+)
 from churnml.serving.pages.problems import page_of_problem
 
 __all__ = ["ROUTERS", "page_of_problem"]
@@ -8,11 +21,14 @@ __all__ = ["ROUTERS", "page_of_problem"]
 ROUTERS = (
     static.router,
     sign_in.router,
+    today.router,
+    accounts.router,
+    work.router,
+    judging.router,
+    account.router,
     company.router,
     company_parts.router,
     renewals.router,
     team.router,
     proof.router,
-    portfolio.router,
-    brief.router,
 )

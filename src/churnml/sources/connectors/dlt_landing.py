@@ -54,6 +54,7 @@ class DltLanding:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._schema: Any = None
         self._views = "main" if destination is None else _DATASET
         made: Any = (
             dlt.destinations.duckdb(str(file), naming_convention="direct")
@@ -79,7 +80,9 @@ class DltLanding:
         """Return the columns that a table has already: casefolded name → as it is spelt."""
         if not self._pipeline.default_schema_name:
             return {}
-        found = self._pipeline.default_schema.tables.get(f"{table}_versions", {}).get("columns", {})
+        if self._schema is None:
+            self._schema = self._pipeline.default_schema.tables
+        found = self._schema.get(f"{table}_versions", {}).get("columns", {})
         return {name.casefold(): name for name in found if not name.startswith(("_landed", "_dlt"))}
 
     def land(self, batch: Batch, positions: Mapping[str, Position]) -> dict[str, int]:
@@ -111,13 +114,19 @@ class DltLanding:
 
         with _told(self._pipeline.pipeline_name):
             self._pipeline.run(dlt.source(lambda: resources, name=_DATASET)(), loader_file_format="parquet")
-            return {name: self._count(name, landing) for name in tables}
+            self._schema = None
+            return self._counted(list(tables), landing)
 
-    def _count(self, table: str, landing: str) -> int:
-        with self._pipeline.sql_client() as client:
-            place = client.make_qualified_table_name(f"{table}_versions")
-            rows = client.execute_sql(f"SELECT count(*) FROM {place} WHERE _landed_in = %s", landing)
-        return int(rows[0][0]) if rows else 0
+    def _counted(self, tables: Sequence[str], landing: str) -> dict[str, int]:
+        """Return how many rows of a landing are in each table: those that were not there before."""
+        counts = {}
+        if tables:
+            with self._pipeline.sql_client() as client:
+                for table in tables:
+                    place = client.make_qualified_table_name(f"{table}_versions")
+                    rows = client.execute_sql(f"SELECT count(*) FROM {place} WHERE _landed_in = %s", landing)
+                    counts[table] = int(rows[0][0]) if rows else 0
+        return counts
 
     def lay_views(self, kinds: Sequence[Kind]) -> None:
         """Lay out what presets read: the newest version of every record, and the history of those that have one."""
