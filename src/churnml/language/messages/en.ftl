@@ -1697,11 +1697,8 @@ co-call-of = ARR of { $name } that goes on
 co-call-keep = Keep
 co-call-invalid = The call must be an amount of ARR, 0 or more
 
-co-phase-contract = contract
-co-phase-onboarding = onboarding
-co-phase-adoption = adoption
-co-phase-utilisation = utilisation
-co-phase-renewal = renewal
+
+phase-contract = contract
 
 col-mrr = MRR at the start
 col-mrr_end = MRR at the end

@@ -1399,11 +1399,8 @@ co-call-of = { $name }の継続ARR
 co-call-keep = 保存
 co-call-invalid = 見立ては0以上のARRで入力してください
 
-co-phase-contract = 契約
-co-phase-onboarding = 導入
-co-phase-adoption = 定着
-co-phase-utilisation = 活用
-co-phase-renewal = 更新
+
+phase-contract = 契約
 
 col-mrr = 月初MRR
 col-mrr_end = 月末MRR

@@ -314,7 +314,7 @@ def listed(
 def _cell(frame: Frame, name: str, value: Any, *, total: bool = False) -> str:
     say = phrases(frame.language)
     if isinstance(value, str):
-        words = f"co-phase-{value}"
+        words = f"phase-{value}"
         return say(words) if name == "phase" and words in say else value or "–"
     if value != value:
         return "–"

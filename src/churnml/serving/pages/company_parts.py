@@ -78,7 +78,7 @@ def _journey(frame: Frame, kept: Kept) -> Response:
         return as_csv(frame, columns, ([one[name] for name in columns] for one in phases))
     rows = [
         {
-            "phase": say(f"co-phase-{one['phase']}"),
+            "phase": say(f"phase-{one['phase']}"),
             "accounts": number(one["accounts"], language),
             "accounts_href": _list("journey", phase=one["phase"]) if one["accounts"] else "",
             "arr": written(frame, 12 * one["mrr"], "money"),
@@ -87,7 +87,7 @@ def _journey(frame: Frame, kept: Kept) -> Response:
             "stalled": number(one["stalled"], language) if one["limit_days"] is not None else "–",
             "stalled_href": _list("stalled", phase=one["phase"]) if one["stalled"] else "",
             "stalled_arr": written(frame, 12 * one["stalled_mrr"], "money"),
-            "moves": [(say(f"co-phase-{after}"), number(count, language)) for after, count in one["moves"].items()],
+            "moves": [(say(f"phase-{after}"), number(count, language)) for after, count in one["moves"].items()],
             "illegal": one["illegal"],
         }
         for one in phases
