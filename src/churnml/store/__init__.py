@@ -19,6 +19,7 @@ from churnml.store.keys import Keys
 from churnml.store.listing import SORTS, AccountLine, AccountList, BandMove, ListFilter, Lists
 from churnml.store.notes import Note, Notes
 from churnml.store.outlooks import Outlook, Outlooks
+from churnml.store.oversight import AuditPage, Opened, Oversight
 from churnml.store.owners import Owners
 from churnml.store.plain import plain
 from churnml.store.records import (
@@ -68,6 +69,7 @@ __all__ = [
     "Arm",
     "Assignment",
     "AuditEntry",
+    "AuditPage",
     "Change",
     "Deliveries",
     "Delivery",
@@ -85,10 +87,12 @@ __all__ = [
     "Note",
     "Notes",
     "IdempotencyKey",
+    "Opened",
     "Outcome",
     "Outlook",
     "Outlooks",
     "Override",
+    "Oversight",
     "Page",
     "RenewalCall",
     "RenewalCalls",
