@@ -17,6 +17,7 @@ from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
 from churnml.store.listing import SORTS, AccountLine, AccountList, BandMove, ListFilter, Lists
+from churnml.store.monitoring import AlarmEpisode, Monitoring, Retraining
 from churnml.store.notes import Note, Notes
 from churnml.store.outlooks import Outlook, Outlooks
 from churnml.store.oversight import AuditPage, Opened, Oversight
@@ -61,6 +62,7 @@ __all__ = [
     "View",
     "Views",
     "AccountScore",
+    "AlarmEpisode",
     "Alert",
     "AlertEvent",
     "Alerts",
@@ -83,6 +85,7 @@ __all__ = [
     "Judgements",
     "Keys",
     "Known",
+    "Monitoring",
     "Link",
     "Note",
     "Notes",
@@ -94,6 +97,7 @@ __all__ = [
     "Override",
     "Oversight",
     "Page",
+    "Retraining",
     "RenewalCall",
     "RenewalCalls",
     "Run",
