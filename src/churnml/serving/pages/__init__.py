@@ -1,5 +1,6 @@
 """Pages for CSMs and their managers: made on the server, each a URL, in every language."""
 
+<<<<<<< HEAD
 from churnml.serving.pages import (
     account,
     accounts,
@@ -14,6 +15,9 @@ from churnml.serving.pages import (
     today,
     work,
 )
+=======
+from churnml.serving.pages import account, accounts, judging, settings, sign_in, static, today, work
+>>>>>>> main
 from churnml.serving.pages.problems import page_of_problem
 
 __all__ = ["ROUTERS", "page_of_problem"]
@@ -26,9 +30,13 @@ ROUTERS = (
     work.router,
     judging.router,
     account.router,
+<<<<<<< HEAD
     company.router,
     company_parts.router,
     renewals.router,
     team.router,
     proof.router,
+=======
+    *settings.ROUTERS,
+>>>>>>> main
 )
