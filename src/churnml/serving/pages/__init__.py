@@ -1,6 +1,5 @@
 """Pages for CSMs and their managers: made on the server, each a URL, in every language."""
 
-<<<<<<< HEAD
 from churnml.serving.pages import (
     account,
     accounts,
@@ -9,15 +8,13 @@ from churnml.serving.pages import (
     judging,
     proof,
     renewals,
+    settings,
     sign_in,
     static,
     team,
     today,
     work,
 )
-=======
-from churnml.serving.pages import account, accounts, judging, settings, sign_in, static, today, work
->>>>>>> main
 from churnml.serving.pages.problems import page_of_problem
 
 __all__ = ["ROUTERS", "page_of_problem"]
@@ -30,13 +27,10 @@ ROUTERS = (
     work.router,
     judging.router,
     account.router,
-<<<<<<< HEAD
     company.router,
     company_parts.router,
     renewals.router,
     team.router,
     proof.router,
-=======
     *settings.ROUTERS,
->>>>>>> main
 )
