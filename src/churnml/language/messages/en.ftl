@@ -1040,6 +1040,13 @@ alert-score_stale = Less is known than before: the score rests on { AMOUNT($n) }
 alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
 alert-own = { $title }
 
+## Questions of churnml init
+
+init-ask-timezone = In which time zone does { $tool } write times without one (e.g. { $file })?
+init-ask-date_order = What stands first in the dates of { $tool } (e.g. { $file })?
+init-ask-format = How are the dates of { $column } in { $file } written: { $options }?
+init-ask-inclusive = Is { $column } in { $file } the first day no longer covered (exclusive), or the last day covered (inclusive)?
+
 ## Pulls: what fetching from a tool came to
 
 pull-calls = { $source }: { $n } calls, { $today } of { $most } today

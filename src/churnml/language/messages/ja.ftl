@@ -773,6 +773,13 @@ alert-score_stale = スコアの根拠が減少：重みの{ AMOUNT($n) }（以�
 alert-expansion_chance = 契約席数の{ AMOUNT($n) }を利用中、判定は緑
 alert-own = { $title }
 
+## Questions of churnml init
+
+init-ask-timezone = { $tool } の時刻のうちタイムゾーンのないもの（例：{ $file }）は、どのタイムゾーンですか。
+init-ask-date_order = { $tool } の日付（例：{ $file }）で先に来るのは月と日のどちらですか。
+init-ask-format = { $file } の { $column } の日付の形式はどれですか：{ $options }
+init-ask-inclusive = { $file } の { $column } は、契約対象外となる最初の日（exclusive）ですか、対象となる最後の日（inclusive）ですか。
+
 ## Pulls: what fetching from a tool came to
 
 pull-calls = { $source }：呼び出し { $n } 回（本日 { $today } / { $most } 回）
