@@ -32,7 +32,7 @@ class SourceConfig(Section):
 
     folder: Path | None = Field(
         None,
-        description="Folder of CSV, JSON, Parquet or Excel files, also packed (gzip, zstandard, zip), SQLite or DuckDB files",
+        description="Folder of CSV, JSON, Parquet or Excel files, also packed (gzip, zstandard, zip), and databases",
     )
     duckdb: Path | None = Field(None, description="A DuckDB database file, opened read-only")
     connection: str | None = Field(None, description="Any Ibis connection URL, e.g. `postgres://user:${PW}@host/db`")

@@ -139,7 +139,11 @@ def _unpacked(file: Path, stage: Path, where: str) -> Path:
             shutil.copyfileobj(content, out)
     except (OSError, pa.ArrowException) as error:
         raise problem(
-            "CHK002", f"The file {file.name} cannot be unpacked", where=where, got=str(error), remedy="Copy it anew."
+            "CHK002",
+            f"The file {file.name} is zstandard that cannot be unpacked",
+            where=where,
+            got=str(error),
+            remedy="Copy it anew.",
         ) from error
     return target
 
