@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -101,6 +102,19 @@ def serving(settings: Settings) -> Iterator[Browser]:
             yield Browser(portal, create_app(state))
     finally:
         state.stop()
+
+
+@pytest.fixture(scope="session")
+def _empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store without rows, to copy: making its schema takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("empty")
+    Store(settings_of(folder).store_url).close()
+    return folder / "store.db"
+
+
+@pytest.fixture(autouse=True)
+def _own_store(tmp_path: Path, _empty_store: Path) -> None:
+    shutil.copy(_empty_store, tmp_path / "store.db")
 
 
 @pytest.fixture

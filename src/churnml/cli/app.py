@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from churnml.cli.alerts import alerts_app
+from churnml.cli.backups import backup, restore
 from churnml.cli.daily import daily_app
 from churnml.cli.data import audit, check, config_app
 from churnml.cli.deliver import deliver_app
@@ -22,6 +23,7 @@ from churnml.cli.keys import keys_app
 from churnml.cli.kpis import kpis
 from churnml.cli.modelling import features_app, run, score, train
 from churnml.cli.models import models_app
+from churnml.cli.monitor import monitor
 from churnml.cli.options import AsJson, config_of
 from churnml.cli.presets import presets_app
 from churnml.cli.privacy import erase, export
@@ -106,7 +108,8 @@ for _panel, _command in (
     (_DATA, pull),
     (_TRAIN, train), (_TRAIN, score), (_TRAIN, run),
     (_USE, kpis), (_USE, explain), (_USE, report), (_USE, serve),
-    (_EVERY_DAY, erase), (_EVERY_DAY, export),
+    (_EVERY_DAY, monitor),
+    (_EVERY_DAY, backup), (_EVERY_DAY, restore), (_EVERY_DAY, erase), (_EVERY_DAY, export),
 ):  # fmt: skip
     app.command(rich_help_panel=_panel)(_command)
 for _panel, _name, _group in (

@@ -15,6 +15,7 @@ from churnml.config.deliveries import DeliveriesConfig
 from churnml.config.display import DisplayConfig
 from churnml.config.experiments import ExperimentsConfig
 from churnml.config.loops import read_back
+from churnml.config.monitoring import MonitoringConfig
 from churnml.config.pulls import landing_file
 from churnml.config.raw import IdentitiesConfig, RatesSource, SourceConfig, TableSource
 from churnml.config.secrets import mask_secrets
@@ -87,6 +88,7 @@ class Config(Section):
     deliveries: DeliveriesConfig = DeliveriesConfig()
     daily: DailyConfig = DailyConfig()
     experiments: ExperimentsConfig = ExperimentsConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
     engine: EngineConfig = EngineConfig()
     mlflow: MlflowConfig = MlflowConfig()
     store: StoreConfig = StoreConfig()
@@ -261,6 +263,7 @@ class Config(Section):
             "playbooks",
             "alerts",
             "experiments",
+            "monitoring",
             "serving",
             "engine",
             "mlflow",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from churnml.pipeline.leakage import audit
     from churnml.pipeline.lookup import explain
     from churnml.pipeline.models import compare_models, list_models, promote_model, roll_back
+    from churnml.pipeline.monitoring import monitor, retraining_due
     from churnml.pipeline.overview import overall
     from churnml.pipeline.preparation import catalogue, check, prepare, simulate_company
     from churnml.pipeline.pulls import PullReport, preview_pull, pull
@@ -62,6 +63,7 @@ else:
             "list_models": "models",
             "list_runs": "daily.running",
             "list_tasks": "tasks",
+            "monitor": "monitoring",
             "overall": "overview",
             "playbooks_of": "alerts",
             "portfolio": "reports",
@@ -73,6 +75,7 @@ else:
             "pull": "pulls",
             "report_experiment": "experiments",
             "resend": "deliveries",
+            "retraining_due": "monitoring",
             "roll_back": "models",
             "run": "scoring",
             "run_daily": "daily.running",
@@ -113,6 +116,7 @@ __all__ = [
     "list_models",
     "list_runs",
     "list_tasks",
+    "monitor",
     "overall",
     "playbooks_of",
     "portfolio",
@@ -124,6 +128,7 @@ __all__ = [
     "pull",
     "report_experiment",
     "resend",
+    "retraining_due",
     "roll_back",
     "run",
     "run_daily",

@@ -112,7 +112,7 @@ class Manifest(Provenance):
     files: Mapping[str, str]
 
 
-_PLACES = ("workspace", "models_dir", "playbooks", "serving", "engine", "mlflow", "store", "display")
+_PLACES = ("workspace", "models_dir", "playbooks", "serving", "engine", "mlflow", "store", "display", "monitoring")
 """Sections that say where things are and how they look, and may hold URLs and passwords."""
 
 

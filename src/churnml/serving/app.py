@@ -17,6 +17,7 @@ from churnml.serving.http.handlers import add_handlers
 from churnml.serving.http.problems import Problem
 from churnml.serving.http.stack import with_middleware
 from churnml.serving.openapi import with_examples, with_features
+from churnml.serving.people.oidc import Provider
 from churnml.serving.people.throttle import Throttle
 from churnml.serving.routes.operation import SECURITY_SCHEMES
 from churnml.serving.state import ServingState
@@ -57,6 +58,9 @@ def create_api(state: ServingState | None = None) -> FastAPI:
     )
     api.state.serving = state
     api.state.documents = {}
+    api.state.paths = frozenset(getattr(route, "path", "") for router in ROUTERS for route in router.routes)
+    oidc = None if state is None else state.settings.sign_in.oidc
+    api.state.provider = None if oidc is None or state is None else Provider(oidc, state.settings.secrets.get("oidc"))
     api.state.throttle = None if state is None else Throttle(state.settings)
     for router in ROUTERS:
         api.include_router(router)

@@ -17,8 +17,10 @@ from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
 from churnml.store.listing import SORTS, AccountLine, AccountList, BandMove, ListFilter, Lists
+from churnml.store.monitoring import AlarmEpisode, Monitoring, Retraining
 from churnml.store.notes import Note, Notes
 from churnml.store.outlooks import Outlook, Outlooks
+from churnml.store.oversight import AuditPage, Opened, Oversight
 from churnml.store.owners import Owners
 from churnml.store.plain import plain
 from churnml.store.records import (
@@ -60,6 +62,7 @@ __all__ = [
     "View",
     "Views",
     "AccountScore",
+    "AlarmEpisode",
     "Alert",
     "AlertEvent",
     "Alerts",
@@ -68,6 +71,7 @@ __all__ = [
     "Arm",
     "Assignment",
     "AuditEntry",
+    "AuditPage",
     "Change",
     "Deliveries",
     "Delivery",
@@ -81,15 +85,19 @@ __all__ = [
     "Judgements",
     "Keys",
     "Known",
+    "Monitoring",
     "Link",
     "Note",
     "Notes",
     "IdempotencyKey",
+    "Opened",
     "Outcome",
     "Outlook",
     "Outlooks",
     "Override",
+    "Oversight",
     "Page",
+    "Retraining",
     "RenewalCall",
     "RenewalCalls",
     "Run",

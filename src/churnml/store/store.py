@@ -18,8 +18,10 @@ from churnml.store.judgements import Judgements
 from churnml.store.key_figures import KeyFigures
 from churnml.store.keys import Keys
 from churnml.store.listing import Lists
+from churnml.store.monitoring import Monitoring
 from churnml.store.notes import Notes
 from churnml.store.outlooks import Outlooks
+from churnml.store.oversight import Oversight
 from churnml.store.owners import Owners
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.publishing import drop_features, publish
@@ -96,6 +98,10 @@ class Store:
         """Return the KPIs of a config."""
         return KeyFigures(self._engine, config)
 
+    def monitoring(self, config: str) -> Monitoring:
+        """Return what monitoring keeps of one config: outcomes, alarms, realised performance, retrainings."""
+        return Monitoring(self._engine, config)
+
     def renewal_calls(self, config: str, *, deadline: float | None = None) -> RenewalCalls:
         """Return what CSMs expect of the renewals of a config's accounts."""
         return RenewalCalls(self._engine, config, deadline)
@@ -135,6 +141,10 @@ class Store:
     def deliveries(self, config: str) -> Deliveries:
         """Return the deliveries of one config."""
         return Deliveries(self._engine, config)
+
+    def oversight(self, config: str) -> Oversight:
+        """Return what whoever looks after the service asks of one config."""
+        return Oversight(self._engine, config)
 
     def judgements(self, config: str, *, deadline: float | None = None) -> Judgements:
         """Return the overrides and feedback on the accounts of one config, see `Judgements`."""
@@ -284,6 +294,12 @@ class Store:
         with reading(self._engine) as connection:
             row = connection.execute(query).first()
         return None if row is None else Departed(*row[1:])
+
+    def known_accounts(self, config: str) -> set[str]:
+        """Return every account that any snapshot of a config has."""
+        query = select(ScoreRow.account_id).join(SnapshotRow).where(SnapshotRow.config == config).distinct()
+        with reading(self._engine) as connection:
+            return set(connection.execute(query).scalars())
 
     def near_ids(self, snapshot_id: int, account_id: str) -> list[str]:
         """Return ids of a snapshot that lie near one in the alphabet, or begin alike: to suggest one for a misspelt id.

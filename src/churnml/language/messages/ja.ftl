@@ -123,6 +123,7 @@ compare-some = 1以上の割合は、低リスク層で{ $low }、高リスク�
 
 m-events =
     .label = 利用回数
+    .meaning = 過去{ $w }日間の利用イベント数。
     .now =
         { $n ->
             [0] 利用なし
@@ -130,6 +131,7 @@ m-events =
         }
 m-active_days =
     .label = 利用日数
+    .meaning = 過去{ $w }日間にイベントがあった日数。
     .now =
         { $n ->
             [0] 利用した日なし
@@ -137,6 +139,7 @@ m-active_days =
         }
 m-active_day_rate =
     .label = 利用日率
+    .meaning = 過去{ $w }日間のうち観測できた日数に対する利用日数の割合。
     .now =
         { $n ->
             [0] 利用なし
@@ -146,6 +149,7 @@ m-active_day_rate =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-active_users =
     .label = アクティブユーザー数
+    .meaning = 過去{ $w }日間にイベントがあったユーザー数。
     .now =
         { $n ->
             [0] アクティブユーザーなし
@@ -153,17 +157,21 @@ m-active_users =
         }
 m-events_per_user =
     .label = ユーザーあたりの利用回数
+    .meaning = 過去{ $w }日間のイベント数÷アクティブユーザー数。
     .now = ユーザー1人あたりの利用は{ AMOUNT($n) }
 m-stickiness =
     .label = 1日あたりの利用者の割合
+    .meaning = 過去{ $w }日間の観測可能日における1日平均利用者数÷アクティブユーザー数。
     .now = アクティブユーザーのうち1日に利用する割合は平均{ $n }
     .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-weekday_share =
     .label = 平日利用の割合
+    .meaning = 過去{ $w }日間のイベントのうち月曜から金曜の割合。
     .now = 利用に占める平日の割合は{ $n }
 m-longest_silence =
     .label = 最長の未利用期間
+    .meaning = 過去{ $w }日間の観測可能日のうち、連続して利用がなかった最長日数。
     .now =
         { $n ->
             [0] 利用のない日なし
@@ -173,12 +181,14 @@ m-longest_silence =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より短い
 m-days_since_last_event =
     .label = 最終利用からの日数
+    .meaning = 最後に確認されたイベントから基準日までの日数。
     .now = 最終利用から{ AMOUNT($n) }経過
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
     .absent = 利用実績なし
 m-silence_in_usual_gaps =
     .label = 開始以来の通常間隔に対する未利用期間
+    .meaning = 最終利用からの日数÷基準日までの平均利用間隔。
     .now = 利用の空白が通常の{ $n }倍
     .state = 利用の空白が通常の{ $n }倍に
     .state-since = 利用の空白が通常の{ $n }倍に
@@ -187,18 +197,23 @@ m-silence_in_usual_gaps =
     .state-more = 利用の空白が通常の{ $n }倍に
 m-mean_gap_days =
     .label = 通常の利用間隔
+    .meaning = 基準日までの利用日から次の利用日までの平均日数。
     .now = 通常の利用間隔は{ AMOUNT($n) }
 m-lifetime_active_day_rate =
     .label = 開始以来の利用日の割合
+    .meaning = 基準日までの利用日数÷観測できた利用期間の日数。
     .now = 開始以来の利用日の割合は{ $n }
 m-lifetime_events_per_day =
     .label = 開始以来の1日あたりの利用
+    .meaning = 基準日までの全イベント数÷観測できた利用期間の日数。
     .now = 開始以来の利用は1日あたり{ $n }回
 m-revenue_to_date =
     .label = 累計の支払額
+    .meaning = 各契約のMRR×基準日までの契約月数(1か月=30.4375日)の合計。
     .now = これまでの支払額は{ $n }
 m-silence_ratio =
     .label = 通常間隔に対する未利用期間
+    .meaning = 最終利用からの日数÷過去{ $w }日間の平均利用間隔。
     .now = 利用の空白が通常の{ $n }倍
     .window = 利用の空白が通常の{ $n }倍に
     .window-since = 利用の空白が通常の{ $n }倍に（{ $on }時点では{ $before }倍）
@@ -208,6 +223,7 @@ m-silence_ratio =
     .window-less = 利用の空白は通常の{ $n }倍
 m-active_weeks =
     .label = 利用週数
+    .meaning = 基準日から遡った過去{ $w }日間の各週のうち、イベントがあった週の数。
     .now = 利用は{ $n }週
     .window = 過去{ AMOUNT($weeks) }のうち利用があったのは{ $n }週
     .window-before = 過去{ AMOUNT($weeks) }のうち利用があったのは{ $n }週（その前の{ AMOUNT($weeks) }は{ $before }週）
@@ -217,6 +233,7 @@ m-active_weeks =
     .window-less = 過去{ AMOUNT($weeks) }のうち利用があったのは{ $n }週で、類似顧客の{ $share }より少ない
 m-users_gained =
     .label = 新規利用者数
+    .meaning = 過去{ $w }日間に利用し、その前の{ $w }日間には利用しなかったユーザー数。
     .now =
         { $n ->
             [0] 新規利用者なし
@@ -224,6 +241,7 @@ m-users_gained =
         }
 m-users_lost =
     .label = 利用停止ユーザー数
+    .meaning = その前の{ $w }日間に利用し、過去{ $w }日間には利用しなかったユーザー数。
     .now =
         { $n ->
             [0] 利用を停止したユーザーなし
@@ -231,6 +249,7 @@ m-users_lost =
         }
 m-logins =
     .label = ログイン回数
+    .meaning = 過去{ $w }日間のログイン回数。
     .now =
         { $n ->
             [0] ログインなし
@@ -243,12 +262,14 @@ m-login_rate =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-days_since_last_login =
     .label = 最終ログインからの日数
+    .meaning = 最後のログインから基準日までの日数。
     .now = 最終ログインから{ AMOUNT($n) }経過
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
     .absent = ログイン実績なし
 m-events_of =
     .label = { $kind }の利用回数
+    .meaning = 過去{ $w }日間の「{ $kind }」の回数。
     .now =
         { $n ->
             [0] { $kind }の利用なし
@@ -257,14 +278,17 @@ m-events_of =
     .window-gone = { $kind }の利用がなくなった（過去{ AMOUNT($days) }間は0回）
 m-share_of =
     .label = { $kind }の割合
+    .meaning = 過去{ $w }日間の全イベントに占める「{ $kind }」の割合。
     .now = 利用に占める{ $kind }の割合は{ $n }
     .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-value_of =
     .label = { $kind }の値の合計
+    .meaning = 過去{ $w }日間の「{ $kind }」の値の合計。
     .now = { $kind }の値の合計は{ $n }
 m-features_used =
     .label = 利用機能数
+    .meaning = 過去{ $w }日間に使われた機能(イベント種別)の数。
     .now =
         { $n ->
             [0] 利用なし
@@ -272,6 +296,7 @@ m-features_used =
         }
 m-core_feature_share =
     .label = コア機能の利用率
+    .meaning = 過去{ $w }日間に使われたコア機能数÷コア機能の総数。
     .now =
         { $n ->
             [0] コア機能の利用なし
@@ -286,6 +311,7 @@ m-core_feature_share =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-features_gained =
     .label = 新たに使われた機能数
+    .meaning = 過去{ $w }日間に使われ、その前の{ $w }日間には使われなかった機能の数。
     .now =
         { $n ->
             [0] 新たに使われた機能なし
@@ -293,6 +319,7 @@ m-features_gained =
         }
 m-features_lost =
     .label = 使われなくなった機能数
+    .meaning = その前の{ $w }日間に使われ、過去{ $w }日間には使われなかった機能の数。
     .now =
         { $n ->
             [0] 使われなくなった機能なし
@@ -300,6 +327,7 @@ m-features_lost =
         }
 m-seat_activation =
     .label = ライセンス有効化率
+    .meaning = これまでに利用したユーザー数÷契約シート数。席の引き継ぎがあるため100%を上限とする。
     .now =
         { $n ->
             [0] 有効化されたライセンスなし
@@ -310,6 +338,7 @@ m-seat_activation =
     .state-less = { $now }で、類似顧客の{ $share }より低い
 m-former_user_share =
     .label = 離脱ユーザー率
+    .meaning = これまでに利用したユーザーのうち、過去{ $w }日間に利用のないユーザーの割合。
     .now = これまでの利用者のうち利用のない人は{ $n }
     .window = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }
     .window-since = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }（{ $on }時点では{ $before }）
@@ -318,6 +347,7 @@ m-former_user_share =
     .window-less = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }で、類似顧客の{ $share }より少ない
 m-seat_utilisation =
     .label = シート利用率
+    .meaning = 過去{ $w }日間のアクティブユーザー数÷契約シート数。
     .now =
         { $n ->
             [0] 利用中のシートなし
@@ -328,9 +358,11 @@ m-seat_utilisation =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-events_per_seat =
     .label = シートあたりの利用回数
+    .meaning = 過去{ $w }日間のイベント数÷契約シート数。
     .now = 1席あたりの利用は{ AMOUNT($n) }
 m-tickets_opened =
     .label = 新規問い合わせ件数
+    .meaning = 過去{ $w }日間に起票されたチケット数。
     .now =
         { $n ->
             [0] 新規の問い合わせなし
@@ -338,6 +370,7 @@ m-tickets_opened =
         }
 m-tickets_open =
     .label = 未解決の問い合わせ件数
+    .meaning = 基準日時点で未解決(または再開済み)のチケット数。
     .now =
         { $n ->
             [0] 未解決の問い合わせなし
@@ -345,11 +378,13 @@ m-tickets_open =
         }
 m-oldest_open_ticket_days =
     .label = 最も古い未解決の問い合わせの経過日数
+    .meaning = 最も古い未解決チケットの起票からの日数。
     .now = 最も古い未解決の問い合わせは受付から{ AMOUNT($n) }経過
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
 m-urgent_ticket_share =
     .label = 緊急の問い合わせの割合
+    .meaning = 過去{ $w }日間の新規チケットのうち優先度が高・緊急の割合。
     .now =
         { $n ->
             [0] 緊急の問い合わせなし
@@ -364,16 +399,19 @@ m-urgent_ticket_share =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-first_response_hours =
     .label = 初回応答時間
+    .meaning = 過去{ $w }日間に初回応答したチケットの平均初回応答時間。
     .now = 初回応答は平均{ AMOUNT($n) }後
     .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より遅い
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より早い
 m-resolution_hours =
     .label = 解決時間
+    .meaning = 過去{ $w }日間に解決したチケットの平均解決時間。
     .now = 解決までの時間は平均{ AMOUNT($n) }
     .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より長い
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より短い
 m-ticket_resolution_rate =
     .label = 問い合わせ解決率
+    .meaning = 過去{ $w }日間の新規チケットのうち基準日までに解決した割合。
     .now =
         { $n ->
             [0] 解決した問い合わせなし
@@ -388,6 +426,7 @@ m-ticket_resolution_rate =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-tickets_reopened =
     .label = 再開した問い合わせ件数
+    .meaning = 過去{ $w }日間に再開されたチケット数。
     .now =
         { $n ->
             [0] 問い合わせの再開なし
@@ -395,6 +434,7 @@ m-tickets_reopened =
         }
 m-tickets_escalated =
     .label = エスカレーション件数
+    .meaning = 過去{ $w }日間にエスカレーションされたチケット数。
     .now =
         { $n ->
             [0] エスカレーションなし
@@ -402,25 +442,30 @@ m-tickets_escalated =
         }
 m-csat =
     .label = サポート満足度（1〜5）
+    .meaning = 過去{ $w }日間に回答されたサポート満足度の平均(1〜5)。
     .now = サポート満足度は5点中{ $n }点
     .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-nps_last =
     .label = 直近のNPS回答（0〜10）
+    .meaning = 直近のNPS回答の点数(同時刻に複数あれば平均)。
     .now = 直近のNPS回答は10点中{ $n }点
     .state-previous = { $now }（その前は{ $before }点）
     .state-more = { $now }で、類似顧客の{ $share }より高い
     .state-less = { $now }で、類似顧客の{ $share }より低い
 m-nps_age_days =
     .label = 直近のNPS回答からの日数
+    .meaning = 直近のNPS回答から基準日までの日数。
     .now = 直近のNPS回答から{ AMOUNT($n) }経過
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
 m-nps_change =
     .label = NPSの変化
+    .meaning = 直近のNPS回答−その前の回答。
     .now = NPS回答は前回比{ SIGNED($n) }
 m-survey_response_rate =
     .label = アンケート回答率
+    .meaning = 過去{ $w }日間に送付したアンケートのうち基準日までに回答された割合。
     .now =
         { $n ->
             [0] アンケートの回答なし
@@ -430,31 +475,38 @@ m-survey_response_rate =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-survey_silence_days =
     .label = アンケート未回答日数
+    .meaning = 最後のアンケート回答からの日数(未回答なら最初の送付からの日数)。
     .now = アンケートへの回答が{ AMOUNT($n) }間なし
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = 最後のアンケート回答から{ AMOUNT($n) }経過（類似顧客の{ $share }より短い）
 m-tenure_days =
     .label = 利用期間
+    .meaning = 最初の記録から基準日までの日数。
     .now = 利用開始から{ AMOUNT($n) }
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
 m-plan =
     .label = プラン
+    .meaning = 基準日前日に有効な主契約のプラン。
 m-mrr =
     .label = MRR（月次経常収益）
+    .meaning = 基準日前日に有効な契約の月次経常収益。
     .now = 月額は{ $n }
     .state-more = 月額は{ $n }で、類似顧客の{ $share }より高い
     .state-less = 月額は{ $n }で、類似顧客の{ $share }より低い
 m-seats =
     .label = 契約シート数
+    .meaning = 基準日前日に有効なプランの契約シート数。
     .now = 契約シートは{ AMOUNT($n) }
 m-mrr_per_seat =
     .label = シートあたりMRR
+    .meaning = MRR÷契約シート数。
     .now = 1席あたりの月額は{ $n }
     .state-more = 1席あたりの月額は{ $n }で、類似顧客の{ $share }より高い
     .state-less = 1席あたりの月額は{ $n }で、類似顧客の{ $share }より低い
 m-discount_rate =
     .label = 割引率
+    .meaning = 主契約の定価に対する割引率。
     .now =
         { $n ->
             [0] 割引なし
@@ -464,6 +516,7 @@ m-discount_rate =
     .state-less = { $now }で、類似顧客の{ $share }より低い
 m-billing_period_months =
     .label = 請求期間
+    .meaning = 主契約の一括請求月数。
     .now =
         { $n ->
             [1] 毎月請求
@@ -475,10 +528,12 @@ m-billing_period_months =
     .state-typical = { $now }
 m-auto_renew =
     .label = 自動更新
+    .meaning = 主契約が自動更新なら1、そうでなければ0。
     .yes = 自動更新の契約
     .no = 自動更新ではない契約
 m-addons =
     .label = アドオン数
+    .meaning = 基準日前日に有効なアドオン契約の数。
     .now =
         { $n ->
             [0] アドオンなし
@@ -486,17 +541,20 @@ m-addons =
         }
 m-term_days =
     .label = 契約期間
+    .meaning = 主契約の現契約期間の長さ。
     .now = 契約期間は{ AMOUNT($n) }
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
 m-days_into_term =
     .label = 契約開始からの日数
+    .meaning = 主契約の現契約開始から基準日までの日数。
     .now = 契約開始から{ AMOUNT($n) }
     .state-more = { $now }
     .state-less = { $now }
     .state-typical = { $now }
 m-days_to_renewal =
     .label = 契約更新までの日数
+    .meaning = 基準日から有効なプランの次の満了日までの日数。
     .now =
         { $n ->
             [0] 本日が契約更新日
@@ -508,6 +566,7 @@ m-days_to_renewal =
     .state-typical = { $now }
 m-renewals_so_far =
     .label = これまでの更新回数
+    .meaning = 基準日前に開始したプラン契約数(初回を除く)。
     .now =
         { $n ->
             [0] 更新はまだなし
@@ -515,17 +574,22 @@ m-renewals_so_far =
         }
 m-mrr_change =
     .label = MRR
+    .meaning = { $w }日前と比べたMRRの変化率。
 m-seats_change =
     .label = 契約シート数
+    .meaning = { $w }日前と比べた契約シート数の変化率。
 m-price_change =
     .label = シート単価
+    .meaning = { $w }日前と比べたシートあたりMRRの変化率。
     .state-ago = シート単価は月額{ $n }（{ AMOUNT($days) }前は{ $before }）
     .state-ago-share = シート単価は月額{ $n }（{ AMOUNT($days) }前は{ $before }、{ SIGNED($change) }）
 m-events_per_mrr =
     .label = MRRあたりの利用回数
+    .meaning = 過去{ $w }日間のイベント数÷MRR。
     .now = MRRあたりの利用は{ AMOUNT($n) }
 m-invoices_overdue =
     .label = 延滞請求書数
+    .meaning = 支払期日を過ぎて未払いの請求書の数。
     .now =
         { $n ->
             [0] 支払い遅延なし
@@ -535,6 +599,7 @@ m-invoices_overdue =
     .state-less = { $now }
 m-overdue_amount =
     .label = 延滞金額
+    .meaning = 支払期日を過ぎて未払いの請求額の合計。
     .now =
         { $n ->
             [0] 延滞なし
@@ -542,9 +607,11 @@ m-overdue_amount =
         }
 m-oldest_overdue_days =
     .label = 最長延滞日数
+    .meaning = 最も古い延滞請求書の支払期日からの日数。
     .now = 最も古い未払い請求書は期日を{ AMOUNT($n) }超過
 m-payment_delay_days =
     .label = 支払遅延日数
+    .meaning = 過去{ $w }日間に支払われた請求書の期日から支払いまでの平均日数(負は期日前)。
     .now = 支払いは期日の{ AMOUNT($n) }後
     .late = 支払いは期日の約{ AMOUNT($n) }後
     .early = 支払いは期日の約{ AMOUNT($n) }前
@@ -561,6 +628,7 @@ m-payment_delay_days =
     .was-punctual = 期日どおり
 m-opportunities_open =
     .label = 進行中の商談数
+    .meaning = 基準日時点で進行中の商談数。
     .now =
         { $n ->
             [0] 進行中の商談なし
@@ -568,6 +636,7 @@ m-opportunities_open =
         }
 m-opportunities_won =
     .label = 受注した商談数
+    .meaning = 過去{ $w }日間に受注した商談数。
     .now =
         { $n ->
             [0] 受注なし
@@ -575,6 +644,7 @@ m-opportunities_won =
         }
 m-opportunities_lost =
     .label = 失注した商談数
+    .meaning = 過去{ $w }日間に失注した商談数。
     .now =
         { $n ->
             [0] 失注なし
@@ -582,6 +652,7 @@ m-opportunities_lost =
         }
 m-contacts_active =
     .label = 有効な担当者数
+    .meaning = 基準日時点で在任中の担当者数。
     .now =
         { $n ->
             [0] 担当者なし
@@ -589,6 +660,7 @@ m-contacts_active =
         }
 m-champions_active =
     .label = 在任中の推進担当者・スポンサー数
+    .meaning = 基準日時点で在任中の推進者・後援者の数。
     .now =
         { $n ->
             [0] 推進担当者・スポンサーが不在
@@ -607,6 +679,7 @@ m-champions_active =
     .state-typical = { $now }（類似顧客は{ AMOUNT($typical) }）
 m-champions_left =
     .label = 離任した推進担当者・スポンサー数
+    .meaning = 過去{ $w }日間に離任した推進者・後援者の数。
     .now =
         { $n ->
             [0] 推進担当者・スポンサーの離任なし
@@ -614,6 +687,7 @@ m-champions_left =
         }
 m-admins_left =
     .label = 離任した管理者数
+    .meaning = 過去{ $w }日間に離任した管理者の数。
     .now =
         { $n ->
             [0] 管理者の離任なし
@@ -621,6 +695,7 @@ m-admins_left =
         }
 m-touchpoints_inbound =
     .label = 顧客からの接点数
+    .meaning = 過去{ $w }日間の顧客からの接点数。
     .now =
         { $n ->
             [0] 顧客からの連絡なし
@@ -628,6 +703,7 @@ m-touchpoints_inbound =
         }
 m-touchpoints_outbound =
     .label = 自社からの接点数
+    .meaning = 過去{ $w }日間の自社からの接点数。
     .now =
         { $n ->
             [0] 自社からの連絡なし
@@ -635,11 +711,13 @@ m-touchpoints_outbound =
         }
 m-days_since_last_touchpoint =
     .label = 最終接点からの日数
+    .meaning = 最後の接点から基準日までの日数。
     .now = 最終接点から{ AMOUNT($n) }経過
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
 m-campaign_response_rate =
     .label = 施策反応率
+    .meaning = 過去{ $w }日間に配信した施策の受信者のうち、開封・クリック・返信した割合。
     .now =
         { $n ->
             [0] 施策への反応なし
@@ -653,6 +731,7 @@ m-campaign_response_rate =
         }
 m-milestones_done =
     .label = 達成済みマイルストーン数
+    .meaning = 基準日までに達成されたマイルストーン数。
     .now =
         { $n ->
             [0] 達成したマイルストーンなし
@@ -660,6 +739,7 @@ m-milestones_done =
         }
 m-milestones_overdue =
     .label = 期限超過マイルストーン数
+    .meaning = 期限を過ぎても未達成のマイルストーン数。
     .now =
         { $n ->
             [0] 期限超過のマイルストーンなし
@@ -667,6 +747,7 @@ m-milestones_overdue =
         }
 m-onboarding_completion =
     .label = オンボーディング完了率
+    .meaning = 基準日までに計画された導入マイルストーンの達成率。
     .now =
         { $n ->
             [0] オンボーディング未着手
@@ -676,18 +757,113 @@ m-onboarding_completion =
     .state-less = { $now }で、類似顧客の{ $share }より低い
 m-days_to_first_value =
     .label = 初回成果までの日数
+    .meaning = 最初の記録から最初の価値マイルストーン達成までの日数。
     .now = 初回の成果まで{ AMOUNT($n) }
     .state-more = { $now }（類似顧客の{ $share }より遅い）
     .state-less = { $now }（類似顧客の{ $share }より早い）
     .absent = 初回の成果にまだ到達していない
 m-days_since_last_milestone =
     .label = 最終マイルストーンからの日数
+    .meaning = 最後に達成したマイルストーンから基準日までの日数。
     .now = 最後のマイルストーン達成から{ AMOUNT($n) }経過
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
     .absent = マイルストーンの達成がまだない
 m-attribute =
     .label = { $kind }
+    .meaning = 基準日前に確認された最新のアカウント属性「{ $name }」。
+
+## Features: what those without an entry above are called, and what a missing value means
+
+m-cohort_month =
+    .label = 開始月
+    .meaning = 最初の記録の月(2000年1月からの月数)。
+m-gap_variation =
+    .label = 利用間隔のばらつき
+    .meaning = 基準日までの利用間隔の標準偏差÷平均。
+m-lifetime_value =
+    .label = 開始以来のイベントの値の合計
+    .meaning = 基準日までの全イベントの値の合計。
+m-lifetime_value_per_event =
+    .label = 開始以来のイベントあたりの値
+    .meaning = 基準日までの全イベントの値の合計÷イベント数。
+
+missing-no_day_seen = 期間内に観測できた日がない
+missing-never = 欠損なし
+missing-no_plan_under = 基準日に有効なプラン契約なし、または契約終了日なし
+missing-no_plan_under_contract = 基準日に有効なプラン契約なし、または割引なし
+missing-window_before_not = 前の期間を十分に観測できない
+missing-no_seats_under = 契約シートなし
+missing-nobody_ever_active = 利用者の記録なし
+missing-no_invoice_overdue = 支払期限を過ぎた請求なし
+missing-no_invoice_paid = 期間内に支払われた請求なし
+missing-no_plan_under_contract_as_of = 基準日に有効なプラン契約なし
+missing-nothing_known_account = 基準日より前の情報なし
+missing-terms_run_but = 契約はあるがMRRの記載なし（契約がなければ0）
+missing-plans_run_but = 契約はあるがシート数の記載なし（契約がなければ0）
+missing-terms_known_but = 契約はあるがMRRの記載なし（契約がなければ0）
+missing-account_no_mrr = { $w }日前にMRRなし
+missing-account_no_seats = { $w }日前に契約シートなし
+missing-no_price_per = 両日のシート単価が揃わない
+missing-account_no_mrr = MRRなし
+missing-account_attribute_not = 基準日より前に属性の情報なし
+missing-nobody_active_window = 期間内に利用者なし
+missing-no_event_window = 期間内に利用なし
+missing-no_event_known = 利用記録なし
+missing-no_event_known_no = 利用記録なし、または利用日なし
+missing-no_login_known = ログイン記録なし
+missing-no_day_account = 観測できた利用期間なし
+missing-fewer_than_2 = 利用日が2日未満
+missing-fewer_than_3 = 利用日が3日未満
+missing-no_milestone_planned = 予定されたマイルストーンなし
+missing-no_onboarding_milestone = 予定された導入マイルストーンなし
+missing-no_value_milestone = 価値実感のマイルストーンが未達成
+missing-no_milestone_reached = 達成済みのマイルストーンなし
+missing-no_touchpoint_known = 接点の記録なし
+missing-no_campaign_delivered = 期間内に配信されたキャンペーンなし
+missing-no_nps_answer = NPS回答なし
+missing-fewer_than_two = NPS回答が2件未満
+missing-no_survey_sent = 期間内に送付されたアンケートなし
+missing-no_survey_known = アンケートの記録なし
+missing-no_ticket_opened = 期間内に新しい問い合わせなし
+missing-no_ticket_open = 未解決の問い合わせなし
+missing-no_ticket_got = 期間内に初回回答のあった問い合わせなし
+missing-no_ticket_solved = 期間内に解決した問い合わせなし
+missing-no_satisfaction_given = 期間内に満足度の回答なし
+missing-both_windows_0 = 両期間とも0、または前の期間を観測できない
+missing-fewer_than_4 = 12週のうち観測できた週が4週未満、またはすべて0
+missing-fewer_than_5 = 同じ基準日の対象が5件未満、または元の値なし
+missing-no_window_wholly = 十分に観測できた期間がない、またはピークが0
+feature-trend =
+    .label = { $of }の増減
+    .meaning = { $of }:(過去{ $w }日間−その前の{ $w }日間)÷両者の合計(−1から1)。
+feature-slope =
+    .label = { $of }の12週間の傾き
+    .meaning = { $of }(週次):過去12週のうち観測可能な週の回帰直線の傾き÷平均。
+feature-from_peak =
+    .label = { $of }のピークからの減少率
+    .meaning = { $of }:1−過去{ $w }日間÷過去364日間の{ $w }日ごとの最大値。
+feature-percentile =
+    .label = 同類顧客内での{ $of }の順位
+    .meaning = 同一基準日の同類顧客のうち{ $of }が自社より低い割合(同値は半分)。
+    .over = 同一基準日の同類顧客のうち{ $of }(過去{ $days }日間)が自社より低い割合(同値は半分)。
+missing-trend = 両期間とも0、または前の期間を観測できない
+missing-slope = 12週のうち観測できた週が4週未満、またはすべて0
+missing-from_peak = 十分に観測できた期間がない、またはピークが0
+missing-percentile = 同じ基準日の対象が{ $least }件未満、または元の値なし
+off-not_asked = `features.extra`で指定しない限り使いません
+off-no_table = テーブル`{ $table }`がありません
+off-no_columns = `{ $table }`に{ $columns }がありません
+attribute-industry = 業種
+attribute-country = 国
+attribute-segment = セグメント
+attribute-plan = プラン
+attribute-owner = 担当者
+attribute-touch_model = タッチモデル
+attribute-phase = フェーズ
+attribute-employees = 従業員数
+attribute-csm_sentiment = CSMの所感
+missing-user = 関数が値を返さなかった
 
 ## 確認すべき事実
 
@@ -866,6 +1042,373 @@ measure-contact = 最終接点からの日数
 measure-onboarding = オンボーディング完了率
 measure-churn_model = 解約モデルのリスク
 
+## 設定
+
+role-csm = CSM
+    .can = 顧客を閲覧し、タスク・メモ・判定の変更を行えます。
+role-manager = マネージャー
+    .can = すべての顧客を閲覧し、タスク・メモ・判定の変更と担当の割り当てを行えます。
+role-data_scientist = データサイエンティスト
+    .can = すべての顧客を閲覧し、メモとフィードバックを書けます。
+role-admin = 管理者
+    .can = 上記すべてと設定の変更を行えます。
+severity-low = 低
+severity-medium = 中
+severity-high = 高
+severity-critical = 緊急
+settings-people = 利用者
+settings-person = 利用者
+settings-keys = APIキー
+settings-rules = ルールとプレイブック
+settings-names = 表示名
+settings-deliveries = 配信
+settings-audit = 監査ログ
+settings-done-added = 追加しました。下でログイン用リンクを作成してください。
+settings-done-changed = 保存しました。
+settings-done-signed_out = すべての端末からログアウトしました。
+settings-done-disabled = アクセスを停止しました。
+settings-done-enabled = アクセスを再開しました。
+settings-done-revoked = キーを取り消しました。
+settings-done-resent = 次回の配信で送信されます。
+settings-fault-users_email = メールアドレスの形式が正しくありません。
+settings-fault-users_known = このアドレスはすでに登録されています。
+settings-fault-users_name = 名前は1〜200文字で入力してください。
+settings-fault-users_owner = 担当者IDは255文字以内で入力してください。
+settings-fault-users_disabled = アクセスが停止されています。先に再開してください。
+settings-fault-mail_failed = リンクは作成されましたが、メールを送信できませんでした（理由はログにあります）。もう一度作成し、ご自身で送ってください。
+settings-fault-own_role = 自分自身の権限は変更できません。別の管理者に依頼してください。
+settings-fault-key = キーには名前と、1〜{ $days }日の有効期間が必要です。
+settings-fault-keys_no_scope = キーに許可する操作を選んでください。
+settings-email = メールアドレス
+settings-name = 名前
+settings-role = 役割
+settings-owner = 顧客の担当者ID
+settings-as_browser = ブラウザーの設定に従う
+settings-add_person = 利用者を追加
+settings-add = 追加
+settings-add_note = 担当者IDは、顧客データに記録されている担当者です。自分の顧客一覧に使われます。
+settings-seen = 最終利用
+settings-disabled = 停止中
+settings-not_signed_in = ログインしていません
+settings-nobody = まだ誰も登録されていません。まず自分を管理者として追加してください。
+settings-unclaimed = 利用者が割り当てられていない担当者
+settings-unclaimed_note = この担当者の顧客は、誰の一覧にも表示されません。
+settings-accounts = 顧客数
+settings-link = ログイン用リンク
+settings-link_note = 1回だけ使えます（{ $until }まで）。再表示はできません。
+settings-mailed = { $email } に送信しました。
+settings-save = 保存
+settings-access = アクセス
+settings-disabled_since = { $on }から停止しています。
+settings-enable = アクセスを再開
+settings-disable = アクセスを停止
+settings-invite = ログイン用リンクを作成
+settings-sign_out = すべての端末からログアウト
+settings-sessions = セッション
+settings-since = 開始
+settings-until = 期限
+settings-by = 方法
+settings-by-link = リンク
+settings-by-oidc = 会社のアカウント
+settings-secret = 新しいキー
+settings-secret_note = 控えておいてください。再表示はできません。
+settings-make_key = キーを作成
+settings-key_for = 用途
+settings-scopes = 許可する操作
+settings-scope-read = 閲覧
+settings-scope-score = スコア計算
+settings-scope-write = 書き込み
+settings-scope-admin = すべて
+settings-days = 有効日数
+settings-id = ID
+settings-state = 状態
+settings-revoke = 取り消す
+settings-revoked = 取り消し済み
+settings-expired = 期限切れ
+settings-no_keys = キーはまだありません。
+settings-api = APIの内容
+settings-rules_note = ルールとプレイブックは設定ファイルに書かれています。ここでは、有効な内容とその結果を確認できます。
+settings-alert_rules = アラートのルール
+settings-alerts_off = アラートは無効です。
+settings-evaluated = { $on }時点のスコア計算で作成された件数です。
+settings-never_evaluated = ルールはまだ一度も適用されていません。
+settings-budget = 担当者ごとの新しいアラートは週{ $n }件までです。
+settings-rule = ルール
+settings-threshold = しきい値
+settings-severity = 緊急度
+settings-due_hours = 対応期限（時間）
+settings-answers = 対応者
+settings-opened = 作成されたアラート
+settings-tasks = 開始されたタスク
+settings-held_back = 保留
+settings-off = 無効
+settings-try_rules = 設定を変えた場合の結果を事前に確認するには：
+settings-playbooks = プレイブック
+settings-no_playbooks = 設定ファイルにプレイブックの指定がありません。
+settings-steps = { $n }ステップ
+settings-within_days = { $days }営業日以内
+settings-names_note = 表示名は設定ファイルの次の項目に書かれています：
+settings-kind-event_types = イベントの種類
+settings-kind-attributes = 属性
+settings-kind-features = 独自の指標
+settings-kind-plans = プラン
+settings-kind-segments = セグメント
+settings-kind-owners = 担当者
+settings-raw = データ上の名前
+settings-shown_as = 表示名
+settings-no_names = 表示名の設定はありません。データ上の名前がそのまま表示されます。
+settings-targets = 配信先
+settings-no_targets = 配信先がありません
+settings-no_targets_note = 設定ファイルの deliveries に配信先（CRM、チャット、Webhook、メール、テーブル）を書いてください。
+settings-outbox = 未処理の変更が{ $n }件あります：
+settings-target = 配信先
+settings-delivery-waiting = 待機中
+settings-delivery-sending = 送信中
+settings-delivery-sent = 送信済み
+settings-delivery-accepted = 受理
+settings-delivery-refused = 拒否
+settings-delivery-unknown = 結果不明
+settings-paused = 一時停止中：
+settings-failures = 連続{ $n }回失敗
+settings-fine = 正常
+settings-dead = 配信できなかったもの
+settings-no_dead = すべて配信されました。
+settings-what = 対象
+settings-said = 配信先の応答
+settings-tried = 試行日時
+settings-resend = 再送
+settings-resend_all = すべて再送
+settings-only_newest = 新しい順に{ $n }件だけ表示しています。
+settings-action = 操作
+settings-who = 実行者
+settings-when = 日時
+settings-subject = 対象
+settings-detail = 詳細
+settings-all = すべて
+settings-show = 表示
+settings-newer = 新しいもの
+settings-older = 古いもの
+settings-no_entries = 該当する変更はありません。
+settings-utc = 日時はUTCです。
+
+## Today
+
+today-whose = 担当者
+today-everybody = 全員
+today-show = 表示
+today-work = 対応するアカウント { $n }件
+today-worth = 想定どおり連絡に効果があれば、{ $worth }を守れます
+today-late = 期限超過 { $n }件
+today-new_count = 月曜以降の新着 { $n }件
+today-new = 新着
+today-arr = ARR
+today-ends = 契約終了日
+today-health = ヘルス(12週間)
+today-spark = 12週間のヘルス:{ $first }から{ $last }
+today-due = 期限
+today-owner = 担当
+today-nobody = 担当なし
+today-step = 次の一手:
+today-called = 連絡済み
+today-done = 完了
+today-saved = 継続で完了
+today-snooze = スヌーズ
+today-until = 再表示日
+today-not_a_risk = リスクなし
+today-why = 理由
+today-reassign = 担当変更
+today-to = 新しい担当
+today-nothing = 対応待ちはありません
+today-nothing_more = すべてのアラートに対応済みです。まもなく終了する契約を確認しましょう。
+today-nothing_mine = 担当アカウントがまだありません。管理者に担当者名の設定を依頼してください。
+today-look_ahead = 90日以内に終了する契約
+today-rest = ほかに{ $n }件が待っています。一度に表示するのは、価値の高い順に{ $capacity }件です。
+today-in_hand = 対応中({ $n })
+today-beside = 今週
+today-moves = 今週のバンド変化
+today-moves_none = 先週からバンドが変わったアカウントはありません。
+today-all = すべて
+today-ending = 90日以内に終了する契約({ $n })
+today-ending_none = 90日以内に終了する契約はありません。
+today-held = 待機中({ $n })
+today-held_text = 負担が集中しないよう、週{ $capacity }件を超えるアラートはここで待機し、空きができしだい表示されます。
+work-called = 連絡しました。
+renewal-auto = 自動更新
+renewal-manual = 更新手続きが必要
+renewal-ends = 解約通知あり
+done-called = { $name }:連絡済みにしました。
+done-done = { $name }:完了しました。
+done-snoozed = { $name }:スヌーズしました。
+done-not_a_risk = { $name }:リスクなしとしました。理由の記入、ありがとうございます。
+done-reassigned = { $name }:担当を変更しました。
+done-undone = 元に戻しました。
+done-noted = メモを保存しました。
+done-judged = { $name }:判断を保存しました。
+done-judgement_ended = { $name }:判断を終了し、スコアに戻しました。
+done-said_wrong = ありがとうございます。モデルの担当者に伝わります。
+done-skipped = 対象外にしました。
+done-reopened = 再開しました。
+done-assigned = 担当を割り当てました。
+done-view_kept = ビューを保存しました。
+done-view_dropped = ビューを削除しました。
+
+## Accounts
+
+accounts-search = 名前またはID
+accounts-any = すべて
+accounts-within = { $days }日以内
+accounts-show = 表示
+accounts-count = アカウント { $n }件
+accounts-shown = { $first }–{ $last }件目
+accounts-clear = 条件をクリア
+accounts-columns = 列
+accounts-views = ビュー
+accounts-view_name = このビューの名前
+accounts-keep_view = ビューを保存
+accounts-drop_view = 削除
+accounts-tick_all = このページをすべて選択
+accounts-tick = { $name }を選択
+accounts-assign_to = 選択したアカウントの新しい担当
+accounts-assign = 割り当てる
+accounts-pages = 一覧のページ
+accounts-previous = 前へ
+accounts-next = 次へ
+accounts-page = { $page } / { $pages }ページ
+accounts-none = 該当するアカウントがありません
+accounts-none_text = 検索語や条件を減らしてください。名前とIDを、全角・半角や大文字・小文字を区別せずに検索します。
+accounts-set_by = { $author }が設定
+accounts-col-name = アカウント
+accounts-col-band = バンド
+accounts-col-health = ヘルス
+accounts-col-change = 30日間
+accounts-col-why = 理由
+accounts-col-risk = 解約確率
+accounts-col-arr = ARR
+accounts-col-loss = 期待損失
+accounts-col-owner = 担当
+accounts-col-segment = セグメント
+accounts-col-plan = プラン
+accounts-col-phase = フェーズ
+accounts-col-ends = 契約終了日
+phase-onboarding = 導入
+phase-adoption = 定着
+phase-utilisation = 活用
+phase-renewal = 契約更新
+
+## Account
+
+account-brief = 印刷用ブリーフ
+account-back = アカウントへ戻る
+account-stands = 現在の状況
+account-health = ヘルススコア
+account-risk = 解約確率
+account-within = { $days }日以内、平均の{ $lift }倍
+account-coverage = 重みの{ $share }にデータあり
+account-arr = ARR
+account-loss = 期待損失 { $loss }
+account-ends = 契約終了日
+account-owner = 担当
+account-source_owner = CRMでは{ $owner }
+account-segment = セグメント
+account-plan = プラン
+account-phase = フェーズ
+account-last_contact = 最終接触
+account-next_task = 次のタスク
+account-by = { $on }まで
+account-judged = { $author }の判断は{ $until }まで「{ $band }」です(スコアでは「{ $system }」)。
+account-changed = 変わったこと
+account-changed_nothing = お知らせすべき変化はありません。
+account-reasons = 理由
+account-no_reasons = この日付の理由は保存されていません。
+account-show_data = データを表示
+account-series = { $what }(週ごと、{ $n }週間)
+account-series_events = 製品の利用イベント
+account-series_users = アクティブユーザー
+account-series_tickets = 新規問い合わせ
+account-per_week = (週ごと)
+account-week_ending = 週の最終日
+account-rows = 出来事
+account-when = 日付
+account-what = 内容
+account-as_of = { $on }より前のデータに基づく
+account-fact_value = このアカウント
+account-fact_previous = 以前
+account-fact_typical = 類似アカウントの中央値
+account-fact_low = 低リスクの類似アカウント
+account-fact_middle = 中リスクの類似アカウント
+account-fact_high = 高リスクの類似アカウント
+account-fact_percentile = これを下回る類似アカウント
+account-wrong = 間違いを報告
+account-wrong_why = どこが間違っていますか
+account-send = 送信
+account-tasks = すること
+account-no_tasks = 進行中のプレイブックはありません。
+account-suggested = 提案
+account-closed = 終了
+account-tick = 完了にする:{ $title }
+account-untick = 未完了に戻す:{ $title }
+account-skip = 対象外
+account-skip_why = 不要な理由
+account-state_waiting = 前のステップ待ち
+account-state_done = 完了
+account-state_skipped = 対象外
+account-state_cancelled = 取り消し
+account-timeline = タイムライン
+account-timeline_empty = まだ記録がありません。まずメモを残しましょう。
+account-everything = すべて
+account-more = さらに{ $n }件を表示
+account-beside = 関連情報
+account-history = ヘルスの推移
+account-history_label = ヘルスの推移:{ $first }から{ $last }
+account-moved = 変化
+account-new_model = 新しいモデル:ここでの段差はモデルの違いだけによる場合があります
+account-replayed = その日の値を後から算出
+account-scorecard = グループ別
+account-raises = リスクを高める
+account-lowers = リスクを下げる
+account-neutral = 中立
+account-better = 改善
+account-worse = 悪化
+account-same = 変化なし
+account-notes = メモ
+account-note = メモを書く
+account-keep = 保存
+account-judgement = 自分の判断
+account-judge = バンドを自分で設定
+account-band = バンド
+account-because = 理由
+account-until = 有効期限
+account-judge_note = スコアも並べて表示されます。
+account-end_judgement = この判断を終了
+account-what_if = もしも…
+account-what_if_measure = この指標が
+account-what_if_value = この値なら
+account-try_it = 試す
+account-what_if_result = 解約確率 { $before } → { $after }、ヘルス { $health_before } → { $health_after }。
+account-what_if_note = モデルがその値と関連づけている結果であり、変えた場合の効果ではありません。
+timeline-contract = 契約
+timeline-support = サポート
+timeline-survey = アンケート
+timeline-person = 担当者
+timeline-contact = 接触
+timeline-score = スコア
+timeline-alert = アラート
+timeline-task = タスク
+timeline-note = メモ
+timeline-task_done = 完了:{ $title }
+timeline-task_skipped = 対象外:{ $title }
+timeline-judged = { $until }まで「{ $band }」と判断
+timeline-band = バンドが「{ $before }」から「{ $after }」に変化
+timeline-new_model = (新しいモデルに切り替え)
+timeline-alert_acknowledged = アラートへの対応を開始
+timeline-alert_snoozed = アラートを{ $until }までスヌーズ
+timeline-alert_reopened = アラートを再開
+timeline-alert_reassigned = アラートの担当を{ $owner }に変更
+timeline-closed_saved = アラート終了:継続
+timeline-closed_lost = アラート終了:解約
+timeline-closed_false_alarm = アラート終了:誤報
+timeline-closed_not_a_risk = アラート終了:リスクなし
+timeline-closed_cleared = 原因がなくなり、アラートが自動終了
 ## ログイン
 
 sign_in-title = ログイン
@@ -1116,6 +1659,87 @@ backtest-terminal_line = { $value }（目標 { $wanted }）
 backtest-terminal_interval = 95%区間 { $low }～{ $high }
 backtest-terminal_advice = { $setting } とすれば順位付けは良くなっていました：ROC AUC { $roc_auc }、差 { $gain }（95%区間 { $low }～{ $high }）。
 backtest-terminal_report = レポート
+
+## Monitoring: what an alarm on data, drift or performance says
+
+alarm-MON101 = { $table }が止まっています。{ $day }以降の行がありません(通常なら約{ $expected }行)。
+alarm-MON102 =
+    .rows-fewer = { $table }:{ $days ->
+        [1] { $day }の行数は{ $n }
+       *[other] { $day }までの{ $days }日間の行数は{ $n }
+    }で、通常の{ $expected }を大きく下回ります。
+    .rows-more = { $table }:{ $days ->
+        [1] { $day }の行数は{ $n }
+       *[other] { $day }までの{ $days }日間の行数は{ $n }
+    }で、通常の{ $expected }を大きく上回ります。
+    .accounts-fewer = { $table }:{ $days ->
+        [1] { $day }に行のあるアカウントは{ $n }
+       *[other] { $day }までの{ $days }日間に行のあるアカウントは延べ{ $n }
+    }で、通常の{ $expected }を大きく下回ります。
+    .accounts-more = { $table }:{ $days ->
+        [1] { $day }に行のあるアカウントは{ $n }
+       *[other] { $day }までの{ $days }日間に行のあるアカウントは延べ{ $n }
+    }で、通常の{ $expected }を大きく上回ります。
+alarm-MON103 =
+    .nulls = { $table }.{ $column }は{ $day }の{ $rows }行のうち{ $share }で空です(通常は{ $usual })。
+alarm-MON104 = { $table }.{ $column }に{ $day }以降「{ $word }」が現れていません(通常なら約{ $expected }行)。
+alarm-MON105 = { $table }.{ $column }では{ $day }の{ $rows }行のうち{ $share }がこれまでにない値です:{ $words }。
+alarm-MON106 =
+    .equal = { $table }:{ $day }の{ $rows }行のうち{ $share }が他の行とまったく同じです(通常は{ $usual })。
+    .set_aside = { $table }:新しい{ $of }行のうち{ $n }行が重複のため除かれました({ $reason }、通常は{ $usual })。
+alarm-MON107 =
+    .set_aside = { $table }:新しい{ $of }行のうち{ $n }行が使えませんでした({ $reason }、通常は{ $usual })。
+alarm-MON108 =
+    .rose = { $table }.{ $column }は{ $day }の{ $rows }行のうち{ $share }で、同じアカウントの前回より高い値です(通常は{ $usual })。
+    .fell = { $table }.{ $column }は{ $day }の{ $rows }行のうち{ $share }で、同じアカウントの前回より低い値です(通常は{ $usual })。
+alarm-MON109 = { $table }:{ $day }より前にあった{ $of }行のうち{ $n }行がなくなっています。
+alarm-MON110 = { $day }から{ $n }日間、どの表にも新しいデータがありません。
+alarm-MON201 = { $feature }が学習時から変化し(PSI { $psi })、予測の平均を{ SIGNED($effect) }動かしています。
+alarm-MON202 = スコアの分布が学習時と異なります(PSI { $psi })。平均は{ $now }、学習時は{ $then }でした。
+alarm-MON301 = { $day }のスコアの順位付けはバックテストの見込みを下回りました。AUC { $found }(見込み{ $promised })。
+alarm-MON302 = { $day }に採点した{ $accounts }のうち{ $n }社が解約しました。確率からの見込みは{ $expected }社で、偶然の範囲を超えています。
+alarm-MON303 = { $day }のスコアからは、バックテストの見込みより低い順位付けが予想されます。AUC { $found }(見込み{ $promised })。結果はまだ分かっていません。
+
+retrain-MON401 =
+    .none = モデルがまだありません。
+    .configured = モデルは学習から{ AMOUNT($age) }たっています。設定では{ AMOUNT($due) }で再学習します。
+    .measured = モデルは学習から{ AMOUNT($age) }たっています。バックテストでは{ AMOUNT($due) }を超えると新しいモデルに偶然の範囲を超えて劣りました。
+    .usual = モデルは学習から{ AMOUNT($age) }たっています。劣化は測れなかったため、目安の半年を用います。
+retrain-MON402 = { $n }件の特徴量が変化し、予測も動いています。{ $said }
+retrain-MON403 = モデルの順位付けが見込みを下回りました。{ $said }
+
+monitor-title = { $name }の監視({ $as_of }の前日)
+monitor-no_alarm = 警報はありません。データの検定{ $tests }件、誤報の見込みは月{ $budget }件以下です。
+monitor-alarms = 警報{ $n }件
+monitor-new = 新規
+monitor-severe = 重大
+monitor-what_to_do = 各コードの意味と対処:docs/monitoring.md
+monitor-tables = 表
+monitor-table = 表
+monitor-newest = 最新の行
+monitor-last_day = 当日の行数
+monitor-usual_day = 通常
+monitor-last_week = 7日間の行数
+monitor-codes = 警報
+monitor-unjudged = 履歴が短く判定できない表:{ $tables }。
+monitor-held = 公開を見合わせています(monitoring.publish_if)。
+monitor-due = 再学習が必要です:
+monitor-not_due = 再学習はまだ不要です。学習から{ AMOUNT($age) }、目安は{ AMOUNT($due) }です。
+monitor-no_model = モデルがまだないため、データだけを判定しました。
+monitor-promised = 見込み
+monitor-realised = 実績
+monitor-expected = 予想
+monitor-performance = 性能
+monitor-nothing_mature = 結果の確定した採点はまだありません。
+monitor-snapshot = 採点日
+monitor-churned = 解約
+monitor-expected_churned = 見込み
+monitor-drift = 学習時からの変化
+monitor-feature = 特徴量
+monitor-psi = PSI
+monitor-effect = 予測平均の変化
+monitor-no_drift = 偶然の範囲を超えて変化した特徴量はありません。
+monitor-written = { $path }に書き出しました
 
 ## Who acts
 

@@ -17,9 +17,10 @@ from churnml.serving.http.problems import Problem
 from churnml.serving.http.request_id import REQUEST_ID
 from churnml.serving.pages.frame import frame_of
 from churnml.serving.people import CheckedForm, language_of, viewer_of
-from churnml.serving.people.cookies import LANGUAGE, set_cookie
+from churnml.serving.people.cookies import ATTEMPT, LANGUAGE, cookie, drop_cookie, set_cookie
 from churnml.serving.people.links import link_address, mail_link
 from churnml.serving.people.looking import known_viewer, local_path
+from churnml.serving.people.oidc import Attempt, Provider, person_of
 from churnml.serving.people.sessions import begin_session, end_session
 from churnml.serving.people.throttle import throttle_of
 from churnml.serving.settings import Settings
@@ -32,7 +33,7 @@ router = APIRouter(include_in_schema=False)
 _LOG = logging.getLogger("churnml.people")
 _LINKS_AN_HOUR = 3
 """Links that are mailed to one person: asking for more brings nothing, and those that came stay good."""
-_YEAR_SECONDS, _MOMENT_SECONDS = 365 * 86_400, 10
+_YEAR_SECONDS, _MOMENT_SECONDS, _ATTEMPT_SECONDS = 365 * 86_400, 10, 600
 
 
 def see(path: str) -> Response:
@@ -116,6 +117,39 @@ async def use_link(request: Request, form: CheckedForm) -> Response:
     return see("/")
 
 
+@router.get("/sign-in/oidc")
+async def to_provider(request: Request, next: str = "/") -> Response:  # noqa: A002 - the parameter's name
+    """Send a browser to the company's identity provider."""
+    attempt = Attempt.new(local_path(next))
+    address = await to_thread.run_sync(_provider(request).address, attempt, _back(request))
+    set_cookie(request.scope, ATTEMPT, attempt.cookie, _ATTEMPT_SECONDS)
+    return see(address)
+
+
+@router.get("/sign-in/oidc/return")
+async def from_provider(request: Request) -> Response:
+    """Sign in whom the identity provider names."""
+    state, provider, back = _state(request), _provider(request), _back(request)
+    attempt = Attempt.read(cookie(request.scope, ATTEMPT))
+    drop_cookie(request.scope, ATTEMPT)
+    config = state.settings.sign_in.oidc
+    assert config is not None
+
+    def work() -> None:
+        if attempt is None:
+            raise Problem("auth.provider", "The answer belongs to no attempt of this browser")
+        identity = provider.identity(attempt, request.query_params, back)
+        request_id = request.scope.get(REQUEST_ID)
+        user = person_of(state.store, identity, config, Actor("oidc", datetime.now(UTC), request_id))
+        begin_session(request.scope, state, user, "oidc", request_id)
+
+    try:
+        await to_thread.run_sync(work)
+    except Problem as problem:
+        raise throttle_of(request).wrong(request, problem) from problem
+    return see(local_path(attempt.next if attempt else "/"))
+
+
 @router.get("/sign-in/key")
 async def with_key(request: Request, next: str = "/") -> Response:  # noqa: A002 - the parameter's name
     """Let a browser ask for an API key, and remember it as long as it is open."""
@@ -152,6 +186,19 @@ async def set_language(request: Request, form: CheckedForm) -> Response:
 def _state(request: Request) -> ServingState:
     state: ServingState = request.app.state.serving
     return state
+
+
+def _provider(request: Request) -> Provider:
+    provider: Provider | None = request.app.state.provider
+    if provider is None:
+        raise Problem("path.unknown", "Nobody signs in here by an identity provider")
+    return provider
+
+
+def _back(request: Request) -> str:
+    """Return where the identity provider sends a browser back to; it knows the address and takes no other."""
+    base = _state(request).settings.sign_in.url or f"{request.url.scheme}://{request.url.netloc}"
+    return f"{base.rstrip('/')}/sign-in/oidc/return"
 
 
 def _mails(settings: Settings) -> bool:

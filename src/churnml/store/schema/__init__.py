@@ -6,6 +6,13 @@ so a reader that knows a snapshot's id sees one whole snapshot whatever is publi
 
 from churnml.store.schema.access import ApiKeyRow, AuditRow, IdempotencyRow
 from churnml.store.schema.base import Base, UtcDateTime
+from churnml.store.schema.monitoring import (
+    MaturedRow,
+    MonitorAlarmRow,
+    MonitoringRow,
+    RetrainingRow,
+    TableProfileRow,
+)
 from churnml.store.schema.outbox import DeliveryRow, DeliveryTargetRow, OutboxRow
 from churnml.store.schema.people import SessionRow, SignInLinkRow, UserRow
 from churnml.store.schema.runs import RunRow, RunStageRow
@@ -51,9 +58,13 @@ __all__ = [
     "IdempotencyRow",
     "KeyFigureRowsRow",
     "KeyFiguresRow",
+    "MaturedRow",
+    "MonitorAlarmRow",
+    "MonitoringRow",
     "NoteRow",
     "OutboxRow",
     "OverrideRow",
+    "RetrainingRow",
     "RenewalCallRow",
     "RunRow",
     "RunStageRow",
@@ -61,6 +72,7 @@ __all__ = [
     "SessionRow",
     "SignInLinkRow",
     "SnapshotRow",
+    "TableProfileRow",
     "TaskEventRow",
     "TaskRow",
     "UserRow",

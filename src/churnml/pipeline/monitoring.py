@@ -1,0 +1,150 @@
+"""Watches data and model day by day, holds publishing back where asked to, and trains anew when it is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from churnml import registry
+from churnml.config import Config
+from churnml.errors import BundleError
+from churnml.monitoring import Alarm, Budget, DataHealth, data_health, profile
+from churnml.monitoring.loads import LoadRecord, load_alarms, stale_alarm
+from churnml.monitoring.report import MonitoringReport
+from churnml.monitoring.retraining import RetrainingDecision, decay_days, decide_retraining
+from churnml.pipeline.preparation import check
+from churnml.progress import Stages
+from churnml.registry import Bundle
+from churnml.sources import Loaded
+from churnml.store import Actor, Store
+from churnml.tables import Tables, knowledge
+
+__all__ = ["data_alarms", "held_by", "monitor", "retraining_due"]
+
+
+def monitor(
+    config: Config, stages: Stages | None = None, *, as_of: date | None = None, loaded: Loaded | None = None
+) -> MonitoringReport:
+    """Judge the newest day of the data and the model in use, keep the outcome in the store, and return it.
+
+    It needs no model: without one only the data is judged. The same day may be monitored any number of times.
+
+    Parameters
+    ----------
+    config : Config
+    stages : Stages, optional
+        Told of progress.
+    as_of : date, optional
+        The day before it is judged; default: the end of the observed period.
+    loaded : Loaded, optional
+        Canonical tables at hand.
+    """
+    stages = stages or Stages()
+    loaded = loaded or check(config, stages).loaded
+    as_of = as_of or loaded.tables.observed_until
+    now = datetime.now(UTC)
+    with stages("monitor"), Store(config.store_url) as store:
+        health, loads = data_alarms(config, loaded, as_of, store, now=now)
+        champion = _champion(config)
+        alarms = tuple(sorted(health.alarms, key=lambda alarm: (not alarm.severe, alarm.code, alarm.subject)))
+        kept = store.monitoring(config.name)
+        before = {episode.alarm.key for episode in kept.alarms(open_only=True)}
+        report = MonitoringReport(
+            config=config.name,
+            as_of=as_of,
+            checked_at=now,
+            model_version=None if champion is None else champion.version,
+            tables=health.tables,
+            alarms=alarms,
+            new=tuple(alarm.key for alarm in alarms if alarm.key not in before),
+            tests=health.tests,
+            unjudged=health.unjudged,
+            retraining=_decided(config, champion, as_of, alarms),
+            held=bool(held_by(config, health.alarms)),
+        )
+        kept.keep(report, loads, Actor("cli", now))
+    return report
+
+
+def data_alarms(
+    config: Config, loaded: Loaded, as_of: date, store: Store, *, now: datetime
+) -> tuple[DataHealth, Sequence[LoadRecord]]:
+    """Return the health of all tables on the day before a date, and the record of this load of each table."""
+    budget = Budget(config.monitoring.false_alarms_per_month)
+    tables = loaded.tables
+    health = data_health(profile(tables, as_of), as_of, since=tables.observed_from, budget=budget)
+    past = store.monitoring(config.name).loads(as_of)
+    found = list(health.alarms)
+    records = []
+    for name in tables:
+        earlier = past.get(name, [])
+        record = _record(loaded, name, as_of, now, earlier[-1].as_of if earlier else None)
+        found += load_alarms(record, earlier, budget, tests=max(health.tests, 1))
+        records.append(record)
+    lags = [(load.loaded_at.date() - load.as_of).days for load in next(iter(past.values()), [])]
+    stale = stale_alarm(as_of, now.date(), lags) if as_of == tables.observed_until else None
+    found += [stale] if stale is not None else []
+    return DataHealth(health.tables, tuple(found), health.tests, health.unjudged), records
+
+
+def held_by(config: Config, alarms: Sequence[Alarm]) -> tuple[Alarm, ...]:
+    """Return the alarms on the data because of which nothing is to be published, going by ``monitoring.publish_if``."""
+    rule = config.monitoring.publish_if
+    if rule == "always":
+        return ()
+    return tuple(alarm for alarm in alarms if alarm.area == "data" and (alarm.severe or rule == "no_alarm"))
+
+
+def retraining_due(config: Config, *, as_of: date | None = None) -> RetrainingDecision:
+    """Return whether the model is due to be trained anew, going by the newest monitoring; see `monitor`.
+
+    Parameters
+    ----------
+    config : Config
+    as_of : date, optional
+        Default: that of the newest monitoring, or today (UTC) where there is none.
+    """
+    with Store(config.store_url) as store:
+        newest = store.monitoring(config.name).newest()
+    alarms = () if newest is None else newest.alarms
+    day = as_of or (datetime.now(UTC).date() if newest is None else newest.as_of)
+    return _decided(config, _champion(config), day, alarms)
+
+
+def _champion(config: Config) -> Bundle | None:
+    try:
+        return registry.load_champion(config.bundles_dir, config.registered_model)
+    except BundleError as error:
+        if error.code != "bundle.none":
+            raise
+        return None
+
+
+def _decided(config: Config, champion: Bundle | None, as_of: date, alarms: Sequence[Alarm]) -> RetrainingDecision:
+    learnt = None
+    if champion is not None:
+        # The labels of its newest snapshot became final so many days later: that is how new its knowledge is.
+        learnt = date.fromisoformat(str(champion.model.info.as_of_until)[:10]) + timedelta(days=config.label.purge_days)
+    return decide_retraining(
+        model_version=None if champion is None else champion.version,
+        learnt_until=learnt,
+        as_of=as_of,
+        measured_days=None if champion is None else decay_days(champion.manifest.backtest),
+        retrain_after_days=config.monitoring.retrain_after_days,
+        alarms=alarms,
+    )
+
+
+def _record(loaded: Loaded, table: str, as_of: date, now: datetime, before: date | None) -> LoadRecord:
+    reasons: dict[str, int] = {}
+    own = loaded.rejected[loaded.rejected["table"] == table]
+    for reason, rows in zip(own["reason"], own["rows"], strict=True):
+        code = str(reason).split()[0].rstrip(":")
+        reasons[code] = reasons.get(code, 0) + int(rows)
+    known = {day.isoformat(): _known_rows(loaded.tables, table, day) for day in {as_of, *([before] if before else [])}}
+    return LoadRecord(table, as_of, now, loaded.counts[table], reasons, known, loaded.fingerprint)
+
+
+def _known_rows(tables: Tables, name: str, day: date) -> int:
+    rows = tables[name]
+    return int(rows.filter(knowledge.rows_are_known(rows, name, day, begun=False)).count().execute())
