@@ -21,6 +21,7 @@ from churnml.store.listing import Lists
 from churnml.store.monitoring import Monitoring
 from churnml.store.notes import Notes
 from churnml.store.outlooks import Outlooks
+from churnml.store.oversight import Oversight
 from churnml.store.owners import Owners
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.publishing import drop_features, publish
@@ -140,6 +141,10 @@ class Store:
     def deliveries(self, config: str) -> Deliveries:
         """Return the deliveries of one config."""
         return Deliveries(self._engine, config)
+
+    def oversight(self, config: str) -> Oversight:
+        """Return what whoever looks after the service asks of one config."""
+        return Oversight(self._engine, config)
 
     def judgements(self, config: str, *, deadline: float | None = None) -> Judgements:
         """Return the overrides and feedback on the accounts of one config, see `Judgements`."""
@@ -289,6 +294,12 @@ class Store:
         with reading(self._engine) as connection:
             row = connection.execute(query).first()
         return None if row is None else Departed(*row[1:])
+
+    def known_accounts(self, config: str) -> set[str]:
+        """Return every account that any snapshot of a config has."""
+        query = select(ScoreRow.account_id).join(SnapshotRow).where(SnapshotRow.config == config).distinct()
+        with reading(self._engine) as connection:
+            return set(connection.execute(query).scalars())
 
     def near_ids(self, snapshot_id: int, account_id: str) -> list[str]:
         """Return ids of a snapshot that lie near one in the alphabet, or begin alike: to suggest one for a misspelt id.
