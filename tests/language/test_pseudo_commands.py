@@ -29,6 +29,7 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 DATA = re.compile(
     r"churnml \w+( \w+)*|--[a-z-]+( [\w'*]+)?|[a-z]+_[a-z_*]+|playbooks:|MRR|GRR|NRR|LTV|TTM|USD|AUC|CHK\d+"
 )
+CODE = re.compile(r"\[[^\]]*\]|`[^`]*`|churnml .*|# config hash|bold red|[a-z]+\.[a-z_]+")
 PRINTERS = {"print", "echo", "add_column", "add_row", "add", "Table", "Tree", "Text", "Plain"}
 NOT_YET = {"daily.py", "monitor.py", "privacy.py", "pull.py", "users.py"}
 """Commands whose words still stand in the code."""
@@ -42,13 +43,8 @@ def spoken(path: Path) -> list[str]:
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name in PRINTERS:
-            constants = [
-                part.value for given in node.args for part in ast.walk(given) if isinstance(part, ast.Constant)
-            ]
-            plain = [
-                re.sub(r"\[[^\]]*\]|`[^`]*`|churnml .*|# config hash|bold red|[a-z]+\.[a-z_]+", "", str(value))
-                for value in constants
-            ]
+            parts = [part for given in node.args for part in ast.walk(given) if isinstance(part, ast.Constant)]
+            plain = [CODE.sub("", str(part.value)) for part in parts]
             found += [value for value in plain if len(re.findall(r"[a-z]{2,}", value)) > 1 and " " in value]
     return found
 
@@ -131,7 +127,8 @@ def test_experiments_deliveries_and_kpis_do_not_leak(capsys: pytest.CaptureFixtu
     deliver._print_list([], LANGUAGE)
     row: Any = Shown(
         month_on=date(2026, 1, 1), group="", group_by="plan", accounts=3, mrr=10.0, logo_churn_rate=0.1,
-        grr=None, nrr=1.0, logo_churn_rate_ttm=None, grr_ttm=None, nrr_ttm=None, renewal_rate=None, renewal_rate_value=None, ltv=5.0,
+        grr=None, nrr=1.0, logo_churn_rate_ttm=None, grr_ttm=None, nrr_ttm=None, renewal_rate=None,
+        renewal_rate_value=None, ltv=5.0,
     )  # fmt: skip
     report: Any = Shown(currency="USD", rows=[row], of=lambda name="": [row])
     settings: Any = Shown(display=Shown(spoken=lambda *given: "1"))

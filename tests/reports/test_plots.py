@@ -38,15 +38,12 @@ def test_no_word_on_a_plot_leaks(company):
         **backtest_plots(company.tested.predictions.assign(churned=0.0), company.config.capacity, "churn", LANGUAGE),
         **contribution_plots(sample, 0, LANGUAGE),
     }
-    names = [
-        *company.frame.columns,
-        *sample.model.features.names,
-        *(str(word) for words in sample.model.categories.values() for word in words),
-    ]
+    known = [str(word) for words in sample.model.categories.values() for word in words]
+    names = [*company.frame.columns, *sample.model.features.names, *known]
     for name, figure in figures.items():
         said = " ".join(text.get_text() for text in figure.findobj(Text))
-        for known in sorted(names, key=len, reverse=True):
-            said = said.replace(known, "")
+        for one in sorted(names, key=len, reverse=True):
+            said = said.replace(one, "")
         assert set(leaks(said.replace("RFM", ""))) <= {"Wilson"}, name
 
 
