@@ -77,7 +77,7 @@ def test_alerts_and_tasks_do_not_leak(capsys: pytest.CaptureFixture[str]) -> Non
     rule = Shown(kind="band_drop", alerts=1, held_back=0, judged=1, churned=1, precision=0.5, lift=2.0, warned_early=1)
     tried: Any = Shown(
         snapshots=3, first=NOW.date(), last=NOW.date(), alerts_per_owner_week=1.5, held_back=1, precision=0.5,
-        base_rate=None, warned_early=0.2, churners=4, rules=[rule], off={"silence_": "last_seen"},
+        base_rate=None, warned_early=0.2, churners=4, rules=[rule], off={"quiet_x": "last_seen"},
     )  # fmt: skip
     alerts._print_backtest(tried, LANGUAGE)
     event = {"at": "2026-01-02T03:04:05", "action": "snoozed", "actor": "Ann", "detail": {}}
