@@ -13,7 +13,6 @@ from tests.companies.command import churnml
 from churnml.config import load_config
 from churnml.store import Store
 
-
 pytestmark = pytest.mark.slow
 
 
