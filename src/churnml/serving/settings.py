@@ -50,6 +50,8 @@ class Settings(BaseModel):
     currency: str = Field("USD", description="Currency of all amounts")
     language: Literal["en", "ja"] = Field("en", description="Language where a request names none")
     alerts: AlertsConfig = Field(default_factory=AlertsConfig, description="Whose working days count")
+    playbooks: Path | None = Field(None, description="YAML file of the playbooks")
+    targets: tuple[str, ...] = Field((), description="Targets of deliveries that are on")
     display: DisplayConfig = Field(default_factory=DisplayConfig, description="What raw names are called on pages")
     limits: ApiLimits = Field(default_factory=ApiLimits, description="Limits of requests")
     sign_in: SignInConfig = Field(default_factory=SignInConfig, description="Who may look at the pages, and how")
@@ -89,6 +91,8 @@ class Settings(BaseModel):
             currency=config.currency,
             language=config.language,
             alerts=config.alerts,
+            playbooks=None if config.playbooks is None else config.resolve(config.playbooks),
+            targets=tuple(config.deliveries.targets()),
             display=config.display,
             limits=config.serving.limits,
             late_after_hours=config.daily.late_after_hours,
