@@ -1216,6 +1216,13 @@ alert-score_stale = Less is known than before: the score rests on { AMOUNT($n) }
 alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
 alert-own = { $title }
 
+## Questions of churnml init
+
+init-ask-timezone = In which time zone does { $tool } write times without one (e.g. { $file })?
+init-ask-date_order = What stands first in the dates of { $tool } (e.g. { $file })?
+init-ask-format = How are the dates of { $column } in { $file } written: { $options }?
+init-ask-inclusive = Is { $column } in { $file } the first day no longer covered (exclusive), or the last day covered (inclusive)?
+
 ## Pulls: what fetching from a tool came to
 
 pull-calls = { $source }: { $n } calls, { $today } of { $most } today
@@ -2455,6 +2462,7 @@ audit-column =
 
 ## The commands: what several of them say
 
+cli-interrupted = Interrupted. Nothing half-written is left behind.
 cli-written = Written to { $path }
 cli-off = { $why }: { $names } off
 cli-event = { $action } by { $actor }
@@ -2577,6 +2585,10 @@ cli-train-profit = Expected maximum profit of a campaign at the assumed save rat
 
 ## churnml alerts, tasks and experiments
 
+severity-low = low
+severity-medium = medium
+severity-high = high
+severity-critical = critical
 cli-alerts-none = No alert waits. They are evaluated after each `churnml score`.
 cli-alerts-held = { $n } held back: each owner gets at most { $budget } new ones a week, the largest avoidable loss first.
 cli-alerts-one = alert { $id }
@@ -2745,6 +2757,46 @@ mlflow-trained = Trained { $at } UTC on { $rows } labelled rows of { $accounts }
 mlflow-predicts = Predicts { $target } within { $days } days from { $features } features ({ $kind }). Data { $data }, config { $config }, bundle { $bundle }.
 mlflow-verdict = Verdict: { $verdict }. { $reason }
 mlflow-champion = Champion since { $at }, by { $by }: { $reason }
+
+## Plots of a training
+
+plot-model = model
+plot-undefined = undefined: only one outcome
+plot-roc = ROC, pooled folds
+plot-others_above = others above the threshold
+plot-many_above = { $many } above the threshold
+plot-precision_recall = Precision and recall, pooled folds
+plot-recall = recall
+plot-precision = precision
+plot-reliability = Reliability: tenths of the scores
+plot-mean_probability = mean probability
+plot-rate = { $noun } rate
+plot-rate_wilson = { $noun } rate (95 %, Wilson)
+plot-gain = Gain, pooled folds
+plot-lift = Lift, pooled folds
+plot-contacted = share of accounts contacted
+plot-share_found = share of { $many } among them
+plot-over_base = { $noun } rate ÷ base rate
+plot-capacity = capacity { $share }
+plot-profit = Profit of contacting the riskiest; assumed save rate { $rate }, contact { $contact }, offer { $offer }
+plot-profit_per_snapshot = profit per snapshot, currency
+plot-by_outcome = Probabilities by outcome
+plot-probability = { $noun } probability
+plot-outcome_rows = share of the outcome's rows
+plot-outcome =
+    .churn = churned ({ $n })
+    .expansion = expanded ({ $n })
+    .contraction = contracted ({ $n })
+    .none = did not ({ $n })
+plot-every_snapshot = Every test snapshot
+plot-log_loss = log loss
+plot-solid_dashed = solid: happened, dashed: predicted
+plot-shap = contribution to the log-odds of { $noun } (SHAP value)
+plot-shap_axis = contribution to the log-odds
+plot-grey = grey: missing
+plot-colour = value of the feature
+plot-low = low
+plot-high = high
 
 ## Versions of the model on the terminal
 

@@ -949,6 +949,13 @@ alert-score_stale = スコアの根拠が減少：重みの{ AMOUNT($n) }（以�
 alert-expansion_chance = 契約席数の{ AMOUNT($n) }を利用中、判定は緑
 alert-own = { $title }
 
+## Questions of churnml init
+
+init-ask-timezone = { $tool } の時刻のうちタイムゾーンのないもの（例：{ $file }）は、どのタイムゾーンですか。
+init-ask-date_order = { $tool } の日付（例：{ $file }）で先に来るのは月と日のどちらですか。
+init-ask-format = { $file } の { $column } の日付の形式はどれですか：{ $options }
+init-ask-inclusive = { $file } の { $column } は、契約対象外となる最初の日（exclusive）ですか、対象となる最後の日（inclusive）ですか。
+
 ## Pulls: what fetching from a tool came to
 
 pull-calls = { $source }：呼び出し { $n } 回（本日 { $today } / { $most } 回）
@@ -1971,6 +1978,7 @@ card-plot =
 
 ## The commands: what several of them say
 
+cli-interrupted = 中断しました。書きかけのものは残っていません。
 cli-written = { $path } に書き出しました
 cli-off = { $why }：{ $names } は使いません
 cli-event = { $actor }：{ $action }
@@ -2089,6 +2097,10 @@ cli-train-profit = 想定引き止め率での期待最大利益：{ $model }、
 
 ## churnml alerts, tasks and experiments
 
+severity-low = 低
+severity-medium = 中
+severity-high = 高
+severity-critical = 緊急
 cli-alerts-none = 待機中のアラートはありません。`churnml score` のたびに評価されます。
 cli-alerts-held = { $n }件は保留：担当者ごとに新規は週{ $budget }件まで、回避可能な損失の大きい順です。
 cli-alerts-one = アラート{ $id }
@@ -2257,6 +2269,46 @@ mlflow-trained = { $at } UTCに学習：確定ラベル{ $rows }行（{ $account
 mlflow-predicts = { $days }日以内の{ $target }を{ $features }個の特徴量から予測（{ $kind }）。データ{ $data }、設定{ $config }、バンドル{ $bundle }。
 mlflow-verdict = 判定：{ $verdict }。{ $reason }
 mlflow-champion = { $at }から現行（{ $by }）：{ $reason }
+
+## Plots of a training
+
+plot-model = モデル
+plot-undefined = 片方の結果しかないため定義されません
+plot-roc = ROC（全フォールド）
+plot-others_above = しきい値以上のその他の顧客
+plot-many_above = しきい値以上の{ $many }
+plot-precision_recall = 適合率と再現率（全フォールド）
+plot-recall = 再現率
+plot-precision = 適合率
+plot-reliability = 信頼性：スコアの十分位
+plot-mean_probability = 平均確率
+plot-rate = { $noun }率
+plot-rate_wilson = { $noun }率（95%、Wilson）
+plot-gain = ゲイン（全フォールド）
+plot-lift = リフト（全フォールド）
+plot-contacted = 連絡した顧客の割合
+plot-share_found = そのうちの{ $many }の割合
+plot-over_base = { $noun }率÷基準率
+plot-capacity = 対応可能 { $share }
+plot-profit = 上位への連絡の利益：想定引き止め率{ $rate }、連絡{ $contact }、提案{ $offer }
+plot-profit_per_snapshot = スナップショットあたりの利益（通貨）
+plot-by_outcome = 結果別の確率
+plot-probability = { $noun }確率
+plot-outcome_rows = 結果の行に占める割合
+plot-outcome =
+    .churn = 解約（{ $n }）
+    .expansion = 拡大（{ $n }）
+    .contraction = 縮小（{ $n }）
+    .none = それ以外（{ $n }）
+plot-every_snapshot = 各テストスナップショット
+plot-log_loss = 対数損失
+plot-solid_dashed = 実線：実績、破線：予測
+plot-shap = { $noun }の対数オッズへの寄与（SHAP値）
+plot-shap_axis = 対数オッズへの寄与
+plot-grey = 灰色：欠損
+plot-colour = 特徴量の値
+plot-low = 低
+plot-high = 高
 
 ## 端末でのモデルの版
 
