@@ -1716,6 +1716,31 @@ timeline-closed_lost = Alert closed: lost
 timeline-closed_false_alarm = Alert closed: false alarm
 timeline-closed_not_a_risk = Alert closed: not a risk
 timeline-closed_cleared = Alert closed by itself: its cause is gone
+## What the API offers
+
+docs-title = API
+docs-keys = Programs call it with a key:
+docs-send = Send it as a header:
+docs-operations = Operations
+docs-scope = Scope
+docs-or = or
+docs-no_key = no key
+docs-takes = takes
+docs-parameters = Parameters
+docs-field = Name
+docs-place = In
+docs-type = Type
+docs-meaning = Meaning
+docs-needed = needed
+docs-call = A call to copy
+docs-answer = An answer
+docs-errors = Errors
+docs-objects = Objects
+docs-codes = Error codes
+docs-codes_note = Every error has a stable code, made for programs.
+docs-status = Status
+docs-code = Code
+
 ## Signing in
 
 sign_in-title = Sign in

@@ -1409,6 +1409,31 @@ timeline-closed_lost = アラート終了:解約
 timeline-closed_false_alarm = アラート終了:誤報
 timeline-closed_not_a_risk = アラート終了:リスクなし
 timeline-closed_cleared = 原因がなくなり、アラートが自動終了
+## APIの内容
+
+docs-title = API
+docs-keys = プログラムからはキーを使って呼び出します：
+docs-send = ヘッダーで送信します：
+docs-operations = 操作
+docs-scope = 権限
+docs-or = または
+docs-no_key = キー不要
+docs-takes = 入力
+docs-parameters = パラメーター
+docs-field = 名前
+docs-place = 場所
+docs-type = 型
+docs-meaning = 意味
+docs-needed = 必須
+docs-call = 呼び出し例
+docs-answer = 応答例
+docs-errors = エラー
+docs-objects = オブジェクト
+docs-codes = エラーコード
+docs-codes_note = すべてのエラーに、プログラム向けの変わらないコードが付きます。
+docs-status = ステータス
+docs-code = コード
+
 ## ログイン
 
 sign_in-title = ログイン

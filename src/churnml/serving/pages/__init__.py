@@ -3,6 +3,7 @@
 from churnml.serving.pages import (
     account,
     accounts,
+    api_docs,
     company,
     company_parts,
     judging,
@@ -33,4 +34,5 @@ ROUTERS = (
     team.router,
     proof.router,
     *settings.ROUTERS,
+    api_docs.router,
 )
