@@ -1,6 +1,6 @@
-"""Weight and latency of the pages: ``python benchmarks/pages.py [--accounts N] [--times N] [--url URL] [--json]``.
+"""Weight and latency of the pages: ``python benchmarks/pages.py [--accounts N] [--weeks N] [--times N] [--json]``.
 
-A store is filled with so many accounts and thirteen weeks of scores, and each page is asked for again and again from a
+A store is filled with so many accounts and weeks of scores, and each page is asked for again and again from a
 service in this process, as a browser asks that takes gzip. Told are the bytes as sent and unpacked, and the median and
 the slowest of the times until the answer was there; the first answer, for which templates are compiled, is apart.
 """
@@ -50,13 +50,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accounts", type=int, default=20_000)
     parser.add_argument("--times", type=int, default=15)
-    parser.add_argument("--url", help="store to fill; default SQLite in a temporary folder")
+    parser.add_argument("--weeks", type=int, default=12)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        url = asked.url or f"sqlite:///{folder}/store.db"
+        url = f"sqlite:///{folder}/store.db"
         with Store(url) as store:
-            _fill(store, asked.accounts)
+            _fill(store, asked.accounts, asked.weeks)
         found = list(_measure(url, Path(folder), asked.times))
     if asked.json:
         print(json.dumps([asdict(one) for one in found], indent=1))
@@ -71,13 +71,13 @@ def main() -> None:
         print(f"{one.page:<26}{size}{one.first:>10.0f}{one.median:>11.0f}{one.slowest:>12.0f}{over}")
 
 
-def _fill(store: Store, accounts: int) -> None:
+def _fill(store: Store, accounts: int, weeks: int) -> None:
     """Fill a store with the made-up company of the tests; a package of the same name may be installed."""
     tests = types.ModuleType("tests")
     tests.__path__ = [str(Path(__file__).parent.parent / "tests")]
     sys.modules["tests"] = tests
     fill = importlib.import_module("tests.companies.scored").fill
-    fill(store, "acme", accounts, datetime.now(UTC).date())
+    fill(store, "acme", accounts, datetime.now(UTC).date(), weeks=weeks)
 
 
 def _measure(url: str, folder: Path, times: int) -> Iterator[Measured]:
