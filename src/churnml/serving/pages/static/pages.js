@@ -115,7 +115,7 @@ document.addEventListener("keydown", (event) => {
     if (button) { event.preventDefault(); button.tagName === "DETAILS" ? open(button) : button.click(); }
   };
   const open = (details) => { details.open = true; details.querySelector("input, select, textarea, button")?.focus(); };
-  if (event.key === "/") { event.preventDefault(); document.querySelector("[data-find], #find")?.focus(); }
+  if (event.key === "/") { event.preventDefault(); (document.querySelector("[data-find]") ?? document.getElementById("find"))?.focus(); }
   else if (event.key === "g") went = Date.now();
   else if (event.key === "j") step(1);
   else if (event.key === "k") step(-1);
