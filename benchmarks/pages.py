@@ -1,4 +1,4 @@
-"""Weight and latency of the pages: ``python benchmarks/pages.py [--accounts N] [--weeks N] [--times N] [--json]``.
+"""Weight and latency of the pages: ``python benchmarks/pages.py [--accounts N] [--weeks N] [--times N] [--keep FOLDER] [--json]``.
 
 A store is filled with so many accounts and weeks of scores, and each page is asked for again and again from a
 service in this process, as a browser asks that takes gzip. Told are the bytes as sent and unpacked, and the median and
@@ -52,11 +52,16 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=15)
     parser.add_argument("--weeks", type=int, default=12)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--keep", type=Path, help="folder in which the filled store stays, and is used again")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/store.db"
-        with Store(url) as store:
-            _fill(store, asked.accounts, asked.weeks)
+        kept = asked.keep or Path(folder)
+        kept.mkdir(parents=True, exist_ok=True)
+        url, filled = f"sqlite:///{kept}/store.db", kept / f"{asked.accounts}-{asked.weeks}"
+        if not filled.exists():
+            with Store(url) as store:
+                _fill(store, asked.accounts, asked.weeks)
+            filled.touch()
         found = list(_measure(url, Path(folder), asked.times))
     if asked.json:
         print(json.dumps([asdict(one) for one in found], indent=1))
