@@ -53,6 +53,12 @@ def test_counts_agree_with_the_rows_and_with_the_csv(look: Any, query: str) -> N
     assert set(table[0]) > {"why", "contract_ends_on", "change_30d"}
 
 
+def test_what_a_form_leaves_empty_asks_for_nothing(look: Any) -> None:
+    eve = look(EVE)
+    assert "<b>120 accounts</b>" in eve.get("/accounts?q=&band=&owner=&segment=&plan=&phase=&ends=").text
+    assert "<b>0 accounts</b>" in eve.get("/accounts?owner=~").text
+
+
 def test_a_csm_sees_their_accounts_only(look: Any) -> None:
     ann = look(ANN)
     table = list(csv.DictReader(io.StringIO(ann.get("/accounts.csv?owner=bob").content.decode("utf-8-sig"))))

@@ -154,7 +154,7 @@ def test_a_search_finds_as_one_types(open_page: Any) -> None:
     names = page.locator("#list tbody th").all_inner_texts()
     assert names
     assert all("ハヤブサ" in name for name in names)
-    page.get_by_label("Band").select_option("red")
+    page.locator("select[name=band]").select_option("red")
     page.wait_for_url("**band=red**")
 
 

@@ -60,7 +60,9 @@ class Asked:
         query, viewer = frame.request.query_params, frame.viewer
 
         def several(name: str) -> tuple[str, ...]:
-            return tuple(one[:255].replace("\0", "") for one in query.getlist(name))
+            # A form without JavaScript sends what was left open as an empty word; nobody is asked for by `~`.
+            given = [one[:255].replace("\0", "") for one in query.getlist(name) if one]
+            return tuple("" if one == "~" else one for one in given)
 
         sort, ends, page = query.get("sort", "loss"), query.get("ends", ""), query.get("page", "1")
         wanted = tuple(name for name in COLUMNS if name in query.getlist("col"))
