@@ -1216,6 +1216,13 @@ alert-score_stale = Less is known than before: the score rests on { AMOUNT($n) }
 alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
 alert-own = { $title }
 
+## Questions of churnml init
+
+init-ask-timezone = In which time zone does { $tool } write times without one (e.g. { $file })?
+init-ask-date_order = What stands first in the dates of { $tool } (e.g. { $file })?
+init-ask-format = How are the dates of { $column } in { $file } written: { $options }?
+init-ask-inclusive = Is { $column } in { $file } the first day no longer covered (exclusive), or the last day covered (inclusive)?
+
 ## Pulls: what fetching from a tool came to
 
 pull-calls = { $source }: { $n } calls, { $today } of { $most } today
@@ -1309,6 +1316,175 @@ measure-champion = champions who left
 measure-contact = days since last contact
 measure-onboarding = onboarding completed
 measure-churn_model = risk by the churn model
+
+## Settings
+
+role-csm = CSM
+    .can = Sees accounts; works on tasks, notes and overrides.
+role-manager = Manager
+    .can = Sees every account; works on tasks, notes and overrides; assigns.
+role-data_scientist = Data scientist
+    .can = Sees every account; writes notes and feedback.
+role-admin = Administrator
+    .can = All of that, and Settings.
+severity-low = low
+severity-medium = medium
+severity-high = high
+severity-critical = critical
+settings-people = People
+settings-person = Person
+settings-keys = API keys
+settings-rules = Rules and playbooks
+settings-names = Names
+settings-deliveries = Deliveries
+settings-audit = Audit log
+settings-done-added = Added. Make their sign-in link below.
+settings-done-changed = Saved.
+settings-done-signed_out = Signed out everywhere.
+settings-done-disabled = Not let in any more.
+settings-done-enabled = Let in again.
+settings-done-revoked = The key is revoked.
+settings-done-resent = It waits for the next delivery.
+settings-fault-users_email = This is no mail address.
+settings-fault-users_known = Somebody has this address already.
+settings-fault-users_name = A name has 1 to 200 letters.
+settings-fault-users_owner = An owner has up to 255 letters.
+settings-fault-users_disabled = This person is not let in; let them in first.
+settings-fault-mail_failed = The link was made, but the mail server did not take the mail; the service’s log says why. Make another and send it yourself.
+settings-fault-own_role = Your own access stays: another administrator can change it.
+settings-fault-key = A key needs a name, and 1 to { $days } days.
+settings-fault-keys_no_scope = Choose what the key may do.
+settings-email = Mail address
+settings-name = Name
+settings-role = Role
+settings-owner = Owner of accounts
+settings-as_browser = as their browser
+settings-add_person = Add somebody
+settings-add = Add
+settings-add_note = The owner is who the accounts’ data names as their owner. It makes the list of one’s own accounts.
+settings-seen = Last seen
+settings-disabled = not let in
+settings-not_signed_in = not signed in
+settings-nobody = There is nobody yet. Add yourself first, as administrator.
+settings-unclaimed = Owners without a person
+settings-unclaimed_note = Their accounts are in nobody’s own list.
+settings-accounts = Accounts
+settings-link = Sign-in link
+settings-link_note = It works once, until { $until }, and is not shown again.
+settings-mailed = It was mailed to { $email }.
+settings-save = Save
+settings-access = Access
+settings-disabled_since = Not let in since { $on }.
+settings-enable = Let in again
+settings-disable = Let in no more
+settings-invite = Make a sign-in link
+settings-sign_out = Sign out everywhere
+settings-sessions = Sessions
+settings-since = Since
+settings-until = Until
+settings-by = By
+settings-by-link = link
+settings-by-oidc = company account
+settings-secret = The new key
+settings-secret_note = Keep it: it is not shown again.
+settings-make_key = Make a key
+settings-key_for = For
+settings-scopes = May
+settings-scope-read = read
+settings-scope-score = score
+settings-scope-write = write
+settings-scope-admin = everything
+settings-days = Days
+settings-id = Id
+settings-state = State
+settings-revoke = Revoke
+settings-revoked = revoked
+settings-expired = expired
+settings-no_keys = There are no keys yet.
+settings-api = What the API offers
+settings-rules_note = Rules and playbooks stand in the config; here is what is in force, and what it did.
+settings-alert_rules = Alert rules
+settings-alerts_off = Alerts are off.
+settings-evaluated = Opened at the last scoring, as of { $on }.
+settings-never_evaluated = The rules have not gone over a scoring yet.
+settings-budget =
+    { $n ->
+        [one] At most { $n } new alert an owner a week.
+       *[other] At most { $n } new alerts an owner a week.
+    }
+settings-rule = Rule
+settings-threshold = Threshold
+settings-severity = Urgency
+settings-due_hours = Hours to answer
+settings-answers = Answers
+settings-opened = Alerts opened
+settings-tasks = Tasks begun
+settings-held_back = Held back
+settings-off = off
+settings-try_rules = What a changed config would open, before it does:
+settings-playbooks = Playbooks
+settings-no_playbooks = The config names no playbooks.
+settings-steps =
+    { $n ->
+        [one] { $n } step
+       *[other] { $n } steps
+    }
+settings-within_days =
+    { $days ->
+        [one] within { $days } working day
+       *[other] within { $days } working days
+    }
+settings-names_note = What raw names are called stands in the config under
+settings-kind-event_types = Event types
+settings-kind-attributes = Attributes
+settings-kind-features = Measures of your own
+settings-kind-plans = Plans
+settings-kind-segments = Segments
+settings-kind-owners = Owners
+settings-raw = In the data
+settings-shown_as = Shown as
+settings-no_names = No names are set: what the data says is shown.
+settings-targets = Targets
+settings-no_targets = Nothing is delivered
+settings-no_targets_note = Name targets under deliveries in the config: CRMs, chat, webhooks, mail, tables.
+settings-outbox =
+    { $n ->
+        [one] { $n } change waits for
+       *[other] { $n } changes wait for
+    }
+settings-target = Target
+settings-delivery-waiting = waiting
+settings-delivery-sending = being sent
+settings-delivery-sent = sent
+settings-delivery-accepted = accepted
+settings-delivery-refused = refused
+settings-delivery-unknown = outcome unknown
+settings-paused = paused until
+settings-failures =
+    { $n ->
+        [one] { $n } failure in a row
+       *[other] { $n } failures in a row
+    }
+settings-fine = fine
+settings-dead = Not delivered
+settings-no_dead = Everything was taken.
+settings-what = What
+settings-said = What the target said
+settings-tried = Tried
+settings-resend = Send again
+settings-resend_all = Send all again
+settings-only_newest = Only the newest { $n } are shown.
+settings-action = Action
+settings-who = Who
+settings-when = When
+settings-subject = About
+settings-detail = Detail
+settings-all = all
+settings-show = Show
+settings-newer = Newer
+settings-older = Older
+settings-no_entries = No such changes.
+settings-utc = Times are UTC.
 
 ## Today
 
@@ -2261,6 +2437,7 @@ audit-column =
 
 ## The commands: what several of them say
 
+cli-interrupted = Interrupted. Nothing half-written is left behind.
 cli-written = Written to { $path }
 cli-off = { $why }: { $names } off
 cli-event = { $action } by { $actor }
@@ -2383,6 +2560,10 @@ cli-train-profit = Expected maximum profit of a campaign at the assumed save rat
 
 ## churnml alerts, tasks and experiments
 
+severity-low = low
+severity-medium = medium
+severity-high = high
+severity-critical = critical
 cli-alerts-none = No alert waits. They are evaluated after each `churnml score`.
 cli-alerts-held = { $n } held back: each owner gets at most { $budget } new ones a week, the largest avoidable loss first.
 cli-alerts-one = alert { $id }
@@ -2551,6 +2732,46 @@ mlflow-trained = Trained { $at } UTC on { $rows } labelled rows of { $accounts }
 mlflow-predicts = Predicts { $target } within { $days } days from { $features } features ({ $kind }). Data { $data }, config { $config }, bundle { $bundle }.
 mlflow-verdict = Verdict: { $verdict }. { $reason }
 mlflow-champion = Champion since { $at }, by { $by }: { $reason }
+
+## Plots of a training
+
+plot-model = model
+plot-undefined = undefined: only one outcome
+plot-roc = ROC, pooled folds
+plot-others_above = others above the threshold
+plot-many_above = { $many } above the threshold
+plot-precision_recall = Precision and recall, pooled folds
+plot-recall = recall
+plot-precision = precision
+plot-reliability = Reliability: tenths of the scores
+plot-mean_probability = mean probability
+plot-rate = { $noun } rate
+plot-rate_wilson = { $noun } rate (95 %, Wilson)
+plot-gain = Gain, pooled folds
+plot-lift = Lift, pooled folds
+plot-contacted = share of accounts contacted
+plot-share_found = share of { $many } among them
+plot-over_base = { $noun } rate ÷ base rate
+plot-capacity = capacity { $share }
+plot-profit = Profit of contacting the riskiest; assumed save rate { $rate }, contact { $contact }, offer { $offer }
+plot-profit_per_snapshot = profit per snapshot, currency
+plot-by_outcome = Probabilities by outcome
+plot-probability = { $noun } probability
+plot-outcome_rows = share of the outcome's rows
+plot-outcome =
+    .churn = churned ({ $n })
+    .expansion = expanded ({ $n })
+    .contraction = contracted ({ $n })
+    .none = did not ({ $n })
+plot-every_snapshot = Every test snapshot
+plot-log_loss = log loss
+plot-solid_dashed = solid: happened, dashed: predicted
+plot-shap = contribution to the log-odds of { $noun } (SHAP value)
+plot-shap_axis = contribution to the log-odds
+plot-grey = grey: missing
+plot-colour = value of the feature
+plot-low = low
+plot-high = high
 
 ## Versions of the model on the terminal
 

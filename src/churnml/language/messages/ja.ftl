@@ -949,6 +949,13 @@ alert-score_stale = スコアの根拠が減少：重みの{ AMOUNT($n) }（以�
 alert-expansion_chance = 契約席数の{ AMOUNT($n) }を利用中、判定は緑
 alert-own = { $title }
 
+## Questions of churnml init
+
+init-ask-timezone = { $tool } の時刻のうちタイムゾーンのないもの（例：{ $file }）は、どのタイムゾーンですか。
+init-ask-date_order = { $tool } の日付（例：{ $file }）で先に来るのは月と日のどちらですか。
+init-ask-format = { $file } の { $column } の日付の形式はどれですか：{ $options }
+init-ask-inclusive = { $file } の { $column } は、契約対象外となる最初の日（exclusive）ですか、対象となる最後の日（inclusive）ですか。
+
 ## Pulls: what fetching from a tool came to
 
 pull-calls = { $source }：呼び出し { $n } 回（本日 { $today } / { $most } 回）
@@ -1034,6 +1041,155 @@ measure-champion = 推進担当者・スポンサーの離任
 measure-contact = 最終接点からの日数
 measure-onboarding = オンボーディング完了率
 measure-churn_model = 解約モデルのリスク
+
+## 設定
+
+role-csm = CSM
+    .can = 顧客を閲覧し、タスク・メモ・判定の変更を行えます。
+role-manager = マネージャー
+    .can = すべての顧客を閲覧し、タスク・メモ・判定の変更と担当の割り当てを行えます。
+role-data_scientist = データサイエンティスト
+    .can = すべての顧客を閲覧し、メモとフィードバックを書けます。
+role-admin = 管理者
+    .can = 上記すべてと設定の変更を行えます。
+severity-low = 低
+severity-medium = 中
+severity-high = 高
+severity-critical = 緊急
+settings-people = 利用者
+settings-person = 利用者
+settings-keys = APIキー
+settings-rules = ルールとプレイブック
+settings-names = 表示名
+settings-deliveries = 配信
+settings-audit = 監査ログ
+settings-done-added = 追加しました。下でログイン用リンクを作成してください。
+settings-done-changed = 保存しました。
+settings-done-signed_out = すべての端末からログアウトしました。
+settings-done-disabled = アクセスを停止しました。
+settings-done-enabled = アクセスを再開しました。
+settings-done-revoked = キーを取り消しました。
+settings-done-resent = 次回の配信で送信されます。
+settings-fault-users_email = メールアドレスの形式が正しくありません。
+settings-fault-users_known = このアドレスはすでに登録されています。
+settings-fault-users_name = 名前は1〜200文字で入力してください。
+settings-fault-users_owner = 担当者IDは255文字以内で入力してください。
+settings-fault-users_disabled = アクセスが停止されています。先に再開してください。
+settings-fault-mail_failed = リンクは作成されましたが、メールを送信できませんでした（理由はログにあります）。もう一度作成し、ご自身で送ってください。
+settings-fault-own_role = 自分自身の権限は変更できません。別の管理者に依頼してください。
+settings-fault-key = キーには名前と、1〜{ $days }日の有効期間が必要です。
+settings-fault-keys_no_scope = キーに許可する操作を選んでください。
+settings-email = メールアドレス
+settings-name = 名前
+settings-role = 役割
+settings-owner = 顧客の担当者ID
+settings-as_browser = ブラウザーの設定に従う
+settings-add_person = 利用者を追加
+settings-add = 追加
+settings-add_note = 担当者IDは、顧客データに記録されている担当者です。自分の顧客一覧に使われます。
+settings-seen = 最終利用
+settings-disabled = 停止中
+settings-not_signed_in = ログインしていません
+settings-nobody = まだ誰も登録されていません。まず自分を管理者として追加してください。
+settings-unclaimed = 利用者が割り当てられていない担当者
+settings-unclaimed_note = この担当者の顧客は、誰の一覧にも表示されません。
+settings-accounts = 顧客数
+settings-link = ログイン用リンク
+settings-link_note = 1回だけ使えます（{ $until }まで）。再表示はできません。
+settings-mailed = { $email } に送信しました。
+settings-save = 保存
+settings-access = アクセス
+settings-disabled_since = { $on }から停止しています。
+settings-enable = アクセスを再開
+settings-disable = アクセスを停止
+settings-invite = ログイン用リンクを作成
+settings-sign_out = すべての端末からログアウト
+settings-sessions = セッション
+settings-since = 開始
+settings-until = 期限
+settings-by = 方法
+settings-by-link = リンク
+settings-by-oidc = 会社のアカウント
+settings-secret = 新しいキー
+settings-secret_note = 控えておいてください。再表示はできません。
+settings-make_key = キーを作成
+settings-key_for = 用途
+settings-scopes = 許可する操作
+settings-scope-read = 閲覧
+settings-scope-score = スコア計算
+settings-scope-write = 書き込み
+settings-scope-admin = すべて
+settings-days = 有効日数
+settings-id = ID
+settings-state = 状態
+settings-revoke = 取り消す
+settings-revoked = 取り消し済み
+settings-expired = 期限切れ
+settings-no_keys = キーはまだありません。
+settings-api = APIの内容
+settings-rules_note = ルールとプレイブックは設定ファイルに書かれています。ここでは、有効な内容とその結果を確認できます。
+settings-alert_rules = アラートのルール
+settings-alerts_off = アラートは無効です。
+settings-evaluated = { $on }時点のスコア計算で作成された件数です。
+settings-never_evaluated = ルールはまだ一度も適用されていません。
+settings-budget = 担当者ごとの新しいアラートは週{ $n }件までです。
+settings-rule = ルール
+settings-threshold = しきい値
+settings-severity = 緊急度
+settings-due_hours = 対応期限（時間）
+settings-answers = 対応者
+settings-opened = 作成されたアラート
+settings-tasks = 開始されたタスク
+settings-held_back = 保留
+settings-off = 無効
+settings-try_rules = 設定を変えた場合の結果を事前に確認するには：
+settings-playbooks = プレイブック
+settings-no_playbooks = 設定ファイルにプレイブックの指定がありません。
+settings-steps = { $n }ステップ
+settings-within_days = { $days }営業日以内
+settings-names_note = 表示名は設定ファイルの次の項目に書かれています：
+settings-kind-event_types = イベントの種類
+settings-kind-attributes = 属性
+settings-kind-features = 独自の指標
+settings-kind-plans = プラン
+settings-kind-segments = セグメント
+settings-kind-owners = 担当者
+settings-raw = データ上の名前
+settings-shown_as = 表示名
+settings-no_names = 表示名の設定はありません。データ上の名前がそのまま表示されます。
+settings-targets = 配信先
+settings-no_targets = 配信先がありません
+settings-no_targets_note = 設定ファイルの deliveries に配信先（CRM、チャット、Webhook、メール、テーブル）を書いてください。
+settings-outbox = 未処理の変更が{ $n }件あります：
+settings-target = 配信先
+settings-delivery-waiting = 待機中
+settings-delivery-sending = 送信中
+settings-delivery-sent = 送信済み
+settings-delivery-accepted = 受理
+settings-delivery-refused = 拒否
+settings-delivery-unknown = 結果不明
+settings-paused = 一時停止中：
+settings-failures = 連続{ $n }回失敗
+settings-fine = 正常
+settings-dead = 配信できなかったもの
+settings-no_dead = すべて配信されました。
+settings-what = 対象
+settings-said = 配信先の応答
+settings-tried = 試行日時
+settings-resend = 再送
+settings-resend_all = すべて再送
+settings-only_newest = 新しい順に{ $n }件だけ表示しています。
+settings-action = 操作
+settings-who = 実行者
+settings-when = 日時
+settings-subject = 対象
+settings-detail = 詳細
+settings-all = すべて
+settings-show = 表示
+settings-newer = 新しいもの
+settings-older = 古いもの
+settings-no_entries = 該当する変更はありません。
+settings-utc = 日時はUTCです。
 
 ## Today
 
@@ -1797,6 +1953,7 @@ card-plot =
 
 ## The commands: what several of them say
 
+cli-interrupted = 中断しました。書きかけのものは残っていません。
 cli-written = { $path } に書き出しました
 cli-off = { $why }：{ $names } は使いません
 cli-event = { $actor }：{ $action }
@@ -1915,6 +2072,10 @@ cli-train-profit = 想定引き止め率での期待最大利益：{ $model }、
 
 ## churnml alerts, tasks and experiments
 
+severity-low = 低
+severity-medium = 中
+severity-high = 高
+severity-critical = 緊急
 cli-alerts-none = 待機中のアラートはありません。`churnml score` のたびに評価されます。
 cli-alerts-held = { $n }件は保留：担当者ごとに新規は週{ $budget }件まで、回避可能な損失の大きい順です。
 cli-alerts-one = アラート{ $id }
@@ -2083,6 +2244,46 @@ mlflow-trained = { $at } UTCに学習：確定ラベル{ $rows }行（{ $account
 mlflow-predicts = { $days }日以内の{ $target }を{ $features }個の特徴量から予測（{ $kind }）。データ{ $data }、設定{ $config }、バンドル{ $bundle }。
 mlflow-verdict = 判定：{ $verdict }。{ $reason }
 mlflow-champion = { $at }から現行（{ $by }）：{ $reason }
+
+## Plots of a training
+
+plot-model = モデル
+plot-undefined = 片方の結果しかないため定義されません
+plot-roc = ROC（全フォールド）
+plot-others_above = しきい値以上のその他の顧客
+plot-many_above = しきい値以上の{ $many }
+plot-precision_recall = 適合率と再現率（全フォールド）
+plot-recall = 再現率
+plot-precision = 適合率
+plot-reliability = 信頼性：スコアの十分位
+plot-mean_probability = 平均確率
+plot-rate = { $noun }率
+plot-rate_wilson = { $noun }率（95%、Wilson）
+plot-gain = ゲイン（全フォールド）
+plot-lift = リフト（全フォールド）
+plot-contacted = 連絡した顧客の割合
+plot-share_found = そのうちの{ $many }の割合
+plot-over_base = { $noun }率÷基準率
+plot-capacity = 対応可能 { $share }
+plot-profit = 上位への連絡の利益：想定引き止め率{ $rate }、連絡{ $contact }、提案{ $offer }
+plot-profit_per_snapshot = スナップショットあたりの利益（通貨）
+plot-by_outcome = 結果別の確率
+plot-probability = { $noun }確率
+plot-outcome_rows = 結果の行に占める割合
+plot-outcome =
+    .churn = 解約（{ $n }）
+    .expansion = 拡大（{ $n }）
+    .contraction = 縮小（{ $n }）
+    .none = それ以外（{ $n }）
+plot-every_snapshot = 各テストスナップショット
+plot-log_loss = 対数損失
+plot-solid_dashed = 実線：実績、破線：予測
+plot-shap = { $noun }の対数オッズへの寄与（SHAP値）
+plot-shap_axis = 対数オッズへの寄与
+plot-grey = 灰色：欠損
+plot-colour = 特徴量の値
+plot-low = 低
+plot-high = 高
 
 ## 端末でのモデルの版
 

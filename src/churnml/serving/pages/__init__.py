@@ -1,6 +1,6 @@
 """Pages for CSMs and their managers: made on the server, each a URL, in every language."""
 
-from churnml.serving.pages import account, accounts, judging, sign_in, static, today, work
+from churnml.serving.pages import account, accounts, judging, settings, sign_in, static, today, work
 from churnml.serving.pages.problems import page_of_problem
 
 __all__ = ["ROUTERS", "page_of_problem"]
@@ -13,4 +13,5 @@ ROUTERS = (
     work.router,
     judging.router,
     account.router,
+    *settings.ROUTERS,
 )
