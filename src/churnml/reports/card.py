@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment
 
-from churnml.config import Config, LabelConfig
+from churnml.config import LabelConfig
+from churnml.config.needs import CardSections
 from churnml.language import Language, Quantity, Section, Text, argument, number, percent, phrases
 from churnml.metrics.headline import summary
 from churnml.metrics.intervals import clustered_bootstrap
@@ -43,14 +44,14 @@ _FEW_CHURNERS = 100
 
 
 def model_card(
-    config: Config, bundle: Bundle, backtest: Mapping[str, Any], predictions: pd.DataFrame, ranking: pd.DataFrame
+    config: CardSections, bundle: Bundle, backtest: Mapping[str, Any], predictions: pd.DataFrame, ranking: pd.DataFrame
 ) -> dict[str, Any]:
     """Return everything a model card says, its sentences as texts.
 
     Parameters
     ----------
-    config : Config
-        The resolved config.
+    config : CardSections
+        Any object with these sections: the resolved config.
     bundle : Bundle
         The model; its manifest holds versions, fingerprint and verdict.
     backtest : mapping
@@ -273,7 +274,7 @@ def _label(label: LabelConfig) -> Text:
     return Text.of(f"card-label-{label.target}", **said)
 
 
-def _metrics(pooled: Mapping[str, Any], predictions: pd.DataFrame, config: Config) -> list[dict[str, Any]]:
+def _metrics(pooled: Mapping[str, Any], predictions: pd.DataFrame, config: CardSections) -> list[dict[str, Any]]:
     """Return every metric with its 95 % interval: the backtest's where it has one, else from draws of accounts."""
     intervals: dict[str, Mapping[str, float | None]] = dict(pooled.get("intervals") or {})
     wanted = [name for name in METRICS if name in pooled["model"]]
@@ -285,7 +286,7 @@ def _metrics(pooled: Mapping[str, Any], predictions: pd.DataFrame, config: Confi
     ]
 
 
-def _drawn(predictions: pd.DataFrame, config: Config) -> dict[str, Mapping[str, float | None]]:
+def _drawn(predictions: pd.DataFrame, config: CardSections) -> dict[str, Mapping[str, float | None]]:
     """Return percentile intervals of every headline metric over draws of whole accounts."""
     columns = [predictions[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("churned", "p_model", "arr")]
     dates = predictions["as_of"].to_numpy()
@@ -344,7 +345,7 @@ def _families(ranking: pd.DataFrame) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: float(one["share"]), reverse=True)
 
 
-def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list[Text]:
+def _limits(config: CardSections, bundle: Bundle, backtest: Mapping[str, Any]) -> list[Text]:
     """Return what a reader must know before trusting the numbers."""
     info, target = bundle.model.info, bundle.model.target
     noun, happened = Text.of(f"target-{target}"), Text.of(f"card-happened.{target}")
