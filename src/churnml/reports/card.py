@@ -158,7 +158,9 @@ def _said(card: Mapping[str, Any], language: Language) -> dict[str, Any]:
     def share(value: float | None, digits: int) -> str:
         return "–" if value is None else percent(value, language, digits)
 
-    tested, lead, profit, told = (card[name] for name in ("tested", "lead_time", "profit", "calibration_figures"))
+    tested, lead, profit, calibration = (
+        card[name] for name in ("tested", "lead_time", "profit", "calibration_figures")
+    )
     said: dict[str, Any] = {
         "t": t,
         "say": say,
@@ -188,12 +190,16 @@ def _said(card: Mapping[str, Any], language: Language) -> dict[str, Any]:
         area = decimal(profit["area_under_curve"]["model"], 3)
         often = {name: profit[name] for name in ("campaigns", "every_days")}
         said["profit"] = t("profit", worth=worth, currency=card["currency"], area=area, **often)
-    if told.get("slope") and told["slope"]["low"] is not None and told["expected_over_observed"]["low"] is not None:
+    if (
+        calibration.get("slope")
+        and calibration["slope"]["low"] is not None
+        and calibration["expected_over_observed"]["low"] is not None
+    ):
         figures: dict[str, str] = {}
         for name, part in (
-            ("ratio", told["expected_over_observed"]),
-            ("slope", told["slope"]),
-            ("error", told["error"]),
+            ("ratio", calibration["expected_over_observed"]),
+            ("slope", calibration["slope"]),
+            ("error", calibration["error"]),
         ):
             for ending, bound in (("", "value"), ("_low", "low"), ("_high", "high")):
                 value = part[bound]
@@ -290,17 +296,17 @@ def _drawn(predictions: pd.DataFrame, config: CardSections) -> dict[str, Mapping
     """Return percentile intervals of every headline metric over draws of whole accounts."""
     columns = [predictions[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("churned", "p_model", "arr")]
     dates = predictions["as_of"].to_numpy()
-    found: dict[str, list[float]] = {name: [] for name in METRICS}
+    draws: dict[str, list[float]] = {name: [] for name in METRICS}
     for draw in clustered_bootstrap(predictions["account_id"], _REPEATS, config.seed):
         rows = np.repeat(np.arange(len(draw)), draw.astype(int))
         y, p, arr = (column[rows] for column in columns)
         scores = summary(y, p, share=config.capacity.share, value=arr, dates=dates[rows])
-        for name, values in found.items():
+        for name, values in draws.items():
             value = getattr(scores, name, None)
             if value is not None:
                 values.append(float(value))
     bounds: dict[str, Mapping[str, float | None]] = {}
-    for name, values in found.items():
+    for name, values in draws.items():
         low, high = np.quantile(values, [0.025, 0.975]).tolist() if len(values) > 1 else (None, None)
         bounds[name] = {"low": low, "high": high}
     return bounds
@@ -328,21 +334,21 @@ def _scored_by(bundle: Bundle) -> Text:
 
 def _at_capacity(backtest: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what the capacity catches: over all rows, per fold and per segment."""
-    found = backtest.get("capacity")
-    if found is None:
+    capacity = backtest.get("capacity")
+    if capacity is None:
         return []
-    folds = [{"name": name, **part} for name, part in found["folds"].items()]
-    segments = [dict(part) for part in found["segments"]]
-    return [{"name": "all", **found["pooled"]}, *folds, *segments]
+    folds = [{"name": name, **part} for name, part in capacity["folds"].items()]
+    segments = [dict(part) for part in capacity["segments"]]
+    return [{"name": "all", **capacity["pooled"]}, *folds, *segments]
 
 
 def _families(ranking: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the families by their share of all effects, each with its three strongest features."""
-    found = [
+    families = [
         {"family": family, "share": float(rows["share"].sum()), "top": rows.head(3).to_dict("records")}
         for family, rows in ranking.groupby("family", sort=False)
     ]
-    return sorted(found, key=lambda one: float(one["share"]), reverse=True)
+    return sorted(families, key=lambda one: float(one["share"]), reverse=True)
 
 
 def _limits(config: CardSections, bundle: Bundle, backtest: Mapping[str, Any]) -> list[Text]:
