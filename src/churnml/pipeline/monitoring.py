@@ -9,9 +9,12 @@ from churnml import registry
 from churnml.config import Config
 from churnml.errors import BundleError
 from churnml.monitoring import Alarm, Budget, DataHealth, data_health, profile
+from churnml.monitoring.drift import drift_alarms
 from churnml.monitoring.loads import LoadRecord, load_alarms, stale_alarm
+from churnml.monitoring.performance import Realised, performance_alarms
 from churnml.monitoring.report import MonitoringReport
 from churnml.monitoring.retraining import RetrainingDecision, decay_days, decide_retraining
+from churnml.pipeline.model_watch import drift_of, performance_of
 from churnml.pipeline.preparation import check
 from churnml.progress import Stages
 from churnml.registry import Bundle
@@ -46,8 +49,20 @@ def monitor(
     with stages("monitor"), Store(config.store_url) as store:
         health, loads = data_alarms(config, loaded, as_of, store, now=now)
         champion = _champion(config)
-        alarms = tuple(sorted(health.alarms, key=lambda alarm: (not alarm.severe, alarm.code, alarm.subject)))
         kept = store.monitoring(config.name)
+        found, moved, performance = list(health.alarms), None, None
+        matured: Sequence[Realised] = ()
+        if champion is not None and champion.model.target == config.label.target == "churn":
+            budget = Budget(config.monitoring.false_alarms_per_month)
+            performance, matured, newest = performance_of(config, champion, loaded.tables, store, as_of)
+            moved = drift_of(config, champion, store, as_of)
+            found += [] if performance is None else performance_alarms(performance, newest, budget)
+            found += (
+                []
+                if moved is None
+                else drift_alarms(moved, as_of, budget=budget, least_effect=config.monitoring.least_effect)
+            )
+        alarms = tuple(sorted(found, key=lambda alarm: (not alarm.severe, alarm.code, alarm.subject)))
         before = {episode.alarm.key for episode in kept.alarms(open_only=True)}
         report = MonitoringReport(
             config=config.name,
@@ -61,7 +76,10 @@ def monitor(
             unjudged=health.unjudged,
             retraining=_decided(config, champion, as_of, alarms),
             held=bool(held_by(config, health.alarms)),
+            drift=moved,
+            performance=performance,
         )
+        kept.keep_matured(matured, Actor("cli", now))
         kept.keep(report, loads, Actor("cli", now))
     return report
 
