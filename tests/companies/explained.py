@@ -11,6 +11,7 @@ from churnml.config import Config
 from churnml.explain import ExplainReference
 from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.health import HealthScale, score_health
+from churnml.language import words
 from churnml.scoring import score
 from churnml.training import ChurnModel, fit
 
@@ -31,7 +32,9 @@ class World:
 def spec(name: str, family: str, unit: str, label: str, label_ja: str, **more: object) -> FeatureSpec:
     window = int(name.rsplit("_", 1)[1].removesuffix("d")) if name.endswith("d") and name[-2].isdigit() else None
     fields = {"measure": name.removesuffix(f"_{window}d") if window else name, **more}
-    return FeatureSpec(name, family, unit, "nothing is known", label, label_ja, "", "", "t", window, **fields)  # type: ignore[arg-type]
+    return FeatureSpec(
+        name, family, unit, "nothing is known", words({"en": label, "ja": label_ja}), "", "t", window, **fields
+    )  # type: ignore[arg-type]
 
 
 FEATURES = FeatureSet(

@@ -14,7 +14,7 @@ from churnml.snapshots.splits import Split
 
 
 def spec(name: str, family: str = "engagement", **fields: object) -> FeatureSpec:
-    return FeatureSpec(name, family, "", "unknown", name, name, name, name, "events", **fields)  # type: ignore[arg-type]
+    return FeatureSpec(name, family, "", "unknown", name, name, "events", **fields)  # type: ignore[arg-type]
 
 
 FEATURES = FeatureSet(

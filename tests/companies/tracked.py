@@ -20,7 +20,7 @@ DATES = pd.date_range("2024-01-01", periods=12, freq="MS")
 
 
 def spec(name: str, family: str, **fields: object) -> FeatureSpec:
-    return FeatureSpec(name, family, "", "unknown", name, name, name, name, "events", **fields)  # type: ignore[arg-type]
+    return FeatureSpec(name, family, "", "unknown", name, name, "events", **fields)  # type: ignore[arg-type]
 
 
 FEATURES = FeatureSet(

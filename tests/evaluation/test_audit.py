@@ -17,7 +17,7 @@ Cut = Callable[..., list[Split]]
 
 
 def planted(frame: pd.DataFrame, features: FeatureSet, name: str, values: object, **fields: object) -> tuple:
-    extra = FeatureSpec(name, "context", "", "", name, name, name, name, "accounts", **fields)
+    extra = FeatureSpec(name, "context", "", "", name, name, "accounts", **fields)
     return frame.assign(**{name: values}), FeatureSet([*features, extra])
 
 

@@ -29,7 +29,7 @@ def history(leavers: int = 20, stayers: int = 40) -> pd.DataFrame:
 
 
 def found(rows: pd.DataFrame, *names: str) -> list[str]:
-    specs = [FeatureSpec(name, "context", "", "", "", "", "", "", "accounts", categorical=True) for name in names]
+    specs = [FeatureSpec(name, "context", "", "", "", "", "accounts", categorical=True) for name in names]
     return [one.column for one in telltales(rows, FeatureSet(specs))]
 
 

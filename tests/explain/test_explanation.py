@@ -255,7 +255,7 @@ def test_hard_facts_are_told_by_what_the_model_makes_of_them() -> None:
         return Indicator(code=code, feature=feature, value=1.0, text=Text.of(f"fact-{code}"))
 
     def spec(name: str, family: str) -> FeatureSpec:
-        return FeatureSpec(name, family, "", "", "", "", "", "", "contacts")
+        return FeatureSpec(name, family, "", "", "", "", "contacts")
 
     facts = (fact("invoice_overdue", "invoices_overdue"), fact("champion_left", "champions_left_91d"))
     specs = {

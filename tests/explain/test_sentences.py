@@ -15,7 +15,17 @@ from churnml.language import render, words
 def spec(measure: str, unit: str, window: int | None = None, kind: Any = "level", **more: Any) -> FeatureSpec:
     name = f"{measure}_{window}d" if window else measure
     return FeatureSpec(
-        name, "engagement", unit, "", "own label", "独自の指標", "", "", "t", window, measure, kind, **more
+        name,
+        "engagement",
+        unit,
+        "",
+        words({"en": "own label", "ja": "独自の指標"}),
+        "",
+        "t",
+        window,
+        measure,
+        kind,
+        **more,
     )
 
 

@@ -168,7 +168,11 @@ def test_name_family_unit_and_function_are_enough(tmp_path):
     scope = _scope(modules=[str(tmp_path / "own.py")], exclude=["events_28d"])
     catalogue = features.catalogue(scope.tables, scope.config)
     spec = catalogue["mine"]
-    assert (spec.label_en, spec.description_en, spec.missing) == ("mine", "mine.", "the function gave no value")
+    assert (str(spec.label.spoken("en")), spec.description.spoken("ja"), str(spec.missing)) == (
+        "mine",
+        "mine.",
+        "the function gave no value",
+    )
     spine = pd.DataFrame({"account_id": ["a", "b", "nobody"], "as_of": pd.Timestamp("2026-03-01")})
     made = features.compute(scope.tables, spine, catalogue, scope.config)
     # It is made from a feature that the catalogue leaves out.

@@ -69,9 +69,7 @@ def feature_set() -> FeatureSet:
 def make_feature_set() -> FeatureSet:
     return FeatureSet(
         [
-            FeatureSpec(
-                name, family, unit, "unknown", name.replace("_", " "), name, "", "", "events", window, name, "level"
-            )
+            FeatureSpec(name, family, unit, "unknown", name.replace("_", " "), "", "events", window, name, "level")
             for name, (family, unit, window) in FEATURES.items()
         ]
     )

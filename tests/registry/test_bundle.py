@@ -29,9 +29,7 @@ def model():
         }
     )
     frame["churned"] = (frame["events_28d"] + rng.normal(size=rows) > 1).astype(float)
-    spec = FeatureSpec(
-        "events_28d", "engagement", "events", "none", "events", "回数", "Events.", "回数。", "events", 28, "events"
-    )
+    spec = FeatureSpec("events_28d", "engagement", "events", "none", "events", "Events.", "events", 28, "events")
     config = Config.model_validate(
         {
             "name": "t",

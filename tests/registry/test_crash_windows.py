@@ -77,7 +77,7 @@ def _model(seed: int) -> object:
         }
     )
     frame["churned"] = (frame["events_28d"] + rng.normal(size=200) > 1).astype(float)
-    spec = FeatureSpec("events_28d", "engagement", "events", "none", "events", "回数", "E.", "回数。", "events", 28)
+    spec = FeatureSpec("events_28d", "engagement", "events", "none", "events", "E.", "events", 28)
     return fit(frame, FeatureSet([spec]), CONFIG.learning).with_info(verdict="publishable")
 
 

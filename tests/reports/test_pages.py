@@ -233,7 +233,7 @@ class _OfProfiles:
 
     features = FeatureSet(
         [
-            FeatureSpec(name, name, "units", "never", name, name, "", "", "events", None, name)  # type: ignore[arg-type]
+            FeatureSpec(name, name, "units", "never", name, "", "events", None, name)  # type: ignore[arg-type]
             for name in ("engagement", "support", "commercial", "sentiment")
         ]
     )

@@ -46,7 +46,7 @@ _KEYS = ["account_id", "as_of"]
 
 def _spec(name: str, family: str, unit: str, window: int | None = None, **fields: Any) -> FeatureSpec:
     words = name.replace("_", " ")
-    return FeatureSpec(name, family, unit, "not known", words, words, words, words, "events", window, **fields)
+    return FeatureSpec(name, family, unit, "not known", words, words, "events", window, **fields)
 
 
 FEATURES = FeatureSet(

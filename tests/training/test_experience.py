@@ -9,7 +9,7 @@ from churnml.training.linear import Strength, fit_linear, mixed
 
 
 def spec(name: str, days: int | None = None, **fields: object) -> FeatureSpec:
-    text = ("",) * 6
+    text = ("",) * 4
     return FeatureSpec(name, "engagement", *text, "events", days, **fields)  # type: ignore[arg-type]
 
 

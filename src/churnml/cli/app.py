@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from churnml.cli.alerts import alerts_app
+from churnml.cli.backups import backup, restore
 from churnml.cli.daily import daily_app
 from churnml.cli.data import audit, check, config_app
 from churnml.cli.deliver import deliver_app
@@ -108,7 +109,7 @@ for _panel, _command in (
     (_TRAIN, train), (_TRAIN, score), (_TRAIN, run),
     (_USE, kpis), (_USE, explain), (_USE, report), (_USE, serve),
     (_EVERY_DAY, monitor),
-    (_EVERY_DAY, erase), (_EVERY_DAY, export),
+    (_EVERY_DAY, backup), (_EVERY_DAY, restore), (_EVERY_DAY, erase), (_EVERY_DAY, export),
 ):  # fmt: skip
     app.command(rich_help_panel=_panel)(_command)
 for _panel, _name, _group in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from churnml.cli.session import Session
 
 if TYPE_CHECKING:
     from churnml.pipeline import DailyRun
+    from churnml.pipeline.daily import Unit
     from churnml.store import Run
 
 __all__ = ["daily_app"]
@@ -25,8 +27,22 @@ daily_app = typer.Typer(
 
 
 @daily_app.command("run")
-def daily_run(config: ConfigPath, as_json: AsJson = False) -> None:
-    """Run every stage that is due, and keep a record; exits with 1 when a stage failed, 3 when another run is at it."""
+def daily_run(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file, or a folder of them")],
+    jobs: Annotated[int, typer.Option(min=1, max=256, help="Of a folder: so many side by side")] = 1,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Of a folder: memory of all of them, e.g. 8GB  [default: no limit]"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run every stage that is due, and keep a record; exits with 1 when a stage failed, 3 when another run is at it.
+
+    Of a folder of configs each is run by itself: what happens to one is not another's.
+    """
+    if config.is_dir():
+        _run_folder(config, jobs, memory, as_json)
+        return
     well = True
     with Session(as_json) as session:
         from churnml import pipeline
@@ -52,6 +68,43 @@ def daily_list(
 
         found = pipeline.list_runs(config_of(config, session), limit=limit)
         session.show({"runs": found}, lambda: _print_runs(found))
+
+
+def _run_folder(folder: Path, jobs: int, memory: str | None, as_json: bool) -> None:
+    well = False
+    with Session(as_json) as session:
+        from churnml.pipeline.daily import megabytes, run_units
+
+        limit = None if memory is None else megabytes(memory)
+        units = run_units(folder, jobs=jobs, memory_mb=limit, ended=_tell_unit)
+        well = all(unit.outcome == "done" for unit in units)
+        session.show({"units": units}, lambda: _print_units(units))
+    if not well:
+        raise typer.Exit(1)
+
+
+def _tell_unit(unit: Unit) -> None:
+    from churnml.cli.terminal import err
+
+    err().print(f"{unit.config.name}: {unit.outcome} after {unit.seconds:.0f} s")
+
+
+def _print_units(units: list[Unit]) -> None:
+    from rich.table import Table
+    from rich.text import Text as Plain
+
+    from churnml.cli.terminal import out
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("config", "outcome", "seconds", "MB", "starts", ""):
+        table.add_column(name, justify="right" if name in ("seconds", "MB", "starts") else "left")
+    for unit in units:
+        stages = unit.report.get("run", {}).get("stages", ())
+        failed = [f"{one['name']}: {one['error']['what']}" for one in stages if one.get("error")]
+        why = "; ".join(failed) or unit.report.get("error", {}).get("what", "")
+        numbers = (f"{unit.seconds:.0f}", f"{unit.peak_mb:.0f}", str(unit.starts))
+        table.add_row(unit.config.name, unit.outcome, *numbers, Plain(why))
+    out().print(table)
 
 
 def _report(done: DailyRun) -> dict[str, Any]:

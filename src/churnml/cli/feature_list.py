@@ -10,7 +10,7 @@ from rich.table import Table
 
 from churnml.cli.render import off
 from churnml.cli.terminal import out, whole
-from churnml.language import Argument, Section, phrases, words
+from churnml.language import Argument, Section, phrases
 
 if TYPE_CHECKING:
     from churnml.features import FeatureSet, FeatureSpec
@@ -55,7 +55,7 @@ def features(catalogue: FeatureSet, lang: str) -> None:
             escape(shown),
             first.unit,
             t(f"risk.{_RISK[first.risk_direction]}"),
-            escape(_general(say.text(words({"en": first.description_en, "ja": first.description_ja})), first)),
+            escape(_general(say.text(first.description), first)),
             escape(_general(say.text(first.missing), first)),
         )
     console = out()

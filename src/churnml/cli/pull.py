@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from churnml.cli.options import AsJson, ConfigPath, Lang
+from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
 from churnml.cli.session import Session
 
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ def pull(
     """Fetch what is new from the tools that the config names; it can be interrupted, and goes on from there."""
     with Session(as_json) as session:
         from churnml import pipeline
-        from churnml.config import load_config
 
-        settings = load_config(config)
-        language = session.speak(lang)
+        settings = config_of(config, session, lang)
+        language = session.language
         day = since.date() if since is not None else None
         if dry_run:
             planned = pipeline.preview_pull(settings, sources or (), since=day)

@@ -134,7 +134,7 @@ def telltales(rows: pd.DataFrame, feature_set: FeatureSet) -> list[Telltale]:
     >>> days = pd.to_datetime(["2024-01-01", "2024-02-01", "2024-03-01"])
     >>> rows = pd.DataFrame([(f"a{i}", day, float(i < 20 and day == days[-1]), "closed" if i < 20 else "open")
     ...                      for i in range(60) for day in days], columns=["account_id", "as_of", "churned", "status"])
-    >>> spec = FeatureSpec("status", "context", "", "", "", "", "", "", "accounts", categorical=True)
+    >>> spec = FeatureSpec("status", "context", "", "", "", "", "accounts", categorical=True)
     >>> [found.column for found in telltales(rows, FeatureSet([spec]))]
     ['status']
     """

@@ -16,7 +16,7 @@ from churnml.explain.reference import ExplainReference
 from churnml.explain.topics import DIRECTIONS, UNTOLD, topic
 from churnml.features.events.rollup import slug
 from churnml.features.spec import FeatureSet, FeatureSpec
-from churnml.language import Text, Words, words
+from churnml.language import Argument, Text, Words
 
 __all__ = ["DriverBuilder"]
 
@@ -289,7 +289,7 @@ class DriverBuilder:
                 way = 1 if stick.high > stick.low else -1
         return way if raising else -way
 
-    def _kind(self, spec: FeatureSpec) -> Words | None:
+    def _kind(self, spec: FeatureSpec) -> Argument | None:
         """Return a company's own word for what a feature counts, its raw name made readable where it has none."""
         for start in ("events_of_", "value_of_"):
             if spec.measure.startswith(start):
@@ -298,7 +298,7 @@ class DriverBuilder:
         if spec.measure.startswith("attr_"):
             name = spec.measure.removeprefix("attr_")
             known = name in self._display.attributes
-            return self._display.words("attributes", name) if known else _own_words(spec)
+            return self._display.words("attributes", name) if known else spec.label
         return self._display.words("features", spec.measure) if spec.measure in self._display.features else None
 
     def _word(self, row: int, spec: FeatureSpec) -> Words | None:
@@ -307,10 +307,6 @@ class DriverBuilder:
         if not isinstance(value, str):
             return None
         return self._display.words("plans" if spec.measure == "plan" else "segments", value)
-
-
-def _own_words(spec: FeatureSpec) -> Words:
-    return words({"en": spec.label_en, "ja": spec.label_ja})
 
 
 def _before(value: float, trend: float) -> Change | None:

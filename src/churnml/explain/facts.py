@@ -13,9 +13,8 @@ from typing import Any
 
 from churnml.explain.reference import Yardstick
 from churnml.features.spec import FeatureSpec
-from churnml.language import Day, Quantity, Text, Words
+from churnml.language import Argument, Day, Quantity, Text, Words
 from churnml.language.numbers import rounded
-from churnml.language.text import words
 
 __all__ = ["ABSENCES", "Change", "Facts", "change_fact", "comparison", "fact", "label", "moved", "quantity"]
 
@@ -116,7 +115,7 @@ class Facts:
     rank: float | None = None
     whole: float | None = None
     term_days: float | None = None
-    kind: Words | None = None
+    kind: Argument | None = None
     word: Words | None = None
     gone: bool = False
     plain: bool = False
@@ -133,10 +132,9 @@ def _stem(spec: FeatureSpec) -> str:
     return "attribute" if measure.startswith("attr_") else measure
 
 
-def label(spec: FeatureSpec, kind: Words | None = None) -> Text:
+def label(spec: FeatureSpec, kind: Argument | None = None) -> Text:
     """Return what a feature is called: the catalogue's word for its measure, or the one that it brings itself."""
-    own = words({"en": spec.label_en, "ja": spec.label_ja})
-    return Text.of(f"m-{_stem(spec)}.label|words", words=own, kind=kind or own)
+    return Text.of(f"m-{_stem(spec)}.label|words", words=spec.label, kind=kind or spec.label)
 
 
 def quantity(spec: FeatureSpec, value: float, currency: str) -> Quantity:
@@ -165,7 +163,7 @@ def fact(facts: Facts) -> Text | None:
     Examples
     --------
     >>> from churnml.language import render
-    >>> spec = FeatureSpec("active_users_28d", "engagement", "users", "", "", "", "", "", "events", 28, "active_users")
+    >>> spec = FeatureSpec("active_users_28d", "engagement", "users", "", "", "", "events", 28, "active_users")
     >>> render(fact(Facts(spec, 5.0, -1, change=Change(14.0))), "en")
     '5 active users in the last 28 days, 14 in the 28 days before (−64 %)'
     >>> fact(Facts(spec, 5.0, 1, change=Change(14.0))) is None

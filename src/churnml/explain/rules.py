@@ -57,7 +57,7 @@ def examples() -> Iterator[Facts]:
 
     def spec(measure: str, unit: str, window: int | None = None, kind: Any = "level") -> FeatureSpec:
         name = f"{measure}_{window}d" if window else measure
-        return FeatureSpec(name, "engagement", unit, "", "", "", "", "", "", window, measure, kind)
+        return FeatureSpec(name, "engagement", unit, "", "", "", "", window, measure, kind)
 
     def usual(value: float, spread: float | None = None, **more: Any) -> Yardstick:
         top = value if spread is None else spread

@@ -98,7 +98,7 @@ def topic(spec: FeatureSpec) -> str:
 
     Examples
     --------
-    >>> spec = FeatureSpec("seat_utilisation_28d", "adoption", "share", "", "", "", "", "", "events", 28,
+    >>> spec = FeatureSpec("seat_utilisation_28d", "adoption", "share", "", "", "", "events", 28,
     ...                    "seat_utilisation")
     >>> topic(spec)
     'users'

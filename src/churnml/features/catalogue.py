@@ -15,6 +15,7 @@ from churnml.features.peers import rank_of
 from churnml.features.spec import FAMILIES, FeatureSet, FeatureSpec
 from churnml.features.trends import trends_of
 from churnml.features.user import user_measures
+from churnml.language import Text
 from churnml.tables import Tables
 
 __all__ = ["catalogue", "declared", "login_events", "skipped"]
@@ -54,8 +55,8 @@ def catalogue(tables: Tables, config: FeatureConfig) -> FeatureSet:
     return FeatureSet(wanted)
 
 
-def skipped(tables: Tables, config: FeatureConfig) -> dict[str, str]:
-    """Return the measures that are off because something was not supplied, and why, in words.
+def skipped(tables: Tables, config: FeatureConfig) -> dict[str, Text]:
+    """Return the measures that are off because something was not supplied, and why.
 
     Returns
     -------

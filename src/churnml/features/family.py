@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from churnml.features.aggregates import Source
-from churnml.features.measures import NO_DAY_SEEN, Count, Direct, FromRows, Measure, Scope, Words
+from churnml.features.measures import NO_DAY_SEEN, Count, Direct, FromRows, Measure, Scope
 from churnml.features.spec import Sign
 
 __all__ = ["Family"]
@@ -26,8 +26,7 @@ class Family:
     Examples
     --------
     >>> family = Family("engagement")
-    >>> @family.count("events", "events", Words("events", "イベント数", "Events in {w} days.", "{w}日間のイベント数。"),
-    ...               risk_direction=-1)
+    >>> @family.count("events", "events", risk_direction=-1)
     ... def events(inputs, start, end):
     ...     return inputs.events.events(start, end)
     >>> [measure.name for measure in family.measures(None)]
@@ -50,7 +49,6 @@ class Family:
         self,
         name: str,
         unit: str,
-        words: Words,
         *,
         risk_direction: Sign,
         of: Source | None = None,
@@ -61,7 +59,7 @@ class Family:
 
         Parameters
         ----------
-        name, unit, words, risk_direction
+        name, unit, risk_direction
             As in `Measure`.
         of : Source, optional
             The function then gets the source's rows and returns an `Aggregate`; otherwise it gets `Inputs` and returns
@@ -69,7 +67,7 @@ class Family:
         windowed : bool
             The function also gets the window in days.
         **more
-            Further fields of `Measure`, ``missing`` among them.
+            Further fields of `Measure`, ``missing`` among them. Its words stand in the catalogue, ``m-<name>``.
         """
 
         def declare(function: Made) -> Made:
@@ -77,14 +75,14 @@ class Family:
                 return function(given, window) if windowed else function(given)
 
             made = Direct(make) if of is None else FromRows(of, make)
-            fields = {"name": name, "unit": unit, "words": words, "risk_direction": risk_direction, "make": made}
+            fields = {"name": name, "unit": unit, "risk_direction": risk_direction, "make": made}
             self._add(**fields, windowed=windowed, **more)
             return function
 
         return declare
 
     def count(
-        self, name: str, unit: str, words: Words, *, risk_direction: Sign, of: Source | None = None, **more: Any
+        self, name: str, unit: str, *, risk_direction: Sign, of: Source | None = None, **more: Any
     ) -> Callable[[Made], Made]:
         """Declare a count over windows and decorate ``(inputs or rows, start, end) → counts``.
 
@@ -94,7 +92,7 @@ class Family:
         def declare(function: Made) -> Made:
             more.setdefault("missing", NO_DAY_SEEN)
             made = Count(function, of)
-            self._add(name=name, unit=unit, words=words, risk_direction=risk_direction, make=made, **more)
+            self._add(name=name, unit=unit, risk_direction=risk_direction, make=made, **more)
             return function
 
         return declare

@@ -11,28 +11,18 @@ import numpy as np
 from churnml.config import FeatureConfig
 from churnml.features.aggregates import Aggregate, Source, counted
 from churnml.features.events.rollup import slug
-from churnml.features.gaps import MISSING_JA
 from churnml.features.inputs import Inputs
 from churnml.features.spec import FeatureSpec, Kind, Sign
+from churnml.language import Argument, Text, Words
 from churnml.tables import Tables
 
-__all__ = ["NO_DAY_SEEN", "Count", "Direct", "FromRows", "Measure", "Need", "Scope", "Words", "main_window", "verbatim"]
+__all__ = ["NO_DAY_SEEN", "Count", "Direct", "FromRows", "Measure", "Need", "Scope", "main_window", "over"]
 
-NO_DAY_SEEN = "no day of the window could be observed"
-"""What a missing count means."""
+NO_DAY_SEEN = "no_day_seen"
+"""What a missing count means: no day of the window could be observed."""
 
 Need = tuple[str, tuple[str, ...]]
 """A table and the columns of it that a feature is made from."""
-
-
-@dataclass(frozen=True)
-class Words:
-    """What a measure is called, and one sentence that defines it; ``{w}`` stands for the window in days."""
-
-    label_en: str
-    label_ja: str
-    description_en: str
-    description_ja: str
 
 
 @dataclass(frozen=True)
@@ -59,15 +49,22 @@ class FromRows:
     make: Callable[[Any, Any], Aggregate]
 
 
-def verbatim(text: str) -> str:
-    """Return a text of the data so that it stands in a description as it is: braces in it are no places to fill in.
+def over(text: Argument, window: int | None) -> Argument:
+    """Return a text that speaks of a window, ``$w`` in the catalogue and ``{w}`` in a company's own words.
 
     Examples
     --------
-    >>> (verbatim("GET /users/{id}") + " in {w} days").format(w=28)
-    'GET /users/{id} in 28 days'
+    >>> from churnml.language import words
+    >>> over(words("Reports in the last {w} days."), 28).spoken("en")
+    'Reports in the last 28 days.'
     """
-    return text.replace("{", "{{").replace("}", "}}")
+    if window is None or isinstance(text, str):
+        return text
+    if isinstance(text, Text):
+        return text.saying(w=window)
+    if isinstance(text, Words):
+        return Words(by_language={name: said.replace("{w}", f"{window}") for name, said in text.by_language.items()})
+    return text
 
 
 @dataclass(frozen=True)
@@ -101,10 +98,10 @@ class Measure:
     ----------
     name : str
         Column name without window.
-    family, unit, missing : str
-        As in `FeatureSpec`; ``{w}`` in a text stands for the window in days.
-    words : Words
-        What it is called and means.
+    family, unit : str
+        As in `FeatureSpec`.
+    missing : str, Text or Words
+        What a missing value means: the end of a message's code, ``missing-…``, or a company's own words.
     make : Direct, FromRows or Count
         How it is made.
     risk_direction : {-1, 0, 1}
@@ -126,6 +123,9 @@ class Measure:
         Only for the window nearest to 28 days.
     kind, actionable, categorical, event_kind
         As in `FeatureSpec`.
+    label, meaning : Text or Words, optional
+        What it is called, and a sentence that defines it; by default the catalogue's ``m-<name>.label`` and
+        ``.meaning``.
     constrained : bool
         Training keeps to the direction already; the others are told only.
     of : str
@@ -145,8 +145,7 @@ class Measure:
     name: str
     family: str
     unit: str
-    missing: str
-    words: Words
+    missing: str | Text | Words
     make: Direct | FromRows | Count
     risk_direction: Sign
     table: str = "events"
@@ -165,12 +164,19 @@ class Measure:
     trends: Literal["", "main", "each", "shape"] = ""
     ranked: bool = False
     optional: bool = False
+    label: Text | Words | None = None
+    meaning: Text | Words | None = None
     among_rows: bool = False
     last: bool = False
 
     def __post_init__(self) -> None:
         assert not (self.after and isinstance(self.make, FromRows)), f"{self.name} is made from rows, before all else"
         assert not self.trends or isinstance(self.make, Count), f"{self.name} is no count, so it has no trends"
+
+    @property
+    def called(self) -> Text | Words:
+        """What it is called."""
+        return self.label or Text.of(f"m-{self.name}.label")
 
     def column(self, window: int | None) -> str:
         """Return the name of the feature of a window."""
@@ -186,16 +192,15 @@ class Measure:
 
     def specs(self, scope: Scope) -> Iterator[FeatureSpec]:
         """Yield the feature of each window, or the one feature without a window."""
+        absent = self.missing
         for window in self.over(scope):
             yield FeatureSpec(
                 name=self.column(window),
                 family=self.family,
                 unit=self.unit,
-                missing=self.missing.format(w=window),
-                label_en=self.words.label_en,
-                label_ja=self.words.label_ja,
-                description_en=self.words.description_en.format(w=window),
-                description_ja=self.words.description_ja.format(w=window),
+                missing=over(Text.of(f"missing-{absent}") if isinstance(absent, str) else absent, window),
+                label=self.called,
+                description=over(self.meaning or Text.of(f"m-{self.name}.meaning"), window),
                 table=self.table,
                 window_days=window,
                 measure=self.of or self.name,
@@ -204,7 +209,6 @@ class Measure:
                 monotone=self.risk_direction if self.constrained else 0,
                 risk_direction=self.risk_direction,
                 categorical=self.categorical,
-                missing_ja=MISSING_JA.get(self.missing, "").format(w=window),
                 event_kind=self.event_kind,
             )
 
@@ -248,17 +252,17 @@ class Scope:
         """The window nearest to 28 days."""
         return main_window(self.config)
 
-    def missing_needs(self, measure: Measure) -> str:
-        """Return in words why a measure is off: what it needs and the company has not supplied; empty when it is on."""
+    def missing_needs(self, measure: Measure) -> Text | None:
+        """Return why a measure is off: what it needs and the company has not supplied; None when it is on."""
         if measure.optional and measure.name not in self.config.extra:
-            return "off unless `features.extra` names it"
+            return Text.of("off-not_asked")
         for table, columns in measure.needs:
             if table not in self.tables:
-                return f"there is no table `{table}`"
+                return Text.of("off-no_table", table=table)
             absent = [column for column in columns if not self.tables.has(table, column)]
             if absent:
-                return f"`{table}` has no {', '.join(f'`{column}`' for column in absent)}"
-        return ""
+                return Text.of("off-no_columns", table=table, columns=", ".join(f"`{column}`" for column in absent))
+        return None
 
 
 def main_window(config: FeatureConfig) -> int:

@@ -10,7 +10,8 @@ import pandas as pd
 from churnml.features.families.context import attribute
 from churnml.features.inputs import Inputs
 from churnml.features.keys import Floats, Keys
-from churnml.features.measures import Direct, Measure, Scope, Words, verbatim
+from churnml.features.measures import Direct, Measure, Scope
+from churnml.language import Text
 
 __all__ = ["MIN_PEERS", "group_words", "percentile", "rank_of"]
 
@@ -23,21 +24,16 @@ def rank_of(base: Measure, scope: Scope) -> Iterator[Measure]:
     if not base.ranked:
         return
     column = base.column(scope.main_window if base.windowed else None)
-    of = base.words
-    over_en = f" of the last {scope.main_window} days" if base.windowed else ""
-    over_ja = f"(過去{scope.main_window}日間)" if base.windowed else ""
+    meaning = Text.of("feature-percentile.meaning", of=base.called)
+    if base.windowed:
+        meaning = Text.of("feature-percentile.over", of=base.called, days=scope.main_window)
     yield Measure(
         name=f"{base.name}_percentile",
         family=base.family,
         unit="share",
-        missing=f"fewer than {MIN_PEERS} rows share the `as_of`, or the measure is missing",
-        words=Words(
-            f"{of.label_en} among peers",
-            f"同類顧客内での{of.label_ja}の順位",
-            f"Share of peers at the same `as_of` with a lower value of {verbatim(of.label_en)}{over_en}; "
-            "ties count half.",
-            f"同一基準日の同類顧客のうち{verbatim(of.label_ja)}{over_ja}が自社より低い割合(同値は半分)。",
-        ),
+        missing=Text.of("missing-percentile", least=MIN_PEERS),
+        label=Text.of("feature-percentile.label", of=base.called),
+        meaning=meaning,
         make=Direct(
             lambda inputs, window: percentile(inputs.keys, group_words(inputs), inputs.made[column]), from_events=False
         ),

@@ -9,6 +9,7 @@ import pandas as pd
 from churnml.config import Config
 from churnml.features.catalogue import catalogue
 from churnml.features.spec import FAMILIES, FeatureSet, FeatureSpec
+from churnml.language import Argument, Text, render
 from churnml.tables import TABLES, Tables
 
 __all__ = ["catalogue_markdown", "reference_catalogue", "reference_markdown"]
@@ -63,11 +64,11 @@ def catalogue_markdown(feature_set: FeatureSet) -> str:
     '## engagement 利用頻度'
     """
     lines: list[str] = []
-    for family, japanese in FAMILIES.items():
+    for family in FAMILIES:
         specs = [spec for spec in feature_set if spec.family == family]
         if not specs:
             continue
-        lines += [f"## {family} {japanese}", ""]
+        lines += [f"## {family} {render(Text.of(f'family-{family}'), 'ja')}", ""]
         lines += [
             "| feature | unit | from | meaning | 意味 | missing when | can be acted on | more of it: risk |",
             "|---|---|---|---|---|---|---|---|",
@@ -91,13 +92,14 @@ def _line(name: str, specs: Sequence[FeatureSpec]) -> str:
     first = specs[0]
     windows = ", ".join(str(spec.window_days) for spec in specs if spec.window_days)
 
-    def general(text: str) -> str:
+    def general(said: Argument, language: str = "en") -> str:
+        text = render(said, language)
         return text.replace(f"{first.window_days}", "w") if first.window_days else text
 
     heading = f"`{name}`" + (f" (w = {windows})" if windows else "")
     return (
-        f"| {heading} | {first.unit or 'words'} | {first.table} | {general(first.description_en)} "
-        f"| {general(first.description_ja)} | {general(first.missing)} | {'yes' if first.actionable else 'no'} "
+        f"| {heading} | {first.unit or 'words'} | {first.table} | {general(first.description)} "
+        f"| {general(first.description, 'ja')} | {general(first.missing)} | {'yes' if first.actionable else 'no'} "
         f"| {_RISK[first.risk_direction]} |"
     )
 
@@ -162,7 +164,8 @@ def tickets_per_user(frame):
 ```
 
 Name, family, unit and the function are enough: it then gets the pandas frame of the catalogue's other features. More
-can be said: `label_en`, `description_en`, the same in Japanese (`label_ja`, `description_ja`), what `missing` means,
+can be said: its `label` and `description`, as they are in every language or by language (`{"en": …, "ja": …}`), what
+`missing` means,
 `windows` of its own, and the `risk_direction` that you know of (+1: more of it goes with more risk; −1: with less).
 `empty` is the value of an account without a row in the window; unless given it is missing.
 '''

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any, Literal, get_args
 
 import pandas as pd
+from pydantic import TypeAdapter
 
 from churnml.errors import ConfigError, near_name
+from churnml.language import Argument, render
 
 __all__ = ["FAMILIES", "FeatureSet", "FeatureSpec", "Kind", "Sign"]
 
 Kind = Literal["level", "trend", "peer", "age", "flag", "category"]
 Sign = Literal[-1, 0, 1]
 
-FAMILIES: dict[str, str] = {
-    "engagement": "利用頻度",
-    "adoption": "活用度",
-    "support": "サポート",
-    "sentiment": "満足度",
-    "commercial": "契約",
-    "relationship": "関係",
-    "onboarding": "導入",
-    "context": "属性",
-}
-"""Families and their Japanese names. Trends belong to the family of what they measure; peers too."""
+FAMILIES = (
+    "engagement", "adoption", "support", "sentiment", "commercial", "relationship", "onboarding", "context",
+)  # fmt: skip
+"""Families of features. Trends belong to the family of what they measure; peers too."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +37,12 @@ class FeatureSpec:
         One of `FAMILIES`.
     unit : str
         ``"users"``, ``"days"``, ``"events"``, ``"share"`` (0–1), ``"currency"``, ``"points"`` … ; empty for words.
-    missing, missing_ja : str
-        What a missing value means, in words; the Japanese may be empty.
-    label_en, label_ja : str
-        Short noun phrase without the window: ``"active users"`` / ``"アクティブユーザー数"``.
-    description_en, description_ja : str
+    missing : Text or Words
+        What a missing value means.
+    label : Text or Words
+        Short noun phrase without the window: active users. Of a built-in feature a code of the catalogue, of a
+        company's own its words.
+    description : Text or Words
         One sentence that defines the feature.
     table : str
         Canonical table it is made from; ``"spine"`` for none.
@@ -68,21 +65,20 @@ class FeatureSpec:
 
     Examples
     --------
-    >>> spec = FeatureSpec("active_users_28d", "engagement", "users", "no user is known", "active users",
-    ...                    "アクティブユーザー数", "Distinct users with an event in 28 days.",
-    ...                    "28日間に利用したユーザー数。", "events", 28, "active_users")
-    >>> spec.kind
-    'level'
+    >>> from churnml.language import Text
+    >>> spec = FeatureSpec("active_users_28d", "engagement", "users", Text.of("missing-no_day_seen"),
+    ...                    Text.of("m-active_users.label"), Text.of("m-active_users.meaning", w=28), "events", 28,
+    ...                    "active_users")
+    >>> spec.kind, str(spec.label), str(spec.description)
+    ('level', 'active users', 'Distinct users with an event in the last 28 days.')
     """
 
     name: str
     family: str
     unit: str
-    missing: str
-    label_en: str
-    label_ja: str
-    description_en: str
-    description_ja: str
+    missing: Argument
+    label: Argument
+    description: Argument
     table: str
     window_days: int | None = None
     measure: str = ""
@@ -90,13 +86,29 @@ class FeatureSpec:
     actionable: bool = True
     monotone: Sign = 0
     categorical: bool = False
-    missing_ja: str = ""
     risk_direction: Sign = 0
     event_kind: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-ready data."""
-        return asdict(self)
+        return dict(_adapter().dump_python(self, mode="json"))
+
+
+@cache
+def _adapter() -> TypeAdapter[FeatureSpec]:
+    return TypeAdapter(FeatureSpec)
+
+
+def _read(item: Mapping[str, Any]) -> FeatureSpec:
+    """Return a feature from JSON; of an earlier version, with its words in two languages."""
+    data = dict(item)
+    if "label_en" in data:
+        for name in ("label", "description"):
+            said = {language: data.pop(f"{name}_{language}") for language in ("en", "ja")}
+            data[name] = {"kind": "words", "by_language": said}
+        said = {"en": data["missing"], "ja": data.pop("missing_ja", "") or data["missing"]}
+        data["missing"] = {"kind": "words", "by_language": said}
+    return _adapter().validate_python(data)
 
 
 class FeatureSet(Sequence[FeatureSpec]):
@@ -220,9 +232,13 @@ class FeatureSet(Sequence[FeatureSpec]):
             )
         return FeatureSet(chosen)
 
-    def frame(self) -> pd.DataFrame:
-        """Return the catalogue as a frame, one row per feature."""
-        return pd.DataFrame([spec.as_dict() for spec in self._specs])
+    def frame(self, language: str = "en") -> pd.DataFrame:
+        """Return the catalogue as a frame, one row per feature, its words in a language."""
+        said = ("label", "description", "missing")
+        rows = [
+            {**vars(spec), **{name: render(getattr(spec, name), language) for name in said}} for spec in self._specs
+        ]
+        return pd.DataFrame(rows)
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """Return the catalogue as JSON-ready data."""
@@ -231,4 +247,4 @@ class FeatureSet(Sequence[FeatureSpec]):
     @classmethod
     def from_dicts(cls, data: Sequence[dict[str, Any]]) -> FeatureSet:
         """Rebuild a catalogue from `as_dicts`."""
-        return cls([FeatureSpec(**item) for item in data])
+        return cls([_read(item) for item in data])

@@ -12,8 +12,9 @@ import pandas as pd
 from churnml.features.aggregates import Aggregate
 from churnml.features.inputs import Inputs, filled, ratio
 from churnml.features.keys import Floats
-from churnml.features.measures import Count, Direct, FromRows, Measure, Words, verbatim
+from churnml.features.measures import Count, Direct, FromRows, Measure
 from churnml.features.spec import Sign
+from churnml.language import Text
 
 __all__ = ["from_peak", "slope", "trend", "trends_of"]
 
@@ -33,21 +34,22 @@ def trends_of(base: Measure) -> Iterator[Measure]:
     if not base.trends:
         return
     assert isinstance(base.make, Count)
-    count, of = base.make, base.words
-    label_en, label_ja = verbatim(of.label_en), verbatim(of.label_ja)
-    begun = label_en[:1].upper() + label_en[1:]
+    count = base.make
     derived = replace(base, kind="trend", of=base.name, trends="", ranked=False)
+
+    def called(name: str) -> Text:
+        return Text.of(f"feature-{name}.label", of=base.called)
+
+    def meant(name: str) -> Text:
+        return Text.of(f"feature-{name}.meaning", of=base.called)
+
     yield replace(
         derived,
         name=f"{base.name}_trend",
         unit="share",
-        missing="both windows are 0, or the one before was not wholly observable",
-        words=Words(
-            f"trend of {of.label_en}",
-            f"{of.label_ja}の増減",
-            f"{begun}: (last {{w}} days − the {{w}} days before) ÷ their sum, from −1 to 1.",
-            f"{label_ja}:(過去{{w}}日間−その前の{{w}}日間)÷両者の合計(−1から1)。",
-        ),
+        missing="trend",
+        label=called("trend"),
+        meaning=meant("trend"),
         make=_changing(count),
         main_window_only=base.trends == "main",
     )
@@ -58,13 +60,9 @@ def trends_of(base: Measure) -> Iterator[Measure]:
         derived,
         name=f"{base.name}_slope_12w",
         unit="share per week",
-        missing="fewer than 4 of the 12 weeks were observable, or all are 0",
-        words=Words(
-            f"12-week slope of {of.label_en}",
-            f"{of.label_ja}の12週間の傾き",
-            f"{begun} per week: least-squares slope over the observable weeks of the last 12 ÷ their mean.",
-            f"{label_ja}(週次):過去12週のうち観測可能な週の回帰直線の傾き÷平均。",
-        ),
+        missing="slope",
+        label=called("slope"),
+        meaning=meant("slope"),
         make=Direct(lambda inputs, window: slope(inputs, partial(count.make, inputs))),
         windowed=False,
     )
@@ -72,13 +70,9 @@ def trends_of(base: Measure) -> Iterator[Measure]:
         derived,
         name=f"{base.name}_from_peak",
         unit="share",
-        missing="no window was wholly observable, or the peak is 0",
-        words=Words(
-            f"drop of {of.label_en} from their peak",
-            f"{of.label_ja}のピークからの減少率",
-            f"{begun}: 1 − last {{w}} days ÷ the highest of the {{w}}-day windows of the last 364 days.",
-            f"{label_ja}:1−過去{{w}}日間÷過去364日間の{{w}}日ごとの最大値。",
-        ),
+        missing="from_peak",
+        label=called("from_peak"),
+        meaning=meant("from_peak"),
         make=Direct(lambda inputs, window: from_peak(inputs, partial(count.make, inputs), window)),
         main_window_only=True,
         risk_direction=_opposite(base.risk_direction),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,9 +16,10 @@ import pandas as pd
 from churnml.config import FeatureConfig
 from churnml.errors import ChurnmlError, ConfigError, near_name
 from churnml.features.inputs import Inputs, numbers
-from churnml.features.measures import Direct, Measure, Words
+from churnml.features.measures import Direct, Measure
 from churnml.features.spec import FAMILIES, Sign
 from churnml.features.visible import inside
+from churnml.language import words
 from churnml.own_modules import own_module
 from churnml.tables import TABLES
 
@@ -54,11 +55,9 @@ def feature(
     windowed: bool = True,
     windows: tuple[int, ...] | None = None,
     empty: float = np.nan,
-    missing: str = "",
-    label_en: str = "",
-    label_ja: str = "",
-    description_en: str = "",
-    description_ja: str = "",
+    missing: str | Mapping[str, str] = "",
+    label: str | Mapping[str, str] = "",
+    description: str | Mapping[str, str] = "",
     actionable: bool = True,
     risk_direction: Sign = 0,
 ) -> Callable[[Callable[..., Any]], UserFeature]:
@@ -86,11 +85,12 @@ def feature(
         Windows in days instead of the config's.
     empty : float
         The value of an account without a row in the window.
-    missing : str
+    missing : str or mapping
         What a missing value means; by default, that the function gave none.
-    label_en, label_ja, description_en, description_ja : str
-        As in `FeatureSpec`; ``{w}`` stands for the window. By default the name in words, and the first line of the
-        function's docstring; without Japanese, the English is shown.
+    label, description : str or mapping
+        What it is called, and a sentence that defines it, in which ``{w}`` stands for the window: the same words in
+        every language, or language → words, of which the first stand in where one is missing. By default the name in
+        words, and the first line of the function's docstring.
     actionable, risk_direction
         As in `FeatureSpec`.
 
@@ -105,7 +105,7 @@ def feature(
     ... def billing_tickets(rows):
     ...     '''Tickets about billing opened in the last {w} days.'''
     ...     return (rows.category == "billing").sum()
-    >>> billing_tickets.measure.words.label_en, billing_tickets.measure.words.description_en
+    >>> billing_tickets.measure.label.spoken("en"), billing_tickets.measure.meaning.spoken("ja")
     ('billing tickets', 'Tickets about billing opened in the last {w} days.')
     """
     caller = inspect.stack()[1]
@@ -121,16 +121,19 @@ def feature(
             )
 
     def decorate(make: Callable[..., Any]) -> UserFeature:
-        label = label_en or name.replace("_", " ")
-        description = description_en or next(iter((make.__doc__ or "").strip().splitlines()), "") or f"{label}."
+        plain = name.replace("_", " ")
+        said = label or plain
+        first = next(iter((make.__doc__ or "").strip().splitlines()), "")
+        meaning = description or first or f"{said if isinstance(said, str) else plain}."
         of_frame = table == FRAME
         how = partial(_of_frame, make, where) if of_frame else partial(_of_rows, make, where, table, empty)
         measure = Measure(
             name=name,
             family=family,
             unit=unit,
-            missing=missing or "the function gave no value",
-            words=Words(label, label_ja or label, description, description_ja or description),
+            missing=words(missing) if missing else "user",
+            label=words(said),
+            meaning=words(meaning),
             make=Direct(how, from_events=False),
             table=table,
             needs=() if of_frame else ((table, needs),),

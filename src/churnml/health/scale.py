@@ -19,6 +19,7 @@ from churnml.health.phase import PHASES
 from churnml.health.recipe import HealthRecipe
 from churnml.health.score import score_health
 from churnml.health.sizing import LEAST_CHURNERS, size_bands
+from churnml.language import languages, render
 from churnml.scorecard import Measure, fit_scorecard, preset
 from churnml.scorecard.card import measure_from_dict
 
@@ -186,7 +187,7 @@ def _custom(name: str, custom: MeasureConfig, feature_set: FeatureSet) -> Measur
         name=name,
         group=custom.group,
         weight=custom.weight,
-        own_label={"en": spec.label_en, "ja": spec.label_ja},
+        own_label={language: render(spec.label, language) for language in languages()},
         feature=custom.feature,
         per=None,
         points=custom.points,

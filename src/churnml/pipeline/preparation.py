@@ -11,6 +11,7 @@ from churnml.config import Config
 from churnml.engine import connect
 from churnml.features import FeatureSet
 from churnml.files import sweep
+from churnml.language import Text
 from churnml.pipeline.results import Checked, Prepared, Simulated
 from churnml.progress import Stages
 from churnml.sources import Loaded, load
@@ -46,7 +47,7 @@ def simulate_company(
     return Simulated(folder, accounts=accounts, months=months, seed=seed, tables=tables)
 
 
-def catalogue(config: Config, stages: Stages | None = None) -> tuple[FeatureSet, Mapping[str, str]]:
+def catalogue(config: Config, stages: Stages | None = None) -> tuple[FeatureSet, Mapping[str, Text]]:
     """Return the features a config makes of its data, and what is off and why."""
     tables = check(config, stages).loaded.tables
     return features_room.catalogue(tables, config.features), features_room.skipped(tables, config.features)

@@ -106,7 +106,7 @@ class FrameReport:
     labelled: int
     churned: int
     features: int
-    skipped: Mapping[str, str]
+    skipped: Mapping[str, Text]
     rejected: Rejected
     notes: Sequence[str]
     path: Path | None = None
@@ -124,14 +124,14 @@ class Prepared:
         The catalogue.
     frame : DataFrame
         Spine and features, one row per ``(account_id, as_of)``.
-    skipped : mapping of str to str
+    skipped : mapping of str to Text
         Family or feature → why it is off.
     """
 
     loaded: Loaded
     feature_set: FeatureSet
     frame: pd.DataFrame
-    skipped: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, Text] = field(default_factory=dict)
 
     def as_text(self) -> pd.DataFrame:
         """Return the frame with words as text instead of categories, as the model that MLflow holds takes it."""

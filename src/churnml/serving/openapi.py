@@ -72,7 +72,7 @@ def with_features(schema: Mapping[str, Any], scorer: Scorer) -> dict[str, Any]:
             kind = "string" if spec.categorical else "number"
             named[name] = {
                 "type": [kind, "null"],
-                "description": f"{spec.description_en}{unit}{known} Null: {spec.missing}.",
+                "description": f"{spec.description}{unit}{known} Null: {spec.missing}.",
                 **({"maxLength": 500} if spec.categorical else {}),
             }
         else:

@@ -290,6 +290,12 @@ class Store:
             row = connection.execute(query).first()
         return None if row is None else Departed(*row[1:])
 
+    def known_accounts(self, config: str) -> set[str]:
+        """Return every account that any snapshot of a config has."""
+        query = select(ScoreRow.account_id).join(SnapshotRow).where(SnapshotRow.config == config).distinct()
+        with reading(self._engine) as connection:
+            return set(connection.execute(query).scalars())
+
     def near_ids(self, snapshot_id: int, account_id: str) -> list[str]:
         """Return ids of a snapshot that lie near one in the alphabet, or begin alike: to suggest one for a misspelt id.
 

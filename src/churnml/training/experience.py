@@ -49,7 +49,7 @@ def stem(spec: FeatureSpec) -> str:
     Examples
     --------
     >>> from churnml.features.spec import FeatureSpec
-    >>> text = ("",) * 5
+    >>> text = ("",) * 3
     >>> stem(FeatureSpec("events_28d", "engagement", "events", *text, "events", 28))
     'events'
     """

@@ -172,8 +172,8 @@ def rules(train: pd.DataFrame, feature_set: FeatureSet) -> list[Rule]:
     --------
     >>> from churnml.features.spec import FeatureSpec
     >>> features = FeatureSet([
-    ...     FeatureSpec("days_since_last_event", "engagement", "days", "", "", "", "", "", "events"),
-    ...     FeatureSpec("events_28d", "engagement", "events", "", "", "", "", "", "events", 28, "events")])
+    ...     FeatureSpec("days_since_last_event", "engagement", "days", "", "", "", "events"),
+    ...     FeatureSpec("events_28d", "engagement", "events", "", "", "", "events", 28, "events")])
     >>> frame = pd.DataFrame({"days_since_last_event": [1.0, 2.0, 30.0], "events_28d": [9.0, 5.0, 0.0]})
     >>> [rule.name for rule in rules(frame, features)]
     ['base_rate', 'recency', 'reference', 'rfm']

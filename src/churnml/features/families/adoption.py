@@ -7,7 +7,7 @@ import numpy as np
 from churnml.features.family import Family
 from churnml.features.inputs import Inputs, ratio
 from churnml.features.keys import Floats
-from churnml.features.measures import NO_DAY_SEEN, Words
+from churnml.features.measures import NO_DAY_SEEN
 
 __all__ = ["ADOPTION"]
 
@@ -16,16 +16,12 @@ ADOPTION = Family("adoption")
 _KINDS = (("events", ("event_type",)),)
 _USERS = (("events", ("user_id",)),)
 _SEATS = (("subscriptions", ("seats",)),)
-_NO_BEFORE = "the window before was not wholly observable"
-_NO_SEATS = "no seats are under contract"
+_NO_BEFORE = "window_before_not"
+_NO_SEATS = "no_seats_under"
 
 
 @ADOPTION.count(
     "features_used", "features",
-    Words(
-        "features used", "利用機能数", "Distinct kinds of event in the last {w} days.",
-        "過去{w}日間に使われた機能(イベント種別)の数。",
-    ),
     needs=_KINDS, risk_direction=-1, trends="each", ranked=True,
 )  # fmt: skip
 def features_used(inputs: Inputs, start: int, end: int) -> Floats:
@@ -34,11 +30,6 @@ def features_used(inputs: Inputs, start: int, end: int) -> Floats:
 
 @ADOPTION.measure(
     "core_feature_share", "share",
-    Words(
-        "share of core features used", "コア機能の利用率",
-        "Core features used in the last {w} days ÷ all core features.",
-        "過去{w}日間に使われたコア機能数÷コア機能の総数。",
-    ),
     missing=NO_DAY_SEEN, needs=_KINDS, risk_direction=-1,
 )  # fmt: skip
 def core_feature_share(inputs: Inputs, w: int) -> Floats:
@@ -47,10 +38,6 @@ def core_feature_share(inputs: Inputs, w: int) -> Floats:
 
 @ADOPTION.measure(
     "features_gained", "features",
-    Words(
-        "features taken up", "新たに使われた機能数", "Kinds used in the last {w} days and not in the {w} days before.",
-        "過去{w}日間に使われ、その前の{w}日間には使われなかった機能の数。",
-    ),
     missing=_NO_BEFORE, needs=_KINDS,
     risk_direction=-1, constrained=False,
 )  # fmt: skip
@@ -61,11 +48,6 @@ def features_gained(inputs: Inputs, w: int) -> Floats:
 
 @ADOPTION.measure(
     "features_lost", "features",
-    Words(
-        "features given up", "使われなくなった機能数",
-        "Kinds used in the {w} days before and not in the last {w} days.",
-        "その前の{w}日間に使われ、過去{w}日間には使われなかった機能の数。",
-    ),
     missing=_NO_BEFORE, needs=_KINDS, risk_direction=1,
 )  # fmt: skip
 def features_lost(inputs: Inputs, w: int) -> Floats:
@@ -75,11 +57,6 @@ def features_lost(inputs: Inputs, w: int) -> Floats:
 
 @ADOPTION.measure(
     "seat_activation", "share",
-    Words(
-        "seats ever activated", "ライセンス有効化率",
-        "Distinct users ever active ÷ seats under contract, at most 100 %: a seat may be handed on.",
-        "これまでに利用したユーザー数÷契約シート数。席の引き継ぎがあるため100%を上限とする。",
-    ),
     missing=_NO_SEATS, needs=_USERS + _SEATS, after=("seats",), windowed=False, risk_direction=-1,
 )  # fmt: skip
 def seat_activation(inputs: Inputs) -> Floats:
@@ -88,12 +65,7 @@ def seat_activation(inputs: Inputs) -> Floats:
 
 @ADOPTION.measure(
     "former_user_share", "share",
-    Words(
-        "share of users who left", "離脱ユーザー率",
-        "Users ever active but not in the last {w} days ÷ users ever active.",
-        "これまでに利用したユーザーのうち、過去{w}日間に利用のないユーザーの割合。",
-    ),
-    missing="nobody was ever active", needs=_USERS, risk_direction=1,
+    missing="nobody_ever_active", needs=_USERS, risk_direction=1,
 )  # fmt: skip
 def former_user_share(inputs: Inputs, w: int) -> Floats:
     ever = inputs.events.users_ever()
@@ -102,10 +74,6 @@ def former_user_share(inputs: Inputs, w: int) -> Floats:
 
 @ADOPTION.measure(
     "seat_utilisation", "share",
-    Words(
-        "seats in use", "シート利用率", "Active users of the last {w} days ÷ seats under contract.",
-        "過去{w}日間のアクティブユーザー数÷契約シート数。",
-    ),
     missing=_NO_SEATS, needs=_USERS + _SEATS, after=("seats",), risk_direction=-1, ranked=True,
 )  # fmt: skip
 def seat_utilisation(inputs: Inputs, w: int) -> Floats:
@@ -114,10 +82,6 @@ def seat_utilisation(inputs: Inputs, w: int) -> Floats:
 
 @ADOPTION.measure(
     "events_per_seat", "events",
-    Words(
-        "events per seat", "シートあたりのイベント数", "Events of the last {w} days ÷ seats under contract.",
-        "過去{w}日間のイベント数÷契約シート数。",
-    ),
     missing=_NO_SEATS, needs=_KINDS + _SEATS, after=("seats",), risk_direction=-1,
 )  # fmt: skip
 def events_per_seat(inputs: Inputs, w: int) -> Floats:

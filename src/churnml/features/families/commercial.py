@@ -12,7 +12,7 @@ from churnml.features.aggregates import Aggregate, Source, combined, count, numb
 from churnml.features.family import Family
 from churnml.features.inputs import Inputs, filled, numbers, ratio
 from churnml.features.keys import Floats
-from churnml.features.measures import FromRows, Measure, Scope, Words
+from churnml.features.measures import FromRows, Measure, Scope
 from churnml.features.visible import days_between
 from churnml.snapshots.contract import subscription_frame
 from churnml.snapshots.terms import superseded
@@ -26,7 +26,7 @@ COMMERCIAL = Family("commercial")
 
 _DAYS_OF_A_MONTH = 365.25 / 12
 
-_NONE_RUNS = "no plan is under contract at `as_of`"
+_NONE_RUNS = "no_plan_under_contract_as_of"
 
 
 def _needs(*names: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -122,11 +122,7 @@ def _change(now: Floats, then: Floats) -> Floats:
 
 @COMMERCIAL.measure(
     "tenure_days", "days",
-    Words(
-        "tenure", "利用期間", "Days from the account's first known fact to `as_of`.",
-        "最初の記録から基準日までの日数。",
-    ),
-    missing="nothing is known of the account before `as_of`", table="spine", windowed=False, kind="age",
+    missing="nothing_known_account", table="spine", windowed=False, kind="age",
     actionable=False,
     risk_direction=0,
 )  # fmt: skip
@@ -136,11 +132,7 @@ def tenure_days(inputs: Inputs) -> Floats:
 
 @COMMERCIAL.measure(
     "cohort_month", "months",
-    Words(
-        "month of the start", "開始月", "Month of the account's first known fact, counted from January 2000.",
-        "最初の記録の月(2000年1月からの月数)。",
-    ),
-    missing="nothing is known of the account before `as_of`", table="spine", windowed=False, actionable=False,
+    missing="nothing_known_account", table="spine", windowed=False, actionable=False,
     risk_direction=0, optional=True,
 )  # fmt: skip
 def cohort_month(inputs: Inputs) -> Floats:
@@ -157,10 +149,6 @@ def plan(scope: Scope) -> Iterator[Measure]:
     column = "plan" if scope.tables.has("subscriptions", "plan") else "product"
     yield Measure(
         name="plan", family="commercial", unit="", missing=_NONE_RUNS,
-        words=Words(
-            "plan", "プラン", "Plan of the main term running on the day before `as_of`.",
-            "基準日前日に有効な主契約のプラン。",
-        ),
         make=FromRows(_MAIN, lambda rows, _: word(rows["plan"].fill_null(rows["product"]).max())),
         table="subscriptions", needs=_needs(column), windowed=False, kind="category", actionable=False,
         categorical=True,
@@ -170,11 +158,7 @@ def plan(scope: Scope) -> Iterator[Measure]:
 
 @COMMERCIAL.measure(
     "mrr", "currency",
-    Words(
-        "MRR", "MRR(月次経常収益)", "Monthly recurring revenue of the terms running on the day before `as_of`.",
-        "基準日前日に有効な契約の月次経常収益。",
-    ),
-    missing="terms run but none carries an MRR; 0 when no term runs", of=_TERMS, table="subscriptions",
+    missing="terms_run_but", of=_TERMS, table="subscriptions",
     needs=_needs("mrr"), windowed=False, actionable=False, ranked=True,
     risk_direction=0,
 )  # fmt: skip
@@ -184,11 +168,7 @@ def mrr(rows: ir.Table, back: int = 0) -> Aggregate:
 
 @COMMERCIAL.measure(
     "seats", "seats",
-    Words(
-        "seats", "契約シート数", "Seats of the plans running on the day before `as_of`.",
-        "基準日前日に有効なプランの契約シート数。",
-    ),
-    missing="plans run but none carries seats; 0 when no plan runs", of=_TERMS, table="subscriptions",
+    missing="plans_run_but", of=_TERMS, table="subscriptions",
     needs=_needs("seats"), windowed=False, actionable=False,
     risk_direction=0,
 )  # fmt: skip
@@ -198,8 +178,7 @@ def seats(rows: ir.Table, back: int = 0) -> Aggregate:
 
 @COMMERCIAL.measure(
     "mrr_per_seat", "currency",
-    Words("MRR per seat", "シートあたりMRR", "MRR ÷ seats under contract.", "MRR÷契約シート数。"),
-    missing="no seats are under contract", of=_TERMS, table="subscriptions", needs=_needs("mrr", "seats"),
+    missing="no_seats_under", of=_TERMS, table="subscriptions", needs=_needs("mrr", "seats"),
     windowed=False, actionable=False,
     risk_direction=0,
 )  # fmt: skip
@@ -209,8 +188,7 @@ def mrr_per_seat(rows: ir.Table, back: int = 0) -> Aggregate:
 
 @COMMERCIAL.measure(
     "discount_rate", "share",
-    Words("discount", "割引率", "Discount on the list price of the main plan.", "主契約の定価に対する割引率。"),
-    missing=_NONE_RUNS + ", or it carries no discount", of=_MAIN, table="subscriptions",
+    missing="no_plan_under_contract", of=_MAIN, table="subscriptions",
     needs=_needs("discount_rate"), windowed=False, actionable=False,
     risk_direction=0,
 )  # fmt: skip
@@ -220,7 +198,6 @@ def discount_rate(rows: ir.Table) -> Aggregate:
 
 @COMMERCIAL.measure(
     "billing_period_months", "months",
-    Words("billing period", "請求期間", "Months billed at once on the main plan.", "主契約の一括請求月数。"),
     missing=_NONE_RUNS, of=_MAIN, table="subscriptions", needs=_needs("billing_period_months"), windowed=False,
     actionable=False,
     risk_direction=0,
@@ -231,10 +208,6 @@ def billing_period_months(rows: ir.Table) -> Aggregate:
 
 @COMMERCIAL.measure(
     "auto_renew", "share",
-    Words(
-        "automatic renewal", "自動更新", "1 when the main plan renews by itself, 0 when not.",
-        "主契約が自動更新なら1、そうでなければ0。",
-    ),
     missing=_NONE_RUNS, of=_MAIN, table="subscriptions", needs=_needs("auto_renew"), windowed=False, kind="flag",
     actionable=False,
     risk_direction=-1, constrained=False,
@@ -245,11 +218,7 @@ def auto_renew(rows: ir.Table) -> Aggregate:
 
 @COMMERCIAL.measure(
     "addons", "add-ons",
-    Words(
-        "add-ons", "アドオン数", "Add-on terms running on the day before `as_of`.",
-        "基準日前日に有効なアドオン契約の数。",
-    ),
-    missing="never missing", of=_TERMS, table="subscriptions", needs=_needs("is_addon"), windowed=False,
+    missing="never", of=_TERMS, table="subscriptions", needs=_needs("is_addon"), windowed=False,
     risk_direction=-1, constrained=False,
 )  # fmt: skip
 def addons(rows: ir.Table) -> Aggregate:
@@ -258,11 +227,7 @@ def addons(rows: ir.Table) -> Aggregate:
 
 @COMMERCIAL.measure(
     "term_days", "days",
-    Words(
-        "length of the term", "契約期間", "Agreed length of the main plan's running term.",
-        "主契約の現契約期間の長さ。",
-    ),
-    missing=_NONE_RUNS + ", or it is open-ended", of=_MAIN, table="subscriptions", needs=_needs("ends_on"),
+    missing="no_plan_under", of=_MAIN, table="subscriptions", needs=_needs("ends_on"),
     windowed=False, actionable=False,
     risk_direction=0,
 )  # fmt: skip
@@ -272,10 +237,6 @@ def term_days(rows: ir.Table) -> Aggregate:
 
 @COMMERCIAL.measure(
     "days_into_term", "days",
-    Words(
-        "days since the term began", "契約開始からの日数",
-        "Days from the start of the main plan's running term to `as_of`.", "主契約の現契約開始から基準日までの日数。",
-    ),
     missing=_NONE_RUNS, of=_MAIN, table="subscriptions", needs=_needs("started_on"), windowed=False, kind="age",
     actionable=False,
     risk_direction=0,
@@ -286,12 +247,7 @@ def days_into_term(rows: ir.Table) -> Aggregate:
 
 @COMMERCIAL.measure(
     "days_to_renewal", "days",
-    Words(
-        "days to renewal", "契約更新までの日数",
-        "Days from `as_of` to the next end of a running plan, as agreed or known by then.",
-        "基準日から有効なプランの次の満了日までの日数。",
-    ),
-    missing=_NONE_RUNS + ", or it is open-ended", of=_TERMS, table="subscriptions", needs=_needs("ends_on"),
+    missing="no_plan_under", of=_TERMS, table="subscriptions", needs=_needs("ends_on"),
     windowed=False, kind="age", actionable=False,
     risk_direction=0,
 )  # fmt: skip
@@ -301,11 +257,7 @@ def days_to_renewal(rows: ir.Table) -> Aggregate:
 
 @COMMERCIAL.measure(
     "renewals_so_far", "renewals",
-    Words(
-        "renewals so far", "これまでの更新回数", "Plan terms begun before `as_of`, the first one not counted.",
-        "基準日前に開始したプラン契約数(初回を除く)。",
-    ),
-    missing="never missing", of=_TERMS, table="subscriptions", needs=_needs("started_on"), windowed=False,
+    missing="never", of=_TERMS, table="subscriptions", needs=_needs("started_on"), windowed=False,
     actionable=False,
     risk_direction=0,
 )  # fmt: skip
@@ -315,12 +267,7 @@ def renewals_so_far(rows: ir.Table) -> Aggregate:
 
 @COMMERCIAL.measure(
     "revenue_to_date", "currency",
-    Words(
-        "revenue to date", "累計収益",
-        "MRR of every term × the months (of 30.4375 days) that it ran before `as_of`, summed.",
-        "各契約のMRR×基準日までの契約月数(1か月=30.4375日)の合計。",
-    ),
-    missing="terms are known but none carries an MRR; 0 when no term is known", of=_TERMS, table="subscriptions",
+    missing="terms_known_but", of=_TERMS, table="subscriptions",
     needs=_needs("mrr"), windowed=False, actionable=False, risk_direction=0,
 )  # fmt: skip
 def revenue_to_date(rows: ir.Table) -> Aggregate:
@@ -337,11 +284,7 @@ def revenue_to_date(rows: ir.Table) -> Aggregate:
 
 @COMMERCIAL.measure(
     "mrr_change", "share",
-    Words(
-        "MRR change", "MRRの変化率", "MRR at `as_of` against {w} days before: (now − then) ÷ then.",
-        "{w}日前と比べたMRRの変化率。",
-    ),
-    missing="the account had no MRR {w} days before", of=_TERMS, table="subscriptions", needs=_needs("mrr"),
+    missing="account_no_mrr", of=_TERMS, table="subscriptions", needs=_needs("mrr"),
     kind="trend", actionable=False,
     risk_direction=-1, constrained=False,
 )  # fmt: skip
@@ -351,11 +294,7 @@ def mrr_change(rows: ir.Table, w: int) -> Aggregate:
 
 @COMMERCIAL.measure(
     "seats_change", "share",
-    Words(
-        "seat change", "シート数の変化率", "Seats at `as_of` against {w} days before: (now − then) ÷ then.",
-        "{w}日前と比べた契約シート数の変化率。",
-    ),
-    missing="the account had no seats {w} days before", of=_TERMS, table="subscriptions", needs=_needs("seats"),
+    missing="account_no_seats", of=_TERMS, table="subscriptions", needs=_needs("seats"),
     kind="trend", actionable=False,
     risk_direction=-1, constrained=False,
 )  # fmt: skip
@@ -365,12 +304,7 @@ def seats_change(rows: ir.Table, w: int) -> Aggregate:
 
 @COMMERCIAL.measure(
     "price_change", "share",
-    Words(
-        "change of price per seat", "シート単価の変化率",
-        "MRR per seat at `as_of` against {w} days before: (now − then) ÷ then.",
-        "{w}日前と比べたシートあたりMRRの変化率。",
-    ),
-    missing="no price per seat is known for both days", of=_TERMS, table="subscriptions",
+    missing="no_price_per", of=_TERMS, table="subscriptions",
     needs=_needs("mrr", "seats"), kind="trend", actionable=False,
     risk_direction=1, constrained=False,
 )  # fmt: skip
@@ -380,11 +314,7 @@ def price_change(rows: ir.Table, w: int) -> Aggregate:
 
 @COMMERCIAL.measure(
     "events_per_mrr", "events",
-    Words(
-        "events per MRR", "MRRあたりのイベント数", "Events of the last {w} days ÷ MRR.",
-        "過去{w}日間のイベント数÷MRR。",
-    ),
-    missing="the account has no MRR", table="subscriptions",
+    missing="account_no_mrr", table="subscriptions",
     needs=(("events", ("event_type",)), ("subscriptions", ("mrr",))), after=("mrr",), risk_direction=-1,
 )  # fmt: skip
 def events_per_mrr(inputs: Inputs, w: int) -> Floats:

@@ -10,7 +10,8 @@ import numpy as np
 from churnml.errors import ConfigError, near_name
 from churnml.features.family import Family
 from churnml.features.inputs import Inputs
-from churnml.features.measures import Direct, Measure, Scope, Words
+from churnml.features.measures import Direct, Measure, Scope
+from churnml.language import Text, words
 from churnml.tables import TABLES, Tables
 
 __all__ = ["CONTEXT", "attribute", "check_attribute"]
@@ -24,15 +25,11 @@ _KEYS = ("account_id", "known_at", "name")
 def attributes(scope: Scope) -> Iterator[Measure]:
     """Declare one measure per attribute that the config names."""
     for name in scope.config.attributes:
-        japanese = _JAPANESE.get(name, name)
+        own = Text.of(f"attribute-{name}|words", words=words(name.replace("_", " ")))
         yield Measure(
             name=f"attr_{name}", family="context", unit="",
-            missing="the account or its attribute was not known before `as_of`",
-            words=Words(
-                name.replace("_", " "), japanese,
-                f"Account attribute “{name}” in the latest version known before `as_of`.",
-                f"基準日前に確認された最新のアカウント属性「{japanese}」。",
-            ),
+            missing="account_attribute_not",
+            label=own, meaning=Text.of("m-attribute.meaning", name=own),
             make=Direct(partial(_attribute, name), from_events=False), table="accounts", needs=(("accounts", ()),),
             windowed=False, kind="category", actionable=False, categorical=True,
             risk_direction=0,
@@ -41,19 +38,6 @@ def attributes(scope: Scope) -> Iterator[Measure]:
 
 def _attribute(name: str, inputs: Inputs, _: None) -> np.ndarray:
     return attribute(inputs, name)
-
-
-_JAPANESE = {
-    "industry": "業種",
-    "country": "国",
-    "segment": "セグメント",
-    "plan": "プラン",
-    "owner": "担当者",
-    "touch_model": "タッチモデル",
-    "phase": "フェーズ",
-    "employees": "従業員数",
-    "csm_sentiment": "CSMの所感",
-}
 
 
 def check_attribute(tables: Tables, name: str, where: str) -> None:

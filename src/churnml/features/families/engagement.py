@@ -10,7 +10,8 @@ import numpy as np
 from churnml.features.family import Family
 from churnml.features.inputs import Inputs, ratio
 from churnml.features.keys import Floats
-from churnml.features.measures import NO_DAY_SEEN, Count, Direct, Measure, Scope, Words, verbatim
+from churnml.features.measures import NO_DAY_SEEN, Count, Direct, Measure, Scope
+from churnml.language import Text, words
 
 __all__ = ["ENGAGEMENT"]
 
@@ -19,14 +20,13 @@ ENGAGEMENT = Family("engagement")
 _EVENTS = (("events", ("event_type",)),)
 _USERS = (("events", ("user_id",)),)
 _VALUES = (("events", ("value",)),)
-_NO_BEFORE = "the window before was not wholly observable"
-_NOBODY = "nobody was active in the window"
-_NO_EVENT = "there was no event in the window"
+_NO_BEFORE = "window_before_not"
+_NOBODY = "nobody_active_window"
+_NO_EVENT = "no_event_window"
 
 
 @ENGAGEMENT.count(
     "events", "events",
-    Words("events", "利用イベント数", "Events in the last {w} days.", "過去{w}日間の利用イベント数。"),
     needs=_EVENTS, risk_direction=-1, trends="shape", ranked=True,
 )  # fmt: skip
 def events(inputs: Inputs, start: int, end: int) -> Floats:
@@ -35,9 +35,6 @@ def events(inputs: Inputs, start: int, end: int) -> Floats:
 
 @ENGAGEMENT.count(
     "active_days", "days",
-    Words(
-        "active days", "利用日数", "Days with an event in the last {w} days.", "過去{w}日間にイベントがあった日数。",
-    ),
     needs=_EVENTS, risk_direction=-1, trends="shape", ranked=True,
 )  # fmt: skip
 def active_days(inputs: Inputs, start: int, end: int) -> Floats:
@@ -46,11 +43,6 @@ def active_days(inputs: Inputs, start: int, end: int) -> Floats:
 
 @ENGAGEMENT.measure(
     "active_day_rate", "share",
-    Words(
-        "share of days with use", "利用日率",
-        "Active days in the last {w} days ÷ the days of them that could be observed.",
-        "過去{w}日間のうち観測できた日数に対する利用日数の割合。",
-    ),
     missing=NO_DAY_SEEN, needs=_EVENTS, risk_direction=-1,
 )  # fmt: skip
 def active_day_rate(inputs: Inputs, w: int) -> Floats:
@@ -59,10 +51,6 @@ def active_day_rate(inputs: Inputs, w: int) -> Floats:
 
 @ENGAGEMENT.count(
     "active_users", "users",
-    Words(
-        "active users", "アクティブユーザー数", "Distinct users with an event in the last {w} days.",
-        "過去{w}日間にイベントがあったユーザー数。",
-    ),
     needs=_USERS, risk_direction=-1, trends="shape", ranked=True,
 )  # fmt: skip
 def active_users(inputs: Inputs, start: int, end: int) -> Floats:
@@ -71,10 +59,6 @@ def active_users(inputs: Inputs, start: int, end: int) -> Floats:
 
 @ENGAGEMENT.measure(
     "events_per_user", "events",
-    Words(
-        "events per active user", "ユーザーあたりのイベント数", "Events ÷ active users in the last {w} days.",
-        "過去{w}日間のイベント数÷アクティブユーザー数。",
-    ),
     missing=_NOBODY, needs=_USERS,
     risk_direction=-1, constrained=False,
 )  # fmt: skip
@@ -84,11 +68,6 @@ def events_per_user(inputs: Inputs, w: int) -> Floats:
 
 @ENGAGEMENT.measure(
     "stickiness", "share",
-    Words(
-        "stickiness (daily ÷ window users)", "スティッキネス",
-        "Mean daily active users ÷ active users, over the observable days of the last {w} days.",
-        "過去{w}日間の観測可能日における1日平均利用者数÷アクティブユーザー数。",
-    ),
     missing=_NOBODY, needs=_USERS,
     risk_direction=-1, constrained=False,
 )  # fmt: skip
@@ -98,11 +77,6 @@ def stickiness(inputs: Inputs, w: int) -> Floats:
 
 @ENGAGEMENT.measure(
     "weekday_share", "share",
-    Words(
-        "share of events from Monday to Friday", "平日利用の割合",
-        "Events from Monday to Friday ÷ all events in the last {w} days.",
-        "過去{w}日間のイベントのうち月曜から金曜の割合。",
-    ),
     missing=_NO_EVENT, needs=_EVENTS,
     risk_direction=0,
 )  # fmt: skip
@@ -112,11 +86,6 @@ def weekday_share(inputs: Inputs, w: int) -> Floats:
 
 @ENGAGEMENT.measure(
     "longest_silence", "days",
-    Words(
-        "longest silence", "最長の未利用期間",
-        "Most consecutive days without an event among the observable days of the last {w} days.",
-        "過去{w}日間の観測可能日のうち、連続して利用がなかった最長日数。",
-    ),
     missing=NO_DAY_SEEN, needs=_EVENTS, risk_direction=1,
 )  # fmt: skip
 def longest_silence(inputs: Inputs, w: int) -> Floats:
@@ -125,11 +94,7 @@ def longest_silence(inputs: Inputs, w: int) -> Floats:
 
 @ENGAGEMENT.measure(
     "days_since_last_event", "days",
-    Words(
-        "days since the last event", "最終利用からの日数", "Days from the last known event to `as_of`.",
-        "最後に確認されたイベントから基準日までの日数。",
-    ),
-    missing="no event is known", needs=_EVENTS, windowed=False, kind="age", risk_direction=1,
+    missing="no_event_known", needs=_EVENTS, windowed=False, kind="age", risk_direction=1,
 )  # fmt: skip
 def days_since_last_event(inputs: Inputs) -> Floats:
     return np.asarray(inputs.keys.day - inputs.events.last_day)
@@ -137,12 +102,7 @@ def days_since_last_event(inputs: Inputs) -> Floats:
 
 @ENGAGEMENT.measure(
     "silence_ratio", "ratio",
-    Words(
-        "silence against the usual gap", "通常間隔に対する未利用期間の比",
-        "Days since the last event ÷ the mean gap between active days in the last {w} days.",
-        "最終利用からの日数÷過去{w}日間の平均利用間隔。",
-    ),
-    missing="no event is known or no day was active", needs=_EVENTS, risk_direction=1,
+    missing="no_event_known_no", needs=_EVENTS, risk_direction=1,
 )  # fmt: skip
 def silence_ratio(inputs: Inputs, w: int) -> Floats:
     rate = active_day_rate(inputs, w)
@@ -151,11 +111,6 @@ def silence_ratio(inputs: Inputs, w: int) -> Floats:
 
 @ENGAGEMENT.measure(
     "active_weeks", "weeks",
-    Words(
-        "active weeks", "利用週数",
-        "Of the whole weeks counted back from `as_of` within the last {w} days, those with an event.",
-        "基準日から遡った過去{w}日間の各週のうち、イベントがあった週の数。",
-    ),
     missing=NO_DAY_SEEN, needs=_EVENTS, risk_direction=-1,
 )  # fmt: skip
 def active_weeks(inputs: Inputs, w: int) -> Floats:
@@ -165,11 +120,6 @@ def active_weeks(inputs: Inputs, w: int) -> Floats:
 
 @ENGAGEMENT.measure(
     "users_gained", "users",
-    Words(
-        "users who joined in", "新たに利用したユーザー数",
-        "Users active in the last {w} days and not in the {w} days before.",
-        "過去{w}日間に利用し、その前の{w}日間には利用しなかったユーザー数。",
-    ),
     missing=_NO_BEFORE, needs=_USERS,
     risk_direction=-1, constrained=False,
 )  # fmt: skip
@@ -180,11 +130,6 @@ def users_gained(inputs: Inputs, w: int) -> Floats:
 
 @ENGAGEMENT.measure(
     "users_lost", "users",
-    Words(
-        "users who fell silent", "利用が途絶えたユーザー数",
-        "Users active in the {w} days before and not in the last {w} days.",
-        "その前の{w}日間に利用し、過去{w}日間には利用しなかったユーザー数。",
-    ),
     missing=_NO_BEFORE, needs=_USERS, risk_direction=1,
 )  # fmt: skip
 def users_lost(inputs: Inputs, w: int) -> Floats:
@@ -207,15 +152,10 @@ def of_logins(scope: Scope) -> Iterator[Measure]:
         return
     yield Measure(
         name="logins", family="engagement", unit="logins", missing=NO_DAY_SEEN,
-        words=Words("logins", "ログイン回数", "Login events in the last {w} days.", "過去{w}日間のログイン回数。"),
         make=Count(_logins), needs=_EVENTS, risk_direction=-1, trends="shape",
     )  # fmt: skip
     yield Measure(
-        name="days_since_last_login", family="engagement", unit="days", missing="no login is known",
-        words=Words(
-            "days since the last login", "最終ログインからの日数", "Days from the last known login to `as_of`.",
-            "最後のログインから基準日までの日数。",
-        ),
+        name="days_since_last_login", family="engagement", unit="days", missing="no_login_known",
         make=Direct(_days_since_login), needs=_EVENTS, windowed=False, kind="age", risk_direction=1,
     )  # fmt: skip
 
@@ -236,34 +176,23 @@ def _value_of_kind(slug: str, inputs: Inputs, start: int, end: int) -> Floats:
 def of_kinds(scope: Scope) -> Iterator[Measure]:
     """Declare what is made of each kind of event that is counted one by one."""
     for slug, kind in scope.kinds.items():
-        text = verbatim(kind)
+        own = words(kind)
         yield Measure(
             name=f"events_of_{slug}", family="engagement", unit="events", missing=NO_DAY_SEEN,
-            words=Words(
-                f"“{kind}” events", f"「{kind}」の回数", f"Events of kind “{text}” in the last {{w}} days.",
-                f"過去{{w}}日間の「{text}」の回数。",
-            ),
+            label=Text.of("m-events_of.label", kind=own), meaning=Text.of("m-events_of.meaning", kind=own),
             make=Count(partial(_of_kind, slug)), needs=_EVENTS, event_kind=slug, trends="main",
             risk_direction=-1 if slug in scope.core else 0, constrained=False,
         )  # fmt: skip
         yield Measure(
             name=f"share_of_{slug}", family="engagement", unit="share", missing=_NO_EVENT,
-            words=Words(
-                f"share of “{kind}” events", f"「{kind}」の割合",
-                f"“{text}” events ÷ all events in the last {{w}} days.",
-                f"過去{{w}}日間の全イベントに占める「{text}」の割合。",
-            ),
+            label=Text.of("m-share_of.label", kind=own), meaning=Text.of("m-share_of.meaning", kind=own),
             make=Direct(partial(_share_of_kind, slug)), needs=_EVENTS, event_kind=slug,
             risk_direction=0,
         )  # fmt: skip
         if slug in scope.valued:
             yield Measure(
                 name=f"value_of_{slug}", family="engagement", unit="units", missing=NO_DAY_SEEN,
-                words=Words(
-                    f"total value of “{kind}”", f"「{kind}」の値の合計",
-                    f"Sum of the values of “{text}” events in the last {{w}} days.",
-                    f"過去{{w}}日間の「{text}」の値の合計。",
-                ),
+                label=Text.of("m-value_of.label", kind=own), meaning=Text.of("m-value_of.meaning", kind=own),
                 make=Count(partial(_value_of_kind, slug)), needs=_VALUES, event_kind=slug,
                 risk_direction=0,
             )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from churnml.features.aggregates import Aggregate, Source, count, counted, number, share
 from churnml.features.family import Family
 from churnml.features.inputs import Inputs
-from churnml.features.measures import NO_DAY_SEEN, Words
+from churnml.features.measures import NO_DAY_SEEN
 from churnml.features.visible import days_between, inside
 
 if TYPE_CHECKING:
@@ -51,11 +51,7 @@ _CAMPAIGNS = Source("campaigns", _campaigns)
 
 @RELATIONSHIP.measure(
     "contacts_active", "contacts",
-    Words(
-        "active contacts", "有効な担当者数", "Contacts in a role at `as_of`, as known by then.",
-        "基準日時点で在任中の担当者数。",
-    ),
-    missing="never missing", of=_CONTACTS, table="contacts", needs=(("contacts", ("started_at",)),), windowed=False,
+    missing="never", of=_CONTACTS, table="contacts", needs=(("contacts", ("started_at",)),), windowed=False,
     risk_direction=-1,
 )  # fmt: skip
 def contacts_active(rows: ir.Table) -> Aggregate:
@@ -64,11 +60,7 @@ def contacts_active(rows: ir.Table) -> Aggregate:
 
 @RELATIONSHIP.measure(
     "champions_active", "contacts",
-    Words(
-        "champions and sponsors in place", "在任中の推進者・後援者数",
-        "Contacts in the role of champion or sponsor at `as_of`.", "基準日時点で在任中の推進者・後援者の数。",
-    ),
-    missing="never missing", of=_CONTACTS, table="contacts", needs=(("contacts", ("role",)),), windowed=False,
+    missing="never", of=_CONTACTS, table="contacts", needs=(("contacts", ("role",)),), windowed=False,
     risk_direction=-1,
 )  # fmt: skip
 def champions_active(rows: ir.Table) -> Aggregate:
@@ -77,11 +69,6 @@ def champions_active(rows: ir.Table) -> Aggregate:
 
 @RELATIONSHIP.measure(
     "champions_left", "contacts",
-    Words(
-        "champions or sponsors who left", "離任した推進者・後援者数",
-        "Champions and sponsors who left in the last {w} days, as known by `as_of`.",
-        "過去{w}日間に離任した推進者・後援者の数。",
-    ),
     missing=NO_DAY_SEEN, of=_CONTACTS, table="contacts", needs=_LEFT, risk_direction=1,
 )  # fmt: skip
 def champions_left(rows: ir.Table, w: int) -> Aggregate:
@@ -90,10 +77,6 @@ def champions_left(rows: ir.Table, w: int) -> Aggregate:
 
 @RELATIONSHIP.measure(
     "admins_left", "contacts",
-    Words(
-        "admins who left", "離任した管理者数", "Admins who left in the last {w} days, as known by `as_of`.",
-        "過去{w}日間に離任した管理者の数。",
-    ),
     missing=NO_DAY_SEEN, of=_CONTACTS, table="contacts", needs=_LEFT, risk_direction=1,
 )  # fmt: skip
 def admins_left(rows: ir.Table, w: int) -> Aggregate:
@@ -102,10 +85,6 @@ def admins_left(rows: ir.Table, w: int) -> Aggregate:
 
 @RELATIONSHIP.measure(
     "touchpoints_inbound", "touchpoints",
-    Words(
-        "touchpoints begun by the customer", "顧客発の接点数",
-        "Calls, mails and meetings begun by the customer in the last {w} days.", "過去{w}日間の顧客からの接点数。",
-    ),
     missing=NO_DAY_SEEN, of=_TOUCHPOINTS, table="touchpoints", needs=_TOUCHES,
     risk_direction=0,
 )  # fmt: skip
@@ -115,10 +94,6 @@ def touchpoints_inbound(rows: ir.Table, w: int) -> Aggregate:
 
 @RELATIONSHIP.measure(
     "touchpoints_outbound", "touchpoints",
-    Words(
-        "touchpoints begun by us", "自社発の接点数",
-        "Calls, mails and meetings begun by the vendor in the last {w} days.", "過去{w}日間の自社からの接点数。",
-    ),
     missing=NO_DAY_SEEN, of=_TOUCHPOINTS, table="touchpoints", needs=_TOUCHES,
     risk_direction=0,
 )  # fmt: skip
@@ -128,11 +103,7 @@ def touchpoints_outbound(rows: ir.Table, w: int) -> Aggregate:
 
 @RELATIONSHIP.measure(
     "days_since_last_touchpoint", "days",
-    Words(
-        "days since the last touchpoint", "最終接点からの日数",
-        "Days from the last touchpoint of either direction to `as_of`.", "最後の接点から基準日までの日数。",
-    ),
-    missing="no touchpoint is known", of=_TOUCHPOINTS, table="touchpoints",
+    missing="no_touchpoint_known", of=_TOUCHPOINTS, table="touchpoints",
     needs=(("touchpoints", ("occurred_at",)),), windowed=False, kind="age",
     risk_direction=0,
 )  # fmt: skip
@@ -142,12 +113,7 @@ def days_since_last_touchpoint(rows: ir.Table) -> Aggregate:
 
 @RELATIONSHIP.measure(
     "campaign_response_rate", "share",
-    Words(
-        "campaign response rate", "施策反応率",
-        "Recipients of campaigns delivered in the last {w} days who opened, clicked or replied before `as_of` ÷ all.",
-        "過去{w}日間に配信した施策の受信者のうち、開封・クリック・返信した割合。",
-    ),
-    missing="no campaign was delivered in the window", of=_CAMPAIGNS, table="campaign_events",
+    missing="no_campaign_delivered", of=_CAMPAIGNS, table="campaign_events",
     needs=(("campaign_events", ("kind", "campaign_id", "contact_id")),), risk_direction=-1,
 )  # fmt: skip
 def campaign_response_rate(rows: ir.Table, w: int) -> Aggregate:

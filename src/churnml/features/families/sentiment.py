@@ -9,7 +9,6 @@ import numpy as np
 from churnml.features.aggregates import Aggregate, Source, combined, number, share
 from churnml.features.family import Family
 from churnml.features.inputs import Inputs
-from churnml.features.measures import Words
 from churnml.features.visible import days_between, inside
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ SENTIMENT = Family("sentiment")
 
 _ANSWERS = (("surveys", ("sent_at", "responded_at", "score")),)
 _SENT = (("surveys", ("sent_at", "responded_at")),)
-_NEVER = "no NPS answer is known"
+_NEVER = "no_nps_answer"
 
 
 def _surveys(inputs: Inputs) -> ir.Table:
@@ -45,11 +44,6 @@ _NPS = Source("nps", _nps_moments)
 
 @SENTIMENT.measure(
     "nps_last", "points",
-    Words(
-        "latest NPS answer (0–10)", "直近のNPS回答(0〜10)",
-        "Score of the latest NPS answer known; the mean where several came at the same moment.",
-        "直近のNPS回答の点数(同時刻に複数あれば平均)。",
-    ),
     missing=_NEVER, of=_NPS, table="surveys", needs=_ANSWERS, windowed=False, risk_direction=-1,
 )  # fmt: skip
 def nps_last(rows: ir.Table) -> Aggregate:
@@ -58,10 +52,6 @@ def nps_last(rows: ir.Table) -> Aggregate:
 
 @SENTIMENT.measure(
     "nps_age_days", "days",
-    Words(
-        "age of the latest NPS answer", "直近NPS回答からの日数", "Days from the latest NPS answer to `as_of`.",
-        "直近のNPS回答から基準日までの日数。",
-    ),
     missing=_NEVER, of=_NPS, table="surveys", needs=_ANSWERS, windowed=False, kind="age", actionable=False,
     risk_direction=0,
 )  # fmt: skip
@@ -71,8 +61,7 @@ def nps_age_days(rows: ir.Table) -> Aggregate:
 
 @SENTIMENT.measure(
     "nps_change", "points",
-    Words("change of NPS", "NPSの変化", "Latest NPS answer − the one before it.", "直近のNPS回答−その前の回答。"),
-    missing="fewer than two NPS answers are known", of=_NPS, table="surveys", needs=_ANSWERS, windowed=False,
+    missing="fewer_than_two", of=_NPS, table="surveys", needs=_ANSWERS, windowed=False,
     kind="trend", risk_direction=-1,
 )  # fmt: skip
 def nps_change(rows: ir.Table) -> Aggregate:
@@ -81,12 +70,7 @@ def nps_change(rows: ir.Table) -> Aggregate:
 
 @SENTIMENT.measure(
     "survey_response_rate", "share",
-    Words(
-        "survey response rate", "アンケート回答率",
-        "Surveys sent in the last {w} days and answered before `as_of` ÷ surveys sent in them.",
-        "過去{w}日間に送付したアンケートのうち基準日までに回答された割合。",
-    ),
-    missing="no survey was sent in the window", of=_SURVEYS, table="surveys", needs=_SENT, risk_direction=-1,
+    missing="no_survey_sent", of=_SURVEYS, table="surveys", needs=_SENT, risk_direction=-1,
 )  # fmt: skip
 def survey_response_rate(rows: ir.Table, w: int) -> Aggregate:
     sent = inside(rows.sent_at, rows, w)
@@ -95,12 +79,7 @@ def survey_response_rate(rows: ir.Table, w: int) -> Aggregate:
 
 @SENTIMENT.measure(
     "survey_silence_days", "days",
-    Words(
-        "days without a survey answer", "アンケート未回答日数",
-        "Days since the last survey answer of any kind; since the first survey sent when none was ever answered.",
-        "最後のアンケート回答からの日数(未回答なら最初の送付からの日数)。",
-    ),
-    missing="no survey is known", of=_SURVEYS, table="surveys", needs=_SENT, windowed=False, kind="age",
+    missing="no_survey_known", of=_SURVEYS, table="surveys", needs=_SENT, windowed=False, kind="age",
     risk_direction=1,
 )  # fmt: skip
 def survey_silence_days(rows: ir.Table) -> Aggregate:

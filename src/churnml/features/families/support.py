@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from churnml.features.aggregates import Aggregate, Source, count, counted, number, share
 from churnml.features.family import Family
 from churnml.features.inputs import Inputs
-from churnml.features.measures import NO_DAY_SEEN, Words
+from churnml.features.measures import NO_DAY_SEEN
 from churnml.features.visible import days_between, inside
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ __all__ = ["SUPPORT"]
 
 SUPPORT = Family("support")
 
-_NONE_OPENED = "no ticket was opened in the window"
+_NONE_OPENED = "no_ticket_opened"
 
 
 def _needs(*names: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -43,10 +43,6 @@ _TICKETS = Source("tickets", _tickets)
 
 @SUPPORT.count(
     "tickets_opened", "tickets",
-    Words(
-        "tickets opened", "新規チケット数", "Tickets opened in the last {w} days.",
-        "過去{w}日間に起票されたチケット数。",
-    ),
     of=_TICKETS, table="tickets", needs=_needs("opened_at"), trends="each", ranked=True,
     risk_direction=0,
 )  # fmt: skip
@@ -56,11 +52,7 @@ def tickets_opened(rows: ir.Table, start: int, end: int) -> ir.Value:
 
 @SUPPORT.measure(
     "tickets_open", "tickets",
-    Words(
-        "open tickets", "未解決チケット数", "Tickets that were open at `as_of`: not solved by then, or reopened since.",
-        "基準日時点で未解決(または再開済み)のチケット数。",
-    ),
-    missing="never missing", of=_TICKETS, table="tickets", needs=_needs("solved_at"), windowed=False, risk_direction=1,
+    missing="never", of=_TICKETS, table="tickets", needs=_needs("solved_at"), windowed=False, risk_direction=1,
 )  # fmt: skip
 def tickets_open(rows: ir.Table) -> Aggregate:
     return count(rows.count(where=rows.is_open))
@@ -68,11 +60,7 @@ def tickets_open(rows: ir.Table) -> Aggregate:
 
 @SUPPORT.measure(
     "oldest_open_ticket_days", "days",
-    Words(
-        "age of the oldest open ticket", "最古の未解決チケットの経過日数",
-        "Days since the oldest open ticket was opened.", "最も古い未解決チケットの起票からの日数。",
-    ),
-    missing="no ticket is open", of=_TICKETS, table="tickets", needs=_needs("solved_at"), windowed=False, kind="age",
+    missing="no_ticket_open", of=_TICKETS, table="tickets", needs=_needs("solved_at"), windowed=False, kind="age",
     risk_direction=1,
 )  # fmt: skip
 def oldest_open_ticket_days(rows: ir.Table) -> Aggregate:
@@ -81,11 +69,6 @@ def oldest_open_ticket_days(rows: ir.Table) -> Aggregate:
 
 @SUPPORT.measure(
     "urgent_ticket_share", "share",
-    Words(
-        "share of urgent tickets", "緊急チケットの割合",
-        "Tickets of high or urgent priority ÷ tickets opened in the last {w} days.",
-        "過去{w}日間の新規チケットのうち優先度が高・緊急の割合。",
-    ),
     missing=_NONE_OPENED, of=_TICKETS, table="tickets", needs=_needs("priority"), risk_direction=1,
 )  # fmt: skip
 def urgent_ticket_share(rows: ir.Table, w: int) -> Aggregate:
@@ -95,12 +78,7 @@ def urgent_ticket_share(rows: ir.Table, w: int) -> Aggregate:
 
 @SUPPORT.measure(
     "first_response_hours", "hours",
-    Words(
-        "hours to the first answer", "初回応答時間",
-        "Mean hours from opening to the first answer, over tickets first answered in the last {w} days.",
-        "過去{w}日間に初回応答したチケットの平均初回応答時間。",
-    ),
-    missing="no ticket got its first answer in the window", of=_TICKETS, table="tickets",
+    missing="no_ticket_got", of=_TICKETS, table="tickets",
     needs=_needs("first_response_at"), risk_direction=1,
 )  # fmt: skip
 def first_response_hours(rows: ir.Table, w: int) -> Aggregate:
@@ -109,12 +87,7 @@ def first_response_hours(rows: ir.Table, w: int) -> Aggregate:
 
 @SUPPORT.measure(
     "resolution_hours", "hours",
-    Words(
-        "hours to resolution", "解決時間",
-        "Mean hours from opening to solving, over tickets solved in the last {w} days.",
-        "過去{w}日間に解決したチケットの平均解決時間。",
-    ),
-    missing="no ticket was solved in the window", of=_TICKETS, table="tickets", needs=_needs("solved_at"),
+    missing="no_ticket_solved", of=_TICKETS, table="tickets", needs=_needs("solved_at"),
     risk_direction=1,
 )  # fmt: skip
 def resolution_hours(rows: ir.Table, w: int) -> Aggregate:
@@ -123,11 +96,6 @@ def resolution_hours(rows: ir.Table, w: int) -> Aggregate:
 
 @SUPPORT.measure(
     "ticket_resolution_rate", "share",
-    Words(
-        "share of tickets solved", "チケット解決率",
-        "Tickets opened in the last {w} days and not open at `as_of` ÷ tickets opened in them.",
-        "過去{w}日間の新規チケットのうち基準日までに解決した割合。",
-    ),
     missing=_NONE_OPENED, of=_TICKETS, table="tickets", needs=_needs("solved_at"), risk_direction=-1,
 )  # fmt: skip
 def ticket_resolution_rate(rows: ir.Table, w: int) -> Aggregate:
@@ -137,10 +105,6 @@ def ticket_resolution_rate(rows: ir.Table, w: int) -> Aggregate:
 
 @SUPPORT.measure(
     "tickets_reopened", "tickets",
-    Words(
-        "tickets reopened", "再開チケット数", "Tickets reopened in the last {w} days.",
-        "過去{w}日間に再開されたチケット数。",
-    ),
     missing=NO_DAY_SEEN, of=_TICKETS, table="tickets", needs=_needs("reopened_at"), risk_direction=1,
 )  # fmt: skip
 def tickets_reopened(rows: ir.Table, w: int) -> Aggregate:
@@ -149,10 +113,6 @@ def tickets_reopened(rows: ir.Table, w: int) -> Aggregate:
 
 @SUPPORT.measure(
     "tickets_escalated", "tickets",
-    Words(
-        "tickets escalated", "エスカレーション数", "Tickets escalated in the last {w} days.",
-        "過去{w}日間にエスカレーションされたチケット数。",
-    ),
     missing=NO_DAY_SEEN, of=_TICKETS, table="tickets", needs=_needs("escalated_at"), risk_direction=1,
 )  # fmt: skip
 def tickets_escalated(rows: ir.Table, w: int) -> Aggregate:
@@ -161,11 +121,7 @@ def tickets_escalated(rows: ir.Table, w: int) -> Aggregate:
 
 @SUPPORT.measure(
     "csat", "points",
-    Words(
-        "satisfaction with support (1–5)", "サポート満足度(1〜5)",
-        "Mean satisfaction given in the last {w} days, 1 to 5.", "過去{w}日間に回答されたサポート満足度の平均(1〜5)。",
-    ),
-    missing="no satisfaction was given in the window", of=_TICKETS, table="tickets",
+    missing="no_satisfaction_given", of=_TICKETS, table="tickets",
     needs=_needs("csat_score", "csat_at"), risk_direction=-1,
 )  # fmt: skip
 def csat(rows: ir.Table, w: int) -> Aggregate:

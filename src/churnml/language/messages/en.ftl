@@ -331,6 +331,7 @@ compare-some = { $low } of low-risk and { $high } of high-risk accounts have any
 
 m-events =
     .label = events
+    .meaning = Events in the last { $w } days.
     .now =
         { $n ->
             [0] no use
@@ -339,6 +340,7 @@ m-events =
         }
 m-active_days =
     .label = active days
+    .meaning = Days with an event in the last { $w } days.
     .now =
         { $n ->
             [0] no active days
@@ -349,6 +351,7 @@ m-active_days =
     .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, fewer than { $share } of similar accounts
 m-active_day_rate =
     .label = share of days with use
+    .meaning = Active days in the last { $w } days ÷ the days of them that could be observed.
     .now =
         { $n ->
             [0] no use
@@ -356,6 +359,7 @@ m-active_day_rate =
         }
 m-active_users =
     .label = active users
+    .meaning = Distinct users with an event in the last { $w } days.
     .now =
         { $n ->
             [0] no active users
@@ -365,6 +369,7 @@ m-active_users =
     .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, fewer than { $share } of similar accounts
 m-events_per_user =
     .label = events per active user
+    .meaning = Events ÷ active users in the last { $w } days.
     .now =
         { $n } { $n ->
             [one] event
@@ -372,12 +377,15 @@ m-events_per_user =
         } per active user
 m-stickiness =
     .label = share of active users on an average day
+    .meaning = Mean daily active users ÷ active users, over the observable days of the last { $w } days.
     .now = on an average day { $n } of the active users come
 m-weekday_share =
     .label = share of use on weekdays
+    .meaning = Events from Monday to Friday ÷ all events in the last { $w } days.
     .now = { $n } of use on weekdays
 m-longest_silence =
     .label = longest pause
+    .meaning = Most consecutive days without an event among the observable days of the last { $w } days.
     .now =
         { $n ->
             [0] no day without use
@@ -385,6 +393,7 @@ m-longest_silence =
         }
 m-days_since_last_event =
     .label = days since last use
+    .meaning = Days from the last known event to `as_of`.
     .now =
         { $n ->
             [0] last used today
@@ -395,6 +404,7 @@ m-days_since_last_event =
     .absent = Never used
 m-silence_in_usual_gaps =
     .label = silence against the usual gap since the start
+    .meaning = Days since the last event ÷ the mean days from one active day to the next, over all before `as_of`.
     .now = silent { $n } times as long as its usual gap
     .state-since = { CAPITAL($now) }
     .state-previous = { CAPITAL($now) }
@@ -402,18 +412,23 @@ m-silence_in_usual_gaps =
     .state-more = { CAPITAL($now) }
 m-mean_gap_days =
     .label = usual gap between active days
+    .meaning = Mean days from one active day to the next, over all of them before `as_of`.
     .now = usually { AMOUNT($n) } from one day of use to the next
 m-lifetime_active_day_rate =
     .label = share of days with use since the start
+    .meaning = Days with an event before `as_of` ÷ the days of the account's life that could be observed.
     .now = used on { $n } of days since the start
 m-lifetime_events_per_day =
     .label = use per day since the start
+    .meaning = All events before `as_of` ÷ the days of the account's life that could be observed.
     .now = used { $n } times a day since the start
 m-revenue_to_date =
     .label = paid so far
+    .meaning = MRR of every term × the months (of 30.4375 days) that it ran before `as_of`, summed.
     .now = { $n } paid so far
 m-silence_ratio =
     .label = silence against the usual gap
+    .meaning = Days since the last event ÷ the mean gap between active days in the last { $w } days.
     .now = silent { $n } times as long as its usual gap
     .window = { CAPITAL($now) }
     .window-since = { CAPITAL($now) } ({ $before } times on { $on })
@@ -423,6 +438,7 @@ m-silence_ratio =
     .window-less = { CAPITAL($now) }
 m-active_weeks =
     .label = weeks with use
+    .meaning = Of the whole weeks counted back from `as_of` within the last { $w } days, those with an event.
     .now = use in { AMOUNT($n) }
     .window = Used in { $n } of the last { AMOUNT($weeks) }
     .window-before = Used in { $n } of the last { AMOUNT($weeks) }, { AGAIN($before) } of the { AMOUNT($weeks) } before
@@ -431,6 +447,7 @@ m-active_weeks =
     .window-less = Used in { $n } of the last { AMOUNT($weeks) }, fewer than { $share } of similar accounts
 m-users_gained =
     .label = new users
+    .meaning = Users active in the last { $w } days and not in the { $w } days before.
     .now =
         { $n ->
             [0] no new users
@@ -440,6 +457,7 @@ m-users_gained =
     .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, fewer than { $share } of similar accounts
 m-users_lost =
     .label = users who fell silent
+    .meaning = Users active in the { $w } days before and not in the last { $w } days.
     .now =
         { $n ->
             [0] no user fell silent
@@ -448,6 +466,7 @@ m-users_lost =
         }
 m-logins =
     .label = logins
+    .meaning = Login events in the last { $w } days.
     .now =
         { $n ->
             [0] no logins
@@ -460,6 +479,7 @@ m-login_rate =
     .now = { $n } of the users logged in
 m-days_since_last_login =
     .label = days since the last login
+    .meaning = Days from the last known login to `as_of`.
     .now =
         { $n ->
             [0] last login today
@@ -470,6 +490,7 @@ m-days_since_last_login =
     .absent = Nobody has logged in yet
 m-events_of =
     .label = use of { $kind }
+    .meaning = Events of kind “{ $kind }” in the last { $w } days.
     .now =
         { $kind } { $n ->
             [0] not used
@@ -481,12 +502,15 @@ m-events_of =
     .window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, more than at { $share } of similar accounts
 m-share_of =
     .label = share of { $kind } in all use
+    .meaning = “{ $kind }” events ÷ all events in the last { $w } days.
     .now = { $kind } make up { $n } of use
 m-value_of =
     .label = total value of { $kind }
+    .meaning = Sum of the values of “{ $kind }” events in the last { $w } days.
     .now = { $kind } add up to { $n }
 m-features_used =
     .label = features used
+    .meaning = Distinct kinds of event in the last { $w } days.
     .now =
         { $n ->
             [0] nothing used
@@ -496,6 +520,7 @@ m-features_used =
     .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, fewer than { $share } of similar accounts
 m-core_feature_share =
     .label = share of core features used
+    .meaning = Core features used in the last { $w } days ÷ all core features.
     .now =
         { $n ->
             [0] no core feature used
@@ -508,6 +533,7 @@ m-core_feature_share =
         }
 m-features_gained =
     .label = features taken up
+    .meaning = Kinds used in the last { $w } days and not in the { $w } days before.
     .now =
         { $n ->
             [0] no feature taken up
@@ -516,6 +542,7 @@ m-features_gained =
         }
 m-features_lost =
     .label = features given up
+    .meaning = Kinds used in the { $w } days before and not in the last { $w } days.
     .now =
         { $n ->
             [0] no feature given up
@@ -524,6 +551,7 @@ m-features_lost =
         }
 m-seat_activation =
     .label = seats ever activated
+    .meaning = Distinct users ever active ÷ seats under contract, at most 100 %: a seat may be handed on.
     .now =
         { $n ->
             [0] no seat ever activated
@@ -532,9 +560,11 @@ m-seat_activation =
     .now-of = { $n } of { $whole } seats ever activated
 m-former_user_share =
     .label = share of users who left
+    .meaning = Users ever active but not in the last { $w } days ÷ users ever active.
     .now = { $n } of all users so far not seen
 m-seat_utilisation =
     .label = seats in use
+    .meaning = Active users of the last { $w } days ÷ seats under contract.
     .now =
         { $n ->
             [0] no seat in use
@@ -545,6 +575,7 @@ m-seat_utilisation =
     .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, a lower share than { $share } of similar accounts
 m-events_per_seat =
     .label = events per seat
+    .meaning = Events of the last { $w } days ÷ seats under contract.
     .now =
         { $n } { $n ->
             [one] event
@@ -552,6 +583,7 @@ m-events_per_seat =
         } per seat
 m-tickets_opened =
     .label = tickets opened
+    .meaning = Tickets opened in the last { $w } days.
     .now =
         { $n ->
             [0] no tickets opened
@@ -561,6 +593,7 @@ m-tickets_opened =
     .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, fewer than { $share } of similar accounts
 m-tickets_open =
     .label = open tickets
+    .meaning = Tickets that were open at `as_of`: not solved by then, or reopened since.
     .now =
         { $n ->
             [0] no open tickets
@@ -570,11 +603,13 @@ m-tickets_open =
     .state-less = { CAPITAL($now) }, fewer than { $share } of similar accounts
 m-oldest_open_ticket_days =
     .label = age of the oldest open ticket
+    .meaning = Days since the oldest open ticket was opened.
     .now = oldest open ticket waiting for { AMOUNT($n) }
     .state-more = { CAPITAL($now) }, longer than at { $share } of similar accounts
     .state-less = { CAPITAL($now) }, less long than at { $share } of similar accounts
 m-urgent_ticket_share =
     .label = share of urgent tickets
+    .meaning = Tickets of high or urgent priority ÷ tickets opened in the last { $w } days.
     .now =
         { $n ->
             [0] no urgent ticket
@@ -587,16 +622,19 @@ m-urgent_ticket_share =
         }
 m-first_response_hours =
     .label = hours to the first answer
+    .meaning = Mean hours from opening to the first answer, over tickets first answered in the last { $w } days.
     .now = first answers took { AMOUNT($n) } on average
     .window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, longer than at { $share } of similar accounts
     .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, quicker than at { $share } of similar accounts
 m-resolution_hours =
     .label = hours to resolution
+    .meaning = Mean hours from opening to solving, over tickets solved in the last { $w } days.
     .now = solving a ticket took { AMOUNT($n) } on average
     .window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, longer than at { $share } of similar accounts
     .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, quicker than at { $share } of similar accounts
 m-ticket_resolution_rate =
     .label = share of tickets solved
+    .meaning = Tickets opened in the last { $w } days and not open at `as_of` ÷ tickets opened in them.
     .now =
         { $n ->
             [0] no ticket solved
@@ -609,6 +647,7 @@ m-ticket_resolution_rate =
         }
 m-tickets_reopened =
     .label = tickets reopened
+    .meaning = Tickets reopened in the last { $w } days.
     .now =
         { $n ->
             [0] no ticket reopened
@@ -617,6 +656,7 @@ m-tickets_reopened =
         }
 m-tickets_escalated =
     .label = tickets escalated
+    .meaning = Tickets escalated in the last { $w } days.
     .now =
         { $n ->
             [0] no ticket escalated
@@ -625,25 +665,30 @@ m-tickets_escalated =
         }
 m-csat =
     .label = satisfaction with support (1–5)
+    .meaning = Mean satisfaction given in the last { $w } days, 1 to 5.
     .now = support satisfaction { $n } of 5
     .window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, higher than at { $share } of similar accounts
     .window-less = { CAPITAL($now) } in the last { AMOUNT($days) }, lower than at { $share } of similar accounts
 m-nps_last =
     .label = latest NPS answer (0–10)
+    .meaning = Score of the latest NPS answer known; the mean where several came at the same moment.
     .now = latest NPS answer { $n } of 10
     .state-previous = { CAPITAL($now) }, { $before } the time before
     .state-more = { CAPITAL($now) }, higher than { $share } of similar accounts
     .state-less = { CAPITAL($now) }, lower than { $share } of similar accounts
 m-nps_age_days =
     .label = age of the latest NPS answer
+    .meaning = Days from the latest NPS answer to `as_of`.
     .now = latest NPS answer { AMOUNT($n) } old
     .state-more = { CAPITAL($now) }, older than at { $share } of similar accounts
     .state-less = { CAPITAL($now) }, newer than at { $share } of similar accounts
 m-nps_change =
     .label = change of NPS
+    .meaning = Latest NPS answer − the one before it.
     .now = NPS answer { SIGNED($n) } against the one before
 m-survey_response_rate =
     .label = survey response rate
+    .meaning = Surveys sent in the last { $w } days and answered before `as_of` ÷ surveys sent in them.
     .now =
         { $n ->
             [0] no survey answered
@@ -651,24 +696,29 @@ m-survey_response_rate =
         }
 m-survey_silence_days =
     .label = days without a survey answer
+    .meaning = Days since the last survey answer of any kind; since the first survey sent when none was ever answered.
     .now = no survey answered for { AMOUNT($n) }
     .state-more = { CAPITAL($now) }, longer than at { $share } of similar accounts
     .state-less = last survey answered { AMOUNT($n) } ago, sooner than at { $share } of similar accounts
     .state-typical = { CAPITAL($now) } (similar accounts: { AMOUNT($typical) })
 m-tenure_days =
     .label = tenure
+    .meaning = Days from the account's first known fact to `as_of`.
     .now = customer for { AMOUNT($n) }
     .state-more = { CAPITAL($now) }, longer than { $share } of similar accounts
     .state-less = { CAPITAL($now) }, less long than { $share } of similar accounts
 m-plan =
     .label = plan
+    .meaning = Plan of the main term running on the day before `as_of`.
 m-mrr =
     .label = MRR
+    .meaning = Monthly recurring revenue of the terms running on the day before `as_of`.
     .now = pays { $n } a month
     .state-more = Pays more than { $share } of similar accounts ({ $n } a month)
     .state-less = Pays less than { $share } of similar accounts ({ $n } a month)
 m-seats =
     .label = seats
+    .meaning = Seats of the plans running on the day before `as_of`.
     .now =
         { $n ->
             [0] no seats
@@ -678,11 +728,13 @@ m-seats =
     .state-less = { CAPITAL($now) }, fewer than { $share } of similar accounts
 m-mrr_per_seat =
     .label = MRR per seat
+    .meaning = MRR ÷ seats under contract.
     .now = pays { $n } per seat and month
     .state-more = Pays more per seat than { $share } of similar accounts ({ $n } a month)
     .state-less = Pays less per seat than { $share } of similar accounts ({ $n } a month)
 m-discount_rate =
     .label = discount
+    .meaning = Discount on the list price of the main plan.
     .now =
         { $n ->
             [0] no discount
@@ -690,6 +742,7 @@ m-discount_rate =
         }
 m-billing_period_months =
     .label = billing period
+    .meaning = Months billed at once on the main plan.
     .now =
         { $n ->
             [1] billed monthly
@@ -701,10 +754,12 @@ m-billing_period_months =
     .state-typical = { CAPITAL($now) }
 m-auto_renew =
     .label = automatic renewal
+    .meaning = 1 when the main plan renews by itself, 0 when not.
     .yes = Renews automatically
     .no = Does not renew automatically
 m-addons =
     .label = add-ons
+    .meaning = Add-on terms running on the day before `as_of`.
     .now =
         { $n ->
             [0] no add-ons
@@ -713,11 +768,13 @@ m-addons =
         }
 m-term_days =
     .label = length of the term
+    .meaning = Agreed length of the main plan's running term.
     .now = term of { AMOUNT($n) }
     .state-more = { CAPITAL($now) }, longer than at { $share } of similar accounts
     .state-less = { CAPITAL($now) }, shorter than at { $share } of similar accounts
 m-days_into_term =
     .label = days since the term began
+    .meaning = Days from the start of the main plan's running term to `as_of`.
     .now =
         { $n ->
             [0] the term began today
@@ -728,6 +785,7 @@ m-days_into_term =
     .state-typical = { CAPITAL($now) }
 m-days_to_renewal =
     .label = days to renewal
+    .meaning = Days from `as_of` to the next end of a running plan, as agreed or known by then.
     .now =
         { $n ->
             [0] renewal due today
@@ -739,6 +797,7 @@ m-days_to_renewal =
     .state-typical = { CAPITAL($now) }
 m-renewals_so_far =
     .label = renewals so far
+    .meaning = Plan terms begun before `as_of`, the first one not counted.
     .now =
         { $n ->
             [0] not renewed yet
@@ -748,17 +807,22 @@ m-renewals_so_far =
     .state-typical = { CAPITAL($now) } (similar accounts: { $typical })
 m-mrr_change =
     .label = MRR
+    .meaning = MRR at `as_of` against { $w } days before: (now − then) ÷ then.
 m-seats_change =
     .label = seats
+    .meaning = Seats at `as_of` against { $w } days before: (now − then) ÷ then.
 m-price_change =
     .label = price per seat
+    .meaning = MRR per seat at `as_of` against { $w } days before: (now − then) ÷ then.
     .state-ago = Price per seat { $n } a month ({ AMOUNT($days) } ago: { $before })
     .state-ago-share = Price per seat { $n } a month ({ AMOUNT($days) } ago: { $before }, { SIGNED($change) })
 m-events_per_mrr =
     .label = events per MRR
+    .meaning = Events of the last { $w } days ÷ MRR.
     .now = { $n } events per unit of MRR
 m-invoices_overdue =
     .label = overdue invoices
+    .meaning = Invoices whose due day is before `as_of` and that were not paid by then; credit notes do not count.
     .now =
         { $n ->
             [0] no invoice overdue
@@ -769,6 +833,7 @@ m-invoices_overdue =
     .state-more = { CAPITAL($now) }
 m-overdue_amount =
     .label = overdue amount
+    .meaning = Sum of the overdue invoices.
     .now =
         { $n ->
             [0] nothing overdue
@@ -776,9 +841,11 @@ m-overdue_amount =
         }
 m-oldest_overdue_days =
     .label = longest delay of payment
+    .meaning = Days since the oldest overdue invoice was due.
     .now = oldest unpaid invoice { AMOUNT($n) } late
 m-payment_delay_days =
     .label = delay of payment
+    .meaning = Mean days from the due day to payment, over invoices paid in the last { $w } days; negative = early.
     .now = paid { AMOUNT($n) } after the due day
     .late = paid about { AMOUNT($n) } late
     .early = paid about { AMOUNT($n) } early
@@ -794,6 +861,7 @@ m-payment_delay_days =
     .was-punctual = on the due day
 m-opportunities_open =
     .label = open deals
+    .meaning = Opportunities opened before `as_of` and not closed by then.
     .now =
         { $n ->
             [0] no open deals
@@ -802,6 +870,7 @@ m-opportunities_open =
         }
 m-opportunities_won =
     .label = deals won
+    .meaning = Opportunities won in the last { $w } days.
     .now =
         { $n ->
             [0] no deal won
@@ -810,6 +879,7 @@ m-opportunities_won =
         }
 m-opportunities_lost =
     .label = deals lost
+    .meaning = Opportunities lost in the last { $w } days.
     .now =
         { $n ->
             [0] no deal lost
@@ -818,6 +888,7 @@ m-opportunities_lost =
         }
 m-contacts_active =
     .label = contacts in place
+    .meaning = Contacts in a role at `as_of`, as known by then.
     .now =
         { $n ->
             [0] no contact in place
@@ -827,6 +898,7 @@ m-contacts_active =
     .state-less = { CAPITAL($now) }, fewer than { $share } of similar accounts
 m-champions_active =
     .label = champions and sponsors in place
+    .meaning = Contacts in the role of champion or sponsor at `as_of`.
     .now =
         { $n ->
             [0] no champion or sponsor in place
@@ -841,6 +913,7 @@ m-champions_active =
     .state-less = { CAPITAL($now) }, fewer than { $share } of similar accounts
 m-champions_left =
     .label = champions or sponsors who left
+    .meaning = Champions and sponsors who left in the last { $w } days, as known by `as_of`.
     .now =
         { $n ->
             [0] no champion or sponsor left
@@ -849,6 +922,7 @@ m-champions_left =
         }
 m-admins_left =
     .label = admins who left
+    .meaning = Admins who left in the last { $w } days, as known by `as_of`.
     .now =
         { $n ->
             [0] no admin left
@@ -857,6 +931,7 @@ m-admins_left =
         }
 m-touchpoints_inbound =
     .label = contacts begun by the customer
+    .meaning = Calls, mails and meetings begun by the customer in the last { $w } days.
     .now =
         { $n ->
             [0] no word from the customer
@@ -867,6 +942,7 @@ m-touchpoints_inbound =
     .window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, more than at { $share } of similar accounts
 m-touchpoints_outbound =
     .label = contacts begun by us
+    .meaning = Calls, mails and meetings begun by the vendor in the last { $w } days.
     .now =
         { $n ->
             [0] no call, mail or meeting begun by us
@@ -877,6 +953,7 @@ m-touchpoints_outbound =
     .window-more = { CAPITAL($now) } in the last { AMOUNT($days) }, more than at { $share } of similar accounts
 m-days_since_last_touchpoint =
     .label = days since the last contact
+    .meaning = Days from the last touchpoint of either direction to `as_of`.
     .now =
         { $n ->
             [0] last contact today
@@ -886,6 +963,7 @@ m-days_since_last_touchpoint =
     .state-less = { CAPITAL($now) }, sooner than at { $share } of similar accounts
 m-campaign_response_rate =
     .label = campaign response rate
+    .meaning = Recipients of campaigns delivered in the last { $w } days who opened, clicked or replied before `as_of` ÷ all.
     .now =
         { $n ->
             [0] nobody responded to campaigns
@@ -893,6 +971,7 @@ m-campaign_response_rate =
         }
 m-milestones_done =
     .label = milestones reached
+    .meaning = Milestones reached before `as_of`.
     .now =
         { $n ->
             [0] no milestone reached
@@ -902,6 +981,7 @@ m-milestones_done =
     .state-less = { CAPITAL($now) }, fewer than { $share } of similar accounts
 m-milestones_overdue =
     .label = milestones overdue
+    .meaning = Milestones whose due day is before `as_of` and that were not reached by then.
     .now =
         { $n ->
             [0] no milestone overdue
@@ -910,6 +990,7 @@ m-milestones_overdue =
         }
 m-onboarding_completion =
     .label = onboarding completed
+    .meaning = Onboarding milestones reached ÷ onboarding milestones planned before `as_of`.
     .now =
         { $n ->
             [0] no onboarding milestone reached
@@ -919,12 +1000,14 @@ m-onboarding_completion =
     .state-less = { CAPITAL($now) }, less far than { $share } of similar accounts
 m-days_to_first_value =
     .label = days to first value
+    .meaning = Days from the account's first known fact to its first milestone of kind `value`.
     .now = first value reached after { AMOUNT($n) }
     .state-more = { CAPITAL($now) }, later than { $share } of similar accounts
     .state-less = { CAPITAL($now) }, sooner than { $share } of similar accounts
     .absent = First value not yet reached
 m-days_since_last_milestone =
     .label = days since the last milestone
+    .meaning = Days from the last milestone reached to `as_of`.
     .now =
         { $n ->
             [0] last milestone reached today
@@ -935,6 +1018,99 @@ m-days_since_last_milestone =
     .absent = No milestone reached yet
 m-attribute =
     .label = { $kind }
+    .meaning = Account attribute “{ $name }” in the latest version known before `as_of`.
+
+## Features: what those without an entry above are called, and what a missing value means
+
+m-cohort_month =
+    .label = month of the start
+    .meaning = Month of the account's first known fact, counted from January 2000.
+m-gap_variation =
+    .label = irregularity of use
+    .meaning = Standard deviation of the days from one active day to the next ÷ their mean, over all before `as_of`.
+m-lifetime_value =
+    .label = value of all events since the start
+    .meaning = Sum of the values of all events before `as_of`.
+m-lifetime_value_per_event =
+    .label = value per event since the start
+    .meaning = Sum of the values of all events before `as_of` ÷ their number.
+
+missing-no_day_seen = no day of the window could be observed
+missing-never = never missing
+missing-no_plan_under = no plan is under contract at `as_of`, or it is open-ended
+missing-no_plan_under_contract = no plan is under contract at `as_of`, or it carries no discount
+missing-window_before_not = the window before was not wholly observable
+missing-no_seats_under = no seats are under contract
+missing-nobody_ever_active = nobody was ever active
+missing-no_invoice_overdue = no invoice is overdue
+missing-no_invoice_paid = no invoice was paid in the window
+missing-no_plan_under_contract_as_of = no plan is under contract at `as_of`
+missing-nothing_known_account = nothing is known of the account before `as_of`
+missing-terms_run_but = terms run but none carries an MRR; 0 when no term runs
+missing-plans_run_but = plans run but none carries seats; 0 when no plan runs
+missing-terms_known_but = terms are known but none carries an MRR; 0 when no term is known
+missing-account_no_mrr = the account had no MRR { $w } days before
+missing-account_no_seats = the account had no seats { $w } days before
+missing-no_price_per = no price per seat is known for both days
+missing-account_no_mrr = the account has no MRR
+missing-account_attribute_not = the account or its attribute was not known before `as_of`
+missing-nobody_active_window = nobody was active in the window
+missing-no_event_window = there was no event in the window
+missing-no_event_known = no event is known
+missing-no_event_known_no = no event is known or no day was active
+missing-no_login_known = no login is known
+missing-no_day_account = no day of the account's life could be observed
+missing-fewer_than_2 = fewer than 2 active days are known
+missing-fewer_than_3 = fewer than 3 active days are known
+missing-no_milestone_planned = no milestone is planned
+missing-no_onboarding_milestone = no onboarding milestone is planned
+missing-no_value_milestone = no value milestone was reached yet
+missing-no_milestone_reached = no milestone was reached yet
+missing-no_touchpoint_known = no touchpoint is known
+missing-no_campaign_delivered = no campaign was delivered in the window
+missing-no_nps_answer = no NPS answer is known
+missing-fewer_than_two = fewer than two NPS answers are known
+missing-no_survey_sent = no survey was sent in the window
+missing-no_survey_known = no survey is known
+missing-no_ticket_opened = no ticket was opened in the window
+missing-no_ticket_open = no ticket is open
+missing-no_ticket_got = no ticket got its first answer in the window
+missing-no_ticket_solved = no ticket was solved in the window
+missing-no_satisfaction_given = no satisfaction was given in the window
+missing-both_windows_0 = both windows are 0, or the one before was not wholly observable
+missing-fewer_than_4 = fewer than 4 of the 12 weeks were observable, or all are 0
+missing-fewer_than_5 = fewer than 5 rows share the `as_of`, or the measure is missing
+missing-no_window_wholly = no window was wholly observable, or the peak is 0
+feature-trend =
+    .label = trend of { $of }
+    .meaning = { CAPITAL($of) }: (last { $w } days − the { $w } days before) ÷ their sum, from −1 to 1.
+feature-slope =
+    .label = 12-week slope of { $of }
+    .meaning = { CAPITAL($of) } per week: least-squares slope over the observable weeks of the last 12 ÷ their mean.
+feature-from_peak =
+    .label = drop of { $of } from their peak
+    .meaning = { CAPITAL($of) }: 1 − last { $w } days ÷ the highest of the { $w }-day windows of the last 364 days.
+feature-percentile =
+    .label = { $of } among peers
+    .meaning = Share of peers at the same `as_of` with a lower value of { $of }; ties count half.
+    .over = Share of peers at the same `as_of` with a lower value of { $of } of the last { $days } days; ties count half.
+missing-trend = both windows are 0, or the one before was not wholly observable
+missing-slope = fewer than 4 of the 12 weeks were observable, or all are 0
+missing-from_peak = no window was wholly observable, or the peak is 0
+missing-percentile = fewer than { $least } rows share the `as_of`, or the measure is missing
+off-not_asked = off unless `features.extra` names it
+off-no_table = there is no table `{ $table }`
+off-no_columns = `{ $table }` has no { $columns }
+attribute-industry = industry
+attribute-country = country
+attribute-segment = segment
+attribute-plan = plan
+attribute-owner = owner
+attribute-touch_model = touch model
+attribute-phase = phase
+attribute-employees = employees
+attribute-csm_sentiment = csm sentiment
+missing-user = the function gave no value
 
 ## Hard facts beside the score
 

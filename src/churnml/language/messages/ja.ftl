@@ -123,6 +123,7 @@ compare-some = 1以上の割合は、低リスク層で{ $low }、高リスク�
 
 m-events =
     .label = 利用回数
+    .meaning = 過去{ $w }日間の利用イベント数。
     .now =
         { $n ->
             [0] 利用なし
@@ -130,6 +131,7 @@ m-events =
         }
 m-active_days =
     .label = 利用日数
+    .meaning = 過去{ $w }日間にイベントがあった日数。
     .now =
         { $n ->
             [0] 利用した日なし
@@ -137,6 +139,7 @@ m-active_days =
         }
 m-active_day_rate =
     .label = 利用日率
+    .meaning = 過去{ $w }日間のうち観測できた日数に対する利用日数の割合。
     .now =
         { $n ->
             [0] 利用なし
@@ -146,6 +149,7 @@ m-active_day_rate =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-active_users =
     .label = アクティブユーザー数
+    .meaning = 過去{ $w }日間にイベントがあったユーザー数。
     .now =
         { $n ->
             [0] アクティブユーザーなし
@@ -153,17 +157,21 @@ m-active_users =
         }
 m-events_per_user =
     .label = ユーザーあたりの利用回数
+    .meaning = 過去{ $w }日間のイベント数÷アクティブユーザー数。
     .now = ユーザー1人あたりの利用は{ AMOUNT($n) }
 m-stickiness =
     .label = 1日あたりの利用者の割合
+    .meaning = 過去{ $w }日間の観測可能日における1日平均利用者数÷アクティブユーザー数。
     .now = アクティブユーザーのうち1日に利用する割合は平均{ $n }
     .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-weekday_share =
     .label = 平日利用の割合
+    .meaning = 過去{ $w }日間のイベントのうち月曜から金曜の割合。
     .now = 利用に占める平日の割合は{ $n }
 m-longest_silence =
     .label = 最長の未利用期間
+    .meaning = 過去{ $w }日間の観測可能日のうち、連続して利用がなかった最長日数。
     .now =
         { $n ->
             [0] 利用のない日なし
@@ -173,12 +181,14 @@ m-longest_silence =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より短い
 m-days_since_last_event =
     .label = 最終利用からの日数
+    .meaning = 最後に確認されたイベントから基準日までの日数。
     .now = 最終利用から{ AMOUNT($n) }経過
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
     .absent = 利用実績なし
 m-silence_in_usual_gaps =
     .label = 開始以来の通常間隔に対する未利用期間
+    .meaning = 最終利用からの日数÷基準日までの平均利用間隔。
     .now = 利用の空白が通常の{ $n }倍
     .state = 利用の空白が通常の{ $n }倍に
     .state-since = 利用の空白が通常の{ $n }倍に
@@ -187,18 +197,23 @@ m-silence_in_usual_gaps =
     .state-more = 利用の空白が通常の{ $n }倍に
 m-mean_gap_days =
     .label = 通常の利用間隔
+    .meaning = 基準日までの利用日から次の利用日までの平均日数。
     .now = 通常の利用間隔は{ AMOUNT($n) }
 m-lifetime_active_day_rate =
     .label = 開始以来の利用日の割合
+    .meaning = 基準日までの利用日数÷観測できた利用期間の日数。
     .now = 開始以来の利用日の割合は{ $n }
 m-lifetime_events_per_day =
     .label = 開始以来の1日あたりの利用
+    .meaning = 基準日までの全イベント数÷観測できた利用期間の日数。
     .now = 開始以来の利用は1日あたり{ $n }回
 m-revenue_to_date =
     .label = 累計の支払額
+    .meaning = 各契約のMRR×基準日までの契約月数(1か月=30.4375日)の合計。
     .now = これまでの支払額は{ $n }
 m-silence_ratio =
     .label = 通常間隔に対する未利用期間
+    .meaning = 最終利用からの日数÷過去{ $w }日間の平均利用間隔。
     .now = 利用の空白が通常の{ $n }倍
     .window = 利用の空白が通常の{ $n }倍に
     .window-since = 利用の空白が通常の{ $n }倍に（{ $on }時点では{ $before }倍）
@@ -208,6 +223,7 @@ m-silence_ratio =
     .window-less = 利用の空白は通常の{ $n }倍
 m-active_weeks =
     .label = 利用週数
+    .meaning = 基準日から遡った過去{ $w }日間の各週のうち、イベントがあった週の数。
     .now = 利用は{ $n }週
     .window = 過去{ AMOUNT($weeks) }のうち利用があったのは{ $n }週
     .window-before = 過去{ AMOUNT($weeks) }のうち利用があったのは{ $n }週（その前の{ AMOUNT($weeks) }は{ $before }週）
@@ -217,6 +233,7 @@ m-active_weeks =
     .window-less = 過去{ AMOUNT($weeks) }のうち利用があったのは{ $n }週で、類似顧客の{ $share }より少ない
 m-users_gained =
     .label = 新規利用者数
+    .meaning = 過去{ $w }日間に利用し、その前の{ $w }日間には利用しなかったユーザー数。
     .now =
         { $n ->
             [0] 新規利用者なし
@@ -224,6 +241,7 @@ m-users_gained =
         }
 m-users_lost =
     .label = 利用停止ユーザー数
+    .meaning = その前の{ $w }日間に利用し、過去{ $w }日間には利用しなかったユーザー数。
     .now =
         { $n ->
             [0] 利用を停止したユーザーなし
@@ -231,6 +249,7 @@ m-users_lost =
         }
 m-logins =
     .label = ログイン回数
+    .meaning = 過去{ $w }日間のログイン回数。
     .now =
         { $n ->
             [0] ログインなし
@@ -243,12 +262,14 @@ m-login_rate =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-days_since_last_login =
     .label = 最終ログインからの日数
+    .meaning = 最後のログインから基準日までの日数。
     .now = 最終ログインから{ AMOUNT($n) }経過
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
     .absent = ログイン実績なし
 m-events_of =
     .label = { $kind }の利用回数
+    .meaning = 過去{ $w }日間の「{ $kind }」の回数。
     .now =
         { $n ->
             [0] { $kind }の利用なし
@@ -257,14 +278,17 @@ m-events_of =
     .window-gone = { $kind }の利用がなくなった（過去{ AMOUNT($days) }間は0回）
 m-share_of =
     .label = { $kind }の割合
+    .meaning = 過去{ $w }日間の全イベントに占める「{ $kind }」の割合。
     .now = 利用に占める{ $kind }の割合は{ $n }
     .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-value_of =
     .label = { $kind }の値の合計
+    .meaning = 過去{ $w }日間の「{ $kind }」の値の合計。
     .now = { $kind }の値の合計は{ $n }
 m-features_used =
     .label = 利用機能数
+    .meaning = 過去{ $w }日間に使われた機能(イベント種別)の数。
     .now =
         { $n ->
             [0] 利用なし
@@ -272,6 +296,7 @@ m-features_used =
         }
 m-core_feature_share =
     .label = コア機能の利用率
+    .meaning = 過去{ $w }日間に使われたコア機能数÷コア機能の総数。
     .now =
         { $n ->
             [0] コア機能の利用なし
@@ -286,6 +311,7 @@ m-core_feature_share =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-features_gained =
     .label = 新たに使われた機能数
+    .meaning = 過去{ $w }日間に使われ、その前の{ $w }日間には使われなかった機能の数。
     .now =
         { $n ->
             [0] 新たに使われた機能なし
@@ -293,6 +319,7 @@ m-features_gained =
         }
 m-features_lost =
     .label = 使われなくなった機能数
+    .meaning = その前の{ $w }日間に使われ、過去{ $w }日間には使われなかった機能の数。
     .now =
         { $n ->
             [0] 使われなくなった機能なし
@@ -300,6 +327,7 @@ m-features_lost =
         }
 m-seat_activation =
     .label = ライセンス有効化率
+    .meaning = これまでに利用したユーザー数÷契約シート数。席の引き継ぎがあるため100%を上限とする。
     .now =
         { $n ->
             [0] 有効化されたライセンスなし
@@ -310,6 +338,7 @@ m-seat_activation =
     .state-less = { $now }で、類似顧客の{ $share }より低い
 m-former_user_share =
     .label = 離脱ユーザー率
+    .meaning = これまでに利用したユーザーのうち、過去{ $w }日間に利用のないユーザーの割合。
     .now = これまでの利用者のうち利用のない人は{ $n }
     .window = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }
     .window-since = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }（{ $on }時点では{ $before }）
@@ -318,6 +347,7 @@ m-former_user_share =
     .window-less = これまでの利用者のうち、過去{ AMOUNT($days) }間に利用のない人は{ $n }で、類似顧客の{ $share }より少ない
 m-seat_utilisation =
     .label = シート利用率
+    .meaning = 過去{ $w }日間のアクティブユーザー数÷契約シート数。
     .now =
         { $n ->
             [0] 利用中のシートなし
@@ -328,9 +358,11 @@ m-seat_utilisation =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-events_per_seat =
     .label = シートあたりの利用回数
+    .meaning = 過去{ $w }日間のイベント数÷契約シート数。
     .now = 1席あたりの利用は{ AMOUNT($n) }
 m-tickets_opened =
     .label = 新規問い合わせ件数
+    .meaning = 過去{ $w }日間に起票されたチケット数。
     .now =
         { $n ->
             [0] 新規の問い合わせなし
@@ -338,6 +370,7 @@ m-tickets_opened =
         }
 m-tickets_open =
     .label = 未解決の問い合わせ件数
+    .meaning = 基準日時点で未解決(または再開済み)のチケット数。
     .now =
         { $n ->
             [0] 未解決の問い合わせなし
@@ -345,11 +378,13 @@ m-tickets_open =
         }
 m-oldest_open_ticket_days =
     .label = 最も古い未解決の問い合わせの経過日数
+    .meaning = 最も古い未解決チケットの起票からの日数。
     .now = 最も古い未解決の問い合わせは受付から{ AMOUNT($n) }経過
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
 m-urgent_ticket_share =
     .label = 緊急の問い合わせの割合
+    .meaning = 過去{ $w }日間の新規チケットのうち優先度が高・緊急の割合。
     .now =
         { $n ->
             [0] 緊急の問い合わせなし
@@ -364,16 +399,19 @@ m-urgent_ticket_share =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-first_response_hours =
     .label = 初回応答時間
+    .meaning = 過去{ $w }日間に初回応答したチケットの平均初回応答時間。
     .now = 初回応答は平均{ AMOUNT($n) }後
     .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より遅い
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より早い
 m-resolution_hours =
     .label = 解決時間
+    .meaning = 過去{ $w }日間に解決したチケットの平均解決時間。
     .now = 解決までの時間は平均{ AMOUNT($n) }
     .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より長い
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より短い
 m-ticket_resolution_rate =
     .label = 問い合わせ解決率
+    .meaning = 過去{ $w }日間の新規チケットのうち基準日までに解決した割合。
     .now =
         { $n ->
             [0] 解決した問い合わせなし
@@ -388,6 +426,7 @@ m-ticket_resolution_rate =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-tickets_reopened =
     .label = 再開した問い合わせ件数
+    .meaning = 過去{ $w }日間に再開されたチケット数。
     .now =
         { $n ->
             [0] 問い合わせの再開なし
@@ -395,6 +434,7 @@ m-tickets_reopened =
         }
 m-tickets_escalated =
     .label = エスカレーション件数
+    .meaning = 過去{ $w }日間にエスカレーションされたチケット数。
     .now =
         { $n ->
             [0] エスカレーションなし
@@ -402,25 +442,30 @@ m-tickets_escalated =
         }
 m-csat =
     .label = サポート満足度（1〜5）
+    .meaning = 過去{ $w }日間に回答されたサポート満足度の平均(1〜5)。
     .now = サポート満足度は5点中{ $n }点
     .window-more = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より高い
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-nps_last =
     .label = 直近のNPS回答（0〜10）
+    .meaning = 直近のNPS回答の点数(同時刻に複数あれば平均)。
     .now = 直近のNPS回答は10点中{ $n }点
     .state-previous = { $now }（その前は{ $before }点）
     .state-more = { $now }で、類似顧客の{ $share }より高い
     .state-less = { $now }で、類似顧客の{ $share }より低い
 m-nps_age_days =
     .label = 直近のNPS回答からの日数
+    .meaning = 直近のNPS回答から基準日までの日数。
     .now = 直近のNPS回答から{ AMOUNT($n) }経過
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
 m-nps_change =
     .label = NPSの変化
+    .meaning = 直近のNPS回答−その前の回答。
     .now = NPS回答は前回比{ SIGNED($n) }
 m-survey_response_rate =
     .label = アンケート回答率
+    .meaning = 過去{ $w }日間に送付したアンケートのうち基準日までに回答された割合。
     .now =
         { $n ->
             [0] アンケートの回答なし
@@ -430,31 +475,38 @@ m-survey_response_rate =
     .window-less = 過去{ AMOUNT($days) }間の{ $now }で、類似顧客の{ $share }より低い
 m-survey_silence_days =
     .label = アンケート未回答日数
+    .meaning = 最後のアンケート回答からの日数(未回答なら最初の送付からの日数)。
     .now = アンケートへの回答が{ AMOUNT($n) }間なし
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = 最後のアンケート回答から{ AMOUNT($n) }経過（類似顧客の{ $share }より短い）
 m-tenure_days =
     .label = 利用期間
+    .meaning = 最初の記録から基準日までの日数。
     .now = 利用開始から{ AMOUNT($n) }
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
 m-plan =
     .label = プラン
+    .meaning = 基準日前日に有効な主契約のプラン。
 m-mrr =
     .label = MRR（月次経常収益）
+    .meaning = 基準日前日に有効な契約の月次経常収益。
     .now = 月額は{ $n }
     .state-more = 月額は{ $n }で、類似顧客の{ $share }より高い
     .state-less = 月額は{ $n }で、類似顧客の{ $share }より低い
 m-seats =
     .label = 契約シート数
+    .meaning = 基準日前日に有効なプランの契約シート数。
     .now = 契約シートは{ AMOUNT($n) }
 m-mrr_per_seat =
     .label = シートあたりMRR
+    .meaning = MRR÷契約シート数。
     .now = 1席あたりの月額は{ $n }
     .state-more = 1席あたりの月額は{ $n }で、類似顧客の{ $share }より高い
     .state-less = 1席あたりの月額は{ $n }で、類似顧客の{ $share }より低い
 m-discount_rate =
     .label = 割引率
+    .meaning = 主契約の定価に対する割引率。
     .now =
         { $n ->
             [0] 割引なし
@@ -464,6 +516,7 @@ m-discount_rate =
     .state-less = { $now }で、類似顧客の{ $share }より低い
 m-billing_period_months =
     .label = 請求期間
+    .meaning = 主契約の一括請求月数。
     .now =
         { $n ->
             [1] 毎月請求
@@ -475,10 +528,12 @@ m-billing_period_months =
     .state-typical = { $now }
 m-auto_renew =
     .label = 自動更新
+    .meaning = 主契約が自動更新なら1、そうでなければ0。
     .yes = 自動更新の契約
     .no = 自動更新ではない契約
 m-addons =
     .label = アドオン数
+    .meaning = 基準日前日に有効なアドオン契約の数。
     .now =
         { $n ->
             [0] アドオンなし
@@ -486,17 +541,20 @@ m-addons =
         }
 m-term_days =
     .label = 契約期間
+    .meaning = 主契約の現契約期間の長さ。
     .now = 契約期間は{ AMOUNT($n) }
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
 m-days_into_term =
     .label = 契約開始からの日数
+    .meaning = 主契約の現契約開始から基準日までの日数。
     .now = 契約開始から{ AMOUNT($n) }
     .state-more = { $now }
     .state-less = { $now }
     .state-typical = { $now }
 m-days_to_renewal =
     .label = 契約更新までの日数
+    .meaning = 基準日から有効なプランの次の満了日までの日数。
     .now =
         { $n ->
             [0] 本日が契約更新日
@@ -508,6 +566,7 @@ m-days_to_renewal =
     .state-typical = { $now }
 m-renewals_so_far =
     .label = これまでの更新回数
+    .meaning = 基準日前に開始したプラン契約数(初回を除く)。
     .now =
         { $n ->
             [0] 更新はまだなし
@@ -515,17 +574,22 @@ m-renewals_so_far =
         }
 m-mrr_change =
     .label = MRR
+    .meaning = { $w }日前と比べたMRRの変化率。
 m-seats_change =
     .label = 契約シート数
+    .meaning = { $w }日前と比べた契約シート数の変化率。
 m-price_change =
     .label = シート単価
+    .meaning = { $w }日前と比べたシートあたりMRRの変化率。
     .state-ago = シート単価は月額{ $n }（{ AMOUNT($days) }前は{ $before }）
     .state-ago-share = シート単価は月額{ $n }（{ AMOUNT($days) }前は{ $before }、{ SIGNED($change) }）
 m-events_per_mrr =
     .label = MRRあたりの利用回数
+    .meaning = 過去{ $w }日間のイベント数÷MRR。
     .now = MRRあたりの利用は{ AMOUNT($n) }
 m-invoices_overdue =
     .label = 延滞請求書数
+    .meaning = 支払期日を過ぎて未払いの請求書の数。
     .now =
         { $n ->
             [0] 支払い遅延なし
@@ -535,6 +599,7 @@ m-invoices_overdue =
     .state-less = { $now }
 m-overdue_amount =
     .label = 延滞金額
+    .meaning = 支払期日を過ぎて未払いの請求額の合計。
     .now =
         { $n ->
             [0] 延滞なし
@@ -542,9 +607,11 @@ m-overdue_amount =
         }
 m-oldest_overdue_days =
     .label = 最長延滞日数
+    .meaning = 最も古い延滞請求書の支払期日からの日数。
     .now = 最も古い未払い請求書は期日を{ AMOUNT($n) }超過
 m-payment_delay_days =
     .label = 支払遅延日数
+    .meaning = 過去{ $w }日間に支払われた請求書の期日から支払いまでの平均日数(負は期日前)。
     .now = 支払いは期日の{ AMOUNT($n) }後
     .late = 支払いは期日の約{ AMOUNT($n) }後
     .early = 支払いは期日の約{ AMOUNT($n) }前
@@ -561,6 +628,7 @@ m-payment_delay_days =
     .was-punctual = 期日どおり
 m-opportunities_open =
     .label = 進行中の商談数
+    .meaning = 基準日時点で進行中の商談数。
     .now =
         { $n ->
             [0] 進行中の商談なし
@@ -568,6 +636,7 @@ m-opportunities_open =
         }
 m-opportunities_won =
     .label = 受注した商談数
+    .meaning = 過去{ $w }日間に受注した商談数。
     .now =
         { $n ->
             [0] 受注なし
@@ -575,6 +644,7 @@ m-opportunities_won =
         }
 m-opportunities_lost =
     .label = 失注した商談数
+    .meaning = 過去{ $w }日間に失注した商談数。
     .now =
         { $n ->
             [0] 失注なし
@@ -582,6 +652,7 @@ m-opportunities_lost =
         }
 m-contacts_active =
     .label = 有効な担当者数
+    .meaning = 基準日時点で在任中の担当者数。
     .now =
         { $n ->
             [0] 担当者なし
@@ -589,6 +660,7 @@ m-contacts_active =
         }
 m-champions_active =
     .label = 在任中の推進担当者・スポンサー数
+    .meaning = 基準日時点で在任中の推進者・後援者の数。
     .now =
         { $n ->
             [0] 推進担当者・スポンサーが不在
@@ -607,6 +679,7 @@ m-champions_active =
     .state-typical = { $now }（類似顧客は{ AMOUNT($typical) }）
 m-champions_left =
     .label = 離任した推進担当者・スポンサー数
+    .meaning = 過去{ $w }日間に離任した推進者・後援者の数。
     .now =
         { $n ->
             [0] 推進担当者・スポンサーの離任なし
@@ -614,6 +687,7 @@ m-champions_left =
         }
 m-admins_left =
     .label = 離任した管理者数
+    .meaning = 過去{ $w }日間に離任した管理者の数。
     .now =
         { $n ->
             [0] 管理者の離任なし
@@ -621,6 +695,7 @@ m-admins_left =
         }
 m-touchpoints_inbound =
     .label = 顧客からの接点数
+    .meaning = 過去{ $w }日間の顧客からの接点数。
     .now =
         { $n ->
             [0] 顧客からの連絡なし
@@ -628,6 +703,7 @@ m-touchpoints_inbound =
         }
 m-touchpoints_outbound =
     .label = 自社からの接点数
+    .meaning = 過去{ $w }日間の自社からの接点数。
     .now =
         { $n ->
             [0] 自社からの連絡なし
@@ -635,11 +711,13 @@ m-touchpoints_outbound =
         }
 m-days_since_last_touchpoint =
     .label = 最終接点からの日数
+    .meaning = 最後の接点から基準日までの日数。
     .now = 最終接点から{ AMOUNT($n) }経過
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
 m-campaign_response_rate =
     .label = 施策反応率
+    .meaning = 過去{ $w }日間に配信した施策の受信者のうち、開封・クリック・返信した割合。
     .now =
         { $n ->
             [0] 施策への反応なし
@@ -653,6 +731,7 @@ m-campaign_response_rate =
         }
 m-milestones_done =
     .label = 達成済みマイルストーン数
+    .meaning = 基準日までに達成されたマイルストーン数。
     .now =
         { $n ->
             [0] 達成したマイルストーンなし
@@ -660,6 +739,7 @@ m-milestones_done =
         }
 m-milestones_overdue =
     .label = 期限超過マイルストーン数
+    .meaning = 期限を過ぎても未達成のマイルストーン数。
     .now =
         { $n ->
             [0] 期限超過のマイルストーンなし
@@ -667,6 +747,7 @@ m-milestones_overdue =
         }
 m-onboarding_completion =
     .label = オンボーディング完了率
+    .meaning = 基準日までに計画された導入マイルストーンの達成率。
     .now =
         { $n ->
             [0] オンボーディング未着手
@@ -676,18 +757,113 @@ m-onboarding_completion =
     .state-less = { $now }で、類似顧客の{ $share }より低い
 m-days_to_first_value =
     .label = 初回成果までの日数
+    .meaning = 最初の記録から最初の価値マイルストーン達成までの日数。
     .now = 初回の成果まで{ AMOUNT($n) }
     .state-more = { $now }（類似顧客の{ $share }より遅い）
     .state-less = { $now }（類似顧客の{ $share }より早い）
     .absent = 初回の成果にまだ到達していない
 m-days_since_last_milestone =
     .label = 最終マイルストーンからの日数
+    .meaning = 最後に達成したマイルストーンから基準日までの日数。
     .now = 最後のマイルストーン達成から{ AMOUNT($n) }経過
     .state-more = { $now }（類似顧客の{ $share }より長い）
     .state-less = { $now }（類似顧客の{ $share }より短い）
     .absent = マイルストーンの達成がまだない
 m-attribute =
     .label = { $kind }
+    .meaning = 基準日前に確認された最新のアカウント属性「{ $name }」。
+
+## Features: what those without an entry above are called, and what a missing value means
+
+m-cohort_month =
+    .label = 開始月
+    .meaning = 最初の記録の月(2000年1月からの月数)。
+m-gap_variation =
+    .label = 利用間隔のばらつき
+    .meaning = 基準日までの利用間隔の標準偏差÷平均。
+m-lifetime_value =
+    .label = 開始以来のイベントの値の合計
+    .meaning = 基準日までの全イベントの値の合計。
+m-lifetime_value_per_event =
+    .label = 開始以来のイベントあたりの値
+    .meaning = 基準日までの全イベントの値の合計÷イベント数。
+
+missing-no_day_seen = 期間内に観測できた日がない
+missing-never = 欠損なし
+missing-no_plan_under = 基準日に有効なプラン契約なし、または契約終了日なし
+missing-no_plan_under_contract = 基準日に有効なプラン契約なし、または割引なし
+missing-window_before_not = 前の期間を十分に観測できない
+missing-no_seats_under = 契約シートなし
+missing-nobody_ever_active = 利用者の記録なし
+missing-no_invoice_overdue = 支払期限を過ぎた請求なし
+missing-no_invoice_paid = 期間内に支払われた請求なし
+missing-no_plan_under_contract_as_of = 基準日に有効なプラン契約なし
+missing-nothing_known_account = 基準日より前の情報なし
+missing-terms_run_but = 契約はあるがMRRの記載なし（契約がなければ0）
+missing-plans_run_but = 契約はあるがシート数の記載なし（契約がなければ0）
+missing-terms_known_but = 契約はあるがMRRの記載なし（契約がなければ0）
+missing-account_no_mrr = { $w }日前にMRRなし
+missing-account_no_seats = { $w }日前に契約シートなし
+missing-no_price_per = 両日のシート単価が揃わない
+missing-account_no_mrr = MRRなし
+missing-account_attribute_not = 基準日より前に属性の情報なし
+missing-nobody_active_window = 期間内に利用者なし
+missing-no_event_window = 期間内に利用なし
+missing-no_event_known = 利用記録なし
+missing-no_event_known_no = 利用記録なし、または利用日なし
+missing-no_login_known = ログイン記録なし
+missing-no_day_account = 観測できた利用期間なし
+missing-fewer_than_2 = 利用日が2日未満
+missing-fewer_than_3 = 利用日が3日未満
+missing-no_milestone_planned = 予定されたマイルストーンなし
+missing-no_onboarding_milestone = 予定された導入マイルストーンなし
+missing-no_value_milestone = 価値実感のマイルストーンが未達成
+missing-no_milestone_reached = 達成済みのマイルストーンなし
+missing-no_touchpoint_known = 接点の記録なし
+missing-no_campaign_delivered = 期間内に配信されたキャンペーンなし
+missing-no_nps_answer = NPS回答なし
+missing-fewer_than_two = NPS回答が2件未満
+missing-no_survey_sent = 期間内に送付されたアンケートなし
+missing-no_survey_known = アンケートの記録なし
+missing-no_ticket_opened = 期間内に新しい問い合わせなし
+missing-no_ticket_open = 未解決の問い合わせなし
+missing-no_ticket_got = 期間内に初回回答のあった問い合わせなし
+missing-no_ticket_solved = 期間内に解決した問い合わせなし
+missing-no_satisfaction_given = 期間内に満足度の回答なし
+missing-both_windows_0 = 両期間とも0、または前の期間を観測できない
+missing-fewer_than_4 = 12週のうち観測できた週が4週未満、またはすべて0
+missing-fewer_than_5 = 同じ基準日の対象が5件未満、または元の値なし
+missing-no_window_wholly = 十分に観測できた期間がない、またはピークが0
+feature-trend =
+    .label = { $of }の増減
+    .meaning = { $of }:(過去{ $w }日間−その前の{ $w }日間)÷両者の合計(−1から1)。
+feature-slope =
+    .label = { $of }の12週間の傾き
+    .meaning = { $of }(週次):過去12週のうち観測可能な週の回帰直線の傾き÷平均。
+feature-from_peak =
+    .label = { $of }のピークからの減少率
+    .meaning = { $of }:1−過去{ $w }日間÷過去364日間の{ $w }日ごとの最大値。
+feature-percentile =
+    .label = 同類顧客内での{ $of }の順位
+    .meaning = 同一基準日の同類顧客のうち{ $of }が自社より低い割合(同値は半分)。
+    .over = 同一基準日の同類顧客のうち{ $of }(過去{ $days }日間)が自社より低い割合(同値は半分)。
+missing-trend = 両期間とも0、または前の期間を観測できない
+missing-slope = 12週のうち観測できた週が4週未満、またはすべて0
+missing-from_peak = 十分に観測できた期間がない、またはピークが0
+missing-percentile = 同じ基準日の対象が{ $least }件未満、または元の値なし
+off-not_asked = `features.extra`で指定しない限り使いません
+off-no_table = テーブル`{ $table }`がありません
+off-no_columns = `{ $table }`に{ $columns }がありません
+attribute-industry = 業種
+attribute-country = 国
+attribute-segment = セグメント
+attribute-plan = プラン
+attribute-owner = 担当者
+attribute-touch_model = タッチモデル
+attribute-phase = フェーズ
+attribute-employees = 従業員数
+attribute-csm_sentiment = CSMの所感
+missing-user = 関数が値を返さなかった
 
 ## 確認すべき事実
 

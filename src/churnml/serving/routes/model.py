@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from churnml.api.answers import FeatureAnswer, ModelAnswer
+from churnml.language import render
 from churnml.serving.mappers import view_provenance
 from churnml.serving.routes.operation import Lang, ScopedRoute, as_json, documented, language, may, state_of
 
@@ -40,8 +41,8 @@ async def get_model(request: Request, lang: Lang = None) -> Response:
                     name=spec.name,
                     family=spec.family,
                     unit=spec.unit,
-                    description=spec.description_ja if chosen == "ja" else spec.description_en,
-                    missing=(spec.missing_ja if chosen == "ja" else "") or spec.missing,
+                    description=render(spec.description, chosen),
+                    missing=render(spec.missing, chosen),
                     categorical=spec.categorical,
                     words=list(model.categories.get(spec.name, [])) if spec.categorical else None,
                 )
