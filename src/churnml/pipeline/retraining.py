@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 from scipy.special import expit, logit
@@ -30,6 +30,10 @@ from churnml.training import ChurnModel
 __all__ = ["moved", "recalibrate_if_off", "retrain_if_due"]
 
 
+_AGAIN_DAYS = 14
+"""A challenger that was refused is not followed by the same one on the next day."""
+
+
 def retrain_if_due(
     config: Config, stages: Stages | None = None, *, as_of: date | None = None, prepared: Prepared | None = None
 ) -> Retraining | None:
@@ -51,7 +55,7 @@ def retrain_if_due(
     Returns
     -------
     Retraining or None
-        None where it is not due.
+        None where it is not due, or a challenger was refused or failed within the last fortnight.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def retrain_if_due(
         The training failed; that is on record as well.
     """
     decision = retraining_due(config, as_of=as_of)
-    if not decision.due:
+    if not decision.due or _tried_lately(config, decision.model_version):
         return None
     because = tuple(reason.said for reason in decision.reasons)
     now = datetime.now(UTC)
@@ -179,6 +183,16 @@ def _example(config: Config, as_of: date) -> pd.DataFrame | None:
         scored = newest_scored(config, store, as_of)
         rows = {} if scored is None else store.all_features(scored.id)
     return pd.DataFrame.from_records(list(rows.values())[:5]) if rows else None
+
+
+def _tried_lately(config: Config, champion: str | None) -> bool:
+    """Tell whether a challenger of the same champion was refused, or failed, within the last fortnight."""
+    with Store(config.store_url) as store:
+        tries = [one for one in store.monitoring(config.name).retrainings() if one.kind == "retrained"]
+    return any(
+        one.before == champion and not one.promoted and datetime.now(UTC) - one.at < timedelta(days=_AGAIN_DAYS)
+        for one in tries
+    )
 
 
 def _keep(config: Config, done: Retraining) -> None:

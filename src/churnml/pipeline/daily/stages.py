@@ -176,6 +176,31 @@ def deliver(day: Day) -> Done:
     return Done("done" if sent or done.planned else "unchanged", sent, {"planned": done.planned, **counts})
 
 
+def monitor(day: Day) -> Done:
+    """Judge the data and the model, and move probabilities that are off to the newest mature churn rate."""
+    from churnml.pipeline.monitoring import monitor
+    from churnml.pipeline.retraining import recalibrate_if_off
+
+    report = monitor(day.config, day.stages, loaded=day.tables())
+    moved = recalibrate_if_off(day.config, report)
+    detail: dict[str, Any] = {"as_of": report.as_of.isoformat(), "alarms": [alarm.key for alarm in report.alarms]}
+    detail |= {"new": list(report.new), "due": [reason.code for reason in report.retraining.reasons]}
+    detail |= {} if moved is None else {"moved_to": moved.version}
+    return Done("done", len(report.alarms), detail)
+
+
+def retrain(day: Day) -> Done:
+    """Train a challenger where monitoring says that the model is due; the gate decides."""
+    from churnml.pipeline.retraining import retrain_if_due
+
+    done = retrain_if_due(day.config, day.stages)
+    if done is None:
+        return Done("not_due")
+    say = phrases(day.config.language).text
+    detail = {"because": [say(one) for one in done.because], "version": done.version, "promoted": done.promoted}
+    return Done(detail={**detail, "decision": say(done.decision), "run_id": done.run_id})
+
+
 def keep(day: Day) -> Done:
     """Forget what is older than the rules of the config say."""
     from datetime import timedelta
@@ -205,6 +230,8 @@ STAGES: tuple[DailyStage, ...] = (
         "alerts", alerts, needs=("score",), wanted=lambda config: _about_churn(config) and config.alerts.enabled
     ),
     DailyStage("deliver", deliver, wanted=lambda config: _about_churn(config) and bool(config.deliveries.targets())),
+    DailyStage("monitor", monitor, needs=("check",), wanted=_about_churn),
+    DailyStage("retrain", retrain, needs=("monitor",), wanted=_about_churn),
     DailyStage("keep", keep, wanted=_about_churn),
 )
 """In their order. A stage that is not wanted by a config is not on its record."""
