@@ -2,9 +2,9 @@
 
 Simulated companies live day by day. On the clean year every alarm that opens is a false one; each fault is planted at a
 random day of the last half-year, in the tables as they would be loaded from then on, and the days until its alarm are
-counted. Nothing of the thresholds was chosen on these companies: they follow from the budget of one false alarm a month.
+counted. No threshold was chosen on these companies: all follow from the budget of one false alarm a month.
 
-    python benchmarks/monitoring.py --seeds 3 --accounts 200
+    $ python benchmarks/monitoring.py --seeds 3 --accounts 200
 """
 
 from __future__ import annotations
