@@ -10,18 +10,32 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 _NEEDS_A_PROGRAM = {"postgres", "browser", "spark"}
 _NAMES = itertools.count()
+_ROOT = Path(__file__).parent.parent
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep together, on one worker, what shares a costly beginning: a trained company, a running Spark; else a file."""
-    path = item.path.relative_to(item.config.rootpath)
-    shared = "spark" if item.get_closest_marker("spark") else "pipeline" if "pipeline" in path.parts else str(path)
-    item.add_marker(pytest.mark.xdist_group(shared))
+class ByFolder(LoadScopeScheduling):
+    """Hand out tests so that what a folder's `conftest.py` makes at some cost is made on one worker only.
+
+    A folder without one is handed out file by file. (xdist's own groups do nothing with pytest 9.2, where a node's id
+    can no longer be changed.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.split("::")[0])
+        return str(file.parent) if (_ROOT / file.parent / "conftest.py").exists() else str(file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
+    """Use the order above, whatever `--dist` says."""
+    return ByFolder(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

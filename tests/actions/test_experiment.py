@@ -51,7 +51,7 @@ def company(seed: int, planted: str, accounts: int = 400, share: float = 0.3) ->
 
 @pytest.mark.parametrize("planted", ["none", "uniform", "mid_risk"])
 def test_a_planted_effect_lies_in_the_interval_95_times_of_100(planted: str) -> None:
-    runs, of_churn, of_arr = 200, 0, 0
+    runs, of_churn, of_arr = 100, 0, 0
     for seed in range(runs):
         rows, churn, arr = company(seed, planted)
         found = experiment_report(rows, section(), days=90, until=UNTIL, by_segment=False)
@@ -59,9 +59,9 @@ def test_a_planted_effect_lies_in_the_interval_95_times_of_100(planted: str) -> 
         assert found.arr_saved is not None
         of_churn += found.churn_avoided.low <= churn <= found.churn_avoided.high
         of_arr += found.arr_saved.low <= arr <= found.arr_saved.high
-    # Three standard errors of a share of 95 % in 200 runs are 4.6 points.
-    assert of_churn / runs >= 0.95 - 0.046
-    assert of_arr / runs >= 0.95 - 0.046
+    # Three standard errors of a share of 95 % in 100 runs are 6.5 points.
+    assert of_churn / runs >= 0.95 - 0.065
+    assert of_arr / runs >= 0.95 - 0.065
 
 
 def test_the_adjustment_narrows_the_interval() -> None:
@@ -80,10 +80,10 @@ def test_too_little_is_said_to_be_too_little() -> None:
     rows, _, _ = company(1, "uniform", accounts=40)
     found = experiment_report(rows, section(), days=90, until=UNTIL)
     assert (found.enough, found.churn_avoided, found.arr_saved) == (False, None, None)
-    assert "12 accounts of the smaller arm" in found.why
+    assert "12 accounts of the smaller arm" in str(found.why)
     rows, _, _ = company(1, "uniform", accounts=200)
     quiet = experiment_report(rows.assign(churned=0.0), section(), days=90, until=UNTIL)
-    assert "0 accounts have churned" in quiet.why
+    assert "0 accounts have churned" in str(quiet.why)
     young = experiment_report(rows.assign(churned=np.nan), section(), days=90, until=UNTIL)
     assert young.contacted.followed == 0
     assert young.needed is not None

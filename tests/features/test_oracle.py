@@ -71,7 +71,7 @@ def _check(frames, spine, begin=companies.BEGIN, **kwargs):
     return made
 
 
-@settings(max_examples=6, deadline=None, derandomize=True, phases=PHASES)
+@settings(max_examples=3, deadline=None, derandomize=True, phases=PHASES)
 @given(st.integers(0, 2**32 - 1))
 def test_every_family_equals_the_oracle(seed):
     frames, spine = companies.company(seed)
@@ -79,7 +79,7 @@ def test_every_family_equals_the_oracle(seed):
         _check(frames, spine)
 
 
-@settings(max_examples=10, deadline=None, derandomize=True, phases=PHASES)
+@settings(max_examples=5, deadline=None, derandomize=True, phases=PHASES)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 60))
 def test_event_features_equal_the_oracle_whenever_the_data_begins(seed, shift):
     frames, spine = companies.company(seed)

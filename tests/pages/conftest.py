@@ -2,58 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from anyio.from_thread import start_blocking_portal
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from tests.companies.scored import fill
+from tests.pages.browsing import Browser, settings_of
 
-from churnml.serving.app import create_app
-from churnml.serving.settings import Settings
+from churnml.serving.people.viewer import Viewer
 from churnml.serving.state import ServingState
-
-
-class Browser:
-    """A person's browser without JavaScript: it keeps cookies and follows where it is sent."""
-
-    def __init__(self, portal: Any, state: ServingState) -> None:
-        self._portal = portal
-        self.state = state
-        transport = httpx.ASGITransport(create_app(state), raise_app_exceptions=False)
-        self._client = httpx.AsyncClient(
-            transport=transport, base_url="http://127.0.0.1", headers={"Accept": "text/html"}, follow_redirects=True
-        )
-
-    def get(self, path: str, **rest: Any) -> httpx.Response:
-        return self._portal.call(lambda: self._client.get(path, **rest))
-
-    def post(self, path: str, data: dict[str, Any] | None = None, **rest: Any) -> httpx.Response:
-        return self._portal.call(lambda: self._client.post(path, data=data or {}, **rest))
-
-
-def settings_of(folder: Path, **fields: Any) -> Settings:
-    given = {
-        "name": "acme",
-        "bundles_dir": folder / "models",
-        "registered_model": "acme",
-        "store_url": f"sqlite:///{folder / 'store.db'}",
-        "config_version": "0f0f0f0f0f0f",
-        "currency": "EUR",
-        "insecure": True,
-        **fields,
-    }
-    return Settings.model_validate(given)
+from churnml.store import Store
 
 
 @pytest.fixture(scope="session")
-def nothing_scored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory, today: date) -> Path:
+    """The folder of a store of 120 accounts; tests work on a copy of it."""
+    folder = tmp_path_factory.mktemp("filled")
+    with Store(settings_of(folder).store_url) as store:
+        fill(store, "acme", 120, today, weeks=6)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    with start_blocking_portal() as started:
+        yield started
+
+
+@pytest.fixture
+def look(
+    filled: Path, tmp_path: Path, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Browser]]:
+    """Return a browser of somebody on a copy of the company's store; without anybody it is one on this machine."""
+    with ExitStack() as stack:
+        shutil.copytree(filled, tmp_path / "store", dirs_exist_ok=True)
+        state = ServingState(settings_of(tmp_path / "store"))
+        state.start()
+        stack.callback(state.stop)
+
+        def start(viewer: Viewer | None = None) -> Browser:
+            if viewer is not None:
+                monkeypatch.setattr(
+                    "churnml.serving.http.authentication.viewer_with_key",
+                    lambda *_args, **_named: replace(viewer, by="insecure"),
+                )
+            return Browser(portal, state, viewer)
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def nothing_scored(tmp_path_factory: pytest.TempPathFactory, portal: BlockingPortal) -> Iterator[Browser]:
     """A service before the first scoring."""
     state = ServingState(settings_of(tmp_path_factory.mktemp("empty")))
     state.start()
     try:
-        with start_blocking_portal() as portal:
-            yield Browser(portal, state)
+        yield Browser(portal, state)
     finally:
         state.stop()

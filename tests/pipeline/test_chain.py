@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pandas as pd
 import pytest
-from tests.companies.command import churnml, without_plots
+from tests.companies.command import churnml
 
 from churnml.config import load_config
 from churnml.serving.app import create_app
@@ -175,8 +175,7 @@ def _features(ran) -> Path:
 @pytest.mark.slow
 def test_a_second_run_gives_the_same_model_and_scores_to_the_last_digit(ran, tmp_path):
     shutil.copytree(ran.config.parent, tmp_path / "company")
-    with without_plots():
-        again = churnml("run", tmp_path / "company" / "small.yaml", "--json")
+    again = churnml("run", tmp_path / "company" / "small.yaml", "--json")
     assert again.exit_code == 0, again.stderr
     report = json.loads(again.stdout)
     left, right = (pd.read_parquet(r["scores"]).drop(columns="scored_at") for r in (ran.report, report))
@@ -187,6 +186,7 @@ def test_a_second_run_gives_the_same_model_and_scores_to_the_last_digit(ran, tmp
     assert Path(report["bundle"]).name == Path(ran.report["bundle"]).name
 
 
+@pytest.mark.slow
 def test_scoring_an_older_date_needs_no_newer_data_and_the_newest_again_changes_no_alert(ran):
     alerts = churnml("alerts", "list", ran.config, "--json").stdout
     old = churnml("score", ran.config, "--as-of", "2025-02-01", "--json")

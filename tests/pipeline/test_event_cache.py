@@ -66,6 +66,7 @@ def test_old_ones_are_laid_out_anew(small, tmp_path):
     assert len(list((tmp_path / "events").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_scoring_with_kept_events_changes_no_digit(ran, tmp_path):
     config = load_config(ran.config)
     engine = config.engine.model_copy(update={"keep_events": True})

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from tests.companies.command import churnml
 
+pytestmark = pytest.mark.slow  # the past is scored
+
 
 @pytest.fixture(scope="module")
 def config(ran):

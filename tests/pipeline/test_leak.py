@@ -6,8 +6,11 @@ import json
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 from tests.companies.command import churnml, without_plots
+
+pytestmark = pytest.mark.slow  # another model is trained
 
 START, MONTHS = pd.Timestamp("2024-01-01"), 13
 

@@ -11,6 +11,8 @@ from tests.companies.command import churnml, without_plots
 from churnml.assessment import Champion
 from churnml.config import load_config
 
+pytestmark = pytest.mark.slow  # another model is trained
+
 
 def answer(*arguments):
     result = churnml(*arguments, "--json")

@@ -16,6 +16,8 @@ from churnml.registry.pyfunc import BundleModel
 from churnml.store import Store
 from churnml.training.rules import RULES
 
+pytestmark = pytest.mark.slow  # another model is trained
+
 ACCOUNTS, MONTHS = 180, 13
 START = pd.Timestamp("2024-01-01")
 

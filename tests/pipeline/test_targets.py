@@ -12,6 +12,8 @@ import yaml
 from mlflow import MlflowClient
 from tests.companies.command import churnml, without_plots
 
+pytestmark = pytest.mark.slow  # another model is trained
+
 
 @pytest.fixture(scope="module")
 def config(ran, tmp_path_factory) -> Path:

@@ -134,7 +134,7 @@ def unchanged_companies(draw):
     return rows
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(unchanged_companies())
 def test_who_changes_nothing_is_retained_wholly(rows):
     found = kpi_history(tables(rows, date(2026, 3, 15)))

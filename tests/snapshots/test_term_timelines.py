@@ -177,7 +177,7 @@ def test_what_becomes_known_later_changes_nothing_that_was_known(rows, day):
     assert (then["superseded_known"] < as_of).tolist() == (whole.loc[seen.index, "superseded_known"] < as_of).tolist()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_an_account_that_changes_nothing_has_one_level(data):
     """Products and add-ons renewed at their price, each up to grace late and up to half a term early."""

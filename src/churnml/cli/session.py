@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from churnml.errors import ChurnmlError, UsageError
 from churnml.files import write_json
-from churnml.language import Language, in_words, languages
+from churnml.language import Language, in_words, languages, phrases
 from churnml.progress import Stage, Stages, peak_rss_mb
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Session:
                 write_json(self._timings, {**self.stages.expected, **self.stages.seconds})
         os.umask(self._umask)
         if isinstance(error, KeyboardInterrupt):
-            print("Interrupted. Nothing half-written is left behind.", file=sys.stderr)
+            print(phrases(self.language)("cli-interrupted"), file=sys.stderr)
             sys.exit(130)
         if isinstance(error, Exception) and type(error).__module__.split(".")[0] not in ("click", "typer"):
             sys.exit(report_failure(error, as_json=self.as_json, so_far=self._kept))

@@ -58,6 +58,7 @@ def create_api(state: ServingState | None = None) -> FastAPI:
     )
     api.state.serving = state
     api.state.documents = {}
+    api.state.paths = frozenset(getattr(route, "path", "") for router in ROUTERS for route in router.routes)
     oidc = None if state is None else state.settings.sign_in.oidc
     api.state.provider = None if oidc is None or state is None else Provider(oidc, state.settings.secrets.get("oidc"))
     api.state.throttle = None if state is None else Throttle(state.settings)

@@ -21,6 +21,7 @@ from churnml.store.listing import Lists
 from churnml.store.monitoring import Monitoring
 from churnml.store.notes import Notes
 from churnml.store.outlooks import Outlooks
+from churnml.store.oversight import Oversight
 from churnml.store.owners import Owners
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.publishing import drop_features, publish
@@ -140,6 +141,10 @@ class Store:
     def deliveries(self, config: str) -> Deliveries:
         """Return the deliveries of one config."""
         return Deliveries(self._engine, config)
+
+    def oversight(self, config: str) -> Oversight:
+        """Return what whoever looks after the service asks of one config."""
+        return Oversight(self._engine, config)
 
     def judgements(self, config: str, *, deadline: float | None = None) -> Judgements:
         """Return the overrides and feedback on the accounts of one config, see `Judgements`."""

@@ -122,6 +122,7 @@ class Tasks:
         states: Sequence[TaskState] = ("open",),
         owner: str | None = None,
         account_id: str | None = None,
+        account_ids: Sequence[str] | None = None,
         alert_id: int | None = None,
         playbook: str | None = None,
         due_until: date | None = None,
@@ -135,6 +136,8 @@ class Tasks:
         ----------
         states : sequence of str
         owner, account_id, alert_id, playbook : optional
+        account_ids : sequence of str, optional
+            Only those on one of these accounts.
         due_until : date, optional
             Only those due on it or before.
         changed_since : datetime, optional
@@ -151,6 +154,8 @@ class Tasks:
             (TaskRow.playbook, playbook),
         )
         wanted += [column == value for column, value in given if value is not None]
+        if account_ids is not None:
+            wanted.append(TaskRow.account_id.in_(list(account_ids)))
         if due_until is not None:
             wanted.append(TaskRow.due_on <= due_until)
         place: Any = TaskRow.due_on

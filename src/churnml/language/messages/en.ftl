@@ -1216,6 +1216,13 @@ alert-score_stale = Less is known than before: the score rests on { AMOUNT($n) }
 alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
 alert-own = { $title }
 
+## Questions of churnml init
+
+init-ask-timezone = In which time zone does { $tool } write times without one (e.g. { $file })?
+init-ask-date_order = What stands first in the dates of { $tool } (e.g. { $file })?
+init-ask-format = How are the dates of { $column } in { $file } written: { $options }?
+init-ask-inclusive = Is { $column } in { $file } the first day no longer covered (exclusive), or the last day covered (inclusive)?
+
 ## Pulls: what fetching from a tool came to
 
 pull-calls = { $source }: { $n } calls, { $today } of { $most } today
@@ -1309,6 +1316,430 @@ measure-champion = champions who left
 measure-contact = days since last contact
 measure-onboarding = onboarding completed
 measure-churn_model = risk by the churn model
+
+## Settings
+
+role-csm = CSM
+    .can = Sees accounts; works on tasks, notes and overrides.
+role-manager = Manager
+    .can = Sees every account; works on tasks, notes and overrides; assigns.
+role-data_scientist = Data scientist
+    .can = Sees every account; writes notes and feedback.
+role-admin = Administrator
+    .can = All of that, and Settings.
+severity-low = low
+severity-medium = medium
+severity-high = high
+severity-critical = critical
+settings-people = People
+settings-person = Person
+settings-keys = API keys
+settings-rules = Rules and playbooks
+settings-names = Names
+settings-deliveries = Deliveries
+settings-audit = Audit log
+settings-done-added = Added. Make their sign-in link below.
+settings-done-changed = Saved.
+settings-done-signed_out = Signed out everywhere.
+settings-done-disabled = Not let in any more.
+settings-done-enabled = Let in again.
+settings-done-revoked = The key is revoked.
+settings-done-resent = It waits for the next delivery.
+settings-fault-users_email = This is no mail address.
+settings-fault-users_known = Somebody has this address already.
+settings-fault-users_name = A name has 1 to 200 letters.
+settings-fault-users_owner = An owner has up to 255 letters.
+settings-fault-users_disabled = This person is not let in; let them in first.
+settings-fault-mail_failed = The link was made, but the mail server did not take the mail; the service’s log says why. Make another and send it yourself.
+settings-fault-own_role = Your own access stays: another administrator can change it.
+settings-fault-key = A key needs a name, and 1 to { $days } days.
+settings-fault-keys_no_scope = Choose what the key may do.
+settings-email = Mail address
+settings-name = Name
+settings-role = Role
+settings-owner = Owner of accounts
+settings-as_browser = as their browser
+settings-add_person = Add somebody
+settings-add = Add
+settings-add_note = The owner is who the accounts’ data names as their owner. It makes the list of one’s own accounts.
+settings-seen = Last seen
+settings-disabled = not let in
+settings-not_signed_in = not signed in
+settings-nobody = There is nobody yet. Add yourself first, as administrator.
+settings-unclaimed = Owners without a person
+settings-unclaimed_note = Their accounts are in nobody’s own list.
+settings-accounts = Accounts
+settings-link = Sign-in link
+settings-link_note = It works once, until { $until }, and is not shown again.
+settings-mailed = It was mailed to { $email }.
+settings-save = Save
+settings-access = Access
+settings-disabled_since = Not let in since { $on }.
+settings-enable = Let in again
+settings-disable = Let in no more
+settings-invite = Make a sign-in link
+settings-sign_out = Sign out everywhere
+settings-sessions = Sessions
+settings-since = Since
+settings-until = Until
+settings-by = By
+settings-by-link = link
+settings-by-oidc = company account
+settings-secret = The new key
+settings-secret_note = Keep it: it is not shown again.
+settings-make_key = Make a key
+settings-key_for = For
+settings-scopes = May
+settings-scope-read = read
+settings-scope-score = score
+settings-scope-write = write
+settings-scope-admin = everything
+settings-days = Days
+settings-id = Id
+settings-state = State
+settings-revoke = Revoke
+settings-revoked = revoked
+settings-expired = expired
+settings-no_keys = There are no keys yet.
+settings-api = What the API offers
+settings-rules_note = Rules and playbooks stand in the config; here is what is in force, and what it did.
+settings-alert_rules = Alert rules
+settings-alerts_off = Alerts are off.
+settings-evaluated = Opened at the last scoring, as of { $on }.
+settings-never_evaluated = The rules have not gone over a scoring yet.
+settings-budget =
+    { $n ->
+        [one] At most { $n } new alert an owner a week.
+       *[other] At most { $n } new alerts an owner a week.
+    }
+settings-rule = Rule
+settings-threshold = Threshold
+settings-severity = Urgency
+settings-due_hours = Hours to answer
+settings-answers = Answers
+settings-opened = Alerts opened
+settings-tasks = Tasks begun
+settings-held_back = Held back
+settings-off = off
+settings-try_rules = What a changed config would open, before it does:
+settings-playbooks = Playbooks
+settings-no_playbooks = The config names no playbooks.
+settings-steps =
+    { $n ->
+        [one] { $n } step
+       *[other] { $n } steps
+    }
+settings-within_days =
+    { $days ->
+        [one] within { $days } working day
+       *[other] within { $days } working days
+    }
+settings-names_note = What raw names are called stands in the config under
+settings-kind-event_types = Event types
+settings-kind-attributes = Attributes
+settings-kind-features = Measures of your own
+settings-kind-plans = Plans
+settings-kind-segments = Segments
+settings-kind-owners = Owners
+settings-raw = In the data
+settings-shown_as = Shown as
+settings-no_names = No names are set: what the data says is shown.
+settings-targets = Targets
+settings-no_targets = Nothing is delivered
+settings-no_targets_note = Name targets under deliveries in the config: CRMs, chat, webhooks, mail, tables.
+settings-outbox =
+    { $n ->
+        [one] { $n } change waits for
+       *[other] { $n } changes wait for
+    }
+settings-target = Target
+settings-delivery-waiting = waiting
+settings-delivery-sending = being sent
+settings-delivery-sent = sent
+settings-delivery-accepted = accepted
+settings-delivery-refused = refused
+settings-delivery-unknown = outcome unknown
+settings-paused = paused until
+settings-failures =
+    { $n ->
+        [one] { $n } failure in a row
+       *[other] { $n } failures in a row
+    }
+settings-fine = fine
+settings-dead = Not delivered
+settings-no_dead = Everything was taken.
+settings-what = What
+settings-said = What the target said
+settings-tried = Tried
+settings-resend = Send again
+settings-resend_all = Send all again
+settings-only_newest = Only the newest { $n } are shown.
+settings-action = Action
+settings-who = Who
+settings-when = When
+settings-subject = About
+settings-detail = Detail
+settings-all = all
+settings-show = Show
+settings-newer = Newer
+settings-older = Older
+settings-no_entries = No such changes.
+settings-utc = Times are UTC.
+
+## Today
+
+today-whose = Whose work
+today-everybody = everybody
+today-show = Show
+today-work =
+    { $n ->
+        [one] { $n } account to look after
+       *[other] { $n } accounts to look after
+    }
+today-worth = { $worth } could be kept, if contact helps as assumed
+today-late = { $n } overdue
+today-new_count = { $n } new since Monday
+today-new = new
+today-arr = ARR
+today-ends = Contract ends
+today-health = Health, 12 weeks
+today-spark = Health over 12 weeks: from { $first } to { $last }
+today-due = Due
+today-owner = Owner
+today-nobody = nobody
+today-step = Next:
+today-called = Called
+today-done = Done
+today-saved = Close as saved
+today-snooze = Snooze
+today-until = Until
+today-not_a_risk = Not a risk
+today-why = Why not?
+today-reassign = Reassign
+today-to = To
+today-nothing = Nothing waits for you
+today-nothing_more = Every alert has an answer. Have a look at the contracts that end soon.
+today-nothing_mine = No accounts are yours yet. Ask an administrator to set your owner name.
+today-look_ahead = Contracts that end within 90 days
+today-rest =
+    { $n ->
+        [one] { $n } more account waits. You see { $capacity } at a time, the most valuable first.
+       *[other] { $n } more accounts wait. You see { $capacity } at a time, the most valuable first.
+    }
+today-in_hand = In hand ({ $n })
+today-beside = This week
+today-moves = Band changes this week
+today-moves_none = No account has changed its band since last week.
+today-all = All
+today-ending = Contracts ending within 90 days ({ $n })
+today-ending_none = No contract ends within 90 days.
+today-held = Waiting ({ $n })
+today-held_text = Alerts beyond { $capacity } a week wait here, so that nobody drowns. They are shown as soon as there is room.
+work-called = Called.
+renewal-auto = renews by itself
+renewal-manual = needs a signature
+renewal-ends = notice given
+done-called = Called { $name }.
+done-done = Done: { $name }.
+done-snoozed = Snoozed { $name }.
+done-not_a_risk = { $name } is no risk. Thank you for saying why.
+done-reassigned = { $name } has a new owner.
+done-undone = Taken back.
+done-noted = Note kept.
+done-judged = Your judgement of { $name } is kept.
+done-judgement_ended = Your judgement of { $name } has ended; the score counts again.
+done-said_wrong = Thank you. Whoever looks after the model will see it.
+done-skipped = Left out.
+done-reopened = Open again.
+done-assigned = Assigned.
+done-view_kept = View kept.
+done-view_dropped = View removed.
+
+## Accounts
+
+accounts-search = Name or id
+accounts-any = any
+accounts-within = within { $days } days
+accounts-show = Show
+accounts-count =
+    { $n ->
+        [one] { $n } account
+       *[other] { $n } accounts
+    }
+accounts-shown = { $first }–{ $last }
+accounts-clear = Clear filters
+accounts-columns = Columns
+accounts-views = Views
+accounts-view_name = Name of this view
+accounts-keep_view = Keep this view
+accounts-drop_view = Remove
+accounts-tick_all = Tick all on this page
+accounts-tick = Tick { $name }
+accounts-assign_to = Give the ticked accounts to
+accounts-assign = Assign
+accounts-pages = Pages of the list
+accounts-previous = Previous
+accounts-next = Next
+accounts-page = Page { $page } of { $pages }
+accounts-none = No account fits
+accounts-none_text = Use fewer words or filters. Search looks at names and ids, in any width and case.
+accounts-set_by = set by { $author }
+accounts-col-name = Account
+accounts-col-band = Band
+accounts-col-health = Health
+accounts-col-change = 30 days
+accounts-col-why = Why
+accounts-col-risk = Churn probability
+accounts-col-arr = ARR
+accounts-col-loss = Expected loss
+accounts-col-owner = Owner
+accounts-col-segment = Segment
+accounts-col-plan = Plan
+accounts-col-phase = Phase
+accounts-col-ends = Contract ends
+phase-onboarding = onboarding
+phase-adoption = adoption
+phase-utilisation = utilisation
+phase-renewal = renewal
+
+## Account
+
+account-brief = Brief to print
+account-back = Back to the account
+account-stands = How it stands
+account-health = Health score
+account-risk = Churn probability
+account-within = within { $days } days, { $lift } × the average
+account-coverage = { $share } of its weight has data
+account-arr = ARR
+account-loss = expected loss { $loss }
+account-ends = Contract ends
+account-owner = Owner
+account-source_owner = in the CRM: { $owner }
+account-segment = Segment
+account-plan = Plan
+account-phase = Phase
+account-last_contact = Last contact
+account-next_task = Next task
+account-by = by { $on }
+account-judged = { $author } sees it as { $band } until { $until }; the score says { $system }.
+account-changed = What changed
+account-changed_nothing = Nothing has changed that you need to know.
+account-reasons = Why
+account-no_reasons = No reasons are kept for this date.
+account-show_data = Show data
+account-series = { $what } per week, { $n } weeks
+account-series_events = Events in the product
+account-series_users = Active users
+account-series_tickets = Tickets opened
+account-per_week = , per week
+account-week_ending = Week ending
+account-rows = What happened
+account-when = When
+account-what = What
+account-as_of = Facts up to { $on }
+account-fact_value = This account
+account-fact_previous = Before
+account-fact_typical = Typical of its peers
+account-fact_low = Peers at low risk
+account-fact_middle = Peers at middling risk
+account-fact_high = Peers at high risk
+account-fact_percentile = Peers below it
+account-wrong = This is wrong
+account-wrong_why = What is wrong with it?
+account-send = Send
+account-tasks = What to do
+account-no_tasks = No playbook is under way.
+account-suggested = suggested
+account-closed = closed
+account-tick = Done: { $title }
+account-untick = Not done after all: { $title }
+account-skip = Leave out
+account-skip_why = Why is it not needed?
+account-state_waiting = waits for the step before
+account-state_done = done
+account-state_skipped = left out
+account-state_cancelled = cancelled
+account-timeline = Timeline
+account-timeline_empty = Nothing is on record yet. A note is a good beginning.
+account-everything = all
+account-more = Show { $n } more
+account-beside = Beside it
+account-history = Health over time
+account-history_label = Health over time, from { $first } to { $last }
+account-moved = Change
+account-new_model = new model: a step here may be the model’s alone
+account-replayed = worked out later for that day
+account-scorecard = By group
+account-raises = raises the risk
+account-lowers = lowers the risk
+account-neutral = neutral
+account-better = better
+account-worse = worse
+account-same = as before
+account-notes = Notes
+account-note = Write a note
+account-keep = Keep
+account-judgement = Your own judgement
+account-judge = Set a band yourself
+account-band = Band
+account-because = Because
+account-until = Until the end of
+account-judge_note = The score stays visible beside it.
+account-end_judgement = End this judgement
+account-what_if = What if …
+account-what_if_measure = This measure
+account-what_if_value = were
+account-try_it = Try
+account-what_if_result = Churn probability { $before } → { $after }, health { $health_before } → { $health_after }.
+account-what_if_note = What the model associates with such a value, not what a change would cause.
+timeline-contract = contract
+timeline-support = support
+timeline-survey = survey
+timeline-person = people
+timeline-contact = contact
+timeline-score = score
+timeline-alert = alert
+timeline-task = task
+timeline-note = note
+timeline-task_done = Done: { $title }
+timeline-task_skipped = Left out: { $title }
+timeline-judged = Judged { $band } until { $until }
+timeline-band = Band from { $before } to { $after }
+timeline-new_model = (a new model took over)
+timeline-alert_acknowledged = Alert taken in hand
+timeline-alert_snoozed = Alert snoozed until { $until }
+timeline-alert_reopened = Alert opened again
+timeline-alert_reassigned = Alert given to { $owner }
+timeline-closed_saved = Alert closed: saved
+timeline-closed_lost = Alert closed: lost
+timeline-closed_false_alarm = Alert closed: false alarm
+timeline-closed_not_a_risk = Alert closed: not a risk
+timeline-closed_cleared = Alert closed by itself: its cause is gone
+## What the API offers
+
+docs-title = API
+docs-keys = Programs call it with a key:
+docs-send = Send it as a header:
+docs-operations = Operations
+docs-scope = Scope
+docs-or = or
+docs-no_key = no key
+docs-takes = takes
+docs-parameters = Parameters
+docs-field = Name
+docs-place = In
+docs-type = Type
+docs-meaning = Meaning
+docs-needed = needed
+docs-call = A call to copy
+docs-answer = An answer
+docs-errors = Errors
+docs-objects = Objects
+docs-codes = Error codes
+docs-codes_note = Every error has a stable code, made for programs.
+docs-status = Status
+docs-code = Code
 
 ## Signing in
 
@@ -2032,6 +2463,7 @@ audit-column =
 
 ## The commands: what several of them say
 
+cli-interrupted = Interrupted. Nothing half-written is left behind.
 cli-written = Written to { $path }
 cli-off = { $why }: { $names } off
 cli-event = { $action } by { $actor }
@@ -2154,6 +2586,10 @@ cli-train-profit = Expected maximum profit of a campaign at the assumed save rat
 
 ## churnml alerts, tasks and experiments
 
+severity-low = low
+severity-medium = medium
+severity-high = high
+severity-critical = critical
 cli-alerts-none = No alert waits. They are evaluated after each `churnml score`.
 cli-alerts-held = { $n } held back: each owner gets at most { $budget } new ones a week, the largest avoidable loss first.
 cli-alerts-one = alert { $id }
@@ -2322,6 +2758,46 @@ mlflow-trained = Trained { $at } UTC on { $rows } labelled rows of { $accounts }
 mlflow-predicts = Predicts { $target } within { $days } days from { $features } features ({ $kind }). Data { $data }, config { $config }, bundle { $bundle }.
 mlflow-verdict = Verdict: { $verdict }. { $reason }
 mlflow-champion = Champion since { $at }, by { $by }: { $reason }
+
+## Plots of a training
+
+plot-model = model
+plot-undefined = undefined: only one outcome
+plot-roc = ROC, pooled folds
+plot-others_above = others above the threshold
+plot-many_above = { $many } above the threshold
+plot-precision_recall = Precision and recall, pooled folds
+plot-recall = recall
+plot-precision = precision
+plot-reliability = Reliability: tenths of the scores
+plot-mean_probability = mean probability
+plot-rate = { $noun } rate
+plot-rate_wilson = { $noun } rate (95 %, Wilson)
+plot-gain = Gain, pooled folds
+plot-lift = Lift, pooled folds
+plot-contacted = share of accounts contacted
+plot-share_found = share of { $many } among them
+plot-over_base = { $noun } rate ÷ base rate
+plot-capacity = capacity { $share }
+plot-profit = Profit of contacting the riskiest; assumed save rate { $rate }, contact { $contact }, offer { $offer }
+plot-profit_per_snapshot = profit per snapshot, currency
+plot-by_outcome = Probabilities by outcome
+plot-probability = { $noun } probability
+plot-outcome_rows = share of the outcome's rows
+plot-outcome =
+    .churn = churned ({ $n })
+    .expansion = expanded ({ $n })
+    .contraction = contracted ({ $n })
+    .none = did not ({ $n })
+plot-every_snapshot = Every test snapshot
+plot-log_loss = log loss
+plot-solid_dashed = solid: happened, dashed: predicted
+plot-shap = contribution to the log-odds of { $noun } (SHAP value)
+plot-shap_axis = contribution to the log-odds
+plot-grey = grey: missing
+plot-colour = value of the feature
+plot-low = low
+plot-high = high
 
 ## Versions of the model on the terminal
 

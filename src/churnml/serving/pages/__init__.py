@@ -1,8 +1,18 @@
 """Pages for CSMs and their managers: made on the server, each a URL, in every language."""
 
-from churnml.serving.pages import brief, portfolio, sign_in, static
+from churnml.serving.pages import account, accounts, api_docs, judging, settings, sign_in, static, today, work
 from churnml.serving.pages.problems import page_of_problem
 
 __all__ = ["ROUTERS", "page_of_problem"]
 
-ROUTERS = (static.router, sign_in.router, portfolio.router, brief.router)
+ROUTERS = (
+    static.router,
+    sign_in.router,
+    today.router,
+    accounts.router,
+    work.router,
+    judging.router,
+    account.router,
+    *settings.ROUTERS,
+    api_docs.router,
+)

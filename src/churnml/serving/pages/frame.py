@@ -80,11 +80,15 @@ class Frame:
         return URL(self.request.url.path + (f"?{query}" if query else ""))
 
     def with_query(self, **changes: Any) -> str:
-        """Return the address of this page with other query parameters; None takes one away.
+        """Return the address of this page with other query parameters; None takes one away, and what was done goes.
 
         Parameters that were given several times stay as they are unless they are named.
         """
-        kept = [(name, value) for name, value in self.request.query_params.multi_items() if name not in changes]
+        kept = [
+            (name, value)
+            for name, value in self.request.query_params.multi_items()
+            if name not in changes and not name.startswith("done")
+        ]
         given: list[tuple[str, str]] = []
         for name, value in changes.items():
             several = value if isinstance(value, list | tuple) else [value]
@@ -138,7 +142,7 @@ class Frame:
         """Return a page as text, see `answer`."""
         say, lang, viewer = phrases(self.language), self.language, self.context.viewer
         snapshot, currency = self.state.view.snapshot, self.state.settings.currency
-        served = {getattr(route, "path", "") for route in self.request.app.routes}
+        served: frozenset[str] = self.request.app.state.paths
         known: dict[str, Any] = {
             "frame": self,
             "context": self.context,

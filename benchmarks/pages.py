@@ -1,0 +1,134 @@
+"""Weight and latency of the pages: ``python benchmarks/pages.py [--accounts N] [--times N] [--url URL] [--json]``.
+
+A store is filled with so many accounts and thirteen weeks of scores, and each page is asked for again and again from a
+service in this process, as a browser asks that takes gzip. Told are the bytes as sent and unpacked, and the median and
+the slowest of the times until the answer was there; the first answer, for which templates are compiled, is apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import statistics
+import sys
+import tempfile
+import time
+import types
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import httpx
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from churnml.serving.app import create_app
+from churnml.serving.settings import Settings
+from churnml.serving.state import ServingState
+from churnml.store import Store
+
+_LIMIT_MS, _LIMIT_BYTES = 200.0, 100_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One page: bytes as sent and unpacked; milliseconds of the first answer, the median and the slowest."""
+
+    page: str
+    path: str
+    sent: int
+    unpacked: int
+    first: float
+    median: float
+    slowest: float
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--accounts", type=int, default=20_000)
+    parser.add_argument("--times", type=int, default=15)
+    parser.add_argument("--url", help="store to fill; default SQLite in a temporary folder")
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        url = asked.url or f"sqlite:///{folder}/store.db"
+        with Store(url) as store:
+            _fill(store, asked.accounts)
+        found = list(_measure(url, Path(folder), asked.times))
+    if asked.json:
+        print(json.dumps([asdict(one) for one in found], indent=1))
+        return
+    print(
+        f"{asked.accounts:,} accounts, {asked.times} answers each; limits: {_LIMIT_MS:.0f} ms, {_LIMIT_BYTES:,} bytes"
+    )
+    print(f"{'page':<26}{'sent':>9}{'unpacked':>10}{'first ms':>10}{'median ms':>11}{'slowest ms':>12}")
+    for one in found:
+        over = " over" if one.median > _LIMIT_MS or one.sent > _LIMIT_BYTES else ""
+        size = f"{one.sent:>9,}{one.unpacked:>10,}"
+        print(f"{one.page:<26}{size}{one.first:>10.0f}{one.median:>11.0f}{one.slowest:>12.0f}{over}")
+
+
+def _fill(store: Store, accounts: int) -> None:
+    """Fill a store with the made-up company of the tests; a package of the same name may be installed."""
+    tests = types.ModuleType("tests")
+    tests.__path__ = [str(Path(__file__).parent.parent / "tests")]
+    sys.modules["tests"] = tests
+    fill = importlib.import_module("tests.companies.scored").fill
+    fill(store, "acme", accounts, datetime.now(UTC).date())
+
+
+def _measure(url: str, folder: Path, times: int) -> Iterator[Measured]:
+    settings = Settings(
+        name="acme",
+        bundles_dir=folder / "models",
+        registered_model="acme",
+        store_url=url,
+        config_version="0f0f0f0f0f0f",
+        currency="EUR",
+        insecure=True,
+    )
+    state = ServingState(settings)
+    state.start()
+    try:
+        alerts = state.store.alerts("acme").find(owner="ann", held_back=False, limit=1)
+        account = alerts[0][0].account_id
+        with start_blocking_portal() as portal:
+            transport = httpx.ASGITransport(create_app(state))
+            client = httpx.AsyncClient(
+                transport=transport, base_url="http://127.0.0.1", headers={"Accept": "text/html"}, timeout=60
+            )
+            for name, path in (
+                ("Today, one CSM", "/?owner=ann"),
+                ("Today, everybody", "/?owner=*"),
+                ("Accounts", "/accounts"),
+                ("Accounts, last page", "/accounts?page=400"),
+                ("Accounts, search", "/accounts?q=ﾊﾔﾌﾞｻ"),
+                ("Accounts, by change", "/accounts?sort=change"),
+                ("Accounts, three filters", "/accounts?band=red&owner=ann&ends=90"),
+                ("Account", f"/accounts/{account}"),
+                ("Account, brief", f"/accounts/{account}?view=brief"),
+                ("Account, in Japanese", f"/accounts/{account}?lang=ja"),
+                ("style sheet", "/static/pages.css"),
+                ("script", "/static/pages.js"),
+            ):
+                yield _asked(portal, client, name, path, times)
+    finally:
+        state.stop()
+
+
+def _asked(portal: BlockingPortal, client: httpx.AsyncClient, name: str, path: str, times: int) -> Measured:
+    took, sent, unpacked = [], 0, 0
+    for _ in range(times + 1):
+        began = time.perf_counter()
+        answer = portal.call(partial(client.get, path))
+        took.append((time.perf_counter() - began) * 1000)
+        answer.raise_for_status()
+        sent, unpacked = int(answer.headers["content-length"]), len(answer.content)
+    return Measured(name, path, sent, unpacked, took[0], statistics.median(took[1:]), max(took[1:]))
+
+
+if __name__ == "__main__":
+    main()

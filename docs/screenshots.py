@@ -1,0 +1,112 @@
+"""Makes the pictures of the pages: ``python docs/screenshots.py [docs/images]``, in a real browser.
+
+A company of 300 made-up accounts is put into a store in a temporary folder and served; chromium takes the pictures.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from churnml.serving.app import create_app
+from churnml.serving.settings import Settings
+from churnml.serving.state import ServingState
+from churnml.store import Store
+
+_ACCOUNTS = 300
+
+
+def _fill(store: Store) -> None:
+    """Fill a store with the made-up company of the tests; a package of the same name may be installed."""
+    tests = types.ModuleType("tests")
+    tests.__path__ = [str(Path(__file__).parent.parent / "tests")]
+    sys.modules["tests"] = tests
+    fill = importlib.import_module("tests.companies.scored").fill
+    fill(store, "acme", _ACCOUNTS, datetime.now(UTC).date())
+
+
+@contextmanager
+def served() -> Iterator[tuple[str, str]]:
+    """Serve the made-up company; yield the address and an account that waits for somebody."""
+    import uvicorn
+
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/store.db"
+        with Store(url) as store:
+            _fill(store)
+        settings = Settings(
+            name="acme",
+            bundles_dir=Path(folder) / "models",
+            registered_model="acme",
+            store_url=url,
+            config_version="0f0f0f0f0f0f",
+            currency="EUR",
+            insecure=True,
+        )
+        state = ServingState(settings)
+        state.start()
+        server = uvicorn.Server(uvicorn.Config(create_app(state), port=0, log_level="warning"))
+        running = threading.Thread(target=server.run, daemon=True)
+        running.start()
+        while not server.started:
+            time.sleep(0.05)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        try:
+            alerts = state.store.alerts("acme").find(owner="ann", held_back=False, limit=1)
+            yield f"http://127.0.0.1:{port}", alerts[0][0].account_id
+        finally:
+            server.should_exit = True
+            running.join(timeout=10)
+            state.stop()
+
+
+def main() -> None:
+    """Take the pictures."""
+    from PIL import Image
+    from playwright.sync_api import sync_playwright
+
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images")
+    target.mkdir(parents=True, exist_ok=True)
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with served() as (base, account), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for name, path, width, height, scheme, locale, then in (
+            ("today", "/?owner=ann", 1280, 860, "light", "en", None),
+            ("today-390", "/?owner=ann", 390, 844, "dark", "ja", None),
+            ("accounts", "/accounts", 1280, 720, "light", "en", None),
+            ("account", f"/accounts/{account}", 1280, 1000, "light", "en", "details:first-of-type > summary"),
+            ("account-ja", f"/accounts/{account}", 1280, 860, "dark", "ja", None),
+        ):
+            context = browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme=scheme,  # type: ignore[arg-type]
+                locale=locale,
+            )
+            _save(context, base + path, then, target / f"{name}.webp", Image)
+            context.close()
+        browser.close()
+
+
+def _save(context: Any, address: str, then: str | None, path: Path, image: Any) -> None:
+    page = context.new_page()
+    page.goto(address)
+    if then is not None:
+        page.locator(f".reasons {then}").first.click()
+    picture = image.open(io.BytesIO(page.screenshot()))
+    picture.save(path, "WEBP", quality=80, method=6)
+    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""One account: how it stands, what changed, why, what to do, and everything that happened."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from churnml.language import Language, month, number, phrases
+from churnml.reports.changes import change_told
+from churnml.serving.http.problems import Problem
+from churnml.serving.mappers import last_score
+from churnml.serving.pages import charts
+from churnml.serving.pages.accounts import safe_cell
+from churnml.serving.pages.compression import compressed
+from churnml.serving.pages.frame import Frame, frame_of
+from churnml.serving.pages.notices import notice
+from churnml.serving.pages.reasons import reasons
+from churnml.serving.pages.timeline import KINDS, timeline
+from churnml.serving.pages.what_if import Trial, trial
+from churnml.serving.people import needs
+from churnml.serving.routes.accounts import AccountPath
+from churnml.serving.routes.operation import ScopedRoute
+from churnml.serving.routes.work import tasks_of
+from churnml.store import BANDS, AccountScore, Alert, SnapshotInfo, State, Task, TaskState
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=ScopedRoute, include_in_schema=False)
+_RED_BELOW, _GREEN_FROM = 40.0, 70.0
+_READINGS, _ENTRIES, _EVENTS = 60, 40, 10
+_EVERY_STATE: tuple[TaskState, ...] = ("open", "waiting", "done", "skipped", "cancelled")
+_EVERY_ALERT: tuple[State, ...] = ("open", "acknowledged", "snoozed", "closed")
+
+History = Sequence[tuple[SnapshotInfo, AccountScore]]
+
+
+@router.get("/accounts/{account_id:path}", dependencies=[needs("read")])
+async def get_account(request: Request, account_id: AccountPath) -> Response:
+    """Return the page of an account; ``?view=brief`` what one takes into a call, ``?csv=`` a chart's numbers."""
+    frame = frame_of(request)
+    state = frame.state
+    view, snapshot, account = await state.last_known(account_id)
+    try:
+        told = dict(await state.explanation(view, snapshot, account_id))
+    except Problem as problem:
+        if problem.code != "explanation.unknown":
+            raise
+        told = None
+    departure = await state.departure(snapshot, account_id)
+    left = last_score(state.view, snapshot, departure, frame.language)
+    tried = await trial(frame, snapshot, account) if left is None else None
+    found = _Found(frame, snapshot, account, told, left.text if left else None, tried)
+    return await to_thread.run_sync(_account, found)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was read before the page is made; `frozen` says that the account has left."""
+
+    frame: Frame
+    snapshot: SnapshotInfo
+    account: AccountScore
+    told: dict[str, Any] | None
+    frozen: str | None
+    trial: Trial | None
+
+
+def _account(found: _Found) -> Response:
+    frame, snapshot, account, told = found.frame, found.snapshot, found.account, found.told
+    state, language = frame.state, frame.language
+    name, account_id, say = state.settings.name, account.account_id, phrases(language)
+    line = state.store.lists(name).account(snapshot.id, account_id, frame.now)
+    if line is None or not frame.viewer.sees(line.account.owner):
+        raise Problem("account.unknown", f"There is no account {account_id!r} among yours")
+    history = state.store.history(name, account_id, _READINGS)
+    query = frame.request.query_params
+    if query.get("csv"):
+        return _csv(found, history, query["csv"])
+    judgements = state.store.judgements(name)
+    alerts = state.store.alerts(name)
+    own = [one for one, _ in alerts.find(states=_EVERY_ALERT, account_id=account_id, limit=50)]
+    tasks = [one for one, _ in tasks_of(state).find(states=_EVERY_STATE, account_id=account_id, limit=200)]
+    notes = state.store.notes(name).find(account_id=account_id, limit=200)
+    overrides = judgements.override_history(account_id)
+    entries = timeline(
+        language,
+        happenings=(told or {}).get("happenings") or (),
+        history=history,
+        alerts=[(one, alerts.get(one.id)[1] if place < _EVENTS and one.id else ()) for place, one in enumerate(own)],
+        tasks=tasks,
+        notes=notes,
+        overrides=overrides,
+    )
+    kind = query.get("kind") if query.get("kind") in KINDS else None
+    shown = [entry for entry in entries if kind is None or entry.kind == kind]
+    open_alerts = [one for one in own if one.waits_for_somebody]
+    steps = _steps(tasks, own)
+    display = state.settings.display
+    brief = query.get("view") == "brief"
+    return frame.answer(
+        "account_brief.html.j2" if brief else "account.html.j2",
+        here="accounts",
+        title=account.name or account_id,
+        line=line,
+        account=line.account,
+        system_band=account.band,
+        told=told,
+        frozen=found.frozen,
+        facts=[one[f"text_{language}"] for one in (told or {}).get("indicators", ())],
+        change=change_told((told or {}).get("change"), language),
+        limits=list((told or {}).get(f"reasons_{language}", ())),
+        raising=reasons(told, told["raising"], language) if told else [],
+        lowering=reasons(told, told["lowering"], language) if told else [],
+        families=_families(frame, snapshot, told, history),
+        override=judgements.override_of(account_id, frame.now),
+        alerts=open_alerts,
+        steps=steps,
+        next_task=next((task for _, own_steps in steps for task in own_steps if task.state == "open"), None),
+        plays=(told or {}).get("plays") or [],
+        entries=shown if query.get("all") else shown[:_ENTRIES],
+        more=len(shown) - _ENTRIES if not query.get("all") else 0,
+        kind=kind,
+        kinds=[one for one in KINDS if any(entry.kind == one for entry in entries)],
+        notes=notes[::-1][:5],
+        history=_history(frame, history),
+        history_rows=_history_rows(history, language),
+        horizon=snapshot.info.get("horizon_days"),
+        lift=_lift(account, snapshot, language),
+        trial=found.trial,
+        bands=[band for band in BANDS if band != "unknown"],
+        month_on=frame.today + timedelta(days=30),
+        tomorrow=frame.today + timedelta(days=1),
+        last_day=frame.today + timedelta(days=365),
+        spoken=lambda what, raw: display.spoken(what, raw, language),
+        phase=lambda raw: say.or_plain(f"phase-{raw}", raw) if raw else "–",
+        last_contact=line.account.details.get("last_contact_on"),
+        notice=notice(frame),
+    )
+
+
+def _lift(account: AccountScore, snapshot: SnapshotInfo, language: Language) -> str:
+    base = snapshot.info.get("base_rate")
+    return number(account.churn_probability / base, language, 1) if base else ""
+
+
+def _steps(tasks: Sequence[Task], alerts: Sequence[Alert]) -> list[tuple[Alert, list[Task]]]:
+    """Return the tasks by the alert that began them: those that go on first, then the newest."""
+    of: dict[int, list[Task]] = {}
+    for task in tasks:
+        of.setdefault(task.alert_id or 0, []).append(task)
+    found = [(alert, sorted(of[alert.id], key=lambda task: task.position)) for alert in alerts if alert.id in of]
+    return sorted(found, key=lambda one: (one[0].state == "closed", -one[0].opened_on.toordinal()))[:4]
+
+
+def _families(
+    frame: Frame, snapshot: SnapshotInfo, told: dict[str, Any] | None, history: History
+) -> list[dict[str, Any]]:
+    """Return each group's part in the risk, the largest first, with its part about four weeks ago where it is kept."""
+    if not told or not told["families"]:
+        return []
+    say = phrases(frame.language)
+    before: dict[str, float] = {}
+    for earlier, _ in history:
+        if (snapshot.as_of - earlier.as_of).days >= 21:
+            kept = frame.state.store.explanation(earlier.id, str(told["account_id"]), [])
+            if kept is not None and kept.get("source") == told["source"]:
+                before = kept["families"]
+            break
+    largest = max(abs(value) for value in told["families"].values()) or 1.0
+    return [
+        {
+            "name": say.or_plain(f"family-{name}", name),
+            "value": value,
+            "share": abs(value) / largest,
+            "change": value - before[name] if name in before else None,
+        }
+        for name, value in sorted(told["families"].items(), key=lambda item: -item[1])
+    ]
+
+
+def _history(frame: Frame, history: History) -> Any:
+    """Return the health of the past as a chart, marked where another model took over; None below two readings."""
+    known = [(one, account) for one, account in history[::-1] if account.health_score is not None]
+    if len(known) < 2:
+        return None
+    language, say = frame.language, phrases(frame.language)
+    marks = [
+        place
+        for place, ((one, _), (before, _)) in enumerate(zip(known[1:], known, strict=False), 1)
+        if one.model_version != before.model_version
+    ]
+    ticks = ["" for _ in known]
+    for place in {0, len(known) // 2, len(known) - 1}:
+        ticks[place] = month(known[place][0].as_of.isoformat(), language)
+    first, last = known[0][1].health_score, known[-1][1].health_score
+    assert first is not None
+    assert last is not None
+    label = say("account-history_label", first=number(first, language), last=number(last, language))
+    levels = [(value, number(value, language)) for value in (0.0, _RED_BELOW, _GREEN_FROM, 100.0)]
+    values = [account.health_score for _, account in known]
+    return charts.line(values, ticks, label, high=100.0, levels=levels, marks=marks, width=420, height=160)
+
+
+def _history_rows(history: History, language: Language) -> list[dict[str, Any]]:
+    """Return the readings, newest first, each with its change and what was new."""
+    rows = []
+    for place, (snapshot, account) in enumerate(history):
+        before = history[place + 1] if place + 1 < len(history) else None
+        known = before is not None and account.health_score is not None and before[1].health_score is not None
+        moved = account.health_score - before[1].health_score if known and before else None  # type: ignore[operator]
+        rows.append(
+            {
+                "on": snapshot.as_of,
+                "health": account.health_score,
+                "band": account.band,
+                "moved": moved,
+                "probability": account.churn_probability,
+                "new_model": before is not None and before[0].model_version != snapshot.model_version,
+                "replayed": bool(snapshot.info.get("replayed")),
+            }
+        )
+    return rows
+
+
+def _csv(found: _Found, history: History, what: str) -> Response:
+    """Return the numbers of one of the page's charts."""
+    rows: list[list[Any]]
+    if what == "history":
+        rows = [["as_of", "health_score", "band", "churn_probability", "model_version"]]
+        rows += [
+            [one.as_of, account.health_score, account.band, account.churn_probability, one.model_version]
+            for one, account in history
+        ]
+    else:
+        values = ((found.told or {}).get("weekly") or {}).get(what)
+        if values is None:
+            raise Problem("path.unknown", "There are no such numbers")
+        ends: list[date] = [
+            found.snapshot.as_of - timedelta(days=1 + 7 * (len(values) - 1 - at)) for at in range(len(values))
+        ]
+        rows = [["week_ending", what], *([end, value] for end, value in zip(ends, values, strict=True))]
+    out = io.StringIO()
+    csv.writer(out).writerows([safe_cell(cell) for cell in row] for row in rows)
+    answer = compressed(found.frame.request, out.getvalue().encode("utf-8-sig"), "text/csv; charset=utf-8")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{what}.csv"'
+    return answer

@@ -1,0 +1,226 @@
+"""A company as its store holds it after some weeks: snapshots, explanations, alerts, tasks and notes.
+
+The explanations are real ones, of a small trained company; they are repeated where more accounts are wanted. No raw
+data is read and nothing is scored, so that twenty thousand accounts take seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tests.companies.explained import make_world
+
+from churnml.actions import due_on
+from churnml.config.alerts import AlertsConfig
+from churnml.explain import explain
+from churnml.explain.stored import stored
+from churnml.language import Quantity, Text, words
+from churnml.store import Actor, Alert, Decided, Snapshot, Store, Task
+
+__all__ = ["OWNERS", "fill"]
+
+OWNERS = ("ann", "bob", "chie", "dan")
+_NAMES = (
+    "Aldergate", "Birchwood", "Calder", "Dunmore", "Eastfield", "Fenwick", "Glenbrook", "Harrow", "Ivory", "Juniper",
+    "Kestrel", "Larkspur", "Merrow", "Northgate", "Orchard", "Pinehurst", "Quarry", "Rowan", "Sable", "Thornbury",
+    "さくら", "みどり", "ハヤブサ", "北斗", "若葉",
+)  # fmt: skip
+_KINDS = ("Logistics", "Foods", "Health", "Robotics", "Media", "Energy", "商事", "テクノ")
+_PLANS = ("Basic", "Pro", "Enterprise")
+_PHASES = ("onboarding", "adoption", "utilisation", "renewal")
+
+
+@cache
+def _explanations() -> tuple[pd.DataFrame, tuple[dict[str, Any], ...]]:
+    """Return scores and explanations of the small company, the worst health first."""
+    world = make_world()
+    made = explain(
+        world.model, world.frame, scores=world.scores, health=world.health, scale=world.scale, reference=world.reference
+    )
+    table = world.scores.merge(world.health, on=["account_id", "as_of"])
+    order = table["health_score"].argsort(kind="stable").to_numpy()
+    return table.iloc[order].reset_index(drop=True), tuple(stored(made[at]) for at in order)
+
+
+def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 12, seed: int = 5) -> None:
+    """Fill a store with a company's last weeks.
+
+    Parameters
+    ----------
+    store : Store
+    config : str
+    accounts : int
+    today : date
+        The day on which the newest snapshot is looked at; its facts reach up to it.
+    weeks : int
+        Weekly snapshots before the newest.
+    seed : int
+    """
+    table, told = _explanations()
+    rng = np.random.default_rng(seed)
+    which = rng.integers(0, len(table), accounts) if accounts > len(table) else rng.permutation(len(table))[:accounts]
+    own = table.iloc[which].reset_index(drop=True)
+    ids = [f"acc-{number:05d}" for number in range(accounts)]
+    ends = [today + timedelta(days=int(days)) for days in rng.integers(5, 360, accounts)]
+    scores = pd.DataFrame(
+        {
+            "account_id": ids,
+            "name": [
+                f"{_NAMES[n % len(_NAMES)]} {_KINDS[n // len(_NAMES) % len(_KINDS)]}"
+                + (f" {n // (len(_NAMES) * len(_KINDS)) + 1}" if n >= len(_NAMES) * len(_KINDS) else "")
+                for n in range(accounts)
+            ],
+            "churn_probability": own["churn_probability"],
+            "health_score": own["health_score"],
+            "band": own["band"],
+            "coverage": 0.8 + 0.2 * rng.random(accounts),
+            "arr": np.round(np.exp(9.5 + 0.9 * rng.normal(size=accounts)), -2),
+            "owner": [OWNERS[n % len(OWNERS)] for n in range(accounts)],
+            "segment": rng.choice(["enterprise", "mid-market", "smb"], accounts),
+            "plan": rng.choice(_PLANS, accounts),
+            "phase": rng.choice(_PHASES, accounts),
+            "contract_ends_on": pd.to_datetime(pd.Series(ends)),
+            "renewal": rng.choice(["auto", "manual", "ends"], accounts, p=[0.6, 0.35, 0.05]),
+            "days_to_renewal": [float((end - today).days) for end in ends],
+            "change_30d": np.round(rng.normal(-2, 9, accounts), 1),
+            "last_contact_on": [(today - timedelta(days=int(d))).isoformat() for d in rng.integers(1, 120, accounts)],
+            "why": [_why(told[at]) for at in which],
+        }
+    )
+    drift = rng.normal(0, 6, (weeks, accounts)).cumsum(axis=0)
+    for week in range(weeks, 0, -1):
+        then = scores.assign(
+            health_score=np.clip(
+                scores["health_score"] - scores["change_30d"] * week / 4 + drift[week - 1] * 0.3, 0, 100
+            )
+        )
+        then["band"] = pd.cut(then["health_score"], [-1, 40, 70, 101], right=False, labels=["red", "yellow", "green"])
+        then["band"] = then["band"].astype(str)
+        _publish(store, config, today - timedelta(weeks=week), then.drop(columns="why"), ())
+    newest = (
+        {
+            **told[at],
+            "account_id": account,
+            "as_of": today.isoformat(),
+            "happenings": _happenings(today, int(at)),
+            "weekly": _weekly(int(at)),
+            "trend": {"change_7d": -2.0, "change_30d": change, "slope_12w": change / 4},
+            "change": _change(today, float(health), float(change)),
+            "plays": [],
+        }
+        for at, account, change, health in zip(which, ids, scores["change_30d"], scores["health_score"], strict=True)
+    )
+    _publish(store, config, today, scores, newest)
+    _work(store, config, scores, today)
+
+
+def _publish(store: Store, config: str, as_of: date, scores: pd.DataFrame, explanations: Any) -> None:
+    store.publish(
+        Snapshot(
+            config=config,
+            as_of=as_of,
+            scored_at=datetime.combine(as_of, time(4), UTC),
+            model_version="3",
+            config_hash="0f0f0f0f0f0f",
+            scores=scores,
+            explanations=explanations,
+            info={"horizon_days": 90, "base_rate": 0.06, "verdict": "publishable", "currency": "EUR"},
+        )
+    )
+
+
+def _why(document: dict[str, Any]) -> dict[str, Any] | None:
+    texts = [*(one["text"] for one in document["indicators"]), *(one["sentence"] for one in document["raising"])]
+    return texts[0] if texts else None
+
+
+@cache
+def _happenings(today: date, seed: int) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(seed)
+    kinds = {
+        "tickets": Text.of("event-ticket-opened"),
+        "touchpoints": Text.of("event-touch-call-out"),
+        "surveys": Text.of("event-survey", survey="NPS", score=Quantity(value=float(rng.integers(0, 11)))),
+        "contacts": Text.of("event-left-champion"),
+        "subscriptions": Text.of("event-term-began", product=words("Pro")),
+    }
+    made = [
+        {"on": (today - timedelta(days=int(rng.integers(1, 180)))).isoformat(), "kind": kind,
+         "text": kinds[kind].model_dump(mode="json")}
+        for kind in rng.choice(list(kinds), 7, p=[0.35, 0.35, 0.15, 0.05, 0.1])
+    ]  # fmt: skip
+    return sorted(made, key=lambda one: str(one["on"]), reverse=True)
+
+
+@cache
+def _weekly(seed: int) -> dict[str, list[float]]:
+    rng = np.random.default_rng(seed + 1)
+    users = np.maximum(np.round(np.linspace(20, rng.integers(4, 22), 26) + rng.normal(0, 2, 26)), 0)
+    return {
+        "events": [float(value) for value in np.round(users * rng.uniform(6, 9))],
+        "users": [float(value) for value in users],
+        "tickets": [float(value) for value in rng.poisson(0.6, 26)],
+    }
+
+
+def _change(today: date, health: float, change: float) -> dict[str, Any]:
+    return {
+        "since": (today - timedelta(days=28)).isoformat(), "before": health - change, "after": health,
+        "change": change, "data": change, "weights": 0.0, "model": 0.0, "parts": {}, "largest": [],
+    }  # fmt: skip
+
+
+def _alerts(scores: pd.DataFrame, today: date) -> Iterator[Alert]:
+    section = AlertsConfig()
+    worst = scores[scores["band"].isin(["red", "yellow"])].sort_values("churn_probability", ascending=False)
+    held: dict[str, int] = {}
+    for place, row in enumerate(worst.head(max(24, len(scores) // 20)).to_dict("records")):
+        owner = str(row["owner"])
+        held[owner] = held.get(owner, 0) + 1
+        opened = today - timedelta(days=(0, 1, 5, 9, 12)[place % 5])
+        due = datetime.combine(due_on(opened, 3, section, owner), time(17), UTC)
+        health = float(row["health_score"])
+        kinds: tuple[tuple[str, Text, Any], ...] = (
+            ("score_fall", Text.of("alert-score_fall", before=Quantity(value=health + 18), n=Quantity(value=health)),
+             "high"),
+            ("silence", Text.of("alert-silence", n=Quantity(value=28.0 + place % 9, unit="days")), "high"),
+            ("notice_given", Text.of("alert-notice_given"), "critical"),
+        )  # fmt: skip
+        kind, text, severity = kinds[0 if place % 7 else 2 if place % 2 else 1]
+        back = held[owner] > section.weekly_budget
+        yield Alert(
+            account_id=str(row["account_id"]), kind=kind, severity=severity, owner=owner, opened_on=opened,
+            updated_on=today, shown_on=None if back else opened, due_at=due, held_back=back, text=text,
+            avoidable_loss=float(row["churn_probability"]) * float(row["arr"]) * section.save_rate,
+            playbook="win_back", tasked_on=None if back else opened,
+        )  # fmt: skip
+
+
+def _work(store: Store, config: str, scores: pd.DataFrame, today: date) -> None:
+    section = AlertsConfig()
+    alerts = list(_alerts(scores, today))
+    steps = (
+        ("call", {"en": "Call the decision maker", "ja": "意思決定者に電話する"}),
+        ("plan", {"en": "Agree a plan with dates", "ja": "日付入りの計画に合意する"}),
+        ("check", {"en": "Look at the use again", "ja": "利用状況を再確認する"}),
+    )
+    tasks = [
+        Task(
+            account_id=alert.account_id, alert=alert.kind, playbook="win_back", step=key, title=words(title),
+            role="csm", owner=alert.owner, state="open" if place == 0 else "waiting", position=place,
+            after=() if place == 0 else (steps[place - 1][0],), due_days=3 * (place + 1), opened_on=alert.opened_on,
+            due_on=due_on(alert.opened_on, 3 * (place + 1), section, alert.owner),
+        )
+        for alert in alerts if not alert.held_back
+        for place, (key, title) in enumerate(steps)
+    ]  # fmt: skip
+    moment = datetime.combine(today, time(4, 30), UTC)
+    decided = Decided(alerts, {alert.key: "opened" for alert in alerts}, tasks)
+    store.evaluations(config).evaluate(today, lambda _: decided, Actor("score", moment))
+    noted = alerts[0].account_id
+    store.notes(config).add("They want to see the new reports first.", "Ann", Actor("user:1", moment), account_id=noted)

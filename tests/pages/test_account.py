@@ -1,0 +1,129 @@
+"""Account: what stands there, what is written on it, and who may see it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.pages.browsing import ANN, DAVE, EVE
+
+from churnml.store import Store
+
+
+@pytest.fixture
+def busy(look: Any) -> tuple[Any, str]:
+    """Eve's browser, and an account that somebody should look after."""
+    eve = look(EVE)
+    (alert, _), *_ = eve.state.store.alerts("acme").find(owner="ann", held_back=False)
+    return eve, alert.account_id
+
+
+def test_the_page_says_how_it_stands_and_why(busy: tuple[Any, str]) -> None:
+    eve, account = busy
+    page = eve.get(f"/accounts/{account}").text
+    for word in ("Contract ends", "Last contact", "Next task", "Call the decision maker", "Show data", "Timeline"):
+        assert word in page
+    assert "Peers at low risk" in page
+    assert page.count('<li class="reason">') <= 5
+    assert '<svg class="chart line"' in page
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_every_account_has_a_page_in_every_language(look: Any, lang: str) -> None:
+    eve = look(EVE)
+    for account in eve.state.store.accounts(eve.state.view.snapshot.id, limit=12).accounts:
+        page = eve.get(f"/accounts/{account.account_id}?lang={lang}")
+        assert page.status_code == 200
+        brief = eve.get(f"/accounts/{account.account_id}?lang={lang}&view=brief")
+        assert brief.status_code == 200
+        assert "<form" not in brief.text.split("<main")[1]
+
+
+def test_the_numbers_of_a_chart_are_a_file(busy: tuple[Any, str]) -> None:
+    eve, account = busy
+    rows = list(csv.DictReader(io.StringIO(eve.get(f"/accounts/{account}?csv=history").content.decode("utf-8-sig"))))
+    assert len(rows) == 7
+    users = list(csv.DictReader(io.StringIO(eve.get(f"/accounts/{account}?csv=users").content.decode("utf-8-sig"))))
+    assert len(users) == 26
+    assert eve.get(f"/accounts/{account}?csv=nonsense").status_code == 404
+
+
+def test_tasks_are_ticked_left_out_and_opened_again(busy: tuple[Any, str]) -> None:
+    eve, account = busy
+    page = eve.get(f"/accounts/{account}")
+    ticked = eve.press(page, "/work/tasks", "do=done")
+    assert "Not done after all: Call the decision maker" in ticked.text
+    assert "Done: Call the decision maker" in ticked.text.split('id="timeline"')[1]
+    left_out = eve.press(ticked, "/work/tasks", "do=skip", note="They have one already.")
+    assert "left out" in left_out.text
+    assert "They have one already." in left_out.text
+    opened = eve.press(left_out, "/work/tasks", "do=reopen")
+    assert "Open again" in opened.text
+
+
+def test_a_note_stands_in_the_timeline(busy: tuple[Any, str]) -> None:
+    eve, account = busy
+    after = eve.press(eve.get(f"/accounts/{account}"), "/work/notes", text="Met at the fair <b>\nNice.")
+    assert "Note kept" in after.text
+    assert "Met at the fair &lt;b&gt;" in after.text.split('id="timeline"')[1]
+    only = eve.get(f"/accounts/{account}?kind=note").text
+    assert "Met at the fair" in only.split('id="timeline"')[1]
+    assert "Ticket opened" not in only.split('id="timeline"')[1].split("</section>")[0]
+
+
+def test_what_is_wrong_is_kept_for_who_looks_after_the_model(busy: tuple[Any, str]) -> None:
+    eve, account = busy
+    after = eve.press(eve.get(f"/accounts/{account}"), "/work/feedback", comment="Those users have moved.")
+    assert "Thank you" in after.text
+    (said,) = eve.state.store.judgements("acme").feedback(account)
+    assert said.kind == "not_useful"
+    assert said.comment is not None
+    assert re.fullmatch(r"\w+: Those users have moved\.", said.comment)
+    assert said.author == "Eve"
+
+
+def test_a_judgement_has_a_reason_and_an_end(busy: tuple[Any, str], today: Any) -> None:
+    eve, account = busy
+    page = eve.get(f"/accounts/{account}")
+    assert eve.press(page, "/work/judgement", reason="They signed.", until="2020-01-01").status_code == 422
+    until = (today + timedelta(days=10)).isoformat()
+    after = eve.press(page, "/work/judgement", band="green", reason="They signed.", until=until)
+    assert "Eve sees it as green until" in after.text
+    assert '<span class="chip green">' in eve.get(f"/accounts?q={account}").text
+    ended = eve.press(after, "/work/judgement", "do=end")
+    assert "the score counts again" in ended.text
+
+
+def test_who_may_not_see_an_account_is_not_told_of_it(look: Any, busy: tuple[Any, str]) -> None:
+    eve, account = busy
+    bobs = eve.state.store.alerts("acme").find(owner="bob")[0][0].account_id
+    ann = look(ANN)
+    assert ann.get(f"/accounts/{account}").status_code == 200
+    hidden = ann.get(f"/accounts/{bobs}")
+    assert hidden.status_code == 404
+    assert "There is no such account" in hidden.text
+    name = eve.state.store.account(eve.state.view.snapshot.id, bobs).name
+    assert name not in hidden.text
+    page = ann.get(f"/accounts/{account}")
+    assert ann.press(page, "/work/notes", text="x", account=bobs).status_code == 404
+    dave = look(DAVE).get(f"/accounts/{account}").text
+    assert "/work/notes" in dave
+    assert "/work/judgement" not in dave
+
+
+def test_an_unknown_account_has_no_page(look: Any) -> None:
+    page = look(EVE).get("/accounts/nobody")
+    assert page.status_code == 404
+    assert 'href="/accounts"' in page.text
+
+
+def test_a_search_for_an_account_leads_to_it(busy: tuple[Any, str]) -> None:
+    eve, account = busy
+    store: Store = eve.state.store
+    found = store.account(eve.state.view.snapshot.id, account)
+    assert found is not None
+    assert f'href="/accounts/{account}"' in eve.get("/accounts", params={"q": found.name}).text

@@ -1,0 +1,179 @@
+"""The pages in a real browser: a morning's work, by keyboard, without JavaScript, on a telephone, and for everybody."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.pages.browsing import settings_of
+
+from churnml.serving.app import create_app
+from churnml.serving.state import ServingState
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service on a copy of the company's store."""
+    import uvicorn
+
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copytree(filled, folder / "store")
+    state = ServingState(settings_of(folder / "store"))
+    state.start()
+    server = uvicorn.Server(uvicorn.Config(create_app(state), port=0, log_level="warning", lifespan="off"))
+    running = threading.Thread(target=server.run, daemon=True)
+    running.start()
+    while not server.started:
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        running.join(timeout=10)
+        state.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Any, address: str) -> Iterator[Callable[..., Any]]:
+    """Open a page in a fresh profile; a message of the console or an error of a script fails the test."""
+    contexts, faults = [], []
+
+    def opened(path: str, **options: Any) -> Any:
+        context = chromium.new_context(base_url=address, **{"viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def test_a_card_is_snoozed_without_a_page_load_and_taken_back_by_key(open_page: Any) -> None:
+    page = open_page("/?owner=ann")
+    page.evaluate("window.still = true")
+    card = page.locator("[data-item]").first
+    name = card.locator("h3").inner_text()
+    card.get_by_text("Snooze").first.click()
+    card.get_by_role("button", name="Snooze").click()
+    page.get_by_text(f"Snoozed {name}.").wait_for()
+    assert page.evaluate("window.still")
+    assert name not in page.locator("[data-item] h3").all_inner_texts()
+    page.keyboard.press("u")
+    page.get_by_text("Taken back.").wait_for()
+    assert name in page.locator("[data-item] h3").all_inner_texts()
+
+
+def test_by_keyboard_alone(open_page: Any) -> None:
+    page = open_page("/?owner=bob")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    second = page.locator("[data-item]").nth(1)
+    assert second.evaluate("item => item.contains(document.activeElement)")
+    name = second.locator("h3").inner_text()
+    page.keyboard.press("c")
+    page.get_by_text(f"Called {name}.").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("a")
+    page.wait_for_url("**/accounts")
+    page.keyboard.press("/")
+    page.keyboard.type("hayabusa?")
+    page.get_by_text("No account fits").wait_for()
+    assert page.evaluate("document.activeElement.name") == "q"
+
+
+def test_a_search_finds_as_one_types(open_page: Any) -> None:
+    page = open_page("/accounts")
+    page.locator("#list-search").fill("ﾊﾔﾌﾞｻ")
+    page.wait_for_url("**q=*")
+    page.wait_for_function("!document.body.hasAttribute('aria-busy')")
+    names = page.locator("#list tbody th").all_inner_texts()
+    assert names
+    assert all("ハヤブサ" in name for name in names)
+    page.get_by_label("Band").select_option("red")
+    page.wait_for_url("**band=red**")
+
+
+def test_everything_works_without_javascript(open_page: Any) -> None:
+    page = open_page("/?owner=chie", java_script_enabled=False)
+    card = page.locator("[data-item]").first
+    name = card.locator("h3").inner_text()
+    card.locator("summary", has_text="Not a risk").click()
+    card.get_by_label("Why not?").fill("They moved to another team.")
+    card.get_by_role("button", name="Not a risk").click()
+    assert page.get_by_text(f"{name} is no risk").is_visible()
+    page.get_by_role("button", name="Undo").click()
+    assert page.get_by_text("Taken back.").is_visible()
+    page.goto("/accounts")
+    page.locator("#list-search").fill("acc-00007")
+    page.get_by_role("button", name="Show").first.click()
+    assert page.locator("#list tbody tr").count() == 1
+    page.locator("#list tbody th a").click()
+    page.get_by_label("Write a note").fill("Without scripts.")
+    page.get_by_role("button", name="Keep").first.click()
+    assert page.locator("#timeline").get_by_text("Without scripts.").is_visible()
+
+
+@pytest.mark.parametrize("width", [390, 768, 1920])
+def test_no_page_is_wider_than_its_window(open_page: Any, width: int) -> None:
+    for path in ("/", "/accounts", "/accounts/acc-00007", "/accounts/acc-00007?view=brief"):
+        page = open_page(path, viewport={"width": width, "height": 800})
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide == 0, path
+
+
+def test_a_page_prints_without_what_only_a_screen_needs(open_page: Any) -> None:
+    page = open_page("/accounts/acc-00007?view=brief")
+    page.emulate_media(media="print")
+    assert not page.locator(".top").is_visible()
+    assert page.locator("h1").is_visible()
+    assert len(page.pdf(format="A4")) > 1000
+
+
+def test_keys_can_be_turned_off(open_page: Any) -> None:
+    page = open_page("/")
+    page.keyboard.press("?")
+    page.get_by_label("Use these keys").uncheck()
+    page.get_by_role("button", name="Close").click()
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") != "find"
+
+
+@pytest.mark.parametrize("locale", ["en", "ja"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_wrong(open_page: Any, locale: str, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    for path in ("/", "/accounts", "/accounts?q=nobody", "/accounts/acc-00007", "/accounts/acc-00007?view=brief"):
+        page = open_page(path, locale=locale, color_scheme=scheme, bypass_csp=True)
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+        found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
+        told = [(one["id"], [node["html"][:120] for node in one["nodes"]][:3]) for one in found.response["violations"]]
+        assert told == [], path
