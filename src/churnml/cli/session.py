@@ -64,8 +64,8 @@ class Session:
         self.language = config.language
         self._timings = config.workspace_dir / _TIMINGS
         with suppress(OSError, ValueError, AttributeError, TypeError):  # nothing depends on it
-            kept = json.loads(self._timings.read_text(encoding="utf-8"))
-            self.stages.expected.update({str(name): float(seconds) for name, seconds in kept.items()})
+            timings = json.loads(self._timings.read_text(encoding="utf-8"))
+            self.stages.expected.update({str(name): float(seconds) for name, seconds in timings.items()})
 
     def speak(self, given: str | None = None) -> Language:
         """Speak the language that is given, else the config's, and return it.
@@ -130,9 +130,9 @@ def report_failure(error: Exception, *, as_json: bool, so_far: Mapping[str, Any]
         return 1
     from churnml.cli.faults import foreseen
 
-    told = foreseen(error)
-    if told is not None:
-        error = told
+    known = foreseen(error)
+    if known is not None:
+        error = known
     elif not isinstance(error, ChurnmlError):
         error = _bug(error)
     from rich.text import Text
@@ -221,5 +221,5 @@ def progress_line(stage: Stage) -> str:
     if share is None or elapsed / max(share, 1e-9) < _LONG_SECONDS:
         return text
     left = elapsed / share - elapsed
-    told = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
-    return f"{text} {100 * share:.0f} %, about {told} left"
+    remaining = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
+    return f"{text} {100 * share:.0f} %, about {remaining} left"

@@ -87,9 +87,9 @@ def sample_contributions(model: ChurnModel, frame: pd.DataFrame, seed: int) -> C
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(frame))[:_ROWS])
     X = model.matrix(frame.iloc[rows])
-    found = model.contributions(X)
+    contributions = model.contributions(X)
     # A seasonal model has one column more, which no feature explains.
-    return Contributions(model, X[:, : len(model.features)], found[:, :-1], found[:, -1])
+    return Contributions(model, X[:, : len(model.features)], contributions[:, :-1], contributions[:, -1])
 
 
 def contribution_plots(found: Contributions, seed: int, language: Language = "en") -> dict[str, Figure]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from churnml.config import Config
+from churnml.config.needs import CardSections
 from churnml.registry import Bundle
 from churnml.reports.card import as_html, as_markdown, model_card
 from churnml.reports.contributions import contribution_plots, sample_contributions
@@ -36,14 +36,14 @@ class Evidence:
 
 
 def training_evidence(
-    config: Config, bundle: Bundle, backtest: Mapping[str, Any], frame: pd.DataFrame, predictions: pd.DataFrame
+    config: CardSections, bundle: Bundle, backtest: Mapping[str, Any], frame: pd.DataFrame, predictions: pd.DataFrame
 ) -> Evidence:
     """Draw the plots of a training and write its model card.
 
     Parameters
     ----------
-    config : Config
-        The resolved config.
+    config : CardSections
+        Any object with these sections: the resolved config.
     bundle : Bundle
         The saved model.
     backtest : mapping

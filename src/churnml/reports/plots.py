@@ -62,7 +62,7 @@ def backtest_plots(
     """
     words = _Labels(language, target)
     y, scores = _outcome_and_scores(predictions)
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "roc": _roc(y, scores, words),
         "precision_recall": _precision_recall(y, scores, words),
         "calibration": _calibration(y, scores["model"], words),
@@ -71,8 +71,8 @@ def backtest_plots(
         "backtest_over_time": _over_time(predictions, words),
     }
     if target == "churn" and predictions["arr"].notna().any():
-        found["profit"] = _profit(predictions, y, scores, capacity, words)
-    return found
+        figures["profit"] = _profit(predictions, y, scores, capacity, words)
+    return figures
 
 
 def plot_backtest(predictions: pd.DataFrame, target: str = "churn", language: Language = "en") -> Figure:
