@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from churnml.errors import DataError
 from churnml.explain.batch import batch_contributions
 from churnml.explain.contract import Explainable
 from churnml.features.spec import FAMILIES
-from churnml.language import Text, languages, render
+from churnml.language import Text
 
 __all__ = ["CHURNERS_NEEDED", "Pattern", "churn_patterns"]
 
@@ -58,12 +58,6 @@ class Pattern:
     example: str
     example_on: str
     title: Text
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the pattern as JSON-ready data, its title in every language."""
-        data = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "title"}
-        titles = {f"title_{language}": render(self.title, language) for language in languages()}
-        return {**data, "families": list(self.families), **titles}
 
 
 def churn_patterns(model: Explainable, frame: pd.DataFrame, *, seed: int, most: int = 6) -> list[Pattern]:

@@ -133,12 +133,12 @@ def settle(config: TrackingSections) -> None:
 
 def _registered(client: Any, name: str, bundle_version: str) -> Any:
     """Return the newest registered version that holds a bundle; None where this server does not know it."""
-    found = [
+    registered = [
         version
         for version in client.search_model_versions(f"name = '{name}'")
         if version.tags.get("churnml.bundle_version") == bundle_version
     ]
-    newest = max(found, key=lambda version: int(version.version), default=None)
+    newest = max(registered, key=lambda version: int(version.version), default=None)
     return None if newest is None else client.get_model_version(name, newest.version)
 
 
@@ -168,10 +168,10 @@ def name_alias(
             return None
         client.set_registered_model_alias(name, alias, newest.version)
         if promotion is not None:
-            told = phrases(config.language)(
+            sentence = phrases(config.language)(
                 "mlflow-champion", at=promotion.at, by=promotion.by, reason=promotion.reason
             )
-            description = f"{newest.description or ''}\n\n{told}".strip()
+            description = f"{newest.description or ''}\n\n{sentence}".strip()
             client.update_model_version(name, newest.version, description=description)
     return f"models:/{name}@{alias}"
 
@@ -204,8 +204,8 @@ def _log_fold(mlflow: ModuleType, fold: Mapping[str, Any]) -> None:
 
 
 def _beside(backtest: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:
-    found: Mapping[str, Mapping[str, str]] = backtest["verdict"].get("beside", {})
-    return found
+    standings: Mapping[str, Mapping[str, str]] = backtest["verdict"].get("beside", {})
+    return standings
 
 
 def _log_tuning(mlflow: ModuleType, tuning: Tuning) -> None:

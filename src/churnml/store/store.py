@@ -34,6 +34,7 @@ from churnml.store.schema import AuditRow, DepartureRow, ExplanationRow, Feature
 from churnml.store.sessions import Sessions
 from churnml.store.snapshot import Snapshot
 from churnml.store.tasks import Calendar, Tasks
+from churnml.store.team import OwnerWork, team
 from churnml.store.users import Users
 from churnml.store.views import Views
 from churnml.store.writes import reading
@@ -105,6 +106,10 @@ class Store:
     def renewal_calls(self, config: str, *, deadline: float | None = None) -> RenewalCalls:
         """Return what CSMs expect of the renewals of a config's accounts."""
         return RenewalCalls(self._engine, config, deadline)
+
+    def team(self, config: str, snapshot: SnapshotInfo | None, now: datetime) -> list[OwnerWork]:
+        """Return what each owner of accounts has at hand, the most ARR at risk first."""
+        return team(self._engine, config, snapshot.id if snapshot else None, snapshot.as_of if snapshot else None, now)
 
     def outlooks(self, config: str) -> Outlooks:
         """Return what was predicted when, by a config's snapshots."""

@@ -949,6 +949,13 @@ alert-score_stale = スコアの根拠が減少：重みの{ AMOUNT($n) }（以�
 alert-expansion_chance = 契約席数の{ AMOUNT($n) }を利用中、判定は緑
 alert-own = { $title }
 
+## Questions of churnml init
+
+init-ask-timezone = { $tool } の時刻のうちタイムゾーンのないもの（例：{ $file }）は、どのタイムゾーンですか。
+init-ask-date_order = { $tool } の日付（例：{ $file }）で先に来るのは月と日のどちらですか。
+init-ask-format = { $file } の { $column } の日付の形式はどれですか：{ $options }
+init-ask-inclusive = { $file } の { $column } は、契約対象外となる最初の日（exclusive）ですか、対象となる最後の日（inclusive）ですか。
+
 ## Pulls: what fetching from a tool came to
 
 pull-calls = { $source }：呼び出し { $n } 回（本日 { $today } / { $most } 回）
@@ -1402,6 +1409,31 @@ timeline-closed_lost = アラート終了:解約
 timeline-closed_false_alarm = アラート終了:誤報
 timeline-closed_not_a_risk = アラート終了:リスクなし
 timeline-closed_cleared = 原因がなくなり、アラートが自動終了
+## APIの内容
+
+docs-title = API
+docs-keys = プログラムからはキーを使って呼び出します：
+docs-send = ヘッダーで送信します：
+docs-operations = 操作
+docs-scope = 権限
+docs-or = または
+docs-no_key = キー不要
+docs-takes = 入力
+docs-parameters = パラメーター
+docs-field = 名前
+docs-place = 場所
+docs-type = 型
+docs-meaning = 意味
+docs-needed = 必須
+docs-call = 呼び出し例
+docs-answer = 応答例
+docs-errors = エラー
+docs-objects = オブジェクト
+docs-codes = エラーコード
+docs-codes_note = すべてのエラーに、プログラム向けの変わらないコードが付きます。
+docs-status = ステータス
+docs-code = コード
+
 ## ログイン
 
 sign_in-title = ログイン
@@ -1443,6 +1475,278 @@ frame-problem-throttled = 試行回数が多すぎます
     .text = 1分ほど待ってから、もう一度お試しください。
 frame-problem-form = ページが古くなっていました
     .text = ページを開いた後にログインし直したようです。もう一度ページを開いて、操作をやり直してください。変更は行われていません。
+
+## 会社・チーム・検証：管理者が見る画面
+
+co-company = 会社
+co-renewals = 契約更新
+co-cohorts = コホート
+    .how = 各行は同じ四半期に開始した顧客を追います。セルは、その四半期末、翌四半期末…に残っている割合です。MRRが100%を超えるのは、拡大が損失を上回ったためです。一度離れて戻った顧客は新規として数えます。
+co-journey = ジャーニー
+    .how = フェーズの日数は、まだそのフェーズにいる顧客も観測した日数まで数えます（カプラン・マイヤー法）。全体の80%が次へ進むのにかかった日数を超えると「停滞」です。10社以上が次へ進んでいる場合に限ります。
+co-growth = 成長余地
+co-as_of = { $on }までのデータ
+co-month = 月
+co-by = 区分
+co-by-segment = セグメント
+co-by-plan = プラン
+co-by-owner = 担当者
+co-group = グループ
+co-all = 全顧客
+co-show = 表示
+co-before = 前月：{ $value }
+co-how = 計算方法
+co-groups = グループ別（{ $month }）
+co-by_month = 月別
+co-movement = ARRの増減
+    .how = 月初ARR＋新規＋拡大−縮小−解約＝月末ARR。金額はMRR×12です。
+co-arr_start = 月初ARR
+co-arr_end = 月末ARR
+co-mrr_new = 新規
+co-mrr_expansion = 拡大
+co-mrr_contraction = 縮小
+co-mrr_churned = 解約
+co-nothing = 指標はまだありません
+    .text = 次のスコアリングで作成されます。契約データ（subscriptionsテーブル）が必要です。
+co-none = 該当する顧客はありません
+    .text = この数値に含まれる顧客はありません。
+co-count = { $n }社
+co-account = 顧客
+co-sum = 合計
+co-yes = はい
+co-no = いいえ
+co-back = 戻る
+co-earlier = 前のページ
+co-later = 次のページ
+co-nobody = 担当者なし
+co-by_accounts = 顧客数
+co-by_mrr = MRR
+co-quarter = 四半期
+co-after =
+    { $n ->
+        [0] 期末
+       *[other] ＋{ $n }
+    }
+co-no_cohorts = コホートはまだありません
+    .text = 四半期の初日から末日まで観測されている必要があります。
+co-median_days = 半数が進むまでの日数
+co-limit_days = 80%が進むまでの日数
+co-stalled = 停滞
+co-stalled_arr = 停滞ARR
+co-moves = 次のフェーズ
+co-illegal = ライフサイクルにない移動：{ $n }件
+co-no_phases = フェーズの情報がありません
+    .text = accounts.phase と accounts.known_at を対応付けると、各顧客のフェーズの推移がわかります。
+co-rfm = 利用の新しさと頻度
+    .how = 新しさ（最終利用）と頻度（13週間のイベント数）を5段階で採点します。5が最良で、同じ値は同じ点です。セルは顧客数とARRです。
+co-room = 成長余地
+    .how = 最近よく使っている（4以上）のに、同じセグメント・同じ頻度の顧客の中央値より支払いが少ない顧客の差額×12。約束ではなく、見るべき場所です。
+co-no_room = 同等に利用しながら支払いが少ない顧客はありません。
+co-no_events = 利用の情報がありません
+    .text = eventsテーブルを対応付けると、利用を数えられます。
+co-list-journey = このフェーズの顧客
+    .how = 契約中の顧客。滞在日数の長い順。
+co-list-stalled = 停滞している顧客
+    .how = 全体の80%が次へ進むのにかかった日数を超えてフェーズに留まっています。
+co-list-rfm = 新しさと頻度別の顧客
+    .how = この得点の契約中の顧客。
+co-list-room = 成長余地のある顧客
+    .how = 同じセグメント・同じ利用頻度の顧客の支払いとの差額×12。
+co-forecast = 更新予測
+    .how = 予測＝Σ ARR×（1−p）。pは解約確率で、その月に契約が終了する顧客を合計します。模擬した将来の10回に9回は区間に入ります。全顧客を同時に動かすもの（景気後退や障害など）は含みません。
+co-forecast-later = スコアが見通すのは{ $until }までです。それより後に終了する契約は、過去12か月のMRR更新率{ $rate }で計算します。
+co-by_rate = 一部の顧客は会社全体の更新率で計算
+co-arr_due = 更新対象ARR
+co-expected = 予測
+co-interval = 90%区間
+co-called = CSMの見立て
+co-called_same = 同じ顧客のスコア予測
+co-no_forecast = 更新対象の契約はありません
+    .text = 終了日のある契約がないか、まだスコアリングされていません。
+co-past = 過去の予測と実績
+    .how = 各月の開始前に作られた最新の予測との比較です。実績＝同じ顧客のΣ min（予測時のARR、月末のARR）。図の点が実績です。
+co-past-inside = { $months }か月中{ $inside }か月の実績が区間内でした。
+co-quarters = 四半期別
+co-made = 予測日
+co-came = 実績
+co-off = 差（対象ARR比）
+co-outside = 区間外
+co-no_past = 開始前に予測され、すでに終わった月はまだありません。
+co-due = { $month }の更新対象
+    .how = 継続すると見込むARRを入力してください。解約なら0、空欄で取り消しです。見立ては契約終了日が変わるまで有効です。
+co-ends = 契約終了日
+co-call = 見立て（ARR）
+co-call-of = { $name }の継続ARR
+co-call-keep = 保存
+co-call-invalid = 見立ては0以上のARRで入力してください
+
+
+phase-contract = 契約
+
+col-mrr = 月初MRR
+col-mrr_end = 月末MRR
+col-expansion = 拡大
+col-contraction = 縮小
+col-churned_mrr = 解約MRR
+col-new_mrr = 新規MRR
+col-churned = 解約
+col-grown = 増額
+col-renewed = 更新
+col-mrr_due = 更新対象MRR
+col-mrr_renewed = 更新MRR
+col-answers = 回答
+col-promoters = 推奨者
+col-detractors = 批判者
+col-active = アクティブ
+col-onboarding_done = 期限内に導入完了
+col-tickets = チケット
+col-solved = 解決
+col-escalated = エスカレーション
+col-year_mrr = 1年前のMRR
+col-year_churned = 解約
+col-year_expansion = 拡大
+col-year_contraction = 縮小
+col-year_churned_mrr = 解約MRR
+col-phase = フェーズ
+col-days_in_phase = 滞在日数
+col-recency = 新しさ
+col-frequency = 頻度
+col-monetary = 金額
+col-room_arr = 成長余地（ARR）
+col-arr = ARR
+col-as_of = スコア日
+col-churn_probability = 解約確率
+
+kpi-accounts = 顧客数
+    .how = 月初の0時に契約中の顧客。
+kpi-mrr = MRR
+    .how = 顧客が毎月支払う額。アドオンを含みます。
+kpi-new_accounts = 新規顧客
+    .how = 月末に契約中で、月初にはいなかった顧客。戻ってきた顧客も数えます。
+kpi-lost_accounts = 失った顧客
+    .how = 月初にいて月末にいない顧客。途中で一度離れた顧客も含みます。
+kpi-logo_churn_rate = 解約率
+    .how = その月に失った顧客÷月初の顧客。新規は除きます。
+kpi-grr = GRR
+    .how = 総収益維持率：Σ min（月末MRR、月初MRR）÷Σ月初MRR。100%を超えません。
+kpi-nrr = NRR
+    .how = 純収益維持率：（月初＋拡大−縮小−解約）÷月初。新規は除きます。
+kpi-logo_churn_rate_ttm = 解約率（12か月）
+    .how = 月末の1年前にいた顧客のうち、それ以降に失った割合。月次からの換算ではなく実測です。
+kpi-grr_ttm = GRR（12か月）
+    .how = 月末の1年前にいた顧客の総収益維持率。
+kpi-nrr_ttm = NRR（12か月）
+    .how = 月末の1年前にいた顧客の純収益維持率。
+kpi-expansion_rate = 拡大率
+    .how = 月末の支払いが増えた顧客÷月初の顧客。
+kpi-renewal_rate = 契約更新率
+    .how = その月に更新時期を迎えた顧客のうち、以後もプランがある顧客。猶予日数以内の遅れは更新とみなします。
+kpi-renewal_rate_value = 契約更新率（金額）
+    .how = 継続したMRR÷更新対象のMRR。値上げ分は元の額で数えます。
+kpi-nps = NPS
+    .how = 直近91日の9〜10の割合から0〜6の割合を引いた値。中立者も分母に入ります（Reichheld 2003）。
+kpi-active_rate = アクティブ率
+    .how = 直近28日にコアイベントのある顧客÷月末に契約中の顧客。
+kpi-onboarding_completion = オンボーディング完了率
+    .how = 90日以内にすべての導入マイルストーンを達成した顧客÷90日以上前に開始した顧客。
+kpi-arpa = 顧客あたりMRR
+    .how = MRR÷顧客数。
+kpi-ltv = 顧客生涯価値
+    .how = 粗利率×顧客あたりMRR×新規顧客の期待継続月数（割引後。Fader & Hardie 2007、2010）。12か月に解約がなければ定まりません。
+kpi-tickets_opened = チケット
+    .how = その月に開かれたチケット。
+kpi-ticket_resolution_rate = 解決率
+    .how = その月に開かれたチケットのうち、月末までに解決した割合。
+kpi-first_response_hours = 初回応答
+    .how = その月に開かれ応答されたチケットの、初回応答までの時間の中央値。
+kpi-escalation_rate = エスカレーション率
+    .how = その月に開かれたチケットのうち、月末までにエスカレーションされた割合。
+kpi-mrr_new = 新規MRR
+    .how = 月初にはいなかった顧客の月末MRR。
+kpi-mrr_expansion = 拡大MRR
+    .how = 継続した顧客の増額分。
+kpi-mrr_contraction = 縮小MRR
+    .how = 継続した顧客の減額分。
+kpi-mrr_churned = 解約MRR
+    .how = 離れた顧客の月初MRR。
+
+team-at_risk = リスクARR
+    .how = 赤の顧客のARR
+team-loss = 期待損失
+    .how = Σ 解約確率×ARR
+team-contacted = 赤への連絡
+    .how = 7日以内
+team-open = 未完了タスク
+team-overdue = 期限超過
+team-done = 完了（28日）
+team-used = 稼働率
+    .how = 稼働率：7日以内が期限の未完了タスク÷{ $n }（担当者が1週間に受ける新規アラート数、alerts.weekly_budget）。連絡：データ上の接点、完了したタスク、メモのいずれか。
+team-hand_over = タスクの引き継ぎ
+    .how = ある担当者の未完了タスクをすべて別の担当者に移します。顧客の担当は変わりません。顧客を移すには、上の担当者の顧客一覧で割り当ててください。
+team-from = 引き継ぎ元
+team-to = 引き継ぎ先
+team-moved = { $n }件のタスクを引き継ぎました。
+team-two_owners = 異なる2人の担当者を選んでください
+team-nobody = 担当者がまだいません
+    .text = accounts.owner を対応付けてスコアリングすると、担当者ごとの行が表示されます。
+
+proof-realised = スコアの結果
+    .how = 実際に使われていたスコアと、その後に起きたことの比較です。スコア作成時に結果は知られていません。
+proof-span =
+    { $n ->
+        [1] { $first }のスコアリング1回。
+       *[other] { $first }〜{ $last }のスコアリング{ $n }回。
+    }
+proof-churned = 解約
+proof-expected = 予測：{ $n }
+proof-auc = 0.5は偶然、1は完全
+proof-missed = 見逃し
+    .how = 見逃し：緑のまま解約した顧客。全解約に占める割合とARR。
+proof-alarms = 誤警報
+    .how = 誤警報：赤でも継続した顧客。赤全体に占める割合。連絡したから継続した場合もあります（「連絡の効果」を参照）。
+proof-bands = 判定別の解約
+proof-band = 判定
+proof-arr_lost = 失ったARR
+proof-calibration = 予測と実際（人数の等しい10区分）。線上では両者が一致
+proof-told = 予測
+proof-happened = 実際
+proof-versions = モデル：{ $versions }
+proof-not_yet = 最初のスコアの結果は{ $on }以降にわかります。それまではバックテストを参照してください。
+proof-backtest = 現行モデルのバックテスト
+    .how = モデルが学習していない、学習より後のデータによる結果です。
+proof-ratio = 予測÷実際
+    .how = 1なら較正済み
+proof-no_model = モデルが読み込まれていません。
+proof-calls = 連絡の効果
+    .how = 連絡した顧客と、無作為に連絡を控えた顧客の比較です。連絡の効果はこれによってのみわかります。
+proof-arm = 群
+proof-arm-contacted = 連絡あり
+proof-arm-held_out = 連絡なし
+proof-followed = 追跡完了
+proof-avoided = 連絡により避けられた解約（95%区間）：{ $effect }
+proof-saved = 1社あたり維持できたARR（95%区間）：{ $effect }
+proof-too_early = 判断にはまだ早い段階です。追跡が必要な顧客数：{ $needed }
+proof-no_experiment = 実験を行っていないため、連絡の効果はわかりません。experiments.enabled を設定してスコアリングしてください。
+proof-model = 現行モデル
+proof-version = バージョン
+proof-trained = 学習日
+proof-verdict = 判定
+proof-verdict-publishable = 公開可
+proof-verdict-rules_only = ルールのみ
+proof-horizon = 予測期間（日）
+proof-promotions = 採用されたモデル
+proof-since = 採用日
+proof-why = 理由
+proof-forced = 強制
+proof-data = 前回スコアリング時のデータ
+proof-table = テーブル
+proof-rows = 行数
+proof-aside = 除外
+proof-last = 最新の記録
+proof-behind = 遅れ（日）
+proof-covered = 対象顧客
+proof-list = スコアされた顧客：{ $band }
+    .how = 期間の終わったスコアと、その後の結果。
 
 ## The frame of every page
 
@@ -1946,6 +2250,7 @@ card-plot =
 
 ## The commands: what several of them say
 
+cli-interrupted = 中断しました。書きかけのものは残っていません。
 cli-written = { $path } に書き出しました
 cli-off = { $why }：{ $names } は使いません
 cli-event = { $actor }：{ $action }
@@ -2064,6 +2369,10 @@ cli-train-profit = 想定引き止め率での期待最大利益：{ $model }、
 
 ## churnml alerts, tasks and experiments
 
+severity-low = 低
+severity-medium = 中
+severity-high = 高
+severity-critical = 緊急
 cli-alerts-none = 待機中のアラートはありません。`churnml score` のたびに評価されます。
 cli-alerts-held = { $n }件は保留：担当者ごとに新規は週{ $budget }件まで、回避可能な損失の大きい順です。
 cli-alerts-one = アラート{ $id }
@@ -2232,6 +2541,46 @@ mlflow-trained = { $at } UTCに学習：確定ラベル{ $rows }行（{ $account
 mlflow-predicts = { $days }日以内の{ $target }を{ $features }個の特徴量から予測（{ $kind }）。データ{ $data }、設定{ $config }、バンドル{ $bundle }。
 mlflow-verdict = 判定：{ $verdict }。{ $reason }
 mlflow-champion = { $at }から現行（{ $by }）：{ $reason }
+
+## Plots of a training
+
+plot-model = モデル
+plot-undefined = 片方の結果しかないため定義されません
+plot-roc = ROC（全フォールド）
+plot-others_above = しきい値以上のその他の顧客
+plot-many_above = しきい値以上の{ $many }
+plot-precision_recall = 適合率と再現率（全フォールド）
+plot-recall = 再現率
+plot-precision = 適合率
+plot-reliability = 信頼性：スコアの十分位
+plot-mean_probability = 平均確率
+plot-rate = { $noun }率
+plot-rate_wilson = { $noun }率（95%、Wilson）
+plot-gain = ゲイン（全フォールド）
+plot-lift = リフト（全フォールド）
+plot-contacted = 連絡した顧客の割合
+plot-share_found = そのうちの{ $many }の割合
+plot-over_base = { $noun }率÷基準率
+plot-capacity = 対応可能 { $share }
+plot-profit = 上位への連絡の利益：想定引き止め率{ $rate }、連絡{ $contact }、提案{ $offer }
+plot-profit_per_snapshot = スナップショットあたりの利益（通貨）
+plot-by_outcome = 結果別の確率
+plot-probability = { $noun }確率
+plot-outcome_rows = 結果の行に占める割合
+plot-outcome =
+    .churn = 解約（{ $n }）
+    .expansion = 拡大（{ $n }）
+    .contraction = 縮小（{ $n }）
+    .none = それ以外（{ $n }）
+plot-every_snapshot = 各テストスナップショット
+plot-log_loss = 対数損失
+plot-solid_dashed = 実線：実績、破線：予測
+plot-shap = { $noun }の対数オッズへの寄与（SHAP値）
+plot-shap_axis = 対数オッズへの寄与
+plot-grey = 灰色：欠損
+plot-colour = 特徴量の値
+plot-low = 低
+plot-high = 高
 
 ## 端末でのモデルの版
 

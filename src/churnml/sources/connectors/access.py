@@ -187,7 +187,7 @@ class Access:
                     if left is not None:
                         self.budget.told(left)
                     if answer.status_code < 400:
-                        if answer.is_redirect:
+                        if answer.has_redirect_location:
                             raise Stopped(Text.of("pull-stopped-redirect", said=_host(answer)), failed=True)
                         yield answer
                         return

@@ -205,6 +205,8 @@ class _Running:
             return Window(begun, until, position.mark, position.resume), position
         if position.until is not None:
             begin: datetime | None = position.until - timedelta(minutes=self.section.login.overlap_minutes)
+            first = self._first()
+            begin = begin if first is None or begin is None else max(begin, first)
         else:
             begin = self._first()
         return (
