@@ -265,7 +265,7 @@ def reach(
             contracts = name == "subscriptions"
             what = " Contracts that ended or were renewed since then look as if they had not." if contracts else ""
             notes.append(
-                f"CHK043 {name}: the table ends on {reached.until - timedelta(days=1)}, {reached.behind_days} days before "
-                f"the data does ({until - timedelta(days=1)}).{what} {CHECKS['CHK043'].remedy}"
+                f"CHK043 {name}: the table ends on {reached.until - timedelta(days=1)}, {reached.behind_days} days "
+                f"before the data does ({until - timedelta(days=1)}).{what} {CHECKS['CHK043'].remedy}"
             )
     return reaches, Findings(notes, results)

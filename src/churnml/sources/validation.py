@@ -276,8 +276,8 @@ class TableValidator:
                 listed = ", ".join(f"{share.code} {share.rows:,} rows (e.g. {share.example!r})" for share in shares[:5])
                 more = f" and {len(shares) - 5} more" if len(shares) > 5 else ""
                 self.result.notes.append(
-                    f"CHK037 {self.name}.{name}: {len(shares)} currencies in one column: {listed}{more}; the amounts are "
-                    f"added as they stand. {CHECKS['CHK037'].remedy}"
+                    f"CHK037 {self.name}.{name}: {len(shares)} currencies in one column: {listed}{more}; the amounts "
+                    f"are added as they stand. {CHECKS['CHK037'].remedy}"
                 )
 
     def write(self, tables: Path, rejected: Path) -> None:
