@@ -2332,6 +2332,7 @@ retrain-MON402 = { $n ->
         [one] A feature has drifted
        *[other] { $n } features have drifted
     } and predictions moved with it. { $said }
+retrain-moved = Probabilities moved to the newest mature churn rate: of { $accounts }, { $n } churned where { $expected } were expected. The ranking is unchanged.
 retrain-MON403 = The model ranked worse than promised. { $said }
 
 monitor-title = Monitoring of { $name }, the day before { $as_of }

@@ -2003,6 +2003,7 @@ retrain-MON401 =
     .measured = モデルは学習から{ AMOUNT($age) }たっています。バックテストでは{ AMOUNT($due) }を超えると新しいモデルに偶然の範囲を超えて劣りました。
     .usual = モデルは学習から{ AMOUNT($age) }たっています。劣化は測れなかったため、目安の半年を用います。
 retrain-MON402 = { $n }件の特徴量が変化し、予測も動いています。{ $said }
+retrain-moved = 確率を最新の確定した解約率に合わせました。{ $accounts }のうち{ $n }社が解約し、見込みは{ $expected }社でした。順位は変わりません。
 retrain-MON403 = モデルの順位付けが見込みを下回りました。{ $said }
 
 monitor-title = { $name }の監視({ $as_of }の前日)
