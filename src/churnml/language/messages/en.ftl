@@ -1235,6 +1235,7 @@ pull-stopped-busy = Ended early: the tool cannot answer now ({ $said }).
 pull-stopped-redirect = Ended early: the tool sends us on to { $said }; nothing is followed, as the login would go there too.
 pull-stopped-refused = Ended early: the tool refuses ({ $said }).
 pull-stopped-unreadable = Ended early: the answer is no JSON ({ $said }).
+pull-stopped-shape = Ended early: the answer is not as the tool's documentation has it ({ $said }).
 pull-stopped-clear = Ended early: a login is never sent in the clear to { $said }; write https.
 pull-note-unknown = There is no object { $object }; known: { $known }.
 pull-note-expired = { $object }: the place to go on from is no longer known to the tool ({ $said }); everything is fetched anew.

@@ -968,6 +968,7 @@ pull-stopped-busy = 途中で終了：ツールが今は応答できません（
 pull-stopped-redirect = 途中で終了：{ $said } への転送を求められました。ログイン情報も送られるため、転送には従いません。
 pull-stopped-refused = 途中で終了：ツールに拒否されました（{ $said }）。
 pull-stopped-unreadable = 途中で終了：応答が JSON ではありません（{ $said }）。
+pull-stopped-shape = 途中で終了：応答の形がツールの文書と異なります（{ $said }）。
 pull-stopped-clear = 途中で終了：ログイン情報を暗号化せずに { $said } へ送ることはありません。https を指定してください。
 pull-note-unknown = オブジェクト { $object } はありません。利用できるもの：{ $known }。
 pull-note-expired = { $object }：続きの位置がツールに残っていないため（{ $said }）、すべて取得し直します。
