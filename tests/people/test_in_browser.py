@@ -81,7 +81,7 @@ def test_an_administrator_invites_somebody_without_javascript_on_a_telephone(
     page.get_by_label("Role").select_option("manager")
     page.get_by_role("button", name="Add", exact=True).click()
     page.get_by_role("button", name="Make a sign-in link").click()
-    link = page.get_by_label("Sign-in link").input_value()
+    link = page.get_by_role("textbox", name="Sign-in link").input_value()
     other = chromium.new_context(base_url=served[0], **options).new_page()
     other.goto(link)
     other.get_by_role("button", name="Sign in").click()
