@@ -57,9 +57,9 @@ class _Desk(BaseHTTPRequestHandler):
         query = parse_qs(urlsplit(self.path).query)
         start = int(query.get("cursor", ["0"])[0])
         end = min(start + _PAGE, kind.tickets)
+        common = {"created_at": "2025-01-01T00:00:00Z", "status": "open", "organization_id": 1, "requester_id": 2}
         tickets = [
-            {"id": n, "generated_timestamp": 1_700_000_000 + n, "created_at": "2025-01-01T00:00:00Z", "status": "open"}
-            for n in range(start, end)
+            {"id": n, "generated_timestamp": 1_700_000_000 + n, "priority": "high", **common} for n in range(start, end)
         ]
         page = {"tickets": tickets, "after_cursor": str(end), "end_of_stream": end == kind.tickets}
         body = json.dumps(page).encode()

@@ -152,7 +152,7 @@ def _happenings(today: date, seed: int) -> list[dict[str, Any]]:
     made = [
         {"on": (today - timedelta(days=int(rng.integers(1, 180)))).isoformat(), "kind": kind,
          "text": kinds[kind].model_dump(mode="json")}
-        for kind in rng.choice(list(kinds), 7, p=[0.35, 0.35, 0.15, 0.05, 0.1])
+        for kind in rng.choice(list(kinds), 7, p=[0.4, 0.4, 0.15, 0.02, 0.03])
     ]  # fmt: skip
     return sorted(made, key=lambda one: str(one["on"]), reverse=True)
 
@@ -184,14 +184,14 @@ def _alerts(scores: pd.DataFrame, today: date) -> Iterator[Alert]:
         held[owner] = held.get(owner, 0) + 1
         opened = today - timedelta(days=(0, 1, 5, 9, 12)[place % 5])
         due = datetime.combine(due_on(opened, 3, section, owner), time(17), UTC)
-        health = float(row["health_score"])
-        kinds: tuple[tuple[str, Text, Any], ...] = (
-            ("score_fall", Text.of("alert-score_fall", before=Quantity(value=health + 18), n=Quantity(value=health)),
-             "high"),
-            ("silence", Text.of("alert-silence", n=Quantity(value=28.0 + place % 9, unit="days")), "high"),
-            ("notice_given", Text.of("alert-notice_given"), "critical"),
-        )  # fmt: skip
-        kind, text, severity = kinds[0 if place % 7 else 2 if place % 2 else 1]
+        health, change = float(row["health_score"]), float(row["change_30d"])
+        kind, severity = "band_drop", "high"
+        text = Text.of("alert-band_drop", n=Quantity(value=round(health)))
+        if place % 7 == 3:
+            kind, severity, text = "notice_given", "critical", Text.of("alert-notice_given")
+        elif change <= -8:
+            before, after = Quantity(value=round(health - change)), Quantity(value=round(health))
+            kind, text = "score_fall", Text.of("alert-score_fall", before=before, n=after)
         back = held[owner] > section.weekly_budget
         yield Alert(
             account_id=str(row["account_id"]), kind=kind, severity=severity, owner=owner, opened_on=opened,

@@ -50,13 +50,17 @@ class Fault:
 
 @dataclass(frozen=True)
 class StateView:
-    """One consistent state: requests that began with it end with it. Its caches belong to the event loop's thread."""
+    """One consistent state: requests that began with it end with it. Its caches belong to the event loop's thread.
+
+    `choices` is what the snapshot's accounts can be filtered by, once a page has asked for it.
+    """
 
     scorer: Scorer | None = None
     snapshot: SnapshotInfo | None = None
     run: Run | None = None
     accounts: LRUCache[str, AccountScore] = field(default_factory=lambda: LRUCache(_ACCOUNTS))
     explanations: LRUCache[str, dict[str, object]] = field(default_factory=lambda: LRUCache(_EXPLANATIONS))
+    choices: dict[str, list[str]] = field(default_factory=dict)
 
 
 class ServingState:

@@ -149,18 +149,20 @@ class Lists:
                     found[line.account.account_id] = line
         return found
 
-    def choices(self, snapshot_id: int, now: datetime) -> dict[str, list[str]]:
-        """Return what a snapshot's accounts can be filtered by: owners, segments, plans, phases, in order."""
-        parts = ListParts(self._config, now)
+    def choices(self, snapshot_id: int) -> dict[str, list[str]]:
+        """Return what a snapshot's accounts can be filtered by: owners, segments, plans, phases, in order.
+
+        It never changes; who was chosen by hand is told by `Owners.chosen`.
+        """
         columns = {
-            "owners": parts.owner, "segments": ScoreRow.segment, "plans": ScoreRow.plan, "phases": ScoreRow.phase,
+            "owners": ScoreRow.owner, "segments": ScoreRow.segment, "plans": ScoreRow.plan, "phases": ScoreRow.phase,
         }  # fmt: skip
         with reading(self._engine) as connection:
             return {
                 name: sorted(
                     str(value)
                     for value in connection.execute(
-                        parts.joined(select(column).distinct()).where(ScoreRow.snapshot_id == snapshot_id)
+                        select(column).where(ScoreRow.snapshot_id == snapshot_id).distinct()
                     ).scalars()
                     if value
                 )

@@ -1235,6 +1235,7 @@ pull-stopped-busy = Ended early: the tool cannot answer now ({ $said }).
 pull-stopped-redirect = Ended early: the tool sends us on to { $said }; nothing is followed, as the login would go there too.
 pull-stopped-refused = Ended early: the tool refuses ({ $said }).
 pull-stopped-unreadable = Ended early: the answer is no JSON ({ $said }).
+pull-stopped-shape = Ended early: the answer is not as the tool's documentation has it ({ $said }).
 pull-stopped-clear = Ended early: a login is never sent in the clear to { $said }; write https.
 pull-note-unknown = There is no object { $object }; known: { $known }.
 pull-note-expired = { $object }: the place to go on from is no longer known to the tool ({ $said }); everything is fetched anew.
@@ -2347,6 +2348,7 @@ retrain-MON402 = { $n ->
         [one] A feature has drifted
        *[other] { $n } features have drifted
     } and predictions moved with it. { $said }
+retrain-moved = Probabilities moved to the newest mature churn rate: of { $accounts }, { $n } churned where { $expected } were expected. The ranking is unchanged.
 retrain-MON403 = The model ranked worse than promised. { $said }
 
 monitor-title = Monitoring of { $name }, the day before { $as_of }

@@ -968,6 +968,7 @@ pull-stopped-busy = 途中で終了：ツールが今は応答できません（
 pull-stopped-redirect = 途中で終了：{ $said } への転送を求められました。ログイン情報も送られるため、転送には従いません。
 pull-stopped-refused = 途中で終了：ツールに拒否されました（{ $said }）。
 pull-stopped-unreadable = 途中で終了：応答が JSON ではありません（{ $said }）。
+pull-stopped-shape = 途中で終了：応答の形がツールの文書と異なります（{ $said }）。
 pull-stopped-clear = 途中で終了：ログイン情報を暗号化せずに { $said } へ送ることはありません。https を指定してください。
 pull-note-unknown = オブジェクト { $object } はありません。利用できるもの：{ $known }。
 pull-note-expired = { $object }：続きの位置がツールに残っていないため（{ $said }）、すべて取得し直します。
@@ -2018,6 +2019,7 @@ retrain-MON401 =
     .measured = モデルは学習から{ AMOUNT($age) }たっています。バックテストでは{ AMOUNT($due) }を超えると新しいモデルに偶然の範囲を超えて劣りました。
     .usual = モデルは学習から{ AMOUNT($age) }たっています。劣化は測れなかったため、目安の半年を用います。
 retrain-MON402 = { $n }件の特徴量が変化し、予測も動いています。{ $said }
+retrain-moved = 確率を最新の確定した解約率に合わせました。{ $accounts }のうち{ $n }社が解約し、見込みは{ $expected }社でした。順位は変わりません。
 retrain-MON403 = モデルの順位付けが見込みを下回りました。{ $said }
 
 monitor-title = { $name }の監視({ $as_of }の前日)

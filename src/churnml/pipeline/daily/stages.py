@@ -198,20 +198,25 @@ def data(day: Day) -> Done:
 
 
 def monitor(day: Day) -> Done:
-    """Judge data, drift and performance, and keep what was found."""
+    """Judge data, drift and performance, keep what was found, and move probabilities whose level is off."""
     from churnml.pipeline.monitoring import monitor as monitored
+    from churnml.pipeline.retraining import recalibrate_if_off
 
     report = monitored(day.config, day.stages, loaded=day.tables())
+    moved = recalibrate_if_off(day.config, report)
     say = phrases(day.config.language).text
     new = [f"{alarm.code} {alarm.subject}: {say(alarm.said)}" for alarm in report.alarms if alarm.key in report.new]
-    return Done(rows=len(report.alarms), detail={"alarms": len(report.alarms), "new": new})
+    detail: dict[str, Any] = {"alarms": len(report.alarms), "new": new}
+    if moved is not None:
+        detail |= {"model": moved.version, "because": [say(one) for one in moved.because]}
+    return Done(rows=len(report.alarms), detail=detail)
 
 
 def retrain(day: Day) -> Done:
     """Train anew where the model is due; the gate decides whether the new one takes its place."""
     from churnml.pipeline.monitoring import retraining_due
     from churnml.pipeline.preparation import prepare
-    from churnml.pipeline.training import train
+    from churnml.pipeline.retraining import retrain_if_due
 
     say = phrases(day.config.language).text
     decision = retraining_due(day.config)
@@ -221,10 +226,11 @@ def retrain(day: Day) -> Done:
     last = _last_training(day)
     if last is not None and (day.now - last).days < day.config.daily.retrain_pause_days:
         return Done("not_due", detail={"because": why, "last": last.isoformat()})
-    trained = train(day.config, day.stages, prepared=prepare(day.config, day.stages, loaded=day.tables()))
-    promoted = trained.decision
-    reason = promoted.reason if isinstance(promoted.reason, str) else say(promoted.reason)
-    detail = {"because": why, "model": trained.bundle.version, "promoted": promoted.promote, "reason": reason}
+    prepared = prepare(day.config, day.stages, loaded=day.tables())
+    done = retrain_if_due(day.config, day.stages, prepared=prepared)
+    if done is None:
+        return Done("not_due", detail={"because": why})
+    detail = {"because": why, "model": done.version, "promoted": done.promoted, "reason": say(done.decision)}
     return Done(detail=detail)
 
 
