@@ -1485,6 +1485,21 @@ settings-show = Show
 settings-newer = Newer
 settings-older = Older
 settings-no_entries = No such changes.
+settings-rule-notice_given = Notice given
+settings-rule-champion_left = Champion left
+settings-rule-silence = Silence
+settings-rule-usage_collapse = Use collapsed
+settings-rule-band_drop = Band got worse
+settings-rule-score_fall = Health fell
+settings-rule-renewal_near = Contract end near
+settings-rule-invoice_overdue = Invoice overdue
+settings-rule-nps_detractor = NPS detractor
+settings-rule-onboarding_stalled = Onboarding stalled
+settings-rule-score_unknown = Score unknown
+settings-rule-score_stale = Score rests on less
+settings-rule-expansion_chance = Chance to expand
+settings-proxy_out = You are signed out here
+    .text = The sign-in in front of these pages still knows you. To end that too:
 settings-utc = Times are UTC.
 
 ## Today
@@ -2383,6 +2398,7 @@ owner-system = automatic
 owner-support = support
 owner-finance = finance
 owner-manager = manager
+owner-sales = sales
 
 backtest-name-configured = configured
 backtest-name-reference = reference
