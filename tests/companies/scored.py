@@ -108,7 +108,7 @@ def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 
             "account_id": account,
             "as_of": today.isoformat(),
             "happenings": _happenings(today, int(at)),
-            "weekly": _weekly(int(at)),
+            "weekly": _weekly(int(at), _users_now(told[at])),
             "trend": {"change_7d": -2.0, "change_30d": change, "slope_12w": change / 4},
             "change": _change(today, float(health), float(change)),
             "plays": [],
@@ -158,14 +158,23 @@ def _happenings(today: date, seed: int) -> list[dict[str, Any]]:
 
 
 @cache
-def _weekly(seed: int) -> dict[str, list[float]]:
+def _weekly(seed: int, users_now: float | None) -> dict[str, list[float]]:
+    """Return 26 weeks that end where the reason says that they do."""
     rng = np.random.default_rng(seed + 1)
-    users = np.maximum(np.round(np.linspace(20, rng.integers(4, 22), 26) + rng.normal(0, 2, 26)), 0)
+    end = float(rng.integers(8, 24)) if users_now is None else users_now
+    users = np.linspace(max(end * 2.2, 9.0), end, 26) + rng.normal(0, 0.06 * end + 0.3, 26)
+    users[-4:] = np.minimum(users[-4:], end)
+    users = np.maximum(np.round(users), 0)
     return {
         "events": [float(value) for value in np.round(users * rng.uniform(6, 9))],
         "users": [float(value) for value in users],
         "tickets": [float(value) for value in rng.poisson(0.6, 26)],
     }
+
+
+def _users_now(document: dict[str, Any]) -> float | None:
+    drivers = (*document["raising"], *document["lowering"])
+    return next((float(one["value"]) for one in drivers if one["feature"] == "active_users_28d"), None)
 
 
 def _change(today: date, health: float, change: float) -> dict[str, Any]:

@@ -29,7 +29,7 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 DATA = re.compile(
     r"churnml \w+( \w+)*|--[a-z-]+( [\w'*]+)?|[a-z]+_[a-z_*]+|playbooks:|MRR|GRR|NRR|LTV|TTM|USD|AUC|CHK\d+"
 )
-CODE = re.compile(r"\[[^\]]*\]|`[^`]*`|churnml .*|# config hash|bold red|[a-z]+\.[a-z_]+")
+CODE = re.compile(r"\[[^\]]*\]|`[^`]*`|churnml .*|# config hash|bold red|Europe\/Berlin|[a-z]+\.[a-z_]+")
 PRINTERS = {"print", "echo", "add_column", "add_row", "add", "Table", "Tree", "Text", "Plain"}
 NOT_YET = {"backups.py", "daily.py", "monitor.py", "privacy.py", "pull.py", "users.py"}
 """Commands whose words still stand in the code."""

@@ -100,7 +100,7 @@ def test_a_card_is_snoozed_without_a_page_load_and_taken_back_by_key(open_page: 
 
 def test_a_csm_signs_in_by_a_link_works_and_signs_out(filled: Path, tmp_path: Path, chromium: Any) -> None:
     shutil.copytree(filled, tmp_path / "store")
-    with _served(tmp_path / "store", insecure=False) as (found, state):
+    with _served(tmp_path / "store", insecure=False, sign_in={"csm_sees": "own"}) as (found, state):
         cli = Actor("cli", datetime.now(UTC))
         ann = state.store.users.add("ann@example.com", cli, name="Ann", owner_id="ann", language="en")
         link = state.store.sessions.invite(ann, cli, timedelta(hours=1)).token

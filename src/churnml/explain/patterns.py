@@ -106,14 +106,14 @@ def churn_patterns(model: Explainable, frame: pd.DataFrame, *, seed: int, most: 
     last = ~readings.duplicated("account_id", keep="last").to_numpy()
     profile, labels = effects[last], _clusters(effects[last], seed, most)
     accounts, dates = readings.loc[last, "account_id"].to_numpy(), readings.loc[last, "as_of"].to_numpy()
-    found = []
+    patterns = []
     for label in np.unique(labels):
         inside = labels == label
         centre = profile[inside].mean(axis=0)
         nearest = int(np.linalg.norm(profile[inside] - centre, axis=1).argmin())
         order = [index for index in np.argsort(-centre, kind="stable") if centre[index] > _RAISES][:2]
         members = readings["account_id"].isin(accounts[inside]).to_numpy()
-        found.append(
+        patterns.append(
             Pattern(
                 families=tuple(names[index] for index in order),
                 effects={name: round(float(value), 4) for name, value in zip(names, centre, strict=True)},
@@ -125,7 +125,7 @@ def churn_patterns(model: Explainable, frame: pd.DataFrame, *, seed: int, most: 
                 title=_title([names[index] for index in order]),
             )
         )
-    return sorted(found, key=lambda pattern: -pattern.accounts)
+    return sorted(patterns, key=lambda pattern: -pattern.accounts)
 
 
 def _counts(spec: Any, family: str) -> bool:

@@ -295,7 +295,7 @@ def _write(
     out["scored_at"] = pd.Timestamp(scored_at).as_unit("us")
     out.to_parquet(scores, index=False)
     # Codes for programs, which any language can say, and for a reader of the file what is told in the config's own.
-    told = [
+    documents = [
         {
             **item,
             "in_words": {
@@ -306,7 +306,7 @@ def _write(
         }
         for item, one in zip(explanations, said, strict=True)
     ]
-    reasons.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    reasons.write_text(json.dumps(documents, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def _publish(

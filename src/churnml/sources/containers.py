@@ -86,9 +86,9 @@ def files_of(folder: Path, pattern: str, stage: Path, where: str) -> list[Path]:
     DataError
         An archive or a database is named that holds several tables, or cannot be read.
     """
-    found = sorted(path for path in folder.glob(pattern) if path.is_file())
-    if found:
-        return [each for number, path in enumerate(found) for each in _alone(path, stage / str(number), where)]
+    files = sorted(path for path in folder.glob(pattern) if path.is_file())
+    if files:
+        return [each for number, path in enumerate(files) for each in _alone(path, stage / str(number), where)]
     return [
         _laid_out(file, member, stage / str(number), where)
         for number, (file, member) in enumerate(_inside(folder, pattern))
@@ -211,10 +211,10 @@ def _sqlite_kind(connection: sqlite3.Connection, table: str, name: str) -> objec
     import pyarrow as pa
 
     column = identifier(name)
-    found = {row[0] for row in connection.execute(f"SELECT DISTINCT typeof({column}) FROM {table}")} - {"null"}
-    if found == {"integer"}:
+    kinds = {row[0] for row in connection.execute(f"SELECT DISTINCT typeof({column}) FROM {table}")} - {"null"}
+    if kinds == {"integer"}:
         return pa.int64()
-    return pa.float64() if found and found <= {"integer", "real"} else pa.string()
+    return pa.float64() if kinds and kinds <= {"integer", "real"} else pa.string()
 
 
 def _cell(value: object, kind: object) -> object:

@@ -317,8 +317,8 @@ def _without_trials(db: duckdb.DuckDBPyConnection, mapping: Mapping) -> tuple[Ma
     trial = f"coalesce(mrr = 0 AND NOT {addon}, false)"
     row = db.execute(f"SELECT count_if({trial}) FROM ({mapping.select})").fetchone()
     count = int(row[0] or 0) if row else 0
-    kept = replace(mapping, select=f"SELECT * FROM ({mapping.select}) WHERE NOT {trial}")
-    return kept, [f"subscriptions: {count:,} contracts of MRR 0 are left out (label.trials)"] if count else []
+    paid = replace(mapping, select=f"SELECT * FROM ({mapping.select}) WHERE NOT {trial}")
+    return paid, [f"subscriptions: {count:,} contracts of MRR 0 are left out (label.trials)"] if count else []
 
 
 def _without_erased(db: duckdb.DuckDBPyConnection, file: Path, suppression: Suppression) -> None:
@@ -328,8 +328,8 @@ def _without_erased(db: duckdb.DuckDBPyConnection, file: Path, suppression: Supp
     rows = f"read_parquet({literal(str(file))})"
     names = [row[0] for row in db.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall() if row[0] != "reason"]
     with beside(file) as part:
-        kept = f"SELECT * FROM {rows} WHERE NOT ({suppression.listed_anywhere(names)})"
-        db.execute(f"COPY ({kept}) TO {literal(str(part))} (FORMAT parquet)")
+        remaining = f"SELECT * FROM {rows} WHERE NOT ({suppression.listed_anywhere(names)})"
+        db.execute(f"COPY ({remaining}) TO {literal(str(part))} (FORMAT parquet)")
 
 
 def _attributes(config: LoadSections) -> dict[str, ColumnSource]:

@@ -122,10 +122,10 @@ def refuse_too_many(limit: float, name: str, table: ValidatedTable, file: Path) 
 def all_refusals(refusals: list[DataError]) -> DataError:
     """Return one error for several tables, each with its own place, finding and remedy."""
     first, *others = refusals
-    told = [f"{len(refusals)} tables cannot be used. First: {first.what}"]
+    lines = [f"{len(refusals)} tables cannot be used. First: {first.what}"]
     further = "\n\n".join(f"also: {error}" for error in others)
     return DataError(
-        told[0],
+        lines[0],
         where=first.where,
         got=first.got,
         expected=first.expected,

@@ -1064,9 +1064,9 @@ settings-rules = ルールとプレイブック
 settings-names = 表示名
 settings-deliveries = 配信
 settings-audit = 監査ログ
-settings-done-added = 追加しました。下でログイン用リンクを作成してください。
+settings-done-added = 追加しました。下でサインイン用リンクを作成してください。
 settings-done-changed = 保存しました。
-settings-done-signed_out = すべての端末からログアウトしました。
+settings-done-signed_out = すべての端末からサインアウトしました。
 settings-done-disabled = アクセスを停止しました。
 settings-done-enabled = アクセスを再開しました。
 settings-done-revoked = キーを取り消しました。
@@ -1090,12 +1090,12 @@ settings-add = 追加
 settings-add_note = 担当者IDは、顧客データに記録されている担当者です。自分の顧客一覧に使われます。
 settings-seen = 最終利用
 settings-disabled = 停止中
-settings-not_signed_in = ログインしていません
+settings-not_signed_in = サインインしていません
 settings-nobody = まだ誰も登録されていません。まず自分を管理者として追加してください。
 settings-unclaimed = 利用者が割り当てられていない担当者
 settings-unclaimed_note = この担当者の顧客は、誰の一覧にも表示されません。
 settings-accounts = 顧客数
-settings-link = ログイン用リンク
+settings-link = サインイン用リンク
 settings-link_note = 1回だけ使えます（{ $until }まで）。再表示はできません。
 settings-mailed = { $email } に送信しました。
 settings-save = 保存
@@ -1103,8 +1103,8 @@ settings-access = アクセス
 settings-disabled_since = { $on }から停止しています。
 settings-enable = アクセスを再開
 settings-disable = アクセスを停止
-settings-invite = ログイン用リンクを作成
-settings-sign_out = すべての端末からログアウト
+settings-invite = サインイン用リンクを作成
+settings-sign_out = すべての端末からサインアウト
 settings-sessions = セッション
 settings-since = 開始
 settings-until = 期限
@@ -1190,6 +1190,21 @@ settings-show = 表示
 settings-newer = 新しいもの
 settings-older = 古いもの
 settings-no_entries = 該当する変更はありません。
+settings-rule-notice_given = 解約通知
+settings-rule-champion_left = 推進担当者の離脱
+settings-rule-silence = 利用の停止
+settings-rule-usage_collapse = 利用の急減
+settings-rule-band_drop = 判定の悪化
+settings-rule-score_fall = ヘルススコアの低下
+settings-rule-renewal_near = 契約終了の接近
+settings-rule-invoice_overdue = 請求の未払い
+settings-rule-nps_detractor = NPSの低評価
+settings-rule-onboarding_stalled = 導入の停滞
+settings-rule-score_unknown = スコア不明
+settings-rule-score_stale = スコアの根拠の減少
+settings-rule-expansion_chance = 拡大の機会
+settings-proxy_out = ここからはサインアウトしました
+    .text = このページの手前にある認証では、まだサインインしたままです。そちらも終了するには：
 settings-utc = 日時はUTCです。
 
 ## Today
@@ -1435,47 +1450,47 @@ docs-codes_note = すべてのエラーに、プログラム向けの変わら�
 docs-status = ステータス
 docs-code = コード
 
-## ログイン
+## サインイン
 
-sign_in-title = ログイン
+sign_in-title = サインイン
 sign_in-text = { $company } の顧客の解約リスクと健全性。
-sign_in-oidc = 会社のアカウントでログイン
+sign_in-oidc = 会社のアカウントでサインイン
 sign_in-email = メールアドレス
-sign_in-mail = ログイン用リンクをメールで受け取る
-sign_in-by_link = 届いたログイン用リンクを開いてください。リンクは1回だけ使えます。
+sign_in-mail = サインイン用リンクをメールで受け取る
+sign_in-by_link = 届いたサインイン用リンクを開いてください。リンクは1回だけ使えます。
 sign_in-ask = アクセスできない場合は { $whom } にお問い合わせください。
 sign_in-ask_admin = アクセスできない場合は、社内の churnml 管理者にお問い合わせください。
 sign_in-key = APIキーを使う
 sign_in-sent = メールをご確認ください
-sign_in-sent_text = このアドレスの登録があれば、ログイン用リンクを送信します。届くまで1分ほどかかることがあります。リンクは1回だけ使えます。
-sign_in-back = ログインに戻る
+sign_in-sent_text = このアドレスの登録があれば、サインイン用リンクを送信します。届くまで1分ほどかかることがあります。リンクは1回だけ使えます。
+sign_in-back = サインインに戻る
 sign_in-hello = { $name } さん
-sign_in-link_text = このブラウザーで { $email } としてログインします。リンクは1回だけ使えます。
-sign_in-mail_subject = { $company } のログイン用リンク
+sign_in-link_text = このブラウザーで { $email } としてサインインします。リンクは1回だけ使えます。
+sign_in-mail_subject = { $company } のサインイン用リンク
 sign_in-mail_text =
     { $name } さん
 
-    次のリンクで1回だけログインできます（{ $hours }時間以内）。
+    次のリンクで1回だけサインインできます（{ $hours }時間以内）。
 
     { $address }
 
-    お心当たりがない場合は何もする必要はありません。リンクがなければ、誰もあなたとしてログインできません。
-frame-problem-signed_out = ログアウトしています
-    .text = セッションが終了しました。もう一度ログインしてから、操作をやり直してください。
+    お心当たりがない場合は何もする必要はありません。リンクがなければ、誰もあなたとしてサインインできません。
+frame-problem-signed_out = サインアウトしています
+    .text = セッションが終了しました。もう一度サインインしてから、操作をやり直してください。
 frame-problem-key = このAPIキーは使えません
     .text = 登録がないか、期限切れか、取り消されています。
 frame-problem-role = このページは開けません
     .text = あなたの役割では利用できません。
 frame-problem-stranger = まだ登録がありません
-    .text = 別のところではログインしていますが、このページへのアクセスはまだ許可されていません。
-frame-problem-link = このリンクではログインできません
+    .text = 別のところではサインインしていますが、このページへのアクセスはまだ許可されていません。
+frame-problem-link = このリンクではサインインできません
     .text = すでに使われたか、期限切れか、リンクが途中で切れています。新しいリンクを依頼してください。
-frame-problem-provider = ログインできませんでした
-    .text = 会社のログインで本人確認ができませんでした。もう一度お試しください。
+frame-problem-provider = サインインできませんでした
+    .text = 会社のサインインで本人確認ができませんでした。もう一度お試しください。
 frame-problem-throttled = 試行回数が多すぎます
     .text = 1分ほど待ってから、もう一度お試しください。
 frame-problem-form = ページが古くなっていました
-    .text = ページを開いた後にログインし直したようです。もう一度ページを開いて、操作をやり直してください。変更は行われていません。
+    .text = ページを開いた後にサインインし直したようです。もう一度ページを開いて、操作をやり直してください。変更は行われていません。
 
 ## 会社・チーム・検証：管理者が見る画面
 
@@ -2033,6 +2048,9 @@ monitor-nothing_mature = 結果の確定した採点はまだありません。
 monitor-snapshot = 採点日
 monitor-churned = 解約
 monitor-expected_churned = 見込み
+monitor-accounts = アカウント
+monitor-lift = 上位10%のリフト
+monitor-log_loss = 対数損失
 monitor-drift = 学習時からの変化
 monitor-feature = 特徴量
 monitor-psi = PSI
@@ -2048,6 +2066,7 @@ owner-system = 自動
 owner-support = サポート
 owner-finance = 経理
 owner-manager = マネージャー
+owner-sales = 営業
 
 backtest-name-configured = 現在の設定
 backtest-name-reference = reference

@@ -53,18 +53,18 @@ def questions_of(proposal: Proposal) -> list[Question]:
     >>> [question.key for question in questions_of(Proposal("acme", (match,), "", ()))]
     ['timezone']
     """
-    found: dict[tuple[str, str], Question] = {}
+    questions: dict[tuple[str, str], Question] = {}
     for match in (match for match in proposal.matches if match.table):
         for key in match.asks:
             if key not in match.said:
                 options: tuple[str, ...] = ("month", "day") if key == "date_order" else ()
                 text = Text.of(f"init-ask-{key}", tool=match.tool, file=match.path)
-                found.setdefault((match.tool, key), Question(match.tool, key, text, options))
+                questions.setdefault((match.tool, key), Question(match.tool, key, text, options))
         for column, options in match.choices.items():
             kind = "inclusive" if options == ("exclusive", "inclusive") else "format"
             text = Text.of(f"init-ask-{kind}", file=match.path, column=column, options=" / ".join(options))
-            found[match.path, column] = Question(match.path, column, text, options)
-    return list(found.values())
+            questions[match.path, column] = Question(match.path, column, text, options)
+    return list(questions.values())
 
 
 def answered(proposal: Proposal, question: Question, answer: str) -> Proposal:

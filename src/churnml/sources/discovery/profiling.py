@@ -95,13 +95,13 @@ def profile_files(
         options = {name: each.options for name, each in opened.items()}
         known = look_into(folder, recognise(headings), options, Path(stage))
         for light in headings:
-            each, found = opened[light.path], known.get(light.path)
-            if found is not None and not found.fault:
+            each, export = opened[light.path], known.get(light.path)
+            if export is not None and not export.fault:
                 rows = int(db.execute(f"SELECT count(*) FROM {each.raw.relation}").fetchall()[0][0])
-                profiles.append(replace(light, rows=rows, known=found, options=each.options))
+                profiles.append(replace(light, rows=rows, known=export, options=each.options))
             else:  # a preset that does not fit helps nobody: the file is told by its content, like any other
                 deep = _profile(db, light.path, each.raw.relation, each.raw.columns)
-                profiles.append(replace(deep, known=found, options=each.options))
+                profiles.append(replace(deep, known=export, options=each.options))
     return _joined(profiles)
 
 

@@ -81,15 +81,16 @@ def settings_page(request: Request, section: str, *, fault: str = "", status: in
     status : int
         HTTP status.
     **given
-        What its template ``settings_<section>.html.j2`` speaks of.
+        `title`, where it is not the section's name, and what its template ``settings_<section>.html.j2`` speaks of.
     """
     frame = frame_of(request)
     say = phrases(frame.language)
+    title = str(given.pop("title", "")) or say(f"settings-{section}")
     done = f"settings-done-{request.query_params.get('done', '')}"
     return frame.answer(
         f"settings_{section}.html.j2",
         here="settings",
-        title=say(f"settings-{section}"),
+        title=title,
         status=status,
         section=section,
         sections=SECTIONS,

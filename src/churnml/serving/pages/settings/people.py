@@ -188,6 +188,7 @@ async def _person(
     return settings_page(
         request,
         "person",
+        title=user.name,
         fault=fault,
         status=status,
         user=user,
