@@ -222,12 +222,12 @@ def file_stem(text: str, taken: Collection[str] = ()) -> str:
     >>> file_stem("portfolio", taken=["portfolio"])
     'portfolio-0e6a8e0b'
     """
-    kept = unicodedata.normalize("NFC", text)
-    kept = re.sub(r"[^\w.-]+", "_", kept)
-    kept = re.sub(r"^\.+", "_", kept)[:_STEM_LETTERS] or "_"
-    if kept == text and kept.casefold() not in taken:
-        return kept
-    return f"{kept}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    stem = unicodedata.normalize("NFC", text)
+    stem = re.sub(r"[^\w.-]+", "_", stem)
+    stem = re.sub(r"^\.+", "_", stem)[:_STEM_LETTERS] or "_"
+    if stem == text and stem.casefold() not in taken:
+        return stem
+    return f"{stem}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def sqlite_url(path: Path, scheme: str = "sqlite") -> str:

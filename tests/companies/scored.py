@@ -108,7 +108,7 @@ def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 
             "account_id": account,
             "as_of": today.isoformat(),
             "happenings": _happenings(today, int(at)),
-            "weekly": _weekly(int(at)),
+            "weekly": _weekly(int(at), _users_now(told[at])),
             "trend": {"change_7d": -2.0, "change_30d": change, "slope_12w": change / 4},
             "change": _change(today, float(health), float(change)),
             "plays": [],
@@ -152,20 +152,29 @@ def _happenings(today: date, seed: int) -> list[dict[str, Any]]:
     made = [
         {"on": (today - timedelta(days=int(rng.integers(1, 180)))).isoformat(), "kind": kind,
          "text": kinds[kind].model_dump(mode="json")}
-        for kind in rng.choice(list(kinds), 7, p=[0.35, 0.35, 0.15, 0.05, 0.1])
+        for kind in rng.choice(list(kinds), 7, p=[0.4, 0.4, 0.15, 0.02, 0.03])
     ]  # fmt: skip
     return sorted(made, key=lambda one: str(one["on"]), reverse=True)
 
 
 @cache
-def _weekly(seed: int) -> dict[str, list[float]]:
+def _weekly(seed: int, users_now: float | None) -> dict[str, list[float]]:
+    """Return 26 weeks that end where the reason says that they do."""
     rng = np.random.default_rng(seed + 1)
-    users = np.maximum(np.round(np.linspace(20, rng.integers(4, 22), 26) + rng.normal(0, 2, 26)), 0)
+    end = float(rng.integers(8, 24)) if users_now is None else users_now
+    users = np.linspace(max(end * 2.2, 9.0), end, 26) + rng.normal(0, 0.06 * end + 0.3, 26)
+    users[-4:] = np.minimum(users[-4:], end)
+    users = np.maximum(np.round(users), 0)
     return {
         "events": [float(value) for value in np.round(users * rng.uniform(6, 9))],
         "users": [float(value) for value in users],
         "tickets": [float(value) for value in rng.poisson(0.6, 26)],
     }
+
+
+def _users_now(document: dict[str, Any]) -> float | None:
+    drivers = (*document["raising"], *document["lowering"])
+    return next((float(one["value"]) for one in drivers if one["feature"] == "active_users_28d"), None)
 
 
 def _change(today: date, health: float, change: float) -> dict[str, Any]:
@@ -184,14 +193,14 @@ def _alerts(scores: pd.DataFrame, today: date) -> Iterator[Alert]:
         held[owner] = held.get(owner, 0) + 1
         opened = today - timedelta(days=(0, 1, 5, 9, 12)[place % 5])
         due = datetime.combine(due_on(opened, 3, section, owner), time(17), UTC)
-        health = float(row["health_score"])
-        kinds: tuple[tuple[str, Text, Any], ...] = (
-            ("score_fall", Text.of("alert-score_fall", before=Quantity(value=health + 18), n=Quantity(value=health)),
-             "high"),
-            ("silence", Text.of("alert-silence", n=Quantity(value=28.0 + place % 9, unit="days")), "high"),
-            ("notice_given", Text.of("alert-notice_given"), "critical"),
-        )  # fmt: skip
-        kind, text, severity = kinds[0 if place % 7 else 2 if place % 2 else 1]
+        health, change = float(row["health_score"]), float(row["change_30d"])
+        kind, severity = "band_drop", "high"
+        text = Text.of("alert-band_drop", n=Quantity(value=round(health)))
+        if place % 7 == 3:
+            kind, severity, text = "notice_given", "critical", Text.of("alert-notice_given")
+        elif change <= -8:
+            before, after = Quantity(value=round(health - change)), Quantity(value=round(health))
+            kind, text = "score_fall", Text.of("alert-score_fall", before=before, n=after)
         back = held[owner] > section.weekly_budget
         yield Alert(
             account_id=str(row["account_id"]), kind=kind, severity=severity, owner=owner, opened_on=opened,

@@ -32,6 +32,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "splits": {"folds": 2, "test_snapshots": 1},
                 "features": {"windows_days": [28], "max_event_types": 3},
                 "model": {"kind": "logistic", "seeds": 1, "min_churners": 2},
+                "daily": {"retrain": False},
                 "deliveries": {"tables": {"bi": {"folder": "bi", "format": "csv"}}},
             }
         )

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 from tests.companies.command import churnml
 
 from churnml.config import load_config
 from churnml.store import Store
+
+pytestmark = pytest.mark.slow
 
 
 def run(config: Path, code: int = 0) -> dict[str, Any]:
@@ -48,14 +51,16 @@ def state(config: Path) -> dict[str, Any]:
 def test_a_day_and_again(acme: Path) -> None:
     first = run(acme)
     assert outcomes(first) == {
-        "check": "done", "score": "done", "alerts": "done", "deliver": "done", "keep": "unchanged",
+        "check": "done", "data": "done", "score": "done", "alerts": "done", "deliver": "done", "monitor": "done",
+        "keep": "unchanged",
     }  # fmt: skip
     scored = next(one for one in first["stages"] if one["name"] == "score")
     assert scored["rows"] == sum(scored["detail"]["bands"].values())
     before = state(acme)
     again = run(acme)
     assert outcomes(again) == {
-        "check": "done", "score": "unchanged", "alerts": "unchanged", "deliver": "unchanged", "keep": "unchanged",
+        "check": "done", "data": "done", "score": "unchanged", "alerts": "unchanged", "deliver": "unchanged",
+        "monitor": "done", "keep": "unchanged",
     }  # fmt: skip
     assert state(acme) == before
     # The files beside the store are made again where they are missing; nothing is published for it.
@@ -74,7 +79,8 @@ def test_a_broken_table_leaves_the_last_scores(acme: Path) -> None:
     (acme.parent / "raw" / "events.parquet").write_bytes(b"half a fi")
     record = run(acme, code=1)
     assert outcomes(record) == {
-        "check": "failed", "score": "skipped", "alerts": "skipped", "deliver": "unchanged", "keep": "unchanged",
+        "check": "failed", "data": "skipped", "score": "skipped", "alerts": "skipped", "deliver": "unchanged",
+        "monitor": "skipped", "keep": "unchanged",
     }  # fmt: skip
     assert record["stages"][0]["error"]["where"]
     assert state(acme) == before

@@ -61,11 +61,10 @@ class _Forms(HTMLParser):
 class Browser:
     """A person's browser without JavaScript: it keeps cookies, fills in forms and follows where it is sent."""
 
-    def __init__(self, portal: BlockingPortal, state: ServingState, viewer: Viewer | None = None) -> None:
+    def __init__(self, portal: BlockingPortal, state: ServingState, app: Any = None) -> None:
         self._portal = portal
         self.state = state
-        self.viewer = viewer
-        transport = httpx.ASGITransport(create_app(state), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app or create_app(state), raise_app_exceptions=False)
         self._client = httpx.AsyncClient(
             transport=transport, base_url="http://127.0.0.1", headers={"Accept": "text/html"}, follow_redirects=True
         )

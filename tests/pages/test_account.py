@@ -33,8 +33,8 @@ def test_the_page_says_how_it_stands_and_why(busy: tuple[Any, str]) -> None:
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
-def test_every_account_has_a_page_in_every_language(look: Any, lang: str) -> None:
-    eve = look(EVE)
+def test_every_account_has_a_page_in_every_language(see: Any, lang: str) -> None:
+    eve = see(EVE)
     for account in eve.state.store.accounts(eve.state.view.snapshot.id, limit=12).accounts:
         page = eve.get(f"/accounts/{account.account_id}?lang={lang}")
         assert page.status_code == 200
@@ -115,8 +115,8 @@ def test_who_may_not_see_an_account_is_not_told_of_it(look: Any, busy: tuple[Any
     assert "/work/judgement" not in dave
 
 
-def test_an_unknown_account_has_no_page(look: Any) -> None:
-    page = look(EVE).get("/accounts/nobody")
+def test_an_unknown_account_has_no_page(see: Any) -> None:
+    page = see(EVE).get("/accounts/nobody")
     assert page.status_code == 404
     assert 'href="/accounts"' in page.text
 

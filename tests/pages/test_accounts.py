@@ -19,8 +19,8 @@ def _listed(text: str) -> list[str]:
     return re.findall(r'<th scope="row"><a href="/accounts/([^"]+)"', text)
 
 
-def test_every_account_is_found_whatever_it_may_cost(look: Any) -> None:
-    eve = look(EVE)
+def test_every_account_is_found_whatever_it_may_cost(see: Any) -> None:
+    eve = see(EVE)
     snapshot = eve.state.view.snapshot
     last = eve.state.store.accounts(snapshot.id, limit=500).accounts[-1]
     for typed in (last.account_id, last.account_id.upper(), last.name):
@@ -30,8 +30,8 @@ def test_every_account_is_found_whatever_it_may_cost(look: Any) -> None:
 
 
 @pytest.mark.parametrize("typed", ["ﾊﾔﾌﾞｻ", "はやぶさ", "ハヤブサ"])
-def test_japanese_names_are_found_in_any_form(look: Any, typed: str) -> None:
-    page = look(EVE).get("/accounts", params={"q": typed})
+def test_japanese_names_are_found_in_any_form(see: Any, typed: str) -> None:
+    page = see(EVE).get("/accounts", params={"q": typed})
     assert _listed(page.text)
     assert page.text.count("ハヤブサ") >= len(_listed(page.text))
 
@@ -40,8 +40,8 @@ def test_japanese_names_are_found_in_any_form(look: Any, typed: str) -> None:
     "query",
     ["", "band=red", "owner=bob&band=yellow", "phase=renewal", "ends=90", "plan=Pro&segment=smb", "q=logistics"],
 )
-def test_counts_agree_with_the_rows_and_with_the_csv(look: Any, query: str) -> None:
-    eve = look(EVE)
+def test_counts_agree_with_the_rows_and_with_the_csv(see: Any, query: str) -> None:
+    eve = see(EVE)
     page = eve.get(f"/accounts?{query}").text
     count = int(re.search(r"<b>(\d+) accounts?</b>", page)[1])  # type: ignore[index]
     rows: list[str] = []
@@ -53,8 +53,14 @@ def test_counts_agree_with_the_rows_and_with_the_csv(look: Any, query: str) -> N
     assert set(table[0]) > {"why", "contract_ends_on", "change_30d"}
 
 
-def test_a_csm_sees_their_accounts_only(look: Any) -> None:
-    ann = look(ANN)
+def test_what_a_form_leaves_empty_asks_for_nothing(see: Any) -> None:
+    eve = see(EVE)
+    assert "<b>120 accounts</b>" in eve.get("/accounts?q=&band=&owner=&segment=&plan=&phase=&ends=").text
+    assert "<b>0 accounts</b>" in eve.get("/accounts?owner=~").text
+
+
+def test_a_csm_sees_their_accounts_only(see: Any) -> None:
+    ann = see(ANN)
     table = list(csv.DictReader(io.StringIO(ann.get("/accounts.csv?owner=bob").content.decode("utf-8-sig"))))
     assert table == []
     table = list(csv.DictReader(io.StringIO(ann.get("/accounts.csv").content.decode("utf-8-sig"))))
@@ -62,8 +68,8 @@ def test_a_csm_sees_their_accounts_only(look: Any) -> None:
     assert len(table) == 30
 
 
-def test_the_order_is_a_link_and_turns_round(look: Any) -> None:
-    eve = look(EVE)
+def test_the_order_is_a_link_and_turns_round(see: Any) -> None:
+    eve = see(EVE)
     page = eve.get("/accounts?sort=arr").text
     assert 'aria-sort="descending"' in page
     link = html.unescape(re.search(r'<a href="([^"]+)"[^>]*>ARR', page)[1])  # type: ignore[index]
@@ -74,8 +80,8 @@ def test_the_order_is_a_link_and_turns_round(look: Any) -> None:
         assert values == sorted(values, reverse=falls)
 
 
-def test_columns_are_chosen_by_the_address(look: Any) -> None:
-    page = look(EVE).get("/accounts?col=phase&col=risk&col=nonsense").text
+def test_columns_are_chosen_by_the_address(see: Any) -> None:
+    page = see(EVE).get("/accounts?col=phase&col=risk&col=nonsense").text
     heads = re.findall(r'<th scope="col"[^>]*>\s*<a[^>]*>([^<]+)', page)
     assert [head.strip() for head in heads] == ["Account", "Churn probability", "Phase"]
     assert len(COLUMNS) == page.count('name="col"')
@@ -107,8 +113,8 @@ def test_accounts_are_given_to_somebody_with_their_alerts(look: Any) -> None:
     assert store.audit(5)[-1].actor == "user:2" or any(entry.action == "accounts.assign" for entry in store.audit(5))
 
 
-def test_addresses_that_make_no_sense_are_pages_too(look: Any) -> None:
-    eve = look(EVE)
+def test_addresses_that_make_no_sense_are_pages_too(see: Any) -> None:
+    eve = see(EVE)
     for query in ("page=0", "page=99999", "page=x", "sort=none&way=up", "ends=-1", "band=purple", "q=%00", "ends=9999"):
         assert eve.get(f"/accounts?{query}").status_code == 200, query
 

@@ -6,6 +6,8 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +16,17 @@ from tests.pages.browsing import settings_of
 
 from churnml.serving.app import create_app
 from churnml.serving.state import ServingState
+from churnml.store import Actor
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def address(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A service on a copy of the company's store."""
+@contextmanager
+def _served(folder: Path, **fields: Any) -> Iterator[tuple[str, ServingState]]:
+    """Serve a store; yields the address."""
     import uvicorn
 
-    folder = tmp_path_factory.mktemp("served")
-    shutil.copytree(filled, folder / "store")
-    state = ServingState(settings_of(folder / "store"))
+    state = ServingState(settings_of(folder, **fields))
     state.start()
     server = uvicorn.Server(uvicorn.Config(create_app(state), port=0, log_level="warning", lifespan="off"))
     running = threading.Thread(target=server.run, daemon=True)
@@ -33,11 +34,20 @@ def address(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     while not server.started:
         time.sleep(0.02)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", state
     finally:
         server.should_exit = True
         running.join(timeout=10)
         state.stop()
+
+
+@pytest.fixture(scope="module")
+def address(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service on a copy of the company's store, for whoever sits at this machine."""
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copytree(filled, folder / "store")
+    with _served(folder / "store") as (found, _):
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +98,32 @@ def test_a_card_is_snoozed_without_a_page_load_and_taken_back_by_key(open_page: 
     assert name in page.locator("[data-item] h3").all_inner_texts()
 
 
+def test_a_csm_signs_in_by_a_link_works_and_signs_out(filled: Path, tmp_path: Path, chromium: Any) -> None:
+    shutil.copytree(filled, tmp_path / "store")
+    with _served(tmp_path / "store", insecure=False, sign_in={"csm_sees": "own"}) as (found, state):
+        cli = Actor("cli", datetime.now(UTC))
+        ann = state.store.users.add("ann@example.com", cli, name="Ann", owner_id="ann", language="en")
+        link = state.store.sessions.invite(ann, cli, timedelta(hours=1)).token
+        context = chromium.new_context(base_url=found)
+        page = context.new_page()
+        page.goto("/accounts")
+        assert "/sign-in" in page.url
+        page.goto(f"/sign-in/link?token={link}")
+        page.locator("main button").click()
+        page.get_by_role("heading", name="Today").wait_for()
+        page.locator("[data-item]").first.get_by_role("button", name="Called").click()
+        page.get_by_text("Called ", exact=False).first.wait_for()
+        page.get_by_role("button", name="日本語").click()
+        page.get_by_role("heading", name="今日").wait_for()
+        page.goto("/accounts?q=acc")
+        assert page.locator("#list tbody tr").count() == 30
+        assert set(page.locator("#list tbody tr").all_inner_texts()[0].split()) & {"ann"}
+        page.get_by_role("button", name="サインアウト").click()
+        page.goto("/accounts")
+        assert "/sign-in" in page.url
+        context.close()
+
+
 def test_by_keyboard_alone(open_page: Any) -> None:
     page = open_page("/?owner=bob")
     page.keyboard.press("Tab")
@@ -118,7 +154,7 @@ def test_a_search_finds_as_one_types(open_page: Any) -> None:
     names = page.locator("#list tbody th").all_inner_texts()
     assert names
     assert all("ハヤブサ" in name for name in names)
-    page.get_by_label("Band").select_option("red")
+    page.locator("select[name=band]").select_option("red")
     page.wait_for_url("**band=red**")
 
 

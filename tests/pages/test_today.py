@@ -53,8 +53,8 @@ def test_overdue_and_critical_come_first_then_what_is_worth_most() -> None:
     assert made[3].avoidable == 20.0
 
 
-def test_a_csm_sees_their_own_work_and_no_more_than_they_can_do(look: Any) -> None:
-    ann = look(ANN)
+def test_a_csm_sees_their_own_work_and_no_more_than_they_can_do(see: Any) -> None:
+    ann = see(ANN)
     page = ann.get("/")
     store, name = ann.state.store, "acme"
     mine = {alert.account_id for alert, _ in store.alerts(name).find(owner="ann", held_back=False, limit=500)}
@@ -66,8 +66,8 @@ def test_a_csm_sees_their_own_work_and_no_more_than_they_can_do(look: Any) -> No
     assert ann.get("/?owner=bob").text.count("data-item") == len(shown)
 
 
-def test_a_manager_sees_everybodys_or_somebodys_work(look: Any) -> None:
-    eve = look(EVE)
+def test_a_manager_sees_everybodys_or_somebodys_work(see: Any) -> None:
+    eve = see(EVE)
     every, bobs = eve.get("/?owner=*"), eve.get("/?owner=bob")
     assert all(f'value="{owner}"' in every.text for owner in OWNERS)
     assert (

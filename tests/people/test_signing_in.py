@@ -314,7 +314,7 @@ def test_a_trusted_proxy_says_who_is_there(serve: Serve, ann: Any) -> None:
     assert page.status_code == 404
     assert "Ann" in page.text
     out = browser.send(page, "/sign-out", headers={"X-Forwarded-User": "ann@example.com"})
-    assert out.headers["location"] == "https://proxy.example/out"
+    assert 'href="https://proxy.example/out"' in out.text
 
 
 @pytest.mark.parametrize("address", ["10.0.1.7", "127.0.0.1", "203.0.113.9"])

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from churnml.config import load_config
+from churnml.pipeline import publish_kpis
 from churnml.pipeline.company import publish_company
+from churnml.retention import KpiReport
 from churnml.sources import Loaded
 from churnml.sources.usability import TableUse
-from churnml.store import Snapshot, Store
+from churnml.store import Actor, Snapshot, Store
+from churnml.store.erasure import Traces
 from churnml.tables import Tables
 
 NOW = datetime(2026, 2, 1, 6, tzinfo=UTC)
@@ -64,10 +68,16 @@ def published(tmp_path_factory):
     now["days_to_renewal"] = [30.0, 333.0]
     assert publish_company(config, loaded, now, date(2026, 2, 1), NOW)
     assert not publish_company(config, loaded, now, date(2026, 1, 1), NOW)
+    bare = KpiReport(date(2026, 2, 1), "EUR", 14, 0.7, 0.1, ())
     with Store(config.store_url) as store:
         kept = store.key_figures("acme")
+        report = kept.newest().report
+        # What `churnml kpis --publish` keeps has the margin that was asked for, and all else stays.
+        assert publish_kpis(config, bare)
+        again = kept.newest().report
+        assert (again["gross_margin"], again["company"]) == (0.7, report["company"])
         parts = {name: kept.rows(name) for name in ("2025-11-01", "accounts", "renewals", "realised", "nothing")}
-        yield kept.newest().report, parts
+        yield report, parts
 
 
 def test_the_forecast_counts_what_comes_due(published):
@@ -111,3 +121,15 @@ def test_the_accounts_behind_are_kept(published):
     assert set(realised["account_id"][realised["churned"] == 1]) == {"leaves"}
     assert set(parts["accounts"]["account_id"]) == {"stays", "shrinks", "later"}
     assert parts["nothing"] is None
+
+
+def test_an_erased_account_is_behind_no_number(tmp_path):
+    columns = {"account_id": np.array(["gone", "stays"], dtype=object), "mrr": np.array([1.0, 2.0])}
+    with Store(f"sqlite:///{tmp_path / 'store.db'}") as store:
+        store.key_figures("acme").keep(date(2026, 2, 1), {"rows": []}, Actor("cli", NOW), {"2026-01-01": columns})
+        erasure = store.erasure("acme", Traces("gone", ["gone"]))
+        held = erasure.held()["key_figure_rows"]
+        assert held == [{"config": "acme", "part": "2026-01-01", "account_id": "gone", "mrr": 1.0}]
+        assert erasure.erase("subject", NOW)["key_figure_rows"] == 1
+        left = store.key_figures("acme").rows("2026-01-01")
+        assert {name: values.tolist() for name, values in left.items()} == {"account_id": ["stays"], "mrr": [2.0]}

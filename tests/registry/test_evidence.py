@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from tests.language.pseudo import LANGUAGE, leaks, pseudo
 
 from churnml.cli import evidence
 from churnml.evaluation.tuning import Tuning
 from churnml.language import Text, phrases
 from churnml.pipeline import Trained
 from churnml.registry.promotion import Decision
+
+__all__ = ["pseudo"]
 
 SAY = phrases("en")
 
@@ -58,3 +62,19 @@ def test_retraining_and_profit_are_told(printed):
     assert SAY.stored(tested["decay"]["reason"]) in text
     assert "EUR an account (area under" in text
     assert f"{tested['profit']['area_under_curve']['model']:.3f}" in text
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_nothing_of_it_leaks_in_another_language(company):
+    tested, info = company.tested.report().as_dict(), company.bundle.model.info
+    console = Console(file=io.StringIO(), width=200)
+    tuning = Tuning(applied=True, reason=Text.of("tuning-too_short"), params={"a_b": 1.0})
+    decision = Decision(True, Text.of("gate-first"))
+    rows = company.tested.predictions
+    report = Trained(company.bundle, decision, tested, rows, "models:/acme@champion", "run", {}, [], tuning).report()
+    evidence.standing(console, report, LANGUAGE)
+    evidence.capacity(console, tested, LANGUAGE)
+    evidence.prospects(console, tested, "USD", LANGUAGE)
+    said = re.sub(r"model\.params|a_b|USD", "", console.file.getvalue())
+    data = {info.kind, *(str(one[name]) for one in tested["segments"] for name in ("segment", "value"))}
+    assert set(leaks(said)) - data == set()

@@ -7,12 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
+from tests.language.pseudo import LANGUAGE, leaks, pseudo
 
 from churnml.config import CapacityConfig
+from churnml.reports import page
 from churnml.reports.contributions import contribution_plots, sample_contributions
-from churnml.reports.page import png
+from churnml.reports.page import drawable, png
 from churnml.reports.plots import backtest_plots
 from churnml.training.level import Season
+
+__all__ = ["pseudo"]
 
 BACKTEST = {"roc", "precision_recall", "calibration", "lift_gain", "profit", "score_distribution", "backtest_over_time"}
 
@@ -22,6 +27,30 @@ def test_every_plot_becomes_an_image(company):
     assert set(found) == BACKTEST
     for figure in found.values():
         assert png(figure).startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_no_word_on_a_plot_leaks(company):
+    rows = company.frame[company.frame["churned"].notna()]
+    sample = sample_contributions(company.bundle.model, rows, 0)
+    figures = {
+        **backtest_plots(company.tested.predictions, company.config.capacity, "churn", LANGUAGE),
+        **backtest_plots(company.tested.predictions.assign(churned=0.0), company.config.capacity, "churn", LANGUAGE),
+        **contribution_plots(sample, 0, LANGUAGE),
+    }
+    known = [str(word) for words in sample.model.categories.values() for word in words]
+    names = [*company.frame.columns, *sample.model.features.names, *known]
+    for name, figure in figures.items():
+        said = " ".join(text.get_text() for text in figure.findobj(Text))
+        for one in sorted(names, key=len, reverse=True):
+            said = said.replace(one, "")
+        assert set(leaks(said.replace("RFM", ""))) <= {"Wilson"}, name
+
+
+def test_a_language_without_a_font_is_lettered_in_english(monkeypatch):
+    assert (drawable("en"), drawable("ja") in ("ja", "en")) == ("en", True)
+    monkeypatch.setattr(page, "_fallback", lambda: ())
+    assert drawable("ja") == "en"
 
 
 def test_the_profit_curve_ends_at_what_contacting_everybody_is_worth(company):

@@ -47,3 +47,20 @@ def test_published_kpis_are_answered_by_month_and_group(own: Any) -> None:
 
 def test_a_month_has_every_kpi() -> None:
     assert set(KpiMonth.model_fields) == {field.name for field in fields(KpiRow)} - {"group_by"}
+
+
+def test_what_the_scoring_kept_beside_them_is_answered(own: Any) -> None:
+    cohort = {"quarter": "2026Q1", "accounts": 3, "mrr": 200.0, "kept": [1.0, 0.5], "mrr_kept": [1.0, None]}
+    month = {
+        "month_on": "2026-03-01", "accounts": 2, "arr": 1800.0, "expected": 1500.0, "low": 1200.0, "high": 1800.0,
+        "scored": 2, "made_on": "2026-02-01", "came": None,
+    }  # fmt: skip
+    report = {"currency": "EUR", "grace_days": 14, "gross_margin": 0.8, "yearly_discount": 0.1, "rows": [row(1)]}
+    report |= {"cohorts": [cohort], "company": {"forecast": [month], "past": [{**month, "came": 1000.0}]}}
+    figures = own.state.store.key_figures(own.state.settings.name)
+    figures.keep(date(2026, 3, 1), report, Actor("test", MOMENT))
+    answer = own.get("/v1/kpis").json()
+    assert answer["cohorts"] == [cohort]
+    assert answer["forecast"] == [month]
+    assert answer["past_forecasts"][0]["came"] == 1000.0
+    assert answer["phases"] == []

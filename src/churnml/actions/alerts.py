@@ -91,10 +91,10 @@ def advance(
             last[alert.key] = alert
     read = [name for name in _READ if name in signals]
     rows = {str(row["account_id"]): row for row in signals[read].to_dict("records")}
-    found, off = findings(signals, list(rules), bands)
+    fired, off = findings(signals, list(rules), bands)
     moved: dict[tuple[str, str], Alert] = {}
     steps: dict[str, list[tuple[str, str]]] = {name: [] for name in ("opened", "reopened", "updated", "closed")}
-    for finding in found:
+    for finding in fired:
         rule, key = by_kind[finding.kind], (finding.account_id, finding.kind)
         before = last.get(key)
         after: Alert | None

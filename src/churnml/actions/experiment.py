@@ -230,13 +230,13 @@ def _covariates(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
 
 def _independent(design: npt.NDArray[np.float64]) -> Sequence[int]:
     """Return the columns that say something beyond those before them; the first two always stay."""
-    kept = [0, 1]
+    columns = [0, 1]
     gram = design.T @ design
     for column in range(2, design.shape[1]):
-        some = [*kept, column]
-        if np.linalg.matrix_rank(gram[np.ix_(some, some)]) > len(kept):
-            kept.append(column)
-    return kept
+        some = [*columns, column]
+        if np.linalg.matrix_rank(gram[np.ix_(some, some)]) > len(columns):
+            columns.append(column)
+    return columns
 
 
 def _power(

@@ -120,16 +120,16 @@ def steps_for(playbook: Playbook, situation: Situation) -> list[tuple[str, Step,
 
     A step that waits for one that does not fit waits for that one's own predecessors instead.
     """
-    found: list[tuple[str, Step, tuple[str, ...]]] = []
+    steps: list[tuple[str, Step, tuple[str, ...]]] = []
     instead: dict[str, tuple[str, ...]] = {}
     for at, step in enumerate(playbook.steps):
         key = key_of(step, at)
         after = tuple(dict.fromkeys(name for other in step.after for name in instead.get(other, (other,))))
         if step.when is None or _fits(step.when, situation):
-            found.append((key, step, after))
+            steps.append((key, step, after))
         else:
             instead[key] = after
-    return found
+    return steps
 
 
 def key_of(step: Step, at: int) -> str:

@@ -157,7 +157,7 @@ def findings(signals: pd.DataFrame, rules: list[AlertRule], bands: Bands) -> tup
     findings, off : list of Finding, dict
         What holds or is gone, by account and rule; and per rule that cannot be judged the column it lacks.
     """
-    found: list[Finding] = []
+    fired: list[Finding] = []
     off: dict[str, str] = {}
     for rule in rules:
         lacking = rule.missing(signals)
@@ -171,7 +171,7 @@ def findings(signals: pd.DataFrame, rules: list[AlertRule], bands: Bands) -> tup
         holds = verdict["holds"].to_numpy(dtype=bool) & asked.to_numpy() & rule.enabled
         for at in np.flatnonzero(holds | verdict["gone"].to_numpy(dtype=bool)):
             row = verdict.iloc[at]
-            found.append(
+            fired.append(
                 Finding(
                     str(signals["account_id"].iloc[at]),
                     rule.kind,
@@ -181,7 +181,7 @@ def findings(signals: pd.DataFrame, rules: list[AlertRule], bands: Bands) -> tup
                     float(row["reference"]),
                 )
             )
-    return found, off
+    return fired, off
 
 
 def sentence(rule: AlertRule, finding: Finding) -> Text:

@@ -182,7 +182,7 @@ class Client:
         """Yield the accounts that match, highest expected loss first, page by page; with their reasons if asked for."""
         cursor: str | None = None
         while True:
-            found = self._get(
+            listed = self._get(
                 "/v1/accounts",
                 AccountsAnswer,
                 band=band,
@@ -194,8 +194,8 @@ class Client:
                 limit=page,
                 cursor=cursor,
             )
-            yield from found.accounts
-            cursor = found.next_cursor
+            yield from listed.accounts
+            cursor = listed.next_cursor
             if cursor is None:
                 return
 
@@ -339,9 +339,9 @@ class Client:
         since = None if changed_since is None else changed_since.isoformat()
         cursor: str | None = None
         while True:
-            found = self._get(path, answer, limit=page, changed_since=since, cursor=cursor, **asked)
-            yield found
-            cursor = found.next_cursor
+            listed = self._get(path, answer, limit=page, changed_since=since, cursor=cursor, **asked)
+            yield listed
+            cursor = listed.next_cursor
             if cursor is None:
                 return
 

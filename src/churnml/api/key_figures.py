@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from churnml.api.answers import Answer
 
-__all__ = ["KpiMonth", "KpisAnswer"]
+__all__ = ["KpiCohort", "KpiForecast", "KpiGrowth", "KpiMonth", "KpiPhase", "KpiRfm", "KpisAnswer"]
 
 
 class _Model(BaseModel):
@@ -58,6 +58,70 @@ class KpiMonth(_Model):
     escalation_rate: float | None = _share("Of these, escalated")
 
 
+class KpiCohort(_Model):
+    """The relationships that began in one quarter, and what is left of them at the ends of quarters."""
+
+    quarter: str = Field(description="Calendar quarter", examples=["2026Q1"])
+    accounts: int = Field(ge=0, description="That became customers in it", examples=[31])
+    mrr: float = Field(ge=0, description="What they paid a month when they began. Unit: `currency`", examples=[9300.0])
+    kept: list[float] = Field(
+        description="Share still there at the end of the quarter, of the next one, …. Range: 0–1", examples=[[1.0, 0.9]]
+    )
+    mrr_kept: list[float | None] = Field(
+        description="What they pay then ÷ `mrr`; may exceed 1, null where `mrr` is 0", examples=[[1.0, 1.04]]
+    )
+
+
+class KpiPhase(_Model):
+    """One phase of the lifecycle now."""
+
+    phase: str = Field(description="Phase", examples=["onboarding"])
+    accounts: int = Field(ge=0, description="Accounts under contract in it", examples=[12])
+    mrr: float = Field(ge=0, description="That they pay a month. Unit: `currency`", examples=[3600.0])
+    median_days: float | None = Field(ge=0, description="When half have moved on. Unit: days", examples=[41.0])
+    limit_days: float | None = Field(
+        ge=0, description="When 80 % have; who stays longer stalls. Unit: days", examples=[78.0]
+    )
+    stalled: int = Field(ge=0, description="Accounts that stall", examples=[2])
+    stalled_mrr: float = Field(ge=0, description="That they pay a month. Unit: `currency`", examples=[500.0])
+    moves: dict[str, int] = Field(description="Next phase → accounts that went there", examples=[{"adoption": 88}])
+    illegal: int = Field(ge=0, description="Moves that the lifecycle does not know: errors in the data", examples=[0])
+
+
+class KpiRfm(_Model):
+    """The accounts of one score of recency and one of frequency of use; 5 is best."""
+
+    recency: int = Field(ge=1, le=5, description="By the last use. Range: 1–5", examples=[5])
+    frequency: int = Field(ge=1, le=5, description="By the use of 91 days. Range: 1–5", examples=[4])
+    accounts: int = Field(ge=0, description="Accounts", examples=[18])
+    mrr: float = Field(ge=0, description="That they pay a month. Unit: `currency`", examples=[5400.0])
+
+
+class KpiGrowth(_Model):
+    """The room to grow of one segment; see docs/kpis.md."""
+
+    segment: str | None = Field(description="Segment; null for none", examples=["SMB"])
+    accounts: int = Field(ge=0, description="Accounts that use as much as their peers and pay less", examples=[7])
+    arr: float = Field(ge=0, description="That they pay a year. Unit: `currency`", examples=[10155.0])
+    room_arr: float = Field(ge=0, description="What they would pay more a year. Unit: `currency`", examples=[6582.0])
+
+
+class KpiForecast(_Model):
+    """What comes due in a month, and what of it is expected to go on; amounts in ARR."""
+
+    month_on: date = Field(description="First day of the month", examples=["2026-12-01"])
+    made_on: date | None = Field(description="`as_of` of the scores", examples=["2026-11-01"])
+    accounts: int = Field(ge=0, description="Accounts whose contract ends in it", examples=[24])
+    arr: float = Field(ge=0, description="What they pay a year. Unit: `currency`", examples=[284420.0])
+    expected: float = Field(ge=0, description="Σ ARR × (1 − p). Unit: `currency`", examples=[272208.0])
+    low: float = Field(ge=0, description="Lower end of the 90 % interval. Unit: `currency`", examples=[256218.0])
+    high: float = Field(ge=0, description="Upper end of the 90 % interval. Unit: `currency`", examples=[282381.0])
+    scored: int = Field(ge=0, description="Accounts within the time that the score looks ahead", examples=[24])
+    came: float | None = Field(
+        ge=0, description="What went on, where the month is over. Unit: `currency`", examples=[None]
+    )
+
+
 class KpisAnswer(Answer):
     """The KPIs as they were published last; definitions are in docs/kpis.md."""
 
@@ -72,3 +136,9 @@ class KpisAnswer(Answer):
     by: str | None = Field(description="What the groups are; null for all accounts", examples=["plan"])
     known_groupings: list[str] = Field(description="What `by` may be", examples=[["segment", "plan"]])
     months: list[KpiMonth] = Field(description="Oldest first, groups by name")
+    cohorts: list[KpiCohort] = Field(description="Retention triangle, the oldest quarter first")
+    phases: list[KpiPhase] = Field(description="The lifecycle now; empty where phases are not known")
+    rfm: list[KpiRfm] = Field(description="Recency and frequency of use; empty without events")
+    growth: list[KpiGrowth] = Field(description="Room to grow by segment, most first")
+    forecast: list[KpiForecast] = Field(description="Months to come; empty before the first scoring")
+    past_forecasts: list[KpiForecast] = Field(description="Months that are over, as forecast before they began")

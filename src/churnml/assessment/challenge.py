@@ -100,8 +100,8 @@ def _both(
     rows = tested.drop_duplicates(_KEY, keep="last").assign(p_challenger=tested[_published(challenger, tested)])
     if champion_tested is not None:
         column = _published(champion, champion_tested)
-        kept = champion_tested.drop_duplicates(_KEY, keep="last")[[*_KEY, column]]
-        known = rows.merge(kept.rename(columns={column: "p_champion"}), on=_KEY)
+        champion_rows = champion_tested.drop_duplicates(_KEY, keep="last")[[*_KEY, column]]
+        known = rows.merge(champion_rows.rename(columns={column: "p_champion"}), on=_KEY)
     else:
         known = rows.iloc[:0].assign(p_champion=pd.Series(dtype="float64"))
     left = rows.merge(known[_KEY], on=_KEY, how="left", indicator=True)

@@ -103,20 +103,20 @@ def score_changes(
     rescored = end.scores if champion_then.version == champion.version else score(champion_then.model, now)
     change = decompose(start, end, rescored)
     parts = dict(tuple(change.parts.groupby("account_id", sort=False)))
-    told = champion.changed_facts(now, then)
+    facts = champion.changed_facts(now, then)
     measures = {measure.name: measure for measure in start.scale.measures}
     since = then["as_of"].iloc[0].date()
-    found = {}
+    changes = {}
     for row in change.accounts.to_dict("records"):
         own = parts.get(row["account_id"])
         moved = own[own["points"].abs() > 1e-9] if own is not None else None
-        found[str(row["account_id"])] = ScoreChange(
+        changes[str(row["account_id"])] = ScoreChange(
             since=since,
             **{name: _known(row[name]) for name in _SHARES},
             parts={} if moved is None else dict(zip(moved["part"], moved["points"].astype(float), strict=True)),
-            largest=() if moved is None else _largest(str(row["account_id"]), moved, measures, told),
+            largest=() if moved is None else _largest(str(row["account_id"]), moved, measures, facts),
         )
-    return found
+    return changes
 
 
 def _largest(
@@ -124,7 +124,7 @@ def _largest(
 ) -> tuple[ChangePart, ...]:
     """Return the facts behind the parts that moved a score most; never the model's risk by name."""
     shown = moved[moved["points"].abs() >= _LEAST_POINTS].sort_values("points", key=abs, ascending=False, kind="stable")
-    found: list[ChangePart] = []
+    parts: list[ChangePart] = []
     topics: set[str] = set()
     by_model = None
     for part, points in zip(shown["part"], shown["points"].astype(float), strict=True):
@@ -134,11 +134,11 @@ def _largest(
         fact = told.of_feature(account_id, measures[part].feature)
         if fact is not None and fact[0] not in topics:
             topics.add(fact[0])
-            found.append(ChangePart(part, fact[1], points))
+            parts.append(ChangePart(part, fact[1], points))
     if by_model is not None:
         facts = told.of_model(account_id, rising=by_model < 0, said=topics)
-        found += [ChangePart(_MODEL, fact, by_model / len(facts)) for fact in facts]
-    return tuple(sorted(found, key=lambda part: -abs(part.points))[:_LARGEST])
+        parts += [ChangePart(_MODEL, fact, by_model / len(facts)) for fact in facts]
+    return tuple(sorted(parts, key=lambda part: -abs(part.points))[:_LARGEST])
 
 
 def _known(value: Any) -> float | None:

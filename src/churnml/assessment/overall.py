@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from churnml.explain.driver import Driver
 from churnml.explain.patterns import Pattern
-from churnml.language import Text, languages, render
+from churnml.explain.published import published_driver
+from churnml.language import Text, in_every_language
 from churnml.training.publication import Publication
 
 __all__ = ["FamilyShare", "FeatureShare", "Overall", "PatternFound", "SegmentEffect"]
@@ -99,22 +103,13 @@ class Overall:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as it is published: JSON-ready, its words in every language."""
-        data = {name: value for name, value in vars(self).items() if name not in ("features", "patterns")}
-        return {
-            **data,
-            "as_of_from": self.as_of_from.isoformat(),
-            "as_of_until": self.as_of_until.isoformat(),
-            "verdict": str(self.verdict),
-            "families": [asdict(one) for one in self.families],
-            "segments": [asdict(one) for one in self.segments],
-            "features": [_named(one) for one in self.features],
-            "patterns": [
-                {**one.pattern.as_dict(), "drivers": [driver.as_dict() for driver in one.drivers]}
-                for one in self.patterns
-            ],
-        }
+        codes = _adapter().dump_python(self, mode="json", exclude={"patterns": {"__all__": {"drivers"}}})
+        published: dict[str, Any] = in_every_language(codes)
+        for pattern, found in zip(published["patterns"], self.patterns, strict=True):
+            pattern |= {**pattern.pop("pattern"), "drivers": [published_driver(driver) for driver in found.drivers]}
+        return published
 
 
-def _named(feature: FeatureShare) -> dict[str, Any]:
-    data = {name: value for name, value in vars(feature).items() if name != "label"}
-    return {**data, **{f"label_{language}": render(feature.label, language) for language in languages()}}
+@cache
+def _adapter() -> TypeAdapter[Overall]:
+    return TypeAdapter(Overall)

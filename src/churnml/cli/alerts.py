@@ -43,10 +43,10 @@ def alerts_list(
         settings = config_of(config, session)
         language = session.speak(lang)
         states: Any = ("open", "acknowledged", "snoozed", "closed") if everything else ("open", "acknowledged")
-        found = pipeline.list_alerts(settings, owner=owner, states=states, held_back=held_back or None, limit=limit)
-        found.sort(key=lambda alert: alert.held_back)
+        listed = pipeline.list_alerts(settings, owner=owner, states=states, held_back=held_back or None, limit=limit)
+        listed.sort(key=lambda alert: alert.held_back)
         session.show(
-            {"alerts": [_as_json(alert, language) for alert in found]}, lambda: _print_list(settings, found, language)
+            {"alerts": [_as_json(alert, language) for alert in listed]}, lambda: _print_list(settings, listed, language)
         )
 
 
@@ -58,8 +58,8 @@ def alerts_show(config: ConfigPath, alert: AlertId, lang: Lang = None, as_json: 
 
         settings = config_of(config, session)
         language = session.speak(lang)
-        found, events = pipeline.show_alert(settings, alert)
-        document = {**_as_json(found, language), "events": [event.model_dump(mode="json") for event in events]}
+        shown, events = pipeline.show_alert(settings, alert)
+        document = {**_as_json(shown, language), "events": [event.model_dump(mode="json") for event in events]}
         session.show(document, lambda: print_one(document, _line(document, session.language), session.language))
 
 
@@ -122,8 +122,8 @@ def alerts_backtest(config: ConfigPath, as_json: AsJson = False) -> None:
     with Session(as_json) as session:
         from churnml import pipeline
 
-        found = pipeline.backtest_alerts(config_of(config, session), session.stages)
-        session.show(found.model_dump(mode="json"), lambda: _print_backtest(found, session.language))
+        tried = pipeline.backtest_alerts(config_of(config, session), session.stages)
+        session.show(tried.model_dump(mode="json"), lambda: _print_backtest(tried, session.language))
 
 
 def _answer(config: Path, alert: int, by: str, as_json: bool, *, outcome: Any = None, **asked: Any) -> None:
@@ -135,8 +135,8 @@ def _answer(config: Path, alert: int, by: str, as_json: bool, *, outcome: Any = 
         if outcome is not None and outcome not in given:
             raise UsageError("There is no such outcome", where="--outcome", got=outcome, expected=", ".join(given))
         settings = config_of(config, session)
-        found = pipeline.answer_alert(settings, alert, by, outcome=outcome, **asked)
-        document = _as_json(found, settings.language)
+        answered = pipeline.answer_alert(settings, alert, by, outcome=outcome, **asked)
+        document = _as_json(answered, settings.language)
         session.show(document, lambda: print_one(document, _line(document, session.language), session.language))
 
 

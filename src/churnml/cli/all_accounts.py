@@ -81,11 +81,13 @@ def health_judged(results: Sequence[HealthBacktest], page: Path, lang: str) -> N
         console.print(f"[yellow]{escape(t.rules_only)}[/]")
     for line in main.acceptance:
         mark = f"[green]{t.holds}[/]" if line.holds else f"[red]{t.fails}[/]"
-        found = t("terminal_line", value=decimal(line.value, 2), wanted=line.wanted)
+        measured = t("terminal_line", value=decimal(line.value, 2), wanted=line.wanted)
         spread = (
             "" if line.low is None else t("terminal_interval", low=decimal(line.low, 2), high=decimal(line.high, 2))
         )
-        console.print(f"{mark}  {escape(say(f'backtest-line-{line.code}'))}: {escape(found)} {escape(spread)}".rstrip())
+        console.print(
+            f"{mark}  {escape(say(f'backtest-line-{line.code}'))}: {escape(measured)} {escape(spread)}".rstrip()
+        )
         if isinstance(line, EarlyWarning) and not line.holds and line.would_hold is not None:
             edge = Quantity(value=line.would_hold.green_from, digits=1)
             green = Quantity(value=line.would_hold.green_share, unit="share", digits=0)

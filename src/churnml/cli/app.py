@@ -57,8 +57,8 @@ def main() -> None:
         sys.exit(1)
     except Exception as error:
         # Typer's errors of usage have this method; their class has no public name.
-        told = getattr(error, "format_message", None)
-        sys.exit(report_failure(error if told is None else UsageError(told()), as_json=as_json))
+        usage = getattr(error, "format_message", None)
+        sys.exit(report_failure(error if usage is None else UsageError(usage()), as_json=as_json))
 
 
 def _refuse_broken_text(arguments: list[str]) -> None:

@@ -41,9 +41,9 @@ def audit(config: ConfigPath, lang: Lang = None, as_json: AsJson = False) -> Non
 
         findings = pipeline.audit(config_of(config, session), session.stages)
         language = session.speak(lang)
-        found = sorted(one.code for one in findings if one.status == "found")
-        session.show({"found": found, "findings": findings}, lambda: render.audited(findings, language))
-    if found:
+        codes = sorted(one.code for one in findings if one.status == "found")
+        session.show({"found": codes, "findings": findings}, lambda: render.audited(findings, language))
+    if codes:
         raise typer.Exit(1)
 
 

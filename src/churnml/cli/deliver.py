@@ -84,8 +84,8 @@ def deliver_list(
 
         every = ("waiting", "sending", "sent", "accepted", "refused", "unknown")
         states = every if everything else ("refused", "unknown")
-        found = pipeline.list_deliveries(config_of(config, session, lang), target=target, states=states, limit=limit)
-        session.show({"deliveries": found}, lambda: _print_list(found, session.language))
+        letters = pipeline.list_deliveries(config_of(config, session, lang), target=target, states=states, limit=limit)
+        session.show({"deliveries": letters}, lambda: _print_list(letters, session.language))
 
 
 @deliver_app.command("resend")

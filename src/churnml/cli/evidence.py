@@ -52,18 +52,18 @@ def capacity(console: Console, backtest: Mapping[str, Any], lang: str, target: s
     """
     say = phrases(lang)
     t = Section(say, "cli-train")
-    found = backtest["capacity"]
-    share = Quantity(value=found["share"], unit="share")
+    caught = backtest["capacity"]
+    share = Quantity(value=caught["share"], unit="share")
     table = Table(title=t("capacity", likeliest=say(f"card-likeliest.{target}"), share=share), title_justify="left")
     table.add_column("")
     for label in (t.cases, "ROC AUC", t.caught, t.caught_arr, t.precision, t.lift):
         table.add_column(label, justify="right")
     intervals = backtest["pooled"]["intervals"]
-    _part(table, say("card-all"), found["pooled"], intervals.get("roc_auc"), lang, "bold")
+    _part(table, say("card-all"), caught["pooled"], intervals.get("roc_auc"), lang, "bold")
     for fold in backtest["folds"]:
-        _part(table, _fold(fold["name"], lang), found["folds"][fold["name"]], fold["intervals"]["roc_auc"], lang)
+        _part(table, _fold(fold["name"], lang), caught["folds"][fold["name"]], fold["intervals"]["roc_auc"], lang)
     areas = {(one["segment"], one["value"]): one for one in backtest["segments"]}
-    for one in found["segments"]:
+    for one in caught["segments"]:
         row = areas.get((one["segment"], one["value"]), {})
         auc = {"value": row.get("roc_auc"), "low": row.get("roc_auc_low"), "high": row.get("roc_auc_high")}
         own = f"card-own.{one['segment']}" in say

@@ -36,8 +36,8 @@ def experiments_report(
         from churnml import pipeline
 
         settings = config_of(config, session, lang)
-        found = pipeline.report_experiment(settings, session.stages)
-        session.show(found.model_dump(mode="json"), lambda: _print(found, settings.currency, session.language))
+        effect = pipeline.report_experiment(settings, session.stages)
+        session.show(effect.model_dump(mode="json"), lambda: _print(effect, settings.currency, session.language))
 
 
 def _print(found: ExperimentReport, currency: str, language: str) -> None:
@@ -83,8 +83,8 @@ def _effect(found: ExperimentReport, currency: str, t: Section) -> list[str]:
     from churnml.language import Quantity
 
     arr = found.arr_saved
-    kept = {name: Quantity(value=getattr(arr, name), digits=0) for name in ("value", "low", "high")}
-    lines = [t("contact", **_shares(found.churn_avoided)), t("keeps", currency=currency, **kept)]
+    saved = {name: Quantity(value=getattr(arr, name), digits=0) for name in ("value", "low", "high")}
+    lines = [t("contact", **_shares(found.churn_avoided)), t("keeps", currency=currency, **saved)]
     none = found.churn_avoided.low <= 0 <= found.churn_avoided.high
     return [*lines, t.no_effect] if none else lines
 

@@ -98,8 +98,8 @@ def _plain(said: str) -> str:
 
 def _path_in(said: str) -> str | None:
     """Return the file that a message names, as DuckDB and Arrow do in quotation marks."""
-    found = re.search(r"""["'](/[^"']+|[A-Za-z]:\\[^"']+)["']""", said)
-    return found.group(1) if found else None
+    path = re.search(r"""["'](/[^"']+|[A-Za-z]:\\[^"']+)["']""", said)
+    return path.group(1) if path else None
 
 
 def _kind(error: BaseException) -> str | None:

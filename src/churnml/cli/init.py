@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,23 +11,39 @@ import typer
 from churnml.cli.session import Session
 
 if TYPE_CHECKING:
-    from churnml.sources.discovery import Proposal
+    from churnml.sources.discovery import Proposal, Question
 
 __all__ = ["init"]
 
 
 def init(
-    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER…", help="Where the raw files are")],
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER…", help="Where the raw files are; also archives and databases")
+    ],
     out: Annotated[Path, typer.Option(help="The config to write")] = Path("configs/acme.yaml"),
-    yes: Annotated[bool, typer.Option("--yes", help="Replace a config that is there")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing, and replace a config that is there")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")] = False,
 ) -> None:
-    """Look at raw files and write a commented config that maps them; what is unsure is marked CHECK in it."""
+    """Look at raw files and write a commented config that maps them; asks what is unsure, or marks it CHECK."""
     with Session(as_json) as session:
         from churnml import pipeline
 
-        proposal = pipeline.init(folders, out, session.stages, overwrite=yes)
+        ask = None if yes or as_json or not sys.stdin.isatty() else _asked
+        proposal = pipeline.init(folders, out, session.stages, overwrite=yes, ask=ask)
         session.show(_as_json(proposal, out), lambda: _print(proposal, out))
+
+
+def _asked(question: Question) -> str | None:
+    """Ask in the terminal until the answer is one; an empty one takes the default, marked in the config."""
+    from churnml.language import render
+
+    while True:
+        answer = input(f"{render(question.text, 'en')} [{question.default}] ").strip()
+        if not answer:
+            return None
+        if question.takes(answer):
+            return answer
+        print(", ".join(question.options) or "e.g. Europe/Berlin")
 
 
 def _as_json(proposal: Proposal, out: Path) -> dict[str, Any]:
@@ -60,7 +77,7 @@ def _print(proposal: Proposal, out: Path) -> None:
             console.print(Text(t("unused", path=match.path, why=match.why)))
         for question in match.questions:
             console.print(Text(t("look_at", table=match.table or "", question=question)))
-        for key in match.asks:
+        for key in (key for key in match.asks if key not in match.said):
             console.print(Text(t("needs", table=match.table or "", known=match.known, key=key)))
     for question in proposal.questions:
         console.print(Text(t("look", question=question)))

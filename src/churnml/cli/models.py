@@ -22,8 +22,8 @@ def models_list(config: ConfigPath, lang: Lang = None, as_json: AsJson = False) 
         from churnml.cli import model_tables
 
         settings = config_of(config, session)
-        found = pipeline.list_models(settings)
-        session.show(found, lambda: model_tables.listed(found, session.speak(lang)))
+        listed = pipeline.list_models(settings)
+        session.show(listed, lambda: model_tables.listed(listed, session.speak(lang)))
 
 
 @models_app.command("compare")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,10 +12,14 @@ from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
 from churnml.cli.session import Session
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from churnml.config import Config
     from churnml.monitoring.report import MonitoringReport
 
 __all__ = ["monitor"]
+
+_MOST_FEATURES = 10
 
 
 def monitor(
@@ -23,6 +28,7 @@ def monitor(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Judge the day before this one  [default: newest]"),
     ] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write it as an HTML page")] = None,
     lang: Lang = None,
     as_json: AsJson = False,
 ) -> None:
@@ -32,6 +38,12 @@ def monitor(
 
         settings = config_of(config, session, lang)
         report = pipeline.monitor(settings, session.stages, as_of=as_of.date() if as_of else None)
+        if html is not None:
+            from churnml.files import write_text
+            from churnml.reports.monitoring import monitoring_page
+
+            budget = settings.monitoring.false_alarms_per_month
+            write_text(html, monitoring_page(report, language=session.language, budget=budget))
         session.show(report, lambda: _draw(report, settings, session.language))
 
 
@@ -73,6 +85,7 @@ def _draw(report: MonitoringReport, config: Config, language: str) -> None:
     console.print(table)
     if report.unjudged:
         console.print(escape(say("unjudged", tables=", ".join(report.unjudged))))
+    _draw_model(console, report, language)
     decision = report.retraining
     if report.model_version is None:
         console.print(escape(say.no_model))
@@ -83,3 +96,31 @@ def _draw(report: MonitoringReport, config: Config, language: str) -> None:
     else:
         age, due = (Quantity(value=value or 0, unit="days") for value in (decision.age_days, decision.due_days))
         console.print(escape(say("not_due", age=age, due=due)))
+
+
+def _draw_model(console: Console, report: MonitoringReport, language: str) -> None:
+    """Show promised, realised and expected performance, and what drifted."""
+    from rich.table import Table
+
+    from churnml.language import Quantity, Section, phrases, render
+    from churnml.reports.monitoring import performance_rows
+
+    say = Section(phrases(language), "monitor")
+    rows = performance_rows(report, language)
+    if rows:
+        head = ("", say.accounts, say.churned, say.expected_churned, "ROC AUC", say.lift, say.log_loss)
+        table = Table(*head, title=say.performance, title_justify="left")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+        if report.performance is not None and not report.performance.realised:
+            console.print(say.nothing_mature)
+    if report.drift is None:
+        return
+    if not report.drift.features:
+        console.print(say.no_drift)
+        return
+    table = Table(say.feature, say.psi, say.effect, title=say.drift, title_justify="left")
+    for one in report.drift.features[:_MOST_FEATURES]:
+        table.add_row(one.feature, f"{one.psi:.2f}", render(Quantity(value=one.effect, unit="share"), language))
+    console.print(table)

@@ -22,8 +22,8 @@ def presets_list(
     with Session(as_json) as session:
         from churnml.sources.presets import presets
 
-        found = {name: one for name, one in presets().items() if tool is None or name.partition("/")[0] == tool}
-        rows = [{"preset": name, "table": one.table, "about": one.about} for name, one in found.items()]
+        chosen = {name: one for name, one in presets().items() if tool is None or name.partition("/")[0] == tool}
+        rows = [{"preset": name, "table": one.table, "about": one.about} for name, one in chosen.items()]
         session.show({"presets": rows}, lambda: _print(rows))
 
 

@@ -40,16 +40,16 @@ def explain(
         if account_id is None:
             from churnml.cli import all_accounts
 
-            found, page, summary = pipeline.overall(settings, session.stages, language=language)
-            report = {**found.as_dict(), "shap_summary": str(summary), "report": str(page)}
-            session.show(report, lambda: all_accounts.overall(found, page, language))
+            everybody, page, summary = pipeline.overall(settings, session.stages, language=language)
+            report = {**everybody.as_dict(), "shap_summary": str(summary), "report": str(page)}
+            session.show(report, lambda: all_accounts.overall(everybody, page, language))
             return
         if what_if:
             answer = pipeline.suppose(settings, account_id, what_if)
             session.show(answer, lambda: render.supposed(answer, language))
             return
-        told = pipeline.explain(settings, account_id)
-        session.show(told, lambda: render.explained(told, language))
+        explanation = pipeline.explain(settings, account_id)
+        session.show(explanation, lambda: render.explained(explanation, language))
 
 
 def report(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from churnml.errors import ChurnmlError, UsageError
 from churnml.files import write_json
-from churnml.language import Language, in_words, languages
+from churnml.language import Language, in_words, languages, phrases
 from churnml.progress import Stage, Stages, peak_rss_mb
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class Session:
         self.language = config.language
         self._timings = config.workspace_dir / _TIMINGS
         with suppress(OSError, ValueError, AttributeError, TypeError):  # nothing depends on it
-            kept = json.loads(self._timings.read_text(encoding="utf-8"))
-            self.stages.expected.update({str(name): float(seconds) for name, seconds in kept.items()})
+            timings = json.loads(self._timings.read_text(encoding="utf-8"))
+            self.stages.expected.update({str(name): float(seconds) for name, seconds in timings.items()})
 
     def speak(self, given: str | None = None) -> Language:
         """Speak the language that is given, else the config's, and return it.
@@ -114,7 +114,7 @@ class Session:
                 write_json(self._timings, {**self.stages.expected, **self.stages.seconds})
         os.umask(self._umask)
         if isinstance(error, KeyboardInterrupt):
-            print("Interrupted. Nothing half-written is left behind.", file=sys.stderr)
+            print(phrases(self.language)("cli-interrupted"), file=sys.stderr)
             sys.exit(130)
         if isinstance(error, Exception) and type(error).__module__.split(".")[0] not in ("click", "typer"):
             sys.exit(report_failure(error, as_json=self.as_json, so_far=self._kept))
@@ -130,9 +130,9 @@ def report_failure(error: Exception, *, as_json: bool, so_far: Mapping[str, Any]
         return 1
     from churnml.cli.faults import foreseen
 
-    told = foreseen(error)
-    if told is not None:
-        error = told
+    known = foreseen(error)
+    if known is not None:
+        error = known
     elif not isinstance(error, ChurnmlError):
         error = _bug(error)
     from rich.text import Text
@@ -221,5 +221,5 @@ def progress_line(stage: Stage) -> str:
     if share is None or elapsed / max(share, 1e-9) < _LONG_SECONDS:
         return text
     left = elapsed / share - elapsed
-    told = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
-    return f"{text} {100 * share:.0f} %, about {told} left"
+    remaining = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
+    return f"{text} {100 * share:.0f} %, about {remaining} left"

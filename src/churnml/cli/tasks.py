@@ -48,10 +48,10 @@ def tasks_list(
         language = session.speak(lang)
         states: Any = ("open", "waiting", "done", "skipped", "cancelled") if everything else ("open",)
         until = None if due is None else due.date()
-        found = pipeline.list_tasks(
+        listed = pipeline.list_tasks(
             settings, owner=owner, account_id=account, states=states, due_until=until, limit=limit
         )
-        session.show({"tasks": [_as_json(task, language) for task in found]}, lambda: _print_list(found, language))
+        session.show({"tasks": [_as_json(task, language) for task in listed]}, lambda: _print_list(listed, language))
 
 
 @tasks_app.command("show")
@@ -61,9 +61,9 @@ def tasks_show(config: ConfigPath, task: TaskId, lang: Lang = None, as_json: AsJ
         from churnml import pipeline
 
         settings = config_of(config, session)
-        found, events, notes = pipeline.show_task(settings, task)
+        shown, events, notes = pipeline.show_task(settings, task)
         document = {
-            **_as_json(found, session.speak(lang)),
+            **_as_json(shown, session.speak(lang)),
             "events": [event.model_dump(mode="json") for event in events],
             "notes": [note.model_dump(mode="json") for note in notes],
         }
@@ -147,9 +147,9 @@ def tasks_playbooks(config: ConfigPath, lang: Lang = None, as_json: AsJson = Fal
 
         settings = config_of(config, session)
         language = session.speak(lang)
-        found = pipeline.playbooks_of(settings)
-        document = {"playbooks": [playbook.model_dump(mode="json", exclude_defaults=True) for playbook in found]}
-        session.show(document, lambda: _print_playbooks(found, language))
+        playbooks = pipeline.playbooks_of(settings)
+        document = {"playbooks": [playbook.model_dump(mode="json", exclude_defaults=True) for playbook in playbooks]}
+        session.show(document, lambda: _print_playbooks(playbooks, language))
 
 
 def _answer(config: Path, task: int, by: str, as_json: bool, **asked: Any) -> None:

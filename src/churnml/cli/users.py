@@ -64,7 +64,10 @@ def add(
     """Add somebody; `churnml users invite` then makes their sign-in link."""
     with Session(as_json) as session, _Opened(config, session) as opened:
         made = opened.store.users.add(email, opened.actor, name=name, role=role or "csm", owner_id=owner, language=lang)
-        session.show(_as_dict(made), lambda: _say(f"Added {_told(made)}. Next: churnml users invite {made.email}"))
+        session.show(
+            _as_dict(made),
+            lambda: _say(f"Added {_told(made)}. Next: churnml users invite {made.email} --config {config}"),
+        )
 
 
 @users_app.command("list")
@@ -146,7 +149,7 @@ def enable(email: Email, config: ConfigOption = _DEMO, as_json: AsJson = False) 
     """Let somebody in again."""
     with Session(as_json) as session, _Opened(config, session) as opened:
         user = opened.store.users.enable(opened.store.users.named(email).id, opened.actor)
-        session.show(_as_dict(user), lambda: _say(f"{user.name} is let in again: churnml users invite {user.email}"))
+        session.show(_as_dict(user), lambda: _say(f"{user.name} is let in again."))
 
 
 @users_app.command("sign-out")

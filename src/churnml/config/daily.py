@@ -41,4 +41,8 @@ class DailyConfig(Section):
     late_after_hours: float = Field(
         30.0, gt=0, description="Once there is a daily run: so long after the last one the API calls its scores stale"
     )
+    retrain: bool = Field(True, description="Train anew when `churnml monitor` says that the model is due")
+    retrain_pause_days: int = Field(
+        28, ge=1, description="After a training, whether it was promoted or not, the next one waits for so long"
+    )
     runs_days: int = Field(400, ge=1, description="Records of older runs are removed; the newest always stays")

@@ -274,11 +274,11 @@ class DeliveriesConfig(Section):
 
     def targets(self) -> dict[str, TargetConfig]:
         """Return the targets that are on, by name: the tool's, with the entry's own where there may be several."""
-        found: dict[str, TargetConfig] = {}
+        by_name: dict[str, TargetConfig] = {}
         for kind in type(self).model_fields:
             section = getattr(self, kind)
             if isinstance(section, TargetConfig):
-                found[kind] = section
+                by_name[kind] = section
             elif isinstance(section, dict):
-                found |= {f"{kind}.{name}": one for name, one in section.items()}
-        return {name: one for name, one in found.items() if one.enabled}
+                by_name |= {f"{kind}.{name}": one for name, one in section.items()}
+        return {name: one for name, one in by_name.items() if one.enabled}

@@ -52,20 +52,20 @@ def read_back(
     """
     written = {own_name(field): target for field, target in _written(deliveries)}
     places = {own_name(PurePath(place).stem): target for place, target in _tables(deliveries)}
-    found = []
+    loops = []
     for table, source in ((table, part) for table, mapped in tables.items() for part in mapped.parts):
         for read, where in ((source.from_, "from"), (source.via.from_ if source.via else "", "via.from")):
             stem = own_name(PurePath(read).stem) if read else ""
             writer = places.get(stem) or places.get(stem.removesuffix("history"))
             if writer is not None:
-                found.append(f"tables.{table}.{where} reads {read!r}, which deliveries.{writer} writes")
+                loops.append(f"tables.{table}.{where} reads {read!r}, which deliveries.{writer} writes")
         for where, column, is_key in _reads(source, canonical.get(table, ())):
             name = own_name(column)
             if name in written:
-                found.append(f"tables.{table}.{where} reads {column!r}, which deliveries.{written[name]} writes")
+                loops.append(f"tables.{table}.{where} reads {column!r}, which deliveries.{written[name]} writes")
             elif name.startswith(_OWN) and not is_key:
-                found.append(f"tables.{table}.{where} reads {column!r}, whose name says that churnml wrote it")
-    return found
+                loops.append(f"tables.{table}.{where} reads {column!r}, whose name says that churnml wrote it")
+    return loops
 
 
 def _written(deliveries: DeliveriesConfig) -> Iterator[tuple[str, str]]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BacktestSections",
+    "CardSections",
     "ChampionSections",
     "EventSections",
     "GateSections",
@@ -220,6 +221,30 @@ class TrackingSections(RecordedSections, ModelPlace, Protocol):
     @property
     def label(self) -> LabelConfig:
         """The question."""
+
+
+class CardSections(RecordedSections, ModelPlace, Protocol):
+    """What a training's plots and model card tell of a config."""
+
+    @property
+    def language(self) -> str:
+        """Of the card."""
+
+    @property
+    def currency(self) -> str:
+        """Of its amounts."""
+
+    @property
+    def label(self) -> LabelConfig:
+        """The question."""
+
+    @property
+    def splits(self) -> SplitConfig:
+        """The folds that were asked for."""
+
+    @property
+    def capacity(self) -> CapacityConfig:
+        """What the team can do."""
 
 
 class EventSections(Protocol):

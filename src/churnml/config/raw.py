@@ -31,7 +31,8 @@ class SourceConfig(Section):
     """Where the raw tables are: a folder of files, a DuckDB file, an Ibis connection, or what `churnml pull` landed."""
 
     folder: Path | None = Field(
-        None, description="Folder of CSV, Parquet, JSON lines or Excel files; the text ones also gzipped"
+        None,
+        description="Folder of CSV, JSON, Parquet or Excel files, also packed (gzip, zstandard, zip), and databases",
     )
     duckdb: Path | None = Field(None, description="A DuckDB database file, opened read-only")
     connection: str | None = Field(None, description="Any Ibis connection URL, e.g. `postgres://user:${PW}@host/db`")

@@ -47,7 +47,7 @@ def read_secrets(path: Path) -> dict[str, str]:
             remedy=f"chmod 600 {path}",
             code="config.secrets_file",
         )
-    found: dict[str, str] = {}
+    secrets: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -61,5 +61,5 @@ def read_secrets(path: Path) -> dict[str, str]:
             )
         value = match.group(2)
         quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-        found[match.group(1)] = value[1:-1] if quoted else value
-    return found
+        secrets[match.group(1)] = value[1:-1] if quoted else value
+    return secrets

@@ -76,7 +76,9 @@ class ProxyConfig(Section):
     default_role: Role | None = Field(
         None, description="Role of people the proxy names and churnml does not know; none: they are refused"
     )
-    sign_out_url: str | None = Field(None, description="Where the proxy's own session ends")
+    sign_out_url: Annotated[str, StringConstraints(pattern=r"^(https?://|/)")] | None = Field(
+        None, description="Where the proxy's own session ends"
+    )
 
 
 class SignInConfig(Section):

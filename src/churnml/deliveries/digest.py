@@ -35,13 +35,13 @@ def digests(
         own = [alert for alert in told if alert["owner"] == owner]
         lists.setdefault(address, []).extend(alert for alert in own if alert not in lists.get(address, []))
     lately = [as_of - timedelta(days=days) for days in range(1, target.every_days)]
-    found = []
+    lines = []
     for address, alerts in lists.items():
         earlier = [f"digest:{day.isoformat()}:{address}" for day in lately]
         today = f"digest:{as_of.isoformat()}:{address}"
         if alerts and not kept.under(name, [today, *earlier]):
-            found.append(Wanted(today, "digest", _mail(address, alerts, as_of, language)))
-    return found
+            lines.append(Wanted(today, "digest", _mail(address, alerts, as_of, language)))
+    return lines
 
 
 def _mail(address: str, alerts: Sequence[Mapping[str, Any]], as_of: date, language: str) -> dict[str, Any]:

@@ -40,14 +40,14 @@ class Guarded(httpx.BaseTransport):
             raise Fault("address", "a webhook goes over HTTPS; `allow_private` allows HTTP inside your own network")
         host = url.host
         try:
-            found = self._resolve(host, url.port or 443)
+            addresses = self._resolve(host, url.port or 443)
         except OSError as error:
             raise NotSent("unreachable", f"{host}: {error}") from None
-        private = [address for address in found if not ipaddress.ip_address(address.partition("%")[0]).is_global]
-        if private or not found:
+        private = [address for address in addresses if not ipaddress.ip_address(address.partition("%")[0]).is_global]
+        if private or not addresses:
             where = f"{host} is {', '.join(private)}" if private else f"{host} has no address"
             raise Fault("address", f"{where}, which is not public; see `allow_private`")
-        request.url = url.copy_with(host=found[0])
+        request.url = url.copy_with(host=addresses[0])
         request.extensions = {**request.extensions, "sni_hostname": host}
         return self._inner.handle_request(request)
 

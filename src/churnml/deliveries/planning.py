@@ -51,16 +51,16 @@ def plan(store: Store, config: str, section: DeliveriesConfig, *, language: str,
     currency : str
     now : datetime
     """
-    kept, targets = store.deliveries(config), section.targets()
+    deliveries, targets = store.deliveries(config), section.targets()
     planner = _Planner(store, config, section, language, currency, now)
     count = 0
     for name, target in targets.items():
-        if not kept.counts(name):
+        if not deliveries.counts(name):
             count += planner.target(name, target, planner.everything())
-    while changes := kept.changes():
+    while changes := deliveries.changes():
         for name, target in targets.items():
             count += planner.target(name, target, changes)
-        kept.planned(changes, now)
+        deliveries.planned(changes, now)
     return count
 
 
@@ -76,8 +76,8 @@ class _Planner:
         """Return what a target that is new begins with: the newest scoring and the alerts that wait."""
         newest = self.store.latest(self.config)
         alerts = [alert for alert, _ in self.store.alerts(self.config).find(limit=100_000)]
-        found = [] if newest is None else [Change(0, "snapshot", newest.id, self.now)]
-        return found + [Change(0, "alert", alert.id, self.now) for alert in alerts if alert.id is not None]
+        changes = [] if newest is None else [Change(0, "snapshot", newest.id, self.now)]
+        return changes + [Change(0, "alert", alert.id, self.now) for alert in alerts if alert.id is not None]
 
     def target(self, name: str, target: TargetConfig, changes: Sequence[Change]) -> int:
         """Plan for one target."""
@@ -105,12 +105,12 @@ class _Planner:
         return self.kept.plan(name, new, self.now) if new else 0
 
     def _scores(self, name: str, target: CrmTarget, snapshot: SnapshotInfo) -> Iterator[list[Wanted]]:
-        told = any(field.value in _TEXTS for field in target.fields.values())
+        worded = any(field.value in _TEXTS for field in target.fields.values())
         after = -1
         while True:
             page = self.store.accounts(snapshot.id, after=after, limit=_PAGE)
             ids = [account.account_id for account in page.accounts]
-            explanations: Mapping[str, Any] = self.store.explanations(snapshot.id, ids) if told else {}
+            explanations: Mapping[str, Any] = self.store.explanations(snapshot.id, ids) if worded else {}
             before = self.kept.under(name, [f"score:{account}" for account in ids])
             part = []
             for account in page.accounts:
@@ -141,18 +141,18 @@ class _Planner:
 
     def _alerts(self, name: str, target: TargetConfig, asked: AlertsWanted, numbers: Sequence[int]) -> list[Wanted]:
         alerts = self.store.alerts(self.config)
-        found = []
+        planned = []
         for number in numbers:
             try:
-                found.append(alerts.get(number)[0])
+                planned.append(alerts.get(number)[0])
             except StoreError:
                 continue
-        before = self.kept.under(name, [f"alert:{alert.id}" for alert in found])
+        before = self.kept.under(name, [f"alert:{alert.id}" for alert in planned])
         snapshot = self.store.latest(self.config)
-        ids = [alert.account_id for alert in found]
+        ids = [alert.account_id for alert in planned]
         accounts = self.store.account_scores(snapshot.id, ids) if snapshot is not None else {}
         wanted, unsaid = [], []
-        for alert in found:
+        for alert in planned:
             key = f"alert:{alert.id}"
             earlier = before.get(key)
             if not _asked_for(alert, asked):
@@ -185,14 +185,14 @@ class _Planner:
         asked = AlertsWanted(min_severity=target.min_severity)
         alerts = [alert for alert, _ in found if _asked_for(alert, asked)]
         accounts = self.store.account_scores(snapshot.id, [alert.account_id for alert in alerts])
-        told = [
+        facts = [
             alert_told(
                 alert, accounts.get(alert.account_id), language=self.language, currency=self.currency,
                 page=page_for(self.section.page_url, alert.account_id),
             )
             for alert in alerts
         ]  # fmt: skip
-        return digests(target, told, snapshot.as_of, self.kept, name, self.language)
+        return digests(target, facts, snapshot.as_of, self.kept, name, self.language)
 
 
 def _asked_for(alert: Alert, asked: AlertsWanted) -> bool:

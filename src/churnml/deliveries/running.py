@@ -93,25 +93,25 @@ def deliver(
         A secret is missing in the environment.
     """
     targets = _chosen(section, only)
-    kept = store.deliveries(config)
+    deliveries = store.deliveries(config)
     if not targets:
         return Delivered(0, ())
-    if not _took(kept, clock()):
-        return Delivered(0, (), busy=kept.holder())
+    if not _took(deliveries, clock()):
+        return Delivered(0, (), busy=deliveries.holder())
     try:
         planned = plan(store, config, section, language=language, currency=currency, now=clock())
         done = []
         for name, target in targets.items():
             adapter = adapter_for(
-                store, config, name, target, clock=clock, state=kept.state(name),
+                store, config, name, target, clock=clock, state=deliveries.state(name),
                 language=language, currency=currency, base=base, transport=(transports or {}).get(name),
             )  # fmt: skip
             with closing(adapter.gateway):
-                done.append(send(kept, adapter, target, config=config, clock=clock, wait=wait))
-        kept.forget_told()
+                done.append(send(deliveries, adapter, target, config=config, clock=clock, wait=wait))
+        deliveries.forget_told()
         return Delivered(planned, tuple(done))
     finally:
-        kept.release()
+        deliveries.release()
 
 
 def preview(
@@ -138,27 +138,27 @@ def preview(
         Most calls shown of a target and topic.
     """
     targets = _chosen(section, only)
-    kept = store.deliveries(config)
-    if _took(kept, clock()):
+    deliveries = store.deliveries(config)
+    if _took(deliveries, clock()):
         try:
             plan(store, config, section, language=language, currency=currency, now=clock())
         finally:
-            kept.release()
-    found = []
+            deliveries.release()
+    planned = []
     for name, target in targets.items():
         shown: list[Request] = []
         adapter = adapter_for(
-            store, config, name, target, clock=clock, state=kept.state(name),
+            store, config, name, target, clock=clock, state=deliveries.state(name),
             language=language, currency=currency, base=base, shown=shown,
         )  # fmt: skip
         count = 0
         with closing(adapter.gateway):
             for topic in adapter.topics:
-                due = kept.due(name, topic, clock(), 1_000_000)
+                due = deliveries.due(name, topic, clock(), 1_000_000)
                 count += len(due)
                 _show(adapter, config, topic, due, requests)
-        found.append(Planned(name, count, tuple(shown)))
-    return found
+        planned.append(Planned(name, count, tuple(shown)))
+    return planned
 
 
 def _show(adapter: Adapter, config: str, topic: str, due: list[Delivery], calls: int) -> None:
@@ -207,19 +207,19 @@ def check_targets(
     store, config, section, only, base, clock, transports
         As in `deliver`.
     """
-    kept = store.deliveries(config)
-    found: list[Finding] = []
+    deliveries = store.deliveries(config)
+    findings: list[Finding] = []
     for name, target in _chosen(section, only).items():
         adapter = adapter_for(
-            store, config, name, target, clock=clock, state=kept.state(name), base=base,
+            store, config, name, target, clock=clock, state=deliveries.state(name), base=base,
             transport=(transports or {}).get(name),
         )  # fmt: skip
         with closing(adapter.gateway):
             try:
-                found.extend(adapter.check())
+                findings.extend(adapter.check())
             except Interruption as stop:
-                found.append(Finding(name, False, f"{stop.reason}: {stop.said}"))
-    return found
+                findings.append(Finding(name, False, f"{stop.reason}: {stop.said}"))
+    return findings
 
 
 def _chosen(section: DeliveriesConfig, only: str | None) -> dict[str, TargetConfig]:

@@ -163,10 +163,10 @@ class _Run:
 
     def _looked_up(self, topic: str, records: Sequence[Record]) -> list[Record]:
         """Look records up before they are written; those that are not there to be written end here."""
-        found = self.adapter.find(topic, records)
+        outcomes = self.adapter.find(topic, records)
         ready, ended = [], []
         for record in records:
-            at = found.get(record.delivery.id, Found("missing"))
+            at = outcomes.get(record.delivery.id, Found("missing"))
             outcome = None if at.state == "there" else self._not_there(record, at)
             if outcome is None:
                 ready.append(replace(record, remote_id=at.remote_id))
@@ -195,9 +195,9 @@ class _Run:
         self.accounts |= {one.account_id: one.remote_id for one in known.values() if one.account_id and one.remote_id}
         missing = [one for one in missing if one.account_id not in self.accounts]
         if missing:
-            found = self.adapter.find("score", missing)
+            accounts = self.adapter.find("score", missing)
             for one in missing:
-                at = found.get(one.delivery.id, Found("missing"))
+                at = accounts.get(one.delivery.id, Found("missing"))
                 if at.state in ("there", "merged") and at.remote_id is not None:
                     self.accounts[one.account_id] = at.remote_id
                 else:
@@ -255,7 +255,7 @@ class _Run:
         records = [self._record(one) for one in unknown]
         try:
             records = self._with_accounts(records) if manner.needs_account else records
-            found = self.adapter.find(topic, records) if records else {}
+            outcomes = self.adapter.find(topic, records) if records else {}
         except Interruption as stop:
             self._trouble(stop)
             later = self.clock() + timedelta(seconds=_FIRST_PAUSE)
@@ -264,7 +264,7 @@ class _Run:
         self._succeeded()
         ended = []
         for record in records:
-            one, at = record.delivery, found.get(record.delivery.id, Found("missing"))
+            one, at = record.delivery, outcomes.get(record.delivery.id, Found("missing"))
             if at.state != "there":
                 outcome = DeliveryOutcome("waiting", due_at=self.clock())
             elif one.tried_version == one.version:

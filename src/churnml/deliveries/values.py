@@ -63,9 +63,9 @@ def account_values(
     >>> values["health_score"], values["as_of"], values["page"]
     (41.26, '2026-01-05', 'https://churnml.example/accounts/a')
     """
-    told = explanation or {}
-    reasons = [str(reason) for reason in told.get(f"reasons_{language}") or ()]
-    trend = told.get("trend") or {}
+    document = explanation or {}
+    reasons = [str(reason) for reason in document.get(f"reasons_{language}") or ()]
+    trend = document.get("trend") or {}
     numbered = dict(zip(("reason_1", "reason_2", "reason_3"), [*reasons, None, None, None], strict=False))
     return {
         "account_id": account.account_id,
@@ -81,7 +81,7 @@ def account_values(
         "segment": account.segment,
         "health_change_7d": trend.get("change_7d", account.details.get("change_7d")),
         "health_change_30d": trend.get("change_30d", account.details.get("change_30d")),
-        "summary": told.get(f"summary_{language}"),
+        "summary": document.get(f"summary_{language}"),
         "reasons": "; ".join(reasons) or None,
         **numbered,
         "as_of": snapshot.as_of.isoformat(),

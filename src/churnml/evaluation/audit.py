@@ -104,8 +104,8 @@ def leak_reason(findings: Sequence[Finding]) -> Text | None:
     >>> leak_reason([Finding("CHK107", "found", "the churn rate changed")]) is None
     True
     """
-    found = [Text.of("audit-coded", code=finding.code, what=finding.what) for finding in leaks(findings)]
-    return Text.of("audit-leak", found=Several(parts=tuple(found))) if found else None
+    leaking = [Text.of("audit-coded", code=finding.code, what=finding.what) for finding in leaks(findings)]
+    return Text.of("audit-leak", found=Several(parts=tuple(leaking))) if leaking else None
 
 
 def _numeric(rows: pd.DataFrame, feature_set: FeatureSet) -> dict[str, Array]:
@@ -131,11 +131,11 @@ def _missing_otherwise(
     if len(scored) < _LEAST_SCORED:
         return not_applicable("CHK113", "few_scored", n=_LEAST_SCORED)
     differing = missing_shares(rows, scored, feature_set)
-    found: list[tuple[str, Argument]] = [
+    columns: list[tuple[str, Argument]] = [
         (str(name), Text.of("audit-at_scoring", trained=_share(trained), now=_share(now)))
         for name, trained, now in differing.itertuples(index=False)
     ]
-    return outcome("CHK113", found)
+    return outcome("CHK113", columns)
 
 
 def _share(value: float) -> Quantity:
@@ -146,15 +146,15 @@ def _implausible(rows: pd.DataFrame, feature_set: FeatureSet) -> Finding:
     y = rows["churned"].to_numpy(dtype=np.float64)
     if min(y.sum(), len(y) - y.sum()) < _LEAST_CHURNERS:
         return not_applicable("CHK101", "one_outcome", n=_LEAST_CHURNERS)
-    found: list[tuple[str, Argument]] = []
+    columns: list[tuple[str, Argument]] = []
     for name, values in _numeric(rows, feature_set).items():
         known = ~np.isnan(values)
         if y[known].sum() < _LEAST_CHURNERS:
             continue
         auc = roc_auc(y[known], values[known])
         if auc is not None and max(auc, 1 - auc) >= _IMPLAUSIBLE_AUC:
-            found.append((name, Text.of("audit-auc", auc=Quantity(value=max(auc, 1 - auc), digits=3))))
-    return outcome("CHK101", found)
+            columns.append((name, Text.of("audit-auc", auc=Quantity(value=max(auc, 1 - auc), digits=3))))
+    return outcome("CHK101", columns)
 
 
 def _cut_off(
@@ -177,7 +177,7 @@ def _cut_off(
             Text.of("audit-hindsight.remedy"),
         )
     short = short.reindex(full.index)
-    found: list[tuple[str, Argument]] = []
+    columns: list[tuple[str, Argument]] = []
     for spec in feature_set:
         if spec.categorical:
             differs = full[spec.name].astype("object").fillna("") != short[spec.name].astype("object").fillna("")
@@ -185,26 +185,26 @@ def _cut_off(
             a, b = (side[spec.name].to_numpy(dtype=np.float64, na_value=np.nan) for side in (full, short))
             differs = pd.Series(~np.isclose(a, b, rtol=1e-9, atol=1e-9, equal_nan=True))
         if differs.any():
-            found.append(
+            columns.append(
                 (spec.name, Text.of("audit-differs", n=int(differs.sum()), of=len(full), on=f"{day:%Y-%m-%d}"))
             )
-    return outcome("CHK102", found)
+    return outcome("CHK102", columns)
 
 
 def _filled(rows: pd.DataFrame, feature_set: FeatureSet) -> Finding:
     churned = rows["churned"].to_numpy() == 1
-    found: list[tuple[str, Argument]] = []
+    columns: list[tuple[str, Argument]] = []
     for name in feature_set.names:
         filled = rows[name].notna().to_numpy()
         for side, state in ((filled, "filled"), (~filled, "empty")):
             if _decides(rows, side, churned):
-                found.append((name, _rows(Text.of(f"audit-{state}"), side, churned)))
-    return outcome("CHK103", found)
+                columns.append((name, _rows(Text.of(f"audit-{state}"), side, churned)))
+    return outcome("CHK103", columns)
 
 
 def _decided(rows: pd.DataFrame, feature_set: FeatureSet) -> Finding:
     churned = rows["churned"].to_numpy() == 1
-    found: list[tuple[str, Argument]] = []
+    columns: list[tuple[str, Argument]] = []
     for spec in feature_set:
         values = rows[spec.name]
         if not spec.categorical and values.nunique() > 10:
@@ -212,8 +212,8 @@ def _decided(rows: pd.DataFrame, feature_set: FeatureSet) -> Finding:
         for value in values.dropna().unique():
             side = (values == value).to_numpy(dtype=bool, na_value=False)
             if _decides(rows, side, churned):
-                found.append((spec.name, _rows(str(value), side, churned)))
-    return outcome("CHK104", found)
+                columns.append((spec.name, _rows(str(value), side, churned)))
+    return outcome("CHK104", columns)
 
 
 def _rows(value: Argument, side: npt.NDArray[np.bool_], churned: npt.NDArray[np.bool_]) -> Text:
@@ -240,23 +240,23 @@ def _same_rows(rows: pd.DataFrame, feature_set: FeatureSet, splits: Sequence[Spl
     ]
     if len(rich) < 5 or not splits:
         return not_applicable("CHK105", "no_splits" if not splits else "few_columns")
-    told = rows[rich].notna().sum(axis=1) >= 5
+    known = rows[rich].notna().sum(axis=1) >= 5
     mark = pd.util.hash_pandas_object(rows[rich], index=False)
-    found: list[tuple[str, Argument]] = []
+    copied: list[tuple[str, Argument]] = []
     for split in splits:
-        train = mark[(rows["as_of"].isin(split.train) & told).to_numpy()]
-        test = mark[(rows["as_of"].isin(split.test) & told).to_numpy()]
+        train = mark[(rows["as_of"].isin(split.train) & known).to_numpy()]
+        test = mark[(rows["as_of"].isin(split.test) & known).to_numpy()]
         share = float(test.isin(train).mean()) if len(test) else 0.0
         if share >= _SAME_ROWS:
-            found.append((split.name, Text.of("audit-copied", share=_share(share))))
-    return outcome("CHK105", found)
+            copied.append((split.name, Text.of("audit-copied", share=_share(share))))
+    return outcome("CHK105", copied)
 
 
 def _overlap(splits: Sequence[Split], label: LabelConfig) -> Finding:
     if not splits:
         return not_applicable("CHK106", "no_splits")
     purge = pd.Timedelta(days=label.purge_days)
-    found: list[tuple[str, Argument]] = [
+    overlaps: list[tuple[str, Argument]] = [
         (
             split.name,
             Text.of("audit-between", days=(split.test[0] - split.train[-1]).days, needed=purge.days),
@@ -264,7 +264,7 @@ def _overlap(splits: Sequence[Split], label: LabelConfig) -> Finding:
         for split in splits
         if split.test[0] - split.train[-1] < purge
     ]
-    return outcome("CHK106", found)
+    return outcome("CHK106", overlaps)
 
 
 def _undated(rows: pd.DataFrame, feature_set: FeatureSet, tables: Tables | None) -> Finding:
@@ -290,14 +290,14 @@ def _undated(rows: pd.DataFrame, feature_set: FeatureSet, tables: Tables | None)
 def _hindsight(rows: pd.DataFrame, feature_set: FeatureSet, label: LabelConfig) -> Finding:
     if label.target != "churn":
         return not_applicable("CHK111", "other_target")
-    found: list[tuple[str, Argument]] = [
+    columns: list[tuple[str, Argument]] = [
         (telltale.column, telltale.detail) for telltale in telltales(rows, feature_set)
     ]
-    return outcome("CHK111", found)
+    return outcome("CHK111", columns)
 
 
 def _departure(rows: pd.DataFrame, label: LabelConfig, tables: Tables | None) -> Finding:
     if label.target != "churn" or label.churn == "silence" or tables is None:
         return not_applicable("CHK112", "no_departures")
-    found: list[tuple[str, Argument]] = [(fact.where, fact.detail) for fact in departure_facts(tables, rows)]
-    return outcome("CHK112", found)
+    facts: list[tuple[str, Argument]] = [(fact.where, fact.detail) for fact in departure_facts(tables, rows)]
+    return outcome("CHK112", facts)

@@ -66,15 +66,15 @@ def departure_facts(tables: Tables, rows: pd.DataFrame) -> list[DepartureFact]:
     if len(left) < _LEAST_LEFT or len(stayed) < _LEAST_LEFT:
         return []
     since = rows.groupby("account_id")["as_of"].min()[left.index]
-    found: list[DepartureFact] = []
+    facts: list[DepartureFact] = []
     for name, (at, words) in _SOURCES.items():
         if not tables.has(name, at):
             continue
         for column in [word for word in words if tables.has(name, word)] or [""]:
             if column:
-                found += _exclusive(_held(tables, name, column), f"{name}.{column}", left, stayed)
-            found += _late(_before_leaving(tables, name, at, column, left), name, column, left, since)
-    return found
+                facts += _exclusive(_held(tables, name, column), f"{name}.{column}", left, stayed)
+            facts += _late(_before_leaving(tables, name, at, column, left), name, column, left, since)
+    return facts
 
 
 def _held(tables: Tables, name: str, column: str) -> pd.DataFrame:
@@ -98,9 +98,9 @@ def _before_leaving(tables: Tables, name: str, at: str, column: str, left: pd.Se
     facts = facts.inner_join(leavers, "account_id")
     reach = max(_EARLIER_DAYS) + max(_LAST_DAYS)
     near = facts.filter((facts.day < facts.left_at) & (facts.day >= facts.left_at - ibis.interval(days=reach)))
-    found: pd.DataFrame = near.select("account_id", "day", "left_at", "word").distinct().to_pandas().dropna()
-    days = (pd.to_datetime(found["left_at"]) - pd.to_datetime(found["day"])).dt.days
-    return found[["account_id", "word"]].assign(days=days)
+    dated: pd.DataFrame = near.select("account_id", "day", "left_at", "word").distinct().to_pandas().dropna()
+    days = (pd.to_datetime(dated["left_at"]) - pd.to_datetime(dated["day"])).dt.days
+    return dated[["account_id", "word"]].assign(days=days)
 
 
 def _exclusive(held: pd.DataFrame, where: str, left: pd.Series, stayed: pd.Index) -> Iterator[DepartureFact]:

@@ -84,18 +84,18 @@ def segments_of(rows: pd.DataFrame, words: Sequence[str]) -> pd.DataFrame:
     >>> segments_of(rows, ["plan"])["tenure"].tolist()
     ['first year', 'later']
     """
-    found = pd.DataFrame(index=rows.index)
+    segments = pd.DataFrame(index=rows.index)
     for name in words:
         if rows[name].astype("object").nunique() <= _MOST_VALUES:
-            found[name] = rows[name].astype("object")
+            segments[name] = rows[name].astype("object")
     if rows["arr"].notna().sum() >= 3 and rows["arr"].nunique() >= 3:
         place = rows["arr"].rank(pct=True)
         third = np.select([place <= 1 / 3, place <= 2 / 3], ["low", "middle"], "high")
-        found["arr"] = pd.Series(third, index=rows.index, dtype="object").where(place.notna())
+        segments["arr"] = pd.Series(third, index=rows.index, dtype="object").where(place.notna())
     if "tenure_days" in rows and rows["tenure_days"].notna().any():
         young = np.where(rows["tenure_days"] < 365, "first year", "later")
-        found["tenure"] = pd.Series(young, index=rows.index, dtype="object").where(rows["tenure_days"].notna())
-    return found.reset_index(drop=True)
+        segments["tenure"] = pd.Series(young, index=rows.index, dtype="object").where(rows["tenure_days"].notna())
+    return segments.reset_index(drop=True)
 
 
 def by_segment(predictions: pd.DataFrame, segments: pd.DataFrame, seed: int, min_rows: int = 50) -> pd.DataFrame:
@@ -124,7 +124,7 @@ def by_segment(predictions: pd.DataFrame, segments: pd.DataFrame, seed: int, min
     >>> by_segment(rows, pd.DataFrame({"plan": ["pro", "pro"]}), seed=0, min_rows=1)["roc_auc"].tolist()
     [1.0]
     """
-    found: list[dict[str, Any]] = []
+    metrics: list[dict[str, Any]] = []
     for name in segments.columns:
         words = segments[name].astype("object").reset_index(drop=True)
         for value in sorted(words.dropna().unique(), key=str):
@@ -134,7 +134,7 @@ def by_segment(predictions: pd.DataFrame, segments: pd.DataFrame, seed: int, min
             y, p = rows["churned"].to_numpy(), rows["p_model"].to_numpy()
             draws = clustered_bootstrap(rows["account_id"], _REPEATS, seed)
             auc = interval(roc_auc, y, p, draws)
-            found.append(
+            metrics.append(
                 {
                     "segment": name,
                     "value": str(value),
@@ -150,7 +150,7 @@ def by_segment(predictions: pd.DataFrame, segments: pd.DataFrame, seed: int, min
                     "lift_at_10": lift_at(y, p),
                 }
             )
-    return pd.DataFrame(found)
+    return pd.DataFrame(metrics)
 
 
 def ranking_stability(predictions: pd.DataFrame, share: float) -> pd.DataFrame:
@@ -176,7 +176,7 @@ def ranking_stability(predictions: pd.DataFrame, share: float) -> pd.DataFrame:
     >>> ranking_stability(rows, share=0.3)["spearman"].tolist()
     [1.0]
     """
-    found = []
+    pairs = []
     for fold, rows in predictions.groupby("fold", sort=False):
         dates = sorted(rows["as_of"].unique())
         for first, second in pairwise(dates):
@@ -188,7 +188,7 @@ def ranking_stability(predictions: pd.DataFrame, share: float) -> pd.DataFrame:
             varied = a.std() > 0 and b.std() > 0
             edge = (1.0 - share) * len(both)
             top = a > edge
-            found.append(
+            pairs.append(
                 {
                     "fold": fold,
                     "as_of": first,
@@ -198,7 +198,7 @@ def ranking_stability(predictions: pd.DataFrame, share: float) -> pd.DataFrame:
                     "kept": float((b[top] > edge).mean()) if top.any() else None,
                 }
             )
-    return pd.DataFrame(found, columns=["fold", "as_of", "next_as_of", "accounts", "spearman", "kept"])
+    return pd.DataFrame(pairs, columns=["fold", "as_of", "next_as_of", "accounts", "spearman", "kept"])
 
 
 def lead_time(predictions: pd.DataFrame, share: float) -> LeadTime:

@@ -97,11 +97,11 @@ class _Past:
         left = by["churned"].max() == 1
         # An account that vanished without a labelled departure is neither: it may have left between two snapshots.
         known = left | (by["as_of"].max() == last)
-        kept = rows[(rows["churned"] == 0) & rows["account_id"].map(known)]
-        names, account = np.unique(kept["account_id"].astype(str), return_inverse=True)
+        stayed = rows[(rows["churned"] == 0) & rows["account_id"].map(known)]
+        names, account = np.unique(stayed["account_id"].astype(str), return_inverse=True)
         fate = left.set_axis(left.index.astype(str))
         entered = by["as_of"].min().set_axis(left.index.astype(str))
-        return cls(kept, account, fate.loc[names].to_numpy(dtype=bool), entered.loc[names].to_numpy())
+        return cls(stayed, account, fate.loc[names].to_numpy(dtype=bool), entered.loc[names].to_numpy())
 
     def split(self, value: Argument, side: Flags) -> AccountSplit:
         """Divide the accounts by whether any of their rows is on a side."""
@@ -141,12 +141,12 @@ def telltales(rows: pd.DataFrame, feature_set: FeatureSet) -> list[Telltale]:
     past = _Past.of(rows)
     if past.left.sum() < _LEAST_LEFT or (~past.left).sum() < _LEAST_LEFT:
         return []
-    found = []
+    columns = []
     for spec in feature_set:
         detail = _decided(past, past.rows[spec.name]) or _ordered(past, past.rows[spec.name])
         if detail is not None:
-            found.append(Telltale(spec.name, detail))
-    return found
+            columns.append(Telltale(spec.name, detail))
+    return columns
 
 
 def account_rates(rows: pd.DataFrame, column: str) -> list[AccountSplit]:

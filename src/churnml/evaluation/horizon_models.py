@@ -69,19 +69,19 @@ def fit_further(
     TrainingError
         A horizon's labels hold too few of either outcome; the message names the horizon.
     """
-    found = {}
+    models = {}
     for days in sorted(config.label.further_horizons_days):
         own = _learning(config, days)
         with _named(days):
             rows = _asked(frame, days)
             rows = rows[rows["churned"].notna()]
             own_test = (tested or {}).get(days)
-            found[days] = fit_judged(rows, feature_set, own, own_test, where=f"horizon of {days} days")
+            models[days] = fit_judged(rows, feature_set, own, own_test, where=f"horizon of {days} days")
         if model.rule is not None:
-            found[days] = with_fallback(found[days], rows, [model.rule.name])
+            models[days] = with_fallback(models[days], rows, [model.rule.name])
         elif own_test is not None and own_test.verdict.verdict is not Publication.PUBLISHABLE:
-            found[days] = with_fallback(found[days], rows, own_test.rules_by_loss)
-    return replace(model, further=found)
+            models[days] = with_fallback(models[days], rows, own_test.rules_by_loss)
+    return replace(model, further=models)
 
 
 def backtest_further(
@@ -104,7 +104,7 @@ def backtest_further(
     TrainingError
         See `fit_further`.
     """
-    found = {}
+    reports = {}
     for days in sorted(config.label.further_horizons_days):
         rows, learning = _asked(frame, days), _learning(config, days)
         own = _Horizon(
@@ -122,7 +122,7 @@ def backtest_further(
 
         with _named(days):
             tested = backtest(rows, feature_set, splits(rows, own), own, progress=say)
-        found[days] = HorizonReport(
+        reports[days] = HorizonReport(
             horizon_days=days,
             base_rate=float(rows["churned"].mean()),
             seeds=own.model.seeds,
@@ -133,7 +133,7 @@ def backtest_further(
             estimator=tested.estimator,
             linear_weights=tested.linear_weights,
         )
-    return found
+    return reports
 
 
 def _fold(tested: Backtest, split: Split) -> HorizonFold:

@@ -24,13 +24,13 @@ def drift(rows: pd.DataFrame, splits: Sequence[Split]) -> Finding:
     """Tell whether the test period churns at another rate than the training period (CHK107)."""
     if not splits:
         return not_applicable("CHK107", "no_splits")
-    found: list[tuple[str, Argument]] = []
+    periods: list[tuple[str, Argument]] = []
     for split in splits:
         train, test = rows[rows["as_of"].isin(split.train)], rows[rows["as_of"].isin(split.test)]
         before, after = float(train["churned"].mean()), float(test["churned"].mean())
         if _differs(train, test, _SHIFT):
-            found.append((split.name, Text.of("audit-rates", before=_rate(before), after=_rate(after))))
-    return outcome("CHK107", found)
+            periods.append((split.name, Text.of("audit-rates", before=_rate(before), after=_rate(after))))
+    return outcome("CHK107", periods)
 
 
 def _rate(value: float) -> Quantity:
@@ -43,12 +43,12 @@ def jump(rows: pd.DataFrame) -> Finding:
     if len(dates) < 3:
         return not_applicable("CHK108", "few_snapshots")
     by_date = dict(tuple(rows.groupby("as_of")))
-    found: list[tuple[str, Argument]] = []
+    jumps: list[tuple[str, Argument]] = []
     for before, after in pairwise(dates):
         if _differs(by_date[before], by_date[after], _JUMP):
             first, then = (_rate(float(by_date[day]["churned"].mean())) for day in (before, after))
-            found.append((f"{pd.Timestamp(after):%Y-%m-%d}", Text.of("audit-jump", before=first, after=then)))
-    return outcome("CHK108", found)
+            jumps.append((f"{pd.Timestamp(after):%Y-%m-%d}", Text.of("audit-jump", before=first, after=then)))
+    return outcome("CHK108", jumps)
 
 
 def _differs(before: pd.DataFrame, after: pd.DataFrame, factor: float) -> bool:

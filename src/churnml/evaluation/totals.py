@@ -48,12 +48,12 @@ def totals_of_today(tables: Tables, names: Sequence[str]) -> list[tuple[str, Arg
     counted = {name: values for name, values in counted.items() if values.nunique() > _LEAST_VALUES}
     if not counted:
         return []
-    found: dict[str, Argument] = {}
+    totals: dict[str, Argument] = {}
     for what, total in _totals(tables, own.index):
         for name, values in counted.items():
-            if name not in found and (agreed := _agrees(values, total)) is not None:
-                found[name] = Text.of("audit-total", what=what, agreed=Quantity(value=agreed, digits=2))
-    return list(found.items())
+            if name not in totals and (agreed := _agrees(values, total)) is not None:
+                totals[name] = Text.of("audit-total", what=what, agreed=Quantity(value=agreed, digits=2))
+    return list(totals.items())
 
 
 def _agrees(values: pd.Series, total: pd.Series) -> float | None:

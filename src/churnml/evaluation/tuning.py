@@ -137,8 +137,8 @@ def budget_seconds(text: str) -> float:
     >>> budget_seconds("5m"), budget_seconds("300s"), budget_seconds("90")
     (300.0, 300.0, 90.0)
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
-    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
+    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
     if not 0 < seconds < math.inf:
         raise UsageError(
             "The budget is no time",
@@ -329,9 +329,9 @@ class _Search:
 
     def _tell(self, study: Any, trial: Any) -> None:
         if self._progress is not None:
-            told = _plain(trial)
-            value = "–" if told.log_loss is None else f"{told.log_loss:.5f}"
-            self._progress(f"trial {told.number}: log loss {value}, {told.state}; best {study.best_value:.5f}")
+            finished = _plain(trial)
+            value = "–" if finished.log_loss is None else f"{finished.log_loss:.5f}"
+            self._progress(f"trial {finished.number}: log loss {value}, {finished.state}; best {study.best_value:.5f}")
 
 
 class _Reserve:

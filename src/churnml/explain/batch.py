@@ -77,8 +77,8 @@ def fast_contributions(boosters: Sequence[lgb.Booster], X: Array) -> Array:
     rows = np.ascontiguousarray(X, dtype=np.float64)
     total: Array = np.zeros((len(rows), rows.shape[1] + 1))
     for booster in boosters:
-        found = _by_patterns(booster, rows) if find_spec("woodelf") is not None else None
-        total += booster.predict(rows, pred_contrib=True, num_threads=1) if found is None else found
+        contributions = _by_patterns(booster, rows) if find_spec("woodelf") is not None else None
+        total += booster.predict(rows, pred_contrib=True, num_threads=1) if contributions is None else contributions
     return total / len(boosters)
 
 

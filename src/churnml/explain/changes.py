@@ -93,19 +93,19 @@ class ChangedFacts:
             return []
         way = 1.0 if rising else -1.0
         moved = [(way * float(self._step[row, columns].sum()), columns) for _, columns in self._groups]
-        told: list[Text] = []
+        facts: list[Text] = []
         topics = set(said)
         for size, columns in sorted(moved, key=lambda item: -item[0]):
-            if size < _TELLING or len(told) >= most:
+            if size < _TELLING or len(facts) >= most:
                 break
             order = sorted(columns, key=lambda column: -way * float(self._step[row, column]))
             for column in order[:4]:
                 spec = self._builder.specs[self._names[column]]
-                found = (
+                changed = (
                     None if spec.measure in UNTOLD or topic(spec) in topics else self.of_feature(account_id, spec.name)
                 )
-                if found is not None:
-                    topics.add(found[0])
-                    told.append(found[1])
+                if changed is not None:
+                    topics.add(changed[0])
+                    facts.append(changed[1])
                     break
-        return told
+        return facts

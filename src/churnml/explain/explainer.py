@@ -166,7 +166,7 @@ def _from_model(
     family_names = list(dict.fromkeys(family for (family, _, _), _ in groups))
     of_family = np.array([[family == name for name in family_names] for (family, _, _), _ in groups], dtype=float)
     by_family = effect @ of_family
-    found, untold = [], np.zeros(len(frame))
+    explanations, untold = [], np.zeros(len(frame))
     for row in range(len(frame)):
         drivers: dict[str, list[Driver]] = {"raising": [], "lowering": [], "context": []}
         topics, largest, spoken = set(said[row]), 0.0, set[int]()
@@ -206,12 +206,12 @@ def _from_model(
         families = dict(zip(family_names, by_family[row].tolist(), strict=True))
         raising = raising_in_order(drivers["raising"], families)
         lowering, context = (tuple(drivers[kind]) for kind in ("lowering", "context"))
-        found.append(_Drivers(raising, lowering, context, families, float(expected[row]), float(log_odds[row])))
+        explanations.append(_Drivers(raising, lowering, context, families, float(expected[row]), float(log_odds[row])))
     # What is left: the account's log-odds with every untold signal neutral is the average plus what was told.
     neutral = np.asarray(model.calibrated(expected + untold))
-    for drivers_, rest in zip(found, (100.0 * (probability - neutral)).tolist(), strict=True):
+    for drivers_, rest in zip(explanations, (100.0 * (probability - neutral)).tolist(), strict=True):
         drivers_.other_points = rest
-    return found
+    return explanations
 
 
 _MOST = {"raising": _RAISING, "lowering": _LOWERING, "context": _CONTEXT}
@@ -228,7 +228,7 @@ def _from_rules(
     score = parts["score"].to_numpy(dtype=float).reshape(-1, count)
     weight = parts["weight_effective"].to_numpy(dtype=float).reshape(-1, count)
     worse = np.nan_to_num(weight * (scale.green_from - score))
-    found = []
+    explanations = []
     for row in range(len(frame)):
         drivers: dict[bool, list[Driver]] = {True: [], False: []}
         families: dict[str, float] = {}
@@ -259,8 +259,8 @@ def _from_rules(
                     features=(measure.feature,),
                 )
             )
-        found.append(_Drivers(tuple(drivers[True]), tuple(drivers[False]), (), families))
-    return found
+        explanations.append(_Drivers(tuple(drivers[True]), tuple(drivers[False]), (), families))
+    return explanations
 
 
 def _of_side(raising: bool) -> int:
@@ -268,14 +268,14 @@ def _of_side(raising: bool) -> int:
 
 
 def _indicators_by_row(frame: pd.DataFrame) -> dict[tuple[Any, Any], tuple[Indicator, ...]]:
-    found: dict[tuple[Any, Any], tuple[Indicator, ...]] = {}
+    by_row: dict[tuple[Any, Any], tuple[Indicator, ...]] = {}
     for item in indicators(frame).to_dict("records"):
         key = (item["account_id"], pd.Timestamp(item["as_of"]))
         made = Indicator.model_construct(
             code=item["indicator"], feature=item["feature"], value=float(item["value"]), text=item["text"]
         )
-        found[key] = (*found.get(key, ()), made)
-    return found
+        by_row[key] = (*by_row.get(key, ()), made)
+    return by_row
 
 
 def _topics(facts: tuple[Indicator, ...], kinds: set[str]) -> set[str]:

@@ -172,19 +172,19 @@ def fact(facts: Facts) -> Text | None:
     spec, value = facts.spec, facts.value
     measure = spec.measure or spec.name
     if value is None:
-        told = measure in ABSENCES and facts.toward > 0 and spec.kind != "trend"
-        return Text.of(f"m-{measure}.absent|reason-absent", label=label(spec, facts.kind)) if told else None
+        absence = measure in ABSENCES and facts.toward > 0 and spec.kind != "trend"
+        return Text.of(f"m-{measure}.absent|reason-absent", label=label(spec, facts.kind)) if absence else None
     if isinstance(value, str):
-        told = facts.toward != 0 or facts.plain
-        return Text.of("reason-word", label=label(spec, facts.kind), word=facts.word or value) if told else None
+        absence = facts.toward != 0 or facts.plain
+        return Text.of("reason-word", label=label(spec, facts.kind), word=facts.word or value) if absence else None
     if measure in _RENEWALS and (facts.term_days is None or facts.term_days < _LONG_TERM_DAYS):
         return None
     if spec.unit == "share" and facts.whole is not None and facts.whole <= 1 and not _same_whole(facts):
         return None  # a share of one thing is no share
     if spec.kind == "flag":
         way = "yes" if value >= 0.5 else "no"
-        told = facts.plain or (facts.toward != 0 and (value >= 0.5) == (facts.toward > 0))
-        return Text.of(f"m-{measure}.{way}|reason-{way}", label=label(spec, facts.kind)) if told else None
+        absence = facts.plain or (facts.toward != 0 and (value >= 0.5) == (facts.toward > 0))
+        return Text.of(f"m-{measure}.{way}|reason-{way}", label=label(spec, facts.kind)) if absence else None
     if measure in _SILENCES and not (facts.toward > 0 and value >= _SILENT_TIMES):
         return None
     return _changed(facts, value) or _peaked(facts, value) or _standing(facts, value)

@@ -33,10 +33,10 @@ def group_columns(feature_set: FeatureSet, reference: ExplainReference) -> dict[
         about = (key[0], topic(spec), key[2])
         one, other = _root(merged, first.setdefault(about, key)), _root(merged, key)
         merged[other] = one
-    found: dict[tuple[str, str, bool], list[int]] = {}
+    columns: dict[tuple[str, str, bool], list[int]] = {}
     for column, key in enumerate(keys):
-        found.setdefault(_root(merged, key), []).append(column)
-    return found
+        columns.setdefault(_root(merged, key), []).append(column)
+    return columns
 
 
 def _root(merged: Mapping[Any, Any], key: Any) -> Any:

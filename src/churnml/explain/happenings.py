@@ -88,7 +88,7 @@ def _told(
     import ibis
 
     start, end = pd.Timestamp(as_of - timedelta(days=days)), pd.Timestamp(as_of)
-    found: dict[str, dict[tuple[str, str, str], Happening]] = {}
+    by_account: dict[str, dict[tuple[str, str, str], Happening]] = {}
     display = display or DisplayConfig()
     for table, sentences in _SENTENCES.items():
         if table not in tables:
@@ -108,8 +108,8 @@ def _told(
                 if not pd.isna(day) and start <= day < end:
                     item = Happening(f"{day:%Y-%m-%d}", table, text)
                     key = (item.on, item.kind, text.model_dump_json())
-                    found.setdefault(str(row["account_id"]), {})[key] = item
-    return {account: [own[key] for key in sorted(own, reverse=True)[:limit]] for account, own in found.items()}
+                    by_account.setdefault(str(row["account_id"]), {})[key] = item
+    return {account: [own[key] for key in sorted(own, reverse=True)[:limit]] for account, own in by_account.items()}
 
 
 def _new_terms(rows: pd.DataFrame) -> pd.DataFrame:

@@ -102,9 +102,9 @@ def segment_differences(model: Explainable, frame: pd.DataFrame, segment: str) -
         for word, inside in effect.groupby(words)
         for family in effect.columns
     ]
-    found = pd.DataFrame(rows, columns=["segment", "family", "accounts", "effect", "difference"])
-    order = found["difference"].abs().sort_values(ascending=False, kind="stable").index
-    return found.loc[order].reset_index(drop=True)
+    effects = pd.DataFrame(rows, columns=["segment", "family", "accounts", "effect", "difference"])
+    order = effects["difference"].abs().sort_values(ascending=False, kind="stable").index
+    return effects.loc[order].reset_index(drop=True)
 
 
 def as_shap(model: Explainable, frame: pd.DataFrame) -> Any:

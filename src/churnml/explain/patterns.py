@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from churnml.errors import DataError
 from churnml.explain.batch import batch_contributions
 from churnml.explain.contract import Explainable
 from churnml.features.spec import FAMILIES
-from churnml.language import Text, languages, render
+from churnml.language import Text
 
 __all__ = ["CHURNERS_NEEDED", "Pattern", "churn_patterns"]
 
@@ -58,12 +58,6 @@ class Pattern:
     example: str
     example_on: str
     title: Text
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the pattern as JSON-ready data, its title in every language."""
-        data = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "title"}
-        titles = {f"title_{language}": render(self.title, language) for language in languages()}
-        return {**data, "families": list(self.families), **titles}
 
 
 def churn_patterns(model: Explainable, frame: pd.DataFrame, *, seed: int, most: int = 6) -> list[Pattern]:
@@ -112,14 +106,14 @@ def churn_patterns(model: Explainable, frame: pd.DataFrame, *, seed: int, most: 
     last = ~readings.duplicated("account_id", keep="last").to_numpy()
     profile, labels = effects[last], _clusters(effects[last], seed, most)
     accounts, dates = readings.loc[last, "account_id"].to_numpy(), readings.loc[last, "as_of"].to_numpy()
-    found = []
+    patterns = []
     for label in np.unique(labels):
         inside = labels == label
         centre = profile[inside].mean(axis=0)
         nearest = int(np.linalg.norm(profile[inside] - centre, axis=1).argmin())
         order = [index for index in np.argsort(-centre, kind="stable") if centre[index] > _RAISES][:2]
         members = readings["account_id"].isin(accounts[inside]).to_numpy()
-        found.append(
+        patterns.append(
             Pattern(
                 families=tuple(names[index] for index in order),
                 effects={name: round(float(value), 4) for name, value in zip(names, centre, strict=True)},
@@ -131,7 +125,7 @@ def churn_patterns(model: Explainable, frame: pd.DataFrame, *, seed: int, most: 
                 title=_title([names[index] for index in order]),
             )
         )
-    return sorted(found, key=lambda pattern: -pattern.accounts)
+    return sorted(patterns, key=lambda pattern: -pattern.accounts)
 
 
 def _counts(spec: Any, family: str) -> bool:

@@ -166,11 +166,11 @@ class Play:
         ('電話', 'Ask')
         """
         if "title" not in data:
-            told = [name.removeprefix("title_") for name in data if name.startswith("title_")]
-            steps = zip(*(data[f"steps_{language}"] for language in told), strict=True)
-            title = {language: data[f"title_{language}"] for language in told}
+            languages = [name.removeprefix("title_") for name in data if name.startswith("title_")]
+            steps = zip(*(data[f"steps_{language}"] for language in languages), strict=True)
+            title = {language: data[f"title_{language}"] for language in languages}
             own = {name: value for name, value in data.items() if not name.startswith(("title_", "steps_"))}
-            by_step = [{"by_language": dict(zip(told, step, strict=True))} for step in steps]
+            by_step = [{"by_language": dict(zip(languages, step, strict=True))} for step in steps]
             data = {**own, "title": {"by_language": title}, "steps": by_step}
         return TypeAdapter(cls).validate_python(data)
 
@@ -264,12 +264,12 @@ def touch_model(frame: pd.DataFrame) -> pd.Series:
     ['low', 'low', 'low', 'low']
     """
     arr = frame["arr"].to_numpy(dtype=float) if "arr" in frame else np.full(len(frame), np.nan)
-    found = np.full(len(frame), "low", dtype=object)
+    touches = np.full(len(frame), "low", dtype=object)
     if np.isfinite(arr).any():
         middle, top = np.nanquantile(arr, [0.5, 0.9])
-        found[arr < middle] = "tech"
-        found[arr > top] = "high"
-    result = pd.Series(found, index=frame.index, name="touch", dtype=object)
+        touches[arr < middle] = "tech"
+        touches[arr > top] = "high"
+    result = pd.Series(touches, index=frame.index, name="touch", dtype=object)
     if "attr_touch_model" in frame:
         own = frame["attr_touch_model"].astype("object")
         known = own.isin(["high", "low", "tech"])
@@ -296,15 +296,15 @@ def suggest_plays(
         Plays per account at most.
     """
     phases, touches = phase(frame).tolist(), touch_model(frame).tolist()
-    found = []
+    suggested = []
     for explanation, in_phase, touch in zip(explanations, phases, touches, strict=True):
         plays = []
         for playbook in sorted(playbooks, key=lambda item: -item.priority):
             because = _matches(playbook.when, explanation, str(in_phase), str(touch))
             if because is not None:
                 plays.append(_play(playbook, explanation, because, str(in_phase), str(touch)))
-        found.append(tuple(plays[:top]))
-    return found
+        suggested.append(tuple(plays[:top]))
+    return suggested
 
 
 def _matches(when: Trigger, explanation: Explanation, in_phase: str, touch: str) -> tuple[str, ...] | None:

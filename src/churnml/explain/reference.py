@@ -218,7 +218,7 @@ def _thirds(probability: np.ndarray) -> np.ndarray:
 def _yardsticks(
     names: Sequence[str], values: np.ndarray, thirds: np.ndarray, accounts: np.ndarray
 ) -> dict[str, Yardstick]:
-    found = {}
+    yardsticks = {}
     for index, name in enumerate(names):
         column = values[:, index]
         known = ~np.isnan(column)
@@ -230,7 +230,7 @@ def _yardsticks(
         counted = [len(np.unique(accounts[known & (thirds == third)])) for third in (0, 2)]
         quantiles = np.quantile(column[known], np.linspace(0, 1, _STEPS + 1))
         clear = _apart(parts[0], parts[2], *counted)
-        found[name] = Yardstick(
+        yardsticks[name] = Yardstick(
             quantiles=tuple(float(value) for value in quantiles),
             low=means[0],
             middle=means[1],
@@ -239,7 +239,7 @@ def _yardsticks(
             some_high=some[1],
             clear=clear,
         )
-    return found
+    return yardsticks
 
 
 def _short(value: float) -> float:
@@ -256,15 +256,15 @@ def _apart(low: np.ndarray, high: np.ndarray, low_accounts: int, high_accounts: 
 
 def _telling_words(column: pd.Series, thirds: np.ndarray, accounts: np.ndarray) -> dict[str, int]:
     """Return the words that stand more often in one outer third than in the other by more than chance."""
-    found = {}
+    directions = {}
     words = column.astype("str").to_numpy()
     sizes = [len(np.unique(accounts[thirds == third])) for third in (0, 2)]
     for word in np.unique(words[column.notna().to_numpy()]):
         shares = [float((words[thirds == third] == word).mean()) if sizes[0] and sizes[1] else 0.0 for third in (0, 2)]
         error = np.sqrt(sum(share * (1 - share) / max(size, 1) for share, size in zip(shares, sizes, strict=True)))
         if abs(shares[1] - shares[0]) > _SURE * error and error > 0:
-            found[str(word)] = 1 if shares[1] > shares[0] else -1
-    return found
+            directions[str(word)] = 1 if shares[1] > shares[0] else -1
+    return directions
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -54,11 +54,11 @@ def weekly(tables: Tables, as_of: date, weeks: int = 26) -> dict[str, dict[str, 
     {'a': {'events': [2.0, 1.0], 'users': [2.0, 1.0]}}
     """
     covered = max(1, min(weeks, (as_of - tables.observed_from).days // 7))
-    found: dict[str, dict[str, list[float]]] = {}
+    series: dict[str, dict[str, list[float]]] = {}
     for table, column in (("events", "occurred_at"), ("tickets", "opened_at")):
         if table in tables:
-            _count(tables, table, column, as_of, covered, found)
-    return found
+            _count(tables, table, column, as_of, covered, series)
+    return series
 
 
 def _count(

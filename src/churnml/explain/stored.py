@@ -89,8 +89,8 @@ def _with_languages(document: Mapping[str, Any], wanted: Sequence[str]) -> dict[
         said = {name.removesuffix(ending): value for name, value in own.items() if name.endswith(ending)}
         return {**{f"{name}_{language}": value for name, value in said.items() for language in missing}, **own}
 
-    found: dict[str, Any] = filled(document)
-    return found
+    complete: dict[str, Any] = filled(document)
+    return complete
 
 
 def _unreadable(document: Mapping[str, Any], got: str) -> DataError:

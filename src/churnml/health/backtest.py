@@ -329,19 +329,19 @@ def _last_runs(churners: pd.DataFrame, green_from: float) -> tuple[LeadTime, pd.
             continue
         run = len(below) - int(np.argmin(below[::-1])) if not below.all() else 0
         lead.append(int(readings["days_before"].iloc[run]))
-    found = pd.DataFrame(missed) if missed else churners.iloc[:0]
+    runs = pd.DataFrame(missed) if missed else churners.iloc[:0]
     columns = ["account_id", "as_of", "churn_on", "days_before", "health_score", "band", "churn_probability"]
-    codes = [why_unseen(row, green_from) for _, row in found.iterrows()]
-    ledger = found[columns].assign(cause=codes)
+    codes = [why_unseen(row, green_from) for _, row in runs.iterrows()]
+    ledger = runs[columns].assign(cause=codes)
     quartiles = np.quantile(lead, [0.25, 0.5, 0.75]).tolist() if lead else [None] * 3
     found_time = LeadTime(len(lead), quartiles[1], quartiles[0], quartiles[2])
     return found_time, ledger.sort_values("health_score", ascending=False)
 
 
 def _false_alarms(labelled: pd.DataFrame, causes: pd.DataFrame | None) -> pd.DataFrame:
-    found = labelled[(labelled["band"] == "red") & (labelled["churned"] == 0)]
+    alarms = labelled[(labelled["band"] == "red") & (labelled["churned"] == 0)]
     columns = ["account_id", "as_of", "health_score", "churn_probability", "rules_score", "model_score"]
-    ledger = found[columns].sort_values("health_score")
+    ledger = alarms[columns].sort_values("health_score")
     if causes is None:
         return ledger.assign(cause="")
     return ledger.merge(causes, on=["account_id", "as_of"], how="left", validate="one_to_one")

@@ -106,8 +106,8 @@ def fit_alpha(scale: HealthRecipe, frame: pd.DataFrame, scores: pd.DataFrame) ->
     grid = [step / 20 for step in range(21)]
     account = pd.factorize(labelled["account_id"])[0][usable]
     for alpha in grid:
-        found = ranking_gain(-(alpha * model + (1 - alpha) * rules), -model, churned[usable], account)
-        if found.gain - _Z_ONE_SIDED * found.error >= -_MAY_LOSE:
+        gain = ranking_gain(-(alpha * model + (1 - alpha) * rules), -model, churned[usable], account)
+        if gain.gain - _Z_ONE_SIDED * gain.error >= -_MAY_LOSE:
             return alpha
     return 1.0
 

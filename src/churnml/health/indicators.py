@@ -120,13 +120,13 @@ def _told(
 
 def _feature(frame: pd.DataFrame, pattern: str) -> tuple[str | None, int]:
     """Return the column that matches, with its window; the longest window up to 91 days, else the shortest."""
-    found = {
+    candidates = {
         int(match.group(1)) if match.groups() else 0: str(name)
         for name in frame.columns
         if (match := re.fullmatch(pattern, str(name)))
     }
-    if not found:
+    if not candidates:
         return None, 0
-    fitting = [window for window in found if window <= _LONGEST_WINDOW]
-    window = max(fitting) if fitting else min(found)
-    return found[window], window
+    fitting = [window for window in candidates if window <= _LONGEST_WINDOW]
+    window = max(fitting) if fitting else min(candidates)
+    return candidates[window], window

@@ -47,7 +47,7 @@ def phase(frame: pd.DataFrame) -> pd.Series:
 
     tenure, completed = number("tenure_days"), number("onboarding_completion")
     renewal, term = number("days_to_renewal"), number("term_days")
-    found = np.select(
+    phases = np.select(
         [
             (tenure < _ONBOARDING_DAYS) & ~(completed >= 1.0),
             (renewal <= _RENEWAL_DAYS) & ~(term <= _MONTHLY_DAYS),
@@ -56,7 +56,7 @@ def phase(frame: pd.DataFrame) -> pd.Series:
         ["onboarding", "renewal", "adoption"],
         default="utilisation",
     )
-    result = pd.Series(found, index=frame.index, dtype="str", name="phase")
+    result = pd.Series(phases, index=frame.index, dtype="str", name="phase")
     if "attr_phase" in frame:
         own = frame["attr_phase"].astype("str")
         result = own.where(own.notna(), result)

@@ -76,7 +76,7 @@ def replay(
     list of HealthBacktest
         ``configured``, the other presets, ``rules_alone`` (the configured rules without the model), ``model_alone``.
     """
-    found: list[HealthBacktest] = []
+    backtests: list[HealthBacktest] = []
     histories: dict[str, pd.DataFrame] = {}
     variants = {"configured": config.health}
     for name in presets:
@@ -88,16 +88,16 @@ def replay(
         history, causes, scale = replayed(frame, feature_set, varied, tested, tested.verdict)
         judged = _judge(history, name, config, causes, scale)
         histories[name] = history
-        found.append(replace(judged, verdict=tested.verdict, weights=_percentages(scale)))
+        backtests.append(replace(judged, verdict=tested.verdict, weights=_percentages(scale)))
     by_model = config.health.model_copy(update={"alpha": 1.0, "min_coverage": 0.0})
     alone, _, scale = replayed(frame, feature_set, _with_health(config, by_model), tested)
-    found.append(replace(_judge(alone, "model_alone", config, None, scale), verdict=tested.verdict))
+    backtests.append(replace(_judge(alone, "model_alone", config, None, scale), verdict=tested.verdict))
     settings = {f"preset: {name}": histories[name] for name in presets if name in histories}
     if tested.verdict == "publishable":
         settings["alpha: 1"] = alone
     configured = histories["configured"]
     advice = tuple(_advice(setting, configured, other) for setting, other in settings.items())
-    return [replace(found[0], advice=advice), *found[1:]]
+    return [replace(backtests[0], advice=advice), *backtests[1:]]
 
 
 @dataclass(frozen=True)
@@ -122,11 +122,11 @@ def _advice(setting: str, configured: pd.DataFrame, other: pd.DataFrame) -> Advi
     account = pd.factorize(both["account_id"])[0]
     churned = both["churned"].to_numpy(dtype=float)
     risk, now = -both["health_score_other"].to_numpy(dtype=float), -both["health_score"].to_numpy(dtype=float)
-    found = ranking_gain(risk, now, churned, account)
+    gain = ranking_gain(risk, now, churned, account)
     base = ranking_gain(risk, np.zeros(len(risk)), churned, account).gain + 0.5
     unknown = float((both["band_other"] == "unknown").mean())
-    sure = found.low > 0 and unknown <= float((both["band"] == "unknown").mean())
-    return Advice(setting, base, found.gain, found.low, found.high, unknown, sure)
+    sure = gain.low > 0 and unknown <= float((both["band"] == "unknown").mean())
+    return Advice(setting, base, gain.gain, gain.low, gain.high, unknown, sure)
 
 
 def replayed(

@@ -116,9 +116,9 @@ class HealthScale(HealthRecipe):
             scale = replace(scale, alpha=1.0)
         if len(seen) and "auto" in (health.red_below, health.green_from):
             base_rate = float(frame["churned"].mean())
-            found = score_health(seen, scores, scale=scale, base_rate=base_rate, verdict=verdict)
+            scored = score_health(seen, scores, scale=scale, base_rate=base_rate, verdict=verdict)
             outcome = seen.reindex(columns=["account_id", "as_of", "churned", "churn_on"])
-            readings = found[["account_id", "as_of", "health_score"]].merge(outcome, on=["account_id", "as_of"])
+            readings = scored[["account_id", "as_of", "health_score"]].merge(outcome, on=["account_id", "as_of"])
             readings = readings.assign(churn_on=pd.to_datetime(readings["churn_on"]))
             edges = size_bands(readings, config.capacity, weeks=weeks_current(config.snapshots.every))
             scale = replace(

@@ -193,8 +193,8 @@ def _probabilities(frame: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
     if scores.duplicated(_KEY).any():
         twice = scores.loc[scores.duplicated(_KEY), "account_id"].iloc[0]
         raise DataError("A row stands twice in the scores", where=f"account {twice!r}", expected="one row")
-    found = frame[_KEY].merge(scores[[*_KEY, "churn_probability"]], on=_KEY, how="left", validate="one_to_one")
-    return found["churn_probability"].to_numpy(dtype=float)
+    matched = frame[_KEY].merge(scores[[*_KEY, "churn_probability"]], on=_KEY, how="left", validate="one_to_one")
+    return matched["churn_probability"].to_numpy(dtype=float)
 
 
 def _reasons(
@@ -210,18 +210,18 @@ def _reasons(
     codes, texts = (np.empty(len(coverage), dtype=object) for _ in range(2))
     stale = [_stale(measure) for measure in scale.measures]
     for row in range(len(coverage)):
-        found: list[Text] = []
+        reasons: list[Text] = []
         if not part.speaks:
-            found.append(_TEXTS[part])
+            reasons.append(_TEXTS[part])
         elif unscored[row]:
-            found.append(_TEXTS["no_model_score"])
+            reasons.append(_TEXTS["no_model_score"])
         if capped[row]:
-            found.append(_TEXTS["model_red_cap"])
+            reasons.append(_TEXTS["model_red_cap"])
         if thin[row]:
-            found.append(_low_coverage(round(float(coverage[row]), 2)))
-        found += [stale[column] for column in np.flatnonzero(parts.stale[row])]
-        codes[row] = [_code(text) for text in found]
-        texts[row] = found
+            reasons.append(_low_coverage(round(float(coverage[row]), 2)))
+        reasons += [stale[column] for column in np.flatnonzero(parts.stale[row])]
+        codes[row] = [_code(text) for text in reasons]
+        texts[row] = reasons
     return {
         "reasons": codes,
         "reason_texts": texts,

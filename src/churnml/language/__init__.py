@@ -2,7 +2,17 @@
 
 from churnml.language.catalogue import Catalogue, Language, catalogue, languages, using
 from churnml.language.numbers import day, month, number, percent
-from churnml.language.phrases import Phrases, Section, amount, argument, has_words, in_words, phrases, render
+from churnml.language.phrases import (
+    Phrases,
+    Section,
+    amount,
+    argument,
+    has_words,
+    in_every_language,
+    in_words,
+    phrases,
+    render,
+)
 from churnml.language.text import Argument, Day, Quantity, Several, Text, Words, words
 
 __all__ = [
@@ -21,6 +31,7 @@ __all__ = [
     "catalogue",
     "day",
     "has_words",
+    "in_every_language",
     "in_words",
     "languages",
     "month",

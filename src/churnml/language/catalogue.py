@@ -53,12 +53,12 @@ class Catalogue:
     @cached_property
     def codes(self) -> frozenset[str]:
         """Every code that can be rendered, attributes as ``message.attribute``."""
-        found = set()
+        names = set()
         for name, entry in self._entries.items():
             if name and not name.startswith("-"):
-                found |= {name} if entry.value is not None else set()
-                found |= {f"{name}.{attribute.id.name}" for attribute in entry.attributes}
-        return frozenset(found)
+                names |= {name} if entry.value is not None else set()
+                names |= {f"{name}.{attribute.id.name}" for attribute in entry.attributes}
+        return frozenset(names)
 
     @cached_property
     def bundle(self) -> Any:
@@ -165,15 +165,15 @@ def catalogue(language: str) -> Catalogue:
     UsageError
         There is no such language.
     """
-    found = _CATALOGUES.get(language)
-    if found is None:
+    known = _CATALOGUES.get(language)
+    if known is None:
         near = near_name(language, _CATALOGUES)
         raise UsageError(
             f"There is no language {language!r}",
             expected=f"{near!r}?" if near else " or ".join(_CATALOGUES),
             code="usage.language",
         )
-    return found
+    return known
 
 
 @contextmanager

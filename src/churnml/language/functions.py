@@ -71,12 +71,12 @@ def functions(known: Catalogue) -> dict[str, Callable[..., Any]]:
             return str(value)
         of = value.quantity
         key = (of.value, of.unit, of.currency, of.digits, form)
-        found = said.get(key)
-        if found is None:
+        phrase = said.get(key)
+        if phrase is None:
             if len(said) > _REMEMBERED:
                 said.clear()
-            found = said[key] = _with_unit(value, form, known)
-        return found
+            phrase = said[key] = _with_unit(value, form, known)
+        return phrase
 
     def signed(value: Any) -> str:
         sign = "+" if isinstance(value, Number) and value > 0 else ""

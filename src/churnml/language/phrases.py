@@ -9,10 +9,20 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from churnml.errors import UsageError, near_name
-from churnml.language.catalogue import catalogue
+from churnml.language.catalogue import catalogue, languages
 from churnml.language.text import Argument, Quantity, Several, Text
 
-__all__ = ["Phrases", "Section", "amount", "argument", "has_words", "in_words", "phrases", "render"]
+__all__ = [
+    "Phrases",
+    "Section",
+    "amount",
+    "argument",
+    "has_words",
+    "in_every_language",
+    "in_words",
+    "phrases",
+    "render",
+]
 
 
 class Phrases:
@@ -140,6 +150,27 @@ def in_words(data: Any, language: str) -> Any:
             return phrases(language).stored(data)
         return {name: in_words(value, language) for name, value in data.items()}
     return [in_words(value, language) for value in data] if isinstance(data, list | tuple) else data
+
+
+def in_every_language(data: Any) -> Any:
+    """Return JSON-ready data with every text in it under its name and each language: ``title_en``, ``title_ja``.
+
+    Examples
+    --------
+    >>> in_every_language({"band": {"kind": "text", "code": "band-red", "arguments": {}}, "rows": [3]})
+    {'band_en': 'red', 'band_ja': '赤', 'rows': [3]}
+    """
+    if isinstance(data, list):
+        return [in_every_language(value) for value in data]
+    if not isinstance(data, Mapping):
+        return data
+    published: dict[str, Any] = {}
+    for name, value in data.items():
+        if isinstance(value, Mapping) and value.get("kind") == "text":
+            published |= {f"{name}_{language}": phrases(language).stored(value) for language in languages()}
+        else:
+            published[name] = in_every_language(value)
+    return published
 
 
 class Section:

@@ -79,10 +79,10 @@ def calibration_slope(y: npt.ArrayLike, p: npt.ArrayLike, groups: npt.ArrayLike)
     True
     """
     outcome = np.asarray(y, dtype=np.float64)
-    told = logit(np.clip(np.asarray(p, dtype=np.float64), _CLOSEST, 1 - _CLOSEST))
-    if len(np.unique(outcome)) < 2 or np.ptp(told) < 1e-9:
+    odds = logit(np.clip(np.asarray(p, dtype=np.float64), _CLOSEST, 1 - _CLOSEST))
+    if len(np.unique(outcome)) < 2 or np.ptp(odds) < 1e-9:
         return Estimate(None, None, None)
-    X = np.column_stack([np.ones(len(told)), told])
+    X = np.column_stack([np.ones(len(odds)), odds])
     beta = np.array([0.0, 1.0])
     for _ in range(_STEPS):
         fitted = expit(X @ beta)

@@ -41,8 +41,8 @@ def calibration_bins(
     [CalibrationBin(predicted=0.2, observed=0.5, weight=4.0)]
     """
     values, mass, hits = tied(*checked(y, p, weights))
-    kept = mass > 0
-    values, mass, hits = values[kept], mass[kept], hits[kept]
+    filled = mass > 0
+    values, mass, hits = values[filled], mass[filled], hits[filled]
     if not len(values):
         return []
     middle = (np.cumsum(mass) - 0.5 * mass) / mass.sum()
@@ -95,8 +95,8 @@ def brier_decomposition(y: npt.ArrayLike, p: npt.ArrayLike, weights: npt.ArrayLi
     from scipy.optimize import isotonic_regression
 
     values, mass, hits = tied(*checked(y, p, weights))
-    kept = mass > 0
-    values, mass, hits = values[kept], mass[kept], hits[kept]
+    filled = mass > 0
+    values, mass, hits = values[filled], mass[filled], hits[filled]
     total = mass.sum()
     if total <= 0:
         return None

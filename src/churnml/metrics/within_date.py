@@ -89,14 +89,14 @@ def align(y: npt.ArrayLike, p: npt.ArrayLike, dates: npt.ArrayLike | None = None
     date = _dates(dates, len(outcome))
     size = np.bincount(date)
     rate = np.bincount(date, weights=outcome) / size
-    told = logit(np.clip(score, _CLOSEST, 1.0 - _CLOSEST))
+    odds = logit(np.clip(score, _CLOSEST, 1.0 - _CLOSEST))
     low, high = np.full(len(size), -_WIDEST), np.full(len(size), _WIDEST)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2.0
-        short = np.bincount(date, weights=expit(told + middle[date])) / size < rate
+        short = np.bincount(date, weights=expit(odds + middle[date])) / size < rate
         low, high = np.where(short, middle, low), np.where(short, high, middle)
     mixed = (rate > 0.0) & (rate < 1.0)
-    return np.asarray(np.where(mixed[date], expit(told + ((low + high) / 2.0)[date]), outcome))
+    return np.asarray(np.where(mixed[date], expit(odds + ((low + high) / 2.0)[date]), outcome))
 
 
 def aligned_log_loss(y: npt.ArrayLike, p: npt.ArrayLike, dates: npt.ArrayLike | None = None) -> float | None:

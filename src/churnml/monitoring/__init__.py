@@ -2,7 +2,9 @@
 
 from churnml.monitoring.alarms import ALARMS, Alarm, Budget
 from churnml.monitoring.data import DataHealth, DataMonitor, TableHealth, data_health
+from churnml.monitoring.drift import Drift, drift, training_sample
 from churnml.monitoring.loads import LoadRecord
+from churnml.monitoring.performance import Performance, estimate, realised
 from churnml.monitoring.profiles import profile
 from churnml.monitoring.report import MonitoringReport
 from churnml.monitoring.retraining import RetrainingDecision, RetrainingReason
@@ -13,11 +15,17 @@ __all__ = [
     "Budget",
     "DataHealth",
     "DataMonitor",
+    "Drift",
     "LoadRecord",
     "MonitoringReport",
+    "Performance",
     "RetrainingDecision",
     "RetrainingReason",
     "TableHealth",
     "data_health",
+    "drift",
+    "estimate",
     "profile",
+    "realised",
+    "training_sample",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -31,7 +32,9 @@ Array = npt.NDArray[np.float64]
 _WINDOWS_DAYS = (1, 7)
 _NEW_DAYS = 7
 """A word counts as new for so many days."""
-_PAST_DAYS = 730
+_PAST_DAYS = 1100
+_RECENT_DAYS, _AROUND_DAYS = 120, 45
+_YEAR_DAYS = 365.25
 _PLAIN = 0.02
 """A test whose empirical probability is larger than this is no alarm, whatever the parametric one says."""
 _LEAST_EXPECTED = 3.0
@@ -302,6 +305,7 @@ def _p_value(test: _Test, place: int) -> float | None:
             shares.dispersion[place], fewer=False,
         )  # fmt: skip
         return max(own, usual)
+    season = _same_season(place)
     expected = test.of
     if not np.isfinite(expected.mean[place]):
         return None
@@ -312,19 +316,31 @@ def _p_value(test: _Test, place: int) -> float | None:
             return None
         if test.gap[place] <= 0:
             return 1.0
-        usual = empirical_tail(test.gap[past], float(test.gap[place]))
+        usual = empirical_tail(test.gap[season], float(test.gap[place]))
         if usual > _PLAIN:
             return usual
         return max(usual, no_row_probability(float(test.gap[place]), float(expected.dispersion[place])))
     fewer = test.kind == "fewer"
     residual = -expected.residual if fewer else expected.residual
-    usual = empirical_tail(residual[past], float(residual[place]))
+    usual = empirical_tail(residual[season], float(residual[place]))
     if usual > _PLAIN or residual[place] < 1.0:
         return max(usual, _PLAIN)
     own = negative_binomial_tail(
         float(expected.seen[place]), float(expected.mean[place]), float(expected.dispersion[place]), fewer=fewer
     )
     return max(own, usual)
+
+
+@lru_cache(maxsize=8)
+def _same_season(place: int) -> npt.NDArray[np.intp]:
+    """Return the earlier days that tell what is usual now: the last months, and the same weeks of earlier years.
+
+    The days around the turn of a year would otherwise excuse half of the rows missing in July.
+    """
+    before = np.arange(max(place - _PAST_DAYS, 0), max(place - GUARD_DAYS, 0))
+    apart = place - before
+    of_the_year = np.abs((apart + _YEAR_DAYS / 2) % _YEAR_DAYS - _YEAR_DAYS / 2)
+    return np.asarray(before[(apart <= _RECENT_DAYS) | (of_the_year <= _AROUND_DAYS)])
 
 
 def _without_echoes(alarms: Sequence[Alarm]) -> tuple[Alarm, ...]:

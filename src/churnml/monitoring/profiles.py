@@ -35,7 +35,7 @@ _NAMES = ("name", "owner")
 """Who an account is and who looks after it: new ones come with every customer and every hire."""
 
 
-def profile(tables: Tables, as_of: date, *, history_days: int = HISTORY_DAYS) -> pd.DataFrame:
+def profile(tables: Tables, as_of: date, *, history_days: int = HISTORY_DAYS, rows_only: bool = False) -> pd.DataFrame:
     """Return what each table looked like on each day before a date.
 
     Parameters
@@ -46,6 +46,8 @@ def profile(tables: Tables, as_of: date, *, history_days: int = HISTORY_DAYS) ->
         Midnight UTC; only what was known before counts.
     history_days : int
         How far back to look.
+    rows_only : bool
+        Only the measure ``rows``, which tells a feed that stopped, in a fraction of the time.
 
     Returns
     -------
@@ -61,7 +63,7 @@ def profile(tables: Tables, as_of: date, *, history_days: int = HISTORY_DAYS) ->
     [2.0, 1.0]
     """
     since = max(as_of - timedelta(days=history_days), tables.observed_from)
-    parts = [part for name in tables for part in _table(tables, name, since, as_of)]
+    parts = [part for name in tables for part in _table(tables, name, since, as_of, rows_only)]
     if not parts:
         return pd.DataFrame(columns=list(PROFILE_COLUMNS))
     found = pd.concat(parts, ignore_index=True)[list(PROFILE_COLUMNS)]
@@ -71,7 +73,7 @@ def profile(tables: Tables, as_of: date, *, history_days: int = HISTORY_DAYS) ->
     return found.sort_values(order, kind="stable", ignore_index=True)
 
 
-def _table(tables: Tables, name: str, since: date, as_of: date) -> Iterator[pd.DataFrame]:
+def _table(tables: Tables, name: str, since: date, as_of: date, rows_only: bool) -> Iterator[pd.DataFrame]:
     import ibis
 
     table, supplied = TABLES[name], tables.supplied.get(name, frozenset())
@@ -84,9 +86,15 @@ def _table(tables: Tables, name: str, since: date, as_of: date) -> Iterator[pd.D
         at = knowledge.rows_known_since(rows, name)
     rows = rows.mutate(day_=at.date())
     rows = rows.filter((rows.day_ >= ibis.literal(since)) & (rows.day_ < ibis.literal(as_of)))
+    if rows_only:
+        daily: pd.DataFrame = rows.group_by("day_").aggregate(rows=rows.count()).to_pandas()
+        yield pd.DataFrame(
+            {"table": name, "measure": "rows", "column": "", "word": "", "day": daily["day_"], "hits": daily["rows"]}
+        ).assign(rows=daily["rows"])
+        return
     optional = [column for column in _looked_at(table, supplied) if not table[column].required]
     aggregates = {f"nulls.{column}": rows[column].isnull().sum() for column in optional}
-    daily: pd.DataFrame = (
+    daily = (
         rows.group_by("day_").aggregate(rows=rows.count(), accounts=rows.account_id.nunique(), **aggregates).to_pandas()
     )
     if daily.empty:

@@ -7,6 +7,8 @@ from datetime import date, datetime
 
 from churnml.monitoring.alarms import Alarm
 from churnml.monitoring.data import TableHealth
+from churnml.monitoring.drift import Drift
+from churnml.monitoring.performance import Performance
 from churnml.monitoring.retraining import RetrainingDecision
 
 __all__ = ["MonitoringReport"]
@@ -37,6 +39,10 @@ class MonitoringReport:
     retraining : RetrainingDecision
     held : bool
         Whether these alarms hold publishing back, see ``monitoring.publish_if``.
+    drift : Drift or None
+        None without a model, its sample of the training window, or a scoring.
+    performance : Performance or None
+        None without a model or a scoring.
     """
 
     config: str
@@ -50,3 +56,5 @@ class MonitoringReport:
     unjudged: tuple[str, ...]
     retraining: RetrainingDecision
     held: bool = False
+    drift: Drift | None = None
+    performance: Performance | None = None

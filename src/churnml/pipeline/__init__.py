@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from churnml.pipeline.pulls import PullReport, preview_pull, pull
     from churnml.pipeline.reports import brief, portfolio
     from churnml.pipeline.results import Checked, Prepared, Scored, Trained
+    from churnml.pipeline.retraining import recalibrate_if_off, retrain_if_due
     from churnml.pipeline.scoring import run, score
     from churnml.pipeline.tasks import answer_task, list_tasks, show_task
     from churnml.pipeline.training import train
@@ -75,6 +76,8 @@ else:
             "pull": "pulls",
             "report_experiment": "experiments",
             "resend": "deliveries",
+            "recalibrate_if_off": "retraining",
+            "retrain_if_due": "retraining",
             "retraining_due": "monitoring",
             "roll_back": "models",
             "run": "scoring",
@@ -128,6 +131,8 @@ __all__ = [
     "pull",
     "report_experiment",
     "resend",
+    "recalibrate_if_off",
+    "retrain_if_due",
     "retraining_due",
     "roll_back",
     "run",

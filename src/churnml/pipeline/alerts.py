@@ -138,9 +138,9 @@ def rules_of(config: Config) -> list[AlertRule]:
 
 def playbooks_of(config: Config) -> Sequence[Playbook]:
     """Return the playbooks that a config names, checked; none where it names none."""
-    found = load_playbooks(config.resolve(config.playbooks)) if config.playbooks is not None else ()
-    actions.check_playbooks(found, config.alerts)
-    return found
+    playbooks = load_playbooks(config.resolve(config.playbooks)) if config.playbooks is not None else ()
+    actions.check_playbooks(playbooks, config.alerts)
+    return playbooks
 
 
 def _decision(
@@ -156,13 +156,17 @@ def _decision(
     readings = readings.astype({"health_score": "float64", "coverage": "float64"})
     readings["as_of"] = pd.to_datetime(readings["as_of"])
     table = signals(scores, features, readings)
-    told = {str(item["account_id"]): item for item in explanations}
+    by_account = {str(item["account_id"]): item for item in explanations}
     phases = phase(table).tolist()
     read = ("account_id", "touch", "band", "owner")
     columns = (table[name] if name in table else [None] * len(table) for name in read)
     situations = {
         str(account): Situation.of(
-            str(in_phase), str(touch), str(band), None if pd.isna(owner) else str(owner), told.get(str(account), {})
+            str(in_phase),
+            str(touch),
+            str(band),
+            None if pd.isna(owner) else str(owner),
+            by_account.get(str(account), {}),
         )
         for in_phase, account, touch, band, owner in zip(phases, *columns, strict=True)
     }
@@ -200,8 +204,8 @@ def list_alerts(
 ) -> list[Alert]:
     """Return the alerts that wait for somebody, the largest avoidable loss first."""
     with Store(config.store_url) as store:
-        found = store.alerts(config.name).find(states=states, owner=owner, held_back=held_back, limit=limit)
-        return [alert for alert, _ in found]
+        listed = store.alerts(config.name).find(states=states, owner=owner, held_back=held_back, limit=limit)
+        return [alert for alert, _ in listed]
 
 
 def show_alert(config: Config, alert_id: int) -> tuple[Alert, list[AlertEvent]]:

@@ -4,30 +4,48 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from churnml.errors import UsageError
 from churnml.files import write_text
 from churnml.progress import Stages
-from churnml.sources.discovery import Proposal, profile_files, propose, write_config
+from churnml.sources.discovery import (
+    Proposal,
+    Question,
+    answered,
+    profile_files,
+    propose,
+    questions_of,
+    write_config,
+)
 
 __all__ = ["init"]
 
 
-def init(folders: Sequence[Path], out: Path, stages: Stages | None = None, *, overwrite: bool = False) -> Proposal:
-    """Profile the files of one or more folders and write a config that maps them.
+def init(
+    folders: Sequence[Path],
+    out: Path,
+    stages: Stages | None = None,
+    *,
+    overwrite: bool = False,
+    ask: Callable[[Question], str | None] | None = None,
+) -> Proposal:
+    """Profile the files of one or more folders, archives or databases and write a config that maps them.
 
     Parameters
     ----------
     folders : sequence of Path
-        Where the raw files are; with several, their paths start at the folder that holds them all.
+        Where the raw files are, or single files such as archives and databases; with several, their paths start at
+        the folder that holds them all.
     out : Path
         The config to write.
     stages : Stages, optional
         Told of progress.
     overwrite : bool
         Replace a config that is there.
+    ask : callable, optional
+        Asked what only a person knows; returns the answer, or None for the marked default.
 
     Raises
     ------
@@ -36,9 +54,9 @@ def init(folders: Sequence[Path], out: Path, stages: Stages | None = None, *, ov
     """
     stages = stages or Stages()
     for folder in folders:
-        if not folder.is_dir():
+        if not folder.exists():
             raise UsageError(
-                "There is no such folder", where=str(folder), remedy="Name the folder with your raw files."
+                "There is no such folder or file", where=str(folder), remedy="Name the folder with your raw files."
             )
     if out.exists() and not overwrite:
         raise UsageError(
@@ -47,20 +65,21 @@ def init(folders: Sequence[Path], out: Path, stages: Stages | None = None, *, ov
             remedy="Name another file with --out, or replace it with --yes.",
         )
     common = Path(os.path.commonpath([folder.resolve() for folder in folders]))
+    common = common if common.is_dir() else common.parent
     with stages("look at files"):
         wanted = [folder.resolve() for folder in folders]
-        files = [
-            file
-            for file in profile_files(common, stages.say)
-            if any((common / file.path).resolve().is_relative_to(folder) for folder in wanted)
-        ]
+        files = profile_files(common, stages.say, wanted)
     proposal = propose(_name(common), files)
     if not files:
         raise UsageError(
             "The folder holds no file that can be read",
             where=str(common),
-            expected="CSV, TSV, JSON lines, Parquet or Excel, also gzipped",
+            expected="CSV, TSV, JSON, Parquet or Excel, also packed with gzip, zstandard or zip; DuckDB or SQLite",
         )
+    if ask is not None and proposal.usable:
+        for question in questions_of(proposal):
+            answer = ask(question)
+            proposal = proposal if answer is None else answered(proposal, question, answer)
     if proposal.usable:
         base = out.resolve().parent
         text = write_config(

@@ -28,16 +28,16 @@ def unread(config: Config, tables: Tables, as_of: date, store: Store) -> pd.Data
     held = store.replayed_only(config.name, before=as_of)
     if held is None:
         return None
-    found = []
+    missing = []
     for week in _WEEKS:
         then = pd.Timestamp(as_of) - pd.Timedelta(weeks=week)
         if then.date() in held:
             continue
         try:
-            found.append(snapshots.cohort_at(tables, config, then))
+            missing.append(snapshots.cohort_at(tables, config, then))
         except TimelineError:
             continue  # the data does not reach back so far, or nobody was a customer then
-    return pd.concat(found, ignore_index=True) if found else None
+    return pd.concat(missing, ignore_index=True) if missing else None
 
 
 def backfill(config: Config, champion: Champion, frame: pd.DataFrame, store: Store) -> None:

@@ -58,7 +58,13 @@ def kpis(
 
 
 def publish_kpis(config: Config, report: KpiReport) -> bool:
-    """Keep a report in the store, where the API finds it; returns False where a newer one is kept already."""
+    """Keep a report in the store, where the API finds it; returns False where a newer one is kept already.
+
+    What the last scoring kept beside it, and the accounts behind, stay until the next scoring.
+    """
     with Store(config.store_url) as store:
-        actor = Actor("cli", datetime.now(UTC))
-        return store.key_figures(config.name).keep(report.as_of, _REPORT.dump_python(report, mode="json"), actor)
+        actor, figures = Actor("cli", datetime.now(UTC)), store.key_figures(config.name)
+        document, before = _REPORT.dump_python(report, mode="json"), figures.newest()
+        if before is not None and "company" in before.report:
+            document["company"] = before.report["company"]
+        return figures.keep(report.as_of, document, actor)

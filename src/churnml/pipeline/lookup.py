@@ -64,10 +64,10 @@ def newest(config: Config) -> tuple[Store, SnapshotInfo]:
 
 def of_account(store: Store, snapshot: SnapshotInfo, account_id: str) -> dict[str, Any]:
     """Return an account's explanation in a snapshot, or raise `DataError` naming the near account."""
-    found = store.explanation(snapshot.id, account_id)
-    if found is None:
+    document = store.explanation(snapshot.id, account_id)
+    if document is None:
         raise _unknown_account(account_id, store.near_ids(snapshot.id, account_id), f"{snapshot.as_of}")
-    return found
+    return document
 
 
 def last_scored(config: Config, store: Store, as_of: date, cohort: Collection[str]) -> dict[str, date]:
@@ -109,12 +109,12 @@ def last_score(
     if not readings:
         return None
     of, account = readings[0]
-    told = dict(store.explanation(of.id, account_id) or _bare(account, of.as_of, snapshot))
+    document = dict(store.explanation(of.id, account_id) or _bare(account, of.as_of, snapshot))
     departed = store.departure(config.name, account_id)
     said = frozen(None if departed is None else departed.words(), of.as_of)
     if said["why"] == "notice":
-        told["indicators"] = [*told["indicators"], _notice()]
-    return account, {**told, "plays": [], "frozen": said}
+        document["indicators"] = [*document["indicators"], _notice()]
+    return account, {**document, "plays": [], "frozen": said}
 
 
 def _notice() -> dict[str, Any]:
@@ -153,9 +153,9 @@ def _bare(account: AccountScore, as_of: date, snapshot: SnapshotInfo) -> dict[st
 def _from_file(config: Config, account_id: str) -> dict[str, Any]:
     path = config.workspace_dir / "explanations.json"
     try:
-        kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-        found: dict[str, dict[str, Any]] = {
-            item["account_id"]: item for item in kept if item.get("target") == config.label.target
+        documents = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+        by_account: dict[str, dict[str, Any]] = {
+            item["account_id"]: item for item in documents if item.get("target") == config.label.target
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise WorkspaceError(
@@ -165,11 +165,11 @@ def _from_file(config: Config, account_id: str) -> dict[str, Any]:
             remedy="Run `churnml score CONFIG` again.",
             code="workspace.damaged_json",
         ) from error
-    if not found:
+    if not by_account:
         raise _nothing_scored(config)
-    if account_id not in found:
-        raise _unknown_account(account_id, list(found), str(kept[0]["as_of"]))
-    return worded({name: value for name, value in found[account_id].items() if name != "in_words"})
+    if account_id not in by_account:
+        raise _unknown_account(account_id, list(by_account), str(documents[0]["as_of"]))
+    return worded({name: value for name, value in by_account[account_id].items() if name != "in_words"})
 
 
 def _nothing_scored(config: Config) -> DataError:

@@ -91,7 +91,7 @@ def list_models(config: Config) -> ModelList:
     name = config.registered_model
     record = promotions(config.bundles_dir, name)
     champion = record[-1].version if record else None
-    found = [
+    listed = [
         ModelVersion(
             version=manifest.version,
             champion=manifest.version == champion,
@@ -102,7 +102,7 @@ def list_models(config: Config) -> ModelList:
         )
         for manifest in versions(config.bundles_dir, name)
     ]
-    return ModelList(name, champion, found, record)
+    return ModelList(name, champion, listed, record)
 
 
 def promote_model(config: Config, version: str, *, reason: str, force: bool) -> Promotion:
@@ -183,8 +183,8 @@ def keep_or_promote(
     if decision.promote:
         _promote(config, challenger.version, reason=decision.reason, forced=because is not None, decision=decision)
     else:
-        kept = champion_version(config) == challenger.version
-        name_alias(config, "champion" if kept else "challenger", challenger.version)
+        unchanged = champion_version(config) == challenger.version
+        name_alias(config, "champion" if unchanged else "challenger", challenger.version)
     return decision
 
 
@@ -212,10 +212,10 @@ def _gate(config: Config, challenger: Bundle, tested: pd.DataFrame, tables: Tabl
         first = error.code == "bundle.none"
         return Decision(True, Text.of("gate-first" if first else "gate-broken"))
     try:
-        kept = _tested(config, champion.version)
+        predictions = _tested(config, champion.version)
     except WorkspaceError:
-        kept = None  # damaged: the champion is judged by its model, or not at all
-    return challenge(config, champion, challenger, tested=tested, champion_tested=kept, tables=tables)
+        predictions = None  # damaged: the champion is judged by its model, or not at all
+    return challenge(config, champion, challenger, tested=tested, champion_tested=predictions, tables=tables)
 
 
 def _promote(

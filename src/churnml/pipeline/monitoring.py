@@ -7,11 +7,16 @@ from datetime import UTC, date, datetime, timedelta
 
 from churnml import registry
 from churnml.config import Config
-from churnml.errors import BundleError
+from churnml.errors import BundleError, DataError
+from churnml.language import render
 from churnml.monitoring import Alarm, Budget, DataHealth, data_health, profile
+from churnml.monitoring.alarms import STOPPED
+from churnml.monitoring.drift import drift_alarms
 from churnml.monitoring.loads import LoadRecord, load_alarms, stale_alarm
+from churnml.monitoring.performance import Realised, performance_alarms
 from churnml.monitoring.report import MonitoringReport
 from churnml.monitoring.retraining import RetrainingDecision, decay_days, decide_retraining
+from churnml.pipeline.model_watch import drift_of, performance_of
 from churnml.pipeline.preparation import check
 from churnml.progress import Stages
 from churnml.registry import Bundle
@@ -19,7 +24,7 @@ from churnml.sources import Loaded
 from churnml.store import Actor, Store
 from churnml.tables import Tables, knowledge
 
-__all__ = ["data_alarms", "held_by", "monitor", "retraining_due"]
+__all__ = ["before_publishing", "data_alarms", "held_by", "monitor", "retraining_due"]
 
 
 def monitor(
@@ -46,8 +51,20 @@ def monitor(
     with stages("monitor"), Store(config.store_url) as store:
         health, loads = data_alarms(config, loaded, as_of, store, now=now)
         champion = _champion(config)
-        alarms = tuple(sorted(health.alarms, key=lambda alarm: (not alarm.severe, alarm.code, alarm.subject)))
         kept = store.monitoring(config.name)
+        found, moved, performance = list(health.alarms), None, None
+        matured: Sequence[Realised] = ()
+        if champion is not None and champion.model.target == config.label.target == "churn":
+            budget = Budget(config.monitoring.false_alarms_per_month)
+            performance, matured, newest = performance_of(config, champion, loaded.tables, store, as_of)
+            moved = drift_of(config, champion, store, as_of)
+            found += [] if performance is None else performance_alarms(performance, newest, budget)
+            found += (
+                []
+                if moved is None
+                else drift_alarms(moved, as_of, budget=budget, least_effect=config.monitoring.least_effect)
+            )
+        alarms = tuple(sorted(found, key=lambda alarm: (not alarm.severe, alarm.code, alarm.subject)))
         before = {episode.alarm.key for episode in kept.alarms(open_only=True)}
         report = MonitoringReport(
             config=config.name,
@@ -61,7 +78,10 @@ def monitor(
             unjudged=health.unjudged,
             retraining=_decided(config, champion, as_of, alarms),
             held=bool(held_by(config, health.alarms)),
+            drift=moved,
+            performance=performance,
         )
+        kept.keep_matured(matured, Actor("cli", now))
         kept.keep(report, loads, Actor("cli", now))
     return report
 
@@ -93,6 +113,37 @@ def held_by(config: Config, alarms: Sequence[Alarm]) -> tuple[Alarm, ...]:
     if rule == "always":
         return ()
     return tuple(alarm for alarm in alarms if alarm.area == "data" and (alarm.severe or rule == "no_alarm"))
+
+
+def before_publishing(config: Config, loaded: Loaded, as_of: date) -> tuple[Alarm, ...]:
+    """Return what is wrong with the data that is about to be scored, or refuse to publish, as the config says.
+
+    By default only feeds that stopped are looked for, which takes a moment; see ``monitoring.publish_if``.
+
+    Raises
+    ------
+    DataError
+        ``monitoring.held``: publishing is held back. What was published before stays served.
+    """
+    budget = Budget(config.monitoring.false_alarms_per_month)
+    tables = loaded.tables
+    if config.monitoring.publish_if == "always":
+        rows = profile(tables, as_of, rows_only=True)
+        found = data_health(rows, as_of, since=tables.observed_from, budget=budget).alarms
+        return tuple(alarm for alarm in found if alarm.code == STOPPED)
+    with Store(config.store_url) as store:
+        alarms = data_alarms(config, loaded, as_of, store, now=datetime.now(UTC))[0].alarms
+    holding = held_by(config, alarms)
+    if holding:
+        raise DataError(
+            "Publishing is held back: " + " ".join(render(alarm.said, config.language) for alarm in holding),
+            where=f"monitoring.publish_if: {config.monitoring.publish_if}",
+            got=", ".join(dict.fromkeys(alarm.code for alarm in holding)),
+            remedy="docs/monitoring.md says what each code means. The scores published before stay served; to publish "
+            "all the same, set monitoring.publish_if: always.",
+            code="monitoring.held",
+        )
+    return alarms
 
 
 def retraining_due(config: Config, *, as_of: date | None = None) -> RetrainingDecision:

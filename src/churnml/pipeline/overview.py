@@ -63,15 +63,15 @@ def overall(config: Config, stages: Stages | None = None, *, language: Language 
         frame = features_room.compute(tables, spine, champion.model.features, config.features, cohort=everyone)
     folder = config.workspace_dir / "reports"
     with stages("explain"):
-        found = _found(frame, champion, config)
+        everybody = _found(frame, champion, config)
         folder.mkdir(parents=True, exist_ok=True)
         picture = shap_summary(champion.model, frame, folder / "shap_summary.png", rows=1000, top=15)
     with stages("report"):
         page = overall_page(
-            found, language=language, title=config.name, summary=picture.read_bytes(), display=config.display
+            everybody, language=language, title=config.name, summary=picture.read_bytes(), display=config.display
         )
         path = write_text(folder / f"overall.{language}.html", page)
-    return found, path, picture
+    return everybody, path, picture
 
 
 def _found(frame: pd.DataFrame, champion: Champion, config: Config) -> Overall:

@@ -164,7 +164,7 @@ def _landing(config: Config, name: str, source: SourceConfig) -> DltLanding:
     assert source.pull is not None, "only pulled sources land"
     file = config.resolve(source.duckdb) if source.duckdb is not None else None
     return DltLanding(
-        name, file=file, destination=source.pull.destination, folder=config.workspace_dir / "landing" / "under_way"
+        name, file=file, destination=source.pull.destination, folder=config.workspace_dir / "pulls" / "under_way"
     )
 
 

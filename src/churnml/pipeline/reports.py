@@ -45,24 +45,24 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
     with store:
         account = store.account(snapshot.id, account_id)
         last = last_score(config, store, snapshot, account_id) if account is None else None
-        account, told = last or (account, of_account(store, snapshot, account_id))
+        account, explanation = last or (account, of_account(store, snapshot, account_id))
         override = store.judgements(config.name).override_of(account_id, datetime.now(UTC))
         if override is not None and account is not None and last is None:
             until = override.expires_at.date()
             said = overridden(override.band, account.band, override.author, until, override.reason)
-            told = {**told, "overridden": said}
+            explanation = {**explanation, "overridden": said}
         history = _history(store, config, account_id)
     happenings, edges = _happenings(config, account_id, snapshot.as_of, stages), bands_in_force(config)
     with stages("report"):
         page = account_brief(
-            told,
+            explanation,
             language=language,
             name=(account.name if account else None) or "",
             arr=account.arr if account else None,
             currency=config.currency,
             history=history,
             happenings=happenings,
-            plays=[Play.stored(play) for play in told.get("plays", [])],
+            plays=[Play.stored(play) for play in explanation.get("plays", [])],
             red_below=edges.red_below,
             green_from=edges.green_from,
             gaps=snapshot.info.get("level_gaps") or (),
@@ -108,12 +108,12 @@ def portfolio(config: Config, language: Language, stages: Stages | None = None) 
     with store, stages("report"):
         scored = store.accounts(snapshot.id, limit=snapshot.accounts).accounts
         accounts = store.judgements(config.name).applied(scored, datetime.now(UTC))
-        told = store.explanations(snapshot.id, [account.account_id for account in accounts], [language])
+        explanations = store.explanations(snapshot.id, [account.account_id for account in accounts], [language])
         table = pd.DataFrame([{name: getattr(account, name) for name in _LISTED} for account in accounts])
-        table = table[table["account_id"].isin(set(told))]
+        table = table[table["account_id"].isin(set(explanations))]
         page = portfolio_page(
             table.assign(as_of=pd.Timestamp(snapshot.as_of)).astype(dict.fromkeys(_NUMBERS, "float64")),
-            [told[account] for account in table["account_id"]],
+            [explanations[account] for account in table["account_id"]],
             language=language,
             title=config.name,
             currency=config.currency,

@@ -18,6 +18,7 @@ from churnml.sources import Loaded, TableUse, ToolCoverage
 
 if TYPE_CHECKING:
     from churnml.evaluation import Tuning
+    from churnml.monitoring import Alarm
 
 __all__ = [
     "CheckReport",
@@ -271,6 +272,8 @@ class Scored:
         The model that scored.
     rejected : mapping
         Table → reason → rows set aside.
+    alarms : sequence of Alarm
+        What is wrong with the data that was scored, such as a feed that stopped.
     """
 
     table: pd.DataFrame
@@ -279,6 +282,7 @@ class Scored:
     as_of: date
     bundle: Bundle
     rejected: Rejected
+    alarms: Sequence[Alarm] = ()
 
     def report(self) -> ScoringReport:
         """Return what a reader of the outcome wants to know."""
@@ -291,7 +295,7 @@ class Scored:
             verdict=manifest.verdict,
             verdict_reason=manifest.verdict_reason,
             scored_by=scored_by(self.bundle),
-            warnings=warnings_of(self.bundle),
+            warnings=[*(alarm.said for alarm in self.alarms), *warnings_of(self.bundle)],
             backtest=manifest.backtest,
             model_uri=f"models:/{manifest.name}@champion",
             bundle=self.bundle.path,

@@ -25,6 +25,7 @@ from churnml.pipeline.alerts import evaluate_alerts
 from churnml.pipeline.background import with_background, with_chosen_owners
 from churnml.pipeline.history import backfill, changes, customers_at, unread
 from churnml.pipeline.lookup import last_scored
+from churnml.pipeline.monitoring import before_publishing
 from churnml.pipeline.preparation import check, prepare
 from churnml.pipeline.results import Scored, Trained, expected_column, rejected_counts, scored_by
 from churnml.pipeline.training import train
@@ -75,6 +76,8 @@ def score(
     tables = loaded.tables
     as_of = as_of or tables.observed_until
     churn = champion.model.target == "churn"
+    with stages("watch"):
+        alarms = before_publishing(config, loaded, as_of)
     with stages("score"):
         now, before, past = _frames_at(tables, config, champion, as_of, readings=churn)
         judged = champion.judge(now)
@@ -104,7 +107,7 @@ def score(
         with stages("kpis"):
             publish_company(config, loaded, table, as_of, scored_at)
     if not then:
-        return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded))
+        return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded), alarms)
     if churn and config.alerts.enabled:
         with stages("alerts"), Store(config.store_url) as store:
             rows = now[["account_id", *champion.model.features.names]]
@@ -114,7 +117,7 @@ def score(
 
         with stages("deliver"), Store(config.store_url) as store:
             deliver_after_scoring(config, store)
-    return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded))
+    return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded), alarms)
 
 
 def run(
@@ -292,7 +295,7 @@ def _write(
     out["scored_at"] = pd.Timestamp(scored_at).as_unit("us")
     out.to_parquet(scores, index=False)
     # Codes for programs, which any language can say, and for a reader of the file what is told in the config's own.
-    told = [
+    documents = [
         {
             **item,
             "in_words": {
@@ -303,7 +306,7 @@ def _write(
         }
         for item, one in zip(explanations, said, strict=True)
     ]
-    reasons.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    reasons.write_text(json.dumps(documents, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def _publish(

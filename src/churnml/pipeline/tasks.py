@@ -26,10 +26,10 @@ def list_tasks(
 ) -> list[Task]:
     """Return the tasks that wait for somebody, the first due first."""
     with Store(config.store_url) as store:
-        found = _tasks(config, store).find(
+        listed = _tasks(config, store).find(
             states=states, owner=owner, account_id=account_id, due_until=due_until, limit=limit
         )
-        return [task for task, _ in found]
+        return [task for task, _ in listed]
 
 
 def show_task(config: Config, task_id: int) -> tuple[Task, list[TaskEvent], list[Note]]:

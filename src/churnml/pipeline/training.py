@@ -21,6 +21,7 @@ from churnml.explain import ExplainReference
 from churnml.files import sqlite_url, write_parquet, write_text
 from churnml.health import HealthScale
 from churnml.language import Text
+from churnml.pipeline.model_watch import keep_reference
 from churnml.pipeline.models import champion_version, keep_or_promote, tested_path
 from churnml.pipeline.preparation import prepare
 from churnml.pipeline.results import Prepared, Trained, rejected_counts
@@ -197,6 +198,7 @@ def _bundle(config: Config, prepared: Prepared, fitted: _Fitted, tested: _Tested
     )
     bundle = registry.load_bundle(path)
     write_parquet(tested_path(config, bundle.version), tested.main.predictions)
+    keep_reference(config, bundle, prepared.frame)
     return bundle
 
 

@@ -157,10 +157,10 @@ def load_bundle(path: Path) -> Bundle:
 
     manifest = read_manifest(path)
     for file, expected in manifest.files.items():
-        found = path / file
-        if not found.is_file():
+        place = path / file
+        if not place.is_file():
             raise broken_bundle(path, f"the file {file} is missing")
-        if _sha256(found.read_bytes()) != expected:
+        if _sha256(place.read_bytes()) != expected:
             raise broken_bundle(path, f"the file {file} does not match its checksum")
     model_files = {
         file.removeprefix(f"{_MODEL_FOLDER}/"): _text(path / file)

@@ -127,12 +127,12 @@ def recorded(config: RecordedSections) -> dict[str, Any]:
     >>> "label" in recorded(config), "store" in recorded(config)
     (True, False)
     """
-    kept = {name: section for name, section in config.as_dict().items() if name not in _PLACES}
-    if kept.get("source"):
-        kept["source"] = {name: value for name, value in kept["source"].items() if name != "connection"}
-    for name, source in (kept.get("sources") or {}).items():
-        kept["sources"][name] = {key: value for key, value in source.items() if key != "connection"}
-    return kept
+    sections = {name: section for name, section in config.as_dict().items() if name not in _PLACES}
+    if sections.get("source"):
+        sections["source"] = {name: value for name, value in sections["source"].items() if name != "connection"}
+    for name, source in (sections.get("sources") or {}).items():
+        sections["sources"][name] = {key: value for key, value in source.items() if key != "connection"}
+    return sections
 
 
 def level_gaps_of(manifest: Manifest) -> list[dict[str, Any]]:
@@ -161,8 +161,8 @@ def read_manifest(path: Path) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        told = f"{where}: {first['msg']}" if where else first["msg"]
-        raise broken_bundle(path, f"{MANIFEST} is not a manifest of format {_FORMAT} ({told})") from error
+        fault = f"{where}: {first['msg']}" if where else first["msg"]
+        raise broken_bundle(path, f"{MANIFEST} is not a manifest of format {_FORMAT} ({fault})") from error
 
 
 def broken_bundle(path: Path, why: str) -> BundleError:

@@ -111,14 +111,14 @@ def open_mlflow(config: TrackingSections) -> Iterator[ModuleType]:
 
 def _open_experiment(mlflow: ModuleType, config: TrackingSections) -> None:
     name = experiment_name(config)
-    found = mlflow.get_experiment_by_name(name)
-    if found is None:
+    experiment = mlflow.get_experiment_by_name(name)
+    if experiment is None:
         # A server says itself where artifacts go; beside a bare database they go to the workspace.
         bare = urlsplit(config.tracking_uri).scheme.partition("+")[0] in _DATABASES
         where = (config.workspace_dir / _ARTIFACTS).as_uri() if bare else None
         mlflow.create_experiment(name, artifact_location=where, tags=dict([_KIND]))
-    elif _KIND[0] not in found.tags:
-        mlflow.MlflowClient().set_experiment_tag(found.experiment_id, *_KIND)
+    elif _KIND[0] not in experiment.tags:
+        mlflow.MlflowClient().set_experiment_tag(experiment.experiment_id, *_KIND)
 
 
 @contextmanager

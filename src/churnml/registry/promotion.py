@@ -174,7 +174,7 @@ def promotions(folder: Path, name: str) -> list[Promotion]:
     """
     file = folder / name / _HISTORY
     try:
-        found = _RECORD.validate_json(file.read_bytes()) if file.is_file() else []
+        record = _RECORD.validate_json(file.read_bytes()) if file.is_file() else []
     except (OSError, ValidationError) as error:
         raise BundleError(
             "The record of promotions is damaged",
@@ -186,14 +186,14 @@ def promotions(folder: Path, name: str) -> list[Promotion]:
     try:
         pointer = read_pointer(folder, name) or {}
     except BundleError:
-        return found  # a promotion by hand mends the pointer, and asks for the record first
+        return record  # a promotion by hand mends the pointer, and asks for the record first
     try:
         newest = _ENTRY.validate_python(pointer["promotion"])
     except (KeyError, ValidationError):
-        return found  # a pointer of an earlier version has none; the version in it is what counts
-    if not found or found[-1] != newest:
-        found.append(newest)
-    return found
+        return record  # a pointer of an earlier version has none; the version in it is what counts
+    if not record or record[-1] != newest:
+        record.append(newest)
+    return record
 
 
 def rollback_target(folder: Path, name: str) -> str:
@@ -217,8 +217,8 @@ def rollback_target(folder: Path, name: str) -> str:
 
 def versions(folder: Path, name: str) -> list[Manifest]:
     """Return the manifests of every bundle, newest first."""
-    found = [read_manifest(file.parent) for file in sorted((folder / name).glob(f"[!.]*/{MANIFEST}"))]
-    return sorted(found, key=lambda manifest: (manifest.created_at, manifest.version), reverse=True)
+    manifests = [read_manifest(file.parent) for file in sorted((folder / name).glob(f"[!.]*/{MANIFEST}"))]
+    return sorted(manifests, key=lambda manifest: (manifest.created_at, manifest.version), reverse=True)
 
 
 def asks_the_same(champion: Bundle, label: Mapping[str, Any]) -> bool:
@@ -226,9 +226,9 @@ def asks_the_same(champion: Bundle, label: Mapping[str, Any]) -> bool:
 
     A key that the champion's config did not have yet counts as its default.
     """
-    kept = champion.manifest.config.get("label")
+    trained_for = champion.manifest.config.get("label")
     try:
-        answered, asked = LabelConfig.model_validate(kept), LabelConfig.model_validate(dict(label))
+        answered, asked = LabelConfig.model_validate(trained_for), LabelConfig.model_validate(dict(label))
     except ValidationError:
         return False  # a label of an earlier version that has no meaning any more
     if not set(asked.further_horizons_days) <= set(answered.further_horizons_days):

@@ -15,7 +15,7 @@ from pydantic_core import to_jsonable_python
 
 from churnml.config.needs import TrackingSections
 from churnml.errors import BundleError
-from churnml.language import Language, Text, phrases, render
+from churnml.language import Argument, Language, Text, phrases, render
 from churnml.registry.bundle import Bundle, read_pointer
 from churnml.registry.manifest import recorded
 from churnml.registry.mlflow_session import experiment_name, open_mlflow
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from churnml.evaluation import Tuning
 
-__all__ = ["Tracked", "describe", "name_alias", "settle", "track"]
+__all__ = ["Tracked", "describe", "name_alias", "settle", "tag_run", "track", "track_moved"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,59 @@ def track(
     return Tracked(run_id=run.info.run_id, model_version=version, model_uri=uri)
 
 
+def track_moved(
+    config: TrackingSections, bundle: Bundle, example: pd.DataFrame, *, before: str, reason: Argument
+) -> Tracked:
+    """Record a version that is an earlier one moved to a new churn rate: a run with the reason, the model, registered.
+
+    Parameters
+    ----------
+    config : Config
+    bundle : Bundle
+        The moved version.
+    example : DataFrame
+        Some rows of its features.
+    before : str
+        The version that it was made of.
+    reason : Text or str
+        Why.
+
+    Raises
+    ------
+    EngineError
+        The tracking server cannot be reached or refuses.
+    """
+    told = render(reason, config.language)
+    with open_mlflow(config) as mlflow:
+        experiment = mlflow.get_experiment_by_name(experiment_name(config))
+        with mlflow.start_run(
+            experiment_id=experiment.experiment_id,
+            run_name=f"{config.name} {bundle.version}",
+            description=told,
+            nested=mlflow.active_run() is not None,
+        ) as run:
+            mlflow.set_tags({**_tags(bundle), "churnml.moved_from": before, "churnml.because": told[:5000]})
+            model = _log_model(mlflow, bundle, example)
+        client = mlflow.MlflowClient()
+        version = client.create_model_version(
+            config.registered_model,
+            source=model.model_uri,
+            run_id=run.info.run_id,
+            model_id=model.model_id,
+            description=told,
+            tags={"churnml.bundle_version": bundle.version, "churnml.verdict": str(bundle.manifest.verdict)},
+        )
+    uri = f"models:/{config.registered_model}/{version.version}"
+    return Tracked(run_id=run.info.run_id, model_version=int(version.version), model_uri=uri)
+
+
+def tag_run(config: TrackingSections, run_id: str, tags: Mapping[str, str]) -> None:
+    """Add tags to a run that has ended, such as why the training was due."""
+    with open_mlflow(config) as mlflow:
+        for name, value in tags.items():
+            mlflow.MlflowClient().set_tag(run_id, name, value[:5000])
+
+
 def settle(config: TrackingSections) -> None:
     """Find out before a long run whether MLflow answers, and let its alias follow the champion in use.
 
@@ -133,12 +186,12 @@ def settle(config: TrackingSections) -> None:
 
 def _registered(client: Any, name: str, bundle_version: str) -> Any:
     """Return the newest registered version that holds a bundle; None where this server does not know it."""
-    found = [
+    registered = [
         version
         for version in client.search_model_versions(f"name = '{name}'")
         if version.tags.get("churnml.bundle_version") == bundle_version
     ]
-    newest = max(found, key=lambda version: int(version.version), default=None)
+    newest = max(registered, key=lambda version: int(version.version), default=None)
     return None if newest is None else client.get_model_version(name, newest.version)
 
 
@@ -168,10 +221,10 @@ def name_alias(
             return None
         client.set_registered_model_alias(name, alias, newest.version)
         if promotion is not None:
-            told = phrases(config.language)(
+            sentence = phrases(config.language)(
                 "mlflow-champion", at=promotion.at, by=promotion.by, reason=promotion.reason
             )
-            description = f"{newest.description or ''}\n\n{told}".strip()
+            description = f"{newest.description or ''}\n\n{sentence}".strip()
             client.update_model_version(name, newest.version, description=description)
     return f"models:/{name}@{alias}"
 
@@ -204,8 +257,8 @@ def _log_fold(mlflow: ModuleType, fold: Mapping[str, Any]) -> None:
 
 
 def _beside(backtest: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:
-    found: Mapping[str, Mapping[str, str]] = backtest["verdict"].get("beside", {})
-    return found
+    standings: Mapping[str, Mapping[str, str]] = backtest["verdict"].get("beside", {})
+    return standings
 
 
 def _log_tuning(mlflow: ModuleType, tuning: Tuning) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment
 
-from churnml.config import Config, LabelConfig
+from churnml.config import LabelConfig
+from churnml.config.needs import CardSections
 from churnml.language import Language, Quantity, Section, Text, argument, number, percent, phrases
 from churnml.metrics.headline import summary
 from churnml.metrics.intervals import clustered_bootstrap
@@ -43,14 +44,14 @@ _FEW_CHURNERS = 100
 
 
 def model_card(
-    config: Config, bundle: Bundle, backtest: Mapping[str, Any], predictions: pd.DataFrame, ranking: pd.DataFrame
+    config: CardSections, bundle: Bundle, backtest: Mapping[str, Any], predictions: pd.DataFrame, ranking: pd.DataFrame
 ) -> dict[str, Any]:
     """Return everything a model card says, its sentences as texts.
 
     Parameters
     ----------
-    config : Config
-        The resolved config.
+    config : CardSections
+        Any object with these sections: the resolved config.
     bundle : Bundle
         The model; its manifest holds versions, fingerprint and verdict.
     backtest : mapping
@@ -157,7 +158,9 @@ def _said(card: Mapping[str, Any], language: Language) -> dict[str, Any]:
     def share(value: float | None, digits: int) -> str:
         return "–" if value is None else percent(value, language, digits)
 
-    tested, lead, profit, told = (card[name] for name in ("tested", "lead_time", "profit", "calibration_figures"))
+    tested, lead, profit, calibration = (
+        card[name] for name in ("tested", "lead_time", "profit", "calibration_figures")
+    )
     said: dict[str, Any] = {
         "t": t,
         "say": say,
@@ -187,12 +190,16 @@ def _said(card: Mapping[str, Any], language: Language) -> dict[str, Any]:
         area = decimal(profit["area_under_curve"]["model"], 3)
         often = {name: profit[name] for name in ("campaigns", "every_days")}
         said["profit"] = t("profit", worth=worth, currency=card["currency"], area=area, **often)
-    if told.get("slope") and told["slope"]["low"] is not None and told["expected_over_observed"]["low"] is not None:
+    if (
+        calibration.get("slope")
+        and calibration["slope"]["low"] is not None
+        and calibration["expected_over_observed"]["low"] is not None
+    ):
         figures: dict[str, str] = {}
         for name, part in (
-            ("ratio", told["expected_over_observed"]),
-            ("slope", told["slope"]),
-            ("error", told["error"]),
+            ("ratio", calibration["expected_over_observed"]),
+            ("slope", calibration["slope"]),
+            ("error", calibration["error"]),
         ):
             for ending, bound in (("", "value"), ("_low", "low"), ("_high", "high")):
                 value = part[bound]
@@ -273,7 +280,7 @@ def _label(label: LabelConfig) -> Text:
     return Text.of(f"card-label-{label.target}", **said)
 
 
-def _metrics(pooled: Mapping[str, Any], predictions: pd.DataFrame, config: Config) -> list[dict[str, Any]]:
+def _metrics(pooled: Mapping[str, Any], predictions: pd.DataFrame, config: CardSections) -> list[dict[str, Any]]:
     """Return every metric with its 95 % interval: the backtest's where it has one, else from draws of accounts."""
     intervals: dict[str, Mapping[str, float | None]] = dict(pooled.get("intervals") or {})
     wanted = [name for name in METRICS if name in pooled["model"]]
@@ -285,21 +292,21 @@ def _metrics(pooled: Mapping[str, Any], predictions: pd.DataFrame, config: Confi
     ]
 
 
-def _drawn(predictions: pd.DataFrame, config: Config) -> dict[str, Mapping[str, float | None]]:
+def _drawn(predictions: pd.DataFrame, config: CardSections) -> dict[str, Mapping[str, float | None]]:
     """Return percentile intervals of every headline metric over draws of whole accounts."""
     columns = [predictions[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("churned", "p_model", "arr")]
     dates = predictions["as_of"].to_numpy()
-    found: dict[str, list[float]] = {name: [] for name in METRICS}
+    draws: dict[str, list[float]] = {name: [] for name in METRICS}
     for draw in clustered_bootstrap(predictions["account_id"], _REPEATS, config.seed):
         rows = np.repeat(np.arange(len(draw)), draw.astype(int))
         y, p, arr = (column[rows] for column in columns)
         scores = summary(y, p, share=config.capacity.share, value=arr, dates=dates[rows])
-        for name, values in found.items():
+        for name, values in draws.items():
             value = getattr(scores, name, None)
             if value is not None:
                 values.append(float(value))
     bounds: dict[str, Mapping[str, float | None]] = {}
-    for name, values in found.items():
+    for name, values in draws.items():
         low, high = np.quantile(values, [0.025, 0.975]).tolist() if len(values) > 1 else (None, None)
         bounds[name] = {"low": low, "high": high}
     return bounds
@@ -327,24 +334,24 @@ def _scored_by(bundle: Bundle) -> Text:
 
 def _at_capacity(backtest: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what the capacity catches: over all rows, per fold and per segment."""
-    found = backtest.get("capacity")
-    if found is None:
+    capacity = backtest.get("capacity")
+    if capacity is None:
         return []
-    folds = [{"name": name, **part} for name, part in found["folds"].items()]
-    segments = [dict(part) for part in found["segments"]]
-    return [{"name": "all", **found["pooled"]}, *folds, *segments]
+    folds = [{"name": name, **part} for name, part in capacity["folds"].items()]
+    segments = [dict(part) for part in capacity["segments"]]
+    return [{"name": "all", **capacity["pooled"]}, *folds, *segments]
 
 
 def _families(ranking: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the families by their share of all effects, each with its three strongest features."""
-    found = [
+    families = [
         {"family": family, "share": float(rows["share"].sum()), "top": rows.head(3).to_dict("records")}
         for family, rows in ranking.groupby("family", sort=False)
     ]
-    return sorted(found, key=lambda one: float(one["share"]), reverse=True)
+    return sorted(families, key=lambda one: float(one["share"]), reverse=True)
 
 
-def _limits(config: Config, bundle: Bundle, backtest: Mapping[str, Any]) -> list[Text]:
+def _limits(config: CardSections, bundle: Bundle, backtest: Mapping[str, Any]) -> list[Text]:
     """Return what a reader must know before trusting the numbers."""
     info, target = bundle.model.info, bundle.model.target
     noun, happened = Text.of(f"target-{target}"), Text.of(f"card-happened.{target}")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from churnml.language import Language, phrases
 from churnml.reports.page import new_figure
 from churnml.reports.plots import MODEL_COLOUR
 from churnml.training.model import ChurnModel
@@ -86,12 +87,12 @@ def sample_contributions(model: ChurnModel, frame: pd.DataFrame, seed: int) -> C
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(frame))[:_ROWS])
     X = model.matrix(frame.iloc[rows])
-    found = model.contributions(X)
+    contributions = model.contributions(X)
     # A seasonal model has one column more, which no feature explains.
-    return Contributions(model, X[:, : len(model.features)], found[:, :-1], found[:, -1])
+    return Contributions(model, X[:, : len(model.features)], contributions[:, :-1], contributions[:, -1])
 
 
-def contribution_plots(found: Contributions, seed: int) -> dict[str, Figure]:
+def contribution_plots(found: Contributions, seed: int, language: Language = "en") -> dict[str, Figure]:
     """Draw the SHAP summary and the dependence of the strongest features.
 
     Returns
@@ -99,7 +100,7 @@ def contribution_plots(found: Contributions, seed: int) -> dict[str, Figure]:
     dict
         ``shap_summary`` and ``shap_dependence``.
     """
-    return {"shap_summary": _summary(found, seed), "shap_dependence": _dependence(found)}
+    return {"shap_summary": _summary(found, seed, language), "shap_dependence": _dependence(found, language)}
 
 
 def _direction(x: Array, value: Array) -> str:
@@ -113,7 +114,7 @@ def _direction(x: Array, value: Array) -> str:
     return "more is riskier" if together > 0 else "more is safer"
 
 
-def _summary(found: Contributions, seed: int) -> Figure:
+def _summary(found: Contributions, seed: int, language: Language) -> Figure:
     """Draw shap's beeswarm, whose jitter comes from numpy's global generator: seeded, and put back as it was."""
     figure = new_figure(8.0, 1.4 + 0.38 * min(_SUMMARY, found.X.shape[1]))
     axes = figure.subplots()
@@ -133,25 +134,30 @@ def _summary(found: Contributions, seed: int) -> Figure:
             shap.plots.beeswarm(explanation, max_display=_SUMMARY, ax=axes, plot_size=None, show=False)
         finally:
             np.random.set_state(before)  # noqa: NPY002
-    axes.set_xlabel("contribution to the log-odds of churn (SHAP value)", fontsize="medium")
+    say = phrases(language)
+    axes.set_xlabel(say("plot-shap", noun=say(f"target-{found.model.target}")), fontsize="medium")
+    for beside in figure.axes:
+        if beside is not axes:  # the bar of colours
+            beside.set_ylabel(say("plot-colour"), fontsize="small")
+            beside.set_yticklabels([say("plot-low"), say("plot-high")], fontsize="small")
     axes.tick_params("y", labelsize="small")
     return figure
 
 
-def _dependence(found: Contributions) -> Figure:
+def _dependence(found: Contributions, language: Language) -> Figure:
     names = found.ranking()["feature"].head(_DEPENDENCE).tolist()
     rows = -(-len(names) // 3)
     figure = new_figure(10.5, 0.6 + 2.9 * rows)
     panels = figure.subplots(rows, 3, squeeze=False, sharey=True).ravel()
     for axes, name in zip(panels, names, strict=False):
-        _draw_dependence(axes, found, name)
+        _draw_dependence(axes, found, name, language)
     for axes in panels[len(names) :]:
         axes.set_visible(False)
-    figure.supylabel("contribution to the log-odds", fontsize="small")
+    figure.supylabel(phrases(language)("plot-shap_axis"), fontsize="small")
     return figure
 
 
-def _draw_dependence(axes: Axes, found: Contributions, name: str) -> None:
+def _draw_dependence(axes: Axes, found: Contributions, name: str, language: Language) -> None:
     index = found.model.features.names.index(name)
     x, value = found.X[:, index], found.shap_values[:, index]
     known = ~np.isnan(x)
@@ -160,7 +166,7 @@ def _draw_dependence(axes: Axes, found: Contributions, name: str) -> None:
     if not known.all() and known.any():
         left = x[known].min() - 0.06 * (np.ptp(x[known]) or 1.0)
         axes.scatter(np.full((~known).sum(), left), value[~known], s=9, alpha=0.5, color="#8c8c8c", linewidths=0)
-        axes.set_title("grey: missing", fontsize="x-small", loc="right")
+        axes.set_title(phrases(language)("plot-grey"), fontsize="x-small", loc="right")
     words = found.model.categories.get(name)
     if words is not None:
         shown = words[:12]

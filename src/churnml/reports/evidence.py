@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from churnml.config import Config
+from churnml.config.needs import CardSections
 from churnml.registry import Bundle
 from churnml.reports.card import as_html, as_markdown, model_card
 from churnml.reports.contributions import contribution_plots, sample_contributions
-from churnml.reports.page import png
+from churnml.reports.page import drawable, png
 from churnml.reports.plots import backtest_plots
 
 __all__ = ["Evidence", "training_evidence"]
@@ -36,14 +36,14 @@ class Evidence:
 
 
 def training_evidence(
-    config: Config, bundle: Bundle, backtest: Mapping[str, Any], frame: pd.DataFrame, predictions: pd.DataFrame
+    config: CardSections, bundle: Bundle, backtest: Mapping[str, Any], frame: pd.DataFrame, predictions: pd.DataFrame
 ) -> Evidence:
     """Draw the plots of a training and write its model card.
 
     Parameters
     ----------
-    config : Config
-        The resolved config.
+    config : CardSections
+        Any object with these sections: the resolved config.
     bundle : Bundle
         The saved model.
     backtest : mapping
@@ -54,9 +54,10 @@ def training_evidence(
         The backtest's: account_id, as_of, fold, churned, arr, p_model and ``p_<baseline>`` per baseline.
     """
     sample = sample_contributions(bundle.model, frame[frame["churned"].notna()], config.seed)
+    lettering = drawable(config.language)
     figures = {
-        **backtest_plots(predictions, config.capacity, bundle.model.target),
-        **contribution_plots(sample, config.seed),
+        **backtest_plots(predictions, config.capacity, bundle.model.target, lettering),
+        **contribution_plots(sample, config.seed, lettering),
     }
     plots = {name: png(figure) for name, figure in figures.items()}
     card = model_card(config, bundle, backtest, predictions, sample.ranking())

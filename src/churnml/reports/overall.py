@@ -82,13 +82,13 @@ def _chart(families: Sequence[FamilyShare], language: Language) -> Markup:
 
 def _feature(row: FeatureShare, language: Language) -> dict[str, str]:
     way = row.direction or 0.0
-    told = "more" if way >= _CLEAR else "less" if way <= -_CLEAR else "mixed"
+    direction = "more" if way >= _CLEAR else "less" if way <= -_CLEAR else "mixed"
     return {
         "name": row.feature,
         "label": render(row.label, language),
         "family": _family(row.family, language),
         "share": percent(row.share, language),
-        "direction": phrases(language)(f"overall-{told}"),
+        "direction": phrases(language)(f"overall-{direction}"),
     }
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from churnml.language import Language, languages, phrases
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BAND_COLOURS", "Labels", "environment", "new_figure", "png", "svg"]
+__all__ = ["drawable", "BAND_COLOURS", "Labels", "environment", "new_figure", "png", "svg"]
 
 _DPI = 100
 
@@ -92,6 +94,38 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+_FONTS = (
+    "Noto Sans CJK JP", "Noto Serif CJK JP", "IPAexGothic", "IPAGothic", "TakaoGothic", "VL Gothic", "Hiragino Sans",
+    "Yu Gothic", "Meiryo", "MS Gothic", "Noto Sans CJK SC", "Noto Sans CJK KR", "Arial Unicode MS",
+)  # fmt: skip
+"""Families that hold what matplotlib's own font lacks; the first that is installed is used."""
+_OWN_FONT = "DejaVu Sans"
+
+
+@cache
+def _fallback() -> tuple[str, ...]:
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    return tuple(name for name in _FONTS if name in installed)[:1]
+
+
+def drawable(language: Language) -> Language:
+    """Return the language that pictures can be lettered in: the one given where a font holds its letters, else English.
+
+    Examples
+    --------
+    >>> drawable("en")
+    'en'
+    """
+    letters = phrases(language)("plot-model")
+    return language if all(ord(letter) < _LAST_OWN for letter in letters) or _fallback() else languages()[0]
+
+
+_LAST_OWN = 0x0590
+"""matplotlib's own font holds Latin, Greek and Cyrillic."""
+
+
 def svg(figure: Figure, label: str, labels: Labels | None = None) -> Markup:
     """Return a figure as inline SVG with a text alternative; the same figure gives the same text."""
     import matplotlib
@@ -115,6 +149,10 @@ def png(figure: Figure) -> bytes:
     >>> png(new_figure(2, 1))[1:4]
     b'PNG'
     """
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_fontfamily([_OWN_FONT, *_fallback()])
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # Words in a script that this machine's fonts lack become boxes; the plot still says the rest.

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from churnml.config import CapacityConfig, TargetWords, target_words
+from churnml.config import CapacityConfig
+from churnml.language import Language, Quantity, phrases
 from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.metrics.profit import profit_curve
 from churnml.metrics.reliability import calibration_bins
@@ -30,7 +31,9 @@ MODEL_COLOUR = "#24539c"
 _RIVALS = ("#8c8c8c", "#b7860b", "#2e7d4f", "#8e5ea2", "#c0392b", "#4b9cd3")
 
 
-def backtest_plots(predictions: pd.DataFrame, capacity: CapacityConfig, target: str = "churn") -> dict[str, Figure]:
+def backtest_plots(
+    predictions: pd.DataFrame, capacity: CapacityConfig, target: str = "churn", language: Language = "en"
+) -> dict[str, Figure]:
     """Draw what a backtest found.
 
     Parameters
@@ -41,6 +44,8 @@ def backtest_plots(predictions: pd.DataFrame, capacity: CapacityConfig, target: 
         Share of accounts that can be contacted, and what a contact costs and saves.
     target : str
         What was predicted.
+    language : str
+        Of titles, axes and legends.
 
     Returns
     -------
@@ -55,22 +60,22 @@ def backtest_plots(predictions: pd.DataFrame, capacity: CapacityConfig, target: 
     >>> sorted(backtest_plots(rows, CapacityConfig()))
     ['backtest_over_time', 'calibration', 'lift_gain', 'precision_recall', 'profit', 'roc', 'score_distribution']
     """
-    words = target_words(target)
+    words = _Labels(language, target)
     y, scores = _outcome_and_scores(predictions)
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "roc": _roc(y, scores, words),
-        "precision_recall": _precision_recall(y, scores),
+        "precision_recall": _precision_recall(y, scores, words),
         "calibration": _calibration(y, scores["model"], words),
         "lift_gain": _lift_gain(y, scores, capacity.share, words),
         "score_distribution": _score_distribution(y, scores["model"], words),
         "backtest_over_time": _over_time(predictions, words),
     }
     if target == "churn" and predictions["arr"].notna().any():
-        found["profit"] = _profit(predictions, y, scores, capacity)
-    return found
+        figures["profit"] = _profit(predictions, y, scores, capacity, words)
+    return figures
 
 
-def plot_backtest(predictions: pd.DataFrame, target: str = "churn") -> Figure:
+def plot_backtest(predictions: pd.DataFrame, target: str = "churn", language: Language = "en") -> Figure:
     """Draw on one sheet how a model did on dates it had not seen: over time, as a ranking, as a probability.
 
     Parameters
@@ -80,6 +85,8 @@ def plot_backtest(predictions: pd.DataFrame, target: str = "churn") -> Figure:
         arr, p_model and ``p_<baseline>`` per rule.
     target : str
         What was predicted.
+    language : str
+        Of titles, axes and legends.
 
     Returns
     -------
@@ -97,7 +104,7 @@ def plot_backtest(predictions: pd.DataFrame, target: str = "churn") -> Figure:
     >>> len(plot_backtest(rows).axes)
     5
     """
-    words = target_words(target)
+    words = _Labels(language, target)
     y, scores = _outcome_and_scores(predictions)
     sheet = new_figure(15, 4.5)
     over_time, ranking, level = sheet.subfigures(1, 3, squeeze=False)[0]
@@ -105,6 +112,32 @@ def plot_backtest(predictions: pd.DataFrame, target: str = "churn") -> Figure:
     _roc(y, scores, words, ranking)
     _calibration(y, scores["model"], words, level)
     return sheet
+
+
+class _Labels:
+    """The words on the plots, of what was predicted, in a language."""
+
+    def __init__(self, language: Language, target: str) -> None:
+        self._say, self._target = phrases(language), target
+
+    def __call__(self, code: str, **more: Any) -> str:
+        """Return a message of the plots."""
+        say, target = self._say, self._target
+        who = {name: say(f"card-{name}.{target}") for name in ("many", "other", "happened")}
+        return say(f"plot-{code}", noun=say(f"target-{target}"), **who, **more)
+
+    def outcome(self, happened: bool, rows: int) -> str:
+        """Return what the rows of an outcome are called."""
+        return self._say(f"plot-outcome.{self._target if happened else 'none'}", n=rows)
+
+    def baseline(self, name: str) -> str:
+        """Return what a candidate is called."""
+        return self("model") if name == "model" else self._say.or_plain(f"card-named.{name}", name.replace("_", " "))
+
+    def fold(self, name: str) -> str:
+        """Return the name of a fold in words, a company's own as it stands."""
+        at = name.removeprefix("fold ")
+        return self._say("card-fold_name", n=int(at)) if at.isdigit() else name
 
 
 def _outcome_and_scores(predictions: pd.DataFrame) -> tuple[Array, dict[str, Array]]:
@@ -117,22 +150,22 @@ def _outcome_and_scores(predictions: pd.DataFrame) -> tuple[Array, dict[str, Arr
     return predictions["churned"].to_numpy(dtype=np.float64), scores
 
 
-def _styles(scores: dict[str, Array]) -> dict[str, dict[str, Any]]:
+def _styles(scores: dict[str, Array], words: _Labels) -> dict[str, dict[str, Any]]:
     """Return the line style of the model and each of its rivals."""
     rivals = [name for name in scores if name != "model"]
     styles: dict[str, dict[str, Any]] = {
-        name: {"color": _RIVALS[index % len(_RIVALS)], "linewidth": 1.1, "label": name.replace("_", " ")}
+        name: {"color": _RIVALS[index % len(_RIVALS)], "linewidth": 1.1, "label": words.baseline(name)}
         for index, name in enumerate(rivals)
     }
-    return {"model": {"color": MODEL_COLOUR, "linewidth": 2.2, "label": "model", "zorder": 3}, **styles}
+    return {"model": {"color": MODEL_COLOUR, "linewidth": 2.2, "label": words.baseline("model"), "zorder": 3}, **styles}
 
 
 def _both(y: Array) -> bool:
     return len(np.unique(y)) == 2
 
 
-def _undefined(axes: Axes) -> None:
-    axes.text(0.5, 0.5, "undefined: only one outcome", ha="center", va="center", transform=axes.transAxes)
+def _undefined(axes: Axes, words: _Labels) -> None:
+    axes.text(0.5, 0.5, words("undefined"), ha="center", va="center", transform=axes.transAxes)
 
 
 def _caught(y: Array, p: Array) -> tuple[Array, Array]:
@@ -143,15 +176,14 @@ def _caught(y: Array, p: Array) -> tuple[Array, Array]:
     return stayers, churners
 
 
-def _roc(y: Array, scores: dict[str, Array], words: TargetWords, on: Canvas | None = None) -> Canvas:
+def _roc(y: Array, scores: dict[str, Array], words: _Labels, on: Canvas | None = None) -> Canvas:
     figure = on if on is not None else new_figure(5.6, 5.2)
     axes = figure.subplots()
-    others, many = (f"{who} above the threshold" for who in (words.others, words.many))
-    axes.set(title="ROC, pooled folds", xlabel=others, ylabel=many)
+    axes.set(title=words("roc"), xlabel=words("others_above"), ylabel=words("many_above"))
     if not _both(y):
-        _undefined(axes)
+        _undefined(axes, words)
         return figure
-    for name, style in _styles(scores).items():
+    for name, style in _styles(scores, words).items():
         stayers, churners = _caught(y, scores[name])
         style["label"] += f" (AUC {roc_auc(y, scores[name]):.3f})"
         axes.plot(stayers, churners, **style)
@@ -160,15 +192,15 @@ def _roc(y: Array, scores: dict[str, Array], words: TargetWords, on: Canvas | No
     return figure
 
 
-def _precision_recall(y: Array, scores: dict[str, Array]) -> Figure:
+def _precision_recall(y: Array, scores: dict[str, Array], words: _Labels) -> Figure:
     figure = new_figure(5.6, 5.2)
     axes = figure.subplots()
-    axes.set(title="Precision and recall, pooled folds", xlabel="recall", ylabel="precision")
+    axes.set(title=words("precision_recall"), xlabel=words("recall"), ylabel=words("precision"))
     if not _both(y):
-        _undefined(axes)
+        _undefined(axes, words)
         return figure
     positives, negatives = y.sum(), len(y) - y.sum()
-    for name, style in _styles(scores).items():
+    for name, style in _styles(scores, words).items():
         stayers, churners = (part[1:] for part in _caught(y, scores[name]))
         precision = churners * positives / (churners * positives + stayers * negatives)
         axes.step(churners, precision, where="post", **style)
@@ -177,13 +209,12 @@ def _precision_recall(y: Array, scores: dict[str, Array]) -> Figure:
     return figure
 
 
-def _calibration(y: Array, p: Array, words: TargetWords, on: Canvas | None = None) -> Canvas:
+def _calibration(y: Array, p: Array, words: _Labels, on: Canvas | None = None) -> Canvas:
     from scipy.stats import binomtest
 
     figure = on if on is not None else new_figure(5.6, 5.2)
     axes = figure.subplots()
-    rate = f"{words.noun} rate (95 %, Wilson)"
-    axes.set(title="Reliability: tenths of the scores", xlabel="mean probability", ylabel=rate)
+    axes.set(title=words("reliability"), xlabel=words("mean_probability"), ylabel=words("rate_wilson"))
     highest = 0.0
     for part in calibration_bins(y, p):
         churned = round(part.observed * part.weight)
@@ -195,18 +226,17 @@ def _calibration(y: Array, p: Array, words: TargetWords, on: Canvas | None = Non
     return figure
 
 
-def _lift_gain(y: Array, scores: dict[str, Array], share: float, words: TargetWords) -> Figure:
+def _lift_gain(y: Array, scores: dict[str, Array], share: float, words: _Labels) -> Figure:
     figure = new_figure(9.6, 4.6)
     gain, lift = figure.subplots(1, 2)
-    found, rate = f"share of {words.many} among them", f"{words.noun} rate ÷ base rate"
-    gain.set(title="Gain, pooled folds", xlabel="share of accounts contacted", ylabel=found)
-    lift.set(title="Lift, pooled folds", xlabel="share of accounts contacted", ylabel=rate)
+    gain.set(title=words("gain"), xlabel=words("contacted"), ylabel=words("share_found"))
+    lift.set(title=words("lift"), xlabel=words("contacted"), ylabel=words("over_base"))
     if not _both(y):
-        _undefined(gain)
-        _undefined(lift)
+        _undefined(gain, words)
+        _undefined(lift, words)
         return figure
     positives, negatives = y.sum(), len(y) - y.sum()
-    for name, style in _styles(scores).items():
+    for name, style in _styles(scores, words).items():
         stayers, churners = _caught(y, scores[name])
         contacted = (churners * positives + stayers * negatives) / len(y)
         gain.plot(contacted, churners, **style)
@@ -216,24 +246,24 @@ def _lift_gain(y: Array, scores: dict[str, Array], share: float, words: TargetWo
     gain.plot([0, 1], [0, 1], color="#d9dce1", linestyle="--", zorder=0)
     lift.axhline(1.0, color="#d9dce1", linestyle="--", zorder=0)
     for axes in (gain, lift):
-        _mark_capacity(axes, share)
+        _mark_capacity(axes, share, words)
     gain.legend(loc="lower right", fontsize="small")
     return figure
 
 
-def _profit(predictions: pd.DataFrame, y: Array, scores: dict[str, Array], capacity: CapacityConfig) -> Figure:
+def _profit(
+    predictions: pd.DataFrame, y: Array, scores: dict[str, Array], capacity: CapacityConfig, words: _Labels
+) -> Figure:
     figure = new_figure(7.6, 4.6)
     axes = figure.subplots()
-    axes.set(
-        title=f"Profit of contacting the riskiest; assumed save rate {capacity.save_rate:.0%}, "
-        f"contact {capacity.contact_cost:g}, offer {capacity.offer_cost:g}",
-        xlabel="share of accounts contacted",
-        ylabel="profit per snapshot, currency",
-    )
+    rate = Quantity(value=capacity.save_rate, unit="share")
+    costs = {"contact": capacity.contact_cost, "offer": capacity.offer_cost}
+    title = words("profit", rate=rate, **costs)
+    axes.set(title=title, xlabel=words("contacted"), ylabel=words("profit_per_snapshot"))
     axes.title.set_fontsize("medium")
     arr = predictions["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
     snapshots = len(predictions[["fold", "as_of"]].drop_duplicates())
-    for name, style in _styles(scores).items():
+    for name, style in _styles(scores, words).items():
         curve = profit_curve(
             y,
             scores[name],
@@ -244,22 +274,27 @@ def _profit(predictions: pd.DataFrame, y: Array, scores: dict[str, Array], capac
         )
         axes.plot(curve["share"], curve["profit"] / snapshots, **style)
     axes.axhline(0.0, color="#d9dce1", linestyle="--", zorder=0)
-    _mark_capacity(axes, capacity.share)
+    _mark_capacity(axes, capacity.share, words)
     axes.legend(loc="best", fontsize="small")
     return figure
 
 
-def _mark_capacity(axes: Axes, share: float) -> None:
-    axes.axvline(share, color="#1f2430", linestyle=":", linewidth=1.0, label=f"capacity {share:.0%}")
+def _mark_capacity(axes: Axes, share: float, words: _Labels) -> None:
+    axes.axvline(
+        share,
+        color="#1f2430",
+        linestyle=":",
+        linewidth=1.0,
+        label=words("capacity", share=Quantity(value=share, unit="share")),
+    )
 
 
-def _score_distribution(y: Array, p: Array, words: TargetWords) -> Figure:
+def _score_distribution(y: Array, p: Array, words: _Labels) -> Figure:
     figure = new_figure(7.6, 4.0)
     axes = figure.subplots()
-    chance = f"{words.noun} probability"
-    axes.set(title="Probabilities by outcome", xlabel=chance, ylabel="share of the outcome's rows")
+    axes.set(title=words("by_outcome"), xlabel=words("probability"), ylabel=words("outcome_rows"))
     edges = np.linspace(0.0, max(float(p.max()), 0.01), 41)
-    for outcome, name, colour in ((0.0, words.held, "#8c8c8c"), (1.0, words.happened, "#c0392b")):
+    for outcome, colour in ((0.0, "#8c8c8c"), (1.0, "#c0392b")):
         rows = p[y == outcome]
         if len(rows):
             axes.hist(
@@ -268,19 +303,19 @@ def _score_distribution(y: Array, p: Array, words: TargetWords) -> Figure:
                 weights=np.full(len(rows), 1 / len(rows)),
                 alpha=0.6,
                 color=colour,
-                label=f"{name} ({len(rows)})",
+                label=words.outcome(outcome == 1.0, len(rows)),
             )
     axes.legend(fontsize="small")
     return figure
 
 
-def _over_time(predictions: pd.DataFrame, words: TargetWords, on: Canvas | None = None) -> Canvas:
+def _over_time(predictions: pd.DataFrame, words: _Labels, on: Canvas | None = None) -> Canvas:
     """Draw AUC, log loss and the rate of every test snapshot, fold by fold."""
     figure = on if on is not None else new_figure(7.6, 7.2)
     ranking, loss, rate = figure.subplots(3, 1, sharex=True)
-    ranking.set(title="Every test snapshot", ylabel="ROC AUC")
-    loss.set(ylabel="log loss")
-    rate.set(ylabel=f"{words.noun} rate")
+    ranking.set(title=words("every_snapshot"), ylabel="ROC AUC")
+    loss.set(ylabel=words("log_loss"))
+    rate.set(ylabel=words("rate"))
     for index, (fold, rows) in enumerate(predictions.groupby("fold", sort=False)):
         groups = [
             (date, part["churned"].to_numpy(dtype=np.float64), part["p_model"].to_numpy(dtype=np.float64))
@@ -291,11 +326,11 @@ def _over_time(predictions: pd.DataFrame, words: TargetWords, on: Canvas | None 
         colour = _RIVALS[(index + 1) % len(_RIVALS)]
         style: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 4}
         defined = ~np.isnan(aucs)
-        ranking.plot(dates[defined], aucs[defined], **style, label=str(fold))
+        ranking.plot(dates[defined], aucs[defined], **style, label=words.fold(str(fold)))
         loss.plot(dates, np.array([log_loss(y, p) for _, y, p in groups], dtype=np.float64), **style)
         rate.plot(dates, [y.mean() for _, y, _ in groups], **style)
         rate.plot(dates, [p.mean() for _, _, p in groups], color=colour, linestyle="--")
     ranking.legend(fontsize="small")
-    rate.set_title("solid: happened, dashed: predicted", fontsize="small")
+    rate.set_title(words("solid_dashed"), fontsize="small")
     rate.tick_params("x", rotation=30)
     return figure

@@ -74,6 +74,7 @@ class Panel:
         self._core, self._onboarding = tuple(core_features), pd.Timedelta(days=onboarding_days)
         self.book = Book(tables, grace_days, leave_out_trials=leave_out_trials)
         self.edges = self.book.edges
+        self._grouped: dict[str, Groups] = {}
         self._midnights: Times = self.edges.to_numpy().astype("datetime64[us]")
         self._beside = {
             "surveys": _read(tables, "surveys", ["kind", "responded_at", "score"]),
@@ -306,6 +307,11 @@ class Panel:
         An account belongs to the group that it was known to be in at the month's start (its end, for one that came
         later), and stays in the group that it was in at the start of a year's period.
         """
+        if name not in self._grouped:
+            self._grouped[name] = self._groups(name)
+        return self._grouped[name]
+
+    def _groups(self, name: str) -> Groups:
         words = {"plan": self._plans, "cohort": self._cohorts}.get(name)
         table = words() if words is not None else self._attribute(name)
         spoken = sorted({word for column in table for word in column if word is not None})

@@ -139,7 +139,8 @@ def kpi_report(
     months : int
         So many at most.
     group_by : sequence of str, optional
-        ``"plan"`` and attributes of the accounts; by default `groupings`.
+        ``"plan"``, ``"cohort"`` (the quarter in which an account became a customer) and attributes of the accounts; by
+        default `groupings`.
     grace_days, gross_margin, yearly_discount, core_features, leave_out_trials
         As in `churnml.retention.kpi_history`.
 
@@ -243,7 +244,7 @@ def _row(record: dict[Any, Any], by: str | None) -> KpiRow:
 
 
 def _check(tables: Tables, name: str) -> None:
-    if name == "plan":
+    if name in ("plan", "cohort"):
         return
     known = [column for column in tables["accounts"].columns if column not in ("account_id", "known_at", "name")]
     if name not in known:

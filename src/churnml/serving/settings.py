@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,7 @@ from churnml.config.alerts import AlertsConfig
 from churnml.config.deliveries import EmailTarget
 from churnml.config.sign_in import SignInConfig, in_the_clear, mail_section
 from churnml.errors import ConfigError
+from churnml.language import Language
 from churnml.serving.workers import shared_folder
 
 __all__ = ["CONFIG", "INSECURE", "SETTINGS", "STORE_URL", "Settings"]
@@ -48,8 +49,10 @@ class Settings(BaseModel):
     store_url: str = Field(description="SQLAlchemy URL; empty in a bento")
     config_version: str = Field(description="The config's hash")
     currency: str = Field("USD", description="Currency of all amounts")
-    language: Literal["en", "ja"] = Field("en", description="Language where a request names none")
+    language: Language = Field("en", description="Language where a request names none")
     alerts: AlertsConfig = Field(default_factory=AlertsConfig, description="Whose working days count")
+    playbooks: Path | None = Field(None, description="YAML file of the playbooks")
+    targets: tuple[str, ...] = Field((), description="Targets of deliveries that are on")
     display: DisplayConfig = Field(default_factory=DisplayConfig, description="What raw names are called on pages")
     limits: ApiLimits = Field(default_factory=ApiLimits, description="Limits of requests")
     sign_in: SignInConfig = Field(default_factory=SignInConfig, description="Who may look at the pages, and how")
@@ -89,6 +92,8 @@ class Settings(BaseModel):
             currency=config.currency,
             language=config.language,
             alerts=config.alerts,
+            playbooks=None if config.playbooks is None else config.resolve(config.playbooks),
+            targets=tuple(config.deliveries.targets()),
             display=config.display,
             limits=config.serving.limits,
             late_after_hours=config.daily.late_after_hours,

@@ -13,6 +13,7 @@ from anyio import CapacityLimiter, to_thread
 from cachetools import LRUCache
 
 from churnml.errors import BundleError, ChurnmlError, StoreError, near_name
+from churnml.monitoring.report import MonitoringReport
 from churnml.serving.batching import ScoringQueue
 from churnml.serving.http.problems import Problem
 from churnml.serving.scorer import Scorer
@@ -33,7 +34,7 @@ _LOADING_SECONDS = 60
 """How long a request waits for the first model to be loaded."""
 
 
-Part = Literal["model", "snapshot", "run"]
+Part = Literal["model", "snapshot", "run", "monitoring"]
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,17 @@ class Fault:
 
 @dataclass(frozen=True)
 class StateView:
-    """One consistent state: requests that began with it end with it. Its caches belong to the event loop's thread."""
+    """One consistent state: requests that began with it end with it. Its caches belong to the event loop's thread.
+
+    `choices` is what the snapshot's accounts can be filtered by, once a page has asked for it.
+    """
 
     scorer: Scorer | None = None
     snapshot: SnapshotInfo | None = None
     run: Run | None = None
     accounts: LRUCache[str, AccountScore] = field(default_factory=lambda: LRUCache(_ACCOUNTS))
     explanations: LRUCache[str, dict[str, object]] = field(default_factory=lambda: LRUCache(_EXPLANATIONS))
+    choices: dict[str, list[str]] = field(default_factory=dict)
 
 
 class ServingState:
@@ -74,6 +79,7 @@ class ServingState:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.view = StateView()
+        self.monitoring: MonitoringReport | None = None
         self.faults: dict[Part, Fault] = {}
         self.scoring = ScoringQueue()
         self.writers = CapacityLimiter(_WRITERS)
@@ -137,6 +143,7 @@ class ServingState:
         scorer = self._look("model", self._scorer, view.scorer)
         snapshot = self._look("snapshot", self._snapshot, view.snapshot)
         run = self._look("run", self._run, view.run)
+        self.monitoring = self._look("monitoring", self._monitoring, self.monitoring)
         same = snapshot is not None and view.snapshot is not None and snapshot.id == view.snapshot.id
         if scorer is view.scorer and (same or snapshot is view.snapshot):
             if run != view.run:
@@ -208,6 +215,11 @@ class ServingState:
         run = None if self._store is None else self._store.runs(self.settings.name).last(ended=True)
         self.faults.pop("run", None)
         return run
+
+    def _monitoring(self, held: MonitoringReport | None) -> MonitoringReport | None:
+        found = None if self._store is None else self._store.monitoring(self.settings.name).newest()
+        self.faults.pop("monitoring", None)
+        return found
 
     async def scorer(self) -> Scorer:
         """Return the scorer in force, once it was looked for.

@@ -84,8 +84,8 @@ def _crowd(rng: np.random.Generator, life: Life) -> tuple[NDArray[np.int64], NDA
     span = (life.live_until - life.live_from)[later]
     account = np.concatenate([account, later])
     since = np.concatenate([since, life.live_from[later] + rng.uniform(0, 1, len(later)) * span])
-    kept = since < life.live_until[account]
-    account, since = account[kept], since[kept]
+    alive = since < life.live_until[account]
+    account, since = account[alive], since[alive]
     order = np.lexsort((since, account))
     return account[order].astype("int64"), since[order]
 
@@ -125,8 +125,8 @@ def events_frame(rng: np.random.Generator, life: Life, users: Users) -> pd.DataF
     account = users.account[user]
     seconds = np.floor(life.office_hours(rng, account) * 86_400)
     occurred = day + seconds / 86_400
-    kept = (occurred >= life.live_from[account]) & (occurred < life.live_until[account])
-    user, kind, account, occurred = user[kept], kind[kept], account[kept], occurred[kept]
+    alive = (occurred >= life.live_from[account]) & (occurred < life.live_until[account])
+    user, kind, account, occurred = user[alive], kind[alive], account[alive], occurred[alive]
     late = rng.random(len(user)) < 0.004
     known = occurred + np.where(late, rng.uniform(0.5, 6, len(user)), 0)
     order = np.argsort(occurred, kind="stable")

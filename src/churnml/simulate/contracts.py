@@ -288,8 +288,8 @@ def _plan_terms(
     started = begins[account, month].astype("float64")
     late = people.annual[account] & (month % 12 == 0) & (month > 0) & (rng.random(len(account)) < 0.04)
     started += np.where(late, rng.integers(1, 10, len(account)), 0)
-    kept = started < world.end
-    account, month, started = account[kept], month[kept], started[kept]
+    begun = started < world.end
+    account, month, started = account[begun], month[begun], started[begun]
     term_months = np.where(people.annual[account], 12 - month % 12, 1)
     ends = begins[account, month + term_months].astype("float64")
     follows = np.append(account[1:] == account[:-1], False)

@@ -114,8 +114,8 @@ def touchpoints_frame(rng: np.random.Generator, life: Life, users: Users) -> pd.
     span = np.concatenate([np.repeat(7 * share, inbound), np.repeat(7 * share, outbound)])
     direction = np.repeat(np.array(["inbound", "outbound"], dtype=object), [inbound.sum(), outbound.sum()])
     occurred = np.floor(begin + rng.uniform(0, 1, len(account)) * span) + life.office_hours(rng, account)
-    kept = (occurred >= life.live_from[account]) & (occurred < life.live_until[account])
-    account, occurred, direction = account[kept], occurred[kept], direction[kept]
+    alive = (occurred >= life.live_from[account]) & (occurred < life.live_until[account])
+    account, occurred, direction = account[alive], occurred[alive], direction[alive]
     order = np.argsort(occurred, kind="stable")
     account, occurred, direction = account[order], occurred[order], direction[order]
     late = rng.random(len(account)) < 0.05
@@ -166,8 +166,8 @@ def campaign_events_frame(rng: np.random.Generator, life: Life, users: Users) ->
     index = np.concatenate([np.nonzero(done)[0] for _, done, _ in steps])
     occurred = np.concatenate([time[done] for _, done, time in steps])
     kind = np.concatenate([np.full(int(done.sum()), name, dtype=object) for name, done, _ in steps])
-    kept = occurred < life.live_until[account[index]]
-    index, occurred, kind = index[kept], occurred[kept], kind[kept]
+    alive = occurred < life.live_until[account[index]]
+    index, occurred, kind = index[alive], occurred[alive], kind[alive]
     order = np.argsort(occurred, kind="stable")
     index, occurred, kind = index[order], occurred[order], kind[order]
     return canonical(

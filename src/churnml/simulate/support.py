@@ -81,6 +81,6 @@ def _openings(
     weekend = (day.astype("int64") + 3) % 7 >= 5
     stays = ~weekend | (rng.random(len(account)) < 0.2)
     opened = day + life.office_hours(rng, account)
-    kept = stays & (opened < life.live_until[account])
-    order = np.argsort(opened[kept], kind="stable")
-    return account[kept][order], opened[kept][order], trouble[kept][order]
+    alive = stays & (opened < life.live_until[account])
+    order = np.argsort(opened[alive], kind="stable")
+    return account[alive][order], opened[alive][order], trouble[alive][order]

@@ -61,8 +61,8 @@ def departures(
     """
     if not last_scored:
         return {}
-    found = _contracts if label.churn == "contractual" else _silences
-    known = found(tables, label, last_scored.keys(), as_of)
+    finder = _contracts if label.churn == "contractual" else _silences
+    known = finder(tables, label, last_scored.keys(), as_of)
     return {account: Departure(last, *known.get(account, ("left", None))) for account, last in last_scored.items()}
 
 
@@ -74,14 +74,14 @@ def _contracts(
     terms = terms[terms["account_id"].isin(accounts) & ~terms["is_addon"]]
     terms = knowledge.frame_known_before(terms, "subscriptions", as_of)
     terms["end"] = actual_end(terms)
-    found: dict[str, tuple[Why, date]] = {}
+    departed: dict[str, tuple[Why, date]] = {}
     for account, own in terms.groupby("account_id"):
         ended, notice = own["end"].max(), own.loc[own["end"] >= as_of, "notice_at"].max()
         if ended < as_of:
-            found[str(account)] = ("ended", ended.date())
+            departed[str(account)] = ("ended", ended.date())
         elif pd.notna(notice):
-            found[str(account)] = ("notice", notice.date())
-    return found
+            departed[str(account)] = ("notice", notice.date())
+    return departed
 
 
 def _silences(

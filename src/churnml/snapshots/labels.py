@@ -114,13 +114,13 @@ def _happened(
 def _contract_end(members: pd.DataFrame, tables: Tables, label: LabelConfig) -> pd.Series:
     """Return the day churn takes effect for the spell each row lies in; NaT where it has not ended."""
     terms = customer_terms(tables, label)
-    found = spells(terms, grace_days=label.grace_days, observed_until=tables.observed_until)
-    found["ended_on"] = found["ended_on"].where(found["churned"])
+    stretches = spells(terms, grace_days=label.grace_days, observed_until=tables.observed_until)
+    stretches["ended_on"] = stretches["ended_on"].where(stretches["churned"])
     rows = members[["account_id", "as_of"]].reset_index().sort_values("as_of", kind="stable")
     # The spell a row lies in is the last that started before its as_of.
     matched = pd.merge_asof(
         rows,
-        found.sort_values("started_on", kind="stable")[["account_id", "started_on", "ended_on"]],
+        stretches.sort_values("started_on", kind="stable")[["account_id", "started_on", "ended_on"]],
         left_on="as_of",
         right_on="started_on",
         by="account_id",
@@ -169,9 +169,9 @@ class _Silences:
         days = label.silence
         self.need = pd.Timedelta(days=days)
         self.index = members.index
-        found = silent_stretches(tables, silence_days=days, activity=label.activity)
+        stretches = silent_stretches(tables, silence_days=days, activity=label.activity)
         rows = members[["account_id", "as_of"]].assign(row=np.arange(len(members)))
-        self.pairs = rows.merge(found, on="account_id", how="inner")
+        self.pairs = rows.merge(stretches, on="account_id", how="inner")
 
     def __call__(self, opens: pd.Series, closes: pd.Series) -> Found:
         """Return which rows fall silent inside the gap and inside the window, and the first silent day there."""

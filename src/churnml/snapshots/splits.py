@@ -79,7 +79,7 @@ def splits(spine: pd.DataFrame, config: SplitSections) -> list[Split]:
     churners = labelled[labelled["churned"] == 1]
     blocks = _blocks(dates, by_month=bool(config.snapshots.before_renewal_days))
     size = config.splits.test_snapshots
-    found: list[Split] = []
+    folds: list[Split] = []
     most = 0
     for fold in range(config.splits.folds):
         stop = len(blocks) - fold * size
@@ -91,11 +91,11 @@ def splits(spine: pd.DataFrame, config: SplitSections) -> list[Split]:
         most = max(most, in_train)
         if not train or in_train < config.model.min_churners:
             break
-        found.append(Split("", train, test))
-    if not found:
+        folds.append(Split("", train, test))
+    if not folds:
         _refuse_few_churners(labelled, config)
         raise _no_fold(dates, most, config)
-    named = [Split(f"fold {number}", s.train, s.test) for number, s in enumerate(reversed(found), start=1)]
+    named = [Split(f"fold {number}", s.train, s.test) for number, s in enumerate(reversed(folds), start=1)]
     for split in named:
         _verify_purge(split, purge)
     return named

@@ -53,12 +53,12 @@ def successors(terms: pd.DataFrame, *, grace_days: int, hindsight: bool = True) 
     >>> successors(terms, grace_days=14).tolist()
     [1, -1, -1]
     """
-    found = np.full(len(terms), -1, dtype=np.int64)
+    places = np.full(len(terms), -1, dtype=np.int64)
     end = "actual_end" if hindsight else "agreed_end"
     lengthy = (terms[end] > terms["started_on"]).to_numpy()
     rows = terms.reset_index(drop=True)[lengthy]
     if rows.empty:
-        return found
+        return places
     known = knowledge.frame_known_since(rows, "subscriptions")
     names = rows["product"].astype("object").where(rows["product"].notna(), "")
     line = pd.MultiIndex.from_arrays([rows["account_id"], names, rows["is_addon"]]).factorize()[0]
@@ -71,13 +71,13 @@ def successors(terms: pd.DataFrame, *, grace_days: int, hindsight: bool = True) 
     follows = np.flatnonzero((line[1:] == line[:-1]) & ~side_by_side[1:])
     lapse = ends.start[follows + 1] - ends.of(follows, follows + 1)
     follows = follows[lapse <= grace_days * _DAY]
-    found[position[follows]] = position[follows + 1]
+    places[position[follows]] = position[follows + 1]
     bounds = np.flatnonzero(np.diff(line, prepend=-1, append=-1))
     for first, last in pairwise(bounds):
         if side_by_side[first]:
             for before, after in _pairs(ends, int(first), int(last), grace_days):
-                found[position[before]] = position[after]
-    return found
+                places[position[before]] = position[after]
+    return places
 
 
 def continuations(terms: pd.DataFrame, *, grace_days: int) -> pd.DataFrame:
@@ -175,8 +175,8 @@ def _overlapping(line: Ints, ends: _Ends) -> npt.NDArray[np.bool_]:
 
 def _told(rows: pd.DataFrame) -> Times:
     """Return when each term's actual end could be known at the earliest; the agreed one is known from the start."""
-    told = rows[["notice_at", "terminated_on"]].min(axis=1).where(rows["terminated_on"].notna())
-    return told.to_numpy()
+    announced = rows[["notice_at", "terminated_on"]].min(axis=1).where(rows["terminated_on"].notna())
+    return announced.to_numpy()
 
 
 def _pairs(ends: _Ends, first: int, last: int, grace_days: int) -> list[tuple[int, int]]:

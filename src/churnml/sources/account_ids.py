@@ -127,24 +127,24 @@ class AccountIds:
         if "accounts" not in config.tables:
             return
         for part in parts_of("accounts", config.tables["accounts"], config.named_sources):
-            found = presets().get(part.source.preset or "")
-            if found is None or found.merged is None:
+            preset = presets().get(part.source.preset or "")
+            if preset is None or preset.merged is None:
                 continue
             plain: dict[str, Any] = {"where": None, "preset": None, "versions": None, "via": None, "with_": {}}
-            section = prepared(part.source, found).model_copy(update=plain)
+            section = prepared(part.source, preset).model_copy(update=plain)
             raw, _ = self._sources.open(replace(part, source=section, number=90 + part.number), lambda _: list)
             have = {name.casefold() for name in raw.columns}
             absent = [
-                f"CAST(NULL AS VARCHAR) AS {identifier(n)}" for n in found.merged.reads if n.casefold() not in have
+                f"CAST(NULL AS VARCHAR) AS {identifier(n)}" for n in preset.merged.reads if n.casefold() not in have
             ]
             own = f"SELECT {', '.join(['*', *absent])} FROM {raw.relation}"
-            kind = any(each.id == "salesforce" for each in found.columns["account_id"])
+            kind = any(each.id == "salesforce" for each in preset.columns["account_id"])
             old, survivor = (
                 salesforce_id(f"trim({name})") if kind else f"trim({name})" for name in ("old", "survivor")
             )
             self._db.execute(
                 f"INSERT INTO merges SELECT DISTINCT {literal(part.tool)}, {old}, {survivor} FROM "
-                f"(WITH own AS ({own}) SELECT * FROM ({found.merged.query})) "
+                f"(WITH own AS ({own}) SELECT * FROM ({preset.merged.query})) "
                 "WHERE trim(old) <> '' AND trim(survivor) <> '' AND old <> survivor"
             )
         for _ in range(_LONGEST_CHAIN):
@@ -236,8 +236,8 @@ class AccountIds:
         kind = mapping.sources["account_id"].id
         if tool == self._leading:
             self._is_salesforce = kind == "salesforce"
-        found = presets().get(keys.preset or "")
-        usual = found.identities if found is not None else None
+        preset = presets().get(keys.preset or "")
+        usual = preset.identities if preset is not None else None
         account = _column(raw, keys.account, usual.account if usual else ())
         name = _column(raw, keys.name, usual.name if usual else ())
         domain = _column(raw, keys.domain, usual.domain if usual else ())

@@ -254,18 +254,18 @@ def reach(
                 f"AS DATE) AS day FROM {_file(folder, name)}) WHERE day IS NOT NULL GROUP BY 1"
             ).df()
             rows = pd.Series(ends["row_count"].to_numpy(), index=pd.DatetimeIndex(ends["day"]), dtype="int64")
-        found = table_reach(rows, until)
-        if found is None:
+        reached = table_reach(rows, until)
+        if reached is None:
             results.append(CheckResult("CHK043", name, "", "not applicable"))
             continue
-        reaches[name] = found.until
-        outcome: Outcome = "failed" if found.behind_days else "ok"
-        results.append(CheckResult("CHK043", name, "", outcome, found.behind_days))
-        if found.behind_days:
+        reaches[name] = reached.until
+        outcome: Outcome = "failed" if reached.behind_days else "ok"
+        results.append(CheckResult("CHK043", name, "", outcome, reached.behind_days))
+        if reached.behind_days:
             contracts = name == "subscriptions"
             what = " Contracts that ended or were renewed since then look as if they had not." if contracts else ""
             notes.append(
-                f"CHK043 {name}: the table ends on {found.until - timedelta(days=1)}, {found.behind_days} days before "
-                f"the data does ({until - timedelta(days=1)}).{what} {CHECKS['CHK043'].remedy}"
+                f"CHK043 {name}: the table ends on {reached.until - timedelta(days=1)}, {reached.behind_days} days "
+                f"before the data does ({until - timedelta(days=1)}).{what} {CHECKS['CHK043'].remedy}"
             )
     return reaches, Findings(notes, results)

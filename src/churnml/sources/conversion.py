@@ -102,12 +102,12 @@ def in_own_currency(
         f"AND currency_code NOT IN ({literal(own.upper())}, '') AND worth IS NULL GROUP BY 1 ORDER BY 1"
     ).fetchall()
     if missing:
-        told = ", ".join(f"{count:,} rows in {code} from {first} on" for code, first, count in missing)
+        unrated = ", ".join(f"{count:,} rows in {code} from {first} on" for code, first, count in missing)
         raise problem(
             "CHK047",
             f"The rates do not cover all amounts of {raw.origin}",
             where="rates",
-            got=told,
+            got=unrated,
             expected="for every currency a rate that holds from the first of these days",
             remedy="Add the rates; today's rate is never used for the past.",
         )

@@ -122,9 +122,9 @@ def currencies_of(staged: StagedTable, mapping: Mapping, name: str) -> list[Curr
     """
     raw = f"CAST({identifier(f'raw:{name}')} AS VARCHAR)"
     around = f"trim(regexp_replace({raw}, '[-0-9.,+()%''’`_−\\s\\p{{Z}}０-９]+', ' ', 'g'))"
-    found = _shares(staged, name, around, raw)
-    if len(found) > 1:
-        return found
+    shares = _shares(staged, name, around, raw)
+    if len(shares) > 1:
+        return shares
     expr = mapping.sources[name].expr or ""
     for column in currency_columns(mapping.raw_columns):
         if mentioned(expr, [column]):  # the config tells the currencies apart itself
@@ -133,7 +133,7 @@ def currencies_of(staged: StagedTable, mapping: Mapping, name: str) -> list[Curr
         beside = _shares(staged, name, f"CAST({code} AS VARCHAR)", f"concat_ws(' ', {raw}, {code})")
         if len(beside) > 1:
             return beside
-    return found
+    return shares
 
 
 def _shares(staged: StagedTable, name: str, text: str, example: str) -> list[CurrencyShare]:

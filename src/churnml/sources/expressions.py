@@ -105,18 +105,18 @@ def columns_of(sql: str) -> list[str]:
     ['Close Date', 'IsClosed']
     """
     tree = _parsed(sql)
-    found = tree.find_all(exp.Column) if tree is not None else ()
-    return sorted({column.name for column in found if not column.find_ancestor(exp.Lambda)})
+    columns = tree.find_all(exp.Column) if tree is not None else ()
+    return sorted({column.name for column in columns if not column.find_ancestor(exp.Lambda)})
 
 
 def _occurrences(tree: exp.Expr) -> list[_Occurrence]:
-    found = []
+    places = []
     for column in tree.find_all(exp.Column):
         place = column.this.meta
         if column.table or "start" not in place or _inside_query(column):
             continue
-        found.append(_Occurrence(column.name, place["start"], place["end"] + 1, _use(column)))
-    return found
+        places.append(_Occurrence(column.name, place["start"], place["end"] + 1, _use(column)))
+    return places
 
 
 def _inside_query(node: exp.Expr) -> bool:

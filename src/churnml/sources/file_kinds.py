@@ -16,16 +16,14 @@ _TEXT_NAMES = (".csv", ".tsv", ".txt", ".tab", ".psv")
 _JSON_NAMES = (".jsonl", ".ndjson", ".json", ".jsonlines")
 _WORKBOOK_NAMES = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 _PARQUET_NAMES = (".parquet", ".pq")
-_EXPECTED = "CSV, JSON lines (both also .gz), Parquet, or an Excel workbook (.xlsx, .xls, .ods)"
+_EXPECTED = "CSV, JSON, Parquet, an Excel workbook (.xlsx, .xls, .ods), packed or not; SQLite or DuckDB"
 
 _PACKED = {
     b"BZh": ("bzip2", "Unpack it (`bunzip2`), or pack it with gzip."),
     b"\xfd7zXZ\x00": ("xz", "Unpack it (`unxz`), or pack it with gzip."),
-    b"\x28\xb5\x2f\xfd": ("zstandard", "Unpack it (`unzstd`), or pack it with gzip."),
     b"7z\xbc\xaf": ("7-Zip", "Unpack it."),
     b"Rar!": ("RAR", "Unpack it."),
     b"%PDF": ("PDF", "Export the table as CSV."),
-    b"SQLite format 3\x00": ("SQLite", "Name it as the source: `source: {connection: sqlite:///…}`."),
     b"Obj\x01": ("Avro", "Convert it to Parquet or CSV."),
     b"ORC": ("ORC", "Convert it to Parquet or CSV."),
     b"ARROW1": ("Arrow (Feather)", "Write it as Parquet."),

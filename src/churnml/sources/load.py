@@ -16,7 +16,7 @@ import duckdb
 import pandas as pd
 
 from churnml import engine
-from churnml.config import EngineConfig, LabelConfig, SourceConfig, TableSource
+from churnml.config import ColumnSource, EngineConfig, LabelConfig, SourceConfig, TableSource
 from churnml.config.needs import LoadSections
 from churnml.errors import DataError
 from churnml.files import beside, stage_folder
@@ -29,6 +29,12 @@ from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.observation import derived_accounts, observed_period
 from churnml.sources.outcome import all_refusals, coverage_notes, notes_of, refuse_too_many, rejections
 from churnml.sources.parts import united
+from churnml.sources.personal import (
+    notes_of_personal,
+    personal_columns,
+    refuse_personal_words,
+    results_of_personal,
+)
 from churnml.sources.raw import Raw
 from churnml.sources.raw_sources import Part, RawSources, parts_of
 from churnml.sources.raw_values import wanted_columns
@@ -161,6 +167,10 @@ def load(
         )
         coverage = account_ids.coverage(fresh, config.workspace_dir / "identities_unmatched.csv")
         days = {name: table.days for name, table in validated.items() if len(table.days)}
+        extra = {name: item.column or "" for name, item in _attributes(config).items()}
+        refuse_personal_words(db, fresh, list(validated), extra)
+        used = {name: mapping.used_columns for name, mapping in mappings.items()}
+        personal = personal_columns(db, fresh, used)
         use = tables_use(db, fresh, validated, until)
         reaches, stale = reach(db, fresh, days, until)
         for name in validated:
@@ -183,12 +193,20 @@ def load(
         tables=tables,
         rejected=rejections(validated),
         fingerprint=_fingerprint(config, validated),
-        notes=[note, *coverage_notes(coverage), *findings.notes, *stale.notes, *notes_of(validated, attributes)],
+        notes=[
+            note,
+            *notes_of_personal(personal),
+            *coverage_notes(coverage),
+            *findings.notes,
+            *stale.notes,
+            *notes_of(validated, attributes),
+        ],
         counts={name: validated[name].valid_rows for name in expressions},
         checks=[
             *(result for name in expressions for result in validated[name].results),
             *findings.results,
             *stale.results,
+            *results_of_personal(list(mappings), personal),
         ],
         reaches=reaches,
         coverage=coverage,
@@ -299,8 +317,8 @@ def _without_trials(db: duckdb.DuckDBPyConnection, mapping: Mapping) -> tuple[Ma
     trial = f"coalesce(mrr = 0 AND NOT {addon}, false)"
     row = db.execute(f"SELECT count_if({trial}) FROM ({mapping.select})").fetchone()
     count = int(row[0] or 0) if row else 0
-    kept = replace(mapping, select=f"SELECT * FROM ({mapping.select}) WHERE NOT {trial}")
-    return kept, [f"subscriptions: {count:,} contracts of MRR 0 are left out (label.trials)"] if count else []
+    paid = replace(mapping, select=f"SELECT * FROM ({mapping.select}) WHERE NOT {trial}")
+    return paid, [f"subscriptions: {count:,} contracts of MRR 0 are left out (label.trials)"] if count else []
 
 
 def _without_erased(db: duckdb.DuckDBPyConnection, file: Path, suppression: Suppression) -> None:
@@ -310,8 +328,15 @@ def _without_erased(db: duckdb.DuckDBPyConnection, file: Path, suppression: Supp
     rows = f"read_parquet({literal(str(file))})"
     names = [row[0] for row in db.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall() if row[0] != "reason"]
     with beside(file) as part:
-        kept = f"SELECT * FROM {rows} WHERE NOT ({suppression.listed_anywhere(names)})"
-        db.execute(f"COPY ({kept}) TO {literal(str(part))} (FORMAT parquet)")
+        remaining = f"SELECT * FROM {rows} WHERE NOT ({suppression.listed_anywhere(names)})"
+        db.execute(f"COPY ({remaining}) TO {literal(str(part))} (FORMAT parquet)")
+
+
+def _attributes(config: LoadSections) -> dict[str, ColumnSource]:
+    """Return the extra attributes of accounts that a config keeps."""
+    if "accounts" not in config.tables:
+        return {}
+    return {name: item for part in config.tables["accounts"].parts for name, item in part.attributes.items()}
 
 
 def _silent(_: str) -> None:

@@ -59,10 +59,10 @@ def _notes(
 ) -> list[str]:
     """Say how many rows name what the other table does not have, or has for several accounts."""
     key = f"trim(CAST({identifier(column)} AS VARCHAR))"
-    found = " OR ".join(f"looked_up.{identifier(each)} IS NOT NULL" for each in take)
+    matched = " OR ".join(f"looked_up.{identifier(each)} IS NOT NULL" for each in take)
     row = db.execute(
         f"SELECT count_if({key} <> '' AND looked_up.matched_key IS NULL), "
-        f"count_if(looked_up.matched_key IS NOT NULL AND NOT ({found})) FROM {own.relation} AS own "
+        f"count_if(looked_up.matched_key IS NOT NULL AND NOT ({matched})) FROM {own.relation} AS own "
         f"LEFT JOIN {table} AS looked_up ON {key} = looked_up.matched_key"
     ).fetchone()
     unknown, several = (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)

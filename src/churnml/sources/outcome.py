@@ -9,6 +9,7 @@ import pandas as pd
 
 from churnml.errors import DataError
 from churnml.sources.account_ids import ToolCoverage
+from churnml.sources.personal import masked
 from churnml.sources.sql import problem
 from churnml.sources.validated import ValidatedTable
 from churnml.tables import CHECKS, TABLES
@@ -67,7 +68,7 @@ def notes_of(validated: Mapping[str, ValidatedTable], attributes: tuple[str, ...
         )
         notes.append(f"extra account attributes kept: {', '.join(attributes)}{past}")
     for name, table in validated.items():
-        notes += table.notes
+        notes += [masked(note) for note in table.notes]
         notes += [f"{name}: {reason}. {reason.remedy}" for reason in table.reasons]
     return notes
 
@@ -121,10 +122,10 @@ def refuse_too_many(limit: float, name: str, table: ValidatedTable, file: Path) 
 def all_refusals(refusals: list[DataError]) -> DataError:
     """Return one error for several tables, each with its own place, finding and remedy."""
     first, *others = refusals
-    told = [f"{len(refusals)} tables cannot be used. First: {first.what}"]
+    lines = [f"{len(refusals)} tables cannot be used. First: {first.what}"]
     further = "\n\n".join(f"also: {error}" for error in others)
     return DataError(
-        told[0],
+        lines[0],
         where=first.where,
         got=first.got,
         expected=first.expected,

@@ -12,6 +12,7 @@ import duckdb
 from churnml.config import SourceConfig, TableSource, mask_text
 from churnml.errors import near_name
 from churnml.sources.connections import connected, missing_file, missing_folder, missing_table
+from churnml.sources.containers import files_of
 from churnml.sources.csv_files import MalformedLines, stage_csv
 from churnml.sources.file_kinds import file_kind
 from churnml.sources.json_files import stage_json
@@ -154,7 +155,7 @@ class RawTables:
             self._backend.disconnect()
 
     def _from_files(self, folder: Path, name: str, source: TableSource, where: str) -> Raw:
-        files = sorted(path for path in folder.glob(source.from_) if path.is_file())
+        files = files_of(folder, source.from_, self._stage / f"{name}.inside", where)
         if not files:
             raise missing_file(folder, source.from_, where)
         parts = _Parts()

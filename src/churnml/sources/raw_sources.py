@@ -131,32 +131,32 @@ class RawSources:
 
     def _by_preset(self, part: Part, name: str) -> tuple[Raw, TableSource]:
         """Open a raw table as a preset says."""
-        found = preset(name, f"{part.place}.preset")
-        if found.table != part.table:
+        chosen = preset(name, f"{part.place}.preset")
+        if chosen.table != part.table:
             raise ConfigError(
-                f"The preset {name} feeds {found.table}, not {part.table}",
+                f"The preset {name} feeds {chosen.table}, not {part.table}",
                 where=f"{part.place}.preset",
                 got=name,
-                remedy=f"Write it under `tables.{found.table}`.",
+                remedy=f"Write it under `tables.{chosen.table}`.",
                 code="config.preset",
             )
-        unknown = sorted({*part.source.with_} - {*found.lookups})
+        unknown = sorted({*part.source.with_} - {*chosen.lookups})
         if unknown:
             raise ConfigError(
                 f"The preset {name} reads no further raw table called {unknown[0]!r}",
                 where=f"{part.place}.with",
-                expected=", ".join(found.lookups) or "none",
+                expected=", ".join(chosen.lookups) or "none",
                 code="config.preset",
             )
-        source = prepared(part.source, found)
+        source = prepared(part.source, chosen)
         raw = self._of(part.tool).open(part.name, source, list, part.place)
-        raw = self._latest(raw, versions_of(source, found, raw.columns))
-        if found.query is not None:
-            others, notes = self._beside(part, found)
-            raw = laid_out(self._db, found, raw, others, found.query)
+        raw = self._latest(raw, versions_of(source, chosen, raw.columns))
+        if chosen.query is not None:
+            others, notes = self._beside(part, chosen)
+            raw = laid_out(self._db, chosen, raw, others, chosen.query)
             raw = replace(raw, notes=(*raw.notes, *notes))
         key = f"sources.{part.tool}" if part.tool else "source"
-        source = resolved(self._db, source, found, raw, self._sources[part.tool], key)
+        source = resolved(self._db, source, chosen, raw, self._sources[part.tool], key)
         return (raw if source.via is None else self._looked_up(raw, part, source.via)), source
 
     def _beside(self, part: Part, found: Preset) -> tuple[dict[str, Raw], list[str]]:

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 
 from churnml.errors import DataError
+from churnml.sources.personal import masked
 from churnml.tables import CHECKS
 
 __all__ = ["DUCKDB_TYPE", "constant", "described", "identifier", "literal", "problem", "tried"]
@@ -55,7 +56,12 @@ def problem(
     """Return the error of a failed check, with the check's remedy unless there is a better one."""
     check = CHECKS[code]
     return DataError(
-        f"{code} {what}", where=where, got=got, expected=expected, remedy=remedy or check.remedy, code=check.error
+        f"{code} {what}",
+        where=where,
+        got=None if got is None else masked(got),
+        expected=expected,
+        remedy=remedy or check.remedy,
+        code=check.error,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from churnml.sources.personal import masked
 from churnml.tables import CHECKS, CheckResult
 
 __all__ = ["Reason", "ValidatedTable"]
@@ -34,6 +35,10 @@ class Reason:
     rows: int
     example: str = ""
     remedy: str = ""
+
+    def __post_init__(self) -> None:
+        # An example is printed and logged, and may be somebody's address.
+        object.__setattr__(self, "example", masked(self.example))
 
     def __str__(self) -> str:
         example = f", e.g. {self.example!r}" if self.example else ""

@@ -273,11 +273,11 @@ class TableValidator:
             others = sum(share.rows for share in shares[1:])
             self.result.results.append(CheckResult("CHK037", self.name, name, "failed" if several else "ok", others))
             if several:
-                told = ", ".join(f"{share.code} {share.rows:,} rows (e.g. {share.example!r})" for share in shares[:5])
+                listed = ", ".join(f"{share.code} {share.rows:,} rows (e.g. {share.example!r})" for share in shares[:5])
                 more = f" and {len(shares) - 5} more" if len(shares) > 5 else ""
                 self.result.notes.append(
-                    f"CHK037 {self.name}.{name}: {len(shares)} currencies in one column: {told}{more}; the amounts are "
-                    f"added as they stand. {CHECKS['CHK037'].remedy}"
+                    f"CHK037 {self.name}.{name}: {len(shares)} currencies in one column: {listed}{more}; the amounts "
+                    f"are added as they stand. {CHECKS['CHK037'].remedy}"
                 )
 
     def write(self, tables: Path, rejected: Path) -> None:

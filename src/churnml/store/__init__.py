@@ -20,6 +20,7 @@ from churnml.store.listing import SORTS, AccountLine, AccountList, BandMove, Lis
 from churnml.store.monitoring import AlarmEpisode, Monitoring, Retraining
 from churnml.store.notes import Note, Notes
 from churnml.store.outlooks import Outlook, Outlooks
+from churnml.store.oversight import AuditPage, Opened, Oversight
 from churnml.store.owners import Owners
 from churnml.store.plain import plain
 from churnml.store.records import (
@@ -70,6 +71,7 @@ __all__ = [
     "Arm",
     "Assignment",
     "AuditEntry",
+    "AuditPage",
     "Change",
     "Deliveries",
     "Delivery",
@@ -88,10 +90,12 @@ __all__ = [
     "Note",
     "Notes",
     "IdempotencyKey",
+    "Opened",
     "Outcome",
     "Outlook",
     "Outlooks",
     "Override",
+    "Oversight",
     "Page",
     "Retraining",
     "RenewalCall",

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from churnml.errors import StoreError
 from churnml.store.schema import DeliveryRow, DeliveryTargetRow, OutboxRow
-from churnml.store.writes import changing, reading
+from churnml.store.writes import Actor, changing, reading, record
 
 __all__ = ["ERASURE", "Change", "Deliveries", "Delivery", "DeliveryState", "DeliveryOutcome", "TargetState", "Wanted"]
 
@@ -340,8 +340,13 @@ class Deliveries:
         with reading(self._engine) as connection:
             return {str(state): int(count) for state, count in connection.execute(query)}
 
-    def resend(self, now: datetime, *, ids: Sequence[int] = (), target: str | None = None) -> int:
-        """Let refused and unknown deliveries be tried again, by id or all of a target; returns how many."""
+    def resend(
+        self, now: datetime, *, ids: Sequence[int] = (), target: str | None = None, actor: Actor | None = None
+    ) -> int:
+        """Let refused and unknown deliveries be tried again, by id or all of a target; returns how many.
+
+        Who lets them is noted in the audit log, where it is a person.
+        """
         own = [DeliveryRow.config == self._config, DeliveryRow.state.in_(["refused", "unknown"])]
         if target is not None:
             own.append(DeliveryRow.target == target)
@@ -353,6 +358,9 @@ class Deliveries:
             if target is not None:
                 paused = update(DeliveryTargetRow).where(*self._target(target))
                 connection.execute(paused.values(until=None, why=None, failures=0))
+            if actor is not None:
+                detail = {"ids": list(ids), "target": target, "waiting": int(done.rowcount)}
+                record(connection, actor, "deliveries.resend", target or ", ".join(map(str, ids)), detail)
         return int(done.rowcount)
 
     def forget_told(self) -> int:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from churnml.store.key_figures import rows_of_account, without_account
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.plain import plain
 from churnml.store.schema import (
@@ -154,6 +155,8 @@ def _collect(engine: Engine, config: str, traces: Traces) -> dict[str, list[dict
                 rows += [row for row in hits if row not in rows]
             if rows:
                 found[table.name] = rows
+        if traces.account is not None and (behind := rows_of_account(connection, config, traces.account)):
+            found["key_figure_rows"] = behind
         for account in traces.near:
             own = _mine(Base.metadata.tables["explanations"], config, account)
             assert own is not None
@@ -186,6 +189,8 @@ def _erase(engine: Engine, config: str, traces: Traces, subject: str, now: datet
                 mine = _mine(table, config, traces.account)
                 if mine is not None:
                     remove(table, *mine)
+        if traces.account is not None and (parts := without_account(connection, config, traces.account)):
+            counts["key_figure_rows"] = parts
         for account in traces.near:
             for snapshot_id in _naming(connection, config, account, pattern):
                 remove(ExplanationRow, ExplanationRow.snapshot_id == snapshot_id, ExplanationRow.account_id == account)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from churnml.store.packing import pack_columns, unpack_columns
+from churnml.store.plain import plain
 from churnml.store.schema import KeyFigureRowsRow, KeyFiguresRow
 from churnml.store.writes import Actor, reading, write
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["KeptKeyFigures", "KeyFigures"]
+__all__ = ["KeptKeyFigures", "KeyFigures", "rows_of_account", "without_account"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class KeyFigures:
             JSON-ready.
         actor : Actor
         rows : mapping, optional
-            Part of the report → columns of the accounts behind it; without it those of the last report go.
+            Part of the report → columns of the accounts behind it; without it those of the last report stay.
         """
         packed = [{"part": part, "packed": pack_columns(columns)} for part, columns in (rows or {}).items()]
 
@@ -75,7 +76,8 @@ class KeyFigures:
                 connection.execute(delete(KeyFiguresRow).where(mine))
                 row = {"config": self._config, "as_of": as_of, "published_at": actor.now, "report": dict(report)}
                 connection.execute(insert(KeyFiguresRow), row)
-                connection.execute(delete(KeyFigureRowsRow).where(KeyFigureRowsRow.config == self._config))
+                if rows is not None:
+                    connection.execute(delete(KeyFigureRowsRow).where(KeyFigureRowsRow.config == self._config))
                 if packed:
                     connection.execute(insert(KeyFigureRowsRow), [{"config": self._config, **one} for one in packed])
             return self._config, {"kept": kept, "as_of": as_of.isoformat()}
@@ -104,3 +106,36 @@ class KeyFigures:
         with reading(self._engine) as connection:
             packed = connection.execute(query).scalar()
         return None if packed is None else unpack_columns(packed)
+
+
+def rows_of_account(connection: Connection, config: str, account: str) -> list[dict[str, Any]]:
+    """Return what is kept of one account behind the KPIs, a row for each part of the report."""
+    found = []
+    for part, columns, mine in _with_account(connection, config, account):
+        place = int(mine.argmax())
+        found.append(
+            {"config": config, "part": part, **{name: plain(values[place]) for name, values in columns.items()}}
+        )
+    return found
+
+
+def without_account(connection: Connection, config: str, account: str) -> int:
+    """Take one account out of the rows behind the KPIs; returns from how many parts of the report."""
+    number = 0
+    for part, columns, mine in list(_with_account(connection, config, account)):
+        left = pack_columns({name: values[~mine] for name, values in columns.items()})
+        here = (KeyFigureRowsRow.config == config, KeyFigureRowsRow.part == part)
+        connection.execute(update(KeyFigureRowsRow).where(*here).values(packed=left))
+        number += 1
+    return number
+
+
+def _with_account(
+    connection: Connection, config: str, account: str
+) -> Iterator[tuple[str, dict[str, np.ndarray], np.ndarray]]:
+    query = select(KeyFigureRowsRow.part, KeyFigureRowsRow.packed).where(KeyFigureRowsRow.config == config)
+    for part, packed in connection.execute(query).all():
+        columns = unpack_columns(packed)
+        mine = columns["account_id"] == account
+        if mine.any():
+            yield part, columns, mine

@@ -16,7 +16,7 @@ from churnml.store.schema import AccountOwnerRow, OverrideRow, ScoreRow, Snapsho
 from churnml.store.search import words_of
 from churnml.store.writes import reading
 
-__all__ = ["SORTS", "AccountLine", "AccountList", "BandMove", "ListFilter", "Lists"]
+__all__ = ["SORTS", "AccountLine", "AccountList", "BandMove", "ListFilter", "ListParts", "Lists"]
 
 SORTS = (
     "loss", "name", "band", "health", "change", "risk", "arr", "ends", "owner", "segment", "plan", "phase",
@@ -120,7 +120,7 @@ class Lists:
             By default what is worst or largest comes first.
         offset, limit : int
         """
-        parts = _Parts(self._config, now)
+        parts = ListParts(self._config, now)
         wanted = self._wanted(parts, snapshot_id, as_of, where)
         with_bands = self._wanted(parts, snapshot_id, as_of, replace(where, bands=()))
         query = parts.lines().where(*wanted).order_by(*parts.order(sort, descending)).offset(offset).limit(limit)
@@ -138,7 +138,7 @@ class Lists:
 
     def some(self, snapshot_id: int, account_ids: Sequence[str], now: datetime) -> dict[str, AccountLine]:
         """Return accounts as a list shows them, by account; those that the snapshot does not have are left out."""
-        parts = _Parts(self._config, now)
+        parts = ListParts(self._config, now)
         found: dict[str, AccountLine] = {}
         with reading(self._engine) as connection:
             for start in range(0, len(account_ids), _AT_ONCE):
@@ -149,18 +149,20 @@ class Lists:
                     found[line.account.account_id] = line
         return found
 
-    def choices(self, snapshot_id: int, now: datetime) -> dict[str, list[str]]:
-        """Return what a snapshot's accounts can be filtered by: owners, segments, plans, phases, in order."""
-        parts = _Parts(self._config, now)
+    def choices(self, snapshot_id: int) -> dict[str, list[str]]:
+        """Return what a snapshot's accounts can be filtered by: owners, segments, plans, phases, in order.
+
+        It never changes; who was chosen by hand is told by `Owners.chosen`.
+        """
         columns = {
-            "owners": parts.owner, "segments": ScoreRow.segment, "plans": ScoreRow.plan, "phases": ScoreRow.phase,
+            "owners": ScoreRow.owner, "segments": ScoreRow.segment, "plans": ScoreRow.plan, "phases": ScoreRow.phase,
         }  # fmt: skip
         with reading(self._engine) as connection:
             return {
                 name: sorted(
                     str(value)
                     for value in connection.execute(
-                        parts.joined(select(column).distinct()).where(ScoreRow.snapshot_id == snapshot_id)
+                        select(column).where(ScoreRow.snapshot_id == snapshot_id).distinct()
                     ).scalars()
                     if value
                 )
@@ -171,7 +173,7 @@ class Lists:
         self, snapshot_id: int, before_id: int, as_of: date, where: ListFilter, now: datetime, limit: int = 10
     ) -> list[BandMove]:
         """Return the accounts whose own band is another than in an earlier snapshot, the largest loss first."""
-        parts, earlier = _Parts(self._config, now), aliased(ScoreRow)
+        parts, earlier = ListParts(self._config, now), aliased(ScoreRow)
         query = (
             parts.lines()
             .add_columns(earlier.band.label("before"), earlier.health_score.label("score_before"))
@@ -215,7 +217,7 @@ class Lists:
                     found.setdefault(account, []).append((as_of, score))
         return found
 
-    def _wanted(self, parts: _Parts, snapshot_id: int, as_of: date, where: ListFilter) -> list[ColumnElement[bool]]:
+    def _wanted(self, parts: ListParts, snapshot_id: int, as_of: date, where: ListFilter) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = [ScoreRow.snapshot_id == snapshot_id]
         for word in words_of(where.text):
             plain = or_(
@@ -249,7 +251,7 @@ class Lists:
         return found
 
 
-class _Parts:
+class ListParts:
     """Columns of a list as SQL, with what was set by hand in place of what the system and the source say."""
 
     def __init__(self, config: str, now: datetime) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from churnml.language import Text
+from churnml.language import Argument, Text
 from churnml.monitoring.alarms import Alarm
 from churnml.monitoring.loads import LoadRecord
 from churnml.monitoring.performance import Realised
@@ -61,7 +61,7 @@ class Retraining:
         Whether the challenger took its place.
     because : tuple of Text
         Why it was due.
-    decision : str
+    decision : Text or str
         What the gate said, or why the training failed.
     run_id : str
         Of the training in MLflow; empty where there is none.
@@ -73,7 +73,7 @@ class Retraining:
     version: str | None
     promoted: bool
     because: tuple[Text, ...]
-    decision: str
+    decision: Argument
     run_id: str = ""
 
 

@@ -21,6 +21,7 @@ from churnml.store.listing import Lists
 from churnml.store.monitoring import Monitoring
 from churnml.store.notes import Notes
 from churnml.store.outlooks import Outlooks
+from churnml.store.oversight import Oversight
 from churnml.store.owners import Owners
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.publishing import drop_features, publish
@@ -33,6 +34,7 @@ from churnml.store.schema import AuditRow, DepartureRow, ExplanationRow, Feature
 from churnml.store.sessions import Sessions
 from churnml.store.snapshot import Snapshot
 from churnml.store.tasks import Calendar, Tasks
+from churnml.store.team import OwnerWork, team
 from churnml.store.users import Users
 from churnml.store.views import Views
 from churnml.store.writes import reading
@@ -105,6 +107,10 @@ class Store:
         """Return what CSMs expect of the renewals of a config's accounts."""
         return RenewalCalls(self._engine, config, deadline)
 
+    def team(self, config: str, snapshot: SnapshotInfo | None, now: datetime) -> list[OwnerWork]:
+        """Return what each owner of accounts has at hand, the most ARR at risk first."""
+        return team(self._engine, config, snapshot.id if snapshot else None, snapshot.as_of if snapshot else None, now)
+
     def outlooks(self, config: str) -> Outlooks:
         """Return what was predicted when, by a config's snapshots."""
         return Outlooks(self._engine, config)
@@ -140,6 +146,10 @@ class Store:
     def deliveries(self, config: str) -> Deliveries:
         """Return the deliveries of one config."""
         return Deliveries(self._engine, config)
+
+    def oversight(self, config: str) -> Oversight:
+        """Return what whoever looks after the service asks of one config."""
+        return Oversight(self._engine, config)
 
     def judgements(self, config: str, *, deadline: float | None = None) -> Judgements:
         """Return the overrides and feedback on the accounts of one config, see `Judgements`."""

@@ -18,7 +18,7 @@ from churnml.store.database import is_busy
 from churnml.store.plain import plain
 from churnml.store.schema import AuditRow, IdempotencyRow
 
-__all__ = ["Actor", "IdempotencyKey", "changing", "reading", "write"]
+__all__ = ["Actor", "IdempotencyKey", "changing", "reading", "record", "write"]
 
 _KEPT = timedelta(hours=24)
 
@@ -137,15 +137,7 @@ def _write(
                 return dict(earlier.answer), True
         subject, answer = work(connection)
         answer = plain(answer)
-        audit = {
-            "at": actor.now,
-            "actor": actor.name,
-            "action": action,
-            "subject": subject,
-            "request_id": actor.request_id,
-            "detail": answer,
-        }
-        connection.execute(insert(AuditRow), [audit])
+        record(connection, actor, action, subject, answer)
         if idempotency is not None:
             row = {
                 "actor": actor.name,
@@ -156,6 +148,19 @@ def _write(
             connection.execute(insert(IdempotencyRow), [row | {"created_at": actor.now}])
         _refuse_after(deadline)
     return answer, False
+
+
+def record(connection: Connection, actor: Actor, action: str, subject: str, detail: dict[str, Any]) -> None:
+    """Note in the audit log who changed what, on the connection that makes the change."""
+    audit = {
+        "at": actor.now,
+        "actor": actor.name,
+        "action": action,
+        "subject": subject[:255],
+        "request_id": actor.request_id,
+        "detail": plain(detail),
+    }
+    connection.execute(insert(AuditRow), [audit])
 
 
 def _refuse_after(deadline: float | None) -> None:

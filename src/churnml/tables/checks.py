@@ -377,6 +377,22 @@ _DEFINITIONS: tuple[Check, ...] = (
         "Complete the file of unmatched records and name it in `identities`.",
         "data.identity",
     ),
+    Check(
+        "CHK050",
+        "a column that looks personal",
+        "No column that is read looks like a person's e-mail address, phone number, name, IP or postal address.",
+        "noted",
+        "Leave it out unless it is a person's id; ids are never features.",
+        "data.personal",
+    ),
+    Check(
+        "CHK051",
+        "personal data where words become features",
+        "Kinds of events, categories, plans and account attributes do not name persons.",
+        "refused",
+        "Map another column, or leave it out with `null`.",
+        "data.personal",
+    ),
 )
 
 CHECKS: dict[str, Check] = {check.code: check for check in _DEFINITIONS}

@@ -194,8 +194,8 @@ def _tune_linear(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe,
 
     def scores_of(fold: InnerFold) -> list[Array]:
         regressions = Regressions(X, y, recipe.categorical, recipe.expected, judge.all_weights, rows=fold.train)
-        found = [regressions.solve(recipe.strengths, held) for held in signs]
-        return [regressions.log_odds(thetas, X, fold.valid) for thetas in found]
+        solutions = [regressions.solve(recipe.strengths, held) for held in signs]
+        return [regressions.log_odds(thetas, X, fold.valid) for thetas in solutions]
 
     # Held here for all folds: each would set the number of threads back while another one is at work.
     with one_blas_thread():

@@ -27,13 +27,13 @@ def categories_of(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, list
     >>> categories_of(pd.DataFrame({"plan": ["pro"] * 12 + ["free"] * 10 + ["odd"]}), ["plan"])
     {'plan': ['free', 'pro']}
     """
-    found: dict[str, list[str]] = {}
+    categories: dict[str, list[str]] = {}
     for column in columns:
         counts = frame[column].astype("object").dropna().astype(str).value_counts()
         frequent = counts[counts >= min(_FEWEST_ROWS, max(len(frame) // 20, 2))]
         ranked = sorted(frequent.items(), key=lambda item: (-int(item[1]), str(item[0])))
-        found[column] = sorted(str(word) for word, _ in ranked[:_MOST_WORDS])
-    return found
+        categories[column] = sorted(str(word) for word, _ in ranked[:_MOST_WORDS])
+    return categories
 
 
 def encode(

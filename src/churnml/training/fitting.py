@@ -151,9 +151,9 @@ def with_fallback(model: ChurnModel, rows: pd.DataFrame, order: Sequence[str]) -
     order : sequence of str
         Names of rules; the first that the model's features allow is taken, in the end the base rate.
     """
-    found = {rule.name: rule for rule in rules(rows, model.features)}
-    name = next((name for name in order if name in found), "base_rate")
-    return replace(model, fallback=fit_rule(found[name], rows)).with_info(verdict=Publication.RULES_ONLY, rule=name)
+    by_name = {rule.name: rule for rule in rules(rows, model.features)}
+    name = next((name for name in order if name in by_name), "base_rate")
+    return replace(model, fallback=fit_rule(by_name[name], rows)).with_info(verdict=Publication.RULES_ONLY, rule=name)
 
 
 def fit_rows(

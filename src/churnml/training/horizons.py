@@ -44,8 +44,8 @@ def coherent(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
         result[:, j] = low
     # A mean of equal numbers may come out a rounding above them.
     result = np.clip(result, p.min(axis=1, keepdims=True), p.max(axis=1, keepdims=True))
-    kept = np.all(np.diff(p, axis=1) >= 0, axis=1)
-    result[kept] = p[kept]
+    rising = np.all(np.diff(p, axis=1) >= 0, axis=1)
+    result[rising] = p[rising]
     monotone: npt.NDArray[np.float64] = np.maximum.accumulate(result, axis=1)
     return monotone
 
@@ -79,10 +79,10 @@ def anchored(probabilities: npt.ArrayLike, fixed: int) -> npt.NDArray[np.float64
     [[0.2, 0.2, 0.2], [0.1, 0.2, 0.4]]
     """
     p = np.atleast_2d(np.asarray(probabilities, dtype=np.float64))
-    kept = p[:, fixed : fixed + 1]
+    anchor = p[:, fixed : fixed + 1]
     result = p.copy()
     if fixed:
-        result[:, :fixed] = np.minimum(coherent(p[:, :fixed]), kept)
+        result[:, :fixed] = np.minimum(coherent(p[:, :fixed]), anchor)
     if fixed + 1 < p.shape[1]:
-        result[:, fixed + 1 :] = np.maximum(coherent(p[:, fixed + 1 :]), kept)
+        result[:, fixed + 1 :] = np.maximum(coherent(p[:, fixed + 1 :]), anchor)
     return result

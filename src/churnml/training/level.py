@@ -104,8 +104,8 @@ class Season:
         passed = (day - month.astype("datetime64[D]")).astype(np.float64) / np.where(np.isnat(day), 1.0, length)
         first = np.where(np.isnat(day), 0, month.astype(np.int64) % 12)
         table = np.asarray(self.months)
-        found = table[first] * (1.0 - passed) + table[(first + 1) % 12] * passed
-        return np.where(np.isnat(day), 0.0, found)
+        shifts = table[first] * (1.0 - passed) + table[(first + 1) % 12] * passed
+        return np.where(np.isnat(day), 0.0, shifts)
 
 
 @dataclass(frozen=True)

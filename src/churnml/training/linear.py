@@ -206,8 +206,8 @@ class Regressions:
     def log_odds(self, thetas: Sequence[Array], X: Array, rows: Index) -> Array:
         """Return (strengths, rows) log-odds of some rows, which the regressions need not have seen."""
         design = self.layout.matrix(X, rows)
-        found: Array = np.array([self._problem.log_odds(theta, design) for theta in thetas])
-        return found
+        each: Array = np.array([self._problem.log_odds(theta, design) for theta in thetas])
+        return each
 
 
 def _linear(layout: Layout, theta: Array, penalty: float) -> Linear:

@@ -169,8 +169,8 @@ class LogisticProblem:
             length = 1.0
             while length > _SHORTEST:
                 moved = np.clip(theta + length * step, low, high)
-                told = self.log_odds(moved)
-                after = self._value(told, moved, strength, mean)
+                odds = self.log_odds(moved)
+                after = self._value(odds, moved, strength, mean)
                 if after <= value - 2.0 * _SUFFICIENT * length * gain + self._noise:
                     break
                 length *= 0.5
@@ -181,7 +181,7 @@ class LogisticProblem:
                 continue
             if value - after < (1.0 - _SLOW) * gain:
                 self._curvature = None
-            theta, linear, value, fresh = moved, told, after, False
+            theta, linear, value, fresh = moved, odds, after, False
         return theta
 
     def _step(self, theta: Array, slope: Array, strength: Array, low: Array, high: Array) -> Array:

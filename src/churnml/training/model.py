@@ -160,10 +160,10 @@ class ChurnModel:
             Calibrated probability at the model's own horizon, which stays as it is; see
             `churnml.training.horizons.anchored`.
         """
-        found = {days: other.probability(other.matrix(frame)) for days, other in self.further.items()}
-        found[self.horizon_days] = probability
+        chances = {days: other.probability(other.matrix(frame)) for days, other in self.further.items()}
+        chances[self.horizon_days] = probability
         together = anchored(
-            np.column_stack([found[days] for days in self.horizons]), self.horizons.index(self.horizon_days)
+            np.column_stack([chances[days] for days in self.horizons]), self.horizons.index(self.horizon_days)
         )
         return {days: together[:, place] for place, days in enumerate(self.horizons)}
 

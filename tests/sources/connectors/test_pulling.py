@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,28 @@ def test_a_login_never_goes_out_in_the_clear(world: World, desk: ZendeskDesk) ->
     assert done.failed
     sent_on = Faults(transport(desk), httpx.Response(302, headers={"Location": "https://evil.example/x"}))
     assert world.pull(ZENDESK, sent_on).stopped.code == "pull-stopped-redirect"  # type: ignore[union-attr]
+
+
+class Broken(httpx.SyncByteStream):
+    def __iter__(self) -> Iterator[bytes]:
+        yield b'{"tickets": ['
+        raise httpx.ReadError("reset by peer")
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(world: World, desk: ZendeskDesk) -> None:
+    faults = Faults(transport(desk), httpx.Response(200, stream=Broken()), at="tickets")
+    assert counts(world.pull(ZENDESK, faults)) == {"tickets": (5, 5, 0, 0)}
+    assert len(world.waited) == 1
+
+
+def test_an_answer_in_another_shape_ends_the_pull_with_a_message(world: World, desk: ZendeskDesk) -> None:
+    done = world.pull(ZENDESK, Faults(transport(desk), None, httpx.Response(200, json={"rows": []}), at="tickets"))
+    assert done.stopped is not None
+    assert done.stopped.code == "pull-stopped-shape"
+    assert counts(done) == {"tickets": (2, 2, 0, 0)}
+    proxy = world.pull(ZENDESK, Faults(transport(desk), httpx.Response(200, text="<html>log in</html>")))
+    assert proxy.stopped is not None
+    assert proxy.stopped.code == "pull-stopped-unreadable"
 
 
 @needs_contracts

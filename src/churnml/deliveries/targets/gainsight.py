@@ -41,12 +41,12 @@ class Gainsight(Adapter):
         ids: dict[str, list[str]] = {}
         for row in rows:
             ids.setdefault(str(row.get(key)), []).append(str(row.get("Gsid")))
-        found = {}
+        records_by_id = {}
         for record in records:
             known = ids.get(record.account_id, [])
             if known:
-                found[record.delivery.id] = Found("ambiguous") if len(known) > 1 else Found("there", known[0])
-        return found
+                records_by_id[record.delivery.id] = Found("ambiguous") if len(known) > 1 else Found("there", known[0])
+        return records_by_id
 
     def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
         """Update companies with one call; where it is refused or comes short, find out for whose sake."""
@@ -66,17 +66,17 @@ class Gainsight(Adapter):
         """Read one record with every field that is written: a field that is not there is named."""
         for name in (self.section.id_field, *self.section.fields):
             answer = self._asked([name], None)
-            told = self.gateway.json(answer)
-            ok = answer.is_success and told.get("result") is True
-            what = f"{name}: can be read" if ok else f"{name}: {told.get('errorDesc') or self.gateway.said(answer)}"
+            body = self.gateway.json(answer)
+            ok = answer.is_success and body.get("result") is True
+            what = f"{name}: can be read" if ok else f"{name}: {body.get('errorDesc') or self.gateway.said(answer)}"
             yield self.finding(ok, what, None if ok else f"Make it on {self.section.object} (Data Management).")
 
     def _query(self, names: Sequence[str], values: Sequence[str]) -> list[dict[str, Any]]:
         answer = self._asked(names, values)
-        told = self.gateway.json(answer)
-        if not answer.is_success or told.get("result") is not True:
+        body = self.gateway.json(answer)
+        if not answer.is_success or body.get("result") is not True:
             raise Fault("refused", self.gateway.said(answer))
-        data = told.get("data")
+        data = body.get("data")
         rows = data.get("records", []) if isinstance(data, dict) else data
         return list(rows or [])
 

@@ -82,8 +82,8 @@ class Hubspot(Adapter):
             raise Fault("refused", self.gateway.said(answer))
         rows = self.gateway.json(answer).get("results", [])
         ids = {str(row["properties"].get(key) if key else row["id"]): str(row["id"]) for row in rows}
-        found = ((record.delivery.id, ids.get(record.account_id)) for record in records)
-        return {number: Found("there", remote_id) for number, remote_id in found if remote_id is not None}
+        pairs = ((record.delivery.id, ids.get(record.account_id)) for record in records)
+        return {number: Found("there", remote_id) for number, remote_id in pairs if remote_id is not None}
 
     def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
         """Write properties of companies, or one task."""
@@ -107,10 +107,10 @@ class Hubspot(Adapter):
         if not answer.is_success:
             reason = "unknown_record" if answer.status_code == 404 else "refused"
             return self.apart("score", records, refused(reason, self.gateway.said(answer)))
-        told = self.gateway.json(answer)
-        done = {str(row.get("id")) for row in told.get("results", [])}
+        body = self.gateway.json(answer)
+        done = {str(row.get("id")) for row in body.get("results", [])}
         failed = {}
-        for error in told.get("errors", []):
+        for error in body.get("errors", []):
             context = error.get("context") or {}
             for name in (*context.get("objectWriteTraceId", ()), *context.get("ids", ()), *context.get("id", ())):
                 failed[str(name)] = error
@@ -148,8 +148,8 @@ class Hubspot(Adapter):
         answer = self.call("POST", f"{self.api}/objects/tasks/search", json=search)
         if not answer.is_success:
             raise Fault("refused", self.gateway.said(answer))
-        told = self.gateway.json(answer).get("results", [])
-        rows = [row for row in told if record.mark in str(row["properties"].get("hs_task_subject"))]
+        results = self.gateway.json(answer).get("results", [])
+        rows = [row for row in results if record.mark in str(row["properties"].get("hs_task_subject"))]
         return Found("there", str(rows[0]["id"])) if rows else Found("missing")
 
     def check(self) -> Iterator[Finding]:

@@ -153,13 +153,13 @@ class Salesforce(Adapter):
         by_mark = {record.mark: record for record in records}
         field = self.section.task_key_field
         where = f"{field} IN ({_listed(by_mark)})" if field else " OR ".join(f"Subject LIKE '%{m}%'" for m in by_mark)
-        found = {}
+        tasks = {}
         for row in self._rows(f"SELECT Id, {field or 'Subject'} FROM Task WHERE {where}", "query"):
-            told = _MARK.search(str(row[field or "Subject"]))
-            record = by_mark.get(str(row[field]) if field else told[1] if told else "")
+            mark = _MARK.search(str(row[field or "Subject"]))
+            record = by_mark.get(str(row[field]) if field else mark[1] if mark else "")
             if record is not None:
-                found[record.delivery.id] = Found("there", row["Id"])
-        return found
+                tasks[record.delivery.id] = Found("there", row["Id"])
+        return tasks
 
     def _task(self, record: Record) -> dict[str, Any]:
         values = record.values

@@ -67,9 +67,11 @@ class FlatTable(Adapter):
         rows, after = [], -1
         while True:
             page = self.store.accounts(snapshot.id, after=after, limit=_PAGE)
-            told = self.store.explanations(snapshot.id, [account.account_id for account in page.accounts])
+            explanations = self.store.explanations(snapshot.id, [account.account_id for account in page.accounts])
             for account in page.accounts:
-                values = account_values(account, snapshot, told.get(account.account_id), language=self.context.language)
+                values = account_values(
+                    account, snapshot, explanations.get(account.account_id), language=self.context.language
+                )
                 rows.append(mapped(columns, values))
             if page.next_position is None:
                 break
@@ -196,8 +198,8 @@ def _into(
             continue
         table = sqlglot.exp.to_identifier(name, quoted=True).sql(dialect=connection.dialect)
         statement = _DELETE.format(table="t", day=of.as_of.isoformat()) if name == past else "DELETE FROM t WHERE TRUE"
-        told = sqlglot.parse_one(statement).sql(dialect=connection.dialect)
-        connection.raw_sql(told.replace("DELETE FROM t ", f"DELETE FROM {table} ", 1))
+        query = sqlglot.parse_one(statement).sql(dialect=connection.dialect)
+        connection.raw_sql(query.replace("DELETE FROM t ", f"DELETE FROM {table} ", 1))
         connection.insert(name, frame)
 
 

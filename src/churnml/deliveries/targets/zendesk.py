@@ -47,12 +47,12 @@ class Zendesk(Adapter):
         ids: dict[str, list[str]] = {}
         for row in rows:
             ids.setdefault(str(row.get("id" if by_id else "external_id")), []).append(str(row["id"]))
-        found = {}
+        users = {}
         for record in records:
             known = ids.get(record.account_id, [])
             if known:
-                found[record.delivery.id] = Found("ambiguous") if len(known) > 1 else Found("there", known[0])
-        return found
+                users[record.delivery.id] = Found("ambiguous") if len(known) > 1 else Found("there", known[0])
+        return users
 
     def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
         """Begin a job that updates organizations."""

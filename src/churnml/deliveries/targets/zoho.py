@@ -147,19 +147,19 @@ class Zoho(Adapter):
         since = (min(times) - _EARLIER).strftime("%Y-%m-%dT%H:%M:%S+00:00") if times else None
         headers = {"If-Modified-Since": since} if since else {}
         params = {"fields": "Subject", "per_page": "200"}
-        found: dict[int, Found] = {}
+        tasks: dict[int, Found] = {}
         while True:
             answer = self.call("GET", f"{self.api}/Tasks", params=params, headers=headers)
             if answer.status_code in (204, 304):
-                return found
+                return tasks
             page = self.gateway.json(answer)
             for row in page.get("data", []):
-                told = _MARK.search(str(row.get("Subject")))
-                if told is not None and told[1] in by_mark:
-                    found[by_mark[told[1]]] = Found("there", str(row["id"]))
+                mark = _MARK.search(str(row.get("Subject")))
+                if mark is not None and mark[1] in by_mark:
+                    tasks[by_mark[mark[1]]] = Found("there", str(row["id"]))
             following = (page.get("info") or {}).get("next_page_token")
             if not following:
-                return found
+                return tasks
             params = {**params, "page_token": following}
 
     def check(self) -> Iterator[Finding]:

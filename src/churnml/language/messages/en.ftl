@@ -1216,6 +1216,13 @@ alert-score_stale = Less is known than before: the score rests on { AMOUNT($n) }
 alert-expansion_chance = { AMOUNT($n) } of the seats are in use, and the account is green
 alert-own = { $title }
 
+## Questions of churnml init
+
+init-ask-timezone = In which time zone does { $tool } write times without one (e.g. { $file })?
+init-ask-date_order = What stands first in the dates of { $tool } (e.g. { $file })?
+init-ask-format = How are the dates of { $column } in { $file } written: { $options }?
+init-ask-inclusive = Is { $column } in { $file } the first day no longer covered (exclusive), or the last day covered (inclusive)?
+
 ## Pulls: what fetching from a tool came to
 
 pull-calls = { $source }: { $n } calls, { $today } of { $most } today
@@ -1228,6 +1235,7 @@ pull-stopped-busy = Ended early: the tool cannot answer now ({ $said }).
 pull-stopped-redirect = Ended early: the tool sends us on to { $said }; nothing is followed, as the login would go there too.
 pull-stopped-refused = Ended early: the tool refuses ({ $said }).
 pull-stopped-unreadable = Ended early: the answer is no JSON ({ $said }).
+pull-stopped-shape = Ended early: the answer is not as the tool's documentation has it ({ $said }).
 pull-stopped-clear = Ended early: a login is never sent in the clear to { $said }; write https.
 pull-note-unknown = There is no object { $object }; known: { $known }.
 pull-note-expired = { $object }: the place to go on from is no longer known to the tool ({ $said }); everything is fetched anew.
@@ -1309,6 +1317,190 @@ measure-champion = champions who left
 measure-contact = days since last contact
 measure-onboarding = onboarding completed
 measure-churn_model = risk by the churn model
+
+## Settings
+
+role-csm = CSM
+    .can = Sees accounts; works on tasks, notes and overrides.
+role-manager = Manager
+    .can = Sees every account; works on tasks, notes and overrides; assigns.
+role-data_scientist = Data scientist
+    .can = Sees every account; writes notes and feedback.
+role-admin = Administrator
+    .can = All of that, and Settings.
+severity-low = low
+severity-medium = medium
+severity-high = high
+severity-critical = critical
+settings-people = People
+settings-person = Person
+settings-keys = API keys
+settings-rules = Rules and playbooks
+settings-names = Names
+settings-deliveries = Deliveries
+settings-audit = Audit log
+settings-done-added = Added. Make their sign-in link below.
+settings-done-changed = Saved.
+settings-done-signed_out = Signed out everywhere.
+settings-done-disabled = Not let in any more.
+settings-done-enabled = Let in again.
+settings-done-revoked = The key is revoked.
+settings-done-resent = It waits for the next delivery.
+settings-fault-users_email = This is no mail address.
+settings-fault-users_known = Somebody has this address already.
+settings-fault-users_name = A name has 1 to 200 letters.
+settings-fault-users_owner = An owner has up to 255 letters.
+settings-fault-users_disabled = This person is not let in; let them in first.
+settings-fault-mail_failed = The link was made, but the mail server did not take the mail; the service’s log says why. Make another and send it yourself.
+settings-fault-own_role = Your own access stays: another administrator can change it.
+settings-fault-key = A key needs a name, and 1 to { $days } days.
+settings-fault-keys_no_scope = Choose what the key may do.
+settings-email = Mail address
+settings-name = Name
+settings-role = Role
+settings-owner = Owner of accounts
+settings-as_browser = as their browser
+settings-add_person = Add somebody
+settings-add = Add
+settings-add_note = The owner is who the accounts’ data names as their owner. It makes the list of one’s own accounts.
+settings-seen = Last seen
+settings-disabled = not let in
+settings-not_signed_in = not signed in
+settings-nobody = There is nobody yet. Add yourself first, as administrator.
+settings-unclaimed = Owners without a person
+settings-unclaimed_note = Their accounts are in nobody’s own list.
+settings-accounts = Accounts
+settings-link = Sign-in link
+settings-link_note = It works once, until { $until }, and is not shown again.
+settings-mailed = It was mailed to { $email }.
+settings-save = Save
+settings-access = Access
+settings-disabled_since = Not let in since { $on }.
+settings-enable = Let in again
+settings-disable = Let in no more
+settings-invite = Make a sign-in link
+settings-sign_out = Sign out everywhere
+settings-sessions = Sessions
+settings-since = Since
+settings-until = Until
+settings-by = By
+settings-by-link = link
+settings-by-oidc = company account
+settings-secret = The new key
+settings-secret_note = Keep it: it is not shown again.
+settings-make_key = Make a key
+settings-key_for = For
+settings-scopes = May
+settings-scope-read = read
+settings-scope-score = score
+settings-scope-write = write
+settings-scope-admin = everything
+settings-days = Days
+settings-id = Id
+settings-state = State
+settings-revoke = Revoke
+settings-revoked = revoked
+settings-expired = expired
+settings-no_keys = There are no keys yet.
+settings-api = What the API offers
+settings-rules_note = Rules and playbooks stand in the config; here is what is in force, and what it did.
+settings-alert_rules = Alert rules
+settings-alerts_off = Alerts are off.
+settings-evaluated = Opened at the last scoring, as of { $on }.
+settings-never_evaluated = The rules have not gone over a scoring yet.
+settings-budget =
+    { $n ->
+        [one] At most { $n } new alert an owner a week.
+       *[other] At most { $n } new alerts an owner a week.
+    }
+settings-rule = Rule
+settings-threshold = Threshold
+settings-severity = Urgency
+settings-due_hours = Hours to answer
+settings-answers = Answers
+settings-opened = Alerts opened
+settings-tasks = Tasks begun
+settings-held_back = Held back
+settings-off = off
+settings-try_rules = What a changed config would open, before it does:
+settings-playbooks = Playbooks
+settings-no_playbooks = The config names no playbooks.
+settings-steps =
+    { $n ->
+        [one] { $n } step
+       *[other] { $n } steps
+    }
+settings-within_days =
+    { $days ->
+        [one] within { $days } working day
+       *[other] within { $days } working days
+    }
+settings-names_note = What raw names are called stands in the config under
+settings-kind-event_types = Event types
+settings-kind-attributes = Attributes
+settings-kind-features = Measures of your own
+settings-kind-plans = Plans
+settings-kind-segments = Segments
+settings-kind-owners = Owners
+settings-raw = In the data
+settings-shown_as = Shown as
+settings-no_names = No names are set: what the data says is shown.
+settings-targets = Targets
+settings-no_targets = Nothing is delivered
+settings-no_targets_note = Name targets under deliveries in the config: CRMs, chat, webhooks, mail, tables.
+settings-outbox =
+    { $n ->
+        [one] { $n } change waits for
+       *[other] { $n } changes wait for
+    }
+settings-target = Target
+settings-delivery-waiting = waiting
+settings-delivery-sending = being sent
+settings-delivery-sent = sent
+settings-delivery-accepted = accepted
+settings-delivery-refused = refused
+settings-delivery-unknown = outcome unknown
+settings-paused = paused until
+settings-failures =
+    { $n ->
+        [one] { $n } failure in a row
+       *[other] { $n } failures in a row
+    }
+settings-fine = fine
+settings-dead = Not delivered
+settings-no_dead = Everything was taken.
+settings-what = What
+settings-said = What the target said
+settings-tried = Tried
+settings-resend = Send again
+settings-resend_all = Send all again
+settings-only_newest = Only the newest { $n } are shown.
+settings-action = Action
+settings-who = Who
+settings-when = When
+settings-subject = About
+settings-detail = Detail
+settings-all = all
+settings-show = Show
+settings-newer = Newer
+settings-older = Older
+settings-no_entries = No such changes.
+settings-rule-notice_given = Notice given
+settings-rule-champion_left = Champion left
+settings-rule-silence = Silence
+settings-rule-usage_collapse = Use collapsed
+settings-rule-band_drop = Band got worse
+settings-rule-score_fall = Health fell
+settings-rule-renewal_near = Contract end near
+settings-rule-invoice_overdue = Invoice overdue
+settings-rule-nps_detractor = NPS detractor
+settings-rule-onboarding_stalled = Onboarding stalled
+settings-rule-score_unknown = Score unknown
+settings-rule-score_stale = Score rests on less
+settings-rule-expansion_chance = Chance to expand
+settings-proxy_out = You are signed out here
+    .text = The sign-in in front of these pages still knows you. To end that too:
+settings-utc = Times are UTC.
 
 ## Today
 
@@ -1540,6 +1732,31 @@ timeline-closed_lost = Alert closed: lost
 timeline-closed_false_alarm = Alert closed: false alarm
 timeline-closed_not_a_risk = Alert closed: not a risk
 timeline-closed_cleared = Alert closed by itself: its cause is gone
+## What the API offers
+
+docs-title = API
+docs-keys = Programs call it with a key:
+docs-send = Send it as a header:
+docs-operations = Operations
+docs-scope = Scope
+docs-or = or
+docs-no_key = no key
+docs-takes = takes
+docs-parameters = Parameters
+docs-field = Name
+docs-place = In
+docs-type = Type
+docs-meaning = Meaning
+docs-needed = needed
+docs-call = A call to copy
+docs-answer = An answer
+docs-errors = Errors
+docs-objects = Objects
+docs-codes = Error codes
+docs-codes_note = Every error has a stable code, made for programs.
+docs-status = Status
+docs-code = Code
+
 ## Signing in
 
 sign_in-title = Sign in
@@ -1584,6 +1801,290 @@ frame-problem-throttled = Too many tries
     .text = Wait a minute, then try again.
 frame-problem-form = The page was too old
     .text = You have signed in anew since it was opened. Open it again and repeat what you did; nothing was changed.
+
+## Company, Team, Proof: what managers look at
+
+co-company = Company
+co-renewals = Renewals
+co-cohorts = Cohorts
+    .how = Each row follows the customers that began in one quarter; a cell is what is left of them at the end of that quarter, of the next one, and so on. MRR above 100 % means that expansion exceeded the losses. Who left and came back begins anew.
+co-journey = Journey
+    .how = Days in a phase count those still in it as long as they have been seen (Kaplan–Meier). An account stalls when it has been in its phase for longer than it took 80 % of all to move on; at least ten must have moved on.
+co-growth = Growth
+co-as_of = Facts up to { $on }
+co-month = Month
+co-by = By
+co-by-segment = Segment
+co-by-plan = Plan
+co-by-owner = Owner
+co-group = Group
+co-all = All accounts
+co-show = Show
+co-before = Month before: { $value }
+co-how = How it is counted
+co-groups = By group, { $month }
+co-by_month = Month by month
+co-movement = ARR movement
+    .how = ARR at the month’s start + new + expansion − contraction − churn = ARR at its end. Amounts are MRR × 12.
+co-arr_start = ARR at the start
+co-arr_end = ARR at the end
+co-mrr_new = New
+co-mrr_expansion = Expansion
+co-mrr_contraction = Contraction
+co-mrr_churned = Churn
+co-nothing = No figures yet
+    .text = The next scoring makes them. They need contracts (the subscriptions table).
+co-none = No accounts
+    .text = Nothing adds to this number.
+co-count =
+    { $n ->
+        [one] { $n } account
+       *[other] { $n } accounts
+    }
+co-account = Account
+co-sum = Total
+co-yes = yes
+co-no = no
+co-back = Back
+co-earlier = Previous page
+co-later = Next page
+co-nobody = Nobody
+co-by_accounts = By accounts
+co-by_mrr = By MRR
+co-quarter = Quarter
+co-after =
+    { $n ->
+        [0] at its end
+       *[other] + { $n }
+    }
+co-no_cohorts = No cohort yet
+    .text = A quarter must be observed from its first day to the end.
+co-median_days = Days, half moved on
+co-limit_days = Days, 80 % moved on
+co-stalled = Stalled
+co-stalled_arr = ARR stalled
+co-moves = Went on to
+co-illegal =
+    { $n ->
+        [one] { $n } move that the lifecycle does not know
+       *[other] { $n } moves that the lifecycle does not know
+    }
+co-no_phases = No phases known
+    .text = Map accounts.phase and accounts.known_at, so that the way of each account through the lifecycle is known.
+co-rfm = Recency and frequency of use
+    .how = Recency (last use) and frequency (events in 13 weeks), each scored 1–5 by fifths, 5 being best; equal values score equally. A cell shows accounts and their ARR.
+co-room = Room to grow
+    .how = Accounts that use the product recently and often (4 or 5) and pay less than the median of their segment with the same frequency: the difference × 12. A place to look, not a promise.
+co-no_room = No account uses as much as its peers and pays less.
+co-no_events = No use known
+    .text = Map the events table, so that use can be counted.
+co-list-journey = Accounts in this phase
+    .how = Accounts under contract, longest in the phase first.
+co-list-stalled = Stalled accounts
+    .how = Longer in the phase than it took 80 % of all to move on.
+co-list-rfm = Accounts by recency and frequency
+    .how = Accounts under contract with these scores.
+co-list-room = Accounts with room to grow
+    .how = What peers of the segment with the same frequency of use pay, less what the account pays, × 12.
+co-forecast = Renewal forecast
+    .how = Expected = Σ ARR × (1 − p), p being the account’s churn probability, over the accounts whose contract ends in the month. In nine of ten drawn futures the result lies in the interval; what would move all accounts at once (a recession, an outage) is not in it.
+co-forecast-later = The score looks ahead to { $until }; contracts that end later count with { $rate }, the share of MRR that renewed in the last twelve months.
+co-by_rate = by the company’s own renewal rate, for part of the accounts
+co-arr_due = ARR due
+co-expected = Expected
+co-interval = 90 % interval
+co-called = CSMs call
+co-called_same = Score, same accounts
+co-no_forecast = Nothing comes due
+    .text = No contract with an end is known, or nothing was scored since this page exists.
+co-past = Past forecasts against what came
+    .how = Each month with the newest forecast made before it began. Came = Σ min(ARR then, ARR at the month’s end) of the same accounts; the dot in the chart.
+co-past-inside = { $inside } of { $months } months came inside their interval.
+co-quarters = By quarter
+co-made = Forecast of
+co-came = Came
+co-off = Off, share of ARR due
+co-outside = outside
+co-no_past = No month is over yet that was forecast before it began.
+co-due = Renewals due in { $month }
+    .how = Enter the ARR that you expect to go on; 0 where the account leaves, empty to take the call back. A call holds until the contract end changes.
+co-ends = Contract ends
+co-call = Your call, ARR
+co-call-of = ARR of { $name } that goes on
+co-call-keep = Keep
+co-call-invalid = The call must be an amount of ARR, 0 or more
+
+
+phase-contract = contract
+
+col-mrr = MRR at the start
+col-mrr_end = MRR at the end
+col-expansion = Expansion
+col-contraction = Contraction
+col-churned_mrr = Churned MRR
+col-new_mrr = New MRR
+col-churned = Churned
+col-grown = Pays more
+col-renewed = Renewed
+col-mrr_due = MRR due
+col-mrr_renewed = MRR renewed
+col-answers = Answers
+col-promoters = Promoters
+col-detractors = Detractors
+col-active = Active
+col-onboarding_done = Onboarded in time
+col-tickets = Tickets
+col-solved = Solved
+col-escalated = Escalated
+col-year_mrr = MRR a year before
+col-year_churned = Churned
+col-year_expansion = Expansion
+col-year_contraction = Contraction
+col-year_churned_mrr = Churned MRR
+col-phase = Phase
+col-days_in_phase = Days in phase
+col-recency = Recency
+col-frequency = Frequency
+col-monetary = Amount
+col-room_arr = Room, ARR
+col-arr = ARR
+col-as_of = Scored
+col-churn_probability = Churn probability
+
+kpi-accounts = Accounts
+    .how = Accounts under contract at the month’s first midnight.
+kpi-mrr = MRR
+    .how = What they pay a month, add-ons included.
+kpi-new_accounts = New accounts
+    .how = Accounts at the month’s end that were none at its start; one that came back counts.
+kpi-lost_accounts = Lost accounts
+    .how = Accounts at the start that are none at the end, or were away in between.
+kpi-logo_churn_rate = Logo churn
+    .how = Accounts lost in the month ÷ accounts at its start; new ones are left out.
+kpi-grr = GRR
+    .how = Gross revenue retention: Σ min(MRR at the end, MRR at the start) ÷ Σ MRR at the start; never above 100 %.
+kpi-nrr = NRR
+    .how = Net revenue retention: (start + expansion − contraction − churn) ÷ start; new accounts are left out.
+kpi-logo_churn_rate_ttm = Logo churn, 12 months
+    .how = Of the accounts a year before the month’s end, the share lost since; measured, not compounded.
+kpi-grr_ttm = GRR, 12 months
+    .how = Gross revenue retention of the accounts a year before the month’s end.
+kpi-nrr_ttm = NRR, 12 months
+    .how = Net revenue retention of the accounts a year before the month’s end.
+kpi-expansion_rate = Expansion
+    .how = Accounts that pay more at the end ÷ accounts at the start.
+kpi-renewal_rate = Renewal rate
+    .how = Of the accounts that came due in the month, those that a plan covers afterwards; a late renewal within the grace days counts.
+kpi-renewal_rate_value = Renewal rate, value
+    .how = MRR that goes on ÷ MRR that came due; a raised price counts as it was.
+kpi-nps = NPS
+    .how = % answering 9–10 minus % answering 0–6 in 91 days; passives count in the denominator (Reichheld 2003).
+kpi-active_rate = Active rate
+    .how = Accounts with a core event in the last 28 days ÷ accounts under contract at the month’s end.
+kpi-onboarding_completion = Onboarding completion
+    .how = Accounts that reached every onboarding milestone within 90 days ÷ those that began 90 days ago or earlier.
+kpi-arpa = MRR per account
+    .how = MRR ÷ accounts.
+kpi-ltv = Lifetime value
+    .how = Gross margin × MRR per account × the months a new account is expected to stay, discounted (Fader & Hardie 2007, 2010); undefined where nobody left in twelve months.
+kpi-tickets_opened = Tickets
+    .how = Tickets opened in the month.
+kpi-ticket_resolution_rate = Tickets solved
+    .how = Of the tickets opened in the month, those solved by its end.
+kpi-first_response_hours = First response
+    .how = Median hours to the first answer, of the tickets opened and answered in the month.
+kpi-escalation_rate = Tickets escalated
+    .how = Of the tickets opened in the month, those escalated by its end.
+kpi-mrr_new = New MRR
+    .how = What accounts pay at the month’s end that were none at its start.
+kpi-mrr_expansion = Expansion MRR
+    .how = By how much the accounts that stayed pay more.
+kpi-mrr_contraction = Contraction MRR
+    .how = By how much the accounts that stayed pay less.
+kpi-mrr_churned = Churned MRR
+    .how = What the accounts that left paid at the month’s start.
+
+team-at_risk = ARR at risk
+    .how = ARR of red accounts
+team-loss = Expected loss
+    .how = Σ churn probability × ARR
+team-contacted = Red, contacted
+    .how = in 7 days
+team-open = Open tasks
+team-overdue = Overdue
+team-done = Done, 28 days
+team-used = Capacity used
+    .how = Capacity used: open tasks due within 7 days ÷ { $n }, the new alerts that an owner gets in a week (alerts.weekly_budget). Contacted: a touchpoint in the data, a finished task or a note.
+team-hand_over = Hand over tasks
+    .how = All open tasks of one owner go to another; the accounts stay. To move accounts, choose an owner’s accounts above and assign them.
+team-from = From
+team-to = To
+team-moved =
+    { $n ->
+        [one] { $n } task handed over.
+       *[other] { $n } tasks handed over.
+    }
+team-two_owners = Choose two different owners
+team-nobody = No owners yet
+    .text = Map accounts.owner and score; then each CSM has a line here.
+
+proof-realised = What became of scores
+    .how = Scores that were in force, held against what happened; nothing was known of it when they were made.
+proof-span =
+    { $n ->
+        [one] One scoring, of { $first }.
+       *[other] { $n } scorings, { $first } to { $last }.
+    }
+proof-churned = Churned
+proof-expected = expected: { $n }
+proof-auc = 0.5 is chance, 1 perfect
+proof-missed = Missed
+    .how = Missed: accounts that churned while green; with their share of all that churned and their ARR.
+proof-alarms = False alarms
+    .how = False alarms: red accounts that stayed; with their share of all red ones. Some stayed because somebody called: see what calls achieved.
+proof-bands = Churn by band
+proof-band = Band
+proof-arr_lost = ARR lost
+proof-calibration = What was told against what happened, in ten parts of equal size; on the line both are equal
+proof-told = Told
+proof-happened = Happened
+proof-versions = Models: { $versions }
+proof-not_yet = The first scores can be held against outcomes from { $on } on. Until then the backtest is what there is.
+proof-backtest = Backtest of the model in force
+    .how = On data that the model had not seen, later than what it learnt from.
+proof-ratio = Told ÷ happened
+    .how = 1 is calibrated
+proof-no_model = No model is loaded.
+proof-calls = What calls achieved
+    .how = Accounts that were contacted against accounts held out by chance; only this shows what a contact does.
+proof-arm = Arm
+proof-arm-contacted = Contacted
+proof-arm-held_out = Held out
+proof-followed = Followed to the end
+proof-avoided = Churn avoided by a contact, with its 95 % interval: { $effect }
+proof-saved = ARR kept per account, with its 95 % interval: { $effect }
+proof-too_early = Too early to tell. Accounts that must be followed: { $needed }
+proof-no_experiment = No experiment is running, so nobody knows what calls achieve. Set experiments.enabled and score.
+proof-model = The model in force
+proof-version = Version
+proof-trained = Trained
+proof-verdict = Verdict
+proof-verdict-publishable = publishable
+proof-verdict-rules_only = rules only
+proof-horizon = Looks ahead, days
+proof-promotions = Models that were in force
+proof-since = Since
+proof-why = Why
+proof-forced = by force
+proof-data = Data at the last scoring
+proof-table = Table
+proof-rows = Rows
+proof-aside = Set aside
+proof-last = Last fact
+proof-behind = Days behind
+proof-covered = Accounts covered
+proof-list = Scored accounts: { $band }
+    .how = Scores whose time is over, with what became of the account.
 
 ## The frame of every page
 
@@ -1847,6 +2348,7 @@ retrain-MON402 = { $n ->
         [one] A feature has drifted
        *[other] { $n } features have drifted
     } and predictions moved with it. { $said }
+retrain-moved = Probabilities moved to the newest mature churn rate: of { $accounts }, { $n } churned where { $expected } were expected. The ranking is unchanged.
 retrain-MON403 = The model ranked worse than promised. { $said }
 
 monitor-title = Monitoring of { $name }, the day before { $as_of }
@@ -1878,6 +2380,9 @@ monitor-nothing_mature = No scoring has final labels yet.
 monitor-snapshot = scored as of
 monitor-churned = churned
 monitor-expected_churned = expected
+monitor-accounts = accounts
+monitor-lift = lift at 10 %
+monitor-log_loss = log loss
 monitor-drift = Drift against training
 monitor-feature = feature
 monitor-psi = PSI
@@ -1893,6 +2398,7 @@ owner-system = automatic
 owner-support = support
 owner-finance = finance
 owner-manager = manager
+owner-sales = sales
 
 backtest-name-configured = configured
 backtest-name-reference = reference
@@ -2261,6 +2767,7 @@ audit-column =
 
 ## The commands: what several of them say
 
+cli-interrupted = Interrupted. Nothing half-written is left behind.
 cli-written = Written to { $path }
 cli-off = { $why }: { $names } off
 cli-event = { $action } by { $actor }
@@ -2383,6 +2890,10 @@ cli-train-profit = Expected maximum profit of a campaign at the assumed save rat
 
 ## churnml alerts, tasks and experiments
 
+severity-low = low
+severity-medium = medium
+severity-high = high
+severity-critical = critical
 cli-alerts-none = No alert waits. They are evaluated after each `churnml score`.
 cli-alerts-held = { $n } held back: each owner gets at most { $budget } new ones a week, the largest avoidable loss first.
 cli-alerts-one = alert { $id }
@@ -2551,6 +3062,46 @@ mlflow-trained = Trained { $at } UTC on { $rows } labelled rows of { $accounts }
 mlflow-predicts = Predicts { $target } within { $days } days from { $features } features ({ $kind }). Data { $data }, config { $config }, bundle { $bundle }.
 mlflow-verdict = Verdict: { $verdict }. { $reason }
 mlflow-champion = Champion since { $at }, by { $by }: { $reason }
+
+## Plots of a training
+
+plot-model = model
+plot-undefined = undefined: only one outcome
+plot-roc = ROC, pooled folds
+plot-others_above = others above the threshold
+plot-many_above = { $many } above the threshold
+plot-precision_recall = Precision and recall, pooled folds
+plot-recall = recall
+plot-precision = precision
+plot-reliability = Reliability: tenths of the scores
+plot-mean_probability = mean probability
+plot-rate = { $noun } rate
+plot-rate_wilson = { $noun } rate (95 %, Wilson)
+plot-gain = Gain, pooled folds
+plot-lift = Lift, pooled folds
+plot-contacted = share of accounts contacted
+plot-share_found = share of { $many } among them
+plot-over_base = { $noun } rate ÷ base rate
+plot-capacity = capacity { $share }
+plot-profit = Profit of contacting the riskiest; assumed save rate { $rate }, contact { $contact }, offer { $offer }
+plot-profit_per_snapshot = profit per snapshot, currency
+plot-by_outcome = Probabilities by outcome
+plot-probability = { $noun } probability
+plot-outcome_rows = share of the outcome's rows
+plot-outcome =
+    .churn = churned ({ $n })
+    .expansion = expanded ({ $n })
+    .contraction = contracted ({ $n })
+    .none = did not ({ $n })
+plot-every_snapshot = Every test snapshot
+plot-log_loss = log loss
+plot-solid_dashed = solid: happened, dashed: predicted
+plot-shap = contribution to the log-odds of { $noun } (SHAP value)
+plot-shap_axis = contribution to the log-odds
+plot-grey = grey: missing
+plot-colour = value of the feature
+plot-low = low
+plot-high = high
 
 ## Versions of the model on the terminal
 

@@ -176,6 +176,73 @@ def deliver(day: Day) -> Done:
     return Done("done" if sent or done.planned else "unchanged", sent, {"planned": done.planned, **counts})
 
 
+def data(day: Day) -> Done:
+    """Judge the data against its own history; what `monitoring.publish_if` says holds the scores back."""
+    from churnml.pipeline.monitoring import data_alarms, held_by
+
+    loaded = day.tables()
+    with day.stages("data"):
+        health, _ = data_alarms(day.config, loaded, loaded.tables.observed_until, day.store, now=day.now)
+    say = phrases(day.config.language).text
+    named = [f"{alarm.subject}: {say(alarm.said)}" for alarm in health.alarms]
+    held = held_by(day.config, health.alarms)
+    if held:
+        raise ChurnmlError(
+            "Nothing is published, as the data raises alarms",
+            where=", ".join(dict.fromkeys(alarm.subject for alarm in held)),
+            got="; ".join(f"{alarm.code} {say(alarm.said)}" for alarm in held)[:500],
+            remedy="Mend the feed, or set monitoring.publish_if; `churnml monitor CONFIG` says more.",
+            code="daily.held",
+        )
+    return Done(rows=health.tests, detail={"alarms": named})
+
+
+def monitor(day: Day) -> Done:
+    """Judge data, drift and performance, keep what was found, and move probabilities whose level is off."""
+    from churnml.pipeline.monitoring import monitor as monitored
+    from churnml.pipeline.retraining import recalibrate_if_off
+
+    report = monitored(day.config, day.stages, loaded=day.tables())
+    moved = recalibrate_if_off(day.config, report)
+    say = phrases(day.config.language).text
+    new = [f"{alarm.code} {alarm.subject}: {say(alarm.said)}" for alarm in report.alarms if alarm.key in report.new]
+    detail: dict[str, Any] = {"alarms": len(report.alarms), "new": new}
+    if moved is not None:
+        detail |= {"model": moved.version, "because": [say(one) for one in moved.because]}
+    return Done(rows=len(report.alarms), detail=detail)
+
+
+def retrain(day: Day) -> Done:
+    """Train anew where the model is due; the gate decides whether the new one takes its place."""
+    from churnml.pipeline.monitoring import retraining_due
+    from churnml.pipeline.preparation import prepare
+    from churnml.pipeline.retraining import retrain_if_due
+
+    say = phrases(day.config.language).text
+    decision = retraining_due(day.config)
+    why = [say(reason.said) for reason in decision.reasons]
+    if not decision.due:
+        return Done("not_due", detail={"age_days": decision.age_days, "due_days": decision.due_days})
+    last = _last_training(day)
+    if last is not None and (day.now - last).days < day.config.daily.retrain_pause_days:
+        return Done("not_due", detail={"because": why, "last": last.isoformat()})
+    prepared = prepare(day.config, day.stages, loaded=day.tables())
+    done = retrain_if_due(day.config, day.stages, prepared=prepared)
+    if done is None:
+        return Done("not_due", detail={"because": why})
+    detail = {"because": why, "model": done.version, "promoted": done.promoted, "reason": say(done.decision)}
+    return Done(detail=detail)
+
+
+def _last_training(day: Day) -> datetime | None:
+    """Return when a daily run trained last."""
+    for run in day.store.runs(day.config.name).find(limit=day.config.daily.retrain_pause_days * 4):
+        stage = run.stage("retrain")
+        if stage is not None and stage.outcome == "done":
+            return stage.started_at
+    return None
+
+
 def keep(day: Day) -> Done:
     """Forget what is older than the rules of the config say."""
     from datetime import timedelta
@@ -200,11 +267,14 @@ def _about_churn(config: Config) -> bool:
 STAGES: tuple[DailyStage, ...] = (
     DailyStage("pull", pull, wanted=_is_pulled),
     DailyStage("check", check, needs=("pull",)),
-    DailyStage("score", score, needs=("check",)),
+    DailyStage("data", data, needs=("check",)),
+    DailyStage("score", score, needs=("check", "data")),
     DailyStage(
         "alerts", alerts, needs=("score",), wanted=lambda config: _about_churn(config) and config.alerts.enabled
     ),
     DailyStage("deliver", deliver, wanted=lambda config: _about_churn(config) and bool(config.deliveries.targets())),
+    DailyStage("monitor", monitor, needs=("check",)),
+    DailyStage("retrain", retrain, needs=("check", "data", "monitor"), wanted=lambda config: config.daily.retrain),
     DailyStage("keep", keep, wanted=_about_churn),
 )
 """In their order. A stage that is not wanted by a config is not on its record."""

@@ -66,7 +66,9 @@ def tell(
         kept = store.deliveries(config.name)
         try:
             if is_worth:
-                kept.plan(name, _wanted(config, target, run), clock())
+                wanted = _wanted(config, target, run)
+                told = kept.under(name, [one.key for one in wanted])
+                kept.plan(name, [one for one in wanted if one.key not in told], clock())
             adapter = adapter_for(
                 store, config.name, name, target, clock=clock, state=kept.state(name), language=config.language,
                 currency=config.currency, base=config.workspace_dir, transport=(transports or {}).get(name),
@@ -77,8 +79,10 @@ def tell(
             found.append(Told(name, False, error.what))
             continue
         if is_worth:
-            why = sending.stopped or (None if sending.accepted + sending.sent else "not accepted")
-            found.append(Told(name, why is None, why))
+            held = kept.under(name, [one.key for one in _wanted(config, target, run)]).values()
+            well = all(one.state in ("accepted", "sent") for one in held)
+            why = None if well else sending.stopped or next((one.reason for one in held if one.reason), "not accepted")
+            found.append(Told(name, well, why))
     return tuple(found)
 
 

@@ -1,6 +1,21 @@
 """Pages for CSMs and their managers: made on the server, each a URL, in every language."""
 
-from churnml.serving.pages import account, accounts, judging, sign_in, static, today, work
+from churnml.serving.pages import (
+    account,
+    accounts,
+    api_docs,
+    company,
+    company_parts,
+    judging,
+    proof,
+    renewals,
+    settings,
+    sign_in,
+    static,
+    team,
+    today,
+    work,
+)
 from churnml.serving.pages.problems import page_of_problem
 
 __all__ = ["ROUTERS", "page_of_problem"]
@@ -13,4 +28,11 @@ ROUTERS = (
     work.router,
     judging.router,
     account.router,
+    company.router,
+    company_parts.router,
+    renewals.router,
+    team.router,
+    proof.router,
+    *settings.ROUTERS,
+    api_docs.router,
 )

@@ -22,7 +22,7 @@ from churnml.serving.people import CheckedForm, CurrentViewer, needs
 from churnml.serving.routes.operation import ScopedRoute
 from churnml.store import BANDS, SORTS, AccountLine, Actor, ListFilter, SnapshotInfo
 
-__all__ = ["COLUMNS", "Asked", "router", "safe_cell"]
+__all__ = ["COLUMNS", "Asked", "choices_of", "router", "safe_cell"]
 
 router = APIRouter(route_class=ScopedRoute, include_in_schema=False)
 COLUMNS = ("band", "health", "change", "why", "risk", "arr", "loss", "owner", "segment", "plan", "phase", "ends")
@@ -60,7 +60,9 @@ class Asked:
         query, viewer = frame.request.query_params, frame.viewer
 
         def several(name: str) -> tuple[str, ...]:
-            return tuple(one[:255].replace("\0", "") for one in query.getlist(name))
+            # A form without JavaScript sends what was left open as an empty word; nobody is asked for by `~`.
+            given = [one[:255].replace("\0", "") for one in query.getlist(name) if one]
+            return tuple("" if one == "~" else one for one in given)
 
         sort, ends, page = query.get("sort", "loss"), query.get("ends", ""), query.get("page", "1")
         wanted = tuple(name for name in COLUMNS if name in query.getlist("col"))
@@ -133,7 +135,7 @@ def _accounts(frame: Frame, snapshot: SnapshotInfo) -> Response:
         sorts=SORTS,
         bands=BANDS,
         ends=_ENDS,
-        choices=_choices(frame, snapshot),
+        choices=choices_of(frame, snapshot),
         views=state.store.views(state.settings.name).of(frame.viewer.user_id, "accounts"),
         spoken=lambda what, raw: display.spoken(what, raw, frame.language),
         phase=lambda raw: say.or_plain(f"phase-{raw}", raw) if raw else "–",
@@ -142,13 +144,19 @@ def _accounts(frame: Frame, snapshot: SnapshotInfo) -> Response:
     )
 
 
-def _choices(frame: Frame, snapshot: SnapshotInfo) -> dict[str, list[str]]:
-    """Return what can be filtered by; of a snapshot it is read once, save owners, who may be chosen by hand."""
-    state = frame.state
-    found = state.store.lists(state.settings.name).choices(snapshot.id, frame.now)
-    if not frame.viewer.sees_all:
-        found["owners"] = [owner for owner in found["owners"] if owner == frame.viewer.owner_id]
-    return found
+def choices_of(frame: Frame, snapshot: SnapshotInfo) -> dict[str, list[str]]:
+    """Return what can be filtered by; ``people`` are all to whom an account can be given.
+
+    What the snapshot says is read once. Who sees their own accounts only filters by no other owner.
+    """
+    state, viewer = frame.state, frame.viewer
+    known = state.view.choices
+    if not known:
+        known.update(state.store.lists(state.settings.name).choices(snapshot.id))
+    by_hand = {owner for _, owner in state.store.owners(state.settings.name).chosen().values()}
+    people = sorted({*known["owners"], *by_hand})
+    mine = [viewer.owner_id] if viewer.owner_id else []
+    return {**known, "owners": people if viewer.sees_all else mine, "people": people}
 
 
 def _kept(frame: Frame) -> str:

@@ -164,7 +164,12 @@ async def sign_out(request: Request, form: CheckedForm) -> Response:
     state, viewer = _state(request), viewer_of(request)
     await to_thread.run_sync(end_session, request.scope, state, viewer, request.scope.get(REQUEST_ID))
     proxy = state.settings.sign_in.proxy
-    return see(proxy.sign_out_url if viewer.by == "proxy" and proxy and proxy.sign_out_url else "/sign-in")
+    if viewer.by != "proxy" or proxy is None or proxy.sign_out_url is None:
+        return see("/sign-in")
+    # A form may lead within these pages only; the way to the proxy's own page is a link.
+    frame = frame_of(request)
+    title = phrases(frame.language)("settings-proxy_out")
+    return frame.answer("sign_out.html.j2", here="", title=title, address=proxy.sign_out_url)
 
 
 @router.post("/language")

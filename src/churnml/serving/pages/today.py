@@ -15,6 +15,7 @@ from starlette.responses import Response
 from churnml.language import number, phrases, render
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages import charts
+from churnml.serving.pages.accounts import choices_of
 from churnml.serving.pages.cards import Card, cards, why
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.notices import notice
@@ -63,7 +64,7 @@ def _today(frame: Frame, snapshot: SnapshotInfo, owner: str | None) -> Response:
         snapshot.id, snapshot.as_of, ListFilter(seen_by=seen, ends_within=90), now, sort="ends", limit=_FEW
     )
     health = lists.health([card.line.account.account_id for card in shown], snapshot.as_of, _SPARK_DAYS)
-    choices = lists.choices(snapshot.id, now)["owners"] if frame.viewer.may("assign") else []
+    choices = choices_of(frame, snapshot)["people"]
     return frame.answer(
         "today.html.j2",
         here="today",
@@ -80,7 +81,7 @@ def _today(frame: Frame, snapshot: SnapshotInfo, owner: str | None) -> Response:
         held=[lines[one.account_id] for one in held if one.account_id in lines][:_FEW],
         held_count=_at_most(len(held), _MOST_WAITING, frame),
         owner=owner,
-        owners=choices,
+        people=choices,
         spoken=lambda what, raw: state.settings.display.spoken(what, raw, frame.language),
         next_monday=monday + timedelta(days=7),
         tomorrow=frame.today + timedelta(days=1),

@@ -39,7 +39,7 @@ async def get_kpis(
     ] = None,
     months: Annotated[int, Query(ge=1, le=240, description="The newest so many months")] = 24,
 ) -> Response:
-    """Return the KPIs that `churnml kpis CONFIG --publish` kept last."""
+    """Return the KPIs that the newest scoring, or `churnml kpis CONFIG --publish`, kept last."""
     state = state_of(request)
     kept = await to_thread.run_sync(state.store.key_figures(state.settings.name).newest)
     if kept is None:
@@ -60,6 +60,9 @@ async def get_kpis(
             **answer,
             by=by,
             known_groupings=groupings,
+            **{name: kept.report.get(name) or [] for name in ("cohorts", "phases", "rfm", "growth")},
+            forecast=(kept.report.get("company") or {}).get("forecast") or [],
+            past_forecasts=(kept.report.get("company") or {}).get("past") or [],
             months=[
                 KpiMonth.model_validate(row) for row in rows if row["group_by"] == by and row["month_on"] in newest
             ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Header, Query, Request
 from fastapi.routing import APIRoute
@@ -92,9 +92,9 @@ def state_of(request: Request) -> ServingState:
     return state
 
 
-def language(request: Request, lang: str | None) -> Literal["en", "ja"]:
+def language(request: Request, lang: str | None) -> Language:
     """Return the language to answer in."""
-    return "ja" if (lang or state_of(request).settings.language) == "ja" else "en"
+    return lang or state_of(request).settings.language
 
 
 def require(request: Request, *scopes: str) -> None:

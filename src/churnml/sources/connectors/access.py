@@ -143,17 +143,19 @@ class Access:
         Stopped
             Budget, limit, login, or nobody answers.
         """
-        with self._answered(method, url, login=login, **request) as answer:
-            answer.read()
+        with self._answered(method, url, login=login, whole=True, **request) as answer:
             return answer
 
     def lines(self, method: str, url: str, **request: Any) -> Iterator[str]:
         """Send a request and yield the lines of its answer as they arrive; a refusal stops the pull."""
-        with self._answered(method, url, login=True, **request) as answer:
+        with self._answered(method, url, login=True, whole=False, **request) as answer:
             if not answer.is_success:
-                answer.read()
                 raise Stopped(Text.of("pull-stopped-refused", said=self.said(answer)), failed=True)
-            yield from answer.iter_lines()
+            try:
+                yield from answer.iter_lines()
+            except httpx.HTTPError as error:  # the day is fetched again by the next pull
+                said = self.masked(str(error)) or type(error).__name__
+                raise Stopped(Text.of("pull-stopped-silent", said=said), self.clock()) from None
 
     def said(self, answer: httpx.Response) -> str:
         """Return the beginning of an answer as it may be shown."""
@@ -167,7 +169,7 @@ class Access:
         return mask_text(text)
 
     @contextmanager
-    def _answered(self, method: str, url: str, *, login: bool, **request: Any) -> Iterator[httpx.Response]:
+    def _answered(self, method: str, url: str, *, login: bool, whole: bool, **request: Any) -> Iterator[httpx.Response]:
         """Send until there is an answer that says something of the request."""
         _require_tls(url)
         renewed = False
@@ -178,7 +180,9 @@ class Access:
             self.budget.spend()
             try:
                 answer = self._client.send(built, stream=True)
-            except httpx.HTTPError as error:
+                if whole or answer.status_code >= 400:
+                    answer.read()
+            except httpx.HTTPError as error:  # an answer that breaks off is none
                 trouble = Text.of("pull-stopped-silent", said=self.masked(str(error)) or type(error).__name__)
                 pause: float | None = None
             else:
@@ -187,11 +191,10 @@ class Access:
                     if left is not None:
                         self.budget.told(left)
                     if answer.status_code < 400:
-                        if answer.is_redirect:
+                        if answer.has_redirect_location:
                             raise Stopped(Text.of("pull-stopped-redirect", said=_host(answer)), failed=True)
                         yield answer
                         return
-                    answer.read()
                     later = self.manners.stop(answer, self.clock())
                     if later is not None:
                         raise Stopped(Text.of("pull-stopped-limit", said=self.said(answer)), later)

@@ -205,6 +205,8 @@ class _Running:
             return Window(begun, until, position.mark, position.resume), position
         if position.until is not None:
             begin: datetime | None = position.until - timedelta(minutes=self.section.login.overlap_minutes)
+            first = self._first()
+            begin = begin if first is None or begin is None else max(begin, first)
         else:
             begin = self._first()
         return (
@@ -236,7 +238,7 @@ class _Running:
 
     def _pages(self, stream: str, window: Window, position: Position) -> None:
         last: Mapping[str, Any] = window.resume or window.mark
-        for page in self.connector.pages(stream, window):
+        for page in self._asked(stream, window):
             self._take(page)
             last = page.resume or last
             self.positions[stream] = replace(position, resume=dict(last))
@@ -247,6 +249,19 @@ class _Running:
                 self.land()
         until = window.until - self.connector.settle
         self.positions[stream] = Position(until=max(until, position.until or until), mark=dict(last))
+
+    def _asked(self, stream: str, window: Window) -> Iterator[Page]:
+        """Yield the pages of a window; an answer in a shape that nobody knows ends the pull with a message."""
+        pages = self.connector.pages(stream, window)
+        while True:
+            try:
+                page = next(pages, None)
+            except (KeyError, TypeError, AttributeError) as error:
+                said = self.connector.access.masked(f"{stream}: {type(error).__name__} {error}")
+                raise Stopped(Text.of("pull-stopped-shape", said=said[:200]), failed=True) from error
+            if page is None:
+                return
+            yield page
 
     def _take(self, page: Page) -> None:
         for table, records in page.records.items():

@@ -63,20 +63,24 @@ def _sources(used: Sequence[Match], tools: Sequence[str], folder: str) -> Iterat
     """Yield the lines of the source, or of one per tool: each tool has its own zone and order of dates."""
 
     def asked(tool: str) -> list[str]:
-        return sorted({key for match in used if match.tool == tool for key in match.asks}, reverse=True)
+        """Return a line for what the tool leaves open: what a person said, or a mark."""
+        own = [match for match in used if match.tool == tool]
+        said = {key: word for match in own for key, word in match.said.items()}
+        keys = sorted({key for match in own for key in match.asks}, reverse=True)
+        return [f"{key}: {_scalar(said[key])}" if key in said else _ASKED[key] for key in keys]
 
     if len(tools) <= 1:
         yield "source:"
         yield f"  folder: {_scalar(folder)}"
         for key in asked(tools[0]) if tools else ():
-            yield f"  {_ASKED[key]}"
+            yield f"  {key}"
         return
     yield "sources:"
     for tool in tools:
         yield f"  {tool}:"
         yield f"    folder: {_scalar(folder)}"
         for key in asked(tool):
-            yield f"    {_ASKED[key]}"
+            yield f"    {key}"
 
 
 def _identities(matches: Sequence[Match], tools: Sequence[str]) -> list[str]:

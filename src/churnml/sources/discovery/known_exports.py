@@ -80,10 +80,10 @@ def look_into(
     stage : Path
         Folder for intermediate files.
     """
-    found: dict[str, KnownExport] = {}
+    exports: dict[str, KnownExport] = {}
     for number, (path, one) in enumerate(recognised.items()):
         if not one.is_preset:
-            found[path] = KnownExport(one.name)
+            exports[path] = KnownExport(one.name)
             continue
         beside = tuple(_beside(path, one, recognised))
         section = TableSource.model_validate(
@@ -91,8 +91,8 @@ def look_into(
         )
         own = stage / f"known{number}"
         own.mkdir()
-        found[path] = _read(folder, one.name, section, beside, own)
-    return found
+        exports[path] = _read(folder, one.name, section, beside, own)
+    return exports
 
 
 def _literal(path: str) -> str:

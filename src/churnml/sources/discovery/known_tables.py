@@ -69,20 +69,20 @@ def choose(files: Sequence[FileProfile]) -> Chosen:
     for table, found in by_table.items():
         found.sort(key=lambda pair: (_rank(table, pair[1]), -pair[1].rows, pair[0].path))
         names = {known.name for _, known in found}
-        kept: list[tuple[FileProfile, KnownExport]] = []
+        chosen: list[tuple[FileProfile, KnownExport]] = []
         for file, known in found:
             better = _SAME.get(known.name)
             if better in names:
                 left[file.path] = f"it is {known.name}; {better} says more about the same records"
-            elif kept and table not in _SEVERAL:
-                other = kept[0][1].name
+            elif chosen and table not in _SEVERAL:
+                other = chosen[0][1].name
                 left[file.path] = (
                     f"it is {known.name}, which feeds {table} as {other} does: two of them would count the same twice; "
                     "swap them if this one is the more complete"
                 )
             else:
-                kept.append((file, known))
-        tables[table] = [file for file, _ in kept]
+                chosen.append((file, known))
+        tables[table] = [file for file, _ in chosen]
     return Chosen(tables, left)
 
 

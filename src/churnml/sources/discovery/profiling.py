@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import duckdb
 
 from churnml.config import SourceConfig, TableSource
 from churnml.errors import ChurnmlError
+from churnml.sources.containers import plain_ending, readable_members
 from churnml.sources.dates import propose_format
 from churnml.sources.discovery.known_exports import look_into
 from churnml.sources.discovery.profiles import ColumnProfile, FileProfile, Kind
@@ -39,6 +42,7 @@ _READABLE = (
     ".xls",
     ".ods",
 )
+_CONTAINERS = (".zip", ".duckdb", ".ddb", ".db", ".sqlite", ".sqlite3")
 _TEXT = (".csv", ".tsv", ".txt", ".tab", ".psv")
 _FORMAT = re.compile(r"`format: '([^']+)'`")
 _DATE_SHAPE = re.compile(
@@ -48,7 +52,9 @@ _DATE_SHAPE = re.compile(
 _EPOCH = re.compile(r"`expr: ([^`]+)`")
 
 
-def profile_files(folder: Path, say: Callable[[str], None] = lambda text: None) -> list[FileProfile]:
+def profile_files(
+    folder: Path, say: Callable[[str], None] = lambda text: None, only: Sequence[Path] = ()
+) -> list[FileProfile]:
     """Profile every readable file of a folder and its sub-folders.
 
     Files of one folder with the same columns are one table. What cannot be read is told with the reason, not left out.
@@ -58,15 +64,23 @@ def profile_files(folder: Path, say: Callable[[str], None] = lambda text: None) 
     folder : Path
     say : callable
         Told which file is being read.
+    only : sequence of Path
+        Only these files, and what lies in these folders; empty means all.
     """
     names = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    readable = [path for path in names if path.name.lower().removesuffix(".gz").endswith(_READABLE)]
+    names = [path for path in names if not only or any(path.resolve().is_relative_to(each) for each in only)]
     profiles: list[FileProfile] = []
+    readable: list[str] = []
+    for path in names:
+        name = path.relative_to(folder).as_posix()
+        try:
+            readable += _tables_of(path, name)
+        except (OSError, zipfile.BadZipFile, sqlite3.Error, duckdb.Error) as error:
+            profiles.append(FileProfile(name, 0, (), f"it cannot be opened: {str(error).splitlines()[0]}"))
     opened: dict[str, _Opened] = {}
     with tempfile.TemporaryDirectory() as stage, duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")
-        for number, path in enumerate(readable):
-            name = path.relative_to(folder).as_posix()
+        for number, name in enumerate(readable):
             say(name)
             own = Path(stage) / str(number)
             own.mkdir()
@@ -81,14 +95,23 @@ def profile_files(folder: Path, say: Callable[[str], None] = lambda text: None) 
         options = {name: each.options for name, each in opened.items()}
         known = look_into(folder, recognise(headings), options, Path(stage))
         for light in headings:
-            each, found = opened[light.path], known.get(light.path)
-            if found is not None and not found.fault:
+            each, export = opened[light.path], known.get(light.path)
+            if export is not None and not export.fault:
                 rows = int(db.execute(f"SELECT count(*) FROM {each.raw.relation}").fetchall()[0][0])
-                profiles.append(replace(light, rows=rows, known=found, options=each.options))
+                profiles.append(replace(light, rows=rows, known=export, options=each.options))
             else:  # a preset that does not fit helps nobody: the file is told by its content, like any other
                 deep = _profile(db, light.path, each.raw.relation, each.raw.columns)
-                profiles.append(replace(deep, known=found, options=each.options))
+                profiles.append(replace(deep, known=export, options=each.options))
     return _joined(profiles)
+
+
+def _tables_of(path: Path, name: str) -> list[str]:
+    """Return a file's path in the config, or those of the tables that it holds."""
+    if plain_ending(path.name).endswith(_READABLE):
+        return [name]
+    if not plain_ending(path.name).endswith(_CONTAINERS) or not path.stat().st_size:
+        return []
+    return [f"{name}/{member}" for member in readable_members(path, _READABLE)]
 
 
 @dataclass(frozen=True)
@@ -106,7 +129,7 @@ def _opened(db: duckdb.DuckDBPyConnection, folder: Path, name: str, stage: Path)
     """Open a file as it is, or, where that fails, without its footer or in the first encoding that reads all of it."""
     footer: dict[str, str | bool] = {"ends_at_blank_line": True}
     ways: list[dict[str, str | bool]] = [{}]
-    if name.lower().removesuffix(".gz").endswith(_TEXT):
+    if plain_ending(name).endswith(_TEXT):
         ways += [footer, *({"encoding": each, **more} for each in _ENCODINGS for more in ({}, footer))]
     first: ChurnmlError | None = None
     partly: _Opened | None = None

@@ -45,6 +45,10 @@ class Match:
         How the file has to be read, as in the config.
     asks : tuple of str
         What its tool leaves open: ``timezone``, ``date_order``.
+    said : mapping of str to str
+        What a person has said of these.
+    choices : mapping of str to tuple of str
+        Canonical column → how it can be read, the way that stands in `columns` first.
     """
 
     path: str
@@ -60,6 +64,8 @@ class Match:
     with_: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str | bool] = field(default_factory=dict)
     asks: tuple[str, ...] = ()
+    said: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def tool(self) -> str:
@@ -205,8 +211,13 @@ def _match(file: FileProfile, fit: Fit) -> Match:
         source, asked = _source(canonical, column)
         columns[canonical] = source
         questions += asked
-    if fit.table == "subscriptions":
-        _contracts(file, fit, columns, questions)
+    choices = {
+        canonical: tuple(form.split(" or "))
+        for canonical, raw in fit.columns.items()
+        if " or " in (form := file.column(raw).format)
+    }
+    if fit.table == "subscriptions" and _contracts(file, fit, columns, questions):
+        choices["ends_on"] = ("exclusive", "inclusive")
     if fit.table == "opportunities" and "outcome" in columns:
         _outcome(file.column(fit.columns["outcome"]), columns, questions)
     if fit.table in ("tickets", "surveys", "invoices", "opportunities") and f"{fit.table[:-1]}_id" not in columns:
@@ -218,7 +229,7 @@ def _match(file: FileProfile, fit: Fit) -> Match:
         if name not in columns and any(raw.name == name for raw in file.columns):
             columns[name] = None
     first, last = _span(file, fit)
-    return Match(file.path, file.rows, fit.table, columns, "", tuple(questions), first, last)
+    return Match(file.path, file.rows, fit.table, columns, "", tuple(questions), first, last, choices=choices)
 
 
 def _source(canonical: str, column: ColumnProfile) -> tuple[Any, list[str]]:
@@ -232,7 +243,8 @@ def _source(canonical: str, column: ColumnProfile) -> tuple[Any, list[str]]:
     return column.name, []
 
 
-def _contracts(file: FileProfile, fit: Fit, columns: dict[str, Any], questions: list[str]) -> None:
+def _contracts(file: FileProfile, fit: Fit, columns: dict[str, Any], questions: list[str]) -> bool:
+    """Add what contracts need; returns whether their end may be the last day covered."""
     by_name = {plain_name(column.name): column.name for column in file.columns}
     yearly = next((by_name[name] for name in ("arr", "annual_recurring_revenue", "acv") if name in by_name), None)
     if "mrr" not in columns and yearly is not None:
@@ -241,15 +253,17 @@ def _contracts(file: FileProfile, fit: Fit, columns: dict[str, Any], questions: 
         questions.append(
             "nothing looks like the agreed end of a contract: every contract runs on until it is terminated"
         )
-        return
+        return False
     raw = fit.columns["ends_on"]
     if re.search(r"renewal|current_period", plain_name(raw)):
-        return
-    if _last_days(file.column(raw)):
+        return False
+    is_last = _last_days(file.column(raw))
+    if is_last:
         questions.append(
             f"ends_on: {raw} often falls on the last day of a month, so it may be the last day covered; "
-            f'ends_on is the first day no longer covered: then write {{expr: "{_quoted(raw)} + INTERVAL 1 DAY"}}'
+            f"ends_on is the first day no longer covered: then write {{column: {_quoted(raw)}, inclusive: true}}"
         )
+    return is_last
 
 
 def _last_days(column: ColumnProfile) -> bool:

@@ -103,8 +103,8 @@ def resolved(
         if name in source.columns:
             columns[name] = source.columns[name]
             continue
-        found = next((each for each in preset.columns.get(name, ()) if _applies(each, have)), None)
-        columns[name] = None if found is None else _fitted(db, name, found, preset, raw, tool, tool_key)
+        column = next((each for each in preset.columns.get(name, ()) if _applies(each, have)), None)
+        columns[name] = None if column is None else _fitted(db, name, column, preset, raw, tool, tool_key)
     conditions = [f"({each})" for each in preset.where if _names(each) <= have]
     currency = next((name for name in preset.currency if name.casefold() in have), None)
     return source.model_copy(

@@ -29,6 +29,7 @@ async function swap(url, options = {}, part = "main") {
     const notice = document.querySelector(".notice");
     if (notice) notice.focus();
     else if (here) document.getElementById(here)?.focus();
+    shown = new URL(answer.url).pathname + new URL(answer.url).search;
     return answer.url;
   } catch {
     location.assign(url);
@@ -81,7 +82,10 @@ document.addEventListener("input", (event) => {
   pause = setTimeout(() => form.requestSubmit(), 250);
 });
 
-window.addEventListener("popstate", () => swap(location.href));
+// A step to another part of the same page is no other page.
+const place = () => location.pathname + location.search;
+let shown = place();
+window.addEventListener("popstate", () => { if (place() !== shown) swap(location.href); shown = place(); });
 
 // Keys: only outside of fields, and only while they are on (a key may mean something else to a screen reader).
 const on = () => localStorage.getItem("keys") !== "off";
@@ -115,7 +119,7 @@ document.addEventListener("keydown", (event) => {
     if (button) { event.preventDefault(); button.tagName === "DETAILS" ? open(button) : button.click(); }
   };
   const open = (details) => { details.open = true; details.querySelector("input, select, textarea, button")?.focus(); };
-  if (event.key === "/") { event.preventDefault(); document.querySelector("[data-find], #find")?.focus(); }
+  if (event.key === "/") { event.preventDefault(); (document.querySelector("[data-find]") ?? document.getElementById("find"))?.focus(); }
   else if (event.key === "g") went = Date.now();
   else if (event.key === "j") step(1);
   else if (event.key === "k") step(-1);
@@ -127,8 +131,8 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", (event) => {
   const close = event.target.closest("[data-close]");
   if (close) { event.preventDefault(); (close.closest("dialog")?.close() ?? close.closest(".notice")?.remove()); main().focus(); }
-  const shown = event.target.closest("[data-dialog]");
-  if (shown) document.getElementById(shown.dataset.dialog)?.showModal();
+  const asks = event.target.closest("[data-dialog]");
+  if (asks) document.getElementById(asks.dataset.dialog)?.showModal();
   if (event.target.matches("[data-keys]")) localStorage.setItem("keys", event.target.checked ? "on" : "off");
   for (const details of document.querySelectorAll("details.menu[open]")) if (!details.contains(event.target)) details.open = false;
 });

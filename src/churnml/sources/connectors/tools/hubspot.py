@@ -94,14 +94,14 @@ class Hubspot(Connector):
                 "filterGroups": [
                     {"filters": [{"propertyName": one.changed, "operator": "GTE", "value": str(begin)}]}
                 ],
-                "sorts": [{"propertyName": one.changed, "direction": "ASCENDING"}],
+                "sorts": [one.changed],
                 "properties": properties,
                 "limit": _PAGE,
                 "after": after,
             }  # fmt: skip
             page = self._ok(self.access.call("POST", self._url(f"{one.api}/search"), json=body))
             results = page["results"]
-            last = _changed(results[-1], one) if results else begin
+            last = max((_changed(record, one) for record in results if isinstance(record, dict)), default=begin)
             rows: dict[str, list[Any]] = {stream: [_laid(record, one) for record in results]}
             if one.links and results:
                 rows[one.links] = self._links(one, [str(each.get("id")) for each in results if isinstance(each, dict)])

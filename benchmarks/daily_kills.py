@@ -1,0 +1,160 @@
+"""Kills the daily run of a small company at random moments, over and over, and compares what is left with a twin's.
+
+Each round begins with a company that was trained and never scored. Its daily run is killed a few times, then let run to
+its end; the twin's was never disturbed. Run with ``python benchmarks/daily_kills.py --kills 60``; exits with 1 where a
+round ends otherwise than its twin.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+_TABLES = ("accounts", "subscriptions", "events", "tickets")
+_CHURNML = (sys.executable, "-c", "from churnml.cli import main; main()")
+
+
+def make(folder: Path) -> Path:
+    """Simulate a company, train it, and return its config."""
+    _run("simulate", folder / "raw", "--accounts", 100, "--months", 14, "--seed", 5, "--churn-rate", 0.05)
+    config = folder / "acme.yaml"
+    settings = {
+        "name": "acme",
+        "source": {"folder": "raw"},
+        "tables": {name: {"from": f"{name}.parquet"} for name in _TABLES},
+        "label": {"churn": "contractual", "horizon_days": 60},
+        "splits": {"folds": 2, "test_snapshots": 1},
+        "features": {"windows_days": [28], "max_event_types": 3},
+        "model": {"kind": "logistic", "seeds": 1, "min_churners": 2},
+        "daily": {"retrain": False},
+        "deliveries": {"tables": {"bi": {"folder": "bi", "format": "csv"}}},
+    }
+    config.write_text(yaml.safe_dump(settings))
+    _run("train", config, "--force", "--reason", "It is the first.")
+    return config
+
+
+def _run(*arguments: object) -> None:
+    subprocess.run([*_CHURNML, *map(str, arguments)], check=True, capture_output=True)
+
+
+def day(config: Path) -> int:
+    """Live one day; returns 0 when all went well."""
+    from churnml.config import load_config
+    from churnml.pipeline.daily import run_daily
+
+    return 0 if run_daily(load_config(config)).well else 1
+
+
+def state(config: Path) -> dict[str, Any]:
+    """Return what a user could tell of a company's store and files."""
+    from churnml.config import load_config
+    from churnml.store import Store
+
+    settings = load_config(config)
+    with Store(settings.store_url) as store:
+        newest = store.latest(settings.name)
+        assert newest is not None
+        accounts = store.accounts(newest.id, limit=10_000).accounts
+        told = store.explanations(newest.id, [one.account_id for one in accounts], [])
+        alerts = [alert for alert, _ in store.alerts(settings.name).find(limit=10_000)]
+        histories = {
+            one.account_id: [info.as_of for info, _ in store.history(settings.name, one.account_id)] for one in accounts
+        }
+        delivered = store.deliveries(settings.name).counts("tables.bi")
+    bi = settings.workspace_dir / "bi"
+    return {
+        "scores": accounts,
+        "explanations": told,
+        "alerts": sorted((one.account_id, one.kind, one.episode, one.state) for one in alerts),
+        "histories": histories,
+        "delivered": delivered,
+        "file": pd.read_parquet(settings.workspace_dir / "scores.parquet").drop(columns="scored_at").to_csv(),
+        "bi": {path.name: pd.read_csv(path).drop(columns="scored_at").to_csv() for path in sorted(bi.rglob("*.csv"))},
+    }
+
+
+def fork(config: Path) -> int:
+    """Live a day in a process of its own, which has everything loaded, so that a kill meets work; returns its id."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(day(config))
+        except BaseException:
+            os._exit(100)
+    return child
+
+
+def rounds(kills: int, each: int, seed: int, folder: Path) -> dict[str, Any]:
+    """Kill so many runs, `each` of them in a round, and compare every round's end with the twin's."""
+    chance = random.Random(seed)
+    base = make(folder / "base")
+    twin = Path(shutil.copytree(base.parent, folder / "twin")) / base.name
+    began = time.monotonic()
+    assert os.waitstatus_to_exitcode(os.waitpid(fork(twin), 0)[1]) == 0
+    longest = time.monotonic() - began
+    undisturbed = state(twin)
+    killed, differing, at = 0, [], Counter[str]()
+    number = 0
+    while killed < kills:
+        config = Path(shutil.copytree(base.parent, folder / f"round{number}")) / base.name
+        for _ in range(each):
+            child = fork(config)
+            time.sleep(chance.uniform(0.0, longest))
+            os.kill(child, signal.SIGKILL)
+            killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        code = os.waitstatus_to_exitcode(os.waitpid(fork(config), 0)[1])
+        found = state(config) if code == 0 else {"code": code}
+        at.update(_died_in(config))
+        differing += [f"round {number}: {name}" for name in undisturbed if found.get(name) != undisturbed[name]]
+        shutil.rmtree(config.parent)
+        number += 1
+    return {
+        "killed": killed,
+        "rounds": number,
+        "killed_in_stage": dict(at),
+        "differing": differing,
+        "undisturbed_seconds": round(longest, 1),
+    }
+
+
+def _died_in(config: Path) -> list[str]:
+    from churnml.config import load_config
+    from churnml.pipeline.daily import list_runs
+
+    killed = (run for run in list_runs(load_config(config)) if run.outcome == "killed")
+    return [next((one.name for one in run.stages if one.outcome == "killed"), "between stages") for run in killed]
+
+
+def main() -> None:
+    """Print what came of it as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--each", type=int, default=3, help="kills before a run may end")
+    parser.add_argument("--seed", type=int, default=5)
+    given = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="churnml-daily-"))
+    try:
+        found = rounds(given.kills, given.each, given.seed, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(json.dumps(found))
+    sys.exit(bool(found["differing"]))
+
+
+if __name__ == "__main__":
+    main()

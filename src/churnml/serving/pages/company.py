@@ -1,0 +1,347 @@
+"""Company: the KPIs month by month and by group, the bridge of MRR, and the accounts behind every number."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from churnml.language import amount, month, number, percent, phrases
+from churnml.language.numbers import money
+from churnml.serving.http.problems import Problem
+from churnml.serving.pages import charts, figures
+from churnml.serving.pages.compression import compressed
+from churnml.serving.pages.frame import Frame, frame_of
+from churnml.serving.pages.kept import Kept, kept_figures, part_of
+from churnml.serving.pages.kpi_columns import KPIS, MOVEMENT, Kpi, kpi_of
+from churnml.serving.people import needs
+from churnml.serving.routes.operation import ScopedRoute
+
+__all__ = ["SECTIONS", "as_csv", "begun", "listed", "router", "written"]
+
+router = APIRouter(route_class=ScopedRoute, include_in_schema=False)
+SECTIONS = ("company", "renewals", "cohorts", "journey", "growth")
+"""The parts of the place *Company*; the path of each but the first is under ``/company/``."""
+_SHOWN = (
+    "logo_churn_rate", "grr", "nrr", "renewal_rate", "renewal_rate_value", "expansion_rate",
+    "logo_churn_rate_ttm", "grr_ttm", "nrr_ttm", "nps", "active_rate", "onboarding_completion", "ltv",
+)  # fmt: skip
+"""KPIs that the tables by month and by group show."""
+_PAGE = 100
+_FLAGS = frozenset({"churned", "grown", "renewed", "active", "onboarding_done", "stalled", "year_churned"})
+_COUNTS = frozenset({"answers", "promoters", "detractors", "tickets", "solved", "escalated"})
+
+
+def written(frame: Frame, value: float | None, unit: str) -> str:
+    """Return a number in its unit; a dash where there is none."""
+    if value is None or value != value:
+        return "–"
+    language = frame.language
+    if unit == "share":
+        return percent(value, language, 1)
+    if unit == "money":
+        return money(round(value), frame.state.settings.currency, language)
+    if unit == "hours":
+        return amount(round(value, 1), "hours", language)
+    return number(value, language, 0)
+
+
+def begun(request: Request, section: str, work: Callable[[Frame, Kept], Response]) -> Callable[[], Response]:
+    """Return what answers a request for a part of the place, or says that nothing was kept yet."""
+    frame = frame_of(request)
+
+    def answered() -> Response:
+        kept = kept_figures(frame)
+        if kept is None:
+            say = phrases(frame.language)
+            return frame.answer("company_nothing.html.j2", here="company", title=say(f"co-{section}"), section=section)
+        return work(frame, kept)
+
+    return answered
+
+
+@router.get("/company", dependencies=[needs("read")])
+async def get_company(request: Request) -> Response:
+    """Return the KPIs of all accounts, or of a group, with the other groups beside it."""
+    return await to_thread.run_sync(begun(request, "company", _company))
+
+
+def _company(frame: Frame, kept: Kept) -> Response:
+    query, say = frame.request.query_params, phrases(frame.language)
+    by = query.get("by") if query.get("by") in kept.groupings else None
+    names = sorted({row["group"] for row in kept.of(by)}) if by else []
+    group = query.get("group") if query.get("group") in names else None
+    rows = kept.of(by, group) if group else kept.of()
+    if query.get("format") == "csv":
+        columns = [name for name in (rows[0] if rows else {}) if rows]
+        return as_csv(frame, columns, ([row[name] for name in columns] for row in kept.of(by)))
+    if not rows:
+        return frame.answer("company_nothing.html.j2", here="company", title=say("co-company"), section="company")
+    months = kept.months
+    chosen = query.get("month", "")[:10]
+    chosen = chosen if chosen in months else months[-1]
+    at = {row["month_on"]: row for row in rows}
+    now, place = at.get(chosen), months.index(chosen)
+    before = at.get(months[place - 1]) if place else None
+    cards = [_card(frame, kpi, rows, now, before, by if group else None, group) for kpi in KPIS]
+    shown = [kpi for name in _SHOWN if (kpi := kpi_of(name)) is not None]
+    display = _spoken(frame, by)
+    return frame.answer(
+        "company.html.j2",
+        here="company",
+        title=say("co-company"),
+        section="company",
+        kept=kept,
+        by=by,
+        group=group,
+        group_names=[(name, display(name)) for name in names],
+        chosen=chosen,
+        months=[(one, month(one, frame.language)) for one in reversed(months)],
+        cards=cards,
+        shown=[say(f"kpi-{kpi.name}") for kpi in shown],
+        by_month=[
+            _line(frame, month(row["month_on"], frame.language), row, shown, by, group) for row in reversed(rows)
+        ],
+        by_group=[
+            _line(frame, display(row["group"]), row, shown, by, row["group"])
+            for row in (kept.of(by) if by else ())
+            if row["month_on"] == chosen
+        ],
+        movement=_movement(frame, rows, by if group else None, group),
+        definitions=[(kpi.name, say(f"kpi-{kpi.name}"), say(f"kpi-{kpi.name}.how")) for kpi in (*KPIS, *MOVEMENT)],
+        csv=frame.with_query(format="csv"),
+    )
+
+
+def _spoken(frame: Frame, by: str | None) -> Callable[[str], str]:
+    named = {"plan": "plans", "owner": "owners", "segment": "segments"}.get(by or "")
+    display = frame.state.settings.display
+    return lambda name: display.spoken(named, name, frame.language) if named else name  # type: ignore[arg-type]
+
+
+def _address(kpi: Kpi, row: Mapping[str, Any], by: str | None, group: str | None) -> str:
+    asked = {"month": row["month_on"], "kpi": kpi.name}
+    if by and group:
+        asked |= {"by": by, "group": group}
+    return "/company/accounts?" + urlencode(asked)
+
+
+def _card(
+    frame: Frame,
+    kpi: Kpi,
+    rows: Sequence[Mapping[str, Any]],
+    now: Mapping[str, Any] | None,
+    before: Mapping[str, Any] | None,
+    by: str | None,
+    group: str | None,
+) -> dict[str, Any]:
+    say = phrases(frame.language)
+    value = None if now is None else now[kpi.name]
+    earlier = None if before is None else before[kpi.name]
+    known = [row[kpi.name] for row in rows if row[kpi.name] is not None]
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    name = say(f"kpi-{kpi.name}")
+    return {
+        "name": name,
+        "value": written(frame, value, kpi.unit),
+        "before": written(frame, earlier, kpi.unit) if earlier is not None else "",
+        "href": _address(kpi, now, by, group) if now is not None and value is not None else "",
+        "how": say(f"kpi-{kpi.name}.how"),
+        "line": charts.sparkline(
+            [row[kpi.name] for row in rows], name, low=low, high=high if high > low else low + 1, width=120, height=28
+        ),
+    }
+
+
+def _line(
+    frame: Frame, title: str, row: Mapping[str, Any], shown: Sequence[Kpi], by: str | None, group: str | None
+) -> dict[str, Any]:
+    cells = [
+        (written(frame, row[kpi.name], kpi.unit), _address(kpi, row, by, group) if row[kpi.name] is not None else "")
+        for kpi in shown
+    ]
+    return {"title": title, "cells": cells}
+
+
+def _movement(frame: Frame, rows: Sequence[Mapping[str, Any]], by: str | None, group: str | None) -> dict[str, Any]:
+    say = phrases(frame.language)
+    series = {kpi.name: [float(row.get(kpi.name) or 0.0) * 12 for row in rows] for kpi in MOVEMENT}
+    rise = max((a + b for a, b in zip(series["mrr_new"], series["mrr_expansion"], strict=True)), default=0.0)
+    table = []
+    for row in reversed(rows):
+        cells = [(written(frame, 12 * row["mrr"], "money"), "")]
+        cells += [
+            (written(frame, 12 * (row.get(kpi.name) or 0.0), "money"), _address(kpi, row, by, group))
+            for kpi in MOVEMENT
+        ]
+        end = row["mrr"] + sum(
+            sign * (row.get(kpi.name) or 0.0) for kpi, sign in zip(MOVEMENT, (1, 1, -1, -1), strict=True)
+        )
+        cells.append((written(frame, 12 * end, "money"), ""))
+        table.append({"title": month(row["month_on"], frame.language), "cells": cells})
+    return {
+        "picture": figures.bridge(
+            (series["mrr_expansion"], series["mrr_new"]),
+            (series["mrr_contraction"], series["mrr_churned"]),
+            [month(row["month_on"], frame.language) for row in rows],
+            say("co-movement"),
+            written(frame, rise, "money"),
+        ),
+        "columns": [say("co-arr_start"), *(say(f"co-{kpi.name}") for kpi in MOVEMENT), say("co-arr_end")],
+        "rows": table,
+    }
+
+
+@router.get("/company/accounts", dependencies=[needs("read")])
+async def get_accounts_behind(request: Request) -> Response:
+    """Return the accounts behind a KPI of a month, those that count most first; as CSV too."""
+    return await to_thread.run_sync(begun(request, "company", _behind))
+
+
+def _behind(frame: Frame, kept: Kept) -> Response:
+    query, say = frame.request.query_params, phrases(frame.language)
+    on, kpi = query.get("month", "")[:10], kpi_of(query.get("kpi", ""))
+    by = query.get("by") if query.get("by") in kept.groupings else None
+    group = query.get("group") if by else None
+    rows = part_of(frame, kept, on) if on in kept.months else None
+    if kpi is None or on not in kept.months:
+        raise Problem("path.unknown", "There is no such KPI, or no such month")
+    if rows is None or kpi.counted not in rows:
+        rows, mask = {"account_id": np.array([], dtype=object)}, np.array([], dtype=bool)
+    else:
+        mask = rows[kpi.counted] != 0
+        if group is not None:
+            mask &= rows[f"{'year_' if kpi.yearly else ''}by_{by}"] == group
+    title = f"{say(f'kpi-{kpi.name}')} · {month(on, frame.language)}"
+    title += f" · {_spoken(frame, by)(group)}" if group is not None else ""
+    columns = [name for name in kpi.columns if name in rows]
+    return listed(
+        frame,
+        rows,
+        mask,
+        columns,
+        title=title,
+        how=say(f"kpi-{kpi.name}.how"),
+        owners=rows.get("by_owner"),
+        back="/company",
+    )
+
+
+def listed(
+    frame: Frame,
+    rows: Mapping[str, np.ndarray],
+    mask: np.ndarray,
+    columns: Sequence[str],
+    *,
+    title: str,
+    how: str,
+    back: str,
+    owners: np.ndarray | None = None,
+    section: str = "company",
+) -> Response:
+    """Return accounts behind a number as a page, or as CSV; who does not see all accounts sees the own ones.
+
+    Parameters
+    ----------
+    frame : Frame
+    rows : mapping
+        ``account_id`` and the columns to show; those for which the last one is largest come first.
+    mask : ndarray of bool
+        Which of them.
+    columns : sequence of str
+        ``col-<name>`` in words.
+    title, how : str
+        What it is, and how it is counted.
+    back : str
+        Where the number stands.
+    owners : ndarray, optional
+        The owner of each account.
+    section : str
+    """
+    viewer, say = frame.viewer, phrases(frame.language)
+    if not viewer.sees_all:
+        mask = mask & (owners == viewer.owner_id) if owners is not None else np.zeros(len(mask), dtype=bool)
+    found = np.flatnonzero(mask)
+    account = rows["account_id"][found].astype(str)
+    keys = [account, *(-rows[name][found].astype(float) for name in columns if rows[name].dtype != object)]
+    order = found[np.lexsort(keys)]
+    if frame.request.query_params.get("format") == "csv":
+        told = ([rows["account_id"][place], *(rows[name][place] for name in columns)] for place in order)
+        return as_csv(frame, ["account_id", *columns], told)
+    asked = frame.request.query_params.get("page", "1")
+    page = int(asked) if asked.isascii() and asked.isdigit() and 0 < len(asked) < 6 else 1
+    shown = order[(page - 1) * _PAGE : page * _PAGE]
+    ids = [str(one) for one in rows["account_id"][shown]]
+    snapshot = frame.state.view.snapshot
+    known = frame.state.store.account_scores(snapshot.id, ids) if snapshot is not None else {}
+    sums = [
+        _cell(frame, name, float(rows[name][order].sum()), total=True) if rows[name].dtype != object else ""
+        for name in columns
+    ]
+    lines = [
+        {
+            "id": one,
+            "name": known[one].name or one if one in known else one,
+            "here": one in known,
+            "cells": [_cell(frame, name, rows[name][place]) for name in columns],
+        }
+        for one, place in zip(ids, shown, strict=True)
+    ]
+    return frame.answer(
+        "company_accounts.html.j2",
+        here="company",
+        title=title,
+        section=section,
+        how=how,
+        back=back,
+        total=len(order),
+        columns=[say(f"col-{name}") for name in columns],
+        sums=sums,
+        lines=lines,
+        csv=frame.with_query(format="csv", page=None),
+        earlier=frame.with_query(page=page - 1) if page > 1 else "",
+        later=frame.with_query(page=page + 1) if page * _PAGE < len(order) else "",
+    )
+
+
+def _cell(frame: Frame, name: str, value: Any, *, total: bool = False) -> str:
+    say = phrases(frame.language)
+    if isinstance(value, str):
+        words = f"phase-{value}"
+        return say(words) if name == "phase" and words in say else value or "–"
+    if value != value:
+        return "–"
+    if name in _FLAGS:
+        return number(float(value), frame.language) if total else say("co-yes") if value else say("co-no")
+    if name in _COUNTS or name in ("recency", "frequency", "monetary", "days_in_phase"):
+        return "" if total and name not in _COUNTS else number(float(value), frame.language)
+    if name == "churn_probability":
+        return "" if total else percent(float(value), frame.language, 1)
+    return written(frame, float(value), "money")
+
+
+def as_csv(frame: Frame, columns: Sequence[str], rows: Any) -> Response:
+    """Return rows as CSV; a word that a spreadsheet would take for a formula is quoted."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_plain(cell) for cell in row])
+    name = frame.request.url.path.strip("/").replace("/", "-")
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return compressed(frame.request, out.getvalue().encode("utf-8"), "text/csv; charset=utf-8", headers=headers)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    if isinstance(value, np.generic):
+        value = value.item()
+    return int(value) if isinstance(value, bool) else "" if value is None or value != value else value

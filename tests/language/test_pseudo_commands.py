@@ -1,0 +1,183 @@
+"""What the commands print is the language's own: no module of theirs holds words, and nothing they show leaks."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace as Shown
+from typing import Any
+
+import pytest
+from rich.console import Console
+from tests.language.pseudo import LANGUAGE, leaks, pseudo
+
+import churnml.cli
+from churnml.cli import alerts, deliver, experiments, feature_list, kpis, render, tasks, usability
+from churnml.cli.events import print_one
+from churnml.evaluation.audit import CHECKS, Finding
+from churnml.evaluation.finding import not_applicable, outcome
+from churnml.explain.plays import Playbook
+from churnml.features import reference_catalogue
+from churnml.language import Text
+
+__all__ = ["pseudo"]
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+DATA = re.compile(
+    r"churnml \w+( \w+)*|--[a-z-]+( [\w'*]+)?|[a-z]+_[a-z_*]+|playbooks:|MRR|GRR|NRR|LTV|TTM|USD|AUC|CHK\d+"
+)
+CODE = re.compile(r"\[[^\]]*\]|`[^`]*`|churnml .*|# config hash|bold red|Europe\/Berlin|[a-z]+\.[a-z_]+")
+PRINTERS = {"print", "echo", "add_column", "add_row", "add", "Table", "Tree", "Text", "Plain"}
+NOT_YET = {"backups.py", "daily.py", "monitor.py", "privacy.py", "pull.py", "users.py"}
+"""Commands whose words still stand in the code."""
+
+
+def spoken(path: Path) -> list[str]:
+    """Return the sentences that a module prints itself: two words or more that are no code, command or option."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in PRINTERS:
+            parts = [part for given in node.args for part in ast.walk(given) if isinstance(part, ast.Constant)]
+            plain = [CODE.sub("", str(part.value)) for part in parts]
+            found += [value for value in plain if len(re.findall(r"[a-z]{2,}", value)) > 1 and " " in value]
+    return found
+
+
+def test_no_command_holds_the_words_that_it_prints() -> None:
+    modules = sorted(Path(churnml.cli.__file__).parent.glob("*.py"))
+    assert "nothing but words" in spoken(Path(__file__))
+    assert [f"{path.name}: {said}" for path in modules if path.name not in NOT_YET for said in spoken(path)] == []
+
+
+def example() -> None:
+    print("nothing but words")
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    said = capsys.readouterr().out
+    assert said.strip()
+    return leaks(DATA.sub("", said))
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_alerts_and_tasks_do_not_leak(capsys: pytest.CaptureFixture[str]) -> None:
+    config: Any = Shown(currency="USD", alerts=Shown(weekly_budget=5))
+    alert: Any = Shown(
+        id=1, account_id="A0001", text=Text.of("band-red"), owner="Ann", due_at=NOW, avoidable_loss=10.0,
+        held_back=True, state="open",
+    )  # fmt: skip
+    alerts._print_list(config, [alert], LANGUAGE)
+    alerts._print_list(config, [], LANGUAGE)
+    rule = Shown(kind="band_drop", alerts=1, held_back=0, judged=1, churned=1, precision=0.5, lift=2.0, warned_early=1)
+    tried: Any = Shown(
+        snapshots=3, first=NOW.date(), last=NOW.date(), alerts_per_owner_week=1.5, held_back=1, precision=0.5,
+        base_rate=None, warned_early=0.2, churners=4, rules=[rule], off={"quiet_x": "last_seen"},
+    )  # fmt: skip
+    alerts._print_backtest(tried, LANGUAGE)
+    event = {"at": "2026-01-02T03:04:05", "action": "snoozed", "actor": "Ann", "detail": {}}
+    document = {"account_id": "A0001", "sentence": "", "id": 1, "state": "closed", "severity": "high", "owner": "Ann"}
+    document |= {"due_at": "2026-01-02", "outcome": "false_alarm", "events": [event]}
+    print_one(document, alerts._line(document, LANGUAGE), LANGUAGE)
+    task: Any = Shown(
+        id=2, account_id="A0001", title=Shown(spoken=lambda language: ""), owner="Ann", due_on=NOW.date(),
+        alert="band_drop", state="waiting",
+    )  # fmt: skip
+    tasks._print_list([task], LANGUAGE)
+    tasks._print_list([], LANGUAGE)
+    preview = {"as_of": "2026-01-02", "alerts": 2, "held_back": 1, "not_contacted": 0, "tasks": 3, "owners": {"Ann": 3}}
+    for owners in ({"Ann": 3}, {}):
+        tasks._print_preview({**preview, "owners": owners, "playbooks": {"": 1}}, LANGUAGE)
+    document = {"id": 2, "playbook": "", "state": "done", "owner": "Ann", "due_on": "2026-01-02", "outcome": None}
+    assert leaks(tasks._line({**document, "reason": None}, LANGUAGE)) == []
+    step = {"words": "1", "owner": "csm", "key": "a_b", "due_days": 3}
+    when = {"alerts": ["band_drop"]}
+    playbook = {"name": "x", "title": "2", "when": when, "owner": "csm", "due_days": 3, "steps": [step]}
+    after = {**step, "key": "c_d", "after": ["a_b"]}
+    tasks._print_playbooks([Playbook.model_validate({**playbook, "steps": [step, after]})], LANGUAGE)
+    tasks._print_playbooks([], LANGUAGE)
+    assert told(capsys) == []
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_experiments_deliveries_and_kpis_do_not_leak(capsys: pytest.CaptureFixture[str]) -> None:
+    effect = Shown(value=0.02, low=-0.01, high=0.05)
+    arm = Shown(accounts=10, followed=9, churned=1, churn_rate=0.1, arr_lost=100.0, worked=None)
+    found: dict[str, Any] = {
+        "name": "1", "share": 0.2, "days": 90, "first": NOW.date(), "last": NOW.date(), "contacted": arm,
+        "held_out": arm, "needed": 400, "weeks": 3.0, "looked_for": 0.2, "detectable": 0.4, "churn_avoided": effect,
+        "arr_saved": effect, "why": None, "segments": {"SMB": Shown(churn_avoided=effect, why=None)},
+    }  # fmt: skip
+    few = Text.of("experiment-few_churned", n=1, least=5)
+    for more in ({}, {"churn_avoided": None, "why": few, "weeks": 0.0}):
+        experiments._print(Shown(**{**found, **more}), "USD", LANGUAGE)  # type: ignore[arg-type]
+    counts = dict.fromkeys(("accepted", "sent", "refused", "retried", "unknown", "calls"), 1)
+    done: Any = Shown(busy=None, targets=[Shown(target="x", next_at=NOW, stopped=None, **counts)])
+    deliver._print_done(done, LANGUAGE)
+    deliver._print_done(Shown(busy="1"), LANGUAGE)  # type: ignore[arg-type]
+    deliver._print_findings([Shown(ok=False, target="x", what="1", remedy="2")], LANGUAGE)  # type: ignore[list-item]
+    deliver._print_preview([Shown(target="x", records=2, requests=[])], LANGUAGE)  # type: ignore[list-item]
+    letter: Any = Shown(id=1, target="x", key="y", state="refused", reason="", said=None)
+    deliver._print_list([letter], LANGUAGE)
+    deliver._print_list([], LANGUAGE)
+    row: Any = Shown(
+        month_on=date(2026, 1, 1), group="", group_by="plan", accounts=3, mrr=10.0, logo_churn_rate=0.1,
+        grr=None, nrr=1.0, logo_churn_rate_ttm=None, grr_ttm=None, nrr_ttm=None, renewal_rate=None,
+        renewal_rate_value=None, ltv=5.0,
+    )  # fmt: skip
+    report: Any = Shown(currency="USD", rows=[row], of=lambda name="": [row])
+    settings: Any = Shown(display=Shown(spoken=lambda *given: "1"))
+    kpis._draw(report, settings, LANGUAGE)
+    kpis._draw(Shown(of=lambda: []), settings, LANGUAGE)  # type: ignore[arg-type]
+    assert [word for word in told(capsys) if word != "plan"] == []
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_data_features_and_audit_do_not_leak(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    table = Shown(
+        table="1", rows=5, accounts=2, covered=0.5, first=NOW.date(), last=NOW.date(), history_days=9, behind_days=3,
+        absent=[str(i) for i in range(9)],
+    )  # fmt: skip
+    tool = Shown(
+        tool="2", **{f"{a}{b}": 1.0 for a in ("matched", "unmatched", "ambiguous") for b in ("", "_rows", "_arr")}
+    )
+    family = Shown(family="engagement", on=4, off=2, unlocks={"events.user_id": 2})
+    report: Any = Shown(use=[table], tools=[tool], families=[family], notes=[])
+    console = Console(file=io.StringIO(), width=200)
+    usability.shown(console, report, LANGUAGE)
+    page = tmp_path / "page.html"
+    usability.write_page(page, report, LANGUAGE)
+    for said in (console.file.getvalue(), page.read_text(encoding="utf-8").partition("<body>")[2]):  # type: ignore[attr-defined]
+        assert leaks(DATA.sub("", said.replace("events.user_id", ""))) == []
+    catalogue = reference_catalogue()
+    off = {"1": Text.of("off-no_table", table="2"), "3": Text.of("off-not_asked")}
+    feature_list.families(catalogue, off, LANGUAGE)
+    said = capsys.readouterr().out
+    assert leaks(DATA.sub("", re.sub("|".join(sorted({spec.measure for spec in catalogue}, key=len)), "", said))) == []
+    for spec in catalogue:
+        for text in (spec.label, spec.description, spec.missing):
+            said = Text.of("audit-coded", code="", what=text)
+            assert leaks(DATA.sub("", feature_list.phrases(LANGUAGE).text(said).replace("report", ""))) == [], spec.name
+    findings = [
+        *(outcome(code, [("1", Text.of("audit-filled"))] * 12) for code in CHECKS if code != "CHK109"),
+        *(not_applicable("CHK101", why, n=3) for why in ("few_scored", "no_splits", "other_target", "no_label")),
+        Finding("CHK102", "clear", ""),
+    ]
+    render.audited(findings, LANGUAGE)
+    assert told(capsys) == []
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_a_what_if_does_not_leak(capsys: pytest.CaptureFixture[str]) -> None:
+    change = Shown(before=1.0, after=None)
+    answer: Any = Shown(
+        account_id="A0001", changes={"a_b": change}, probability_before=0.1, probability_after=0.2, health_before=50.0,
+        health_after=None, band_before="red", band_after="green", outside=["c_d"], linked=["e_f"],
+    )  # fmt: skip
+    render.supposed(answer, LANGUAGE)
+    assert told(capsys) == []
