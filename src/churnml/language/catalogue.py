@@ -49,7 +49,9 @@ class Catalogue:
             if isinstance(entry, ast.Message | ast.Term):
                 name = ("-" if isinstance(entry, ast.Term) else "") + entry.id.name
                 if name in entries:
-                    raise UsageError(f"The messages of {self.language!r} hold {name!r} twice", expected="each name once")
+                    raise UsageError(
+                        f"The messages of {self.language!r} hold {name!r} twice", expected="each name once"
+                    )
                 entries[name] = entry
         return entries
 
