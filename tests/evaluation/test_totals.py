@@ -53,7 +53,7 @@ def tables() -> Tables:
 def test_a_total_is_found_by_the_sum_that_it_is(tables: Tables) -> None:
     found = dict(totals_of_today(tables, ["uses_in_all", "months_here", "employees", "age_in_days", "tier"]))
     assert set(found) == {"uses_in_all", "months_here"}
-    assert "the number of all events" in render(found["uses_in_all"], "en")
+    assert "the number of all rows of events" in render(found["uses_in_all"], "en")
     assert "the days that an account stayed" in render(found["months_here"], "en")
 
 
