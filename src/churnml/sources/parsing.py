@@ -15,12 +15,6 @@ _BLANKS = (
     "' \t\r\n\v\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029"
     "\u202f\u205f\u3000\ufeff'"
 )
-_NULL_WORDS = (
-    "null", "none", "nan", "nat", "nil", "n/a", "#n/a", "#na", "<na>", "\\n", "-", "--", "---", "–", "—", "ー", "―",
-    "(null)", "<null>", "[null]", "(none)", "-none-", "--none--", "(no value)", "no value", "(blank)", "(empty)",
-    "undefined", "#null!", "#ref!", "#value!", "#div/0!", "#num!", "#name?", "0000-00-00", "0000-00-00 00:00:00",
-)  # fmt: skip
-"""Words that mean that there is no value, in every column alike."""
 
 _TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
 _FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
@@ -92,6 +86,8 @@ def unwrapped(text: str) -> str:
 def clean(raw: str, duckdb_type: str, column: Column, source: ColumnSource) -> tuple[str, str]:
     """Return the SQL of a raw value without null words and NaN, with its words translated, and its family.
 
+    It is for a connection that `define_macros` has prepared.
+
     Parameters
     ----------
     raw : str
@@ -106,11 +102,14 @@ def clean(raw: str, duckdb_type: str, column: Column, source: ColumnSource) -> t
     Examples
     --------
     >>> import duckdb
+    >>> from churnml.sources.macros import define_macros
     >>> from churnml.tables import TABLES
     >>> sql, kind = clean("v", "VARCHAR", TABLES["events"]["user_id"], ColumnSource(column="u"))
     >>> texts = ["NULL", "007"]
-    >>> duckdb.execute(f"SELECT {sql} FROM (SELECT unnest(?) AS v)", [texts]).fetchall(), kind
-    ([(None,), ('007',)], 'text')
+    >>> with duckdb.connect() as db:
+    ...     define_macros(db)
+    ...     print(db.execute(f"SELECT {sql} FROM (SELECT unnest(?) AS v)", [texts]).fetchall(), kind)
+    [(None,), ('007',)] text
     """
     kind = "text" if is_read_as_text(duckdb_type, source) else family(duckdb_type)
     if source.words:
@@ -125,10 +124,8 @@ def clean(raw: str, duckdb_type: str, column: Column, source: ColumnSource) -> t
 
 
 def _without_null_words(raw: str, *, endless: bool) -> str:
-    # A map is looked up once per entry of a dictionary; a list of CASEs would be walked for every row.
-    words = ", ".join(f"{literal(word)}: true" for word in _NULL_WORDS)
     also = f" OR {infinite_word(raw)}" if endless else ""
-    return f"CASE WHEN map {{{words}}}[lower({raw})]{also} THEN NULL ELSE {raw} END"
+    return f"CASE WHEN getvariable('null_words')[lower({raw})]{also} THEN NULL ELSE {raw} END"
 
 
 def unusual(cleaned: str, kind: str, column: Column, source: ColumnSource) -> str | None:
