@@ -130,9 +130,20 @@ def keep_company(store: Store, today: date) -> None:
         "days_in_phase": np.full(count, 70.0), "stalled": np.ones(count), "recency": np.full(count, 5.0),
         "frequency": np.full(count, 4.0), "monetary": np.full(count, 3.0), "room_arr": np.full(count, 300.0),
     }  # fmt: skip
+    rows["moves"] = {
+        "account_id": ids, "moved_at": np.array(["2026-01-05"] * count, dtype=object),
+        "days_in_phase": np.full(count, 9.0),
+        "before": np.array(["adoption"] * count, dtype=object), "after": np.array(["renewal"] * count, dtype=object),
+    }  # fmt: skip
+    rows["past"] = {
+        "account_id": ids, "month_on": np.array(["2025-12-01"] * count, dtype=object), "arr": np.full(count, 1200.0),
+        "churn_probability": np.full(count, 0.5), "came": np.full(count, 900.0),
+    }  # fmt: skip
+    rows["cohorts"] = {name: np.asarray(found.cohorts[name]) for name in found.cohorts}
     rows["realised"] = {
         "account_id": ids, "as_of": np.array(["2025-10-01"] * count, dtype=object), "arr": np.full(count, 1200.0),
-        "band": np.array(["red"] * count, dtype=object), "churned": np.zeros(count), "churn_probability": np.full(count, 0.5),
+        "band": np.array(["red"] * count, dtype=object), "churned": np.zeros(count),
+        "churn_probability": np.full(count, 0.5),
     }  # fmt: skip
     store.key_figures("acme").keep(date(2026, 2, 1), report, Actor("cli", datetime.combine(today, time(1), UTC)), rows)
 

@@ -66,6 +66,7 @@ def _renewals(frame: Frame, kept: Kept) -> Response:
     before = [
         {
             "month": month(one["month_on"], language),
+            "href": f"/company/list?of=past&month_on={one['month_on']}",
             "made": day(one["made_on"], language),
             "arr": written(frame, one["arr"], "money"),
             "expected": written(frame, one["expected"], "money"),
