@@ -1052,7 +1052,7 @@ missing-terms_known_but = terms are known but none carries an MRR; 0 when no ter
 missing-account_no_mrr = the account had no MRR { $w } days before
 missing-account_no_seats = the account had no seats { $w } days before
 missing-no_price_per = no price per seat is known for both days
-missing-account_no_mrr = the account has no MRR
+missing-account_has_no_mrr = the account has no MRR
 missing-account_attribute_not = the account or its attribute was not known before `as_of`
 missing-nobody_active_window = nobody was active in the window
 missing-no_event_window = there was no event in the window
@@ -1151,7 +1151,6 @@ summary-target = { $chance } probability of { $target } within { AMOUNT($days) }
 summary-target-reason = { $chance } probability of { $target } within { AMOUNT($days) }, { $times } × the average. Most strongly associated with it: { WITHIN($reason) }.
 summary-target-rule = { $chance } probability of { $target } within { AMOUNT($days) }, { $times } × the average, by a rule instead of the model.
 summary-target-rule-reason = { $chance } probability of { $target } within { AMOUNT($days) }, { $times } × the average, by a rule instead of the model. Most strongly associated with it: { WITHIN($reason) }.
-summary-none-kept = No reasons are kept for this date.
 
 target-churn = churn
 target-expansion = expansion
@@ -2902,10 +2901,6 @@ cli-train-profit = Expected maximum profit of a campaign at the assumed save rat
 
 ## churnml alerts, tasks and experiments
 
-severity-low = low
-severity-medium = medium
-severity-high = high
-severity-critical = critical
 cli-alerts-none = No alert waits. They are evaluated after each `churnml score`.
 cli-alerts-held = { $n } held back: each owner gets at most { $budget } new ones a week, the largest avoidable loss first.
 cli-alerts-one = alert { $id }

@@ -805,7 +805,7 @@ missing-terms_known_but = 契約はあるがMRRの記載なし（契約がなけ
 missing-account_no_mrr = { $w }日前にMRRなし
 missing-account_no_seats = { $w }日前に契約シートなし
 missing-no_price_per = 両日のシート単価が揃わない
-missing-account_no_mrr = MRRなし
+missing-account_has_no_mrr = MRRなし
 missing-account_attribute_not = 基準日より前に属性の情報なし
 missing-nobody_active_window = 期間内に利用者なし
 missing-no_event_window = 期間内に利用なし
@@ -892,7 +892,6 @@ summary-target = { AMOUNT($days) }以内の{ $target }確率は{ $chance }（平
 summary-target-reason = { AMOUNT($days) }以内の{ $target }確率は{ $chance }（平均の{ $times }倍）。最も関連が強い事実：{ $reason }。
 summary-target-rule = { AMOUNT($days) }以内の{ $target }確率は{ $chance }（平均の{ $times }倍）、モデルではなくルールによる。
 summary-target-rule-reason = { AMOUNT($days) }以内の{ $target }確率は{ $chance }（平均の{ $times }倍）、モデルではなくルールによる。最も関連が強い事実：{ $reason }。
-summary-none-kept = この時点の理由は保存されていません。
 
 target-churn = 解約
 target-expansion = 契約拡大
@@ -2402,10 +2401,6 @@ cli-train-profit = 想定引き止め率での期待最大利益：{ $model }、
 
 ## churnml alerts, tasks and experiments
 
-severity-low = 低
-severity-medium = 中
-severity-high = 高
-severity-critical = 緊急
 cli-alerts-none = 待機中のアラートはありません。`churnml score` のたびに評価されます。
 cli-alerts-held = { $n }件は保留：担当者ごとに新規は週{ $budget }件まで、回避可能な損失の大きい順です。
 cli-alerts-one = アラート{ $id }
