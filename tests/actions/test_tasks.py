@@ -146,7 +146,7 @@ def test_the_five_shipped_playbooks_differ_by_touch_and_driver_and_speak_both_la
         assert any(step.after for step in steps)
         assert any(step.when is not None for step in steps)
         assert len({step.owner for step in steps}) > 1 or name == "implementation"
-        assert all(step.en != step.ja for step in steps)
+        assert all(step.words.spoken("en") != step.words.spoken("ja") for step in steps)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def published(config):
 def test_json_and_csv_hold_the_same_rows(config, published):
     rows = published["rows"]
     assert published["currency"] == "EUR"
-    assert {row["group_by"] for row in rows} == {None, "segment", "plan"}
+    assert {row["group_by"] for row in rows} == {None, "segment", "plan", "owner"}
     table = list(csv.DictReader(io.StringIO(churnml("kpis", config, "--csv").stdout)))
     assert [row["month_on"] for row in table] == [row["month_on"] for row in rows]
     assert [float(row["mrr"]) for row in table] == [row["mrr"] for row in rows]

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from churnml.evaluation.totals import totals_of_today
+from churnml.language import render
 from churnml.tables import Tables
 
 START, END = pd.Timestamp("2024-01-01"), pd.Timestamp("2025-12-31")
@@ -52,8 +53,8 @@ def tables() -> Tables:
 def test_a_total_is_found_by_the_sum_that_it_is(tables: Tables) -> None:
     found = dict(totals_of_today(tables, ["uses_in_all", "months_here", "employees", "age_in_days", "tier"]))
     assert set(found) == {"uses_in_all", "months_here"}
-    assert "the number of all events" in found["uses_in_all"]
-    assert "the days that an account stayed" in found["months_here"]
+    assert "the number of all rows of events" in render(found["uses_in_all"], "en")
+    assert "the days that an account stayed" in render(found["months_here"], "en")
 
 
 def test_words_and_few_values_are_no_totals(tables: Tables) -> None:

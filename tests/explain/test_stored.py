@@ -11,12 +11,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from pydantic import TypeAdapter
 
 from churnml.errors import DataError
 from churnml.explain import Explanation, explain
+from churnml.explain.plays import Play
 from churnml.explain.published import published
 from churnml.explain.stored import stored, worded
-from churnml.language import Catalogue, Text, render, using
+from churnml.language import Catalogue, Text, Words, languages, render, using
 from churnml.store import AccountScore, Snapshot, Store
 
 
@@ -46,13 +48,15 @@ def through_json(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_stored_it_holds_no_words_and_read_it_says_what_it_said(told: Explanation) -> None:
-    document = through_json({**stored(told), "plays": [{"playbook": "x"}]})
+    title, step = Words(by_language={"en": "Call", "ja": "電話"}), Words(by_language={"en": "Ask", "ja": "聞く"})
+    play = Play("x", title, "csm", "2026-01-05", ("nps_last",), (step,))
+    document = through_json({**stored(told), "plays": [TypeAdapter(Play).dump_python(play)]})
     assert told.raising
     text = json.dumps(document)
     for driver in published(told)["raising"]:
         assert driver["sentence_en"] not in text
     read = worded(document)
-    assert read == through_json({**published(told), "plays": [{"playbook": "x"}]})
+    assert read == through_json({**published(told), "plays": [play.published(languages())]})
 
 
 def test_another_target_has_its_own_name(told: Explanation) -> None:

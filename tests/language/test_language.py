@@ -116,6 +116,11 @@ def test_mistakes_in_messages_are_named() -> None:
         phrases("xx")("broken")
 
 
+def test_a_message_that_stands_twice_is_refused() -> None:
+    with using(Catalogue("xx", "a = one\na = two\n")), pytest.raises(UsageError, match="'a' twice"):
+        phrases("xx")("a")
+
+
 def _arguments(language: str, code: str) -> set[str]:
     entry, _, attribute = code.partition(".")
     found = catalogue(language)._entries[entry]

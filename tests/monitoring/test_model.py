@@ -19,7 +19,7 @@ from churnml.metrics.intervals import Interval
 from churnml.monitoring import Budget, MonitoringReport, drift, estimate, realised
 from churnml.monitoring.alarms import Alarm
 from churnml.monitoring.data import TableHealth
-from churnml.monitoring.drift import Sample, drift_alarms
+from churnml.monitoring.feature_drift import Sample, drift_alarms
 from churnml.monitoring.loads import LoadRecord, load_alarms
 from churnml.monitoring.performance import Performance, Promise, level_shift, performance_alarms
 from churnml.monitoring.retraining import decide_retraining

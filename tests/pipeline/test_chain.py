@@ -139,7 +139,6 @@ def test_mlflow_predicts_what_was_scored(ran):
     try:
         model = mlflow.pyfunc.load_model(ran.report["model_uri"])
         run = mlflow.get_run(ran.report["run_id"])
-        plots = {file.path for file in mlflow.MlflowClient().list_artifacts(ran.report["run_id"], "plots")}
         card = mlflow.artifacts.load_text(f"runs:/{ran.report['run_id']}/model_card.md")
         children = mlflow.search_runs(
             experiment_names=["small"], filter_string=f"tags.mlflow.parentRunId = '{ran.report['run_id']}'"
@@ -162,7 +161,6 @@ def test_mlflow_predicts_what_was_scored(ran):
     assert run.data.params["label.horizon_days"] == "60"
     assert run.inputs.dataset_inputs
     assert len(children) == 2
-    assert {"plots/roc.png", "plots/calibration.png", "plots/profit.png", "plots/shap_summary.png"} <= plots
     assert card == (ran.workspace / "model_card.md").read_text(encoding="utf-8")
 
 

@@ -107,6 +107,7 @@ def test_every_operation_answers_as_documented(own: Any, schema: dict[str, Any])
     _begin_work(own.state.store)
     month = dict.fromkeys(KpiMonth.model_fields) | {"month_on": "2026-02-01", "group_by": "plan", "group": "pro"}
     month |= {"accounts": 3, "new_accounts": 1, "lost_accounts": 0, "mrr": 5000.0}
+    month |= {name: 0.0 for name in KpiMonth.model_fields if name.startswith("mrr_")}
     terms = {"currency": "EUR", "grace_days": 14, "gross_margin": 0.8, "yearly_discount": 0.1}
     figures = own.state.store.key_figures(own.state.settings.name)
     figures.keep(NOW.date(), {**terms, "rows": [month]}, Actor("test", NOW))

@@ -54,6 +54,13 @@ def test_a_senseless_key_is_refused(store: Store, actor: Actor, scopes: list[str
     assert store.keys.list() == []
 
 
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101])
+def test_a_key_has_a_name(store: Store, actor: Actor, name: str) -> None:
+    with pytest.raises(UsageError, match="name that says who uses it"):
+        store.keys.create(name, ["read"], actor)
+    assert store.keys.create("  crm ", ["read"], actor)[1].name == "crm"
+
+
 def test_a_new_override_ends_the_one_before(store: Store, actor: Actor, now: datetime) -> None:
     judgements = store.judgements("acme")
     judgements.override("a1", "red", "Silent sponsor.", "ann", actor, system_band="green", system_score=81.5)

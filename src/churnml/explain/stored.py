@@ -28,7 +28,7 @@ def stored(explanation: Explanation) -> dict[str, Any]:
 
 
 def worded(document: Mapping[str, Any], said_in: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return a stored explanation with its sentences in words, as `Explanation.as_dict` publishes it.
+    """Return a stored explanation with its sentences in words, as `published` publishes it.
 
     Parameters
     ----------

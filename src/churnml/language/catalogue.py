@@ -47,7 +47,12 @@ class Catalogue:
         entries: dict[str, Any] = {"": resource}
         for entry in resource.body:
             if isinstance(entry, ast.Message | ast.Term):
-                entries[("-" if isinstance(entry, ast.Term) else "") + entry.id.name] = entry
+                name = ("-" if isinstance(entry, ast.Term) else "") + entry.id.name
+                if name in entries:
+                    raise UsageError(
+                        f"The messages of {self.language!r} hold {name!r} twice", expected="each name once"
+                    )
+                entries[name] = entry
         return entries
 
     @cached_property

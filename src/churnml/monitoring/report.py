@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from churnml.monitoring.alarms import Alarm
 from churnml.monitoring.data import TableHealth
-from churnml.monitoring.drift import Drift
+from churnml.monitoring.feature_drift import Drift
 from churnml.monitoring.performance import Performance
 from churnml.monitoring.retraining import RetrainingDecision
 

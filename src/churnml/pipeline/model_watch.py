@@ -12,7 +12,7 @@ import pandas as pd
 from churnml.config import Config
 from churnml.files import write_parquet
 from churnml.monitoring import Budget, Drift, Performance, drift, estimate, realised, training_sample
-from churnml.monitoring.drift import Sample
+from churnml.monitoring.feature_drift import Sample
 from churnml.monitoring.performance import Realised, level_shift, promise_of
 from churnml.pipeline.models import tested_path
 from churnml.registry import Bundle

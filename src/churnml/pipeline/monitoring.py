@@ -11,7 +11,7 @@ from churnml.errors import BundleError, DataError
 from churnml.language import render
 from churnml.monitoring import Alarm, Budget, DataHealth, data_health, profile
 from churnml.monitoring.alarms import STOPPED
-from churnml.monitoring.drift import drift_alarms
+from churnml.monitoring.feature_drift import drift_alarms
 from churnml.monitoring.loads import LoadRecord, load_alarms, stale_alarm
 from churnml.monitoring.performance import Realised, performance_alarms
 from churnml.monitoring.report import MonitoringReport

@@ -40,7 +40,7 @@ def account_brief(
     Parameters
     ----------
     explanation : mapping
-        `Explanation.as_dict()`.
+        `explain.published`.
     language : str
         Of the page.
     name : str

@@ -38,7 +38,7 @@ def portfolio_page(
         arr`` and, where known, ``name, segment, owner, days_to_renewal`` and ``overridden_by``: the CSM whose band
         it is.
     explanations : sequence of mapping
-        `Explanation.as_dict()` of the same rows, in order.
+        `explain.published` of the same rows, in order.
     language, title, currency
         Language of the page, name of the company, ISO code.
     link : callable, optional

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.retention.journey import PHASES, phase_moves
+from churnml.tables.knowledge import frame_is_known
 
 __all__ = ["PhaseFigures", "phase_figures", "phase_stays", "time_by_which"]
 
@@ -74,7 +75,7 @@ def phase_stays(versions: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     >>> phase_stays(versions, day("2026-01-31")).to_dict("list")
     {'account_id': ['a', 'a'], 'phase': ['contract', 'onboarding'], 'days': [10.0, 20.0], 'left': [True, False]}
     """
-    known = versions[versions["phase"].notna() & ~(versions["known_at"] >= as_of)]
+    known = versions[versions["phase"].notna() & frame_is_known(versions, "accounts", as_of)]
     known = known.sort_values(["account_id", "known_at"], na_position="first", kind="stable")
     changed = known["phase"] != known.groupby("account_id")["phase"].shift()
     steps = known.loc[changed, ["account_id", "phase", "known_at"]].reset_index(drop=True)
@@ -128,7 +129,7 @@ def phase_figures(
     stays = phase_stays(versions, as_of)
     timed = stays[stays["days"].notna()]
     now = stays[~stays["left"] & stays["account_id"].isin(mrr.index)]
-    moves = phase_moves(versions[~(versions["known_at"] >= as_of)])
+    moves = phase_moves(versions[frame_is_known(versions, "accounts", as_of)])
     figures, stalling = [], []
     for phase in PHASES:
         own = timed[timed["phase"] == phase]

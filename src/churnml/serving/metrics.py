@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -17,8 +18,10 @@ from prometheus_client import (
 )
 
 from churnml.monitoring.alarms import ALARMS
-from churnml.monitoring.report import MonitoringReport
 from churnml.serving.state import ServingState
+
+if TYPE_CHECKING:
+    from churnml.monitoring.report import MonitoringReport
 
 __all__ = ["CONTENT_TYPE_LATEST", "exposition", "observe", "scored"]
 

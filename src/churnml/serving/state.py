@@ -7,18 +7,20 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from cachetools import LRUCache
 
 from churnml.errors import BundleError, ChurnmlError, StoreError, near_name
-from churnml.monitoring.report import MonitoringReport
 from churnml.serving.batching import ScoringQueue
 from churnml.serving.http.problems import Problem
 from churnml.serving.scorer import Scorer
 from churnml.serving.settings import Settings
 from churnml.store import AccountScore, Departed, Run, SnapshotInfo, Store
+
+if TYPE_CHECKING:
+    from churnml.monitoring.report import MonitoringReport
 
 __all__ = ["ServingState", "StateView"]
 

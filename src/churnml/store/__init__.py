@@ -1,5 +1,8 @@
 """The operational store: scored snapshots, explanations, alerts, overrides, feedback, API keys and the audit log."""
 
+from typing import TYPE_CHECKING
+
+from churnml.lazy import load_on_use
 from churnml.store.alerts import Alert, AlertEvent, Alerts, Arm, Outcome, State
 from churnml.store.database import SCHEMA_VERSION
 from churnml.store.deliveries import (
@@ -17,7 +20,6 @@ from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
 from churnml.store.keys import Keys
 from churnml.store.listing import SORTS, AccountLine, AccountList, BandMove, ListFilter, Lists
-from churnml.store.monitoring import AlarmEpisode, Monitoring, Retraining
 from churnml.store.notes import Note, Notes
 from churnml.store.outlooks import Outlook, Outlooks
 from churnml.store.oversight import AuditPage, Opened, Oversight
@@ -45,6 +47,14 @@ from churnml.store.tasks import Calendar, Task, TaskEvent, Tasks, TaskState
 from churnml.store.users import User, Users
 from churnml.store.views import View, Views
 from churnml.store.writes import Actor, IdempotencyKey
+
+if TYPE_CHECKING:
+    from churnml.store.monitoring import AlarmEpisode, Monitoring, Retraining
+
+# They speak of numbers that only a monitoring run has, and load numpy; no other reader of the store waits for it.
+__getattr__ = load_on_use(
+    __name__, {"AlarmEpisode": "monitoring", "Monitoring": "monitoring", "Retraining": "monitoring"}
+)
 
 __all__ = [
     "BANDS",

@@ -22,6 +22,7 @@ __all__ = ["Keys"]
 _PREFIX = "churnml"
 _KEY = re.compile(rf"{_PREFIX}_([0-9a-f]{{12}})_[A-Za-z0-9_-]{{43}}")
 """What `Keys.create` makes; anything else, such as a text that a database cannot hold, is no key."""
+_LONGEST_NAME = 100
 
 
 class Keys:
@@ -47,9 +48,16 @@ class Keys:
         Raises
         ------
         UsageError
-            A scope is not one, no scope is given, or the key would be expired already.
+            The name is empty or too long, a scope is not one, no scope is given, or the key would be expired already.
         """
-        wanted = frozenset(scopes)
+        name, wanted = name.strip(), frozenset(scopes)
+        if not 0 < len(name) <= _LONGEST_NAME:
+            raise UsageError(
+                "A key needs a name that says who uses it",
+                got=repr(name) if len(name) <= _LONGEST_NAME else f"{len(name)} characters",
+                expected=f"1 to {_LONGEST_NAME} characters, e.g. salesforce",
+                code="keys.name",
+            )
         for scope in sorted(wanted):
             if scope not in SCOPES:
                 near = near_name(scope, SCOPES)

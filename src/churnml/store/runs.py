@@ -86,7 +86,7 @@ class Runs:
 
     Examples
     --------
-    >>> from datetime import UTC
+    >>> from datetime import UTC, timedelta
     >>> from churnml.store import Store
     >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
     >>> with Store("sqlite://") as store:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import func, select
 
@@ -18,7 +18,6 @@ from churnml.store.judgements import Judgements
 from churnml.store.key_figures import KeyFigures
 from churnml.store.keys import Keys
 from churnml.store.listing import Lists
-from churnml.store.monitoring import Monitoring
 from churnml.store.notes import Notes
 from churnml.store.outlooks import Outlooks
 from churnml.store.oversight import Oversight
@@ -38,6 +37,9 @@ from churnml.store.team import OwnerWork, team
 from churnml.store.users import Users
 from churnml.store.views import Views
 from churnml.store.writes import reading
+
+if TYPE_CHECKING:
+    from churnml.store.monitoring import Monitoring
 
 __all__ = ["Store"]
 
@@ -101,6 +103,8 @@ class Store:
 
     def monitoring(self, config: str) -> Monitoring:
         """Return what monitoring keeps of one config: outcomes, alarms, realised performance, retrainings."""
+        from churnml.store.monitoring import Monitoring
+
         return Monitoring(self._engine, config)
 
     def renewal_calls(self, config: str, *, deadline: float | None = None) -> RenewalCalls:

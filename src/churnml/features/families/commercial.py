@@ -314,7 +314,7 @@ def price_change(rows: ir.Table, w: int) -> Aggregate:
 
 @COMMERCIAL.measure(
     "events_per_mrr", "events",
-    missing="account_no_mrr", table="subscriptions",
+    missing="account_has_no_mrr", table="subscriptions",
     needs=(("events", ("event_type",)), ("subscriptions", ("mrr",))), after=("mrr",), risk_direction=-1,
 )  # fmt: skip
 def events_per_mrr(inputs: Inputs, w: int) -> Floats:

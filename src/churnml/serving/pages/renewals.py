@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+import numpy as np
 from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -18,6 +19,7 @@ from churnml.serving.pages import figures
 from churnml.serving.pages.company import as_csv, begun, written
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.kept import Kept, kept_figures, part_of
+from churnml.serving.pages.visibility import line_seen, mask_seen
 from churnml.serving.people import CheckedForm, needs
 from churnml.serving.routes.operation import ScopedRoute
 from churnml.store import Actor, RenewalCall
@@ -64,6 +66,7 @@ def _renewals(frame: Frame, kept: Kept) -> Response:
     before = [
         {
             "month": month(one["month_on"], language),
+            "href": f"/company/list?of=past&month_on={one['month_on']}",
             "made": day(one["made_on"], language),
             "arr": written(frame, one["arr"], "money"),
             "expected": written(frame, one["expected"], "money"),
@@ -166,13 +169,13 @@ def _month(frame: Frame, kept: Kept, year_month: str) -> Response:
     due = [one for one in _due(frame, kept) if one["renewal_on"].startswith(year_month)]
     due.sort(key=lambda one: (-(0.0 if math.isnan(one["arr"]) else one["arr"]), one["account_id"]))
     snapshot = frame.state.view.snapshot
+    seen = mask_seen(frame, np.array([one["account_id"] for one in due], dtype=object))
+    due = [one for one, shown in zip(due, seen, strict=True) if shown]
     known = (
         frame.state.store.account_scores(snapshot.id, [one["account_id"] for one in due])
         if snapshot is not None
         else {}
     )
-    if not viewer.sees_all:
-        due = [one for one in due if one["account_id"] in known and viewer.sees(known[one["account_id"]].owner)]
     if frame.request.query_params.get("format") == "csv":
         columns = ["account_id", "arr", "renewal_on", "churn_probability", "called_arr", "called_by"]
         lines = (
@@ -232,9 +235,8 @@ async def post_call(request: Request, year_month: str, form: CheckedForm) -> Res
 def _call(frame: Frame, account: str, amount: str) -> None:
     kept, viewer = kept_figures(frame), frame.viewer
     due = {one["account_id"]: one for one in _due(frame, kept)} if kept is not None else {}
-    snapshot = frame.state.view.snapshot
-    score = frame.state.store.account(snapshot.id, account) if snapshot is not None else None
-    if account not in due or score is None or not viewer.sees(score.owner):
+    line_seen(frame, frame.state.view.snapshot, account)
+    if account not in due:
         raise Problem("account.unknown", "No renewal of such an account is forecast")
     try:
         arr = float(amount.replace(",", "").replace("\u202f", "").strip()) if amount.strip() else None
