@@ -185,12 +185,15 @@ def test_everything_works_without_javascript(open_page: Any) -> None:
     assert page.locator("#timeline").get_by_text("Without scripts.").is_visible()
 
 
-@pytest.mark.parametrize("width", [390, 768, 1920])
-def test_no_page_is_wider_than_its_window(open_page: Any, width: int) -> None:
+def test_no_page_is_wider_than_its_window(open_page: Any) -> None:
+    page = open_page("/", viewport={"width": 390, "height": 800})
     for path in ("/", "/accounts", "/accounts/acc-00007", "/accounts/acc-00007?view=brief"):
-        page = open_page(path, viewport={"width": width, "height": 800})
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide == 0, path
+        page.set_viewport_size({"width": 390, "height": 800})
+        page.goto(path)
+        for width in (390, 768, 1920):
+            page.set_viewport_size({"width": width, "height": 800})
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide == 0, (path, width)
 
 
 def test_a_page_prints_without_what_only_a_screen_needs(open_page: Any) -> None:
@@ -210,8 +213,15 @@ def test_keys_can_be_turned_off(open_page: Any) -> None:
     assert page.evaluate("document.activeElement.id") != "find"
 
 
-@pytest.mark.parametrize("locale", ["en", "ja"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("locale", "scheme"),
+    [
+        ("en", "light"),
+        ("ja", "dark"),
+        pytest.param("en", "dark", marks=pytest.mark.slow),
+        pytest.param("ja", "light", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing_wrong(open_page: Any, locale: str, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     for path in ("/", "/accounts", "/accounts?q=nobody", "/accounts/acc-00007", "/accounts/acc-00007?view=brief"):
@@ -222,7 +232,9 @@ def test_axe_finds_nothing_wrong(open_page: Any, locale: str, scheme: str) -> No
         assert told == [], path
 
 
-@pytest.mark.parametrize(("locale", "scheme", "width"), [("en", "light", 1280), ("ja", "dark", 390)])
+@pytest.mark.parametrize(
+    ("locale", "scheme", "width"), [("en", "light", 1280), pytest.param("ja", "dark", 390, marks=pytest.mark.slow)]
+)
 def test_axe_finds_nothing_wrong_with_what_managers_see(open_page: Any, locale: str, scheme: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     options = {"locale": locale, "color_scheme": scheme, "viewport": {"width": width, "height": 900}}
