@@ -14,8 +14,8 @@ from starlette.responses import RedirectResponse, Response
 
 from churnml.language import day, month, number, percent, phrases
 from churnml.serving.http.problems import Problem
-from churnml.serving.http.request_id import REQUEST_ID
 from churnml.serving.pages import figures
+from churnml.serving.pages.acting import act
 from churnml.serving.pages.company import as_csv, begun, written
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.kept import Kept, kept_figures, part_of
@@ -227,12 +227,12 @@ async def post_call(request: Request, year_month: str, form: CheckedForm) -> Res
     """Keep what a CSM expects of a renewal: an amount of ARR that goes on; empty takes the call back."""
     frame = frame_of(request)
     account, amount = str(form.get("account_id", ""))[:255], str(form.get("arr", ""))[:30]
-    await to_thread.run_sync(_call, frame, account, amount)
+    await act(frame, "work", lambda actor, deadline: _call(frame, account, amount, actor, deadline))
     page = str(form.get("page", "1"))
     return RedirectResponse(f"/company/renewals/{year_month}?page={page if page.isdigit() else 1}", 303)
 
 
-def _call(frame: Frame, account: str, amount: str) -> None:
+def _call(frame: Frame, account: str, amount: str, actor: Actor, deadline: float) -> None:
     kept, viewer = kept_figures(frame), frame.viewer
     due = {one["account_id"]: one for one in _due(frame, kept)} if kept is not None else {}
     line_seen(frame, frame.state.view.snapshot, account)
@@ -244,6 +244,5 @@ def _call(frame: Frame, account: str, amount: str) -> None:
         arr = math.nan
     if arr is not None and not (math.isfinite(arr) and 0 <= arr < 1e15):
         raise Problem("request.invalid", phrases(frame.language)("co-call-invalid"))
-    actor = Actor(viewer.user_id, frame.now, frame.request.scope.get(REQUEST_ID))
-    calls = frame.state.store.renewal_calls(frame.state.settings.name)
+    calls = frame.state.store.renewal_calls(frame.state.settings.name, deadline=deadline)
     calls.call(account, date.fromisoformat(due[account]["renewal_on"]), arr, actor, author=viewer.name)
