@@ -7,18 +7,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.pages.browsing import settings_of
+from tests.pages.two_owners import DUE, keep_company
 
 from churnml.serving.app import create_app
 from churnml.serving.state import ServingState
 from churnml.store import Actor
 
 pytestmark = pytest.mark.browser
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+_MANAGERS = (
+    "/company?by=owner", "/company/renewals", f"/company/renewals/{DUE:%Y-%m}", "/company/cohorts", "/company/journey",
+    "/company/growth", "/company/list?of=journey&phase=adoption", "/team", "/proof",
+)  # fmt: skip
 
 
 @contextmanager
@@ -42,11 +48,12 @@ def _served(folder: Path, **fields: Any) -> Iterator[tuple[str, ServingState]]:
 
 
 @pytest.fixture(scope="module")
-def address(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(filled: Path, today: date, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service on a copy of the company's store, for whoever sits at this machine."""
     folder = tmp_path_factory.mktemp("served")
     shutil.copytree(filled, folder / "store")
-    with _served(folder / "store") as (found, _):
+    with _served(folder / "store") as (found, state):
+        keep_company(state.store, today)
         yield found
 
 
@@ -178,12 +185,15 @@ def test_everything_works_without_javascript(open_page: Any) -> None:
     assert page.locator("#timeline").get_by_text("Without scripts.").is_visible()
 
 
-@pytest.mark.parametrize("width", [390, 768, 1920])
-def test_no_page_is_wider_than_its_window(open_page: Any, width: int) -> None:
+def test_no_page_is_wider_than_its_window(open_page: Any) -> None:
+    page = open_page("/", viewport={"width": 390, "height": 800})
     for path in ("/", "/accounts", "/accounts/acc-00007", "/accounts/acc-00007?view=brief"):
-        page = open_page(path, viewport={"width": width, "height": 800})
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide == 0, path
+        page.set_viewport_size({"width": 390, "height": 800})
+        page.goto(path)
+        for width in (390, 768, 1920):
+            page.set_viewport_size({"width": width, "height": 800})
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide == 0, (path, width)
 
 
 def test_a_page_prints_without_what_only_a_screen_needs(open_page: Any) -> None:
@@ -203,13 +213,38 @@ def test_keys_can_be_turned_off(open_page: Any) -> None:
     assert page.evaluate("document.activeElement.id") != "find"
 
 
-@pytest.mark.parametrize("locale", ["en", "ja"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("locale", "scheme"),
+    [
+        ("en", "light"),
+        ("ja", "dark"),
+        pytest.param("en", "dark", marks=pytest.mark.slow),
+        pytest.param("ja", "light", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing_wrong(open_page: Any, locale: str, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     for path in ("/", "/accounts", "/accounts?q=nobody", "/accounts/acc-00007", "/accounts/acc-00007?view=brief"):
         page = open_page(path, locale=locale, color_scheme=scheme, bypass_csp=True)
         page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
-        found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
+        found = axe.run(page, options={"runOnly": _RULES})
         told = [(one["id"], [node["html"][:120] for node in one["nodes"]][:3]) for one in found.response["violations"]]
         assert told == [], path
+
+
+@pytest.mark.parametrize(
+    ("locale", "scheme", "width"), [("en", "light", 1280), pytest.param("ja", "dark", 390, marks=pytest.mark.slow)]
+)
+def test_axe_finds_nothing_wrong_with_what_managers_see(open_page: Any, locale: str, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    options = {"locale": locale, "color_scheme": scheme, "viewport": {"width": width, "height": 900}}
+    page = open_page("/team", bypass_csp=True, **options)
+    found: list[Any] = []
+    for path in _MANAGERS:
+        page.goto(path)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        found += [(path, "is wider than its window")] if wide else []
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+        told = axe.run(page, options={"runOnly": _RULES}).response["violations"]
+        found += [(path, one["id"], [node["html"][:160] for node in one["nodes"]][:3]) for one in told]
+    assert found == []

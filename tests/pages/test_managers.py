@@ -75,9 +75,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory, portal: BlockingPortal) ->
     found = company_kpis(
         Panel(Tables.from_pandas({"subscriptions": terms}, **observed)), ("plan",), currency="EUR", rows=True
     )
+    found_cohorts = {name: np.asarray(found.cohorts[name]) for name in found.cohorts}
     report = TypeAdapter(KpiReport).dump_python(found.report, mode="json")
     report["company"] = TypeAdapter(CompanyFigures).dump_python(figures(), mode="json")
     rows = {month.isoformat(): columns for month, columns in found.months.items()}
+    rows["cohorts"] = found_cohorts
     rows["renewals"] = {
         "account_id": np.array(["stays", "grows"], dtype=object),
         "arr": np.array([1200.0, 600.0]),
@@ -144,6 +146,18 @@ def test_every_number_leads_to_the_accounts_behind_it(browser: Browser) -> None:
     assert "Grows Ltd" in grown
     assert browser.get("/company/accounts?month=2025-12-01&kpi=nothing").status_code == 404
     assert browser.get("/company/accounts?month=2099-01-01&kpi=grr").status_code == 404
+
+
+def test_cohorts_lead_to_their_accounts(browser: Browser) -> None:
+    page = browser.get("/company/cohorts").text
+    assert len(re.findall(r'href="/company/list\?of=cohort&amp;quarter=2025Q1&amp;after=\d"', page)) == 4
+    # Of the three that began in January 2025 one has left by the end of the year; one pays 50 more by then.
+    first, last = (browser.get(f"/company/list?of=cohort&quarter=2025Q1&after={after}").text for after in (0, 3))
+    assert "3 accounts" in first
+    assert "2 accounts" in last
+    assert "leaves" not in last
+    assert "€250" in last
+    assert browser.get("/company/list?of=past&month_on=x").status_code == 404
 
 
 def test_rows_as_csv_are_the_rows_and_no_formula(browser: Browser) -> None:

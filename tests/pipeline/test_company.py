@@ -76,7 +76,10 @@ def published(tmp_path_factory):
         assert publish_kpis(config, bare)
         again = kept.newest().report
         assert (again["gross_margin"], again["company"]) == (0.7, report["company"])
-        parts = {name: kept.rows(name) for name in ("2025-11-01", "accounts", "renewals", "realised", "nothing")}
+        parts = {
+            name: kept.rows(name)
+            for name in ("2025-11-01", "accounts", "renewals", "realised", "past", "cohorts", "nothing")
+        }
         yield report, parts
 
 
@@ -120,6 +123,14 @@ def test_the_accounts_behind_are_kept(published):
     realised = parts["realised"]
     assert set(realised["account_id"][realised["churned"] == 1]) == {"leaves"}
     assert set(parts["accounts"]["account_id"]) == {"stays", "shrinks", "later"}
+    past = parts["past"]
+    assert dict(zip(past["account_id"], past["came"], strict=True)) == {
+        "stays": 1200.0,
+        "shrinks": 720.0,
+        "leaves": 0.0,
+    }
+    assert set(past["month_on"]) == {"2025-11-01"}
+    assert (parts["cohorts"]["mrr_begun"].sum(), set(parts["cohorts"]["quarter"])) == (260.0, {"2025Q1"})
     assert parts["nothing"] is None
 
 

@@ -43,6 +43,21 @@ def test_the_triangle_follows_each_quarter():
     assert (last.quarter, last.accounts, last.mrr, last.kept) == ("2025Q4", 1, 80.0, (1.0,))
 
 
+def test_the_accounts_behind_the_triangle_add_up_to_it():
+    found = company_kpis(Panel(company(*TERMS)), (), currency="EUR", rows=True)
+    members = found.cohorts
+    for cohort in found.report.cohorts:
+        own = members[members["quarter"] == cohort.quarter]
+        assert (len(own), own["mrr_begun"].sum()) == (cohort.accounts, cohort.mrr)
+        for place, (kept, paid) in enumerate(zip(cohort.kept, cohort.mrr_kept, strict=True)):
+            then = own[f"after_{place}"]
+            assert then.notna().mean() == pytest.approx(kept)
+            assert then.sum() / cohort.mrr == pytest.approx(paid)
+    first = members[members["quarter"] == "2025Q1"].set_index("account_id")
+    assert first["after_1"].dropna().to_dict() == {"a": 100.0, "c": 50.0}
+    assert members["account_id"].tolist().count("c") == 2
+
+
 def test_a_quarter_that_began_before_the_data_has_no_cohort():
     tables = company(*TERMS)
     later = Tables(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,17 +16,59 @@ from churnml.store import Actor, Snapshot, Store
 NOW = datetime(2024, 3, 2, 6, 0, tzinfo=UTC)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+_COPIES = itertools.count()
+
+
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of a new, empty database."""
-    if request.param == "sqlite":
+    if database == "sqlite":
         return f"sqlite:///{tmp_path / 'store.db'}"
     return str(request.getfixturevalue("postgres_database"))
 
 
+@pytest.fixture(scope="session")
+def new_store(
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], str]:
+    """Make a store without rows and return its URL. It is a copy: making the schema takes longer than most tests."""
+    if database == "sqlite":
+        made = tmp_path_factory.mktemp("schema") / "store.db"
+        Store(f"sqlite:///{made}").close()
+
+        def copy_file() -> str:
+            return f"sqlite:///{shutil.copy(made, tmp_path_factory.mktemp('store') / 'store.db')}"
+
+        return copy_file
+
+    import psycopg
+
+    postgres = str(request.getfixturevalue("postgres"))
+
+    def create(statement: str) -> None:
+        with psycopg.connect(postgres.format(name="postgres"), autocommit=True) as connection:
+            connection.execute(statement)
+
+    schema = f"schema{next(_COPIES)}"
+    create(f"CREATE DATABASE {schema}")
+    Store(postgres.format(name=schema)).close()
+
+    def copy_database() -> str:
+        name = f"store{next(_COPIES)}"
+        create(f"CREATE DATABASE {name} TEMPLATE {schema}")
+        return postgres.format(name=name)
+
+    return copy_database
+
+
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    with Store(url) as opened:
+def store(new_store: Callable[[], str]) -> Iterator[Store]:
+    with Store(new_store()) as opened:
         yield opened
 
 

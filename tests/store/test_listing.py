@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
@@ -15,7 +16,18 @@ _ANN = Actor("user:1", _NOW)
 
 @pytest.fixture
 def listed(store: Store) -> tuple[Store, int, int]:
-    """A week-old snapshot and today's, of five accounts."""
+    return _listed(store)
+
+
+@pytest.fixture(scope="module")
+def only_read(new_store: Callable[[], str]) -> Iterator[tuple[Store, int, int]]:
+    """The same for tests that write nothing."""
+    with Store(new_store()) as store:
+        yield _listed(store)
+
+
+def _listed(store: Store) -> tuple[Store, int, int]:
+    """Publish a week-old snapshot and today's, of five accounts."""
     frame = pd.DataFrame(
         {
             "account_id": ["a1", "a2", "a3", "a4", "a5"],
@@ -54,9 +66,9 @@ def _ids(listed: tuple[Store, int, int], where: ListFilter, **order: object) -> 
      ("5_%", []), ("A4", ["a4"]), ("acme zeta", [])],
 )  # fmt: skip
 def test_a_search_finds_a_name_however_it_is_written(
-    listed: tuple[Store, int, int], text: str, found: list[str]
+    only_read: tuple[Store, int, int], text: str, found: list[str]
 ) -> None:
-    assert _ids(listed, ListFilter(text=text)) == found
+    assert _ids(only_read, ListFilter(text=text)) == found
 
 
 @pytest.mark.parametrize(
@@ -72,17 +84,17 @@ def test_a_search_finds_a_name_however_it_is_written(
         (ListFilter(seen_by="bob"), ["a3", "a5"]),
     ],
 )
-def test_filters(listed: tuple[Store, int, int], where: ListFilter, found: list[str]) -> None:
-    assert _ids(listed, where) == found
+def test_filters(only_read: tuple[Store, int, int], where: ListFilter, found: list[str]) -> None:
+    assert _ids(only_read, where) == found
 
 
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("descending", [None, True, False])
 def test_what_is_unknown_comes_last_and_pages_fit_together(
-    listed: tuple[Store, int, int], sort: str, descending: bool | None
+    only_read: tuple[Store, int, int], sort: str, descending: bool | None
 ) -> None:
-    store, _, newest = listed
-    whole = _ids(listed, ListFilter(), sort=sort, descending=descending)
+    store, _, newest = only_read
+    whole = _ids(only_read, ListFilter(), sort=sort, descending=descending)
     assert sorted(whole) == ["a1", "a2", "a3", "a4", "a5"]
     paged = [
         line.account.account_id
@@ -121,8 +133,8 @@ def test_a_choice_of_an_owner_holds_until_the_source_names_another(listed: tuple
     assert store.owners("acme").in_force("a1", "ann") == "ann"
 
 
-def test_band_moves_and_health_over_time(listed: tuple[Store, int, int]) -> None:
-    store, _, newest = listed
+def test_band_moves_and_health_over_time(only_read: tuple[Store, int, int]) -> None:
+    store, _, newest = only_read
     lists = store.lists("acme")
     before = lists.before(date(2026, 3, 1), date(2026, 2, 25))
     assert before is not None

@@ -196,7 +196,7 @@ def test_readers_see_one_whole_snapshot_while_another_is_published(store: Store,
 
     reader = threading.Thread(target=read)
     reader.start()
-    for version in range(1, 5):
+    for version in range(1, 4):
         store.publish(wide(str(version)))
     done.set()
     reader.join()
@@ -216,8 +216,7 @@ with Store(sys.argv[1]) as store:
 """
 
 
-@pytest.mark.parametrize("wait_seconds", [0.0, 0.1])
-def test_a_killed_publisher_leaves_whole_snapshots(url: str, wide: Wide, tmp_path: Path, wait_seconds: float) -> None:
+def test_a_killed_publisher_leaves_whole_snapshots(url: str, wide: Wide, tmp_path: Path) -> None:
     with Store(url) as store:
         store.publish(wide("0"))
     with (tmp_path / "snapshot").open("wb") as file:
@@ -226,7 +225,7 @@ def test_a_killed_publisher_leaves_whole_snapshots(url: str, wide: Wide, tmp_pat
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"1\n"
-        time.sleep(wait_seconds)
+        time.sleep(0.05)  # into the second one
         process.kill()
     with Store(url) as store:
         info = store.latest("acme")

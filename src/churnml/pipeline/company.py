@@ -31,9 +31,21 @@ from churnml.sources import Loaded
 from churnml.store import Actor, SnapshotInfo, Store
 from churnml.tables import Tables
 
-__all__ = ["ACCOUNTS", "REALISED", "RENEWALS", "CompanyFigures", "TableHealth", "company_figures", "publish_company"]
+__all__ = [
+    "ACCOUNTS",
+    "COHORTS",
+    "MOVES",
+    "PAST",
+    "REALISED",
+    "RENEWALS",
+    "CompanyFigures",
+    "TableHealth",
+    "company_figures",
+    "publish_company",
+]
 
 ACCOUNTS, RENEWALS, REALISED = "accounts", "renewals", "realised"
+COHORTS, MOVES, PAST = "cohorts", "moves", "past"
 """Parts of the rows behind the figures that are no month."""
 _FORECAST_MONTHS = 12
 _PAST_MONTHS = 12
@@ -142,7 +154,8 @@ def publish_company(config: Config, loaded: Loaded, scored: pd.DataFrame, as_of:
             )
             report = found.report
             rows = {month.isoformat(): columns for month, columns in found.months.items()}
-            rows[ACCOUNTS] = _columns(found.accounts)
+            behind = {ACCOUNTS: found.accounts, COHORTS: found.cohorts, MOVES: found.moves}
+            rows |= {part: _columns(frame) for part, frame in behind.items() if "account_id" in frame}
         document = _REPORT.dump_python(report, mode="json")
         figures, more = company_figures(config, loaded, tables, panel, scored, as_of, store)
         document["company"] = _FIGURES.dump_python(figures, mode="json")
@@ -190,9 +203,10 @@ def company_figures(
     )
     snapshots = store.outlooks(config.name).snapshots()
     readings = _matured(config, tables, snapshots, store, as_of)
+    past, due_then = ((), None) if panel is None else _past(config, panel, snapshots, store, rate)
     figures = CompanyFigures(
         forecast=forecast,
-        past=() if panel is None else _past(config, panel, snapshots, store, rate),
+        past=past,
         later_rate=rate,
         looks_until=as_of + ahead,
         realised=None if readings is None else realised_figures(readings),
@@ -201,6 +215,8 @@ def company_figures(
         tables=_table_health(loaded),
     )
     rows: Rows = {RENEWALS: _columns(due)}
+    if due_then is not None:
+        rows[PAST] = _columns(due_then)
     if readings is not None:
         rows[REALISED] = _columns(readings[readings["churned"].notna()])
     return figures, rows
@@ -229,9 +245,10 @@ def _renewed_share(panel: Panel) -> float | None:
 
 def _past(
     config: Config, panel: Panel, snapshots: list[SnapshotInfo], store: Store, rate: float | None
-) -> tuple[ForecastMonth, ...]:
-    """Return the months that are over with the newest forecast that was made before each began."""
+) -> tuple[tuple[ForecastMonth, ...], pd.DataFrame | None]:
+    """Return the months that are over with the newest forecast made before each began, and the accounts behind it."""
     found: list[ForecastMonth] = []
+    behind: list[pd.DataFrame] = []
     read: dict[int, pd.DataFrame] = {}
     ahead = timedelta(days=config.label.gap_days + config.label.horizon_days)
     for number in range(max(panel.months - _PAST_MONTHS, 0), panel.months):
@@ -250,9 +267,12 @@ def _past(
         until = pd.Timestamp(snapshot.as_of + ahead)
         made = renewal_forecast(due, until=until, later_rate=rate, seed=config.seed, made_on=snapshot.as_of)
         after = pd.Series(12 * panel.paid[number + 1], index=panel.accounts)
-        came = forecast_came(due.set_index("account_id")["arr"], after)
+        arr = due.set_index("account_id")["arr"]
+        came = forecast_came(arr, after)
+        each = np.asarray(np.minimum(arr.fillna(0.0), after.reindex(arr.index).fillna(0.0)))
+        behind.append(due.drop(columns="renewal_on").assign(came=each, month_on=start))
         found += [ForecastMonth(**{**vars(month), "came": came}) for month in made]
-    return tuple(found)
+    return tuple(found), pd.concat(behind, ignore_index=True) if behind else None
 
 
 def _matured(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from churnml.retention.panel import Panel
 
-__all__ = ["Cohort", "retention_triangle"]
+__all__ = ["Cohort", "cohort_members", "retention_triangle"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,47 @@ def retention_triangle(panel: Panel, *, quarters: int = 12) -> tuple[Cohort, ...
     quarters : int
         So many at most.
     """
+    found = []
+    for period, _, begun, then in _followed(panel, quarters):
+        mrr, left = float(begun.sum()), [values[~np.isnan(values)] for values in then]
+        found.append(
+            Cohort(
+                quarter=str(period),
+                accounts=len(begun),
+                mrr=mrr,
+                kept=tuple(len(values) / len(begun) for values in left),
+                mrr_kept=tuple(float(values.sum()) / mrr if mrr else None for values in left),
+            )
+        )
+    return tuple(found)
+
+
+def cohort_members(panel: Panel, *, quarters: int = 12) -> pd.DataFrame:
+    """Return the accounts behind `retention_triangle`.
+
+    Parameters
+    ----------
+    panel : Panel
+    quarters : int
+        So many cohorts at most.
+
+    Returns
+    -------
+    DataFrame
+        One row per account and beginning: ``account_id, quarter, mrr_begun`` and ``after_0``, ``after_1``, …: what it
+        paid a month at the end of the quarter itself, of the next one, …; NaN where it was gone, or then is not yet.
+    """
+    found = []
+    for period, accounts, begun, then in _followed(panel, quarters):
+        columns = {"account_id": accounts, "quarter": str(period), "mrr_begun": begun}
+        found.append(pd.DataFrame(columns | {f"after_{place}": values for place, values in enumerate(then)}))
+    if not found:
+        return pd.DataFrame({"account_id": [], "quarter": [], "mrr_begun": []})
+    return pd.concat(found, ignore_index=True)
+
+
+def _followed(panel: Panel, quarters: int) -> Iterator[tuple[pd.Period, np.ndarray, np.ndarray, list[np.ndarray]]]:
+    """Yield each cohort: its accounts, what they paid first, and at the end of each quarter; NaN for who was gone."""
     lives = panel.lives
     begun = lives["started_on"].dt.to_period("Q")
     ends = {
@@ -56,24 +98,15 @@ def retention_triangle(panel: Panel, *, quarters: int = 12) -> tuple[Cohort, ...
     if first is None and len(panel.edges):
         known = [period for period in known if period > panel.edges[0].to_period("Q")]
     paid_first = _first_paid(panel)
-    found = []
     for period in known[-quarters:]:
         rows = np.flatnonzero((begun == period).to_numpy())
-        mrr = float(paid_first[rows].sum())
         account = lives["account"].to_numpy()[rows]
         places = [ends[later] for later in pd.period_range(period + 1, max(ends), freq="Q") if later in ends]
-        there = [panel.life[place, account] == rows for place in places]
-        paid = [float(panel.paid[place, account][mask].sum()) for place, mask in zip(places, there, strict=True)]
-        found.append(
-            Cohort(
-                quarter=str(period),
-                accounts=len(rows),
-                mrr=mrr,
-                kept=tuple(float(mask.mean()) for mask in there),
-                mrr_kept=tuple(value / mrr if mrr else None for value in paid),
-            )
-        )
-    return tuple(found)
+        then = [
+            np.where(panel.life[place, account] == rows, panel.paid[place, account].astype(float), np.nan)
+            for place in places
+        ]
+        yield period, panel.accounts.to_numpy()[account], paid_first[rows], then
 
 
 def _first_paid(panel: Panel) -> np.ndarray:

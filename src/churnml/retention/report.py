@@ -11,9 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.errors import ConfigError, near_name
-from churnml.retention.cohorts import Cohort, retention_triangle
+from churnml.retention.cohorts import Cohort, cohort_members, retention_triangle
 from churnml.retention.growth import GrowthFigures, RfmCell, growth_figures, growth_potential, rfm_cells
 from churnml.retention.history import panel_history, rfm_of
+from churnml.retention.journey import phase_moves
 from churnml.retention.panel import Panel
 from churnml.retention.rows import month_rows
 from churnml.retention.stays import PhaseFigures, phase_figures
@@ -96,6 +97,7 @@ class KpiReport:
     rows: tuple[KpiRow, ...]
     cohorts: tuple[Cohort, ...] = ()
     phases: tuple[PhaseFigures, ...] = ()
+    moves = pd.DataFrame()
     rfm: tuple[RfmCell, ...] = ()
     growth: tuple[GrowthFigures, ...] = ()
 
@@ -171,11 +173,17 @@ class CompanyKpis:
     accounts : DataFrame
         The accounts under contract now: ``account_id, mrr, segment, phase, days_in_phase, stalled, recency, frequency,
         monetary, room_arr``; null where not known.
+    cohorts : DataFrame
+        The accounts behind the retention triangle, see `churnml.retention.cohorts.cohort_members`.
+    moves : DataFrame
+        Every move from phase to phase: ``account_id, moved_at, before, after, days_in_phase``.
     """
 
     report: KpiReport
     months: Mapping[date, Mapping[str, npt.NDArray[Any]]]
     accounts: pd.DataFrame
+    cohorts: pd.DataFrame
+    moves: pd.DataFrame
 
 
 def company_kpis(
@@ -192,7 +200,7 @@ def company_kpis(
     found = panel_history(
         panel, (None, *group_by), gross_margin=gross_margin, yearly_discount=yearly_discount, months=months
     )
-    accounts, phases = _accounts_now(panel)
+    accounts, phases, moves = _accounts_now(panel)
     report = KpiReport(
         panel.tables.observed_until,
         currency,
@@ -205,21 +213,23 @@ def company_kpis(
         rfm=rfm_cells(accounts) if "recency" in accounts else (),
         growth=growth_figures(accounts) if "recency" in accounts else (),
     )
-    behind = {}
+    behind, cohorts = {}, pd.DataFrame()
     if rows:
+        cohorts = cohort_members(panel)
         groupings = {name: panel.groups(name) for name in group_by}
         for number in range(max(panel.months - months, 0), panel.months):
             behind[panel.edges[number].date()] = month_rows(panel, groupings, number)
-    return CompanyKpis(report, behind, accounts)
+    return CompanyKpis(report, behind, accounts, cohorts, moves)
 
 
-def _accounts_now(panel: Panel) -> tuple[pd.DataFrame, tuple[PhaseFigures, ...]]:
-    """Return the accounts under contract at the end of what is observed, and the phases they are in."""
+def _accounts_now(panel: Panel) -> tuple[pd.DataFrame, tuple[PhaseFigures, ...], pd.DataFrame]:
+    """Return the accounts under contract at the end of what is observed, the phases, and the moves between these."""
     tables, as_of = panel.tables, pd.Timestamp(panel.tables.observed_until)
     paid = panel.book.paid(as_of)
     paid.index = paid.index.astype("str")
     accounts = pd.DataFrame({"account_id": paid.index, "mrr": paid.to_numpy()})
     phases: tuple[PhaseFigures, ...] = ()
+    moves = pd.DataFrame()
     versions = None
     if tables.has("accounts"):
         versions = tables["accounts"].select("account_id", "segment", "phase", "known_at").to_pandas()
@@ -232,10 +242,11 @@ def _accounts_now(panel: Panel) -> tuple[pd.DataFrame, tuple[PhaseFigures, ...]]
     if versions is not None and tables.has("accounts", "phase", "known_at"):
         phases, members = phase_figures(versions, paid, as_of)
         accounts = accounts.merge(members, on="account_id", how="left")
+        moves = phase_moves(versions[~(versions["known_at"] >= as_of)]).drop(columns="legal")
     if tables.has("events"):
         accounts = accounts.merge(rfm_of(tables, paid, as_of).drop(columns="rfm"), on="account_id", how="left")
         accounts["room_arr"] = growth_potential(accounts)
-    return accounts, phases
+    return accounts, phases, moves
 
 
 def _row(record: dict[Any, Any], by: str | None) -> KpiRow:

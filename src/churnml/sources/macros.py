@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import duckdb
 
+from churnml.sources.sql import literal
+
 __all__ = ["define_macros", "salesforce_id"]
 
 _NO_DECIMALS = (
@@ -26,6 +28,13 @@ _MACROS = {
     "json_extract_string(x, '$.\"' || k || '\"')), lambda v: v IS NOT NULL)[1] END",
 }
 
+_NULL_WORDS = (
+    "null", "none", "nan", "nat", "nil", "n/a", "#n/a", "#na", "<na>", "\\n", "-", "--", "---", "–", "—", "ー", "―",
+    "(null)", "<null>", "[null]", "(none)", "-none-", "--none--", "(no value)", "no value", "(blank)", "(empty)",
+    "undefined", "#null!", "#ref!", "#value!", "#div/0!", "#num!", "#name?", "0000-00-00", "0000-00-00 00:00:00",
+)  # fmt: skip
+"""Words that mean that there is no value, in every column alike."""
+
 
 def define_macros(db: duckdb.DuckDBPyConnection) -> None:
     r"""Define the functions on a connection.
@@ -35,6 +44,9 @@ def define_macros(db: duckdb.DuckDBPyConnection) -> None:
     - ``epoch_time(x)``: seconds or milliseconds since 1970, or an ISO time, as a time in UTC.
     - ``minor_units(currency)``: how many of the smallest units make one: 100 cents, 1 yen, 1000 fils.
     - ``json_value_of(x, names)``: the first of several values of a JSON object in a cell.
+
+    The words that mean that there is no value become the variable ``null_words``: written out in the SQL of every
+    column, they would be most of what DuckDB has to plan.
 
     Examples
     --------
@@ -50,6 +62,9 @@ def define_macros(db: duckdb.DuckDBPyConnection) -> None:
     """
     for head, body in _MACROS.items():
         db.execute(f"CREATE OR REPLACE TEMP MACRO {head} AS {body}")
+    # A map is looked up once per entry of a dictionary; a list of CASEs would be walked for every row.
+    words = ", ".join(f"{literal(word)}: true" for word in _NULL_WORDS)
+    db.execute(f"SET VARIABLE null_words = map {{{words}}}")
 
 
 def salesforce_id(value: str) -> str:

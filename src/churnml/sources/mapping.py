@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -12,7 +13,7 @@ from churnml.config import ColumnSource, TableSource
 from churnml.sources.bounds import bounded_columns
 from churnml.sources.dates import day_as_written
 from churnml.sources.numbers import AMBIGUOUS_COMMAS, AMBIGUOUS_POINTS, shows_comma_decimals, shows_point_decimals
-from churnml.sources.parsing import clean, parse, unusual
+from churnml.sources.parsing import clean, is_read_as_text, parse, trimmed, unusual, unwrapped
 from churnml.sources.raw import Raw
 from churnml.sources.raw_values import FALLBACKS, column_sources, config_key, left_out, raw_query, wanted_columns
 from churnml.sources.sql import DUCKDB_TYPE, constant, identifier, problem, tried
@@ -154,15 +155,20 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
     raw_select, base, condition = raw_query(db, table, source, raw, every)
     types = {row[0]: row[1] for row in db.execute(f"DESCRIBE {raw_select}").fetchall()}
     cleaned, parsed, bounded = ["*"], ["*"], ["*"]  # in steps, so that DuckDB reads a value once and uses it often
+    texts = [name for name, (_, item) in every.items() if is_read_as_text(types[f"raw:{name}"], item)]
+    text_select = _with_texts(raw_select, texts)
+    if texts:
+        cleaned = [f"* EXCLUDE ({', '.join(identifier(f'text:{name}') for name in texts)})"]
     kinds: dict[str, str] = {}
     for name, (column, item) in every.items():
         key = f"raw:{name}"
-        value, kinds[name] = clean(identifier(key), types[key], column, item)
+        given = f"text:{name}" if name in texts else key
+        value, kinds[name] = clean(identifier(given), types[key], column, item)
         cleaned.append(f"{value} AS {identifier(f'clean:{name}')}")
         text = kinds[name] == "text"
         if column.dtype in ("int64", "float64") and text and item.decimal is None and not item.words:
             _refuse_ambiguous(db, raw, raw_select, key, config_key(raw.place, table, name), item)
-    clean_select = f"SELECT {', '.join(cleaned)} FROM ({raw_select})"
+    clean_select = f"SELECT {', '.join(cleaned)} FROM ({text_select})"
     usual = _usual(db, clean_select, every, kinds)
     for name, (column, item) in every.items():
         value, kind = identifier(f"clean:{name}"), kinds[name]
@@ -198,6 +204,16 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         source.where,
         tuple(wanted_columns(table, source)(raw.columns)),
     )
+
+
+def _with_texts(raw_select: str, names: Sequence[str]) -> str:
+    """Return the raw query with ``text:…`` of some columns: each step names what the step before worked out."""
+    if not names:
+        return raw_select
+    first = ", ".join(f"{trimmed(identifier(f'raw:{name}'))} AS {identifier(f'trimmed:{name}')}" for name in names)
+    again = ", ".join(f"{unwrapped(identifier(f'trimmed:{name}'))} AS {identifier(f'text:{name}')}" for name in names)
+    done = ", ".join(identifier(f"trimmed:{name}") for name in names)
+    return f"SELECT * EXCLUDE ({done}), {again} FROM (SELECT *, {first} FROM ({raw_select}))"
 
 
 def _usual(

@@ -9,18 +9,12 @@ from churnml.sources.numbers import finite, infinite_word, is_written_plainly, t
 from churnml.sources.sql import literal
 from churnml.tables import Column
 
-__all__ = ["clean", "family", "parse", "unusual"]
+__all__ = ["clean", "family", "is_read_as_text", "parse", "trimmed", "unusual", "unwrapped"]
 
 _BLANKS = (
     "' \t\r\n\v\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029"
     "\u202f\u205f\u3000\ufeff'"
 )
-_NULL_WORDS = (
-    "null", "none", "nan", "nat", "nil", "n/a", "#n/a", "#na", "<na>", "\\n", "-", "--", "---", "–", "—", "ー", "―",
-    "(null)", "<null>", "[null]", "(none)", "-none-", "--none--", "(no value)", "no value", "(blank)", "(empty)",
-    "undefined", "#null!", "#ref!", "#value!", "#div/0!", "#num!", "#name?", "0000-00-00", "0000-00-00 00:00:00",
-)  # fmt: skip
-"""Words that mean that there is no value, in every column alike."""
 
 _TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
 _FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
@@ -48,16 +42,56 @@ def family(duckdb_type: str) -> str:
     return {"DATE": "date", "BOOLEAN": "boolean"}.get(name, "text")
 
 
-def clean(raw: str, duckdb_type: str, column: Column, source: ColumnSource) -> tuple[str, str]:
-    """Return the SQL of a raw value without blanks, null words and NaN, with its words translated, and its family.
+def is_read_as_text(duckdb_type: str, source: ColumnSource) -> bool:
+    """Tell whether a raw value goes through `trimmed` and `unwrapped` before it is cleaned.
 
-    Letters are composed (NFC), so that é written in two ways is one. What a spreadsheet wrote as a formula of a text
-    (``="00123"``) is that text.
+    Examples
+    --------
+    >>> is_read_as_text("VARCHAR", ColumnSource(column="u")), is_read_as_text("DATE", ColumnSource(column="u"))
+    (True, False)
+    """
+    kind = family(duckdb_type)
+    return bool(source.words) or kind == "text" or (source.format is not None and kind in ("integer", "float"))
+
+
+def trimmed(raw: str) -> str:
+    """Return the SQL of a raw value as text without blanks around it.
+
+    Letters are composed (NFC), so that é written in two ways is one.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> duckdb.execute(f"SELECT {trimmed('v')} FROM (SELECT ' 7  ' AS v)").fetchone()
+    ('7',)
+    """
+    return f"trim(nfc_normalize(CAST({raw} AS VARCHAR)), {_BLANKS})"
+
+
+def unwrapped(text: str) -> str:
+    """Return the SQL of a trimmed text; what a spreadsheet wrote as a formula of a text (``="00123"``) is that text.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> duckdb.execute(f"SELECT {unwrapped('v')} FROM (SELECT unnest(?) AS v)", [['="007"', ""]]).fetchall()
+    [('007',), (None,)]
+    """
+    formula = f"starts_with({text}, '=\"') AND ends_with({text}, '\"')"
+    return (
+        f"nullif(CASE WHEN {formula} THEN trim(substr({text}, 3, length({text}) - 3), {_BLANKS}) ELSE {text} END, '')"
+    )
+
+
+def clean(raw: str, duckdb_type: str, column: Column, source: ColumnSource) -> tuple[str, str]:
+    """Return the SQL of a raw value without null words and NaN, with its words translated, and its family.
+
+    It is for a connection that `define_macros` has prepared.
 
     Parameters
     ----------
     raw : str
-        SQL of the raw value.
+        Name of the raw value; of the unwrapped text where it `is_read_as_text`.
     duckdb_type : str
         Its DuckDB type.
     column : Column
@@ -68,32 +102,30 @@ def clean(raw: str, duckdb_type: str, column: Column, source: ColumnSource) -> t
     Examples
     --------
     >>> import duckdb
+    >>> from churnml.sources.macros import define_macros
     >>> from churnml.tables import TABLES
     >>> sql, kind = clean("v", "VARCHAR", TABLES["events"]["user_id"], ColumnSource(column="u"))
-    >>> texts = [" NULL ", '="007"']
-    >>> duckdb.execute(f"SELECT {sql} FROM (SELECT unnest(?) AS v)", [texts]).fetchall(), kind
-    ([(None,), ('007',)], 'text')
+    >>> texts = ["NULL", "007"]
+    >>> with duckdb.connect() as db:
+    ...     define_macros(db)
+    ...     print(db.execute(f"SELECT {sql} FROM (SELECT unnest(?) AS v)", [texts]).fetchall(), kind)
+    [(None,), ('007',)] text
     """
-    kind = family(duckdb_type)
+    kind = "text" if is_read_as_text(duckdb_type, source) else family(duckdb_type)
     if source.words:
-        raw, kind = _in_words(_trimmed(raw), source.words), "text"
-    elif kind == "text" or (source.format is not None and kind in ("integer", "float")):
-        raw, kind = _trimmed(raw), "text"
+        raw = _in_words(raw, source.words)
     if kind == "float":
         raw = f"CASE WHEN isfinite(CAST({raw} AS DOUBLE)) THEN {raw} END"
     if kind == "text":
-        raw = _without_null_words(raw)
-        if column.dtype in ("int64", "float64"):
-            raw = f"CASE WHEN NOT {infinite_word(raw)} THEN {raw} END"
+        raw = _without_null_words(raw, endless=column.dtype in ("int64", "float64"))
         if column.dtype in ("date", "timestamp"):
             raw = readable_date(raw, source)
     return raw, kind
 
 
-def _without_null_words(raw: str) -> str:
-    # A map is looked up once per entry of a dictionary; a list of CASEs would be walked for every row.
-    words = ", ".join(f"{literal(word)}: true" for word in _NULL_WORDS)
-    return f"CASE WHEN map {{{words}}}[lower({raw})] THEN NULL ELSE {raw} END"
+def _without_null_words(raw: str, *, endless: bool) -> str:
+    also = f" OR {infinite_word(raw)}" if endless else ""
+    return f"CASE WHEN getvariable('null_words')[lower({raw})]{also} THEN NULL ELSE {raw} END"
 
 
 def unusual(cleaned: str, kind: str, column: Column, source: ColumnSource) -> str | None:
@@ -150,14 +182,6 @@ def parse(
     if column.dtype == "boolean":
         return _boolean(cleaned, kind)
     return _number(cleaned, kind, source, whole=column.dtype == "int64", usual=usual)
-
-
-def _trimmed(raw: str) -> str:
-    text = f"trim(nfc_normalize(CAST({raw} AS VARCHAR)), {_BLANKS})"
-    formula = f"starts_with({text}, '=\"') AND ends_with({text}, '\"')"
-    return (
-        f"nullif(CASE WHEN {formula} THEN trim(substr({text}, 3, length({text}) - 3), {_BLANKS}) ELSE {text} END, '')"
-    )
 
 
 def _in_words(raw: str, words: dict[str, str | None]) -> str:

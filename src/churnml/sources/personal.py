@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -187,9 +187,7 @@ def refuse_personal_words(
     """
     for table in tables:
         watched = {*WORDS.get(table, ()), *(attributes if table == "accounts" else ())}
-        for column, values in _words(db, folder / f"{table}.parquet"):
-            if column not in watched:
-                continue
+        for column, values in _words(db, folder / f"{table}.parquet", watched):
             kind = kind_by_values(values)
             if kind is None and column in attributes and len(values) > _FEW:
                 # Many different words under such a name are persons; a few are kinds, or yes and no.
@@ -201,13 +199,15 @@ def refuse_personal_words(
 _FEW = 20
 
 
-def _words(db: duckdb.DuckDBPyConnection, file: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield each text column with some of its distinct values."""
+def _words(
+    db: duckdb.DuckDBPyConnection, file: Path, columns: Collection[str] | None = None
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield each text column, or those of some columns, with some of its distinct values."""
     from churnml.sources.sql import identifier, literal
 
     rows = f"read_parquet({literal(str(file))})"
     for name, kind, *_ in db.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall():
-        if kind == "VARCHAR":
+        if kind == "VARCHAR" and (columns is None or name in columns):
             column = identifier(name)
             some = f"SELECT DISTINCT {column} FROM {rows} WHERE {column} IS NOT NULL LIMIT {_SAMPLE}"
             yield name, [str(row[0]) for row in db.execute(some).fetchall()]

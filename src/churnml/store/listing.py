@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, and_, case, false, func, or_, select
 from sqlalchemy.orm import aliased
 
 from churnml.store.queries import SCORE, last_of_each_day
@@ -38,7 +38,7 @@ class ListFilter:
     ends_within : int, optional
         The contract ends in 0 to so many days.
     seen_by : str, optional
-        Only accounts of this owner: what somebody who does not see all may see.
+        Only accounts of this owner: what somebody who does not see all may see; of the empty word none.
     """
 
     text: str = ""
@@ -247,7 +247,7 @@ class Lists:
                 )
             )
         if where.seen_by is not None:
-            found.append(parts.owner == where.seen_by)
+            found.append(parts.owner == where.seen_by if where.seen_by else false())
         return found
 
 

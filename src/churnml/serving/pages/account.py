@@ -24,12 +24,13 @@ from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.notices import notice
 from churnml.serving.pages.reasons import reasons
 from churnml.serving.pages.timeline import KINDS, timeline
+from churnml.serving.pages.visibility import account_seen
 from churnml.serving.pages.what_if import Trial, trial
 from churnml.serving.people import needs
 from churnml.serving.routes.accounts import AccountPath
 from churnml.serving.routes.operation import ScopedRoute
 from churnml.serving.routes.work import tasks_of
-from churnml.store import BANDS, AccountScore, Alert, SnapshotInfo, State, Task, TaskState
+from churnml.store import BANDS, AccountLine, AccountScore, Alert, SnapshotInfo, State, Task, TaskState
 
 __all__ = ["router"]
 
@@ -47,7 +48,7 @@ async def get_account(request: Request, account_id: AccountPath) -> Response:
     """Return the page of an account; ``?view=brief`` what one takes into a call, ``?csv=`` a chart's numbers."""
     frame = frame_of(request)
     state = frame.state
-    view, snapshot, account = await state.last_known(account_id)
+    view, snapshot, account, line = await account_seen(frame, account_id, left=True)
     try:
         told = dict(await state.explanation(view, snapshot, account_id))
     except Problem as problem:
@@ -57,7 +58,7 @@ async def get_account(request: Request, account_id: AccountPath) -> Response:
     departure = await state.departure(snapshot, account_id)
     left = last_score(state.view, snapshot, departure, frame.language)
     tried = await trial(frame, snapshot, account) if left is None else None
-    found = _Found(frame, snapshot, account, told, left.text if left else None, tried)
+    found = _Found(frame, snapshot, account, line, told, left.text if left else None, tried)
     return await to_thread.run_sync(_account, found)
 
 
@@ -68,6 +69,7 @@ class _Found:
     frame: Frame
     snapshot: SnapshotInfo
     account: AccountScore
+    line: AccountLine
     told: dict[str, Any] | None
     frozen: str | None
     trial: Trial | None
@@ -75,11 +77,9 @@ class _Found:
 
 def _account(found: _Found) -> Response:
     frame, snapshot, account, told = found.frame, found.snapshot, found.account, found.told
+    line = found.line
     state, language = frame.state, frame.language
     name, account_id, say = state.settings.name, account.account_id, phrases(language)
-    line = state.store.lists(name).account(snapshot.id, account_id, frame.now)
-    if line is None or not frame.viewer.sees(line.account.owner):
-        raise Problem("account.unknown", f"There is no account {account_id!r} among yours")
     history = state.store.history(name, account_id, _READINGS)
     query = frame.request.query_params
     if query.get("csv"):

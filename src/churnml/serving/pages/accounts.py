@@ -18,7 +18,8 @@ from churnml.serving.pages.acting import act, back_to, text_of
 from churnml.serving.pages.compression import compressed
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.notices import notice
-from churnml.serving.people import CheckedForm, CurrentViewer, needs
+from churnml.serving.pages.visibility import lines_seen, owner_seen, unknown
+from churnml.serving.people import CheckedForm, needs
 from churnml.serving.routes.operation import ScopedRoute
 from churnml.store import BANDS, SORTS, AccountLine, Actor, ListFilter, SnapshotInfo
 
@@ -57,7 +58,7 @@ class Asked:
     @classmethod
     def of(cls, frame: Frame) -> Asked:
         """Read an address; what it does not know it leaves out."""
-        query, viewer = frame.request.query_params, frame.viewer
+        query = frame.request.query_params
 
         def several(name: str) -> tuple[str, ...]:
             # A form without JavaScript sends what was left open as an empty word; nobody is asked for by `~`.
@@ -75,7 +76,7 @@ class Asked:
                 plans=several("plan"),
                 phases=several("phase"),
                 ends_within=int(ends) if ends.isascii() and ends.isdigit() and len(ends) < 5 else None,
-                seen_by=None if viewer.sees_all else viewer.owner_id or "",
+                seen_by=owner_seen(frame),
             ),
             sort if sort in SORTS else "loss",
             {"up": False, "down": True}.get(query.get("way", "")),
@@ -223,7 +224,7 @@ def safe_cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-@router.post("/work/assign")
+@router.post("/work/assign", dependencies=[needs("assign")])
 async def post_assign(request: Request, form: CheckedForm) -> Response:
     """Give the accounts that are ticked to somebody, with the alerts that are open on them."""
     frame, snapshot = _begun(request)
@@ -235,8 +236,11 @@ async def post_assign(request: Request, form: CheckedForm) -> Response:
 
     def change(actor: Actor, deadline: float) -> int:
         name = state.settings.name
-        lines = state.store.lists(name).some(snapshot.id, ids, frame.now)
+        # Whoever was only given work on an account cannot give the account away.
+        lines = lines_seen(frame, snapshot, ids)
         mine = {key: line.source_owner for key, line in lines.items() if viewer.sees(line.account.owner)}
+        if not mine:
+            raise unknown(ids[0])
         assert owner is not None
         alerts = state.store.alerts(name, deadline=deadline)
         for alert in state.store.owners(name, deadline=deadline).choose(owner, mine, actor):
@@ -247,8 +251,8 @@ async def post_assign(request: Request, form: CheckedForm) -> Response:
     return back_to(form, done="assigned")
 
 
-@router.post("/work/views")
-async def post_view(request: Request, form: CheckedForm, viewer: CurrentViewer) -> Response:
+@router.post("/work/views", dependencies=[needs("read")])
+async def post_view(request: Request, form: CheckedForm) -> Response:
     """Keep the list that is shown under a name, or forget one."""
     frame = frame_of(request)
     state = frame.state

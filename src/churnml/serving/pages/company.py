@@ -17,10 +17,12 @@ from churnml.language import amount, month, number, percent, phrases
 from churnml.language.numbers import money
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages import charts, figures
+from churnml.serving.pages.accounts import safe_cell
 from churnml.serving.pages.compression import compressed
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.kept import Kept, kept_figures, part_of
 from churnml.serving.pages.kpi_columns import KPIS, MOVEMENT, Kpi, kpi_of
+from churnml.serving.pages.visibility import groups_seen, mask_seen
 from churnml.serving.people import needs
 from churnml.serving.routes.operation import ScopedRoute
 
@@ -76,12 +78,13 @@ async def get_company(request: Request) -> Response:
 def _company(frame: Frame, kept: Kept) -> Response:
     query, say = frame.request.query_params, phrases(frame.language)
     by = query.get("by") if query.get("by") in kept.groupings else None
-    names = sorted({row["group"] for row in kept.of(by)}) if by else []
+    groups = groups_seen(frame, by, kept.of(by)) if by else []
+    names = sorted({row["group"] for row in groups})
     group = query.get("group") if query.get("group") in names else None
     rows = kept.of(by, group) if group else kept.of()
     if query.get("format") == "csv":
         columns = [name for name in (rows[0] if rows else {}) if rows]
-        return as_csv(frame, columns, ([row[name] for name in columns] for row in kept.of(by)))
+        return as_csv(frame, columns, ([row[name] for name in columns] for row in (groups if by else kept.of())))
     if not rows:
         return frame.answer("company_nothing.html.j2", here="company", title=say("co-company"), section="company")
     months = kept.months
@@ -111,7 +114,7 @@ def _company(frame: Frame, kept: Kept) -> Response:
         ],
         by_group=[
             _line(frame, display(row["group"]), row, shown, by, row["group"])
-            for row in (kept.of(by) if by else ())
+            for row in groups
             if row["month_on"] == chosen
         ],
         movement=_movement(frame, rows, by if group else None, group),
@@ -262,13 +265,11 @@ def listed(
     back : str
         Where the number stands.
     owners : ndarray, optional
-        The owner of each account.
+        The owner of each account then, see `mask_seen`.
     section : str
     """
-    viewer, say = frame.viewer, phrases(frame.language)
-    if not viewer.sees_all:
-        mask = mask & (owners == viewer.owner_id) if owners is not None else np.zeros(len(mask), dtype=bool)
-    found = np.flatnonzero(mask)
+    say, found = phrases(frame.language), np.flatnonzero(mask)
+    found = found[mask_seen(frame, rows["account_id"][found], None if owners is None else owners[found])]
     account = rows["account_id"][found].astype(str)
     keys = [account, *(-rows[name][found].astype(float) for name in columns if rows[name].dtype != object)]
     order = found[np.lexsort(keys)]
@@ -341,7 +342,7 @@ def as_csv(frame: Frame, columns: Sequence[str], rows: Any) -> Response:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
-        return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+        return safe_cell(str(value))
     if isinstance(value, np.generic):
         value = value.item()
     return int(value) if isinstance(value, bool) else "" if value is None or value != value else value

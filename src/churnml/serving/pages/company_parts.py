@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import numpy as np
@@ -9,7 +10,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from churnml.language import number, percent, phrases
+from churnml.language import month, number, percent, phrases
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages.company import as_csv, begun, listed, written
 from churnml.serving.pages.frame import Frame
@@ -20,7 +21,6 @@ from churnml.serving.routes.operation import ScopedRoute
 __all__ = ["router"]
 
 router = APIRouter(route_class=ScopedRoute, include_in_schema=False)
-_ACCOUNTS = "accounts"
 
 
 @router.get("/company/cohorts", dependencies=[needs("read")])
@@ -45,9 +45,16 @@ def _cohorts(frame: Frame, kept: Kept) -> Response:
             "quarter": one["quarter"].replace("Q", " Q"),
             "accounts": number(one["accounts"], frame.language),
             "mrr": written(frame, one["mrr"], "money"),
+            "href": _list("cohort", quarter=one["quarter"]),
             "cells": [
-                ("–", 0) if share is None else (percent(share, frame.language, 0), min(9, max(0, int(share * 9.999))))
-                for share in one[name]
+                ("–", 0, "")
+                if share is None
+                else (
+                    percent(share, frame.language, 0),
+                    min(9, max(0, int(share * 9.999))),
+                    _list("cohort", quarter=one["quarter"], after=place) if share else "",
+                )
+                for place, share in enumerate(one[name])
             ],
         }
         for one in cohorts
@@ -87,7 +94,10 @@ def _journey(frame: Frame, kept: Kept) -> Response:
             "stalled": number(one["stalled"], language) if one["limit_days"] is not None else "–",
             "stalled_href": _list("stalled", phase=one["phase"]) if one["stalled"] else "",
             "stalled_arr": written(frame, 12 * one["stalled_mrr"], "money"),
-            "moves": [(say(f"phase-{after}"), number(count, language)) for after, count in one["moves"].items()],
+            "moves": [
+                (say(f"phase-{after}"), number(count, language), _list("moves", before=one["phase"], after=after))
+                for after, count in one["moves"].items()
+            ],
             "illegal": one["illegal"],
         }
         for one in phases
@@ -161,42 +171,75 @@ def _list(part: str, **where: object) -> str:
 
 @router.get("/company/list", dependencies=[needs("read")])
 async def get_list(request: Request) -> Response:
-    """Return the accounts behind a number of the journey or of growth; as CSV too."""
+    """Return the accounts behind a number of cohorts, the journey, growth or past forecasts; as CSV too."""
     return await to_thread.run_sync(begun(request, "company", _listed))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A list behind a number: the part of the figures, by what it is asked for, and what it shows of each account."""
+
+    part: str
+    section: str
+    filters: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+_LISTS = {
+    "journey": _Asked("accounts", "journey", ("phase",), ("phase", "mrr", "days_in_phase")),
+    "stalled": _Asked("accounts", "journey", ("phase",), ("phase", "mrr", "days_in_phase")),
+    "moves": _Asked("moves", "journey", ("before", "after"), ("moved_at", "days_in_phase")),
+    "rfm": _Asked("accounts", "growth", ("recency", "frequency"), ("recency", "frequency", "monetary", "mrr")),
+    "room": _Asked("accounts", "growth", ("segment",), ("recency", "frequency", "mrr", "room_arr")),
+    "cohort": _Asked("cohorts", "cohorts", ("quarter",), ("mrr_begun", "mrr_then")),
+    "past": _Asked("past", "renewals", ("month_on",), ("churn_probability", "came", "arr")),
+}
 
 
 def _listed(frame: Frame, kept: Kept) -> Response:
     query, say = frame.request.query_params, phrases(frame.language)
-    rows = part_of(frame, kept, _ACCOUNTS)
     part = query.get("of", "")
-    wanted = {
-        "journey": ("journey", ("phase",), ("phase", "mrr", "days_in_phase")),
-        "stalled": ("journey", ("phase",), ("phase", "mrr", "days_in_phase")),
-        "rfm": ("growth", ("recency", "frequency"), ("recency", "frequency", "monetary", "mrr")),
-        "room": ("growth", ("segment",), ("recency", "frequency", "mrr", "room_arr")),
-    }.get(part)
-    if rows is None or wanted is None or not set(wanted[1]) <= set(rows):
+    asked = _LISTS.get(part)
+    found = part_of(frame, kept, asked.part) if asked is not None else None
+    if found is None or asked is None or not set(asked.filters) <= set(found):
         raise Problem("path.unknown", "There is no such list")
-    section, filters, columns = wanted
+    rows = dict(found)
     mask = np.ones(len(rows["account_id"]), dtype=bool)
-    for name in filters:
+    for name in asked.filters:
         given = query.get(name, "")
         if rows[name].dtype == object:
             mask &= rows[name] == given
         else:
             mask &= rows[name] == (int(given) if given.isascii() and given.isdigit() and len(given) < 4 else -1)
+    if part == "past" and not mask.any():
+        raise Problem("path.unknown", "There is no such month")
     if part == "stalled":
         mask &= rows["stalled"].astype(bool)
     if part == "room":
         mask &= rows["room_arr"] > 0
+    if part == "cohort" and f"after_{query.get('after', '')}" in rows:
+        rows["mrr_then"] = rows[f"after_{query['after']}"]
+        mask &= ~np.isnan(rows["mrr_then"])
     return listed(
         frame,
         rows,
         mask,
-        [name for name in columns if name in rows],
-        title=say(f"co-list-{part}"),
+        [name for name in asked.columns if name in rows],
+        title=say(f"co-list-{part}", **_named(frame, part)),
         how=say(f"co-list-{part}.how"),
         owners=rows.get("owner"),
-        back=f"/company/{section}",
-        section=section,
+        back=f"/company/{asked.section}",
+        section=asked.section,
     )
+
+
+def _named(frame: Frame, part: str) -> dict[str, str]:
+    """Return what the title of a list says of the number that it is behind."""
+    query, say = frame.request.query_params, phrases(frame.language)
+    if part == "cohort":
+        return {"quarter": query.get("quarter", "").replace("Q", " Q")}
+    if part == "moves":
+        return {name: say.or_plain(f"phase-{query.get(name)}", query.get(name, "")) for name in ("before", "after")}
+    if part == "past":
+        return {"month": month(query.get("month_on", ""), frame.language)}
+    return {}

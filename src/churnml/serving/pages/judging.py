@@ -12,7 +12,8 @@ from starlette.responses import Response
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages.acting import act, back_to, text_of
 from churnml.serving.pages.frame import Frame, frame_of
-from churnml.serving.people import CheckedForm
+from churnml.serving.pages.visibility import account_seen
+from churnml.serving.people import CheckedForm, needs
 from churnml.serving.routes.operation import ScopedRoute
 from churnml.store import BANDS, AccountScore, Actor, SnapshotInfo
 
@@ -25,14 +26,11 @@ _MOST_DAYS = 366
 async def _account(frame: Frame, form: FormData) -> tuple[SnapshotInfo, AccountScore]:
     """Return the account that a form is about, refusing one that who looks may not see."""
     account_id = str(form.get("account") or "")
-    _, snapshot, account = await frame.state.account(account_id)
-    line = frame.state.store.lists(frame.state.settings.name).account(snapshot.id, account_id, frame.now)
-    if line is None or not frame.viewer.sees(line.account.owner):
-        raise Problem("account.unknown", f"There is no account {account_id!r} among yours")
+    _, snapshot, account, _ = await account_seen(frame, account_id)
     return snapshot, account
 
 
-@router.post("/notes")
+@router.post("/notes", dependencies=[needs("note")])
 async def post_note(request: Request, form: CheckedForm) -> Response:
     """Write a note on an account."""
     frame = frame_of(request)
@@ -49,7 +47,7 @@ async def post_note(request: Request, form: CheckedForm) -> Response:
     return back_to(form, done="noted", account=account.account_id)
 
 
-@router.post("/feedback")
+@router.post("/feedback", dependencies=[needs("note")])
 async def post_feedback(request: Request, form: CheckedForm) -> Response:
     """Say that a reason is wrong."""
     frame = frame_of(request)
@@ -68,7 +66,7 @@ async def post_feedback(request: Request, form: CheckedForm) -> Response:
     return back_to(form, done="said_wrong", account=account.account_id)
 
 
-@router.post("/judgement")
+@router.post("/judgement", dependencies=[needs("work")])
 async def post_judgement(request: Request, form: CheckedForm) -> Response:
     """Set a band beside the score's, until a day, for a reason; or end the one in force."""
     frame = frame_of(request)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from churnml.errors import StoreError
 from churnml.language import phrases
 from churnml.serving.pages.frame import Frame
+from churnml.serving.pages.visibility import lines_seen
 
 __all__ = ["DONE", "Notice", "notice"]
 
@@ -69,5 +70,6 @@ def _name(frame: Frame, alerts: tuple[str, ...], account_id: str) -> str:
     snapshot = state.view.snapshot
     if not account_id or snapshot is None:
         return ""
-    found = state.store.account(snapshot.id, account_id)
-    return (found.name or found.account_id) if found is not None else ""
+    # An address can name any account; only those of who looks are called by name.
+    line = lines_seen(frame, snapshot, [account_id]).get(account_id)
+    return (line.account.name or account_id) if line is not None else ""

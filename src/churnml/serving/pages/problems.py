@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
-from churnml.language import phrases
+from churnml.language import Phrases, phrases
 from churnml.serving.http.problems import Problem
 from churnml.serving.http.request_id import REQUEST_ID
 from churnml.serving.pages.frame import frame_of
-from churnml.serving.people.looking import local_path
+from churnml.serving.people.looking import known_viewer, local_path
 
 __all__ = ["page_of_problem"]
 
@@ -21,7 +21,7 @@ _TITLES = {
     "auth.missing": "signed_out",
     "auth.invalid": "key",
     "auth.role": "role",
-    "auth.scope": "role",
+    "auth.scope": "scope",
     "auth.stranger": "stranger",
     "auth.link": "link",
     "auth.provider": "provider",
@@ -60,9 +60,15 @@ def page_of_problem(request: Request, problem: Problem) -> Response | None:
         here="",
         title=say(f"frame-problem-{kind or 'refused'}"),
         status=problem.status,
-        detail=say(f"frame-problem-{kind}.text") if kind else problem.detail,
+        detail=say(f"frame-problem-{kind}.text", **_of_role(request, say, kind)) if kind else problem.detail,
         asked=say("sign_in-ask", whom=ask) if ask and problem.code in _ASK else "",
         request_id=request.scope.get(REQUEST_ID),
     )
     answer.headers.update(problem.headers)
     return answer
+
+
+def _of_role(request: Request, say: Phrases, kind: str | None) -> dict[str, str]:
+    """Return which role it is that does not include what was asked for."""
+    viewer = known_viewer(request) if kind == "role" else None
+    return {} if viewer is None else {"role": say(f"role-{viewer.role}")}

@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+import numpy as np
 from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from churnml.language import day, month, number, percent, phrases
 from churnml.serving.http.problems import Problem
-from churnml.serving.http.request_id import REQUEST_ID
 from churnml.serving.pages import figures
+from churnml.serving.pages.acting import act
 from churnml.serving.pages.company import as_csv, begun, written
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.kept import Kept, kept_figures, part_of
+from churnml.serving.pages.visibility import line_seen, mask_seen
 from churnml.serving.people import CheckedForm, needs
 from churnml.serving.routes.operation import ScopedRoute
 from churnml.store import Actor, RenewalCall
@@ -64,6 +66,7 @@ def _renewals(frame: Frame, kept: Kept) -> Response:
     before = [
         {
             "month": month(one["month_on"], language),
+            "href": f"/company/list?of=past&month_on={one['month_on']}",
             "made": day(one["made_on"], language),
             "arr": written(frame, one["arr"], "money"),
             "expected": written(frame, one["expected"], "money"),
@@ -166,13 +169,13 @@ def _month(frame: Frame, kept: Kept, year_month: str) -> Response:
     due = [one for one in _due(frame, kept) if one["renewal_on"].startswith(year_month)]
     due.sort(key=lambda one: (-(0.0 if math.isnan(one["arr"]) else one["arr"]), one["account_id"]))
     snapshot = frame.state.view.snapshot
+    seen = mask_seen(frame, np.array([one["account_id"] for one in due], dtype=object))
+    due = [one for one, shown in zip(due, seen, strict=True) if shown]
     known = (
         frame.state.store.account_scores(snapshot.id, [one["account_id"] for one in due])
         if snapshot is not None
         else {}
     )
-    if not viewer.sees_all:
-        due = [one for one in due if one["account_id"] in known and viewer.sees(known[one["account_id"]].owner)]
     if frame.request.query_params.get("format") == "csv":
         columns = ["account_id", "arr", "renewal_on", "churn_probability", "called_arr", "called_by"]
         lines = (
@@ -224,17 +227,16 @@ async def post_call(request: Request, year_month: str, form: CheckedForm) -> Res
     """Keep what a CSM expects of a renewal: an amount of ARR that goes on; empty takes the call back."""
     frame = frame_of(request)
     account, amount = str(form.get("account_id", ""))[:255], str(form.get("arr", ""))[:30]
-    await to_thread.run_sync(_call, frame, account, amount)
+    await act(frame, "work", lambda actor, deadline: _call(frame, account, amount, actor, deadline))
     page = str(form.get("page", "1"))
     return RedirectResponse(f"/company/renewals/{year_month}?page={page if page.isdigit() else 1}", 303)
 
 
-def _call(frame: Frame, account: str, amount: str) -> None:
+def _call(frame: Frame, account: str, amount: str, actor: Actor, deadline: float) -> None:
     kept, viewer = kept_figures(frame), frame.viewer
     due = {one["account_id"]: one for one in _due(frame, kept)} if kept is not None else {}
-    snapshot = frame.state.view.snapshot
-    score = frame.state.store.account(snapshot.id, account) if snapshot is not None else None
-    if account not in due or score is None or not viewer.sees(score.owner):
+    line_seen(frame, frame.state.view.snapshot, account)
+    if account not in due:
         raise Problem("account.unknown", "No renewal of such an account is forecast")
     try:
         arr = float(amount.replace(",", "").replace("\u202f", "").strip()) if amount.strip() else None
@@ -242,6 +244,5 @@ def _call(frame: Frame, account: str, amount: str) -> None:
         arr = math.nan
     if arr is not None and not (math.isfinite(arr) and 0 <= arr < 1e15):
         raise Problem("request.invalid", phrases(frame.language)("co-call-invalid"))
-    actor = Actor(viewer.user_id, frame.now, frame.request.scope.get(REQUEST_ID))
-    calls = frame.state.store.renewal_calls(frame.state.settings.name)
+    calls = frame.state.store.renewal_calls(frame.state.settings.name, deadline=deadline)
     calls.call(account, date.fromisoformat(due[account]["renewal_on"]), arr, actor, author=viewer.name)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from churnml.actions import due_on
 from churnml.language import number, percent, phrases
 from churnml.serving.http.problems import Problem
-from churnml.serving.http.request_id import REQUEST_ID
+from churnml.serving.pages.acting import act
 from churnml.serving.pages.company import as_csv, written
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.people import CheckedForm, needs
 from churnml.serving.routes.operation import ScopedRoute
-from churnml.store import Actor, Tasks
+from churnml.serving.routes.work import tasks_of
+from churnml.store import Actor
 
 __all__ = ["router"]
 
@@ -94,22 +92,17 @@ async def post_hand_over(request: Request, form: CheckedForm) -> Response:
     """Give the open tasks of one owner to another."""
     frame = frame_of(request)
     giver, taker = (str(form.get(name, ""))[:255].strip() for name in ("from", "to"))
-    moved = await to_thread.run_sync(_hand_over, frame, giver, taker)
+    moved = await act(frame, "assign", lambda actor, deadline: _hand_over(frame, giver, taker, actor, deadline))
     return RedirectResponse(f"/team?moved={moved}", 303)
 
 
-def _hand_over(frame: Frame, giver: str, taker: str) -> int:
+def _hand_over(frame: Frame, giver: str, taker: str, actor: Actor, deadline: float) -> int:
     state, viewer = frame.state, frame.viewer
     if not viewer.sees_all:
         raise Problem("auth.role", "Only who sees every account may hand over the tasks of others")
     if not giver or not taker or giver == taker:
         raise Problem("request.invalid", phrases(frame.language)("team-two_owners"))
-
-    def calendar(day: date, workdays: int, owner: str) -> date:
-        return due_on(day, workdays, state.settings.alerts, owner)
-
-    tasks: Tasks = state.store.tasks(state.settings.name, calendar)
-    actor = Actor(viewer.user_id, frame.now, frame.request.scope.get(REQUEST_ID))
+    tasks = tasks_of(state, deadline)
     found = [task for task, _ in tasks.find(owner=giver, limit=_MOST)]
     for task in found:
         if task.id is not None:

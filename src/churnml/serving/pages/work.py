@@ -13,7 +13,8 @@ from churnml.language import phrases
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages.acting import act, back_to, numbers, text_of
 from churnml.serving.pages.frame import Frame, frame_of
-from churnml.serving.people import CheckedForm
+from churnml.serving.pages.visibility import line_seen
+from churnml.serving.people import CheckedForm, needs
 from churnml.serving.routes.operation import ScopedRoute
 from churnml.serving.routes.work import tasks_of
 from churnml.store import Actor, Alert, Task
@@ -23,7 +24,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/work", route_class=ScopedRoute, include_in_schema=False)
 
 
-@router.post("/alerts")
+@router.post("/alerts", dependencies=[needs("work")])
 async def post_alerts(request: Request, form: CheckedForm) -> Response:
     """Answer the alerts of one account, and its next task."""
     frame, ids = frame_of(request), numbers(form, "alert")
@@ -65,7 +66,7 @@ async def _reassign(frame: Frame, form: FormData, ids: list[int]) -> str | None:
     return (await _each(frame, ids, owner=owner, note=text_of(form, "note")))[0].owner if ids else None
 
 
-@router.post("/undo")
+@router.post("/undo", dependencies=[needs("work")])
 async def post_undo(request: Request, form: CheckedForm) -> Response:
     """Take back what the last form did."""
     frame, ids, tasks = frame_of(request), numbers(form, "alert"), numbers(form, "task")
@@ -79,7 +80,7 @@ async def post_undo(request: Request, form: CheckedForm) -> Response:
     return back_to(form, done="undone", alert=ids)
 
 
-@router.post("/tasks")
+@router.post("/tasks", dependencies=[needs("work")])
 async def post_task(request: Request, form: CheckedForm) -> Response:
     """Tick a task off, leave it out, open it again, or give it to somebody else."""
     frame, (task, *_) = frame_of(request), numbers(form, "task") or [0]
@@ -130,13 +131,8 @@ async def _task(frame: Frame, task_id: int, **asked: Any) -> Task:
 
 def _refuse_of_others(frame: Frame, account_id: str, owner: str) -> None:
     """Refuse work on an account that who looks may not see, unless it is theirs by itself."""
-    viewer, state = frame.viewer, frame.state
-    if viewer.sees(owner):
-        return
-    snapshot = state.view.snapshot
-    found = state.store.lists(state.settings.name).account(snapshot.id, account_id, frame.now) if snapshot else None
-    if found is None or not viewer.sees(found.account.owner):
-        raise Problem("account.unknown", "There is no such account among yours")
+    if not frame.viewer.sees(owner):
+        line_seen(frame, frame.state.view.snapshot, account_id)
 
 
 def _day(form: FormData, name: str, frame: Frame) -> date:
