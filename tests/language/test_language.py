@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
 
+import churnml
 from churnml.errors import UsageError
 from churnml.language import (
     Argument,
@@ -146,3 +150,47 @@ def test_words_of_a_company_read_the_first_where_a_language_is_missing() -> None
 
 def test_days() -> None:
     assert (day("2026-08-01", "en"), day("2026-12-24T00:00:00", "ja")) == ("1 August 2026", "2026年12月24日")
+
+
+_SAID_LATER = {"kind-few": {"many"}, "kind-blend": {"many", "judged_on", "weight"}}
+"""What `Text.saying` adds once it is known."""
+
+
+def _said_later(code: str) -> set[str]:
+    return {"w"} if code.endswith(".meaning") else _SAID_LATER.get(code, set())
+
+
+def _variables(code: str) -> set[str]:
+    entry, _, attribute = code.partition(".")
+    found = catalogue("en")._entries[entry]
+    pattern = next(item.value for item in found.attributes if item.id.name == attribute) if attribute else found.value
+    named = r"'name': '(\w+)', 'type': 'Identifier'}, 'type': 'VariableReference'"
+    return set(re.findall(named, repr(pattern.to_json())))
+
+
+def _calls_of_text() -> Iterator[tuple[str, str, set[str]]]:
+    """Yield where, code and arguments of each `Text.of("…", name=…)` in the package that names them all."""
+    root = Path(churnml.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name("Text"), attr="of"),
+                    args=[ast.Constant(str(code))],
+                    keywords=given,
+                ) if all(one.arg for one in given):
+                    yield f"{path.relative_to(root)}:{node.lineno}", code, {str(one.arg) for one in given}
+
+
+def test_a_text_in_the_code_brings_what_its_message_speaks_of() -> None:
+    calls = list(_calls_of_text())
+    assert len(calls) > 100
+    wrong = [
+        f"{where}: {code} lacks {', '.join(sorted(lacking))}"
+        for where, code, given in calls
+        if code in catalogue("en").codes and (lacking := _variables(code) - given - _said_later(code))
+    ]
+    unknown = [
+        f"{where}: no message {code}" for where, code, _ in calls if code not in {*catalogue("en").codes, "words"}
+    ]
+    assert not [*wrong, *unknown]

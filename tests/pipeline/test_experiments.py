@@ -40,7 +40,7 @@ def test_the_held_out_are_in_no_list_and_the_report_compares_them(config):
     assert found["needed"] > 100
     assert found["enough"] == (found["churn_avoided"] is not None) == (found["why"] == "")
     said = churnml("experiments", "report", config).stdout
-    assert "50% held out, each account followed for 60 days" in said
+    assert "50 % held out, each account followed for 60 days" in said
     listed = json.loads(churnml("alerts", "list", config, "--limit", 1000, "--json").stdout)["alerts"]
     assert not [alert for alert in listed if alert["held_out"]]
     assert {alert["arm"] for alert in listed} <= {"contacted", None}

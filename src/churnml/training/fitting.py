@@ -126,7 +126,7 @@ def fit_judged(
     if model.info.kind != "blend" or not weights:
         return model
     low, high = (Quantity(value=round(one, 2), unit="share", digits=0) for one in (min(weights), max(weights)))
-    span = Text.of("kind-one_share", share=low) if low == high else Text.of("kind-shares", low=low, high=high)
+    span = Text.of("kind-one_share", low=low) if low == high else Text.of("kind-shares", low=low, high=high)
     return model.with_info(kind_reason=Text.of("kind-in_folds", reason=model.info.kind_reason, span=span))
 
 
