@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from churnml.errors import ConfigError, near_name
+from churnml.explain.play import Play
 from churnml.features.spec import FAMILIES
 from churnml.health import PHASES, phase
 from churnml.language import Words
@@ -125,62 +125,6 @@ class Playbook(_Part):
     due_days: int = Field(ge=0, description="Days from the score to the due date")
     steps: tuple[Step, ...] = Field(min_length=1)
     priority: int = Field(50, ge=0, le=100, description="Higher comes first")
-
-
-@dataclass(frozen=True)
-class Play:
-    """A playbook suggested for one account.
-
-    Parameters
-    ----------
-    playbook : str
-        Name of the playbook.
-    title : Words
-        What it is called.
-    owner : str
-        Who acts, a role that there is; ``system`` only where an automation does it.
-    due_on : str
-        ISO date.
-    because : tuple of str
-        Features and indicators that matched.
-    steps : tuple of Words
-        What to do.
-    """
-
-    playbook: str
-    title: Words
-    owner: str
-    due_on: str
-    because: tuple[str, ...]
-    steps: tuple[Words, ...]
-
-    @classmethod
-    def stored(cls, data: Mapping[str, Any]) -> Play:
-        """Return a play that was stored beside an explanation, by this version or an earlier one.
-
-        Examples
-        --------
-        >>> old = {"playbook": "x", "title_en": "Call", "title_ja": "電話", "owner": "csm", "due_on": "2026-01-05",
-        ...        "because": ["nps_last"], "steps_en": ["Ask"], "steps_ja": ["聞く"]}
-        >>> Play.stored(old).title.spoken("ja"), Play.stored(old).steps[0].spoken("en")
-        ('電話', 'Ask')
-        """
-        if "title" not in data:
-            languages = [name.removeprefix("title_") for name in data if name.startswith("title_")]
-            steps = zip(*(data[f"steps_{language}"] for language in languages), strict=True)
-            title = {language: data[f"title_{language}"] for language in languages}
-            own = {name: value for name, value in data.items() if not name.startswith(("title_", "steps_"))}
-            by_step = [{"by_language": dict(zip(languages, step, strict=True))} for step in steps]
-            data = {**own, "title": {"by_language": title}, "steps": by_step}
-        return TypeAdapter(cls).validate_python(data)
-
-    def published(self, said_in: Sequence[str]) -> dict[str, Any]:
-        """Return the play as JSON-ready data, its words under their name and the language: ``title_en``."""
-        plain = {"playbook": self.playbook, "owner": self.owner, "due_on": self.due_on, "because": list(self.because)}
-        for language in said_in:
-            plain[f"title_{language}"] = self.title.spoken(language)
-            plain[f"steps_{language}"] = [step.spoken(language) for step in self.steps]
-        return plain
 
 
 def load_playbooks(path: Path) -> tuple[Playbook, ...]:

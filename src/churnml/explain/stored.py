@@ -59,7 +59,7 @@ def worded(document: Mapping[str, Any], said_in: Sequence[str] | None = None) ->
     known = {*Explanation.model_fields, own, "format"}
     beside = {name: value for name, value in document.items() if name not in known}
     if "plays" in beside:
-        from churnml.explain.plays import Play
+        from churnml.explain.play import Play
 
         beside["plays"] = [Play.stored(play).published(wanted) for play in beside["plays"]]
     return {**published(explanation, wanted), **beside}

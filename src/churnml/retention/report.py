@@ -242,7 +242,7 @@ def _accounts_now(panel: Panel) -> tuple[pd.DataFrame, tuple[PhaseFigures, ...],
     if versions is not None and tables.has("accounts", "phase", "known_at"):
         phases, members = phase_figures(versions, paid, as_of)
         accounts = accounts.merge(members, on="account_id", how="left")
-        moves = phase_moves(versions[~(versions["known_at"] >= as_of)]).drop(columns="legal")
+        moves = phase_moves(versions[knowledge.frame_is_known(versions, "accounts", as_of)]).drop(columns="legal")
     if tables.has("events"):
         accounts = accounts.merge(rfm_of(tables, paid, as_of).drop(columns="rfm"), on="account_id", how="left")
         accounts["room_arr"] = growth_potential(accounts)
