@@ -7,7 +7,6 @@ The names below are the front door; each is loaded when it is first used, so ``i
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -65,6 +64,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first asked for."""
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("churnml")
     if name not in _HOMES:
         raise AttributeError(f"module 'churnml' has no attribute {name!r}")

@@ -31,13 +31,19 @@ def test_the_client_is_imported_without_the_server(module: str, tmp_path: Path) 
     assert not set(said.split()) & set(_SERVER)
 
 
-@pytest.mark.alone
-@pytest.mark.parametrize("module", ["churnml.client", "churnml.api"])
-def test_the_client_is_imported_quickly(module: str, tmp_path: Path) -> None:
-    _run(f"import {module}", tmp_path)
+def _quickest(code: str, cache: Path) -> float:
+    _run(code, cache)
     seconds = []
     for _ in range(5):
         before = _cpu_seconds()
-        _run(f"import {module}", tmp_path)
+        _run(code, cache)
         seconds.append(_cpu_seconds() - before)
-    assert min(seconds) < 0.3
+    return min(seconds)
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("module", ["churnml.client", "churnml.api"])
+def test_the_client_is_imported_quickly(module: str, tmp_path: Path) -> None:
+    """In 0.3 s; where the two libraries that it stands on alone need as long, in little more than they need."""
+    libraries = _quickest("import httpx, pydantic", tmp_path)
+    assert _quickest(f"import {module}", tmp_path) < max(0.3, 1.5 * libraries)

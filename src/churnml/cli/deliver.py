@@ -12,7 +12,6 @@ from churnml.cli.groups import with_default
 from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
 from churnml.cli.session import Session
 from churnml.cli.terminal import out
-from churnml.language import Section, phrases
 
 if TYPE_CHECKING:
     from churnml.deliveries import Delivered, Finding, Planned
@@ -99,6 +98,7 @@ def deliver_resend(
     """Let dead letters be sent again by the next run: some by id, or all of a target."""
     with Session(as_json) as session:
         from churnml import pipeline
+        from churnml.language import phrases
 
         count = pipeline.resend(config_of(config, session, lang), ids or (), target=target)
         session.show({"waiting": count}, lambda: print(phrases(session.language)("cli-deliver-waiting", n=count)))
@@ -107,6 +107,8 @@ def deliver_resend(
 def _print_done(done: Delivered, language: str) -> None:
     from rich.table import Table
     from rich.text import Text as Plain
+
+    from churnml.language import Section, phrases
 
     console, t = out(), Section(phrases(language), "cli-deliver")
     if done.busy is not None:
@@ -125,6 +127,8 @@ def _print_done(done: Delivered, language: str) -> None:
 
 
 def _print_preview(planned: list[Planned], language: str) -> None:
+    from churnml.language import phrases
+
     for one in planned:
         print(f"# {phrases(language)('cli-deliver-due', target=one.target, n=one.records)}")
         for request in one.requests:
@@ -138,6 +142,8 @@ def _print_preview(planned: list[Planned], language: str) -> None:
 
 
 def _print_findings(findings: list[Finding], language: str) -> None:
+    from churnml.language import Section, phrases
+
     t = Section(phrases(language), "cli-deliver")
     for finding in findings:
         print(f"{t.ok if finding.ok else t.missing} {finding.target}: {finding.what}")
@@ -148,6 +154,8 @@ def _print_findings(findings: list[Finding], language: str) -> None:
 def _print_list(found: list[Delivery], language: str) -> None:
     from rich.table import Table
     from rich.text import Text as Plain
+
+    from churnml.language import Section, phrases
 
     console, t = out(), Section(phrases(language), "cli-deliver")
     if not found:

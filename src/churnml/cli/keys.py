@@ -10,9 +10,9 @@ import typer
 
 from churnml.cli.options import AsJson
 from churnml.cli.session import Session
-from churnml.language import Section, languages, phrases
 
 if TYPE_CHECKING:
+    from churnml.language import Section
     from churnml.store import ApiKey, Store
 
 __all__ = ["keys_app"]
@@ -100,6 +100,7 @@ def _store(config: Path, store_url: str | None) -> tuple[Store, datetime, Sectio
     from datetime import UTC
 
     from churnml.config import load_config
+    from churnml.language import Section, languages, phrases
     from churnml.serving.settings import Settings
     from churnml.store import Store
 

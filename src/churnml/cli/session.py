@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from churnml.errors import ChurnmlError, UsageError
 from churnml.files import write_json
-from churnml.language import Language, in_words, languages, phrases
 from churnml.progress import Stage, Stages, peak_rss_mb
 
 if TYPE_CHECKING:
     from rich.status import Status
 
     from churnml.config import Config
+    from churnml.language import Language
 
 __all__ = ["Session", "progress_line", "report_failure"]
 
@@ -42,6 +42,8 @@ class Session:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.config: Config | None = None
+        from churnml.language import languages
+
         self.language: Language = languages()[0]
         self._live = _Live()
         self._kept: dict[str, Any] = {}
@@ -75,6 +77,8 @@ class Session:
         UsageError
             There is no such language.
         """
+        from churnml.language import languages
+
         known = languages()
         if given is not None and given not in known:
             raise UsageError("There is no such language", where="--lang", got=given, expected=" or ".join(known))
@@ -92,6 +96,8 @@ class Session:
         from churnml.cli.terminal import as_json
 
         extra = {"seconds": dict(self.stages.seconds), "peak_rss_mb": peak_rss_mb()} if self.stages.seconds else {}
+        from churnml.language import in_words
+
         document = in_words({**to_jsonable_python(report), **self._kept}, self.language)
         print(as_json({**document, **extra}))
 
@@ -114,6 +120,8 @@ class Session:
                 write_json(self._timings, {**self.stages.expected, **self.stages.seconds})
         os.umask(self._umask)
         if isinstance(error, KeyboardInterrupt):
+            from churnml.language import phrases
+
             print(phrases(self.language)("cli-interrupted"), file=sys.stderr)
             sys.exit(130)
         if isinstance(error, Exception) and type(error).__module__.split(".")[0] not in ("click", "typer"):
