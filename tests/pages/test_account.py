@@ -55,19 +55,19 @@ def test_the_numbers_of_a_chart_are_a_file(busy: tuple[Any, str]) -> None:
 def test_tasks_are_ticked_left_out_and_opened_again(busy: tuple[Any, str]) -> None:
     eve, account = busy
     page = eve.get(f"/accounts/{account}")
-    ticked = eve.press(page, "/work/tasks", "do=done")
+    ticked = eve.press(page, "/actions/tasks", "do=done")
     assert "Not done after all: Call the decision maker" in ticked.text
     assert "Done: Call the decision maker" in ticked.text.split('id="timeline"')[1]
-    left_out = eve.press(ticked, "/work/tasks", "do=skip", note="They have one already.")
+    left_out = eve.press(ticked, "/actions/tasks", "do=skip", note="They have one already.")
     assert "left out" in left_out.text
     assert "They have one already." in left_out.text
-    opened = eve.press(left_out, "/work/tasks", "do=reopen")
+    opened = eve.press(left_out, "/actions/tasks", "do=reopen")
     assert "Open again" in opened.text
 
 
 def test_a_note_stands_in_the_timeline(busy: tuple[Any, str]) -> None:
     eve, account = busy
-    after = eve.press(eve.get(f"/accounts/{account}"), "/work/notes", text="Met at the fair <b>\nNice.")
+    after = eve.press(eve.get(f"/accounts/{account}"), "/actions/notes", text="Met at the fair <b>\nNice.")
     assert "Note kept" in after.text
     assert "Met at the fair &lt;b&gt;" in after.text.split('id="timeline"')[1]
     only = eve.get(f"/accounts/{account}?kind=note").text
@@ -77,7 +77,7 @@ def test_a_note_stands_in_the_timeline(busy: tuple[Any, str]) -> None:
 
 def test_what_is_wrong_is_kept_for_who_looks_after_the_model(busy: tuple[Any, str]) -> None:
     eve, account = busy
-    after = eve.press(eve.get(f"/accounts/{account}"), "/work/feedback", comment="Those users have moved.")
+    after = eve.press(eve.get(f"/accounts/{account}"), "/actions/feedback", comment="Those users have moved.")
     assert "Thank you" in after.text
     (said,) = eve.state.store.judgements("acme").feedback(account)
     assert said.kind == "not_useful"
@@ -89,12 +89,12 @@ def test_what_is_wrong_is_kept_for_who_looks_after_the_model(busy: tuple[Any, st
 def test_a_judgement_has_a_reason_and_an_end(busy: tuple[Any, str], today: Any) -> None:
     eve, account = busy
     page = eve.get(f"/accounts/{account}")
-    assert eve.press(page, "/work/judgement", reason="They signed.", until="2020-01-01").status_code == 422
+    assert eve.press(page, "/actions/judgement", reason="They signed.", until="2020-01-01").status_code == 422
     until = (today + timedelta(days=10)).isoformat()
-    after = eve.press(page, "/work/judgement", band="green", reason="They signed.", until=until)
+    after = eve.press(page, "/actions/judgement", band="green", reason="They signed.", until=until)
     assert "Eve sees it as green until" in after.text
     assert '<span class="chip green">' in eve.get(f"/accounts?q={account}").text
-    ended = eve.press(after, "/work/judgement", "do=end")
+    ended = eve.press(after, "/actions/judgement", "do=end")
     assert "the score counts again" in ended.text
 
 
@@ -109,10 +109,10 @@ def test_who_may_not_see_an_account_is_not_told_of_it(look: Any, busy: tuple[Any
     name = eve.state.store.account(eve.state.view.snapshot.id, bobs).name
     assert name not in hidden.text
     page = ann.get(f"/accounts/{account}")
-    assert ann.press(page, "/work/notes", text="x", account=bobs).status_code == 404
+    assert ann.press(page, "/actions/notes", text="x", account=bobs).status_code == 404
     dave = look(DAVE).get(f"/accounts/{account}").text
-    assert "/work/notes" in dave
-    assert "/work/judgement" not in dave
+    assert "/actions/notes" in dave
+    assert "/actions/judgement" not in dave
 
 
 def test_an_unknown_account_has_no_page(see: Any) -> None:

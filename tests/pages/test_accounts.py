@@ -90,11 +90,11 @@ def test_columns_are_chosen_by_the_address(see: Any) -> None:
 def test_a_view_is_kept_for_who_made_it(look: Any) -> None:
     eve = look(EVE)
     page = eve.get("/accounts?band=red&col=arr&page=1")
-    after = eve.press(page, "/work/views", name="My <reds>")
+    after = eve.press(page, "/actions/views", name="My <reds>")
     assert "View kept" in after.text
     assert 'href="/accounts?band=red&amp;col=arr"' in after.text
     assert "My &lt;reds&gt;" in after.text
-    dropped = eve.press(after, "/work/views", re.search(r'name="(drop)" value="(\d+)"', after.text).expand(r"\1=\2"))  # type: ignore[union-attr]
+    dropped = eve.press(after, "/actions/views", re.search(r'name="(drop)" value="(\d+)"', after.text).expand(r"\1=\2"))  # type: ignore[union-attr]
     assert "My &lt;reds&gt;" not in dropped.text
     assert "My" not in look(ANN).get("/accounts").text.split("<table>")[0]
 
@@ -104,7 +104,7 @@ def test_accounts_are_given_to_somebody_with_their_alerts(look: Any) -> None:
     store: Store = eve.state.store
     (alert, _), *_ = store.alerts("acme").find(owner="bob")
     page = eve.get("/accounts")
-    after = eve.press(page, "/work/assign", owner="zoe", account=alert.account_id)
+    after = eve.press(page, "/actions/assign", owner="zoe", account=alert.account_id)
     assert "Assigned" in after.text
     assert _listed(eve.get("/accounts?owner=zoe").text) == [alert.account_id]
     assert alert.id is not None

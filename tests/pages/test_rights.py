@@ -132,11 +132,11 @@ RULES: dict[tuple[str, str], Rule] = {
         ("/proof/accounts?band=red", "/proof/accounts?band=red&churned=0&format=csv"),
         at="/proof/accounts?band=red",
     ),
-    ("POST", "/work/assign"): Rule(
+    ("POST", "/actions/assign"): Rule(
         "assign", others=tuple({"owner": "ann", "account": one} for one in ("concealed", "concealed-hand", "given"))
     ),
-    ("POST", "/work/views"): Rule("read"),
-    ("POST", "/work/alerts"): Rule(
+    ("POST", "/actions/views"): Rule("read"),
+    ("POST", "/actions/alerts"): Rule(
         "work",
         others=(
             {"do": "called"},
@@ -149,19 +149,19 @@ RULES: dict[tuple[str, str], Rule] = {
         ),
         given={"alert": "{alert}"},
     ),
-    ("POST", "/work/undo"): Rule(
+    ("POST", "/actions/undo"): Rule(
         "work",
         others=({"done": "called"}, {"done": "reassigned", "was": "ann"}, {"done": "done", "task": "{task}"}),
         given={"alert": "{alert}"},
     ),
-    ("POST", "/work/tasks"): Rule(
+    ("POST", "/actions/tasks"): Rule(
         "work", others=({"do": "done"}, {"do": "skip", "note": "x"}, {"do": "reopen"}), given={"task": "{task}"}
     ),
-    ("POST", "/work/notes"): Rule("note", others=({"text": "x"},), given={"account": "concealed"}),
-    ("POST", "/work/feedback"): Rule(
+    ("POST", "/actions/notes"): Rule("note", others=({"text": "x"},), given={"account": "concealed"}),
+    ("POST", "/actions/feedback"): Rule(
         "note", others=({"comment": "x"}, {"comment": "x", "account": "concealed-hand"}), given={"account": "concealed"}
     ),
-    ("POST", "/work/judgement"): Rule(
+    ("POST", "/actions/judgement"): Rule(
         "work",
         others=({"band": "red", "reason": "x", "until": "2026-12-31"}, {"do": "end"}),
         given={"account": "concealed"},

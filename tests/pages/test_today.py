@@ -100,7 +100,7 @@ def test_a_card_is_answered_and_taken_back(look: Any, button: str, fields: Any, 
     account = _names(page)[0]
     alerts = ann.state.store.alerts("acme")
     (alert, _), *_ = alerts.find(account_id=account)
-    after = ann.press(page, "/work/alerts", button, **fields)
+    after = ann.press(page, "/actions/alerts", button, **fields)
     assert after.status_code == 200
     assert done in after.text
     changed, events = alerts.get(alert.id)
@@ -112,7 +112,7 @@ def test_a_card_is_answered_and_taken_back(look: Any, button: str, fields: Any, 
         notes = ann.state.store.notes("acme").find(account_id=account)
         assert fields["why"] in [note.text for note in notes]
         assert changed.outcome == "not_a_risk"
-    undone = ann.press(after, "/work/undo")
+    undone = ann.press(after, "/actions/undo")
     assert "Taken back" in undone.text
     assert alerts.get(alert.id)[0].state == "open"
     assert alerts.get(alert.id)[0].owner == "ann"
@@ -123,11 +123,11 @@ def test_done_ticks_the_next_step_and_the_one_after_it_follows(look: Any) -> Non
     ann = look(ANN)
     page = ann.get("/")
     account = _names(page)[0]
-    after = ann.press(page, "/work/alerts", "do=done")
+    after = ann.press(page, "/actions/alerts", "do=done")
     assert "Done: " in after.text
     card = after.text.split(f'href="/accounts/{account}"')[1].split("</article>")[0]
     assert "Agree a plan with dates" in card
-    undone = ann.press(after, "/work/undo")
+    undone = ann.press(after, "/actions/undo")
     card = undone.text.split(f'href="/accounts/{account}"')[1].split("</article>")[0]
     assert "Call the decision maker" in card
 
@@ -135,22 +135,22 @@ def test_done_ticks_the_next_step_and_the_one_after_it_follows(look: Any) -> Non
 def test_what_cannot_be_done_is_a_page_with_a_way_back(look: Any) -> None:
     ann = look(ANN)
     page = ann.get("/")
-    refused = ann.press(page, "/work/alerts", "do=snooze", until="2020-01-01")
+    refused = ann.press(page, "/actions/alerts", "do=snooze", until="2020-01-01")
     assert refused.status_code == 409
     assert 'href="/"' in refused.text
-    assert ann.press(page, "/work/alerts", "do=not_a_risk", why="  ").status_code == 422
-    assert ann.request("POST", "/work/alerts", data={"alert": "1", "do": "called"}).status_code == 403
+    assert ann.press(page, "/actions/alerts", "do=not_a_risk", why="  ").status_code == 422
+    assert ann.request("POST", "/actions/alerts", data={"alert": "1", "do": "called"}).status_code == 403
 
 
 def test_nobody_works_on_what_they_may_not_see(look: Any) -> None:
     eve = look(EVE)
     page = eve.get("/?owner=bob")
     ann = look(ANN)
-    refused = ann.press(page, "/work/alerts", "do=called", form_token=_token(ann))
+    refused = ann.press(page, "/actions/alerts", "do=called", form_token=_token(ann))
     assert refused.status_code == 404
     dave = look(DAVE)
     assert "do" not in re.findall(r'<button name="(do)"', dave.get("/").text)
-    assert dave.press(page, "/work/alerts", "do=called", form_token=_token(dave)).status_code == 403
+    assert dave.press(page, "/actions/alerts", "do=called", form_token=_token(dave)).status_code == 403
 
 
 def _token(browser: Any) -> str:
@@ -161,7 +161,7 @@ def _token(browser: Any) -> str:
 
 def test_a_form_never_leads_to_another_site(look: Any) -> None:
     ann = look(ANN)
-    after = ann.press(ann.get("/"), "/work/alerts", "do=called", back="https://evil.example/")
+    after = ann.press(ann.get("/"), "/actions/alerts", "do=called", back="https://evil.example/")
     assert str(after.url).startswith("http://127.0.0.1/?done=called")
 
 

@@ -121,6 +121,7 @@ class Hubspot(Adapter):
     def _task(self, record: Record) -> DeliveryOutcome:
         values = record.values
         end = f" [churnml {record.mark}]"
+        # Of HubSpot's kinds of task (EMAIL, CALL, TODO) the last is the one that prescribes no channel.
         body: dict[str, Any] = {
             "properties": {
                 "hs_task_subject": shortened(values["subject"], 255 - len(end)) + end,

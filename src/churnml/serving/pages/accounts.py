@@ -224,7 +224,7 @@ def safe_cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-@router.post("/work/assign", dependencies=[needs("assign")])
+@router.post("/actions/assign", dependencies=[needs("assign")])
 async def post_assign(request: Request, form: CheckedForm) -> Response:
     """Give the accounts that are ticked to somebody, with the alerts that are open on them."""
     frame, snapshot = _begun(request)
@@ -251,7 +251,7 @@ async def post_assign(request: Request, form: CheckedForm) -> Response:
     return back_to(form, done="assigned")
 
 
-@router.post("/work/views", dependencies=[needs("read")])
+@router.post("/actions/views", dependencies=[needs("read")])
 async def post_view(request: Request, form: CheckedForm) -> Response:
     """Keep the list that is shown under a name, or forget one."""
     frame = frame_of(request)

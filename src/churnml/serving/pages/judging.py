@@ -19,7 +19,7 @@ from churnml.store import BANDS, AccountScore, Actor, SnapshotInfo
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/work", route_class=ScopedRoute, include_in_schema=False)
+router = APIRouter(prefix="/actions", route_class=ScopedRoute, include_in_schema=False)
 _MOST_DAYS = 366
 
 

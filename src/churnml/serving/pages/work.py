@@ -21,7 +21,7 @@ from churnml.store import Actor, Alert, Task
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/work", route_class=ScopedRoute, include_in_schema=False)
+router = APIRouter(prefix="/actions", route_class=ScopedRoute, include_in_schema=False)
 
 
 @router.post("/alerts", dependencies=[needs("work")])
