@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
 from churnml.config.alerts import Severity
+from churnml.config.logins import HubspotLogin, SalesforceLogin, Secret, ZohoLogin
 from churnml.config.section import Section, Share
 
 __all__ = [
@@ -38,7 +39,6 @@ Value = Literal[
 ]  # fmt: skip
 """What of a scored account can be delivered."""
 
-Secret = Annotated[SecretStr, Field(min_length=1)]
 SECRETS = (
     "client_secret", "refresh_token", "token", "access_key", "app_key", "service_id", "api_token", "signing_secret",
     "password", "webhook_url", "read_key", "connection",
@@ -93,14 +93,9 @@ class CrmTarget(TargetConfig):
     refresh_days: int = Field(7, ge=1, description="After so many days any difference is written")
 
 
-class SalesforceTarget(CrmTarget):
+class SalesforceTarget(CrmTarget, SalesforceLogin):
     """Salesforce: fields on Account, and tasks."""
 
-    url: str = Field(description="My Domain, e.g. `https://acme.my.salesforce.com`")
-    api_version: Annotated[str, Field(pattern=r"^v\d+\.\d$")] = Field("v62.0", description="Version of its API")
-    client_id: str | None = Field(None, description="Consumer key of the connected app (client credentials)")
-    client_secret: Secret | None = Field(None, description="Its secret, `${NAME}`")
-    token: Secret | None = Field(None, description="Or a session token, `${NAME}`")
     id_field: str | None = Field(
         None, description="External-id field of Account that holds churnml's account id; none: it is the record id"
     )
@@ -110,18 +105,10 @@ class SalesforceTarget(CrmTarget):
         None, description="Text field of Task by which a task is found again; default: a mark in its subject"
     )
 
-    @model_validator(mode="after")
-    def _one_login(self) -> Self:
-        if (self.token is None) == (self.client_id is None or self.client_secret is None):
-            raise ValueError("give client_id and client_secret, or token")
-        return self
 
-
-class HubspotTarget(CrmTarget):
+class HubspotTarget(CrmTarget, HubspotLogin):
     """HubSpot: company properties, and tasks."""
 
-    url: str = Field("https://api.hubapi.com", description="Its API")
-    token: Secret = Field(description="Token of a private app, `${NAME}`")
     id_property: str | None = Field(
         None, description="Company property with unique values that holds the account id; none: it is the record id"
     )
@@ -129,14 +116,9 @@ class HubspotTarget(CrmTarget):
     alerts: AlertsWanted | None = Field(None, description="Alerts that become tasks")
 
 
-class ZohoTarget(CrmTarget):
+class ZohoTarget(CrmTarget, ZohoLogin):
     """Zoho CRM: fields of Accounts, and tasks."""
 
-    url: str = Field("https://www.zohoapis.com", description="API of your data centre")
-    accounts_url: str = Field("https://accounts.zoho.com", description="Login of your data centre")
-    client_id: str = Field(description="Client of the self client")
-    client_secret: Secret = Field(description="Its secret, `${NAME}`")
-    refresh_token: Secret = Field(description="Its refresh token, `${NAME}`")
     module: str = Field("Accounts", description="Module that accounts are")
     id_field: str | None = Field(
         None, description="Unique field of the module that holds the account id; none: it is the record id"

@@ -6,8 +6,9 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
+from churnml.config.logins import HubspotLogin, SalesforceLogin, Secret, ZohoLogin
 from churnml.config.section import Section, Share
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
     "ZohoPull",
 ]
 
-Secret = Annotated[SecretStr, Field(min_length=1)]
 PULL_SECRETS = ("client_secret", "refresh_token", "token", "api_token", "api_key", "integration_key", "secret")
 """Keys of this section that hold secrets; they are written as ``${NAME}``."""
 
@@ -43,37 +43,17 @@ class PullLogin(Section):
     timeout_seconds: float = Field(60.0, gt=0, le=600, description="Longest wait for an answer")
 
 
-class SalesforcePull(PullLogin):
+class SalesforcePull(PullLogin, SalesforceLogin):
     """Salesforce: every field the user may read, deleted and merged records included."""
 
-    url: str = Field(description="My Domain, e.g. `https://acme.my.salesforce.com`")
-    api_version: Annotated[str, Field(pattern=r"^v\d+\.\d$")] = Field("v62.0", description="Version of its API")
-    client_id: str | None = Field(None, description="Consumer key of the connected app (client credentials)")
-    client_secret: Secret | None = Field(None, description="Its secret, `${NAME}`")
-    token: Secret | None = Field(None, description="Or a session token, `${NAME}`; it cannot be renewed")
 
-    @model_validator(mode="after")
-    def _one_login(self) -> Self:
-        if (self.token is None) == (self.client_id is None or self.client_secret is None):
-            raise ValueError("give client_id and client_secret, or token")
-        return self
-
-
-class HubspotPull(PullLogin):
+class HubspotPull(PullLogin, HubspotLogin):
     """HubSpot: companies, contacts, deals and tickets with their associations."""
 
-    url: str = Field("https://api.hubapi.com", description="Its API")
-    token: Secret = Field(description="Token of a private app, `${NAME}`")
 
-
-class ZohoPull(PullLogin):
+class ZohoPull(PullLogin, ZohoLogin):
     """Zoho CRM: accounts, deals, cases and contacts, deleted ones included."""
 
-    url: str = Field("https://www.zohoapis.com", description="API of your data centre")
-    accounts_url: str = Field("https://accounts.zoho.com", description="Login of your data centre")
-    client_id: str = Field(description="Client of the self client")
-    client_secret: Secret = Field(description="Its secret, `${NAME}`")
-    refresh_token: Secret = Field(description="Its refresh token, `${NAME}`")
     fields: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="Module → further fields to fetch, at most 50 with the connector's own"
     )
