@@ -17,7 +17,7 @@ from tenacity import (
     wait_random,
 )
 
-__all__ = ["retrying"]
+__all__ = ["retry_after", "retrying"]
 
 _RETRIED = (429, 502, 503, 504)
 _LONGEST_PAUSE = 60.0
@@ -41,22 +41,31 @@ def _worth_another(answer: httpx.Response) -> bool:
 def _pause(state: RetryCallState) -> float:
     """Return the seconds that ``Retry-After`` names, else a pause that doubles."""
     outcome = state.outcome
-    named = None if outcome is None or outcome.failed else _retry_after(outcome.result().headers.get("Retry-After"))
-    return _GROWING(state) if named is None else min(max(named, 0.0), _LONGEST_PAUSE)
+    named = None if outcome is None or outcome.failed else retry_after(outcome.result(), datetime.now(UTC))
+    return _GROWING(state) if named is None else min(named, _LONGEST_PAUSE)
 
 
-def _retry_after(text: str | None) -> float | None:
-    """Return the seconds of a ``Retry-After``, which may be a number or a date; None when it is neither."""
+def retry_after(answer: httpx.Response, now: datetime) -> float | None:
+    """Return the seconds that ``Retry-After`` names, a number or a date; None where there is none or it is neither.
+
+    Examples
+    --------
+    >>> now = datetime(2026, 3, 2, 6, tzinfo=UTC)
+    >>> answers = (httpx.Response(429, headers={"Retry-After": text}) for text in ("7", "Mon, 02 Mar 2026 06:01:00 GMT"))
+    >>> [retry_after(answer, now) for answer in answers], retry_after(httpx.Response(429), now)
+    ([7.0, 60.0], None)
+    """
+    text = answer.headers.get("retry-after")
     if text is None:
         return None
     try:
         seconds = float(text)
     except ValueError:
         try:
-            seconds = (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+            seconds = (parsedate_to_datetime(text).astimezone(UTC) - now).total_seconds()
         except ValueError:
             return None
-    return seconds if math.isfinite(seconds) else None
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
 def _last(state: RetryCallState) -> httpx.Response:
