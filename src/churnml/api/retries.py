@@ -51,7 +51,8 @@ def retry_after(answer: httpx.Response, now: datetime) -> float | None:
     Examples
     --------
     >>> now = datetime(2026, 3, 2, 6, tzinfo=UTC)
-    >>> answers = (httpx.Response(429, headers={"Retry-After": text}) for text in ("7", "Mon, 02 Mar 2026 06:01:00 GMT"))
+    >>> named = ("7", "Mon, 02 Mar 2026 06:01:00 GMT")
+    >>> answers = [httpx.Response(429, headers={"Retry-After": text}) for text in named]
     >>> [retry_after(answer, now) for answer in answers], retry_after(httpx.Response(429), now)
     ([7.0, 60.0], None)
     """

@@ -54,8 +54,3 @@ def _astray(rows: int, total: int, gap: int) -> bool:
     if rows < total * _STRAY_SHARE:
         return True
     return gap > _FAR_GAP_DAYS and rows <= max(total * _FAR_STRAY_SHARE, 1)
-
-
-def day_after(day: date) -> date:
-    """Return the next day."""
-    return day + timedelta(days=1)

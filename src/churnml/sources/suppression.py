@@ -12,6 +12,7 @@ from typing import Self
 
 from churnml.errors import WorkspaceError
 from churnml.files import write_json
+from churnml.sources.sql import identifier
 
 __all__ = ["PERSON_COLUMNS", "Suppression"]
 
@@ -104,8 +105,7 @@ class Suppression:
     def listed_anywhere(self, columns: Iterable[str]) -> str:
         """Return the condition that any of some columns, as text, names an erased account or person."""
         listed = self.accounts | self.persons
-        quoted = ('"' + name.replace('"', '""') + '"' for name in columns)
-        return " OR ".join(self._listed(name, listed) for name in quoted) or "false"
+        return " OR ".join(self._listed(identifier(name), listed) for name in columns) or "false"
 
     def _listed(self, column: str, marks: frozenset[str]) -> str:
         if not marks:

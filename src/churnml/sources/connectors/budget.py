@@ -13,7 +13,7 @@ from churnml.files import write_json
 from churnml.language import Text
 from churnml.sources.connectors.faults import Stopped
 
-__all__ = ["Budget"]
+__all__ = ["Budget", "next_midnight"]
 
 _EVERY = 20
 
@@ -74,8 +74,7 @@ class Budget:
             self._day, self.calls, self._left = now.date().isoformat(), 0, None
         if self.calls >= self.allowed:
             self.keep()
-            midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-            raise Stopped(Text.of("pull-stopped-budget", n=self.calls), midnight)
+            raise Stopped(Text.of("pull-stopped-budget", n=self.calls), next_midnight(now))
         self.calls += 1
         if self.calls % _EVERY == 1:
             self.keep()
@@ -90,3 +89,14 @@ class Budget:
         """Write the count down."""
         if self._path is not None:
             write_json(self._path, {"day": self._day, "calls": self.calls, "allowed": self._left})
+
+
+def next_midnight(now: datetime) -> datetime:
+    """Return when the next day begins.
+
+    Examples
+    --------
+    >>> next_midnight(datetime(2026, 2, 28, 6, 30)).isoformat()
+    '2026-03-01T00:00:00'
+    """
+    return (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)

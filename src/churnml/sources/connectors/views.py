@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from churnml.sources.connectors.tool import Kind
+from churnml.sources.sql import identifier
 
 __all__ = ["views_of"]
 
@@ -25,7 +26,7 @@ def views_of(kind: Kind, columns: Sequence[str], versions: str, schema: str) -> 
     schema : str
         Where the views stand.
     """
-    picked = ", ".join(_quoted(name) for name in columns)
+    picked = ", ".join(identifier(name) for name in columns)
     newest = (
         f"SELECT {picked}, _landed_created_at, "
         f"row_number() OVER (PARTITION BY _landed_id ORDER BY {_ORDER}) AS _place, "
@@ -45,7 +46,7 @@ def _history(kind: Kind, columns: Sequence[str], versions: str) -> str:
     What a tool overwrites is known from the arrival of its version on. Before the first arrival only that is known
     which holds since the record came to be: those columns stand in a row of their own, from its creation on.
     """
-    picked = ", ".join(_quoted(name) for name in columns)
+    picked = ", ".join(identifier(name) for name in columns)
     # An older version that arrives after a newer one says nothing about now; of several that arrive together the
     # newest counts.
     told = (
@@ -57,7 +58,7 @@ def _history(kind: Kind, columns: Sequence[str], versions: str) -> str:
     )
     kept = {name.casefold() for name in (*kind.id, *kind.keeps)}
     base = ", ".join(
-        _quoted(name) if name.casefold() in kept else f"CAST(NULL AS VARCHAR) AS {_quoted(name)}" for name in columns
+        identifier(name) if name.casefold() in kept else f"CAST(NULL AS VARCHAR) AS {identifier(name)}" for name in columns
     )
     return (
         f"SELECT {picked}, _landed_at AS _known_at FROM ({told}) AS v "
@@ -68,10 +69,6 @@ def _history(kind: Kind, columns: Sequence[str], versions: str) -> str:
 
 
 def _laid(schema: str, name: str, query: str) -> Iterator[str]:
-    view = f"{_quoted(schema)}.{_quoted(name)}"
+    view = f"{identifier(schema)}.{identifier(name)}"
     yield f"DROP VIEW IF EXISTS {view}"  # its columns may have changed
     yield f"CREATE VIEW {view} AS {query}"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

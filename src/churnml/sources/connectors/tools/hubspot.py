@@ -11,6 +11,7 @@ import httpx
 
 from churnml.config.loops import own_name
 from churnml.config.pulls import HubspotPull
+from churnml.sources.connectors.budget import next_midnight
 from churnml.sources.connectors.faults import LeftOut
 from churnml.sources.connectors.rows import moment
 from churnml.sources.connectors.tool import Connector, Kind, Page, Window
@@ -74,7 +75,7 @@ class Hubspot(Connector):
     def stop(self, answer: httpx.Response, now: datetime) -> datetime | None:
         """Tell a daily limit, which is no matter of seconds."""
         daily = answer.status_code == 429 and '"DAILY"' in answer.text
-        return (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0) if daily else None
+        return next_midnight(now) if daily else None
 
     def pages(self, stream: str, window: Window) -> Iterator[Page]:
         """Search in the order of the last change; a full window of the search begins the next one where it ended."""
