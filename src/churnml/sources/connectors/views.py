@@ -58,7 +58,8 @@ def _history(kind: Kind, columns: Sequence[str], versions: str) -> str:
     )
     kept = {name.casefold() for name in (*kind.id, *kind.keeps)}
     base = ", ".join(
-        identifier(name) if name.casefold() in kept else f"CAST(NULL AS VARCHAR) AS {identifier(name)}" for name in columns
+        identifier(name) if name.casefold() in kept else f"CAST(NULL AS VARCHAR) AS {identifier(name)}"
+        for name in columns
     )
     return (
         f"SELECT {picked}, _landed_at AS _known_at FROM ({told}) AS v "
