@@ -16,7 +16,7 @@ from churnml.store.writes import Actor, reading, write
 
 __all__ = ["Keys"]
 
-_KIND, _ID_BYTES = "churnml", 6
+_KIND = "churnml"
 _LONGEST_NAME = 100
 
 
@@ -62,7 +62,7 @@ class Keys:
             raise UsageError("A key needs a scope", expected=", ".join(SCOPES), code="keys.no_scope")
         if valid_for is not None and valid_for <= timedelta(0):
             raise UsageError("A key must be valid for some time", got=str(valid_for), code="keys.expired")
-        token = new_token(_KIND, id_bytes=_ID_BYTES)
+        token = new_token(_KIND, id_bytes=6)
         record = ApiKey(token.id, name, wanted, actor.now, actor.now + valid_for if valid_for else None, None)
 
         def work(connection: Connection) -> tuple[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from anyio import to_thread
 from starlette.datastructures import Headers
@@ -126,7 +127,7 @@ def _named_by_proxy(scope: Scope, config: SignInConfig) -> str | None:
     return named[0] if len(named) == 1 and named[0].strip() else None
 
 
-def viewer_for(user: User, config: SignInConfig, *, by: str) -> Viewer:
+def viewer_for(user: User, config: SignInConfig, *, by: Literal["session", "proxy"]) -> Viewer:
     """Return how a person looks at the pages."""
     return Viewer(
         user_id=user.actor,
@@ -137,7 +138,7 @@ def viewer_for(user: User, config: SignInConfig, *, by: str) -> Viewer:
         sees_all=user.role != "csm" or config.csm_sees == "all",
         language=user.language if user.language in languages() else None,
         email=user.email,
-        by="proxy" if by == "proxy" else "session",
+        by=by,
     )
 
 
