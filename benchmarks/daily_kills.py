@@ -13,7 +13,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,34 +21,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
-_TABLES = ("accounts", "subscriptions", "events", "tickets")
-_CHURNML = (sys.executable, "-c", "from churnml.cli import main; main()")
+from small_company import small_company
 
 
 def make(folder: Path) -> Path:
     """Simulate a company, train it, and return its config."""
-    _run("simulate", folder / "raw", "--accounts", 100, "--months", 14, "--seed", 5, "--churn-rate", 0.05)
-    config = folder / "acme.yaml"
-    settings = {
-        "name": "acme",
-        "source": {"folder": "raw"},
-        "tables": {name: {"from": f"{name}.parquet"} for name in _TABLES},
-        "label": {"churn": "contractual", "horizon_days": 60},
-        "splits": {"folds": 2, "test_snapshots": 1},
-        "features": {"windows_days": [28], "max_event_types": 3},
-        "model": {"kind": "logistic", "seeds": 1, "min_churners": 2},
-        "daily": {"retrain": False},
-        "deliveries": {"tables": {"bi": {"folder": "bi", "format": "csv"}}},
-    }
-    config.write_text(yaml.safe_dump(settings))
-    _run("train", config, "--force", "--reason", "It is the first.")
-    return config
-
-
-def _run(*arguments: object) -> None:
-    subprocess.run([*_CHURNML, *map(str, arguments)], check=True, capture_output=True)
+    return small_company(
+        folder,
+        then=("train", "--force", "--reason", "It is the first."),
+        daily={"retrain": False},
+        deliveries={"tables": {"bi": {"folder": "bi", "format": "csv"}}},
+    )
 
 
 def day(config: Path) -> int:

@@ -9,16 +9,12 @@ first answer, for which templates are compiled, is apart.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import statistics
-import sys
 import tempfile
 import time
-import types
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -26,9 +22,7 @@ import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from churnml.serving.app import create_app
-from churnml.serving.settings import Settings
-from churnml.serving.state import ServingState
-from churnml.store import Store
+from made_up_company import fill_store, serving
 
 _LIMIT_MS, _LIMIT_BYTES = 200.0, 100_000
 
@@ -61,8 +55,7 @@ def main() -> None:
         kept.mkdir(parents=True, exist_ok=True)
         url, filled = f"sqlite:///{kept}/store.db", kept / f"{asked.accounts}-{asked.weeks}"
         if not filled.exists():
-            with Store(url) as store:
-                _fill(store, asked.accounts, asked.weeks)
+            fill_store(url, asked.accounts, weeks=asked.weeks)
             filled.touch()
         found = list(_measure(url, Path(folder), asked.times))
     if asked.json:
@@ -78,52 +71,27 @@ def main() -> None:
         print(f"{one.page:<26}{size}{one.first:>10.0f}{one.median:>11.0f}{one.slowest:>12.0f}{one.cpu:>8.0f}{over}")
 
 
-def _fill(store: Store, accounts: int, weeks: int) -> None:
-    """Fill a store with the made-up company of the tests; a package of the same name may be installed."""
-    tests = types.ModuleType("tests")
-    tests.__path__ = [str(Path(__file__).parent.parent / "tests")]
-    sys.modules["tests"] = tests
-    fill = importlib.import_module("tests.companies.scored").fill
-    fill(store, "acme", accounts, datetime.now(UTC).date(), weeks=weeks)
-
-
 def _measure(url: str, folder: Path, times: int) -> Iterator[Measured]:
-    settings = Settings(
-        name="acme",
-        bundles_dir=folder / "models",
-        registered_model="acme",
-        store_url=url,
-        config_version="0f0f0f0f0f0f",
-        currency="EUR",
-        insecure=True,
-    )
-    state = ServingState(settings)
-    state.start()
-    try:
-        alerts = state.store.alerts("acme").find(owner="ann", held_back=False, limit=1)
-        account = alerts[0][0].account_id
-        with start_blocking_portal() as portal:
-            transport = httpx.ASGITransport(create_app(state))
-            client = httpx.AsyncClient(
-                transport=transport, base_url="http://127.0.0.1", headers={"Accept": "text/html"}, timeout=60
-            )
-            for name, path in (
-                ("Today, one CSM", "/?owner=ann"),
-                ("Today, everybody", "/?owner=*"),
-                ("Accounts", "/accounts"),
-                ("Accounts, last page", "/accounts?page=400"),
-                ("Accounts, search", "/accounts?q=ﾊﾔﾌﾞｻ"),
-                ("Accounts, by change", "/accounts?sort=change"),
-                ("Accounts, three filters", "/accounts?band=red&owner=ann&ends=90"),
-                ("Account", f"/accounts/{account}"),
-                ("Account, brief", f"/accounts/{account}?view=brief"),
-                ("Account, in Japanese", f"/accounts/{account}?lang=ja"),
-                ("style sheet", "/static/pages.css"),
-                ("script", "/static/pages.js"),
-            ):
-                yield _asked(portal, client, name, path, times)
-    finally:
-        state.stop()
+    with serving(url, folder) as (state, account), start_blocking_portal() as portal:
+        transport = httpx.ASGITransport(create_app(state))
+        client = httpx.AsyncClient(
+            transport=transport, base_url="http://127.0.0.1", headers={"Accept": "text/html"}, timeout=60
+        )
+        for name, path in (
+            ("Today, one CSM", "/?owner=ann"),
+            ("Today, everybody", "/?owner=*"),
+            ("Accounts", "/accounts"),
+            ("Accounts, last page", "/accounts?page=400"),
+            ("Accounts, search", "/accounts?q=ﾊﾔﾌﾞｻ"),
+            ("Accounts, by change", "/accounts?sort=change"),
+            ("Accounts, three filters", "/accounts?band=red&owner=ann&ends=90"),
+            ("Account", f"/accounts/{account}"),
+            ("Account, brief", f"/accounts/{account}?view=brief"),
+            ("Account, in Japanese", f"/accounts/{account}?lang=ja"),
+            ("style sheet", "/static/pages.css"),
+            ("script", "/static/pages.js"),
+        ):
+            yield _asked(portal, client, name, path, times)
 
 
 def _asked(portal: BlockingPortal, client: httpx.AsyncClient, name: str, path: str, times: int) -> Measured:

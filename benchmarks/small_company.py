@@ -12,10 +12,12 @@ import yaml
 _TABLES = ("accounts", "subscriptions", "events", "tickets")
 
 
-def small_company(folder: Path, accounts: int = 120, months: int = 16) -> Path:
-    """Simulate a company into a folder, run everything on it once, and return its config.
+def small_company(
+    folder: Path, accounts: int = 120, months: int = 16, *, then: tuple[str, ...] = ("run",), **sections: object
+) -> Path:
+    """Simulate a company into a folder, run everything on it once (or `then`), and return its config.
 
-    The model is a regression and its events are kept between runs.
+    The model is a regression and its events are kept between runs; `sections` are further ones of its config.
     """
     churnml("simulate", str(folder / "raw"), "--accounts", str(accounts), "--months", str(months), "--seed", "3")
     config = {
@@ -27,10 +29,11 @@ def small_company(folder: Path, accounts: int = 120, months: int = 16) -> Path:
         "features": {"windows_days": [28], "max_event_types": 2},
         "model": {"kind": "logistic", "seeds": 1},
         "engine": {"keep_events": True},
+        **sections,
     }
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    churnml("run", str(path))
+    churnml(then[0], str(path), *then[1:])
     return path
 
 

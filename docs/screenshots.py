@@ -5,35 +5,23 @@ A company of 300 made-up accounts is put into a store in a temporary folder and 
 
 from __future__ import annotations
 
-import importlib
 import io
 import shutil
 import sys
 import tempfile
 import threading
 import time
-import types
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from churnml.serving.app import create_app
-from churnml.serving.settings import Settings
-from churnml.serving.state import ServingState
-from churnml.store import Store
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+from made_up_company import fill_store, serving
 
 _ACCOUNTS = 300
-
-
-def _fill(store: Store) -> None:
-    """Fill a store with the made-up company of the tests; a package of the same name may be installed."""
-    tests = types.ModuleType("tests")
-    tests.__path__ = [str(Path(__file__).parent.parent / "tests")]
-    sys.modules["tests"] = tests
-    fill = importlib.import_module("tests.companies.scored").fill
-    fill(store, "acme", _ACCOUNTS, datetime.now(UTC).date())
 
 
 @contextmanager
@@ -43,32 +31,19 @@ def served() -> Iterator[tuple[str, str]]:
 
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/store.db"
-        with Store(url) as store:
-            _fill(store)
-        settings = Settings(
-            name="acme",
-            bundles_dir=Path(folder) / "models",
-            registered_model="acme",
-            store_url=url,
-            config_version="0f0f0f0f0f0f",
-            currency="EUR",
-            insecure=True,
-        )
-        state = ServingState(settings)
-        state.start()
-        server = uvicorn.Server(uvicorn.Config(create_app(state), port=0, log_level="warning"))
-        running = threading.Thread(target=server.run, daemon=True)
-        running.start()
-        while not server.started:
-            time.sleep(0.05)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        try:
-            alerts = state.store.alerts("acme").find(owner="ann", held_back=False, limit=1)
-            yield f"http://127.0.0.1:{port}", alerts[0][0].account_id
-        finally:
-            server.should_exit = True
-            running.join(timeout=10)
-            state.stop()
+        fill_store(url, _ACCOUNTS)
+        with serving(url, Path(folder)) as (state, account):
+            server = uvicorn.Server(uvicorn.Config(create_app(state), port=0, log_level="warning"))
+            running = threading.Thread(target=server.run, daemon=True)
+            running.start()
+            while not server.started:
+                time.sleep(0.05)
+            port = server.servers[0].sockets[0].getsockname()[1]
+            try:
+                yield f"http://127.0.0.1:{port}", account
+            finally:
+                server.should_exit = True
+                running.join(timeout=10)
 
 
 def main() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
 from tests.companies.command import churnml
 
 from churnml.config import load_config
+from churnml.pipeline import monitoring
 from churnml.store import Store
 
 pytestmark = pytest.mark.slow
@@ -48,8 +50,11 @@ def state(config: Path) -> dict[str, Any]:
     }
 
 
-def test_a_day_and_again(acme: Path) -> None:
+def test_a_day_and_again(acme: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = Mock(wraps=monitoring.data_health)
+    monkeypatch.setattr(monitoring, "data_health", judge)
     first = run(acme)
+    assert judge.call_count == 1  # it is the same data for the stages `data`, `score` and `monitor`
     assert outcomes(first) == {
         "check": "done", "data": "done", "score": "done", "alerts": "done", "deliver": "done", "monitor": "done",
         "keep": "unchanged",

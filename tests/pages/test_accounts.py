@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from tests.pages.browsing import ANN, EVE
 
-from churnml.serving.pages.accounts import COLUMNS, safe_cell
+from churnml.reports.spreadsheets import neutralised
+from churnml.serving.pages.accounts import COLUMNS
 from churnml.store import Store
 
 
@@ -121,4 +122,4 @@ def test_addresses_that_make_no_sense_are_pages_too(see: Any) -> None:
 
 @pytest.mark.parametrize("cell", ["=1+1", "+49", "-x", "@cmd", " =1", "\t=1"])
 def test_no_cell_is_a_formula(cell: str) -> None:
-    assert str(safe_cell(cell)).startswith("'")
+    assert str(neutralised(cell)).startswith("'")

@@ -111,7 +111,7 @@ def realised_figures(readings: pd.DataFrame) -> RealisedFigures | None:
         readings=len(known),
         churned=int(churned.sum()),
         expected=round(float(chance.sum()), 6),
-        roc_auc=roc_auc(churned, chance) if 0 < churned.sum() < len(churned) else None,
+        roc_auc=roc_auc(churned, chance),
         missed=green.churned,
         false_alarms=red.accounts - red.churned,
         bands=tuple(bands),

@@ -17,6 +17,7 @@ from churnml.config import Config
 from churnml.errors import DataError, UsageError
 from churnml.evaluation.realised import RealisedFigures, realised_figures
 from churnml.pipeline.experiments import compare_arms
+from churnml.pipeline.outcomes import with_outcomes
 from churnml.retention import (
     ForecastMonth,
     KpiReport,
@@ -26,7 +27,6 @@ from churnml.retention import (
     groupings,
     renewal_forecast,
 )
-from churnml.snapshots.labels import labelled
 from churnml.sources import Loaded
 from churnml.store import Actor, SnapshotInfo, Store
 from churnml.tables import Tables
@@ -279,7 +279,7 @@ def _matured(
     config: Config, tables: Tables, snapshots: list[SnapshotInfo], store: Store, as_of: date
 ) -> pd.DataFrame | None:
     """Return the newest scores whose windows are over, with what became of the accounts."""
-    label = config.label.model_copy(update={"further_horizons_days": ()})
+    label = config.label
     over = timedelta(days=label.gap_days + label.horizon_days + label.grace_days)
     chosen: list[SnapshotInfo] = []
     for snapshot in snapshots:
@@ -288,15 +288,7 @@ def _matured(
             chosen.append(snapshot)
     if not chosen:
         return None
-    parts = []
-    for snapshot in chosen:
-        rows = [one._asdict() for one in store.outlooks(config.name).of(snapshot.id)]
-        part = pd.DataFrame(rows)[["account_id", "churn_probability", "band", "arr"]]
-        parts.append(part.assign(as_of=pd.Timestamp(snapshot.as_of), model_version=snapshot.model_version))
-    readings = pd.concat(parts, ignore_index=True).astype({"arr": "float64"})
-    readings["as_of"] = readings["as_of"].astype("datetime64[us]")
-    outcomes = labelled(readings[["account_id", "as_of", "arr"]], tables, label)
-    return readings.assign(churned=outcomes["churned"].to_numpy(dtype=float))
+    return with_outcomes(store, config.name, tables, label, chosen)
 
 
 def _experiment(config: Config, tables: Tables, store: Store) -> ExperimentReport | None:

@@ -15,8 +15,8 @@ from churnml.monitoring import Budget, Drift, Performance, drift, estimate, real
 from churnml.monitoring.feature_drift import Sample
 from churnml.monitoring.performance import Realised, level_shift, promise_of
 from churnml.pipeline.models import tested_path
+from churnml.pipeline.outcomes import with_outcomes
 from churnml.registry import Bundle
-from churnml.snapshots.labels import labelled
 from churnml.store import SnapshotInfo, Store
 from churnml.tables import Tables
 
@@ -136,13 +136,8 @@ def mature_rows(config: Config, tables: Tables, store: Store, snapshot: Snapshot
     opens = pd.Timestamp(snapshot.as_of)
     if opens + pd.Timedelta(days=config.label.purge_days) > pd.Timestamp(tables.observed_until):
         return None
-    said = store.outlooks(config.name).of(snapshot.id)
-    members = pd.DataFrame({"account_id": [one.account_id for one in said], "arr": np.nan})
-    members["as_of"] = opens.as_unit("us")
-    members = members.astype({"account_id": "str"})[["account_id", "as_of", "arr"]]
-    outcomes = labelled(members, tables, config.label)
-    rows = members[["account_id"]].assign(probability=[float(one.churn_probability) for one in said])
-    rows["churned"] = rows["account_id"].map(outcomes.set_index("account_id")["churned"])
+    rows = with_outcomes(store, config.name, tables, config.label, [snapshot])
+    rows = rows.rename(columns={"churn_probability": "probability"})[["account_id", "probability", "churned"]]
     return rows if rows["churned"].notna().any() else None
 
 

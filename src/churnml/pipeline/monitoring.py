@@ -28,7 +28,12 @@ __all__ = ["before_publishing", "data_alarms", "held_by", "monitor", "retraining
 
 
 def monitor(
-    config: Config, stages: Stages | None = None, *, as_of: date | None = None, loaded: Loaded | None = None
+    config: Config,
+    stages: Stages | None = None,
+    *,
+    as_of: date | None = None,
+    loaded: Loaded | None = None,
+    judged: tuple[DataHealth, Sequence[LoadRecord]] | None = None,
 ) -> MonitoringReport:
     """Judge the newest day of the data and the model in use, keep the outcome in the store, and return it.
 
@@ -43,13 +48,15 @@ def monitor(
         The day before it is judged; default: the end of the observed period.
     loaded : Loaded, optional
         Canonical tables at hand.
+    judged : tuple, optional
+        What `data_alarms` found on these tables and that day.
     """
     stages = stages or Stages()
     loaded = loaded or check(config, stages).loaded
     as_of = as_of or loaded.tables.observed_until
     now = datetime.now(UTC)
     with stages("monitor"), Store(config.store_url) as store:
-        health, loads = data_alarms(config, loaded, as_of, store, now=now)
+        health, loads = judged or data_alarms(config, loaded, as_of, store, now=now)
         champion = _champion(config)
         kept = store.monitoring(config.name)
         found, moved, performance = list(health.alarms), None, None

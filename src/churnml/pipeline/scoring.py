@@ -21,6 +21,7 @@ from churnml.explain.stored import stored as as_stored
 from churnml.explain.stored import worded
 from churnml.features.event_cache import events_until
 from churnml.files import all_beside
+from churnml.monitoring import Alarm
 from churnml.pipeline.alerts import evaluate_alerts
 from churnml.pipeline.background import with_background, with_chosen_owners
 from churnml.pipeline.history import backfill, changes, customers_at, unread
@@ -51,6 +52,7 @@ def score(
     loaded: Loaded | None = None,
     then: bool = True,
     published: SnapshotInfo | None = None,
+    alarms: Sequence[Alarm] | None = None,
 ) -> Scored:
     """Score every account of the cohort at an ``as_of``, explain it, write the files and publish to the store.
 
@@ -68,6 +70,8 @@ def score(
         Evaluate the alerts and deliver, too.
     published : SnapshotInfo, optional
         What was published of the same data by the same champion, where only the files are missing.
+    alarms : sequence of Alarm, optional
+        What is wrong with the data, where it was judged already and may be published.
     """
     stages = stages or Stages()
     champion = Champion.load(config)
@@ -76,8 +80,9 @@ def score(
     tables = loaded.tables
     as_of = as_of or tables.observed_until
     churn = champion.model.target == "churn"
-    with stages("watch"):
-        alarms = before_publishing(config, loaded, as_of)
+    if alarms is None:
+        with stages("watch"):
+            alarms = before_publishing(config, loaded, as_of)
     with stages("score"):
         now, before, past = _frames_at(tables, config, champion, as_of, readings=churn)
         judged = champion.judge(now)
@@ -107,7 +112,7 @@ def score(
         with stages("kpis"):
             publish_company(config, loaded, table, as_of, scored_at)
     if not then:
-        return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded), alarms)
+        return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded), tuple(alarms))
     if churn and config.alerts.enabled:
         with stages("alerts"), Store(config.store_url) as store:
             rows = now[["account_id", *champion.model.features.names]]
@@ -117,7 +122,7 @@ def score(
 
         with stages("deliver"), Store(config.store_url) as store:
             deliver_after_scoring(config, store)
-    return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded), alarms)
+    return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded), tuple(alarms))
 
 
 def run(

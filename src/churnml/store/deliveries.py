@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from churnml.errors import StoreError
+from churnml.store.queries import lots
 from churnml.store.schema import DeliveryRow, DeliveryTargetRow, OutboxRow
 from churnml.store.writes import Actor, changing, reading, record
 
@@ -22,7 +23,6 @@ DeliveryState = Literal["waiting", "sending", "sent", "accepted", "refused", "un
 ERASURE = "erasure:"
 """How the keys begin under which a target is asked to forget an account."""
 
-_AT_ONCE = 400
 _LEASE = timedelta(minutes=3)
 
 
@@ -205,7 +205,7 @@ class Deliveries:
         """Return what there is under some keys of a target."""
         found: dict[str, Delivery] = {}
         with reading(self._engine) as connection:
-            for some in _parts(keys):
+            for some in lots(keys):
                 rows = connection.execute(self._query(target).where(DeliveryRow.key.in_(some)))
                 found |= {row.key: Delivery(*row) for row in rows}
         return found
@@ -215,7 +215,7 @@ class Deliveries:
         count = 0
         with changing(self._engine) as connection:
             self._renew(connection, now)
-            for some in _parts(list(wanted)):
+            for some in lots(list(wanted)):
                 keys = [one.key for one in some]
                 rows = connection.execute(self._query(target).where(DeliveryRow.key.in_(keys)))
                 before = {row.key: Delivery(*row) for row in rows}
@@ -232,13 +232,13 @@ class Deliveries:
         """Take changes out of the outbox, once everything that follows from them is planned."""
         with changing(self._engine) as connection:
             self._renew(connection, now)
-            for some in _parts([change.id for change in changes]):
+            for some in lots([change.id for change in changes]):
                 connection.execute(delete(OutboxRow).where(OutboxRow.id.in_(some)))
 
     def drop(self, target: str, keys: Sequence[str]) -> None:
         """Forget what has not been tried yet and is not wanted any more."""
         with changing(self._engine) as connection:
-            for some in _parts(keys):
+            for some in lots(keys):
                 untried = (DeliveryRow.tried_at.is_(None), DeliveryRow.state == "waiting")
                 connection.execute(delete(DeliveryRow).where(*self._own(target), DeliveryRow.key.in_(some), *untried))
 
@@ -296,7 +296,7 @@ class Deliveries:
             self._renew(connection, now)
             ids = [one.id for one, _ in outcomes]
             current: dict[int, int] = {}
-            for some in _parts(ids):
+            for some in lots(ids):
                 rows = connection.execute(select(DeliveryRow.id, DeliveryRow.version).where(DeliveryRow.id.in_(some)))
                 current |= {row.id: row.version for row in rows}
             for one, outcome in outcomes:
@@ -398,8 +398,3 @@ def _ended(one: Delivery, outcome: DeliveryOutcome, newest: bool, now: datetime)
     if not outcome.counts:
         values["attempts"] = max(one.attempts - 1, 0)
     return values
-
-
-def _parts(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    for start in range(0, len(items), _AT_ONCE):
-        yield items[start : start + _AT_ONCE]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Engine, Select, and_, case, false, func, or_, select
 from sqlalchemy.orm import aliased
 
-from churnml.store.queries import SCORE, last_of_each_day
+from churnml.store.queries import SCORE, last_of_each_day, lots
 from churnml.store.records import BANDS, AccountScore
 from churnml.store.schema import AccountOwnerRow, OverrideRow, ScoreRow, SnapshotRow
 from churnml.store.search import words_of
@@ -22,7 +22,6 @@ SORTS = (
     "loss", "name", "band", "health", "change", "risk", "arr", "ends", "owner", "segment", "plan", "phase",
 )  # fmt: skip
 """What a list can be sorted by."""
-_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -141,8 +140,7 @@ class Lists:
         parts = ListParts(self._config, now)
         found: dict[str, AccountLine] = {}
         with reading(self._engine) as connection:
-            for start in range(0, len(account_ids), _AT_ONCE):
-                some = account_ids[start : start + _AT_ONCE]
+            for some in lots(account_ids):
                 query = parts.lines().where(ScoreRow.snapshot_id == snapshot_id, ScoreRow.account_id.in_(some))
                 for row in connection.execute(query):
                     line = parts.line(row)
@@ -203,13 +201,13 @@ class Lists:
         found: dict[str, list[tuple[date, float | None]]] = {}
         with reading(self._engine) as connection:
             ids = list(connection.execute(last).scalars())
-            for start in range(0, len(account_ids), _AT_ONCE):
+            for some in lots(account_ids):
                 query = (
                     select(ScoreRow.account_id, SnapshotRow.as_of, ScoreRow.health_score)
                     .join(SnapshotRow, SnapshotRow.id == ScoreRow.snapshot_id)
                     .where(
                         ScoreRow.snapshot_id.in_(ids),
-                        ScoreRow.account_id.in_(account_ids[start : start + _AT_ONCE]),
+                        ScoreRow.account_id.in_(some),
                     )
                     .order_by(SnapshotRow.as_of)
                 )

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, func, select
 
 from churnml.store.packing import named, unpack_document, unpack_numbers
-from churnml.store.queries import SCORE, SNAPSHOT, band_in_force, conditions, last_of_each_day, pair
+from churnml.store.queries import SCORE, SNAPSHOT, band_in_force, conditions, last_of_each_day, lots, pair
 from churnml.store.records import BANDS, AccountScore, Departed, Page, ScoreFilter, SnapshotInfo
 from churnml.store.schema import DepartureRow, ExplanationRow, FeaturesRow, ScoreRow, SnapshotRow
 from churnml.store.writes import reading
@@ -18,8 +18,6 @@ __all__ = ["PublishedScores"]
 
 _NEAR = 60
 """Ids before and after a misspelt one among which the near one is looked for."""
-_AT_ONCE = 500
-"""Ids in one query; SQLite takes some thousand parameters."""
 
 _DEPARTED = (DepartureRow.account_id, DepartureRow.last_as_of, DepartureRow.why, DepartureRow.since)
 
@@ -89,8 +87,7 @@ class PublishedScores:
         query = query.where(ExplanationRow.snapshot_id == snapshot_id)
         stored: dict[str, dict[str, Any]] = {}
         with reading(self._engine) as connection:
-            for start in range(0, len(account_ids), _AT_ONCE):
-                some = account_ids[start : start + _AT_ONCE]
+            for some in lots(account_ids):
                 for account, body, packed in connection.execute(query.where(ExplanationRow.account_id.in_(some))):
                     stored[account] = worded(dict(body) if packed is None else unpack_document(packed), said_in)
         return stored
@@ -144,8 +141,7 @@ class PublishedScores:
         query = select(*SCORE).where(ScoreRow.snapshot_id == snapshot_id)
         scores: dict[str, AccountScore] = {}
         with reading(self._engine) as connection:
-            for start in range(0, len(account_ids), _AT_ONCE):
-                some = account_ids[start : start + _AT_ONCE]
+            for some in lots(account_ids):
                 for row in connection.execute(query.where(ScoreRow.account_id.in_(some))):
                     scores[row.account_id] = AccountScore(*row)
         return scores

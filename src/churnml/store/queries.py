@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Row, Select, String, cast, func, or_, select
 
 from churnml.store.records import AccountScore, ScoreFilter, SnapshotInfo
 from churnml.store.schema import OverrideRow, ScoreRow, SnapshotRow
 
-__all__ = ["SCORE", "SNAPSHOT", "band_in_force", "conditions", "last_of_each_day", "pair"]
+__all__ = ["SCORE", "SNAPSHOT", "band_in_force", "conditions", "last_of_each_day", "lots", "pair"]
+
+Item = TypeVar("Item")
+_AT_ONCE = 400
+"""Values in one query; SQLite takes some thousand parameters."""
 
 SCORE = (
     ScoreRow.account_id,
@@ -102,3 +107,15 @@ def band_in_force(now: datetime | None) -> ColumnElement[str]:
         .scalar_subquery()
     )
     return func.coalesce(override, ScoreRow.band)
+
+
+def lots(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Yield the items in lots of which each fits into one query.
+
+    Examples
+    --------
+    >>> [len(lot) for lot in lots(range(900))]
+    [400, 400, 100]
+    """
+    for start in range(0, len(items), _AT_ONCE):
+        yield items[start : start + _AT_ONCE]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Engine, delete, func, insert, select, update
 
 from churnml.store.plain import plain
+from churnml.store.queries import lots
 from churnml.store.schema import RunRow, RunStageRow
 from churnml.store.writes import changing, reading
 
@@ -169,8 +170,7 @@ class Runs:
         old = (*self._of(kind), RunRow.started_at < before, RunRow.id != newest)
         with changing(self._engine) as connection:
             ids = list(connection.execute(select(RunRow.id).where(*old)).scalars())
-            for start in range(0, len(ids), 500):
-                some = ids[start : start + 500]
+            for some in lots(ids):
                 connection.execute(delete(RunStageRow).where(RunStageRow.run_id.in_(some)))
                 connection.execute(delete(RunRow).where(RunRow.id.in_(some)))
         return len(ids)

@@ -14,18 +14,18 @@ from churnml.deliveries.adapter import Adapter, Context, Manner, Record, accepte
 from churnml.deliveries.faults import Fault, Interruption, Lost
 from churnml.deliveries.gateway import Request
 from churnml.deliveries.values import KINDS, account_values, mapped
+from churnml.reports.spreadsheets import neutralised
 from churnml.store import DeliveryOutcome, SnapshotInfo, Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FlatTable", "neutralised"]
+__all__ = ["FlatTable"]
 
 _PAGE = 1000
 _TRANSACTIONAL = ("postgres", "postgresql", "sqlite", "mysql", "mariadb", "mssql", "oracle")
 """Databases that SQLAlchemy writes to in one transaction; the others are Ibis's."""
 _DELETE = "DELETE FROM {table} WHERE snapshot_on = CAST('{day}' AS TIMESTAMP)"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class FlatTable(Adapter):
@@ -224,14 +224,3 @@ def _into_duckdb(
     except BaseException:
         connection.execute("ROLLBACK")
         raise
-
-
-def neutralised(cell: Any) -> Any:
-    """Return a text of a CSV so that no spreadsheet takes it for a formula.
-
-    Examples
-    --------
-    >>> neutralised("=HYPERLINK(1)"), neutralised("-Acme"), neutralised("Acme"), neutralised(-1.5)
-    ("'=HYPERLINK(1)", "'-Acme", 'Acme', -1.5)
-    """
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from churnml.config import Config
 from churnml.errors import ChurnmlError
@@ -13,6 +13,9 @@ from churnml.language import phrases
 from churnml.progress import Stages
 from churnml.sources import Loaded
 from churnml.store import Run, Store
+
+if TYPE_CHECKING:
+    from churnml.monitoring import DataHealth, LoadRecord
 
 __all__ = ["STAGES", "DailyStage", "Day", "Done"]
 
@@ -33,6 +36,8 @@ class Day:
         The run before this one.
     loaded : Loaded or None
         The tables, once they are checked.
+    judged : tuple or None
+        Their health, and the record of this load, once the stage `data` has looked.
     """
 
     config: Config
@@ -41,6 +46,7 @@ class Day:
     now: datetime
     before: Run | None = None
     loaded: Loaded | None = None
+    judged: tuple[DataHealth, Sequence[LoadRecord]] | None = None
 
     def tables(self) -> Loaded:
         """Return the tables that the stage `check` has loaded."""
@@ -136,7 +142,8 @@ def score(day: Day) -> Done:
         published = None
     if published is not None and files_hold(config, published):
         return Done("unchanged", published.accounts, {"as_of": published.as_of.isoformat()})
-    scored = score(config, day.stages, loaded=loaded, then=False, published=published)
+    alarms = None if day.judged is None else day.judged[0].alarms
+    scored = score(config, day.stages, loaded=loaded, then=False, published=published, alarms=alarms)
     bands = {str(band): int(count) for band, count in scored.table["band"].value_counts().items()}
     return Done(rows=len(scored.table), detail={"as_of": scored.as_of.isoformat(), "bands": bands, "model": version})
 
@@ -182,7 +189,8 @@ def data(day: Day) -> Done:
 
     loaded = day.tables()
     with day.stages("data"):
-        health, _ = data_alarms(day.config, loaded, loaded.tables.observed_until, day.store, now=day.now)
+        day.judged = data_alarms(day.config, loaded, loaded.tables.observed_until, day.store, now=day.now)
+    health, _ = day.judged
     say = phrases(day.config.language).text
     named = [f"{alarm.subject}: {say(alarm.said)}" for alarm in health.alarms]
     held = held_by(day.config, health.alarms)
@@ -202,7 +210,7 @@ def monitor(day: Day) -> Done:
     from churnml.pipeline.monitoring import monitor as monitored
     from churnml.pipeline.retraining import recalibrate_if_off
 
-    report = monitored(day.config, day.stages, loaded=day.tables())
+    report = monitored(day.config, day.stages, loaded=day.tables(), judged=day.judged)
     moved = recalibrate_if_off(day.config, report)
     say = phrases(day.config.language).text
     new = [f"{alarm.code} {alarm.subject}: {say(alarm.said)}" for alarm in report.alarms if alarm.key in report.new]

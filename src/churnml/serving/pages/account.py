@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -18,8 +16,7 @@ from churnml.reports.changes import change_told
 from churnml.serving.http.problems import Problem
 from churnml.serving.mappers import last_score
 from churnml.serving.pages import charts
-from churnml.serving.pages.accounts import safe_cell
-from churnml.serving.pages.compression import compressed
+from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.notices import notice
 from churnml.serving.pages.reasons import reasons
@@ -247,8 +244,4 @@ def _csv(found: _Found, history: History, what: str) -> Response:
             found.snapshot.as_of - timedelta(days=1 + 7 * (len(values) - 1 - at)) for at in range(len(values))
         ]
         rows = [["week_ending", what], *([end, value] for end, value in zip(ends, values, strict=True))]
-    out = io.StringIO()
-    csv.writer(out).writerows([safe_cell(cell) for cell in row] for row in rows)
-    answer = compressed(found.frame.request, out.getvalue().encode("utf-8-sig"), "text/csv; charset=utf-8")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{what}.csv"'
-    return answer
+    return csv_answer(found.frame.request, csv_bytes(rows), what)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +13,7 @@ from starlette.responses import Response
 from churnml.language import phrases
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages.acting import act, back_to, text_of
-from churnml.serving.pages.compression import compressed
+from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.notices import notice
 from churnml.serving.pages.visibility import lines_seen, owner_seen, unknown
@@ -23,7 +21,7 @@ from churnml.serving.people import CheckedForm, needs
 from churnml.serving.routes.operation import ScopedRoute
 from churnml.store import BANDS, SORTS, AccountLine, Actor, ListFilter, SnapshotInfo
 
-__all__ = ["COLUMNS", "Asked", "choices_of", "router", "safe_cell"]
+__all__ = ["COLUMNS", "Asked", "choices_of", "router"]
 
 router = APIRouter(route_class=ScopedRoute, include_in_schema=False)
 COLUMNS = ("band", "health", "change", "why", "risk", "arr", "loss", "owner", "segment", "plan", "phase", "ends")
@@ -182,14 +180,9 @@ async def get_accounts_csv(request: Request) -> Response:
             )
             .lines
         )  # fmt: skip
-        out = io.StringIO()
-        csv.writer(out).writerows(_rows(frame, lines))
-        # Spreadsheets read UTF-8 with its mark only.
-        return out.getvalue().encode("utf-8-sig")
+        return csv_bytes(_rows(frame, lines))
 
-    answer = compressed(request, await to_thread.run_sync(made), "text/csv; charset=utf-8")
-    answer.headers["Content-Disposition"] = f'attachment; filename="accounts-{snapshot.as_of.isoformat()}.csv"'
-    return answer
+    return csv_answer(request, await to_thread.run_sync(made), f"accounts-{snapshot.as_of.isoformat()}")
 
 
 def _rows(frame: Frame, lines: tuple[AccountLine, ...]) -> Iterator[list[Any]]:
@@ -204,20 +197,7 @@ def _rows(frame: Frame, lines: tuple[AccountLine, ...]) -> Iterator[list[Any]]:
             one.expected_loss, one.owner, one.segment, line.plan, line.phase, line.contract_ends_on, line.renewal,
             _why(line, frame),
         ]  # fmt: skip
-        yield [safe_cell(cell) for cell in cells]
-
-
-def safe_cell(value: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula: such a text begins with an apostrophe.
-
-    Examples
-    --------
-    >>> safe_cell("=1+1"), safe_cell("Acme"), safe_cell(-3.5), safe_cell(None)
-    ("'=1+1", 'Acme', -3.5, '')
-    """
-    if isinstance(value, str) and value.lstrip()[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return "" if value is None else value
+        yield cells
 
 
 @router.post("/actions/assign", dependencies=[needs("assign")])

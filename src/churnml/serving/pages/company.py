@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -17,8 +15,7 @@ from churnml.language import amount, month, number, percent, phrases
 from churnml.language.numbers import money
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages import charts, figures
-from churnml.serving.pages.accounts import safe_cell
-from churnml.serving.pages.compression import compressed
+from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.kept import Kept, kept_figures, part_of
 from churnml.serving.pages.kpi_columns import KPIS, MOVEMENT, Kpi, kpi_of
@@ -328,20 +325,15 @@ def _cell(frame: Frame, name: str, value: Any, *, total: bool = False) -> str:
 
 
 def as_csv(frame: Frame, columns: Sequence[str], rows: Any) -> Response:
-    """Return rows as CSV; a word that a spreadsheet would take for a formula is quoted."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_plain(cell) for cell in row])
+    """Return rows as CSV, called like the page."""
     name = frame.request.url.path.strip("/").replace("/", "-")
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return compressed(frame.request, out.getvalue().encode("utf-8"), "text/csv; charset=utf-8", headers=headers)
+    data = csv_bytes([columns, *([_plain(cell) for cell in row] for row in rows)], marked=False)
+    return csv_answer(frame.request, data, name)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
-        return safe_cell(str(value))
+        return str(value)
     if isinstance(value, np.generic):
         value = value.item()
     return int(value) if isinstance(value, bool) else "" if value is None or value != value else value
