@@ -14,7 +14,7 @@ import pytest
 from churnml.config import Config
 from churnml.errors import DataError
 from churnml.pipeline.daily import DailyStage, Day, Done, list_runs, run_daily
-from churnml.pipeline.daily.lock import Busy, only_one
+from churnml.pipeline.lock import Busy, only_one
 
 
 def config_in(folder: Path, **more: object) -> Config:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 
 from churnml.config import mask_text
-from churnml.config.secrets import MASK, reveal
+from churnml.config.secrets import MASK, forms_of_secret, reveal
 from churnml.deliveries.faults import Fault, Lost, NotSent, Pause, Shown
 from churnml.store import TargetState
 
@@ -224,8 +224,8 @@ class Gateway:
 
 
 def _forms(secret: str) -> set[str]:
-    """Return how a secret may be written in an address, a form, or JSON."""
-    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1]}
+    """Return how a secret may be written in a message; httpx writes an address in a way of its own."""
+    forms = forms_of_secret(secret)
     if "://" in secret:
         with suppress(httpx.InvalidURL):
             forms.add(str(httpx.URL(secret)))

@@ -12,7 +12,7 @@ from churnml import __version__
 from churnml.config import Config
 from churnml.errors import UsageError
 from churnml.files import beside, folder_beside, stage_folder
-from churnml.pipeline.daily.lock import only_one
+from churnml.pipeline.lock import only_one
 from churnml.sources.suppression import Suppression
 from churnml.store import Store, Traces
 from churnml.store.copying import copy_out, put_back

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -17,14 +16,12 @@ from pydantic_core import to_jsonable_python
 
 from churnml.config import Config, SourceConfig
 from churnml.errors import UsageError, WorkspaceError, near_name
+from churnml.pipeline.lock import locked
 from churnml.progress import Stages
 from churnml.sources.connectors import PlannedPull, SourcePull, preview_source, pull_source
 from churnml.sources.connectors.dlt_landing import DltLanding
 from churnml.sources.connectors.landing import Landing, Nowhere
 from churnml.sources.connectors.pulling import Surroundings
-
-if sys.platform != "win32":
-    import fcntl
 
 __all__ = ["PullReport", "preview_pull", "pull"]
 
@@ -99,7 +96,8 @@ def pull(
     for name, source in _named(config, sources).items():
         assert source.pull is not None, "only pulled sources are named"
         folder = _folder(config)
-        with stages(f"pull {name or source.pull.tool}"), _alone(folder / f"{name or 'source'}.lock"):
+        lock = folder / f"{name or 'source'}.lock"
+        with stages(f"pull {name or source.pull.tool}"), locked(lock, partial(_busy, lock)):
             landing = _landing(config, name, source)
             around = Surroundings(
                 clock or _now, wait, folder, stages.say, transports.get(name) if transports is not None else None
@@ -186,21 +184,14 @@ def _record(file: Path, one: SourcePull) -> None:
         _LOG.warning("The pull of %s ended early: %s", one.source, one.stopped.code)
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the source for this process; the lock ends with it, whatever ends it."""
-    with path.open("w", encoding="utf-8") as handle:
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise WorkspaceError(
-                    "Another pull of this source is at work",
-                    where=str(path),
-                    remedy="Wait until it is done; it goes on by itself.",
-                    code="workspace.busy",
-                ) from None
-        yield
+def _busy(lock: Path, who: str) -> WorkspaceError:
+    return WorkspaceError(
+        "Another pull of this source is at work",
+        where=str(lock),
+        got=who,
+        remedy="Wait until it is done; it goes on by itself.",
+        code="workspace.busy",
+    )
 
 
 def _moment(day: date | None) -> datetime | None:

@@ -18,12 +18,13 @@ from churnml.monitoring import MonitoringReport
 from churnml.pipeline.model_watch import newest_scored, reference_path
 from churnml.pipeline.models import tested_path
 from churnml.pipeline.monitoring import retraining_due
-from churnml.pipeline.results import Prepared
+from churnml.pipeline.preparation import prepare
 from churnml.pipeline.training import train
 from churnml.progress import Stages
 from churnml.registry import Bundle, Provenance
 from churnml.registry.promotion import promote
 from churnml.registry.tracking import name_alias, tag_run, track_moved
+from churnml.sources import Loaded
 from churnml.store import Actor, Retraining, Store
 from churnml.training import ChurnModel
 
@@ -31,11 +32,15 @@ __all__ = ["moved", "recalibrate_if_off", "retrain_if_due"]
 
 
 _AGAIN_DAYS = 14
-"""A challenger that was refused is not followed by the same one on the next day."""
+"""A challenger that was refused, or failed, is not followed by the same one on the next day, whoever asks for it.
+
+The pause of the daily run, ``daily.retrain_pause_days``, is another one: it counts its own trainings alone, whichever
+champion they were held against, those that were promoted as well, and none that failed.
+"""
 
 
 def retrain_if_due(
-    config: Config, stages: Stages | None = None, *, as_of: date | None = None, prepared: Prepared | None = None
+    config: Config, stages: Stages | None = None, *, as_of: date | None = None, loaded: Loaded | None = None
 ) -> Retraining | None:
     """Train a challenger where the newest monitoring says that the model is due; the gate decides as always.
 
@@ -49,8 +54,8 @@ def retrain_if_due(
         Told of progress.
     as_of : date, optional
         As in `churnml.pipeline.retraining_due`.
-    prepared : Prepared, optional
-        The training frame, if at hand.
+    loaded : Loaded, optional
+        Canonical tables at hand.
 
     Returns
     -------
@@ -66,6 +71,7 @@ def retrain_if_due(
     if not decision.due or _tried_lately(config, decision.model_version):
         return None
     because = tuple(reason.said for reason in decision.reasons)
+    prepared = None if loaded is None else prepare(config, stages, loaded=loaded)
     now = datetime.now(UTC)
     try:
         trained = train(config, stages, prepared=prepared)

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from churnml.config import Config
 from churnml.config.secrets import mask_secrets, mask_text
 from churnml.errors import ChurnmlError
-from churnml.pipeline.daily.lock import holder, only_one
 from churnml.pipeline.daily.stages import STAGES, DailyStage, Day, Done
 from churnml.pipeline.daily.summary import Told, tell
+from churnml.pipeline.lock import holder, only_one
 from churnml.progress import Stages, peak_rss_mb
 from churnml.store import Run, Runs, Store
 

@@ -223,7 +223,6 @@ def monitor(day: Day) -> Done:
 def retrain(day: Day) -> Done:
     """Train anew where the model is due; the gate decides whether the new one takes its place."""
     from churnml.pipeline.monitoring import retraining_due
-    from churnml.pipeline.preparation import prepare
     from churnml.pipeline.retraining import retrain_if_due
 
     say = phrases(day.config.language).text
@@ -234,8 +233,7 @@ def retrain(day: Day) -> Done:
     last = _last_training(day)
     if last is not None and (day.now - last).days < day.config.daily.retrain_pause_days:
         return Done("not_due", detail={"because": why, "last": last.isoformat()})
-    prepared = prepare(day.config, day.stages, loaded=day.tables())
-    done = retrain_if_due(day.config, day.stages, prepared=prepared)
+    done = retrain_if_due(day.config, day.stages, loaded=day.tables())
     if done is None:
         return Done("not_due", detail={"because": why})
     detail = {"because": why, "model": done.version, "promoted": done.promoted, "reason": say(done.decision)}

@@ -14,7 +14,7 @@ from churnml.config import Config
 from churnml.config.deliveries import CrmTarget, TableTarget
 from churnml.errors import DataError
 from churnml.files import beside, write_json, write_text
-from churnml.pipeline.daily.lock import only_one
+from churnml.pipeline.lock import only_one
 from churnml.pipeline.privacy.files import (
     left_in,
     parquet_rows,

@@ -1,4 +1,4 @@
-"""One daily run at a time: a lock that ends with its process, whatever ends it."""
+"""One daily run, one pull of a source at a time: locks that end with their process, whatever ends it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from churnml.errors import WorkspaceError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Busy", "holder", "only_one"]
+__all__ = ["Busy", "holder", "locked", "only_one"]
 
 
 class Busy(WorkspaceError):  # noqa: N818
@@ -65,14 +65,23 @@ def only_one(folder: Path, name: str, store_url: str) -> Iterator[None]:
     'A daily run of acme is at work already'
     """
     with ExitStack() as held:
-        held.enter_context(_file_lock(folder / f".daily-{name}.lock", name))
+        held.enter_context(locked(folder / f".daily-{name}.lock", lambda who: _busy(name, who)))
         if store_url.startswith("postgresql"):
             held.enter_context(_server_lock(store_url, name))
         yield
 
 
 @contextmanager
-def _file_lock(path: Path, name: str) -> Iterator[None]:
+def locked(path: Path, busy: Callable[[str], WorkspaceError]) -> Iterator[None]:
+    """Hold a file for this process; the lock ends with the process, whatever ends it.
+
+    Parameters
+    ----------
+    path : Path
+        Says who holds it, and since when.
+    busy : callable
+        Makes the error for a lock that another process holds, given who that is.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -81,7 +90,7 @@ def _file_lock(path: Path, name: str) -> Iterator[None]:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 said = os.pread(handle, 200, 0).decode("utf-8", "replace").strip()
-                raise _busy(name, said or str(path)) from None
+                raise busy(said or str(path)) from None
         os.ftruncate(handle, 0)
         os.write(handle, f"{holder()} since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n".encode())
         yield
