@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx
 from tenacity import (
@@ -16,6 +14,8 @@ from tenacity import (
     wait_exponential,
     wait_random,
 )
+
+from churnml.api.pauses import pause_named
 
 __all__ = ["retrying"]
 
@@ -41,22 +41,8 @@ def _worth_another(answer: httpx.Response) -> bool:
 def _pause(state: RetryCallState) -> float:
     """Return the seconds that ``Retry-After`` names, else a pause that doubles."""
     outcome = state.outcome
-    named = None if outcome is None or outcome.failed else _retry_after(outcome.result().headers.get("Retry-After"))
-    return _GROWING(state) if named is None else min(max(named, 0.0), _LONGEST_PAUSE)
-
-
-def _retry_after(text: str | None) -> float | None:
-    """Return the seconds of a ``Retry-After``, which may be a number or a date; None when it is neither."""
-    if text is None:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds()
-        except ValueError:
-            return None
-    return seconds if math.isfinite(seconds) else None
+    named = None if outcome is None or outcome.failed else pause_named(outcome.result(), datetime.now(UTC))
+    return _GROWING(state) if named is None else min(named, _LONGEST_PAUSE)
 
 
 def _last(state: RetryCallState) -> httpx.Response:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
+from churnml.api.pauses import pause_named
 from churnml.config import mask_text
 from churnml.config.secrets import MASK, forms_of_secret
 from churnml.language import Text
@@ -207,7 +206,7 @@ class Access:
                         yield answer
                         return
                     trouble = Text.of("pull-stopped-busy", said=self.said(answer))
-                    pause = _pause_named(answer, self.clock())
+                    pause = pause_named(answer, self.clock())
                 finally:
                     answer.close()
             seconds = pause if pause is not None else min(2.0**attempt, 60.0) * (1 + random.random() / 4)
@@ -235,18 +234,3 @@ def _require_tls(url: str) -> None:
 
 def _host(answer: httpx.Response) -> str:
     return urlsplit(answer.headers.get("location", "")).hostname or "?"
-
-
-def _pause_named(answer: httpx.Response, now: datetime) -> float | None:
-    """Return the seconds that ``Retry-After`` names, a number or a date."""
-    text = answer.headers.get("retry-after")
-    if text is None:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text).astimezone(UTC) - now).total_seconds()
-        except ValueError:
-            return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
