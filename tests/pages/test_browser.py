@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.pages.browsing import settings_of
+from tests.pages.real_browser import launched, listening
 from tests.pages.two_owners import DUE, keep_company
 
-from churnml.serving.app import create_app
-from churnml.serving.state import ServingState
 from churnml.store import Actor
 
 pytestmark = pytest.mark.browser
@@ -27,47 +23,20 @@ _MANAGERS = (
 )  # fmt: skip
 
 
-@contextmanager
-def _served(folder: Path, **fields: Any) -> Iterator[tuple[str, ServingState]]:
-    """Serve a store; yields the address."""
-    import uvicorn
-
-    state = ServingState(settings_of(folder, **fields))
-    state.start()
-    server = uvicorn.Server(uvicorn.Config(create_app(state), port=0, log_level="warning", lifespan="off"))
-    running = threading.Thread(target=server.run, daemon=True)
-    running.start()
-    while not server.started:
-        time.sleep(0.02)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", state
-    finally:
-        server.should_exit = True
-        running.join(timeout=10)
-        state.stop()
-
-
 @pytest.fixture(scope="module")
 def address(filled: Path, today: date, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service on a copy of the company's store, for whoever sits at this machine."""
     folder = tmp_path_factory.mktemp("served")
     shutil.copytree(filled, folder / "store")
-    with _served(folder / "store") as (found, state):
+    with listening(settings_of(folder / "store")) as (found, state):
         keep_company(state.store, today)
         yield found
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -107,7 +76,7 @@ def test_a_card_is_snoozed_without_a_page_load_and_taken_back_by_key(open_page: 
 
 def test_a_csm_signs_in_by_a_link_works_and_signs_out(filled: Path, tmp_path: Path, chromium: Any) -> None:
     shutil.copytree(filled, tmp_path / "store")
-    with _served(tmp_path / "store", insecure=False, sign_in={"csm_sees": "own"}) as (found, state):
+    with listening(settings_of(tmp_path / "store", insecure=False, sign_in={"csm_sees": "own"})) as (found, state):
         cli = Actor("cli", datetime.now(UTC))
         ann = state.store.users.add("ann@example.com", cli, name="Ann", owner_id="ann", language="en")
         link = state.store.sessions.invite(ann, cli, timedelta(hours=1)).token

@@ -15,10 +15,10 @@ import pytest
 from anyio.from_thread import BlockingPortal
 from pydantic import TypeAdapter
 from tests.pages.browsing import Browser, settings_of
+from tests.pages.two_owners import figures
 
-from churnml.evaluation.realised import realised_figures
 from churnml.language import Quantity, Text, words
-from churnml.pipeline.company import CompanyFigures, TableHealth
+from churnml.pipeline.company import CompanyFigures
 from churnml.retention import ForecastMonth, KpiReport, Panel, company_kpis
 from churnml.serving.state import ServingState
 from churnml.store import Actor, Alert, Snapshot, Store, Task
@@ -43,29 +43,6 @@ PAGES = (
 )  # fmt: skip
 
 
-def figures() -> CompanyFigures:
-    readings = pd.DataFrame(
-        {
-            "as_of": DAY("2025-10-01"),
-            "churn_probability": [0.5, 0.2, 0.1],
-            "band": ["red", "green", "green"],
-            "arr": [1200.0, 600.0, 1200.0],
-            "churned": [0.0, 1.0, 0.0],
-            "model_version": "v1",
-        }
-    )
-    return CompanyFigures(
-        forecast=(ForecastMonth(date(2026, 3, 1), 2, 1800.0, 1500.0, 1200.0, 1800.0, 2),),
-        past=(ForecastMonth(date(2025, 12, 1), 2, 1800.0, 1600.0, 1500.0, 1800.0, 2, date(2025, 11, 20), 1200.0),),
-        later_rate=0.9,
-        looks_until=date(2026, 5, 1),
-        realised=realised_figures(readings),
-        realised_from=date(2026, 5, 15),
-        experiment=None,
-        tables=(TableHealth("events", 100, 5, date(2026, 1, 20), 12, 0.75),),
-    )
-
-
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory, portal: BlockingPortal) -> Iterator[Browser]:
     settings = settings_of(tmp_path_factory.mktemp("managers"))
@@ -77,7 +54,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory, portal: BlockingPortal) ->
     )
     found_cohorts = {name: np.asarray(found.cohorts[name]) for name in found.cohorts}
     report = TypeAdapter(KpiReport).dump_python(found.report, mode="json")
-    report["company"] = TypeAdapter(CompanyFigures).dump_python(figures(), mode="json")
+    ahead = ForecastMonth(date(2026, 3, 1), 2, 1800.0, 1500.0, 1200.0, 1800.0, 2)
+    report["company"] = TypeAdapter(CompanyFigures).dump_python(figures(ahead), mode="json")
     rows = {month.isoformat(): columns for month, columns in found.months.items()}
     rows["cohorts"] = found_cohorts
     rows["renewals"] = {

@@ -16,7 +16,7 @@ from churnml.retention import ForecastMonth, KpiReport, Panel, company_kpis
 from churnml.store import Actor, Alert, Decided, Snapshot, Store, Task
 from churnml.tables import Tables
 
-__all__ = ["DUE", "SCRIPT", "keep_company", "publish"]
+__all__ = ["DUE", "SCRIPT", "figures", "keep_company", "publish"]
 
 SCRIPT = "<script>alert(1)</script>\"'&"
 DUE = date(2026, 3, 5)
@@ -111,7 +111,8 @@ def keep_company(store: Store, today: date) -> None:
         {"recency": recency, "frequency": 4, "accounts": recency, "mrr": 100.0 * recency} for recency in (1, 3, 5)
     ]
     report["growth"] = [{"segment": SCRIPT, "accounts": 7, "arr": 8400.0, "room_arr": 2400.0}]
-    report["company"] = TypeAdapter(CompanyFigures).dump_python(_figures(), mode="json")
+    ahead = ForecastMonth(date(2026, 3, 1), 7, 8400.0, 6300.0, 5000.0, 7600.0, 7)
+    report["company"] = TypeAdapter(CompanyFigures).dump_python(figures(ahead), mode="json")
     rows: dict[str, Any] = {}
     for month, columns in found.months.items():
         by_owner = {name.replace("by_plan", "by_owner"): values for name, values in columns.items() if "by_" in name}
@@ -148,7 +149,8 @@ def keep_company(store: Store, today: date) -> None:
     store.key_figures("acme").keep(date(2026, 2, 1), report, Actor("cli", datetime.combine(today, time(1), UTC)), rows)
 
 
-def _figures() -> CompanyFigures:
+def figures(month: ForecastMonth) -> CompanyFigures:
+    """What is kept beside the KPIs: the forecast of one month, one that has passed, and three readings."""
     readings = pd.DataFrame(
         {
             "as_of": pd.Timestamp("2025-10-01"),
@@ -160,7 +162,7 @@ def _figures() -> CompanyFigures:
         }
     )
     return CompanyFigures(
-        forecast=(ForecastMonth(date(2026, 3, 1), 7, 8400.0, 6300.0, 5000.0, 7600.0, 7),),
+        forecast=(month,),
         past=(ForecastMonth(date(2025, 12, 1), 2, 1800.0, 1600.0, 1500.0, 1800.0, 2, date(2025, 11, 20), 1200.0),),
         later_rate=0.9,
         looks_until=date(2026, 5, 1),

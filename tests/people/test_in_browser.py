@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.pages.real_browser import launched, listening
 from tests.people.conftest import settings_of
 
-from churnml.serving.app import create_app
 from churnml.serving.pages.settings.common import SECTIONS
-from churnml.serving.state import ServingState
 from churnml.store import Actor, Store
 
 pytestmark = pytest.mark.browser
@@ -24,39 +20,19 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Store]]:
     """A service with one administrator: its address and its store."""
-    import uvicorn
-
     settings = settings_of(tmp_path_factory.mktemp("served"), ask="it@example.com")
     settings = settings.model_copy(
         update={"targets": ("hubspot",), "playbooks": Path(__file__).parents[2] / "configs" / "playbooks.yaml"}
     )
-    state = ServingState(settings)
-    state.start()
-    server = uvicorn.Server(uvicorn.Config(create_app(state), port=0, log_level="warning", lifespan="off"))
-    running = threading.Thread(target=server.run, daemon=True)
-    running.start()
-    while not server.started:
-        time.sleep(0.02)
-    state.store.users.add("ann@example.com", Actor("cli", datetime.now(UTC)), name="Ann", role="admin")
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", state.store
-    finally:
-        server.should_exit = True
-        running.join(timeout=10)
-        state.stop()
+    with listening(settings) as (address, state):
+        state.store.users.add("ann@example.com", Actor("cli", datetime.now(UTC)), name="Ann", role="admin")
+        yield address, state.store
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 def _link(served: tuple[str, Store]) -> str:

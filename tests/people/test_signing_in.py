@@ -14,7 +14,7 @@ import time_machine
 from tests.people.conftest import Browser, serving, settings_of
 
 from churnml.config.deliveries import EmailTarget
-from churnml.serving.people import sessions as looking
+from churnml.serving.http import remembering
 from churnml.store import Actor, Store
 
 Serve = Callable[..., Browser]
@@ -144,7 +144,7 @@ def test_a_form_of_an_ended_session_is_refused_as_a_page(serve: Serve, store: St
 def test_a_session_can_be_ended_from_outside(
     serve: Serve, store: Store, ann: Any, now: Actor, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking, "_REMEMBERED_SECONDS", 0.0)
+    monkeypatch.setattr(remembering, "REMEMBERED_SECONDS", 0.0)
     browser = serve(session_days=2, idle_hours=10)
     _sign_in(browser, store)
     assert _is_in(browser)
@@ -163,7 +163,7 @@ def test_a_session_can_be_ended_from_outside(
 def test_using_a_session_keeps_it_from_being_idle(
     serve: Serve, store: Store, ann: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking, "_REMEMBERED_SECONDS", 0.0)
+    monkeypatch.setattr(remembering, "REMEMBERED_SECONDS", 0.0)
     browser = serve(idle_hours=10)
     _sign_in(browser, store)
     begin = datetime.now(UTC)
@@ -175,7 +175,7 @@ def test_using_a_session_keeps_it_from_being_idle(
 def test_a_changed_role_counts_at_once(
     serve: Serve, store: Store, ann: Any, now: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking, "_REMEMBERED_SECONDS", 0.0)
+    monkeypatch.setattr(remembering, "REMEMBERED_SECONDS", 0.0)
     browser = serve()
     _sign_in(browser, store)
     store.users.change(ann.id, now, role="csm", name="Anna")

@@ -10,7 +10,7 @@ import pytest
 
 from churnml.errors import StoreError
 from churnml.serving.app import create_api
-from churnml.serving.http import authentication
+from churnml.serving.http import remembering
 from churnml.serving.settings import Settings
 from churnml.store import Actor, Store
 
@@ -99,7 +99,7 @@ def test_a_known_key_outlives_the_store_for_a_while(
     with serve(company.settings) as api:
         api.headers["Authorization"] = f"Bearer {company.key('read', 'score')}"
         assert api.post("/v1/predict", json={"account_id": "acc-0001"}).status_code == 200
-        monkeypatch.setattr(authentication, "_REMEMBERED_SECONDS", 0.0)
+        monkeypatch.setattr(remembering, "REMEMBERED_SECONDS", 0.0)
         monkeypatch.setattr(api.state.store.keys, "find", away)
         monkeypatch.setattr(api.state.store, "account", away)
         assert api.post("/v1/predict", json={"account_id": "acc-0001"}).status_code == 200
@@ -108,7 +108,7 @@ def test_a_known_key_outlives_the_store_for_a_while(
             api.post("/v1/predict", json={"account_id": "acc-0002"}),
             api.get("/v1/model", headers={"Authorization": f"Bearer churnml_{1:012x}_{'k' * 43}"}),
         ]
-        monkeypatch.setattr(authentication, "_TRUSTED_SECONDS", 0.0)
+        monkeypatch.setattr(remembering, "TRUSTED_SECONDS", 0.0)
         answers.append(api.post("/v1/predict", json={"account_id": "acc-0001"}))
         for answer in answers:
             assert (answer.status_code, answer.json()["code"]) == (503, "service.store")

@@ -13,7 +13,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    LargeBinary,
     String,
     Table,
     cast,
@@ -56,7 +55,7 @@ _NO_TEXTS = frozenset(
 )
 """Columns that hold words of churnml's own, or names of its users."""
 
-_OF_USERS = frozenset({"users", "user_sessions", "sessions", "api_keys", "sign_in_links"})
+_OF_USERS = frozenset({"users", "sessions", "api_keys", "sign_in_links"})
 """Tables about who uses churnml, which are no customer's."""
 
 
@@ -218,11 +217,8 @@ def _texts(table: Table) -> list[str]:
     """Return the columns of a table whose texts may speak of anybody."""
     if table.name in _OF_USERS:
         return []
-    kinds = (String, JSON)
-    named = (
-        column for column in table.c if isinstance(column.type, kinds) and not isinstance(column.type, LargeBinary)
-    )
-    return [column.name for column in named if column.name not in {*_NO_TEXTS, "account_id"} and not column.primary_key]
+    texts = (column for column in table.c if isinstance(column.type, String | JSON) and not column.primary_key)
+    return [column.name for column in texts if column.name not in {*_NO_TEXTS, "account_id"}]
 
 
 def _holding(table: Table, columns: Collection[str], traces: Traces, config: str) -> tuple[ColumnElement[bool], ...]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
-import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,21 +11,19 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 from churnml.errors import StoreError, UsageError, near_name
 from churnml.store.records import SCOPES, ApiKey
 from churnml.store.schema import ApiKeyRow
+from churnml.store.tokens import is_hash_of, new_token, token_id
 from churnml.store.writes import Actor, reading, write
 
 __all__ = ["Keys"]
 
-_PREFIX = "churnml"
-_KEY = re.compile(rf"{_PREFIX}_([0-9a-f]{{12}})_[A-Za-z0-9_-]{{43}}")
-"""What `Keys.create` makes; anything else, such as a text that a database cannot hold, is no key."""
+_KIND = "churnml"
 _LONGEST_NAME = 100
 
 
 class Keys:
     """The API keys of a store.
 
-    A key reads ``churnml_<id>_<secret>``. The secret has 256 random bits, so one SHA-256 of the whole key is enough
-    to keep: it cannot be guessed back, and a slow password hash would only slow each request.
+    A key reads ``churnml_<id>_<secret>``, see `churnml.store.tokens`.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -68,24 +62,23 @@ class Keys:
             raise UsageError("A key needs a scope", expected=", ".join(SCOPES), code="keys.no_scope")
         if valid_for is not None and valid_for <= timedelta(0):
             raise UsageError("A key must be valid for some time", got=str(valid_for), code="keys.expired")
-        key_id = secrets.token_hex(6)
-        secret = f"{_PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
-        record = ApiKey(key_id, name, wanted, actor.now, actor.now + valid_for if valid_for else None, None)
+        token = new_token(_KIND, id_bytes=6)
+        record = ApiKey(token.id, name, wanted, actor.now, actor.now + valid_for if valid_for else None, None)
 
         def work(connection: Connection) -> tuple[str, dict[str, Any]]:
             row = {
                 "id": record.id,
                 "name": name,
-                "hash": _hash(secret),
+                "hash": token.hash,
                 "scopes": " ".join(sorted(wanted)),
                 "created_at": record.created_at,
                 "expires_at": record.expires_at,
             }
             connection.execute(insert(ApiKeyRow), [row])
-            return key_id, {"name": name, "scopes": sorted(wanted), "expires_at": record.expires_at}
+            return token.id, {"name": name, "scopes": sorted(wanted), "expires_at": record.expires_at}
 
         write(self._engine, actor, "keys.create", work)
-        return secret, record
+        return token.text, record
 
     def list(self) -> list[ApiKey]:
         """Return all keys, oldest first."""
@@ -124,12 +117,12 @@ class Keys:
 
         Whether it may still be used is for the caller to ask: `ApiKey.usable`.
         """
-        made = _KEY.fullmatch(secret)
-        if made is None:
+        key_id = token_id(_KIND, secret)
+        if key_id is None:
             return None
         with reading(self._engine) as connection:
-            row = connection.execute(_SELECT.add_columns(ApiKeyRow.hash).where(ApiKeyRow.id == made[1])).first()
-        if row is None or not hmac.compare_digest(row.hash, _hash(secret)):
+            row = connection.execute(_SELECT.add_columns(ApiKeyRow.hash).where(ApiKeyRow.id == key_id)).first()
+        if row is None or not is_hash_of(row.hash, secret):
             return None
         return _record(row)
 
@@ -137,10 +130,6 @@ class Keys:
 _SELECT = select(
     ApiKeyRow.id, ApiKeyRow.name, ApiKeyRow.scopes, ApiKeyRow.created_at, ApiKeyRow.expires_at, ApiKeyRow.revoked_at
 )
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _record(row: Row[*tuple[Any, ...]]) -> ApiKey:

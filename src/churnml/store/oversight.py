@@ -12,7 +12,7 @@ from churnml.store.records import AuditEntry
 from churnml.store.schema import AlertRow, AuditRow, EvaluationRow, ScoreRow, TaskRow
 from churnml.store.writes import reading
 
-__all__ = ["AuditPage", "Opened", "Oversight"]
+__all__ = ["AuditPage", "Opened", "Oversight", "changes"]
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,19 @@ class Oversight:
         actor : str
             Only those of one actor.
         """
-        columns = (AuditRow.at, AuditRow.actor, AuditRow.action, AuditRow.subject, AuditRow.request_id, AuditRow.detail)
-        query = select(*columns).order_by(AuditRow.id.desc()).offset(after).limit(limit + 1)
-        if action:
-            query = query.where(AuditRow.action.startswith(action, autoescape=True))
-        if actor:
-            query = query.where(AuditRow.actor == actor)
-        with reading(self._engine) as connection:
-            rows = [AuditEntry(*row) for row in connection.execute(query)]
+        rows = changes(self._engine, limit + 1, after=after, action=action, actor=actor)
         return AuditPage(tuple(rows[:limit]), len(rows) > limit)
+
+
+_ENTRY = tuple(getattr(AuditRow, name) for name in AuditEntry.__dataclass_fields__)
+
+
+def changes(engine: Engine, limit: int, *, after: int = 0, action: str = "", actor: str = "") -> list[AuditEntry]:
+    """Return changes of every config, newest first; see `Oversight.audit`."""
+    query = select(*_ENTRY).order_by(AuditRow.id.desc()).offset(after).limit(limit)
+    if action:
+        query = query.where(AuditRow.action.startswith(action, autoescape=True))
+    if actor:
+        query = query.where(AuditRow.actor == actor)
+    with reading(engine) as connection:
+        return [AuditEntry(*row) for row in connection.execute(query)]

@@ -159,10 +159,6 @@ class Runs:
                 stages[row[0]].append(RunStage(*row[1:]))
         return [Run(**{**one.__dict__, "stages": tuple(stages[one.id])}) for one in found]
 
-    def get(self, run_id: int) -> Run | None:
-        """Return a run by its id."""
-        return next((one for one in self.find(limit=1_000_000) if one.id == run_id), None)
-
     def last(self, kind: str = "daily", *, ended: bool = False) -> Run | None:
         """Return the newest run of a kind; with `ended` the newest that has ended, be it by a kill."""
         found: Sequence[Run] = self.find(kind, limit=2)

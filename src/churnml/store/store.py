@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import select
-
 from churnml.config import RetentionConfig
 from churnml.store.alerts import Alerts
 from churnml.store.database import PATIENCE_SECONDS, open_engine
@@ -19,7 +17,7 @@ from churnml.store.keys import Keys
 from churnml.store.listing import Lists
 from churnml.store.notes import Notes
 from churnml.store.outlooks import Outlooks
-from churnml.store.oversight import Oversight
+from churnml.store.oversight import Oversight, changes
 from churnml.store.owners import Owners
 from churnml.store.published import PublishedScores
 from churnml.store.publishing import drop_features, publish
@@ -27,14 +25,12 @@ from churnml.store.records import AuditEntry, SnapshotInfo
 from churnml.store.renewal_calls import RenewalCalls
 from churnml.store.retention import Plan, thin
 from churnml.store.runs import Runs
-from churnml.store.schema import AuditRow
 from churnml.store.sessions import Sessions
 from churnml.store.snapshot import Snapshot
 from churnml.store.tasks import Calendar, Tasks
 from churnml.store.team import OwnerWork, team
 from churnml.store.users import Users
 from churnml.store.views import Views
-from churnml.store.writes import reading
 
 if TYPE_CHECKING:
     from churnml.store.monitoring import Monitoring
@@ -200,8 +196,4 @@ class Store(PublishedScores):
 
     def audit(self, limit: int = 100) -> list[AuditEntry]:
         """Return the last changes, newest first."""
-        query = select(
-            AuditRow.at, AuditRow.actor, AuditRow.action, AuditRow.subject, AuditRow.request_id, AuditRow.detail
-        )
-        with reading(self._engine) as connection:
-            return [AuditEntry(*row) for row in connection.execute(query.order_by(AuditRow.id.desc()).limit(limit))]
+        return changes(self._engine, limit)

@@ -7,17 +7,20 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["Token", "is_hash_of", "new_token", "token_id"]
 
-_TOKEN = re.compile(r"([a-z]{1,12})_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
+_TOKEN = re.compile(r"([a-z]{1,12})_([0-9a-f]{12}|[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
+"""What `new_token` makes; anything else, such as a text that a database cannot hold, is none."""
 
 
 @dataclass(frozen=True)
 class Token:
     """A new secret: what is handed out, and what is kept of it.
 
-    The secret part has 256 random bits, so one SHA-256 of the whole is enough to keep: it cannot be guessed back.
+    The secret part has 256 random bits, so one SHA-256 of the whole is enough to keep: it cannot be guessed back,
+    and a slow password hash would only slow each request.
     """
 
     text: str
@@ -25,9 +28,9 @@ class Token:
     hash: str
 
 
-def new_token(kind: str) -> Token:
+def new_token(kind: str, *, id_bytes: Literal[6, 8] = 8) -> Token:
     """Make a token of a kind, such as ``link``."""
-    name = secrets.token_hex(8)
+    name = secrets.token_hex(id_bytes)
     text = f"{kind}_{name}_{secrets.token_urlsafe(32)}"
     return Token(text, name, _hash(text))
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import base64
 import ipaddress
-import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from anyio import to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from churnml.errors import StoreError
 from churnml.serving.http.buckets import Buckets
 from churnml.serving.http.paths import is_page
 from churnml.serving.http.problems import Problem
+from churnml.serving.http.remembering import Memory
 from churnml.serving.people.forms import VIEWER
 from churnml.serving.people.sessions import People, key_for
 from churnml.serving.people.viewer import viewer_with_key
@@ -47,27 +44,13 @@ _OPEN = frozenset(
 
 STATIC = "/static/"
 """Where the pages' style sheet and script are; they tell nothing of anybody."""
-_REMEMBERED_SECONDS = 2.0
-"""A good key is not looked up again for so long."""
-_TRUSTED_SECONDS = 300.0
-"""A good key is good for so long while the store cannot be asked."""
 _WRONG_KEYS_PER_MINUTE = 60
-_MOST = 10_000
 
 BASIC = 'Basic realm="churnml", charset="UTF-8"'
 """What makes a browser ask for a name and a password."""
 
 ANYONE = ApiKey("insecure", "insecure", frozenset(SCOPES), datetime(2020, 1, 1, tzinfo=UTC), None, None)
 """Who calls when the service asks for no key."""
-
-
-@dataclass
-class _Remembered:
-    """A key that was found in the store, when it was, and when the store was last asked for it."""
-
-    key: ApiKey
-    found: float
-    asked: float
 
 
 class AuthenticationMiddleware:
@@ -127,7 +110,7 @@ class KeyRing:
 
     def __init__(self, state: ServingState) -> None:
         self._state = state
-        self._remembered: dict[str, _Remembered] = {}
+        self._known: Memory[ApiKey] = Memory(trusting=True)
         shared = state.settings.shared
         self._wrong = Buckets(_WRONG_KEYS_PER_MINUTE, shared and shared / WRONG_KEYS)
 
@@ -174,27 +157,12 @@ class KeyRing:
         return key
 
     async def _find(self, secret: str, address: str) -> ApiKey:
-        held = self._remembered.get(secret)
-        now = time.monotonic()
-        if held is not None and now - held.asked < _REMEMBERED_SECONDS:
-            return held.key
-        store = self._state.store
-        try:
-            key = await to_thread.run_sync(store.keys.find, secret)
-        except StoreError:
-            if held is None or now - held.found > _TRUSTED_SECONDS:
-                raise
-            held.asked = now
-            return held.key
-        self._remembered.pop(secret, None)
+        key = await self._known.get(secret, self._state.store.keys.find)
         if key is None:
             # Only a wrong key is slowed down: others may call from the same address, behind a proxy say.
             if self._wrong.take(address).wait_seconds:
                 raise Problem("auth.throttled", "Too many wrong keys from this address", headers={"Retry-After": "60"})
             raise _unauthorized("auth.invalid", "The API key is not known here")
-        self._remembered[secret] = _Remembered(key, now, now)
-        if len(self._remembered) > _MOST:
-            del self._remembered[next(iter(self._remembered))]
         return key
 
 

@@ -10,7 +10,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from churnml.language import Text, phrases, render
+from churnml.language import phrases
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages.acting import act, back_to, text_of
 from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
@@ -63,7 +63,7 @@ class Asked:
             given = [one[:255].replace("\0", "") for one in query.getlist(name) if one]
             return tuple("" if one == "~" else one for one in given)
 
-        sort, ends, page = query.get("sort", "loss"), query.get("ends", ""), query.get("page", "1")
+        sort, ends = query.get("sort", "loss"), query.get("ends", "")
         wanted = tuple(name for name in COLUMNS if name in query.getlist("col"))
         return cls(
             ListFilter(
@@ -79,7 +79,7 @@ class Asked:
             sort if sort in SORTS else "loss",
             {"up": False, "down": True}.get(query.get("way", "")),
             wanted or _USUAL,
-            int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 6 else 1,
+            frame.page,
         )
 
     @property
@@ -106,10 +106,7 @@ async def get_accounts(request: Request) -> Response:
 
 def _begun(request: Request) -> tuple[Frame, SnapshotInfo]:
     frame = frame_of(request)
-    snapshot = frame.state.view.snapshot
-    if snapshot is None:
-        raise Problem("service.no_snapshot", "Nothing has been scored yet", headers={"Retry-After": "30"})
-    return frame, snapshot
+    return frame, frame.scored
 
 
 def _accounts(frame: Frame, snapshot: SnapshotInfo) -> Response:
@@ -165,8 +162,7 @@ def _kept(frame: Frame) -> str:
 
 
 def _why(line: AccountLine, frame: Frame) -> str:
-    told = line.account.details.get("why")
-    return render(Text.model_validate(told), frame.language) if told else ""
+    return phrases(frame.language).stored(line.account.details.get("why"))
 
 
 @router.get("/accounts.csv", dependencies=[needs("read")])

@@ -6,24 +6,21 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from anyio import to_thread
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
-from churnml.errors import StoreError
-from churnml.serving.http.problems import Problem, busy
+from churnml.serving.http.problems import Problem
 from churnml.serving.http.request_id import REQUEST_ID
-from churnml.serving.http.timeout import DEADLINE
 from churnml.serving.pages.frame import Frame
 from churnml.serving.people import Action
 from churnml.serving.people.looking import local_path
 from churnml.serving.routes.work import refused
+from churnml.serving.routes.writes import in_turn
 from churnml.store import Actor
 
-__all__ = ["act", "back_to", "numbers", "said", "text_of"]
+__all__ = ["act", "back_to", "numbers", "text_of"]
 
 T = TypeVar("T")
-_MOST_WAITING = 16
 
 
 async def act(frame: Frame, action: Action, change: Callable[[Actor, float], T]) -> T:
@@ -42,15 +39,12 @@ async def act(frame: Frame, action: Action, change: Callable[[Actor, float], T])
     Problem
         They may not; the store refuses; too many writes wait already.
     """
-    viewer, state = frame.viewer, frame.state
+    viewer = frame.viewer
     if not viewer.may(action):
         raise Problem("auth.role", f"A {viewer.role} may not do this ({action})")
-    if state.writers.statistics().tasks_waiting >= _MOST_WAITING:
-        raise busy()
-    deadline: float = frame.request.scope[DEADLINE]
     actor = Actor(viewer.user_id, frame.now, frame.request.scope[REQUEST_ID])
     with refused():
-        return await to_thread.run_sync(lambda: change(actor, deadline), limiter=state.writers)
+        return await in_turn(frame.request, lambda deadline: change(actor, deadline))
 
 
 def back_to(form: FormData, **done: Any) -> Response:
@@ -92,8 +86,3 @@ def numbers(form: FormData, name: str) -> list[int]:
     if any(not 0 < one < 2**31 for one in found):
         raise Problem("request.invalid", f"{name}: no such number")
     return found[:500]
-
-
-def said(error: StoreError) -> str:
-    """Return what the store says, for a person."""
-    return f"{error.what} ({error.where})" if error.where else error.what

@@ -17,6 +17,7 @@ from churnml.api.problems import CODES
 from churnml.language import phrases
 from churnml.serving.openapi import example_of
 from churnml.serving.pages.frame import frame_of
+from churnml.serving.people.links import base_of
 
 __all__ = ["FieldShown", "ModelShown", "OperationShown", "reference", "router"]
 
@@ -67,7 +68,7 @@ class OperationShown:
 async def get_docs(request: Request) -> Response:
     """Return what the API offers, as one page without a script of anybody else's."""
     frame = frame_of(request)
-    base = (frame.state.settings.sign_in.url or f"{request.url.scheme}://{request.url.netloc}").rstrip("/")
+    base = base_of(request)
     made = getattr(request.app.state, "reference", None)
     if made is None or made[0] != base:
         made = request.app.state.reference = (base, *reference(request.app.openapi(), base))
@@ -149,10 +150,9 @@ def _curl(
             )
             given = "acc-1" if example == "text" else str(example)
             path = path.replace("{" + item["name"] + "}", quote(given, safe=""))
-    parts = ["curl", "-s"] + (["-X", method.upper()] if method not in ("get", "post") or not body else [])
-    if method == "get":
-        parts = ["curl", "-s"]
-    parts.append(f"{base}{path}")
+    # curl sends GET by itself, and POST where there is a body.
+    named = [] if method == "get" or (method == "post" and body) else ["-X", method.upper()]
+    parts = ["curl", "-s", *named, f"{base}{path}"]
     if keyed:
         parts += ["-H", "Authorization: Bearer churnml_…"]
     if body is not None:

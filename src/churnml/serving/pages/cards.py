@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from churnml.language import Language, Text, render
+from churnml.language import Language, phrases, render
 from churnml.store import AccountLine, Alert, Task
 
 __all__ = ["Card", "cards", "why"]
@@ -96,5 +96,5 @@ def why(line: AccountLine, alerts: Sequence[Alert], language: Language) -> str:
     """Return in one line why an account waits: what is told of it first, else what the rule has found."""
     told = line.account.details.get("why")
     if told:
-        return render(Text.model_validate(told), language)
+        return phrases(language).stored(told)
     return render(alerts[0].text, language) if alerts else ""

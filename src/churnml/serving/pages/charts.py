@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-__all__ = ["bars", "line", "sparkline"]
+__all__ = ["bars", "drawing", "line", "sparkline"]
 
 Value = float | None
 
@@ -93,7 +93,7 @@ def line(
             x, y = _at(place, value, len(values), low, top, w, h, left, above)
             parts.append(f'<circle cx="{x}" cy="{y}" r="2.5"/>')
     parts += _words(ticks, left, w, height)
-    return _chart("line", width, height, label, parts)
+    return drawing("line", width, height, label, parts)
 
 
 def bars(values: Sequence[Value], ticks: Sequence[str], label: str, *, width: int = 640, height: int = 140) -> Markup:
@@ -113,10 +113,11 @@ def bars(values: Sequence[Value], ticks: Sequence[str], label: str, *, width: in
             x, y = round(left + place * step + step * 0.12, 1), round(above + h - tall, 1)
             parts.append(f'<rect x="{x}" y="{y}" width="{round(step * 0.76, 1)}" height="{tall}"/>')
     parts += _words(ticks, left, w, height)
-    return _chart("bars", width, height, label, parts)
+    return drawing("bars", width, height, label, parts)
 
 
-def _chart(kind: str, width: int, height: int, label: str, parts: Sequence[str]) -> Markup:
+def drawing(kind: str, width: int, height: int, label: str, parts: Sequence[str]) -> Markup:
+    """Return the parts of a chart, each SVG already, as one picture."""
     return Markup('<svg class="chart {}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         kind, width, height, label, Markup("".join(str(part) for part in parts))
     )

@@ -80,7 +80,7 @@ def _company(frame: Frame, kept: Kept) -> Response:
     group = query.get("group") if query.get("group") in names else None
     rows = kept.of(by, group) if group else kept.of()
     if query.get("format") == "csv":
-        columns = [name for name in (rows[0] if rows else {}) if rows]
+        columns = list(rows[0]) if rows else []
         return as_csv(frame, columns, ([row[name] for name in columns] for row in (groups if by else kept.of())))
     if not rows:
         return frame.answer("company_nothing.html.j2", here="company", title=say("co-company"), section="company")
@@ -273,8 +273,7 @@ def listed(
     if frame.request.query_params.get("format") == "csv":
         told = ([rows["account_id"][place], *(rows[name][place] for name in columns)] for place in order)
         return as_csv(frame, ["account_id", *columns], told)
-    asked = frame.request.query_params.get("page", "1")
-    page = int(asked) if asked.isascii() and asked.isdigit() and 0 < len(asked) < 6 else 1
+    page = frame.page
     shown = order[(page - 1) * _PAGE : page * _PAGE]
     ids = [str(one) for one in rows["account_id"][shown]]
     snapshot = frame.state.view.snapshot

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from churnml.serving.pages.charts import drawing
+
 __all__ = ["bridge", "expected_bars", "reliability"]
 
 _LEFT, _RIGHT, _ABOVE, _BELOW = 56, 12, 10, 24
@@ -48,7 +50,7 @@ def bridge(
             parts.append(f'<rect class="down{kind}" x="{x}" y="{y:.1f}" width="{wide}" height="{tall:.1f}"/>')
             y += tall
     parts.append(_text(_LEFT - 6, _ABOVE + 8, top, "end"))
-    return _svg("bridge", width, height, label, [*parts, *_ticks(ticks, width, height)])
+    return drawing("bridge", width, height, label, [*parts, *_ticks(ticks, width, height)])
 
 
 def expected_bars(
@@ -92,7 +94,7 @@ def expected_bars(
             y = floor - mark * scale
             parts.append(f'<circle class="came" cx="{middle}" cy="{y:.1f}" r="4"/>')
     parts.append(_text(_LEFT - 6, _ABOVE + 8, top, "end"))
-    return _svg("expected", width, height, label, [*parts, *_ticks(ticks, width, height)])
+    return drawing("expected", width, height, label, [*parts, *_ticks(ticks, width, height)])
 
 
 def reliability(points: Sequence[tuple[float, float, float]], label: str, ticks: tuple[str, str]) -> Markup:
@@ -119,7 +121,7 @@ def reliability(points: Sequence[tuple[float, float, float]], label: str, ticks:
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{2.5 + 3 * (weight / most) ** 0.5:.1f}"/>')
     parts += [_text(_LEFT, height - 6, ticks[0], "start"), _text(_LEFT + w, height - 6, ticks[1], "end")]
     parts.append(_text(_LEFT - 6, _ABOVE + 8, ticks[1], "end"))
-    return _svg("reliability", width, height, label, parts)
+    return drawing("reliability", width, height, label, parts)
 
 
 def _text(x: float, y: float, words: str, anchor: str) -> str:
@@ -131,9 +133,3 @@ def _ticks(ticks: Sequence[str], width: int, height: int) -> list[str]:
         return []
     ends = [_text(_LEFT, height - 6, ticks[0], "start")]
     return ends if len(ticks) == 1 else [*ends, _text(width - _RIGHT, height - 6, ticks[-1], "end")]
-
-
-def _svg(kind: str, width: int, height: int, label: str, parts: Sequence[str]) -> Markup:
-    return Markup('<svg class="chart {}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        kind, width, height, label, Markup("".join(parts))
-    )

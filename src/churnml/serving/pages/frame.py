@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from churnml.language import Language, Section, amount, day, number, percent, phrases
 from churnml.language.numbers import money
+from churnml.serving.http.problems import Problem
 from churnml.serving.last_run import left_over
 from churnml.serving.mappers import freshness
 from churnml.serving.pages import charts
@@ -24,6 +25,7 @@ from churnml.serving.pages.places import places_of
 from churnml.serving.pages.static import address_of
 from churnml.serving.people import PageContext, Viewer, context_of, viewer_of
 from churnml.serving.state import ServingState
+from churnml.store import SnapshotInfo
 
 __all__ = ["Frame", "environment", "frame_of"]
 
@@ -78,6 +80,26 @@ class Frame:
         """Address of the page as it was asked for, without the host."""
         query = self.request.url.query
         return URL(self.request.url.path + (f"?{query}" if query else ""))
+
+    @property
+    def page(self) -> int:
+        """Which page of a list the address asks for: 1, 2, …; the first where it names none that can be."""
+        asked = self.request.query_params.get("page", "1")
+        return int(asked) if asked.isascii() and asked.isdigit() and 0 < len(asked) < 6 else 1
+
+    @property
+    def scored(self) -> SnapshotInfo:
+        """The snapshot in force.
+
+        Raises
+        ------
+        Problem
+            ``service.no_snapshot``: nothing has been scored yet.
+        """
+        snapshot = self.state.view.snapshot
+        if snapshot is None:
+            raise Problem("service.no_snapshot", "Nothing has been scored yet", headers={"Retry-After": "30"})
+        return snapshot
 
     def with_query(self, **changes: Any) -> str:
         """Return the address of this page with other query parameters; None takes one away, and what was done goes.

@@ -35,7 +35,6 @@ class Kpi:
 
 
 _YEAR = ("year_mrr", "year_expansion", "year_contraction", "year_churned_mrr")
-_MOVED = ("mrr", "mrr_end", "expansion", "contraction", "churned_mrr")
 
 KPIS = (
     Kpi("accounts", "count", "there", ("mrr",)),

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from churnml.explain.series import series_of
-from churnml.language import Language, Text, amount, day, month, number, percent, phrases, render
+from churnml.language import Language, Quantity, amount, day, month, number, percent, phrases
 from churnml.serving.pages import charts
 
 __all__ = ["Reason", "Series", "reasons", "series"]
@@ -88,7 +88,7 @@ def reasons(told: Mapping[str, Any], drivers: Sequence[Mapping[str, Any]], langu
                 effect=_effect(driver, language),
                 facts=tuple(_facts(driver, language)),
                 series=series(str(name), values, as_of, language) if values else None,
-                rows=tuple((day(str(one["on"]), language), _worded(one["text"], language)) for one in rows[:8]),
+                rows=tuple((day(str(one["on"]), language), say.stored(one["text"])) for one in rows[:8]),
                 value=float(value) if isinstance(value, int | float) else None,
             )
         )
@@ -124,11 +124,5 @@ def _facts(driver: Mapping[str, Any], language: Language) -> list[tuple[str, str
 
 
 def _effect(driver: Mapping[str, Any], language: Language) -> str:
-    from churnml.language import Quantity
-
     unit = "probability" if driver["effect_log_odds"] is not None else "health"
     return phrases(language)(f"page-effect-{unit}", n=Quantity(value=driver["effect_points"], digits=1))
-
-
-def _worded(text: Any, language: Language) -> str:
-    return render(Text.model_validate(text), language) if isinstance(text, Mapping) else str(text)

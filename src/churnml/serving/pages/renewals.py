@@ -187,8 +187,7 @@ def _month(frame: Frame, kept: Kept, year_month: str) -> Response:
             for one in due
         )
         return as_csv(frame, columns, lines)
-    asked = frame.request.query_params.get("page", "1")
-    page = int(asked) if asked.isascii() and asked.isdigit() and 0 < len(asked) < 6 else 1
+    page = frame.page
     until = kept.company.get("looks_until", "")
     rows = [
         {

@@ -18,11 +18,12 @@ from churnml.serving.http.request_id import REQUEST_ID
 from churnml.serving.pages.frame import frame_of
 from churnml.serving.people import CheckedForm, language_of, viewer_of
 from churnml.serving.people.cookies import ATTEMPT, LANGUAGE, cookie, drop_cookie, set_cookie
-from churnml.serving.people.links import link_address, mail_link
+from churnml.serving.people.links import base_of, link_address, mail_link
 from churnml.serving.people.looking import known_viewer, local_path
 from churnml.serving.people.oidc import Attempt, Provider, person_of
 from churnml.serving.people.sessions import begin_session, end_session
 from churnml.serving.people.throttle import throttle_of
+from churnml.serving.routes.operation import state_of
 from churnml.serving.settings import Settings
 from churnml.serving.state import ServingState
 from churnml.store import Actor, Link
@@ -93,7 +94,7 @@ def _mail(state: ServingState, email: str, language: Language) -> None:
 @router.get("/sign-in/link")
 async def get_link(request: Request, token: str = "") -> Response:
     """Ask who followed a link whether to sign in: programs that look at mails follow links too, and must not use it."""
-    user = await to_thread.run_sync(_state(request).store.sessions.whose, token, datetime.now(UTC))
+    user = await to_thread.run_sync(state_of(request).store.sessions.whose, token, datetime.now(UTC))
     if user is None:
         raise throttle_of(request).wrong(request, Problem("auth.link", "The link was used, has ended or never was"))
     frame = frame_of(request)
@@ -104,7 +105,7 @@ async def get_link(request: Request, token: str = "") -> Response:
 @router.post("/sign-in/link")
 async def use_link(request: Request, form: CheckedForm) -> Response:
     """Sign in by a link, which is used then."""
-    state = _state(request)
+    state = state_of(request)
 
     def work() -> bool:
         user = state.store.sessions.use(str(form.get("token", "")), datetime.now(UTC))
@@ -129,7 +130,7 @@ async def to_provider(request: Request, next: str = "/") -> Response:  # noqa: A
 @router.get("/sign-in/oidc/return")
 async def from_provider(request: Request) -> Response:
     """Sign in whom the identity provider names."""
-    state, provider, back = _state(request), _provider(request), _back(request)
+    state, provider, back = state_of(request), _provider(request), _back(request)
     attempt = Attempt.read(cookie(request.scope, ATTEMPT))
     drop_cookie(request.scope, ATTEMPT)
     config = state.settings.sign_in.oidc
@@ -161,7 +162,7 @@ async def with_key(request: Request, next: str = "/") -> Response:  # noqa: A002
 @router.post("/sign-out")
 async def sign_out(request: Request, form: CheckedForm) -> Response:
     """End this browser's session."""
-    state, viewer = _state(request), viewer_of(request)
+    state, viewer = state_of(request), viewer_of(request)
     await to_thread.run_sync(end_session, request.scope, state, viewer, request.scope.get(REQUEST_ID))
     proxy = state.settings.sign_in.proxy
     if viewer.by != "proxy" or proxy is None or proxy.sign_out_url is None:
@@ -175,7 +176,7 @@ async def sign_out(request: Request, form: CheckedForm) -> Response:
 @router.post("/language")
 async def set_language(request: Request, form: CheckedForm) -> Response:
     """Speak another language from now on: to who is signed in wherever they are, else to this browser."""
-    chosen, viewer, state = form.get("language"), known_viewer(request), _state(request)
+    chosen, viewer, state = form.get("language"), known_viewer(request), state_of(request)
     if not isinstance(chosen, str) or chosen not in languages():
         raise Problem("request.invalid", f"There is no such language; there are {', '.join(languages())}")
     known = viewer is not None and viewer.by in ("session", "proxy")
@@ -188,11 +189,6 @@ async def set_language(request: Request, form: CheckedForm) -> Response:
     return see(local_path(form.get("next")))
 
 
-def _state(request: Request) -> ServingState:
-    state: ServingState = request.app.state.serving
-    return state
-
-
 def _provider(request: Request) -> Provider:
     provider: Provider | None = request.app.state.provider
     if provider is None:
@@ -202,8 +198,7 @@ def _provider(request: Request) -> Provider:
 
 def _back(request: Request) -> str:
     """Return where the identity provider sends a browser back to; it knows the address and takes no other."""
-    base = _state(request).settings.sign_in.url or f"{request.url.scheme}://{request.url.netloc}"
-    return f"{base.rstrip('/')}/sign-in/oidc/return"
+    return f"{base_of(request)}/sign-in/oidc/return"
 
 
 def _mails(settings: Settings) -> bool:

@@ -52,14 +52,14 @@ def timeline(
     alerts, tasks, notes, overrides
         What the store holds of the account.
     """
+    say = phrases(language)
     found = [
-        Entry(str(one["on"]), _OF_TABLE.get(str(one["kind"]), "contract"), _worded(one["text"], language))
+        Entry(str(one["on"]), _OF_TABLE.get(str(one["kind"]), "contract"), say.stored(one["text"]))
         for one in happenings
     ]
     found += _score_moves(history, language)
     for alert, events in alerts:
         found += _of_alert(alert, events, language)
-    say = phrases(language)
     for task in tasks:
         if task.finished_on is not None and task.state in ("done", "skipped"):
             title = task.title.spoken(language)
@@ -72,10 +72,6 @@ def timeline(
         text = say("timeline-judged", band=band, until=Day(on=one.expires_at.date().isoformat()))
         found.append(Entry(one.created_at.date().isoformat(), "score", f"{text} – {one.reason}", one.author))
     return sorted(found, key=lambda entry: entry.on, reverse=True)
-
-
-def _worded(text: Any, language: Language) -> str:
-    return render(Text.model_validate(text), language) if isinstance(text, Mapping) else str(text)
 
 
 def _score_moves(history: Sequence[tuple[SnapshotInfo, AccountScore]], language: Language) -> list[Entry]:

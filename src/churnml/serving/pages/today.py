@@ -13,7 +13,6 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from churnml.language import number, phrases, render
-from churnml.serving.http.problems import Problem
 from churnml.serving.pages import charts
 from churnml.serving.pages.accounts import choices_of
 from churnml.serving.pages.cards import Card, cards, why
@@ -35,10 +34,8 @@ _SPARK_DAYS = 84
 async def get_today(request: Request, viewer: CurrentViewer, owner: str | None = None) -> Response:
     """Return the page of who looks: their work, band changes, contract ends, and what the budget holds back."""
     frame = frame_of(request)
-    if frame.state.view.snapshot is None:
-        raise Problem("service.no_snapshot", "Nothing has been scored yet", headers={"Retry-After": "30"})
     chosen = viewer.owner_id if not viewer.sees_all else (owner or viewer.owner_id if owner != "*" else None)
-    return await to_thread.run_sync(_today, frame, frame.state.view.snapshot, chosen)
+    return await to_thread.run_sync(_today, frame, frame.scored, chosen)
 
 
 def _today(frame: Frame, snapshot: SnapshotInfo, owner: str | None) -> Response:

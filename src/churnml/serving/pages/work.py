@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
@@ -136,10 +136,9 @@ def _refuse_of_others(frame: Frame, account_id: str, owner: str) -> None:
 
 
 def _day(form: FormData, name: str, frame: Frame) -> date:
-    """Return the day that a field names; the day after tomorrow's week begins where it is left empty."""
+    """Return the day that a field names; next Monday where it is left empty."""
     given = str(form.get(name) or "")
-    kind: Literal["given", "monday"] = "given" if given else "monday"
-    if kind == "monday":
+    if not given:
         return frame.today + timedelta(days=7 - frame.today.weekday())
     try:
         return date.fromisoformat(given)

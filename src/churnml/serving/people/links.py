@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from fastapi import Request
+
 from churnml.config.deliveries import EmailTarget
 from churnml.deliveries.mail import send_mail
 from churnml.language import Language, phrases
+from churnml.serving.state import ServingState
 from churnml.store import Link
 
-__all__ = ["PATH", "link_address", "mail_link"]
+__all__ = ["PATH", "base_of", "link_address", "mail_link"]
 
 PATH = "/sign-in/link"
 """Page that a link leads to."""
+
+
+def base_of(request: Request) -> str:
+    """Return where people reach the pages, without a slash at its end: as the config says, else as this request did."""
+    state: ServingState = request.app.state.serving
+    return (state.settings.sign_in.url or f"{request.url.scheme}://{request.url.netloc}").rstrip("/")
 
 
 def link_address(base: str, link: Link) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
-from anyio import to_thread
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
@@ -15,6 +14,7 @@ from churnml.errors import StoreError, UsageError
 from churnml.language import languages
 from churnml.serving.http.peer import peer_of
 from churnml.serving.http.problems import Problem
+from churnml.serving.http.remembering import Memory
 from churnml.serving.people.cookies import FORM, LANGUAGE, SESSION, cookie, drop_cookie, set_cookie
 from churnml.serving.people.viewer import RIGHTS, Action, Viewer
 from churnml.serving.state import ServingState
@@ -22,21 +22,7 @@ from churnml.store import Actor, ApiKey, Session, User
 
 __all__ = ["People", "begin_session", "end_session", "key_for", "viewer_for"]
 
-_REMEMBERED_SECONDS = 2.0
-"""A person is not looked up again for so long: a session that is ended, or a changed role, takes that long at most."""
-_TRUSTED_SECONDS = 300.0
-"""A session is good for so long while the store cannot be asked."""
-_MOST = 10_000
-
 _SCOPES: dict[Action, tuple[str, ...]] = {"read": ("read",), "work": ("write", "score"), "administer": ("admin",)}
-
-
-@dataclass
-class _Remembered:
-    user: User
-    session: Session | None
-    found: float
-    asked: float
 
 
 class People:
@@ -44,7 +30,8 @@ class People:
 
     def __init__(self, state: ServingState) -> None:
         self._state = state
-        self._remembered: dict[str, _Remembered] = {}
+        self._sessions: Memory[tuple[Session, User]] = Memory(trusting=True)
+        self._named: Memory[User] = Memory(trusting=False)
 
     async def viewer(self, scope: Scope) -> Viewer | None:
         """Return who sent a request, or None where it says nothing of that.
@@ -65,38 +52,28 @@ class People:
         return None if user is None else viewer_for(user, config, by="session")
 
     async def _of_session(self, secret: str) -> User | None:
-        held, now = self._remembered.get(secret), time.monotonic()
-        if held is None or now - held.asked >= _REMEMBERED_SECONDS:
-            try:
-                found = await to_thread.run_sync(self._state.store.sessions.find, secret)
-            except StoreError:
-                if held is None or now - held.found > _TRUSTED_SECONDS:
-                    raise
-                held.asked = now
-            else:
-                self._remembered.pop(secret, None)
-                if found is None:
-                    return None
-                held = self._remember(secret, _Remembered(found[1], found[0], now, now))
-                await self._seen(found[0])
+        held = await self._sessions.get(secret, self._session)
+        if held is None:
+            return None
+        session, user = held
         moment, idle = datetime.now(UTC), timedelta(hours=self._state.settings.sign_in.idle_hours)
-        in_force = held.session is not None and held.session.usable(moment, idle)
-        return held.user if in_force and held.user.disabled_at is None else None
+        return user if session.usable(moment, idle) and user.disabled_at is None else None
 
-    async def _seen(self, session: Session) -> None:
-        try:
-            await to_thread.run_sync(self._state.store.sessions.seen, session, datetime.now(UTC))
-        except StoreError:
-            return  # busy with others: the next page notes it
+    def _session(self, secret: str) -> tuple[Session, User] | None:
+        """Return the session of a secret as the store has it, noting that it is used."""
+        sessions = self._state.store.sessions
+        found = sessions.find(secret)
+        if found is not None:
+            # Where the store is busy with others the next page notes it.
+            with suppress(StoreError):
+                sessions.seen(found[0], datetime.now(UTC))
+        return found
 
     async def _of_proxy(self, email: str) -> User:
-        held, now, name = self._remembered.get(email), time.monotonic(), email.strip().lower()
-        if held is None or now - held.asked >= _REMEMBERED_SECONDS:
-            found = await to_thread.run_sync(self._known_to_proxy, name)
-            held = self._remember(email, _Remembered(found, None, now, now))
-        if held.user.disabled_at is not None:
+        user = await self._named.get(email.strip().lower(), self._known_to_proxy)
+        if user is None or user.disabled_at is not None:
             raise Problem("auth.stranger", "You are not let in any more")
-        return held.user
+        return user
 
     def _known_to_proxy(self, email: str) -> User:
         store, proxy = self._state.store, self._state.settings.sign_in.proxy
@@ -110,12 +87,6 @@ class People:
         except UsageError as error:
             raise Problem("auth.stranger", f"{error.what}: {email[:80]!r}") from error
 
-    def _remember(self, name: str, found: _Remembered) -> _Remembered:
-        self._remembered[name] = found
-        if len(self._remembered) > _MOST:
-            del self._remembered[next(iter(self._remembered))]
-        return found
-
 
 def _named_by_proxy(scope: Scope, config: SignInConfig) -> str | None:
     """Return the person whom a trusted proxy names; whoever else sends the header is not believed."""
@@ -126,7 +97,7 @@ def _named_by_proxy(scope: Scope, config: SignInConfig) -> str | None:
     return named[0] if len(named) == 1 and named[0].strip() else None
 
 
-def viewer_for(user: User, config: SignInConfig, *, by: str) -> Viewer:
+def viewer_for(user: User, config: SignInConfig, *, by: Literal["session", "proxy"]) -> Viewer:
     """Return how a person looks at the pages."""
     return Viewer(
         user_id=user.actor,
@@ -137,7 +108,7 @@ def viewer_for(user: User, config: SignInConfig, *, by: str) -> Viewer:
         sees_all=user.role != "csm" or config.csm_sees == "all",
         language=user.language if user.language in languages() else None,
         email=user.email,
-        by="proxy" if by == "proxy" else "session",
+        by=by,
     )
 
 

@@ -14,9 +14,10 @@ from churnml.serving.http.timeout import DEADLINE
 from churnml.serving.routes.operation import actor_of, idempotency_of, state_of
 from churnml.store import Actor, IdempotencyKey, Judgements
 
-__all__ = ["WRITE", "answered", "write"]
+__all__ = ["WRITE", "answered", "in_turn", "write"]
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 WRITE = (
     "request.json",
@@ -84,11 +85,28 @@ async def answered(
     change : callable
         Takes the time after which nothing may be kept, on the clock of `time.monotonic`, and who writes.
     """
-    state = state_of(request)
-    if state.writers.statistics().tasks_waiting >= _MOST_WAITING:
+    actor, idempotency = actor_of(request), idempotency_of(request, key, body)
+    made, replayed = await in_turn(request, lambda deadline: change(deadline, actor, idempotency))
+    return made, {"Idempotency-Replayed": "true"} if replayed else {}
+
+
+async def in_turn(request: Request, change: Callable[[float], R]) -> R:
+    """Make a change in the store when its turn has come.
+
+    Parameters
+    ----------
+    request : Request
+    change : callable
+        Takes the time after which nothing may be kept, on the clock of `time.monotonic`.
+
+    Raises
+    ------
+    Problem
+        ``service.busy`` when too many writes wait already.
+    """
+    writers = state_of(request).writers
+    if writers.statistics().tasks_waiting >= _MOST_WAITING:
         raise busy()
     # A change that is not made by then is not made: the caller has got a time-out by that time.
     deadline: float = request.scope[DEADLINE]
-    actor, idempotency = actor_of(request), idempotency_of(request, key, body)
-    made, replayed = await to_thread.run_sync(lambda: change(deadline, actor, idempotency), limiter=state.writers)
-    return made, {"Idempotency-Replayed": "true"} if replayed else {}
+    return await to_thread.run_sync(change, deadline, limiter=writers)

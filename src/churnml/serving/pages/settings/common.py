@@ -11,15 +11,25 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from churnml.errors import ChurnmlError, StoreError, UsageError
+from churnml.errors import ChurnmlError, UsageError
 from churnml.language import phrases
 from churnml.serving.http.request_id import REQUEST_ID
 from churnml.serving.pages.frame import frame_of
-from churnml.serving.people import needs, viewer_of
-from churnml.serving.state import ServingState
+from churnml.serving.people import language_of, needs, viewer_of
+from churnml.serving.routes.operation import state_of
 from churnml.store import Actor
 
-__all__ = ["SECTIONS", "actor_of", "fault_of", "field", "in_store", "section_router", "settings_page", "state_of"]
+__all__ = [
+    "SECTIONS",
+    "actor_of",
+    "fault_of",
+    "field",
+    "in_store",
+    "said",
+    "section_router",
+    "settings_page",
+    "state_of",
+]
 
 T = TypeVar("T")
 
@@ -30,12 +40,6 @@ SECTIONS = ("people", "keys", "rules", "names", "deliveries", "audit")
 def section_router() -> APIRouter:
     """Return a router whose pages are for administrators only."""
     return APIRouter(include_in_schema=False, dependencies=[needs("administer")])
-
-
-def state_of(request: Request) -> ServingState:
-    """Return the service's state."""
-    state: ServingState = request.app.state.serving
-    return state
 
 
 def actor_of(request: Request) -> Actor:
@@ -54,6 +58,11 @@ def field(form: FormData, name: str, most: int = 255) -> str:
     return value.strip()[:most] if isinstance(value, str) else ""
 
 
+def said(request: Request, code: str, **arguments: Any) -> str:
+    """Return a message in the viewer's language."""
+    return phrases(language_of(request))(code, **arguments)
+
+
 def fault_of(request: Request, error: ChurnmlError) -> str:
     """Return what was wrong with a form, in the viewer's language.
 
@@ -64,7 +73,7 @@ def fault_of(request: Request, error: ChurnmlError) -> str:
     """
     if not isinstance(error, UsageError) and error.code.startswith("store"):
         raise error
-    say = phrases(frame_of(request).language)
+    say = phrases(language_of(request))
     return say.or_plain(f"settings-fault-{error.code.replace('.', '_')}", error.what)
 
 
@@ -98,8 +107,3 @@ def settings_page(request: Request, section: str, *, fault: str = "", status: in
         done=say(done) if request.method == "GET" and done in say else "",
         **given,
     )
-
-
-def is_missing(error: StoreError) -> bool:
-    """Tell whether what a form is about is not there (any more)."""
-    return error.code in ("users.unknown", "keys.unknown")

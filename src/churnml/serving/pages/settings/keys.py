@@ -14,6 +14,7 @@ from churnml.serving.pages.settings.common import (
     fault_of,
     field,
     in_store,
+    said,
     section_router,
     settings_page,
     state_of,
@@ -42,10 +43,7 @@ async def make_key(request: Request, form: CheckedForm) -> Response:
     scopes = [str(scope) for scope in form.getlist("scope")]
     number = int(days) if days.isdecimal() else 0
     if not name or not name.isprintable() or not 1 <= number <= _MOST_DAYS:
-        from churnml.language import phrases
-        from churnml.serving.people import language_of
-
-        fault = phrases(language_of(request))("settings-fault-key", days=_MOST_DAYS)
+        fault = said(request, "settings-fault-key", days=_MOST_DAYS)
         return await _list(request, fault=fault, status=422)
     try:
         secret, key = await in_store(lambda: state.store.keys.create(name, scopes, actor, timedelta(days=number)))

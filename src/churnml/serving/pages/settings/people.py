@@ -17,13 +17,15 @@ from churnml.serving.pages.settings.common import (
     fault_of,
     field,
     in_store,
+    said,
     section_router,
     settings_page,
     state_of,
 )
 from churnml.serving.pages.sign_in import see
 from churnml.serving.people import CheckedForm, viewer_of
-from churnml.serving.people.links import link_address, mail_link
+from churnml.serving.people.links import base_of, link_address, mail_link
+from churnml.serving.state import ServingState
 from churnml.store import Session, User
 
 __all__ = ["router"]
@@ -73,7 +75,7 @@ async def change_person(request: Request, user_id: int, form: CheckedForm) -> Re
     fields: dict[str, str | None] = {name: field(form, name) for name in ("email", "name", "role")}
     fields |= {name: field(form, name) or None for name in ("owner_id", "language")}
     if user.actor == actor.name and fields["role"] != user.role:
-        return await _person(request, user, fault=_say(request, "settings-fault-own_role"), status=422)
+        return await _person(request, user, fault=said(request, "settings-fault-own_role"), status=422)
     try:
         await in_store(lambda: state.store.users.change(user.id, actor, **fields))
     except ChurnmlError as error:
@@ -86,8 +88,7 @@ async def invite_person(request: Request, user_id: int, form: CheckedForm) -> Re
     """Make a sign-in link, show it once, and mail it where SMTP is set."""
     state, actor, user = state_of(request), actor_of(request), await _known(request, user_id)
     settings = state.settings
-    base = settings.sign_in.url or f"{request.url.scheme}://{request.url.netloc}"
-    fault = ""
+    base = base_of(request)
 
     def work() -> tuple[str, bool, datetime]:
         link = state.store.sessions.invite(user, actor, timedelta(hours=settings.sign_in.link_hours))
@@ -101,8 +102,7 @@ async def invite_person(request: Request, user_id: int, form: CheckedForm) -> Re
     try:
         address, mailed, until = await in_store(work)
     except ChurnmlError as error:
-        fault = fault_of(request, error)
-        return await _person(request, user, fault=fault, status=422)
+        return await _person(request, user, fault=fault_of(request, error), status=422)
     return await _person(request, user, link=address, mailed=mailed, until=until)
 
 
@@ -119,7 +119,7 @@ async def disable_person(request: Request, user_id: int, form: CheckedForm) -> R
     """Let somebody in no more; not oneself."""
     state, actor, user = state_of(request), actor_of(request), await _known(request, user_id)
     if user.actor == actor.name:
-        return await _person(request, user, fault=_say(request, "settings-fault-own_role"), status=422)
+        return await _person(request, user, fault=said(request, "settings-fault-own_role"), status=422)
     await in_store(lambda: state.store.users.disable(user.id, actor))
     return see(f"/settings/people/{user.id}?done=disabled")
 
@@ -202,10 +202,9 @@ async def _person(
     )
 
 
-def _owners(state: Any) -> dict[str, int]:
+def _owners(state: ServingState) -> dict[str, int]:
     snapshot = state.view.snapshot
-    owners: dict[str, int] = {} if snapshot is None else state.store.oversight(state.settings.name).owners(snapshot.id)
-    return owners
+    return {} if snapshot is None else state.store.oversight(state.settings.name).owners(snapshot.id)
 
 
 def _last_seen(running: list[Session]) -> dict[int, datetime]:
@@ -218,9 +217,3 @@ def _last_seen(running: list[Session]) -> dict[int, datetime]:
 def _choices() -> dict[str, Any]:
     known = [(code, phrases(code).or_plain("language-name", code)) for code in languages()]
     return {"roles": get_args(Role), "known_languages": known}
-
-
-def _say(request: Request, code: str) -> str:
-    from churnml.serving.people import language_of
-
-    return phrases(language_of(request))(code)
