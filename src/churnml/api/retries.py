@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx
 from tenacity import (
@@ -17,7 +15,9 @@ from tenacity import (
     wait_random,
 )
 
-__all__ = ["retry_after", "retrying"]
+from churnml.api.pauses import pause_named
+
+__all__ = ["retrying"]
 
 _RETRIED = (429, 502, 503, 504)
 _LONGEST_PAUSE = 60.0
@@ -41,32 +41,8 @@ def _worth_another(answer: httpx.Response) -> bool:
 def _pause(state: RetryCallState) -> float:
     """Return the seconds that ``Retry-After`` names, else a pause that doubles."""
     outcome = state.outcome
-    named = None if outcome is None or outcome.failed else retry_after(outcome.result(), datetime.now(UTC))
+    named = None if outcome is None or outcome.failed else pause_named(outcome.result(), datetime.now(UTC))
     return _GROWING(state) if named is None else min(named, _LONGEST_PAUSE)
-
-
-def retry_after(answer: httpx.Response, now: datetime) -> float | None:
-    """Return the seconds that ``Retry-After`` names, a number or a date; None where there is none or it is neither.
-
-    Examples
-    --------
-    >>> now = datetime(2026, 3, 2, 6, tzinfo=UTC)
-    >>> named = ("7", "Mon, 02 Mar 2026 06:01:00 GMT")
-    >>> answers = [httpx.Response(429, headers={"Retry-After": text}) for text in named]
-    >>> [retry_after(answer, now) for answer in answers], retry_after(httpx.Response(429), now)
-    ([7.0, 60.0], None)
-    """
-    text = answer.headers.get("retry-after")
-    if text is None:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text).astimezone(UTC) - now).total_seconds()
-        except ValueError:
-            return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
 def _last(state: RetryCallState) -> httpx.Response:

@@ -7,19 +7,19 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
+from churnml.api.pauses import pause_named
 from churnml.config import mask_text
 from churnml.config.secrets import MASK, forms_of_secret, reveal
 from churnml.deliveries.faults import Fault, Lost, NotSent, Pause, Shown
 from churnml.store import TargetState
 
-__all__ = ["Gateway", "Request", "Signs", "pause_named", "reveal", "until_midnight"]
+__all__ = ["Gateway", "Request", "Signs", "reveal", "until_midnight"]
 
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _MAX_BYTES = 20_000_000
@@ -230,21 +230,6 @@ def _forms(secret: str) -> set[str]:
         with suppress(httpx.InvalidURL):
             forms.add(str(httpx.URL(secret)))
     return forms
-
-
-def pause_named(answer: httpx.Response, now: datetime) -> float | None:
-    """Return the seconds that ``Retry-After`` names, a number or a date; None where there is none or it is neither."""
-    text = answer.headers.get("retry-after")
-    if text is None:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text).astimezone(UTC) - now).total_seconds()
-        except ValueError:
-            return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
 def until_midnight(now: datetime) -> float:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from churnml.language import Day, Quantity, Text
 from churnml.monitoring.alarms import STOPPED, Alarm, Budget
+from churnml.monitoring.profiles import HISTORY_DAYS
 from churnml.monitoring.seasons import (
     BURN_IN_DAYS,
     GUARD_DAYS,
@@ -32,7 +33,6 @@ Array = npt.NDArray[np.float64]
 _WINDOWS_DAYS = (1, 7)
 _NEW_DAYS = 7
 """A word counts as new for so many days."""
-_PAST_DAYS = 1100
 _RECENT_DAYS, _AROUND_DAYS = 120, 45
 _YEAR_DAYS = 365.25
 _PLAIN = 0.02
@@ -292,7 +292,7 @@ def _zeros_before(seen: Array, place: int) -> int:
 def _p_value(test: _Test, place: int) -> float | None:
     """Return the larger of the parametric and the empirical probability; None where the past is too short."""
     # The last days are what is judged: a fault must not become its own history.
-    past = slice(max(place - _PAST_DAYS, 0), max(place - GUARD_DAYS, 0))
+    past = slice(max(place - HISTORY_DAYS, 0), max(place - GUARD_DAYS, 0))
     if isinstance(test.of, Shares):
         shares = test.of
         if not np.isfinite(shares.residual[place]):
@@ -337,7 +337,7 @@ def _same_season(place: int) -> npt.NDArray[np.intp]:
 
     The days around the turn of a year would otherwise excuse half of the rows missing in July.
     """
-    before = np.arange(max(place - _PAST_DAYS, 0), max(place - GUARD_DAYS, 0))
+    before = np.arange(max(place - HISTORY_DAYS, 0), max(place - GUARD_DAYS, 0))
     apart = place - before
     of_the_year = np.abs((apart + _YEAR_DAYS / 2) % _YEAR_DAYS - _YEAR_DAYS / 2)
     return np.asarray(before[(apart <= _RECENT_DAYS) | (of_the_year <= _AROUND_DAYS)])

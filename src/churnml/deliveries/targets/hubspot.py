@@ -7,10 +7,11 @@ from typing import Any
 
 import httpx
 
+from churnml.api.pauses import pause_named
 from churnml.config.deliveries import HubspotTarget
 from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, again, refused
 from churnml.deliveries.faults import Fault, Lost, Pause
-from churnml.deliveries.gateway import Signs, pause_named, until_midnight
+from churnml.deliveries.gateway import Signs, until_midnight
 from churnml.deliveries.values import KINDS, shortened
 from churnml.deliveries.words import priority
 from churnml.store import DeliveryOutcome

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from churnml.api.retries import retry_after
+from churnml.api.pauses import pause_named
 from churnml.config import mask_text
 from churnml.config.secrets import MASK, forms_of_secret
 from churnml.language import Text
@@ -206,7 +206,7 @@ class Access:
                         yield answer
                         return
                     trouble = Text.of("pull-stopped-busy", said=self.said(answer))
-                    pause = retry_after(answer, self.clock())
+                    pause = pause_named(answer, self.clock())
                 finally:
                     answer.close()
             seconds = pause if pause is not None else min(2.0**attempt, 60.0) * (1 + random.random() / 4)
