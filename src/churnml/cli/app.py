@@ -24,13 +24,13 @@ from churnml.cli.kpis import kpis
 from churnml.cli.modelling import features_app, run, score, train
 from churnml.cli.models import models_app
 from churnml.cli.monitor import monitor
-from churnml.cli.options import AsJson, config_of
+from churnml.cli.options import DEMO, AsJson, config_of
 from churnml.cli.presets import presets_app
 from churnml.cli.privacy import erase, export
 from churnml.cli.pull import pull
 from churnml.cli.reading import explain, report
 from churnml.cli.session import Session, report_failure
-from churnml.cli.start import DEMO, demo, simulate
+from churnml.cli.start import demo, simulate
 from churnml.cli.tasks import tasks_app
 from churnml.cli.users import users_app
 from churnml.errors import UsageError

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from churnml.cli.options import AsJson
+from churnml.cli.options import DEMO, AsJson, ConfigOption
 from churnml.cli.session import Session
+from churnml.cli.terminal import aside
 
 if TYPE_CHECKING:
     from churnml.language import Section
@@ -19,11 +20,9 @@ __all__ = ["keys_app"]
 
 keys_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", metavar="CONFIG", help="YAML file")]
 StoreOption = Annotated[
     str | None, typer.Option("--store", metavar="URL", help="The store itself, where there is no config")
 ]
-_DEMO = Path("configs/demo.yaml")
 
 
 @keys_app.command("create")
@@ -34,7 +33,7 @@ def create(
         typer.Option(help="read, score, write or admin; may be given several times  [default: read, score]"),
     ] = None,
     days: Annotated[int, typer.Option(min=1, max=3650, help="Days until the key expires")] = 365,
-    config: ConfigOption = _DEMO,
+    config: ConfigOption = DEMO,
     store_url: StoreOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -48,14 +47,14 @@ def create(
 
         def picture() -> None:
             print(secret)
-            _say(t("keep", id=key.id, scopes=", ".join(sorted(key.scopes)), days=days))
-            _say(t("header", header=f"Authorization: Bearer {secret[:16]}…"))
+            aside(t("keep", id=key.id, scopes=", ".join(sorted(key.scopes)), days=days))
+            aside(t("header", header=f"Authorization: Bearer {secret[:16]}…"))
 
         session.show({"key": secret, **_as_dict(key)}, picture)
 
 
 @keys_app.command("list")
-def list_keys(config: ConfigOption = _DEMO, store_url: StoreOption = None, as_json: AsJson = False) -> None:
+def list_keys(config: ConfigOption = DEMO, store_url: StoreOption = None, as_json: AsJson = False) -> None:
     """List the keys; the keys themselves are not kept, only their hashes."""
     with Session(as_json) as session:
         store, now, t = _store(config, store_url)
@@ -82,7 +81,7 @@ def list_keys(config: ConfigOption = _DEMO, store_url: StoreOption = None, as_js
 @keys_app.command("revoke")
 def revoke(
     key_id: Annotated[str, typer.Argument(help="Id that `churnml keys list` prints")],
-    config: ConfigOption = _DEMO,
+    config: ConfigOption = DEMO,
     store_url: StoreOption = None,
     as_json: AsJson = False,
 ) -> None:
@@ -93,7 +92,7 @@ def revoke(
 
         key = store.keys.revoke(key_id, Actor("cli", now))
         store.close()
-        session.show(_as_dict(key), lambda: _say(t("revoked", id=key.id, name=key.name)))
+        session.show(_as_dict(key), lambda: aside(t("revoked", id=key.id, name=key.name)))
 
 
 def _store(config: Path, store_url: str | None) -> tuple[Store, datetime, Section]:
@@ -115,11 +114,3 @@ def _as_dict(key: ApiKey) -> dict[str, Any]:
     times = {"created_at": key.created_at, "expires_at": key.expires_at, "revoked_at": key.revoked_at}
     shown = {name: None if moment is None else moment.isoformat() for name, moment in times.items()}
     return {"id": key.id, "name": key.name, "scopes": sorted(key.scopes), **shown}
-
-
-def _say(text: str) -> None:
-    from rich.markup import escape
-
-    from churnml.cli.terminal import err
-
-    err().print(escape(text), soft_wrap=True)

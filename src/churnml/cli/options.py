@@ -12,9 +12,11 @@ from churnml.cli.session import Session
 if TYPE_CHECKING:
     from churnml.config import Config
 
-__all__ = ["AsJson", "Author", "ConfigPath", "Lang", "Note", "config_of"]
+__all__ = ["DEMO", "AsJson", "Author", "ConfigOption", "ConfigPath", "Lang", "Note", "config_of"]
 
+DEMO = Path("configs/demo.yaml")
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file, e.g. configs/demo.yaml")]
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", metavar="CONFIG", help="YAML file")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; progress goes to stderr")]
 Lang = Annotated[str | None, typer.Option("--lang", help="Language, e.g. en or ja  [default: the config's language]")]
 Author = Annotated[str, typer.Option("--by", help="Who answers; it goes on record")]

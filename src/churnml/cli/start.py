@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from churnml.cli.options import AsJson, config_of
+from churnml.cli.options import DEMO, AsJson, config_of
 from churnml.cli.session import Session
 from churnml.errors import UsageError
 
 __all__ = ["demo", "simulate"]
 
-DEMO = Path("configs/demo.yaml")
 Accounts = Annotated[int, typer.Option(min=20, max=1_000_000, help="Accounts that ever sign up")]
 Months = Annotated[int, typer.Option(min=6, max=240, help="Months of history")]
 Seed = Annotated[int, typer.Option(min=0, help="Another seed makes another company")]

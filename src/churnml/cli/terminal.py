@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.segment import Segment
 
-__all__ = ["as_json", "err", "money", "near", "number", "out", "settle_streams", "whole"]
+__all__ = ["as_json", "aside", "err", "money", "near", "number", "out", "settle_streams", "whole"]
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What steers a terminal instead of being shown on it: control characters but tab and line end, and changes of the
@@ -52,6 +52,11 @@ def out() -> Console:
 def err() -> Console:
     """Return the console that progress and errors go to."""
     return SafeConsole(stderr=True, highlight=False)
+
+
+def aside(text: str) -> None:
+    """Print words beside the result, which alone goes to stdout."""
+    err().print(escape(text), soft_wrap=True)
 
 
 def as_json(document: Any) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from churnml.cli.options import AsJson
+from churnml.cli.options import DEMO, AsJson, ConfigOption
 from churnml.cli.session import Session
+from churnml.cli.terminal import aside
 from churnml.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ __all__ = ["users_app"]
 
 users_app = typer.Typer(no_args_is_help=True, help="The people who look at the pages: add, invite, change, sign out.")
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", metavar="CONFIG", help="YAML file")]
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Mail address")]
 Role = Annotated[str | None, typer.Option(help="csm, manager, data_scientist or admin")]
 Owner = Annotated[
@@ -28,7 +28,6 @@ Owner = Annotated[
 ]
 Name = Annotated[str | None, typer.Option(help="What they are called  [default: as before the @]")]
 Lang = Annotated[str | None, typer.Option("--lang", help="en or ja  [default: what their browser asks for]")]
-_DEMO = Path("configs/demo.yaml")
 
 
 class _Opened:
@@ -58,7 +57,7 @@ def add(
     role: Role = "csm",
     owner: Owner = None,
     lang: Lang = None,
-    config: ConfigOption = _DEMO,
+    config: ConfigOption = DEMO,
     as_json: AsJson = False,
 ) -> None:
     """Add somebody; `churnml users invite` then makes their sign-in link."""
@@ -66,12 +65,12 @@ def add(
         made = opened.store.users.add(email, opened.actor, name=name, role=role or "csm", owner_id=owner, language=lang)
         session.show(
             _as_dict(made),
-            lambda: _say(f"Added {_told(made)}. Next: churnml users invite {made.email} --config {config}"),
+            lambda: aside(f"Added {_told(made)}. Next: churnml users invite {made.email} --config {config}"),
         )
 
 
 @users_app.command("list")
-def list_users(config: ConfigOption = _DEMO, as_json: AsJson = False) -> None:
+def list_users(config: ConfigOption = DEMO, as_json: AsJson = False) -> None:
     """List everybody, with what they are and how many browsers they are signed in with."""
     with Session(as_json) as session, _Opened(config, session) as opened:
         idle = timedelta(hours=opened.config.serving.sign_in.idle_hours)
@@ -88,7 +87,7 @@ def list_users(config: ConfigOption = _DEMO, as_json: AsJson = False) -> None:
 def invite(
     email: Email,
     mail: Annotated[bool, typer.Option("--mail/--no-mail", help="Also mail it, where deliveries.emails is set")] = True,
-    config: ConfigOption = _DEMO,
+    config: ConfigOption = DEMO,
     as_json: AsJson = False,
 ) -> None:
     """Print a link that signs somebody in once, and mail it where SMTP is set."""
@@ -104,11 +103,11 @@ def invite(
 
         def picture() -> None:
             print(address)
-            _say(f"It signs {user.name} in once, until {link.expires_at:%Y-%m-%d %H:%M} UTC. It is not shown again.")
+            aside(f"It signs {user.name} in once, until {link.expires_at:%Y-%m-%d %H:%M} UTC. It is not shown again.")
             if mailed:
-                _say(f"It was mailed to {user.email}.")
+                aside(f"It was mailed to {user.email}.")
             if sign_in.url is None:
-                _say("People elsewhere need another address: set serving.sign_in.url.")
+                aside("People elsewhere need another address: set serving.sign_in.url.")
 
         session.show({"link": address, "email": user.email, "expires_at": link.expires_at, "mailed": mailed}, picture)
 
@@ -123,7 +122,7 @@ def change(
     ] = None,
     lang: Annotated[str | None, typer.Option("--lang", help="en or ja; '' for what their browser asks for")] = None,
     new_email: Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="Another mail address")] = None,
-    config: ConfigOption = _DEMO,
+    config: ConfigOption = DEMO,
     as_json: AsJson = False,
 ) -> None:
     """Change somebody's name, role, owner, language or address; it counts from their next page on."""
@@ -133,32 +132,32 @@ def change(
         if not fields:
             raise UsageError("Nothing to change", expected="--name, --role, --owner, --lang or --email")
         user = opened.store.users.change(opened.store.users.named(email).id, opened.actor, **fields)
-        session.show(_as_dict(user), lambda: _say(f"Changed {_told(user)}."))
+        session.show(_as_dict(user), lambda: aside(f"Changed {_told(user)}."))
 
 
 @users_app.command("disable")
-def disable(email: Email, config: ConfigOption = _DEMO, as_json: AsJson = False) -> None:
+def disable(email: Email, config: ConfigOption = DEMO, as_json: AsJson = False) -> None:
     """Let somebody in no more, and sign them out everywhere within two seconds."""
     with Session(as_json) as session, _Opened(config, session) as opened:
         user = opened.store.users.disable(opened.store.users.named(email).id, opened.actor)
-        session.show(_as_dict(user), lambda: _say(f"{user.name} is let in no more."))
+        session.show(_as_dict(user), lambda: aside(f"{user.name} is let in no more."))
 
 
 @users_app.command("enable")
-def enable(email: Email, config: ConfigOption = _DEMO, as_json: AsJson = False) -> None:
+def enable(email: Email, config: ConfigOption = DEMO, as_json: AsJson = False) -> None:
     """Let somebody in again."""
     with Session(as_json) as session, _Opened(config, session) as opened:
         user = opened.store.users.enable(opened.store.users.named(email).id, opened.actor)
-        session.show(_as_dict(user), lambda: _say(f"{user.name} is let in again."))
+        session.show(_as_dict(user), lambda: aside(f"{user.name} is let in again."))
 
 
 @users_app.command("sign-out")
-def sign_out(email: Email, config: ConfigOption = _DEMO, as_json: AsJson = False) -> None:
+def sign_out(email: Email, config: ConfigOption = DEMO, as_json: AsJson = False) -> None:
     """Sign somebody out everywhere, within two seconds; links that they have not used end too."""
     with Session(as_json) as session, _Opened(config, session) as opened:
         user = opened.store.users.named(email)
         ended = opened.store.sessions.end_all(user, opened.actor)
-        session.show({"email": user.email, "sessions_ended": ended}, lambda: _say(f"{ended} sessions were ended."))
+        session.show({"email": user.email, "sessions_ended": ended}, lambda: aside(f"{ended} sessions were ended."))
 
 
 def _mail(opened: _Opened, link: Link, address: str) -> bool:
@@ -199,11 +198,3 @@ def _print_users(found: list[dict[str, Any]]) -> None:
         words = (user["name"], user["email"], user["role"], user["owner_id"] or "", user["language"] or "", signed_in)
         table.add_row(*(escape(word) for word in words), f"{user['created_at']:%Y-%m-%d}")
     out().print(table if found else "There is nobody yet. Add the first: churnml users add EMAIL --role admin")
-
-
-def _say(text: str) -> None:
-    from rich.markup import escape
-
-    from churnml.cli.terminal import err
-
-    err().print(escape(text), soft_wrap=True)
