@@ -72,7 +72,7 @@ _FEATURES = (
 class Body(BaseModel):
     """What every request's body is: strict about its keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
 
 
 _NULL: JsonValue = {"type": "null"}

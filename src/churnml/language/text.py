@@ -15,7 +15,7 @@ __all__ = ["Argument", "Day", "Quantity", "Several", "Text", "Words", "words"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Quantity(_Part):
