@@ -15,10 +15,11 @@ from churnml.sources.connections import connected, missing_file, missing_folder,
 from churnml.sources.containers import files_of
 from churnml.sources.csv_files import MalformedLines, stage_csv
 from churnml.sources.file_kinds import file_kind
+from churnml.sources.held import MOST_ROWS
 from churnml.sources.json_files import stage_json
 from churnml.sources.parsing import family
 from churnml.sources.report_files import rows_alone
-from churnml.sources.sql import described, identifier, literal, problem
+from churnml.sources.sql import counted, described, identifier, literal, problem
 from churnml.sources.workbooks import stage_workbook
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class Raw:
         What was changed while reading.
     place : str
         Key of its section in the config, for messages.
+    rows : int or None
+        About how many rows it has; None where counting them may take long.
     """
 
     origin: str
@@ -64,6 +67,12 @@ class Raw:
     delimiter: str = ""
     notes: tuple[str, ...] = ()
     place: str = ""
+    rows: int | None = None
+
+    @property
+    def is_small(self) -> bool:
+        """Tell whether its rows may be held in the engine while it is read."""
+        return self.rows is not None and self.rows <= MOST_ROWS
 
 
 @dataclass
@@ -164,6 +173,7 @@ class RawTables:
         try:
             relation = self._united(parts.readable)
             columns = described(self._db, relation)
+            rows = counted(self._db, relation)
         except duckdb.Error as error:
             raise problem(
                 "CHK002",
@@ -179,7 +189,17 @@ class RawTables:
             if parts.repeated_headers
             else ()
         )
-        return Raw(source.from_, relation, columns, parts.malformed, parts.text, certain, parts.delimiter, notes)
+        return Raw(
+            source.from_,
+            relation,
+            columns,
+            parts.malformed,
+            parts.text,
+            certain,
+            parts.delimiter,
+            notes,
+            rows=rows,
+        )
 
     def _stage_file(self, file: Path, target: Path, source: TableSource, where: str, parts: _Parts) -> None:
         kind = file_kind(file, where)
@@ -225,18 +245,20 @@ class RawTables:
     def _from_duckdb(self, source: TableSource, where: str) -> Raw:
         alias = literal(self._alias)
         rows = self._db.execute(
-            f"SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = {alias} "
-            "UNION ALL SELECT schema_name, view_name FROM duckdb_views() "
+            f"SELECT schema_name, table_name, estimated_size FROM duckdb_tables() WHERE database_name = {alias} "
+            "UNION ALL SELECT schema_name, view_name, NULL FROM duckdb_views() "
             f"WHERE database_name = {alias} AND NOT internal"
         ).fetchall()
         known = {
-            name for schema, table in rows for name in (f"{schema}.{table}", *([table] if schema == "main" else []))
+            name: size
+            for schema, table, size in rows
+            for name in (f"{schema}.{table}", *([table] if schema == "main" else []))
         }
         if source.from_ not in known:
             raise missing_table(source.from_, known, where)
         schema, _, table = source.from_.rpartition(".")
         relation = f"{identifier(self._alias)}.{identifier(schema or 'main')}.{identifier(table)}"
-        return Raw(source.from_, relation, described(self._db, relation))
+        return Raw(source.from_, relation, described(self._db, relation), rows=known[source.from_])
 
     def _from_backend(self, backend: BaseBackend, name: str, source: TableSource, where: str, wanted: Wanted) -> Raw:
         schema, _, table = source.from_.rpartition(".")
@@ -257,7 +279,7 @@ class RawTables:
         if table not in known:
             raise missing_table(source.from_, known, where)
         relation = f"read_parquet({literal(str(target))})"
-        return Raw(source.from_, relation, described(self._db, relation))
+        return Raw(source.from_, relation, described(self._db, relation), rows=counted(self._db, relation))
 
     def _attach(self, file: Path) -> None:
         if not file.is_file():

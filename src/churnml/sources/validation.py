@@ -60,7 +60,7 @@ class TableValidator:
         columns = (*mapping.mapped, *mapping.attributes)
         raw_values = ", ".join(identifier(f"raw:{name}") for name in columns)
         counted = [f"count({identifier(name)}) AS {identifier(name)}" for name in columns]
-        counted += [f"count_if({identifier(flag)}) AS {identifier(flag)}" for flag in self.staged.flags()]
+        counted += [f"count_if({identifier(flag)}) AS {identifier(flag)}" for flag in self.staged.flags]
         if mapping.known_early is not None:
             counted.append(f'count_if({mapping.known_early}) AS "early"')
         hashed = f"hash({raw_values})"
@@ -88,7 +88,7 @@ class TableValidator:
         self._note_changes(good)
 
     def _note_changes(self, good: pd.DataFrame) -> None:
-        for flag in self.staged.flags():
+        for flag in self.staged.flags:
             kind, _, column = flag.partition(":")
             self._noted(FLAGS[kind], column, int(good[flag].sum()), identifier(flag))
         if self.mapping.known_early is not None:
