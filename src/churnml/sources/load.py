@@ -24,6 +24,7 @@ from churnml.sources.account_ids import AccountIds, ToolCoverage
 from churnml.sources.between_tables import compare_tables, reach
 from churnml.sources.conversion import in_own_currency, lay_rates
 from churnml.sources.currencies import currency_columns, money_columns
+from churnml.sources.held import held
 from churnml.sources.macros import define_macros
 from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.observation import derived_accounts, observed_period
@@ -263,6 +264,8 @@ class _Step:
             table = TABLES[part.table]
             raw, source = self.raw_sources.open(part, partial(_columns_to_read, table))
             mapping = map_table(self.db, table, source, raw, tomorrow=self.tomorrow)
+            if mapping.is_small and (source.currency is not None or self.account_ids.in_use):
+                mapping = replace(mapping, select=held(self.db, f"mapped:{part.place}", mapping.select))
             mapping, told = in_own_currency(
                 self.db, mapping, raw, source.currency, self.currency, has_rates=self.has_rates
             )
