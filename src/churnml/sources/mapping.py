@@ -285,8 +285,7 @@ def _whole_floats(db: duckdb.DuckDBPyConnection, raw: Raw, ids: dict[str, Column
         return frozenset()
     values = {column: f"trim({identifier(column)})" for column in columns.values()}
     tests = ", ".join(
-        f"bool_and(regexp_full_match({value}, '\\d+\\.0+')) "
-        f"FILTER (lower({value}) NOT IN ('', 'nan', 'null', 'none'))"
+        f"bool_and(regexp_full_match({value}, '\\d+\\.0+')) FILTER (lower({value}) NOT IN ('', 'nan', 'null', 'none'))"
         for value in values.values()
     )
     row = db.execute(f"SELECT {tests} FROM {raw.relation}").fetchone() or ()

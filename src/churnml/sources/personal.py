@@ -207,9 +207,7 @@ def _words(
 
     rows = f"read_parquet({literal(str(file))})"
     texts = [
-        name
-        for name, kind in described(db, rows).items()
-        if kind == "VARCHAR" and (columns is None or name in columns)
+        name for name, kind in described(db, rows).items() if kind == "VARCHAR" and (columns is None or name in columns)
     ]
     if not texts:
         return

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from ibis.backends import BaseBackend
 
 __all__ = ["Raw", "RawTables"]
+
+_NUMBERS = count()
 
 Wanted = Callable[[Iterable[str]], list[str]]
 
@@ -114,12 +118,14 @@ class RawTables:
     ) -> None:
         self._db = db
         self._key = f"sources.{name}" if name else "source"
-        self._alias = f"raw_source:{name}"
+        # Sessions of one DuckDB share what is attached, so that two loads at a time must not call it the same.
+        self._alias = f"raw_source:{name}:{next(_NUMBERS)}"
         self._stage = stage
         self._max_malformed_share = source.max_rejected_share
         self._url = source.connection
         self._folder = resolve(source.folder) if source.folder is not None else None
         self._backend: BaseBackend | None = None
+        self._is_attached = False
         if self._folder is not None and not self._folder.is_dir():
             raise missing_folder(self._folder, self._key)
         if source.duckdb is not None:
@@ -159,9 +165,12 @@ class RawTables:
         return replace(raw, place=place)
 
     def close(self) -> None:
-        """Close the remote connection, if there is one."""
+        """Close the remote connection or the database file, if there is one."""
         if self._backend is not None:
             self._backend.disconnect()
+        if self._is_attached:
+            with suppress(duckdb.Error):  # what went wrong before is what is told
+                self._db.execute(f"DETACH {identifier(self._alias)}")
 
     def _from_files(self, folder: Path, name: str, source: TableSource, where: str) -> Raw:
         files = files_of(folder, source.from_, self._stage / f"{name}.inside", where)
@@ -293,6 +302,7 @@ class RawTables:
             )
         try:
             self._db.execute(f"ATTACH {literal(str(file))} AS {identifier(self._alias)} (READ_ONLY)")
+            self._is_attached = True
         except duckdb.Error as error:
             raise problem(
                 "CHK002", f"{file.name} cannot be opened", where=f"{self._key}.duckdb", got=str(error).splitlines()[0]
