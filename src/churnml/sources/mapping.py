@@ -180,10 +180,11 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
     usual = _usual(db, clean_select, every, kinds)
     ids = [name for name in every if name.endswith("_id") and types[f"raw:{name}"] == "VARCHAR"]
     whole = _whole_floats(db, raw, {name: every[name][1] for name in ids})
+    reads: dict[str, str] = {}
     for name, (column, item) in every.items():
         value, kind = identifier(f"clean:{name}"), kinds[name]
-        read = parse(value, kind, column, item, whole_floats=name in whole, usual=name in usual)
-        parsed.append(f"{read} AS {identifier(f'read:{name}')}")
+        reads[name] = parse(value, kind, column, item, whole_floats=name in whole, usual=name in usual)
+        parsed.append(f"{reads[name]} AS {identifier(f'read:{name}')}")
         if (
             column.dtype == "date"
             and kind == "text"
@@ -193,7 +194,7 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         ):
             parsed.append(f"{day_as_written(value)} <> {identifier(f'read:{name}')} AS {identifier(f'moved:{name}')}")
     step = f"SELECT {', '.join(parsed)} FROM ({clean_select})"
-    bounded += bounded_columns(db, table, [column for column, _ in every.values()], step, tomorrow)
+    bounded += bounded_columns(db, table, [column for column, _ in every.values()], reads, clean_select, tomorrow)
     inner = f"SELECT {', '.join(bounded)} FROM ({step})"
     for (owner, name), other in FALLBACKS.items():
         if owner == table.name and other in every:

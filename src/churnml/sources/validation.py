@@ -188,10 +188,10 @@ class TableValidator:
             f"{content} AS content FROM staged WHERE {self.staged.good}) "
             f"WINDOW w AS (PARTITION BY {names} ORDER BY known DESC NULLS LAST, content)) WHERE nth > 1"
         )
-        for code, same in (("CHK020", "same"), ("CHK021", "NOT same")):
+        row = self.db.execute("SELECT count_if(same), count_if(NOT same) FROM surplus").fetchone() or (0, 0)
+        for code, same, rows in (("CHK020", "same", row[0]), ("CHK021", "NOT same", row[1])):
             rule = RowRule(code, key[0], f"row_at IN (SELECT row_at FROM surplus WHERE {same})")
-            row = self.db.execute(f"SELECT count(*) FROM surplus WHERE {same}").fetchone()
-            self._record(rule, int(row[0] or 0) if row else 0, rule.broken)
+            self._record(rule, int(rows or 0), rule.broken)
             self.staged.late.append(rule)
 
     def _equal_rows(self) -> None:
