@@ -1500,6 +1500,16 @@ settings-rule-expansion_chance = Chance to expand
 settings-proxy_out = You are signed out here
     .text = The sign-in in front of these pages still knows you. To end that too:
 settings-utc = Times are UTC.
+settings-audit-users = People
+settings-audit-sessions = Sign-in
+settings-audit-keys = API keys
+settings-audit-override = Bands set by hand
+settings-audit-feedback = Feedback
+settings-audit-alerts = Alerts
+settings-audit-tasks = Tasks
+settings-audit-notes = Notes
+settings-audit-deliveries = Deliveries
+settings-audit-cli = Command line
 
 ## Today
 
@@ -1755,6 +1765,64 @@ docs-codes = Error codes
 docs-codes_note = Every error has a stable code, made for programs.
 docs-status = Status
 docs-code = Code
+docs-english = Operations and fields are described in English, as in the OpenAPI document.
+docs-list = list of { $of }
+docs-map = object of { $of }
+docs-object = object
+docs-most_characters = up to { $n } characters
+docs-default = default { $value }
+
+## Errors: what each code of the API means, and what is wrong with a form
+
+problem-request-json = The body is not JSON
+problem-request-cursor = No page has this cursor, or it is of another query
+problem-request-method = The path does not take this method
+problem-request-timeout = The body did not arrive in time
+problem-request-too_large = The body is larger than allowed
+problem-request-media_type = The body is not declared as application/json
+problem-request-invalid = The request is JSON but not what the operation takes
+problem-request-headers = A header has a value that cannot be
+problem-features-unknown = A feature name is not one of the model's
+problem-features-invalid = A feature has a value it cannot have
+problem-batch-too_large = The batch has more items than allowed
+problem-auth-missing = No API key was sent
+problem-auth-invalid = The API key is not known, expired or revoked
+problem-auth-scope = The API key lacks the scope that the operation needs
+problem-auth-role = The role of who is signed in does not allow this
+problem-auth-stranger = Who is signed in elsewhere is not known here, or not let in
+problem-auth-link = The sign-in link was used, has ended or never was
+problem-auth-provider = The identity provider did not sign anybody in
+problem-auth-throttled = Too many wrong keys from this address
+problem-form-token = The form was not sent by a page of this session
+problem-rate-limited = The API key has used up its requests of this minute
+problem-account-unknown = The scored snapshot does not have the account
+problem-explanation-unknown = No explanation is stored for the account
+problem-features-unknown_account = The features of the account are not stored (any more)
+problem-override-unknown = No override is in force for the account
+problem-alert-unknown = There is no such alert
+problem-alert-state = The alert is not in a state for that
+problem-task-unknown = There is no such task
+problem-task-state = The task is not in a state for that
+problem-path-unknown = There is no such path
+problem-idempotency-mismatch = The idempotency key came with another request before
+problem-service-no_snapshot = Nothing has been scored yet
+problem-service-no_kpis = No KPIs have been published yet
+problem-service-no_model = No model is loaded
+problem-service-store = The store cannot be reached
+problem-service-busy = The store is busy with other writes; nothing was stored
+problem-service-connections = Too many connections are open
+problem-service-timeout = The service did not answer in time
+problem-service-error = A fault of the service, logged under the request id
+form-unknown_choice = The page does not offer this. Open it again and choose anew.
+form-tick_accounts = Tick the accounts to assign first.
+form-no_alert = No alert was named.
+form-one_delivery = Name one delivery, or one target.
+form-day = The day must be written like 2026-12-31.
+form-day_within_a_year = The day must lie between tomorrow and a year from now.
+form-too_long = A field holds more than { $n } characters.
+form-few_words = A field that needs a few words was left empty.
+form-number = The form names a number that there is not.
+form-character = The form holds a character that no text has.
 
 ## Signing in
 
@@ -1919,7 +1987,7 @@ co-ends = Contract ends
 co-call = Your call, ARR
 co-call-of = ARR of { $name } that goes on
 co-call-keep = Keep
-co-call-invalid = The call must be an amount of ARR, 0 or more
+co-call-invalid = The call must be an amount of ARR, 0 or more.
 
 
 phase-contract = contract
@@ -2035,7 +2103,7 @@ team-moved =
         [one] { $n } task handed over.
        *[other] { $n } tasks handed over.
     }
-team-two_owners = Choose two different owners
+team-two_owners = Choose two different owners.
 team-nobody = No owners yet
     .text = Map accounts.owner and score; then each CSM has a line here.
 
@@ -2087,6 +2155,17 @@ proof-promotions = Models that were in force
 proof-since = Since
 proof-why = Why
 proof-forced = by force
+proof-watch = What monitoring found
+    .how = The day before { $as_of }. Alarms on the data, drift, and whether the model does what its backtest promised.
+proof-alarm_since = since { $on }
+proof-calm = No alarm.
+proof-no_watch = Nothing has been monitored yet: `churnml daily` does it every day, `churnml monitor` at once.
+proof-retrainings = Trained anew
+proof-retrained = trained anew
+proof-recalibrated = moved to the newest churn rate
+proof-outcome = Outcome
+proof-promoted = in force
+proof-not_promoted = turned down
 proof-data = Data at the last scoring
 proof-table = Table
 proof-rows = Rows
@@ -2109,6 +2188,7 @@ frame-skip = Skip to the content
 frame-places = Pages
 frame-language = Language
 frame-sign_out = Sign out
+frame-open = No sign-in
 frame-search = Find an account
 frame-as_of = Facts up to { $on }
 frame-note = Associations in past data, not causes.
@@ -2508,6 +2588,14 @@ card-retrain =
         [one] Recommended: retrain every month.
        *[other] Recommended: retrain every { $months } months.
     }
+card-treatment = Contacts and what became of the accounts
+card-arm =
+    .untreated = not contacted
+    .treated = contacted
+treatment-too_few = { $share } of the predictions were followed by a contact within { $days } days. Too few churners on one side to tell whether contacts have changed what became of the accounts.
+treatment-none = { $share } of the predictions were followed by a contact within { $days } days. Told ÷ happened is { $told } where there was one and { $others } where there was none: no difference beyond noise.
+treatment-bent = { $share } of the predictions were followed by a contact within { $days } days, and these accounts left less often than told (told ÷ happened { $told }, without a contact { $others }). Either contacts kept customers, or they went to accounts that were safer than they looked; a model that learns from these rows tells too low a risk for accounts that nobody calls. Judge it by the accounts that were not contacted.
+treatment-worse = { $share } of the predictions were followed by a contact within { $days } days, and these accounts left more often than told (told ÷ happened { $told }, without a contact { $others }): contacts went where more was wrong than the model saw.
 card-horizons = Further horizons
 card-horizons_note =
     { $seeds ->
@@ -3062,6 +3150,85 @@ cli-init-column =
     .from = from
     .until = until
     .met = accounts that meet
+
+## churnml daily, users, erase, export, backup and pull
+
+cli-daily-none = No daily run yet.
+cli-daily-ran = { $from }  { $outcome }
+    .ended = { $from }, ended { $until }  { $outcome }
+cli-daily-ended = { $config }: { $outcome } after { $seconds } s
+cli-daily-not_told = { $target } was not told: { $why }; the next run tries again.
+cli-daily-stage =
+    .done = done
+    .unchanged = unchanged
+    .not_due = not due
+    .running = running
+    .killed = killed
+    .failed = failed
+    .skipped = skipped
+cli-daily-unit =
+    .done = done
+    .failed = failed
+    .refused = refused
+    .busy = another run is at it
+    .memory = too large for the memory
+    .killed = killed
+cli-daily-column =
+    .config = config
+    .stage = stage
+    .outcome = outcome
+    .rows = rows
+    .seconds = seconds
+    .megabytes = MB
+    .starts = starts
+    .why = why
+cli-users-none = There is nobody yet. Add the first: { $command }
+cli-users-user = { $name } <{ $email }>, { $role }
+    .owner = { $name } <{ $email }>, { $role }, owner { $owner }
+cli-users-added = Added { $user }. Next: { $next }
+cli-users-changed = Changed { $user }.
+cli-users-disabled = { $name } is let in no more.
+cli-users-enabled = { $name } is let in again.
+cli-users-signed_out =
+    { $n ->
+        [one] One session was ended.
+       *[other] { $n } sessions were ended.
+    }
+cli-users-link = It signs { $name } in once, until { $until } UTC. It is not shown again.
+cli-users-mailed = It was mailed to { $email }.
+cli-users-elsewhere = People elsewhere need another address: set { $key }.
+cli-users-let_in_no_more = let in no more
+cli-users-column =
+    .name = name
+    .email = email
+    .role = role
+    .owner = owner
+    .language = language
+    .signed_in = signed in
+    .since = since
+cli-privacy-exported = { $n } rows of { $tables } tables are in { $file }.
+cli-privacy-told = Told by the next `churnml deliver`: { $targets }.
+cli-privacy-by_hand = Cannot be told; remove it there by hand: { $targets }.
+cli-privacy-own_file = Your own file, which churnml never writes: { $path }, rows { $rows }
+cli-privacy-unread = Sources of your own that were not looked through: { $sources }.
+cli-privacy-left = STILL THERE: { $files }
+cli-privacy-column =
+    .removed = removed from
+    .would_be_removed = would be removed from
+    .rows = rows
+cli-backup-made = { $megabytes } MB are in { $file }.
+cli-backup-restored = Restored as of { $at } UTC; { $n } accounts erased again.
+cli-pull-planned = { $source }: { $tool }, { $n } of { $most } calls today
+cli-pull-everything = everything
+cli-pull-since = since { $at }
+cli-pull-column =
+    .source = source
+    .object = object
+    .rows_in = rows in
+    .accepted = accepted
+    .rejected = rejected
+    .duplicate = duplicate
+    .preset = preset
 
 ## MLflow: what a run and a version are said to be
 
