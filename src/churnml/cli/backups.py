@@ -20,10 +20,12 @@ def backup(
 ) -> None:
     """Copy the store, the bundles and the list of the erased into one archive; the service goes on meanwhile."""
     with Session(as_json) as session:
+        from churnml.language import number
         from churnml.pipeline import backups
 
         made = backups.backup(config_of(config, session), to)
-        session.show(made, lambda: print(f"{made.bytes / 1e6:.1f} MB are in {made.file}."))
+        size = number(made.bytes / 1e6, session.language, 1)
+        session.show(made, lambda: print(session.say("backup-made", megabytes=size, file=str(made.file))))
 
 
 def restore(
@@ -36,5 +38,5 @@ def restore(
         from churnml.pipeline import backups
 
         done = backups.restore(config_of(config, session), file)
-        words = f"Restored as of {done.taken_at:%Y-%m-%d %H:%M} UTC; {done.erased_again} accounts erased again."
-        session.show(done, lambda: print(words))
+        taken = f"{done.taken_at:%Y-%m-%d %H:%M}"
+        session.show(done, lambda: print(session.say("backup-restored", at=taken, n=done.erased_again)))

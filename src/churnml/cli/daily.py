@@ -51,7 +51,7 @@ def daily_run(
         settings = config_of(config, session)
         done = pipeline.run_daily(settings, session.stages, foresee=foreseen)
         well = done.well
-        session.show(_report(done), lambda: _print_run(done.run, done))
+        session.show(_report(done), lambda: _print_run(done.run, session.language, done))
     if not well:
         raise typer.Exit(1)
 
@@ -67,7 +67,7 @@ def daily_list(
         from churnml import pipeline
 
         found = pipeline.list_runs(config_of(config, session), limit=limit)
-        session.show({"runs": found}, lambda: _print_runs(found))
+        session.show({"runs": found}, lambda: _print_runs(found, session.language))
 
 
 def _run_folder(folder: Path, jobs: int, memory: str | None, as_json: bool) -> None:
@@ -76,34 +76,38 @@ def _run_folder(folder: Path, jobs: int, memory: str | None, as_json: bool) -> N
         from churnml.pipeline.daily import megabytes, run_units
 
         limit = None if memory is None else megabytes(memory)
-        units = run_units(folder, jobs=jobs, memory_mb=limit, ended=_tell_unit)
+        units = run_units(folder, jobs=jobs, memory_mb=limit, ended=lambda unit: _tell_unit(unit, session.language))
         well = all(unit.outcome == "done" for unit in units)
-        session.show({"units": units}, lambda: _print_units(units))
+        session.show({"units": units}, lambda: _print_units(units, session.language))
     if not well:
         raise typer.Exit(1)
 
 
-def _tell_unit(unit: Unit) -> None:
-    from churnml.cli.terminal import err
+def _tell_unit(unit: Unit, language: str) -> None:
+    from churnml.cli.terminal import aside
+    from churnml.language import Section, phrases
 
-    err().print(f"{unit.config.name}: {unit.outcome} after {unit.seconds:.0f} s")
+    t = Section(phrases(language), "cli-daily")
+    aside(t("ended", config=unit.config.name, outcome=t(f"unit.{unit.outcome}"), seconds=round(unit.seconds)))
 
 
-def _print_units(units: list[Unit]) -> None:
+def _print_units(units: list[Unit], language: str) -> None:
     from rich.table import Table
     from rich.text import Text as Plain
 
-    from churnml.cli.terminal import out
+    from churnml.cli.terminal import out, whole
+    from churnml.language import Section, phrases
 
+    t = Section(phrases(language), "cli-daily")
     table = Table(box=None, pad_edge=False)
-    for name in ("config", "outcome", "seconds", "MB", "starts", ""):
-        table.add_column(name, justify="right" if name in ("seconds", "MB", "starts") else "left")
+    for name in ("config", "outcome", "seconds", "megabytes", "starts", "why"):
+        table.add_column(t(f"column.{name}"), justify="right" if name in ("seconds", "megabytes", "starts") else "left")
     for unit in units:
         stages = unit.report.get("run", {}).get("stages", ())
         failed = [f"{one['name']}: {one['error']['what']}" for one in stages if one.get("error")]
         why = "; ".join(failed) or unit.report.get("error", {}).get("what", "")
-        numbers = (f"{unit.seconds:.0f}", f"{unit.peak_mb:.0f}", str(unit.starts))
-        table.add_row(unit.config.name, unit.outcome, *numbers, Plain(why))
+        numbers = (whole(round(value), language) for value in (unit.seconds, unit.peak_mb, unit.starts))
+        table.add_row(unit.config.name, t(f"unit.{unit.outcome}"), *numbers, Plain(why))
     out().print(table)
 
 
@@ -114,35 +118,45 @@ def _report(done: DailyRun) -> dict[str, Any]:
     return report
 
 
-def _print_run(run: Run, done: DailyRun | None = None) -> None:
+def _print_run(run: Run, language: str, done: DailyRun | None = None) -> None:
     from rich.table import Table
     from rich.text import Text as Plain
 
-    from churnml.cli.terminal import out
+    from churnml.cli.terminal import out, whole
+    from churnml.language import Section, number, phrases
 
+    say = phrases(language)
+    t = Section(say, "cli-daily")
     table = Table(box=None, pad_edge=False)
-    for name in ("stage", "outcome", "rows", "seconds", ""):
-        table.add_column(name, justify="right" if name in ("rows", "seconds") else "left")
+    for name in ("stage", "outcome", "rows", "seconds", "why"):
+        table.add_column(t(f"column.{name}"), justify="right" if name in ("rows", "seconds") else "left")
     for one in run.stages:
-        rows = "" if one.rows is None else f"{one.rows:,}"
-        seconds = "" if one.seconds is None else f"{one.seconds:.1f}"
-        why = (one.error or {}).get("what") or ", ".join(one.detail.get("because", ()))
-        table.add_row(one.name, one.outcome, rows, seconds, Plain(why))
+        rows = "" if one.rows is None else whole(one.rows, language)
+        seconds = "" if one.seconds is None else number(one.seconds, language, 1)
+        why = (one.error or {}).get("what") or say.joined(one.detail.get("because", ()))
+        table.add_row(one.name, t(f"stage.{one.outcome}"), rows, seconds, Plain(why))
     out().print(table)
     for one in run.stages:
         if one.error is not None and one.error.get("remedy"):
             out().print(Plain(f"{one.name}: {one.error['remedy']}"))
     for told in done.told if done is not None else ():
         if not told.sent:
-            out().print(Plain(f"{told.target} was not told: {told.why}; the next run tries again."))
+            out().print(Plain(t("not_told", target=told.target, why=told.why or "")))
 
 
-def _print_runs(found: list[Run]) -> None:
+def _print_runs(runs: list[Run], language: str) -> None:
+    from rich.text import Text as Plain
+
     from churnml.cli.terminal import out
+    from churnml.language import Section, phrases
 
-    if not found:
-        out().print("No daily run yet.")
-    for run in found:
-        ended = "" if run.ended_at is None else f", ended {run.ended_at:%H:%M:%S}Z"
-        out().print(f"[bold]{run.id}[/]  {run.started_at:%Y-%m-%d %H:%M:%S}Z{ended}  {run.outcome}")
-        _print_run(run)
+    t = Section(phrases(language), "cli-daily")
+    if not runs:
+        out().print(t.none)
+    for run in runs:
+        times = {"from": f"{run.started_at:%Y-%m-%d %H:%M:%S}Z"}
+        if run.ended_at is not None:
+            times["until"] = f"{run.ended_at:%H:%M:%S}Z"
+        line = t("ran.ended" if "until" in times else "ran", outcome=t(f"stage.{run.outcome}"), **times)
+        out().print(Plain.assemble((str(run.id), "bold"), "  ", line))
+        _print_run(run, language)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["erase", "export"]
 
+_MOST_ROWS = 10
+
 Account = Annotated[str | None, typer.Option(metavar="ID", help="An account, as churnml knows it")]
 Contact = Annotated[str | None, typer.Option(metavar="ID", help="A person: the id of a contact or a product user")]
 
@@ -33,7 +35,7 @@ def erase(
 
         subject = _subject(account, contact)
         done = privacy.erase(config_of(config, session), subject, dry_run=dry_run)
-        session.show(done, lambda: _print(done))
+        session.show(done, lambda: _print(done, session.language))
     if done.left:
         raise typer.Exit(1)
 
@@ -51,7 +53,8 @@ def export(
 
         rows = privacy.export(config_of(config, session), _subject(account, contact), to)
         report = {"file": str(to), "rows": rows}
-        session.show(report, lambda: print(f"{sum(rows.values())} rows of {len(rows)} tables are in {to}."))
+        counts = {"n": sum(rows.values()), "tables": len(rows)}
+        session.show(report, lambda: print(session.say("privacy-exported", **counts, file=str(to))))
 
 
 def _subject(account: str | None, contact: str | None) -> Subject:
@@ -64,26 +67,27 @@ def _subject(account: str | None, contact: str | None) -> Subject:
     raise UsageError("A subject is either an account or a person", expected="--account ID or --contact ID")
 
 
-def _print(done: Certificate) -> None:
+def _print(done: Certificate, language: str) -> None:
     from rich.table import Table
     from rich.text import Text as Plain
 
-    from churnml.cli.terminal import out
+    from churnml.cli.terminal import out, whole
+    from churnml.language import Section, phrases
 
+    t = Section(phrases(language), "cli-privacy")
     table = Table(box=None, pad_edge=False)
-    table.add_column("would be removed from" if done.dry_run else "removed from")
-    table.add_column("rows", justify="right")
+    table.add_column(t("column.would_be_removed" if done.dry_run else "column.removed"))
+    table.add_column(t("column.rows"), justify="right")
     for one in done.removed:
-        table.add_row(Plain(one.place), f"{one.rows:,}")
+        table.add_row(Plain(one.place), whole(one.rows, language))
     out().print(table)
-    if done.told:
-        out().print(Plain(f"Told by the next `churnml deliver`: {', '.join(done.told)}."))
-    if done.by_hand:
-        out().print(Plain(f"Cannot be told; remove it there by hand: {', '.join(done.by_hand)}."))
+    for name, places in (("told", done.told), ("by_hand", done.by_hand)):
+        if places:
+            out().print(Plain(t(name, targets=phrases(language).joined(places))))
     for path, rows in done.own_files.items():
-        shown = ", ".join(map(str, rows[:10])) + (" …" if len(rows) > 10 else "")
-        out().print(Plain(f"Your own file, which churnml never writes: {path}, rows {shown}"))
+        shown = ", ".join(map(str, rows[:_MOST_ROWS])) + (" …" if len(rows) > _MOST_ROWS else "")
+        out().print(Plain(t("own_file", path=path, rows=shown)))
     if done.unread:
-        out().print(Plain(f"Sources of your own that were not looked through: {', '.join(done.unread)}."))
+        out().print(Plain(t("unread", sources=phrases(language).joined(done.unread))))
     if done.left:
-        out().print(Plain(f"STILL THERE: {', '.join(done.left)}"))
+        out().print(Plain(t("left", files=phrases(language).joined(done.left))))

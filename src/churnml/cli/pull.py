@@ -38,7 +38,7 @@ def pull(
         day = since.date() if since is not None else None
         if dry_run:
             planned = pipeline.preview_pull(settings, sources or (), since=day)
-            session.show({"planned": planned}, lambda: _print_planned(planned))
+            session.show({"planned": planned}, lambda: _print_planned(planned, language))
             return
         report = pipeline.pull(settings, sources or (), since=day, stages=session.stages)
         session.show(report, lambda: _print(report, language))
@@ -51,16 +51,17 @@ def _print(report: PullReport, language: Language) -> None:
     from rich.table import Table
     from rich.text import Text as Plain
 
-    from churnml.language import Text, render
+    from churnml.cli.terminal import whole
+    from churnml.language import Section, Text, phrases, render
 
-    console = Console(highlight=False)
+    console, t = Console(highlight=False), Section(phrases(language), "cli-pull")
     table = Table(box=None, pad_edge=False)
     counts = ("rows_in", "accepted", "rejected", "duplicate")
-    for name in ("source", "object", *(count.replace("_", " ") for count in counts), "preset"):
-        table.add_column(name, justify="right" if name.replace(" ", "_") in counts else "left")
+    for name in ("source", "object", *counts, "preset"):
+        table.add_column(t(f"column.{name}"), justify="right" if name in counts else "left")
     for source in report.sources:
         for one in source.objects:
-            numbers = (f"{getattr(one, name):,}" for name in counts)
+            numbers = (whole(getattr(one, name), language) for name in counts)
             table.add_row(*map(Plain, (source.source, one.object, *numbers, one.preset)))
     console.print(table)
     for source in report.sources:
@@ -74,11 +75,15 @@ def _print(report: PullReport, language: Language) -> None:
             print("  " + render(Text.of("pull-next", at=f"{source.next_at:%Y-%m-%d %H:%M}Z"), language))
 
 
-def _print_planned(planned: list[PlannedPull]) -> None:
+def _print_planned(planned: list[PlannedPull], language: Language) -> None:
+    from churnml.language import Section, phrases
+
+    t = Section(phrases(language), "cli-pull")
     for one in planned:
-        print(f"# {one.source}: {one.tool}, {one.calls_today:,} of {one.calls_allowed:,} calls today")
+        calls = {"n": one.calls_today, "most": one.calls_allowed}
+        print("# " + t("planned", source=one.source, tool=one.tool, **calls))
         for stream, begin in one.since.items():
-            print(f"{stream:<24} {'everything' if begin is None else f'since {begin:%Y-%m-%d %H:%M}Z'}")
+            print(f"{stream:<24} {t.everything if begin is None else t('since', at=f'{begin:%Y-%m-%d %H:%M}Z')}")
         if one.request is not None:
             print(f"{one.request.method} {one.request.url}")
         print()

@@ -85,6 +85,12 @@ class Session:
         self.language = given or self.language
         return self.language
 
+    def say(self, code: str, /, **arguments: Any) -> str:
+        """Return one of the commands' messages in the language that is spoken."""
+        from churnml.language import phrases
+
+        return phrases(self.language)(f"cli-{code}", **arguments)
+
     def show(self, report: Any, picture: Callable[[], None]) -> None:
         """Print the report, a mapping or a dataclass, as JSON, or draw it for a person."""
         self._live.stop()

@@ -15,6 +15,7 @@ from churnml.errors import UsageError
 
 if TYPE_CHECKING:
     from churnml.config import Config
+    from churnml.language import Section
     from churnml.store import Actor, Link, Store, User
 
 __all__ = ["users_app"]
@@ -35,11 +36,13 @@ class _Opened:
 
     def __init__(self, path: Path, session: Session) -> None:
         from churnml.config import load_config
+        from churnml.language import Section, phrases
         from churnml.serving.settings import Settings
         from churnml.store import Actor, Store
 
         self.config: Config = load_config(path)
         session.use(self.config)
+        self.say = Section(phrases(session.language), "cli-users")
         self.store: Store = Store(Settings.from_config(self.config).store_url)
         self.actor: Actor = Actor("cli", datetime.now(UTC))
 
@@ -65,7 +68,7 @@ def add(
         made = opened.store.users.add(email, opened.actor, name=name, role=role or "csm", owner_id=owner, language=lang)
         session.show(
             _as_dict(made),
-            lambda: aside(f"Added {_told(made)}. Next: churnml users invite {made.email} --config {config}"),
+            lambda: aside(opened.say("added", user=_words(made, opened.say), next=_invitation(made, config))),
         )
 
 
@@ -80,7 +83,7 @@ def list_users(config: ConfigOption = DEMO, as_json: AsJson = False) -> None:
             {**_as_dict(user), "sessions": sum(one.user_id == user.id for one in usable)}
             for user in opened.store.users.list()
         ]
-        session.show({"users": found}, lambda: _print_users(found))
+        session.show({"users": found}, lambda: _print_users(found, session.language))
 
 
 @users_app.command("invite")
@@ -103,11 +106,11 @@ def invite(
 
         def picture() -> None:
             print(address)
-            aside(f"It signs {user.name} in once, until {link.expires_at:%Y-%m-%d %H:%M} UTC. It is not shown again.")
+            aside(opened.say("link", name=user.name, until=f"{link.expires_at:%Y-%m-%d %H:%M}"))
             if mailed:
-                aside(f"It was mailed to {user.email}.")
+                aside(opened.say("mailed", email=user.email))
             if sign_in.url is None:
-                aside("People elsewhere need another address: set serving.sign_in.url.")
+                aside(opened.say("elsewhere", key="serving.sign_in.url"))
 
         session.show({"link": address, "email": user.email, "expires_at": link.expires_at, "mailed": mailed}, picture)
 
@@ -132,7 +135,7 @@ def change(
         if not fields:
             raise UsageError("Nothing to change", expected="--name, --role, --owner, --lang or --email")
         user = opened.store.users.change(opened.store.users.named(email).id, opened.actor, **fields)
-        session.show(_as_dict(user), lambda: aside(f"Changed {_told(user)}."))
+        session.show(_as_dict(user), lambda: aside(opened.say("changed", user=_words(user, opened.say))))
 
 
 @users_app.command("disable")
@@ -140,7 +143,7 @@ def disable(email: Email, config: ConfigOption = DEMO, as_json: AsJson = False) 
     """Let somebody in no more, and sign them out everywhere within two seconds."""
     with Session(as_json) as session, _Opened(config, session) as opened:
         user = opened.store.users.disable(opened.store.users.named(email).id, opened.actor)
-        session.show(_as_dict(user), lambda: aside(f"{user.name} is let in no more."))
+        session.show(_as_dict(user), lambda: aside(opened.say("disabled", name=user.name)))
 
 
 @users_app.command("enable")
@@ -148,7 +151,7 @@ def enable(email: Email, config: ConfigOption = DEMO, as_json: AsJson = False) -
     """Let somebody in again."""
     with Session(as_json) as session, _Opened(config, session) as opened:
         user = opened.store.users.enable(opened.store.users.named(email).id, opened.actor)
-        session.show(_as_dict(user), lambda: aside(f"{user.name} is let in again."))
+        session.show(_as_dict(user), lambda: aside(opened.say("enabled", name=user.name)))
 
 
 @users_app.command("sign-out")
@@ -157,7 +160,7 @@ def sign_out(email: Email, config: ConfigOption = DEMO, as_json: AsJson = False)
     with Session(as_json) as session, _Opened(config, session) as opened:
         user = opened.store.users.named(email)
         ended = opened.store.sessions.end_all(user, opened.actor)
-        session.show({"email": user.email, "sessions_ended": ended}, lambda: aside(f"{ended} sessions were ended."))
+        session.show({"email": user.email, "sessions_ended": ended}, lambda: aside(opened.say("signed_out", n=ended)))
 
 
 def _mail(opened: _Opened, link: Link, address: str) -> bool:
@@ -181,20 +184,31 @@ def _as_dict(user: User) -> dict[str, Any]:
     return {name: value for name, value in asdict(user).items() if name != "subject"}
 
 
-def _told(user: User) -> str:
-    owner = f", owner {user.owner_id}" if user.owner_id else ""
-    return f"{user.name} <{user.email}>, {user.role}{owner}"
+def _words(user: User, t: Section) -> str:
+    from churnml.language import Text
+
+    who = {"name": user.name, "email": user.email, "role": Text.of(f"role-{user.role}")}
+    return t("user.owner", **who, owner=user.owner_id) if user.owner_id else t("user", **who)
 
 
-def _print_users(found: list[dict[str, Any]]) -> None:
+def _invitation(user: User, config: Path) -> str:
+    return f"churnml users invite {user.email} --config {config}"
+
+
+def _print_users(users: list[dict[str, Any]], language: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     from churnml.cli.terminal import out
+    from churnml.language import Section, phrases
 
-    table = Table("name", "email", "role", "owner", "language", "signed in", "since")
-    for user in found:
-        signed_in = "let in no more" if user["disabled_at"] else str(user["sessions"] or "–")
-        words = (user["name"], user["email"], user["role"], user["owner_id"] or "", user["language"] or "", signed_in)
+    say = phrases(language)
+    t = Section(say, "cli-users")
+    columns = ("name", "email", "role", "owner", "language", "signed_in", "since")
+    table = Table(*(t(f"column.{name}") for name in columns))
+    for user in users:
+        signed_in = t.let_in_no_more if user["disabled_at"] else str(user["sessions"] or "–")
+        role = say(f"role-{user['role']}")
+        words = (user["name"], user["email"], role, user["owner_id"] or "", user["language"] or "", signed_in)
         table.add_row(*(escape(word) for word in words), f"{user['created_at']:%Y-%m-%d}")
-    out().print(table if found else "There is nobody yet. Add the first: churnml users add EMAIL --role admin")
+    out().print(table if users else escape(t("none", command="churnml users add EMAIL --role admin")))

@@ -3063,6 +3063,85 @@ cli-init-column =
     .until = until
     .met = accounts that meet
 
+## churnml daily, users, erase, export, backup and pull
+
+cli-daily-none = No daily run yet.
+cli-daily-ran = { $from }  { $outcome }
+    .ended = { $from }, ended { $until }  { $outcome }
+cli-daily-ended = { $config }: { $outcome } after { $seconds } s
+cli-daily-not_told = { $target } was not told: { $why }; the next run tries again.
+cli-daily-stage =
+    .done = done
+    .unchanged = unchanged
+    .not_due = not due
+    .running = running
+    .killed = killed
+    .failed = failed
+    .skipped = skipped
+cli-daily-unit =
+    .done = done
+    .failed = failed
+    .refused = refused
+    .busy = another run is at it
+    .memory = too large for the memory
+    .killed = killed
+cli-daily-column =
+    .config = config
+    .stage = stage
+    .outcome = outcome
+    .rows = rows
+    .seconds = seconds
+    .megabytes = MB
+    .starts = starts
+    .why = why
+cli-users-none = There is nobody yet. Add the first: { $command }
+cli-users-user = { $name } <{ $email }>, { $role }
+    .owner = { $name } <{ $email }>, { $role }, owner { $owner }
+cli-users-added = Added { $user }. Next: { $next }
+cli-users-changed = Changed { $user }.
+cli-users-disabled = { $name } is let in no more.
+cli-users-enabled = { $name } is let in again.
+cli-users-signed_out =
+    { $n ->
+        [one] One session was ended.
+       *[other] { $n } sessions were ended.
+    }
+cli-users-link = It signs { $name } in once, until { $until } UTC. It is not shown again.
+cli-users-mailed = It was mailed to { $email }.
+cli-users-elsewhere = People elsewhere need another address: set { $key }.
+cli-users-let_in_no_more = let in no more
+cli-users-column =
+    .name = name
+    .email = email
+    .role = role
+    .owner = owner
+    .language = language
+    .signed_in = signed in
+    .since = since
+cli-privacy-exported = { $n } rows of { $tables } tables are in { $file }.
+cli-privacy-told = Told by the next `churnml deliver`: { $targets }.
+cli-privacy-by_hand = Cannot be told; remove it there by hand: { $targets }.
+cli-privacy-own_file = Your own file, which churnml never writes: { $path }, rows { $rows }
+cli-privacy-unread = Sources of your own that were not looked through: { $sources }.
+cli-privacy-left = STILL THERE: { $files }
+cli-privacy-column =
+    .removed = removed from
+    .would_be_removed = would be removed from
+    .rows = rows
+cli-backup-made = { $megabytes } MB are in { $file }.
+cli-backup-restored = Restored as of { $at } UTC; { $n } accounts erased again.
+cli-pull-planned = { $source }: { $tool }, { $n } of { $most } calls today
+cli-pull-everything = everything
+cli-pull-since = since { $at }
+cli-pull-column =
+    .source = source
+    .object = object
+    .rows_in = rows in
+    .accepted = accepted
+    .rejected = rejected
+    .duplicate = duplicate
+    .preset = preset
+
 ## MLflow: what a run and a version are said to be
 
 mlflow-trained = Trained { $at } UTC on { $rows } labelled rows of { $accounts } accounts, { $positive } positive, as of { $from } to { $until }.

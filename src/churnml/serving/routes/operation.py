@@ -12,7 +12,9 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import Response
 
+import churnml.api.work  # noqa: F401  (its bodies are built below)
 from churnml.api.problems import CODES
+from churnml.api.requests import Body
 from churnml.language import Language
 from churnml.serving.http.authentication import KEY
 from churnml.serving.http.problems import Problem
@@ -34,6 +36,17 @@ __all__ = [
     "idempotency_of",
     "require",
 ]
+
+
+def _build(body: type[Body]) -> None:
+    """Build a body and its kinds: FastAPI wants them whole, while a client leaves them until it sends one."""
+    body.model_config["defer_build"] = False
+    body.model_rebuild()
+    for kind in body.__subclasses__():
+        _build(kind)
+
+
+_build(Body)
 
 Lang = Annotated[Language | None, Query(description="Language of sentences; default the config's")]
 IdempotencyHeader = Annotated[
