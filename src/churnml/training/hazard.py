@@ -15,13 +15,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from churnml.errors import DataError, TrainingError
 from churnml.features.spec import FeatureSet
-from churnml.training.calibration import Calibrator, calibrate
+from churnml.training.calibration import Calibrator
 from churnml.training.encoding import categories_of, encode
 from churnml.training.ensemble import Ensemble, fit_ensemble
 from churnml.training.estimator import ChurnClassifier, Plan
 from churnml.training.experience import expected_coefficients
 from churnml.training.judging import judged_rows
 from churnml.training.linear import Strength, fit_linear
+from churnml.training.logistic import fit_logistic
 from churnml.training.stacking import (
     DECISION_EXTRAS,
     MONTH_DAYS,
@@ -51,6 +52,8 @@ _APART_FROM = 20
 """Accounts lost on either side below which one model answers for both."""
 _BUCKETS = (30.0, 90.0, 180.0, 360.0)
 """Days ahead at which another straight line calibrates; with few losses each stays near the identity."""
+_SLOPE_PRECISION, _LEVEL_PRECISION = 10.0, 4.0
+"""Of normal priors around the identity: within about ±0.3 and, for the level, ±0.5."""
 _CALENDAR_MONTH = 31
 _AT_ONCE = 4000
 
@@ -311,7 +314,7 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         )
         plan = classifier.plan(X, stack.lost, dates=stack.due, groups=groups, sample_weight=stack.weight)
         ensemble = fit_ensemble(plan.matrix, plan.outcome, plan.folds, plan.recipe, plan.timeline, plan.weights)
-        by_days = _by_days(ensemble, plan, stack)
+        by_days = _by_days(ensemble, plan, stack, groups)
         refits = [_refitted(ensemble, plan, stack.weight * draw[stack.asked.row]) for draw in draws]
         return _Risk(names, categories, rate, ensemble, tuple(refits), by_days=by_days)
 
@@ -327,7 +330,7 @@ def _rate(stack: Stack, weights: Array) -> float:
     return float((weights @ stack.lost + 0.5) / (weights.sum() + 1.0 + 100.0 * (len(stack.lost) == 0)))
 
 
-def _by_days(ensemble: Ensemble, plan: Plan, stack: Stack) -> tuple[Calibrator, ...]:
+def _by_days(ensemble: Ensemble, plan: Plan, stack: Stack, groups: npt.NDArray[np.str_]) -> tuple[Calibrator, ...]:
     """Return a straight line per span of days ahead, learnt from rows that their models had not seen."""
     if ensemble.judged is None or plan.timeline is None:
         return ()
@@ -337,10 +340,8 @@ def _by_days(ensemble: Ensemble, plan: Plan, stack: Stack) -> tuple[Calibrator, 
     z, bucket = logit(np.clip(p, 1e-12, 1 - 1e-12)), np.digitize(stack.asked.day[rows], _BUCKETS)
     lines = []
     for place in range(len(_BUCKETS) + 1):
-        inside = bucket == place
-        lines.append(
-            calibrate(z[inside], outcome[inside], "platt", weights[inside]) if inside.any() else Calibrator("none")
-        )
+        inside = np.flatnonzero(bucket == place)
+        lines.append(_line(z[inside], outcome[inside], weights[inside], groups[rows[inside]]))
     # How many are lost in all was settled with more care (churnml.training.level); here it is only shared out.
     low, high = -5.0, 5.0
     for _ in range(50):
@@ -349,6 +350,25 @@ def _by_days(ensemble: Ensemble, plan: Plan, stack: Stack) -> tuple[Calibrator, 
         less = np.average(_calibrated(p, stack.asked.day[rows], moved) - p, weights=weights) < 0
         low, high = (middle, high) if less else (low, middle)
     return tuple(replace(line, prior_shift=(low + high) / 2.0) for line in lines)
+
+
+def _line(z: Array, outcome: Array, weights: Array, groups: npt.NDArray[np.str_]) -> Calibrator:
+    """Return a straight line near the identity; an account that speaks in many rows counts about once."""
+    lost = outcome == 1
+    if len(z) == 0:
+        return Calibrator("none")
+    ones = np.unique(groups[lost]) if lost.any() else np.unique(groups)
+    share = len(ones) / (int(lost.sum()) if lost.any() else len(z))
+    slope, level = fit_logistic(
+        np.column_stack([z, np.ones(len(z))]),
+        outcome,
+        np.array([_SLOPE_PRECISION, _LEVEL_PRECISION]),
+        centre=np.array([1.0, 0.0]),
+        lower=np.array([1e-3, -np.inf]),
+        weights=weights * share,
+        intercept=False,
+    )
+    return Calibrator("platt", (float(slope), float(level)), int(lost.sum()))
 
 
 def _calibrated(p: Array, day: Array, by_days: Sequence[Calibrator]) -> Array:
