@@ -93,6 +93,10 @@ def prospects(console: Console, backtest: Mapping[str, Any], currency: str, lang
                 )
             )
         )
+    contacts = backtest.get("treatment")
+    if contacts is not None:
+        colour = "yellow" if contacts["outcome"] == "bent" else "default"
+        console.print(f"[{colour}]{escape(say.stored(contacts['reason']))}[/]")
     decay = backtest["decay"]
     months = [t("month", months=row["months"], auc=_value(row["roc_auc"], lang)) for row in decay["months"]]
     again = say("card-retrain", months=decay["retrain_every_months"])

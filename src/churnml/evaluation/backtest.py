@@ -25,6 +25,7 @@ from churnml.evaluation.report import (
     SegmentMetrics,
     StabilityPair,
 )
+from churnml.evaluation.treatment import TreatmentReport, treatment_report
 from churnml.evaluation.verdict import Verdict, judge
 from churnml.features.spec import FeatureSet
 from churnml.language import Argument
@@ -89,6 +90,8 @@ class Backtest:
         Why the regression is published instead.
     window_days : int
         Length of the label window, gap included: campaigns that are valued lie so far apart.
+    contacts : DataFrame, optional
+        account_id and ``at`` of every contact that the vendor began, for `churnml.evaluation.treatment`.
     """
 
     predictions: pd.DataFrame
@@ -102,6 +105,7 @@ class Backtest:
     estimator: Literal["model", "logistic"] = "model"
     reason: Argument = ""
     window_days: int = 0
+    contacts: pd.DataFrame | None = None
 
     @property
     def baselines(self) -> list[str]:
@@ -180,6 +184,7 @@ class Backtest:
             decay=decay(self.stale, self.seed),
             profit=self._profit(),
             calibration=self._calibration(),
+            treatment=self._treatment(),
         )
 
     def of_regression(self) -> Backtest:
@@ -208,6 +213,17 @@ class Backtest:
             slope=calibration_slope(y, p, account),
             tenths=tenths,
             gaps=beyond_noise(tenths),
+        )
+
+    def _treatment(self) -> TreatmentReport | None:
+        if self.target != "churn" or self.contacts is None or self.contacts.empty:
+            return None
+        return treatment_report(
+            self.predictions,
+            self.contacts,
+            window_days=self.window_days,
+            share=self.capacity.share,
+            seed=self.seed,
         )
 
     def _fold(self, split: Split) -> FoldReport:
@@ -267,6 +283,8 @@ def backtest(
     splits: Sequence[Split],
     config: BacktestSections,
     progress: Callable[[str], None] | None = None,
+    *,
+    contacts: pd.DataFrame | None = None,
 ) -> Backtest:
     """Backtest the model and its baselines over splits by date.
 
@@ -286,6 +304,8 @@ def backtest(
         Any object with the sections `model`, `label`, `capacity`, and `seed`.
     progress : callable, optional
         Told one line per fold.
+    contacts : DataFrame, optional
+        account_id and ``at`` of every contact that the vendor began.
 
     Raises
     ------
@@ -330,5 +350,6 @@ def backtest(
         stale=pd.concat(stale, ignore_index=True),
         target=config.label.target,
         window_days=config.label.gap_days + config.label.horizon_days,
+        contacts=contacts,
     )
     return tested.of_regression() if tested.verdict.scorer == "logistic" else tested

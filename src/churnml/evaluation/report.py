@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from churnml.evaluation.capacity import CapacityReport
 from churnml.evaluation.diagnostics import Decay, LeadTime
+from churnml.evaluation.treatment import TreatmentReport
 from churnml.evaluation.verdict import VerdictReport
 from churnml.language import Argument
 from churnml.metrics.calibration import RiskLevel
@@ -222,6 +223,8 @@ class BacktestReport:
     profit : ProfitReport or None
         None without any ARR, and for targets other than churn.
     calibration : CalibrationReport
+    treatment : TreatmentReport or None
+        Whether contacts have bent the labels; None without any contact on record, and for targets other than churn.
     """
 
     pooled: Comparison
@@ -237,6 +240,7 @@ class BacktestReport:
     decay: Decay
     profit: ProfitReport | None
     calibration: CalibrationReport
+    treatment: TreatmentReport | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON-ready data."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from functools import partial
+from datetime import timedelta
 
 import pandas as pd
 
-from churnml.actions import due_on
 from churnml.actions.experiment import ExperimentReport, experiment_report
 from churnml.config import Config
 from churnml.errors import UsageError
 from churnml.pipeline.preparation import check
+from churnml.pipeline.tasks import done_tasks
 from churnml.progress import Stages
 from churnml.snapshots.labels import labelled
 from churnml.store import Assignment, Store, Task
@@ -42,7 +41,7 @@ def compare_arms(config: Config, tables: Tables, store: Store) -> ExperimentRepo
     evaluations = store.evaluations(config.name)
     lots = [lot for lot in evaluations.assignments() if lot.experiment == section.name]
     until = evaluations.known().evaluated_on
-    done = [task for task, _ in store.tasks(config.name, partial(_due, config)).find(states=("done",), limit=1_000_000)]
+    done = done_tasks(config, store)
     if not lots or until is None:
         raise UsageError(
             "No account has been drawn yet",
@@ -75,7 +74,3 @@ def _was_worked(lot: Assignment, done: list[Task], days: int) -> bool:
         task.account_id == lot.account_id and task.finished_on is not None and lot.assigned_on <= task.finished_on < end
         for task in done
     )
-
-
-def _due(config: Config, day: date, workdays: int, owner: str) -> date:
-    return due_on(day, workdays, config.alerts, owner)

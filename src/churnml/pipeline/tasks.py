@@ -12,7 +12,7 @@ from churnml.config import Config
 from churnml.errors import UsageError
 from churnml.store import Actor, Note, Store, Task, TaskEvent, Tasks, TaskState
 
-__all__ = ["answer_task", "list_tasks", "show_task"]
+__all__ = ["answer_task", "done_tasks", "list_tasks", "show_task"]
 
 
 def list_tasks(
@@ -72,6 +72,11 @@ def answer_task(
             note=note,
         )
     return task
+
+
+def done_tasks(config: Config, store: Store) -> list[Task]:
+    """Return every task that has been done."""
+    return [task for task, _ in _tasks(config, store).find(states=("done",), limit=1_000_000)]
 
 
 def _tasks(config: Config, store: Store) -> Tasks:

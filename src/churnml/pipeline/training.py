@@ -21,6 +21,7 @@ from churnml.explain import ExplainReference
 from churnml.files import sqlite_url, write_parquet, write_text
 from churnml.health import HealthScale
 from churnml.language import Text
+from churnml.pipeline.contacts import contacts
 from churnml.pipeline.model_watch import keep_reference
 from churnml.pipeline.models import champion_version, keep_or_promote, tested_path
 from churnml.pipeline.preparation import prepare
@@ -146,7 +147,8 @@ def _backtest(
     settings: Config, prepared: Prepared, folds: Sequence[Split], findings: Sequence[Finding], stages: Stages
 ) -> _Tested:
     frame, catalogue = prepared.frame, prepared.feature_set
-    main = backtest(frame, catalogue, folds, settings, progress=stages.say)
+    made = contacts(settings, prepared.loaded.tables)
+    main = backtest(frame, catalogue, folds, settings, progress=stages.say, contacts=made)
     further = backtest_further(frame, catalogue, settings, progress=stages.say)
     horizons = {str(days): own.as_dict() for days, own in further.items()}
     audited = [finding.as_dict() for finding in findings]

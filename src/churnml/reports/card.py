@@ -109,6 +109,7 @@ def model_card(
         "at_capacity": _at_capacity(backtest),
         "profit": backtest.get("profit"),
         "lead_time": backtest.get("lead_time"),
+        "treatment": backtest.get("treatment"),
         "retraining": (backtest.get("decay") or {}).get("reason"),
         "retrain_every_months": (backtest.get("decay") or {}).get("retrain_every_months"),
         "calibration": [asdict(part) for part in calibration_bins(predictions["churned"], predictions["p_model"])],

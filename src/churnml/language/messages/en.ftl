@@ -2508,6 +2508,14 @@ card-retrain =
         [one] Recommended: retrain every month.
        *[other] Recommended: retrain every { $months } months.
     }
+card-treatment = Contacts and what became of the accounts
+card-arm =
+    .untreated = not contacted
+    .treated = contacted
+treatment-too_few = { $share } of the predictions were followed by a contact within { $days } days. Too few churners on one side to tell whether contacts have changed what became of the accounts.
+treatment-none = { $share } of the predictions were followed by a contact within { $days } days. Told ÷ happened is { $told } where there was one and { $others } where there was none: no difference beyond noise.
+treatment-bent = { $share } of the predictions were followed by a contact within { $days } days, and these accounts left less often than told (told ÷ happened { $told }, without a contact { $others }). Either contacts kept customers, or they went to accounts that were safer than they looked; a model that learns from these rows tells too low a risk for accounts that nobody calls. Judge it by the accounts that were not contacted.
+treatment-worse = { $share } of the predictions were followed by a contact within { $days } days, and these accounts left more often than told (told ÷ happened { $told }, without a contact { $others }): contacts went where more was wrong than the model saw.
 card-horizons = Further horizons
 card-horizons_note =
     { $seeds ->
