@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 import warnings
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def company(accounts: int, seed: int, cache: Path | None) -> dict[str, Any]:
     if path is not None and path.exists():
         known: dict[str, Any] = pickle.loads(path.read_bytes())
         return known
-    made = simulate(accounts=accounts, months=MONTHS, seed=seed)
+    made = simulate(accounts=accounts, months=MONTHS, seed=seed, start=date(2022, 1, 1))
     with tempfile.TemporaryDirectory() as folder:
         write(made, Path(folder) / "raw")
         config = load_config(DEMO, {"source": {"folder": f"{folder}/raw"}, "workspace": f"{folder}/workspace"})
