@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +32,7 @@ from churnml.registry import Provenance
 from churnml.registry.promotion import Decision, promote, promotions
 from churnml.registry.tracking import open_mlflow
 from churnml.sources import Loaded
-from churnml.store import Actor, Retraining, Store
+from churnml.store import Actor, Retraining, Snapshot, Store
 
 NOW = datetime(2026, 7, 1, 4, tzinfo=UTC)
 DUE: dict[str, Any] = {"retrain_after_days": 7}
@@ -60,6 +60,20 @@ def put_in_place(config: Config, shift: float, reason: Any = "A try.") -> str:
     tested.to_parquet(backtest_of(config, path.name))
     promote(config.bundles_dir, config.registered_model, path.name, reason=reason, at=NOW)
     return path.name
+
+
+def live_on(config: Config, store: Store, first: date, last: date, version: str) -> None:
+    """Publish scores of a few accounts on every day after the first one up to the last."""
+    newest = store.latest(config.name)
+    assert newest is not None
+    features = pd.DataFrame.from_dict(store.all_features(newest.id), orient="index").head(5)
+    features = features.rename_axis("account_id").reset_index()
+    scores = pd.DataFrame({"account_id": features["account_id"], "name": "A firm", "churn_probability": 0.5})
+    scores = scores.assign(health_score=50.0, band="yellow", coverage=1.0)
+    for number in range(1, (last - first).days + 1):
+        day = first + timedelta(days=number)
+        told = features if day == last else None
+        store.publish(Snapshot(config.name, day, NOW, version, config.hash, scores, features=told))
 
 
 def retrainings(config: Config) -> list[Retraining]:
@@ -168,6 +182,7 @@ def test_probabilities_that_are_off_are_moved_to_what_came_true(acme: Path, load
     assert churnml("score", acme, "--as-of", early.isoformat()).exit_code == 0
     with Store(config.store_url) as store:
         # Scores of so many days since then are too young to tell anything.
+        live_on(config, store, early, loaded.tables.observed_until, too_high)
         day = Day(config, store, Stages(), NOW, loaded=loaded)
         done = monitor(day)
         again = monitor(day)
