@@ -160,7 +160,7 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
     types = described(db, f"({raw_select})")
     cleaned, parsed, bounded = ["*"], ["*"], ["*"]  # in steps, so that DuckDB reads a value once and uses it often
     texts = [name for name, (_, item) in every.items() if is_read_as_text(types[f"raw:{name}"], item)]
-    text_select = _with_texts(raw_select, texts)
+    text_select = _with_texts(raw_select, texts, looks_first=raw.is_small and raw.text)
     if texts:
         cleaned = [f"* EXCLUDE ({', '.join(identifier(f'text:{name}') for name in texts)})"]
     kinds: dict[str, str] = {}
@@ -217,11 +217,14 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
     )
 
 
-def _with_texts(raw_select: str, names: Sequence[str]) -> str:
+def _with_texts(raw_select: str, names: Sequence[str], *, looks_first: bool) -> str:
     """Return the raw query with ``text:…`` of some columns: each step names what the step before worked out."""
     if not names:
         return raw_select
-    first = ", ".join(f"{trimmed(identifier(f'raw:{name}'))} AS {identifier(f'trimmed:{name}')}" for name in names)
+    first = ", ".join(
+        f"{trimmed(identifier(f'raw:{name}'), looks_first=looks_first)} AS {identifier(f'trimmed:{name}')}"
+        for name in names
+    )
     again = ", ".join(f"{unwrapped(identifier(f'trimmed:{name}'))} AS {identifier(f'text:{name}')}" for name in names)
     done = ", ".join(identifier(f"trimmed:{name}") for name in names)
     return f"SELECT * EXCLUDE ({done}), {again} FROM (SELECT *, {first} FROM ({raw_select}))"
