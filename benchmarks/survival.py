@@ -280,7 +280,13 @@ def summed(parts: list[dict[str, Any]]) -> dict[str, Any]:
     shown = np.concatenate([part["curves"]["hazard"][:, -1] for part in parts])
     deciles = np.array_split(np.argsort(shown, kind="stable"), 10)
     worths = by_decile(told, real)
+    ours, rival = ninety["hazard"], ninety["horizon"]
     return {
+        "taken": {
+            "auc_not_worse": ours["roc_auc"] >= rival["roc_auc"],
+            "log_loss_not_worse": bool((ours["log_loss"] or 0.0) <= (rival["log_loss"] or 0.0)),
+            "brier_below_all": all(brier["hazard"] < score for name, score in brier.items() if name != "hazard"),
+        },
         "accounts": len(y),
         "lost_90": int(y.sum()),
         "ninety_days": ninety,
@@ -320,7 +326,9 @@ def show(results: dict[str, Any]) -> None:
     for name, found in results["companies"].items():
         scores = ", ".join(f"{model} {score:.4f}" for model, score in found["brier_12_months"].items())
         risk, value, held = found["renewal_risk_far_annual"], found["worth_12_months"], found["interval_80"]
-        print(f"{name}: 12-month Brier score {scores}")
+        missed = [what for what, holds in found["taken"].items() if not holds]
+        verdict = "would be taken" if not missed else f"not taken, for it misses {', '.join(missed)}"
+        print(f"{name}: {verdict}; 12-month Brier score {scores}")
         print(
             f"  risk at a renewal more than 90 days off: {risk['shown']:.3f}, truly {risk['true']:.3f} "
             f"({risk['accounts']} accounts, rank correlation {risk['spearman']:.2f}); worth {value['ratio']:.3f} of "

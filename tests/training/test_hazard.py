@@ -238,6 +238,17 @@ def test_trees_learn_it_too_and_twice_the_same() -> None:
     assert risk[use < -1].mean() > 2.5 * risk[use > 1].mean()
 
 
+def test_what_raises_the_risk_at_the_renewal(mixed: pd.DataFrame, fitted: HazardModel) -> None:
+    rows = mixed.head(300).set_axis(range(7, 307)).assign(next_decision_days=lambda f: f["next_decision_days"] % 700)
+    added = fitted.renewal_contributions(rows)
+    assert list(added) == ["use", "noise"]
+    assert (added.index == rows.index).all()
+    assert np.corrcoef(added["use"], rows["use"])[0, 1] < -0.8
+    assert added["use"].std() > 3 * added["noise"].std()
+    none = rows.assign(next_decision_days=np.nan)
+    assert fitted.renewal_contributions(none).isna().all(axis=None)
+
+
 def test_a_model_kept_as_text_says_the_same(mixed: pd.DataFrame, fitted: HazardModel, forecast: Forecast) -> None:
     for one, told in ((fitted, forecast), (_trees(), None)):
         files = one.to_files()

@@ -194,6 +194,29 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         lost = self.predict_survival(frame).point.lost_within(days)
         return np.column_stack([1.0 - lost, lost])
 
+    def renewal_contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return what each feature adds to the log-odds of being lost at the next decision, before calibration.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            As for `predict_survival`.
+
+        Returns
+        -------
+        DataFrame
+            On the index of `frame`, a column per feature; NaN where no decision comes within 24 months. Above 0 it
+            raises the risk over that of the accounts that were learnt from; associated with it, not the cause.
+        """
+        check_is_fitted(self, "month_")
+        _check(frame, ["as_of", "next_decision_days", "contract_days"])
+        rows = frame.reset_index(drop=True)
+        asked = asked_decisions(rows)
+        first = asked.taken(asked.place == 0)
+        added = np.full((len(rows), len(self.decision_.near.features)), np.nan)
+        added[first.row] = self.decision_.contributions(rows, first)
+        return pd.DataFrame(added, index=frame.index, columns=list(self.decision_.near.features))
+
     def to_files(self) -> dict[str, str]:
         """Return the fitted model as text files, name → content, as bundles hold models.
 

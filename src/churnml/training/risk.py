@@ -66,6 +66,12 @@ class Risk:
             found.append(_calibrated(p, asked.day, self.by_days))
         return found
 
+    def contributions(self, frame: pd.DataFrame, asked: Asked) -> Array:
+        """Return what each feature adds to each question's raw log-odds, (q, k); nothing where one rate is for all."""
+        if self.ensemble is None:
+            return np.zeros((len(asked.row), len(self.features)))
+        return self.ensemble.contributions(self.matrix(frame, asked))[:, : len(self.features)]
+
     def as_dict(self) -> dict[str, Any]:
         """Return the chance as JSON-ready data; trees in LightGBM's text format."""
         return {
@@ -118,6 +124,14 @@ class Chance:
             p[near], p[~near] = soon, later
             found.append(p)
         return found
+
+    def contributions(self, frame: pd.DataFrame, asked: Asked) -> Array:
+        """Return what each feature adds to each question's raw log-odds, (q, k)."""
+        near = asked.day < NEAR_DAYS
+        out = np.empty((len(near), len(self.near.features)))
+        out[near] = self.near.contributions(frame, asked.taken(near))
+        out[~near] = self.far.contributions(frame, asked.taken(~near))
+        return out
 
     def as_dict(self) -> dict[str, Any]:
         """Return the parts as JSON-ready data."""
