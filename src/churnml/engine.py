@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from ibis.backends import BaseBackend
 
-__all__ = ["connect", "memory_limit", "stream"]
+__all__ = ["connect", "memory_limit", "parquet_table", "stream"]
 
 _DEFAULT_MEMORY = 2_000_000_000
 
@@ -60,6 +60,44 @@ def connect(config: EngineConfig, *, temp_dir: Path | None = None) -> BaseBacken
     if config.backend == "pyspark":
         return _spark(config, temp_dir)
     return _other(config)
+
+
+def parquet_table(connection: BaseBackend, file: Path, schema: Mapping[str, str]) -> ir.Table:
+    """Return a Parquet file of known columns as a table of the backend.
+
+    On DuckDB nothing is asked for that is known: Ibis would have the columns described and each type parsed.
+
+    Parameters
+    ----------
+    connection : ibis backend
+        Reads the file.
+    file : Path
+        The Parquet file.
+    schema : mapping of str to str
+        Column → Ibis type, in the order of the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "plans.parquet"
+    ...     pd.DataFrame({"plan": ["basic"], "seats": [3]}).to_parquet(file)
+    ...     table = parquet_table(connect(EngineConfig()), file, {"plan": "string", "seats": "int64"})
+    ...     table.filter(table.seats > 2).plan.execute().tolist()
+    ['basic']
+    """
+    if connection.name != "duckdb":
+        return connection.read_parquet(str(file))
+    import ibis
+    from ibis.expr import operations
+
+    name = ibis.util.gen_name("read_parquet")
+    path = str(file).replace("'", "''")
+    connection.con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet('{path}')")
+    return operations.DatabaseTable(
+        name, schema=ibis.schema(dict(schema)), source=connection, namespace=operations.Namespace()
+    ).to_expr()
 
 
 def stream(connection: BaseBackend, rows: ir.Table, batch_rows: int = 1_000_000) -> Iterator[pa.RecordBatch]:

@@ -22,7 +22,7 @@ from churnml.explain.stored import stored
 from churnml.language import Quantity, Text, words
 from churnml.store import Actor, Alert, Decided, Snapshot, Store, Task
 
-__all__ = ["OWNERS", "fill"]
+__all__ = ["OWNERS", "OWN_WORDS", "fill"]
 
 OWNERS = ("ann", "bob", "chie", "dan")
 _NAMES = (
@@ -32,6 +32,15 @@ _NAMES = (
 )  # fmt: skip
 _KINDS = ("Logistics", "Foods", "Health", "Robotics", "Media", "Energy", "商事", "テクノ")
 _PLANS = ("Basic", "Pro", "Enterprise")
+_STEPS = (
+    ("call", {"en": "Call the decision maker", "ja": "意思決定者に電話する"}),
+    ("plan", {"en": "Agree a plan with dates", "ja": "日付入りの計画に合意する"}),
+    ("check", {"en": "Look at the use again", "ja": "利用状況を再確認する"}),
+)
+_NOTE = "They want to see the new reports first."
+_SEGMENTS = ("enterprise", "mid-market", "smb")
+OWN_WORDS = (*OWNERS, *_NAMES, *_KINDS, *_PLANS, *_SEGMENTS, *(title["en"] for _, title in _STEPS), _NOTE)
+"""What the company itself has written: no language translates it."""
 _PHASES = ("onboarding", "adoption", "utilisation", "renewal")
 
 
@@ -81,7 +90,7 @@ def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 
             "coverage": 0.8 + 0.2 * rng.random(accounts),
             "arr": np.round(np.exp(9.5 + 0.9 * rng.normal(size=accounts)), -2),
             "owner": [OWNERS[n % len(OWNERS)] for n in range(accounts)],
-            "segment": rng.choice(["enterprise", "mid-market", "smb"], accounts),
+            "segment": rng.choice(_SEGMENTS, accounts),
             "plan": rng.choice(_PLANS, accounts),
             "phase": rng.choice(_PHASES, accounts),
             "contract_ends_on": pd.to_datetime(pd.Series(ends)),
@@ -213,23 +222,18 @@ def _alerts(scores: pd.DataFrame, today: date) -> Iterator[Alert]:
 def _work(store: Store, config: str, scores: pd.DataFrame, today: date) -> None:
     section = AlertsConfig()
     alerts = list(_alerts(scores, today))
-    steps = (
-        ("call", {"en": "Call the decision maker", "ja": "意思決定者に電話する"}),
-        ("plan", {"en": "Agree a plan with dates", "ja": "日付入りの計画に合意する"}),
-        ("check", {"en": "Look at the use again", "ja": "利用状況を再確認する"}),
-    )
     tasks = [
         Task(
             account_id=alert.account_id, alert=alert.kind, playbook="win_back", step=key, title=words(title),
             role="csm", owner=alert.owner, state="open" if place == 0 else "waiting", position=place,
-            after=() if place == 0 else (steps[place - 1][0],), due_days=3 * (place + 1), opened_on=alert.opened_on,
+            after=() if place == 0 else (_STEPS[place - 1][0],), due_days=3 * (place + 1), opened_on=alert.opened_on,
             due_on=due_on(alert.opened_on, 3 * (place + 1), section, alert.owner),
         )
         for alert in alerts if not alert.held_back
-        for place, (key, title) in enumerate(steps)
+        for place, (key, title) in enumerate(_STEPS)
     ]  # fmt: skip
     moment = datetime.combine(today, time(4, 30), UTC)
     decided = Decided(alerts, {alert.key: "opened" for alert in alerts}, tasks)
     store.evaluations(config).evaluate(today, lambda _: decided, Actor("score", moment))
     noted = alerts[0].account_id
-    store.notes(config).add("They want to see the new reports first.", "Ann", Actor("user:1", moment), account_id=noted)
+    store.notes(config).add(_NOTE, "Ann", Actor("user:1", moment), account_id=noted)

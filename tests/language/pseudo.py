@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from importlib.resources import files
 from typing import Any
 
@@ -53,3 +54,55 @@ DATA = re.compile(
 def leaks(text: str) -> list[str]:
     """Return the plain words of a page or a sentence that are no data."""
     return _PLAIN.findall(DATA.sub("", html.unescape(_TAGS.sub(" ", text))))
+
+
+_SHOWN = ("title", "alt", "placeholder", "aria-label", "aria-description", "data-sure")
+"""Attributes that a person reads or hears."""
+_SILENT = ("script", "style", "code", "pre", "kbd")
+"""Elements whose content is no language: programs, names in code, keys."""
+_EMPTY = ("meta", "link", "input", "br", "img", "hr", "source", "path", "circle", "rect", "line", "polyline")
+
+
+class _Page(HTMLParser):
+    """The words of a page in its own language: text, and the attributes that are read out."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self._open: list[tuple[str, bool]] = [("", True)]
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        held = dict(attrs)
+        own = self._open[-1][1] and tag not in _SILENT and held.get("lang", LANGUAGE) == LANGUAGE
+        if own:
+            self.said += [value for name, value in attrs if name in _SHOWN and value]
+            if tag == "input" and held.get("type") in ("submit", "button"):
+                self.said.append(held.get("value") or "")
+        if tag not in _EMPTY:
+            self._open.append((tag, own))
+
+    def handle_endtag(self, tag: str) -> None:
+        while len(self._open) > 1 and tag in [name for name, _ in self._open]:
+            if self._open.pop()[0] == tag:
+                return
+
+    def handle_data(self, data: str) -> None:
+        if self._open[-1][1]:
+            self.said.append(data)
+
+
+def page_leaks(page: str, data: str = "") -> list[str]:
+    """Return the words of a page of the service that are neither the language's nor data.
+
+    What says itself to be in another language (``lang``) is not looked at, nor is code.
+
+    Parameters
+    ----------
+    page : str
+        HTML in the made-up language.
+    data : str
+        Pattern of what comes from the company's data.
+    """
+    said = " | ".join(_Page(page).said)
+    return leaks(re.sub(data, "", said) if data else said)

@@ -365,7 +365,7 @@ def test_an_api_key_still_opens_the_pages(serve: Serve, store: Store, now: Actor
 
 def test_without_keys_somebody_may_still_sign_in_to_try_a_role(serve: Serve, store: Store, ann: Any) -> None:
     browser = serve(insecure=True)
-    assert "insecure" in browser.get("/nowhere").text
+    assert "No sign-in" in browser.get("/nowhere").text
     _sign_in(browser, store)
     assert "Ann" in browser.get("/nowhere").text
     assert browser.another(address="10.0.0.7").get("/sign-in").status_code == 401

@@ -7,6 +7,7 @@ import re
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import ibis
 import pandas as pd
 import pytest
@@ -108,6 +109,53 @@ def test_kept_and_set_aside_rows_add_up(raw):
     loaded = raw.load()
     assert loaded.counts["events"] + loaded.rejected["rows"].sum() == 62
     assert loaded.rejected.columns.tolist() == ["table", "reason", "column", "rows", "example", "remedy"]
+
+
+def test_a_table_whose_rows_are_not_held_comes_to_the_same(raw, monkeypatch):
+    events = [
+        f"{account},Login,2026-01-{day:02d} 09:00" for account in ("a", " b", "NULL", "stranger") for day in (3, 3, 4)
+    ]
+    raw.write(
+        "events.csv",
+        "id,kind,at\n" + "\n".join([*events, "a,Login,nope", "b,,2026-01-05", "a,Login,2030-01-01"]),
+        columns={"account_id": "id", "event_type": {"expr": "lower(kind)"}, "occurred_at": "at"},
+    )
+    raw.write("accounts.csv", "account_id,name\na,Ann\nb,\u3000Bob \nb,Bo\nc,C\n")
+    raw.write(
+        "invoices.csv",
+        "account_id,invoice_id,issued_on,amount,due_on\n"
+        "a,1,2026-01-03,5.50,2026-02-03\na,1,2026-01-03,6.50,9999-12-31\nb,x,2026-01-04,-7,2026-01-01\n",
+        where="amount <> 6.5",
+    )
+    raw.source["max_rejected_share"] = 0.9
+
+    def comes_to() -> list[object]:
+        loaded = raw.load()
+        frames = [loaded.tables[name].to_pandas() for name in loaded.tables]
+        rows = [frame.astype(str).sort_values(list(frame.columns)).to_dict("records") for frame in frames]
+        rejected = sorted(
+            pd.concat(map(pd.read_parquet, raw.workspace.glob("rejected/*.parquet"))).astype(str).values.tolist()
+        )
+        return [loaded.notes, loaded.rejected.to_dict("records"), loaded.fingerprint, loaded.checks, rows, rejected]
+
+    held = comes_to()
+    monkeypatch.setattr("churnml.sources.raw.MOST_ROWS", 0)
+    assert comes_to() == held
+
+
+def test_a_load_leaves_nothing_attached_to_the_engine(raw, tmp_path):
+    with duckdb.connect(str(tmp_path / "source.duckdb")) as db:
+        db.execute(
+            "CREATE TABLE events AS SELECT 'a' AS account_id, 'login' AS event_type, DATE '2026-01-05' AS occurred_at"
+        )
+    raw.source = {"duckdb": tmp_path / "source.duckdb"}
+    raw.tables["events"] = {"from": "events"}
+    backend = ibis.duckdb.connect()
+    for _ in range(2):
+        loaded = raw.load(connection=backend)
+    assert loaded.tables["events"].count().execute() == 1
+    assert not [name for name, *_ in backend.con.execute("SHOW DATABASES").fetchall() if "raw_source" in name]
+    assert backend.con.execute("SELECT count(*) FROM duckdb_tables() WHERE NOT internal").fetchone() == (0,)
 
 
 CELLS = st.sampled_from(

@@ -92,15 +92,11 @@ class AccountIds:
         self._tomorrow = tomorrow
         self._leading = self._leading_tool()
         self._is_salesforce = False
-        db.execute("CREATE OR REPLACE TEMP TABLE merges (source VARCHAR, old VARCHAR, survivor VARCHAR)")
         db.execute(
-            "CREATE OR REPLACE TEMP TABLE identity (source VARCHAR, id VARCHAR, account_id VARCHAR, how VARCHAR)"
-        )
-        db.execute(
+            "CREATE OR REPLACE TEMP TABLE merges (source VARCHAR, old VARCHAR, survivor VARCHAR); "
+            "CREATE OR REPLACE TEMP TABLE identity (source VARCHAR, id VARCHAR, account_id VARCHAR, how VARCHAR); "
             "CREATE OR REPLACE TEMP TABLE records "
-            "(source VARCHAR, id VARCHAR, account VARCHAR, name VARCHAR, shown VARCHAR, domains VARCHAR[])"
-        )
-        db.execute(
+            "(source VARCHAR, id VARCHAR, account VARCHAR, name VARCHAR, shown VARCHAR, domains VARCHAR[]); "
             "CREATE OR REPLACE TEMP TABLE identity_use "
             "(source VARCHAR, table_name VARCHAR, id VARCHAR, row_count BIGINT, mrr DOUBLE)"
         )

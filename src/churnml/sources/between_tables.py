@@ -92,7 +92,10 @@ def _scalar(db: duckdb.DuckDBPyConnection, query: str) -> int:
 
 def _meeting(db: duckdb.DuckDBPyConnection, facts: list[str], columns: dict[str, str]) -> Findings:
     """Say which tables' accounts hardly stand in the contracts, or, without contracts, in the largest table."""
-    sizes = {name: _scalar(db, f"SELECT count(*) FROM ({_accounts(name)})") for name in facts}
+    counts = ", ".join(f"(SELECT count(*) FROM ({_accounts(name)}))" for name in facts) or "0"
+    sizes = {
+        name: int(size) for name, size in zip(facts, db.execute(f"SELECT {counts}").fetchone() or (), strict=False)
+    }
     reference = "subscriptions" if "subscriptions" in facts else max(facts, key=lambda name: sizes[name], default="")
     notes, results = [], []
     for name in facts:
@@ -125,13 +128,16 @@ def _concentrated(db: duckdb.DuckDBPyConnection, facts: list[str]) -> Findings:
     """Say where one account has nearly all rows of a table."""
     everyone = " UNION ".join(_accounts(name) for name in facts)
     total = _scalar(db, f"SELECT count(*) FROM ({everyone})") if facts else 0
-    notes, results = [], []
+    notes: list[str] = []
+    results: list[CheckResult] = []
+    largest = " UNION ALL ".join(
+        f"SELECT {literal(name)}, max(row_count), sum(row_count), arg_max(account_id, row_count) "
+        f"FROM {identifier(f'accounts:{name}')}"
+        for name in facts
+    )
+    found = {name: row for name, *row in db.execute(largest).fetchall()} if facts else {}
     for name in facts:
-        row = db.execute(
-            "SELECT max(row_count), sum(row_count), arg_max(account_id, row_count) "
-            f"FROM {identifier(f'accounts:{name}')}"
-        ).fetchone()
-        most, rows, account = row if row and row[1] else (0, 0, "")
+        most, rows, account = found[name] if found[name][1] else (0, 0, "")
         failed = total >= _FEW_ACCOUNTS and rows >= _FEW_ACCOUNTS and most > _MOST * rows
         results.append(
             CheckResult("CHK027", name, "account_id", "failed" if failed else "ok", int(most if failed else 0))
@@ -180,6 +186,9 @@ def _outside_life(db: duckdb.DuckDBPyConnection, folder: Path, names: list[str],
             "WHERE first_at < started OR last_at >= ended"
         )
         at = identifier(occurred)
+        if not _scalar(db, f"SELECT count(*) FROM ({outside})"):
+            results.append(CheckResult("CHK028", name, occurred, "ok", 0))
+            continue
         row = db.execute(
             f"SELECT count_if({at} < started), count_if({at} >= ended), min(account_id) FILTER ({at} < started), "
             f"min(account_id) FILTER ({at} >= ended) FROM {_file(folder, name)} JOIN ({outside}) USING (account_id)"

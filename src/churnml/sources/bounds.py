@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -20,20 +20,27 @@ _ENDLESS_COLUMNS = ("ends_on", "terminated_on", "left_at", "due_on", "paid_on", 
 
 
 def bounded_columns(
-    db: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[Column], step: str, tomorrow: date
+    db: duckdb.DuckDBPyConnection,
+    table: Table,
+    columns: Sequence[Column],
+    reads: Mapping[str, str],
+    cleaned: str,
+    tomorrow: date,
 ) -> list[str]:
     """Return the SQL of the columns' final values, and of what about them is to be noted.
 
     Parameters
     ----------
     db : DuckDB connection
-        Where `step` can be run.
+        Where `cleaned` can be run.
     table : Table
         The canonical table.
     columns : sequence of Column
         Its mapped columns and the attributes.
-    step : str
-        A query with ``read:c`` and ``clean:c`` for every column ``c``.
+    reads : mapping of str to str
+        Column → SQL of its value over `cleaned`; it is ``read:c`` where the SQL that is returned is used.
+    cleaned : str
+        A query with ``clean:c`` for every column ``c``.
     tomorrow : date
         The first day that lies ahead.
     """
@@ -42,7 +49,7 @@ def bounded_columns(
         for column in columns
         if column.name in _ENDLESS_COLUMNS and column.dtype in ("date", "timestamp") and not needed(table, column)
     ]
-    latest = _latest(db, step, ends, tomorrow)
+    latest = _latest(db, {name: reads[name] for name in ends}, cleaned, tomorrow)
     return [sql for column in columns for sql in _bounded(table, column, latest, tomorrow)]
 
 
@@ -76,20 +83,21 @@ def _bounded(table: Table, column: Column, latest: dict[str, str], tomorrow: dat
     return [*columns, f"{given} AS {identifier(f'given:{name}')}", f"{value} AS {identifier(name)}"]
 
 
-def _latest(db: duckdb.DuckDBPyConnection, step: str, names: list[str], tomorrow: date) -> dict[str, str]:
+def _latest(db: duckdb.DuckDBPyConnection, ends: Mapping[str, str], cleaned: str, tomorrow: date) -> dict[str, str]:
     """Return, per column of ends, the first day that is no date any more but a placeholder for "never".
 
     It lies 30 years ahead, or earlier where nothing is dated for ten years and then something is, ten years ahead or
     more: 2049-12-31 behind terms that end in 2027.
     """
-    if not names:
+    if not ends:
         return {}
+    read = ", ".join(f"{value} AS {identifier(f'read:{name}')}" for name, value in ends.items())
     years = ", ".join(
         f"list(DISTINCT year({value})) FILTER (isfinite({value}) AND year({value}) >= {tomorrow.year})"
-        for value in (identifier(f"read:{name}") for name in names)
+        for value in (identifier(f"read:{name}") for name in ends)
     )
-    row = tried(db, f"SELECT {years} FROM ({step})")
-    return {name: _never(found or [], tomorrow) for name, found in zip(names, row, strict=False)}
+    row = tried(db, f"SELECT {years} FROM (SELECT {read} FROM ({cleaned}))")
+    return {name: _never(found or [], tomorrow) for name, found in zip(ends, row, strict=False)}
 
 
 def _never(years: list[int], tomorrow: date) -> str:

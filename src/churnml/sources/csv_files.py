@@ -170,6 +170,10 @@ def _malformed(db: duckdb.DuckDBPyConnection, file: Path, target: Path, layout: 
         "SELECT line, any_value(csv_line) AS text, min(error_type) AS kind, min(error_message) AS message "
         "FROM lines_rejected GROUP BY line"
     )
+    row = db.execute(f"SELECT count(*), min_by(text, line) FROM ({lines})").fetchone()
+    count, example = (int(row[0] or 0), str(row[1] or "").strip()) if row else (0, "")
+    if not count:
+        return MalformedLines()
     worst = db.execute(
         f"SELECT * FROM ({lines}) WHERE kind IN ('INVALID ENCODING', 'UNQUOTED VALUE') ORDER BY line LIMIT 20"
     ).fetchall()
@@ -184,10 +188,6 @@ def _malformed(db: duckdb.DuckDBPyConnection, file: Path, target: Path, layout: 
                 got=repr(text[:60]),
                 remedy="Close or remove the quote; everything behind it would be lost.",
             )
-    row = db.execute(f"SELECT count(*), min_by(text, line) FROM ({lines})").fetchone()
-    count, example = (int(row[0] or 0), str(row[1] or "").strip()) if row else (0, "")
-    if not count:
-        return MalformedLines()
     listing = target.with_suffix(".malformed.parquet")
     place = literal(f" of {layout.file_name}: ")
     reason = f"'CHK007 malformed line ' || line || {place} || message || ': ' || trim(text)"

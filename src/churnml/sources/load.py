@@ -24,6 +24,7 @@ from churnml.sources.account_ids import AccountIds, ToolCoverage
 from churnml.sources.between_tables import compare_tables, reach
 from churnml.sources.conversion import in_own_currency, lay_rates
 from churnml.sources.currencies import currency_columns, money_columns
+from churnml.sources.held import held
 from churnml.sources.macros import define_macros
 from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.observation import derived_accounts, observed_period
@@ -44,9 +45,9 @@ from churnml.sources.usability import TableUse, tables_use
 from churnml.sources.validated import ValidatedTable
 from churnml.sources.validation import validate
 from churnml.tables import TABLES, CheckResult, Table, Tables
+from churnml.tables.container import ibis_types
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     from ibis.backends import BaseBackend
 
 __all__ = ["Loaded", "load"]
@@ -129,9 +130,11 @@ def load(
     for each in (folder, rejected):
         each.mkdir(parents=True, exist_ok=True)
         each.chmod(0o700)
+    if connection is None and config.engine.backend == "duckdb":
+        connection = _engine(config)
     with (
         stage_folder(config.workspace_dir, "load") as stage,
-        _session(config.engine, stage) as db,
+        _session(config.engine, stage, connection) as db,
         closing(RawSources(config.named_sources, config.resolve, db, stage)) as raw_sources,
     ):
         fresh = stage / "tables"
@@ -178,8 +181,13 @@ def load(
     _remove_stale(folder, validated)
     _remove_stale(rejected, {name for name, table in validated.items() if table.reasons})
     backend = connection if connection is not None else _engine(config)
-    expressions: dict[str, ir.Table] = {
-        name: backend.read_parquet(str(folder / f"{name}.parquet")) for name in TABLES if name in validated
+    attributes = mappings["accounts"].attributes if "accounts" in mappings else ()
+    expressions = {
+        name: engine.parquet_table(
+            backend, folder / f"{name}.parquet", ibis_types(name, attributes if name == "accounts" else ())
+        )
+        for name in TABLES
+        if name in validated
     }
     tables = Tables(
         expressions=expressions,
@@ -188,7 +196,6 @@ def load(
         observed_until=until,
         supplied={name: validated[name].supplied for name in expressions},
     )
-    attributes = mappings["accounts"].attributes if "accounts" in mappings else ()
     return Loaded(
         tables=tables,
         rejected=rejections(validated),
@@ -263,6 +270,8 @@ class _Step:
             table = TABLES[part.table]
             raw, source = self.raw_sources.open(part, partial(_columns_to_read, table))
             mapping = map_table(self.db, table, source, raw, tomorrow=self.tomorrow)
+            if mapping.is_small and (source.currency is not None or self.account_ids.in_use):
+                mapping = replace(mapping, select=held(self.db, f"mapped:{part.place}", mapping.select))
             mapping, told = in_own_currency(
                 self.db, mapping, raw, source.currency, self.currency, has_rates=self.has_rates
             )
@@ -343,16 +352,22 @@ def _silent(_: str) -> None:
     """Say nothing."""
 
 
-def _session(engine_config: EngineConfig, stage: Path) -> duckdb.DuckDBPyConnection:
-    """Open the DuckDB that reads raw data, whatever engine runs the analytics later."""
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": engine_config.memory_limit,
-        "temp_directory": str(stage / "spill"),
-        "preserve_insertion_order": False,
-    }
-    if engine_config.threads is not None:
-        settings["threads"] = engine_config.threads
-    db = duckdb.connect(config=settings)
+def _session(engine_config: EngineConfig, stage: Path, connection: BaseBackend | None) -> duckdb.DuckDBPyConnection:
+    """Open a session of the DuckDB that runs the analytics, or, where another engine does, a DuckDB of its own.
+
+    A DuckDB takes longer to start than a small table to be read.
+    """
+    if connection is not None and connection.name == "duckdb":
+        db: duckdb.DuckDBPyConnection = connection.con.cursor()
+    else:
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": engine_config.memory_limit,
+            "temp_directory": str(stage / "spill"),
+            "preserve_insertion_order": False,
+        }
+        if engine_config.threads is not None:
+            settings["threads"] = engine_config.threads
+        db = duckdb.connect(config=settings)
     db.execute("SET TimeZone = 'UTC'")
     define_macros(db)
     return db

@@ -12,11 +12,12 @@ import duckdb
 from churnml.config import ColumnSource, TableSource
 from churnml.sources.bounds import bounded_columns
 from churnml.sources.dates import day_as_written
+from churnml.sources.held import held
 from churnml.sources.numbers import AMBIGUOUS_COMMAS, AMBIGUOUS_POINTS, shows_comma_decimals, shows_point_decimals
 from churnml.sources.parsing import clean, is_read_as_text, parse, trimmed, unusual, unwrapped
 from churnml.sources.raw import Raw
 from churnml.sources.raw_values import FALLBACKS, column_sources, config_key, left_out, raw_query, wanted_columns
-from churnml.sources.sql import DUCKDB_TYPE, constant, identifier, problem, tried
+from churnml.sources.sql import DUCKDB_TYPE, constant, described, identifier, problem, tried
 from churnml.tables import Column, Table
 
 __all__ = ["Mapping", "map_table"]
@@ -51,6 +52,8 @@ class Mapping:
         Raw columns that the mapping reads.
     some_keys_made : bool
         Several raw tables feed the canonical one, and some of them have no ids.
+    is_small : bool
+        The rows may be held in the engine while they are read.
     """
 
     table: Table
@@ -64,6 +67,7 @@ class Mapping:
     where: str | None = None
     used_columns: tuple[str, ...] = ()
     some_keys_made: bool = False
+    is_small: bool = False
 
     @property
     def makes_key(self) -> bool:
@@ -153,7 +157,7 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
             )
     every = {**{name: (table[name], item) for name, item in sources.items()}, **attributes}
     raw_select, base, condition = raw_query(db, table, source, raw, every)
-    types = {row[0]: row[1] for row in db.execute(f"DESCRIBE {raw_select}").fetchall()}
+    types = described(db, f"({raw_select})")
     cleaned, parsed, bounded = ["*"], ["*"], ["*"]  # in steps, so that DuckDB reads a value once and uses it often
     texts = [name for name, (_, item) in every.items() if is_read_as_text(types[f"raw:{name}"], item)]
     text_select = _with_texts(raw_select, texts)
@@ -165,16 +169,22 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         given = f"text:{name}" if name in texts else key
         value, kinds[name] = clean(identifier(given), types[key], column, item)
         cleaned.append(f"{value} AS {identifier(f'clean:{name}')}")
+    clean_select = f"SELECT {', '.join(cleaned)} FROM ({text_select})"
+    if raw.is_small:
+        unheld, clean_select = clean_select, held(db, f"cleaned:{raw.place}", clean_select)
+        raw_select = raw_select if clean_select == unheld else clean_select
+    for name, (column, item) in every.items():
         text = kinds[name] == "text"
         if column.dtype in ("int64", "float64") and text and item.decimal is None and not item.words:
-            _refuse_ambiguous(db, raw, raw_select, key, config_key(raw.place, table, name), item)
-    clean_select = f"SELECT {', '.join(cleaned)} FROM ({text_select})"
+            _refuse_ambiguous(db, raw, raw_select, f"raw:{name}", config_key(raw.place, table, name), item)
     usual = _usual(db, clean_select, every, kinds)
+    ids = [name for name in every if name.endswith("_id") and types[f"raw:{name}"] == "VARCHAR"]
+    whole = _whole_floats(db, raw, {name: every[name][1] for name in ids})
+    reads: dict[str, str] = {}
     for name, (column, item) in every.items():
         value, kind = identifier(f"clean:{name}"), kinds[name]
-        whole = name.endswith("_id") and types[f"raw:{name}"] == "VARCHAR" and _whole_floats(db, raw, item)
-        read = parse(value, kind, column, item, whole_floats=whole, usual=name in usual)
-        parsed.append(f"{read} AS {identifier(f'read:{name}')}")
+        reads[name] = parse(value, kind, column, item, whole_floats=name in whole, usual=name in usual)
+        parsed.append(f"{reads[name]} AS {identifier(f'read:{name}')}")
         if (
             column.dtype == "date"
             and kind == "text"
@@ -184,7 +194,7 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         ):
             parsed.append(f"{day_as_written(value)} <> {identifier(f'read:{name}')} AS {identifier(f'moved:{name}')}")
     step = f"SELECT {', '.join(parsed)} FROM ({clean_select})"
-    bounded += bounded_columns(db, table, [column for column, _ in every.values()], step, tomorrow)
+    bounded += bounded_columns(db, table, [column for column, _ in every.values()], reads, clean_select, tomorrow)
     inner = f"SELECT {', '.join(bounded)} FROM ({step})"
     for (owner, name), other in FALLBACKS.items():
         if owner == table.name and other in every:
@@ -203,6 +213,7 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         left_out(db, raw.place, source, base, condition),
         source.where,
         tuple(wanted_columns(table, source)(raw.columns)),
+        is_small=raw.is_small,
     )
 
 
@@ -267,16 +278,20 @@ def _refuse_ambiguous(
         )
 
 
-def _whole_floats(db: duckdb.DuckDBPyConnection, raw: Raw, item: ColumnSource) -> bool:
-    """Tell whether an id column was exported as 12.0, 13.0 …, as pandas does when some ids are missing."""
-    if item.column is None:
-        return False
-    name = next(name for name in raw.columns if name.casefold() == item.column.casefold())
-    test = f"bool_and(regexp_full_match(trim({identifier(name)}), '\\d+\\.0+'))"
-    row = db.execute(
-        f"SELECT {test} FROM {raw.relation} WHERE lower(trim({identifier(name)})) NOT IN ('', 'nan', 'null', 'none')"
-    ).fetchone()
-    return bool(row and row[0])
+def _whole_floats(db: duckdb.DuckDBPyConnection, raw: Raw, ids: dict[str, ColumnSource]) -> frozenset[str]:
+    """Return the ids that were exported as 12.0, 13.0 …, as pandas does when some ids are missing."""
+    names = {name.casefold(): name for name in raw.columns}
+    columns = {name: names[item.column.casefold()] for name, item in ids.items() if item.column is not None}
+    if not columns:
+        return frozenset()
+    values = {column: f"trim({identifier(column)})" for column in columns.values()}
+    tests = ", ".join(
+        f"bool_and(regexp_full_match({value}, '\\d+\\.0+')) FILTER (lower({value}) NOT IN ('', 'nan', 'null', 'none'))"
+        for value in values.values()
+    )
+    row = db.execute(f"SELECT {tests} FROM {raw.relation}").fetchone() or ()
+    are_whole = dict(zip(values, row, strict=False))
+    return frozenset(name for name, column in columns.items() if are_whole.get(column))
 
 
 def _with_fallback(inner: str, name: str, other: str, *, mapped: bool) -> str:

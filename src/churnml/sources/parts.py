@@ -62,6 +62,7 @@ def united(
         " or ".join(conditions) or None,
         tuple(dict.fromkeys(raw_columns[name.casefold()] for each in mappings for name in each.used_columns)),
         some_keys_made=any(each.makes_key for each in mappings),
+        is_small=all(each.is_small for each in mappings),
     )
     return mapping, _raw(raws)
 

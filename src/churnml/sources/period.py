@@ -36,14 +36,15 @@ def plausible_days(rows: pd.Series) -> tuple[date, date]:
     """
     days = pd.DatetimeIndex(rows.index)
     gaps = (days[1:] - days[:-1]).days.to_numpy()
-    counts = rows.to_numpy()
-    total = int(counts.sum())
-    first, last = 0, len(counts) - 1
-    for position in range(len(gaps)):
-        if _astray(int(counts[: position + 1].sum()), total, int(gaps[position])):
+    until = rows.to_numpy().cumsum()
+    total = int(until[-1])
+    wide = [int(position) for position in (gaps > _GAP_DAYS).nonzero()[0]]
+    first, last = 0, len(until) - 1
+    for position in wide:
+        if _astray(int(until[position]), total, int(gaps[position])):
             first = position + 1
-    for position in range(len(gaps) - 1, first - 1, -1):
-        if _astray(int(counts[position + 1 :].sum()), total, int(gaps[position])):
+    for position in reversed(wide):
+        if position >= first and _astray(total - int(until[position]), total, int(gaps[position])):
             last = position
     return days[first].date(), days[last].date()
 

@@ -203,14 +203,21 @@ def _words(
     db: duckdb.DuckDBPyConnection, file: Path, columns: Collection[str] | None = None
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield each text column, or those of some columns, with some of its distinct values."""
-    from churnml.sources.sql import identifier, literal
+    from churnml.sources.sql import described, identifier, literal
 
     rows = f"read_parquet({literal(str(file))})"
-    for name, kind, *_ in db.execute(f"DESCRIBE SELECT * FROM {rows}").fetchall():
-        if kind == "VARCHAR" and (columns is None or name in columns):
-            column = identifier(name)
-            some = f"SELECT DISTINCT {column} FROM {rows} WHERE {column} IS NOT NULL LIMIT {_SAMPLE}"
-            yield name, [str(row[0]) for row in db.execute(some).fetchall()]
+    texts = [
+        name for name, kind in described(db, rows).items() if kind == "VARCHAR" and (columns is None or name in columns)
+    ]
+    if not texts:
+        return
+    some = ", ".join(
+        f"(SELECT list(v) FROM (SELECT DISTINCT {column} AS v FROM {rows} WHERE {column} IS NOT NULL LIMIT {_SAMPLE}))"
+        for column in map(identifier, texts)
+    )
+    found = db.execute(f"SELECT {some}").fetchone() or ()
+    for name, values in zip(texts, found, strict=True):
+        yield name, values or []
 
 
 def _personal(table: str, column: str, kind: str) -> DataError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +17,19 @@ from churnml.sources.connections import connected, missing_file, missing_folder,
 from churnml.sources.containers import files_of
 from churnml.sources.csv_files import MalformedLines, stage_csv
 from churnml.sources.file_kinds import file_kind
+from churnml.sources.held import MOST_ROWS
 from churnml.sources.json_files import stage_json
 from churnml.sources.parsing import family
 from churnml.sources.report_files import rows_alone
-from churnml.sources.sql import described, identifier, literal, problem
+from churnml.sources.sql import counted, described, identifier, literal, problem
 from churnml.sources.workbooks import stage_workbook
 
 if TYPE_CHECKING:
     from ibis.backends import BaseBackend
 
 __all__ = ["Raw", "RawTables"]
+
+_NUMBERS = count()
 
 Wanted = Callable[[Iterable[str]], list[str]]
 
@@ -53,6 +58,8 @@ class Raw:
         What was changed while reading.
     place : str
         Key of its section in the config, for messages.
+    rows : int or None
+        About how many rows it has; None where counting them may take long.
     """
 
     origin: str
@@ -64,6 +71,12 @@ class Raw:
     delimiter: str = ""
     notes: tuple[str, ...] = ()
     place: str = ""
+    rows: int | None = None
+
+    @property
+    def is_small(self) -> bool:
+        """Tell whether its rows may be held in the engine while it is read."""
+        return self.rows is not None and self.rows <= MOST_ROWS
 
 
 @dataclass
@@ -105,12 +118,14 @@ class RawTables:
     ) -> None:
         self._db = db
         self._key = f"sources.{name}" if name else "source"
-        self._alias = f"raw_source:{name}"
+        # Sessions of one DuckDB share what is attached, so that two loads at a time must not call it the same.
+        self._alias = f"raw_source:{name}:{next(_NUMBERS)}"
         self._stage = stage
         self._max_malformed_share = source.max_rejected_share
         self._url = source.connection
         self._folder = resolve(source.folder) if source.folder is not None else None
         self._backend: BaseBackend | None = None
+        self._is_attached = False
         if self._folder is not None and not self._folder.is_dir():
             raise missing_folder(self._folder, self._key)
         if source.duckdb is not None:
@@ -150,9 +165,12 @@ class RawTables:
         return replace(raw, place=place)
 
     def close(self) -> None:
-        """Close the remote connection, if there is one."""
+        """Close the remote connection or the database file, if there is one."""
         if self._backend is not None:
             self._backend.disconnect()
+        if self._is_attached:
+            with suppress(duckdb.Error):  # what went wrong before is what is told
+                self._db.execute(f"DETACH {identifier(self._alias)}")
 
     def _from_files(self, folder: Path, name: str, source: TableSource, where: str) -> Raw:
         files = files_of(folder, source.from_, self._stage / f"{name}.inside", where)
@@ -164,6 +182,7 @@ class RawTables:
         try:
             relation = self._united(parts.readable)
             columns = described(self._db, relation)
+            rows = counted(self._db, relation)
         except duckdb.Error as error:
             raise problem(
                 "CHK002",
@@ -179,7 +198,17 @@ class RawTables:
             if parts.repeated_headers
             else ()
         )
-        return Raw(source.from_, relation, columns, parts.malformed, parts.text, certain, parts.delimiter, notes)
+        return Raw(
+            source.from_,
+            relation,
+            columns,
+            parts.malformed,
+            parts.text,
+            certain,
+            parts.delimiter,
+            notes,
+            rows=rows,
+        )
 
     def _stage_file(self, file: Path, target: Path, source: TableSource, where: str, parts: _Parts) -> None:
         kind = file_kind(file, where)
@@ -204,6 +233,9 @@ class RawTables:
         DuckDB would take the widest type: ids that are whole numbers in one part and decimal ones in another would
         be calculated as floating-point numbers.
         """
+        together = f"read_parquet([{', '.join(literal(str(file)) for file in files)}], union_by_name=true)"
+        if len(files) == 1:
+            return together
         relations = [f"read_parquet({literal(str(file))})" for file in files]
         schemas = [described(self._db, relation) for relation in relations]
         types: dict[str, set[str]] = {}
@@ -212,7 +244,7 @@ class RawTables:
                 types.setdefault(name.casefold(), set()).add(kind)
         mixed = {name for name, kinds in types.items() if len(kinds) > 1}
         if not mixed:
-            return f"read_parquet([{', '.join(literal(str(file)) for file in files)}], union_by_name=true)"
+            return together
         selects = []
         for relation, schema in zip(relations, schemas, strict=True):
             columns = ", ".join(
@@ -225,18 +257,20 @@ class RawTables:
     def _from_duckdb(self, source: TableSource, where: str) -> Raw:
         alias = literal(self._alias)
         rows = self._db.execute(
-            f"SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = {alias} "
-            "UNION ALL SELECT schema_name, view_name FROM duckdb_views() "
+            f"SELECT schema_name, table_name, estimated_size FROM duckdb_tables() WHERE database_name = {alias} "
+            "UNION ALL SELECT schema_name, view_name, NULL FROM duckdb_views() "
             f"WHERE database_name = {alias} AND NOT internal"
         ).fetchall()
         known = {
-            name for schema, table in rows for name in (f"{schema}.{table}", *([table] if schema == "main" else []))
+            name: size
+            for schema, table, size in rows
+            for name in (f"{schema}.{table}", *([table] if schema == "main" else []))
         }
         if source.from_ not in known:
             raise missing_table(source.from_, known, where)
         schema, _, table = source.from_.rpartition(".")
         relation = f"{identifier(self._alias)}.{identifier(schema or 'main')}.{identifier(table)}"
-        return Raw(source.from_, relation, described(self._db, relation))
+        return Raw(source.from_, relation, described(self._db, relation), rows=known[source.from_])
 
     def _from_backend(self, backend: BaseBackend, name: str, source: TableSource, where: str, wanted: Wanted) -> Raw:
         schema, _, table = source.from_.rpartition(".")
@@ -257,7 +291,7 @@ class RawTables:
         if table not in known:
             raise missing_table(source.from_, known, where)
         relation = f"read_parquet({literal(str(target))})"
-        return Raw(source.from_, relation, described(self._db, relation))
+        return Raw(source.from_, relation, described(self._db, relation), rows=counted(self._db, relation))
 
     def _attach(self, file: Path) -> None:
         if not file.is_file():
@@ -271,6 +305,7 @@ class RawTables:
             )
         try:
             self._db.execute(f"ATTACH {literal(str(file))} AS {identifier(self._alias)} (READ_ONLY)")
+            self._is_attached = True
         except duckdb.Error as error:
             raise problem(
                 "CHK002", f"{file.name} cannot be opened", where=f"{self._key}.duckdb", got=str(error).splitlines()[0]

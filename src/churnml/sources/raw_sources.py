@@ -11,6 +11,7 @@ import duckdb
 
 from churnml.config import LookupSource, RatesSource, SourceConfig, TableSource, VersionSource
 from churnml.errors import ConfigError
+from churnml.sources.held import held
 from churnml.sources.lookups import column_of, with_lookup
 from churnml.sources.presets import Preset, preset
 from churnml.sources.presets.resolving import laid_out, prepared, resolved, versions_of
@@ -154,7 +155,7 @@ class RawSources:
         if chosen.query is not None:
             others, notes = self._beside(part, chosen)
             raw = laid_out(self._db, chosen, raw, others, chosen.query)
-            raw = replace(raw, notes=(*raw.notes, *notes))
+            raw = self._held(replace(raw, notes=(*raw.notes, *notes)), f"laid_out:{part.name}")
         key = f"sources.{part.tool}" if part.tool else "source"
         source = resolved(self._db, source, chosen, raw, self._sources[part.tool], key)
         return (raw if source.via is None else self._looked_up(raw, part, source.via)), source
@@ -172,6 +173,14 @@ class RawSources:
             place = f"{part.place}.with.{key}"
             others[key] = self._of(part.tool).open(f"{part.name}.{key}", source, list, place)
         return others, notes
+
+    def _held(self, raw: Raw, name: str) -> Raw:
+        """Work the query of a small raw table out once: types, formats and readings are all told from its rows."""
+        if not raw.is_small:
+            return raw
+        query = f"SELECT * FROM {raw.relation}"
+        rows = held(self._db, name, query)
+        return raw if rows == query else replace(raw, relation=identifier(name))
 
     def rates(self, rates: RatesSource) -> Raw:
         """Open the raw table of exchange rates."""

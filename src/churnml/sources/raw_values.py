@@ -79,7 +79,7 @@ def raw_query(
     """Return the query of the raw values, the query below it, and the condition of the rows that count."""
     expressions = [item.expr for _, item in every.values() if item.expr is not None]
     texts = [text for text in (source.where, *expressions) if text]
-    typed = {name: _sql_type(db, raw, name) for name in raw.columns if any(mentioned(text, [name]) for text in texts)}
+    typed = _sql_types(db, raw, [name for name in raw.columns if any(mentioned(text, [name]) for text in texts)])
     columns = [f"{identifier(name)} AS {identifier(f'column:{name}')}" for name in raw.columns]
     columns += [
         f"try_cast(nullif(trim({identifier(name)}), '') AS {kind.sql}) AS {identifier(name)}"
@@ -135,12 +135,32 @@ def left_out(
     return (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)
 
 
-def _sql_type(db: duckdb.DuckDBPyConnection, raw: Raw, name: str) -> ColumnType:
-    """Return the type that every value of a text column has, so that SQL in the config can calculate with it."""
-    if raw.columns[name] != "VARCHAR":
-        return ColumnType(raw.columns[name], is_text=False)
-    value = f"nullif(trim({identifier(name)}), '')"
-    shapes = {
+def _sql_types(db: duckdb.DuckDBPyConnection, raw: Raw, names: list[str]) -> dict[str, ColumnType]:
+    """Return the type that every value of each text column has, so that SQL in the config can calculate with it."""
+    texts = [name for name in names if raw.columns[name] == "VARCHAR"]
+    tests: list[str] = []
+    for name in texts:
+        value = f"nullif(trim({identifier(name)}), '')"
+        tests += [f"bool_and({shape}) FILTER ({value} IS NOT NULL)" for shape in _shapes(value).values()]
+    row = (db.execute(f"SELECT {', '.join(tests)} FROM {raw.relation}").fetchone() or ()) if texts else ()
+    kinds = list(_shapes("v"))
+    types = {}
+    for name in names:
+        if name not in texts:
+            types[name] = ColumnType(raw.columns[name], is_text=False)
+            continue
+        place = texts.index(name) * len(kinds)
+        holds = dict(zip(kinds, row[place : place + len(kinds)], strict=True))
+        kind = next((kind for kind in kinds if kind != "exact" and holds[kind]), "VARCHAR")
+        types[name] = ColumnType(kind, exact=kind != "DOUBLE" or bool(holds["exact"]))
+    return types
+
+
+def _shapes(value: str) -> dict[str, str]:
+    """Return the SQL of whether a text reads as a type, the narrowest first, and as an exact number."""
+    return {
+        # Fifteen digits are what a floating-point number gives back; a zero at the end it does not.
+        "exact": f"strlen({value}) <= 16 AND regexp_full_match({value}, '-?(0|[1-9]\\d*)(\\.\\d*[1-9])?')",
         "BIGINT": f"regexp_full_match({value}, '0|-?[1-9]\\d{{0,17}}')",
         "HUGEINT": f"regexp_full_match({value}, '0|-?[1-9]\\d{{0,36}}')",
         "DOUBLE": f"regexp_full_match({value}, '-?(0|[1-9]\\d*)(\\.\\d+)?([eE][+-]?\\d+)?')",
@@ -148,12 +168,6 @@ def _sql_type(db: duckdb.DuckDBPyConnection, raw: Raw, name: str) -> ColumnType:
         "TIMESTAMP": f"NOT regexp_matches({value}, '([zZ]|:\\d+ ?[+-]\\d.*)$') "
         f"AND regexp_matches({value}, '^\\d{{4}}-') AND try_cast({value} AS TIMESTAMP) IS NOT NULL",
     }
-    # Fifteen digits are what a floating-point number gives back; a zero at the end it does not.
-    exact = f"strlen({value}) <= 16 AND regexp_full_match({value}, '-?(0|[1-9]\\d*)(\\.\\d*[1-9])?')"
-    tests = ", ".join(f"bool_and({shape})" for shape in (exact, *shapes.values()))
-    row = db.execute(f"SELECT {tests} FROM {raw.relation} WHERE {value} IS NOT NULL").fetchone() or (None,)
-    kind = next((kind for kind, holds in zip(shapes, row[1:], strict=False) if holds), "VARCHAR")
-    return ColumnType(kind, exact=kind != "DOUBLE" or bool(row[0]))
 
 
 def _unknown_column(where: str, name: str, raw: Raw) -> Exception:

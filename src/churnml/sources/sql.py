@@ -10,7 +10,7 @@ from churnml.errors import DataError
 from churnml.sources.personal import masked
 from churnml.tables import CHECKS
 
-__all__ = ["DUCKDB_TYPE", "constant", "described", "identifier", "literal", "problem", "tried"]
+__all__ = ["DUCKDB_TYPE", "constant", "counted", "described", "identifier", "literal", "problem", "tried"]
 
 DUCKDB_TYPE = {
     "string": "VARCHAR",
@@ -76,3 +76,9 @@ def tried(db: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
 def described(db: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
     """Return the columns of a relation and their DuckDB types, in order."""
     return {row[0]: row[1] for row in db.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+
+
+def counted(db: duckdb.DuckDBPyConnection, relation: str) -> int:
+    """Return how many rows a relation has."""
+    row = db.execute(f"SELECT count(*) FROM {relation}").fetchone()
+    return int(row[0] or 0) if row else 0

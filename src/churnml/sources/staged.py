@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import duckdb
 
 from churnml.errors import EngineError
 from churnml.sources.mapping import Mapping
-from churnml.sources.sql import identifier, problem
+from churnml.sources.sql import described, identifier, problem
 from churnml.tables.row_rules import RowRule, row_rules
 
 __all__ = ["FLAGS", "StagedTable"]
@@ -55,19 +57,16 @@ class StagedTable:
         self._stage()
 
     def _stage(self) -> None:
-        """Lay the mapped rows open: keyed tables are numbered and held, events stay a view."""
+        """Lay the mapped rows open: keyed tables are numbered and held, and so are few events; many stay a view."""
         whens = " ".join(f"WHEN {rule.broken} THEN {number}" for number, rule in enumerate(self.rules))
         rule = f"CAST(CASE {whens} END AS SMALLINT)" if whens else "CAST(NULL AS SMALLINT)"
         query = f"SELECT *, {rule} AS rule_broken FROM ({self.mapping.select})"
         if self.mapping.table.key:
             number = f"row_number() OVER (PARTITION BY {self.mapping.content})" if self.mapping.makes_key else "1"
-            query = (
-                f"CREATE OR REPLACE TEMP TABLE staged AS SELECT *, row_number() OVER () AS row_at, "
-                f"{number} AS equal_number FROM ({query})"
-            )
-        else:
-            query = f"CREATE OR REPLACE TEMP VIEW staged AS {query}"
-        self.run("DROP VIEW IF EXISTS staged" if self.mapping.table.key else "DROP TABLE IF EXISTS staged", soft=True)
+            query = f"SELECT *, row_number() OVER () AS row_at, {number} AS equal_number FROM ({query})"
+        kind, other = ("TABLE", "VIEW") if self.mapping.table.key or self.mapping.is_small else ("VIEW", "TABLE")
+        self.run(f"DROP {other} IF EXISTS staged", soft=True)
+        query = f"CREATE OR REPLACE TEMP {kind} staged AS {query}"
         self.run(query)
 
     def run(self, query: str, *, soft: bool = False) -> duckdb.DuckDBPyConnection:
@@ -111,10 +110,10 @@ class StagedTable:
         """SQL condition of rows that nothing has taken out so far."""
         return " AND ".join(["rule_broken IS NULL", *(f"NOT ({rule.broken})" for rule in self.late)])
 
+    @cached_property
     def flags(self) -> list[str]:
-        """Return the columns that mark values to be noted."""
-        rows = self.db.execute("DESCRIBE staged").fetchall()
-        return [row[0] for row in rows if row[0].partition(":")[0] in FLAGS]
+        """The columns that mark values to be noted."""
+        return [name for name in described(self.db, "staged") if name.partition(":")[0] in FLAGS]
 
     def examples(self, column: str, condition: str, limit: int = 3) -> list[str]:
         """Return the most frequent raw values of a column among some rows."""

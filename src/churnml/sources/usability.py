@@ -65,12 +65,15 @@ def tables_use(
     until : date
         First day that the data does not cover.
     """
-    everyone = _count(db, f"SELECT count(DISTINCT account_id) FROM {_file(folder, 'accounts')}")
+    names = [name for name in TABLES if name in validated]
+    relations = [_file(folder, name) if name == "accounts" else identifier(f"accounts:{name}") for name in names]
+    counts = ", ".join(f"(SELECT count(DISTINCT account_id) FROM {relation})" for relation in relations)
+    counted = dict(zip(names, db.execute(f"SELECT {counts}").fetchone() or (), strict=True))
+    everyone = int(counted["accounts"])
     uses = []
-    for name in (name for name in TABLES if name in validated):
+    for name in names:
         own = validated[name]
-        here = _file(folder, name) if name == "accounts" else identifier(f"accounts:{name}")
-        accounts = _count(db, f"SELECT count(DISTINCT account_id) FROM {here}")
+        accounts = int(counted[name])
         days = own.days
         first, last = (days.index[0].date(), days.index[-1].date()) if len(days) else (None, None)
         behind = None if last is None else max((until - last).days - 1, 0)
@@ -83,11 +86,6 @@ def tables_use(
         covered = round(accounts / everyone, 4) if everyone else 0.0
         uses.append(TableUse(name, own.valid_rows, accounts, covered, first, last, history, behind, absent))
     return uses
-
-
-def _count(db: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = db.execute(query).fetchone()
-    return int(row[0] or 0) if row else 0
 
 
 def _file(folder: Path, name: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -60,39 +62,45 @@ class TableValidator:
         columns = (*mapping.mapped, *mapping.attributes)
         raw_values = ", ".join(identifier(f"raw:{name}") for name in columns)
         counted = [f"count({identifier(name)}) AS {identifier(name)}" for name in columns]
-        counted += [f"count_if({identifier(flag)}) AS {identifier(flag)}" for flag in self.staged.flags()]
+        counted += [f"count_if({identifier(flag)}) AS {identifier(flag)}" for flag in self.staged.flags]
         if mapping.known_early is not None:
             counted.append(f'count_if({mapping.known_early}) AS "early"')
         hashed = f"hash({raw_values})"
-        frame: pd.DataFrame = self.staged.run(
+        survey = self.staged.run(
             f"SELECT {day} AS fact_day, rule_broken, count(*) AS row_count, {', '.join(counted)}, "
             f"CAST(bit_xor({hashed}) AS VARCHAR) AS xored, CAST(sum({hashed}) AS VARCHAR) AS summed "
             "FROM staged GROUP BY ALL"
-        ).df()
-        self._account_for(frame)
+        )
+        names = [column[0] for column in survey.description or ()]
+        self._account_for([dict(zip(names, row, strict=True)) for row in survey.fetchall()])
 
-    def _account_for(self, frame: pd.DataFrame) -> None:
+    def _account_for(self, groups: list[dict[str, Any]]) -> None:
+        """Add up the groups of rows of one day and one broken rule; a handful of them is nothing for a data frame."""
         result, columns = self.result, (*self.mapping.mapped, *self.mapping.attributes)
-        result.rows = int(frame["row_count"].sum()) + self.raw.malformed.rows
-        good = frame[frame["rule_broken"].isna()]
-        result.supplied = frozenset(name for name in columns if good[name].sum() > 0)
-        by_day = good.dropna(subset=["fact_day"]).groupby("fact_day")["row_count"].sum().sort_index()
-        result.days = pd.Series(by_day.to_numpy(), index=pd.DatetimeIndex(by_day.index), dtype="int64")
+        result.rows = sum(group["row_count"] for group in groups) + self.raw.malformed.rows
+        good = [group for group in groups if group["rule_broken"] is None]
+        result.supplied = frozenset(name for name in columns if any(group[name] for group in good))
+        days = sorted((group["fact_day"], group["row_count"]) for group in good if group["fact_day"] is not None)
+        index = pd.DatetimeIndex([day for day, _ in days], dtype="datetime64[us]")
+        result.days = pd.Series([rows for _, rows in days], index=index, dtype="int64")
         xored = 0
-        for text in frame["xored"]:
-            xored ^= int(text)
-        result.content = (result.rows, xored, sum(map(int, frame["summed"])) % 2**64)
-        per_rule = frame.groupby("rule_broken")["row_count"].sum()
+        for group in groups:
+            xored ^= int(group["xored"])
+        result.content = (result.rows, xored, sum(int(group["summed"]) for group in groups) % 2**64)
+        per_rule: Counter[int] = Counter()
+        for group in groups:
+            if group["rule_broken"] is not None:
+                per_rule[group["rule_broken"]] += group["row_count"]
         for number, rule in enumerate(self.staged.rules):
-            self._record(rule, int(per_rule.get(number, 0)), f"rule_broken = {number}")
+            self._record(rule, per_rule[number], f"rule_broken = {number}")
         self._note_changes(good)
 
-    def _note_changes(self, good: pd.DataFrame) -> None:
-        for flag in self.staged.flags():
+    def _note_changes(self, good: list[dict[str, Any]]) -> None:
+        for flag in self.staged.flags:
             kind, _, column = flag.partition(":")
-            self._noted(FLAGS[kind], column, int(good[flag].sum()), identifier(flag))
+            self._noted(FLAGS[kind], column, sum(group[flag] or 0 for group in good), identifier(flag))
         if self.mapping.known_early is not None:
-            self._noted("CHK030", "known_at", int(good["early"].sum()), self.mapping.known_early)
+            self._noted("CHK030", "known_at", sum(group["early"] or 0 for group in good), self.mapping.known_early)
 
     def _noted(self, code: str, column: str, rows: int, condition: str) -> None:
         self.result.results.append(CheckResult(code, self.name, column, "failed" if rows else "ok", rows))
@@ -180,10 +188,10 @@ class TableValidator:
             f"{content} AS content FROM staged WHERE {self.staged.good}) "
             f"WINDOW w AS (PARTITION BY {names} ORDER BY known DESC NULLS LAST, content)) WHERE nth > 1"
         )
-        for code, same in (("CHK020", "same"), ("CHK021", "NOT same")):
+        row = self.db.execute("SELECT count_if(same), count_if(NOT same) FROM surplus").fetchone() or (0, 0)
+        for code, same, rows in (("CHK020", "same", row[0]), ("CHK021", "NOT same", row[1])):
             rule = RowRule(code, key[0], f"row_at IN (SELECT row_at FROM surplus WHERE {same})")
-            row = self.db.execute(f"SELECT count(*) FROM surplus WHERE {same}").fetchone()
-            self._record(rule, int(row[0] or 0) if row else 0, rule.broken)
+            self._record(rule, int(rows or 0), rule.broken)
             self.staged.late.append(rule)
 
     def _equal_rows(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from ibis.backends import BaseBackend
 
-__all__ = ["Tables"]
+__all__ = ["Tables", "ibis_types"]
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,17 @@ _IBIS_TYPE: dict[str, str] = {
     "date": "date",
     "timestamp": "timestamp(6)",
 }
+
+
+def ibis_types(table: str, attributes: Iterable[str] = ()) -> dict[str, str]:
+    """Return the columns of a canonical table, then its extra account attributes, with their Ibis types.
+
+    Examples
+    --------
+    >>> ibis_types("milestones")["reached_at"]
+    'timestamp(6)'
+    """
+    return {name: _IBIS_TYPE[_dtype(table, name)] for name in (*TABLES[table].column_names, *attributes)}
 
 
 def _dtype(table: str, column: str) -> DType:

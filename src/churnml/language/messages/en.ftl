@@ -1500,6 +1500,16 @@ settings-rule-expansion_chance = Chance to expand
 settings-proxy_out = You are signed out here
     .text = The sign-in in front of these pages still knows you. To end that too:
 settings-utc = Times are UTC.
+settings-audit-users = People
+settings-audit-sessions = Sign-in
+settings-audit-keys = API keys
+settings-audit-override = Bands set by hand
+settings-audit-feedback = Feedback
+settings-audit-alerts = Alerts
+settings-audit-tasks = Tasks
+settings-audit-notes = Notes
+settings-audit-deliveries = Deliveries
+settings-audit-cli = Command line
 
 ## Today
 
@@ -1755,6 +1765,64 @@ docs-codes = Error codes
 docs-codes_note = Every error has a stable code, made for programs.
 docs-status = Status
 docs-code = Code
+docs-english = Operations and fields are described in English, as in the OpenAPI document.
+docs-list = list of { $of }
+docs-map = object of { $of }
+docs-object = object
+docs-most_characters = up to { $n } characters
+docs-default = default { $value }
+
+## Errors: what each code of the API means, and what is wrong with a form
+
+problem-request-json = The body is not JSON
+problem-request-cursor = No page has this cursor, or it is of another query
+problem-request-method = The path does not take this method
+problem-request-timeout = The body did not arrive in time
+problem-request-too_large = The body is larger than allowed
+problem-request-media_type = The body is not declared as application/json
+problem-request-invalid = The request is JSON but not what the operation takes
+problem-request-headers = A header has a value that cannot be
+problem-features-unknown = A feature name is not one of the model's
+problem-features-invalid = A feature has a value it cannot have
+problem-batch-too_large = The batch has more items than allowed
+problem-auth-missing = No API key was sent
+problem-auth-invalid = The API key is not known, expired or revoked
+problem-auth-scope = The API key lacks the scope that the operation needs
+problem-auth-role = The role of who is signed in does not allow this
+problem-auth-stranger = Who is signed in elsewhere is not known here, or not let in
+problem-auth-link = The sign-in link was used, has ended or never was
+problem-auth-provider = The identity provider did not sign anybody in
+problem-auth-throttled = Too many wrong keys from this address
+problem-form-token = The form was not sent by a page of this session
+problem-rate-limited = The API key has used up its requests of this minute
+problem-account-unknown = The scored snapshot does not have the account
+problem-explanation-unknown = No explanation is stored for the account
+problem-features-unknown_account = The features of the account are not stored (any more)
+problem-override-unknown = No override is in force for the account
+problem-alert-unknown = There is no such alert
+problem-alert-state = The alert is not in a state for that
+problem-task-unknown = There is no such task
+problem-task-state = The task is not in a state for that
+problem-path-unknown = There is no such path
+problem-idempotency-mismatch = The idempotency key came with another request before
+problem-service-no_snapshot = Nothing has been scored yet
+problem-service-no_kpis = No KPIs have been published yet
+problem-service-no_model = No model is loaded
+problem-service-store = The store cannot be reached
+problem-service-busy = The store is busy with other writes; nothing was stored
+problem-service-connections = Too many connections are open
+problem-service-timeout = The service did not answer in time
+problem-service-error = A fault of the service, logged under the request id
+form-unknown_choice = The page does not offer this. Open it again and choose anew.
+form-tick_accounts = Tick the accounts to assign first.
+form-no_alert = No alert was named.
+form-one_delivery = Name one delivery, or one target.
+form-day = The day must be written like 2026-12-31.
+form-day_within_a_year = The day must lie between tomorrow and a year from now.
+form-too_long = A field holds more than { $n } characters.
+form-few_words = A field that needs a few words was left empty.
+form-number = The form names a number that there is not.
+form-character = The form holds a character that no text has.
 
 ## Signing in
 
@@ -1919,7 +1987,7 @@ co-ends = Contract ends
 co-call = Your call, ARR
 co-call-of = ARR of { $name } that goes on
 co-call-keep = Keep
-co-call-invalid = The call must be an amount of ARR, 0 or more
+co-call-invalid = The call must be an amount of ARR, 0 or more.
 
 
 phase-contract = contract
@@ -2035,7 +2103,7 @@ team-moved =
         [one] { $n } task handed over.
        *[other] { $n } tasks handed over.
     }
-team-two_owners = Choose two different owners
+team-two_owners = Choose two different owners.
 team-nobody = No owners yet
     .text = Map accounts.owner and score; then each CSM has a line here.
 
@@ -2109,6 +2177,7 @@ frame-skip = Skip to the content
 frame-places = Pages
 frame-language = Language
 frame-sign_out = Sign out
+frame-open = No sign-in
 frame-search = Find an account
 frame-as_of = Facts up to { $on }
 frame-note = Associations in past data, not causes.

@@ -1205,6 +1205,16 @@ settings-rule-expansion_chance = 拡大の機会
 settings-proxy_out = ここからはサインアウトしました
     .text = このページの手前にある認証では、まだサインインしたままです。そちらも終了するには：
 settings-utc = 日時はUTCです。
+settings-audit-users = 利用者
+settings-audit-sessions = サインイン
+settings-audit-keys = APIキー
+settings-audit-override = 判定の変更
+settings-audit-feedback = フィードバック
+settings-audit-alerts = アラート
+settings-audit-tasks = タスク
+settings-audit-notes = メモ
+settings-audit-deliveries = 配信
+settings-audit-cli = コマンドライン
 
 ## Today
 
@@ -1448,6 +1458,64 @@ docs-codes = エラーコード
 docs-codes_note = すべてのエラーに、プログラム向けの変わらないコードが付きます。
 docs-status = ステータス
 docs-code = コード
+docs-english = 操作と項目の説明は、OpenAPI文書と同じく英語です。
+docs-list = { $of } のリスト
+docs-map = { $of } を値に持つオブジェクト
+docs-object = オブジェクト
+docs-most_characters = { $n }文字まで
+docs-default = 既定値 { $value }
+
+## エラー：APIの各コードの意味と、フォームの誤り
+
+problem-request-json = リクエスト本文がJSONではありません
+problem-request-cursor = このカーソルのページがないか、別の検索のものです
+problem-request-method = このパスでは使えないメソッドです
+problem-request-timeout = 本文が時間内に届きませんでした
+problem-request-too_large = 本文が上限を超えています
+problem-request-media_type = 本文が application/json と宣言されていません
+problem-request-invalid = リクエストの内容が、この操作で受け付けられるものではありません
+problem-request-headers = ヘッダーの値が正しくありません
+problem-features-unknown = モデルにない特徴量の名前です
+problem-features-invalid = 特徴量の値が正しくありません
+problem-batch-too_large = 一度に送れる件数を超えています
+problem-auth-missing = APIキーが送られていません
+problem-auth-invalid = APIキーの登録がないか、期限切れか、取り消されています
+problem-auth-scope = APIキーに必要な権限がありません
+problem-auth-role = サインイン中の役割では許可されていません
+problem-auth-stranger = 別のところではサインインしていますが、ここには登録がないか、アクセスが停止されています
+problem-auth-link = サインイン用リンクは使用済みか、期限切れか、存在しません
+problem-auth-provider = 会社のサインインで本人確認ができませんでした
+problem-auth-throttled = このアドレスから誤ったキーが多く送られています
+problem-form-token = このセッションのページから送られたフォームではありません
+problem-rate-limited = APIキーの1分あたりの上限に達しました
+problem-account-unknown = スコア計算済みのスナップショットに、この顧客はありません
+problem-explanation-unknown = この顧客の理由は保存されていません
+problem-features-unknown_account = この顧客の特徴量は保存されていません（または削除されています）
+problem-override-unknown = この顧客に有効な判定の変更はありません
+problem-alert-unknown = このアラートはありません
+problem-alert-state = このアラートの現在の状態では、その操作はできません
+problem-task-unknown = このタスクはありません
+problem-task-state = このタスクの現在の状態では、その操作はできません
+problem-path-unknown = このパスはありません
+problem-idempotency-mismatch = この冪等キーは、以前に別のリクエストで使われています
+problem-service-no_snapshot = スコアはまだ計算されていません
+problem-service-no_kpis = KPIはまだ公開されていません
+problem-service-no_model = モデルが読み込まれていません
+problem-service-store = データベースに接続できません
+problem-service-busy = データベースが他の書き込みで混み合っており、何も保存されませんでした
+problem-service-connections = 接続数が上限に達しています
+problem-service-timeout = 時間内に応答できませんでした
+problem-service-error = サービス側の障害です。リクエストIDとともにログに記録されています
+form-unknown_choice = このページにない選択肢です。ページを開き直して、もう一度選んでください。
+form-tick_accounts = 担当を割り当てる顧客を先に選択してください。
+form-no_alert = アラートが指定されていません。
+form-one_delivery = 配信を1件、または配信先を1つ指定してください。
+form-day = 日付は 2026-12-31 の形式で入力してください。
+form-day_within_a_year = 日付は明日から1年以内で指定してください。
+form-too_long = { $n }文字を超えている項目があります。
+form-few_words = 必須の項目が入力されていません。
+form-number = フォームに存在しない番号が含まれています。
+form-character = フォームに使用できない文字が含まれています。
 
 ## サインイン
 
@@ -1601,7 +1669,7 @@ co-ends = 契約終了日
 co-call = 見立て（ARR）
 co-call-of = { $name }の継続ARR
 co-call-keep = 保存
-co-call-invalid = 見立ては0以上のARRで入力してください
+co-call-invalid = 見立ては0以上のARRで入力してください。
 
 
 phase-contract = 契約
@@ -1713,7 +1781,7 @@ team-hand_over = タスクの引き継ぎ
 team-from = 引き継ぎ元
 team-to = 引き継ぎ先
 team-moved = { $n }件のタスクを引き継ぎました。
-team-two_owners = 異なる2人の担当者を選んでください
+team-two_owners = 異なる2人の担当者を選んでください。
 team-nobody = 担当者がまだいません
     .text = accounts.owner を対応付けてスコアリングすると、担当者ごとの行が表示されます。
 
@@ -1787,6 +1855,7 @@ frame-skip = 本文へ移動
 frame-places = ページ
 frame-language = 言語
 frame-sign_out = サインアウト
+frame-open = サインインなし
 frame-search = アカウントを検索
 frame-as_of = { $on }より前のデータに基づく
 frame-note = 過去のデータに見られる関連であり、原因を示すものではありません。

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from churnml.api.problems import CODES, Fault, ProblemAnswer
 from churnml.errors import ChurnmlError
+from churnml.language import Text
 
 __all__ = ["Problem", "busy", "faults_of", "problem_of"]
 
@@ -26,6 +27,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         Each fault by its place.
     headers : mapping
         Further headers of the answer, such as ``Retry-After``.
+    said : Text, optional
+        What a person is told of it on a page, where the code's own meaning says too little.
     """
 
     def __init__(
@@ -35,12 +38,14 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         *,
         errors: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        said: Text | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.said = said
 
     @property
     def status(self) -> int:

@@ -10,7 +10,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from churnml.language import phrases
+from churnml.language import Text, phrases
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages.acting import act, back_to, text_of
 from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
@@ -207,7 +207,8 @@ async def post_assign(request: Request, form: CheckedForm) -> Response:
     owner = text_of(form, "owner", most=255, required=True)
     ids = [str(one) for one in form.getlist("account")][:500]
     if not ids:
-        raise Problem("request.invalid", "account: tick the accounts to assign first")
+        tick = Text.of("form-tick_accounts")
+        raise Problem("request.invalid", "account: tick the accounts to assign first", said=tick)
     state, viewer = frame.state, frame.viewer
 
     def change(actor: Actor, deadline: float) -> int:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
+from churnml.language import Text
 from churnml.serving.http.problems import Problem
 from churnml.serving.http.request_id import REQUEST_ID
 from churnml.serving.pages.frame import Frame
@@ -18,7 +19,10 @@ from churnml.serving.routes.work import refused
 from churnml.serving.routes.writes import in_turn
 from churnml.store import Actor
 
-__all__ = ["act", "back_to", "numbers", "text_of"]
+__all__ = ["UNKNOWN_CHOICE", "act", "back_to", "numbers", "text_of"]
+
+UNKNOWN_CHOICE = Text.of("form-unknown_choice")
+"""What is said of a form that asks for what its page does not offer."""
 
 T = TypeVar("T")
 
@@ -71,9 +75,9 @@ def text_of(form: FormData, name: str, *, most: int = 2000, required: bool = Fal
     """
     value = str(form.get(name) or "").strip()
     if len(value) > most:
-        raise Problem("request.invalid", f"{name}: at most {most} characters")
+        raise Problem("request.invalid", f"{name}: at most {most} characters", said=Text.of("form-too_long", n=most))
     if required and not value:
-        raise Problem("request.invalid", f"{name}: write a few words")
+        raise Problem("request.invalid", f"{name}: write a few words", said=Text.of("form-few_words"))
     return value or None
 
 
@@ -82,7 +86,7 @@ def numbers(form: FormData, name: str) -> list[int]:
     try:
         found = [int(str(value)) for value in form.getlist(name)]
     except ValueError:
-        raise Problem("request.invalid", f"{name}: not a number") from None
+        raise Problem("request.invalid", f"{name}: not a number", said=Text.of("form-number")) from None
     if any(not 0 < one < 2**31 for one in found):
-        raise Problem("request.invalid", f"{name}: no such number")
+        raise Problem("request.invalid", f"{name}: no such number", said=Text.of("form-number"))
     return found[:500]

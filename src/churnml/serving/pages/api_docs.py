@@ -14,9 +14,10 @@ from markupsafe import Markup, escape
 from starlette.responses import Response
 
 from churnml.api.problems import CODES
-from churnml.language import phrases
+from churnml.language import Section, phrases
 from churnml.serving.openapi import example_of
 from churnml.serving.pages.frame import frame_of
+from churnml.serving.pages.problems import meaning_of
 from churnml.serving.people.links import base_of
 
 __all__ = ["FieldShown", "ModelShown", "OperationShown", "reference", "router"]
@@ -68,24 +69,36 @@ class OperationShown:
 async def get_docs(request: Request) -> Response:
     """Return what the API offers, as one page without a script of anybody else's."""
     frame = frame_of(request)
-    base = base_of(request)
-    made = getattr(request.app.state, "reference", None)
-    if made is None or made[0] != base:
-        made = request.app.state.reference = (base, *reference(request.app.openapi(), base))
-    _, groups, models = made
+    base, say = base_of(request), phrases(frame.language)
+    groups, models = _remembered(request, base, frame.language)
     return frame.answer(
         "api_docs.html.j2",
         here="",
-        title=phrases(frame.language)("docs-title"),
+        title=say("docs-title"),
         groups=groups,
         models=models,
-        codes=sorted((status, code, meaning) for code, (status, meaning) in CODES.items()),
+        codes=[
+            (status, Markup("<code>{}</code>").format(code), say.text(meaning_of(code)))
+            for status, code in sorted((status, code) for code, (status, _) in CODES.items())
+        ],
     )
 
 
-def reference(
-    schema: Mapping[str, Any], base: str
-) -> tuple[dict[str, tuple[OperationShown, ...]], tuple[ModelShown, ...]]:
+Reference = tuple[dict[str, tuple[OperationShown, ...]], tuple[ModelShown, ...]]
+
+
+def _remembered(request: Request, base: str, language: str) -> Reference:
+    """Return the reference in a language, made once for the address that is asked for."""
+    state = request.app.state
+    if getattr(state, "reference_base", None) != base:
+        state.reference_base, state.references = base, {}
+    known: dict[str, Reference] = state.references
+    if language not in known:
+        known[language] = reference(request.app.openapi(), base, language)
+    return known[language]
+
+
+def reference(schema: Mapping[str, Any], base: str, language: str) -> Reference:
     """Return the operations of an OpenAPI document by group, and the objects that they take and answer.
 
     Parameters
@@ -94,19 +107,22 @@ def reference(
         The document.
     base : str
         Address of the service, for the examples.
+    language : str
+        Language of the types; what the document itself says of operations and fields is English.
     """
+    say = Section(phrases(language), "docs")
     components = schema["components"]["schemas"]
     groups: dict[str, list[OperationShown]] = {}
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             group = next(iter(operation.get("tags", ())), "service")
-            groups.setdefault(group, []).append(_operation(method, path, operation, components, base))
-    models = [_model(name, model) for name, model in sorted(components.items()) if model.get("properties")]
+            groups.setdefault(group, []).append(_operation(method, path, operation, components, base, say))
+    models = [_model(name, model, say) for name, model in sorted(components.items()) if model.get("properties")]
     return {name: tuple(group) for name, group in groups.items()}, tuple(models)
 
 
 def _operation(
-    method: str, path: str, operation: Mapping[str, Any], components: Mapping[str, Any], base: str
+    method: str, path: str, operation: Mapping[str, Any], components: Mapping[str, Any], base: str, say: Section
 ) -> OperationShown:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     responses = operation["responses"]
@@ -122,11 +138,11 @@ def _operation(
         summary=str(operation.get("summary", path)),
         meaning=_words(operation.get("description", "")),
         scopes=tuple(operation.get("x-scopes", ())),
-        parameters=tuple(_parameter(item) for item in parameters),
-        takes=_type(body) if body else Markup(),
+        parameters=tuple(_parameter(item, say) for item in parameters),
+        takes=_type(body, say) if body else Markup(),
         curl=_curl(method, path, parameters, body, components, base, keyed=bool(operation.get("x-scopes"))),
         status=status,
-        answers=_type(answer["schema"]) if "schema" in answer else escape(next(iter(media), "")),
+        answers=_type(answer["schema"], say) if "schema" in answer else _media(media),
         example="" if example is None else json.dumps(example, ensure_ascii=False, indent=1),
         errors=tuple((code, str(told["description"])) for code, told in responses.items() if not code.startswith("2")),
     )
@@ -162,55 +178,68 @@ def _curl(
     return " ".join(part if part in ("curl", "-s", "-H", "-d", "-X") else shlex.quote(part) for part in parts)
 
 
-def _parameter(item: Mapping[str, Any]) -> FieldShown:
+def _parameter(item: Mapping[str, Any], say: Section) -> FieldShown:
     return FieldShown(
         item["name"],
-        _type(item["schema"]),
-        _words(item.get("description") or item["schema"].get("description", "")) + _bounds(item["schema"]),
+        _type(item["schema"], say) + _bounds(item["schema"], say),
+        _words(item.get("description") or item["schema"].get("description", "")),
         bool(item.get("required")),
         item["in"],
     )
 
 
-def _model(name: str, model: Mapping[str, Any]) -> ModelShown:
+def _model(name: str, model: Mapping[str, Any], say: Section) -> ModelShown:
     required = set(model.get("required", ()))
     fields = tuple(
-        FieldShown(field, _type(schema), _words(schema.get("description", "")) + _bounds(schema), field in required)
+        FieldShown(
+            field, _type(schema, say) + _bounds(schema, say), _words(schema.get("description", "")), field in required
+        )
         for field, schema in model["properties"].items()
     )
     return ModelShown(name, _words(model.get("description", "")), fields)
 
 
-def _type(schema: Mapping[str, Any]) -> Markup:
+def _type(schema: Mapping[str, Any], say: Section) -> Markup:
     """Return what a value is; an object as a link to its fields."""
     if "$ref" in schema:
         name = str(schema["$ref"]).removeprefix(_REF)
-        return Markup('<a href="#{0}">{0}</a>').format(name)
+        return Markup('<a href="#{0}"><code>{0}</code></a>').format(name)
     if "anyOf" in schema:
-        return Markup(" or ").join(_type(part) for part in schema["anyOf"])
+        return Markup(" {} ").format(say("or")).join(_type(part, say) for part in schema["anyOf"])
     if "const" in schema:
         return Markup("<code>{}</code>").format(schema["const"])
     if "enum" in schema:
         return Markup(", ").join(Markup("<code>{}</code>").format(word) for word in schema["enum"])
     if schema.get("type") == "array":
-        return Markup("list of {}").format(_type(schema.get("items", {})))
+        return _of(say("list", of="{}"), _type(schema.get("items", {}), say))
     if schema.get("type") == "object":
         values = schema.get("additionalProperties")
-        return Markup("object of {}").format(_type(values)) if isinstance(values, dict) and values else Markup("object")
-    return escape(schema.get("format") or schema.get("type") or "any")
+        if isinstance(values, dict) and values:
+            return _of(say("map", of="{}"), _type(values, say))
+        return escape(say.object)
+    return Markup("<code>{}</code>").format(schema.get("format") or schema.get("type") or "any")
 
 
-def _bounds(schema: Mapping[str, Any]) -> Markup:
+def _media(media: Mapping[str, Any]) -> Markup:
+    return Markup("<code>{}</code>").format(next(iter(media))) if media else Markup()
+
+
+def _of(words: str, markup: Markup) -> Markup:
+    before, _, after = words.partition("{}")
+    return escape(before) + markup + escape(after)
+
+
+def _bounds(schema: Mapping[str, Any], say: Section) -> Markup:
     """Return the bounds that a schema states beyond its words."""
-    found: dict[str, None] = {}
+    found: dict[Markup, None] = {}
     for part in (schema, *schema.get("anyOf", ())):
         signs = (("minimum", "≥ "), ("exclusiveMinimum", "> "), ("maximum", "≤ "), ("exclusiveMaximum", "< "))
-        found |= {f"{sign}{part[name]:g}": None for name, sign in signs if name in part}
+        found |= {escape(f"{sign}{part[name]:g}"): None for name, sign in signs if name in part}
         if part.get("maxLength"):
-            found[f"up to {part['maxLength']} characters"] = None
+            found[escape(say("most_characters", n=part["maxLength"]))] = None
         if part.get("default") is not None:
-            found[f"default {part['default']}"] = None
-    return Markup(" <small>({})</small>").format("; ".join(found)) if found else Markup()
+            found[_of(say("default", value="{}"), Markup("<code>{}</code>").format(part["default"]))] = None
+    return Markup(" <small>({})</small>").format(Markup("; ").join(found)) if found else Markup()
 
 
 def _words(text: str) -> Markup:

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from churnml.language import Text
 from churnml.serving.http.problems import Problem
-from churnml.serving.pages.acting import act, back_to, text_of
+from churnml.serving.pages.acting import UNKNOWN_CHOICE, act, back_to, text_of
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.visibility import account_seen
 from churnml.serving.people import CheckedForm, needs
@@ -83,7 +84,7 @@ async def post_judgement(request: Request, form: CheckedForm) -> Response:
         return back_to(form, done="judgement_ended", account=account.account_id)
     band, reason = str(form.get("band")), text_of(form, "reason", required=True)
     if band not in BANDS or band == "unknown":
-        raise Problem("request.invalid", "band: red, yellow or green")
+        raise Problem("request.invalid", "band: red, yellow or green", said=UNKNOWN_CHOICE)
     until = _until(form, frame)
     assert reason is not None
 
@@ -102,7 +103,8 @@ def _until(form: FormData, frame: Frame) -> datetime:
     try:
         last = date.fromisoformat(str(form.get("until")))
     except ValueError:
-        raise Problem("request.invalid", "until: a day such as 2026-12-31") from None
+        raise Problem("request.invalid", "until: a day such as 2026-12-31", said=Text.of("form-day")) from None
     if not 0 < (last - frame.today).days <= _MOST_DAYS:
-        raise Problem("request.invalid", "until: a day from tomorrow on, within a year")
+        within = Text.of("form-day_within_a_year")
+        raise Problem("request.invalid", "until: a day from tomorrow on, within a year", said=within)
     return datetime.combine(last, time(23, 59, 59), UTC)

@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
-from churnml.language import Phrases, phrases
+from churnml.language import Phrases, Text, phrases
 from churnml.serving.http.problems import Problem
 from churnml.serving.http.request_id import REQUEST_ID
 from churnml.serving.pages.frame import frame_of
 from churnml.serving.people.looking import known_viewer, local_path
 
-__all__ = ["page_of_problem"]
+__all__ = ["meaning_of", "page_of_problem"]
 
 _TITLES = {
     "path.unknown": "unknown",
@@ -39,6 +39,17 @@ _ASK = ("auth.stranger", "auth.role", "auth.link", "auth.provider")
 """What somebody else has to help with."""
 
 
+def meaning_of(code: str) -> Text:
+    """Return what a code of the API's errors means, for a person.
+
+    Examples
+    --------
+    >>> str(meaning_of("alert.unknown"))
+    'There is no such alert'
+    """
+    return Text.of(f"problem-{code.replace('.', '-')}")
+
+
 def page_of_problem(request: Request, problem: Problem) -> Response | None:
     """Return the page that tells of a problem; None where a program asks."""
     person = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
@@ -60,12 +71,16 @@ def page_of_problem(request: Request, problem: Problem) -> Response | None:
         here="",
         title=say(f"frame-problem-{kind or 'refused'}"),
         status=problem.status,
-        detail=say(f"frame-problem-{kind}.text", **_of_role(request, say, kind)) if kind else problem.detail,
+        detail=say(f"frame-problem-{kind}.text", **_of_role(request, say, kind)) if kind else _said(problem, say),
         asked=say("sign_in-ask", whom=ask) if ask and problem.code in _ASK else "",
         request_id=request.scope.get(REQUEST_ID),
     )
     answer.headers.update(problem.headers)
     return answer
+
+
+def _said(problem: Problem, say: Phrases) -> str:
+    return say.text(problem.said or meaning_of(problem.code))
 
 
 def _of_role(request: Request, say: Phrases, kind: str | None) -> dict[str, str]:

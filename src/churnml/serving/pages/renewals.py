@@ -12,7 +12,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from churnml.language import day, month, number, percent, phrases
+from churnml.language import Text, day, month, number, percent, phrases
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages import figures
 from churnml.serving.pages.acting import act
@@ -242,6 +242,6 @@ def _call(frame: Frame, account: str, amount: str, actor: Actor, deadline: float
     except ValueError:
         arr = math.nan
     if arr is not None and not (math.isfinite(arr) and 0 <= arr < 1e15):
-        raise Problem("request.invalid", phrases(frame.language)("co-call-invalid"))
+        raise Problem("request.invalid", "arr: an amount, 0 or more", said=Text.of("co-call-invalid"))
     calls = frame.state.store.renewal_calls(frame.state.settings.name, deadline=deadline)
     calls.call(account, date.fromisoformat(due[account]["renewal_on"]), arr, actor, author=viewer.name)

@@ -6,7 +6,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from churnml.language import number, percent, phrases
+from churnml.language import Text, number, percent, phrases
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages.acting import act
 from churnml.serving.pages.company import as_csv, written
@@ -101,7 +101,7 @@ def _hand_over(frame: Frame, giver: str, taker: str, actor: Actor, deadline: flo
     if not viewer.sees_all:
         raise Problem("auth.role", "Only who sees every account may hand over the tasks of others")
     if not giver or not taker or giver == taker:
-        raise Problem("request.invalid", phrases(frame.language)("team-two_owners"))
+        raise Problem("request.invalid", "from, to: two different owners", said=Text.of("team-two_owners"))
     tasks = tasks_of(state, deadline)
     found = [task for task, _ in tasks.find(owner=giver, limit=_MOST)]
     for task in found:

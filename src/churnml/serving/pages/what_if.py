@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from anyio import to_thread
 
 from churnml.api.answers import PredictAnswer
+from churnml.language import phrases
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages.frame import Frame
+from churnml.serving.pages.problems import meaning_of
 from churnml.serving.routes.scoring import check, score
 from churnml.serving.scorer import Row, features_of
 from churnml.store import AccountScore, SnapshotInfo
@@ -60,15 +62,14 @@ async def trial(frame: Frame, snapshot: SnapshotInfo, account: AccountScore) -> 
     try:
         await check(scorer, {feature: value}, "/changes")
     except Problem as problem:
-        return Trial(feature, value, problem=problem.detail)
+        return Trial(feature, value, problem=phrases(frame.language).text(problem.said or meaning_of(problem.code)))
     features = {name: held for name, held in features_of(stored).items() if name in scorer.names}
     rows = [
         Row(features, snapshot.as_of, arr=account.arr),
         Row({**features, feature: value}, snapshot.as_of, arr=account.arr),
     ]
-    lang = "ja" if frame.language == "ja" else "en"
     before, after = (
         PredictAnswer.model_construct(**{**fields, "account_id": account.account_id})
-        for fields in await score(state, rows, lang)
+        for fields in await score(state, rows, frame.language)
     )
     return Trial(feature, value, before, after)

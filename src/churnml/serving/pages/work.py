@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from churnml.language import phrases
+from churnml.language import Text, phrases
 from churnml.serving.http.problems import Problem
-from churnml.serving.pages.acting import act, back_to, numbers, text_of
+from churnml.serving.pages.acting import UNKNOWN_CHOICE, act, back_to, numbers, text_of
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.visibility import line_seen
 from churnml.serving.people import CheckedForm, needs
@@ -45,7 +45,7 @@ async def post_alerts(request: Request, form: CheckedForm) -> Response:
     if do == "reassign":
         before = await _reassign(frame, form, ids)
         return back_to(form, done="reassigned", alert=ids, was=before)
-    raise Problem("request.invalid", "do: called, done, snooze, not_a_risk or reassign")
+    raise Problem("request.invalid", "do: called, done, snooze, not_a_risk or reassign", said=UNKNOWN_CHOICE)
 
 
 async def _done(frame: Frame, form: FormData, ids: list[int]) -> Response:
@@ -56,7 +56,7 @@ async def _done(frame: Frame, form: FormData, ids: list[int]) -> Response:
         return back_to(form, done="done", alert=ids, task=tasks[0])
     outcome = str(form.get("outcome") or "saved")
     if outcome not in ("saved", "lost", "false_alarm"):
-        raise Problem("request.invalid", "outcome: saved, lost or false_alarm")
+        raise Problem("request.invalid", "outcome: saved, lost or false_alarm", said=UNKNOWN_CHOICE)
     await _each(frame, ids, state="closed", outcome=outcome, note=note)
     return back_to(form, done="done", alert=ids)
 
@@ -95,13 +95,13 @@ async def post_task(request: Request, form: CheckedForm) -> Response:
     if do == "reopen":
         await _task(frame, task, state="open")
         return back_to(form, done="reopened", account=account)
-    raise Problem("request.invalid", "do: done, skip or reopen")
+    raise Problem("request.invalid", "do: done, skip or reopen", said=UNKNOWN_CHOICE)
 
 
 async def _each(frame: Frame, ids: list[int], **asked: Any) -> list[Alert]:
     """Answer alerts; returns them as they were."""
     if not ids:
-        raise Problem("request.invalid", "alert: none was named")
+        raise Problem("request.invalid", "alert: none was named", said=Text.of("form-no_alert"))
     state, viewer = frame.state, frame.viewer
 
     def change(actor: Actor, deadline: float) -> list[Alert]:
@@ -143,4 +143,4 @@ def _day(form: FormData, name: str, frame: Frame) -> date:
     try:
         return date.fromisoformat(given)
     except ValueError:
-        raise Problem("request.invalid", f"{name}: a day such as 2026-12-31") from None
+        raise Problem("request.invalid", f"{name}: a day such as 2026-12-31", said=Text.of("form-day")) from None

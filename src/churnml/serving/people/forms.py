@@ -17,6 +17,7 @@ from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.types import Scope
 
+from churnml.language import Text
 from churnml.serving.http.problems import Problem
 from churnml.serving.people.cookies import FORM, SESSION, cookie, set_cookie
 from churnml.serving.people.viewer import Viewer
@@ -63,7 +64,8 @@ async def checked_form(request: Request) -> FormData:
     if not right or not hmac.compare_digest(str(sent), _token(request.scope, str(known))):
         raise Problem("form.token", "The form is of an earlier session; open the page again and repeat what you did")
     if any("\0" in part for item in form.multi_items() for part in item if isinstance(part, str)):
-        raise Problem("request.invalid", "The form holds a character that no text has")
+        no_text = Text.of("form-character")
+        raise Problem("request.invalid", "The form holds a character that no text has", said=no_text)
     return form
 
 

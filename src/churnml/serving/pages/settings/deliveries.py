@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from fastapi import Request
 from starlette.responses import Response
 
+from churnml.language import Text
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages.settings.common import actor_of, field, in_store, section_router, settings_page, state_of
 from churnml.serving.pages.sign_in import see
@@ -50,7 +51,7 @@ async def resend(request: Request, form: CheckedForm) -> Response:
     state, actor = state_of(request), actor_of(request)
     number, target = field(form, "id", 12), field(form, "target")
     if bool(number) == bool(target) or (number and not number.isdecimal()):
-        raise Problem("request.invalid", "Name one delivery or one target")
+        raise Problem("request.invalid", "Name one delivery or one target", said=Text.of("form-one_delivery"))
     deliveries = state.store.deliveries(state.settings.name)
     await in_store(
         lambda: deliveries.resend(actor.now, ids=[int(number)] if number else (), target=target or None, actor=actor)

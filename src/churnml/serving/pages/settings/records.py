@@ -8,7 +8,9 @@ from typing import Annotated
 from fastapi import Query, Request
 from starlette.responses import Response
 
+from churnml.language import phrases
 from churnml.serving.pages.settings.common import in_store, section_router, settings_page, state_of
+from churnml.serving.people import language_of
 from churnml.store import AuditEntry, AuditPage
 
 __all__ = ["router"]
@@ -32,7 +34,8 @@ async def get_audit(
     def work() -> tuple[AuditPage, dict[str, str]]:
         found = oversight.audit(_A_PAGE, after=after, action=action, actor=actor)
         names = {key.id: key.name for key in state.store.keys.list()}
-        return found, names | {user.actor: user.name for user in state.store.users.list()}
+        names |= {user.actor: user.name for user in state.store.users.list()}
+        return found, names | {"cli": phrases(language_of(request))("settings-audit-cli")}
 
     found, names = await in_store(work)
     return settings_page(
