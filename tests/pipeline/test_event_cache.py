@@ -16,9 +16,9 @@ from churnml.pipeline import check, score
 
 
 @pytest.fixture(scope="module")
-def small(company):
+def small(made, company):
     config = load_config(company)
-    tables = check(config).loaded.tables
+    tables = made.prepared.loaded.tables
     return config, tables, features.catalogue(tables, config.features)
 
 
