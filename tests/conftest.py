@@ -96,7 +96,10 @@ def postgres() -> Iterator[str]:
         **account,
         **quiet,
     )
-    options = f"-c listen_addresses='' -c fsync=off -c full_page_writes=off -k {folder}"
+    # Nothing has to outlive a crash of the machine, and nobody but the tests may write to these many databases.
+    loose = "fsync=off full_page_writes=off synchronous_commit=off wal_level=minimal max_wal_senders=0 autovacuum=off"
+    settings = " ".join(f"-c {one}" for one in loose.split())
+    options = f"-c listen_addresses='' {settings} -k {folder}"
     control = [binaries / "pg_ctl", "-D", data, "-w"]
     try:
         subprocess.run([*control, "-l", folder / "log", "-o", options, "start"], **account, **quiet)
