@@ -16,9 +16,9 @@ from churnml.pipeline import check, score
 
 
 @pytest.fixture(scope="module")
-def small(made, company):
+def small(company):
     config = load_config(company)
-    tables = made.prepared.loaded.tables
+    tables = check(config).loaded.tables
     return config, tables, features.catalogue(tables, config.features)
 
 

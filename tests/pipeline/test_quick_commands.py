@@ -28,7 +28,7 @@ finally:
     [
         (("models", "list"), (TRAINING | FRAMES | {"sqlalchemy"}) - {"numpy"}),
         (("explain",), TRAINING | FRAMES),
-        (("report",), (TRAINING | {"matplotlib"}) - {"scipy"}),
+        (("report",), TRAINING - {"scipy"}),
     ],
     ids=["models list", "explain", "report"],
 )
