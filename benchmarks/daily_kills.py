@@ -2,17 +2,16 @@
 
 Each round begins with a company that was trained and never scored. Its daily run is killed a few times, then let run to
 its end; the twin's was never disturbed. Run with ``python benchmarks/daily_kills.py --kills 60``; exits with 1 where a
-round ends otherwise than its twin.
+round ends otherwise than its twin. The runs are children of a process that has imported everything, so that a kill
+meets work and not an import.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -22,25 +21,19 @@ from typing import Any
 
 import pandas as pd
 
+from kill_windows import Commands, commands
 from small_company import small_company
 
 
-def make(folder: Path) -> Path:
+def make(folder: Path, accounts: int) -> Path:
     """Simulate a company, train it, and return its config."""
     return small_company(
         folder,
+        accounts,
         then=("train", "--force", "--reason", "It is the first."),
         daily={"retrain": False},
         deliveries={"tables": {"bi": {"folder": "bi", "format": "csv"}}},
     )
-
-
-def day(config: Path) -> int:
-    """Live one day; returns 0 when all went well."""
-    from churnml.config import load_config
-    from churnml.pipeline.daily import run_daily
-
-    return 0 if run_daily(load_config(config)).well else 1
 
 
 def state(config: Path) -> dict[str, Any]:
@@ -71,37 +64,24 @@ def state(config: Path) -> dict[str, Any]:
     }
 
 
-def fork(config: Path) -> int:
-    """Live a day in a process of its own, which has everything loaded, so that a kill meets work; returns its id."""
-    child = os.fork()
-    if child == 0:
-        try:
-            os._exit(day(config))
-        except BaseException:
-            os._exit(100)
-    return child
-
-
-def rounds(kills: int, each: int, seed: int, folder: Path) -> dict[str, Any]:
+def rounds(
+    kills: int, each: int, minutes: float, draw: random.Random, base: Path, folder: Path, churnml: Commands
+) -> dict[str, Any]:
     """Kill so many runs, `each` of them in a round, and compare every round's end with the twin's."""
-    chance = random.Random(seed)
-    base = make(folder / "base")
     twin = Path(shutil.copytree(base.parent, folder / "twin")) / base.name
-    began = time.monotonic()
-    assert os.waitstatus_to_exitcode(os.waitpid(fork(twin), 0)[1]) == 0
-    longest = time.monotonic() - began
+    longest = churnml.run("daily", str(twin))
     undisturbed = state(twin)
     killed, differing, at = 0, [], Counter[str]()
-    number = 0
-    while killed < kills:
+    number, end = 0, time.monotonic() + 60 * minutes
+    while killed < kills and time.monotonic() < end:
         config = Path(shutil.copytree(base.parent, folder / f"round{number}")) / base.name
         for _ in range(each):
-            child = fork(config)
-            time.sleep(chance.uniform(0.0, longest))
-            os.kill(child, signal.SIGKILL)
-            killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
-        code = os.waitstatus_to_exitcode(os.waitpid(fork(config), 0)[1])
-        found = state(config) if code == 0 else {"code": code}
+            killed += churnml.killed(["daily", str(config)], draw.uniform(0.0, longest))
+        try:
+            churnml.run("daily", str(config))
+            found = state(config)
+        except SystemExit as failed:
+            found = {"failed": str(failed)}
         at.update(_died_in(config))
         differing += [f"round {number}: {name}" for name in undisturbed if found.get(name) != undisturbed[name]]
         shutil.rmtree(config.parent)
@@ -128,11 +108,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--each", type=int, default=3, help="kills before a run may end")
+    parser.add_argument("--accounts", type=int, default=60)
+    parser.add_argument("--minutes", type=float, default=60.0, help="begin no further round after so long")
     parser.add_argument("--seed", type=int, default=5)
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="churnml-daily-"))
     try:
-        found = rounds(given.kills, given.each, given.seed, folder)
+        base = make(folder / "base", given.accounts)
+        with commands() as churnml:
+            draw = random.Random(given.seed)
+            found = rounds(given.kills, given.each, given.minutes, draw, base, folder, churnml)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(json.dumps(found))

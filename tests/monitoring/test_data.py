@@ -74,6 +74,21 @@ def test_half_the_rows_is_an_alarm(events: pd.DataFrame) -> None:
     assert codes(events[~dropped])["MON102"] == "events"
 
 
+@pytest.mark.parametrize(("day", "found"), [("2026-03-17", ["MON102"]), ("2025-12-30", [])])
+def test_a_holiday_that_comes_back_excuses_its_own_date_alone(day: str, found: list[str]) -> None:
+    """Rows are as few in both years at the turn of the year: that tells nothing of a day in March."""
+    rng = np.random.default_rng(4)
+    days = pd.date_range("2024-01-01", day)
+    usual = np.where(days.day_of_week < 5, 400.0, 30.0)
+    quiet = np.where((days.month == 12) & (days.day >= 24) | (days.day_of_year <= 2), 0.2, 1.0)
+    rows = rng.negative_binomial(usual * quiet / 3.0, 0.25).astype(float)
+    rows[-1] = usual[-1] * 0.4
+    profiled = pd.DataFrame({"table": "events", "measure": "rows", "column": "", "word": "", "day": days, "rows": rows})
+    as_of = days[-1].date() + timedelta(days=1)
+    health = data_health(profiled.assign(hits=rows), as_of, since=days[0].date())
+    assert [alarm.code for alarm in health.alarms] == found
+
+
 def test_a_renamed_event_is_a_word_that_stays_away_and_one_never_seen(events: pd.DataFrame) -> None:
     renamed = events.copy()
     renamed.loc[since(events, 3) & (events["event_type"] == "export"), "event_type"] = "export_v2"

@@ -17,12 +17,18 @@ from pydantic import TypeAdapter
 from tests.pages.browsing import Browser, settings_of
 from tests.pages.two_owners import figures
 
-from churnml.language import Quantity, Text, words
+from churnml.language import Day, Quantity, Text, words
+from churnml.metrics.intervals import Interval
+from churnml.monitoring.alarms import Alarm
+from churnml.monitoring.performance import Performance, Promise
+from churnml.monitoring.report import MonitoringReport
+from churnml.monitoring.retraining import RetrainingDecision
 from churnml.pipeline.company import CompanyFigures
 from churnml.retention import ForecastMonth, KpiReport, Panel, company_kpis
 from churnml.serving.state import ServingState
 from churnml.store import Actor, Alert, Snapshot, Store, Task
 from churnml.store.alerts import keep_alert
+from churnml.store.monitoring import Retraining
 from churnml.store.tasks import keep_task
 from churnml.store.writes import changing
 from churnml.tables import Tables
@@ -81,12 +87,26 @@ def browser(tmp_path_factory: pytest.TempPathFactory, portal: BlockingPortal) ->
     with Store(settings.store_url) as store:
         store.publish(Snapshot("acme", date(2026, 2, 1), NOW, "v1", "0f", scores))
         store.key_figures("acme").keep(date(2026, 2, 1), report, Actor("cli", NOW), rows)
+        for on in (date(2026, 1, 31), date(2026, 2, 1)):
+            store.monitoring("acme").keep(_monitored(on), [], Actor("cli", NOW))
+        retrained = Retraining(NOW, "retrained", "v0", "v1", True, (), "It is better by 0.01.")
+        store.monitoring("acme").keep_retraining(retrained, Actor("cli", NOW))
     state = ServingState(settings)
     state.start()
     try:
         yield Browser(portal, state)
     finally:
         state.stop()
+
+
+def _monitored(on: date) -> MonitoringReport:
+    said = Text.of("alarm-MON101", table="tickets", day=Day(on="2026-01-28"), expected=Quantity(value=40))
+    stopped = Alarm("MON101", "tickets", date(2026, 1, 28), said, severe=True)
+    promise = Promise(Interval(0.81, 0.76, 0.86), Interval(3.1, None, None), Interval(0.2, None, None), 0.04)
+    return MonitoringReport(
+        "acme", on, NOW, "v1", (), (stopped,), (), 100, (), RetrainingDecision(False, (), "v1", 30, 120),
+        performance=Performance(promise, (), None),
+    )  # fmt: skip
 
 
 def post(browser: Browser, path: str, fields: dict[str, str]) -> Any:
@@ -209,6 +229,18 @@ def test_the_proof_names_missed_churn_and_false_alarms(browser: Browser) -> None
     assert "1 / 3" in page
     assert "expected: 0.8" in page
     assert browser.get("/proof/accounts?band=purple").status_code == 404
+
+
+def test_the_proof_says_what_monitoring_found_and_since_when(browser: Browser) -> None:
+    page = browser.get("/proof").text
+    assert re.search(r'<li class="late">tickets has stopped: no row since [^<]+<small>since 31 Jan', page)
+    assert "0.81 (0.76–0.86)" in page
+    assert "It is better by 0.01." in page
+    assert re.search(r"trained anew</th><td>v1</td><td>in force", page)
+
+
+def test_before_the_first_monitoring_the_proof_says_how_it_begins(nothing_scored: Browser) -> None:
+    assert "churnml monitor" in nothing_scored.get("/proof").text
 
 
 def test_before_the_first_figures_a_page_says_what_to_do(nothing_scored: Browser) -> None:

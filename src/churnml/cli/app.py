@@ -31,6 +31,7 @@ from churnml.cli.pull import pull
 from churnml.cli.reading import explain, report
 from churnml.cli.session import Session, report_failure
 from churnml.cli.start import demo, simulate
+from churnml.cli.survival import survival
 from churnml.cli.tasks import tasks_app
 from churnml.cli.users import users_app
 from churnml.errors import UsageError
@@ -107,7 +108,7 @@ for _panel, _command in (
     (_START, init), (_START, demo), (_START, simulate), (_DATA, check), (_DATA, audit),
     (_DATA, pull),
     (_TRAIN, train), (_TRAIN, score), (_TRAIN, run),
-    (_USE, kpis), (_USE, explain), (_USE, report), (_USE, serve),
+    (_USE, kpis), (_USE, survival), (_USE, explain), (_USE, report), (_USE, serve),
     (_EVERY_DAY, monitor),
     (_EVERY_DAY, backup), (_EVERY_DAY, restore), (_EVERY_DAY, erase), (_EVERY_DAY, export),
 ):  # fmt: skip

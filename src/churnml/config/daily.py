@@ -43,6 +43,6 @@ class DailyConfig(Section):
     )
     retrain: bool = Field(True, description="Train anew when `churnml monitor` says that the model is due")
     retrain_pause_days: int = Field(
-        28, ge=1, description="After a training, whether it was promoted or not, the next one waits for so long"
+        28, ge=1, description="After a training that was due, promoted or refused, the next one waits for so long"
     )
     runs_days: int = Field(400, ge=1, description="Records of older runs are removed; the newest always stays")

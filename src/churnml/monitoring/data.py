@@ -18,11 +18,13 @@ from churnml.monitoring.profiles import HISTORY_DAYS
 from churnml.monitoring.seasons import (
     BURN_IN_DAYS,
     GUARD_DAYS,
+    YEAR_DAYS,
     Expected,
     Shares,
     expected_counts,
     expected_shares,
     last_days,
+    recurring_from,
 )
 from churnml.monitoring.tails import beta_binomial_tail, empirical_tail, negative_binomial_tail, no_row_probability
 
@@ -34,7 +36,8 @@ _WINDOWS_DAYS = (1, 7)
 _NEW_DAYS = 7
 """A word counts as new for so many days."""
 _RECENT_DAYS, _AROUND_DAYS = 120, 45
-_YEAR_DAYS = 365.25
+_HOLIDAY_DAYS = 10
+"""A day so near to a holiday's date may be one itself."""
 _PLAIN = 0.02
 """A test whose empirical probability is larger than this is no alarm, whatever the parametric one says."""
 _LEAST_EXPECTED = 3.0
@@ -101,6 +104,8 @@ class _Test:
     word: str = ""
     gap: Array | None = None
     """For ``none``: the rows expected since the last one, per day."""
+    recurs: Array | None = None
+    """For ``fewer`` and ``more``: see `recurring_from`."""
 
 
 def data_health(profile: pd.DataFrame, as_of: date, *, since: date, budget: Budget | None = None) -> DataHealth:
@@ -186,8 +191,11 @@ class DataMonitor:
                 subject = table if measure == "rows" else f"{table}.account_id"
                 for days in _WINDOWS_DAYS:
                     summed = last_days(base, days)
-                    for kind in ("fewer", "more"):
-                        self._tests.append(_Test("MON102", subject, kind, table, days, summed))
+                    fewer, more = recurring_from(-summed.residual), recurring_from(summed.residual)
+                    self._tests += [
+                        _Test("MON102", subject, "fewer", table, days, summed, recurs=fewer),
+                        _Test("MON102", subject, "more", table, days, summed, recurs=more),
+                    ]
         for measure, code in (("nulls", "MON103"), ("equal", "MON106"), ("rose", "MON108"), ("fell", "MON108")):
             for column, own in measures.get(measure, part.iloc[:0]).groupby("column", sort=True):
                 shares = expected_shares(self._daily(own, "hits"), self._daily(own, "rows"))
@@ -322,6 +330,8 @@ def _p_value(test: _Test, place: int) -> float | None:
         return max(usual, no_row_probability(float(test.gap[place]), float(expected.dispersion[place])))
     fewer = test.kind == "fewer"
     residual = -expected.residual if fewer else expected.residual
+    assert test.recurs is not None
+    season = season[(test.recurs[season] > place - GUARD_DAYS) | _holiday_of(place, season)]
     usual = empirical_tail(residual[season], float(residual[place]))
     if usual > _PLAIN or residual[place] < 1.0:
         return max(usual, _PLAIN)
@@ -338,9 +348,17 @@ def _same_season(place: int) -> npt.NDArray[np.intp]:
     The days around the turn of a year would otherwise excuse half of the rows missing in July.
     """
     before = np.arange(max(place - HISTORY_DAYS, 0), max(place - GUARD_DAYS, 0))
-    apart = place - before
-    of_the_year = np.abs((apart + _YEAR_DAYS / 2) % _YEAR_DAYS - _YEAR_DAYS / 2)
-    return np.asarray(before[(apart <= _RECENT_DAYS) | (of_the_year <= _AROUND_DAYS)])
+    return np.asarray(before[(place - before <= _RECENT_DAYS) | (_off_the_date(place, before) <= _AROUND_DAYS)])
+
+
+def _holiday_of(place: int, days: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Tell which days of earlier years fell on the date of a place, or near it."""
+    return np.asarray((_off_the_date(place, days) <= _HOLIDAY_DAYS) & (place - days > YEAR_DAYS / 2))
+
+
+def _off_the_date(place: int, days: npt.NDArray[np.intp]) -> Array:
+    """Return by how many days of the year days differ from a place."""
+    return np.asarray(np.abs((place - days + YEAR_DAYS / 2) % YEAR_DAYS - YEAR_DAYS / 2))
 
 
 def _without_echoes(alarms: Sequence[Alarm]) -> tuple[Alarm, ...]:

@@ -12,7 +12,7 @@ from churnml.language import Day, Quantity, Text
 from churnml.monitoring.alarms import Alarm, Budget
 from churnml.monitoring.tails import beta_binomial_tail
 
-__all__ = ["LoadRecord", "load_alarms", "stale_alarm"]
+__all__ = ["LoadRecord", "load_alarms", "stale_alarm", "usual_lag"]
 
 _BURSTS = 4.0
 """Variance ÷ mean of rows set aside that is assumed while too few loads tell it."""
@@ -124,16 +124,22 @@ def stale_alarm(as_of: date, today: date, past_lags_days: Sequence[int]) -> Alar
     (None, None)
     """
     lag = (today - as_of).days
-    if not past_lags_days or lag <= max(0, *sorted(past_lags_days)[: _usual(past_lags_days)]) + _STILL_DAYS:
+    if not past_lags_days or lag <= max(0, usual_lag(past_lags_days)) + _STILL_DAYS:
         return None
     return Alarm(
         "MON110", "", as_of, Text.of("alarm-MON110", day=Day(on=str(as_of - timedelta(days=1))), n=lag), severe=True
     )
 
 
-def _usual(lags: Sequence[int]) -> int:
-    """Return how many of the lags, smallest first, are the usual ones: standing still must not become usual."""
-    return max(1, (len(lags) + 1) // 2)
+def usual_lag(lags_days: Sequence[int]) -> int:
+    """Return how far the data usually lay behind, the larger half of the lags left out: no fault must become usual.
+
+    Examples
+    --------
+    >>> usual_lag([1, 0, 1, 9])
+    1
+    """
+    return sorted(lags_days)[max(1, (len(lags_days) + 1) // 2) - 1]
 
 
 def _dispersion(past: Sequence[LoadRecord], reason: str) -> float:

@@ -124,12 +124,16 @@ class Performance:
         Of the newest snapshot.
     shift : float or None
         What the log-odds would have to move by to meet the newest mature churn rate; None where they are within noise.
+    ranked : Realised or None
+        Newest snapshot whose ranking is that of the model in use: its own, or, while it has none, of the version that
+        it is with another level.
     """
 
     promise: Promise | None
     realised: tuple[Realised, ...]
     estimated: Estimated | None
     shift: float | None = None
+    ranked: Realised | None = None
 
 
 def realised(rows: pd.DataFrame, *, as_of: date, model_version: str, matured_on: date, seed: int) -> Realised | None:
@@ -329,11 +333,12 @@ def performance_alarms(performance: Performance, newest: pd.DataFrame | None, bu
     found = []
     level = budget.level("performance", 3)
     promise, last = performance.promise, performance.realised[-1] if performance.realised else None
-    if promise is not None and last is not None:
-        p = _worse(promise.roc_auc, last.roc_auc)
-        if p is not None and p < level and last.churned >= _LEAST_POSITIVES:
-            said = Text.of("alarm-MON301", day=Day(on=str(last.as_of)), **_both(promise.roc_auc, last.roc_auc))
-            found.append(Alarm("MON301", "roc_auc", last.as_of, said, p))
+    ranked = performance.ranked or last
+    if promise is not None and ranked is not None:
+        p = _worse(promise.roc_auc, ranked.roc_auc)
+        if p is not None and p < level and ranked.churned >= _LEAST_POSITIVES:
+            said = Text.of("alarm-MON301", day=Day(on=str(ranked.as_of)), **_both(promise.roc_auc, ranked.roc_auc))
+            found.append(Alarm("MON301", "roc_auc", ranked.as_of, said, p))
     if last is not None and newest is not None and performance.shift is not None:
         labelled = newest[newest["churned"].notna()]
         p = _calibration_p(labelled["churned"].to_numpy(float), labelled["probability"].to_numpy(float))

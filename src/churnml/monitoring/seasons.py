@@ -12,7 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["BURN_IN_DAYS", "GUARD_DAYS", "Expected", "Shares", "expected_counts", "expected_shares", "last_days"]
+__all__ = [
+    "BURN_IN_DAYS",
+    "GUARD_DAYS",
+    "YEAR_DAYS",
+    "Expected",
+    "Shares",
+    "expected_counts",
+    "expected_shares",
+    "last_days",
+    "recurring_from",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -20,6 +30,10 @@ BURN_IN_DAYS = 56
 """Days of history before the first day that can be judged."""
 GUARD_DAYS = 7
 """Days that are not history yet: a fault of a few days must not make itself the rule."""
+YEAR_DAYS = 365.25
+_UNUSUAL = 3.0
+"""Standard deviations beyond which a day of one year and one of another are the same holiday, if they lie so near."""
+_MOVES_DAYS = 7
 _WEEKS = 8
 _MONTHS = 6
 _SPREAD_DAYS = 182
@@ -107,6 +121,38 @@ def _standardised(seen: Array, mean: Array) -> Expected:
     scale = np.maximum(_rolling_spread(raw, _SPREAD_DAYS), 1.0)
     # The expectation itself rests on about eight days.
     return Expected(seen, mean, scale**2 * (1.0 + 1.0 / _WEEKS), raw / (scale * np.sqrt(1.0 + 1.0 / _WEEKS)))
+
+
+def recurring_from(residual: npt.ArrayLike) -> Array:
+    """Return, per day, the place from which on it is known to be a holiday, a day unusual every year; else infinity.
+
+    Such a day is one of its date, and tells nothing of how far any other day may stray by chance. A day is one where it
+    is unusual in two years, give or take a week; the earlier of the two is known to be one once the later has come.
+
+    Parameters
+    ----------
+    residual : array of shape (days,)
+        Standardised, unusual days positive; NaN counts as usual.
+
+    Examples
+    --------
+    >>> strayed = np.zeros(800)
+    >>> strayed[[10, 376, 500]] = 9.0, 8.0, 9.0
+    >>> found = recurring_from(strayed)
+    >>> found[[10, 376, 500]].tolist()
+    [376.0, 376.0, inf]
+    """
+    strayed = np.nan_to_num(np.asarray(residual, dtype=np.float64))
+    found = np.full(len(strayed), np.inf)
+    unusual = np.flatnonzero(strayed >= _UNUSUAL)
+    for day in unusual:
+        apart = (day - unusual) / YEAR_DAYS
+        years = np.rint(apart)
+        near = (years >= 1) & (np.abs(apart - years) * YEAR_DAYS <= _MOVES_DAYS + 0.5)
+        twins = unusual[near & (strayed[unusual] >= 0.5 * strayed[day])]
+        if len(twins):
+            found[[day, *twins]] = np.minimum(found[[day, *twins]], day)
+    return found
 
 
 def expected_shares(hits: npt.ArrayLike, of: npt.ArrayLike, *, burn_in: int = BURN_IN_DAYS) -> Shares:

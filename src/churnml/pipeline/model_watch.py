@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +11,33 @@ import pandas as pd
 
 from churnml.config import Config
 from churnml.files import write_parquet
+from churnml.language import Text
 from churnml.monitoring import Budget, Drift, Performance, drift, estimate, realised, training_sample
 from churnml.monitoring.feature_drift import Sample
 from churnml.monitoring.performance import Realised, level_shift, promise_of
 from churnml.pipeline.models import tested_path
 from churnml.pipeline.outcomes import with_outcomes
 from churnml.registry import Bundle
+from churnml.registry.promotion import promotions
 from churnml.store import SnapshotInfo, Store
 from churnml.tables import Tables
 
-__all__ = ["drift_of", "keep_reference", "mature_rows", "newest_scored", "performance_of", "reference_path"]
+__all__ = [
+    "MOVED",
+    "drift_of",
+    "keep_reference",
+    "mature_rows",
+    "newest_scored",
+    "performance_of",
+    "reference_path",
+    "same_ranking",
+]
+
+MOVED = "retrain-moved"
+"""Code of the reason for which a version was promoted that is another one with its level moved."""
 
 _AT_MOST = 60
-"""Snapshots that are looked at for labels that have become final."""
+"""Snapshots with final labels that are looked at, the newest."""
 
 
 def reference_path(config: Config, version: str) -> Path:
@@ -96,39 +110,57 @@ def performance_of(
     as_of : date
         Scorings after it do not count.
     """
-    scored = [one for one in store.outlooks(config.name).snapshots() if one.as_of <= as_of][:_AT_MOST]
+    scored = [one for one in store.outlooks(config.name).snapshots() if one.as_of <= as_of]
     if not scored:
         return None, (), None
     kept = store.monitoring(config.name)
     known = {(one.as_of, one.model_version) for one in kept.matured()}
     new, newest = [], None
-    for snapshot in reversed(scored):
+    final_before = as_of - timedelta(days=config.label.purge_days)
+    for snapshot in [one for one in scored if one.as_of <= final_before][:_AT_MOST]:
         own = snapshot.model_version == bundle.version
-        if (snapshot.as_of, snapshot.model_version) in known and not own:
+        kept_already = (snapshot.as_of, snapshot.model_version) in known
+        if kept_already and (newest is not None or not own):
             continue
         rows = mature_rows(config, tables, store, snapshot)
         if rows is None:
             continue
-        found = realised(
-            rows,
-            as_of=snapshot.as_of,
-            model_version=snapshot.model_version,
-            matured_on=as_of,
-            seed=config.seed,
-        )
-        if found is not None:
-            newest = rows if own else newest
-            if (found.as_of, found.model_version) not in known:
-                new.append(found)
+        if own and newest is None:
+            newest = rows
+        if not kept_already:
+            found = realised(
+                rows,
+                as_of=snapshot.as_of,
+                model_version=snapshot.model_version,
+                matured_on=as_of,
+                seed=config.seed,
+            )
+            new += [] if found is None else [found]
     every = {(one.as_of, one.model_version): one for one in (*kept.matured(), *new)}
     mine = tuple(every[key] for key in sorted(every) if key[1] == bundle.version)
+    alike = same_ranking(config, bundle.version)
+    ranked = mine[-1:] or [every[key] for key in sorted(every) if key[1] in alike][-1:]
     now = [float(one.churn_probability) for one in store.outlooks(config.name).of(scored[0].id)]
     shift = None
     if newest is not None and bundle.model.rule is None and config.monitoring.recalibrate:
         shift = level_shift(newest, level=Budget(config.monitoring.false_alarms_per_month).level("performance", 3))
     promise = promise_of(bundle.manifest.backtest)
     told = estimate(now, as_of=scored[0].as_of, seed=config.seed)
-    return Performance(promise, mine, told, shift), tuple(new), newest
+    return Performance(promise, mine, told, shift, next(iter(ranked), None)), tuple(new), newest
+
+
+def same_ranking(config: Config, version: str) -> frozenset[str]:
+    """Return a version and those that it was made of by moving the level of the probabilities alone.
+
+    Told by the record of promotions: what is moved is promoted in the same breath.
+    """
+    record = promotions(config.bundles_dir, config.registered_model)
+    made_of = {one.version: one.previous for one in record if isinstance(one.reason, Text) and one.reason.code == MOVED}
+    found, older = {version}, made_of.get(version)
+    while older is not None and older not in found:
+        found.add(older)
+        older = made_of.get(older)
+    return frozenset(found)
 
 
 def mature_rows(config: Config, tables: Tables, store: Store, snapshot: SnapshotInfo) -> pd.DataFrame | None:

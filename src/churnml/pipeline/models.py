@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from churnml import registry
 from churnml.config import Config
 from churnml.errors import BundleError, UsageError, WorkspaceError
+from churnml.files import sweep
 from churnml.language import Argument, Text
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision, Promotion, promote, promotions, rollback_target, versions
@@ -224,6 +225,7 @@ def _promote(
     """Promote on disk, where serving looks, then move MLflow's alias."""
     from churnml.registry.tracking import name_alias
 
+    sweep(config.bundles_dir)  # what a promotion that was killed has left
     entry = promote(
         config.bundles_dir,
         config.registered_model,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from churnml import registry
@@ -12,11 +12,11 @@ from churnml.language import render
 from churnml.monitoring import Alarm, Budget, DataHealth, data_health, profile
 from churnml.monitoring.alarms import STOPPED
 from churnml.monitoring.feature_drift import drift_alarms
-from churnml.monitoring.loads import LoadRecord, load_alarms, stale_alarm
+from churnml.monitoring.loads import LoadRecord, load_alarms, stale_alarm, usual_lag
 from churnml.monitoring.performance import Realised, performance_alarms
 from churnml.monitoring.report import MonitoringReport
 from churnml.monitoring.retraining import RetrainingDecision, decay_days, decide_retraining
-from churnml.pipeline.model_watch import drift_of, performance_of
+from churnml.pipeline.model_watch import drift_of, performance_of, same_ranking
 from churnml.pipeline.preparation import check
 from churnml.progress import Stages
 from churnml.registry import Bundle
@@ -24,7 +24,7 @@ from churnml.sources import Loaded
 from churnml.store import Actor, Store
 from churnml.tables import Tables, knowledge
 
-__all__ = ["before_publishing", "data_alarms", "held_by", "monitor", "retraining_due"]
+__all__ = ["before_publishing", "data_alarms", "held_by", "hold_back", "monitor", "retraining_due"]
 
 
 def monitor(
@@ -108,9 +108,12 @@ def data_alarms(
         record = _record(loaded, name, as_of, now, earlier[-1].as_of if earlier else None)
         found += load_alarms(record, earlier, budget, tests=max(health.tests, 1))
         records.append(record)
-    lags = [(load.loaded_at.date() - load.as_of).days for load in next(iter(past.values()), [])]
-    stale = stale_alarm(as_of, now.date(), lags) if as_of == tables.observed_until else None
-    found += [stale] if stale is not None else []
+    if as_of == tables.observed_until:
+        lags = _lags(past)
+        behind = _events_behind(tables, now.date(), lags, budget, tests=max(health.tests, 1))
+        # Where the events alone stand still, it is not that no table tells anything.
+        stale = None if behind else stale_alarm(as_of, now.date(), lags)
+        found += behind or ([] if stale is None else [stale])
     return DataHealth(health.tables, tuple(found), health.tests, health.unjudged), records
 
 
@@ -136,21 +139,38 @@ def before_publishing(config: Config, loaded: Loaded, as_of: date) -> tuple[Alar
     tables = loaded.tables
     if config.monitoring.publish_if == "always":
         rows = profile(tables, as_of, rows_only=True)
-        found = data_health(rows, as_of, since=tables.observed_from, budget=budget).alarms
-        return tuple(alarm for alarm in found if alarm.code == STOPPED)
+        health = data_health(rows, as_of, since=tables.observed_from, budget=budget)
+        found = [alarm for alarm in health.alarms if alarm.code == STOPPED]
+        if as_of == tables.observed_until:
+            with Store(config.store_url) as store:
+                lags = _lags(store.monitoring(config.name).loads(as_of))
+            found += _events_behind(tables, datetime.now(UTC).date(), lags, budget, tests=max(health.tests, 1))
+        return tuple(found)
     with Store(config.store_url) as store:
         alarms = data_alarms(config, loaded, as_of, store, now=datetime.now(UTC))[0].alarms
+    hold_back(config, alarms)
+    return alarms
+
+
+def hold_back(config: Config, alarms: Sequence[Alarm]) -> None:
+    """Refuse to publish where ``monitoring.publish_if`` says so of the alarms on the data.
+
+    Raises
+    ------
+    DataError
+        ``monitoring.held``: publishing is held back. What was published before stays served.
+    """
     holding = held_by(config, alarms)
     if holding:
         raise DataError(
-            "Publishing is held back: " + " ".join(render(alarm.said, config.language) for alarm in holding),
-            where=f"monitoring.publish_if: {config.monitoring.publish_if}",
-            got=", ".join(dict.fromkeys(alarm.code for alarm in holding)),
+            "Publishing is held back, as the data raises alarms",
+            where=", ".join(dict.fromkeys(alarm.subject for alarm in holding)),
+            got="; ".join(f"{alarm.code} {render(alarm.said, config.language)}" for alarm in holding)[:500],
+            expected=f"what monitoring.publish_if: {config.monitoring.publish_if} lets through",
             remedy="docs/monitoring.md says what each code means. The scores published before stay served; to publish "
             "all the same, set monitoring.publish_if: always.",
             code="monitoring.held",
         )
-    return alarms
 
 
 def retraining_due(config: Config, *, as_of: date | None = None) -> RetrainingDecision:
@@ -164,9 +184,13 @@ def retraining_due(config: Config, *, as_of: date | None = None) -> RetrainingDe
     """
     with Store(config.store_url) as store:
         newest = store.monitoring(config.name).newest()
-    alarms = () if newest is None else newest.alarms
     day = as_of or (datetime.now(UTC).date() if newest is None else newest.as_of)
-    return _decided(config, _champion(config), day, alarms)
+    champion = _champion(config)
+    alarms: Sequence[Alarm] = ()
+    # What was found of another model says nothing against the one that has taken its place since.
+    if newest is not None and champion is not None and newest.model_version in same_ranking(config, champion.version):
+        alarms = newest.alarms
+    return _decided(config, champion, day, alarms)
 
 
 def _champion(config: Config) -> Bundle | None:
@@ -191,6 +215,32 @@ def _decided(config: Config, champion: Bundle | None, as_of: date, alarms: Seque
         retrain_after_days=config.monitoring.retrain_after_days,
         alarms=alarms,
     )
+
+
+def _lags(past: Mapping[str, Sequence[LoadRecord]]) -> list[int]:
+    """Return by how many days the data lay behind at earlier loads."""
+    return [(load.loaded_at.date() - load.as_of).days for load in next(iter(past.values()), [])]
+
+
+def _events_behind(tables: Tables, today: date, lags_days: Sequence[int], budget: Budget, *, tests: int) -> list[Alarm]:
+    """Return the alarm that the events have stopped while other tables go on.
+
+    The events tell until when the company is observed, so that no day without them is ever its newest: whether they
+    stand still shows beyond it, up to where they used to reach at earlier loads.
+    """
+    if "events" not in tables or not lags_days:
+        return []
+    reached = today - timedelta(days=usual_lag(lags_days))
+    if reached <= tables.observed_until:
+        return []
+    rows = profile(tables, reached, rows_only=True)
+    own, others = rows[rows["table"] == "events"], rows[rows["table"] != "events"]
+    newest = others["day"].max().date() if len(others) else tables.observed_until
+    if newest < tables.observed_until:
+        return []
+    found = data_health(own, newest + timedelta(days=1), since=tables.observed_from, budget=budget).alarms
+    level = budget.level("data", tests)
+    return [alarm for alarm in found if alarm.code == STOPPED and (alarm.p_value or 0.0) < level]
 
 
 def _record(loaded: Loaded, table: str, as_of: date, now: datetime, before: date | None) -> LoadRecord:

@@ -15,7 +15,7 @@ from churnml.errors import ChurnmlError
 from churnml.files import write_parquet
 from churnml.language import Quantity, Text, render
 from churnml.monitoring import MonitoringReport
-from churnml.pipeline.model_watch import newest_scored, reference_path
+from churnml.pipeline.model_watch import MOVED, newest_scored, reference_path
 from churnml.pipeline.models import tested_path
 from churnml.pipeline.monitoring import retraining_due
 from churnml.pipeline.preparation import prepare
@@ -28,19 +28,35 @@ from churnml.sources import Loaded
 from churnml.store import Actor, Retraining, Store
 from churnml.training import ChurnModel
 
-__all__ = ["moved", "recalibrate_if_off", "retrain_if_due"]
+__all__ = ["moved", "recalibrate_if_off", "retrain_if_due", "trainings_pause_until"]
 
 
-_AGAIN_DAYS = 14
-"""A challenger that was refused, or failed, is not followed by the same one on the next day, whoever asks for it.
+def trainings_pause_until(config: Config, now: datetime) -> datetime | None:
+    """Return until when the last training that was due, promoted or refused, holds back the next; None when it may be.
 
-The pause of the daily run, ``daily.retrain_pause_days``, is another one: it counts its own trainings alone, whichever
-champion they were held against, those that were promoted as well, and none that failed.
-"""
+    It waits ``daily.retrain_pause_days``, whoever asks: the same data would make the same challenger again. A training
+    that failed holds back none, as no stage that failed does, nor does one by hand (`churnml train`).
+
+    Parameters
+    ----------
+    config : Config
+    now : datetime
+        UTC.
+    """
+    with Store(config.store_url) as store:
+        tried = store.monitoring(config.name).retrainings()
+    last = next((one.at for one in tried if one.kind == "retrained" and one.version is not None), None)
+    until = None if last is None else last + timedelta(days=config.daily.retrain_pause_days)
+    return until if until is not None and now < until else None
 
 
 def retrain_if_due(
-    config: Config, stages: Stages | None = None, *, as_of: date | None = None, loaded: Loaded | None = None
+    config: Config,
+    stages: Stages | None = None,
+    *,
+    as_of: date | None = None,
+    loaded: Loaded | None = None,
+    now: datetime | None = None,
 ) -> Retraining | None:
     """Train a challenger where the newest monitoring says that the model is due; the gate decides as always.
 
@@ -56,11 +72,14 @@ def retrain_if_due(
         As in `churnml.pipeline.retraining_due`.
     loaded : Loaded, optional
         Canonical tables at hand.
+    now : datetime, optional
+        UTC; default: the machine's.
 
     Returns
     -------
     Retraining or None
-        None where it is not due, or a challenger was refused or failed within the last fortnight.
+        None where it is not due, or the last training was less than ``daily.retrain_pause_days`` ago; see
+        `trainings_pause_until`.
 
     Raises
     ------
@@ -68,18 +87,17 @@ def retrain_if_due(
         The training failed; that is on record as well.
     """
     decision = retraining_due(config, as_of=as_of)
-    if not decision.due or _tried_lately(config, decision.model_version):
+    now = now or datetime.now(UTC)
+    if not decision.due or trainings_pause_until(config, now) is not None:
         return None
     because = tuple(reason.said for reason in decision.reasons)
-    prepared = None if loaded is None else prepare(config, stages, loaded=loaded)
-    now = datetime.now(UTC)
     try:
+        prepared = None if loaded is None else prepare(config, stages, loaded=loaded)
         trained = train(config, stages, prepared=prepared)
     except ChurnmlError as error:
         failed = Retraining(now, "retrained", decision.model_version, None, False, because, str(error))
         _keep(config, failed)
         raise
-    tag_run(config, trained.run_id, {"churnml.because": " ".join(render(one, config.language) for one in because)})
     done = Retraining(
         at=now,
         kind="retrained",
@@ -91,6 +109,7 @@ def retrain_if_due(
         run_id=trained.run_id,
     )
     _keep(config, done)
+    tag_run(config, trained.run_id, {"churnml.because": " ".join(render(one, config.language) for one in because)})
     return done
 
 
@@ -123,7 +142,7 @@ def recalibrate_if_off(config: Config, report: MonitoringReport) -> Retraining |
         return None
     last, now = performance.realised[-1], datetime.now(UTC)
     reason = Text.of(
-        "retrain-moved",
+        MOVED,
         n=last.churned,
         expected=round(last.expected),
         accounts=Quantity(value=last.accounts, unit="accounts"),
@@ -189,16 +208,6 @@ def _example(config: Config, as_of: date) -> pd.DataFrame | None:
         scored = newest_scored(config, store, as_of)
         rows = {} if scored is None else store.all_features(scored.id)
     return pd.DataFrame.from_records(list(rows.values())[:5]) if rows else None
-
-
-def _tried_lately(config: Config, champion: str | None) -> bool:
-    """Tell whether a challenger of the same champion was refused, or failed, within the last fortnight."""
-    with Store(config.store_url) as store:
-        tries = [one for one in store.monitoring(config.name).retrainings() if one.kind == "retrained"]
-    return any(
-        one.before == champion and not one.promoted and datetime.now(UTC) - one.at < timedelta(days=_AGAIN_DAYS)
-        for one in tries
-    )
 
 
 def _keep(config: Config, done: Retraining) -> None:

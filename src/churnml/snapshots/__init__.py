@@ -2,6 +2,7 @@
 
 from churnml.snapshots.contract import spells
 from churnml.snapshots.dates import snapshot_dates
+from churnml.snapshots.decisions import coming_decisions, seen_ends
 from churnml.snapshots.departures import Departure, departures
 from churnml.snapshots.in_force import contracts_at
 from churnml.snapshots.spine import cohort_at, cohorts, spine, whole_cohorts
@@ -12,8 +13,10 @@ __all__ = [
     "Split",
     "cohort_at",
     "cohorts",
+    "coming_decisions",
     "contracts_at",
     "departures",
+    "seen_ends",
     "snapshot_dates",
     "spells",
     "spine",

@@ -15,7 +15,7 @@ from churnml.snapshots.silence import silent_stretches
 from churnml.tables import Tables
 from churnml.tables.reach import reach
 
-__all__ = ["SPINE_COLUMNS", "final_until", "horizon_column", "labelled"]
+__all__ = ["SPINE_COLUMNS", "contract_ends", "final_until", "horizon_column", "labelled"]
 
 SPINE_COLUMNS = ["account_id", "as_of", "churned", "churn_on", "arr"]
 
@@ -99,7 +99,7 @@ def _happened(
         return _Changes(members, tables, label), label.grace_days + label.settle_days
     if label.churn == "silence":
         return _Silences(members, tables, label), label.settle_days
-    churn_on = _contract_end(members, tables, label)
+    churn_on = contract_ends(members, tables, label)
 
     def ended(opens: pd.Series, closes: pd.Series) -> Found:
         return (
@@ -111,7 +111,7 @@ def _happened(
     return ended, label.grace_days + label.settle_days
 
 
-def _contract_end(members: pd.DataFrame, tables: Tables, label: LabelConfig) -> pd.Series:
+def contract_ends(members: pd.DataFrame, tables: Tables, label: LabelConfig) -> pd.Series:
     """Return the day churn takes effect for the spell each row lies in; NaT where it has not ended."""
     terms = customer_terms(tables, label)
     stretches = spells(terms, grace_days=label.grace_days, observed_until=tables.observed_until)
@@ -143,7 +143,7 @@ class _Changes:
         self.on = changes["change_on"]
         self.churn_on: pd.Series | None = None
         if label.churn == "contractual":
-            self.churn_on = _contract_end(members, tables, label)
+            self.churn_on = contract_ends(members, tables, label)
             # What an account does that has left and come back is a new account's.
             part = label.grace_days if label.target == "contraction" else 0
             self.on = self.on.where(~(self.churn_on <= self.on + pd.Timedelta(days=part)))

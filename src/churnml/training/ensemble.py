@@ -42,6 +42,8 @@ class Ensemble:
         Calibrated log-odds per raw log-odds.
     logistic : Ensemble, optional
         Of a blend: its logistic part alone, with a calibration of its own. A rival at no cost; not saved.
+    judged : array, optional
+        Raw log-odds of the rows that the inner folds judged on, by models that had not seen them; not saved.
     """
 
     trees: Trees | None
@@ -52,6 +54,7 @@ class Ensemble:
     season: Season | None = None
     slope: float = 1.0
     logistic: Ensemble | None = None
+    judged: Array | None = None
 
     def log_odds(self, X: Array) -> Array:
         """Return the raw log-odds of each row."""
@@ -123,7 +126,7 @@ def fit_ensemble(
         linear = mixed(fitted, [share for _, share in chosen.strengths])
         parts |= {"penalty": linear.penalty, "trust": sum(one.trust * share for one, share in chosen.strengths)}
     facts = chosen.facts.model_copy(update=parts)
-    whole = Ensemble(trees, linear if weight > 0.0 else None, weight, Calibrator("none"), facts)
+    whole = Ensemble(trees, linear if weight > 0.0 else None, weight, Calibrator("none"), facts, judged=chosen.scores)
     whole = _calibrated(whole, chosen.scores, X, y, folds, recipe, timeline, weights)
     if recipe.kind != "blend" or chosen.linear_scores is None:
         return whole

@@ -102,17 +102,21 @@ def pull(day: Day) -> Done:
         done = pulled(day.config)
     rows = sum(one.accepted for source in done.sources for one in source.objects)
     calls = sum(source.calls for source in done.sources)
-    failed = {source.source or source.tool: source.stopped for source in done.sources if source.failed}
+    say = phrases(day.config.language).text
+    stopped = {
+        source.source or source.tool: say(source.stopped) for source in done.sources if source.stopped is not None
+    }
+    failed = {name: stopped.get(name, "") for name in (one.source or one.tool for one in done.sources if one.failed)}
     if failed:
-        say = phrases(day.config.language).text
         raise ChurnmlError(
             f"{len(failed)} of {len(done.sources)} sources could not be fetched",
             where=", ".join(failed),
-            got="; ".join(f"{name}: {say(why)}" for name, why in failed.items() if why is not None)[:500],
+            got="; ".join(f"{name}: {why}" for name, why in failed.items())[:500],
             remedy="Run `churnml pull CONFIG`; what had come in before is kept.",
             code="pull.failed",
         )
-    return Done("done" if rows else "unchanged", rows, {"calls": calls, "complete": done.complete})
+    detail = {"calls": calls, "complete": done.complete, **({"stopped": stopped} if stopped else {})}
+    return Done("done" if rows else "unchanged", rows, detail)
 
 
 def check(day: Day) -> Done:
@@ -185,7 +189,7 @@ def deliver(day: Day) -> Done:
 
 def data(day: Day) -> Done:
     """Judge the data against its own history; what `monitoring.publish_if` says holds the scores back."""
-    from churnml.pipeline.monitoring import data_alarms, held_by
+    from churnml.pipeline.monitoring import data_alarms, hold_back
 
     loaded = day.tables()
     with day.stages("data"):
@@ -193,15 +197,7 @@ def data(day: Day) -> Done:
     health, _ = day.judged
     say = phrases(day.config.language).text
     named = [f"{alarm.subject}: {say(alarm.said)}" for alarm in health.alarms]
-    held = held_by(day.config, health.alarms)
-    if held:
-        raise ChurnmlError(
-            "Nothing is published, as the data raises alarms",
-            where=", ".join(dict.fromkeys(alarm.subject for alarm in held)),
-            got="; ".join(f"{alarm.code} {say(alarm.said)}" for alarm in held)[:500],
-            remedy="Mend the feed, or set monitoring.publish_if; `churnml monitor CONFIG` says more.",
-            code="daily.held",
-        )
+    hold_back(day.config, health.alarms)
     return Done(rows=health.tests, detail={"alarms": named})
 
 
@@ -223,30 +219,20 @@ def monitor(day: Day) -> Done:
 def retrain(day: Day) -> Done:
     """Train anew where the model is due; the gate decides whether the new one takes its place."""
     from churnml.pipeline.monitoring import retraining_due
-    from churnml.pipeline.retraining import retrain_if_due
+    from churnml.pipeline.retraining import retrain_if_due, trainings_pause_until
 
     say = phrases(day.config.language).text
     decision = retraining_due(day.config)
     why = [say(reason.said) for reason in decision.reasons]
     if not decision.due:
         return Done("not_due", detail={"age_days": decision.age_days, "due_days": decision.due_days})
-    last = _last_training(day)
-    if last is not None and (day.now - last).days < day.config.daily.retrain_pause_days:
-        return Done("not_due", detail={"because": why, "last": last.isoformat()})
-    done = retrain_if_due(day.config, day.stages, loaded=day.tables())
-    if done is None:
-        return Done("not_due", detail={"because": why})
+    until = trainings_pause_until(day.config, day.now)
+    if until is not None:
+        return Done("not_due", detail={"because": why, "waits_until": until.isoformat()})
+    done = retrain_if_due(day.config, day.stages, loaded=day.tables(), now=day.now)
+    assert done is not None, "it is due, and nothing holds it back"
     detail = {"because": why, "model": done.version, "promoted": done.promoted, "reason": say(done.decision)}
     return Done(detail=detail)
-
-
-def _last_training(day: Day) -> datetime | None:
-    """Return when a daily run trained last."""
-    for run in day.store.runs(day.config.name).find(limit=day.config.daily.retrain_pause_days * 4):
-        stage = run.stage("retrain")
-        if stage is not None and stage.outcome == "done":
-            return stage.started_at
-    return None
 
 
 def keep(day: Day) -> Done:

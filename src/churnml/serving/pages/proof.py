@@ -11,7 +11,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from churnml.errors import BundleError
-from churnml.language import day, number, percent, phrases
+from churnml.language import day, number, percent, phrases, render
+from churnml.reports.monitoring import performance_rows
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages import figures
 from churnml.serving.pages.company import as_csv, listed, written
@@ -48,6 +49,7 @@ def _proof(frame: Frame) -> Response:
         backtest=_backtest(frame),
         experiment=_experiment(frame, company.get("experiment")),
         model=_model(frame),
+        watch=_watch(frame),
         tables=_tables(frame, company.get("tables") or []),
         csv=frame.with_query(format="csv"),
     )
@@ -169,6 +171,40 @@ def _model(frame: Frame) -> dict[str, Any] | None:
                 "forced": one.forced,
             }
             for one in reversed(record[-10:])
+        ],
+    }
+
+
+def _watch(frame: Frame) -> dict[str, Any] | None:
+    """Return what the newest monitoring found, and what became of models that were due."""
+    language, say = frame.language, phrases(frame.language)
+    kept = frame.state.store.monitoring(frame.state.settings.name)
+    newest = kept.newest()
+    if newest is None:
+        return None
+    since = {episode.alarm.key: episode.opened_on for episode in kept.alarms(open_only=True)}
+    return {
+        "as_of": day(str(newest.as_of), language),
+        "alarms": [
+            {
+                "said": render(alarm.said, language),
+                "severe": alarm.severe,
+                "since": day(str(since.get(alarm.key, newest.as_of)), language),
+            }
+            for alarm in newest.alarms
+        ],
+        "held": newest.held,
+        "due": [render(reason.said, language) for reason in newest.retraining.reasons],
+        "performance": performance_rows(newest, language),
+        "retrainings": [
+            {
+                "on": day(str(one.at.date()), language),
+                "what": say(f"proof-{one.kind}"),
+                "version": one.version or "–",
+                "promoted": say("proof-promoted" if one.promoted else "proof-not_promoted"),
+                "decision": say.stored(one.decision),
+            }
+            for one in kept.retrainings(limit=5)
         ],
     }
 

@@ -1,0 +1,359 @@
+"""The hazard model beside the models of fixed horizons, curves without features, and the truth of simulated companies.
+
+Usage: ``python benchmarks/survival.py [--companies 400:7 300:301 500:302 400:303] [--refits 6] [--cache FOLDER]
+[--json]``
+
+Every company (accounts:seed) is simulated anew over 37 months. On two dates, 18 and 24 months in, everything is fitted
+to what was known by then, and judged by the months after it, which no choice has seen:
+
+- 90 days: AUC and log loss of the hazard model, of the model fitted to that horizon, and of an oracle that knows the
+  hidden state;
+- 12 months: the integrated Brier score (Graf et al. 1999; every account is observed for 12 months, so nothing is
+  censored) of the hazard model, Kaplan–Meier by plan, the shifted-beta-geometric (Fader and Hardie 2007, renewal by
+  renewal, per length of contract) and Cox (``lifelines``, where it is installed; ten features that vary least with the
+  others, beside the days to the decision);
+- the risk at the next decision, and what the next 12 months are worth, by decile beside the simulator's own chances;
+- how often an interval for 12 months holds the true chance of its account, and of a decile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import pickle
+import sys
+import tempfile
+import time
+import warnings
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.optimize import minimize
+from scipy.special import betaln
+
+from churnml import snapshots
+from churnml.config import load_config
+from churnml.config.sections import LearningConfig
+from churnml.features.spec import FeatureSet
+from churnml.metrics.predictions import log_loss, roc_auc
+from churnml.pipeline import prepare
+from churnml.simulate import simulate, true_probability, write
+from churnml.training.fitting import fit_rows
+from churnml.training.hazard import HazardModel
+from churnml.training.stacking import known_by
+
+ROOT = Path(__file__).parents[1]
+DEMO = ROOT / "configs" / "demo.yaml"
+MONTHS, TESTED_AT = 37, (18, 24)
+AHEAD = np.arange(1, 13) * 30
+MARGIN, YEARLY_DISCOUNT = 0.8, 0.1
+DISCOUNTED = MARGIN * (1 + YEARLY_DISCOUNT) ** -((AHEAD - 15) / 365.25)
+
+Array = npt.NDArray[np.float64]
+
+
+def company(accounts: int, seed: int, cache: Path | None) -> dict[str, Any]:
+    """Return frame, features and truth of one simulated company, from the cache where it is there."""
+    path = None if cache is None else cache / f"survival_{accounts}_{seed}.pkl"
+    if path is not None and path.exists():
+        known: dict[str, Any] = pickle.loads(path.read_bytes())
+        return known
+    made = simulate(accounts=accounts, months=MONTHS, seed=seed, start=date(2022, 1, 1))
+    with tempfile.TemporaryDirectory() as folder:
+        write(made, Path(folder) / "raw")
+        config = load_config(DEMO, {"source": {"folder": f"{folder}/raw"}, "workspace": f"{folder}/workspace"})
+        prepared = prepare(config)
+        frame, tables = prepared.frame, prepared.loaded.tables
+        frame = frame.join(snapshots.coming_decisions(frame, tables, config.label))
+        frame = frame.join(snapshots.seen_ends(frame, tables, config.label))
+    found = {"frame": frame, "specs": prepared.feature_set.as_dicts(), "truth": made.truth, "config": config}
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pickle.dumps(found))
+    return found
+
+
+def true_curves(truth: dict[str, pd.DataFrame], rows: pd.DataFrame, day: pd.Timestamp) -> tuple[Array, Array]:
+    """Return each account's true chance of being there after 1 … 12 months, and of being lost at its next decision.
+
+    Of the path that the hidden troubles really took; averages over accounts are those of what could be foreseen.
+    """
+    terms = truth["terms"]
+    terms = terms[(terms["ends_on"] >= day) & terms["account_id"].isin(rows["account_id"])]
+    leaves, says = terms["probability"], terms["notice_share"]
+    silent = leaves * (1 - says) / (1 - leaves * says)  # decided already, and no notice came
+    terms = terms.assign(
+        place=pd.Index(rows["account_id"]).get_indexer(pd.Index(terms["account_id"])),
+        ahead=(terms["ends_on"] - day).dt.days,
+        risk=np.where(terms["decided_on"] < day, silent, leaves),
+    )
+    stays = np.zeros((len(rows), len(AHEAD)))
+    for column, days in enumerate(AHEAD):
+        due = terms[terms["ahead"] < days]
+        np.add.at(stays[:, column], due["place"].to_numpy(), np.log1p(-np.minimum(due["risk"], 1 - 1e-12)).to_numpy())
+    asked = pd.DataFrame({"place": np.arange(len(rows)), "ahead": rows["next_decision_days"].to_numpy()})
+    next_risk = asked.merge(terms[["place", "ahead", "risk"]], how="left")["risk"].to_numpy(dtype=float)
+    return np.exp(stays), next_risk
+
+
+def kaplan_meier(known: pd.DataFrame, asked: pd.DataFrame) -> Array:
+    """Return survival by plan and days ahead of a snapshot, of everybody whose plan has 30 snapshots or more."""
+    out = np.zeros((len(asked), len(AHEAD)))
+    plan = known["plan"].astype(object).fillna("?")
+    for name in asked["plan"].astype(object).fillna("?").unique():
+        inside = known[plan == name] if (plan == name).sum() >= 30 else known
+        ended, seen = inside["ended_days"].to_numpy(), np.maximum(inside["seen_days"].to_numpy(), 0)
+        lasts = np.where(np.isnan(ended), seen, ended)
+        stays = 1.0
+        curve = np.ones(AHEAD[-1])
+        for day in range(AHEAD[-1]):
+            risk = int((lasts >= day).sum())
+            stays *= 1.0 - (int((ended == day).sum()) / risk if risk else 0.0)
+            curve[day] = stays
+        out[(asked["plan"].astype(object).fillna("?") == name).to_numpy()] = curve[AHEAD - 1]
+    return out
+
+
+def beta_geometric(known: pd.DataFrame, asked: pd.DataFrame) -> Array:
+    """Return survival of the shifted-beta-geometric: renewal chances that differ by account, none of them seen.
+
+    P(T = t) = B(α + 1, β + t − 1) / B(α, β) and P(T > t) = B(α, β + t) / B(α, β) at the t-th renewal (Fader and Hardie
+    2007, equations 5 and 6), fitted by length of contract to the first snapshot of each account, given that it had
+    renewed as often as it had by then.
+    """
+    out = np.ones((len(asked), len(AHEAD)))
+    annual = {name: (frame["contract_days"] > 180).to_numpy() for name, frame in (("k", known), ("a", asked))}
+    for side in (True, False):
+        rows = known[annual["k"] == side].sort_values("as_of").drop_duplicates("account_id")
+        length = 365.25 if side else 365.25 / 12
+        before = np.floor(rows["tenure_days"].fillna(0).to_numpy() / length)
+        lasts = rows["ended_days"].fillna(rows["seen_days"]).clip(lower=0).to_numpy()
+        lost = rows["ended_days"].notna().to_numpy()
+        first = rows["next_decision_days"].fillna(length).to_numpy()
+        passed = np.maximum(np.floor((lasts - first) / length + 1), 0)
+        survived = np.where(lost, np.maximum(passed - 1, 0), passed)
+
+        def loss(theta: Array, before: Array = before, survived: Array = survived, lost: Array = lost) -> float:
+            a, b = np.exp(theta)
+            stayed = betaln(a, b + before + survived) - betaln(a, b + before)
+            left = betaln(a + 1, b + before + survived) - betaln(a, b + before)
+            return float(-np.where(lost, left, stayed).sum() + 0.05 * (theta**2).sum())
+
+        a, b = np.exp(minimize(loss, np.zeros(2), method="Nelder-Mead").x)
+        mine = asked[annual["a"] == side]
+        renewed = np.floor(mine["tenure_days"].fillna(0).to_numpy() / length)[:, None]
+        first = mine["next_decision_days"].fillna(length).to_numpy()[:, None]
+        to_come = np.maximum(np.ceil((AHEAD[None, :] - first) / length), 0)
+        out[annual["a"] == side] = np.exp(betaln(a, b + renewed + to_come) - betaln(a, b + renewed))
+    return out
+
+
+def cox(known: pd.DataFrame, asked: pd.DataFrame, names: list[str]) -> Array | None:
+    """Return survival of a Cox regression with a ridge, stratified by length of contract; None without lifelines."""
+    if importlib.util.find_spec("lifelines") is None:
+        return None
+    from lifelines import CoxPHFitter
+
+    # One snapshot in three of each account: neighbouring ones tell the same.
+    turn = pd.factorize(known["as_of"], sort=True)[0] + pd.factorize(known["account_id"])[0]
+    rows = known[(turn % 3 == 0) & (known["seen_days"] > 0)]
+    columns = [*names, "next_decision_days"]
+    middle, spread = rows[columns].median(), rows[columns].std().replace(0, 1)
+
+    def design(frame: pd.DataFrame) -> pd.DataFrame:
+        scaled = ((frame[columns] - middle) / spread).clip(-4, 4).fillna(0.0)
+        return scaled.assign(annual=(frame["contract_days"] > 180).astype(int))
+
+    lasts = rows["ended_days"].fillna(rows["seen_days"]).clip(lower=0) + 0.5
+    fitted = CoxPHFitter(penalizer=0.1).fit(
+        design(rows).assign(lasts=lasts, lost=rows["ended_days"].notna()), "lasts", "lost", strata=["annual"]
+    )
+    return np.asarray(fitted.predict_survival_function(design(asked), times=AHEAD).T, dtype=float)
+
+
+def telling(known: pd.DataFrame, features: FeatureSet, count: int = 10) -> list[str]:
+    """Return the numeric features that rank 90-day losses best by themselves, one per measure, on what was known."""
+    rows = known[known["seen_days"] >= 90]
+    y = (rows["ended_days"] < 90).astype(float).to_numpy()
+    strength: dict[str, tuple[float, str]] = {}
+    for spec in features:
+        values = rows[spec.name]
+        if spec.categorical or values.notna().mean() < 0.6 or values.nunique() < 2 or spec.name == "days_to_renewal":
+            continue
+        area = roc_auc(y, values.fillna(values.median()).to_numpy(dtype=float)) or 0.5
+        found = (abs(area - 0.5), spec.name)
+        strength[spec.measure] = max(strength.get(spec.measure, (0.0, "")), found)
+    return [name for _, name in sorted(strength.values(), reverse=True)[:count]]
+
+
+def at(made: dict[str, Any], month: int, refits: int) -> dict[str, Any]:
+    """Return what every model says of the accounts of one date, and what became of them."""
+    frame, config, truth = made["frame"], made["config"], made["truth"]
+    features = FeatureSet.from_dicts(made["specs"])
+    label = config.label
+    day = pd.Timestamp(sorted(frame["as_of"].unique())[month - (MONTHS - frame["as_of"].nunique())])
+    known = known_by(frame, day, label.final_after_days)
+    asked = frame[(frame["as_of"] == day) & (frame["seen_days"] >= AHEAD[-1])].reset_index(drop=True)
+    began = time.perf_counter()
+    model = HazardModel(features, seeds=config.model.seeds, late_days=label.grace_days, refits=refits).fit(known)
+    forecast = model.predict_survival(asked)
+    hazard_seconds = time.perf_counter() - began
+    rows = frame[(frame["as_of"] <= day - pd.Timedelta(days=label.purge_days)) & frame["churned"].notna()]
+    began = time.perf_counter()
+    horizon = fit_rows(rows, features, LearningConfig.of(config))
+    of_horizon = horizon.probability(horizon.matrix(asked))
+    seconds = {"hazard": round(hazard_seconds, 1), "horizon": round(time.perf_counter() - began, 1)}
+    low, high = forecast.interval(lambda curves: curves.survival(AHEAD[-1])[:, 0])
+    true_survival, true_next = true_curves(truth, asked, day)
+    oracle = asked[["account_id"]].merge(true_probability(truth, day, 90, knows="state"), how="left")["probability"]
+    curves = {
+        "hazard": forecast.point.survival(AHEAD),
+        "kaplan_meier": kaplan_meier(known, asked),
+        "beta_geometric": beta_geometric(known, asked),
+        "cox": cox(known, asked, telling(known, features)),
+    }
+    print(f"{day:%Y-%m}: {len(asked)} accounts, {seconds}", file=sys.stderr, flush=True)
+    return {
+        "lost": (asked["ended_days"].to_numpy()[:, None] < AHEAD).astype(float),
+        "hazard_90": forecast.point.lost_within(90),
+        "horizon_90": of_horizon,
+        "oracle_90": oracle.fillna(oracle.mean()).to_numpy(),
+        "curves": {name: curve for name, curve in curves.items() if curve is not None},
+        "next_risk": forecast.point.renewal_risk,
+        "true_next": true_next,
+        "true_survival": true_survival,
+        "interval": (low, high),
+        "mrr": asked["arr"].fillna(0.0).to_numpy() / 12.0,
+        "far": ((asked["contract_days"] > 180) & (asked["next_decision_days"] > 90)).to_numpy(),
+        "seconds": seconds,
+    }
+
+
+def integrated_brier(survival: Array, lost: Array) -> float:
+    """Return the mean over 12 months of the Brier score of being lost by then."""
+    return float(np.mean((1.0 - survival - lost) ** 2))
+
+
+def worth(survival: Array, mrr: Array) -> Array:
+    """Return what the next 12 months are worth: margin × MRR × survival, discounted; half a month's loss each."""
+    begins = np.column_stack([np.ones(len(survival)), survival[:, :-1]])
+    return np.asarray(mrr * (((begins + survival) / 2.0) @ DISCOUNTED))
+
+
+def by_decile(shown: Array, true: Array, groups: int = 10) -> list[dict[str, float]]:
+    """Return the means of what is shown and what is true, by decile of what is shown."""
+    order = np.argsort(shown, kind="stable")
+    return [
+        {"shown": float(shown[part].mean()), "true": float(true[part].mean())}
+        for part in np.array_split(order, groups)
+        if len(part)
+    ]
+
+
+def summed(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of some dates together; AUC and Brier score are means over dates."""
+    y = np.concatenate([part["lost"][:, 2] for part in parts])
+    ninety = {}
+    for name in ("hazard", "horizon", "oracle"):
+        p = np.clip(np.concatenate([part[f"{name}_90"] for part in parts]), 1e-9, 1 - 1e-9)
+        areas = [roc_auc(part["lost"][:, 2], part[f"{name}_90"]) for part in parts]
+        ninety[name] = {
+            "roc_auc": float(np.mean([area for area in areas if area is not None])),
+            "log_loss": log_loss(y, p),
+            "mean": float(p.mean()),
+        }
+    names = [name for name in parts[0]["curves"] if all(name in part["curves"] for part in parts)]
+    brier = {
+        name: float(np.mean([integrated_brier(part["curves"][name], part["lost"]) for part in parts])) for name in names
+    }
+    risk, true = (np.concatenate([part[name] for part in parts]) for name in ("next_risk", "true_next"))
+    annual = np.concatenate([part["far"] for part in parts]) & ~np.isnan(risk) & ~np.isnan(true)
+    told = np.concatenate([worth(part["curves"]["hazard"], part["mrr"]) for part in parts])
+    real = np.concatenate([worth(part["true_survival"], part["mrr"]) for part in parts])
+    low, high = (np.concatenate([part["interval"][side] for part in parts]) for side in (0, 1))
+    stays = np.concatenate([part["true_survival"][:, -1] for part in parts])
+    shown = np.concatenate([part["curves"]["hazard"][:, -1] for part in parts])
+    deciles = np.array_split(np.argsort(shown, kind="stable"), 10)
+    worths = by_decile(told, real)
+    return {
+        "accounts": len(y),
+        "lost_90": int(y.sum()),
+        "ninety_days": ninety,
+        "brier_12_months": brier,
+        "renewal_risk_far_annual": {
+            "accounts": int(annual.sum()),
+            "shown": float(risk[annual].mean()),
+            "true": float(true[annual].mean()),
+            "spearman": float(pd.Series(risk[annual]).corr(pd.Series(true[annual]), method="spearman")),
+            "by_fifth": by_decile(risk[annual], true[annual], 5),
+        },
+        "worth_12_months": {
+            "ratio": float(told.sum() / real.sum()),
+            "by_decile": worths,
+            "worst_decile": max(abs(one["shown"] / one["true"] - 1.0) for one in worths),
+        },
+        "interval_80": {
+            "holds_account": float(((low <= stays) & (stays <= high)).mean()),
+            "holds_decile": float(
+                np.mean([low[part].mean() <= stays[part].mean() <= high[part].mean() for part in deciles])
+            ),
+            "width": float((high - low).mean()),
+        },
+    }
+
+
+def show(results: dict[str, Any]) -> None:
+    """Print the figures as Markdown tables."""
+    print("| company | accounts | lost | AUC: hazard, horizon, oracle | log loss: hazard, horizon, oracle |")
+    print("|---|---|---|---|---|")
+    for name, found in results["companies"].items():
+        ninety = found["ninety_days"]
+        areas = ", ".join(f"{ninety[one]['roc_auc']:.3f}" for one in ninety)
+        losses = ", ".join(f"{ninety[one]['log_loss']:.4f}" for one in ninety)
+        print(f"| {name} | {found['accounts']} | {found['lost_90']} | {areas} | {losses} |")
+    print()
+    for name, found in results["companies"].items():
+        scores = ", ".join(f"{model} {score:.4f}" for model, score in found["brier_12_months"].items())
+        risk, value, held = found["renewal_risk_far_annual"], found["worth_12_months"], found["interval_80"]
+        print(f"{name}: 12-month Brier score {scores}")
+        print(
+            f"  risk at a renewal more than 90 days off: {risk['shown']:.3f}, truly {risk['true']:.3f} "
+            f"({risk['accounts']} accounts, rank correlation {risk['spearman']:.2f}); worth {value['ratio']:.3f} of "
+            f"the truth, worst decile off by {value['worst_decile']:.1%}; the 80 % interval holds the true chance of "
+            f"{held['holds_account']:.0%} of accounts and {held['holds_decile']:.0%} of deciles"
+        )
+    for line in results["skipped"]:
+        print(line)
+
+
+def main() -> None:
+    """Measure the companies that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--companies", nargs="+", default=["400:7", "300:301", "500:302", "400:303"])
+    parser.add_argument("--refits", type=int, default=6)
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    parts: dict[str, list[dict[str, Any]]] = {}
+    for name in options.companies:
+        accounts, seed = (int(number) for number in name.split(":"))
+        made = company(accounts, seed, options.cache)
+        parts[name] = [at(made, month, options.refits) for month in TESTED_AT]
+    companies = {name: summed(own) for name, own in parts.items()}
+    companies["all"] = summed([part for own in parts.values() for part in own])
+    absent = importlib.util.find_spec("lifelines") is None
+    results = {"companies": companies, "skipped": ["cox: lifelines is not installed"] if absent else []}
+    if options.json:
+        print(json.dumps(results, indent=1))
+    else:
+        show(results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""``churnml survival``: when each account will be lost, and what it is still worth."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
+from churnml.cli.session import Session
+from churnml.errors import UsageError
+
+if TYPE_CHECKING:
+    from churnml.pipeline.survival import SurvivalReport
+
+__all__ = ["survival"]
+
+
+class _Ranking(StrEnum):
+    expected_loss = "expected_loss"
+    residual_value = "residual_value"
+    avoidable_loss = "avoidable_loss"
+
+
+def survival(
+    config: ConfigPath,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="DATE", help="2026-03-31  [default: the end of the data]")
+    ] = None,
+    rank_by: Annotated[_Ranking, typer.Option(help="What the accounts are ordered by")] = _Ranking.expected_loss,
+    gross_margin: Annotated[float, typer.Option(min=0, max=1, help="Share of revenue that is profit")] = 0.8,
+    discount: Annotated[float, typer.Option(min=0, max=1, help="What a year's wait costs")] = 0.1,
+    refits: Annotated[int, typer.Option(min=2, max=50, help="Models refitted for the intervals")] = 8,
+    top: Annotated[int, typer.Option(min=1, help="So many accounts in the table; --json has all")] = 20,
+    lang: Lang = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell when each account will be lost, the risk at its renewal, and what it is worth until then."""
+    with Session(as_json) as session:
+        from datetime import date
+
+        from churnml.pipeline.survival import survival as told
+
+        try:
+            day = None if as_of is None else date.fromisoformat(as_of)
+        except ValueError:
+            raise UsageError("This is no date", where="--as-of", got=as_of, expected="2026-03-31") from None
+        report = told(
+            config_of(config, session, lang),
+            session.stages,
+            as_of=day,
+            rank_by=rank_by.value,
+            gross_margin=gross_margin,
+            yearly_discount=discount,
+            refits=refits,
+        )
+        session.show(report, lambda: _draw(report, session.language, top))
+
+
+def _draw(report: SurvivalReport, language: str, top: int) -> None:
+    from rich.table import Table
+
+    from churnml.cli.terminal import out
+    from churnml.language import Section, day, number, percent, phrases, render
+
+    console, t = out(), Section(phrases(language), "cli-survival")
+    head = [t(f"column.{name}") for name in ("account", "decision", "risk", "year", "value", "sentence")]
+    table = Table(*head, title=t("title", day=day(report.as_of.isoformat(), language), currency=report.currency))
+    for one in report.accounts[:top]:
+        risk, value = one.renewal_risk, one.residual_value
+        table.add_row(
+            one.account_id,
+            "–" if one.next_decision_on is None else day(one.next_decision_on.isoformat(), language),
+            "–"
+            if risk is None
+            else t(
+                "between",
+                value=percent(risk.value, language),
+                low=percent(risk.low, language),
+                high=percent(risk.high, language),
+            ),
+            percent(one.lost_within[360], language),
+            "–"
+            if value is None
+            else t(
+                "between",
+                value=number(round(value.value), language),
+                low=number(round(value.low), language),
+                high=number(round(value.high), language),
+            ),
+            render(one.sentence, language),
+        )
+    console.print(table)
+    console.print(t("lost", at_decision=report.lost["at_decision"], between=report.lost["between"]))

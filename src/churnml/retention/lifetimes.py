@@ -1,0 +1,176 @@
+"""Each account's curve as a reader wants it: the risk at its renewal, when half of its like are lost, its worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from churnml.language import Argument, Day, Quantity, Text
+from churnml.retention.residual import residual_value
+from churnml.training.stacking import MONTH_DAYS, MONTHS
+from churnml.training.survival import Curves, Forecast
+
+__all__ = ["Bounds", "Lifetime", "RankBy", "lifetimes"]
+
+RankBy = Literal["expected_loss", "residual_value", "avoidable_loss"]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A number and between what the data leave it."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """When an account will be lost, and what it is worth until then.
+
+    Parameters
+    ----------
+    account_id : str
+    next_decision_on : date or None
+        End of its term, as known; None where none is agreed within 24 months.
+    renewal_risk : Bounds or None
+        Chance that it is lost there if it gets there, 0–1.
+    lost_within : mapping of int to float
+        Days → chance of being lost within them, 0–1: 30, 90, 180, 360, 720.
+    survival, survival_low, survival_high : tuple of 24 floats
+        Chance of being there still after 1 … 24 months of 30 days, and its bounds.
+    expected_end : date or None
+        By this day half of such accounts are lost; None: not within 24 months.
+    earliest, latest : date or None
+        Between which days the bounds of the curve put that; None: not within 24 months.
+    mrr : float or None
+    residual_value : Bounds or None
+        Discounted gross profit to come, ten years at most; None where no MRR is known.
+    expected_loss : float or None
+        Chance of being lost within the label's horizon, times ARR.
+    avoidable_loss : float or None
+        What it would be worth more if it did not leave within 24 months: no effort can save more.
+    sentence : Text
+    """
+
+    account_id: str
+    next_decision_on: date | None
+    renewal_risk: Bounds | None
+    lost_within: dict[int, float]
+    survival: tuple[float, ...]
+    survival_low: tuple[float, ...]
+    survival_high: tuple[float, ...]
+    expected_end: date | None
+    earliest: date | None
+    latest: date | None
+    mrr: float | None
+    residual_value: Bounds | None
+    expected_loss: float | None
+    avoidable_loss: float | None
+    sentence: Argument
+
+
+def lifetimes(
+    rows: pd.DataFrame,
+    forecast: Forecast,
+    *,
+    horizon_days: int,
+    gap_days: int = 0,
+    gross_margin: float,
+    yearly_discount: float,
+    monthly_growth: float = 0.0,
+    rank_by: RankBy = "expected_loss",
+    level: float = 0.8,
+) -> tuple[Lifetime, ...]:
+    """Return the accounts of one date, those first that the ranking puts first; where it has no number, last.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        ``account_id, as_of, arr, next_decision_days``, in the order of the forecast.
+    forecast : Forecast
+        With two refits or more.
+    horizon_days, gap_days : int
+        Of the label, for the expected loss.
+    gross_margin, yearly_discount, monthly_growth
+        As for `churnml.retention.residual.residual_value`.
+    rank_by : str
+    level : float
+        How often the bounds should hold.
+    """
+    point = forecast.point
+    mrr = rows["arr"].to_numpy(dtype=np.float64) / 12.0
+    money = {"gross_margin": gross_margin, "yearly_discount": yearly_discount, "monthly_growth": monthly_growth}
+    value = residual_value(forecast, mrr, level=level, **money)
+    # The decisions beyond the curve stay as dangerous as they are.
+    stays = Curves(point.decision_day, np.zeros_like(point.decision_risk), np.zeros_like(point.month_risk))
+    safe = residual_value(Forecast(stays), mrr, **money)
+    avoidable = safe.within - value.within
+    loss = point.lost_within(horizon_days, gap_days) * 12.0 * mrr
+    low, high = forecast.interval(lambda curves: curves.monthly, level)
+    risk_low, risk_high = forecast.interval(lambda curves: curves.renewal_risk, level)
+    within = {days: point.lost_within(days) for days in (30, 90, 180, 360, 720)}
+    half = point.quantile_days(0.5)
+    decision = point.decision_day[:, 0]
+    ranks = {"expected_loss": loss, "residual_value": value.total, "avoidable_loss": avoidable}[rank_by]
+    found = []
+    for row in np.argsort(np.where(np.isnan(ranks), np.inf, -ranks), kind="stable"):
+        as_of = pd.Timestamp(rows["as_of"].iloc[row]).date()
+        days = dict(zip(("earliest", "latest"), (_month_of_half(low[row]), _month_of_half(high[row])), strict=True))
+        known = not np.isnan(mrr[row])
+        line = Lifetime(
+            account_id=str(rows["account_id"].iloc[row]),
+            next_decision_on=_on(as_of, decision[row]),
+            renewal_risk=None
+            if np.isnan(decision[row])
+            else _bounds(point.renewal_risk[row], risk_low[row], risk_high[row]),
+            lost_within={days: float(chance[row]) for days, chance in within.items()},
+            survival=_numbers(point.monthly[row]),
+            survival_low=_numbers(low[row]),
+            survival_high=_numbers(high[row]),
+            expected_end=_on(as_of, half[row]),
+            earliest=_on(as_of, days["earliest"]),
+            latest=_on(as_of, days["latest"]),
+            mrr=float(mrr[row]) if known else None,
+            residual_value=_bounds(value.total[row], value.low[row], value.high[row]) if known else None,
+            expected_loss=float(loss[row]) if known else None,
+            avoidable_loss=float(avoidable[row]) if known else None,
+            sentence=_sentence(as_of, half[row], days["earliest"], days["latest"], low[row, -1], high[row, -1]),
+        )
+        found.append(line)
+    return tuple(found)
+
+
+def _month_of_half(curve: np.ndarray) -> float:
+    """Return the days to the end of the first month at which a curve is at a half; NaN: at none."""
+    below = np.flatnonzero(curve <= 0.5)
+    return float((below[0] + 1) * MONTH_DAYS) if len(below) else float("nan")
+
+
+def _sentence(as_of: date, half: float, earliest: float, latest: float, low: float, high: float) -> Text:
+    """Say when half of such accounts are lost, and no more than the bounds allow."""
+    if np.isnan(earliest):
+        lost = [Quantity(value=round(1.0 - one, 2), unit="share", digits=0) for one in (high, low)]
+        return Text.of("survival-most_stay", months=MONTHS, low=lost[0], high=lost[1])
+    said: Callable[[float], Day] = lambda days: Day(on=(as_of + timedelta(days=int(days))).isoformat())  # noqa: E731
+    if np.isnan(latest):
+        return Text.of("survival-half_not_before", earliest=said(earliest), months=MONTHS)
+    middle = half if not np.isnan(half) else latest
+    return Text.of("survival-half_by", day=said(middle), earliest=said(earliest), latest=said(latest))
+
+
+def _on(as_of: date, days: float) -> date | None:
+    return None if np.isnan(days) else as_of + timedelta(days=int(days))
+
+
+def _bounds(value: float, low: float, high: float) -> Bounds:
+    return Bounds(float(value), float(low), float(high))
+
+
+def _numbers(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(one) for one in values)

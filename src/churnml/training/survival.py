@@ -1,0 +1,174 @@
+"""Survival curves: every horizon's probability, the risk at the renewal and the expected end follow from one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import norm
+
+from churnml.training.stacking import MONTH_DAYS, MONTHS
+
+__all__ = ["Curves", "Forecast"]
+
+Array = npt.NDArray[np.float64]
+
+_LEAST = 1e-9
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What becomes of accounts in 24 months of 30 days, from the chance of being lost at each step.
+
+    Parameters
+    ----------
+    decision_day : array of shape (n, d)
+        Days to each decision on the contract; NaN where there is none.
+    decision_risk : array of shape (n, d)
+        Chance that it is lost there, if it is still there.
+    month_risk : array of shape (n, 24)
+        Chance that it is lost in each month ahead at no decision, if it is still there.
+
+    Examples
+    --------
+    >>> curves = Curves(np.array([[90.0]]), np.array([[0.4]]), np.zeros((1, 24)))
+    >>> curves.lost_within(90).tolist(), curves.lost_within(91).round(9).tolist(), curves.renewal_risk.tolist()
+    ([0.0], [0.4], [0.4])
+    """
+
+    decision_day: Array
+    decision_risk: Array
+    month_risk: Array
+
+    def __len__(self) -> int:
+        return len(self.month_risk)
+
+    @property
+    def renewal_risk(self) -> Array:
+        """Chance that each account is lost at its next decision if it gets there, (n,); NaN: none in 24 months."""
+        return np.asarray(self.decision_risk[:, 0])
+
+    def survival(self, days: npt.ArrayLike) -> Array:
+        """Return the chance of not being lost on any of the first so many days, of shape (n, number of days).
+
+        Parameters
+        ----------
+        days : array of shape (m,), or one number
+            0 to 720.
+        """
+        day = np.atleast_1d(np.asarray(days, dtype=np.float64))
+        if (day < 0).any() or (day > MONTHS * MONTH_DAYS).any():
+            raise ValueError(f"days lie in 0–{MONTHS * MONTH_DAYS}, not {day.min():g}–{day.max():g}")
+        lived = np.clip(day[None, :] / MONTH_DAYS - np.arange(MONTHS)[:, None], 0.0, 1.0)
+        total = _log_stay(self.month_risk) @ lived
+        at_decisions = _log_stay(self.decision_risk)
+        for place in range(self.decision_day.shape[1]):
+            passed = self.decision_day[:, place : place + 1] < day
+            total += np.where(passed, at_decisions[:, place : place + 1], 0.0)
+        return np.asarray(np.exp(total))
+
+    @property
+    def monthly(self) -> Array:
+        """Survival at the end of months 1 … 24, (n, 24); it never rises."""
+        return self.survival(np.arange(1, MONTHS + 1) * MONTH_DAYS)
+
+    def lost_within(self, days: int, gap: int = 0) -> Array:
+        """Return the chance of being lost in ``[gap, gap + days)`` if not before it, of shape (n,)."""
+        begin, end = self.survival([gap, gap + days]).T
+        return np.asarray(1.0 - end / np.maximum(begin, _LEAST))
+
+    @property
+    def by_kind(self) -> dict[str, Array]:
+        """Chance of having been lost by the end of months 1 … 24, (n, 24), ``at_decision`` and ``between``.
+
+        The two and `monthly` add up to 1. Where both kinds of risk fall in one month, what is lost in it is shared out
+        in proportion to them.
+        """
+        between = -_log_stay(self.month_risk)
+        at = np.zeros_like(between)
+        month = np.nan_to_num(self.decision_day // MONTH_DAYS, nan=-1).astype(np.intp)
+        rows, places = np.nonzero(month >= 0)
+        np.add.at(at, (rows, month[rows, places]), -_log_stay(self.decision_risk)[rows, places])
+        ends = self.monthly
+        begins = np.column_stack([np.ones(len(self)), ends[:, :-1]])
+        lost = begins - ends
+        both = at + between
+        share = np.divide(at, both, out=np.zeros_like(at), where=both > 0)
+        return {
+            "at_decision": np.cumsum(lost * share, axis=1),
+            "between": np.cumsum(lost * (1.0 - share), axis=1),
+        }
+
+    def quantile_days(self, share: float = 0.5) -> Array:
+        """Return the first day by whose end such a share of such accounts is lost, (n,); NaN: not in 24 months.
+
+        With ``share=0.5`` that is the expected end: half of such accounts are lost by then.
+        """
+        days = np.arange(1, MONTHS * MONTH_DAYS + 1)
+        reached = self.survival(days) <= 1.0 - share
+        return np.where(reached.any(axis=1), reached.argmax(axis=1).astype(np.float64), np.nan)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Curves, and how far they are to be believed.
+
+    Parameters
+    ----------
+    point : Curves
+    draws : tuple of Curves
+        The same of models refitted to the accounts as if others of their kind had been the company's customers.
+    """
+
+    point: Curves
+    draws: tuple[Curves, ...] = ()
+
+    def interval(
+        self, statistic: Callable[[Curves], Array], level: float = 0.8, scale: str = "share"
+    ) -> tuple[Array, Array]:
+        """Return lower and upper bounds of a statistic of the curves, of its shape.
+
+        The spread of the refits around the point, on a scale on which it is about even. It tells of the chance by which
+        these accounts and not others were the company's customers. It does not tell what becomes of one account, nor
+        of a future unlike the past.
+
+        Parameters
+        ----------
+        statistic : function
+            From curves to an array.
+        level : float
+            How often the bounds should hold.
+        scale : {"share", "amount"}
+            Of a number between 0 and 1 the log-odds are spread, of an amount its logarithm.
+
+        Raises
+        ------
+        ValueError
+            There are fewer than two refits.
+        """
+        if len(self.draws) < 2:
+            raise ValueError("an interval needs two refits or more; fit with refits=8, say")
+        into, back = (_log_odds, _share) if scale == "share" else (_log, np.exp)
+        centre = into(statistic(self.point))
+        spread = np.std([into(statistic(draw)) for draw in self.draws], axis=0, ddof=1)
+        reach = float(norm.ppf(0.5 + level / 2.0)) * spread
+        return np.asarray(back(centre - reach)), np.asarray(back(centre + reach))
+
+
+def _log_stay(risk: Array) -> Array:
+    return np.asarray(np.log1p(-np.clip(np.nan_to_num(risk), 0.0, 1.0 - _LEAST)))
+
+
+def _log_odds(share: Array) -> Array:
+    inside = np.clip(share, _LEAST, 1.0 - _LEAST)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
+
+
+def _share(log_odds: Array) -> Array:
+    return np.asarray(1.0 / (1.0 + np.exp(-log_odds)))
+
+
+def _log(amount: Array) -> Array:
+    return np.asarray(np.log(np.maximum(amount, _LEAST)))

@@ -1,0 +1,261 @@
+"""The hazard model on made-up companies whose hazard is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from churnml.errors import DataError, TrainingError
+from churnml.features.spec import FeatureSet, FeatureSpec
+from churnml.training.hazard import HazardModel
+from churnml.training.stacking import MONTH_DAYS, MONTHS, decision_grid, decision_stack, known_by, month_stack
+from churnml.training.survival import Curves, Forecast
+
+MONTH, YEAR = 365.25 / 12, 365.25
+
+
+def _spec(name: str, **more: object) -> FeatureSpec:
+    return FeatureSpec(name, "engagement", "", "", name, name, "events", **more)  # type: ignore[arg-type]
+
+
+FEATURES = FeatureSet([_spec("use"), _spec("noise"), _spec("days_to_renewal", measure="days_to_renewal")])
+
+
+def company(
+    accounts: int,
+    *,
+    annual: float = 0.0,
+    open_ended: float = 0.0,
+    at_decision: float = -3.0,
+    between: float = -np.inf,
+    effect: float = 0.0,
+    months: int = 24,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return monthly snapshots of accounts that leave at each decision, or in each month, with a known log-odds."""
+    rng = np.random.default_rng(seed)
+    length = np.where(rng.random(accounts) < annual, YEAR, MONTH)
+    length = np.where(rng.random(accounts) < open_ended, np.nan, length)
+    use, last = rng.normal(size=accounts), months * MONTH
+    signed = rng.uniform(-0.5, 0.8, accounts) * last
+    rows = []
+    for number in range(accounts):
+        ends = signed[number] + np.arange(1, 80) * (length[number] if np.isfinite(length[number]) else np.inf)
+        decided = rng.random(79) < expit(at_decision - effect * use[number])
+        any_month = signed[number] + np.arange(80) * MONTH_DAYS
+        struck = rng.random(80) < expit(between - effect * use[number])
+        never = np.inf
+        first = ends[decided & (ends < last) & (ends > 0)].min(initial=never)
+        end = min(first, (any_month + rng.uniform(0, MONTH_DAYS, 80))[struck & (any_month > 0)].min(initial=never))
+        for day in np.arange(0, last, MONTH):
+            if signed[number] < day <= end:
+                coming = ends[ends >= day][:1]
+                nearest = np.floor(coming - day)[0] if np.isfinite(coming).all() else np.nan
+                ended = np.floor(end - day) if end < last else np.nan
+                rows.append((f"a{number:04d}", day, use[number], nearest, length[number], ended, last - day))
+    names = ["account_id", "day", "use", "next_decision_days", "contract_days", "ended_days", "seen_days"]
+    frame = pd.DataFrame(rows, columns=names)
+    frame["as_of"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame.pop("day").astype(int), unit="D")
+    frame["seen_days"] = np.floor(frame["seen_days"])
+    frame["ended_days"] = frame["ended_days"].where(frame["ended_days"] < frame["seen_days"])
+    return frame.assign(noise=rng.normal(size=len(frame)), days_to_renewal=frame["next_decision_days"])
+
+
+def model(**parameters: object) -> HazardModel:
+    return HazardModel(FEATURES, **{"kind": "logistic", "refits": 0, "most_rows": 6000, **parameters})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def mixed() -> pd.DataFrame:
+    return company(400, annual=0.5, at_decision=-2.5, between=-5.0, effect=1.0)
+
+
+@pytest.fixture(scope="module")
+def fitted(mixed: pd.DataFrame) -> HazardModel:
+    return model(refits=4).fit(mixed)
+
+
+@pytest.fixture(scope="module")
+def forecast(mixed: pd.DataFrame, fitted: HazardModel) -> Forecast:
+    return fitted.predict_survival(mixed.head(800))
+
+
+def test_every_horizon_follows_from_one_curve(forecast: Forecast) -> None:
+    for curves in (forecast.point, *forecast.draws):
+        daily = curves.survival(np.arange(721))
+        assert (daily[:, 0] == 1).all()
+        assert (np.diff(daily, axis=1) <= 1e-12).all()
+        assert (daily > 0).all()
+        horizons = np.column_stack([curves.lost_within(days) for days in (30, 90, 180, 360, 720)])
+        assert (np.diff(horizons, axis=1) >= 0).all()
+        assert np.allclose(1 - horizons, daily[:, [30, 90, 180, 360, 720]])
+        kinds = curves.by_kind
+        assert np.allclose(kinds["at_decision"] + kinds["between"] + curves.monthly, 1.0)
+        assert all((np.diff(kind, axis=1) >= 0).all() for kind in kinds.values())
+
+
+def test_a_gap_asks_of_those_who_are_still_there(forecast: Forecast) -> None:
+    curves = forecast.point
+    by_hand = 1 - curves.survival([120])[:, 0] / curves.survival([30])[:, 0]
+    assert np.allclose(curves.lost_within(90, gap=30), by_hand)
+
+
+def test_the_renewal_risk_is_a_factor_of_the_curve(forecast: Forecast, mixed: pd.DataFrame) -> None:
+    curves, mixed = forecast.point, mixed.head(800)
+    alone = Curves(curves.decision_day, curves.decision_risk, np.zeros_like(curves.month_risk))
+    for row in np.flatnonzero(mixed["next_decision_days"].to_numpy() < 700)[:20]:
+        day = curves.decision_day[row, 0]
+        before, after = alone.survival([day, day + 1])[row]
+        assert after / before == pytest.approx(1 - curves.renewal_risk[row])
+
+
+def test_half_are_lost_by_the_expected_end() -> None:
+    curves = Curves(np.array([[100.0, 465.0], [100.0, 465.0]]), np.array([[0.3, 0.4], [0.1, 0.1]]), np.zeros((2, 24)))
+    assert curves.quantile_days(0.5)[0] == 465
+    assert np.isnan(curves.quantile_days(0.5)[1])
+    assert curves.quantile_days(0.25)[0] == 100
+
+
+def test_an_annual_account_far_from_renewal_is_safe_now_and_in_danger_then() -> None:
+    frame = company(500, annual=1.0, at_decision=-1.0, effect=1.5, seed=3)
+    curves = model().fit(frame).predict_survival(frame).point
+    far = (frame["next_decision_days"] > 120).to_numpy() & (frame["use"] < -0.8).to_numpy()
+    assert far.sum() > 100
+    assert curves.lost_within(90)[far].max() < 0.03
+    assert curves.renewal_risk[far].mean() > 0.45
+    ended = curves.survival(curves.decision_day[far, 0].max() + 1)[:, 0][far]
+    assert np.allclose(1 - ended, curves.renewal_risk[far], atol=0.05)
+
+
+def test_unfinished_windows_do_not_bias_the_risk() -> None:
+    frame = company(600, at_decision=-3.0, months=18, seed=5)
+    curves = model(min_lost=10).fit(frame).predict_survival(frame).point
+    truth = 1 - (1 - expit(-3.0)) ** 12
+    # Who has not left within the data is taken for one that stays by the first, and left out by the second.
+    as_stayers = float((frame["ended_days"] < 12 * MONTH).mean())
+    finished = frame[(frame["seen_days"] >= 12 * MONTH) | frame["ended_days"].notna()]
+    only_finished = float((finished["ended_days"] < 12 * MONTH).mean())
+    found = float(curves.lost_within(366).mean())
+    assert found == pytest.approx(truth, abs=0.05)
+    assert as_stayers < truth - 0.1
+    assert only_finished > truth + 0.08
+
+
+def test_thinning_looks_at_no_answer() -> None:
+    frame = company(400, at_decision=-3.0, seed=6)
+    whole, part = (decision_stack(frame, 14, most) for most in (10**6, 2500))
+    assert len(part.lost) <= 2500 < len(whole.lost)
+    assert part.lost.mean() == pytest.approx(whole.lost.mean(), abs=0.012)
+
+
+def test_the_kinds_of_end_are_kept_apart() -> None:
+    frame = company(400, annual=1.0, at_decision=-1.5, between=-4.0, seed=7)
+    fitted = model().fit(frame)
+    assert fitted.lost_["at_decision"] > 30
+    assert fitted.lost_["between"] > 30
+    curves = fitted.predict_survival(frame).point
+    assert curves.renewal_risk.mean() == pytest.approx(expit(-1.5), abs=0.06)
+    # Of the second year the youngest accounts have told little.
+    assert curves.month_risk[:, :12].mean() == pytest.approx(expit(-4.0), abs=0.006)
+
+
+def test_without_an_agreed_end_one_may_leave_at_any_time() -> None:
+    frame = company(300, open_ended=1.0, between=-3.0, effect=1.0, seed=8)
+    fitted = model().fit(frame)
+    curves = fitted.predict_survival(frame).point
+    assert fitted.lost_["at_decision"] == 0
+    assert np.isnan(curves.renewal_risk).all()
+    assert curves.by_kind["at_decision"].max() == 0
+    shown = curves.lost_within(90)
+    assert shown[(frame["use"] < -1).to_numpy()].mean() > 2 * shown[(frame["use"] > 1).to_numpy()].mean()
+
+
+def test_before_its_first_possible_day_nobody_falls_silent() -> None:
+    frame = company(300, open_ended=1.0, between=-2.5, seed=9)
+    frame["ended_days"] = (frame["ended_days"] + 60).where(frame["ended_days"] + 60 < frame["seen_days"])
+    curves = model(first_day=59).fit(frame).predict_survival(frame).point
+    assert (curves.survival([30]) == 1).all()
+    assert curves.survival([90]).max() < 1
+
+
+def test_what_came_after_changes_no_score(mixed: pd.DataFrame, fitted: HazardModel) -> None:
+    rows = mixed.head(200)
+    told = fitted.predict_survival(rows).point.monthly
+    later = rows.assign(ended_days=1.0, seen_days=9999.0, churned=1.0)
+    assert (fitted.predict_survival(later).point.monthly == told).all()
+    assert (fitted.predict_survival(rows.drop(columns=["ended_days", "seen_days"])).point.monthly == told).all()
+
+
+def test_what_was_learnt_by_a_date_knows_nothing_later(mixed: pd.DataFrame) -> None:
+    day = pd.Timestamp("2025-03-01")
+    since = (day - mixed["as_of"]).dt.days
+    changed = mixed.assign(ended_days=mixed["ended_days"].where(mixed["ended_days"] < since - 14, since + 1.0))
+    assert (changed["ended_days"] != mixed["ended_days"]).sum() > 500
+    one, other = (known_by(frame, day, wait_days=14) for frame in (mixed, changed))
+    pd.testing.assert_frame_equal(one, other)
+    for stack in (decision_stack(one, 14, 10**6), month_stack(one, 14, 10**6)):
+        assert stack.due.max() < day.to_datetime64()
+        assert len(stack.lost)
+
+
+def test_who_is_gone_is_asked_no_more(mixed: pd.DataFrame) -> None:
+    stack = decision_stack(mixed.reset_index(drop=True), 14, 10**6)
+    ended = mixed["ended_days"].to_numpy()[stack.asked.row]
+    assert not (stack.asked.day > ended + 14).any()
+    lost = stack.lost == 1
+    assert (np.abs(stack.asked.day - ended)[lost] <= 14).all()
+    counted = pd.Series(stack.asked.row[lost]).value_counts()
+    assert counted.max() == 1
+
+
+def test_decisions_end_with_the_24_months() -> None:
+    rows = pd.DataFrame({"next_decision_days": [0.0, 719.0, 720.0, 5.0], "contract_days": [YEAR, YEAR, YEAR, np.nan]})
+    grid = decision_grid(rows)
+    assert grid[0, :2].tolist() == [0.0, 365.0]
+    assert grid[1, 0] == 719.0
+    assert np.isnan(grid[2]).all()
+    assert grid[3, 0] == 5.0
+    assert np.isnan(grid[3, 1:]).all()
+    assert np.nanmax(grid) < MONTHS * MONTH_DAYS
+
+
+def test_trees_learn_it_too_and_twice_the_same() -> None:
+    frame = company(250, annual=0.3, at_decision=-2.5, effect=1.5, seed=10)
+    risks = [
+        model(kind="lightgbm", params={"n_estimators": 60}, refits=2).fit(frame).predict_survival(frame)
+        for _ in range(2)
+    ]
+    assert (risks[0].point.monthly == risks[1].point.monthly).all()
+    assert (risks[0].draws[1].monthly == risks[1].draws[1].monthly).all()
+    risk, use = risks[0].point.renewal_risk, frame["use"].to_numpy()
+    assert risk[use < -1].mean() > 2.5 * risk[use > 1].mean()
+
+
+def test_intervals_hold_the_point_and_widen_with_what_they_promise(forecast: Forecast) -> None:
+    low, high = forecast.interval(lambda curves: curves.lost_within(360))
+    point = forecast.point.lost_within(360)
+    assert ((low <= point) & (point <= high)).all()
+    assert (high - low).mean() > 0.005
+    wider = forecast.interval(lambda curves: curves.lost_within(360), level=0.95)
+    assert (wider[1] - wider[0] > high - low).all()
+    with pytest.raises(ValueError, match="two refits"):
+        Forecast(forecast.point).interval(lambda curves: curves.lost_within(90))
+
+
+def test_rare_ends_have_one_rate_for_all() -> None:
+    frame = company(150, annual=1.0, at_decision=-1.0, between=-9.0, seed=11)
+    fitted = model(refits=2).fit(frame)
+    curves = fitted.predict_survival(frame)
+    assert fitted.lost_["between"] < 7
+    assert np.ptp(curves.point.month_risk) == 0
+    assert 0 < curves.point.month_risk[0, 0] < 0.002
+
+
+def test_too_few_losses_and_missing_columns_say_what_to_do(mixed: pd.DataFrame) -> None:
+    with pytest.raises(TrainingError, match="Too few accounts were lost"):
+        model().fit(mixed.assign(ended_days=np.nan))
+    with pytest.raises(DataError, match="lack what a survival curve") as caught:
+        model().fit(mixed.drop(columns="contract_days"))
+    assert caught.value.where == "contract_days"
