@@ -7,11 +7,12 @@ import itertools
 import os
 import pwd
 import shutil
+import sqlite3
 import subprocess
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,51 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where nothing that it needs may be missing: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mlflow_tables_made_once() -> Iterator[None]:
+    """Let MLflow go through its seventy migrations once, not for each workspace that a test trains in."""
+    from churnml.registry import mlflow_session
+
+    open_experiment = mlflow_session._open_experiment
+
+    def opened(mlflow: Any, config: Any) -> None:
+        from mlflow.store.db import utils
+
+        if utils._initialize_tables is not _TABLES.made:
+            _TABLES.make, utils._initialize_tables = utils._initialize_tables, _TABLES.made
+        open_experiment(mlflow, config)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mlflow_session, "_open_experiment", opened)
+        yield
+
+
+class _MlflowTables:
+    """MLflow's empty tables in SQLite, as its migrations leave them."""
+
+    def __init__(self) -> None:
+        self.make: Any = None
+        self._empty: sqlite3.Connection | None = None
+        self.made = self._made
+
+    def _made(self, engine: Any) -> None:
+        if engine.url.get_backend_name() != "sqlite" or not engine.url.database:
+            self.make(engine)
+            return
+        if self._empty is None:
+            self.make(engine)
+            empty = sqlite3.connect(":memory:")
+            with closing(sqlite3.connect(engine.url.database)) as fresh:
+                fresh.backup(empty)
+            self._empty = empty
+            return
+        with closing(sqlite3.connect(engine.url.database)) as fresh:
+            self._empty.backup(fresh)
+
+
+_TABLES = _MlflowTables()
 
 
 def _postgres_bin() -> Path | None:
@@ -157,20 +203,3 @@ def empty_store(made_once: Callable[[str, Callable[[Path], None]], Path]) -> Pat
     from churnml.store import Store
 
     return made_once("store", lambda folder: Store(f"sqlite:///{folder / 'store.db'}").close()) / "store.db"
-
-
-@pytest.fixture(scope="session")
-def empty_tracking(made_once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
-    """Return the file of an MLflow database without runs, to copy: MLflow takes seconds to make its schema."""
-    from sqlalchemy import create_engine
-
-    def fill(folder: Path) -> None:
-        engine = create_engine(f"sqlite:///{folder / 'mlflow.db'}")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from mlflow.store.db.utils import _initialize_tables
-
-            _initialize_tables(engine)
-        engine.dispose()
-
-    return made_once("tracking", fill) / "mlflow.db"

@@ -14,11 +14,9 @@ TABLES = ("accounts", "subscriptions", "events", "tickets")
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, empty_tracking: Path) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the config of a company that was trained, and never scored."""
     folder = tmp_path_factory.mktemp("daily")
-    (folder / "workspace").mkdir()
-    shutil.copy(empty_tracking, folder / "workspace" / "mlflow.db")
     made = churnml(
         "simulate", folder / "raw", "--accounts", 100, "--months", 14, "--seed", 5, "--churn-rate", 0.05, "--json"
     )

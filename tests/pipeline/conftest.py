@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,11 +39,9 @@ class Ran:
 
 
 @pytest.fixture(scope="session")
-def company(tmp_path_factory: pytest.TempPathFactory, empty_tracking: Path) -> Path:
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the config of a small simulated company."""
     folder = tmp_path_factory.mktemp("company")
-    (folder / "workspace").mkdir()
-    shutil.copy(empty_tracking, folder / "workspace" / "mlflow.db")
     made = churnml(
         "simulate", folder / "raw", "--accounts", 260, "--months", 16, "--seed", 3, "--churn-rate", 0.03, "--json"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -41,11 +40,9 @@ def seen_in(folder: Path) -> list[str]:
     return [str(path.relative_to(folder)) for path in files if CANARY.encode() in path.read_bytes()]
 
 
-def test_no_file_of_a_training_or_of_a_bento_holds_a_secret(company, tmp_path, monkeypatch, empty_tracking):
+def test_no_file_of_a_training_or_of_a_bento_holds_a_secret(company, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     config = with_secrets(company.config, tmp_path)
-    config.workspace_dir.mkdir()
-    shutil.copy(empty_tracking, config.workspace_dir / "mlflow.db")
     path = save_bundle(
         config.bundles_dir,
         name="acme",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
 import warnings
 
 import pytest
@@ -148,10 +147,8 @@ def test_the_surroundings_do_not_overrule_the_config(company, tmp_path, monkeypa
         assert mlflow.MlflowClient().get_model_version_by_alias("acme", "champion").run_id == tracked.run_id
 
 
-def test_a_moved_workspace_takes_its_artifacts_along(company, tmp_path, monkeypatch, mlflow, empty_tracking):
+def test_a_moved_workspace_takes_its_artifacts_along(company, tmp_path, monkeypatch, mlflow):
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
-    (tmp_path / "old").mkdir()
-    shutil.copy(empty_tracking, tmp_path / "old" / "mlflow.db")
     config = company.config.model_copy(update={"workspace": tmp_path / "old"})
     first = track(config, company.bundle, company.frame, plots={"roc": b"PNG"})
     (tmp_path / "old").rename(tmp_path / "new")
