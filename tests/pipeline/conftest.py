@@ -110,7 +110,7 @@ def made(ran: Ran) -> Made:
 def prepared(made: Made, monkeypatch: pytest.MonkeyPatch) -> Prepared:
     """Let commands on the company take the frame, and the tables behind it, as they were made before."""
     checked = pipeline.Checked(made.prepared.loaded, ())
-    for room in ("alerts", "health"):
+    for room in ("alerting", "health"):
         monkeypatch.setattr(f"churnml.pipeline.{room}.prepare", lambda *_: made.prepared)
     monkeypatch.setattr("churnml.pipeline.overview.check", lambda *_: checked)
     return made.prepared
