@@ -118,7 +118,7 @@ def live(accounts: int, days: int, folder: Path) -> dict[str, Any]:
         for number in range(days):
             day = _FIRST + timedelta(days=number)
             # One in a thousand leaves each day, and another one comes.
-            for _ in range(max(accounts // 1000, number % 2)):
+            for _ in range(rng.poisson(accounts / 1000)):
                 left = ids.pop(int(rng.integers(len(ids))))
                 gone[left] = Departed(day, "ended", day)
                 ids.append(f"new-{number}-{len(gone)}")

@@ -19,7 +19,7 @@ from churnml.config import Config, load_config
 from churnml.errors import DataError, EngineError
 from churnml.language import Text
 from churnml.monitoring.alarms import Alarm
-from churnml.pipeline import check, retraining
+from churnml.pipeline import check, model_watch, retraining
 from churnml.pipeline.daily import Day
 from churnml.pipeline.daily.stages import monitor, retrain
 from churnml.pipeline.model_watch import MOVED
@@ -62,16 +62,16 @@ def put_in_place(config: Config, shift: float, reason: Any = "A try.") -> str:
     return path.name
 
 
-def live_on(config: Config, store: Store, first: date, last: date, version: str) -> None:
-    """Publish scores of a few accounts on every day after the first one up to the last."""
+def live_on(config: Config, store: Store, last: date, version: str, *, days: int) -> None:
+    """Publish scores of a few accounts on the last days."""
     newest = store.latest(config.name)
     assert newest is not None
     features = pd.DataFrame.from_dict(store.all_features(newest.id), orient="index").head(5)
     features = features.rename_axis("account_id").reset_index()
     scores = pd.DataFrame({"account_id": features["account_id"], "name": "A firm", "churn_probability": 0.5})
     scores = scores.assign(health_score=50.0, band="yellow", coverage=1.0)
-    for number in range(1, (last - first).days + 1):
-        day = first + timedelta(days=number)
+    for back in reversed(range(days)):
+        day = last - timedelta(days=back)
         told = features if day == last else None
         store.publish(Snapshot(config.name, day, NOW, version, config.hash, scores, features=told))
 
@@ -175,14 +175,17 @@ def test_what_was_found_of_another_model_makes_none_due(acme: Path) -> None:
     assert reasons(second) == ["MON402"]
 
 
-def test_probabilities_that_are_off_are_moved_to_what_came_true(acme: Path, loaded: Loaded) -> None:
+def test_probabilities_that_are_off_are_moved_to_what_came_true(
+    acme: Path, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = of(acme)
     too_high = put_in_place(config, 3.0)
     early = loaded.tables.observed_until - timedelta(days=config.label.purge_days)
     assert churnml("score", acme, "--as-of", early.isoformat()).exit_code == 0
     with Store(config.store_url) as store:
         # Scores of so many days since then are too young to tell anything.
-        live_on(config, store, early, loaded.tables.observed_until, too_high)
+        monkeypatch.setattr(model_watch, "_AT_MOST", 5)
+        live_on(config, store, loaded.tables.observed_until, too_high, days=6)
         day = Day(config, store, Stages(), NOW, loaded=loaded)
         done = monitor(day)
         again = monitor(day)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from fluent.syntax import FluentParser
+from fluent.syntax import ast as fluent
 from pydantic import TypeAdapter
 
 import churnml
@@ -120,6 +123,22 @@ def test_mistakes_in_messages_are_named() -> None:
         phrases("xx")("broken")
 
 
+@pytest.mark.parametrize("language", languages())
+def test_messages_read_one_by_one_are_those_of_the_whole_file(language: str) -> None:
+    source = (files("churnml.language") / "messages" / f"{language}.ftl").read_text(encoding="utf-8")
+    whole = [entry for entry in FluentParser().parse(source).body if not isinstance(entry, fluent.BaseComment)]
+    assert not [entry.content for entry in whole if isinstance(entry, fluent.Junk)]
+    read = catalogue(language)
+    codes = set()
+    for entry in whole:
+        name = ("-" if isinstance(entry, fluent.Term) else "") + entry.id.name
+        assert read.entry(name).equals(entry, ignored_fields=["span", "comment"]), name
+        if isinstance(entry, fluent.Message):
+            codes |= {name} if entry.value is not None else set()
+            codes |= {f"{name}.{attribute.id.name}" for attribute in entry.attributes}
+    assert read.codes == codes
+
+
 def test_a_message_that_stands_twice_is_refused() -> None:
     with using(Catalogue("xx", "a = one\na = two\n")), pytest.raises(UsageError, match="'a' twice"):
         phrases("xx")("a")
@@ -127,7 +146,7 @@ def test_a_message_that_stands_twice_is_refused() -> None:
 
 def _arguments(language: str, code: str) -> set[str]:
     entry, _, attribute = code.partition(".")
-    found = catalogue(language)._entries[entry]
+    found = catalogue(language).entry(entry)
     pattern = next(item.value for item in found.attributes if item.id.name == attribute) if attribute else found.value
     return set(re.findall(r"'name': '(\w+)'", repr(pattern.to_json()))) if pattern else set()
 
@@ -162,7 +181,7 @@ def _said_later(code: str) -> set[str]:
 
 def _variables(code: str) -> set[str]:
     entry, _, attribute = code.partition(".")
-    found = catalogue("en")._entries[entry]
+    found = catalogue("en").entry(entry)
     pattern = next(item.value for item in found.attributes if item.id.name == attribute) if attribute else found.value
     named = r"'name': '(\w+)', 'type': 'Identifier'}, 'type': 'VariableReference'"
     return set(re.findall(named, repr(pattern.to_json())))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from churnml.config import Config
+from churnml.config import Config, EngineConfig
+from churnml.engine import connect
 from churnml.sources import Loaded, load
 
 EVENTS = "account_id,event_type,occurred_at\n" + "".join(
@@ -20,7 +21,8 @@ EVENTS = "account_id,event_type,occurred_at\n" + "".join(
 class Raw:
     """Writes raw files and loads them with a mapping."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engine: Any = None) -> None:
+        self.engine = engine
         self.folder = folder / "raw"
         self.folder.mkdir()
         self.workspace = folder / "ws"
@@ -49,12 +51,20 @@ class Raw:
         )
 
     def load(self, **arguments: Any) -> Loaded:
-        return load(self.config(), **{"today": date(2026, 6, 1), **arguments})
+        return load(self.config(), **{"today": date(2026, 6, 1), "connection": self.engine, **arguments})
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Any]:
+    """One DuckDB for all small loads: to start it takes as long as to read a table."""
+    connection = connect(EngineConfig(threads=1, memory_limit="500MB"))
+    yield connection
+    connection.disconnect()
 
 
 @pytest.fixture
-def raw(tmp_path: Path) -> Raw:
-    return Raw(tmp_path)
+def raw(tmp_path: Path, engine: Any) -> Raw:
+    return Raw(tmp_path, engine)
 
 
 @pytest.fixture

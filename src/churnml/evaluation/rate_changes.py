@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from churnml.evaluation.finding import Finding, clear, not_applicable, outcome
 from churnml.language import Argument, Quantity, Text
@@ -60,7 +60,7 @@ def _differs(before: pd.DataFrame, after: pd.DataFrame, factor: float) -> bool:
     pooled = (rate[0] * n[0] + rate[1] * n[1]) / sum(n)
     error = float(np.sqrt(pooled * (1 - pooled) * (1 / n[0] + 1 / n[1])))
     z = abs(rate[0] - rate[1]) / error if error > 0 else 0.0
-    return max(rate) >= factor * min(rate) and 2 * norm.sf(z) < 1e-4
+    return max(rate) >= factor * min(rate) and 2 * ndtr(-z) < 1e-4
 
 
 def survivors(rows: pd.DataFrame) -> Finding:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from churnml.config import LearningConfig, ModelConfig
 from churnml.config.needs import LearningSections
@@ -377,7 +377,7 @@ def _judged(trials: Sequence[Trial], plan: Plan, config: LearningSections, group
     own, rows = np.bincount(account, weights=gained), np.bincount(account).astype(np.float64)
     draws = clustered_bootstrap(accounts, _REPEATS, config.seed)
     error = float(np.std([float(draw @ own / (draw @ rows)) for draw in draws], ddof=1))
-    reach = float(norm.ppf(1 - 0.025 / max(len(trials) - 1, 1))) * error
+    reach = float(ndtri(1 - 0.025 / max(len(trials) - 1, 1))) * error
     low, high = value - reach, value + reach
     gain = Interval(value, low, high)
     bounds = {name: Quantity(value=one, digits=5) for name, one in (("gain", value), ("low", low), ("high", high))}

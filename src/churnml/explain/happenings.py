@@ -104,7 +104,7 @@ def _told(
         records: list[dict[str, Any]] = rows.to_dict("records")
         for row in records:
             for when, text in sentences(row, display):
-                day = pd.to_datetime(when)
+                day = when if isinstance(when, pd.Timestamp) else pd.to_datetime(when)
                 if not pd.isna(day) and start <= day < end:
                     item = Happening(f"{day:%Y-%m-%d}", table, text)
                     key = (item.on, item.kind, text.model_dump_json())

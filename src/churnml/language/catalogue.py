@@ -1,7 +1,8 @@
-"""The languages: one file of messages each, in Project Fluent's format, read once."""
+"""The languages: one file of messages each, in Project Fluent's format, read once and parsed as it is needed."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from babel import Locale
 
 __all__ = ["Catalogue", "Language", "catalogue", "languages", "using"]
+
+_ENTRY = re.compile(r"^(?P<name>-?[A-Za-z][\w-]*)[ \t]*=", re.MULTILINE)
+_COMMENT = re.compile(r"^#.*$", re.MULTILINE)
+_ATTRIBUTE = re.compile(r"^[ \t]+\.([A-Za-z][\w-]*)[ \t]*=", re.MULTILINE)
+_NAME = re.compile(r"-?[A-Za-z][\w-]*")
 
 
 class Catalogue:
@@ -35,46 +41,74 @@ class Catalogue:
         self._source = source
 
     @cached_property
-    def _entries(self) -> dict[str, Any]:
-        from fluent.syntax import FluentParser, ast
-
-        resource = FluentParser(with_spans=False).parse(self._source)
-        junk = [entry.content for entry in resource.body if isinstance(entry, ast.Junk)]
-        if junk:
-            raise UsageError(
-                f"The messages of {self.language!r} cannot be read", got=str(junk[0])[:200], expected="Fluent's format"
-            )
-        entries: dict[str, Any] = {"": resource}
-        for entry in resource.body:
-            if isinstance(entry, ast.Message | ast.Term):
-                name = ("-" if isinstance(entry, ast.Term) else "") + entry.id.name
-                if name in entries:
-                    raise UsageError(
-                        f"The messages of {self.language!r} hold {name!r} twice", expected="each name once"
-                    )
-                entries[name] = entry
-        return entries
+    def _sources(self) -> dict[str, str]:
+        """Each message and term as it stands in the file: parsing all of them takes a second, and few are needed."""
+        sources: dict[str, str] = {}
+        starts = [*_ENTRY.finditer(self._source)]
+        ends = [start.start() for start in starts[1:]] + [len(self._source)]
+        for start, end in zip(starts, ends, strict=True):
+            name = start["name"]
+            if name in sources:
+                raise UsageError(f"The messages of {self.language!r} hold {name!r} twice", expected="each name once")
+            sources[name] = _COMMENT.sub("", self._source[start.start() : end])
+        return sources
 
     @cached_property
     def codes(self) -> frozenset[str]:
         """Every code that can be rendered, attributes as ``message.attribute``."""
         names = set()
-        for name, entry in self._entries.items():
-            if name and not name.startswith("-"):
-                names |= {name} if entry.value is not None else set()
-                names |= {f"{name}.{attribute.id.name}" for attribute in entry.attributes}
+        for name, source in self._sources.items():
+            if not name.startswith("-"):
+                value, *attributes = _ATTRIBUTE.split(source)
+                names |= {name} if value.partition("=")[2].strip() else set()
+                names |= {f"{name}.{attribute}" for attribute in attributes[::2]}
         return frozenset(names)
 
     @cached_property
     def bundle(self) -> Any:
-        """Fluent's bundle, with the functions that messages may call."""
+        """Fluent's bundle, with the functions that messages may call; messages join it when they are asked for."""
         from fluent.runtime import FluentBundle
 
         from churnml.language.functions import functions
 
-        bundle = FluentBundle([str(self.locale)], functions=functions(self), use_isolating=False)
-        bundle.add_resource(self._entries[""])
-        return bundle
+        return FluentBundle([str(self.locale)], functions=functions(self), use_isolating=False)
+
+    @cached_property
+    def _parsed(self) -> dict[str, Any]:
+        return {}
+
+    def entry(self, name: str) -> Any:
+        """Return a message or term, parsed.
+
+        Raises
+        ------
+        UsageError
+            It is not in Fluent's format.
+        """
+        from fluent.syntax import FluentParser, ast
+
+        if name not in self._parsed:
+            body = FluentParser(with_spans=False).parse(self._sources[name]).body
+            junk = next((entry.content for entry in body if isinstance(entry, ast.Junk)), None)
+            if junk is not None:
+                raise UsageError(
+                    f"The messages of {self.language!r} cannot be read", got=str(junk)[:200], expected="Fluent's format"
+                )
+            (self._parsed[name],) = body
+        return self._parsed[name]
+
+    def _join(self, name: str) -> None:
+        """Let a message, and those that it speaks of, join the bundle."""
+        from fluent.syntax import ast
+
+        waiting, joined = [name], set()
+        while waiting:
+            one = waiting.pop()
+            joined.add(one)
+            entry = self.entry(one)
+            self.bundle.add_resource(ast.Resource([entry]), allow_overrides=True)
+            spoken_of = {match[0] for match in _NAME.finditer(self._sources[one])}
+            waiting += [other for other in spoken_of & self._sources.keys() if other not in joined]
 
     @cached_property
     def _patterns(self) -> dict[str, Any]:
@@ -102,6 +136,7 @@ class Catalogue:
         pattern = self._patterns.get(code)
         if pattern is None:
             entry, _, attribute = code.partition(".")
+            self._join(entry)
             message = self.bundle.get_message(entry)
             pattern = self._patterns[code] = message.attributes[attribute] if attribute else message.value
         faults: list[Exception] = []
@@ -126,8 +161,9 @@ class Catalogue:
 
     def pattern(self, name: str) -> str:
         """Return a pattern that the file sets for numbers or dates; empty where it leaves that to the locale."""
-        entry = self._entries.get(f"-{name}")
-        return "" if entry is None else "".join(str(element.value) for element in entry.value.elements)
+        if f"-{name}" not in self._sources:
+            return ""
+        return "".join(str(element.value) for element in self.entry(f"-{name}").value.elements)
 
 
 def _read() -> dict[str, Catalogue]:

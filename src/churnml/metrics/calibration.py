@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import expit, logit, ndtri, stdtr, stdtrit
 
 from churnml.metrics.intervals import Interval
 from churnml.metrics.predictions import Array
@@ -57,7 +55,7 @@ def expected_over_observed(y: npt.ArrayLike, p: npt.ArrayLike, groups: npt.Array
     error, freedom = _clustered(score / score.sum() - outcome / outcome.sum(), outcome, groups)
     if error is None:
         return Estimate(value, None, None, None, freedom)
-    reach = float(np.exp(student.ppf(0.975, freedom) * error))
+    reach = float(np.exp(stdtrit(freedom, 0.975) * error))
     return Estimate(value, value / reach, value * reach, value * error, freedom)
 
 
@@ -100,7 +98,7 @@ def calibration_slope(y: npt.ArrayLike, p: npt.ArrayLike, groups: npt.ArrayLike)
     value = float(beta[1])
     if error is None:
         return Estimate(value, None, None, None, freedom)
-    reach = float(student.ppf(0.975, freedom)) * error
+    reach = float(stdtrit(freedom, 0.975)) * error
     return Estimate(value, value - reach, value + reach, error, freedom)
 
 
@@ -151,7 +149,7 @@ def calibration_error(
     grown = np.sqrt(within / np.maximum(within - 1.0, 1.0))
     left = len(np.unique(account[outcome == 1]))
     freedom = max(min(left, len(own) - left) - 1, 1)
-    covariance = own.T @ own * np.outer(grown, grown) * float(student.ppf(0.975, freedom) / norm.ppf(0.975)) ** 2
+    covariance = own.T @ own * np.outer(grown, grown) * float(stdtrit(freedom, 0.975) / ndtri(0.975)) ** 2
     least = np.bincount(place, weights=score * (1 - score), minlength=count) / len(outcome) ** 2
     scale = np.sqrt(np.maximum(1.0, least / np.maximum(np.diag(covariance), 1e-300)))
     covariance = covariance * np.outer(scale, scale) + np.diag(np.where(np.diag(covariance) == 0, least, 0.0))
@@ -232,7 +230,7 @@ def beyond_noise(levels: Sequence[RiskLevel], alpha: float = 0.05) -> tuple[Risk
         if not ratio.value or not ratio.error:
             continue
         size = abs(float(np.log(ratio.value))) / (ratio.error / ratio.value)
-        if 2.0 * float(student.sf(size, ratio.freedom)) < alpha / len(levels):
+        if 2.0 * float(stdtr(ratio.freedom, -size)) < alpha / len(levels):
             found.append(level)
     return tuple(found)
 

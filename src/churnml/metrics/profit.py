@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import beta
+from scipy.special import betainc
 
 __all__ = [
     "CampaignProfit",
@@ -148,9 +148,9 @@ def expected_maximum_profit(
         return CampaignProfit(0.0, 0.0)
     best, start = _upper_envelope(saved, spent)
     a, b = certainty * save_rate, certainty * (1.0 - save_rate)
-    edges = np.append(start, 1.0)
-    mass = np.diff(beta.cdf(edges, a, b))
-    first_moment = save_rate * np.diff(beta.cdf(edges, a + 1.0, b))
+    edges = np.clip(np.append(start, 1.0), 0.0, 1.0)
+    mass = np.diff(betainc(a, b, edges))
+    first_moment = save_rate * np.diff(betainc(a + 1.0, b, edges))
     profit = float((saved[best] * first_moment - spent[best] * mass).sum()) / n
     return CampaignProfit(profit, float((contacted[best] * mass).sum()) / n)
 

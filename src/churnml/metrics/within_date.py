@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
-from scipy.stats import t as student
+from scipy.special import expit, logit, stdtrit
 
 from churnml.metrics.intervals import Interval
 from churnml.metrics.predictions import Array, row_losses
@@ -58,7 +57,7 @@ class Estimate(Interval):
         """
         if self.value is None or self.error is None:
             return False
-        return self.value - float(student.ppf(1.0 - alpha, self.freedom)) * self.error > bound
+        return self.value - float(stdtrit(self.freedom, 1.0 - alpha)) * self.error > bound
 
 
 def align(y: npt.ArrayLike, p: npt.ArrayLike, dates: npt.ArrayLike | None = None) -> Array:
@@ -232,5 +231,5 @@ def _estimate(value: float, influence: Array, total: float, outcome: Array, grou
         return Estimate(value, None, None, None, max(freedom, 0))
     sums = np.bincount(account, weights=influence)
     error = float(np.sqrt((sums**2).sum() * len(accounts) / (len(accounts) - 1)) / total)
-    reach = float(student.ppf(0.975, freedom)) * error
+    reach = float(stdtrit(freedom, 0.975)) * error
     return Estimate(value, value - reach, value + reach, error, freedom)

@@ -5,14 +5,8 @@ from typing import TYPE_CHECKING
 from churnml.lazy import load_on_use
 
 if TYPE_CHECKING:
-    from churnml.pipeline.alerts import (
-        answer_alert,
-        backtest_alerts,
-        list_alerts,
-        playbooks_of,
-        preview_alerts,
-        show_alert,
-    )
+    from churnml.pipeline.alerting import backtest_alerts, playbooks_of, preview_alerts
+    from churnml.pipeline.alerts import answer_alert, list_alerts, show_alert
     from churnml.pipeline.daily.running import DailyRun, list_runs, run_daily
     from churnml.pipeline.deliveries import check_deliveries, deliver, list_deliveries, preview_deliveries, resend
     from churnml.pipeline.discovery import init
@@ -46,7 +40,7 @@ else:
             "answer_alert": "alerts",
             "answer_task": "tasks",
             "audit": "leakage",
-            "backtest_alerts": "alerts",
+            "backtest_alerts": "alerting",
             "brief": "reports",
             "catalogue": "preparation",
             "check": "preparation",
@@ -66,10 +60,10 @@ else:
             "list_tasks": "tasks",
             "monitor": "monitoring",
             "overall": "overview",
-            "playbooks_of": "alerts",
+            "playbooks_of": "alerting",
             "portfolio": "reports",
             "prepare": "preparation",
-            "preview_alerts": "alerts",
+            "preview_alerts": "alerting",
             "preview_deliveries": "deliveries",
             "preview_pull": "pulls",
             "promote_model": "models",

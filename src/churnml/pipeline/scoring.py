@@ -22,7 +22,7 @@ from churnml.explain.stored import worded
 from churnml.features.event_cache import events_until
 from churnml.files import all_beside
 from churnml.monitoring import Alarm
-from churnml.pipeline.alerts import evaluate_alerts
+from churnml.pipeline.alerting import evaluate_alerts
 from churnml.pipeline.background import with_background, with_chosen_owners
 from churnml.pipeline.history import backfill, changes, customers_at, unread
 from churnml.pipeline.lookup import last_scored

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import Literal
 
-from churnml.actions import due_on
 from churnml.config import Config
 from churnml.errors import UsageError
 from churnml.store import Actor, Note, Store, Task, TaskEvent, Tasks, TaskState
@@ -84,4 +83,6 @@ def _tasks(config: Config, store: Store) -> Tasks:
 
 
 def _due(config: Config, day: date, workdays: int, owner: str) -> date:
+    from churnml.actions import due_on  # the rules of alerts come with it, and reading a list needs none
+
     return due_on(day, workdays, config.alerts, owner)

@@ -149,6 +149,7 @@ def png(figure: Figure) -> bytes:
     >>> png(new_figure(2, 1))[1:4]
     b'PNG'
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
@@ -157,5 +158,7 @@ def png(figure: Figure) -> bytes:
     with warnings.catch_warnings():
         # Words in a script that this machine's fonts lack become boxes; the plot still says the rest.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+        # `savefig` would draw it twice, first to lay it out; drawing lays it out anyway.
+        figure.set_dpi(_DPI)
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()

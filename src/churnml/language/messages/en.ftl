@@ -1221,6 +1221,23 @@ init-ask-timezone = In which time zone does { $tool } write times without one (e
 init-ask-date_order = What stands first in the dates of { $tool } (e.g. { $file })?
 init-ask-format = How are the dates of { $column } in { $file } written: { $options }?
 init-ask-inclusive = Is { $column } in { $file } the first day no longer covered (exclusive), or the last day covered (inclusive)?
+init-why-unreadable = it cannot be opened: { $said }
+init-why-beside = it is { $known }, which is read beside other tables, or not at all
+init-why-no_row = it is { $known }, of which no row counts (deleted, test or draft rows)
+init-why-same = it is { $known }; { $better } says more about the same records
+init-why-twice = it is { $known }, which feeds { $table } as { $other } does: two of them would count the same twice; swap them if this one is the more complete
+init-why-preset = it looks like { $known }, but its preset does not fit: { $said }
+init-why-empty = it holds no rows
+init-why-no_table = its columns look like none of the canonical tables
+init-why-lacking = it looks like { $table }, but nothing in it looks like { $columns }
+init-why-fits_better = it looks like { $table }, which { $other } fits better
+init-look-format = { $column }: { $raw } can be read as { $options }; e.g. { $examples }
+init-look-no_end = nothing looks like the agreed end of a contract: every contract runs on until it is terminated
+init-look-inclusive = { $column }: { $raw } often falls on the last day of a month, so it may be the last day covered; { $column } is the first day no longer covered: then write { $written }
+init-look-outcome = { $column }: { $raw } is read as { $words }; every other word is an open deal
+init-look-nothing = no file looks like contracts or like usage: nothing can be predicted without one of them
+init-look-silence = no file looks like contracts, so an account counts as lost when it is silent for silence_days
+init-look-no_usage = no file looks like product usage: without it the model knows contracts and the rest only
 
 ## Pulls: what fetching from a tool came to
 
@@ -3156,6 +3173,7 @@ cli-init-unused = not used: { $path }: { $why }
 cli-init-look = look at: { $question }
 cli-init-look_at = look at { $table }: { $question }
 cli-init-needs = look at { $table }: { $known } needs `{ $key }` on its source
+cli-init-zone = e.g. Europe/Berlin
 cli-init-column =
     .file = file
     .tool = tool · object

@@ -954,6 +954,23 @@ init-ask-timezone = { $tool } の時刻のうちタイムゾーンのないも�
 init-ask-date_order = { $tool } の日付（例：{ $file }）で先に来るのは月と日のどちらですか。
 init-ask-format = { $file } の { $column } の日付の形式はどれですか：{ $options }
 init-ask-inclusive = { $file } の { $column } は、契約対象外となる最初の日（exclusive）ですか、対象となる最後の日（inclusive）ですか。
+init-why-unreadable = 開けません：{ $said }
+init-why-beside = { $known } です。ほかのテーブルの補助として読むか、使いません
+init-why-no_row = { $known } ですが、対象になる行がありません（削除・テスト・下書きの行のみ）
+init-why-same = { $known } です。同じ記録については { $better } のほうが詳しいため、そちらを使います
+init-why-twice = { $known } です。{ $other } と同じく { $table } になるため、両方を使うと二重に数えられます。こちらのほうが揃っている場合は入れ替えてください
+init-why-preset = { $known } のようですが、プリセットに合いません：{ $said }
+init-why-empty = 行がありません
+init-why-no_table = 列がどの標準テーブルにも当てはまりません
+init-why-lacking = { $table } のようですが、{ $columns } に当たる列がありません
+init-why-fits_better = { $table } のようですが、{ $other } のほうが適しています
+init-look-format = { $column }：{ $raw } は { $options } のいずれとしても読めます（例：{ $examples }）
+init-look-no_end = 契約終了日に当たる列がありません。解約されるまで契約が続くものとして扱います
+init-look-inclusive = { $column }：{ $raw } は月末が多く、契約に含まれる最終日かもしれません。{ $column } は契約に含まれない最初の日です。最終日の場合は { $written } と書いてください
+init-look-outcome = { $column }：{ $raw } は { $words } と読みます。ほかの値は進行中の商談として扱います
+init-look-nothing = 契約や利用状況に当たるファイルがありません。少なくともどちらかがないと予測できません
+init-look-silence = 契約に当たるファイルがないため、silence_days の間利用がない顧客を解約とみなします
+init-look-no_usage = 製品の利用状況に当たるファイルがありません。モデルは契約などの情報だけを使います
 
 ## Pulls: what fetching from a tool came to
 
@@ -2656,6 +2673,7 @@ cli-init-unused = 未使用：{ $path }：{ $why }
 cli-init-look = 確認：{ $question }
 cli-init-look_at = { $table }を確認：{ $question }
 cli-init-needs = { $table }を確認：{ $known }のsourceに`{ $key }`が必要です
+cli-init-zone = 例：Asia/Tokyo
 cli-init-column =
     .file = ファイル
     .tool = ツール・種類

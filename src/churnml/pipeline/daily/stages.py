@@ -154,7 +154,7 @@ def score(day: Day) -> Done:
 
 def alerts(day: Day) -> Done:
     """Take alerts and tasks to the newest snapshot, as it is stored."""
-    from churnml.pipeline.alerts import evaluate_newest
+    from churnml.pipeline.alerting import evaluate_newest
 
     with day.stages("alerts"):
         as_of, decided = evaluate_newest(day.config, day.store)
