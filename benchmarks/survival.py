@@ -1,10 +1,10 @@
 """The hazard model beside the models of fixed horizons, curves without features, and the truth of simulated companies.
 
-Usage: ``python benchmarks/survival.py [--companies 400:7 300:301 500:302 400:303] [--refits 6] [--cache FOLDER]
-[--json]``
+Usage: ``python benchmarks/survival.py [--companies 400:7 300:301 500:302 400:303] [--at 18 24] [--refits 6]
+[--cache FOLDER] [--json]``
 
-Every company (accounts:seed) is simulated anew over 37 months. On two dates, 18 and 24 months in, everything is fitted
-to what was known by then, and judged by the months after it, which no choice has seen:
+Every company (accounts:seed) is simulated anew over 37 months. On each date, 18 and 24 months in, everything is
+fitted to what was known by then, and judged by the months after it, which no choice has seen:
 
 - 90 days: AUC and log loss of the hazard model, of the model fitted to that horizon, and of an oracle that knows the
   hidden state;
@@ -49,7 +49,7 @@ from churnml.training.stacking import known_by
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "configs" / "demo.yaml"
-MONTHS, TESTED_AT = 37, (18, 24)
+START, MONTHS = date(2022, 1, 1), 37
 AHEAD = np.arange(1, 13) * 30
 MARGIN, YEARLY_DISCOUNT = 0.8, 0.1
 DISCOUNTED = MARGIN * (1 + YEARLY_DISCOUNT) ** -((AHEAD - 15) / 365.25)
@@ -63,7 +63,7 @@ def company(accounts: int, seed: int, cache: Path | None) -> dict[str, Any]:
     if path is not None and path.exists():
         known: dict[str, Any] = pickle.loads(path.read_bytes())
         return known
-    made = simulate(accounts=accounts, months=MONTHS, seed=seed, start=date(2022, 1, 1))
+    made = simulate(accounts=accounts, months=MONTHS, seed=seed, start=START)
     with tempfile.TemporaryDirectory() as folder:
         write(made, Path(folder) / "raw")
         config = load_config(DEMO, {"source": {"folder": f"{folder}/raw"}, "workspace": f"{folder}/workspace"})
@@ -196,7 +196,7 @@ def at(made: dict[str, Any], month: int, refits: int) -> dict[str, Any]:
     frame, config, truth = made["frame"], made["config"], made["truth"]
     features = FeatureSet.from_dicts(made["specs"])
     label = config.label
-    day = pd.Timestamp(sorted(frame["as_of"].unique())[month - (MONTHS - frame["as_of"].nunique())])
+    day = pd.Timestamp(START) + pd.DateOffset(months=month)
     known = known_by(frame, day, label.final_after_days)
     asked = frame[(frame["as_of"] == day) & (frame["seen_days"] >= AHEAD[-1])].reset_index(drop=True)
     began = time.perf_counter()
@@ -280,7 +280,13 @@ def summed(parts: list[dict[str, Any]]) -> dict[str, Any]:
     shown = np.concatenate([part["curves"]["hazard"][:, -1] for part in parts])
     deciles = np.array_split(np.argsort(shown, kind="stable"), 10)
     worths = by_decile(told, real)
+    ours, rival = ninety["hazard"], ninety["horizon"]
     return {
+        "taken": {
+            "auc_not_worse": ours["roc_auc"] >= rival["roc_auc"],
+            "log_loss_not_worse": bool((ours["log_loss"] or 0.0) <= (rival["log_loss"] or 0.0)),
+            "brier_below_all": all(brier["hazard"] < score for name, score in brier.items() if name != "hazard"),
+        },
         "accounts": len(y),
         "lost_90": int(y.sum()),
         "ninety_days": ninety,
@@ -320,7 +326,9 @@ def show(results: dict[str, Any]) -> None:
     for name, found in results["companies"].items():
         scores = ", ".join(f"{model} {score:.4f}" for model, score in found["brier_12_months"].items())
         risk, value, held = found["renewal_risk_far_annual"], found["worth_12_months"], found["interval_80"]
-        print(f"{name}: 12-month Brier score {scores}")
+        missed = [what for what, holds in found["taken"].items() if not holds]
+        verdict = "would be taken" if not missed else f"not taken, for it misses {', '.join(missed)}"
+        print(f"{name}: {verdict}; 12-month Brier score {scores}")
         print(
             f"  risk at a renewal more than 90 days off: {risk['shown']:.3f}, truly {risk['true']:.3f} "
             f"({risk['accounts']} accounts, rank correlation {risk['spearman']:.2f}); worth {value['ratio']:.3f} of "
@@ -335,6 +343,7 @@ def main() -> None:
     """Measure the companies that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--companies", nargs="+", default=["400:7", "300:301", "500:302", "400:303"])
+    parser.add_argument("--at", type=int, nargs="+", default=[18, 24], help="months after the start")
     parser.add_argument("--refits", type=int, default=6)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--json", action="store_true")
@@ -344,7 +353,7 @@ def main() -> None:
     for name in options.companies:
         accounts, seed = (int(number) for number in name.split(":"))
         made = company(accounts, seed, options.cache)
-        parts[name] = [at(made, month, options.refits) for month in TESTED_AT]
+        parts[name] = [at(made, month, options.refits) for month in options.at]
     companies = {name: summed(own) for name, own in parts.items()}
     companies["all"] = summed([part for own in parts.values() for part in own])
     absent = importlib.util.find_spec("lifelines") is None

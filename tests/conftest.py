@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import pwd
@@ -9,7 +10,8 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,13 @@ from xdist.scheduler import LoadScopeScheduling
 _NEEDS_A_PROGRAM = {"postgres", "browser", "spark"}
 _NAMES = itertools.count()
 _ROOT = Path(__file__).parent.parent
+_LONGEST = ("serving", "sources", "pipeline", "pages", "evaluation", "people", "store", "deliveries", "daily")
+"""Folders that take a worker longest, the longest first."""
+
+
+def _handed_out_with(nodeid: str) -> str:
+    file = Path(nodeid.split("::")[0])
+    return str(file.parent) if (_ROOT / file.parent / "conftest.py").exists() else str(file)
 
 
 class ByFolder(LoadScopeScheduling):
@@ -30,13 +39,25 @@ class ByFolder(LoadScopeScheduling):
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file = Path(nodeid.split("::")[0])
-        return str(file.parent) if (_ROOT / file.parent / "conftest.py").exists() else str(file)
+        return _handed_out_with(nodeid)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left alone with it in the end; then the most tests first."""
+    tests = Counter(_handed_out_with(item.nodeid) for item in items)
+    longest = {f"tests/{name}": -place for place, name in enumerate(reversed(_LONGEST), start=1)}
+
+    def place(item: pytest.Item) -> tuple[int, int, str]:
+        scope = _handed_out_with(item.nodeid)
+        return longest.get(scope, 0), -tests[scope], scope
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
     """Use the order above, whatever `--dist` says."""
+    config.option.loadscopereorder = False
     return ByFolder(config, log)
 
 
@@ -121,7 +142,10 @@ def postgres() -> Iterator[str]:
         **account,
         **quiet,
     )
-    options = f"-c listen_addresses='' -c fsync=off -c full_page_writes=off -k {folder}"
+    # Nothing has to outlive a crash of the machine, and nobody but the tests may write to these many databases.
+    loose = "fsync=off full_page_writes=off synchronous_commit=off wal_level=minimal max_wal_senders=0 autovacuum=off"
+    settings = " ".join(f"-c {one}" for one in loose.split())
+    options = f"-c listen_addresses='' {settings} -k {folder}"
     control = [binaries / "pg_ctl", "-D", data, "-w"]
     try:
         subprocess.run([*control, "-l", folder / "log", "-o", options, "start"], **account, **quiet)
@@ -131,12 +155,51 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def postgres_database(postgres: str) -> str:
-    """URL of a new, empty PostgreSQL database."""
+@pytest.fixture(scope="session")
+def new_postgres(postgres: str) -> Callable[..., str]:
+    """Make a PostgreSQL database and return its URL: an empty one, or a copy of that behind another URL."""
     import psycopg
+    from sqlalchemy.engine import make_url
 
-    name = f"test{next(_NAMES)}"
-    with psycopg.connect(postgres.format(name="postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return postgres.format(name=name)
+    def create(template: str | None = None) -> str:
+        name = f"test{next(_NAMES)}"
+        like = "" if template is None else f" TEMPLATE {make_url(template).database}"
+        with psycopg.connect(postgres.format(name="postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}{like}")
+        return postgres.format(name=name)
+
+    return create
+
+
+@pytest.fixture
+def postgres_database(new_postgres: Callable[..., str]) -> str:
+    """URL of a new, empty PostgreSQL database."""
+    return new_postgres()
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Return a folder that whichever worker asks first fills, and that all copy from."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+    def made(name: str, fill: Callable[[Path], None]) -> Path:
+        folder, part = shared / f"once-{name}", shared / f"part-{name}"
+        with (shared / f"lock-{name}").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                shutil.rmtree(part, ignore_errors=True)
+                part.mkdir()
+                fill(part)
+                part.rename(folder)
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def empty_store(made_once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
+    """Return the file of a SQLite store without rows, to copy: making its schema takes longer than most tests."""
+    from churnml.store import Store
+
+    return made_once("store", lambda folder: Store(f"sqlite:///{folder / 'store.db'}").close()) / "store.db"

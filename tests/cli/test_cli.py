@@ -9,6 +9,7 @@ import time
 
 import pytest
 import yaml
+from tests.companies.command import typed
 
 BASE = {
     "name": "t",
@@ -18,7 +19,7 @@ BASE = {
 }
 
 
-def churnml(*arguments) -> subprocess.CompletedProcess[str]:
+def started(*arguments) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", "from churnml.cli import main; main()", *map(str, arguments)],
         capture_output=True,
@@ -43,7 +44,7 @@ def test_help_is_quick_and_lists_the_commands():
     best = 9.0
     for _ in range(4):
         started = time.perf_counter()
-        told = churnml("--help")
+        told = started("--help")
         best = min(best, time.perf_counter() - started)
         assert told.returncode == 0
     for command in ("demo", "simulate", "check", "features", "train", "score", "explain", "run", "serve", "config"):
@@ -61,41 +62,41 @@ def test_help_imports_nothing_heavy():
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["run"], ["score", "x.yaml", "--as-of", "yesterday"]])
 def test_wrong_usage_exits_with_2(arguments):
-    told = churnml(*arguments)
+    told = typed(*arguments)
     assert told.returncode == 2
     assert "Traceback" not in told.stderr
     assert told.stdout == ""
-    as_json = churnml(*arguments, "--json")
+    as_json = typed(*arguments, "--json")
     assert as_json.returncode == 2
     assert json.loads(as_json.stdout)["error"]["code"] == "usage"
 
 
 def test_bytes_that_are_no_text_are_wrong_usage(config):
-    told = churnml("explain", config(), "\udc8a\udc94\udc8e\udcae")  # what Shift JIS leaves in a UTF-8 terminal
+    told = started("explain", config(), "\udc8a\udc94\udc8e\udcae")  # what Shift JIS leaves in a UTF-8 terminal
     assert told.returncode == 2
     assert "An argument is not text" in told.stderr
 
 
 def test_wrong_language_is_wrong_usage(config):
-    assert churnml("explain", config(), "a", "--lang", "fr").returncode == 2
+    assert typed("explain", config(), "a", "--lang", "fr").returncode == 2
 
 
 def test_a_missing_config_names_its_neighbours(tmp_path, config):
     config()
-    told = churnml("check", tmp_path / "s.yaml")
+    told = typed("check", tmp_path / "s.yaml")
     assert told.returncode == 1
     assert "t.yaml" in told.stderr
     assert "Traceback" not in told.stderr
 
 
 def test_a_misspelt_key_names_the_right_one(config):
-    told = churnml("check", config(label={"churn": "silence", "horizon_day": 30}))
+    told = typed("check", config(label={"churn": "silence", "horizon_day": 30}))
     assert told.returncode == 1
     assert "horizon_days" in told.stderr
 
 
 def test_errors_are_one_json_document_too(config):
-    told = churnml("check", config(), "--json")
+    told = typed("check", config(), "--json")
     assert told.returncode == 1
     error = json.loads(told.stdout)["error"]
     assert error["code"]
@@ -104,15 +105,15 @@ def test_errors_are_one_json_document_too(config):
 
 
 def test_config_show_prints_defaults_and_hash(config):
-    told = churnml("config", "show", config(), "--json")
+    told = typed("config", "show", config(), "--json")
     shown = json.loads(told.stdout)
     assert shown["config"]["label"]["grace_days"] == 14
     assert len(shown["hash"]) == 12
-    assert "grace_days: 14" in churnml("config", "show", config()).stdout
+    assert "grace_days: 14" in typed("config", "show", config()).stdout
 
 
 def test_scoring_before_training_says_what_to_do(config):
-    told = churnml("score", config())
+    told = typed("score", config())
     assert told.returncode == 1
     assert "churnml train" in told.stderr
 

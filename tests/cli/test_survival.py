@@ -57,6 +57,7 @@ def test_every_account_has_one_coherent_curve(told):
     assert told["as_of"] == "2025-04-01"
     assert told["currency"] == "EUR"
     assert sum(told["lost"].values()) >= 7
+    assert any(one["renewal_drivers"] for one in told["accounts"])
     for one in told["accounts"]:
         assert all(later <= now for now, later in zip(one["survival"], one["survival"][1:], strict=False))
         within = one["lost_within"]
@@ -67,6 +68,7 @@ def test_every_account_has_one_coherent_curve(told):
         if one["expected_end"] is not None:
             assert one["survival"][-1] <= 0.5
         assert one["residual_value"]["low"] <= one["residual_value"]["value"] <= one["residual_value"]["high"]
+        assert all(driver["label"] and driver["log_odds"] > 0 for driver in one["renewal_drivers"])
         assert one["expected_loss"] == pytest.approx(within["90"] * 12 * one["mrr"])
 
 

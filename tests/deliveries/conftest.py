@@ -127,14 +127,6 @@ class World:
         self.now += timedelta(seconds=seconds)
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the file of an empty store, whose schema is made once."""
-    path = tmp_path_factory.mktemp("store") / "store.db"
-    Store(f"sqlite:///{path}").close()
-    return path
-
-
 @pytest.fixture
 def world(tmp_path: Path, empty_store: Path) -> Iterator[World]:
     shutil.copy(empty_store, tmp_path / "store.db")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.companies.command import typed
 
 from churnml.cli.faults import foreseen
 from churnml.files import all_beside, folder_beside, write_json, write_text
@@ -20,8 +21,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX
 _LIMIT = 30_000
 
 
-def churnml(*arguments: object, limited: bool) -> subprocess.CompletedProcess[str]:
-    """Run a command, perhaps where no file may become larger than a few kilobytes, as the kernel has it."""
+def cramped(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command where no file may become larger than a few kilobytes, as the kernel has it."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (_LIMIT, _LIMIT))
@@ -31,7 +32,7 @@ def churnml(*arguments: object, limited: bool) -> subprocess.CompletedProcess[st
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=limit if limited else None,
+        preexec_fn=limit,
     )
 
 
@@ -65,9 +66,9 @@ def state(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_check_that_finds_no_room_leaves_what_was_there(config: Path) -> None:
-    assert churnml("check", config, limited=False).returncode == 0
+    assert typed("check", config).returncode == 0
     before = state(config.parent / "ws" / "tables")
-    told = churnml("check", config, limited=True)
+    told = cramped("check", config)
     assert told.returncode == 1
     assert "The disk is full" in told.stderr
     assert {"where:", "do:"} <= set(told.stderr.split())
@@ -77,11 +78,11 @@ def test_a_check_that_finds_no_room_leaves_what_was_there(config: Path) -> None:
 
 
 def test_a_key_that_finds_no_room_in_the_store_says_so(config: Path) -> None:
-    told = churnml("keys", "create", "crm", "--scope", "read", "--config", config, limited=True)
+    told = cramped("keys", "create", "crm", "--scope", "read", "--config", config)
     assert told.returncode == 1
     assert "do:" in told.stderr.split()
     assert not {"Traceback", "foresee:"} & set(told.stderr.split())
-    assert churnml("keys", "create", "crm", "--scope", "read", "--config", config, limited=False).returncode == 0
+    assert typed("keys", "create", "crm", "--scope", "read", "--config", config).returncode == 0
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace as Shown
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 from rich.table import Table
+from tests.companies.command import churnml as run
 from tests.language.pseudo import LANGUAGE, leaks, pseudo
 
 import churnml.cli
@@ -23,6 +26,7 @@ from churnml.cli import (
     deliver,
     experiments,
     feature_list,
+    init,
     kpis,
     monitor,
     privacy,
@@ -33,6 +37,7 @@ from churnml.cli import (
     users,
 )
 from churnml.cli.events import print_one
+from churnml.config import load_config
 from churnml.evaluation.audit import CHECKS, Finding
 from churnml.evaluation.finding import not_applicable, outcome
 from churnml.explain.plays import Playbook
@@ -45,11 +50,13 @@ from churnml.monitoring.feature_drift import Drift, FeatureDrift
 from churnml.monitoring.performance import Estimated, Performance, Promise, Realised
 from churnml.monitoring.report import MonitoringReport
 from churnml.monitoring.retraining import decide_retraining
+from churnml.pipeline import discovery
 from churnml.pipeline.daily import Unit
 from churnml.pipeline.privacy import Certificate
 from churnml.pipeline.privacy.running import Removed
 from churnml.reports.monitoring import monitoring_page
 from churnml.store import Run, RunStage
+from churnml.tables import TABLES
 
 __all__ = ["pseudo"]
 
@@ -306,3 +313,71 @@ def test_monitoring_does_not_leak(capsys: pytest.CaptureFixture[str]) -> None:
         monitor._draw(one, settings, LANGUAGE)
         shown = capsys.readouterr().out + monitoring_page(one, language=LANGUAGE)
         assert leaks(re.sub(r"MON\d+|ROC AUC|AUC|PSI|monitoring.publish_if|docs/monitoring.md", "", shown)) == []
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """A folder of raw files that leave much open."""
+    ends = ("2024-12-31", "2025-01-31", "2025-02-28", "2025-03-31", "2025-04-30", "2025-05-31", "2025-06-15")
+    files = {
+        "contracts.csv": [f"a{n},{10 * n},2024-01-01,{end}" for n, end in enumerate(ends)],
+        "deals.csv": [f"d{n},a{n},{'Closed Won' if n % 2 else 'Closed Lost'},2024-02-01" for n in range(8)],
+        "usage.csv": [f"a{n},u{n},login,0{n}/0{n}/2024" for n in range(1, 9)],
+        "colours.csv": ["1,2"],
+        "empty.csv": [],
+    }
+    heads = {
+        "contracts.csv": "account_id,mrr,start_date,end_date",
+        "deals.csv": "opportunity_id,account_id,stage,created_at",
+    }
+    heads |= {
+        "usage.csv": "account_id,user_id,event_type,occurred_at",
+        "colours.csv": "hue,tint",
+        "empty.csv": "hue,tint",
+    }
+    folder = tmp_path / "1"
+    folder.mkdir()
+    for name, rows in files.items():
+        (folder / name).write_text("\n".join([heads[name], *rows, ""]), encoding="utf-8")
+    (folder / "broken.parquet").write_bytes(b"PAR1 nothing")
+    return folder
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_init_asks_and_prints_in_the_language(
+    raw: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def answer(question: str) -> str:
+        asked.append(question)
+        return "nonsense" if len(asked) == 1 else ""
+
+    monkeypatch.setattr("builtins.input", answer)
+    monkeypatch.setenv("COLUMNS", "300")
+    out = raw.parent / "2.yaml"
+    proposal = discovery.init([raw], out, ask=partial(init._asked, language=LANGUAGE), language=LANGUAGE)
+    assert len(asked) == 3
+    assert f"language: {LANGUAGE}" in out.read_text(encoding="utf-8")
+    init._print(proposal, out, LANGUAGE)
+    shown = "\n".join([*asked, capsys.readouterr().out])
+    names = r"CHK002.*|\{column: .*?\}|end_date|stage|timezone|churnml (check|run)|"
+    names += r"\S*\.(csv|yaml|parquet)|%\S+|(in|ex)clusive|Closed (Won|Lost)|won|lost|"
+    names += "|".join(
+        sorted({*TABLES, *(column.name for table in TABLES.values() for column in table.columns)}, key=len)[::-1]
+    )
+    assert leaks(re.sub(names, "", shown)) == [], shown
+
+
+def test_init_writes_the_language_that_it_was_asked_in(raw: Path) -> None:
+    out = raw.parent / "2.yaml"
+    done = run("init", raw, "--out", out, "--lang", "ja")
+    assert done.exit_code == 0, done.stderr
+    assert "未使用：colours.csv：列がどの標準テーブルにも当てはまりません" in done.stdout
+    assert load_config(out).language == "ja"
+    document = json.loads(run("init", raw, "--out", out, "--yes", "--json").stdout)
+    match = next(match for match in document["matches"] if match["path"] == "colours.csv")
+    assert (match["why"], match["why_code"]) == (
+        "its columns look like none of the canonical tables",
+        "init-why-no_table",
+    )

@@ -104,17 +104,9 @@ def serving(settings: Settings) -> Iterator[Browser]:
         state.stop()
 
 
-@pytest.fixture(scope="session")
-def _empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store without rows, to copy: making its schema takes longer than most tests."""
-    folder = tmp_path_factory.mktemp("empty")
-    Store(settings_of(folder).store_url).close()
-    return folder / "store.db"
-
-
 @pytest.fixture(autouse=True)
-def _own_store(tmp_path: Path, _empty_store: Path) -> None:
-    shutil.copy(_empty_store, tmp_path / "store.db")
+def _own_store(tmp_path: Path, empty_store: Path) -> None:
+    shutil.copy(empty_store, tmp_path / "store.db")
 
 
 @pytest.fixture

@@ -11,6 +11,9 @@ import pytest
 import yaml
 from tests.companies.command import churnml, without_plots
 
+from churnml import pipeline
+from churnml.pipeline.results import Prepared
+
 TABLES = (
     "accounts",
     "subscriptions",
@@ -76,3 +79,38 @@ def ran(company: Path) -> Ran:
         result = churnml("run", company, "--json")
     assert result.exit_code == 0, result.stderr
     return Ran(company, company.parent / "workspace", json.loads(result.stdout))
+
+
+@dataclass(frozen=True)
+class Made:
+    """The training frame as `churnml features` has written it, and as it was in memory."""
+
+    path: Path
+    prepared: Prepared
+
+
+@pytest.fixture(scope="session")
+def made(ran: Ran) -> Made:
+    """Make the training frame of the company by its command."""
+    kept: list[Prepared] = []
+
+    def prepare(*arguments: Any) -> Prepared:
+        kept.append(real(*arguments))
+        return kept[0]
+
+    real = pipeline.prepare
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "prepare", prepare)
+        done = churnml("features", ran.config, "--json")
+    assert done.exit_code == 0, done.stderr
+    return Made(Path(json.loads(done.stdout)["path"]), kept[0])
+
+
+@pytest.fixture
+def prepared(made: Made, monkeypatch: pytest.MonkeyPatch) -> Prepared:
+    """Let commands on the company take the frame, and the tables behind it, as they were made before."""
+    checked = pipeline.Checked(made.prepared.loaded, ())
+    for room in ("alerting", "health"):
+        monkeypatch.setattr(f"churnml.pipeline.{room}.prepare", lambda *_: made.prepared)
+    monkeypatch.setattr("churnml.pipeline.overview.check", lambda *_: checked)
+    return made.prepared

@@ -56,7 +56,7 @@ def test_a_wrong_answer_is_a_message(config, arguments, said):
     assert "Traceback" not in done.stderr
 
 
-def test_the_backtest_counts_what_the_rules_would_have_caught(config, monkeypatch):
+def test_the_backtest_counts_what_the_rules_would_have_caught(config, prepared, monkeypatch):
     done = churnml("alerts", "backtest", config, "--json")
     assert done.exit_code == 0, done.stderr
     found = json.loads(done.stdout)

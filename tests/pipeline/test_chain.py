@@ -131,7 +131,7 @@ def test_nothing_is_pickled(ran):
     assert not [path for path in ran.workspace.rglob("*") if path.suffix in {".pkl", ".pickle", ".joblib"}]
 
 
-def test_mlflow_predicts_what_was_scored(ran):
+def test_mlflow_predicts_what_was_scored(ran, made):
     import mlflow
 
     before = mlflow.get_tracking_uri()
@@ -145,7 +145,7 @@ def test_mlflow_predicts_what_was_scored(ran):
         )
     finally:
         mlflow.set_tracking_uri(before)
-    features = pd.read_parquet(_features(ran))
+    features = pd.read_parquet(made.path)
     scores = pd.read_parquet(ran.report["scores"]).set_index("account_id")["churn_probability"]
     same_day = features[features["as_of"] == features["as_of"].max()].reset_index(drop=True)
     words = dict.fromkeys(same_day.select_dtypes("category"), "object")
@@ -162,12 +162,6 @@ def test_mlflow_predicts_what_was_scored(ran):
     assert run.inputs.dataset_inputs
     assert len(children) == 2
     assert card == (ran.workspace / "model_card.md").read_text(encoding="utf-8")
-
-
-def _features(ran) -> Path:
-    made = churnml("features", ran.config, "--json")
-    assert made.exit_code == 0, made.stderr
-    return Path(json.loads(made.stdout)["path"])
 
 
 @pytest.mark.slow

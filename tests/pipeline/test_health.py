@@ -25,7 +25,7 @@ def test_the_red_threshold_fits_the_team(ran: Any) -> None:
     assert f"{proposed['red_below']:g}" in told.stdout
 
 
-def test_the_health_score_is_judged_in_japanese(ran: Any) -> None:
+def test_the_health_score_is_judged_in_japanese(ran: Any, prepared: Any) -> None:
     judged = churnml("health", "backtest", ran.config, "--lang", "ja", "--json")
     assert judged.exit_code == 0, judged.stderr
     report = json.loads(judged.stdout)
@@ -42,7 +42,7 @@ def test_the_health_score_is_judged_in_japanese(ran: Any) -> None:
 
 # shap 0.51 builds its colour maps the way matplotlib 3.11 is about to drop.
 @pytest.mark.filterwarnings("ignore:The set_:PendingDeprecationWarning")
-def test_what_goes_with_churn_overall(ran: Any) -> None:
+def test_what_goes_with_churn_overall(ran: Any, prepared: Any) -> None:
     told = churnml("explain", ran.config, "--overall", "--json")
     assert told.exit_code == 0, told.stderr
     found = json.loads(told.stdout)

@@ -17,6 +17,8 @@ from churnml.cli import main
 try:
     main()
 finally:
+    import churnml.cli.render  # as where a person is shown the result
+
     print("loaded", *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
 """
 

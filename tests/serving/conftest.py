@@ -115,6 +115,18 @@ class Company:
 
     def train(self, seed: int = 7) -> str:
         """Train on all but the last month and make the bundle the champion; returns its version."""
+        models = self.config.bundles_dir / self.config.registered_model
+        key = (seed, hash(tuple(self.frame["account_id"])))
+        if key not in _BUNDLES:
+            _BUNDLES[key] = _files(self._trained(seed))
+        name, kept = _BUNDLES[key]
+        for path, content in kept.items():
+            (models / name / path).parent.mkdir(parents=True, exist_ok=True)
+            (models / name / path).write_bytes(content)
+        set_champion(self.config.bundles_dir, self.config.registered_model, name)
+        return name
+
+    def _trained(self, seed: int) -> Path:
         rows = self.frame[self.frame["as_of"] < self.frame["as_of"].max()]
         config = self.config.model_copy(update={"seed": seed})
         model = fit(rows, FEATURES, config.learning).with_info(
@@ -122,7 +134,7 @@ class Company:
         )
         chances = model.probability(model.matrix(rows))
         scale = HealthScale.fit(rows, config, FEATURES, scores=rows[_KEYS].assign(churn_probability=chances))
-        path = save_bundle(
+        return save_bundle(
             self.config.bundles_dir,
             name=self.config.registered_model,
             model=model,
@@ -130,8 +142,6 @@ class Company:
             explain=ExplainReference.fit(rows, FEATURES, chances).as_dict(),
             provenance=Provenance.of(config, created_at=datetime(2024, 9, 1, tzinfo=UTC)),
         )
-        set_champion(self.config.bundles_dir, self.config.registered_model, path.name)
-        return path.name
 
     def publish(self, version: str, days_ago: int = 2) -> pd.DataFrame:
         """Score the last month with a bundle and publish it as of some days ago; returns the scores."""
@@ -176,6 +186,14 @@ class Company:
             return store.keys.create("test", scopes, Actor("tester", datetime.now(UTC)), valid_for)[0]
 
 
+def _files(folder: Path) -> tuple[str, dict[Path, bytes]]:
+    """Return a folder's name and what is in it."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return folder.name, {path.relative_to(folder): path.read_bytes() for path in found}
+
+
+_BUNDLES: dict[tuple[int, int], tuple[str, dict[Path, bytes]]] = {}
+"""Bundles trained before, by seed and accounts."""
 _SCORED: dict[tuple[str, int, int], Snapshot] = {}
 """Snapshots made before, by bundle, age and accounts: scoring and explaining takes longer than the tests of it."""
 
@@ -205,25 +223,42 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
     return made
 
 
-def _trained(company: Company, folder: Path, store_url: str | None = None) -> Company:
-    made = make_company(folder, store_url=store_url)
+@pytest.fixture
+def own_company(company: Company, empty_store: Path, tmp_path: Path) -> Company:
+    """A company of the test's own, trained but not scored."""
+    return _trained(company, tmp_path, empty_store)
+
+
+def _trained(company: Company, folder: Path, store: Path | str) -> Company:
+    """Copy a company's models to another folder, with a store that is copied, or one at a URL."""
+    made = make_company(folder, store_url=store if isinstance(store, str) else None)
     shutil.copytree(company.config.bundles_dir, made.config.bundles_dir)
+    if isinstance(store, Path):
+        shutil.copy(store, made.config.workspace_dir / "store.db")
     return made
+
+
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def scored_store(
+    request: pytest.FixtureRequest, company: Company, empty_store: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Path | str]:
+    """Make a store with the company's scores, on SQLite or on PostgreSQL: a copy of one that is never opened."""
+    folder = tmp_path_factory.mktemp("scored")
+    if request.param == "sqlite":
+        made = _trained(company, folder, empty_store)
+        made.publish(made.champion)
+        return lambda: made.config.workspace_dir / "store.db"
+    create: Callable[..., str] = request.getfixturevalue("new_postgres")
+    template = create()
+    made = _trained(company, folder, template)
+    made.publish(made.champion)
+    return partial(create, template)
 
 
 @pytest.fixture
-def own_company(company: Company, tmp_path: Path) -> Company:
-    """A company of the test's own, trained but not scored."""
-    return _trained(company, tmp_path)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def either_company(request: pytest.FixtureRequest, company: Company, tmp_path: Path) -> Company:
+def either_company(company: Company, scored_store: Callable[[], Path | str], tmp_path: Path) -> Company:
     """A company of the test's own, trained and scored, whose store is on SQLite or on PostgreSQL."""
-    url = str(request.getfixturevalue("postgres_database")) if request.param == "postgres" else None
-    made = _trained(company, tmp_path, url)
-    made.publish(made.champion)
-    return made
+    return _trained(company, tmp_path, scored_store())
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from tests.companies.command import typed
 
 from churnml.client import ApiError, Client
 from churnml.store import Store
@@ -144,14 +145,7 @@ def test_the_service_starts_without_the_heavy_packages(company: Any) -> None:
     ],
 )
 def test_a_wrong_start_says_why(company: Any, options: list[str], exit_code: int, message: str) -> None:
-    code = "from churnml.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "serve", str(company.path), *options],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = typed("serve", company.path, *options)
     assert done.returncode == exit_code
     assert message in done.stderr
     assert "Traceback" not in done.stderr

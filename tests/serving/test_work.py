@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,10 +35,10 @@ def _task(step: str, *after: str) -> Task:
 
 
 @pytest.fixture(scope="module")
-def _calls(company: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Client]]:
+def _calls(company: Any, empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Client]]:
     from tests.serving.conftest import _trained, serving
 
-    made = _trained(company, tmp_path_factory.mktemp("work"))
+    made = _trained(company, tmp_path_factory.mktemp("work"), empty_store)
     made.publish(made.champion)
     alerts = [*(_alert(number) for number in range(1, 8)), _alert(8, held_out=True, arm="held_out")]
     decided = Decided(alerts, {alert.key: "opened" for alert in alerts}, (_task("call"), _task("plan", "call")))

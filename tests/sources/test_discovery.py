@@ -59,7 +59,7 @@ def test_a_date_that_reads_two_ways_is_asked_about(folder: Path) -> None:
         {"account": [f"a{n}" for n in range(9)], "event": "login", "date": [f"0{n}/0{n}/2024" for n in range(1, 10)]}
     ).to_csv(folder / "usage.csv", index=False)
     (match,) = propose("acme", profile_files(folder)).matches
-    assert any("%d/%m/%Y" in question and "%m/%d/%Y" in question for question in match.questions)
+    assert any("%d/%m/%Y" in str(question) and "%m/%d/%Y" in str(question) for question in match.questions)
 
 
 def test_what_is_not_used_says_why(folder: Path) -> None:
@@ -67,7 +67,7 @@ def test_what_is_not_used_says_why(folder: Path) -> None:
     (folder / "broken.parquet").write_bytes(b"PAR1 nothing")
     proposal = propose("acme", profile_files(folder))
     why = {match.path: match.why for match in proposal.matches}
-    assert why["colours.csv"] == "its columns look like none of the canonical tables"
+    assert str(why["colours.csv"]) == "its columns look like none of the canonical tables"
     assert why["broken.parquet"]
     assert not proposal.usable
 

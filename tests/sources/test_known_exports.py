@@ -130,7 +130,7 @@ def test_two_objects_that_count_the_same_are_not_both_used(tmp_path: Path) -> No
     (tmp_path / "past.csv").write_text(f"{header}\n{row}\n")
     found: dict[str, Any] = {match.path: match for match in propose("acme", profile_files(tmp_path)).matches}
     assert (found["past.csv"].known, found["past.csv"].table) == ("salesforce/account_history", "accounts")
-    assert "says more about the same records" in found["now.csv"].why
+    assert "says more about the same records" in str(found["now.csv"].why)
 
 
 def test_the_command_shows_tool_and_object_and_its_config_passes_check(tools: Path, tmp_path: Path) -> None:

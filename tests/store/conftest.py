@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,9 +14,6 @@ import pytest
 from churnml.store import Actor, Snapshot, Store
 
 NOW = datetime(2024, 3, 2, 6, 0, tzinfo=UTC)
-
-
-_COPIES = itertools.count()
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -38,32 +35,16 @@ def new_store(
 ) -> Callable[[], str]:
     """Make a store without rows and return its URL. It is a copy: making the schema takes longer than most tests."""
     if database == "sqlite":
-        made = tmp_path_factory.mktemp("schema") / "store.db"
-        Store(f"sqlite:///{made}").close()
+        empty = Path(request.getfixturevalue("empty_store"))
 
         def copy_file() -> str:
-            return f"sqlite:///{shutil.copy(made, tmp_path_factory.mktemp('store') / 'store.db')}"
+            return f"sqlite:///{shutil.copy(empty, tmp_path_factory.mktemp('store') / 'store.db')}"
 
         return copy_file
-
-    import psycopg
-
-    postgres = str(request.getfixturevalue("postgres"))
-
-    def create(statement: str) -> None:
-        with psycopg.connect(postgres.format(name="postgres"), autocommit=True) as connection:
-            connection.execute(statement)
-
-    schema = f"schema{next(_COPIES)}"
-    create(f"CREATE DATABASE {schema}")
-    Store(postgres.format(name=schema)).close()
-
-    def copy_database() -> str:
-        name = f"store{next(_COPIES)}"
-        create(f"CREATE DATABASE {name} TEMPLATE {schema}")
-        return postgres.format(name=name)
-
-    return copy_database
+    create: Callable[..., str] = request.getfixturevalue("new_postgres")
+    template = create()
+    Store(template).close()
+    return partial(create, template)
 
 
 @pytest.fixture

@@ -24,8 +24,9 @@ from churnml.store.writes import changing
 
 Make = Callable[..., Snapshot]
 Wide = Callable[[str], Snapshot]
-_WIDE = 1500
-"""Accounts of a snapshot that takes long enough to publish to be seen, or killed, half-way."""
+_CHUNK = 100
+"""Rows that are written at a time here, of a snapshot that has as few accounts to be seen, or killed, half-way."""
+_WIDE = 3 * _CHUNK
 
 
 def test_an_empty_store_has_no_snapshot(store: Store) -> None:
@@ -169,8 +170,9 @@ def test_accounts_without_arr_are_ordered_by_probability(store: Store, snapshot:
 
 
 @pytest.fixture
-def wide(snapshot: Make) -> Wide:
+def wide(snapshot: Make, monkeypatch: pytest.MonkeyPatch) -> Wide:
     """Make a snapshot whose every row carries its version, to see a mix if there is one."""
+    monkeypatch.setattr(publishing, "_CHUNK", _CHUNK)
 
     def make(version: str) -> Snapshot:
         rows = pd.concat([snapshot().scores.iloc[:1]] * _WIDE, ignore_index=True)
@@ -203,10 +205,11 @@ def test_readers_see_one_whole_snapshot_while_another_is_published(store: Store,
     assert faults == []
 
 
-_PUBLISH_FOR_EVER = """
+_PUBLISH_FOR_EVER = f"""
 import pickle, sys
 from dataclasses import replace
-from churnml.store import Store
+from churnml.store import Store, publishing
+publishing._CHUNK = {_CHUNK}
 with open(sys.argv[2], "rb") as file:
     snapshot = pickle.load(file)
 with Store(sys.argv[1]) as store:
@@ -255,7 +258,7 @@ def test_what_fails_half_way_is_never_seen_and_leaves_nothing(store: Store, wide
     before = _rows_of(store)
 
     def failing() -> Iterator[dict[str, object]]:
-        yield from _reasons(1200)
+        yield from _reasons(_WIDE - _CHUNK // 2)
         assert store.latest("acme").id == first
         assert store.history("acme", "x1")[0][0].id == first
         assert len(store.readings("acme", before=date(2024, 4, 1))) == _WIDE
@@ -273,17 +276,17 @@ def test_explanations_are_written_as_they_come(store: Store, wide: Wide) -> None
     def streamed() -> Iterator[dict[str, object]]:
         for number, item in enumerate(_reasons(_WIDE)):
             yield item
-            if number % 500 == 499:
+            if number % _CHUNK == _CHUNK - 1:
                 ahead.append(number + 1 - _rows_of(store)["explanations"])
 
     number = store.publish(replace(wide("0"), explanations=streamed()))
-    assert max(ahead) <= 1000
+    assert max(ahead) <= 2 * _CHUNK
     assert store.explanation(number, f"x{_WIDE - 1}") == {"account_id": f"x{_WIDE - 1}", "drivers": ["a" * 200]}
 
 
 def test_what_a_dead_publisher_left_is_removed_by_a_later_one(store: Store, wide: Wide, snapshot: Make) -> None:
     made = publishing._begin(store._engine, wide("0"))
-    for rows in wide("0").score_chunks(500):
+    for rows in wide("0").score_chunks(_CHUNK):
         publishing._write_chunk(store._engine, made, ScoreRow, rows)
     store.publish(snapshot())
     assert _rows_of(store)["snapshots"] == 2, "it may still be at work"
@@ -303,7 +306,7 @@ def test_others_write_and_read_while_a_snapshot_is_published(url: str, wide: Wid
         def slow() -> Iterator[dict[str, object]]:
             # A publish of many seconds, as of a hundred thousand accounts.
             for item in _reasons(_WIDE):
-                time.sleep(0.001)
+                time.sleep(0.005)
                 yield item
 
         publisher = threading.Thread(target=lambda: store.publish(replace(wide("1"), explanations=slow())))

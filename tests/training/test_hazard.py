@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from churnml.errors import DataError, TrainingError
+from churnml.errors import BundleError, DataError, TrainingError
 from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.training.hazard import HazardModel
 from churnml.training.stacking import MONTH_DAYS, MONTHS, decision_grid, decision_stack, known_by, month_stack
@@ -80,6 +80,11 @@ def fitted(mixed: pd.DataFrame) -> HazardModel:
 @pytest.fixture(scope="module")
 def forecast(mixed: pd.DataFrame, fitted: HazardModel) -> Forecast:
     return fitted.predict_survival(mixed.head(800))
+
+
+def _trees() -> HazardModel:
+    frame = company(200, annual=0.3, at_decision=-2.5, effect=1.5, seed=10)
+    return model(kind="lightgbm", params={"n_estimators": 30}, refits=2, most_rows=3000).fit(frame)
 
 
 def test_every_horizon_follows_from_one_curve(forecast: Forecast) -> None:
@@ -231,6 +236,32 @@ def test_trees_learn_it_too_and_twice_the_same() -> None:
     assert (risks[0].draws[1].monthly == risks[1].draws[1].monthly).all()
     risk, use = risks[0].point.renewal_risk, frame["use"].to_numpy()
     assert risk[use < -1].mean() > 2.5 * risk[use > 1].mean()
+
+
+def test_what_raises_the_risk_at_the_renewal(mixed: pd.DataFrame, fitted: HazardModel) -> None:
+    rows = mixed.head(300).set_axis(range(7, 307)).assign(next_decision_days=lambda f: f["next_decision_days"] % 700)
+    added = fitted.renewal_contributions(rows)
+    assert list(added) == ["use", "noise"]
+    assert (added.index == rows.index).all()
+    assert np.corrcoef(added["use"], rows["use"])[0, 1] < -0.8
+    assert added["use"].std() > 3 * added["noise"].std()
+    none = rows.assign(next_decision_days=np.nan)
+    assert fitted.renewal_contributions(none).isna().all(axis=None)
+
+
+def test_a_model_kept_as_text_says_the_same(mixed: pd.DataFrame, fitted: HazardModel, forecast: Forecast) -> None:
+    for one, told in ((fitted, forecast), (_trees(), None)):
+        files = one.to_files()
+        again = HazardModel.from_files(files)
+        told = told or one.predict_survival(mixed.head(800))
+        found = again.predict_survival(mixed.head(800))
+        assert (found.point.monthly == told.point.monthly).all()
+        assert (found.draws[-1].monthly == told.draws[-1].monthly).all()
+        assert again.to_files() == files
+    with pytest.raises(BundleError, match="cannot be read"):
+        HazardModel.from_files({})
+    with pytest.raises(BundleError, match="format"):
+        HazardModel.from_files({"hazard.json": '{"format": 99}'})
 
 
 def test_intervals_hold_the_point_and_widen_with_what_they_promise(forecast: Forecast) -> None:

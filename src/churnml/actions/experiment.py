@@ -141,7 +141,8 @@ def experiment_report(
     comes from the HC3 variance. Both hold whatever the true shape is, and in large samples the interval is no wider
     than that of a bare comparison.
     """
-    arms = {name: _arm(rows[rows["arm"] == name]) for name in ("contacted", "held_out")}
+    arm = rows["arm"].to_numpy(dtype=object)
+    arms = {name: _arm(rows, arm == name) for name in ("contacted", "held_out")}
     followed = rows[rows["churned"].notna()]
     why = _missing(arms["contacted"], arms["held_out"])
     churn_avoided = arr_saved = None
@@ -175,16 +176,18 @@ def experiment_report(
     )
 
 
-def _arm(rows: pd.DataFrame) -> ArmFigures:
-    followed = rows[rows["churned"].notna()]
-    churned = followed["churned"] == 1
+def _arm(rows: pd.DataFrame, belongs: npt.NDArray[np.bool_]) -> ArmFigures:
+    churned = rows["churned"].to_numpy(dtype=np.float64, na_value=np.nan)[belongs]
+    arr = rows["arr"].to_numpy(dtype=np.float64, na_value=np.nan)[belongs]
+    followed = int(np.isfinite(churned).sum())
+    left = churned == 1
     return ArmFigures(
-        accounts=len(rows),
-        followed=len(followed),
-        churned=int(churned.sum()),
-        churn_rate=round(float(churned.mean()), 4) if len(followed) else None,
-        arr_lost=round(float(followed.loc[churned, "arr"].sum()), 2),
-        worked=int(rows["worked"].sum()) if "worked" in rows else None,
+        accounts=len(churned),
+        followed=followed,
+        churned=int(left.sum()),
+        churn_rate=round(float(left.sum() / followed), 4) if followed else None,
+        arr_lost=round(float(np.nansum(arr[left])), 2),
+        worked=int(rows["worked"].to_numpy()[belongs].sum()) if "worked" in rows else None,
     )
 
 
@@ -201,9 +204,9 @@ def _missing(contacted: ArmFigures, held_out: ArmFigures) -> Text | None:
 
 def _adjusted(outcome: npt.NDArray[np.float64], rows: pd.DataFrame) -> tuple[Effect, float]:
     """Return the difference held out less contacted, and the share of the outcome's variance that is left."""
-    from scipy.stats import t as student
+    from scipy.special import stdtrit
 
-    held = (rows["arm"] == "held_out").to_numpy(dtype=float)
+    held = (rows["arm"].to_numpy(dtype=object) == "held_out").astype(np.float64)
     covariates = _covariates(rows)
     design = np.column_stack([np.ones(len(held)), held, covariates, covariates * held[:, None]])
     design = design[:, _independent(design)]
@@ -213,7 +216,7 @@ def _adjusted(outcome: npt.NDArray[np.float64], rows: pd.DataFrame) -> tuple[Eff
     leverage = np.clip(np.einsum("ij,jk,ik->i", design, inverse, design), 0.0, 0.999)
     meat = (design * (residual / (1.0 - leverage))[:, None] ** 2).T @ design
     error = float(np.sqrt((inverse @ meat @ inverse)[1, 1]))
-    wide = error * float(student.ppf((1 + _LEVEL) / 2, max(1, len(held) - design.shape[1])))
+    wide = error * float(stdtrit(max(1, len(held) - design.shape[1]), (1 + _LEVEL) / 2))
     left = float(residual.var() / outcome.var()) if outcome.var() > 0 else 1.0
     value = float(beta[1])
     return Effect(value=round(value, 6), low=round(value - wide, 6), high=round(value + wide, 6)), min(1.0, left)
@@ -246,14 +249,14 @@ def _power(
 
     Churn without contact is that of the held-out accounts, where enough are followed; before, what the model expects.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    held = followed.loc[followed["arm"] == "held_out", "churned"]
+    held = followed["churned"].to_numpy(dtype=np.float64)[followed["arm"].to_numpy(dtype=object) == "held_out"]
     expected = rows["churn_probability"].dropna()
     base = float(held.mean()) if len(held) >= _LEAST_IN_ARM else float(expected.mean()) if len(expected) else np.nan
     if not 0 < base < 1:
         return None, None, None
-    reach = float(norm.ppf((1 + _LEVEL) / 2) + norm.ppf(section.power))
+    reach = float(ndtri((1 + _LEVEL) / 2) + ndtri(section.power))
     variance = base * (1 - base) * spread * (1 / section.share + 1 / (1 - section.share))
     needed = int(np.ceil((reach / (section.effect * base)) ** 2 * variance))
     detectable = None if followed.empty else round(reach * float(np.sqrt(variance / len(followed))) / base, 3)

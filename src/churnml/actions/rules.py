@@ -159,6 +159,7 @@ def findings(signals: pd.DataFrame, rules: list[AlertRule], bands: Bands) -> tup
     """
     fired: list[Finding] = []
     off: dict[str, str] = {}
+    accounts = signals["account_id"].astype(str).tolist()
     for rule in rules:
         lacking = rule.missing(signals)
         if lacking is not None:
@@ -169,18 +170,11 @@ def findings(signals: pd.DataFrame, rules: list[AlertRule], bands: Bands) -> tup
         if rule.segments:
             asked &= signals["segment"].isin(rule.segments) if "segment" in signals else False
         holds = verdict["holds"].to_numpy(dtype=bool) & asked.to_numpy() & rule.enabled
-        for at in np.flatnonzero(holds | verdict["gone"].to_numpy(dtype=bool)):
-            row = verdict.iloc[at]
-            fired.append(
-                Finding(
-                    str(signals["account_id"].iloc[at]),
-                    rule.kind,
-                    bool(holds[at]),
-                    bool(row["gone"]),
-                    float(row["value"]),
-                    float(row["reference"]),
-                )
-            )
+        gone = verdict["gone"].to_numpy(dtype=bool)
+        value, reference = (verdict[name].to_numpy(dtype=np.float64) for name in ("value", "reference"))
+        for at in np.flatnonzero(holds | gone):
+            numbers = float(value[at]), float(reference[at])
+            fired.append(Finding(accounts[at], rule.kind, bool(holds[at]), bool(gone[at]), *numbers))
     return fired, off
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,28 +23,34 @@ def init(
     ],
     out: Annotated[Path, typer.Option(help="The config to write")] = Path("configs/acme.yaml"),
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing, and replace a config that is there")] = False,
+    lang: Annotated[
+        str | None,
+        typer.Option("--lang", help="Language of the questions and of the new config, e.g. en or ja  [default: en]"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout")] = False,
 ) -> None:
     """Look at raw files and write a commented config that maps them; asks what is unsure, or marks it CHECK."""
     with Session(as_json) as session:
         from churnml import pipeline
 
-        ask = None if yes or as_json or not sys.stdin.isatty() else _asked
-        proposal = pipeline.init(folders, out, session.stages, overwrite=yes, ask=ask)
-        session.show(_as_json(proposal, out), lambda: _print(proposal, out))
+        language = session.speak(lang)
+        ask = None if yes or as_json or not sys.stdin.isatty() else partial(_asked, language=language)
+        proposal = pipeline.init(folders, out, session.stages, overwrite=yes, ask=ask, language=language)
+        session.show(_as_json(proposal, out), lambda: _print(proposal, out, language))
 
 
-def _asked(question: Question) -> str | None:
+def _asked(question: Question, language: str) -> str | None:
     """Ask in the terminal until the answer is one; an empty one takes the default, marked in the config."""
-    from churnml.language import render
+    from churnml.language import phrases
 
+    say = phrases(language)
     while True:
-        answer = input(f"{render(question.text, 'en')} [{question.default}] ").strip()
+        answer = input(f"{say.text(question.text)} [{question.default}] ").strip()
         if not answer:
             return None
         if question.takes(answer):
             return answer
-        print(", ".join(question.options) or "e.g. Europe/Berlin")
+        print(", ".join(question.options) or say("cli-init-zone"))
 
 
 def _as_json(proposal: Proposal, out: Path) -> dict[str, Any]:
@@ -52,28 +59,33 @@ def _as_json(proposal: Proposal, out: Path) -> dict[str, Any]:
     from churnml.sources.discovery import Proposal as Kind
 
     document: dict[str, Any] = TypeAdapter(Kind).dump_python(proposal, mode="json")
+    for match, shown in zip(proposal.matches, document["matches"], strict=True):
+        shown["why"] = shown["why"] or ""
+        shown["why_code"] = None if match.why is None else match.why.code
+        shown["question_codes"] = [question.code for question in match.questions]
     return {**document, "config": str(out) if proposal.usable else None}
 
 
-def _print(proposal: Proposal, out: Path) -> None:
+def _print(proposal: Proposal, out: Path, language: str) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from churnml.language import Section, languages, phrases
+    from churnml.cli.terminal import whole
+    from churnml.language import Section, percent, phrases
 
-    console, t = Console(highlight=False), Section(phrases(languages()[0]), "cli-init")
+    console, t = Console(highlight=False), Section(phrases(language), "cli-init")
     table = Table(box=None, pad_edge=False)
     for name in ("file", "tool", "table", "rows", "from", "until", "met"):
         table.add_column(t(f"column.{name}"), justify="right" if name in ("rows", "met") else "left")
     for match in proposal.matches:
-        met = "" if match.accounts_met is None else f"{match.accounts_met:.0%}"
+        met = "" if match.accounts_met is None else percent(match.accounts_met, language, 0)
         known = match.known.replace("/", " · ") or "–"
-        words = (match.path, known, match.table or "–", f"{match.rows:,}", match.first, match.last, met)
+        words = (match.path, known, match.table or "–", whole(match.rows, language), match.first, match.last, met)
         table.add_row(*map(Text, words))
     console.print(table)
     for match in proposal.matches:
-        if not match.table:
+        if not match.table and match.why is not None:
             console.print(Text(t("unused", path=match.path, why=match.why)))
         for question in match.questions:
             console.print(Text(t("look_at", table=match.table or "", question=question)))

@@ -30,6 +30,7 @@ def init(
     *,
     overwrite: bool = False,
     ask: Callable[[Question], str | None] | None = None,
+    language: str = "en",
 ) -> Proposal:
     """Profile the files of one or more folders, archives or databases and write a config that maps them.
 
@@ -46,6 +47,8 @@ def init(
         Replace a config that is there.
     ask : callable, optional
         Asked what only a person knows; returns the answer, or None for the marked default.
+    language : str
+        What the company's people read; it stands in the config.
 
     Raises
     ------
@@ -83,7 +86,10 @@ def init(
     if proposal.usable:
         base = out.resolve().parent
         text = write_config(
-            proposal, os.path.relpath(common, base), os.path.relpath(Path("workspace").resolve() / _name(common), base)
+            proposal,
+            os.path.relpath(common, base),
+            os.path.relpath(Path("workspace").resolve() / _name(common), base),
+            language,
         )
         write_text(out, text)
     return proposal

@@ -13,7 +13,7 @@ from churnml.config import Config
 from churnml.errors import UsageError
 from churnml.pipeline.preparation import prepare
 from churnml.progress import Stages
-from churnml.retention.lifetimes import Lifetime, RankBy, lifetimes
+from churnml.retention.lifetimes import Lifetime, RankBy, lifetimes, renewal_drivers
 from churnml.retention.residual import stayers_growth
 from churnml.training.hazard import HazardModel
 from churnml.training.stacking import known_by
@@ -124,6 +124,7 @@ def survival(
             yearly_discount=yearly_discount,
             monthly_growth=growth,
             rank_by=rank_by,
+            drivers=renewal_drivers(model.renewal_contributions(rows), features),
         )
     return SurvivalReport(
         today.date(), config.currency, rank_by, model.lost_, model.rows_, gross_margin, yearly_discount, growth, found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
@@ -10,12 +10,16 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from churnml.features.spec import FeatureSet
 from churnml.language import Argument, Day, Quantity, Text
 from churnml.retention.residual import residual_value
 from churnml.training.stacking import MONTH_DAYS, MONTHS
 from churnml.training.survival import Curves, Forecast
 
-__all__ = ["Bounds", "Lifetime", "RankBy", "lifetimes"]
+__all__ = ["Bounds", "Lifetime", "RankBy", "RenewalDriver", "lifetimes", "renewal_drivers"]
+
+_NOTICEABLE = 0.05
+"""Log-odds below which a feature raises nothing worth telling."""
 
 RankBy = Literal["expected_loss", "residual_value", "avoidable_loss"]
 
@@ -27,6 +31,23 @@ class Bounds:
     value: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class RenewalDriver:
+    """A feature that raises the risk at the next decision.
+
+    Parameters
+    ----------
+    feature : str
+    label : Text or Words
+    log_odds : float
+        What it adds, above 0.
+    """
+
+    feature: str
+    label: Argument
+    log_odds: float
 
 
 @dataclass(frozen=True)
@@ -56,6 +77,8 @@ class Lifetime:
     avoidable_loss : float or None
         What it would be worth more if it did not leave within 24 months: no effort can save more.
     sentence : Text
+    renewal_drivers : tuple of RenewalDriver
+        What raises the risk at the next decision most, three at most; associated with it, not its cause.
     """
 
     account_id: str
@@ -73,6 +96,7 @@ class Lifetime:
     expected_loss: float | None
     avoidable_loss: float | None
     sentence: Argument
+    renewal_drivers: tuple[RenewalDriver, ...] = ()
 
 
 def lifetimes(
@@ -85,6 +109,7 @@ def lifetimes(
     yearly_discount: float,
     monthly_growth: float = 0.0,
     rank_by: RankBy = "expected_loss",
+    drivers: Sequence[tuple[RenewalDriver, ...]] = (),
     level: float = 0.8,
 ) -> tuple[Lifetime, ...]:
     """Return the accounts of one date, those first that the ranking puts first; where it has no number, last.
@@ -100,6 +125,8 @@ def lifetimes(
     gross_margin, yearly_discount, monthly_growth
         As for `churnml.retention.residual.residual_value`.
     rank_by : str
+    drivers : sequence, optional
+        Per row, from `renewal_drivers`.
     level : float
         How often the bounds should hold.
     """
@@ -141,9 +168,29 @@ def lifetimes(
             expected_loss=float(loss[row]) if known else None,
             avoidable_loss=float(avoidable[row]) if known else None,
             sentence=_sentence(as_of, half[row], days["earliest"], days["latest"], low[row, -1], high[row, -1]),
+            renewal_drivers=tuple(drivers[row]) if drivers else (),
         )
         found.append(line)
     return tuple(found)
+
+
+def renewal_drivers(added: pd.DataFrame, features: FeatureSet, most: int = 3) -> list[tuple[RenewalDriver, ...]]:
+    """Return what raises each account's risk at its next decision most, context such as size and industry left out.
+
+    Parameters
+    ----------
+    added : DataFrame
+        From `churnml.training.hazard.HazardModel.renewal_contributions`.
+    features : FeatureSet
+    most : int
+    """
+    specs = [spec for spec in features if spec.actionable and spec.name in added]
+    values = added[[spec.name for spec in specs]].fillna(0.0).to_numpy()
+    found = []
+    for row in values:
+        best = [place for place in np.argsort(-row, kind="stable")[:most] if row[place] > _NOTICEABLE]
+        found.append(tuple(RenewalDriver(specs[at].name, specs[at].label, float(row[at])) for at in best))
+    return found
 
 
 def _month_of_half(curve: np.ndarray) -> float:

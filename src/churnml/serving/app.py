@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
@@ -47,6 +47,19 @@ def create_app(state: ServingState) -> ASGIApp:
 
 def create_api(state: ServingState | None = None) -> FastAPI:
     """Return the API without its middleware; without `state` it can tell its OpenAPI but not answer."""
+    api = _bare()
+    api.state.serving = state
+    api.state.documents = {}
+    api.state.paths = frozenset(getattr(route, "path", "") for router in ROUTERS for route in router.routes)
+    oidc = None if state is None else state.settings.sign_in.oidc
+    api.state.provider = None if oidc is None or state is None else Provider(oidc, state.settings.secrets.get("oidc"))
+    api.state.throttle = None if state is None else Throttle(state.settings)
+    add_handlers(api, ROUTERS, pages.page_of_problem)
+    api.openapi = _schema  # type: ignore[method-assign]
+    return api
+
+
+def _bare() -> FastAPI:
     api = FastAPI(
         title="churnml",
         version=__version__,
@@ -56,19 +69,18 @@ def create_api(state: ServingState | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    api.state.serving = state
-    api.state.documents = {}
-    api.state.paths = frozenset(getattr(route, "path", "") for router in ROUTERS for route in router.routes)
-    oidc = None if state is None else state.settings.sign_in.oidc
-    api.state.provider = None if oidc is None or state is None else Provider(oidc, state.settings.secrets.get("oidc"))
-    api.state.throttle = None if state is None else Throttle(state.settings)
-    for router in ROUTERS:
-        api.include_router(router)
-    add_handlers(api, ROUTERS, pages.page_of_problem)
-    bare = api.openapi
-    api.openapi = lambda: _completed(bare())  # type: ignore[method-assign]
-    api.add_route("/v1/openapi.json", _openapi, include_in_schema=False)
+    api.router = _router()
     return api
+
+
+@cache
+def _router() -> APIRouter:
+    """Return all routes: they hold no state, and FastAPI takes its time over them when the first request comes."""
+    router = APIRouter(redirect_slashes=False)
+    for part in ROUTERS:
+        router.include_router(part)
+    router.add_route("/v1/openapi.json", _openapi, include_in_schema=False)
+    return router
 
 
 def _page_of_problem(api: FastAPI, scope: Scope, problem: Problem) -> Response | None:
@@ -92,6 +104,9 @@ async def _openapi(request: Request) -> Response:
     return Response(made[version], media_type="application/json")
 
 
-def _completed(schema: dict[str, Any]) -> dict[str, Any]:
+@cache
+def _schema() -> dict[str, Any]:
+    """Return the OpenAPI document: the same for every state."""
+    schema = _bare().openapi()
     schema["components"]["securitySchemes"] = SECURITY_SCHEMES
     return with_examples(schema)

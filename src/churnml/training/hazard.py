@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import logit
+from lightgbm.basic import LightGBMError
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from churnml.errors import DataError, TrainingError
+from churnml.errors import BundleError, DataError, TrainingError
 from churnml.features.spec import FeatureSet
-from churnml.training.calibration import Calibrator
-from churnml.training.encoding import categories_of, encode
-from churnml.training.ensemble import Ensemble, fit_ensemble
-from churnml.training.estimator import ChurnClassifier, Plan
+from churnml.training.encoding import categories_of
+from churnml.training.ensemble import fit_ensemble
+from churnml.training.estimator import ChurnClassifier
 from churnml.training.experience import expected_coefficients
-from churnml.training.judging import judged_rows
-from churnml.training.linear import Strength, fit_linear
-from churnml.training.logistic import fit_logistic
+from churnml.training.risk import APART_FROM, NEAR_DAYS, Chance, Risk, lines_by_days, rate_of, refitted
 from churnml.training.stacking import (
     DECISION_EXTRAS,
     MONTH_DAYS,
     MONTH_EXTRAS,
     MONTHS,
-    Asked,
     Stack,
     asked_decisions,
     asked_months,
@@ -37,7 +33,6 @@ from churnml.training.stacking import (
     month_stack,
 )
 from churnml.training.survival import Curves, Forecast
-from churnml.training.trees import BinnedRows, Trees
 
 __all__ = ["HazardModel"]
 
@@ -46,74 +41,12 @@ Kind = Literal["auto", "lightgbm", "logistic"]
 
 _REPLACED = ("days_to_renewal",)
 """Measures that the stack tells better: there the days to the decision are a question's own."""
-_NEAR_DAYS = 90.0
-"""What shows today tells much of the next three months and less of a renewal in a year: each has a model of its own."""
-_APART_FROM = 20
-"""Accounts lost on either side below which one model answers for both."""
-_BUCKETS = (30.0, 90.0, 180.0, 360.0)
-"""Days ahead at which another straight line calibrates; with few losses each stays near the identity."""
-_SLOPE_PRECISION, _LEVEL_PRECISION = 10.0, 4.0
-"""Of normal priors around the identity: within about ±0.3 and, for the level, ±0.5."""
 _CALENDAR_MONTH = 31
 _AT_ONCE = 4000
-
-
-@dataclass(frozen=True)
-class _Risk:
-    """The chance of being lost at one kind of question."""
-
-    features: tuple[str, ...]
-    categories: Mapping[str, list[str]]
-    rate: float
-    ensemble: Ensemble | None = None
-    refits: tuple[Ensemble, ...] = ()
-    rates: tuple[float, ...] = ()
-    by_days: tuple[Calibrator, ...] = ()
-
-    def matrix(self, frame: pd.DataFrame, asked: Asked) -> Array:
-        """Return the features of each question's snapshot and what is its own."""
-        return np.column_stack([encode(frame, self.features, self.categories)[asked.row], asked.extras])
-
-    def chances(self, frame: pd.DataFrame, asked: Asked) -> list[Array]:
-        """Return the chance of each question by the model, then by each of its refits."""
-        if self.ensemble is None:
-            return [np.full(len(asked.row), rate) for rate in (self.rate, *self.rates)]
-        X = self.matrix(frame, asked)
-        as_of = frame["as_of"].to_numpy().astype("datetime64[D]")[asked.row]
-        season = self.ensemble.seasonal(as_of + asked.day.astype("timedelta64[D]"))
-        found = []
-        for one in (self.ensemble, *self.refits):
-            p = self.ensemble.calibrator(one.log_odds(X) + season)
-            found.append(_calibrated(p, asked.day, self.by_days))
-        return found
-
-
-@dataclass(frozen=True)
-class _Chance:
-    """The chance of being lost at one kind of question, near and far ahead."""
-
-    near: _Risk
-    far: _Risk
-
-    @property
-    def parts(self) -> tuple[_Risk, ...]:
-        """The models it is made of."""
-        return (self.near,) if self.near is self.far else (self.near, self.far)
-
-    def of(self, frame: pd.DataFrame, asked: Asked) -> list[Array]:
-        """Return the chance of each question by the model, then by each of its refits."""
-        if self.near is self.far:
-            return self.near.chances(frame, asked)
-        near = asked.day < _NEAR_DAYS
-        pairs = zip(
-            self.near.chances(frame, asked.taken(near)), self.far.chances(frame, asked.taken(~near)), strict=True
-        )
-        found = []
-        for soon, later in pairs:
-            p = np.empty(len(near))
-            p[near], p[~near] = soon, later
-            found.append(p)
-        return found
+_FORMAT, _FILE = 1, "hazard.json"
+_KEPT = (
+    "kind", "seeds", "calibration", "random_state", "late_days", "first_day", "refits", "min_lost", "most_rows",
+)  # fmt: skip
 
 
 class HazardModel(BaseEstimator):  # type: ignore[misc]
@@ -261,6 +194,76 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         lost = self.predict_survival(frame).point.lost_within(days)
         return np.column_stack([1.0 - lost, lost])
 
+    def renewal_contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return what each feature adds to the log-odds of being lost at the next decision, before calibration.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            As for `predict_survival`.
+
+        Returns
+        -------
+        DataFrame
+            On the index of `frame`, a column per feature; NaN where no decision comes within 24 months. Above 0 it
+            raises the risk over that of the accounts that were learnt from; associated with it, not the cause.
+        """
+        check_is_fitted(self, "month_")
+        _check(frame, ["as_of", "next_decision_days", "contract_days"])
+        rows = frame.reset_index(drop=True)
+        asked = asked_decisions(rows)
+        first = asked.taken(asked.place == 0)
+        added = np.full((len(rows), len(self.decision_.near.features)), np.nan)
+        added[first.row] = self.decision_.contributions(rows, first)
+        return pd.DataFrame(added, index=frame.index, columns=list(self.decision_.near.features))
+
+    def to_files(self) -> dict[str, str]:
+        """Return the fitted model as text files, name → content, as bundles hold models.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            It is not fitted.
+        """
+        check_is_fitted(self, "month_")
+        kept = {name: getattr(self, name) for name in _KEPT}
+        model = {
+            "format": _FORMAT,
+            "parameters": kept | {"params": dict(self.params or {})},
+            "features": self.features.as_dicts(),
+            "lost": self.lost_,
+            "rows": self.rows_,
+            "at_decision": self.decision_.as_dict(),
+            "between": self.month_.as_dict(),
+        }
+        return {_FILE: json.dumps(model, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n"}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, str]) -> HazardModel:
+        """Rebuild a fitted model from `to_files`; it gives the same numbers to the last digit.
+
+        Raises
+        ------
+        BundleError
+            The file is missing, of another format, or cannot be read.
+        """
+        try:
+            model = json.loads(files[_FILE])
+            if model["format"] != _FORMAT:
+                raise ValueError(f"format {model['format']!r}, not {_FORMAT}")
+            made = cls(FeatureSet.from_dicts(model["features"]), **model["parameters"])
+            made.lost_, made.rows_ = model["lost"], model["rows"]
+            made.decision_, made.month_ = Chance.from_dict(model["at_decision"]), Chance.from_dict(model["between"])
+        except (KeyError, TypeError, ValueError, LightGBMError) as error:
+            raise BundleError(
+                "The hazard model cannot be read",
+                where=_FILE,
+                got=f"{type(error).__name__}: {error}",
+                remedy="Restore the bundle, or train again with this version of churnml.",
+                code="bundle.unreadable",
+            ) from error
+        return made
+
     def _curves(self, frame: pd.DataFrame) -> list[Curves]:
         grid = decision_grid(frame)
         decisions, months = asked_decisions(frame), asked_months(frame)
@@ -275,24 +278,24 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
 
     def _learnt(
         self, frame: pd.DataFrame, stack: Stack, account: npt.NDArray[np.str_], extras: Sequence[str]
-    ) -> _Chance:
+    ) -> Chance:
         """Learn near and far apart where each side has losses enough for trees."""
-        near = stack.asked.day < _NEAR_DAYS
+        near = stack.asked.day < NEAR_DAYS
         sides = [stack.taken(near), stack.taken(~near)]
-        if min(len(np.unique(account[side.asked.row[side.lost == 1]])) for side in sides) < _APART_FROM:
+        if min(len(np.unique(account[side.asked.row[side.lost == 1]])) for side in sides) < APART_FROM:
             whole = self._risk(frame, stack, account, extras)
-            return _Chance(whole, whole)
-        return _Chance(*(self._risk(frame, side, account, extras) for side in sides))
+            return Chance(whole, whole)
+        return Chance(*(self._risk(frame, side, account, extras) for side in sides))
 
-    def _risk(self, frame: pd.DataFrame, stack: Stack, account: npt.NDArray[np.str_], extras: Sequence[str]) -> _Risk:
+    def _risk(self, frame: pd.DataFrame, stack: Stack, account: npt.NDArray[np.str_], extras: Sequence[str]) -> Risk:
         specs = [spec for spec in self.features if spec.measure not in _REPLACED and spec.name not in _REPLACED]
         names = tuple(spec.name for spec in specs)
         rows = frame.iloc[np.unique(stack.asked.row)]
         categories = categories_of(rows, [spec.name for spec in specs if spec.categorical]) if len(rows) else {}
         groups = account[stack.asked.row]
         draws = self._draws(account)
-        rate, *rates = (_rate(stack, stack.weight * draw[stack.asked.row]) for draw in [np.ones(len(frame)), *draws])
-        constant = _Risk(names, categories, rate, rates=tuple(rates))
+        rate, *rates = (rate_of(stack, stack.weight * draw[stack.asked.row]) for draw in [np.ones(len(frame)), *draws])
+        constant = Risk(names, categories, rate, rates=tuple(rates))
         lost, stayed = (len(np.unique(groups[stack.lost == side])) for side in (1, 0))
         if min(lost, stayed) < self.min_lost:
             return constant
@@ -314,90 +317,15 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         )
         plan = classifier.plan(X, stack.lost, dates=stack.due, groups=groups, sample_weight=stack.weight)
         ensemble = fit_ensemble(plan.matrix, plan.outcome, plan.folds, plan.recipe, plan.timeline, plan.weights)
-        by_days = _by_days(ensemble, plan, stack, groups)
-        refits = [_refitted(ensemble, plan, stack.weight * draw[stack.asked.row]) for draw in draws]
-        return _Risk(names, categories, rate, ensemble, tuple(refits), by_days=by_days)
+        by_days = lines_by_days(ensemble, plan, stack, groups)
+        refits = [refitted(ensemble, plan, stack.weight * draw[stack.asked.row]) for draw in draws]
+        return Risk(names, categories, rate, ensemble, tuple(refits), by_days=by_days)
 
     def _draws(self, account: npt.NDArray[np.str_]) -> list[Array]:
         """Return a random weight per snapshot for each refit, the same for all of an account (Rubin 1981)."""
         rng = np.random.default_rng(self.random_state)
         accounts, place = np.unique(account, return_inverse=True)
         return [rng.exponential(size=len(accounts))[place] for _ in range(self.refits)]
-
-
-def _rate(stack: Stack, weights: Array) -> float:
-    """Return the share that was lost, half a loss in one more month or decision added: never none at all."""
-    return float((weights @ stack.lost + 0.5) / (weights.sum() + 1.0 + 100.0 * (len(stack.lost) == 0)))
-
-
-def _by_days(ensemble: Ensemble, plan: Plan, stack: Stack, groups: npt.NDArray[np.str_]) -> tuple[Calibrator, ...]:
-    """Return a straight line per span of days ahead, learnt from rows that their models had not seen."""
-    if ensemble.judged is None or plan.timeline is None:
-        return ()
-    rows = judged_rows(plan.folds)
-    weights, outcome = stack.weight[rows], plan.outcome[rows]
-    p = ensemble.calibrator(ensemble.judged + ensemble.seasonal(plan.timeline.dates[rows]))
-    z, bucket = logit(np.clip(p, 1e-12, 1 - 1e-12)), np.digitize(stack.asked.day[rows], _BUCKETS)
-    lines = []
-    for place in range(len(_BUCKETS) + 1):
-        inside = np.flatnonzero(bucket == place)
-        lines.append(_line(z[inside], outcome[inside], weights[inside], groups[rows[inside]]))
-    # How many are lost in all was settled with more care (churnml.training.level); here it is only shared out.
-    low, high = -5.0, 5.0
-    for _ in range(50):
-        middle = (low + high) / 2.0
-        moved = tuple(replace(line, prior_shift=middle) for line in lines)
-        less = np.average(_calibrated(p, stack.asked.day[rows], moved) - p, weights=weights) < 0
-        low, high = (middle, high) if less else (low, middle)
-    return tuple(replace(line, prior_shift=(low + high) / 2.0) for line in lines)
-
-
-def _line(z: Array, outcome: Array, weights: Array, groups: npt.NDArray[np.str_]) -> Calibrator:
-    """Return a straight line near the identity; an account that speaks in many rows counts about once."""
-    lost = outcome == 1
-    if len(z) == 0:
-        return Calibrator("none")
-    ones = np.unique(groups[lost]) if lost.any() else np.unique(groups)
-    share = len(ones) / (int(lost.sum()) if lost.any() else len(z))
-    slope, level = fit_logistic(
-        np.column_stack([z, np.ones(len(z))]),
-        outcome,
-        np.array([_SLOPE_PRECISION, _LEVEL_PRECISION]),
-        centre=np.array([1.0, 0.0]),
-        lower=np.array([1e-3, -np.inf]),
-        weights=weights * share,
-        intercept=False,
-    )
-    return Calibrator("platt", (float(slope), float(level)), int(lost.sum()))
-
-
-def _calibrated(p: Array, day: Array, by_days: Sequence[Calibrator]) -> Array:
-    """Return chances put right by how far ahead their question lies."""
-    if not by_days:
-        return p
-    z, bucket, out = logit(np.clip(p, 1e-12, 1 - 1e-12)), np.digitize(day, _BUCKETS), p.copy()
-    for place, line in enumerate(by_days):
-        inside = bucket == place
-        out[inside] = line(z[inside])
-    return out
-
-
-def _refitted(ensemble: Ensemble, plan: Plan, weights: Array) -> Ensemble:
-    """Return the same ensemble fitted to other weights, every choice kept."""
-    recipe, facts = plan.recipe, ensemble.facts
-    trees, linear = ensemble.trees, ensemble.linear
-    if trees is not None:
-        shape = next(one for one in recipe.trees if one.params["num_leaves"] == facts.leaves)
-        binned = BinnedRows(plan.matrix, plan.outcome, recipe.categorical, shape, weights)
-        trees = Trees.fit(
-            binned, settings=shape, seeds=recipe.seeds[:1], trees=facts.trees or 1, monotone=recipe.monotone
-        )
-    if linear is not None:
-        strength = Strength(linear.penalty, facts.trust or 0.0)
-        linear = fit_linear(plan.matrix, plan.outcome, [strength], recipe.categorical, None, recipe.expected, weights)[
-            0
-        ]
-    return Ensemble(trees, linear, ensemble.linear_weight, Calibrator("none"), facts)
 
 
 def _joined(parts: Sequence[Curves]) -> Curves:

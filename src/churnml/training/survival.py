@@ -16,6 +16,7 @@ __all__ = ["Curves", "Forecast"]
 Array = npt.NDArray[np.float64]
 
 _LEAST = 1e-9
+_AT_ONCE = 2000
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,13 @@ class Curves:
         With ``share=0.5`` that is the expected end: half of such accounts are lost by then.
         """
         days = np.arange(1, MONTHS * MONTH_DAYS + 1)
-        reached = self.survival(days) <= 1.0 - share
-        return np.where(reached.any(axis=1), reached.argmax(axis=1).astype(np.float64), np.nan)
+        found = np.full(len(self), np.nan)
+        for start in range(0, len(self), _AT_ONCE):
+            rows = slice(start, start + _AT_ONCE)
+            some = Curves(self.decision_day[rows], self.decision_risk[rows], self.month_risk[rows])
+            reached = some.survival(days) <= 1.0 - share
+            found[rows] = np.where(reached.any(axis=1), reached.argmax(axis=1).astype(np.float64), np.nan)
+        return found
 
 
 @dataclass(frozen=True)

@@ -82,5 +82,5 @@ def _said(match: Match, question: Question, answer: str) -> Match:
     change: dict[str, Any] = {"inclusive": True} if answer == "inclusive" else {"format": answer}
     columns = {**match.columns, question.key: source if answer == "exclusive" else {**named, **change}}
     open_ = {key: options for key, options in match.choices.items() if key != question.key}
-    asked = tuple(each for each in match.questions if not each.startswith(f"{question.key}:"))
+    asked = tuple(each for each in match.questions if each.arguments.get("column") != question.key)
     return replace(match, columns=columns, choices=open_, questions=asked)

@@ -18,7 +18,7 @@ _ASKED = {
 }
 
 
-def write_config(proposal: Proposal, folder: str, workspace: str) -> str:
+def write_config(proposal: Proposal, folder: str, workspace: str, language: str = "en") -> str:
     """Return the config as commented YAML.
 
     Parameters
@@ -26,6 +26,8 @@ def write_config(proposal: Proposal, folder: str, workspace: str) -> str:
     proposal : Proposal
     folder, workspace : str
         As they stand in the config, relative to the file's own folder.
+    language : str
+        What the company's people read. Comments are English.
     """
     used = [match for match in proposal.matches if match.table]
     tools = list(dict.fromkeys(match.tool for match in used))
@@ -36,6 +38,7 @@ def write_config(proposal: Proposal, folder: str, workspace: str) -> str:
         "",
         f"name: {proposal.name}",
         f"workspace: {_scalar(workspace)}",
+        *([f"language: {language}"] if language != "en" else []),
         *_sources(used, tools, folder),
         "",
     ]

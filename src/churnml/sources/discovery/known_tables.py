@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from churnml.language import Text
 from churnml.sources.discovery.known_exports import KnownExport
 from churnml.sources.discovery.profiles import FileProfile
 
@@ -37,12 +38,12 @@ class Chosen:
     ----------
     tables : dict of str to list of FileProfile
         Canonical table → its raw tables, in order.
-    left : dict of str to str
+    left : dict of str to Text
         Path → why a recognised file is not used.
     """
 
     tables: dict[str, list[FileProfile]]
-    left: dict[str, str]
+    left: dict[str, Text]
 
 
 def choose(files: Sequence[FileProfile]) -> Chosen:
@@ -54,16 +55,16 @@ def choose(files: Sequence[FileProfile]) -> Chosen:
         Recognised ones among them have ``known``.
     """
     tables: dict[str, list[FileProfile]] = {}
-    left: dict[str, str] = {}
+    left: dict[str, Text] = {}
     by_table: dict[str, list[tuple[FileProfile, KnownExport]]] = {}
     for file in files:
         known = file.known
         if known is None or known.fault:
             continue
         if not known.table:
-            left[file.path] = f"it is {known.name}, which is read beside other tables, or not at all"
+            left[file.path] = Text.of("init-why-beside", known=known.name)
         elif not known.rows:
-            left[file.path] = f"it is {known.name}, of which no row counts (deleted, test or draft rows)"
+            left[file.path] = Text.of("init-why-no_row", known=known.name)
         else:
             by_table.setdefault(known.table, []).append((file, known))
     for table, found in by_table.items():
@@ -73,13 +74,10 @@ def choose(files: Sequence[FileProfile]) -> Chosen:
         for file, known in found:
             better = _SAME.get(known.name)
             if better in names:
-                left[file.path] = f"it is {known.name}; {better} says more about the same records"
+                left[file.path] = Text.of("init-why-same", known=known.name, better=str(better))
             elif chosen and table not in _SEVERAL:
                 other = chosen[0][1].name
-                left[file.path] = (
-                    f"it is {known.name}, which feeds {table} as {other} does: two of them would count the same twice; "
-                    "swap them if this one is the more complete"
-                )
+                left[file.path] = Text.of("init-why-twice", known=known.name, table=table, other=other)
             else:
                 chosen.append((file, known))
         tables[table] = [file for file, _ in chosen]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from churnml.language import Text
     from churnml.sources.discovery.known_exports import KnownExport
 
 __all__ = ["ColumnProfile", "FileProfile", "Kind"]
@@ -69,8 +70,8 @@ class FileProfile:
         Relative to the folder; a glob where several files have the same columns.
     rows : int
     columns : tuple of ColumnProfile
-    fault : str
-        Why it cannot be read, else empty.
+    fault : Text or None
+        Why it cannot be read, else None.
     known : KnownExport, optional
         What the export of a known tool was recognised as.
     options : dict of str to str or bool
@@ -80,7 +81,7 @@ class FileProfile:
     path: str
     rows: int
     columns: tuple[ColumnProfile, ...]
-    fault: str = ""
+    fault: Text | None = None
     known: KnownExport | None = None
     options: dict[str, str | bool] = field(default_factory=dict)
 

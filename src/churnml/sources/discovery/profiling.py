@@ -14,6 +14,7 @@ import duckdb
 
 from churnml.config import SourceConfig, TableSource
 from churnml.errors import ChurnmlError
+from churnml.language import Text
 from churnml.sources.containers import plain_ending, readable_members
 from churnml.sources.dates import propose_format
 from churnml.sources.discovery.known_exports import look_into
@@ -76,7 +77,7 @@ def profile_files(
         try:
             readable += _tables_of(path, name)
         except (OSError, zipfile.BadZipFile, sqlite3.Error, duckdb.Error) as error:
-            profiles.append(FileProfile(name, 0, (), f"it cannot be opened: {str(error).splitlines()[0]}"))
+            profiles.append(FileProfile(name, 0, (), Text.of("init-why-unreadable", said=str(error).splitlines()[0])))
     opened: dict[str, _Opened] = {}
     with tempfile.TemporaryDirectory() as stage, duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")
@@ -87,7 +88,9 @@ def profile_files(
             try:
                 opened[name] = _opened(db, folder, name, own)
             except ChurnmlError as error:
-                profiles.append(FileProfile(name, 0, (), str(error).splitlines()[0]))
+                profiles.append(
+                    FileProfile(name, 0, (), Text.of("init-why-unreadable", said=str(error).splitlines()[0]))
+                )
         headings = [
             FileProfile(name, 0, tuple(ColumnProfile(column, "text", 0, 0, False, ()) for column in each.raw.columns))
             for name, each in opened.items()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from churnml.language import Text
 from churnml.sources.discovery.known_tables import Chosen, choose
 from churnml.sources.discovery.profiles import ColumnProfile, FileProfile
 from churnml.sources.discovery.roles import Fit, best_fits, plain_name
@@ -29,10 +30,10 @@ class Match:
         Canonical table, empty where the file is left out.
     columns : mapping
         Canonical column → what stands in the config for it.
-    why : str
-        Why it is left out or cannot be read; empty where it is used.
-    questions : tuple of str
-        What a person has to look at.
+    why : Text or None
+        Why it is left out or cannot be read; None where it is used.
+    questions : tuple of Text
+        What a person has to look at; ``column`` among the arguments is the canonical column that it is about.
     first, last : str
         First and last date in the sample, ISO, empty where there is none.
     accounts_met : float or None
@@ -55,8 +56,8 @@ class Match:
     rows: int
     table: str = ""
     columns: Mapping[str, Any] = field(default_factory=dict)
-    why: str = ""
-    questions: tuple[str, ...] = ()
+    why: Text | None = None
+    questions: tuple[Text, ...] = ()
     first: str = ""
     last: str = ""
     accounts_met: float | None = None
@@ -84,14 +85,14 @@ class Proposal:
         Every file that was looked at.
     churn : {"contractual", "silence"} or ""
         What churn is taken to be; empty where nothing can be predicted from these files.
-    questions : tuple of str
+    questions : tuple of Text
         What concerns the whole config.
     """
 
     name: str
     matches: tuple[Match, ...]
     churn: str
-    questions: tuple[str, ...]
+    questions: tuple[Text, ...]
 
     @property
     def usable(self) -> bool:
@@ -114,7 +115,7 @@ def propose(name: str, files: Sequence[FileProfile]) -> Proposal:
     """
     chosen = choose(files)
     taken: dict[str, tuple[FileProfile, Fit]] = {}
-    left: dict[str, str] = {file.path: file.fault for file in files if file.fault} | chosen.left
+    left = {file.path: file.fault for file in files if file.fault is not None} | chosen.left
     known = {file.path for file in files if file.known is not None and not file.known.fault}
     unknown = [file for file in files if not file.fault and file.path not in known]
     waiting = sorted(
@@ -155,7 +156,7 @@ def _known_match(file: FileProfile, reference: frozenset[str]) -> Match:
         known.rows,
         known.table,
         {},
-        "",
+        None,
         (),
         known.first,
         known.last,
@@ -167,12 +168,12 @@ def _known_match(file: FileProfile, reference: frozenset[str]) -> Match:
     )
 
 
-def _left_match(file: FileProfile, why: str) -> Match:
+def _left_match(file: FileProfile, why: Text) -> Match:
     known = file.known
     if known is None:
         return Match(file.path, file.rows, why=why)
     if known.fault:
-        why = f"it looks like {known.name}, but its preset does not fit: {known.fault}"
+        why = Text.of("init-why-preset", known=known.name, said=known.fault)
     return Match(file.path, file.rows, why=why, known=known.name)
 
 
@@ -191,21 +192,21 @@ def _reference(chosen: Chosen, taken: Mapping[str, tuple[FileProfile, Fit]]) -> 
     return max(widths.values(), key=len, default=nobody)
 
 
-def _why_not(file: FileProfile, taken: Mapping[str, str]) -> str:
+def _why_not(file: FileProfile, taken: Mapping[str, str]) -> Text:
     if not file.rows:
-        return "it holds no rows"
+        return Text.of("init-why-empty")
     fits = best_fits(file)
     if not fits:
-        return "its columns look like none of the canonical tables"
+        return Text.of("init-why-no_table")
     best = fits[0]
     if best.lacking:
-        return f"it looks like {best.table}, but nothing in it looks like {', '.join(best.lacking)}"
-    return f"it looks like {best.table}, which {taken[best.table]} fits better"
+        return Text.of("init-why-lacking", table=best.table, columns=", ".join(best.lacking))
+    return Text.of("init-why-fits_better", table=best.table, other=taken[best.table])
 
 
 def _match(file: FileProfile, fit: Fit) -> Match:
     columns: dict[str, Any] = {}
-    questions: list[str] = []
+    questions: list[Text] = []
     for canonical, raw in fit.columns.items():
         column = file.column(raw)
         source, asked = _source(canonical, column)
@@ -229,40 +230,37 @@ def _match(file: FileProfile, fit: Fit) -> Match:
         if name not in columns and any(raw.name == name for raw in file.columns):
             columns[name] = None
     first, last = _span(file, fit)
-    return Match(file.path, file.rows, fit.table, columns, "", tuple(questions), first, last, choices=choices)
+    return Match(file.path, file.rows, fit.table, columns, None, tuple(questions), first, last, choices=choices)
 
 
-def _source(canonical: str, column: ColumnProfile) -> tuple[Any, list[str]]:
+def _source(canonical: str, column: ColumnProfile) -> tuple[Any, list[Text]]:
     """Return what stands in the config for a column, and what has to be asked about it."""
     if column.expr:
         return {"expr": column.expr.replace("<column>", _quoted(column.name))}, []
     if column.format:
         form, *others = column.format.split(" or ")
-        ask = f"{canonical}: {column.name} can be read as {column.format}; e.g. {', '.join(column.examples[:3])}"
+        ways, examples = " / ".join((form, *others)), ", ".join(column.examples[:3])
+        ask = Text.of("init-look-format", column=canonical, raw=column.name, options=ways, examples=examples)
         return {"column": column.name, "format": form}, [ask] if others else []
     return column.name, []
 
 
-def _contracts(file: FileProfile, fit: Fit, columns: dict[str, Any], questions: list[str]) -> bool:
+def _contracts(file: FileProfile, fit: Fit, columns: dict[str, Any], questions: list[Text]) -> bool:
     """Add what contracts need; returns whether their end may be the last day covered."""
     by_name = {plain_name(column.name): column.name for column in file.columns}
     yearly = next((by_name[name] for name in ("arr", "annual_recurring_revenue", "acv") if name in by_name), None)
     if "mrr" not in columns and yearly is not None:
         columns["mrr"] = {"expr": f"{_quoted(yearly)} / 12.0"}
     if "ends_on" not in columns:
-        questions.append(
-            "nothing looks like the agreed end of a contract: every contract runs on until it is terminated"
-        )
+        questions.append(Text.of("init-look-no_end"))
         return False
     raw = fit.columns["ends_on"]
     if re.search(r"renewal|current_period", plain_name(raw)):
         return False
     is_last = _last_days(file.column(raw))
     if is_last:
-        questions.append(
-            f"ends_on: {raw} often falls on the last day of a month, so it may be the last day covered; "
-            f"ends_on is the first day no longer covered: then write {{column: {_quoted(raw)}, inclusive: true}}"
-        )
+        written = f"{{column: {_quoted(raw)}, inclusive: true}}"
+        questions.append(Text.of("init-look-inclusive", column="ends_on", raw=raw, written=written))
     return is_last
 
 
@@ -279,7 +277,7 @@ _MONTH_ENDS = {
 }
 
 
-def _outcome(column: ColumnProfile, columns: dict[str, Any], questions: list[str]) -> None:
+def _outcome(column: ColumnProfile, columns: dict[str, Any], questions: list[Text]) -> None:
     words = {}
     for example in column.examples:
         said = example.lower()
@@ -290,17 +288,18 @@ def _outcome(column: ColumnProfile, columns: dict[str, Any], questions: list[str
         elif "lost" in said:
             words[example] = "lost"
     columns["outcome"] = {"column": column.name, "words": {**words, "*": None}}
-    questions.append(f"outcome: {column.name} is read as {words}; every other word is an open deal")
+    read = ", ".join(f"{word} = {outcome}" for word, outcome in words.items())
+    questions.append(Text.of("init-look-outcome", column="outcome", raw=column.name, words=read or "–"))
 
 
-def _questions(churn: str, tables: Sequence[str]) -> tuple[str, ...]:
+def _questions(churn: str, tables: Sequence[str]) -> tuple[Text, ...]:
     asked = []
     if not churn:
-        asked.append("no file looks like contracts or like usage: nothing can be predicted without one of them")
+        asked.append(Text.of("init-look-nothing"))
     if churn == "silence":
-        asked.append("no file looks like contracts, so an account counts as lost when it is silent for silence_days")
+        asked.append(Text.of("init-look-silence"))
     if churn == "contractual" and "events" not in tables:
-        asked.append("no file looks like product usage: without it the model knows contracts and the rest only")
+        asked.append(Text.of("init-look-no_usage"))
     return tuple(asked)
 
 

@@ -1,0 +1,243 @@
+"""The chance of being lost at a question, near and far ahead: applied, put right by days ahead, refitted, kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import logit
+
+from churnml.training.calibration import Calibrator
+from churnml.training.encoding import encode
+from churnml.training.ensemble import Ensemble
+from churnml.training.estimator import Plan
+from churnml.training.facts import EnsembleFacts
+from churnml.training.judging import judged_rows
+from churnml.training.level import Season
+from churnml.training.linear import Linear, Strength, fit_linear
+from churnml.training.logistic import fit_logistic
+from churnml.training.stacking import Asked, Stack
+from churnml.training.trees import BinnedRows, Trees
+
+__all__ = ["APART_FROM", "NEAR_DAYS", "Chance", "Risk", "lines_by_days", "rate_of", "refitted"]
+
+Array = npt.NDArray[np.float64]
+
+NEAR_DAYS = 90.0
+"""What shows today tells much of the next three months and less of a renewal in a year: each has a model of its own."""
+APART_FROM = 20
+"""Accounts lost on either side below which one model answers for both."""
+_BUCKETS = (30.0, 90.0, 180.0, 360.0)
+"""Days ahead at which another straight line calibrates; with few losses each stays near the identity."""
+_SLOPE_PRECISION, _LEVEL_PRECISION = 10.0, 4.0
+"""Of normal priors around the identity: within about ±0.3 and, for the level, ±0.5."""
+
+
+@dataclass(frozen=True)
+class Risk:
+    """The chance of being lost at one kind of question."""
+
+    features: tuple[str, ...]
+    categories: Mapping[str, list[str]]
+    rate: float
+    ensemble: Ensemble | None = None
+    refits: tuple[Ensemble, ...] = ()
+    rates: tuple[float, ...] = ()
+    by_days: tuple[Calibrator, ...] = ()
+
+    def matrix(self, frame: pd.DataFrame, asked: Asked) -> Array:
+        """Return the features of each question's snapshot and what is its own."""
+        return np.column_stack([encode(frame, self.features, self.categories)[asked.row], asked.extras])
+
+    def chances(self, frame: pd.DataFrame, asked: Asked) -> list[Array]:
+        """Return the chance of each question by the model, then by each of its refits."""
+        if self.ensemble is None:
+            return [np.full(len(asked.row), rate) for rate in (self.rate, *self.rates)]
+        X = self.matrix(frame, asked)
+        as_of = frame["as_of"].to_numpy().astype("datetime64[D]")[asked.row]
+        season = self.ensemble.seasonal(as_of + asked.day.astype("timedelta64[D]"))
+        found = []
+        for one in (self.ensemble, *self.refits):
+            p = self.ensemble.calibrator(one.log_odds(X) + season)
+            found.append(_calibrated(p, asked.day, self.by_days))
+        return found
+
+    def contributions(self, frame: pd.DataFrame, asked: Asked) -> Array:
+        """Return what each feature adds to each question's raw log-odds, (q, k); nothing where one rate is for all."""
+        if self.ensemble is None:
+            return np.zeros((len(asked.row), len(self.features)))
+        return self.ensemble.contributions(self.matrix(frame, asked))[:, : len(self.features)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the chance as JSON-ready data; trees in LightGBM's text format."""
+        return {
+            "features": list(self.features),
+            "categories": dict(self.categories),
+            "rate": self.rate,
+            "rates": list(self.rates),
+            "ensemble": None if self.ensemble is None else _as_dict(self.ensemble),
+            "refits": [_as_dict(one) for one in self.refits],
+            "by_days": [one.as_dict() for one in self.by_days],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Risk:
+        """Rebuild the chance from `as_dict`; it gives the same numbers to the last digit."""
+        return cls(
+            features=tuple(data["features"]),
+            categories=data["categories"],
+            rate=float(data["rate"]),
+            ensemble=None if data["ensemble"] is None else _from_dict(data["ensemble"]),
+            refits=tuple(_from_dict(one) for one in data["refits"]),
+            rates=tuple(float(one) for one in data["rates"]),
+            by_days=tuple(Calibrator.from_dict(one) for one in data["by_days"]),
+        )
+
+
+@dataclass(frozen=True)
+class Chance:
+    """The chance of being lost at one kind of question, near and far ahead."""
+
+    near: Risk
+    far: Risk
+
+    @property
+    def parts(self) -> tuple[Risk, ...]:
+        """The models it is made of."""
+        return (self.near,) if self.near is self.far else (self.near, self.far)
+
+    def of(self, frame: pd.DataFrame, asked: Asked) -> list[Array]:
+        """Return the chance of each question by the model, then by each of its refits."""
+        if self.near is self.far:
+            return self.near.chances(frame, asked)
+        near = asked.day < NEAR_DAYS
+        pairs = zip(
+            self.near.chances(frame, asked.taken(near)), self.far.chances(frame, asked.taken(~near)), strict=True
+        )
+        found = []
+        for soon, later in pairs:
+            p = np.empty(len(near))
+            p[near], p[~near] = soon, later
+            found.append(p)
+        return found
+
+    def contributions(self, frame: pd.DataFrame, asked: Asked) -> Array:
+        """Return what each feature adds to each question's raw log-odds, (q, k)."""
+        near = asked.day < NEAR_DAYS
+        out = np.empty((len(near), len(self.near.features)))
+        out[near] = self.near.contributions(frame, asked.taken(near))
+        out[~near] = self.far.contributions(frame, asked.taken(~near))
+        return out
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the parts as JSON-ready data."""
+        return {"parts": [part.as_dict() for part in self.parts]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Chance:
+        """Rebuild the chance from `as_dict`."""
+        parts = [Risk.from_dict(one) for one in data["parts"]]
+        return cls(parts[0], parts[-1])
+
+
+def rate_of(stack: Stack, weights: Array) -> float:
+    """Return the share that was lost, half a loss in one more month or decision added: never none at all."""
+    return float((weights @ stack.lost + 0.5) / (weights.sum() + 1.0 + 100.0 * (len(stack.lost) == 0)))
+
+
+def lines_by_days(ensemble: Ensemble, plan: Plan, stack: Stack, groups: npt.NDArray[np.str_]) -> tuple[Calibrator, ...]:
+    """Return a straight line per span of days ahead, learnt from rows that their models had not seen."""
+    if ensemble.judged is None or plan.timeline is None:
+        return ()
+    rows = judged_rows(plan.folds)
+    weights, outcome = stack.weight[rows], plan.outcome[rows]
+    p = ensemble.calibrator(ensemble.judged + ensemble.seasonal(plan.timeline.dates[rows]))
+    z, bucket = logit(np.clip(p, 1e-12, 1 - 1e-12)), np.digitize(stack.asked.day[rows], _BUCKETS)
+    lines = []
+    for place in range(len(_BUCKETS) + 1):
+        inside = np.flatnonzero(bucket == place)
+        lines.append(_line(z[inside], outcome[inside], weights[inside], groups[rows[inside]]))
+    # How many are lost in all was settled with more care (churnml.training.level); here it is only shared out.
+    low, high = -5.0, 5.0
+    for _ in range(50):
+        middle = (low + high) / 2.0
+        moved = tuple(replace(line, prior_shift=middle) for line in lines)
+        less = np.average(_calibrated(p, stack.asked.day[rows], moved) - p, weights=weights) < 0
+        low, high = (middle, high) if less else (low, middle)
+    return tuple(replace(line, prior_shift=(low + high) / 2.0) for line in lines)
+
+
+def _line(z: Array, outcome: Array, weights: Array, groups: npt.NDArray[np.str_]) -> Calibrator:
+    """Return a straight line near the identity; an account that speaks in many rows counts about once."""
+    lost = outcome == 1
+    if len(z) == 0:
+        return Calibrator("none")
+    ones = np.unique(groups[lost]) if lost.any() else np.unique(groups)
+    share = len(ones) / (int(lost.sum()) if lost.any() else len(z))
+    slope, level = fit_logistic(
+        np.column_stack([z, np.ones(len(z))]),
+        outcome,
+        np.array([_SLOPE_PRECISION, _LEVEL_PRECISION]),
+        centre=np.array([1.0, 0.0]),
+        lower=np.array([1e-3, -np.inf]),
+        weights=weights * share,
+        intercept=False,
+    )
+    return Calibrator("platt", (float(slope), float(level)), int(lost.sum()))
+
+
+def _calibrated(p: Array, day: Array, by_days: Sequence[Calibrator]) -> Array:
+    """Return chances put right by how far ahead their question lies."""
+    if not by_days:
+        return p
+    z, bucket, out = logit(np.clip(p, 1e-12, 1 - 1e-12)), np.digitize(day, _BUCKETS), p.copy()
+    for place, line in enumerate(by_days):
+        inside = bucket == place
+        out[inside] = line(z[inside])
+    return out
+
+
+def refitted(ensemble: Ensemble, plan: Plan, weights: Array) -> Ensemble:
+    """Return the same ensemble fitted to other weights, every choice kept."""
+    recipe, facts = plan.recipe, ensemble.facts
+    trees, linear = ensemble.trees, ensemble.linear
+    if trees is not None:
+        shape = next(one for one in recipe.trees if one.params["num_leaves"] == facts.leaves)
+        binned = BinnedRows(plan.matrix, plan.outcome, recipe.categorical, shape, weights)
+        trees = Trees.fit(
+            binned, settings=shape, seeds=recipe.seeds[:1], trees=facts.trees or 1, monotone=recipe.monotone
+        )
+    if linear is not None:
+        strength = Strength(linear.penalty, facts.trust or 0.0)
+        linear = fit_linear(plan.matrix, plan.outcome, [strength], recipe.categorical, None, recipe.expected, weights)[
+            0
+        ]
+    return Ensemble(trees, linear, ensemble.linear_weight, Calibrator("none"), facts)
+
+
+def _as_dict(ensemble: Ensemble) -> dict[str, Any]:
+    return {
+        "boosters": [] if ensemble.trees is None else ensemble.trees.texts(),
+        "linear": None if ensemble.linear is None else ensemble.linear.as_dict(),
+        "linear_weight": ensemble.linear_weight,
+        "calibration": ensemble.calibrator.as_dict(),
+        "season": None if ensemble.season is None else list(ensemble.season.months),
+        "slope": ensemble.slope,
+        "facts": ensemble.facts.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def _from_dict(data: Mapping[str, Any]) -> Ensemble:
+    return Ensemble(
+        trees=Trees.from_texts(data["boosters"]) if data["boosters"] else None,
+        linear=Linear.from_dict(data["linear"]) if data["linear"] else None,
+        linear_weight=float(data["linear_weight"]),
+        calibrator=Calibrator.from_dict(data["calibration"]),
+        facts=EnsembleFacts.model_validate(data["facts"]),
+        season=Season(tuple(float(month) for month in data["season"])) if data["season"] else None,
+        slope=float(data["slope"]),
+    )
