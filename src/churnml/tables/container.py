@@ -168,7 +168,7 @@ def ibis_types(table: str, attributes: Iterable[str] = ()) -> dict[str, str]:
 
     Examples
     --------
-    >>> ibis_types("milestones")["reached_at"]
+    >>> ibis_types("touchpoints")["occurred_at"]
     'timestamp(6)'
     """
     return {name: _IBIS_TYPE[_dtype(table, name)] for name in (*TABLES[table].column_names, *attributes)}

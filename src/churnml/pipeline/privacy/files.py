@@ -62,7 +62,10 @@ def parquet_rows(path: Path, ids: Collection[str]) -> list[dict[str, Any]]:
 def _from_parquet(path: Path, gone: Collection[str], masked: Collection[str], whole_rows: bool) -> int:
     file = pq.ParquetFile(path)
     rows = 0
-    with beside(path) as part, closing(file), pq.ParquetWriter(part, file.schema_arrow) as writer:
+    # What is blanked is null from now on, also in a column that had none.
+    named = file.schema_arrow
+    schema = pa.schema([field.with_nullable(True) for field in named], metadata=named.metadata)
+    with beside(path) as part, closing(file), pq.ParquetWriter(part, schema) as writer:
         for batch in file.iter_batches():
             drop = _any_cell(batch, {*gone, *(masked if whole_rows else ())})
             kept = batch.filter(pc.invert(drop))
@@ -70,7 +73,7 @@ def _from_parquet(path: Path, gone: Collection[str], masked: Collection[str], wh
             if masked and not whole_rows:
                 kept, changed = _blanked(kept, masked)
                 rows += changed
-            writer.write_batch(kept)
+            writer.write_batch(pa.RecordBatch.from_arrays(kept.columns, schema=schema))
     return rows
 
 

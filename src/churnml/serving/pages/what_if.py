@@ -62,7 +62,8 @@ async def trial(frame: Frame, snapshot: SnapshotInfo, account: AccountScore) -> 
     try:
         await check(scorer, {feature: value}, "/changes")
     except Problem as problem:
-        return Trial(feature, value, problem=phrases(frame.language).text(problem.said or meaning_of(problem.code)))
+        said = phrases(frame.language).text(problem.said or meaning_of(problem.code))
+        return Trial(feature, value, problem=f"{feature}: {said}")
     features = {name: held for name, held in features_of(stored).items() if name in scorer.names}
     rows = [
         Row(features, snapshot.as_of, arr=account.arr),
