@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy.special import kolmogorov
 
 from churnml.language import Quantity, Text
 from churnml.monitoring.alarms import Alarm, Budget
@@ -318,7 +318,7 @@ def _distance(old: Array, weight: Array, new: Array) -> float:
 
 def _p_value(distance: float, accounts: int, others: int) -> float:
     size = accounts * others / (accounts + others)
-    return float(stats.kstwobign.sf(np.sqrt(size) * distance))
+    return float(kolmogorov(np.sqrt(size) * distance))
 
 
 def _discoveries(p_values: Sequence[float], rate: float) -> npt.NDArray[np.bool_]:
@@ -354,6 +354,8 @@ def _cumulative(values: Array, weight: Array) -> tuple[Array, Array]:
 def _moved_back(old: Array, weight: Array, new: Array) -> Array:
     """Return today's values with each put where its rank stood in training; ties share their place's first."""
     low = np.where(np.isnan(new), -np.inf, new)
+    from scipy import stats
+
     ranks = stats.rankdata(low, method="average") / len(low) - 0.5 / len(low)
     values, share = _cumulative(np.where(np.isnan(old), -np.inf, old), weight)
     back = values[np.minimum(np.searchsorted(share, ranks, side="left"), len(values) - 1)]

@@ -9,8 +9,7 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import expit, logit, xlogy
-from scipy.stats import binom, norm
+from scipy.special import expit, logit, ndtr, xlogy
 
 from churnml.language import Day, Quantity, Text
 from churnml.metrics import (
@@ -313,6 +312,8 @@ def _calibration_p(y: Array, p: Array) -> float:
 
     The sum of independent outcomes is no more spread than a binomial count with the same mean.
     """
+    from scipy.stats import binom
+
     n, mean = len(y), float(p.mean())
     spread = binom(n, mean)
     return float(min(1.0, 2.0 * min(spread.cdf(y.sum()), spread.sf(y.sum() - 1))))
@@ -374,7 +375,7 @@ def _worse(promised: Interval, found: Interval) -> float | None:
     if promised.value is None or found.value is None or errors[1] is None:
         return None
     error = float(np.hypot(errors[0] or 0.0, errors[1]))
-    return float(norm.cdf((found.value - promised.value) / error)) if error > 0 else None
+    return float(ndtr((found.value - promised.value) / error)) if error > 0 else None
 
 
 def _error(one: Interval) -> float | None:

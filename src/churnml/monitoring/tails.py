@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 __all__ = ["Array", "beta_binomial_tail", "empirical_tail", "negative_binomial_tail", "no_row_probability"]
 
@@ -59,6 +58,8 @@ def empirical_tail(past: npt.ArrayLike, value: float) -> float:
     known = known[np.isfinite(known)]
     if not len(known):
         return 0.0
+    from scipy import stats
+
     edge = float(np.quantile(known, _ABOVE))
     if value <= edge:
         return float((np.count_nonzero(known >= value) + 1) / (len(known) + 1))
@@ -99,6 +100,8 @@ def negative_binomial_tail(count: float, expected: float, dispersion: float, *, 
     """
     if expected <= 0.0:
         return 1.0
+    from scipy import stats  # takes a second to import, and pages that show kept outcomes need none of it
+
     if dispersion <= 1.0 + 1e-9:
         spread = stats.poisson(expected)
     else:
@@ -132,5 +135,7 @@ def beta_binomial_tail(
         return 1.0
     k = float(np.ceil(k - 1e-9) if fewer else np.floor(k + 1e-9))
     a, b = 0.5 + past_hits / scale, 0.5 + max(past_of - past_hits, 0.0) / scale
+    from scipy import stats
+
     spread = stats.betabinom(n, a, b)
     return float(spread.cdf(k) if fewer else spread.sf(k - 1))
