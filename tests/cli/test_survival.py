@@ -13,6 +13,8 @@ from churnml.config import load_config
 from churnml.pipeline import survival as told_by
 from churnml.pipeline.survival import survival
 
+pytestmark = pytest.mark.slow  # a model of the hazard is fitted
+
 
 def churnml(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -8,10 +8,13 @@ import sqlite3
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from tests.companies.command import churnml
 from tests.privacy.test_erase import naming
 
 from churnml.config import load_config
+
+pytestmark = pytest.mark.slow  # a model is trained and scored
 
 _WORD = re.compile(rb"[\w@.+-]+")
 

@@ -42,6 +42,7 @@ def live_then_stop(path: Path) -> None:
     kept.to_parquet(path.parent / "raw" / "events.parquet", index=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "held"), [("always", False), ("no_severe_alarm", True), ("no_alarm", True)])
 def test_a_feed_that_stopped_is_named_and_holds_back_what_the_config_says(acme: Path, rule: str, held: bool) -> None:
     live_then_stop(acme)
@@ -70,6 +71,7 @@ def test_a_feed_that_stopped_is_named_and_holds_back_what_the_config_says(acme: 
     assert not (config.workspace_dir / "scores.parquet").exists()
 
 
+@pytest.mark.slow
 def test_sound_data_is_held_back_by_no_rule(acme: Path) -> None:
     acme.write_text(acme.read_text() + "monitoring: {publish_if: no_severe_alarm}\n")
     config = load_config(acme)

@@ -34,6 +34,8 @@ from churnml.registry.tracking import open_mlflow
 from churnml.sources import Loaded
 from churnml.store import Actor, Retraining, Snapshot, Store
 
+pytestmark = pytest.mark.slow  # models are trained and scored
+
 NOW = datetime(2026, 7, 1, 4, tzinfo=UTC)
 DUE: dict[str, Any] = {"retrain_after_days": 7}
 

@@ -17,6 +17,8 @@ import yaml
 from churnml.config import load_config
 from churnml.pipeline.daily import list_runs
 
+pytestmark = pytest.mark.slow  # processes are started
+
 _ROOT = Path(__file__).parents[2]
 _PAGE = (_ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 _SRV = "/srv/churnml"

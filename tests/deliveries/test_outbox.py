@@ -245,6 +245,7 @@ def test_an_alert_that_opened_and_closed_unsaid_is_never_told(salesforce):
     assert world.rows("salesforce") == {}
 
 
+@pytest.mark.slow
 def test_ten_kills_lose_nothing_and_make_nothing_twice():
     command = [sys.executable, str(ROOT / "benchmarks" / "delivery_kills.py"), "--kills", "10"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

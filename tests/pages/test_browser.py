@@ -185,6 +185,7 @@ def test_keys_can_be_turned_off(open_page: Any) -> None:
     assert page.evaluate("document.activeElement.id") != "find"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("locale", "scheme"),
     [
@@ -205,6 +206,7 @@ def test_axe_finds_nothing_wrong(open_page: Any, locale: str, scheme: str) -> No
         assert told == [], path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("locale", "scheme", "width"), [("en", "light", 1280), pytest.param("ja", "dark", 390, marks=pytest.mark.slow)]
 )

@@ -70,6 +70,7 @@ def test_an_administrator_invites_somebody_without_javascript_on_a_telephone(
     assert other.url.endswith("/sign-in")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", pytest.param("ja", marks=pytest.mark.slow)])
 def test_axe_finds_nothing_on_any_page(served: tuple[str, Store], chromium: Any, lang: str) -> None:
     from axe_playwright_python.sync_playwright import Axe

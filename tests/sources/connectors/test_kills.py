@@ -6,6 +6,7 @@ import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from benchmarks.pull_kills import begin, desk, landed
 
 from churnml.config.pulls import PullConfig
@@ -14,6 +15,8 @@ from churnml.sources.connectors.dlt_landing import DltLanding
 from churnml.sources.connectors.pulling import Surroundings
 
 from .world import counts
+
+pytestmark = pytest.mark.slow  # processes are started and killed
 
 
 def around(folder: Path) -> Surroundings:
