@@ -44,6 +44,16 @@ def test_missing_features_are_null_and_said(api: Any) -> None:
     assert "low_coverage" in [warning["code"] for warning in few["warnings"]]
 
 
+def test_warnings_are_in_the_language_that_is_asked_for_under_the_same_codes(api: Any) -> None:
+    asked = {name: {"features": {"events_28d": 3}, "lang": name} for name in ("en", "ja")}
+    told = {name: api.post("/v1/explain", json=body).json()["warnings"] for name, body in asked.items()}
+    assert [one["code"] for one in told["ja"]] == [one["code"] for one in told["en"]]
+    missing = {name: next(one for one in told[name] if one["code"] == "many_missing")["message"] for name in told}
+    assert "features were not given" in missing["en"]
+    assert "欠損として扱われました" in missing["ja"]
+    assert not any(one["message"].isascii() for one in told["ja"])
+
+
 def test_without_anything_the_health_score_is_made_of_there_is_none(api: Any) -> None:
     answer = api.post("/v1/predict", json={"features": {"plan": "basic"}}).json()
     assert answer["coverage"] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Any, Literal
 
 from churnml.api.answers import (
@@ -18,7 +19,7 @@ from churnml.api.answers import (
     Reasoning,
     Warn,
 )
-from churnml.language import Language, render
+from churnml.language import Language, Quantity, Text, render
 from churnml.serving.last_run import left_over
 from churnml.serving.scorer import Row, Scored, Scorer
 from churnml.serving.settings import Settings
@@ -63,15 +64,22 @@ def freshness(as_of: date, scored_at: datetime, now: datetime, *, left_over: boo
     return Freshness(state=state, age_days=round(age, 2), scored_hours_ago=round(scored, 2))
 
 
+@lru_cache(maxsize=512)
+def _warn(code: str, lang: Lang, **arguments: str | int | Quantity) -> Warn:
+    """Return a warning in words; a batch says the same ones a thousand times."""
+    return Warn(code=code, message=render(Text.of(f"warning-{code}", **arguments), lang))
+
+
 def provenance(
     settings: Settings,
     view: StateView,
     coverage: float | None,
     warnings: Sequence[Warn] = (),
     now: datetime | None = None,
+    lang: Lang | None = None,
 ) -> dict[str, Any]:
-    """Return the fields that every answer from the store carries."""
-    snapshot = view.snapshot
+    """Return the fields that every answer from the store carries; warnings in `lang`, default the config's."""
+    snapshot, lang = view.snapshot, lang or settings.language
     if snapshot is None:
         scorer = view.scorer
         return {
@@ -81,13 +89,13 @@ def provenance(
             "config_version": settings.config_version,
             "coverage": coverage,
             "freshness": None,
-            "warnings": [Warn(code="no_snapshot", message="Nothing has been scored yet."), *warnings],
+            "warnings": [_warn("no_snapshot", lang), *warnings],
         }
     now = now or datetime.now(UTC)
     old = left_over(view.run, snapshot, now, settings.late_after_hours)
     fresh = freshness(snapshot.as_of, snapshot.scored_at, now, left_over=old is not None)
     if old is not None:
-        warnings = [Warn(code=old.code.replace("-", "_"), message=render(old, settings.language)), *warnings]
+        warnings = [Warn(code=old.code.replace("-", "_"), message=render(old, lang)), *warnings]
     return {
         "as_of": snapshot.as_of,
         "scored_at": snapshot.scored_at,
@@ -95,7 +103,7 @@ def provenance(
         "config_version": snapshot.config_hash,
         "coverage": coverage,
         "freshness": fresh,
-        "warnings": [*_of_snapshot(settings, view, snapshot, fresh), *warnings],
+        "warnings": [*_of_snapshot(settings, view, snapshot, fresh, lang), *warnings],
     }
 
 
@@ -104,38 +112,32 @@ def view_provenance(settings: Settings, view: StateView, warnings: Sequence[Warn
     return provenance(settings, view, view.snapshot.coverage if view.snapshot else None, warnings)
 
 
-def _of_snapshot(settings: Settings, view: StateView, snapshot: SnapshotInfo, fresh: Freshness) -> list[Warn]:
+def _of_snapshot(
+    settings: Settings, view: StateView, snapshot: SnapshotInfo, fresh: Freshness, lang: Lang
+) -> list[Warn]:
     warnings = []
     if fresh.state == "stale" and fresh.age_days > _AGEING_DAYS:
-        warnings.append(Warn(code="stale", message=f"The facts are {fresh.age_days:.0f} days old."))
+        warnings.append(_warn("stale", lang, days=round(fresh.age_days)))
     if snapshot.info.get("verdict") == Publication.RULES_ONLY:
-        warnings.append(_RULES_ONLY)
-    warnings += _level(snapshot.info.get("level_gaps") or [])
+        warnings.append(_warn(Publication.RULES_ONLY.value, lang))
+    warnings += _level(snapshot.info.get("level_gaps") or [], lang)
     if view.scorer is not None and view.scorer.version != snapshot.model_version:
-        message = f"Model {view.scorer.version} is in force; this was scored by {snapshot.model_version}."
-        warnings.append(Warn(code="model_changed", message=message))
+        warnings.append(_warn("model_changed", lang, now=view.scorer.version, then=snapshot.model_version))
     if settings.config_version != snapshot.config_hash:
-        warnings.append(Warn(code="config_changed", message="The config has changed since this was scored."))
+        warnings.append(_warn("config_changed", lang))
     return warnings
 
 
-def _level(gaps: Sequence[Mapping[str, Any]]) -> list[Warn]:
+def _level(gaps: Sequence[Mapping[str, Any]], lang: Lang) -> list[Warn]:
     from churnml.explain.notices import level_gaps
 
-    return [Warn(code="level_gap", message=text) for text in level_gaps(gaps)["text_en"]] if gaps else []
+    return [Warn(code="level_gap", message=text) for text in level_gaps(gaps)[f"text_{lang}"]] if gaps else []
 
 
-_RULES_ONLY = Warn(
-    code=Publication.RULES_ONLY.value,
-    message="The model did not beat the rules, so they are used: churn probability and expected loss come from a rule, "
-    "health from its measures.",
-)
-
-
-def _thin(coverage: float | None) -> list[Warn]:
+def _thin(coverage: float | None, lang: Lang) -> list[Warn]:
     if coverage is None or coverage >= _LOW_COVERAGE:
         return []
-    return [Warn(code="low_coverage", message=f"Only {coverage:.0%} of the health score's weight had data.")]
+    return [_warn("low_coverage", lang, share=Quantity(value=coverage, unit="share", digits=0))]
 
 
 def stored(settings: Settings, view: StateView, account: AccountScore, lang: Lang) -> dict[str, Any]:
@@ -144,7 +146,7 @@ def stored(settings: Settings, view: StateView, account: AccountScore, lang: Lan
     info: Mapping[str, Any] = snapshot.info if snapshot else {}
     base_rate = info.get("base_rate")
     return {
-        **provenance(settings, view, account.coverage, _thin(account.coverage)),
+        **provenance(settings, view, account.coverage, _thin(account.coverage, lang), lang=lang),
         "account_id": account.account_id,
         "source": "stored",
         "churn_probability": account.churn_probability,
@@ -173,18 +175,14 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
     warnings = []
     total = len(scorer.model.features)
     if scored.missing * 2 > total:
-        message = f"{scored.missing} of the model's {total} features were not given and count as missing."
-        warnings.append(Warn(code="many_missing", message=message))
-    for name in scorer.unknown_words(row.features):
-        message = f"The model does not know this text of {name}; it counts as missing."
-        warnings.append(Warn(code="unknown_word", message=message))
+        warnings.append(_warn("many_missing", lang, missing=scored.missing, total=total))
+    warnings += [_warn("unknown_word", lang, feature=name) for name in scorer.unknown_words(row.features)]
     if scorer.verdict == Publication.RULES_ONLY:
-        warnings.append(_RULES_ONLY)
-    warnings += _level(scorer.level_gaps)
+        warnings.append(_warn(Publication.RULES_ONLY.value, lang))
+    warnings += _level(scorer.level_gaps, lang)
     blind = not scored.coverage
     if blind:
-        message = "None of the features that the health score is made of was given, so there is no health score."
-        warnings.insert(0, Warn(code="no_coverage", message=message))
+        warnings.insert(0, _warn("no_coverage", lang))
     return {
         "as_of": row.as_of,
         "scored_at": now,
@@ -192,7 +190,7 @@ def computed(settings: Settings, scorer: Scorer, row: Row, scored: Scored, lang:
         "config_version": scorer.bundle.manifest.config_hash,
         "coverage": scored.coverage,
         "freshness": freshness(row.as_of, now, now),
-        "warnings": [*warnings, *([] if blind else _thin(scored.coverage))],
+        "warnings": [*warnings, *([] if blind else _thin(scored.coverage, lang))],
         "account_id": None,
         "source": "computed",
         "churn_probability": scored.churn_probability,

@@ -2459,6 +2459,21 @@ retrain-MON402 = { $n ->
 retrain-moved = Probabilities moved to the newest mature churn rate: of { $accounts }, { $n } churned where { $expected } were expected. The ranking is unchanged.
 retrain-MON403 = The model ranked worse than promised. { $said }
 
+# Warnings beside answers of the API
+warning-no_snapshot = Nothing has been scored yet.
+warning-stale =
+    { $days ->
+        [one] The facts are { $days } day old.
+       *[other] The facts are { $days } days old.
+    }
+warning-rules_only = The model did not beat the rules, so they are used: churn probability and expected loss come from a rule, health from its measures.
+warning-model_changed = Model { $now } is in force; this was scored by { $then }.
+warning-config_changed = The config has changed since this was scored.
+warning-low_coverage = Only { $share } of the health score’s weight had data.
+warning-many_missing = { $missing } of the model’s { $total } features were not given and count as missing.
+warning-unknown_word = The model does not know this text of { $feature }; it counts as missing.
+warning-no_coverage = None of the features that the health score is made of was given, so there is no health score.
+
 monitor-title = Monitoring of { $name }, the day before { $as_of }
 monitor-no_alarm = No alarm. { $tests } tests of the data; false alarms to expect: at most { $budget } a month.
 monitor-alarms = { $n ->

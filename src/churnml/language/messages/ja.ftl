@@ -2130,6 +2130,17 @@ retrain-MON402 = { $n }件の特徴量が変化し、予測も動いています
 retrain-moved = 確率を最新の確定した解約率に合わせました。{ $accounts }のうち{ $n }社が解約し、見込みは{ $expected }社でした。順位は変わりません。
 retrain-MON403 = モデルの順位付けが見込みを下回りました。{ $said }
 
+# APIの回答に添える警告
+warning-no_snapshot = まだ一度もスコアリングされていません。
+warning-stale = 元になったデータは{ $days }日前のものです。
+warning-rules_only = モデルがルールを上回らなかったため、ルールを使っています。解約確率と想定損失はルールから、ヘルススコアはその指標から計算しています。
+warning-model_changed = 現在のモデルは{ $now }ですが、この結果は{ $then }で計算されています。
+warning-config_changed = この結果を計算した後に設定が変更されています。
+warning-low_coverage = ヘルススコアの重みのうち、データがあったのは{ $share }だけです。
+warning-many_missing = モデルの特徴量{ $total }個のうち{ $missing }個が渡されず、欠損として扱われました。
+warning-unknown_word = { $feature }のこの値はモデルの知らないもので、欠損として扱われました。
+warning-no_coverage = ヘルススコアに使う特徴量が一つも渡されなかったため、ヘルススコアはありません。
+
 monitor-title = { $name }の監視({ $as_of }の前日)
 monitor-no_alarm = 警報はありません。データの検定{ $tests }件、誤報の見込みは月{ $budget }件以下です。
 monitor-alarms = 警報{ $n }件

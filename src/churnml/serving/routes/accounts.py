@@ -91,7 +91,7 @@ async def list_accounts(
     snapshot = view.snapshot
     return as_json(
         AccountsAnswer.model_construct(
-            **provenance(state.settings, view, snapshot.coverage if snapshot else None),
+            **provenance(state.settings, view, snapshot.coverage if snapshot else None, lang=chosen),
             total=page.total,
             accounts=[
                 health_of(

@@ -53,7 +53,7 @@ async def what_if(request: Request, body: WhatIfRequest) -> Response:
         moved = after.health_score - before.health_score
     return as_json(
         WhatIfAnswer.model_construct(
-            **provenance(state.settings, view, account.coverage),
+            **provenance(state.settings, view, account.coverage, lang=lang),
             account_id=body.account_id,
             before=before,
             after=after,
