@@ -126,7 +126,7 @@ def test_every_operation_answers_as_documented(own: Any, schema: dict[str, Any])
 
 
 def test_a_level_of_risk_that_was_off_is_a_warning() -> None:
-    (warning,) = _level([{"name": "tenth 10", "told": 0.21, "happened": 0.295}])
+    (warning,) = _level([{"name": "tenth 10", "told": 0.21, "happened": 0.295}], "en")
     assert warning.code == "level_gap"
     assert warning.message.startswith("In the backtest, 21")
-    assert _level([]) == []
+    assert _level([], "en") == []
