@@ -103,13 +103,12 @@ def _draw_model(console: Console, report: MonitoringReport, language: str) -> No
     from rich.table import Table
 
     from churnml.language import Quantity, Section, phrases, render
-    from churnml.reports.monitoring import performance_rows
+    from churnml.reports.monitoring import performance_head, performance_rows
 
     say = Section(phrases(language), "monitor")
     rows = performance_rows(report, language)
     if rows:
-        head = ("", say.accounts, say.churned, say.expected_churned, "ROC AUC", say.lift, say.log_loss)
-        table = Table(*head, title=say.performance, title_justify="left")
+        table = Table("", *performance_head(language), title=say.performance, title_justify="left")
         for row in rows:
             table.add_row(*row)
         console.print(table)

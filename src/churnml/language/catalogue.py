@@ -39,6 +39,8 @@ class Catalogue:
     def __init__(self, language: str, source: str) -> None:
         self.language = language
         self._source = source
+        self._parsed: dict[str, Any] = {}
+        self._patterns: dict[str, Any] = {}
 
     @cached_property
     def _sources(self) -> dict[str, str]:
@@ -73,10 +75,6 @@ class Catalogue:
 
         return FluentBundle([str(self.locale)], functions=functions(self), use_isolating=False)
 
-    @cached_property
-    def _parsed(self) -> dict[str, Any]:
-        return {}
-
     def entry(self, name: str) -> Any:
         """Return a message or term, parsed.
 
@@ -109,11 +107,6 @@ class Catalogue:
             self.bundle.add_resource(ast.Resource([entry]), allow_overrides=True)
             spoken_of = {match[0] for match in _NAME.finditer(self._sources[one])}
             waiting += [other for other in spoken_of & self._sources.keys() if other not in joined]
-
-    @cached_property
-    def _patterns(self) -> dict[str, Any]:
-        """The compiled message of each code, filled as they are asked for."""
-        return {}
 
     def put(self, code: str, arguments: dict[str, Any]) -> str:
         """Return a message in words.

@@ -1,4 +1,4 @@
-"""Alerts in runs: evaluated after each scoring, read and answered, and tried on the past."""
+"""Alerts in runs: evaluated after each scoring, previewed, and tried on the past."""
 
 from __future__ import annotations
 

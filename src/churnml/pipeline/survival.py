@@ -10,10 +10,10 @@ import pandas as pd
 from churnml import features as features_room
 from churnml import snapshots
 from churnml.config import Config
-from churnml.errors import UsageError
+from churnml.explain.renewal import renewal_drivers
 from churnml.pipeline.preparation import prepare
 from churnml.progress import Stages
-from churnml.retention.lifetimes import Lifetime, RankBy, lifetimes, renewal_drivers
+from churnml.retention.lifetimes import Lifetime, RankBy, lifetimes
 from churnml.retention.residual import stayers_growth
 from churnml.training.hazard import HazardModel
 from churnml.training.stacking import known_by
@@ -81,16 +81,8 @@ def survival(
     UsageError
         Another target than churn is predicted.
     """
-    stages = stages or Stages()
-    label = config.label
-    if label.target != "churn":
-        raise UsageError(
-            "Curves are made of churn alone",
-            where="label.target",
-            got=label.target,
-            expected="churn",
-            remedy="Use a config that predicts churn.",
-        )
+    config.require_churn("A survival curve")
+    stages, label = stages or Stages(), config.label
     prepared = prepare(config, stages)
     tables, features = prepared.loaded.tables, prepared.feature_set
     today = pd.Timestamp(as_of or tables.observed_until).as_unit("us")

@@ -9,7 +9,7 @@ from churnml.metrics.intervals import Interval
 from churnml.monitoring.report import MonitoringReport
 from churnml.reports.page import environment
 
-__all__ = ["interval_told", "monitoring_page", "performance_rows"]
+__all__ = ["interval_told", "monitoring_page", "performance_head", "performance_rows"]
 
 _MOST_FEATURES = 20
 
@@ -68,6 +68,7 @@ def monitoring_page(report: MonitoringReport, *, language: str, budget: float = 
             tables=tables,
             table_head=(say.table, say.newest, say.last_day, say.usual_day, say.last_week, say.usual_day, say.codes),
             unjudged=say("unjudged", tables=", ".join(report.unjudged)) if report.unjudged else "",
+            performance_head=performance_head(language),
             performance=performance_rows(report, language),
             features=features,
             drifted=drift is not None,
@@ -75,10 +76,16 @@ def monitoring_page(report: MonitoringReport, *, language: str, budget: float = 
     )
 
 
+def performance_head(language: str) -> tuple[str, ...]:
+    """Return the headings of `performance_rows`, that of the rows' names left out."""
+    say = Section(phrases(language), "monitor")
+    return (say.accounts, say.churned, say.expected_churned, "ROC AUC", say.lift, say.log_loss)
+
+
 def performance_rows(report: MonitoringReport, language: str) -> list[tuple[str, ...]]:
     """Return promised, realised and expected performance as rows of words; empty where there is none.
 
-    Name of the row, accounts, churned, expected to churn, ROC AUC, lift at 10 %, log loss.
+    The name of the row, then what `performance_head` says.
     """
     found = report.performance
     if found is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
@@ -10,16 +10,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from churnml.features.spec import FeatureSet
+from churnml.explain.renewal import RenewalDriver
 from churnml.language import Argument, Day, Quantity, Text
 from churnml.retention.residual import residual_value
 from churnml.training.stacking import MONTH_DAYS, MONTHS
 from churnml.training.survival import Curves, Forecast
 
-__all__ = ["Bounds", "Lifetime", "RankBy", "RenewalDriver", "lifetimes", "renewal_drivers"]
-
-_NOTICEABLE = 0.05
-"""Log-odds below which a feature raises nothing worth telling."""
+__all__ = ["Bounds", "Lifetime", "RankBy", "lifetimes"]
 
 RankBy = Literal["expected_loss", "residual_value", "avoidable_loss"]
 
@@ -31,23 +28,6 @@ class Bounds:
     value: float
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class RenewalDriver:
-    """A feature that raises the risk at the next decision.
-
-    Parameters
-    ----------
-    feature : str
-    label : Text or Words
-    log_odds : float
-        What it adds, above 0.
-    """
-
-    feature: str
-    label: Argument
-    log_odds: float
 
 
 @dataclass(frozen=True)
@@ -126,7 +106,7 @@ def lifetimes(
         As for `churnml.retention.residual.residual_value`.
     rank_by : str
     drivers : sequence, optional
-        Per row, from `renewal_drivers`.
+        Per row, from `churnml.explain.renewal.renewal_drivers`.
     level : float
         How often the bounds should hold.
     """
@@ -174,25 +154,6 @@ def lifetimes(
     return tuple(found)
 
 
-def renewal_drivers(added: pd.DataFrame, features: FeatureSet, most: int = 3) -> list[tuple[RenewalDriver, ...]]:
-    """Return what raises each account's risk at its next decision most, context such as size and industry left out.
-
-    Parameters
-    ----------
-    added : DataFrame
-        From `churnml.training.hazard.HazardModel.renewal_contributions`.
-    features : FeatureSet
-    most : int
-    """
-    specs = [spec for spec in features if spec.actionable and spec.name in added]
-    values = added[[spec.name for spec in specs]].fillna(0.0).to_numpy()
-    found = []
-    for row in values:
-        best = [place for place in np.argsort(-row, kind="stable")[:most] if row[place] > _NOTICEABLE]
-        found.append(tuple(RenewalDriver(specs[at].name, specs[at].label, float(row[at])) for at in best))
-    return found
-
-
 def _month_of_half(curve: np.ndarray) -> float:
     """Return the days to the end of the first month at which a curve is at a half; NaN: at none."""
     below = np.flatnonzero(curve <= 0.5)
@@ -204,7 +165,10 @@ def _sentence(as_of: date, half: float, earliest: float, latest: float, low: flo
     if np.isnan(earliest):
         lost = [Quantity(value=round(1.0 - one, 2), unit="share", digits=0) for one in (high, low)]
         return Text.of("survival-most_stay", months=MONTHS, low=lost[0], high=lost[1])
-    said: Callable[[float], Day] = lambda days: Day(on=(as_of + timedelta(days=int(days))).isoformat())  # noqa: E731
+
+    def said(days: float) -> Day:
+        return Day(on=(as_of + timedelta(days=int(days))).isoformat())
+
     if np.isnan(latest):
         return Text.of("survival-half_not_before", earliest=said(earliest), months=MONTHS)
     middle = half if not np.isnan(half) else latest

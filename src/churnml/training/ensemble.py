@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +55,30 @@ class Ensemble:
     slope: float = 1.0
     logistic: Ensemble | None = None
     judged: Array | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return all but trees and regression as JSON-ready data."""
+        return {
+            "calibration": self.calibrator.as_dict(),
+            "linear_weight": self.linear_weight,
+            "season": list(self.season.months) if self.season is not None else None,
+            "slope": self.slope,
+            "facts": self.facts.model_dump(mode="json", exclude_none=True),
+        }
+
+    @classmethod
+    def of_settings(cls, trees: Trees | None, linear: Linear | None, settings: Mapping[str, Any]) -> Ensemble:
+        """Rebuild the ensemble of its parts and its `settings`."""
+        season = settings.get("season")
+        return cls(
+            trees,
+            linear,
+            linear_weight=float(settings["linear_weight"]),
+            calibrator=Calibrator.from_dict(settings["calibration"]),
+            facts=EnsembleFacts.model_validate(settings["facts"]),
+            season=Season(tuple(float(month) for month in season)) if season else None,
+            slope=float(settings.get("slope", 1.0)),
+        )
 
     def log_odds(self, X: Array) -> Array:
         """Return the raw log-odds of each row."""

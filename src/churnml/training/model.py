@@ -15,12 +15,10 @@ from scipy.special import expit
 
 from churnml.errors import BundleError
 from churnml.features.spec import FeatureSet
-from churnml.training.calibration import Calibrator
 from churnml.training.encoding import encode
 from churnml.training.ensemble import Ensemble
-from churnml.training.facts import EnsembleFacts, ModelInfo
+from churnml.training.facts import ModelInfo
 from churnml.training.horizons import anchored
-from churnml.training.level import Season
 from churnml.training.linear import Linear
 from churnml.training.publication import Publication
 from churnml.training.rules import RuleModel
@@ -191,13 +189,9 @@ class ChurnModel:
             "base_rate": self.base_rate,
             "horizon_days": self.horizon_days,
             "categories": dict(self.categories),
-            "calibration": ensemble.calibrator.as_dict(),
-            "linear_weight": ensemble.linear_weight,
-            "season": list(ensemble.season.months) if ensemble.season is not None else None,
-            "slope": ensemble.slope,
+            **ensemble.settings(),
             "boosters": names,
             "linear": _LINEAR if ensemble.linear is not None else None,
-            "facts": ensemble.facts.model_dump(mode="json", exclude_none=True),
             "info": self.info.model_dump(mode="json", exclude_none=True),
             "further_horizons_days": sorted(self.further),
         }
@@ -233,21 +227,14 @@ class ChurnModel:
             )
         try:
             texts = [_text(files, name) for name in model["boosters"]]
-            ensemble = Ensemble(
-                trees=Trees.from_texts(texts) if texts else None,
-                linear=Linear.from_dict(_read(files, _LINEAR)) if model["linear"] else None,
-                linear_weight=float(model["linear_weight"]),
-                calibrator=Calibrator.from_dict(model["calibration"]),
-                facts=EnsembleFacts.model_validate(model["facts"]),
-                season=Season(tuple(float(month) for month in model["season"])) if model.get("season") else None,
-                slope=float(model.get("slope", 1.0)),
-            )
+            trees = Trees.from_texts(texts) if texts else None
+            linear = Linear.from_dict(_read(files, _LINEAR)) if model["linear"] else None
             return cls(
                 features=FeatureSet.from_dicts(_read(files, _FEATURES)),
                 categories=model["categories"],
                 base_rate=float(model["base_rate"]),
                 horizon_days=int(model["horizon_days"]),
-                ensemble=ensemble,
+                ensemble=Ensemble.of_settings(trees, linear, model),
                 info=ModelInfo.model_validate(model["info"]),
                 fallback=RuleModel.from_dict(_read(files, _FALLBACK)) if _FALLBACK in files else None,
                 further={days: cls._further(files, days) for days in model.get("further_horizons_days", [])},

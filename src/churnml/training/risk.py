@@ -15,9 +15,7 @@ from churnml.training.calibration import Calibrator
 from churnml.training.encoding import encode
 from churnml.training.ensemble import Ensemble
 from churnml.training.estimator import Plan
-from churnml.training.facts import EnsembleFacts
 from churnml.training.judging import judged_rows
-from churnml.training.level import Season
 from churnml.training.linear import Linear, Strength, fit_linear
 from churnml.training.logistic import fit_logistic
 from churnml.training.stacking import Asked, Stack
@@ -223,21 +221,11 @@ def _as_dict(ensemble: Ensemble) -> dict[str, Any]:
     return {
         "boosters": [] if ensemble.trees is None else ensemble.trees.texts(),
         "linear": None if ensemble.linear is None else ensemble.linear.as_dict(),
-        "linear_weight": ensemble.linear_weight,
-        "calibration": ensemble.calibrator.as_dict(),
-        "season": None if ensemble.season is None else list(ensemble.season.months),
-        "slope": ensemble.slope,
-        "facts": ensemble.facts.model_dump(mode="json", exclude_none=True),
+        **ensemble.settings(),
     }
 
 
 def _from_dict(data: Mapping[str, Any]) -> Ensemble:
-    return Ensemble(
-        trees=Trees.from_texts(data["boosters"]) if data["boosters"] else None,
-        linear=Linear.from_dict(data["linear"]) if data["linear"] else None,
-        linear_weight=float(data["linear_weight"]),
-        calibrator=Calibrator.from_dict(data["calibration"]),
-        facts=EnsembleFacts.model_validate(data["facts"]),
-        season=Season(tuple(float(month) for month in data["season"])) if data["season"] else None,
-        slope=float(data["slope"]),
-    )
+    trees = Trees.from_texts(data["boosters"]) if data["boosters"] else None
+    linear = Linear.from_dict(data["linear"]) if data["linear"] else None
+    return Ensemble.of_settings(trees, linear, data)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from churnml.errors import BundleError
 from churnml.language import day, number, percent, phrases, render
-from churnml.reports.monitoring import performance_rows
+from churnml.reports.monitoring import performance_head, performance_rows
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages import figures
 from churnml.serving.pages.company import as_csv, listed, written
@@ -195,6 +195,7 @@ def _watch(frame: Frame) -> dict[str, Any] | None:
         ],
         "held": newest.held,
         "due": [render(reason.said, language) for reason in newest.retraining.reasons],
+        "performance_head": performance_head(language),
         "performance": performance_rows(newest, language),
         "retrainings": [
             {
