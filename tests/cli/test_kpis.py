@@ -11,20 +11,15 @@ import pandas as pd
 import pytest
 import yaml
 from pydantic import TypeAdapter
-from typer.testing import CliRunner
+from tests.companies.command import churnml
 
 from churnml import pipeline
-from churnml.cli.app import app
 from churnml.config import load_config
 from churnml.errors import ConfigError
 from churnml.pipeline import publish_kpis
 from churnml.retention import KpiReport, kpi_report
 from churnml.store import Actor, Store
 from churnml.tables import Tables
-
-
-def churnml(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,13 @@ import json
 
 import pytest
 import yaml
-from typer.testing import CliRunner
+from tests.companies.command import churnml
 
-from churnml.cli.app import app
 from churnml.config import load_config
 from churnml.pipeline import survival as told_by
 from churnml.pipeline.survival import survival
 
 pytestmark = pytest.mark.slow  # a model of the hazard is fitted
-
-
-def churnml(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
