@@ -119,7 +119,9 @@ def fill(config: Config) -> None:
     curves = curves_of(ACCOUNTS, NOW.date(), days=[90.0] * len(ACCOUNTS), risk=[0.2] * len(ACCOUNTS))
     with Store(config.store_url) as store:
         for day in (date(2026, 2, 28), date(2026, 3, 1)):
-            store.publish(Snapshot("firm", day, NOW, "1", "0", scores, features=features, explanations=told, curves=curves))
+            store.publish(
+                Snapshot("firm", day, NOW, "1", "0", scores, features=features, explanations=told, curves=curves)
+            )
         for account in ACCOUNTS:
             call = Text.of("alert-own", title=f"Call {account}")
             alert = Alert(

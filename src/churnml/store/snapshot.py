@@ -229,9 +229,7 @@ class Snapshot:
     def curve_chunks(self, size: int) -> Iterator[list[dict[str, Any]]]:
         """Yield the curves as rows, each packed."""
         stored = (item for item in self.curves if item.account_id not in self.unstorable)
-        while rows := [
-            {"account_id": item.account_id, "packed": packed_curve(item)} for item in islice(stored, size)
-        ]:
+        while rows := [{"account_id": item.account_id, "packed": packed_curve(item)} for item in islice(stored, size)]:
             yield rows
 
     def _stored(self, frame: pd.DataFrame) -> pd.DataFrame:
