@@ -99,7 +99,7 @@ def thin(engine: Engine, config: str, rules: RetentionConfig, now: datetime) -> 
 
 
 def _forget(engine: Engine, config: str, snapshot_id: int, level: int) -> None:
-    """Take explanations, curves and details, or scores too, from the accounts of a snapshot that were scored again later."""
+    """Take explanations, curves, details, or scores too, from the accounts of a snapshot that were scored again."""
     accounts = _scored_again(engine, config, snapshot_id)
     for some in _chunks(accounts):
         with changing(engine) as connection:
