@@ -11,6 +11,7 @@ from churnml.actions.playbooks import Situation, check_playbooks, playbook_for, 
 from churnml.actions.rules import BUILT_IN, AlertRule, Bands, alert_rules
 from churnml.actions.signals import READINGS, signals
 from churnml.actions.tasks import Begun, begin_tasks
+from churnml.actions.uplift import UpliftReport, compare_rankings, fit_ranking
 
 __all__ = [
     "BUILT_IN",
@@ -26,17 +27,20 @@ __all__ = [
     "RuleBacktest",
     "Situation",
     "Step",
+    "UpliftReport",
     "advance",
     "alert_rule",
     "alert_rules",
     "alerts_backtest",
     "begin_tasks",
     "check_playbooks",
+    "compare_rankings",
     "draw",
     "due_at",
     "due_on",
     "evaluate",
     "experiment_report",
+    "fit_ranking",
     "live_through",
     "playbook_for",
     "responsible",

@@ -21,7 +21,7 @@ from churnml.store.alerts import Alert, Outcome
 __all__ = ["Step", "advance"]
 
 _BUDGET_DAYS = 7
-_READ = ("account_id", "owner", "touch", "churn_probability", "arr")
+_READ = ("account_id", "owner", "touch", "churn_probability", "arr", "churn_avoided")
 _SEVERITIES: Mapping[Severity, int] = {"low": 0, "medium": 1, "high": 2, "critical": 3}
 
 
@@ -63,7 +63,8 @@ def advance(
     known : iterable of Alert
         Every alert that is not closed, and the newest closed one of each account and rule.
     signals : DataFrame
-        From `churnml.actions.signals.signals`, of this snapshot.
+        From `churnml.actions.signals.signals`, of this snapshot. With ``churn_avoided`` (churn that a contact avoids,
+        in points of the probability) the budget ranks by that; else `section.save_rate` stands for every account.
     rules : sequence of AlertRule
         From `churnml.actions.rules.alert_rules`.
     section : AlertsConfig
@@ -234,7 +235,10 @@ def _rank(alert: Alert) -> tuple[float, int, str, str]:
 
 def _avoidable_loss(row: Mapping[Hashable, Any], section: AlertsConfig) -> float | None:
     chance, arr = _number(row.get("churn_probability")), _number(row.get("arr"))
-    return None if chance is None or arr is None else round(chance * arr * section.save_rate, 2)
+    if chance is None or arr is None:
+        return None
+    avoided = _number(row.get("churn_avoided"))
+    return round(arr * (chance * section.save_rate if avoided is None else max(0.0, avoided)), 2)
 
 
 def _number(value: Any) -> float | None:

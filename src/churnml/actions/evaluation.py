@@ -80,6 +80,7 @@ def evaluate(
         "held_back": sum(alert.held_back for alert in begun.alerts),
         "held_out": sum(alert.held_out for alert in begun.alerts),
         "tasks": len(begun.tasks),
+        "ranked_by": "uplift" if "churn_avoided" in signals else "risk",
         "off": dict(step.off),
     }
     step = step.model_copy(update={"alerts": begun.alerts})

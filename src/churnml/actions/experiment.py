@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from churnml.actions.uplift import UpliftReport
 from churnml.config.experiments import ExperimentsConfig
 from churnml.language import Argument, Text
 
@@ -96,6 +98,12 @@ class ExperimentReport(_Figures):
         The share of the churn that the accounts followed so far would show with that power; above 1: none would.
     segments : mapping
         Segment → its own report, without segments.
+    uplift : UpliftReport or None
+        A ranking by what a contact avoids beside that by risk; None where it was not asked for.
+    ranked_by : {"risk", "uplift"}
+        What the alert budget goes by.
+    ranking_decided_at : datetime or None
+        When that was decided last; None where it never was.
     """
 
     name: str
@@ -114,6 +122,9 @@ class ExperimentReport(_Figures):
     weeks: float | None
     detectable: float | None
     segments: dict[str, ExperimentReport] = {}
+    uplift: UpliftReport | None = None
+    ranked_by: Literal["risk", "uplift"] = "risk"
+    ranking_decided_at: datetime | None = None
 
 
 def experiment_report(

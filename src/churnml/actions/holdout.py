@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def draw(
     is kept exactly with every twentieth account. An account that somebody has on the desk already is drawn no more.
     """
     alerts = list(alerts)
-    rows = {str(row["account_id"]): row for row in _rows(signals)}
+    rows = {str(row["account_id"]): row for row in _rows(signals, section)}
     running: dict[str, Assignment] = {}
     changed: list[Assignment] = []
     episodes: Counter[str] = Counter()
@@ -109,6 +110,8 @@ def draw(
                 kind=alert.kind,
                 **{name: _or_none(_number(row, name)) for name in ("churn_probability", "arr")},
                 **{name: _word(row, name) for name in ("segment", "band", "owner")},
+                share=section.share,
+                covariates=_covariates(row, section),
             )
             changed.append(running[account])
     return Drawn(tuple(_in_arm(alert, running, section, as_of) for alert in alerts), tuple(changed))
@@ -171,9 +174,28 @@ def _gave_notice(row: Mapping[Hashable, Any]) -> bool:
     return bool(_number(row, "notice_given") >= 1)
 
 
-def _rows(signals: pd.DataFrame) -> list[dict[Hashable, Any]]:
-    read = ("account_id", "arr", "churn_probability", "touch", "segment", "band", "owner", "notice_given")
+def _rows(signals: pd.DataFrame, section: ExperimentsConfig) -> list[dict[Hashable, Any]]:
+    read = dict.fromkeys(
+        (
+            "account_id",
+            "arr",
+            "churn_probability",
+            "touch",
+            "segment",
+            "band",
+            "owner",
+            "notice_given",
+            *section.covariates,
+        )
+    )
     return signals[[name for name in read if name in signals]].to_dict("records")
+
+
+def _covariates(row: Mapping[Hashable, Any], section: ExperimentsConfig) -> dict[str, float]:
+    """Return the numbers that an uplift ranking may learn from; words and what is not known are left out."""
+    given = {name: row.get(name) for name in section.covariates}
+    numbers = {name: float(value) for name, value in given.items() if isinstance(value, Real)}
+    return {name: number for name, number in numbers.items() if np.isfinite(number)}
 
 
 def _number(row: Mapping[Hashable, Any], name: str) -> float:

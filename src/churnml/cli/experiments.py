@@ -12,6 +12,7 @@ from churnml.cli.session import Session
 if TYPE_CHECKING:
     from churnml.actions.experiment import Effect, ExperimentReport
     from churnml.language import Quantity, Section
+    from churnml.metrics.intervals import Interval
 
 __all__ = ["experiments_app"]
 
@@ -24,13 +25,31 @@ def experiments_report(
     lang: Lang = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare contacted accounts with those held out by chance: churn, lost ARR, and when an effect would show."""
+    """Compare contacted accounts with those held out by chance: churn, lost ARR, and whom a contact helps most."""
     with Session(as_json) as session:
         from churnml import pipeline
 
         settings = config_of(config, session, lang)
         effect = pipeline.report_experiment(settings, session.stages)
         session.show(effect.model_dump(mode="json"), lambda: _print(effect, settings.currency, session.language))
+
+
+@experiments_app.command("rank")
+def experiments_rank(
+    config: ConfigPath,
+    lang: Lang = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decide whether the alert budget goes by what a contact avoids or by risk, whichever has proved better."""
+    with Session(as_json) as session:
+        from churnml import pipeline
+
+        settings = config_of(config, session, lang)
+        effect = pipeline.rank_alerts(settings, session.stages)
+        session.show(
+            effect.model_dump(mode="json"),
+            lambda: _print_rankings(effect, settings.experiments.rank_by_uplift, settings.currency, session.language),
+        )
 
 
 def _print(found: ExperimentReport, currency: str, language: str) -> None:
@@ -68,6 +87,51 @@ def _print(found: ExperimentReport, currency: str, language: str) -> None:
     for segment, own in found.segments.items():
         said = say.stored(own.why) if own.churn_avoided is None else t("avoided", **_shares(own.churn_avoided))
         console.print(f"  {segment}: {said}", markup=False)
+    for line in _rankings(found, currency, t):
+        console.print(line, markup=False)
+
+
+def _print_rankings(found: ExperimentReport, wanted: bool, currency: str, language: str) -> None:
+    from churnml.cli.terminal import out
+    from churnml.language import Section, phrases
+
+    t = Section(phrases(language), "cli-experiment")
+    for line in _rankings(found, currency, t):
+        out().print(line, markup=False)
+    if found.uplift is not None and found.uplift.beats and not wanted:
+        out().print(t.set_rank_by_uplift, markup=False)
+
+
+def _rankings(found: ExperimentReport, currency: str, t: Section) -> list[str]:
+    from churnml.language import Quantity
+
+    judged = found.uplift
+    if judged is None:
+        return []
+    lines = []
+    if judged.gain is None or judged.arr_gain is None or judged.by_risk is None or judged.by_uplift is None:
+        lines.append(t("no_uplift", why=judged.why or ""))
+    else:
+        arr = {name: Quantity(value=getattr(judged.arr_gain, name) or 0.0, digits=0) for name in _BOUNDS}
+        lines += [t("qini_risk", **_qini(judged.by_risk)), t("qini_uplift", **_qini(judged.by_uplift))]
+        lines += [t("qini_gain", **_qini(judged.gain)), t("qini_arr", currency=currency, **arr)]
+        if not judged.beats and judged.needed_accounts is not None and judged.trees:
+            need = {"accounts": judged.needed_accounts, "churners": judged.needed_held_out_churners or 0}
+            lines.append(t("gain_needs", **need))
+        lines.append(t.beats if judged.beats else t.beats_not)
+    at = found.ranking_decided_at
+    by = t(f"ranked_by.{found.ranked_by}")
+    lines.append(t("budget_undecided", by=by) if at is None else t("budget_decided", by=by, at=f"{at:%Y-%m-%d}"))
+    return lines
+
+
+_BOUNDS = ("value", "low", "high")
+
+
+def _qini(found: Interval) -> dict[str, Quantity]:
+    from churnml.language import Quantity
+
+    return {name: Quantity(value=getattr(found, name) or 0.0, unit="share", digits=2) for name in _BOUNDS}
 
 
 def _effect(found: ExperimentReport, currency: str, t: Section) -> list[str]:

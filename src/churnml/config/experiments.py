@@ -29,6 +29,16 @@ class ExperimentsConfig(Section):
     days: Annotated[int, Field(ge=7, le=730)] | None = Field(
         None, description="How long an account stays in its arm, and is followed; default `label.horizon_days`"
     )
+    covariates: tuple[str, ...] = Field(
+        ("health_score", "health_change_30d", "days_to_renewal", "tenure_days"),
+        description="Numbers that are kept with each lot, for the uplift ranking to learn from, beside the churn "
+        "probability and ARR: features, or what alert rules read",
+    )
+    rank_by_uplift: bool = Field(
+        False,
+        description="The alert budget ranks by the loss that a contact avoids, once `churnml experiments rank` has "
+        "found that to beat risk",
+    )
     effect: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.3, description="The effect to look for: share of the churn that a contact avoids. Range: 0–1"
     )

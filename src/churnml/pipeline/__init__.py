@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from churnml.pipeline.daily.running import DailyRun, list_runs, run_daily
     from churnml.pipeline.deliveries import check_deliveries, deliver, list_deliveries, preview_deliveries, resend
     from churnml.pipeline.discovery import init
-    from churnml.pipeline.experiments import report_experiment
+    from churnml.pipeline.experiments import rank_alerts, report_experiment
     from churnml.pipeline.health import health_backtest, health_thresholds
     from churnml.pipeline.key_figures import kpis, publish_kpis
     from churnml.pipeline.leakage import audit
@@ -68,6 +68,7 @@ else:
             "preview_pull": "pulls",
             "promote_model": "models",
             "pull": "pulls",
+            "rank_alerts": "experiments",
             "report_experiment": "experiments",
             "resend": "deliveries",
             "recalibrate_if_off": "retraining",
@@ -123,6 +124,7 @@ __all__ = [
     "preview_pull",
     "promote_model",
     "pull",
+    "rank_alerts",
     "report_experiment",
     "resend",
     "recalibrate_if_off",

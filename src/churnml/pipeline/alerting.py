@@ -26,6 +26,7 @@ from churnml.explain import load_playbooks
 from churnml.explain.plays import Playbook
 from churnml.health import phase
 from churnml.pipeline.bands import bands_in_force
+from churnml.pipeline.experiments import with_uplift
 from churnml.pipeline.health import tested_on
 from churnml.pipeline.preparation import prepare
 from churnml.progress import Stages
@@ -152,7 +153,7 @@ def _decision(
     readings = pd.DataFrame(store.banded_readings(config.name, as_of), columns=list(actions.READINGS))
     readings = readings.astype({"health_score": "float64", "coverage": "float64"})
     readings["as_of"] = pd.to_datetime(readings["as_of"])
-    table = signals(scores, features, readings)
+    table = with_uplift(config, signals(scores, features, readings), store)
     by_account = {str(item["account_id"]): item for item in explanations}
     phases = phase(table).tolist()
     read = ("account_id", "touch", "band", "owner")

@@ -2,42 +2,118 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 
 from churnml.actions.experiment import ExperimentReport, experiment_report
+from churnml.actions.uplift import compare_rankings, fit_ranking
 from churnml.config import Config
+from churnml.config.experiments import ExperimentsConfig
 from churnml.errors import UsageError
 from churnml.pipeline.preparation import check
 from churnml.pipeline.tasks import done_tasks
 from churnml.progress import Stages
 from churnml.snapshots.labels import labelled
-from churnml.store import Assignment, Store, Task
+from churnml.store import Actor, Assignment, Store, Task
+from churnml.store.rankings import Ranking
 from churnml.tables import Tables
 
-__all__ = ["compare_arms", "report_experiment"]
+__all__ = ["compare_arms", "rank_alerts", "report_experiment", "with_uplift"]
 
 
 def report_experiment(config: Config, stages: Stages | None = None) -> ExperimentReport:
-    """Compare the accounts that were contacted with those held out by chance.
+    """Compare the accounts that were contacted with those held out by chance, and a ranking by uplift with one by risk.
 
     Raises
     ------
     UsageError
         No account has been drawn in the experiment that the config names.
     """
+    with _lots(config, stages) as (rows, until, store):
+        found = _compared(config, rows, until, store)
+        return found.model_copy(update={"uplift": compare_rankings(rows, config.experiments, seed=config.seed)})
+
+
+def rank_alerts(config: Config, stages: Stages | None = None) -> ExperimentReport:
+    """Decide by what the alert budget ranks, and keep the decision: by uplift where it beats risk, else by risk.
+
+    It holds from the next evaluation of the alerts, where `experiments.rank_by_uplift` is set.
+
+    Raises
+    ------
+    UsageError
+        No account has been drawn in the experiment that the config names.
+
+    See Also
+    --------
+    report_experiment : the same without a decision.
+    """
+    with _lots(config, stages) as (rows, until, store):
+        judged = compare_rankings(rows, config.experiments, seed=config.seed)
+        model = fit_ranking(rows, config.experiments, seed=config.seed) if judged.beats else None
+        now, gain = datetime.now(UTC), judged.gain
+        ranking = Ranking(
+            experiment=config.experiments.name,
+            decided_at=now,
+            until=until,
+            by="risk" if model is None else "uplift",
+            accounts=judged.accounts,
+            contacted_churned=judged.contacted_churned,
+            held_out_churned=judged.held_out_churned,
+            gain=None if gain is None else gain.value,
+            gain_low=None if gain is None else gain.low,
+            gain_high=None if gain is None else gain.high,
+            model=model,
+        )
+        store.rankings(config.name).keep(ranking, Actor("experiments", now))
+        return _compared(config, rows, until, store).model_copy(update={"uplift": judged})
+
+
+def with_uplift(config: Config, signals: pd.DataFrame, store: Store) -> pd.DataFrame:
+    """Return signals with ``churn_avoided``, where the config wants that ranking and it was found to beat risk."""
+    ranking = store.rankings(config.name).newest(config.experiments.name) if config.experiments.rank_by_uplift else None
+    if ranking is None or ranking.model is None:
+        return signals
+    return signals.assign(churn_avoided=ranking.model.predict(signals))
+
+
+def compare_arms(config: Config, tables: Tables, store: Store) -> ExperimentReport:
+    """Return what `report_experiment` returns, of tables at hand; rankings are not compared."""
+    rows, until = _followed(config, tables, store)
+    return _compared(config, rows, until, store)
+
+
+@contextmanager
+def _lots(config: Config, stages: Stages | None) -> Iterator[tuple[pd.DataFrame, date, Store]]:
     config.require_churn("An experiment")
     stages = stages or Stages()
     tables = check(config, stages).loaded.tables
     with stages("experiments"), Store(config.store_url) as store:
-        return compare_arms(config, tables, store)
+        yield *_followed(config, tables, store), store
 
 
-def compare_arms(config: Config, tables: Tables, store: Store) -> ExperimentReport:
-    """Return what `report_experiment` returns, of tables at hand."""
-    section = config.experiments
-    days = section.days or config.label.horizon_days
+def _compared(config: Config, rows: pd.DataFrame, until: date, store: Store) -> ExperimentReport:
+    found = experiment_report(rows, config.experiments, days=_days(config), until=until)
+    ranking = store.rankings(config.name).newest(config.experiments.name)
+    by_uplift = config.experiments.rank_by_uplift and ranking is not None and ranking.model is not None
+    return found.model_copy(
+        update={
+            "ranked_by": "uplift" if by_uplift else "risk",
+            "ranking_decided_at": None if ranking is None else ranking.decided_at,
+        }
+    )
+
+
+def _days(config: Config) -> int:
+    return config.experiments.days or config.label.horizon_days
+
+
+def _followed(config: Config, tables: Tables, store: Store) -> tuple[pd.DataFrame, date]:
+    """Return the lots with what became of their accounts, and the newest date that was evaluated."""
+    section, days = config.experiments, _days(config)
     evaluations = store.evaluations(config.name)
     lots = [lot for lot in evaluations.assignments() if lot.experiment == section.name]
     until = evaluations.known().evaluated_on
@@ -59,13 +135,23 @@ def compare_arms(config: Config, tables: Tables, store: Store) -> ExperimentRepo
         }
     )
     outcomes = labelled(members, tables, label)
-    rows = pd.DataFrame([lot.model_dump() for lot in lots]).assign(
-        arr=members["arr"],
-        churned=outcomes["churned"].to_numpy(),
-        worked=[_was_worked(lot, done, days) for lot in lots],
+    measures = pd.DataFrame([dict(lot.covariates) for lot in lots], columns=_measures(section), dtype="float64")
+    rows = (
+        pd.DataFrame([lot.model_dump(exclude={"covariates"}) for lot in lots])
+        .join(measures)
+        .assign(
+            arr=members["arr"],
+            churned=outcomes["churned"].to_numpy(),
+            worked=[_was_worked(lot, done, days) for lot in lots],
+        )
     )
     rows["churn_probability"] = rows["churn_probability"].astype("float64")
-    return experiment_report(rows, section, days=days, until=until)
+    return rows, until
+
+
+def _measures(section: ExperimentsConfig) -> list[str]:
+    """Return the covariates that a lot does not hold as its own."""
+    return [name for name in dict.fromkeys(section.covariates) if name not in Assignment.model_fields]
 
 
 def _was_worked(lot: Assignment, done: list[Task], days: int) -> bool:

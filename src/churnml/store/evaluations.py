@@ -44,6 +44,10 @@ class Assignment(BaseModel):
         As they were then.
     segment, band, owner : str or None
         As they were then.
+    share : float or None
+        With what chance the account was held out.
+    covariates : mapping
+        `experiments.covariates` as they were then; one that was not known is left out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +66,8 @@ class Assignment(BaseModel):
     segment: str | None = None
     band: str | None = None
     owner: str | None = None
+    share: float | None = None
+    covariates: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True)

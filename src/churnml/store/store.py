@@ -34,6 +34,7 @@ from churnml.store.views import Views
 
 if TYPE_CHECKING:
     from churnml.store.monitoring import Monitoring
+    from churnml.store.rankings import Rankings
 
 __all__ = ["Store"]
 
@@ -82,6 +83,12 @@ class Store(PublishedScores):
     def evaluations(self, config: str) -> Evaluations:
         """Return the evaluations of the alert rules of one config."""
         return Evaluations(self._engine, config)
+
+    def rankings(self, config: str) -> Rankings:
+        """Return the decisions by what the alert budget of one config ranks."""
+        from churnml.store.rankings import Rankings
+
+        return Rankings(self._engine, config)
 
     def key_figures(self, config: str) -> KeyFigures:
         """Return the KPIs of a config."""

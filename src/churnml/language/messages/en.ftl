@@ -3103,6 +3103,26 @@ cli-experiment-no_effect = No effect is as likely as that: the interval holds 0.
 experiment-few_followed = { $n } accounts of the smaller arm are followed to the end, and { $least } are the least
 experiment-few_churned = { $n } accounts have churned, and { $least } are the least
 
+## A ranking by what a contact avoids
+
+cli-experiment-no_uplift = No ranking by what a contact avoids yet: { $why }.
+cli-experiment-qini_risk = Ranked by risk, contacts avoid { $value } (95 %: { $low } to { $high }) more churn than as many drawn by chance, in points of the churn rate (Qini).
+cli-experiment-qini_uplift = Ranked by what a contact avoids: { $value } (95 %: { $low } to { $high }).
+cli-experiment-qini_gain = The difference: { $value } (95 %: { $low } to { $high }).
+cli-experiment-qini_arr = In ARR, each ranking times ARR: { $value } { $currency } an account (95 %: { $low } to { $high }).
+cli-experiment-gain_needs = So large a difference would show with { $accounts } followed accounts, { $churners } churners among those not contacted.
+cli-experiment-beats = Ranking by what a contact avoids beats ranking by risk.
+cli-experiment-beats_not = Ranking by what a contact avoids is not shown to beat ranking by risk.
+cli-experiment-ranked_by =
+    .risk = risk
+    .uplift = what a contact avoids
+cli-experiment-budget_decided = The alert budget goes by { $by } (decided on { $at }).
+cli-experiment-budget_undecided = The alert budget goes by { $by } (`churnml experiments rank` decides).
+cli-experiment-set_rank_by_uplift = Set experiments.rank_by_uplift: true to have the alert budget go by it.
+experiment-uplift_few_followed = { $n } accounts of the smaller arm are followed to the end, and { $least } are the least
+experiment-uplift_few_churned = { $contacted } contacted and { $held_out } held-out accounts have churned, and { $least } of each are the least
+experiment-uplift_repeated = the same accounts were drawn again and again, so none are left to learn from
+
 ## churnml deliver, keys, kpis, presets and init
 
 cli-deliver-busy = Another process is delivering ({ $who }); nothing was done.

@@ -2599,6 +2599,26 @@ cli-experiment-no_effect = 効果なしもありえます：区間が0を含み�
 experiment-few_followed = 小さい群で最後まで追跡したのは{ $n }件で、少なくとも{ $least }件必要です
 experiment-few_churned = 解約は{ $n }件で、少なくとも{ $least }件必要です
 
+## 連絡で防げる解約による順位
+
+cli-experiment-no_uplift = 連絡で防げる解約による順位はまだ出せません：{ $why }。
+cli-experiment-qini_risk = リスク順に連絡すると、同じ件数を無作為に選ぶより解約率が{ $value }（95%：{ $low }〜{ $high }）ポイント多く下がります（Qini）。
+cli-experiment-qini_uplift = 連絡で防げる解約の順では{ $value }（95%：{ $low }〜{ $high }）。
+cli-experiment-qini_gain = その差は{ $value }（95%：{ $low }〜{ $high }）。
+cli-experiment-qini_arr = ARRを掛けた順位どうしでは1顧客あたり{ $value } { $currency }（95%：{ $low }〜{ $high }）。
+cli-experiment-gain_needs = この差が見えるには{ $accounts }件の追跡、うち連絡しない群の解約が{ $churners }件必要です。
+cli-experiment-beats = 連絡で防げる解約の順は、リスク順より優れています。
+cli-experiment-beats_not = 連絡で防げる解約の順がリスク順より優れるとは言えません。
+cli-experiment-ranked_by =
+    .risk = リスク
+    .uplift = 連絡で防げる解約
+cli-experiment-budget_decided = アラートの枠は{ $by }の順です（{ $at }に決定）。
+cli-experiment-budget_undecided = アラートの枠は{ $by }の順です（`churnml experiments rank`で決めます）。
+cli-experiment-set_rank_by_uplift = アラートの枠をこの順にするには experiments.rank_by_uplift: true を設定してください。
+experiment-uplift_few_followed = 小さい群で最後まで追跡したのは{ $n }件で、少なくとも{ $least }件必要です
+experiment-uplift_few_churned = 解約は連絡した群{ $contacted }件、連絡しない群{ $held_out }件で、それぞれ少なくとも{ $least }件必要です
+experiment-uplift_repeated = 同じ顧客が何度も割り付けられ、学習に使える顧客が残っていません
+
 ## churnml deliver, keys, kpis, presets and init
 
 cli-deliver-busy = 別のプロセスが配信中です（{ $who }）。何もしていません。

@@ -29,6 +29,7 @@ from churnml.store.schema.snapshots import (
 from churnml.store.schema.work import (
     AccountOwnerRow,
     AlertEventRow,
+    AlertRankingRow,
     AlertRow,
     AssignmentRow,
     EvaluationRow,
@@ -44,6 +45,7 @@ from churnml.store.schema.work import (
 __all__ = [
     "AccountOwnerRow",
     "AlertEventRow",
+    "AlertRankingRow",
     "AlertRow",
     "ApiKeyRow",
     "AssignmentRow",

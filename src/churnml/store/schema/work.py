@@ -20,6 +20,7 @@ from churnml.store.schema.base import Base
 __all__ = [
     "AccountOwnerRow",
     "AlertEventRow",
+    "AlertRankingRow",
     "AlertRow",
     "AssignmentRow",
     "EvaluationRow",
@@ -224,6 +225,21 @@ class AssignmentRow(Base):
     body: Mapped[dict[str, Any]]
 
     __table_args__ = (Index(None, "config", "experiment", "account_id", "episode", unique=True),)
+
+
+class AlertRankingRow(Base):
+    """By what the alert budget ranks, as one experiment has shown; one row per decision, never changed."""
+
+    __tablename__ = "alert_rankings"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    config: Mapped[str]
+    experiment: Mapped[str]
+    at: Mapped[datetime]
+    by: Mapped[str]
+    body: Mapped[dict[str, Any]]
+
+    __table_args__ = (Index(None, "config", "experiment", "id"),)
 
 
 class RenewalCallRow(Base):
