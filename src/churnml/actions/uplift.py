@@ -53,7 +53,7 @@ class UpliftReport(BaseModel):
     arr_gain : Interval or None
         The same in ARR an account, each ranking times ARR, as the alert budget ranks.
     beats : bool
-        `gain` lies above 0 with its whole interval, and `arr_gain` with its value.
+        `gain` lies above 0 with its whole interval, `arr_gain` with its value, and the ranking of all lots has trees.
     trees : int or None
         By how many trees the ranking departs from risk; 0: no way to depart from it was found.
     detectable : float or None
@@ -134,7 +134,7 @@ def compare_rankings(rows: pd.DataFrame, section: ExperimentsConfig, *, seed: in
         by_uplift=_rounded(qini_interval(ranks["uplift"], effects, draws, _LEVEL), 6),
         gain=_rounded(gain, 6),
         arr_gain=_rounded(arr_gain, 2),
-        beats=gain.above_zero and (arr_gain.value or 0.0) > 0,
+        beats=whole.trees_ > 0 and gain.above_zero and (arr_gain.value or 0.0) > 0,
         trees=whole.trees_,
         **_power(gain, len(lots), counts["held_out_churned"], section.power),
     )
