@@ -67,7 +67,7 @@ def test_progress_is_told_in_lines(raw):
 
 
 def test_missing_tables_are_noted(raw):
-    notes = raw.load().notes
+    notes = [*map(str, raw.load().notes)]
     assert "tickets is not mapped: support features are off" in notes
     assert notes[0] == "observed from 2026-01-01 until 2026-01-15 (exclusive), told by the events"
 

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from churnml.config import Config
     from churnml.language import Language
 
-__all__ = ["Session", "progress_line", "report_failure"]
+__all__ = ["Session", "progress_line", "report_failure", "terminal_language"]
 
 _TIMINGS = "stage_seconds.json"
 _LONG_SECONDS = 10.0
+_LOCALES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
 
 class Session:
@@ -42,9 +43,7 @@ class Session:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.config: Config | None = None
-        from churnml.language import languages
-
-        self.language: Language = languages()[0]
+        self.language: Language = terminal_language()
         self._live = _Live()
         self._kept: dict[str, Any] = {}
         self._umask = 0
@@ -131,11 +130,32 @@ class Session:
             print(phrases(self.language)("cli-interrupted"), file=sys.stderr)
             sys.exit(130)
         if isinstance(error, Exception) and type(error).__module__.split(".")[0] not in ("click", "typer"):
-            sys.exit(report_failure(error, as_json=self.as_json, so_far=self._kept))
+            sys.exit(report_failure(error, as_json=self.as_json, so_far=self._kept, language=self.language))
 
 
-def report_failure(error: Exception, *, as_json: bool, so_far: Mapping[str, Any] | None = None) -> int:
-    """Tell the user what went wrong and return the exit code; as JSON with what there was so far.
+def terminal_language() -> Language:
+    """Return the language of the terminal's locale where churnml speaks it: what counts until a config is read.
+
+    Examples
+    --------
+    >>> terminal_language() in ("en", "ja")
+    True
+    """
+    from churnml.language import languages
+
+    known = languages()
+    locale = next((value for name in _LOCALES if (value := os.environ.get(name))), "")
+    return next((code for code in known if locale.split("_")[0].split(".")[0] == code), known[0])
+
+
+def report_failure(
+    error: Exception,
+    *,
+    as_json: bool,
+    so_far: Mapping[str, Any] | None = None,
+    language: Language | None = None,
+) -> int:
+    """Tell the user what went wrong, in their language, and return the exit code; as JSON with what there was so far.
 
     An error that churnml did not raise on purpose is a bug: its traceback goes to a file that the message names.
     """
@@ -153,13 +173,15 @@ def report_failure(error: Exception, *, as_json: bool, so_far: Mapping[str, Any]
 
     from churnml.cli import terminal
     from churnml.config.secrets import mask_secrets, mask_text
+    from churnml.language import error_fields, error_lines, phrases
 
+    language = language or terminal_language()
     terminal.settle_streams()
     if as_json:
-        print(terminal.as_json({**(so_far or {}), "error": mask_secrets(error.as_dict())}))
+        print(terminal.as_json({**(so_far or {}), "error": mask_secrets(error_fields(error, language))}))
     console = terminal.err()
-    first, *rest = mask_text(str(error)).splitlines()
-    console.print(Text.assemble(("error: ", "bold red"), first))
+    first, *rest = mask_text(error_lines(error, language)).splitlines()
+    console.print(Text.assemble((f"{phrases(language)('cli-error')} ", "bold red"), first))
     for line in rest:
         console.print(Text(line), soft_wrap=True)
     return error.exit_code
@@ -172,10 +194,12 @@ def _bug(error: Exception) -> ChurnmlError:
         "w", prefix="churnml-error-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
     ) as log:
         log.write(mask_text("".join(traceback.format_exception(error))))
+    from churnml.language import Text
+
     first = mask_text((str(error).splitlines() or [""])[0])
     return ChurnmlError(
-        f"churnml met an error it did not foresee: {type(error).__name__}: {first[:300]}",
-        remedy=f"Please report it with the details in {log.name}",
+        Text.of("error-bug", kind=type(error).__name__, said=first[:300]),
+        remedy=Text.of("error-bug.remedy", file=log.name),
         code="bug",
     )
 

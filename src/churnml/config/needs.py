@@ -290,6 +290,10 @@ class LoadSections(Protocol):
         """The currency of all amounts."""
 
     @property
+    def language(self) -> str:
+        """The language of the reasons in files of rejected rows."""
+
+    @property
     def rates(self) -> RatesSource | None:
         """What converts amounts of other currencies."""
 

@@ -14,7 +14,7 @@ from churnml.features import FamilyUse, FeatureSet
 from churnml.language import Argument, Text
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision
-from churnml.sources import Loaded, TableUse, ToolCoverage
+from churnml.sources import Loaded, SetAside, TableUse, ToolCoverage
 
 if TYPE_CHECKING:
     from churnml.evaluation import Tuning
@@ -59,11 +59,12 @@ class CheckReport:
     observed_from: date
     observed_until: date
     rejected: Rejected
-    notes: Sequence[str]
+    notes: Sequence[Text]
     fingerprint: str
     tools: Sequence[ToolCoverage] = ()
     use: Sequence[TableUse] = ()
     families: Sequence[FamilyUse] = ()
+    set_aside: Sequence[SetAside] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Checked:
             tools=list(self.loaded.coverage),
             use=list(self.loaded.use),
             families=list(self.families),
+            set_aside=list(self.loaded.set_aside),
         )
 
 
@@ -109,7 +111,7 @@ class FrameReport:
     features: int
     skipped: Mapping[str, Text]
     rejected: Rejected
-    notes: Sequence[str]
+    notes: Sequence[Text]
     path: Path | None = None
 
 
@@ -172,7 +174,7 @@ class TrainingReport:
     model_version: str
     promotion: Decision
     rejected: Rejected
-    notes: Sequence[Argument]
+    notes: Sequence[Text]
     tuning: Tuning | None
 
 
@@ -194,7 +196,7 @@ class Trained:
         In MLflow.
     rejected : mapping
         Table → reason → rows set aside.
-    notes : sequence of Text or str
+    notes : sequence of Text
         What a reader of the numbers should know.
     tuning : Tuning, optional
         Where a budget was given.
@@ -207,7 +209,7 @@ class Trained:
     model_uri: str
     run_id: str
     rejected: Rejected
-    notes: Sequence[Argument]
+    notes: Sequence[Text]
     tuning: Tuning | None = None
 
     def report(self) -> TrainingReport:

@@ -7,6 +7,7 @@ from functools import cached_property
 import duckdb
 
 from churnml.errors import EngineError
+from churnml.language import Text
 from churnml.sources.mapping import Mapping
 from churnml.sources.sql import described, identifier, problem
 from churnml.tables.row_rules import RowRule, row_rules
@@ -80,17 +81,15 @@ class StagedTable:
         except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
             raise problem(
                 "CHK005",
-                "An SQL expression of the config fails on some rows",
+                Text.of("data-sql_rows"),
                 where=self._failing_expression(),
                 got=str(error).splitlines()[0],
-                remedy="Use try_cast(… AS …) where values may be malformed, or leave such rows out with `where`.",
             ) from error
         except duckdb.OutOfMemoryException as error:
             raise EngineError(
-                f"DuckDB ran out of memory reading {self.name}",
+                Text.of("error-duckdb_memory", table=self.name),
                 where="engine.memory_limit",
                 got=str(error).splitlines()[0],
-                remedy="Raise engine.memory_limit, or lower engine.threads.",
                 code="engine.memory",
             ) from error
 

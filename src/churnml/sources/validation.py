@@ -11,7 +11,8 @@ import pandas as pd
 
 from churnml.errors import DataError
 from churnml.files import beside
-from churnml.sources.currencies import currencies_of, money_columns
+from churnml.language import Quantity, Several, Text
+from churnml.sources.currencies import CurrencyShare, currencies_of, money_columns
 from churnml.sources.expressions import with_nulls
 from churnml.sources.identities import why_ids_differ
 from churnml.sources.mapping import Mapping
@@ -45,9 +46,11 @@ class TableValidator:
         *,
         merge_equal: bool,
         all_rejected_columns: bool,
+        language: str,
     ) -> None:
         self.merge_equal = merge_equal
         self.all_rejected_columns = all_rejected_columns
+        self.language = language
         self.db = db
         self.staged = StagedTable(db, mapping, tomorrow)
         self.mapping = mapping
@@ -108,9 +111,17 @@ class TableValidator:
             return
         values = self.staged.examples(column, f"rule_broken IS NULL AND ({condition})", 500)
         remedy = remedy_for(code, self._column(column), self.mapping.sources.get(column), values)
-        examples = ", ".join(map(repr, values[:3]))
         self.result.notes.append(
-            f"{code} {self.name}.{column}: {rows:,} values: {CHECKS[code].name} ({examples}). {remedy}"
+            Text.of(
+                "data-changed",
+                code=code,
+                table=self.name,
+                column=column,
+                rows=rows,
+                name=CHECKS[code].name,
+                examples=Several(parts=tuple(map(repr, values[:3]))),
+                remedy=remedy,
+            )
         )
         if code in ("CHK033", "CHK034"):
             self.result.lost_values.append(Reason(code, column, rows, values[0] if values else "", remedy))
@@ -118,7 +129,7 @@ class TableValidator:
     def _column(self, name: str) -> Column | None:
         return self.mapping.table[name] if name in self.mapping.table.column_names else None
 
-    def _record(self, rule: RowRule, rows: int, condition: str, remedy: str | None = None) -> None:
+    def _record(self, rule: RowRule, rows: int, condition: str, remedy: Text | None = None) -> None:
         self.result.results.append(CheckResult(rule.code, self.name, rule.column, "failed" if rows else "ok", rows))
         if rows:
             values = self.staged.examples(
@@ -142,13 +153,12 @@ class TableValidator:
         if not left_out:
             return
         if not undecided:
-            self.result.notes.append(f"{self.name}: where leaves {left_out:,} rows out")
+            self.result.notes.append(Text.of("data-where", table=self.name, n=left_out))
             return
         better = with_nulls(self.mapping.where or "")
-        remedy = f"If they count, write `where: {better}`." if better else CHECKS["CHK025"].remedy
+        remedy = Text.of("data-where_better", better=better) if better else CHECKS["CHK025"].remedy
         self.result.notes.append(
-            f"CHK025 {self.name}: where leaves {left_out:,} rows out, {undecided:,} of them because the condition is "
-            f"neither true nor false for them (a value is absent). {remedy}"
+            Text.of("data-where_undecided", table=self.name, n=left_out, undecided=undecided, remedy=remedy)
         )
 
     def strays(self) -> None:
@@ -223,12 +233,15 @@ class TableValidator:
             self._record(rule, rows, f"rule_broken IS NULL AND {rule.broken}")
             self.staged.late.append(rule)
             return
-        about, done = ("about " if scale > 1 else ""), ("are left out" if self.merge_equal else "count like the others")
-        stake = f"; they hold {sum_:,.10g} of {money}" if sum_ else ""
-        remedy = "" if self.merge_equal else f" {CHECKS['CHK024'].remedy}"
+        stake = Text.of("data-equal_rows.stake", sum=Quantity(value=sum_, digits=2), column=money) if sum_ else ""
         self.result.notes.append(
-            f"CHK024 {self.name}: {about}{rows:,} rows equal another one and have no id of their own; they "
-            f"{done}{stake}.{remedy}"
+            Text.of(
+                "data-equal_rows.merged" if self.merge_equal else "data-equal_rows",
+                table=self.name,
+                n=Text.of("data-about", n=rows) if scale > 1 else rows,
+                stake=stake,
+                remedy=CHECKS["CHK024"].remedy,
+            )
         )
 
     def impossible_ids(self) -> None:
@@ -281,11 +294,15 @@ class TableValidator:
             others = sum(share.rows for share in shares[1:])
             self.result.results.append(CheckResult("CHK037", self.name, name, "failed" if several else "ok", others))
             if several:
-                listed = ", ".join(f"{share.code} {share.rows:,} rows (e.g. {share.example!r})" for share in shares[:5])
-                more = f" and {len(shares) - 5} more" if len(shares) > 5 else ""
                 self.result.notes.append(
-                    f"CHK037 {self.name}.{name}: {len(shares)} currencies in one column: {listed}{more}; the amounts "
-                    f"are added as they stand. {CHECKS['CHK037'].remedy}"
+                    Text.of(
+                        "data-currencies",
+                        table=self.name,
+                        column=name,
+                        n=len(shares),
+                        listed=_listed(shares),
+                        remedy=CHECKS["CHK037"].remedy,
+                    )
                 )
 
     def write(self, tables: Path, rejected: Path) -> None:
@@ -321,23 +338,34 @@ class TableValidator:
             self.staged.good,
             malformed,
             all_columns=self.all_rejected_columns,
+            language=self.language,
         )
         with beside(file) as temporary:
             self.staged.run(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet)")
         file.chmod(0o600)
 
 
+def _listed(shares: list[CurrencyShare], most: int = 5) -> Several | Text:
+    """Return what a column holds of each currency, of the largest ones."""
+    listed = Several(
+        parts=tuple(
+            Text.of("data-currency", code=share.code, n=share.rows, example=repr(share.example))
+            for share in shares[:most]
+        )
+    )
+    return Text.of("data-and_more", listed=listed, n=len(shares) - most) if len(shares) > most else listed
+
+
 def _empty(mapping: Mapping) -> DataError:
     name, (left_out, undecided) = mapping.table.name, mapping.filtered
     if not left_out:
-        return problem("CHK003", f"The table {name} is empty", where=f"tables.{name}.from")
-    why = f", {undecided:,} of them because the condition is neither true nor false" if undecided else ""
+        return problem("CHK003", Text.of("data-empty", table=name), where=f"tables.{name}.from")
+    why = "data-none_left.undecided" if undecided else "data-none_left.out"
     return problem(
         "CHK003",
-        f"`where` leaves none of the {left_out:,} rows of {name}",
+        Text.of("data-none_left", n=left_out, table=name),
         where=f"tables.{name}.where",
-        got=f"{left_out:,} rows left out{why}",
-        remedy="Correct or relax `where`, or remove the table from the config: its features are then off.",
+        got=Text.of(why, n=left_out, undecided=undecided),
     )
 
 
@@ -352,6 +380,7 @@ def validate(
     tomorrow: str,
     merge_equal: bool = False,
     all_rejected_columns: bool = False,
+    language: str = "en",
 ) -> ValidatedTable:
     """Validate one mapped table into a canonical Parquet file and a file of rejected rows.
 
@@ -371,6 +400,8 @@ def validate(
         Whether rows that are equal and have no id count once.
     all_rejected_columns : bool
         Whether rejected rows are written with the raw columns that the mapping does not read.
+    language : str
+        Of the reasons beside them.
 
     Raises
     ------
@@ -378,7 +409,13 @@ def validate(
         The table is empty, or an expression fails on some rows.
     """
     validator = TableValidator(
-        db, mapping, raw, tomorrow, merge_equal=merge_equal, all_rejected_columns=all_rejected_columns
+        db,
+        mapping,
+        raw,
+        tomorrow,
+        merge_equal=merge_equal,
+        all_rejected_columns=all_rejected_columns,
+        language=language,
     )
     validator.survey()
     if validator.result.rows == 0:
