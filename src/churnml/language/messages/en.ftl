@@ -3172,6 +3172,11 @@ cli-kpis-column =
 survival-half_by = Half of such accounts are lost by { $day }; the data allow { $earliest } to { $latest }.
 survival-half_not_before = Half of such accounts are not lost before { $earliest }, and perhaps not within { $months } months.
 survival-most_stay = More than half of such accounts are still there after { $months } months; { $low } to { $high } are lost by then.
+# Beside whom a curve is drawn, and the risk at the renewal
+survival-at_renewal = At the renewal on { $day }: { $value } ({ $low }–{ $high }) of such accounts are lost.
+survival-peers_plan = { $n } other accounts on { $group }
+survival-peers_segment = { $n } other accounts of { $group }
+survival-peers_all = { $n } other accounts
 cli-survival-title = When accounts will be lost, as of { $day }; value in { $currency }; in brackets how far the model moves when it is fitted anew
 cli-survival-between = { $value } ({ $low }–{ $high })
 cli-survival-lost = Learnt from { $at_decision } accounts lost at the end of a term and { $between } lost at another time.

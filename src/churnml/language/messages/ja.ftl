@@ -2668,6 +2668,11 @@ cli-kpis-column =
 survival-half_by = このような顧客の半数は{ $day }までに解約します（データから言える範囲は{ $earliest }～{ $latest }）。
 survival-half_not_before = このような顧客の半数が解約するのは早くても{ $earliest }で、{ $months }か月以内には起こらない可能性があります。
 survival-most_stay = このような顧客の半数以上は{ $months }か月後も契約を続けています（それまでの解約は{ $low }～{ $high }）。
+# 比較の対象と、更新時のリスク
+survival-at_renewal = { $day }の更新では、このような顧客の{ $value }（{ $low }～{ $high }）が解約します。
+survival-peers_plan = プラン「{ $group }」の他の{ $n }社
+survival-peers_segment = セグメント「{ $group }」の他の{ $n }社
+survival-peers_all = 他の{ $n }社
 cli-survival-title = { $day }時点の解約時期の見通し。価値は{ $currency }、括弧内はモデルを学習し直したときの変動幅
 cli-survival-between = { $value }（{ $low }～{ $high }）
 cli-survival-lost = 契約期間の終わりに解約した{ $at_decision }社と、それ以外の時期に解約した{ $between }社から学習しました。
