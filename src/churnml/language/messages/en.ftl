@@ -1814,6 +1814,7 @@ problem-form-token = The form was not sent by a page of this session
 problem-rate-limited = The API key has used up its requests of this minute
 problem-account-unknown = The scored snapshot does not have the account
 problem-explanation-unknown = No explanation is stored for the account
+problem-survival-unknown = No survival curve is stored for the account
 problem-features-unknown_account = The features of the account are not stored (any more)
 problem-override-unknown = No override is in force for the account
 problem-alert-unknown = There is no such alert

@@ -1507,6 +1507,7 @@ problem-form-token = このセッションのページから送られたフォ�
 problem-rate-limited = APIキーの1分あたりの上限に達しました
 problem-account-unknown = スコア計算済みのスナップショットに、この顧客はありません
 problem-explanation-unknown = この顧客の理由は保存されていません
+problem-survival-unknown = この顧客の生存曲線は保存されていません
 problem-features-unknown_account = この顧客の特徴量は保存されていません（または削除されています）
 problem-override-unknown = この顧客に有効な判定の変更はありません
 problem-alert-unknown = このアラートはありません
