@@ -10,10 +10,11 @@ import pandas as pd
 from churnml import features as features_room
 from churnml import snapshots
 from churnml.config import Config
+from churnml.explain.lifetime import Lifetime
 from churnml.explain.renewal import renewal_drivers
 from churnml.pipeline.preparation import prepare
 from churnml.progress import Stages
-from churnml.retention.lifetimes import Lifetime, RankBy, lifetimes
+from churnml.retention.lifetimes import RankBy, lifetimes
 from churnml.retention.residual import stayers_growth
 from churnml.training.hazard import HazardModel
 from churnml.training.stacking import known_by
