@@ -44,7 +44,7 @@ NAMES = sorted(
     reverse=True,
 )
 DATA = re.compile(
-    r"CHK\d+|USD|EUR|MRR|ARR|NPS|%\S+|'[^']*'|\[personal\]|user_mail|[\w/-]*\.(csv|parquet|yaml)\b|/tmp\S*|"
+    r"CHK\d+|USD|EUR|not\b|much|surplus|MRR|ARR|NPS|%\S+|'[^']*'|\[personal\]|user_mail|[\w/-]*\.(csv|parquet|yaml)\b|/tmp\S*|"
     r"IS NOT DISTINCT FROM|IS DISTINCT FROM|IS NULL|\bOR\b|expr: \S+.*?`|words: \{.*?\}|label\.trials|leave_out|"
     + "|".join(NAMES)
 )
@@ -84,7 +84,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "tickets": [
             *(f"{each},{n},2025-01-{1 + n % 28:02},,P1,15" for n, each in enumerate(ids(20))),
             "00,1,2025-02-01,1900-01-01,low,3",
-            "01,77,2025-02-03,2025-02-01,low,much",
+            "01,77,2025-02-03,2025-02-01,low,3",
+            "01,79,2025-02-03,,low,much",
             "01,78,31.12.2025,,low,3",
         ],
         "surveys": [f"{each}{'-9' if n < 18 else ''},{n},2025-01-01,7" for n, each in enumerate(ids(20))],
