@@ -19,7 +19,7 @@ from churnml.training import ChurnModel
 from churnml.training.survival_verdict import SurvivalVerdict
 
 if TYPE_CHECKING:
-    from churnml.retention.lifetimes import Lifetime
+    from churnml.explain.lifetime import Lifetime
 
 __all__ = ["Champion"]
 

@@ -14,7 +14,7 @@ from churnml.explain import Explanation
 from churnml.language import Text
 
 if TYPE_CHECKING:
-    from churnml.retention.lifetimes import Lifetime
+    from churnml.explain.lifetime import Lifetime
 
 __all__ = ["Assessment", "Assessments"]
 

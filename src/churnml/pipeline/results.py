@@ -18,8 +18,8 @@ from churnml.sources import Loaded, TableUse, ToolCoverage
 
 if TYPE_CHECKING:
     from churnml.evaluation import Tuning
+    from churnml.explain.lifetime import Lifetime
     from churnml.monitoring import Alarm
-    from churnml.retention.lifetimes import Lifetime
 
 __all__ = [
     "CheckReport",

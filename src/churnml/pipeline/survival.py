@@ -12,12 +12,13 @@ from churnml import snapshots
 from churnml.config import Config
 from churnml.errors import ChurnmlError
 from churnml.evaluation.survival import judge_survival, unfit
+from churnml.explain.lifetime import Lifetime
 from churnml.explain.renewal import renewal_drivers
 from churnml.language import Text
 from churnml.pipeline.preparation import prepare
 from churnml.pipeline.results import Prepared
 from churnml.progress import Stages
-from churnml.retention.lifetimes import Lifetime, RankBy, lifetimes
+from churnml.retention.lifetimes import RankBy, lifetimes
 from churnml.retention.residual import stayers_growth
 from churnml.training.hazard import HazardModel
 from churnml.training.stacking import known_by

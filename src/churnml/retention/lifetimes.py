@@ -3,80 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from churnml.explain.renewal import RenewalDriver
-from churnml.language import Argument, Day, Quantity, Text
+from churnml.explain.lifetime import Bounds, Lifetime, RenewalDriver
+from churnml.language import Day, Quantity, Text
 from churnml.retention.residual import residual_value
 from churnml.training.stacking import MONTH_DAYS, MONTHS
 from churnml.training.survival import Curves, Forecast
 
-__all__ = ["Bounds", "Lifetime", "RankBy", "lifetimes"]
+__all__ = ["RankBy", "lifetimes"]
 
 RankBy = Literal["expected_loss", "residual_value", "avoidable_loss"]
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """A number and between what the data leave it."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Lifetime:
-    """When an account will be lost, and what it is worth until then.
-
-    Parameters
-    ----------
-    account_id : str
-    next_decision_on : date or None
-        End of its term, as known; None where none is agreed within 24 months.
-    renewal_risk : Bounds or None
-        Chance that it is lost there if it gets there, 0–1.
-    lost_within : mapping of int to float
-        Days → chance of being lost within them, 0–1: 30, 90, 180, 360, 720.
-    survival, survival_low, survival_high : tuple of 24 floats
-        Chance of being there still after 1 … 24 months of 30 days, and its bounds.
-    expected_end : date or None
-        By this day half of such accounts are lost; None: not within 24 months.
-    earliest, latest : date or None
-        Between which days the bounds of the curve put that; None: not within 24 months.
-    mrr : float or None
-    residual_value : Bounds or None
-        Discounted gross profit to come, ten years at most; None where no MRR is known.
-    expected_loss : float or None
-        Chance of being lost within the label's horizon, times ARR.
-    avoidable_loss : float or None
-        What it would be worth more if it did not leave within 24 months: no effort can save more.
-    sentence : Text
-    renewal_drivers : tuple of RenewalDriver
-        What raises the risk at the next decision most, three at most; associated with it, not its cause.
-    """
-
-    account_id: str
-    next_decision_on: date | None
-    renewal_risk: Bounds | None
-    lost_within: dict[int, float]
-    survival: tuple[float, ...]
-    survival_low: tuple[float, ...]
-    survival_high: tuple[float, ...]
-    expected_end: date | None
-    earliest: date | None
-    latest: date | None
-    mrr: float | None
-    residual_value: Bounds | None
-    expected_loss: float | None
-    avoidable_loss: float | None
-    sentence: Argument
-    renewal_drivers: tuple[RenewalDriver, ...] = ()
 
 
 def lifetimes(
