@@ -141,8 +141,8 @@ class Assessments(Sequence[Assessment]):
                 band=str(band),
                 coverage=coverage,
                 reasons=tuple(reasons),
-                explanation=explained,
-                lifetime=life,
+                explanation=explanation,
+                lifetime=lifetime,
             )
 
     @overload
