@@ -2816,6 +2816,29 @@ gate-fresher = The challenger knows newer data and is not worse, by { $margin } 
 gate-may_be_worse = The challenger may be worse by more than { $margin }: { gate-gain }.
 gate-no_better = The challenger is not better by more than noise: { gate-gain }.
 
+## The gate of survival curves
+survival-curve =
+    .hazard = the curves with features
+    .kaplan_meier = Kaplan–Meier by plan
+    .beta_geometric = the shifted-beta-geometric
+    .cox = Cox
+survival-near =
+    .untold = The { $days } days of the label cannot be compared: the newest dates hold one outcome.
+    .not_worse = Within { $days } days they would have been no worse than the model of that horizon (AUC { $auc } and { $other_auc }, log loss { $loss } and { $other_loss }, { $rows } rows, { $lost } lost), which goes on giving that probability.
+    .worse = Within { $days } days the model of that horizon is better (AUC { $other_auc } and { $auc }, log loss { $other_loss } and { $loss }, { $rows } rows, { $lost } lost) and goes on giving that probability.
+survival-gate =
+    .serves = Survival curves serve the renewal view: over 12 months their integrated Brier score is { $own }, that of { $rival }, the best without features, { $best } ({ $accounts } accounts, { $lost } lost). { $near }
+    .refused = Survival curves are not shown: over 12 months { $rival } knows as much or more, integrated Brier score { $best }, theirs { $own } ({ $accounts } accounts, { $lost } lost). { $near }
+survival-left_out =
+    .off = No survival curves: survival.enabled is false.
+    .target = No survival curves: they tell of churn, and the model predicts { $target }.
+    .silence = No survival curves: with churn by silence there is no decision on a contract whose risk they could tell.
+    .no_ends = No survival curves: { $share } of the rows have no agreed end of their contract, so nothing can be told of renewals.
+    .short_terms = No survival curves: the terms of { $accounts } accounts outlast { $days } days; of all others the model of that horizon sees the next decision anyway.
+    .history = No survival curves: no snapshot is { $months } months old with all that followed known, so none could be judged.
+    .few_lost = No survival curves: { $before } accounts were lost before the newest date that is { $months } months old, and { $after } in the months after it; either takes { $least } to learn from or to judge by.
+    .failed = No survival curves: { $why }
+
 ## The leakage audit
 
 audit-CHK101 = A single feature separates churners implausibly well
