@@ -175,7 +175,7 @@ class TrainingReport:
     model_version: str
     promotion: Decision
     rejected: Rejected
-    notes: Sequence[Text]
+    notes: Sequence[Argument]
     tuning: Tuning | None
 
 
@@ -197,7 +197,7 @@ class Trained:
         In MLflow.
     rejected : mapping
         Table → reason → rows set aside.
-    notes : sequence of Text
+    notes : sequence of Text or what one is made of
         What a reader of the numbers should know.
     tuning : Tuning, optional
         Where a budget was given.
@@ -210,7 +210,7 @@ class Trained:
     model_uri: str
     run_id: str
     rejected: Rejected
-    notes: Sequence[Text]
+    notes: Sequence[Argument]
     tuning: Tuning | None = None
 
     def report(self) -> TrainingReport:
