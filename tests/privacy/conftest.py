@@ -11,6 +11,7 @@ import duckdb
 import pandas as pd
 import pytest
 import yaml
+from tests.companies.curves import curves_of
 
 from churnml.config import Config, load_config
 from churnml.language import Text
@@ -115,9 +116,12 @@ def fill(config: Config) -> None:
     )
     told = [{"account_id": one, "text": f"person-{one}-1 has left", "reasons": []} for one in ACCOUNTS]
     features = pd.DataFrame({"account_id": ACCOUNTS, "logins": 3.0})
+    curves = curves_of(ACCOUNTS, NOW.date(), days=[90.0] * len(ACCOUNTS), risk=[0.2] * len(ACCOUNTS))
     with Store(config.store_url) as store:
         for day in (date(2026, 2, 28), date(2026, 3, 1)):
-            store.publish(Snapshot("firm", day, NOW, "1", "0", scores, features=features, explanations=told))
+            store.publish(
+                Snapshot("firm", day, NOW, "1", "0", scores, features=features, explanations=told, curves=curves)
+            )
         for account in ACCOUNTS:
             call = Text.of("alert-own", title=f"Call {account}")
             alert = Alert(

@@ -67,7 +67,7 @@ def test_an_account_is_gone_everywhere_and_stays_away(firm: Config) -> None:
     file, workspace, gone = firm._base / "firm.yaml", firm.workspace_dir, "acc-103"
     before = naming(workspace, gone)
     assert {"tables/events.parquet", "scores.parquet", "landing/crm.duckdb", "store.db: scores"} <= before
-    assert "store.db: alerts" in before
+    assert {"store.db: alerts", "store.db: curves"} <= before
     others = {one: naming(workspace, one) for one in ACCOUNTS if one != gone}
     dry = churnml("erase", file, "--account", gone, "--dry-run", "--json")
     assert dry.exit_code == 0, dry.stderr
@@ -151,6 +151,7 @@ def test_what_there_is_of_a_subject_is_handed_out(firm: Config, tmp_path: Path) 
         assert len(parts["tables/events.json"]) == (118 if option == "--account" else 59)
         assert parts["store/notes.json"][0]["text"] == "Spoke to person-acc-103-1 of acc-103."
         assert len(parts["store/explanations.json"]) == 2
+        assert len(parts.get("store/curves.json", ())) == (2 if option == "--account" else 0)
         assert "acc-104" not in json.dumps(parts)
 
 

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["alerts_app"]
 
-alerts_app = typer.Typer(
-    no_args_is_help=True, help="Alerts: list them, answer them, and try the rules on the past.", rich_markup_mode="rich"
-)
+alerts_app = typer.Typer(no_args_is_help=True)
 
 AlertId = Annotated[int, typer.Argument(metavar="ID", help="As `alerts list` prints it")]
 

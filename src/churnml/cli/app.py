@@ -11,29 +11,20 @@ from typing import Annotated
 
 import typer
 
-from churnml.cli.alerts import alerts_app
 from churnml.cli.backups import backup, restore
-from churnml.cli.daily import daily_app
-from churnml.cli.data import audit, check, config_app
-from churnml.cli.deliver import deliver_app
-from churnml.cli.experiments import experiments_app
-from churnml.cli.health import health_app
+from churnml.cli.data import audit, check
+from churnml.cli.groups import deferred
 from churnml.cli.init import init
-from churnml.cli.keys import keys_app
 from churnml.cli.kpis import kpis
-from churnml.cli.modelling import features_app, run, score, train
-from churnml.cli.models import models_app
+from churnml.cli.modelling import run, score, train
 from churnml.cli.monitor import monitor
 from churnml.cli.options import DEMO, AsJson, config_of
-from churnml.cli.presets import presets_app
 from churnml.cli.privacy import erase, export
 from churnml.cli.pull import pull
 from churnml.cli.reading import explain, report
 from churnml.cli.session import Session, report_failure
 from churnml.cli.start import demo, simulate
 from churnml.cli.survival import survival
-from churnml.cli.tasks import tasks_app
-from churnml.cli.users import users_app
 from churnml.errors import UsageError
 
 __all__ = ["app", "main"]
@@ -113,10 +104,21 @@ for _panel, _command in (
     (_EVERY_DAY, backup), (_EVERY_DAY, restore), (_EVERY_DAY, erase), (_EVERY_DAY, export),
 ):  # fmt: skip
     app.command(rich_help_panel=_panel)(_command)
-for _panel, _name, _group in (
-    (_USE, "alerts", alerts_app), (_USE, "deliver", deliver_app), (_USE, "tasks", tasks_app),
-    (_USE, "experiments", experiments_app), (_USE, "health", health_app), (_TRAIN, "features", features_app),
-    (_TRAIN, "models", models_app), (_DATA, "config", config_app), (_DATA, "presets", presets_app),
-    (_USE, "keys", keys_app), (_USE, "users", users_app), (_EVERY_DAY, "daily", daily_app),
+for _panel, _name, _module, _help in (
+    (_USE, "alerts", "alerts", "Alerts: list them, answer them, and try the rules on the past."),
+    (_USE, "deliver", "deliver",
+     "Deliver scores, tasks and messages to the targets of the config; safe to run again at any time."),
+    (_USE, "tasks", "tasks", "Tasks: list them, do them, and see what the playbooks would open."),
+    (_USE, "experiments", "experiments", "Experiments: what contacting accounts is worth."),
+    (_USE, "health", "health", "Judge the health score, and fit its red threshold to the team."),
+    (_TRAIN, "features", "modelling", "Make the training frame, or list its features."),
+    (_TRAIN, "models", "models", "Champion and challengers: list, compare, promote, roll back."),
+    (_DATA, "config", "data", "Look at a config."),
+    (_DATA, "presets", "presets", "Mappings that are ready, one per tool and object."),
+    (_USE, "keys", "keys", "Make, list and revoke API keys."),
+    (_USE, "users", "users", "The people who look at the pages: add, invite, change, sign out."),
+    (_EVERY_DAY, "daily", "daily",
+     "The daily run: check, score, alerts, deliver and what else the config wants; safe to start at any time."),
 ):  # fmt: skip
-    app.add_typer(_group, name=_name, rich_help_panel=_panel)
+    _group = deferred(f"churnml.cli.{_module}", f"{_name}_app")
+    app.add_typer(typer.Typer(cls=_group, help=_help), name=_name, rich_help_panel=_panel)

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["daily_app"]
 
 
-daily_app = typer.Typer(
-    cls=with_default("run"),
-    no_args_is_help=True,
-    help="The daily run: check, score, alerts, deliver and what else the config wants; safe to start at any time.",
-)
+daily_app = typer.Typer(cls=with_default("run"), no_args_is_help=True)
 
 
 @daily_app.command("run")

@@ -12,7 +12,7 @@ from churnml.cli.session import Session
 
 __all__ = ["audit", "check", "config_app"]
 
-config_app = typer.Typer(no_args_is_help=True, help="Look at a config.")
+config_app = typer.Typer(no_args_is_help=True)
 
 
 def check(

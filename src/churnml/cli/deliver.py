@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["deliver_app"]
 
-deliver_app = typer.Typer(
-    cls=with_default("send"),
-    no_args_is_help=True,
-    help="Deliver scores, tasks and messages to the targets of the config; safe to run again at any time.",
-)
+deliver_app = typer.Typer(cls=with_default("send"), no_args_is_help=True)
 
 Target = Annotated[str | None, typer.Option(help="Only this target, e.g. hubspot or slack.cs")]
 

@@ -15,14 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["experiments_app"]
 
-experiments_app = typer.Typer(
-    no_args_is_help=True, help="Experiments: what contacting accounts is worth.", rich_markup_mode="rich"
-)
-
-
-@experiments_app.callback()
-def experiments() -> None:
-    """Experiments: what contacting accounts is worth."""
+experiments_app = typer.Typer(no_args_is_help=True)
 
 
 @experiments_app.command("report")

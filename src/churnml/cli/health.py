@@ -11,7 +11,7 @@ from churnml.cli.session import Session
 
 __all__ = ["health_app"]
 
-health_app = typer.Typer(no_args_is_help=True, help="Judge the health score, and fit its red threshold to the team.")
+health_app = typer.Typer(no_args_is_help=True)
 
 
 @health_app.command("backtest")

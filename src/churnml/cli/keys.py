@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["keys_app"]
 
-keys_app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+keys_app = typer.Typer(no_args_is_help=True)
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", metavar="URL", help="The store itself, where there is no config")

@@ -14,9 +14,7 @@ from churnml.errors import UsageError
 
 __all__ = ["features_app", "run", "score", "train"]
 
-features_app = typer.Typer(
-    cls=with_default("make"), no_args_is_help=True, help="Make the training frame, or list its features."
-)
+features_app = typer.Typer(cls=with_default("make"), no_args_is_help=True)
 
 
 @features_app.command("make")

@@ -11,7 +11,7 @@ from churnml.cli.session import Session
 
 __all__ = ["models_app"]
 
-models_app = typer.Typer(no_args_is_help=True, help="Champion and challengers: list, compare, promote, roll back.")
+models_app = typer.Typer(no_args_is_help=True)
 
 
 @models_app.command("list")

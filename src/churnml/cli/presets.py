@@ -11,7 +11,7 @@ from churnml.cli.session import Session
 
 __all__ = ["presets_app"]
 
-presets_app = typer.Typer(no_args_is_help=True, help="Mappings that are ready, one per tool and object.")
+presets_app = typer.Typer(no_args_is_help=True)
 
 
 @presets_app.command("list")

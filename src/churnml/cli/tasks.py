@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["tasks_app"]
 
-tasks_app = typer.Typer(
-    no_args_is_help=True,
-    help="Tasks: list them, do them, and see what the playbooks would open.",
-    rich_markup_mode="rich",
-)
+tasks_app = typer.Typer(no_args_is_help=True)
 
 TaskId = Annotated[int, typer.Argument(metavar="ID", help="As `tasks list` prints it")]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["users_app"]
 
-users_app = typer.Typer(no_args_is_help=True, help="The people who look at the pages: add, invite, change, sign out.")
+users_app = typer.Typer(no_args_is_help=True)
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Mail address")]
 Role = Annotated[str | None, typer.Option(help="csm, manager, data_scientist or admin")]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SnapshotConfig,
         SplitConfig,
     )
+    from churnml.config.survival import SurvivalConfig
 
 __all__ = [
     "BacktestSections",
@@ -158,6 +159,10 @@ class ChampionSections(ModelPlace, Protocol):
     @property
     def display(self) -> DisplayConfig:
         """What raw names are called."""
+
+    @property
+    def survival(self) -> SurvivalConfig:
+        """What residual values are made with."""
 
 
 class GateSections(Protocol):

@@ -352,7 +352,7 @@ class RetentionConfig(Section):
     """How long the store keeps what, counted back from the newest snapshot; an account's last score always stays."""
 
     features: int = Field(2, ge=1, description="Newest snapshots of which the features are kept, for what-if")
-    explanations_days: int = Field(30, ge=1, description="Explanations and details of older scores are removed")
+    explanations_days: int = Field(30, ge=1, description="Explanations, curves and details of older scores are removed")
     daily_days: int = Field(90, ge=84, description="Each day's scores are kept for so long (trends look back 12 weeks)")
     weekly_days: int = Field(365, ge=84, description="Then the last of each week; beyond this, the last of each month")
     audit_days: int | None = Field(None, ge=1, description="Older audit entries are removed; default: none are")

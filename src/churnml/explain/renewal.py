@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
+from churnml.explain.lifetime import RenewalDriver
 from churnml.features.spec import FeatureSet
-from churnml.language import Argument
 
-__all__ = ["RenewalDriver", "renewal_drivers"]
+__all__ = ["renewal_drivers"]
 
 _NOTICEABLE = 0.05
 """Log-odds below which a feature raises nothing worth telling."""
-
-
-@dataclass(frozen=True)
-class RenewalDriver:
-    """A feature that raises the risk at the next decision.
-
-    Parameters
-    ----------
-    feature : str
-    label : Text or Words
-    log_odds : float
-        What it adds, above 0.
-    """
-
-    feature: str
-    label: Argument
-    log_odds: float
 
 
 def renewal_drivers(added: pd.DataFrame, features: FeatureSet, most: int = 3) -> list[tuple[RenewalDriver, ...]]:

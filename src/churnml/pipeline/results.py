@@ -18,6 +18,7 @@ from churnml.sources import Loaded, TableUse, ToolCoverage
 
 if TYPE_CHECKING:
     from churnml.evaluation import Tuning
+    from churnml.explain.lifetime import Lifetime
     from churnml.monitoring import Alarm
 
 __all__ = [
@@ -274,6 +275,8 @@ class Scored:
         Table → reason → rows set aside.
     alarms : sequence of Alarm
         What is wrong with the data that was scored, such as a feed that stopped.
+    lifetimes : mapping of str to Lifetime
+        Account → when it will be lost, and what it is worth until then; empty where no survival curves are shown.
     """
 
     table: pd.DataFrame
@@ -283,6 +286,7 @@ class Scored:
     bundle: Bundle
     rejected: Rejected
     alarms: Sequence[Alarm] = ()
+    lifetimes: Mapping[str, Lifetime] = field(default_factory=dict)
 
     def report(self) -> ScoringReport:
         """Return what a reader of the outcome wants to know."""

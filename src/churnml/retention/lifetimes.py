@@ -3,80 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from churnml.explain.renewal import RenewalDriver
-from churnml.language import Argument, Day, Quantity, Text
+from churnml.explain.lifetime import Bounds, Lifetime, RenewalDriver
+from churnml.language import Day, Quantity, Text
 from churnml.retention.residual import residual_value
 from churnml.training.stacking import MONTH_DAYS, MONTHS
 from churnml.training.survival import Curves, Forecast
 
-__all__ = ["Bounds", "Lifetime", "RankBy", "lifetimes"]
+__all__ = ["RankBy", "lifetimes"]
 
 RankBy = Literal["expected_loss", "residual_value", "avoidable_loss"]
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """A number and between what the data leave it."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Lifetime:
-    """When an account will be lost, and what it is worth until then.
-
-    Parameters
-    ----------
-    account_id : str
-    next_decision_on : date or None
-        End of its term, as known; None where none is agreed within 24 months.
-    renewal_risk : Bounds or None
-        Chance that it is lost there if it gets there, 0–1.
-    lost_within : mapping of int to float
-        Days → chance of being lost within them, 0–1: 30, 90, 180, 360, 720.
-    survival, survival_low, survival_high : tuple of 24 floats
-        Chance of being there still after 1 … 24 months of 30 days, and its bounds.
-    expected_end : date or None
-        By this day half of such accounts are lost; None: not within 24 months.
-    earliest, latest : date or None
-        Between which days the bounds of the curve put that; None: not within 24 months.
-    mrr : float or None
-    residual_value : Bounds or None
-        Discounted gross profit to come, ten years at most; None where no MRR is known.
-    expected_loss : float or None
-        Chance of being lost within the label's horizon, times ARR.
-    avoidable_loss : float or None
-        What it would be worth more if it did not leave within 24 months: no effort can save more.
-    sentence : Text
-    renewal_drivers : tuple of RenewalDriver
-        What raises the risk at the next decision most, three at most; associated with it, not its cause.
-    """
-
-    account_id: str
-    next_decision_on: date | None
-    renewal_risk: Bounds | None
-    lost_within: dict[int, float]
-    survival: tuple[float, ...]
-    survival_low: tuple[float, ...]
-    survival_high: tuple[float, ...]
-    expected_end: date | None
-    earliest: date | None
-    latest: date | None
-    mrr: float | None
-    residual_value: Bounds | None
-    expected_loss: float | None
-    avoidable_loss: float | None
-    sentence: Argument
-    renewal_drivers: tuple[RenewalDriver, ...] = ()
 
 
 def lifetimes(
@@ -88,11 +29,11 @@ def lifetimes(
     gross_margin: float,
     yearly_discount: float,
     monthly_growth: float = 0.0,
-    rank_by: RankBy = "expected_loss",
+    rank_by: RankBy | None = None,
     drivers: Sequence[tuple[RenewalDriver, ...]] = (),
     level: float = 0.8,
 ) -> tuple[Lifetime, ...]:
-    """Return the accounts of one date, those first that the ranking puts first; where it has no number, last.
+    """Return what becomes of accounts, those first that the ranking puts first; where it has no number, last.
 
     Parameters
     ----------
@@ -104,7 +45,8 @@ def lifetimes(
         Of the label, for the expected loss.
     gross_margin, yearly_discount, monthly_growth
         As for `churnml.retention.residual.residual_value`.
-    rank_by : str
+    rank_by : str, optional
+        Left out: in the order of the rows.
     drivers : sequence, optional
         Per row, from `churnml.explain.renewal.renewal_drivers`.
     level : float
@@ -122,11 +64,14 @@ def lifetimes(
     low, high = forecast.interval(lambda curves: curves.monthly, level)
     risk_low, risk_high = forecast.interval(lambda curves: curves.renewal_risk, level)
     within = {days: point.lost_within(days) for days in (30, 90, 180, 360, 720)}
-    half = point.quantile_days(0.5)
+    half, monthly = point.quantile_days(0.5), point.monthly
     decision = point.decision_day[:, 0]
-    ranks = {"expected_loss": loss, "residual_value": value.total, "avoidable_loss": avoidable}[rank_by]
+    ranks = {"expected_loss": loss, "residual_value": value.total, "avoidable_loss": avoidable}
+    order = np.arange(len(rows))
+    if rank_by is not None:
+        order = np.argsort(np.where(np.isnan(ranks[rank_by]), np.inf, -ranks[rank_by]), kind="stable")
     found = []
-    for row in np.argsort(np.where(np.isnan(ranks), np.inf, -ranks), kind="stable"):
+    for row in order.tolist():
         as_of = pd.Timestamp(rows["as_of"].iloc[row]).date()
         days = dict(zip(("earliest", "latest"), (_month_of_half(low[row]), _month_of_half(high[row])), strict=True))
         known = not np.isnan(mrr[row])
@@ -137,7 +82,7 @@ def lifetimes(
             if np.isnan(decision[row])
             else _bounds(point.renewal_risk[row], risk_low[row], risk_high[row]),
             lost_within={days: float(chance[row]) for days, chance in within.items()},
-            survival=_numbers(point.monthly[row]),
+            survival=_numbers(monthly[row]),
             survival_low=_numbers(low[row]),
             survival_high=_numbers(high[row]),
             expected_end=_on(as_of, half[row]),

@@ -13,6 +13,7 @@ from anyio import CapacityLimiter, to_thread
 from cachetools import LRUCache
 
 from churnml.errors import BundleError, ChurnmlError, StoreError, near_name
+from churnml.explain.lifetime import Lifetime
 from churnml.serving.batching import ScoringQueue
 from churnml.serving.http.problems import Problem
 from churnml.serving.scorer import Scorer
@@ -63,6 +64,7 @@ class StateView:
     run: Run | None = None
     accounts: LRUCache[str, AccountScore] = field(default_factory=lambda: LRUCache(_ACCOUNTS))
     explanations: LRUCache[str, dict[str, object]] = field(default_factory=lambda: LRUCache(_EXPLANATIONS))
+    curves: LRUCache[str, Lifetime] = field(default_factory=lambda: LRUCache(_EXPLANATIONS))
     choices: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -152,7 +154,7 @@ class ServingState:
                 self.view = replace(view, run=run)
             return
         self.view = (
-            StateView(scorer, snapshot, run, view.accounts, view.explanations)
+            StateView(scorer, snapshot, run, view.accounts, view.explanations, view.curves)
             if same
             else StateView(scorer, snapshot, run)
         )
@@ -311,6 +313,15 @@ class ServingState:
             if found is None:
                 raise Problem("explanation.unknown", f"No explanation is stored for account {account_id!r}")
             view.explanations[account_id] = found
+        return found
+
+    async def curve(self, view: StateView, snapshot: SnapshotInfo, account_id: str) -> Lifetime | None:
+        """Return when an account will be lost, or None where no curve of it is stored."""
+        found = view.curves.get(account_id)
+        if found is None:
+            found = await _read(lambda: self.store.curve(snapshot.id, account_id))
+            if found is not None:
+                view.curves[account_id] = found
         return found
 
     async def remember(self, account_ids: Sequence[str]) -> None:

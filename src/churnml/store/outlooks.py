@@ -26,6 +26,7 @@ class Outlook(NamedTuple):
     name: str | None
     segment: str | None
     expected_loss: float | None
+    lost_by_decision: float | None
 
 
 class Outlooks:

@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, func, select
 
+from churnml.explain.lifetime import Lifetime
+from churnml.store.curves import unpacked_curve
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.queries import SCORE, SNAPSHOT, band_in_force, conditions, last_of_each_day, lots, pair
 from churnml.store.records import BANDS, AccountScore, Departed, Page, ScoreFilter, SnapshotInfo
-from churnml.store.schema import DepartureRow, ExplanationRow, FeaturesRow, ScoreRow, SnapshotRow
+from churnml.store.schema import CurveRow, DepartureRow, ExplanationRow, FeaturesRow, ScoreRow, SnapshotRow
 from churnml.store.writes import reading
 
 __all__ = ["PublishedScores"]
@@ -91,6 +93,19 @@ class PublishedScores:
                 for account, body, packed in connection.execute(query.where(ExplanationRow.account_id.in_(some))):
                     stored[account] = worded(dict(body) if packed is None else unpack_document(packed), said_in)
         return stored
+
+    def curve(self, snapshot_id: int, account_id: str) -> Lifetime | None:
+        """Return when an account will be lost, or None where no model told it, or it is not kept (any more).
+
+        Raises
+        ------
+        DataError
+            It was stored by another version and cannot be read.
+        """
+        query = select(CurveRow.packed).where(CurveRow.snapshot_id == snapshot_id, CurveRow.account_id == account_id)
+        with reading(self._engine) as connection:
+            packed = connection.execute(query).scalar()
+        return None if packed is None else unpacked_curve(packed)
 
     def all_features(self, snapshot_id: int) -> dict[str, dict[str, Any]]:
         """Return what each account of a snapshot was scored from, by account; empty where it is not kept (any more)."""

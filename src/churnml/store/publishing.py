@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from churnml.store.outbox import forget, note
 from churnml.store.schema import (
     Base,
+    CurveRow,
     DepartureRow,
     ExplanationRow,
     FeaturesRow,
@@ -31,7 +32,7 @@ _PAUSE_SECONDS = 0.01
 """Between two transactions, so that a writer who waits gets its turn; see `database`."""
 _ABANDONED = timedelta(minutes=15)
 """A snapshot that nobody has worked on for so long was left by a publisher that died."""
-_PARTS: tuple[type[Base], ...] = (ScoreRow, FeaturesRow, ExplanationRow)
+_PARTS: tuple[type[Base], ...] = (ScoreRow, FeaturesRow, ExplanationRow, CurveRow)
 
 
 def publish(engine: Engine, snapshot: Snapshot, moment: datetime) -> int:
@@ -45,6 +46,7 @@ def publish(engine: Engine, snapshot: Snapshot, moment: datetime) -> int:
             (ScoreRow, snapshot.score_chunks(_CHUNK)),
             (FeaturesRow, snapshot.feature_chunks(_CHUNK)),
             (ExplanationRow, snapshot.explanation_chunks(_CHUNK)),
+            (CurveRow, snapshot.curve_chunks(_CHUNK)),
         ):
             for rows in chunks:
                 _write_chunk(engine, made, table, rows)

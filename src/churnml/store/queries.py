@@ -31,6 +31,10 @@ SCORE = (
     ScoreRow.days_to_renewal,
     ScoreRow.position,
     ScoreRow.details,
+    ScoreRow.next_decision_on,
+    ScoreRow.renewal_risk,
+    ScoreRow.expected_end,
+    ScoreRow.residual_value,
 )
 SNAPSHOT = (
     SnapshotRow.id,

@@ -51,6 +51,8 @@ class AccountScore:
     """One account in one snapshot. `churn_probability` and `coverage` in 0–1, `health_score` in 0–100.
 
     `band` is the system's, unless `overridden_by` names the CSM whose override was applied (`Judgements.applied`).
+    `renewal_risk` (0–1) is that of `next_decision_on`, `expected_end` the day by which half of such accounts are lost,
+    `residual_value` what the account is still worth; all None where no curve was told.
     """
 
     account_id: str
@@ -66,6 +68,10 @@ class AccountScore:
     days_to_renewal: float | None = None
     position: int = 0
     details: Mapping[str, Any] = field(default_factory=dict)
+    next_decision_on: date | None = None
+    renewal_risk: float | None = None
+    expected_end: date | None = None
+    residual_value: float | None = None
     overridden_by: str | None = None
 
     @property

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, delete, select, update
 
 from churnml.config import RetentionConfig
 from churnml.store.publishing import drop_features, drop_snapshots
-from churnml.store.schema import AuditRow, ExplanationRow, FeaturesRow, ScoreRow, SnapshotRow
+from churnml.store.schema import AuditRow, CurveRow, ExplanationRow, FeaturesRow, ScoreRow, SnapshotRow
 from churnml.store.writes import changing, reading
 
 __all__ = ["Plan", "Stored", "plan", "thin"]
@@ -34,7 +34,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Plan:
-    """Snapshots that lose their explanations, and those that lose their scores too."""
+    """Snapshots that lose their explanations and curves, and those that lose their scores too."""
 
     trim: tuple[int, ...]
     thin: tuple[int, ...]
@@ -99,13 +99,12 @@ def thin(engine: Engine, config: str, rules: RetentionConfig, now: datetime) -> 
 
 
 def _forget(engine: Engine, config: str, snapshot_id: int, level: int) -> None:
-    """Take explanations and details, or scores too, from the accounts of a snapshot that were scored again later."""
+    """Take explanations, curves, details, or scores too, from the accounts of a snapshot that were scored again."""
     accounts = _scored_again(engine, config, snapshot_id)
     for some in _chunks(accounts):
         with changing(engine) as connection:
-            for table in (
-                (ExplanationRow, FeaturesRow) if level == _TRIMMED else (ExplanationRow, FeaturesRow, ScoreRow)
-            ):
+            details = (ExplanationRow, FeaturesRow, CurveRow)
+            for table in details if level == _TRIMMED else (*details, ScoreRow):
                 own: Any = table
                 connection.execute(delete(own).where(own.snapshot_id == snapshot_id, own.account_id.in_(some)))
             if level == _TRIMMED:

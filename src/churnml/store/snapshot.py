@@ -12,6 +12,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from churnml.errors import DataError, near_name
+from churnml.explain.lifetime import Lifetime
+from churnml.store.curves import packed_curve
 from churnml.store.packing import pack_document, pack_numbers
 from churnml.store.plain import plain
 from churnml.store.records import BANDS, Departed
@@ -39,7 +41,14 @@ _COLUMNS = (
     "contract_ends_on",
     "renewal",
     "change_30d",
+    "next_decision_on",
+    "renewal_risk",
+    "lost_by_decision",
+    "expected_end",
+    "residual_value",
+    "avoidable_loss",
 )
+_DAYS = ("contract_ends_on", "next_decision_on", "expected_end")
 _REQUIRED = ("account_id", "churn_probability", "health_score", "band", "coverage")
 _STORABLE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 """An account id that every database can hold and that the API can ask for."""
@@ -63,11 +72,15 @@ class Snapshot:
     scores : DataFrame
         One row per account: `account_id`, `churn_probability`, `health_score`, `band`, `coverage`; optionally `name`,
         `arr`, `expected_loss`, `owner`, `segment`, `days_to_renewal`, `plan`, `phase`, `contract_ends_on` (date),
-        `renewal` (``auto`` or ``manual``), `change_30d` (points). Any other column is kept in the row's details.
+        `renewal` (``auto`` or ``manual``), `change_30d` (points), and of the account's curve `next_decision_on`,
+        `renewal_risk`, `lost_by_decision`, `expected_end`, `residual_value`, `avoidable_loss`. Any other column is kept
+        in the row's details.
     features : DataFrame, optional
         One row per account: `account_id` and the columns it was scored from.
     explanations : iterable of mappings
         JSON-ready, each with its `account_id`; read once, as they are written, so they need not all be in memory.
+    curves : iterable of Lifetime
+        When accounts will be lost, as far as a model tells it; read once, too.
     departures : mapping of str to Departed
         Accounts that were scored before and are not any more.
     info : mapping
@@ -102,6 +115,7 @@ class Snapshot:
     scores: pd.DataFrame
     features: pd.DataFrame | None = None
     explanations: Iterable[Mapping[str, Any]] = ()
+    curves: Iterable[Lifetime] = ()
     departures: Mapping[str, Departed] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
 
@@ -177,7 +191,7 @@ class Snapshot:
                 row: dict[str, Any] = {str(name): plain(record[name]) for name in _COLUMNS}
                 row["account_id"] = str(record["account_id"])
                 row["position"] = position
-                row["contract_ends_on"] = _day(record["contract_ends_on"])
+                row.update({name: _day(record[name]) for name in _DAYS})
                 row["searched"] = normal(f"{row['account_id']} {row['name'] or ''}")
                 row["details"] = {name: plain(record[name]) for name in extras}
                 rows.append(row)
@@ -210,6 +224,12 @@ class Snapshot:
             {"account_id": str(item["account_id"]), "body": {}, "packed": pack_document(item)}
             for item in islice(stored, size)
         ]:
+            yield rows
+
+    def curve_chunks(self, size: int) -> Iterator[list[dict[str, Any]]]:
+        """Yield the curves as rows, each packed."""
+        stored = (item for item in self.curves if item.account_id not in self.unstorable)
+        while rows := [{"account_id": item.account_id, "packed": packed_curve(item)} for item in islice(stored, size)]:
             yield rows
 
     def _stored(self, frame: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from lightgbm.basic import LightGBMError
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from churnml.config import LearningConfig
 from churnml.errors import BundleError, DataError, TrainingError
 from churnml.features.spec import FeatureSet
 from churnml.training.encoding import categories_of
@@ -33,6 +34,7 @@ from churnml.training.stacking import (
     month_stack,
 )
 from churnml.training.survival import Curves, Forecast
+from churnml.training.telling import telling_features
 
 __all__ = ["HazardModel"]
 
@@ -46,6 +48,7 @@ _AT_ONCE = 4000
 _FORMAT, _FILE = 1, "hazard.json"
 _KEPT = (
     "kind", "seeds", "calibration", "random_state", "late_days", "first_day", "refits", "min_lost", "most_rows",
+    "most_features",
 )  # fmt: skip
 
 
@@ -73,6 +76,9 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         Where fewer accounts were lost in one of the two ways, that chance is one rate for all.
     most_rows : int
         About so many rows of a stack are learnt from; more are thinned evenly.
+    most_features : int
+        So many numeric features are learnt from, one a measure: those that rank the losses best by themselves. Answers
+        are few, and a fit takes seconds so, not minutes.
 
     Attributes
     ----------
@@ -115,7 +121,8 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         first_day: int = 0,
         refits: int = 8,
         min_lost: int = 7,
-        most_rows: int = 20_000,
+        most_rows: int = 8_000,
+        most_features: int = 40,
     ) -> None:
         self.features = features
         self.kind = kind
@@ -128,6 +135,31 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         self.refits = refits
         self.min_lost = min_lost
         self.most_rows = most_rows
+        self.most_features = most_features
+
+    @classmethod
+    def of(cls, features: FeatureSet, learning: LearningConfig, refits: int) -> Self:
+        """Return the model that a config asks for, not fitted yet.
+
+        Parameters
+        ----------
+        features : FeatureSet
+        learning : LearningConfig
+            The label, the estimator, and the seed.
+        refits : int
+        """
+        label, model = learning.label, learning.model
+        return cls(
+            features,
+            kind=model.kind,
+            params=model.params,
+            calibration=model.calibration,
+            random_state=learning.seed,
+            late_days=label.grace_days if label.churn == "contractual" else 0,
+            first_day=label.silence - 1 if label.churn == "silence" else 0,
+            refits=refits,
+            min_lost=model.min_churners,
+        )
 
     def fit(self, frame: pd.DataFrame) -> Self:
         """Fit to snapshots, also to those whose windows are not over: as far as it is known what they lived through.
@@ -213,9 +245,9 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         rows = frame.reset_index(drop=True)
         asked = asked_decisions(rows)
         first = asked.taken(asked.place == 0)
-        added = np.full((len(rows), len(self.decision_.near.features)), np.nan)
+        added = np.full((len(rows), len(self.decision_.features)), np.nan)
         added[first.row] = self.decision_.contributions(rows, first)
-        return pd.DataFrame(added, index=frame.index, columns=list(self.decision_.near.features))
+        return pd.DataFrame(added, index=frame.index, columns=list(self.decision_.features))
 
     def to_files(self) -> dict[str, str]:
         """Return the fitted model as text files, name → content, as bundles hold models.
@@ -289,6 +321,8 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
 
     def _risk(self, frame: pd.DataFrame, stack: Stack, account: npt.NDArray[np.str_], extras: Sequence[str]) -> Risk:
         specs = [spec for spec in self.features if spec.measure not in _REPLACED and spec.name not in _REPLACED]
+        if 0 < stack.lost.sum() < len(stack.lost):
+            specs = telling_features(frame, stack.asked.row, stack.lost, specs, self.most_features)
         names = tuple(spec.name for spec in specs)
         rows = frame.iloc[np.unique(stack.asked.row)]
         categories = categories_of(rows, [spec.name for spec in specs if spec.categorical]) if len(rows) else {}

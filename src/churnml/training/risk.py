@@ -123,12 +123,18 @@ class Chance:
             found.append(p)
         return found
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What either model reads."""
+        return tuple(dict.fromkeys((*self.near.features, *self.far.features)))
+
     def contributions(self, frame: pd.DataFrame, asked: Asked) -> Array:
-        """Return what each feature adds to each question's raw log-odds, (q, k)."""
-        near = asked.day < NEAR_DAYS
-        out = np.empty((len(near), len(self.near.features)))
-        out[near] = self.near.contributions(frame, asked.taken(near))
-        out[~near] = self.far.contributions(frame, asked.taken(~near))
+        """Return what each of `features` adds to each question's raw log-odds, (q, k)."""
+        soon, place = asked.day < NEAR_DAYS, {name: at for at, name in enumerate(self.features)}
+        out = np.zeros((len(soon), len(place)))
+        for part, side in ((self.near, soon), (self.far, ~soon)):
+            columns = np.array([place[name] for name in part.features], dtype=np.intp)
+            out[np.ix_(np.flatnonzero(side), columns)] = part.contributions(frame, asked.taken(side))
         return out
 
     def as_dict(self) -> dict[str, Any]:

@@ -1814,6 +1814,7 @@ problem-form-token = The form was not sent by a page of this session
 problem-rate-limited = The API key has used up its requests of this minute
 problem-account-unknown = The scored snapshot does not have the account
 problem-explanation-unknown = No explanation is stored for the account
+problem-survival-unknown = No survival curve is stored for the account
 problem-features-unknown_account = The features of the account are not stored (any more)
 problem-override-unknown = No override is in force for the account
 problem-alert-unknown = There is no such alert
@@ -2814,6 +2815,29 @@ gate-fresher = The challenger knows newer data and is not worse, by { $margin } 
 gate-may_be_worse = The challenger may be worse by more than { $margin }: { gate-gain }.
 gate-no_better = The challenger is not better by more than noise: { gate-gain }.
 
+## The gate of survival curves
+survival-curve =
+    .hazard = the curves with features
+    .kaplan_meier = Kaplan–Meier by plan
+    .beta_geometric = the shifted-beta-geometric
+    .cox = Cox
+survival-near =
+    .untold = The { $days } days of the label cannot be compared: the newest dates hold one outcome.
+    .not_worse = Within { $days } days they would have been no worse than the model of that horizon (AUC { $auc } and { $other_auc }, log loss { $loss } and { $other_loss }, { $rows } rows, { $lost } lost), which goes on giving that probability.
+    .worse = Within { $days } days the model of that horizon is better (AUC { $other_auc } and { $auc }, log loss { $other_loss } and { $loss }, { $rows } rows, { $lost } lost) and goes on giving that probability.
+survival-gate =
+    .serves = Survival curves serve the renewal view: over 12 months their integrated Brier score is { $own }, that of { $rival }, the best without features, { $best } ({ $accounts } accounts, { $lost } lost). { $near }
+    .refused = Survival curves are not shown: over 12 months { $rival } knows as much or more, integrated Brier score { $best }, theirs { $own } ({ $accounts } accounts, { $lost } lost). { $near }
+survival-left_out =
+    .off = No survival curves: survival.enabled is false.
+    .target = No survival curves: they tell of churn, and the model predicts { $target }.
+    .silence = No survival curves: with churn by silence there is no decision on a contract whose risk they could tell.
+    .no_ends = No survival curves: { $share } of the rows have no agreed end of their contract, so nothing can be told of renewals.
+    .short_terms = No survival curves: the terms of { $accounts } accounts outlast { $days } days; of all others the model of that horizon sees the next decision anyway.
+    .history = No survival curves: no snapshot is { $months } months old with all that followed known, so none could be judged.
+    .few_lost = No survival curves: { $before } accounts were lost before the newest date that is { $months } months old, and { $after } in the months after it; either takes { $least } to learn from or to judge by.
+    .failed = No survival curves: { $why }
+
 ## The leakage audit
 
 audit-CHK101 = A single feature separates churners implausibly well
@@ -3172,6 +3196,11 @@ cli-kpis-column =
 survival-half_by = Half of such accounts are lost by { $day }; the data allow { $earliest } to { $latest }.
 survival-half_not_before = Half of such accounts are not lost before { $earliest }, and perhaps not within { $months } months.
 survival-most_stay = More than half of such accounts are still there after { $months } months; { $low } to { $high } are lost by then.
+# Beside whom a curve is drawn, and the risk at the renewal
+survival-at_renewal = At the renewal on { $day }: { $value } ({ $low }–{ $high }) of such accounts are lost.
+survival-peers_plan = { $n } other accounts on { $group }
+survival-peers_segment = { $n } other accounts of { $group }
+survival-peers_all = { $n } other accounts
 cli-survival-title = When accounts will be lost, as of { $day }; value in { $currency }; in brackets how far the model moves when it is fitted anew
 cli-survival-between = { $value } ({ $low }–{ $high })
 cli-survival-lost = Learnt from { $at_decision } accounts lost at the end of a term and { $between } lost at another time.

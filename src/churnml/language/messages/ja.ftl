@@ -1507,6 +1507,7 @@ problem-form-token = このセッションのページから送られたフォ�
 problem-rate-limited = APIキーの1分あたりの上限に達しました
 problem-account-unknown = スコア計算済みのスナップショットに、この顧客はありません
 problem-explanation-unknown = この顧客の理由は保存されていません
+problem-survival-unknown = この顧客の生存曲線は保存されていません
 problem-features-unknown_account = この顧客の特徴量は保存されていません（または削除されています）
 problem-override-unknown = この顧客に有効な判定の変更はありません
 problem-alert-unknown = このアラートはありません
@@ -2668,6 +2669,11 @@ cli-kpis-column =
 survival-half_by = このような顧客の半数は{ $day }までに解約します（データから言える範囲は{ $earliest }～{ $latest }）。
 survival-half_not_before = このような顧客の半数が解約するのは早くても{ $earliest }で、{ $months }か月以内には起こらない可能性があります。
 survival-most_stay = このような顧客の半数以上は{ $months }か月後も契約を続けています（それまでの解約は{ $low }～{ $high }）。
+# 比較の対象と、更新時のリスク
+survival-at_renewal = { $day }の更新では、このような顧客の{ $value }（{ $low }～{ $high }）が解約します。
+survival-peers_plan = プラン「{ $group }」の他の{ $n }社
+survival-peers_segment = セグメント「{ $group }」の他の{ $n }社
+survival-peers_all = 他の{ $n }社
 cli-survival-title = { $day }時点の解約時期の見通し。価値は{ $currency }、括弧内はモデルを学習し直したときの変動幅
 cli-survival-between = { $value }（{ $low }～{ $high }）
 cli-survival-lost = 契約期間の終わりに解約した{ $at_decision }社と、それ以外の時期に解約した{ $between }社から学習しました。
@@ -2887,6 +2893,29 @@ gate-better = 候補は誤差以上に優れています：{ gate-gain }。
 gate-fresher = 候補はより新しいデータを知り、劣っても{ $margin }以内です：{ gate-gain }。
 gate-may_be_worse = 候補は{ $margin }を超えて劣る可能性があります：{ gate-gain }。
 gate-no_better = 候補は誤差以上には優れていません：{ gate-gain }。
+
+## 生存曲線の関門
+survival-curve =
+    .hazard = 特徴量による曲線
+    .kaplan_meier = プラン別カプラン・マイヤー
+    .beta_geometric = シフトベータ幾何モデル
+    .cox = コックス回帰
+survival-near =
+    .untold = ラベルの{ $days }日間は比較できません（最新の日付に片方の結果しかありません）。
+    .not_worse = { $days }日以内については、その期間のモデルに劣りません（AUC { $auc }対{ $other_auc }、対数損失{ $loss }対{ $other_loss }、{ $rows }行、解約{ $lost }）。確率は引き続きその期間のモデルが示します。
+    .worse = { $days }日以内については、その期間のモデルの方が優れています（AUC { $other_auc }対{ $auc }、対数損失{ $other_loss }対{ $loss }、{ $rows }行、解約{ $lost }）。確率は引き続きそのモデルが示します。
+survival-gate =
+    .serves = 生存曲線を更新の見通しに使います。12か月の積分ブライアスコアは{ $own }、特徴量を使わない最良の曲線（{ $rival }）は{ $best }です（{ $accounts }社、解約{ $lost }社）。{ $near }
+    .refused = 生存曲線は表示しません。12か月では{ $rival }が同等以上です。積分ブライアスコアは{ $best }、生存曲線は{ $own }です（{ $accounts }社、解約{ $lost }社）。{ $near }
+survival-left_out =
+    .off = 生存曲線はありません。survival.enabledがfalseです。
+    .target = 生存曲線はありません。曲線は解約についてのもので、モデルの予測対象は{ $target }です。
+    .silence = 生存曲線はありません。利用停止による解約には、リスクを示すべき契約の更新判断がありません。
+    .no_ends = 生存曲線はありません。行の{ $share }に契約終了日がなく、更新について何も言えません。
+    .short_terms = 生存曲線はありません。契約期間が{ $days }日を超えるのは{ $accounts }社で、それ以外の次の更新判断はその期間のモデルが見ています。
+    .history = 生存曲線はありません。その後がすべて判明している{ $months }か月前のスナップショットがなく、検証できません。
+    .few_lost = 生存曲線はありません。{ $months }か月前の最新の日付より前に解約したのは{ $before }社、その後の期間は{ $after }社で、学習と検証にはそれぞれ{ $least }社が必要です。
+    .failed = 生存曲線はありません。{ $why }
 
 ## The leakage audit
 

@@ -1,4 +1,4 @@
-"""Operations on the accounts of the scored snapshot: list, health, explanation, history."""
+"""Operations on the accounts of the scored snapshot: list, health, explanation, survival, history."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from churnml.api.answers import AccountsAnswer, ExplainAnswer, HealthAnswer, HistoryAnswer
+from churnml.api.survival import SurvivalAnswer
+from churnml.serving.curves import survival_of
 from churnml.serving.http.problems import Problem
 from churnml.serving.mappers import explained, health_of, history_point, last_score, provenance, stored
 from churnml.serving.routes.cursor import cursor_of, read_cursor, wrong_cursor
@@ -147,6 +149,31 @@ async def get_explanation(request: Request, account_id: AccountPath, lang: Lang 
     fields = stored(state.settings, view, account, chosen)
     last = last_score(state.view, snapshot, await state.departure(snapshot, account_id), chosen)
     return as_json(explained({**fields, "frozen": last}, reasoning, chosen))
+
+
+@router.get(
+    "/{account_id:path}/survival",
+    response_model=SurvivalAnswer,
+    responses=documented("account.unknown", "survival.unknown", "service.no_snapshot", "request.invalid"),
+    summary="When an account will be lost",
+    openapi_extra=_READ,
+)
+async def get_survival(request: Request, account_id: AccountPath, lang: Lang = None) -> Response:
+    """Return the account's curve over 24 months with its bounds and its peers', the risk at its renewal, and its worth.
+
+    An account that has left keeps the curve of its last score: `frozen` says since when and why.
+    """
+    state, chosen = state_of(request), language(request, lang)
+    view, snapshot, account = await state.last_known(account_id)
+    curve = await state.curve(view, snapshot, account_id)
+    if curve is None:
+        raise Problem("survival.unknown", f"No survival curve is stored for account {account_id!r}")
+    fields = {
+        **provenance(state.settings, view, account.coverage, lang=chosen),
+        "currency": snapshot.info.get("currency", state.settings.currency),
+        "frozen": last_score(state.view, snapshot, await state.departure(snapshot, account_id), chosen),
+    }
+    return as_json(survival_of(fields, curve, snapshot.as_of, chosen))
 
 
 @router.get(

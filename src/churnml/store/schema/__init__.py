@@ -17,6 +17,7 @@ from churnml.store.schema.outbox import DeliveryRow, DeliveryTargetRow, OutboxRo
 from churnml.store.schema.people import SessionRow, SignInLinkRow, UserRow
 from churnml.store.schema.runs import RunRow, RunStageRow
 from churnml.store.schema.snapshots import (
+    CurveRow,
     DepartureRow,
     ExplanationRow,
     FeaturesRow,
@@ -48,6 +49,7 @@ __all__ = [
     "AssignmentRow",
     "AuditRow",
     "Base",
+    "CurveRow",
     "DeliveryRow",
     "DeliveryTargetRow",
     "DepartureRow",

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from churnml.store.schema.base import Base
 
 __all__ = [
+    "CurveRow",
     "DepartureRow",
     "ExplanationRow",
     "FeaturesRow",
@@ -85,6 +86,12 @@ class ScoreRow(Base):
     renewal: Mapped[str | None]
     change_30d: Mapped[float | None]
     searched: Mapped[str | None] = mapped_column(Text)
+    next_decision_on: Mapped[date | None]
+    renewal_risk: Mapped[float | None]
+    lost_by_decision: Mapped[float | None]
+    expected_end: Mapped[date | None]
+    residual_value: Mapped[float | None]
+    avoidable_loss: Mapped[float | None]
 
     __table_args__ = (
         Index(None, "snapshot_id", "position", unique=True),
@@ -118,6 +125,16 @@ class ExplanationRow(Base):
     account_id: Mapped[str] = mapped_column(primary_key=True)
     body: Mapped[dict[str, Any]]
     packed: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class CurveRow(Base):
+    """When an account will be lost; one row per snapshot and account, where its model tells it (see `curves`)."""
+
+    __tablename__ = "curves"
+
+    snapshot_id: Mapped[int] = mapped_column(ForeignKey("snapshots.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    packed: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class DepartureRow(Base):
