@@ -42,6 +42,26 @@ EVENTS = "account_id,event_type,occurred_at\n" + "".join(
 )
 
 
+def test_a_large_table_is_written_again_only_where_a_row_or_a_value_differs(raw, monkeypatch):
+    monkeypatch.setattr("churnml.sources.raw.MOST_ROWS", 0)
+    header, *body = (f"{line}\n" for line in EVENTS.splitlines())
+    raw.write("events.csv", header + "".join(body)).load()
+    file = raw.workspace / "tables" / "events.parquet"
+    first = file.stat().st_ino
+    random.Random(1).shuffle(body)
+    raw.write("events.csv", header + "".join(body)).load()
+    assert file.stat().st_ino == first
+    for worse in ([body[0].replace("login", "logout"), *body[1:]], body[1:], [*body, body[0]], [*body[1:], body[1]]):
+        loaded = raw.write("events.csv", header + "".join(worse)).load()
+        assert file.stat().st_ino != first
+        assert sorted(loaded.tables["events"].event_type.execute()) == sorted(line.split(",")[1] for line in worse)
+        first = file.stat().st_ino
+    whole = file.read_bytes()
+    file.write_bytes(whole[:20] + bytes(200) + whole[220:])  # damaged within
+    assert sorted(raw.load().tables["events"].event_type.execute()) == sorted(line.split(",")[1] for line in worse)
+    assert not list((raw.workspace).glob(".*"))
+
+
 def test_every_column_of_every_table_has_its_canonical_type(raw):
     raw.write("events.csv", EVENTS)
     raw.write("accounts.csv", "account_id\na0\na1\na2\n")

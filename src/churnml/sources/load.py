@@ -162,6 +162,7 @@ def load(
             config.rates is not None,
             account_ids,
             fresh,
+            folder,
             rejected,
             tomorrow,
             Suppression.read(config.workspace_dir),
@@ -248,6 +249,7 @@ class _Step:
     has_rates: bool
     account_ids: AccountIds
     fresh: Path
+    before: Path
     rejected: Path
     tomorrow: date
     suppression: Suppression
@@ -270,6 +272,7 @@ class _Step:
             rejected=self.rejected,
             accounts=accounts,
             tomorrow=str(self.tomorrow),
+            before=self.before,
             merge_equal=any(part.source.equal_rows == "merge" for part in parts),
             all_rejected_columns=any(source.rejected_columns == "all" for source in own),
             language=self.language,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pandas as pd
@@ -20,8 +19,9 @@ from churnml.sources.period import plausible_days
 from churnml.sources.raw import Raw
 from churnml.sources.rejected import rejected_query
 from churnml.sources.remedies import remedy_for
-from churnml.sources.sql import identifier, literal, problem
+from churnml.sources.sql import counted, identifier, literal, problem
 from churnml.sources.staged import FLAGS, StagedTable
+from churnml.sources.unchanged import linked_if_same
 from churnml.sources.validated import Reason, ValidatedTable
 from churnml.tables import CHECKS, CheckResult, Column
 from churnml.tables.row_rules import RowRule
@@ -44,10 +44,12 @@ class TableValidator:
         raw: Raw,
         tomorrow: str,
         *,
+        before: Path | None,
         merge_equal: bool,
         all_rejected_columns: bool,
         language: str,
     ) -> None:
+        self.before = before
         self.merge_equal = merge_equal
         self.all_rejected_columns = all_rejected_columns
         self.language = language
@@ -59,51 +61,51 @@ class TableValidator:
         self.result = ValidatedTable()
 
     def survey(self) -> None:
-        """Count, in one scan: rows per rule and day, values per column, changed values, and a hash of the content."""
-        mapping, occurred = self.mapping, self.mapping.table.occurred_at
-        day = f'CAST("{occurred}" AS DATE)' if occurred in mapping.present else "CAST(NULL AS DATE)"
-        columns = (*mapping.mapped, *mapping.attributes)
-        raw_values = ", ".join(identifier(f"raw:{name}") for name in columns)
-        counted = [f"count({identifier(name)}) AS {identifier(name)}" for name in columns]
-        counted += [f"count_if({identifier(flag)}) AS {identifier(flag)}" for flag in self.staged.flags]
-        if mapping.known_early is not None:
-            counted.append(f'count_if({mapping.known_early}) AS "early"')
-        hashed = f"hash({raw_values})"
-        survey = self.staged.run(
-            f"SELECT {day} AS fact_day, rule_broken, count(*) AS row_count, {', '.join(counted)}, "
-            f"CAST(bit_xor({hashed}) AS VARCHAR) AS xored, CAST(sum({hashed}) AS VARCHAR) AS summed "
-            "FROM staged GROUP BY ALL"
-        )
-        names = [column[0] for column in survey.description or ()]
-        self._account_for([dict(zip(names, row, strict=True)) for row in survey.fetchall()])
-
-    def _account_for(self, groups: list[dict[str, Any]]) -> None:
-        """Add up the groups of rows of one day and one broken rule; a handful of them is nothing for a data frame."""
-        result, columns = self.result, (*self.mapping.mapped, *self.mapping.attributes)
-        result.rows = sum(group["row_count"] for group in groups) + self.raw.malformed.rows
-        good = [group for group in groups if group["rule_broken"] is None]
-        result.supplied = frozenset(name for name in columns if any(group[name] for group in good))
-        days = sorted((group["fact_day"], group["row_count"]) for group in good if group["fact_day"] is not None)
-        index = pd.DatetimeIndex([day for day, _ in days], dtype="datetime64[us]")
-        result.days = pd.Series([rows for _, rows in days], index=index, dtype="int64")
-        xored = 0
-        for group in groups:
-            xored ^= int(group["xored"])
-        result.content = (result.rows, xored, sum(int(group["summed"]) for group in groups) % 2**64)
+        """Count rows per rule and day; then values per column, changed values, and a hash of the content."""
+        occurred = self.mapping.table.occurred_at
+        day = f'CAST("{occurred}" AS DATE)' if occurred in self.mapping.present else "CAST(NULL AS DATE)"
+        groups = self.staged.run(
+            f"SELECT {day} AS fact_day, rule_broken, count(*) FROM staged GROUP BY fact_day, rule_broken"
+        ).fetchall()
+        result = self.result
         per_rule: Counter[int] = Counter()
-        for group in groups:
-            if group["rule_broken"] is not None:
-                per_rule[group["rule_broken"]] += group["row_count"]
+        for _, broken, rows in groups:
+            if broken is not None:
+                per_rule[broken] += rows
+        self.staged.unbroken = not per_rule
+        result.rows = sum(rows for _, _, rows in groups) + self.raw.malformed.rows
+        days = sorted((on, rows) for on, broken, rows in groups if broken is None and on is not None)
+        index = pd.DatetimeIndex([on for on, _ in days], dtype="datetime64[us]")
+        result.days = pd.Series([rows for _, rows in days], index=index, dtype="int64")
+        self._survey_values(per_rule)
+
+    def _survey_values(self, per_rule: Counter[int]) -> None:
+        """Look at the values of all rows at once: by day and rule it would take three times as long."""
+        mapping, result = self.mapping, self.result
+        columns = (*mapping.mapped, *mapping.attributes)
+        good = "" if self.staged.unbroken else " FILTER (rule_broken IS NULL)"
+        flags = {flag: identifier(flag) for flag in self.staged.flags}
+        if mapping.known_early is not None:
+            flags["early"] = mapping.known_early
+        counts = [f"count({identifier(name)}){good}" for name in columns]
+        counts += [f"count_if({flag}){good}" for flag in flags.values()]
+        hashed = f"hash({', '.join(identifier(f'raw:{name}') for name in columns)})"
+        row = self.staged.run(
+            f"SELECT {', '.join(counts)}, CAST(bit_xor({hashed}) AS VARCHAR), CAST(sum({hashed}) AS VARCHAR) "
+            "FROM staged"
+        ).fetchone()
+        assert row is not None, "sums have one row"
+        *values, xored, summed = row
+        result.supplied = frozenset(name for name, count in zip(columns, values[: len(columns)], strict=True) if count)
+        result.content = (result.rows, int(xored or 0), int(summed or 0) % 2**64)
         for number, rule in enumerate(self.staged.rules):
             self._record(rule, per_rule[number], f"rule_broken = {number}")
-        self._note_changes(good)
-
-    def _note_changes(self, good: list[dict[str, Any]]) -> None:
-        for flag in self.staged.flags:
+        for (flag, condition), count in zip(flags.items(), values[len(columns) :], strict=True):
             kind, _, column = flag.partition(":")
-            self._noted(FLAGS[kind], column, sum(group[flag] or 0 for group in good), identifier(flag))
-        if self.mapping.known_early is not None:
-            self._noted("CHK030", "known_at", sum(group["early"] or 0 for group in good), self.mapping.known_early)
+            if flag == "early":
+                self._noted("CHK030", "known_at", count, condition)
+            else:
+                self._noted(FLAGS[kind], column, count, condition)
 
     def _noted(self, code: str, column: str, rows: int, condition: str) -> None:
         self.result.results.append(CheckResult(code, self.name, column, "failed" if rows else "ok", rows))
@@ -174,8 +176,10 @@ class TableValidator:
             f"coalesce(CAST(\"{occurred}\" AS DATE) NOT BETWEEN DATE '{first}' AND DATE '{last}', false)",
         )
         inside = days[(days.index >= pd.Timestamp(first)) & (days.index <= pd.Timestamp(last))]
-        self._record(rule, int(days.sum() - inside.sum()), f"rule_broken IS NULL AND {rule.broken}")
-        self.staged.late.append(rule)
+        rows = int(days.sum() - inside.sum())
+        self._record(rule, rows, f"rule_broken IS NULL AND {rule.broken}")
+        if rows:
+            self.staged.late.append(rule)
         self.result.days = inside
 
     def duplicates(self) -> None:
@@ -202,7 +206,8 @@ class TableValidator:
         for code, same, rows in (("CHK020", "same", row[0]), ("CHK021", "NOT same", row[1])):
             rule = RowRule(code, key[0], f"row_at IN (SELECT row_at FROM surplus WHERE {same})")
             self._record(rule, int(rows or 0), rule.broken)
-            self.staged.late.append(rule)
+            if rows:
+                self.staged.late.append(rule)
 
     def _equal_rows(self) -> None:
         """Count, or take out, the rows that equal another one and have no id to tell them apart."""
@@ -315,11 +320,15 @@ class TableValidator:
         tables.mkdir(exist_ok=True)
         target = tables / f"{self.name}.parquet"
         distinct = "DISTINCT " if self.merge_equal and not self.mapping.table.key else ""
-        row = self.staged.run(
-            f"COPY (SELECT {distinct}{output} FROM staged WHERE {self.staged.good}{order}) TO {literal(str(target))} "
-            "(FORMAT parquet, COMPRESSION lz4)"
-        ).fetchone()
-        result.valid_rows = int(row[0] or 0) if row else 0
+        query = f"SELECT {distinct}{output} FROM staged WHERE {self.staged.good}"
+        large = not self.mapping.table.key and not self.mapping.is_small and not distinct
+        if large and self.before is not None and linked_if_same(self.staged, query, self.before / target.name, target):
+            result.valid_rows = counted(self.db, f"read_parquet({literal(str(target))})")
+        else:
+            row = self.staged.run(
+                f"COPY ({query}{order}) TO {literal(str(target))} (FORMAT parquet, COMPRESSION lz4)"
+            ).fetchone()
+            result.valid_rows = int(row[0] or 0) if row else 0
         malformed = self.raw.malformed
         if malformed.rows:
             remedy = malformed.remedy or CHECKS["CHK007"].remedy
@@ -378,6 +387,7 @@ def validate(
     rejected: Path,
     accounts: Path | None,
     tomorrow: str,
+    before: Path | None = None,
     merge_equal: bool = False,
     all_rejected_columns: bool = False,
     language: str = "en",
@@ -396,6 +406,8 @@ def validate(
         The canonical accounts file, where accounts are mapped.
     tomorrow : str
         ISO date of the first day that lies ahead.
+    before : Path or None
+        Folder of the canonical files that were written the last time.
     merge_equal : bool
         Whether rows that are equal and have no id count once.
     all_rejected_columns : bool
@@ -413,6 +425,7 @@ def validate(
         mapping,
         raw,
         tomorrow,
+        before=before,
         merge_equal=merge_equal,
         all_rejected_columns=all_rejected_columns,
         language=language,
