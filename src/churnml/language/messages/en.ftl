@@ -1845,6 +1845,55 @@ form-few_words = A field that needs a few words was left empty.
 form-number = The form names a number that there is not.
 form-character = The form holds a character that no text has.
 
+## Details of the API's errors
+
+detail-store = The store cannot be reached; try again later
+detail-failed = The service failed; its log says why
+detail-busy = The store is busy with other writes; nothing was stored, try again in a moment
+detail-not_json = The body is not JSON: { $why }
+detail-no_json = The body cannot be read as JSON in UTF-8
+detail-half_character = The body is not JSON in UTF-8, or names half of a character (a lone surrogate)
+detail-path = There is no such path; GET /v1/openapi.json lists them
+detail-method = The path does not take { $method }
+detail-nobody = Nobody is signed in
+detail-wrong_keys = Too many wrong keys from this address
+detail-own_machine = Without API keys only the service's own machine may call
+detail-send_key = Send an API key: `Authorization: Bearer churnml_…`
+detail-unknown_key = The API key is not known here
+detail-key =
+    .revoked = The API key { $key } is revoked
+    .expired = The API key { $key } is expired
+detail-media_type = Send the body with Content-Type: application/json; got { $got }
+    .none = Send the body with Content-Type: application/json; got none
+detail-too_large = A body may have { $n } bytes
+detail-closed = The connection was closed before the body had arrived
+detail-late_body = The body did not arrive within { $seconds } s
+detail-rate = The key may send { $limit } requests a minute; the next one in { $wait } s
+detail-late_write = The service did not answer in time; whether a write was stored anyway, its Idempotency-Key sent again tells
+detail-no_curve = No survival curve is stored for account { $account }
+detail-cursor = Send next_cursor of the page before, with the same filters
+detail-no_kpis = No KPIs have been published yet; `churnml kpis CONFIG --publish` does
+detail-by = by: published are { $known }
+detail-one_of = must be one of: { $known }
+detail-scope = The API key { $key } lacks the scope { $scopes }
+detail-batch = A batch may have { $most } items, this one has { $n }
+detail-features = The features of { $account } are not stored (any more)
+detail-refused = { $what } ({ $where })
+    .expected = { $what } ({ $where }); expected: { $expected }
+detail-no_feature = there is no feature { $name }; GET /v1/model lists the names
+    .near = there is no feature { $name }; did you mean { $near }?
+detail-no_features = { $n } feature names are unknown: { $first }
+detail-feature = { $name } { $fault }
+detail-must_be =
+    .text = must be a text or null, got a number
+    .number = must be a number or null, got a text
+    .finite = must be a finite number or null
+detail-no_snapshot = Nothing has been scored yet; `churnml score CONFIG` publishes a snapshot
+detail-no_explanation = No explanation is stored for account { $account }
+detail-no_account = The snapshot of { $as_of } has no account { $account }
+    .near = The snapshot of { $as_of } has no account { $account }; did you mean { $near }?
+detail-not_yours = There is no account { $account } among yours
+
 ## Signing in
 
 sign_in-title = Sign in

@@ -1538,6 +1538,55 @@ form-few_words = 必須の項目が入力されていません。
 form-number = フォームに存在しない番号が含まれています。
 form-character = フォームに使用できない文字が含まれています。
 
+## APIのエラーの詳細
+
+detail-store = ストアに接続できません。後でもう一度お試しください
+detail-failed = サービスが失敗しました。理由はログにあります
+detail-busy = ストアは他の書き込みで混み合っています。何も保存されていないので、少し後でもう一度お試しください
+detail-not_json = 本文がJSONではありません：{ $why }
+detail-no_json = 本文をUTF-8のJSONとして読めません
+detail-half_character = 本文がUTF-8のJSONでないか、文字の片割れ（単独サロゲート）を含みます
+detail-path = そのパスはありません。GET /v1/openapi.json に一覧があります
+detail-method = このパスは{ $method }を受け付けません
+detail-nobody = 誰もサインインしていません
+detail-wrong_keys = このアドレスからの誤ったキーが多すぎます
+detail-own_machine = APIキーがない場合、呼び出せるのはサービス自身のマシンだけです
+detail-send_key = APIキーを送ってください：`Authorization: Bearer churnml_…`
+detail-unknown_key = このAPIキーは登録されていません
+detail-key =
+    .revoked = APIキー{ $key }は取り消されています
+    .expired = APIキー{ $key }は期限切れです
+detail-media_type = 本文は Content-Type: application/json で送ってください（実際：{ $got }）
+    .none = 本文は Content-Type: application/json で送ってください（指定なし）
+detail-too_large = 本文は{ $n }バイトまでです
+detail-closed = 本文が届く前に接続が閉じられました
+detail-late_body = 本文が{ $seconds }秒以内に届きませんでした
+detail-rate = このキーの要求は1分に{ $limit }件までです。次は{ $wait }秒後です
+detail-late_write = 時間内に応答できませんでした。書き込みが保存されたかどうかは、同じIdempotency-Keyで送り直すと分かります
+detail-no_curve = 顧客{ $account }の生存曲線は保存されていません
+detail-cursor = 前のページのnext_cursorを同じ絞り込みで送ってください
+detail-no_kpis = KPIはまだ公開されていません。`churnml kpis CONFIG --publish` で公開します
+detail-by = by：公開されているのは{ $known }です
+detail-one_of = 次のいずれか：{ $known }
+detail-scope = APIキー{ $key }には範囲 { $scopes } がありません
+detail-batch = 一度に送れるのは{ $most }件までです（今回{ $n }件）
+detail-features = { $account }の特徴量は保存されていません（または削除済みです）
+detail-refused = { $what }（{ $where }）
+    .expected = { $what }（{ $where }）。期待：{ $expected }
+detail-no_feature = 特徴量{ $name }はありません。GET /v1/model に一覧があります
+    .near = 特徴量{ $name }はありません。{ $near } ではありませんか
+detail-no_features = { $n }個の特徴量名が不明です：{ $first }
+detail-feature = { $name }：{ $fault }
+detail-must_be =
+    .text = 文字列またはnullが必要です（実際は数値）
+    .number = 数値またはnullが必要です（実際は文字列）
+    .finite = 有限の数値またはnullが必要です
+detail-no_snapshot = まだ何もスコアされていません。`churnml score CONFIG` で公開します
+detail-no_explanation = 顧客{ $account }の説明は保存されていません
+detail-no_account = { $as_of }のスナップショットに顧客{ $account }はありません
+    .near = { $as_of }のスナップショットに顧客{ $account }はありません。{ $near } ではありませんか
+detail-not_yours = 顧客{ $account }は担当の中にありません
+
 ## サインイン
 
 sign_in-title = サインイン
