@@ -48,7 +48,7 @@ async def get_kpis(
     rows = kept.report["rows"]
     groupings = list(dict.fromkeys(row["group_by"] for row in rows if row["group_by"] is not None))
     if by is not None and by not in groupings:
-        known = ", ".join(groupings) or "nothing but the whole"
+        known = ", ".join(groupings) or Text.of("detail-whole")
         raise Problem(
             "request.invalid", Text.of("detail-by", known=known), errors=[("by", Text.of("detail-one_of", known=known))]
         )
