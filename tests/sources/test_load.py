@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churnml.config import Config, load_config
-from churnml.errors import DataError
+from churnml.errors import DataError, Said
 from churnml.sources import load
 from churnml.sources.period import plausible_days
 from churnml.tables import CHECKS, TABLES
@@ -81,9 +81,9 @@ def test_tables_can_be_put_on_another_connection(raw):
 
 
 def test_progress_is_told_in_lines(raw):
-    said: list[str] = []
+    said: list[Said] = []
     raw.load(progress=said.append)
-    assert said == ["reading events", "events: 42 rows"]
+    assert [str(line) for line in said] == ["reading events", "events: 42 rows"]
 
 
 def test_missing_tables_are_noted(raw):

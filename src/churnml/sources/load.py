@@ -18,9 +18,10 @@ import pandas as pd
 from churnml import engine
 from churnml.config import ColumnSource, EngineConfig, LabelConfig, SourceConfig, TableSource
 from churnml.config.needs import LoadSections
-from churnml.errors import DataError
+from churnml.errors import DataError, Said
 from churnml.files import beside, stage_folder
 from churnml.language import Text
+from churnml.progress import Progress
 from churnml.sources.account_ids import AccountIds, ToolCoverage
 from churnml.sources.between_tables import compare_tables, reach
 from churnml.sources.conversion import in_own_currency, lay_rates
@@ -60,8 +61,6 @@ if TYPE_CHECKING:
     from ibis.backends import BaseBackend
 
 __all__ = ["Loaded", "load"]
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -324,14 +323,14 @@ def _validated(
     refusals: list[DataError] = []
     accounts = step.fresh / "accounts.parquet"
     for name in sorted(tables, key=list(TABLES).index):
-        say(f"reading {name}")
+        say(Text.of("progress-reading", table=name))
         known = accounts if name != "accounts" and "accounts" in validated else None
         try:
             validated[name], mappings[name] = step.read(name, tables[name], known)
         except DataError as error:
             refusals.append(error)
             continue
-        say(f"{name}: {validated[name].valid_rows:,} rows" + _aside(validated[name]))
+        say(_come_to(name, validated[name]))
     if len(refusals) == 1:
         raise refusals[0]
     if refusals:
@@ -369,7 +368,7 @@ def _attributes(config: LoadSections) -> dict[str, ColumnSource]:
     return {name: item for part in config.tables["accounts"].parts for name, item in part.attributes.items()}
 
 
-def _silent(_: str) -> None:
+def _silent(_: Said) -> None:
     """Say nothing."""
 
 
@@ -394,9 +393,10 @@ def _session(engine_config: EngineConfig, stage: Path, connection: BaseBackend |
     return db
 
 
-def _aside(table: ValidatedTable) -> str:
-    count = sum(reason.rows for reason in table.reasons)
-    return f", {count:,} set aside" if count else ""
+def _come_to(name: str, table: ValidatedTable) -> Text:
+    aside = sum(reason.rows for reason in table.reasons)
+    message = "progress-read.aside" if aside else "progress-read"
+    return Text.of(message, table=name, rows=table.valid_rows, aside=aside)
 
 
 def _remove_stale(folder: Path, names: set[str] | dict[str, ValidatedTable]) -> None:

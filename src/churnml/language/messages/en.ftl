@@ -1289,6 +1289,8 @@ deliver-digest =
 
 daily-subject_done = { $config }: the daily run of { $day } went well
 daily-subject_failed = { $config }: the daily run of { $day } failed
+daily-unforeseen = Run the stage by itself to see more, and report it.
+daily-not_accepted = not accepted
 daily-well = Every stage ended well.
 daily-failed_at = Failed at { $stages }.
 daily-still_served = The last good scores are still served, marked stale.
@@ -3328,6 +3330,60 @@ error-duckdb_memory = DuckDB ran out of memory reading { $table }
     .remedy = Raise engine.memory_limit, or lower engine.threads.
 error-suppression = The list of erased subjects cannot be read
     .remedy = Restore it from a backup: without it the next load would bring them back.
+
+error-machine_full = The disk is full, or a quota or limit is reached
+    .remedy = Free some space, then run the command again: nothing half-written was left behind.
+error-machine_forbidden = A file or folder may not be read or written
+    .remedy = Give the user who runs churnml the right to it, or name another `workspace` in the config.
+error-machine_damaged_database = A SQLite database of the workspace is damaged
+    .remedy = Restore the file from a backup, or move it away: the next run makes a new one.
+error-machine_damaged_parquet = A Parquet file is damaged
+    .remedy = Restore the file from a backup, or remove it and run the command again.
+error-machine_memory = There is not enough memory
+    .remedy = Lower engine.memory_limit in the config, use fewer windows or snapshots, or a larger machine.
+
+## Stages of a run
+
+stage-pull = pull
+stage-alerts = alerts
+stage-deliver = deliver
+stage-data = data
+stage-keep = keep
+stage-look_at_files = look at files
+stage-experiments = experiments
+stage-backtest = backtest
+stage-replay = replay
+stage-kpis = kpis
+stage-audit = audit
+stage-monitor = monitor
+stage-features = features
+stage-explain = explain
+stage-report = report
+stage-simulate = simulate
+stage-check = check
+stage-snapshots = snapshots
+stage-watch = watch
+stage-score = score
+stage-history = history
+stage-publish = publish
+stage-curves = curves
+stage-fit = fit
+stage-track = track
+stage-gate = gate
+stage-tune = tune
+stage-retrain = retrain
+progress-fold = { $fold }: train until { $train }, test from { $test }
+progress-horizon = { $days } days, { $line }
+progress-trial = trial { $n }: log loss { $loss }, { $state }; best { $best }
+progress-pull = { $object }: { $rows } rows, { $calls } calls
+progress-wait = waiting { $seconds } s
+progress-reading = reading { $table }
+progress-read = { $table }: { $rows } rows
+    .aside = { $table }: { $rows } rows, { $aside } set aside
+cli-seconds = { $n } s
+cli-left =
+    .seconds = { $stage } { $done }, about { $n } s left
+    .minutes = { $stage } { $done }, about { $n } min left
 
 ## Units of canonical columns, and what further raw tables make known
 

@@ -1014,6 +1014,8 @@ deliver-digest = { $day }時点で{ $n }件のアラートが対応待ちです�
 
 daily-subject_done = { $config }: { $day }の日次実行は正常に終了しました
 daily-subject_failed = { $config }: { $day }の日次実行が失敗しました
+daily-unforeseen = その段階だけを実行して詳細を確認し、報告してください。
+daily-not_accepted = 受理されませんでした
 daily-well = すべての段階が正常に終了しました。
 daily-failed_at = 失敗した段階: { $stages }。
 daily-still_served = 直近の正常なスコアを「古い」と表示したまま提供しています。
@@ -2805,6 +2807,60 @@ error-duckdb_memory = { $table }の読み込み中にDuckDBのメモリが足り
     .remedy = engine.memory_limit を上げるか、engine.threads を下げてください。
 error-suppression = 消去済みの対象の一覧が読めません
     .remedy = バックアップから戻してください。これがないと、次の読み込みで戻ってしまいます。
+
+error-machine_full = ディスクの空きがないか、割り当てや制限に達しました
+    .remedy = 空きを作ってからもう一度実行してください。書きかけのものは残っていません。
+error-machine_forbidden = ファイルまたはフォルダーの読み書きが許されていません
+    .remedy = churnmlを実行する利用者に権限を与えるか、設定の `workspace` を別の場所にしてください。
+error-machine_damaged_database = ワークスペースのSQLiteデータベースが壊れています
+    .remedy = バックアップから戻すか、別の場所へ移してください。次の実行で新しく作られます。
+error-machine_damaged_parquet = Parquetファイルが壊れています
+    .remedy = バックアップから戻すか、削除してもう一度実行してください。
+error-machine_memory = メモリが足りません
+    .remedy = 設定の engine.memory_limit を下げるか、期間やスナップショットを減らすか、大きなマシンを使ってください。
+
+## 実行の段階
+
+stage-pull = 取得
+stage-alerts = アラート
+stage-deliver = 連携
+stage-data = データ
+stage-keep = 保存
+stage-look_at_files = ファイルの確認
+stage-experiments = 実験
+stage-backtest = バックテスト
+stage-replay = 再現
+stage-kpis = KPI
+stage-audit = 監査
+stage-monitor = 監視
+stage-features = 特徴量
+stage-explain = 説明
+stage-report = レポート
+stage-simulate = 模擬
+stage-check = 検査
+stage-snapshots = スナップショット
+stage-watch = 見張り
+stage-score = スコア
+stage-history = 履歴
+stage-publish = 公開
+stage-curves = 曲線
+stage-fit = 学習
+stage-track = 記録
+stage-gate = 採用判定
+stage-tune = 調整
+stage-retrain = 再学習
+progress-fold = { $fold }：学習は{ $train }まで、テストは{ $test }から
+progress-horizon = { $days }日、{ $line }
+progress-trial = 試行{ $n }：対数損失{ $loss }、{ $state }、最良{ $best }
+progress-pull = { $object }：{ $rows }行、呼び出し{ $calls }回
+progress-wait = { $seconds }秒待機中
+progress-reading = { $table } を読み込み中
+progress-read = { $table }：{ $rows }行
+    .aside = { $table }：{ $rows }行、除外{ $aside }行
+cli-seconds = { $n }秒
+cli-left =
+    .seconds = { $stage } { $done }、残り約{ $n }秒
+    .minutes = { $stage } { $done }、残り約{ $n }分
 
 ## 標準列の単位と、追加のテーブルで分かること
 
