@@ -8,11 +8,10 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import minimize
-from scipy.special import betaln
 
 from churnml.features.spec import FeatureSet
 from churnml.metrics.predictions import roc_auc
+from churnml.training.beta_geometric import BetaGeometric
 
 __all__ = ["beta_geometric", "cox", "kaplan_meier", "telling"]
 
@@ -20,7 +19,6 @@ Array = npt.NDArray[np.float64]
 
 _LEAST_SNAPSHOTS = 30
 _ANNUAL_DAYS = 180.0
-_YEAR, _MONTH = 365.25, 365.25 / 12
 _PLAN = ("plan", "attr_plan")
 
 
@@ -53,40 +51,14 @@ def kaplan_meier(known: pd.DataFrame, asked: pd.DataFrame, days: Array) -> Array
 def beta_geometric(known: pd.DataFrame, asked: pd.DataFrame, days: Array) -> Array:
     """Return survival of the shifted-beta-geometric, (n, d): renewal chances differ by account, none of them seen.
 
-    P(T = t) = B(α + 1, β + t − 1) / B(α, β) and P(T > t) = B(α, β + t) / B(α, β) at the t-th renewal (Fader and Hardie
-    2007, equations 5 and 6), fitted by length of contract to the first snapshot of each account, given that it had
-    renewed as often as it had by then.
+    See `churnml.training.beta_geometric.BetaGeometric`.
 
     Parameters
     ----------
     known, asked, days
         As for `kaplan_meier`; with ``account_id, as_of, tenure_days, contract_days, next_decision_days``.
     """
-    out = np.ones((len(asked), len(days)))
-    annual = [(frame["contract_days"] > _ANNUAL_DAYS).to_numpy() for frame in (known, asked)]
-    for side in (True, False):
-        rows = known[annual[0] == side].sort_values("as_of").drop_duplicates("account_id")
-        length = _YEAR if side else _MONTH
-        before = np.floor(_tenure(rows) / length)
-        lasts = rows["ended_days"].fillna(rows["seen_days"]).clip(lower=0).to_numpy()
-        lost = rows["ended_days"].notna().to_numpy()
-        first = rows["next_decision_days"].fillna(length).to_numpy()
-        passed = np.maximum(np.floor((lasts - first) / length + 1), 0)
-        survived = np.where(lost, np.maximum(passed - 1, 0), passed)
-
-        def loss(theta: Array, before: Array = before, survived: Array = survived, lost: Array = lost) -> float:
-            a, b = np.exp(theta)
-            stayed = betaln(a, b + before + survived) - betaln(a, b + before)
-            left = betaln(a + 1, b + before + survived) - betaln(a, b + before)
-            return float(-np.where(lost, left, stayed).sum() + 0.05 * (theta**2).sum())
-
-        a, b = np.exp(minimize(loss, np.zeros(2), method="Nelder-Mead").x)
-        mine = asked[annual[1] == side]
-        renewed = np.floor(_tenure(mine) / length)[:, None]
-        first = mine["next_decision_days"].fillna(length).to_numpy()[:, None]
-        to_come = np.maximum(np.ceil((days[None, :] - first) / length), 0)
-        out[annual[1] == side] = np.exp(betaln(a, b + renewed + to_come) - betaln(a, b + renewed))
-    return out
+    return BetaGeometric.fit(known).survival(asked, days)
 
 
 def cox(known: pd.DataFrame, asked: pd.DataFrame, days: Array, names: list[str]) -> Array | None:
@@ -158,9 +130,3 @@ def _words(frame: pd.DataFrame, column: str | None) -> npt.NDArray[np.str_]:
     if column is None:
         return np.full(len(frame), "?")
     return frame[column].astype(object).fillna("?").to_numpy().astype(str)
-
-
-def _tenure(frame: pd.DataFrame) -> Array:
-    if "tenure_days" not in frame:
-        return np.zeros(len(frame))
-    return frame["tenure_days"].fillna(0).to_numpy(dtype=np.float64)

@@ -24,7 +24,7 @@ from churnml.training.hazard import HazardModel
 from churnml.training.stacking import known_by
 from churnml.training.survival_verdict import FarTest, Gain, NearTest, SurvivalRole, SurvivalVerdict
 
-__all__ = ["AHEAD", "far_test", "judge_survival", "near_test", "unfit"]
+__all__ = ["AHEAD", "compared", "far_test", "judge_survival", "near_test", "unfit"]
 
 Array = npt.NDArray[np.float64]
 
@@ -159,14 +159,29 @@ def near_test(
         return None
     model = HazardModel.of(features, learning, refits=0)
     model.fit(known_by(frame, rows["as_of"].min(), label.final_after_days))
-    own = np.clip(model.predict_survival(rows).point.lost_within(label.horizon_days, label.gap_days), 1e-9, 1.0 - 1e-9)
-    other = rows["p_model"].to_numpy(dtype=np.float64)
-    draws = clustered_bootstrap(rows["account_id"], _DRAWS, learning.seed)
-    ranking = paired_gain(roc_auc, y, own, other, draws)
-    loss = log_loss_gain(y, own, other, rows["account_id"])
+    own = model.predict_survival(rows).point.lost_within(label.horizon_days, label.gap_days)
+    return compared(y, own, rows["p_model"].to_numpy(dtype=np.float64), rows["account_id"], learning.seed)
+
+
+def compared(y: Array, own: Array, other: Array, account: npt.ArrayLike, seed: int) -> NearTest:
+    """Return how one chance compares with another on the same rows, of which both outcomes occur.
+
+    Parameters
+    ----------
+    y : array of shape (n,)
+        1 where the account was lost.
+    own, other : array of shape (n,)
+        The curve's chance; that of the model of the horizon.
+    account : array of shape (n,)
+    seed : int
+        Of the interval of the AUC.
+    """
+    own, other = (np.clip(each, 1e-9, 1.0 - 1e-9) for each in (own, other))
+    ranking = paired_gain(roc_auc, y, own, other, clustered_bootstrap(account, _DRAWS, seed))
+    loss = log_loss_gain(y, own, other, account)
     margin = _LOSS_MARGIN * (log_loss(y, other) or 0.0)
     return NearTest(
-        rows=len(rows),
+        rows=len(y),
         lost=int(y.sum()),
         roc_auc={"hazard": roc_auc(y, own), "horizon": roc_auc(y, other)},
         log_loss={"hazard": log_loss(y, own), "horizon": log_loss(y, other)},
