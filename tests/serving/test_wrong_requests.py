@@ -220,4 +220,7 @@ def test_what_is_wrong_is_told_in_the_language_that_was_asked_for(api: Any) -> N
     assert unknown["title"] == "スコア計算済みのスナップショットに、この顧客はありません"
     assert "顧客'nobody'はありません" in unknown["detail"]
     assert "has no account 'nobody'" in api.get("/v1/accounts/nobody/health").json()["detail"]
-    assert api.get("/v1/alerts/999999", params={"lang": "ja"}).json()["detail"] == "そのアラートはありません（アラート999999）"
+    assert (
+        api.get("/v1/alerts/999999", params={"lang": "ja"}).json()["detail"]
+        == "そのアラートはありません（アラート999999）"
+    )
