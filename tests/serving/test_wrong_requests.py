@@ -224,3 +224,8 @@ def test_what_is_wrong_is_told_in_the_language_that_was_asked_for(api: Any) -> N
         api.get("/v1/alerts/999999", params={"lang": "ja"}).json()["detail"]
         == "そのアラートはありません（アラート999999）"
     )
+
+
+def test_the_titles_are_the_catalogue_s_english() -> None:
+    for code, (_, title) in CODES.items():
+        assert phrases("en")(f"problem-{code.replace('.', '-')}") == title, code

@@ -56,7 +56,9 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
 
     def body(self, request_id: str | None = None, language: Language = "en") -> ProblemAnswer:
         """Return the answer's body."""
-        title = phrases(language)(f"problem-{self.code.replace('.', '-')}")
+        # Every operation documents its problems with English examples: no message is parsed for them.
+        english = CODES[self.code][1]
+        title = english if language == "en" else phrases(language)(f"problem-{self.code.replace('.', '-')}")
         return ProblemAnswer(
             type=f"urn:churnml:{self.code}",
             title=title,
