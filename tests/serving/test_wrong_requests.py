@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from churnml.api.problems import CODES
+from churnml.language import phrases
+
 
 @pytest.mark.parametrize(
     ("body", "code", "says"),
