@@ -47,7 +47,7 @@ def curves_of(
         return Curves(due, np.where(np.isnan(due), np.nan, 1 / (1 + np.exp(-odds))), between * np.exp(by))
 
     rows = pd.DataFrame({"account_id": list(accounts), "as_of": pd.Timestamp(as_of), "arr": arr})
-    driver = RenewalDriver("active_users_28d", Text.of("feature-active_users_28d.label", w=28.0), 0.8)
+    driver = RenewalDriver("active_users_28d", Text.of("m-active_users.label"), 0.8)
     found = lifetimes(
         rows,
         Forecast(moved(0.0), tuple(moved(by) for by in (-spread, 0.0, spread))),

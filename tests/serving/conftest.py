@@ -26,6 +26,7 @@ import psutil
 import pytest
 import yaml
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from tests.companies.curves import curves_of
 
 from churnml.assessment import Champion
 from churnml.config import Config, load_config
@@ -34,6 +35,7 @@ from churnml.explain.stored import stored
 from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.health import HealthScale
 from churnml.registry import Provenance, champion_bundle, load_bundle, save_bundle, set_champion
+from churnml.retention.curve_columns import curve_columns
 from churnml.serving.app import create_app
 from churnml.serving.http.timeout import TimeoutMiddleware
 from churnml.serving.settings import Settings
@@ -163,6 +165,13 @@ class Company:
         table["name"] = "Company " + table["account_id"].str[-4:]
         table["owner"] = np.where(np.arange(len(table)) % 2 == 0, "ann", "bob")
         table["segment"] = "smb"
+        ids, number = list(table["account_id"]), len(table)
+        # One account in four has no end agreed.
+        days = np.where(np.arange(number) % 4 == 0, np.nan, 20.0 + 5 * np.arange(number))
+        curves = curves_of(
+            ids, as_of.date(), days=days, risk=np.linspace(0.05, 0.6, number), arr=table["arr"], groups=table
+        )
+        table = table.merge(curve_columns(curves, as_of.date()), on="account_id")
         return Snapshot(
             config=self.config.name,
             as_of=as_of.date(),
@@ -172,6 +181,7 @@ class Company:
             scores=table,
             features=now[["account_id", *FEATURES.names]],
             explanations=[stored(item) for item in assessed.explanations],
+            curves=curves,
             info={
                 "horizon_days": bundle.model.horizon_days,
                 "base_rate": bundle.model.base_rate,

@@ -32,6 +32,7 @@ CALLS: dict[str, list[tuple[str, Any]]] = {
     "GET /v1/accounts": [("", None), ("?band=red&limit=3&renewal_within_days=90&owner=ann&text=Company", None)],
     "GET /v1/accounts/{account_id}/health": [("", None)],
     "GET /v1/accounts/{account_id}/explanation": [("", None), ("?lang=ja", None)],
+    "GET /v1/accounts/{account_id}/survival": [("", None), ("?lang=ja", None)],
     "GET /v1/accounts/{account_id}/history": [("", None)],
     "DELETE /v1/overrides/{account_id}": [("?author=ann", None)],
     "POST /v1/feedback": [("", {**BY_ID, "kind": "useful", "author": "ann"})],

@@ -44,6 +44,9 @@ def test_every_operation_has_a_method_that_returns_its_answer(client: Client) ->
     assert client.what_if("acc-0001", {"events_28d": 0}).before.source == "computed"
     assert client.history("acc-0001", limit=3).points[0].band
     assert client.explanation("acc-0001").explanation.summary
+    curve = client.survival("acc-0001", lang="ja")
+    assert (curve.lang, len(curve.months)) == ("ja", 24)
+    assert client.health("acc-0001").renewal_risk == curve.renewal_risk.value
     assert len({account.account_id for account in client.accounts(page=50)}) == 120
     assert {account.owner for account in client.accounts(owner="bob")} == {"bob"}
     told = {account.account_id: account.top_reasons for account in client.accounts(reasons=True, page=50)}

@@ -18,6 +18,7 @@ def leave(company: Any, account: str, departed: Departed | None = None) -> None:
         scores=whole.scores[stays],
         features=None,
         explanations=[item for item in whole.explanations if item["account_id"] != account],
+        curves=[item for item in whole.curves if item.account_id != account],
         departures={} if departed is None else {account: departed},
     )
     with Store(company.config.store_url) as store:

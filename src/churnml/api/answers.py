@@ -135,6 +135,26 @@ class PredictAnswer(Answer):
     )
     currency: str | None = Field(description="Currency of all amounts", examples=["USD"])
     reasons: list[str] = Field(description="What limited the health score, in words", examples=[[]])
+    renewal_risk: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Chance that the account is lost at its next renewal if it gets there. Range: 0–1; null where no "
+        "curve tells it",
+        examples=[0.23],
+    )
+    expected_end: date | None = Field(
+        None,
+        description="By this day half of such accounts are lost; null: not within 24 months, or no curve tells it",
+        examples=["2028-03-01"],
+    )
+    residual_value: float | None = Field(
+        None,
+        ge=0,
+        description="What the account is still worth, discounted gross profit to come. Unit: `currency`; null where no "
+        "curve tells it",
+        examples=[41200.0],
+    )
     frozen: FrozenAnswer | None = Field(
         None, description="Set when the account has left: this is its last score, kept as it was", examples=[None]
     )

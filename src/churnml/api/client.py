@@ -25,6 +25,7 @@ from churnml.api.answers import (
 )
 from churnml.api.key_figures import KpisAnswer
 from churnml.api.problems import ProblemAnswer
+from churnml.api.survival import SurvivalAnswer
 from churnml.api.work import (
     AlertAnswer,
     AlertMade,
@@ -159,6 +160,10 @@ class Client:
     def health(self, account_id: str, *, lang: Lang | None = None) -> HealthAnswer:
         """Return an account's health with the override in force."""
         return self._get(f"/v1/accounts/{_quoted(account_id)}/health", HealthAnswer, lang=lang)
+
+    def survival(self, account_id: str, *, lang: Lang | None = None) -> SurvivalAnswer:
+        """Return when an account will be lost; an error with the code ``survival.unknown`` where no curve is stored."""
+        return self._get(f"/v1/accounts/{_quoted(account_id)}/survival", SurvivalAnswer, lang=lang)
 
     def explanation(self, account_id: str, *, lang: Lang | None = None) -> ExplainAnswer:
         """Return why an account scores as it does."""

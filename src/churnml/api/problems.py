@@ -30,6 +30,7 @@ CODES: dict[str, tuple[int, str]] = {
     "rate.limited": (429, "The API key has used up its requests of this minute"),
     "account.unknown": (404, "The scored snapshot does not have the account"),
     "explanation.unknown": (404, "No explanation is stored for the account"),
+    "survival.unknown": (404, "No survival curve is stored for the account"),
     "features.unknown_account": (404, "The features of the account are not stored (any more)"),
     "override.unknown": (404, "No override is in force for the account"),
     "alert.unknown": (404, "There is no such alert"),

@@ -161,6 +161,9 @@ def stored(settings: Settings, view: StateView, account: AccountScore, lang: Lan
         "expected_loss": account.expected_loss,
         "currency": info.get("currency", settings.currency),
         "reasons": [render(text, lang) for text in account.reasons],
+        "renewal_risk": account.renewal_risk,
+        "expected_end": account.expected_end,
+        "residual_value": account.residual_value,
     }
 
 

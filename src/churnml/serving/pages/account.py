@@ -12,10 +12,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from churnml.language import Language, month, number, phrases
+from churnml.reports import charts
 from churnml.reports.changes import change_told
 from churnml.serving.http.problems import Problem
 from churnml.serving.mappers import last_score
-from churnml.serving.pages import charts
 from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.notices import notice

@@ -13,8 +13,9 @@ from starlette.responses import Response
 
 from churnml.language import amount, month, number, percent, phrases
 from churnml.language.numbers import money
+from churnml.reports import charts
 from churnml.serving.http.problems import Problem
-from churnml.serving.pages import charts, figures
+from churnml.serving.pages import figures
 from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.kept import Kept, kept_figures, part_of

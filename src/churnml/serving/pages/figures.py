@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from churnml.serving.pages.charts import drawing
+from churnml.reports.charts import drawing
 
 __all__ = ["bridge", "expected_bars", "reliability"]
 

@@ -16,10 +16,10 @@ from starlette.responses import Response
 
 from churnml.language import Language, Section, amount, day, number, percent, phrases
 from churnml.language.numbers import money
+from churnml.reports import charts
 from churnml.serving.http.problems import Problem
 from churnml.serving.last_run import left_over
 from churnml.serving.mappers import freshness
-from churnml.serving.pages import charts
 from churnml.serving.pages.compression import compressed
 from churnml.serving.pages.places import places_of
 from churnml.serving.pages.static import address_of

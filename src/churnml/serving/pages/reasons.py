@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from churnml.explain.series import series_of
 from churnml.language import Language, Quantity, amount, day, month, number, percent, phrases
-from churnml.serving.pages import charts
+from churnml.reports import charts
 
 __all__ = ["Reason", "Series", "reasons", "series"]
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from churnml.language import number, phrases, render
-from churnml.serving.pages import charts
+from churnml.reports import charts
 from churnml.serving.pages.accounts import choices_of
 from churnml.serving.pages.cards import Card, cards, why
 from churnml.serving.pages.frame import Frame, frame_of

@@ -1,4 +1,4 @@
-"""Operations on the accounts of the scored snapshot: list, health, explanation, history."""
+"""Operations on the accounts of the scored snapshot: list, health, explanation, survival, history."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from churnml.api.answers import AccountsAnswer, ExplainAnswer, HealthAnswer, HistoryAnswer
+from churnml.api.survival import SurvivalAnswer
+from churnml.language import Text
+from churnml.serving.curves import survival_of
 from churnml.serving.http.problems import Problem
 from churnml.serving.mappers import explained, health_of, history_point, last_score, provenance, stored
 from churnml.serving.routes.cursor import cursor_of, read_cursor, wrong_cursor
@@ -69,7 +72,7 @@ async def list_accounts(
     state, chosen = state_of(request), language(request, lang)
     view = state.view
     if view.snapshot is None:
-        raise Problem("service.no_snapshot", "Nothing has been scored yet", headers={"Retry-After": "30"})
+        raise Problem("service.no_snapshot", Text.of("problem-service-no_snapshot"), headers={"Retry-After": "30"})
     where = ScoreFilter(band, segment, owner, renewal_within_days, text)
     snapshot_id, after = view.snapshot.id, -1
     if cursor is not None:
@@ -150,6 +153,31 @@ async def get_explanation(request: Request, account_id: AccountPath, lang: Lang 
 
 
 @router.get(
+    "/{account_id:path}/survival",
+    response_model=SurvivalAnswer,
+    responses=documented("account.unknown", "survival.unknown", "service.no_snapshot", "request.invalid"),
+    summary="When an account will be lost",
+    openapi_extra=_READ,
+)
+async def get_survival(request: Request, account_id: AccountPath, lang: Lang = None) -> Response:
+    """Return the account's curve over 24 months with its bounds and its peers', the risk at its renewal, and its worth.
+
+    An account that has left keeps the curve of its last score: `frozen` says since when and why.
+    """
+    state, chosen = state_of(request), language(request, lang)
+    view, snapshot, account = await state.last_known(account_id)
+    curve = await state.curve(view, snapshot, account_id)
+    if curve is None:
+        raise Problem("survival.unknown", Text.of("detail-no_curve", account=repr(account_id)))
+    fields = {
+        **provenance(state.settings, view, account.coverage, lang=chosen),
+        "currency": snapshot.info.get("currency", state.settings.currency),
+        "frozen": last_score(state.view, snapshot, await state.departure(snapshot, account_id), chosen),
+    }
+    return as_json(survival_of(fields, curve, snapshot.as_of, chosen))
+
+
+@router.get(
     "/{account_id:path}/history",
     response_model=HistoryAnswer,
     responses=_ACCOUNT,
@@ -165,7 +193,7 @@ async def get_history(
     state = state_of(request)
     view = state.view
     if view.snapshot is None:
-        raise Problem("service.no_snapshot", "Nothing has been scored yet", headers={"Retry-After": "30"})
+        raise Problem("service.no_snapshot", Text.of("problem-service-no_snapshot"), headers={"Retry-After": "30"})
     pairs = await to_thread.run_sync(state.store.history, state.settings.name, account_id, limit)
     if not pairs:
         raise await state.unknown_account(view.snapshot, account_id)
