@@ -153,10 +153,22 @@ def test_experiments_deliveries_and_kpis_do_not_leak(capsys: pytest.CaptureFixtu
         "name": "1", "share": 0.2, "days": 90, "first": NOW.date(), "last": NOW.date(), "contacted": arm,
         "held_out": arm, "needed": 400, "weeks": 3.0, "looked_for": 0.2, "detectable": 0.4, "churn_avoided": effect,
         "arr_saved": effect, "why": None, "segments": {"SMB": Shown(churn_avoided=effect, why=None)},
+        "uplift": None, "ranked_by": "risk", "ranking_decided_at": None,
     }  # fmt: skip
     few = Text.of("experiment-few_churned", n=1, least=5)
-    for more in ({}, {"churn_avoided": None, "why": few, "weeks": 0.0}):
+    gains = dict.fromkeys(("gain", "arr_gain", "by_risk", "by_uplift"), effect)
+    needs = {"needed_accounts": 9, "needed_held_out_churners": 2, "trees": 20}
+    won, lost = Shown(**gains, beats=True, **needs), Shown(**gains, beats=False, **needs)
+    unknown = Text.of("experiment-uplift_few_churned", contacted=1, held_out=2, least=25)
+    none = Shown(**dict.fromkeys(gains), why=unknown, beats=False, **needs)
+    for more in (
+        {},
+        {"churn_avoided": None, "why": few, "weeks": 0.0, "uplift": none},
+        {"uplift": lost, "ranking_decided_at": NOW},
+        {"uplift": won, "ranked_by": "uplift", "ranking_decided_at": NOW},
+    ):
         experiments._print(Shown(**{**found, **more}), "USD", LANGUAGE)  # type: ignore[arg-type]
+    experiments._print_rankings(Shown(**found | {"uplift": won}), False, "USD", LANGUAGE)  # type: ignore[arg-type]
     counts = dict.fromkeys(("accepted", "sent", "refused", "retried", "unknown", "calls"), 1)
     done: Any = Shown(busy=None, targets=[Shown(target="x", next_at=NOW, stopped=None, **counts)])
     deliver._print_done(done, LANGUAGE)

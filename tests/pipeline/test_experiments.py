@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import yaml
 from tests.companies.command import churnml
+
+from churnml.config import load_config
+from churnml.pipeline import preview_alerts
+from churnml.store import Actor, Store
+from churnml.training.uplift_model import RISK, UpliftModel
 
 pytestmark = pytest.mark.slow  # the past is scored
 
@@ -44,6 +49,36 @@ def test_the_held_out_are_in_no_list_and_the_report_compares_them(config):
     listed = json.loads(churnml("alerts", "list", config, "--limit", 1000, "--json").stdout)["alerts"]
     assert not [alert for alert in listed if alert["held_out"]]
     assert {alert["arm"] for alert in listed} <= {"contacted", None}
+
+
+def test_the_budget_goes_by_uplift_once_that_was_decided_and_is_wanted(config):
+    found = json.loads(churnml("experiments", "rank", config, "--json").stdout)
+    assert found["ranked_by"] == "risk"
+    assert found["ranking_decided_at"] is not None
+    assert found["uplift"]["accounts"] == found["contacted"]["followed"] + found["held_out"]["followed"]
+    assert not found["uplift"]["beats"]
+    assert "The alert budget goes by risk (decided on 20" in churnml("experiments", "report", config).stdout
+    settings = load_config(config)
+    wanted = settings.model_copy(
+        update={"experiments": settings.experiments.model_copy(update={"rank_by_uplift": True})}
+    )
+    assert preview_alerts(wanted)[1].summary["ranked_by"] == "risk"
+    with Store(settings.store_url) as store:
+        assert {lot.share for lot in store.evaluations(settings.name).assignments()} == {0.5}
+        assert any(lot.covariates.get("tenure_days", 0) > 0 for lot in store.evaluations(settings.name).assignments())
+        kept = store.rankings(settings.name).newest("contact")
+        assert kept is not None
+        won = {"by": "uplift", "model": UpliftModel(columns=(RISK,), slope=0.9)}
+        store.rankings(settings.name).keep(kept.model_copy(update=won), Actor("test", datetime.now(UTC)))
+    as_of, decided = preview_alerts(wanted)
+    assert decided.summary["ranked_by"] == "uplift"
+    assert preview_alerts(settings)[1].summary["ranked_by"] == "risk"
+    by_risk = {alert.key: alert.avoidable_loss for alert in preview_alerts(settings)[1].alerts if alert.avoidable_loss}
+    for alert in decided.alerts:
+        if alert.key in by_risk and alert.updated_on == as_of and alert.state != "closed":
+            # 0.9 of the risk in place of the assumed 0.3.
+            assert alert.avoidable_loss == pytest.approx(3 * by_risk[alert.key], abs=0.05)
+    assert by_risk
 
 
 def test_without_an_experiment_there_is_a_message(ran):

@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("config", sa.String(255), nullable=False),
         sa.Column("experiment", sa.String(255), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
-        sa.Column("by", sa.String(32), nullable=False),
+        sa.Column("by", sa.String(255), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_rankings")),
     )
