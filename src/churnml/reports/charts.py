@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-__all__ = ["bars", "drawing", "line", "sparkline"]
+__all__ = ["bars", "curve", "drawing", "line", "sparkline"]
 
 Value = float | None
 
@@ -96,6 +96,64 @@ def line(
     return drawing("line", width, height, label, parts)
 
 
+def curve(
+    values: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    ticks: Sequence[str],
+    label: str,
+    *,
+    beside: Sequence[float] | None = None,
+    mark: float | None = None,
+    levels: Sequence[tuple[float, str]] = (),
+    width: int = 420,
+    height: int = 190,
+) -> Markup:
+    """Return a curve of shares from 0 to 1, shaded between its bounds.
+
+    Parameters
+    ----------
+    values, low, high : sequence of float
+        Evenly spaced.
+    ticks, label, levels, width, height
+        As of `line`.
+    beside : sequence of float, optional
+        Another curve, dashed.
+    mark : float, optional
+        Place of an upright line, in steps from the first value.
+
+    Examples
+    --------
+    >>> str(curve([1.0, 0.8], [1.0, 0.7], [1.0, 0.9], ["", ""], "80 %")).count("<path")
+    2
+    """
+    left, right, above, below = 46, 12, 10, 24
+    w, h = width - left - right, height - above - below
+
+    def at(place: float, value: float) -> tuple[float, float]:
+        return _at(place, value, len(values), 0.0, 1.0, w, h, left, above)
+
+    def path(points: Sequence[tuple[float, float]]) -> str:
+        return "M" + "L".join(f"{x} {y}" for x, y in points)
+
+    parts = []
+    for level, word in levels:
+        y = at(0, level)[1]
+        parts.append(f'<line class="level" x1="{left}" x2="{width - right}" y1="{y}" y2="{y}"/>')
+        parts.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(left - 6, y + 4, word))
+    upper = [at(place, value) for place, value in enumerate(high)]
+    lower = [at(place, value) for place, value in enumerate(low)]
+    parts.append(f'<path class="bounds" d="{path([*upper, *lower[::-1]])}Z"/>')
+    if mark is not None and 0 <= mark <= len(values) - 1:
+        x = at(mark, 0.0)[0]
+        parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{above}" y2="{above + h}"/>')
+    if beside is not None:
+        parts.append(f'<path class="beside" d="{path([at(place, value) for place, value in enumerate(beside)])}"/>')
+    parts.append(f'<path d="{path([at(place, value) for place, value in enumerate(values)])}"/>')
+    parts += _words(ticks, left, w, height)
+    return drawing("line", width, height, label, parts)
+
+
 def bars(values: Sequence[Value], ticks: Sequence[str], label: str, *, width: int = 640, height: int = 140) -> Markup:
     """Return a bar for each value; see `line`."""
     left, right, above, below = 40, 12, 10, 24
@@ -135,7 +193,7 @@ def _words(ticks: Sequence[str], left: float, width: float, height: int) -> list
 
 
 def _at(
-    place: int, value: float, count: int, low: float, high: float, width: float, height: float, left: float, top: float
+    place: float, value: float, count: int, low: float, high: float, width: float, height: float, left: float, top: float
 ) -> tuple[float, float]:
     x = left + (width * place / (count - 1) if count > 1 else width / 2)
     share = min(1.0, max(0.0, (value - low) / ((high - low) or 1.0)))
