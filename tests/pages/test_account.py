@@ -131,7 +131,10 @@ def test_a_search_for_an_account_leads_to_it(busy: tuple[Any, str]) -> None:
 
 @pytest.mark.parametrize(
     ("lang", "words"),
-    [("en", ("When it may be lost", "At the renewal on ", "dashed: ")), ("ja", ("解約の時期の見通し", "更新では", "破線："))],
+    [
+        ("en", ("When it may be lost", "At the renewal on ", "dashed: ")),
+        ("ja", ("解約の時期の見通し", "更新では", "破線：")),
+    ],
 )
 def test_the_curve_stands_beside_its_peers_in_words_numbers_and_a_file(
     see: Any, lang: str, words: tuple[str, ...]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 
@@ -33,6 +33,15 @@ class Happening:
     on: str
     kind: str
     text: Text
+
+    @classmethod
+    def stored(cls, stored: Mapping[str, Any]) -> Self:
+        """Return what an explanation holds of it: ``on, kind, text``."""
+        return cls(str(stored["on"]), str(stored["kind"]), Text.model_validate(stored["text"]))
+
+    def as_stored(self) -> dict[str, Any]:
+        """Return it as an explanation holds it."""
+        return {"on": self.on, "kind": self.kind, "text": self.text.model_dump(mode="json")}
 
 
 def timeline(

@@ -41,9 +41,7 @@ def with_background(
     told, weeks = timelines(tables, day, display=config.display), weekly(tables, day)
     for item in stored:
         account = str(item["account_id"])
-        item["happenings"] = [
-            {"on": one.on, "kind": one.kind, "text": one.text.model_dump(mode="json")} for one in told.get(account, [])
-        ]
+        item["happenings"] = [one.as_stored() for one in told.get(account, [])]
         item["weekly"] = weeks.get(account, {})
     phases = pd.DataFrame({"account_id": now["account_id"], "phase": phase(now).astype(object)})
     out = table.assign(why=pd.Series([_why(item) for item in stored], index=table.index, dtype=object))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
-from churnml.config import Config, EngineConfig
-from churnml.errors import WorkspaceError
-from churnml.explain.happenings import Happening, timeline
+from churnml.config import Config
+from churnml.explain.happenings import Happening
 from churnml.explain.notices import overridden
 from churnml.explain.plays import Play
 from churnml.files import file_stem, write_text
@@ -52,7 +51,8 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
             said = overridden(override.band, account.band, override.author, until, override.reason)
             explanation = {**explanation, "overridden": said}
         history = _history(store, config, account_id)
-    happenings, edges = _happenings(config, account_id, snapshot.as_of, stages), bands_in_force(config)
+        curve = None if last is not None else store.curve(snapshot.id, account_id)
+    edges = bands_in_force(config)
     with stages("report"):
         page = account_brief(
             explanation,
@@ -61,43 +61,15 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
             arr=account.arr if account else None,
             currency=config.currency,
             history=history,
-            happenings=happenings,
+            happenings=[Happening.stored(one) for one in explanation.get("happenings", [])],
             plays=[Play.stored(play) for play in explanation.get("plays", [])],
             red_below=edges.red_below,
             green_from=edges.green_from,
             gaps=snapshot.info.get("level_gaps") or (),
+            curve=curve,
         )
         name = file_stem(account_id, taken=_PAGES)
         return write_text(config.workspace_dir / "reports" / f"{name}.{language}.html", page)
-
-
-def _happenings(config: Config, account_id: str, as_of: date, stages: Stages) -> list[Happening]:
-    """Return what happened at an account, from the tables that the last check left; without them it checks again."""
-    import duckdb
-
-    from churnml.engine import connect
-    from churnml.tables import TABLES, Tables
-
-    folder = config.workspace_dir / "tables"
-    files = {name: folder / f"{name}.parquet" for name in TABLES if (folder / f"{name}.parquet").is_file()}
-    if not files:
-        from churnml.pipeline.preparation import check
-
-        return timeline(check(config, stages).loaded.tables, account_id, as_of, display=config.display)
-    backend = connect(EngineConfig(), temp_dir=config.workspace_dir / "tmp")
-    try:
-        expressions = {name: backend.read_parquet(str(file)) for name, file in files.items()}
-        return timeline(Tables(expressions, backend, as_of, as_of), account_id, as_of, display=config.display)
-    except duckdb.Error as error:
-        raise WorkspaceError(
-            "The tables of the last check cannot be read",
-            where=str(folder),
-            got=(str(error).splitlines() or [""])[0],
-            remedy="Run `churnml check CONFIG`: it makes them anew.",
-            code="workspace.damaged_parquet",
-        ) from error
-    finally:
-        backend.disconnect()
 
 
 def portfolio(config: Config, language: Language, stages: Stages | None = None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,21 @@ import pandas as pd
 from markupsafe import Markup
 
 from churnml.explain.happenings import Happening
+from churnml.explain.lifetime import Lifetime
 from churnml.explain.notices import level_gaps
 from churnml.explain.plays import Play
 from churnml.features.spec import FAMILIES
 from churnml.language import Day, Language, Quantity, Section, amount, day, month, number, phrases, render
 from churnml.reports.changes import change_told
+from churnml.reports.curve import shown_curve
+from churnml.reports.charts import line
 from churnml.reports.figures import loss, percent_or_dash, score
-from churnml.reports.page import BAND_COLOURS, Labels, environment, new_figure, svg
+from churnml.reports.page import environment
 
 __all__ = ["account_brief"]
+
+_DAYS_TOLD_AS_DAYS = 75
+"""Over a shorter time the months alone would stand there twice."""
 
 
 def account_brief(
@@ -34,6 +41,7 @@ def account_brief(
     red_below: float = 40.0,
     green_from: float = 70.0,
     gaps: Sequence[Mapping[str, Any]] = (),
+    curve: Lifetime | None = None,
 ) -> str:
     """Return the brief a CSM takes into a call, as one HTML page that prints on one sheet.
 
@@ -60,6 +68,8 @@ def account_brief(
         Bands of the chart.
     gaps : sequence of mapping
         Levels of risk that were off in the backtest, as the snapshot's ``level_gaps``.
+    curve : Lifetime, optional
+        When it may be lost; of an account that has left it is not shown.
     """
     say = phrases(language)
     page = Section(say, "page")
@@ -81,8 +91,13 @@ def account_brief(
         arr=None if arr is None or np.isnan(arr) else amount(arr, "currency", language, currency=currency),
         expected_loss=loss(explanation["churn_probability"], arr, language, currency),
         chart=_chart(known, page.health, red_below, green_from, language) if drawn and known is not None else None,
+        curve=shown_curve(curve, date.fromisoformat(str(explanation["as_of"])[:10]), language, currency)
+        if curve is not None and not explanation.get("frozen")
+        else None,
         families={name: say.or_plain(f"family-{name}", name) for name in FAMILIES},
-        breaks=[say("page-new_model", on=Day(on=on)) for on in _breaks(known)] if drawn and known is not None else [],
+        breaks=[say("page-new_model", on=Day(on=f"{known['as_of'].iloc[place]:%Y-%m-%d}")) for place in _breaks(known)]
+        if drawn and known is not None
+        else [],
         change=change_told(explanation.get("change"), language),
         happenings=[{"on": day(item.on, language), "text": render(item.text, language)} for item in happenings],
         plays=[
@@ -99,36 +114,31 @@ def account_brief(
     )
 
 
-def _breaks(history: pd.DataFrame) -> list[str]:
-    """Return the dates of the first readings by another model than the reading before."""
+def _breaks(history: pd.DataFrame) -> list[int]:
+    """Return the places of the first readings by another model than the reading before."""
     if "model_version" not in history:
         return []
     version = history["model_version"]
     changed = (version != version.shift()) & version.shift().notna()
-    return [f"{day:%Y-%m-%d}" for day in history["as_of"][changed]]
+    return [int(place) for place in np.flatnonzero(changed)]
 
 
 def _chart(history: pd.DataFrame, label: str, red_below: float, green_from: float, language: Language) -> Markup:
-    said = Labels()
-    figure = new_figure(7.6, 1.6)
-    axes = figure.subplots()
-    for low, high, band in ((0, red_below, "red"), (red_below, green_from, "yellow"), (green_from, 100, "green")):
-        axes.axhspan(low, high, color=BAND_COLOURS[band], alpha=0.12, linewidth=0)
-    axes.plot(history["as_of"], history["health_score"], color="#1f2430", marker="o", markersize=3, linewidth=1.6)
-    from matplotlib.dates import AutoDateLocator, date2num, num2date
-
-    for on in _breaks(history):
-        axes.axvline(float(date2num(pd.Timestamp(on))), color="#1f2430", linestyle=":", linewidth=1.0)
-    axes.set_ylim(0, 100)
-    axes.set_yticks([0, red_below, green_from, 100])
-    from matplotlib.ticker import FuncFormatter
-
-    axes.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=7))
-    axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda place, _: said(month(num2date(place).date().isoformat(), language)))
+    on = pd.to_datetime(history["as_of"])
+    first, last = on.iloc[0], on.iloc[-1]
+    span = max(last - first, pd.Timedelta(days=1))
+    worded = month if span.days > _DAYS_TOLD_AS_DAYS else day
+    return line(
+        history["health_score"].tolist(),
+        [worded(f"{tick:%Y-%m-%d}", language) for tick in (first, first + span / 2, last)],
+        label,
+        high=100.0,
+        levels=[(level, number(level, language, 0)) for level in (0.0, red_below, green_from, 100.0)],
+        marks=_breaks(history),
+        zones=[(0.0, red_below, "red"), (red_below, green_from, "yellow"), (green_from, 100.0, "green")],
+        at=((on - first) / span).tolist(),
+        height=150,
     )
-    axes.spines[["top", "right"]].set_visible(False)
-    return svg(figure, label, said)
 
 
 def _effect(driver: Mapping[str, Any], language: Language) -> str:

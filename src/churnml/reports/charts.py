@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -32,16 +33,13 @@ def sparkline(
     >>> str(sparkline([10.0, None, 30.0], "Health: 10, 30")).startswith('<svg class="spark"')
     True
     """
-    inner = _path(values, low, high, width - 6, height - 6, 3, 3)
-    known = [(place, value) for place, value in enumerate(values) if value is not None]
-    dot = ""
-    if known:
-        x, y = _at(*known[-1], len(values), low, high, width - 6, height - 6, 3, 3)
-        dot = f'<circle cx="{x}" cy="{y}" r="2.5"/>'
+    area, at = _Area(3, 3, width - 6, height - 6, low, high), _evenly(len(values))
+    known = [(place, value) for place, value in zip(at, values, strict=True) if value is not None]
+    dot = area.dot(*known[-1]) if known else ""
     return Markup(
         '<svg class="spark" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">'
         '<path d="{d}"/>{dot}</svg>'
-    ).format(w=width, h=height, label=label, d=inner, dot=Markup(dot))
+    ).format(w=width, h=height, label=label, d=area.path(at, values), dot=Markup(dot))
 
 
 def line(
@@ -53,6 +51,8 @@ def line(
     high: float | None = None,
     levels: Sequence[tuple[float, str]] = (),
     marks: Sequence[int] = (),
+    zones: Sequence[tuple[float, float, str]] = (),
+    at: Sequence[float] | None = None,
     width: int = 640,
     height: int = 180,
 ) -> Markup:
@@ -61,7 +61,7 @@ def line(
     Parameters
     ----------
     values : sequence of float or None
-        Oldest first, evenly spaced.
+        Oldest first.
     ticks : sequence of str
         Words under the first, the middle and the last value, or under all; empty strings are left out.
     label : str
@@ -72,26 +72,38 @@ def line(
         Horizontal lines with a word, such as the limits of the bands.
     marks : sequence of int
         Places at which a vertical line stands, such as where a new model took over.
+    zones : sequence of (low, high, name)
+        Areas behind the line, such as the bands; the style sheet colours them by ``svg .zone.NAME``.
+    at : sequence of float, optional
+        Where each value stands, from 0 (left) to 1 (right); evenly spaced by default.
     width, height : int
         Size of the drawing; the page scales it.
+
+    Examples
+    --------
+    >>> str(line([80.0, 60.0], ["May", "June"], "Health: 80, 60", zones=[(0, 40, "red")], high=100)).count("<rect")
+    1
     """
     known = [value for value in values if value is not None]
     top = high if high is not None else (max([*known, *(level for level, _ in levels)], default=1.0) * 1.1 or 1.0)
     left, right, above, below = 40, 12, 10, 24
     w, h = width - left - right, height - above - below
+    area, at = _Area(left, above, w, h, low, top), at if at is not None else _evenly(len(values))
     parts = []
+    for bottom, ceiling, name in zones:
+        y = area.y(ceiling)
+        tall = round(area.y(bottom) - y, 1)
+        parts.append(f'<rect class="zone {name}" x="{left}" y="{y}" width="{w}" height="{tall}"/>')
     for level, word in levels:
-        y = round(above + h * (1 - (level - low) / (top - low or 1)), 1)
+        y = area.y(level)
         parts.append(f'<line class="level" x1="{left}" x2="{width - right}" y1="{y}" y2="{y}"/>')
         parts.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(left - 6, y + 4, word))
     for place in marks:
-        x = _at(place, low, len(values), low, top, w, h, left, above)[0]
+        x = area.x(at[place])
         parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{above}" y2="{above + h}"/>')
-    parts.append(f'<path d="{_path(values, low, top, w, h, left, above)}"/>')
-    for place, value in enumerate(values):
-        if value is not None and len(values) <= 60:
-            x, y = _at(place, value, len(values), low, top, w, h, left, above)
-            parts.append(f'<circle cx="{x}" cy="{y}" r="2.5"/>')
+    parts.append(f'<path d="{area.path(at, values)}"/>')
+    if len(values) <= 60:
+        parts += [area.dot(place, value) for place, value in zip(at, values, strict=True) if value is not None]
     parts += _words(ticks, left, w, height)
     return drawing("line", width, height, label, parts)
 
@@ -128,28 +140,21 @@ def curve(
     2
     """
     left, right, above, below = 46, 12, 10, 24
-    w, h = width - left - right, height - above - below
-
-    def at(place: float, value: float) -> tuple[float, float]:
-        return _at(place, value, len(values), 0.0, 1.0, w, h, left, above)
-
-    def path(points: Sequence[tuple[float, float]]) -> str:
-        return "M" + "L".join(f"{x} {y}" for x, y in points)
-
+    area = _Area(left, above, width - left - right, height - above - below, 0.0, 1.0)
+    places = _evenly(len(values))
     parts = []
     for level, word in levels:
-        y = at(0, level)[1]
+        y = area.y(level)
         parts.append(f'<line class="level" x1="{left}" x2="{width - right}" y1="{y}" y2="{y}"/>')
         parts.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(left - 6, y + 4, word))
-    upper = [at(place, value) for place, value in enumerate(high)]
-    lower = [at(place, value) for place, value in enumerate(low)]
-    parts.append(f'<path class="bounds" d="{path([*upper, *lower[::-1]])}Z"/>')
+    around = area.path([*places, *places[::-1]], [*high, *low[::-1]])
+    parts.append(f'<path class="bounds" d="{around}Z"/>')
     if mark is not None and 0 <= mark <= len(values) - 1:
-        x = at(mark, 0.0)[0]
-        parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{above}" y2="{above + h}"/>')
+        x = area.x(mark / max(len(values) - 1, 1))
+        parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{above}" y2="{above + area.height}"/>')
     if beside is not None:
-        parts.append(f'<path class="beside" d="{path([at(place, value) for place, value in enumerate(beside)])}"/>')
-    parts.append(f'<path d="{path([at(place, value) for place, value in enumerate(values)])}"/>')
+        parts.append(f'<path class="beside" d="{area.path(places, beside)}"/>')
+    parts.append(f'<path d="{area.path(places, values)}"/>')
     parts += _words(ticks, left, w, height)
     return drawing("line", width, height, label, parts)
 
@@ -192,23 +197,37 @@ def _words(ticks: Sequence[str], left: float, width: float, height: int) -> list
     return found
 
 
-def _at(
-    place: float, value: float, count: int, low: float, high: float, width: float, height: float, left: float, top: float
-) -> tuple[float, float]:
-    x = left + (width * place / (count - 1) if count > 1 else width / 2)
-    share = min(1.0, max(0.0, (value - low) / ((high - low) or 1.0)))
-    return round(x, 1), round(top + height * (1 - share), 1)
+def _evenly(count: int) -> list[float]:
+    """Return where each of so many values stands, from 0 (left) to 1 (right)."""
+    return [place / (count - 1) for place in range(count)] if count > 1 else [0.5] * count
 
 
-def _path(
-    values: Sequence[Value], low: float, high: float, width: float, height: float, left: float, top: float
-) -> str:
-    parts, down = [], False
-    for place, value in enumerate(values):
-        if value is None:
-            down = False
-            continue
-        x, y = _at(place, value, len(values), low, high, width, height, left, top)
-        parts.append(f"{'L' if down else 'M'}{x} {y}")
-        down = True
-    return "".join(parts)
+@dataclass(frozen=True)
+class _Area:
+    """The part of a drawing that values are drawn in, pixels, and the values at its lower and upper edge."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    low: float
+    high: float
+
+    def x(self, place: float) -> float:
+        return round(self.left + self.width * place, 1)
+
+    def y(self, value: float) -> float:
+        share = (value - self.low) / ((self.high - self.low) or 1.0)
+        return round(self.top + self.height * (1 - min(1.0, max(0.0, share))), 1)
+
+    def dot(self, place: float, value: float) -> str:
+        return f'<circle cx="{self.x(place)}" cy="{self.y(value)}" r="2.5"/>'
+
+    def path(self, at: Sequence[float], values: Sequence[Value]) -> str:
+        """Return the line through the values; where one is missing it breaks off."""
+        parts, down = [], False
+        for place, value in zip(at, values, strict=True):
+            if value is not None:
+                parts.append(f"{'L' if down else 'M'}{self.x(place)} {self.y(value)}")
+            down = value is not None
+        return "".join(parts)

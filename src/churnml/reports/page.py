@@ -80,7 +80,8 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     style, _, _ = templates.loader.get_source(templates, "style.css")  # type: ignore[union-attr]
-    templates.globals["style"] = Markup(style)
+    zones = "".join(f"svg .zone.{band} {{ fill: {colour}; }}\n" for band, colour in BAND_COLOURS.items())
+    templates.globals["style"] = Markup(style + zones)
     templates.globals["band_colours"] = BAND_COLOURS
     # A number and its percent sign stay on one line.
     templates.filters["unbroken"] = lambda text: str(text).replace(" %", "\u00a0%")
