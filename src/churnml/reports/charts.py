@@ -155,7 +155,7 @@ def curve(
     if beside is not None:
         parts.append(f'<path class="beside" d="{area.path(places, beside)}"/>')
     parts.append(f'<path d="{area.path(places, values)}"/>')
-    parts += _words(ticks, left, w, height)
+    parts += _words(ticks, left, area.width, height)
     return drawing("line", width, height, label, parts)
 
 
