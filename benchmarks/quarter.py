@@ -56,7 +56,7 @@ class Company:
         self.days = {name: self.first + pd.Timedelta(days=round(share * days)) for name, share in _SHARES.items()}
         self.gone = str(whole["events"]["account_id"].iloc[-1])
         self.path = folder / "company.yaml"
-        (folder / "raw").mkdir(parents=True)
+        (folder / "raw").mkdir(parents=True, exist_ok=True)
 
     def know(self, day: pd.Timestamp) -> Config:
         """Lay out the raw data as it is known on the morning of a day, and return the config of that day."""
@@ -101,13 +101,17 @@ def _morning(day: pd.Timestamp) -> Iterator[datetime]:
         yield now
 
 
-def live(company: Company, days: int) -> tuple[Config, list[tuple[pd.Timestamp, Run]]]:
-    """Live so many days; return the last day's config, and the runs."""
+def begin(company: Company) -> list[tuple[pd.Timestamp, Run]]:
+    """Train the first model, and live the days in which nothing happens; return their runs."""
     with _morning(company.first):
         train(company.know(company.first), promote_because="It is the first.")
+    return live(company, company.first, company.days["stops"] - pd.Timedelta(days=1))
+
+
+def live(company: Company, since: pd.Timestamp, until: pd.Timestamp) -> list[tuple[pd.Timestamp, Run]]:
+    """Live the days from one to another, and return their runs."""
     runs = []
-    for number in range(days + 1):
-        day = company.first + pd.Timedelta(days=number)
+    for day in pd.date_range(since, until):
         config = company.know(day)
         if day == company.days["lost"] and not company.spared:
             continue
@@ -117,8 +121,9 @@ def live(company: Company, days: int) -> tuple[Config, list[tuple[pd.Timestamp, 
             if day == company.days["killed"] and not company.spared:
                 _killed(company, config, now)
             runs.append((day, run_daily(config).run))
-        print(f"{day:%Y-%m-%d}", *(f"{one.name}:{one.outcome}" for one in runs[-1][1].stages), file=sys.stderr)
-    return config, runs
+        told = (f"{one.name}:{one.outcome}" for one in runs[-1][1].stages)
+        print(f"{company.folder.name} {day:%Y-%m-%d}", *told, file=sys.stderr, flush=True)
+    return runs
 
 
 _RUN = """
@@ -193,27 +198,37 @@ def faults(company: Company, config: Config, runs: list[tuple[pd.Timestamp, Run]
     return found
 
 
+def quarter(folder: Path, accounts: int, days: int) -> tuple[list[tuple[pd.Timestamp, Run]], list[str]]:
+    """Live a quarter, and the twin's; return the runs and what is not as it has to be."""
+    months = 14 + days // 30
+    churnml("simulate", str(folder / "whole"), "--accounts", str(accounts), "--months", str(months), "--seed", "5")
+    whole = {name: pd.read_parquet(folder / "whole" / f"{name}.parquet") for name in _TABLES}
+    spared = Company(folder / "spared", whole, days, spared=True)
+    runs = begin(spared)
+    # Until the events stop both live the same days.
+    shutil.copytree(spared.folder, folder / "company")
+    company = Company(folder / "company", whole, days, spared=False)
+    last = company.first + pd.Timedelta(days=days)
+    for each in (spared, company):
+        lived = live(each, each.days["stops"], last)
+    twin = end_of(load_config(spared.path))
+    return [*runs, *lived], faults(company, load_config(company.path), [*runs, *lived], twin)
+
+
 def main() -> None:
     """Print what came of it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, default=91)
     parser.add_argument("--accounts", type=int, default=60)
+    parser.add_argument("--folder", type=Path, help="where the two companies are left to be looked at")
     given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="churnml-quarter-"))
+    folder = given.folder or Path(tempfile.mkdtemp(prefix="churnml-quarter-"))
+    began = time.monotonic()
     try:
-        months = 14 + given.days // 30
-        churnml(
-            "simulate", str(folder / "whole"), "--accounts", str(given.accounts), "--months", str(months), "--seed", "5"
-        )
-        whole = {name: pd.read_parquet(folder / "whole" / f"{name}.parquet") for name in _TABLES}
-        began = time.monotonic()
-        spared = Company(folder / "spared", whole, given.days, spared=True)
-        twin = end_of(live(spared, given.days)[0])
-        company = Company(folder / "company", whole, given.days, spared=False)
-        config, runs = live(company, given.days)
-        wrong = faults(company, config, runs, twin)
+        runs, wrong = quarter(folder, given.accounts, given.days)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if given.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
     outcomes = Counter(f"{one.name}: {one.outcome}" for _, run in runs for one in run.stages)
     told = {"days": given.days, "seconds": round(time.monotonic() - began), "stages": dict(outcomes), "wrong": wrong}
     print(json.dumps(told, indent=1))

@@ -1,7 +1,7 @@
 """The hazard model beside the models of fixed horizons, curves without features, and the truth of simulated companies.
 
-Usage: ``python benchmarks/survival.py [--companies 400:7 300:301 500:302 400:303] [--at 18 24] [--refits 6]
-[--cache FOLDER] [--json]``
+Usage: ``python benchmarks/survival.py [--companies 400:7 300:301 500:302 400:303] [--configs configs/crm5.yaml]
+[--at 18 24] [--refits 6] [--cache FOLDER] [--json]``
 
 Every company (accounts:seed) is simulated anew over 37 months. On each date, 18 and 24 months in, everything is
 fitted to what was known by then, and judged by the months after it, which no choice has seen:
@@ -33,13 +33,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import minimize
-from scipy.special import betaln
 
 from churnml import snapshots
 from churnml.config import load_config
 from churnml.config.sections import LearningConfig
+from churnml.evaluation.simple_curves import beta_geometric, cox, kaplan_meier, telling
+from churnml.evaluation.survival import compared, unfit
 from churnml.features.spec import FeatureSet
+from churnml.language import render
 from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.pipeline import prepare
 from churnml.simulate import simulate, true_probability, write
@@ -50,7 +51,7 @@ from churnml.training.stacking import known_by
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "configs" / "demo.yaml"
 START, MONTHS = date(2022, 1, 1), 37
-AHEAD = np.arange(1, 13) * 30
+AHEAD = np.arange(1, 13) * 30.0
 MARGIN, YEARLY_DISCOUNT = 0.8, 0.1
 DISCOUNTED = MARGIN * (1 + YEARLY_DISCOUNT) ** -((AHEAD - 15) / 365.25)
 
@@ -78,6 +79,17 @@ def company(accounts: int, seed: int, cache: Path | None) -> dict[str, Any]:
     return found
 
 
+def real(config_path: Path) -> dict[str, Any]:
+    """Return frame and features of real data, whose truth nobody knows."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = load_config(config_path, {"workspace": folder})
+        prepared = prepare(config)
+        frame, tables = prepared.frame, prepared.loaded.tables
+        frame = frame.join(snapshots.coming_decisions(frame, tables, config.label))
+        frame = frame.join(snapshots.seen_ends(frame, tables, config.label))
+    return {"frame": frame, "specs": prepared.feature_set.as_dicts(), "truth": None, "config": config}
+
+
 def true_curves(truth: dict[str, pd.DataFrame], rows: pd.DataFrame, day: pd.Timestamp) -> tuple[Array, Array]:
     """Return each account's true chance of being there after 1 … 12 months, and of being lost at its next decision.
 
@@ -101,106 +113,15 @@ def true_curves(truth: dict[str, pd.DataFrame], rows: pd.DataFrame, day: pd.Time
     return np.exp(stays), next_risk
 
 
-def kaplan_meier(known: pd.DataFrame, asked: pd.DataFrame) -> Array:
-    """Return survival by plan and days ahead of a snapshot, of everybody whose plan has 30 snapshots or more."""
-    out = np.zeros((len(asked), len(AHEAD)))
-    plan = known["plan"].astype(object).fillna("?")
-    for name in asked["plan"].astype(object).fillna("?").unique():
-        inside = known[plan == name] if (plan == name).sum() >= 30 else known
-        ended, seen = inside["ended_days"].to_numpy(), np.maximum(inside["seen_days"].to_numpy(), 0)
-        lasts = np.where(np.isnan(ended), seen, ended)
-        stays = 1.0
-        curve = np.ones(AHEAD[-1])
-        for day in range(AHEAD[-1]):
-            risk = int((lasts >= day).sum())
-            stays *= 1.0 - (int((ended == day).sum()) / risk if risk else 0.0)
-            curve[day] = stays
-        out[(asked["plan"].astype(object).fillna("?") == name).to_numpy()] = curve[AHEAD - 1]
-    return out
-
-
-def beta_geometric(known: pd.DataFrame, asked: pd.DataFrame) -> Array:
-    """Return survival of the shifted-beta-geometric: renewal chances that differ by account, none of them seen.
-
-    P(T = t) = B(α + 1, β + t − 1) / B(α, β) and P(T > t) = B(α, β + t) / B(α, β) at the t-th renewal (Fader and Hardie
-    2007, equations 5 and 6), fitted by length of contract to the first snapshot of each account, given that it had
-    renewed as often as it had by then.
-    """
-    out = np.ones((len(asked), len(AHEAD)))
-    annual = {name: (frame["contract_days"] > 180).to_numpy() for name, frame in (("k", known), ("a", asked))}
-    for side in (True, False):
-        rows = known[annual["k"] == side].sort_values("as_of").drop_duplicates("account_id")
-        length = 365.25 if side else 365.25 / 12
-        before = np.floor(rows["tenure_days"].fillna(0).to_numpy() / length)
-        lasts = rows["ended_days"].fillna(rows["seen_days"]).clip(lower=0).to_numpy()
-        lost = rows["ended_days"].notna().to_numpy()
-        first = rows["next_decision_days"].fillna(length).to_numpy()
-        passed = np.maximum(np.floor((lasts - first) / length + 1), 0)
-        survived = np.where(lost, np.maximum(passed - 1, 0), passed)
-
-        def loss(theta: Array, before: Array = before, survived: Array = survived, lost: Array = lost) -> float:
-            a, b = np.exp(theta)
-            stayed = betaln(a, b + before + survived) - betaln(a, b + before)
-            left = betaln(a + 1, b + before + survived) - betaln(a, b + before)
-            return float(-np.where(lost, left, stayed).sum() + 0.05 * (theta**2).sum())
-
-        a, b = np.exp(minimize(loss, np.zeros(2), method="Nelder-Mead").x)
-        mine = asked[annual["a"] == side]
-        renewed = np.floor(mine["tenure_days"].fillna(0).to_numpy() / length)[:, None]
-        first = mine["next_decision_days"].fillna(length).to_numpy()[:, None]
-        to_come = np.maximum(np.ceil((AHEAD[None, :] - first) / length), 0)
-        out[annual["a"] == side] = np.exp(betaln(a, b + renewed + to_come) - betaln(a, b + renewed))
-    return out
-
-
-def cox(known: pd.DataFrame, asked: pd.DataFrame, names: list[str]) -> Array | None:
-    """Return survival of a Cox regression with a ridge, stratified by length of contract; None without lifelines."""
-    if importlib.util.find_spec("lifelines") is None:
-        return None
-    from lifelines import CoxPHFitter
-
-    # One snapshot in three of each account: neighbouring ones tell the same.
-    turn = pd.factorize(known["as_of"], sort=True)[0] + pd.factorize(known["account_id"])[0]
-    rows = known[(turn % 3 == 0) & (known["seen_days"] > 0)]
-    columns = [*names, "next_decision_days"]
-    middle, spread = rows[columns].median(), rows[columns].std().replace(0, 1)
-
-    def design(frame: pd.DataFrame) -> pd.DataFrame:
-        scaled = ((frame[columns] - middle) / spread).clip(-4, 4).fillna(0.0)
-        return scaled.assign(annual=(frame["contract_days"] > 180).astype(int))
-
-    lasts = rows["ended_days"].fillna(rows["seen_days"]).clip(lower=0) + 0.5
-    fitted = CoxPHFitter(penalizer=0.1).fit(
-        design(rows).assign(lasts=lasts, lost=rows["ended_days"].notna()), "lasts", "lost", strata=["annual"]
-    )
-    return np.asarray(fitted.predict_survival_function(design(asked), times=AHEAD).T, dtype=float)
-
-
-def telling(known: pd.DataFrame, features: FeatureSet, count: int = 10) -> list[str]:
-    """Return the numeric features that rank 90-day losses best by themselves, one per measure, on what was known."""
-    rows = known[known["seen_days"] >= 90]
-    y = (rows["ended_days"] < 90).astype(float).to_numpy()
-    strength: dict[str, tuple[float, str]] = {}
-    for spec in features:
-        values = rows[spec.name]
-        if spec.categorical or values.notna().mean() < 0.6 or values.nunique() < 2 or spec.name == "days_to_renewal":
-            continue
-        area = roc_auc(y, values.fillna(values.median()).to_numpy(dtype=float)) or 0.5
-        found = (abs(area - 0.5), spec.name)
-        strength[spec.measure] = max(strength.get(spec.measure, (0.0, "")), found)
-    return [name for _, name in sorted(strength.values(), reverse=True)[:count]]
-
-
-def at(made: dict[str, Any], month: int, refits: int) -> dict[str, Any]:
+def at(made: dict[str, Any], day: pd.Timestamp, refits: int) -> dict[str, Any]:
     """Return what every model says of the accounts of one date, and what became of them."""
     frame, config, truth = made["frame"], made["config"], made["truth"]
     features = FeatureSet.from_dicts(made["specs"])
     label = config.label
-    day = pd.Timestamp(START) + pd.DateOffset(months=month)
     known = known_by(frame, day, label.final_after_days)
     asked = frame[(frame["as_of"] == day) & (frame["seen_days"] >= AHEAD[-1])].reset_index(drop=True)
     began = time.perf_counter()
-    model = HazardModel(features, seeds=config.model.seeds, late_days=label.grace_days, refits=refits).fit(known)
+    model = HazardModel.of(features, LearningConfig.of(config), refits).fit(known)
     forecast = model.predict_survival(asked)
     hazard_seconds = time.perf_counter() - began
     rows = frame[(frame["as_of"] <= day - pd.Timedelta(days=label.purge_days)) & frame["churned"].notna()]
@@ -208,23 +129,29 @@ def at(made: dict[str, Any], month: int, refits: int) -> dict[str, Any]:
     horizon = fit_rows(rows, features, LearningConfig.of(config))
     of_horizon = horizon.probability(horizon.matrix(asked))
     seconds = {"hazard": round(hazard_seconds, 1), "horizon": round(time.perf_counter() - began, 1)}
-    low, high = forecast.interval(lambda curves: curves.survival(AHEAD[-1])[:, 0])
-    true_survival, true_next = true_curves(truth, asked, day)
-    oracle = asked[["account_id"]].merge(true_probability(truth, day, 90, knows="state"), how="left")["probability"]
+    served = forecast.anchored(label.horizon_days, of_horizon, label.gap_days)
+    low, high = served.interval(lambda curves: curves.survival(AHEAD[-1])[:, 0])
+    true_survival, true_next, oracle = (None, None, None)
+    if truth is not None:
+        true_survival, true_next = true_curves(truth, asked, day)
+        told = asked[["account_id"]].merge(true_probability(truth, day, 90, knows="state"), how="left")["probability"]
+        oracle = told.fillna(told.mean()).to_numpy()
     curves = {
         "hazard": forecast.point.survival(AHEAD),
-        "kaplan_meier": kaplan_meier(known, asked),
-        "beta_geometric": beta_geometric(known, asked),
-        "cox": cox(known, asked, telling(known, features)),
+        "served": served.point.survival(AHEAD),
+        "kaplan_meier": kaplan_meier(known, asked, AHEAD),
+        "beta_geometric": beta_geometric(known, asked, AHEAD),
+        "cox": cox(known, asked, AHEAD, telling(known, features, 90)),
     }
     print(f"{day:%Y-%m}: {len(asked)} accounts, {seconds}", file=sys.stderr, flush=True)
     return {
+        "account": asked["account_id"].to_numpy(),
         "lost": (asked["ended_days"].to_numpy()[:, None] < AHEAD).astype(float),
         "hazard_90": forecast.point.lost_within(90),
         "horizon_90": of_horizon,
-        "oracle_90": oracle.fillna(oracle.mean()).to_numpy(),
+        "oracle_90": oracle,
         "curves": {name: curve for name, curve in curves.items() if curve is not None},
-        "next_risk": forecast.point.renewal_risk,
+        "next_risk": served.point.renewal_risk,
         "true_next": true_next,
         "true_survival": true_survival,
         "interval": (low, high),
@@ -258,9 +185,10 @@ def by_decile(shown: Array, true: Array, groups: int = 10) -> list[dict[str, flo
 def summed(parts: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the figures of some dates together; AUC and Brier score are means over dates."""
     y = np.concatenate([part["lost"][:, 2] for part in parts])
-    ninety = {}
-    for name in ("hazard", "horizon", "oracle"):
-        p = np.clip(np.concatenate([part[f"{name}_90"] for part in parts]), 1e-9, 1 - 1e-9)
+    ninety, chances = {}, {}
+    simulated = all(part["oracle_90"] is not None for part in parts)
+    for name in ("hazard", "horizon", *(["oracle"] if simulated else [])):
+        p = chances[name] = np.clip(np.concatenate([part[f"{name}_90"] for part in parts]), 1e-9, 1 - 1e-9)
         areas = [roc_auc(part["lost"][:, 2], part[f"{name}_90"]) for part in parts]
         ninety[name] = {
             "roc_auc": float(np.mean([area for area in areas if area is not None])),
@@ -271,26 +199,37 @@ def summed(parts: list[dict[str, Any]]) -> dict[str, Any]:
     brier = {
         name: float(np.mean([integrated_brier(part["curves"][name], part["lost"]) for part in parts])) for name in names
     }
-    risk, true = (np.concatenate([part[name] for part in parts]) for name in ("next_risk", "true_next"))
-    annual = np.concatenate([part["far"] for part in parts]) & ~np.isnan(risk) & ~np.isnan(true)
-    told = np.concatenate([worth(part["curves"]["hazard"], part["mrr"]) for part in parts])
-    real = np.concatenate([worth(part["true_survival"], part["mrr"]) for part in parts])
-    low, high = (np.concatenate([part["interval"][side] for part in parts]) for side in (0, 1))
-    stays = np.concatenate([part["true_survival"][:, -1] for part in parts])
-    shown = np.concatenate([part["curves"]["hazard"][:, -1] for part in parts])
-    deciles = np.array_split(np.argsort(shown, kind="stable"), 10)
-    worths = by_decile(told, real)
-    ours, rival = ninety["hazard"], ninety["horizon"]
-    return {
-        "taken": {
-            "auc_not_worse": ours["roc_auc"] >= rival["roc_auc"],
-            "log_loss_not_worse": bool((ours["log_loss"] or 0.0) <= (rival["log_loss"] or 0.0)),
-            "brier_below_all": all(brier["hazard"] < score for name, score in brier.items() if name != "hazard"),
+    account = np.concatenate([part["account"] for part in parts])
+    near = compared(y, chances["hazard"], chances["horizon"], account, seed=7)
+    rivals = [name for name in brier if name not in ("hazard", "served")]
+    found = {
+        "gate": {
+            "not_worse_at_90_days": near.not_worse,
+            "auc_gain": vars(near.roc_auc_gain),
+            "log_loss_gain": vars(near.log_loss_gain),
+            "below_all_at_12_months": all(brier["hazard"] < brier[name] for name in rivals),
+            "served_below_all": all(brier["served"] < brier[name] for name in rivals),
         },
         "accounts": len(y),
         "lost_90": int(y.sum()),
         "ninety_days": ninety,
         "brier_12_months": brier,
+    }
+    return found | beside_truth(parts) if simulated else found
+
+
+def beside_truth(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what only a simulator can tell: true risks, true worth, and how often an interval holds."""
+    risk, true = (np.concatenate([part[name] for part in parts]) for name in ("next_risk", "true_next"))
+    annual = np.concatenate([part["far"] for part in parts]) & ~np.isnan(risk) & ~np.isnan(true)
+    told = np.concatenate([worth(part["curves"]["served"], part["mrr"]) for part in parts])
+    real = np.concatenate([worth(part["true_survival"], part["mrr"]) for part in parts])
+    low, high = (np.concatenate([part["interval"][side] for part in parts]) for side in (0, 1))
+    stays = np.concatenate([part["true_survival"][:, -1] for part in parts])
+    shown = np.concatenate([part["curves"]["served"][:, -1] for part in parts])
+    deciles = np.array_split(np.argsort(shown, kind="stable"), 10)
+    worths = by_decile(told, real)
+    return {
         "renewal_risk_far_annual": {
             "accounts": int(annual.sum()),
             "shown": float(risk[annual].mean()),
@@ -325,10 +264,13 @@ def show(results: dict[str, Any]) -> None:
     print()
     for name, found in results["companies"].items():
         scores = ", ".join(f"{model} {score:.4f}" for model, score in found["brier_12_months"].items())
+        gate = found["gate"]
+        near = "not worse" if gate["not_worse_at_90_days"] else "worse"
+        far = "below all" if gate["below_all_at_12_months"] else "not below all"
+        print(f"{name}: within 90 days {near}, over 12 months {far} curves without features; Brier score {scores}")
+        if "interval_80" not in found:
+            continue
         risk, value, held = found["renewal_risk_far_annual"], found["worth_12_months"], found["interval_80"]
-        missed = [what for what, holds in found["taken"].items() if not holds]
-        verdict = "would be taken" if not missed else f"not taken, for it misses {', '.join(missed)}"
-        print(f"{name}: {verdict}; 12-month Brier score {scores}")
         print(
             f"  risk at a renewal more than 90 days off: {risk['shown']:.3f}, truly {risk['true']:.3f} "
             f"({risk['accounts']} accounts, rank correlation {risk['spearman']:.2f}); worth {value['ratio']:.3f} of "
@@ -343,6 +285,7 @@ def main() -> None:
     """Measure the companies that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--companies", nargs="+", default=["400:7", "300:301", "500:302", "400:303"])
+    parser.add_argument("--configs", nargs="+", type=Path, default=[], help="real data, judged a year before their end")
     parser.add_argument("--at", type=int, nargs="+", default=[18, 24], help="months after the start")
     parser.add_argument("--refits", type=int, default=6)
     parser.add_argument("--cache", type=Path)
@@ -350,14 +293,23 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     parts: dict[str, list[dict[str, Any]]] = {}
+    skipped = ["cox: lifelines is not installed"] if importlib.util.find_spec("lifelines") is None else []
     for name in options.companies:
         accounts, seed = (int(number) for number in name.split(":"))
         made = company(accounts, seed, options.cache)
-        parts[name] = [at(made, month, options.refits) for month in options.at]
+        dates = [pd.Timestamp(START) + pd.DateOffset(months=month) for month in options.at]
+        parts[name] = [at(made, day, options.refits) for day in dates]
+    for path in options.configs:
+        made = real(path)
+        why = unfit(made["frame"], LearningConfig.of(made["config"]))
+        if why is not None:
+            skipped.append(f"{path}: {render(why, 'en')}")
+            continue
+        day = made["frame"].loc[made["frame"]["seen_days"] >= AHEAD[-1], "as_of"].max()
+        parts[path.stem] = [at(made, day, options.refits)]
     companies = {name: summed(own) for name, own in parts.items()}
-    companies["all"] = summed([part for own in parts.values() for part in own])
-    absent = importlib.util.find_spec("lifelines") is None
-    results = {"companies": companies, "skipped": ["cox: lifelines is not installed"] if absent else []}
+    companies["all"] = summed([part for name in options.companies for part in parts[name]])
+    results = {"companies": companies, "skipped": skipped}
     if options.json:
         print(json.dumps(results, indent=1))
     else:

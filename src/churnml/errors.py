@@ -20,8 +20,9 @@ The command line prints these lines and exits with 1 (2 for `UsageError`); the A
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any, Protocol
 
 __all__ = [
     "BundleError",
@@ -29,6 +30,8 @@ __all__ = [
     "ConfigError",
     "DataError",
     "EngineError",
+    "Said",
+    "Sentence",
     "StoreError",
     "TimelineError",
     "TrainingError",
@@ -38,18 +41,42 @@ __all__ = [
 ]
 
 
+class Sentence(Protocol):
+    """What `churnml.language` puts into words where a person reads it, a `churnml.language.Text`; in English by itself.
+
+    Errors stand below the languages, and so they know no more of them than this.
+    """
+
+    @property
+    def code(self) -> str:
+        """Its message in the catalogue."""
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """What the message speaks of."""
+
+    def part(self, name: str) -> Sentence | None:
+        """Return what else the catalogue says of the same, such as its ``remedy``; None where it says no more."""
+
+
+Said = str | Sentence
+"""Words that are the same everywhere, or a sentence of the catalogue."""
+
+_FIELDS = ("what", "where", "got", "expected", "remedy")
+
+
 class ChurnmlError(Exception):
     """Base of all errors churnml raises on purpose.
 
     Parameters
     ----------
-    what : str
-        One sentence: what is wrong.
-    where : str, optional
+    what : str or Sentence
+        One sentence: what is wrong. Of a sentence of the catalogue, ``expected`` and ``remedy`` stand beside it there.
+    where : str or Sentence, optional
         Table, column, account, file or config key.
-    got, expected : str, optional
+    got, expected : str or Sentence, optional
         The value found and the value that would have been right.
-    remedy : str, optional
+    remedy : str or Sentence, optional
         What the user can do now.
     code : str, optional
         Stable machine-readable code such as ``"data.duplicate_key"``; defaults to the class's code.
@@ -67,22 +94,50 @@ class ChurnmlError(Exception):
 
     def __init__(
         self,
-        what: str,
+        what: Said,
         *,
-        where: str | None = None,
-        got: str | None = None,
-        expected: str | None = None,
-        remedy: str | None = None,
+        where: Said | None = None,
+        got: Said | None = None,
+        expected: Said | None = None,
+        remedy: Said | None = None,
         code: str | None = None,
     ) -> None:
-        self.what = what
-        self.where = where
-        self.got = got
-        self.expected = expected
-        self.remedy = remedy
+        if not isinstance(what, str):
+            expected, remedy = expected or what.part("expected"), remedy or what.part("remedy")
+        given = zip(_FIELDS, (what, where, got, expected, remedy), strict=True)
+        self.said: dict[str, Said] = {name: said for name, said in given if said}
         if code is not None:
             self.code = code
         super().__init__(what)
+
+    @property
+    def what(self) -> str:
+        """What is wrong, in English."""
+        return self._in_english("what") or ""
+
+    @property
+    def where(self) -> str | None:
+        """Table, column, account, file or config key, in English."""
+        return self._in_english("where")
+
+    @property
+    def got(self) -> str | None:
+        """The value found, in English."""
+        return self._in_english("got")
+
+    @property
+    def expected(self) -> str | None:
+        """The value that would have been right, in English."""
+        return self._in_english("expected")
+
+    @property
+    def remedy(self) -> str | None:
+        """What the user can do now, in English."""
+        return self._in_english("remedy")
+
+    def _in_english(self, field: str) -> str | None:
+        said = self.said.get(field)
+        return None if said is None else str(said)
 
     def __str__(self) -> str:
         lines = [self.what]
@@ -97,16 +152,8 @@ class ChurnmlError(Exception):
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, str]:
-        """Return the error as a flat JSON-ready mapping, empty fields left out."""
-        fields = {
-            "code": self.code,
-            "what": self.what,
-            "where": self.where,
-            "got": self.got,
-            "expected": self.expected,
-            "remedy": self.remedy,
-        }
-        return {name: text for name, text in fields.items() if text}
+        """Return the error in English as a flat JSON-ready mapping, empty fields left out."""
+        return {"code": self.code, **{name: str(said) for name, said in self.said.items()}}
 
 
 class ConfigError(ChurnmlError):

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-__all__ = ["Listener", "Stage", "Stages", "peak_rss_mb"]
+from churnml.errors import Said
+
+__all__ = ["Listener", "Progress", "Stage", "Stages", "peak_rss_mb"]
+
+
+Progress = Callable[[Said], None]
+"""Told in one line what a stage is at."""
 
 
 class Listener(Protocol):
@@ -17,7 +23,7 @@ class Listener(Protocol):
     def begin(self, stage: Stage) -> None:
         """Show that a stage has begun."""
 
-    def say(self, text: str) -> None:
+    def say(self, text: Said) -> None:
         """Show what the stage is at."""
 
     def end(self, stage: str, seconds: float) -> None:
@@ -56,7 +62,7 @@ class Stage:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.name = name
-        self.text = ""
+        self.text: Said = ""
         self._steps, self._expected, self._clock = steps, expected, clock
         self._started = clock()
         self._begun = 0
@@ -67,7 +73,7 @@ class Stage:
         """Seconds since it began."""
         return self._clock() - self._started
 
-    def advance(self, text: str) -> None:
+    def advance(self, text: Said) -> None:
         """Begin the next step."""
         self.text = text
         if self._begun:
@@ -128,7 +134,7 @@ class Stages:
         if self._listener:
             self._listener.end(name, took)
 
-    def say(self, text: str) -> None:
+    def say(self, text: Said) -> None:
         """Tell the listener what the current stage is at."""
         if self._running is not None:
             self._running.advance(text)

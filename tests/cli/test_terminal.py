@@ -10,9 +10,10 @@ import sys
 import pytest
 
 from churnml.cli import terminal
-from churnml.cli.session import Session, progress_line, report_failure
+from churnml.cli.session import Session, progress_line, report_failure, terminal_language
 from churnml.config import Config
 from churnml.errors import DataError
+from churnml.language import Text
 from churnml.progress import Stage
 
 EVIL = "a\x1b[31m\x1b]0;title\x07b\x9b2J\u202e[bold]c[/]"
@@ -121,3 +122,18 @@ def test_what_stages_took_is_kept_for_the_next_time(monkeypatch, tmp_path):
     with Session(False) as session:
         session.use(config)
         assert session.stages.expected == {}
+
+
+def test_an_error_and_a_stage_speak_the_reader_s_language(capsys, monkeypatch):
+    error = DataError(Text.of("data-empty", table="events"), where="events.csv")
+    report_failure(error, as_json=True, language="ja")
+    told = capsys.readouterr()
+    assert json.loads(told.out)["error"]["what"] == "テーブルeventsは空です"
+    assert "エラー： テーブルeventsは空です" in told.err
+    assert "場所：events.csv" in told.err
+    for locale, language in (("ja_JP.UTF-8", "ja"), ("C.UTF-8", "en"), ("en_GB", "en")):
+        monkeypatch.setenv("LC_ALL", locale)
+        assert terminal_language() == language
+    now = iter([0.0, 20.0, 20.0])
+    stage = Stage("check", expected=80.0, clock=lambda: next(now))
+    assert progress_line(stage, "ja") == "検査 … 25%、残り約60秒"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from churnml.config import Config
-from churnml.errors import TrainingError
+from churnml.errors import Said, TrainingError
 from churnml.evaluation import Backtest, backtest, judge
 from churnml.features.spec import FeatureSet
 from churnml.language import phrases
@@ -143,9 +143,9 @@ def test_an_empty_fold_says_which(company: pd.DataFrame, features: FeatureSet, c
 
 
 def test_progress_is_told(company: pd.DataFrame, features: FeatureSet, config: Config, cut: Cut) -> None:
-    told: list[str] = []
+    told: list[Said] = []
     backtest(company, features, cut(company)[:1], config, told.append)
-    assert told == ["fold 1: train until 2023-09-01, test from 2023-11-01"]
+    assert [str(line) for line in told] == ["fold 1: train until 2023-09-01, test from 2023-11-01"]
 
 
 def test_a_model_that_only_draws_level_with_a_rule_is_not_published() -> None:

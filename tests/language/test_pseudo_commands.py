@@ -38,11 +38,12 @@ from churnml.cli import (
 )
 from churnml.cli.events import print_one
 from churnml.config import load_config
+from churnml.errors import DataError
 from churnml.evaluation.audit import CHECKS, Finding
 from churnml.evaluation.finding import not_applicable, outcome
 from churnml.explain.plays import Playbook
 from churnml.features import reference_catalogue
-from churnml.language import Day, Section, Text, catalogue, phrases
+from churnml.language import Day, Section, Text, catalogue, error_record, phrases
 from churnml.metrics.intervals import Interval
 from churnml.monitoring.alarms import Alarm
 from churnml.monitoring.data import TableHealth
@@ -225,9 +226,13 @@ def test_a_what_if_does_not_leak(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("pseudo")
 def test_the_daily_run_does_not_leak(capsys: pytest.CaptureFixture[str]) -> None:
-    failed = {"code": "data", "what": "1", "remedy": "2"}
+    failed = error_record(
+        DataError(Text.of("data-empty", table="1"), remedy=Text.of("check-CHK003.remedy"), code="data")
+    )
     stages = [
-        RunStage("1", outcome, NOW, 2.0, 3, error=failed if outcome == "failed" else None, detail={"because": ["4"]})
+        RunStage(
+            "check", outcome, NOW, 2.0, 3, error=failed if outcome == "failed" else None, detail={"because": ["4"]}
+        )
         for outcome in ("done", "unchanged", "not_due", "running", "killed", "failed", "skipped")
     ]
     run = Run(7, "5", "daily", "6", NOW, NOW, "failed", stages=tuple(stages))

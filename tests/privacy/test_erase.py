@@ -8,6 +8,7 @@ import sqlite3
 import zipfile
 import zlib
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.privacy.conftest import ACCOUNTS, NOW
 
 from churnml.config import Config
 from churnml.pipeline import check
+from churnml.pipeline.monitoring import monitor
 from churnml.store import Store
 
 
@@ -95,6 +97,21 @@ def test_an_account_is_gone_everywhere_and_stays_away(firm: Config) -> None:
     audit = _audit(firm)
     assert audit.action == "subjects.erase"
     assert audit.subject == certificate["subject"]
+
+
+def test_rows_that_were_erased_are_not_missed_by_the_next_load(firm: Config) -> None:
+    def missed(on: date) -> list[str]:
+        return [alarm.subject for alarm in monitor(firm, as_of=on).alarms if alarm.code == "MON109"]
+
+    first = check(firm).loaded.tables.observed_until
+    assert [missed(first + timedelta(days=day)) for day in (0, 1)] == [[], []]
+    assert churnml("erase", firm._base / "firm.yaml", "--account", "acc-103").exit_code == 0
+    assert missed(first + timedelta(days=2)) == []
+    # Rows that nobody erased are.
+    raw = firm._base / "raw" / "events.csv"
+    events = pd.read_csv(raw, dtype=str)
+    events[events["account_id"] != "acc-104"].to_csv(raw, index=False)
+    assert missed(first + timedelta(days=3)) == ["events"]
 
 
 def test_a_person_is_gone_and_the_acts_stay_with_the_account(firm: Config) -> None:

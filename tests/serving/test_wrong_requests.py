@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from churnml.api.problems import CODES
+from churnml.language import phrases
+
 
 @pytest.mark.parametrize(
     ("body", "code", "says"),
@@ -213,3 +216,19 @@ def test_a_batch_of_unknown_names_keeps_nobody_waiting(api: Any, items: list[Any
     assert longest.answer.status_code == 200
     assert longest.answer.json()["failed"] == 900
     assert longest.seconds < 1.0
+
+
+def test_what_is_wrong_is_told_in_the_language_that_was_asked_for(api: Any) -> None:
+    unknown = api.get("/v1/accounts/nobody/health", params={"lang": "ja"}).json()
+    assert unknown["title"] == "スコア計算済みのスナップショットに、この顧客はありません"
+    assert "顧客'nobody'はありません" in unknown["detail"]
+    assert "has no account 'nobody'" in api.get("/v1/accounts/nobody/health").json()["detail"]
+    assert (
+        api.get("/v1/alerts/999999", params={"lang": "ja"}).json()["detail"]
+        == "そのアラートはありません（アラート999999）"
+    )
+
+
+def test_the_titles_are_the_catalogue_s_english() -> None:
+    for code, (_, title) in CODES.items():
+        assert phrases("en")(f"problem-{code.replace('.', '-')}") == title, code

@@ -120,7 +120,9 @@ def test_an_id_comes_first_then_a_domain_then_a_name_and_nothing_is_guessed(comp
     assert desk.matched_arr == 12 * (100 + 200 + 300)
     (product,) = (each for each in loaded.coverage if each.tool == "product")
     assert (product.matched, product.matched_arr) == (4, 12 * (100 + 200))  # four ids of two accounts
-    assert any(note.startswith("CHK049 desk: 3 of 5 records with facts are known accounts") for note in loaded.notes)
+    assert any(
+        note.startswith("CHK049 desk: 3 of 5 records with facts are known accounts") for note in map(str, loaded.notes)
+    )
 
 
 def test_the_unmatched_are_written_and_can_be_fed_back(company: Company) -> None:

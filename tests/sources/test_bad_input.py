@@ -43,7 +43,7 @@ def set_aside(raw, table: str, code: str, column: str, rows: int, example: str, 
     assert len(file) == rows
     assert file["reason"].str.startswith(code).all()
     assert loaded.counts[table] == int(loaded.tables[table].count().execute())
-    assert any(code in note and table in note for note in loaded.notes)
+    assert any(code in note and table in note for note in map(str, loaded.notes))
 
 
 def test_missing_folder(raw):
@@ -175,7 +175,7 @@ def value_lost(raw, table: str, code: str, column: str, example: str, remedy: st
     loaded = raw.load()
     assert loaded.counts[table] == GOOD + 1
     assert loaded.rejected.empty
-    (note,) = [note for note in loaded.notes if note.startswith(code)]
+    (note,) = [note for note in map(str, loaded.notes) if note.startswith(code)]
     assert f"{table}.{column}: 1 values" in note
     assert repr(example) in note
     assert remedy in note, note

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churnml.config import Config, load_config
-from churnml.errors import DataError
+from churnml.errors import DataError, Said
 from churnml.sources import load
 from churnml.sources.period import plausible_days
 from churnml.tables import CHECKS, TABLES
@@ -42,6 +42,26 @@ EVENTS = "account_id,event_type,occurred_at\n" + "".join(
 )
 
 
+def test_a_large_table_is_written_again_only_where_a_row_or_a_value_differs(raw, monkeypatch):
+    monkeypatch.setattr("churnml.sources.raw.MOST_ROWS", 0)
+    header, *body = (f"{line}\n" for line in EVENTS.splitlines())
+    raw.write("events.csv", header + "".join(body)).load()
+    file = raw.workspace / "tables" / "events.parquet"
+    first = file.stat().st_ino
+    random.Random(1).shuffle(body)
+    raw.write("events.csv", header + "".join(body)).load()
+    assert file.stat().st_ino == first
+    for worse in ([body[0].replace("login", "logout"), *body[1:]], body[1:], [*body, body[0]], [*body[1:], body[1]]):
+        loaded = raw.write("events.csv", header + "".join(worse)).load()
+        assert file.stat().st_ino != first
+        assert sorted(loaded.tables["events"].event_type.execute()) == sorted(line.split(",")[1] for line in worse)
+        first = file.stat().st_ino
+    whole = file.read_bytes()
+    file.write_bytes(whole[:20] + bytes(200) + whole[220:])  # damaged within
+    assert sorted(raw.load().tables["events"].event_type.execute()) == sorted(line.split(",")[1] for line in worse)
+    assert not list((raw.workspace).glob(".*"))
+
+
 def test_every_column_of_every_table_has_its_canonical_type(raw):
     raw.write("events.csv", EVENTS)
     raw.write("accounts.csv", "account_id\na0\na1\na2\n")
@@ -61,13 +81,13 @@ def test_tables_can_be_put_on_another_connection(raw):
 
 
 def test_progress_is_told_in_lines(raw):
-    said: list[str] = []
+    said: list[Said] = []
     raw.load(progress=said.append)
-    assert said == ["reading events", "events: 42 rows"]
+    assert [str(line) for line in said] == ["reading events", "events: 42 rows"]
 
 
 def test_missing_tables_are_noted(raw):
-    notes = raw.load().notes
+    notes = [*map(str, raw.load().notes)]
     assert "tickets is not mapped: support features are off" in notes
     assert notes[0] == "observed from 2026-01-01 until 2026-01-15 (exclusive), told by the events"
 

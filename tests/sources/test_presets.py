@@ -124,7 +124,7 @@ def test_ids_of_15_and_18_characters_are_one_and_a_broken_one_is_told(exports: E
     rejected = exports.loaded.rejected
     assert rejected["reason"].tolist() == ["CHK046 broken Salesforce id"]
     assert rejected["example"].tolist() == [ACME_18.upper()]
-    assert "touchpoints: where leaves 1 rows out" in exports.loaded.notes
+    assert "touchpoints: where leaves 1 rows out" in map(str, exports.loaded.notes)
 
 
 def test_a_report_ends_at_its_first_empty_line_whatever_its_footer_is_written_in(exports: Exports) -> None:
@@ -223,7 +223,7 @@ def test_the_history_of_fields_says_when_a_ticket_was_solved_and_opened_again(ex
     exports.load("zendesk/tickets", "ticket.csv")
     assert any(
         "tickets: with `history: …` (zendesk/ticket_field_history) it would be known: when tickets were solved" in note
-        for note in exports.loaded.notes
+        for note in map(str, exports.loaded.notes)
     )
 
 

@@ -94,7 +94,7 @@ def test_a_part_without_ids_has_them_made_and_its_equal_rows_are_told(company: A
     out = loaded(company([TASKS, NOTES]))
     made = [row["touchpoint_id"] for row in rows(out, "touchpoints") if len(row["touchpoint_id"]) == 32]
     assert len(set(made)) == 2
-    assert any(note.startswith("CHK024 touchpoints: 1 rows equal another one") for note in out.notes)
+    assert any(note.startswith("CHK024 touchpoints: 1 rows equal another one") for note in map(str, out.notes))
     once = loaded(company([TASKS, {**NOTES, "equal_rows": "merge"}]))
     assert once.counts["touchpoints"] == 3
 
@@ -144,7 +144,7 @@ def test_the_latest_version_of_a_record_counts(company: Any, rows: Any) -> None:
     out = loaded(company({**TASKS, "versions": {"of": "Id", "by": "When"}}))
     assert out.counts["touchpoints"] == 2
     assert out.rejected.empty
-    assert "touchpoints: 1 rows are earlier versions or repeats of others (Id)" in out.notes
+    assert "touchpoints: 1 rows are earlier versions or repeats of others (Id)" in map(str, out.notes)
     assert [str(row["occurred_at"]) for row in rows(out, "touchpoints")] == [
         "2026-01-03 00:00:00",
         "2026-01-05 00:00:00",

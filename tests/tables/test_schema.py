@@ -73,4 +73,4 @@ def test_codes_are_stable_and_every_check_has_a_line():
     for check in CHECKS.values():
         assert f"| {check.code} | {check.name} |" in page
         assert check.error.startswith("data.")
-        assert "|" not in check.meaning + check.remedy
+        assert "|" not in f"{check.meaning}{check.remedy}"

@@ -6,61 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
+from tests.companies.renewing import FEATURES, MONTH, YEAR, company
 
 from churnml.errors import BundleError, DataError, TrainingError
-from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.training.hazard import HazardModel
 from churnml.training.stacking import MONTH_DAYS, MONTHS, decision_grid, decision_stack, known_by, month_stack
 from churnml.training.survival import Curves, Forecast
-
-MONTH, YEAR = 365.25 / 12, 365.25
-
-
-def _spec(name: str, **more: object) -> FeatureSpec:
-    return FeatureSpec(name, "engagement", "", "", name, name, "events", **more)  # type: ignore[arg-type]
-
-
-FEATURES = FeatureSet([_spec("use"), _spec("noise"), _spec("days_to_renewal", measure="days_to_renewal")])
-
-
-def company(
-    accounts: int,
-    *,
-    annual: float = 0.0,
-    open_ended: float = 0.0,
-    at_decision: float = -3.0,
-    between: float = -np.inf,
-    effect: float = 0.0,
-    months: int = 24,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Return monthly snapshots of accounts that leave at each decision, or in each month, with a known log-odds."""
-    rng = np.random.default_rng(seed)
-    length = np.where(rng.random(accounts) < annual, YEAR, MONTH)
-    length = np.where(rng.random(accounts) < open_ended, np.nan, length)
-    use, last = rng.normal(size=accounts), months * MONTH
-    signed = rng.uniform(-0.5, 0.8, accounts) * last
-    rows = []
-    for number in range(accounts):
-        ends = signed[number] + np.arange(1, 80) * (length[number] if np.isfinite(length[number]) else np.inf)
-        decided = rng.random(79) < expit(at_decision - effect * use[number])
-        any_month = signed[number] + np.arange(80) * MONTH_DAYS
-        struck = rng.random(80) < expit(between - effect * use[number])
-        never = np.inf
-        first = ends[decided & (ends < last) & (ends > 0)].min(initial=never)
-        end = min(first, (any_month + rng.uniform(0, MONTH_DAYS, 80))[struck & (any_month > 0)].min(initial=never))
-        for day in np.arange(0, last, MONTH):
-            if signed[number] < day <= end:
-                coming = ends[ends >= day][:1]
-                nearest = np.floor(coming - day)[0] if np.isfinite(coming).all() else np.nan
-                ended = np.floor(end - day) if end < last else np.nan
-                rows.append((f"a{number:04d}", day, use[number], nearest, length[number], ended, last - day))
-    names = ["account_id", "day", "use", "next_decision_days", "contract_days", "ended_days", "seen_days"]
-    frame = pd.DataFrame(rows, columns=names)
-    frame["as_of"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame.pop("day").astype(int), unit="D")
-    frame["seen_days"] = np.floor(frame["seen_days"])
-    frame["ended_days"] = frame["ended_days"].where(frame["ended_days"] < frame["seen_days"])
-    return frame.assign(noise=rng.normal(size=len(frame)), days_to_renewal=frame["next_decision_days"])
 
 
 def model(**parameters: object) -> HazardModel:
@@ -114,6 +65,26 @@ def test_the_renewal_risk_is_a_factor_of_the_curve(forecast: Forecast, mixed: pd
         day = curves.decision_day[row, 0]
         before, after = alone.survival([day, day + 1])[row]
         assert after / before == pytest.approx(1 - curves.renewal_risk[row])
+
+
+def test_a_curve_is_moved_to_the_chance_of_another_model_and_no_further(forecast: Forecast) -> None:
+    p = np.linspace(0.0, 0.95, len(forecast.point))
+    moved = forecast.anchored(90, p)
+    assert np.allclose(moved.point.lost_within(90), p)
+    later = [curves.lost_within(360, gap=90) for curves in (forecast.point, moved.point)]
+    assert np.allclose(*later)
+    assert (np.diff(moved.point.monthly, axis=1) <= 1e-12).all()
+    before, after = (one.interval(lambda curves: curves.lost_within(90)) for one in (forecast, moved))
+    wide = (p > 0.05) & (before[1] - before[0] > 0.01)
+    assert wide.any()
+    assert ((after[1] - after[0])[wide] > 0).all()
+
+
+def test_where_nothing_could_happen_the_chance_is_spread_over_the_days() -> None:
+    still = Curves(np.full((2, 1), np.nan), np.full((2, 1), np.nan), np.zeros((2, 24)))
+    moved = Forecast(still).anchored(60, [0.0, 0.36], gap=30).point
+    assert moved.lost_within(60, gap=30).round(9).tolist() == [0.0, 0.36]
+    assert moved.survival([30, 60, 90, 720])[1].round(9).tolist() == [1.0, 0.8, 0.64, 0.64]
 
 
 def test_half_are_lost_by_the_expected_end() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pandas as pd
 
 from churnml.assessment.records import Assessments
-from churnml.config import DisplayConfig, FeatureConfig
+from churnml.config import DisplayConfig, FeatureConfig, SurvivalConfig
 from churnml.config.needs import ChampionSections
 from churnml.errors import BundleError
 from churnml.explain import ChangedFacts, ExplainReference, Explanation, explain
@@ -16,8 +16,14 @@ from churnml.health import HealthScale, HealthVerdict, Reading, score_health
 from churnml.registry import Bundle, load_champion
 from churnml.scoring import score
 from churnml.training import ChurnModel
+from churnml.training.survival_verdict import SurvivalVerdict
+
+if TYPE_CHECKING:
+    from churnml.explain.lifetime import Lifetime
 
 __all__ = ["Champion"]
+
+_DECISIONS = ("next_decision_days", "contract_days")
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class Champion:
         ISO code of the amounts in explanations.
     display : DisplayConfig
         What raw names are called in them.
+    money : SurvivalConfig
+        What residual values are made with.
 
     Examples
     --------
@@ -56,6 +64,7 @@ class Champion:
     reference: ExplainReference
     currency: str = "USD"
     display: DisplayConfig = field(default_factory=DisplayConfig)
+    money: SurvivalConfig = field(default_factory=SurvivalConfig)
 
     @classmethod
     def load(cls, config: ChampionSections) -> Self:
@@ -68,7 +77,7 @@ class Champion:
             for.
         """
         bundle = load_champion(config.bundles_dir, config.registered_model)
-        champion = cls.of(bundle, currency=config.currency, display=config.display)
+        champion = cls.of(bundle, currency=config.currency, display=config.display, money=config.survival)
         if champion.model.target != config.label.target:
             raise BundleError(
                 f"The model in use predicts {champion.model.target}, the config asks for {config.label.target}",
@@ -80,10 +89,17 @@ class Champion:
         return champion
 
     @classmethod
-    def of(cls, bundle: Bundle, *, currency: str = "USD", display: DisplayConfig | None = None) -> Self:
+    def of(
+        cls,
+        bundle: Bundle,
+        *,
+        currency: str = "USD",
+        display: DisplayConfig | None = None,
+        money: SurvivalConfig | None = None,
+    ) -> Self:
         """Make a champion of a bundle at hand."""
         scale, reference = HealthScale.from_dict(bundle.health), ExplainReference.from_dict(bundle.explain)
-        return cls(bundle, scale, reference, currency, display or DisplayConfig())
+        return cls(bundle, scale, reference, currency, display or DisplayConfig(), money or SurvivalConfig())
 
     @property
     def model(self) -> ChurnModel:
@@ -94,6 +110,11 @@ class Champion:
     def version(self) -> str:
         """The bundle's version."""
         return self.bundle.version
+
+    @property
+    def survival(self) -> SurvivalVerdict | None:
+        """Whether survival curves are shown, and why; None in bundles of earlier versions."""
+        return self.bundle.survival
 
     @property
     def health_verdict(self) -> HealthVerdict:
@@ -136,6 +157,7 @@ class Champion:
             tuple(self.explain(frame, judged, previous)),
             judged.output,
             judged.horizon_columns,
+            judged.lifetimes,
         )
 
     def changed_facts(self, now: pd.DataFrame, then: pd.DataFrame) -> ChangedFacts:
@@ -155,12 +177,55 @@ class Champion:
         return tuple(self.bundle.manifest.config["features"].get("core_features", ()))
 
     def judge(self, frame: pd.DataFrame) -> Assessments:
-        """Score every row and judge its health, without explanations."""
+        """Score every row and judge its health, without explanations.
+
+        Where survival curves are shown and the frame has the columns of `churnml.snapshots.coming_decisions`, each row
+        has its curve, too.
+        """
         scores = score(self.model, frame)
         healths = score_health(
             frame, scores, scale=self.scale, base_rate=self.model.base_rate, verdict=self.health_verdict
         )
-        return Assessments(scores, healths, (), self.model.output, self.model.horizon_columns)
+        return Assessments(
+            scores, healths, (), self.model.output, self.model.horizon_columns, self.lifetimes(frame, scores)
+        )
+
+    def lifetimes(self, frame: pd.DataFrame, scores: pd.DataFrame) -> tuple[Lifetime, ...]:
+        """Return when each row's account will be lost and what it is worth until then, in the frame's order.
+
+        A curve agrees with the probability of the label's horizon, which is that of `scores`. Empty where no curves are
+        shown, or the frame lacks ``arr`` or the columns of `churnml.snapshots.coming_decisions`.
+
+        Parameters
+        ----------
+        frame : DataFrame
+        scores : DataFrame
+            Of the same rows, from `churnml.scoring.score`.
+
+        Raises
+        ------
+        BundleError
+            The model of the curves cannot be read.
+        """
+        hazard = self.bundle.hazard
+        if hazard is None or self.survival is None or any(name not in frame for name in (*_DECISIONS, "arr")):
+            return ()
+        from churnml.explain.renewal import renewal_drivers
+        from churnml.retention.lifetimes import lifetimes
+
+        days, gap = self.model.horizon_days, int(self.bundle.manifest.config["label"].get("gap_days", 0))
+        forecast = hazard.predict_survival(frame).anchored(days, scores[self.model.output].to_numpy(dtype=float), gap)
+        return lifetimes(
+            frame,
+            forecast,
+            horizon_days=days,
+            gap_days=gap,
+            gross_margin=self.money.gross_margin,
+            yearly_discount=self.money.yearly_discount,
+            monthly_growth=self.survival.monthly_growth,
+            level=self.money.level,
+            drivers=renewal_drivers(hazard.renewal_contributions(frame), self.model.features),
+        )
 
     def explain(
         self, frame: pd.DataFrame, judged: Assessments, previous: pd.DataFrame | None = None

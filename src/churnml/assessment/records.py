@@ -6,12 +6,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import pandas as pd
 
 from churnml.explain import Explanation
 from churnml.language import Text
+
+if TYPE_CHECKING:
+    from churnml.explain.lifetime import Lifetime
 
 __all__ = ["Assessment", "Assessments"]
 
@@ -43,6 +46,8 @@ class Assessment:
         What capped or limited the health score.
     explanation : Explanation or None
         None where none was asked for.
+    lifetime : Lifetime or None
+        When it will be lost, and what it is worth until then; None where no survival curves are shown.
     """
 
     account_id: str
@@ -55,6 +60,7 @@ class Assessment:
     coverage: float
     reasons: tuple[Text, ...]
     explanation: Explanation | None = None
+    lifetime: Lifetime | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ class Assessments(Sequence[Assessment]):
         Column of the probability in `scores`.
     horizon_columns : mapping of int to str
         Horizon in days → its column in `scores`.
+    lifetimes : tuple of Lifetime
+        One a row; empty where no survival curves are shown.
     """
 
     scores: pd.DataFrame
@@ -80,6 +88,7 @@ class Assessments(Sequence[Assessment]):
     explanations: tuple[Explanation, ...]
     output: str
     horizon_columns: Mapping[int, str]
+    lifetimes: tuple[Lifetime, ...] = ()
 
     def table(self) -> pd.DataFrame:
         """Return scores and health side by side, keyed ``(account_id, as_of)``; texts as JSON-ready data."""
@@ -97,8 +106,21 @@ class Assessments(Sequence[Assessment]):
 
     def __iter__(self) -> Iterator[Assessment]:
         explanations = self.explanations or (None,) * len(self)
+        lifetimes = self.lifetimes or (None,) * len(self)
         health = (self.health[name].tolist() for name in _HEALTH)
-        for account_id, as_of, probability, horizons, lift, score, band, coverage, reasons, explanation in zip(
+        for (
+            account_id,
+            as_of,
+            probability,
+            horizons,
+            lift,
+            score,
+            band,
+            coverage,
+            reasons,
+            explanation,
+            lifetime,
+        ) in zip(
             self.scores["account_id"],
             self.scores["as_of"],
             self.scores[self.output].tolist(),
@@ -106,6 +128,7 @@ class Assessments(Sequence[Assessment]):
             self.scores["lift"].tolist(),
             *health,
             explanations,
+            lifetimes,
             strict=True,
         ):
             yield Assessment(
@@ -119,6 +142,7 @@ class Assessments(Sequence[Assessment]):
                 coverage=coverage,
                 reasons=tuple(reasons),
                 explanation=explanation,
+                lifetime=lifetime,
             )
 
     @overload
@@ -132,6 +156,7 @@ class Assessments(Sequence[Assessment]):
                 scores=self.scores.iloc[index],
                 health=self.health.iloc[index],
                 explanations=self.explanations[index],
+                lifetimes=self.lifetimes[index],
             )
         place = range(len(self))[index]
         return next(iter(self[place : place + 1]))

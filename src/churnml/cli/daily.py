@@ -118,6 +118,7 @@ def _print_run(run: Run, language: str, done: DailyRun | None = None) -> None:
     from rich.table import Table
     from rich.text import Text as Plain
 
+    from churnml.cli.session import stage_name
     from churnml.cli.terminal import out, whole
     from churnml.language import Section, number, phrases
 
@@ -129,12 +130,12 @@ def _print_run(run: Run, language: str, done: DailyRun | None = None) -> None:
     for one in run.stages:
         rows = "" if one.rows is None else whole(one.rows, language)
         seconds = "" if one.seconds is None else number(one.seconds, language, 1)
-        why = (one.error or {}).get("what") or say.joined(one.detail.get("because", ()))
-        table.add_row(one.name, t(f"stage.{one.outcome}"), rows, seconds, Plain(why))
+        why = say.stored((one.error or {}).get("what")) or say.joined(one.detail.get("because", ()))
+        table.add_row(stage_name(one.name, language), t(f"stage.{one.outcome}"), rows, seconds, Plain(why))
     out().print(table)
     for one in run.stages:
         if one.error is not None and one.error.get("remedy"):
-            out().print(Plain(f"{one.name}: {one.error['remedy']}"))
+            out().print(Plain(f"{stage_name(one.name, language)}: {say.stored(one.error['remedy'])}"))
     for told in done.told if done is not None else ():
         if not told.sent:
             out().print(Plain(t("not_told", target=told.target, why=told.why or "")))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from churnml.errors import ChurnmlError, WorkspaceError
+from churnml.language import Text
 
 __all__ = ["foreseen"]
 
@@ -30,29 +31,6 @@ _WORDS = (
 )
 """How the libraries beneath say it."""
 
-_MESSAGES = {
-    "full": (
-        "The disk is full, or a quota or limit is reached",
-        "Free some space, then run the command again: nothing half-written was left behind.",
-    ),
-    "forbidden": (
-        "A file or folder may not be read or written",
-        "Give the user who runs churnml the right to it, or name another `workspace` in the config.",
-    ),
-    "damaged_database": (
-        "A SQLite database of the workspace is damaged",
-        "Restore the file from a backup, or move it away: the next run makes a new one.",
-    ),
-    "damaged_parquet": (
-        "A Parquet file is damaged",
-        "Restore the file from a backup, or remove it and run the command again.",
-    ),
-    "memory": (
-        "There is not enough memory",
-        "Lower engine.memory_limit in the config, use fewer windows or snapshots, or a larger machine.",
-    ),
-}
-
 
 def foreseen(error: BaseException) -> ChurnmlError | None:
     """Return the message for a fault of the machine; None where the error is churnml's own.
@@ -71,14 +49,12 @@ def foreseen(error: BaseException) -> ChurnmlError | None:
     for cause in _causes(error.__cause__ if own else error):
         kind = _kind(cause)
         if kind is not None and (kind == "full" or not own):
-            what, remedy = _MESSAGES[kind]
             where = getattr(cause, "filename", None) or _path_in(_plain(str(cause))) or getattr(error, "where", None)
             said = _plain((str(cause).splitlines() or [type(cause).__name__])[0])
             return WorkspaceError(
-                what,
+                Text.of(f"error-machine_{kind}"),
                 where=None if where is None else str(where),
                 got=said[:300],
-                remedy=remedy,
                 code=f"workspace.{kind}",
             )
     return None

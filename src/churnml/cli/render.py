@@ -52,7 +52,8 @@ def simulated(made: Simulated, lang: str) -> None:
 
 def checked(found: Checked, lang: str) -> None:
     """Show the canonical tables, what was set aside and what a reader should know."""
-    console, t = out(), Section(phrases(lang), "cli-check")
+    console, say = out(), phrases(lang)
+    t = Section(say, "cli-check")
     report = found.report()
     table = Table(t.table, t.rows, title=t.canonical, title_justify="left")
     for name, rows in report.tables.items():
@@ -64,10 +65,11 @@ def checked(found: Checked, lang: str) -> None:
         aside = Table(t.table, t.reason, t.rows, title=t.aside, title_justify="left")
         for name, reasons in report.rejected.items():
             for reason, rows in reasons.items():
-                aside.add_row(name, escape(reason), whole(rows, lang))
+                code = reason.partition(" ")[0]
+                aside.add_row(name, escape(f"{code} {say(f'check-{code}')}"), whole(rows, lang))
         console.print(aside)
     for note in report.notes:
-        console.print(f"• {escape(note)}")
+        console.print(f"• {escape(say.text(note))}")
     usability.shown(console, report, lang)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from churnml.errors import ChurnmlError, UsageError
+from churnml.errors import ChurnmlError, Said, UsageError
 from churnml.files import write_json
 from churnml.progress import Stage, Stages, peak_rss_mb
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from churnml.config import Config
     from churnml.language import Language
 
-__all__ = ["Session", "progress_line", "report_failure"]
+__all__ = ["Session", "progress_line", "report_failure", "stage_name", "terminal_language"]
 
 _TIMINGS = "stage_seconds.json"
 _LONG_SECONDS = 10.0
+_LOCALES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
 
 class Session:
@@ -42,10 +43,8 @@ class Session:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.config: Config | None = None
-        from churnml.language import languages
-
-        self.language: Language = languages()[0]
-        self._live = _Live()
+        self.language: Language = terminal_language()
+        self._live = _Live(self.language)
         self._kept: dict[str, Any] = {}
         self._umask = 0
         self._timings: Path | None = None
@@ -63,7 +62,7 @@ class Session:
     def use(self, config: Config) -> None:
         """Work on a config: how long its stages took the last time tells how long they will take."""
         self.config = config
-        self.language = config.language
+        self.language = self._live.language = config.language
         self._timings = config.workspace_dir / _TIMINGS
         with suppress(OSError, ValueError, AttributeError, TypeError):  # nothing depends on it
             timings = json.loads(self._timings.read_text(encoding="utf-8"))
@@ -82,7 +81,7 @@ class Session:
         known = languages()
         if given is not None and given not in known:
             raise UsageError("There is no such language", where="--lang", got=given, expected=" or ".join(known))
-        self.language = given or self.language
+        self.language = self._live.language = given or self.language
         return self.language
 
     def say(self, code: str, /, **arguments: Any) -> str:
@@ -131,11 +130,32 @@ class Session:
             print(phrases(self.language)("cli-interrupted"), file=sys.stderr)
             sys.exit(130)
         if isinstance(error, Exception) and type(error).__module__.split(".")[0] not in ("click", "typer"):
-            sys.exit(report_failure(error, as_json=self.as_json, so_far=self._kept))
+            sys.exit(report_failure(error, as_json=self.as_json, so_far=self._kept, language=self.language))
 
 
-def report_failure(error: Exception, *, as_json: bool, so_far: Mapping[str, Any] | None = None) -> int:
-    """Tell the user what went wrong and return the exit code; as JSON with what there was so far.
+def terminal_language() -> Language:
+    """Return the language of the terminal's locale where churnml speaks it: what counts until a config is read.
+
+    Examples
+    --------
+    >>> terminal_language() in ("en", "ja")
+    True
+    """
+    from churnml.language import languages
+
+    known = languages()
+    locale = next((value for name in _LOCALES if (value := os.environ.get(name))), "")
+    return next((code for code in known if locale.split("_")[0].split(".")[0] == code), known[0])
+
+
+def report_failure(
+    error: Exception,
+    *,
+    as_json: bool,
+    so_far: Mapping[str, Any] | None = None,
+    language: Language | None = None,
+) -> int:
+    """Tell the user what went wrong, in their language, and return the exit code; as JSON with what there was so far.
 
     An error that churnml did not raise on purpose is a bug: its traceback goes to a file that the message names.
     """
@@ -153,13 +173,15 @@ def report_failure(error: Exception, *, as_json: bool, so_far: Mapping[str, Any]
 
     from churnml.cli import terminal
     from churnml.config.secrets import mask_secrets, mask_text
+    from churnml.language import error_fields, error_lines, phrases
 
+    language = language or terminal_language()
     terminal.settle_streams()
     if as_json:
-        print(terminal.as_json({**(so_far or {}), "error": mask_secrets(error.as_dict())}))
+        print(terminal.as_json({**(so_far or {}), "error": mask_secrets(error_fields(error, language))}))
     console = terminal.err()
-    first, *rest = mask_text(str(error)).splitlines()
-    console.print(Text.assemble(("error: ", "bold red"), first))
+    first, *rest = mask_text(error_lines(error, language)).splitlines()
+    console.print(Text.assemble((f"{phrases(language)('cli-error')} ", "bold red"), first))
     for line in rest:
         console.print(Text(line), soft_wrap=True)
     return error.exit_code
@@ -172,10 +194,12 @@ def _bug(error: Exception) -> ChurnmlError:
         "w", prefix="churnml-error-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
     ) as log:
         log.write(mask_text("".join(traceback.format_exception(error))))
+    from churnml.language import Text
+
     first = mask_text((str(error).splitlines() or [""])[0])
     return ChurnmlError(
-        f"churnml met an error it did not foresee: {type(error).__name__}: {first[:300]}",
-        remedy=f"Please report it with the details in {log.name}",
+        Text.of("error-bug", kind=type(error).__name__, said=first[:300]),
+        remedy=Text.of("error-bug.remedy", file=log.name),
         code="bug",
     )
 
@@ -183,7 +207,8 @@ def _bug(error: Exception) -> ChurnmlError:
 class _Live:
     """A spinner with the current stage on a terminal, plain lines elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: Language) -> None:
+        self.language = language
         self._status: Status | None = None
         self._stage: Stage | None = None
 
@@ -198,15 +223,19 @@ class _Live:
             self._status = console.status(self)
             self._status.start()
 
-    def say(self, text: str) -> None:
+    def say(self, text: Said) -> None:
         """Show what the stage is at; the spinner looks by itself."""
 
     def end(self, stage: str, seconds: float) -> None:
         """Print the finished stage."""
+        from rich.markup import escape
+
         from churnml.cli.terminal import err
+        from churnml.language import number, phrases
 
         self.stop()
-        err().print(f"[green]✓[/] {stage} [dim]{seconds:.1f} s[/]")
+        took = phrases(self.language)("cli-seconds", n=number(seconds, self.language, 1))
+        err().print(f"[green]✓[/] {escape(stage_name(stage, self.language))} [dim]{took}[/]")
 
     def stop(self) -> None:
         """Remove the spinner."""
@@ -218,10 +247,23 @@ class _Live:
         """Return the line as it is at this moment; rich asks several times a second."""
         from rich.markup import escape
 
-        return escape(progress_line(self._stage)) if self._stage else ""
+        return escape(progress_line(self._stage, self.language)) if self._stage else ""
 
 
-def progress_line(stage: Stage) -> str:
+def stage_name(name: str, language: Language) -> str:
+    """Return what a stage is called.
+
+    Examples
+    --------
+    >>> stage_name("backtest", "en"), stage_name("backtest", "ja"), stage_name("own", "ja")
+    ('backtest', 'バックテスト', 'own')
+    """
+    from churnml.language import phrases
+
+    return phrases(language).or_plain(f"stage-{name.replace(' ', '_')}", name)
+
+
+def progress_line(stage: Stage, language: Language = "en") -> str:
     """Return what a stage is at: with percent and the time left where it takes more than ten seconds.
 
     Examples
@@ -230,10 +272,12 @@ def progress_line(stage: Stage) -> str:
     >>> progress_line(Stage("features", expected=80.0, clock=lambda: next(now)))
     'features … 25 %, about 60 s left'
     """
-    text = f"{stage.name} … {stage.text}".rstrip()
+    from churnml.language import percent, phrases, said_text
+
+    text = f"{stage_name(stage.name, language)} … {said_text(stage.text, language)}".rstrip()
     share, elapsed = stage.share(), stage.elapsed
     if share is None or elapsed / max(share, 1e-9) < _LONG_SECONDS:
         return text
     left = elapsed / share - elapsed
-    remaining = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
-    return f"{text} {100 * share:.0f} %, about {remaining} left"
+    form, remaining = ("seconds", left) if left < 90 else ("minutes", left / 60)
+    return phrases(language)(f"cli-left.{form}", stage=text, done=percent(share, language, 0), n=round(remaining))

@@ -38,7 +38,7 @@ def write_page(path: Path, report: CheckReport, lang: str) -> None:
     console = Console(record=True, width=180, file=io.StringIO(), highlight=False)
     shown(console, report, lang)
     for note in report.notes:
-        console.print(f"• {escape(note)}")
+        console.print(f"• {escape(phrases(lang).text(note))}")
     write_text(path, console.export_html(inline_styles=True))
 
 

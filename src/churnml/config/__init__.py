@@ -42,6 +42,7 @@ from churnml.config.sections import (
     TargetWords,
     target_words,
 )
+from churnml.config.survival import SurvivalConfig
 
 __all__ = [
     "ApiLimits",
@@ -72,6 +73,7 @@ __all__ = [
     "RetentionConfig",
     "StoreConfig",
     "SummaryConfig",
+    "SurvivalConfig",
     "TableSource",
     "TargetWords",
     "VersionSource",

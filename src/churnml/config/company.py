@@ -35,6 +35,7 @@ from churnml.config.sections import (
     SplitConfig,
     StoreConfig,
 )
+from churnml.config.survival import SurvivalConfig
 from churnml.errors import UsageError, near_name
 from churnml.files import sqlite_path, sqlite_url
 from churnml.language import Language
@@ -82,6 +83,7 @@ class Config(Section):
     splits: SplitConfig = SplitConfig()
     features: FeatureConfig = FeatureConfig()
     model: ModelConfig = ModelConfig()
+    survival: SurvivalConfig = SurvivalConfig()
     health: HealthConfig = HealthConfig()
     capacity: CapacityConfig = CapacityConfig()
     alerts: AlertsConfig = AlertsConfig()

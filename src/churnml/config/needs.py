@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SnapshotConfig,
         SplitConfig,
     )
+    from churnml.config.survival import SurvivalConfig
 
 __all__ = [
     "BacktestSections",
@@ -159,6 +160,10 @@ class ChampionSections(ModelPlace, Protocol):
     def display(self) -> DisplayConfig:
         """What raw names are called."""
 
+    @property
+    def survival(self) -> SurvivalConfig:
+        """What residual values are made with."""
+
 
 class GateSections(Protocol):
     """What decides between a challenger and the champion."""
@@ -288,6 +293,10 @@ class LoadSections(Protocol):
     @property
     def currency(self) -> str:
         """The currency of all amounts."""
+
+    @property
+    def language(self) -> str:
+        """The language of the reasons in files of rejected rows."""
 
     @property
     def rates(self) -> RatesSource | None:

@@ -19,6 +19,7 @@ from churnml.config.secrets import mask_secrets
 from churnml.config.secrets_file import read_secrets
 from churnml.config.yaml_loading import load_yaml
 from churnml.errors import ConfigError, near_name
+from churnml.language import Text
 
 __all__ = ["fields_of", "load_config", "model_in"]
 
@@ -42,10 +43,9 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     if not file.is_file():
         others = sorted(str(other) for other in file.parent.glob("*.y*ml")) if file.parent.is_dir() else []
         raise ConfigError(
-            f"There is no config file {str(file)!r}",
+            Text.of("error-no_config", file=repr(str(file))),
             where=str(file),
-            expected=f"one of {', '.join(others)}" if others else "a YAML file",
-            remedy="Copy configs/demo.yaml and adapt it.",
+            expected=Text.of("error-one_of", names=", ".join(others)) if others else None,
             code="config.missing",
         )
     try:
@@ -55,10 +55,9 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         raise _bottomless(file) from None
     except UnicodeDecodeError as error:
         raise ConfigError(
-            "The config is not UTF-8 text",
+            Text.of("error-config_encoding"),
             where=str(file),
             got=f"byte 0x{error.object[error.start]:02x} at position {error.start}",
-            remedy="Save the file as UTF-8.",
             code="config.yaml",
         ) from error
     except (yaml.YAMLError, ValueError) as error:  # a ValueError: a day or a number that cannot be, 2024-13-45
@@ -73,7 +72,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
             code="config.yaml",
         ) from error
     if not isinstance(data, dict):
-        raise ConfigError("The config is empty", where=str(file), expected="a mapping of keys", code="config.yaml")
+        raise ConfigError(Text.of("error-config_empty"), where=str(file), code="config.yaml")
     for name in _LENIENT:
         _refuse_written_secrets(data.get(name), SECRETS, file, name)
     for where, source in _sources(data):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -28,7 +28,7 @@ from churnml.evaluation.report import (
 from churnml.evaluation.treatment import TreatmentReport, treatment_report
 from churnml.evaluation.verdict import Verdict, judge
 from churnml.features.spec import FeatureSet
-from churnml.language import Argument
+from churnml.language import Argument, Text
 from churnml.metrics.calibration import (
     beyond_noise,
     calibration_error,
@@ -42,6 +42,7 @@ from churnml.metrics.predictions import average_precision, brier, lift_at, log_l
 from churnml.metrics.profit import area_under_profit_curve, expected_maximum_profit, in_campaigns, profit_curve
 from churnml.metrics.reliability import brier_decomposition, calibration_bins
 from churnml.metrics.within_date import aligned_log_loss
+from churnml.progress import Progress
 from churnml.snapshots.splits import Split
 from churnml.training.facts import ModelInfo
 from churnml.training.fitting import fit_rows, regression_of
@@ -282,7 +283,7 @@ def backtest(
     feature_set: FeatureSet,
     splits: Sequence[Split],
     config: BacktestSections,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
     *,
     contacts: pd.DataFrame | None = None,
 ) -> Backtest:
@@ -317,7 +318,8 @@ def backtest(
     oldest: tuple[ChurnModel, ChurnModel] | None = None
     for split in splits:
         if progress is not None:
-            progress(f"{split.name}: train until {split.train[-1]:%Y-%m-%d}, test from {split.test[0]:%Y-%m-%d}")
+            days = {"train": f"{split.train[-1]:%Y-%m-%d}", "test": f"{split.test[0]:%Y-%m-%d}"}
+            progress(Text.of("progress-fold", fold=split.name, **days))
         train = labelled[labelled["as_of"].isin(split.train)]
         test = labelled[labelled["as_of"].isin(split.test)]
         model = fit_rows(train, feature_set, learning, where=split.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -10,10 +10,12 @@ import pandas as pd
 
 from churnml.config import CapacityConfig, LabelConfig, LearningConfig, ModelConfig, SnapshotConfig, SplitConfig
 from churnml.config.needs import HorizonSections, LearningSections
-from churnml.errors import TimelineError, TrainingError
+from churnml.errors import Said, TimelineError, TrainingError
 from churnml.evaluation.backtest import Backtest, backtest
 from churnml.evaluation.report import HorizonFold, HorizonReport, HorizonVerdict
 from churnml.features.spec import FeatureSet
+from churnml.language import Text
+from churnml.progress import Progress
 from churnml.snapshots.labels import horizon_column
 from churnml.snapshots.splits import Split, splits
 from churnml.training.fitting import Evidence, fit_judged, with_fallback
@@ -85,7 +87,7 @@ def fit_further(
 
 
 def backtest_further(
-    frame: pd.DataFrame, feature_set: FeatureSet, config: HorizonSections, progress: Callable[[str], None] | None = None
+    frame: pd.DataFrame, feature_set: FeatureSet, config: HorizonSections, progress: Progress | None = None
 ) -> dict[int, HorizonReport]:
     """Backtest each further horizon's model, before its probabilities give way to the primary horizon's.
 
@@ -116,9 +118,9 @@ def backtest_further(
             snapshots=config.snapshots,
         )
 
-        def say(line: str, days: int = days) -> None:
+        def say(line: Said, days: int = days) -> None:
             if progress is not None:
-                progress(f"{days} days, {line}")
+                progress(Text.of("progress-horizon", days=days, line=line))
 
         with _named(days):
             tested = backtest(rows, feature_set, splits(rows, own), own, progress=say)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from churnml.errors import UsageError
 from churnml.features.spec import FeatureSet
 from churnml.language import Argument, Quantity, Text
 from churnml.metrics.intervals import Interval, clustered_bootstrap
+from churnml.progress import Progress
 from churnml.snapshots.splits import Split
 from churnml.training.choice import choose
 from churnml.training.estimator import Plan
@@ -179,7 +180,7 @@ def tune(
     study: str = "churnml",
     storage: str | None = None,
     most_trials: int | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Tuning:
     """Search LightGBM parameters by Optuna and say whether they should replace the defaults.
 
@@ -279,9 +280,7 @@ def _optuna(storage: str | None) -> Iterator[tuple[ModuleType, Any]]:
 class _Search:
     """The trials of one study."""
 
-    def __init__(
-        self, optuna: ModuleType, plan: Plan, config: LearningSections, progress: Callable[[str], None] | None
-    ) -> None:
+    def __init__(self, optuna: ModuleType, plan: Plan, config: LearningSections, progress: Progress | None) -> None:
         self._optuna, self._plan, self._config = optuna, plan, config
         self._progress = progress
         binned = BinnedRows(plan.matrix, plan.outcome, plan.recipe.categorical, plan.recipe.trees[0])
@@ -331,7 +330,8 @@ class _Search:
         if self._progress is not None:
             finished = _plain(trial)
             value = "–" if finished.log_loss is None else f"{finished.log_loss:.5f}"
-            self._progress(f"trial {finished.number}: log loss {value}, {finished.state}; best {study.best_value:.5f}")
+            told = {"loss": value, "state": str(finished.state), "best": f"{study.best_value:.5f}"}
+            self._progress(Text.of("progress-trial", n=finished.number, **told))
 
 
 class _Reserve:

@@ -1,6 +1,7 @@
 """Words and numbers for people: a sentence is a code with arguments until the edge; a language turns it into words."""
 
 from churnml.language.catalogue import Catalogue, Language, catalogue, languages, using
+from churnml.language.faults import error_fields, error_lines, error_record, error_text, said_text
 from churnml.language.numbers import day, month, number, percent
 from churnml.language.phrases import (
     Phrases,
@@ -30,6 +31,10 @@ __all__ = [
     "argument",
     "catalogue",
     "day",
+    "error_fields",
+    "error_lines",
+    "error_record",
+    "error_text",
     "has_words",
     "in_every_language",
     "in_words",
@@ -39,6 +44,7 @@ __all__ = [
     "percent",
     "phrases",
     "render",
+    "said_text",
     "using",
     "words",
 ]

@@ -6,7 +6,7 @@ words where a person reads it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag
@@ -116,6 +116,29 @@ class Text(_Part):
         """
         return Text.of(self.code, **{**self.arguments, **arguments})
 
+    def part(self, name: str) -> Text | None:
+        """Return what else the catalogue says of the same: its attribute of this name; None where there is none.
+
+        Examples
+        --------
+        >>> str(Text.of("check-CHK003").part("remedy")).partition(",")[0], Text.of("band-red").part("remedy")
+        ('Export the table anew', None)
+        """
+        from churnml.language.catalogue import catalogue
+
+        code = f"{self.code}.{name}"
+        return Text.of(code, **self.arguments) if code in catalogue("en").codes else None
+
+    def rewritten(self, change: Callable[[str], str]) -> Text:
+        """Return the same text with its plain words changed, e.g. what is private in them masked.
+
+        Examples
+        --------
+        >>> Text.of("words", words=Several(parts=("a", Day(on="2026-01-02")))).rewritten(str.upper).arguments["words"]
+        Several(kind='several', parts=('A', Day(kind='day', on='2026-01-02')))
+        """
+        return Text.of(self.code, **{name: _rewritten(value, change) for name, value in self.arguments.items()})
+
     def __str__(self) -> str:
         """Return the text in English, for a notebook; what a reader gets is put into words by `render`."""
         from churnml.language.phrases import render
@@ -126,6 +149,16 @@ class Text(_Part):
 def _argument(value: Any) -> Any:
     if isinstance(value, bool | int | float):
         return Quantity(value=float(value))
+    return value
+
+
+def _rewritten(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Text):
+        return value.rewritten(change)
+    if isinstance(value, Several):
+        return Several(parts=tuple(_rewritten(part, change) for part in value.parts))
     return value
 
 

@@ -7,6 +7,7 @@ day takes the one that foretold the days before it best.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -186,12 +187,15 @@ def _weekday(seen: Array) -> Array:
 
 def _month_day(seen: Array, first: np.datetime64) -> Array:
     """Return the mean of the same day of the last months; the last day of a month stands for those it lacks."""
-    days = pd.DatetimeIndex(first.astype("datetime64[D]") + np.arange(len(seen)))
-    rows = []
-    for back in range(1, _MONTHS + 1):
-        same = np.asarray((days - pd.DateOffset(months=back) - days[0]).days)
-        rows.append(np.where(same >= 0, seen[np.maximum(same, 0)], np.nan))
-    return _trimmed(np.vstack(rows), 1, least=3)
+    same = _same_days(first.astype("datetime64[D]"), len(seen))
+    return _trimmed(np.where(same >= 0, seen[np.maximum(same, 0)], np.nan), 1, least=3)
+
+
+@lru_cache(maxsize=8)
+def _same_days(first: np.datetime64, length: int) -> npt.NDArray[np.int64]:
+    """Return the place of the same day one month ago, two months ago, …: one row each, the same for every series."""
+    days = pd.DatetimeIndex(first + np.arange(length))
+    return np.vstack([(days - pd.DateOffset(months=back) - days[0]).days for back in range(1, _MONTHS + 1)])
 
 
 def _year_ago(seen: Array) -> Array:

@@ -94,7 +94,7 @@ def _champion_at(config: Config, champion: Champion, as_of: date, store: Store) 
         bundle = registry.load_bundle(config.bundles_dir / config.registered_model / version)
     except BundleError:
         return champion
-    return Champion.of(bundle, currency=config.currency, display=config.display)
+    return Champion.of(bundle, currency=config.currency, display=config.display, money=config.survival)
 
 
 def _with_features(

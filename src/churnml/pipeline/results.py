@@ -14,10 +14,11 @@ from churnml.features import FamilyUse, FeatureSet
 from churnml.language import Argument, Text
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision
-from churnml.sources import Loaded, TableUse, ToolCoverage
+from churnml.sources import Loaded, SetAside, TableUse, ToolCoverage
 
 if TYPE_CHECKING:
     from churnml.evaluation import Tuning
+    from churnml.explain.lifetime import Lifetime
     from churnml.monitoring import Alarm
 
 __all__ = [
@@ -59,11 +60,12 @@ class CheckReport:
     observed_from: date
     observed_until: date
     rejected: Rejected
-    notes: Sequence[str]
+    notes: Sequence[Text]
     fingerprint: str
     tools: Sequence[ToolCoverage] = ()
     use: Sequence[TableUse] = ()
     families: Sequence[FamilyUse] = ()
+    set_aside: Sequence[SetAside] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Checked:
             tools=list(self.loaded.coverage),
             use=list(self.loaded.use),
             families=list(self.families),
+            set_aside=list(self.loaded.set_aside),
         )
 
 
@@ -109,7 +112,7 @@ class FrameReport:
     features: int
     skipped: Mapping[str, Text]
     rejected: Rejected
-    notes: Sequence[str]
+    notes: Sequence[Text]
     path: Path | None = None
 
 
@@ -194,7 +197,7 @@ class Trained:
         In MLflow.
     rejected : mapping
         Table → reason → rows set aside.
-    notes : sequence of Text or str
+    notes : sequence of Text or what one is made of
         What a reader of the numbers should know.
     tuning : Tuning, optional
         Where a budget was given.
@@ -274,6 +277,8 @@ class Scored:
         Table → reason → rows set aside.
     alarms : sequence of Alarm
         What is wrong with the data that was scored, such as a feed that stopped.
+    lifetimes : mapping of str to Lifetime
+        Account → when it will be lost, and what it is worth until then; empty where no survival curves are shown.
     """
 
     table: pd.DataFrame
@@ -283,6 +288,7 @@ class Scored:
     bundle: Bundle
     rejected: Rejected
     alarms: Sequence[Alarm] = ()
+    lifetimes: Mapping[str, Lifetime] = field(default_factory=dict)
 
     def report(self) -> ScoringReport:
         """Return what a reader of the outcome wants to know."""

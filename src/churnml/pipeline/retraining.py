@@ -192,6 +192,8 @@ def _bundled(config: Config, champion: Bundle, model: ChurnModel, shift: float, 
         health=champion.health,
         explain=champion.explain,
         provenance=Provenance(**{**kept, "created_at": now}),
+        survival=champion.survival,
+        hazard=champion.hazard,
     )
     bundle = registry.load_bundle(path)
     if tested_path(config, champion.version).is_file():

@@ -85,6 +85,8 @@ def score(
             alarms = before_publishing(config, loaded, as_of)
     with stages("score"):
         now, before, past = _frames_at(tables, config, champion, as_of, readings=churn)
+        if champion.bundle.hazard is not None:
+            now = now.join(snapshots.coming_decisions(now, tables, config.label))
         judged = champion.judge(now)
     with stages("explain"):
         explanations = champion.explain(now, judged, before)
@@ -111,8 +113,18 @@ def score(
 
         with stages("kpis"):
             publish_company(config, loaded, table, as_of, scored_at)
+    scored = Scored(
+        table,
+        ordered,
+        paths[0],
+        as_of,
+        champion.bundle,
+        rejected_counts(loaded),
+        tuple(alarms),
+        {lifetime.account_id: lifetime for lifetime in judged.lifetimes},
+    )
     if not then:
-        return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded), tuple(alarms))
+        return scored
     if churn and config.alerts.enabled:
         with stages("alerts"), Store(config.store_url) as store:
             rows = now[["account_id", *champion.model.features.names]]
@@ -122,7 +134,7 @@ def score(
 
         with stages("deliver"), Store(config.store_url) as store:
             deliver_after_scoring(config, store)
-    return Scored(table, ordered, paths[0], as_of, champion.bundle, rejected_counts(loaded), tuple(alarms))
+    return scored
 
 
 def run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pandas as pd
@@ -10,16 +10,75 @@ import pandas as pd
 from churnml import features as features_room
 from churnml import snapshots
 from churnml.config import Config
+from churnml.errors import ChurnmlError
+from churnml.evaluation.survival import judge_survival, unfit
 from churnml.explain.lifetime import Lifetime
 from churnml.explain.renewal import renewal_drivers
+from churnml.language import Text
 from churnml.pipeline.preparation import prepare
+from churnml.pipeline.results import Prepared
 from churnml.progress import Stages
 from churnml.retention.lifetimes import RankBy, lifetimes
 from churnml.retention.residual import stayers_growth
 from churnml.training.hazard import HazardModel
 from churnml.training.stacking import known_by
+from churnml.training.survival_verdict import SurvivalRole, SurvivalVerdict
 
-__all__ = ["SurvivalReport", "survival"]
+__all__ = ["Curves", "SurvivalReport", "learn_survival", "stacked", "survival"]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Whether survival curves are shown, and their model where they are."""
+
+    verdict: SurvivalVerdict
+    model: HazardModel | None = None
+
+
+def stacked(config: Config, prepared: Prepared) -> pd.DataFrame:
+    """Return the training frame with the decisions to come, and when accounts were lost."""
+    frame, tables = prepared.frame, prepared.loaded.tables
+    frame = frame.join(snapshots.coming_decisions(frame, tables, config.label))
+    return frame.join(snapshots.seen_ends(frame, tables, config.label))
+
+
+def learn_survival(config: Config, prepared: Prepared, tested: pd.DataFrame) -> Curves:
+    """Judge survival curves on the past, and learn those that may be shown; whatever fails is a reason, no error.
+
+    Parameters
+    ----------
+    config : Config
+    prepared : Prepared
+    tested : DataFrame
+        Predictions of the backtest of the label's horizon.
+    """
+    if config.label.target != "churn":
+        return _left_out(Text.of("survival-left_out.target", target=Text.of(f"target-{config.label.target}")))
+    if not config.survival.enabled:
+        return _left_out(Text.of("survival-left_out.off"))
+    learning, features = config.learning, prepared.feature_set
+    try:
+        frame = stacked(config, prepared)
+        why = unfit(frame, learning)
+        if why is not None:
+            return _left_out(why)
+        verdict = judge_survival(frame, features, learning, tested)
+        if not verdict.role.serves:
+            return Curves(verdict)
+        model = HazardModel.of(features, learning, config.survival.refits).fit(frame)
+    # Scores are due whatever becomes of the curves beside them.
+    except Exception as error:
+        return _left_out(Text.of("survival-left_out.failed", why=_why(error)))
+    growth = stayers_growth(frame[["account_id", "as_of", "arr"]], pd.Timestamp(frame["as_of"].max()))
+    return Curves(replace(verdict, monthly_growth=growth, learnt_from=model.lost_), model)
+
+
+def _left_out(why: Text) -> Curves:
+    return Curves(SurvivalVerdict(SurvivalRole.LEFT_OUT, why))
+
+
+def _why(error: Exception) -> str:
+    return str(error).splitlines()[0] if isinstance(error, ChurnmlError) else f"{type(error).__name__}: {error}"
 
 
 @dataclass(frozen=True)
@@ -88,21 +147,9 @@ def survival(
     tables, features = prepared.loaded.tables, prepared.feature_set
     today = pd.Timestamp(as_of or tables.observed_until).as_unit("us")
     with stages("curves"):
-        frame = prepared.frame
-        frame = frame.join(snapshots.coming_decisions(frame, tables, label))
-        frame = frame.join(snapshots.seen_ends(frame, tables, label))
-        model = HazardModel(
-            features,
-            kind=config.model.kind,
-            params=config.model.params,
-            seeds=config.model.seeds,
-            calibration=config.model.calibration,
-            random_state=config.seed,
-            late_days=label.grace_days if label.churn == "contractual" else 0,
-            first_day=label.silence - 1 if label.churn == "silence" else 0,
-            refits=refits,
-            min_lost=config.model.min_churners,
-        ).fit(known_by(frame, today, label.final_after_days))
+        frame = stacked(config, prepared)
+        model = HazardModel.of(features, config.learning, refits)
+        model.fit(known_by(frame, today, label.final_after_days))
         cohort = snapshots.cohort_at(tables, config, today)
         whole = snapshots.whole_cohorts(tables, config, cohort)
         rows = features_room.compute(tables, cohort, features, config.features, cohort=whole)

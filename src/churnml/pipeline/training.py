@@ -26,6 +26,7 @@ from churnml.pipeline.model_watch import keep_reference
 from churnml.pipeline.models import champion_version, keep_or_promote, tested_path
 from churnml.pipeline.preparation import prepare
 from churnml.pipeline.results import Prepared, Trained, rejected_counts
+from churnml.pipeline.survival import Curves, learn_survival
 from churnml.progress import Stages
 from churnml.registry import Bundle, Provenance
 from churnml.registry.tracking import Tracked, settle, track
@@ -102,8 +103,10 @@ def train(
         tested = _backtest(settings, prepared, folds, findings, stages)
     with stages("fit"):
         fitted = _fit(config, settings, prepared, tested, tuning, leak)
+    with stages("curves"):
+        curves = learn_survival(config, prepared, tested.main.predictions)
     with stages("track"):
-        bundle = _bundle(config, prepared, fitted, tested)
+        bundle = _bundle(config, prepared, fitted, tested, curves)
         tracked = _track(config, prepared, bundle, tested, tuning)
     with stages("gate"):
         decision = keep_or_promote(
@@ -122,6 +125,7 @@ def train(
             *prepared.loaded.notes,
             *_fold_notes(config, folds),
             *_horizon_notes(tested.further),
+            *([curves.verdict.reason] if config.survival.enabled and config.label.target == "churn" else []),
             *_audit_notes(findings),
         ],
         tuning=tuning,
@@ -181,13 +185,13 @@ def _fit(
     return _Fitted(model, scale, reference)
 
 
-def _bundle(config: Config, prepared: Prepared, fitted: _Fitted, tested: _Tested) -> Bundle:
+def _bundle(config: Config, prepared: Prepared, fitted: _Fitted, tested: _Tested, curves: Curves) -> Bundle:
     """Write the bundle with its backtest's predictions beside it, and read it back as serving will."""
     provenance = Provenance.of(
         config,
         created_at=datetime.now(UTC),
         fingerprint=prepared.loaded.fingerprint,
-        backtest=tested.report,
+        backtest={**tested.report, "survival": curves.verdict.as_dict()},
         packages={name: version(name) for name in _PACKAGES},
     )
     path = registry.save_bundle(
@@ -197,6 +201,8 @@ def _bundle(config: Config, prepared: Prepared, fitted: _Fitted, tested: _Tested
         health=fitted.scale.as_dict(),
         explain=fitted.reference.as_dict(),
         provenance=provenance,
+        survival=curves.verdict,
+        hazard=curves.model,
     )
     bundle = registry.load_bundle(path)
     write_parquet(tested_path(config, bundle.version), tested.main.predictions)

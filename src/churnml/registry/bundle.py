@@ -11,14 +11,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnml.errors import BundleError, UsageError
 from churnml.files import beside, folder_beside, write_json
 from churnml.registry.manifest import MANIFEST, Manifest, Provenance, broken_bundle, read_manifest
+from churnml.training.survival_verdict import SurvivalVerdict
 
 if TYPE_CHECKING:
+    from churnml.training.hazard import HazardModel
     from churnml.training.model import ChurnModel
 
 __all__ = [
@@ -34,7 +37,8 @@ __all__ = [
 _CHAMPION = "champion.json"
 _HEALTH = "health.json"
 _EXPLAIN = "explain.json"
-_MODEL_FOLDER = "model"
+_MODEL_FOLDER, _SURVIVAL_FOLDER = "model", "survival"
+_SURVIVAL = f"{_SURVIVAL_FOLDER}/verdict.json"
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Bundle:
         How the model came about, and its files.
     path : Path
         The folder.
+    survival : SurvivalVerdict or None
+        Whether survival curves are shown, and why; None in bundles of earlier versions.
     """
 
     model: ChurnModel
@@ -60,6 +66,27 @@ class Bundle:
     explain: dict[str, Any]
     manifest: Manifest
     path: Path
+    survival: SurvivalVerdict | None = None
+
+    @cached_property
+    def hazard(self) -> HazardModel | None:
+        """The model of the survival curves, read when it is first asked for; None where they are not shown.
+
+        Raises
+        ------
+        BundleError
+            A file of it is missing, does not match its checksum, or cannot be read.
+        """
+        if self.survival is None or not self.survival.role.serves:
+            return None
+        from churnml.training.hazard import HazardModel
+
+        files = {}
+        for file, expected in self.manifest.files.items():
+            if file.startswith(f"{_SURVIVAL_FOLDER}/") and file != _SURVIVAL:
+                _check_sum(self.path, file, expected)
+                files[file.removeprefix(f"{_SURVIVAL_FOLDER}/")] = _text(self.path / file)
+        return HazardModel.from_files(files)
 
     @property
     def version(self) -> str:
@@ -75,6 +102,8 @@ def save_bundle(
     health: Mapping[str, Any],
     explain: Mapping[str, Any],
     provenance: Provenance,
+    survival: SurvivalVerdict | None = None,
+    hazard: HazardModel | None = None,
 ) -> Path:
     """Write a bundle and return its folder; the folder appears complete or not at all.
 
@@ -92,6 +121,10 @@ def save_bundle(
         JSON data of the explanations' reference.
     provenance : Provenance
         How the model came about.
+    survival : SurvivalVerdict, optional
+        Whether survival curves are shown.
+    hazard : HazardModel, optional
+        Their model, where they are.
     """
     if model.info.verdict is None:
         raise UsageError(
@@ -100,6 +133,10 @@ def save_bundle(
     files = {f"{_MODEL_FOLDER}/{file}": text for file, text in model.to_files().items()}
     files[_HEALTH] = json.dumps(health, ensure_ascii=False, sort_keys=True, indent=1)
     files[_EXPLAIN] = json.dumps(explain, ensure_ascii=False, sort_keys=True)
+    if survival is not None:
+        files[_SURVIVAL] = json.dumps(survival.as_dict(), ensure_ascii=False, sort_keys=True, indent=1)
+    if hazard is not None:
+        files |= {f"{_SURVIVAL_FOLDER}/{file}": text for file, text in hazard.to_files().items()}
     sums = {file: _sha256(text.encode()) for file, text in sorted(files.items())}
     version = _sha256(json.dumps([sums, provenance.config_hash]).encode())[:12]
     manifest = Manifest(
@@ -157,11 +194,7 @@ def load_bundle(path: Path) -> Bundle:
 
     manifest = read_manifest(path)
     for file, expected in manifest.files.items():
-        place = path / file
-        if not place.is_file():
-            raise broken_bundle(path, f"the file {file} is missing")
-        if _sha256(place.read_bytes()) != expected:
-            raise broken_bundle(path, f"the file {file} does not match its checksum")
+        _check_sum(path, file, expected)
     model_files = {
         file.removeprefix(f"{_MODEL_FOLDER}/"): _text(path / file)
         for file in manifest.files
@@ -173,7 +206,23 @@ def load_bundle(path: Path) -> Bundle:
         explain=json.loads(_text(path / _EXPLAIN)),
         manifest=manifest,
         path=path,
+        survival=_survival(path) if _SURVIVAL in manifest.files else None,
     )
+
+
+def _check_sum(path: Path, file: str, expected: str) -> None:
+    place = path / file
+    if not place.is_file():
+        raise broken_bundle(path, f"the file {file} is missing")
+    if _sha256(place.read_bytes()) != expected:
+        raise broken_bundle(path, f"the file {file} does not match its checksum")
+
+
+def _survival(path: Path) -> SurvivalVerdict:
+    try:
+        return SurvivalVerdict.from_dict(json.loads(_text(path / _SURVIVAL)))
+    except ValueError as error:
+        raise broken_bundle(path, f"{_SURVIVAL} cannot be read ({str(error).splitlines()[0]})") from error
 
 
 def set_champion(folder: Path, name: str, version: str, promotion: Mapping[str, Any] | None = None) -> None:

@@ -29,11 +29,11 @@ def lifetimes(
     gross_margin: float,
     yearly_discount: float,
     monthly_growth: float = 0.0,
-    rank_by: RankBy = "expected_loss",
+    rank_by: RankBy | None = None,
     drivers: Sequence[tuple[RenewalDriver, ...]] = (),
     level: float = 0.8,
 ) -> tuple[Lifetime, ...]:
-    """Return the accounts of one date, those first that the ranking puts first; where it has no number, last.
+    """Return what becomes of accounts, those first that the ranking puts first; where it has no number, last.
 
     Parameters
     ----------
@@ -45,7 +45,8 @@ def lifetimes(
         Of the label, for the expected loss.
     gross_margin, yearly_discount, monthly_growth
         As for `churnml.retention.residual.residual_value`.
-    rank_by : str
+    rank_by : str, optional
+        Left out: in the order of the rows.
     drivers : sequence, optional
         Per row, from `churnml.explain.renewal.renewal_drivers`.
     level : float
@@ -63,11 +64,14 @@ def lifetimes(
     low, high = forecast.interval(lambda curves: curves.monthly, level)
     risk_low, risk_high = forecast.interval(lambda curves: curves.renewal_risk, level)
     within = {days: point.lost_within(days) for days in (30, 90, 180, 360, 720)}
-    half = point.quantile_days(0.5)
+    half, monthly = point.quantile_days(0.5), point.monthly
     decision = point.decision_day[:, 0]
-    ranks = {"expected_loss": loss, "residual_value": value.total, "avoidable_loss": avoidable}[rank_by]
+    ranks = {"expected_loss": loss, "residual_value": value.total, "avoidable_loss": avoidable}
+    order = np.arange(len(rows))
+    if rank_by is not None:
+        order = np.argsort(np.where(np.isnan(ranks[rank_by]), np.inf, -ranks[rank_by]), kind="stable")
     found = []
-    for row in np.argsort(np.where(np.isnan(ranks), np.inf, -ranks), kind="stable"):
+    for row in order.tolist():
         as_of = pd.Timestamp(rows["as_of"].iloc[row]).date()
         days = dict(zip(("earliest", "latest"), (_month_of_half(low[row]), _month_of_half(high[row])), strict=True))
         known = not np.isnan(mrr[row])
@@ -78,7 +82,7 @@ def lifetimes(
             if np.isnan(decision[row])
             else _bounds(point.renewal_risk[row], risk_low[row], risk_high[row]),
             lost_within={days: float(chance[row]) for days, chance in within.items()},
-            survival=_numbers(point.monthly[row]),
+            survival=_numbers(monthly[row]),
             survival_low=_numbers(low[row]),
             survival_high=_numbers(high[row]),
             expected_end=_on(as_of, half[row]),

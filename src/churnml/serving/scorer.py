@@ -112,11 +112,10 @@ class Scorer:
             faults = []
             for place, name in enumerate(unknown[:20]):
                 near = near_name(name, self.names) if hint and place < _HINTS and len(name) <= _LONGEST else None
-                words = f"did you mean {near!r}?" if near else "GET /v1/model lists the names"
-                faults.append((_pointer(base, name), f"there is no feature {name[:80]!r}; {words}"))
-            raise Problem(
-                "features.unknown", f"{len(unknown)} feature names are unknown: {faults[0][1]}", errors=faults
-            )
+                form = "detail-no_feature.near" if near else "detail-no_feature"
+                faults.append((_pointer(base, name), Text.of(form, name=repr(name[:80]), near=repr(near))))
+            first = Text.of("detail-no_features", n=str(len(unknown)), first=faults[0][1])
+            raise Problem("features.unknown", first, errors=faults)
         faults = [
             (_pointer(base, name), fault)
             for name, value in features.items()
@@ -124,16 +123,18 @@ class Scorer:
         ]
         if faults:
             where = faults[0][0].rsplit("/", 1)[-1]
-            raise Problem("features.invalid", f"{where} {faults[0][1]}", errors=faults[:20])
+            raise Problem(
+                "features.invalid", Text.of("detail-feature", name=where, fault=faults[0][1]), errors=faults[:20]
+            )
 
-    def _fault(self, name: str, value: Value) -> str | None:
+    def _fault(self, name: str, value: Value) -> Text | None:
         if value is None:
             return None
         if name in self._words:
-            return None if isinstance(value, str) else "must be a text or null, got a number"
+            return None if isinstance(value, str) else Text.of("detail-must_be.text")
         if isinstance(value, str):
-            return "must be a number or null, got a text"
-        return None if math.isfinite(value) else "must be a finite number or null"
+            return Text.of("detail-must_be.number")
+        return None if math.isfinite(value) else Text.of("detail-must_be.finite")
 
     def unknown_words(self, features: Mapping[str, Value]) -> list[str]:
         """Return the categorical features whose word the model has never seen, which counts as missing."""

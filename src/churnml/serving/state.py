@@ -14,6 +14,7 @@ from cachetools import LRUCache
 
 from churnml.errors import BundleError, ChurnmlError, StoreError, near_name
 from churnml.explain.lifetime import Lifetime
+from churnml.language import Text
 from churnml.serving.batching import ScoringQueue
 from churnml.serving.http.problems import Problem
 from churnml.serving.scorer import Scorer
@@ -103,7 +104,7 @@ class ServingState:
             It could not be opened yet.
         """
         if self._store is None:
-            raise Problem("service.store", "The store cannot be reached; try again later", headers={"Retry-After": "5"})
+            raise Problem("service.store", Text.of("detail-store"), headers={"Retry-After": "5"})
         return self._store
 
     def start(self, *, model_first: bool = True) -> None:
@@ -260,7 +261,7 @@ class ServingState:
         if snapshot is None:
             raise Problem(
                 "service.no_snapshot",
-                "Nothing has been scored yet; `churnml score CONFIG` publishes a snapshot",
+                Text.of("detail-no_snapshot"),
                 headers={"Retry-After": "30"},
             )
         found = view.accounts.get(account_id)
@@ -311,7 +312,7 @@ class ServingState:
         if found is None:
             found = await _read(lambda: self.store.explanation(snapshot.id, account_id))
             if found is None:
-                raise Problem("explanation.unknown", f"No explanation is stored for account {account_id!r}")
+                raise Problem("explanation.unknown", Text.of("detail-no_explanation", account=repr(account_id)))
             view.explanations[account_id] = found
         return found
 
@@ -336,8 +337,9 @@ class ServingState:
         near = None
         if hint:
             near = await _read(lambda: near_name(account_id, self.store.near_ids(snapshot.id, account_id)))
-        words = f"; did you mean {near!r}?" if near else ""
-        return Problem("account.unknown", f"The snapshot of {snapshot.as_of} has no account {account_id!r}{words}")
+        form = "detail-no_account.near" if near else "detail-no_account"
+        said = Text.of(form, as_of=str(snapshot.as_of), account=repr(account_id), near=repr(near))
+        return Problem("account.unknown", said)
 
 
 async def _read(work: Callable[[], T]) -> T:

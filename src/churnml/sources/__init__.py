@@ -2,6 +2,7 @@
 
 from churnml.sources.account_ids import ToolCoverage
 from churnml.sources.load import Loaded, load
+from churnml.sources.outcome import SetAside
 from churnml.sources.usability import TableUse
 
-__all__ = ["Loaded", "TableUse", "ToolCoverage", "load"]
+__all__ = ["Loaded", "SetAside", "TableUse", "ToolCoverage", "load"]

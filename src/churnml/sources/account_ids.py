@@ -12,6 +12,7 @@ import duckdb
 
 from churnml.config import IdentityKeys, TableSource
 from churnml.config.needs import LoadSections
+from churnml.language import Text
 from churnml.sources.macros import salesforce_id
 from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.presets import presets
@@ -159,9 +160,9 @@ class AccountIds:
         ).fetchall()
         raise problem(
             "CHK048",
-            "Records were merged in a circle",
+            Text.of("data-circle"),
             where="tables.accounts",
-            got=", ".join(f"{old!r} into {survivor!r}" for old, survivor in circle),
+            got=", ".join(f"{old!r} → {survivor!r}" for old, survivor in circle),
         )
 
     # ── matching ──
@@ -205,7 +206,7 @@ class AccountIds:
     def _read_file(self, file: Path) -> None:
         """Read the file that a person completed; a line without an account is still open."""
         if not file.is_file():
-            raise problem("CHK001", f"There is no file {file}", where="identities.file")
+            raise problem("CHK001", Text.of("data-no_identities", file=str(file)), where="identities.file")
         try:
             self._db.execute(
                 "INSERT INTO identity SELECT trim(source), trim(id), any_value(trim(account_id)), 'file' FROM "
@@ -215,10 +216,9 @@ class AccountIds:
         except duckdb.Error as error:
             raise problem(
                 "CHK002",
-                f"{file.name} cannot be read as a table of identities",
+                Text.of("data-bad_identities", file=file.name),
                 where="identities.file",
                 got=str(error).splitlines()[0],
-                expected="CSV with the columns source, id and account_id",
             ) from error
 
     def _read_records(self, tool: str, keys: IdentityKeys) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from churnml.language import Several, Text
 from churnml.sources.identities import why_ids_differ
 from churnml.sources.sql import identifier, literal
 from churnml.tables import CHECKS, TABLES, CheckResult
@@ -28,13 +29,13 @@ class Findings:
 
     Parameters
     ----------
-    notes : list of str
+    notes : list of Text
         In words.
     results : list of CheckResult
         Every check that was made.
     """
 
-    notes: list[str]
+    notes: list[Text]
     results: list[CheckResult]
 
 
@@ -67,7 +68,7 @@ def compare_tables(
     trials : {"count", "leave_out"}
         What `label.trials` says.
     """
-    notes: list[str] = []
+    notes: list[Text] = []
     results: list[CheckResult] = []
     facts = [name for name in names if name != "accounts"]
     for check in (
@@ -117,9 +118,16 @@ def _meeting(db: duckdb.DuckDBPyConnection, facts: list[str], columns: dict[str,
         there = [row[0] for row in db.execute(f"{known} ORDER BY 1 LIMIT 3").fetchall()]
         remedy = why_ids_differ(db, strangers, known, name, reference, columns=columns) or CHECKS["CHK026"].remedy
         notes.append(
-            f"CHK026 {name}.account_id: {missing:,} of {sizes[name]:,} accounts of {name} "
-            f"({', '.join(map(repr, examples))}) do not stand in {reference} ({', '.join(map(repr, there))}); for the "
-            f"others everything in {name} counts as zero. {remedy}"
+            Text.of(
+                "data-ids_never_meet",
+                table=name,
+                missing=missing,
+                of=sizes[name],
+                examples=Several(parts=tuple(map(repr, examples))),
+                reference=reference,
+                there=Several(parts=tuple(map(repr, there))),
+                remedy=remedy,
+            )
         )
     return Findings(notes, results)
 
@@ -128,7 +136,7 @@ def _concentrated(db: duckdb.DuckDBPyConnection, facts: list[str]) -> Findings:
     """Say where one account has nearly all rows of a table."""
     everyone = " UNION ".join(_accounts(name) for name in facts)
     total = _scalar(db, f"SELECT count(*) FROM ({everyone})") if facts else 0
-    notes: list[str] = []
+    notes: list[Text] = []
     results: list[CheckResult] = []
     largest = " UNION ALL ".join(
         f"SELECT {literal(name)}, max(row_count), sum(row_count), arg_max(account_id, row_count) "
@@ -144,8 +152,15 @@ def _concentrated(db: duckdb.DuckDBPyConnection, facts: list[str]) -> Findings:
         )
         if failed:
             notes.append(
-                f"CHK027 {name}.account_id: one account of {total:,}, {account!r}, has {int(most):,} of {int(rows):,} "
-                f"rows. {CHECKS['CHK027'].remedy}"
+                Text.of(
+                    "data-one_account",
+                    table=name,
+                    accounts=total,
+                    account=repr(account),
+                    most=int(most),
+                    rows=int(rows),
+                    remedy=CHECKS["CHK027"].remedy,
+                )
             )
     return Findings(notes, results)
 
@@ -181,32 +196,30 @@ def _outside_life(db: duckdb.DuckDBPyConnection, folder: Path, names: list[str],
         if occurred is None or name in ("subscriptions", "contacts", "opportunities", "milestones", "invoices"):
             results.append(CheckResult("CHK028", name, "", "not applicable"))
             continue
-        outside = (
+        lives = (
             f"SELECT account_id, started, ended FROM {identifier(f'accounts:{name}')} JOIN lives USING (account_id) "
             "WHERE first_at < started OR last_at >= ended"
         )
         at = identifier(occurred)
-        if not _scalar(db, f"SELECT count(*) FROM ({outside})"):
+        if not _scalar(db, f"SELECT count(*) FROM ({lives})"):
             results.append(CheckResult("CHK028", name, occurred, "ok", 0))
             continue
         row = db.execute(
             f"SELECT count_if({at} < started), count_if({at} >= ended), min(account_id) FILTER ({at} < started), "
-            f"min(account_id) FILTER ({at} >= ended) FROM {_file(folder, name)} JOIN ({outside}) USING (account_id)"
+            f"min(account_id) FILTER ({at} >= ended) FROM {_file(folder, name)} JOIN ({lives}) USING (account_id)"
         ).fetchone()
         before, after = (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)
         results.append(CheckResult("CHK028", name, occurred, "failed" if before or after else "ok", before + after))
         if not row or not (before or after):
             continue
         total = _scalar(db, f"SELECT sum(row_count) FROM {identifier(f'accounts:{name}')}")
-        begin = "its account was created" if has_sign_up else "its account's first contract"
-        parts = []
-        if before:
-            parts.append(f"{before:,} lie before {begin} (e.g. {row[2]!r})")
+        began = "data-outside_life.before" if has_sign_up else "data-outside_life.before_contract"
+        outside = Text.of(began, n=before, account=repr(row[2]))
         if after:
-            parts.append(f"{after:,} after its last contract ended (e.g. {row[3]!r})")
+            later = Text.of("data-outside_life.after", n=after, account=repr(row[3]))
+            outside = Text.of("data-outside_life.both", before=outside, after=later) if before else later
         notes.append(
-            f"CHK028 {name}: of {total:,} rows {' and '.join(parts)}. Windows count the earlier ones as use by a "
-            f"customer; the later ones are of accounts that are not asked about. {CHECKS['CHK028'].remedy}"
+            Text.of("data-outside_life", table=name, rows=total, outside=outside, remedy=CHECKS["CHK028"].remedy)
         )
     return Findings(notes, results)
 
@@ -225,8 +238,7 @@ def _trials(db: duckdb.DuckDBPyConnection, folder: Path, names: list[str], *, ha
         return Findings([], results)
     return Findings(
         [
-            f"CHK029 subscriptions.mrr: {count:,} accounts have only contracts of MRR 0 (trials, free plans; "
-            f"e.g. {example!r}), and the end of one counts as churn. {CHECKS['CHK029'].remedy}"
+            Text.of("data-trials", n=count, account=repr(example), remedy=CHECKS["CHK029"].remedy),
         ],
         results,
     )
@@ -253,7 +265,7 @@ def reach(
         First day that the data does not cover.
     """
     reaches: dict[str, date] = {}
-    notes: list[str] = []
+    notes: list[Text] = []
     results: list[CheckResult] = []
     for name, rows in days.items():
         if name == "subscriptions":  # that a contract ended is news as well
@@ -271,10 +283,14 @@ def reach(
         outcome: Outcome = "failed" if reached.behind_days else "ok"
         results.append(CheckResult("CHK043", name, "", outcome, reached.behind_days))
         if reached.behind_days:
-            contracts = name == "subscriptions"
-            what = " Contracts that ended or were renewed since then look as if they had not." if contracts else ""
             notes.append(
-                f"CHK043 {name}: the table ends on {reached.until - timedelta(days=1)}, {reached.behind_days} days "
-                f"before the data does ({until - timedelta(days=1)}).{what} {CHECKS['CHK043'].remedy}"
+                Text.of(
+                    "data-ends_early.contracts" if name == "subscriptions" else "data-ends_early",
+                    table=name,
+                    on=str(reached.until - timedelta(days=1)),
+                    days=reached.behind_days,
+                    until=str(until - timedelta(days=1)),
+                    remedy=CHECKS["CHK043"].remedy,
+                )
             )
     return reaches, Findings(notes, results)

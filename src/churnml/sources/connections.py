@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from churnml.config import mask_text, mask_url
 from churnml.errors import near_name
+from churnml.language import Text
 from churnml.sources.sql import problem
 
 if TYPE_CHECKING:
@@ -26,18 +27,16 @@ def connected(url: str, key: str) -> BaseBackend:
     except ImportError as error:
         raise problem(
             "CHK001",
-            "The driver of the source is not installed",
+            Text.of("data-no_driver", driver=url.split(":", 1)[0]),
             where=f"{key}.connection",
             got=mask_text(str(error).splitlines()[0], [url]),
-            remedy=f"Run: pip install 'ibis-framework[{url.split(':', 1)[0]}]'",
         ) from error
     except Exception as error:  # every driver has its own exceptions
         raise problem(
             "CHK001",
-            "The source refused the connection",
+            Text.of("data-refused", key=key),
             where=f"{key}.connection",
             got=f"{mask_url(url)}: {mask_text((str(error).splitlines() or [type(error).__name__])[0], [url])}",
-            remedy=f"Correct {key}.connection, and check that the database is up and lets you in.",
         ) from error
     assert isinstance(backend, BaseBackend)
     return backend
@@ -49,10 +48,9 @@ def missing_folder(folder: Path, key: str) -> Exception:
     near = near_name(folder.name, siblings)
     return problem(
         "CHK001",
-        f"There is no folder {folder}",
+        Text.of("data-no_folder", folder=str(folder), key=key),
         where=f"{key}.folder",
-        expected=f"{folder.parent / near} perhaps" if near else None,
-        remedy=f"Correct {key}.folder; a relative path starts at the config file's own folder.",
+        expected=Text.of("data-perhaps", name=str(folder.parent / near)) if near else None,
     )
 
 
@@ -63,11 +61,11 @@ def missing_file(folder: Path, pattern: str, where: str) -> Exception:
     shown = ", ".join(there[:12]) + (" …" if len(there) > 12 else "")
     return problem(
         "CHK001",
-        f"No file matches {pattern!r}",
-        where=f"{where} in {folder}",
-        got=f"the folder holds {shown}" if there else "an empty folder",
-        expected=f"{near} perhaps" if near else None,
-        remedy=f"Write `from: {near}`." if near else None,
+        Text.of("data-no_file", pattern=repr(pattern)),
+        where=Text.of("data-no_file.where", place=where, folder=str(folder)),
+        got=Text.of("data-no_file.holds", files=shown) if there else Text.of("data-no_file.none"),
+        expected=Text.of("data-perhaps", name=near) if near else None,
+        remedy=Text.of("data-write", it=f"from: {near}") if near else None,
     )
 
 
@@ -77,9 +75,9 @@ def missing_table(name: str, known: Iterable[str], where: str) -> Exception:
     near = near_name(name, names)
     return problem(
         "CHK001",
-        f"There is no table {name!r} in the source",
+        Text.of("data-no_table", table=repr(name)),
         where=where,
-        got=f"tables: {', '.join(names[:12])}" if names else "no tables",
-        expected=f"{near} perhaps" if near else None,
-        remedy=f"Write `from: {near}`." if near else None,
+        got=Text.of("data-no_table.there", tables=", ".join(names[:12])) if names else Text.of("data-no_table.none"),
+        expected=Text.of("data-perhaps", name=near) if near else None,
+        remedy=Text.of("data-write", it=f"from: {near}") if near else None,
     )

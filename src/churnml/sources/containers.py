@@ -19,6 +19,7 @@ from typing import Literal
 import duckdb
 
 from churnml.errors import near_name
+from churnml.language import Text
 from churnml.sources.sql import identifier, literal, problem
 
 __all__ = ["Container", "container_kind", "files_of", "members", "plain_ending", "readable_members"]
@@ -116,10 +117,10 @@ def _alone(file: Path, stage: Path, where: str) -> list[Path]:
     near = near_name(file.stem, there)
     raise problem(
         "CHK002",
-        f"{file.name} holds {len(there)} tables" if there else f"{file.name} holds no table",
+        Text.of("data-tables_in" if there else "data-tables_in.none", file=file.name, n=len(there)),
         where=where,
         got=", ".join(there[:12]) or None,
-        remedy=f"Write `from: {file.name}/{near or there[0]}`." if there else None,
+        remedy=Text.of("data-write", it=f"from: {file.name}/{near or there[0]}") if there else None,
     )
 
 
@@ -140,10 +141,9 @@ def _unpacked(file: Path, stage: Path, where: str) -> Path:
     except (OSError, pa.ArrowException) as error:
         raise problem(
             "CHK002",
-            f"The file {file.name} is zstandard that cannot be unpacked",
+            Text.of("data-zstandard", file=file.name),
             where=where,
             got=str(error),
-            remedy="Copy it anew.",
         ) from error
     return target
 
@@ -163,10 +163,9 @@ def _laid_out(file: Path, member: str, stage: Path, where: str) -> Path:
     except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error, sqlite3.Error, duckdb.Error) as error:
         raise problem(
             "CHK002",
-            f"{member} in {file.name} cannot be read",
+            Text.of("data-unreadable_member", member=member, file=file.name),
             where=where,
             got=str(error).splitlines()[0],
-            remedy="Look whether another program is writing the file, or copy it anew.",
         ) from error
     return target
 
@@ -175,7 +174,7 @@ def _from_zip(file: Path, member: str, stage: Path, where: str) -> Path:
     target = stage / PurePosixPath(member).name
     with zipfile.ZipFile(file) as archive:
         if archive.getinfo(member).flag_bits & 1:
-            raise problem("CHK002", f"{file.name} is locked with a password", where=where, remedy="Unpack it.")
+            raise problem("CHK002", Text.of("data-locked", file=file.name), where=where)
         with archive.open(member) as inner, target.open("wb") as out:
             shutil.copyfileobj(inner, out)
     return _unpacked(target, stage / "unpacked", where) if _packed(target) else target

@@ -7,6 +7,7 @@ from dataclasses import replace
 import duckdb
 
 from churnml.config import RatesSource
+from churnml.language import Several, Text
 from churnml.sources.lookups import column_of
 from churnml.sources.mapping import Mapping
 from churnml.sources.raw import Raw
@@ -42,17 +43,15 @@ def lay_rates(db: duckdb.DuckDBPyConnection, raw: Raw, rates: RatesSource) -> No
     if row and row[0]:
         raise problem(
             "CHK047",
-            f"{row[0]:,} rows of the rates cannot be read",
+            Text.of("data-bad_rates", n=row[0]),
             where="rates",
-            expected="a currency, a day and a positive number in every row",
-            remedy="Correct the rows, or name other columns with `currency`, `since` and `rate`.",
         )
 
 
 def in_own_currency(
     db: duckdb.DuckDBPyConnection, mapping: Mapping, raw: Raw, column: str | None, own: str, *, has_rates: bool
-) -> tuple[Mapping, list[str]]:
-    """Return the mapping with its amounts in the company's currency, and what was converted, in words.
+) -> tuple[Mapping, list[Text]]:
+    """Return the mapping with its amounts in the company's currency, and what was converted.
 
     Parameters
     ----------
@@ -81,16 +80,13 @@ def in_own_currency(
     ).fetchall()
     if not rows:
         return mapping, []
-    counted = ", ".join(f"{count:,} rows in {code}" for code, count in rows)
+    counted = Several(parts=tuple(Text.of("data-rows_in", n=count, code=code) for code, count in rows))
     if not has_rates:
         raise problem(
             "CHK047",
-            f"Amounts of {raw.origin} are not in {own.upper()}: {counted}",
+            Text.of("data-other_currency", origin=raw.origin, currency=own.upper(), counted=counted),
             where=f"{raw.place}.currency",
-            got=counted,
-            expected=f"amounts in {own.upper()} (`currency`), or rates to convert them",
-            remedy="Name a dated table: `rates: {from: rates.csv}` with currency, since and rate. If all amounts are "
-            "in one currency, set `currency` to it. Amounts of several currencies are never added.",
+            got=Text.of("words", words=counted),
         )
     joined = (
         f"SELECT mapped.*, rates.worth FROM (SELECT *, {code} AS currency_code, CAST({identifier(day)} AS DATE) AS "
@@ -102,19 +98,27 @@ def in_own_currency(
         f"AND currency_code NOT IN ({literal(own.upper())}, '') AND worth IS NULL GROUP BY 1 ORDER BY 1"
     ).fetchall()
     if missing:
-        unrated = ", ".join(f"{count:,} rows in {code} from {first} on" for code, first, count in missing)
+        unrated = Several(
+            parts=tuple(
+                Text.of("data-rows_in.from", n=count, code=code, first=str(first)) for code, first, count in missing
+            )
+        )
         raise problem(
             "CHK047",
-            f"The rates do not cover all amounts of {raw.origin}",
+            Text.of("data-rates_missing", origin=raw.origin),
             where="rates",
-            got=unrated,
-            expected="for every currency a rate that holds from the first of these days",
-            remedy="Add the rates; today's rate is never used for the past.",
+            got=Text.of("words", words=unrated),
         )
     foreign = f"coalesce(currency_code NOT IN ({literal(own.upper())}, ''), false)"
     select = (
         f"SELECT * EXCLUDE (currency_code, currency_day, worth) REPLACE (CASE WHEN {foreign} "
         f"THEN {identifier(money)} * worth ELSE {identifier(money)} END AS {identifier(money)}) FROM ({joined})"
     )
-    note = f"{raw.place.removeprefix('tables.')}: {counted} converted to {own.upper()} by the rate of their day ({day})"
+    note = Text.of(
+        "data-converted",
+        table=raw.place.removeprefix("tables."),
+        counted=counted,
+        currency=own.upper(),
+        day=day,
+    )
     return replace(mapping, select=select), [note]

@@ -16,6 +16,7 @@ import duckdb
 
 from churnml.config import TableSource
 from churnml.errors import DataError
+from churnml.language import Text
 from churnml.sources.file_kinds import is_gzip, open_bytes
 from churnml.sources.sql import identifier, literal, problem
 
@@ -37,17 +38,17 @@ class MalformedLines:
     rows : int
         How many, each counted once.
     listings : tuple of Path
-        Parquet files with their ``reason``.
+        Parquet files of them: ``line``, ``file``, and in ``said`` what is wrong and the text; null for what is no JSON.
     example : str
         One of them, as it stands.
-    remedy : str
+    remedy : Text, optional
         What to do about them.
     """
 
     rows: int = 0
     listings: tuple[Path, ...] = ()
     example: str = ""
-    remedy: str = ""
+    remedy: Text | None = None
 
     def __add__(self, other: MalformedLines) -> MalformedLines:
         return MalformedLines(
@@ -138,7 +139,10 @@ def stage_csv(
             whole.unlink()
     except duckdb.Error as error:
         raise problem(
-            "CHK002", f"The file {layout.file_name} cannot be read as CSV", where=where, got=str(error).splitlines()[0]
+            "CHK002",
+            Text.of("data-no_csv", file=layout.file_name),
+            where=where,
+            got=str(error).splitlines()[0],
         ) from error
     finally:
         db.execute("DROP TABLE IF EXISTS lines_rejected; DROP TABLE IF EXISTS files_rejected")
@@ -183,25 +187,21 @@ def _malformed(db: duckdb.DuckDBPyConnection, file: Path, target: Path, layout: 
         if "\n" in text.rstrip("\n"):
             raise problem(
                 "CHK002",
-                f"A quote that opens in line {line} of {layout.file_name} is never closed",
+                Text.of("data-open_quote", line=line, file=layout.file_name),
                 where=where,
                 got=repr(text[:60]),
-                remedy="Close or remove the quote; everything behind it would be lost.",
             )
     listing = target.with_suffix(".malformed.parquet")
-    place = literal(f" of {layout.file_name}: ")
-    reason = f"'CHK007 malformed line ' || line || {place} || message || ': ' || trim(text)"
-    db.execute(
-        f"COPY (SELECT {reason} AS reason FROM ({lines}) ORDER BY line) TO {literal(str(listing))} (FORMAT parquet)"
-    )
+    listed = f"SELECT line, {literal(layout.file_name)} AS file, message || ': ' || trim(text) AS said FROM ({lines})"
+    db.execute(f"COPY ({listed} ORDER BY line) TO {literal(str(listing))} (FORMAT parquet)")
     return MalformedLines(count, (listing,), example, _malformed_remedy(example, layout))
 
 
-def _malformed_remedy(example: str, layout: _Layout) -> str:
+def _malformed_remedy(example: str, layout: _Layout) -> Text:
     fields = len(next(csv.reader([example], delimiter=layout.delimiter), []))
     if fields < len(layout.names):
-        return "Delete the lines that are no rows (totals, footers, notes), or export the file anew."
-    return "Export the file anew with quoted text fields."
+        return Text.of("remedy-short_lines")
+    return Text.of("remedy-long_lines")
 
 
 def _refuse_hopeless(
@@ -227,30 +227,26 @@ def _refuse_hopeless(
     line = next(line for line, fields in zip(layout.lines, layout.sample, strict=True) if len(fields) == usual)
     raise problem(
         "CHK040",
-        f"About {lines - good:,} of {lines:,} lines of {layout.file_name} do not fit its header",
+        Text.of("data-no_fit", n=lines - good, of=lines, file=layout.file_name),
         where=where,
-        got=f"CHK007 malformed line: {usual} fields where the header has {len(layout.names)}, "
-        f"e.g. {line.strip()[:80]!r}",
-        expected=f"at most {max_malformed_share:.1%} (source.max_rejected_share)",
+        got=Text.of("data-no_fit.got", fields=usual, header=len(layout.names), example=repr(line.strip()[:80])),
+        expected=Text.of("data-at_most", share=f"{max_malformed_share:.1%}"),
         remedy=_shape_remedy(layout, usual),
     )
 
 
-def _shape_remedy(layout: _Layout, usual: int) -> str:
+def _shape_remedy(layout: _Layout, usual: int) -> Text:
     header, *body = [",".join(layout.names), *layout.lines]
     for other in _DELIMITERS:
         if other == layout.delimiter or other not in header:
             continue
         width = header.count(other)
         if width and sum(line.count(other) == width for line in body) > len(body) / 2:
-            return f"Set `delimiter: {other!r}` on the table: with it the lines fit the header."
+            return Text.of("remedy-delimiter", delimiter=f"delimiter: {other!r}")
     more = usual - len(layout.names)
     if more > 0:
-        return (
-            f"The lines have {more} field{'s' if more > 1 else ''} more than the header: name "
-            f"{'them' if more > 1 else 'it'} in the header line, or export the file anew with quoted text fields."
-        )
-    return "Set `delimiter` on the table, or export the file anew with all fields in every line."
+        return Text.of("remedy-header_fields" if more > 1 else "remedy-header_field", n=more)
+    return Text.of("remedy-all_fields")
 
 
 def _layout(file: Path, file_name: str, source: TableSource, where: str) -> _Layout:
@@ -274,7 +270,7 @@ def _layout(file: Path, file_name: str, source: TableSource, where: str) -> _Lay
         except UnicodeDecodeError:
             raise _wrong_encoding(file, where) from None
         except csv.Error as error:
-            raise problem("CHK002", f"The header of {file_name} cannot be read", where=where, got=str(error)) from error
+            raise problem("CHK002", Text.of("data-no_header", file=file_name), where=where, got=str(error)) from error
     names = [name.strip() or f"column{number}" for number, name in enumerate(names)]
     sample = [_fields(line, delimiter) for line in lines]
     if sample and all(len(line) == len(names) + 1 and not line[-1].strip() for line in sample):
@@ -349,10 +345,9 @@ def _rewritten(file: Path, target: Path, encoding: str, where: str) -> Path:
                 raise _wrong_encoding(file, where) from None
             raise problem(
                 "CHK002",
-                f"The file {file.name} is not {encoding}",
+                Text.of("data-not_in_encoding", file=file.name, encoding=encoding),
                 where=where,
-                got=f"byte 0x{error.object[error.start]:02x}",
-                remedy="Correct `encoding` on the table.",
+                got=f"0x{error.object[error.start]:02x}",
             ) from error
     return target
 
@@ -365,7 +360,7 @@ def _wrong_encoding(file: Path, where: str) -> DataError:
     """Return the error that shows the first unreadable line in every encoding that can read it."""
     with open_bytes(file) as stream:
         if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            return _encoding_error(file, where, "a UTF-16 byte order mark", ["utf-16"])
+            return _encoding_error(file, where, Text.of("data-not_utf8.utf16"), ["utf-16"])
         stream.seek(0)
         for number, line in enumerate(stream, start=1):
             try:
@@ -377,17 +372,14 @@ def _wrong_encoding(file: Path, where: str) -> DataError:
                         readings[encoding] = line.decode(encoding).strip()[:60]
                     except UnicodeDecodeError:
                         continue
-                shown = "; ".join(f"as {encoding} it reads {text!r}" for encoding, text in readings.items())
-                got = f"byte 0x{line[error.start]:02x} in line {number}; {shown}"
+                got = Text.of("data-not_utf8.byte", byte=f"0x{line[error.start]:02x}", line=str(number))
+                for encoding, text in readings.items():
+                    read = Text.of("data-not_utf8.reads", encoding=encoding, text=repr(text))
+                    got = Text.of("list-beside", one=got, other=read)
                 return _encoding_error(file, where, got, list(readings))
-    return _encoding_error(file, where, "bytes that are not UTF-8", list(_ENCODINGS))
+    return _encoding_error(file, where, Text.of("data-not_utf8.bytes"), list(_ENCODINGS))
 
 
-def _encoding_error(file: Path, where: str, got: str, encodings: list[str]) -> DataError:
-    return problem(
-        "CHK002",
-        f"The file {file.name} is not UTF-8",
-        where=where,
-        got=got,
-        remedy=f"Set `encoding` on the table to the one that reads well: {', '.join(encodings)}.",
-    )
+def _encoding_error(file: Path, where: str, got: Text, encodings: list[str]) -> DataError:
+    said = Text.of("data-not_utf8", file=file.name, encodings=", ".join(encodings))
+    return problem("CHK002", said, where=where, got=got)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import reduce
 from itertools import product
 
 import duckdb
 
 from churnml.config import ColumnSource
+from churnml.language import Text
 from churnml.sources.sql import literal
 from churnml.tables.row_rules import EARLIEST
 
@@ -186,26 +188,23 @@ def _western(raw: str) -> str:
     return rf"regexp_replace(regexp_replace({time}, '\s+', ' ', 'g'), ' (\d:)', ' 0\1')"
 
 
-def propose_format(values: list[str]) -> str:
+def propose_format(values: list[str]) -> Text:
     """Return the remedy for dates that could not be read, from some of the values.
 
     Examples
     --------
-    >>> propose_format(["31.12.2025", "01.02.2026"])
+    >>> str(propose_format(["31.12.2025", "01.02.2026"]))
     "Add `format: '%d.%m.%Y'` to the column; it reads all 2 examples."
-    >>> propose_format(["45292", "45293"])
+    >>> str(propose_format(["45292", "45293"]))
     "These look like Excel day numbers: map the column with `expr: date '1899-12-30' + CAST(<column> AS INTEGER)`."
     """
     if not values:
-        return "Give the column a `format`."
+        return Text.of("remedy-format")
     if all(value.replace(".", "", 1).isdigit() and value.isascii() for value in values):
         whole = [value.partition(".")[0] for value in values]
         lengths = {len(value) for value in whole}
         if lengths == {5}:
-            return (
-                "These look like Excel day numbers: map the column with "
-                "`expr: date '1899-12-30' + CAST(<column> AS INTEGER)`."
-            )
+            return Text.of("remedy-excel_days", expr="expr: date '1899-12-30' + CAST(<column> AS INTEGER)")
         seconds = (
             (9, "seconds", "to_timestamp(CAST(<column> AS DOUBLE))"),
             (12, "milliseconds", "epoch_ms(CAST(<column> AS BIGINT))"),
@@ -216,19 +215,19 @@ def propose_format(values: list[str]) -> str:
         )
         for digits, unit, call in (*seconds, *micro):
             if lengths <= {digits, digits + 1}:
-                return f"These look like Unix {unit}: map the column with `expr: {call}`."
+                return Text.of(f"remedy-unix.{unit}", expr=f"expr: {call}")
     reads = _formats_that_read(values)
     most = max(reads.values(), default=0)
     if most * 10 < len(values) * 9:
-        return "Give the column a `format`, or an `expr` where the formats are mixed."
-    best = [form for form, count in reads.items() if count == most]
-    how_many = f"all {most}" if most == len(values) else f"{most} of {len(values)}"
-    if len(best) > 1:
-        either = " or ".join(f"`format: '{form}'`" for form in best[:3])
-        number = {2: "both"}.get(len(best[:3]), "each")
-        read = "read" if number == "both" else "reads"
-        return f"Add {either} to the column: {number} {read} {how_many} examples, so only you can tell which is meant."
-    return f"Add `format: '{best[0]}'` to the column; it reads {how_many} examples."
+        return Text.of("remedy-format.mixed")
+    best = [form for form, count in reads.items() if count == most][:3]
+    forms = reduce(lambda one, other: Text.of("remedy-either", one=one, other=other), map(_written, best))
+    many = {1: "one", 2: "two"}.get(len(best), "several") + ("" if most == len(values) else "_most")
+    return Text.of(f"remedy-format.{many}", form=best[0], forms=forms, n=most, of=len(values))
+
+
+def _written(form: str) -> Text:
+    return Text.of("words", words=f"`format: '{form}'`")
 
 
 def _formats_that_read(values: list[str]) -> dict[str, int]:

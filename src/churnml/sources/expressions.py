@@ -17,6 +17,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from churnml.language import Text
 from churnml.sources.sql import identifier, problem
 
 __all__ = ["ColumnType", "bind", "columns_of", "mentioned", "with_nulls"]
@@ -211,9 +212,7 @@ def bind(
             continue
         return candidate
     assert first is not None
-    raise problem(
-        "CHK005", "The SQL cannot be evaluated", where=where, got=f"{sql!r}: {str(first).splitlines()[0]}"
-    ) from first
+    raise problem("CHK005", Text.of("data-sql"), where=where, got=f"{sql!r}: {str(first).splitlines()[0]}") from first
 
 
 def _replaced(sql: str, occurrences: list[_Occurrence], by_name: Mapping[str, str]) -> str:

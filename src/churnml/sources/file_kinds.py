@@ -6,6 +6,7 @@ import gzip
 from pathlib import Path
 from typing import IO, Literal
 
+from churnml.language import Text
 from churnml.sources.sql import problem
 
 __all__ = ["FileKind", "file_kind", "is_gzip", "open_bytes"]
@@ -16,17 +17,17 @@ _TEXT_NAMES = (".csv", ".tsv", ".txt", ".tab", ".psv")
 _JSON_NAMES = (".jsonl", ".ndjson", ".json", ".jsonlines")
 _WORKBOOK_NAMES = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 _PARQUET_NAMES = (".parquet", ".pq")
-_EXPECTED = "CSV, JSON, Parquet, an Excel workbook (.xlsx, .xls, .ods), packed or not; SQLite or DuckDB"
+_EXPECTED = Text.of("data-kinds")
 
 _PACKED = {
-    b"BZh": ("bzip2", "Unpack it (`bunzip2`), or pack it with gzip."),
-    b"\xfd7zXZ\x00": ("xz", "Unpack it (`unxz`), or pack it with gzip."),
-    b"7z\xbc\xaf": ("7-Zip", "Unpack it."),
-    b"Rar!": ("RAR", "Unpack it."),
-    b"%PDF": ("PDF", "Export the table as CSV."),
-    b"Obj\x01": ("Avro", "Convert it to Parquet or CSV."),
-    b"ORC": ("ORC", "Convert it to Parquet or CSV."),
-    b"ARROW1": ("Arrow (Feather)", "Write it as Parquet."),
+    b"BZh": ("bzip2", "bunzip2"),
+    b"\xfd7zXZ\x00": ("xz", "unxz"),
+    b"7z\xbc\xaf": ("7-Zip", "unpack"),
+    b"Rar!": ("RAR", "unpack"),
+    b"%PDF": ("PDF", "as_csv"),
+    b"Obj\x01": ("Avro", "convert"),
+    b"ORC": ("ORC", "convert"),
+    b"ARROW1": ("Arrow (Feather)", "as_parquet"),
 }
 
 
@@ -57,14 +58,12 @@ def file_kind(file: Path, where: str) -> FileKind:
         It is empty, damaged, or of a kind that is not read.
     """
     if file.stat().st_size == 0:
-        raise problem("CHK003", f"The file {file.name} is empty", where=where)
+        raise problem("CHK003", Text.of("data-empty_file", file=file.name), where=where)
     try:
         with open_bytes(file) as stream:
             head = stream.read(4096)
     except (OSError, EOFError) as error:
-        raise problem(
-            "CHK002", f"The file {file.name} cannot be read", where=where, got=str(error), remedy="Copy it anew."
-        ) from error
+        raise problem("CHK002", Text.of("data-unreadable.file", file=file.name), where=where, got=str(error)) from error
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")):
@@ -72,7 +71,11 @@ def file_kind(file: Path, where: str) -> FileKind:
     for magic, (name, remedy) in _PACKED.items():
         if head.startswith(magic):
             raise problem(
-                "CHK002", f"The file {file.name} is a {name} file", where=where, expected=_EXPECTED, remedy=remedy
+                "CHK002",
+                Text.of("data-other_kind", file=file.name, kind=name),
+                where=where,
+                expected=_EXPECTED,
+                remedy=Text.of(f"data-other_kind.{remedy}"),
             )
     return _by_text(file, head, where)
 
@@ -82,11 +85,10 @@ def _by_text(file: Path, head: bytes, where: str) -> FileKind:
     if start[:1] == b"<" and start[:200].lower().startswith((b"<!doctype", b"<html", b"<?xml", b"<table", b"<head")):
         raise problem(
             "CHK002",
-            f"The file {file.name} is a web page or XML, not a table",
+            Text.of("data-web_page", file=file.name),
             where=where,
             got=start[:60].decode("latin-1"),
             expected=_EXPECTED,
-            remedy="A login or error page was saved in its place, or the tool calls HTML a workbook: export as CSV.",
         )
     name = file.name.lower().removesuffix(".gz")
     if start[:2] in (b'{"', b"[{") or (start[:1] in (b"{", b"[") and name.endswith(_JSON_NAMES)):
@@ -95,27 +97,24 @@ def _by_text(file: Path, head: bytes, where: str) -> FileKind:
         kind = "Parquet" if name.endswith(_PARQUET_NAMES) else "Excel"
         raise problem(
             "CHK002",
-            f"{file.name} is no {kind} file, whatever its name says",
+            Text.of("data-not_of_kind", file=file.name, kind=kind),
             where=where,
-            got=f"it starts with {head[:16]!r}",
+            got=Text.of("data-starts", start=repr(head[:16])),
             expected=_EXPECTED,
-            remedy="Export or copy the file anew.",
         )
     if name.endswith(_JSON_NAMES):
         raise problem(
             "CHK002",
-            f"{file.name} does not hold JSON",
+            Text.of("data-no_json", file=file.name),
             where=where,
-            got=f"it starts with {head[:40]!r}",
-            remedy="Export it as JSON lines: one object `{…}` per line.",
+            got=Text.of("data-starts", start=repr(head[:40])),
         )
     if name.endswith((*_TEXT_NAMES, *_WORKBOOK_NAMES)):
         return "text"
     raise problem(
         "CHK002",
-        f"The kind of {file.name} is not known",
+        Text.of("data-kind_unknown", file=file.name),
         where=where,
-        got=f"it starts with {head[:16]!r}",
+        got=Text.of("data-starts", start=repr(head[:16])),
         expected=_EXPECTED,
-        remedy="Give the file an ending that says what it is, or convert it: `duckdb -c \"COPY (…) TO 'x.parquet'\"`.",
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from churnml.language import Text
 from churnml.sources.sql import literal
 
 __all__ = ["why_ids_differ"]
@@ -23,66 +24,77 @@ class _Cause:
     ----------
     same : str
         SQL of ``id`` under which both are equal.
-    difference : str
-        What differs, in words.
-    remedy : str
-        The expression; ``{column}`` stands for the raw column, ``{long}`` and ``{short}`` for the tables with the
-        longer and the shorter ids, ``{digits}`` for the longer length, ``{prefix}`` for a prefix.
+    name : str
+        What differs: ``ids-cause-<name>`` of the catalogue.
+    mended : {"both", "one", "ascii"}
+        Where the expression goes: ``ids-<mended>`` of the catalogue.
+    expr : str
+        The expression; ``{column}`` stands for the raw column of the table with the longer ids, ``{digits}`` for the
+        longer length, ``{prefix}`` for a prefix.
     """
 
     same: str
-    difference: str
-    remedy: str
+    name: str
+    mended: str
+    expr: str
 
 
-_BOTH = "map the column in both tables with "
 _CAUSES = (
     _Cause(
         r"CASE WHEN regexp_full_match(id, '[A-Za-z0-9]{18}') THEN left(id, 15) ELSE id END",
-        "the last three characters (Salesforce writes ids with 15 characters in reports, with 18 in its API)",
-        "map account_id of {long} with `expr: left({column}, 15)`",
+        "salesforce",
+        "one",
+        "left({column}, 15)",
     ),
-    _Cause("lower(id)", "upper and lower case", _BOTH + "`expr: lower({column})`"),
+    _Cause("lower(id)", "case", "both", "lower({column})"),
     _Cause(
         "ltrim(id, '0')",
-        "leading zeros",
-        _BOTH + "`expr: lpad(CAST({column} AS VARCHAR), {digits}, '0')`",
+        "zeros",
+        "both",
+        "lpad(CAST({column} AS VARCHAR), {digits}, '0')",
     ),
     _Cause(
         r"regexp_replace(id, '\.0+$', '')",
-        "a decimal tail (`.0`)",
-        "map account_id of {long} with `expr: regexp_replace({column}, '\\.0+$', '')`",
+        "decimals",
+        "one",
+        "regexp_replace({column}, '\\.0+$', '')",
     ),
     _Cause(
         r"regexp_replace(id, '[\s\p{Z}\x{200b}\x{feff}]+', '', 'g')",
-        "white space inside",
-        _BOTH + "`expr: regexp_replace({column}, '[\\s\\p{{Z}}]+', '', 'g')`",
+        "space",
+        "both",
+        "regexp_replace({column}, '[\\s\\p{{Z}}]+', '', 'g')",
     ),
     _Cause(
         f"translate(id, {literal(_WIDE)}, {literal(_PLAIN)})",
-        "full-width letters or digits",
-        "write them in ASCII: `expr: translate({column}, '０１２３４５６７８９', '0123456789')`",
+        "full_width",
+        "ascii",
+        "translate({column}, '０１２３４５６７８９', '0123456789')",
     ),
-    _Cause("lower(strip_accents(id))", "accents", _BOTH + "`expr: strip_accents({column})`"),
+    _Cause("lower(strip_accents(id))", "accents", "both", "strip_accents({column})"),
     _Cause(
         r"regexp_replace(lower(id), '[^a-z0-9]', '', 'g')",
-        "hyphens, braces or other signs",
-        _BOTH + "`expr: regexp_replace(lower({column}), '[^a-z0-9]', '', 'g')`",
+        "signs",
+        "both",
+        "regexp_replace(lower({column}), '[^a-z0-9]', '', 'g')",
     ),
     _Cause(
         r"ltrim(regexp_replace(id, '^[^0-9]*', ''), '0')",
-        "a prefix ({prefix})",
-        "map account_id of {long} with `expr: regexp_replace({column}, '^{prefix}', '')`",
+        "prefix",
+        "one",
+        "regexp_replace({column}, '^{prefix}', '')",
     ),
     _Cause(
         r"regexp_extract(id, '[^/:|#@]+$')",
-        "what stands before the last sign of `/ : | # @`",
-        "map account_id of {long} with `expr: regexp_extract({column}, '[^/:|#@]+$')`",
+        "before",
+        "one",
+        "regexp_extract({column}, '[^/:|#@]+$')",
     ),
     _Cause(
         r"regexp_extract(id, '^[^/:|#@_-]+')",
-        "what stands behind the id",
-        "map account_id of {long} with `expr: regexp_extract({column}, '^[^/:|#@_-]+')`",
+        "behind",
+        "one",
+        "regexp_extract({column}, '^[^/:|#@_-]+')",
     ),
 )
 
@@ -95,7 +107,7 @@ def why_ids_differ(
     other: str,
     *,
     columns: dict[str, str] | None = None,
-) -> str | None:
+) -> Text | None:
     """Return the cause and the expression that mends it, where one makes most ids meet.
 
     Parameters
@@ -135,7 +147,7 @@ def _told(
     table: str,
     other: str,
     columns: dict[str, str],
-) -> str:
+) -> Text:
     row = db.execute(
         f"SELECT (SELECT max(length(account_id)) FROM ({strangers})), (SELECT max(length(account_id)) FROM ({known}))"
     ).fetchone()
@@ -146,14 +158,14 @@ def _told(
         f"SELECT regexp_extract(account_id, '^[^0-9]*') AS p FROM ({prefixed}) "
         "GROUP BY p ORDER BY count(*) DESC LIMIT 1"
     ).fetchone()
-    words = {
-        "column": columns.get(long, "<column>"),
-        "long": long,
-        "digits": str(max(own, others)),
-        "prefix": prefix[0] if prefix else "",
-    }
-    difference = _filled(cause.difference, words)
-    return f"Most of them are in {other} but for {difference}: {_filled(cause.remedy, words)}."
+    first = prefix[0] if prefix else ""
+    words = {"column": columns.get(long, "<column>"), "digits": str(max(own, others)), "prefix": first}
+    return Text.of(
+        "ids-differ",
+        other=other,
+        difference=Text.of(f"ids-cause-{cause.name}", prefix=first),
+        remedy=Text.of(f"ids-{cause.mended}", table=long, expr=f"`expr: {_filled(cause.expr, words)}`"),
+    )
 
 
 def _filled(text: str, words: dict[str, str]) -> str:

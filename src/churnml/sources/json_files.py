@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from churnml.language import Text
 from churnml.sources.csv_files import MalformedLines
 from churnml.sources.file_kinds import is_gzip, open_bytes
 from churnml.sources.sql import identifier, literal, problem
@@ -53,7 +54,7 @@ def stage_json(db: duckdb.DuckDBPyConnection, file: Path, target: Path, where: s
     source = _objects(db, file, where)
     columns = _columns(db, source)
     if not columns:
-        raise problem("CHK002", f"{file.name} holds no JSON object", where=where, remedy="Write one object per line.")
+        raise problem("CHK002", Text.of("data-no_object", file=file.name), where=where)
     values = ", ".join(f"json_extract_string(json, {literal(path)}) AS {identifier(n)}" for n, path in columns.items())
     db.execute(
         f"COPY (SELECT {values} FROM {source} WHERE json_type(json) = 'OBJECT') "
@@ -84,10 +85,9 @@ def _objects(db: duckdb.DuckDBPyConnection, file: Path, where: str) -> str:
     except duckdb.Error as error:
         raise problem(
             "CHK002",
-            f"{file.name} cannot be read as JSON",
+            Text.of("data-bad_json", file=file.name),
             where=where,
             got=str(error).splitlines()[0],
-            remedy="Export it as JSON lines: one object per line.",
         ) from error
     return f"(SELECT unnest(json_extract(json, {literal(f'$.{name}[*]')})) AS json FROM {whole})" if name else whole
 
@@ -147,6 +147,6 @@ def _malformed(db: duckdb.DuckDBPyConnection, file: Path, source: str, target: P
     if not count:
         return MalformedLines()
     listing = target.with_suffix(".malformed.parquet")
-    reason = literal(f"CHK007 malformed line of {file.name}: it is no JSON object")
-    db.execute(f"COPY (SELECT {reason} AS reason FROM range({count})) TO {literal(str(listing))} (FORMAT parquet)")
-    return MalformedLines(count, (listing,), f"{count} lines that are no JSON object")
+    listed = f"SELECT NULL::BIGINT AS line, {literal(file.name)} AS file, NULL::VARCHAR AS said FROM range({count})"
+    db.execute(f"COPY ({listed}) TO {literal(str(listing))} (FORMAT parquet)")
+    return MalformedLines(count, (listing,), file.name)

@@ -18,8 +18,10 @@ import pandas as pd
 from churnml import engine
 from churnml.config import ColumnSource, EngineConfig, LabelConfig, SourceConfig, TableSource
 from churnml.config.needs import LoadSections
-from churnml.errors import DataError
+from churnml.errors import DataError, Said
 from churnml.files import beside, stage_folder
+from churnml.language import Text
+from churnml.progress import Progress
 from churnml.sources.account_ids import AccountIds, ToolCoverage
 from churnml.sources.between_tables import compare_tables, reach
 from churnml.sources.conversion import in_own_currency, lay_rates
@@ -28,7 +30,15 @@ from churnml.sources.held import held
 from churnml.sources.macros import define_macros
 from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.observation import derived_accounts, observed_period
-from churnml.sources.outcome import all_refusals, coverage_notes, notes_of, refuse_too_many, rejections
+from churnml.sources.outcome import (
+    SetAside,
+    all_refusals,
+    coverage_notes,
+    notes_of,
+    refuse_too_many,
+    rejections,
+    set_aside,
+)
 from churnml.sources.parts import united
 from churnml.sources.personal import (
     notes_of_personal,
@@ -52,8 +62,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Loaded", "load"]
 
-Progress = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class Loaded:
@@ -69,8 +77,8 @@ class Loaded:
     fingerprint : str
         Sixteen hex digits of the raw values and their mapping; the same data gives the same on any machine, whatever
         the order of its rows.
-    notes : list of str
-        What is off, derived, changed or assumed, in words.
+    notes : list of Text
+        What is off, derived, changed or assumed; `str` gives it in English.
     counts : dict of str to int
         Rows per canonical table.
     checks : list of CheckResult
@@ -81,17 +89,20 @@ class Loaded:
         How much of each tool belongs to known accounts; empty without `identities`.
     use : list of TableUse
         How far back, how fresh and for how many accounts each table tells something, and what it lacks.
+    set_aside : list of SetAside
+        What `rejected` shows, its names and remedies as sentences of the message catalogue.
     """
 
     tables: Tables
     rejected: pd.DataFrame
     fingerprint: str
-    notes: list[str]
+    notes: list[Text]
     counts: dict[str, int]
     checks: list[CheckResult] = field(default_factory=list)
     reaches: dict[str, date] = field(default_factory=dict)
     coverage: list[ToolCoverage] = field(default_factory=list)
     use: list[TableUse] = field(default_factory=list)
+    set_aside: list[SetAside] = field(default_factory=list)
 
 
 def load(
@@ -150,9 +161,11 @@ def load(
             config.rates is not None,
             account_ids,
             fresh,
+            folder,
             rejected,
             tomorrow,
             Suppression.read(config.workspace_dir),
+            config.language,
         )
         validated, mappings = _validated(config.tables, step, say)
         sources = {name: mapping.sources["account_id"].column for name, mapping in mappings.items()}
@@ -196,9 +209,10 @@ def load(
         observed_until=until,
         supplied={name: validated[name].supplied for name in expressions},
     )
+    aside = set_aside(validated)
     return Loaded(
         tables=tables,
-        rejected=rejections(validated),
+        rejected=rejections(aside),
         fingerprint=_fingerprint(config, validated),
         notes=[
             note,
@@ -218,6 +232,7 @@ def load(
         reaches=reaches,
         coverage=coverage,
         use=use,
+        set_aside=aside,
     )
 
 
@@ -233,9 +248,11 @@ class _Step:
     has_rates: bool
     account_ids: AccountIds
     fresh: Path
+    before: Path
     rejected: Path
     tomorrow: date
     suppression: Suppression
+    language: str
 
     def read(self, name: str, table: TableSource, accounts: Path | None) -> tuple[ValidatedTable, Mapping]:
         """Read, map and validate one table, made of one raw table or of several."""
@@ -254,8 +271,10 @@ class _Step:
             rejected=self.rejected,
             accounts=accounts,
             tomorrow=str(self.tomorrow),
+            before=self.before,
             merge_equal=any(part.source.equal_rows == "merge" for part in parts),
             all_rejected_columns=any(source.rejected_columns == "all" for source in own),
+            language=self.language,
         )
         validated.notes[:0] = notes
         _without_erased(self.db, self.rejected / f"{name}.parquet", self.suppression)
@@ -263,19 +282,20 @@ class _Step:
         refuse_too_many(limit, name, validated, self.rejected / f"{name}.parquet")
         return validated, mapping
 
-    def _mapped(self, parts: list[Part]) -> tuple[Mapping, Raw, list[str]]:
+    def _mapped(self, parts: list[Part]) -> tuple[Mapping, Raw, list[Text]]:
         """Return the one mapping and raw table of all parts, and what was noted about each."""
-        mappings, raws, notes = [], [], []
+        mappings, raws = [], []
+        notes: list[Text] = []
         for part in parts:
             table = TABLES[part.table]
             raw, source = self.raw_sources.open(part, partial(_columns_to_read, table))
             mapping = map_table(self.db, table, source, raw, tomorrow=self.tomorrow)
             if mapping.is_small and (source.currency is not None or self.account_ids.in_use):
                 mapping = replace(mapping, select=held(self.db, f"mapped:{part.place}", mapping.select))
-            mapping, told = in_own_currency(
+            mapping, converted = in_own_currency(
                 self.db, mapping, raw, source.currency, self.currency, has_rates=self.has_rates
             )
-            notes += told
+            notes += converted
             mappings.append(self.account_ids.applied(part, mapping))
             raws.append(raw)
         mapping, raw = united(self.db, parts, mappings, raws)
@@ -303,14 +323,14 @@ def _validated(
     refusals: list[DataError] = []
     accounts = step.fresh / "accounts.parquet"
     for name in sorted(tables, key=list(TABLES).index):
-        say(f"reading {name}")
+        say(Text.of("progress-reading", table=name))
         known = accounts if name != "accounts" and "accounts" in validated else None
         try:
             validated[name], mappings[name] = step.read(name, tables[name], known)
         except DataError as error:
             refusals.append(error)
             continue
-        say(f"{name}: {validated[name].valid_rows:,} rows" + _aside(validated[name]))
+        say(_come_to(name, validated[name]))
     if len(refusals) == 1:
         raise refusals[0]
     if refusals:
@@ -318,16 +338,16 @@ def _validated(
     return validated, mappings
 
 
-def _without_trials(db: duckdb.DuckDBPyConnection, mapping: Mapping) -> tuple[Mapping, list[str]]:
+def _without_trials(db: duckdb.DuckDBPyConnection, mapping: Mapping) -> tuple[Mapping, list[Text]]:
     """Leave contracts of MRR 0 out, as `label.trials` says."""
     if "mrr" not in mapping.mapped:
-        return mapping, ["label.trials is leave_out, but subscriptions.mrr is not mapped: no contract is left out"]
+        return mapping, [Text.of("data-trials.unknown")]
     addon = "coalesce(is_addon, false)" if "is_addon" in mapping.mapped else "false"
     trial = f"coalesce(mrr = 0 AND NOT {addon}, false)"
     row = db.execute(f"SELECT count_if({trial}) FROM ({mapping.select})").fetchone()
     count = int(row[0] or 0) if row else 0
     paid = replace(mapping, select=f"SELECT * FROM ({mapping.select}) WHERE NOT {trial}")
-    return paid, [f"subscriptions: {count:,} contracts of MRR 0 are left out (label.trials)"] if count else []
+    return paid, [Text.of("data-trials.left_out", n=count)] if count else []
 
 
 def _without_erased(db: duckdb.DuckDBPyConnection, file: Path, suppression: Suppression) -> None:
@@ -348,7 +368,7 @@ def _attributes(config: LoadSections) -> dict[str, ColumnSource]:
     return {name: item for part in config.tables["accounts"].parts for name, item in part.attributes.items()}
 
 
-def _silent(_: str) -> None:
+def _silent(_: Said) -> None:
     """Say nothing."""
 
 
@@ -373,9 +393,10 @@ def _session(engine_config: EngineConfig, stage: Path, connection: BaseBackend |
     return db
 
 
-def _aside(table: ValidatedTable) -> str:
-    count = sum(reason.rows for reason in table.reasons)
-    return f", {count:,} set aside" if count else ""
+def _come_to(name: str, table: ValidatedTable) -> Text:
+    aside = sum(reason.rows for reason in table.reasons)
+    message = "progress-read.aside" if aside else "progress-read"
+    return Text.of(message, table=name, rows=table.valid_rows, aside=aside)
 
 
 def _remove_stale(folder: Path, names: set[str] | dict[str, ValidatedTable]) -> None:

@@ -8,6 +8,7 @@ import duckdb
 
 from churnml.config import LookupSource
 from churnml.errors import near_name
+from churnml.language import Several, Text
 from churnml.sources.raw import Raw
 from churnml.sources.sql import described, identifier, problem
 
@@ -56,7 +57,7 @@ def with_lookup(db: duckdb.DuckDBPyConnection, name: str, own: Raw, other: Raw, 
 
 def _notes(
     db: duckdb.DuckDBPyConnection, own: Raw, column: str, via: LookupSource, take: list[str], table: str
-) -> list[str]:
+) -> list[Text]:
     """Say how many rows name what the other table does not have, or has for several accounts."""
     key = f"trim(CAST({identifier(column)} AS VARCHAR))"
     matched = " OR ".join(f"looked_up.{identifier(each)} IS NOT NULL" for each in take)
@@ -69,12 +70,9 @@ def _notes(
     called = own.place.removeprefix("tables.")
     notes = []
     if unknown:
-        notes.append(f"{called}: {unknown:,} rows name a {column} that {via.from_} does not have; they get no account")
+        notes.append(Text.of("data-lookup", table=called, n=unknown, column=column, other=via.from_))
     if several:
-        notes.append(
-            f"{called}: {several:,} rows name a {column} that {via.from_} gives to several accounts, or to none; "
-            "they get no account"
-        )
+        notes.append(Text.of("data-lookup.several", table=called, n=several, column=column, other=via.from_))
     return notes
 
 
@@ -92,9 +90,9 @@ def column_of(raw: Raw, name: str, where: str) -> str:
     near = near_name(name, raw.columns)
     raise problem(
         "CHK004",
-        f"{raw.origin} has no column {name!r}",
+        Text.of("data-no_column", origin=raw.origin, column=repr(name)),
         where=where,
-        got=f"columns: {', '.join(raw.columns)}",
-        expected=f"{near} perhaps" if near else None,
-        remedy=f"Write `{near}`." if near else None,
+        got=Text.of("data-columns", names=Several(parts=tuple(raw.columns))),
+        expected=Text.of("data-perhaps", name=near) if near else None,
+        remedy=Text.of("data-write", it=near) if near else None,
     )

@@ -10,6 +10,7 @@ from datetime import date
 import duckdb
 
 from churnml.config import ColumnSource, TableSource
+from churnml.language import Text
 from churnml.sources.bounds import bounded_columns
 from churnml.sources.dates import day_as_written
 from churnml.sources.held import held
@@ -150,10 +151,8 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         if name in table.column_names or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise problem(
                 "CHK004",
-                f"An attribute cannot be called {name!r}",
+                Text.of("data-attribute_name", name=repr(name)),
                 where=f"{raw.place}.attributes.{name}",
-                expected="a lower-case name that is not already a column of accounts",
-                remedy="Rename the attribute.",
             )
     every = {**{name: (table[name], item) for name, item in sources.items()}, **attributes}
     raw_select, base, condition = raw_query(db, table, source, raw, every)
@@ -270,15 +269,16 @@ def _refuse_ambiguous(
             continue
         whole = re.sub(r"[^0-9]", "", row[2])
         decimal = re.sub(r"[^0-9.]", "", row[2].replace(",", "."))
-        raise problem(
-            "CHK042",
-            f"{row[0]:,} numbers can be read in two ways: {row[2]!r} is {whole}, or {float(decimal):g}",
-            where=where,
-            got=f"{row[2]!r}",
-            expected="a decimal sign that the values or the config settle",
-            remedy=f'Set `decimal: "{"," if sign == "." else "."}"` on the column if {whole} is meant, '
-            f'`decimal: "{sign}"` if {float(decimal):g} is.',
+        said = Text.of(
+            "data-two_numbers",
+            n=row[0],
+            example=repr(row[2]),
+            whole=whole,
+            decimal=f"{float(decimal):g}",
+            other="," if sign == "." else ".",
+            sign=sign,
         )
+        raise problem("CHK042", said, where=where, got=f"{row[2]!r}")
 
 
 def _whole_floats(db: duckdb.DuckDBPyConnection, raw: Raw, ids: dict[str, ColumnSource]) -> frozenset[str]:

@@ -10,6 +10,7 @@ import duckdb
 import pandas as pd
 
 from churnml.config import SourceConfig
+from churnml.language import Text
 from churnml.sources.period import plausible_days
 from churnml.sources.sql import DUCKDB_TYPE, identifier, literal, problem
 from churnml.sources.validated import ValidatedTable
@@ -37,13 +38,13 @@ def derived_accounts(
         f"TO {literal(str(folder / 'accounts.parquet'))} (FORMAT parquet)"
     ).fetchone()
     count = int(row[0] or 0) if row else 0
-    note = f"accounts is not mapped: {count:,} accounts are derived from their facts, created on the first one's day"
+    note = Text.of("data-derived_accounts", n=count)
     return ValidatedTable(rows=count, valid_rows=count, notes=[note], supplied=frozenset(given))
 
 
 def observed_period(
     sources: Mapping[str, SourceConfig], validated: Mapping[str, ValidatedTable], tomorrow: date
-) -> tuple[date, date, str]:
+) -> tuple[date, date, Text]:
     """Return the observed period and how it was told: by the events, or by all facts where there are none.
 
     Where several sources say until when they go, the earliest counts: behind it not everything is known.
@@ -57,10 +58,11 @@ def observed_period(
     said = {name: source.observed_until for name, source in sources.items() if source.observed_until is not None}
     if days.empty:
         key = "source" if "" in sources else f"sources.{next(iter(sources))}"
-        raise problem("CHK041", "No plausible dated fact tells the observed period", where=f"{key}.observed_until")
+        raise problem("CHK041", Text.of("data-no_period"), where=f"{key}.observed_until")
     first, last = plausible_days(days)
     until = last + timedelta(days=1)
-    evidence = "the events" if kinds == ["events"] else "the facts"
+    evidence = "events" if kinds == ["events"] else "facts"
     if said:
-        until, evidence = min(said.values()), "the config"
-    return first, until, f"observed from {first} until {until} (exclusive), told by {evidence}"
+        until, evidence = min(said.values()), "config"
+    by = Text.of(f"data-observed-by.{evidence}")
+    return first, until, Text.of("data-observed", **{"from": str(first), "until": str(until), "by": by})

@@ -3,88 +3,124 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import pandas as pd
 
 from churnml.errors import DataError
+from churnml.language import Quantity, Several, Text, error_text
 from churnml.sources.account_ids import ToolCoverage
 from churnml.sources.personal import masked
 from churnml.sources.sql import problem
 from churnml.sources.validated import ValidatedTable
 from churnml.tables import CHECKS, TABLES
 
-__all__ = ["all_refusals", "coverage_notes", "notes_of", "refuse_too_many", "rejections"]
-
-_SWITCHED_OFF = {
-    "subscriptions": "contract features (MRR, seats, renewal) and revenue KPIs",
-    "events": "usage features (engagement, adoption)",
-    "tickets": "support features",
-    "surveys": "satisfaction features (NPS)",
-    "contacts": "features of champions and admins",
-    "touchpoints": "features of calls, mails and meetings",
-    "invoices": "features of overdue invoices",
-    "campaign_events": "features of campaign response",
-    "milestones": "onboarding features",
-    "opportunities": "upsell and renewal KPIs from deals",
-}
+__all__ = ["SetAside", "all_refusals", "coverage_notes", "notes_of", "refuse_too_many", "rejections", "set_aside"]
 
 
-def rejections(validated: Mapping[str, ValidatedTable]) -> pd.DataFrame:
-    """Return one row per table and reason why rows are set aside."""
-    rows = [
-        {
-            "table": name,
-            "reason": f"{reason.code} {CHECKS[reason.code].name}",
-            "column": reason.column,
-            "rows": reason.rows,
-            "example": reason.example,
-            "remedy": reason.remedy,
-        }
+@dataclass(frozen=True)
+class SetAside:
+    """Rows of a table that are set aside for one reason.
+
+    Parameters
+    ----------
+    table, column : str
+        Canonical table, and its column at fault; empty where it is the whole row.
+    code : str
+        Code of the check.
+    name, remedy : Text
+        What is wrong, and what to do.
+    rows : int
+    example : str
+        A raw value at fault.
+    """
+
+    table: str
+    column: str
+    code: str
+    name: Text
+    rows: int
+    example: str
+    remedy: Text
+
+
+def set_aside(validated: Mapping[str, ValidatedTable]) -> list[SetAside]:
+    """Return, per table and reason, the rows that are set aside."""
+    return [
+        SetAside(name, each.column, each.code, CHECKS[each.code].name, each.rows, each.example, each.remedy)
         for name in TABLES
         if name in validated
-        for reason in validated[name].reasons
+        for each in validated[name].reasons
+    ]
+
+
+def rejections(reasons: Sequence[SetAside]) -> pd.DataFrame:
+    """Return the same as a frame for an analyst, in English: one row per table and reason."""
+    rows = [
+        {
+            "table": each.table,
+            "reason": f"{each.code} {each.name}",
+            "column": each.column,
+            "rows": each.rows,
+            "example": each.example,
+            "remedy": str(each.remedy),
+        }
+        for each in reasons
     ]
     return pd.DataFrame(rows, columns=["table", "reason", "column", "rows", "example", "remedy"])
 
 
-def notes_of(validated: Mapping[str, ValidatedTable], attributes: tuple[str, ...]) -> list[str]:
-    """Return in words what is off, what was changed and what was set aside."""
-    notes = [f"{name} is not mapped: {what} are off" for name, what in _SWITCHED_OFF.items() if name not in validated]
+def notes_of(validated: Mapping[str, ValidatedTable], attributes: tuple[str, ...]) -> list[Text]:
+    """Return what is off, what was changed and what was set aside."""
+    notes = [
+        Text.of("data-not_mapped", table=name, what=Text.of(f"data-off-{name}"))
+        for name in TABLES
+        if name != "accounts" and name not in validated
+    ]
     accounts = validated["accounts"]
     changing = [
         column.name for column in TABLES["accounts"].columns if column.mutable and column.name in accounts.supplied
     ]
-    if "known_at" not in accounts.supplied and changing:
-        notes.append(
-            f"accounts has no history (known_at is not mapped): {', '.join(changing)} may have changed since, "
-            "so they are shown but are no features"
-        )
+    has_history = "known_at" in accounts.supplied
+    if changing and not has_history:
+        notes.append(Text.of("data-no_history", columns=Several(parts=tuple(changing))))
     if attributes:
-        past = (
-            ""
-            if "known_at" in accounts.supplied
-            else "; without a history only those that never change may be features"
-        )
-        notes.append(f"extra account attributes kept: {', '.join(attributes)}{past}")
+        form = "data-attributes" if has_history else "data-attributes.no_history"
+        notes.append(Text.of(form, names=Several(parts=attributes)))
     for name, table in validated.items():
-        notes += [masked(note) for note in table.notes]
-        notes += [f"{name}: {reason}. {reason.remedy}" for reason in table.reasons]
+        notes += map(masked, table.notes)
+        notes += [
+            Text.of("data-set_aside", table=name, reason=reason.said, remedy=reason.remedy) for reason in table.reasons
+        ]
     return notes
 
 
-def coverage_notes(coverage: Sequence[ToolCoverage]) -> list[str]:
+def coverage_notes(coverage: Sequence[ToolCoverage]) -> list[Text]:
     """Say per tool how much of it belongs to known accounts."""
     notes = []
     for tool in coverage:
         total = tool.matched + tool.unmatched + tool.ambiguous
-        ways = ", ".join(f"{count:,} by {how}" for how, count in tool.by.items())
-        note = f"{tool.tool}: {tool.matched:,} of {total:,} records with facts are known accounts ({ways or 'none'})"
+        ways = [Text.of("data-matched_by", n=count, how=how) for how, count in tool.by.items()]
+        note = Text.of(
+            "data-matched",
+            tool=tool.tool,
+            matched=tool.matched,
+            of=total,
+            ways=Several(parts=tuple(ways or [Text.of("data-matched_by_none")])),
+        )
         if total > tool.matched:
-            note = (
-                f"CHK049 {note}; {tool.unmatched:,} are none that is known ({tool.unmatched_rows:,} rows, ARR "
-                f"{tool.unmatched_arr:,.10g}), {tool.ambiguous:,} could be several ({tool.ambiguous_rows:,} rows, ARR "
-                f"{tool.ambiguous_arr:,.10g}). {CHECKS['CHK049'].remedy}"
+            note = Text.of(
+                "data-unmatched",
+                matched=note,
+                unmatched=tool.unmatched,
+                unmatched_rows=tool.unmatched_rows,
+                unmatched_arr=Quantity(value=tool.unmatched_arr, digits=2),
+                several=tool.ambiguous,
+                several_rows=tool.ambiguous_rows,
+                several_arr=Quantity(value=tool.ambiguous_arr, digits=2),
+                remedy=CHECKS["CHK049"].remedy,
             )
         notes.append(note)
     return notes
@@ -100,35 +136,41 @@ def refuse_too_many(limit: float, name: str, table: ValidatedTable, file: Path) 
         column = f".columns.{largest.column}" if largest.column else ".from"
         raise problem(
             "CHK040",
-            f"{rows:,} of {table.rows:,} rows of {name} must be set aside ({rows / table.rows:.1%})",
-            where=f"tables.{name}{column}; the rows are in {file}",
-            got="; ".join(map(str, counted)),
-            expected=f"at most {limit:.1%} (source.max_rejected_share)",
+            Text.of("data-too_many", n=rows, of=table.rows, table=name, share=f"{rows / table.rows:.1%}"),
+            where=Text.of("data-too_many.where", place=f"tables.{name}{column}", file=str(file)),
+            got=reduce(_beside, (reason.said for reason in counted)),
+            expected=Text.of("data-at_most", share=f"{limit:.1%}"),
             remedy=largest.remedy,
         )
     for lost in table.lost_values:
         if lost.rows > limit * table.rows:
             raise problem(
                 "CHK040",
-                f"{lost.rows:,} of {table.rows:,} values of {name}.{lost.column} cannot be used "
-                f"({lost.rows / table.rows:.1%} of the rows)",
+                Text.of(
+                    "data-too_many.values",
+                    n=lost.rows,
+                    of=table.rows,
+                    table=name,
+                    column=lost.column,
+                    share=f"{lost.rows / table.rows:.1%}",
+                ),
                 where=f"tables.{name}.columns.{lost.column}",
-                got=str(lost).replace(" rows", " values"),
-                expected=f"at most {limit:.1%} (source.max_rejected_share)",
-                remedy=f"{lost.remedy} Or leave the column out: `{lost.column}: null`.",
+                got=lost.said_of_values,
+                expected=Text.of("data-at_most", share=f"{limit:.1%}"),
+                remedy=Text.of("remedy-leave_out", remedy=lost.remedy, column=lost.column),
             )
+
+
+def _beside(one: Text, other: Text) -> Text:
+    return Text.of("list-beside", one=one, other=other)
 
 
 def all_refusals(refusals: list[DataError]) -> DataError:
     """Return one error for several tables, each with its own place, finding and remedy."""
     first, *others = refusals
-    lines = [f"{len(refusals)} tables cannot be used. First: {first.what}"]
-    further = "\n\n".join(f"also: {error}" for error in others)
-    return DataError(
-        lines[0],
-        where=first.where,
-        got=first.got,
-        expected=first.expected,
-        remedy=f"{first.remedy}\n\n{further}",
-        code=first.code,
-    )
+    said = dict(first.said)
+    what = Text.of("data-refusals", n=len(refusals), first=said.pop("what"))
+    remedy = said.pop("remedy", "")
+    for error in others:
+        remedy = Text.of("data-refusals.also", before=remedy, error=error_text(error))
+    return DataError(what, **said, remedy=remedy, code=first.code)

@@ -6,10 +6,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import duckdb
 
+from churnml.language import Several, Text
 from churnml.tables import CHECKS, CheckResult
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _NAMES = {
     "postal address": "street street_address home_address postal_address strasse straße adresse direccion 住所 番地",
     "identity number": "ssn social_security passport passport_number national_id tax_id iban マイナンバー",
 }
+_CODES = dict(zip(_NAMES, ("email", "phone", "person", "ip", "birthday", "address", "identity"), strict=True))
 _BY_NAME = {
     kind: re.compile(rf"(?:^|_)(?:{'|'.join(words.split())})(?:_|$|\d)", re.IGNORECASE)
     for kind, words in _NAMES.items()
@@ -113,8 +115,20 @@ def kind_by_values(values: Sequence[str]) -> str | None:
     return None
 
 
-def masked(text: str) -> str:
-    """Return a text of the terminal or the log without addresses and numbers of persons.
+@overload
+def masked(text: str) -> str: ...
+
+
+@overload
+def masked(text: Text) -> Text: ...
+
+
+@overload
+def masked(text: str | Text) -> str | Text: ...
+
+
+def masked(text: str | Text) -> str | Text:
+    """Return a text of the terminal or the log, in words or not yet, without addresses and numbers of persons.
 
     Examples
     --------
@@ -123,7 +137,9 @@ def masked(text: str) -> str:
     >>> masked("2024-01-02 03:04, version 1.2.3, 1,234,567 rows")
     '2024-01-02 03:04, version 1.2.3, 1,234,567 rows'
     """
-    return _ANYWHERE.sub("[personal]", text)
+    if isinstance(text, str):
+        return _ANYWHERE.sub("[personal]", text)
+    return text.rewritten(masked)
 
 
 def personal_columns(
@@ -151,13 +167,21 @@ def personal_columns(
     return found
 
 
-def notes_of_personal(found: Sequence[PersonalColumn]) -> list[str]:
+def notes_of_personal(found: Sequence[PersonalColumn]) -> list[Text]:
     """Say which columns look personal, and no value of them."""
-    tables: dict[str, list[str]] = {}
+    tables: dict[str, list[Text]] = {}
     for one in found:
-        tables.setdefault(one.table, []).append(f"{one.column} ({one.kind}, by its {one.by})")
+        said = Text.of(f"data-personal_column.{one.by}", column=one.column, kind=_kind(one.kind))
+        tables.setdefault(one.table, []).append(said)
     remedy = CHECKS["CHK050"].remedy
-    return [f"CHK050 {table}: {', '.join(columns)}. {remedy}" for table, columns in tables.items()]
+    return [
+        Text.of("data-personal", table=table, columns=Several(parts=tuple(columns)), remedy=remedy)
+        for table, columns in tables.items()
+    ]
+
+
+def _kind(kind: str) -> Text:
+    return Text.of(f"personal-{_CODES[kind]}")
 
 
 def results_of_personal(tables: Sequence[str], found: Sequence[PersonalColumn]) -> list[CheckResult]:
@@ -226,7 +250,6 @@ def _personal(table: str, column: str, kind: str) -> DataError:
     place = "attributes" if (column not in WORDS.get(table, ())) else "columns"
     return problem(
         "CHK051",
-        f"{table}.{column} looks like a person's data: {kind}",
+        Text.of("data-personal_words", table=table, column=column, kind=_kind(kind)),
         where=f"tables.{table}.{place}.{column}",
-        expected="words that describe the account or the act, as they become features and stand in reports",
     )

@@ -13,6 +13,7 @@ import duckdb
 
 from churnml.config import SourceConfig, TableSource, mask_text
 from churnml.errors import near_name
+from churnml.language import Text
 from churnml.sources.connections import connected, missing_file, missing_folder, missing_table
 from churnml.sources.containers import files_of
 from churnml.sources.csv_files import MalformedLines, stage_csv
@@ -54,7 +55,7 @@ class Raw:
         Columns of text that are numbers at the source: their decimal sign is the point.
     delimiter : str
         Field separator of the CSV files, else empty.
-    notes : tuple of str
+    notes : tuple of Text
         What was changed while reading.
     place : str
         Key of its section in the config, for messages.
@@ -69,7 +70,7 @@ class Raw:
     text: bool = False
     numbers: frozenset[str] = frozenset()
     delimiter: str = ""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
     place: str = ""
     rows: int | None = None
 
@@ -186,17 +187,14 @@ class RawTables:
         except duckdb.Error as error:
             raise problem(
                 "CHK002",
-                f"{source.from_} cannot be read",
+                Text.of("data-unreadable", file=source.from_),
                 where=where,
                 got=str(error).splitlines()[0],
-                remedy="Export or copy the file anew.",
             ) from error
         text = {each for each, kind in columns.items() if kind == "VARCHAR"}
         certain = frozenset.intersection(*parts.numbers) & text if len(parts.numbers) == len(files) else frozenset()
         notes = (
-            (f"{name}: {parts.repeated_headers:,} lines that repeat the header are left out",)
-            if parts.repeated_headers
-            else ()
+            (Text.of("data-repeated_headers", table=name, n=parts.repeated_headers),) if parts.repeated_headers else ()
         )
         return Raw(
             source.from_,
@@ -283,10 +281,9 @@ class RawTables:
         except Exception as error:  # every driver has its own exceptions
             raise problem(
                 "CHK002",
-                f"The table {source.from_} cannot be read from the source",
+                Text.of("data-unreadable_table", table=source.from_),
                 where=where,
                 got=mask_text((str(error).splitlines() or [type(error).__name__])[0], [self._url]),
-                remedy="Check that the database is up and that the user may read the table.",
             ) from error
         if table not in known:
             raise missing_table(source.from_, known, where)
@@ -299,16 +296,19 @@ class RawTables:
             near = near_name(file.name, others)
             raise problem(
                 "CHK001",
-                f"There is no DuckDB file {file}",
+                Text.of("data-no_duckdb", file=str(file)),
                 where=f"{self._key}.duckdb",
-                expected=f"{near} perhaps" if near else None,
+                expected=Text.of("data-perhaps", name=near) if near else None,
             )
         try:
             self._db.execute(f"ATTACH {literal(str(file))} AS {identifier(self._alias)} (READ_ONLY)")
             self._is_attached = True
         except duckdb.Error as error:
             raise problem(
-                "CHK002", f"{file.name} cannot be opened", where=f"{self._key}.duckdb", got=str(error).splitlines()[0]
+                "CHK002",
+                Text.of("data-unopened", file=file.name),
+                where=f"{self._key}.duckdb",
+                got=str(error).splitlines()[0],
             ) from error
 
 

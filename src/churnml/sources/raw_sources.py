@@ -11,6 +11,7 @@ import duckdb
 
 from churnml.config import LookupSource, RatesSource, SourceConfig, TableSource, VersionSource
 from churnml.errors import ConfigError
+from churnml.language import Several, Text
 from churnml.sources.held import held
 from churnml.sources.lookups import column_of, with_lookup
 from churnml.sources.presets import Preset, preset
@@ -135,18 +136,17 @@ class RawSources:
         chosen = preset(name, f"{part.place}.preset")
         if chosen.table != part.table:
             raise ConfigError(
-                f"The preset {name} feeds {chosen.table}, not {part.table}",
+                Text.of("error-preset_table", preset=name, table=chosen.table, other=part.table),
                 where=f"{part.place}.preset",
                 got=name,
-                remedy=f"Write it under `tables.{chosen.table}`.",
                 code="config.preset",
             )
         unknown = sorted({*part.source.with_} - {*chosen.lookups})
         if unknown:
             raise ConfigError(
-                f"The preset {name} reads no further raw table called {unknown[0]!r}",
+                Text.of("error-preset_with", preset=name, table=repr(unknown[0])),
                 where=f"{part.place}.with",
-                expected=", ".join(chosen.lookups) or "none",
+                expected=", ".join(chosen.lookups) or Text.of("error-none"),
                 code="config.preset",
             )
         source = prepared(part.source, chosen)
@@ -160,14 +160,22 @@ class RawSources:
         source = resolved(self._db, source, chosen, raw, self._sources[part.tool], key)
         return (raw if source.via is None else self._looked_up(raw, part, source.via)), source
 
-    def _beside(self, part: Part, found: Preset) -> tuple[dict[str, Raw], list[str]]:
+    def _beside(self, part: Part, found: Preset) -> tuple[dict[str, Raw], list[Text]]:
         """Open the further raw tables of a preset, and say what would be known with those that are not named."""
         others: dict[str, Raw] = {}
         notes = []
         for key, lookup in found.lookups.items():
             if key not in part.source.with_:
                 called = part.place.removeprefix("tables.")
-                notes.append(f"{called}: with `{key}: …` ({lookup.object}) it would be known: {lookup.gain}")
+                notes.append(
+                    Text.of(
+                        "data-would_be_known",
+                        table=called,
+                        key=key,
+                        object=lookup.object,
+                        gain=lookup.said,
+                    )
+                )
                 continue
             source = TableSource.model_validate({"from": part.source.with_[key]})
             place = f"{part.place}.with.{key}"
@@ -228,7 +236,7 @@ class RawSources:
         if not earlier:
             return replace(raw, relation=relation)
         called = raw.place.removeprefix("tables.")
-        note = f"{called}: {earlier:,} rows are earlier versions or repeats of others ({', '.join(versions.of)})"
+        note = Text.of("data-versions", table=called, n=earlier, of=Several(parts=tuple(versions.of)))
         return replace(raw, relation=relation, notes=(*raw.notes, note))
 
 

@@ -8,6 +8,7 @@ import duckdb
 
 from churnml.config import ColumnSource, TableSource
 from churnml.errors import near_name
+from churnml.language import Text
 from churnml.sources.expressions import ColumnType, bind, mentioned
 from churnml.sources.raw import Raw
 from churnml.sources.sql import constant, identifier, problem
@@ -127,10 +128,9 @@ def left_out(
     except duckdb.Error as error:
         raise problem(
             "CHK005",
-            "The condition fails on some rows",
+            Text.of("data-condition"),
             where=f"{place}.where",
             got=f"{source.where!r}: {str(error).splitlines()[0]}",
-            remedy="Use try_cast(… AS …) where values may be malformed.",
         ) from error
     return (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)
 

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 
 from churnml.errors import DataError
+from churnml.language import Text
 from churnml.sources.personal import masked
 from churnml.tables import CHECKS
 
@@ -51,12 +52,23 @@ def constant(value: str | int | float | bool) -> str:
 
 
 def problem(
-    code: str, what: str, *, where: str, got: str | None = None, expected: str | None = None, remedy: str | None = None
+    code: str,
+    what: str | Text,
+    *,
+    where: str | Text,
+    got: str | Text | None = None,
+    expected: str | Text | None = None,
+    remedy: str | Text | None = None,
 ) -> DataError:
-    """Return the error of a failed check, with the check's remedy unless there is a better one."""
+    """Return the error of a failed check, with the check's remedy unless the catalogue or the caller has a better one.
+
+    Of a `what` of the catalogue, its own ``expected`` and ``remedy`` there count.
+    """
     check = CHECKS[code]
+    if isinstance(what, Text):
+        expected, remedy = expected or what.part("expected"), remedy or what.part("remedy")
     return DataError(
-        f"{code} {what}",
+        Text.of("error-check", code=code, what=what),
         where=where,
         got=None if got is None else masked(got),
         expected=expected,

@@ -7,6 +7,7 @@ from functools import cached_property
 import duckdb
 
 from churnml.errors import EngineError
+from churnml.language import Text
 from churnml.sources.mapping import Mapping
 from churnml.sources.sql import described, identifier, problem
 from churnml.tables.row_rules import RowRule, row_rules
@@ -54,6 +55,7 @@ class StagedTable:
             if source.id is not None and name in mapping.table.column_names
         ]
         self.late: list[RowRule] = []  # what the later checks, over the table as a whole, take out
+        self.unbroken = False  # whether every row has been seen to keep all the rules
         self._stage()
 
     def _stage(self) -> None:
@@ -80,17 +82,15 @@ class StagedTable:
         except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
             raise problem(
                 "CHK005",
-                "An SQL expression of the config fails on some rows",
+                Text.of("data-sql_rows"),
                 where=self._failing_expression(),
                 got=str(error).splitlines()[0],
-                remedy="Use try_cast(… AS …) where values may be malformed, or leave such rows out with `where`.",
             ) from error
         except duckdb.OutOfMemoryException as error:
             raise EngineError(
-                f"DuckDB ran out of memory reading {self.name}",
+                Text.of("error-duckdb_memory", table=self.name),
                 where="engine.memory_limit",
                 got=str(error).splitlines()[0],
-                remedy="Raise engine.memory_limit, or lower engine.threads.",
                 code="engine.memory",
             ) from error
 
@@ -108,7 +108,9 @@ class StagedTable:
     @property
     def good(self) -> str:
         """SQL condition of rows that nothing has taken out so far."""
-        return " AND ".join(["rule_broken IS NULL", *(f"NOT ({rule.broken})" for rule in self.late)])
+        # Rules that no row breaks are not tried on every row again by each of the later queries.
+        kept = [] if self.unbroken else ["rule_broken IS NULL"]
+        return " AND ".join([*kept, *(f"NOT ({rule.broken})" for rule in self.late)]) or "true"
 
     @cached_property
     def flags(self) -> list[str]:

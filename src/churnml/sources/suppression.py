@@ -12,6 +12,7 @@ from typing import Self
 
 from churnml.errors import WorkspaceError
 from churnml.files import write_json
+from churnml.language import Text
 from churnml.sources.sql import identifier
 
 __all__ = ["PERSON_COLUMNS", "Suppression"]
@@ -54,9 +55,8 @@ class Suppression:
             return cls(str(data["salt"]), frozenset(data["accounts"]), frozenset(data["persons"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise WorkspaceError(
-                "The list of erased subjects cannot be read",
+                Text.of("error-suppression"),
                 where=str(path),
-                remedy="Restore it from a backup: without it the next load would bring them back.",
                 code="workspace.suppression",
             ) from error
 

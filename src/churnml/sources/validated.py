@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from churnml.language import Text
 from churnml.sources.personal import masked
 from churnml.tables import CHECKS, CheckResult
 
@@ -26,24 +27,35 @@ class Reason:
         How many rows.
     example : str
         A raw value at fault.
-    remedy : str
+    remedy : Text
         What to do about it.
     """
 
     code: str
     column: str
     rows: int
-    example: str = ""
-    remedy: str = ""
+    example: str
+    remedy: Text
 
     def __post_init__(self) -> None:
         # An example is printed and logged, and may be somebody's address.
         object.__setattr__(self, "example", masked(self.example))
 
-    def __str__(self) -> str:
-        example = f", e.g. {self.example!r}" if self.example else ""
-        place = f" in {self.column}" if self.column else ""
-        return f"{self.code} {CHECKS[self.code].name}{place}: {self.rows:,} rows{example}"
+    @property
+    def said(self) -> Text:
+        """Code, name, place and rows, with the example."""
+        return self._counting("data-reason")
+
+    @property
+    def said_of_values(self) -> Text:
+        """The same where values are lost, and their rows stay."""
+        return self._counting("data-reason.values")
+
+    def _counting(self, message: str) -> Text:
+        example = Text.of("data-reason.example", example=repr(self.example)) if self.example else ""
+        place = Text.of("data-reason.place", column=self.column) if self.column else ""
+        name = CHECKS[self.code].name
+        return Text.of(message, code=self.code, name=name, place=place, rows=self.rows, example=example)
 
 
 @dataclass
@@ -60,7 +72,7 @@ class ValidatedTable:
         Why the others are not.
     results : list of CheckResult
         Every check that was made.
-    notes : list of str
+    notes : list of Text
         What was changed in rows that are kept.
     supplied : frozenset of str
         Canonical columns with at least one value from the source.
@@ -76,7 +88,7 @@ class ValidatedTable:
     valid_rows: int = 0
     reasons: list[Reason] = field(default_factory=list)
     results: list[CheckResult] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Text] = field(default_factory=list)
     supplied: frozenset[str] = frozenset()
     days: pd.Series = field(default_factory=lambda: pd.Series(dtype="int64"))
     content: tuple[int, ...] = ()

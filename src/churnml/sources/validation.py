@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pandas as pd
 
 from churnml.errors import DataError
 from churnml.files import beside
-from churnml.sources.currencies import currencies_of, money_columns
+from churnml.language import Quantity, Several, Text
+from churnml.sources.currencies import CurrencyShare, currencies_of, money_columns
 from churnml.sources.expressions import with_nulls
 from churnml.sources.identities import why_ids_differ
 from churnml.sources.mapping import Mapping
@@ -19,8 +19,9 @@ from churnml.sources.period import plausible_days
 from churnml.sources.raw import Raw
 from churnml.sources.rejected import rejected_query
 from churnml.sources.remedies import remedy_for
-from churnml.sources.sql import identifier, literal, problem
+from churnml.sources.sql import counted, identifier, literal, problem
 from churnml.sources.staged import FLAGS, StagedTable
+from churnml.sources.unchanged import linked_if_same
 from churnml.sources.validated import Reason, ValidatedTable
 from churnml.tables import CHECKS, CheckResult, Column
 from churnml.tables.row_rules import RowRule
@@ -43,11 +44,15 @@ class TableValidator:
         raw: Raw,
         tomorrow: str,
         *,
+        before: Path | None,
         merge_equal: bool,
         all_rejected_columns: bool,
+        language: str,
     ) -> None:
+        self.before = before
         self.merge_equal = merge_equal
         self.all_rejected_columns = all_rejected_columns
+        self.language = language
         self.db = db
         self.staged = StagedTable(db, mapping, tomorrow)
         self.mapping = mapping
@@ -56,51 +61,51 @@ class TableValidator:
         self.result = ValidatedTable()
 
     def survey(self) -> None:
-        """Count, in one scan: rows per rule and day, values per column, changed values, and a hash of the content."""
-        mapping, occurred = self.mapping, self.mapping.table.occurred_at
-        day = f'CAST("{occurred}" AS DATE)' if occurred in mapping.present else "CAST(NULL AS DATE)"
-        columns = (*mapping.mapped, *mapping.attributes)
-        raw_values = ", ".join(identifier(f"raw:{name}") for name in columns)
-        counted = [f"count({identifier(name)}) AS {identifier(name)}" for name in columns]
-        counted += [f"count_if({identifier(flag)}) AS {identifier(flag)}" for flag in self.staged.flags]
-        if mapping.known_early is not None:
-            counted.append(f'count_if({mapping.known_early}) AS "early"')
-        hashed = f"hash({raw_values})"
-        survey = self.staged.run(
-            f"SELECT {day} AS fact_day, rule_broken, count(*) AS row_count, {', '.join(counted)}, "
-            f"CAST(bit_xor({hashed}) AS VARCHAR) AS xored, CAST(sum({hashed}) AS VARCHAR) AS summed "
-            "FROM staged GROUP BY ALL"
-        )
-        names = [column[0] for column in survey.description or ()]
-        self._account_for([dict(zip(names, row, strict=True)) for row in survey.fetchall()])
-
-    def _account_for(self, groups: list[dict[str, Any]]) -> None:
-        """Add up the groups of rows of one day and one broken rule; a handful of them is nothing for a data frame."""
-        result, columns = self.result, (*self.mapping.mapped, *self.mapping.attributes)
-        result.rows = sum(group["row_count"] for group in groups) + self.raw.malformed.rows
-        good = [group for group in groups if group["rule_broken"] is None]
-        result.supplied = frozenset(name for name in columns if any(group[name] for group in good))
-        days = sorted((group["fact_day"], group["row_count"]) for group in good if group["fact_day"] is not None)
-        index = pd.DatetimeIndex([day for day, _ in days], dtype="datetime64[us]")
-        result.days = pd.Series([rows for _, rows in days], index=index, dtype="int64")
-        xored = 0
-        for group in groups:
-            xored ^= int(group["xored"])
-        result.content = (result.rows, xored, sum(int(group["summed"]) for group in groups) % 2**64)
+        """Count rows per rule and day; then values per column, changed values, and a hash of the content."""
+        occurred = self.mapping.table.occurred_at
+        day = f'CAST("{occurred}" AS DATE)' if occurred in self.mapping.present else "CAST(NULL AS DATE)"
+        groups = self.staged.run(
+            f"SELECT {day} AS fact_day, rule_broken, count(*) FROM staged GROUP BY fact_day, rule_broken"
+        ).fetchall()
+        result = self.result
         per_rule: Counter[int] = Counter()
-        for group in groups:
-            if group["rule_broken"] is not None:
-                per_rule[group["rule_broken"]] += group["row_count"]
+        for _, broken, rows in groups:
+            if broken is not None:
+                per_rule[broken] += rows
+        self.staged.unbroken = not per_rule
+        result.rows = sum(rows for _, _, rows in groups) + self.raw.malformed.rows
+        days = sorted((on, rows) for on, broken, rows in groups if broken is None and on is not None)
+        index = pd.DatetimeIndex([on for on, _ in days], dtype="datetime64[us]")
+        result.days = pd.Series([rows for _, rows in days], index=index, dtype="int64")
+        self._survey_values(per_rule)
+
+    def _survey_values(self, per_rule: Counter[int]) -> None:
+        """Look at the values of all rows at once: by day and rule it would take three times as long."""
+        mapping, result = self.mapping, self.result
+        columns = (*mapping.mapped, *mapping.attributes)
+        good = "" if self.staged.unbroken else " FILTER (rule_broken IS NULL)"
+        flags = {flag: identifier(flag) for flag in self.staged.flags}
+        if mapping.known_early is not None:
+            flags["early"] = mapping.known_early
+        counts = [f"count({identifier(name)}){good}" for name in columns]
+        counts += [f"count_if({flag}){good}" for flag in flags.values()]
+        hashed = f"hash({', '.join(identifier(f'raw:{name}') for name in columns)})"
+        row = self.staged.run(
+            f"SELECT {', '.join(counts)}, CAST(bit_xor({hashed}) AS VARCHAR), CAST(sum({hashed}) AS VARCHAR) "
+            "FROM staged"
+        ).fetchone()
+        assert row is not None, "sums have one row"
+        *values, xored, summed = row
+        result.supplied = frozenset(name for name, count in zip(columns, values[: len(columns)], strict=True) if count)
+        result.content = (result.rows, int(xored or 0), int(summed or 0) % 2**64)
         for number, rule in enumerate(self.staged.rules):
             self._record(rule, per_rule[number], f"rule_broken = {number}")
-        self._note_changes(good)
-
-    def _note_changes(self, good: list[dict[str, Any]]) -> None:
-        for flag in self.staged.flags:
+        for (flag, condition), count in zip(flags.items(), values[len(columns) :], strict=True):
             kind, _, column = flag.partition(":")
-            self._noted(FLAGS[kind], column, sum(group[flag] or 0 for group in good), identifier(flag))
-        if self.mapping.known_early is not None:
-            self._noted("CHK030", "known_at", sum(group["early"] or 0 for group in good), self.mapping.known_early)
+            if flag == "early":
+                self._noted("CHK030", "known_at", count, condition)
+            else:
+                self._noted(FLAGS[kind], column, count, condition)
 
     def _noted(self, code: str, column: str, rows: int, condition: str) -> None:
         self.result.results.append(CheckResult(code, self.name, column, "failed" if rows else "ok", rows))
@@ -108,9 +113,17 @@ class TableValidator:
             return
         values = self.staged.examples(column, f"rule_broken IS NULL AND ({condition})", 500)
         remedy = remedy_for(code, self._column(column), self.mapping.sources.get(column), values)
-        examples = ", ".join(map(repr, values[:3]))
         self.result.notes.append(
-            f"{code} {self.name}.{column}: {rows:,} values: {CHECKS[code].name} ({examples}). {remedy}"
+            Text.of(
+                "data-changed",
+                code=code,
+                table=self.name,
+                column=column,
+                rows=rows,
+                name=CHECKS[code].name,
+                examples=Several(parts=tuple(map(repr, values[:3]))),
+                remedy=remedy,
+            )
         )
         if code in ("CHK033", "CHK034"):
             self.result.lost_values.append(Reason(code, column, rows, values[0] if values else "", remedy))
@@ -118,7 +131,7 @@ class TableValidator:
     def _column(self, name: str) -> Column | None:
         return self.mapping.table[name] if name in self.mapping.table.column_names else None
 
-    def _record(self, rule: RowRule, rows: int, condition: str, remedy: str | None = None) -> None:
+    def _record(self, rule: RowRule, rows: int, condition: str, remedy: Text | None = None) -> None:
         self.result.results.append(CheckResult(rule.code, self.name, rule.column, "failed" if rows else "ok", rows))
         if rows:
             values = self.staged.examples(
@@ -142,13 +155,12 @@ class TableValidator:
         if not left_out:
             return
         if not undecided:
-            self.result.notes.append(f"{self.name}: where leaves {left_out:,} rows out")
+            self.result.notes.append(Text.of("data-where", table=self.name, n=left_out))
             return
         better = with_nulls(self.mapping.where or "")
-        remedy = f"If they count, write `where: {better}`." if better else CHECKS["CHK025"].remedy
+        remedy = Text.of("data-where_better", better=better) if better else CHECKS["CHK025"].remedy
         self.result.notes.append(
-            f"CHK025 {self.name}: where leaves {left_out:,} rows out, {undecided:,} of them because the condition is "
-            f"neither true nor false for them (a value is absent). {remedy}"
+            Text.of("data-where_undecided", table=self.name, n=left_out, undecided=undecided, remedy=remedy)
         )
 
     def strays(self) -> None:
@@ -164,8 +176,10 @@ class TableValidator:
             f"coalesce(CAST(\"{occurred}\" AS DATE) NOT BETWEEN DATE '{first}' AND DATE '{last}', false)",
         )
         inside = days[(days.index >= pd.Timestamp(first)) & (days.index <= pd.Timestamp(last))]
-        self._record(rule, int(days.sum() - inside.sum()), f"rule_broken IS NULL AND {rule.broken}")
-        self.staged.late.append(rule)
+        rows = int(days.sum() - inside.sum())
+        self._record(rule, rows, f"rule_broken IS NULL AND {rule.broken}")
+        if rows:
+            self.staged.late.append(rule)
         self.result.days = inside
 
     def duplicates(self) -> None:
@@ -192,7 +206,8 @@ class TableValidator:
         for code, same, rows in (("CHK020", "same", row[0]), ("CHK021", "NOT same", row[1])):
             rule = RowRule(code, key[0], f"row_at IN (SELECT row_at FROM surplus WHERE {same})")
             self._record(rule, int(rows or 0), rule.broken)
-            self.staged.late.append(rule)
+            if rows:
+                self.staged.late.append(rule)
 
     def _equal_rows(self) -> None:
         """Count, or take out, the rows that equal another one and have no id to tell them apart."""
@@ -223,12 +238,15 @@ class TableValidator:
             self._record(rule, rows, f"rule_broken IS NULL AND {rule.broken}")
             self.staged.late.append(rule)
             return
-        about, done = ("about " if scale > 1 else ""), ("are left out" if self.merge_equal else "count like the others")
-        stake = f"; they hold {sum_:,.10g} of {money}" if sum_ else ""
-        remedy = "" if self.merge_equal else f" {CHECKS['CHK024'].remedy}"
+        stake = Text.of("data-equal_rows.stake", sum=Quantity(value=sum_, digits=2), column=money) if sum_ else ""
         self.result.notes.append(
-            f"CHK024 {self.name}: {about}{rows:,} rows equal another one and have no id of their own; they "
-            f"{done}{stake}.{remedy}"
+            Text.of(
+                "data-equal_rows.merged" if self.merge_equal else "data-equal_rows",
+                table=self.name,
+                n=Text.of("data-about", n=rows) if scale > 1 else rows,
+                stake=stake,
+                remedy=CHECKS["CHK024"].remedy,
+            )
         )
 
     def impossible_ids(self) -> None:
@@ -281,11 +299,15 @@ class TableValidator:
             others = sum(share.rows for share in shares[1:])
             self.result.results.append(CheckResult("CHK037", self.name, name, "failed" if several else "ok", others))
             if several:
-                listed = ", ".join(f"{share.code} {share.rows:,} rows (e.g. {share.example!r})" for share in shares[:5])
-                more = f" and {len(shares) - 5} more" if len(shares) > 5 else ""
                 self.result.notes.append(
-                    f"CHK037 {self.name}.{name}: {len(shares)} currencies in one column: {listed}{more}; the amounts "
-                    f"are added as they stand. {CHECKS['CHK037'].remedy}"
+                    Text.of(
+                        "data-currencies",
+                        table=self.name,
+                        column=name,
+                        n=len(shares),
+                        listed=_listed(shares),
+                        remedy=CHECKS["CHK037"].remedy,
+                    )
                 )
 
     def write(self, tables: Path, rejected: Path) -> None:
@@ -298,11 +320,15 @@ class TableValidator:
         tables.mkdir(exist_ok=True)
         target = tables / f"{self.name}.parquet"
         distinct = "DISTINCT " if self.merge_equal and not self.mapping.table.key else ""
-        row = self.staged.run(
-            f"COPY (SELECT {distinct}{output} FROM staged WHERE {self.staged.good}{order}) TO {literal(str(target))} "
-            "(FORMAT parquet, COMPRESSION lz4)"
-        ).fetchone()
-        result.valid_rows = int(row[0] or 0) if row else 0
+        query = f"SELECT {distinct}{output} FROM staged WHERE {self.staged.good}"
+        large = not self.mapping.table.key and not self.mapping.is_small and not distinct
+        if large and self.before is not None and linked_if_same(self.staged, query, self.before / target.name, target):
+            result.valid_rows = counted(self.db, f"read_parquet({literal(str(target))})")
+        else:
+            row = self.staged.run(
+                f"COPY ({query}{order}) TO {literal(str(target))} (FORMAT parquet, COMPRESSION lz4)"
+            ).fetchone()
+            result.valid_rows = int(row[0] or 0) if row else 0
         malformed = self.raw.malformed
         if malformed.rows:
             remedy = malformed.remedy or CHECKS["CHK007"].remedy
@@ -321,23 +347,34 @@ class TableValidator:
             self.staged.good,
             malformed,
             all_columns=self.all_rejected_columns,
+            language=self.language,
         )
         with beside(file) as temporary:
             self.staged.run(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet)")
         file.chmod(0o600)
 
 
+def _listed(shares: list[CurrencyShare], most: int = 5) -> Several | Text:
+    """Return what a column holds of each currency, of the largest ones."""
+    listed = Several(
+        parts=tuple(
+            Text.of("data-currency", code=share.code, n=share.rows, example=repr(share.example))
+            for share in shares[:most]
+        )
+    )
+    return Text.of("data-and_more", listed=listed, n=len(shares) - most) if len(shares) > most else listed
+
+
 def _empty(mapping: Mapping) -> DataError:
     name, (left_out, undecided) = mapping.table.name, mapping.filtered
     if not left_out:
-        return problem("CHK003", f"The table {name} is empty", where=f"tables.{name}.from")
-    why = f", {undecided:,} of them because the condition is neither true nor false" if undecided else ""
+        return problem("CHK003", Text.of("data-empty", table=name), where=f"tables.{name}.from")
+    why = "data-none_left.undecided" if undecided else "data-none_left.out"
     return problem(
         "CHK003",
-        f"`where` leaves none of the {left_out:,} rows of {name}",
+        Text.of("data-none_left", n=left_out, table=name),
         where=f"tables.{name}.where",
-        got=f"{left_out:,} rows left out{why}",
-        remedy="Correct or relax `where`, or remove the table from the config: its features are then off.",
+        got=Text.of(why, n=left_out, undecided=undecided),
     )
 
 
@@ -350,8 +387,10 @@ def validate(
     rejected: Path,
     accounts: Path | None,
     tomorrow: str,
+    before: Path | None = None,
     merge_equal: bool = False,
     all_rejected_columns: bool = False,
+    language: str = "en",
 ) -> ValidatedTable:
     """Validate one mapped table into a canonical Parquet file and a file of rejected rows.
 
@@ -367,10 +406,14 @@ def validate(
         The canonical accounts file, where accounts are mapped.
     tomorrow : str
         ISO date of the first day that lies ahead.
+    before : Path or None
+        Folder of the canonical files that were written the last time.
     merge_equal : bool
         Whether rows that are equal and have no id count once.
     all_rejected_columns : bool
         Whether rejected rows are written with the raw columns that the mapping does not read.
+    language : str
+        Of the reasons beside them.
 
     Raises
     ------
@@ -378,7 +421,14 @@ def validate(
         The table is empty, or an expression fails on some rows.
     """
     validator = TableValidator(
-        db, mapping, raw, tomorrow, merge_equal=merge_equal, all_rejected_columns=all_rejected_columns
+        db,
+        mapping,
+        raw,
+        tomorrow,
+        before=before,
+        merge_equal=merge_equal,
+        all_rejected_columns=all_rejected_columns,
+        language=language,
     )
     validator.survey()
     if validator.result.rows == 0:

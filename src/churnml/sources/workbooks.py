@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnml.errors import near_name
+from churnml.language import Text
 from churnml.sources.csv_files import unique_names
 from churnml.sources.sql import problem
 
@@ -47,15 +48,15 @@ def stage_workbook(file: Path, target: Path, sheet: str | None, where: str) -> f
         near = near_name(sheet, names)
         raise problem(
             "CHK001",
-            f"{file.name} has no sheet {sheet!r}",
+            Text.of("data-no_sheet", file=file.name, sheet=repr(sheet)),
             where=f"{where.removesuffix('.from')}.sheet",
-            got=f"sheets: {', '.join(names)}",
-            expected=f"{near} perhaps" if near else None,
-            remedy=f"Write `sheet: {near or names[0]}`.",
+            got=Text.of("data-no_sheet.there", sheets=", ".join(names)),
+            expected=Text.of("data-perhaps", name=near) if near else None,
+            remedy=Text.of("data-write", it=f"sheet: {near or names[0]}"),
         )
     rows = [row for row in book.get_sheet_by_name(sheet or names[0]).to_python() if any(cell != "" for cell in row)]
     if len(rows) < 2:
-        raise problem("CHK003", f"The sheet {sheet or names[0]!r} of {file.name} has no rows", where=where)
+        raise problem("CHK003", Text.of("data-empty_sheet", sheet=repr(sheet or names[0]), file=file.name), where=where)
     header = unique_names([str(_text(cell) or f"column{number}") for number, cell in enumerate(rows[0])])
     cells = {name: [row[number] for row in rows[1:]] for number, name in enumerate(header)}
     columns = {name: pa.array([_text(cell) for cell in values], pa.string()) for name, values in cells.items()}
@@ -71,20 +72,17 @@ def _opened(file: Path, where: str) -> CalamineWorkbook:
     except ImportError as error:
         raise problem(
             "CHK002",
-            f"{file.name} is an Excel workbook, and the reader of workbooks is not installed",
+            Text.of("data-no_excel", file=file.name),
             where=where,
-            remedy="Run: pip install 'churnml[excel]', or export the sheet as CSV.",
         ) from error
     try:
         return CalamineWorkbook.from_path(str(file))
     except (CalamineError, OSError) as error:
         raise problem(
             "CHK002",
-            f"{file.name} looks like an Excel workbook or a zip archive, and cannot be opened as a workbook",
+            Text.of("data-no_workbook", file=file.name),
             where=where,
             got=str(error),
-            expected="a table",
-            remedy="Unpack the archive, or open the workbook and export the sheet as CSV (UTF-8).",
         ) from error
 
 

@@ -334,25 +334,22 @@ def _allowed(
     """Return the changes that a request makes, or refuse it."""
     if alert.state == "closed" and state not in (None, "open"):
         raise StoreError(
-            "This alert is closed",
-            where=f"alert {alert.id}",
+            Text.of("error-alert_closed"),
+            where=Text.of("error-the.alert", id=str(alert.id)),
             got=state,
-            expected="state open, which opens it again",
             code="alert.closed",
         )
     if state == "closed" and outcome is None:
         raise StoreError(
-            "An alert is closed with what came of it",
+            Text.of("error-alert_outcome"),
             where="outcome",
-            expected="saved, lost, false_alarm or not_a_risk",
             code="alert.outcome",
         )
     if state == "snoozed" and (snoozed_until is None or snoozed_until <= today):
         raise StoreError(
-            "A snoozed alert needs the day on which it comes back",
+            Text.of("error-alert_snooze", today=today.isoformat()),
             where="snoozed_until",
             got=None if snoozed_until is None else snoozed_until.isoformat(),
-            expected=f"a day after {today.isoformat()}",
             code="alert.snooze",
         )
     changes: dict[str, Any] = {} if owner is None else {"owner": owner, "assigned_to": owner}
@@ -371,8 +368,8 @@ def _allowed(
 
 def _unknown(alert_id: int) -> StoreError:
     return StoreError(
-        "There is no such alert",
-        where=f"alert {alert_id}",
-        remedy="`churnml alerts list CONFIG` prints the ids.",
+        Text.of("error-no.alert"),
+        where=Text.of("error-the.alert", id=str(alert_id)),
+        remedy=Text.of("error-ids", what="alerts"),
         code="alert.unknown",
     )

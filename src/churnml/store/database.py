@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from tenacity import Retrying, retry, retry_if_exception, stop_after_delay, wait_random
 
 from churnml.errors import StoreError
+from churnml.language import Text
 from churnml.store.schema import Base
 
 __all__ = ["PATIENCE_SECONDS", "SCHEMA_VERSION", "is_busy", "migrate", "open_engine", "schema_version"]
@@ -71,7 +72,7 @@ def open_engine(url: str, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
         )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(
-            "The store's URL cannot be used",
+            Text.of("error-store_url"),
             where="store.url",
             got=str(error),
             expected="sqlite:///path/store.db or postgresql://user:password@host/database",
@@ -123,11 +124,10 @@ def _make_current(engine: Engine) -> None:
             found = schema_version(connection)
         if found is not None and found > SCHEMA_VERSION:
             raise StoreError(
-                "The store was made by a newer churnml",
+                Text.of("error-store_newer"),
                 where=engine.url.render_as_string(hide_password=True),
                 got=f"schema {found}",
                 expected=f"schema {SCHEMA_VERSION}",
-                remedy="Update churnml; a schema is never taken back.",
                 code="store.schema",
             )
         if found != SCHEMA_VERSION:
@@ -140,17 +140,15 @@ def _unopened(where: str, error: Exception) -> StoreError:
     said = str(getattr(error, "orig", error)).strip()
     if "not a database" in said or "malformed" in said:
         return StoreError(
-            "The store's file is damaged, or is no SQLite database",
+            Text.of("error-store_damaged"),
             where=where,
             got=said,
-            remedy="Put a backup in its place (docs/deploy.md, Backup), or move it away and score again.",
             code="store.damaged",
         )
     return StoreError(
-        "The store cannot be opened",
+        Text.of("error-store_unopened"),
         where=where,
         got=said,
-        remedy="Check the path or the server's address, and that this user may write there.",
         code="store.unreachable",
     )
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from churnml.errors import StoreError
+from churnml.language import Text
 from churnml.store.queries import lots
 from churnml.store.schema import DeliveryRow, DeliveryTargetRow, OutboxRow
 from churnml.store.writes import Actor, changing, reading, record
@@ -186,9 +187,8 @@ class Deliveries:
         done = connection.execute(update(DeliveryTargetRow).where(*own).values(until=now + _LEASE))
         if done.rowcount != 1:
             raise StoreError(
-                "Another process has taken the deliveries over",
+                Text.of("error-taken_over"),
                 where=self._config,
-                remedy="It goes on where this one was; nothing is to be done.",
                 code="deliver.taken_over",
             )
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, insert, select, text, update
 
 from churnml.errors import StoreError
+from churnml.language import Text
 from churnml.store.records import AccountScore, Feedback, Override
 from churnml.store.schema import FeedbackRow, OverrideRow
 from churnml.store.writes import Actor, IdempotencyKey, reading, write
@@ -126,7 +127,7 @@ class Judgements:
             ).scalar()
             if ended is None:
                 raise StoreError(
-                    f"No override is in force for account {account_id!r}", code="store.no_override", where=account_id
+                    Text.of("error-no_override", account=repr(account_id)), code="store.no_override", where=account_id
                 )
             return account_id, {"id": ended, "ended_by": author}
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from churnml.errors import StoreError, UsageError, near_name
+from churnml.language import Text
 from churnml.store.records import SCOPES, ApiKey
 from churnml.store.schema import ApiKeyRow
 from churnml.store.tokens import is_hash_of, new_token, token_id
@@ -47,21 +48,22 @@ class Keys:
         name, wanted = name.strip(), frozenset(scopes)
         if not 0 < len(name) <= _LONGEST_NAME:
             raise UsageError(
-                "A key needs a name that says who uses it",
-                got=repr(name) if len(name) <= _LONGEST_NAME else f"{len(name)} characters",
-                expected=f"1 to {_LONGEST_NAME} characters, e.g. salesforce",
+                Text.of("error-key_name", most=str(_LONGEST_NAME)),
+                got=repr(name) if len(name) <= _LONGEST_NAME else Text.of("error-key_name.long", n=len(name)),
                 code="keys.name",
             )
         for scope in sorted(wanted):
             if scope not in SCOPES:
                 near = near_name(scope, SCOPES)
                 raise UsageError(
-                    f"There is no scope {scope!r}", expected=near or ", ".join(SCOPES), code="keys.unknown_scope"
+                    Text.of("error-key_scope", scope=repr(scope)),
+                    expected=near or ", ".join(SCOPES),
+                    code="keys.unknown_scope",
                 )
         if not wanted:
-            raise UsageError("A key needs a scope", expected=", ".join(SCOPES), code="keys.no_scope")
+            raise UsageError(Text.of("error-key_no_scope"), expected=", ".join(SCOPES), code="keys.no_scope")
         if valid_for is not None and valid_for <= timedelta(0):
-            raise UsageError("A key must be valid for some time", got=str(valid_for), code="keys.expired")
+            raise UsageError(Text.of("error-key_time"), got=str(valid_for), code="keys.expired")
         token = new_token(_KIND, id_bytes=6)
         record = ApiKey(token.id, name, wanted, actor.now, actor.now + valid_for if valid_for else None, None)
 
@@ -99,9 +101,8 @@ class Keys:
             if key_id not in known:
                 near = near_name(key_id, known)
                 raise StoreError(
-                    f"There is no API key {key_id!r}",
+                    Text.of("error-no_key", key=repr(key_id)),
                     expected=near,
-                    remedy="`churnml keys list` prints the ids.",
                     code="keys.unknown",
                 )
             change = update(ApiKeyRow).where(ApiKeyRow.id == key_id, ApiKeyRow.revoked_at.is_(None))

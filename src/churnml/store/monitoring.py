@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -207,6 +207,34 @@ class Monitoring:
                 load = _LOAD.validate_python(body, strict=False)
                 found.setdefault(load.table, []).append(load)
         return found
+
+    def restate(self, gone: Mapping[str, int], actor: Actor) -> None:
+        """Take rows that were erased out of the records of the newest two loads, against which the next one is judged.
+
+        Parameters
+        ----------
+        gone : mapping of str to int
+            Table → rows.
+        actor : Actor
+        """
+        mine = TableProfileRow.config == self._config
+        newest = select(TableProfileRow.as_of).where(mine).distinct().order_by(TableProfileRow.as_of.desc()).limit(2)
+
+        def work(connection: Connection) -> tuple[str, dict[str, Any]]:
+            query = select(TableProfileRow.body).where(
+                mine, TableProfileRow.as_of.in_(newest), TableProfileRow.table.in_(list(gone))
+            )
+            for body in connection.execute(query).scalars().all():
+                load = _LOAD.validate_python(body, strict=False)
+                own = (mine, TableProfileRow.as_of == load.as_of, TableProfileRow.table == load.table)
+                rows = gone[load.table]
+                known = {day: max(before - rows, 0) for day, before in load.known_rows.items()}
+                load = replace(load, rows=max(load.rows - rows, 0), known_rows=known)
+                values = {"rows": load.rows, "body": _LOAD.dump_python(load, mode="json")}
+                connection.execute(update(TableProfileRow).where(*own).values(values))
+            return self._config, {"tables": len(gone)}
+
+        write(self._engine, actor, "monitoring.restate", work)
 
     def keep_matured(self, found: Sequence[Realised], actor: Actor) -> None:
         """Keep how snapshots turned out; what was kept of the same snapshot and version is replaced."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Engine, and_, insert, or_, select
 
 from churnml.errors import StoreError
+from churnml.language import Text
 from churnml.store.schema import AlertRow, NoteRow, TaskRow
 from churnml.store.writes import Actor, IdempotencyKey, reading, write
 
@@ -156,9 +157,9 @@ def add_note(
 def unknown(what: str, number: int) -> StoreError:
     """Return the error of an alert or a task that there is not."""
     return StoreError(
-        f"There is no such {what}",
-        where=f"{what} {number}",
-        remedy=f"`churnml {what}s list CONFIG` prints the ids.",
+        Text.of(f"error-no.{what}"),
+        where=Text.of(f"error-the.{what}", id=str(number)),
+        remedy=Text.of("error-ids", what=f"{what}s"),
         code=f"{what}.unknown",
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from churnml.errors import StoreError
+from churnml.language import Text
 from churnml.store.schema import SessionRow, SignInLinkRow, UserRow
 from churnml.store.tokens import is_hash_of, new_token, token_id
 from churnml.store.users import USER, User
@@ -83,9 +84,8 @@ class Sessions:
         """
         if user.disabled_at is not None:
             raise StoreError(
-                "This person is not let in any more",
+                Text.of("error-disabled"),
                 got=user.email,
-                remedy="`churnml users enable` lets them in again.",
                 code="users.disabled",
             )
         token, ends = new_token(_LINK), actor.now + valid_for

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Row, and_, insert, or_, select, updat
 
 from churnml.config.alerts import TaskRole
 from churnml.errors import StoreError
-from churnml.language import Words
+from churnml.language import Text, Words
 from churnml.store.notes import add_note, unknown
 from churnml.store.plain import plain
 from churnml.store.schema import AlertRow, TaskEventRow, TaskRow
@@ -256,21 +256,19 @@ class Tasks:
         changes: dict[str, Any] = {} if owner is None else {"owner": owner, "assigned_to": owner}
         if state == "open":
             if task.state not in ("done", "skipped"):
-                raise _unfit(task, "a task that is done or was skipped")
+                raise _unfit(task, "ended")
             return {**changes, "state": "open", "opened_on": today, "finished_on": None, "finished_by": None,
                     "outcome": None, "reason": None,
                     "due_on": self._calendar(today, task.due_days, owner or task.owner)}  # fmt: skip
         if task.state not in _LEFT and (state is not None or owner is not None):
-            raise _unfit(task, "a task that is open")
+            raise _unfit(task, "open")
         if state == "skipped" and not reason:
-            raise StoreError(
-                "A task is skipped for a reason", where="reason", expected="a few words", code="task.reason"
-            )
+            raise StoreError(Text.of("error-task_reason"), where="reason", code="task.reason")
         if state == "done" and task.state == "waiting":
             before = [
                 other.step for other in of_alert(connection, task) if other.step in task.after and other.state in _LEFT
             ]
-            raise _unfit(task, f"that these are done or skipped before: {', '.join(before)}")
+            raise _unfit(task, "before", ", ".join(before))
         if state is None:
             return changes
         said = {"outcome": outcome if state == "done" else None, "reason": reason if state == "skipped" else None}
@@ -385,11 +383,11 @@ def task_of(row: Row[Any]) -> Task:
     return Task.model_validate({**row.body, "id": row.id, "alert_id": row.alert_id})
 
 
-def _unfit(task: Task, expected: str) -> StoreError:
+def _unfit(task: Task, expected: str, steps: str = "") -> StoreError:
     return StoreError(
-        "The task is not in a state for that",
-        where=f"task {task.id}",
+        Text.of("problem-task-state"),
+        where=Text.of("error-the.task", id=str(task.id)),
         got=task.state,
-        expected=expected,
+        expected=Text.of(f"error-task_state.{expected}", steps=steps),
         code="task.state",
     )

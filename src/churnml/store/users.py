@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, insert, select, update
 
 from churnml.config.sign_in import Role
 from churnml.errors import StoreError, UsageError, near_name
-from churnml.language import languages
+from churnml.language import Text, languages
 from churnml.store.schema import SessionRow, UserRow
 from churnml.store.writes import Actor, reading, write
 
@@ -215,7 +215,7 @@ class Users:
 
     def _update(self, connection: Connection, user_id: int, values: dict[str, Any]) -> None:
         if values and connection.execute(update(UserRow).where(UserRow.id == user_id).values(**values)).rowcount != 1:
-            raise StoreError("There is no such person", got=str(user_id), code="users.unknown")
+            raise StoreError(Text.of("error-no_person"), got=str(user_id), code="users.unknown")
 
     def _one(self, condition: ColumnElement[bool]) -> User | None:
         with reading(self._engine) as connection:
@@ -227,9 +227,8 @@ class Users:
             known = list(connection.execute(select(UserRow.email)).scalars())
         near = near_name(name.strip().lower(), known)
         return StoreError(
-            f"Nobody has the address {name!r}",
+            Text.of("error-no_address", address=repr(name)),
             expected=f"{near}?" if near else None,
-            remedy="`churnml users list` prints everybody, `churnml users add` adds somebody.",
             code="users.unknown",
         )
 
@@ -238,9 +237,8 @@ def _refuse_known(connection: Connection, address: str, but: int | None = None) 
     found = connection.execute(select(UserRow.id).where(UserRow.email == address)).scalar_one_or_none()
     if found is not None and found != but:
         raise StoreError(
-            "Somebody has this address already",
+            Text.of("error-address_taken"),
             got=address,
-            remedy="Change them with `churnml users set`.",
             code="users.known",
         )
 
@@ -248,14 +246,14 @@ def _refuse_known(connection: Connection, address: str, but: int | None = None) 
 def _address(email: str | None) -> str:
     address = (email or "").strip().lower()
     if not _ADDRESS.fullmatch(address) or not address.isprintable():
-        raise UsageError("This is no mail address", got=address[:80], expected="name@example.com", code="users.email")
+        raise UsageError(Text.of("error-mail"), got=address[:80], expected="name@example.com", code="users.email")
     return address
 
 
 def _name(name: str | None) -> str:
     text = " ".join((name or "").split())
     if not text or len(text) > 200 or not text.isprintable():
-        raise UsageError("This is no name", got=text[:80], expected="1 to 200 letters", code="users.name")
+        raise UsageError(Text.of("error-name"), got=text[:80], code="users.name")
     return text
 
 
@@ -264,18 +262,22 @@ def _role(role: str | None) -> str:
     if role is None or role not in known:
         near = near_name(role or "", known)
         raise UsageError(
-            f"There is no role {role!r}", expected=f"{near}?" if near else " or ".join(known), code="users.role"
+            Text.of("error-role", role=repr(role)),
+            expected=f"{near}?" if near else " or ".join(known),
+            code="users.role",
         )
     return role
 
 
 def _owner(owner_id: str | None) -> str | None:
     if owner_id and (len(owner_id) > 255 or not owner_id.isprintable()):
-        raise UsageError("This is no owner", got=owner_id[:80], expected="up to 255 letters", code="users.owner")
+        raise UsageError(Text.of("error-owner"), got=owner_id[:80], code="users.owner")
     return owner_id or None
 
 
 def _language(language: str | None) -> str | None:
     if language and language not in languages():
-        raise UsageError(f"There is no language {language!r}", expected=" or ".join(languages()), code="usage.language")
+        raise UsageError(
+            Text.of("error-language", language=repr(language)), expected=" or ".join(languages()), code="usage.language"
+        )
     return language or None

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from churnml.errors import StoreError
+from churnml.language import Text
 from churnml.store.database import is_busy
 from churnml.store.plain import plain
 from churnml.store.schema import AuditRow, IdempotencyRow
@@ -62,9 +63,8 @@ def _translated() -> Iterator[None]:
         if is_busy(error):
             raise busy() from error
         raise StoreError(
-            "The store failed",
+            Text.of("error-store_failed"),
             got=str(getattr(error, "orig", error)).strip(),
-            remedy="Check the disk's free space and the database server; nothing of this change was kept.",
             code="store.failed",
         ) from error
 
@@ -128,10 +128,9 @@ def _write(
             if earlier is not None:
                 if earlier.fingerprint != idempotency.fingerprint:
                     raise StoreError(
-                        "This idempotency key came with another request before",
+                        Text.of("error-once"),
                         where="Idempotency-Key",
                         got=idempotency.key,
-                        remedy="Use a new key for each new request, and the same key only to repeat one.",
                         code="store.once_mismatch",
                     )
                 return dict(earlier.answer), True
@@ -171,8 +170,7 @@ def _refuse_after(deadline: float | None) -> None:
 def busy() -> StoreError:
     """Return the error that says that others kept the store."""
     return StoreError(
-        "The store is busy with other writes; nothing of this change was kept",
-        remedy="Try again in a moment.",
+        Text.of("error-store_busy"),
         code="store.busy",
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from churnml.language import Text
+
 __all__ = ["Check", "CheckResult", "Consequence", "Outcome"]
 
 Outcome = Literal["ok", "failed", "not applicable"]
@@ -19,24 +21,28 @@ class Check:
     ----------
     code : str
         ``CHK0xx``; stable, so that scripts and runbooks can rely on it.
-    name : str
-        What is wrong when it fails, in a few words.
     meaning : str
         One sentence for the docs.
     consequence : {"refused", "set aside", "changed and noted", "noted"}
         The run stops; the rows are left out; the value is changed; nothing is changed, and the run says so.
-    remedy : str
-        What the user can do.
     error : str
         Code of the error it raises, alone or when it takes too many rows.
     """
 
     code: str
-    name: str
     meaning: str
     consequence: Consequence
-    remedy: str
     error: str
+
+    @property
+    def name(self) -> Text:
+        """What is wrong when it fails, in a few words."""
+        return Text.of(f"check-{self.code}")
+
+    @property
+    def remedy(self) -> Text:
+        """What the user can do."""
+        return Text.of(f"check-{self.code}.remedy")
 
 
 @dataclass(frozen=True)

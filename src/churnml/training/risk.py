@@ -21,7 +21,17 @@ from churnml.training.logistic import fit_logistic
 from churnml.training.stacking import Asked, Stack
 from churnml.training.trees import BinnedRows, Trees
 
-__all__ = ["APART_FROM", "NEAR_DAYS", "Chance", "Risk", "lines_by_days", "rate_of", "refitted"]
+__all__ = [
+    "APART_FROM",
+    "NEAR_DAYS",
+    "Chance",
+    "Risk",
+    "dispersion",
+    "judged_chances",
+    "lines_by_days",
+    "rate_of",
+    "refitted",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -31,13 +41,17 @@ APART_FROM = 20
 """Accounts lost on either side below which one model answers for both."""
 _BUCKETS = (30.0, 90.0, 180.0, 360.0)
 """Days ahead at which another straight line calibrates; with few losses each stays near the identity."""
+_THIRDS = 3
 _SLOPE_PRECISION, _LEVEL_PRECISION = 10.0, 4.0
 """Of normal priors around the identity: within about ±0.3 and, for the level, ±0.5."""
 
 
 @dataclass(frozen=True)
 class Risk:
-    """The chance of being lost at one kind of question."""
+    """The chance of being lost at one kind of question.
+
+    `spread` is how far whole months and levels of risk were off on dates that no model had seen, in log-odds.
+    """
 
     features: tuple[str, ...]
     categories: Mapping[str, list[str]]
@@ -46,6 +60,7 @@ class Risk:
     refits: tuple[Ensemble, ...] = ()
     rates: tuple[float, ...] = ()
     by_days: tuple[Calibrator, ...] = ()
+    spread: float = 0.0
 
     def matrix(self, frame: pd.DataFrame, asked: Asked) -> Array:
         """Return the features of each question's snapshot and what is its own."""
@@ -80,6 +95,7 @@ class Risk:
             "ensemble": None if self.ensemble is None else _as_dict(self.ensemble),
             "refits": [_as_dict(one) for one in self.refits],
             "by_days": [one.as_dict() for one in self.by_days],
+            "spread": self.spread,
         }
 
     @classmethod
@@ -93,6 +109,7 @@ class Risk:
             refits=tuple(_from_dict(one) for one in data["refits"]),
             rates=tuple(float(one) for one in data["rates"]),
             by_days=tuple(Calibrator.from_dict(one) for one in data["by_days"]),
+            spread=float(data.get("spread", 0.0)),
         )
 
 
@@ -123,12 +140,22 @@ class Chance:
             found.append(p)
         return found
 
+    def spread(self, asked: Asked) -> Array:
+        """Return the spread at each question, (q,)."""
+        return np.where(asked.day < NEAR_DAYS, self.near.spread, self.far.spread)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What either model reads."""
+        return tuple(dict.fromkeys((*self.near.features, *self.far.features)))
+
     def contributions(self, frame: pd.DataFrame, asked: Asked) -> Array:
-        """Return what each feature adds to each question's raw log-odds, (q, k)."""
-        near = asked.day < NEAR_DAYS
-        out = np.empty((len(near), len(self.near.features)))
-        out[near] = self.near.contributions(frame, asked.taken(near))
-        out[~near] = self.far.contributions(frame, asked.taken(~near))
+        """Return what each of `features` adds to each question's raw log-odds, (q, k)."""
+        soon, place = asked.day < NEAR_DAYS, {name: at for at, name in enumerate(self.features)}
+        out = np.zeros((len(soon), len(place)))
+        for part, side in ((self.near, soon), (self.far, ~soon)):
+            columns = np.array([place[name] for name in part.features], dtype=np.intp)
+            out[np.ix_(np.flatnonzero(side), columns)] = part.contributions(frame, asked.taken(side))
         return out
 
     def as_dict(self) -> dict[str, Any]:
@@ -145,6 +172,54 @@ class Chance:
 def rate_of(stack: Stack, weights: Array) -> float:
     """Return the share that was lost, half a loss in one more month or decision added: never none at all."""
     return float((weights @ stack.lost + 0.5) / (weights.sum() + 1.0 + 100.0 * (len(stack.lost) == 0)))
+
+
+def judged_chances(
+    ensemble: Ensemble, plan: Plan, stack: Stack, by_days: Sequence[Calibrator]
+) -> tuple[npt.NDArray[np.intp], Array]:
+    """Return the rows of a stack that the inner folds judged on, and the chance told of them by models without them."""
+    if ensemble.judged is None or plan.timeline is None:
+        return np.zeros(0, dtype=np.intp), np.zeros(0)
+    rows = judged_rows(plan.folds)
+    p = ensemble.calibrator(ensemble.judged + ensemble.seasonal(plan.timeline.dates[rows]))
+    return rows, _calibrated(p, stack.asked.day[rows], by_days)
+
+
+def dispersion(p: Array, lost: Array, due: npt.NDArray[np.datetime64], account: npt.NDArray[np.str_]) -> float:
+    """Return by how much chances were off beyond the luck of each account, as a standard deviation in log-odds.
+
+    Of one account that was asked about a decision in several months the mean counts, once. In groups of a quarter's
+    decisions and a third of their chances, (lost − expected) ÷ variance is by how much that group's log-odds were off;
+    what these differ by more than chance would have them is the dispersion (DerSimonian and Laird 1986, around none).
+
+    Parameters
+    ----------
+    p, lost : array of shape (q,)
+    due : array of datetime64[D], shape (q,)
+    account : array of shape (q,)
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> p, due = np.full(4000, 0.2), np.datetime64("2024-01-01") + 91 * rng.integers(0, 20, 4000)
+    >>> each = [f"a{i}" for i in range(4000)]
+    >>> fair = dispersion(p, (rng.random(4000) < p).astype(float), due, np.array(each))
+    >>> early = due < np.datetime64("2026-06-01")
+    >>> odd = dispersion(p, (rng.random(4000) < np.where(early, 0.1, 0.35)).astype(float), due, np.array(each))
+    >>> bool(fair < 0.2), bool(odd > 0.5)
+    (True, True)
+    """
+    if len(p) == 0:
+        return 0.0
+    rows = pd.DataFrame({"p": p, "lost": lost, "due": due, "account": account})
+    one = rows.groupby(["account", "due"], as_index=False)[["p", "lost"]].mean()
+    quarter = pd.to_datetime(one["due"]).dt.to_period("Q").astype(str)
+    third = one.groupby(quarter)["p"].rank(pct=True, method="first").mul(_THIRDS).sub(1e-9).astype(int)
+    one = one.assign(variance=one["p"] * (1.0 - one["p"]), more=one["lost"] - one["p"])
+    groups = one.groupby([quarter.to_numpy(), third.to_numpy()])[["more", "variance"]].sum()
+    held = groups["variance"].to_numpy()
+    excess = float((groups["more"].to_numpy() ** 2 / held).sum()) - len(groups)
+    return float(np.sqrt(max(excess, 0.0) / held.sum()))
 
 
 def lines_by_days(ensemble: Ensemble, plan: Plan, stack: Stack, groups: npt.NDArray[np.str_]) -> tuple[Calibrator, ...]:

@@ -24,6 +24,7 @@ __all__ = [
     "asked_months",
     "decision_grid",
     "decision_stack",
+    "ended_at_decisions",
     "known_by",
     "month_stack",
 ]
@@ -207,6 +208,19 @@ def month_stack(frame: pd.DataFrame, late_days: int, most_rows: int, first_day: 
     lived = np.where(at_decision & (ended < closes), (ended - asked.day) / MONTH_DAYS, 1.0)
     wanted = _thinned(frame, asked, known & there & (lived > 0), most_rows)
     return _stack(frame, asked, lost.astype(np.float64), lived, asked.day).taken(wanted)
+
+
+def ended_at_decisions(frame: pd.DataFrame, late_days: int) -> pd.DataFrame:
+    """Return the snapshots with the ends that came at a decision; whoever left at another time is seen until then.
+
+    Parameters
+    ----------
+    frame, late_days
+        As for `decision_stack`.
+    """
+    between = (_ended_at(frame, late_days) < 0) & frame["ended_days"].notna().to_numpy()
+    seen = frame["seen_days"].where(~between, frame["ended_days"])
+    return frame.assign(ended_days=frame["ended_days"].where(~between), seen_days=seen)
 
 
 def _lateness(frame: pd.DataFrame, late_days: int) -> Array:

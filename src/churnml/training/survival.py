@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from churnml.training.stacking import MONTH_DAYS, MONTHS
 
@@ -80,6 +80,22 @@ class Curves:
         begin, end = self.survival([gap, gap + days]).T
         return np.asarray(1.0 - end / np.maximum(begin, _LEAST))
 
+    def moved(self, days: int, gap: int, factor: Array, added: Array) -> Curves:
+        """Return the curves with other risks in ``[gap, gap + days)``, as `Forecast.anchored` finds them.
+
+        Parameters
+        ----------
+        days, gap : int
+        factor, added : array of shape (n,)
+            What the log of staying is multiplied by at each step, and what is then taken off it, evenly by day.
+        """
+        lived = _months_within(days, gap)
+        months = np.where(lived > 0, factor[:, None] * _log_stay(self.month_risk), _log_stay(self.month_risk))
+        months = months - np.where(lived > 0, added[:, None] / lived.sum(), 0.0)
+        inside = (self.decision_day >= gap) & (self.decision_day < gap + days)
+        at = np.where(inside, factor[:, None], 1.0) * np.log1p(-np.clip(self.decision_risk, 0.0, 1.0 - _LEAST))
+        return Curves(self.decision_day, -np.expm1(at), -np.expm1(months))
+
     @property
     def by_kind(self) -> dict[str, Array]:
         """Chance of having been lost by the end of months 1 … 24, (n, 24), ``at_decision`` and ``between``.
@@ -131,6 +147,37 @@ class Forecast:
     point: Curves
     draws: tuple[Curves, ...] = ()
 
+    def anchored(self, days: int, probability: npt.ArrayLike, gap: int = 0) -> Forecast:
+        """Return the forecast with the chance of being lost in ``[gap, gap + days)`` that another model gives.
+
+        Where two models answer one question, a reader must get one answer. Every step of the window becomes so much
+        more or less dangerous that the chance is met; what comes after it stays as it is. The refits are moved as the
+        point is, so that they differ as before.
+
+        Parameters
+        ----------
+        days, gap : int
+            Of the label; whole months of 30 days are met exactly, others up to the rest of their last month.
+        probability : array of shape (n,)
+            0–1.
+
+        Examples
+        --------
+        >>> curves = Curves(np.array([[40.0, 400.0]]), np.array([[0.2, 0.2]]), np.zeros((1, 24)))
+        >>> moved = Forecast(curves).anchored(90, [0.5]).point
+        >>> moved.lost_within(90).round(9).tolist(), moved.decision_risk.round(9).tolist()
+        ([0.5], [[0.5, 0.2]])
+        """
+        target = -np.log1p(-np.clip(np.asarray(probability, dtype=np.float64), 0.0, 1.0 - _LEAST))
+        point, lived = self.point, _months_within(days, gap)
+        inside = (point.decision_day >= gap) & (point.decision_day < gap + days)
+        own = -(_log_stay(point.month_risk) @ lived) - np.where(inside, _log_stay(point.decision_risk), 0.0).sum(axis=1)
+        usable = own > _LEAST
+        factor = np.where(usable, np.divide(target, own, out=np.ones(len(own)), where=usable), 1.0)
+        added = np.where(usable, 0.0, target)
+        moved = [curves.moved(days, gap, factor, added) for curves in (point, *self.draws)]
+        return Forecast(moved[0], tuple(moved[1:]))
+
     def interval(
         self, statistic: Callable[[Curves], Array], level: float = 0.8, scale: str = "share"
     ) -> tuple[Array, Array]:
@@ -159,8 +206,15 @@ class Forecast:
         into, back = (_log_odds, _share) if scale == "share" else (_log, np.exp)
         centre = into(statistic(self.point))
         spread = np.std([into(statistic(draw)) for draw in self.draws], axis=0, ddof=1)
-        reach = float(norm.ppf(0.5 + level / 2.0)) * spread
+        reach = float(ndtri(0.5 + level / 2.0)) * spread
         return np.asarray(back(centre - reach)), np.asarray(back(centre + reach))
+
+
+def _months_within(days: int, gap: int) -> Array:
+    """Return which share of each of the 24 months lies in ``[gap, gap + days)``."""
+    begin = np.arange(MONTHS) * float(MONTH_DAYS)
+    within = np.minimum(begin + MONTH_DAYS, gap + days) - np.maximum(begin, gap)
+    return np.asarray(np.clip(within / MONTH_DAYS, 0.0, 1.0))
 
 
 def _log_stay(risk: Array) -> Array:

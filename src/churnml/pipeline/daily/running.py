@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from churnml.config import Config
 from churnml.config.secrets import mask_secrets, mask_text
 from churnml.errors import ChurnmlError
+from churnml.language import Text, error_record
 from churnml.pipeline.daily.stages import STAGES, DailyStage, Day, Done
 from churnml.pipeline.daily.summary import Told, tell
 from churnml.pipeline.lock import holder, only_one
@@ -109,7 +110,7 @@ def _run_stage(
     except Exception as error:
         told = error if isinstance(error, ChurnmlError) else foresee(error) or _unforeseen(stage.name, error)
         _LOG.warning("%s failed: %s", stage.name, told.what)
-        record = mask_secrets(told.as_dict())
+        record = mask_secrets(error_record(told))
         runs.end_stage(run_id, stage.name, "failed", seconds=_since(began), error=record)
         return False
     _note(runs, run_id, stage.name, done, _since(began))
@@ -130,6 +131,6 @@ def _unforeseen(stage: str, error: Exception) -> ChurnmlError:
     return ChurnmlError(
         f"{type(error).__name__}: {first}",
         where=stage,
-        remedy="Run the stage by itself to see more, and report it.",
+        remedy=Text.of("daily-unforeseen"),
         code="bug",
     )

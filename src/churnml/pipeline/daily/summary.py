@@ -16,7 +16,7 @@ from churnml.config.deliveries import EmailTarget, TargetConfig
 from churnml.deliveries.sending import send
 from churnml.deliveries.targets import adapter_for
 from churnml.errors import ChurnmlError
-from churnml.language import Day, Text, phrases
+from churnml.language import Day, Text, argument, in_words, phrases, said_text
 from churnml.store import Run, RunStage, Store, Wanted
 
 __all__ = ["Told", "summary_of", "tell"]
@@ -76,12 +76,17 @@ def tell(
             with closing(adapter.gateway):
                 sending = send(kept, adapter, target, config=config.name, clock=clock, wait=wait)
         except ChurnmlError as error:
-            found.append(Told(name, False, error.what))
+            found.append(Told(name, False, said_text(error.said["what"], config.language)))
             continue
         if is_worth:
             held = kept.under(name, [one.key for one in _wanted(config, target, run)]).values()
             well = all(one.state in ("accepted", "sent") for one in held)
-            why = None if well else sending.stopped or next((one.reason for one in held if one.reason), "not accepted")
+            why = (
+                None
+                if well
+                else sending.stopped
+                or next((one.reason for one in held if one.reason), phrases(config.language)("daily-not_accepted"))
+            )
             found.append(Told(name, well, why))
     return tuple(found)
 
@@ -120,7 +125,7 @@ def summary_of(run: Run, *, language: str = "en") -> dict[str, Any]:
         "outcome": run.outcome,
         "started_at": run.started_at.isoformat(),
         "ended_at": None if run.ended_at is None else run.ended_at.isoformat(),
-        "stages": [_stage(one) for one in run.stages],
+        "stages": [_stage(one, language) for one in run.stages],
         "subject": say(Text.of(f"daily-subject_{outcome}", config=run.config, day=day)),
         "why": " ".join(lines),
         "facts": [[one.name, say(_told(one))] for one in run.stages],
@@ -131,20 +136,20 @@ def summary_of(run: Run, *, language: str = "en") -> dict[str, Any]:
     }
 
 
-def _stage(one: RunStage) -> dict[str, Any]:
+def _stage(one: RunStage, language: str) -> dict[str, Any]:
     return {
         "name": one.name,
         "outcome": one.outcome,
         "seconds": one.seconds,
         "rows": one.rows,
-        "error": None if one.error is None else dict(one.error),
+        "error": None if one.error is None else in_words(one.error, language),
         "detail": dict(one.detail),
     }
 
 
 def _told(one: RunStage) -> Text:
     if one.outcome == "failed":
-        return Text.of("daily-stage_failed", what=(one.error or {}).get("what", ""))
+        return Text.of("daily-stage_failed", what=argument((one.error or {}).get("what", "")))
     if one.outcome == "skipped":
         return Text.of("daily-stage_skipped", stages=", ".join(one.detail.get("because", ())))
     seconds = round(one.seconds or 0)

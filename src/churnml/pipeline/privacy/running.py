@@ -24,7 +24,7 @@ from churnml.pipeline.privacy.files import (
     rows_in_raw,
 )
 from churnml.sources.suppression import PERSON_COLUMNS, Suppression
-from churnml.store import ERASED, ERASURE, Store, Traces, Wanted, pattern_of, plain
+from churnml.store import ERASED, ERASURE, Actor, Store, Traces, Wanted, pattern_of, plain
 
 __all__ = ["Certificate", "Removed", "Subject", "erase", "export"]
 
@@ -153,6 +153,8 @@ def erase(config: Config, subject: Subject, *, dry_run: bool = False) -> Certifi
         # First of all: whatever is loaded from now on leaves the subject out, even where this run is killed.
         added = suppression.adding(accounts=known.gone, persons=known.persons)
         added.write(workspace)
+        # The next load lacks these rows, which is no fault of the data.
+        store.monitoring(config.name).restate(_rows_to_go(workspace, known), Actor("cli", now))
         removed = list(_removed(config, known))
         counts = store.erasure(config.name, known.traces).erase(mark, now)
         removed += [Removed(f"store: {table}", number) for table, number in counts.items()]
@@ -218,6 +220,12 @@ def _known(config: Config, subject: Subject) -> _Known:
     return _Known(
         subject, frozenset(persons - {subject.id} if subject.kind == "account" else persons), frozenset(accounts)
     )
+
+
+def _rows_to_go(workspace: Path, known: _Known) -> dict[str, int]:
+    """Return how many rows of each table go: all of an account, of a person the contact alone."""
+    name, ids = ("*", known.gone) if known.subject.kind == "account" else ("contacts", known.persons)
+    return {file.stem: len(parquet_rows(file, ids)) for file in (workspace / "tables").glob(f"{name}.parquet")}
 
 
 def _removed(config: Config, known: _Known) -> Iterator[Removed]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from churnml.language import Text
 from churnml.serving.http.buckets import Buckets
 from churnml.serving.http.paths import is_page
 from churnml.serving.http.problems import Problem
@@ -88,7 +89,7 @@ class AuthenticationMiddleware:
             # A browser is led to the page for signing in; a program is told how it may say who it is.
             program = "text/html" not in headers.get("accept", "")
             raise Problem(
-                "auth.missing", "Nobody is signed in", headers={"WWW-Authenticate": BASIC} if program else None
+                "auth.missing", Text.of("detail-nobody"), headers={"WWW-Authenticate": BASIC} if program else None
             )
 
     async def _key_of_page(self, headers: Headers, address: str) -> ApiKey:
@@ -139,7 +140,7 @@ class KeyRing:
             # A page in a browser of this machine may call under a name of its own that leads here, hence the host.
             name = _name(headers.get("host", ""))
             if not (_is_loopback(address) and (name == "localhost" or _is_loopback(name))):
-                raise _unauthorized("auth.missing", "Without API keys only the service's own machine may call")
+                raise _unauthorized("auth.missing", Text.of("detail-own_machine"))
             return ANYONE
         secret = headers.get("x-api-key")
         authorization = headers.get("authorization")
@@ -149,11 +150,11 @@ class KeyRing:
             if scheme.lower() not in ("bearer", "basic"):
                 secret = ""
         if secret is None:
-            raise _unauthorized("auth.missing", "Send an API key: `Authorization: Bearer churnml_…`")
+            raise _unauthorized("auth.missing", Text.of("detail-send_key"))
         key = await self._find(secret, address)
         if not key.usable(datetime.now(UTC)):
             word = "revoked" if key.revoked_at else "expired"
-            raise _unauthorized("auth.invalid", f"The API key {key.id} is {word}")
+            raise _unauthorized("auth.invalid", Text.of(f"detail-key.{word}", key=key.id))
         return key
 
     async def _find(self, secret: str, address: str) -> ApiKey:
@@ -161,8 +162,8 @@ class KeyRing:
         if key is None:
             # Only a wrong key is slowed down: others may call from the same address, behind a proxy say.
             if self._wrong.take(address).wait_seconds:
-                raise Problem("auth.throttled", "Too many wrong keys from this address", headers={"Retry-After": "60"})
-            raise _unauthorized("auth.invalid", "The API key is not known here")
+                raise Problem("auth.throttled", Text.of("detail-wrong_keys"), headers={"Retry-After": "60"})
+            raise _unauthorized("auth.invalid", Text.of("detail-unknown_key"))
         return key
 
 
@@ -190,5 +191,5 @@ def _basic_password(token: str) -> str:
         return ""
 
 
-def _unauthorized(code: str, detail: str) -> Problem:
+def _unauthorized(code: str, detail: Text) -> Problem:
     return Problem(code, detail, headers={"WWW-Authenticate": 'Bearer realm="churnml"'})

@@ -9,6 +9,7 @@ import re
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from churnml.language import Text
 from churnml.serving.http.paths import is_form_media, is_page
 from churnml.serving.http.problems import Problem
 
@@ -44,13 +45,15 @@ class BodyMiddleware:
             await self._app(scope, _replay(body, receive), send)
             return
         if body and media != "application/json" and not media.endswith("+json"):
-            got = f"got {media[:80]!r}" if media else "got none"
-            raise Problem("request.media_type", f"Send the body with Content-Type: application/json; {got}")
+            form = "detail-media_type" if media else "detail-media_type.none"
+            raise Problem("request.media_type", Text.of(form, got=repr(media[:80])))
         _refuse_half_characters(body)
         await self._app(scope, _replay(body, receive), send)
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes:
-        too_large = Problem("request.too_large", f"A body may have {self._most} bytes", headers={"Connection": "close"})
+        too_large = Problem(
+            "request.too_large", Text.of("detail-too_large", n=str(self._most)), headers={"Connection": "close"}
+        )
         declared = headers.get("content-length", "0")
         if declared.isdigit() and int(declared) > self._most:
             raise too_large
@@ -60,20 +63,20 @@ class BodyMiddleware:
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise Problem("request.timeout", "The connection was closed before the body had arrived")
+                        raise Problem("request.timeout", Text.of("detail-closed"))
                     parts.append(message.get("body", b""))
                     size += len(parts[-1])
                     if size > self._most:
                         raise too_large
                     more = message.get("more_body", False)
         except TimeoutError:
-            raise Problem("request.timeout", f"The body did not arrive within {_SECONDS:.0f} s") from None
+            raise Problem("request.timeout", Text.of("detail-late_body", seconds=round(_SECONDS))) from None
         return b"".join(parts)
 
 
 def _refuse_half_characters(body: bytes) -> None:
     """Refuse a body that cannot be decoded, or names half of a character (a lone surrogate), which no answer holds."""
-    problem = Problem("request.json", "The body is not JSON in UTF-8, or names half of a character (a lone surrogate)")
+    problem = Problem("request.json", Text.of("detail-half_character"))
     try:
         # As the parser decodes it, but strictly: the parser lets halves through.
         text = body.decode(json.detect_encoding(body))

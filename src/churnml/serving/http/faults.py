@@ -9,7 +9,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from churnml.errors import ChurnmlError
-from churnml.serving.http.problems import Problem, problem_of
+from churnml.language import Language, Text
+from churnml.serving.http.problems import Problem, language_asked, problem_of
 from churnml.serving.http.request_id import REQUEST_ID
 
 __all__ = ["FaultsMiddleware", "PageOfProblem"]
@@ -23,9 +24,10 @@ _LOG = logging.getLogger("churnml.serving")
 class FaultsMiddleware:
     """Answers with a problem, or the page that tells of it, in place of an exception, unless an answer has begun."""
 
-    def __init__(self, app: ASGIApp, page: PageOfProblem) -> None:
+    def __init__(self, app: ASGIApp, page: PageOfProblem, language: Language) -> None:
         self._app = app
         self._page = page
+        self._language = language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -50,9 +52,9 @@ class FaultsMiddleware:
             problem = problem_of(error)
         except Exception:
             _LOG.exception("request %s failed", request_id)
-            problem = Problem("service.error", "The service failed; its log says why")
+            problem = Problem("service.error", Text.of("detail-failed"))
         if not begun:
-            answer = self._told(scope, problem) or problem.response(request_id)
+            answer = self._told(scope, problem) or problem.response(request_id, language_asked(scope, self._language))
             await answer(scope, receive, send)
 
     def _told(self, scope: Scope, problem: Problem) -> Response | None:

@@ -14,7 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from churnml.errors import ChurnmlError
-from churnml.serving.http.problems import Problem, faults_of, problem_of
+from churnml.language import Text, languages
+from churnml.serving.http.problems import Problem, faults_of, language_asked, problem_of
 from churnml.serving.http.request_id import REQUEST_ID
 
 __all__ = ["add_handlers"]
@@ -51,7 +52,12 @@ def add_handlers(api: FastAPI, routers: Iterable[APIRouter], page: Told = lambda
 async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     page: Told = request.app.state.page_of_problem
-    return page(request, error) or error.response(request.scope.get(REQUEST_ID))
+    told = page(request, error)
+    if told is not None:
+        return told
+    state = getattr(request.app.state, "serving", None)
+    usual = languages()[0] if state is None else state.settings.language
+    return error.response(request.scope.get(REQUEST_ID), language_asked(request.scope, usual))
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
@@ -60,7 +66,7 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_fault(request: Request, _error: Exception) -> Response:
-    return await _on_problem(request, Problem("service.error", "The service failed; its log says why"))
+    return await _on_problem(request, Problem("service.error", Text.of("detail-failed")))
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
@@ -68,7 +74,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     faults: list[Any] = list(error.errors())
     if any(fault["type"] == "json_invalid" for fault in faults):
         why = str(faults[0].get("ctx", {}).get("error", "it cannot be parsed"))
-        return await _on_problem(request, Problem("request.json", f"The body is not JSON: {why[:200]}"))
+        return await _on_problem(request, Problem("request.json", Text.of("detail-not_json", why=why[:200])))
     pointed = faults_of(faults)
     where, what = pointed[0]
     return await _on_problem(request, Problem("request.invalid", f"{where}: {what}", errors=pointed))
@@ -76,12 +82,12 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 def _problem_of_http(request: Request, error: HTTPException, routers: Iterable[APIRouter]) -> Problem:
     if error.status_code == 404:
-        return Problem("path.unknown", "There is no such path; GET /v1/openapi.json lists them")
+        return Problem("path.unknown", Text.of("detail-path"))
     if error.status_code == 405:
         allowed = {"Allow": ", ".join(sorted(_methods(request, routers)))}
-        return Problem("request.method", f"The path does not take {request.method[:20]}", headers=allowed)
+        return Problem("request.method", Text.of("detail-method", method=request.method[:20]), headers=allowed)
     if error.status_code == 400:
-        return Problem("request.json", "The body cannot be read as JSON in UTF-8")
+        return Problem("request.json", Text.of("detail-no_json"))
     return Problem("service.error", json.dumps(error.detail)[:200])
 
 

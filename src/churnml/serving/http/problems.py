@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
+from starlette.types import Scope
 
 from churnml.api.problems import CODES, Fault, ProblemAnswer
-from churnml.errors import ChurnmlError
-from churnml.language import Text
+from churnml.errors import ChurnmlError, Said
+from churnml.language import Language, Text, languages, phrases, said_text
 
-__all__ = ["Problem", "busy", "faults_of", "problem_of"]
+__all__ = ["Problem", "busy", "faults_of", "language_asked", "problem_of"]
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
@@ -21,7 +23,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
     ----------
     code : str
         One of `CODES`.
-    detail : str
+    detail : str or Text
         What is wrong with this request.
     errors : sequence of (pointer, detail)
         Each fault by its place.
@@ -34,13 +36,13 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
     def __init__(
         self,
         code: str,
-        detail: str,
+        detail: Said,
         *,
-        errors: Sequence[tuple[str, str]] = (),
+        errors: Sequence[tuple[str, Said]] = (),
         headers: Mapping[str, str] | None = None,
         said: Text | None = None,
     ) -> None:
-        super().__init__(detail)
+        super().__init__(str(detail))
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
@@ -52,43 +54,57 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         """HTTP status of the code."""
         return CODES[self.code][0]
 
-    def body(self, request_id: str | None = None) -> ProblemAnswer:
+    def body(self, request_id: str | None = None, language: Language = "en") -> ProblemAnswer:
         """Return the answer's body."""
-        status, title = CODES[self.code]
+        # Every operation documents its problems with English examples: no message is parsed for them.
+        english = CODES[self.code][1]
+        title = english if language == "en" else phrases(language)(f"problem-{self.code.replace('.', '-')}")
         return ProblemAnswer(
             type=f"urn:churnml:{self.code}",
             title=title,
-            status=status,
+            status=self.status,
             code=self.code,
-            detail=self.detail,
+            detail=said_text(self.detail, language),
             request_id=request_id,
-            errors=[Fault(pointer=pointer, detail=detail) for pointer, detail in self.errors],
+            errors=[Fault(pointer=pointer, detail=said_text(detail, language)) for pointer, detail in self.errors],
         )
 
-    def response(self, request_id: str | None = None) -> Response:
+    def response(self, request_id: str | None = None, language: Language = "en") -> Response:
         """Return the answer."""
-        content = self.body(request_id).model_dump_json()
+        content = self.body(request_id, language).model_dump_json()
         return Response(content, self.status, headers=self.headers, media_type="application/problem+json")
+
+
+def language_asked(scope: Scope, usual: Language) -> Language:
+    """Return the language to answer a request in: the one that ``lang`` names, else the service's own.
+
+    Examples
+    --------
+    >>> language_asked({"query_string": b"lang=ja"}, "en"), language_asked({"query_string": b"lang=xx"}, "en")
+    ('ja', 'en')
+    """
+    asked = QueryParams(scope.get("query_string", b"")).get("lang")
+    return asked if asked in languages() else usual
 
 
 def problem_of(error: ChurnmlError) -> Problem:
     """Translate an error of the rooms below into one of the API."""
     if error.code == "store.once_mismatch":
-        return Problem("idempotency.mismatch", error.what)
+        return Problem("idempotency.mismatch", error.said["what"])
     if error.code == "store.no_override":
-        return Problem("override.unknown", error.what)
+        return Problem("override.unknown", error.said["what"])
     if error.code == "store.busy":
         return busy()
     if error.code.startswith("store"):
-        return Problem("service.store", "The store cannot be reached; try again later", headers={"Retry-After": "5"})
-    return Problem("service.error", "The service failed; its log says why")
+        return Problem("service.store", Text.of("detail-store"), headers={"Retry-After": "5"})
+    return Problem("service.error", Text.of("detail-failed"))
 
 
 def busy() -> Problem:
     """Return the problem of a write that others kept from the store; nothing of it is stored."""
     return Problem(
         "service.busy",
-        "The store is busy with other writes; nothing was stored, try again in a moment",
+        Text.of("detail-busy"),
         headers={"Retry-After": "2"},
     )
 

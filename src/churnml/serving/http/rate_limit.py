@@ -6,6 +6,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from churnml.language import Text
 from churnml.serving.http.authentication import KEY
 from churnml.serving.http.buckets import Buckets
 from churnml.serving.http.headers import headers_of
@@ -42,7 +43,7 @@ class RateLimitMiddleware:
             wait = str(max(1, round(allowance.wait_seconds + 0.5)))
             raise Problem(
                 "rate.limited",
-                f"The key may send {allowance.limit} requests a minute; the next one in {wait} s",
+                Text.of("detail-rate", limit=str(allowance.limit), wait=wait),
                 headers={"Retry-After": wait},
             )
         headers = headers_of(scope)

@@ -38,7 +38,7 @@ def with_middleware(app: ASGIApp, state: ServingState, page: PageOfProblem = lam
     app = RateLimitMiddleware(app, settings.limits.requests_per_minute, settings.shared and settings.shared / REQUESTS)
     app = AuthenticationMiddleware(app, KeyRing(state), People(state))
     app = TimeoutMiddleware(app, settings.timeout_seconds)
-    app = FaultsMiddleware(app, page)
+    app = FaultsMiddleware(app, page, settings.language)
     app = AccessLogMiddleware(app)
     app = CookiesMiddleware(app, https=(settings.sign_in.url or "").startswith("https://"))
     app = HeadersMiddleware(app)

@@ -7,13 +7,13 @@ import time
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from churnml.language import Text
 from churnml.serving.http.problems import Problem
 
 __all__ = ["DEADLINE", "TimeoutMiddleware"]
 
 DEADLINE = "churnml.deadline"
 """Entry of the scope: when the request is given up, on the clock of `time.monotonic`."""
-_AGAIN = "; whether a write was stored anyway, its Idempotency-Key sent again tells"
 
 
 class TimeoutMiddleware:
@@ -33,5 +33,6 @@ class TimeoutMiddleware:
             async with asyncio.timeout(self._seconds):
                 await self._app(scope, receive, send)
         except TimeoutError:
-            written = "" if scope["method"] in ("GET", "HEAD", "OPTIONS") else _AGAIN
-            raise Problem("service.timeout", f"The service did not answer in time{written}") from None
+            reads = scope["method"] in ("GET", "HEAD", "OPTIONS")
+            late = Text.of("problem-service-timeout" if reads else "detail-late_write")
+            raise Problem("service.timeout", late) from None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from anyio import to_thread
 
+from churnml.language import Text
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages.frame import Frame
 from churnml.serving.routes.work import tasks_of
@@ -22,7 +23,7 @@ _WAITING: tuple[State, ...] = ("open", "acknowledged", "snoozed")
 
 def unknown(account_id: str) -> Problem:
     """Return the problem of an account that is not there, or not for who looks: nobody can tell which."""
-    return Problem("account.unknown", f"There is no account {account_id!r} among yours")
+    return Problem("account.unknown", Text.of("detail-not_yours", account=repr(account_id)))
 
 
 def owner_seen(frame: Frame) -> str | None:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from churnml.api.answers import AccountsAnswer, ExplainAnswer, HealthAnswer, HistoryAnswer
 from churnml.api.survival import SurvivalAnswer
+from churnml.language import Text
 from churnml.serving.curves import survival_of
 from churnml.serving.http.problems import Problem
 from churnml.serving.mappers import explained, health_of, history_point, last_score, provenance, stored
@@ -71,7 +72,7 @@ async def list_accounts(
     state, chosen = state_of(request), language(request, lang)
     view = state.view
     if view.snapshot is None:
-        raise Problem("service.no_snapshot", "Nothing has been scored yet", headers={"Retry-After": "30"})
+        raise Problem("service.no_snapshot", Text.of("problem-service-no_snapshot"), headers={"Retry-After": "30"})
     where = ScoreFilter(band, segment, owner, renewal_within_days, text)
     snapshot_id, after = view.snapshot.id, -1
     if cursor is not None:
@@ -167,7 +168,7 @@ async def get_survival(request: Request, account_id: AccountPath, lang: Lang = N
     view, snapshot, account = await state.last_known(account_id)
     curve = await state.curve(view, snapshot, account_id)
     if curve is None:
-        raise Problem("survival.unknown", f"No survival curve is stored for account {account_id!r}")
+        raise Problem("survival.unknown", Text.of("detail-no_curve", account=repr(account_id)))
     fields = {
         **provenance(state.settings, view, account.coverage, lang=chosen),
         "currency": snapshot.info.get("currency", state.settings.currency),
@@ -192,7 +193,7 @@ async def get_history(
     state = state_of(request)
     view = state.view
     if view.snapshot is None:
-        raise Problem("service.no_snapshot", "Nothing has been scored yet", headers={"Retry-After": "30"})
+        raise Problem("service.no_snapshot", Text.of("problem-service-no_snapshot"), headers={"Retry-After": "30"})
     pairs = await to_thread.run_sync(state.store.history, state.settings.name, account_id, limit)
     if not pairs:
         raise await state.unknown_account(view.snapshot, account_id)

@@ -9,6 +9,7 @@ import json
 from datetime import date, datetime
 from typing import TypeVar
 
+from churnml.language import Text
 from churnml.serving.http.problems import Problem
 from churnml.store import ScoreFilter
 
@@ -84,4 +85,4 @@ def read_place(cursor: str, where: object, kind: type[P]) -> tuple[P, int]:
 
 def wrong_cursor() -> Problem:
     """Return the problem of a cursor that leads nowhere."""
-    return Problem("request.cursor", "Send next_cursor of the page before, with the same filters")
+    return Problem("request.cursor", Text.of("detail-cursor"))

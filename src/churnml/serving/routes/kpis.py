@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from churnml.api.key_figures import KpiMonth, KpisAnswer
+from churnml.language import Text
 from churnml.serving.http.problems import Problem
 from churnml.serving.mappers import view_provenance
 from churnml.serving.routes.operation import ScopedRoute, as_json, documented, may, state_of
@@ -43,13 +44,14 @@ async def get_kpis(
     state = state_of(request)
     kept = await to_thread.run_sync(state.store.key_figures(state.settings.name).newest)
     if kept is None:
-        detail = "No KPIs have been published yet; `churnml kpis CONFIG --publish` does"
-        raise Problem("service.no_kpis", detail, headers={"Retry-After": "300"})
+        raise Problem("service.no_kpis", Text.of("detail-no_kpis"), headers={"Retry-After": "300"})
     rows = kept.report["rows"]
     groupings = list(dict.fromkeys(row["group_by"] for row in rows if row["group_by"] is not None))
     if by is not None and by not in groupings:
-        known = ", ".join(groupings) or "nothing but the whole"
-        raise Problem("request.invalid", f"by: published are {known}", errors=[("by", f"must be one of: {known}")])
+        known = ", ".join(groupings) or Text.of("detail-whole")
+        raise Problem(
+            "request.invalid", Text.of("detail-by", known=known), errors=[("by", Text.of("detail-one_of", known=known))]
+        )
     newest = set(sorted({row["month_on"] for row in rows})[-months:])
     answer = {name: kept.report[name] for name in ("currency", "grace_days", "gross_margin", "yearly_discount")}
     return as_json(

@@ -15,7 +15,7 @@ from starlette.responses import Response
 import churnml.api.work  # noqa: F401  (its bodies are built below)
 from churnml.api.problems import CODES
 from churnml.api.requests import Body
-from churnml.language import Language
+from churnml.language import Language, Text
 from churnml.serving.http.authentication import KEY
 from churnml.serving.http.problems import Problem
 from churnml.serving.http.request_id import REQUEST_ID
@@ -114,7 +114,7 @@ def require(request: Request, *scopes: str) -> None:
     """Refuse a caller whose key has none of the scopes."""
     key: ApiKey = request.scope[KEY]
     if not any(key.may(scope) for scope in scopes):
-        raise Problem("auth.scope", f"The API key {key.id} lacks the scope {' or '.join(scopes)}")
+        raise Problem("auth.scope", Text.of("detail-scope", key=key.id, scopes=" or ".join(scopes)))
 
 
 def actor_of(request: Request) -> Actor:

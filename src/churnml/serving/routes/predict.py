@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from churnml.api.answers import BatchAnswer, BatchItem, PredictAnswer
 from churnml.api.requests import BatchRequest, PredictRequest
+from churnml.language import Text
 from churnml.serving.http.problems import Problem, faults_of
 from churnml.serving.mappers import Lang as LangCode
 from churnml.serving.mappers import provenance, stored
@@ -83,7 +84,7 @@ async def predict_batch(request: Request, body: BatchRequest) -> Response:
     state, lang = state_of(request), language(request, None)
     most = state.settings.limits.max_batch
     if len(body.items) > most:
-        raise Problem("batch.too_large", f"A batch may have {most} items, this one has {len(body.items)}")
+        raise Problem("batch.too_large", Text.of("detail-batch", most=str(most), n=str(len(body.items))))
     results: dict[int, BatchItem] = {}
     items: dict[int, PredictRequest] = {}
     rows: dict[int, Row] = {}
@@ -93,7 +94,7 @@ async def predict_batch(request: Request, body: BatchRequest) -> Response:
         try:
             items[index] = _item(sent)
         except Problem as problem:
-            results[index] = BatchItem(index=index, status=problem.status, problem=problem.body())
+            results[index] = BatchItem(index=index, status=problem.status, problem=problem.body(language=lang))
     await state.remember([item.account_id for item in items.values() if item.account_id is not None])
     hints = _HINTS
     for index, item in items.items():
@@ -107,7 +108,7 @@ async def predict_batch(request: Request, body: BatchRequest) -> Response:
                 results[index] = _result(index, await _stored(state, item.account_id, lang, hint=hints > 0))
         except Problem as problem:
             hints -= 1
-            results[index] = BatchItem(index=index, status=problem.status, problem=problem.body())
+            results[index] = BatchItem(index=index, status=problem.status, problem=problem.body(language=lang))
     if rows:
         for index, fields in zip(rows, await score(state, list(rows.values()), lang), strict=True):
             results[index] = _result(index, fields)

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from churnml.api.answers import PredictAnswer, WhatIfAnswer
 from churnml.api.requests import WhatIfRequest
+from churnml.language import Text
 from churnml.serving.http.problems import Problem
 from churnml.serving.mappers import provenance
 from churnml.serving.routes.operation import ScopedRoute, as_json, documented, language, may, state_of
@@ -38,7 +39,7 @@ async def what_if(request: Request, body: WhatIfRequest) -> Response:
     view, snapshot, account = await state.account(body.account_id)
     stored = await to_thread.run_sync(state.store.features, snapshot.id, body.account_id)
     if stored is None:
-        raise Problem("features.unknown_account", f"The features of {body.account_id!r} are not stored (any more)")
+        raise Problem("features.unknown_account", Text.of("detail-features", account=repr(body.account_id)))
     features = {name: value for name, value in features_of(stored).items() if name in scorer.names}
     rows = [
         Row(features, snapshot.as_of, arr=account.arr),

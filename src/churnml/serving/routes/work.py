@@ -15,7 +15,7 @@ from churnml.actions import due_on
 from churnml.api.work import AlertAnswer, EventAnswer, NoteAnswer, TaskAnswer
 from churnml.config.alerts import AlertsConfig
 from churnml.errors import StoreError
-from churnml.language import Language, render
+from churnml.language import Language, Text, render
 from churnml.serving.http.problems import Problem
 from churnml.serving.state import ServingState
 from churnml.store import Alert, AlertEvent, Note, Task, TaskEvent, Tasks
@@ -67,8 +67,8 @@ def refused() -> Iterator[None]:
         code = _PROBLEMS.get(error.code)
         if code is None:
             raise
-        expected = f"; expected: {error.expected}" if error.expected else ""
-        raise Problem(code, f"{error.what} ({error.where}){expected}") from error
+        form = "detail-refused.expected" if "expected" in error.said else "detail-refused"
+        raise Problem(code, Text.of(form, **error.said)) from error
 
 
 def tasks_of(state: ServingState, deadline: float | None = None) -> Tasks:

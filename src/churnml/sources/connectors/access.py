@@ -17,6 +17,7 @@ from churnml.api.pauses import pause_named
 from churnml.config import mask_text
 from churnml.config.secrets import MASK, forms_of_secret
 from churnml.language import Text
+from churnml.progress import Progress
 from churnml.sources.connectors.budget import Budget
 from churnml.sources.connectors.faults import Stopped
 
@@ -87,7 +88,7 @@ class Access:
         timeout_seconds: float = 60.0,
         secrets: Sequence[str] = (),
         transport: httpx.BaseTransport | None = None,
-        say: Callable[[str], None] = lambda text: None,
+        say: Progress = lambda text: None,
     ) -> None:
         self.budget = budget
         self.clock = clock
@@ -213,7 +214,7 @@ class Access:
             waited += seconds
             if attempt == _ATTEMPTS - 1 or waited > _LONGEST_WAIT:
                 raise Stopped(trouble, self.clock() + timedelta(seconds=seconds))
-            self._say(f"waiting {seconds:.0f} s")
+            self._say(Text.of("progress-wait", seconds=round(seconds)))
             self._wait(seconds)
         raise AssertionError("every last attempt returns or raises")  # pragma: no cover
 

@@ -15,6 +15,7 @@ import httpx
 
 from churnml.config.pulls import PullConfig
 from churnml.language import Text
+from churnml.progress import Progress
 from churnml.sources.connectors.access import Access, Request
 from churnml.sources.connectors.budget import Budget
 from churnml.sources.connectors.catalogue import connector_of
@@ -53,7 +54,7 @@ class Surroundings:
     clock: Callable[[], datetime]
     wait: Callable[[float], None]
     folder: Path | None = None
-    say: Callable[[str], None] = lambda text: None
+    say: Progress = lambda text: None
     transport: httpx.BaseTransport | None = None
     batch_rows: int = _ROWS
 
@@ -243,7 +244,11 @@ class _Running:
             last = page.resume or last
             self.positions[stream] = replace(position, resume=dict(last))
             rows = sum(map(len, self.waiting.values()))
-            self.around.say(f"{stream}: {self.rows_in[stream]:,} rows, {self.connector.access.budget.calls:,} calls")
+            self.around.say(
+                Text.of(
+                    "progress-pull", object=stream, rows=self.rows_in[stream], calls=self.connector.access.budget.calls
+                )
+            )
             due = (self.around.clock() - self._landed_at).total_seconds() > _SECONDS
             if rows >= self.around.batch_rows or (rows and due):
                 self.land()

@@ -235,7 +235,7 @@ def _dated(db: duckdb.DuckDBPyConnection, base: ColumnProfile, value: str, fille
     shaped = sum(bool(_DATE_SHAPE.search(example)) for example in base.examples)
     if shaped * 10 < len(base.examples) * 9 and len(digits) < len(base.examples):
         return None
-    remedy = propose_format(list(base.examples[:50]))
+    remedy = str(propose_format(list(base.examples[:50])))
     epoch, written = _EPOCH.search(remedy), _FORMAT.findall(remedy)
     if epoch is not None and len(digits) == len(base.examples):
         return _as(base, "time", expr=epoch.group(1))

@@ -9,6 +9,7 @@ from importlib.resources.abc import Traversable
 
 from churnml.config.yaml_loading import load_yaml
 from churnml.errors import ConfigError, near_name
+from churnml.language import Text
 from churnml.sources.presets.preset import Preset
 
 __all__ = ["known_objects", "preset", "preset_text", "presets", "presets_markdown"]
@@ -91,7 +92,7 @@ def presets_markdown() -> str:
     ]
     for name, one in presets().items():
         columns = ", ".join(f"`{column}`" for column in one.columns)
-        with_ = "; ".join(f"`{key}` ({lookup.object}): {lookup.gain}" for key, lookup in one.lookups.items())
+        with_ = "; ".join(f"`{key}` ({lookup.object}): {lookup.said}" for key, lookup in one.lookups.items())
         lines.append(f"| [`{name}`]({one.documentation}) | `{one.table}` | {one.about} | {columns} | {with_} |")
     others = sorted({*known_objects()} - {*presets()})
     tools: dict[str, list[str]] = {}
@@ -123,10 +124,9 @@ def _unknown(name: str, where: str) -> ConfigError:
     near = near_name(name, presets())
     own = [each for each in presets() if each.partition("/")[0] == name.partition("/")[0]]
     return ConfigError(
-        f"There is no preset {name!r}",
+        Text.of("error-no_preset", preset=repr(name)),
         where=where,
         got=name,
-        expected=f"{near} perhaps" if near else ", ".join(own) or None,
-        remedy="`churnml presets list` prints all of them.",
+        expected=Text.of("data-perhaps", name=near) if near else ", ".join(own) or None,
         code="config.preset",
     )

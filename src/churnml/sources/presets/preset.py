@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from churnml.config import ColumnSource
 from churnml.config.section import Section
+from churnml.language import Text
 from churnml.tables import TABLES
 
 __all__ = ["Alternative", "Keys", "Lookup", "Merged", "Preset", "Versions"]
@@ -28,7 +29,12 @@ class Lookup(Section):
     """Another raw table that the query reads."""
 
     object: str = Field(description="The tool and object that it is, e.g. `zendesk/users`")
-    gain: str = Field(description="What is known with it, in words")
+    gain: str = Field(description="What is known with it: ``preset-gain-<gain>`` of the message catalogue")
+
+    @property
+    def said(self) -> Text:
+        """What is known with it."""
+        return Text.of(f"preset-gain-{self.gain}")
 
 
 class Merged(Section):

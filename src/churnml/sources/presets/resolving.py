@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from churnml.config import ColumnSource, SourceConfig, TableSource, VersionSource
+from churnml.language import Text
 from churnml.sources.expressions import columns_of
 from churnml.sources.presets.preset import Alternative, Preset
 from churnml.sources.raw import Raw
@@ -54,10 +55,9 @@ def laid_out(db: duckdb.DuckDBPyConnection, preset: Preset, own: Raw, others: di
     except duckdb.Error as error:
         raise problem(
             "CHK005",
-            "The query of the preset cannot be run on this raw table",
+            Text.of("data-preset_query"),
             where=f"{own.place}.preset",
             got=str(error).splitlines()[0],
-            remedy="Map the columns without the preset, or copy it (`churnml presets show`) and adapt it.",
         ) from error
     return replace(own, relation=relation, columns=columns_there)
 
@@ -146,12 +146,9 @@ def _fitted(
         elif dtype == "timestamp" and each.zone == "source" and _unzoned(db, value, raw):
             raise problem(
                 "CHK044",
-                f"The times of {raw.origin} carry no zone",
+                Text.of("data-no_zone", origin=raw.origin, key=tool_key),
                 where=f"{raw.place}.columns.{name}",
                 got=", ".join(map(repr, _examples(db, value, raw))),
-                expected="the zone that the tool wrote them in",
-                remedy=f"Set `{tool_key}.timezone`, e.g. `timezone: Europe/Berlin`: the zone of the user or of the "
-                "account that made the export. It is asked once for the whole source.",
             )
     return ColumnSource.model_validate(facts)
 
@@ -199,11 +196,10 @@ def _format(
     if len({_reading(form) for form in able}) > 1:
         raise problem(
             "CHK045",
-            f"The dates of {raw.origin} can be read in two ways",
+            Text.of("data-two_ways", origin=raw.origin, key=tool_key),
             where=f"{raw.place}.columns.{name}",
             got=", ".join(map(repr, _examples(db, value, raw))),
             expected=" or ".join(able),
-            remedy=f"Set `{tool_key}.date_order: day` if the day stands first, `month` if the month does.",
         )
     return able[0] if able else None
 

@@ -1,0 +1,87 @@
+"""Survival curves in a training and a scoring: judged, bundled, told, and never in the way of the scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.companies.renewing import FEATURES, company
+from tests.pipeline.conftest import Ran
+
+from churnml.config import load_config
+from churnml.language import Text
+from churnml.pipeline import survival as pipeline_survival
+from churnml.pipeline.results import Prepared
+from churnml.pipeline.survival import learn_survival
+from churnml.registry import load_champion
+from churnml.training.survival_verdict import SurvivalRole
+
+
+def test_a_history_too_short_to_judge_curves_is_a_note(ran: Ran) -> None:
+    config = load_config(ran.config)
+    bundle = load_champion(config.bundles_dir, config.registered_model)
+    assert bundle.survival is not None
+    assert bundle.survival.role is SurvivalRole.LEFT_OUT
+    assert bundle.hazard is None
+    assert any("No survival curves" in note for note in ran.report["notes"])
+    assert bundle.manifest.backtest["survival"]["role"] == "left_out"
+
+
+@pytest.fixture(scope="module")
+def renewing(ran: Ran) -> Any:
+    """Return a config, a training frame of a company with renewals, and a backtest's predictions of its last dates."""
+    config = load_config(
+        ran.config, {"label": {"churn": "contractual", "horizon_days": 90}, "model": {"kind": "logistic"}}
+    )
+    frame = company(500, annual=0.6, at_decision=-2.0, effect=1.2, months=30, seed=21).assign(arr=1200.0, plan="basic")
+    frame["churned"] = np.where(frame["seen_days"] >= 90, (frame["ended_days"] < 90).astype(float), np.nan)
+    dates = np.sort(frame.loc[frame["churned"].notna(), "as_of"].unique())[-2:]
+    tested = frame[frame["as_of"].isin(dates)][["account_id", "as_of", "churned"]].assign(fold="newest", p_model=0.05)
+    return config, frame, tested
+
+
+def _learn(monkeypatch: pytest.MonkeyPatch, renewing: Any) -> Any:
+    config, frame, tested = renewing
+    monkeypatch.setattr(pipeline_survival, "stacked", lambda *_: frame)
+    return learn_survival(config, Prepared(None, FEATURES, frame, {}), tested)  # type: ignore[arg-type]
+
+
+def test_curves_that_see_what_others_do_not_serve(monkeypatch: pytest.MonkeyPatch, renewing: Any) -> None:
+    curves = _learn(monkeypatch, renewing)
+    verdict = curves.verdict
+    assert verdict.role is SurvivalRole.SERVES, verdict.reason
+    assert curves.model is not None
+    assert verdict.far.brier["hazard"] < min(verdict.far.brier["kaplan_meier"], verdict.far.brier["beta_geometric"])
+    # The other model told everybody the same.
+    assert verdict.near.not_worse
+    assert type(verdict).from_dict(verdict.as_dict()) == verdict
+
+
+def test_a_failure_is_a_reason_and_no_error(monkeypatch: pytest.MonkeyPatch, renewing: Any) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("no such number")
+
+    monkeypatch.setattr(pipeline_survival, "judge_survival", broken)
+    curves = _learn(monkeypatch, renewing)
+    assert curves.model is None
+    assert curves.verdict.role is SurvivalRole.LEFT_OUT
+    assert "no such number" in str(curves.verdict.reason)
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"contract_days": 30.0}, "short_terms"),
+        ({"next_decision_days": np.nan}, "no_ends"),
+        ({"seen_days": 100.0}, "history"),
+        ({"ended_days": np.nan}, "few_lost"),
+    ],
+)
+def test_what_the_data_cannot_tell_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, renewing: Any, changed: dict[str, float], code: str
+) -> None:
+    config, frame, tested = renewing
+    reason = _learn(monkeypatch, (config, frame.assign(**changed), tested)).verdict.reason
+    assert isinstance(reason, Text)
+    assert reason.code == f"survival-left_out.{code}"
