@@ -17,8 +17,8 @@ from churnml.explain.plays import Play
 from churnml.features.spec import FAMILIES
 from churnml.language import Day, Language, Quantity, Section, amount, day, month, number, phrases, render
 from churnml.reports.changes import change_told
-from churnml.reports.curve import shown_curve
 from churnml.reports.charts import line
+from churnml.reports.curve import shown_curve
 from churnml.reports.figures import loss, percent_or_dash, score
 from churnml.reports.page import environment
 
