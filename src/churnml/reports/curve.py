@@ -1,4 +1,4 @@
-"""When an account may be lost, as its page and its brief show it: sentences, a drawing beside its peers, the numbers."""
+"""When an account may be lost, on its page and its brief: sentences, a drawing beside its peers, the numbers."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ async def get_account(request: Request, account_id: AccountPath) -> Response:
 
 @dataclass(frozen=True)
 class _Found:
-    """What was read before the page is made; `frozen` says that the account has left, `curve` is of one that has not."""
+    """What was read before the page is made; `frozen` says that the account has left, `curve` is of one that stays."""
 
     frame: Frame
     snapshot: SnapshotInfo
