@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from tests.companies.curves import curves_of
 from tests.companies.explained import make_world
 
 from churnml.actions import due_on
@@ -20,6 +21,7 @@ from churnml.config.alerts import AlertsConfig
 from churnml.explain import explain
 from churnml.explain.stored import stored
 from churnml.language import Quantity, Text, words
+from churnml.retention.curve_columns import CURVE_COLUMNS, curve_columns
 from churnml.store import Actor, Alert, Decided, Snapshot, Store, Task
 
 __all__ = ["OWNERS", "OWN_WORDS", "fill"]
@@ -101,6 +103,17 @@ def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 
             "why": [_why(told[at]) for at in which],
         }
     )
+    curves = curves_of(
+        ids,
+        today,
+        # One in five goes on for as long as it likes.
+        days=np.where(np.arange(accounts) % 5 == 4, np.nan, scores["days_to_renewal"]),
+        risk=np.clip(2.5 * own["churn_probability"].to_numpy(), 0.02, 0.8),
+        monthly=0.03 * own["churn_probability"].to_numpy(),
+        arr=scores["arr"],
+        groups=scores,
+    )
+    scores = scores.merge(curve_columns(curves, today), on="account_id", validate="1:1")
     drift = rng.normal(0, 6, (weeks, accounts)).cumsum(axis=0)
     for week in range(weeks, 0, -1):
         then = scores.assign(
@@ -110,7 +123,7 @@ def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 
         )
         then["band"] = pd.cut(then["health_score"], [-1, 40, 70, 101], right=False, labels=["red", "yellow", "green"])
         then["band"] = then["band"].astype(str)
-        _publish(store, config, today - timedelta(weeks=week), then.drop(columns="why"), ())
+        _publish(store, config, today - timedelta(weeks=week), then.drop(columns=["why", *CURVE_COLUMNS]), ())
     newest = (
         {
             **told[at],
@@ -124,11 +137,11 @@ def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 
         }
         for at, account, change, health in zip(which, ids, scores["change_30d"], scores["health_score"], strict=True)
     )
-    _publish(store, config, today, scores, newest)
+    _publish(store, config, today, scores, newest, curves)
     _work(store, config, scores, today)
 
 
-def _publish(store: Store, config: str, as_of: date, scores: pd.DataFrame, explanations: Any) -> None:
+def _publish(store: Store, config: str, as_of: date, scores: pd.DataFrame, explanations: Any, curves: Any = ()) -> None:
     store.publish(
         Snapshot(
             config=config,
@@ -138,6 +151,7 @@ def _publish(store: Store, config: str, as_of: date, scores: pd.DataFrame, expla
             config_hash="0f0f0f0f0f0f",
             scores=scores,
             explanations=explanations,
+            curves=curves,
             info={"horizon_days": 90, "base_rate": 0.06, "verdict": "publishable", "currency": "EUR"},
         )
     )

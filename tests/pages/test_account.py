@@ -127,3 +127,39 @@ def test_a_search_for_an_account_leads_to_it(busy: tuple[Any, str]) -> None:
     found = store.account(eve.state.view.snapshot.id, account)
     assert found is not None
     assert f'href="/accounts/{account}"' in eve.get("/accounts", params={"q": found.name}).text
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("en", ("When it may be lost", "At the renewal on ", "dashed: ")),
+        ("ja", ("解約の時期の見通し", "更新では", "破線：")),
+    ],
+)
+def test_the_curve_stands_beside_its_peers_in_words_numbers_and_a_file(
+    see: Any, lang: str, words: tuple[str, ...]
+) -> None:
+    eve = see(EVE)
+    curve = eve.state.store.curve(eve.state.view.snapshot.id, "acc-00007")
+    for view in ("", "&view=brief"):
+        page = eve.get(f"/accounts/acc-00007?lang={lang}{view}").text
+        for word in words:
+            assert word in page
+        risk = curve.renewal_risk
+        for share in (risk.value, risk.low, risk.high):
+            assert f"{share * 100:.0f}" in page
+        assert page.count('class="bounds"') == page.count('class="beside"') == 1
+    rows = list(csv.DictReader(io.StringIO(eve.get("/accounts/acc-00007?csv=survival").content.decode("utf-8-sig"))))
+    assert [float(row["survival"]) for row in rows] == list(curve.survival)
+    assert [float(row["peers"]) for row in rows] == list(curve.peers.survival)
+
+
+def test_where_there_is_no_curve_the_page_says_nothing_of_it(look: Any) -> None:
+    eve = look(EVE)
+    with eve.state.store._engine.execution_options(write=True).begin() as connection:
+        connection.exec_driver_sql("DELETE FROM curves WHERE account_id = 'acc-00007'")
+    for view in ("", "?view=brief"):
+        page = eve.get(f"/accounts/acc-00007{view}")
+        assert page.status_code == 200
+        assert "When it may be lost" not in page.text
+    assert eve.get("/accounts/acc-00007?csv=survival").status_code == 404

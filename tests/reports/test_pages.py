@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.companies.curves import curves_of
 
 from churnml.config import DisplayConfig
 from churnml.errors import DataError
@@ -55,6 +56,24 @@ def brief(world: Any, told: Any, language: str) -> str:
         happenings=[Happening("2025-07-03", "tickets", Text.of("event-ticket-opened"))],
         plays=plays[row],
     )
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "At the renewal on"), ("ja", "更新では")])
+def test_a_brief_says_when_the_account_may_be_lost_where_it_is_known(
+    world: Any, told: Any, language: str, words: str
+) -> None:
+    explanation = told[0].as_dict()
+    on = date.fromisoformat(str(explanation["as_of"])[:10])
+    (curve,) = curves_of(["a"], on, days=[61.0], risk=[0.25])
+    shown = account_brief(explanation, language=language, curve=curve)  # type: ignore[arg-type]
+    assert words in shown
+    assert shown.count('class="bounds"') == 1
+    bare = account_brief(explanation, language=language)  # type: ignore[arg-type]
+    left = account_brief(
+        {**explanation, "frozen": {f"text_{language}": "It has left."}}, language=language, curve=curve
+    )  # type: ignore[arg-type]
+    for page in (bare, left):
+        assert 'class="bounds"' not in page
 
 
 def test_a_brief_holds_what_a_csm_needs(world: Any, told: Any) -> None:

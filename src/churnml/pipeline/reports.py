@@ -51,6 +51,7 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
             said = overridden(override.band, account.band, override.author, until, override.reason)
             explanation = {**explanation, "overridden": said}
         history = _history(store, config, account_id)
+        curve = None if last is not None else store.curve(snapshot.id, account_id)
     edges = bands_in_force(config)
     with stages("report"):
         page = account_brief(
@@ -65,6 +66,7 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
             red_below=edges.red_below,
             green_from=edges.green_from,
             gaps=snapshot.info.get("level_gaps") or (),
+            curve=curve,
         )
         name = file_stem(account_id, taken=_PAGES)
         return write_text(config.workspace_dir / "reports" / f"{name}.{language}.html", page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,14 @@ import pandas as pd
 from markupsafe import Markup
 
 from churnml.explain.happenings import Happening
+from churnml.explain.lifetime import Lifetime
 from churnml.explain.notices import level_gaps
 from churnml.explain.plays import Play
 from churnml.features.spec import FAMILIES
 from churnml.language import Day, Language, Quantity, Section, amount, day, month, number, phrases, render
 from churnml.reports.changes import change_told
 from churnml.reports.charts import line
+from churnml.reports.curve import shown_curve
 from churnml.reports.figures import loss, percent_or_dash, score
 from churnml.reports.page import environment
 
@@ -38,6 +41,7 @@ def account_brief(
     red_below: float = 40.0,
     green_from: float = 70.0,
     gaps: Sequence[Mapping[str, Any]] = (),
+    curve: Lifetime | None = None,
 ) -> str:
     """Return the brief a CSM takes into a call, as one HTML page that prints on one sheet.
 
@@ -64,6 +68,8 @@ def account_brief(
         Bands of the chart.
     gaps : sequence of mapping
         Levels of risk that were off in the backtest, as the snapshot's ``level_gaps``.
+    curve : Lifetime, optional
+        When it may be lost; of an account that has left it is not shown.
     """
     say = phrases(language)
     page = Section(say, "page")
@@ -85,6 +91,9 @@ def account_brief(
         arr=None if arr is None or np.isnan(arr) else amount(arr, "currency", language, currency=currency),
         expected_loss=loss(explanation["churn_probability"], arr, language, currency),
         chart=_chart(known, page.health, red_below, green_from, language) if drawn and known is not None else None,
+        curve=shown_curve(curve, date.fromisoformat(str(explanation["as_of"])[:10]), language, currency)
+        if curve is not None and not explanation.get("frozen")
+        else None,
         families={name: say.or_plain(f"family-{name}", name) for name in FAMILIES},
         breaks=[say("page-new_model", on=Day(on=f"{known['as_of'].iloc[place]:%Y-%m-%d}")) for place in _breaks(known)]
         if drawn and known is not None

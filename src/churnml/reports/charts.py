@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-__all__ = ["bars", "drawing", "line", "sparkline"]
+__all__ = ["bars", "curve", "drawing", "line", "sparkline"]
 
 Value = float | None
 
@@ -105,6 +105,57 @@ def line(
     if len(values) <= 60:
         parts += [area.dot(place, value) for place, value in zip(at, values, strict=True) if value is not None]
     parts += _words(ticks, left, w, height)
+    return drawing("line", width, height, label, parts)
+
+
+def curve(
+    values: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    ticks: Sequence[str],
+    label: str,
+    *,
+    beside: Sequence[float] | None = None,
+    mark: float | None = None,
+    levels: Sequence[tuple[float, str]] = (),
+    width: int = 420,
+    height: int = 190,
+) -> Markup:
+    """Return a curve of shares from 0 to 1, shaded between its bounds.
+
+    Parameters
+    ----------
+    values, low, high : sequence of float
+        Evenly spaced.
+    ticks, label, levels, width, height
+        As of `line`.
+    beside : sequence of float, optional
+        Another curve, dashed.
+    mark : float, optional
+        Place of an upright line, in steps from the first value.
+
+    Examples
+    --------
+    >>> str(curve([1.0, 0.8], [1.0, 0.7], [1.0, 0.9], ["", ""], "80 %")).count("<path")
+    2
+    """
+    left, right, above, below = 46, 12, 10, 24
+    area = _Area(left, above, width - left - right, height - above - below, 0.0, 1.0)
+    places = _evenly(len(values))
+    parts = []
+    for level, word in levels:
+        y = area.y(level)
+        parts.append(f'<line class="level" x1="{left}" x2="{width - right}" y1="{y}" y2="{y}"/>')
+        parts.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(left - 6, y + 4, word))
+    around = area.path([*places, *places[::-1]], [*high, *low[::-1]])
+    parts.append(f'<path class="bounds" d="{around}Z"/>')
+    if mark is not None and 0 <= mark <= len(values) - 1:
+        x = area.x(mark / max(len(values) - 1, 1))
+        parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{above}" y2="{above + area.height}"/>')
+    if beside is not None:
+        parts.append(f'<path class="beside" d="{area.path(places, beside)}"/>')
+    parts.append(f'<path d="{area.path(places, values)}"/>')
+    parts += _words(ticks, left, area.width, height)
     return drawing("line", width, height, label, parts)
 
 

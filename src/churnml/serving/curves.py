@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from churnml.api.survival import CurveMonth, CurvePeers, Estimate, RenewalReason, SurvivalAnswer
 from churnml.explain.lifetime import Bounds, Lifetime
 from churnml.language import Language, phrases, render
+from churnml.reports.curve import curve_numbers
 
-__all__ = ["curve_months", "survival_of"]
-
-_MONTH_DAYS = 30
+__all__ = ["survival_of"]
 
 
-def curve_months(curve: Lifetime, as_of: date) -> list[CurveMonth]:
+def _months(curve: Lifetime, as_of: date) -> list[CurveMonth]:
     """Return a curve month by month, its peers' beside it."""
-    peers = curve.peers.survival if curve.peers is not None else (None,) * len(curve.survival)
-    points = zip(curve.survival, curve.survival_low, curve.survival_high, peers, strict=True)
     return [
-        CurveMonth.model_construct(
-            month=month, on=as_of + timedelta(days=_MONTH_DAYS * month), survival=point, low=low, high=high, peers=other
-        )
-        for month, (point, low, high, other) in enumerate(points, 1)
+        CurveMonth.model_construct(month=month, on=on, survival=point, low=low, high=high, peers=others)
+        for month, on, point, low, high, others in curve_numbers(curve, as_of)
     ]
 
 
@@ -51,7 +46,7 @@ def survival_of(fields: Mapping[str, Any], curve: Lifetime, as_of: date, lang: L
         expected_end=curve.expected_end,
         earliest=curve.earliest,
         latest=curve.latest,
-        months=curve_months(curve, as_of),
+        months=_months(curve, as_of),
         peers=None
         if peers is None
         else CurvePeers(by=peers.by, group=peers.group, accounts=peers.accounts, text=say.text(peers.told)),

@@ -1651,6 +1651,20 @@ phase-renewal = renewal
 
 account-brief = Brief to print
 account-back = Back to the account
+# When it may be lost
+account-survival = When it may be lost
+account-survival_label = Chance of still being there: { $half } after { $months } months, { $end } after { $all }
+account-survival_own = line: this account, shaded between its bounds
+account-survival_peers = dashed: { $who }
+account-survival_renewal = upright: the renewal on { $day }
+account-survival_raising = What raises the risk at the renewal
+account-survival_worth = Still worth { $value } ({ $low }–{ $high }): gross profit to come, later years counting less.
+account-survival_note = The bounds say how far such accounts' chance moves when the model is fitted anew: the least uncertainty there is. What becomes of this one account they do not tell.
+account-survival_on = until
+account-survival_there = still there
+account-survival_low = at least
+account-survival_high = at most
+account-survival_others = others
 account-stands = How it stands
 account-health = Health score
 account-risk = Churn probability

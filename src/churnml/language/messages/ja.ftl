@@ -1344,6 +1344,20 @@ phase-renewal = 契約更新
 
 account-brief = 印刷用ブリーフ
 account-back = アカウントへ戻る
+# 解約の時期
+account-survival = 解約の時期の見通し
+account-survival_label = 契約が続いている確率：{ $months }か月後{ $half }、{ $all }か月後{ $end }
+account-survival_own = 実線：この顧客（網掛けは範囲）
+account-survival_peers = 破線：{ $who }
+account-survival_renewal = 縦線：{ $day }の更新
+account-survival_raising = 更新時のリスクを高めているもの
+account-survival_worth = 今後の価値：{ $value }（{ $low }～{ $high }）。将来の粗利の合計で、先の年ほど割り引いています。
+account-survival_note = 範囲は、モデルを学習し直したときに、このような顧客の確率がどれだけ動くかを示す、最小限の不確かさです。この顧客一社がどうなるかを示すものではありません。
+account-survival_on = 時点
+account-survival_there = 継続
+account-survival_low = 下限
+account-survival_high = 上限
+account-survival_others = 他の顧客
 account-stands = 現在の状況
 account-health = ヘルススコア
 account-risk = 解約確率

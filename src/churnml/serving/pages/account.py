@@ -11,9 +11,11 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from churnml.explain.lifetime import Lifetime
 from churnml.language import Language, month, number, phrases
 from churnml.reports import charts
 from churnml.reports.changes import change_told
+from churnml.reports.curve import ShownCurve, curve_numbers, shown_curve
 from churnml.serving.http.problems import Problem
 from churnml.serving.mappers import last_score
 from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
@@ -55,13 +57,14 @@ async def get_account(request: Request, account_id: AccountPath) -> Response:
     departure = await state.departure(snapshot, account_id)
     left = last_score(state.view, snapshot, departure, frame.language)
     tried = await trial(frame, snapshot, account) if left is None else None
-    found = _Found(frame, snapshot, account, line, told, left.text if left else None, tried)
+    curve = await state.curve(view, snapshot, account_id) if left is None else None
+    found = _Found(frame, snapshot, account, line, told, left.text if left else None, tried, curve)
     return await to_thread.run_sync(_account, found)
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What was read before the page is made; `frozen` says that the account has left."""
+    """What was read before the page is made; `frozen` says that the account has left, `curve` is of one that stays."""
 
     frame: Frame
     snapshot: SnapshotInfo
@@ -70,6 +73,7 @@ class _Found:
     told: dict[str, Any] | None
     frozen: str | None
     trial: Trial | None
+    curve: Lifetime | None
 
 
 def _account(found: _Found) -> Response:
@@ -127,6 +131,7 @@ def _account(found: _Found) -> Response:
         kind=kind,
         kinds=[one for one in KINDS if any(entry.kind == one for entry in entries)],
         notes=notes[::-1][:5],
+        curve=_curve(found),
         history=_history(frame, history),
         history_rows=_history_rows(history, language),
         horizon=snapshot.info.get("horizon_days"),
@@ -141,6 +146,13 @@ def _account(found: _Found) -> Response:
         last_contact=line.account.details.get("last_contact_on"),
         notice=notice(frame),
     )
+
+
+def _curve(found: _Found) -> ShownCurve | None:
+    if found.curve is None:
+        return None
+    currency = str(found.snapshot.info.get("currency") or found.frame.state.settings.currency)
+    return shown_curve(found.curve, found.snapshot.as_of, found.frame.language, currency)
 
 
 def _lift(account: AccountScore, snapshot: SnapshotInfo, language: Language) -> str:
@@ -236,6 +248,9 @@ def _csv(found: _Found, history: History, what: str) -> Response:
             [one.as_of, account.health_score, account.band, account.churn_probability, one.model_version]
             for one, account in history
         ]
+    elif what == "survival" and found.curve is not None:
+        rows = [["month", "on", "survival", "low", "high", "peers"]]
+        rows += [list(row) for row in curve_numbers(found.curve, found.snapshot.as_of)]
     else:
         values = ((found.told or {}).get("weekly") or {}).get(what)
         if values is None:
