@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from tests.companies.curves import curves_of
 from tests.companies.renewing import FEATURES, company
 from tests.pipeline.conftest import Ran
 
+from churnml.assessment import Champion
 from churnml.config import load_config
 from churnml.language import Text
 from churnml.pipeline import survival as pipeline_survival
 from churnml.pipeline.results import Prepared
+from churnml.pipeline.scoring import score
 from churnml.pipeline.survival import learn_survival
 from churnml.registry import load_champion
+from churnml.store import Store
 from churnml.training.survival_verdict import SurvivalRole
 
 
@@ -85,3 +91,47 @@ def test_what_the_data_cannot_tell_is_left_out(
     reason = _learn(monkeypatch, (config, frame.assign(**changed), tested)).verdict.reason
     assert isinstance(reason, Text)
     assert reason.code == f"survival-left_out.{code}"
+
+
+@pytest.mark.parametrize("rank_by", ["expected_loss", "avoidable_loss"])
+def test_a_scoring_publishes_the_curves_and_lists_go_by_what_is_asked_for(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rank_by: str
+) -> None:
+    def told(self: Champion, frame: pd.DataFrame, scores: pd.DataFrame) -> Any:
+        days = np.where(np.arange(len(frame)) % 3 == 0, np.nan, 100.0)
+        return curves_of(
+            list(frame["account_id"]),
+            frame["as_of"].iloc[0].date(),
+            days=days,
+            risk=np.linspace(0.6, 0.05, len(frame)),
+            arr=frame["arr"],
+        )
+
+    monkeypatch.setattr(Champion, "lifetimes", told)
+    config = load_config(
+        ran.config,
+        {
+            "workspace": str(tmp_path),
+            "models_dir": str(ran.workspace / "models"),
+            "survival": {"rank_by": rank_by},
+            "alerts": {"enabled": False},
+        },
+    )
+    scored = score(config, then=False)
+    table = scored.table
+    assert list(table["account_id"]) == [one["account_id"] for one in scored.explanations]
+    assert table[rank_by].dropna().is_monotonic_decreasing
+    with Store(config.store_url) as store:
+        snapshot = store.latest(config.name)
+        assert snapshot is not None
+        listed = store.accounts(snapshot.id, limit=1000).accounts
+        curves = {one.account_id: store.curve(snapshot.id, one.account_id) for one in listed}
+        forecast = store.key_figures(config.name).newest().report["company"]["forecast"]
+    assert [one.account_id for one in listed] == list(table["account_id"])
+    for one in listed:
+        curve = curves[one.account_id]
+        assert curve is not None
+        assert curve.peers is not None
+        assert one.renewal_risk == (None if curve.renewal_risk is None else pytest.approx(curve.renewal_risk.value))
+    # A contract that ends later than the score looks ahead counts by its curve, where it has one.
+    assert 0 < sum(month["scored"] for month in forecast) <= sum(month["accounts"] for month in forecast)

@@ -109,6 +109,18 @@ def test_a_forecast_counts_arr_by_its_chance():
     assert renewal_forecast(due, until=DAY("2026-06-01"), later_rate=None)[1].expected == pytest.approx(240.0)
 
 
+def test_a_forecast_goes_by_the_curve_where_one_tells_the_renewal():
+    due = pd.DataFrame({"arr": [1000.0, 500.0, 200.0], "churn_probability": [0.01, 0.02, 0.5]})
+    due["renewal_on"] = [DAY("2026-11-05"), DAY("2026-11-20"), DAY("2026-04-01")]
+    as_before = renewal_forecast(due, until=DAY("2026-06-01"), later_rate=0.8)
+    april, november = renewal_forecast(
+        due.assign(lost_by_decision=[0.4, np.nan, 0.25]), until=DAY("2026-06-01"), later_rate=0.8
+    )
+    assert (april.expected, november.expected) == (200 * 0.75, pytest.approx(1000 * 0.6 + 500 * 0.8))
+    assert (april.scored, november.scored) == (1, 1)
+    assert [month.expected for month in as_before] == [100.0, pytest.approx(1500 * 0.8)]
+
+
 def test_the_interval_holds_as_often_as_it_says():
     rng = np.random.default_rng(3)
     due = pd.DataFrame({"arr": rng.uniform(10, 100, 200), "churn_probability": rng.uniform(0, 0.5, 200)})

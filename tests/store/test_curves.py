@@ -51,6 +51,15 @@ def test_a_curve_is_read_back_and_its_numbers_stand_beside_the_score(store: Stor
     assert outlooks["a1"].lost_by_decision == pytest.approx(1 - 0.8 * 0.996**3)
 
 
+def test_the_list_goes_by_what_is_asked_for_and_who_has_no_number_comes_last(store: Store, snapshot: Make) -> None:
+    made, _ = _with_curves(snapshot())
+    worth = {"a0": 10.0, "a1": 30.0, "a2": None, "a3": 20.0, "a4": 10.0}
+    scores = made.scores.assign(residual_value=made.scores["account_id"].map(worth))
+    number = store.publish(replace(made, scores=scores, rank_by="residual_value"))
+    # The two that tie go by expected loss.
+    assert [one.account_id for one in store.accounts(number).accounts] == ["a1", "a3", "a4", "a0", "a2"]
+
+
 def test_a_snapshot_without_curves_has_none(store: Store, snapshot: Make) -> None:
     number = store.publish(snapshot())
     account = store.account(number, "a1")

@@ -35,7 +35,8 @@ __all__ = [
 Value = Literal[
     "account_id", "name", "health_score", "band", "churn_probability", "expected_loss", "arr", "coverage",
     "days_to_renewal", "owner", "segment", "health_change_7d", "health_change_30d", "summary", "reasons", "reason_1",
-    "reason_2", "reason_3", "as_of", "scored_at", "model_version", "page",
+    "reason_2", "reason_3", "as_of", "scored_at", "model_version", "page", "renewal_risk", "expected_end",
+    "residual_value",
 ]  # fmt: skip
 """What of a scored account can be delivered."""
 
@@ -44,6 +45,10 @@ SECRETS = (
     "password", "webhook_url", "read_key", "connection",
 )  # fmt: skip
 """Keys of this section that hold secrets; they are written as ``${NAME}``."""
+
+
+_NAMED_ONLY = ("renewal_risk", "expected_end", "residual_value")
+"""Values that a flat table has only where its columns name them: the histories of earlier versions lack them."""
 
 
 class FieldConfig(Section):
@@ -220,7 +225,9 @@ class TableTarget(TargetConfig):
     )
     history: bool = Field(True, description="Keep one row an account and scoring")
     columns: dict[str, FieldConfig] = Field(
-        default_factory=dict, description="Column → what it holds; default: every value under its own name"
+        default_factory=dict,
+        description="Column → what it holds; default: every value under its own name, without `renewal_risk`, "
+        "`expected_end` and `residual_value`, for which a table that is there already has no columns",
     )
 
     @model_validator(mode="after")
@@ -231,7 +238,9 @@ class TableTarget(TargetConfig):
 
     def columns_wanted(self) -> dict[str, FieldConfig]:
         """Return the columns in order."""
-        return dict(self.columns) or {name: FieldConfig(value=name) for name in get_args(Value)}
+        return dict(self.columns) or {
+            name: FieldConfig(value=name) for name in get_args(Value) if name not in _NAMED_ONLY
+        }
 
 
 class DeliveriesConfig(Section):

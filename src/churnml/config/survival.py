@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -21,5 +21,10 @@ class SurvivalConfig(Section):
     )
     level: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.8, description="How often the bounds of curve and value should hold. Range: 0–1"
+    )
+    rank_by: Literal["expected_loss", "residual_value", "avoidable_loss"] = Field(
+        "expected_loss",
+        description="Order of the lists of accounts, where curves are shown; `residual_value`: what the account is "
+        "still worth, `avoidable_loss`: what it would be worth more if it stayed for 24 months",
     )
     refits: int = Field(6, ge=2, le=50, description="Models refitted for the bounds")

@@ -21,14 +21,23 @@ KINDS: Mapping[Value, Kind] = {
     "expected_loss": "number", "arr": "number", "coverage": "number", "days_to_renewal": "number", "owner": "text",
     "segment": "text", "health_change_7d": "number", "health_change_30d": "number", "summary": "text",
     "reasons": "text", "reason_1": "text", "reason_2": "text", "reason_3": "text", "as_of": "date",
-    "scored_at": "datetime", "model_version": "text", "page": "text",
+    "scored_at": "datetime", "model_version": "text", "page": "text", "renewal_risk": "number",
+    "expected_end": "date", "residual_value": "number",
 }  # fmt: skip
 """What each value is."""
 
-_DIGITS = {"health_score": 1, "churn_probability": 3, "coverage": 3, "health_change_7d": 1, "health_change_30d": 1}
+_DIGITS = {
+    "health_score": 1,
+    "churn_probability": 3,
+    "coverage": 3,
+    "health_change_7d": 1,
+    "health_change_30d": 1,
+    "renewal_risk": 3,
+}
 _FOLLOWING = (
     "summary", "reasons", "reason_1", "reason_2", "reason_3", "as_of", "scored_at", "model_version", "page",
     "expected_loss", "coverage", "days_to_renewal", "health_change_7d", "health_change_30d",
+    "expected_end", "residual_value",
 )  # fmt: skip
 """Values that change with every scoring: they are written along, and never the reason to write."""
 
@@ -88,6 +97,9 @@ def account_values(
         "scored_at": snapshot.scored_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "model_version": snapshot.model_version,
         "page": page_for(page_url, account.account_id),
+        "renewal_risk": account.renewal_risk,
+        "expected_end": None if account.expected_end is None else account.expected_end.isoformat(),
+        "residual_value": account.residual_value,
     }
 
 
@@ -175,7 +187,11 @@ def changed(
 def _moved(value: Value, before: Any, after: Any, threshold: _Threshold) -> bool:
     if before == after or value in _FOLLOWING:
         return False
-    least = {"health_score": threshold.points, "churn_probability": threshold.probability}.get(value)
+    least = {
+        "health_score": threshold.points,
+        "churn_probability": threshold.probability,
+        "renewal_risk": threshold.probability,
+    }.get(value)
     if least is None or not isinstance(before, int | float) or not isinstance(after, int | float):
         return True
     return abs(after - before) >= least

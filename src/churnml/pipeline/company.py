@@ -127,7 +127,7 @@ def publish_company(config: Config, loaded: Loaded, scored: pd.DataFrame, as_of:
         The canonical tables.
     scored : DataFrame
         The scores of `as_of`, as they were published: ``account_id, arr, churn_probability, days_to_renewal`` and,
-        where known, ``contract_ends_on``.
+        where known, ``contract_ends_on`` and, where curves are shown, ``lost_by_decision``.
     as_of : date
     now : datetime
     """
@@ -225,6 +225,8 @@ def company_figures(
 def _due(scored: pd.DataFrame, as_of: date) -> pd.DataFrame:
     """Return when each account's contract ends, a date that is past counting as today."""
     out = scored[["account_id", "arr", "churn_probability"]].reset_index(drop=True)
+    if "lost_by_decision" in scored:
+        out["lost_by_decision"] = scored["lost_by_decision"].to_numpy(dtype="float64")
     days = pd.to_timedelta(pd.to_numeric(scored["days_to_renewal"], errors="coerce").round().to_numpy(), unit="D")
     renewal = pd.Series(pd.Timestamp(as_of) + days)
     if "contract_ends_on" in scored:
@@ -258,9 +260,9 @@ def _past(
             continue
         snapshot = earlier[0]
         if snapshot.id not in read:
-            columns = ["account_id", "churn_probability", "arr", "days_to_renewal"]
+            columns = ["account_id", "churn_probability", "arr", "days_to_renewal", "lost_by_decision"]
             rows = [[getattr(one, name) for name in columns] for one in store.outlooks(config.name).of(snapshot.id)]
-            frame = pd.DataFrame(rows, columns=columns).astype({"arr": "float64", "days_to_renewal": "float64"})
+            frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], "float64"))
             read[snapshot.id] = _due(frame, snapshot.as_of)
         due = read[snapshot.id]
         due = due[(due["renewal_on"] >= start) & (due["renewal_on"] < end)]

@@ -16,6 +16,7 @@ from churnml import snapshots
 from churnml.assessment import Assessments, Champion, ScoreChange, score_trends
 from churnml.config import Config
 from churnml.explain import Explanation, load_playbooks, suggest_plays
+from churnml.explain.lifetime import Lifetime
 from churnml.explain.plays import Play, Playbook
 from churnml.explain.stored import stored as as_stored
 from churnml.explain.stored import worded
@@ -32,6 +33,8 @@ from churnml.pipeline.results import Scored, Trained, expected_column, rejected_
 from churnml.pipeline.training import train
 from churnml.progress import Stages
 from churnml.registry import level_gaps_of
+from churnml.retention.curve_columns import curve_columns
+from churnml.retention.curve_peers import with_peers
 from churnml.sources import Loaded
 from churnml.store import Departed, Snapshot, SnapshotInfo, Store, plain
 from churnml.tables import Tables, knowledge
@@ -100,6 +103,9 @@ def score(
             table = with_background(config, tables, now, table, stored)
     with stages("publish"):
         table, ordered = _ranked(now, table, stored, tables, champion, config)
+        curves = with_peers(judged.lifetimes, table) if churn else ()
+        if curves:
+            table, ordered = _with_curves(table, ordered, curves, as_of, config.survival.rank_by)
         scored_at = datetime.now(UTC) if published is None else published.scored_at
         paths = tuple(config.workspace_dir / name for name in ("scores.parquet", "explanations.json", "scored.json"))
         # The files appear together, and only when the store holds the snapshot; the last one says that all are there.
@@ -107,7 +113,7 @@ def score(
             _write(scores, reasons, champion, config.hash, config.language, table, ordered, scored_at)
             mark.write_text(json.dumps({"as_of": as_of.isoformat(), "scored_at": scored_at.isoformat()}) + "\n")
             if churn and published is None:
-                _publish(config, loaded, champion, judged, now, table, ordered, as_of, scored_at)
+                _publish(config, loaded, champion, judged, now, table, ordered, curves, as_of, scored_at)
     if churn and published is None:
         from churnml.pipeline.company import publish_company
 
@@ -275,6 +281,20 @@ def _ranked(
     return table.drop(columns="position").reset_index(drop=True), ordered
 
 
+def _with_curves(
+    table: pd.DataFrame, ordered: Sequence[dict[str, Any]], curves: Sequence[Lifetime], as_of: date, rank_by: str
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Return the scores with the numbers of their curves, and their explanations, in the order that is asked for.
+
+    Accounts whose worth nobody knows come last, and what ties goes by expected loss, as it did.
+    """
+    table = table.merge(curve_columns(curves, as_of), on="account_id", how="left", validate="1:1")
+    if rank_by == "expected_loss":
+        return table, list(ordered)
+    table = table.sort_values(rank_by, ascending=False, kind="stable")
+    return table.reset_index(drop=True), [ordered[place] for place in table.index]
+
+
 def _details(tables: Tables, as_of: pd.Timestamp) -> pd.DataFrame:
     """Return name, owner and segment of each account, as known before the date."""
     columns = ["account_id", "name", "owner", "segment"]
@@ -334,10 +354,11 @@ def _publish(
     now: pd.DataFrame,
     table: pd.DataFrame,
     explanations: Sequence[dict[str, Any]],
+    curves: Sequence[Lifetime],
     as_of: date,
     scored_at: datetime,
 ) -> None:
-    """Publish scores, features and explanations to the store."""
+    """Publish scores, features, explanations and curves to the store."""
     model, manifest = champion.model, champion.bundle.manifest
     horizons = dict(zip(judged.scores["account_id"], judged.by_horizon(), strict=True))
     by_horizon = [{str(days): chance for days, chance in horizons[account].items()} for account in table["account_id"]]
@@ -355,6 +376,8 @@ def _publish(
                 scores=table.drop(columns=further).assign(horizons=pd.Series(by_horizon, index=table.index)),
                 features=now[["account_id", *model.features.names]],
                 explanations=explanations,
+                curves=curves,
+                rank_by=config.survival.rank_by if curves else "expected_loss",
                 departures={account: Departed(one.last, one.why, one.on) for account, one in left.items()},
                 info={
                     "horizon_days": model.horizon_days,

@@ -36,8 +36,8 @@ class ForecastMonth:
         Between which nine in ten of 2,000 drawn outcomes lie, each account staying or leaving by its own chance. What
         would move all accounts at once is not in it.
     scored : int
-        Accounts whose contract ends within the time that the score looks ahead; for the others p is the share of MRR
-        that did not renew in the last twelve months.
+        Accounts of whom their own curve tells, or whose contract ends within the time that the score looks ahead; for
+        the others p is the share of MRR that did not renew in the last twelve months.
     made_on : date or None
         The `as_of` of the scores.
     came : float or None
@@ -63,7 +63,8 @@ def renewal_forecast(
     Parameters
     ----------
     due : DataFrame
-        One row per account: ``arr`` (null counts as 0), ``renewal_on``, ``churn_probability``.
+        One row per account: ``arr`` (null counts as 0), ``renewal_on``, ``churn_probability``; and where curves are
+        shown ``lost_by_decision``, the chance of being lost at that renewal or before it, null where it is not told.
     until : Timestamp
         How far the score looks ahead; a contract that ends on this day or later has `later_rate`.
     later_rate : float or None
@@ -87,6 +88,10 @@ def renewal_forecast(
     late = (due["renewal_on"] >= until).to_numpy()
     if later_rate is not None:
         chance = np.where(late, 1.0 - later_rate, chance)
+    own = ~late
+    if "lost_by_decision" in due:
+        told = due["lost_by_decision"].to_numpy(dtype=float)
+        chance, own = np.where(np.isnan(told), chance, told), own | ~np.isnan(told)
     arr = due["arr"].fillna(0.0).to_numpy(dtype=float)
     month = due["renewal_on"].dt.to_period("M")
     rng = np.random.default_rng(seed)
@@ -102,7 +107,7 @@ def renewal_forecast(
                 expected=float((arr[mine] * (1.0 - chance[mine])).sum()),
                 low=low,
                 high=high,
-                scored=int((mine & ~late).sum()),
+                scored=int((mine & own).sum()),
                 made_on=made_on,
             )
         )

@@ -81,6 +81,9 @@ class Snapshot:
         JSON-ready, each with its `account_id`; read once, as they are written, so they need not all be in memory.
     curves : iterable of Lifetime
         When accounts will be lost, as far as a model tells it; read once, too.
+    rank_by : str
+        Numeric column of the scores by which they are ordered, highest first; what it leaves open goes by
+        `expected_loss`.
     departures : mapping of str to Departed
         Accounts that were scored before and are not any more.
     info : mapping
@@ -116,6 +119,7 @@ class Snapshot:
     features: pd.DataFrame | None = None
     explanations: Iterable[Mapping[str, Any]] = ()
     curves: Iterable[Lifetime] = ()
+    rank_by: str = "expected_loss"
     departures: Mapping[str, Departed] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
 
@@ -173,7 +177,7 @@ class Snapshot:
         return [str(name) for name in self.features.columns if name not in ("account_id", "as_of")]
 
     def score_chunks(self, size: int) -> Iterator[list[dict[str, Any]]]:
-        """Yield the scores as rows in the order of expected loss, then probability, then account id."""
+        """Yield the scores as rows in the order of `rank_by`, then expected loss, probability and account id."""
         frame = self._stored(self.scores).copy()
         for column in _COLUMNS:
             if column not in frame.columns:
@@ -181,8 +185,12 @@ class Snapshot:
         if frame["expected_loss"].isna().all() and not frame["arr"].isna().all():
             frame["expected_loss"] = frame["churn_probability"] * frame["arr"].astype(float)
         order = frame.assign(
-            _loss=frame["expected_loss"].astype(float).fillna(-1.0), _key=frame["account_id"].astype(str)
-        ).sort_values(["_loss", "churn_probability", "_key"], ascending=[False, False, True], kind="stable")
+            _rank=frame[self.rank_by].astype(float).fillna(-1.0),
+            _loss=frame["expected_loss"].astype(float).fillna(-1.0),
+            _key=frame["account_id"].astype(str),
+        ).sort_values(
+            ["_rank", "_loss", "churn_probability", "_key"], ascending=[False, False, False, True], kind="stable"
+        )
         extras = [str(name) for name in self.scores.columns if name not in (*_COLUMNS, *_ON_THE_SNAPSHOT)]
         order = order[[*_COLUMNS, *extras]]
         for start in range(0, len(order), size):
