@@ -15,7 +15,7 @@ from churnml.reports import charts
 __all__ = ["ShownCurve", "curve_numbers", "shown_curve"]
 
 _MONTH_DAYS = 30
-_STEP = 6
+_STEP = 12
 _LEVELS = (0.0, 0.5, 1.0)
 
 
