@@ -75,7 +75,7 @@ def test_a_second_run_goes_on_where_the_first_stopped(
     config = configure(**SHORT)
 
     def interrupted(line: str) -> None:
-        if line.startswith("trial 1"):
+        if str(line).startswith("trial 1"):
             raise KeyboardInterrupt
 
     args = (company, features, cut(company), config)

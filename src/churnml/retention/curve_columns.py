@@ -38,7 +38,8 @@ def curve_columns(found: Sequence[Lifetime], as_of: date) -> pd.DataFrame:
     >>> from churnml.language import Text
     >>> line = Lifetime("a", date(2026, 2, 20), Bounds(0.2, 0.1, 0.3), {}, (0.9, 0.7), (0.8, 0.6), (0.95, 0.8),
     ...                 *[None] * 7, Text.of("survival-most_stay"))
-    >>> curve_columns([line], date(2026, 1, 1)).iloc[0][["renewal_risk", "lost_by_decision"]].round(6).tolist()
+    >>> columns = curve_columns([line], date(2026, 1, 1))
+    >>> [round(float(columns.loc[0, name]), 6) for name in ("renewal_risk", "lost_by_decision")]
     [0.2, 0.3]
     """
     rows = []
