@@ -1,4 +1,4 @@
-"""A canonical file of many rows that would be written again as it is: it is taken instead, in half of the time."""
+"""A canonical file of many rows that would be written again as it is: it is taken instead."""
 
 from __future__ import annotations
 
