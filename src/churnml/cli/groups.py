@@ -15,7 +15,7 @@ __all__ = ["deferred", "with_default"]
 def deferred(module: str, attribute: str) -> type[TyperGroup]:
     """Return a kind of group that stands in the list of commands, and is imported when one of its own is called.
 
-    Building every command of every group would be half of what ``churnml --help`` takes.
+    ``churnml --help`` names the groups alone, and need not wait until every command of each is built.
 
     Parameters
     ----------
