@@ -22,7 +22,7 @@ import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from churnml.serving.app import create_app
-from made_up_company import fill_store, serving
+from made_up_company import fill_store, keep_figures, serving
 
 _LIMIT_MS, _LIMIT_BYTES = 200.0, 100_000
 
@@ -56,6 +56,7 @@ def main() -> None:
         url, filled = f"sqlite:///{kept}/store.db", kept / f"{asked.accounts}-{asked.weeks}"
         if not filled.exists():
             fill_store(url, asked.accounts, weeks=asked.weeks)
+            keep_figures(url, kept / "company")
             filled.touch()
         found = list(_measure(url, Path(folder), asked.times))
     if asked.json:
@@ -88,6 +89,18 @@ def _measure(url: str, folder: Path, times: int) -> Iterator[Measured]:
             ("Account", f"/accounts/{account}"),
             ("Account, brief", f"/accounts/{account}?view=brief"),
             ("Account, in Japanese", f"/accounts/{account}?lang=ja"),
+            ("Team", "/team"),
+            ("Company", "/company"),
+            ("Company, by owner", "/company?by=owner"),
+            ("Company, renewals", "/company/renewals"),
+            ("Company, cohorts", "/company/cohorts"),
+            ("Company, journey", "/company/journey"),
+            ("Company, growth", "/company/growth"),
+            ("Proof", "/proof"),
+            ("Settings, people", "/settings/people"),
+            ("Settings, rules", "/settings/rules"),
+            ("Settings, deliveries", "/settings/deliveries"),
+            ("Settings, audit log", "/settings/audit"),
             ("style sheet", "/static/pages.css"),
             ("script", "/static/pages.js"),
         ):
