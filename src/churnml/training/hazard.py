@@ -32,6 +32,7 @@ from churnml.training.risk import (
     lines_by_days,
     rate_of,
     refitted,
+    risk_matrix,
 )
 from churnml.training.stacking import (
     DECISION_EXTRAS,
@@ -47,7 +48,7 @@ from churnml.training.stacking import (
     month_stack,
 )
 from churnml.training.survival import Curves, Forecast
-from churnml.training.telling import telling_features
+from churnml.training.telling import Telling
 
 __all__ = ["HazardModel"]
 
@@ -215,8 +216,10 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
             )
         decided = ended_at_decisions(frame, self.late_days)
         self.norms_ = [BetaGeometric.fit(decided), *(BetaGeometric.fit(decided, one) for one in self._draws(account))]
-        self.decision_ = self._learnt(frame, stacks["at_decision"], account, DECISION_EXTRAS)
-        self.month_ = self._learnt(frame, stacks["between"], account, MONTH_EXTRAS)
+        specs = [spec for spec in self.features if spec.measure not in _REPLACED and spec.name not in _REPLACED]
+        telling = Telling.of(frame, specs)
+        self.decision_ = self._learnt(frame, stacks["at_decision"], account, DECISION_EXTRAS, telling)
+        self.month_ = self._learnt(frame, stacks["between"], account, MONTH_EXTRAS, telling)
         return self
 
     def predict_survival(self, frame: pd.DataFrame) -> Forecast:
@@ -336,31 +339,41 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         return found
 
     def _learnt(
-        self, frame: pd.DataFrame, stack: Stack, account: npt.NDArray[np.str_], extras: Sequence[str]
+        self,
+        frame: pd.DataFrame,
+        stack: Stack,
+        account: npt.NDArray[np.str_],
+        extras: Sequence[str],
+        telling: Telling,
     ) -> Chance:
         """Learn near and far apart where each side has losses enough for trees."""
         near = stack.asked.day < NEAR_DAYS
         sides = [stack.taken(near), stack.taken(~near)]
         if min(len(np.unique(account[side.asked.row[side.lost == 1]])) for side in sides) < APART_FROM:
-            whole = self._risk(frame, stack, account, extras)
+            whole = self._risk(frame, stack, account, extras, telling)
             return Chance(whole, whole)
-        return Chance(*(self._risk(frame, side, account, extras) for side in sides))
+        return Chance(*(self._risk(frame, side, account, extras, telling) for side in sides))
 
-    def _risk(self, frame: pd.DataFrame, stack: Stack, account: npt.NDArray[np.str_], extras: Sequence[str]) -> Risk:
-        specs = [spec for spec in self.features if spec.measure not in _REPLACED and spec.name not in _REPLACED]
-        if 0 < stack.lost.sum() < len(stack.lost):
-            specs = telling_features(frame, stack.asked.row, stack.lost, specs, self.most_features)
-        names = tuple(spec.name for spec in specs)
-        rows = frame.iloc[np.unique(stack.asked.row)]
-        categories = categories_of(rows, [spec.name for spec in specs if spec.categorical]) if len(rows) else {}
+    def _risk(
+        self,
+        frame: pd.DataFrame,
+        stack: Stack,
+        account: npt.NDArray[np.str_],
+        extras: Sequence[str],
+        telling: Telling,
+    ) -> Risk:
         groups = account[stack.asked.row]
         draws = self._draws(account)
         rate, *rates = (rate_of(stack, stack.weight * draw[stack.asked.row]) for draw in [np.ones(len(frame)), *draws])
-        constant = Risk(names, categories, rate, rates=tuple(rates), spread=_LEAST_SPREAD)
         lost, stayed = (len(np.unique(groups[stack.lost == side])) for side in (1, 0))
         if min(lost, stayed) < self.min_lost:
-            return constant
-        X = constant.matrix(frame, stack.asked)
+            return Risk((), {}, rate, rates=tuple(rates), spread=_LEAST_SPREAD)
+        specs = telling.features(stack.asked.row, stack.lost, self.most_features)
+        names = tuple(spec.name for spec in specs)
+        words = [spec.name for spec in specs if spec.categorical]
+        rows = frame.iloc[np.unique(stack.asked.row)]
+        categories = categories_of(rows, words)
+        X = risk_matrix(frame, stack.asked, names, categories)
         expected = expected_coefficients(FeatureSet(specs))
         none = [0] * len(extras)
         classifier = ChurnClassifier(
@@ -383,7 +396,7 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         if extras == DECISION_EXTRAS:
             p = _pooled(p, self.norms_[0].chances(frame, stack.asked)[judged], stack.asked.day[judged])
         spread = max(dispersion(p, stack.lost[judged], stack.due[judged], groups[judged]), _LEAST_SPREAD)
-        refits = [refitted(ensemble, plan, stack.weight * draw[stack.asked.row]) for draw in draws]
+        refits = refitted(ensemble, plan, [stack.weight * draw[stack.asked.row] for draw in draws])
         return Risk(names, categories, rate, ensemble, tuple(refits), by_days=by_days, spread=spread)
 
     def _draws(self, account: npt.NDArray[np.str_]) -> list[Array]:
