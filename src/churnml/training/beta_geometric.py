@@ -113,7 +113,7 @@ def _fitted(rows: pd.DataFrame, length: float) -> tuple[float, float]:
         left = betaln(a + 1, b + before + survived) - betaln(a, b + before)
         return float(-(weight * np.where(lost, left, stayed)).sum() + _PENALTY * (theta**2).sum())
 
-    a, b = np.exp(minimize(loss, np.zeros(2), method="Nelder-Mead").x)
+    a, b = np.exp(minimize(loss, np.zeros(2), method="L-BFGS-B").x)
     return float(a), float(b)
 
 

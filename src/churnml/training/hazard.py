@@ -64,6 +64,8 @@ _OWN_NEAR, _OWN_FAR = 0.7, 0.5
 _LEAST_SPREAD = 0.65
 """Of the log-odds of every chance: what a short history cannot show of its own spread. Chosen, as the weights above,
 on three simulated companies that judge nothing else."""
+_STEPS = {"learning_rate": 0.08}
+"""Larger steps than a model of one horizon takes: curves are as good by half the trees (benchmarks/survival.py)."""
 _FORMAT, _FILE = 2, "hazard.json"
 _KEPT = (
     "kind", "seeds", "calibration", "random_state", "late_days", "first_day", "refits", "min_lost", "most_rows",
@@ -378,7 +380,7 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         none = [0] * len(extras)
         classifier = ChurnClassifier(
             kind=self.kind,
-            params=self.params,
+            params={**_STEPS, **(self.params or {})},
             seeds=self.seeds,
             calibration=self.calibration,
             # An answer is known the grace days after it fell due, and falls due within its calendar month.
