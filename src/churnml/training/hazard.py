@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, Self
 
 import numpy as np
@@ -66,6 +67,7 @@ _LEAST_SPREAD = 0.65
 on three simulated companies that judge nothing else."""
 _STEPS = {"learning_rate": 0.08}
 """Larger steps than a model of one horizon takes: curves are as good by half the trees (benchmarks/survival.py)."""
+_PENALTIES = (0.001, 0.03)
 _FORMAT, _FILE = 2, "hazard.json"
 _KEPT = (
     "kind", "seeds", "calibration", "random_state", "late_days", "first_day", "refits", "min_lost", "most_rows",
@@ -392,6 +394,7 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
             expected=[*expected, *none],
         )
         plan = classifier.plan(X, stack.lost, dates=stack.due, groups=groups, sample_weight=stack.weight)
+        plan = replace(plan, recipe=replace(plan.recipe, penalties=_PENALTIES))
         ensemble = fit_ensemble(plan.matrix, plan.outcome, plan.folds, plan.recipe, plan.timeline, plan.weights)
         by_days = lines_by_days(ensemble, plan, stack, groups)
         judged, p = judged_chances(ensemble, plan, stack, by_days)
