@@ -82,7 +82,8 @@ class TasksWanted(Section):
     """Which steps of playbooks a target gets as tasks. `true` in YAML means all that people do; `false` none."""
 
     roles: tuple[TaskRole, ...] = Field(
-        ("csm", "manager", "sales", "support", "finance"), description="Only steps of these roles; by default all people"
+        ("csm", "manager", "sales", "support", "finance"),
+        description="Only steps of these roles; by default all people",
     )
     playbooks: tuple[str, ...] = Field((), description="Only these playbooks; empty = all")
     owners: dict[str, str] = Field(

@@ -18,7 +18,20 @@ from churnml.deliveries.faults import Fault, Shown
 from churnml.deliveries.gateway import Gateway, Signs, reveal
 from churnml.store import Delivery, DeliveryOutcome
 
-__all__ = ["Adapter", "Context", "Finding", "Found", "Manner", "Record", "accepted", "again", "ended", "mark", "refused", "sent"]
+__all__ = [
+    "Adapter",
+    "Context",
+    "Finding",
+    "Found",
+    "Manner",
+    "Record",
+    "accepted",
+    "again",
+    "ended",
+    "mark",
+    "refused",
+    "sent",
+]
 
 
 @dataclass(frozen=True)
@@ -131,7 +144,10 @@ class Adapter(ABC):
 
     def __init_subclass__(cls) -> None:
         """Refuse an adapter that is to look records up and cannot."""
-        asked = any(one.must_exist or one.needs_account or one.looks_first or one.repeat == "find" for one in cls.topics.values())
+        asked = any(
+            one.must_exist or one.needs_account or one.looks_first or one.repeat == "find"
+            for one in cls.topics.values()
+        )
         if asked and cls.find is Adapter.find:
             raise TypeError(f"{cls.__name__} looks records up, so it needs a method find")
 

@@ -1262,6 +1262,14 @@ pull-note-fields = { $object }: { $n } fields are left out, as a request holds n
 pull-note-new-columns = { $object }: new columns { $columns }.
 pull-note-gone-columns = { $object }: no longer sent { $columns }.
 
+## Deliveries: a step of a playbook as a task
+
+deliver-task_due = Due
+deliver-task_done = Done by { $by }, { $day }. { $said }
+deliver-task_skipped = Left out by { $by }, { $day }: { $said }
+deliver-task_cancelled = Not needed any more: the alert behind it has ended.
+deliver-task_waiting = Waits for other steps.
+
 ## Deliveries: an alert as a task, a card or a mail
 
 deliver-subject = { $account }: { $why }

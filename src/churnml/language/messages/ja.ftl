@@ -995,6 +995,14 @@ pull-note-fields = { $object }：1回の要求に収まらないため、{ $n } 
 pull-note-new-columns = { $object }：新しい列 { $columns }。
 pull-note-gone-columns = { $object }：送られなくなった列 { $columns }。
 
+## Deliveries: a step of a playbook as a task
+
+deliver-task_due = 期日
+deliver-task_done = { $day }に{ $by }が完了しました。{ $said }
+deliver-task_skipped = { $day }に{ $by }が見送りました。理由: { $said }
+deliver-task_cancelled = アラートが終わったため、不要になりました。
+deliver-task_waiting = 他の手順を待っています。
+
 ## 配信: タスク・カード・メールに書くアラート
 
 deliver-subject = { $account }: { $why }
