@@ -142,8 +142,6 @@ def task_told(
         "owner": task.owner,
         "opened_on": task.opened_on.isoformat(),
         "due_on": task.due_on.isoformat(),
-        # Noon UTC is the same day almost everywhere.
-        "due_at": f"{task.due_on.isoformat()}T12:00:00+00:00",
         "subject": say(Text.of("deliver-subject", account=told["account"], why=title)),
         "why": told["why"],
         "body": "\n".join(lines),

@@ -131,7 +131,8 @@ class Hubspot(Adapter):
             "properties": {
                 "hs_task_subject": shortened(values["subject"], 255 - len(end)) + end,
                 "hs_task_body": shortened(values["body"], _LONGEST),
-                "hs_timestamp": values["due_at"],
+                # A step has a day and no hour: noon UTC is the same day almost everywhere.
+                "hs_timestamp": values.get("due_at") or f"{values['due_on']}T12:00:00+00:00",
                 "hs_task_status": "COMPLETED" if ended(values) else "NOT_STARTED",
                 "hs_task_priority": priority(values["severity"]).upper(),
                 "hs_task_type": "TODO",
