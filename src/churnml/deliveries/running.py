@@ -21,6 +21,7 @@ from churnml.deliveries.planning import plan
 from churnml.deliveries.sending import Sending, send
 from churnml.deliveries.targets import adapter_for
 from churnml.errors import UsageError, near_name
+from churnml.language import Text, one_of
 from churnml.store import Deliveries, Delivery, Store
 
 __all__ = ["Delivered", "Planned", "check_targets", "deliver", "preview"]
@@ -232,10 +233,10 @@ def _chosen(section: DeliveriesConfig, only: str | None) -> dict[str, TargetConf
     if only not in targets:
         near = near_name(only, targets)
         raise UsageError(
-            "There is no such target",
+            Text.of("fault-no_target"),
             where="--target",
             got=only,
-            expected=near or ", ".join(targets) or "a target in the section `deliveries`",
+            expected=one_of(targets, near) or Text.of("fault-no_target.none"),
             code="deliver.unknown_target",
         )
     return {only: targets[only]}

@@ -9,6 +9,7 @@ from churnml.config.deliveries import WebhookTarget
 from churnml.deliveries.adapter import Adapter, Context, Manner, Record, accepted, again
 from churnml.deliveries.faults import Fault
 from churnml.errors import ConfigError
+from churnml.language import Text
 from churnml.store import DeliveryOutcome
 
 __all__ = ["Webhook"]
@@ -49,20 +50,14 @@ class Webhook(Adapter):
             from standardwebhooks import Webhook as Signature
         except ModuleNotFoundError as error:
             raise ConfigError(
-                "Signed webhooks need the extra `deliver`",
-                where=f"deliveries.{self.name}",
-                remedy='Install it: pip install "churnml[deliver]"',
-                code="deliver.extra",
+                Text.of("fault-webhook_extra"), where=f"deliveries.{self.name}", code="deliver.extra"
             ) from error
         now = self.gateway.clock()
         try:
             signature = Signature(self.secret(self.section.signing_secret)).sign(message, now, body)
         except ValueError as error:
             raise ConfigError(
-                "A webhook's secret cannot be read",
-                where=f"deliveries.{self.name}.signing_secret",
-                expected="whsec_ and base64",
-                code="deliver.secret",
+                Text.of("fault-webhook_secret"), where=f"deliveries.{self.name}.signing_secret", code="deliver.secret"
             ) from error
         stamp = str(int(now.timestamp()))
         return {"webhook-id": message, "webhook-timestamp": stamp, "webhook-signature": signature}
