@@ -61,9 +61,7 @@ def beta_geometric(known: pd.DataFrame, asked: pd.DataFrame, days: Array) -> Arr
     return BetaGeometric.fit(known).survival(asked, days)
 
 
-def cox(
-    known: pd.DataFrame, asked: pd.DataFrame, days: Array, features: FeatureSet, horizon_days: int
-) -> Array | None:
+def cox(known: pd.DataFrame, asked: pd.DataFrame, days: Array, features: FeatureSet, horizon_days: int) -> Array | None:
     """Return survival of a Cox regression with a ridge, stratified by length of contract, (n, d).
 
     None where ``lifelines`` is not installed, or finds no maximum.
