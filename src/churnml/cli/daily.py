@@ -45,7 +45,9 @@ def daily_run(
         from churnml.cli.faults import foreseen
 
         settings = config_of(config, session)
-        done = pipeline.run_daily(settings, session.stages, foresee=foreseen)
+        done = pipeline.run_daily(
+            settings, session.stages, foresee=lambda error: foreseen(error, settings.workspace_dir)
+        )
         well = done.well
         session.show(_report(done), lambda: _print_run(done.run, session.language, done))
     if not well:

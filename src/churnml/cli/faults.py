@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from churnml.errors import ChurnmlError, WorkspaceError
 from churnml.language import Text
@@ -30,18 +31,23 @@ _WORDS = (
     (("out of memory", "unable to allocate", "failed to allocate"), "memory"),
 )
 """How the libraries beneath say it."""
+_CUT_SHORT = re.compile(r"\d+ requested and \d+ written")
+"""How numpy says that a file was cut short: without the kernel's number."""
 
 
-def foreseen(error: BaseException) -> ChurnmlError | None:
+def foreseen(error: BaseException, workspace: Path | None = None) -> ChurnmlError | None:
     """Return the message for a fault of the machine; None where the error is churnml's own.
 
     Of an error that churnml raised because of another one, only a full disk is looked for: whoever reads a file says
-    what is wrong with the file, and a disk without room is no fault of it.
+    what is wrong with the file, and a disk without room is no fault of it. An error that names no file happened in the
+    `workspace`.
 
     Examples
     --------
     >>> foreseen(OSError(errno.ENOSPC, "No space left on device", "/data/scores.parquet")).where
     '/data/scores.parquet'
+    >>> foreseen(OSError("23760 requested and 4592 written"), Path("/data")).where
+    '/data'
     >>> foreseen(ValueError("x")) is None
     True
     """
@@ -49,7 +55,8 @@ def foreseen(error: BaseException) -> ChurnmlError | None:
     for cause in _causes(error.__cause__ if own else error):
         kind = _kind(cause)
         if kind is not None and (kind == "full" or not own):
-            where = getattr(cause, "filename", None) or _path_in(_plain(str(cause))) or getattr(error, "where", None)
+            named = getattr(cause, "filename", None) or _path_in(_plain(str(cause)))
+            where = named or getattr(error, "where", None) or workspace
             said = _plain((str(cause).splitlines() or [type(cause).__name__])[0])
             return WorkspaceError(
                 Text.of(f"error-machine_{kind}"),
@@ -87,6 +94,8 @@ def _kind(error: BaseException) -> str | None:
         if error.errno in _FORBIDDEN:
             return "forbidden"
     said = str(error).lower()
+    if isinstance(error, OSError) and _CUT_SHORT.fullmatch(said):
+        return "full"
     return next((kind for words, kind in _WORDS if any(word in said for word in words)), None)
 
 
