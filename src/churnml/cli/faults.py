@@ -57,7 +57,7 @@ def foreseen(error: BaseException, workspace: Path | None = None) -> ChurnmlErro
         if kind is not None and (kind == "full" or not own):
             named = getattr(cause, "filename", None) or _path_in(_plain(str(cause)))
             where = named or getattr(error, "where", None) or workspace
-            said = _plain((str(cause).splitlines() or [type(cause).__name__])[0])
+            said = _plain(_telling_line(cause))
             return WorkspaceError(
                 Text.of(f"error-machine_{kind}"),
                 where=None if where is None else str(where),
@@ -93,10 +93,20 @@ def _kind(error: BaseException) -> str | None:
             return "full"
         if error.errno in _FORBIDDEN:
             return "forbidden"
-    said = str(error).lower()
+    said = str(error)
     if isinstance(error, OSError) and _CUT_SHORT.fullmatch(said):
         return "full"
-    return next((kind for words, kind in _WORDS if any(word in said for word in words)), None)
+    return _kind_of(said)
+
+
+def _kind_of(said: str) -> str | None:
+    return next((kind for words, kind in _WORDS if any(word in said.lower() for word in words)), None)
+
+
+def _telling_line(error: BaseException) -> str:
+    """Return the line of a message that says what was wrong; SQLAlchemy may put a remark of its own before it."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return next((line for line in lines if _kind_of(line)), lines[0])
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -77,6 +77,8 @@ def open_mlflow(config: TrackingSections) -> Iterator[ModuleType]:
 
         for name in ("mlflow", "alembic", "sqlalchemy"):  # importing it sets its own level
             logging.getLogger(name).setLevel(logging.ERROR)
+        # It writes the whole statement and a traceback of what it raises, too, and what the user is told in our words.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         shown = mask_url(config.tracking_uri)
         before, registry_before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
         uri = _with_driver(config.tracking_uri)
