@@ -166,8 +166,14 @@ def _killed(company: Company, config: Config, now: datetime) -> None:
     process.wait()
 
 
-def end_of(config: Config) -> dict[str, Any]:
-    """Return what a user could tell of a company at the end."""
+def end_of(company: Company) -> dict[str, Any]:
+    """Return what a user could tell of a company at the end.
+
+    A fall is told against the best score of thirty days. Where that was one of the days on which nothing was published,
+    there is nothing to have fallen from: such alerts are left out.
+    """
+    config = load_config(company.path)
+    since, until = company.days["stops"].date(), (company.days["back"] + timedelta(days=31)).date()
     with Store(config.store_url) as store:
         newest = store.latest(config.name)
         assert newest is not None
@@ -179,7 +185,11 @@ def end_of(config: Config) -> dict[str, Any]:
             "reasons": {
                 one.account_id: (store.explanation(newest.id, one.account_id) or {}).get("raising") for one in accounts
             },
-            "alerts": sorted((alert.account_id, alert.kind) for alert in open_),
+            "alerts": sorted(
+                (alert.account_id, alert.kind)
+                for alert in open_
+                if alert.kind != "score_fall" or not since <= alert.opened_on <= until
+            ),
         }
 
 
@@ -205,7 +215,7 @@ def faults(company: Company, config: Config, runs: list[tuple[pd.Timestamp, Run]
         since = company.days[name].date()
         if not any(one.alarm.code == code and one.opened_on >= since for one in episodes):
             found.append(f"{code} never came")
-    ours = end_of(config)
+    ours = end_of(company)
     found += [f"{name} differ from the twin's" for name in twin if ours[name] != twin[name]]
     found += [f"{path} names the erased" for path in left_in(config.workspace_dir, [company.gone])]
     return found
@@ -228,7 +238,7 @@ def quarter(folder: Path, accounts: int, days: int) -> tuple[list[tuple[pd.Times
     last = company.first + pd.Timedelta(days=days)
     for each in (company, spared):
         live(each, last)
-    twin = end_of(load_config(spared.path))
+    twin = end_of(spared)
     runs = lived(company)
     return [*lived(spared), *runs], faults(company, load_config(company.path), runs, twin)
 

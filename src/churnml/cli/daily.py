@@ -137,7 +137,9 @@ def _print_run(run: Run, language: str, done: DailyRun | None = None) -> None:
     out().print(table)
     for one in run.stages:
         if one.error is not None and one.error.get("remedy"):
-            out().print(Plain(f"{stage_name(one.name, language)}: {say.stored(one.error['remedy'])}"))
+            where = say.stored(one.error.get("where"))
+            place = f" ({where})" if where else ""
+            out().print(Plain(f"{stage_name(one.name, language)}{place}: {say.stored(one.error['remedy'])}"))
     for told in done.told if done is not None else ():
         if not told.sent:
             out().print(Plain(t("not_told", target=told.target, why=told.why or "")))

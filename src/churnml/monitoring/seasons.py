@@ -166,7 +166,7 @@ def expected_shares(hits: npt.ArrayLike, of: npt.ArrayLike, *, days: int = 1, bu
     >>> rows = np.full(100, 50.0)
     >>> nulls = np.r_[np.zeros(99), 50.0]
     >>> shares = expected_shares(nulls, rows)
-    >>> float(shares.past_hits[-1]), float(shares.past_of[-1]), bool(shares.residual[-1] > 100)
+    >>> float(shares.past_hits[-1]), float(shares.past_of[-1]), bool(shares.residual[-1] > 15)
     (0.0, 4600.0, True)
     >>> week = expected_shares(nulls, rows, days=7)
     >>> float(week.hits[-1]), float(week.of[-1]), float(week.past_of[-1])
@@ -179,8 +179,10 @@ def expected_shares(hits: npt.ArrayLike, of: npt.ArrayLike, *, days: int = 1, bu
     hit, n = (_rolling_sum(series, days, short=True) for series in (hit, n))
     rate = (past_hits + 0.5) / (past_of + 1.0)
     usable = (n > 0) & (np.arange(len(n)) >= burn_in) & (past_of > 0)
-    deviation = np.sqrt(np.maximum(n * rate * (1.0 - rate), 1e-12))
-    raw = np.where(usable, (hit - n * rate) / deviation, np.nan)
+    # Angles have the same spread whatever the share and the rows are; one hit in one row would else be a far outlier,
+    # and the tail of such outliers excuse a whole week of hits.
+    seen, expected = (np.arcsin(np.sqrt((k + 0.375) / (n + 0.75))) for k in (hit, n * rate))
+    raw = np.where(usable, 2.0 * np.sqrt(n + 0.5) * (seen - expected), np.nan)
     scale = np.maximum(_rolling_spread(raw, _SPREAD_DAYS), 1.0)
     return Shares(hit, n, past_hits, past_of, scale**2, raw / scale)
 
