@@ -24,11 +24,11 @@ install: $(RUN) ## Set up .venv with the pinned dependencies
 install-dev: $(DEV) ## Set up .venv with the pinned development dependencies
 
 test: $(DEV) ## Run the tests and doctests, on up to four cores; last those that need the machine for themselves
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not alone and not slow" $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not alone and not slow and not browser" $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS)
 
-journeys: $(DEV) ## Run the slow tests: the notebooks and other whole journeys
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 -m slow $(PYTEST_ARGS)
+journeys: $(DEV) ## Run the slow tests: the notebooks, the pages in a browser and other whole journeys
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 -m "slow or browser" $(PYTEST_ARGS)
 
 check: $(DEV) format-check lint types contracts test journeys ## What CI runs: format, lint, types, import contracts, all tests
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from churnml.config import EngineConfig
 from churnml.config.secrets import mask_text
 from churnml.errors import EngineError, near_name
+from churnml.language import Text, one_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -172,10 +173,9 @@ def _duckdb(config: EngineConfig, temp_dir: Path | None) -> BaseBackend:
         return backend
     except duckdb.Error as error:
         raise EngineError(
-            "DuckDB did not start",
+            Text.of("fault-duckdb_start"),
             where="engine",
             got=mask_text(str(error).splitlines()[0], map(str, config.options.values())),
-            remedy="Correct engine.memory_limit, engine.threads or engine.options in the config.",
             code="engine.refused",
         ) from error
 
@@ -207,10 +207,9 @@ def _spark(config: EngineConfig, temp_dir: Path | None) -> BaseBackend:
         raise _not_installed("pyspark", error) from error
     except (PySparkException, RuntimeError) as error:
         raise EngineError(
-            "Spark did not start",
+            Text.of("fault-spark_start"),
             where="engine",
             got=mask_text(str(error).splitlines()[0], map(str, config.options.values())),
-            remedy="Spark needs Java 17 or newer (JAVA_HOME), and the settings under engine.options must be Spark's.",
             code="engine.refused",
         ) from error
 
@@ -223,10 +222,9 @@ def _other(config: EngineConfig) -> BaseBackend:
     if config.backend not in known:
         near = near_name(config.backend, known)
         raise EngineError(
-            f"There is no engine {config.backend!r}",
+            Text.of("fault-no_engine", backend=repr(config.backend)),
             where="engine.backend",
-            expected=f"{near!r} perhaps" if near else f"one of {', '.join(known)}",
-            remedy="Correct engine.backend in the config.",
+            expected=one_of(known, near),
             code="engine.unknown",
         )
     try:
@@ -235,10 +233,9 @@ def _other(config: EngineConfig) -> BaseBackend:
         raise _not_installed(config.backend, error) from error
     except Exception as error:  # every driver has its own exceptions
         raise EngineError(
-            f"The engine {config.backend!r} refused the connection",
+            Text.of("fault-engine_refused", backend=repr(config.backend), kind=config.backend),
             where="engine",
             got=mask_text((str(error).splitlines() or [type(error).__name__])[0], map(str, config.options.values())),
-            remedy=f"Correct engine.options: they are the arguments of ibis.{config.backend}.connect.",
             code="engine.refused",
         ) from error
     assert isinstance(backend, BaseBackend)
@@ -248,9 +245,8 @@ def _other(config: EngineConfig) -> BaseBackend:
 def _not_installed(backend: str, error: ImportError) -> EngineError:
     package = _EXTRAS.get(backend, f"ibis-framework[{backend}]")
     return EngineError(
-        f"The engine {backend!r} is not installed",
+        Text.of("fault-engine_missing", backend=repr(backend), package=package),
         where="engine.backend",
         got=str(error).splitlines()[0],
-        remedy=f"Run: pip install '{package}'",
         code="engine.not_installed",
     )

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ __all__ = [
     "sqlite_url",
     "stage_folder",
     "sweep",
+    "write_documents",
     "write_json",
     "write_parquet",
     "write_text",
@@ -282,6 +283,26 @@ def write_text(path: Path, text: str) -> Path:
 def write_json(path: Path, data: Any) -> Path:
     """Write data as indented JSON."""
     return write_text(path, json.dumps(data, ensure_ascii=False, indent=1) + "\n")
+
+
+def write_documents(path: Path, documents: Iterable[Any]) -> Path:
+    """Write documents as a JSON array, each on a line of its own, one after another: they may be many.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     print(write_documents(Path(folder) / "two.json", ({"n": n} for n in (1, 2))).read_text(), end="")
+    [
+    {"n": 1}
+    ,{"n": 2}
+    ]
+    """
+    with path.open("w", encoding="utf-8") as file:
+        file.write("[\n")
+        for number, document in enumerate(documents):
+            file.write(f"{',' if number else ''}{json.dumps(document, ensure_ascii=False)}\n")
+        file.write("]\n")
+    return path
 
 
 def write_parquet(path: Path, frame: pd.DataFrame) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from churnml.errors import ChurnmlError, ConfigError
+from churnml.language import Text
 
 __all__ = ["own_module"]
 
@@ -25,7 +26,7 @@ def own_module(name: str, resolve: Callable[[Path], Path], *, of: str, where: st
     resolve : callable
         Makes a path absolute, from the config's folder.
     of : str
-        What it holds, for the message, e.g. ``"feature module"``.
+        What it holds, for the message: ``"features"`` or ``"alerts"``.
     where : str
         The config's key.
     code : str
@@ -38,7 +39,7 @@ def own_module(name: str, resolve: Callable[[Path], Path], *, of: str, where: st
 
     Examples
     --------
-    >>> own_module("textwrap", Path, of="feature module", where="features.modules", code="features.user").__name__
+    >>> own_module("textwrap", Path, of="features", where="features.modules", code="features.user").__name__
     'textwrap'
     """
     try:
@@ -58,10 +59,10 @@ def own_module(name: str, resolve: Callable[[Path], Path], *, of: str, where: st
         lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if Path(step.filename).name == file]
         line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
         raise ConfigError(
-            f"The {of} {name!r} cannot be imported",
-            where=f"{file}, line {line}" if line else where,
+            Text.of(f"fault-own_module.{of}", name=repr(name)),
+            where=Text.of("fault-own_module.at", file=file, line=str(line)) if line else where,
             got=f"{type(error).__name__}: {error}",
-            expected="an installed module's dotted name, or a .py file relative to the config",
+            expected=Text.of("fault-own_module.expected"),
             code=code,
         ) from error
     return module

@@ -194,6 +194,7 @@ def _history(weeks: int, accounts: int, seed: int) -> tuple[pd.DataFrame, pd.Dat
     return history, features
 
 
+@pytest.mark.slow
 def test_replaying_a_year_gives_the_alerts_of_living_through_it():
     history, features = _history(weeks=52, accounts=12, seed=4)
     settings = section(weekly_budget=3)

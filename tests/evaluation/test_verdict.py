@@ -44,6 +44,7 @@ def test_knowing_the_level_of_each_date_is_no_signal(seed: int) -> None:
     assert "tells churners apart" in str(verdict.reason)
 
 
+@pytest.mark.slow
 def test_noise_is_published_about_as_rarely_as_the_level_of_the_test_says() -> None:
     published = 0
     for seed in range(60):

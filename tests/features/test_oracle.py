@@ -71,6 +71,7 @@ def _check(frames, spine, begin=companies.BEGIN, **kwargs):
     return made
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None, derandomize=True, phases=PHASES)
 @given(st.integers(0, 2**32 - 1))
 def test_every_family_equals_the_oracle(seed):
@@ -87,6 +88,7 @@ def test_event_features_equal_the_oracle_whenever_the_data_begins(seed, shift):
         _check({"events": frames["events"]}, spine, begin=companies.BEGIN + np.timedelta64(shift, "D"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_plan", [True, False])
 def test_percentiles_equal_the_oracle(with_plan):
     accounts = [f"a{n:02d}" for n in range(24)]

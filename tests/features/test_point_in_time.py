@@ -66,6 +66,7 @@ def test_later_knowledge_changes_no_feature(seed, day):
     pd.testing.assert_frame_equal(after, before, check_categorical=False)
 
 
+@pytest.mark.slow
 def test_the_property_test_can_fail():
     frames, _ = companies.company(5)
     as_of = companies.BEGIN + pd.Timedelta(days=90)

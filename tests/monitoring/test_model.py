@@ -81,6 +81,7 @@ def test_the_estimate_meets_the_truth_when_the_customers_change(shift: float) ->
     assert found.expected == pytest.approx(outcome.sum(), rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_estimate_covers_the_truth_as_often_as_it_says() -> None:
     rng = np.random.default_rng(2)
     inside = 0

@@ -55,7 +55,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "tables": {name: {"from": f"{name}.parquet"} for name in TABLES},
                 "label": {"churn": "contractual", "horizon_days": 60, "further_horizons_days": [120]},
                 "splits": {"folds": 2, "test_snapshots": 2},
-                "features": {"windows_days": [28, 91], "max_event_types": 3},
+                "features": {"windows_days": [28, 91], "max_event_types": 1},
                 "model": {"seeds": 1, "params": {"n_estimators": 40}},
                 "playbooks": str(Path("configs/playbooks.yaml").resolve()),
                 "alerts": {

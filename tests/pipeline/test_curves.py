@@ -93,6 +93,7 @@ def test_what_the_data_cannot_tell_is_left_out(
     assert reason.code == f"survival-left_out.{code}"
 
 
+@pytest.mark.slow  # each scores anew
 @pytest.mark.parametrize("rank_by", ["expected_loss", "avoidable_loss"])
 def test_a_scoring_publishes_the_curves_and_lists_go_by_what_is_asked_for(
     ran: Ran, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rank_by: str

@@ -41,6 +41,7 @@ def test_the_health_score_is_judged_in_japanese(ran: Any, prepared: Any) -> None
 
 
 # shap 0.51 builds its colour maps the way matplotlib 3.11 is about to drop.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The set_:PendingDeprecationWarning")
 def test_what_goes_with_churn_overall(ran: Any, prepared: Any) -> None:
     told = churnml("explain", ran.config, "--overall", "--json")

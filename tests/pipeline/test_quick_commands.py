@@ -23,12 +23,13 @@ finally:
 """
 
 
+@pytest.mark.slow  # processes are started
 @pytest.mark.parametrize(
     ("command", "without"),
     [
         (("models", "list"), (TRAINING | FRAMES | {"sqlalchemy"}) - {"numpy"}),
         (("explain",), TRAINING | FRAMES),
-        (("report",), TRAINING - {"scipy"}),
+        (("report",), (TRAINING - {"scipy"}) | {"matplotlib"}),
     ],
     ids=["models list", "explain", "report"],
 )

@@ -99,6 +99,7 @@ def test_an_account_is_gone_everywhere_and_stays_away(firm: Config) -> None:
     assert audit.subject == certificate["subject"]
 
 
+@pytest.mark.slow
 def test_rows_that_were_erased_are_not_missed_by_the_next_load(firm: Config) -> None:
     def missed(on: date) -> list[str]:
         return [alarm.subject for alarm in monitor(firm, as_of=on).alarms if alarm.code == "MON109"]

@@ -40,6 +40,7 @@ def seen_in(folder: Path) -> list[str]:
     return [str(path.relative_to(folder)) for path in files if CANARY.encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_no_file_of_a_training_or_of_a_bento_holds_a_secret(company, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     config = with_secrets(company.config, tmp_path)

@@ -126,6 +126,7 @@ class Naive:
         return {**row, "logo_churn_rate_ttm": yearly, "grr_ttm": moved.grr, "nrr_ttm": moved.nrr}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", [None, *GROUPINGS])
 def test_all_at_once_equals_one_after_another(tables, histories, by):
     naive, found = Naive(tables), histories[by]

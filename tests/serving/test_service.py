@@ -114,6 +114,7 @@ def test_the_log_tells_no_account(http: httpx.Client, running: Any, account: str
     assert found["key"]
 
 
+@pytest.mark.slow  # a process is started
 def test_the_service_starts_without_the_heavy_packages(company: Any) -> None:
     code = (
         "import sys\n"

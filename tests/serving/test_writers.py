@@ -16,6 +16,7 @@ def _body(account: str) -> dict[str, Any]:
     return {"account_id": account, "band": "red", "reason": "Silent sponsor.", "author": "ann"}
 
 
+@pytest.mark.slow
 def test_writers_who_wait_for_the_store_keep_no_reader_waiting(own_company: Any, serve: Any) -> None:
     own_company.publish(own_company.champion)
     key = own_company.key("read", "write")

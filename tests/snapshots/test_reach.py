@@ -44,6 +44,7 @@ def test_contracts_as_new_as_the_events_reach_as_far(company):
     assert final_until(tables(company, None), CONFIG.label) == company.end
 
 
+@pytest.mark.slow
 def test_contracts_45_days_older_make_no_churn(company):
     exported_on = company.end - pd.Timedelta(days=45).to_pytimedelta()
     stale, whole = (spine(tables(company, day), CONFIG) for day in (exported_on, None))

@@ -15,6 +15,8 @@ from churnml.simulate import Company, simulate
 from churnml.simulate.exports import account_key, write_exports
 from churnml.sources import load
 
+pytestmark = pytest.mark.slow  # a company is exported, and read twice
+
 
 @pytest.fixture(scope="module")
 def company() -> Company:

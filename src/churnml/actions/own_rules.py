@@ -13,6 +13,7 @@ import pandas as pd
 from churnml.actions.rules import BUILT_IN, AlertRule, Bands, verdict_frame
 from churnml.config.alerts import Role, Severity, Touch
 from churnml.errors import ChurnmlError, ConfigError
+from churnml.language import Text
 from churnml.own_modules import own_module
 
 __all__ = ["OwnRule", "alert_rule", "rules_of_modules"]
@@ -71,9 +72,8 @@ def alert_rule(
     """
     if kind in BUILT_IN:
         raise ConfigError(
-            f"There is a built-in alert rule {kind!r} already",
-            where=f"alert rule {kind!r}",
-            remedy="Give yours another name, or change the built-in one under alerts.rules.",
+            Text.of("fault-own_rule_built_in", kind=repr(kind)),
+            where=Text.of("fault-own_rule_built_in.where", kind=repr(kind)),
             code="alerts.own",
         )
 
@@ -109,16 +109,13 @@ def rules_of_modules(modules: Sequence[str], resolve: Callable[[Path], Path]) ->
         own = [
             value.rule
             for value in vars(
-                own_module(name, resolve, of="module of alert rules", where="alerts.modules", code="alerts.own")
+                own_module(name, resolve, of="alerts", where="alerts.modules", code="alerts.own")
             ).values()
             if isinstance(value, OwnRule)
         ]
         if not own:
             raise ConfigError(
-                f"The module {name!r} defines no alert rule",
-                where="alerts.modules",
-                remedy="Decorate a function with churnml.alert_rule.",
-                code="alerts.own",
+                Text.of("fault-own_rule_none", name=repr(name)), where="alerts.modules", code="alerts.own"
             )
         rules += own
     return rules
@@ -132,19 +129,16 @@ def _judged(make: Callable[[pd.DataFrame], Any], kind: str, signals: pd.DataFram
         raise
     except Exception as error:
         raise ConfigError(
-            "An alert rule of yours failed",
-            where=f"alert rule {kind!r}",
+            Text.of("fault-own_rule_failed"),
+            where=Text.of("fault-own_rule_failed.where", kind=repr(kind)),
             got=f"{type(error).__name__}: {str(error)[:300]}",
-            expected="a Series of true and false, one an account",
-            remedy="Correct the function, or take its module out of alerts.modules.",
             code="alerts.own",
         ) from error
     if len(fires) != len(signals):
         raise ConfigError(
-            "An alert rule of yours returned another number of rows",
-            where=f"alert rule {kind!r}",
-            got=f"{len(fires)} values",
-            expected=f"one for each of {len(signals)} accounts",
+            Text.of("fault-own_rule_rows", n=len(signals)),
+            where=Text.of("fault-own_rule_rows.where", kind=repr(kind)),
+            got=Text.of("fault-own_rule_rows.got", n=len(fires)),
             code="alerts.own",
         )
     known = fires.notna().to_numpy()

@@ -9,6 +9,7 @@ from typing import Any
 from churnml.config.alerts import AlertsConfig
 from churnml.errors import ConfigError, near_name
 from churnml.explain.plays import Playbook, Step, StepTrigger, Trigger
+from churnml.language import Text, one_of
 from churnml.store.alerts import Alert
 
 __all__ = ["Situation", "check_playbooks", "playbook_for", "steps_for"]
@@ -72,16 +73,20 @@ def check_playbooks(playbooks: Sequence[Playbook], section: AlertsConfig) -> Non
     for playbook in playbooks:
         where = f"playbook {playbook.name!r}"
         if names.count(playbook.name) > 1:
-            raise ConfigError("Two playbooks have one name", where=where, code="playbooks")
+            raise ConfigError(Text.of("fault-playbook_twice"), where=where, code="playbooks")
         keys = [key_of(step, at) for at, step in enumerate(playbook.steps)]
         for at, step in enumerate(playbook.steps):
             if keys.count(keys[at]) > 1:
-                raise ConfigError("Two steps have one key", where=f"{where}, step {keys[at]!r}", code="playbooks")
+                raise ConfigError(
+                    Text.of("fault-step_twice"),
+                    where=Text.of("fault-step_twice.where", where=where, step=repr(keys[at])),
+                    code="playbooks",
+                )
             for other in step.after:
                 if other not in keys[:at]:
                     raise ConfigError(
-                        "A step comes after one that does not stand before it",
-                        where=f"{where}, step {keys[at]!r}",
+                        Text.of("fault-step_order"),
+                        where=Text.of("fault-step_order.where", where=where, step=repr(keys[at])),
                         got=other,
                         expected=", ".join(keys[:at]) or "no `after` on the first step",
                         code="playbooks",
@@ -90,9 +95,9 @@ def check_playbooks(playbooks: Sequence[Playbook], section: AlertsConfig) -> Non
         if rule.playbook is not None and names and rule.playbook not in names:
             near = near_name(rule.playbook, names)
             raise ConfigError(
-                f"There is no playbook {rule.playbook!r}",
+                Text.of("fault-no_playbook", playbook=repr(rule.playbook)),
                 where=f"alerts.rules.{kind}.playbook",
-                expected=f"did you mean {near!r}?" if near else f"one of {', '.join(names)}",
+                expected=one_of(names, near),
                 code="playbooks",
             )
 

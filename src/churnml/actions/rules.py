@@ -13,7 +13,7 @@ import pandas as pd
 from churnml.actions.signals import BAND_ORDER
 from churnml.config.alerts import AlertRuleConfig, AlertsConfig, Condition, Role, Severity, Touch
 from churnml.errors import ConfigError, near_name
-from churnml.language import Quantity, Text, Words
+from churnml.language import Quantity, Text, Words, one_of
 
 __all__ = [
     "BUILT_IN",
@@ -131,10 +131,9 @@ def alert_rules(section: AlertsConfig, own: Sequence[AlertRule] = ()) -> list[Al
         if not given.when:
             near = near_name(kind, list(by_kind))
             raise ConfigError(
-                f"There is no alert rule {kind!r}",
+                Text.of("fault-no_rule", kind=repr(kind)),
                 where=f"alerts.rules.{kind}",
-                expected=f"did you mean {near!r}?" if near else f"one of {', '.join(by_kind)}, or `when` conditions",
-                remedy="A rule of your own needs `when`: a list of field with above, below or equals.",
+                expected=one_of(by_kind, near),
             )
         fields = tuple(item.field for item in given.when)
         declared = AlertRule(kind, np.nan, "medium", 72, "csm", None, fields, conditions(given.when))

@@ -39,8 +39,8 @@ from churnml.api.work import (
     TasksAnswer,
     TaskTold,
 )
-from churnml.errors import ChurnmlError
-from churnml.language import Language
+from churnml.errors import ChurnmlError, Said
+from churnml.language import Language, Text
 
 if TYPE_CHECKING:
     import httpx
@@ -64,7 +64,7 @@ class ApiError(ChurnmlError):
 
     code = "api"
 
-    def __init__(self, what: str, *, where: str, problem: ProblemAnswer | None = None) -> None:
+    def __init__(self, what: Said, *, where: str, problem: ProblemAnswer | None = None) -> None:
         self.problem = problem
         faults = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in problem.errors) if problem else ""
         super().__init__(what, where=where, got=faults or None, code=f"api.{problem.code}" if problem else "api")
@@ -372,7 +372,7 @@ class Client:
             answer: httpx.Response = retrying(self._attempts)(self._http.request, method, path, **rest)
         except httpx.TransportError as error:
             where = f"{self._http.base_url}{path.lstrip('/')}"
-            raise ApiError(f"The API cannot be reached: {error}", where=where) from error
+            raise ApiError(Text.of("fault-api_unreachable", error=str(error)), where=where) from error
         return answer
 
 
@@ -396,5 +396,5 @@ def _read(answer: httpx.Response, model: type[A]) -> A:
             return model.model_validate_json(answer.content)
         problem = ProblemAnswer.model_validate_json(answer.content)
     except ValidationError:
-        raise ApiError(f"The API answered {answer.status_code} and not as it should", where=where) from None
+        raise ApiError(Text.of("fault-api_answer", status=str(answer.status_code)), where=where) from None
     raise ApiError(problem.detail, where=where, problem=problem)

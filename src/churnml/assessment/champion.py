@@ -13,6 +13,7 @@ from churnml.config.needs import ChampionSections
 from churnml.errors import BundleError
 from churnml.explain import ChangedFacts, ExplainReference, Explanation, explain
 from churnml.health import HealthScale, HealthVerdict, Reading, score_health
+from churnml.language import Text
 from churnml.registry import Bundle, load_champion
 from churnml.scoring import score
 from churnml.training import ChurnModel
@@ -80,10 +81,9 @@ class Champion:
         champion = cls.of(bundle, currency=config.currency, display=config.display, money=config.survival)
         if champion.model.target != config.label.target:
             raise BundleError(
-                f"The model in use predicts {champion.model.target}, the config asks for {config.label.target}",
+                Text.of("fault-champion_target", model=champion.model.target, asked=config.label.target),
                 where="label.target",
                 got=f"{champion.bundle.manifest.name} {champion.version}",
-                remedy="Run `churnml train CONFIG`, and give mlflow.registered_model another name for each target.",
                 code="bundle.target",
             )
         return champion

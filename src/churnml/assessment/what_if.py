@@ -11,6 +11,7 @@ import pandas as pd
 from churnml.assessment.champion import Champion
 from churnml.errors import UsageError
 from churnml.features import FeatureSet
+from churnml.language import Text
 
 __all__ = ["Supposed", "WhatIf", "what_if"]
 
@@ -81,17 +82,12 @@ def what_if(champion: Champion, row: pd.DataFrame, changes: Mapping[str, float])
     """
     if len(row) != 1 or not changes:
         raise UsageError(
-            "What-if needs one account and at least one change", got=f"{len(row)} rows, {len(changes)} changes"
+            Text.of("fault-what_if_rows"), got=Text.of("fault-what_if_rows.got", rows=len(row), changes=len(changes))
         )
     for name in changes:
         spec = champion.model.features.spec(name)
         if spec.categorical or not spec.actionable:
-            raise UsageError(
-                f"{name} is context: nobody can act on it",
-                where=f"--set {name}",
-                expected="an actionable feature that holds a number",
-                remedy="`churnml features list` marks the actionable ones.",
-            )
+            raise UsageError(Text.of("fault-what_if_context", name=name), where=f"--set {name}")
     changed = row.assign(**{name: float(value) for name, value in changes.items()})
     (before,), (after,) = champion.judge(row), champion.judge(changed)
     ranges = champion.reference.ranges

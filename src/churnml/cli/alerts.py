@@ -128,10 +128,11 @@ def _answer(config: Path, alert: int, by: str, as_json: bool, *, outcome: Any = 
     with Session(as_json) as session:
         from churnml import pipeline
         from churnml.errors import UsageError
+        from churnml.language import Text
 
         given = ("saved", "lost", "false_alarm", "not_a_risk")
         if outcome is not None and outcome not in given:
-            raise UsageError("There is no such outcome", where="--outcome", got=outcome, expected=", ".join(given))
+            raise UsageError(Text.of("fault-no_outcome"), where="--outcome", got=outcome, expected=", ".join(given))
         settings = config_of(config, session)
         answered = pipeline.answer_alert(settings, alert, by, outcome=outcome, **asked)
         document = _as_json(answered, settings.language)

@@ -26,6 +26,7 @@ from churnml.cli.session import Session, report_failure
 from churnml.cli.start import demo, simulate
 from churnml.cli.survival import survival
 from churnml.errors import UsageError
+from churnml.language import Text
 
 __all__ = ["app", "main"]
 
@@ -60,10 +61,7 @@ def _refuse_broken_text(arguments: list[str]) -> None:
             argument.encode("utf-8")
         except UnicodeEncodeError as error:
             raise UsageError(
-                "An argument is not text",
-                got=ascii(argument[:80]),
-                expected=f"text in {sys.getfilesystemencoding()}",
-                remedy="Set the terminal, or the script that starts churnml, to UTF-8.",
+                Text.of("fault-argument_text", encoding=str(sys.getfilesystemencoding())), got=ascii(argument[:80])
             ) from error
 
 

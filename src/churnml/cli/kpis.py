@@ -9,6 +9,7 @@ import typer
 from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
 from churnml.cli.session import Session
 from churnml.errors import UsageError
+from churnml.language import Text
 
 if TYPE_CHECKING:
     from churnml.config import Config
@@ -35,7 +36,7 @@ def kpis(
     """Tell the KPIs of customer success month by month: churn, GRR, NRR, renewals, LTV, NPS, use, support."""
     with Session(as_json) as session:
         if as_csv and as_json:
-            raise UsageError("One form at a time", where="--csv", got="--csv and --json", expected="one of them")
+            raise UsageError(Text.of("fault-one_form"), where="--csv", got=Text.of("fault-one_form.got"))
         from churnml import pipeline
 
         settings = config_of(config, session, lang)
@@ -44,9 +45,7 @@ def kpis(
         )
         if publish and not pipeline.publish_kpis(settings, report):
             raise UsageError(
-                "The store holds the KPIs of a later day already",
-                where=f"--publish, facts up to {report.as_of}",
-                remedy="Bring the raw data up to date; the kept KPIs stay as they are.",
+                Text.of("fault-kpis_later"), where=Text.of("fault-kpis_later.where", as_of=str(report.as_of))
             )
         if as_csv:
             session.show(report, lambda: print(report.frame.to_csv(index=False), end=""))

@@ -11,6 +11,7 @@ from churnml.cli.groups import with_default
 from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
 from churnml.cli.session import Session
 from churnml.errors import UsageError
+from churnml.language import Text
 
 __all__ = ["features_app", "run", "score", "train"]
 
@@ -78,11 +79,7 @@ def train(
 
         settings = config_of(config, session)
         if force != bool(reason.strip()):
-            raise UsageError(
-                "Promoting whatever the gate says needs a person's reason",
-                where="train",
-                expected="--force --reason '…', or neither",
-            )
+            raise UsageError(Text.of("fault-force_reason"), where="train")
         trained = pipeline.train(
             settings, session.stages, budget=budget, promote_because=reason.strip() if force else None
         )

@@ -10,6 +10,7 @@ import typer
 from churnml.cli.options import AsJson, ConfigPath, config_of
 from churnml.cli.session import Session
 from churnml.errors import UsageError
+from churnml.language import Text
 
 if TYPE_CHECKING:
     from churnml.pipeline.privacy import Certificate, Subject
@@ -64,7 +65,7 @@ def _subject(account: str | None, contact: str | None) -> Subject:
         return Subject("account", account)
     if contact is not None and account is None:
         return Subject("contact", contact)
-    raise UsageError("A subject is either an account or a person", expected="--account ID or --contact ID")
+    raise UsageError(Text.of("fault-one_subject"))
 
 
 def _print(done: Certificate, language: str) -> None:

@@ -9,6 +9,7 @@ import typer
 from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
 from churnml.cli.session import Session
 from churnml.errors import UsageError
+from churnml.language import Text
 
 __all__ = ["explain", "report"]
 
@@ -36,7 +37,7 @@ def explain(
         settings = config_of(config, session)
         language = session.speak(lang)
         if overall == (account_id is not None) or (overall and what_if):
-            raise UsageError("An explanation is either of one account or of all", expected="ACCOUNT_ID or --overall")
+            raise UsageError(Text.of("fault-one_explanation"))
         if account_id is None:
             from churnml.cli import all_accounts
 
@@ -65,7 +66,7 @@ def report(
         from churnml.cli import render
 
         if portfolio == (account_id is not None):
-            raise UsageError("A report is either of one account or of all", expected="ACCOUNT_ID or --portfolio")
+            raise UsageError(Text.of("fault-one_report"))
         settings = config_of(config, session)
         language = session.speak(lang)
         if account_id is None:

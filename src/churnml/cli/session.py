@@ -76,11 +76,11 @@ class Session:
         UsageError
             There is no such language.
         """
-        from churnml.language import languages
+        from churnml.language import Text, languages
 
         known = languages()
         if given is not None and given not in known:
-            raise UsageError("There is no such language", where="--lang", got=given, expected=" or ".join(known))
+            raise UsageError(Text.of("fault-no_language"), where="--lang", got=given, expected=" or ".join(known))
         self.language = self._live.language = given or self.language
         return self.language
 

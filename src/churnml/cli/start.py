@@ -10,6 +10,7 @@ import typer
 from churnml.cli.options import DEMO, AsJson, config_of
 from churnml.cli.session import Session
 from churnml.errors import UsageError
+from churnml.language import Text
 
 __all__ = ["demo", "simulate"]
 
@@ -37,11 +38,7 @@ def demo(
 
         settings = config_of(config, session)
         if settings.source is None or settings.source.folder is None:
-            raise UsageError(
-                "The demo needs a config whose source is a folder",
-                where=str(config),
-                remedy="Use configs/demo.yaml.",
-            )
+            raise UsageError(Text.of("fault-demo_folder"), where=str(config))
         pipeline.simulate_company(
             settings.resolve(settings.source.folder),
             accounts=accounts,

@@ -133,7 +133,9 @@ def change(
         given = {"name": name, "role": role, "owner_id": owner, "language": lang, "email": new_email}
         fields = {key: value for key, value in given.items() if value is not None}
         if not fields:
-            raise UsageError("Nothing to change", expected="--name, --role, --owner, --lang or --email")
+            from churnml.language import Text
+
+            raise UsageError(Text.of("fault-nothing_to_change"))
         user = opened.store.users.change(opened.store.users.named(email).id, opened.actor, **fields)
         session.show(_as_dict(user), lambda: aside(opened.say("changed", user=_words(user, opened.say))))
 

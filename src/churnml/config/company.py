@@ -38,7 +38,7 @@ from churnml.config.sections import (
 from churnml.config.survival import SurvivalConfig
 from churnml.errors import UsageError, near_name
 from churnml.files import sqlite_path, sqlite_url
-from churnml.language import Language
+from churnml.language import Language, Text
 
 __all__ = ["Config"]
 
@@ -170,7 +170,7 @@ class Config(Section):
         Parameters
         ----------
         what : str
-            What needs it, the beginning of a sentence.
+            What needs it, as the catalogue names it: ``alerts``, ``health`` …
 
         Raises
         ------
@@ -180,12 +180,11 @@ class Config(Section):
         target = self.label.target
         if target != "churn":
             raise UsageError(
-                f"{what} is about the risk of churn",
+                Text.of(f"fault-churn_only.{what}", target=target),
                 where="label.target",
                 got=target,
                 expected="churn",
-                remedy=f"Use a config whose target is churn. Of {target} there are scores.parquet, explanations.json "
-                "and `churnml explain CONFIG ACCOUNT`.",
+                remedy=Text.of("fault-churn_only.remedy", target=target),
                 code="usage.target",
             )
 

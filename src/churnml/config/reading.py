@@ -57,18 +57,16 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         raise ConfigError(
             Text.of("error-config_encoding"),
             where=str(file),
-            got=f"byte 0x{error.object[error.start]:02x} at position {error.start}",
+            got=Text.of("error-config_encoding.got", byte=f"{error.object[error.start]:02x}", at=str(error.start)),
             code="config.yaml",
         ) from error
     except (yaml.YAMLError, ValueError) as error:  # a ValueError: a day or a number that cannot be, 2024-13-45
         variable = _VARIABLE.search(text)
         raise ConfigError(
-            "The config is not valid YAML",
+            Text.of("fault-yaml"),
             where=str(file),
             got=str(error),
-            remedy=f'Inside {{…}} a variable needs quotes: "{variable.group()}".'
-            if variable
-            else "Correct the line; a text that holds a sign of YAML's own (: # { [ & * !) needs quotes.",
+            remedy=Text.of("fault-yaml.variable", name=variable.group()) if variable else Text.of("fault-yaml.signs"),
             code="config.yaml",
         ) from error
     if not isinstance(data, dict):
@@ -90,12 +88,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
 
 def _bottomless(file: Path) -> ConfigError:
-    return ConfigError(
-        "The config is nested too deeply",
-        where=str(file),
-        remedy="Look for an alias (`*name`) inside what it stands for.",
-        code="config.yaml",
-    )
+    return ConfigError(Text.of("fault-config_depth"), where=str(file), code="config.yaml")
 
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -114,13 +107,7 @@ def _refuse_written_secrets(data: Any, secrets: tuple[str, ...], file: Path, whe
         return
     for key, value in data.items():
         if key in secrets and isinstance(value, str) and not _VARIABLE.search(value):
-            raise ConfigError(
-                "A secret stands in the config",
-                where=f"{file}: {where}.{key}",
-                expected="the name of an environment variable, such as ${CHURNML_SECRET}",
-                remedy="Put it into the environment and its name here; then change it, as it may have been read.",
-                code="config.secret",
-            )
+            raise ConfigError(Text.of("fault-config_secret"), where=f"{file}: {where}.{key}", code="config.secret")
         _refuse_written_secrets(value, secrets, file, f"{where}.{key}")
 
 
@@ -138,12 +125,7 @@ def _expanded(data: Any, file: Path, environment: Mapping[str, str], path: tuple
         if name not in environment and not demanded:
             return match.group()
         if name not in environment:
-            raise ConfigError(
-                f"The environment has no variable {name}",
-                where=str(file),
-                remedy=f"Set it: export {name}=…",
-                code="config.environment",
-            )
+            raise ConfigError(Text.of("fault-no_variable", name=name), where=str(file), code="config.environment")
         return environment[name]
 
     if isinstance(data, dict):

@@ -11,6 +11,7 @@ from urllib.parse import quote, quote_plus, unquote
 from pydantic import SecretStr
 
 from churnml.errors import ConfigError
+from churnml.language import Text
 
 __all__ = ["MASK", "forms_of_secret", "mask_secrets", "mask_text", "mask_url", "reveal"]
 
@@ -162,12 +163,7 @@ def reveal(secret: SecretStr, where: str) -> str:
     value = secret.get_secret_value()
     if value.startswith("${") and value.endswith("}"):
         name = value[2:-1]
-        raise ConfigError(
-            f"The environment has no variable {name}",
-            where=where,
-            remedy=f"Set it where churnml runs: export {name}=…, or write it into the file that `secrets_file` names.",
-            code="config.environment",
-        )
+        raise ConfigError(Text.of("fault-no_secret", name=name), where=where, code="config.environment")
     return value
 
 

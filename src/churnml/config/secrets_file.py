@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from churnml.errors import ConfigError
+from churnml.language import Text
 
 __all__ = ["read_secrets"]
 
@@ -32,18 +33,13 @@ def read_secrets(path: Path) -> dict[str, str]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            "The file of secrets cannot be read",
-            where=where,
-            got=type(error).__name__,
-            remedy="Write it with one NAME=value a line, or remove the key and use the environment.",
-            code="config.secrets_file",
+            Text.of("fault-secrets_unread"), where=where, got=type(error).__name__, code="config.secrets_file"
         ) from None
     if sys.platform != "win32" and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(
-            "Others may read the file of secrets",
+            Text.of("fault-secrets_open"),
             where=where,
-            got=f"mode {stat.S_IMODE(mode):04o}",
-            expected="mode 0600",
+            got=Text.of("fault-secrets_open.got", mode=f"{stat.S_IMODE(mode):04o}"),
             remedy=f"chmod 600 {path}",
             code="config.secrets_file",
         )
@@ -54,8 +50,8 @@ def read_secrets(path: Path) -> dict[str, str]:
         match = _LINE.fullmatch(line.strip())
         if match is None:
             raise ConfigError(
-                "A line of the file of secrets is none",
-                where=f"{where}, line {number}",
+                Text.of("fault-secrets_line"),
+                where=Text.of("fault-secrets_line.where", where=where, number=str(number)),
                 expected="NAME=value",
                 code="config.secrets_file",
             )

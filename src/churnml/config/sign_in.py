@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from churnml.config.deliveries import EmailTarget
 from churnml.config.section import Section
 from churnml.errors import ConfigError, near_name
+from churnml.language import Text, one_of
 
 __all__ = ["Network", "OidcConfig", "ProxyConfig", "Role", "SignInConfig", "inside", "in_the_clear", "mail_section"]
 
@@ -114,10 +115,10 @@ def mail_section(sign_in: SignInConfig, emails: Mapping[str, EmailTarget]) -> Em
     if sign_in.mail not in emails:
         near = near_name(sign_in.mail, emails)
         raise ConfigError(
-            "There is no such entry of deliveries.emails",
+            Text.of("fault-no_mail_entry"),
             where="serving.sign_in.mail",
             got=sign_in.mail,
-            expected=f"{near}?" if near else ", ".join(emails) or None,
+            expected=one_of(emails, near),
             code="config.invalid",
         )
     return emails[sign_in.mail]

@@ -13,6 +13,7 @@ from churnml.config.deliveries import EmailTarget
 from churnml.config.secrets import mask_text
 from churnml.deliveries.faults import Fault, Interruption, NotSent
 from churnml.errors import ChurnmlError
+from churnml.language import Text
 
 __all__ = ["connected", "send_mail"]
 
@@ -81,9 +82,5 @@ def send_mail(section: EmailTarget, password: str, to: str, subject: str, text: 
     except (Interruption, smtplib.SMTPException, OSError) as error:
         said = error.said if isinstance(error, Interruption) else masked(str(error))
         raise ChurnmlError(
-            "The mail was not sent",
-            where=f"smtp://{section.host}:{section.port}",
-            got=said,
-            remedy="Check the section deliveries.emails; `churnml deliver check CONFIG` asks the server.",
-            code="mail.failed",
+            Text.of("fault-mail"), where=f"smtp://{section.host}:{section.port}", got=said, code="mail.failed"
         ) from None

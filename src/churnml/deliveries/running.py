@@ -21,6 +21,7 @@ from churnml.deliveries.planning import plan
 from churnml.deliveries.sending import Sending, send
 from churnml.deliveries.targets import adapter_for
 from churnml.errors import UsageError, near_name
+from churnml.language import Text, one_of
 from churnml.store import Deliveries, Delivery, Store
 
 __all__ = ["Delivered", "Planned", "check_targets", "deliver", "preview"]
@@ -173,6 +174,9 @@ def _show(adapter: Adapter, config: str, topic: str, due: list[Delivery], calls:
         if asked_first:
             with _shown():
                 adapter.find("score", records)
+        if manner.looks_first and batch[0].remote_id is not None:
+            with _shown():
+                adapter.find(topic, records)
         if manner.must_exist:
             records = [replace(one, remote_id=one.remote_id or f"<id of {one.account_id}>") for one in records]
         if manner.needs_account:
@@ -229,10 +233,10 @@ def _chosen(section: DeliveriesConfig, only: str | None) -> dict[str, TargetConf
     if only not in targets:
         near = near_name(only, targets)
         raise UsageError(
-            "There is no such target",
+            Text.of("fault-no_target"),
             where="--target",
             got=only,
-            expected=near or ", ".join(targets) or "a target in the section `deliveries`",
+            expected=one_of(targets, near) or Text.of("fault-no_target.none"),
             code="deliver.unknown_target",
         )
     return {only: targets[only]}

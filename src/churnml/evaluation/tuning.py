@@ -141,13 +141,7 @@ def budget_seconds(text: str) -> float:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
     seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
     if not 0 < seconds < math.inf:
-        raise UsageError(
-            "The budget is no time",
-            where="--budget",
-            got=repr(text),
-            expected="seconds, minutes or hours above zero, such as 300s, 5m or 1h",
-            code="usage.budget",
-        )
+        raise UsageError(Text.of("fault-budget"), where="--budget", got=repr(text), code="usage.budget")
     return seconds
 
 
@@ -163,10 +157,7 @@ def check_installed() -> None:
         import optuna  # noqa: F401
     except ModuleNotFoundError as error:
         raise UsageError(
-            "Tuning needs the package optuna, which is not installed",
-            where="--budget",
-            remedy="pip install 'churnml[tune]'",
-            code="usage.extra_missing",
+            Text.of("fault-optuna"), where="--budget", remedy="pip install 'churnml[tune]'", code="usage.extra_missing"
         ) from error
 
 

@@ -83,7 +83,7 @@ def explain(
     """
     for name, other in (("scores", scores), ("health", health)):
         if len(other) != len(frame) or not (other[_KEY].to_numpy() == frame[_KEY].to_numpy()).all():
-            raise DataError(f"The {name} are not of the frame's rows", expected="the same accounts and dates, in order")
+            raise DataError(Text.of("fault-other_rows", name=name))
     builder = DriverBuilder(frame, model.features, reference, previous, currency, display, core_features)
     rules, target = model.info.verdict == Publication.RULES_ONLY, model.info.target
     facts = _indicators_by_row(frame)

@@ -13,6 +13,7 @@ from churnml.explain.batch import batch_contributions
 from churnml.explain.contract import Explainable
 from churnml.explain.groups import group_columns
 from churnml.explain.reference import ExplainReference
+from churnml.language import Text
 
 __all__ = ["as_shap", "global_importance", "segment_differences", "shap_summary"]
 
@@ -38,7 +39,7 @@ def global_importance(model: Explainable, frame: pd.DataFrame, reference: Explai
         say the same and cancel do not count twice.
     """
     if frame.empty:
-        raise UsageError("Importance needs rows, and the frame is empty")
+        raise UsageError(Text.of("fault-importance_rows"))
     parts = batch_contributions(model, model.matrix(frame))[:, :-1]
     groups = group_columns(model.features, reference)
     families = list(dict.fromkeys(family for family, _, _ in groups))
@@ -86,7 +87,7 @@ def segment_differences(model: Explainable, frame: pd.DataFrame, segment: str) -
         the mean over all rows; largest difference first.
     """
     if segment not in frame:
-        raise UsageError(f"There is no column {segment!r} to make segments of", expected="a column of the frame")
+        raise UsageError(Text.of("fault-no_segment_column", segment=repr(segment)))
     parts = batch_contributions(model, model.matrix(frame))[:, :-1]
     families = [spec.family for spec in model.features]
     effect = pd.DataFrame(parts, columns=families).T.groupby(level=0).sum().T

@@ -97,9 +97,8 @@ def churn_patterns(model: Explainable, frame: pd.DataFrame, *, seed: int, most: 
     readings = readings.reset_index(drop=True)
     if readings["account_id"].nunique() < CHURNERS_NEEDED:
         raise DataError(
-            "Patterns need churned accounts",
-            got=f"{readings['account_id'].nunique()} accounts",
-            expected=f"at least {CHURNERS_NEEDED}",
+            Text.of("fault-patterns_few", least=str(CHURNERS_NEEDED)),
+            got=Text.of("fault-patterns_few.got", n=str(readings["account_id"].nunique())),
         )
     names = [family for family in FAMILIES if any(_counts(spec, family) for spec in model.features)]
     effects = _effects(model, readings, names)

@@ -17,7 +17,7 @@ from churnml.errors import ConfigError, near_name
 from churnml.explain.play import Play
 from churnml.features.spec import FAMILIES
 from churnml.health import PHASES, phase
-from churnml.language import Words
+from churnml.language import Text, Words, one_of
 
 if TYPE_CHECKING:
     from churnml.explain.explanation import Explanation
@@ -139,24 +139,24 @@ def load_playbooks(path: Path) -> tuple[Playbook, ...]:
         The file is missing or wrong; the message names the playbook and the key.
     """
     if not path.is_file():
-        raise ConfigError("There is no playbook file", where=str(path), remedy="Copy configs/playbooks.yaml.")
+        raise ConfigError(Text.of("fault-no_playbook_file"), where=str(path))
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         items = data["playbooks"] if isinstance(data, dict) else None
         if not isinstance(items, list) or not items:
-            raise ConfigError("The file holds no playbooks", where=str(path), expected="a list under `playbooks`")
+            raise ConfigError(Text.of("fault-no_playbooks"), where=str(path))
         playbooks = [Playbook.model_validate(item) for item in items]
         for file in sorted(path.parent.glob(f"{path.stem}.*{path.suffix}")):
             playbooks = _translated(playbooks, file, file.name.removeprefix(f"{path.stem}.").removesuffix(path.suffix))
         return tuple(playbooks)
     except (yaml.YAMLError, KeyError) as error:
-        raise ConfigError("The playbooks are not valid YAML", where=str(path), got=str(error)) from error
+        raise ConfigError(Text.of("fault-playbooks_yaml"), where=str(path), got=str(error)) from error
     except ValidationError as error:
         fault = error.errors()[0]
         name = fault["input"].get("name", "") if isinstance(fault["input"], dict) else ""
         key = ".".join(str(part) for part in fault["loc"])
         raise ConfigError(
-            "A playbook is wrong", where=f"{path}: {key}", got=f"{fault['msg']} {name}".strip()
+            Text.of("fault-playbook_wrong"), where=f"{path}: {key}", got=f"{fault['msg']} {name}".strip()
         ) from error
 
 
@@ -172,10 +172,10 @@ def _translated(playbooks: Sequence[Playbook], file: Path, language: str) -> lis
         if playbook is None or not whole or not isinstance(said.get("title"), str):
             near = near_name(name, by_name)
             raise ConfigError(
-                "A translated playbook does not fit its playbook",
+                Text.of("fault-translation"),
                 where=f"{file}: {name}",
-                got="no such playbook" if playbook is None else "another number of steps, or no title",
-                expected=f"{near!r}?" if playbook is None and near else "`title` and as many `steps` as the playbook",
+                got=Text.of("fault-translation.none" if playbook is None else "fault-translation.unlike"),
+                expected=one_of((), near if playbook is None else None) or Text.of("fault-translation.form"),
                 code="playbooks.translation",
             )
         spoken = [

@@ -14,6 +14,7 @@ from scipy.spatial.distance import squareform
 
 from churnml.errors import BundleError, UsageError
 from churnml.features.spec import FeatureSet
+from churnml.language import Text
 
 __all__ = ["ExplainReference", "Yardstick"]
 
@@ -129,8 +130,8 @@ class ExplainReference:
         """
         if frame.empty or len(probability) != len(frame):
             raise UsageError(
-                "An explanation's reference needs rows, each with a probability",
-                got=f"{len(frame)} rows, {len(probability)} probabilities",
+                Text.of("fault-reference_rows"),
+                got=Text.of("fault-reference_rows.got", rows=len(frame), chances=len(probability)),
             )
         names = [spec.name for spec in feature_set if not spec.categorical and spec.name in frame]
         values = frame[names].to_numpy(dtype=float, na_value=np.nan, copy=True)
@@ -202,10 +203,7 @@ class ExplainReference:
             return cls(**fields)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BundleError(
-                "This is not an explanation reference that this version can read",
-                got=f"{type(error).__name__}: {error}",
-                expected=f"format {_FORMATS[-1]}, as ExplainReference.as_dict gives it",
-                remedy="Train again, which writes a new bundle.",
+                Text.of("fault-reference_format", format=str(_FORMATS[-1])), got=f"{type(error).__name__}: {error}"
             ) from error
 
 

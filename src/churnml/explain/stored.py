@@ -95,10 +95,10 @@ def _with_languages(document: Mapping[str, Any], wanted: Sequence[str]) -> dict[
 
 def _unreadable(document: Mapping[str, Any], got: str) -> DataError:
     return DataError(
-        "A stored explanation cannot be read by this version of churnml",
-        where=f"account {document.get('account_id')!r}, as_of {document.get('as_of')}",
+        Text.of("fault-explanation_format", format=str(_FORMAT)),
+        where=Text.of(
+            "fault-explanation_format.where", account=repr(document.get("account_id")), as_of=str(document.get("as_of"))
+        ),
         got=got,
-        expected=f"format {_FORMAT}",
-        remedy="Run `churnml score CONFIG`: it explains every account anew.",
         code="store.explanation_format",
     )

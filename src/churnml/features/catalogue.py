@@ -15,7 +15,7 @@ from churnml.features.peers import rank_of
 from churnml.features.spec import FAMILIES, FeatureSet, FeatureSpec
 from churnml.features.trends import trends_of
 from churnml.features.user import user_measures
-from churnml.language import Text
+from churnml.language import Text, one_of
 from churnml.tables import Tables
 
 __all__ = ["catalogue", "declared", "login_events", "skipped"]
@@ -48,10 +48,7 @@ def catalogue(tables: Tables, config: FeatureConfig) -> FeatureSet:
     specs = [spec for measure in possible for spec in measure.specs(scope)]
     wanted = [spec for spec in specs if _wanted(spec, config)]
     if not wanted:
-        raise ConfigError(
-            "No feature is left", where="features", expected="at least one family that the tables allow",
-            remedy="Check features.families and features.exclude.", code="features.none",
-        )  # fmt: skip
+        raise ConfigError(Text.of("fault-no_feature_left"), where="features", code="features.none")  # fmt: skip
     return FeatureSet(wanted)
 
 
@@ -98,9 +95,11 @@ def _check_families(config: FeatureConfig) -> None:
         if family not in FAMILIES:
             near = near_name(family, FAMILIES)
             raise ConfigError(
-                f"There is no feature family {family!r}", where="features.families",
-                expected=f"{near!r}?" if near else ", ".join(FAMILIES), code="features.unknown_family",
-            )  # fmt: skip
+                Text.of("fault-no_family", family=repr(family)),
+                where="features.families",
+                expected=one_of(FAMILIES, near),
+                code="features.unknown_family",
+            )
 
 
 def _check_extra(scope: Scope) -> None:
@@ -109,9 +108,11 @@ def _check_extra(scope: Scope) -> None:
         if name not in optional:
             near = near_name(name, optional)
             raise ConfigError(
-                f"There is no measure {name!r} that is off by itself", where="features.extra",
-                expected=f"{near!r}?" if near else f"one of {', '.join(optional)}", code="features.unknown_extra",
-            )  # fmt: skip
+                Text.of("fault-no_extra", name=repr(name)),
+                where="features.extra",
+                expected=one_of(optional, near),
+                code="features.unknown_extra",
+            )
 
 
 def _check_attributes(tables: Tables, config: FeatureConfig) -> None:
@@ -147,6 +148,8 @@ def _check_kinds(config: FeatureConfig, known: list[str]) -> None:
             if kind not in known:
                 near = near_name(kind, known)
                 raise ConfigError(
-                    f"No event is of kind {kind!r}", where=f"features.{key}",
-                    expected=f"{near!r}?" if near else f"one of {', '.join(known[:20])}", code="features.unknown_kind",
-                )  # fmt: skip
+                    Text.of("fault-no_event_kind", kind=repr(kind)),
+                    where=f"features.{key}",
+                    expected=one_of(known[:20], near),
+                    code="features.unknown_kind",
+                )

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from churnml.errors import DataError
+from churnml.language import Text
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -93,16 +94,17 @@ class Keys:
         """
         for column in ("account_id", "as_of"):
             if column not in spine:
-                raise DataError(f"The spine has no column {column!r}", where="spine", code="features.spine")
+                raise DataError(
+                    Text.of("fault-spine_column", column=repr(column)), where="spine", code="features.spine"
+                )
             if spine[column].isna().any():
-                raise DataError("The spine has rows without a value", where=f"spine.{column}", code="features.spine")
+                raise DataError(Text.of("fault-spine_empty"), where=f"spine.{column}", code="features.spine")
         as_of = pd.to_datetime(spine["as_of"])
         if (as_of != as_of.dt.normalize()).any():
             raise DataError(
-                "An as_of is not at midnight",
+                Text.of("fault-spine_midnight"),
                 where="spine.as_of",
                 got=str(as_of[as_of != as_of.dt.normalize()].iloc[0]),
-                expected="a date: midnight UTC at its start",
                 code="features.spine",
             )
         code, accounts = pd.factorize(spine["account_id"].astype("object"), sort=True)

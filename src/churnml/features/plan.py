@@ -16,6 +16,7 @@ from churnml.features.events.planes import Layout
 from churnml.features.inputs import NoInputs
 from churnml.features.measures import Count, Direct, FromRows, Measure, Scope
 from churnml.features.spec import FeatureSet
+from churnml.language import Text
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -121,13 +122,12 @@ def _over(make: Callable[[ir.Table, int | None], Aggregate], window: int | None,
 def _step(name: str, window: int | None, measures: dict[str, Measure], scope: Scope) -> Step:
     """Return how a column is made."""
     measure = measures.get(name.removesuffix(f"_{window}d") if window else name)
-    if measure is None or measure.windowed != bool(window) or _lacking(measure, scope):
-        lacks = _lacking(measure, scope) if measure is not None else ""
+    lacking = _lacking(measure, scope) if measure is not None else None
+    if measure is None or measure.windowed != bool(window) or lacking:
         raise ConfigError(
-            f"The feature {name!r} cannot be made",
+            Text.of("fault-feature_unmade", name=repr(name)),
             where="features",
-            got="a catalogue with it, but tables and config without what it needs" + (f": {lacks}" if lacks else ""),
-            remedy="Use the tables and the config that the catalogue was made with, or train anew.",
+            got=lacking or Text.of("fault-feature_unmade.unlike"),
             code="features.unavailable",
         )
     return Step(name, measure, window)
@@ -141,7 +141,7 @@ def _others(step: Step, measures: dict[str, Measure], scope: Scope) -> list[Step
     return [_step(measures[name].column(window), window, measures, scope) for name, window in windows.items()]
 
 
-def _lacking(measure: Measure, scope: Scope) -> str:
+def _lacking(measure: Measure, scope: Scope) -> Text | None:
     """Return what there is not, without which making the measure would tell something untrue.
 
     A column that is no longer supplied leaves what is made of it missing; events that do not say who acted would
@@ -149,10 +149,10 @@ def _lacking(measure: Measure, scope: Scope) -> str:
     """
     for table, columns in measure.needs:
         if table not in scope.tables:
-            return f"there is no table `{table}`"
+            return Text.of("fault-feature_unmade.table", table=table)
         if table == "events" and "user_id" in columns and not scope.tables.has("events", "user_id"):
-            return "`events` has no `user_id`"
-    return ""
+            return Text.of("fault-feature_unmade.users")
+    return None
 
 
 def _everything(measures: Iterable[Measure], scope: Scope) -> list[Step]:

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from churnml.errors import ConfigError, near_name
-from churnml.language import Argument, render
+from churnml.language import Argument, Text, one_of, render
 
 __all__ = ["FAMILIES", "FeatureSet", "FeatureSpec", "Kind", "Sign"]
 
@@ -127,11 +127,9 @@ class FeatureSet(Sequence[FeatureSpec]):
             names = [spec.name for spec in self._specs]
             twice = sorted({name for name in names if names.count(name) > 1})
             raise ConfigError(
-                f"Two features have the same name: {', '.join(twice)}",
+                Text.of("fault-feature_twice", names=", ".join(twice)),
                 where="features",
-                got="one is built in or made of a kind of event, the other of your module or of another kind",
-                remedy="Rename your feature or the kind of event (an `expr` on event_type), or leave one out with "
-                "features.exclude.",
+                got=Text.of("fault-feature_twice.got"),
                 code="features.duplicate",
             )
 
@@ -154,8 +152,8 @@ class FeatureSet(Sequence[FeatureSpec]):
         if name not in self._by_name:
             near = near_name(name, self._by_name)
             raise ConfigError(
-                f"There is no feature {name!r}",
-                expected=f"for example {near!r}" if near else "a name that `churnml features list` prints",
+                Text.of("fault-no_feature", name=repr(name)),
+                expected=one_of((), near) or Text.of("fault-no_feature.listed"),
                 code="features.unknown",
             )
         return self._by_name[name]
@@ -206,8 +204,8 @@ class FeatureSet(Sequence[FeatureSpec]):
             if asked is not None and asked not in known:
                 near = near_name(asked, known)
                 raise ConfigError(
-                    f"There is no feature {what} {asked!r}",
-                    expected=f"{near!r}?" if near else f"one of {', '.join(known)}",
+                    Text.of(f"fault-no_feature_of.{what}", asked=repr(asked)),
+                    expected=one_of(known, near),
                     code=f"features.unknown_{what}",
                 )
         chosen = [
@@ -220,14 +218,13 @@ class FeatureSet(Sequence[FeatureSpec]):
         if not chosen:
             near = near_name(name.strip("*"), self._by_name) if name else None
             raise ConfigError(
-                "No feature of this config fits",
+                Text.of("fault-no_feature_fits"),
                 got=", ".join(
                     f"{what} {asked}"
                     for what, asked in zip(("family", "kind", "name"), (family, kind, name), strict=True)
                     if asked
                 ),
-                expected=f"for example {near!r}" if near else None,
-                remedy="`churnml features list CONFIG` counts what there is; a pattern has a *, e.g. 'tickets_*'.",
+                expected=one_of((), near),
                 code="features.none",
             )
         return FeatureSet(chosen)

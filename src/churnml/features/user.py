@@ -19,7 +19,7 @@ from churnml.features.inputs import Inputs, numbers
 from churnml.features.measures import Direct, Measure
 from churnml.features.spec import FAMILIES, Sign
 from churnml.features.visible import inside
-from churnml.language import words
+from churnml.language import Text, one_of, words
 from churnml.own_modules import own_module
 from churnml.tables import TABLES
 
@@ -110,13 +110,13 @@ def feature(
     """
     caller = inspect.stack()[1]
     where = f"{Path(caller.filename).name}, feature {name!r}, line {caller.lineno}"
-    for what, word, known in (("canonical table", table, (*TABLES, FRAME)), ("feature family", family, FAMILIES)):
+    for what, word, known in (("table", table, (*TABLES, FRAME)), ("family", family, FAMILIES)):
         if word not in known:
             near = near_name(word, known)
             raise ConfigError(
-                f"There is no {what} {word!r}",
+                Text.of(f"fault-user_word.{what}", word=repr(word)),
                 where=where,
-                expected=f"{near!r}?" if near else f"one of {', '.join(known)}",
+                expected=one_of(known, near),
                 code="features.user",
             )
 
@@ -160,16 +160,13 @@ def user_measures(config: FeatureConfig) -> Iterator[Measure]:
         own = [
             value
             for value in vars(
-                own_module(name, config.resolve, of="feature module", where="features.modules", code="features.user")
+                own_module(name, config.resolve, of="features", where="features.modules", code="features.user")
             ).values()
             if isinstance(value, UserFeature)
         ]
         if not own:
             raise ConfigError(
-                f"The module {name!r} defines no feature",
-                where="features.modules",
-                remedy="Decorate a function with churnml.features.feature.",
-                code="features.user",
+                Text.of("fault-user_none", name=repr(name)), where="features.modules", code="features.user"
             )
         for item in own:
             yield item.measure
@@ -187,7 +184,7 @@ def _of_rows(
     try:
         known = inputs.gather(rows, {"value": value.cast("float64"), "rows": rows.count()})
     except Exception as error:
-        raise _failed(error, where, "the engine refuses what it returned") from error
+        raise _failed(error, where, "refused") from error
     return np.where(known["rows"].isna(), empty, numbers(known["value"]))
 
 
@@ -203,13 +200,7 @@ def _aggregate_of(value: Any, where: str) -> ir.Scalar:
     elif not (value.type().is_numeric() or value.type().is_boolean() or value.type().is_null()):
         got = f"an aggregate of type {value.type()}"
     if got:
-        raise ConfigError(
-            "A feature's function returned no number",
-            where=where,
-            got=got,
-            expected="an aggregate of the rows, e.g. rows.count() or (rows.category == 'billing').sum()",
-            code="features.user",
-        )
+        raise ConfigError(Text.of("fault-user_number"), where=where, got=got, code="features.user")
     scalar: ir.Scalar = value
     return scalar
 
@@ -222,13 +213,12 @@ def _of_frame(make: Callable[..., Any], where: str, inputs: Inputs, window: None
         values = pd.Series(value, index=frame.index if isinstance(value, pd.Series) else None)
         array = values.to_numpy(dtype=np.float64, na_value=np.nan)
     except Exception as error:
-        raise _failed(error, where, "what it returned is no column of numbers") from error
+        raise _failed(error, where, "column") from error
     if len(array) != len(frame):
         raise ConfigError(
-            "A feature's function returned no column of the frame's length",
+            Text.of("fault-user_column", rows=len(frame)),
             where=where,
-            got=f"{type(value).__name__} of {len(array)} values",
-            expected=f"a Series of {len(frame)} values",
+            got=Text.of("fault-user_column.got", type=type(value).__name__, values=len(array)),
             code="features.user",
         )
     return array
@@ -241,7 +231,7 @@ def _called(make: Callable[..., Any], where: str, given: Any, columns: tuple[str
         raise
     except Exception as error:
         missed = str(error.args[0]) if isinstance(error, KeyError) and error.args else ""
-        raise _failed(error, where, "it failed", near_name(missed, columns) if missed else None) from error
+        raise _failed(error, where, "raised", near_name(missed, columns) if missed else None) from error
 
 
 def _failed(error: Exception, where: str, what: str, near: str | None = None) -> ConfigError:
@@ -250,10 +240,10 @@ def _failed(error: Exception, where: str, what: str, near: str | None = None) ->
     lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if Path(step.filename).name == file]
     at = f"{where.rsplit(' line ', 1)[0]} line {lines[-1]}" if lines else where
     return ConfigError(
-        f"A feature of yours cannot be made: {what}",
+        Text.of(f"fault-user_failed.{what}"),
         where=at,
         got=f"{type(error).__name__}: {str(error)[:300]}",
-        expected=f"{near!r}?" if near else None,
-        remedy="Correct the function, or take its module out of features.modules.",
+        expected=one_of((), near),
+        remedy=Text.of("fault-user_failed.remedy"),
         code="features.user",
     )

@@ -219,9 +219,8 @@ def health_backtest(
     y = labelled["churned"].to_numpy(dtype=np.float64)
     if len(labelled) == 0 or y.sum() == 0:
         raise DataError(
-            "A health backtest needs readings of accounts that churned",
-            got=f"{len(labelled)} labelled readings, {int(y.sum())} churned",
-            remedy="Give it more past dates.",
+            Text.of("fault-health_churned"),
+            got=Text.of("fault-health_churned.got", rows=len(labelled), churned=str(int(y.sum()))),
         )
     bands = _bands(labelled, y, seed)
     churners = _churners(history)

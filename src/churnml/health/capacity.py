@@ -9,6 +9,7 @@ import pandas as pd
 
 from churnml.config import CapacityConfig
 from churnml.errors import UsageError
+from churnml.language import Text
 
 __all__ = ["PastRed", "Proposal", "SizedRed", "propose_threshold", "weeks_current"]
 
@@ -121,7 +122,7 @@ def propose_threshold(
     banded = health if "band" not in health else health[health["band"] != "unknown"]
     scores = np.sort(banded["health_score"].dropna().to_numpy(dtype=float))
     if scores.size == 0:
-        raise UsageError("No account has a health score, so no threshold can be proposed")
+        raise UsageError(Text.of("fault-no_health"))
     if capacity.csms is not None and capacity.calls_per_week is not None:
         calls = capacity.csms * capacity.calls_per_week * weeks
     else:

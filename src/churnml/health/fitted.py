@@ -12,6 +12,7 @@ from churnml.errors import TrainingError
 from churnml.health.ranking import ranking_gain
 from churnml.health.recipe import HealthRecipe
 from churnml.health.score import measures, score_health
+from churnml.language import Text
 
 __all__ = ["fit_alpha", "fit_weights"]
 
@@ -54,10 +55,8 @@ def fit_weights(scale: Recipe, frame: pd.DataFrame, *, min_churners: int = 7) ->
     accounts = labelled.loc[churned == 1, "account_id"].nunique()
     if accounts < min_churners or positives == len(churned):
         raise TrainingError(
-            "Health weights cannot be learned from this history",
-            got=f"{accounts} churned accounts, {positives} churned of {len(churned)} labelled rows",
-            expected=f"at least {min_churners} churned accounts, and some that stayed",
-            remedy="Use health.preset: balanced.",
+            Text.of("fault-weights", least=str(min_churners)),
+            got=Text.of("fault-weights.got", accounts=str(accounts), positives=str(positives), rows=len(churned)),
         )
     coefficients = _non_negative_logistic(_risk(scale, labelled), churned)
     if coefficients.sum() <= 1e-9:

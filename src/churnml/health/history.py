@@ -10,6 +10,7 @@ import pandas as pd
 from churnml.errors import DataError
 from churnml.health.scale import HealthScale
 from churnml.health.score import measures, score_health
+from churnml.language import Text
 
 __all__ = ["Change", "Reading", "decompose", "trend"]
 
@@ -40,7 +41,7 @@ def trend(history: pd.DataFrame) -> pd.DataFrame:
     [-14.0, -20.0, -4.4]
     """
     if history.duplicated(["account_id", "as_of"]).any():
-        raise DataError("A reading stands twice in the history", expected="one row per account and date")
+        raise DataError(Text.of("fault-reading_twice"))
     out = history[["account_id", "as_of"]].copy()
     moved = np.full((len(history), 3), np.nan)
     days = (history["as_of"] - pd.Timestamp(0)) / pd.Timedelta(days=1)
@@ -162,7 +163,7 @@ def _of(reading: Reading, accounts: list[str]) -> Reading:
 
 def _ordered(frame: pd.DataFrame, accounts: list[str]) -> pd.DataFrame:
     if frame["account_id"].duplicated().any():
-        raise DataError("A reading holds an account twice", expected="one date per reading")
+        raise DataError(Text.of("fault-reading_account_twice"))
     return frame.set_index("account_id").loc[accounts].reset_index()
 
 

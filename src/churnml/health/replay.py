@@ -17,6 +17,7 @@ from churnml.health.capacity import PastRed, SizedRed, propose_threshold, weeks_
 from churnml.health.ranking import ranking_gain
 from churnml.health.scale import HealthScale
 from churnml.health.score import measures, score_health
+from churnml.language import Text
 from churnml.snapshots import Split
 
 __all__ = ["Predicted", "replay", "replayed"]
@@ -154,9 +155,9 @@ def replayed(
         test = frame.merge(scores[_KEY], on=_KEY, how="inner", validate="one_to_one")
         if len(test) != len(scores):
             raise DataError(
-                "The backtest's predictions are not of this frame",
-                where=f"fold {split.name}",
-                got=f"{len(test)} of {len(scores)} rows found",
+                Text.of("fault-other_frame"),
+                where=Text.of("fault-other_frame.where", name=split.name),
+                got=Text.of("fault-other_frame.got", n=len(test), all=len(scores)),
             )
         scale = _scale(frame, split, feature_set, config, seen, verdict)
         base_rate = float(training["churned"].mean())

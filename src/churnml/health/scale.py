@@ -19,7 +19,7 @@ from churnml.health.phase import PHASES
 from churnml.health.recipe import HealthRecipe
 from churnml.health.score import score_health
 from churnml.health.sizing import LEAST_CHURNERS, size_bands
-from churnml.language import languages, render
+from churnml.language import Text, languages, one_of, render
 from churnml.scorecard import Measure, fit_scorecard, preset
 from churnml.scorecard.card import measure_from_dict
 
@@ -76,10 +76,10 @@ class HealthScale(HealthRecipe):
             The cohort is empty, or alpha is ``fitted`` and no scores are given.
         """
         if frame.empty:
-            raise UsageError("A health scale needs a reference cohort, and the frame is empty")
+            raise UsageError(Text.of("fault-scale_empty"))
         health = config.health
         if health.alpha == "fitted" and scores is None:
-            raise UsageError("alpha is `fitted`, so HealthScale.fit needs the scores of its frame")
+            raise UsageError(Text.of("fault-scale_scores"))
         chosen = preset(health.preset, health.weights)
         measures = {measure.name: measure for measure in fit_scorecard(chosen, frame, feature_set).measures}
         for name, custom in health.measures.items():
@@ -157,10 +157,7 @@ class HealthScale(HealthRecipe):
             return cls(measures=measures, **fields)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BundleError(
-                "This is not a health scale that this version can read",
-                got=f"{type(error).__name__}: {error}",
-                expected=f"format {_FORMAT}, as HealthScale.as_dict gives it",
-                remedy="Train again, which writes a new bundle.",
+                Text.of("fault-scale_format", format=str(_FORMAT)), got=f"{type(error).__name__}: {error}"
             ) from error
 
 
@@ -171,18 +168,9 @@ def _custom(name: str, custom: MeasureConfig, feature_set: FeatureSet) -> Measur
     values = [value for value, _ in custom.points]
     scores = [score for _, score in custom.points]
     if any(later <= earlier for earlier, later in pairwise(values)):
-        raise ConfigError(
-            "The points of a health measure are not in order of value",
-            where=f"health.measures.{name}.points",
-            got=str(values),
-            expected="strictly increasing values",
-        )
+        raise ConfigError(Text.of("fault-points_order"), where=f"health.measures.{name}.points", got=str(values))
     if min(scores) < 0 or max(scores) > 100 or sorted(scores) not in (scores, scores[::-1]):
-        raise ConfigError(
-            "The scores of a health measure must lie in 0–100 and go one way only",
-            where=f"health.measures.{name}.points",
-            got=str(scores),
-        )
+        raise ConfigError(Text.of("fault-points_scores"), where=f"health.measures.{name}.points", got=str(scores))
     return Measure(
         name=name,
         group=custom.group,
@@ -199,12 +187,7 @@ def _custom(name: str, custom: MeasureConfig, feature_set: FeatureSet) -> Measur
 def _check_groups(weights: Mapping[str, float], measures: Any, health: HealthConfig) -> None:
     groups = {measure.group for measure in measures}
     for group in sorted(groups - set(weights)):
-        raise ConfigError(
-            f"The health group {group!r} has measures but no weight",
-            where="health.weights",
-            expected=f"a weight for {group!r}",
-            remedy=f"Add `{group}: 10` under health.weights.",
-        )
+        raise ConfigError(Text.of("fault-group_weight", group=repr(group), group2=group), where="health.weights")
     maps = {"health.weights": weights}
     maps |= {f"health.by_segment.{name}": item for name, item in health.by_segment.items()}
     maps |= {f"health.by_phase.{name}": item for name, item in health.by_phase.items()}
@@ -213,37 +196,30 @@ def _check_groups(weights: Mapping[str, float], measures: Any, health: HealthCon
             if group not in groups:
                 near = near_name(group, groups)
                 raise ConfigError(
-                    f"There is no health group {group!r}",
-                    where=where,
-                    expected=f"did you mean {near!r}?" if near else f"one of {', '.join(sorted(groups))}",
+                    Text.of("fault-no_group", group=repr(group)), where=where, expected=one_of(sorted(groups), near)
                 )
             if weight < 0:
-                raise ConfigError("A health weight is negative", where=f"{where}.{group}", got=str(weight))
+                raise ConfigError(Text.of("fault-weight_negative"), where=f"{where}.{group}", got=str(weight))
 
 
 def _check_words(health: HealthConfig, frame: pd.DataFrame) -> None:
     """Refuse weights per segment or phase that could never apply: they would be ignored in silence."""
     column = next((name for name in _SEGMENT_COLUMNS if name in frame), None)
     if health.by_segment and column is None:
-        raise ConfigError(
-            "There are weights per segment, but the features hold no segment",
-            where="health.by_segment",
-            expected=f"one of the features {', '.join(_SEGMENT_COLUMNS)}",
-            remedy="Map accounts.segment and name it under features.attributes.",
-        )
+        raise ConfigError(Text.of("fault-no_segments", names=", ".join(_SEGMENT_COLUMNS)), where="health.by_segment")
     words = set() if column is None else set(frame[column].dropna().astype("str"))
     for word in sorted(set(health.by_segment) - words):
         # A segment may be absent from an early fold; one that differs in case alone is a slip.
         twin = next((known for known in sorted(words) if known.lower() == word.lower()), None)
         if twin is not None:
             raise ConfigError(
-                f"There is no segment {word!r}", where=f"health.by_segment.{word}", expected=f"did you mean {twin!r}?"
+                Text.of("fault-no_segment", word=repr(word), twin=repr(twin)), where=f"health.by_segment.{word}"
             )
     if "attr_phase" not in frame:
         for word in sorted(set(health.by_phase) - set(PHASES)):
             near = near_name(word, PHASES)
             raise ConfigError(
-                f"There is no phase {word!r}",
+                Text.of("fault-no_phase", word=repr(word)),
                 where=f"health.by_phase.{word}",
-                expected=f"did you mean {near!r}?" if near else f"one of {', '.join(PHASES)}",
+                expected=one_of(PHASES, near),
             )

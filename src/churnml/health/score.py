@@ -45,7 +45,7 @@ def lift_score(probability: np.ndarray, base_rate: float) -> np.ndarray:
     [97.0, 70.0, 40.0, 3.0]
     """
     if not 0 < base_rate <= 1:
-        raise UsageError("The base rate must lie in (0, 1]", got=str(base_rate))
+        raise UsageError(Text.of("fault-base_rate"), got=str(base_rate))
     points, score = zip(*LIFT_POINTS, strict=True)
     lowest, highest = points[0], points[-1]
     lift = np.asarray(probability, dtype=float) / base_rate
@@ -131,7 +131,7 @@ def score_health(
     try:
         part = HealthVerdict(verdict)
     except ValueError as error:
-        raise UsageError("Unknown verdict", got=repr(verdict), expected=" or ".join(HealthVerdict)) from error
+        raise UsageError(Text.of("fault-verdict"), got=repr(verdict), expected=" or ".join(HealthVerdict)) from error
     parts = _measured(frame, scale)
     rules = parts.weighted
     chances = np.full(len(frame), np.nan) if part is HealthVerdict.ANOTHER_TARGET else _probabilities(frame, scores)
@@ -183,7 +183,9 @@ def band_of(score: np.ndarray, red_below: float, green_from: float) -> np.ndarra
 def _measured(frame: pd.DataFrame, scale: HealthRecipe) -> MeasureScores:
     if len(frame) > 1 and frame.duplicated(_KEY).any():
         twice = frame.loc[frame.duplicated(_KEY), "account_id"].iloc[0]
-        raise DataError("A row stands twice in the feature frame", where=f"account {twice!r}", expected="one row")
+        raise DataError(
+            Text.of("fault-feature_row_twice"), where=Text.of("fault-feature_row_twice.where", account=repr(twice))
+        )
     return MeasureScores(frame, scale)
 
 
@@ -192,7 +194,9 @@ def _probabilities(frame: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
         return scores["churn_probability"].to_numpy(dtype=float)
     if scores.duplicated(_KEY).any():
         twice = scores.loc[scores.duplicated(_KEY), "account_id"].iloc[0]
-        raise DataError("A row stands twice in the scores", where=f"account {twice!r}", expected="one row")
+        raise DataError(
+            Text.of("fault-score_row_twice"), where=Text.of("fault-score_row_twice.where", account=repr(twice))
+        )
     matched = frame[_KEY].merge(scores[[*_KEY, "churn_probability"]], on=_KEY, how="left", validate="one_to_one")
     return matched["churn_probability"].to_numpy(dtype=float)
 

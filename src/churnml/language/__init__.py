@@ -1,7 +1,7 @@
 """Words and numbers for people: a sentence is a code with arguments until the edge; a language turns it into words."""
 
 from churnml.language.catalogue import Catalogue, Language, catalogue, languages, using
-from churnml.language.faults import error_fields, error_lines, error_record, error_text, said_text
+from churnml.language.faults import error_fields, error_lines, error_record, error_text, one_of, said_text
 from churnml.language.numbers import day, month, number, percent
 from churnml.language.phrases import (
     Phrases,
@@ -41,6 +41,7 @@ __all__ = [
     "languages",
     "month",
     "number",
+    "one_of",
     "percent",
     "phrases",
     "render",

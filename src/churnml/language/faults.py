@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from churnml.errors import ChurnmlError, Said
 from churnml.language.phrases import phrases
 from churnml.language.text import Text
 
-__all__ = ["error_fields", "error_lines", "error_record", "error_text", "said_text"]
+__all__ = ["error_fields", "error_lines", "error_record", "error_text", "one_of", "said_text"]
 
 _AFTER = ("where", "got", "expected", "remedy")
 
@@ -20,6 +22,20 @@ def said_text(said: Said, language: str) -> str:
     ('赤', 'accounts.csv')
     """
     return phrases(language).text(said) if isinstance(said, Text) else str(said)
+
+
+def one_of(names: Iterable[str], near: str | None = None) -> Text | None:
+    """Return what would have been right: the name that is nearly what was given, else all there are.
+
+    Examples
+    --------
+    >>> str(one_of(("red", "green"), "red")), str(one_of(("red", "green"))), one_of(())
+    ("did you mean 'red'?", 'one of red, green', None)
+    """
+    if near:
+        return Text.of("error-near", near=repr(near))
+    joined = ", ".join(names)
+    return Text.of("error-one_of", names=joined) if joined else None
 
 
 def error_fields(error: ChurnmlError, language: str) -> dict[str, str]:

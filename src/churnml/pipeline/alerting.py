@@ -82,7 +82,7 @@ def preview_alerts(config: Config) -> tuple[date, Decided]:
     UsageError
         Nothing has been scored yet, or the features of the snapshot are not kept any more.
     """
-    config.require_churn("Alerts")
+    config.require_churn("alerts")
     with Store(config.store_url) as store:
         as_of, decide = _decision_on_newest(config, store)
         decided = decide(store.evaluations(config.name).known(), as_of)
@@ -199,7 +199,7 @@ def backtest_alerts(config: Config, stages: Stages | None = None) -> AlertsBackt
     """
     from churnml.health.replay import replayed
 
-    config.require_churn("Alerts")
+    config.require_churn("alerts")
     stages = stages or Stages()
     prepared = prepare(config, stages)
     tested = tested_on(config, prepared, stages)

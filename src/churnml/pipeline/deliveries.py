@@ -87,7 +87,7 @@ def resend(config: Config, ids: Sequence[int] = (), *, target: str | None = None
 
 
 def _require_targets(config: Config) -> None:
-    config.require_churn("What is delivered")
+    config.require_churn("deliveries")
     if not config.deliveries.targets():
         raise UsageError(
             "The config names no target that is on",

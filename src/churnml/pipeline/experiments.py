@@ -88,7 +88,7 @@ def compare_arms(config: Config, tables: Tables, store: Store) -> ExperimentRepo
 
 @contextmanager
 def _lots(config: Config, stages: Stages | None) -> Iterator[tuple[pd.DataFrame, date, Store]]:
-    config.require_churn("An experiment")
+    config.require_churn("experiment")
     stages = stages or Stages()
     tables = check(config, stages).loaded.tables
     with stages("experiments"), Store(config.store_url) as store:

@@ -71,7 +71,7 @@ def health_backtest(
     from churnml.health.replay import replay
     from churnml.reports import backtest_report
 
-    config.require_churn("The health score")
+    config.require_churn("health")
     stages = stages or Stages()
     prepared = prepare(config, stages)
     with stages("backtest"):

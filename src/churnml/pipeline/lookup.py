@@ -53,7 +53,7 @@ def newest(config: Config) -> tuple[Store, SnapshotInfo]:
     UsageError
         The config predicts something else than churn, which is not kept in the store.
     """
-    config.require_churn("What is kept in the store")
+    config.require_churn("store")
     store = Store(config.store_url)
     snapshot = store.latest(config.name)
     if snapshot is None:

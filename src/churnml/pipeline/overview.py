@@ -52,7 +52,7 @@ def overall(config: Config, stages: Stages | None = None, *, language: Language 
     found, page, summary : Overall, Path, Path
         What was found, the HTML page, and shap's summary as a picture.
     """
-    config.require_churn("What matters over all accounts")
+    config.require_churn("overall")
     stages = stages or Stages()
     champion = Champion.load(config)
     config = config.model_copy(update={"features": champion.as_trained(config.features)})

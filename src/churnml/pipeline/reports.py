@@ -74,7 +74,7 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
 
 def portfolio(config: Config, language: Language, stages: Stages | None = None) -> Path:
     """Write the list of all accounts of the newest snapshot as one page with filters; return its path."""
-    config.require_churn("The portfolio")
+    config.require_churn("portfolio")
     stages = stages or Stages()
     store, snapshot = newest(config)
     with store, stages("report"):

@@ -21,7 +21,7 @@ from churnml.explain.plays import Play, Playbook
 from churnml.explain.stored import stored as as_stored
 from churnml.explain.stored import worded
 from churnml.features.event_cache import events_until
-from churnml.files import all_beside
+from churnml.files import all_beside, write_documents
 from churnml.monitoring import Alarm
 from churnml.pipeline.alerting import evaluate_alerts
 from churnml.pipeline.background import with_background, with_chosen_owners
@@ -331,8 +331,9 @@ def _write(
     out["config_hash"] = config_hash
     out["scored_at"] = pd.Timestamp(scored_at).as_unit("us")
     out.to_parquet(scores, index=False)
-    # Codes for programs, which any language can say, and for a reader of the file what is told in the config's own.
-    documents = [
+    # Codes for programs, which any language can say, and for a reader of the file what is told in the config's own;
+    # one account a line, for tools that read line by line.
+    documents = (
         {
             **item,
             "in_words": {
@@ -342,8 +343,8 @@ def _write(
             },
         }
         for item, one in zip(explanations, said, strict=True)
-    ]
-    reasons.write_text(json.dumps(documents, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    )
+    write_documents(reasons, documents)
 
 
 def _publish(

@@ -141,7 +141,7 @@ def survival(
     UsageError
         Another target than churn is predicted.
     """
-    config.require_churn("A survival curve")
+    config.require_churn("survival")
     stages, label = stages or Stages(), config.label
     prepared = prepare(config, stages)
     tables, features = prepared.loaded.tables, prepared.feature_set

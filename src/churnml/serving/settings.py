@@ -76,7 +76,7 @@ class Settings(BaseModel):
         UsageError
             The config's target is not churn.
         """
-        config.require_churn("The service")
+        config.require_churn("service")
         sign_in = config.serving.sign_in
         mail = mail_section(sign_in, config.deliveries.emails)
         held = {

@@ -23,6 +23,8 @@ from churnml.tables.knowledge import frame_known_before
 
 from .world import SalesforceOrg, ZendeskDesk, counts, transport
 
+pytestmark = pytest.mark.slow  # a company is pulled from all its tools
+
 FIRST = datetime(2026, 6, 1, 2, 0, tzinfo=UTC)
 CANARY = "c4nary-5ecret-{}"
 FIELDS = {"custom_category": 1, "custom_escalated_at": 2, "custom_csat_score": 3, "custom_csat_at": 4}

@@ -9,6 +9,7 @@ from churnml.config.deliveries import WebhookTarget
 from churnml.deliveries.adapter import Adapter, Context, Manner, Record, accepted, again
 from churnml.deliveries.faults import Fault
 from churnml.errors import ConfigError
+from churnml.language import Text
 from churnml.store import DeliveryOutcome
 
 __all__ = ["Webhook"]
@@ -21,7 +22,7 @@ _HIDDEN = ("owner_id", "button", "at", "subject", "body", "facts")
 class Webhook(Adapter):
     """One receiver. The id stays the same when a message is sent again, so that the receiver sees it once."""
 
-    topics: Mapping[str, Manner] = dict.fromkeys(("alert", "snapshot", "run"), Manner(pauses=_PAUSES))
+    topics: Mapping[str, Manner] = dict.fromkeys(("alert", "task", "snapshot", "run"), Manner(pauses=_PAUSES))
 
     def __init__(self, context: Context, section: WebhookTarget) -> None:
         self.section = section
@@ -31,7 +32,7 @@ class Webhook(Adapter):
         """Send one message; 2xx is done, 410 ends the target, everything else is tried again."""
         record = records[0]
         values = record.values
-        kind = _KINDS.get(topic) or f"alert.{_EVENTS.get(values['state'], 'changed')}"
+        kind = _KINDS.get(topic) or f"{topic}.{_EVENTS.get(values['state'], values['state'])}"
         data = {name: value for name, value in values.items() if name not in _HIDDEN}
         at = values.get("at") or values.get("scored_at")
         body = json.dumps({"type": kind, "timestamp": at, "data": data}, ensure_ascii=False, separators=(",", ":"))
@@ -49,20 +50,14 @@ class Webhook(Adapter):
             from standardwebhooks import Webhook as Signature
         except ModuleNotFoundError as error:
             raise ConfigError(
-                "Signed webhooks need the extra `deliver`",
-                where=f"deliveries.{self.name}",
-                remedy='Install it: pip install "churnml[deliver]"',
-                code="deliver.extra",
+                Text.of("fault-webhook_extra"), where=f"deliveries.{self.name}", code="deliver.extra"
             ) from error
         now = self.gateway.clock()
         try:
             signature = Signature(self.secret(self.section.signing_secret)).sign(message, now, body)
         except ValueError as error:
             raise ConfigError(
-                "A webhook's secret cannot be read",
-                where=f"deliveries.{self.name}.signing_secret",
-                expected="whsec_ and base64",
-                code="deliver.secret",
+                Text.of("fault-webhook_secret"), where=f"deliveries.{self.name}.signing_secret", code="deliver.secret"
             ) from error
         stamp = str(int(now.timestamp()))
         return {"webhook-id": message, "webhook-timestamp": stamp, "webhook-signature": signature}

@@ -11,7 +11,7 @@ from churnml.errors import ConfigError, near_name
 from churnml.features.family import Family
 from churnml.features.inputs import Inputs
 from churnml.features.measures import Direct, Measure, Scope
-from churnml.language import Text, words
+from churnml.language import Text, one_of, words
 from churnml.tables import TABLES, Tables
 
 __all__ = ["CONTEXT", "attribute", "check_attribute"]
@@ -62,21 +62,13 @@ def check_attribute(tables: Tables, name: str, where: str) -> None:
     if name not in known or (name in canonical and not tables.has("accounts", name)):
         near = near_name(name, known)
         raise ConfigError(
-            f"Accounts have no attribute {name!r}",
+            Text.of("fault-no_attribute", name=repr(name), where=where),
             where=where,
-            expected=f"{near!r}?" if near and near != name else f"one of {', '.join(known) or 'none'}",
-            remedy=f"Map it under tables.accounts, or take it out of {where}.",
+            expected=one_of(known, near if near and near != name else None),
             code="features.unknown_attribute",
         )
     if name in canonical and TABLES["accounts"][name].mutable and not tables.has("accounts", "known_at"):
-        raise ConfigError(
-            f"The attribute {name!r} changes over time, and accounts carry no history: its value of today would "
-            "leak into the past",
-            where=where,
-            expected="accounts with one row per version and a known_at",
-            remedy=f"Map tables.accounts.columns.known_at, or take {name!r} out of {where}.",
-            code="CHK110",
-        )
+        raise ConfigError(Text.of("fault-attribute_leaks", name=repr(name), where=where), where=where, code="CHK110")
 
 
 def attribute(inputs: Inputs, name: str) -> np.ndarray:

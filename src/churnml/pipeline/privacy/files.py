@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from churnml.files import beside
+from churnml.files import beside, write_documents
 from churnml.store import pattern_of
 
 __all__ = ["left_in", "parquet_rows", "remove_from_file", "remove_from_landing", "remove_cache", "rows_in_raw"]
@@ -130,7 +130,7 @@ def _from_json(path: Path, ids: Collection[str]) -> int:
     kept = [one for one in data if not pattern.search(json.dumps(one, ensure_ascii=False))]
     if len(kept) < len(data):
         with beside(path) as part:
-            part.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            write_documents(part, kept)
     return len(data) - len(kept)
 
 
