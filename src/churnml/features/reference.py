@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import pandas as pd
 
@@ -24,6 +25,7 @@ _SAMPLES = {
 }
 
 
+@cache
 def reference_catalogue() -> FeatureSet:
     """Return the catalogue of a company that supplies every table and column, with one event kind named ``report``.
 
