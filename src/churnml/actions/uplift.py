@@ -55,10 +55,10 @@ class UpliftReport(BaseModel):
     arr_gain : Interval or None
         The same in ARR an account, each ranking times ARR, as the alert budget ranks.
     shown_from : float or None
-        The least `gain` that counts as shown, however often one looks while lots come in; see Notes of `looked_at_often`.
+        The least `gain` that counts as shown, however often one looks; see `looked_at_often`.
     beats : bool
-        `gain` lies above 0 with its whole interval and reaches `shown_from`, `arr_gain` lies above 0 with its value, and
-        the ranking of all lots has trees.
+        `gain` lies above 0 with its whole interval and reaches `shown_from`, `arr_gain` lies above 0 with its value,
+        and the ranking of all lots has trees.
     trees : int or None
         By how many trees the ranking departs from risk; 0: no way to depart from it was found.
     detectable : float or None
