@@ -126,8 +126,8 @@ def _make_current(engine: Engine) -> None:
             raise StoreError(
                 Text.of("error-store_newer"),
                 where=engine.url.render_as_string(hide_password=True),
-                got=f"schema {found}",
-                expected=f"schema {SCHEMA_VERSION}",
+                got=Text.of("error-store_newer.schema", number=str(found)),
+                expected=Text.of("error-store_newer.schema", number=str(SCHEMA_VERSION)),
                 code="store.schema",
             )
         if found != SCHEMA_VERSION:
