@@ -13,7 +13,7 @@ from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
 from churnml.config import LabelConfig
 from churnml.errors import BundleError
 from churnml.files import write_json
-from churnml.language import Argument, Text
+from churnml.language import Argument, Text, one_of
 from churnml.metrics.intervals import Interval
 from churnml.registry.bundle import Bundle, read_pointer, set_champion
 from churnml.registry.manifest import MANIFEST, Manifest, read_manifest
@@ -142,11 +142,11 @@ def promote(
         There is no such version.
     """
     if version != Path(version).name or not (folder / name / version / MANIFEST).is_file():
-        known = ", ".join(found.version for found in versions(folder, name)) or "none"
+        known = [bundle.version for bundle in versions(folder, name)]
         raise BundleError(
             Text.of("fault-no_version", name=name, version=str(version)),
             where=str(folder / name),
-            expected=f"one of {known}",
+            expected=one_of(known),
         )
     past = promotions(folder, name)
     entry = Promotion(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.errors import ConfigError, near_name
-from churnml.language import Text
+from churnml.language import Text, one_of
 from churnml.retention.cohorts import Cohort, cohort_members, retention_triangle
 from churnml.retention.growth import GrowthFigures, RfmCell, growth_figures, growth_potential, rfm_cells
 from churnml.retention.history import panel_history, rfm_of
@@ -264,7 +264,7 @@ def _check(tables: Tables, name: str) -> None:
         raise ConfigError(
             Text.of("fault-no_grouping", name=repr(name)),
             where="--by",
-            expected=f"{near!r}?" if near else f"plan, or one of {', '.join(known)}",
+            expected=one_of(("plan", *known), near),
             code="retention.unknown_attribute",
         )
     canonical = name in TABLES["accounts"].column_names and TABLES["accounts"][name].mutable

@@ -104,7 +104,7 @@ def cohort_at(tables: Tables, config: TimelineSections, as_of: pd.Timestamp) -> 
             where="cohort",
             got=Text.of("fault-cohort_empty.near", as_of=f"{as_of:%Y-%m-%d}", days=max(near))
             if near
-            else f"as_of {as_of:%Y-%m-%d}",
+            else Text.of("fault-cohort_empty.at", as_of=f"{as_of:%Y-%m-%d}"),
             code="data.timeline.empty_cohort",
         )
     return labelled(members, tables, config.label)

@@ -75,7 +75,6 @@ def open_engine(url: str, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
             Text.of("error-store_url"),
             where="store.url",
             got=str(error),
-            expected="sqlite:///path/store.db or postgresql://user:password@host/database",
             code="store.url",
         ) from error
     if sqlite:

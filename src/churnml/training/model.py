@@ -268,7 +268,7 @@ def _text(files: Mapping[str, str], name: str) -> str:
         raise BundleError(
             Text.of("fault-model_file", name=name),
             where=name,
-            got=", ".join(sorted(files)) or "no files",
+            got=", ".join(sorted(files)) or Text.of("fault-model_file.none"),
             code="bundle.missing_file",
         )
     return files[name]

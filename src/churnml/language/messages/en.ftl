@@ -1890,6 +1890,7 @@ detail-no_kpis = No KPIs have been published yet; `churnml kpis CONFIG --publish
 detail-by = by: published are { $known }
 detail-whole = nothing but the whole
 detail-one_of = must be one of: { $known }
+detail-at = { $where }: { $what }
 detail-scope = The API key { $key } lacks the scope { $scopes }
 detail-batch = A batch may have { $most } items, this one has { $n }
 detail-features = The features of { $account } are not stored (any more)
@@ -1960,6 +1961,7 @@ error-store_failed = The store failed
 error-store_busy = The store is busy with other writes; nothing of this change was kept
     .remedy = Try again in a moment.
 error-store_url = The store's URL cannot be used
+    .expected = sqlite:///path/store.db or postgresql://user:password@host/database
 error-store_newer = The store was made by a newer churnml
     .schema = schema { $number }
     .remedy = Update churnml; a schema is never taken back.
@@ -1999,6 +2001,7 @@ fault-playbook_twice = Two playbooks have one name
 fault-step_twice = Two steps have one key
     .where = { $where }, step { $step }
 fault-step_order = A step comes after one that does not stand before it
+    .first = no `after` on the first step
     .where = { $where }, step { $step }
 fault-no_playbook = There is no playbook { $playbook }
 fault-no_rule = There is no alert rule { $kind }
@@ -2391,6 +2394,7 @@ fault-model_format = The model has another format
 fault-model_unread = The model cannot be read
     .remedy = Restore the bundle, or train again.
 fault-model_file = The model has no file { $name }
+    .none = no files
     .remedy = Restore the bundle, or train again.
 fault-model_json = The file { $name } is no JSON
 fault-old_rule = The rule that gives this model's probabilities was written by an older version
@@ -2468,6 +2472,7 @@ fault-nothing_known =
     .contact = Nothing is known of this contact
     .check = Check the id, as churnml knows it: `churnml explain CONFIG ACCOUNT` names the near one.
 fault-cohort_empty = No account is in the cohort
+    .at = as_of { $as_of }
     .near = as_of { $as_of }, within { $days } days of a renewal
     .remedy = Check the cohort section, and that subscriptions or events cover that date.
 fault-pointer = The file that names the champion is damaged
@@ -2492,6 +2497,70 @@ fault-no_change =
     .got-rising = subscriptions without MRR and seats, and no opportunities
     .map = Map subscriptions.mrr.
     .map-rising = Map subscriptions.mrr, subscriptions.seats or the opportunities.
+
+## Validation: what is wrong with a value of a request or a config
+
+validation-missing = Field required
+validation-extra_forbidden = Extra inputs are not permitted
+validation-string_type = Input should be a valid string
+validation-string_too_short = String should have at least { $min_length ->
+        [one] { $min_length } character
+       *[other] { $min_length } characters
+    }
+validation-string_too_long = String should have at most { $max_length ->
+        [one] { $max_length } character
+       *[other] { $max_length } characters
+    }
+validation-string_pattern_mismatch = String should match pattern '{ $pattern }'
+validation-int_type = Input should be a valid integer
+validation-int_parsing = Input should be a valid integer, unable to parse string as an integer
+validation-int_from_float = Input should be a valid integer, got a number with a fractional part
+validation-float_type = Input should be a valid number
+validation-float_parsing = Input should be a valid number, unable to parse string as a number
+validation-finite_number = Input should be a finite number
+validation-bool_type = Input should be a valid boolean
+validation-bool_parsing = Input should be a valid boolean, unable to interpret input
+validation-dict_type = Input should be a valid dictionary
+validation-list_type = Input should be a valid list
+validation-tuple_type = Input should be a valid tuple
+validation-model_attributes_type = Input should be a valid dictionary or object to extract fields from
+validation-model_type = Input should be an object
+validation-greater_than = Input should be greater than { $gt }
+validation-greater_than_equal = Input should be greater than or equal to { $ge }
+validation-less_than = Input should be less than { $lt }
+validation-less_than_equal = Input should be less than or equal to { $le }
+validation-literal_error = Input should be { $expected }
+validation-enum = Input should be { $expected }
+validation-date_type = Input should be a valid date
+validation-date_parsing = Input should be a valid date in the format YYYY-MM-DD, { $error }
+validation-date_from_datetime_parsing = Input should be a valid date or datetime, { $error }
+validation-date_from_datetime_inexact = Datetimes provided to dates should have zero time - e.g. be exact dates
+validation-datetime_type = Input should be a valid datetime
+validation-datetime_parsing = Input should be a valid datetime, { $error }
+validation-datetime_from_date_parsing = Input should be a valid datetime or date, { $error }
+validation-timezone_aware = Input should have timezone info
+validation-too_short = It should have at least { $min_length } items, not { $actual_length }
+validation-too_long = It should have at most { $max_length } items
+validation-feature_length = a text may have 500 characters
+validation-feature_truth = must be a number, a text or null, got a truth value
+validation-feature_list = must be a number, a text or null, got a list
+validation-feature_object = must be a number, a text or null, got an object
+validation-feature_finite = must be a finite number; send null for an unknown value
+validation-account_or_features = send exactly one of account_id and features
+validation-goes_with_features = as_of and arr go with features, not with account_id
+validation-one_subject = send exactly one of account_id, alert_id and task_id
+fault-config_wrong = The config is wrong:
+    .line =
+        { $before }
+        { "  " }- { $line }
+    .show = `churnml config show` prints every key with its default; docs/config.md explains them.
+fault-config_key =
+    .near = { $key }: there is no such key. Did you mean { $near }?
+    .known = { $key }: there is no such key. Known: { $known }.
+    .none = { $key }: there is no such key.
+    .missing = { $key }: the key is missing.
+    .wrong = { $key }: { $what }
+    .got = { $key }: { $what } (got { $got })
 
 ## Signing in
 
