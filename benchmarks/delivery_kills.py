@@ -89,12 +89,13 @@ def _mark(task: dict[str, Any]) -> str:
 
 
 def fill(url: str, alerts: int, config: str) -> None:
-    """Make a store with an alert on each of so many accounts."""
+    """Make a store with an alert on each of so many accounts; every second one has begun a playbook's step instead."""
     import pandas as pd
 
-    from churnml.language import Quantity, Text
-    from churnml.store import Alert, Snapshot, Store
+    from churnml.language import Quantity, Text, words
+    from churnml.store import Alert, Snapshot, Store, Task
     from churnml.store.alerts import keep_alert
+    from churnml.store.tasks import keep_task
     from churnml.store.writes import changing
 
     now = datetime.now(UTC)
@@ -109,12 +110,20 @@ def fill(url: str, alerts: int, config: str) -> None:
             Alert(
                 account_id=name, kind="silence", severity="high", owner="ann", opened_on=date(2026, 3, 1),
                 updated_on=date(2026, 3, 1), due_at=now + timedelta(days=2), text=text,
+                tasked_on=date(2026, 3, 1) if number % 2 else None,
             )
-            for name in ids
+            for number, name in enumerate(ids)
         ]  # fmt: skip
         with changing(store._engine) as connection:
             for alert in made:
-                keep_alert(connection, config, alert)
+                number = keep_alert(connection, config, alert)
+                if alert.tasked_on is not None:
+                    step = Task(
+                        alert_id=number, account_id=alert.account_id, alert=alert.kind, playbook="call", step="call",
+                        title=words("Call them"), role="csm", owner="ann", opened_on=alert.opened_on,
+                        due_on=alert.opened_on,
+                    )  # fmt: skip
+                    keep_task(connection, config, step)
 
 
 def run(url: str, server: str, config: str) -> int:
@@ -125,8 +134,8 @@ def run(url: str, server: str, config: str) -> int:
     from churnml.store import Store
 
     # Small calls, so that a kill hits every stage; what the local server was sent is there within a moment.
-    Salesforce.topics = {"alert": replace(Salesforce.topics["alert"], batch=5, found_after=0.1)}
-    section = {"url": server, "token": "none", "id_field": "Ext__c", "alerts": {}, "max_attempts": 100}
+    Salesforce.topics = {name: replace(Salesforce.topics[name], batch=5, found_after=0.1) for name in ("alert", "task")}
+    section = {"url": server, "token": "none", "id_field": "Ext__c", "alerts": {}, "tasks": True, "max_attempts": 100}
     with Store(url) as store:
         deliver(store, config, DeliveriesConfig.model_validate({"salesforce": section}), wait=time.sleep)
         counts = store.deliveries(config).counts("salesforce")

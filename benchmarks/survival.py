@@ -37,7 +37,7 @@ import pandas as pd
 from churnml import snapshots
 from churnml.config import load_config
 from churnml.config.sections import LearningConfig
-from churnml.evaluation.simple_curves import beta_geometric, cox, kaplan_meier, telling
+from churnml.evaluation.simple_curves import beta_geometric, cox, kaplan_meier
 from churnml.evaluation.survival import compared, unfit
 from churnml.features.spec import FeatureSet
 from churnml.language import render
@@ -141,7 +141,7 @@ def at(made: dict[str, Any], day: pd.Timestamp, refits: int) -> dict[str, Any]:
         "served": served.point.survival(AHEAD),
         "kaplan_meier": kaplan_meier(known, asked, AHEAD),
         "beta_geometric": beta_geometric(known, asked, AHEAD),
-        "cox": cox(known, asked, AHEAD, telling(known, features, 90)),
+        "cox": cox(known, asked, AHEAD, features, 90),
     }
     print(f"{day:%Y-%m}: {len(asked)} accounts, {seconds}", file=sys.stderr, flush=True)
     return {

@@ -15,9 +15,10 @@ import pytest
 
 from churnml.config import DeliveriesConfig
 from churnml.deliveries import Delivered, check_targets, deliver, preview
-from churnml.language import Quantity, Text
-from churnml.store import Alert, Delivery, Snapshot, Store
+from churnml.language import Quantity, Text, Words
+from churnml.store import Actor, Alert, Delivery, Snapshot, Store, Task
 from churnml.store.alerts import keep_alert
+from churnml.store.tasks import Tasks, keep_task
 from churnml.store.writes import changing
 
 NOW = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
@@ -92,6 +93,26 @@ class World:
         with changing(self.store._engine) as connection:
             keep_alert(connection, CONFIG, alert)
         return next(one for one in self.store.alerts(CONFIG).known() if one.key == alert.key)
+
+    def task(self, step: str = "call", alert: Alert | None = None, **changes: Any) -> int:
+        """Keep an alert with a step of its playbook, as an evaluation does; returns the task's id."""
+        begun = self.alert(alert or silent(playbook="utilisation", tasked_on=date(2026, 3, 1)))
+        values = {
+            "alert_id": begun.id, "account_id": begun.account_id, "alert": begun.kind, "playbook": "utilisation",
+            "step": step, "title": Words(by_language={"en": f"Make the {step}", "ja": "電話する"}), "role": "csm",
+            "owner": "ann", "opened_on": date(2026, 3, 2), "due_on": date(2026, 3, 4), "due_days": 2,
+        }  # fmt: skip
+        with changing(self.store._engine) as connection:
+            return keep_task(connection, CONFIG, Task.model_validate({**values, **changes}))
+
+    def answer(self, task_id: int, **changes: Any) -> None:
+        """Do, skip, reopen or reassign a task."""
+        self.tasks.change(task_id, Actor("ann", self.now), **changes)
+
+    @property
+    def tasks(self) -> Tasks:
+        """The tasks of the store; a working day is a day."""
+        return self.store.tasks(CONFIG, lambda day, days, owner: day + timedelta(days=days))
 
     def deliver(self, target: str, transport: httpx.BaseTransport | None) -> Delivered:
         """Run once."""

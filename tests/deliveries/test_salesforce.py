@@ -167,9 +167,11 @@ def test_an_alert_becomes_a_task_and_closes_with_it(salesforce):
     assert (task["ActivityDate"], task["Priority"], task["Status"]) == ("2026-03-04", "High", "Not Started")
     assert "https://churnml.example/accounts/acc-1" in task["Description"]
     world.store.alerts("acme").change(alert.id, Actor("ann", world.now), state="closed", outcome="saved")
-    target = Answers(rows(), lambda request: saved(TASK))
+    there = {"Id": "00T8c000001", "Subject": task["Subject"], "IsClosed": False, "IsDeleted": False}
+    known = httpx.Response(200, json={"totalSize": 1, "done": True, "records": [there]})
+    target = Answers(rows(), known, lambda request: saved(TASK))
     world.deliver("salesforce", target)
-    (task,) = target.bodies()[1]["records"]
+    (task,) = target.bodies()[2]["records"]
     assert (task["id"], task["Status"]) == ("00T8c000001", "Completed")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from churnml.config.alerts import Severity
+from churnml.config.alerts import Severity, TaskRole
 from churnml.config.logins import HubspotLogin, SalesforceLogin, Secret, ZohoLogin
 from churnml.config.section import Section, Share
 
@@ -24,6 +24,7 @@ __all__ = [
     "SalesforceTarget",
     "TableTarget",
     "TargetConfig",
+    "TasksWanted",
     "TeamsTarget",
     "TotangoTarget",
     "Value",
@@ -77,6 +78,30 @@ class AlertsWanted(Section):
     default_owner: str | None = Field(None, description="Target's id of who gets what no mapped person owns")
 
 
+class TasksWanted(Section):
+    """Which steps of playbooks a target gets as tasks. `true` in YAML means all that people do; `false` none."""
+
+    roles: tuple[TaskRole, ...] = Field(
+        ("csm", "manager", "sales", "support", "finance"),
+        description="Only steps of these roles; by default all people",
+    )
+    playbooks: tuple[str, ...] = Field((), description="Only these playbooks; empty = all")
+    owners: dict[str, str] = Field(
+        default_factory=dict,
+        description="Owner as churnml knows them → the target's id of the person; others are looked up under `alerts`",
+    )
+    default_owner: str | None = Field(
+        None, description="Target's id of who gets what no mapped person owns; none: that of `alerts`"
+    )
+
+
+def _switched(value: Any) -> Any:
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+
+_Tasks = Annotated[TasksWanted | None, BeforeValidator(_switched)]
+
+
 class TargetConfig(Section):
     """What every target has."""
 
@@ -106,6 +131,7 @@ class SalesforceTarget(CrmTarget, SalesforceLogin):
     )
     object: str = Field("Account", description="Object that accounts are")
     alerts: AlertsWanted | None = Field(None, description="Alerts that become tasks")
+    tasks: _Tasks = Field(None, description="Steps of playbooks as tasks, `true` or which of them; none by default")
     task_key_field: str | None = Field(
         None, description="Text field of Task by which a task is found again; default: a mark in its subject"
     )
@@ -119,6 +145,7 @@ class HubspotTarget(CrmTarget, HubspotLogin):
     )
     create_properties: bool = Field(True, description="Make missing properties in the group `churnml`")
     alerts: AlertsWanted | None = Field(None, description="Alerts that become tasks")
+    tasks: _Tasks = Field(None, description="Steps of playbooks as tasks, `true` or which of them; none by default")
 
 
 class ZohoTarget(CrmTarget, ZohoLogin):
@@ -130,6 +157,7 @@ class ZohoTarget(CrmTarget, ZohoLogin):
     )
     name_field: str = Field("Account_Name", description="Field that Zoho needs to make a record")
     alerts: AlertsWanted | None = Field(None, description="Alerts that become tasks")
+    tasks: _Tasks = Field(None, description="Steps of playbooks as tasks, `true` or which of them; none by default")
 
 
 class GainsightTarget(CrmTarget):
@@ -184,6 +212,7 @@ class WebhookTarget(TargetConfig):
     url: str = Field(description="HTTPS address of the receiver")
     signing_secret: Secret = Field(description="Secret that both sides know, `whsec_…`, as `${NAME}`")
     alerts: AlertsWanted | None = Field(AlertsWanted(min_severity="low"), description="Alerts that are told")
+    tasks: _Tasks = Field(None, description="Steps of playbooks that are told, `true` or which; none by default")
     snapshots: bool = Field(True, description="Tell of each scoring")
     allow_private: bool = Field(False, description="Allow addresses of your own network, and plain HTTP there")
     max_attempts: int = Field(10, ge=1, description="Then a delivery is refused, and listed")

@@ -18,7 +18,20 @@ from churnml.deliveries.faults import Fault, Shown
 from churnml.deliveries.gateway import Gateway, Signs, reveal
 from churnml.store import Delivery, DeliveryOutcome
 
-__all__ = ["Adapter", "Context", "Finding", "Found", "Manner", "Record", "accepted", "again", "mark", "refused", "sent"]
+__all__ = [
+    "Adapter",
+    "Context",
+    "Finding",
+    "Found",
+    "Manner",
+    "Record",
+    "accepted",
+    "again",
+    "ended",
+    "mark",
+    "refused",
+    "sent",
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,8 @@ class Manner:
         Records are looked up before they are written, and one that the target does not know is refused.
     needs_account : bool
         Records hang on an account, whose remote id must be known first.
+    looks_first : bool
+        A record that the target has is looked at before it is changed: what was closed or deleted there is left alone.
     found_after : float
         Seconds until the target finds what it was just given.
     pauses : tuple of float
@@ -45,6 +60,7 @@ class Manner:
     repeat: Literal["harmless", "find", "never"] = "harmless"
     must_exist: bool = False
     needs_account: bool = False
+    looks_first: bool = False
     found_after: float = 0.0
     pauses: tuple[float, ...] = ()
 
@@ -86,12 +102,13 @@ class Found:
 
     Parameters
     ----------
-    state : {"there", "missing", "deleted", "merged", "ambiguous"}
+    state : {"there", "closed", "missing", "deleted", "merged", "ambiguous"}
+        `closed`: a task that is there and finished.
     remote_id : str, optional
         Of the record, or of the survivor of a merge.
     """
 
-    state: Literal["there", "missing", "deleted", "merged", "ambiguous"]
+    state: Literal["there", "closed", "missing", "deleted", "merged", "ambiguous"]
     remote_id: str | None = None
 
 
@@ -127,7 +144,10 @@ class Adapter(ABC):
 
     def __init_subclass__(cls) -> None:
         """Refuse an adapter that is to look records up and cannot."""
-        asked = any(one.must_exist or one.needs_account or one.repeat == "find" for one in cls.topics.values())
+        asked = any(
+            one.must_exist or one.needs_account or one.looks_first or one.repeat == "find"
+            for one in cls.topics.values()
+        )
         if asked and cls.find is Adapter.find:
             raise TypeError(f"{cls.__name__} looks records up, so it needs a method find")
 
@@ -209,6 +229,11 @@ class Adapter(ABC):
         """Return the secrets of a section, which must never be shown."""
         values = (getattr(section, name) for name in type(section).model_fields)
         return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+
+
+def ended(values: Mapping[str, Any] | None) -> bool:
+    """Tell whether an alert or a task that a target is to hold is finished."""
+    return values is not None and values.get("state") in ("closed", "done", "skipped", "cancelled")
 
 
 def accepted(remote_id: str | None = None) -> DeliveryOutcome:

@@ -18,9 +18,9 @@ from churnml.config.deliveries import (
     WebhookTarget,
 )
 from churnml.deliveries.digest import digests
+from churnml.deliveries.task_planning import led_by_tasks, open_task_ids, plan_tasks
 from churnml.deliveries.values import account_values, changed, mapped, page_for
 from churnml.deliveries.words import alert_told
-from churnml.errors import StoreError
 from churnml.store import Alert, Change, Delivery, SnapshotInfo, Store, Wanted
 
 __all__ = ["plan"]
@@ -38,7 +38,7 @@ def plan(store: Store, config: str, section: DeliveriesConfig, *, language: str,
 
     Planning looks at how things stand now, not at every step on the way: of several scorings the newest is delivered
     (a table's history gets each), and of an alert that opened and closed unsaid nothing is told. A target that is new
-    begins with the newest scoring and the alerts that wait.
+    begins with the newest scoring, the alerts that wait and the open tasks.
 
     Parameters
     ----------
@@ -57,6 +57,7 @@ def plan(store: Store, config: str, section: DeliveriesConfig, *, language: str,
     for name, target in targets.items():
         if not deliveries.counts(name):
             count += planner.target(name, target, planner.everything())
+        count += planner.tasks(name, target, open_task_ids(store, config, deliveries, name, target))
     while changes := deliveries.changes():
         for name, target in targets.items():
             count += planner.target(name, target, changes)
@@ -97,7 +98,16 @@ class _Planner:
         if alerts is not None:
             numbers = sorted({change.subject for change in changes if change.topic == "alert"})
             count += self._plan(name, self._alerts(name, target, alerts, numbers))
-        return count
+        return count + self.tasks(name, target, [change.subject for change in changes if change.topic == "task"])
+
+    def tasks(self, name: str, target: TargetConfig, numbers: Sequence[int]) -> int:
+        """Plan some tasks for one target."""
+        plan = plan_tasks(
+            self.store, self.config, name, target, sorted(set(numbers)), language=self.language,
+            currency=self.currency, page_url=self.section.page_url, now=self.now,
+        )  # fmt: skip
+        self.kept.drop(name, plan.unsaid)
+        return self._plan(name, plan.wanted)
 
     def _plan(self, name: str, wanted: Sequence[Wanted]) -> int:
         before = self.kept.under(name, [one.key for one in wanted])
@@ -140,27 +150,22 @@ class _Planner:
         return before.wanted != wanted
 
     def _alerts(self, name: str, target: TargetConfig, asked: AlertsWanted, numbers: Sequence[int]) -> list[Wanted]:
-        alerts = self.store.alerts(self.config)
-        planned = []
-        for number in numbers:
-            try:
-                planned.append(alerts.get(number)[0])
-            except StoreError:
-                continue
+        planned = self.store.alerts(self.config).some(numbers)
         before = self.kept.under(name, [f"alert:{alert.id}" for alert in planned])
         snapshot = self.store.latest(self.config)
         ids = [alert.account_id for alert in planned]
         accounts = self.store.account_scores(snapshot.id, ids) if snapshot is not None else {}
+        by_steps = led_by_tasks(self.store, self.config, target, planned)
         wanted, unsaid = [], []
         for alert in planned:
             key = f"alert:{alert.id}"
             earlier = before.get(key)
-            if not _asked_for(alert, asked):
+            heard = earlier is not None and (earlier.held is not None or earlier.tried_at is not None)
+            if not _asked_for(alert, asked) or (alert.id in by_steps and not heard):
                 if earlier is None or earlier.held is None:
                     unsaid.append(key)
                 continue
-            over = alert.state == "closed"
-            if over and (earlier is None or (earlier.held is None and earlier.tried_at is None)):
+            if alert.state == "closed" and not heard:
                 unsaid.append(key)
                 continue
             if earlier is not None and isinstance(target, MessageTarget):

@@ -174,6 +174,9 @@ def _show(adapter: Adapter, config: str, topic: str, due: list[Delivery], calls:
         if asked_first:
             with _shown():
                 adapter.find("score", records)
+        if manner.looks_first and batch[0].remote_id is not None:
+            with _shown():
+                adapter.find(topic, records)
         if manner.must_exist:
             records = [replace(one, remote_id=one.remote_id or f"<id of {one.account_id}>") for one in records]
         if manner.needs_account:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from churnml.config.deliveries import TargetConfig
-from churnml.deliveries.adapter import Adapter, Found, Manner, Record, mark
+from churnml.deliveries.adapter import Adapter, Found, Manner, Record, ended, mark
 from churnml.deliveries.faults import Fault, Interruption, Lost, NotSent, Pause
 from churnml.deliveries.gateway import Gateway
 from churnml.store import Deliveries, Delivery, DeliveryOutcome
@@ -139,6 +139,8 @@ class _Run:
             records = self._with_accounts(records) if manner.needs_account else records
             if manner.must_exist and records and records[0].remote_id is None:
                 records = self._looked_up(topic, records)
+            elif manner.looks_first and records and records[0].remote_id is not None:
+                records = self._not_answered_there(topic, records)
         except Interruption as stop:
             # Only questions were asked so far.
             quiet = NotSent(stop.reason, stop.said) if isinstance(stop, Lost) else stop
@@ -164,16 +166,35 @@ class _Run:
     def _looked_up(self, topic: str, records: Sequence[Record]) -> list[Record]:
         """Look records up before they are written; those that are not there to be written end here."""
         outcomes = self.adapter.find(topic, records)
-        ready, ended = [], []
+        ready, absent = [], []
         for record in records:
             at = outcomes.get(record.delivery.id, Found("missing"))
             outcome = None if at.state == "there" else self._not_there(record, at)
             if outcome is None:
                 ready.append(replace(record, remote_id=at.remote_id))
             else:
-                ended.append((record.delivery, outcome))
-        if ended:
-            self._end(ended)
+                absent.append((record.delivery, outcome))
+        if absent:
+            self._end(absent)
+        return ready
+
+    def _not_answered_there(self, topic: str, records: Sequence[Record]) -> list[Record]:
+        """Leave alone what a person has closed or deleted in the target since it was written."""
+        known = self.adapter.find(topic, records)
+        ready, left = [], []
+        for record in records:
+            one, state = record.delivery, known.get(record.delivery.id, Found("missing")).state
+            if state == "deleted":
+                said = "it was deleted there; it is not made again"
+                left.append((one, DeliveryOutcome("refused", "deleted", said)))
+            elif state == "closed" and not ended(one.held) and not ended(one.wanted):
+                said = "it was closed there and is open here; it is not opened again: answer it here too"
+                left.append((one, DeliveryOutcome("refused", "closed_there", said)))
+            else:
+                # What is missing altogether is for the target to refuse, in its own words.
+                ready.append(record)
+        if left:
+            self._end(left)
         return ready
 
     def _not_there(self, record: Record, at: Found) -> DeliveryOutcome | None:
@@ -241,15 +262,15 @@ class _Run:
 
     def _orphaned(self, manner: Manner, lost: Sequence[Delivery]) -> None:
         now = self.clock()
-        if manner.repeat == "harmless":
-            self._end([(one, DeliveryOutcome("waiting", due_at=now)) for one in lost])
-            return
         said = "the process ended while it was being sent"
-        ended = []
+        outcomes = []
         for one in lost:
+            if _harmless(manner, one.remote_id):
+                outcomes.append((one, DeliveryOutcome("waiting", due_at=now)))
+                continue
             due_at = _found_at(manner, one.tried_at or now)
-            ended.append((one, DeliveryOutcome("unknown", "no_answer", said, due_at=due_at)))
-        self._end(ended)
+            outcomes.append((one, DeliveryOutcome("unknown", "no_answer", said, due_at=due_at)))
+        self._end(outcomes)
 
     def _read_back(self, topic: str, manner: Manner, unknown: Sequence[Delivery]) -> None:
         records = [self._record(one) for one in unknown]
@@ -262,25 +283,27 @@ class _Run:
             self._end([(r.delivery, DeliveryOutcome("unknown", stop.reason, stop.said, due_at=later)) for r in records])
             return
         self._succeeded()
-        ended = []
+        settled = []
         for record in records:
             one, at = record.delivery, outcomes.get(record.delivery.id, Found("missing"))
-            if at.state != "there":
+            if at.state == "deleted":
+                outcome = DeliveryOutcome("refused", "deleted", "it was deleted there", remote_id=at.remote_id)
+            elif at.state not in ("there", "closed"):
                 outcome = DeliveryOutcome("waiting", due_at=self.clock())
             elif one.tried_version == one.version:
                 outcome = DeliveryOutcome("accepted", remote_id=at.remote_id)
             else:
                 outcome = DeliveryOutcome("waiting", remote_id=at.remote_id, due_at=self.clock())
-            ended.append((one, outcome))
-        if ended:
-            self._end(ended)
+            settled.append((one, outcome))
+        if settled:
+            self._end(settled)
 
     # -- what came between -------------------------------------------------------------------------------------------
 
     def _interrupted(self, manner: Manner, batch: Sequence[Record], stop: Interruption) -> None:
         """Note what an interruption means for the records of a call, and for the target."""
         now = self.clock()
-        ended = []
+        noted = []
         # All at once again, as one call; single records that were refused come apart, each after a pause of its own.
         later = now + timedelta(seconds=self._pause(manner, batch[0].delivery))
         for record in batch:
@@ -289,15 +312,15 @@ class _Run:
                 seconds = stop.seconds if isinstance(stop, Pause) else None
                 due = now + timedelta(seconds=_FIRST_PAUSE if seconds is None else seconds)
                 outcome = DeliveryOutcome("waiting", stop.reason, stop.said, due_at=due, counts=False)
-            elif isinstance(stop, Lost) and manner.repeat != "harmless":
+            elif isinstance(stop, Lost) and not _harmless(manner, record.remote_id):
                 due = _found_at(manner, now)
                 outcome = DeliveryOutcome("unknown", stop.reason, stop.said, due_at=due)
             else:
                 outcome = DeliveryOutcome("waiting", stop.reason, stop.said, due_at=later)
             # What was looked up is known from now on.
-            ended.append((one, self._worn_out(one, replace(outcome, remote_id=record.remote_id))))
+            noted.append((one, self._worn_out(one, replace(outcome, remote_id=record.remote_id))))
         trouble = self._trouble_of(stop)
-        self._end(ended)
+        self._end(noted)
         if trouble is not None:
             raise _Stop(trouble)
 
@@ -377,12 +400,17 @@ class _Run:
         said = f"tried {one.attempts} times; the last answer: {outcome.reason}: {outcome.said}"
         return DeliveryOutcome("refused", "gave_up", said, outcome.remote_id)
 
-    def _end(self, ended: Sequence[tuple[Delivery, DeliveryOutcome]]) -> None:
-        self.kept.end(ended, self.name, self.gateway.state, self.clock())
+    def _end(self, outcomes: Sequence[tuple[Delivery, DeliveryOutcome]]) -> None:
+        self.kept.end(outcomes, self.name, self.gateway.state, self.clock())
         names = {"waiting": "retried"}
-        for _, outcome in ended:
+        for _, outcome in outcomes:
             name = names.get(outcome.state, outcome.state)
             self.result = replace(self.result, **{name: getattr(self.result, name) + 1})
+
+
+def _harmless(manner: Manner, remote_id: str | None) -> bool:
+    """Tell whether sending again changes nothing: also where a record that the target has is written by its id."""
+    return manner.repeat == "harmless" or (manner.repeat == "find" and remote_id is not None)
 
 
 def _found_at(manner: Manner, tried_at: datetime) -> datetime:

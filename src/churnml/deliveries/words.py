@@ -1,13 +1,13 @@
-"""What an alert says in a task, a card or a mail, in one language."""
+"""What an alert or a step of its playbook says in a task, a card or a mail, in one language."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from churnml.language import Day, Quantity, Text, phrases
-from churnml.store import AccountScore, Alert
+from churnml.store import AccountScore, Alert, Task
 
-__all__ = ["alert_told", "priority"]
+__all__ = ["alert_told", "priority", "task_told"]
 
 _PRIORITY = {"critical": "high", "high": "high", "medium": "medium", "low": "low"}
 
@@ -74,4 +74,76 @@ def alert_told(
         "body": "\n".join(lines),
         "page": page,
         "button": say(Text.of("deliver-open")),
+    }
+
+
+def task_told(
+    task: Task,
+    alert: Alert,
+    account: AccountScore | None,
+    *,
+    language: str,
+    currency: str,
+    page: str | None,
+) -> dict[str, Any]:
+    """Return a step of a playbook as JSON-ready values with its sentences: what to do, why, and what came of it.
+
+    Parameters
+    ----------
+    task : Task
+    alert : Alert
+        Which began it.
+    account : AccountScore or None
+        Its newest score.
+    language, currency : str
+    page : str or None
+        Address of the account's page.
+    """
+    say = phrases(language).text
+    told = alert_told(alert, account, language=language, currency=currency, page=None)
+    title = task.title.spoken(language)
+    facts = [fact for fact in told["facts"] if fact[0] != say(Text.of("deliver-due"))]
+    ended = task.finished_on or alert.updated_on
+    end = {
+        "done": Text.of(
+            "deliver-task_done", by=task.finished_by or task.owner, day=Day(on=ended.isoformat()),
+            said=task.outcome or "",
+        ),
+        "skipped": Text.of(
+            "deliver-task_skipped", by=task.finished_by or task.owner, day=Day(on=ended.isoformat()),
+            said=task.reason or "",
+        ),
+        "cancelled": Text.of("deliver-task_cancelled"),
+        "waiting": Text.of("deliver-task_waiting"),
+    }.get(task.state)  # fmt: skip
+    due = f"{say(Text.of('deliver-task_due'))}: {say(Text.of('deliver-day', day=Day(on=task.due_on.isoformat())))}"
+    lines = [
+        *([say(end).strip()] if end is not None else []),
+        title,
+        told["why"],
+        *(f"{label}: {value}" for label, value in facts),
+        due,
+        say(Text.of("deliver-owner", owner=task.owner)),
+        *([page] if page else []),
+    ]
+    return {
+        "task_id": task.id,
+        "alert_id": task.alert_id,
+        "account_id": task.account_id,
+        "account": told["account"],
+        "playbook": task.playbook,
+        "step": task.step,
+        "step_title": title,
+        "role": task.role,
+        "state": task.state,
+        "outcome": task.outcome,
+        "reason": task.reason,
+        "severity": alert.severity,
+        "owner": task.owner,
+        "opened_on": task.opened_on.isoformat(),
+        "due_on": task.due_on.isoformat(),
+        "subject": say(Text.of("deliver-subject", account=told["account"], why=title)),
+        "why": told["why"],
+        "body": "\n".join(lines),
+        "page": page,
     }

@@ -61,7 +61,7 @@ def beta_geometric(known: pd.DataFrame, asked: pd.DataFrame, days: Array) -> Arr
     return BetaGeometric.fit(known).survival(asked, days)
 
 
-def cox(known: pd.DataFrame, asked: pd.DataFrame, days: Array, names: list[str]) -> Array | None:
+def cox(known: pd.DataFrame, asked: pd.DataFrame, days: Array, features: FeatureSet, horizon_days: int) -> Array | None:
     """Return survival of a Cox regression with a ridge, stratified by length of contract, (n, d).
 
     None where ``lifelines`` is not installed, or finds no maximum.
@@ -70,8 +70,9 @@ def cox(known: pd.DataFrame, asked: pd.DataFrame, days: Array, names: list[str])
     ----------
     known, asked, days
         As for `beta_geometric`.
-    names : list of str
-        Numeric features, from `telling`.
+    features : FeatureSet
+    horizon_days : int
+        What `telling` takes for early.
     """
     if importlib.util.find_spec("lifelines") is None:
         return None
@@ -81,7 +82,7 @@ def cox(known: pd.DataFrame, asked: pd.DataFrame, days: Array, names: list[str])
     # One snapshot in three of each account: neighbouring ones tell the same.
     turn = pd.factorize(known["as_of"], sort=True)[0] + pd.factorize(known["account_id"])[0]
     rows = known[(turn % 3 == 0) & (known["seen_days"] > 0)]
-    columns = [*names, "next_decision_days"]
+    columns = [*telling(known, features, horizon_days), "next_decision_days"]
     middle, spread = rows[columns].median(), rows[columns].std().replace(0, 1)
 
     def design(frame: pd.DataFrame) -> pd.DataFrame:

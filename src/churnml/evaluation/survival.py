@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.config import LearningConfig
-from churnml.evaluation.simple_curves import beta_geometric, cox, kaplan_meier, telling
+from churnml.evaluation.simple_curves import beta_geometric, cox, kaplan_meier
 from churnml.features.spec import FeatureSet
 from churnml.language import Quantity, Text
 from churnml.metrics.intervals import Interval, clustered_bootstrap, paired_gain
@@ -121,12 +121,11 @@ def far_test(frame: pd.DataFrame, features: FeatureSet, learning: LearningConfig
     if cut is None:
         raise ValueError(f"no snapshot is {int(AHEAD[-1])} days old and seen to the end")
     model = HazardModel.of(features, learning, refits=0).fit(cut.known)
-    names = telling(cut.known, features, learning.label.horizon_days)
     curves = {
         "hazard": model.predict_survival(cut.asked).point.survival(AHEAD),
         "kaplan_meier": kaplan_meier(cut.known, cut.asked, AHEAD),
         "beta_geometric": beta_geometric(cut.known, cut.asked, AHEAD),
-        "cox": cox(cut.known, cut.asked, AHEAD, names),
+        "cox": cox(cut.known, cut.asked, AHEAD, features, learning.label.horizon_days),
     }
     lost = (cut.asked["ended_days"].to_numpy()[:, None] < AHEAD).astype(np.float64)
     errors = {name: ((1.0 - curve - lost) ** 2).mean(axis=1) for name, curve in curves.items() if curve is not None}

@@ -15,6 +15,7 @@ from churnml.language import Text
 from churnml.store.notes import add_note
 from churnml.store.outbox import note as note_change
 from churnml.store.plain import plain
+from churnml.store.queries import lots
 from churnml.store.schema import AlertEventRow, AlertRow
 from churnml.store.tasks import follow_alert
 from churnml.store.turns import one_at_a_time
@@ -191,6 +192,15 @@ class Alerts:
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(order, AlertRow.id).limit(limit))
             return [(alert_of(row), (row.place, row.id)) for row in rows]
+
+    def some(self, ids: Sequence[int]) -> list[Alert]:
+        """Return the alerts of some ids; one that there is not is left out."""
+        found: dict[int, Alert] = {}
+        with reading(self._engine) as connection:
+            for part in lots(sorted(set(ids))):
+                query = select(AlertRow.id, AlertRow.body).where(AlertRow.config == self._config, AlertRow.id.in_(part))
+                found |= {row.id: alert_of(row) for row in connection.execute(query)}
+        return [found[number] for number in sorted(found)]
 
     def get(self, alert_id: int) -> tuple[Alert, list[AlertEvent]]:
         """Return an alert with everything that happened to it, the oldest first.

@@ -55,7 +55,8 @@ class Delivery:
     ----------
     id : int
     target, key, topic : str
-        Of the target one key is one thing: ``score:acc-1`` its fields on an account, ``alert:7`` a task or a message.
+        Of the target one key is one thing: ``score:acc-1`` its fields on an account, ``alert:7`` a task or a message,
+        ``task:31`` a task.
     account_id : str or None
     state : str
         See `DeliveryState`.
@@ -334,9 +335,11 @@ class Deliveries:
             rows = connection.execute(select(*_DELIVERY).where(*wanted).order_by(DeliveryRow.id.desc()).limit(limit))
             return [Delivery(*row) for row in rows]
 
-    def counts(self, target: str) -> dict[str, int]:
-        """Return how many deliveries of a target are in each state."""
+    def counts(self, target: str, topic: str | None = None) -> dict[str, int]:
+        """Return how many deliveries of a target, or of one topic of it, are in each state."""
         query = select(DeliveryRow.state, func.count()).where(*self._own(target)).group_by(DeliveryRow.state)
+        if topic is not None:
+            query = query.where(DeliveryRow.topic == topic)
         with reading(self._engine) as connection:
             return {str(state): int(count) for state, count in connection.execute(query)}
 

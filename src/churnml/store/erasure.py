@@ -179,6 +179,7 @@ def _erase(engine: Engine, config: str, traces: Traces, subject: str, now: datet
             alerts = select(AlertRow.id).where(AlertRow.config == config, AlertRow.account_id == traces.account)
             tasks = select(TaskRow.id).where(TaskRow.config == config, TaskRow.account_id == traces.account)
             remove(OutboxRow, OutboxRow.topic == "alert", OutboxRow.subject.in_(alerts))
+            remove(OutboxRow, OutboxRow.topic == "task", OutboxRow.subject.in_(tasks))
             remove(AlertEventRow, AlertEventRow.alert_id.in_(alerts))
             remove(TaskEventRow, TaskEventRow.task_id.in_(tasks))
             held = select(ScoreRow.snapshot_id).where(ScoreRow.account_id == traces.account)

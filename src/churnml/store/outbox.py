@@ -13,7 +13,7 @@ __all__ = ["Topic", "forget", "note"]
 
 _KEPT = timedelta(days=30)
 
-Topic = Literal["snapshot", "alert"]
+Topic = Literal["snapshot", "alert", "task"]
 
 
 def note(connection: Connection, config: str, topic: Topic, subject: int, at: datetime) -> None:

@@ -13,7 +13,9 @@ from churnml.config.alerts import TaskRole
 from churnml.errors import StoreError
 from churnml.language import Text, Words
 from churnml.store.notes import add_note, unknown
+from churnml.store.outbox import note as note_change
 from churnml.store.plain import plain
+from churnml.store.queries import lots
 from churnml.store.schema import AlertRow, TaskEventRow, TaskRow
 from churnml.store.turns import one_at_a_time
 from churnml.store.writes import Actor, IdempotencyKey, reading, write
@@ -169,6 +171,16 @@ class Tasks:
             rows = connection.execute(query.order_by(place, TaskRow.id).limit(limit))
             return [(task_of(row), (row.place, row.id)) for row in rows]
 
+    def some(self, *, ids: Sequence[int] = (), alert_ids: Sequence[int] = ()) -> list[Task]:
+        """Return the tasks of some ids or of some alerts, of whatever state; one that there is not is left out."""
+        found: dict[int, Task] = {}
+        with reading(self._engine) as connection:
+            for column, numbers in ((TaskRow.id, ids), (TaskRow.alert_id, alert_ids)):
+                for part in lots(list(numbers)):
+                    rows = connection.execute(_TASK.where(TaskRow.config == self._config, column.in_(part)))
+                    found |= {row.id: task_of(row) for row in rows}
+        return [found[number] for number in sorted(found)]
+
     def get(self, task_id: int) -> tuple[Task, list[TaskEvent]]:
         """Return a task with everything that happened to it, the oldest first.
 
@@ -305,20 +317,24 @@ def tasks_of_accounts_with_alerts(connection: Connection, config: str) -> list[T
 
 
 def keep_task(connection: Connection, config: str, task: Task) -> int:
-    """Write a task over its earlier state, or as a new row; return its id."""
+    """Write a task over its earlier state, or as a new row, and note it for deliveries; return its id."""
+    now = datetime.now(UTC)
     values = {
         "owner": task.owner,
         "state": task.state,
         "due_on": task.due_on,
-        "changed_at": datetime.now(UTC),
+        "changed_at": now,
         "body": task.model_dump(mode="json", exclude={"id", "alert_id"}),
     }
     if task.id is not None:
         connection.execute(update(TaskRow).where(TaskRow.id == task.id).values(**values))
+        note_change(connection, config, "task", task.id, now)
         return task.id
     row = {"alert_id": task.alert_id, "account_id": task.account_id, "playbook": task.playbook, "step": task.step}
     made = connection.execute(insert(TaskRow).values(config=config, **row, **values).returning(TaskRow.id))
-    return int(made.scalar_one())
+    task_id = int(made.scalar_one())
+    note_change(connection, config, "task", task_id, now)
+    return task_id
 
 
 def record_task_event(connection: Connection, task_id: int, actor: Actor, action: str, detail: dict[str, Any]) -> None:

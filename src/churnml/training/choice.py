@@ -66,6 +66,8 @@ class Recipe:
     directions : tuple of int or None
         What domain knowledge says of each column, −1, 0 or 1: the logistic part keeps to it where that costs next to
         nothing on unseen rows.
+    penalties : tuple of float
+        Inverse L2 strengths to try for the logistic part.
     """
 
     kind: Literal["lightgbm", "logistic", "blend"]
@@ -76,14 +78,15 @@ class Recipe:
     monotone: tuple[int, ...] | None
     expected: tuple[float, ...] | None = None
     directions: tuple[int, ...] | None = None
+    penalties: tuple[float, ...] = PENALTIES
 
     @property
     def strengths(self) -> list[Strength]:
         """What the logistic part may be held by."""
-        own = [Strength(penalty) for penalty in PENALTIES]
+        own = [Strength(penalty) for penalty in self.penalties]
         if self.expected is None:
             return own
-        return [*own, *(Strength(penalty, 1.0) for penalty in (_TRUSTING, *PENALTIES))]
+        return [*own, *(Strength(penalty, 1.0) for penalty in (_TRUSTING, *self.penalties))]
 
     @property
     def weight_prior(self) -> tuple[float, float]:

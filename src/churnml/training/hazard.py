@@ -19,27 +19,13 @@ from churnml.errors import BundleError, DataError, TrainingError
 from churnml.features.spec import FeatureSet
 from churnml.language import Text
 from churnml.training.beta_geometric import BetaGeometric
-from churnml.training.encoding import categories_of
-from churnml.training.ensemble import fit_ensemble
-from churnml.training.estimator import ChurnClassifier
-from churnml.training.experience import expected_coefficients
-from churnml.training.risk import (
-    APART_FROM,
-    NEAR_DAYS,
-    Chance,
-    Risk,
-    dispersion,
-    judged_chances,
-    lines_by_days,
-    rate_of,
-    refitted,
-)
+from churnml.training.chance_learning import ChanceLearner, pooled
+from churnml.training.risk import Chance
 from churnml.training.stacking import (
     DECISION_EXTRAS,
     MONTH_DAYS,
     MONTH_EXTRAS,
     MONTHS,
-    Stack,
     asked_decisions,
     asked_months,
     decision_grid,
@@ -48,22 +34,13 @@ from churnml.training.stacking import (
     month_stack,
 )
 from churnml.training.survival import Curves, Forecast
-from churnml.training.telling import telling_features
 
 __all__ = ["HazardModel"]
 
 Array = npt.NDArray[np.float64]
 Kind = Literal["auto", "lightgbm", "logistic"]
 
-_REPLACED = ("days_to_renewal",)
-"""Measures that the stack tells better: there the days to the decision are a question's own."""
-_CALENDAR_MONTH = 31
 _AT_ONCE = 4000
-_OWN_NEAR, _OWN_FAR = 0.7, 0.5
-"""What the features' chance of a decision weighs beside the one that knows none; farther ahead they tell less."""
-_LEAST_SPREAD = 0.65
-"""Of the log-odds of every chance: what a short history cannot show of its own spread. Chosen, as the weights above,
-on three simulated companies that judge nothing else."""
 _FORMAT, _FILE = 2, "hazard.json"
 _KEPT = (
     "kind", "seeds", "calibration", "random_state", "late_days", "first_day", "refits", "min_lost", "most_rows",
@@ -213,9 +190,11 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
                 code="training.too_few_churners",
             )
         decided = ended_at_decisions(frame, self.late_days)
-        self.norms_ = [BetaGeometric.fit(decided), *(BetaGeometric.fit(decided, one) for one in self._draws(account))]
-        self.decision_ = self._learnt(frame, stacks["at_decision"], account, DECISION_EXTRAS)
-        self.month_ = self._learnt(frame, stacks["between"], account, MONTH_EXTRAS)
+        draws = self._draws(account)
+        self.norms_ = [BetaGeometric.fit(decided), *(BetaGeometric.fit(decided, one) for one in draws)]
+        learner = ChanceLearner(self, frame, account, draws)
+        self.decision_ = learner.learn(stacks["at_decision"], DECISION_EXTRAS, self.norms_[0])
+        self.month_ = learner.learn(stacks["between"], MONTH_EXTRAS)
         return self
 
     def predict_survival(self, frame: pd.DataFrame) -> Forecast:
@@ -327,75 +306,17 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         spreads = [chance.spread(asked) for chance, asked in ((self.decision_, decisions), (self.month_, months))]
         for at, other, norm, score in zip(at_decisions, between, self.norms_, off, strict=True):
             risk = np.full(grid.shape, np.nan)
-            pooled = _pooled(at, norm.chances(frame, decisions), decisions.day)
-            risk[decisions.row, decisions.place] = _moved(pooled, score * spreads[0])
+            both = pooled(at, norm.chances(frame, decisions), decisions.day)
+            risk[decisions.row, decisions.place] = _moved(both, score * spreads[0])
             other = np.where(closed, 0.0, _moved(other, score * spreads[1]))
             found.append(Curves(grid, risk, other.reshape(len(frame), MONTHS)))
         return found
-
-    def _learnt(
-        self, frame: pd.DataFrame, stack: Stack, account: npt.NDArray[np.str_], extras: Sequence[str]
-    ) -> Chance:
-        """Learn near and far apart where each side has losses enough for trees."""
-        near = stack.asked.day < NEAR_DAYS
-        sides = [stack.taken(near), stack.taken(~near)]
-        if min(len(np.unique(account[side.asked.row[side.lost == 1]])) for side in sides) < APART_FROM:
-            whole = self._risk(frame, stack, account, extras)
-            return Chance(whole, whole)
-        return Chance(*(self._risk(frame, side, account, extras) for side in sides))
-
-    def _risk(self, frame: pd.DataFrame, stack: Stack, account: npt.NDArray[np.str_], extras: Sequence[str]) -> Risk:
-        specs = [spec for spec in self.features if spec.measure not in _REPLACED and spec.name not in _REPLACED]
-        if 0 < stack.lost.sum() < len(stack.lost):
-            specs = telling_features(frame, stack.asked.row, stack.lost, specs, self.most_features)
-        names = tuple(spec.name for spec in specs)
-        rows = frame.iloc[np.unique(stack.asked.row)]
-        categories = categories_of(rows, [spec.name for spec in specs if spec.categorical]) if len(rows) else {}
-        groups = account[stack.asked.row]
-        draws = self._draws(account)
-        rate, *rates = (rate_of(stack, stack.weight * draw[stack.asked.row]) for draw in [np.ones(len(frame)), *draws])
-        constant = Risk(names, categories, rate, rates=tuple(rates), spread=_LEAST_SPREAD)
-        lost, stayed = (len(np.unique(groups[stack.lost == side])) for side in (1, 0))
-        if min(lost, stayed) < self.min_lost:
-            return constant
-        X = constant.matrix(frame, stack.asked)
-        expected = expected_coefficients(FeatureSet(specs))
-        none = [0] * len(extras)
-        classifier = ChurnClassifier(
-            kind=self.kind,
-            params=self.params,
-            seeds=self.seeds,
-            calibration=self.calibration,
-            # An answer is known the grace days after it fell due, and falls due within its calendar month.
-            purge_days=_CALENDAR_MONTH + self.late_days,
-            categorical=[place for place, spec in enumerate(specs) if spec.categorical],
-            monotone=[*(0 if spec.categorical else spec.monotone for spec in specs), *none],
-            directions=[*(spec.monotone or spec.risk_direction for spec in specs), *none],
-            random_state=self.random_state,
-            expected=[*expected, *none],
-        )
-        plan = classifier.plan(X, stack.lost, dates=stack.due, groups=groups, sample_weight=stack.weight)
-        ensemble = fit_ensemble(plan.matrix, plan.outcome, plan.folds, plan.recipe, plan.timeline, plan.weights)
-        by_days = lines_by_days(ensemble, plan, stack, groups)
-        judged, p = judged_chances(ensemble, plan, stack, by_days)
-        if extras == DECISION_EXTRAS:
-            p = _pooled(p, self.norms_[0].chances(frame, stack.asked)[judged], stack.asked.day[judged])
-        spread = max(dispersion(p, stack.lost[judged], stack.due[judged], groups[judged]), _LEAST_SPREAD)
-        refits = [refitted(ensemble, plan, stack.weight * draw[stack.asked.row]) for draw in draws]
-        return Risk(names, categories, rate, ensemble, tuple(refits), by_days=by_days, spread=spread)
 
     def _draws(self, account: npt.NDArray[np.str_]) -> list[Array]:
         """Return a random weight per snapshot for each refit, the same for all of an account (Rubin 1981)."""
         rng = np.random.default_rng(self.random_state)
         accounts, place = np.unique(account, return_inverse=True)
         return [rng.exponential(size=len(accounts))[place] for _ in range(self.refits)]
-
-
-def _pooled(p: Array, norm: Array, day: Array) -> Array:
-    """Return the chance of a decision between what features tell and what is usual, in log-odds."""
-    own = np.where(day < NEAR_DAYS, _OWN_NEAR, _OWN_FAR)
-    sides = (logit(np.clip(one, 1e-9, 1.0 - 1e-9)) for one in (p, norm))
-    return np.asarray(expit(own * next(sides) + (1.0 - own) * next(sides)))
 
 
 def _moved(p: Array, log_odds: Array) -> Array:

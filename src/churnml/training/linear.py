@@ -12,7 +12,7 @@ import numpy.typing as npt
 from churnml.training.design import Layout, codes_of, design_of
 from churnml.training.logistic import LogisticProblem
 
-__all__ = ["Linear", "Regressions", "Strength", "fit_linear", "mixed", "standardised"]
+__all__ = ["Linear", "Regressions", "Strength", "fit_linear", "mixed", "reweighed", "standardised"]
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
@@ -152,6 +152,32 @@ def fit_linear(
         _linear(regressions.layout, theta, strength.penalty)
         for strength, theta in zip(strengths, regressions.solve(strengths, monotone), strict=True)
     ]
+
+
+def reweighed(
+    X: Array,
+    y: Array,
+    strength: Strength,
+    categorical: Sequence[int],
+    expected: Sequence[float] | None,
+    weights: Sequence[Array],
+) -> list[Linear]:
+    """Fit one regression per weighing of the rows, all on one design.
+
+    Parameters
+    ----------
+    X, y, categorical, expected
+        As for `fit_linear`.
+    strength : Strength
+    weights : sequence of arrays of shape (n,)
+    """
+    layout, design = design_of(X, categorical)
+    centre, found, theta = strength.trust * layout.spread_out(expected), [], None
+    for weight in weights:
+        problem = LogisticProblem(design, y, weights=weight)
+        theta = problem.solve(1.0 / strength.penalty, centre=centre, start=theta)
+        found.append(_linear(layout, theta, strength.penalty))
+    return found
 
 
 class Regressions:

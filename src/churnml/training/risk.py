@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ from churnml.training.encoding import encode
 from churnml.training.ensemble import Ensemble
 from churnml.training.estimator import Plan
 from churnml.training.judging import judged_rows
-from churnml.training.linear import Linear, Strength, fit_linear
+from churnml.training.linear import Linear, Strength, reweighed
 from churnml.training.logistic import fit_logistic
 from churnml.training.stacking import Asked, Stack
-from churnml.training.trees import BinnedRows, Trees
+from churnml.training.trees import BinnedRows, Trees, side_by_side
 
 __all__ = [
     "APART_FROM",
@@ -31,6 +32,7 @@ __all__ = [
     "lines_by_days",
     "rate_of",
     "refitted",
+    "risk_matrix",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -64,7 +66,7 @@ class Risk:
 
     def matrix(self, frame: pd.DataFrame, asked: Asked) -> Array:
         """Return the features of each question's snapshot and what is its own."""
-        return np.column_stack([encode(frame, self.features, self.categories)[asked.row], asked.extras])
+        return risk_matrix(frame, asked, self.features, self.categories)
 
     def chances(self, frame: pd.DataFrame, asked: Asked) -> list[Array]:
         """Return the chance of each question by the model, then by each of its refits."""
@@ -167,6 +169,13 @@ class Chance:
         """Rebuild the chance from `as_dict`."""
         parts = [Risk.from_dict(one) for one in data["parts"]]
         return cls(parts[0], parts[-1])
+
+
+def risk_matrix(
+    frame: pd.DataFrame, asked: Asked, features: Sequence[str], categories: Mapping[str, list[str]]
+) -> Array:
+    """Return the features of each question's snapshot and what is its own, (q, k + 3)."""
+    return np.column_stack([encode(frame, features, categories)[asked.row], asked.extras])
 
 
 def rate_of(stack: Stack, weights: Array) -> float:
@@ -274,22 +283,35 @@ def _calibrated(p: Array, day: Array, by_days: Sequence[Calibrator]) -> Array:
     return out
 
 
-def refitted(ensemble: Ensemble, plan: Plan, weights: Array) -> Ensemble:
-    """Return the same ensemble fitted to other weights, every choice kept."""
+def refitted(ensemble: Ensemble, plan: Plan, weights: Sequence[Array]) -> list[Ensemble]:
+    """Return the same ensemble fitted to other weights, every choice kept.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    plan : Plan
+        What it was fitted by.
+    weights : sequence of arrays
+        Of the plan's rows, one array a refit.
+    """
     recipe, facts = plan.recipe, ensemble.facts
-    trees, linear = ensemble.trees, ensemble.linear
-    if trees is not None:
+
+    def trees_of(weight: Array) -> Trees:
         shape = next(one for one in recipe.trees if one.params["num_leaves"] == facts.leaves)
-        binned = BinnedRows(plan.matrix, plan.outcome, recipe.categorical, shape, weights)
-        trees = Trees.fit(
+        binned = BinnedRows(plan.matrix, plan.outcome, recipe.categorical, shape, weight)
+        return Trees.fit(
             binned, settings=shape, seeds=recipe.seeds[:1], trees=facts.trees or 1, monotone=recipe.monotone
         )
-    if linear is not None:
-        strength = Strength(linear.penalty, facts.trust or 0.0)
-        linear = fit_linear(plan.matrix, plan.outcome, [strength], recipe.categorical, None, recipe.expected, weights)[
-            0
-        ]
-    return Ensemble(trees, linear, ensemble.linear_weight, Calibrator("none"), facts)
+
+    trees: Sequence[Trees | None] = [None] * len(weights)
+    linears: Sequence[Linear | None] = [None] * len(weights)
+    if ensemble.trees is not None:
+        trees = side_by_side([partial(trees_of, weight) for weight in weights])
+    if ensemble.linear is not None:
+        strength = Strength(ensemble.linear.penalty, facts.trust or 0.0)
+        linears = reweighed(plan.matrix, plan.outcome, strength, recipe.categorical, recipe.expected, weights)
+    parts = zip(trees, linears, strict=True)
+    return [Ensemble(*pair, ensemble.linear_weight, Calibrator("none"), facts) for pair in parts]
 
 
 def _as_dict(ensemble: Ensemble) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import httpx
 
 from churnml.api.pauses import pause_named
 from churnml.config.deliveries import HubspotTarget
-from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, again, refused
+from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, again, ended, refused
 from churnml.deliveries.faults import Fault, Lost, Pause
 from churnml.deliveries.gateway import Signs, until_midnight
 from churnml.deliveries.values import KINDS, shortened
@@ -26,13 +26,16 @@ _FITS = {"number": ("number", "string"), "text": ("string", "enumeration"), "dat
          "datetime": ("datetime", "string")}  # fmt: skip
 _LONGEST = 65_536
 
+_TASK = Manner(batch=1, repeat="find", needs_account=True, looks_first=True, found_after=30.0)
+
 
 class Hubspot(Adapter):
     """HubSpot over its CRM API v3."""
 
     topics: Mapping[str, Manner] = {
         "score": Manner(batch=100, must_exist=True),
-        "alert": Manner(batch=1, repeat="find", needs_account=True, found_after=30.0),
+        "alert": _TASK,
+        "task": _TASK,
     }
 
     def __init__(self, context: Context, section: HubspotTarget) -> None:
@@ -69,8 +72,9 @@ class Hubspot(Adapter):
 
     def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
         """Look companies up by their id property, or a task by the mark in its subject."""
-        if topic == "alert":
-            return {record.delivery.id: self._task_found(record) for record in records}
+        if topic != "score":
+            ask = self._task_found, self._task_known
+            return {record.delivery.id: ask[record.remote_id is not None](record) for record in records}
         key = self.section.id_property
         body: dict[str, Any] = {
             "inputs": [{"id": record.account_id} for record in records],
@@ -88,7 +92,7 @@ class Hubspot(Adapter):
 
     def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
         """Write properties of companies, or one task."""
-        return [self._task(records[0])] if topic == "alert" else self._companies(records)
+        return [self._task(records[0])] if topic != "score" else self._companies(records)
 
     def _companies(self, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
         inputs = [
@@ -127,8 +131,9 @@ class Hubspot(Adapter):
             "properties": {
                 "hs_task_subject": shortened(values["subject"], 255 - len(end)) + end,
                 "hs_task_body": shortened(values["body"], _LONGEST),
-                "hs_timestamp": values["due_at"],
-                "hs_task_status": "COMPLETED" if values["state"] == "closed" else "NOT_STARTED",
+                # A step has a day and no hour: noon UTC is the same day almost everywhere.
+                "hs_timestamp": values.get("due_at") or f"{values['due_on']}T12:00:00+00:00",
+                "hs_task_status": "COMPLETED" if ended(values) else "NOT_STARTED",
                 "hs_task_priority": priority(values["severity"]).upper(),
                 "hs_task_type": "TODO",
                 **({"hubspot_owner_id": values["owner_id"]} if values["owner_id"] else {}),
@@ -153,6 +158,19 @@ class Hubspot(Adapter):
         results = self.gateway.json(answer).get("results", [])
         rows = [row for row in results if record.mark in str(row["properties"].get("hs_task_subject"))]
         return Found("there", str(rows[0]["id"])) if rows else Found("missing")
+
+    def _task_known(self, record: Record) -> Found:
+        body = {"inputs": [{"id": record.remote_id}], "properties": ["hs_task_status"], "propertiesWithHistory": []}
+        answer = self.call("POST", f"{self.api}/objects/tasks/batch/read", json=body)
+        if not answer.is_success and answer.status_code != 404:
+            raise Fault("refused", self.gateway.said(answer))
+        rows = self.gateway.json(answer).get("results", []) if answer.is_success else []
+        if not rows:
+            return Found("missing")
+        if rows[0].get("archived"):
+            return Found("deleted", record.remote_id)
+        is_closed = rows[0]["properties"].get("hs_task_status") == "COMPLETED"
+        return Found("closed" if is_closed else "there", record.remote_id)
 
     def check(self) -> Iterator[Finding]:
         """Read the company properties; make those that are missing where the config allows it."""

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from churnml.config.deliveries import SalesforceTarget
-from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, again, refused
+from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, again, ended, refused
 from churnml.deliveries.faults import Fault, Lost, Pause
 from churnml.deliveries.gateway import Signs, until_midnight
 from churnml.deliveries.salesforce_ids import full_id
@@ -33,13 +33,16 @@ _FITS = {
     "datetime": ("datetime", "string"),
 }
 
+_TASK = Manner(batch=100, repeat="find", needs_account=True, looks_first=True, found_after=30.0)
+
 
 class Salesforce(Adapter):
     """Salesforce over its REST API: sObject Collections, SOQL, describe."""
 
     topics: Mapping[str, Manner] = {
         "score": Manner(batch=200, must_exist=True),
-        "alert": Manner(batch=100, repeat="find", needs_account=True, found_after=30.0),
+        "alert": _TASK,
+        "task": _TASK,
     }
 
     def __init__(self, context: Context, section: SalesforceTarget) -> None:
@@ -77,7 +80,7 @@ class Salesforce(Adapter):
 
     def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
         """Look accounts up with their deleted and merged ones, or tasks by their mark."""
-        if topic == "alert":
+        if topic != "score":
             return self._tasks(records)
         field = self.section.id_field or "Id"
         names = {record.delivery.id: record.account_id for record in records}
@@ -93,7 +96,7 @@ class Salesforce(Adapter):
     def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
         """Write fields or tasks with one call; each record has its own result."""
         kind = self.section.object if topic == "score" else "Task"
-        made = [self._task(record) if topic == "alert" else dict(record.values) for record in records]
+        made = [self._task(record) if topic != "score" else dict(record.values) for record in records]
         bodies: list[dict[str, Any]] = [{"attributes": {"type": kind}, **body} for body in made]
         new = records[0].remote_id is None
         for body, record in zip(bodies, records, strict=True):
@@ -150,15 +153,23 @@ class Salesforce(Adapter):
         yield self.finding(remedy is None, what, remedy)
 
     def _tasks(self, records: Sequence[Record]) -> Mapping[int, Found]:
-        by_mark = {record.mark: record for record in records}
+        """Look tasks up by their id, or else by their mark; deleted and archived ones too."""
+        by_id = {full_id(record.remote_id): record for record in records if record.remote_id is not None}
+        by_mark = {record.mark: record for record in records if record.remote_id is None}
         field = self.section.task_key_field
-        where = f"{field} IN ({_listed(by_mark)})" if field else " OR ".join(f"Subject LIKE '%{m}%'" for m in by_mark)
-        tasks = {}
-        for row in self._rows(f"SELECT Id, {field or 'Subject'} FROM Task WHERE {where}", "query"):
-            mark = _MARK.search(str(row[field or "Subject"]))
-            record = by_mark.get(str(row[field]) if field else mark[1] if mark else "")
-            if record is not None:
-                tasks[record.delivery.id] = Found("there", row["Id"])
+        where = [f"Id IN ({_listed(by_id)})"] if by_id else []
+        if by_mark and field:
+            where.append(f"{field} IN ({_listed(by_mark)})")
+        elif by_mark:
+            where += [f"Subject LIKE '%{mark}%'" for mark in by_mark]
+        names = ", ".join(("Id", field or "Subject", "IsClosed", "IsDeleted"))
+        tasks: dict[int, Found] = {}
+        for row in self._rows(f"SELECT {names} FROM Task WHERE {' OR '.join(where)}", "queryAll"):
+            mark = _MARK.search(str(row.get(field or "Subject")))
+            record = by_id.get(full_id(str(row["Id"])))
+            record = record or by_mark.get(str(row.get(field)) if field else mark[1] if mark else "")
+            if record is not None and tasks.get(record.delivery.id, Found("deleted")).state == "deleted":
+                tasks[record.delivery.id] = _task_found(row)
         return tasks
 
     def _task(self, record: Record) -> dict[str, Any]:
@@ -173,7 +184,7 @@ class Salesforce(Adapter):
             "WhatId": record.account,
             "ActivityDate": values["due_on"],
             "Priority": priority(values["severity"]).capitalize().replace("Medium", "Normal"),
-            "Status": "Completed" if values["state"] == "closed" else "Not Started",
+            "Status": "Completed" if ended(values) else "Not Started",
             **own,
             **key,
         }
@@ -205,6 +216,12 @@ def _found(rows: Sequence[Mapping[str, Any]]) -> Found:
         return Found("missing")
     survivor = rows[0].get("MasterRecordId")
     return Found("merged", survivor) if survivor else Found("deleted")
+
+
+def _task_found(row: Mapping[str, Any]) -> Found:
+    if row.get("IsDeleted"):
+        return Found("deleted", str(row["Id"]))
+    return Found("closed" if row.get("IsClosed") else "there", str(row["Id"]))
 
 
 def _outcome(result: Mapping[str, Any]) -> DeliveryOutcome:

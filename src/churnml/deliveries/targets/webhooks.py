@@ -22,7 +22,7 @@ _HIDDEN = ("owner_id", "button", "at", "subject", "body", "facts")
 class Webhook(Adapter):
     """One receiver. The id stays the same when a message is sent again, so that the receiver sees it once."""
 
-    topics: Mapping[str, Manner] = dict.fromkeys(("alert", "snapshot", "run"), Manner(pauses=_PAUSES))
+    topics: Mapping[str, Manner] = dict.fromkeys(("alert", "task", "snapshot", "run"), Manner(pauses=_PAUSES))
 
     def __init__(self, context: Context, section: WebhookTarget) -> None:
         self.section = section
@@ -32,7 +32,7 @@ class Webhook(Adapter):
         """Send one message; 2xx is done, 410 ends the target, everything else is tried again."""
         record = records[0]
         values = record.values
-        kind = _KINDS.get(topic) or f"alert.{_EVENTS.get(values['state'], 'changed')}"
+        kind = _KINDS.get(topic) or f"{topic}.{_EVENTS.get(values['state'], values['state'])}"
         data = {name: value for name, value in values.items() if name not in _HIDDEN}
         at = values.get("at") or values.get("scored_at")
         body = json.dumps({"type": kind, "timestamp": at, "data": data}, ensure_ascii=False, separators=(",", ":"))

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from churnml.config.deliveries import ZohoTarget
-from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, again, refused
+from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, again, ended, refused
 from churnml.deliveries.faults import Fault, Lost, Pause
 from churnml.deliveries.gateway import Signs, until_midnight
 from churnml.deliveries.values import shortened
@@ -24,13 +24,16 @@ _AGAIN = ("TOO_MANY_REQUESTS", "INTERNAL_ERROR", "RECORD_LOCKED", "NOT_APPROVED"
 _EARLIER = timedelta(minutes=10)
 """Clocks differ: so much earlier than our attempt a task is looked for."""
 
+_TASK = Manner(batch=100, repeat="find", needs_account=True, looks_first=True, found_after=30.0)
+
 
 class Zoho(Adapter):
     """Zoho CRM over its API v8; its tokens live an hour."""
 
     topics: Mapping[str, Manner] = {
         "score": Manner(batch=100),
-        "alert": Manner(batch=100, repeat="find", needs_account=True, found_after=30.0),
+        "alert": _TASK,
+        "task": _TASK,
     }
 
     def __init__(self, context: Context, section: ZohoTarget) -> None:
@@ -66,8 +69,10 @@ class Zoho(Adapter):
 
     def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
         """Look accounts up one by one, or go through the tasks of late."""
-        if topic == "alert":
-            return self._tasks_found(records)
+        if topic != "score":
+            known = [record for record in records if record.remote_id is not None]
+            lost = [record for record in records if record.remote_id is None]
+            return {**self._tasks_known(known), **self._tasks_found(lost)}
         if self.section.id_field is None:
             return {record.delivery.id: Found("there", record.account_id) for record in records}
         return {record.delivery.id: self._account_found(record) for record in records}
@@ -76,7 +81,7 @@ class Zoho(Adapter):
         """Write accounts or tasks with one call; each record has its own result."""
         known = records[0].remote_id is not None
         body: dict[str, Any] = {"data": [], "trigger": []}
-        if topic == "alert":
+        if topic != "score":
             method, path = ("PUT" if known else "POST"), "Tasks"
             body["data"] = [self._task(record) for record in records]
         else:
@@ -126,7 +131,7 @@ class Zoho(Adapter):
             "Description": shortened(values["body"], 32_000),
             "Due_Date": values["due_on"],
             "Priority": priority(values["severity"]).capitalize().replace("Medium", "Normal"),
-            "Status": "Completed" if values["state"] == "closed" else "Not Started",
+            "Status": "Completed" if ended(values) else "Not Started",
             "What_Id": {"id": record.account},
             "$se_module": self.section.module,
             **({"Owner": {"id": values["owner_id"]}} if values["owner_id"] else {}),
@@ -141,7 +146,22 @@ class Zoho(Adapter):
             return Found("ambiguous")
         return Found("there", str(rows[0]["id"])) if rows else Found("missing")
 
+    def _tasks_known(self, records: Sequence[Record]) -> Mapping[int, Found]:
+        """Read tasks by their ids; one that is not named is for the update to refuse."""
+        if not records:
+            return {}
+        by_id = {str(record.remote_id): record.delivery.id for record in records}
+        answer = self.call("GET", f"{self.api}/Tasks", params={"fields": "Status", "ids": ",".join(by_id)})
+        rows = [] if answer.status_code == 204 else self.gateway.json(answer).get("data", [])
+        return {
+            by_id[str(row["id"])]: Found("closed" if row.get("Status") == "Completed" else "there", str(row["id"]))
+            for row in rows
+            if str(row["id"]) in by_id
+        }
+
     def _tasks_found(self, records: Sequence[Record]) -> Mapping[int, Found]:
+        if not records:
+            return {}
         by_mark = {record.mark: record.delivery.id for record in records}
         times = [record.delivery.tried_at for record in records if record.delivery.tried_at is not None]
         since = (min(times) - _EARLIER).strftime("%Y-%m-%dT%H:%M:%S+00:00") if times else None

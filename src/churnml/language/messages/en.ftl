@@ -1262,6 +1262,14 @@ pull-note-fields = { $object }: { $n } fields are left out, as a request holds n
 pull-note-new-columns = { $object }: new columns { $columns }.
 pull-note-gone-columns = { $object }: no longer sent { $columns }.
 
+## Deliveries: a step of a playbook as a task
+
+deliver-task_due = Due
+deliver-task_done = Done by { $by }, { $day }. { $said }
+deliver-task_skipped = Left out by { $by }, { $day }: { $said }
+deliver-task_cancelled = Not needed any more: the alert behind it has ended.
+deliver-task_waiting = Waits for other steps.
+
 ## Deliveries: an alert as a task, a card or a mail
 
 deliver-subject = { $account }: { $why }
@@ -3150,16 +3158,21 @@ alarm-MON102 =
     }, far more than the usual { $expected }.
 alarm-MON103 =
     .nulls = { $table }.{ $column } is empty in { $share } of { $rows } rows of { $day }; usual are { $usual }.
+    .nulls-week = { $table }.{ $column } is empty in { $share } of { $rows } rows of the week up to { $day }; usual are { $usual }.
 alarm-MON104 = { $table }.{ $column } has not been “{ $word }” since { $day }; about { $expected } rows with it were to be expected.
 alarm-MON105 = { $table }.{ $column } has words that were never seen before in { $share } of { $rows } rows of { $day }: { $words }.
+    .week = { $table }.{ $column } has words that were never seen before in { $share } of { $rows } rows of the week up to { $day }: { $words }.
 alarm-MON106 =
     .equal = { $table }: { $share } of { $rows } rows of { $day } are exact copies of others; usual are { $usual }.
+    .equal-week = { $table }: { $share } of { $rows } rows of the week up to { $day } are exact copies of others; usual are { $usual }.
     .set_aside = { $table }: { $n } of { $of } new rows stand twice and were set aside ({ $reason }); usual are { $usual }.
 alarm-MON107 =
     .set_aside = { $table }: { $n } of { $of } new rows could not be used ({ $reason }); usual are { $usual }.
 alarm-MON108 =
     .rose = { $table }.{ $column } is higher than the account's own before in { $share } of { $rows } rows of { $day }; usual are { $usual }.
+    .rose-week = { $table }.{ $column } is higher than the account's own before in { $share } of { $rows } rows of the week up to { $day }; usual are { $usual }.
     .fell = { $table }.{ $column } is lower than the account's own before in { $share } of { $rows } rows of { $day }; usual are { $usual }.
+    .fell-week = { $table }.{ $column } is lower than the account's own before in { $share } of { $rows } rows of the week up to { $day }; usual are { $usual }.
 alarm-MON109 = { $table }: { $n } of { $of } rows that were there before { $day } are gone.
 alarm-MON110 = No table tells anything of the { $n } days since { $day }.
 alarm-MON201 = { $feature } has changed since training (PSI { $psi }) and moves the mean prediction by { SIGNED($effect) }.

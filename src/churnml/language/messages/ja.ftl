@@ -995,6 +995,14 @@ pull-note-fields = { $object }：1回の要求に収まらないため、{ $n } 
 pull-note-new-columns = { $object }：新しい列 { $columns }。
 pull-note-gone-columns = { $object }：送られなくなった列 { $columns }。
 
+## Deliveries: a step of a playbook as a task
+
+deliver-task_due = 期日
+deliver-task_done = { $day }に{ $by }が完了しました。{ $said }
+deliver-task_skipped = { $day }に{ $by }が見送りました。理由: { $said }
+deliver-task_cancelled = アラートが終わったため、不要になりました。
+deliver-task_waiting = 他の手順を待っています。
+
 ## 配信: タスク・カード・メールに書くアラート
 
 deliver-subject = { $account }: { $why }
@@ -2818,16 +2826,21 @@ alarm-MON102 =
     }で、通常の{ $expected }を大きく上回ります。
 alarm-MON103 =
     .nulls = { $table }.{ $column }は{ $day }の{ $rows }行のうち{ $share }で空です(通常は{ $usual })。
+    .nulls-week = { $table }.{ $column }は{ $day }までの1週間の{ $rows }行のうち{ $share }で空です(通常は{ $usual })。
 alarm-MON104 = { $table }.{ $column }に{ $day }以降「{ $word }」が現れていません(通常なら約{ $expected }行)。
 alarm-MON105 = { $table }.{ $column }では{ $day }の{ $rows }行のうち{ $share }がこれまでにない値です:{ $words }。
+    .week = { $table }.{ $column }では{ $day }までの1週間の{ $rows }行のうち{ $share }がこれまでにない値です:{ $words }。
 alarm-MON106 =
     .equal = { $table }:{ $day }の{ $rows }行のうち{ $share }が他の行とまったく同じです(通常は{ $usual })。
+    .equal-week = { $table }:{ $day }までの1週間の{ $rows }行のうち{ $share }が他の行とまったく同じです(通常は{ $usual })。
     .set_aside = { $table }:新しい{ $of }行のうち{ $n }行が重複のため除かれました({ $reason }、通常は{ $usual })。
 alarm-MON107 =
     .set_aside = { $table }:新しい{ $of }行のうち{ $n }行が使えませんでした({ $reason }、通常は{ $usual })。
 alarm-MON108 =
     .rose = { $table }.{ $column }は{ $day }の{ $rows }行のうち{ $share }で、同じアカウントの前回より高い値です(通常は{ $usual })。
+    .rose-week = { $table }.{ $column }は{ $day }までの1週間の{ $rows }行のうち{ $share }で、同じアカウントの前回より高い値です(通常は{ $usual })。
     .fell = { $table }.{ $column }は{ $day }の{ $rows }行のうち{ $share }で、同じアカウントの前回より低い値です(通常は{ $usual })。
+    .fell-week = { $table }.{ $column }は{ $day }までの1週間の{ $rows }行のうち{ $share }で、同じアカウントの前回より低い値です(通常は{ $usual })。
 alarm-MON109 = { $table }:{ $day }より前にあった{ $of }行のうち{ $n }行がなくなっています。
 alarm-MON110 = { $day }から{ $n }日間、どの表にも新しいデータがありません。
 alarm-MON201 = { $feature }が学習時から変化し(PSI { $psi })、予測の平均を{ SIGNED($effect) }動かしています。

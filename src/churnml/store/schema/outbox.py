@@ -22,7 +22,7 @@ __all__ = ["DeliveryRow", "DeliveryTargetRow", "OutboxRow"]
 class OutboxRow(Base):
     """A change that deliveries have not looked at yet; one row per change, written in the change's own transaction.
 
-    `topic` is ``snapshot`` or ``alert``, `subject` the id of what changed.
+    `topic` is ``snapshot``, ``alert`` or ``task``, `subject` the id of what changed.
     """
 
     __tablename__ = "outbox"
