@@ -28,7 +28,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -64,11 +64,15 @@ class Commands:
     def run(self, *arguments: str) -> float:
         """Run a command to its end; return the seconds it took."""
         started = time.perf_counter()
-        self._start(arguments)
-        code = self._pipe.recv()
+        code = self.code_of(arguments)
         if code:
             raise SystemExit(f"churnml {' '.join(arguments)} failed with {code}")
         return time.perf_counter() - started
+
+    def code_of(self, arguments: Sequence[str], told: Path | None = None) -> int:
+        """Run a command to its end; return its exit code. What it says on stderr is written to `told`."""
+        self._start(arguments, told)
+        return int(self._pipe.recv())
 
     def killed(self, arguments: list[str], after: float) -> bool:
         """Start a command and kill it after so many seconds; return whether it was still at work."""
@@ -78,8 +82,8 @@ class Commands:
             os.kill(process, signal.SIGKILL)
         return bool(self._pipe.recv() == -signal.SIGKILL)
 
-    def _start(self, arguments: list[str] | tuple[str, ...]) -> int:
-        self._pipe.send(list(arguments))
+    def _start(self, arguments: Sequence[str], told: Path | None = None) -> int:
+        self._pipe.send((list(arguments), os.devnull if told is None else str(told)))
         return int(self._pipe.recv())
 
 
@@ -93,13 +97,14 @@ def _serve_commands(pipe: Connection) -> None:
         importlib.import_module(name)
     from churnml.cli import main
 
-    while arguments := pipe.recv():
+    while command := pipe.recv():
+        arguments, told = command
         child = os.fork()
         if child == 0:
             silent = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silent, 1)
             if "CHURNML_KILLS_LOUD" not in os.environ:
-                os.dup2(silent, 2)
+                os.dup2(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
             sys.argv = ["churnml", *arguments]
             try:
                 main()
@@ -121,7 +126,7 @@ def commands() -> Iterator[Commands]:
     try:
         yield Commands(mine)
     finally:
-        mine.send([])
+        mine.send(None)
         process.join(10)
 
 
@@ -188,9 +193,9 @@ def _kill(
     minutes: float | None,
 ) -> dict[str, object]:
     """Kill one command so many times, and report."""
-    command = _command(config, path, name)
+    command = command_of(config, path, name)
     churnml.run(*command)
-    seconds, before = churnml.run(*command), _probabilities(config)
+    seconds, before = churnml.run(*command), probabilities(config)
     cut, done, found = 0, 0, []
     end = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
     while done < kills and time.monotonic() < end:
@@ -201,7 +206,7 @@ def _kill(
         except Exception as error:
             found.append(f"{type(error).__name__}: {error}")
     took = churnml.run(*command)
-    if name != "train" and not _probabilities(config).equals(before):
+    if name != "train" and not probabilities(config).equals(before):
         found.append("the scores are not those of before the first kill")
     left = [str(part.relative_to(config.workspace_dir)) for part in config.workspace_dir.rglob(".*.part")]
     told = f"{name}: {cut} of {done} killed at work, {len(found)} faults, {len(left)} files left"
@@ -215,18 +220,21 @@ def _kill(
     }
 
 
-def _command(config: Config, path: Path, name: str) -> list[str]:
+def command_of(config: Config, path: Path, name: str) -> list[str]:
+    """Return the arguments of a command on a company."""
     first = load_champion(config.bundles_dir, config.registered_model).version
     return {
         "score": ["score", str(path)],
         "train": ["train", str(path)],
+        "daily": ["daily", str(path)],
         "promote": ["models", "promote", str(path), first, "--force", "--reason", "a try"],
         # As of an earlier day than the events kept, so that they are laid out anew.
         "keep": ["score", str(path), "--as-of", f"{_earlier(config)}"],
     }[name]
 
 
-def _probabilities(config: Config) -> pd.Series:
+def probabilities(config: Config) -> pd.Series:
+    """Return the scores of the file, by account."""
     scores = pd.read_parquet(config.workspace_dir / "scores.parquet")
     return scores.set_index("account_id")["churn_probability"].sort_index()
 

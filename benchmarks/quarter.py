@@ -101,16 +101,19 @@ def _morning(day: pd.Timestamp) -> Iterator[datetime]:
         yield now
 
 
-def begin(company: Company) -> list[tuple[pd.Timestamp, Run]]:
-    """Train the first model, and live the days in which nothing happens; return their runs."""
+def begin(company: Company) -> None:
+    """Train the first model, and live the days in which nothing happens."""
     with _morning(company.first):
-        train(company.know(company.first), promote_because="It is the first.")
-    return live(company, company.first, company.days["stops"] - pd.Timedelta(days=1))
+        config = company.know(company.first)
+        if not list(config.bundles_dir.rglob("champion.json")):
+            train(config, promote_because="It is the first.")
+    live(company, company.days["stops"] - pd.Timedelta(days=1))
 
 
-def live(company: Company, since: pd.Timestamp, until: pd.Timestamp) -> list[tuple[pd.Timestamp, Run]]:
-    """Live the days from one to another, and return their runs."""
-    runs = []
+def live(company: Company, until: pd.Timestamp) -> None:
+    """Live the days from the one after the last run on."""
+    ended = lived(company)
+    since = company.first if not ended else ended[-1][0] + pd.Timedelta(days=1)
     for day in pd.date_range(since, until):
         config = company.know(day)
         if day == company.days["lost"] and not company.spared:
@@ -120,10 +123,20 @@ def live(company: Company, since: pd.Timestamp, until: pd.Timestamp) -> list[tup
                 erase(config, Subject("account", company.gone))
             if day == company.days["killed"] and not company.spared:
                 _killed(company, config, now)
-            runs.append((day, run_daily(config).run))
-        told = (f"{one.name}:{one.outcome}" for one in runs[-1][1].stages)
+            run = run_daily(config).run
+        told = (f"{one.name}:{one.outcome}" for one in run.stages)
         print(f"{company.folder.name} {day:%Y-%m-%d}", *told, file=sys.stderr, flush=True)
-    return runs
+
+
+def lived(company: Company) -> list[tuple[pd.Timestamp, Run]]:
+    """Return the runs that ended, each with its day, the oldest first."""
+    if not company.path.exists():
+        return []
+    config = load_config(company.path)
+    with Store(config.store_url) as store:
+        runs = store.runs(config.name).find(limit=1000)
+    ended = [(pd.Timestamp(run.started_at.date()), run) for run in runs if run.ended_at is not None]
+    return sorted(ended, key=lambda one: one[0])
 
 
 _RUN = """
@@ -153,8 +166,14 @@ def _killed(company: Company, config: Config, now: datetime) -> None:
     process.wait()
 
 
-def end_of(config: Config) -> dict[str, Any]:
-    """Return what a user could tell of a company at the end."""
+def end_of(company: Company) -> dict[str, Any]:
+    """Return what a user could tell of a company at the end.
+
+    A fall is told against the best score of thirty days. Where that was one of the days on which nothing was published,
+    there is nothing to have fallen from: such alerts are left out.
+    """
+    config = load_config(company.path)
+    since, until = company.days["stops"].date(), (company.days["back"] + timedelta(days=31)).date()
     with Store(config.store_url) as store:
         newest = store.latest(config.name)
         assert newest is not None
@@ -166,7 +185,11 @@ def end_of(config: Config) -> dict[str, Any]:
             "reasons": {
                 one.account_id: (store.explanation(newest.id, one.account_id) or {}).get("raising") for one in accounts
             },
-            "alerts": sorted((alert.account_id, alert.kind) for alert in open_),
+            "alerts": sorted(
+                (alert.account_id, alert.kind)
+                for alert in open_
+                if alert.kind != "score_fall" or not since <= alert.opened_on <= until
+            ),
         }
 
 
@@ -192,27 +215,32 @@ def faults(company: Company, config: Config, runs: list[tuple[pd.Timestamp, Run]
         since = company.days[name].date()
         if not any(one.alarm.code == code and one.opened_on >= since for one in episodes):
             found.append(f"{code} never came")
-    ours = end_of(config)
+    ours = end_of(company)
     found += [f"{name} differ from the twin's" for name in twin if ours[name] != twin[name]]
     found += [f"{path} names the erased" for path in left_in(config.workspace_dir, [company.gone])]
     return found
 
 
 def quarter(folder: Path, accounts: int, days: int) -> tuple[list[tuple[pd.Timestamp, Run]], list[str]]:
-    """Live a quarter, and the twin's; return the runs and what is not as it has to be."""
+    """Live a quarter, and the twin's; return all runs and what is not as it has to be."""
     months = 14 + days // 30
-    churnml("simulate", str(folder / "whole"), "--accounts", str(accounts), "--months", str(months), "--seed", "5")
+    if not (folder / "whole").exists():
+        churnml("simulate", str(folder / "part"), "--accounts", str(accounts), "--months", str(months), "--seed", "5")
+        (folder / "part").rename(folder / "whole")
     whole = {name: pd.read_parquet(folder / "whole" / f"{name}.parquet") for name in _TABLES}
     spared = Company(folder / "spared", whole, days, spared=True)
-    runs = begin(spared)
     # Until the events stop both live the same days.
-    shutil.copytree(spared.folder, folder / "company")
+    if not (folder / "company").exists():
+        begin(spared)
+        shutil.copytree(spared.folder, folder / "copy")
+        (folder / "copy").rename(folder / "company")
     company = Company(folder / "company", whole, days, spared=False)
     last = company.first + pd.Timedelta(days=days)
-    for each in (spared, company):
-        lived = live(each, each.days["stops"], last)
-    twin = end_of(load_config(spared.path))
-    return [*runs, *lived], faults(company, load_config(company.path), [*runs, *lived], twin)
+    for each in (company, spared):
+        live(each, last)
+    twin = end_of(spared)
+    runs = lived(company)
+    return [*lived(spared), *runs], faults(company, load_config(company.path), runs, twin)
 
 
 def main() -> None:
@@ -220,7 +248,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, default=91)
     parser.add_argument("--accounts", type=int, default=60)
-    parser.add_argument("--folder", type=Path, help="where the two companies are left to be looked at")
+    parser.add_argument("--folder", type=Path, help="where both companies stay, and go on after a cut")
     given = parser.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp(prefix="churnml-quarter-"))
     began = time.monotonic()

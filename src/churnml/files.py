@@ -82,6 +82,9 @@ def all_beside(*paths: Path) -> Iterator[tuple[Path, ...]]:
                 _flush(part)
             for part, path in zip(parts, paths, strict=True):
                 os.replace(part, path)
+        except OSError as error:
+            _name(error, paths[0])
+            raise
         finally:
             for part in parts:
                 part.unlink(missing_ok=True)
@@ -113,6 +116,9 @@ def folder_beside(path: Path) -> Iterator[Path]:
                 _flush(file)
             remove_folder(path)
             part.rename(path)
+    except OSError as error:
+        _name(error, path)
+        raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -160,6 +166,12 @@ def sweep(folder: Path) -> list[Path]:
             else:
                 path.unlink(missing_ok=True)
     return removed
+
+
+def _name(error: OSError, path: Path) -> None:
+    """Let an error name the file that was being written: what a disk refuses late does not say which."""
+    if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO):
+        error.filename = str(path)
 
 
 def _part_of(path: Path) -> Path:

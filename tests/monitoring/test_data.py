@@ -122,6 +122,21 @@ def test_a_rise_of_prices_shows_in_the_accounts_own_invoices(events: pd.DataFram
     assert codes(events, invoices=invoices)["MON108"] == "invoices.amount"
 
 
+def test_a_table_of_two_rows_a_day_is_judged_by_the_week(events: pd.DataFrame) -> None:
+    issued = pd.date_range(FIRST, AS_OF, freq="12h", inclusive="left")
+    invoices = pd.DataFrame({"account_id": [str(n % 60) for n in range(len(issued))], "issued_on": issued.normalize()})
+    invoices["invoice_id"] = invoices.index.astype(str)
+    # Now and then an account has one seat more, and a seat less later on.
+    invoices["amount"] = 100.0 + 10.0 * np.random.default_rng(1).binomial(2, 0.04, len(invoices))
+    assert "MON108" not in codes(events, invoices=invoices)
+    invoices.loc[invoices["issued_on"] >= pd.Timestamp(AS_OF - timedelta(days=6)), "amount"] *= 1.1
+    tables = {"events": events, "invoices": invoices}
+    loaded = Tables.from_pandas(tables, observed_from=FIRST, observed_until=AS_OF)
+    (alarm,) = data_health(profile(loaded, AS_OF), AS_OF, since=FIRST).alarms
+    assert (alarm.code, alarm.subject, alarm.since) == ("MON108", "invoices.amount", AS_OF - timedelta(days=7))
+    assert "of the week up to" in str(alarm.said)
+
+
 def test_a_table_with_too_little_history_is_not_judged(events: pd.DataFrame) -> None:
     young = events[since(events, 40)]
     first = AS_OF - timedelta(days=40)

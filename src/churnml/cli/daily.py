@@ -45,7 +45,9 @@ def daily_run(
         from churnml.cli.faults import foreseen
 
         settings = config_of(config, session)
-        done = pipeline.run_daily(settings, session.stages, foresee=foreseen)
+        done = pipeline.run_daily(
+            settings, session.stages, foresee=lambda error: foreseen(error, settings.workspace_dir)
+        )
         well = done.well
         session.show(_report(done), lambda: _print_run(done.run, session.language, done))
     if not well:
@@ -135,7 +137,9 @@ def _print_run(run: Run, language: str, done: DailyRun | None = None) -> None:
     out().print(table)
     for one in run.stages:
         if one.error is not None and one.error.get("remedy"):
-            out().print(Plain(f"{stage_name(one.name, language)}: {say.stored(one.error['remedy'])}"))
+            where = say.stored(one.error.get("where"))
+            place = f" ({where})" if where else ""
+            out().print(Plain(f"{stage_name(one.name, language)}{place}: {say.stored(one.error['remedy'])}"))
     for told in done.told if done is not None else ():
         if not told.sent:
             out().print(Plain(t("not_told", target=told.target, why=told.why or "")))

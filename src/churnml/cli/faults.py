@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from churnml.errors import ChurnmlError, WorkspaceError
 from churnml.language import Text
@@ -30,18 +31,23 @@ _WORDS = (
     (("out of memory", "unable to allocate", "failed to allocate"), "memory"),
 )
 """How the libraries beneath say it."""
+_CUT_SHORT = re.compile(r"\d+ requested and \d+ written")
+"""How numpy says that a file was cut short: without the kernel's number."""
 
 
-def foreseen(error: BaseException) -> ChurnmlError | None:
+def foreseen(error: BaseException, workspace: Path | None = None) -> ChurnmlError | None:
     """Return the message for a fault of the machine; None where the error is churnml's own.
 
     Of an error that churnml raised because of another one, only a full disk is looked for: whoever reads a file says
-    what is wrong with the file, and a disk without room is no fault of it.
+    what is wrong with the file, and a disk without room is no fault of it. An error that names no file happened in the
+    `workspace`.
 
     Examples
     --------
     >>> foreseen(OSError(errno.ENOSPC, "No space left on device", "/data/scores.parquet")).where
     '/data/scores.parquet'
+    >>> foreseen(OSError("23760 requested and 4592 written"), Path("/data")).where
+    '/data'
     >>> foreseen(ValueError("x")) is None
     True
     """
@@ -49,8 +55,9 @@ def foreseen(error: BaseException) -> ChurnmlError | None:
     for cause in _causes(error.__cause__ if own else error):
         kind = _kind(cause)
         if kind is not None and (kind == "full" or not own):
-            where = getattr(cause, "filename", None) or _path_in(_plain(str(cause))) or getattr(error, "where", None)
-            said = _plain((str(cause).splitlines() or [type(cause).__name__])[0])
+            named = getattr(cause, "filename", None) or _path_in(_plain(str(cause)))
+            where = named or getattr(error, "where", None) or workspace
+            said = _plain(_telling_line(cause))
             return WorkspaceError(
                 Text.of(f"error-machine_{kind}"),
                 where=None if where is None else str(where),
@@ -86,8 +93,20 @@ def _kind(error: BaseException) -> str | None:
             return "full"
         if error.errno in _FORBIDDEN:
             return "forbidden"
-    said = str(error).lower()
-    return next((kind for words, kind in _WORDS if any(word in said for word in words)), None)
+    said = str(error)
+    if isinstance(error, OSError) and _CUT_SHORT.fullmatch(said):
+        return "full"
+    return _kind_of(said)
+
+
+def _kind_of(said: str) -> str | None:
+    return next((kind for words, kind in _WORDS if any(word in said.lower() for word in words)), None)
+
+
+def _telling_line(error: BaseException) -> str:
+    """Return the line of a message that says what was wrong; SQLAlchemy may put a remark of its own before it."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return next((line for line in lines if _kind_of(line)), lines[0])
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

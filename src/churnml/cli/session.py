@@ -130,7 +130,11 @@ class Session:
             print(phrases(self.language)("cli-interrupted"), file=sys.stderr)
             sys.exit(130)
         if isinstance(error, Exception) and type(error).__module__.split(".")[0] not in ("click", "typer"):
-            sys.exit(report_failure(error, as_json=self.as_json, so_far=self._kept, language=self.language))
+            sys.exit(
+                report_failure(
+                    error, as_json=self.as_json, so_far=self._kept, language=self.language, config=self.config
+                )
+            )
 
 
 def terminal_language() -> Language:
@@ -154,6 +158,7 @@ def report_failure(
     as_json: bool,
     so_far: Mapping[str, Any] | None = None,
     language: Language | None = None,
+    config: Config | None = None,
 ) -> int:
     """Tell the user what went wrong, in their language, and return the exit code; as JSON with what there was so far.
 
@@ -164,7 +169,7 @@ def report_failure(
         return 1
     from churnml.cli.faults import foreseen
 
-    known = foreseen(error)
+    known = foreseen(error, None if config is None else config.workspace_dir)
     if known is not None:
         error = known
     elif not isinstance(error, ChurnmlError):

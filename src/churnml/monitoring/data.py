@@ -198,9 +198,11 @@ class DataMonitor:
                     ]
         for measure, code in (("nulls", "MON103"), ("equal", "MON106"), ("rose", "MON108"), ("fell", "MON108")):
             for column, own in measures.get(measure, part.iloc[:0]).groupby("column", sort=True):
-                shares = expected_shares(self._daily(own, "hits"), self._daily(own, "rows"))
                 subject = f"{table}.{column!s}" if column else table
-                self._tests.append(_Test(code, subject, "share_up", table, 1, shares, str(column), measure))
+                hits, of = self._daily(own, "hits"), self._daily(own, "rows")
+                for days in _WINDOWS_DAYS:
+                    shares = expected_shares(hits, of, days=days)
+                    self._tests.append(_Test(code, subject, "share_up", table, days, shares, str(column), measure))
         for column, own in measures.get("words", part.iloc[:0]).groupby("column", sort=True):
             self._add_words(table, str(column), own)
 
@@ -215,7 +217,9 @@ class DataMonitor:
         of = self._daily(own.drop_duplicates("day"), "rows")
         hits = self._daily(fresh, "hits")
         names = ", ".join(str(word) for word in sorted(fresh["word"].unique())[-3:])
-        self._tests.append(_Test("MON105", subject, "share_up", table, 1, expected_shares(hits, of), column, names))
+        for days in _WINDOWS_DAYS:
+            shares = expected_shares(hits, of, days=days)
+            self._tests.append(_Test("MON105", subject, "share_up", table, days, shares, column, names))
 
     def _alarm(self, test: _Test, p: float, place: int) -> Alarm:
         today = self._first.astype(object) + timedelta(days=place)
@@ -225,9 +229,7 @@ class DataMonitor:
             hits, of = float(test.of.hits[place]), float(test.of.of[place])
             usual = float(test.of.past_hits[place] / max(test.of.past_of[place], 1.0))
             said = Text.of(
-                f"alarm-{test.code}.{test.word}"
-                if test.code in ("MON103", "MON106", "MON108")
-                else f"alarm-{test.code}",
+                _message_of(test),
                 table=table,
                 column=test.column,
                 words=test.word,
@@ -278,6 +280,13 @@ class DataMonitor:
             _known(rows.mean[week].sum()),
             tuple(dict.fromkeys(alarm.code for alarm in alarms if alarm.subject.split(".")[0] == table)),
         )
+
+
+def _message_of(test: _Test) -> str:
+    """Return the code of the sentence about a share: of which number, and of a day or a week."""
+    which = [test.word] if test.code in ("MON103", "MON106", "MON108") else []
+    which += ["week"] if test.days > 1 else []
+    return f"alarm-{test.code}{'.' if which else ''}{'-'.join(which)}"
 
 
 def _known(value: float) -> float | None:
@@ -365,7 +374,7 @@ def _without_echoes(alarms: Sequence[Alarm]) -> tuple[Alarm, ...]:
     """Leave one alarm per code and subject, and of a table that stopped only that."""
     stopped = {alarm.subject for alarm in alarms if alarm.code == STOPPED}
     best: dict[str, Alarm] = {}
-    for alarm in sorted(alarms, key=lambda one: (one.code, one.subject, one.p_value or 0.0)):
+    for alarm in sorted(alarms, key=lambda one: (one.code, one.subject, not one.severe, one.p_value or 0.0)):
         table = alarm.subject.split(".")[0]
         if alarm.code == STOPPED or table not in stopped:
             best.setdefault(alarm.key, alarm)

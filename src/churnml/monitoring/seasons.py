@@ -156,23 +156,33 @@ def recurring_from(residual: npt.ArrayLike) -> Array:
     return found
 
 
-def expected_shares(hits: npt.ArrayLike, of: npt.ArrayLike, *, burn_in: int = BURN_IN_DAYS) -> Shares:
-    """Return hits among rows against the half-year before each day.
+def expected_shares(hits: npt.ArrayLike, of: npt.ArrayLike, *, days: int = 1, burn_in: int = BURN_IN_DAYS) -> Shares:
+    """Return hits among rows of each day, or of the last so many, against the half-year before.
+
+    A table with two rows a day tells nothing on one of them, however all its rows are changed.
 
     Examples
     --------
     >>> rows = np.full(100, 50.0)
     >>> nulls = np.r_[np.zeros(99), 50.0]
     >>> shares = expected_shares(nulls, rows)
-    >>> float(shares.past_hits[-1]), float(shares.past_of[-1]), bool(shares.residual[-1] > 100)
+    >>> float(shares.past_hits[-1]), float(shares.past_of[-1]), bool(shares.residual[-1] > 15)
     (0.0, 4600.0, True)
+    >>> week = expected_shares(nulls, rows, days=7)
+    >>> float(week.hits[-1]), float(week.of[-1]), float(week.past_of[-1])
+    (50.0, 350.0, 4600.0)
     """
+    if days > GUARD_DAYS:
+        raise ValueError("The days that are judged must not be history")
     hit, n = np.asarray(hits, dtype=np.float64), np.asarray(of, dtype=np.float64)
     past_hits, past_of = (_before(_rolling_sum(series, _SPREAD_DAYS, short=True)) for series in (hit, n))
+    hit, n = (_rolling_sum(series, days, short=True) for series in (hit, n))
     rate = (past_hits + 0.5) / (past_of + 1.0)
     usable = (n > 0) & (np.arange(len(n)) >= burn_in) & (past_of > 0)
-    deviation = np.sqrt(np.maximum(n * rate * (1.0 - rate), 1e-12))
-    raw = np.where(usable, (hit - n * rate) / deviation, np.nan)
+    # Angles have the same spread whatever the share and the rows are; one hit in one row would else be a far outlier,
+    # and the tail of such outliers excuse a whole week of hits.
+    seen, expected = (np.arcsin(np.sqrt((k + 0.375) / (n + 0.75))) for k in (hit, n * rate))
+    raw = np.where(usable, 2.0 * np.sqrt(n + 0.5) * (seen - expected), np.nan)
     scale = np.maximum(_rolling_spread(raw, _SPREAD_DAYS), 1.0)
     return Shares(hit, n, past_hits, past_of, scale**2, raw / scale)
 

@@ -77,6 +77,8 @@ def open_mlflow(config: TrackingSections) -> Iterator[ModuleType]:
 
         for name in ("mlflow", "alembic", "sqlalchemy"):  # importing it sets its own level
             logging.getLogger(name).setLevel(logging.ERROR)
+        # It writes the whole statement and a traceback of what it raises, too, and what the user is told in our words.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         shown = mask_url(config.tracking_uri)
         before, registry_before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
         uri = _with_driver(config.tracking_uri)
@@ -89,7 +91,7 @@ def open_mlflow(config: TrackingSections) -> Iterator[ModuleType]:
             raise EngineError(
                 "MLflow refused",
                 where=shown,
-                got=mask_text(str(error).splitlines()[0], [config.tracking_uri]),
+                got=mask_text(_told(error), [config.tracking_uri]),
                 remedy="Check mlflow.tracking_uri in the config and that its server answers.",
                 code="mlflow",
             ) from error
@@ -97,9 +99,7 @@ def open_mlflow(config: TrackingSections) -> Iterator[ModuleType]:
             raise EngineError(
                 "MLflow's database cannot be used",
                 where=shown,
-                got=mask_text(
-                    (str(getattr(error, "orig", None) or error).splitlines() or [""])[0], [config.tracking_uri]
-                ),
+                got=mask_text(_told(getattr(error, "orig", None) or error), [config.tracking_uri]),
                 remedy="Restore it from a backup, or move it away: the next training begins a new one.",
                 code="mlflow.database",
             ) from error
@@ -107,6 +107,12 @@ def open_mlflow(config: TrackingSections) -> Iterator[ModuleType]:
             mlflow.set_tracking_uri(before)
             mlflow.set_registry_uri("" if registry_before == before else registry_before)
             _remove_misread_folder(uri)
+
+
+def _told(error: BaseException) -> str:
+    """Return the first line of a message that is not SQLAlchemy's remark about when it happened."""
+    lines = str(error).splitlines()
+    return next((line for line in lines if not line.startswith("(raised as a result of")), "")
 
 
 def _open_experiment(mlflow: ModuleType, config: TrackingSections) -> None:

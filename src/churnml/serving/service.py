@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from threading import Thread
 from typing import Any
 
 import bentoml
@@ -54,6 +55,7 @@ class ChurnmlService:
 
     def __init__(self) -> None:
         from churnml.serving.app import create_app
+        from churnml.serving.pages import compile_templates
         from churnml.serving.state import ServingState
 
         log_as_json()
@@ -62,6 +64,7 @@ class ChurnmlService:
         self._state = ServingState(settings)
         self._state.start(model_first=False)
         _MOUNTED.app = create_app(self._state)
+        Thread(target=compile_templates, name="templates", daemon=True).start()
 
     def __is_ready__(self) -> bool:
         """Tell BentoML's own ``/readyz``."""

@@ -108,7 +108,7 @@ def _run_stage(
     try:
         done = stage.work(day)
     except Exception as error:
-        told = error if isinstance(error, ChurnmlError) else foresee(error) or _unforeseen(stage.name, error)
+        told = foresee(error) or (error if isinstance(error, ChurnmlError) else _unforeseen(stage.name, error))
         _LOG.warning("%s failed: %s", stage.name, told.what)
         record = mask_secrets(error_record(told))
         runs.end_stage(run_id, stage.name, "failed", seconds=_since(began), error=record)

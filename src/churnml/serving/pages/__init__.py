@@ -16,9 +16,10 @@ from churnml.serving.pages import (
     today,
     work,
 )
+from churnml.serving.pages.frame import compile_templates
 from churnml.serving.pages.problems import page_of_problem
 
-__all__ = ["ROUTERS", "page_of_problem"]
+__all__ = ["ROUTERS", "compile_templates", "page_of_problem"]
 
 ROUTERS = (
     static.router,

@@ -27,7 +27,7 @@ from churnml.serving.people import PageContext, Viewer, context_of, viewer_of
 from churnml.serving.state import ServingState
 from churnml.store import SnapshotInfo
 
-__all__ = ["Frame", "environment", "frame_of"]
+__all__ = ["Frame", "compile_templates", "environment", "frame_of"]
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -218,3 +218,16 @@ def environment() -> Environment:
     # A number and its percent sign stay on one line.
     templates.filters["unbroken"] = lambda text: str(text).replace(" %", "\u00a0%")
     return templates
+
+
+def compile_templates() -> None:
+    """Compile every template, so that nobody who asks for the first page waits for it.
+
+    Examples
+    --------
+    >>> compile_templates()
+    >>> len(environment().cache) == len(environment().list_templates())
+    True
+    """
+    for name in environment().list_templates():
+        environment().get_template(name)
