@@ -144,7 +144,7 @@ class NoteRequest(Body):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if sum(value is not None for value in (self.account_id, self.alert_id, self.task_id)) != 1:
-            raise PydanticCustomError("one_of", "send exactly one of account_id, alert_id and task_id")
+            raise PydanticCustomError("one_subject", "send exactly one of account_id, alert_id and task_id")
         return self
 
 

@@ -25,6 +25,7 @@ from churnml.errors import UsageError
 from churnml.explain import load_playbooks
 from churnml.explain.plays import Playbook
 from churnml.health import phase
+from churnml.language import Text
 from churnml.pipeline.bands import bands_in_force
 from churnml.pipeline.experiments import uplift_in_force, with_uplift
 from churnml.pipeline.health import tested_on
@@ -106,18 +107,12 @@ def evaluate_newest(config: Config, store: Store) -> tuple[date, Decided | None]
 def _decision_on_newest(config: Config, store: Store) -> tuple[date, Callable[[Known, date | None], Decided | None]]:
     newest = store.latest(config.name)
     if newest is None:
-        raise UsageError(
-            "Nothing has been scored yet",
-            where=config.name,
-            remedy="Run `churnml score CONFIG`.",
-            code="alerts.scores",
-        )
+        raise UsageError(Text.of("fault-not_scored"), where=config.name, code="alerts.scores")
     kept = store.all_features(newest.id)
     if not kept:
         raise UsageError(
-            "The features of the newest snapshot are not kept any more",
-            where=f"snapshot of {newest.as_of}",
-            remedy="Run `churnml score CONFIG` again.",
+            Text.of("fault-features_gone"),
+            where=Text.of("fault-features_gone.where", as_of=str(newest.as_of)),
             code="alerts.features",
         )
     accounts = store.accounts(newest.id, limit=newest.accounts).accounts

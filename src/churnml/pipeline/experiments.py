@@ -13,6 +13,7 @@ from churnml.actions.uplift import compare_rankings, fit_ranking
 from churnml.config import Config
 from churnml.config.experiments import ExperimentsConfig
 from churnml.errors import UsageError
+from churnml.language import Text
 from churnml.pipeline.preparation import check
 from churnml.pipeline.tasks import done_tasks
 from churnml.progress import Stages
@@ -137,10 +138,9 @@ def _followed(config: Config, tables: Tables, store: Store) -> tuple[pd.DataFram
     done = done_tasks(config, store)
     if not lots or until is None:
         raise UsageError(
-            "No account has been drawn yet",
+            Text.of("fault-nobody_drawn"),
             where="experiments",
-            got=f"experiment {section.name!r}",
-            remedy="Set `experiments: {enabled: true, arr_below: …}` and score; lots are drawn where alerts open.",
+            got=Text.of("fault-nobody_drawn.got", name=repr(section.name)),
             code="experiments.none",
         )
     label = config.label.model_copy(update={"horizon_days": days, "gap_days": 0, "further_horizons_days": ()})
