@@ -69,6 +69,7 @@ def backtest_report(
         early=_early(main, language),
         bands=[row for row in main.bands.to_dict("records") if row["rows"]],
         warning=main.warning.to_dict("records"),
+        long_terms=main.long_terms,
         weights=_weights(results, language),
         missed=main.missed.head(_SHOWN).to_dict("records"),
         alarms=main.false_alarms.head(_SHOWN).to_dict("records"),

@@ -3358,6 +3358,15 @@ card-retrain =
         [one] Recommended: retrain every month.
        *[other] Recommended: retrain every { $months } months.
     }
+backtest-long_terms = Accounts with terms over 180 days, { $days } days before they left: { $share } of { $churners } were below green, while { $green } of all readings of such accounts are green
+card-survival = Survival curves
+card-survival_brier = Integrated Brier score, 12 months
+card-survival_gain = Hazard model lower by (95 %)
+card-survival_far = { $accounts } accounts of { $day }, { $lost } of them lost within 12 months:
+card-survival_near = Within { $days } days, on { $rows } rows of which { $lost } were lost:
+card-survival_own = Curve by itself
+card-survival_horizon = Model of { $days } days
+card-survival_limits = The verdict rests on one past date. A renewal further away than the label looks is known by little: do not act on it account by account.
 card-treatment = Contacts and what became of the accounts
 card-arm =
     .untreated = not contacted
