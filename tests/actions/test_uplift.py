@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churnml.actions import advance, alert_rules, compare_rankings, draw, fit_ranking, signals
+from churnml.actions import advance, alert_rules, alerts_backtest, compare_rankings, draw, fit_ranking, signals
+from churnml.actions.uplift import looked_at_often
 from churnml.config.alerts import AlertsConfig
 from churnml.config.experiments import ExperimentsConfig
 
@@ -43,7 +44,8 @@ def test_uplift_beats_risk_where_only_the_middle_can_be_saved():
     assert found.gain.above_zero
     assert found.by_uplift.value - found.by_risk.value == pytest.approx(found.gain.value, abs=2e-6)
     assert found.arr_gain.value > 0
-    assert found.needed_accounts < 3000
+    assert found.gain.value >= found.shown_from > found.gain.value - found.gain.low
+    assert found.needed_accounts < 5000
     low, middle, high = fit_ranking(rows, SECTION, seed=0).predict(
         pd.DataFrame({"churn_probability": [0.05, 0.3, 0.7], "arr": 8000.0, "tenure_days": 500.0})
     )
@@ -127,3 +129,38 @@ def test_a_lot_keeps_the_numbers_of_its_day():
     assert kept == {
         "likely": (0.3, {"tenure_days": 400.0}), "savable": (0.3, {}), "harmed": (0.3, {"tenure_days": 90.0}),
     }  # fmt: skip
+
+
+def test_looking_every_week_for_years_finds_what_is_not_there_in_one_of_twenty():
+    rng = np.random.default_rng(3)
+    lots_a_week, weeks, worlds = 25, 400, 2000
+    walks = np.cumsum(rng.normal(0, np.sqrt(lots_a_week), (worlds, weeks)), axis=1)
+    seen = np.arange(1, weeks + 1) * lots_a_week
+    errors = walks / np.sqrt(seen)
+    looks = seen >= 100
+    bound = np.array([looked_at_often(int(number)) for number in seen])
+    ever = float((errors > bound)[:, looks].any(axis=1).mean())
+    assert 0.005 < ever <= 0.05
+    assert float((errors > 1.96)[:, looks].any(axis=1).mean()) > 0.15, "what a bound for one look comes to"
+
+
+def test_the_backtest_spends_the_budget_as_it_is_spent_today():
+    days = pd.date_range("2026-01-05", periods=2, freq="28D")
+    history = pd.DataFrame(
+        {
+            "account_id": ["risky", "can_be_saved"] * 2, "as_of": np.repeat(days, 2), "health_score": 80.0,
+            "band": "green", "churn_probability": [0.9, 0.3] * 2, "arr": 1000.0, "coverage": 1.0, "owner": "ann",
+            "churned": [1.0, 0.0] * 2, "churn_on": pd.NaT,
+        }
+    )  # fmt: skip
+    history["churn_on"] = pd.to_datetime(history["churn_on"])
+    features = history[["account_id", "as_of"]].assign(days_since_last_event=60.0, attr_touch_model="high")
+    settings = AlertsConfig(weekly_budget=1)
+
+    def uplift(table: pd.DataFrame) -> pd.Series:
+        return (table["churn_probability"] < 0.5) * 0.2
+
+    given = (history, features, alert_rules(settings), settings)
+    by_risk, by_uplift = alerts_backtest(*given), alerts_backtest(*given, uplift=uplift)
+    assert (by_risk.ranked_by, by_risk.precision) == ("risk", 1.0)
+    assert (by_uplift.ranked_by, by_uplift.precision) == ("uplift", 0.0)

@@ -92,6 +92,26 @@ def test_postgresql_gets_the_same(world, postgres_database):
     both(world, postgres_database)
 
 
+@pytest.mark.postgres
+def test_a_warehouse_is_written_through_ibis(world, postgres_database, monkeypatch):
+    # PostgreSQL stands for a warehouse: whatever SQLAlchemy does not know goes this way.
+    monkeypatch.setattr("churnml.deliveries.targets.tables._TRANSACTIONAL", ())
+    both(world, postgres_database)
+
+
+def test_a_file_address_is_an_object_store_too(world, tmp_path):
+    pytest.importorskip("fsspec")
+    world.with_target(tables={"bi": {"folder": f"file://{tmp_path / 'lake'}", "format": "csv"}})
+    world.publish(scored(health={"acc-1": 35.0}, names={"acc-1": "=1+1"}))
+    world.deliver("tables.bi", None)
+    world.publish(scored(date(2026, 3, 2), {"acc-1": 11.0}))
+    world.deliver("tables.bi", None)
+    assert len((tmp_path / "lake" / "churnml_scores.csv").read_text().splitlines()) == 2
+    history = sorted((tmp_path / "lake" / "churnml_scores_history").iterdir())
+    assert [path.name for path in history] == ["as_of=2026-03-01.csv", "as_of=2026-03-02.csv"]
+    assert "'=1+1" in history[0].read_text()
+
+
 def test_a_database_that_is_not_there_keeps_the_queue_and_tells_no_password(world):
     world.with_target(tables={"bi": {"connection": "postgres://me:hunter22@127.0.0.1:1/x"}})
     world.publish()

@@ -264,3 +264,21 @@ def test_a_replay_follows_the_gate_and_compares_weights(
     assert report["capacity"]["proposal"]["calls"] == 30
     assert list(report["capacity"]["past"]) == ["readings", "churn_rate", "lift", "share_of_churn"]
     assert list(report["weights"][0]) == ["measure", "group", "label", "percent"]
+
+
+def test_accounts_with_long_terms_are_judged_half_a_year_before_they_left() -> None:
+    far = ["2025-01-01", "2025-04-01"]
+    rows: list[tuple[str, str, float, str | None]] = [("stays", day, 90.0, None) for day in far]
+    rows += [("early", day, 60.0, "2025-07-10") for day in far]
+    rows += [("blind", day, 95.0, "2025-07-10") for day in far]
+    rows += [("monthly", day, 30.0, "2025-07-10") for day in far]
+    history = past(rows)
+    history.loc[history["as_of"] == "2025-04-01", "churned"] = (history["account_id"] != "stays").astype(float)
+    assert health_backtest(history, name="test", capacity_share=0.25, seed=1).long_terms is None
+    history["contract_days"] = np.where(history["account_id"] == "monthly", 30.0, 365.0)
+    told = health_backtest(history, name="test", capacity_share=0.25, seed=1)
+    long = told.long_terms
+    assert long is not None
+    assert (long.days_before, long.churners, long.below_green, long.unknown) == (180, 2, 0.5, 0.0)
+    assert long.green_share == pytest.approx(4 / 6)
+    assert told.as_dict()["long_terms"]["below_green"] == 0.5

@@ -118,7 +118,7 @@ def test_alerts_and_tasks_do_not_leak(capsys: pytest.CaptureFixture[str]) -> Non
     rule = Shown(kind="band_drop", alerts=1, held_back=0, judged=1, churned=1, precision=0.5, lift=2.0, warned_early=1)
     tried: Any = Shown(
         snapshots=3, first=NOW.date(), last=NOW.date(), alerts_per_owner_week=1.5, held_back=1, precision=0.5,
-        base_rate=None, warned_early=0.2, churners=4, rules=[rule], off={"quiet_x": "last_seen"},
+        base_rate=None, warned_early=0.2, churners=4, rules=[rule], ranked_by="uplift", off={"quiet_x": "last_seen"},
     )  # fmt: skip
     alerts._print_backtest(tried, LANGUAGE)
     event = {"at": "2026-01-02T03:04:05", "action": "snoozed", "actor": "Ann", "detail": {}}
@@ -154,10 +154,11 @@ def test_experiments_deliveries_and_kpis_do_not_leak(capsys: pytest.CaptureFixtu
         "held_out": arm, "needed": 400, "weeks": 3.0, "looked_for": 0.2, "detectable": 0.4, "churn_avoided": effect,
         "arr_saved": effect, "why": None, "segments": {"SMB": Shown(churn_avoided=effect, why=None)},
         "uplift": None, "ranked_by": "risk", "ranking_decided_at": None,
+        "ranking_holds_until": None,
     }  # fmt: skip
     few = Text.of("experiment-few_churned", n=1, least=5)
     gains = dict.fromkeys(("gain", "arr_gain", "by_risk", "by_uplift"), effect)
-    needs = {"needed_accounts": 9, "needed_held_out_churners": 2, "trees": 20}
+    needs = {"needed_accounts": 9, "needed_held_out_churners": 2, "trees": 20, "shown_from": 0.01}
     won, lost = Shown(**gains, beats=True, **needs), Shown(**gains, beats=False, **needs)
     unknown = Text.of("experiment-uplift_few_churned", contacted=1, held_out=2, least=25)
     none = Shown(**dict.fromkeys(gains), why=unknown, beats=False, **needs)
@@ -165,7 +166,7 @@ def test_experiments_deliveries_and_kpis_do_not_leak(capsys: pytest.CaptureFixtu
         {},
         {"churn_avoided": None, "why": few, "weeks": 0.0, "uplift": none},
         {"uplift": lost, "ranking_decided_at": NOW},
-        {"uplift": won, "ranked_by": "uplift", "ranking_decided_at": NOW},
+        {"uplift": won, "ranked_by": "uplift", "ranking_decided_at": NOW, "ranking_holds_until": NOW.date()},
     ):
         experiments._print(Shown(**{**found, **more}), "USD", LANGUAGE)  # type: ignore[arg-type]
     experiments._print_rankings(Shown(**found | {"uplift": won}), False, "USD", LANGUAGE)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from tests.companies.command import churnml
 
 from churnml.config import load_config
 from churnml.pipeline import preview_alerts
+from churnml.pipeline.experiments import uplift_in_force
 from churnml.store import Actor, Store
 from churnml.training.uplift_model import RISK, UpliftModel
 
@@ -73,6 +74,14 @@ def test_the_budget_goes_by_uplift_once_that_was_decided_and_is_wanted(config):
     as_of, decided = preview_alerts(wanted)
     assert decided.summary["ranked_by"] == "uplift"
     assert preview_alerts(settings)[1].summary["ranked_by"] == "risk"
+    # The decision grows old: from the day after its days the budget goes by risk again.
+    with Store(settings.store_url) as store:
+        last = kept.until + timedelta(days=180)
+        assert uplift_in_force(wanted, store, last) is not None
+        assert uplift_in_force(wanted, store, last + timedelta(days=1)) is None
+        assert uplift_in_force(settings, store, last) is None
+    said = churnml("experiments", "report", config).stdout
+    assert f"holds until {last.isoformat()}, and only with experiments.rank_by_uplift" in said
     by_risk = {alert.key: alert.avoidable_loss for alert in preview_alerts(settings)[1].alerts if alert.avoidable_loss}
     for alert in decided.alerts:
         if alert.key in by_risk and alert.updated_on == as_of and alert.state != "closed":

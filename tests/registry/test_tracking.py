@@ -6,6 +6,8 @@ import itertools
 import json
 import os
 import warnings
+from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -16,6 +18,7 @@ from churnml.registry import set_champion
 from churnml.registry.mlflow_session import open_mlflow
 from churnml.registry.promotion import Promotion
 from churnml.registry.tracking import name_alias, settle, track
+from churnml.training.survival_verdict import FarTest, SurvivalRole, SurvivalVerdict
 
 PLOTS = {
     "roc",
@@ -66,9 +69,11 @@ def test_a_run_holds_all_that_a_reader_needs(company, tmp_path, monkeypatch, pos
     card = tmp_path / "w" / "model_card.md"
     card.parent.mkdir(exist_ok=True)
     card.write_text("# the card", encoding="utf-8")
+    far = FarTest(date(2025, 1, 1), 214, 61, {"hazard": 0.0739, "kaplan_meier": 0.0782}, {}, True)
+    curves = SurvivalVerdict(SurvivalRole.SERVES, "served", far=far)
     tracked = track(
         config,
-        company.bundle,
+        replace(company.bundle, survival=curves),
         company.frame,
         plots=dict.fromkeys(PLOTS, b"\x89PNG"),
         documents=[card],
@@ -90,6 +95,8 @@ def test_a_run_holds_all_that_a_reader_needs(company, tmp_path, monkeypatch, pos
     assert metrics["detail/interval/roc_auc_low"] < metrics["roc_auc"]
     assert {name for name in metrics if "/" not in name} == HEADLINE
     assert metrics["detail/recency/roc_auc"] == company.tested.report().pooled.baselines["recency"].roc_auc
+    assert metrics["detail/survival/integrated_brier/kaplan_meier"] == 0.0782
+    assert run.data.tags["churnml.survival"] == "serves"
     assert run.data.tags["mlflow.note.content"] == str(company.bundle.manifest.verdict_reason)
     assert run.inputs.dataset_inputs
     children = client.search_runs(

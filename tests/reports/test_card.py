@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import date
 from html.parser import HTMLParser
 
 import numpy as np
@@ -13,6 +15,7 @@ from churnml.evaluation.tuning import Tuning
 from churnml.language import Text, render
 from churnml.reports.card import METRICS, as_html, as_markdown, model_card
 from churnml.reports.contributions import sample_contributions
+from churnml.training.survival_verdict import FarTest, Gain, NearTest, SurvivalRole, SurvivalVerdict
 
 __all__ = ["pseudo"]
 
@@ -126,6 +129,31 @@ def test_the_page_is_whole(card):
     assert 'src="data:image/png;base64,iVBORw=="' in page
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert np.isfinite(len(page))
+
+
+def test_the_card_says_what_came_of_survival_curves(company, ranking):
+    far = FarTest(
+        as_of=date(2025, 1, 1),
+        accounts=214,
+        lost=61,
+        brier={"hazard": 0.0739, "kaplan_meier": 0.0782},
+        gains={"kaplan_meier": Gain(0.0043, 0.0011, 0.0075)},
+        below_all=True,
+    )
+    none = Gain(None, None, None)
+    near = NearTest(
+        200, 7, {"hazard": 0.832, "horizon": 0.842}, {"hazard": 0.1239, "horizon": 0.1218}, none, none, True
+    )
+    verdict = SurvivalVerdict(SurvivalRole.SERVES, Text.of("survival-left_out.off"), near, far)
+    report, tested = company.tested.report().as_dict(), company.tested.predictions
+    card = model_card(company.config, replace(company.bundle, survival=verdict), report, tested, ranking)
+    for told in (as_markdown(card), as_markdown(card, "ja"), as_html(card, {})):
+        for figure in ("0.0739", "0.0782", "0.0043", "0.0011", "0.0075", "0.832", "0.842", "0.1239", "0.1218", "214"):
+            assert figure in told, figure
+    refused = replace(verdict, role=SurvivalRole.REFUSED, near=None, far=None)
+    card = model_card(company.config, replace(company.bundle, survival=refused), report, tested, ranking)
+    assert "## Survival curves" in as_markdown(card)
+    assert "0.0739" not in as_markdown(card)
 
 
 @pytest.mark.usefixtures("pseudo")

@@ -23,7 +23,7 @@ def row(month: int, group: str | None = None, **known: Any) -> dict[str, Any]:
 
 def test_published_kpis_are_answered_by_month_and_group(own: Any) -> None:
     nothing = own.get("/v1/kpis")
-    assert (nothing.status_code, nothing.json()["code"]) == (503, "service.no_kpis")
+    assert (nothing.status_code, nothing.json()["code"]) == (404, "service.no_kpis")
     rows = [row(1), row(2, grr=0.9, nrr=1.1), row(1, "basic"), row(2, "basic"), row(2, "pro")]
     terms = {"currency": "EUR", "grace_days": 14, "gross_margin": 0.8, "yearly_discount": 0.1}
     figures = own.state.store.key_figures(own.state.settings.name)

@@ -7,9 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+from pydantic import ValidationError
 from tests.serving.test_client import _Through
 
+from churnml.api.work import NoteRequest
 from churnml.client import ApiError, Client
 from churnml.language import Quantity, Text, Words
 from churnml.store import Actor, Alert, Decided, Store, Task
@@ -73,10 +76,41 @@ def test_alerts_are_listed_by_loss_page_by_page_without_those_that_are_held_out(
     assert api.get(f"/v1/alerts?limit=3&owner=ann&cursor={first}").json()["code"] == "request.cursor"
 
 
-@pytest.mark.parametrize("query", ["state=gone", "limit=0", "changed_since=2026-01-05", "cursor=x", "held_back=maybe"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "state=gone",
+        "limit=0",
+        "changed_since=2026-01-05",
+        "changed_since=20260105",
+        "changed_since=0.5",
+        "cursor=x",
+        "held_back=maybe",
+    ],
+)
 def test_a_wrong_query_is_a_problem(api: Any, query: str) -> None:
     answer = api.get(f"/v1/alerts?{query}")
     assert answer.json()["code"] in ("request.invalid", "request.cursor")
+
+
+def test_digits_are_no_day(api: Any) -> None:
+    refused = api.get("/v1/tasks?due_until=20260105")
+    assert refused.status_code == 422
+    assert "YYYY-MM-DD" in refused.json()["errors"][0]["detail"]
+    assert api.get("/v1/tasks?due_until=2026-01-05").status_code == 200
+
+
+def test_the_schema_of_a_note_takes_what_the_service_takes() -> None:
+    schema = NoteRequest.model_json_schema()
+    for sent in ({"account_id": "a"}, {"alert_id": 1, "task_id": None}, {"account_id": "a", "alert_id": 1}, {}):
+        body = {"author": "m.ito", "text": "Called twice.", **sent}
+        try:
+            NoteRequest.model_validate(body)
+        except ValidationError:
+            with pytest.raises(jsonschema.ValidationError):
+                jsonschema.validate(body, schema)
+        else:
+            jsonschema.validate(body, schema)
 
 
 def test_an_answer_is_given_once_and_seen_by_who_follows(api: Any, client: Client) -> None:

@@ -232,3 +232,8 @@ def test_what_is_wrong_is_told_in_the_language_that_was_asked_for(api: Any) -> N
 def test_the_titles_are_the_catalogue_s_english() -> None:
     for code, (_, title) in CODES.items():
         assert phrases("en")(f"problem-{code.replace('.', '-')}") == title, code
+
+
+def test_a_path_with_a_line_break_is_a_problem_like_any_other(api: Any) -> None:
+    answer = api.get("/v1/accounts/a%0Ab/survival")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

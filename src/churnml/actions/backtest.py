@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from churnml.store.alerts import Alert
 __all__ = ["AlertsBacktest", "RuleBacktest", "alerts_backtest", "live_through"]
 
 _EARLY_DAYS = 30
+Uplift = Callable[[pd.DataFrame], Any]
 
 
 class RuleBacktest(BaseModel):
@@ -78,6 +80,8 @@ class AlertsBacktest(BaseModel):
     rules : tuple of RuleBacktest
     off : mapping
         Rule → the column that it lacks.
+    ranked_by : {"risk", "uplift"}
+        What the weekly budget went by.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -96,6 +100,7 @@ class AlertsBacktest(BaseModel):
     precision: float | None
     rules: tuple[RuleBacktest, ...]
     off: dict[str, str]
+    ranked_by: Literal["risk", "uplift"] = "risk"
 
 
 def live_through(
@@ -104,6 +109,8 @@ def live_through(
     rules: Sequence[AlertRule],
     section: AlertsConfig,
     bands: Bands = DEFAULT_BANDS,
+    *,
+    uplift: Uplift | None = None,
 ) -> tuple[list[Alert], list[Alert], dict[str, str]]:
     """Take the alerts through every date of a history, as if each were scored that day.
 
@@ -116,6 +123,8 @@ def live_through(
         ``account_id, as_of`` and feature columns.
     rules, section, bands
         As for `churnml.actions.alerts.advance`.
+    uplift : callable, optional
+        Signals → churn that a contact avoids; then the budget ranks by that, else by risk.
 
     Returns
     -------
@@ -128,6 +137,8 @@ def live_through(
     for as_of, scores in history.groupby("as_of", sort=True):
         rows = features[features["as_of"] == as_of].drop(columns="as_of")
         table = signals(scores.reset_index(drop=True), rows, history[[*READINGS]])
+        if uplift is not None:
+            table = table.assign(churn_avoided=uplift(table))
         step = advance(state.values(), table, rules, section, as_of=pd.Timestamp(as_of).date(), bands=bands)  # type: ignore[arg-type]
         state |= {alert.key: alert for alert in step.alerts}
         opened += [state[key] for key in (*step.opened, *step.reopened)]
@@ -141,6 +152,8 @@ def alerts_backtest(
     rules: Sequence[AlertRule],
     section: AlertsConfig,
     bands: Bands = DEFAULT_BANDS,
+    *,
+    uplift: Uplift | None = None,
 ) -> AlertsBacktest:
     """Judge the alerts that a history would have raised.
 
@@ -148,10 +161,10 @@ def alerts_backtest(
     ----------
     history : DataFrame
         As for `live_through`, with ``churned`` (1, 0 or NaN) and ``churn_on`` (datetime64 or NaT).
-    features, rules, section, bands
+    features, rules, section, bands, uplift
         As for `live_through`.
     """
-    opened, _, off = live_through(history, features, rules, section, bands)
+    opened, _, off = live_through(history, features, rules, section, bands, uplift=uplift)
     labels = history.set_index(["account_id", "as_of"])["churned"]
     rate = _share(labels.dropna())
     left = history.loc[history["churn_on"].notna()].groupby("account_id")["churn_on"].max()
@@ -176,6 +189,7 @@ def alerts_backtest(
         precision=_share(judged),
         rules=tuple(_rule(rule.kind, opened, labels, left, rate) for rule in rules if rule.kind not in off),
         off=off,
+        ranked_by="risk" if uplift is None else "uplift",
     )
 
 

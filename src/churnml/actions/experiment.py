@@ -104,6 +104,8 @@ class ExperimentReport(_Figures):
         What the alert budget goes by.
     ranking_decided_at : datetime or None
         When that was decided last; None where it never was.
+    ranking_holds_until : date or None
+        Until when a decision for uplift holds; None by risk, which needs no proof.
     """
 
     name: str
@@ -125,6 +127,7 @@ class ExperimentReport(_Figures):
     uplift: UpliftReport | None = None
     ranked_by: Literal["risk", "uplift"] = "risk"
     ranking_decided_at: datetime | None = None
+    ranking_holds_until: date | None = None
 
 
 def experiment_report(

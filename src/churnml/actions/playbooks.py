@@ -88,7 +88,7 @@ def check_playbooks(playbooks: Sequence[Playbook], section: AlertsConfig) -> Non
                         Text.of("fault-step_order"),
                         where=Text.of("fault-step_order.where", where=where, step=repr(keys[at])),
                         got=other,
-                        expected=", ".join(keys[:at]) or "no `after` on the first step",
+                        expected=", ".join(keys[:at]) or Text.of("fault-step_order.first"),
                         code="playbooks",
                     )
     for kind, rule in section.rules.items():

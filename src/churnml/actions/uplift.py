@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from churnml.training.uplift import UpliftTrees
     from churnml.training.uplift_model import UpliftModel
 
-__all__ = ["COLUMNS", "UpliftReport", "compare_rankings", "fit_ranking"]
+__all__ = ["COLUMNS", "UpliftReport", "compare_rankings", "fit_ranking", "looked_at_often"]
 
 Array = npt.NDArray[np.float64]
 
@@ -29,6 +29,8 @@ _LEAST_IN_ARM = 50
 _LEAST_CHURNERS = 25
 _REPEATS = 400
 _LEVEL = 0.95
+_TIGHTEST = 500
+"""Lots that a look is counted against: the bound that holds at every look is lowest at some five times as many."""
 
 
 class UpliftReport(BaseModel):
@@ -52,12 +54,15 @@ class UpliftReport(BaseModel):
         `by_uplift` less `by_risk`, on the same draws.
     arr_gain : Interval or None
         The same in ARR an account, each ranking times ARR, as the alert budget ranks.
+    shown_from : float or None
+        The least `gain` that counts as shown, however often one looks; see `looked_at_often`.
     beats : bool
-        `gain` lies above 0 with its whole interval, `arr_gain` with its value, and the ranking of all lots has trees.
+        `gain` lies above 0 with its whole interval and reaches `shown_from`, `arr_gain` lies above 0 with its value,
+        and the ranking of all lots has trees.
     trees : int or None
         By how many trees the ranking departs from risk; 0: no way to depart from it was found.
     detectable : float or None
-        The least gain that so many accounts would show with the power that is asked for.
+        The gain that so many accounts would show with the power that is asked for.
     needed_accounts, needed_held_out_churners : int or None
         What it takes to show a gain as large as the one seen; None where none is seen.
     """
@@ -75,6 +80,7 @@ class UpliftReport(BaseModel):
     by_uplift: Interval | None = None
     gain: Interval | None = None
     arr_gain: Interval | None = None
+    shown_from: float | None = None
     beats: bool = False
     trees: int | None = None
     detectable: float | None = None
@@ -134,7 +140,8 @@ def compare_rankings(rows: pd.DataFrame, section: ExperimentsConfig, *, seed: in
         by_uplift=_rounded(qini_interval(ranks["uplift"], effects, draws, _LEVEL), 6),
         gain=_rounded(gain, 6),
         arr_gain=_rounded(arr_gain, 2),
-        beats=whole.trees_ > 0 and gain.above_zero and (arr_gain.value or 0.0) > 0,
+        shown_from=None if (least := _least_shown(gain, len(lots))) is None else round(least, 6),
+        beats=whole.trees_ > 0 and _is_shown(gain, len(lots)) and (arr_gain.value or 0.0) > 0,
         trees=whole.trees_,
         **_power(gain, len(lots), counts["held_out_churned"], section.power),
     )
@@ -209,15 +216,57 @@ def _within(score: Array, blocks: npt.NDArray[np.intp]) -> Array:
     return np.asarray(pd.Series(score).groupby(blocks).rank(pct=True), dtype=np.float64)
 
 
+def looked_at_often(lots: int) -> float:
+    """Return by how many standard errors a gain must lie above 0 to be shown at any look, however often one looks.
+
+    Parameters
+    ----------
+    lots : int
+        Followed so far.
+
+    Notes
+    -----
+    The normal mixture boundary for sums (Robbins 1970; one-sided form of Howard and others 2021): for lots that come in
+    one after the other, a gain that is not there crosses it ever with a chance of 5 % at most. A bound for one look
+    lies at 1.64, and is crossed some day by chance alone.
+
+    Examples
+    --------
+    >>> round(looked_at_often(250), 1), round(looked_at_often(2500), 1), round(looked_at_often(250_000), 1)
+    (3.9, 2.8, 3.3)
+    """
+    times = lots / _TIGHTEST
+    alpha = 1 - _LEVEL
+    return math.sqrt((1 + 1 / times) * math.log(1 + (1 + times) / (4 * alpha**2)))
+
+
+def _least_shown(gain: Interval, lots: int) -> float | None:
+    error = _error(gain)
+    return None if error is None else looked_at_often(lots) * error
+
+
+def _is_shown(gain: Interval, lots: int) -> bool:
+    least = _least_shown(gain, lots)
+    return gain.above_zero and gain.value is not None and least is not None and gain.value >= least
+
+
+def _error(gain: Interval) -> float | None:
+    """Return the standard error that an interval stands for."""
+    from scipy.special import ndtri
+
+    if gain.value is None or gain.low is None or gain.high is None or gain.high <= gain.low:
+        return None
+    return (gain.high - gain.low) / (2 * float(ndtri((1 + _LEVEL) / 2)))
+
+
 def _power(gain: Interval, accounts: int, held_out_churned: int, power: float) -> dict[str, Any]:
     """Return the gain that would show, and what it takes to show the one that was seen."""
     from scipy.special import ndtri
 
-    if gain.value is None or gain.low is None or gain.high is None or gain.high <= gain.low:
+    error = _error(gain)
+    if error is None or gain.value is None:
         return {}
-    quantile = float(ndtri((1 + _LEVEL) / 2))
-    error = (gain.high - gain.low) / (2 * quantile)
-    detectable = (quantile + float(ndtri(power))) * error
+    detectable = (looked_at_often(accounts) + float(ndtri(power))) * error
     found: dict[str, Any] = {"detectable": round(detectable, 6)}
     if gain.value > 0:
         times = (detectable / gain.value) ** 2

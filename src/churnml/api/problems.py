@@ -40,7 +40,7 @@ CODES: dict[str, tuple[int, str]] = {
     "path.unknown": (404, "There is no such path"),
     "idempotency.mismatch": (409, "The idempotency key came with another request before"),
     "service.no_snapshot": (503, "Nothing has been scored yet"),
-    "service.no_kpis": (503, "No KPIs have been published yet"),
+    "service.no_kpis": (404, "No KPIs have been published yet"),
     "service.no_model": (503, "No model is loaded"),
     "service.store": (503, "The store cannot be reached"),
     "service.busy": (503, "The store is busy with other writes; nothing was stored"),

@@ -39,16 +39,16 @@ def _value(value: Any) -> Any:
     """Let numbers, texts and null through; say of anything else what it is."""
     if value is None or isinstance(value, str):
         if value is not None and len(value) > 500:
-            raise PydanticCustomError("feature", "a text may have 500 characters")
+            raise PydanticCustomError("feature_length", "a text may have 500 characters")
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise PydanticCustomError("feature", "must be a number, a text or null, got {kind}", {"kind": _kind(value)})
+        raise PydanticCustomError(_KINDS.get(type(value), "feature_object"), "must be a number, a text or null")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise PydanticCustomError("feature", "must be a finite number; send null for an unknown value")
+        raise PydanticCustomError("feature_finite", "must be a finite number; send null for an unknown value")
     return number
 
 
@@ -57,8 +57,7 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _kind(value: Any) -> str:
-    return {bool: "a truth value", list: "a list", dict: "an object"}.get(type(value), type(value).__name__)
+_KINDS: dict[type, Literal["feature_truth", "feature_list"]] = {bool: "feature_truth", list: "feature_list"}
 
 
 FeatureValue = Annotated[float | str | None, BeforeValidator(_value)]
@@ -129,9 +128,9 @@ class PredictRequest(Body):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.account_id is None) == (self.features is None):
-            raise PydanticCustomError("one_of", "send exactly one of account_id and features")
+            raise PydanticCustomError("account_or_features", "send exactly one of account_id and features")
         if self.account_id is not None and (self.as_of is not None or self.arr is not None):
-            raise PydanticCustomError("one_of", "as_of and arr go with features, not with account_id")
+            raise PydanticCustomError("goes_with_features", "as_of and arr go with features, not with account_id")
         return self
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from churnml.api.answers import Answer, Part
@@ -114,21 +114,37 @@ class SkipRequest(Body):
     note: _Note = None
 
 
+_NULL: JsonValue = {"type": "null"}
+_SUBJECTS = {"account_id": "string", "alert_id": "integer", "task_id": "integer"}
+_ONE_SUBJECT: list[JsonValue] = [
+    {
+        "title": f"By {name}",
+        "required": [name],
+        "properties": {other: {"type": kind} if other == name else _NULL for other, kind in _SUBJECTS.items()},
+    }
+    for name in _SUBJECTS
+]
+
+_NOTE: JsonValue = {"account_id": "acc-0042", "author": "ann", "text": "The new sponsor is Ms Ito."}
+
+
 class NoteRequest(Body):
     """A note on an account, an alert or a task. Exactly one of the three."""
 
     account_id: AccountId | None = Field(None, description="Account", examples=["acc-0042"])
-    alert_id: Annotated[int, Field(ge=1)] | None = Field(None, description="Alert", examples=[12])
-    task_id: Annotated[int, Field(ge=1)] | None = Field(None, description="Task", examples=[31])
+    alert_id: Annotated[int, Field(ge=1)] | None = Field(None, description="Alert")
+    task_id: Annotated[int, Field(ge=1)] | None = Field(None, description="Task")
     author: _Author
     text: Annotated[str, _Text] = Field(
         min_length=1, max_length=5000, description="What to write down", examples=["The new sponsor is Ms Ito."]
     )
 
+    model_config = ConfigDict(json_schema_extra={"oneOf": _ONE_SUBJECT, "examples": [_NOTE]})
+
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if sum(value is not None for value in (self.account_id, self.alert_id, self.task_id)) != 1:
-            raise PydanticCustomError("one_of", "send exactly one of account_id, alert_id and task_id")
+            raise PydanticCustomError("one_subject", "send exactly one of account_id, alert_id and task_id")
         return self
 
 

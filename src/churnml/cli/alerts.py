@@ -211,6 +211,7 @@ def _print_backtest(found: AlertsBacktest, language: str) -> None:
             churners=found.churners,
         )
     )
+    console.print(t(f"tried_by.{found.ranked_by}"))
     table = Table(box=None, pad_edge=False)
     for name in ("rule", "alerts", "held_back", "judged", "left", "precision", "lift", "early"):
         table.add_column(t(f"column.{name}"), justify="left" if name == "rule" else "right")

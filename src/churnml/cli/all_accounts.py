@@ -92,6 +92,10 @@ def health_judged(results: Sequence[HealthBacktest], page: Path, lang: str) -> N
             edge = Quantity(value=line.would_hold.green_from, digits=1)
             green = Quantity(value=line.would_hold.green_share, unit="share", digits=0)
             console.print(f"    {escape(t('would_hold', edge=edge, share=green))}")
+    if main.long_terms is not None:
+        long = main.long_terms
+        figures = {"share": share(long.below_green, 0), "green": share(long.green_share, 0)}
+        console.print(escape(t("long_terms", days=long.days_before, churners=long.churners, **figures)))
     for advice in main.advice:
         if advice.proposed:
             figures = {name: decimal(getattr(advice, name)) for name in ("roc_auc", "gain", "low", "high")}

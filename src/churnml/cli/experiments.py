@@ -114,14 +114,18 @@ def _rankings(found: ExperimentReport, currency: str, t: Section) -> list[str]:
     else:
         arr = {name: Quantity(value=getattr(judged.arr_gain, name) or 0.0, digits=0) for name in _BOUNDS}
         lines += [t("qini_risk", **_qini(judged.by_risk)), t("qini_uplift", **_qini(judged.by_uplift))]
-        lines += [t("qini_gain", **_qini(judged.gain)), t("qini_arr", currency=currency, **arr)]
+        least = Quantity(value=judged.shown_from or 0.0, unit="share", digits=2)
+        lines += [t("qini_gain", **_qini(judged.gain)), t("shown_from", least=least)]
+        lines += [t("qini_arr", currency=currency, **arr)]
         if not judged.beats and judged.needed_accounts is not None and judged.trees:
             need = {"accounts": judged.needed_accounts, "churners": judged.needed_held_out_churners or 0}
             lines.append(t("gain_needs", **need))
         lines.append(t.beats if judged.beats else t.beats_not)
-    at = found.ranking_decided_at
+    at, until = found.ranking_decided_at, found.ranking_holds_until
     by = t(f"ranked_by.{found.ranked_by}")
     lines.append(t("budget_undecided", by=by) if at is None else t("budget_decided", by=by, at=f"{at:%Y-%m-%d}"))
+    if until is not None:
+        lines.append(t(f"holds_until.{found.ranked_by}", until=until.isoformat()))
     return lines
 
 

@@ -39,6 +39,11 @@ class ExperimentsConfig(Section):
         description="The alert budget ranks by the loss that a contact avoids, once `churnml experiments rank` has "
         "found that to beat risk",
     )
+    ranking_days: Annotated[int, Field(ge=30, le=730)] = Field(
+        180,
+        description="How long a decision for the uplift ranking holds; then the budget goes by risk until it is "
+        "decided again",
+    )
     effect: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.3, description="The effect to look for: share of the churn that a contact avoids. Range: 0–1"
     )

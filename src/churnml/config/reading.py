@@ -18,8 +18,8 @@ from churnml.config.pulls import PULL_SECRETS
 from churnml.config.secrets import mask_secrets
 from churnml.config.secrets_file import read_secrets
 from churnml.config.yaml_loading import load_yaml
-from churnml.errors import ConfigError, near_name
-from churnml.language import Text
+from churnml.errors import ConfigError, Said, near_name
+from churnml.language import Text, validation_fault
 
 __all__ = ["fields_of", "load_config", "model_in"]
 
@@ -141,29 +141,28 @@ _LENIENT = ("deliveries", "daily", "serving")
 
 def _readable(error: ValidationError, file: Path) -> ConfigError:
     """Turn pydantic's list of faults into one message that names each key and the near one."""
-    lines: list[str] = []
+    said = Text.of("fault-config_wrong")
     for fault in error.errors():
         path = [str(part) for part in fault["loc"]]
-        where = re.sub(r"\.also\.(\d+)", lambda found: f"[{int(found.group(1)) + 1}]", ".".join(path))
+        where = re.sub(r"\.also\.(\d+)", lambda match: f"[{int(match.group(1)) + 1}]", ".".join(path))
         if fault["type"] == "extra_forbidden":
             known = _keys_at(path[:-1])
             near = near_name(path[-1], known)
-            hint = f" Did you mean {near!r}?" if near else f" Known: {', '.join(known)}." if known else ""
-            lines.append(f"{where}: there is no such key.{hint}")
+            form = "near" if near else "known" if known else "none"
+            line: Said = Text.of(f"fault-config_key.{form}", key=where, near=repr(near), known=", ".join(known))
         elif fault["type"] == "missing":
-            lines.append(f"{where}: the key is missing.")
+            line = Text.of("fault-config_key.missing", key=where)
         else:
-            message = fault["msg"].removeprefix("Value error, ")
-            got = (
-                ""
-                if isinstance(fault["input"], dict) or fault["type"] == "value_error"
-                else f" (got {_shown(fault['input'], where)})"
-            )
-            lines.append(f"{where}: {message}{got}" if where else message)
+            line = validation_fault(fault)
+            if where:
+                shown = not (isinstance(fault["input"], dict) or fault["type"] == "value_error")
+                form = "fault-config_key.got" if shown else "fault-config_key.wrong"
+                line = Text.of(form, key=where, what=line, got=_shown(fault["input"], where) if shown else "")
+        said = Text.of("fault-config_wrong.line", before=said, line=line)
     return ConfigError(
-        "The config is wrong:\n  - " + "\n  - ".join(lines),
+        said,
         where=str(file),
-        remedy="`churnml config show` prints every key with its default; docs/config.md explains them.",
+        remedy=Text.of("fault-config_wrong.show"),
         code="config.invalid",
     )
 

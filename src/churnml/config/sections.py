@@ -21,8 +21,6 @@ class TargetWords:
     """What a target is called in sentences, as in "an account that expands"."""
 
     noun: str
-    happened: str
-    held: str
     one: str
     other: str
     many: str
@@ -31,12 +29,10 @@ class TargetWords:
 
 
 _TARGET_WORDS = {
-    "churn": TargetWords("churn", "churned", "stayed", "a churner", "a stayer", "churners", "stayers", "riskiest"),
+    "churn": TargetWords("churn", "a churner", "a stayer", "churners", "stayers", "riskiest"),
     **{
         target: TargetWords(
             target,
-            f"{verb}ed",
-            f"did not {verb}",
             f"an account that {verb}s",
             "one that does not",
             f"accounts that {verb}",
@@ -53,8 +49,8 @@ def target_words(target: str) -> TargetWords:
 
     Examples
     --------
-    >>> target_words("expansion").happened
-    'expanded'
+    >>> target_words("expansion").many
+    'accounts that expand'
     """
     return _TARGET_WORDS[target]
 

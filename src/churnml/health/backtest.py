@@ -19,11 +19,12 @@ from churnml.language import Text
 from churnml.metrics.calibration import expected_over_observed
 from churnml.metrics.intervals import clustered_bootstrap, interval
 
-__all__ = ["Advice", "HealthBacktest", "WeightShare", "health_backtest"]
+__all__ = ["Advice", "HealthBacktest", "LongTerms", "WeightShare", "health_backtest"]
 
 _BANDS = ("red", "yellow", "green", "unknown")
 _LEADS = (30, 60, 90)
 _LEAD_SPAN = 31
+_LONG_TERM_DAYS, _LONG_AHEAD = 180.0, 180
 _REPEATS = 200
 _LEDGER = 50
 
@@ -88,6 +89,31 @@ class WeightShare:
 
 
 @dataclass(frozen=True)
+class LongTerms:
+    """Accounts whose terms last over 180 days, about half a year before they left.
+
+    Parameters
+    ----------
+    days_before : int
+        Readings so many days before, up to 30 more.
+    churners : int
+        Those with such a reading.
+    below_green : float or None
+        Share of them that were below green, of those with a band; None without one.
+    unknown : float or None
+        Share of them without a band.
+    green_share : float or None
+        Share of green in all readings with a band of accounts with such terms.
+    """
+
+    days_before: int
+    churners: int
+    below_green: float | None
+    unknown: float | None
+    green_share: float | None
+
+
+@dataclass(frozen=True)
 class LeadTime:
     """Days from the first reading of the last unbroken run below green to churn.
 
@@ -137,6 +163,8 @@ class HealthBacktest:
     warning : DataFrame
         ``days_before, churners, below_green, unknown``: churners with a reading so many days before (up to 31 more),
         the share of them below green, and the share without a band.
+    long_terms : LongTerms or None
+        The same 180 days before, of accounts with terms over 180 days; None where no terms are known.
     lead_time : LeadTime
         How long before churn the score was below green.
     ranking : Ranking
@@ -176,6 +204,7 @@ class HealthBacktest:
     weights: tuple[WeightShare, ...] = ()
     capacity: SizedRed | None = None
     advice: tuple[Advice, ...] = ()
+    long_terms: LongTerms | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the backtest as JSON-ready data."""
@@ -197,7 +226,8 @@ def health_backtest(
     ----------
     history : DataFrame
         Readings made without hindsight: ``account_id, as_of, health_score, band, coverage, model_score,
-        rules_score, churn_probability`` and the outcome: ``churned`` (1, 0 or NaN) and ``churn_on`` (NaT while the
+        rules_score, churn_probability``, where terms are known ``contract_days``, and the outcome:
+        ``churned`` (1, 0 or NaN) and ``churn_on`` (NaT while the
         account stays or nobody knows).
     name : str
         What the score is called.
@@ -242,6 +272,7 @@ def health_backtest(
         false_alarm_count=len(alarms),
         missed_count=len(missed),
         acceptance=acceptance(bands, near[60], labelled, green_from),
+        long_terms=_long_terms(history, churners),
     )
 
 
@@ -315,6 +346,22 @@ def _warning(found: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _long_terms(history: pd.DataFrame, churners: pd.DataFrame) -> LongTerms | None:
+    if "contract_days" not in history:
+        return None
+    long = history[(history["contract_days"] > _LONG_TERM_DAYS) & (history["band"] != "unknown")]
+    near = _near(churners[churners["contract_days"] > _LONG_TERM_DAYS], _LONG_AHEAD)
+    known = near["band"] != "unknown"
+    below = near["band"].isin(["red", "yellow"])
+    return LongTerms(
+        days_before=_LONG_AHEAD,
+        churners=len(near),
+        below_green=float(below[known].mean()) if known.any() else None,
+        unknown=float((~known).mean()) if len(near) else None,
+        green_share=float((long["band"] == "green").mean()) if len(long) else None,
+    )
 
 
 def _last_runs(churners: pd.DataFrame, green_from: float) -> tuple[LeadTime, pd.DataFrame]:

@@ -62,7 +62,7 @@ def replay(
     Parameters
     ----------
     frame : DataFrame
-        Spine and features of all dates.
+        Spine and features of all dates; with ``contract_days`` accounts with long terms are judged apart.
     feature_set : FeatureSet
         As in training.
     config : Config
@@ -162,7 +162,7 @@ def replayed(
         scale = _scale(frame, split, feature_set, config, seen, verdict)
         base_rate = float(training["churned"].mean())
         scored = score_health(test, scores, scale=scale, base_rate=base_rate, verdict=verdict)
-        outcome = test[[*_KEY, "churned", "churn_on"]]
+        outcome = test[[*_KEY, "churned", "churn_on", *(["contract_days"] if "contract_days" in test else [])]]
         probability = scored[_KEY].merge(scores, on=_KEY)["churn_probability"]
         scored = scored.assign(churn_probability=probability, fold=split.name).merge(outcome, on=_KEY)
         seen.append(scores)

@@ -15,6 +15,7 @@ from churnml.language.phrases import (
     render,
 )
 from churnml.language.text import Argument, Day, Quantity, Several, Text, Words, words
+from churnml.language.validation import validation_fault
 
 __all__ = [
     "Argument",
@@ -47,5 +48,6 @@ __all__ = [
     "render",
     "said_text",
     "using",
+    "validation_fault",
     "words",
 ]

@@ -25,8 +25,9 @@ from churnml.errors import UsageError
 from churnml.explain import load_playbooks
 from churnml.explain.plays import Playbook
 from churnml.health import phase
+from churnml.language import Text
 from churnml.pipeline.bands import bands_in_force
-from churnml.pipeline.experiments import with_uplift
+from churnml.pipeline.experiments import uplift_in_force, with_uplift
 from churnml.pipeline.health import tested_on
 from churnml.pipeline.preparation import prepare
 from churnml.progress import Stages
@@ -106,18 +107,12 @@ def evaluate_newest(config: Config, store: Store) -> tuple[date, Decided | None]
 def _decision_on_newest(config: Config, store: Store) -> tuple[date, Callable[[Known, date | None], Decided | None]]:
     newest = store.latest(config.name)
     if newest is None:
-        raise UsageError(
-            "Nothing has been scored yet",
-            where=config.name,
-            remedy="Run `churnml score CONFIG`.",
-            code="alerts.scores",
-        )
+        raise UsageError(Text.of("fault-not_scored"), where=config.name, code="alerts.scores")
     kept = store.all_features(newest.id)
     if not kept:
         raise UsageError(
-            "The features of the newest snapshot are not kept any more",
-            where=f"snapshot of {newest.as_of}",
-            remedy="Run `churnml score CONFIG` again.",
+            Text.of("fault-features_gone"),
+            where=Text.of("fault-features_gone.where", as_of=str(newest.as_of)),
             code="alerts.features",
         )
     accounts = store.accounts(newest.id, limit=newest.accounts).accounts
@@ -153,7 +148,7 @@ def _decision(
     readings = pd.DataFrame(store.banded_readings(config.name, as_of), columns=list(actions.READINGS))
     readings = readings.astype({"health_score": "float64", "coverage": "float64"})
     readings["as_of"] = pd.to_datetime(readings["as_of"])
-    table = with_uplift(config, signals(scores, features, readings), store)
+    table = with_uplift(config, signals(scores, features, readings), store, as_of)
     by_account = {str(item["account_id"]): item for item in explanations}
     phases = phase(table).tolist()
     read = ("account_id", "touch", "band", "owner")
@@ -195,7 +190,8 @@ def _decision(
 def backtest_alerts(config: Config, stages: Stages | None = None) -> AlertsBacktest:
     """Live through the backtest's dates once more and judge the alerts by who left.
 
-    Scores are those of models that knew only the past of their fold. Owners and segments are as known on each date.
+    Scores are those of models that knew only the past of their fold. Owners and segments are as known on each date. The
+    budget ranks by what it ranks by today: risk, or the uplift ranking that is in force.
     """
     from churnml.health.replay import replayed
 
@@ -210,7 +206,16 @@ def backtest_alerts(config: Config, stages: Stages | None = None) -> AlertsBackt
         history = history.merge(frame[[*keys, "arr"]], on=keys, validate="1:1")
         history = _with_owners(history, prepared.loaded.tables)
         features = frame[[*keys, *prepared.feature_set.names]]
-        return alerts_backtest(history, features, rules_of(config), config.alerts, _bands(config))
+        ranking = _uplift_today(config)
+        return alerts_backtest(history, features, rules_of(config), config.alerts, _bands(config), uplift=ranking)
+
+
+def _uplift_today(config: Config) -> Callable[[pd.DataFrame], Any] | None:
+    if not config.experiments.rank_by_uplift:
+        return None
+    with Store(config.store_url) as store:
+        model = uplift_in_force(config, store)
+    return None if model is None else model.predict
 
 
 def _with_owners(history: pd.DataFrame, tables: Any) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 from churnml.config import Config
 from churnml.errors import UsageError
+from churnml.language import Text
 from churnml.store import Actor, Alert, AlertEvent, Outcome, State, Store
 
 __all__ = ["answer_alert", "list_alerts", "show_alert"]
@@ -53,7 +54,7 @@ def answer_alert(
         There is no such alert, or the request does not fit its state.
     """
     if state is None and owner is None and note is None:
-        raise UsageError("Nothing is asked of the alert", expected="a state, an owner or a note")
+        raise UsageError(Text.of("fault-alert_nothing"))
     with Store(config.store_url) as store:
         alert, _ = store.alerts(config.name).change(
             alert_id,

@@ -12,6 +12,7 @@ from churnml import __version__
 from churnml.config import Config
 from churnml.errors import UsageError
 from churnml.files import beside, folder_beside, stage_folder
+from churnml.language import Text
 from churnml.pipeline.lock import only_one
 from churnml.sources.suppression import Suppression
 from churnml.store import Store, Traces
@@ -102,19 +103,14 @@ def _unpacked(file: Path, stage: Path, name: str) -> dict[str, str]:
         about: dict[str, str] = json.loads((stage / _ABOUT).read_text(encoding="utf-8"))
     except (OSError, tarfile.TarError, ValueError) as error:
         raise UsageError(
-            "The file is no backup of churnml",
+            Text.of("fault-no_backup"),
             where=str(file),
             got=str(error).splitlines()[0] if str(error) else type(error).__name__,
-            expected="what `churnml backup` has written",
             code="backup.unreadable",
         ) from error
     if about.get("config") != name:
         raise UsageError(
-            "The backup is one of another company",
-            where=str(file),
-            got=about.get("config"),
-            expected=name,
-            code="backup.other",
+            Text.of("fault-other_backup"), where=str(file), got=about.get("config"), expected=name, code="backup.other"
         )
     return about
 

@@ -10,6 +10,7 @@ from churnml import deliveries
 from churnml.config import Config
 from churnml.deliveries import Delivered, Finding, Planned
 from churnml.errors import ChurnmlError, UsageError
+from churnml.language import Text
 from churnml.store import Delivery, Store
 
 __all__ = ["check_deliveries", "deliver", "deliver_after_scoring", "list_deliveries", "preview_deliveries", "resend"]
@@ -81,7 +82,7 @@ def resend(config: Config, ids: Sequence[int] = (), *, target: str | None = None
         Neither ids nor a target are given.
     """
     if not ids and target is None:
-        raise UsageError("Nothing is named that is to be sent again", expected="ids, or --target NAME for all of it")
+        raise UsageError(Text.of("fault-nothing_again"))
     with Store(config.store_url) as store:
         return store.deliveries(config.name).resend(datetime.now(UTC), ids=ids, target=target)
 
@@ -89,10 +90,4 @@ def resend(config: Config, ids: Sequence[int] = (), *, target: str | None = None
 def _require_targets(config: Config) -> None:
     config.require_churn("deliveries")
     if not config.deliveries.targets():
-        raise UsageError(
-            "The config names no target that is on",
-            where="deliveries",
-            expected="a section such as `deliveries: {tables: {bi: {folder: bi}}}`",
-            remedy="docs/deliveries.md has one page a target.",
-            code="deliver.no_target",
-        )
+        raise UsageError(Text.of("fault-no_target_on"), where="deliveries", code="deliver.no_target")

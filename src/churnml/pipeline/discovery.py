@@ -9,6 +9,7 @@ from pathlib import Path
 
 from churnml.errors import UsageError
 from churnml.files import write_text
+from churnml.language import Text
 from churnml.progress import Stages
 from churnml.sources.discovery import (
     Proposal,
@@ -58,15 +59,9 @@ def init(
     stages = stages or Stages()
     for folder in folders:
         if not folder.exists():
-            raise UsageError(
-                "There is no such folder or file", where=str(folder), remedy="Name the folder with your raw files."
-            )
+            raise UsageError(Text.of("fault-no_folder"), where=str(folder))
     if out.exists() and not overwrite:
-        raise UsageError(
-            "There is a config already",
-            where=str(out),
-            remedy="Name another file with --out, or replace it with --yes.",
-        )
+        raise UsageError(Text.of("fault-config_there"), where=str(out))
     common = Path(os.path.commonpath([folder.resolve() for folder in folders]))
     common = common if common.is_dir() else common.parent
     with stages("look at files"):
@@ -74,11 +69,7 @@ def init(
         files = profile_files(common, stages.say, wanted)
     proposal = propose(_name(common), files)
     if not files:
-        raise UsageError(
-            "The folder holds no file that can be read",
-            where=str(common),
-            expected="CSV, TSV, JSON, Parquet or Excel, also packed with gzip, zstandard or zip; DuckDB or SQLite",
-        )
+        raise UsageError(Text.of("fault-nothing_readable"), where=str(common))
     if ask is not None and proposal.usable:
         for question in questions_of(proposal):
             answer = ask(question)

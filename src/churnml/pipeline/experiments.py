@@ -13,6 +13,7 @@ from churnml.actions.uplift import compare_rankings, fit_ranking
 from churnml.config import Config
 from churnml.config.experiments import ExperimentsConfig
 from churnml.errors import UsageError
+from churnml.language import Text
 from churnml.pipeline.preparation import check
 from churnml.pipeline.tasks import done_tasks
 from churnml.progress import Stages
@@ -20,8 +21,9 @@ from churnml.snapshots.labels import labelled
 from churnml.store import Actor, Assignment, Store, Task
 from churnml.store.rankings import Ranking
 from churnml.tables import Tables
+from churnml.training.uplift_model import UpliftModel
 
-__all__ = ["compare_arms", "rank_alerts", "report_experiment", "with_uplift"]
+__all__ = ["compare_arms", "rank_alerts", "report_experiment", "uplift_in_force", "with_uplift"]
 
 
 def report_experiment(config: Config, stages: Stages | None = None) -> ExperimentReport:
@@ -40,7 +42,8 @@ def report_experiment(config: Config, stages: Stages | None = None) -> Experimen
 def rank_alerts(config: Config, stages: Stages | None = None) -> ExperimentReport:
     """Decide by what the alert budget ranks, and keep the decision: by uplift where it beats risk, else by risk.
 
-    It holds from the next evaluation of the alerts, where `experiments.rank_by_uplift` is set.
+    It holds from the next evaluation of the alerts, where `experiments.rank_by_uplift` is set; one for uplift
+    `experiments.ranking_days` long.
 
     Raises
     ------
@@ -72,12 +75,23 @@ def rank_alerts(config: Config, stages: Stages | None = None) -> ExperimentRepor
         return _compared(config, rows, until, store).model_copy(update={"uplift": judged})
 
 
-def with_uplift(config: Config, signals: pd.DataFrame, store: Store) -> pd.DataFrame:
-    """Return signals with ``churn_avoided``, where the config wants that ranking and it was found to beat risk."""
-    ranking = store.rankings(config.name).newest(config.experiments.name) if config.experiments.rank_by_uplift else None
-    if ranking is None or ranking.model is None:
-        return signals
-    return signals.assign(churn_avoided=ranking.model.predict(signals))
+def with_uplift(config: Config, signals: pd.DataFrame, store: Store, as_of: date) -> pd.DataFrame:
+    """Return signals with ``churn_avoided``, where the config wants that ranking and it is in force on a date."""
+    model = uplift_in_force(config, store, as_of)
+    return signals if model is None else signals.assign(churn_avoided=model.predict(signals))
+
+
+def uplift_in_force(config: Config, store: Store, as_of: date | None = None) -> UpliftModel | None:
+    """Return the uplift ranking that the config wants, that was found to beat risk and that has not expired.
+
+    `as_of` is by default the newest date that was evaluated.
+    """
+    section = config.experiments
+    ranking = store.rankings(config.name).newest(section.name) if section.rank_by_uplift else None
+    if ranking is None:
+        return None
+    as_of = as_of or store.evaluations(config.name).known().evaluated_on or ranking.until
+    return ranking.in_force(as_of, section.ranking_days)
 
 
 def compare_arms(config: Config, tables: Tables, store: Store) -> ExperimentReport:
@@ -98,11 +112,15 @@ def _lots(config: Config, stages: Stages | None) -> Iterator[tuple[pd.DataFrame,
 def _compared(config: Config, rows: pd.DataFrame, until: date, store: Store) -> ExperimentReport:
     found = experiment_report(rows, config.experiments, days=_days(config), until=until)
     ranking = store.rankings(config.name).newest(config.experiments.name)
-    by_uplift = config.experiments.rank_by_uplift and ranking is not None and ranking.model is not None
+    by_uplift = uplift_in_force(config, store, until) is not None
+    for_uplift = ranking is not None and ranking.model is not None
     return found.model_copy(
         update={
             "ranked_by": "uplift" if by_uplift else "risk",
             "ranking_decided_at": None if ranking is None else ranking.decided_at,
+            "ranking_holds_until": ranking.holds_until(config.experiments.ranking_days)
+            if ranking is not None and for_uplift
+            else None,
         }
     )
 
@@ -120,10 +138,9 @@ def _followed(config: Config, tables: Tables, store: Store) -> tuple[pd.DataFram
     done = done_tasks(config, store)
     if not lots or until is None:
         raise UsageError(
-            "No account has been drawn yet",
+            Text.of("fault-nobody_drawn"),
             where="experiments",
-            got=f"experiment {section.name!r}",
-            remedy="Set `experiments: {enabled: true, arr_below: …}` and score; lots are drawn where alerts open.",
+            got=Text.of("fault-nobody_drawn.got", name=repr(section.name)),
             code="experiments.none",
         )
     label = config.label.model_copy(update={"horizon_days": days, "gap_days": 0, "further_horizons_days": ()})

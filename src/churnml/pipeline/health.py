@@ -77,7 +77,7 @@ def health_backtest(
     with stages("backtest"):
         tested = tested_on(config, prepared, stages)
     with stages("replay"):
-        results = replay(prepared.frame, prepared.feature_set, config, tested)
+        results = replay(_with_terms(config, prepared), prepared.feature_set, config, tested)
         page = backtest_report(
             results,
             title=config.name,
@@ -88,6 +88,14 @@ def health_backtest(
         )
         path = write_text(config.workspace_dir / "reports" / f"health_backtest.{language}.html", page)
     return results, path
+
+
+def _with_terms(config: Config, prepared: Prepared) -> pd.DataFrame:
+    """Return the training frame, with how long terms last where churn is that of contracts."""
+    if config.label.churn != "contractual":
+        return prepared.frame
+    coming = snapshots.coming_decisions(prepared.frame, prepared.loaded.tables, config.label)
+    return prepared.frame.join(coming[["contract_days"]])
 
 
 def tested_on(config: Config, prepared: Prepared, stages: Stages) -> Predicted:

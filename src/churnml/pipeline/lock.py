@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from churnml.errors import WorkspaceError
+from churnml.language import Text
 
 if sys.platform != "win32":
     import fcntl
@@ -118,8 +119,4 @@ def _server_lock(url: str, name: str) -> Iterator[None]:
 
 
 def _busy(name: str, who: str) -> Busy:
-    return Busy(
-        f"A daily run of {name} is at work already",
-        got=who,
-        remedy="Nothing is to be done: it goes on. `churnml daily list CONFIG` shows how far it is.",
-    )
+    return Busy(Text.of("fault-daily_busy", name=name), got=who)

@@ -12,7 +12,7 @@ from churnml.config.secrets import mask_url
 from churnml.errors import DataError, WorkspaceError, near_name
 from churnml.explain import frozen
 from churnml.explain.stored import worded
-from churnml.language import Text, languages, render
+from churnml.language import Text, languages, one_of, render
 from churnml.store import AccountScore, SnapshotInfo, Store
 
 __all__ = ["explain", "last_score", "last_scored", "newest", "of_account"]
@@ -159,10 +159,9 @@ def _from_file(config: Config, account_id: str) -> dict[str, Any]:
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise WorkspaceError(
-            "The explanations of the last scoring cannot be read",
+            Text.of("fault-explanations_unread"),
             where=str(path),
             got=(str(error).splitlines() or [type(error).__name__])[0],
-            remedy="Run `churnml score CONFIG` again.",
             code="workspace.damaged_json",
         ) from error
     if not by_account:
@@ -173,20 +172,14 @@ def _from_file(config: Config, account_id: str) -> dict[str, Any]:
 
 
 def _nothing_scored(config: Config) -> DataError:
-    return DataError(
-        "No snapshot has been scored yet",
-        where=mask_url(config.store_url),
-        remedy="Run `churnml score CONFIG` (or `churnml run CONFIG`) first.",
-        code="store.empty",
-    )
+    return DataError(Text.of("fault-no_snapshot"), where=mask_url(config.store_url), code="store.empty")
 
 
 def _unknown_account(account_id: str, known: Sequence[str], as_of: str) -> DataError:
     near = near_name(account_id, known)
     return DataError(
-        f"Account {account_id!r} is not in the scored snapshot",
+        Text.of("fault-no_account", account=repr(account_id)),
         where=f"as_of {as_of}",
-        expected=f"for example {near!r}" if near else f"one of {len(known)} accounts, such as {known[0]!r}",
-        remedy="It may be new, or have left before anything was scored; the cohort section says who is scored.",
+        expected=one_of((), near) or Text.of("fault-no_account.known", n=len(known), example=repr(known[0])),
         code="data.unknown_account",
     )

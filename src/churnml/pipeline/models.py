@@ -115,12 +115,7 @@ def promote_model(config: Config, version: str, *, reason: str, force: bool) -> 
         Without `force`: the gate has refused or not judged it; a person must say why it is better all the same.
     """
     if not force or not reason.strip():
-        raise UsageError(
-            "The gate promotes by itself what is better by more than noise; anything else needs a person's reason",
-            where="models promote",
-            expected="--force --reason '…'",
-            remedy="`churnml models compare CONFIG A B` shows the two side by side.",
-        )
+        raise UsageError(Text.of("fault-promote_reason"), where="models promote", expected="--force --reason '…'")
     return _promote(config, version, reason=reason, forced=True)
 
 
@@ -265,9 +260,8 @@ def _tested(config: Config, version: str) -> pd.DataFrame | None:
         return pd.read_parquet(path).drop_duplicates(_KEY, keep="last")
     except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are ValueErrors
         raise WorkspaceError(
-            "The predictions of a backtest cannot be read",
+            Text.of("fault-predictions_unread"),
             where=str(path),
             got=(str(error).splitlines() or [type(error).__name__])[0],
-            remedy="Restore the file from a backup, or remove it; the next training writes its own.",
             code="workspace.damaged_parquet",
         ) from error

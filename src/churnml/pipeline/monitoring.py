@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from churnml import registry
 from churnml.config import Config
 from churnml.errors import BundleError, DataError
-from churnml.language import render
+from churnml.language import Text, render
 from churnml.monitoring import Alarm, Budget, DataHealth, data_health, profile
 from churnml.monitoring.alarms import STOPPED
 from churnml.monitoring.feature_drift import drift_alarms
@@ -163,12 +163,9 @@ def hold_back(config: Config, alarms: Sequence[Alarm]) -> None:
     holding = held_by(config, alarms)
     if holding:
         raise DataError(
-            "Publishing is held back, as the data raises alarms",
+            Text.of("fault-held_back", publish_if=str(config.monitoring.publish_if)),
             where=", ".join(dict.fromkeys(alarm.subject for alarm in holding)),
             got="; ".join(f"{alarm.code} {render(alarm.said, config.language)}" for alarm in holding)[:500],
-            expected=f"what monitoring.publish_if: {config.monitoring.publish_if} lets through",
-            remedy="docs/monitoring.md says what each code means. The scores published before stay served; to publish "
-            "all the same, set monitoring.publish_if: always.",
             code="monitoring.held",
         )
 

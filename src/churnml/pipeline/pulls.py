@@ -16,6 +16,7 @@ from pydantic_core import to_jsonable_python
 
 from churnml.config import Config, SourceConfig
 from churnml.errors import UsageError, WorkspaceError, near_name
+from churnml.language import Text, one_of
 from churnml.pipeline.lock import locked
 from churnml.progress import Stages
 from churnml.sources.connectors import PlannedPull, SourcePull, preview_source, pull_source
@@ -142,19 +143,11 @@ def _named(config: Config, names: Sequence[str]) -> dict[str, SourceConfig]:
     """Return the sources to pull."""
     pulled = {name: source for name, source in config.named_sources.items() if source.pull is not None}
     if not pulled:
-        raise UsageError(
-            "The config names no tool to pull from",
-            where="sources",
-            expected="a section such as `sources: {desk: {pull: {zendesk: {url: …, user: …, api_token: ${NAME}}}}}`",
-            remedy="docs/pull.md says for every tool how its login is made.",
-        )
+        raise UsageError(Text.of("fault-no_tool"), where="sources")
     unknown = [name for name in names if name not in pulled]
     if unknown:
         near = near_name(unknown[0], pulled)
-        raise UsageError(
-            f"There is no source {unknown[0]!r} to pull",
-            expected=f"{near} perhaps" if near else ", ".join(pulled),
-        )
+        raise UsageError(Text.of("fault-no_source", name=repr(unknown[0])), expected=one_of(pulled, near))
     return {name: source for name, source in pulled.items() if not names or name in names}
 
 
@@ -185,13 +178,7 @@ def _record(file: Path, one: SourcePull) -> None:
 
 
 def _busy(lock: Path, who: str) -> WorkspaceError:
-    return WorkspaceError(
-        "Another pull of this source is at work",
-        where=str(lock),
-        got=who,
-        remedy="Wait until it is done; it goes on by itself.",
-        code="workspace.busy",
-    )
+    return WorkspaceError(Text.of("fault-pull_busy"), where=str(lock), got=who, code="workspace.busy")
 
 
 def _moment(day: date | None) -> datetime | None:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from churnml.config import Config
 from churnml.errors import UsageError
+from churnml.language import Text
 from churnml.store import Actor, Note, Store, Task, TaskEvent, Tasks, TaskState
 
 __all__ = ["answer_task", "done_tasks", "list_tasks", "show_task"]
@@ -59,7 +60,7 @@ def answer_task(
         There is no such task, or the request does not fit its state.
     """
     if state is None and owner is None and note is None:
-        raise UsageError("Nothing is asked of the task", expected="done, skipped, another owner or a note")
+        raise UsageError(Text.of("fault-task_nothing"))
     with Store(config.store_url) as store:
         task, _ = _tasks(config, store).change(
             task_id,

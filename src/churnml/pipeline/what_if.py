@@ -10,6 +10,7 @@ import pandas as pd
 from churnml.assessment import Champion, WhatIf, what_if
 from churnml.config import Config
 from churnml.errors import DataError, UsageError
+from churnml.language import Text
 from churnml.pipeline.lookup import newest, of_account
 
 __all__ = ["suppose"]
@@ -38,9 +39,7 @@ def suppose(config: Config, account_id: str, settings: Sequence[str]) -> WhatIf:
         of_account(store, snapshot, account_id)
         kept: Mapping[str, Any] | None = store.features(snapshot.id, account_id)
     if kept is None:
-        raise DataError(
-            "The snapshot's features are no longer kept", where=account_id, remedy="Run `churnml score CONFIG` again."
-        )
+        raise DataError(Text.of("fault-snapshot_features_gone"), where=account_id)
     champion = Champion.load(config)
     features = champion.model.features
     row = pd.DataFrame([{"account_id": account_id, "as_of": pd.Timestamp(snapshot.as_of), **kept}])
@@ -58,9 +57,6 @@ def _changes(settings: Sequence[str]) -> dict[str, float]:
             changes[name.strip()] = float(value)
         except ValueError:
             raise UsageError(
-                "A setting is not of the form feature=number",
-                where="--set",
-                got=setting,
-                expected="active_users_28d=12",
+                Text.of("fault-setting"), where="--set", got=setting, expected="active_users_28d=12"
             ) from None
     return changes

@@ -15,8 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churnml.errors import BundleError, UsageError
+from churnml.errors import BundleError, Said, UsageError
 from churnml.files import beside, folder_beside, write_json
+from churnml.language import Text
 from churnml.registry.manifest import MANIFEST, Manifest, Provenance, broken_bundle, read_manifest
 from churnml.training.survival_verdict import SurvivalVerdict
 
@@ -127,9 +128,7 @@ def save_bundle(
         Their model, where they are.
     """
     if model.info.verdict is None:
-        raise UsageError(
-            "A model without a verdict is not bundled", where=name, remedy="Backtest it first: `fit(…, backtest=…)`."
-        )
+        raise UsageError(Text.of("fault-no_verdict"), where=name)
     files = {f"{_MODEL_FOLDER}/{file}": text for file, text in model.to_files().items()}
     files[_HEALTH] = json.dumps(health, ensure_ascii=False, sort_keys=True, indent=1)
     files[_EXPLAIN] = json.dumps(explain, ensure_ascii=False, sort_keys=True)
@@ -213,16 +212,18 @@ def load_bundle(path: Path) -> Bundle:
 def _check_sum(path: Path, file: str, expected: str) -> None:
     place = path / file
     if not place.is_file():
-        raise broken_bundle(path, f"the file {file} is missing")
+        raise broken_bundle(path, Text.of("bundle-why.missing", file=file))
     if _sha256(place.read_bytes()) != expected:
-        raise broken_bundle(path, f"the file {file} does not match its checksum")
+        raise broken_bundle(path, Text.of("bundle-why.altered", file=file))
 
 
 def _survival(path: Path) -> SurvivalVerdict:
     try:
         return SurvivalVerdict.from_dict(json.loads(_text(path / _SURVIVAL)))
     except ValueError as error:
-        raise broken_bundle(path, f"{_SURVIVAL} cannot be read ({str(error).splitlines()[0]})") from error
+        raise broken_bundle(
+            path, Text.of("bundle-why.unread", file=_SURVIVAL, why=str(error).splitlines()[0])
+        ) from error
 
 
 def set_champion(folder: Path, name: str, version: str, promotion: Mapping[str, Any] | None = None) -> None:
@@ -236,11 +237,7 @@ def set_champion(folder: Path, name: str, version: str, promotion: Mapping[str, 
         The entry of the record, JSON-ready. It is written with the pointer, so that the two cannot disagree.
     """
     if version != Path(version).name or not (folder / name / version / MANIFEST).is_file():
-        raise BundleError(
-            f"There is no bundle {name}/{version}",
-            where=str(folder / name),
-            remedy="`churnml train CONFIG` makes one.",
-        )
+        raise BundleError(Text.of("fault-no_bundle", name=name, version=str(version)), where=str(folder / name))
     pointer = {"version": version} if promotion is None else {"version": version, "promotion": dict(promotion)}
     write_json(folder / name / _CHAMPION, pointer)
 
@@ -261,7 +258,7 @@ def read_pointer(folder: Path, name: str) -> dict[str, Any] | None:
     except (OSError, ValueError) as error:
         raise _unreadable_pointer(file, str(error)) from error
     if not isinstance(pointer, dict) or not isinstance(pointer.get("version"), str) or not pointer["version"]:
-        raise _unreadable_pointer(file, "it names no version")
+        raise _unreadable_pointer(file, Text.of("fault-pointer.empty"))
     return pointer
 
 
@@ -276,29 +273,23 @@ def champion_bundle(folder: Path, name: str) -> Path:
     pointer = read_pointer(folder, name)
     if pointer is None and (waiting := list((folder / name).glob(f"*/{MANIFEST}"))):
         raise BundleError(
-            f"No model of {name!r} has been promoted yet",
+            Text.of("fault-none_promoted", name=repr(name)),
             where=str(folder / name / _CHAMPION),
-            got=f"{len(waiting)} trained, none let through",
-            remedy="`churnml train CONFIG` says why; with --force --reason '…' a person overrides it.",
+            got=Text.of("fault-none_promoted.got", n=len(waiting)),
             code="bundle.none",
         )
     if pointer is None:
         raise BundleError(
-            f"No model of {name!r} has been trained yet",
-            where=str(folder / name / _CHAMPION),
-            remedy="Run `churnml train CONFIG` (or `churnml run CONFIG`) first.",
-            code="bundle.none",
+            Text.of("fault-none_trained", name=repr(name)), where=str(folder / name / _CHAMPION), code="bundle.none"
         )
     return folder / name / str(pointer["version"])
 
 
-def _unreadable_pointer(file: Path, why: str) -> BundleError:
+def _unreadable_pointer(file: Path, why: Said) -> BundleError:
     return BundleError(
-        "The file that names the champion is damaged",
+        Text.of("fault-pointer"),
         where=str(file),
         got=why,
-        remedy="Restore it from a backup, or name the champion: "
-        "`churnml models promote CONFIG VERSION --force --reason …`; `churnml models list CONFIG` shows the versions.",
         code="bundle.pointer",
     )
 
@@ -319,9 +310,9 @@ def champion_health(folder: Path, name: str) -> dict[str, Any]:
     path = champion_bundle(folder, name)
     expected, file = read_manifest(path).files.get(_HEALTH), path / _HEALTH
     if not file.is_file():
-        raise broken_bundle(path, f"the file {_HEALTH} is missing")
+        raise broken_bundle(path, Text.of("bundle-why.missing", file=_HEALTH))
     if _sha256(file.read_bytes()) != expected:
-        raise broken_bundle(path, f"the file {_HEALTH} does not match its checksum")
+        raise broken_bundle(path, Text.of("bundle-why.altered", file=_HEALTH))
     scales: dict[str, Any] = json.loads(_text(file))
     return scales
 

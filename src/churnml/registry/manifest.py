@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from churnml.config.needs import RecordedSections
 from churnml.errors import BundleError
-from churnml.language import Argument
+from churnml.language import Argument, Text
 from churnml.training.publication import Publication
 
 __all__ = ["MANIFEST", "Manifest", "Provenance", "broken_bundle", "level_gaps_of", "read_manifest", "recorded"]
@@ -155,21 +155,21 @@ def read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(file.read_bytes())
     except FileNotFoundError as error:
-        raise broken_bundle(path, f"there is no {MANIFEST}") from error
+        raise broken_bundle(path, Text.of("bundle-why.missing", file=MANIFEST)) from error
     except OSError as error:
-        raise broken_bundle(path, f"{MANIFEST} cannot be read ({error.strerror})") from error
+        raise broken_bundle(path, Text.of("bundle-why.unread", file=MANIFEST, why=str(error.strerror))) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         fault = f"{where}: {first['msg']}" if where else first["msg"]
-        raise broken_bundle(path, f"{MANIFEST} is not a manifest of format {_FORMAT} ({fault})") from error
+        why = Text.of("bundle-why.format", file=MANIFEST, format=str(_FORMAT), fault=fault)
+        raise broken_bundle(path, why) from error
 
 
-def broken_bundle(path: Path, why: str) -> BundleError:
+def broken_bundle(path: Path, why: Text) -> BundleError:
     """Return the error of a bundle that cannot be used."""
     return BundleError(
-        f"The model bundle cannot be used: {why}",
+        Text.of("fault-bundle_broken", why=why),
         where=str(path),
-        remedy="Restore the folder from a backup, or train again.",
         code="bundle.broken",
     )

@@ -16,6 +16,7 @@ from churnml.config.needs import TrackingSections
 from churnml.config.secrets import mask_text, mask_url
 from churnml.errors import EngineError
 from churnml.files import sqlite_path
+from churnml.language import Text
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -89,18 +90,16 @@ def open_mlflow(config: TrackingSections) -> Iterator[ModuleType]:
             yield mlflow
         except mlflow.exceptions.MlflowException as error:
             raise EngineError(
-                "MLflow refused",
+                Text.of("fault-mlflow"),
                 where=shown,
                 got=mask_text(_told(error), [config.tracking_uri]),
-                remedy="Check mlflow.tracking_uri in the config and that its server answers.",
                 code="mlflow",
             ) from error
         except sqlalchemy.exc.SQLAlchemyError as error:
             raise EngineError(
-                "MLflow's database cannot be used",
+                Text.of("fault-mlflow_database"),
                 where=shown,
                 got=mask_text(_told(getattr(error, "orig", None) or error), [config.tracking_uri]),
-                remedy="Restore it from a backup, or move it away: the next training begins a new one.",
                 code="mlflow.database",
             ) from error
         finally:

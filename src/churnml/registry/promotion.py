@@ -13,7 +13,7 @@ from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
 from churnml.config import LabelConfig
 from churnml.errors import BundleError
 from churnml.files import write_json
-from churnml.language import Argument
+from churnml.language import Argument, Text, one_of
 from churnml.metrics.intervals import Interval
 from churnml.registry.bundle import Bundle, read_pointer, set_champion
 from churnml.registry.manifest import MANIFEST, Manifest, read_manifest
@@ -142,12 +142,11 @@ def promote(
         There is no such version.
     """
     if version != Path(version).name or not (folder / name / version / MANIFEST).is_file():
-        known = ", ".join(found.version for found in versions(folder, name)) or "none"
+        known = [bundle.version for bundle in versions(folder, name)]
         raise BundleError(
-            f"There is no bundle {name}/{version}",
+            Text.of("fault-no_version", name=name, version=str(version)),
             where=str(folder / name),
-            expected=f"one of {known}",
-            remedy="`churnml models list CONFIG` lists them.",
+            expected=one_of(known),
         )
     past = promotions(folder, name)
     entry = Promotion(
@@ -177,11 +176,7 @@ def promotions(folder: Path, name: str) -> list[Promotion]:
         record = _RECORD.validate_json(file.read_bytes()) if file.is_file() else []
     except (OSError, ValidationError) as error:
         raise BundleError(
-            "The record of promotions is damaged",
-            where=str(file),
-            got=str(error).splitlines()[0],
-            remedy="Restore it from a backup, or move it away: a new record begins with the champion in use.",
-            code="bundle.record",
+            Text.of("fault-promotions_damaged"), where=str(file), got=str(error).splitlines()[0], code="bundle.record"
         ) from error
     try:
         pointer = read_pointer(folder, name) or {}
@@ -207,12 +202,7 @@ def rollback_target(folder: Path, name: str) -> str:
     past = promotions(folder, name)
     if past and past[-1].previous is not None:
         return past[-1].previous
-    raise BundleError(
-        "There is no earlier champion to go back to",
-        where=str(folder / name),
-        remedy="`churnml models promote CONFIG VERSION --force --reason …` takes any version that `models list` shows.",
-        code="bundle.no_rollback",
-    )
+    raise BundleError(Text.of("fault-no_rollback"), where=str(folder / name), code="bundle.no_rollback")
 
 
 def versions(folder: Path, name: str) -> list[Manifest]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from churnml.evaluation import Tuning
+from churnml.training.survival_verdict import SurvivalVerdict
 
 __all__ = ["Tracked", "describe", "name_alias", "settle", "tag_run", "track", "track_moved"]
 
@@ -102,6 +103,9 @@ def track(
             for days, further in backtest.get("horizons", {}).items():
                 own = {**_headline(further["pooled"]), **_details(further["pooled"], "")}
                 mlflow.log_metrics({f"detail/horizon_{days}d/{name}": value for name, value in own.items()})
+            if bundle.survival is not None:
+                mlflow.set_tag("churnml.survival", bundle.survival.role.value)
+                mlflow.log_metrics(_survival(bundle.survival))
             for fold in backtest["folds"]:
                 _log_fold(mlflow, fold)
             if tuning is not None:
@@ -411,6 +415,17 @@ def _details(scores: Mapping[str, Any], prefix: str = "detail/") -> dict[str, fl
     return _numbers(
         {f"{prefix}{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
     )
+
+
+def _survival(verdict: SurvivalVerdict) -> dict[str, float]:
+    """Return what survival curves were judged by, such as ``detail/survival/integrated_brier/hazard``."""
+    figures: dict[str, Any] = {}
+    if verdict.far is not None:
+        figures |= {f"integrated_brier/{name}": score for name, score in verdict.far.brier.items()}
+    if verdict.near is not None:
+        for metric in ("roc_auc", "log_loss"):
+            figures |= {f"{metric}/{name}": value for name, value in getattr(verdict.near, metric).items()}
+    return {f"detail/survival/{name}": value for name, value in _numbers(figures).items()}
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:

@@ -104,6 +104,7 @@ def model_card(
         "metrics": _metrics(backtest["pooled"], predictions, config),
         "baselines": _baselines(backtest),
         "folds": [dict(fold) for fold in backtest["folds"]],
+        "survival": _survival(bundle),
         "horizons": [dict(further) for further in (backtest.get("horizons") or {}).values()],
         "segments": list(backtest.get("segments") or []),
         "at_capacity": _at_capacity(backtest),
@@ -207,6 +208,12 @@ def _said(card: Mapping[str, Any], language: Language) -> dict[str, Any]:
                 figures[f"{name}{ending}"] = share(value, 1) if name == "error" else decimal(value, 2)
         said["figures"] = t("figures", **figures)
     return said
+
+
+def _survival(bundle: Bundle) -> dict[str, Any] | None:
+    """Return what came of the survival curves; None where they were not tried, or by an earlier version."""
+    verdict = bundle.survival
+    return None if verdict is None else {**verdict.as_dict(), "reason": verdict.reason}
 
 
 _OWN_SEGMENTS = {"arr", "tenure"}

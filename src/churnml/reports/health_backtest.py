@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from churnml.errors import UsageError
 from churnml.health.backtest import HealthBacktest
-from churnml.language import Language, Quantity, Section, day, number, phrases
+from churnml.language import Language, Quantity, Section, Text, day, number, phrases
 from churnml.reports.page import BAND_COLOURS, Labels, environment, new_figure, svg
 
 __all__ = ["backtest_report"]
@@ -50,7 +50,7 @@ def backtest_report(
         There is no result.
     """
     if not results:
-        raise UsageError("A backtest report needs at least one backtest")
+        raise UsageError(Text.of("fault-no_backtest"))
     main, say = results[0], phrases(language)
     template = environment().get_template("health_backtest.html.j2")
     return template.render(
@@ -69,6 +69,7 @@ def backtest_report(
         early=_early(main, language),
         bands=[row for row in main.bands.to_dict("records") if row["rows"]],
         warning=main.warning.to_dict("records"),
+        long_terms=main.long_terms,
         weights=_weights(results, language),
         missed=main.missed.head(_SHOWN).to_dict("records"),
         alarms=main.false_alarms.head(_SHOWN).to_dict("records"),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.errors import ConfigError, near_name
+from churnml.language import Text, one_of
 from churnml.retention.cohorts import Cohort, cohort_members, retention_triangle
 from churnml.retention.growth import GrowthFigures, RfmCell, growth_figures, growth_potential, rfm_cells
 from churnml.retention.history import panel_history, rfm_of
@@ -261,18 +262,13 @@ def _check(tables: Tables, name: str) -> None:
     if name not in known:
         near = near_name(name, known)
         raise ConfigError(
-            f"Accounts have no attribute {name!r}",
+            Text.of("fault-no_grouping", name=repr(name)),
             where="--by",
-            expected=f"{near!r}?" if near else f"plan, or one of {', '.join(known)}",
+            expected=one_of(("plan", *known), near),
             code="retention.unknown_attribute",
         )
     canonical = name in TABLES["accounts"].column_names and TABLES["accounts"][name].mutable
     if canonical and not tables.has("accounts", "known_at"):
         raise ConfigError(
-            f"The attribute {name!r} changes over time, and accounts carry no history: its value of today would be "
-            "read into the past",
-            where="--by",
-            expected="accounts with one row per version and a known_at",
-            remedy=f"Map tables.accounts.columns.known_at, or leave out --by {name}.",
-            code="retention.no_history",
+            Text.of("fault-grouping_leaks", name=repr(name), name2=name), where="--by", code="retention.no_history"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from churnml.errors import DataError
+from churnml.language import Text
 from churnml.training.model import ChurnModel
 
 __all__ = ["score"]
@@ -38,12 +39,7 @@ def score(model: ChurnModel, frame: pd.DataFrame) -> pd.DataFrame:
     """
     for key in ("account_id", "as_of"):
         if key not in frame.columns:
-            raise DataError(
-                f"The rows to score have no {key}",
-                where=key,
-                expected="account_id, as_of and the model's features",
-                code="data.key_missing",
-            )
+            raise DataError(Text.of("fault-rows_key", key=key), where=key, code="data.key_missing")
     X = model.matrix(frame)
     log_odds, probability = model.scores(X)
     scores = pd.DataFrame(

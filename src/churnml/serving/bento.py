@@ -16,6 +16,7 @@ import yaml
 import churnml
 from churnml.config import Config, load_config
 from churnml.errors import ChurnmlError, UsageError
+from churnml.language import Text
 from churnml.registry import champion_bundle, load_bundle
 from churnml.serving.settings import SETTINGS, Settings
 from churnml.serving.workers import shared_folder
@@ -81,7 +82,7 @@ def write_context(config: Config, folder: Path) -> str:
     bundle = load_bundle(champion)
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
-        raise UsageError("The folder for the bento is not empty", where=str(folder), remedy="Name a new one.")
+        raise UsageError(Text.of("fault-bento_folder"), where=str(folder))
     models = folder / "models" / config.registered_model
     shutil.copytree(champion, models / champion.name)
     shutil.copy(champion.parent / "champion.json", models / "champion.json")

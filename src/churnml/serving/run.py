@@ -13,6 +13,7 @@ from rich.console import Console
 from churnml.config import Config, ServingConfig
 from churnml.config.secrets import reveal
 from churnml.errors import BundleError, ChurnmlError, UsageError
+from churnml.language import Text
 from churnml.serving.settings import SETTINGS, Settings
 from churnml.serving.workers import WORKERS
 from churnml.store import Store
@@ -56,14 +57,7 @@ def run(
     address = _address(host or config.serving.host)
     number = port or config.serving.port
     if insecure and not ipaddress.ip_address(address).is_loopback:
-        raise UsageError(
-            "Without API keys the service listens on this machine only",
-            where="--host",
-            got=address,
-            expected="127.0.0.1 or ::1",
-            remedy="Leave out --insecure and make a key: `churnml keys create NAME`.",
-            code="serving.insecure",
-        )
+        raise UsageError(Text.of("fault-insecure_host"), where="--host", got=address, code="serving.insecure")
     oidc = config.serving.sign_in.oidc
     if oidc is not None and oidc.client_secret is not None and "oidc" not in settings.secrets:
         reveal(oidc.client_secret, "serving.sign_in.oidc.client_secret")
@@ -172,7 +166,7 @@ def _address(host: str) -> str:
     try:
         return socket.gethostbyname(host)
     except OSError as error:
-        raise UsageError("This host has no address", where="--host", got=host, code="serving.host") from error
+        raise UsageError(Text.of("fault-host"), where="--host", got=host, code="serving.host") from error
 
 
 def _free(address: str, port: int) -> None:
@@ -183,9 +177,5 @@ def _free(address: str, port: int) -> None:
             probe.bind((address, port))
         except OSError as error:
             raise ChurnmlError(
-                f"The service cannot listen on port {port}",
-                where=address,
-                got=str(error),
-                remedy="Another program may listen there; choose another port with --port.",
-                code="serving.port",
+                Text.of("fault-port", port=str(port)), where=address, got=str(error), code="serving.port"
             ) from error

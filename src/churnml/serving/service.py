@@ -7,7 +7,7 @@ from threading import Thread
 from typing import Any
 
 import bentoml
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from churnml.serving.http.connections import LimitedProtocol, most_connections, use_limited_protocol
 from churnml.serving.logs import log_as_json
@@ -48,6 +48,17 @@ class _Mounted:
 _MOUNTED = _Mounted()
 
 
+class _BrokenPaths:
+    """Hands paths with a line break to the application: BentoML's mount does not match them, and answers in text."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        broken = scope["type"] == "http" and "\n" in scope["path"]
+        await (_MOUNTED if broken else self._app)(scope, receive, send)
+
+
 @bentoml.service(name="churnml", workers=workers(), **_HTTP)
 @bentoml.asgi_app(_MOUNTED, path="/")
 class ChurnmlService:
@@ -75,3 +86,6 @@ class ChurnmlService:
     def stop(self) -> None:
         """End the background look-out."""
         self._state.stop()
+
+
+ChurnmlService.add_asgi_middleware(_BrokenPaths)  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from churnml.config.alerts import AlertsConfig
 from churnml.config.deliveries import EmailTarget
 from churnml.config.sign_in import SignInConfig, in_the_clear, mail_section
 from churnml.errors import ConfigError
-from churnml.language import Language
+from churnml.language import Language, Text
 from churnml.serving.workers import shared_folder
 
 __all__ = ["CONFIG", "INSECURE", "SETTINGS", "STORE_URL", "Settings"]
@@ -119,9 +119,8 @@ class Settings(BaseModel):
         path = os.environ.get(CONFIG)
         if not path:
             raise ConfigError(
-                "The service does not know which config to serve",
-                where=f"environment variable {CONFIG}",
-                remedy="Start it with `churnml serve CONFIG`, or set the variable to the config's path.",
+                Text.of("fault-serve_config"),
+                where=Text.of("fault-serve_config.where", name=str(CONFIG)),
                 code="serving.no_config",
             )
         return cls.from_config(load_config(path), insecure=os.environ.get(INSECURE) == "1")
@@ -134,9 +133,8 @@ class Settings(BaseModel):
         url = os.environ.get(STORE_URL)
         if not url:
             raise ConfigError(
-                "A bento holds no store: say which one to use",
-                where=f"environment variable {STORE_URL}",
-                expected="postgresql://user:password@host/database, or sqlite:////absolute/path/store.db",
+                Text.of("fault-bento_store"),
+                where=Text.of("fault-bento_store.where", name=str(STORE_URL)),
                 code="serving.no_store",
             )
         return self.model_copy(update={"store_url": url, "secrets": secrets})

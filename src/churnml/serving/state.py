@@ -202,7 +202,7 @@ class ServingState:
                 error
                 if isinstance(error, BundleError)
                 else BundleError(
-                    "The model bundle cannot be used", where=str(path), got=repr(error), code="bundle.broken"
+                    Text.of("fault-bundle_unusable"), where=str(path), got=repr(error), code="bundle.broken"
                 )
             ) from error
         self._refused = None

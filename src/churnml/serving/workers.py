@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from churnml.errors import ConfigError
+from churnml.language import Text
 from churnml.serving.http.buckets import Buckets
 
 __all__ = [
@@ -42,7 +43,7 @@ def workers() -> int:
     """
     text = os.environ.get(WORKERS, "1")
     if not text.isdigit() or int(text) < 1:
-        raise ConfigError("The number of workers cannot be", where=WORKERS, got=text, expected="1, 2, …")
+        raise ConfigError(Text.of("fault-workers"), where=WORKERS, got=text, expected="1, 2, …")
     return int(text)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from churnml.errors import UsageError
+from churnml.language import Text
 from churnml.simulate.behaviour import events_frame, make_users
 from churnml.simulate.billing import invoices_frame, opportunities_frame
 from churnml.simulate.contracts import (
@@ -147,18 +148,16 @@ def _tables(rng: np.random.Generator, life: Life) -> dict[str, pd.DataFrame]:
 
 def _check(accounts: int, months: int, seed: int, churn_rate: float, start: date) -> None:
     if accounts < 10:
-        raise UsageError("Too few accounts for a company", where="accounts", got=str(accounts), expected="10 or more")
+        raise UsageError(Text.of("fault-simulate_accounts"), where="accounts", got=str(accounts))
     if not 3 <= months <= 120:
-        raise UsageError("The length cannot be simulated", where="months", got=str(months), expected="3 to 120")
+        raise UsageError(Text.of("fault-simulate_months"), where="months", got=str(months))
     if seed < 0:
-        raise UsageError("A seed is not negative", where="seed", got=str(seed), expected="0 or more")
+        raise UsageError(Text.of("fault-simulate_seed"), where="seed", got=str(seed))
     if not 0.001 <= churn_rate <= 0.15:
-        raise UsageError(
-            "The churn rate is out of range", where="churn_rate", got=str(churn_rate), expected="0.001 to 0.15 a month"
-        )
+        raise UsageError(Text.of("fault-simulate_rate"), where="churn_rate", got=str(churn_rate))
     if start.day != 1:
         raise UsageError(
-            "The data starts in the middle of a month",
+            Text.of("fault-simulate_start"),
             where="start",
             got=start.isoformat(),
             expected=start.replace(day=1).isoformat(),

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from churnml.errors import UsageError
+from churnml.language import Text
 from churnml.simulate.company import Company
 
 __all__ = ["TOOLS", "account_key", "write_exports"]
@@ -71,9 +72,9 @@ def write_exports(company: Company, folder: Path, tools: Sequence[str]) -> Path:
     """
     unknown = sorted({*tools} - {*TOOLS})
     if unknown or not tools:
-        raise UsageError("Not a tool that can be written", got=", ".join(unknown), expected=", ".join(TOOLS))
+        raise UsageError(Text.of("fault-simulate_tool"), got=", ".join(unknown), expected=", ".join(TOOLS))
     if folder.exists() and any(folder.iterdir()):
-        raise UsageError("The folder is not empty", where=str(folder), remedy="Name a new folder.")
+        raise UsageError(Text.of("fault-simulate_folder"), where=str(folder))
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:

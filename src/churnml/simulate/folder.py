@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from churnml.errors import UsageError
+from churnml.language import Text
 from churnml.simulate.company import Company
 from churnml.tables.schema import TABLES
 
@@ -62,11 +63,7 @@ def write(company: Company, folder: str | Path) -> Path:
     """
     target = Path(folder)
     if target.exists() and not (target / "company.json").is_file() and any(target.iterdir()):
-        raise UsageError(
-            "The folder holds something else than a simulated company",
-            where=str(target),
-            remedy="Name an empty or a new folder.",
-        )
+        raise UsageError(Text.of("fault-simulate_other"), where=str(target))
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:

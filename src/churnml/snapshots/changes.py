@@ -9,6 +9,7 @@ import pandas as pd
 
 from churnml.config import LabelConfig
 from churnml.errors import DataError
+from churnml.language import Text
 from churnml.snapshots.contract import subscription_frame
 from churnml.snapshots.terms import continuations
 from churnml.tables import Tables, knowledge
@@ -68,11 +69,11 @@ def first_changes(members: pd.DataFrame, tables: Tables, label: LabelConfig) -> 
         carriers += 1
     if not carriers:
         raise DataError(
-            f"Nothing in the data shows a {label.target}",
+            Text.of(f"fault-no_change.{label.target}"),
             where="label.target",
-            got="subscriptions without MRR" + (" and seats, and no opportunities" if rising else ""),
+            got=Text.of("fault-no_change.got-rising" if rising else "fault-no_change.got"),
             expected=" or ".join(sorted(signs)),
-            remedy="Map subscriptions.mrr" + (", subscriptions.seats or the opportunities." if rising else "."),
+            remedy=Text.of("fault-no_change.map-rising" if rising else "fault-no_change.map"),
             code="data.no_change",
         )
     return pd.DataFrame({"change_on": change_on, "decided": decided, "comparable": comparable})

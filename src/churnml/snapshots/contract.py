@@ -13,6 +13,7 @@ import pandas as pd
 
 from churnml.config import LabelConfig
 from churnml.errors import DataError
+from churnml.language import Text
 from churnml.tables import Tables, knowledge
 
 __all__ = [
@@ -111,11 +112,9 @@ def spells(subscriptions: pd.DataFrame, *, grace_days: int, observed_until: date
     terms = subscriptions[~subscriptions["is_addon"] & (subscriptions["actual_end"] > subscriptions["started_on"])]
     if terms.empty:
         raise DataError(
-            "No subscription keeps any account alive",
+            Text.of("fault-no_plan_rows"),
             where="subscriptions",
-            got=f"{len(subscriptions)} rows, all add-ons or of no length",
-            expected="rows with is_addon false and an end after the start",
-            remedy="Check the mapping of is_addon, started_on and ends_on.",
+            got=Text.of("fault-no_plan_rows.got", n=len(subscriptions)),
             code="data.no_plan_rows",
         )
     terms = terms.sort_values(["account_id", "started_on", "actual_end"], kind="stable")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from churnml.config import SnapshotConfig
 from churnml.errors import TimelineError
+from churnml.language import Text
 
 __all__ = ["snapshot_dates"]
 
@@ -48,11 +49,9 @@ def snapshot_dates(config: SnapshotConfig, observed_from: date, observed_until: 
         dates = _stepped(start, end, config.every)
     if dates.empty:
         raise TimelineError(
-            "No snapshot date fits the observed period",
+            Text.of("fault-no_snapshot_date"),
             where="snapshots",
-            got=f"from {start:%Y-%m-%d} to {end:%Y-%m-%d}",
-            expected="at least one as_of in it",
-            remedy="Check snapshots.first, snapshots.last and the dates in the data.",
+            got=Text.of("fault-no_snapshot_date.got", start=f"{start:%Y-%m-%d}", end=f"{end:%Y-%m-%d}"),
             code="data.timeline.no_snapshot",
         )
     return [pd.Timestamp(day).as_unit("us") for day in dates]

@@ -10,6 +10,7 @@ import pandas as pd
 from churnml.config import LabelConfig
 from churnml.config.needs import TimelineSections
 from churnml.errors import TimelineError
+from churnml.language import Text
 from churnml.snapshots.contract import covered_at, customer_terms, due_within, renewal_anchors
 from churnml.snapshots.dates import snapshot_dates
 from churnml.snapshots.labels import SPINE_COLUMNS, labelled
@@ -53,10 +54,7 @@ def spine(tables: Tables, config: TimelineSections) -> pd.DataFrame:
     if config.snapshots.before_renewal_days:
         if config.label.churn != "contractual":
             raise TimelineError(
-                "Snapshots before renewals need contracts",
-                where="snapshots.before_renewal_days",
-                got="label.churn: silence",
-                remedy="Use snapshots.every instead.",
+                Text.of("fault-before_renewals"), where="snapshots.before_renewal_days", got="label.churn: silence"
             )
         anchors = renewal_anchors(_terms(tables, config.label), config.snapshots.before_renewal_days)
         first = config.snapshots.first or tables.observed_from
@@ -90,11 +88,9 @@ def cohort_at(tables: Tables, config: TimelineSections, as_of: pd.Timestamp) -> 
     first, last = pd.Timestamp(tables.observed_from), pd.Timestamp(tables.observed_until)
     if not first < as_of <= last:
         raise TimelineError(
-            "The as_of date lies outside the observed period",
+            Text.of("fault-as_of_outside", first=f"{first:%Y-%m-%d}", last=f"{last:%Y-%m-%d}"),
             where="as_of",
             got=f"{as_of:%Y-%m-%d}",
-            expected=f"after {first:%Y-%m-%d} and at most {last:%Y-%m-%d}",
-            remedy="Choose a date inside, or extract newer data.",
             code="data.timeline.as_of",
         )
     members = _members(tables, config, [as_of])
@@ -104,10 +100,11 @@ def cohort_at(tables: Tables, config: TimelineSections, as_of: pd.Timestamp) -> 
         members = members.reset_index(drop=True)
     if members.empty:
         raise TimelineError(
-            "No account is in the cohort",
+            Text.of("fault-cohort_empty"),
             where="cohort",
-            got=f"as_of {as_of:%Y-%m-%d}" + (f", within {max(near)} days of a renewal" if near else ""),
-            remedy="Check the cohort section, and that subscriptions or events cover that date.",
+            got=Text.of("fault-cohort_empty.near", as_of=f"{as_of:%Y-%m-%d}", days=max(near))
+            if near
+            else Text.of("fault-cohort_empty.at", as_of=f"{as_of:%Y-%m-%d}"),
             code="data.timeline.empty_cohort",
         )
     return labelled(members, tables, config.label)

@@ -15,6 +15,7 @@ import pandas as pd
 from churnml.config import FixedSplit, LabelConfig
 from churnml.config.needs import SplitSections
 from churnml.errors import TimelineError, TrainingError
+from churnml.language import Text
 
 __all__ = ["Split", "splits"]
 
@@ -118,10 +119,10 @@ def _fixed(number: int, fixed: FixedSplit, dates: list[pd.Timestamp], label: Lab
     for side, found in (("training", train), ("test", test)):
         if not found:
             raise TimelineError(
-                f"A fixed split has no labelled {side} snapshot",
+                Text.of(f"fault-split_empty.{side}"),
                 where=where,
-                expected=f"dates between {dates[0]:%Y-%m-%d} and {dates[-1]:%Y-%m-%d}, the labelled snapshots",
-                remedy="Move the bounds, or extract more data.",
+                expected=Text.of("fault-split_empty.dates", first=_iso(dates[0]), last=_iso(dates[-1])),
+                remedy=Text.of("fault-split_empty.move"),
                 code="data.timeline.empty_split",
             )
     windows = pd.Timedelta(days=label.gap_days + label.horizon_days)
@@ -129,11 +130,9 @@ def _fixed(number: int, fixed: FixedSplit, dates: list[pd.Timestamp], label: Lab
     known = tuple(date for date in train if date + pd.Timedelta(days=label.purge_days) <= test[0])
     if not known:
         raise TimelineError(
-            "A fixed split has no training snapshot whose labels were known before its test period",
+            Text.of("fault-split_not_known", days=str(label.purge_days)),
             where=where,
-            got=f"training until {train[-1]:%Y-%m-%d}, test from {test[0]:%Y-%m-%d}",
-            expected=f"{label.purge_days} days between: gap, horizon, grace and settling",
-            remedy="Move the bounds, or extract more data.",
+            got=Text.of("fault-split_not_known.got", trained=f"{train[-1]:%Y-%m-%d}", tested=f"{test[0]:%Y-%m-%d}"),
             code="data.timeline.empty_split",
         )
     return Split(f"fold {number}", known, test)
@@ -144,11 +143,16 @@ def _verify_purge(split: Split, purge: pd.Timedelta, where: str = "splits") -> N
     room = split.test[0] - split.train[-1]
     if room < purge:
         raise TimelineError(
-            f"{split.name} leaks: the labels of its last training snapshot reach into the test period",
+            Text.of(
+                "fault-split_leaks", name=split.name, days=str(purge.days), until=f"{split.test[0] - purge:%Y-%m-%d}"
+            ),
             where=where,
-            got=f"{room.days} days between {split.train[-1]:%Y-%m-%d} and {split.test[0]:%Y-%m-%d}",
-            expected=f"at least {purge.days} days",
-            remedy=f"Train until {split.test[0] - purge:%Y-%m-%d} at the latest.",
+            got=Text.of(
+                "fault-split_leaks.got",
+                days=str(room.days),
+                trained=f"{split.train[-1]:%Y-%m-%d}",
+                tested=f"{split.test[0]:%Y-%m-%d}",
+            ),
             code="data.timeline.leak",
         )
 
@@ -158,25 +162,26 @@ def _refuse_one_class(labelled: pd.DataFrame, label: LabelConfig) -> None:
     if positives and positives < len(labelled):
         return
     first, last = labelled["as_of"].min(), labelled["as_of"].max()
-    everybody, happened = positives > 0, label.words.happened
+    everybody, happened = positives > 0, Text.of(f"target-happened.{label.target}")
+    if label.target != "churn":
+        check = "change"
+    elif everybody:
+        check = "ends"
+    else:
+        check = "silence" if label.churn == "silence" else "mapping"
     raise TrainingError(
-        f"Every account {happened} in every snapshot" if everybody else f"No account {happened} in any snapshot",
+        Text.of("fault-one_class.every" if everybody else "fault-one_class.none", happened=happened),
         where="label",
-        got=f"{positives} {happened} of {len(labelled)} labelled rows, as_of {first:%Y-%m-%d} to {last:%Y-%m-%d}",
-        expected="some of both",
-        remedy="Check label.change_share and label.expansion_by, and the mapping of mrr, seats and opportunities; a "
-        "longer label.horizon_days or a longer history also helps."
-        if label.target != "churn"
-        else (
-            "Check label.churn, label.grace_days and the mapping of subscription ends: an end that every export row "
-            "carries is often the billing period's, not the contract's."
-            if everybody
-            else "Check label.silence_days and label.activity: events that go on without a customer hide a silence; a "
-            "longer history also helps."
-            if label.churn == "silence"
-            else "Check label.churn and the mapping of ends (ends_on, terminated_on); a longer label.horizon_days or a "
-            "longer history also helps."
+        got=Text.of(
+            "fault-one_class.got",
+            positives=positives,
+            happened=happened,
+            rows=len(labelled),
+            first=_iso(first),
+            last=_iso(last),
         ),
+        expected=Text.of("fault-one_class.both"),
+        remedy=Text.of(f"fault-one_class.{check}"),
         code="training.all_churned" if everybody else "training.no_churner",
     )
 
@@ -186,53 +191,55 @@ def _refuse_few_churners(labelled: pd.DataFrame, config: SplitSections) -> None:
     churners = int(labelled.loc[labelled["churned"] == 1, "account_id"].nunique())
     if churners >= config.model.min_churners:
         return
-    label, words = config.label, config.label.words
+    label = config.label
     first, last = labelled["as_of"].min(), labelled["as_of"].max()
-    if label.target != "churn":
-        check = "label.change_share, label.expansion_by and the mapping of mrr, seats and opportunities"
-    elif label.churn == "silence":
-        check = "label.silence_days and label.activity: events that go on without a customer hide a silence"
-    else:
-        check = (
-            "label.grace_days and the mapping of ends (ends_on, terminated_on): an end that the export does not show "
-            "cannot be learnt"
-        )
+    check = "change" if label.target != "churn" else "silence" if label.churn == "silence" else "mapping"
     raise TrainingError(
-        f"Only {churners} of {labelled['account_id'].nunique()} accounts {words.happened}",
+        Text.of(
+            "fault-few_churners",
+            n=churners,
+            accounts=int(labelled["account_id"].nunique()),
+            happened=Text.of(f"target-happened.{label.target}"),
+            least=config.model.min_churners,
+        ),
         where="label",
-        got=f"snapshots from {first:%Y-%m-%d} to {last:%Y-%m-%d}, {label.horizon_days} days ahead of each",
-        expected=f"at least {config.model.min_churners} (model.min_churners)",
-        remedy=f"Check {check}. If it is so, few leave: a longer history or label.horizon_days gives more of them, and "
-        "until then health goes by rules (health.alpha: 0).",
+        got=Text.of("fault-few_churners.got", first=_iso(first), last=_iso(last), days=label.horizon_days),
+        remedy=Text.of(f"fault-few_churners.{check}"),
         code="training.few_churners",
     )
 
 
 def _nothing_labelled(spine: pd.DataFrame, label: LabelConfig) -> TimelineError:
-    need = label.purge_days
-    first = spine["as_of"].min() if len(spine) else None
+    if not len(spine):
+        return TimelineError(Text.of("fault-no_cohort"), where="cohort", code="data.timeline.no_label")
     return TimelineError(
-        "No snapshot has a final label" if len(spine) else "No account is in the cohort of any snapshot",
-        where="label" if len(spine) else "cohort",
-        got=f"{len(spine)} rows" + (f", the oldest as_of is {first:%Y-%m-%d}" if first is not None else ""),
-        expected=f"{need} observed days after a snapshot (gap + horizon + grace + settle)" if len(spine) else None,
-        remedy="Extract a longer history, or shorten label.horizon_days."
-        if len(spine)
-        else "Check the cohort section and that subscriptions or events cover the snapshot dates.",
+        Text.of("fault-no_label", days=label.purge_days),
+        where="label",
+        got=Text.of("fault-no_label.got", rows=len(spine), first=_iso(spine["as_of"].min())),
         code="data.timeline.no_label",
     )
 
 
 def _no_fold(dates: list[pd.Timestamp], churners: int, config: SplitSections) -> TimelineError:
-    purge = config.label.purge_days
     return TimelineError(
-        "The history is too short for a single honest backtest fold",
+        Text.of(
+            "fault-no_fold",
+            snapshots=config.splits.test_snapshots,
+            purge=config.label.purge_days,
+            least=config.model.min_churners,
+        ),
         where="splits",
-        got=f"{len(dates)} labelled snapshots from {dates[0]:%Y-%m-%d} to {dates[-1]:%Y-%m-%d}, "
-        f"at most {churners} accounts that {config.label.words.happened} to train on",
-        expected=f"{config.splits.test_snapshots} test snapshots, {purge} days before them purged, and training "
-        f"snapshots with {config.model.min_churners} such accounts before that",
-        remedy="Extract a longer history, lower splits.test_snapshots, shorten label.horizon_days, "
-        "or take weekly snapshots.",
+        got=Text.of(
+            "fault-no_fold.got",
+            n=len(dates),
+            first=_iso(dates[0]),
+            last=_iso(dates[-1]),
+            churners=churners,
+            happened=Text.of(f"target-happened.{config.label.target}"),
+        ),
         code="data.timeline.too_short",
     )
+
+
+def _iso(date: pd.Timestamp) -> str:
+    return f"{date:%Y-%m-%d}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from churnml.errors import StoreError
 from churnml.files import beside, sqlite_path
+from churnml.language import Text
 
 __all__ = ["copy_out", "put_back"]
 
@@ -25,7 +26,7 @@ def copy_out(url: str, to: Path) -> None:
     """
     path = _path(url)
     if not path.is_file():
-        raise StoreError("There is no store to back up", where=str(path), code="store.missing")
+        raise StoreError(Text.of("fault-no_store"), where=str(path), code="store.missing")
     with (
         beside(to) as part,
         closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source,
@@ -56,11 +57,7 @@ def put_back(copy: Path, url: str) -> None:
                 target.execute("PRAGMA journal_mode=WAL").close()
     except sqlite3.Error as error:
         raise StoreError(
-            "The store cannot be put back",
-            where=str(copy),
-            got=str(error),
-            remedy="Take another backup; the store is as it was.",
-            code="store.restore",
+            Text.of("fault-store_restore"), where=str(copy), got=str(error), code="store.restore"
         ) from error
     path.chmod(0o600)
 
@@ -68,10 +65,5 @@ def put_back(copy: Path, url: str) -> None:
 def _path(url: str) -> Path:
     path = sqlite_path(url)
     if path is None:
-        raise StoreError(
-            "Only a store in a SQLite file is backed up by churnml",
-            where="store.url",
-            remedy="Use the server's own tools, such as pg_dump and pg_restore; docs/operations.md has the commands.",
-            code="store.not_sqlite",
-        )
+        raise StoreError(Text.of("fault-not_sqlite"), where="store.url", code="store.not_sqlite")
     return path

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from churnml.errors import DataError
 from churnml.explain.lifetime import Lifetime
+from churnml.language import Text
 from churnml.store.packing import pack_document, unpack_document
 
 __all__ = ["packed_curve", "unpacked_curve"]
@@ -58,10 +59,8 @@ def _rounded(numbers: list[float]) -> list[float]:
 
 def _unreadable(document: Mapping[str, Any], got: str) -> DataError:
     return DataError(
-        "A stored curve cannot be read by this version of churnml",
-        where=f"account {document.get('account_id')!r}",
+        Text.of("fault-curve_format", format=str(_FORMAT)),
+        where=Text.of("fault-curve_format.where", account=repr(document.get("account_id"))),
         got=got,
-        expected=f"format {_FORMAT}",
-        remedy="Run `churnml score CONFIG`: it tells the curve of every account anew.",
         code="store.curve_format",
     )

@@ -75,7 +75,6 @@ def open_engine(url: str, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
             Text.of("error-store_url"),
             where="store.url",
             got=str(error),
-            expected="sqlite:///path/store.db or postgresql://user:password@host/database",
             code="store.url",
         ) from error
     if sqlite:
@@ -126,8 +125,8 @@ def _make_current(engine: Engine) -> None:
             raise StoreError(
                 Text.of("error-store_newer"),
                 where=engine.url.render_as_string(hide_password=True),
-                got=f"schema {found}",
-                expected=f"schema {SCHEMA_VERSION}",
+                got=Text.of("error-store_newer.schema", number=str(found)),
+                expected=Text.of("error-store_newer.schema", number=str(SCHEMA_VERSION)),
                 code="store.schema",
             )
         if found != SCHEMA_VERSION:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from churnml.errors import DataError
+from churnml.language import Text
 
 __all__ = ["plain"]
 
@@ -42,9 +43,7 @@ def plain(value: Any) -> Any:
         return value.isoformat()
     if hasattr(value, "tolist"):
         return plain(value.tolist())
-    raise DataError(
-        f"A value of type {type(value).__name__} cannot be stored as JSON", got=repr(value)[:80], code="store.value"
-    )
+    raise DataError(Text.of("fault-not_json", type=type(value).__name__), got=repr(value)[:80], code="store.value")
 
 
 def _text(value: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -48,9 +48,17 @@ class Ranking(BaseModel):
     gain_high: float | None = None
     model: UpliftModel | None = None
 
+    def holds_until(self, days: int) -> date:
+        """Return the last date on which the decision holds, where it holds so many days."""
+        return self.until + timedelta(days=days)
+
+    def in_force(self, as_of: date, days: int) -> UpliftModel | None:
+        """Return what ranks on a date; None by risk, also where the decision is older than so many days."""
+        return self.model if as_of <= self.holds_until(days) else None
+
 
 class Rankings:
-    """The decisions of one config, never changed: the newest of an experiment holds."""
+    """The decisions of one config, never changed: the newest of an experiment holds, for `experiments.ranking_days`."""
 
     def __init__(self, engine: Engine, config: str) -> None:
         self._engine = engine

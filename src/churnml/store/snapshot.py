@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnml.errors import DataError, near_name
 from churnml.explain.lifetime import Lifetime
+from churnml.language import Text, one_of
 from churnml.store.curves import packed_curve
 from churnml.store.packing import pack_document, pack_numbers
 from churnml.store.plain import plain
@@ -128,29 +129,29 @@ class Snapshot:
             if column not in self.scores.columns:
                 near = near_name(column, [str(name) for name in self.scores.columns])
                 raise DataError(
-                    f"The scores to publish have no column {column!r}",
+                    Text.of("fault-no_score_column", column=repr(column)),
                     where="scores",
-                    got=f"{near!r}" if near else ", ".join(map(str, self.scores.columns)),
+                    got=one_of(map(str, self.scores.columns), near),
                     code="store.column_missing",
                 )
         twice = self.scores["account_id"][self.scores["account_id"].duplicated()]
         if len(twice):
             raise DataError(
-                f"{len(twice)} accounts stand twice in the scores to publish",
+                Text.of("fault-account_twice", n=len(twice)),
                 where="scores.account_id",
                 got=str(twice.iloc[0]),
                 code="store.duplicate_account",
             )
         probability = self.scores["churn_probability"]
         if not probability.between(0, 1).all():
-            raise DataError("A churn probability is not in 0–1", where="scores.churn_probability", code="store.value")
+            raise DataError(Text.of("fault-probability"), where="scores.churn_probability", code="store.value")
         strange = set(self.scores["band"].astype(str)) - set(BANDS)
         if strange:
             raise DataError(
-                "A band is not one", where="scores.band", got=", ".join(sorted(strange)), expected=", ".join(BANDS)
+                Text.of("fault-band"), where="scores.band", got=", ".join(sorted(strange)), expected=", ".join(BANDS)
             )
         if self.scored_at.tzinfo is None:
-            raise DataError("scored_at has no zone", where="snapshot.scored_at", got=self.scored_at.isoformat())
+            raise DataError(Text.of("fault-no_zone"), where="snapshot.scored_at", got=self.scored_at.isoformat())
 
     @property
     def mean_coverage(self) -> float | None:

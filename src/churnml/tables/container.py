@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from churnml.errors import DataError
+from churnml.language import Text
 from churnml.tables import knowledge
 from churnml.tables.schema import TABLES, DType
 
@@ -49,10 +50,7 @@ class Tables(Mapping[str, "ir.Table"]):
             return self.expressions[name]
         except KeyError:
             raise DataError(
-                f"There is no table {name!r}",
-                where=f"tables.{name}",
-                expected=f"one of {', '.join(self.expressions)}",
-                remedy=f"Map a raw table to {name!r} in the config, or turn off what needs it.",
+                Text.of("fault-no_table", name=repr(name), names=", ".join(self.expressions)), where=f"tables.{name}"
             ) from None
 
     def __contains__(self, name: object) -> bool:
@@ -143,7 +141,7 @@ class Tables(Mapping[str, "ir.Table"]):
                 days.append(complete[table.occurred_at])
         every = pd.concat([pd.to_datetime(day) for day in days]) if days else pd.Series(dtype="datetime64[us]")
         if (observed_from is None or observed_until is None) and every.empty:
-            raise DataError("The observed period cannot be told", remedy="Pass observed_from and observed_until.")
+            raise DataError(Text.of("fault-no_period"))
         return cls(
             expressions=expressions,
             connection=backend,

@@ -16,6 +16,7 @@ from scipy.optimize import isotonic_regression
 from scipy.special import expit, logit
 
 from churnml.errors import BundleError
+from churnml.language import Text
 from churnml.training.level import Level
 from churnml.training.logistic import fit_logistic
 
@@ -102,10 +103,9 @@ class Calibrator:
         sizes["isotonic"] = len(state) >= 2 and len(state) % 2 == 0
         if not sizes.get(str(method), False):
             raise BundleError(
-                "The model's calibration cannot be read",
+                Text.of("fault-calibration"),
                 where="calibration",
-                got=f"method {method!r} with {len(state)} numbers",
-                expected="none (0), platt (2), beta (3) or isotonic (an even number)",
+                got=Text.of("fault-calibration.got", method=repr(method), n=len(state)),
                 code="bundle.calibration",
             )
         shifts = (float(data.get(name, 0.0)) for name in ("shift", "prior_shift"))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.errors import DataError, near_name
+from churnml.language import Text
 
 __all__ = ["categories_of", "encode"]
 
@@ -72,11 +73,13 @@ def encode(
 def _missing(frame: pd.DataFrame, column: str) -> DataError:
     near = near_name(column, (str(name) for name in frame.columns))
     return DataError(
-        f"The feature {column} is missing from the rows",
+        Text.of("fault-feature_missing", column=column),
         where=column,
-        got=f"{len(frame.columns)} columns" + (f", the nearest is {near!r}" if near else ""),
-        expected="every feature of the model; null where the value is unknown",
-        remedy="Compute the features with the config the model was trained with.",
+        got=Text.of(
+            "fault-feature_missing.near" if near else "fault-feature_missing.columns",
+            n=len(frame.columns),
+            near=repr(near),
+        ),
         code="data.feature_missing",
     )
 
@@ -85,9 +88,5 @@ def _not_numeric(frame: pd.DataFrame, columns: Sequence[str]) -> DataError:
     bad = [name for name in columns if not pd.api.types.is_numeric_dtype(frame[name].dtype)]
     example = frame[bad[0]].dropna().iloc[0] if bad and frame[bad[0]].notna().any() else None
     return DataError(
-        "A numeric feature holds something that is no number",
-        where=", ".join(bad[:5]) or None,
-        got=repr(example),
-        expected="numbers, null where unknown; declare words as categorical",
-        code="data.feature_type",
+        Text.of("fault-feature_type"), where=", ".join(bad[:5]) or None, got=repr(example), code="data.feature_type"
     )

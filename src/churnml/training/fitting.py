@@ -239,46 +239,38 @@ def check_churners(rows: pd.DataFrame, learning: LearningConfig, where: str) -> 
     churned = int((rows["churned"] == 1).sum())
     accounts = {side: int(rows.loc[rows["churned"] == side, "account_id"].nunique()) for side in (0, 1)}
     if len(rows) == 0:
-        raise TrainingError(
-            "There is no labelled row to train on",
-            where=where,
-            expected="snapshots whose label window is wholly observed",
-            remedy="Extract a longer history, or shorten label.horizon_days.",
-            code="training.no_rows",
-        )
-    period = f"as_of {rows['as_of'].min():%Y-%m-%d} to {rows['as_of'].max():%Y-%m-%d}"
-    happened, held = label.words.happened, label.words.held
-    got = f"{churned} {happened} of {len(rows)} rows, {period}"
-    check_label = (
-        "Check label.churn and the mapping of subscription ends"
-        if label.target == "churn"
-        else "Check label.change_share, label.expansion_by and the mapping of mrr, seats and opportunities"
+        raise TrainingError(Text.of("fault-no_rows"), where=where, code="training.no_rows")
+    target = label.target
+    happened, held = Text.of(f"target-happened.{target}"), Text.of(f"target-held.{target}")
+    got = Text.of(
+        "fault-training_rows",
+        n=churned,
+        happened=happened,
+        rows=len(rows),
+        first=f"{rows['as_of'].min():%Y-%m-%d}",
+        last=f"{rows['as_of'].max():%Y-%m-%d}",
     )
     if churned == 0:
         raise TrainingError(
-            f"No account {happened} in the training period",
+            Text.of("fault-training_none", happened=happened, held=held, least=least),
             where=where,
             got=got,
-            expected=f"at least {least} accounts that {happened} and as many that {held}",
-            remedy=f"{check_label}; a longer horizon or history also helps.",
+            remedy=Text.of(f"fault-training_none.check-{target}"),
             code="training.no_churner",
         )
     if churned == len(rows):
         raise TrainingError(
-            f"Every account {happened} in the training period",
+            Text.of("fault-training_every", happened=happened, held=held),
             where=where,
             got=got,
-            expected=f"some that {held}",
-            remedy=f"{check_label}, label.grace_days, and whether the export holds only such customers.",
+            remedy=Text.of(f"fault-training_every.check-{target}"),
             code="training.all_churned",
         )
     if min(accounts.values()) < least:
-        words, count = (happened, accounts[1]) if accounts[1] < least else (held, accounts[0])
+        few, count = (happened, accounts[1]) if accounts[1] < least else (held, accounts[0])
         raise TrainingError(
-            f"Too few accounts {words} in the training period to learn from: {count}",
+            Text.of("fault-training_few", few=few, n=count, least=least),
             where=where,
             got=got,
-            expected=f"at least {least} (model.min_churners)",
-            remedy="Extract a longer history, lengthen label.horizon_days, or lower model.min_churners.",
             code="training.too_few_churners",
         )

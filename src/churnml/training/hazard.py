@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from churnml.config import LearningConfig
 from churnml.errors import BundleError, DataError, TrainingError
 from churnml.features.spec import FeatureSet
+from churnml.language import Text
 from churnml.training.beta_geometric import BetaGeometric
 from churnml.training.chance_learning import ChanceLearner, pooled
 from churnml.training.risk import Chance
@@ -183,11 +184,9 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         self.lost_ = {name: len(np.unique(account[stack.asked.row[stack.lost == 1]])) for name, stack in stacks.items()}
         if sum(self.lost_.values()) < self.min_lost:
             raise TrainingError(
-                f"Too few accounts were lost to learn when: {sum(self.lost_.values())}",
+                Text.of("fault-few_lost", n=str(sum(self.lost_.values())), least=str(self.min_lost)),
                 where="training",
-                got=f"{len(frame)} snapshots, {sum(self.rows_.values())} decisions and months lived through",
-                expected=f"at least {self.min_lost} (model.min_churners)",
-                remedy="Extract a longer history, or lower model.min_churners.",
+                got=Text.of("fault-few_lost.got", snapshots=len(frame), n=str(sum(self.rows_.values()))),
                 code="training.too_few_churners",
             )
         decided = ended_at_decisions(frame, self.late_days)
@@ -289,10 +288,9 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
             made.decision_, made.month_ = Chance.from_dict(model["at_decision"]), Chance.from_dict(model["between"])
         except (KeyError, TypeError, ValueError, LightGBMError) as error:
             raise BundleError(
-                "The hazard model cannot be read",
+                Text.of("fault-hazard_unread"),
                 where=_FILE,
                 got=f"{type(error).__name__}: {error}",
-                remedy="Restore the bundle, or train again with this version of churnml.",
                 code="bundle.unreadable",
             ) from error
         return made
@@ -348,10 +346,4 @@ def _joined(parts: Sequence[Curves]) -> Curves:
 def _check(frame: pd.DataFrame, columns: Sequence[str]) -> None:
     missing = [name for name in columns if name not in frame.columns]
     if missing:
-        raise DataError(
-            "The snapshots lack what a survival curve is made of",
-            where=", ".join(missing),
-            expected="spine and features, joined with snapshots.coming_decisions and snapshots.seen_ends",
-            remedy="Add the columns with these two functions.",
-            code="data.feature_missing",
-        )
+        raise DataError(Text.of("fault-curve_columns"), where=", ".join(missing), code="data.feature_missing")

@@ -15,6 +15,7 @@ from scipy.special import expit
 
 from churnml.errors import BundleError
 from churnml.features.spec import FeatureSet
+from churnml.language import Text
 from churnml.training.encoding import encode
 from churnml.training.ensemble import Ensemble
 from churnml.training.facts import ModelInfo
@@ -218,11 +219,10 @@ class ChurnModel:
         model = _read(files, _MODEL)
         if model.get("format") != _FORMAT:
             raise BundleError(
-                "The model has another format",
+                Text.of("fault-model_format"),
                 where=_MODEL,
                 got=repr(model.get("format")),
                 expected=str(_FORMAT),
-                remedy="Train again with this version of churnml.",
                 code="bundle.format",
             )
         try:
@@ -241,10 +241,9 @@ class ChurnModel:
             )
         except (KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as error:
             raise BundleError(
-                "The model cannot be read",
+                Text.of("fault-model_unread"),
                 where=_MODEL,
                 got=f"{type(error).__name__}: {error}",
-                remedy="Restore the bundle, or train again.",
                 code="bundle.unreadable",
             ) from error
 
@@ -267,10 +266,9 @@ def _json(data: Any) -> str:
 def _text(files: Mapping[str, str], name: str) -> str:
     if name not in files:
         raise BundleError(
-            f"The model has no file {name}",
+            Text.of("fault-model_file", name=name),
             where=name,
-            got=", ".join(sorted(files)) or "no files",
-            remedy="Restore the bundle, or train again.",
+            got=", ".join(sorted(files)) or Text.of("fault-model_file.none"),
             code="bundle.missing_file",
         )
     return files[name]
@@ -281,5 +279,5 @@ def _read(files: Mapping[str, str], name: str) -> Any:
         return json.loads(_text(files, name))
     except json.JSONDecodeError as error:
         raise BundleError(
-            f"The file {name} is no JSON", where=name, got=str(error), code="bundle.unreadable"
+            Text.of("fault-model_json", name=name), where=name, got=str(error), code="bundle.unreadable"
         ) from error

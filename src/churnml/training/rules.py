@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from churnml.errors import BundleError, UsageError
 from churnml.features.spec import FeatureSet
+from churnml.language import Text
 from churnml.scorecard import MeasureScores, Scorecard, fit_scorecard, preset
 
 __all__ = ["RULES", "RuleModel", "Place", "Rule", "fit_rule", "rules"]
@@ -148,10 +149,7 @@ class RuleModel:
             raise ValueError(f"there is no rule {name!r}")
         if "places" not in data or (name == "reference" and card is None):
             raise BundleError(
-                "The rule that gives this model's probabilities was written by an older version",
-                where=f"rule {name}",
-                remedy="Train again with this version of churnml; the bundle before stays as it is.",
-                code="bundle.format",
+                Text.of("fault-old_rule"), where=Text.of("fault-old_rule.where", name=name), code="bundle.format"
             )
         rule = Rule(
             name,
@@ -226,7 +224,7 @@ def _reference(train: pd.DataFrame, feature_set: FeatureSet) -> Rule | None:
 def _unhealth(rule: Rule, rows: pd.DataFrame) -> Array:
     """Return minus the reference health, −100 to 0."""
     if rule.card is None:
-        raise UsageError("The reference rule needs a scorecard")
+        raise UsageError(Text.of("fault-no_scorecard"))
     return np.asarray(-MeasureScores(rows, rule.card).weighted)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from churnml.errors import ConfigError
+from churnml.language import Text
 
 __all__ = ["DEFAULTS", "BinnedRows", "TreeSettings", "Trees", "side_by_side", "tree_settings", "validation_curve"]
 
@@ -114,11 +115,7 @@ def tree_settings(params: Mapping[str, float | int | str | bool], *, many: bool 
             "seed",
         ):
             raise ConfigError(
-                f"The LightGBM parameter {name} cannot be set",
-                where=f"model.params.{name}",
-                expected="objective, threads and determinism are fixed; classes are not weighted, the probability is "
-                "calibrated instead; `seed` is a key of its own",
-                code="config.model_params",
+                Text.of("fault-model_params", name=name), where=f"model.params.{name}", code="config.model_params"
             )
     shapes = [own] if "num_leaves" in own else [{**shape, **own} for shape in _SHAPES]
     most = {"max_trees": int(trees[0])} if trees else {}

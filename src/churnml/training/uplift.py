@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from churnml.errors import DataError
+from churnml.language import Text
 from churnml.metrics.uplift import adjusted_effects
 from churnml.training.uplift_model import RISK, UpliftModel, numbers
 
@@ -131,20 +132,13 @@ class UpliftTrees(BaseEstimator):  # type: ignore[misc]
         share = np.broadcast_to(np.asarray(share_held_out, dtype=np.float64), churned.shape)
         if not ((share > 0) & (share < 1)).all():
             raise DataError(
-                "A share that is held out does not lie between 0 and 1",
-                got=f"{share.min():g} to {share.max():g}",
-                remedy="Leave rows out that chance did not draw.",
+                Text.of("fault-uplift_share"),
+                got=Text.of("fault-uplift_share.got", min=f"{share.min():g}", max=f"{share.max():g}"),
                 code="uplift.share",
             )
         parts = list(_apart(np.asarray(blocks), np.asarray(accounts)))
         if len(parts) < 2:
-            raise DataError(
-                "There are too few blocks to leave one out",
-                got=f"{len(parts)}",
-                expected="2 or more",
-                remedy="Make them with `time_blocks`.",
-                code="uplift.blocks",
-            )
+            raise DataError(Text.of("fault-uplift_blocks"), got=f"{len(parts)}", code="uplift.blocks")
         effects = np.zeros(len(churned))
         for judged, learnt in parts:
             expected = [_expected(read[learnt, 0], churned[learnt], arm[learnt] == one) for one in (True, False)]

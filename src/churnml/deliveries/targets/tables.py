@@ -114,13 +114,15 @@ class FlatTable(Adapter):
 
     def _put(self, place: str, data: bytes) -> None:
         """Put a file whole or not at all: renamed on a disk, one request in an object store."""
-        folder = str(self.section.folder)
+        folder = str(self.section.folder).removeprefix("file://")
         if "://" in folder:
             where = f"{folder.rstrip('/')}/{place}"
             self._shown(where, data)
             from fsspec.core import url_to_fs  # type: ignore[import-untyped]
 
             files, path = url_to_fs(where)
+            # Stores have no folders; network shares and disks behind an address do.
+            files.makedirs(files._parent(path), exist_ok=True)
             files.pipe_file(path, data)
             return
         target = (self.base / Path(folder).expanduser()) / place

@@ -129,7 +129,7 @@ def _unforeseen(stage: str, error: Exception) -> ChurnmlError:
     first = mask_text((str(error).splitlines() or [""])[0])[:300]
     _LOG.error("%s met an error that it did not foresee", stage, exc_info=error)
     return ChurnmlError(
-        f"{type(error).__name__}: {first}",
+        Text.of("fault-unforeseen", type=type(error).__name__, said=first),
         where=stage,
         remedy=Text.of("daily-unforeseen"),
         code="bug",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from churnml.config import Config
 from churnml.errors import ChurnmlError
-from churnml.language import phrases
+from churnml.language import Text, phrases
 from churnml.progress import Stages
 from churnml.sources import Loaded
 from churnml.store import Run, Store
@@ -109,10 +109,9 @@ def pull(day: Day) -> Done:
     failed = {name: stopped.get(name, "") for name in (one.source or one.tool for one in done.sources if one.failed)}
     if failed:
         raise ChurnmlError(
-            f"{len(failed)} of {len(done.sources)} sources could not be fetched",
+            Text.of("fault-pull_failed", failed=len(failed), all=len(done.sources)),
             where=", ".join(failed),
             got="; ".join(f"{name}: {why}" for name, why in failed.items())[:500],
-            remedy="Run `churnml pull CONFIG`; what had come in before is kept.",
             code="pull.failed",
         )
     detail = {"calls": calls, "complete": done.complete, **({"stopped": stopped} if stopped else {})}
@@ -178,10 +177,9 @@ def deliver(day: Day) -> Done:
     stopped = {one.target: one.stopped for one in done.targets if one.stopped is not None}
     if stopped:
         raise ChurnmlError(
-            f"{len(stopped)} of {len(done.targets)} targets had to be left alone",
+            Text.of("fault-targets_stopped", stopped=len(stopped), all=len(done.targets)),
             where=", ".join(stopped),
             got="; ".join(f"{name}: {why}" for name, why in stopped.items())[:500],
-            remedy="What is due waits, and is sent by the next run; `churnml deliver check CONFIG` says what is wrong.",
             code="deliver.stopped",
         )
     return Done("done" if sent or done.planned else "unchanged", sent, {"planned": done.planned, **counts})

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from churnml.config import load_config
 from churnml.errors import ChurnmlError, UsageError
+from churnml.language import Text
 from churnml.store import Store
 
 __all__ = ["Unit", "configs_in", "megabytes", "run_units"]
@@ -206,7 +207,7 @@ def configs_in(folder: Path) -> list[Path]:
     """
     found = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.is_file())
     if not found:
-        raise UsageError("The folder holds no config", where=str(folder), expected="files that end in .yaml")
+        raise UsageError(Text.of("fault-no_configs"), where=str(folder))
     return found
 
 
@@ -220,5 +221,5 @@ def megabytes(text: str) -> float:
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(MB|GB|TB)\s*", text, re.IGNORECASE)
     if match is None:
-        raise UsageError("An amount of memory cannot be read", where="--memory", got=text, expected="8GB or 512MB")
+        raise UsageError(Text.of("fault-memory"), where="--memory", got=text)
     return float(match[1]) * _SIZES[match[2].upper()]

@@ -14,6 +14,7 @@ from churnml.config import Config
 from churnml.config.deliveries import CrmTarget, TableTarget
 from churnml.errors import DataError
 from churnml.files import beside, write_json, write_text
+from churnml.language import Text
 from churnml.pipeline.lock import only_one
 from churnml.pipeline.privacy.files import (
     left_in,
@@ -137,10 +138,10 @@ def erase(config: Config, subject: Subject, *, dry_run: bool = False) -> Certifi
         held = store.erasure(config.name, known.traces).held()
         if not held and not own_files and not any(True for _ in _found(workspace, known)):
             raise DataError(
-                f"Nothing is known of this {subject.kind}",
+                Text.of(f"fault-nothing_known.{subject.kind}"),
                 where=config.name,
                 got=subject.id,
-                remedy="Check the id, as churnml knows it: `churnml explain CONFIG ACCOUNT` names the near one.",
+                remedy=Text.of("fault-nothing_known.check"),
                 code="erase.unknown",
             )
         suppression = Suppression.read(workspace)
@@ -189,7 +190,7 @@ def export(config: Config, subject: Subject, path: Path) -> dict[str, int]:
     found |= {f"store/{table}": rows for table, rows in held.items()}
     if not found:
         raise DataError(
-            f"Nothing is known of this {subject.kind}", where=config.name, got=subject.id, code="erase.unknown"
+            Text.of(f"fault-nothing_known.{subject.kind}"), where=config.name, got=subject.id, code="erase.unknown"
         )
     with beside(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as made:
         for name, rows in found.items():

@@ -77,7 +77,9 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
         return await _on_problem(request, Problem("request.json", Text.of("detail-not_json", why=why[:200])))
     pointed = faults_of(faults)
     where, what = pointed[0]
-    return await _on_problem(request, Problem("request.invalid", f"{where}: {what}", errors=pointed))
+    return await _on_problem(
+        request, Problem("request.invalid", Text.of("detail-at", where=where, what=what), errors=pointed)
+    )
 
 
 def _problem_of_http(request: Request, error: HTTPException, routers: Iterable[APIRouter]) -> Problem:

@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 from churnml.api.problems import CODES, Fault, ProblemAnswer
 from churnml.errors import ChurnmlError, Said
-from churnml.language import Language, Text, languages, phrases, said_text
+from churnml.language import Language, Text, languages, phrases, said_text, validation_fault
 
 __all__ = ["Problem", "busy", "faults_of", "language_asked", "problem_of"]
 
@@ -109,13 +109,12 @@ def busy() -> Problem:
     )
 
 
-def faults_of(errors: Sequence[Mapping[str, Any]], skip: int = 0) -> list[tuple[str, str]]:
+def faults_of(errors: Sequence[Mapping[str, Any]], skip: int = 0) -> list[tuple[str, Said]]:
     """Return pydantic's faults as pointers with details, never echoing more than a glance of the value."""
-    found: dict[tuple[str, str], None] = {}
+    faults: dict[tuple[str, str], Said] = {}
     for error in errors:
         place = [str(part) for part in error["loc"][skip:]]
         where, rest = (place[0], place[1:]) if place else ("body", [])
         pointer = "/" + "/".join(rest) if where == "body" else where
-        message = str(error["msg"]).removeprefix("Value error, ")
-        found[(pointer[:200], message[:300])] = None
-    return list(found)[:20]
+        faults[(pointer[:200], str(error["msg"]))] = validation_fault(error)
+    return [(pointer, said) for (pointer, _), said in faults.items()][:20]

@@ -141,7 +141,22 @@ def _experiment(frame: Frame, found: Mapping[str, Any] | None) -> dict[str, Any]
         "avoided": interval(avoided, "share") if avoided else "",
         "saved": interval(saved, "money") if saved else "",
         "needed": number(found["needed"], language) if found["needed"] is not None else "",
+        "ranked": _ranked(language, found),
     }
+
+
+def _ranked(language: str, found: Mapping[str, Any]) -> str:
+    """Return what the alert budget goes by, since when and until when."""
+    say, decided, until = phrases(language), found.get("ranking_decided_at"), found.get("ranking_holds_until")
+    by = found.get("ranked_by", "risk")
+    if decided is None:
+        return say("proof-ranked")
+    since = day(str(decided)[:10], language)
+    if until is None:
+        return say("proof-ranked.risk", since=since)
+    return say(
+        f"proof-ranked.{'uplift' if by == 'uplift' else 'not_in_force'}", since=since, until=day(until, language)
+    )
 
 
 def _model(frame: Frame) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from churnml.config.sign_in import OidcConfig, inside
 from churnml.errors import ConfigError, UsageError
+from churnml.language import Text
 from churnml.serving.http.problems import Problem
 from churnml.store import Actor, Store, User
 
@@ -121,7 +122,7 @@ class Provider:
             import authlib  # noqa: F401
         except ImportError as error:
             raise ConfigError(
-                "Signing in by OpenID Connect needs a further package",
+                Text.of("fault-oidc_extra"),
                 where="serving.sign_in.oidc",
                 remedy="pip install 'churnml[oidc]'",
                 code="config.extra",

@@ -44,7 +44,7 @@ async def get_kpis(
     state = state_of(request)
     kept = await to_thread.run_sync(state.store.key_figures(state.settings.name).newest)
     if kept is None:
-        raise Problem("service.no_kpis", Text.of("detail-no_kpis"), headers={"Retry-After": "300"})
+        raise Problem("service.no_kpis", Text.of("detail-no_kpis"))
     rows = kept.report["rows"]
     groupings = list(dict.fromkeys(row["group_by"] for row in rows if row["group_by"] is not None))
     if by is not None and by not in groupings:

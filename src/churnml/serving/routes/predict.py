@@ -130,7 +130,8 @@ def _item(sent: Any) -> PredictRequest:
         return PredictRequest.model_validate_json(json.dumps(sent))
     except ValidationError as error:
         faults = faults_of([{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()])
-        raise Problem("request.invalid", f"{faults[0][0]}: {faults[0][1]}", errors=faults) from None
+        where, what = faults[0]
+        raise Problem("request.invalid", Text.of("detail-at", where=where, what=what), errors=faults) from None
 
 
 def _result(index: int, fields: Mapping[str, Any]) -> BatchItem:

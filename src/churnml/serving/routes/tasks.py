@@ -36,6 +36,7 @@ from churnml.serving.routes.operation import (
 from churnml.serving.routes.work import (
     Changed,
     Cursor,
+    DueUntil,
     Limit,
     Number,
     Word,
@@ -71,7 +72,7 @@ async def list_tasks(
     account_id: Word = None,
     alert_id: Annotated[int | None, Query(ge=1, lt=2**31, description="Only those that this alert began")] = None,
     playbook: Word = None,
-    due_until: Annotated[date | None, Query(description="Only those due on this day or before")] = None,
+    due_until: DueUntil = None,
     changed_since: Changed = None,
     limit: Limit = 50,
     cursor: Cursor = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -9,7 +10,8 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from churnml.actions import due_on
 from churnml.api.work import AlertAnswer, EventAnswer, NoteAnswer, TaskAnswer
@@ -23,6 +25,7 @@ from churnml.store import Alert, AlertEvent, Note, Task, TaskEvent, Tasks
 __all__ = [
     "Changed",
     "Cursor",
+    "DueUntil",
     "Limit",
     "Number",
     "Word",
@@ -34,6 +37,14 @@ __all__ = [
     "tasks_of",
 ]
 
+
+def _written_out(value: object) -> object:
+    """Refuse numbers: pydantic would take them for seconds since 1970, and 20260301 is no day of that year."""
+    if isinstance(value, str) and not re.match(r"\d{4}-\d{2}-\d{2}", value):
+        raise PydanticCustomError("iso_date", "write the day as YYYY-MM-DD, with a time as in 2026-11-01T04:00:00Z")
+    return value
+
+
 Word = Annotated[str | None, Query(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
 Limit = Annotated[int, Query(ge=1, le=500, description="Items on a page")]
 Cursor = Annotated[str | None, Query(max_length=300, description="`next_cursor` of the page before")]
@@ -44,6 +55,10 @@ Changed = Annotated[
         "minute before the last answer: what comes twice does no harm, and what was being written then is not missed",
         examples=["2026-11-01T04:00:00Z"],
     ),
+    BeforeValidator(_written_out),
+]
+DueUntil = Annotated[
+    date | None, Query(description="Only those due on this day or before"), BeforeValidator(_written_out)
 ]
 Number = Annotated[int, Path(ge=1, lt=2**31, description="As the list shows it", examples=[12])]
 

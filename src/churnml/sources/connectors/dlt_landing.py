@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from churnml.errors import UsageError, WorkspaceError
+from churnml.language import Text
 from churnml.sources.connectors.landing import Batch, Position
 from churnml.sources.connectors.rows import Row
 from churnml.sources.connectors.tool import Kind
@@ -182,9 +183,7 @@ def _dlt() -> Any:
     try:
         import dlt
     except ImportError:
-        raise UsageError(
-            "Pulling needs the extra `connect`", remedy="Run: pip install 'churnml[connect]'", code="usage.extra"
-        ) from None
+        raise UsageError(Text.of("fault-connect_extra"), code="usage.extra") from None
     return dlt
 
 
@@ -202,9 +201,8 @@ def _told(name: str) -> Iterator[None]:
         while cause.__cause__ is not None:
             cause = cause.__cause__
         raise WorkspaceError(
-            "What was pulled cannot be landed",
+            Text.of("fault-landing"),
             where=name,
             got=mask_text((str(cause).splitlines() or [type(cause).__name__])[0][:300]),
-            remedy="Nothing is lost: the next pull goes on from there. Look whether another program holds the file.",
             code="workspace.landing",
         ) from error

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from churnml.errors import StoreError
+from churnml.language import Text
 
 revision = "0003"
 down_revision = "0002"
@@ -37,8 +38,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Refuse: a schema is never taken back."""
     raise StoreError(
-        "The store's schema is never taken back",
-        remedy="Restore the copy that was made before the update.",
+        Text.of("fault-never_back"),
         code="store.downgrade",
     )
 

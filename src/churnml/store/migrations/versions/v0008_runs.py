@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from churnml.errors import StoreError
+from churnml.language import Text
 from churnml.store.schema import UtcDateTime
 
 revision = "0008"
@@ -48,7 +49,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Refuse: a schema is never taken back."""
     raise StoreError(
-        "The store's schema is never taken back",
-        remedy="Restore the copy that was made before the update.",
+        Text.of("fault-never_back"),
         code="store.downgrade",
     )
