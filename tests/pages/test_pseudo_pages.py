@@ -138,7 +138,7 @@ def test_no_page_of_the_service_leaks(state: ServingState, portal: BlockingPorta
     assert {name: words for name, words in seen.items() if words} == {}
     templates = environment()
     pages = {name for name in templates.list_templates() if "{% extends" in _source(name)} - {"settings_base.html.j2"}
-    assert pages - set(seen) == {"company_nothing.html.j2", "sign_out.html.j2"}
+    assert pages - set(seen) == {"company_nothing.html.j2"}
 
 
 def _source(name: str) -> str:
@@ -162,6 +162,22 @@ def signed_out(state: ServingState, portal: BlockingPortal) -> None:
         assert browser.get(f"/sign-in/link?token={link.token}").status_code == 200
     finally:
         locked.stop()
+    proxied(state, portal)
+
+
+def proxied(state: ServingState, portal: BlockingPortal) -> None:
+    """Look at where somebody whom a proxy signed in signs out."""
+    proxy = {"addresses": ["127.0.0.1/32"], "header": "X-Forwarded-User", "sign_out_url": "https://proxy.example/out"}
+    section = SignInConfig.model_validate({"url": "http://127.0.0.1", "proxy": proxy})
+    behind = ServingState(state.settings.model_copy(update={"insecure": False, "sign_in": section}))
+    behind.start()
+    try:
+        browser, who = Browser(portal, behind), {"X-Forwarded-User": "ann@example.com"}
+        token = re.search(r'name="form_token" value="([^"]+)"', browser.get("/team", headers=who).text)
+        assert token is not None
+        assert browser.request("POST", "/sign-out", data={"form_token": token[1]}, headers=who).status_code == 200
+    finally:
+        behind.stop()
 
 
 def test_before_anything_is_scored_no_page_leaks(nothing_scored: Browser, seen: Seen) -> None:
