@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import itertools
 import os
 import pwd
@@ -52,6 +53,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return longest.get(scope, 0), -tests[scope], scope
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make only, and less often: thousands of imported modules are none."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.hookimpl(optionalhook=True)
