@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from tests.companies.curves import curves_of
 from tests.companies.renewing import FEATURES, company
-from tests.pipeline.conftest import Ran
+from tests.pipeline.conftest import Made, Ran
 
 from churnml.assessment import Champion
 from churnml.config import load_config
@@ -18,10 +18,11 @@ from churnml.language import Text
 from churnml.pipeline import survival as pipeline_survival
 from churnml.pipeline.results import Prepared
 from churnml.pipeline.scoring import score
-from churnml.pipeline.survival import learn_survival
-from churnml.registry import load_champion
+from churnml.pipeline.survival import learn_survival, stacked
+from churnml.registry import Provenance, load_champion, save_bundle, set_champion
 from churnml.store import Store
-from churnml.training.survival_verdict import SurvivalRole
+from churnml.training.hazard import HazardModel
+from churnml.training.survival_verdict import SurvivalRole, SurvivalVerdict
 
 
 def test_a_history_too_short_to_judge_curves_is_a_note(ran: Ran) -> None:
@@ -136,3 +137,49 @@ def test_a_scoring_publishes_the_curves_and_lists_go_by_what_is_asked_for(
         assert one.renewal_risk == (None if curve.renewal_risk is None else pytest.approx(curve.renewal_risk.value))
     # A contract that ends later than the score looks ahead counts by its curve, where it has one.
     assert 0 < sum(month["scored"] for month in forecast) <= sum(month["accounts"] for month in forecast)
+
+
+@pytest.mark.slow  # curves are learnt, and an account's whole company is scored
+def test_curves_that_serve_go_through_a_bundle_and_a_scoring(ran: Ran, made: Made, tmp_path: Path) -> None:
+    config = load_config(
+        ran.config,
+        {"workspace": str(tmp_path), "models_dir": str(tmp_path / "models"), "alerts": {"enabled": False}},
+    )
+    learnt = stacked(config, made.prepared)
+    hazard = HazardModel.of(made.prepared.feature_set, config.learning, 3).fit(learnt)
+    champion = Champion.load(load_config(ran.config))
+    bundle = champion.bundle
+    path = save_bundle(
+        config.bundles_dir,
+        name=config.registered_model,
+        model=bundle.model,
+        health=bundle.health,
+        explain=bundle.explain,
+        provenance=Provenance(**{name: getattr(bundle.manifest, name) for name in Provenance.model_fields}),
+        survival=SurvivalVerdict(SurvivalRole.SERVES, "served", monthly_growth=0.002),
+        hazard=hazard,
+    )
+    set_champion(config.bundles_dir, config.registered_model, path.name)
+    scored = score(config, then=False)
+
+    assert set(scored.lifetimes) == set(scored.table["account_id"])
+    chances = scored.table.set_index("account_id")["churn_probability"]
+    with Store(config.store_url) as store:
+        snapshot = store.latest(config.name)
+        assert snapshot is not None
+        for account, lifetime in scored.lifetimes.items():
+            assert store.curve(snapshot.id, account) == lifetime
+            curve = np.array(lifetime.survival)
+            assert (np.diff(np.r_[1.0, curve]) <= 1e-12).all()
+            assert (np.array(lifetime.survival_low) <= curve + 1e-12).all()
+            assert (curve <= np.array(lifetime.survival_high) + 1e-12).all()
+            # All horizons are read off the one curve, which agrees with the probability that is published.
+            for days, lost in lifetime.lost_within.items():
+                assert lost == pytest.approx(1 - curve[days // 30 - 1], abs=1e-9)
+            assert 1 - curve[1] == pytest.approx(chances[account], abs=1e-6)
+
+    again = Champion.load(config)
+    assert again.bundle.hazard is not hazard
+    newest = learnt[learnt["as_of"] == learnt["as_of"].max()].reset_index(drop=True)
+    kept, read = hazard.predict_survival(newest), again.bundle.hazard.predict_survival(newest)
+    np.testing.assert_allclose(read.survival, kept.survival, rtol=0, atol=1e-12)

@@ -15,19 +15,19 @@ from pydantic_core import to_jsonable_python
 
 from churnml.config.needs import TrackingSections
 from churnml.errors import BundleError
-from churnml.language import Argument, Language, Text, phrases, render
+from churnml.language import Argument, phrases, render
 from churnml.registry.bundle import Bundle, read_pointer
 from churnml.registry.manifest import recorded
 from churnml.registry.mlflow_session import experiment_name, open_mlflow
 from churnml.registry.promotion import Promotion
+from churnml.registry.run_facts import describe, details, flat, headline, survival_figures, tags
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from churnml.evaluation import Tuning
-from churnml.training.survival_verdict import SurvivalVerdict
 
-__all__ = ["Tracked", "describe", "name_alias", "settle", "tag_run", "track", "track_moved"]
+__all__ = ["Tracked", "name_alias", "settle", "tag_run", "track", "track_moved"]
 
 
 @dataclass(frozen=True)
@@ -89,23 +89,23 @@ def track(
             description=render(manifest.verdict_reason, config.language),
             nested=mlflow.active_run() is not None,
         ) as run:
-            mlflow.set_tags(_tags(bundle))
+            mlflow.set_tags(tags(bundle))
             settings = recorded(config)
-            mlflow.log_params(_flat(settings))
+            mlflow.log_params(flat(settings))
             mlflow.log_dict(settings, "config.json")
             mlflow.log_dict(dict(backtest), "backtest.json")
             dataset = _log_dataset(mlflow, frame, config, manifest.fingerprint)
             _log_files(mlflow, plots, documents)
             model = _log_model(mlflow, bundle, frame)
             # The few on the model's own page as well, beside the data they were measured on.
-            mlflow.log_metrics(_headline(backtest["pooled"]), model_id=model.model_id, dataset=dataset)
-            mlflow.log_metrics(_details(backtest["pooled"]))
+            mlflow.log_metrics(headline(backtest["pooled"]), model_id=model.model_id, dataset=dataset)
+            mlflow.log_metrics(details(backtest["pooled"]))
             for days, further in backtest.get("horizons", {}).items():
-                own = {**_headline(further["pooled"]), **_details(further["pooled"], "")}
+                own = {**headline(further["pooled"]), **details(further["pooled"], "")}
                 mlflow.log_metrics({f"detail/horizon_{days}d/{name}": value for name, value in own.items()})
             if bundle.survival is not None:
                 mlflow.set_tag("churnml.survival", bundle.survival.role.value)
-                mlflow.log_metrics(_survival(bundle.survival))
+                mlflow.log_metrics(survival_figures(bundle.survival))
             for fold in backtest["folds"]:
                 _log_fold(mlflow, fold)
             if tuning is not None:
@@ -146,7 +146,7 @@ def track_moved(
             description=told,
             nested=mlflow.active_run() is not None,
         ) as run:
-            mlflow.set_tags({**_tags(bundle), "churnml.moved_from": before, "churnml.because": told[:5000]})
+            mlflow.set_tags({**tags(bundle), "churnml.moved_from": before, "churnml.because": told[:5000]})
             model = _log_model(mlflow, bundle, example)
         client = mlflow.MlflowClient()
         version = client.create_model_version(
@@ -233,21 +233,6 @@ def name_alias(
     return f"models:/{name}@{alias}"
 
 
-def _tags(bundle: Bundle) -> dict[str, Any]:
-    manifest, model = bundle.manifest, bundle.model
-    return {
-        "churnml.config_hash": manifest.config_hash,
-        "churnml.data_fingerprint": manifest.fingerprint,
-        "churnml.seed": manifest.seed,
-        "churnml.verdict": manifest.verdict,
-        "churnml.target": model.target,
-        "churnml.scored_by": "model" if model.rule is None else model.rule.name,
-        **{f"churnml.beside.{name}": one["outcome"] for name, one in _beside(manifest.backtest).items()},
-        "churnml.bundle_version": bundle.version,
-        **{f"churnml.package.{name}": version for name, version in manifest.packages.items()},
-    }
-
-
 def _child(mlflow: ModuleType, name: str) -> Any:
     """Open a child run in the experiment of the open run, whichever one the process uses otherwise."""
     return mlflow.start_run(experiment_id=mlflow.active_run().info.experiment_id, run_name=name, nested=True)
@@ -257,12 +242,7 @@ def _log_fold(mlflow: ModuleType, fold: Mapping[str, Any]) -> None:
     """Log a fold of the backtest as a child run: its dates, and its metrics under the same names."""
     with _child(mlflow, str(fold["name"])):
         mlflow.log_params({key: value for key, value in fold.items() if key.startswith(("train_", "test_"))})
-        mlflow.log_metrics({**_headline(fold), **_details(fold)})
-
-
-def _beside(backtest: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:
-    standings: Mapping[str, Mapping[str, str]] = backtest["verdict"].get("beside", {})
-    return standings
+        mlflow.log_metrics({**headline(fold), **details(fold)})
 
 
 def _log_tuning(mlflow: ModuleType, tuning: Tuning) -> None:
@@ -342,32 +322,6 @@ def _register(
     return int(version.version)
 
 
-def describe(bundle: Bundle, frame: pd.DataFrame, language: Language = "en") -> str:
-    """Return what a reader of the registry must know of a version: data, period, model, verdict."""
-    manifest, model, say = bundle.manifest, bundle.model, phrases(language)
-    labelled = frame[frame["churned"].notna()]
-    trained = say(
-        "mlflow-trained",
-        at=f"{manifest.created_at:%Y-%m-%d %H:%M}",
-        rows=len(labelled),
-        accounts=int(labelled["account_id"].nunique()),
-        positive=int(labelled["churned"].sum()),
-        **{"from": f"{labelled['as_of'].min():%Y-%m-%d}", "until": f"{labelled['as_of'].max():%Y-%m-%d}"},
-    )
-    predicts = say(
-        "mlflow-predicts",
-        target=Text.of(f"target-{model.target}"),
-        days=model.horizon_days,
-        features=len(model.features),
-        kind=model.info.kind,
-        data=manifest.fingerprint[:12],
-        config=manifest.config_hash[:12],
-        bundle=bundle.version,
-    )
-    verdict = say("mlflow-verdict", verdict=str(manifest.verdict), reason=manifest.verdict_reason)
-    return "\n\n".join((trained, predicts, verdict.strip()))
-
-
 def _log_dataset(mlflow: ModuleType, frame: pd.DataFrame, config: TrackingSections, fingerprint: str) -> Any:
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.pandas_dataset import PandasDataset
@@ -383,61 +337,3 @@ def _log_dataset(mlflow: ModuleType, frame: pd.DataFrame, config: TrackingSectio
     assert isinstance(dataset, PandasDataset)
     mlflow.log_input(dataset, context="training")
     return dataset
-
-
-_HEADLINE = {
-    "roc_auc": "roc_auc",
-    "average_precision": "average_precision",
-    "log_loss": "log_loss",
-    "brier": "brier_score",
-    "ece": "calibration_error",
-    "lift_at_10": "lift_at_10_percent",
-}
-"""The model's metrics that a run shows first → what they are called there."""
-
-
-def _headline(scores: Mapping[str, Any]) -> dict[str, float]:
-    """Return the few metrics by which models are compared, undefined ones left out."""
-    return _numbers({name: scores["model"].get(metric) for metric, name in _HEADLINE.items()})
-
-
-def _details(scores: Mapping[str, Any], prefix: str = "detail/") -> dict[str, float]:
-    """Return all others, such as ``detail/interval/roc_auc_low`` and ``detail/recency/roc_auc``."""
-    groups: dict[str, Mapping[str, Any]] = {
-        "model": {name: value for name, value in scores["model"].items() if name not in _HEADLINE},
-        **scores["baselines"],
-        "interval": {
-            f"{_HEADLINE.get(name, name)}_{bound}": interval[bound]
-            for name, interval in scores.get("intervals", {}).items()
-            for bound in ("low", "high")
-        },
-    }
-    return _numbers(
-        {f"{prefix}{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
-    )
-
-
-def _survival(verdict: SurvivalVerdict) -> dict[str, float]:
-    """Return what survival curves were judged by, such as ``detail/survival/integrated_brier/hazard``."""
-    figures: dict[str, Any] = {}
-    if verdict.far is not None:
-        figures |= {f"integrated_brier/{name}": score for name, score in verdict.far.brier.items()}
-    if verdict.near is not None:
-        for metric in ("roc_auc", "log_loss"):
-            figures |= {f"{metric}/{name}": value for name, value in getattr(verdict.near, metric).items()}
-    return {f"detail/survival/{name}": value for name, value in _numbers(figures).items()}
-
-
-def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
-
-
-def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return nested settings as dotted names; MLflow cuts values at 6,000 characters, so do we."""
-    out: dict[str, str] = {}
-    for name, value in data.items():
-        if isinstance(value, dict) and value and prefix.count(".") < 2:
-            out |= _flat(value, f"{prefix}{name}.")
-        else:
-            out[f"{prefix}{name}"] = (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))[:6000]
-    return out
