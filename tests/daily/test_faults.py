@@ -22,6 +22,8 @@ from churnml.pipeline.daily.stages import DailyStage, Day, Done
 from churnml.registry import load_champion
 from churnml.store import Store
 
+pytestmark = pytest.mark.slow  # a model is trained and scored
+
 
 @contextmanager
 def refusing(name: str, code: int) -> Iterator[None]:

@@ -233,7 +233,7 @@ def test_an_unknown_target_names_the_near_one(salesforce):
     world = salesforce()
     with pytest.raises(UsageError, match="no such target") as error:
         deliver(world.store, CONFIG, world.section, only="salesfroce")
-    assert error.value.expected == "salesforce"
+    assert error.value.expected == "did you mean 'salesforce'?"
 
 
 def test_an_alert_that_opened_and_closed_unsaid_is_never_told(salesforce):

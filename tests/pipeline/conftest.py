@@ -29,6 +29,14 @@ TABLES = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count what needs the whole chain to have run as a journey."""
+    for item in items:
+        if "ran" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @dataclass(frozen=True)
 class Ran:
     """What the chain printed and left behind."""
@@ -55,7 +63,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "tables": {name: {"from": f"{name}.parquet"} for name in TABLES},
                 "label": {"churn": "contractual", "horizon_days": 60, "further_horizons_days": [120]},
                 "splits": {"folds": 2, "test_snapshots": 2},
-                "features": {"windows_days": [28, 91], "max_event_types": 1},
+                "features": {"windows_days": [28, 91], "max_event_types": 3},
                 "model": {"seeds": 1, "params": {"n_estimators": 40}},
                 "playbooks": str(Path("configs/playbooks.yaml").resolve()),
                 "alerts": {
