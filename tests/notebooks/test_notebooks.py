@@ -37,6 +37,7 @@ def test_the_tour_is_complete():
         "03_training_and_backtest",
         "04_explanations",
         "05_your_own_data",
+        "06_survival",
     ]
 
 
