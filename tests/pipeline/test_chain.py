@@ -180,6 +180,8 @@ def test_a_second_run_gives_the_same_model_and_scores_to_the_last_digit(ran, tmp
 
 @pytest.mark.slow
 def test_scoring_an_older_date_needs_no_newer_data_and_the_newest_again_changes_no_alert(ran):
+    # What others have closed since the last scoring makes room for held-back alerts; that is not what is asked here.
+    assert churnml("score", ran.config, "--json").exit_code == 0
     alerts = churnml("alerts", "list", ran.config, "--json").stdout
     old = churnml("score", ran.config, "--as-of", "2025-02-01", "--json")
     assert old.exit_code == 0, old.stderr
