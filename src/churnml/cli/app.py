@@ -26,7 +26,6 @@ from churnml.cli.session import Session, report_failure
 from churnml.cli.start import demo, simulate
 from churnml.cli.survival import survival
 from churnml.errors import UsageError
-from churnml.language import Text
 
 __all__ = ["app", "main"]
 
@@ -60,6 +59,8 @@ def _refuse_broken_text(arguments: list[str]) -> None:
         try:
             argument.encode("utf-8")
         except UnicodeEncodeError as error:
+            from churnml.language import Text
+
             raise UsageError(
                 Text.of("fault-argument_text", encoding=str(sys.getfilesystemencoding())), got=ascii(argument[:80])
             ) from error

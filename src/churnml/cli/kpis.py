@@ -9,7 +9,6 @@ import typer
 from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
 from churnml.cli.session import Session
 from churnml.errors import UsageError
-from churnml.language import Text
 
 if TYPE_CHECKING:
     from churnml.config import Config
@@ -36,6 +35,8 @@ def kpis(
     """Tell the KPIs of customer success month by month: churn, GRR, NRR, renewals, LTV, NPS, use, support."""
     with Session(as_json) as session:
         if as_csv and as_json:
+            from churnml.language import Text
+
             raise UsageError(Text.of("fault-one_form"), where="--csv", got=Text.of("fault-one_form.got"))
         from churnml import pipeline
 
@@ -44,6 +45,8 @@ def kpis(
             settings, session.stages, months=months, group_by=by, gross_margin=gross_margin, yearly_discount=discount
         )
         if publish and not pipeline.publish_kpis(settings, report):
+            from churnml.language import Text
+
             raise UsageError(
                 Text.of("fault-kpis_later"), where=Text.of("fault-kpis_later.where", as_of=str(report.as_of))
             )

@@ -11,7 +11,6 @@ from churnml.cli.groups import with_default
 from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
 from churnml.cli.session import Session
 from churnml.errors import UsageError
-from churnml.language import Text
 
 __all__ = ["features_app", "run", "score", "train"]
 
@@ -79,6 +78,8 @@ def train(
 
         settings = config_of(config, session)
         if force != bool(reason.strip()):
+            from churnml.language import Text
+
             raise UsageError(Text.of("fault-force_reason"), where="train")
         trained = pipeline.train(
             settings, session.stages, budget=budget, promote_because=reason.strip() if force else None

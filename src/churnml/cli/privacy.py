@@ -10,7 +10,6 @@ import typer
 from churnml.cli.options import AsJson, ConfigPath, config_of
 from churnml.cli.session import Session
 from churnml.errors import UsageError
-from churnml.language import Text
 
 if TYPE_CHECKING:
     from churnml.pipeline.privacy import Certificate, Subject
@@ -65,6 +64,8 @@ def _subject(account: str | None, contact: str | None) -> Subject:
         return Subject("account", account)
     if contact is not None and account is None:
         return Subject("contact", contact)
+    from churnml.language import Text
+
     raise UsageError(Text.of("fault-one_subject"))
 
 

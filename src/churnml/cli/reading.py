@@ -9,7 +9,6 @@ import typer
 from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
 from churnml.cli.session import Session
 from churnml.errors import UsageError
-from churnml.language import Text
 
 __all__ = ["explain", "report"]
 
@@ -37,6 +36,8 @@ def explain(
         settings = config_of(config, session)
         language = session.speak(lang)
         if overall == (account_id is not None) or (overall and what_if):
+            from churnml.language import Text
+
             raise UsageError(Text.of("fault-one_explanation"))
         if account_id is None:
             from churnml.cli import all_accounts
@@ -66,6 +67,8 @@ def report(
         from churnml.cli import render
 
         if portfolio == (account_id is not None):
+            from churnml.language import Text
+
             raise UsageError(Text.of("fault-one_report"))
         settings = config_of(config, session)
         language = session.speak(lang)

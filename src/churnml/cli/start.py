@@ -10,7 +10,6 @@ import typer
 from churnml.cli.options import DEMO, AsJson, config_of
 from churnml.cli.session import Session
 from churnml.errors import UsageError
-from churnml.language import Text
 
 __all__ = ["demo", "simulate"]
 
@@ -38,6 +37,8 @@ def demo(
 
         settings = config_of(config, session)
         if settings.source is None or settings.source.folder is None:
+            from churnml.language import Text
+
             raise UsageError(Text.of("fault-demo_folder"), where=str(config))
         pipeline.simulate_company(
             settings.resolve(settings.source.folder),

@@ -10,7 +10,6 @@ import typer
 from churnml.cli.options import AsJson, ConfigPath, Lang, config_of
 from churnml.cli.session import Session
 from churnml.errors import UsageError
-from churnml.language import Text
 
 if TYPE_CHECKING:
     from churnml.pipeline.survival import SurvivalReport
@@ -46,6 +45,8 @@ def survival(
         try:
             day = None if as_of is None else date.fromisoformat(as_of)
         except ValueError:
+            from churnml.language import Text
+
             raise UsageError(Text.of("fault-no_date"), where="--as-of", got=as_of, expected="2026-03-31") from None
         report = told(
             config_of(config, session, lang),
