@@ -241,8 +241,8 @@ class Client:
     ) -> Iterator[AlertAnswer]:
         """Yield the alerts that match, page by page: largest avoidable loss first, or as they changed."""
         asked = {"state": list(states), "owner": owner, "account_id": account_id, "kind": kind, "lang": lang}
-        for found in self._pages("/v1/alerts", AlertsAnswer, page, changed_since, asked):
-            yield from found.alerts
+        for answer in self._pages("/v1/alerts", AlertsAnswer, page, changed_since, asked):
+            yield from answer.alerts
 
     def alert(self, alert_id: int, *, lang: Lang | None = None) -> AlertTold:
         """Return an alert with its history, tasks and notes."""
@@ -282,8 +282,8 @@ class Client:
         """Yield the tasks that match, page by page: first due first, or as they changed."""
         due = None if due_until is None else due_until.isoformat()
         asked = {"state": list(states), "owner": owner, "account_id": account_id, "due_until": due, "lang": lang}
-        for found in self._pages("/v1/tasks", TasksAnswer, page, changed_since, asked):
-            yield from found.tasks
+        for answer in self._pages("/v1/tasks", TasksAnswer, page, changed_since, asked):
+            yield from answer.tasks
 
     def task(self, task_id: int, *, lang: Lang | None = None) -> TaskTold:
         """Return a task with its history and notes."""
@@ -318,8 +318,8 @@ class Client:
     ) -> Iterator[NoteAnswer]:
         """Yield the notes that match in the order in which they were written."""
         asked = {"account_id": account_id, "alert_id": alert_id, "task_id": task_id}
-        for found in self._pages("/v1/notes", NotesAnswer, page, changed_since, asked):
-            yield from found.notes
+        for answer in self._pages("/v1/notes", NotesAnswer, page, changed_since, asked):
+            yield from answer.notes
 
     def note(
         self,

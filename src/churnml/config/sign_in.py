@@ -39,12 +39,12 @@ def inside(address: str, networks: tuple[str, ...]) -> bool:
     (True, True, False)
     """
     try:
-        found = ipaddress.ip_address(address)
+        ip = ipaddress.ip_address(address)
     except ValueError:
         return False
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    found = mapped or found
-    return any(found in ipaddress.ip_network(network, strict=False) for network in networks)
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    ip = mapped or ip
+    return any(ip in ipaddress.ip_network(network, strict=False) for network in networks)
 
 
 class OidcConfig(Section):

@@ -186,9 +186,9 @@ class _Planner:
         return wanted
 
     def _digests(self, name: str, target: EmailTarget, snapshot: SnapshotInfo) -> list[Wanted]:
-        found = self.store.alerts(self.config).find(held_back=False, limit=10_000)
+        due = self.store.alerts(self.config).find(held_back=False, limit=10_000)
         asked = AlertsWanted(min_severity=target.min_severity)
-        alerts = [alert for alert, _ in found if _asked_for(alert, asked)]
+        alerts = [alert for alert, _ in due if _asked_for(alert, asked)]
         accounts = self.store.account_scores(snapshot.id, [alert.account_id for alert in alerts])
         facts = [
             alert_told(

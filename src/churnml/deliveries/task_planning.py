@@ -88,12 +88,12 @@ def plan_tasks(
     return TaskPlan(tuple(wanted), tuple(unsaid))
 
 
-def open_task_ids(store: Store, config: str, kept: Deliveries, name: str, target: TargetConfig) -> list[int]:
+def open_task_ids(store: Store, config: str, deliveries: Deliveries, name: str, target: TargetConfig) -> list[int]:
     """Return the open tasks, where the target is to get tasks and has never had one: it begins with them."""
-    if getattr(target, "tasks", None) is None or kept.counts(name, "task"):
+    if getattr(target, "tasks", None) is None or deliveries.counts(name, "task"):
         return []
-    found = store.tasks(config, _no_calendar).find(states=("open",), limit=100_000)
-    return [task.id for task, _ in found if task.id is not None]
+    open_tasks = store.tasks(config, _no_calendar).find(states=("open",), limit=100_000)
+    return [task.id for task, _ in open_tasks if task.id is not None]
 
 
 def led_by_tasks(store: Store, config: str, target: TargetConfig, alerts: Sequence[Alert]) -> set[int]:

@@ -48,10 +48,10 @@ def alert_told(
         money = Quantity(value=alert.avoidable_loss, unit="currency", currency=currency)
         facts.append((Text.of("deliver-loss"), Text.of("amount", n=money)))
     facts.append((Text.of("deliver-due"), Text.of("deliver-day", day=Day(on=alert.due_at.date().isoformat()))))
-    told = [[say(label), say(value)] for label, value in facts]
+    pairs = [[say(label), say(value)] for label, value in facts]
     subject = say(Text.of("deliver-subject", account=name, why=why))
     owner = say(Text.of("deliver-owner", owner=alert.owner))
-    lines = [why, *(f"{label}: {value}" for label, value in told), owner, *([page] if page else [])]
+    lines = [why, *(f"{label}: {value}" for label, value in pairs), owner, *([page] if page else [])]
     return {
         "alert_id": alert.id,
         "account_id": alert.account_id,
@@ -70,7 +70,7 @@ def alert_told(
         "avoidable_loss": alert.avoidable_loss,
         "subject": subject,
         "why": why,
-        "facts": told,
+        "facts": pairs,
         "body": "\n".join(lines),
         "page": page,
         "button": say(Text.of("deliver-open")),
@@ -100,9 +100,9 @@ def task_told(
         Address of the account's page.
     """
     say = phrases(language).text
-    told = alert_told(alert, account, language=language, currency=currency, page=None)
+    spoken = alert_told(alert, account, language=language, currency=currency, page=None)
     title = task.title.spoken(language)
-    facts = [fact for fact in told["facts"] if fact[0] != say(Text.of("deliver-due"))]
+    facts = [fact for fact in spoken["facts"] if fact[0] != say(Text.of("deliver-due"))]
     ended = task.finished_on or alert.updated_on
     end = {
         "done": Text.of(
@@ -120,7 +120,7 @@ def task_told(
     lines = [
         *([say(end).strip()] if end is not None else []),
         title,
-        told["why"],
+        spoken["why"],
         *(f"{label}: {value}" for label, value in facts),
         due,
         say(Text.of("deliver-owner", owner=task.owner)),
@@ -130,7 +130,7 @@ def task_told(
         "task_id": task.id,
         "alert_id": task.alert_id,
         "account_id": task.account_id,
-        "account": told["account"],
+        "account": spoken["account"],
         "playbook": task.playbook,
         "step": task.step,
         "step_title": title,
@@ -142,8 +142,8 @@ def task_told(
         "owner": task.owner,
         "opened_on": task.opened_on.isoformat(),
         "due_on": task.due_on.isoformat(),
-        "subject": say(Text.of("deliver-subject", account=told["account"], why=title)),
-        "why": told["why"],
+        "subject": say(Text.of("deliver-subject", account=spoken["account"], why=title)),
+        "why": spoken["why"],
         "body": "\n".join(lines),
         "page": page,
     }

@@ -332,9 +332,9 @@ def _near(churners: pd.DataFrame, days: int) -> pd.DataFrame:
     return near.sort_values("days_before").drop_duplicates(["account_id", "churn_on"])
 
 
-def _warning(found: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+def _warning(by_days: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     rows = []
-    for days, near in found.items():
+    for days, near in by_days.items():
         known = near["band"] != "unknown"
         below = near["band"].isin(["red", "yellow"])
         rows.append(

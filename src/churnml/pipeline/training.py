@@ -153,10 +153,10 @@ def _backtest(
     frame, catalogue = prepared.frame, prepared.feature_set
     made = contacts(settings, prepared.loaded.tables)
     main = backtest(frame, catalogue, folds, settings, progress=stages.say, contacts=made)
-    further = backtest_further(frame, catalogue, settings, progress=stages.say)
-    horizons = {str(days): own.as_dict() for days, own in further.items()}
+    longer = backtest_further(frame, catalogue, settings, progress=stages.say)
+    horizons = {str(days): own.as_dict() for days, own in longer.items()}
     audited = [finding.as_dict() for finding in findings]
-    return _Tested(main, further, {**main.report().as_dict(), "horizons": horizons, "audit": audited})
+    return _Tested(main, longer, {**main.report().as_dict(), "horizons": horizons, "audit": audited})
 
 
 def _fit(
@@ -253,9 +253,9 @@ def _audit_notes(findings: Sequence[Finding]) -> list[Text]:
     ]
 
 
-def _horizon_notes(further: Mapping[int, HorizonReport]) -> list[Text]:
+def _horizon_notes(longer: Mapping[int, HorizonReport]) -> list[Text]:
     return [
         Text.of("note-horizon_rule", days=days, reason=report.verdict.reason)
-        for days, report in further.items()
+        for days, report in longer.items()
         if report.verdict.verdict is not Publication.PUBLISHABLE
     ]

@@ -87,8 +87,8 @@ def performance_rows(report: MonitoringReport, language: str) -> list[tuple[str,
 
     The name of the row, then what `performance_head` says.
     """
-    found = report.performance
-    if found is None:
+    performance = report.performance
+    if performance is None:
         return []
     say = Section(phrases(language), "monitor")
     rows: list[tuple[str, ...]] = []
@@ -97,15 +97,15 @@ def performance_rows(report: MonitoringReport, language: str) -> list[tuple[str,
         counts = ("–" if value is None else number(round(value), language) for value in (accounts, churned, expected))
         rows.append((name, *counts, *(interval_told(one) for one in metrics)))
 
-    promise, told = found.promise, found.estimated
+    promise, estimated = performance.promise, performance.estimated
     if promise is not None:
         add(say.promised, None, None, None, promise.roc_auc, promise.lift_at_10, promise.log_loss)
-    for one in found.realised[-6:]:
+    for one in performance.realised[-6:]:
         name = f"{say.realised} {day(str(one.as_of), language)}"
         add(name, one.accounts, one.churned, one.expected, one.roc_auc, one.lift_at_10, one.log_loss)
-    if told is not None:
-        name = f"{say.expected} {day(str(told.as_of), language)}"
-        add(name, told.accounts, None, told.expected, told.roc_auc, told.lift_at_10, told.log_loss)
+    if estimated is not None:
+        name = f"{say.expected} {day(str(estimated.as_of), language)}"
+        add(name, estimated.accounts, None, estimated.expected, estimated.roc_auc, estimated.lift_at_10, estimated.log_loss)
     return rows
 
 

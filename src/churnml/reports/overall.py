@@ -92,8 +92,8 @@ def _feature(row: FeatureShare, language: Language) -> dict[str, str]:
     }
 
 
-def _pattern(found: PatternFound, language: Language) -> dict[str, Any]:
-    pattern, lead = found.pattern, found.pattern.median_lead_days
+def _pattern(pattern_found: PatternFound, language: Language) -> dict[str, Any]:
+    pattern, lead = pattern_found.pattern, pattern_found.pattern.median_lead_days
     return {
         "title": render(pattern.title, language),
         "share": percent(pattern.share, language),
@@ -101,14 +101,14 @@ def _pattern(found: PatternFound, language: Language) -> dict[str, Any]:
         "lead": None if lead is None else amount(round(lead), "days", language),
         "example": pattern.example,
         "example_on": day(pattern.example_on, language),
-        "drivers": [render(driver.sentence, language) for driver in found.drivers],
+        "drivers": [render(driver.sentence, language) for driver in pattern_found.drivers],
     }
 
 
-def _segments(found: Overall, language: Language, display: DisplayConfig) -> dict[str, Any]:
+def _segments(report: Overall, language: Language, display: DisplayConfig) -> dict[str, Any]:
     """Return a table of segments by families, each cell with its difference and a tint."""
-    rows = found.segments
-    what: Literal["plans", "segments"] = "plans" if str(found.segment_column).endswith("plan") else "segments"
+    rows = report.segments
+    what: Literal["plans", "segments"] = "plans" if str(report.segment_column).endswith("plan") else "segments"
     families = list(dict.fromkeys(row.family for row in rows))
     families.sort(key=list(FAMILIES).index)
     table: dict[str, dict[str, Any]] = {}

@@ -70,7 +70,7 @@ def lifetimes(
     order = np.arange(len(rows))
     if rank_by is not None:
         order = np.argsort(np.where(np.isnan(ranks[rank_by]), np.inf, -ranks[rank_by]), kind="stable")
-    found = []
+    lines = []
     for row in order.tolist():
         as_of = pd.Timestamp(rows["as_of"].iloc[row]).date()
         days = dict(zip(("earliest", "latest"), (_month_of_half(low[row]), _month_of_half(high[row])), strict=True))
@@ -95,8 +95,8 @@ def lifetimes(
             sentence=_sentence(as_of, half[row], days["earliest"], days["latest"], low[row, -1], high[row, -1]),
             renewal_drivers=tuple(drivers[row]) if drivers else (),
         )
-        found.append(line)
-    return tuple(found)
+        lines.append(line)
+    return tuple(lines)
 
 
 def _month_of_half(curve: np.ndarray) -> float:

@@ -158,8 +158,8 @@ class Panel:
         if surveys is not None:
             recent = (surveys["responded_at"] >= end - np.timedelta64(NPS_DAYS, "D")) & (surveys["responded_at"] < end)
             account, score = surveys["account"][recent], surveys["score"][recent]
-            for name, kept in (("answers", score > -1), ("promoters", score >= 9), ("detractors", score <= 6)):
-                out[name] = self._counted(account[kept])
+            for name, counted in (("answers", score > -1), ("promoters", score >= 9), ("detractors", score <= 6)):
+                out[name] = self._counted(account[counted])
         if self._active is not None:
             out["active"] = self._active[number] & out["there_end"]
         if self._onboarded is not None:
@@ -223,8 +223,8 @@ class Panel:
         pairs = pd.DataFrame({"number": number[rows], "following": following[rows], "mrr": mrr[rows]})
         carried = pairs.groupby(["number", "following"], as_index=False)["mrr"].sum()
         after = carried["following"].to_numpy(dtype=np.int64)
-        kept = np.minimum(carried["mrr"].to_numpy(), mrr[after])
-        np.add.at(mrr_renewed, (carried["number"].to_numpy(), account[after]), kept)
+        renewed = np.minimum(carried["mrr"].to_numpy(), mrr[after])
+        np.add.at(mrr_renewed, (carried["number"].to_numpy(), account[after]), renewed)
         return {"due": came, "renewed": came & ~failed, "mrr_due": mrr_due, "mrr_renewed": mrr_renewed}
 
     def _covered_until(
@@ -236,8 +236,8 @@ class Panel:
         plans["until"] = plans.groupby("account")["until"].cummax()
         asked = pd.DataFrame({"account": account[ends], "by": agreed[ends] + np.timedelta64(self.grace_days, "D")})
         asked["place"] = np.arange(len(ends))
-        found = pd.merge_asof(asked.sort_values("by"), plans, left_on="by", right_on="from", by="account")
-        return _times(found.set_index("place")["until"].sort_index())
+        covering = pd.merge_asof(asked.sort_values("by"), plans, left_on="by", right_on="from", by="account")
+        return _times(covering.set_index("place")["until"].sort_index())
 
     @cached_property
     def _answers(self) -> Mapping[str, npt.NDArray[Any]] | None:
@@ -263,10 +263,10 @@ class Panel:
         end = month + ibis.interval(months=1)
         late = events.occurred_at.cast("timestamp(6)") >= end - ibis.interval(days=ACTIVE_DAYS)
         counted = late & events.event_type.isin(self._core) if self._core else late
-        found = events.filter(counted).select(account_id="account_id", month=month.cast("date")).distinct().to_pandas()
-        number = np.searchsorted(self._midnights, _times(found["month"]))
-        account = self.code(found["account_id"].astype("str"))
-        inside = (number < self.months) & (account >= 0) & (_times(found["month"]) >= self._midnights[:1])
+        months = events.filter(counted).select(account_id="account_id", month=month.cast("date")).distinct().to_pandas()
+        number = np.searchsorted(self._midnights, _times(months["month"]))
+        account = self.code(months["account_id"].astype("str"))
+        inside = (number < self.months) & (account >= 0) & (_times(months["month"]) >= self._midnights[:1])
         grid = np.zeros((self.months, len(self.accounts)), dtype=bool)
         grid[number[inside], account[inside]] = True
         return grid
@@ -339,9 +339,9 @@ class Panel:
             begun = np.flatnonzero(started <= day)
             lapsed = ended[begun] <= day
             rows = np.concatenate([begun[~lapsed], begun[lapsed]])
-            found, first = np.unique(account[rows], return_index=True)
+            accounts, first = np.unique(account[rows], return_index=True)
             words = np.full(len(self.accounts), None, dtype="object")
-            words[found] = word[rows[first]]
+            words[accounts] = word[rows[first]]
             out.append(words)
         return out
 

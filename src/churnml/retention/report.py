@@ -198,7 +198,7 @@ def company_kpis(
     rows: bool = False,
 ) -> CompanyKpis:
     """Return the report of `kpi_report`, with the accounts behind it where `rows` asks for them."""
-    found = panel_history(
+    histories = panel_history(
         panel, (None, *group_by), gross_margin=gross_margin, yearly_discount=yearly_discount, months=months
     )
     accounts, phases, moves = _accounts_now(panel)
@@ -208,7 +208,7 @@ def company_kpis(
         panel.grace_days,
         gross_margin,
         yearly_discount,
-        tuple(_row(record, by) for by, history in found.items() for record in history.to_dict("records")),
+        tuple(_row(record, by) for by, history in histories.items() for record in history.to_dict("records")),
         cohorts=retention_triangle(panel),
         phases=phases,
         rfm=rfm_cells(accounts) if "recency" in accounts else (),

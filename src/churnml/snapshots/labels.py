@@ -67,8 +67,8 @@ def labelled(members: pd.DataFrame, tables: Tables, label: LabelConfig) -> pd.Da
 
     out = members.copy()
     out["churned"], out["churn_on"] = at(label.horizon_days)
-    further = {horizon_column(days): at(days)[0] for days in label.further_horizons_days}
-    return out[SPINE_COLUMNS].assign(**further)
+    longer = {horizon_column(days): at(days)[0] for days in label.further_horizons_days}
+    return out[SPINE_COLUMNS].assign(**longer)
 
 
 def final_until(tables: Tables, label: LabelConfig) -> date:

@@ -105,8 +105,8 @@ def continuations(terms: pd.DataFrame, *, grace_days: int) -> pd.DataFrame:
     )
     merged = rows[follower >= 0].drop_duplicates(["account_id", "is_addon", "product", "day"])
     alone = rows[(follower < 0) & (end > start)].drop(columns="next")
-    together = alone.merge(merged.drop(columns="row"), on=["account_id", "is_addon", "product", "day"])
-    follower[together["row"].to_numpy()] = together["next"].to_numpy()
+    followed = alone.merge(merged.drop(columns="row"), on=["account_id", "is_addon", "product", "day"])
+    follower[followed["row"].to_numpy()] = followed["next"].to_numpy()
     alone = alone[follower[alone["row"].to_numpy()] < 0]
     begun = rows[fresh & (end > start)].drop(columns=["product", "next"]).assign(day=start[fresh & (end > start)])
     changed = pd.merge_asof(

@@ -174,10 +174,10 @@ class Sessions:
 
     def end(self, secret: str, actor: Actor) -> None:
         """End the session of a secret, if there is one."""
-        found = self.find(secret)
-        if found is None or found[0].ended_at is not None:
+        pair = self.find(secret)
+        if pair is None or pair[0].ended_at is not None:
             return
-        session, user = found
+        session, user = pair
 
         def work(connection: Connection) -> tuple[str, dict[str, Any]]:
             connection.execute(update(SessionRow).where(SessionRow.id == session.id).values(ended_at=actor.now))

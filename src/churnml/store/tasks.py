@@ -173,13 +173,13 @@ class Tasks:
 
     def some(self, *, ids: Sequence[int] = (), alert_ids: Sequence[int] = ()) -> list[Task]:
         """Return the tasks of some ids or of some alerts, of whatever state; one that there is not is left out."""
-        found: dict[int, Task] = {}
+        tasks: dict[int, Task] = {}
         with reading(self._engine) as connection:
             for column, numbers in ((TaskRow.id, ids), (TaskRow.alert_id, alert_ids)):
                 for part in lots(list(numbers)):
                     rows = connection.execute(_TASK.where(TaskRow.config == self._config, column.in_(part)))
-                    found |= {row.id: task_of(row) for row in rows}
-        return [found[number] for number in sorted(found)]
+                    tasks |= {row.id: task_of(row) for row in rows}
+        return [tasks[number] for number in sorted(tasks)]
 
     def get(self, task_id: int) -> tuple[Task, list[TaskEvent]]:
         """Return a task with everything that happened to it, the oldest first.

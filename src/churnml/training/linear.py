@@ -172,12 +172,12 @@ def reweighed(
     weights : sequence of arrays of shape (n,)
     """
     layout, design = design_of(X, categorical)
-    centre, found, theta = strength.trust * layout.spread_out(expected), [], None
+    centre, regressions, theta = strength.trust * layout.spread_out(expected), [], None
     for weight in weights:
         problem = LogisticProblem(design, y, weights=weight)
         theta = problem.solve(1.0 / strength.penalty, centre=centre, start=theta)
-        found.append(_linear(layout, theta, strength.penalty))
-    return found
+        regressions.append(_linear(layout, theta, strength.penalty))
+    return regressions
 
 
 class Regressions:

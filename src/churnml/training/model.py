@@ -161,10 +161,10 @@ class ChurnModel:
         """
         chances = {days: other.probability(other.matrix(frame)) for days, other in self.further.items()}
         chances[self.horizon_days] = probability
-        together = anchored(
+        columns = anchored(
             np.column_stack([chances[days] for days in self.horizons]), self.horizons.index(self.horizon_days)
         )
-        return {days: together[:, place] for place, days in enumerate(self.horizons)}
+        return {days: columns[:, place] for place, days in enumerate(self.horizons)}
 
     def calibrated(self, log_odds: npt.ArrayLike) -> Array:
         """Return the probability that goes with raw log-odds, of the same shape."""

@@ -53,11 +53,11 @@ class Gainsight(Adapter):
         key = self.section.id_field
         body = {"records": [{key: record.account_id, **record.values} for record in records]}
         answer = self.call("PUT", f"{self.api}/{self.section.object}", params={"keys": key}, json=body)
-        told = self.gateway.json(answer)
-        said = self.gateway.masked(f"{told.get('errorCode')}: {told.get('errorDesc')}")
-        if not answer.is_success or told.get("result") is not True:
-            return self.apart(topic, records, refused(str(told.get("errorCode") or "refused"), said))
-        count = (told.get("data") or {}).get("count")
+        document = self.gateway.json(answer)
+        said = self.gateway.masked(f"{document.get('errorCode')}: {document.get('errorDesc')}")
+        if not answer.is_success or document.get("result") is not True:
+            return self.apart(topic, records, refused(str(document.get("errorCode") or "refused"), said))
+        count = (document.get("data") or {}).get("count")
         if count != len(records):
             return self.apart(topic, records, refused("unknown_record", f"{count} of {len(records)} were updated"))
         return [accepted(record.remote_id) for record in records]

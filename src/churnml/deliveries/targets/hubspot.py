@@ -187,15 +187,15 @@ class Hubspot(Adapter):
             what = f"{key} holds the account id" if ok else f"{key}: there is no such property with unique values"
             yield self.finding(ok, what, None if ok else "Make it with *require unique values*, and fill it.")
 
-    def _checked(self, name: str, found: Mapping[str, Any] | None, kind: str) -> Finding:
-        if found is None and self.section.create_properties:
+    def _checked(self, name: str, definition: Mapping[str, Any] | None, kind: str) -> Finding:
+        if definition is None and self.section.create_properties:
             return self._make(name, kind)
-        if found is None:
+        if definition is None:
             return self.finding(False, f"{name}: there is no such company property", "Make it, or create_properties.")
-        if (found.get("modificationMetadata") or {}).get("readOnlyValue") or found.get("calculated"):
+        if (definition.get("modificationMetadata") or {}).get("readOnlyValue") or definition.get("calculated"):
             return self.finding(False, f"{name}: may not be written", "Name a property of churnml's own.")
-        if found["type"] not in _FITS[kind]:
-            return self.finding(False, f"{name}: is of type {found['type']}, and gets a {kind}")
+        if definition["type"] not in _FITS[kind]:
+            return self.finding(False, f"{name}: is of type {definition['type']}, and gets a {kind}")
         return self.finding(True, f"{name}: may be written")
 
     def _make(self, name: str, kind: str) -> Finding:

@@ -108,9 +108,9 @@ def _run_stage(
     try:
         done = stage.work(day)
     except Exception as error:
-        told = foresee(error) or (error if isinstance(error, ChurnmlError) else _unforeseen(stage.name, error))
-        _LOG.warning("%s failed: %s", stage.name, told.what)
-        record = mask_secrets(error_record(told))
+        foreseen = foresee(error) or (error if isinstance(error, ChurnmlError) else _unforeseen(stage.name, error))
+        _LOG.warning("%s failed: %s", stage.name, foreseen.what)
+        record = mask_secrets(error_record(foreseen))
         runs.end_stage(run_id, stage.name, "failed", seconds=_since(began), error=record)
         return False
     _note(runs, run_id, stage.name, done, _since(began))

@@ -61,25 +61,25 @@ def tell(
     section = config.daily.summary
     trouble = run.outcome != "done" or (before is not None and before.outcome != "done")
     is_worth = section.when == "always" or trouble
-    found = []
+    notices = []
     for name, target in section.targets().items():
-        kept = store.deliveries(config.name)
+        deliveries = store.deliveries(config.name)
         try:
             if is_worth:
                 wanted = _wanted(config, target, run)
-                told = kept.under(name, [one.key for one in wanted])
-                kept.plan(name, [one for one in wanted if one.key not in told], clock())
+                planned = deliveries.under(name, [one.key for one in wanted])
+                deliveries.plan(name, [one for one in wanted if one.key not in planned], clock())
             adapter = adapter_for(
-                store, config.name, name, target, clock=clock, state=kept.state(name), language=config.language,
+                store, config.name, name, target, clock=clock, state=deliveries.state(name), language=config.language,
                 currency=config.currency, base=config.workspace_dir, transport=(transports or {}).get(name),
             )  # fmt: skip
             with closing(adapter.gateway):
-                sending = send(kept, adapter, target, config=config.name, clock=clock, wait=wait)
+                sending = send(deliveries, adapter, target, config=config.name, clock=clock, wait=wait)
         except ChurnmlError as error:
-            found.append(Told(name, False, said_text(error.said["what"], config.language)))
+            notices.append(Told(name, False, said_text(error.said["what"], config.language)))
             continue
         if is_worth:
-            held = kept.under(name, [one.key for one in _wanted(config, target, run)]).values()
+            held = deliveries.under(name, [one.key for one in _wanted(config, target, run)]).values()
             well = all(one.state in ("accepted", "sent") for one in held)
             why = (
                 None
@@ -87,8 +87,8 @@ def tell(
                 else sending.stopped
                 or next((one.reason for one in held if one.reason), phrases(config.language)("daily-not_accepted"))
             )
-            found.append(Told(name, well, why))
-    return tuple(found)
+            notices.append(Told(name, well, why))
+    return tuple(notices)
 
 
 def _wanted(config: Config, target: TargetConfig, run: Run) -> list[Wanted]:

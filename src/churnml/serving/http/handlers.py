@@ -52,9 +52,9 @@ def add_handlers(api: FastAPI, routers: Iterable[APIRouter], page: Told = lambda
 async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     page: Told = request.app.state.page_of_problem
-    told = page(request, error)
-    if told is not None:
-        return told
+    response = page(request, error)
+    if response is not None:
+        return response
     state = getattr(request.app.state, "serving", None)
     usual = languages()[0] if state is None else state.settings.language
     return error.response(request.scope.get(REQUEST_ID), language_asked(request.scope, usual))

@@ -62,16 +62,16 @@ class Memory(Generic[T]):
         if held is not None and now - held.asked < REMEMBERED_SECONDS:
             return held.value
         try:
-            found = await to_thread.run_sync(ask, name)
+            record = await to_thread.run_sync(ask, name)
         except StoreError:
             if held is None or not self._trusting or now - held.found > TRUSTED_SECONDS:
                 raise
             held.asked = now
             return held.value
         self._held.pop(name, None)
-        if found is None:
+        if record is None:
             return None
-        self._held[name] = _Held(found, now, now)
+        self._held[name] = _Held(record, now, now)
         if len(self._held) > _MOST:
             del self._held[next(iter(self._held))]
-        return found
+        return record

@@ -49,17 +49,17 @@ async def get_account(request: Request, account_id: AccountPath) -> Response:
     state = frame.state
     view, snapshot, account, line = await account_seen(frame, account_id, left=True)
     try:
-        told = dict(await state.explanation(view, snapshot, account_id))
+        explanation = dict(await state.explanation(view, snapshot, account_id))
     except Problem as problem:
         if problem.code != "explanation.unknown":
             raise
-        told = None
+        explanation = None
     departure = await state.departure(snapshot, account_id)
     left = last_score(state.view, snapshot, departure, frame.language)
     tried = await trial(frame, snapshot, account) if left is None else None
     curve = await state.curve(view, snapshot, account_id) if left is None else None
-    found = _Found(frame, snapshot, account, line, told, left.text if left else None, tried, curve)
-    return await to_thread.run_sync(_account, found)
+    asked = _Found(frame, snapshot, account, line, explanation, left.text if left else None, tried, curve)
+    return await to_thread.run_sync(_account, asked)
 
 
 @dataclass(frozen=True)
@@ -76,15 +76,15 @@ class _Found:
     curve: Lifetime | None
 
 
-def _account(found: _Found) -> Response:
-    frame, snapshot, account, told = found.frame, found.snapshot, found.account, found.told
-    line = found.line
+def _account(asked: _Found) -> Response:
+    frame, snapshot, account, explanation = asked.frame, asked.snapshot, asked.account, asked.told
+    line = asked.line
     state, language = frame.state, frame.language
     name, account_id, say = state.settings.name, account.account_id, phrases(language)
     history = state.store.history(name, account_id, _READINGS)
     query = frame.request.query_params
     if query.get("csv"):
-        return _csv(found, history, query["csv"])
+        return _csv(asked, history, query["csv"])
     judgements = state.store.judgements(name)
     alerts = state.store.alerts(name)
     own = [one for one, _ in alerts.find(states=_EVERY_ALERT, account_id=account_id, limit=50)]
@@ -93,7 +93,7 @@ def _account(found: _Found) -> Response:
     overrides = judgements.override_history(account_id)
     entries = timeline(
         language,
-        happenings=(told or {}).get("happenings") or (),
+        happenings=(explanation or {}).get("happenings") or (),
         history=history,
         alerts=[(one, alerts.get(one.id)[1] if place < _EVENTS and one.id else ()) for place, one in enumerate(own)],
         tasks=tasks,
@@ -113,30 +113,30 @@ def _account(found: _Found) -> Response:
         line=line,
         account=line.account,
         system_band=account.band,
-        told=told,
-        frozen=found.frozen,
-        facts=[one[f"text_{language}"] for one in (told or {}).get("indicators", ())],
-        change=change_told((told or {}).get("change"), language),
-        limits=list((told or {}).get(f"reasons_{language}", ())),
-        raising=reasons(told, told["raising"], language) if told else [],
-        lowering=reasons(told, told["lowering"], language) if told else [],
-        families=_families(frame, snapshot, told, history),
+        told=explanation,
+        frozen=asked.frozen,
+        facts=[one[f"text_{language}"] for one in (explanation or {}).get("indicators", ())],
+        change=change_told((explanation or {}).get("change"), language),
+        limits=list((explanation or {}).get(f"reasons_{language}", ())),
+        raising=reasons(explanation, explanation["raising"], language) if explanation else [],
+        lowering=reasons(explanation, explanation["lowering"], language) if explanation else [],
+        families=_families(frame, snapshot, explanation, history),
         override=judgements.override_of(account_id, frame.now),
         alerts=open_alerts,
         steps=steps,
         next_task=next((task for _, own_steps in steps for task in own_steps if task.state == "open"), None),
-        plays=(told or {}).get("plays") or [],
+        plays=(explanation or {}).get("plays") or [],
         entries=shown if query.get("all") else shown[:_ENTRIES],
         more=len(shown) - _ENTRIES if not query.get("all") else 0,
         kind=kind,
         kinds=[one for one in KINDS if any(entry.kind == one for entry in entries)],
         notes=notes[::-1][:5],
-        curve=_curve(found),
+        curve=_curve(asked),
         history=_history(frame, history),
         history_rows=_history_rows(history, language),
         horizon=snapshot.info.get("horizon_days"),
         lift=_lift(account, snapshot, language),
-        trial=found.trial,
+        trial=asked.trial,
         bands=[band for band in BANDS if band != "unknown"],
         month_on=frame.today + timedelta(days=30),
         tomorrow=frame.today + timedelta(days=1),
@@ -148,11 +148,11 @@ def _account(found: _Found) -> Response:
     )
 
 
-def _curve(found: _Found) -> ShownCurve | None:
-    if found.curve is None:
+def _curve(asked: _Found) -> ShownCurve | None:
+    if asked.curve is None:
         return None
-    currency = str(found.snapshot.info.get("currency") or found.frame.state.settings.currency)
-    return shown_curve(found.curve, found.snapshot.as_of, found.frame.language, currency)
+    currency = str(asked.snapshot.info.get("currency") or asked.frame.state.settings.currency)
+    return shown_curve(asked.curve, asked.snapshot.as_of, asked.frame.language, currency)
 
 
 def _lift(account: AccountScore, snapshot: SnapshotInfo, language: Language) -> str:
@@ -165,25 +165,25 @@ def _steps(tasks: Sequence[Task], alerts: Sequence[Alert]) -> list[tuple[Alert, 
     of: dict[int, list[Task]] = {}
     for task in tasks:
         of.setdefault(task.alert_id or 0, []).append(task)
-    found = [(alert, sorted(of[alert.id], key=lambda task: task.position)) for alert in alerts if alert.id in of]
-    return sorted(found, key=lambda one: (one[0].state == "closed", -one[0].opened_on.toordinal()))[:4]
+    listed = [(alert, sorted(of[alert.id], key=lambda task: task.position)) for alert in alerts if alert.id in of]
+    return sorted(listed, key=lambda one: (one[0].state == "closed", -one[0].opened_on.toordinal()))[:4]
 
 
 def _families(
-    frame: Frame, snapshot: SnapshotInfo, told: dict[str, Any] | None, history: History
+    frame: Frame, snapshot: SnapshotInfo, explanation: dict[str, Any] | None, history: History
 ) -> list[dict[str, Any]]:
     """Return each group's part in the risk, the largest first, with its part about four weeks ago where it is kept."""
-    if not told or not told["families"]:
+    if not explanation or not explanation["families"]:
         return []
     say = phrases(frame.language)
     before: dict[str, float] = {}
     for earlier, _ in history:
         if (snapshot.as_of - earlier.as_of).days >= 21:
-            kept = frame.state.store.explanation(earlier.id, str(told["account_id"]), [])
-            if kept is not None and kept.get("source") == told["source"]:
-                before = kept["families"]
+            earlier_explanation = frame.state.store.explanation(earlier.id, str(explanation["account_id"]), [])
+            if earlier_explanation is not None and earlier_explanation.get("source") == explanation["source"]:
+                before = earlier_explanation["families"]
             break
-    largest = max(abs(value) for value in told["families"].values()) or 1.0
+    largest = max(abs(value) for value in explanation["families"].values()) or 1.0
     return [
         {
             "name": say.or_plain(f"family-{name}", name),
@@ -191,7 +191,7 @@ def _families(
             "share": abs(value) / largest,
             "change": value - before[name] if name in before else None,
         }
-        for name, value in sorted(told["families"].items(), key=lambda item: -item[1])
+        for name, value in sorted(explanation["families"].items(), key=lambda item: -item[1])
     ]
 
 
@@ -239,7 +239,7 @@ def _history_rows(history: History, language: Language) -> list[dict[str, Any]]:
     return rows
 
 
-def _csv(found: _Found, history: History, what: str) -> Response:
+def _csv(asked: _Found, history: History, what: str) -> Response:
     """Return the numbers of one of the page's charts."""
     rows: list[list[Any]]
     if what == "history":
@@ -248,15 +248,15 @@ def _csv(found: _Found, history: History, what: str) -> Response:
             [one.as_of, account.health_score, account.band, account.churn_probability, one.model_version]
             for one, account in history
         ]
-    elif what == "survival" and found.curve is not None:
+    elif what == "survival" and asked.curve is not None:
         rows = [["month", "on", "survival", "low", "high", "peers"]]
-        rows += [list(row) for row in curve_numbers(found.curve, found.snapshot.as_of)]
+        rows += [list(row) for row in curve_numbers(asked.curve, asked.snapshot.as_of)]
     else:
-        values = ((found.told or {}).get("weekly") or {}).get(what)
+        values = ((asked.told or {}).get("weekly") or {}).get(what)
         if values is None:
             raise Problem("path.unknown", "There are no such numbers")
         ends: list[date] = [
-            found.snapshot.as_of - timedelta(days=1 + 7 * (len(values) - 1 - at)) for at in range(len(values))
+            asked.snapshot.as_of - timedelta(days=1 + 7 * (len(values) - 1 - at)) for at in range(len(values))
         ]
         rows = [["week_ending", what], *([end, value] for end, value in zip(ends, values, strict=True))]
-    return csv_answer(found.frame.request, csv_bytes(rows), what)
+    return csv_answer(asked.frame.request, csv_bytes(rows), what)

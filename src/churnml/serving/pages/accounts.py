@@ -112,7 +112,7 @@ def _begun(request: Request) -> tuple[Frame, SnapshotInfo]:
 def _accounts(frame: Frame, snapshot: SnapshotInfo) -> Response:
     asked, state, say = Asked.of(frame), frame.state, phrases(frame.language)
     lists = state.store.lists(state.settings.name)
-    found = lists.accounts(
+    listed = lists.accounts(
         snapshot.id, snapshot.as_of, asked.where, frame.now, sort=asked.sort, descending=asked.descending,
         offset=(asked.page - 1) * _PAGE, limit=_PAGE,
     )  # fmt: skip
@@ -122,10 +122,10 @@ def _accounts(frame: Frame, snapshot: SnapshotInfo) -> Response:
         here="accounts",
         title=say("nav-accounts"),
         asked=asked,
-        found=found,
+        found=listed,
         first=(asked.page - 1) * _PAGE + 1,
-        last=(asked.page - 1) * _PAGE + len(found.lines),
-        pages=max(1, -(-found.total // _PAGE)),
+        last=(asked.page - 1) * _PAGE + len(listed.lines),
+        pages=max(1, -(-listed.total // _PAGE)),
         why=lambda line: _why(line, frame),
         all_columns=COLUMNS,
         sorts=SORTS,

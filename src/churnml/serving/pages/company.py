@@ -58,11 +58,11 @@ def begun(request: Request, section: str, work: Callable[[Frame, Kept], Response
     frame = frame_of(request)
 
     def answered() -> Response:
-        kept = kept_figures(frame)
-        if kept is None:
+        figures = kept_figures(frame)
+        if figures is None:
             say = phrases(frame.language)
             return frame.answer("company_nothing.html.j2", here="company", title=say(f"co-{section}"), section=section)
-        return work(frame, kept)
+        return work(frame, figures)
 
     return answered
 
@@ -73,19 +73,19 @@ async def get_company(request: Request) -> Response:
     return await to_thread.run_sync(begun(request, "company", _company))
 
 
-def _company(frame: Frame, kept: Kept) -> Response:
+def _company(frame: Frame, figures: Kept) -> Response:
     query, say = frame.request.query_params, phrases(frame.language)
-    by = query.get("by") if query.get("by") in kept.groupings else None
-    groups = groups_seen(frame, by, kept.of(by)) if by else []
+    by = query.get("by") if query.get("by") in figures.groupings else None
+    groups = groups_seen(frame, by, figures.of(by)) if by else []
     names = sorted({row["group"] for row in groups})
     group = query.get("group") if query.get("group") in names else None
-    rows = kept.of(by, group) if group else kept.of()
+    rows = figures.of(by, group) if group else figures.of()
     if query.get("format") == "csv":
         columns = list(rows[0]) if rows else []
-        return as_csv(frame, columns, ([row[name] for name in columns] for row in (groups if by else kept.of())))
+        return as_csv(frame, columns, ([row[name] for name in columns] for row in (groups if by else figures.of())))
     if not rows:
         return frame.answer("company_nothing.html.j2", here="company", title=say("co-company"), section="company")
-    months = kept.months
+    months = figures.months
     chosen = query.get("month", "")[:10]
     chosen = chosen if chosen in months else months[-1]
     at = {row["month_on"]: row for row in rows}
@@ -99,7 +99,7 @@ def _company(frame: Frame, kept: Kept) -> Response:
         here="company",
         title=say("co-company"),
         section="company",
-        kept=kept,
+        kept=figures,
         by=by,
         group=group,
         group_names=[(name, display(name)) for name in names],
@@ -206,13 +206,13 @@ async def get_accounts_behind(request: Request) -> Response:
     return await to_thread.run_sync(begun(request, "company", _behind))
 
 
-def _behind(frame: Frame, kept: Kept) -> Response:
+def _behind(frame: Frame, figures: Kept) -> Response:
     query, say = frame.request.query_params, phrases(frame.language)
     on, kpi = query.get("month", "")[:10], kpi_of(query.get("kpi", ""))
-    by = query.get("by") if query.get("by") in kept.groupings else None
+    by = query.get("by") if query.get("by") in figures.groupings else None
     group = query.get("group") if by else None
-    rows = part_of(frame, kept, on) if on in kept.months else None
-    if kpi is None or on not in kept.months:
+    rows = part_of(frame, figures, on) if on in figures.months else None
+    if kpi is None or on not in figures.months:
         raise Problem("path.unknown", "There is no such KPI, or no such month")
     if rows is None or kpi.counted not in rows:
         rows, mask = {"account_id": np.array([], dtype=object)}, np.array([], dtype=bool)
@@ -266,14 +266,14 @@ def listed(
         The owner of each account then, see `mask_seen`.
     section : str
     """
-    say, found = phrases(frame.language), np.flatnonzero(mask)
-    found = found[mask_seen(frame, rows["account_id"][found], None if owners is None else owners[found])]
-    account = rows["account_id"][found].astype(str)
-    keys = [account, *(-rows[name][found].astype(float) for name in columns if rows[name].dtype != object)]
-    order = found[np.lexsort(keys)]
+    say, places = phrases(frame.language), np.flatnonzero(mask)
+    places = places[mask_seen(frame, rows["account_id"][places], None if owners is None else owners[places])]
+    account = rows["account_id"][places].astype(str)
+    keys = [account, *(-rows[name][places].astype(float) for name in columns if rows[name].dtype != object)]
+    order = places[np.lexsort(keys)]
     if frame.request.query_params.get("format") == "csv":
-        told = ([rows["account_id"][place], *(rows[name][place] for name in columns)] for place in order)
-        return as_csv(frame, ["account_id", *columns], told)
+        cells = ([rows["account_id"][place], *(rows[name][place] for name in columns)] for place in order)
+        return as_csv(frame, ["account_id", *columns], cells)
     page = frame.page
     shown = order[(page - 1) * _PAGE : page * _PAGE]
     ids = [str(one) for one in rows["account_id"][shown]]

@@ -38,8 +38,8 @@ class Kept:
     @property
     def company(self) -> Mapping[str, Any]:
         """What is kept beside the KPIs; empty where an earlier version, or `churnml kpis`, kept the report."""
-        found: Mapping[str, Any] = self.report.get("company") or {}
-        return found
+        company: Mapping[str, Any] = self.report.get("company") or {}
+        return company
 
     @property
     def groupings(self) -> list[str]:
@@ -76,10 +76,10 @@ def kept_figures(frame: Frame) -> Kept | None:
     return held
 
 
-def part_of(frame: Frame, kept: Kept, part: str) -> Mapping[str, np.ndarray] | None:
+def part_of(frame: Frame, figures: Kept, part: str) -> Mapping[str, np.ndarray] | None:
     """Return the accounts behind a part of the figures."""
-    if part not in kept.parts:
-        if len(kept.parts) >= _MOST_PARTS:
-            kept.parts.clear()
-        kept.parts[part] = frame.state.store.key_figures(frame.state.settings.name).rows(part)
-    return kept.parts[part]
+    if part not in figures.parts:
+        if len(figures.parts) >= _MOST_PARTS:
+            figures.parts.clear()
+        figures.parts[part] = frame.state.store.key_figures(frame.state.settings.name).rows(part)
+    return figures.parts[part]

@@ -192,10 +192,10 @@ class Provider:
             if self._config.email_claim not in claims and "userinfo_endpoint" in self._discovered():
                 answer = client.get(self._endpoint("userinfo_endpoint"))
                 answer.raise_for_status()
-                further = answer.json()
-                if further.get("sub") != claims["sub"]:
+                profile = answer.json()
+                if profile.get("sub") != claims["sub"]:
                     raise ValueError("the provider tells of somebody else than it has signed in")
-                claims = {**further, **claims}
+                claims = {**profile, **claims}
             return self._identity(claims)
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
@@ -251,10 +251,10 @@ class Provider:
         """Return what the provider tells of itself."""
         with self._lock:
             if self._metadata is None or time.monotonic() - self._metadata[0] > _KEPT_SECONDS:
-                found = _json(f"{self._issuer}/.well-known/openid-configuration")
-                if str(found.get("issuer", "")).rstrip("/") != self._issuer:
-                    raise ValueError(f"the provider calls itself {str(found.get('issuer'))[:200]!r}")
-                self._metadata = (time.monotonic(), found)
+                metadata = _json(f"{self._issuer}/.well-known/openid-configuration")
+                if str(metadata.get("issuer", "")).rstrip("/") != self._issuer:
+                    raise ValueError(f"the provider calls itself {str(metadata.get('issuer'))[:200]!r}")
+                self._metadata = (time.monotonic(), metadata)
             return self._metadata[1]
 
     def _endpoint(self, name: str) -> str:
@@ -267,8 +267,8 @@ class Provider:
         with self._lock:
             age = _KEPT_SECONDS + 1 if self._keys is None else time.monotonic() - self._keys[0]
             if age > (_AGAIN_SECONDS if again else _KEPT_SECONDS):
-                found: Any = _json(address)
-                self._keys = (time.monotonic(), KeySet.import_key_set(found))
+                keys: Any = _json(address)
+                self._keys = (time.monotonic(), KeySet.import_key_set(keys))
             assert self._keys is not None
             return self._keys[1]
 
@@ -290,10 +290,10 @@ def _json(url: str) -> dict[str, Any]:
 
     answer = requests.get(_safe(url), timeout=_SECONDS, headers={"Accept": "application/json"}, allow_redirects=False)
     answer.raise_for_status()
-    found = answer.json()
-    if not isinstance(found, dict):
+    document = answer.json()
+    if not isinstance(document, dict):
         raise ValueError(f"{url} is no JSON object")
-    return found
+    return document
 
 
 def _safe(url: str) -> str:

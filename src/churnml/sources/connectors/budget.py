@@ -52,9 +52,9 @@ class Budget:
         self._left: int | None = None
         if path is not None and path.is_file():
             with suppress(OSError, ValueError, KeyError, TypeError):  # a damaged count begins anew
-                kept = json.loads(path.read_text(encoding="utf-8"))
-                if kept["day"] == self._day:
-                    self.calls, self._left = int(kept["calls"]), kept["allowed"]
+                saved = json.loads(path.read_text(encoding="utf-8"))
+                if saved["day"] == self._day:
+                    self.calls, self._left = int(saved["calls"]), saved["allowed"]
 
     @property
     def allowed(self) -> int:

@@ -74,8 +74,8 @@ class DltLanding:
                 self._pipeline.normalize()
                 self._pipeline.load()
             self._pipeline.sync_destination()
-            kept = self._pipeline.state.get("sources", {}).get(_DATASET, {}).get("positions", {})
-        return _POSITIONS.validate_python(kept)
+            saved = self._pipeline.state.get("sources", {}).get(_DATASET, {}).get("positions", {})
+        return _POSITIONS.validate_python(saved)
 
     def columns(self, table: str) -> dict[str, str]:
         """Return the columns that a table has already: casefolded name → as it is spelt."""
@@ -83,8 +83,8 @@ class DltLanding:
             return {}
         if self._schema is None:
             self._schema = self._pipeline.default_schema.tables
-        found = self._schema.get(f"{table}_versions", {}).get("columns", {})
-        return {name.casefold(): name for name in found if not name.startswith(("_landed", "_dlt"))}
+        columns = self._schema.get(f"{table}_versions", {}).get("columns", {})
+        return {name.casefold(): name for name in columns if not name.startswith(("_landed", "_dlt"))}
 
     def land(self, batch: Batch, positions: Mapping[str, Position]) -> dict[str, int]:
         """Land rows and positions together; returns how many rows of each table were not there yet."""
@@ -92,11 +92,11 @@ class DltLanding:
         tables = {
             name: _as_arrow(rows, self.columns(name), batch, name, landing) for name, rows in batch.rows.items() if rows
         }
-        kept = _POSITIONS.dump_python(dict(positions), mode="json")
+        saved = _POSITIONS.dump_python(dict(positions), mode="json")
         dlt = self._dlt
 
         def positions_alone() -> Iterator[Any]:
-            dlt.current.source_state()["positions"] = kept
+            dlt.current.source_state()["positions"] = saved
             yield from ()
 
         def one(table: pa.Table) -> Iterator[pa.Table]:

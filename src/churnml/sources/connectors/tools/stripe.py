@@ -56,21 +56,21 @@ class Stripe(Connector):
             params["created[gte]"] = int(window.since.timestamp())
         at = int(window.until.timestamp())
         for records, last in self._list(f"/v1/{stream}", params, window.resume.get("after")):
-            told = [{**each, _VERSION: at} if isinstance(each, dict) else each for each in records]
-            yield Page({stream: told}, {"after": last, "listed": at})
+            versions = [{**each, _VERSION: at} if isinstance(each, dict) else each for each in records]
+            yield Page({stream: versions}, {"after": last, "listed": at})
         yield Page({}, {"listed": at})
 
     def _changed(self, stream: str, window: Window) -> Iterator[Page]:
         assert window.since is not None, "only a window with a beginning asks for events"
         params = {"types[]": list(_TYPES[stream]), "created[gte]": int(window.since.timestamp())}
-        kept = {"listed": window.mark["listed"]}
+        mark = {"listed": window.mark["listed"]}
         for events, last in self._list("/v1/events", params, window.resume.get("after")):
             records = []
             for event in events:
                 changed = {**event["data"]["object"], _VERSION: event["created"]}
                 records.append({**changed, "is_deleted": True} if _gone(event) else changed)
-            yield Page({stream: records}, {"after": last, **kept})
-        yield Page({}, kept)
+            yield Page({stream: records}, {"after": last, **mark})
+        yield Page({}, mark)
 
     def _list(self, path: str, params: Mapping[str, Any], after: str | None) -> Iterator[tuple[list[Any], str | None]]:
         while True:
