@@ -151,7 +151,11 @@ def _held(
         again = {"state": "open", "closed_on": None, "outcome": None, **facts}
         reopened_owner = _owner(before.assigned_to, own, rule, row, as_of, section)
         # Shown as a new one is: within the budget, and with time to answer.
-        fresh = {"owner": reopened_owner, "shown_on": None, "due_at": due_at(as_of, rule.due_hours, section, reopened_owner)}
+        fresh = {
+            "owner": reopened_owner,
+            "shown_on": None,
+            "due_at": due_at(as_of, rule.due_hours, section, reopened_owner),
+        }
         return "reopened", before.model_copy(update={**again, **fresh})
     episode = 1 if before is None else before.episode + 1
     return "opened", Alert(

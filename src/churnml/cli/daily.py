@@ -140,7 +140,7 @@ def _print_run(run: Run, language: str, done: DailyRun | None = None) -> None:
             where = say.stored(one.error.get("where"))
             place = f" ({where})" if where else ""
             out().print(Plain(f"{stage_name(one.name, language)}{place}: {say.stored(one.error['remedy'])}"))
-    for notice in done.told if done is not None else ():
+    for notice in done.notices if done is not None else ():
         if not notice.sent:
             out().print(Plain(t("not_told", target=notice.target, why=notice.why or "")))
 

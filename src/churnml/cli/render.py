@@ -171,7 +171,7 @@ def scored(settings: Config, path: Path, outcome: Scored) -> None:
 
 def explained(explanation: Mapping[str, Any], lang: str) -> None:
     """Show one account's explanation, all of it in one language."""
-    from churnml.reports import change_told
+    from churnml.reports import change_sentence
 
     console, say = out(), phrases(lang)
     target = str(explanation.get("target", "churn"))
@@ -190,7 +190,7 @@ def explained(explanation: Mapping[str, Any], lang: str) -> None:
         console.print(f"[yellow]{escape(reason)}[/]")
     if explanation.get("frozen"):
         console.print(f"[bold]{escape(explanation['frozen'][f'text_{lang}'])}[/]")
-    if moved := change_told(explanation.get("change"), lang):
+    if moved := change_sentence(explanation.get("change"), lang):
         console.print(escape(moved))
     for fact in explanation.get("indicators", []):
         console.print(f"• {escape(fact[f'text_{lang}'])}")

@@ -14,7 +14,12 @@ __all__ = ["digests"]
 
 
 def digests(
-    target: EmailTarget, alerts: Sequence[Mapping[str, Any]], as_of: date, deliveries: Deliveries, name: str, language: str
+    target: EmailTarget,
+    alerts: Sequence[Mapping[str, Any]],
+    as_of: date,
+    deliveries: Deliveries,
+    name: str,
+    language: str,
 ) -> list[Wanted]:
     """Return the mails of one day: to each owner their own alerts, to `to` all of them; none without an alert.
 
@@ -22,7 +27,7 @@ def digests(
     ----------
     target : EmailTarget
     alerts : sequence of mappings
-        Alerts as `churnml.deliveries.words.alert_told` tells them, the largest avoidable loss first.
+        Alerts as `churnml.deliveries.words.alert_values` tells them, the largest avoidable loss first.
     as_of : date
     deliveries : Deliveries
         Knows which digests there were already.

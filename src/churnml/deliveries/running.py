@@ -109,7 +109,7 @@ def deliver(
             )  # fmt: skip
             with closing(adapter.gateway):
                 done.append(send(deliveries, adapter, target, config=config, clock=clock, wait=wait))
-        deliveries.forget_told()
+        deliveries.forget_answered()
         return Delivered(planned, tuple(done))
     finally:
         deliveries.release()

@@ -10,7 +10,7 @@ from typing import Any
 from churnml.config.deliveries import AlertsWanted, CrmTarget, TargetConfig, TasksWanted
 from churnml.deliveries.adapter import ended
 from churnml.deliveries.values import page_for
-from churnml.deliveries.words import task_told
+from churnml.deliveries.words import task_values
 from churnml.store import Alert, Deliveries, Delivery, Store, Task, Wanted
 
 __all__ = ["TaskPlan", "led_by_tasks", "open_task_ids", "plan_tasks"]
@@ -76,7 +76,7 @@ def plan_tasks(
             if not heard:
                 unsaid.append(key)
             continue
-        values = task_told(
+        values = task_values(
             task, alert, accounts.get(task.account_id), language=language, currency=currency,
             page=page_for(page_url, task.account_id),
         )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 from churnml.language import Day, Quantity, Text, phrases
 from churnml.store import AccountScore, Alert, Task
 
-__all__ = ["alert_told", "priority", "task_told"]
+__all__ = ["alert_values", "priority", "task_values"]
 
 _PRIORITY = {"critical": "high", "high": "high", "medium": "medium", "low": "low"}
 
@@ -17,7 +17,7 @@ def priority(severity: str) -> str:
     return _PRIORITY[severity]
 
 
-def alert_told(
+def alert_values(
     alert: Alert, account: AccountScore | None, *, language: str, currency: str, page: str | None
 ) -> dict[str, Any]:
     """Return an alert as JSON-ready values with its sentences: `subject`, `why`, `facts` (name and value) and `body`.
@@ -77,7 +77,7 @@ def alert_told(
     }
 
 
-def task_told(
+def task_values(
     task: Task,
     alert: Alert,
     account: AccountScore | None,
@@ -100,7 +100,7 @@ def task_told(
         Address of the account's page.
     """
     say = phrases(language).text
-    spoken = alert_told(alert, account, language=language, currency=currency, page=None)
+    spoken = alert_values(alert, account, language=language, currency=currency, page=None)
     title = task.title.spoken(language)
     facts = [fact for fact in spoken["facts"] if fact[0] != say(Text.of("deliver-due"))]
     ended = task.finished_on or alert.updated_on

@@ -16,7 +16,7 @@ from churnml.explain.batch import batch_contributions
 from churnml.explain.contract import Explainable
 from churnml.explain.driver import Driver
 from churnml.explain.drivers import DriverBuilder
-from churnml.explain.explanation import TOLD_LATER, Explanation, Indicator
+from churnml.explain.explanation import SECONDARY_FACTS, Explanation, Indicator
 from churnml.explain.facts import fact
 from churnml.explain.groups import group_columns
 from churnml.explain.order import facts_in_order, raising_in_order
@@ -105,7 +105,7 @@ def explain(
             drivers.raising = by_rules[row].raising
         if not rules:
             own = facts_in_order(own, drivers.families, builder.specs)
-        facts_first = [item.text for item in own if item.code not in TOLD_LATER]
+        facts_first = [item.text for item in own if item.code not in SECONDARY_FACTS]
         reasons = (*facts_first, *(driver.sentence for driver in drivers.raising), *(item.text for item in own))
         first = reasons[0] if reasons else None
         explanations.append(

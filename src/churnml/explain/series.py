@@ -62,7 +62,12 @@ def weekly(tables: Tables, as_of: date, weeks: int = 26) -> dict[str, dict[str, 
 
 
 def _count(
-    tables: Tables, table: str, column: str, as_of: date, weeks: int, series_by_account: dict[str, dict[str, list[float]]]
+    tables: Tables,
+    table: str,
+    column: str,
+    as_of: date,
+    weeks: int,
+    series_by_account: dict[str, dict[str, list[float]]],
 ) -> None:
     import ibis
 

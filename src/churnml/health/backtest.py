@@ -380,8 +380,8 @@ def _last_runs(churners: pd.DataFrame, green_from: float) -> tuple[LeadTime, pd.
     codes = [why_unseen(row, green_from) for _, row in runs.iterrows()]
     ledger = runs[columns].assign(cause=codes)
     quartiles = np.quantile(lead, [0.25, 0.5, 0.75]).tolist() if lead else [None] * 3
-    found_time = LeadTime(len(lead), quartiles[1], quartiles[0], quartiles[2])
-    return found_time, ledger.sort_values("health_score", ascending=False)
+    lead_time = LeadTime(len(lead), quartiles[1], quartiles[0], quartiles[2])
+    return lead_time, ledger.sort_values("health_score", ascending=False)
 
 
 def _false_alarms(labelled: pd.DataFrame, causes: pd.DataFrame | None) -> pd.DataFrame:

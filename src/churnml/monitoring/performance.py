@@ -355,7 +355,9 @@ def performance_alarms(performance: Performance, newest: pd.DataFrame | None, bu
     if promise is not None and estimated is not None:
         p = _worse(promise.roc_auc, estimated.roc_auc)
         if p is not None and p < level:
-            said = Text.of("alarm-MON303", day=Day(on=str(estimated.as_of)), **_both(promise.roc_auc, estimated.roc_auc))
+            said = Text.of(
+                "alarm-MON303", day=Day(on=str(estimated.as_of)), **_both(promise.roc_auc, estimated.roc_auc)
+            )
             alarms.append(Alarm("MON303", "roc_auc", estimated.as_of, said, p))
     return tuple(alarms)
 

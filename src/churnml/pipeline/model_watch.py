@@ -76,7 +76,9 @@ def drift_of(config: Config, bundle: Bundle, store: Store, as_of: date) -> Drift
     training = pd.read_parquet(path)
     names = model.features.names
     columns = model.matrix(training)[:, : len(names)]
-    sample = Sample(columns, _numbered(training["account"]), _numbered(training["as_of"]), np.full(len(training), np.nan))
+    sample = Sample(
+        columns, _numbered(training["account"]), _numbered(training["as_of"]), np.full(len(training), np.nan)
+    )
     matrix = model.matrix(now)
     rest = matrix[:, len(names) :]
     before = None
@@ -119,15 +121,15 @@ def performance_of(
     final_before = as_of - timedelta(days=config.label.purge_days)
     for snapshot in [one for one in scored if one.as_of <= final_before][:_AT_MOST]:
         own = snapshot.model_version == bundle.version
-        kept_already = (snapshot.as_of, snapshot.model_version) in known
-        if kept_already and (newest is not None or not own):
+        is_stored = (snapshot.as_of, snapshot.model_version) in known
+        if is_stored and (newest is not None or not own):
             continue
         rows = mature_rows(config, tables, store, snapshot)
         if rows is None:
             continue
         if own and newest is None:
             newest = rows
-        if not kept_already:
+        if not is_stored:
             outcome = realised(
                 rows,
                 as_of=snapshot.as_of,

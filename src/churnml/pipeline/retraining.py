@@ -178,8 +178,8 @@ def moved(model: ChurnModel, shift: float) -> ChurnModel:
     calibrator = model.ensemble.calibrator
     ensemble = replace(model.ensemble, calibrator=replace(calibrator, prior_shift=calibrator.prior_shift + shift))
     base = float(expit(logit(model.base_rate) + shift))
-    longer = {days: moved(other, shift) for days, other in model.further.items()}
-    return replace(model, ensemble=ensemble, base_rate=base, further=longer)
+    longer = {days: moved(other, shift) for days, other in model.horizon_models.items()}
+    return replace(model, ensemble=ensemble, base_rate=base, horizon_models=longer)
 
 
 def _bundled(config: Config, champion: Bundle, model: ChurnModel, shift: float, now: datetime) -> Bundle:

@@ -167,5 +167,13 @@ def survival(
             drivers=renewal_drivers(model.renewal_contributions(rows), features),
         )
     return SurvivalReport(
-        today.date(), config.currency, rank_by, model.lost_, model.rows_, gross_margin, yearly_discount, growth, by_account
+        today.date(),
+        config.currency,
+        rank_by,
+        model.lost_,
+        model.rows_,
+        gross_margin,
+        yearly_discount,
+        growth,
+        by_account,
     )

@@ -100,7 +100,10 @@ def contribution_plots(contributions: Contributions, seed: int, language: Langua
     dict
         ``shap_summary`` and ``shap_dependence``.
     """
-    return {"shap_summary": _summary(contributions, seed, language), "shap_dependence": _dependence(contributions, language)}
+    return {
+        "shap_summary": _summary(contributions, seed, language),
+        "shap_dependence": _dependence(contributions, language),
+    }
 
 
 def _direction(x: Array, value: Array) -> str:

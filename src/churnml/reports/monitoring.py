@@ -9,7 +9,7 @@ from churnml.metrics.intervals import Interval
 from churnml.monitoring.report import MonitoringReport
 from churnml.reports.page import environment
 
-__all__ = ["interval_told", "monitoring_page", "performance_head", "performance_rows"]
+__all__ = ["interval_words", "monitoring_page", "performance_head", "performance_rows"]
 
 _MOST_FEATURES = 20
 
@@ -95,7 +95,7 @@ def performance_rows(report: MonitoringReport, language: str) -> list[tuple[str,
 
     def add(name: str, accounts: Any, churned: Any, expected: Any, *metrics: Interval) -> None:
         counts = ("–" if value is None else number(round(value), language) for value in (accounts, churned, expected))
-        rows.append((name, *counts, *(interval_told(one) for one in metrics)))
+        rows.append((name, *counts, *(interval_words(one) for one in metrics)))
 
     promise, estimated = performance.promise, performance.estimated
     if promise is not None:
@@ -105,16 +105,24 @@ def performance_rows(report: MonitoringReport, language: str) -> list[tuple[str,
         add(name, one.accounts, one.churned, one.expected, one.roc_auc, one.lift_at_10, one.log_loss)
     if estimated is not None:
         name = f"{say.expected} {day(str(estimated.as_of), language)}"
-        add(name, estimated.accounts, None, estimated.expected, estimated.roc_auc, estimated.lift_at_10, estimated.log_loss)
+        add(
+            name,
+            estimated.accounts,
+            None,
+            estimated.expected,
+            estimated.roc_auc,
+            estimated.lift_at_10,
+            estimated.log_loss,
+        )
     return rows
 
 
-def interval_told(one: Interval) -> str:
+def interval_words(one: Interval) -> str:
     """Return a value with its interval, as far as they are known.
 
     Examples
     --------
-    >>> interval_told(Interval(0.8, 0.75, 0.85)), interval_told(Interval(None, None, None))
+    >>> interval_words(Interval(0.8, 0.75, 0.85)), interval_words(Interval(None, None, None))
     ('0.80 (0.75–0.85)', '–')
     """
     if one.value is None:

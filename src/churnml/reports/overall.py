@@ -22,7 +22,7 @@ _SHOWN = 15
 
 
 def overall_page(
-    found: Overall,
+    report: Overall,
     *,
     language: Language,
     title: str,
@@ -33,7 +33,7 @@ def overall_page(
 
     Parameters
     ----------
-    found : Overall
+    report : Overall
         What matters over all accounts.
     language, title
         Language of the page, name of the company.
@@ -51,16 +51,16 @@ def overall_page(
         t=page,
         say=say,
         strong=number(_STRONG, language, 2),
-        found=found,
-        first=day(found.as_of_from.isoformat(), language),
-        last=day(found.as_of_until.isoformat(), language),
-        rows=number(found.rows, language),
-        accounts=number(found.accounts, language),
-        chart=_chart(found.families, language),
-        features=[_feature(row, language) for row in found.features[:_SHOWN]],
+        report=report,
+        first=day(report.as_of_from.isoformat(), language),
+        last=day(report.as_of_until.isoformat(), language),
+        rows=number(report.rows, language),
+        accounts=number(report.accounts, language),
+        chart=_chart(report.families, language),
+        features=[_feature(row, language) for row in report.features[:_SHOWN]],
         summary=None if summary is None else Markup(base64.b64encode(summary).decode()),
-        patterns=[_pattern(pattern, language) for pattern in found.patterns],
-        segments=_segments(found, language, display or DisplayConfig()),
+        patterns=[_pattern(pattern, language) for pattern in report.patterns],
+        segments=_segments(report, language, display or DisplayConfig()),
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from churnml.config import DisplayConfig
 from churnml.explain.notices import level_gaps
-from churnml.explain.published import reasons_told
+from churnml.explain.published import spoken_reasons
 from churnml.language import Language, Section, amount, day, number, phrases
 from churnml.reports.figures import loss, percent_or_dash, score
 from churnml.reports.page import BAND_COLOURS, environment
@@ -96,7 +96,7 @@ def portfolio_page(
 def _reasons(explanation: Mapping[str, Any], language: Language) -> list[dict[str, Any]]:
     """Return what a reader is told of the risk, in the order of the explanation; hard facts are marked."""
     facts = {fact[f"text_{language}"] for fact in explanation["indicators"]}
-    return [{"text": text, "hard": text in facts} for text in reasons_told(explanation, language)]
+    return [{"text": text, "hard": text in facts} for text in spoken_reasons(explanation, language)]
 
 
 def _text(value: Any) -> str:

@@ -112,7 +112,7 @@ def _followed(panel: Panel, quarters: int) -> Iterator[tuple[pd.Period, np.ndarr
 def _first_paid(panel: Panel) -> np.ndarray:
     """Return what each relationship paid per month on its first day."""
     lives = panel.lives[["account_id", "started_on"]].assign(place=range(len(panel.lives)))
-    levels = panel.book.mrr[["account_id", "day", "level"]].sort_values("day", kind="stable")
+    levels = panel.contracts.mrr[["account_id", "day", "level"]].sort_values("day", kind="stable")
     asked = lives.sort_values("started_on", kind="stable")
     paid = pd.merge_asof(asked, levels, left_on="started_on", right_on="day", by="account_id")
     values = paid.set_index("place")["level"].sort_index().fillna(0.0)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from churnml.retention.book import Book
+from churnml.retention.contracts import Contracts
 from churnml.retention.panel import YEAR_MONTHS, Column, Floats, Groups, Ints, Panel
 from churnml.retention.value import churn_mixes, rfm
 from churnml.tables import Tables
@@ -220,7 +220,7 @@ def rfm_at(tables: Tables, as_of: pd.Timestamp, *, grace_days: int = 14, window_
     DataFrame
         As `rfm`, one row per account under contract, sorted by account.
     """
-    return rfm_of(tables, Book(tables, grace_days).paid(as_of), as_of, window_days)
+    return rfm_of(tables, Contracts(tables, grace_days).paid(as_of), as_of, window_days)
 
 
 def rfm_of(tables: Tables, paid: pd.Series, as_of: pd.Timestamp, window_days: int = 91) -> pd.DataFrame:

@@ -226,7 +226,7 @@ def company_kpis(
 def _accounts_now(panel: Panel) -> tuple[pd.DataFrame, tuple[PhaseFigures, ...], pd.DataFrame]:
     """Return the accounts under contract at the end of what is observed, the phases, and the moves between these."""
     tables, as_of = panel.tables, pd.Timestamp(panel.tables.observed_until)
-    paid = panel.book.paid(as_of)
+    paid = panel.contracts.paid(as_of)
     paid.index = paid.index.astype("str")
     accounts = pd.DataFrame({"account_id": paid.index, "mrr": paid.to_numpy()})
     phases: tuple[PhaseFigures, ...] = ()

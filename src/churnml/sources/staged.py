@@ -48,7 +48,7 @@ class StagedTable:
         self.db = db
         self.mapping = mapping
         self.name = mapping.table.name
-        self.rules: list[RowRule] = row_rules(mapping.table, mapping.present, tomorrow=tomorrow)
+        self.rules: list[RowRule] = row_rules(mapping.table, mapping.available, tomorrow=tomorrow)
         self.rules += [
             RowRule("CHK046", name, f"{identifier(f'given:{name}')} AND {identifier(name)} IS NULL")
             for name, source in mapping.sources.items()

@@ -366,7 +366,7 @@ class Deliveries:
                 record(connection, actor, "deliveries.resend", target or ", ".join(map(str, ids)), detail)
         return int(done.rowcount)
 
-    def forget_told(self) -> int:
+    def forget_answered(self) -> int:
         """Remove requests to forget an account that were answered: they name it; returns how many."""
         done = DeliveryRow.state.in_(["accepted", "sent", "refused"])
         asked = (DeliveryRow.config == self._config, DeliveryRow.key.startswith(ERASURE, autoescape=True), done)

@@ -159,7 +159,9 @@ def _collect(engine: Engine, config: str, traces: Traces) -> dict[str, list[dict
         for account in traces.near:
             own = _mine(Base.metadata.tables["explanations"], config, account)
             assert own is not None
-            explanations = [_readable(connection, row) for row in _rows(connection, Base.metadata.tables["explanations"], own)]
+            explanations = [
+                _readable(connection, row) for row in _rows(connection, Base.metadata.tables["explanations"], own)
+            ]
             rows_of.setdefault("explanations", []).extend(row for row in explanations if pattern.search(str(row)))
     return {name: plain(rows) for name, rows in rows_of.items() if rows}
 

@@ -193,7 +193,9 @@ class Evaluations:
             number = numbers[alert.key] = keep_alert(connection, self._config, alert)
             action = decided.actions.get(alert.key)
             if action is not None:
-                record_alert_event(connection, number, actor, action, {"outcome": alert.outcome} if alert.outcome else {})
+                record_alert_event(
+                    connection, number, actor, action, {"outcome": alert.outcome} if alert.outcome else {}
+                )
             follow_alert(connection, self._config, before=earlier, after=alert, actor=actor)
         for task in decided.tasks:
             owned = task.model_copy(update={"alert_id": numbers[task.account_id, task.alert]})

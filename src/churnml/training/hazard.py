@@ -42,7 +42,7 @@ Kind = Literal["auto", "lightgbm", "logistic"]
 
 _AT_ONCE = 4000
 _FORMAT, _FILE = 2, "hazard.json"
-_KEPT = (
+_PARAMETERS = (
     "kind", "seeds", "calibration", "random_state", "late_days", "first_day", "refits", "min_lost", "most_rows",
     "most_features",
 )  # fmt: skip
@@ -256,7 +256,7 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
             It is not fitted.
         """
         check_is_fitted(self, "month_")
-        parameters = {name: getattr(self, name) for name in _KEPT}
+        parameters = {name: getattr(self, name) for name in _PARAMETERS}
         model = {
             "format": _FORMAT,
             "parameters": parameters | {"params": dict(self.params or {})},

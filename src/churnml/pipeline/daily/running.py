@@ -13,7 +13,7 @@ from churnml.config.secrets import mask_secrets, mask_text
 from churnml.errors import ChurnmlError
 from churnml.language import Text, error_record
 from churnml.pipeline.daily.stages import STAGES, DailyStage, Day, Done
-from churnml.pipeline.daily.summary import Told, tell
+from churnml.pipeline.daily.summary import Notice, tell
 from churnml.pipeline.lock import holder, only_one
 from churnml.progress import Stages, peak_rss_mb
 from churnml.store import Run, Runs, Store
@@ -29,7 +29,7 @@ class DailyRun:
     """What a daily run came to: its record, and what became of its summary."""
 
     run: Run
-    told: tuple[Told, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
     @property
     def well(self) -> bool:

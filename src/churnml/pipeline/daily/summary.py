@@ -19,13 +19,13 @@ from churnml.errors import ChurnmlError
 from churnml.language import Day, Text, argument, in_words, phrases, said_text
 from churnml.store import Run, RunStage, Store, Wanted
 
-__all__ = ["Told", "summary_of", "tell"]
+__all__ = ["Notice", "summary_of", "tell"]
 
 _TOPIC = "run"
 
 
 @dataclass(frozen=True)
-class Told:
+class Notice:
     """Whether a target was told of the run; `why` says why not."""
 
     target: str
@@ -42,7 +42,7 @@ def tell(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     wait: Callable[[float], None] = time.sleep,
     transports: Mapping[str, httpx.BaseTransport] | None = None,
-) -> tuple[Told, ...]:
+) -> tuple[Notice, ...]:
     """Tell of a run whom the config names; what could not be sent waits for the next run. Never raises.
 
     Parameters
@@ -76,7 +76,7 @@ def tell(
             with closing(adapter.gateway):
                 sending = send(deliveries, adapter, target, config=config.name, clock=clock, wait=wait)
         except ChurnmlError as error:
-            notices.append(Told(name, False, said_text(error.said["what"], config.language)))
+            notices.append(Notice(name, False, said_text(error.said["what"], config.language)))
             continue
         if is_worth:
             held = deliveries.under(name, [one.key for one in _wanted(config, target, run)]).values()
@@ -87,7 +87,7 @@ def tell(
                 else sending.stopped
                 or next((one.reason for one in held if one.reason), phrases(config.language)("daily-not_accepted"))
             )
-            notices.append(Told(name, well, why))
+            notices.append(Notice(name, well, why))
     return tuple(notices)
 
 
@@ -128,7 +128,7 @@ def summary_of(run: Run, *, language: str = "en") -> dict[str, Any]:
         "stages": [_stage(one, language) for one in run.stages],
         "subject": say(Text.of(f"daily-subject_{outcome}", config=run.config, day=day)),
         "why": " ".join(lines),
-        "facts": [[one.name, say(_told(one))] for one in run.stages],
+        "facts": [[one.name, say(_outcome(one))] for one in run.stages],
         "owner": say(Text.of("daily-where")),
         "page": None,
         "button": "",
@@ -147,7 +147,7 @@ def _stage(one: RunStage, language: str) -> dict[str, Any]:
     }
 
 
-def _told(one: RunStage) -> Text:
+def _outcome(one: RunStage) -> Text:
     if one.outcome == "failed":
         return Text.of("daily-stage_failed", what=argument((one.error or {}).get("what", "")))
     if one.outcome == "skipped":

@@ -136,7 +136,7 @@ def erase(config: Config, subject: Subject, *, dry_run: bool = False) -> Certifi
         known = _known(config, subject)
         own_files, unread = _own_files(config, known)
         held = store.erasure(config.name, known.traces).held()
-        if not held and not own_files and not any(True for _ in _found(workspace, known)):
+        if not held and not own_files and not any(True for _ in _naming_files(workspace, known)):
             raise DataError(
                 Text.of(f"fault-nothing_known.{subject.kind}"),
                 where=config.name,
@@ -150,7 +150,7 @@ def erase(config: Config, subject: Subject, *, dry_run: bool = False) -> Certifi
         certificate = Certificate(mark, subject.kind, now, dry_run, (), asked, by_hand, own_files, unread)
         if dry_run:
             rows = [Removed(f"store: {table}", len(rows)) for table, rows in held.items()]
-            return _with(certificate, [*rows, *_found(workspace, known)])
+            return _with(certificate, [*rows, *_naming_files(workspace, known)])
         # First of all: whatever is loaded from now on leaves the subject out, even where this run is killed.
         added = suppression.adding(accounts=known.gone, persons=known.persons)
         added.write(workspace)
@@ -249,7 +249,7 @@ def _removed(config: Config, known: _Known) -> Iterator[Removed]:
             yield Removed(f"{path.relative_to(workspace).as_posix()}: {table}", rows)
 
 
-def _found(workspace: Path, known: _Known) -> Iterator[Removed]:
+def _naming_files(workspace: Path, known: _Known) -> Iterator[Removed]:
     """Yield the files of the workspace that name the subject, for a dry run."""
     for path in left_in(workspace, known.ids):
         name = path.relative_to(workspace).as_posix()

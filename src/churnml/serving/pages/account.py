@@ -14,7 +14,7 @@ from starlette.responses import Response
 from churnml.explain.lifetime import Lifetime
 from churnml.language import Language, month, number, phrases
 from churnml.reports import charts
-from churnml.reports.changes import change_told
+from churnml.reports.changes import change_sentence
 from churnml.reports.curve import ShownCurve, curve_numbers, shown_curve
 from churnml.serving.http.problems import Problem
 from churnml.serving.mappers import last_score
@@ -58,33 +58,33 @@ async def get_account(request: Request, account_id: AccountPath) -> Response:
     left = last_score(state.view, snapshot, departure, frame.language)
     tried = await trial(frame, snapshot, account) if left is None else None
     curve = await state.curve(view, snapshot, account_id) if left is None else None
-    asked = _Found(frame, snapshot, account, line, explanation, left.text if left else None, tried, curve)
-    return await to_thread.run_sync(_account, asked)
+    page = _AccountPage(frame, snapshot, account, line, explanation, left.text if left else None, tried, curve)
+    return await to_thread.run_sync(_account, page)
 
 
 @dataclass(frozen=True)
-class _Found:
+class _AccountPage:
     """What was read before the page is made; `frozen` says that the account has left, `curve` is of one that stays."""
 
     frame: Frame
     snapshot: SnapshotInfo
     account: AccountScore
     line: AccountLine
-    told: dict[str, Any] | None
+    explanation: dict[str, Any] | None
     frozen: str | None
     trial: Trial | None
     curve: Lifetime | None
 
 
-def _account(asked: _Found) -> Response:
-    frame, snapshot, account, explanation = asked.frame, asked.snapshot, asked.account, asked.told
-    line = asked.line
+def _account(page: _AccountPage) -> Response:
+    frame, snapshot, account, explanation = page.frame, page.snapshot, page.account, page.explanation
+    line = page.line
     state, language = frame.state, frame.language
     name, account_id, say = state.settings.name, account.account_id, phrases(language)
     history = state.store.history(name, account_id, _READINGS)
     query = frame.request.query_params
     if query.get("csv"):
-        return _csv(asked, history, query["csv"])
+        return _csv(page, history, query["csv"])
     judgements = state.store.judgements(name)
     alerts = state.store.alerts(name)
     own = [one for one, _ in alerts.find(states=_EVERY_ALERT, account_id=account_id, limit=50)]
@@ -113,10 +113,10 @@ def _account(asked: _Found) -> Response:
         line=line,
         account=line.account,
         system_band=account.band,
-        told=explanation,
-        frozen=asked.frozen,
+        explanation=explanation,
+        frozen=page.frozen,
         facts=[one[f"text_{language}"] for one in (explanation or {}).get("indicators", ())],
-        change=change_told((explanation or {}).get("change"), language),
+        change=change_sentence((explanation or {}).get("change"), language),
         limits=list((explanation or {}).get(f"reasons_{language}", ())),
         raising=reasons(explanation, explanation["raising"], language) if explanation else [],
         lowering=reasons(explanation, explanation["lowering"], language) if explanation else [],
@@ -131,12 +131,12 @@ def _account(asked: _Found) -> Response:
         kind=kind,
         kinds=[one for one in KINDS if any(entry.kind == one for entry in entries)],
         notes=notes[::-1][:5],
-        curve=_curve(asked),
+        curve=_curve(page),
         history=_history(frame, history),
         history_rows=_history_rows(history, language),
         horizon=snapshot.info.get("horizon_days"),
         lift=_lift(account, snapshot, language),
-        trial=asked.trial,
+        trial=page.trial,
         bands=[band for band in BANDS if band != "unknown"],
         month_on=frame.today + timedelta(days=30),
         tomorrow=frame.today + timedelta(days=1),
@@ -148,11 +148,11 @@ def _account(asked: _Found) -> Response:
     )
 
 
-def _curve(asked: _Found) -> ShownCurve | None:
-    if asked.curve is None:
+def _curve(page: _AccountPage) -> ShownCurve | None:
+    if page.curve is None:
         return None
-    currency = str(asked.snapshot.info.get("currency") or asked.frame.state.settings.currency)
-    return shown_curve(asked.curve, asked.snapshot.as_of, asked.frame.language, currency)
+    currency = str(page.snapshot.info.get("currency") or page.frame.state.settings.currency)
+    return shown_curve(page.curve, page.snapshot.as_of, page.frame.language, currency)
 
 
 def _lift(account: AccountScore, snapshot: SnapshotInfo, language: Language) -> str:
@@ -239,7 +239,7 @@ def _history_rows(history: History, language: Language) -> list[dict[str, Any]]:
     return rows
 
 
-def _csv(asked: _Found, history: History, what: str) -> Response:
+def _csv(page: _AccountPage, history: History, what: str) -> Response:
     """Return the numbers of one of the page's charts."""
     rows: list[list[Any]]
     if what == "history":
@@ -248,15 +248,15 @@ def _csv(asked: _Found, history: History, what: str) -> Response:
             [one.as_of, account.health_score, account.band, account.churn_probability, one.model_version]
             for one, account in history
         ]
-    elif what == "survival" and asked.curve is not None:
+    elif what == "survival" and page.curve is not None:
         rows = [["month", "on", "survival", "low", "high", "peers"]]
-        rows += [list(row) for row in curve_numbers(asked.curve, asked.snapshot.as_of)]
+        rows += [list(row) for row in curve_numbers(page.curve, page.snapshot.as_of)]
     else:
-        values = ((asked.told or {}).get("weekly") or {}).get(what)
+        values = ((page.explanation or {}).get("weekly") or {}).get(what)
         if values is None:
             raise Problem("path.unknown", "There are no such numbers")
         ends: list[date] = [
-            asked.snapshot.as_of - timedelta(days=1 + 7 * (len(values) - 1 - at)) for at in range(len(values))
+            page.snapshot.as_of - timedelta(days=1 + 7 * (len(values) - 1 - at)) for at in range(len(values))
         ]
         rows = [["week_ending", what], *([end, value] for end, value in zip(ends, values, strict=True))]
-    return csv_answer(asked.frame.request, csv_bytes(rows), what)
+    return csv_answer(page.frame.request, csv_bytes(rows), what)

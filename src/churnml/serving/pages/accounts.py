@@ -135,7 +135,7 @@ def _accounts(frame: Frame, snapshot: SnapshotInfo) -> Response:
         views=state.store.views(state.settings.name).of(frame.viewer.user_id, "accounts"),
         spoken=lambda what, raw: display.spoken(what, raw, frame.language),
         phase=lambda raw: say.or_plain(f"phase-{raw}", raw) if raw else "–",
-        here_query=_kept(frame),
+        here_query=_view_query(frame),
         notice=notice(frame),
     )
 
@@ -155,7 +155,7 @@ def choices_of(frame: Frame, snapshot: SnapshotInfo) -> dict[str, list[str]]:
     return {**known, "owners": people if viewer.sees_all else mine, "people": people}
 
 
-def _kept(frame: Frame) -> str:
+def _view_query(frame: Frame) -> str:
     """Return the query of the address as a view keeps it: without the page."""
     gone = {name: None for name in frame.request.query_params if name in ("page", "lang")}
     return frame.with_query(**gone).partition("?")[2]

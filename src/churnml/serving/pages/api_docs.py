@@ -144,7 +144,9 @@ def _operation(
         status=status,
         answers=_type(answer["schema"], say) if "schema" in answer else _media(media),
         example="" if example is None else json.dumps(example, ensure_ascii=False, indent=1),
-        errors=tuple((code, str(response["description"])) for code, response in responses.items() if not code.startswith("2")),
+        errors=tuple(
+            (code, str(response["description"])) for code, response in responses.items() if not code.startswith("2")
+        ),
     )
 
 

@@ -18,8 +18,8 @@ from churnml.serving.http.problems import Problem
 from churnml.serving.pages import figures
 from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
 from churnml.serving.pages.frame import Frame, frame_of
-from churnml.serving.pages.kept import Kept, kept_figures, part_of
 from churnml.serving.pages.kpi_columns import KPIS, MOVEMENT, Kpi, kpi_of
+from churnml.serving.pages.newest_figures import Figures, newest_figures, part_of
 from churnml.serving.pages.visibility import groups_seen, mask_seen
 from churnml.serving.people import needs
 from churnml.serving.routes.operation import ScopedRoute
@@ -53,12 +53,12 @@ def written(frame: Frame, value: float | None, unit: str) -> str:
     return number(value, language, 0)
 
 
-def begun(request: Request, section: str, work: Callable[[Frame, Kept], Response]) -> Callable[[], Response]:
+def begun(request: Request, section: str, work: Callable[[Frame, Figures], Response]) -> Callable[[], Response]:
     """Return what answers a request for a part of the place, or says that nothing was kept yet."""
     frame = frame_of(request)
 
     def answered() -> Response:
-        figures = kept_figures(frame)
+        figures = newest_figures(frame)
         if figures is None:
             say = phrases(frame.language)
             return frame.answer("company_nothing.html.j2", here="company", title=say(f"co-{section}"), section=section)
@@ -73,7 +73,7 @@ async def get_company(request: Request) -> Response:
     return await to_thread.run_sync(begun(request, "company", _company))
 
 
-def _company(frame: Frame, figures: Kept) -> Response:
+def _company(frame: Frame, figures: Figures) -> Response:
     query, say = frame.request.query_params, phrases(frame.language)
     by = query.get("by") if query.get("by") in figures.groupings else None
     groups = groups_seen(frame, by, figures.of(by)) if by else []
@@ -99,7 +99,7 @@ def _company(frame: Frame, figures: Kept) -> Response:
         here="company",
         title=say("co-company"),
         section="company",
-        kept=figures,
+        figures=figures,
         by=by,
         group=group,
         group_names=[(name, display(name)) for name in names],
@@ -206,7 +206,7 @@ async def get_accounts_behind(request: Request) -> Response:
     return await to_thread.run_sync(begun(request, "company", _behind))
 
 
-def _behind(frame: Frame, figures: Kept) -> Response:
+def _behind(frame: Frame, figures: Figures) -> Response:
     query, say = frame.request.query_params, phrases(frame.language)
     on, kpi = query.get("month", "")[:10], kpi_of(query.get("kpi", ""))
     by = query.get("by") if query.get("by") in figures.groupings else None

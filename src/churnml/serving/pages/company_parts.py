@@ -14,7 +14,7 @@ from churnml.language import month, number, percent, phrases
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages.company import as_csv, begun, listed, written
 from churnml.serving.pages.frame import Frame
-from churnml.serving.pages.kept import Kept, part_of
+from churnml.serving.pages.newest_figures import Figures, part_of
 from churnml.serving.people import needs
 from churnml.serving.routes.operation import ScopedRoute
 
@@ -29,7 +29,7 @@ async def get_cohorts(request: Request) -> Response:
     return await to_thread.run_sync(begun(request, "cohorts", _cohorts))
 
 
-def _cohorts(frame: Frame, figures: Kept) -> Response:
+def _cohorts(frame: Frame, figures: Figures) -> Response:
     say, cohorts = phrases(frame.language), figures.report.get("cohorts") or []
     by = "mrr" if frame.request.query_params.get("by") == "mrr" else "accounts"
     name = "mrr_kept" if by == "mrr" else "kept"
@@ -77,7 +77,7 @@ async def get_journey(request: Request) -> Response:
     return await to_thread.run_sync(begun(request, "journey", _journey))
 
 
-def _journey(frame: Frame, figures: Kept) -> Response:
+def _journey(frame: Frame, figures: Figures) -> Response:
     say, language = phrases(frame.language), frame.language
     phases = figures.report.get("phases") or []
     if frame.request.query_params.get("format") == "csv":
@@ -118,7 +118,7 @@ async def get_growth(request: Request) -> Response:
     return await to_thread.run_sync(begun(request, "growth", _growth))
 
 
-def _growth(frame: Frame, figures: Kept) -> Response:
+def _growth(frame: Frame, figures: Figures) -> Response:
     say, language = phrases(frame.language), frame.language
     cells = {(one["recency"], one["frequency"]): one for one in figures.report.get("rfm") or []}
     growth = figures.report.get("growth") or []
@@ -196,7 +196,7 @@ _LISTS = {
 }
 
 
-def _listed(frame: Frame, figures: Kept) -> Response:
+def _listed(frame: Frame, figures: Figures) -> Response:
     query, say = frame.request.query_params, phrases(frame.language)
     part = query.get("of", "")
     asked = _LISTS.get(part)

@@ -17,7 +17,7 @@ from churnml.serving.http.problems import Problem
 from churnml.serving.pages import figures
 from churnml.serving.pages.company import as_csv, listed, written
 from churnml.serving.pages.frame import Frame, frame_of
-from churnml.serving.pages.kept import Kept, kept_figures, part_of
+from churnml.serving.pages.newest_figures import Figures, newest_figures, part_of
 from churnml.serving.people import needs
 from churnml.serving.routes.operation import ScopedRoute
 
@@ -34,7 +34,7 @@ async def get_proof(request: Request) -> Response:
 
 
 def _proof(frame: Frame) -> Response:
-    say, figures = phrases(frame.language), kept_figures(frame)
+    say, figures = phrases(frame.language), newest_figures(frame)
     company: Mapping[str, Any] = figures.company if figures is not None else {}
     if frame.request.query_params.get("format") == "csv":
         bands = (company.get("realised") or {}).get("bands") or []
@@ -63,7 +63,10 @@ def _realised(frame: Frame, realised: Mapping[str, Any] | None) -> dict[str, Any
     green, red = bands["green"], bands["red"]
     return {
         "span": say(
-            "proof-span", first=day(realised["first"], language), last=day(realised["last"], language), n=realised["snapshots"]
+            "proof-span",
+            first=day(realised["first"], language),
+            last=day(realised["last"], language),
+            n=realised["snapshots"],
         ),
         "readings": number(realised["readings"], language),
         "churned": number(realised["churned"], language),
@@ -133,7 +136,9 @@ def _experiment(frame: Frame, report: Mapping[str, Any] | None) -> dict[str, Any
                 "arm": phrases(language)(f"proof-arm-{arm}"),
                 "accounts": number(report[arm]["accounts"], language),
                 "followed": number(report[arm]["followed"], language),
-                "rate": percent(report[arm]["churn_rate"], language, 1) if report[arm]["churn_rate"] is not None else "–",
+                "rate": percent(report[arm]["churn_rate"], language, 1)
+                if report[arm]["churn_rate"] is not None
+                else "–",
                 "arr_lost": written(frame, report[arm]["arr_lost"], "money"),
             }
             for arm in ("contacted", "held_out")
@@ -249,7 +254,7 @@ async def get_proof_accounts(request: Request) -> Response:
 
 
 def _accounts(frame: Frame) -> Response:
-    figures: Kept | None = kept_figures(frame)
+    figures: Figures | None = newest_figures(frame)
     rows = part_of(frame, figures, _REALISED) if figures is not None else None
     band, churned = frame.request.query_params.get("band", ""), frame.request.query_params.get("churned", "")
     if rows is None or band not in ("red", "yellow", "green", "unknown"):

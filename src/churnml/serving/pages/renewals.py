@@ -18,7 +18,7 @@ from churnml.serving.pages import figures
 from churnml.serving.pages.acting import act
 from churnml.serving.pages.company import as_csv, begun, written
 from churnml.serving.pages.frame import Frame, frame_of
-from churnml.serving.pages.kept import Kept, kept_figures, part_of
+from churnml.serving.pages.newest_figures import Figures, newest_figures, part_of
 from churnml.serving.pages.visibility import line_seen, mask_seen
 from churnml.serving.people import CheckedForm, needs
 from churnml.serving.routes.operation import ScopedRoute
@@ -37,7 +37,7 @@ async def get_renewals(request: Request) -> Response:
     return await to_thread.run_sync(begun(request, "renewals", _renewals))
 
 
-def _renewals(frame: Frame, figures: Kept) -> Response:
+def _renewals(frame: Frame, figures: Figures) -> Response:
     say, language, company = phrases(frame.language), frame.language, figures.company
     forecast, past = company.get("forecast") or [], company.get("past") or []
     called = _called_by_month(frame, figures)
@@ -125,7 +125,7 @@ def _picture(frame: Frame, months: list[Mapping[str, Any]], label: str, marks: l
     )
 
 
-def _due(frame: Frame, figures: Kept) -> list[dict[str, Any]]:
+def _due(frame: Frame, figures: Figures) -> list[dict[str, Any]]:
     """Return the accounts that come due, with the call that is in force for this renewal."""
     rows = part_of(frame, figures, _RENEWALS)
     if rows is None:
@@ -143,7 +143,7 @@ def _in_force(call: RenewalCall | None, renewal_on: str) -> RenewalCall | None:
     return call if call is not None and call.renewal_on.isoformat() == renewal_on else None
 
 
-def _called_by_month(frame: Frame, figures: Kept) -> dict[str, dict[str, Any]]:
+def _called_by_month(frame: Frame, figures: Figures) -> dict[str, dict[str, Any]]:
     """Return by month what CSMs call, and what the score expects of the same accounts."""
     months: dict[str, dict[str, Any]] = {}
     for one in _due(frame, figures):
@@ -159,10 +159,12 @@ def _called_by_month(frame: Frame, figures: Kept) -> dict[str, dict[str, Any]]:
 @router.get("/company/renewals/{year_month}", dependencies=[needs("read")])
 async def get_month(request: Request, year_month: str) -> Response:
     """Return the accounts that come due in a month, with what is expected of each; as CSV too."""
-    return await to_thread.run_sync(begun(request, "renewals", lambda frame, figures: _month(frame, figures, year_month)))
+    return await to_thread.run_sync(
+        begun(request, "renewals", lambda frame, figures: _month(frame, figures, year_month))
+    )
 
 
-def _month(frame: Frame, figures: Kept, year_month: str) -> Response:
+def _month(frame: Frame, figures: Figures, year_month: str) -> Response:
     say, language, viewer = phrases(frame.language), frame.language, frame.viewer
     if len(year_month) != 7 or not all(letter.isdigit() or letter == "-" for letter in year_month):
         raise Problem("path.unknown", "There is no such month")
@@ -232,7 +234,7 @@ async def post_call(request: Request, year_month: str, form: CheckedForm) -> Res
 
 
 def _call(frame: Frame, account: str, amount: str, actor: Actor, deadline: float) -> None:
-    figures, viewer = kept_figures(frame), frame.viewer
+    figures, viewer = newest_figures(frame), frame.viewer
     due = {one["account_id"]: one for one in _due(frame, figures)} if figures is not None else {}
     line_seen(frame, frame.state.view.snapshot, account)
     if account not in due:

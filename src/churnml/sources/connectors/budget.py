@@ -37,7 +37,7 @@ class Budget:
     >>> from datetime import UTC
     >>> budget = Budget(None, lambda: datetime(2026, 3, 2, 6, tzinfo=UTC), daily_calls=100, share=0.2)
     >>> budget.spend()
-    >>> budget.told(51)
+    >>> budget.note_left(51)
     >>> budget.calls, budget.allowed
     (1, 11)
     """
@@ -79,7 +79,7 @@ class Budget:
         if self.calls % _EVERY == 1:
             self.keep()
 
-    def told(self, left: int) -> None:
+    def note_left(self, left: int) -> None:
         """Take note of what the tool says is left of its allowance; the first word of the day counts."""
         if self._left is None:
             self._left = self.calls + math.floor(max(left, 0) * self._share)

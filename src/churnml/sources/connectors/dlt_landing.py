@@ -62,14 +62,14 @@ class DltLanding:
             if destination is None
             else dlt.destination(destination, destination_type=destination, naming_convention="direct")
         )
-        with _told(name):
+        with _destination_faults(name):
             self._pipeline = dlt.pipeline(
                 f"churnml_{name or 'source'}", pipelines_dir=str(folder), destination=made, dataset_name=_DATASET
             )
 
     def positions(self) -> dict[str, Position]:
         """Return how far each object has been fetched; what an interrupted pull left half landed is landed first."""
-        with _told(self._pipeline.pipeline_name):
+        with _destination_faults(self._pipeline.pipeline_name):
             if self._pipeline.has_pending_data:
                 self._pipeline.normalize()
                 self._pipeline.load()
@@ -113,7 +113,7 @@ class DltLanding:
         ]
         resources.append(dlt.resource(positions_alone, name="positions")())
 
-        with _told(self._pipeline.pipeline_name):
+        with _destination_faults(self._pipeline.pipeline_name):
             self._pipeline.run(dlt.source(lambda: resources, name=_DATASET)(), loader_file_format="parquet")
             self._schema = None
             return self._counted(list(tables), landing)
@@ -131,7 +131,7 @@ class DltLanding:
 
     def lay_views(self, kinds: Sequence[Kind]) -> None:
         """Lay out what presets read: the newest version of every record, and the history of those that have one."""
-        with _told(self._pipeline.pipeline_name), self._pipeline.sql_client() as client:
+        with _destination_faults(self._pipeline.pipeline_name), self._pipeline.sql_client() as client:
             for kind in kinds:
                 columns = list(self.columns(kind.name).values())
                 if columns:
@@ -188,7 +188,7 @@ def _dlt() -> Any:
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
+def _destination_faults(name: str) -> Iterator[None]:
     """Turn what dlt cannot do into one message; a login of the destination is never shown."""
     from dlt.common.exceptions import DltException
 

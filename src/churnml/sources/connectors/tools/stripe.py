@@ -12,7 +12,7 @@ from churnml.sources.connectors.tool import Connector, Kind, Page, Window
 
 __all__ = ["Stripe"]
 
-_KEPT = timedelta(days=30)
+_RETENTION = timedelta(days=30)
 """So long Stripe keeps events."""
 _TYPES = {
     "customers": ("customer.created", "customer.updated", "customer.deleted"),
@@ -45,8 +45,8 @@ class Stripe(Connector):
     def pages(self, stream: str, window: Window) -> Iterator[Page]:
         """List everything, newest first, or what changed; both are resumed behind the last object."""
         if window.mark.get("listed") and window.since is not None:
-            if window.since < window.until - _KEPT:
-                raise Expired(f"events are kept {_KEPT.days} days")
+            if window.since < window.until - _RETENTION:
+                raise Expired(f"events are kept {_RETENTION.days} days")
             return self._changed(stream, window)
         return self._listed(stream, window)
 

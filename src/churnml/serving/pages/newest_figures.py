@@ -13,11 +13,11 @@ import numpy as np
 from churnml.serving.pages.frame import Frame
 from churnml.serving.state import ServingState
 
-__all__ = ["Kept", "kept_figures", "part_of"]
+__all__ = ["Figures", "newest_figures", "part_of"]
 
 
 @dataclass(frozen=True)
-class Kept:
+class Figures:
     """A KPI report with what belongs to it, and the accounts behind its parts.
 
     Parameters
@@ -57,11 +57,11 @@ class Kept:
         return rows if group is None else [row for row in rows if row["group"] == group]
 
 
-_READ: WeakKeyDictionary[ServingState, Kept] = WeakKeyDictionary()
+_READ: WeakKeyDictionary[ServingState, Figures] = WeakKeyDictionary()
 _MOST_PARTS = 30
 
 
-def kept_figures(frame: Frame) -> Kept | None:
+def newest_figures(frame: Frame) -> Figures | None:
     """Return what was kept last; None before the first scoring."""
     state = frame.state
     figures = state.store.key_figures(state.settings.name)
@@ -72,11 +72,11 @@ def kept_figures(frame: Frame) -> Kept | None:
         newest = figures.newest()
         if newest is None:
             return None
-        held = _READ[state] = Kept(newest.as_of, newest.published_at, newest.report, {})
+        held = _READ[state] = Figures(newest.as_of, newest.published_at, newest.report, {})
     return held
 
 
-def part_of(frame: Frame, figures: Kept, part: str) -> Mapping[str, np.ndarray] | None:
+def part_of(frame: Frame, figures: Figures, part: str) -> Mapping[str, np.ndarray] | None:
     """Return the accounts behind a part of the figures."""
     if part not in figures.parts:
         if len(figures.parts) >= _MOST_PARTS:
