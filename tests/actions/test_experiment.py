@@ -49,6 +49,7 @@ def company(seed: int, planted: str, accounts: int = 400, share: float = 0.3) ->
     return rows, float((chance - treated).mean()), float(((chance - treated) * arr).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("planted", ["none", "uniform", "mid_risk"])
 def test_a_planted_effect_lies_in_the_interval_95_times_of_100(planted: str) -> None:
     runs, of_churn, of_arr = 100, 0, 0

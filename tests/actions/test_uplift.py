@@ -36,6 +36,7 @@ def lots(seed: int, planted: str, accounts: int = 3000, share: float = 0.4) -> p
     )
 
 
+@pytest.mark.slow
 def test_uplift_beats_risk_where_only_the_middle_can_be_saved():
     rows = lots(1, "mid_risk")
     found = compare_rankings(rows, SECTION, seed=0)

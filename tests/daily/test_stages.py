@@ -94,6 +94,7 @@ run_daily(config, plan=[DailyStage("check", lambda day: Done(rows=1)), DailyStag
 """
 
 
+@pytest.mark.slow
 def test_the_lock_and_the_record_survive_a_kill(tmp_path: Path) -> None:
     config = config_in(tmp_path).model_dump_json(exclude_unset=True, by_alias=True)
     assert subprocess.run([sys.executable, "-c", _DIE, config], check=False).returncode == -signal.SIGKILL

@@ -69,6 +69,7 @@ def test_the_model_finds_a_strong_signal_and_is_publishable(result: Backtest) ->
     assert "beats every rule" in str(result.verdict.reason)
 
 
+@pytest.mark.slow
 def test_without_signal_the_rules_stay(nothing: Backtest, unpublished: ChurnModel) -> None:
     assert nothing.verdict.verdict == "rules_only"
     assert nothing.verdict.reason

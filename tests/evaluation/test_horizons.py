@@ -137,6 +137,7 @@ def test_files_hold_every_horizon_and_older_files_still_load(
         ChurnModel.from_files(older)
 
 
+@pytest.mark.slow
 def test_each_horizon_is_backtested_on_folds_of_its_own(
     asked: tuple[pd.DataFrame, Config], features: FeatureSet
 ) -> None:

@@ -59,6 +59,7 @@ def test_contacts_that_keep_customers_bend_the_labels() -> None:
     assert report.treated_share_riskiest > report.treated_share_others
 
 
+@pytest.mark.slow
 def test_contacts_that_change_nothing_are_rarely_called_bent() -> None:
     outcomes = [_report(*_world(seed)).outcome for seed in range(20)]
     assert outcomes.count("none") >= 19

@@ -97,6 +97,7 @@ def test_a_rule_that_is_better_is_published() -> None:
     assert "is worse than days since the last activity" in str(verdict.reason)
 
 
+@pytest.mark.slow
 def test_nothing_depends_on_the_seed_and_what_is_printed_is_true() -> None:
     y, risk, date, account, level = signal(7, 200, strength=0.6)
     rivals = {"base_rate": np.full(len(y), 0.1), "rfm": expit(0.5 * risk + level)}

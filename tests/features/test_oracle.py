@@ -80,6 +80,7 @@ def test_every_family_equals_the_oracle(seed):
         _check(frames, spine)
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None, derandomize=True, phases=PHASES)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 60))
 def test_event_features_equal_the_oracle_whenever_the_data_begins(seed, shift):

@@ -51,6 +51,7 @@ def company():
     return tables, config, features.catalogue(tables, config), cohort
 
 
+@pytest.mark.slow
 def test_a_row_alone_on_its_date_has_the_rank_it_has_in_the_cohort(company):
     tables, config, catalogue, cohort = company
     ranks = [spec.name for spec in catalogue if spec.kind == "peer"]

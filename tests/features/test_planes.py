@@ -120,6 +120,7 @@ def test_facts_known_late_go_to_the_ledger_unless_all_rows_have_one_as_of(comput
     _same(compute, late, spine[spine["as_of"] == "2024-06-01"], everything, config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", [False, True])
 def test_what_would_not_fit_into_memory_is_made_in_parts_of_accounts(monkeypatch, late):
     tables, spine, config = _company(1)
@@ -176,6 +177,7 @@ def _grown(tables, extra):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("days", "reaching_back"), [(0, False), (1, False), (40, False), (1, True)])
 def test_kept_planes_and_the_news_equal_a_rebuild(days, reaching_back):
     tables, spine, config = _company(0)

@@ -51,6 +51,7 @@ def _with_future(frames, more, as_of):
     return out
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
 @given(st.integers(0, 2**32 - 1), st.integers(25, 100))
 def test_later_knowledge_changes_no_feature(seed, day):

@@ -65,6 +65,7 @@ def state(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_a_check_that_finds_no_room_leaves_what_was_there(config: Path) -> None:
     assert typed("check", config).returncode == 0
     before = state(config.parent / "ws" / "tables")
@@ -77,6 +78,7 @@ def test_a_check_that_finds_no_room_leaves_what_was_there(config: Path) -> None:
     assert not list((config.parent / "ws").rglob(".*"))
 
 
+@pytest.mark.slow
 def test_a_key_that_finds_no_room_in_the_store_says_so(config: Path) -> None:
     told = cramped("keys", "create", "crm", "--scope", "read", "--config", config)
     assert told.returncode == 1

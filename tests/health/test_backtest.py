@@ -226,6 +226,7 @@ def test_the_report_holds_every_score_and_its_plots(told: HealthBacktest) -> Non
         backtest_report([], title="acme", horizon_days=90, capacity_share=0.1)
 
 
+@pytest.mark.slow
 def test_a_replay_follows_the_gate_and_compares_weights(
     make_frame: Any, make_config: Any, feature_set: FeatureSet
 ) -> None:

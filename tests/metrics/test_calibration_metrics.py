@@ -19,6 +19,7 @@ def company(seed: int, accounts: int, shift: float = 0.0, stretch: float = 1.0) 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accounts", [60, 150])
 @pytest.mark.parametrize("shift", [0.0, 0.7])
 def test_the_interval_of_the_calibration_error_covers_where_the_plain_one_is_too_high(

@@ -43,6 +43,7 @@ def test_tied_accounts_are_contacted_together() -> None:
     assert again.to_numpy() == pytest.approx(curve.to_numpy())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("per_account", [True, False])
 def test_expectation_equals_numerical_integration(seed: int, per_account: bool) -> None:

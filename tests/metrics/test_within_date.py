@@ -56,6 +56,7 @@ def test_a_constant_per_date_is_chance_where_the_pooled_auc_is_not() -> None:
     assert aligned_gain(y, rate, np.full(1000, 0.5), np.arange(1000), date).value == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["concordance", "gain"])
 def test_the_interval_covers_though_an_account_is_asked_about_six_times(what: str) -> None:
     """Persistent risk, rows of an account hang together: the 95 % interval holds the true value nearly as often."""

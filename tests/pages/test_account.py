@@ -32,6 +32,7 @@ def test_the_page_says_how_it_stands_and_why(busy: tuple[Any, str]) -> None:
     assert '<svg class="chart line"' in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_every_account_has_a_page_in_every_language(see: Any, lang: str) -> None:
     eve = see(EVE)

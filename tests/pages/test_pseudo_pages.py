@@ -121,6 +121,7 @@ def state(filled: Path, tmp_path: Path, today: date, seen: Seen) -> Iterator[Ser
     running.stop()
 
 
+@pytest.mark.slow
 def test_no_page_of_the_service_leaks(state: ServingState, portal: BlockingPortal, seen: Seen) -> None:
     browser = Browser(portal, state)
     shown = {path: browser.get(path) for path in PAGES}

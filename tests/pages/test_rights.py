@@ -305,6 +305,7 @@ def test_no_form_is_taken_without_its_token(come: Any) -> None:
     assert len(browser.state.store.audit(500)) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("viewer", [ANN, replace(ANN, owner_id=None)], ids=["ann", "without accounts"])
 def test_no_page_shows_an_account_of_somebody_else(house: House, come: Any, viewer: Viewer) -> None:
     browser = come(viewer)

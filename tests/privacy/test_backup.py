@@ -6,6 +6,7 @@ import json
 import threading
 from pathlib import Path
 
+import pytest
 from tests.companies.command import churnml
 from tests.privacy.conftest import ACCOUNTS, NOW
 
@@ -13,6 +14,7 @@ from churnml.config import Config
 from churnml.store import Actor, Store
 
 
+@pytest.mark.slow
 def test_a_backup_is_put_back_under_a_running_service(firm: Config, tmp_path: Path) -> None:
     file, archive = firm._base / "firm.yaml", tmp_path / "firm.tar.gz"
     (firm.bundles_dir / "firm").mkdir(parents=True)

@@ -63,6 +63,7 @@ def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FIRM_HOOK", "https://hooks.slack.example/services/T0/B0/x")
 
 
+@pytest.mark.slow
 def test_an_account_is_gone_everywhere_and_stays_away(firm: Config) -> None:
     file, workspace, gone = firm._base / "firm.yaml", firm.workspace_dir, "acc-103"
     before = naming(workspace, gone)
@@ -115,6 +116,7 @@ def test_rows_that_were_erased_are_not_missed_by_the_next_load(firm: Config) -> 
     assert missed(first + timedelta(days=3)) == ["events"]
 
 
+@pytest.mark.slow
 def test_a_person_is_gone_and_the_acts_stay_with_the_account(firm: Config) -> None:
     file, workspace = firm._base / "firm.yaml", firm.workspace_dir
     events = len(pd.read_parquet(workspace / "tables" / "events.parquet"))

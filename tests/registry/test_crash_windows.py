@@ -102,6 +102,7 @@ def save(folder: Path, model: object) -> Path:
     return save_bundle(folder, name="t", model=model, health={}, explain={}, provenance=provenance)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_bundle_stands_whole_or_not_at_all(models, tmp_path):
     for _ in killed_at_every_step(lambda: save(tmp_path, models[0])):
         for manifest in versions(tmp_path, "t"):

@@ -154,6 +154,7 @@ def test_the_surroundings_do_not_overrule_the_config(company, tmp_path, monkeypa
         assert mlflow.MlflowClient().get_model_version_by_alias("acme", "champion").run_id == tracked.run_id
 
 
+@pytest.mark.slow
 def test_a_moved_workspace_takes_its_artifacts_along(company, tmp_path, monkeypatch, mlflow):
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     config = company.config.model_copy(update={"workspace": tmp_path / "old"})

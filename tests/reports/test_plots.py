@@ -22,6 +22,7 @@ __all__ = ["pseudo"]
 BACKTEST = {"roc", "precision_recall", "calibration", "lift_gain", "profit", "score_distribution", "backtest_over_time"}
 
 
+@pytest.mark.slow
 def test_every_plot_becomes_an_image(company):
     found = backtest_plots(company.tested.predictions, company.config.capacity)
     assert set(found) == BACKTEST

@@ -152,6 +152,7 @@ def test_a_wrong_start_says_why(company: Any, options: list[str], exit_code: int
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_crowd_of_silent_connections_stops_nobody_for_long(running: Any, http: httpx.Client) -> None:
     port = int(running.url.rpartition(":")[2])
     with ExitStack() as stack:

@@ -152,6 +152,7 @@ def _broken(random_: random.Random) -> tuple[bytes, str]:
     return text.encode(coding, "replace"), media
 
 
+@pytest.mark.slow
 def test_a_thousand_malformed_bodies_are_all_refused(api: Any) -> None:
     random_ = random.Random(11)
     paths = ["/v1/predict", "/v1/explain", "/v1/predict/batch", "/v1/what-if", "/v1/overrides", "/v1/feedback"]
@@ -209,6 +210,7 @@ _UNKNOWN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("items", _UNKNOWN, ids=["ids", "features"])
 def test_a_batch_of_unknown_names_keeps_nobody_waiting(api: Any, items: list[Any]) -> None:
     """The time between two turns of the event loop is what every other request waits."""

@@ -36,6 +36,7 @@ def _monthly_churn(company: Company) -> float:
     return float(gone.sum() / ((last - first).dt.days.sum() / 30.4375))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.01, 0.02, 0.05])
 def test_churn_is_near_its_target(rate: float) -> None:
     company = simulate(accounts=600, months=12, seed=9, churn_rate=rate)

@@ -125,6 +125,7 @@ def test_an_id_comes_first_then_a_domain_then_a_name_and_nothing_is_guessed(comp
     )
 
 
+@pytest.mark.slow
 def test_the_unmatched_are_written_and_can_be_fed_back(company: Company) -> None:
     company.load()
     file = company.folder / "ws" / "identities_unmatched.csv"

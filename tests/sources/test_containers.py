@@ -95,6 +95,7 @@ def test_a_damaged_archive_is_told_and_a_workbook_is_none(tmp_path: Path) -> Non
         load(config(tmp_path / "raw", "x.zip/export/contracts.csv", "usage.csv.zst"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x.zip", "raw"])
 def test_init_looks_into_containers_and_its_config_passes_check(tmp_path: Path, name: str) -> None:
     files = written(tmp_path / "raw")

@@ -133,6 +133,7 @@ def test_two_objects_that_count_the_same_are_not_both_used(tmp_path: Path) -> No
     assert "says more about the same records" in str(found["now.csv"].why)
 
 
+@pytest.mark.slow
 def test_the_command_shows_tool_and_object_and_its_config_passes_check(tools: Path, tmp_path: Path) -> None:
     out = tmp_path / "configs" / "acme.yaml"
     shown = churnml("init", tools / "crm", tools / "product", "--out", out)

@@ -265,6 +265,7 @@ def test_shipped_configs_are_valid(name):
     assert config.bundles_dir == ROOT / "models"
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no third-party data")
 def test_git_b2b(tmp_path):

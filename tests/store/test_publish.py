@@ -219,6 +219,7 @@ with Store(sys.argv[1]) as store:
 """
 
 
+@pytest.mark.slow
 def test_a_killed_publisher_leaves_whole_snapshots(url: str, wide: Wide, tmp_path: Path) -> None:
     with Store(url) as store:
         store.publish(wide("0"))
@@ -298,6 +299,7 @@ def test_what_a_dead_publisher_left_is_removed_by_a_later_one(store: Store, wide
     assert store.account_scores(made, ["x1"]) == {}
 
 
+@pytest.mark.slow
 def test_others_write_and_read_while_a_snapshot_is_published(url: str, wide: Wide, actor: Actor) -> None:
     with Store(url) as store, Store(url, patience_seconds=2.0) as other:
         store.publish(wide("0"))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
+import pytest
 from sqlalchemy import text
 
 from churnml.config import RetentionConfig
@@ -61,6 +62,7 @@ def test_a_day_that_was_scored_again_keeps_the_last() -> None:
     assert plan([], RetentionConfig()).trim == ()
 
 
+@pytest.mark.slow
 def test_a_store_forgets_what_is_old_and_keeps_what_is_an_accounts_last(
     store: Store, snapshot: Make, actor: Actor
 ) -> None:

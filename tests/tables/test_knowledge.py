@@ -78,6 +78,7 @@ def test_the_engine_and_pandas_know_the_same(name, data):
         assert left[left.notna()].astype("str").tolist() == right[right.notna()].astype("str").tolist(), column
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, table in TABLES.items() if table.occurred_at])
 @settings(max_examples=6, deadline=None)
 @given(st.data())

@@ -21,6 +21,7 @@ def rows(n: int = 600, k: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarra
     return X, y
 
 
+@pytest.mark.slow
 def test_scikit_learn_accepts_it() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks warn on purpose
@@ -88,6 +89,7 @@ def test_few_churners_get_a_logistic_regression_and_the_reason_is_told() -> None
     assert f"the regression weighs {100 * enough.ensemble_.linear_weight:.0f} %" in str(enough.reason_)
 
 
+@pytest.mark.slow
 def test_a_blend_leans_to_the_part_that_later_rows_favour_as_far_as_they_can_tell() -> None:
     def weight(n: int, *, additive: bool) -> float:
         rng = np.random.default_rng(5)
@@ -164,6 +166,7 @@ def test_the_logistic_part_copes_with_empty_and_constant_columns() -> None:
     assert roc_auc(y, model.log_odds(X)) > 0.95
 
 
+@pytest.mark.slow
 def test_directions_are_kept_to_unless_the_data_speak_against_them() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(1500, 4))

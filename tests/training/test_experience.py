@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.training import ChurnClassifier
@@ -29,6 +30,7 @@ def test_the_nearest_window_stands_in_and_what_is_unknown_has_none() -> None:
     assert unknown == words == own_kind == 0
 
 
+@pytest.mark.slow
 def test_experience_helps_few_churners_and_is_left_aside_where_the_data_contradict_it() -> None:
     rng = np.random.default_rng(0)
 

@@ -197,6 +197,7 @@ def test_decisions_end_with_the_24_months() -> None:
     assert np.nanmax(grid) < MONTHS * MONTH_DAYS
 
 
+@pytest.mark.slow
 def test_trees_learn_it_too_and_twice_the_same() -> None:
     frame = company(250, annual=0.3, at_decision=-2.5, effect=1.5, seed=10)
     risks = [

@@ -93,6 +93,7 @@ def test_a_seasonal_model_needs_the_date_and_stays_additive() -> None:
     assert model.contributions(rows).sum(axis=1) == pytest.approx(model.decision_function(rows), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_rows_balanced_on_purpose_are_told_at_the_populations_rate() -> None:
     rng = np.random.default_rng(3)
     z = rng.normal(size=60_000)

@@ -63,6 +63,7 @@ async def get_kpis(
             by=by,
             known_groupings=groupings,
             **{name: figures.report.get(name) or [] for name in ("cohorts", "phases", "rfm", "growth")},
+            lifetime_values=[one for one in figures.report.get("lifetime_values") or [] if one["group_by"] == by],
             forecast=(figures.report.get("company") or {}).get("forecast") or [],
             past_forecasts=(figures.report.get("company") or {}).get("past") or [],
             months=[
