@@ -95,12 +95,12 @@ def _company(frame: Frame, figures: Figures) -> Response:
     now, place = at.get(chosen), months.index(chosen)
     before = at.get(months[place - 1]) if place else None
     cards = [_card(frame, kpi, rows, now, before, by if group else None, group) for kpi in KPIS]
-    worth = value_told(frame, kept, written, by if group else None, group) if chosen == months[-1] else None
+    worth = value_told(frame, figures, written, by if group else None, group) if chosen == months[-1] else None
     if worth is not None:
         cards = [{**one, **_of_worth(worth)} if one["kpi"] == "ltv" else one for one in cards]
     shown = [kpi for name in _SHOWN if (kpi := kpi_of(name)) is not None]
     display = _spoken(frame, by)
-    worths = value_rows(frame, kept, written, by, display)
+    worths = value_rows(frame, figures, written, by, display)
     return frame.answer(
         "company.html.j2",
         here="company",
@@ -177,8 +177,8 @@ def _of_worth(worth: Mapping[str, Any]) -> dict[str, Any]:
     note = " · ".join(part for part in (worth["span"], worth["source"]) if part)
     if not worth["curves"]:
         return {"note": note}
-    told = {name: worth[name] for name in ("value", "href", "how")}
-    return {**told, "note": note, "line": "", "before": ""}
+    card = {name: worth[name] for name in ("value", "href", "how")}
+    return {**card, "note": note, "line": "", "before": ""}
 
 
 def _line(
