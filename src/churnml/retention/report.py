@@ -131,8 +131,8 @@ class KpiReport:
         lines = []
         for row in self.rows:
             mine = worth.get((row.group_by, row.group)) if row.month_on == newest else None
-            told = (None,) * len(_WORTH) if mine is None else tuple(getattr(mine, name) for name in _WORTH.values())
-            lines.append({**asdict(row), **dict(zip(_WORTH, told, strict=True))})
+            figures = (None,) * len(_WORTH) if mine is None else tuple(getattr(mine, name) for name in _WORTH.values())
+            lines.append({**asdict(row), **dict(zip(_WORTH, figures, strict=True))})
         return pd.DataFrame(lines, columns=[*(field.name for field in fields(KpiRow)), *_WORTH])
 
 
