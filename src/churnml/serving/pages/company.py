@@ -19,7 +19,7 @@ from churnml.serving.pages import figures
 from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.kpi_columns import KPIS, MOVEMENT, Kpi, kpi_of
-from churnml.serving.pages.lifetime_values import value_rows, value_told
+from churnml.serving.pages.lifetime_values import value_card, value_rows
 from churnml.serving.pages.newest_figures import Figures, newest_figures, part_of
 from churnml.serving.pages.visibility import groups_seen, mask_seen
 from churnml.serving.people import needs
@@ -95,7 +95,7 @@ def _company(frame: Frame, figures: Figures) -> Response:
     now, place = at.get(chosen), months.index(chosen)
     before = at.get(months[place - 1]) if place else None
     cards = [_card(frame, kpi, rows, now, before, by if group else None, group) for kpi in KPIS]
-    worth = value_told(frame, figures, written, by if group else None, group) if chosen == months[-1] else None
+    worth = value_card(frame, figures, written, by if group else None, group) if chosen == months[-1] else None
     if worth is not None:
         cards = [{**one, **_of_worth(worth)} if one["kpi"] == "ltv" else one for one in cards]
     shown = [kpi for name in _SHOWN if (kpi := kpi_of(name)) is not None]
