@@ -16,7 +16,6 @@ from churnml.errors import DataError
 from churnml.health.acceptance import Acceptance, acceptance, why_unseen
 from churnml.health.capacity import SizedRed
 from churnml.language import Text
-from churnml.metrics.calibration import expected_over_observed
 from churnml.metrics.intervals import clustered_bootstrap, interval
 
 __all__ = ["Advice", "HealthBacktest", "LongTerms", "WeightShare", "health_backtest"]
@@ -293,7 +292,7 @@ def _bands(labelled: pd.DataFrame, y: Array, seed: int) -> pd.DataFrame:
 
         spread = interval(lift, y, inside, draws)
         here = band == word
-        ratio = expected_over_observed(y[here], chance[here], accounts[here])
+        ratio = metrics.expected_over_observed(y[here], chance[here], accounts[here])
         rows.append(
             {
                 "band": word,
