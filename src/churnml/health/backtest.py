@@ -331,9 +331,9 @@ def _near(churners: pd.DataFrame, days: int) -> pd.DataFrame:
     return near.sort_values("days_before").drop_duplicates(["account_id", "churn_on"])
 
 
-def _warning(found: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+def _warning(by_days: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     rows = []
-    for days, near in found.items():
+    for days, near in by_days.items():
         known = near["band"] != "unknown"
         below = near["band"].isin(["red", "yellow"])
         rows.append(
@@ -379,8 +379,8 @@ def _last_runs(churners: pd.DataFrame, green_from: float) -> tuple[LeadTime, pd.
     codes = [why_unseen(row, green_from) for _, row in runs.iterrows()]
     ledger = runs[columns].assign(cause=codes)
     quartiles = np.quantile(lead, [0.25, 0.5, 0.75]).tolist() if lead else [None] * 3
-    found_time = LeadTime(len(lead), quartiles[1], quartiles[0], quartiles[2])
-    return found_time, ledger.sort_values("health_score", ascending=False)
+    lead_time = LeadTime(len(lead), quartiles[1], quartiles[0], quartiles[2])
+    return lead_time, ledger.sort_values("health_score", ascending=False)
 
 
 def _false_alarms(labelled: pd.DataFrame, causes: pd.DataFrame | None) -> pd.DataFrame:
