@@ -82,7 +82,8 @@ def advance(
     A finding on an account with an open alert of the same rule updates it. Without one it opens the next episode,
     except within the cooldown of a closed one: there it reopens what had closed by itself, and leaves be what a person
     closed.
-    An alert whose account is no longer in the snapshot is closed as lost, by itself: a customer who is back has it again.
+    An alert whose account is no longer in the snapshot is closed as lost, by itself; a customer who is back has it
+    again.
     """
     by_kind = {rule.kind: rule for rule in rules}
     last: dict[tuple[str, str], Alert] = {}
