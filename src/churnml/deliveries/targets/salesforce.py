@@ -9,7 +9,19 @@ from typing import Any
 import httpx
 
 from churnml.config.deliveries import SalesforceTarget
-from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, again, ended, refused
+from churnml.deliveries.adapter import (
+    Adapter,
+    Context,
+    Finding,
+    Found,
+    Manner,
+    Record,
+    accepted,
+    again,
+    ended,
+    moment,
+    refused,
+)
 from churnml.deliveries.faults import Fault, Lost, Pause
 from churnml.deliveries.gateway import Signs, until_midnight
 from churnml.deliveries.salesforce_ids import full_id
@@ -162,7 +174,7 @@ class Salesforce(Adapter):
             where.append(f"{field} IN ({_listed(by_mark)})")
         elif by_mark:
             where += [f"Subject LIKE '%{mark}%'" for mark in by_mark]
-        names = ", ".join(("Id", field or "Subject", "IsClosed", "IsDeleted"))
+        names = ", ".join(("Id", field or "Subject", "IsClosed", "IsDeleted", "LastModifiedDate"))
         tasks: dict[int, Found] = {}
         for row in self._rows(f"SELECT {names} FROM Task WHERE {' OR '.join(where)}", "queryAll"):
             mark = _MARK.search(str(row.get(field or "Subject")))
@@ -221,7 +233,8 @@ def _found(rows: Sequence[Mapping[str, Any]]) -> Found:
 def _task_found(row: Mapping[str, Any]) -> Found:
     if row.get("IsDeleted"):
         return Found("deleted", str(row["Id"]))
-    return Found("closed" if row.get("IsClosed") else "there", str(row["Id"]))
+    changed_at = moment(row.get("LastModifiedDate"))
+    return Found("closed" if row.get("IsClosed") else "there", str(row["Id"]), changed_at)
 
 
 def _outcome(result: Mapping[str, Any]) -> DeliveryOutcome:
