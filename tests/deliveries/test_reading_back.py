@@ -7,7 +7,6 @@ from datetime import date, datetime
 import httpx
 import pytest
 
-
 from .contract import Contract, needs_contracts
 from .test_tasks import SECTIONS, Tools
 

@@ -104,7 +104,8 @@ class Tools(httpx.BaseTransport):
         if path.endswith("tasks/batch/read"):
             asked = [one["id"] for one in body["inputs"]]
             rows = [{"id": name, "properties": {"hs_task_status": self.tasks[name]["hs_task_status"]}, **TIMES,
-                     "updatedAt": self.tasks[name]["at"]} for name in asked if not self.tasks[name]["gone"]]  # fmt: skip
+                     "updatedAt": self.tasks[name]["at"]}
+                    for name in asked if not self.tasks[name]["gone"]]  # fmt: skip
             return httpx.Response(200 if len(rows) == len(asked) else 207, json={"results": rows})
         if path.endswith("search"):
             mark = body["filterGroups"][0]["filters"][0]["value"]
