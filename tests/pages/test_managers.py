@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,7 @@ from churnml.monitoring.performance import Performance, Promise
 from churnml.monitoring.report import MonitoringReport
 from churnml.monitoring.retraining import RetrainingDecision
 from churnml.pipeline.company import CompanyFigures
-from churnml.retention import ForecastMonth, KpiReport, Panel, company_kpis
+from churnml.retention import ForecastMonth, KpiReport, LifetimeValue, Panel, company_kpis
 from churnml.serving.state import ServingState
 from churnml.store import Actor, Alert, Snapshot, Store, Task
 from churnml.store.alerts import keep_alert
@@ -61,9 +62,23 @@ def browser(tmp_path_factory: pytest.TempPathFactory, portal: BlockingPortal) ->
     found_cohorts = {name: np.asarray(found.cohorts[name]) for name in found.cohorts}
     report = TypeAdapter(KpiReport).dump_python(found.report, mode="json")
     ahead = ForecastMonth(date(2026, 3, 1), 2, 1800.0, 1500.0, 1200.0, 1800.0, 2)
+    worth = LifetimeValue(None, None, "curves", date(2026, 2, 1), 3, 400.0, 300.0, 500.0, 1200.0, 0.5, 0.8, 0.1, 0.8)
+    report["lifetime_values"] = [
+        *TypeAdapter(list[LifetimeValue]).dump_python(
+            [worth, replace(worth, group_by="plan", group="crm")], mode="json"
+        )
+    ]
     report["company"] = TypeAdapter(CompanyFigures).dump_python(figures(ahead), mode="json")
     rows = {month.isoformat(): columns for month, columns in found.months.items()}
     rows["cohorts"] = found_cohorts
+    rows["worth"] = {
+        "account_id": np.array(["stays", "grows", "=odd"], dtype=object),
+        "mrr": np.array([100.0, 150.0, 30.0]),
+        "residual_low": np.array([500.0, 300.0, 50.0]),
+        "residual_high": np.array([700.0, 500.0, 90.0]),
+        "residual_value": np.array([600.0, 530.0, 70.0]),
+        "by_plan": np.array(["crm", "crm", ""], dtype=object),
+    }
     rows["renewals"] = {
         "account_id": np.array(["stays", "grows"], dtype=object),
         "arr": np.array([1200.0, 600.0]),
@@ -107,6 +122,20 @@ def _monitored(on: date) -> MonitoringReport:
         "acme", on, NOW, "v1", (), (stopped,), (), 100, (), RetrainingDecision(False, (), "v1", 30, 120),
         performance=Performance(promise, (), None),
     )  # fmt: skip
+
+
+def test_lifetime_value_comes_from_curves_with_the_accounts_behind_it(browser: Browser) -> None:
+    page = browser.get("/company?by=plan").text
+    assert "€300 – €500 · accounts’ curves" in page.replace("\u2060", "").replace("\u00a0", " ")
+    assert page.count("€400") == 3  # the card, all accounts, the plan
+    # A month before, no curves are known: the card counts by contracts as it did.
+    assert "accounts’ curves" not in browser.get("/company?month=2025-11-01").text.split('id="worth"')[0]
+    behind = browser.get("/company/list?of=worth&by=plan&group=crm").text
+    assert "Stays Ltd" in behind
+    assert "=odd" not in behind
+    assert "€1,130" in behind
+    assert "€800" not in behind, "bounds are not summed up"
+    assert browser.get("/company/list?of=worth&format=csv").text.count("\n") == 4
 
 
 def post(browser: Browser, path: str, fields: dict[str, str]) -> Any:

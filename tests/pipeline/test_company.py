@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from tests.companies.curves import curves_of
 
 from churnml.config import load_config
 from churnml.pipeline import publish_kpis
@@ -66,7 +67,16 @@ def published(tmp_path_factory):
             store.publish(Snapshot("acme", as_of, NOW, "v1", "0f", scores, info=info))
     now = pd.DataFrame({"account_id": ["stays", "later"], "arr": [1200.0, 120.0], "churn_probability": [0.25, 0.5]})
     now["days_to_renewal"] = [30.0, 333.0]
-    assert publish_company(config, loaded, now, date(2026, 2, 1), NOW)
+    now["plan"], now["segment"], now["owner"] = ["crm", "pro"], ["S", None], ["ann", "ann"]
+    curves = curves_of(
+        ["stays", "later"],
+        date(2026, 2, 1),
+        days=[float("nan")] * 2,
+        risk=[0.5] * 2,
+        monthly=[0.0, 0.1],
+        arr=now["arr"],
+    )
+    assert publish_company(config, loaded, now, date(2026, 2, 1), NOW, curves)
     assert not publish_company(config, loaded, now, date(2026, 1, 1), NOW)
     bare = KpiReport(date(2026, 2, 1), "EUR", 14, 0.7, 0.1, ())
     with Store(config.store_url) as store:
@@ -78,7 +88,7 @@ def published(tmp_path_factory):
         assert (again["gross_margin"], again["company"]) == (0.7, report["company"])
         parts = {
             name: kept.rows(name)
-            for name in ("2025-11-01", "accounts", "renewals", "realised", "past", "cohorts", "nothing")
+            for name in ("2025-11-01", "accounts", "renewals", "realised", "past", "cohorts", "worth", "nothing")
         }
         yield report, parts
 
@@ -132,6 +142,34 @@ def test_the_accounts_behind_are_kept(published):
     assert set(past["month_on"]) == {"2025-11-01"}
     assert (parts["cohorts"]["mrr_begun"].sum(), set(parts["cohorts"]["quarter"])) == (260.0, {"2025Q1"})
     assert parts["nothing"] is None
+
+
+def test_lifetime_value_is_the_mean_of_what_accounts_are_worth(published):
+    report, parts = published
+    whole, crm, pro = report["lifetime_values"]
+    assert [(one["group_by"], one["group"], one["accounts"]) for one in (whole, crm, pro)] == [
+        (None, None, 2),
+        ("plan", "crm", 1),
+        ("plan", "pro", 1),
+    ]
+    assert {one["source"] for one in (whole, crm, pro)} == {"curves"}
+    # 100 and 10 a month at a margin of .8; a month of 30 days costs 1.1 ** (-30 / 365.25), nothing after 122 months.
+    # One is there for sure, of the others a tenth leaves in each month and pays for half of it.
+    month = 1.1 ** (-30 / 365.25)
+    safe = sum(80.0 * month ** (number + 0.5) for number in range(122))
+    leaves = sum(8.0 * 0.95 * 0.9**number * month ** (number + 0.5) for number in range(24))
+    # After the curve the extrapolation counts who is left at the end of each month.
+    leaves += sum(8.0 * 0.9 ** (24 + number) * month ** (23.5 + number) for number in range(1, 99))
+    assert crm["value"] == pytest.approx(safe)
+    assert pro["value"] == pytest.approx(leaves, rel=1e-6)
+    assert whole["total"] == pytest.approx(safe + leaves, rel=1e-6)
+    assert whole["value"] == pytest.approx((safe + leaves) / 2, rel=1e-6)
+    assert crm["low"] == pytest.approx(safe) == crm["high"]  # every refit says that it stays
+    assert pro["low"] < pro["value"] < pro["high"]
+    assert (whole["as_of"], whole["gross_margin"], whole["level"]) == ("2026-02-01", 0.8, 0.8)
+    worth = parts["worth"]
+    assert worth["residual_value"].sum() == pytest.approx(whole["total"])
+    assert worth["by_plan"].tolist() == ["crm", "pro"]
 
 
 def test_an_erased_account_is_behind_no_number(tmp_path):

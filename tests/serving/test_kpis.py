@@ -56,6 +56,13 @@ def test_what_the_scoring_kept_beside_them_is_answered(own: Any) -> None:
         "scored": 2, "made_on": "2026-02-01", "came": None,
     }  # fmt: skip
     report = {"currency": "EUR", "grace_days": 14, "gross_margin": 0.8, "yearly_discount": 0.1, "rows": [row(1)]}
+    worth = {
+        "group_by": None, "group": None, "source": "curves", "as_of": "2026-03-01", "accounts": 9, "value": 120.0,
+        "low": 100.0, "high": 150.0, "total": 1080.0, "within": 0.5, "gross_margin": 0.8, "yearly_discount": 0.1,
+        "level": 0.8,
+    }  # fmt: skip
+    by_plan = {**worth, "group_by": "plan", "group": "basic", "accounts": 4}
+    report["lifetime_values"] = [worth, by_plan]
     report |= {"cohorts": [cohort], "company": {"forecast": [month], "past": [{**month, "came": 1000.0}]}}
     figures = own.state.store.key_figures(own.state.settings.name)
     figures.keep(date(2026, 3, 1), report, Actor("test", MOMENT))
@@ -64,3 +71,8 @@ def test_what_the_scoring_kept_beside_them_is_answered(own: Any) -> None:
     assert answer["forecast"] == [month]
     assert answer["past_forecasts"][0]["came"] == 1000.0
     assert answer["phases"] == []
+    assert answer["lifetime_values"] == [{name: value for name, value in worth.items() if name != "group_by"}]
+    report["rows"].append(row(1, "basic"))
+    figures.keep(date(2026, 3, 1), report, Actor("test", MOMENT))
+    (basic,) = own.get("/v1/kpis", params={"by": "plan"}).json()["lifetime_values"]
+    assert (basic["group"], basic["accounts"]) == ("basic", 4)

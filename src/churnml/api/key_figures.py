@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from churnml.api.answers import Answer
 
-__all__ = ["KpiCohort", "KpiForecast", "KpiGrowth", "KpiMonth", "KpiPhase", "KpiRfm", "KpisAnswer"]
+__all__ = [
+    "KpiCohort",
+    "KpiForecast",
+    "KpiGrowth",
+    "KpiLifetimeValue",
+    "KpiMonth",
+    "KpiPhase",
+    "KpiRfm",
+    "KpisAnswer",
+]
 
 
 class _Model(BaseModel):
@@ -56,6 +66,31 @@ class KpiMonth(_Model):
     ticket_resolution_rate: float | None = _share("Of these, solved by the month's end")
     first_response_hours: float | None = Field(ge=0, description="Hours to the first answer. Unit: h", examples=[3.5])
     escalation_rate: float | None = _share("Of these, escalated")
+
+
+class KpiLifetimeValue(_Model):
+    """What an account is worth on average, discounted gross profit; see docs/kpis.md."""
+
+    group: str | None = Field(description="Group; null for all accounts", examples=["pro"])
+    source: Literal["curves", "contracts"] = Field(
+        description="`curves`: mean residual value of the accounts at hand, each by its own survival curve. "
+        "`contracts`: lifetime value of a new account, by margin, ARPA and churn rates of twelve months",
+        examples=["curves"],
+    )
+    as_of: date = Field(description="Facts known before this day (UTC) count", examples=["2026-11-01"])
+    accounts: int = Field(ge=0, description="How many it is the mean of", examples=[402])
+    value: float = Field(description="Of one account. Unit: `currency`", examples=[18250.0])
+    low: float | None = Field(description="Lower bound of it; null from contracts", examples=[15900.0])
+    high: float | None = Field(description="Upper bound of it; null from contracts", examples=[20900.0])
+    total: float | None = Field(
+        description="Of all of them together; null from contracts. Unit: `currency`", examples=[7336500.0]
+    )
+    within: float | None = _share("Of it, what falls within the curves' 24 months; the rest is extrapolated")
+    gross_margin: float = Field(ge=0, le=1, description="What it was made with", examples=[0.8])
+    yearly_discount: float = Field(ge=0, le=1, description="What it was made with", examples=[0.1])
+    level: float | None = Field(
+        gt=0, lt=1, description="How often the bounds are meant to hold; null from contracts", examples=[0.8]
+    )
 
 
 class KpiCohort(_Model):
@@ -135,6 +170,9 @@ class KpisAnswer(Answer):
     yearly_discount: float = Field(ge=0, le=1, description="Of the lifetime value", examples=[0.1])
     by: str | None = Field(description="What the groups are; null for all accounts", examples=["plan"])
     known_groupings: list[str] = Field(description="What `by` may be", examples=[["segment", "plan"]])
+    lifetime_values: list[KpiLifetimeValue] = Field(
+        description="What an account is worth by the newest scoring, groups by name; empty where nothing is known of it"
+    )
     months: list[KpiMonth] = Field(description="Oldest first, groups by name")
     cohorts: list[KpiCohort] = Field(description="Retention triangle, the oldest quarter first")
     phases: list[KpiPhase] = Field(description="The lifecycle now; empty where phases are not known")

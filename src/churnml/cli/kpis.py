@@ -25,8 +25,14 @@ def kpis(
         list[str] | None,
         typer.Option(help="plan, or an attribute of the accounts; may be repeated  [default: segment and plan]"),
     ] = None,
-    gross_margin: Annotated[float, typer.Option(min=0, max=1, help="Share of revenue that is profit, for LTV")] = 0.8,
-    discount: Annotated[float, typer.Option(min=0, max=1, help="What a year's wait costs, for LTV")] = 0.1,
+    gross_margin: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of revenue that is profit, for LTV  [default: survival.gross_margin]"),
+    ] = None,
+    discount: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="What a year's wait costs, for LTV  [default: survival.yearly_discount]"),
+    ] = None,
     publish: Annotated[bool, typer.Option("--publish", help="Keep them in the store: /v1/kpis answers them")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print every row as CSV on stdout")] = False,
     lang: Lang = None,
@@ -81,6 +87,54 @@ def _draw(report: KpiReport, config: Config, language: str) -> None:
                 groups.add_row(group, *_cells(row, language))
         console.print(groups)
     console.print(t("ttm", csv="--csv", json="--json"))
+    _draw_values(report, config, language)
+
+
+def _draw_values(report: KpiReport, config: Config, language: str) -> None:
+    """Draw what an account is worth, of all and by group, and say what that was made of."""
+    from rich.table import Table
+
+    from churnml.cli.terminal import out
+    from churnml.language import Section, day, number, percent, phrases
+
+    values = report.lifetime_values
+    if not values:
+        return
+    console, t = out(), Section(phrases(language), "cli-kpis")
+    table = Table(
+        *(t(f"value.{name}") for name in ("of", "accounts", "each", "between", "total", "within", "source")),
+        title=t("value.title", currency=report.currency),
+        title_justify="left",
+    )
+    for one in values:
+        group = (
+            t("value.all")
+            if one.group is None
+            else config.display.spoken(_NAMED.get(one.group_by or "", "segments"), one.group, language)
+        )
+        bounds = "–"
+        if one.low is not None and one.high is not None:
+            bounds = f"{number(round(one.low), language)} – {number(round(one.high), language)}"
+        table.add_row(
+            group if one.group_by is None else f"{one.group_by}: {group}",
+            number(one.accounts, language),
+            number(round(one.value), language),
+            bounds,
+            "–" if one.total is None else number(round(one.total), language),
+            "–" if one.within is None else percent(one.within, language, 0),
+            t(f"value.{one.source}"),
+        )
+    console.print(table)
+    first = values[0]
+    console.print(
+        t(
+            f"value.{first.source}-how",
+            day=day(first.as_of.isoformat(), language),
+            margin=percent(first.gross_margin, language, 0),
+            discount=percent(first.yearly_discount, language, 0),
+            level=percent(first.level or 0.0, language, 0),
+        )
+    )
 
 
 _COLUMNS = (

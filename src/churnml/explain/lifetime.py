@@ -96,6 +96,11 @@ class Lifetime:
         What raises the risk at the next decision most, three at most; associated with it, not its cause.
     peers : Peers or None
         None where there are too few.
+    value_within : float or None
+        What of the residual value falls within the 24 months of the curve.
+    value_draws : tuple of floats
+        The residual value by each refitted model, in their order; bounds of a sum over accounts come of sums of these.
+        They are not stored.
     """
 
     account_id: str
@@ -115,6 +120,8 @@ class Lifetime:
     sentence: Argument
     renewal_drivers: tuple[RenewalDriver, ...] = ()
     peers: Peers | None = None
+    value_within: float | None = None
+    value_draws: tuple[float, ...] = ()
 
     @property
     def told(self) -> tuple[Argument, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from churnml.actions.experiment import ExperimentReport
 from churnml.config import Config
 from churnml.errors import DataError, UsageError
 from churnml.evaluation.realised import RealisedFigures, realised_figures
+from churnml.explain.lifetime import Lifetime
 from churnml.pipeline.experiments import compare_arms
 from churnml.pipeline.outcomes import with_outcomes
 from churnml.retention import (
@@ -23,6 +24,7 @@ from churnml.retention import (
     KpiReport,
     Panel,
     company_kpis,
+    curve_values,
     forecast_came,
     groupings,
     renewal_forecast,
@@ -38,6 +40,7 @@ __all__ = [
     "PAST",
     "REALISED",
     "RENEWALS",
+    "WORTH",
     "CompanyFigures",
     "TableHealth",
     "company_figures",
@@ -45,7 +48,7 @@ __all__ = [
 ]
 
 ACCOUNTS, RENEWALS, REALISED = "accounts", "renewals", "realised"
-COHORTS, MOVES, PAST = "cohorts", "moves", "past"
+COHORTS, MOVES, PAST, WORTH = "cohorts", "moves", "past", "worth"
 """Parts of the rows behind the figures that are no month."""
 _FORECAST_MONTHS = 12
 _PAST_MONTHS = 12
@@ -117,7 +120,14 @@ Rows = dict[str, Mapping[str, npt.NDArray[Any]]]
 _REPORT, _FIGURES = TypeAdapter(KpiReport), TypeAdapter(CompanyFigures)
 
 
-def publish_company(config: Config, loaded: Loaded, scored: pd.DataFrame, as_of: date, now: datetime) -> bool:
+def publish_company(
+    config: Config,
+    loaded: Loaded,
+    scored: pd.DataFrame,
+    as_of: date,
+    now: datetime,
+    curves: Sequence[Lifetime] = (),
+) -> bool:
     """Compute the figures and keep them; returns False where those of a later day are kept already.
 
     Parameters
@@ -127,9 +137,12 @@ def publish_company(config: Config, loaded: Loaded, scored: pd.DataFrame, as_of:
         The canonical tables.
     scored : DataFrame
         The scores of `as_of`, as they were published: ``account_id, arr, churn_probability, days_to_renewal`` and,
-        where known, ``contract_ends_on`` and, where curves are shown, ``lost_by_decision``.
+        where known, ``contract_ends_on``, ``segment``, ``plan``, ``owner`` and, where curves are shown,
+        ``lost_by_decision``.
     as_of : date
     now : datetime
+    curves : sequence of Lifetime
+        The curves of the same accounts; empty where none are shown.
     """
     tables = loaded.tables if as_of >= loaded.tables.observed_until else loaded.tables.known_before(as_of)
     with Store(config.store_url) as store:
@@ -139,7 +152,9 @@ def publish_company(config: Config, loaded: Loaded, scored: pd.DataFrame, as_of:
             return False
         chosen = {} if before is None else before.report
         # Whoever published with other margins goes on seeing them.
-        margin, discount = float(chosen.get("gross_margin", 0.8)), float(chosen.get("yearly_discount", 0.1))
+        money = config.survival
+        margin = float(chosen.get("gross_margin", money.gross_margin))
+        discount = float(chosen.get("yearly_discount", money.yearly_discount))
         report = KpiReport(as_of, config.currency, config.label.grace_days, margin, discount, ())
         rows: Rows = {}
         panel = panel_of(config, tables)
@@ -156,10 +171,47 @@ def publish_company(config: Config, loaded: Loaded, scored: pd.DataFrame, as_of:
             rows = {month.isoformat(): columns for month, columns in found.months.items()}
             behind = {ACCOUNTS: found.accounts, COHORTS: found.cohorts, MOVES: found.moves}
             rows |= {part: _columns(frame) for part, frame in behind.items() if "account_id" in frame}
+            groups = {name: _groups(scored, name) for name in groupings(tables)}
+            report = report.with_curves(
+                curve_values(
+                    curves,
+                    groups,
+                    as_of=as_of,
+                    gross_margin=money.gross_margin,
+                    yearly_discount=money.yearly_discount,
+                    level=money.level,
+                )
+            )
+            if curves:
+                rows[WORTH] = _columns(_worth(curves, groups))
         document = _REPORT.dump_python(report, mode="json")
         figures, more = company_figures(config, loaded, tables, panel, scored, as_of, store)
         document["company"] = _FIGURES.dump_python(figures, mode="json")
         return kept.keep(as_of, document, Actor("cli", now), {**rows, **more})
+
+
+def _groups(scored: pd.DataFrame, name: str) -> dict[str, str]:
+    """Return the group of each scored account, where it has one."""
+    if name not in scored:
+        return {}
+    known = scored.loc[scored[name].notna(), ["account_id", name]].astype("str")
+    return dict(zip(known["account_id"], known[name], strict=True))
+
+
+def _worth(curves: Sequence[Lifetime], groups: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """Return the accounts behind the lifetime value: MRR, residual value with its bounds, and groups."""
+    rows = [
+        (one.account_id, one.mrr, one.residual_value.low, one.residual_value.high, one.residual_value.value)
+        for one in curves
+        if one.residual_value is not None
+    ]
+    frame = pd.DataFrame(rows, columns=["account_id", "mrr", "residual_low", "residual_high", "residual_value"])
+    return frame.assign(
+        **{
+            f"by_{name}": [group_of.get(account, "") for account in frame["account_id"]]
+            for name, group_of in groups.items()
+        }
+    )
 
 
 def panel_of(config: Config, tables: Tables) -> Panel | None:

@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 from pydantic import TypeAdapter
 
 from churnml.config import Config
+from churnml.errors import StoreError
+from churnml.files import sqlite_path
 from churnml.pipeline.preparation import check
 from churnml.progress import Stages
-from churnml.retention import KpiReport, kpi_report
+from churnml.retention import KpiReport, LifetimeValue, kpi_report
 from churnml.store import Actor, Store
 
 __all__ = ["kpis", "publish_kpis"]
 
-_REPORT = TypeAdapter(KpiReport)
+_REPORT, _VALUES = TypeAdapter(KpiReport), TypeAdapter(tuple[LifetimeValue, ...])
 
 
 def kpis(
@@ -24,10 +26,12 @@ def kpis(
     *,
     months: int = 24,
     group_by: Sequence[str] | None = None,
-    gross_margin: float = 0.8,
-    yearly_discount: float = 0.1,
+    gross_margin: float | None = None,
+    yearly_discount: float | None = None,
 ) -> KpiReport:
     """Return churn, retention, renewals, lifetime value and use month by month; needs no model.
+
+    What accounts are worth by their curves is read from the store, where a scoring kept it.
 
     Parameters
     ----------
@@ -38,23 +42,38 @@ def kpis(
         The newest so many.
     group_by : sequence of str, optional
         See `churnml.retention.kpi_report`.
-    gross_margin, yearly_discount : float
-        For the lifetime value.
+    gross_margin, yearly_discount : float, optional
+        For the lifetime value by contracts; by default those of the section `survival`.
     """
-    stages = stages or Stages()
+    stages, money = stages or Stages(), config.survival
     tables = check(config, stages).loaded.tables
     with stages("kpis"):
-        return kpi_report(
+        report = kpi_report(
             tables,
             currency=config.currency,
             months=months,
             group_by=group_by,
             grace_days=config.label.grace_days,
-            gross_margin=gross_margin,
-            yearly_discount=yearly_discount,
+            gross_margin=money.gross_margin if gross_margin is None else gross_margin,
+            yearly_discount=money.yearly_discount if yearly_discount is None else yearly_discount,
             core_features=config.features.core_features,
             leave_out_trials=config.label.trials == "leave_out",
         )
+        return report.with_curves(_kept_curves(config))
+
+
+def _kept_curves(config: Config) -> tuple[LifetimeValue, ...]:
+    """Return the lifetime values that the newest scoring made of its curves; none where there is no store yet."""
+    file = sqlite_path(config.store_url)
+    if file is not None and not file.exists():
+        return ()
+    try:
+        with Store(config.store_url) as store:
+            kept = store.key_figures(config.name).newest()
+    except StoreError:
+        return ()  # the KPIs need no store
+    found = _VALUES.validate_python((kept.report.get("lifetime_values") or []) if kept is not None else [])
+    return tuple(one for one in found if one.source == "curves")
 
 
 def publish_kpis(config: Config, report: KpiReport) -> bool:

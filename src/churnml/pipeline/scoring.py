@@ -118,7 +118,7 @@ def score(
         from churnml.pipeline.company import publish_company
 
         with stages("kpis"):
-            publish_company(config, loaded, table, as_of, scored_at)
+            publish_company(config, loaded, table, as_of, scored_at, curves)
     scored = Scored(
         table,
         ordered,

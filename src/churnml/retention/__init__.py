@@ -6,6 +6,7 @@ from churnml.retention.forecast import ForecastMonth, forecast_came, renewal_for
 from churnml.retention.growth import GrowthFigures, RfmCell, growth_potential
 from churnml.retention.history import kpi_history, rfm_at
 from churnml.retention.journey import PHASES, phase_moves
+from churnml.retention.lifetime_values import LifetimeValue, curve_values
 from churnml.retention.panel import Panel
 from churnml.retention.rates import (
     Renewals,
@@ -30,6 +31,7 @@ __all__ = [
     "GrowthFigures",
     "KpiReport",
     "KpiRow",
+    "LifetimeValue",
     "Panel",
     "PhaseFigures",
     "Renewals",
@@ -39,6 +41,7 @@ __all__ = [
     "annualised",
     "churn_mix",
     "company_kpis",
+    "curve_values",
     "expansion_rate",
     "forecast_came",
     "groupings",

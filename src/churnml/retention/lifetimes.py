@@ -94,6 +94,8 @@ def lifetimes(
             avoidable_loss=float(avoidable[row]) if known else None,
             sentence=_sentence(as_of, half[row], days["earliest"], days["latest"], low[row, -1], high[row, -1]),
             renewal_drivers=tuple(drivers[row]) if drivers else (),
+            value_within=float(value.within[row]) if known else None,
+            value_draws=_numbers(value.draws[:, row]) if known else (),
         )
         found.append(line)
     return tuple(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from typing import Any
 
@@ -16,6 +16,7 @@ from churnml.retention.cohorts import Cohort, cohort_members, retention_triangle
 from churnml.retention.growth import GrowthFigures, RfmCell, growth_figures, growth_potential, rfm_cells
 from churnml.retention.history import panel_history, rfm_of
 from churnml.retention.journey import phase_moves
+from churnml.retention.lifetime_values import LifetimeValue, told_values
 from churnml.retention.panel import Panel
 from churnml.retention.rows import month_rows
 from churnml.retention.stays import PhaseFigures, phase_figures
@@ -64,6 +65,13 @@ class KpiRow:
     escalation_rate: float | None
 
 
+_WORTH = {
+    "lifetime_value": "value", "lifetime_value_low": "low", "lifetime_value_high": "high",
+    "lifetime_value_source": "source",
+}  # fmt: skip
+"""Column of the table → what it is of a `LifetimeValue`."""
+
+
 @dataclass(frozen=True)
 class KpiReport:
     """The KPIs month by month, and what they were made with.
@@ -88,6 +96,9 @@ class KpiReport:
         Recency and frequency of use now; empty without events.
     growth : tuple of GrowthFigures
         Room to grow by segment.
+    lifetime_values : tuple of LifetimeValue
+        What an account is worth, of all and by group: by the curves of the newest scoring where these are shown, else
+        by the contracts of the newest month; `LifetimeValue.source` says which.
     """
 
     as_of: date
@@ -101,15 +112,28 @@ class KpiReport:
     moves = pd.DataFrame()
     rfm: tuple[RfmCell, ...] = ()
     growth: tuple[GrowthFigures, ...] = ()
+    lifetime_values: tuple[LifetimeValue, ...] = ()
 
     def of(self, group_by: str | None = None) -> tuple[KpiRow, ...]:
         """Return the rows of one grouping, or those of all accounts."""
         return tuple(row for row in self.rows if row.group_by == group_by)
 
+    def with_curves(self, curves: Sequence[LifetimeValue]) -> KpiReport:
+        """Return the report with what curves say of lifetime value in place of what contracts say."""
+        groupings = list(dict.fromkeys(row.group_by for row in self.rows if row.group_by))
+        return replace(self, lifetime_values=told_values(curves, self.lifetime_values, groupings))
+
     @property
     def frame(self) -> pd.DataFrame:
-        """The rows as a table, one column per field."""
-        return pd.DataFrame(list(self.rows), columns=[field.name for field in fields(KpiRow)])
+        """The rows as a table, one column per field; of the newest month the lifetime value, too, and its source."""
+        newest = max((row.month_on for row in self.rows), default=None)
+        worth = {(one.group_by, one.group): one for one in self.lifetime_values}
+        lines = []
+        for row in self.rows:
+            mine = worth.get((row.group_by, row.group)) if row.month_on == newest else None
+            told = (None,) * len(_WORTH) if mine is None else tuple(getattr(mine, name) for name in _WORTH.values())
+            lines.append({**asdict(row), **dict(zip(_WORTH, told, strict=True))})
+        return pd.DataFrame(lines, columns=[*(field.name for field in fields(KpiRow)), *_WORTH])
 
 
 def groupings(tables: Tables) -> tuple[str, ...]:
@@ -214,6 +238,7 @@ def company_kpis(
         rfm=rfm_cells(accounts) if "recency" in accounts else (),
         growth=growth_figures(accounts) if "recency" in accounts else (),
     )
+    report = replace(report, lifetime_values=_of_contracts(report))
     behind, cohorts = {}, pd.DataFrame()
     if rows:
         cohorts = cohort_members(panel)
@@ -221,6 +246,19 @@ def company_kpis(
         for number in range(max(panel.months - months, 0), panel.months):
             behind[panel.edges[number].date()] = month_rows(panel, groupings, number)
     return CompanyKpis(report, behind, accounts, cohorts, moves)
+
+
+def _of_contracts(report: KpiReport) -> tuple[LifetimeValue, ...]:
+    """Return the lifetime value of a new account by the newest month, of all accounts and of each group."""
+    newest = max((row.month_on for row in report.rows), default=None)
+    return tuple(
+        LifetimeValue(
+            row.group_by, row.group, "contracts", report.as_of, row.accounts, row.ltv, None, None, None, None,
+            report.gross_margin, report.yearly_discount, None,
+        )
+        for row in report.rows
+        if row.month_on == newest and row.ltv is not None
+    )  # fmt: skip
 
 
 def _accounts_now(panel: Panel) -> tuple[pd.DataFrame, tuple[PhaseFigures, ...], pd.DataFrame]:

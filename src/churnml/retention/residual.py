@@ -36,12 +36,15 @@ class ResidualValue:
     low, high : array of shape (n,)
         Bounds of the sum, as `churnml.training.survival.Forecast.interval` gives them; NaN without refits. They hold
         the margin, the growth and the discount for certain.
+    draws : array of shape (refits, n)
+        The sum by each refitted model.
     """
 
     within: Floats
     beyond: Floats
     low: Floats
     high: Floats
+    draws: Floats
 
     @property
     def total(self) -> Floats:
@@ -109,12 +112,14 @@ def residual_value(
         return within, monthly * stays[:, -1] * factor ** (MONTHS - 0.5) * later
 
     within, beyond = both(forecast.point)
+    sums = [np.add(*both(curves)) for curves in forecast.draws]
+    draws = np.reshape(sums, (len(sums), len(within))).astype(np.float64)
     low = high = np.full(len(within), np.nan)
     if len(forecast.draws) >= 2:
         low, high = forecast.interval(lambda curves: np.add(*both(curves)), level=level, scale="amount")
         unknown = np.isnan(monthly)
         low, high = np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
-    return ResidualValue(within, beyond, low, high)
+    return ResidualValue(within, beyond, low, high, draws)
 
 
 def stayers_growth(spine: pd.DataFrame, as_of: pd.Timestamp) -> float:

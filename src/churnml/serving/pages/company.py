@@ -20,6 +20,7 @@ from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.kept import Kept, kept_figures, part_of
 from churnml.serving.pages.kpi_columns import KPIS, MOVEMENT, Kpi, kpi_of
+from churnml.serving.pages.lifetime_values import value_rows, value_told
 from churnml.serving.pages.visibility import groups_seen, mask_seen
 from churnml.serving.people import needs
 from churnml.serving.routes.operation import ScopedRoute
@@ -36,6 +37,8 @@ _SHOWN = (
 """KPIs that the tables by month and by group show."""
 _PAGE = 100
 _FLAGS = frozenset({"churned", "grown", "renewed", "active", "onboarding_done", "stalled", "year_churned"})
+_BOUNDS = frozenset({"residual_low", "residual_high"})
+"""The bounds of a sum are not the sums of bounds."""
 _COUNTS = frozenset({"answers", "promoters", "detractors", "tickets", "solved", "escalated"})
 
 
@@ -92,8 +95,12 @@ def _company(frame: Frame, kept: Kept) -> Response:
     now, place = at.get(chosen), months.index(chosen)
     before = at.get(months[place - 1]) if place else None
     cards = [_card(frame, kpi, rows, now, before, by if group else None, group) for kpi in KPIS]
+    worth = value_told(frame, kept, written, by if group else None, group) if chosen == months[-1] else None
+    if worth is not None:
+        cards = [{**one, **_of_worth(worth)} if one["kpi"] == "ltv" else one for one in cards]
     shown = [kpi for name in _SHOWN if (kpi := kpi_of(name)) is not None]
     display = _spoken(frame, by)
+    worths = value_rows(frame, kept, written, by, display)
     return frame.answer(
         "company.html.j2",
         here="company",
@@ -116,6 +123,8 @@ def _company(frame: Frame, kept: Kept) -> Response:
             if row["month_on"] == chosen
         ],
         movement=_movement(frame, rows, by if group else None, group),
+        worths=worths,
+        worth_how=list(dict.fromkeys(one["how"] for one in worths)),
         definitions=[(kpi.name, say(f"kpi-{kpi.name}"), say(f"kpi-{kpi.name}.how")) for kpi in (*KPIS, *MOVEMENT)],
         csv=frame.with_query(format="csv"),
     )
@@ -150,8 +159,10 @@ def _card(
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     name = say(f"kpi-{kpi.name}")
     return {
+        "kpi": kpi.name,
         "name": name,
         "value": written(frame, value, kpi.unit),
+        "note": "",
         "before": written(frame, earlier, kpi.unit) if earlier is not None else "",
         "href": _address(kpi, now, by, group) if now is not None and value is not None else "",
         "how": say(f"kpi-{kpi.name}.how"),
@@ -159,6 +170,15 @@ def _card(
             [row[kpi.name] for row in rows], name, low=low, high=high if high > low else low + 1, width=120, height=28
         ),
     }
+
+
+def _of_worth(worth: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the card of lifetime value says otherwise than the other cards: by curves, whose past is not kept."""
+    note = " · ".join(part for part in (worth["span"], worth["source"]) if part)
+    if not worth["curves"]:
+        return {"note": note}
+    told = {name: worth[name] for name in ("value", "href", "how")}
+    return {**told, "note": note, "line": "", "before": ""}
 
 
 def _line(
@@ -280,7 +300,9 @@ def listed(
     snapshot = frame.state.view.snapshot
     known = frame.state.store.account_scores(snapshot.id, ids) if snapshot is not None else {}
     sums = [
-        _cell(frame, name, float(rows[name][order].sum()), total=True) if rows[name].dtype != object else ""
+        _cell(frame, name, float(rows[name][order].sum()), total=True)
+        if rows[name].dtype != object and name not in _BOUNDS
+        else ""
         for name in columns
     ]
     lines = [

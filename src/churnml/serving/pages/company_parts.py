@@ -192,6 +192,7 @@ _LISTS = {
     "rfm": _Asked("accounts", "growth", ("recency", "frequency"), ("recency", "frequency", "monetary", "mrr")),
     "room": _Asked("accounts", "growth", ("segment",), ("recency", "frequency", "mrr", "room_arr")),
     "cohort": _Asked("cohorts", "cohorts", ("quarter",), ("mrr_begun", "mrr_then")),
+    "worth": _Asked("worth", "company", (), ("mrr", "residual_low", "residual_high", "residual_value")),
     "past": _Asked("past", "renewals", ("month_on",), ("churn_probability", "came", "arr")),
 }
 
@@ -213,6 +214,9 @@ def _listed(frame: Frame, kept: Kept) -> Response:
             mask &= rows[name] == (int(given) if given.isascii() and given.isdigit() and len(given) < 4 else -1)
     if part == "past" and not mask.any():
         raise Problem("path.unknown", "There is no such month")
+    by = f"by_{query.get('by', '')}"
+    if part == "worth" and by in rows:
+        mask &= rows[by] == query.get("group", "")
     if part == "stalled":
         mask &= rows["stalled"].astype(bool)
     if part == "room":
@@ -228,7 +232,7 @@ def _listed(frame: Frame, kept: Kept) -> Response:
         title=say(f"co-list-{part}", **_named(frame, part)),
         how=say(f"co-list-{part}.how"),
         owners=rows.get("owner"),
-        back=f"/company/{asked.section}",
+        back="/company" if asked.section == "company" else f"/company/{asked.section}",
         section=asked.section,
     )
 

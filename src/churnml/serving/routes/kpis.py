@@ -63,6 +63,7 @@ async def get_kpis(
             by=by,
             known_groupings=groupings,
             **{name: kept.report.get(name) or [] for name in ("cohorts", "phases", "rfm", "growth")},
+            lifetime_values=[one for one in kept.report.get("lifetime_values") or [] if one["group_by"] == by],
             forecast=(kept.report.get("company") or {}).get("forecast") or [],
             past_forecasts=(kept.report.get("company") or {}).get("past") or [],
             months=[
