@@ -170,7 +170,7 @@ def test_experiments_deliveries_and_kpis_do_not_leak(capsys: pytest.CaptureFixtu
     ):
         experiments._print(Shown(**{**found, **more}), "USD", LANGUAGE)  # type: ignore[arg-type]
     experiments._print_rankings(Shown(**found | {"uplift": won}), False, "USD", LANGUAGE)  # type: ignore[arg-type]
-    counts = dict.fromkeys(("accepted", "sent", "refused", "retried", "unknown", "calls"), 1)
+    counts = dict.fromkeys(("accepted", "sent", "refused", "retried", "unknown", "finished", "calls"), 1)
     done: Any = Shown(busy=None, targets=[Shown(target="x", next_at=NOW, stopped=None, **counts)])
     deliver._print_done(done, LANGUAGE)
     deliver._print_done(Shown(busy="1"), LANGUAGE)  # type: ignore[arg-type]
