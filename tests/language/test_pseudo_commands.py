@@ -184,7 +184,11 @@ def test_experiments_deliveries_and_kpis_do_not_leak(capsys: pytest.CaptureFixtu
         grr=None, nrr=1.0, logo_churn_rate_ttm=None, grr_ttm=None, nrr_ttm=None, renewal_rate=None,
         renewal_rate_value=None, ltv=5.0,
     )  # fmt: skip
-    report: Any = Shown(currency="USD", rows=[row], of=lambda name="": [row])
+    worth = Shown(
+        group=None, group_by=None, accounts=3, value=9.0, low=5.0, high=12.0, total=27.0, within=0.5,
+        source="contracts", as_of=NOW.date(), gross_margin=0.8, yearly_discount=0.1, level=0.9,
+    )  # fmt: skip
+    report: Any = Shown(currency="USD", rows=[row], of=lambda name="": [row], lifetime_values=[worth])
     settings: Any = Shown(display=Shown(spoken=lambda *given: "1"))
     kpis._draw(report, settings, LANGUAGE)
     kpis._draw(Shown(of=lambda: []), settings, LANGUAGE)  # type: ignore[arg-type]
@@ -249,7 +253,7 @@ def test_the_daily_run_does_not_leak(capsys: pytest.CaptureFixture[str]) -> None
         for outcome in ("done", "unchanged", "not_due", "running", "killed", "failed", "skipped")
     ]
     run = Run(7, "5", "daily", "6", NOW, NOW, "failed", stages=tuple(stages))
-    done: Any = Shown(told=[Shown(target="7", sent=False, why="8")])
+    done: Any = Shown(notices=[Shown(target="7", sent=False, why="8")])
     daily._print_run(run, LANGUAGE, done)
     daily._print_runs([run, replace(run, ended_at=None, outcome="running")], LANGUAGE)
     daily._print_runs([], LANGUAGE)

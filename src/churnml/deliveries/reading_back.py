@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 
 from churnml.config.deliveries import TargetConfig, TasksWanted
-from churnml.deliveries.adapter import Adapter, Found, Record, ended, mark
+from churnml.deliveries.adapter import Adapter, Record, RemoteRecord, ended, mark
 from churnml.deliveries.faults import Interruption, Pause
 from churnml.store import Actor, Deliveries, Delivery, DeliveryOutcome, Tasks
 
@@ -120,14 +120,14 @@ def _noted(
     adapter: Adapter,
     target: TargetConfig,
     some: Sequence[Delivery],
-    found: Mapping[int, Found],
+    found: Mapping[int, RemoteRecord],
     now: datetime,
 ) -> ReadBack:
     asked: TasksWanted = target.tasks  # type: ignore[attr-defined]
     later = now + timedelta(minutes=asked.read_back_minutes or 0)
     outcomes = []
     for one in some:
-        at = found.get(one.id, Found("missing"))
+        at = found.get(one.id, RemoteRecord("missing"))
         if at.state == "closed":
             done = _finished(kept, tasks, adapter.name, one, at, now)
             result = replace(result, finished=result.finished + done)
@@ -141,7 +141,7 @@ def _noted(
     return result
 
 
-def _finished(kept: Deliveries, tasks: Tasks, name: str, one: Delivery, at: Found, now: datetime) -> bool:
+def _finished(kept: Deliveries, tasks: Tasks, name: str, one: Delivery, at: RemoteRecord, now: datetime) -> bool:
     number = int(one.key.partition(":")[2])
     day: date = min(at.changed_at or now, now).date()
     detail = {"there": name, "remote_id": at.remote_id, "changed_there": at.changed_at}

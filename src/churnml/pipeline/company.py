@@ -146,8 +146,8 @@ def publish_company(
     """
     tables = loaded.tables if as_of >= loaded.tables.observed_until else loaded.tables.known_before(as_of)
     with Store(config.store_url) as store:
-        kept = store.key_figures(config.name)
-        before = kept.newest()
+        key_figures = store.key_figures(config.name)
+        before = key_figures.newest()
         if before is not None and before.as_of > as_of:
             return False
         chosen = {} if before is None else before.report
@@ -159,7 +159,7 @@ def publish_company(
         rows: Rows = {}
         panel = panel_of(config, tables)
         if panel is not None:
-            found = company_kpis(
+            kpis = company_kpis(
                 panel,
                 groupings(tables),
                 currency=config.currency,
@@ -167,9 +167,9 @@ def publish_company(
                 yearly_discount=discount,
                 rows=True,
             )
-            report = found.report
-            rows = {month.isoformat(): columns for month, columns in found.months.items()}
-            behind = {ACCOUNTS: found.accounts, COHORTS: found.cohorts, MOVES: found.moves}
+            report = kpis.report
+            rows = {month.isoformat(): columns for month, columns in kpis.months.items()}
+            behind = {ACCOUNTS: kpis.accounts, COHORTS: kpis.cohorts, MOVES: kpis.moves}
             rows |= {part: _columns(frame) for part, frame in behind.items() if "account_id" in frame}
             groups = {name: _groups(scored, name) for name in groupings(tables)}
             report = report.with_curves(
@@ -187,7 +187,7 @@ def publish_company(
         document = _REPORT.dump_python(report, mode="json")
         figures, more = company_figures(config, loaded, tables, panel, scored, as_of, store)
         document["company"] = _FIGURES.dump_python(figures, mode="json")
-        return kept.keep(as_of, document, Actor("cli", now), {**rows, **more})
+        return key_figures.keep(as_of, document, Actor("cli", now), {**rows, **more})
 
 
 def _groups(scored: pd.DataFrame, name: str) -> dict[str, str]:
@@ -282,8 +282,8 @@ def _due(scored: pd.DataFrame, as_of: date) -> pd.DataFrame:
     days = pd.to_timedelta(pd.to_numeric(scored["days_to_renewal"], errors="coerce").round().to_numpy(), unit="D")
     renewal = pd.Series(pd.Timestamp(as_of) + days)
     if "contract_ends_on" in scored:
-        told = pd.Series(pd.to_datetime(scored["contract_ends_on"], errors="coerce").to_numpy())
-        renewal = told.fillna(renewal)
+        ends_on = pd.Series(pd.to_datetime(scored["contract_ends_on"], errors="coerce").to_numpy())
+        renewal = ends_on.fillna(renewal)
     today = pd.Timestamp(as_of)
     out["renewal_on"] = renewal.where(~(renewal < today), today).astype("datetime64[us]")
     out["churn_probability"] = out["churn_probability"].astype("float64")
@@ -301,7 +301,7 @@ def _past(
     config: Config, panel: Panel, snapshots: list[SnapshotInfo], store: Store, rate: float | None
 ) -> tuple[tuple[ForecastMonth, ...], pd.DataFrame | None]:
     """Return the months that are over with the newest forecast made before each began, and the accounts behind it."""
-    found: list[ForecastMonth] = []
+    forecasts: list[ForecastMonth] = []
     behind: list[pd.DataFrame] = []
     read: dict[int, pd.DataFrame] = {}
     ahead = timedelta(days=config.label.gap_days + config.label.horizon_days)
@@ -325,8 +325,8 @@ def _past(
         came = forecast_came(arr, after)
         each = np.asarray(np.minimum(arr.fillna(0.0), after.reindex(arr.index).fillna(0.0)))
         behind.append(due.drop(columns="renewal_on").assign(came=each, month_on=start))
-        found += [ForecastMonth(**{**vars(month), "came": came}) for month in made]
-    return tuple(found), pd.concat(behind, ignore_index=True) if behind else None
+        forecasts += [ForecastMonth(**{**vars(month), "came": came}) for month in made]
+    return tuple(forecasts), pd.concat(behind, ignore_index=True) if behind else None
 
 
 def _matured(

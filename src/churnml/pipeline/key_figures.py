@@ -69,11 +69,11 @@ def _kept_curves(config: Config) -> tuple[LifetimeValue, ...]:
         return ()
     try:
         with Store(config.store_url) as store:
-            kept = store.key_figures(config.name).newest()
+            newest = store.key_figures(config.name).newest()
     except StoreError:
         return ()  # the KPIs need no store
-    found = _VALUES.validate_python((kept.report.get("lifetime_values") or []) if kept is not None else [])
-    return tuple(one for one in found if one.source == "curves")
+    values = _VALUES.validate_python((newest.report.get("lifetime_values") or []) if newest is not None else [])
+    return tuple(one for one in values if one.source == "curves")
 
 
 def publish_kpis(config: Config, report: KpiReport) -> bool:

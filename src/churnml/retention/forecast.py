@@ -90,16 +90,16 @@ def renewal_forecast(
         chance = np.where(late, 1.0 - later_rate, chance)
     own = ~late
     if "lost_by_decision" in due:
-        told = due["lost_by_decision"].to_numpy(dtype=float)
-        chance, own = np.where(np.isnan(told), chance, told), own | ~np.isnan(told)
+        own_chance = due["lost_by_decision"].to_numpy(dtype=float)
+        chance, own = np.where(np.isnan(own_chance), chance, own_chance), own | ~np.isnan(own_chance)
     arr = due["arr"].fillna(0.0).to_numpy(dtype=float)
     month = due["renewal_on"].dt.to_period("M")
     rng = np.random.default_rng(seed)
-    found = []
+    forecasts = []
     for period in sorted(month.unique()):
         mine = (month == period).to_numpy()
         low, high = _interval(arr[mine], chance[mine], rng)
-        found.append(
+        forecasts.append(
             ForecastMonth(
                 month_on=period.start_time.date(),
                 accounts=int(mine.sum()),
@@ -111,7 +111,7 @@ def renewal_forecast(
                 made_on=made_on,
             )
         )
-    return tuple(found)
+    return tuple(forecasts)
 
 
 def _interval(

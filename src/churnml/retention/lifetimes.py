@@ -70,7 +70,7 @@ def lifetimes(
     order = np.arange(len(rows))
     if rank_by is not None:
         order = np.argsort(np.where(np.isnan(ranks[rank_by]), np.inf, -ranks[rank_by]), kind="stable")
-    found = []
+    lines = []
     for row in order.tolist():
         as_of = pd.Timestamp(rows["as_of"].iloc[row]).date()
         days = dict(zip(("earliest", "latest"), (_month_of_half(low[row]), _month_of_half(high[row])), strict=True))
@@ -97,8 +97,8 @@ def lifetimes(
             value_within=float(value.within[row]) if known else None,
             value_draws=_numbers(value.draws[:, row]) if known else (),
         )
-        found.append(line)
-    return tuple(found)
+        lines.append(line)
+    return tuple(lines)
 
 
 def _month_of_half(curve: np.ndarray) -> float:

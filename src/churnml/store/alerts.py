@@ -81,6 +81,8 @@ class Alert(BaseModel):
     snoozed_until, closed_on : date or None
     outcome : str or None
         See `Outcome`.
+    closed_by_itself : bool
+        Its cause or its account was gone; nobody has closed it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -109,6 +111,7 @@ class Alert(BaseModel):
     snoozed_until: date | None = None
     closed_on: date | None = None
     outcome: Outcome | None = None
+    closed_by_itself: bool = False
 
     @property
     def waits_for_somebody(self) -> bool:
@@ -195,12 +198,12 @@ class Alerts:
 
     def some(self, ids: Sequence[int]) -> list[Alert]:
         """Return the alerts of some ids; one that there is not is left out."""
-        found: dict[int, Alert] = {}
+        alerts: dict[int, Alert] = {}
         with reading(self._engine) as connection:
             for part in lots(sorted(set(ids))):
                 query = select(AlertRow.id, AlertRow.body).where(AlertRow.config == self._config, AlertRow.id.in_(part))
-                found |= {row.id: alert_of(row) for row in connection.execute(query)}
-        return [found[number] for number in sorted(found)]
+                alerts |= {row.id: alert_of(row) for row in connection.execute(query)}
+        return [alerts[number] for number in sorted(alerts)]
 
     def get(self, alert_id: int) -> tuple[Alert, list[AlertEvent]]:
         """Return an alert with everything that happened to it, the oldest first.

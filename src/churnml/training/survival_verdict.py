@@ -127,5 +127,5 @@ class SurvivalVerdict:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Rebuild the verdict from `as_dict`."""
-        found: Self = TypeAdapter(cls).validate_python(dict(data))
-        return found
+        verdict: Self = TypeAdapter(cls).validate_python(dict(data))
+        return verdict

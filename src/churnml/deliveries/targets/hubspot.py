@@ -13,9 +13,9 @@ from churnml.deliveries.adapter import (
     Adapter,
     Context,
     Finding,
-    Found,
     Manner,
     Record,
+    RemoteRecord,
     accepted,
     again,
     ended,
@@ -82,7 +82,7 @@ class Hubspot(Adapter):
 
         return Signs(stop, left)
 
-    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
+    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Look companies up by their id property, or a task by the mark in its subject."""
         if topic != "score":
             lost = {one.delivery.id: self._task_found(one) for one in records if one.remote_id is None}
@@ -100,7 +100,7 @@ class Hubspot(Adapter):
         rows = self.gateway.json(answer).get("results", [])
         ids = {str(row["properties"].get(key) if key else row["id"]): str(row["id"]) for row in rows}
         pairs = ((record.delivery.id, ids.get(record.account_id)) for record in records)
-        return {number: Found("there", remote_id) for number, remote_id in pairs if remote_id is not None}
+        return {number: RemoteRecord("there", remote_id) for number, remote_id in pairs if remote_id is not None}
 
     def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
         """Write properties of companies, or one task."""
@@ -161,7 +161,7 @@ class Hubspot(Adapter):
             return refused("deleted" if answer.status_code == 404 else "refused", self.gateway.said(answer))
         return accepted(str(self.gateway.json(answer)["id"]))
 
-    def _task_found(self, record: Record) -> Found:
+    def _task_found(self, record: Record) -> RemoteRecord:
         asked = {"propertyName": "hs_task_subject", "operator": "CONTAINS_TOKEN", "value": record.mark}
         search = {"filterGroups": [{"filters": [asked]}], "properties": ["hs_task_subject"], "limit": 10}
         answer = self.call("POST", f"{self.api}/objects/tasks/search", json=search)
@@ -169,9 +169,9 @@ class Hubspot(Adapter):
             raise Fault("refused", self.gateway.said(answer))
         results = self.gateway.json(answer).get("results", [])
         rows = [row for row in results if record.mark in str(row["properties"].get("hs_task_subject"))]
-        return Found("there", str(rows[0]["id"])) if rows else Found("missing")
+        return RemoteRecord("there", str(rows[0]["id"])) if rows else RemoteRecord("missing")
 
-    def _tasks_known(self, records: Sequence[Record]) -> Mapping[int, Found]:
+    def _tasks_known(self, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Read tasks by their ids; one that is not named is for the update to refuse."""
         if not records:
             return {}
@@ -199,15 +199,15 @@ class Hubspot(Adapter):
             what = f"{key} holds the account id" if ok else f"{key}: there is no such property with unique values"
             yield self.finding(ok, what, None if ok else "Make it with *require unique values*, and fill it.")
 
-    def _checked(self, name: str, found: Mapping[str, Any] | None, kind: str) -> Finding:
-        if found is None and self.section.create_properties:
+    def _checked(self, name: str, definition: Mapping[str, Any] | None, kind: str) -> Finding:
+        if definition is None and self.section.create_properties:
             return self._make(name, kind)
-        if found is None:
+        if definition is None:
             return self.finding(False, f"{name}: there is no such company property", "Make it, or create_properties.")
-        if (found.get("modificationMetadata") or {}).get("readOnlyValue") or found.get("calculated"):
+        if (definition.get("modificationMetadata") or {}).get("readOnlyValue") or definition.get("calculated"):
             return self.finding(False, f"{name}: may not be written", "Name a property of churnml's own.")
-        if found["type"] not in _FITS[kind]:
-            return self.finding(False, f"{name}: is of type {found['type']}, and gets a {kind}")
+        if definition["type"] not in _FITS[kind]:
+            return self.finding(False, f"{name}: is of type {definition['type']}, and gets a {kind}")
         return self.finding(True, f"{name}: may be written")
 
     def _make(self, name: str, kind: str) -> Finding:
@@ -221,11 +221,11 @@ class Hubspot(Adapter):
         return self.finding(ok, f"{name}: was made" if ok else f"{name}: cannot be made: {self.gateway.said(answer)}")
 
 
-def _task_state(row: Mapping[str, Any]) -> Found:
+def _task_state(row: Mapping[str, Any]) -> RemoteRecord:
     if row.get("archived"):
-        return Found("deleted", str(row["id"]))
+        return RemoteRecord("deleted", str(row["id"]))
     is_closed = row["properties"].get("hs_task_status") == "COMPLETED"
-    return Found("closed" if is_closed else "there", str(row["id"]), moment(row.get("updatedAt")))
+    return RemoteRecord("closed" if is_closed else "there", str(row["id"]), moment(row.get("updatedAt")))
 
 
 def _outcome(record: Record, done: set[str], failed: Mapping[str, Mapping[str, Any]]) -> DeliveryOutcome:

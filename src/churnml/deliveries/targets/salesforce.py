@@ -13,9 +13,9 @@ from churnml.deliveries.adapter import (
     Adapter,
     Context,
     Finding,
-    Found,
     Manner,
     Record,
+    RemoteRecord,
     accepted,
     again,
     ended,
@@ -90,7 +90,7 @@ class Salesforce(Adapter):
 
         return Signs(stop, left)
 
-    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
+    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Look accounts up with their deleted and merged ones, or tasks by their mark."""
         if topic != "score":
             return self._tasks(records)
@@ -103,7 +103,7 @@ class Salesforce(Adapter):
         by_name: dict[str, list[dict[str, Any]]] = {}
         for row in self._rows(query, "queryAll"):
             by_name.setdefault(str(row.get(field)), []).append(row)
-        return {number: _found(by_name.get(name, [])) for number, name in names.items()}
+        return {number: _remote_record(by_name.get(name, [])) for number, name in names.items()}
 
     def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
         """Write fields or tasks with one call; each record has its own result."""
@@ -164,7 +164,7 @@ class Salesforce(Adapter):
             what += "; a restricted picklist, which needs the values red, yellow, green, unknown"
         yield self.finding(remedy is None, what, remedy)
 
-    def _tasks(self, records: Sequence[Record]) -> Mapping[int, Found]:
+    def _tasks(self, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Look tasks up by their id, or else by their mark; deleted and archived ones too."""
         by_id = {full_id(record.remote_id): record for record in records if record.remote_id is not None}
         by_mark = {record.mark: record for record in records if record.remote_id is None}
@@ -175,12 +175,12 @@ class Salesforce(Adapter):
         elif by_mark:
             where += [f"Subject LIKE '%{mark}%'" for mark in by_mark]
         names = ", ".join(("Id", field or "Subject", "IsClosed", "IsDeleted", "LastModifiedDate"))
-        tasks: dict[int, Found] = {}
+        tasks: dict[int, RemoteRecord] = {}
         for row in self._rows(f"SELECT {names} FROM Task WHERE {' OR '.join(where)}", "queryAll"):
             mark = _MARK.search(str(row.get(field or "Subject")))
             record = by_id.get(full_id(str(row["Id"])))
             record = record or by_mark.get(str(row.get(field)) if field else mark[1] if mark else "")
-            if record is not None and tasks.get(record.delivery.id, Found("deleted")).state == "deleted":
+            if record is not None and tasks.get(record.delivery.id, RemoteRecord("deleted")).state == "deleted":
                 tasks[record.delivery.id] = _task_found(row)
         return tasks
 
@@ -218,23 +218,23 @@ def _listed(names: Any) -> str:
     return ", ".join(f"'{name}'" for name in quoted)
 
 
-def _found(rows: Sequence[Mapping[str, Any]]) -> Found:
+def _remote_record(rows: Sequence[Mapping[str, Any]]) -> RemoteRecord:
     alive = [row for row in rows if not row.get("IsDeleted")]
     if len(alive) > 1:
-        return Found("ambiguous")
+        return RemoteRecord("ambiguous")
     if alive:
-        return Found("there", alive[0]["Id"])
+        return RemoteRecord("there", alive[0]["Id"])
     if not rows:
-        return Found("missing")
+        return RemoteRecord("missing")
     survivor = rows[0].get("MasterRecordId")
-    return Found("merged", survivor) if survivor else Found("deleted")
+    return RemoteRecord("merged", survivor) if survivor else RemoteRecord("deleted")
 
 
-def _task_found(row: Mapping[str, Any]) -> Found:
+def _task_found(row: Mapping[str, Any]) -> RemoteRecord:
     if row.get("IsDeleted"):
-        return Found("deleted", str(row["Id"]))
+        return RemoteRecord("deleted", str(row["Id"]))
     changed_at = moment(row.get("LastModifiedDate"))
-    return Found("closed" if row.get("IsClosed") else "there", str(row["Id"]), changed_at)
+    return RemoteRecord("closed" if row.get("IsClosed") else "there", str(row["Id"]), changed_at)
 
 
 def _outcome(result: Mapping[str, Any]) -> DeliveryOutcome:

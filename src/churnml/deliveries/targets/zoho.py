@@ -14,9 +14,9 @@ from churnml.deliveries.adapter import (
     Adapter,
     Context,
     Finding,
-    Found,
     Manner,
     Record,
+    RemoteRecord,
     accepted,
     again,
     ended,
@@ -79,14 +79,14 @@ class Zoho(Adapter):
 
         return Signs(stop)
 
-    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
+    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Look accounts up one by one, or go through the tasks of late."""
         if topic != "score":
             known = [record for record in records if record.remote_id is not None]
             lost = [record for record in records if record.remote_id is None]
             return {**self._tasks_known(known), **self._tasks_found(lost)}
         if self.section.id_field is None:
-            return {record.delivery.id: Found("there", record.account_id) for record in records}
+            return {record.delivery.id: RemoteRecord("there", record.account_id) for record in records}
         return {record.delivery.id: self._account_found(record) for record in records}
 
     def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
@@ -149,16 +149,16 @@ class Zoho(Adapter):
             **({"Owner": {"id": values["owner_id"]}} if values["owner_id"] else {}),
         }
 
-    def _account_found(self, record: Record) -> Found:
+    def _account_found(self, record: Record) -> RemoteRecord:
         value = re.sub(r"([(),\\])", r"\\\1", record.account_id)
         params = {"criteria": f"({self.section.id_field}:equals:{value})", "fields": "id"}
         answer = self.call("GET", f"{self.api}/{self.section.module}/search", params=params)
         rows = [] if answer.status_code == 204 else self.gateway.json(answer).get("data", [])
         if len(rows) > 1:
-            return Found("ambiguous")
-        return Found("there", str(rows[0]["id"])) if rows else Found("missing")
+            return RemoteRecord("ambiguous")
+        return RemoteRecord("there", str(rows[0]["id"])) if rows else RemoteRecord("missing")
 
-    def _tasks_known(self, records: Sequence[Record]) -> Mapping[int, Found]:
+    def _tasks_known(self, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Read tasks by their ids; one that is not named is for the update to refuse."""
         if not records:
             return {}
@@ -169,7 +169,7 @@ class Zoho(Adapter):
         rows = [] if answer.status_code == 204 else self.gateway.json(answer).get("data", [])
         return {by_id[str(row["id"])]: _task_state(row) for row in rows if str(row["id"]) in by_id}
 
-    def _tasks_found(self, records: Sequence[Record]) -> Mapping[int, Found]:
+    def _tasks_found(self, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         if not records:
             return {}
         by_mark = {record.mark: record.delivery.id for record in records}
@@ -177,7 +177,7 @@ class Zoho(Adapter):
         since = (min(times) - _EARLIER).strftime("%Y-%m-%dT%H:%M:%S+00:00") if times else None
         headers = {"If-Modified-Since": since} if since else {}
         params = {"fields": "Subject", "per_page": "200"}
-        tasks: dict[int, Found] = {}
+        tasks: dict[int, RemoteRecord] = {}
         while True:
             answer = self.call("GET", f"{self.api}/Tasks", params=params, headers=headers)
             if answer.status_code in (204, 304):
@@ -186,7 +186,7 @@ class Zoho(Adapter):
             for row in page.get("data", []):
                 mark = _MARK.search(str(row.get("Subject")))
                 if mark is not None and mark[1] in by_mark:
-                    tasks[by_mark[mark[1]]] = Found("there", str(row["id"]))
+                    tasks[by_mark[mark[1]]] = RemoteRecord("there", str(row["id"]))
             following = (page.get("info") or {}).get("next_page_token")
             if not following:
                 return tasks
@@ -217,6 +217,6 @@ class Zoho(Adapter):
             yield self.finding(ok, f"{key}: " + ("holds the account id" if ok else "is no unique field"))
 
 
-def _task_state(row: Mapping[str, Any]) -> Found:
+def _task_state(row: Mapping[str, Any]) -> RemoteRecord:
     is_closed = row.get("Status") == "Completed"
-    return Found("closed" if is_closed else "there", str(row["id"]), moment(row.get("Modified_Time")))
+    return RemoteRecord("closed" if is_closed else "there", str(row["id"]), moment(row.get("Modified_Time")))
