@@ -143,5 +143,5 @@ def test_a_change_that_was_stored_in_words_keeps_them() -> None:
     part = {"part": "tickets", "points": -3.0, "label_en": "Tickets", "label_ja": "問い合わせ"}
     shares = {"change": -3.0, "data": -3.0, "weights": 0.0, "model": 0.0}
     change = change_of({"change": {"since": "2026-03-01", **shares, "largest": [part]}})
-    assert change_sentence(change, "en").startswith("Tickets")
+    assert change_sentence(change, "en").startswith("What changed: Tickets. Health −3")
     assert "問い合わせ" in change_sentence(change, "ja")
