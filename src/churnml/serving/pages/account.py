@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from churnml.explain.lifetime import Lifetime
+from churnml.explain.movement import change_of
 from churnml.language import Language, month, number, phrases
 from churnml.reports import charts
 from churnml.reports.changes import change_sentence
@@ -116,7 +117,7 @@ def _account(page: _AccountPage) -> Response:
         explanation=explanation,
         frozen=page.frozen,
         facts=[one[f"text_{language}"] for one in (explanation or {}).get("indicators", ())],
-        change=change_sentence((explanation or {}).get("change"), language),
+        change=change_sentence(change_of(explanation), language),
         limits=list((explanation or {}).get(f"reasons_{language}", ())),
         raising=reasons(explanation, explanation["raising"], language) if explanation else [],
         lowering=reasons(explanation, explanation["lowering"], language) if explanation else [],
