@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from churnml.explain.lifetime import Lifetime
+from churnml.explain.movement import change_of
 from churnml.language import Language, month, number, phrases
 from churnml.reports import charts
 from churnml.reports.changes import change_facts, change_moved
@@ -106,7 +107,7 @@ def _account(page: _AccountPage) -> Response:
     steps = _steps(tasks, own)
     display = state.settings.display
     brief = query.get("view") == "brief"
-    moved = (explanation or {}).get("change")
+    moved = change_of(explanation)
     return frame.answer(
         "account_brief.html.j2" if brief else "account.html.j2",
         here="accounts",
