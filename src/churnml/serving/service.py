@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bentoml
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,6 +14,9 @@ from churnml.serving.http.connections import LimitedProtocol, most_connections, 
 from churnml.serving.logs import log_as_json
 from churnml.serving.settings import Settings
 from churnml.serving.workers import METRICS, shared_folder, workers
+
+if TYPE_CHECKING:
+    from churnml.serving.state import ServingState
 
 __all__ = ["ChurnmlService"]
 
@@ -66,21 +70,27 @@ class ChurnmlService:
 
     def __init__(self) -> None:
         from churnml.serving.app import create_app
-        from churnml.serving.pages import compile_templates
         from churnml.serving.state import ServingState
+        from churnml.serving.warming import warm_up
 
         log_as_json()
         settings = Settings.from_environment()
         LimitedProtocol.most = most_connections(settings.limits.max_connections)
         self._state = ServingState(settings)
         self._state.start(model_first=False)
+        self._state.warm = False
         _MOUNTED.app = create_app(self._state)
-        Thread(target=compile_templates, name="templates", daemon=True).start()
+        Thread(target=self._warm_up, args=(warm_up,), name="pages", daemon=True).start()
+
+    def _warm_up(self, work: Callable[[ServingState], int]) -> None:
+        """Make the pages once; until then the service answers, but is not ready for those who come by themselves."""
+        work(self._state)
+        self._state.warm = True
 
     def __is_ready__(self) -> bool:
         """Tell BentoML's own ``/readyz``."""
         view = self._state.view
-        return view.snapshot is not None or view.scorer is not None
+        return self._state.warm and (view.snapshot is not None or view.scorer is not None)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:

@@ -79,6 +79,11 @@ class ServingState:
     ----------
     settings : Settings
         What to serve.
+
+    Attributes
+    ----------
+    warm : bool
+        Whether what takes long once is done; a service that has just started is not ready before.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -86,6 +91,7 @@ class ServingState:
         self.view = StateView()
         self.monitoring: MonitoringReport | None = None
         self.faults: dict[Part, Fault] = {}
+        self.warm = True
         self.scoring = ScoringQueue()
         self.writers = CapacityLimiter(_WRITERS)
         self._store: Store | None = None
