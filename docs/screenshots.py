@@ -58,12 +58,13 @@ def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with served() as (base, account), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        opened = (".reasons details:first-of-type > summary", "#history summary")
+        reason, history = ".reasons details:first-of-type > summary", "#history summary"
         for name, path, width, height, scheme, locale, then in (
             ("today", "/?owner=ann", 1280, 860, "light", "en", ()),
             ("today-390", "/?owner=ann", 390, 844, "dark", "ja", ()),
             ("accounts", "/accounts", 1280, 720, "light", "en", ()),
-            ("account", f"/accounts/{account}", 1280, 1500, "light", "en", opened),
+            ("account", f"/accounts/{account}", 1280, 1500, "light", "en", (reason,)),
+            ("account-history", f"/accounts/{account}#history", 390, 844, "light", "en", (history,)),
             ("account-ja", f"/accounts/{account}", 1280, 860, "dark", "ja", ()),
             ("company", "/company", 1280, 860, "light", "en", ()),
             ("renewals", "/company/renewals", 1280, 760, "light", "en", ()),
@@ -84,8 +85,9 @@ def _save(context: Any, address: str, then: Sequence[str], path: Path, image: An
     page.goto(address)
     for summary in then:
         page.locator(summary).first.click()
-    page.evaluate("window.scrollTo(0, 0)")
     page.mouse.move(0, 0)
+    _, _, part = address.partition("#")
+    page.evaluate("part => part ? document.getElementById(part).scrollIntoView() : scrollTo(0, 0)", part)
     picture = image.open(io.BytesIO(page.screenshot()))
     picture.save(path, "WEBP", quality=80, method=6)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")  # noqa: T201
