@@ -119,19 +119,19 @@ def preview(
         as_of=basis.snapshot.as_of,
         bands=bands,
     ).decided
-    return _told(decided, basis.snapshot.as_of, held, holds)
+    return _preview_of(decided, basis.snapshot.as_of, held, holds)
 
 
 def _accounts(basis: Basis, rules: Sequence[AlertRule], bands: Bands) -> dict[str, set[str]]:
     """Return the accounts of which each rule holds."""
-    found: dict[str, set[str]] = {rule.kind: set() for rule in rules}
+    by_rule: dict[str, set[str]] = {rule.kind: set() for rule in rules}
     for finding in findings(basis.table, list(rules), bands)[0]:
         if finding.holds:
-            found[finding.kind].add(finding.account_id)
-    return found
+            by_rule[finding.kind].add(finding.account_id)
+    return by_rule
 
 
-def _told(decided: Decided, as_of: date, held: Mapping[str, set[str]], holds: Mapping[str, set[str]]) -> Preview:
+def _preview_of(decided: Decided, as_of: date, held: Mapping[str, set[str]], holds: Mapping[str, set[str]]) -> Preview:
     opened = [alert for alert in decided.alerts if decided.actions.get(alert.key) in ("opened", "reopened")]
     reach = [alert for alert in opened if not alert.held_back and not alert.held_out]
     lines = []
