@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import bentoml
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,9 +13,6 @@ from churnml.serving.http.connections import LimitedProtocol, most_connections, 
 from churnml.serving.logs import log_as_json
 from churnml.serving.settings import Settings
 from churnml.serving.workers import METRICS, shared_folder, workers
-
-if TYPE_CHECKING:
-    from churnml.serving.state import ServingState
 
 __all__ = ["ChurnmlService"]
 
@@ -77,20 +73,16 @@ class ChurnmlService:
         settings = Settings.from_environment()
         LimitedProtocol.most = most_connections(settings.limits.max_connections)
         self._state = ServingState(settings)
+        self._state.warmed.clear()
         self._state.start(model_first=False)
-        self._state.warm = False
         _MOUNTED.app = create_app(self._state)
-        Thread(target=self._warm_up, args=(warm_up,), name="pages", daemon=True).start()
-
-    def _warm_up(self, work: Callable[[ServingState], int]) -> None:
-        """Make the pages once; until then the service answers, but is not ready for those who come by themselves."""
-        work(self._state)
-        self._state.warm = True
+        # Until what people see first is made once, the service answers but does not call itself ready.
+        Thread(target=warm_up, args=(self._state, self._state.warmed.set), name="pages", daemon=True).start()
 
     def __is_ready__(self) -> bool:
         """Tell BentoML's own ``/readyz``."""
         view = self._state.view
-        return self._state.warm and (view.snapshot is not None or view.scorer is not None)
+        return self._state.warmed.is_set() and (view.snapshot is not None or view.scorer is not None)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Scope
@@ -25,39 +26,45 @@ from churnml.serving.state import ServingState
 __all__ = ["warm_up"]
 
 _LOG = logging.getLogger("churnml.serving")
-_PAGES = ("/accounts", "/team", "/company", "/company/renewals", "/proof", "/settings/people", "/settings/rules")
+_FIRST = ("/", "/accounts")
+_FURTHER = ("/team", "/company", "/company/renewals", "/proof", "/settings/people", "/settings/rules")
 
 
-def warm_up(state: ServingState) -> int:
+def warm_up(state: ServingState, ready: Callable[[], None] = lambda: None) -> int:
     """Make the pages once, for nobody; returns how many could be made. Never raises: nothing depends on it.
 
     Parameters
     ----------
     state : ServingState
         Started. Nothing of it changes, and no request is logged or counted.
+    ready : callable
+        Called once, when what people see first is done; the rest follows.
     """
     began = time.monotonic()
     try:
+        made = asyncio.run(_make(state, ready))
         compile_templates()
-        made = asyncio.run(_make(state))
     except Exception as error:
         _LOG.warning("The pages could not be made beforehand: %s: %s", type(error).__name__, error)
         return 0
+    finally:
+        ready()
     _LOG.info("%d pages were made beforehand in %.1f s", made, time.monotonic() - began)
     return made
 
 
-async def _make(state: ServingState) -> int:
+async def _make(state: ServingState, ready: Callable[[], None]) -> int:
     app = CookiesMiddleware(create_api(state))
-    snapshot = state.view.snapshot
-    first = () if snapshot is None else state.store.accounts(snapshot.id, limit=1).accounts
-    accounts = [f"/accounts/{quote(one.account_id, safe='')}" for one in first]
+    snapshot, own = state.view.snapshot, state.settings.language
+    accounts = () if snapshot is None else state.store.accounts(snapshot.id, limit=1).accounts
+    first = (*_FIRST, *(f"/accounts/{quote(one.account_id, safe='')}" for one in accounts))
     made = 0
-    for language in languages():
-        for path in ("/", *accounts):
+    for language in sorted(languages(), key=lambda one: one != own):
+        for path in first:
             made += await _ask(app, path, language)
-    for path in _PAGES:
-        made += await _ask(app, path, state.settings.language)
+        ready()
+    for path in _FURTHER:
+        made += await _ask(app, path, own)
     return made
 
 
