@@ -79,11 +79,11 @@ def read_back(
         some = due[start : start + _AT_ONCE]
         records = [Record(one, mark(config, adapter.name, one.key), one.remote_id) for one in some]
         try:
-            remote = adapter.find("task", records)
+            records_there = adapter.find("task", records)
         except Interruption as stop:
             _leave(deliveries, adapter, stop, clock(), wait)
             break
-        result = _noted(result, deliveries, tasks, adapter, target, some, remote, clock())
+        result = _noted(result, deliveries, tasks, adapter, target, some, records_there, clock())
     return replace(result, calls=adapter.gateway.state.calls - state.calls)
 
 
@@ -94,7 +94,7 @@ def to_read_back(
 
     Parameters
     ----------
-    deliveries, tasks, adapter, target
+    kept, tasks, adapter, target
         As in `read_back`.
     now : datetime
     """
@@ -109,8 +109,8 @@ def to_read_back(
 
 def _open_there(one: Delivery) -> bool:
     """Tell whether a target has a task open, or had when it was last told of it."""
-    is_known = one.state == "accepted" or (one.state == "refused" and one.reason == "closed_there")
-    return is_known and one.remote_id is not None and not ended(one.held)
+    is_held = one.state == "accepted" or (one.state == "refused" and one.reason == "closed_there")
+    return is_held and one.remote_id is not None and not ended(one.held)
 
 
 def _noted(
@@ -120,14 +120,14 @@ def _noted(
     adapter: Adapter,
     target: TargetConfig,
     some: Sequence[Delivery],
-    remote: Mapping[int, RemoteRecord],
+    there: Mapping[int, RemoteRecord],
     now: datetime,
 ) -> ReadBack:
     asked: TasksWanted = target.tasks  # type: ignore[attr-defined]
     later = now + timedelta(minutes=asked.read_back_minutes or 0)
     outcomes = []
     for one in some:
-        at = remote.get(one.id, RemoteRecord("missing"))
+        at = there.get(one.id, RemoteRecord("missing"))
         if at.state == "closed":
             done = _finished(deliveries, tasks, adapter.name, one, at, now)
             result = replace(result, finished=result.finished + done)
