@@ -120,25 +120,11 @@ def preview(
         bands=bands,
     ).decided
     waited = {alert.key for alert in known.alerts if alert.held_back and alert.state != "closed"}
-<<<<<<< HEAD
-    return _summary(decided, basis.snapshot.as_of, held, holds, waited)
-=======
     return _preview_of(decided, basis.snapshot.as_of, held, holds, waited)
->>>>>>> main
 
 
 def _accounts(basis: Basis, rules: Sequence[AlertRule], bands: Bands) -> dict[str, set[str]]:
     """Return the accounts of which each rule holds."""
-<<<<<<< HEAD
-    accounts: dict[str, set[str]] = {rule.kind: set() for rule in rules}
-    for finding in findings(basis.table, list(rules), bands)[0]:
-        if finding.holds:
-            accounts[finding.kind].add(finding.account_id)
-    return accounts
-
-
-def _summary(
-=======
     by_rule: dict[str, set[str]] = {rule.kind: set() for rule in rules}
     for finding in findings(basis.table, list(rules), bands)[0]:
         if finding.holds:
@@ -147,7 +133,6 @@ def _summary(
 
 
 def _preview_of(
->>>>>>> main
     decided: Decided,
     as_of: date,
     held: Mapping[str, set[str]],

@@ -274,11 +274,7 @@ def again(reason: str, said: str, due_at: datetime | None = None) -> DeliveryOut
     return DeliveryOutcome("waiting", reason, said, due_at=due_at)
 
 
-<<<<<<< HEAD
-def moment(value: Any) -> datetime | None:
-=======
 def moment(given: Any) -> datetime | None:
->>>>>>> main
     """Return a time as a target tells it, in UTC; None where it is none.
 
     Examples
@@ -287,11 +283,7 @@ def moment(given: Any) -> datetime | None:
     ('2026-03-02T06:04:05+00:00', None)
     """
     try:
-<<<<<<< HEAD
-        at = datetime.fromisoformat(str(value))
-=======
         at = datetime.fromisoformat(str(given))
->>>>>>> main
     except ValueError:
         return None
     return at.astimezone(UTC) if at.tzinfo is not None else at.replace(tzinfo=UTC)
