@@ -65,6 +65,7 @@ async def get_kpis(
             **{name: kept.report.get(name) or [] for name in ("cohorts", "phases", "rfm", "growth")},
             lifetime_values=[one for one in kept.report.get("lifetime_values") or [] if one["group_by"] == by],
             forecast=(kept.report.get("company") or {}).get("forecast") or [],
+            forecast_records=(kept.report.get("company") or {}).get("records") or [],
             past_forecasts=(kept.report.get("company") or {}).get("past") or [],
             months=[
                 KpiMonth.model_validate(row) for row in rows if row["group_by"] == by and row["month_on"] in newest
