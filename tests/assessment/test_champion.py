@@ -12,7 +12,7 @@ import pytest
 from tests.companies.explained import World
 
 import churnml
-from churnml.assessment import Champion
+from churnml.assessment import Champion, handed_over
 from churnml.config import load_config
 from churnml.errors import BundleError
 from churnml.explain import explain
@@ -115,3 +115,12 @@ def test_score_health_and_explanation_are_put_together_here_alone() -> None:
     rooms.remove(HOUSE / "pipeline" / "bands.py")
     found = [f"{path.name}: {call}" for path in rooms for call in calls.findall(path.read_text(encoding="utf-8"))]
     assert found == []
+
+
+def test_what_another_model_makes_of_a_score_is_the_difference(world: World, champion: Champion) -> None:
+    other = replace(champion, scale=replace(champion.scale, alpha=0.9))
+    made = handed_over(other, champion, world.frame).set_index("account_id")
+    then, now = (one.judge(world.frame).health.set_index("account_id")["health_score"] for one in (champion, other))
+    assert (made["by_weights"] + made["by_model"]).to_numpy() == pytest.approx((now - then).to_numpy(), abs=1e-9)
+    assert made["by_weights"].abs().max() > 1
+    assert handed_over(champion, champion, world.frame)[["by_weights", "by_model"]].abs().max().max() == 0

@@ -20,6 +20,7 @@ from churnml.actions import due_on
 from churnml.config.alerts import AlertsConfig
 from churnml.explain import explain
 from churnml.explain.stored import stored
+from churnml.health import compositions
 from churnml.language import Quantity, Text, words
 from churnml.retention.curve_columns import CURVE_COLUMNS, curve_columns
 from churnml.store import Actor, Alert, Decided, Snapshot, Store, Task
@@ -43,19 +44,24 @@ _NOTE = "They want to see the new reports first."
 _SEGMENTS = ("enterprise", "mid-market", "smb")
 OWN_WORDS = (*OWNERS, *_NAMES, *_KINDS, *_PLANS, *_SEGMENTS, *(title["en"] for _, title in _STEPS), _NOTE)
 """What the company itself has written: no language translates it."""
+_NEW_MODEL = 9
+"""The model in force is so many weeks old; earlier readings are another one's."""
 _PHASES = ("onboarding", "adoption", "utilisation", "renewal")
 
 
 @cache
-def _explanations() -> tuple[pd.DataFrame, tuple[dict[str, Any], ...]]:
-    """Return scores and explanations of the small company, the worst health first."""
+def _explanations() -> tuple[pd.DataFrame, pd.DataFrame, tuple[dict[str, Any], ...]]:
+    """Return scores, what they are made of, and explanations of the small company, the worst health first."""
     world = make_world()
     made = explain(
         world.model, world.frame, scores=world.scores, health=world.health, scale=world.scale, reference=world.reference
     )
     table = world.scores.merge(world.health, on=["account_id", "as_of"])
     order = table["health_score"].argsort(kind="stable").to_numpy()
-    return table.iloc[order].reset_index(drop=True), tuple(stored(made[at]) for at in order)
+    told = tuple(stored(made[at]) for at in order)
+    made_of = compositions(world.frame, world.health, world.scale).iloc[order].reset_index(drop=True)
+    risks = pd.DataFrame([one["families"] for one in told]).add_prefix("risk:")
+    return table.iloc[order].reset_index(drop=True), pd.concat([made_of, risks], axis=1), told
 
 
 def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 12, seed: int = 5) -> None:
@@ -72,7 +78,7 @@ def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 
         Weekly snapshots before the newest.
     seed : int
     """
-    table, told = _explanations()
+    table, parts, told = _explanations()
     rng = np.random.default_rng(seed)
     which = rng.integers(0, len(table), accounts) if accounts > len(table) else rng.permutation(len(table))[:accounts]
     own = table.iloc[which].reset_index(drop=True)
@@ -114,6 +120,7 @@ def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 
         groups=scores,
     )
     scores = scores.merge(curve_columns(curves, today), on="account_id", validate="1:1")
+    made_of = parts.iloc[which].reset_index(drop=True).assign(account_id=ids, by_weights=0.0, by_model=0.0)
     drift = rng.normal(0, 6, (weeks, accounts)).cumsum(axis=0)
     for week in range(weeks, 0, -1):
         then = scores.assign(
@@ -123,7 +130,10 @@ def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 
         )
         then["band"] = pd.cut(then["health_score"], [-1, 40, 70, 101], right=False, labels=["red", "yellow", "green"])
         then["band"] = then["band"].astype(str)
-        _publish(store, config, today - timedelta(weeks=week), then.drop(columns=["why", *CURVE_COLUMNS]), ())
+        then = then.drop(columns=["why", *CURVE_COLUMNS])
+        before = _before(made_of, then["health_score"] - scores["health_score"], rng, first=week == _NEW_MODEL)
+        version = "2" if week > _NEW_MODEL else "3"
+        _publish(store, config, today - timedelta(weeks=week), then, (), before, version=version)
     newest = (
         {
             **told[at],
@@ -137,21 +147,39 @@ def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 
         }
         for at, account, change, health in zip(which, ids, scores["change_30d"], scores["health_score"], strict=True)
     )
-    _publish(store, config, today, scores, newest, curves)
+    _publish(store, config, today, scores, newest, made_of, curves)
     _work(store, config, scores, today)
 
 
-def _publish(store: Store, config: str, as_of: date, scores: pd.DataFrame, explanations: Any, curves: Any = ()) -> None:
+def _before(made_of: pd.DataFrame, points: pd.Series, rng: np.random.Generator, *, first: bool) -> pd.DataFrame:
+    """Return what scores were made of that lay so many points off today's; `first` of another model."""
+    groups = [name for name in made_of.columns if name.startswith("score:")]
+    shares = rng.dirichlet(np.ones(len(groups)), len(made_of)) * len(groups)
+    moved = made_of[groups] + shares * (points / (1 - made_of["alpha"]).clip(0.25)).to_numpy()[:, None]
+    return made_of.assign(**moved.clip(0, 100), by_model=np.round(rng.normal(1, 3, len(made_of)), 1) if first else 0.0)
+
+
+def _publish(
+    store: Store,
+    config: str,
+    as_of: date,
+    scores: pd.DataFrame,
+    explanations: Any,
+    made_of: pd.DataFrame,
+    curves: Any = (),
+    version: str = "3",
+) -> None:
     store.publish(
         Snapshot(
             config=config,
             as_of=as_of,
             scored_at=datetime.combine(as_of, time(4), UTC),
-            model_version="3",
+            model_version=version,
             config_hash="0f0f0f0f0f0f",
             scores=scores,
             explanations=explanations,
             curves=curves,
+            compositions=made_of,
             info={"horizon_days": 90, "base_rate": 0.06, "verdict": "publishable", "currency": "EUR"},
         )
     )

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from churnml.errors import DataError
+from churnml.explain.composition import Composition, moved
 from churnml.features.spec import FeatureSet
-from churnml.health import HealthScale, Reading, decompose, score_health, trend
+from churnml.health import HealthScale, Reading, compositions, decompose, score_health, trend
 
 
 def history(*readings: tuple[str, str, float]) -> pd.DataFrame:
@@ -99,3 +100,55 @@ def test_health_of_a_reading_is_the_score(readings: tuple[Reading, Reading, pd.D
     before, _, _ = readings
     direct = score_health(before.frame, before.scores, scale=before.scale, base_rate=0.05, verdict="publishable")
     pd.testing.assert_frame_equal(before.health(), direct)
+
+
+def _made_of(reading: Reading) -> dict[str, Composition]:
+    rows = compositions(reading.frame, reading.health(), reading.scale)
+    rows = rows.drop(columns="as_of").set_index("account_id").astype(object)
+    rows = rows.where(rows.notna(), None)
+    return {str(account): Composition.of(row) for account, row in rows.to_dict("index").items()}
+
+
+def test_a_score_is_the_sum_of_what_it_is_made_of(readings: tuple[Reading, Reading, pd.DataFrame]) -> None:
+    before, _, _ = readings
+    health = before.health().set_index("account_id")["health_score"]
+    for account, made in _made_of(before).items():
+        rules = sum(made.weights[group] * score for group, score in made.scores.items())
+        assert made.model_score is not None
+        assert health[account] == pytest.approx(made.alpha * made.model_score + (1 - made.alpha) * rules)
+
+
+def test_what_is_kept_tells_the_same_as_the_features_did(readings: tuple[Reading, Reading, pd.DataFrame]) -> None:
+    before, later, rescored = readings
+    after = replace(later, scale=before.scale, base_rate=before.base_rate, scores=rescored)
+    change = decompose(before, after, rescored)
+    group_of = {measure.name: measure.group for measure in before.scale.measures}
+    parts = change.parts.assign(group=change.parts["part"].map(group_of).fillna("rest"))
+    expected = parts.groupby(["account_id", "group"])["points"].sum()
+    then, now = _made_of(before), _made_of(after)
+    for account, points in change.accounts.set_index("account_id")["change"].items():
+        made = moved(points, then[str(account)], now[str(account)], same_model=True)
+        assert made.facts == points
+        assert made.rest == pytest.approx(expected[account, "rest"], abs=1e-6)
+        for group, own in made.groups.items():
+            assert own == pytest.approx(expected[account, group], abs=1e-6)
+
+
+def test_what_the_model_saw_is_told_by_family() -> None:
+    before = Composition(1.0, None, 80.0, {}, {}, {"adoption": -0.4, "support": 0.1})
+    after = Composition(1.0, None, 60.0, {}, {}, {"adoption": 0.8, "support": -0.1})
+    made = moved(-20.0, before, after, same_model=True)
+    assert made.groups == pytest.approx({"adoption": -24.0, "support": 4.0})
+    assert list(made.groups) == ["adoption", "support"]
+    # The families say that risk fell while the score fell too: nothing is made up, it stays the model's.
+    unsaid = moved(20.0, before, after, same_model=True)
+    assert (unsaid.groups, unsaid.rest) == ({}, 20.0)
+
+
+def test_another_model_is_told_apart_from_the_facts_where_it_is_known() -> None:
+    after = Composition(0.5, 60.0, 50.0, {}, {}, {}, by_weights=-2.0, by_model=5.0)
+    made = moved(1.0, None, after, same_model=False)
+    assert (made.facts, made.weights, made.model) == (-2.0, -2.0, 5.0)
+    assert moved(1.0, None, replace(after, by_model=None), same_model=False).facts is None
+    assert moved(1.0, None, None, same_model=False).model is None
+    assert moved(1.0, None, None, same_model=True).facts == 1.0

@@ -48,9 +48,35 @@ def test_the_numbers_of_a_chart_are_a_file(busy: tuple[Any, str]) -> None:
     eve, account = busy
     rows = list(csv.DictReader(io.StringIO(eve.get(f"/accounts/{account}?csv=history").content.decode("utf-8-sig"))))
     assert len(rows) == 7
+    known = [row for row in rows if row["change"]]
+    assert len(known) == 6
+    for row in known:
+        facts = sum(float(value or 0) for name, value in row.items() if name.startswith("facts_"))
+        assert facts == pytest.approx(float(row["by_facts"]), abs=0.05)
     users = list(csv.DictReader(io.StringIO(eve.get(f"/accounts/{account}?csv=users").content.decode("utf-8-sig"))))
     assert len(users) == 26
     assert eve.get(f"/accounts/{account}?csv=nonsense").status_code == 404
+
+
+def test_every_move_of_the_score_says_what_moved_it(busy: tuple[Any, str]) -> None:
+    eve, account = busy
+    moves = eve.get(f"/accounts/{account}").text.split('<table class="moves">')[1].split("</table>")[0]
+    assert moves.count("<tr>") == 8
+    told = re.findall(r"<small>(.*?)</small>", moves)
+    assert any(re.search(r"(engagement|support|sentiment|commercial) [+−]\d", text) for text in told)
+    assert not told[-1], "nothing is known of what came before the first reading"
+
+
+def test_the_scorecard_stands_beside_that_of_four_weeks_ago(busy: tuple[Any, str]) -> None:
+    eve, account = busy
+    card = eve.get(f"/accounts/{account}").text.split('id="scorecard"')[1].split("</section>")[0]
+    rows = re.findall(
+        r'<td class="n">(\d+)<svg.*?</td><td class="n">(\d+)</td><td class="n">\s*<span class="(\w+)"', card
+    )
+    assert rows
+    for now, before, arrow in rows:
+        change = int(now) - int(before)
+        assert arrow == ("up" if change > 1 else "down" if change < -1 else arrow)
 
 
 def test_tasks_are_ticked_left_out_and_opened_again(busy: tuple[Any, str]) -> None:

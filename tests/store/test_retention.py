@@ -62,6 +62,13 @@ def test_a_day_that_was_scored_again_keeps_the_last() -> None:
     assert plan([], RetentionConfig()).trim == ()
 
 
+def test_the_first_scoring_of_a_model_stays() -> None:
+    snapshots = [replace(one, version="b" if one.id >= 40 else "a") for one in _daily(400)]
+    kept = _kept(snapshots, RetentionConfig(daily_days=90, weekly_days=90))
+    assert _START + timedelta(days=40) in kept
+    assert len(kept) == len(_kept(_daily(400), RetentionConfig(daily_days=90, weekly_days=90))) + 1
+
+
 @pytest.mark.slow
 def test_a_store_forgets_what_is_old_and_keeps_what_is_an_accounts_last(
     store: Store, snapshot: Make, actor: Actor

@@ -12,7 +12,7 @@ from churnml.config import DisplayConfig, FeatureConfig, SurvivalConfig
 from churnml.config.needs import ChampionSections
 from churnml.errors import BundleError
 from churnml.explain import ChangedFacts, ExplainReference, Explanation, explain
-from churnml.health import HealthScale, HealthVerdict, Reading, score_health
+from churnml.health import HealthScale, HealthVerdict, Reading, compositions, score_health
 from churnml.language import Text
 from churnml.registry import Bundle, load_champion
 from churnml.scoring import score
@@ -189,6 +189,10 @@ class Champion:
         return Assessments(
             scores, healths, (), self.model.output, self.model.horizon_columns, self.lifetimes(frame, scores)
         )
+
+    def compositions(self, frame: pd.DataFrame, judged: Assessments) -> pd.DataFrame:
+        """Return what the health scores of judged rows are made of, see `churnml.health.compositions`."""
+        return compositions(frame, judged.health, self.scale)
 
     def lifetimes(self, frame: pd.DataFrame, scores: pd.DataFrame) -> tuple[Lifetime, ...]:
         """Return when each row's account will be lost and what it is worth until then, in the frame's order.

@@ -16,7 +16,7 @@ from churnml.language import Text
 from churnml.scorecard import Measure
 from churnml.scoring import score
 
-__all__ = ["ChangePart", "ScoreChange", "score_changes", "score_trends"]
+__all__ = ["ChangePart", "ScoreChange", "handed_over", "score_changes", "score_trends"]
 
 _SHARES = ("before", "after", "change", "data", "weights", "model")
 _MODEL = "churn_model"
@@ -117,6 +117,26 @@ def score_changes(
             largest=() if moved is None else _largest(str(row["account_id"]), moved, measures, facts),
         )
     return changes
+
+
+def handed_over(champion: Champion, champion_then: Champion, now: pd.DataFrame) -> pd.DataFrame:
+    """Return what another champion alone made of each account's score: the facts are the same.
+
+    Parameters
+    ----------
+    champion, champion_then : Champion
+        In force now, and the one before.
+    now : DataFrame
+        Feature frame of one date, with the features of both.
+
+    Returns
+    -------
+    DataFrame
+        ``account_id, by_weights, by_model``, points; NaN where either gives no score.
+    """
+    start, end = champion_then.reading(now), champion.reading(now)
+    made = decompose(start, end, start.scores).accounts
+    return made[["account_id", "weights", "model"]].rename(columns={"weights": "by_weights", "model": "by_model"})
 
 
 def _largest(

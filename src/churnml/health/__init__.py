@@ -2,6 +2,7 @@
 
 from churnml.health.backtest import HealthBacktest, health_backtest
 from churnml.health.capacity import Proposal, propose_threshold, weeks_current
+from churnml.health.composition import compositions
 from churnml.health.fitted import fit_alpha, fit_weights
 from churnml.health.history import Change, Reading, decompose, trend
 from churnml.health.indicators import indicators
@@ -26,6 +27,7 @@ __all__ = [
     "Predicted",
     "Proposal",
     "Reading",
+    "compositions",
     "decompose",
     "fit_alpha",
     "fit_weights",

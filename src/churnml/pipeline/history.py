@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
 from churnml import features as features_room
 from churnml import registry, snapshots
-from churnml.assessment import Champion, ScoreChange, score_changes
+from churnml.assessment import Assessments, Champion, ScoreChange, handed_over, score_changes
 from churnml.config import Config
 from churnml.errors import BundleError, TimelineError
 from churnml.store import Snapshot, Store
 from churnml.tables import Tables
 
-__all__ = ["backfill", "changes", "customers_at", "unread"]
+__all__ = ["backfill", "changes", "composed", "customers_at", "unread"]
 
 _WEEKS = (12, 8, 4, 2, 1)
 """The first scoring also reads these past weeks, so that there is a trend from the first day."""
@@ -48,7 +50,9 @@ def backfill(config: Config, champion: Champion, frame: pd.DataFrame, store: Sto
     frame : DataFrame
         What `unread` returned, with its features.
     """
-    table = champion.judge(frame).table().assign(arr=frame["arr"].to_numpy())
+    judged = champion.judge(frame)
+    table = judged.table().assign(arr=frame["arr"].to_numpy())
+    made_of = champion.compositions(frame, judged)
     for replayed_on, part in table.groupby("as_of"):
         store.publish(
             Snapshot(
@@ -58,6 +62,7 @@ def backfill(config: Config, champion: Champion, frame: pd.DataFrame, store: Sto
                 model_version=champion.version,
                 config_hash=config.hash,
                 scores=part.drop(columns="as_of"),
+                compositions=made_of[made_of["as_of"] == replayed_on],
                 info={"replayed": True, "currency": config.currency},
             )
         )
@@ -84,6 +89,37 @@ def changes(
     if then.version != champion.version:
         now, before = (_with_features(config, tables, frame, champion, then) for frame in (now, before))
     return score_changes(champion, now, then, before)
+
+
+def composed(
+    config: Config,
+    tables: Tables,
+    champion: Champion,
+    now: pd.DataFrame,
+    judged: Assessments,
+    stored: Sequence[Mapping[str, Any]],
+    store: Store,
+) -> pd.DataFrame:
+    """Return what each score is made of, and what a new champion made of it; see `churnml.store.Snapshot`.
+
+    Parameters
+    ----------
+    stored : sequence of mappings
+        The explanations of the rows of `now`, in its order.
+    """
+    made = champion.compositions(now, judged)
+    risks = pd.DataFrame([item["families"] for item in stored]).add_prefix("risk:")
+    made = pd.concat([made, risks.astype(float)], axis=1)
+    as_of = now["as_of"].iloc[0].date()
+    version = store.version_at(config.name, as_of - timedelta(days=1))
+    if version is None or version == champion.version:
+        return made.assign(by_weights=0.0, by_model=0.0)
+    before = _champion_at(config, champion, as_of - timedelta(days=1), store)
+    if before.version == champion.version:
+        # Its bundle is gone: nobody can tell what it would have said.
+        return made.assign(by_weights=float("nan"), by_model=float("nan"))
+    own = handed_over(champion, before, _with_features(config, tables, now, champion, before))
+    return made.merge(own, on="account_id", how="left", validate="1:1")
 
 
 def _champion_at(config: Config, champion: Champion, as_of: date, store: Store) -> Champion:

@@ -25,7 +25,7 @@ from churnml.files import all_beside, write_documents
 from churnml.monitoring import Alarm
 from churnml.pipeline.alerting import evaluate_alerts
 from churnml.pipeline.background import with_background, with_chosen_owners
-from churnml.pipeline.history import backfill, changes, customers_at, unread
+from churnml.pipeline.history import backfill, changes, composed, customers_at, unread
 from churnml.pipeline.lookup import last_scored
 from churnml.pipeline.monitoring import before_publishing
 from churnml.pipeline.preparation import check, prepare
@@ -101,6 +101,7 @@ def score(
                 backfill(config, champion, past, store)
             table = _with_history(config, tables, champion, now, before, table, stored, store)
             table = with_background(config, tables, now, table, stored)
+            made_of = composed(config, tables, champion, now, judged, stored, store)
     with stages("publish"):
         table, ordered = _ranked(now, table, stored, tables, champion, config)
         curves = with_peers(judged.lifetimes, table) if churn else ()
@@ -113,7 +114,7 @@ def score(
             _write(scores, reasons, champion, config.hash, config.language, table, ordered, scored_at)
             mark.write_text(json.dumps({"as_of": as_of.isoformat(), "scored_at": scored_at.isoformat()}) + "\n")
             if churn and published is None:
-                _publish(config, loaded, champion, judged, now, table, ordered, curves, as_of, scored_at)
+                _publish(config, loaded, champion, judged, now, made_of, table, ordered, curves, as_of, scored_at)
     if churn and published is None:
         from churnml.pipeline.company import publish_company
 
@@ -353,6 +354,7 @@ def _publish(
     champion: Champion,
     judged: Assessments,
     now: pd.DataFrame,
+    made_of: pd.DataFrame,
     table: pd.DataFrame,
     explanations: Sequence[dict[str, Any]],
     curves: Sequence[Lifetime],
@@ -378,6 +380,7 @@ def _publish(
                 features=now[["account_id", *model.features.names]],
                 explanations=explanations,
                 curves=curves,
+                compositions=made_of,
                 rank_by=config.survival.rank_by if curves else "expected_loss",
                 departures={account: Departed(one.last, one.why, one.on) for account, one in left.items()},
                 info={

@@ -20,7 +20,7 @@ from churnml.store.schema import Base
 
 __all__ = ["PATIENCE_SECONDS", "SCHEMA_VERSION", "is_busy", "migrate", "open_engine", "schema_version"]
 
-SCHEMA_VERSION = "0014"
+SCHEMA_VERSION = "0015"
 """The newest migration in `churnml.store.migrations`; a test holds it to be so."""
 
 PATIENCE_SECONDS = 30.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from churnml.store.compositions import unpacked_composition
 from churnml.store.key_figures import rows_of_account, without_account
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.plain import plain
@@ -285,6 +286,10 @@ def _readable(connection: Connection, row: dict[str, Any]) -> dict[str, Any]:
             select(SnapshotRow.feature_names).where(SnapshotRow.id == row["snapshot_id"])
         ).scalar_one()
         return {**row, "features": named(names or [], unpack_numbers(row["numbers"]), row["features"]), "numbers": None}
+    if row.get("composition") is not None:
+        info = connection.execute(select(SnapshotRow.info).where(SnapshotRow.id == row["snapshot_id"])).scalar_one()
+        made_of = unpacked_composition(row["composition"], info.get("composition") or ())
+        return {**row, "composition": asdict(made_of)}
     return row
 
 

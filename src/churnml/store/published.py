@@ -8,7 +8,9 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, func, select
 
+from churnml.explain.composition import Composition
 from churnml.explain.lifetime import Lifetime
+from churnml.store.compositions import unpacked_composition
 from churnml.store.curves import unpacked_curve
 from churnml.store.packing import named, unpack_document, unpack_numbers
 from churnml.store.queries import SCORE, SNAPSHOT, band_in_force, conditions, last_of_each_day, lots, pair
@@ -218,6 +220,20 @@ class PublishedScores:
         )
         with reading(self._engine) as connection:
             return [pair(row) for row in connection.execute(query)]
+
+    def compositions(self, account_id: str, snapshots: Sequence[SnapshotInfo]) -> dict[int, Composition]:
+        """Return what an account's health score was made of, by snapshot; where it is not kept it is left out."""
+        names = {one.id: one.info.get("composition") for one in snapshots}
+        query = select(ScoreRow.snapshot_id, ScoreRow.composition).where(
+            ScoreRow.account_id == account_id, ScoreRow.composition.is_not(None)
+        )
+        found: dict[int, Composition] = {}
+        with reading(self._engine) as connection:
+            for some in lots([one for one, known in names.items() if known]):
+                for at, packed in connection.execute(query.where(ScoreRow.snapshot_id.in_(some))):
+                    assert packed is not None
+                    found[at] = unpacked_composition(packed, names[at] or ())
+        return found
 
     def readings(
         self, config: str, *, before: date, days: int = 120, version: str | None = None

@@ -32,6 +32,8 @@ _PAUSE_SECONDS = 0.01
 """Between two transactions, so that a writer who waits gets its turn; see `database`."""
 _ABANDONED = timedelta(minutes=15)
 """A snapshot that nobody has worked on for so long was left by a publisher that died."""
+_NAMES = "composition"
+"""Under this word of a snapshot's facts stand the names of its compositions' numbers."""
 _PARTS: tuple[type[Base], ...] = (ScoreRow, FeaturesRow, ExplanationRow, CurveRow)
 
 
@@ -67,7 +69,7 @@ def _begin(engine: Engine, snapshot: Snapshot) -> int:
         "config_hash": snapshot.config_hash,
         "accounts": snapshot.accounts,
         "coverage": snapshot.mean_coverage,
-        "info": dict(snapshot.info),
+        "info": {**snapshot.info, **({_NAMES: names} if (names := snapshot.composition_names) else {})},
         "complete": False,
         "feature_names": snapshot.feature_names or None,
     }

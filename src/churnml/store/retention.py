@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Engine, delete, select, update
@@ -30,6 +31,7 @@ class Stored:
     id: int
     as_of: date
     thinned: int = _WHOLE
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Plan:
 def plan(snapshots: Sequence[Stored], rules: RetentionConfig) -> Plan:
     """Return what the rules take away, counted back from the newest `as_of`.
 
-    Of the days before the newest the last published snapshot counts; those it replaced go.
+    Of the days before the newest the last published snapshot counts; those it replaced go. Of each model's the first
+    stays: it says what the new model made of every score.
 
     Examples
     --------
@@ -60,6 +63,12 @@ def plan(snapshots: Sequence[Stored], rules: RetentionConfig) -> Plan:
     for one in sorted(snapshots, key=lambda one: (one.as_of, one.id)):
         # The last one of each period stays.
         kept[_period(one, newest, rules)] = one
+    days = {one.as_of: one for one in sorted(snapshots, key=lambda one: one.id)}
+    ordered = [days[on] for on in sorted(days)]
+    for before, one in pairwise(ordered):
+        if before.version != one.version:
+            kept["first", one.id] = one
+    kept = {("snapshot", one.id): one for one in kept.values()}
     staying = {one.id for one in kept.values()}
     thin = [one.id for one in snapshots if one.id not in staying and one.thinned < _THINNED]
     old = timedelta(days=rules.explanations_days)
@@ -86,7 +95,7 @@ def thin(engine: Engine, config: str, rules: RetentionConfig, now: datetime) -> 
     """
     drop_features(engine, config, rules.features)
     with reading(engine) as connection:
-        query = select(SnapshotRow.id, SnapshotRow.as_of, SnapshotRow.thinned)
+        query = select(SnapshotRow.id, SnapshotRow.as_of, SnapshotRow.thinned, SnapshotRow.model_version)
         rows = connection.execute(query.where(SnapshotRow.config == config, SnapshotRow.complete)).all()
     made = plan([Stored(*row) for row in rows], rules)
     for level, snapshot_ids in ((_TRIMMED, made.trim), (_THINNED, made.thin)):

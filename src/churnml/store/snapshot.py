@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from churnml.errors import DataError, near_name
 from churnml.explain.lifetime import Lifetime
 from churnml.language import Text, one_of
+from churnml.store.compositions import packed_compositions
 from churnml.store.curves import packed_curve
 from churnml.store.packing import pack_document, pack_numbers
 from churnml.store.plain import plain
@@ -85,6 +86,9 @@ class Snapshot:
     rank_by : str
         Numeric column of the scores by which they are ordered, highest first; what it leaves open goes by
         `expected_loss`.
+    compositions : DataFrame, optional
+        What the health scores are made of: `account_id` and the columns of `churnml.health.compositions`, and where
+        known ``by_weights, by_model`` (points) and ``risk:<family>`` (log-odds); see `Composition`.
     departures : mapping of str to Departed
         Accounts that were scored before and are not any more.
     info : mapping
@@ -121,6 +125,7 @@ class Snapshot:
     explanations: Iterable[Mapping[str, Any]] = ()
     curves: Iterable[Lifetime] = ()
     rank_by: str = "expected_loss"
+    compositions: pd.DataFrame | None = None
     departures: Mapping[str, Departed] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
 
@@ -177,6 +182,13 @@ class Snapshot:
             return []
         return [str(name) for name in self.features.columns if name not in ("account_id", "as_of")]
 
+    @property
+    def composition_names(self) -> list[str]:
+        """The numbers of which each composition consists, in their order."""
+        if self.compositions is None:
+            return []
+        return [str(name) for name in self.compositions.columns if name not in ("account_id", "as_of")]
+
     def score_chunks(self, size: int) -> Iterator[list[dict[str, Any]]]:
         """Yield the scores as rows in the order of `rank_by`, then expected loss, probability and account id."""
         frame = self._stored(self.scores).copy()
@@ -192,6 +204,10 @@ class Snapshot:
         ).sort_values(
             ["_rank", "_loss", "churn_probability", "_key"], ascending=[False, False, False, True], kind="stable"
         )
+        names, composed = self.composition_names, {}
+        if self.compositions is not None:
+            packed = packed_compositions(self.compositions, names)
+            composed = dict(zip(self.compositions["account_id"].astype(str), packed, strict=True))
         extras = [str(name) for name in self.scores.columns if name not in (*_COLUMNS, *_ON_THE_SNAPSHOT)]
         order = order[[*_COLUMNS, *extras]]
         for start in range(0, len(order), size):
@@ -202,6 +218,7 @@ class Snapshot:
                 row["position"] = position
                 row.update({name: _day(record[name]) for name in _DAYS})
                 row["searched"] = normal(f"{row['account_id']} {row['name'] or ''}")
+                row["composition"] = composed.get(row["account_id"])
                 row["details"] = {name: plain(record[name]) for name in extras}
                 rows.append(row)
             yield rows

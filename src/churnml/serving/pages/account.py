@@ -21,6 +21,7 @@ from churnml.serving.mappers import last_score
 from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.notices import notice
+from churnml.serving.pages.readings import History, Reading, reading_rows, readings_of, scorecard
 from churnml.serving.pages.reasons import reasons
 from churnml.serving.pages.timeline import KINDS, timeline
 from churnml.serving.pages.visibility import account_seen
@@ -38,8 +39,6 @@ _RED_BELOW, _GREEN_FROM = 40.0, 70.0
 _READINGS, _ENTRIES, _EVENTS = 60, 40, 10
 _EVERY_STATE: tuple[TaskState, ...] = ("open", "waiting", "done", "skipped", "cancelled")
 _EVERY_ALERT: tuple[State, ...] = ("open", "acknowledged", "snoozed", "closed")
-
-History = Sequence[tuple[SnapshotInfo, AccountScore]]
 
 
 @router.get("/accounts/{account_id:path}", dependencies=[needs("read")])
@@ -82,9 +81,10 @@ def _account(found: _Found) -> Response:
     state, language = frame.state, frame.language
     name, account_id, say = state.settings.name, account.account_id, phrases(language)
     history = state.store.history(name, account_id, _READINGS)
+    readings = readings_of(history, state.store.compositions(account_id, [one for one, _ in history]), language)
     query = frame.request.query_params
     if query.get("csv"):
-        return _csv(found, history, query["csv"])
+        return _csv(found, readings, query["csv"])
     judgements = state.store.judgements(name)
     alerts = state.store.alerts(name)
     own = [one for one, _ in alerts.find(states=_EVERY_ALERT, account_id=account_id, limit=50)]
@@ -120,7 +120,7 @@ def _account(found: _Found) -> Response:
         limits=list((told or {}).get(f"reasons_{language}", ())),
         raising=reasons(told, told["raising"], language) if told else [],
         lowering=reasons(told, told["lowering"], language) if told else [],
-        families=_families(frame, snapshot, told, history),
+        scorecard=scorecard(readings, snapshot, told, language),
         override=judgements.override_of(account_id, frame.now),
         alerts=open_alerts,
         steps=steps,
@@ -133,7 +133,7 @@ def _account(found: _Found) -> Response:
         notes=notes[::-1][:5],
         curve=_curve(found),
         history=_history(frame, history),
-        history_rows=_history_rows(history, language),
+        readings=readings,
         horizon=snapshot.info.get("horizon_days"),
         lift=_lift(account, snapshot, language),
         trial=found.trial,
@@ -169,32 +169,6 @@ def _steps(tasks: Sequence[Task], alerts: Sequence[Alert]) -> list[tuple[Alert, 
     return sorted(found, key=lambda one: (one[0].state == "closed", -one[0].opened_on.toordinal()))[:4]
 
 
-def _families(
-    frame: Frame, snapshot: SnapshotInfo, told: dict[str, Any] | None, history: History
-) -> list[dict[str, Any]]:
-    """Return each group's part in the risk, the largest first, with its part about four weeks ago where it is kept."""
-    if not told or not told["families"]:
-        return []
-    say = phrases(frame.language)
-    before: dict[str, float] = {}
-    for earlier, _ in history:
-        if (snapshot.as_of - earlier.as_of).days >= 21:
-            kept = frame.state.store.explanation(earlier.id, str(told["account_id"]), [])
-            if kept is not None and kept.get("source") == told["source"]:
-                before = kept["families"]
-            break
-    largest = max(abs(value) for value in told["families"].values()) or 1.0
-    return [
-        {
-            "name": say.or_plain(f"family-{name}", name),
-            "value": value,
-            "share": abs(value) / largest,
-            "change": value - before[name] if name in before else None,
-        }
-        for name, value in sorted(told["families"].items(), key=lambda item: -item[1])
-    ]
-
-
 def _history(frame: Frame, history: History) -> Any:
     """Return the health of the past as a chart, marked where another model took over; None below two readings."""
     known = [(one, account) for one, account in history[::-1] if account.health_score is not None]
@@ -218,36 +192,11 @@ def _history(frame: Frame, history: History) -> Any:
     return charts.line(values, ticks, label, high=100.0, levels=levels, marks=marks, width=420, height=160)
 
 
-def _history_rows(history: History, language: Language) -> list[dict[str, Any]]:
-    """Return the readings, newest first, each with its change and what was new."""
-    rows = []
-    for place, (snapshot, account) in enumerate(history):
-        before = history[place + 1] if place + 1 < len(history) else None
-        known = before is not None and account.health_score is not None and before[1].health_score is not None
-        moved = account.health_score - before[1].health_score if known and before else None  # type: ignore[operator]
-        rows.append(
-            {
-                "on": snapshot.as_of,
-                "health": account.health_score,
-                "band": account.band,
-                "moved": moved,
-                "probability": account.churn_probability,
-                "new_model": before is not None and before[0].model_version != snapshot.model_version,
-                "replayed": bool(snapshot.info.get("replayed")),
-            }
-        )
-    return rows
-
-
-def _csv(found: _Found, history: History, what: str) -> Response:
+def _csv(found: _Found, readings: Sequence[Reading], what: str) -> Response:
     """Return the numbers of one of the page's charts."""
     rows: list[list[Any]]
     if what == "history":
-        rows = [["as_of", "health_score", "band", "churn_probability", "model_version"]]
-        rows += [
-            [one.as_of, account.health_score, account.band, account.churn_probability, one.model_version]
-            for one, account in history
-        ]
+        rows = reading_rows(readings)
     elif what == "survival" and found.curve is not None:
         rows = [["month", "on", "survival", "low", "high", "peers"]]
         rows += [list(row) for row in curve_numbers(found.curve, found.snapshot.as_of)]

@@ -61,7 +61,8 @@ class SnapshotRow(Base):
 class ScoreRow(Base):
     """One account's score; one row per snapshot and account.
 
-    `searched` is its id and name in normal form (see `search`); null in rows of before there was one.
+    `searched` is its id and name in normal form (see `search`); null in rows of before there was one. `composition`
+    holds what its health score is made of (see `compositions`); it stays when the details of old snapshots go.
     """
 
     __tablename__ = "scores"
@@ -92,6 +93,7 @@ class ScoreRow(Base):
     expected_end: Mapped[date | None]
     residual_value: Mapped[float | None]
     avoidable_loss: Mapped[float | None]
+    composition: Mapped[bytes | None] = mapped_column(LargeBinary)
 
     __table_args__ = (
         Index(None, "snapshot_id", "position", unique=True),
