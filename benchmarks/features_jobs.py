@@ -18,7 +18,7 @@ import pandas as pd
 from churnml import features
 from churnml.config import Config
 from churnml.features import FeatureSet
-from churnml.features.event_cache import keep_events, kept_events
+from churnml.features.event_cache import cached_events, keep_events
 from churnml.tables import Tables
 
 WINDOWS = (7, 28, 91, 182)
@@ -148,7 +148,7 @@ def incremental(data: Data, rows: pd.DataFrame) -> pd.DataFrame:
     """Make the features from what was kept the day before, and from the news; which ones, a model's bundle says."""
     tables, config = _company(data)
     chosen = FeatureSet.from_dicts(json.loads(data.model_features.read_text()))
-    planes = kept_events(data.kept, config, DAY)
+    planes = cached_events(data.kept, config, DAY)
     assert planes is not None, "nothing was kept"
     return features.compute(tables, rows, chosen, config.features, planes=planes)
 

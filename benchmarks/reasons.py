@@ -297,9 +297,9 @@ def judged(made: dict[str, Any]) -> dict[str, Any]:
         "accounts": len(explanations),
         "reasons": sum(len(one.raising) + len(one.lowering) for one in explanations),
         "faults": {name: int(count) for name, count in sorted(counts.items())},
-        "told": sum(bool(one.told) for one in explanations) / max(len(explanations), 1),
+        "told": sum(bool(one.sentences) for one in explanations) / max(len(explanations), 1),
         "red": len(red),
-        "red_told": sum(bool(one.told) for one in red) / max(len(red), 1),
+        "red_told": sum(bool(one.sentences) for one in red) / max(len(red), 1),
         **first_reason(made, reference),
     }
 
@@ -317,7 +317,7 @@ def first_reason(made: dict[str, Any], reference: ExplainReference) -> dict[str,
     for explanation, truth, working in zip(explanations, readings["family"], readings["at_work"], strict=True):
         named_by = [(fact.text, families.get(fact.feature, "")) for fact in explanation.indicators]
         named_by += [(driver.sentence, driver.family) for driver in explanation.raising]
-        in_order = [family for text in explanation.told for own, family in named_by if own is text]
+        in_order = [family for text in explanation.sentences for own, family in named_by if own is text]
         first, two = in_order[:1], list(dict.fromkeys(in_order))[:2]
         counts["named"] += bool(first)
         counts["largest"] += first == [truth]

@@ -77,4 +77,4 @@ def test_a_secret_that_is_missing_fails_no_run(tmp_path: Path) -> None:
     config = config_in(tmp_path, daily={"summary": {"slack": {"ops": {"webhook_url": "${NOT_SET}"}}}})
     done = run_daily(config, plan=[stage("check")])
     assert done.well
-    assert not done.told[0].sent
+    assert not done.notices[0].sent

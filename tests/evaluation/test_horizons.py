@@ -15,7 +15,7 @@ from scipy.optimize import isotonic_regression
 
 from churnml.config import Config
 from churnml.errors import BundleError, TrainingError
-from churnml.evaluation.horizon_models import backtest_further, fit_further
+from churnml.evaluation.horizon_models import backtest_horizons, fit_horizons
 from churnml.evaluation.report import HorizonVerdict
 from churnml.features.spec import FeatureSet
 from churnml.scoring import score
@@ -81,14 +81,14 @@ def asked(company: pd.DataFrame, configure: Callable[..., Config]) -> tuple[pd.D
 @pytest.fixture(scope="module")
 def model(asked: tuple[pd.DataFrame, Config], features: FeatureSet) -> ChurnModel:
     frame, config = asked
-    return fit_further(frame, features, config, fit(frame, features, config.learning))
+    return fit_horizons(frame, features, config, fit(frame, features, config.learning))
 
 
 def test_scores_of_every_horizon_are_coherent_and_the_primary_stays(
     model: ChurnModel, asked: tuple[pd.DataFrame, Config]
 ) -> None:
     frame, _ = asked
-    alone, scores = score(replace(model, further={}), frame), score(model, frame)
+    alone, scores = score(replace(model, horizon_models={}), frame), score(model, frame)
     pd.testing.assert_frame_equal(scores[alone.columns], alone, check_exact=True)
     columns = ["churn_probability_30d", "churn_probability_60d", "churn_probability_120d"]
     assert list(scores.columns) == [*alone.columns, *columns]
@@ -111,13 +111,13 @@ def test_a_horizon_whose_own_backtest_failed_is_scored_by_its_best_rule(
 
     failed = evidence(Publication.RULES_ONLY, "recency", "base_rate")
     passed = evidence(Publication.PUBLISHABLE, "recency")
-    publishable = replace(model.with_info(verdict="publishable"), further={})
-    found = fit_further(frame, features, config, publishable, {30: failed, 120: passed})
+    publishable = replace(model.with_info(verdict="publishable"), horizon_models={})
+    found = fit_horizons(frame, features, config, publishable, {30: failed, 120: passed})
     assert found.rule is None
-    assert found.further[30].rule is not None
-    assert found.further[30].rule.name == "recency"
-    assert found.further[120].rule is None
-    ruled = found.further[30].probability(found.matrix(frame))
+    assert found.horizon_models[30].rule is not None
+    assert found.horizon_models[30].rule.name == "recency"
+    assert found.horizon_models[120].rule is None
+    ruled = found.horizon_models[30].probability(found.matrix(frame))
     assert ruled.mean() == pytest.approx(frame["churned_30d"].mean(), abs=0.01)
 
 
@@ -144,7 +144,7 @@ def test_each_horizon_is_backtested_on_folds_of_its_own(
     frame, config = asked
     final = frame["as_of"] <= "2023-12-01"
     frame = frame.assign(churned_120d=frame["churned_120d"].where(final))
-    found = backtest_further(frame, features, config)
+    found = backtest_horizons(frame, features, config)
     assert list(found) == [30, 120]
     assert f"{found[30].folds[-1].test_until}" == "2024-02-01"
     assert f"{found[120].folds[-1].test_until}" == "2023-12-01"
@@ -160,5 +160,5 @@ def test_each_horizon_is_backtested_on_folds_of_its_own(
 def test_a_horizon_without_enough_churners_is_named(asked: tuple[pd.DataFrame, Config], features: FeatureSet) -> None:
     frame, config = asked
     with pytest.raises(TrainingError, match="horizon of 30 days") as caught:
-        fit_further(frame.assign(churned_30d=0.0), features, config, fit(frame, features, config.learning))
+        fit_horizons(frame.assign(churned_30d=0.0), features, config, fit(frame, features, config.learning))
     assert "Leave 30 out of label.further_horizons_days" in str(caught.value)

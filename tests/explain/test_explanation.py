@@ -202,7 +202,7 @@ def test_a_red_account_without_a_reason_of_the_model_is_told_by_its_measures(wor
     explained_ = explained(world, health=red)
     low = world.health["rules_score"].to_numpy() < 60
     assert low.sum() > 20
-    assert all(told.told for told, costs in zip(explained_, low, strict=True) if costs)
+    assert all(told.sentences for told, costs in zip(explained_, low, strict=True) if costs)
     assert any(told.raising and told.raising[0].effect_log_odds is None for told in explained_)
 
 

@@ -19,6 +19,25 @@ ALLOWED = {
     "language/catalogue.py": "the catalogue cannot speak of its own mistakes",
     "language/phrases.py": "the catalogue cannot speak of its own mistakes",
 }
+BY_PROGRAMMERS = {
+    "deliveries/adapter.py": "an adapter without a method that it needs",
+    "evaluation/survival.py": "a call from Python",
+    "explain/reference.py": "becomes a BundleError of the catalogue where it is read",
+    "health/scale.py": "becomes a BundleError of the catalogue where it is read",
+    "language/catalogue.py": "the catalogue cannot speak of its own mistakes",
+    "metrics/predictions.py": "a call from Python, as numpy refuses it",
+    "monitoring/seasons.py": "a call from Python",
+    "retention/residual.py": "a call from Python; the command has bounds of its own",
+    "serving/people/oidc.py": "a log's line; who signs in reads a problem of the catalogue",
+    "snapshots/decisions.py": "a call from Python",
+    "sources/presets/preset.py": "churnml's own presets, all of which a test reads",
+    "store/schema/base.py": "a call from Python",
+    "training/estimator.py": "scikit-learn's words, which its own checks look for",
+    "training/hazard.py": "becomes a BundleError of the catalogue where it is read",
+    "training/rules.py": "becomes a BundleError of the catalogue where it is read",
+    "training/survival.py": "a call from Python",
+}
+"""Where a ValueError or TypeError has words of its own, and who reads it; everybody else reads a `WrongValueError`."""
 FIELDS = ("where", "got", "expected", "remedy")
 NO_LANGUAGE = re.compile(r"(pip install|chmod) .*|--[a-z]+( --?[a-z]+)*.*|[a-z_.]+: [a-z]+|models promote")
 """What is typed as it stands: commands, options, keys of the config."""
@@ -86,6 +105,29 @@ def test_no_error_is_raised_in_plain_words() -> None:
         assert spoken((ROOT / module).read_text(encoding="utf-8"), names), f"{module} needs no exception any more"
 
 
+def test_no_value_is_refused_in_plain_words() -> None:
+    names = {"ValueError", "TypeError", "WrongValueError"}
+    faults = {
+        str(path.relative_to(ROOT)): found
+        for path in sorted(ROOT.rglob("*.py"))
+        if (found := spoken(path.read_text(encoding="utf-8"), names))
+    }
+    assert {module: found for module, found in faults.items() if module not in BY_PROGRAMMERS} == {}
+    assert set(BY_PROGRAMMERS) <= set(faults), "a module needs no exception any more"
+
+
+def test_a_kind_of_fault_of_our_own_is_in_the_catalogue() -> None:
+    kinds = [
+        f"validation-{node.args[0].value}"
+        for path in sorted(ROOT.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "PydanticCustomError"
+        if isinstance(node.args[0], ast.Constant)
+    ]
+    assert kinds
+    assert set(kinds) <= catalogue("en").codes
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -138,7 +180,8 @@ def test_a_fault_of_a_body_is_told_in_each_language(given: dict[str, object], ja
 def test_a_whole_error_is_told_in_each_language(tmp_path: Path) -> None:
     from churnml.config import load_config
 
-    (tmp_path / "a.yaml").write_text("name: acme\nsead: 1\nlabel: {churn: never}\n", encoding="utf-8")
+    config = "name: acme\nsead: 1\nlabel: {churn: never}\nhealth: {red_below: 80, green_from: 70}\n"
+    (tmp_path / "a.yaml").write_text(config, encoding="utf-8")
     with pytest.raises(ConfigError) as refused:
         load_config(tmp_path / "a.yaml")
     english, japanese = (error_lines(refused.value, language) for language in ("en", "ja"))
@@ -147,6 +190,8 @@ def test_a_whole_error_is_told_in_each_language(tmp_path: Path) -> None:
     assert "設定に誤りがあります：\n  - " in japanese
     assert "sead：そのキーはありません。'seed'ではありませんか。" in japanese
     assert "label.churn：次のいずれかでなければなりません：" in japanese
+    assert "health: red_below (80.0) must be under green_from (70.0)" in english
+    assert "health：red_below（80.0）はgreen_from（70.0）より小さくなければなりません" in japanese
 
 
 @pytest.mark.parametrize("language", languages())

@@ -249,7 +249,7 @@ def test_the_daily_run_does_not_leak(capsys: pytest.CaptureFixture[str]) -> None
         for outcome in ("done", "unchanged", "not_due", "running", "killed", "failed", "skipped")
     ]
     run = Run(7, "5", "daily", "6", NOW, NOW, "failed", stages=tuple(stages))
-    done: Any = Shown(told=[Shown(target="7", sent=False, why="8")])
+    done: Any = Shown(notices=[Shown(target="7", sent=False, why="8")])
     daily._print_run(run, LANGUAGE, done)
     daily._print_runs([run, replace(run, ended_at=None, outcome="running")], LANGUAGE)
     daily._print_runs([], LANGUAGE)

@@ -11,7 +11,7 @@ import pytest
 from churnml import features
 from churnml.assessment import Champion
 from churnml.config import load_config
-from churnml.features.event_cache import events_until, keep_events, kept_events
+from churnml.features.event_cache import cached_events, events_until, keep_events
 from churnml.pipeline import check, score
 
 
@@ -26,7 +26,7 @@ def test_what_was_kept_comes_back(small, tmp_path):
     config, tables, everything = small
     until = tables.observed_until - timedelta(days=10)
     made = keep_events(tmp_path, tables, everything, config, until)
-    back = kept_events(tmp_path, config, tables.observed_until)
+    back = cached_events(tmp_path, config, tables.observed_until)
     assert back.layout == made.layout
     for ours, theirs in zip(made.parts(), back.parts(), strict=True):
         assert ours.keys() == theirs.keys()
@@ -37,10 +37,10 @@ def test_what_was_kept_comes_back(small, tmp_path):
 def test_only_events_from_before_the_date_and_of_the_same_origin_serve(small, tmp_path):
     config, tables, everything = small
     keep_events(tmp_path, tables, everything, config, date(2025, 6, 1))
-    assert kept_events(tmp_path, config, date(2025, 5, 31)) is None
-    assert kept_events(tmp_path, config, date(2025, 6, 1)) is not None
+    assert cached_events(tmp_path, config, date(2025, 5, 31)) is None
+    assert cached_events(tmp_path, config, date(2025, 6, 1)) is not None
     elsewhere = config.model_copy(update={"source": config.source.model_copy(update={"folder": tmp_path})})
-    assert kept_events(tmp_path, elsewhere, date(2025, 6, 1)) is None
+    assert cached_events(tmp_path, elsewhere, date(2025, 6, 1)) is None
 
 
 def test_a_half_written_layout_is_never_found(small, tmp_path, monkeypatch):

@@ -113,7 +113,7 @@ def test_probability_order_and_health_are_the_rules(ran, held):
     assert (np.diff(loss) <= 0).all()
     # A further horizon goes by the same rule and is not smaller.
     assert (scores["churn_probability_60d"] >= scores["churn_probability_30d"]).all()
-    assert bundle.model.further[60].rule.name == bundle.model.rule.name
+    assert bundle.model.horizon_models[60].rule.name == bundle.model.rule.name
 
 
 def test_explanations_pages_and_the_command_line_say_so(ran):

@@ -169,7 +169,7 @@ def _answered(config: Config) -> None:
         ]
         assert [dict(one.wanted) for one in asked] == [{"health": None}]
         kept.end([(one, DeliveryOutcome("accepted")) for one in kept.begin(asked, NOW)], "zendesk", TargetState(), NOW)
-        assert kept.forget_told() == 1
+        assert kept.forget_answered() == 1
         from churnml.store import Traces
 
         store.erasure("firm", Traces(None, ())).settle()

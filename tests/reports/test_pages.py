@@ -132,7 +132,7 @@ def test_the_portfolio_lists_every_account_with_filters(world: Any, told: Any) -
         assert "<option>SMB</option>" in html
         assert "<option>Aiko</option>" in html
         for item in told:
-            assert all(render(text, language).replace(" %", "\u00a0%") in html for text in item.told)  # type: ignore[arg-type]
+            assert all(render(text, language).replace(" %", "\u00a0%") in html for text in item.sentences)  # type: ignore[arg-type]
 
 
 def test_a_level_of_risk_that_was_off_is_said_on_both_pages(world: Any, told: Any) -> None:

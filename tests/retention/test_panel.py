@@ -19,7 +19,7 @@ from churnml.retention import (
     revenue_movement,
     support_summary,
 )
-from churnml.retention.book import Book
+from churnml.retention.contracts import Contracts
 from churnml.retention.history import panel_history
 from churnml.retention.panel import Panel
 from churnml.simulate import simulate
@@ -44,7 +44,7 @@ class Naive:
     """One grouping, month and group after another, each from whole tables."""
 
     def __init__(self, tables: Tables) -> None:
-        self.tables, self.book = tables, Book(tables, 14)
+        self.tables, self.contracts = tables, Contracts(tables, 14)
         self.frames = {name: tables[name].to_pandas() for name in ("events", "surveys", "milestones", "tickets")}
         self.versions = tables["accounts"].select("account_id", "segment", "known_at").to_pandas()
 
@@ -52,7 +52,7 @@ class Naive:
         if by == "segment":
             newest = knowledge.frame_newest(self.versions, day + timedelta(days=1))
             return newest.set_index("account_id")["segment"].dropna()
-        terms = self.book.terms[~self.book.terms["is_addon"] & (self.book.terms["started_on"] <= day)]
+        terms = self.contracts.terms[~self.contracts.terms["is_addon"] & (self.contracts.terms["started_on"] <= day)]
         words = {}
         for account, own in terms.groupby("account_id"):
             running = own[own["actual_end"] > day]
@@ -62,7 +62,9 @@ class Naive:
 
     def members(self, by: str | None, group: str | None, *days: pd.Timestamp) -> set[str]:
         if by is None:
-            return {account for frame in (*self.frames.values(), self.book.terms) for account in frame["account_id"]}
+            return {
+                account for frame in (*self.frames.values(), self.contracts.terms) for account in frame["account_id"]
+            }
         words = self.word(by, days[-1])
         for day in reversed(days[:-1]):
             words = self.word(by, day).combine_first(words)
@@ -70,16 +72,16 @@ class Naive:
 
     def row(self, by: str | None, group: str | None, start: pd.Timestamp, end: pd.Timestamp) -> dict[str, float | None]:
         mine = self.members(by, group, start, end)
-        lives = self.book.lives[self.book.lives["account_id"].isin(mine)]
-        before, after = (self.book.paid(day) for day in (start, end))
+        lives = self.contracts.lives[self.contracts.lives["account_id"].isin(mine)]
+        before, after = (self.contracts.paid(day) for day in (start, end))
         before, after = (paid[paid.index.isin(mine)] for paid in (before, after))
         stayed = pd.Index(lives.loc[(lives["started_on"] <= start) & (lives["ended_on"] > end), "account_id"])
         moved = revenue_movement(before, after, stayed)
-        keep = self.book.terms["account_id"].isin(mine)
+        keep = self.contracts.terms["account_id"].isin(mine)
         position = np.cumsum(keep) - 1
-        following = self.book.next_terms[keep].map(lambda place: -1 if place < 0 else position[place])
+        following = self.contracts.next_terms[keep].map(lambda place: -1 if place < 0 else position[place])
         due = renewals(
-            self.book.terms[keep].reset_index(drop=True), start, end, grace_days=14,
+            self.contracts.terms[keep].reset_index(drop=True), start, end, grace_days=14,
             next_terms=following.reset_index(drop=True),
         )  # fmt: skip
         own = {name: frame[frame["account_id"].isin(mine)] for name, frame in self.frames.items()}
@@ -87,7 +89,7 @@ class Naive:
         asked = own["surveys"][own["surveys"]["kind"] == "nps"]
         recent = (asked["responded_at"] >= end - timedelta(days=91)) & (asked["responded_at"] < end)
         year = end - pd.DateOffset(years=1)
-        mix = churn_mix(lives, max(year, pd.Timestamp(self.book.edges[0])), end)
+        mix = churn_mix(lives, max(year, pd.Timestamp(self.contracts.edges[0])), end)
         months = np.nan if mix is None else mix.lifetime_months(yearly_discount=0.1)
         row: dict[str, float | None] = {
             "accounts": len(before),
@@ -115,11 +117,11 @@ class Naive:
             "first_response_hours": support["first_response_hours"],
             "escalation_rate": support["escalation_rate"],
         }
-        if year < self.book.edges[0]:
+        if year < self.contracts.edges[0]:
             return {**row, "logo_churn_rate_ttm": None, "grr_ttm": None, "nrr_ttm": None}
         then = self.members(by, group, year)
-        lives = self.book.lives[self.book.lives["account_id"].isin(then)]
-        before, after = (paid[paid.index.isin(then)] for paid in (self.book.paid(year), self.book.paid(end)))
+        lives = self.contracts.lives[self.contracts.lives["account_id"].isin(then)]
+        before, after = (paid[paid.index.isin(then)] for paid in (self.contracts.paid(year), self.contracts.paid(end)))
         stayed = pd.Index(lives.loc[(lives["started_on"] <= year) & (lives["ended_on"] > end), "account_id"])
         moved = revenue_movement(before, after, stayed)
         yearly = logo_churn_rate(lives, year, end)

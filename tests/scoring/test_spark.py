@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from tests.companies import frames
 
-from churnml.evaluation.horizon_models import fit_further
+from churnml.evaluation.horizon_models import fit_horizons
 from churnml.scoring import score, score_spark
 from churnml.training import fit
 
@@ -33,7 +33,7 @@ def test_spark_equals_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
     label = config.label.model_copy(update={"further_horizons_days": (30,), "silence_days": 30})
     config = config.model_copy(update={"label": label})
     frame = frame.assign(churned_30d=frame["churned"])
-    model = fit_further(frame, frames.FEATURES, config, fit(frame, frames.FEATURES, config.learning))
+    model = fit_horizons(frame, frames.FEATURES, config, fit(frame, frames.FEATURES, config.learning))
     session = (
         SparkSession.builder.master("local[1]")
         .config("spark.ui.enabled", "false")

@@ -149,9 +149,13 @@ def _held(
         if before.outcome != "cleared":
             return "updated", None
         again = {"state": "open", "closed_on": None, "outcome": None, **facts}
-        kept = _owner(before.assigned_to, own, rule, row, as_of, section)
+        reopened_owner = _owner(before.assigned_to, own, rule, row, as_of, section)
         # Shown as a new one is: within the budget, and with time to answer.
-        fresh = {"owner": kept, "shown_on": None, "due_at": due_at(as_of, rule.due_hours, section, kept)}
+        fresh = {
+            "owner": reopened_owner,
+            "shown_on": None,
+            "due_at": due_at(as_of, rule.due_hours, section, reopened_owner),
+        }
         return "reopened", before.model_copy(update={**again, **fresh})
     episode = 1 if before is None else before.episode + 1
     return "opened", Alert(

@@ -68,15 +68,15 @@ def signals(scores: pd.DataFrame, features: pd.DataFrame, readings: pd.DataFrame
 def _band_before(table: pd.DataFrame, earlier: pd.DataFrame) -> pd.Series:
     """Return the band from which an account has dropped for two readings on end; missing where it has not."""
     held = earlier.groupby("account_id")["band"].agg(list)
-    found: list[str | None] = []
+    left_bands: list[str | None] = []
     for account, band in zip(table["account_id"], table["band"], strict=True):
         bands = [*(held.get(account) or []), band]
         known = [name for name in bands if name in BAND_ORDER]
         last, before = known[-_HELD_READINGS:], known[:-_HELD_READINGS]
         fell = bool(before) and len(last) == _HELD_READINGS
         fell = fell and band in BAND_ORDER and all(BAND_ORDER[name] < BAND_ORDER[before[-1]] for name in last)
-        found.append(before[-1] if fell else None)
-    return pd.Series(found, index=table.index, dtype=object)
+        left_bands.append(before[-1] if fell else None)
+    return pd.Series(left_bands, index=table.index, dtype=object)
 
 
 def _peak(table: pd.DataFrame, earlier: pd.DataFrame, as_of: pd.Timestamp, what: str, days: int) -> pd.Series:

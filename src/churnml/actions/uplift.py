@@ -267,14 +267,14 @@ def _power(gain: Interval, accounts: int, held_out_churned: int, power: float) -
     if error is None or gain.value is None:
         return {}
     detectable = (looked_at_often(accounts) + float(ndtri(power))) * error
-    found: dict[str, Any] = {"detectable": round(detectable, 6)}
+    figures: dict[str, Any] = {"detectable": round(detectable, 6)}
     if gain.value > 0:
         times = (detectable / gain.value) ** 2
-        found["needed_accounts"] = math.ceil(accounts * times)
-        found["needed_held_out_churners"] = math.ceil(held_out_churned * times)
-    return found
+        figures["needed_accounts"] = math.ceil(accounts * times)
+        figures["needed_held_out_churners"] = math.ceil(held_out_churned * times)
+    return figures
 
 
-def _rounded(found: Interval, digits: int) -> Interval:
-    bounds = (found.value, found.low, found.high)
+def _rounded(interval: Interval, digits: int) -> Interval:
+    bounds = (interval.value, interval.low, interval.high)
     return Interval(*(None if bound is None else round(bound, digits) for bound in bounds))

@@ -207,7 +207,7 @@ class Client:
     def override(self, account_id: str, band: str, reason: str, author: str, *, valid_days: int = 30) -> OverrideMade:
         """Set a CSM's judgement of an account."""
         body = {"account_id": account_id, "band": band, "reason": reason, "author": author, "valid_days": valid_days}
-        return self._post("/v1/overrides", OverrideMade, body, once=True)
+        return self._post("/v1/overrides", OverrideMade, body, idempotent=True)
 
     def end_override(self, account_id: str, author: str) -> OverrideMade:
         """End the override in force."""
@@ -222,7 +222,7 @@ class Client:
     def feedback(self, account_id: str, kind: str, author: str, *, comment: str | None = None) -> FeedbackMade:
         """Say what a score or an explanation was worth."""
         body = {"account_id": account_id, "kind": kind, "author": author, "comment": comment}
-        return self._post("/v1/feedback", FeedbackMade, body, once=True)
+        return self._post("/v1/feedback", FeedbackMade, body, idempotent=True)
 
     def kpis(self, *, by: str | None = None, months: int | None = None) -> KpisAnswer:
         """Return the published KPIs month by month: of all accounts, or `by` plan or an attribute of theirs."""
@@ -241,8 +241,8 @@ class Client:
     ) -> Iterator[AlertAnswer]:
         """Yield the alerts that match, page by page: largest avoidable loss first, or as they changed."""
         asked = {"state": list(states), "owner": owner, "account_id": account_id, "kind": kind, "lang": lang}
-        for found in self._pages("/v1/alerts", AlertsAnswer, page, changed_since, asked):
-            yield from found.alerts
+        for answer in self._pages("/v1/alerts", AlertsAnswer, page, changed_since, asked):
+            yield from answer.alerts
 
     def alert(self, alert_id: int, *, lang: Lang | None = None) -> AlertTold:
         """Return an alert with its history, tasks and notes."""
@@ -282,8 +282,8 @@ class Client:
         """Yield the tasks that match, page by page: first due first, or as they changed."""
         due = None if due_until is None else due_until.isoformat()
         asked = {"state": list(states), "owner": owner, "account_id": account_id, "due_until": due, "lang": lang}
-        for found in self._pages("/v1/tasks", TasksAnswer, page, changed_since, asked):
-            yield from found.tasks
+        for answer in self._pages("/v1/tasks", TasksAnswer, page, changed_since, asked):
+            yield from answer.tasks
 
     def task(self, task_id: int, *, lang: Lang | None = None) -> TaskTold:
         """Return a task with its history and notes."""
@@ -318,8 +318,8 @@ class Client:
     ) -> Iterator[NoteAnswer]:
         """Yield the notes that match in the order in which they were written."""
         asked = {"account_id": account_id, "alert_id": alert_id, "task_id": task_id}
-        for found in self._pages("/v1/notes", NotesAnswer, page, changed_since, asked):
-            yield from found.notes
+        for answer in self._pages("/v1/notes", NotesAnswer, page, changed_since, asked):
+            yield from answer.notes
 
     def note(
         self,
@@ -332,7 +332,7 @@ class Client:
     ) -> NoteMade:
         """Write a note on an account, an alert or a task."""
         about = {"account_id": account_id, "alert_id": alert_id, "task_id": task_id}
-        return self._post("/v1/notes", NoteMade, {**about, "text": text, "author": author}, once=True)
+        return self._post("/v1/notes", NoteMade, {**about, "text": text, "author": author}, idempotent=True)
 
     def model(self, *, lang: Lang | None = None) -> ModelAnswer:
         """Return the model in force and the features it reads."""
@@ -351,14 +351,14 @@ class Client:
                 return
 
     def _act(self, path: str, answer: type[A], author: str, note: str | None, **said: Any) -> A:
-        return self._post(path, answer, {"author": author, "note": note, **said}, once=True)
+        return self._post(path, answer, {"author": author, "note": note, **said}, idempotent=True)
 
     def _get(self, path: str, answer: type[A], **params: Any) -> A:
         given = {name: value for name, value in params.items() if value is not None}
         return _read(self._send("GET", path, params=given), answer)
 
-    def _post(self, path: str, answer: type[A], body: Mapping[str, Any], *, once: bool = False) -> A:
-        headers = {"Idempotency-Key": str(uuid.uuid4())} if once else {}
+    def _post(self, path: str, answer: type[A], body: Mapping[str, Any], *, idempotent: bool = False) -> A:
+        headers = {"Idempotency-Key": str(uuid.uuid4())} if idempotent else {}
         given = {name: value for name, value in body.items() if value is not None}
         return _read(self._send("POST", path, json=given, headers=headers), answer)
 

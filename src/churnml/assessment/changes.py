@@ -140,7 +140,7 @@ def handed_over(champion: Champion, champion_then: Champion, now: pd.DataFrame) 
 
 
 def _largest(
-    account_id: str, moved: pd.DataFrame, measures: Mapping[str, Measure], told: ChangedFacts
+    account_id: str, moved: pd.DataFrame, measures: Mapping[str, Measure], changed: ChangedFacts
 ) -> tuple[ChangePart, ...]:
     """Return the facts behind the parts that moved a score most; never the model's risk by name."""
     shown = moved[moved["points"].abs() >= _LEAST_POINTS].sort_values("points", key=abs, ascending=False, kind="stable")
@@ -151,12 +151,12 @@ def _largest(
         if part not in measures:
             by_model = points
             continue
-        fact = told.of_feature(account_id, measures[part].feature)
+        fact = changed.of_feature(account_id, measures[part].feature)
         if fact is not None and fact[0] not in topics:
             topics.add(fact[0])
             parts.append(ChangePart(part, fact[1], points))
     if by_model is not None:
-        facts = told.of_model(account_id, rising=by_model < 0, said=topics)
+        facts = changed.of_model(account_id, rising=by_model < 0, said=topics)
         parts += [ChangePart(_MODEL, fact, by_model / len(facts)) for fact in facts]
     return tuple(sorted(parts, key=lambda part: -abs(part.points))[:_LARGEST])
 

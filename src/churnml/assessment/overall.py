@@ -105,8 +105,8 @@ class Overall:
         """Return it as it is published: JSON-ready, its words in every language."""
         codes = _adapter().dump_python(self, mode="json", exclude={"patterns": {"__all__": {"drivers"}}})
         published: dict[str, Any] = in_every_language(codes)
-        for pattern, found in zip(published["patterns"], self.patterns, strict=True):
-            pattern |= {**pattern.pop("pattern"), "drivers": [published_driver(driver) for driver in found.drivers]}
+        for pattern, own in zip(published["patterns"], self.patterns, strict=True):
+            pattern |= {**pattern.pop("pattern"), "drivers": [published_driver(driver) for driver in own.drivers]}
         return published
 
 

@@ -188,7 +188,7 @@ def _line(document: dict[str, Any], language: str) -> str:
     return " · ".join([*parts, *([t(f"outcome.{document['outcome']}")] if document["outcome"] else [])])
 
 
-def _print_backtest(found: AlertsBacktest, language: str) -> None:
+def _print_backtest(report: AlertsBacktest, language: str) -> None:
     from rich.table import Table
 
     from churnml.cli.terminal import out, whole
@@ -199,27 +199,27 @@ def _print_backtest(found: AlertsBacktest, language: str) -> None:
     def share(value: float | None) -> str:
         return "–" if value is None else percent(value, language, 0)
 
-    per_week = Quantity(value=found.alerts_per_owner_week)
-    span = {"from": f"{found.first}", "until": f"{found.last}"}
-    console.print(t("tried", snapshots=found.snapshots, **span, per_week=per_week, held=found.held_back))
+    per_week = Quantity(value=report.alerts_per_owner_week)
+    span = {"from": f"{report.first}", "until": f"{report.last}"}
+    console.print(t("tried", snapshots=report.snapshots, **span, per_week=per_week, held=report.held_back))
     console.print(
         t(
             "caught",
-            precision=share(found.precision),
-            base=share(found.base_rate),
-            early=share(found.warned_early),
-            churners=found.churners,
+            precision=share(report.precision),
+            base=share(report.base_rate),
+            early=share(report.warned_early),
+            churners=report.churners,
         )
     )
-    console.print(t(f"tried_by.{found.ranked_by}"))
+    console.print(t(f"tried_by.{report.ranked_by}"))
     table = Table(box=None, pad_edge=False)
     for name in ("rule", "alerts", "held_back", "judged", "left", "precision", "lift", "early"):
         table.add_column(t(f"column.{name}"), justify="left" if name == "rule" else "right")
-    for rule in found.rules:
+    for rule in report.rules:
         lift = "–" if rule.lift is None else number(rule.lift, language, 1)
         counts = (rule.alerts, rule.held_back, rule.judged, rule.churned)
         shown = (whole(count, language) for count in counts)
         table.add_row(rule.kind, *shown, share(rule.precision), lift, whole(rule.warned_early, language))
     console.print(table)
-    for kind, column in found.off.items():
+    for kind, column in report.off.items():
         console.print(t("off", kind=kind, column=column))

@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 __all__ = ["health_judged", "overall", "thresholds"]
 
 
-def overall(found: Overall, page: Path, lang: str) -> None:
+def overall(report: Overall, page: Path, lang: str) -> None:
     """Show what goes with churn over all accounts: families, patterns of those who left."""
     console, say = out(), phrases(lang)
     t = Section(say, "overall")
-    first, last = Day(on=found.as_of_from.isoformat()), Day(on=found.as_of_until.isoformat())
-    console.print(escape(t("terminal_rows", rows=found.rows, accounts=found.accounts, first=first, last=last)))
+    first, last = Day(on=report.as_of_from.isoformat()), Day(on=report.as_of_until.isoformat())
+    console.print(escape(t("terminal_rows", rows=report.rows, accounts=report.accounts, first=first, last=last)))
     table = Table(t.family, t.part, title=t.families, title_justify="left")
-    for row in found.families:
+    for row in report.families:
         table.add_row(escape(say.or_plain(f"family-{row.family}", row.family)), percent(row.share, lang, 0))
     console.print(table)
-    if found.patterns:
-        title = t("terminal_patterns", churned=found.churned)
+    if report.patterns:
+        title = t("terminal_patterns", churned=report.churned)
         heads = (t.terminal_pattern, t.part, t.terminal_accounts, t.terminal_before, t.terminal_example)
         patterns = Table(*heads, title=title, title_justify="left")
-        for one in found.patterns:
+        for one in report.patterns:
             pattern, lead = one.pattern, one.pattern.median_lead_days
             before = "–" if lead is None else amount(round(lead), "days", lang)
             reasons = "".join(f"\n• {escape(say.text(driver.sentence))}" for driver in one.drivers)
@@ -45,7 +45,7 @@ def overall(found: Overall, page: Path, lang: str) -> None:
             patterns.add_row(escape(say.text(pattern.title)), *cells, f"{escape(pattern.example)}{reasons}")
         console.print(patterns)
     else:
-        console.print(escape(t("too_few", churned=found.churned)))
+        console.print(escape(t("too_few", churned=report.churned)))
     console.print(f"{say('backtest-terminal_report')}: {near(page)}")
 
 

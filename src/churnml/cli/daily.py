@@ -64,8 +64,8 @@ def daily_list(
     with Session(as_json) as session:
         from churnml import pipeline
 
-        found = pipeline.list_runs(config_of(config, session), limit=limit)
-        session.show({"runs": found}, lambda: _print_runs(found, session.language))
+        runs = pipeline.list_runs(config_of(config, session), limit=limit)
+        session.show({"runs": runs}, lambda: _print_runs(runs, session.language))
 
 
 def _run_folder(folder: Path, jobs: int, memory: str | None, as_json: bool) -> None:
@@ -140,9 +140,9 @@ def _print_run(run: Run, language: str, done: DailyRun | None = None) -> None:
             where = say.stored(one.error.get("where"))
             place = f" ({where})" if where else ""
             out().print(Plain(f"{stage_name(one.name, language)}{place}: {say.stored(one.error['remedy'])}"))
-    for told in done.told if done is not None else ():
-        if not told.sent:
-            out().print(Plain(t("not_told", target=told.target, why=told.why or "")))
+    for notice in done.notices if done is not None else ():
+        if not notice.sent:
+            out().print(Plain(t("not_told", target=notice.target, why=notice.why or "")))
 
 
 def _print_runs(runs: list[Run], language: str) -> None:

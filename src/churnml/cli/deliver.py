@@ -147,20 +147,20 @@ def _print_findings(findings: list[Finding], language: str) -> None:
             print(f"        {t('remedy', remedy=finding.remedy)}")
 
 
-def _print_list(found: list[Delivery], language: str) -> None:
+def _print_list(deliveries: list[Delivery], language: str) -> None:
     from rich.table import Table
     from rich.text import Text as Plain
 
     from churnml.language import Section, phrases
 
     console, t = out(), Section(phrases(language), "cli-deliver")
-    if not found:
+    if not deliveries:
         console.print(t.none)
         return
     table = Table(box=None, pad_edge=False)
     for name in ("id", "target", "key", "state", "reason", "said"):
         table.add_column(t(f"column.{name}"), justify="right" if name == "id" else "left")
-    for one in found:
+    for one in deliveries:
         words = (str(one.id), one.target, one.key, t(f"state.{one.state}"), one.reason or "", (one.said or "")[:100])
         table.add_row(*(Plain(word) for word in words))
     console.print(table)

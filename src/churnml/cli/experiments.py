@@ -52,7 +52,7 @@ def experiments_rank(
         )
 
 
-def _print(found: ExperimentReport, currency: str, language: str) -> None:
+def _print(report: ExperimentReport, currency: str, language: str) -> None:
     from rich.table import Table
 
     from churnml.cli.terminal import out, whole
@@ -64,48 +64,48 @@ def _print(found: ExperimentReport, currency: str, language: str) -> None:
     def share(value: float) -> Quantity:
         return Quantity(value=value, unit="share", digits=0)
 
-    span = {"from": f"{found.first}", "until": f"{found.last}"}
-    console.print(t("heading", name=found.name, share=share(found.share), days=found.days, **span), markup=False)
+    span = {"from": f"{report.first}", "until": f"{report.last}"}
+    console.print(t("heading", name=report.name, share=share(report.share), days=report.days, **span), markup=False)
     table = Table(box=None, pad_edge=False)
     for name in ("arm", "accounts", "followed", "churned", "rate", "lost", "worked"):
         label = t(f"column.{name}", currency=currency) if name == "lost" else t(f"column.{name}")
         table.add_column(label, justify="left" if name == "arm" else "right")
-    for name, arm in (("contacted", found.contacted), ("held_out", found.held_out)):
+    for name, arm in (("contacted", report.contacted), ("held_out", report.held_out)):
         counts = [arm.accounts, arm.followed, arm.churned]
         cells = ["–" if count is None else whole(count, language) for count in counts]
         rate = "–" if arm.churn_rate is None else percent(arm.churn_rate, language, 1)
         worked = "–" if arm.worked is None else whole(arm.worked, language)
         table.add_row(t(f"arm.{name}"), *cells, rate, whole(arm.arr_lost, language), worked)
     console.print(table)
-    for line in _effect(found, currency, t):
+    for line in _effect(report, currency, t):
         console.print(line, markup=False)
-    if found.needed is not None:
-        when = t.by_now if found.weeks == 0 else t("in_weeks", weeks=Quantity(value=found.weeks or 0.0))
-        console.print(t("needed", looked_for=share(found.looked_for), n=found.needed, when=when), markup=False)
-    if found.detectable is not None:
-        console.print(t("detectable", share=share(found.detectable)), markup=False)
-    for segment, own in found.segments.items():
+    if report.needed is not None:
+        when = t.by_now if report.weeks == 0 else t("in_weeks", weeks=Quantity(value=report.weeks or 0.0))
+        console.print(t("needed", looked_for=share(report.looked_for), n=report.needed, when=when), markup=False)
+    if report.detectable is not None:
+        console.print(t("detectable", share=share(report.detectable)), markup=False)
+    for segment, own in report.segments.items():
         said = say.stored(own.why) if own.churn_avoided is None else t("avoided", **_shares(own.churn_avoided))
         console.print(f"  {segment}: {said}", markup=False)
-    for line in _rankings(found, currency, t):
+    for line in _rankings(report, currency, t):
         console.print(line, markup=False)
 
 
-def _print_rankings(found: ExperimentReport, wanted: bool, currency: str, language: str) -> None:
+def _print_rankings(report: ExperimentReport, wanted: bool, currency: str, language: str) -> None:
     from churnml.cli.terminal import out
     from churnml.language import Section, phrases
 
     t = Section(phrases(language), "cli-experiment")
-    for line in _rankings(found, currency, t):
+    for line in _rankings(report, currency, t):
         out().print(line, markup=False)
-    if found.uplift is not None and found.uplift.beats and not wanted:
+    if report.uplift is not None and report.uplift.beats and not wanted:
         out().print(t.set_rank_by_uplift, markup=False)
 
 
-def _rankings(found: ExperimentReport, currency: str, t: Section) -> list[str]:
+def _rankings(report: ExperimentReport, currency: str, t: Section) -> list[str]:
     from churnml.language import Quantity
 
-    judged = found.uplift
+    judged = report.uplift
     if judged is None:
         return []
     lines = []
@@ -121,32 +121,32 @@ def _rankings(found: ExperimentReport, currency: str, t: Section) -> list[str]:
             need = {"accounts": judged.needed_accounts, "churners": judged.needed_held_out_churners or 0}
             lines.append(t("gain_needs", **need))
         lines.append(t.beats if judged.beats else t.beats_not)
-    at, until = found.ranking_decided_at, found.ranking_holds_until
-    by = t(f"ranked_by.{found.ranked_by}")
+    at, until = report.ranking_decided_at, report.ranking_holds_until
+    by = t(f"ranked_by.{report.ranked_by}")
     lines.append(t("budget_undecided", by=by) if at is None else t("budget_decided", by=by, at=f"{at:%Y-%m-%d}"))
     if until is not None:
-        lines.append(t(f"holds_until.{found.ranked_by}", until=until.isoformat()))
+        lines.append(t(f"holds_until.{report.ranked_by}", until=until.isoformat()))
     return lines
 
 
 _BOUNDS = ("value", "low", "high")
 
 
-def _qini(found: Interval) -> dict[str, Quantity]:
+def _qini(interval: Interval) -> dict[str, Quantity]:
     from churnml.language import Quantity
 
-    return {name: Quantity(value=getattr(found, name) or 0.0, unit="share", digits=2) for name in _BOUNDS}
+    return {name: Quantity(value=getattr(interval, name) or 0.0, unit="share", digits=2) for name in _BOUNDS}
 
 
-def _effect(found: ExperimentReport, currency: str, t: Section) -> list[str]:
-    if found.churn_avoided is None or found.arr_saved is None:
-        return [t("unknown", why=found.why or "")]
+def _effect(report: ExperimentReport, currency: str, t: Section) -> list[str]:
+    if report.churn_avoided is None or report.arr_saved is None:
+        return [t("unknown", why=report.why or "")]
     from churnml.language import Quantity
 
-    arr = found.arr_saved
+    arr = report.arr_saved
     saved = {name: Quantity(value=getattr(arr, name), digits=0) for name in ("value", "low", "high")}
-    lines = [t("contact", **_shares(found.churn_avoided)), t("keeps", currency=currency, **saved)]
-    none = found.churn_avoided.low <= 0 <= found.churn_avoided.high
+    lines = [t("contact", **_shares(report.churn_avoided)), t("keeps", currency=currency, **saved)]
+    none = report.churn_avoided.low <= 0 <= report.churn_avoided.high
     return [*lines, t.no_effect] if none else lines
 
 

@@ -19,13 +19,13 @@ __all__ = ["compared", "listed", "promoted"]
 _METRICS = ("roc_auc", "average_precision", "log_loss", "brier", "ece", "lift_at_10")
 
 
-def listed(found: ModelList, lang: str) -> None:
+def listed(models: ModelList, lang: str) -> None:
     """Show every version, and who was promoted when and why."""
     console, say = out(), phrases(lang)
     t = Section(say, "models")
     heads = (t.version, t.made, t.verdict, t("metric.roc_auc"), t("metric.log_loss"), "")
-    table = Table(*heads, title=found.name, title_justify="left")
-    for version in found.versions:
+    table = Table(*heads, title=models.name, title_justify="left")
+    for version in models.versions:
         cells = [_number(version.backtest.get(name), lang) for name in ("roc_auc", "log_loss")]
         mark = f"[green]{t.champion}[/]" if version.champion else ""
         table.add_row(
@@ -36,7 +36,7 @@ def listed(found: ModelList, lang: str) -> None:
             mark,
         )
     console.print(table)
-    for entry in found.promotions:
+    for entry in models.promotions:
         by = f" ({t.forced})" if entry.forced else ""
         console.print(f"• {entry.at}  {entry.version}{escape(by)}: {escape(phrases(lang).text(entry.reason))}")
 

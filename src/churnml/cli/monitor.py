@@ -62,9 +62,9 @@ def _draw(report: MonitoringReport, config: Config, language: str) -> None:
         for alarm in report.alarms:
             marks = [say.severe] if alarm.severe else []
             marks += [say.new] if alarm.key in report.new else []
-            told = f" ({', '.join(marks)})" if marks else ""
+            remark = f" ({', '.join(marks)})" if marks else ""
             style = "bold red" if alarm.severe else "yellow"
-            console.print(f"  [{style}]{alarm.code}{escape(told)}[/] {escape(render(alarm.said, language))}")
+            console.print(f"  [{style}]{alarm.code}{escape(remark)}[/] {escape(render(alarm.said, language))}")
         console.print(f"[dim]{escape(say.what_to_do)}[/]")
     else:
         budget = config.monitoring.false_alarms_per_month

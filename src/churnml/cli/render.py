@@ -50,11 +50,11 @@ def simulated(made: Simulated, lang: str) -> None:
     out().print(table)
 
 
-def checked(found: Checked, lang: str) -> None:
+def checked(outcome: Checked, lang: str) -> None:
     """Show the canonical tables, what was set aside and what a reader should know."""
     console, say = out(), phrases(lang)
     t = Section(say, "cli-check")
-    report = found.report()
+    report = outcome.report()
     table = Table(t.table, t.rows, title=t.canonical, title_justify="left")
     for name, rows in report.tables.items():
         table.add_row(name, whole(rows, lang))
@@ -111,8 +111,8 @@ def trained(settings: Config, outcome: Trained, lang: str) -> None:
     console.print(table)
     manifest = outcome.bundle.manifest
     style = "green" if manifest.verdict == "publishable" else "yellow"
-    for days, further in outcome.backtest.get("horizons", {}).items():
-        values = further["pooled"]["model"]
+    for days, horizon in outcome.backtest.get("horizons", {}).items():
+        values = horizon["pooled"]["model"]
         figures = say.joined(f"{metric(f'metric.{name}')} {number(values.get(name))}" for name in _METRICS)
         counts = {"positives": values["positives"], "rows": values["n"]}
         console.print(escape(t("horizon", days=int(days), figures=figures, **counts)))
@@ -149,8 +149,8 @@ def scored(settings: Config, path: Path, outcome: Scored) -> None:
     from churnml.explain.stored import worded
 
     chances = table[model.output].head(_TOP)
-    for row, chance, told in zip(table.head(_TOP).itertuples(), chances, outcome.explanations, strict=False):
-        reasons = worded(told, [lang])[f"told_{lang}"]
+    for row, chance, explanation in zip(table.head(_TOP).itertuples(), chances, outcome.explanations, strict=False):
+        reasons = worded(explanation, [lang])[f"told_{lang}"]
         name = f"{row.account_id}" + (f"\n{row.name}" if isinstance(row.name, str) else "")
         shown.add_row(
             escape(name),
@@ -169,35 +169,35 @@ def scored(settings: Config, path: Path, outcome: Scored) -> None:
     _where(console, settings, path, outcome)
 
 
-def explained(told: Mapping[str, Any], lang: str) -> None:
+def explained(explanation: Mapping[str, Any], lang: str) -> None:
     """Show one account's explanation, all of it in one language."""
-    from churnml.reports import change_told
+    from churnml.reports import change_sentence
 
     console, say = out(), phrases(lang)
-    target = str(told.get("target", "churn"))
-    name = f"[bold]{escape(str(told['account_id']))}[/]"
-    console.print(f"{name}  {say('page-as_of')} {day(str(told['as_of']), lang)}")
-    chance, health = told[f"{target}_probability"], told["health_score"]
+    target = str(explanation.get("target", "churn"))
+    name = f"[bold]{escape(str(explanation['account_id']))}[/]"
+    console.print(f"{name}  {say('page-as_of')} {day(str(explanation['as_of']), lang)}")
+    chance, health = explanation[f"{target}_probability"], explanation["health_score"]
     head = say(
         "explained-head",
         target=say(f"target-{target}"),
         chance="–" if chance is None else Quantity(value=chance, unit="share", digits=1),
         health="–" if health is None else Quantity(value=health, digits=0),
     )
-    band = f"[{_BAND_STYLE[told['band']]}]{say('band-' + str(told['band']))}[/]"
+    band = f"[{_BAND_STYLE[explanation['band']]}]{say('band-' + str(explanation['band']))}[/]"
     console.print(f"{escape(head)} ({band})")
-    for reason in told.get(f"reasons_{lang}", []):
+    for reason in explanation.get(f"reasons_{lang}", []):
         console.print(f"[yellow]{escape(reason)}[/]")
-    if told.get("frozen"):
-        console.print(f"[bold]{escape(told['frozen'][f'text_{lang}'])}[/]")
-    if moved := change_told(told.get("change"), lang):
+    if explanation.get("frozen"):
+        console.print(f"[bold]{escape(explanation['frozen'][f'text_{lang}'])}[/]")
+    if moved := change_sentence(explanation.get("change"), lang):
         console.print(escape(moved))
-    for fact in told.get("indicators", []):
+    for fact in explanation.get("indicators", []):
         console.print(f"• {escape(fact[f'text_{lang}'])}")
-    if not told["families"]:
-        console.print(escape(told[f"summary_{lang}"]))
+    if not explanation["families"]:
+        console.print(escape(explanation[f"summary_{lang}"]))
     for side in ("raising", "lowering"):
-        drivers: Sequence[Mapping[str, Any]] = told[side]
+        drivers: Sequence[Mapping[str, Any]] = explanation[side]
         tree = Tree(
             say(f"page-{side}") if target == "churn" else say(f"explained-{side}", target=say(f"target-{target}"))
         )
@@ -205,9 +205,9 @@ def explained(told: Mapping[str, Any], lang: str) -> None:
             tree.add(escape(driver[f"sentence_{lang}"]))
         if drivers:
             console.print(tree)
-    if told.get(f"other_signals_{lang}"):
-        console.print(escape(told[f"other_signals_{lang}"]))
-    for play in told.get("plays", []):
+    if explanation.get(f"other_signals_{lang}"):
+        console.print(escape(explanation[f"other_signals_{lang}"]))
+    for play in explanation.get("plays", []):
         owner = say.or_plain(f"owner-{play['owner']}", str(play["owner"]))
         tree = Tree(f"{escape(play[f'title_{lang}'])} ({escape(owner)}, {say('page-due')} {day(play['due_on'], lang)})")
         for step in play[f"steps_{lang}"]:

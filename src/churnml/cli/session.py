@@ -44,11 +44,11 @@ class Session:
         self.as_json = as_json
         self.config: Config | None = None
         self.language: Language = terminal_language()
-        self._live = _Live(self.language)
-        self._kept: dict[str, Any] = {}
+        self._display = _StageDisplay(self.language)
+        self._parts: dict[str, Any] = {}
         self._umask = 0
         self._timings: Path | None = None
-        self.stages = Stages(self._live)
+        self.stages = Stages(self._display)
 
     def __enter__(self) -> Self:
         from churnml.cli.terminal import settle_streams
@@ -62,7 +62,7 @@ class Session:
     def use(self, config: Config) -> None:
         """Work on a config: how long its stages took the last time tells how long they will take."""
         self.config = config
-        self.language = self._live.language = config.language
+        self.language = self._display.language = config.language
         self._timings = config.workspace_dir / _TIMINGS
         with suppress(OSError, ValueError, AttributeError, TypeError):  # nothing depends on it
             timings = json.loads(self._timings.read_text(encoding="utf-8"))
@@ -81,7 +81,7 @@ class Session:
         known = languages()
         if given is not None and given not in known:
             raise UsageError(Text.of("fault-no_language"), where="--lang", got=given, expected=" or ".join(known))
-        self.language = self._live.language = given or self.language
+        self.language = self._display.language = given or self.language
         return self.language
 
     def say(self, code: str, /, **arguments: Any) -> str:
@@ -92,7 +92,7 @@ class Session:
 
     def show(self, report: Any, picture: Callable[[], None]) -> None:
         """Print the report, a mapping or a dataclass, as JSON, or draw it for a person."""
-        self._live.stop()
+        self._display.stop()
         if not self.as_json:
             picture()
             return
@@ -103,23 +103,23 @@ class Session:
         extra = {"seconds": dict(self.stages.seconds), "peak_rss_mb": peak_rss_mb()} if self.stages.seconds else {}
         from churnml.language import in_words
 
-        document = in_words({**to_jsonable_python(report), **self._kept}, self.language)
+        document = in_words({**to_jsonable_python(report), **self._parts}, self.language)
         print(as_json({**document, **extra}))
 
     def show_part(self, report: Any, picture: Callable[[], None]) -> None:
         """Show what a longer command has come to so far: a person at once; as JSON with the rest, or with the error."""
-        self._live.stop()
+        self._display.stop()
         if not self.as_json:
             picture()
             return
         from pydantic_core import to_jsonable_python
 
-        self._kept.update(to_jsonable_python(report))
+        self._parts.update(to_jsonable_python(report))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        self._display.stop()
         if error is None and self._timings is not None and self._timings.parent.is_dir() and self.stages.seconds:
             with suppress(OSError):
                 write_json(self._timings, {**self.stages.expected, **self.stages.seconds})
@@ -132,7 +132,7 @@ class Session:
         if isinstance(error, Exception) and type(error).__module__.split(".")[0] not in ("click", "typer"):
             sys.exit(
                 report_failure(
-                    error, as_json=self.as_json, so_far=self._kept, language=self.language, config=self.config
+                    error, as_json=self.as_json, so_far=self._parts, language=self.language, config=self.config
                 )
             )
 
@@ -209,7 +209,7 @@ def _bug(error: Exception) -> ChurnmlError:
     )
 
 
-class _Live:
+class _StageDisplay:
     """A spinner with the current stage on a terminal, plain lines elsewhere."""
 
     def __init__(self, language: Language) -> None:

@@ -40,7 +40,7 @@ def survival(
     with Session(as_json) as session:
         from datetime import date
 
-        from churnml.pipeline.survival import survival as told
+        from churnml.pipeline.survival import survival as survival_report
 
         try:
             day = None if as_of is None else date.fromisoformat(as_of)
@@ -48,7 +48,7 @@ def survival(
             from churnml.language import Text
 
             raise UsageError(Text.of("fault-no_date"), where="--as-of", got=as_of, expected="2026-03-31") from None
-        report = told(
+        report = survival_report(
             config_of(config, session, lang),
             session.stages,
             as_of=day,

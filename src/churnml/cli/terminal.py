@@ -68,7 +68,7 @@ def as_json(document: Any) -> str:
     '{\n "name": "\\u009b31m"\n}'
     """
     text = json.dumps(document, ensure_ascii=not _speaks_utf8(), indent=1, allow_nan=False)
-    return re.sub(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def near(path: Path) -> str:

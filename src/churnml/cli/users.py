@@ -79,11 +79,11 @@ def list_users(config: ConfigOption = DEMO, as_json: AsJson = False) -> None:
         idle = timedelta(hours=opened.config.serving.sign_in.idle_hours)
         now = opened.actor.now
         usable = [one for one in opened.store.sessions.in_force(now) if one.usable(now, idle)]
-        found = [
+        users = [
             {**_as_dict(user), "sessions": sum(one.user_id == user.id for one in usable)}
             for user in opened.store.users.list()
         ]
-        session.show({"users": found}, lambda: _print_users(found, session.language))
+        session.show({"users": users}, lambda: _print_users(users, session.language))
 
 
 @users_app.command("invite")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from churnml.config.section import Section
+from churnml.language import Text, WrongValueError
 
 __all__ = [
     "Absence",
@@ -44,13 +45,13 @@ class Condition(Section):
     @model_validator(mode="after")
     def _one_comparison(self) -> Self:
         if sum(bound is not None for bound in (self.above, self.below, self.equals)) != 1:
-            raise ValueError("give exactly one of above, below, equals")
+            raise WrongValueError(Text.of("wrong-one_of", names="above, below, equals"))
         if self.clear is not None and (
             self.equals is not None
             or (self.above is not None and self.clear > self.above)
             or (self.below is not None and self.clear < self.below)
         ):
-            raise ValueError("clear lies on the far side of the bound: at most `above`, at least `below`")
+            raise WrongValueError(Text.of("wrong-clear"))
         return self
 
 
@@ -78,7 +79,7 @@ class Absence(Section):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.last < self.first:
-            raise ValueError("last lies before first")
+            raise WrongValueError(Text.of("wrong-absence"))
         return self
 
 
@@ -138,5 +139,5 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(f"there is no time zone {name!r}; for example Europe/Berlin, Asia/Tokyo") from None
+        raise WrongValueError(Text.of("wrong-time_zone.example", name=repr(name))) from None
     return name

@@ -38,7 +38,7 @@ from churnml.config.sections import (
 from churnml.config.survival import SurvivalConfig
 from churnml.errors import UsageError, near_name
 from churnml.files import sqlite_path, sqlite_url
-from churnml.language import Language, Text
+from churnml.language import Language, Several, Text, WrongValueError
 
 __all__ = ["Config"]
 
@@ -101,23 +101,23 @@ class Config(Section):
     @model_validator(mode="after")
     def _known_sources(self) -> Self:
         if (self.source is None) == (not self.sources):
-            raise ValueError("name either `source` or `sources`")
+            raise WrongValueError(Text.of("wrong-source_or_sources"))
         if self.identities is not None:
             named = [self.identities.leading, *(keys.source or name for name, keys in self.identities.keys.items())]
             for source in named:
                 if source is not None and source not in self.sources:
-                    raise ValueError(_unknown("identities", source, self.sources))
+                    raise WrongValueError(_unknown("identities", source, self.sources))
         for name, table in self.tables.items():
             for number, part in enumerate(table.parts):
                 place = f"tables.{name}" if len(table.parts) == 1 else f"tables.{name}[{number}]"
                 named = [part.source, *([part.via.source] if part.via is not None else [])]
                 for source in named:
                     if source is not None and source not in self.sources:
-                        raise ValueError(_unknown(f"{place}.source", source, self.sources))
+                        raise WrongValueError(_unknown(f"{place}.source", source, self.sources))
                 if part.with_ and part.preset is None:
-                    raise ValueError(f"{place}.with: only a preset reads further raw tables")
+                    raise WrongValueError(Text.of("wrong-with", place=place))
                 if part.source is None and len(self.sources) > 1:
-                    raise ValueError(f"{place}.source: say which source it is: {', '.join(self.sources)}")
+                    raise WrongValueError(Text.of("wrong-which_source", place=place, names=", ".join(self.sources)))
         return self
 
     @model_validator(mode="after")
@@ -126,29 +126,26 @@ class Config(Section):
 
         for name, table in self.tables.items():
             if name not in TABLES:
-                raise ValueError(_unknown(f"tables.{name}", name, TABLES))
+                raise WrongValueError(_unknown(f"tables.{name}", name, TABLES))
             for column in (column for part in table.parts for column in part.columns):
                 if column not in TABLES[name].column_names:
-                    raise ValueError(_unknown(f"tables.{name}.columns.{column}", column, TABLES[name].column_names))
+                    raise WrongValueError(
+                        _unknown(f"tables.{name}.columns.{column}", column, TABLES[name].column_names)
+                    )
             if any(part.attributes for part in table.parts) and name != "accounts":
-                raise ValueError(f"tables.{name}.attributes: only accounts may carry further attributes")
+                raise WrongValueError(Text.of("wrong-attributes", table=name))
         if self.label.churn == "contractual" and "subscriptions" not in self.tables:
-            raise ValueError("label.churn is contractual, but no `subscriptions` table is mapped")
+            raise WrongValueError(Text.of("wrong-label_table", churn="contractual", table="subscriptions"))
         if self.label.target == "expansion":
             needed = {"deals": "opportunities", "mrr": "subscriptions", "seats": "subscriptions"}
             wanted = dict.fromkeys(needed[sign] for sign in self.label.expansion_by)
             if not any(table in self.tables for table in wanted):
-                raise ValueError(
-                    f"label.target is expansion, but no table is mapped that shows one: {' or '.join(wanted)} "
-                    f"(label.expansion_by: {', '.join(self.label.expansion_by)})"
-                )
+                signs = ", ".join(self.label.expansion_by)
+                raise WrongValueError(Text.of("wrong-expansion_table", tables=", ".join(wanted), signs=signs))
         if self.label.target != "churn" and "fitted" in (self.health.preset, self.health.alpha):
-            raise ValueError(
-                f"health.preset and health.alpha `fitted` learn from churn, but label.target is {self.label.target}; "
-                "with it health is made of the rules alone: take the preset reference or balanced, and leave alpha out"
-            )
+            raise WrongValueError(Text.of("wrong-fitted_health", target=self.label.target))
         if self.label.churn == "silence" and "events" not in self.tables:
-            raise ValueError("label.churn is silence, but no `events` table is mapped")
+            raise WrongValueError(Text.of("wrong-label_table", churn="silence", table="events"))
         return self
 
     @model_validator(mode="after")
@@ -157,11 +154,7 @@ class Config(Section):
 
         read = read_back(self.deliveries, self.tables, {name: tuple(TABLES[name].column_names) for name in self.tables})
         if read:
-            raise ValueError(
-                "a field that churnml writes can never be a feature, or its own score would teach it: "
-                + "; ".join(read)
-                + ". Map another column, leave it out with `null`, or write to a field of churnml's own"
-            )
+            raise WrongValueError(Text.of("wrong-loop", loops=Several(parts=tuple(read))))
         return self
 
     def require_churn(self, what: str) -> None:
@@ -280,7 +273,7 @@ class Config(Section):
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _unknown(where: str, name: str, known: Any) -> str:
+def _unknown(where: str, name: str, known: Any) -> Text:
     near = near_name(name, known)
-    hint = f"did you mean {near!r}? " if near else ""
-    return f"{where}: unknown name {name!r}; {hint}known: {', '.join(known)}"
+    code = "wrong-unknown_name.near" if near else "wrong-unknown_name.far"
+    return Text.of(code, place=where, name=repr(name), near=repr(near), known=", ".join(known))

@@ -28,10 +28,10 @@ class SummaryConfig(Section):
 
         Their names hold a colon, which no target of `deliveries` needs, so the two are never taken for one another.
         """
-        found: dict[str, TargetConfig] = {}
+        enabled: dict[str, TargetConfig] = {}
         for kind in ("slack", "teams", "webhooks", "emails"):
-            found |= {f"{kind}.daily:{name}": one for name, one in getattr(self, kind).items() if one.enabled}
-        return found
+            enabled |= {f"{kind}.daily:{name}": one for name, one in getattr(self, kind).items() if one.enabled}
+        return enabled
 
 
 class DailyConfig(Section):

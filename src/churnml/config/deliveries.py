@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from churnml.config.alerts import Severity, TaskRole
 from churnml.config.logins import HubspotLogin, SalesforceLogin, Secret, ZohoLogin
 from churnml.config.section import Section, Share
+from churnml.language import Text, WrongValueError
 
 __all__ = [
     "SECRETS",
@@ -235,7 +236,7 @@ class EmailTarget(TargetConfig):
     @model_validator(mode="after")
     def _somebody(self) -> Self:
         if not self.to and not self.owners:
-            raise ValueError("name somebody in `to` or `owners`")
+            raise WrongValueError(Text.of("wrong-nobody"))
         return self
 
 
@@ -262,7 +263,7 @@ class TableTarget(TargetConfig):
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if (self.folder is None) == (self.connection is None):
-            raise ValueError("name exactly one of folder, connection")
+            raise WrongValueError(Text.of("wrong-one_of", names="folder, connection"))
         return self
 
     def columns_wanted(self) -> dict[str, FieldConfig]:

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, model_validator
 
 from churnml.config.section import Section
+from churnml.language import Text, WrongValueError
 
 __all__ = ["HubspotLogin", "SalesforceLogin", "Secret", "ZohoLogin"]
 
@@ -25,7 +26,7 @@ class SalesforceLogin(Section):
     @model_validator(mode="after")
     def _one_login(self) -> Self:
         if (self.token is None) == (self.client_id is None or self.client_secret is None):
-            raise ValueError("give client_id and client_secret, or token")
+            raise WrongValueError(Text.of("wrong-login"))
         return self
 
 

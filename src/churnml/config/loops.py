@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from churnml.config.deliveries import CrmTarget, DeliveriesConfig, TableTarget
 from churnml.config.raw import ColumnSource, TableSource
+from churnml.language import Text
 
 __all__ = ["own_name", "read_back"]
 
@@ -31,7 +32,7 @@ def own_name(name: str) -> str:
 
 def read_back(
     deliveries: DeliveriesConfig, tables: Mapping[str, TableSource], canonical: Mapping[str, tuple[str, ...]]
-) -> list[str]:
+) -> list[Text]:
     """Return what of the mapping reads a field or table that churnml writes, as sentences.
 
     Parameters
@@ -47,24 +48,24 @@ def read_back(
     >>> section = DeliveriesConfig.model_validate(
     ...     {"hubspot": {"token": "t", "fields": {"churn_risk": "churn_probability"}}})
     >>> table = TableSource.model_validate({"from": "c.csv", "attributes": {"risk": {"expr": "upper(Churn_Risk)"}}})
-    >>> read_back(section, {"accounts": table}, {"accounts": ("account_id",)})
+    >>> [str(loop) for loop in read_back(section, {"accounts": table}, {"accounts": ("account_id",)})]
     ["tables.accounts.attributes.risk reads 'Churn_Risk', which deliveries.hubspot writes"]
     """
     written = {own_name(field): target for field, target in _written(deliveries)}
     places = {own_name(PurePath(place).stem): target for place, target in _tables(deliveries)}
-    loops = []
+    loops: list[Text] = []
     for table, source in ((table, part) for table, mapped in tables.items() for part in mapped.parts):
         for read, where in ((source.from_, "from"), (source.via.from_ if source.via else "", "via.from")):
-            stem = own_name(PurePath(read).stem) if read else ""
+            place, stem = f"tables.{table}.{where}", own_name(PurePath(read).stem) if read else ""
             writer = places.get(stem) or places.get(stem.removesuffix("history"))
             if writer is not None:
-                loops.append(f"tables.{table}.{where} reads {read!r}, which deliveries.{writer} writes")
+                loops.append(Text.of("wrong-loop.written", place=place, name=repr(read), target=writer))
         for where, column, is_key in _reads(source, canonical.get(table, ())):
-            name = own_name(column)
+            place, name = f"tables.{table}.{where}", own_name(column)
             if name in written:
-                loops.append(f"tables.{table}.{where} reads {column!r}, which deliveries.{written[name]} writes")
+                loops.append(Text.of("wrong-loop.written", place=place, name=repr(column), target=written[name]))
             elif name.startswith(_OWN) and not is_key:
-                loops.append(f"tables.{table}.{where} reads {column!r}, whose name says that churnml wrote it")
+                loops.append(Text.of("wrong-loop.named", place=place, name=repr(column)))
     return loops
 
 

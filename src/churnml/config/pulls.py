@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from churnml.config.logins import HubspotLogin, SalesforceLogin, Secret, ZohoLogin
 from churnml.config.section import Section, Share
+from churnml.language import Text, WrongValueError
 
 __all__ = [
     "PULL_SECRETS",
@@ -121,7 +122,7 @@ class PullConfig(Section):
     def _one_tool(self) -> Self:
         given = [name for name in self._tools() if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"name exactly one tool of {', '.join(self._tools())}")
+            raise WrongValueError(Text.of("wrong-one_of", names=", ".join(self._tools())))
         return self
 
     @classmethod

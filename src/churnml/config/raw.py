@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from churnml.config.pulls import PullConfig
 from churnml.config.section import Section, Share
 from churnml.errors import near_name
+from churnml.language import Text, WrongValueError
 
 __all__ = [
     "ColumnSource",
@@ -59,13 +60,9 @@ class SourceConfig(Section):
     def _exactly_one(self) -> Self:
         given = [name for name in ("folder", "duckdb", "connection") if getattr(self, name) is not None]
         if self.pull is None and len(given) != 1:
-            raise ValueError("name exactly one of folder, duckdb, connection, pull")
+            raise WrongValueError(Text.of("wrong-one_of", names="folder, duckdb, connection, pull"))
         if self.pull is not None and given != (["connection"] if self.pull.destination else given and ["duckdb"]):
-            raise ValueError(
-                "beside `pull.destination` stands the `connection` from which it is read, and nothing else"
-                if self.pull.destination
-                else "beside `pull` only `duckdb` may stand: the file in which it lands"
-            )
+            raise WrongValueError(Text.of("wrong-pull.destination" if self.pull.destination else "wrong-pull.landing"))
         return self
 
     @field_validator("timezone")
@@ -113,7 +110,7 @@ class ColumnSource(Section):
     def _exactly_one(self) -> Self:
         given = [name for name in ("column", "value", "expr") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError("name exactly one of column, value, expr")
+            raise WrongValueError(Text.of("wrong-one_of", names="column, value, expr"))
         return self
 
     @field_validator("words", mode="before")
@@ -145,7 +142,8 @@ def _zone(name: str) -> str:
     zones = _zones()
     if name not in zones:
         near = near_name(name, zones)
-        raise ValueError(f"there is no time zone {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+        code = "wrong-time_zone.near" if near else "wrong-time_zone.far"
+        raise WrongValueError(Text.of(code, name=repr(name), near=repr(near)))
     return name
 
 
@@ -213,7 +211,7 @@ class IdentityKeys(Section):
     @model_validator(mode="after")
     def _has_id(self) -> Self:
         if self.preset is None and self.id is None:
-            raise ValueError("name the raw column of the tool's own `id`, or a `preset`")
+            raise WrongValueError(Text.of("wrong-identity"))
         return self
 
 
@@ -289,7 +287,7 @@ class TableSource(Section):
         try:
             return codecs.lookup(name).name
         except LookupError:
-            raise ValueError(f"there is no text encoding {name!r}; for example cp932, latin-1, utf-16") from None
+            raise WrongValueError(Text.of("wrong-encoding", name=repr(name))) from None
 
     also: tuple[TableSource, ...] = Field(
         (), description="Made from a list: further raw tables of the same canonical table, in the list's order"
@@ -301,7 +299,7 @@ class TableSource(Section):
         if not isinstance(value, list | tuple):
             return value
         if not value or not all(isinstance(part, dict) for part in value):
-            raise ValueError("a list of raw tables holds mappings, each with `from`")
+            raise WrongValueError(Text.of("wrong-parts"))
         return {**value[0], "also": value[1:]}
 
     @property

@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from churnml.config.section import Section, Share
 from churnml.config.sign_in import Network, SignInConfig
+from churnml.language import Text, WrongValueError
 
 if TYPE_CHECKING:
     from churnml.config.needs import LearningSections
@@ -129,34 +130,26 @@ class LabelConfig(Section):
     @model_validator(mode="after")
     def _target_fits(self) -> Self:
         if self.target == "contraction" and self.churn == "silence":
-            raise ValueError("target is contraction, which needs contracts whose MRR can fall; label.churn is silence")
+            raise WrongValueError(Text.of("wrong-contraction"))
         if self.target == "contraction" and self.change_share >= 1:
-            raise ValueError(f"change_share ({self.change_share:g}): MRR cannot fall by all of itself and stay")
+            raise WrongValueError(Text.of("wrong-change_share", share=f"{self.change_share:g}"))
         return self
 
     @model_validator(mode="after")
     def _horizons_differ(self) -> Self:
         twice = [days for days in set(self.horizons) if self.horizons.count(days) > 1]
         if twice:
-            raise ValueError(
-                f"the horizon of {min(twice)} days is named twice; further_horizons_days lists those beside "
-                f"horizon_days ({self.horizon_days})"
-            )
+            raise WrongValueError(Text.of("wrong-horizon_twice", days=str(min(twice)), horizon=str(self.horizon_days)))
         shortest = min(self.horizons)
         if self.churn == "silence" and shortest < self.silence <= self.horizon_days:
-            raise ValueError(
-                f"silence_days ({self.silence}) is longer than the horizon of {shortest} days in "
-                "further_horizons_days: no silence could ever be seen inside its label window; "
-                f"leave that horizon out or set silence_days to {shortest} or less"
-            )
+            raise WrongValueError(Text.of("wrong-silence.further", silence=str(self.silence), horizon=str(shortest)))
         return self
 
     @model_validator(mode="after")
     def _silence_fits(self) -> Self:
         if self.churn == "silence" and self.silence > self.horizon_days:
-            raise ValueError(
-                f"silence_days ({self.silence}) is longer than horizon_days ({self.horizon_days}): "
-                "no silence could ever be seen inside the label window"
+            raise WrongValueError(
+                Text.of("wrong-silence.own", silence=str(self.silence), horizon=str(self.horizon_days))
             )
         return self
 
@@ -301,7 +294,7 @@ class HealthConfig(Section):
     @model_validator(mode="after")
     def _bands_in_order(self) -> Self:
         if self.red_below != "auto" and self.green_from != "auto" and self.red_below >= self.green_from:
-            raise ValueError(f"red_below ({self.red_below}) must be under green_from ({self.green_from})")
+            raise WrongValueError(Text.of("wrong-bands", red=str(self.red_below), green=str(self.green_from)))
         return self
 
 

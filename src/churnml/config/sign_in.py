@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from churnml.config.deliveries import EmailTarget
 from churnml.config.section import Section
 from churnml.errors import ConfigError, near_name
-from churnml.language import Text, one_of
+from churnml.language import Text, WrongValueError, one_of
 
 __all__ = ["Network", "OidcConfig", "ProxyConfig", "Role", "SignInConfig", "inside", "in_the_clear", "mail_section"]
 
@@ -23,7 +23,7 @@ def _network(text: str) -> str:
     try:
         return str(ipaddress.ip_network(text, strict=False) if "/" in text else ipaddress.ip_address(text))
     except ValueError:
-        raise ValueError(f"{text!r} is no address or network; expected e.g. 10.0.0.7 or 10.0.0.0/8") from None
+        raise WrongValueError(Text.of("wrong-address", given=repr(text))) from None
 
 
 Network = Annotated[str, AfterValidator(_network)]
@@ -39,12 +39,12 @@ def inside(address: str, networks: tuple[str, ...]) -> bool:
     (True, True, False)
     """
     try:
-        found = ipaddress.ip_address(address)
+        ip = ipaddress.ip_address(address)
     except ValueError:
         return False
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    found = mapped or found
-    return any(found in ipaddress.ip_network(network, strict=False) for network in networks)
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    ip = mapped or ip
+    return any(ip in ipaddress.ip_network(network, strict=False) for network in networks)
 
 
 class OidcConfig(Section):

@@ -22,7 +22,7 @@ __all__ = [
     "Adapter",
     "Context",
     "Finding",
-    "Found",
+    "RemoteRecord",
     "Manner",
     "Record",
     "accepted",
@@ -97,7 +97,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Found:
+class RemoteRecord:
     """What a target knows under an id.
 
     Parameters
@@ -185,7 +185,7 @@ class Adapter(ABC):
         """Return how the target says that it wants a pause, and what it has left."""
         return Signs()
 
-    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
+    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Return what the target knows of records, by the delivery's id; one that is left out is missing."""
         return {}
 

@@ -14,33 +14,38 @@ __all__ = ["digests"]
 
 
 def digests(
-    target: EmailTarget, told: Sequence[Mapping[str, Any]], as_of: date, kept: Deliveries, name: str, language: str
+    target: EmailTarget,
+    alerts: Sequence[Mapping[str, Any]],
+    as_of: date,
+    deliveries: Deliveries,
+    name: str,
+    language: str,
 ) -> list[Wanted]:
     """Return the mails of one day: to each owner their own alerts, to `to` all of them; none without an alert.
 
     Parameters
     ----------
     target : EmailTarget
-    told : sequence of mappings
-        Alerts as `churnml.deliveries.words.alert_told` tells them, the largest avoidable loss first.
+    alerts : sequence of mappings
+        Alerts as `churnml.deliveries.words.alert_values` tells them, the largest avoidable loss first.
     as_of : date
-    kept : Deliveries
+    deliveries : Deliveries
         Knows which digests there were already.
     name : str
         The target's name.
     language : str
     """
-    lists: dict[str, list[Mapping[str, Any]]] = {address: list(told) for address in target.to}
+    lists: dict[str, list[Mapping[str, Any]]] = {address: list(alerts) for address in target.to}
     for owner, address in target.owners.items():
-        own = [alert for alert in told if alert["owner"] == owner]
+        own = [alert for alert in alerts if alert["owner"] == owner]
         lists.setdefault(address, []).extend(alert for alert in own if alert not in lists.get(address, []))
     lately = [as_of - timedelta(days=days) for days in range(1, target.every_days)]
     lines = []
-    for address, alerts in lists.items():
+    for address, listed in lists.items():
         earlier = [f"digest:{day.isoformat()}:{address}" for day in lately]
         today = f"digest:{as_of.isoformat()}:{address}"
-        if alerts and not kept.under(name, [today, *earlier]):
-            lines.append(Wanted(today, "digest", _mail(address, alerts, as_of, language)))
+        if listed and not deliveries.under(name, [today, *earlier]):
+            lines.append(Wanted(today, "digest", _mail(address, listed, as_of, language)))
     return lines
 
 

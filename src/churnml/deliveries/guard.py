@@ -15,7 +15,7 @@ __all__ = ["Guarded", "guarded"]
 
 
 def _resolved(host: str, port: int) -> list[str]:
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 class Guarded(httpx.BaseTransport):

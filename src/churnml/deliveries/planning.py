@@ -20,7 +20,7 @@ from churnml.config.deliveries import (
 from churnml.deliveries.digest import digests
 from churnml.deliveries.task_planning import led_by_tasks, open_task_ids, plan_tasks
 from churnml.deliveries.values import account_values, changed, mapped, page_for
-from churnml.deliveries.words import alert_told
+from churnml.deliveries.words import alert_values
 from churnml.store import Alert, Change, Delivery, SnapshotInfo, Store, Wanted
 
 __all__ = ["plan"]
@@ -71,7 +71,7 @@ class _Planner:
     ) -> None:
         self.store, self.config, self.section = store, config, section
         self.language, self.currency, self.now = language, currency, now
-        self.kept = store.deliveries(config)
+        self.deliveries = store.deliveries(config)
 
     def everything(self) -> list[Change]:
         """Return what a target that is new begins with: the newest scoring and the alerts that wait."""
@@ -87,7 +87,7 @@ class _Planner:
         count = 0
         if newest is not None and newest.id in scored:
             if isinstance(target, CrmTarget) and target.fields:
-                count += sum(self.kept.plan(name, part, self.now) for part in self._scores(name, target, newest))
+                count += sum(self.deliveries.plan(name, part, self.now) for part in self._scores(name, target, newest))
             if isinstance(target, EmailTarget):
                 count += self._plan(name, self._digests(name, target, newest))
         if isinstance(target, TableTarget) or (isinstance(target, WebhookTarget) and target.snapshots):
@@ -106,13 +106,13 @@ class _Planner:
             self.store, self.config, name, target, sorted(set(numbers)), language=self.language,
             currency=self.currency, page_url=self.section.page_url, now=self.now,
         )  # fmt: skip
-        self.kept.drop(name, plan.unsaid)
+        self.deliveries.drop(name, plan.unsaid)
         return self._plan(name, plan.wanted)
 
     def _plan(self, name: str, wanted: Sequence[Wanted]) -> int:
-        before = self.kept.under(name, [one.key for one in wanted])
+        before = self.deliveries.under(name, [one.key for one in wanted])
         new = [one for one in wanted if one.key not in before or before[one.key].wanted != dict(one.values)]
-        return self.kept.plan(name, new, self.now) if new else 0
+        return self.deliveries.plan(name, new, self.now) if new else 0
 
     def _scores(self, name: str, target: CrmTarget, snapshot: SnapshotInfo) -> Iterator[list[Wanted]]:
         worded = any(field.value in _TEXTS for field in target.fields.values())
@@ -121,7 +121,7 @@ class _Planner:
             page = self.store.accounts(snapshot.id, after=after, limit=_PAGE)
             ids = [account.account_id for account in page.accounts]
             explanations: Mapping[str, Any] = self.store.explanations(snapshot.id, ids) if worded else {}
-            before = self.kept.under(name, [f"score:{account}" for account in ids])
+            before = self.deliveries.under(name, [f"score:{account}" for account in ids])
             part = []
             for account in page.accounts:
                 values = account_values(
@@ -151,7 +151,7 @@ class _Planner:
 
     def _alerts(self, name: str, target: TargetConfig, asked: AlertsWanted, numbers: Sequence[int]) -> list[Wanted]:
         planned = self.store.alerts(self.config).some(numbers)
-        before = self.kept.under(name, [f"alert:{alert.id}" for alert in planned])
+        before = self.deliveries.under(name, [f"alert:{alert.id}" for alert in planned])
         snapshot = self.store.latest(self.config)
         ids = [alert.account_id for alert in planned]
         accounts = self.store.account_scores(snapshot.id, ids) if snapshot is not None else {}
@@ -170,7 +170,7 @@ class _Planner:
                 continue
             if earlier is not None and isinstance(target, MessageTarget):
                 continue
-            values = alert_told(
+            values = alert_values(
                 alert,
                 accounts.get(alert.account_id),
                 language=self.language,
@@ -182,22 +182,22 @@ class _Planner:
                 continue
             values["at"] = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
             wanted.append(Wanted(key, "alert", values, alert.account_id))
-        self.kept.drop(name, unsaid)
+        self.deliveries.drop(name, unsaid)
         return wanted
 
     def _digests(self, name: str, target: EmailTarget, snapshot: SnapshotInfo) -> list[Wanted]:
-        found = self.store.alerts(self.config).find(held_back=False, limit=10_000)
+        due = self.store.alerts(self.config).find(held_back=False, limit=10_000)
         asked = AlertsWanted(min_severity=target.min_severity)
-        alerts = [alert for alert, _ in found if _asked_for(alert, asked)]
+        alerts = [alert for alert, _ in due if _asked_for(alert, asked)]
         accounts = self.store.account_scores(snapshot.id, [alert.account_id for alert in alerts])
         facts = [
-            alert_told(
+            alert_values(
                 alert, accounts.get(alert.account_id), language=self.language, currency=self.currency,
                 page=page_for(self.section.page_url, alert.account_id),
             )
             for alert in alerts
         ]  # fmt: skip
-        return digests(target, facts, snapshot.as_of, self.kept, name, self.language)
+        return digests(target, facts, snapshot.as_of, self.deliveries, name, self.language)
 
 
 def _asked_for(alert: Alert, asked: AlertsWanted) -> bool:

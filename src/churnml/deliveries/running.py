@@ -109,7 +109,7 @@ def deliver(
             )  # fmt: skip
             with closing(adapter.gateway):
                 done.append(send(deliveries, adapter, target, config=config, clock=clock, wait=wait))
-        deliveries.forget_told()
+        deliveries.forget_answered()
         return Delivered(planned, tuple(done))
     finally:
         deliveries.release()
@@ -242,10 +242,10 @@ def _chosen(section: DeliveriesConfig, only: str | None) -> dict[str, TargetConf
     return {only: targets[only]}
 
 
-def _took(kept: Deliveries, now: datetime) -> bool:
+def _took(deliveries: Deliveries, now: datetime) -> bool:
     """Become the process that delivers; the place of one that has died is free at once."""
-    other = kept.holder()
-    return kept.take(_name(), now, from_dead=other if other is not None and _is_dead(other) else None)
+    other = deliveries.holder()
+    return deliveries.take(_name(), now, from_dead=other if other is not None and _is_dead(other) else None)
 
 
 def _name() -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from churnml.config.deliveries import TargetConfig
-from churnml.deliveries.adapter import Adapter, Found, Manner, Record, ended, mark
+from churnml.deliveries.adapter import Adapter, Manner, Record, RemoteRecord, ended, mark
 from churnml.deliveries.faults import Fault, Interruption, Lost, NotSent, Pause
 from churnml.deliveries.gateway import Gateway
 from churnml.store import Deliveries, Delivery, DeliveryOutcome
@@ -59,7 +59,7 @@ class _Stop(Exception):  # noqa: N818
 
 
 def send(
-    kept: Deliveries,
+    deliveries: Deliveries,
     adapter: Adapter,
     settings: TargetConfig,
     *,
@@ -71,7 +71,7 @@ def send(
 
     Parameters
     ----------
-    kept : Deliveries
+    deliveries : Deliveries
     adapter : Adapter
     settings : TargetConfig
     config : str
@@ -81,20 +81,20 @@ def send(
     wait : callable
         Waits for so many seconds.
     """
-    return _Run(kept, adapter, settings, config, clock, wait).run()
+    return _Run(deliveries, adapter, settings, config, clock, wait).run()
 
 
 class _Run:
     def __init__(
         self,
-        kept: Deliveries,
+        deliveries: Deliveries,
         adapter: Adapter,
         settings: TargetConfig,
         config: str,
         clock: Callable[[], datetime],
         wait: Callable[[float], None],
     ) -> None:
-        self.kept, self.adapter, self.settings = kept, adapter, settings
+        self.deliveries, self.adapter, self.settings = deliveries, adapter, settings
         self.config, self.clock, self.wait = config, clock, wait
         self.gateway: Gateway = adapter.gateway
         self.name = adapter.name
@@ -118,7 +118,7 @@ class _Run:
                     break
         except _Stop as stop:
             self.result = replace(self.result, stopped=str(stop))
-        next_at = self.gateway.state.until or self.kept.next_due(self.name)
+        next_at = self.gateway.state.until or self.deliveries.next_due(self.name)
         if next_at is not None and next_at > self.clock() + _NEVER / 2:
             next_at = None
         return replace(self.result, calls=self.gateway.state.calls - before, next_at=next_at)
@@ -129,11 +129,11 @@ class _Run:
 
     def _batch(self, topic: str, manner: Manner) -> list[Delivery]:
         """Return what goes into one call: records that the target has, or records that it has not."""
-        due = self.kept.due(self.name, topic, self.clock(), manner.batch)
+        due = self.deliveries.due(self.name, topic, self.clock(), manner.batch)
         return [one for one in due if (one.remote_id is None) == (due[0].remote_id is None)]
 
     def _send(self, topic: str, manner: Manner, batch: Sequence[Delivery]) -> None:
-        begun = self.kept.begin(batch, self.clock())
+        begun = self.deliveries.begin(batch, self.clock())
         records = [self._record(one) for one in begun]
         try:
             records = self._with_accounts(records) if manner.needs_account else records
@@ -168,7 +168,7 @@ class _Run:
         outcomes = self.adapter.find(topic, records)
         ready, absent = [], []
         for record in records:
-            at = outcomes.get(record.delivery.id, Found("missing"))
+            at = outcomes.get(record.delivery.id, RemoteRecord("missing"))
             outcome = None if at.state == "there" else self._not_there(record, at)
             if outcome is None:
                 ready.append(replace(record, remote_id=at.remote_id))
@@ -183,7 +183,7 @@ class _Run:
         known = self.adapter.find(topic, records)
         ready, left = [], []
         for record in records:
-            one, state = record.delivery, known.get(record.delivery.id, Found("missing")).state
+            one, state = record.delivery, known.get(record.delivery.id, RemoteRecord("missing")).state
             if state == "deleted":
                 said = "it was deleted there; it is not made again"
                 left.append((one, DeliveryOutcome("refused", "deleted", said)))
@@ -197,7 +197,7 @@ class _Run:
             self._end(left)
         return ready
 
-    def _not_there(self, record: Record, at: Found) -> DeliveryOutcome | None:
+    def _not_there(self, record: Record, at: RemoteRecord) -> DeliveryOutcome | None:
         if at.state == "merged" and at.remote_id is not None:
             return DeliveryOutcome("refused", "merged", f"merged into {at.remote_id}, which has its own score")
         said = {
@@ -212,13 +212,13 @@ class _Run:
     def _with_accounts(self, records: Sequence[Record]) -> list[Record]:
         """Add the target's id of the account that each record belongs to."""
         missing = [one for one in records if one.account_id not in self.accounts]
-        known = self.kept.under(self.name, [f"score:{one.account_id}" for one in missing])
+        known = self.deliveries.under(self.name, [f"score:{one.account_id}" for one in missing])
         self.accounts |= {one.account_id: one.remote_id for one in known.values() if one.account_id and one.remote_id}
         missing = [one for one in missing if one.account_id not in self.accounts]
         if missing:
             accounts = self.adapter.find("score", missing)
             for one in missing:
-                at = accounts.get(one.delivery.id, Found("missing"))
+                at = accounts.get(one.delivery.id, RemoteRecord("missing"))
                 if at.state in ("there", "merged") and at.remote_id is not None:
                     self.accounts[one.account_id] = at.remote_id
                 else:
@@ -233,12 +233,14 @@ class _Run:
 
     def _settle(self, topic: str, manner: Manner) -> None:
         """Find out what became of requests whose answer was lost, or whose sender died; then of what was taken."""
-        while lost := self.kept.due(self.name, topic, self.clock(), max(manner.batch, 1), states=("sending",)):
+        while lost := self.deliveries.due(self.name, topic, self.clock(), max(manner.batch, 1), states=("sending",)):
             self._orphaned(manner, lost)
         if manner.repeat == "find":
-            while unknown := self.kept.due(self.name, topic, self.clock(), max(manner.batch, 1), states=("unknown",)):
+            while unknown := self.deliveries.due(
+                self.name, topic, self.clock(), max(manner.batch, 1), states=("unknown",)
+            ):
                 self._read_back(topic, manner, unknown)
-        while taken := self.kept.due(self.name, topic, self.clock(), max(manner.batch, 1), states=("sent",)):
+        while taken := self.deliveries.due(self.name, topic, self.clock(), max(manner.batch, 1), states=("sent",)):
             records = [self._record(one) for one in taken]
             try:
                 outcomes = self.adapter.confirm(topic, records)
@@ -285,7 +287,7 @@ class _Run:
         self._succeeded()
         settled = []
         for record in records:
-            one, at = record.delivery, outcomes.get(record.delivery.id, Found("missing"))
+            one, at = record.delivery, outcomes.get(record.delivery.id, RemoteRecord("missing"))
             if at.state == "deleted":
                 outcome = DeliveryOutcome("refused", "deleted", "it was deleted there", remote_id=at.remote_id)
             elif at.state not in ("there", "closed"):
@@ -365,7 +367,7 @@ class _Run:
 
     def _wait_for_more(self) -> bool:
         """Wait for what is due within moments; returns whether there is anything."""
-        next_at = self.kept.next_due(self.name)
+        next_at = self.deliveries.next_due(self.name)
         if next_at is None or next_at > self.clock() + _NEVER / 2:
             return False
         seconds = max((next_at - self.clock()).total_seconds(), 0.05)
@@ -401,7 +403,7 @@ class _Run:
         return DeliveryOutcome("refused", "gave_up", said, outcome.remote_id)
 
     def _end(self, outcomes: Sequence[tuple[Delivery, DeliveryOutcome]]) -> None:
-        self.kept.end(outcomes, self.name, self.gateway.state, self.clock())
+        self.deliveries.end(outcomes, self.name, self.gateway.state, self.clock())
         names = {"waiting": "retried"}
         for _, outcome in outcomes:
             name = names.get(outcome.state, outcome.state)

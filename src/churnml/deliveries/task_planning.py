@@ -10,7 +10,7 @@ from typing import Any
 from churnml.config.deliveries import AlertsWanted, CrmTarget, TargetConfig, TasksWanted
 from churnml.deliveries.adapter import ended
 from churnml.deliveries.values import page_for
-from churnml.deliveries.words import task_told
+from churnml.deliveries.words import task_values
 from churnml.store import Alert, Deliveries, Delivery, Store, Task, Wanted
 
 __all__ = ["TaskPlan", "led_by_tasks", "open_task_ids", "plan_tasks"]
@@ -76,7 +76,7 @@ def plan_tasks(
             if not heard:
                 unsaid.append(key)
             continue
-        values = task_told(
+        values = task_values(
             task, alert, accounts.get(task.account_id), language=language, currency=currency,
             page=page_for(page_url, task.account_id),
         )  # fmt: skip
@@ -88,12 +88,12 @@ def plan_tasks(
     return TaskPlan(tuple(wanted), tuple(unsaid))
 
 
-def open_task_ids(store: Store, config: str, kept: Deliveries, name: str, target: TargetConfig) -> list[int]:
+def open_task_ids(store: Store, config: str, deliveries: Deliveries, name: str, target: TargetConfig) -> list[int]:
     """Return the open tasks, where the target is to get tasks and has never had one: it begins with them."""
-    if getattr(target, "tasks", None) is None or kept.counts(name, "task"):
+    if getattr(target, "tasks", None) is None or deliveries.counts(name, "task"):
         return []
-    found = store.tasks(config, _no_calendar).find(states=("open",), limit=100_000)
-    return [task.id for task, _ in found if task.id is not None]
+    open_tasks = store.tasks(config, _no_calendar).find(states=("open",), limit=100_000)
+    return [task.id for task, _ in open_tasks if task.id is not None]
 
 
 def led_by_tasks(store: Store, config: str, target: TargetConfig, alerts: Sequence[Alert]) -> set[int]:

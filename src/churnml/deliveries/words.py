@@ -7,7 +7,7 @@ from typing import Any
 from churnml.language import Day, Quantity, Text, phrases
 from churnml.store import AccountScore, Alert, Task
 
-__all__ = ["alert_told", "priority", "task_told"]
+__all__ = ["alert_values", "priority", "task_values"]
 
 _PRIORITY = {"critical": "high", "high": "high", "medium": "medium", "low": "low"}
 
@@ -17,7 +17,7 @@ def priority(severity: str) -> str:
     return _PRIORITY[severity]
 
 
-def alert_told(
+def alert_values(
     alert: Alert, account: AccountScore | None, *, language: str, currency: str, page: str | None
 ) -> dict[str, Any]:
     """Return an alert as JSON-ready values with its sentences: `subject`, `why`, `facts` (name and value) and `body`.
@@ -48,10 +48,10 @@ def alert_told(
         money = Quantity(value=alert.avoidable_loss, unit="currency", currency=currency)
         facts.append((Text.of("deliver-loss"), Text.of("amount", n=money)))
     facts.append((Text.of("deliver-due"), Text.of("deliver-day", day=Day(on=alert.due_at.date().isoformat()))))
-    told = [[say(label), say(value)] for label, value in facts]
+    pairs = [[say(label), say(value)] for label, value in facts]
     subject = say(Text.of("deliver-subject", account=name, why=why))
     owner = say(Text.of("deliver-owner", owner=alert.owner))
-    lines = [why, *(f"{label}: {value}" for label, value in told), owner, *([page] if page else [])]
+    lines = [why, *(f"{label}: {value}" for label, value in pairs), owner, *([page] if page else [])]
     return {
         "alert_id": alert.id,
         "account_id": alert.account_id,
@@ -70,14 +70,14 @@ def alert_told(
         "avoidable_loss": alert.avoidable_loss,
         "subject": subject,
         "why": why,
-        "facts": told,
+        "facts": pairs,
         "body": "\n".join(lines),
         "page": page,
         "button": say(Text.of("deliver-open")),
     }
 
 
-def task_told(
+def task_values(
     task: Task,
     alert: Alert,
     account: AccountScore | None,
@@ -100,9 +100,9 @@ def task_told(
         Address of the account's page.
     """
     say = phrases(language).text
-    told = alert_told(alert, account, language=language, currency=currency, page=None)
+    spoken = alert_values(alert, account, language=language, currency=currency, page=None)
     title = task.title.spoken(language)
-    facts = [fact for fact in told["facts"] if fact[0] != say(Text.of("deliver-due"))]
+    facts = [fact for fact in spoken["facts"] if fact[0] != say(Text.of("deliver-due"))]
     ended = task.finished_on or alert.updated_on
     end = {
         "done": Text.of(
@@ -120,7 +120,7 @@ def task_told(
     lines = [
         *([say(end).strip()] if end is not None else []),
         title,
-        told["why"],
+        spoken["why"],
         *(f"{label}: {value}" for label, value in facts),
         due,
         say(Text.of("deliver-owner", owner=task.owner)),
@@ -130,7 +130,7 @@ def task_told(
         "task_id": task.id,
         "alert_id": task.alert_id,
         "account_id": task.account_id,
-        "account": told["account"],
+        "account": spoken["account"],
         "playbook": task.playbook,
         "step": task.step,
         "step_title": title,
@@ -142,8 +142,8 @@ def task_told(
         "owner": task.owner,
         "opened_on": task.opened_on.isoformat(),
         "due_on": task.due_on.isoformat(),
-        "subject": say(Text.of("deliver-subject", account=told["account"], why=title)),
-        "why": told["why"],
+        "subject": say(Text.of("deliver-subject", account=spoken["account"], why=title)),
+        "why": spoken["why"],
         "body": "\n".join(lines),
         "page": page,
     }

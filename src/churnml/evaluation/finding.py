@@ -61,12 +61,12 @@ def clear(code: str) -> Finding:
     return Finding(code, "clear", Text.of("audit-clear"))
 
 
-def outcome(code: str, found: Sequence[tuple[str, Argument]]) -> Finding:
+def outcome(code: str, places: Sequence[tuple[str, Argument]]) -> Finding:
     """Return found with the details, or clear."""
-    if not found:
+    if not places:
         return clear(code)
-    details = [Text.of("audit-detail", where=where, detail=detail) for where, detail in found[:_SHOWN]]
-    more = len(found) - len(details)
+    details = [Text.of("audit-detail", where=where, detail=detail) for where, detail in places[:_SHOWN]]
+    more = len(places) - len(details)
     said = Text.of("audit-found", what=Text.of(f"audit-{code}"), details=Several(parts=tuple(details)))
     what = Text.of("audit-found_more", found=said, more=more) if more else said
-    return Finding(code, "found", what, tuple(where for where, _ in found), Text.of(f"audit-{code}.remedy"))
+    return Finding(code, "found", what, tuple(where for where, _ in places), Text.of(f"audit-{code}.remedy"))

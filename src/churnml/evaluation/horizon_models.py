@@ -22,7 +22,7 @@ from churnml.training.fitting import Evidence, fit_judged, with_fallback
 from churnml.training.model import ChurnModel
 from churnml.training.publication import Publication
 
-__all__ = ["backtest_further", "fit_further"]
+__all__ = ["backtest_horizons", "fit_horizons"]
 
 _SEEDS = 1
 
@@ -39,7 +39,7 @@ class _Horizon:
     snapshots: SnapshotConfig
 
 
-def fit_further(
+def fit_horizons(
     frame: pd.DataFrame,
     feature_set: FeatureSet,
     config: LearningSections,
@@ -64,7 +64,7 @@ def fit_further(
     model : ChurnModel
         Of the primary horizon.
     tested : mapping, optional
-        Horizon, days → what decides its fate; from `backtest_further`.
+        Horizon, days → what decides its fate; from `backtest_horizons`.
 
     Raises
     ------
@@ -83,10 +83,10 @@ def fit_further(
             models[days] = with_fallback(models[days], rows, [model.rule.name])
         elif own_test is not None and own_test.verdict.verdict is not Publication.PUBLISHABLE:
             models[days] = with_fallback(models[days], rows, own_test.rules_by_loss)
-    return replace(model, further=models)
+    return replace(model, horizon_models=models)
 
 
-def backtest_further(
+def backtest_horizons(
     frame: pd.DataFrame, feature_set: FeatureSet, config: HorizonSections, progress: Progress | None = None
 ) -> dict[int, HorizonReport]:
     """Backtest each further horizon's model, before its probabilities give way to the primary horizon's.
@@ -104,7 +104,7 @@ def backtest_further(
     TimelineError
         The history is too short for a fold at a horizon; the message names the horizon.
     TrainingError
-        See `fit_further`.
+        See `fit_horizons`.
     """
     reports = {}
     for days in sorted(config.label.further_horizons_days):

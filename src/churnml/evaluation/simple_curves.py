@@ -87,8 +87,8 @@ def cox(known: pd.DataFrame, asked: pd.DataFrame, days: Array, features: Feature
 
     def design(frame: pd.DataFrame) -> pd.DataFrame:
         scaled: pd.DataFrame = ((frame[columns] - middle) / spread).clip(-4, 4).fillna(0.0)
-        found: pd.DataFrame = scaled.assign(annual=(frame["contract_days"] > _ANNUAL_DAYS).astype(int))
-        return found
+        designed: pd.DataFrame = scaled.assign(annual=(frame["contract_days"] > _ANNUAL_DAYS).astype(int))
+        return designed
 
     lasts = rows["ended_days"].fillna(rows["seen_days"]).clip(lower=0) + 0.5
     learnt = design(rows).assign(lasts=lasts, lost=rows["ended_days"].notna())
@@ -122,8 +122,8 @@ def telling(known: pd.DataFrame, features: FeatureSet, days: int, count: int = 1
         if spec.categorical or values.notna().mean() < 0.6 or values.nunique() < 2 or spec.measure == "days_to_renewal":
             continue
         area = roc_auc(y, values.fillna(values.median()).to_numpy(dtype=np.float64)) or 0.5
-        found = (abs(area - 0.5), spec.name)
-        strength[spec.measure] = max(strength.get(spec.measure, (0.0, "")), found)
+        ranked = (abs(area - 0.5), spec.name)
+        strength[spec.measure] = max(strength.get(spec.measure, (0.0, "")), ranked)
     return [name for _, name in sorted(strength.values(), reverse=True)[:count]]
 
 

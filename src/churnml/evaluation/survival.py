@@ -256,8 +256,10 @@ def _near_words(near: NearTest | None, days: int) -> Text:
     code = "survival-near.not_worse" if near.not_worse else "survival-near.worse"
     own, other = ((near.roc_auc[name], near.log_loss[name]) for name in ("hazard", "horizon"))
     figures = {"auc": own[0], "loss": own[1], "other_auc": other[0], "other_loss": other[1]}
-    told = {name: Quantity(value=value or 0.0, digits=3 if "auc" in name else 4) for name, value in figures.items()}
-    return Text.of(code, days=days, rows=near.rows, lost=near.lost, **told)
+    quantities = {
+        name: Quantity(value=value or 0.0, digits=3 if "auc" in name else 4) for name, value in figures.items()
+    }
+    return Text.of(code, days=days, rows=near.rows, lost=near.lost, **quantities)
 
 
 def _number(value: float) -> Quantity:

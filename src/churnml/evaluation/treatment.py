@@ -168,8 +168,8 @@ def treatment_report(
         "share": Quantity(value=float(contacted.mean()) if len(rows) else 0.0, unit="share", digits=0),
     }
     if outcome != "too_few":
-        told, others = (Quantity(value=_told_over_left(arm), digits=2) for arm in arms.values())
-        figures.update(told=told, others=others)
+        ratios = (Quantity(value=_predicted_over_left(arm), digits=2) for arm in arms.values())
+        figures.update(zip(("told", "others"), ratios, strict=True))
     return TreatmentReport(
         landmark_days=days,
         left_before=int(left.sum()),
@@ -201,7 +201,7 @@ def _arm(rows: pd.DataFrame, seed: int) -> TreatmentArm:
     )
 
 
-def _told_over_left(arm: TreatmentArm) -> float:
+def _predicted_over_left(arm: TreatmentArm) -> float:
     return ((arm.mean_probability or 0.0) * arm.n + _SMOOTHED) / (arm.churned + _SMOOTHED)
 
 
@@ -213,8 +213,8 @@ def _ratio(rows: pd.DataFrame, contacted: npt.NDArray[np.bool_], seed: int) -> I
 
     def of(weights: Array) -> float:
         arms = [(weights * mask) for mask in (contacted, ~contacted)]
-        told, others = (((p @ arm) + _SMOOTHED) / ((y @ arm) + _SMOOTHED) for arm in arms)
-        return float(told / others)
+        treated, others = (((p @ arm) + _SMOOTHED) / ((y @ arm) + _SMOOTHED) for arm in arms)
+        return float(treated / others)
 
     drawn = [of(draw) for draw in clustered_bootstrap(rows["account_id"], _REPEATS, seed)]
     low, high = np.quantile(drawn, [(1 - _SURE) / 2, (1 + _SURE) / 2])

@@ -321,8 +321,8 @@ class _Search:
         if self._progress is not None:
             finished = _plain(trial)
             value = "–" if finished.log_loss is None else f"{finished.log_loss:.5f}"
-            told = {"loss": value, "state": str(finished.state), "best": f"{study.best_value:.5f}"}
-            self._progress(Text.of("progress-trial", n=finished.number, **told))
+            arguments = {"loss": value, "state": str(finished.state), "best": f"{study.best_value:.5f}"}
+            self._progress(Text.of("progress-trial", n=finished.number, **arguments))
 
 
 class _Reserve:

@@ -303,13 +303,13 @@ def _gained(gain: Interval) -> Text:
     return Text.of("verdict-gain", gain=_loss(gain.value), low=_loss(gain.low), high=_loss(gain.high))
 
 
-def _ranked(found: Estimate) -> Text:
-    if found.value is None:
+def _ranked(auc: Estimate) -> Text:
+    if auc.value is None:
         return Text.of("verdict-ranked.unknown")
-    value = Quantity(value=found.value, digits=3)
-    if found.low is None or found.high is None:
+    value = Quantity(value=auc.value, digits=3)
+    if auc.low is None or auc.high is None:
         return Text.of("verdict-ranked.alone", value=value)
-    low, high = Quantity(value=max(found.low, 0.0), digits=3), Quantity(value=min(found.high, 1.0), digits=3)
+    low, high = Quantity(value=max(auc.low, 0.0), digits=3), Quantity(value=min(auc.high, 1.0), digits=3)
     return Text.of("verdict-ranked", value=value, low=low, high=high)
 
 

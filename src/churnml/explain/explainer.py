@@ -16,7 +16,7 @@ from churnml.explain.batch import batch_contributions
 from churnml.explain.contract import Explainable
 from churnml.explain.driver import Driver
 from churnml.explain.drivers import DriverBuilder
-from churnml.explain.explanation import TOLD_LATER, Explanation, Indicator
+from churnml.explain.explanation import SECONDARY_FACTS, Explanation, Indicator
 from churnml.explain.facts import fact
 from churnml.explain.groups import group_columns
 from churnml.explain.order import facts_in_order, raising_in_order
@@ -93,19 +93,19 @@ def explain(
     about_churn = target == "churn"
     by_rules = _from_rules(frame, scale, model, builder, said) if about_churn else [_Drivers() for _ in keys]
     # The measures of health say nothing of why an account would expand or contract.
-    found = by_rules if rules else _from_model(model, frame, reference, builder, said)
+    by_row = by_rules if rules else _from_model(model, frame, reference, builder, said)
     sentiment = frame["attr_csm_sentiment"].to_numpy() if "attr_csm_sentiment" in frame else None
     probability = scores[f"{target}_probability"].to_numpy(dtype=float)
     columns = {name: health[name].to_numpy() for name in ("health_score", "coverage", "band", "reason_texts")}
     explanations = []
-    for row, ((account, as_of), drivers) in enumerate(zip(keys, found, strict=True)):
+    for row, ((account, as_of), drivers) in enumerate(zip(keys, by_row, strict=True)):
         own, band = facts.get((account, as_of), ()), str(columns["band"][row])
         if band == "red" and not drivers.raising and not own:
             # The band is red by its measures, which the model does not share: they are what there is to tell.
             drivers.raising = by_rules[row].raising
         if not rules:
             own = facts_in_order(own, drivers.families, builder.specs)
-        facts_first = [item.text for item in own if item.code not in TOLD_LATER]
+        facts_first = [item.text for item in own if item.code not in SECONDARY_FACTS]
         reasons = (*facts_first, *(driver.sentence for driver in drivers.raising), *(item.text for item in own))
         first = reasons[0] if reasons else None
         explanations.append(

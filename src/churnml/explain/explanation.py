@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict
 from churnml.explain.driver import Driver
 from churnml.language import Quantity, Text
 
-__all__ = ["TOLD_LATER", "Explanation", "Indicator"]
+__all__ = ["SECONDARY_FACTS", "Explanation", "Indicator"]
 
 _OTHER_POINTS = 0.1
-TOLD_LATER = frozenset({"admin_left"})
+SECONDARY_FACTS = frozenset({"admin_left"})
 """Hard facts that are no sign of churn by themselves: told after the reasons."""
 
 
@@ -94,10 +94,10 @@ class Explanation(_Part):
     target: str = "churn"
 
     @property
-    def told(self) -> tuple[Text, ...]:
+    def sentences(self) -> tuple[Text, ...]:
         """What a reader is told of the risk: hard facts first, then what raises it, then what is good to know."""
-        first = tuple(item.text for item in self.indicators if item.code not in TOLD_LATER)
-        later = tuple(item.text for item in self.indicators if item.code in TOLD_LATER)
+        first = tuple(item.text for item in self.indicators if item.code not in SECONDARY_FACTS)
+        later = tuple(item.text for item in self.indicators if item.code in SECONDARY_FACTS)
         return (*first, *(driver.sentence for driver in self.raising), *later)
 
     @property

@@ -70,7 +70,7 @@ def timeline(
     display : DisplayConfig, optional
         What plans and products are called.
     """
-    return _told(tables, as_of, days, limit, display, account_id).get(account_id, [])
+    return _happenings(tables, as_of, days, limit, display, account_id).get(account_id, [])
 
 
 def timelines(
@@ -83,14 +83,14 @@ def timelines(
     tables, as_of, days, limit, display
         As in `timeline`. Of a table whose facts lie far back only those that began within twice the days are read.
     """
-    return _told(tables, as_of, days, limit, display, None)
+    return _happenings(tables, as_of, days, limit, display, None)
 
 
 _READ_WHOLE = ("subscriptions", "contacts", "milestones")
 """Small tables, of which an old row may tell of something new."""
 
 
-def _told(
+def _happenings(
     tables: Tables, as_of: date, days: int, limit: int, display: DisplayConfig | None, account_id: str | None
 ) -> dict[str, list[Happening]]:
     # The service makes pages with this package and must start without the engine.

@@ -60,7 +60,7 @@ class Peers:
     survival: tuple[float, ...]
 
     @property
-    def told(self) -> Text:
+    def sentence(self) -> Text:
         """Who they are, in words."""
         return Text.of(f"survival-peers_{self.by}", n=self.accounts, group=self.group or "")
 
@@ -128,7 +128,7 @@ class Lifetime:
     decision_draws: tuple[float, ...] = ()
 
     @property
-    def told(self) -> tuple[Argument, ...]:
+    def sentences(self) -> tuple[Argument, ...]:
         """What the curve says in words: when half of such accounts are lost, then the risk at the renewal."""
         if self.renewal_risk is None or self.next_decision_on is None:
             return (self.sentence,)

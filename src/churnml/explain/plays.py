@@ -17,7 +17,7 @@ from churnml.errors import ConfigError, near_name
 from churnml.explain.play import Play
 from churnml.features.spec import FAMILIES
 from churnml.health import PHASES, phase
-from churnml.language import Text, Words, one_of
+from churnml.language import Text, Words, WrongValueError, one_of, validation_fault
 
 if TYPE_CHECKING:
     from churnml.explain.explanation import Explanation
@@ -38,7 +38,7 @@ def _said(given: Any) -> Any:
         return Words(by_language={"": given})
     if isinstance(given, Mapping) and "by_language" not in given:
         if not given or not all(isinstance(said, str) and said.strip() for said in given.values()):
-            raise ValueError("expected words, or a language's code and its words for each language")
+            raise WrongValueError(Text.of("wrong-words"))
         return Words(by_language=dict(given))
     return given
 
@@ -74,7 +74,9 @@ def _refuse_unknown(*lists: tuple[str, Sequence[str], Collection[str]]) -> None:
     for name, given, known in lists:
         for word in given:
             if word not in known:
-                raise ValueError(f"{name}: unknown word {word!r}; known: {', '.join(known)}")
+                raise WrongValueError(
+                    Text.of("wrong-unknown_name.far", place=name, name=repr(word), known=", ".join(known))
+                )
 
 
 Owner = Literal["csm", "team", "system", "support", "finance", "manager", "sales"]
@@ -155,8 +157,11 @@ def load_playbooks(path: Path) -> tuple[Playbook, ...]:
         fault = error.errors()[0]
         name = fault["input"].get("name", "") if isinstance(fault["input"], dict) else ""
         key = ".".join(str(part) for part in fault["loc"])
+        said = validation_fault(fault)
         raise ConfigError(
-            Text.of("fault-playbook_wrong"), where=f"{path}: {key}", got=f"{fault['msg']} {name}".strip()
+            Text.of("fault-playbook_wrong"),
+            where=f"{path}: {key}",
+            got=Text.of("fault-playbook_wrong.named", fault=said, name=name) if name else said,
         ) from error
 
 

@@ -9,7 +9,7 @@ from churnml.explain.driver import Driver
 from churnml.explain.explanation import Explanation
 from churnml.language import Text, languages, phrases
 
-__all__ = ["published", "published_driver", "reasons_told"]
+__all__ = ["published", "published_driver", "spoken_reasons"]
 
 
 def published(explanation: Explanation, said_in: Sequence[str] | None = None) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def published(explanation: Explanation, said_in: Sequence[str] | None = None) ->
         say = phrases(language).text
         data[f"reasons_{language}"] = [say(reason) for reason in explanation.reasons]
         data[f"summary_{language}"] = say(explanation.summary)
-        data[f"told_{language}"] = [say(text) for text in explanation.told]
+        data[f"told_{language}"] = [say(text) for text in explanation.sentences]
         other = explanation.other_signals
         data[f"other_signals_{language}"] = None if other is None else say(other)
     for name in ("raising", "lowering", "context"):
@@ -49,14 +49,14 @@ def published_driver(driver: Driver, said_in: Sequence[str] | None = None) -> di
     return data
 
 
-def reasons_told(body: Mapping[str, Any], language: str) -> list[str]:
+def spoken_reasons(body: Mapping[str, Any], language: str) -> list[str]:
     """Return what a reader is told of the risk; of an explanation stored by an earlier version, facts and drivers.
 
     Examples
     --------
-    >>> reasons_told({"told_en": ["Notice has been given"]}, "en")
+    >>> spoken_reasons({"told_en": ["Notice has been given"]}, "en")
     ['Notice has been given']
-    >>> reasons_told({"indicators": [], "raising": [{"sentence_en": "No logins"}]}, "en")
+    >>> spoken_reasons({"indicators": [], "raising": [{"sentence_en": "No logins"}]}, "en")
     ['No logins']
     """
     if f"told_{language}" in body:

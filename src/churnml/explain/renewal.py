@@ -26,8 +26,8 @@ def renewal_drivers(added: pd.DataFrame, features: FeatureSet, most: int = 3) ->
     """
     specs = [spec for spec in features if spec.actionable and spec.name in added]
     values = added[[spec.name for spec in specs]].fillna(0.0).to_numpy()
-    found = []
+    by_account = []
     for row in values:
         best = [place for place in np.argsort(-row, kind="stable")[:most] if row[place] > _NOTICEABLE]
-        found.append(tuple(RenewalDriver(specs[at].name, specs[at].label, float(row[at])) for at in best))
-    return found
+        by_account.append(tuple(RenewalDriver(specs[at].name, specs[at].label, float(row[at])) for at in best))
+    return by_account

@@ -62,7 +62,12 @@ def weekly(tables: Tables, as_of: date, weeks: int = 26) -> dict[str, dict[str, 
 
 
 def _count(
-    tables: Tables, table: str, column: str, as_of: date, weeks: int, found: dict[str, dict[str, list[float]]]
+    tables: Tables,
+    table: str,
+    column: str,
+    as_of: date,
+    weeks: int,
+    series_by_account: dict[str, dict[str, list[float]]],
 ) -> None:
     import ibis
 
@@ -80,5 +85,5 @@ def _count(
     for name in counts:
         for account, week, count in zip(frame["account_"], frame["week_"], frame[name], strict=True):
             if count:
-                series = found.setdefault(str(account), {}).setdefault(name, [0.0] * weeks)
+                series = series_by_account.setdefault(str(account), {}).setdefault(name, [0.0] * weeks)
                 series[int(week)] = float(count)

@@ -20,7 +20,7 @@ from churnml.features.events.planes import Layout
 from churnml.files import folder_beside, remove_folder
 from churnml.tables import Tables
 
-__all__ = ["events_until", "keep_events", "kept_events"]
+__all__ = ["events_until", "keep_events", "cached_events"]
 
 _FORMAT = 4
 _MOST_NEWS_DAYS = 31
@@ -30,7 +30,7 @@ _MOST_NEWS_DAYS = 31
 def events_until(config: EventSections, tables: Tables, feature_set: FeatureSet, day: date) -> Planes | None:
     """Return events kept in the workspace that serve an ``as_of``, laying them out when none or too old ones are."""
     folder = config.workspace_dir / "events"
-    planes = kept_events(folder, config, day)
+    planes = cached_events(folder, config, day)
     if planes is None or (np.datetime64(day, "D").astype(np.int64) - planes.until) > _MOST_NEWS_DAYS:
         planes = keep_events(folder, tables, feature_set, config, day)
     return planes
@@ -77,7 +77,7 @@ def keep_events(
     return planes
 
 
-def kept_events(folder: Path, config: EventSections, as_of: date) -> Planes | None:
+def cached_events(folder: Path, config: EventSections, as_of: date) -> Planes | None:
     """Return the newest events kept for a config that serve an `as_of`, mapped into memory; None where none do."""
     dates = sorted((path for path in folder.glob("????-??-??") if path.name <= as_of.isoformat()), reverse=True)
     for path in dates:

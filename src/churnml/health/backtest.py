@@ -16,7 +16,6 @@ from churnml.errors import DataError
 from churnml.health.acceptance import Acceptance, acceptance, why_unseen
 from churnml.health.capacity import SizedRed
 from churnml.language import Text
-from churnml.metrics.calibration import expected_over_observed
 from churnml.metrics.intervals import clustered_bootstrap, interval
 
 __all__ = ["Advice", "HealthBacktest", "LongTerms", "WeightShare", "health_backtest"]
@@ -293,7 +292,7 @@ def _bands(labelled: pd.DataFrame, y: Array, seed: int) -> pd.DataFrame:
 
         spread = interval(lift, y, inside, draws)
         here = band == word
-        ratio = expected_over_observed(y[here], chance[here], accounts[here])
+        ratio = metrics.expected_over_observed(y[here], chance[here], accounts[here])
         rows.append(
             {
                 "band": word,
@@ -332,9 +331,9 @@ def _near(churners: pd.DataFrame, days: int) -> pd.DataFrame:
     return near.sort_values("days_before").drop_duplicates(["account_id", "churn_on"])
 
 
-def _warning(found: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+def _warning(by_days: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     rows = []
-    for days, near in found.items():
+    for days, near in by_days.items():
         known = near["band"] != "unknown"
         below = near["band"].isin(["red", "yellow"])
         rows.append(
@@ -380,8 +379,8 @@ def _last_runs(churners: pd.DataFrame, green_from: float) -> tuple[LeadTime, pd.
     codes = [why_unseen(row, green_from) for _, row in runs.iterrows()]
     ledger = runs[columns].assign(cause=codes)
     quartiles = np.quantile(lead, [0.25, 0.5, 0.75]).tolist() if lead else [None] * 3
-    found_time = LeadTime(len(lead), quartiles[1], quartiles[0], quartiles[2])
-    return found_time, ledger.sort_values("health_score", ascending=False)
+    lead_time = LeadTime(len(lead), quartiles[1], quartiles[0], quartiles[2])
+    return lead_time, ledger.sort_values("health_score", ascending=False)
 
 
 def _false_alarms(labelled: pd.DataFrame, causes: pd.DataFrame | None) -> pd.DataFrame:

@@ -126,7 +126,7 @@ def _non_negative_logistic(risk: np.ndarray, churned: np.ndarray) -> np.ndarray:
     # Loads scipy's optimiser, which only learning needs.
     from churnml.training.logistic import fit_logistic
 
-    live = risk.std(axis=0) > 1e-9
+    varying = risk.std(axis=0) > 1e-9
     coefficients = np.zeros(risk.shape[1])
-    coefficients[live] = fit_logistic(risk[:, live], churned, _PENALTY, lower=np.zeros(int(live.sum())))[:-1]
+    coefficients[varying] = fit_logistic(risk[:, varying], churned, _PENALTY, lower=np.zeros(int(varying.sum())))[:-1]
     return coefficients

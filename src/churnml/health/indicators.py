@@ -79,7 +79,7 @@ def _one(frame: pd.DataFrame, item: _Indicator) -> pd.DataFrame | None:
         return None
     values = frame[feature].to_numpy(dtype=float, na_value=np.nan)
     rows = np.flatnonzero(values > item.above)
-    return _told(frame, item, feature, values, rows, Quantity(value=window, unit="days"))
+    return _indicator_rows(frame, item, feature, values, rows, Quantity(value=window, unit="days"))
 
 
 def _contract_end(frame: pd.DataFrame) -> pd.DataFrame | None:
@@ -88,12 +88,12 @@ def _contract_end(frame: pd.DataFrame) -> pd.DataFrame | None:
         return None
     days, term, renews = (frame[name].to_numpy(dtype=float, na_value=np.nan) for name in needed)
     ends = (days >= 0) & (days <= _END_WITHIN_DAYS) & (term >= _LONG_TERM_DAYS) & (renews == 0)
-    return _told(
+    return _indicator_rows(
         frame, _CONTRACT_END, _CONTRACT_END.feature, days, np.flatnonzero(ends), Quantity(value=0, unit="days")
     )
 
 
-def _told(
+def _indicator_rows(
     frame: pd.DataFrame,
     item: _Indicator,
     feature: str,

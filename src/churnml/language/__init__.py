@@ -15,7 +15,7 @@ from churnml.language.phrases import (
     render,
 )
 from churnml.language.text import Argument, Day, Quantity, Several, Text, Words, words
-from churnml.language.validation import validation_fault
+from churnml.language.validation import WrongValueError, validation_fault
 
 __all__ = [
     "Argument",
@@ -28,6 +28,7 @@ __all__ = [
     "Several",
     "Text",
     "Words",
+    "WrongValueError",
     "amount",
     "argument",
     "catalogue",

@@ -9,9 +9,28 @@ from churnml.errors import Said
 from churnml.language.catalogue import catalogue
 from churnml.language.text import Text
 
-__all__ = ["validation_fault"]
+__all__ = ["WrongValueError", "validation_fault"]
 
 _MOST = 300
+
+
+class WrongValueError(ValueError):
+    """A value that cannot be: what a validator of pydantic raises, with why as a sentence of the catalogue.
+
+    Parameters
+    ----------
+    said : Text
+        Why.
+
+    Examples
+    --------
+    >>> str(WrongValueError(Text.of("wrong-nobody")))
+    'name somebody in `to` or `owners`'
+    """
+
+    def __init__(self, said: Text) -> None:
+        super().__init__(said)
+        self.said = said
 
 
 def validation_fault(fault: Mapping[str, Any]) -> Said:
@@ -21,7 +40,7 @@ def validation_fault(fault: Mapping[str, Any]) -> Said:
     ----------
     fault : mapping
         Of ``ValidationError.errors()``: its ``type`` names the message ``validation-<type>``, its ``ctx`` holds what
-        the message speaks of.
+        the message speaks of, or the `WrongValueError` that a validator raised.
 
     Examples
     --------
@@ -31,6 +50,9 @@ def validation_fault(fault: Mapping[str, Any]) -> Said:
     >>> validation_fault({"type": "value_error", "msg": "Value error, a is no b"})
     'a is no b'
     """
+    error = (fault.get("ctx") or {}).get("error")
+    if isinstance(error, WrongValueError):
+        return error.said
     code = f"validation-{fault['type']}"
     if code not in catalogue("en").codes:
         return str(fault["msg"]).removeprefix("Value error, ")[:_MOST]

@@ -224,15 +224,15 @@ def beyond_noise(levels: Sequence[RiskLevel], alpha: float = 0.05) -> tuple[Risk
     >>> [level.name for level in beyond_noise(levels)]
     ['b']
     """
-    found = []
+    apart = []
     for level in levels:
         ratio = level.expected_over_observed
         if not ratio.value or not ratio.error:
             continue
         size = abs(float(np.log(ratio.value))) / (ratio.error / ratio.value)
         if 2.0 * float(stdtr(ratio.freedom, -size)) < alpha / len(levels):
-            found.append(level)
-    return tuple(found)
+            apart.append(level)
+    return tuple(apart)
 
 
 def _bins(score: Array, bins: int) -> npt.NDArray[np.intp]:

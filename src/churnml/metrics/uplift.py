@@ -118,8 +118,8 @@ def adjusted_effects(
     """
     y, arm = np.asarray(outcome, dtype=np.float64), np.asarray(contacted, dtype=np.float64)
     held, m1, m0 = (np.asarray(one, dtype=np.float64) for one in (share_held_out, if_contacted, if_held_out))
-    found: Array = (m0 - m1) + (1.0 - arm) * (y - m0) / held - arm * (y - m1) / (1.0 - held)
-    return found
+    effects: Array = (m0 - m1) + (1.0 - arm) * (y - m0) / held - arm * (y - m1) / (1.0 - held)
+    return effects
 
 
 def qini(score: npt.ArrayLike, effects: npt.ArrayLike) -> float:

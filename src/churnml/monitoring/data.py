@@ -161,13 +161,13 @@ class DataMonitor:
         place = int((np.datetime64(day, "D") - self._first).astype(int))
         if not 0 <= place < self._length:
             return DataHealth((), (), 0)
-        found = [(test, p) for test in self._tests if (p := _p_value(test, place)) is not None]
-        level = self._budget.level("data", len(found))
-        alarms = _without_echoes([self._alarm(test, p, place) for test, p in found if p < level])
+        judged = [(test, p) for test in self._tests if (p := _p_value(test, place)) is not None]
+        level = self._budget.level("data", len(judged))
+        alarms = _without_echoes([self._alarm(test, p, place) for test, p in judged if p < level])
         return DataHealth(
             tables=tuple(self._health(table, place, alarms) for table in self._rows),
             alarms=alarms,
-            tests=len(found),
+            tests=len(judged),
             unjudged=tuple(table for table, rows in self._rows.items() if not np.isfinite(rows.mean[place])),
         )
 
@@ -383,9 +383,9 @@ def _without_echoes(alarms: Sequence[Alarm]) -> tuple[Alarm, ...]:
 
 def _own(alarms: Iterable[Alarm]) -> Iterator[Alarm]:
     """Leave out fewer accounts where fewer rows say the same."""
-    found = list(alarms)
-    subjects = {alarm.subject for alarm in found if alarm.code == "MON102"}
-    for alarm in found:
+    listed = list(alarms)
+    subjects = {alarm.subject for alarm in listed if alarm.code == "MON102"}
+    for alarm in listed:
         table, dot, _ = alarm.subject.partition(".")
         if alarm.code != "MON102" or not dot or table not in subjects:
             yield alarm

@@ -143,8 +143,8 @@ def training_sample(frame: pd.DataFrame, names: Sequence[str], *, seed: int) -> 
     order = np.random.default_rng(seed).permutation(len(accounts))
     number = pd.Series(order, index=accounts)
     account = number.loc[rows["account_id"].astype(str)].to_numpy()
-    kept = account < max(len(accounts) * _MOST_ROWS / max(len(rows), 1), _LEAST_ACCOUNTS)
-    return rows.loc[kept, ["as_of", *names]].assign(account=account[kept]).reset_index(drop=True)
+    sampled = account < max(len(accounts) * _MOST_ROWS / max(len(rows), 1), _LEAST_ACCOUNTS)
+    return rows.loc[sampled, ["as_of", *names]].assign(account=account[sampled]).reset_index(drop=True)
 
 
 def psi(reference: npt.ArrayLike, weight: npt.ArrayLike, now: npt.ArrayLike) -> float:
@@ -222,15 +222,15 @@ def drift(
     tested = [_tested(reference, weight, now, place, name) for place, name in enumerate(names)]
     chosen = _discoveries([one.p_value for one in tested], rate)
     predicted = predict(now)
-    found = []
+    drifts = []
     for place, one in enumerate(tested):
         if not chosen[place] or one.distance <= _largest_in_training(reference, weight, place):
             continue
         back = now.copy()
         back[:, place] = _moved_back(reference.columns[:, place], weight, now[:, place])
         effect = float(predicted.mean() - predict(back).mean())
-        found.append(FeatureDrift(one.feature, one.psi, one.distance, one.p_value, True, effect))
-    found.sort(key=lambda one: (-abs(one.effect), one.p_value, one.feature))
+        drifts.append(FeatureDrift(one.feature, one.psi, one.distance, one.p_value, True, effect))
+    drifts.sort(key=lambda one: (-abs(one.effect), one.p_value, one.feature))
     score_psi = score_p = before_mean = None
     if scores_before is not None and len(scores_before[0]):
         probability, account = scores_before
@@ -242,7 +242,7 @@ def drift(
         len(now),
         reference.accounts,
         float(predicted.mean()),
-        tuple(found),
+        tuple(drifts),
         len(tested),
         score_psi,
         score_p,
@@ -250,18 +250,18 @@ def drift(
     )
 
 
-def drift_alarms(found: Drift, as_of: date, *, budget: Budget, least_effect: float) -> tuple[Alarm, ...]:
+def drift_alarms(measured: Drift, as_of: date, *, budget: Budget, least_effect: float) -> tuple[Alarm, ...]:
     """Return the drifts that matter: beyond chance within the budget, and with an effect on the predictions.
 
     Parameters
     ----------
-    found : Drift
+    measured : Drift
     as_of : date
     budget : Budget
     least_effect : float
         Change of the mean prediction, as a share of it, from which a drift counts.
     """
-    level = budget.level("drift", found.tested + 1)
+    level = budget.level("drift", measured.tested + 1)
     alarms = [
         Alarm(
             "MON201",
@@ -275,25 +275,25 @@ def drift_alarms(found: Drift, as_of: date, *, budget: Budget, least_effect: flo
             ),
             one.p_value,
         )
-        for one in found.features
-        if one.p_value < level and abs(one.effect) >= least_effect * found.mean_probability
+        for one in measured.features
+        if one.p_value < level and abs(one.effect) >= least_effect * measured.mean_probability
     ]
-    before = found.score_mean_before
+    before = measured.score_mean_before
     if (
-        found.score_psi is not None
-        and found.score_p_value is not None
+        measured.score_psi is not None
+        and measured.score_p_value is not None
         and before is not None
-        and found.score_psi >= _MAJOR_PSI
-        and found.score_p_value < level
-        and abs(found.mean_probability - before) >= least_effect * before
+        and measured.score_psi >= _MAJOR_PSI
+        and measured.score_p_value < level
+        and abs(measured.mean_probability - before) >= least_effect * before
     ):
         said = Text.of(
             "alarm-MON202",
-            psi=Quantity(value=found.score_psi, digits=2),
-            now=Quantity(value=found.mean_probability, unit="share"),
+            psi=Quantity(value=measured.score_psi, digits=2),
+            now=Quantity(value=measured.mean_probability, unit="share"),
             then=Quantity(value=before, unit="share"),
         )
-        alarms.append(Alarm("MON202", "scores", as_of, said, found.score_p_value))
+        alarms.append(Alarm("MON202", "scores", as_of, said, measured.score_p_value))
     return tuple(alarms)
 
 
@@ -338,12 +338,12 @@ def _largest_in_training(reference: Sample, weight: Array, place: int) -> float:
     if len(dates) < _LEAST_DATES:
         return 0.0
     column = reference.columns[:, place]
-    found = []
+    distances = []
     for one in dates:
         own = reference.date == one
         if own.sum() >= _LEAST_ACCOUNTS:
-            found.append(_distance(column[~own], weight[~own], column[own]))
-    return max(found, default=0.0)
+            distances.append(_distance(column[~own], weight[~own], column[own]))
+    return max(distances, default=0.0)
 
 
 def _cumulative(values: Array, weight: Array) -> tuple[Array, Array]:

@@ -76,7 +76,7 @@ def load_alarms(now: LoadRecord, past: Sequence[LoadRecord], budget: Budget, *, 
     if not past:
         return ()
     last = past[-1]
-    found = []
+    alarms = []
     for reason in sorted(now.set_aside):
         hits = max(now.set_aside[reason] - last.set_aside.get(reason, 0), 0)
         of = hits + max(now.rows - last.rows, 0)
@@ -96,12 +96,12 @@ def load_alarms(now: LoadRecord, past: Sequence[LoadRecord], budget: Budget, *, 
                 reason=reason,
                 usual=Quantity(value=last.set_aside.get(reason, 0) / max(before_of, 1), unit="share"),
             )
-            found.append(Alarm(code, f"{now.table}.{reason}", last.as_of, said, own, hits > 0.5 * of))
+            alarms.append(Alarm(code, f"{now.table}.{reason}", last.as_of, said, own, hits > 0.5 * of))
     before, again = last.known_rows.get(last.as_of.isoformat()), now.known_rows.get(last.as_of.isoformat())
     if before and again is not None and again < (1.0 - _GONE_SHARE) * before:
         said = Text.of("alarm-MON109", table=now.table, n=before - again, of=before, day=Day(on=str(last.as_of)))
-        found.append(Alarm("MON109", now.table, last.as_of, said, None, severe=True))
-    return tuple(found)
+        alarms.append(Alarm("MON109", now.table, last.as_of, said, None, severe=True))
+    return tuple(alarms)
 
 
 def stale_alarm(as_of: date, today: date, past_lags_days: Sequence[int]) -> Alarm | None:

@@ -233,14 +233,14 @@ def estimate(probability: npt.ArrayLike, *, as_of: date, seed: int) -> Estimated
     area = _expected_auc(p)
     top = _expected_share_of_top(p)
     drawn = np.random.default_rng(seed).random((_DRAWS, len(p))) < p
-    found = [drawn_row for drawn_row in drawn.astype(np.float64) if 0 < drawn_row.sum() < len(p)]
+    outcomes = [drawn_row for drawn_row in drawn.astype(np.float64) if 0 < drawn_row.sum() < len(p)]
     return Estimated(
         as_of,
         len(p),
         float(p.sum()),
-        _around(area, [roc_auc(y, p) for y in found]),
-        _around(top, [lift_at(y, p) for y in found]),
-        _around(loss, [log_loss(y, p) for y in found]),
+        _around(area, [roc_auc(y, p) for y in outcomes]),
+        _around(top, [lift_at(y, p) for y in outcomes]),
+        _around(loss, [log_loss(y, p) for y in outcomes]),
     )
 
 
@@ -331,7 +331,7 @@ def performance_alarms(performance: Performance, newest: pd.DataFrame | None, bu
         A snapshot is judged once a day; consecutive ones share most of their outcomes, so that an alarm lasts rather
         than repeats.
     """
-    found = []
+    alarms = []
     level = budget.level("performance", 3)
     promise, last = performance.promise, performance.realised[-1] if performance.realised else None
     ranked = performance.ranked or last
@@ -339,7 +339,7 @@ def performance_alarms(performance: Performance, newest: pd.DataFrame | None, bu
         p = _worse(promise.roc_auc, ranked.roc_auc)
         if p is not None and p < level and ranked.churned >= _LEAST_POSITIVES:
             said = Text.of("alarm-MON301", day=Day(on=str(ranked.as_of)), **_both(promise.roc_auc, ranked.roc_auc))
-            found.append(Alarm("MON301", "roc_auc", ranked.as_of, said, p))
+            alarms.append(Alarm("MON301", "roc_auc", ranked.as_of, said, p))
     if last is not None and newest is not None and performance.shift is not None:
         labelled = newest[newest["churned"].notna()]
         p = _calibration_p(labelled["churned"].to_numpy(float), labelled["probability"].to_numpy(float))
@@ -350,32 +350,34 @@ def performance_alarms(performance: Performance, newest: pd.DataFrame | None, bu
             n=last.churned,
             accounts=Quantity(value=last.accounts, unit="accounts"),
         )
-        found.append(Alarm("MON302", "calibration", last.as_of, said, p))
-    told = performance.estimated
-    if promise is not None and told is not None:
-        p = _worse(promise.roc_auc, told.roc_auc)
+        alarms.append(Alarm("MON302", "calibration", last.as_of, said, p))
+    estimated = performance.estimated
+    if promise is not None and estimated is not None:
+        p = _worse(promise.roc_auc, estimated.roc_auc)
         if p is not None and p < level:
-            said = Text.of("alarm-MON303", day=Day(on=str(told.as_of)), **_both(promise.roc_auc, told.roc_auc))
-            found.append(Alarm("MON303", "roc_auc", told.as_of, said, p))
-    return tuple(found)
+            said = Text.of(
+                "alarm-MON303", day=Day(on=str(estimated.as_of)), **_both(promise.roc_auc, estimated.roc_auc)
+            )
+            alarms.append(Alarm("MON303", "roc_auc", estimated.as_of, said, p))
+    return tuple(alarms)
 
 
-def _both(promised: Interval, found: Interval) -> dict[str, Quantity]:
+def _both(promised: Interval, actual: Interval) -> dict[str, Quantity]:
     assert promised.value is not None
-    assert found.value is not None
+    assert actual.value is not None
     return {
         "promised": Quantity(value=promised.value, digits=2),
-        "found": Quantity(value=found.value, digits=2),
+        "found": Quantity(value=actual.value, digits=2),
     }
 
 
-def _worse(promised: Interval, found: Interval) -> float | None:
+def _worse(promised: Interval, actual: Interval) -> float | None:
     """Return the one-sided probability that a value so far below the promised one is noise."""
-    errors = [_error(one) for one in (promised, found)]
-    if promised.value is None or found.value is None or errors[1] is None:
+    errors = [_error(one) for one in (promised, actual)]
+    if promised.value is None or actual.value is None or errors[1] is None:
         return None
     error = float(np.hypot(errors[0] or 0.0, errors[1]))
-    return float(ndtr((found.value - promised.value) / error)) if error > 0 else None
+    return float(ndtr((actual.value - promised.value) / error)) if error > 0 else None
 
 
 def _error(one: Interval) -> float | None:

@@ -66,11 +66,11 @@ def profile(tables: Tables, as_of: date, *, history_days: int = HISTORY_DAYS, ro
     parts = [part for name in tables for part in _table(tables, name, since, as_of, rows_only)]
     if not parts:
         return pd.DataFrame(columns=list(PROFILE_COLUMNS))
-    found = pd.concat(parts, ignore_index=True)[list(PROFILE_COLUMNS)]
-    found["day"] = pd.to_datetime(found["day"]).astype("datetime64[us]")
-    found[["hits", "rows"]] = found[["hits", "rows"]].astype("float64")
+    profiles = pd.concat(parts, ignore_index=True)[list(PROFILE_COLUMNS)]
+    profiles["day"] = pd.to_datetime(profiles["day"]).astype("datetime64[us]")
+    profiles[["hits", "rows"]] = profiles[["hits", "rows"]].astype("float64")
     order = ["table", "measure", "column", "word", "day"]
-    return found.sort_values(order, kind="stable", ignore_index=True)
+    return profiles.sort_values(order, kind="stable", ignore_index=True)
 
 
 def _table(tables: Tables, name: str, since: date, as_of: date, rows_only: bool) -> Iterator[pd.DataFrame]:
@@ -105,9 +105,9 @@ def _table(tables: Tables, name: str, since: date, as_of: date, rows_only: bool)
     for column in optional:
         yield shown.assign(measure="nulls", column=column, hits=daily[f"nulls.{column}"])
     if not table.key:
-        once: pd.DataFrame = rows.distinct().group_by("day_").aggregate(once=ibis._.count()).to_pandas()
-        together = daily[["day_", "rows"]].merge(once, on="day_", validate="1:1")
-        equal = together.set_index("day_")
+        distinct: pd.DataFrame = rows.distinct().group_by("day_").aggregate(once=ibis._.count()).to_pandas()
+        merged = daily[["day_", "rows"]].merge(distinct, on="day_", validate="1:1")
+        equal = merged.set_index("day_")
         left = shown["day"].map(equal["rows"] - equal["once"])
         yield shown.assign(measure="equal", hits=left)
     yield from _words(rows, table, supplied)
@@ -158,14 +158,14 @@ def _moves(rows: ir.Table, table: Table, supplied: frozenset[str]) -> Iterator[p
         known = rows.filter(rows[column].notnull())
         order = [known[table.occurred_at], *(known[key] for key in table.key)]
         window = ibis.window(group_by=["account_id", *alike], order_by=order)
-        told = known.mutate(before_=known[column].lag().over(window))
-        told = told.filter(told.before_.notnull())
+        moves = known.mutate(before_=known[column].lag().over(window))
+        moves = moves.filter(moves.before_.notnull())
         daily: pd.DataFrame = (
-            told.group_by("day_")
+            moves.group_by("day_")
             .aggregate(
-                rows=told.count(),
-                rose=(told[column] > told.before_).sum(),
-                fell=(told[column] < told.before_).sum(),
+                rows=moves.count(),
+                rose=(moves[column] > moves.before_).sum(),
+                fell=(moves[column] < moves.before_).sum(),
             )
             .rename(day="day_")
             .to_pandas()

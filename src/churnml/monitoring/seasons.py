@@ -144,7 +144,7 @@ def recurring_from(residual: npt.ArrayLike) -> Array:
     [376.0, 376.0, inf]
     """
     strayed = np.nan_to_num(np.asarray(residual, dtype=np.float64))
-    found = np.full(len(strayed), np.inf)
+    recurs_from = np.full(len(strayed), np.inf)
     unusual = np.flatnonzero(strayed >= _UNUSUAL)
     for day in unusual:
         apart = (day - unusual) / YEAR_DAYS
@@ -152,8 +152,8 @@ def recurring_from(residual: npt.ArrayLike) -> Array:
         near = (years >= 1) & (np.abs(apart - years) * YEAR_DAYS <= _MOVES_DAYS + 0.5)
         twins = unusual[near & (strayed[unusual] >= 0.5 * strayed[day])]
         if len(twins):
-            found[[day, *twins]] = np.minimum(found[[day, *twins]], day)
-    return found
+            recurs_from[[day, *twins]] = np.minimum(recurs_from[[day, *twins]], day)
+    return recurs_from
 
 
 def expected_shares(hits: npt.ArrayLike, of: npt.ArrayLike, *, days: int = 1, burn_in: int = BURN_IN_DAYS) -> Shares:
@@ -222,9 +222,9 @@ def _trimmed(rows: Array, trim: int, least: int = 4) -> Array:
     known = (~np.isnan(ordered)).sum(axis=0)
     place = np.arange(len(rows))[:, None]
     cut = np.where(known > 2 * trim + 1, trim, 0)
-    kept = (place >= cut) & (place < known - cut)
-    total = np.where(kept, ordered, 0.0).sum(axis=0)
-    return np.where(known >= least, total / np.maximum(kept.sum(axis=0), 1), np.nan)
+    inner = (place >= cut) & (place < known - cut)
+    total = np.where(inner, ordered, 0.0).sum(axis=0)
+    return np.where(known >= least, total / np.maximum(inner.sum(axis=0), 1), np.nan)
 
 
 def _deviance(seen: Array, mean: Array) -> Array:

@@ -108,8 +108,8 @@ def _decision_on_newest(config: Config, store: Store) -> tuple[date, Callable[[K
     newest = store.latest(config.name)
     if newest is None:
         raise UsageError(Text.of("fault-not_scored"), where=config.name, code="alerts.scores")
-    kept = store.all_features(newest.id)
-    if not kept:
+    values_of = store.all_features(newest.id)
+    if not values_of:
         raise UsageError(
             Text.of("fault-features_gone"),
             where=Text.of("fault-features_gone.where", as_of=str(newest.as_of)),
@@ -118,9 +118,9 @@ def _decision_on_newest(config: Config, store: Store) -> tuple[date, Callable[[K
     accounts = store.accounts(newest.id, limit=newest.accounts).accounts
     scores = pd.DataFrame([{**asdict(account), "as_of": newest.as_of} for account in accounts])
     scores["as_of"] = pd.to_datetime(scores["as_of"])
-    features = pd.DataFrame([{"account_id": account, **values} for account, values in kept.items()])
-    told = store.explanations(newest.id, [account.account_id for account in accounts], [])
-    explanations = [{**body, "account_id": account} for account, body in told.items()]
+    features = pd.DataFrame([{"account_id": account, **values} for account, values in values_of.items()])
+    stored = store.explanations(newest.id, [account.account_id for account in accounts], [])
+    explanations = [{**body, "account_id": account} for account, body in stored.items()]
     return newest.as_of, _decision(config, scores, features, explanations, newest.as_of, store)
 
 

@@ -38,10 +38,10 @@ def with_background(
     """
     as_of = now["as_of"].iloc[0]
     day: date = as_of.date()
-    told, weeks = timelines(tables, day, display=config.display), weekly(tables, day)
+    happenings, weeks = timelines(tables, day, display=config.display), weekly(tables, day)
     for item in stored:
         account = str(item["account_id"])
-        item["happenings"] = [one.as_stored() for one in told.get(account, [])]
+        item["happenings"] = [one.as_stored() for one in happenings.get(account, [])]
         item["weekly"] = weeks.get(account, {})
     phases = pd.DataFrame({"account_id": now["account_id"], "phase": phase(now).astype(object)})
     out = table.assign(why=pd.Series([_why(item) for item in stored], index=table.index, dtype=object))

@@ -166,8 +166,8 @@ def publish_company(
     """
     tables = loaded.tables if as_of >= loaded.tables.observed_until else loaded.tables.known_before(as_of)
     with Store(config.store_url) as store:
-        kept = store.key_figures(config.name)
-        before = kept.newest()
+        key_figures = store.key_figures(config.name)
+        before = key_figures.newest()
         if before is not None and before.as_of > as_of:
             return False
         chosen = {} if before is None else before.report
@@ -179,7 +179,7 @@ def publish_company(
         rows: Rows = {}
         panel = panel_of(config, tables)
         if panel is not None:
-            found = company_kpis(
+            kpis = company_kpis(
                 panel,
                 groupings(tables),
                 currency=config.currency,
@@ -187,9 +187,9 @@ def publish_company(
                 yearly_discount=discount,
                 rows=True,
             )
-            report = found.report
-            rows = {month.isoformat(): columns for month, columns in found.months.items()}
-            behind = {ACCOUNTS: found.accounts, COHORTS: found.cohorts, MOVES: found.moves}
+            report = kpis.report
+            rows = {month.isoformat(): columns for month, columns in kpis.months.items()}
+            behind = {ACCOUNTS: kpis.accounts, COHORTS: kpis.cohorts, MOVES: kpis.moves}
             rows |= {part: _columns(frame) for part, frame in behind.items() if "account_id" in frame}
             groups = {name: _groups(scored, name) for name in groupings(tables)}
             report = report.with_curves(
@@ -209,7 +209,7 @@ def publish_company(
             config, loaded, tables, panel, scored, as_of, store, curves, verdict, chosen.get("company") or {}
         )
         document["company"] = _FIGURES.dump_python(figures, mode="json")
-        return kept.keep(as_of, document, Actor("cli", now), {**rows, **more})
+        return key_figures.keep(as_of, document, Actor("cli", now), {**rows, **more})
 
 
 def _groups(scored: pd.DataFrame, name: str) -> dict[str, str]:

@@ -35,8 +35,8 @@ def report_experiment(config: Config, stages: Stages | None = None) -> Experimen
         No account has been drawn in the experiment that the config names.
     """
     with _lots(config, stages) as (rows, until, store):
-        found = _compared(config, rows, until, store)
-        return found.model_copy(update={"uplift": compare_rankings(rows, config.experiments, seed=config.seed)})
+        report = _compared(config, rows, until, store)
+        return report.model_copy(update={"uplift": compare_rankings(rows, config.experiments, seed=config.seed)})
 
 
 def rank_alerts(config: Config, stages: Stages | None = None) -> ExperimentReport:
@@ -110,11 +110,11 @@ def _lots(config: Config, stages: Stages | None) -> Iterator[tuple[pd.DataFrame,
 
 
 def _compared(config: Config, rows: pd.DataFrame, until: date, store: Store) -> ExperimentReport:
-    found = experiment_report(rows, config.experiments, days=_days(config), until=until)
+    report = experiment_report(rows, config.experiments, days=_days(config), until=until)
     ranking = store.rankings(config.name).newest(config.experiments.name)
     by_uplift = uplift_in_force(config, store, until) is not None
     for_uplift = ranking is not None and ranking.model is not None
-    return found.model_copy(
+    return report.model_copy(
         update={
             "ranked_by": "uplift" if by_uplift else "risk",
             "ranking_decided_at": None if ranking is None else ranking.decided_at,

@@ -100,7 +100,7 @@ def _with_terms(config: Config, prepared: Prepared) -> pd.DataFrame:
 
 def tested_on(config: Config, prepared: Prepared, stages: Stages) -> Predicted:
     """Return predictions on dates the model had not seen: the champion's own backtest where it fits, else a new one."""
-    return _kept(config, prepared) or _backtested(config, prepared, stages)
+    return _of_champion(config, prepared) or _backtested(config, prepared, stages)
 
 
 def _backtested(config: Config, prepared: Prepared, stages: Stages) -> Predicted:
@@ -109,7 +109,7 @@ def _backtested(config: Config, prepared: Prepared, stages: Stages) -> Predicted
     return Predicted(tested.predictions, folds, tested.verdict.verdict)
 
 
-def _kept(config: Config, prepared: Prepared) -> Predicted | None:
+def _of_champion(config: Config, prepared: Prepared) -> Predicted | None:
     """Return the champion's own backtest where it is of the same data and settings, so that it need not run again."""
     try:
         bundle = registry.load_champion(config.bundles_dir, config.registered_model)

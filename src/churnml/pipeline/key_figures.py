@@ -63,23 +63,23 @@ def kpis(
             core_features=config.features.core_features,
             leave_out_trials=config.label.trials == "leave_out",
         )
-    kept = _kept(config)
-    values = _VALUES.validate_python(kept.get("lifetime_values") or [])
-    records = _RECORDS.validate_python((kept.get("company") or {}).get("records") or [])
+    last = _last_scoring(config)
+    values = _VALUES.validate_python(last.get("lifetime_values") or [])
+    records = _RECORDS.validate_python((last.get("company") or {}).get("records") or [])
     return replace(report.with_curves([one for one in values if one.source == "curves"]), forecast_records=records)
 
 
-def _kept(config: Config) -> Mapping[str, Any]:
+def _last_scoring(config: Config) -> Mapping[str, Any]:
     """Return what the newest scoring kept; empty where there is no store yet, for the KPIs need none."""
     file = sqlite_path(config.store_url)
     if file is not None and not file.exists():
         return {}
     try:
         with Store(config.store_url) as store:
-            kept = store.key_figures(config.name).newest()
+            newest = store.key_figures(config.name).newest()
     except StoreError:
         return {}
-    return {} if kept is None else kept.report
+    return {} if newest is None else newest.report
 
 
 def publish_kpis(config: Config, report: KpiReport) -> bool:

@@ -17,7 +17,7 @@ from churnml.store import AccountScore, SnapshotInfo, Store
 
 __all__ = ["explain", "last_score", "last_scored", "newest", "of_account"]
 
-_KEPT_DAYS = 400
+_RETENTION_DAYS = 400
 """So long an account that has left is remembered."""
 
 
@@ -93,7 +93,7 @@ def last_scored(config: Config, store: Store, as_of: date, cohort: Collection[st
     last = {account: departed.last for account, departed in left.items()}
     for account, read_on in store.last_readings(config.name, before=as_of).items():
         last[account] = max(read_on, last.get(account, read_on))
-    oldest = as_of - timedelta(days=_KEPT_DAYS)
+    oldest = as_of - timedelta(days=_RETENTION_DAYS)
     return {account: when for account, when in sorted(last.items()) if account not in cohort and when >= oldest}
 
 
@@ -102,7 +102,7 @@ def last_score(
 ) -> tuple[AccountScore, dict[str, Any]] | None:
     """Return the last score of an account that is not in the newest snapshot, with its explanation; None if unknown.
 
-    The explanation has the field ``frozen`` (see `churnml.explain.remarks`), no plays, and no drivers where none were
+    The explanation has the field ``frozen`` (see `churnml.explain.notices`), no plays, and no drivers where none were
     kept for that date.
     """
     readings = store.history(config.name, account_id, limit=1)

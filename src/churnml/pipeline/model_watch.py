@@ -56,8 +56,8 @@ def keep_reference(config: Config, bundle: Bundle, frame: pd.DataFrame) -> None:
 
 def newest_scored(config: Config, store: Store, as_of: date) -> SnapshotInfo | None:
     """Return the newest scoring up to a date that was made on its own day, not replayed."""
-    found = (one for one in store.outlooks(config.name).snapshots() if one.as_of <= as_of)
-    return next(found, None)
+    scorings = (one for one in store.outlooks(config.name).snapshots() if one.as_of <= as_of)
+    return next(scorings, None)
 
 
 def drift_of(config: Config, bundle: Bundle, store: Store, as_of: date) -> Drift | None:
@@ -73,10 +73,12 @@ def drift_of(config: Config, bundle: Bundle, store: Store, as_of: date) -> Drift
         return None
     model = bundle.model
     now = pd.DataFrame.from_records(list(features.values())).assign(as_of=pd.Timestamp(scored.as_of))
-    kept = pd.read_parquet(path)
+    training = pd.read_parquet(path)
     names = model.features.names
-    columns = model.matrix(kept)[:, : len(names)]
-    sample = Sample(columns, _numbered(kept["account"]), _numbered(kept["as_of"]), np.full(len(kept), np.nan))
+    columns = model.matrix(training)[:, : len(names)]
+    sample = Sample(
+        columns, _numbered(training["account"]), _numbered(training["as_of"]), np.full(len(training), np.nan)
+    )
     matrix = model.matrix(now)
     rest = matrix[:, len(names) :]
     before = None
@@ -113,30 +115,30 @@ def performance_of(
     scored = [one for one in store.outlooks(config.name).snapshots() if one.as_of <= as_of]
     if not scored:
         return None, (), None
-    kept = store.monitoring(config.name)
-    known = {(one.as_of, one.model_version) for one in kept.matured()}
+    monitoring = store.monitoring(config.name)
+    known = {(one.as_of, one.model_version) for one in monitoring.matured()}
     new, newest = [], None
     final_before = as_of - timedelta(days=config.label.purge_days)
     for snapshot in [one for one in scored if one.as_of <= final_before][:_AT_MOST]:
         own = snapshot.model_version == bundle.version
-        kept_already = (snapshot.as_of, snapshot.model_version) in known
-        if kept_already and (newest is not None or not own):
+        is_stored = (snapshot.as_of, snapshot.model_version) in known
+        if is_stored and (newest is not None or not own):
             continue
         rows = mature_rows(config, tables, store, snapshot)
         if rows is None:
             continue
         if own and newest is None:
             newest = rows
-        if not kept_already:
-            found = realised(
+        if not is_stored:
+            outcome = realised(
                 rows,
                 as_of=snapshot.as_of,
                 model_version=snapshot.model_version,
                 matured_on=as_of,
                 seed=config.seed,
             )
-            new += [] if found is None else [found]
-    every = {(one.as_of, one.model_version): one for one in (*kept.matured(), *new)}
+            new += [] if outcome is None else [outcome]
+    every = {(one.as_of, one.model_version): one for one in (*monitoring.matured(), *new)}
     mine = tuple(every[key] for key in sorted(every) if key[1] == bundle.version)
     alike = same_ranking(config, bundle.version)
     ranked = mine[-1:] or [every[key] for key in sorted(every) if key[1] in alike][-1:]
@@ -145,8 +147,8 @@ def performance_of(
     if newest is not None and bundle.model.rule is None and config.monitoring.recalibrate:
         shift = level_shift(newest, level=Budget(config.monitoring.false_alarms_per_month).level("performance", 3))
     promise = promise_of(bundle.manifest.backtest)
-    told = estimate(now, as_of=scored[0].as_of, seed=config.seed)
-    return Performance(promise, mine, told, shift, next(iter(ranked), None)), tuple(new), newest
+    estimated = estimate(now, as_of=scored[0].as_of, seed=config.seed)
+    return Performance(promise, mine, estimated, shift, next(iter(ranked), None)), tuple(new), newest
 
 
 def same_ranking(config: Config, version: str) -> frozenset[str]:
@@ -156,11 +158,11 @@ def same_ranking(config: Config, version: str) -> frozenset[str]:
     """
     record = promotions(config.bundles_dir, config.registered_model)
     made_of = {one.version: one.previous for one in record if isinstance(one.reason, Text) and one.reason.code == MOVED}
-    found, older = {version}, made_of.get(version)
-    while older is not None and older not in found:
-        found.add(older)
+    versions, older = {version}, made_of.get(version)
+    while older is not None and older not in versions:
+        versions.add(older)
         older = made_of.get(older)
-    return frozenset(found)
+    return frozenset(versions)
 
 
 def mature_rows(config: Config, tables: Tables, store: Store, snapshot: SnapshotInfo) -> pd.DataFrame | None:

@@ -58,21 +58,21 @@ def monitor(
     with stages("monitor"), Store(config.store_url) as store:
         health, loads = judged or data_alarms(config, loaded, as_of, store, now=now)
         champion = _champion(config)
-        kept = store.monitoring(config.name)
-        found, moved, performance = list(health.alarms), None, None
+        outcomes = store.monitoring(config.name)
+        raised, moved, performance = list(health.alarms), None, None
         matured: Sequence[Realised] = ()
         if champion is not None and champion.model.target == config.label.target == "churn":
             budget = Budget(config.monitoring.false_alarms_per_month)
             performance, matured, newest = performance_of(config, champion, loaded.tables, store, as_of)
             moved = drift_of(config, champion, store, as_of)
-            found += [] if performance is None else performance_alarms(performance, newest, budget)
-            found += (
+            raised += [] if performance is None else performance_alarms(performance, newest, budget)
+            raised += (
                 []
                 if moved is None
                 else drift_alarms(moved, as_of, budget=budget, least_effect=config.monitoring.least_effect)
             )
-        alarms = tuple(sorted(found, key=lambda alarm: (not alarm.severe, alarm.code, alarm.subject)))
-        before = {episode.alarm.key for episode in kept.alarms(open_only=True)}
+        alarms = tuple(sorted(raised, key=lambda alarm: (not alarm.severe, alarm.code, alarm.subject)))
+        before = {episode.alarm.key for episode in outcomes.alarms(open_only=True)}
         report = MonitoringReport(
             config=config.name,
             as_of=as_of,
@@ -88,8 +88,8 @@ def monitor(
             drift=moved,
             performance=performance,
         )
-        kept.keep_matured(matured, Actor("cli", now))
-        kept.keep(report, loads, Actor("cli", now))
+        outcomes.keep_matured(matured, Actor("cli", now))
+        outcomes.keep(report, loads, Actor("cli", now))
     return report
 
 
@@ -101,20 +101,20 @@ def data_alarms(
     tables = loaded.tables
     health = data_health(profile(tables, as_of), as_of, since=tables.observed_from, budget=budget)
     past = store.monitoring(config.name).loads(as_of)
-    found = list(health.alarms)
+    alarms = list(health.alarms)
     records = []
     for name in tables:
         earlier = past.get(name, [])
         record = _record(loaded, name, as_of, now, earlier[-1].as_of if earlier else None)
-        found += load_alarms(record, earlier, budget, tests=max(health.tests, 1))
+        alarms += load_alarms(record, earlier, budget, tests=max(health.tests, 1))
         records.append(record)
     if as_of == tables.observed_until:
         lags = _lags(past)
         behind = _events_behind(tables, now.date(), lags, budget, tests=max(health.tests, 1))
         # Where the events alone stand still, it is not that no table tells anything.
         stale = None if behind else stale_alarm(as_of, now.date(), lags)
-        found += behind or ([] if stale is None else [stale])
-    return DataHealth(health.tables, tuple(found), health.tests, health.unjudged), records
+        alarms += behind or ([] if stale is None else [stale])
+    return DataHealth(health.tables, tuple(alarms), health.tests, health.unjudged), records
 
 
 def held_by(config: Config, alarms: Sequence[Alarm]) -> tuple[Alarm, ...]:
@@ -140,12 +140,12 @@ def before_publishing(config: Config, loaded: Loaded, as_of: date) -> tuple[Alar
     if config.monitoring.publish_if == "always":
         rows = profile(tables, as_of, rows_only=True)
         health = data_health(rows, as_of, since=tables.observed_from, budget=budget)
-        found = [alarm for alarm in health.alarms if alarm.code == STOPPED]
+        stopped = [alarm for alarm in health.alarms if alarm.code == STOPPED]
         if as_of == tables.observed_until:
             with Store(config.store_url) as store:
                 lags = _lags(store.monitoring(config.name).loads(as_of))
-            found += _events_behind(tables, datetime.now(UTC).date(), lags, budget, tests=max(health.tests, 1))
-        return tuple(found)
+            stopped += _events_behind(tables, datetime.now(UTC).date(), lags, budget, tests=max(health.tests, 1))
+        return tuple(stopped)
     with Store(config.store_url) as store:
         alarms = data_alarms(config, loaded, as_of, store, now=datetime.now(UTC))[0].alarms
     hold_back(config, alarms)
@@ -235,9 +235,9 @@ def _events_behind(tables: Tables, today: date, lags_days: Sequence[int], budget
     newest = others["day"].max().date() if len(others) else tables.observed_until
     if newest < tables.observed_until:
         return []
-    found = data_health(own, newest + timedelta(days=1), since=tables.observed_from, budget=budget).alarms
+    alarms = data_health(own, newest + timedelta(days=1), since=tables.observed_from, budget=budget).alarms
     level = budget.level("data", tests)
-    return [alarm for alarm in found if alarm.code == STOPPED and (alarm.p_value or 0.0) < level]
+    return [alarm for alarm in alarms if alarm.code == STOPPED and (alarm.p_value or 0.0) < level]
 
 
 def _record(loaded: Loaded, table: str, as_of: date, now: datetime, before: date | None) -> LoadRecord:

@@ -13,7 +13,7 @@ from churnml.tables import Tables
 
 __all__ = ["with_outcomes"]
 
-_KEPT = ["account_id", "churn_probability", "band", "arr"]
+_COLUMNS = ["account_id", "churn_probability", "band", "arr"]
 
 
 def with_outcomes(
@@ -41,8 +41,8 @@ def with_outcomes(
     """
     parts = []
     for snapshot in snapshots:
-        said = [[getattr(one, column) for column in _KEPT] for one in store.outlooks(name).of(snapshot.id)]
-        part = pd.DataFrame(said, columns=_KEPT)
+        said = [[getattr(one, column) for column in _COLUMNS] for one in store.outlooks(name).of(snapshot.id)]
+        part = pd.DataFrame(said, columns=_COLUMNS)
         parts.append(part.assign(as_of=pd.Timestamp(snapshot.as_of), model_version=snapshot.model_version))
     rows = pd.concat(parts, ignore_index=True)
     rows = rows.astype({"account_id": "str", "churn_probability": "float64", "arr": "float64"})

@@ -63,7 +63,7 @@ def overall(config: Config, stages: Stages | None = None, *, language: Language 
         frame = features_room.compute(tables, spine, champion.model.features, config.features, cohort=everyone)
     folder = config.workspace_dir / "reports"
     with stages("explain"):
-        everybody = _found(frame, champion, config)
+        everybody = _overall(frame, champion, config)
         folder.mkdir(parents=True, exist_ok=True)
         picture = shap_summary(champion.model, frame, folder / "shap_summary.png", rows=1000, top=15)
     with stages("report"):
@@ -74,7 +74,7 @@ def overall(config: Config, stages: Stages | None = None, *, language: Language 
     return everybody, path, picture
 
 
-def _found(frame: pd.DataFrame, champion: Champion, config: Config) -> Overall:
+def _overall(frame: pd.DataFrame, champion: Champion, config: Config) -> Overall:
     model, reference = champion.model, champion.reference
     thin = frame.iloc[np.unique(np.linspace(0, len(frame) - 1, min(len(frame), _MOST_ROWS)).round().astype(int))]
     thin = thin.reset_index(drop=True)

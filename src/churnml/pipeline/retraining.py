@@ -178,20 +178,20 @@ def moved(model: ChurnModel, shift: float) -> ChurnModel:
     calibrator = model.ensemble.calibrator
     ensemble = replace(model.ensemble, calibrator=replace(calibrator, prior_shift=calibrator.prior_shift + shift))
     base = float(expit(logit(model.base_rate) + shift))
-    further = {days: moved(other, shift) for days, other in model.further.items()}
-    return replace(model, ensemble=ensemble, base_rate=base, further=further)
+    longer = {days: moved(other, shift) for days, other in model.horizon_models.items()}
+    return replace(model, ensemble=ensemble, base_rate=base, horizon_models=longer)
 
 
 def _bundled(config: Config, champion: Bundle, model: ChurnModel, shift: float, now: datetime) -> Bundle:
     """Write the bundle, with what the next gate and the next monitoring hold it against."""
-    kept = {name: getattr(champion.manifest, name) for name in Provenance.model_fields}
+    provenance = {name: getattr(champion.manifest, name) for name in Provenance.model_fields}
     path = registry.save_bundle(
         config.bundles_dir,
         name=config.registered_model,
         model=model,
         health=champion.health,
         explain=champion.explain,
-        provenance=Provenance(**{**kept, "created_at": now}),
+        provenance=Provenance(**{**provenance, "created_at": now}),
         survival=champion.survival,
         hazard=champion.hazard,
     )

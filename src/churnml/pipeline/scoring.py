@@ -365,7 +365,7 @@ def _publish(
     model, manifest = champion.model, champion.bundle.manifest
     horizons = dict(zip(judged.scores["account_id"], judged.by_horizon(), strict=True))
     by_horizon = [{str(days): chance for days, chance in horizons[account].items()} for account in table["account_id"]]
-    further = list(model.horizon_columns.values()) if model.further else []
+    longer = list(model.horizon_columns.values()) if model.horizon_models else []
     with Store(config.store_url) as store:
         gone = last_scored(config, store, as_of, set(now["account_id"]))
         left = snapshots.departures(loaded.tables, config.label, gone, pd.Timestamp(as_of).as_unit("us"))
@@ -376,7 +376,7 @@ def _publish(
                 scored_at=scored_at,
                 model_version=champion.version,
                 config_hash=config.hash,
-                scores=table.drop(columns=further).assign(horizons=pd.Series(by_horizon, index=table.index)),
+                scores=table.drop(columns=longer).assign(horizons=pd.Series(by_horizon, index=table.index)),
                 features=now[["account_id", *model.features.names]],
                 explanations=explanations,
                 curves=curves,

@@ -186,7 +186,7 @@ def survival(
         rows = features_room.compute(tables, cohort, features, config.features, cohort=whole)
         rows = rows.join(snapshots.coming_decisions(rows, tables, label))
         growth = stayers_growth(frame[["account_id", "as_of", "arr"]], today)
-        found = lifetimes(
+        by_account = lifetimes(
             rows,
             model.predict_survival(rows),
             horizon_days=label.horizon_days,
@@ -198,5 +198,13 @@ def survival(
             drivers=renewal_drivers(model.renewal_contributions(rows), features),
         )
     return SurvivalReport(
-        today.date(), config.currency, rank_by, model.lost_, model.rows_, gross_margin, yearly_discount, growth, found
+        today.date(),
+        config.currency,
+        rank_by,
+        model.lost_,
+        model.rows_,
+        gross_margin,
+        yearly_discount,
+        growth,
+        by_account,
     )

@@ -14,7 +14,7 @@ from churnml import registry, snapshots
 from churnml.config import Config
 from churnml.evaluation import Backtest, Tuning, backtest, tune
 from churnml.evaluation.audit import Finding, audit, leak_reason
-from churnml.evaluation.horizon_models import backtest_further, fit_further
+from churnml.evaluation.horizon_models import backtest_horizons, fit_horizons
 from churnml.evaluation.report import HorizonReport
 from churnml.evaluation.tuning import budget_seconds, check_installed
 from churnml.explain import ExplainReference
@@ -45,7 +45,7 @@ class _Tested:
     """The backtest of the model, and the reports of its further horizons, by their days."""
 
     main: Backtest
-    further: Mapping[int, HorizonReport]
+    by_horizon: Mapping[int, HorizonReport]
     report: Mapping[str, Any]
 
 
@@ -124,7 +124,7 @@ def train(
         notes=[
             *prepared.loaded.notes,
             *_fold_notes(config, folds),
-            *_horizon_notes(tested.further),
+            *_horizon_notes(tested.by_horizon),
             *([curves.verdict.reason] if config.survival.enabled and config.label.target == "churn" else []),
             *_audit_notes(findings),
         ],
@@ -153,10 +153,10 @@ def _backtest(
     frame, catalogue = prepared.frame, prepared.feature_set
     made = contacts(settings, prepared.loaded.tables)
     main = backtest(frame, catalogue, folds, settings, progress=stages.say, contacts=made)
-    further = backtest_further(frame, catalogue, settings, progress=stages.say)
-    horizons = {str(days): own.as_dict() for days, own in further.items()}
+    longer = backtest_horizons(frame, catalogue, settings, progress=stages.say)
+    horizons = {str(days): own.as_dict() for days, own in longer.items()}
     audited = [finding.as_dict() for finding in findings]
-    return _Tested(main, further, {**main.report().as_dict(), "horizons": horizons, "audit": audited})
+    return _Tested(main, longer, {**main.report().as_dict(), "horizons": horizons, "audit": audited})
 
 
 def _fit(
@@ -173,7 +173,7 @@ def _fit(
         main = with_fallback(main, rows, tested.main.rules_by_loss).with_info(
             verdict_reason=Text.of("verdict-leak", leak=leak, reason=main.info.verdict_reason)
         )
-    model = fit_further(frame, catalogue, settings, main, tested.further)
+    model = fit_horizons(frame, catalogue, settings, main, tested.by_horizon)
     if tuning is not None:
         model = model.with_info(tuning=tuning.summary())
     labelled = frame[frame["churned"].notna()]
@@ -253,9 +253,9 @@ def _audit_notes(findings: Sequence[Finding]) -> list[Text]:
     ]
 
 
-def _horizon_notes(further: Mapping[int, HorizonReport]) -> list[Text]:
+def _horizon_notes(longer: Mapping[int, HorizonReport]) -> list[Text]:
     return [
         Text.of("note-horizon_rule", days=days, reason=report.verdict.reason)
-        for days, report in further.items()
+        for days, report in longer.items()
         if report.verdict.verdict is not Publication.PUBLISHABLE
     ]

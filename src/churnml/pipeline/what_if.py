@@ -37,12 +37,12 @@ def suppose(config: Config, account_id: str, settings: Sequence[str]) -> WhatIf:
     store, snapshot = newest(config)
     with store:
         of_account(store, snapshot, account_id)
-        kept: Mapping[str, Any] | None = store.features(snapshot.id, account_id)
-    if kept is None:
+        values: Mapping[str, Any] | None = store.features(snapshot.id, account_id)
+    if values is None:
         raise DataError(Text.of("fault-snapshot_features_gone"), where=account_id)
     champion = Champion.load(config)
     features = champion.model.features
-    row = pd.DataFrame([{"account_id": account_id, "as_of": pd.Timestamp(snapshot.as_of), **kept}])
+    row = pd.DataFrame([{"account_id": account_id, "as_of": pd.Timestamp(snapshot.as_of), **values}])
     row = row.reindex(columns=["account_id", "as_of", *features.names])
     numbers = [spec.name for spec in features if not spec.categorical]
     row[numbers] = row[numbers].astype("float64")

@@ -92,14 +92,14 @@ def open_mlflow(config: TrackingSections) -> Iterator[ModuleType]:
             raise EngineError(
                 Text.of("fault-mlflow"),
                 where=shown,
-                got=mask_text(_told(error), [config.tracking_uri]),
+                got=mask_text(_first_line(error), [config.tracking_uri]),
                 code="mlflow",
             ) from error
         except sqlalchemy.exc.SQLAlchemyError as error:
             raise EngineError(
                 Text.of("fault-mlflow_database"),
                 where=shown,
-                got=mask_text(_told(getattr(error, "orig", None) or error), [config.tracking_uri]),
+                got=mask_text(_first_line(getattr(error, "orig", None) or error), [config.tracking_uri]),
                 code="mlflow.database",
             ) from error
         finally:
@@ -108,7 +108,7 @@ def open_mlflow(config: TrackingSections) -> Iterator[ModuleType]:
             _remove_misread_folder(uri)
 
 
-def _told(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     """Return the first line of a message that is not SQLAlchemy's remark about when it happened."""
     lines = str(error).splitlines()
     return next((line for line in lines if not line.startswith("(raised as a result of")), "")

@@ -31,7 +31,7 @@ class BundleModel:
         model = self.bundle.model
         probability = model.probability(model.matrix(frame))
         columns = {model.output: probability}
-        if model.further:
+        if model.horizon_models:
             names, by_horizon = model.horizon_columns, model.by_horizon(frame, probability)
             columns |= {names[days]: values for days, values in by_horizon.items()}
         return pd.DataFrame(columns, index=frame.index)

@@ -100,8 +100,8 @@ def track(
             # The few on the model's own page as well, beside the data they were measured on.
             mlflow.log_metrics(headline(backtest["pooled"]), model_id=model.model_id, dataset=dataset)
             mlflow.log_metrics(details(backtest["pooled"]))
-            for days, further in backtest.get("horizons", {}).items():
-                own = {**headline(further["pooled"]), **details(further["pooled"], "")}
+            for days, longer in backtest.get("horizons", {}).items():
+                own = {**headline(longer["pooled"]), **details(longer["pooled"], "")}
                 mlflow.log_metrics({f"detail/horizon_{days}d/{name}": value for name, value in own.items()})
             if bundle.survival is not None:
                 mlflow.set_tag("churnml.survival", bundle.survival.role.value)
@@ -137,16 +137,16 @@ def track_moved(
     EngineError
         The tracking server cannot be reached or refuses.
     """
-    told = render(reason, config.language)
+    description = render(reason, config.language)
     with open_mlflow(config) as mlflow:
         experiment = mlflow.get_experiment_by_name(experiment_name(config))
         with mlflow.start_run(
             experiment_id=experiment.experiment_id,
             run_name=f"{config.name} {bundle.version}",
-            description=told,
+            description=description,
             nested=mlflow.active_run() is not None,
         ) as run:
-            mlflow.set_tags({**tags(bundle), "churnml.moved_from": before, "churnml.because": told[:5000]})
+            mlflow.set_tags({**tags(bundle), "churnml.moved_from": before, "churnml.because": description[:5000]})
             model = _log_model(mlflow, bundle, example)
         client = mlflow.MlflowClient()
         version = client.create_model_version(
@@ -154,7 +154,7 @@ def track_moved(
             source=model.model_uri,
             run_id=run.info.run_id,
             model_id=model.model_id,
-            description=told,
+            description=description,
             tags={"churnml.bundle_version": bundle.version, "churnml.verdict": str(bundle.manifest.verdict)},
         )
     uri = f"models:/{config.registered_model}/{version.version}"

@@ -6,7 +6,7 @@ from churnml.lazy import load_on_use
 
 if TYPE_CHECKING:
     from churnml.reports.brief import account_brief
-    from churnml.reports.changes import change_told
+    from churnml.reports.changes import change_sentence
     from churnml.reports.health_backtest import backtest_report
     from churnml.reports.overall import overall_page
     from churnml.reports.plots import backtest_plots, plot_backtest
@@ -18,7 +18,7 @@ else:
             "account_brief": "brief",
             "backtest_plots": "plots",
             "backtest_report": "health_backtest",
-            "change_told": "changes",
+            "change_sentence": "changes",
             "overall_page": "overall",
             "plot_backtest": "plots",
             "portfolio_page": "portfolio",
@@ -29,7 +29,7 @@ __all__ = [
     "account_brief",
     "backtest_plots",
     "backtest_report",
-    "change_told",
+    "change_sentence",
     "overall_page",
     "plot_backtest",
     "portfolio_page",

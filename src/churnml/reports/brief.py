@@ -16,7 +16,7 @@ from churnml.explain.notices import level_gaps
 from churnml.explain.plays import Play
 from churnml.features.spec import FAMILIES
 from churnml.language import Day, Language, Quantity, Section, amount, day, month, number, phrases, render
-from churnml.reports.changes import change_told
+from churnml.reports.changes import change_sentence
 from churnml.reports.charts import line
 from churnml.reports.curve import shown_curve
 from churnml.reports.figures import loss, percent_or_dash, score
@@ -24,7 +24,7 @@ from churnml.reports.page import environment
 
 __all__ = ["account_brief"]
 
-_DAYS_TOLD_AS_DAYS = 75
+_DAYS_SHOWN_AS_DAYS = 75
 """Over a shorter time the months alone would stand there twice."""
 
 
@@ -77,7 +77,7 @@ def account_brief(
     drawn = known is not None and len(known) > 1
     template = environment().get_template("brief.html.j2")
     return template.render(
-        told=explanation,
+        explanation=explanation,
         gaps=level_gaps(gaps)[f"text_{language}"],
         language=language,
         t=page,
@@ -98,7 +98,7 @@ def account_brief(
         breaks=[say("page-new_model", on=Day(on=f"{known['as_of'].iloc[place]:%Y-%m-%d}")) for place in _breaks(known)]
         if drawn and known is not None
         else [],
-        change=change_told(explanation.get("change"), language),
+        change=change_sentence(explanation.get("change"), language),
         happenings=[{"on": day(item.on, language), "text": render(item.text, language)} for item in happenings],
         plays=[
             {
@@ -127,7 +127,7 @@ def _chart(history: pd.DataFrame, label: str, red_below: float, green_from: floa
     on = pd.to_datetime(history["as_of"])
     first, last = on.iloc[0], on.iloc[-1]
     span = max(last - first, pd.Timedelta(days=1))
-    worded = month if span.days > _DAYS_TOLD_AS_DAYS else day
+    worded = month if span.days > _DAYS_SHOWN_AS_DAYS else day
     return line(
         history["health_score"].tolist(),
         [worded(f"{tick:%Y-%m-%d}", language) for tick in (first, first + span / 2, last)],

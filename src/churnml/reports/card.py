@@ -105,7 +105,7 @@ def model_card(
         "baselines": _baselines(backtest),
         "folds": [dict(fold) for fold in backtest["folds"]],
         "survival": _survival(bundle),
-        "horizons": [dict(further) for further in (backtest.get("horizons") or {}).values()],
+        "horizons": [dict(longer) for longer in (backtest.get("horizons") or {}).values()],
         "segments": list(backtest.get("segments") or []),
         "at_capacity": _at_capacity(backtest),
         "profit": backtest.get("profit"),
@@ -364,9 +364,9 @@ def _limits(config: CardSections, bundle: Bundle, backtest: Mapping[str, Any]) -
     info, target = bundle.model.info, bundle.model.target
     noun, happened = Text.of(f"target-{target}"), Text.of(f"card-happened.{target}")
     limits = [
-        Text.of("card-limit-horizon", days=further["horizon_days"], reason=argument(further["verdict"]["reason"]))
-        for further in (backtest.get("horizons") or {}).values()
-        if further["verdict"]["verdict"] != Publication.PUBLISHABLE
+        Text.of("card-limit-horizon", days=longer["horizon_days"], reason=argument(longer["verdict"]["reason"]))
+        for longer in (backtest.get("horizons") or {}).values()
+        if longer["verdict"]["verdict"] != Publication.PUBLISHABLE
     ]
     if bundle.manifest.verdict != Publication.PUBLISHABLE:
         limits.append(Text.of("card-limit-rules_only", by=_scored_by(bundle)))

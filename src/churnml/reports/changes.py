@@ -7,10 +7,10 @@ from typing import Any
 
 from churnml.language import Day, Language, Quantity, Text, phrases, render
 
-__all__ = ["change_told"]
+__all__ = ["change_sentence"]
 
 
-def change_told(change: Mapping[str, Any] | None, language: Language) -> str:
+def change_sentence(change: Mapping[str, Any] | None, language: Language) -> str:
     """Return in words by how much the health score moved, and what moved it; empty where nothing is known.
 
     Parameters
@@ -21,7 +21,7 @@ def change_told(change: Mapping[str, Any] | None, language: Language) -> str:
 
     Examples
     --------
-    >>> change_told({"since": "2026-03-01", "change": -5.8, "data": -5.8, "weights": 0.0, "model": 0.0}, "en")
+    >>> change_sentence({"since": "2026-03-01", "change": -5.8, "data": -5.8, "weights": 0.0, "model": 0.0}, "en")
     'Health −5.8 since 1 March 2026 (facts −5.8, weights 0, model 0).'
     """
     if not change or change["change"] is None:

@@ -187,14 +187,14 @@ def drawing(kind: str, width: int, height: int, label: str, parts: Sequence[str]
 
 
 def _words(ticks: Sequence[str], left: float, width: float, height: int) -> list[str]:
-    found = []
+    labels = []
     for place, word in enumerate(ticks):
         if word:
             x = left + (width * place / (len(ticks) - 1) if len(ticks) > 1 else 0)
             anchor = "start" if place == 0 else "end" if place == len(ticks) - 1 else "middle"
             text = Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>')
-            found.append(str(text.format(round(x, 1), height - 6, anchor, word)))
-    return found
+            labels.append(str(text.format(round(x, 1), height - 6, anchor, word)))
+    return labels
 
 
 def _evenly(count: int) -> list[float]:

@@ -92,7 +92,7 @@ def sample_contributions(model: ChurnModel, frame: pd.DataFrame, seed: int) -> C
     return Contributions(model, X[:, : len(model.features)], contributions[:, :-1], contributions[:, -1])
 
 
-def contribution_plots(found: Contributions, seed: int, language: Language = "en") -> dict[str, Figure]:
+def contribution_plots(contributions: Contributions, seed: int, language: Language = "en") -> dict[str, Figure]:
     """Draw the SHAP summary and the dependence of the strongest features.
 
     Returns
@@ -100,7 +100,10 @@ def contribution_plots(found: Contributions, seed: int, language: Language = "en
     dict
         ``shap_summary`` and ``shap_dependence``.
     """
-    return {"shap_summary": _summary(found, seed, language), "shap_dependence": _dependence(found, language)}
+    return {
+        "shap_summary": _summary(contributions, seed, language),
+        "shap_dependence": _dependence(contributions, language),
+    }
 
 
 def _direction(x: Array, value: Array) -> str:
@@ -108,25 +111,25 @@ def _direction(x: Array, value: Array) -> str:
     x, value = x[known], value[known]
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(value) == 0:
         return "depends"
-    together = float(pd.Series(x).rank().corr(pd.Series(value).rank()))
-    if abs(together) < _CLEAR:
+    correlation = float(pd.Series(x).rank().corr(pd.Series(value).rank()))
+    if abs(correlation) < _CLEAR:
         return "depends"
-    return "more is riskier" if together > 0 else "more is safer"
+    return "more is riskier" if correlation > 0 else "more is safer"
 
 
-def _summary(found: Contributions, seed: int, language: Language) -> Figure:
+def _summary(contributions: Contributions, seed: int, language: Language) -> Figure:
     """Draw shap's beeswarm, whose jitter comes from numpy's global generator: seeded, and put back as it was."""
-    figure = new_figure(8.0, 1.4 + 0.38 * min(_SUMMARY, found.X.shape[1]))
+    figure = new_figure(8.0, 1.4 + 0.38 * min(_SUMMARY, contributions.X.shape[1]))
     axes = figure.subplots()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import shap
 
         explanation = shap.Explanation(
-            values=found.shap_values,
-            base_values=found.expected,
-            data=found.X,
-            feature_names=[_plain(name) for name in found.model.features.names],
+            values=contributions.shap_values,
+            base_values=contributions.expected,
+            data=contributions.X,
+            feature_names=[_plain(name) for name in contributions.model.features.names],
         )
         before = np.random.get_state()  # noqa: NPY002
         try:
@@ -135,7 +138,7 @@ def _summary(found: Contributions, seed: int, language: Language) -> Figure:
         finally:
             np.random.set_state(before)  # noqa: NPY002
     say = phrases(language)
-    axes.set_xlabel(say("plot-shap", noun=say(f"target-{found.model.target}")), fontsize="medium")
+    axes.set_xlabel(say("plot-shap", noun=say(f"target-{contributions.model.target}")), fontsize="medium")
     for beside in figure.axes:
         if beside is not axes:  # the bar of colours
             beside.set_ylabel(say("plot-colour"), fontsize="small")
@@ -144,22 +147,22 @@ def _summary(found: Contributions, seed: int, language: Language) -> Figure:
     return figure
 
 
-def _dependence(found: Contributions, language: Language) -> Figure:
-    names = found.ranking()["feature"].head(_DEPENDENCE).tolist()
+def _dependence(contributions: Contributions, language: Language) -> Figure:
+    names = contributions.ranking()["feature"].head(_DEPENDENCE).tolist()
     rows = -(-len(names) // 3)
     figure = new_figure(10.5, 0.6 + 2.9 * rows)
     panels = figure.subplots(rows, 3, squeeze=False, sharey=True).ravel()
     for axes, name in zip(panels, names, strict=False):
-        _draw_dependence(axes, found, name, language)
+        _draw_dependence(axes, contributions, name, language)
     for axes in panels[len(names) :]:
         axes.set_visible(False)
     figure.supylabel(phrases(language)("plot-shap_axis"), fontsize="small")
     return figure
 
 
-def _draw_dependence(axes: Axes, found: Contributions, name: str, language: Language) -> None:
-    index = found.model.features.names.index(name)
-    x, value = found.X[:, index], found.shap_values[:, index]
+def _draw_dependence(axes: Axes, contributions: Contributions, name: str, language: Language) -> None:
+    index = contributions.model.features.names.index(name)
+    x, value = contributions.X[:, index], contributions.shap_values[:, index]
     known = ~np.isnan(x)
     axes.axhline(0.0, color="#d9dce1", zorder=0)
     axes.scatter(x[known], value[known], s=9, alpha=0.5, color=MODEL_COLOUR, linewidths=0)
@@ -167,7 +170,7 @@ def _draw_dependence(axes: Axes, found: Contributions, name: str, language: Lang
         left = x[known].min() - 0.06 * (np.ptp(x[known]) or 1.0)
         axes.scatter(np.full((~known).sum(), left), value[~known], s=9, alpha=0.5, color="#8c8c8c", linewidths=0)
         axes.set_title(phrases(language)("plot-grey"), fontsize="x-small", loc="right")
-    words = found.model.categories.get(name)
+    words = contributions.model.categories.get(name)
     if words is not None:
         shown = words[:12]
         axes.set_xticks(range(len(shown)), [_plain(word[:14]) for word in shown], rotation=45, ha="right")

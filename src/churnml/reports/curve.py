@@ -25,7 +25,7 @@ class ShownCurve:
 
     Parameters
     ----------
-    told : tuple of str
+    sentences : tuple of str
         What the curve says, in words.
     picture : Markup
     legend : tuple of str
@@ -38,7 +38,7 @@ class ShownCurve:
         What the account is still worth.
     """
 
-    told: tuple[str, ...]
+    sentences: tuple[str, ...]
     picture: Markup
     legend: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -60,12 +60,12 @@ def shown_curve(curve: Lifetime, as_of: date, language: Language, currency: str)
     say = phrases(language)
     legend = [say("account-survival_own")]
     if curve.peers is not None:
-        legend.append(say("account-survival_peers", who=say.text(curve.peers.told)))
+        legend.append(say("account-survival_peers", who=say.text(curve.peers.sentence)))
     if curve.next_decision_on is not None:
         legend.append(say("account-survival_renewal", day=day(curve.next_decision_on.isoformat(), language)))
     worth = curve.residual_value
     return ShownCurve(
-        told=tuple(render(text, language) for text in curve.told),
+        sentences=tuple(render(text, language) for text in curve.sentences),
         picture=_picture(curve, as_of, language),
         legend=tuple(legend),
         rows=tuple(

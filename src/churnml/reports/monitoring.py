@@ -9,7 +9,7 @@ from churnml.metrics.intervals import Interval
 from churnml.monitoring.report import MonitoringReport
 from churnml.reports.page import environment
 
-__all__ = ["interval_told", "monitoring_page", "performance_head", "performance_rows"]
+__all__ = ["interval_words", "monitoring_page", "performance_head", "performance_rows"]
 
 _MOST_FEATURES = 20
 
@@ -87,34 +87,42 @@ def performance_rows(report: MonitoringReport, language: str) -> list[tuple[str,
 
     The name of the row, then what `performance_head` says.
     """
-    found = report.performance
-    if found is None:
+    performance = report.performance
+    if performance is None:
         return []
     say = Section(phrases(language), "monitor")
     rows: list[tuple[str, ...]] = []
 
     def add(name: str, accounts: Any, churned: Any, expected: Any, *metrics: Interval) -> None:
         counts = ("–" if value is None else number(round(value), language) for value in (accounts, churned, expected))
-        rows.append((name, *counts, *(interval_told(one) for one in metrics)))
+        rows.append((name, *counts, *(interval_words(one) for one in metrics)))
 
-    promise, told = found.promise, found.estimated
+    promise, estimated = performance.promise, performance.estimated
     if promise is not None:
         add(say.promised, None, None, None, promise.roc_auc, promise.lift_at_10, promise.log_loss)
-    for one in found.realised[-6:]:
+    for one in performance.realised[-6:]:
         name = f"{say.realised} {day(str(one.as_of), language)}"
         add(name, one.accounts, one.churned, one.expected, one.roc_auc, one.lift_at_10, one.log_loss)
-    if told is not None:
-        name = f"{say.expected} {day(str(told.as_of), language)}"
-        add(name, told.accounts, None, told.expected, told.roc_auc, told.lift_at_10, told.log_loss)
+    if estimated is not None:
+        name = f"{say.expected} {day(str(estimated.as_of), language)}"
+        add(
+            name,
+            estimated.accounts,
+            None,
+            estimated.expected,
+            estimated.roc_auc,
+            estimated.lift_at_10,
+            estimated.log_loss,
+        )
     return rows
 
 
-def interval_told(one: Interval) -> str:
+def interval_words(one: Interval) -> str:
     """Return a value with its interval, as far as they are known.
 
     Examples
     --------
-    >>> interval_told(Interval(0.8, 0.75, 0.85)), interval_told(Interval(None, None, None))
+    >>> interval_words(Interval(0.8, 0.75, 0.85)), interval_words(Interval(None, None, None))
     ('0.80 (0.75–0.85)', '–')
     """
     if one.value is None:

@@ -22,7 +22,7 @@ _SHOWN = 15
 
 
 def overall_page(
-    found: Overall,
+    report: Overall,
     *,
     language: Language,
     title: str,
@@ -33,7 +33,7 @@ def overall_page(
 
     Parameters
     ----------
-    found : Overall
+    report : Overall
         What matters over all accounts.
     language, title
         Language of the page, name of the company.
@@ -51,16 +51,16 @@ def overall_page(
         t=page,
         say=say,
         strong=number(_STRONG, language, 2),
-        found=found,
-        first=day(found.as_of_from.isoformat(), language),
-        last=day(found.as_of_until.isoformat(), language),
-        rows=number(found.rows, language),
-        accounts=number(found.accounts, language),
-        chart=_chart(found.families, language),
-        features=[_feature(row, language) for row in found.features[:_SHOWN]],
+        report=report,
+        first=day(report.as_of_from.isoformat(), language),
+        last=day(report.as_of_until.isoformat(), language),
+        rows=number(report.rows, language),
+        accounts=number(report.accounts, language),
+        chart=_chart(report.families, language),
+        features=[_feature(row, language) for row in report.features[:_SHOWN]],
         summary=None if summary is None else Markup(base64.b64encode(summary).decode()),
-        patterns=[_pattern(pattern, language) for pattern in found.patterns],
-        segments=_segments(found, language, display or DisplayConfig()),
+        patterns=[_pattern(pattern, language) for pattern in report.patterns],
+        segments=_segments(report, language, display or DisplayConfig()),
     )
 
 
@@ -92,8 +92,8 @@ def _feature(row: FeatureShare, language: Language) -> dict[str, str]:
     }
 
 
-def _pattern(found: PatternFound, language: Language) -> dict[str, Any]:
-    pattern, lead = found.pattern, found.pattern.median_lead_days
+def _pattern(pattern_found: PatternFound, language: Language) -> dict[str, Any]:
+    pattern, lead = pattern_found.pattern, pattern_found.pattern.median_lead_days
     return {
         "title": render(pattern.title, language),
         "share": percent(pattern.share, language),
@@ -101,14 +101,14 @@ def _pattern(found: PatternFound, language: Language) -> dict[str, Any]:
         "lead": None if lead is None else amount(round(lead), "days", language),
         "example": pattern.example,
         "example_on": day(pattern.example_on, language),
-        "drivers": [render(driver.sentence, language) for driver in found.drivers],
+        "drivers": [render(driver.sentence, language) for driver in pattern_found.drivers],
     }
 
 
-def _segments(found: Overall, language: Language, display: DisplayConfig) -> dict[str, Any]:
+def _segments(report: Overall, language: Language, display: DisplayConfig) -> dict[str, Any]:
     """Return a table of segments by families, each cell with its difference and a tint."""
-    rows = found.segments
-    what: Literal["plans", "segments"] = "plans" if str(found.segment_column).endswith("plan") else "segments"
+    rows = report.segments
+    what: Literal["plans", "segments"] = "plans" if str(report.segment_column).endswith("plan") else "segments"
     families = list(dict.fromkeys(row.family for row in rows))
     families.sort(key=list(FAMILIES).index)
     table: dict[str, dict[str, Any]] = {}

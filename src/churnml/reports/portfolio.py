@@ -9,7 +9,7 @@ import pandas as pd
 
 from churnml.config import DisplayConfig
 from churnml.explain.notices import level_gaps
-from churnml.explain.published import reasons_told
+from churnml.explain.published import spoken_reasons
 from churnml.language import Language, Section, amount, day, number, phrases
 from churnml.reports.figures import loss, percent_or_dash, score
 from churnml.reports.page import BAND_COLOURS, environment
@@ -52,7 +52,7 @@ def portfolio_page(
     """
     say, display = phrases(language), display or DisplayConfig()
     rows = []
-    for row, told in zip(table.to_dict("records"), explanations, strict=True):
+    for row, explanation in zip(table.to_dict("records"), explanations, strict=True):
         arr = float(row["arr"]) if not pd.isna(row["arr"]) else None
         renewal = row.get("days_to_renewal")
         rows.append(
@@ -70,7 +70,7 @@ def portfolio_page(
                 "loss": loss(row["churn_probability"], arr, language, currency) or "",
                 "renewal": "" if renewal is None or pd.isna(renewal) else amount(round(renewal), "days", language),
                 "renewal_days": "" if renewal is None or pd.isna(renewal) else round(renewal),
-                "reasons": _reasons(told, language),
+                "reasons": _reasons(explanation, language),
             }
         )
     counts = bands if bands is not None else table["band"].value_counts()
@@ -83,7 +83,7 @@ def portfolio_page(
         say=say,
         language=language,
         title=title,
-        rules=any(told["source"] == "rules" for told in explanations),
+        rules=any(explanation["source"] == "rules" for explanation in explanations),
         as_of=day(f"{pd.Timestamp(table['as_of'].max()):%Y-%m-%d}", language) if len(table) else "",
         counts=[(band, int(counts.get(band, 0))) for band in BAND_COLOURS],
         total=number(total, language) if total > len(rows) else "",
@@ -93,10 +93,10 @@ def portfolio_page(
     )
 
 
-def _reasons(told: Mapping[str, Any], language: Language) -> list[dict[str, Any]]:
+def _reasons(explanation: Mapping[str, Any], language: Language) -> list[dict[str, Any]]:
     """Return what a reader is told of the risk, in the order of the explanation; hard facts are marked."""
-    facts = {fact[f"text_{language}"] for fact in told["indicators"]}
-    return [{"text": text, "hard": text in facts} for text in reasons_told(told, language)]
+    facts = {fact[f"text_{language}"] for fact in explanation["indicators"]}
+    return [{"text": text, "hard": text in facts} for text in spoken_reasons(explanation, language)]
 
 
 def _text(value: Any) -> str:

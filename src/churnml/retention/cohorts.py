@@ -47,10 +47,10 @@ def retention_triangle(panel: Panel, *, quarters: int = 12) -> tuple[Cohort, ...
     quarters : int
         So many at most.
     """
-    found = []
+    cohorts = []
     for period, _, begun, then in _followed(panel, quarters):
         mrr, left = float(begun.sum()), [values[~np.isnan(values)] for values in then]
-        found.append(
+        cohorts.append(
             Cohort(
                 quarter=str(period),
                 accounts=len(begun),
@@ -59,7 +59,7 @@ def retention_triangle(panel: Panel, *, quarters: int = 12) -> tuple[Cohort, ...
                 mrr_kept=tuple(float(values.sum()) / mrr if mrr else None for values in left),
             )
         )
-    return tuple(found)
+    return tuple(cohorts)
 
 
 def cohort_members(panel: Panel, *, quarters: int = 12) -> pd.DataFrame:
@@ -77,13 +77,13 @@ def cohort_members(panel: Panel, *, quarters: int = 12) -> pd.DataFrame:
         One row per account and beginning: ``account_id, quarter, mrr_begun`` and ``after_0``, ``after_1``, …: what it
         paid a month at the end of the quarter itself, of the next one, …; NaN where it was gone, or then is not yet.
     """
-    found = []
+    members = []
     for period, accounts, begun, then in _followed(panel, quarters):
         columns = {"account_id": accounts, "quarter": str(period), "mrr_begun": begun}
-        found.append(pd.DataFrame(columns | {f"after_{place}": values for place, values in enumerate(then)}))
-    if not found:
+        members.append(pd.DataFrame(columns | {f"after_{place}": values for place, values in enumerate(then)}))
+    if not members:
         return pd.DataFrame({"account_id": [], "quarter": [], "mrr_begun": []})
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(members, ignore_index=True)
 
 
 def _followed(panel: Panel, quarters: int) -> Iterator[tuple[pd.Period, np.ndarray, np.ndarray, list[np.ndarray]]]:
@@ -112,8 +112,8 @@ def _followed(panel: Panel, quarters: int) -> Iterator[tuple[pd.Period, np.ndarr
 def _first_paid(panel: Panel) -> np.ndarray:
     """Return what each relationship paid per month on its first day."""
     lives = panel.lives[["account_id", "started_on"]].assign(place=range(len(panel.lives)))
-    levels = panel.book.mrr[["account_id", "day", "level"]].sort_values("day", kind="stable")
+    levels = panel.contracts.mrr[["account_id", "day", "level"]].sort_values("day", kind="stable")
     asked = lives.sort_values("started_on", kind="stable")
-    found = pd.merge_asof(asked, levels, left_on="started_on", right_on="day", by="account_id")
-    values = found.set_index("place")["level"].sort_index().fillna(0.0)
+    paid = pd.merge_asof(asked, levels, left_on="started_on", right_on="day", by="account_id")
+    values = paid.set_index("place")["level"].sort_index().fillna(0.0)
     return np.asarray(values.to_numpy(dtype=float))

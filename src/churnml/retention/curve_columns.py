@@ -17,12 +17,12 @@ CURVE_COLUMNS = (
 _MONTH_DAYS = 30
 
 
-def curve_columns(found: Sequence[Lifetime], as_of: date) -> pd.DataFrame:
+def curve_columns(lifetimes: Sequence[Lifetime], as_of: date) -> pd.DataFrame:
     """Return the numbers of each curve that lists, targets and forecasts read.
 
     Parameters
     ----------
-    found : sequence of Lifetime
+    lifetimes : sequence of Lifetime
     as_of : date
 
     Returns
@@ -43,7 +43,7 @@ def curve_columns(found: Sequence[Lifetime], as_of: date) -> pd.DataFrame:
     [0.2, 0.3]
     """
     rows = []
-    for one in found:
+    for one in lifetimes:
         on = one.next_decision_on
         month = None if on is None else (on - as_of).days // _MONTH_DAYS
         known = month is not None and month < len(one.survival)

@@ -18,12 +18,12 @@ _LEAST = 10
 _GROUPS: tuple[Literal["plan", "segment"], ...] = ("plan", "segment")
 
 
-def with_peers(found: Sequence[Lifetime], known: pd.DataFrame) -> tuple[Lifetime, ...]:
+def with_peers(lifetimes: Sequence[Lifetime], known: pd.DataFrame) -> tuple[Lifetime, ...]:
     """Return the same accounts with the mean curve of their peers beside them; without, where there are under ten.
 
     Parameters
     ----------
-    found : sequence of Lifetime
+    lifetimes : sequence of Lifetime
         All accounts of one date.
     known : DataFrame
         ``account_id``, and ``plan`` and ``segment`` where the company has them.
@@ -37,17 +37,17 @@ def with_peers(found: Sequence[Lifetime], known: pd.DataFrame) -> tuple[Lifetime
     >>> first.peers.by, first.peers.group, first.peers.accounts, [round(share, 6) for share in first.peers.survival]
     ('plan', 'Pro', 10, [0.55])
     """
-    if len(found) <= _LEAST:
-        return tuple(found)
-    rows = known.set_index("account_id").reindex([one.account_id for one in found])
-    curves = np.array([one.survival for one in found])
-    peers = _others(curves, np.zeros(len(found), dtype=np.intp), "all", [None])
+    if len(lifetimes) <= _LEAST:
+        return tuple(lifetimes)
+    rows = known.set_index("account_id").reindex([one.account_id for one in lifetimes])
+    curves = np.array([one.survival for one in lifetimes])
+    peers = _others(curves, np.zeros(len(lifetimes), dtype=np.intp), "all", [None])
     for by in reversed(_GROUPS):
         if by in rows:
             codes, names = pd.factorize(rows[by])
             own = _others(curves, codes.astype(np.intp), by, [str(name) for name in names])
             peers = [mine or wider for mine, wider in zip(own, peers, strict=True)]
-    return tuple(replace(one, peers=its) for one, its in zip(found, peers, strict=True))
+    return tuple(replace(one, peers=its) for one, its in zip(lifetimes, peers, strict=True))
 
 
 def _others(
@@ -58,11 +58,11 @@ def _others(
     inside = codes >= 0
     np.add.at(totals, codes[inside], curves[inside])
     others = np.bincount(codes[inside], minlength=len(names)) - 1
-    found: list[Peers | None] = []
+    peers: list[Peers | None] = []
     for code, own in zip(codes, curves, strict=True):
         if code < 0 or others[code] < _LEAST:
-            found.append(None)
+            peers.append(None)
             continue
         mean = (totals[code] - own) / others[code]
-        found.append(Peers(by, names[code], int(others[code]), tuple(float(share) for share in mean)))
-    return found
+        peers.append(Peers(by, names[code], int(others[code]), tuple(float(share) for share in mean)))
+    return peers

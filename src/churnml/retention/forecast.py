@@ -166,11 +166,11 @@ def renewal_forecast(
     late = (due["renewal_on"] >= until).to_numpy()
     if later_rate is not None:
         chance = np.where(late, 1.0 - later_rate, chance)
-    told = np.full(len(due), np.nan)
+    own_chance = np.full(len(due), np.nan)
     if "lost_by_decision" in due:
-        told = due["lost_by_decision"].to_numpy(dtype=float)
-    by_curve = ~np.isnan(told)
-    chance, own = np.where(by_curve, told, chance), ~late | by_curve
+        own_chance = due["lost_by_decision"].to_numpy(dtype=float)
+    by_curve = ~np.isnan(own_chance)
+    chance, own = np.where(by_curve, own_chance, chance), ~late | by_curve
     drawn = chance[None, :]
     if draws is not None and len(draws):
         drawn = np.where(by_curve & ~np.isnan(draws[:, known]), draws[:, known], chance)
@@ -178,11 +178,11 @@ def renewal_forecast(
     month: pd.Series = due["renewal_on"].dt.to_period(period)
     periods: list[pd.Period] = sorted(month.unique())
     rng = np.random.default_rng(seed)
-    found = []
+    forecasts = []
     for one in periods:
         mine = (month == one).to_numpy()
         low, high = _interval(arr[mine], drawn[:, mine], rng)
-        found.append(
+        forecasts.append(
             ForecastMonth(
                 month_on=one.start_time.date(),
                 accounts=int(mine.sum()),
@@ -195,7 +195,7 @@ def renewal_forecast(
                 by_curve=int((mine & by_curve).sum()),
             )
         )
-    return tuple(found)
+    return tuple(forecasts)
 
 
 def _interval(

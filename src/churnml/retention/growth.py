@@ -81,8 +81,8 @@ def growth_figures(scored: pd.DataFrame) -> tuple[GrowthFigures, ...]:
         ``segment, mrr`` and ``room_arr`` from `growth_potential`.
     """
     open_ones = scored[scored["room_arr"] > 0]
-    found = [
+    figures = [
         GrowthFigures(str(name) or None, len(own), float(12 * own["mrr"].sum()), float(own["room_arr"].sum()))
         for name, own in open_ones.groupby(open_ones["segment"].fillna(""))
     ]
-    return tuple(sorted(found, key=lambda one: -one.room_arr))
+    return tuple(sorted(figures, key=lambda one: -one.room_arr))

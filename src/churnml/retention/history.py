@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from churnml.retention.book import Book
+from churnml.retention.contracts import Contracts
 from churnml.retention.panel import YEAR_MONTHS, Column, Floats, Groups, Ints, Panel
 from churnml.retention.value import churn_mixes, rfm
 from churnml.tables import Tables
@@ -74,8 +74,8 @@ def kpi_history(
         core_features=core_features,
         onboarding_days=onboarding_days,
     )
-    found = panel_history(panel, [group_by], gross_margin=gross_margin, yearly_discount=yearly_discount)
-    return found[group_by]
+    histories = panel_history(panel, [group_by], gross_margin=gross_margin, yearly_discount=yearly_discount)
+    return histories[group_by]
 
 
 def panel_history(
@@ -87,17 +87,17 @@ def panel_history(
     months: int | None = None,
 ) -> dict[str | None, pd.DataFrame]:
     """Return what `kpi_history` returns for several groupings at once, of the newest `months`."""
-    found = {by: panel.everyone if by is None else panel.groups(by) for by in group_by}
-    columns: dict[str | None, dict[str, list[npt.NDArray[Any]]]] = {by: {} for by in found}
+    groupings = {by: panel.everyone if by is None else panel.groups(by) for by in group_by}
+    columns: dict[str | None, dict[str, list[npt.NDArray[Any]]]] = {by: {} for by in groupings}
     first = 0 if months is None else max(panel.months - months, 0)
     for number in range(first, panel.months):
         facts = panel.month(number)
         year = panel.moved(number + 1 - YEAR_MONTHS, number + 1) if number + 1 >= YEAR_MONTHS else None
-        for by, groups in found.items():
+        for by, groups in groupings.items():
             size = len(groups.names)
             # Whoever is in no group counts in place 0, which is left out.
-            present = np.bincount(groups.of_month[number] + 1, minlength=size + 1)[1:] > 0
-            present |= by is None
+            occupied = np.bincount(groups.of_month[number] + 1, minlength=size + 1)[1:] > 0
+            occupied |= by is None
             row: dict[str, npt.NDArray[Any]] = {
                 "month_on": np.full(size, panel.edges[number].to_datetime64()),
                 **({} if by is None else {"group": np.array(groups.names, dtype="object")}),
@@ -106,7 +106,7 @@ def panel_history(
             }
             row["ltv"] = gross_margin * row["arpa"] * _lifetimes(panel, groups, number, yearly_discount)
             for name, values in row.items():
-                columns[by].setdefault(name, []).append(values[present])
+                columns[by].setdefault(name, []).append(values[occupied])
     nothing = {"month_on": [np.array([], dtype="datetime64[us]")]}
     return {
         by: pd.DataFrame({name: np.concatenate(parts) for name, parts in (own or nothing).items()})
@@ -126,7 +126,7 @@ def _month(panel: Panel, facts: dict[str, Column], groups: Groups, number: int) 
         return ratio(total(name), total(whole))
 
     start = total("mrr")
-    kept = start - total("contraction") - total("churned_mrr")
+    retained = start - total("contraction") - total("churned_mrr")
     nps = np.full(len(groups.names), np.nan)
     if "answers" in facts:
         nps = 100 * ratio(total("promoters") - total("detractors"), total("answers"))
@@ -136,8 +136,8 @@ def _month(panel: Panel, facts: dict[str, Column], groups: Groups, number: int) 
         "new_accounts": total("new").astype("int64"),
         "lost_accounts": total("lost").astype("int64"),
         "logo_churn_rate": part("churned", "there"),
-        "grr": ratio(kept, start),
-        "nrr": ratio(kept + total("expansion"), start),
+        "grr": ratio(retained, start),
+        "nrr": ratio(retained + total("expansion"), start),
         **{f"mrr_{name}": total(column) for name, column in _MOVEMENT.items()},
         "expansion_rate": part("grown", "there"),
         "renewal_rate": part("renewed", "due"),
@@ -168,8 +168,8 @@ def _year(facts: dict[str, Column] | None, groups: Groups, number: int) -> dict[
         _totals(facts[name], label, len(groups.names))
         for name in ("there", "churned", "mrr", "contraction", "churned_mrr", "expansion")
     )
-    kept = start - less - gone
-    return dict(zip(names, (ratio(churned, there), ratio(kept, start), ratio(kept + more, start)), strict=True))
+    retained = start - less - gone
+    return dict(zip(names, (ratio(churned, there), ratio(retained, start), ratio(retained + more, start)), strict=True))
 
 
 def _totals(values: Column, label: Ints, groups: int) -> Floats:
@@ -220,7 +220,7 @@ def rfm_at(tables: Tables, as_of: pd.Timestamp, *, grace_days: int = 14, window_
     DataFrame
         As `rfm`, one row per account under contract, sorted by account.
     """
-    return rfm_of(tables, Book(tables, grace_days).paid(as_of), as_of, window_days)
+    return rfm_of(tables, Contracts(tables, grace_days).paid(as_of), as_of, window_days)
 
 
 def rfm_of(tables: Tables, paid: pd.Series, as_of: pd.Timestamp, window_days: int = 91) -> pd.DataFrame:

@@ -131,11 +131,11 @@ def curve_values(
             level,
         )
 
-    found = [of(None, None, np.ones(len(known), dtype=bool))]
+    values = [of(None, None, np.ones(len(known), dtype=bool))]
     for name, group_of in groupings.items():
         words = np.array([group_of.get(account, "") for account in accounts], dtype=object)
-        found += [of(name, group, words == group) for group in sorted({word for word in words if word})]
-    return tuple(found)
+        values += [of(name, group, words == group) for group in sorted({word for word in words if word})]
+    return tuple(values)
 
 
 def told_values(
@@ -150,9 +150,9 @@ def told_values(
         By what groups are told; others of the curves are left out.
     """
     own = {(one.group_by, one.group): one for one in curves if one.group_by is None or one.group_by in groupings}
-    found = {(one.group_by, one.group): one for one in contracts} | own
+    value_of = {(one.group_by, one.group): one for one in contracts} | own
     place = {name: position for position, name in enumerate((None, *groupings))}
-    return tuple(sorted(found.values(), key=lambda one: (place[one.group_by], one.group or "")))
+    return tuple(sorted(value_of.values(), key=lambda one: (place[one.group_by], one.group or "")))
 
 
 def _bounds(total: float, draws: npt.NDArray[np.float64], level: float) -> tuple[float | None, float | None]:

@@ -72,7 +72,7 @@ def lifetimes(
     order = np.arange(len(rows))
     if rank_by is not None:
         order = np.argsort(np.where(np.isnan(ranks[rank_by]), np.inf, -ranks[rank_by]), kind="stable")
-    found = []
+    lines = []
     for row in order.tolist():
         as_of = pd.Timestamp(rows["as_of"].iloc[row]).date()
         days = dict(zip(("earliest", "latest"), (_month_of_half(low[row]), _month_of_half(high[row])), strict=True))
@@ -100,8 +100,8 @@ def lifetimes(
             value_draws=_numbers(value.draws[:, row]) if known else (),
             decision_draws=() if np.isnan(lost_draws[:, row]).any() else _numbers(lost_draws[:, row]),
         )
-        found.append(line)
-    return tuple(found)
+        lines.append(line)
+    return tuple(lines)
 
 
 def lost_by_decision(curves: Curves) -> npt.NDArray[np.float64]:

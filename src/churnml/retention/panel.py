@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from churnml.retention.book import Book
+from churnml.retention.contracts import Contracts
 from churnml.tables import Tables, knowledge
 
 __all__ = ["ACTIVE_DAYS", "Groups", "Panel"]
@@ -72,8 +72,8 @@ class Panel:
     ) -> None:
         self.tables, self.grace_days = tables, grace_days
         self._core, self._onboarding = tuple(core_features), pd.Timedelta(days=onboarding_days)
-        self.book = Book(tables, grace_days, leave_out_trials=leave_out_trials)
-        self.edges = self.book.edges
+        self.contracts = Contracts(tables, grace_days, leave_out_trials=leave_out_trials)
+        self.edges = self.contracts.edges
         self._grouped: dict[str, Groups] = {}
         self._midnights: Times = self.edges.to_numpy().astype("datetime64[us]")
         self._beside = {
@@ -82,7 +82,11 @@ class Panel:
             "tickets": _read(tables, "tickets", ["opened_at", "first_response_at", "solved_at", "escalated_at"]),
             "accounts": _read(tables, "accounts", []),
         }
-        frames = [self.book.lives, self.book.terms, *(frame for frame in self._beside.values() if frame is not None)]
+        frames = [
+            self.contracts.lives,
+            self.contracts.terms,
+            *(frame for frame in self._beside.values() if frame is not None),
+        ]
         names = pd.concat([frame["account_id"].drop_duplicates() for frame in frames]).drop_duplicates()
         self.accounts: pd.Index = pd.Index(names.astype("object")).sort_values()
 
@@ -98,7 +102,7 @@ class Panel:
     @cached_property
     def lives(self) -> pd.DataFrame:
         """The unbroken relationships with their account's position, ``account``."""
-        lives = self.book.lives
+        lives = self.contracts.lives
         return lives.assign(account=self.code(lives["account_id"])).reset_index(drop=True)
 
     @cached_property
@@ -117,7 +121,7 @@ class Panel:
     @cached_property
     def paid(self) -> Floats:
         """Edges × accounts: what each account pays per month, add-ons included; 0 where it is not there."""
-        levels = self.book.mrr
+        levels = self.contracts.mrr
         at = np.searchsorted(self._midnights, levels["day"].to_numpy().astype("datetime64[us]"))
         counts = at < len(self._midnights)
         grid = np.full((len(self._midnights), len(self.accounts)), np.nan)
@@ -158,8 +162,8 @@ class Panel:
         if surveys is not None:
             recent = (surveys["responded_at"] >= end - np.timedelta64(NPS_DAYS, "D")) & (surveys["responded_at"] < end)
             account, score = surveys["account"][recent], surveys["score"][recent]
-            for name, kept in (("answers", score > -1), ("promoters", score >= 9), ("detractors", score <= 6)):
-                out[name] = self._counted(account[kept])
+            for name, counted in (("answers", score > -1), ("promoters", score >= 9), ("detractors", score <= 6)):
+                out[name] = self._counted(account[counted])
         if self._active is not None:
             out["active"] = self._active[number] & out["there_end"]
         if self._onboarded is not None:
@@ -202,7 +206,7 @@ class Panel:
     @cached_property
     def _renewals(self) -> dict[str, npt.NDArray[Any]]:
         """Months × accounts: see `churnml.retention.renewals` for what is due and what is renewed."""
-        terms, shape = self.book.terms, (self.months, len(self.accounts))
+        terms, shape = self.contracts.terms, (self.months, len(self.accounts))
         agreed, actual = _times(terms["agreed_end"]), _times(terms["actual_end"])
         number = np.searchsorted(self._midnights, agreed) - 1
         due = (actual >= agreed) & (number >= 0) & (number < self.months)
@@ -215,7 +219,7 @@ class Panel:
         gone = ends[covered <= agreed[ends]]
         failed[number[gone], account[gone]] = True
         mrr = terms["mrr"].fillna(0.0).to_numpy(dtype=float)
-        following = self.book.next_terms.to_numpy()
+        following = self.contracts.next_terms.to_numpy()
         mrr_due, mrr_renewed = np.zeros(shape), np.zeros(shape)
         np.add.at(mrr_due, (number[due], account[due]), mrr[due])
         # Several terms may go on as one: what it carries is held against all of them together.
@@ -223,8 +227,8 @@ class Panel:
         pairs = pd.DataFrame({"number": number[rows], "following": following[rows], "mrr": mrr[rows]})
         carried = pairs.groupby(["number", "following"], as_index=False)["mrr"].sum()
         after = carried["following"].to_numpy(dtype=np.int64)
-        kept = np.minimum(carried["mrr"].to_numpy(), mrr[after])
-        np.add.at(mrr_renewed, (carried["number"].to_numpy(), account[after]), kept)
+        renewed = np.minimum(carried["mrr"].to_numpy(), mrr[after])
+        np.add.at(mrr_renewed, (carried["number"].to_numpy(), account[after]), renewed)
         return {"due": came, "renewed": came & ~failed, "mrr_due": mrr_due, "mrr_renewed": mrr_renewed}
 
     def _covered_until(
@@ -236,8 +240,8 @@ class Panel:
         plans["until"] = plans.groupby("account")["until"].cummax()
         asked = pd.DataFrame({"account": account[ends], "by": agreed[ends] + np.timedelta64(self.grace_days, "D")})
         asked["place"] = np.arange(len(ends))
-        found = pd.merge_asof(asked.sort_values("by"), plans, left_on="by", right_on="from", by="account")
-        return _times(found.set_index("place")["until"].sort_index())
+        covering = pd.merge_asof(asked.sort_values("by"), plans, left_on="by", right_on="from", by="account")
+        return _times(covering.set_index("place")["until"].sort_index())
 
     @cached_property
     def _answers(self) -> Mapping[str, npt.NDArray[Any]] | None:
@@ -263,10 +267,10 @@ class Panel:
         end = month + ibis.interval(months=1)
         late = events.occurred_at.cast("timestamp(6)") >= end - ibis.interval(days=ACTIVE_DAYS)
         counted = late & events.event_type.isin(self._core) if self._core else late
-        found = events.filter(counted).select(account_id="account_id", month=month.cast("date")).distinct().to_pandas()
-        number = np.searchsorted(self._midnights, _times(found["month"]))
-        account = self.code(found["account_id"].astype("str"))
-        inside = (number < self.months) & (account >= 0) & (_times(found["month"]) >= self._midnights[:1])
+        months = events.filter(counted).select(account_id="account_id", month=month.cast("date")).distinct().to_pandas()
+        number = np.searchsorted(self._midnights, _times(months["month"]))
+        account = self.code(months["account_id"].astype("str"))
+        inside = (number < self.months) & (account >= 0) & (_times(months["month"]) >= self._midnights[:1])
         grid = np.zeros((self.months, len(self.accounts)), dtype=bool)
         grid[number[inside], account[inside]] = True
         return grid
@@ -325,7 +329,7 @@ class Panel:
 
     def _plans(self) -> list[npt.NDArray[np.object_]]:
         """Return the plan (or product) of each account on each edge: that of its term with the highest MRR."""
-        terms = self.book.terms[~self.book.terms["is_addon"]]
+        terms = self.contracts.terms[~self.contracts.terms["is_addon"]]
         terms = terms.sort_values(["mrr", "started_on"], ascending=False, kind="stable")
         named = terms["plan"].fillna(terms["product"])
         word = np.array([None if pd.isna(value) else str(value) for value in named], dtype="object")
@@ -339,9 +343,9 @@ class Panel:
             begun = np.flatnonzero(started <= day)
             lapsed = ended[begun] <= day
             rows = np.concatenate([begun[~lapsed], begun[lapsed]])
-            found, first = np.unique(account[rows], return_index=True)
+            accounts, first = np.unique(account[rows], return_index=True)
             words = np.full(len(self.accounts), None, dtype="object")
-            words[found] = word[rows[first]]
+            words[accounts] = word[rows[first]]
             out.append(words)
         return out
 

@@ -143,14 +143,14 @@ def revenue_movement(before: pd.Series, after: pd.Series, stayed: pd.Index | Non
     (0.65, 0.8)
     """
     both = before.index.intersection(after.index)
-    kept = both if stayed is None else both.intersection(stayed)
-    change = after.reindex(kept) - before.reindex(kept)
+    retained = both if stayed is None else both.intersection(stayed)
+    change = after.reindex(retained) - before.reindex(retained)
     return RevenueMovement(
         start=float(before.sum()),
         expansion=float(change.clip(lower=0).sum()),
         contraction=float(-change.clip(upper=0).sum()),
-        churned=float(before.drop(kept).sum()),
-        new=float(after.drop(kept).sum()),
+        churned=float(before.drop(retained).sum()),
+        new=float(after.drop(retained).sum()),
     )
 
 

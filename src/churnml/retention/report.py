@@ -135,8 +135,8 @@ class KpiReport:
         lines = []
         for row in self.rows:
             mine = worth.get((row.group_by, row.group)) if row.month_on == newest else None
-            told = (None,) * len(_WORTH) if mine is None else tuple(getattr(mine, name) for name in _WORTH.values())
-            lines.append({**asdict(row), **dict(zip(_WORTH, told, strict=True))})
+            figures = (None,) * len(_WORTH) if mine is None else tuple(getattr(mine, name) for name in _WORTH.values())
+            lines.append({**asdict(row), **dict(zip(_WORTH, figures, strict=True))})
         return pd.DataFrame(lines, columns=[*(field.name for field in fields(KpiRow)), *_WORTH])
 
 
@@ -226,7 +226,7 @@ def company_kpis(
     rows: bool = False,
 ) -> CompanyKpis:
     """Return the report of `kpi_report`, with the accounts behind it where `rows` asks for them."""
-    found = panel_history(
+    histories = panel_history(
         panel, (None, *group_by), gross_margin=gross_margin, yearly_discount=yearly_discount, months=months
     )
     accounts, phases, moves = _accounts_now(panel)
@@ -236,7 +236,7 @@ def company_kpis(
         panel.grace_days,
         gross_margin,
         yearly_discount,
-        tuple(_row(record, by) for by, history in found.items() for record in history.to_dict("records")),
+        tuple(_row(record, by) for by, history in histories.items() for record in history.to_dict("records")),
         cohorts=retention_triangle(panel),
         phases=phases,
         rfm=rfm_cells(accounts) if "recency" in accounts else (),
@@ -268,7 +268,7 @@ def _of_contracts(report: KpiReport) -> tuple[LifetimeValue, ...]:
 def _accounts_now(panel: Panel) -> tuple[pd.DataFrame, tuple[PhaseFigures, ...], pd.DataFrame]:
     """Return the accounts under contract at the end of what is observed, the phases, and the moves between these."""
     tables, as_of = panel.tables, pd.Timestamp(panel.tables.observed_until)
-    paid = panel.book.paid(as_of)
+    paid = panel.contracts.paid(as_of)
     paid.index = paid.index.astype("str")
     accounts = pd.DataFrame({"account_id": paid.index, "mrr": paid.to_numpy()})
     phases: tuple[PhaseFigures, ...] = ()

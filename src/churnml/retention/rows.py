@@ -36,11 +36,11 @@ def month_rows(panel: Panel, groupings: Mapping[str, Groups], number: int) -> di
         year = panel.moved(number + 1 - YEAR_MONTHS, number + 1)
         wanted = ("there", "churned", "mrr", "expansion", "contraction", "churned_mrr")
         facts |= {f"year_{name}": year[name] for name in wanted}
-    kept = np.logical_or.reduce([values != 0 for values in facts.values()])
-    out: dict[str, npt.NDArray[Any]] = {"account_id": panel.accounts.to_numpy()[kept]}
-    out |= {name: values[kept] for name, values in facts.items()}
+    involved = np.logical_or.reduce([values != 0 for values in facts.values()])
+    out: dict[str, npt.NDArray[Any]] = {"account_id": panel.accounts.to_numpy()[involved]}
+    out |= {name: values[involved] for name, values in facts.items()}
     for name, groups in groupings.items():
         words = np.array([*groups.names, ""], dtype="object")
-        out[f"by_{name}"] = words[groups.of_month[number][kept]]
-        out[f"year_by_{name}"] = words[groups.of_year[number][kept]]
+        out[f"by_{name}"] = words[groups.of_month[number][involved]]
+        out[f"year_by_{name}"] = words[groups.of_year[number][involved]]
     return out

@@ -152,9 +152,9 @@ def churn_mixes(
     left = np.where(churned, np.maximum(left, entered + 1), left)
     size = int(left.max(initial=0)) + 1
 
-    def tally(months: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_] | slice) -> Floats:
+    def tally(months: npt.NDArray[np.int64], counted_in: npt.NDArray[np.bool_] | slice) -> Floats:
         """Return how many of each group were so many months old."""
-        counted = np.bincount(group[kept] * size + months[kept], minlength=groups * size)
+        counted = np.bincount(group[counted_in] * size + months[counted_in], minlength=groups * size)
         return counted.reshape(groups, size).astype(float)
 
     tallies = zip(tally(entered, slice(None)), tally(left, churned), tally(left, ~churned), strict=True)
@@ -186,11 +186,11 @@ def _fitted(entered: Floats, gone: Floats, there: Floats) -> ChurnMix | None:
         return -float(value), -np.array([alpha * of_alpha, beta * of_beta])
 
     begin = np.log([rate * 10, (1 - rate) * 10])
-    found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=[(-7.0, 9.0), (-7.0, 12.0)])
+    optimum = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=[(-7.0, 9.0), (-7.0, 12.0)])
     alike = -churned * math.log(rate) - (exposure - churned) * math.log1p(-rate)
-    if 2 * (alike - float(found.fun)) < _NOTICEABLE:
+    if 2 * (alike - float(optimum.fun)) < _NOTICEABLE:
         return ChurnMix(rate)
-    alpha, beta = np.exp(found.x)
+    alpha, beta = np.exp(optimum.x)
     return ChurnMix(rate, float(alpha), float(beta))
 
 

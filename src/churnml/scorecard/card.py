@@ -102,16 +102,16 @@ class MeasureScores:
         member = np.array([[measure.group == group for group in groups] for measure in card.measures], dtype=float)
         weight = np.array([measure.weight for measure in card.measures], dtype=float)
         group_weight = card.group_weights(frame, groups)
-        full, present = np.tile(weight, (len(frame), 1)), weight * self.known
+        full, known_weight = np.tile(weight, (len(frame), 1)), weight * self.known
         self.nominal = _shares(full, member, group_weight)
-        self.effective = _shares(present, member, group_weight)
+        self.effective = _shares(known_weight, member, group_weight)
 
 
 def _shares(weight: np.ndarray, member: np.ndarray, group_weight: np.ndarray) -> np.ndarray:
     """Return the share of each measure, rows adding up to 1 where any weight is left, else to 0."""
     in_group = weight @ member
     share = np.divide(weight, in_group @ member.T, out=np.zeros_like(weight), where=in_group @ member.T > 0)
-    live = np.where(in_group > 0, group_weight, 0.0)
-    total = live.sum(axis=1, keepdims=True)
-    live = np.divide(live, total, out=np.zeros_like(live), where=total > 0)
-    return np.asarray(share * (live @ member.T))
+    shares = np.where(in_group > 0, group_weight, 0.0)
+    total = shares.sum(axis=1, keepdims=True)
+    shares = np.divide(shares, total, out=np.zeros_like(shares), where=total > 0)
+    return np.asarray(share * (shares @ member.T))

@@ -51,7 +51,7 @@ def score(model: ChurnModel, frame: pd.DataFrame) -> pd.DataFrame:
             "lift": probability / model.base_rate,
         }
     )
-    if model.further:
+    if model.horizon_models:
         names, by_horizon = model.horizon_columns, model.by_horizon(frame, probability)
         scores = scores.assign(**{names[days]: p for days, p in by_horizon.items()})
     return scores

@@ -33,9 +33,9 @@ def score_spark(model: ChurnModel, frame: Any) -> Any:
         The columns of `churnml.scoring.score`, in no particular order of rows.
     """
     columns = ["account_id", "as_of", *model.features.names]
-    further = [f"{name} double" for name in model.horizon_columns.values()] if model.further else []
+    longer = [f"{name} double" for name in model.horizon_columns.values()] if model.horizon_models else []
     return frame.select(*columns).mapInPandas(
-        _Scorer(model.to_files()), schema=", ".join([_SCHEMA.format(output=model.output), *further])
+        _Scorer(model.to_files()), schema=", ".join([_SCHEMA.format(output=model.output), *longer])
     )
 
 

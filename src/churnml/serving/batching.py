@@ -76,9 +76,9 @@ class ScoringQueue:
         rows = [row for one in taken for row in one.rows]
         scores = iter(await to_thread.run_sync(taken[0].scorer.score, rows, limiter=self._thread))
         for one in taken:
-            found = [next(scores) for _ in one.rows]
+            answers = [next(scores) for _ in one.rows]
             if not one.answer.done():
-                one.answer.set_result(found)
+                one.answer.set_result(answers)
 
 
 def _fail(one: _Waiting, error: Exception) -> None:

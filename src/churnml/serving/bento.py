@@ -141,17 +141,17 @@ def _requirements(*, oidc: bool = False) -> list[str]:
         Also what signing in by OpenID Connect needs.
     """
     wanted = ["'postgres'", "'oidc'"] if oidc else ["'postgres'"]
-    found = []
+    requirements = []
     for line in distribution("churnml").requires or ():
         needed, _, marker = line.partition(";")
         if "extra" in marker and not any(extra in marker.replace('"', "'") for extra in wanted):
             continue
         name, extras = re.match(r"([\w.-]+)(\[[^]]*\])?", needed.strip()).groups("")  # type: ignore[union-attr]
         try:
-            found.append(f"{name}{extras}=={distribution(name).version}")
+            requirements.append(f"{name}{extras}=={distribution(name).version}")
         except PackageNotFoundError:
-            found.append(needed.strip())
-    return found
+            requirements.append(needed.strip())
+    return requirements
 
 
 def _main(arguments: list[str]) -> str:

@@ -39,7 +39,7 @@ def survival_of(fields: Mapping[str, Any], curve: Lifetime, as_of: date, lang: L
         **fields,
         account_id=curve.account_id,
         lang=lang,
-        told=[render(text, lang) for text in curve.told],
+        told=[render(text, lang) for text in curve.sentences],
         next_decision_on=curve.next_decision_on,
         renewal_risk=_estimate(curve.renewal_risk),
         lost_within={str(days): chance for days, chance in curve.lost_within.items()},
@@ -49,7 +49,7 @@ def survival_of(fields: Mapping[str, Any], curve: Lifetime, as_of: date, lang: L
         months=_months(curve, as_of),
         peers=None
         if peers is None
-        else CurvePeers(by=peers.by, group=peers.group, accounts=peers.accounts, text=say.text(peers.told)),
+        else CurvePeers(by=peers.by, group=peers.group, accounts=peers.accounts, text=say.text(peers.sentence)),
         residual_value=_estimate(curve.residual_value),
         avoidable_loss=curve.avoidable_loss,
         raising=[

@@ -37,7 +37,7 @@ __all__ = [
     "last_score",
     "override_of",
     "provenance",
-    "reasons_told",
+    "spoken_reasons",
     "stored",
     "view_provenance",
 ]
@@ -219,7 +219,7 @@ def in_language(body: Mapping[str, Any], lang: Lang) -> Reasoning:
         raising=[_driver(item, lang) for item in body["raising"]],
         lowering=[_driver(item, lang) for item in body["lowering"]],
         context=[_driver(item, lang) for item in body["context"]],
-        told=reasons_told(body, lang),
+        told=spoken_reasons(body, lang),
         other_signals=body.get(f"other_signals_{lang}"),
         families=body["families"],
         indicators=[
@@ -234,11 +234,11 @@ def in_language(body: Mapping[str, Any], lang: Lang) -> Reasoning:
     )
 
 
-def reasons_told(body: Mapping[str, Any], lang: Lang) -> list[str]:
+def spoken_reasons(body: Mapping[str, Any], lang: Lang) -> list[str]:
     """Return what a reader is told of the risk."""
-    from churnml.explain.published import reasons_told
+    from churnml.explain.published import spoken_reasons
 
-    return reasons_told(body, lang)
+    return spoken_reasons(body, lang)
 
 
 def _driver(item: Mapping[str, Any], lang: Lang) -> DriverAnswer:
@@ -286,7 +286,7 @@ def health_of(
         segment=account.segment,
         days_to_renewal=account.days_to_renewal,
         override=override_of(override) if override else None,
-        top_reasons=None if explanation is None else reasons_told(explanation, lang),
+        top_reasons=None if explanation is None else spoken_reasons(explanation, lang),
         rules_score=account.details.get("rules_score"),
         model_score=account.details.get("model_score"),
     )

@@ -103,11 +103,11 @@ def _show(report: MonitoringReport) -> None:
             _USUAL.labels(table.table).set(table.expected_last_day)
     if report.drift is not None:
         _DRIFTED.set(len(report.drift.features))
-    found = report.performance
-    if found is None:
+    performance = report.performance
+    if performance is None:
         return
-    newest = found.realised[-1] if found.realised else None
-    for kind, one in (("promised", found.promise), ("realised", newest), ("estimated", found.estimated)):
+    newest = performance.realised[-1] if performance.realised else None
+    for kind, one in (("promised", performance.promise), ("realised", newest), ("estimated", performance.estimated)):
         if one is not None and one.roc_auc.value is not None:
             _AUC.labels(kind).set(one.roc_auc.value)
     if newest is not None and newest.expected_over_observed.value is not None:

@@ -77,8 +77,8 @@ def with_features(schema: Mapping[str, Any], scorer: Scorer) -> dict[str, Any]:
             }
         else:
             named[name] = {"type": ["number", "null"], "description": "Read by the health score."}
-    found = deepcopy(dict(schema))
-    models = found["components"]["schemas"]
+    document = deepcopy(dict(schema))
+    models = document["components"]["schemas"]
     for model, field in (("PredictRequest", "features"), ("ExplainRequest", "features"), ("WhatIfRequest", "changes")):
         described = models[model]["properties"][field]
         for part in (described, *described.get("anyOf", ())):
@@ -86,4 +86,4 @@ def with_features(schema: Mapping[str, Any], scorer: Scorer) -> dict[str, Any]:
                 part.update(properties=named, additionalProperties=False)
     for model in ("PredictRequest", "ExplainRequest", "WhatIfRequest"):
         models[model].pop("examples", None)
-    return found
+    return document

@@ -124,18 +124,18 @@ def _text(described: Mapping[str, Any]) -> str:
 
 def _range(schema: Mapping[str, Any]) -> str:
     """Return the bounds that a schema states beyond its words."""
-    found = []
+    bounds = []
     for part in (schema, *schema.get("anyOf", ())):
         low, high = part.get("minimum"), part.get("maximum")
         if low is not None and high is not None:
-            found.append(f"{low:g}–{high:g}")
+            bounds.append(f"{low:g}–{high:g}")
         elif low is not None:
-            found.append(f"≥ {low:g}")
+            bounds.append(f"≥ {low:g}")
         if part.get("maxLength"):
-            found.append(f"up to {part['maxLength']} characters")
+            bounds.append(f"up to {part['maxLength']} characters")
         if part.get("default") is not None:
-            found.append(f"default {part['default']}")
-    return f" ({'; '.join(found)})" if found else ""
+            bounds.append(f"default {part['default']}")
+    return f" ({'; '.join(bounds)})" if bounds else ""
 
 
 def _link(schema: Mapping[str, Any]) -> str:

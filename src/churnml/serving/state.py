@@ -222,9 +222,9 @@ class ServingState:
         return run
 
     def _monitoring(self, held: MonitoringReport | None) -> MonitoringReport | None:
-        found = None if self._store is None else self._store.monitoring(self.settings.name).newest()
+        newest = None if self._store is None else self._store.monitoring(self.settings.name).newest()
         self.faults.pop("monitoring", None)
-        return found
+        return newest
 
     async def scorer(self) -> Scorer:
         """Return the scorer in force, once it was looked for.
@@ -264,13 +264,13 @@ class ServingState:
                 Text.of("detail-no_snapshot"),
                 headers={"Retry-After": "30"},
             )
-        found = view.accounts.get(account_id)
-        if found is None:
-            found = await _read(lambda: self.store.account(snapshot.id, account_id))
-            if found is None:
+        account = view.accounts.get(account_id)
+        if account is None:
+            account = await _read(lambda: self.store.account(snapshot.id, account_id))
+            if account is None:
                 raise await self.unknown_account(snapshot, account_id, hint=hint)
-            view.accounts[account_id] = found
-        return view, snapshot, found
+            view.accounts[account_id] = account
+        return view, snapshot, account
 
     async def last_known(self, account_id: str) -> tuple[StateView, SnapshotInfo, AccountScore]:
         """Return an account's stored score or, where it has left, its last one with the snapshot that held it.
@@ -308,22 +308,22 @@ class ServingState:
         Problem
             None is stored.
         """
-        found = view.explanations.get(account_id)
-        if found is None:
-            found = await _read(lambda: self.store.explanation(snapshot.id, account_id))
-            if found is None:
+        explanation = view.explanations.get(account_id)
+        if explanation is None:
+            explanation = await _read(lambda: self.store.explanation(snapshot.id, account_id))
+            if explanation is None:
                 raise Problem("explanation.unknown", Text.of("detail-no_explanation", account=repr(account_id)))
-            view.explanations[account_id] = found
-        return found
+            view.explanations[account_id] = explanation
+        return explanation
 
     async def curve(self, view: StateView, snapshot: SnapshotInfo, account_id: str) -> Lifetime | None:
         """Return when an account will be lost, or None where no curve of it is stored."""
-        found = view.curves.get(account_id)
-        if found is None:
-            found = await _read(lambda: self.store.curve(snapshot.id, account_id))
-            if found is not None:
-                view.curves[account_id] = found
-        return found
+        curve = view.curves.get(account_id)
+        if curve is None:
+            curve = await _read(lambda: self.store.curve(snapshot.id, account_id))
+            if curve is not None:
+                view.curves[account_id] = curve
+        return curve
 
     async def remember(self, account_ids: Sequence[str]) -> None:
         """Read the scores of many accounts at once, so that `account` has them at hand."""

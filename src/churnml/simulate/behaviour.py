@@ -197,8 +197,8 @@ def _events_of(
     chance = users.rate[chosen][:, None] * level * habits.calendar[life.people.country[account]]
     begin = np.maximum(users.since[chosen], life.live_from[account])
     stop = np.fmin(users.until[chosen], life.live_until[account].astype("float64"))
-    present = (days[None, :] >= np.floor(begin)[:, None]) & (days[None, :] < stop[:, None])
-    active = (rng.random(chance.shape, dtype="float32") < chance) & present
+    employed = (days[None, :] >= np.floor(begin)[:, None]) & (days[None, :] < stop[:, None])
+    active = (rng.random(chance.shape, dtype="float32") < chance) & employed
     row, column = np.nonzero(active)
     who, when = chosen[row], days[column]
     breadth = habits.breadth[users.account[who], week[column]]

@@ -66,9 +66,9 @@ def surveys_frame(rng: np.random.Generator, life: Life, users: Users) -> pd.Data
     day = life.world.start + np.tile(np.arange(rounds), len(names)) * _SURVEY_EVERY_DAYS + offset
     account = everybody[who]
     sent = day + life.office_hours(rng, account)
-    present = (sent > since[who] + 25) & ~(sent >= until[who])
-    present &= (sent >= life.live_from[account]) & (sent < life.live_until[account])
-    who, account, sent = who[present], account[present], sent[present]
+    reached = (sent > since[who] + 25) & ~(sent >= until[who])
+    reached &= (sent >= life.live_from[account]) & (sent < life.live_until[account])
+    who, account, sent = who[reached], account[reached], sent[reached]
     order = np.argsort(sent, kind="stable")
     who, account, sent = who[order], account[order], sent[order]
     week = life.world.week_of(sent)
@@ -144,10 +144,10 @@ def campaign_events_frame(rng: np.random.Generator, life: Life, users: Users) ->
     campaign = np.tile(np.arange(len(sendings)), len(reached))
     account = users.account[who]
     delivered = sendings[campaign] + 0.35 + rng.uniform(0, 0.05, len(who))
-    present = (delivered > users.since[who] + 5) & ~(delivered >= users.until[who])
-    present &= (delivered >= life.live_from[account]) & (delivered < life.live_until[account])
-    present &= rng.random(len(who)) < 0.8
-    who, account, campaign, delivered = who[present], account[present], campaign[present], delivered[present]
+    received = (delivered > users.since[who] + 5) & ~(delivered >= users.until[who])
+    received &= (delivered >= life.live_from[account]) & (delivered < life.live_until[account])
+    received &= rng.random(len(who)) < 0.8
+    who, account, campaign, delivered = who[received], account[received], campaign[received], delivered[received]
     cool = life.latents.of("champion_left")[account, life.world.week_of(delivered)]
     opened = delivered + rng.exponential(0.7, len(who))
     clicked = opened + rng.exponential(0.02, len(who))

@@ -19,7 +19,7 @@ __all__ = ["SPINE_COLUMNS", "contract_ends", "final_until", "horizon_column", "l
 
 SPINE_COLUMNS = ["account_id", "as_of", "churned", "churn_on", "arr"]
 
-Found = tuple[np.ndarray, np.ndarray, pd.Series]
+Outcomes = tuple[np.ndarray, np.ndarray, pd.Series]
 """Per row: whether it happened inside the gap, whether inside the window, and on which day."""
 
 
@@ -67,8 +67,8 @@ def labelled(members: pd.DataFrame, tables: Tables, label: LabelConfig) -> pd.Da
 
     out = members.copy()
     out["churned"], out["churn_on"] = at(label.horizon_days)
-    further = {horizon_column(days): at(days)[0] for days in label.further_horizons_days}
-    return out[SPINE_COLUMNS].assign(**further)
+    longer = {horizon_column(days): at(days)[0] for days in label.further_horizons_days}
+    return out[SPINE_COLUMNS].assign(**longer)
 
 
 def final_until(tables: Tables, label: LabelConfig) -> date:
@@ -93,7 +93,7 @@ def final_until(tables: Tables, label: LabelConfig) -> date:
 
 def _happened(
     members: pd.DataFrame, tables: Tables, label: LabelConfig
-) -> tuple[Callable[[pd.Series, pd.Series], Found], int]:
+) -> tuple[Callable[[pd.Series, pd.Series], Outcomes], int]:
     """Return a function that looks at what happened through windows, and the days to wait after one ends."""
     if label.target != "churn":
         return _Changes(members, tables, label), label.grace_days + label.settle_days
@@ -101,7 +101,7 @@ def _happened(
         return _Silences(members, tables, label), label.settle_days
     churn_on = contract_ends(members, tables, label)
 
-    def ended(opens: pd.Series, closes: pd.Series) -> Found:
+    def ended(opens: pd.Series, closes: pd.Series) -> Outcomes:
         return (
             (churn_on < opens).to_numpy(),
             ((churn_on >= opens) & (churn_on < closes)).to_numpy(),
@@ -149,7 +149,7 @@ class _Changes:
             self.on = self.on.where(~(self.churn_on <= self.on + pd.Timedelta(days=part)))
         self.unknown = (changes["decided"] & self.on.notna()) | ~changes["comparable"]
 
-    def __call__(self, opens: pd.Series, closes: pd.Series) -> Found:
+    def __call__(self, opens: pd.Series, closes: pd.Series) -> Outcomes:
         """Return which rows have no label or changed inside the gap, which changed in the window, and the day."""
         out = self.unknown | (self.on < opens)
         if self.churn_on is not None:
@@ -173,7 +173,7 @@ class _Silences:
         rows = members[["account_id", "as_of"]].assign(row=np.arange(len(members)))
         self.pairs = rows.merge(stretches, on="account_id", how="inner")
 
-    def __call__(self, opens: pd.Series, closes: pd.Series) -> Found:
+    def __call__(self, opens: pd.Series, closes: pd.Series) -> Outcomes:
         """Return which rows fall silent inside the gap and inside the window, and the first silent day there."""
         count = len(self.index)
         row = self.pairs["row"].to_numpy()

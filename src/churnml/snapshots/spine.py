@@ -154,7 +154,7 @@ def _members(tables: Tables, config: TimelineSections, dates: list[pd.Timestamp]
     activity: Activity | None = None
     if not contractual or active_days or rules.min_events or rules.min_users:
         activity = activity_known(tables, index, config.label.activity)
-    found = []
+    cohorts = []
     for as_of in index:
         covered = covered_at(subscriptions, as_of) if subscriptions is not None else None
         if contractual and covered is not None:
@@ -174,7 +174,7 @@ def _members(tables: Tables, config: TimelineSections, dates: list[pd.Timestamp]
             keep &= members["users"].fillna(0) >= rules.min_users
             if active_days:
                 keep &= members["last_on"] >= as_of - pd.Timedelta(days=active_days)
-        found.append(members.loc[keep, ["account_id", "arr"]].assign(as_of=as_of))
-    out = pd.concat(found) if found else pd.DataFrame({"account_id": [], "arr": [], "as_of": []})
+        cohorts.append(members.loc[keep, ["account_id", "arr"]].assign(as_of=as_of))
+    out = pd.concat(cohorts) if cohorts else pd.DataFrame({"account_id": [], "arr": [], "as_of": []})
     out = out.astype({"account_id": "str", "as_of": "datetime64[us]", "arr": "float64"})
     return out.sort_values(["as_of", "account_id"], kind="stable", ignore_index=True)[["account_id", "as_of", "arr"]]

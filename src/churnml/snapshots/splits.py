@@ -116,8 +116,8 @@ def _fixed(number: int, fixed: FixedSplit, dates: list[pd.Timestamp], label: Lab
     after = pd.Timestamp(fixed.train_from) if fixed.train_from else dates[0]
     train = tuple(date for date in dates if after <= date <= pd.Timestamp(fixed.train_until))
     test = tuple(date for date in dates if pd.Timestamp(fixed.test_from) <= date <= pd.Timestamp(fixed.test_until))
-    for side, found in (("training", train), ("test", test)):
-        if not found:
+    for side, own_dates in (("training", train), ("test", test)):
+        if not own_dates:
             raise TimelineError(
                 Text.of(f"fault-split_empty.{side}"),
                 where=where,

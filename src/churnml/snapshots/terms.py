@@ -65,7 +65,7 @@ def successors(terms: pd.DataFrame, *, grace_days: int, hindsight: bool = True) 
     order = np.lexsort((rows[end].to_numpy(), rows["started_on"].to_numpy(), known.to_numpy(), line))
     position = rows.index.to_numpy()[order]
     columns = {name: rows[name].to_numpy()[order] for name in ("started_on", "agreed_end", "actual_end")}
-    ends = _Ends(**columns, known=known.to_numpy()[order], told=_told(rows)[order], hindsight=hindsight)
+    ends = _Ends(**columns, known=known.to_numpy()[order], announced=_announced(rows)[order], hindsight=hindsight)
     line = line[order]
     side_by_side = _overlapping(line, ends)
     follows = np.flatnonzero((line[1:] == line[:-1]) & ~side_by_side[1:])
@@ -105,8 +105,8 @@ def continuations(terms: pd.DataFrame, *, grace_days: int) -> pd.DataFrame:
     )
     merged = rows[follower >= 0].drop_duplicates(["account_id", "is_addon", "product", "day"])
     alone = rows[(follower < 0) & (end > start)].drop(columns="next")
-    together = alone.merge(merged.drop(columns="row"), on=["account_id", "is_addon", "product", "day"])
-    follower[together["row"].to_numpy()] = together["next"].to_numpy()
+    followed = alone.merge(merged.drop(columns="row"), on=["account_id", "is_addon", "product", "day"])
+    follower[followed["row"].to_numpy()] = followed["next"].to_numpy()
     alone = alone[follower[alone["row"].to_numpy()] < 0]
     begun = rows[fresh & (end > start)].drop(columns=["product", "next"]).assign(day=start[fresh & (end > start)])
     changed = pd.merge_asof(
@@ -148,10 +148,17 @@ class _Ends:
     """The terms in the order in which they became known, and when each ended as far as one could know."""
 
     def __init__(
-        self, *, started_on: Times, agreed_end: Times, actual_end: Times, known: Times, told: Times, hindsight: bool
+        self,
+        *,
+        started_on: Times,
+        agreed_end: Times,
+        actual_end: Times,
+        known: Times,
+        announced: Times,
+        hindsight: bool,
     ) -> None:
         self.start, self.known = started_on, known
-        self._agreed, self._actual, self._told, self._hindsight = agreed_end, actual_end, told, hindsight
+        self._agreed, self._actual, self._announced, self._hindsight = agreed_end, actual_end, announced, hindsight
 
     @property
     def latest(self) -> Times:
@@ -162,7 +169,7 @@ class _Ends:
         """Return the ends of some terms, as known when others became known."""
         if self._hindsight:
             return self._actual[rows]
-        return np.where(self._told[rows] <= self.known[at], self._actual[rows], self._agreed[rows])
+        return np.where(self._announced[rows] <= self.known[at], self._actual[rows], self._agreed[rows])
 
 
 def _overlapping(line: Ints, ends: _Ends) -> npt.NDArray[np.bool_]:
@@ -173,7 +180,7 @@ def _overlapping(line: Ints, ends: _Ends) -> npt.NDArray[np.bool_]:
     return np.asarray(pd.Series(overlaps).groupby(line).transform("any").to_numpy(), dtype=np.bool_)
 
 
-def _told(rows: pd.DataFrame) -> Times:
+def _announced(rows: pd.DataFrame) -> Times:
     """Return when each term's actual end could be known at the earliest; the agreed one is known from the start."""
     announced = rows[["notice_at", "terminated_on"]].min(axis=1).where(rows["terminated_on"].notna())
     return announced.to_numpy()

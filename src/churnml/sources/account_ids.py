@@ -323,11 +323,11 @@ class AccountIds:
         self._write_open(file)
         status = "CASE WHEN met IS NOT NULL THEN 0 WHEN candidates IS NULL THEN 1 ELSE 2 END"
         # Several records of a tool can be one account, whose revenue counts once.
-        once = "row_number() OVER (PARTITION BY source, coalesce(met, source || id)) = 1"
+        is_first = "row_number() OVER (PARTITION BY source, coalesce(met, source || id)) = 1"
         rows = self._db.execute(
             f"SELECT source, {status} AS status, count(*), sum(row_count), "
             "coalesce(sum(CASE WHEN met IS NOT NULL THEN running ELSE arr END) FILTER (first_of_account), 0) "
-            f"FROM (SELECT *, {once} AS first_of_account FROM covered) GROUP BY 1, 2"
+            f"FROM (SELECT *, {is_first} AS first_of_account FROM covered) GROUP BY 1, 2"
         ).fetchall()
         by = self._db.execute(
             "SELECT source, how, count(*) FROM covered WHERE met IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2"

@@ -143,9 +143,9 @@ def _concentrated(db: duckdb.DuckDBPyConnection, facts: list[str]) -> Findings:
         f"FROM {identifier(f'accounts:{name}')}"
         for name in facts
     )
-    found = {name: row for name, *row in db.execute(largest).fetchall()} if facts else {}
+    largest_of = {name: row for name, *row in db.execute(largest).fetchall()} if facts else {}
     for name in facts:
-        most, rows, account = found[name] if found[name][1] else (0, 0, "")
+        most, rows, account = largest_of[name] if largest_of[name][1] else (0, 0, "")
         failed = total >= _FEW_ACCOUNTS and rows >= _FEW_ACCOUNTS and most > _MOST * rows
         results.append(
             CheckResult("CHK027", name, "account_id", "failed" if failed else "ok", int(most if failed else 0))

@@ -97,7 +97,7 @@ def _latest(db: duckdb.DuckDBPyConnection, ends: Mapping[str, str], cleaned: str
         for value in (identifier(f"read:{name}") for name in ends)
     )
     row = tried(db, f"SELECT {years} FROM (SELECT {read} FROM ({cleaned}))")
-    return {name: _never(found or [], tomorrow) for name, found in zip(ends, row, strict=False)}
+    return {name: _never(ends_of or [], tomorrow) for name, ends_of in zip(ends, row, strict=False)}
 
 
 def _never(years: list[int], tomorrow: date) -> str:

@@ -264,7 +264,7 @@ def _layout(file: Path, file_name: str, source: TableSource, where: str) -> _Lay
             if named.lower().startswith("sep=") and len(named) == 5:  # Excel's own line
                 skipped, delimiter = 1, delimiter or named[4]
                 first = reader.readline()
-            delimiter = delimiter or _told_delimiter(first)
+            delimiter = delimiter or _delimiter_of(first)
             names = next(csv.reader(_lines(first, reader), delimiter=delimiter), [])
             lines = [line for line in islice(_lines("", reader), _SAMPLE_LINES) if line.strip()]
         except UnicodeDecodeError:
@@ -285,7 +285,7 @@ def _fields(line: str, delimiter: str) -> list[str]:
         return [line]
 
 
-def _told_delimiter(header: str) -> str:
+def _delimiter_of(header: str) -> str:
     """Return the sign that parts most fields of the header, outside quotes."""
     bare = "".join(part for number, part in enumerate(header.split('"')) if number % 2 == 0)
     return max(_DELIMITERS, key=bare.count)

@@ -135,11 +135,11 @@ def why_ids_differ(
             f"FROM (SELECT account_id AS id FROM ({strangers}))"
         ).fetchone()
         if row and row[0]:
-            return _told(db, cause, strangers, known, table, other, columns or {})
+            return _sentence(db, cause, strangers, known, table, other, columns or {})
     return None
 
 
-def _told(
+def _sentence(
     db: duckdb.DuckDBPyConnection,
     cause: _Cause,
     strangers: str,

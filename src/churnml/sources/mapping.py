@@ -83,7 +83,7 @@ class Mapping:
         return f"concat_ws(chr(31), {parts})"
 
     @property
-    def present(self) -> tuple[str, ...]:
+    def available(self) -> tuple[str, ...]:
         """Canonical columns that `select` has: the mapped ones and those that another one stands for."""
         stood_for = (
             name for (owner, name), other in FALLBACKS.items() if owner == self.table.name and other in self.mapped
@@ -108,7 +108,7 @@ class Mapping:
         kind = DUCKDB_TYPE[column.dtype]
         name = column.name
         occurred = self.table.occurred_at
-        value = f"CAST({identifier(name)} AS {kind})" if name in self.present else f"CAST(NULL AS {kind})"
+        value = f"CAST({identifier(name)} AS {kind})" if name in self.available else f"CAST(NULL AS {kind})"
         if self.makes_key and self.table.key == (name,):
             # Equal rows are told apart by their number; the first has the key that it would have alone.
             made = f"md5({self.content} || CASE WHEN equal_number = 1 THEN '' ELSE chr(31) || equal_number END)"

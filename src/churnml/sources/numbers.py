@@ -124,8 +124,8 @@ def _careful(raw: str, decimal: str) -> str:
     point = r"\." if decimal == "." else ","
     wide = f"translate({raw}, {literal(_WIDE)}, {literal(_PLAIN)})"
     # The sign that a currency word is told by may be a digit beside it, which stays.
-    kept = r"'\3\5'"
-    bare = f"regexp_replace(regexp_replace({wide}, {literal(_currencies())}, {kept}, 'g'), '[,.]-+$', '')"
+    groups = r"'\3\5'"
+    bare = f"regexp_replace(regexp_replace({wide}, {literal(_currencies())}, {groups}, 'g'), '[,.]-+$', '')"
     tight = (
         rf"regexp_replace(regexp_replace({bare}, '^[\s\p{{Z}}]+|[\s\p{{Z}}]+$', '', 'g'), '[\s\p{{Z}}'']+', '_', 'g')"
     )

@@ -40,7 +40,7 @@ def united(
     key = table.key[0] if len(table.key) == 1 else None
     attributes = tuple(dict.fromkeys(name for each in mappings for name in each.attributes))
     raw_columns = {name.casefold(): name for each in mappings for name in each.raw_columns}
-    names = tuple(dict.fromkeys((*mapped, *(name for each in mappings for name in each.present), *attributes)))
+    names = tuple(dict.fromkeys((*mapped, *(name for each in mappings for name in each.available), *attributes)))
     selects = [_select(db, part, mapping, names, key) for part, mapping in zip(parts, mappings, strict=True)]
     sources = dict(pair for each in reversed(mappings) for pair in each.sources.items())
     # Broken ids of any part are set aside, so what says the kind of id stands for the column.

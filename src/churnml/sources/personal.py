@@ -108,8 +108,8 @@ def kind_by_values(values: Sequence[str]) -> str | None:
     """
     for kind, pattern in _BY_VALUE.items():
         # An address is one wherever it stands; digits with dots and signs are many things inside a sentence.
-        found = pattern.search if kind == "e-mail address" else pattern.fullmatch
-        hits = sum(found(value.strip()) is not None for value in values)
+        match = pattern.search if kind == "e-mail address" else pattern.fullmatch
+        hits = sum(match(value.strip()) is not None for value in values)
         if values and hits / len(values) >= _SHARE:
             return kind
     return None
@@ -155,22 +155,22 @@ def personal_columns(
     used : mapping of str to sequence of str
         Canonical table → raw columns that its mapping reads.
     """
-    found = []
+    personal = []
     for table, names in used.items():
         named = ((name, kind_by_name(name)) for name in names)
-        found += [PersonalColumn(table, name, kind, "name") for name, kind in named if kind is not None]
-        known = {one.column for one in found if one.table == table}
+        personal += [PersonalColumn(table, name, kind, "name") for name, kind in named if kind is not None]
+        known = {one.column for one in personal if one.table == table}
         for column, values in _words(db, folder / f"{table}.parquet"):
             kind = kind_by_values(values)
             if kind is not None and column not in known:
-                found.append(PersonalColumn(table, column, kind, "values"))
-    return found
+                personal.append(PersonalColumn(table, column, kind, "values"))
+    return personal
 
 
-def notes_of_personal(found: Sequence[PersonalColumn]) -> list[Text]:
+def notes_of_personal(personal: Sequence[PersonalColumn]) -> list[Text]:
     """Say which columns look personal, and no value of them."""
     tables: dict[str, list[Text]] = {}
-    for one in found:
+    for one in personal:
         said = Text.of(f"data-personal_column.{one.by}", column=one.column, kind=_kind(one.kind))
         tables.setdefault(one.table, []).append(said)
     remedy = CHECKS["CHK050"].remedy
@@ -184,9 +184,9 @@ def _kind(kind: str) -> Text:
     return Text.of(f"personal-{_CODES[kind]}")
 
 
-def results_of_personal(tables: Sequence[str], found: Sequence[PersonalColumn]) -> list[CheckResult]:
+def results_of_personal(tables: Sequence[str], personal: Sequence[PersonalColumn]) -> list[CheckResult]:
     """Return how the check went on each table."""
-    named = {one.table: one.column for one in found}
+    named = {one.table: one.column for one in personal}
     return [CheckResult("CHK050", name, named.get(name, ""), "failed" if name in named else "ok", 0) for name in tables]
 
 
@@ -239,8 +239,8 @@ def _words(
         f"(SELECT list(v) FROM (SELECT DISTINCT {column} AS v FROM {rows} WHERE {column} IS NOT NULL LIMIT {_SAMPLE}))"
         for column in map(identifier, texts)
     )
-    found = db.execute(f"SELECT {some}").fetchone() or ()
-    for name, values in zip(texts, found, strict=True):
+    values_of = db.execute(f"SELECT {some}").fetchone() or ()
+    for name, values in zip(texts, values_of, strict=True):
         yield name, values or []
 
 

@@ -231,9 +231,9 @@ class RawTables:
         DuckDB would take the widest type: ids that are whole numbers in one part and decimal ones in another would
         be calculated as floating-point numbers.
         """
-        together = f"read_parquet([{', '.join(literal(str(file)) for file in files)}], union_by_name=true)"
+        union = f"read_parquet([{', '.join(literal(str(file)) for file in files)}], union_by_name=true)"
         if len(files) == 1:
-            return together
+            return union
         relations = [f"read_parquet({literal(str(file))})" for file in files]
         schemas = [described(self._db, relation) for relation in relations]
         types: dict[str, set[str]] = {}
@@ -242,7 +242,7 @@ class RawTables:
                 types.setdefault(name.casefold(), set()).add(kind)
         mixed = {name for name, kinds in types.items() if len(kinds) > 1}
         if not mixed:
-            return together
+            return union
         selects = []
         for relation, schema in zip(relations, schemas, strict=True):
             columns = ", ".join(

@@ -160,11 +160,11 @@ class RawSources:
         source = resolved(self._db, source, chosen, raw, self._sources[part.tool], key)
         return (raw if source.via is None else self._looked_up(raw, part, source.via)), source
 
-    def _beside(self, part: Part, found: Preset) -> tuple[dict[str, Raw], list[Text]]:
+    def _beside(self, part: Part, preset: Preset) -> tuple[dict[str, Raw], list[Text]]:
         """Open the further raw tables of a preset, and say what would be known with those that are not named."""
         others: dict[str, Raw] = {}
         notes = []
-        for key, lookup in found.lookups.items():
+        for key, lookup in preset.lookups.items():
             if key not in part.source.with_:
                 called = part.place.removeprefix("tables.")
                 notes.append(

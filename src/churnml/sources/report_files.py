@@ -26,13 +26,13 @@ def rows_alone(file: Path, target: Path, source: TableSource) -> Path:
     """
     try:
         with target.open("w", encoding=source.encoding, newline="") as out:
-            out.writelines(_kept(file, source))
+            out.writelines(_lines_of_rows(file, source))
     except (UnicodeError, csv.Error):
         return file  # reading it as a table says what is wrong, and in which encoding it reads well
     return target
 
 
-def _kept(file: Path, source: TableSource) -> Iterator[str]:
+def _lines_of_rows(file: Path, source: TableSource) -> Iterator[str]:
     records = 0
     record: list[str] = []
     with open_bytes(file) as stream:

@@ -48,7 +48,7 @@ class StagedTable:
         self.db = db
         self.mapping = mapping
         self.name = mapping.table.name
-        self.rules: list[RowRule] = row_rules(mapping.table, mapping.present, tomorrow=tomorrow)
+        self.rules: list[RowRule] = row_rules(mapping.table, mapping.available, tomorrow=tomorrow)
         self.rules += [
             RowRule("CHK046", name, f"{identifier(f'given:{name}')} AND {identifier(name)} IS NULL")
             for name, source in mapping.sources.items()
@@ -109,8 +109,8 @@ class StagedTable:
     def good(self) -> str:
         """SQL condition of rows that nothing has taken out so far."""
         # Rules that no row breaks are not tried on every row again by each of the later queries.
-        kept = [] if self.unbroken else ["rule_broken IS NULL"]
-        return " AND ".join([*kept, *(f"NOT ({rule.broken})" for rule in self.late)]) or "true"
+        conditions = [] if self.unbroken else ["rule_broken IS NULL"]
+        return " AND ".join([*conditions, *(f"NOT ({rule.broken})" for rule in self.late)]) or "true"
 
     @cached_property
     def flags(self) -> list[str]:

@@ -63,7 +63,7 @@ class TableValidator:
     def survey(self) -> None:
         """Count rows per rule and day; then values per column, changed values, and a hash of the content."""
         occurred = self.mapping.table.occurred_at
-        day = f'CAST("{occurred}" AS DATE)' if occurred in self.mapping.present else "CAST(NULL AS DATE)"
+        day = f'CAST("{occurred}" AS DATE)' if occurred in self.mapping.available else "CAST(NULL AS DATE)"
         groups = self.staged.run(
             f"SELECT {day} AS fact_day, rule_broken, count(*) FROM staged GROUP BY fact_day, rule_broken"
         ).fetchall()

@@ -42,8 +42,8 @@ def stage_workbook(file: Path, target: Path, sheet: str | None, where: str) -> f
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    book = _opened(file, where)
-    names = book.sheet_names
+    workbook = _opened(file, where)
+    names = workbook.sheet_names
     if sheet is not None and sheet not in names:
         near = near_name(sheet, names)
         raise problem(
@@ -54,7 +54,7 @@ def stage_workbook(file: Path, target: Path, sheet: str | None, where: str) -> f
             expected=Text.of("data-perhaps", name=near) if near else None,
             remedy=Text.of("data-write", it=f"sheet: {near or names[0]}"),
         )
-    rows = [row for row in book.get_sheet_by_name(sheet or names[0]).to_python() if any(cell != "" for cell in row)]
+    rows = [row for row in workbook.get_sheet_by_name(sheet or names[0]).to_python() if any(cell != "" for cell in row)]
     if len(rows) < 2:
         raise problem("CHK003", Text.of("data-empty_sheet", sheet=repr(sheet or names[0]), file=file.name), where=where)
     header = unique_names([str(_text(cell) or f"column{number}") for number, cell in enumerate(rows[0])])

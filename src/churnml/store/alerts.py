@@ -195,12 +195,12 @@ class Alerts:
 
     def some(self, ids: Sequence[int]) -> list[Alert]:
         """Return the alerts of some ids; one that there is not is left out."""
-        found: dict[int, Alert] = {}
+        alerts: dict[int, Alert] = {}
         with reading(self._engine) as connection:
             for part in lots(sorted(set(ids))):
                 query = select(AlertRow.id, AlertRow.body).where(AlertRow.config == self._config, AlertRow.id.in_(part))
-                found |= {row.id: alert_of(row) for row in connection.execute(query)}
-        return [found[number] for number in sorted(found)]
+                alerts |= {row.id: alert_of(row) for row in connection.execute(query)}
+        return [alerts[number] for number in sorted(alerts)]
 
     def get(self, alert_id: int) -> tuple[Alert, list[AlertEvent]]:
         """Return an alert with everything that happened to it, the oldest first.

@@ -45,8 +45,8 @@ def unpacked_curve(packed: bytes) -> Lifetime:
         It was stored by another version and cannot be read.
     """
     document = unpack_document(packed)
-    if (found := document.pop("format", None)) != _FORMAT:
-        raise _unreadable(document, f"format {found}")
+    if (version := document.pop("format", None)) != _FORMAT:
+        raise _unreadable(document, f"format {version}")
     try:
         return _LIFETIME.validate_python(document)
     except ValidationError as error:

@@ -105,8 +105,8 @@ def migrate(engine: Engine, to: str = "head") -> None:
 
     script = ScriptDirectory(str(Path(__file__).parent / "migrations"))
 
-    def steps(found: Any, _context: Any) -> Any:
-        return script._upgrade_revs(to, found)
+    def steps(revisions: Any, _context: Any) -> Any:
+        return script._upgrade_revs(to, revisions)
 
     with engine.execution_options(write=True).begin() as connection:
         if engine.dialect.name == "postgresql":
@@ -120,16 +120,16 @@ def migrate(engine: Engine, to: str = "head") -> None:
 def _make_current(engine: Engine) -> None:
     try:
         with engine.connect() as connection:
-            found = schema_version(connection)
-        if found is not None and found > SCHEMA_VERSION:
+            version = schema_version(connection)
+        if version is not None and version > SCHEMA_VERSION:
             raise StoreError(
                 Text.of("error-store_newer"),
                 where=engine.url.render_as_string(hide_password=True),
-                got=Text.of("error-store_newer.schema", number=str(found)),
+                got=Text.of("error-store_newer.schema", number=str(version)),
                 expected=Text.of("error-store_newer.schema", number=str(SCHEMA_VERSION)),
                 code="store.schema",
             )
-        if found != SCHEMA_VERSION:
+        if version != SCHEMA_VERSION:
             migrate(engine)
     except (DBAPIError, sqlite3.Error) as error:
         raise _unopened(engine.url.render_as_string(hide_password=True), error) from error

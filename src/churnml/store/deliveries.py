@@ -204,12 +204,12 @@ class Deliveries:
 
     def under(self, target: str, keys: Sequence[str]) -> dict[str, Delivery]:
         """Return what there is under some keys of a target."""
-        found: dict[str, Delivery] = {}
+        deliveries: dict[str, Delivery] = {}
         with reading(self._engine) as connection:
             for some in lots(keys):
                 rows = connection.execute(self._query(target).where(DeliveryRow.key.in_(some)))
-                found |= {row.key: Delivery(*row) for row in rows}
-        return found
+                deliveries |= {row.key: Delivery(*row) for row in rows}
+        return deliveries
 
     def plan(self, target: str, wanted: Iterable[Wanted], now: datetime) -> int:
         """Note what a target is to hold from now on; returns how many."""
@@ -366,7 +366,7 @@ class Deliveries:
                 record(connection, actor, "deliveries.resend", target or ", ".join(map(str, ids)), detail)
         return int(done.rowcount)
 
-    def forget_told(self) -> int:
+    def forget_answered(self) -> int:
         """Remove requests to forget an account that were answered: they name it; returns how many."""
         done = DeliveryRow.state.in_(["accepted", "sent", "refused"])
         asked = (DeliveryRow.config == self._config, DeliveryRow.key.startswith(ERASURE, autoescape=True), done)

@@ -140,7 +140,7 @@ class Erasure:
 
 
 def _collect(engine: Engine, config: str, traces: Traces) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
+    rows_of: dict[str, list[dict[str, Any]]] = {}
     pattern = traces.pattern()
     with reading(engine) as connection:
         for table in _tables():
@@ -154,15 +154,17 @@ def _collect(engine: Engine, config: str, traces: Traces) -> dict[str, list[dict
                 hits = [row for row in held if any(pattern.search(str(row[name])) for name in columns)]
                 rows += [row for row in hits if row not in rows]
             if rows:
-                found[table.name] = rows
+                rows_of[table.name] = rows
         if traces.account is not None and (behind := rows_of_account(connection, config, traces.account)):
-            found["key_figure_rows"] = behind
+            rows_of["key_figure_rows"] = behind
         for account in traces.near:
             own = _mine(Base.metadata.tables["explanations"], config, account)
             assert own is not None
-            told = [_readable(connection, row) for row in _rows(connection, Base.metadata.tables["explanations"], own)]
-            found.setdefault("explanations", []).extend(row for row in told if pattern.search(str(row)))
-    return {name: plain(rows) for name, rows in found.items() if rows}
+            explanations = [
+                _readable(connection, row) for row in _rows(connection, Base.metadata.tables["explanations"], own)
+            ]
+            rows_of.setdefault("explanations", []).extend(row for row in explanations if pattern.search(str(row)))
+    return {name: plain(rows) for name, rows in rows_of.items() if rows}
 
 
 def _erase(engine: Engine, config: str, traces: Traces, subject: str, now: datetime) -> dict[str, int]:

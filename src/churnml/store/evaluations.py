@@ -153,7 +153,7 @@ class Evaluations:
             decided = decide(known)
             if decided is None:
                 return None
-            kept: list[Decided] = []
+            decisions: list[Decided] = []
 
             def work(
                 connection: Connection,
@@ -161,7 +161,7 @@ class Evaluations:
                 known: Known = known,
                 decided: Decided = decided,
                 last: bool = tried == _TRIES,
-                kept: list[Decided] = kept,
+                decisions: list[Decided] = decisions,
             ) -> tuple[str, dict[str, Any]]:
                 one_at_a_time(connection, self._config, "alerts")
                 if self._mark(connection) != mark:
@@ -172,14 +172,14 @@ class Evaluations:
                     if again is None:
                         return self._config, {"changed": 0}
                     decided = again
-                kept.append(decided)
+                decisions.append(decided)
                 return self._config, {"as_of": as_of, **self._keep(connection, as_of, known, decided, actor)}
 
             try:
                 write(self._engine, actor, "alerts.evaluate", work)
             except _OvertakenError:
                 continue
-            return kept[0] if kept else None
+            return decisions[0] if decisions else None
         raise AssertionError("the last try ends the loop")
 
     def _keep(
@@ -190,10 +190,12 @@ class Evaluations:
         for alert in decided.alerts:
             earlier = before.get(alert.key)
             earlier = earlier if earlier is not None and earlier.episode == alert.episode else None
-            kept = numbers[alert.key] = keep_alert(connection, self._config, alert)
+            number = numbers[alert.key] = keep_alert(connection, self._config, alert)
             action = decided.actions.get(alert.key)
             if action is not None:
-                record_alert_event(connection, kept, actor, action, {"outcome": alert.outcome} if alert.outcome else {})
+                record_alert_event(
+                    connection, number, actor, action, {"outcome": alert.outcome} if alert.outcome else {}
+                )
             follow_alert(connection, self._config, before=earlier, after=alert, actor=actor)
         for task in decided.tasks:
             owned = task.model_copy(update={"alert_id": numbers[task.account_id, task.alert]})

@@ -71,8 +71,8 @@ class KeyFigures:
         def work(connection: Connection) -> tuple[str, dict[str, Any]]:
             mine = KeyFiguresRow.config == self._config
             last = connection.execute(select(KeyFiguresRow.as_of).where(mine)).scalar()
-            kept = last is None or last <= as_of
-            if kept:
+            is_newest = last is None or last <= as_of
+            if is_newest:
                 connection.execute(delete(KeyFiguresRow).where(mine))
                 row = {"config": self._config, "as_of": as_of, "published_at": actor.now, "report": dict(report)}
                 connection.execute(insert(KeyFiguresRow), row)
@@ -80,7 +80,7 @@ class KeyFigures:
                     connection.execute(delete(KeyFigureRowsRow).where(KeyFigureRowsRow.config == self._config))
                 if packed:
                     connection.execute(insert(KeyFigureRowsRow), [{"config": self._config, **one} for one in packed])
-            return self._config, {"kept": kept, "as_of": as_of.isoformat()}
+            return self._config, {"kept": is_newest, "as_of": as_of.isoformat()}
 
         answer, _ = write(self._engine, actor, "key_figures.keep", work)
         return bool(answer["kept"])
@@ -110,13 +110,13 @@ class KeyFigures:
 
 def rows_of_account(connection: Connection, config: str, account: str) -> list[dict[str, Any]]:
     """Return what is kept of one account behind the KPIs, a row for each part of the report."""
-    found = []
+    rows = []
     for part, columns, mine in _with_account(connection, config, account):
         place = int(mine.argmax())
-        found.append(
+        rows.append(
             {"config": config, "part": part, **{name: plain(values[place]) for name, values in columns.items()}}
         )
-    return found
+    return rows
 
 
 def without_account(connection: Connection, config: str, account: str) -> int:

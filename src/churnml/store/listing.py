@@ -127,9 +127,9 @@ class Lists:
         counted = parts.joined(by_band).where(*with_bands).group_by(parts.band)
         with reading(self._engine) as connection:
             lines = tuple(parts.line(row) for row in connection.execute(query))
-            found = {str(row[0]): int(row[1]) for row in connection.execute(counted)}
-        total = sum(count for band, count in found.items() if not where.bands or band in where.bands)
-        return AccountList(lines, total, {band: found.get(band, 0) for band in BANDS})
+            counts = {str(row[0]): int(row[1]) for row in connection.execute(counted)}
+        total = sum(count for band, count in counts.items() if not where.bands or band in where.bands)
+        return AccountList(lines, total, {band: counts.get(band, 0) for band in BANDS})
 
     def account(self, snapshot_id: int, account_id: str, now: datetime) -> AccountLine | None:
         """Return one account as a list shows it, or None."""
@@ -138,14 +138,14 @@ class Lists:
     def some(self, snapshot_id: int, account_ids: Sequence[str], now: datetime) -> dict[str, AccountLine]:
         """Return accounts as a list shows them, by account; those that the snapshot does not have are left out."""
         parts = ListParts(self._config, now)
-        found: dict[str, AccountLine] = {}
+        lines: dict[str, AccountLine] = {}
         with reading(self._engine) as connection:
             for some in lots(account_ids):
                 query = parts.lines().where(ScoreRow.snapshot_id == snapshot_id, ScoreRow.account_id.in_(some))
                 for row in connection.execute(query):
                     line = parts.line(row)
-                    found[line.account.account_id] = line
-        return found
+                    lines[line.account.account_id] = line
+        return lines
 
     def choices(self, snapshot_id: int) -> dict[str, list[str]]:
         """Return what a snapshot's accounts can be filtered by: owners, segments, plans, phases, in order.
@@ -198,7 +198,7 @@ class Lists:
     ) -> dict[str, list[tuple[date, float | None]]]:
         """Return the health of accounts over the days up to a date, oldest first, of each `as_of` the last reading."""
         last = last_of_each_day(self._config, until + timedelta(days=1), days + 1)
-        found: dict[str, list[tuple[date, float | None]]] = {}
+        readings: dict[str, list[tuple[date, float | None]]] = {}
         with reading(self._engine) as connection:
             ids = list(connection.execute(last).scalars())
             for some in lots(account_ids):
@@ -212,16 +212,16 @@ class Lists:
                     .order_by(SnapshotRow.as_of)
                 )
                 for account, as_of, score in connection.execute(query):
-                    found.setdefault(account, []).append((as_of, score))
-        return found
+                    readings.setdefault(account, []).append((as_of, score))
+        return readings
 
     def _wanted(self, parts: ListParts, snapshot_id: int, as_of: date, where: ListFilter) -> list[ColumnElement[bool]]:
-        found: list[ColumnElement[bool]] = [ScoreRow.snapshot_id == snapshot_id]
+        conditions: list[ColumnElement[bool]] = [ScoreRow.snapshot_id == snapshot_id]
         for word in words_of(where.text):
             plain = or_(
                 ScoreRow.account_id.icontains(word, autoescape=True), ScoreRow.name.icontains(word, autoescape=True)
             )
-            found.append(
+            conditions.append(
                 or_(
                     ScoreRow.searched.contains(word, autoescape=True),
                     and_(ScoreRow.searched.is_(None), plain),
@@ -234,19 +234,19 @@ class Lists:
         for column, words in lists:
             if words:
                 one = column.in_([word for word in words if word])
-                found.append(or_(one, column.is_(None), column == "") if "" in words else one)
+                conditions.append(or_(one, column.is_(None), column == "") if "" in words else one)
         if where.ends_within is not None:
             last = as_of + timedelta(days=where.ends_within)
             by_days = ScoreRow.days_to_renewal.between(0, where.ends_within)
-            found.append(
+            conditions.append(
                 or_(
                     ScoreRow.contract_ends_on.between(as_of, last),
                     and_(ScoreRow.contract_ends_on.is_(None), by_days),
                 )
             )
         if where.seen_by is not None:
-            found.append(parts.owner == where.seen_by if where.seen_by else false())
-        return found
+            conditions.append(parts.owner == where.seen_by if where.seen_by else false())
+        return conditions
 
 
 class ListParts:
@@ -266,8 +266,8 @@ class ListParts:
         )
         self._newest, self._override, self._config = newest, aliased(OverrideRow), config
         self.band = func.coalesce(self._override.band, ScoreRow.band)
-        kept = AccountOwnerRow.source_owner.is_not_distinct_from(ScoreRow.owner)
-        chosen = and_(AccountOwnerRow.owner.is_not(None), kept)
+        is_in_force = AccountOwnerRow.source_owner.is_not_distinct_from(ScoreRow.owner)
+        chosen = and_(AccountOwnerRow.owner.is_not(None), is_in_force)
         self.owner = case((chosen, AccountOwnerRow.owner), else_=ScoreRow.owner)
 
     def joined(self, query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:

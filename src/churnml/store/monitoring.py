@@ -163,15 +163,15 @@ class Monitoring:
         """Return the outcome of the newest `as_of`; None before the first."""
         query = select(MonitoringRow.report).where(MonitoringRow.config == self._config)
         with reading(self._engine) as connection:
-            found = connection.execute(query.order_by(MonitoringRow.as_of.desc()).limit(1)).scalar()
-        return None if found is None else _REPORT.validate_python(found, strict=False)
+            body = connection.execute(query.order_by(MonitoringRow.as_of.desc()).limit(1)).scalar()
+        return None if body is None else _REPORT.validate_python(body, strict=False)
 
     def outcomes(self, limit: int = 90) -> list[MonitoringReport]:
         """Return the newest outcomes, newest first."""
         query = select(MonitoringRow.report).where(MonitoringRow.config == self._config)
         with reading(self._engine) as connection:
-            found = connection.execute(query.order_by(MonitoringRow.as_of.desc()).limit(limit)).scalars().all()
-        return [_REPORT.validate_python(one, strict=False) for one in found]
+            bodies = connection.execute(query.order_by(MonitoringRow.as_of.desc()).limit(limit)).scalars().all()
+        return [_REPORT.validate_python(one, strict=False) for one in bodies]
 
     def alarms(self, *, open_only: bool = False, limit: int = 500) -> list[AlarmEpisode]:
         """Return episodes of alarms, the newest first."""
@@ -201,12 +201,12 @@ class Monitoring:
             .where(TableProfileRow.config == self._config, TableProfileRow.as_of.in_(dates))
             .order_by(TableProfileRow.as_of)
         )
-        found: dict[str, list[LoadRecord]] = {}
+        loads: dict[str, list[LoadRecord]] = {}
         with reading(self._engine) as connection:
             for body in connection.execute(query).scalars():
                 load = _LOAD.validate_python(body, strict=False)
-                found.setdefault(load.table, []).append(load)
-        return found
+                loads.setdefault(load.table, []).append(load)
+        return loads
 
     def restate(self, gone: Mapping[str, int], actor: Actor) -> None:
         """Take rows that were erased out of the records of the newest two loads, against which the next one is judged.
@@ -236,11 +236,11 @@ class Monitoring:
 
         write(self._engine, actor, "monitoring.restate", work)
 
-    def keep_matured(self, found: Sequence[Realised], actor: Actor) -> None:
+    def keep_matured(self, outcomes: Sequence[Realised], actor: Actor) -> None:
         """Keep how snapshots turned out; what was kept of the same snapshot and version is replaced."""
 
         def work(connection: Connection) -> tuple[str, dict[str, Any]]:
-            for one in found:
+            for one in outcomes:
                 own = (
                     MaturedRow.config == self._config,
                     MaturedRow.as_of == one.as_of,
@@ -250,9 +250,9 @@ class Monitoring:
                 row = {"config": self._config, "as_of": one.as_of, "model_version": one.model_version}
                 row |= {"matured_on": one.matured_on, "body": _REALISED.dump_python(one, mode="json")}
                 connection.execute(insert(MaturedRow), row)
-            return self._config, {"snapshots": len(found)}
+            return self._config, {"snapshots": len(outcomes)}
 
-        if found:
+        if outcomes:
             write(self._engine, actor, "monitoring.matured", work)
 
     def matured(self, *, version: str | None = None) -> list[Realised]:
@@ -261,8 +261,8 @@ class Monitoring:
         if version is not None:
             query = query.where(MaturedRow.model_version == version)
         with reading(self._engine) as connection:
-            found = connection.execute(query.order_by(MaturedRow.as_of, MaturedRow.model_version)).scalars().all()
-        return [_REALISED.validate_python(body, strict=False) for body in found]
+            bodies = connection.execute(query.order_by(MaturedRow.as_of, MaturedRow.model_version)).scalars().all()
+        return [_REALISED.validate_python(body, strict=False) for body in bodies]
 
     def keep_retraining(self, retraining: Retraining, actor: Actor) -> None:
         """Keep that a model was trained anew or moved, why, and what became of it."""
@@ -284,5 +284,5 @@ class Monitoring:
         """Return models trained anew or moved, newest first."""
         query = select(RetrainingRow.body).where(RetrainingRow.config == self._config)
         with reading(self._engine) as connection:
-            found = connection.execute(query.order_by(RetrainingRow.id.desc()).limit(limit)).scalars().all()
-        return [_RETRAINING.validate_python(body, strict=False) for body in found]
+            bodies = connection.execute(query.order_by(RetrainingRow.id.desc()).limit(limit)).scalars().all()
+        return [_RETRAINING.validate_python(body, strict=False) for body in bodies]

@@ -11,7 +11,7 @@ from churnml.store.schema import OutboxRow
 
 __all__ = ["Topic", "forget", "note"]
 
-_KEPT = timedelta(days=30)
+_RETENTION = timedelta(days=30)
 
 Topic = Literal["snapshot", "alert", "task"]
 
@@ -23,4 +23,4 @@ def note(connection: Connection, config: str, topic: Topic, subject: int, at: da
 
 def forget(connection: Connection, config: str, now: datetime) -> None:
     """Drop changes that nobody has delivered for a month, as where there is no target; a new one begins afresh."""
-    connection.execute(delete(OutboxRow).where(OutboxRow.config == config, OutboxRow.at < now - _KEPT))
+    connection.execute(delete(OutboxRow).where(OutboxRow.config == config, OutboxRow.at < now - _RETENTION))

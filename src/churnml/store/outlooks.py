@@ -44,8 +44,8 @@ class Outlooks:
         )
         query = select(*SNAPSHOT).where(SnapshotRow.id.in_(last)).order_by(SnapshotRow.as_of.desc())
         with reading(self._engine) as connection:
-            found = [SnapshotInfo(*row) for row in connection.execute(query)]
-        return [snapshot for snapshot in found if not snapshot.info.get("replayed")]
+            snapshots = [SnapshotInfo(*row) for row in connection.execute(query)]
+        return [snapshot for snapshot in snapshots if not snapshot.info.get("replayed")]
 
     def of(self, snapshot_id: int) -> list[Outlook]:
         """Return what a snapshot said of its accounts, highest expected loss first."""

@@ -67,19 +67,19 @@ class Oversight:
         mine = (AlertRow.config == self._config, AlertRow.opened_on == as_of)
         alerts = select(AlertRow.kind, AlertRow.owner, AlertRow.held_back, func.count()).where(*mine)
         tasks = select(AlertRow.kind, TaskRow.owner, func.count()).join(TaskRow, TaskRow.alert_id == AlertRow.id)
-        found: dict[str, tuple[dict[str, int], dict[str, int], int]] = {}
+        by_kind: dict[str, tuple[dict[str, int], dict[str, int], int]] = {}
         with reading(self._engine) as connection:
             by_alert = alerts.group_by(AlertRow.kind, AlertRow.owner, AlertRow.held_back).order_by(AlertRow.owner)
             for kind, owner, held_back, count in connection.execute(by_alert):
-                owners, begun, held = found.setdefault(kind, ({}, {}, 0))
+                owners, begun, held = by_kind.setdefault(kind, ({}, {}, 0))
                 if held_back:
-                    found[kind] = (owners, begun, held + count)
+                    by_kind[kind] = (owners, begun, held + count)
                 else:
                     owners[owner] = owners.get(owner, 0) + count
             by_task = tasks.where(*mine).group_by(AlertRow.kind, TaskRow.owner).order_by(TaskRow.owner)
             for kind, owner, count in connection.execute(by_task):
-                found.setdefault(kind, ({}, {}, 0))[1][owner] = count
-        return {kind: Opened(*parts) for kind, parts in found.items()}
+                by_kind.setdefault(kind, ({}, {}, 0))[1][owner] = count
+        return {kind: Opened(*parts) for kind, parts in by_kind.items()}
 
     def audit(self, limit: int = 100, *, after: int = 0, action: str = "", actor: str = "") -> AuditPage:
         """Return changes, newest first.

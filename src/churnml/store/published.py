@@ -192,16 +192,16 @@ class PublishedScores:
             rows = connection.execute(
                 select(*SCORE).where(*wanted, ScoreRow.position > after).order_by(ScoreRow.position).limit(limit + 1)
             ).all()
-        found = tuple(AccountScore(*row) for row in rows[:limit])
-        return Page(found, int(total), found[-1].position if len(rows) > limit else None)
+        accounts = tuple(AccountScore(*row) for row in rows[:limit])
+        return Page(accounts, int(total), accounts[-1].position if len(rows) > limit else None)
 
     def bands(self, snapshot_id: int, *, now: datetime | None = None) -> dict[str, int]:
         """Return how many of a snapshot's accounts are in each band; with `now`, overrides in force count."""
         band = band_in_force(now).label("band")
         counted = select(band, func.count()).where(ScoreRow.snapshot_id == snapshot_id).group_by(band)
         with reading(self._engine) as connection:
-            found = {str(name): int(count) for name, count in connection.execute(counted)}
-        return {name: found.get(name, 0) for name in BANDS}
+            counts = {str(name): int(count) for name, count in connection.execute(counted)}
+        return {name: counts.get(name, 0) for name in BANDS}
 
     def history(self, config: str, account_id: str, limit: int = 104) -> list[tuple[SnapshotInfo, AccountScore]]:
         """Return an account's scores over time, newest first: of each `as_of` the last published."""
@@ -227,13 +227,13 @@ class PublishedScores:
         query = select(ScoreRow.snapshot_id, ScoreRow.composition).where(
             ScoreRow.account_id == account_id, ScoreRow.composition.is_not(None)
         )
-        found: dict[int, Composition] = {}
+        compositions: dict[int, Composition] = {}
         with reading(self._engine) as connection:
             for some in lots([one for one, known in names.items() if known]):
                 for at, packed in connection.execute(query.where(ScoreRow.snapshot_id.in_(some))):
                     assert packed is not None
-                    found[at] = unpacked_composition(packed, names[at] or ())
-        return found
+                    compositions[at] = unpacked_composition(packed, names[at] or ())
+        return compositions
 
     def readings(
         self, config: str, *, before: date, days: int = 120, version: str | None = None

@@ -73,23 +73,23 @@ def pair(row: Row[*tuple[Any, ...]]) -> tuple[SnapshotInfo, AccountScore]:
 
 def conditions(where: ScoreFilter, now: datetime | None) -> list[ColumnElement[bool]]:
     """Return a filter of scores as SQL."""
-    found: list[ColumnElement[bool]] = []
+    clauses: list[ColumnElement[bool]] = []
     if where.band is not None:
-        found.append(band_in_force(now) == where.band)
+        clauses.append(band_in_force(now) == where.band)
     if where.segment is not None:
-        found.append(ScoreRow.segment == where.segment)
+        clauses.append(ScoreRow.segment == where.segment)
     if where.owner is not None:
-        found.append(ScoreRow.owner == where.owner)
+        clauses.append(ScoreRow.owner == where.owner)
     if where.renewal_within_days is not None:
-        found.append(ScoreRow.days_to_renewal.between(0, where.renewal_within_days))
+        clauses.append(ScoreRow.days_to_renewal.between(0, where.renewal_within_days))
     if where.text:
-        found.append(
+        clauses.append(
             or_(
                 ScoreRow.account_id.icontains(where.text, autoescape=True),
                 ScoreRow.name.icontains(where.text, autoescape=True),
             )
         )
-    return found
+    return clauses
 
 
 def band_in_force(now: datetime | None) -> ColumnElement[str]:

@@ -61,4 +61,4 @@ class RenewalCalls:
         row = RenewalCallRow
         query = select(row.account_id, row.renewal_on, row.arr, row.author, row.at).where(row.config == self._config)
         with reading(self._engine) as connection:
-            return [RenewalCall(*found) for found in connection.execute(query.order_by(row.account_id))]
+            return [RenewalCall(*values) for values in connection.execute(query.order_by(row.account_id))]

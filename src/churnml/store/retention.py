@@ -59,20 +59,20 @@ def plan(snapshots: Sequence[Stored], rules: RetentionConfig) -> Plan:
     if not snapshots:
         return Plan((), ())
     newest = max(one.as_of for one in snapshots)
-    kept: dict[tuple[Any, ...], Stored] = {}
+    last_of: dict[tuple[Any, ...], Stored] = {}
     for one in sorted(snapshots, key=lambda one: (one.as_of, one.id)):
         # The last one of each period stays.
-        kept[_period(one, newest, rules)] = one
+        last_of[_period(one, newest, rules)] = one
     days = {one.as_of: one for one in sorted(snapshots, key=lambda one: one.id)}
     ordered = [days[on] for on in sorted(days)]
     for before, one in pairwise(ordered):
         if before.version != one.version:
-            kept["first", one.id] = one
-    kept = {("snapshot", one.id): one for one in kept.values()}
-    staying = {one.id for one in kept.values()}
+            last_of["first", one.id] = one
+    last_of = {("snapshot", one.id): one for one in last_of.values()}
+    staying = {one.id for one in last_of.values()}
     thin = [one.id for one in snapshots if one.id not in staying and one.thinned < _THINNED]
     old = timedelta(days=rules.explanations_days)
-    trim = [one.id for one in kept.values() if newest - one.as_of > old and one.thinned < _TRIMMED]
+    trim = [one.id for one in last_of.values() if newest - one.as_of > old and one.thinned < _TRIMMED]
     return Plan(tuple(sorted(trim)), tuple(sorted(thin)))
 
 
@@ -144,8 +144,8 @@ def _scored_again(engine: Engine, config: str, snapshot_id: int) -> list[str]:
         query = select(ScoreRow.account_id)
         again = set(connection.execute(query.where(ScoreRow.snapshot_id == newest)).scalars())
         for some in _chunks([account for account in own if account not in again]):
-            found = query.where(ScoreRow.account_id.in_(some), ScoreRow.snapshot_id.in_(later)).distinct()
-            again.update(connection.execute(found).scalars())
+            shared = query.where(ScoreRow.account_id.in_(some), ScoreRow.snapshot_id.in_(later)).distinct()
+            again.update(connection.execute(shared).scalars())
     return [account for account in own if account in again]
 
 

@@ -151,18 +151,18 @@ class Runs:
         """Return the last runs of a kind, newest first."""
         query = select(*_RUN).where(*self._of(kind)).order_by(RunRow.id.desc()).limit(limit)
         with reading(self._engine) as connection:
-            found = [Run(*row) for row in connection.execute(query)]
-            stages: dict[int, list[RunStage]] = {one.id: [] for one in found}
+            runs = [Run(*row) for row in connection.execute(query)]
+            stages: dict[int, list[RunStage]] = {one.id: [] for one in runs}
             order = (RunStageRow.run_id, RunStageRow.position)
             rows = select(RunStageRow.run_id, *_STAGE).where(RunStageRow.run_id.in_(list(stages))).order_by(*order)
             for row in connection.execute(rows):
                 stages[row[0]].append(RunStage(*row[1:]))
-        return [Run(**{**one.__dict__, "stages": tuple(stages[one.id])}) for one in found]
+        return [Run(**{**one.__dict__, "stages": tuple(stages[one.id])}) for one in runs]
 
     def last(self, kind: str = "daily", *, ended: bool = False) -> Run | None:
         """Return the newest run of a kind; with `ended` the newest that has ended, be it by a kill."""
-        found: Sequence[Run] = self.find(kind, limit=2)
-        return next((one for one in found if not ended or one.outcome != "running"), None)
+        runs: Sequence[Run] = self.find(kind, limit=2)
+        return next((one for one in runs if not ended or one.outcome != "running"), None)
 
     def forget(self, before: datetime, kind: str = "daily") -> int:
         """Remove runs that began before a time, but never the newest; returns how many."""

@@ -18,7 +18,7 @@ from churnml.store.writes import Actor, changing, reading, write
 __all__ = ["SESSION_KIND", "Link", "Session", "Sessions"]
 
 _LINK, SESSION_KIND = "link", "session"
-_KEPT = timedelta(days=30)
+_RETENTION = timedelta(days=30)
 """What has ended is forgotten after so long."""
 _SEEN_EVERY = timedelta(minutes=10)
 """How exactly is known when a session was last used: a page must not cost a write."""
@@ -92,7 +92,7 @@ class Sessions:
         row = {"id": token.id, "user_id": user.id, "hash": token.hash, "created_at": actor.now, "expires_at": ends}
 
         def work(connection: Connection) -> tuple[str, dict[str, Any]]:
-            connection.execute(delete(SignInLinkRow).where(SignInLinkRow.expires_at < actor.now - _KEPT))
+            connection.execute(delete(SignInLinkRow).where(SignInLinkRow.expires_at < actor.now - _RETENTION))
             connection.execute(insert(SignInLinkRow).values(**row))
             return user.actor, {"link": token.id, "expires_at": ends}
 
@@ -145,7 +145,7 @@ class Sessions:
         }
 
         def work(connection: Connection) -> tuple[str, dict[str, Any]]:
-            connection.execute(delete(SessionRow).where(SessionRow.expires_at < actor.now - _KEPT))
+            connection.execute(delete(SessionRow).where(SessionRow.expires_at < actor.now - _RETENTION))
             connection.execute(insert(SessionRow).values(**row))
             return user.actor, {"session": token.id, "by": by, "expires_at": row["expires_at"]}
 
@@ -174,10 +174,10 @@ class Sessions:
 
     def end(self, secret: str, actor: Actor) -> None:
         """End the session of a secret, if there is one."""
-        found = self.find(secret)
-        if found is None or found[0].ended_at is not None:
+        pair = self.find(secret)
+        if pair is None or pair[0].ended_at is not None:
             return
-        session, user = found
+        session, user = pair
 
         def work(connection: Connection) -> tuple[str, dict[str, Any]]:
             connection.execute(update(SessionRow).where(SessionRow.id == session.id).values(ended_at=actor.now))

@@ -173,13 +173,13 @@ class Tasks:
 
     def some(self, *, ids: Sequence[int] = (), alert_ids: Sequence[int] = ()) -> list[Task]:
         """Return the tasks of some ids or of some alerts, of whatever state; one that there is not is left out."""
-        found: dict[int, Task] = {}
+        tasks: dict[int, Task] = {}
         with reading(self._engine) as connection:
             for column, numbers in ((TaskRow.id, ids), (TaskRow.alert_id, alert_ids)):
                 for part in lots(list(numbers)):
                     rows = connection.execute(_TASK.where(TaskRow.config == self._config, column.in_(part)))
-                    found |= {row.id: task_of(row) for row in rows}
-        return [found[number] for number in sorted(found)]
+                    tasks |= {row.id: task_of(row) for row in rows}
+        return [tasks[number] for number in sorted(tasks)]
 
     def get(self, task_id: int) -> tuple[Task, list[TaskEvent]]:
         """Return a task with everything that happened to it, the oldest first.
@@ -359,18 +359,18 @@ def follow_alert(connection: Connection, config: str, *, before: Alert | None, a
         if any(body["playbook"] == after.playbook for body in connection.execute(other).scalars()):
             return
         run = (TaskRow.config == config, TaskRow.account_id == after.account_id, TaskRow.playbook == after.playbook)
-        for task in _found(connection, *run, TaskRow.state.in_(_LEFT)):
+        for task in _selected(connection, *run, TaskRow.state.in_(_LEFT)):
             _move(connection, config, task, actor, "cancelled", {"state": "cancelled"}, {"alert": after.outcome})
         return
     if before.state == "closed" and after.state != "closed":
-        tasks = _found(connection, own)
+        tasks = _selected(connection, own)
         done = {task.step for task in tasks if task.state in ("done", "skipped")}
         for task in tasks:
             if task.state == "cancelled":
                 state: TaskState = "open" if set(task.after) <= done else "waiting"
                 _move(connection, config, task, actor, "reopened", {"state": state}, {})
     if before.owner != after.owner:
-        for task in _found(connection, own, TaskRow.owner == before.owner, TaskRow.state.in_(_LEFT)):
+        for task in _selected(connection, own, TaskRow.owner == before.owner, TaskRow.state.in_(_LEFT)):
             if task.role == "csm" and task.assigned_to is None:
                 given = {"owner": after.owner}
                 _move(connection, config, task, actor, "reassigned", given, given)
@@ -390,7 +390,7 @@ def _move(
     record_task_event(connection, task.id, actor, action, detail)
 
 
-def _found(connection: Connection, *wanted: Any) -> list[Task]:
+def _selected(connection: Connection, *wanted: Any) -> list[Task]:
     return [task_of(row) for row in connection.execute(_TASK.where(*wanted).order_by(TaskRow.id))]
 
 

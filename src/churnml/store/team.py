@@ -103,25 +103,25 @@ def team(engine: Engine, config: str, snapshot_id: int | None, as_of: date | Non
         TaskRow.config == config, TaskRow.state == "done", TaskRow.changed_at >= since
     )
     noted = select(NoteRow.account_id).where(NoteRow.config == config, NoteRow.at >= since)
-    found: dict[str | None, dict[str, float]] = {}
+    sums_of: dict[str | None, dict[str, float]] = {}
     with reading(engine) as connection:
         if snapshot_id is not None and as_of is not None:
             mine = ScoreRow.snapshot_id == snapshot_id
             for owner, *sums in connection.execute(parts.joined(scores).where(mine).group_by(parts.owner)):
-                found[owner] = dict(zip(_SCORES, sums, strict=True))
+                sums_of[owner] = dict(zip(_SCORES, sums, strict=True))
             touched = {row[0] for query in (worked, noted) for row in connection.execute(query)}
             first = (as_of - timedelta(days=_CONTACT_DAYS)).isoformat()
             for account, owner, details in connection.execute(parts.joined(reds).where(mine, parts.band == "red")):
                 last = (details or {}).get("last_contact_on") or ""
                 if account in touched or last >= first:
-                    one = found.setdefault(owner, {})
+                    one = sums_of.setdefault(owner, {})
                     one["contacted"] = one.get("contacted", 0) + 1
         for owner, *sums in connection.execute(tasks):
             if any(sums):
-                found.setdefault(owner, {}).update(zip(_TASKS, sums, strict=True))
+                sums_of.setdefault(owner, {}).update(zip(_TASKS, sums, strict=True))
     whole = ("accounts", "red", "contacted", "open", "overdue", "week", "done")
     rows = [
         OwnerWork(owner, **{name: int(value) if name in whole else float(value) for name, value in one.items()})  # type: ignore[arg-type]
-        for owner, one in found.items()
+        for owner, one in sums_of.items()
     ]
     return sorted(rows, key=lambda one: (-one.red_arr, -one.open, one.owner or ""))

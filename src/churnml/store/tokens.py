@@ -48,9 +48,9 @@ def token_id(kind: str, text: str) -> str | None:
     return made[2] if made is not None and made[1] == kind else None
 
 
-def is_hash_of(kept: str, text: str) -> bool:
+def is_hash_of(stored: str, text: str) -> bool:
     """Tell whether a token is the one whose hash was kept."""
-    return hmac.compare_digest(kept, _hash(text))
+    return hmac.compare_digest(stored, _hash(text))
 
 
 def _hash(text: str) -> str:

@@ -130,10 +130,10 @@ class Users:
         StoreError
             ``users.unknown``: there is none.
         """
-        found = self._one(UserRow.id == user_id)
-        if found is None:
+        user = self._one(UserRow.id == user_id)
+        if user is None:
             raise self._unknown(str(user_id))
-        return found
+        return user
 
     def find(self, email: str) -> User | None:
         """Return the person with a mail address, or None."""
@@ -148,10 +148,10 @@ class Users:
         StoreError
             ``users.unknown``: there is none; the message names the near address.
         """
-        found = self.find(email)
-        if found is None:
+        user = self.find(email)
+        if user is None:
             raise self._unknown(email)
-        return found
+        return user
 
     def with_subject(self, subject: str) -> User | None:
         """Return the person whom the company's identity provider names so, or None."""
@@ -234,8 +234,8 @@ class Users:
 
 
 def _refuse_known(connection: Connection, address: str, but: int | None = None) -> None:
-    found = connection.execute(select(UserRow.id).where(UserRow.email == address)).scalar_one_or_none()
-    if found is not None and found != but:
+    known_id = connection.execute(select(UserRow.id).where(UserRow.email == address)).scalar_one_or_none()
+    if known_id is not None and known_id != but:
         raise StoreError(
             Text.of("error-address_taken"),
             got=address,

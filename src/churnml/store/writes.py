@@ -21,7 +21,7 @@ from churnml.store.schema import AuditRow, IdempotencyRow
 
 __all__ = ["Actor", "IdempotencyKey", "changing", "reading", "record", "write"]
 
-_KEPT = timedelta(hours=24)
+_RETENTION = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _write(
     _refuse_after(deadline)
     with _translated_but_integrity(), engine.execution_options(write=True).begin() as connection:
         if idempotency is not None:
-            connection.execute(delete(IdempotencyRow).where(IdempotencyRow.created_at < actor.now - _KEPT))
+            connection.execute(delete(IdempotencyRow).where(IdempotencyRow.created_at < actor.now - _RETENTION))
             earlier = connection.execute(
                 select(IdempotencyRow.fingerprint, IdempotencyRow.answer).where(
                     IdempotencyRow.actor == actor.name, IdempotencyRow.key == idempotency.key

@@ -143,7 +143,7 @@ def design_of(X: Array, categorical: Sequence[int] = (), rows: Index | None = No
         codes = codes_of(X[:, column] if rows is None else X[rows, column], size)
         words[column] = (at, np.bincount(codes, minlength=size) / count)
         at += size
-    pairs = [np.array(found, dtype=np.intp).reshape(-1, 2).T for found in (used, gaps)]
+    pairs = [np.array(numbers, dtype=np.intp).reshape(-1, 2).T for numbers in (used, gaps)]
     layout = Layout(
         **one,
         used=pairs[0][0],

@@ -62,7 +62,7 @@ def temporal_folds(
     open_dates = np.flatnonzero(learnt >= min_train_share)
     # At most the later half of the dates: early blocks tell little about a model trained on everything.
     open_dates = open_dates[open_dates >= len(distinct) // 2]
-    found: list[InnerFold] = []
+    inner: list[InnerFold] = []
     for block in np.array_split(open_dates, min(folds, max(len(open_dates), 1))):
         if not len(block):
             continue
@@ -70,8 +70,8 @@ def temporal_folds(
         train = np.flatnonzero(day <= first - purge)
         valid = np.flatnonzero((day >= first) & (day <= last))
         if len(np.unique(outcome[train])) == 2 and len(np.unique(outcome[valid])) == 2:
-            found.append(InnerFold(train, valid))
-    return found
+            inner.append(InnerFold(train, valid))
+    return inner
 
 
 def grouped_folds(y: npt.ArrayLike, groups: npt.ArrayLike, folds: int = 5, seed: int = 0) -> list[InnerFold]:

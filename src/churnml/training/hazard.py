@@ -42,7 +42,7 @@ Kind = Literal["auto", "lightgbm", "logistic"]
 
 _AT_ONCE = 4000
 _FORMAT, _FILE = 2, "hazard.json"
-_KEPT = (
+_PARAMETERS = (
     "kind", "seeds", "calibration", "random_state", "late_days", "first_day", "refits", "min_lost", "most_rows",
     "most_features",
 )  # fmt: skip
@@ -256,10 +256,10 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
             It is not fitted.
         """
         check_is_fitted(self, "month_")
-        kept = {name: getattr(self, name) for name in _KEPT}
+        parameters = {name: getattr(self, name) for name in _PARAMETERS}
         model = {
             "format": _FORMAT,
-            "parameters": kept | {"params": dict(self.params or {})},
+            "parameters": parameters | {"params": dict(self.params or {})},
             "features": self.features.as_dicts(),
             "lost": self.lost_,
             "rows": self.rows_,
@@ -299,7 +299,7 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         grid = decision_grid(frame)
         decisions, months = asked_decisions(frame), asked_months(frame)
         closed = months.day + MONTH_DAYS <= self.first_day
-        found = []
+        curves = []
         at_decisions, between = self.decision_.of(frame, decisions), self.month_.of(frame, months)
         # A refit differs by its accounts, and by a draw of how far such chances were off; evenly, for refits are few.
         off = [0.0, *_normal_scores(len(at_decisions) - 1)]
@@ -309,8 +309,8 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
             both = pooled(at, norm.chances(frame, decisions), decisions.day)
             risk[decisions.row, decisions.place] = _moved(both, score * spreads[0])
             other = np.where(closed, 0.0, _moved(other, score * spreads[1]))
-            found.append(Curves(grid, risk, other.reshape(len(frame), MONTHS)))
-        return found
+            curves.append(Curves(grid, risk, other.reshape(len(frame), MONTHS)))
+        return curves
 
     def _draws(self, account: npt.NDArray[np.str_]) -> list[Array]:
         """Return a random weight per snapshot for each refit, the same for all of an account (Rubin 1981)."""

@@ -172,12 +172,12 @@ def reweighed(
     weights : sequence of arrays of shape (n,)
     """
     layout, design = design_of(X, categorical)
-    centre, found, theta = strength.trust * layout.spread_out(expected), [], None
+    centre, regressions, theta = strength.trust * layout.spread_out(expected), [], None
     for weight in weights:
         problem = LogisticProblem(design, y, weights=weight)
         theta = problem.solve(1.0 / strength.penalty, centre=centre, start=theta)
-        found.append(_linear(layout, theta, strength.penalty))
-    return found
+        regressions.append(_linear(layout, theta, strength.penalty))
+    return regressions
 
 
 class Regressions:
@@ -204,7 +204,7 @@ class Regressions:
         chosen = slice(None) if rows is None else rows
         self._problem = LogisticProblem(design, y[chosen], weights=None if weights is None else weights[chosen])
         self._expected = expected
-        self._found: dict[Strength, Array] = {}
+        self._solutions: dict[Strength, Array] = {}
 
     def solve(self, strengths: Sequence[Strength], monotone: Sequence[int] | None = None) -> list[Array]:
         """Return the coefficients of each strength, in the columns of the design and the intercept last."""
@@ -216,7 +216,7 @@ class Regressions:
         # From the strongest penalty to the weakest, each starting where the one before ended, the first where the same
         # one ended under other bounds.
         for strength in sorted(strengths, key=lambda one: (one.trust, one.penalty)):
-            near = theta if last == strength.trust else self._found.get(strength)
+            near = theta if last == strength.trust else self._solutions.get(strength)
             theta = self._problem.solve(
                 1.0 / strength.penalty,
                 centre=np.clip(strength.trust * centre, lower, upper),
@@ -226,7 +226,7 @@ class Regressions:
             )
             last = strength.trust
             fitted[strength] = theta
-        self._found.update(fitted)
+        self._solutions.update(fitted)
         return [fitted[strength] for strength in strengths]
 
     def log_odds(self, thetas: Sequence[Array], X: Array, rows: Index) -> Array:

@@ -18,8 +18,8 @@ Design = npt.NDArray[np.floating[Any]]
 
 _MOST_STEPS = 200
 _ENOUGH = 1e-13
-"""Mean loss that the last step was to gain; in single precision sums tell no less than `_TOLD` of their last digit."""
-_TOLD = 2.5e-4
+"""Mean loss that the last step was to gain; single precision tells no less than `_LAST_DIGIT` of their last digit."""
+_LAST_DIGIT = 2.5e-4
 _SUFFICIENT = 1e-4
 _SHORTEST = 1e-6
 _MOST_ROUNDS = 15
@@ -122,7 +122,7 @@ class LogisticProblem:
         self._sum: tuple[bytes, Design] | None = None
         self._factored: tuple[bytes, tuple[Design, bool]] | None = None
         self._noise = float(np.finfo(design.dtype).eps) * 0.1
-        self._enough = max(_ENOUGH, float(np.finfo(design.dtype).eps) * _TOLD)
+        self._enough = max(_ENOUGH, float(np.finfo(design.dtype).eps) * _LAST_DIGIT)
 
     def solve(
         self,

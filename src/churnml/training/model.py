@@ -54,7 +54,7 @@ class ChurnModel:
         The estimator.
     info : ModelInfo
         Verdict and reason, kind, dates and rows of training, how it was tuned.
-    further : mapping
+    horizon_models : mapping
         Horizon in days → the model of that horizon, on the same features; empty where one horizon is asked for.
     fallback : RuleModel, optional
         The rule that gives the probabilities while ``info.verdict`` is ``"rules_only"``.
@@ -66,7 +66,7 @@ class ChurnModel:
     horizon_days: int
     ensemble: Ensemble
     info: ModelInfo
-    further: Mapping[int, ChurnModel] = field(default_factory=dict)
+    horizon_models: Mapping[int, ChurnModel] = field(default_factory=dict)
     fallback: RuleModel | None = None
 
     @property
@@ -77,7 +77,7 @@ class ChurnModel:
     @property
     def horizons(self) -> tuple[int, ...]:
         """Every horizon it predicts, days, the shortest first."""
-        return tuple(sorted((self.horizon_days, *self.further)))
+        return tuple(sorted((self.horizon_days, *self.horizon_models)))
 
     @property
     def target(self) -> str:
@@ -92,7 +92,7 @@ class ChurnModel:
     @property
     def horizon_columns(self) -> dict[int, str]:
         """Horizon in days → name of its probability; where there is one horizon, that is `output`."""
-        return {days: f"{self.output}_{days}d" if self.further else self.output for days in self.horizons}
+        return {days: f"{self.output}_{days}d" if self.horizon_models else self.output for days in self.horizons}
 
     def matrix(self, frame: pd.DataFrame) -> Array:
         """Return the model's columns as floats (n, k): words coded, unknown words and nulls NaN.
@@ -159,12 +159,12 @@ class ChurnModel:
             Calibrated probability at the model's own horizon, which stays as it is; see
             `churnml.training.horizons.anchored`.
         """
-        chances = {days: other.probability(other.matrix(frame)) for days, other in self.further.items()}
+        chances = {days: other.probability(other.matrix(frame)) for days, other in self.horizon_models.items()}
         chances[self.horizon_days] = probability
-        together = anchored(
+        columns = anchored(
             np.column_stack([chances[days] for days in self.horizons]), self.horizons.index(self.horizon_days)
         )
-        return {days: together[:, place] for place, days in enumerate(self.horizons)}
+        return {days: columns[:, place] for place, days in enumerate(self.horizons)}
 
     def calibrated(self, log_odds: npt.ArrayLike) -> Array:
         """Return the probability that goes with raw log-odds, of the same shape."""
@@ -194,7 +194,7 @@ class ChurnModel:
             "boosters": names,
             "linear": _LINEAR if ensemble.linear is not None else None,
             "info": self.info.model_dump(mode="json", exclude_none=True),
-            "further_horizons_days": sorted(self.further),
+            "further_horizons_days": sorted(self.horizon_models),
         }
         files = {_MODEL: _json(model), _FEATURES: _json(self.features.as_dicts())}
         files.update(zip(names, boosters, strict=True))
@@ -202,7 +202,7 @@ class ChurnModel:
             files[_LINEAR] = _json(ensemble.linear.as_dict())
         if self.fallback is not None:
             files[_FALLBACK] = _json(self.fallback.as_dict())
-        for days, other in self.further.items():
+        for days, other in self.horizon_models.items():
             own = {name: text for name, text in other.to_files().items() if name != _FEATURES}
             files.update({f"{_prefix(days)}{name}": text for name, text in own.items()})
         return files
@@ -237,7 +237,9 @@ class ChurnModel:
                 ensemble=Ensemble.of_settings(trees, linear, model),
                 info=ModelInfo.model_validate(model["info"]),
                 fallback=RuleModel.from_dict(_read(files, _FALLBACK)) if _FALLBACK in files else None,
-                further={days: cls._further(files, days) for days in model.get("further_horizons_days", [])},
+                horizon_models={
+                    days: cls._horizon_model(files, days) for days in model.get("further_horizons_days", [])
+                },
             )
         except (KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as error:
             raise BundleError(
@@ -248,7 +250,7 @@ class ChurnModel:
             ) from error
 
     @classmethod
-    def _further(cls, files: Mapping[str, str], days: int) -> ChurnModel:
+    def _horizon_model(cls, files: Mapping[str, str], days: int) -> ChurnModel:
         """Read the model of a further horizon, which shares the features."""
         prefix = _prefix(days)
         own = {name.removeprefix(prefix): text for name, text in files.items() if name.startswith(prefix)}

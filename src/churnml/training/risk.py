@@ -75,11 +75,11 @@ class Risk:
         X = self.matrix(frame, asked)
         as_of = frame["as_of"].to_numpy().astype("datetime64[D]")[asked.row]
         season = self.ensemble.seasonal(as_of + asked.day.astype("timedelta64[D]"))
-        found = []
+        chances = []
         for one in (self.ensemble, *self.refits):
             p = self.ensemble.calibrator(one.log_odds(X) + season)
-            found.append(_calibrated(p, asked.day, self.by_days))
-        return found
+            chances.append(_calibrated(p, asked.day, self.by_days))
+        return chances
 
     def contributions(self, frame: pd.DataFrame, asked: Asked) -> Array:
         """Return what each feature adds to each question's raw log-odds, (q, k); nothing where one rate is for all."""
@@ -135,12 +135,12 @@ class Chance:
         pairs = zip(
             self.near.chances(frame, asked.taken(near)), self.far.chances(frame, asked.taken(~near)), strict=True
         )
-        found = []
+        chances = []
         for soon, later in pairs:
             p = np.empty(len(near))
             p[near], p[~near] = soon, later
-            found.append(p)
-        return found
+            chances.append(p)
+        return chances
 
     def spread(self, asked: Asked) -> Array:
         """Return the spread at each question, (q,)."""

@@ -124,13 +124,13 @@ class Curves:
         With ``share=0.5`` that is the expected end: half of such accounts are lost by then.
         """
         days = np.arange(1, MONTHS * MONTH_DAYS + 1)
-        found = np.full(len(self), np.nan)
+        ends = np.full(len(self), np.nan)
         for start in range(0, len(self), _AT_ONCE):
             rows = slice(start, start + _AT_ONCE)
             some = Curves(self.decision_day[rows], self.decision_risk[rows], self.month_risk[rows])
             reached = some.survival(days) <= 1.0 - share
-            found[rows] = np.where(reached.any(axis=1), reached.argmax(axis=1).astype(np.float64), np.nan)
-        return found
+            ends[rows] = np.where(reached.any(axis=1), reached.argmax(axis=1).astype(np.float64), np.nan)
+        return ends
 
 
 @dataclass(frozen=True)

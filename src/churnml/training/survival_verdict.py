@@ -153,5 +153,5 @@ class SurvivalVerdict:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Rebuild the verdict from `as_dict`."""
-        found: Self = TypeAdapter(cls).validate_python(dict(data))
-        return found
+        verdict: Self = TypeAdapter(cls).validate_python(dict(data))
+        return verdict

@@ -82,11 +82,11 @@ class Telling:
         gone = np.bincount(row, weights=lost, minlength=used[-1] + 1)[used]
         best: dict[str, tuple[float, str]] = {}
         for spec, places in zip(self.numbers, self.places[:, used], strict=True):
-            left, told = (np.bincount(places, weights=weight)[1:] for weight in (gone, asked))
-            known, losses = float(told.sum()), float(left.sum())
+            left, known_of = (np.bincount(places, weights=weight)[1:] for weight in (gone, asked))
+            known, losses = float(known_of.sum()), float(left.sum())
             if known < _LEAST_KNOWN * len(row) or not 0 < losses < known:
                 continue
-            stayed = told - left
+            stayed = known_of - left
             wins = float(left @ (np.cumsum(stayed) - stayed / 2.0))
             strength = abs(wins / (losses * (known - losses)) - 0.5) * (known / len(row)) ** 0.5
             measure = spec.measure or spec.name

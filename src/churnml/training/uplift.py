@@ -170,8 +170,8 @@ class UpliftTrees(BaseEstimator):  # type: ignore[misc]
             trees = self._boosted(read[learnt], effects[learnt] - slope * read[learnt, 0], _MOST_TREES)
             left = effects[judged] - slope * read[judged, 0]
             for place, count in enumerate(steps):
-                found = np.asarray(trees.predict(read[judged], num_iteration=count)) if count else 0.0
-                loss[place, judged] = (left - found) ** 2
+                predicted = np.asarray(trees.predict(read[judged], num_iteration=count)) if count else 0.0
+                loss[place, judged] = (left - predicted) ** 2
         best = int(np.argmin(loss.sum(axis=1)))
         nearer = loss[0] - loss[best]
         return int(steps[best]) if nearer.sum() > np.sqrt(len(nearer)) * nearer.std() else 0
@@ -205,13 +205,13 @@ def time_blocks(days: npt.ArrayLike, accounts: npt.ArrayLike, count: int = 5) ->
 
 def _apart(blocks: npt.NDArray[Any], accounts: npt.NDArray[Any]) -> list[tuple[Mask, Mask]]:
     """Return, for each block, its rows and the rows of other accounts in other blocks."""
-    found = []
+    parts = []
     for block in np.unique(blocks):
         judged = blocks == block
         learnt = ~judged & ~np.isin(accounts, accounts[judged])
         if learnt.any():
-            found.append((judged, learnt))
-    return found
+            parts.append((judged, learnt))
+    return parts
 
 
 def _expected(risk: Array, churned: Array, arm: Mask) -> Callable[[Array], Array]:

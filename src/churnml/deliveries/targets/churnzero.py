@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from churnml.config.deliveries import ChurnZeroTarget
-from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, refused, sent
+from churnml.deliveries.adapter import Adapter, Context, Finding, Manner, Record, RemoteRecord, accepted, refused, sent
 from churnml.deliveries.faults import Fault
 from churnml.deliveries.holding import holds
 from churnml.store import DeliveryOutcome
@@ -26,11 +26,11 @@ class ChurnZero(Adapter):
         self.topics: Mapping[str, Manner] = {"score": Manner(batch=20, must_exist=self.can_read)}
         super().__init__(context)
 
-    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
+    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Look accounts up by their external id."""
         known = self._accounts([record.account_id for record in records])
         return {
-            record.delivery.id: Found("there", str(known[record.account_id].get("Id")))
+            record.delivery.id: RemoteRecord("there", str(known[record.account_id].get("Id")))
             for record in records
             if record.account_id in known
         }

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from churnml.config.deliveries import GainsightTarget
-from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, refused
+from churnml.deliveries.adapter import Adapter, Context, Finding, Manner, Record, RemoteRecord, accepted, refused
 from churnml.deliveries.faults import Fault
 from churnml.deliveries.gateway import Signs
 from churnml.store import DeliveryOutcome
@@ -34,7 +34,7 @@ class Gainsight(Adapter):
         """Take a key that may not do this for a fault."""
         return Signs(self.forbidden)
 
-    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
+    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Look companies up by the field that holds the account id."""
         key = self.section.id_field
         rows = self._query(["Gsid", key], [record.account_id for record in records])
@@ -45,7 +45,9 @@ class Gainsight(Adapter):
         for record in records:
             known = ids.get(record.account_id, [])
             if known:
-                records_by_id[record.delivery.id] = Found("ambiguous") if len(known) > 1 else Found("there", known[0])
+                records_by_id[record.delivery.id] = (
+                    RemoteRecord("ambiguous") if len(known) > 1 else RemoteRecord("there", known[0])
+                )
         return records_by_id
 
     def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
@@ -53,11 +55,11 @@ class Gainsight(Adapter):
         key = self.section.id_field
         body = {"records": [{key: record.account_id, **record.values} for record in records]}
         answer = self.call("PUT", f"{self.api}/{self.section.object}", params={"keys": key}, json=body)
-        told = self.gateway.json(answer)
-        said = self.gateway.masked(f"{told.get('errorCode')}: {told.get('errorDesc')}")
-        if not answer.is_success or told.get("result") is not True:
-            return self.apart(topic, records, refused(str(told.get("errorCode") or "refused"), said))
-        count = (told.get("data") or {}).get("count")
+        document = self.gateway.json(answer)
+        said = self.gateway.masked(f"{document.get('errorCode')}: {document.get('errorDesc')}")
+        if not answer.is_success or document.get("result") is not True:
+            return self.apart(topic, records, refused(str(document.get("errorCode") or "refused"), said))
+        count = (document.get("data") or {}).get("count")
         if count != len(records):
             return self.apart(topic, records, refused("unknown_record", f"{count} of {len(records)} were updated"))
         return [accepted(record.remote_id) for record in records]

@@ -9,7 +9,18 @@ import httpx
 
 from churnml.api.pauses import pause_named
 from churnml.config.deliveries import HubspotTarget
-from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, again, ended, refused
+from churnml.deliveries.adapter import (
+    Adapter,
+    Context,
+    Finding,
+    Manner,
+    Record,
+    RemoteRecord,
+    accepted,
+    again,
+    ended,
+    refused,
+)
 from churnml.deliveries.faults import Fault, Lost, Pause
 from churnml.deliveries.gateway import Signs, until_midnight
 from churnml.deliveries.values import KINDS, shortened
@@ -70,7 +81,7 @@ class Hubspot(Adapter):
 
         return Signs(stop, left)
 
-    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
+    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Look companies up by their id property, or a task by the mark in its subject."""
         if topic != "score":
             ask = self._task_found, self._task_known
@@ -88,7 +99,7 @@ class Hubspot(Adapter):
         rows = self.gateway.json(answer).get("results", [])
         ids = {str(row["properties"].get(key) if key else row["id"]): str(row["id"]) for row in rows}
         pairs = ((record.delivery.id, ids.get(record.account_id)) for record in records)
-        return {number: Found("there", remote_id) for number, remote_id in pairs if remote_id is not None}
+        return {number: RemoteRecord("there", remote_id) for number, remote_id in pairs if remote_id is not None}
 
     def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
         """Write properties of companies, or one task."""
@@ -149,7 +160,7 @@ class Hubspot(Adapter):
             return refused("deleted" if answer.status_code == 404 else "refused", self.gateway.said(answer))
         return accepted(str(self.gateway.json(answer)["id"]))
 
-    def _task_found(self, record: Record) -> Found:
+    def _task_found(self, record: Record) -> RemoteRecord:
         asked = {"propertyName": "hs_task_subject", "operator": "CONTAINS_TOKEN", "value": record.mark}
         search = {"filterGroups": [{"filters": [asked]}], "properties": ["hs_task_subject"], "limit": 10}
         answer = self.call("POST", f"{self.api}/objects/tasks/search", json=search)
@@ -157,20 +168,20 @@ class Hubspot(Adapter):
             raise Fault("refused", self.gateway.said(answer))
         results = self.gateway.json(answer).get("results", [])
         rows = [row for row in results if record.mark in str(row["properties"].get("hs_task_subject"))]
-        return Found("there", str(rows[0]["id"])) if rows else Found("missing")
+        return RemoteRecord("there", str(rows[0]["id"])) if rows else RemoteRecord("missing")
 
-    def _task_known(self, record: Record) -> Found:
+    def _task_known(self, record: Record) -> RemoteRecord:
         body = {"inputs": [{"id": record.remote_id}], "properties": ["hs_task_status"], "propertiesWithHistory": []}
         answer = self.call("POST", f"{self.api}/objects/tasks/batch/read", json=body)
         if not answer.is_success and answer.status_code != 404:
             raise Fault("refused", self.gateway.said(answer))
         rows = self.gateway.json(answer).get("results", []) if answer.is_success else []
         if not rows:
-            return Found("missing")
+            return RemoteRecord("missing")
         if rows[0].get("archived"):
-            return Found("deleted", record.remote_id)
+            return RemoteRecord("deleted", record.remote_id)
         is_closed = rows[0]["properties"].get("hs_task_status") == "COMPLETED"
-        return Found("closed" if is_closed else "there", record.remote_id)
+        return RemoteRecord("closed" if is_closed else "there", record.remote_id)
 
     def check(self) -> Iterator[Finding]:
         """Read the company properties; make those that are missing where the config allows it."""
@@ -187,15 +198,15 @@ class Hubspot(Adapter):
             what = f"{key} holds the account id" if ok else f"{key}: there is no such property with unique values"
             yield self.finding(ok, what, None if ok else "Make it with *require unique values*, and fill it.")
 
-    def _checked(self, name: str, found: Mapping[str, Any] | None, kind: str) -> Finding:
-        if found is None and self.section.create_properties:
+    def _checked(self, name: str, definition: Mapping[str, Any] | None, kind: str) -> Finding:
+        if definition is None and self.section.create_properties:
             return self._make(name, kind)
-        if found is None:
+        if definition is None:
             return self.finding(False, f"{name}: there is no such company property", "Make it, or create_properties.")
-        if (found.get("modificationMetadata") or {}).get("readOnlyValue") or found.get("calculated"):
+        if (definition.get("modificationMetadata") or {}).get("readOnlyValue") or definition.get("calculated"):
             return self.finding(False, f"{name}: may not be written", "Name a property of churnml's own.")
-        if found["type"] not in _FITS[kind]:
-            return self.finding(False, f"{name}: is of type {found['type']}, and gets a {kind}")
+        if definition["type"] not in _FITS[kind]:
+            return self.finding(False, f"{name}: is of type {definition['type']}, and gets a {kind}")
         return self.finding(True, f"{name}: may be written")
 
     def _make(self, name: str, kind: str) -> Finding:

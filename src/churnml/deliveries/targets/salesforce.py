@@ -9,7 +9,18 @@ from typing import Any
 import httpx
 
 from churnml.config.deliveries import SalesforceTarget
-from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, again, ended, refused
+from churnml.deliveries.adapter import (
+    Adapter,
+    Context,
+    Finding,
+    Manner,
+    Record,
+    RemoteRecord,
+    accepted,
+    again,
+    ended,
+    refused,
+)
 from churnml.deliveries.faults import Fault, Lost, Pause
 from churnml.deliveries.gateway import Signs, until_midnight
 from churnml.deliveries.salesforce_ids import full_id
@@ -78,7 +89,7 @@ class Salesforce(Adapter):
 
         return Signs(stop, left)
 
-    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
+    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Look accounts up with their deleted and merged ones, or tasks by their mark."""
         if topic != "score":
             return self._tasks(records)
@@ -91,7 +102,7 @@ class Salesforce(Adapter):
         by_name: dict[str, list[dict[str, Any]]] = {}
         for row in self._rows(query, "queryAll"):
             by_name.setdefault(str(row.get(field)), []).append(row)
-        return {number: _found(by_name.get(name, [])) for number, name in names.items()}
+        return {number: _remote_record(by_name.get(name, [])) for number, name in names.items()}
 
     def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
         """Write fields or tasks with one call; each record has its own result."""
@@ -152,7 +163,7 @@ class Salesforce(Adapter):
             what += "; a restricted picklist, which needs the values red, yellow, green, unknown"
         yield self.finding(remedy is None, what, remedy)
 
-    def _tasks(self, records: Sequence[Record]) -> Mapping[int, Found]:
+    def _tasks(self, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Look tasks up by their id, or else by their mark; deleted and archived ones too."""
         by_id = {full_id(record.remote_id): record for record in records if record.remote_id is not None}
         by_mark = {record.mark: record for record in records if record.remote_id is None}
@@ -163,12 +174,12 @@ class Salesforce(Adapter):
         elif by_mark:
             where += [f"Subject LIKE '%{mark}%'" for mark in by_mark]
         names = ", ".join(("Id", field or "Subject", "IsClosed", "IsDeleted"))
-        tasks: dict[int, Found] = {}
+        tasks: dict[int, RemoteRecord] = {}
         for row in self._rows(f"SELECT {names} FROM Task WHERE {' OR '.join(where)}", "queryAll"):
             mark = _MARK.search(str(row.get(field or "Subject")))
             record = by_id.get(full_id(str(row["Id"])))
             record = record or by_mark.get(str(row.get(field)) if field else mark[1] if mark else "")
-            if record is not None and tasks.get(record.delivery.id, Found("deleted")).state == "deleted":
+            if record is not None and tasks.get(record.delivery.id, RemoteRecord("deleted")).state == "deleted":
                 tasks[record.delivery.id] = _task_found(row)
         return tasks
 
@@ -206,22 +217,22 @@ def _listed(names: Any) -> str:
     return ", ".join(f"'{name}'" for name in quoted)
 
 
-def _found(rows: Sequence[Mapping[str, Any]]) -> Found:
+def _remote_record(rows: Sequence[Mapping[str, Any]]) -> RemoteRecord:
     alive = [row for row in rows if not row.get("IsDeleted")]
     if len(alive) > 1:
-        return Found("ambiguous")
+        return RemoteRecord("ambiguous")
     if alive:
-        return Found("there", alive[0]["Id"])
+        return RemoteRecord("there", alive[0]["Id"])
     if not rows:
-        return Found("missing")
+        return RemoteRecord("missing")
     survivor = rows[0].get("MasterRecordId")
-    return Found("merged", survivor) if survivor else Found("deleted")
+    return RemoteRecord("merged", survivor) if survivor else RemoteRecord("deleted")
 
 
-def _task_found(row: Mapping[str, Any]) -> Found:
+def _task_found(row: Mapping[str, Any]) -> RemoteRecord:
     if row.get("IsDeleted"):
-        return Found("deleted", str(row["Id"]))
-    return Found("closed" if row.get("IsClosed") else "there", str(row["Id"]))
+        return RemoteRecord("deleted", str(row["Id"]))
+    return RemoteRecord("closed" if row.get("IsClosed") else "there", str(row["Id"]))
 
 
 def _outcome(result: Mapping[str, Any]) -> DeliveryOutcome:

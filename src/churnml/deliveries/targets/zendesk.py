@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from churnml.config.deliveries import ZendeskTarget
-from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, refused, sent
+from churnml.deliveries.adapter import Adapter, Context, Finding, Manner, Record, RemoteRecord, accepted, refused, sent
 from churnml.deliveries.faults import Fault
 from churnml.deliveries.gateway import Signs
 from churnml.deliveries.holding import holds
@@ -39,7 +39,7 @@ class Zendesk(Adapter):
         """Take a user that may not do this for a fault."""
         return Signs(self.forbidden)
 
-    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
+    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Look organizations up by their external id, or their own."""
         by_id = self.section.by == "id"
         param = "ids" if by_id else "external_ids"
@@ -51,7 +51,9 @@ class Zendesk(Adapter):
         for record in records:
             known = ids.get(record.account_id, [])
             if known:
-                users[record.delivery.id] = Found("ambiguous") if len(known) > 1 else Found("there", known[0])
+                users[record.delivery.id] = (
+                    RemoteRecord("ambiguous") if len(known) > 1 else RemoteRecord("there", known[0])
+                )
         return users
 
     def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:

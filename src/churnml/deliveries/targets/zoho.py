@@ -10,7 +10,18 @@ from typing import Any
 import httpx
 
 from churnml.config.deliveries import ZohoTarget
-from churnml.deliveries.adapter import Adapter, Context, Finding, Found, Manner, Record, accepted, again, ended, refused
+from churnml.deliveries.adapter import (
+    Adapter,
+    Context,
+    Finding,
+    Manner,
+    Record,
+    RemoteRecord,
+    accepted,
+    again,
+    ended,
+    refused,
+)
 from churnml.deliveries.faults import Fault, Lost, Pause
 from churnml.deliveries.gateway import Signs, until_midnight
 from churnml.deliveries.values import shortened
@@ -67,14 +78,14 @@ class Zoho(Adapter):
 
         return Signs(stop)
 
-    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, Found]:
+    def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Look accounts up one by one, or go through the tasks of late."""
         if topic != "score":
             known = [record for record in records if record.remote_id is not None]
             lost = [record for record in records if record.remote_id is None]
             return {**self._tasks_known(known), **self._tasks_found(lost)}
         if self.section.id_field is None:
-            return {record.delivery.id: Found("there", record.account_id) for record in records}
+            return {record.delivery.id: RemoteRecord("there", record.account_id) for record in records}
         return {record.delivery.id: self._account_found(record) for record in records}
 
     def write(self, topic: str, records: Sequence[Record]) -> Sequence[DeliveryOutcome]:
@@ -137,16 +148,16 @@ class Zoho(Adapter):
             **({"Owner": {"id": values["owner_id"]}} if values["owner_id"] else {}),
         }
 
-    def _account_found(self, record: Record) -> Found:
+    def _account_found(self, record: Record) -> RemoteRecord:
         value = re.sub(r"([(),\\])", r"\\\1", record.account_id)
         params = {"criteria": f"({self.section.id_field}:equals:{value})", "fields": "id"}
         answer = self.call("GET", f"{self.api}/{self.section.module}/search", params=params)
         rows = [] if answer.status_code == 204 else self.gateway.json(answer).get("data", [])
         if len(rows) > 1:
-            return Found("ambiguous")
-        return Found("there", str(rows[0]["id"])) if rows else Found("missing")
+            return RemoteRecord("ambiguous")
+        return RemoteRecord("there", str(rows[0]["id"])) if rows else RemoteRecord("missing")
 
-    def _tasks_known(self, records: Sequence[Record]) -> Mapping[int, Found]:
+    def _tasks_known(self, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Read tasks by their ids; one that is not named is for the update to refuse."""
         if not records:
             return {}
@@ -154,12 +165,14 @@ class Zoho(Adapter):
         answer = self.call("GET", f"{self.api}/Tasks", params={"fields": "Status", "ids": ",".join(by_id)})
         rows = [] if answer.status_code == 204 else self.gateway.json(answer).get("data", [])
         return {
-            by_id[str(row["id"])]: Found("closed" if row.get("Status") == "Completed" else "there", str(row["id"]))
+            by_id[str(row["id"])]: RemoteRecord(
+                "closed" if row.get("Status") == "Completed" else "there", str(row["id"])
+            )
             for row in rows
             if str(row["id"]) in by_id
         }
 
-    def _tasks_found(self, records: Sequence[Record]) -> Mapping[int, Found]:
+    def _tasks_found(self, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         if not records:
             return {}
         by_mark = {record.mark: record.delivery.id for record in records}
@@ -167,7 +180,7 @@ class Zoho(Adapter):
         since = (min(times) - _EARLIER).strftime("%Y-%m-%dT%H:%M:%S+00:00") if times else None
         headers = {"If-Modified-Since": since} if since else {}
         params = {"fields": "Subject", "per_page": "200"}
-        tasks: dict[int, Found] = {}
+        tasks: dict[int, RemoteRecord] = {}
         while True:
             answer = self.call("GET", f"{self.api}/Tasks", params=params, headers=headers)
             if answer.status_code in (204, 304):
@@ -176,7 +189,7 @@ class Zoho(Adapter):
             for row in page.get("data", []):
                 mark = _MARK.search(str(row.get("Subject")))
                 if mark is not None and mark[1] in by_mark:
-                    tasks[by_mark[mark[1]]] = Found("there", str(row["id"]))
+                    tasks[by_mark[mark[1]]] = RemoteRecord("there", str(row["id"]))
             following = (page.get("info") or {}).get("next_page_token")
             if not following:
                 return tasks

@@ -2116,6 +2116,7 @@ fault-no_playbooks = The file holds no playbooks
     .expected = a list under `playbooks`
 fault-playbooks_yaml = The playbooks are not valid YAML
 fault-playbook_wrong = A playbook is wrong
+    .named = { $fault } { $name }
 fault-reference_rows = An explanation's reference needs rows, each with a probability
     .got = { $rows } rows, { $chances } probabilities
 fault-reference_format = This is not an explanation reference that this version can read
@@ -2565,6 +2566,7 @@ validation-feature_finite = must be a finite number; send null for an unknown va
 validation-account_or_features = send exactly one of account_id and features
 validation-goes_with_features = as_of and arr go with features, not with account_id
 validation-one_subject = send exactly one of account_id, alert_id and task_id
+validation-iso_date = write the day as YYYY-MM-DD, with a time as in 2026-11-01T04:00:00Z
 fault-config_wrong = The config is wrong:
     .line =
         { $before }
@@ -2577,6 +2579,45 @@ fault-config_key =
     .missing = { $key }: the key is missing.
     .wrong = { $key }: { $what }
     .got = { $key }: { $what } (got { $got })
+
+## What one value of a config cannot be beside another, or by itself
+wrong-one_of = give exactly one of { $names }
+wrong-clear = clear lies on the far side of the bound: at most `above`, at least `below`
+wrong-absence = last lies before first
+wrong-time_zone =
+    .example = there is no time zone { $name }; for example Europe/Berlin, Asia/Tokyo
+    .near = there is no time zone { $name }; did you mean { $near }?
+    .far = there is no time zone { $name }
+wrong-source_or_sources = name either `source` or `sources`
+wrong-with = { $place }.with: only a preset reads further raw tables
+wrong-which_source = { $place }.source: say which source it is: { $names }
+wrong-unknown_name =
+    .near = { $place }: unknown name { $name }; did you mean { $near }? known: { $known }
+    .far = { $place }: unknown name { $name }; known: { $known }
+wrong-attributes = tables.{ $table }.attributes: only accounts may carry further attributes
+wrong-label_table = label.churn is { $churn }, but no `{ $table }` table is mapped
+wrong-expansion_table = label.target is expansion, but no table is mapped that shows one, of { $tables } (label.expansion_by: { $signs })
+wrong-fitted_health = health.preset and health.alpha `fitted` learn from churn, but label.target is { $target }; with it health is made of the rules alone: take the preset reference or balanced, and leave alpha out
+wrong-loop = a field that churnml writes can never be a feature, or its own score would teach it: { $loops }. Map another column, leave it out with `null`, or write to a field of churnml's own
+    .written = { $place } reads { $name }, which deliveries.{ $target } writes
+    .named = { $place } reads { $name }, whose name says that churnml wrote it
+wrong-nobody = name somebody in `to` or `owners`
+wrong-login = give client_id and client_secret, or token
+wrong-pull =
+    .destination = beside `pull.destination` stands the `connection` from which it is read, and nothing else
+    .landing = beside `pull` only `duckdb` may stand: the file in which it lands
+wrong-identity = name the raw column of the tool's own `id`, or a `preset`
+wrong-encoding = there is no text encoding { $name }; for example cp932, latin-1, utf-16
+wrong-parts = a list of raw tables holds mappings, each with `from`
+wrong-contraction = target is contraction, which needs contracts whose MRR can fall; label.churn is silence
+wrong-change_share = change_share ({ $share }): MRR cannot fall by all of itself and stay
+wrong-horizon_twice = the horizon of { $days } days is named twice; further_horizons_days lists those beside horizon_days ({ $horizon })
+wrong-silence =
+    .further = silence_days ({ $silence }) is longer than the horizon of { $horizon } days in further_horizons_days: no silence could ever be seen inside its label window; leave that horizon out or set silence_days to { $horizon } or less
+    .own = silence_days ({ $silence }) is longer than horizon_days ({ $horizon }): no silence could ever be seen inside the label window
+wrong-bands = red_below ({ $red }) must be under green_from ({ $green })
+wrong-address = { $given } is no address or network; expected e.g. 10.0.0.7 or 10.0.0.0/8
+wrong-words = expected words, or a language's code and its words for each language
 
 ## Signing in
 

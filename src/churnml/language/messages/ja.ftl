@@ -1809,6 +1809,7 @@ fault-no_playbooks = ファイルにプレイブックがありません
     .expected = `playbooks`の下のリスト
 fault-playbooks_yaml = プレイブックが正しいYAMLではありません
 fault-playbook_wrong = プレイブックに誤りがあります
+    .named = { $fault }（{ $name }）
 fault-reference_rows = 説明の基準には、確率を持つ行が必要です
     .got = { $rows }行、確率{ $chances }個
 fault-reference_format = このバージョンで読める説明の基準ではありません
@@ -2252,6 +2253,7 @@ validation-feature_finite = 有限の数値が必要です。不明な値にはn
 validation-account_or_features = account_idとfeaturesのどちらか一方だけを送ってください
 validation-goes_with_features = as_ofとarrはaccount_idとではなくfeaturesと一緒に送ってください
 validation-one_subject = account_id、alert_id、task_idのいずれか1つだけを送ってください
+validation-iso_date = 日付はYYYY-MM-DDの形で、時刻を付けるなら2026-11-01T04:00:00Zのように書いてください
 fault-config_wrong = 設定に誤りがあります：
     .line =
         { $before }
@@ -2264,6 +2266,45 @@ fault-config_key =
     .missing = { $key }：キーがありません。
     .wrong = { $key }：{ $what }
     .got = { $key }：{ $what }（実際：{ $got }）
+
+## 設定の値が、他の値と両立しない、またはそれだけで成り立たないとき
+wrong-one_of = { $names }のうち、ちょうど1つを指定してください
+wrong-clear = clearは境界の向こう側に置きます：`above`以下、または`below`以上にしてください
+wrong-absence = lastがfirstより前です
+wrong-time_zone =
+    .example = タイムゾーン{ $name }はありません。例：Europe/Berlin、Asia/Tokyo
+    .near = タイムゾーン{ $name }はありません。{ $near }ではありませんか。
+    .far = タイムゾーン{ $name }はありません
+wrong-source_or_sources = `source`か`sources`のどちらか一方を指定してください
+wrong-with = { $place }.with：さらに生の表を読めるのはプリセットだけです
+wrong-which_source = { $place }.source：どのソースかを指定してください：{ $names }
+wrong-unknown_name =
+    .near = { $place }：{ $name }という名前はありません。{ $near }ではありませんか。使える名前：{ $known }
+    .far = { $place }：{ $name }という名前はありません。使える名前：{ $known }
+wrong-attributes = tables.{ $table }.attributes：属性を追加できるのはaccountsだけです
+wrong-label_table = label.churnは{ $churn }ですが、`{ $table }`の表が対応付けられていません
+wrong-expansion_table = label.targetはexpansionですが、拡大を示す表（{ $tables }）が1つも対応付けられていません（label.expansion_by：{ $signs }）
+wrong-fitted_health = health.presetとhealth.alphaの`fitted`は解約から学びますが、label.targetは{ $target }です。この場合、ヘルスはルールだけで決まります。プリセットはreferenceかbalancedを選び、alphaは外してください
+wrong-loop = churnmlが書き込む項目は特徴量にできません。自分のスコアから学ぶことになるためです：{ $loops }。別の列を対応付けるか、`null`で外すか、churnml専用の項目に書き込んでください
+    .written = { $place }は、deliveries.{ $target }が書き込む{ $name }を読みます
+    .named = { $place }は{ $name }を読みますが、その名前はchurnmlが書き込んだものであることを示しています
+wrong-nobody = `to`か`owners`に宛先を指定してください
+wrong-login = client_idとclient_secret、またはtokenを指定してください
+wrong-pull =
+    .destination = `pull.destination`と一緒に置けるのは、読み取り元の`connection`だけです
+    .landing = `pull`と一緒に置けるのは、取り込み先ファイルの`duckdb`だけです
+wrong-identity = ツール自身の`id`の生の列名か、`preset`を指定してください
+wrong-encoding = 文字コード{ $name }はありません。例：cp932、latin-1、utf-16
+wrong-parts = 生の表のリストには、それぞれ`from`を持つ項目を並べてください
+wrong-contraction = targetがcontractionの場合、MRRが下がりうる契約が必要ですが、label.churnはsilenceです
+wrong-change_share = change_share（{ $share }）：MRRが全額下がって、なお残ることはありません
+wrong-horizon_twice = { $days }日の予測期間が二重に指定されています。further_horizons_daysには、horizon_days（{ $horizon }）以外の期間を並べてください
+wrong-silence =
+    .further = silence_days（{ $silence }）がfurther_horizons_daysの{ $horizon }日より長いため、そのラベル期間内では沈黙を観測できません。その期間を外すか、silence_daysを{ $horizon }以下にしてください
+    .own = silence_days（{ $silence }）がhorizon_days（{ $horizon }）より長いため、ラベル期間内では沈黙を観測できません
+wrong-bands = red_below（{ $red }）はgreen_from（{ $green }）より小さくなければなりません
+wrong-address = { $given }はアドレスでもネットワークでもありません。例：10.0.0.7、10.0.0.0/8
+wrong-words = 言葉、または言語コードごとの言葉を指定してください
 
 ## サインイン
 

@@ -13,7 +13,7 @@ from churnml.config.secrets import mask_secrets, mask_text
 from churnml.errors import ChurnmlError
 from churnml.language import Text, error_record
 from churnml.pipeline.daily.stages import STAGES, DailyStage, Day, Done
-from churnml.pipeline.daily.summary import Told, tell
+from churnml.pipeline.daily.summary import Notice, tell
 from churnml.pipeline.lock import holder, only_one
 from churnml.progress import Stages, peak_rss_mb
 from churnml.store import Run, Runs, Store
@@ -29,7 +29,7 @@ class DailyRun:
     """What a daily run came to: its record, and what became of its summary."""
 
     run: Run
-    told: tuple[Told, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
     @property
     def well(self) -> bool:
@@ -108,9 +108,9 @@ def _run_stage(
     try:
         done = stage.work(day)
     except Exception as error:
-        told = foresee(error) or (error if isinstance(error, ChurnmlError) else _unforeseen(stage.name, error))
-        _LOG.warning("%s failed: %s", stage.name, told.what)
-        record = mask_secrets(error_record(told))
+        foreseen = foresee(error) or (error if isinstance(error, ChurnmlError) else _unforeseen(stage.name, error))
+        _LOG.warning("%s failed: %s", stage.name, foreseen.what)
+        record = mask_secrets(error_record(foreseen))
         runs.end_stage(run_id, stage.name, "failed", seconds=_since(began), error=record)
         return False
     _note(runs, run_id, stage.name, done, _since(began))

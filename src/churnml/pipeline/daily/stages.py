@@ -158,8 +158,8 @@ def alerts(day: Day) -> Done:
     with day.stages("alerts"):
         as_of, decided = evaluate_newest(day.config, day.store)
     changed = list(decided.actions.values()) if decided is not None else []
-    told = {action: changed.count(action) for action in sorted(set(changed))}
-    return Done("done" if changed else "unchanged", len(changed), {"as_of": as_of.isoformat(), **told})
+    counts = {action: changed.count(action) for action in sorted(set(changed))}
+    return Done("done" if changed else "unchanged", len(changed), {"as_of": as_of.isoformat(), **counts})
 
 
 def deliver(day: Day) -> Done:

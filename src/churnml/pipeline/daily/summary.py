@@ -19,13 +19,13 @@ from churnml.errors import ChurnmlError
 from churnml.language import Day, Text, argument, in_words, phrases, said_text
 from churnml.store import Run, RunStage, Store, Wanted
 
-__all__ = ["Told", "summary_of", "tell"]
+__all__ = ["Notice", "summary_of", "tell"]
 
 _TOPIC = "run"
 
 
 @dataclass(frozen=True)
-class Told:
+class Notice:
     """Whether a target was told of the run; `why` says why not."""
 
     target: str
@@ -42,7 +42,7 @@ def tell(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     wait: Callable[[float], None] = time.sleep,
     transports: Mapping[str, httpx.BaseTransport] | None = None,
-) -> tuple[Told, ...]:
+) -> tuple[Notice, ...]:
     """Tell of a run whom the config names; what could not be sent waits for the next run. Never raises.
 
     Parameters
@@ -61,25 +61,25 @@ def tell(
     section = config.daily.summary
     trouble = run.outcome != "done" or (before is not None and before.outcome != "done")
     is_worth = section.when == "always" or trouble
-    found = []
+    notices = []
     for name, target in section.targets().items():
-        kept = store.deliveries(config.name)
+        deliveries = store.deliveries(config.name)
         try:
             if is_worth:
                 wanted = _wanted(config, target, run)
-                told = kept.under(name, [one.key for one in wanted])
-                kept.plan(name, [one for one in wanted if one.key not in told], clock())
+                planned = deliveries.under(name, [one.key for one in wanted])
+                deliveries.plan(name, [one for one in wanted if one.key not in planned], clock())
             adapter = adapter_for(
-                store, config.name, name, target, clock=clock, state=kept.state(name), language=config.language,
+                store, config.name, name, target, clock=clock, state=deliveries.state(name), language=config.language,
                 currency=config.currency, base=config.workspace_dir, transport=(transports or {}).get(name),
             )  # fmt: skip
             with closing(adapter.gateway):
-                sending = send(kept, adapter, target, config=config.name, clock=clock, wait=wait)
+                sending = send(deliveries, adapter, target, config=config.name, clock=clock, wait=wait)
         except ChurnmlError as error:
-            found.append(Told(name, False, said_text(error.said["what"], config.language)))
+            notices.append(Notice(name, False, said_text(error.said["what"], config.language)))
             continue
         if is_worth:
-            held = kept.under(name, [one.key for one in _wanted(config, target, run)]).values()
+            held = deliveries.under(name, [one.key for one in _wanted(config, target, run)]).values()
             well = all(one.state in ("accepted", "sent") for one in held)
             why = (
                 None
@@ -87,8 +87,8 @@ def tell(
                 else sending.stopped
                 or next((one.reason for one in held if one.reason), phrases(config.language)("daily-not_accepted"))
             )
-            found.append(Told(name, well, why))
-    return tuple(found)
+            notices.append(Notice(name, well, why))
+    return tuple(notices)
 
 
 def _wanted(config: Config, target: TargetConfig, run: Run) -> list[Wanted]:
@@ -128,7 +128,7 @@ def summary_of(run: Run, *, language: str = "en") -> dict[str, Any]:
         "stages": [_stage(one, language) for one in run.stages],
         "subject": say(Text.of(f"daily-subject_{outcome}", config=run.config, day=day)),
         "why": " ".join(lines),
-        "facts": [[one.name, say(_told(one))] for one in run.stages],
+        "facts": [[one.name, say(_outcome(one))] for one in run.stages],
         "owner": say(Text.of("daily-where")),
         "page": None,
         "button": "",
@@ -147,7 +147,7 @@ def _stage(one: RunStage, language: str) -> dict[str, Any]:
     }
 
 
-def _told(one: RunStage) -> Text:
+def _outcome(one: RunStage) -> Text:
     if one.outcome == "failed":
         return Text.of("daily-stage_failed", what=argument((one.error or {}).get("what", "")))
     if one.outcome == "skipped":

@@ -205,10 +205,10 @@ def configs_in(folder: Path) -> list[Path]:
     UsageError
         There is none.
     """
-    found = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.is_file())
-    if not found:
+    configs = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.is_file())
+    if not configs:
         raise UsageError(Text.of("fault-no_configs"), where=str(folder))
-    return found
+    return configs
 
 
 def megabytes(text: str) -> float:

@@ -53,10 +53,10 @@ def remove_from_file(path: Path, gone: Collection[str], masked: Collection[str],
 
 def parquet_rows(path: Path, ids: Collection[str]) -> list[dict[str, Any]]:
     """Return the rows of a Parquet file in which a cell is one of some ids."""
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for batch in pq.ParquetFile(path).iter_batches():
-        found += batch.filter(_any_cell(batch, ids)).to_pylist()
-    return found
+        rows += batch.filter(_any_cell(batch, ids)).to_pylist()
+    return rows
 
 
 def _from_parquet(path: Path, gone: Collection[str], masked: Collection[str], whole_rows: bool) -> int:
@@ -68,23 +68,23 @@ def _from_parquet(path: Path, gone: Collection[str], masked: Collection[str], wh
     with beside(path) as part, closing(file), pq.ParquetWriter(part, schema) as writer:
         for batch in file.iter_batches():
             drop = _any_cell(batch, {*gone, *(masked if whole_rows else ())})
-            kept = batch.filter(pc.invert(drop))
-            rows += batch.num_rows - kept.num_rows
+            remaining = batch.filter(pc.invert(drop))
+            rows += batch.num_rows - remaining.num_rows
             if masked and not whole_rows:
-                kept, changed = _blanked(kept, masked)
+                remaining, changed = _blanked(remaining, masked)
                 rows += changed
-            writer.write_batch(pa.RecordBatch.from_arrays(kept.columns, schema=schema))
+            writer.write_batch(pa.RecordBatch.from_arrays(remaining.columns, schema=schema))
     return rows
 
 
 def _any_cell(batch: pa.RecordBatch, ids: Collection[str]) -> pa.Array:
-    found = pa.array([False] * batch.num_rows)
+    hits = pa.array([False] * batch.num_rows)
     listed = pa.array(sorted(ids), pa.string())
     for column in batch.columns:
         if not _is_text(column.type) and not pa.types.is_integer(column.type):
             continue
-        found = pc.or_(found, pc.fill_null(pc.is_in(column.cast(pa.string()), value_set=listed), False))
-    return found
+        hits = pc.or_(hits, pc.fill_null(pc.is_in(column.cast(pa.string()), value_set=listed), False))
+    return hits
 
 
 def _blanked(batch: pa.RecordBatch, ids: Collection[str]) -> tuple[pa.RecordBatch, int]:
@@ -112,11 +112,11 @@ def _is_text(kind: pa.DataType) -> bool:
 def _from_csv(path: Path, ids: Collection[str]) -> int:
     with path.open(newline="", encoding="utf-8") as source:
         rows = list(csv.reader(source))
-    kept = [row for row in rows if not any(cell in ids for cell in row)]
-    if len(kept) < len(rows):
+    remaining = [row for row in rows if not any(cell in ids for cell in row)]
+    if len(remaining) < len(rows):
         with beside(path) as part, part.open("w", newline="", encoding="utf-8") as target:
-            csv.writer(target, lineterminator="\n").writerows(kept)
-    return len(rows) - len(kept)
+            csv.writer(target, lineterminator="\n").writerows(remaining)
+    return len(rows) - len(remaining)
 
 
 def _from_json(path: Path, ids: Collection[str]) -> int:
@@ -127,11 +127,11 @@ def _from_json(path: Path, ids: Collection[str]) -> int:
     if not isinstance(data, list):
         return 0
     pattern = pattern_of(ids)
-    kept = [one for one in data if not pattern.search(json.dumps(one, ensure_ascii=False))]
-    if len(kept) < len(data):
+    remaining = [one for one in data if not pattern.search(json.dumps(one, ensure_ascii=False))]
+    if len(remaining) < len(data):
         with beside(path) as part:
-            write_documents(part, kept)
-    return len(data) - len(kept)
+            write_documents(part, remaining)
+    return len(data) - len(remaining)
 
 
 def remove_from_landing(path: Path, ids: Collection[str], *, own: Collection[str]) -> dict[str, int]:
@@ -182,10 +182,10 @@ def _landed(db: duckdb.DuckDBPyConnection) -> list[tuple[str, str, list[str]]]:
         "JOIN information_schema.tables USING (table_schema, table_name) "
         "WHERE table_type = 'BASE TABLE' AND (data_type IN ('VARCHAR', 'JSON') OR data_type LIKE 'ENUM%') ORDER BY ALL"
     ).fetchall()
-    found: dict[tuple[str, str], list[str]] = {}
+    columns_of: dict[tuple[str, str], list[str]] = {}
     for schema, table, column in rows:
-        found.setdefault((schema, table), []).append(f'"{column}"')
-    return [(schema, table, columns) for (schema, table), columns in found.items()]
+        columns_of.setdefault((schema, table), []).append(f'"{column}"')
+    return [(schema, table, columns) for (schema, table), columns in columns_of.items()]
 
 
 def _sql_hit(columns: Collection[str], ids: Collection[str]) -> str:
@@ -200,13 +200,13 @@ def _sql_hit(columns: Collection[str], ids: Collection[str]) -> str:
 def rows_in_raw(path: Path, ids: Collection[str]) -> list[int]:
     """Return the lines (of text) or rows (of Parquet), counted from 1, of a customer's own file that name a subject."""
     if path.suffix == ".parquet":
-        found: list[int] = []
+        numbers: list[int] = []
         at = 0
         for batch in pq.ParquetFile(path).iter_batches():
             hits = _any_cell(batch, ids).to_pylist()
-            found += [at + place + 1 for place, hit in enumerate(hits) if hit]
+            numbers += [at + place + 1 for place, hit in enumerate(hits) if hit]
             at += batch.num_rows
-        return found
+        return numbers
     if path.suffix not in (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson"):
         return []
     pattern = pattern_of(ids)

@@ -136,7 +136,7 @@ def erase(config: Config, subject: Subject, *, dry_run: bool = False) -> Certifi
         known = _known(config, subject)
         own_files, unread = _own_files(config, known)
         held = store.erasure(config.name, known.traces).held()
-        if not held and not own_files and not any(True for _ in _found(workspace, known)):
+        if not held and not own_files and not any(True for _ in _naming_files(workspace, known)):
             raise DataError(
                 Text.of(f"fault-nothing_known.{subject.kind}"),
                 where=config.name,
@@ -146,11 +146,11 @@ def erase(config: Config, subject: Subject, *, dry_run: bool = False) -> Certifi
             )
         suppression = Suppression.read(workspace)
         mark = suppression.mark(subject.id)
-        told, by_hand = _targets(config, subject)
-        certificate = Certificate(mark, subject.kind, now, dry_run, (), told, by_hand, own_files, unread)
+        asked, by_hand = _targets(config, subject)
+        certificate = Certificate(mark, subject.kind, now, dry_run, (), asked, by_hand, own_files, unread)
         if dry_run:
             rows = [Removed(f"store: {table}", len(rows)) for table, rows in held.items()]
-            return _with(certificate, [*rows, *_found(workspace, known)])
+            return _with(certificate, [*rows, *_naming_files(workspace, known)])
         # First of all: whatever is loaded from now on leaves the subject out, even where this run is killed.
         added = suppression.adding(accounts=known.gone, persons=known.persons)
         added.write(workspace)
@@ -159,10 +159,10 @@ def erase(config: Config, subject: Subject, *, dry_run: bool = False) -> Certifi
         removed = list(_removed(config, known))
         counts = store.erasure(config.name, known.traces).erase(mark, now)
         removed += [Removed(f"store: {table}", number) for table, number in counts.items()]
-        _tell(config, store, subject, told, now)
+        _tell(config, store, subject, asked, now)
         store.erasure(config.name, known.traces).settle()
         names = {path.relative_to(workspace).as_posix() for path in left_in(workspace, known.ids)}
-        expected = {"store.db", "store.db-wal"} if told else set()
+        expected = {"store.db", "store.db-wal"} if asked else set()
         named = pattern_of(known.ids)
         # A page is called after its account.
         removed = [replace(one, place=named.sub(ERASED, one.place)) for one in removed]
@@ -180,22 +180,22 @@ def export(config: Config, subject: Subject, path: Path) -> dict[str, int]:
         Nothing is known of the subject.
     """
     known = _known(config, subject)
-    found: dict[str, list[dict[str, Any]]] = {}
+    documents: dict[str, list[dict[str, Any]]] = {}
     for file in sorted((config.workspace_dir / "tables").glob("*.parquet")):
         rows = parquet_rows(file, known.ids)
         if rows:
-            found[f"tables/{file.stem}"] = rows
+            documents[f"tables/{file.stem}"] = rows
     with Store(config.store_url) as store:
         held = store.erasure(config.name, known.traces).held()
-    found |= {f"store/{table}": rows for table, rows in held.items()}
-    if not found:
+    documents |= {f"store/{table}": rows for table, rows in held.items()}
+    if not documents:
         raise DataError(
             Text.of(f"fault-nothing_known.{subject.kind}"), where=config.name, got=subject.id, code="erase.unknown"
         )
     with beside(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, rows in found.items():
+        for name, rows in documents.items():
             made.writestr(f"{name}.json", json.dumps(plain(rows), ensure_ascii=False, indent=1, default=str) + "\n")
-    return {name: len(rows) for name, rows in found.items()}
+    return {name: len(rows) for name, rows in documents.items()}
 
 
 def _known(config: Config, subject: Subject) -> _Known:
@@ -249,7 +249,7 @@ def _removed(config: Config, known: _Known) -> Iterator[Removed]:
             yield Removed(f"{path.relative_to(workspace).as_posix()}: {table}", rows)
 
 
-def _found(workspace: Path, known: _Known) -> Iterator[Removed]:
+def _naming_files(workspace: Path, known: _Known) -> Iterator[Removed]:
     """Yield the files of the workspace that name the subject, for a dry run."""
     for path in left_in(workspace, known.ids):
         name = path.relative_to(workspace).as_posix()
@@ -259,17 +259,17 @@ def _found(workspace: Path, known: _Known) -> Iterator[Removed]:
 
 def _derived(workspace: Path) -> list[Path]:
     kinds = {".parquet", ".csv", ".json", ".html", ".md"}
-    found = (path for path in workspace.rglob("*") if path.is_file() and path.suffix in kinds)
+    files = (path for path in workspace.rglob("*") if path.is_file() and path.suffix in kinds)
     return sorted(
         path
-        for path in found
+        for path in files
         if path.relative_to(workspace).parts[0] not in (*_OURS, *_CACHES) and path.name != "suppressed.json"
     )
 
 
 def _own_files(config: Config, known: _Known) -> tuple[dict[str, list[int]], tuple[str, ...]]:
     """Return the lines of the customer's own files that name the subject, and the sources not looked through."""
-    found: dict[str, list[int]] = {}
+    lines_of: dict[str, list[int]] = {}
     unread = []
     for name, source in config.named_sources.items():
         if source.folder is None:
@@ -280,21 +280,21 @@ def _own_files(config: Config, known: _Known) -> tuple[dict[str, list[int]], tup
             if path.is_file() and not path.is_relative_to(config.workspace_dir / "landing"):
                 lines = rows_in_raw(path, known.ids)
                 if lines:
-                    found[str(path)] = lines[:_MOST_LINES]
-    return found, tuple(unread)
+                    lines_of[str(path)] = lines[:_MOST_LINES]
+    return lines_of, tuple(unread)
 
 
 def _targets(config: Config, subject: Subject) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the targets that can be asked to forget an account, and those that hold it and cannot."""
     if subject.kind != "account":
         return (), ()
-    told, by_hand = [], []
+    asked, by_hand = [], []
     for name, target in config.deliveries.targets().items():
         if isinstance(target, CrmTarget):
-            told += [name] if target.fields else []
+            asked += [name] if target.fields else []
         elif not isinstance(target, TableTarget) or not _is_inside(config, target):
             by_hand.append(name)
-    return tuple(told), tuple(by_hand)
+    return tuple(asked), tuple(by_hand)
 
 
 def _is_inside(config: Config, target: TableTarget) -> bool:
@@ -304,10 +304,10 @@ def _is_inside(config: Config, target: TableTarget) -> bool:
     return (config.workspace_dir / target.folder).resolve().is_relative_to(config.workspace_dir.resolve())
 
 
-def _tell(config: Config, store: Store, subject: Subject, told: tuple[str, ...], now: datetime) -> None:
+def _tell(config: Config, store: Store, subject: Subject, names: tuple[str, ...], now: datetime) -> None:
     """Ask targets to empty the fields of an account; the request itself is forgotten once it was answered."""
     targets = config.deliveries.targets()
-    for name in told:
+    for name in names:
         target = targets[name]
         assert isinstance(target, CrmTarget)
         empty = Wanted(f"{ERASURE}{subject.id}", "score", dict.fromkeys(target.fields), subject.id)

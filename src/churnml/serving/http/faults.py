@@ -54,10 +54,12 @@ class FaultsMiddleware:
             _LOG.exception("request %s failed", request_id)
             problem = Problem("service.error", Text.of("detail-failed"))
         if not begun:
-            answer = self._told(scope, problem) or problem.response(request_id, language_asked(scope, self._language))
+            answer = self._page_of(scope, problem) or problem.response(
+                request_id, language_asked(scope, self._language)
+            )
             await answer(scope, receive, send)
 
-    def _told(self, scope: Scope, problem: Problem) -> Response | None:
+    def _page_of(self, scope: Scope, problem: Problem) -> Response | None:
         try:
             return self._page(scope, problem)
         except Exception:

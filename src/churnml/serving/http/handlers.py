@@ -20,10 +20,12 @@ from churnml.serving.http.request_id import REQUEST_ID
 
 __all__ = ["add_handlers"]
 
-Told = Callable[[Request, Problem], Response | None]
+ProblemPage = Callable[[Request, Problem], Response | None]
 
 
-def add_handlers(api: FastAPI, routers: Iterable[APIRouter], page: Told = lambda _request, _problem: None) -> None:
+def add_handlers(
+    api: FastAPI, routers: Iterable[APIRouter], page: ProblemPage = lambda _request, _problem: None
+) -> None:
     """Give an application a handler for each kind of exception, so that every error is a problem.
 
     Parameters
@@ -51,10 +53,10 @@ def add_handlers(api: FastAPI, routers: Iterable[APIRouter], page: Told = lambda
 
 async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    page: Told = request.app.state.page_of_problem
-    told = page(request, error)
-    if told is not None:
-        return told
+    page: ProblemPage = request.app.state.page_of_problem
+    response = page(request, error)
+    if response is not None:
+        return response
     state = getattr(request.app.state, "serving", None)
     usual = languages()[0] if state is None else state.settings.language
     return error.response(request.scope.get(REQUEST_ID), language_asked(request.scope, usual))

@@ -27,8 +27,8 @@ class _Held(Generic[T]):
     """What was found in the store, when it was, and when the store was last asked for it."""
 
     value: T
-    found: float
-    asked: float
+    read_at: float
+    asked_at: float
 
 
 class Memory(Generic[T]):
@@ -59,19 +59,19 @@ class Memory(Generic[T]):
             It cannot be asked, and nothing that was remembered may be trusted.
         """
         held, now = self._held.get(name), time.monotonic()
-        if held is not None and now - held.asked < REMEMBERED_SECONDS:
+        if held is not None and now - held.asked_at < REMEMBERED_SECONDS:
             return held.value
         try:
-            found = await to_thread.run_sync(ask, name)
+            record = await to_thread.run_sync(ask, name)
         except StoreError:
-            if held is None or not self._trusting or now - held.found > TRUSTED_SECONDS:
+            if held is None or not self._trusting or now - held.read_at > TRUSTED_SECONDS:
                 raise
-            held.asked = now
+            held.asked_at = now
             return held.value
         self._held.pop(name, None)
-        if found is None:
+        if record is None:
             return None
-        self._held[name] = _Held(found, now, now)
+        self._held[name] = _Held(record, now, now)
         if len(self._held) > _MOST:
             del self._held[next(iter(self._held))]
-        return found
+        return record

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from churnml.explain.lifetime import Lifetime
 from churnml.language import Language, month, number, phrases
 from churnml.reports import charts
-from churnml.reports.changes import change_told
+from churnml.reports.changes import change_sentence
 from churnml.reports.curve import ShownCurve, curve_numbers, shown_curve
 from churnml.serving.http.problems import Problem
 from churnml.serving.mappers import last_score
@@ -48,43 +48,43 @@ async def get_account(request: Request, account_id: AccountPath) -> Response:
     state = frame.state
     view, snapshot, account, line = await account_seen(frame, account_id, left=True)
     try:
-        told = dict(await state.explanation(view, snapshot, account_id))
+        explanation = dict(await state.explanation(view, snapshot, account_id))
     except Problem as problem:
         if problem.code != "explanation.unknown":
             raise
-        told = None
+        explanation = None
     departure = await state.departure(snapshot, account_id)
     left = last_score(state.view, snapshot, departure, frame.language)
     tried = await trial(frame, snapshot, account) if left is None else None
     curve = await state.curve(view, snapshot, account_id) if left is None else None
-    found = _Found(frame, snapshot, account, line, told, left.text if left else None, tried, curve)
-    return await to_thread.run_sync(_account, found)
+    page = _AccountPage(frame, snapshot, account, line, explanation, left.text if left else None, tried, curve)
+    return await to_thread.run_sync(_account, page)
 
 
 @dataclass(frozen=True)
-class _Found:
+class _AccountPage:
     """What was read before the page is made; `frozen` says that the account has left, `curve` is of one that stays."""
 
     frame: Frame
     snapshot: SnapshotInfo
     account: AccountScore
     line: AccountLine
-    told: dict[str, Any] | None
+    explanation: dict[str, Any] | None
     frozen: str | None
     trial: Trial | None
     curve: Lifetime | None
 
 
-def _account(found: _Found) -> Response:
-    frame, snapshot, account, told = found.frame, found.snapshot, found.account, found.told
-    line = found.line
+def _account(page: _AccountPage) -> Response:
+    frame, snapshot, account, explanation = page.frame, page.snapshot, page.account, page.explanation
+    line = page.line
     state, language = frame.state, frame.language
     name, account_id, say = state.settings.name, account.account_id, phrases(language)
     history = state.store.history(name, account_id, _READINGS)
     readings = readings_of(history, state.store.compositions(account_id, [one for one, _ in history]), language)
     query = frame.request.query_params
     if query.get("csv"):
-        return _csv(found, readings, query["csv"])
+        return _csv(page, readings, query["csv"])
     judgements = state.store.judgements(name)
     alerts = state.store.alerts(name)
     own = [one for one, _ in alerts.find(states=_EVERY_ALERT, account_id=account_id, limit=50)]
@@ -93,7 +93,7 @@ def _account(found: _Found) -> Response:
     overrides = judgements.override_history(account_id)
     entries = timeline(
         language,
-        happenings=(told or {}).get("happenings") or (),
+        happenings=(explanation or {}).get("happenings") or (),
         history=history,
         alerts=[(one, alerts.get(one.id)[1] if place < _EVENTS and one.id else ()) for place, one in enumerate(own)],
         tasks=tasks,
@@ -113,30 +113,30 @@ def _account(found: _Found) -> Response:
         line=line,
         account=line.account,
         system_band=account.band,
-        told=told,
-        frozen=found.frozen,
-        facts=[one[f"text_{language}"] for one in (told or {}).get("indicators", ())],
-        change=change_told((told or {}).get("change"), language),
-        limits=list((told or {}).get(f"reasons_{language}", ())),
-        raising=reasons(told, told["raising"], language) if told else [],
-        lowering=reasons(told, told["lowering"], language) if told else [],
-        scorecard=scorecard(readings, snapshot, told, language),
+        explanation=explanation,
+        frozen=page.frozen,
+        facts=[one[f"text_{language}"] for one in (explanation or {}).get("indicators", ())],
+        change=change_sentence((explanation or {}).get("change"), language),
+        limits=list((explanation or {}).get(f"reasons_{language}", ())),
+        raising=reasons(explanation, explanation["raising"], language) if explanation else [],
+        lowering=reasons(explanation, explanation["lowering"], language) if explanation else [],
+        scorecard=scorecard(readings, snapshot, explanation, language),
         override=judgements.override_of(account_id, frame.now),
         alerts=open_alerts,
         steps=steps,
         next_task=next((task for _, own_steps in steps for task in own_steps if task.state == "open"), None),
-        plays=(told or {}).get("plays") or [],
+        plays=(explanation or {}).get("plays") or [],
         entries=shown if query.get("all") else shown[:_ENTRIES],
         more=len(shown) - _ENTRIES if not query.get("all") else 0,
         kind=kind,
         kinds=[one for one in KINDS if any(entry.kind == one for entry in entries)],
         notes=notes[::-1][:5],
-        curve=_curve(found),
+        curve=_curve(page),
         history=_history(frame, history),
         readings=readings,
         horizon=snapshot.info.get("horizon_days"),
         lift=_lift(account, snapshot, language),
-        trial=found.trial,
+        trial=page.trial,
         bands=[band for band in BANDS if band != "unknown"],
         month_on=frame.today + timedelta(days=30),
         tomorrow=frame.today + timedelta(days=1),
@@ -148,11 +148,11 @@ def _account(found: _Found) -> Response:
     )
 
 
-def _curve(found: _Found) -> ShownCurve | None:
-    if found.curve is None:
+def _curve(page: _AccountPage) -> ShownCurve | None:
+    if page.curve is None:
         return None
-    currency = str(found.snapshot.info.get("currency") or found.frame.state.settings.currency)
-    return shown_curve(found.curve, found.snapshot.as_of, found.frame.language, currency)
+    currency = str(page.snapshot.info.get("currency") or page.frame.state.settings.currency)
+    return shown_curve(page.curve, page.snapshot.as_of, page.frame.language, currency)
 
 
 def _lift(account: AccountScore, snapshot: SnapshotInfo, language: Language) -> str:
@@ -165,8 +165,8 @@ def _steps(tasks: Sequence[Task], alerts: Sequence[Alert]) -> list[tuple[Alert, 
     of: dict[int, list[Task]] = {}
     for task in tasks:
         of.setdefault(task.alert_id or 0, []).append(task)
-    found = [(alert, sorted(of[alert.id], key=lambda task: task.position)) for alert in alerts if alert.id in of]
-    return sorted(found, key=lambda one: (one[0].state == "closed", -one[0].opened_on.toordinal()))[:4]
+    listed = [(alert, sorted(of[alert.id], key=lambda task: task.position)) for alert in alerts if alert.id in of]
+    return sorted(listed, key=lambda one: (one[0].state == "closed", -one[0].opened_on.toordinal()))[:4]
 
 
 def _history(frame: Frame, history: History) -> Any:
@@ -192,20 +192,20 @@ def _history(frame: Frame, history: History) -> Any:
     return charts.line(values, ticks, label, high=100.0, levels=levels, marks=marks, width=420, height=160)
 
 
-def _csv(found: _Found, readings: Sequence[Reading], what: str) -> Response:
+def _csv(page: _AccountPage, readings: Sequence[Reading], what: str) -> Response:
     """Return the numbers of one of the page's charts."""
     rows: list[list[Any]]
     if what == "history":
         rows = reading_rows(readings)
-    elif what == "survival" and found.curve is not None:
+    elif what == "survival" and page.curve is not None:
         rows = [["month", "on", "survival", "low", "high", "peers"]]
-        rows += [list(row) for row in curve_numbers(found.curve, found.snapshot.as_of)]
+        rows += [list(row) for row in curve_numbers(page.curve, page.snapshot.as_of)]
     else:
-        values = ((found.told or {}).get("weekly") or {}).get(what)
+        values = ((page.explanation or {}).get("weekly") or {}).get(what)
         if values is None:
             raise Problem("path.unknown", "There are no such numbers")
         ends: list[date] = [
-            found.snapshot.as_of - timedelta(days=1 + 7 * (len(values) - 1 - at)) for at in range(len(values))
+            page.snapshot.as_of - timedelta(days=1 + 7 * (len(values) - 1 - at)) for at in range(len(values))
         ]
         rows = [["week_ending", what], *([end, value] for end, value in zip(ends, values, strict=True))]
-    return csv_answer(found.frame.request, csv_bytes(rows), what)
+    return csv_answer(page.frame.request, csv_bytes(rows), what)

@@ -112,7 +112,7 @@ def _begun(request: Request) -> tuple[Frame, SnapshotInfo]:
 def _accounts(frame: Frame, snapshot: SnapshotInfo) -> Response:
     asked, state, say = Asked.of(frame), frame.state, phrases(frame.language)
     lists = state.store.lists(state.settings.name)
-    found = lists.accounts(
+    listed = lists.accounts(
         snapshot.id, snapshot.as_of, asked.where, frame.now, sort=asked.sort, descending=asked.descending,
         offset=(asked.page - 1) * _PAGE, limit=_PAGE,
     )  # fmt: skip
@@ -122,10 +122,10 @@ def _accounts(frame: Frame, snapshot: SnapshotInfo) -> Response:
         here="accounts",
         title=say("nav-accounts"),
         asked=asked,
-        found=found,
+        found=listed,
         first=(asked.page - 1) * _PAGE + 1,
-        last=(asked.page - 1) * _PAGE + len(found.lines),
-        pages=max(1, -(-found.total // _PAGE)),
+        last=(asked.page - 1) * _PAGE + len(listed.lines),
+        pages=max(1, -(-listed.total // _PAGE)),
         why=lambda line: _why(line, frame),
         all_columns=COLUMNS,
         sorts=SORTS,
@@ -135,7 +135,7 @@ def _accounts(frame: Frame, snapshot: SnapshotInfo) -> Response:
         views=state.store.views(state.settings.name).of(frame.viewer.user_id, "accounts"),
         spoken=lambda what, raw: display.spoken(what, raw, frame.language),
         phase=lambda raw: say.or_plain(f"phase-{raw}", raw) if raw else "–",
-        here_query=_kept(frame),
+        here_query=_view_query(frame),
         notice=notice(frame),
     )
 
@@ -155,7 +155,7 @@ def choices_of(frame: Frame, snapshot: SnapshotInfo) -> dict[str, list[str]]:
     return {**known, "owners": people if viewer.sees_all else mine, "people": people}
 
 
-def _kept(frame: Frame) -> str:
+def _view_query(frame: Frame) -> str:
     """Return the query of the address as a view keeps it: without the page."""
     gone = {name: None for name in frame.request.query_params if name in ("page", "lang")}
     return frame.with_query(**gone).partition("?")[2]

@@ -54,14 +54,14 @@ async def act(frame: Frame, action: Action, change: Callable[[Actor, float], T])
 def back_to(form: FormData, **done: Any) -> Response:
     """Return the answer that leads back to where a form was, and says there what was done."""
     parts = urlsplit(local_path(form.get("back")))
-    kept = [(name, value) for name, value in parse_qsl(parts.query) if not name.startswith("done")]
-    told = [
+    others = [(name, value) for name, value in parse_qsl(parts.query) if not name.startswith("done")]
+    outcome = [
         (f"done.{name}" if name != "done" else name, str(one))
         for name, value in done.items()
         for one in (value if isinstance(value, list | tuple) else [value])
         if one is not None
     ]
-    query = urlencode([*kept, *told])
+    query = urlencode([*others, *outcome])
     return RedirectResponse(parts.path + (f"?{query}" if query else ""), 303)
 
 
@@ -84,9 +84,9 @@ def text_of(form: FormData, name: str, *, most: int = 2000, required: bool = Fal
 def numbers(form: FormData, name: str) -> list[int]:
     """Return the ids that a form names."""
     try:
-        found = [int(str(value)) for value in form.getlist(name)]
+        ids = [int(str(value)) for value in form.getlist(name)]
     except ValueError:
         raise Problem("request.invalid", f"{name}: not a number", said=Text.of("form-number")) from None
-    if any(not 0 < one < 2**31 for one in found):
+    if any(not 0 < one < 2**31 for one in ids):
         raise Problem("request.invalid", f"{name}: no such number", said=Text.of("form-number"))
-    return found[:500]
+    return ids[:500]

@@ -144,7 +144,9 @@ def _operation(
         status=status,
         answers=_type(answer["schema"], say) if "schema" in answer else _media(media),
         example="" if example is None else json.dumps(example, ensure_ascii=False, indent=1),
-        errors=tuple((code, str(told["description"])) for code, told in responses.items() if not code.startswith("2")),
+        errors=tuple(
+            (code, str(response["description"])) for code, response in responses.items() if not code.startswith("2")
+        ),
     )
 
 
@@ -231,15 +233,15 @@ def _of(words: str, markup: Markup) -> Markup:
 
 def _bounds(schema: Mapping[str, Any], say: Section) -> Markup:
     """Return the bounds that a schema states beyond its words."""
-    found: dict[Markup, None] = {}
+    bounds: dict[Markup, None] = {}
     for part in (schema, *schema.get("anyOf", ())):
         signs = (("minimum", "≥ "), ("exclusiveMinimum", "> "), ("maximum", "≤ "), ("exclusiveMaximum", "< "))
-        found |= {escape(f"{sign}{part[name]:g}"): None for name, sign in signs if name in part}
+        bounds |= {escape(f"{sign}{part[name]:g}"): None for name, sign in signs if name in part}
         if part.get("maxLength"):
-            found[escape(say("most_characters", n=part["maxLength"]))] = None
+            bounds[escape(say("most_characters", n=part["maxLength"]))] = None
         if part.get("default") is not None:
-            found[_of(say("default", value="{}"), Markup("<code>{}</code>").format(part["default"]))] = None
-    return Markup(" <small>({})</small>").format(Markup("; ").join(found)) if found else Markup()
+            bounds[_of(say("default", value="{}"), Markup("<code>{}</code>").format(part["default"]))] = None
+    return Markup(" <small>({})</small>").format(Markup("; ").join(bounds)) if bounds else Markup()
 
 
 def _words(text: str) -> Markup:

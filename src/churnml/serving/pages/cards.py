@@ -94,7 +94,7 @@ def cards(
 
 def why(line: AccountLine, alerts: Sequence[Alert], language: Language) -> str:
     """Return in one line why an account waits: what is told of it first, else what the rule has found."""
-    told = line.account.details.get("why")
-    if told:
-        return phrases(language).stored(told)
+    sentence = line.account.details.get("why")
+    if sentence:
+        return phrases(language).stored(sentence)
     return render(alerts[0].text, language) if alerts else ""

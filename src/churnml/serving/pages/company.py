@@ -18,9 +18,9 @@ from churnml.serving.http.problems import Problem
 from churnml.serving.pages import figures
 from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
 from churnml.serving.pages.frame import Frame, frame_of
-from churnml.serving.pages.kept import Kept, kept_figures, part_of
 from churnml.serving.pages.kpi_columns import KPIS, MOVEMENT, Kpi, kpi_of
-from churnml.serving.pages.lifetime_values import value_rows, value_told
+from churnml.serving.pages.lifetime_values import value_card, value_rows
+from churnml.serving.pages.newest_figures import Figures, newest_figures, part_of
 from churnml.serving.pages.visibility import groups_seen, mask_seen
 from churnml.serving.people import needs
 from churnml.serving.routes.operation import ScopedRoute
@@ -56,16 +56,16 @@ def written(frame: Frame, value: float | None, unit: str) -> str:
     return number(value, language, 0)
 
 
-def begun(request: Request, section: str, work: Callable[[Frame, Kept], Response]) -> Callable[[], Response]:
+def begun(request: Request, section: str, work: Callable[[Frame, Figures], Response]) -> Callable[[], Response]:
     """Return what answers a request for a part of the place, or says that nothing was kept yet."""
     frame = frame_of(request)
 
     def answered() -> Response:
-        kept = kept_figures(frame)
-        if kept is None:
+        figures = newest_figures(frame)
+        if figures is None:
             say = phrases(frame.language)
             return frame.answer("company_nothing.html.j2", here="company", title=say(f"co-{section}"), section=section)
-        return work(frame, kept)
+        return work(frame, figures)
 
     return answered
 
@@ -76,37 +76,37 @@ async def get_company(request: Request) -> Response:
     return await to_thread.run_sync(begun(request, "company", _company))
 
 
-def _company(frame: Frame, kept: Kept) -> Response:
+def _company(frame: Frame, figures: Figures) -> Response:
     query, say = frame.request.query_params, phrases(frame.language)
-    by = query.get("by") if query.get("by") in kept.groupings else None
-    groups = groups_seen(frame, by, kept.of(by)) if by else []
+    by = query.get("by") if query.get("by") in figures.groupings else None
+    groups = groups_seen(frame, by, figures.of(by)) if by else []
     names = sorted({row["group"] for row in groups})
     group = query.get("group") if query.get("group") in names else None
-    rows = kept.of(by, group) if group else kept.of()
+    rows = figures.of(by, group) if group else figures.of()
     if query.get("format") == "csv":
         columns = list(rows[0]) if rows else []
-        return as_csv(frame, columns, ([row[name] for name in columns] for row in (groups if by else kept.of())))
+        return as_csv(frame, columns, ([row[name] for name in columns] for row in (groups if by else figures.of())))
     if not rows:
         return frame.answer("company_nothing.html.j2", here="company", title=say("co-company"), section="company")
-    months = kept.months
+    months = figures.months
     chosen = query.get("month", "")[:10]
     chosen = chosen if chosen in months else months[-1]
     at = {row["month_on"]: row for row in rows}
     now, place = at.get(chosen), months.index(chosen)
     before = at.get(months[place - 1]) if place else None
     cards = [_card(frame, kpi, rows, now, before, by if group else None, group) for kpi in KPIS]
-    worth = value_told(frame, kept, written, by if group else None, group) if chosen == months[-1] else None
+    worth = value_card(frame, figures, written, by if group else None, group) if chosen == months[-1] else None
     if worth is not None:
         cards = [{**one, **_of_worth(worth)} if one["kpi"] == "ltv" else one for one in cards]
     shown = [kpi for name in _SHOWN if (kpi := kpi_of(name)) is not None]
     display = _spoken(frame, by)
-    worths = value_rows(frame, kept, written, by, display)
+    worths = value_rows(frame, figures, written, by, display)
     return frame.answer(
         "company.html.j2",
         here="company",
         title=say("co-company"),
         section="company",
-        kept=kept,
+        figures=figures,
         by=by,
         group=group,
         group_names=[(name, display(name)) for name in names],
@@ -177,8 +177,8 @@ def _of_worth(worth: Mapping[str, Any]) -> dict[str, Any]:
     note = " · ".join(part for part in (worth["span"], worth["source"]) if part)
     if not worth["curves"]:
         return {"note": note}
-    told = {name: worth[name] for name in ("value", "href", "how")}
-    return {**told, "note": note, "line": "", "before": ""}
+    card = {name: worth[name] for name in ("value", "href", "how")}
+    return {**card, "note": note, "line": "", "before": ""}
 
 
 def _line(
@@ -226,13 +226,13 @@ async def get_accounts_behind(request: Request) -> Response:
     return await to_thread.run_sync(begun(request, "company", _behind))
 
 
-def _behind(frame: Frame, kept: Kept) -> Response:
+def _behind(frame: Frame, figures: Figures) -> Response:
     query, say = frame.request.query_params, phrases(frame.language)
     on, kpi = query.get("month", "")[:10], kpi_of(query.get("kpi", ""))
-    by = query.get("by") if query.get("by") in kept.groupings else None
+    by = query.get("by") if query.get("by") in figures.groupings else None
     group = query.get("group") if by else None
-    rows = part_of(frame, kept, on) if on in kept.months else None
-    if kpi is None or on not in kept.months:
+    rows = part_of(frame, figures, on) if on in figures.months else None
+    if kpi is None or on not in figures.months:
         raise Problem("path.unknown", "There is no such KPI, or no such month")
     if rows is None or kpi.counted not in rows:
         rows, mask = {"account_id": np.array([], dtype=object)}, np.array([], dtype=bool)
@@ -286,14 +286,14 @@ def listed(
         The owner of each account then, see `mask_seen`.
     section : str
     """
-    say, found = phrases(frame.language), np.flatnonzero(mask)
-    found = found[mask_seen(frame, rows["account_id"][found], None if owners is None else owners[found])]
-    account = rows["account_id"][found].astype(str)
-    keys = [account, *(-rows[name][found].astype(float) for name in columns if rows[name].dtype != object)]
-    order = found[np.lexsort(keys)]
+    say, places = phrases(frame.language), np.flatnonzero(mask)
+    places = places[mask_seen(frame, rows["account_id"][places], None if owners is None else owners[places])]
+    account = rows["account_id"][places].astype(str)
+    keys = [account, *(-rows[name][places].astype(float) for name in columns if rows[name].dtype != object)]
+    order = places[np.lexsort(keys)]
     if frame.request.query_params.get("format") == "csv":
-        told = ([rows["account_id"][place], *(rows[name][place] for name in columns)] for place in order)
-        return as_csv(frame, ["account_id", *columns], told)
+        cells = ([rows["account_id"][place], *(rows[name][place] for name in columns)] for place in order)
+        return as_csv(frame, ["account_id", *columns], cells)
     page = frame.page
     shown = order[(page - 1) * _PAGE : page * _PAGE]
     ids = [str(one) for one in rows["account_id"][shown]]

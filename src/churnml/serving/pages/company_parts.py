@@ -14,7 +14,7 @@ from churnml.language import month, number, percent, phrases
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages.company import as_csv, begun, listed, written
 from churnml.serving.pages.frame import Frame
-from churnml.serving.pages.kept import Kept, part_of
+from churnml.serving.pages.newest_figures import Figures, part_of
 from churnml.serving.people import needs
 from churnml.serving.routes.operation import ScopedRoute
 
@@ -29,8 +29,8 @@ async def get_cohorts(request: Request) -> Response:
     return await to_thread.run_sync(begun(request, "cohorts", _cohorts))
 
 
-def _cohorts(frame: Frame, kept: Kept) -> Response:
-    say, cohorts = phrases(frame.language), kept.report.get("cohorts") or []
+def _cohorts(frame: Frame, figures: Figures) -> Response:
+    say, cohorts = phrases(frame.language), figures.report.get("cohorts") or []
     by = "mrr" if frame.request.query_params.get("by") == "mrr" else "accounts"
     name = "mrr_kept" if by == "mrr" else "kept"
     quarters = max((len(one["kept"]) for one in cohorts), default=0)
@@ -77,9 +77,9 @@ async def get_journey(request: Request) -> Response:
     return await to_thread.run_sync(begun(request, "journey", _journey))
 
 
-def _journey(frame: Frame, kept: Kept) -> Response:
+def _journey(frame: Frame, figures: Figures) -> Response:
     say, language = phrases(frame.language), frame.language
-    phases = kept.report.get("phases") or []
+    phases = figures.report.get("phases") or []
     if frame.request.query_params.get("format") == "csv":
         columns = ["phase", "accounts", "mrr", "median_days", "limit_days", "stalled", "stalled_mrr", "illegal"]
         return as_csv(frame, columns, ([one[name] for name in columns] for one in phases))
@@ -118,10 +118,10 @@ async def get_growth(request: Request) -> Response:
     return await to_thread.run_sync(begun(request, "growth", _growth))
 
 
-def _growth(frame: Frame, kept: Kept) -> Response:
+def _growth(frame: Frame, figures: Figures) -> Response:
     say, language = phrases(frame.language), frame.language
-    cells = {(one["recency"], one["frequency"]): one for one in kept.report.get("rfm") or []}
-    growth = kept.report.get("growth") or []
+    cells = {(one["recency"], one["frequency"]): one for one in figures.report.get("rfm") or []}
+    growth = figures.report.get("growth") or []
     if frame.request.query_params.get("format") == "csv":
         columns = ["recency", "frequency", "accounts", "mrr"]
         return as_csv(frame, columns, ([one[name] for name in columns] for one in cells.values()))
@@ -197,14 +197,14 @@ _LISTS = {
 }
 
 
-def _listed(frame: Frame, kept: Kept) -> Response:
+def _listed(frame: Frame, figures: Figures) -> Response:
     query, say = frame.request.query_params, phrases(frame.language)
     part = query.get("of", "")
     asked = _LISTS.get(part)
-    found = part_of(frame, kept, asked.part) if asked is not None else None
-    if found is None or asked is None or not set(asked.filters) <= set(found):
+    columns = part_of(frame, figures, asked.part) if asked is not None else None
+    if columns is None or asked is None or not set(asked.filters) <= set(columns):
         raise Problem("path.unknown", "There is no such list")
-    rows = dict(found)
+    rows = dict(columns)
     mask = np.ones(len(rows["account_id"]), dtype=bool)
     for name in asked.filters:
         given = query.get(name, "")

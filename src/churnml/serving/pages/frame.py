@@ -106,7 +106,7 @@ class Frame:
 
         Parameters that were given several times stay as they are unless they are named.
         """
-        kept = [
+        others = [
             (name, value)
             for name, value in self.request.query_params.multi_items()
             if name not in changes and not name.startswith("done")
@@ -115,7 +115,7 @@ class Frame:
         for name, value in changes.items():
             several = value if isinstance(value, list | tuple) else [value]
             given += [(name, str(one)) for one in several if one is not None and one != ""]
-        query = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in [*kept, *given])
+        query = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in [*others, *given])
         return self.request.url.path + (f"?{query}" if query else "")
 
     def banners(self) -> list[str]:

@@ -8,43 +8,45 @@ from urllib.parse import urlencode
 
 from churnml.language import day, number, percent, phrases
 from churnml.serving.pages.frame import Frame
-from churnml.serving.pages.kept import Kept
+from churnml.serving.pages.newest_figures import Figures
 from churnml.serving.pages.visibility import groups_seen
 
-__all__ = ["value_rows", "value_told"]
+__all__ = ["value_rows", "value_card"]
 
 Written = Callable[[Frame, "float | None", str], str]
 """How a number is written in its unit."""
 
 
-def value_told(frame: Frame, kept: Kept, written: Written, by: str | None, group: str | None) -> dict[str, Any] | None:
+def value_card(
+    frame: Frame, figures: Figures, written: Written, by: str | None, group: str | None
+) -> dict[str, Any] | None:
     """Return what the card of lifetime value says of all accounts or a group: value, bounds, source, accounts behind.
 
     None where nothing was kept of it, as before the first scoring of this version.
     """
-    found = [one for one in _values(kept) if (one["group_by"], one["group"]) == (by, group)]
-    return _told(frame, written, found[0]) if found else None
+    matching = [one for one in _values(figures) if (one["group_by"], one["group"]) == (by, group)]
+    return _card_of(frame, written, matching[0]) if matching else None
 
 
 def value_rows(
-    frame: Frame, kept: Kept, written: Written, by: str | None, spoken: Callable[[str], str]
+    frame: Frame, figures: Figures, written: Written, by: str | None, spoken: Callable[[str], str]
 ) -> list[dict[str, Any]]:
     """Return a line for all accounts and for each group that who looks may see."""
-    say, values = phrases(frame.language), _values(kept)
+    say, values = phrases(frame.language), _values(figures)
     shown = [one for one in values if one["group_by"] is None]
     shown += groups_seen(frame, by, [one for one in values if by and one["group_by"] == by])
     return [
-        {"title": say("co-all") if one["group_by"] is None else spoken(one["group"]), **_told(frame, written, one)}
+        {"title": say("co-all") if one["group_by"] is None else spoken(one["group"]), **_card_of(frame, written, one)}
         for one in shown
     ]
 
 
-def _values(kept: Kept) -> list[Mapping[str, Any]]:
-    found: list[Mapping[str, Any]] = kept.report.get("lifetime_values") or []
-    return found
+def _values(figures: Figures) -> list[Mapping[str, Any]]:
+    values: list[Mapping[str, Any]] = figures.report.get("lifetime_values") or []
+    return values
 
 
-def _told(frame: Frame, written: Written, one: Mapping[str, Any]) -> dict[str, Any]:
+def _card_of(frame: Frame, written: Written, one: Mapping[str, Any]) -> dict[str, Any]:
     say, language = phrases(frame.language), frame.language
     curves = one["source"] == "curves"
     where = {"of": "worth"} | ({"by": one["group_by"], "group": one["group"]} if one["group_by"] else {})

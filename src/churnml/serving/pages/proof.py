@@ -17,7 +17,7 @@ from churnml.serving.http.problems import Problem
 from churnml.serving.pages import figures
 from churnml.serving.pages.company import as_csv, listed, written
 from churnml.serving.pages.frame import Frame, frame_of
-from churnml.serving.pages.kept import Kept, kept_figures, part_of
+from churnml.serving.pages.newest_figures import Figures, newest_figures, part_of
 from churnml.serving.people import needs
 from churnml.serving.routes.operation import ScopedRoute
 
@@ -34,8 +34,8 @@ async def get_proof(request: Request) -> Response:
 
 
 def _proof(frame: Frame) -> Response:
-    say, kept = phrases(frame.language), kept_figures(frame)
-    company: Mapping[str, Any] = kept.company if kept is not None else {}
+    say, figures = phrases(frame.language), newest_figures(frame)
+    company: Mapping[str, Any] = figures.company if figures is not None else {}
     if frame.request.query_params.get("format") == "csv":
         bands = (company.get("realised") or {}).get("bands") or []
         columns = ["band", "accounts", "churned", "arr", "arr_lost"]
@@ -55,26 +55,29 @@ def _proof(frame: Frame) -> Response:
     )
 
 
-def _realised(frame: Frame, found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if found is None:
+def _realised(frame: Frame, realised: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if realised is None:
         return None
     language, say = frame.language, phrases(frame.language)
-    bands = {one["band"]: one for one in found["bands"]}
+    bands = {one["band"]: one for one in realised["bands"]}
     green, red = bands["green"], bands["red"]
     return {
         "span": say(
-            "proof-span", first=day(found["first"], language), last=day(found["last"], language), n=found["snapshots"]
+            "proof-span",
+            first=day(realised["first"], language),
+            last=day(realised["last"], language),
+            n=realised["snapshots"],
         ),
-        "readings": number(found["readings"], language),
-        "churned": number(found["churned"], language),
-        "expected": number(found["expected"], language, 1),
-        "rate": percent(found["churned"] / found["readings"], language, 1),
-        "auc": number(found["roc_auc"], language, 2) if found["roc_auc"] is not None else "–",
-        "missed": number(found["missed"], language),
-        "missed_of": percent(found["missed"] / found["churned"], language, 0) if found["churned"] else "–",
+        "readings": number(realised["readings"], language),
+        "churned": number(realised["churned"], language),
+        "expected": number(realised["expected"], language, 1),
+        "rate": percent(realised["churned"] / realised["readings"], language, 1),
+        "auc": number(realised["roc_auc"], language, 2) if realised["roc_auc"] is not None else "–",
+        "missed": number(realised["missed"], language),
+        "missed_of": percent(realised["missed"] / realised["churned"], language, 0) if realised["churned"] else "–",
         "missed_arr": written(frame, green["arr_lost"], "money"),
-        "alarms": number(found["false_alarms"], language),
-        "alarms_of": percent(found["false_alarms"] / red["accounts"], language, 0) if red["accounts"] else "–",
+        "alarms": number(realised["false_alarms"], language),
+        "alarms_of": percent(realised["false_alarms"] / red["accounts"], language, 0) if red["accounts"] else "–",
         "bands": [
             {
                 "band": one["band"],
@@ -83,10 +86,10 @@ def _realised(frame: Frame, found: Mapping[str, Any] | None) -> dict[str, Any] |
                 "rate": percent(one["churned"] / one["accounts"], language, 1) if one["accounts"] else "–",
                 "arr_lost": written(frame, one["arr_lost"], "money"),
             }
-            for one in found["bands"]
+            for one in realised["bands"]
         ],
-        "versions": ", ".join(found["versions"]),
-        **_bins(frame, found["bins"], say("proof-calibration")),
+        "versions": ", ".join(realised["versions"]),
+        **_bins(frame, realised["bins"], say("proof-calibration")),
     }
 
 
@@ -117,38 +120,40 @@ def _backtest(frame: Frame) -> dict[str, Any] | None:
     }
 
 
-def _experiment(frame: Frame, found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if found is None:
+def _experiment(frame: Frame, report: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if report is None:
         return None
-    language, avoided, saved = frame.language, found["churn_avoided"], found["arr_saved"]
+    language, avoided, saved = frame.language, report["churn_avoided"], report["arr_saved"]
 
     def interval(effect: Mapping[str, Any], unit: str) -> str:
         low, high = written(frame, effect["low"], unit), written(frame, effect["high"], unit)
         return f"{written(frame, effect['value'], unit)} ({low} – {high})"
 
     return {
-        "name": found["name"],
+        "name": report["name"],
         "arms": [
             {
                 "arm": phrases(language)(f"proof-arm-{arm}"),
-                "accounts": number(found[arm]["accounts"], language),
-                "followed": number(found[arm]["followed"], language),
-                "rate": percent(found[arm]["churn_rate"], language, 1) if found[arm]["churn_rate"] is not None else "–",
-                "arr_lost": written(frame, found[arm]["arr_lost"], "money"),
+                "accounts": number(report[arm]["accounts"], language),
+                "followed": number(report[arm]["followed"], language),
+                "rate": percent(report[arm]["churn_rate"], language, 1)
+                if report[arm]["churn_rate"] is not None
+                else "–",
+                "arr_lost": written(frame, report[arm]["arr_lost"], "money"),
             }
             for arm in ("contacted", "held_out")
         ],
         "avoided": interval(avoided, "share") if avoided else "",
         "saved": interval(saved, "money") if saved else "",
-        "needed": number(found["needed"], language) if found["needed"] is not None else "",
-        "ranked": _ranked(language, found),
+        "needed": number(report["needed"], language) if report["needed"] is not None else "",
+        "ranked": _ranked(language, report),
     }
 
 
-def _ranked(language: str, found: Mapping[str, Any]) -> str:
+def _ranked(language: str, report: Mapping[str, Any]) -> str:
     """Return what the alert budget goes by, since when and until when."""
-    say, decided, until = phrases(language), found.get("ranking_decided_at"), found.get("ranking_holds_until")
-    by = found.get("ranked_by", "risk")
+    say, decided, until = phrases(language), report.get("ranking_decided_at"), report.get("ranking_holds_until")
+    by = report.get("ranked_by", "risk")
     if decided is None:
         return say("proof-ranked")
     since = day(str(decided)[:10], language)
@@ -193,11 +198,11 @@ def _model(frame: Frame) -> dict[str, Any] | None:
 def _watch(frame: Frame) -> dict[str, Any] | None:
     """Return what the newest monitoring found, and what became of models that were due."""
     language, say = frame.language, phrases(frame.language)
-    kept = frame.state.store.monitoring(frame.state.settings.name)
-    newest = kept.newest()
+    monitoring = frame.state.store.monitoring(frame.state.settings.name)
+    newest = monitoring.newest()
     if newest is None:
         return None
-    since = {episode.alarm.key: episode.opened_on for episode in kept.alarms(open_only=True)}
+    since = {episode.alarm.key: episode.opened_on for episode in monitoring.alarms(open_only=True)}
     return {
         "as_of": day(str(newest.as_of), language),
         "alarms": [
@@ -220,7 +225,7 @@ def _watch(frame: Frame) -> dict[str, Any] | None:
                 "promoted": say("proof-promoted" if one.promoted else "proof-not_promoted"),
                 "decision": say.stored(one.decision),
             }
-            for one in kept.retrainings(limit=5)
+            for one in monitoring.retrainings(limit=5)
         ],
     }
 
@@ -249,8 +254,8 @@ async def get_proof_accounts(request: Request) -> Response:
 
 
 def _accounts(frame: Frame) -> Response:
-    kept: Kept | None = kept_figures(frame)
-    rows = part_of(frame, kept, _REALISED) if kept is not None else None
+    figures: Figures | None = newest_figures(frame)
+    rows = part_of(frame, figures, _REALISED) if figures is not None else None
     band, churned = frame.request.query_params.get("band", ""), frame.request.query_params.get("churned", "")
     if rows is None or band not in ("red", "yellow", "green", "unknown"):
         raise Problem("path.unknown", "There is no such list")

@@ -24,13 +24,13 @@ _RED_BELOW, _GREEN_FROM = 40.0, 70.0
 
 @dataclass(frozen=True)
 class Reading:
-    """One score of an account; `moved` and `told` say what moved it since the reading before, if there is one."""
+    """One score of an account; `moved` and `reason` say what moved it since the reading before, if there is one."""
 
     snapshot: SnapshotInfo
     account: AccountScore
     made_of: Composition | None
     moved: Moved | None
-    told: str
+    reason: str
 
     @property
     def on(self) -> date:
@@ -96,11 +96,11 @@ def readings_of(history: History, made_of: Mapping[int, Composition], language: 
             same = before[0].model_version == snapshot.model_version
             change = account.health_score - before[1].health_score
             made = moved(change, made_of.get(before[0].id), own, same_model=same)
-        rows.append(Reading(snapshot, account, own, made, _told(made, say) if made else ""))
+        rows.append(Reading(snapshot, account, own, made, _reason(made, say) if made else ""))
     return rows
 
 
-def _told(made: Moved, say: Phrases) -> str:
+def _reason(made: Moved, say: Phrases) -> str:
     """Return what moved a score, the largest part first; empty where it hardly moved."""
     if made.facts is None:
         return say("account-new_model")
@@ -122,7 +122,7 @@ def _told(made: Moved, say: Phrases) -> str:
 
 
 def scorecard(
-    readings: Sequence[Reading], snapshot: SnapshotInfo, told: Mapping[str, Any] | None, language: Language
+    readings: Sequence[Reading], snapshot: SnapshotInfo, explanation: Mapping[str, Any] | None, language: Language
 ) -> Scorecard:
     """Return each group's score today and about four weeks ago, and its part in the risk, the worst first.
 
@@ -130,7 +130,7 @@ def scorecard(
     against today's.
     """
     own = next((one.made_of for one in readings if one.snapshot.id == snapshot.id), None)
-    risks = dict(told["families"]) if told else {}
+    risks = dict(explanation["families"]) if explanation else {}
     scores = own.scores if own else {}
     older = (one for one in readings if (snapshot.as_of - one.on).days >= _BEFORE_DAYS)
     earlier = next(older, None)
@@ -164,7 +164,7 @@ def reading_rows(readings: Sequence[Reading]) -> list[list[Any]]:
         made, account = one.moved, one.account
         shares = [None] * 4 if made is None else [made.change, made.facts, made.weights, made.model]
         parts = [made.groups.get(name) if made else None for name in groups]
-        told = [*shares, *parts, made.rest if made else None]
+        points = [*shares, *parts, made.rest if made else None]
         rows.append(
             [
                 one.on,
@@ -172,7 +172,7 @@ def reading_rows(readings: Sequence[Reading]) -> list[list[Any]]:
                 account.band,
                 account.churn_probability,
                 one.snapshot.model_version,
-                *(None if value is None else round(value, 2) for value in told),
+                *(None if value is None else round(value, 2) for value in points),
             ]
         )
     return rows

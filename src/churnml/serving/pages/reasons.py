@@ -60,26 +60,26 @@ class Reason:
     value: float | None
 
 
-def reasons(told: Mapping[str, Any], drivers: Sequence[Mapping[str, Any]], language: Language) -> list[Reason]:
+def reasons(explanation: Mapping[str, Any], drivers: Sequence[Mapping[str, Any]], language: Language) -> list[Reason]:
     """Return drivers of a stored explanation as reasons.
 
     Parameters
     ----------
-    told : mapping
+    explanation : mapping
         The explanation, in words of the language.
     drivers : sequence of mapping
         Its ``raising`` or ``lowering``.
     language : str
     """
-    say, as_of = phrases(language), date.fromisoformat(str(told["as_of"])[:10])
-    found = []
+    say, as_of = phrases(language), date.fromisoformat(str(explanation["as_of"])[:10])
+    listed = []
     for driver in drivers:
         name = series_of(str(driver.get("topic") or ""))
-        values = (told.get("weekly") or {}).get(name) if name else None
+        values = (explanation.get("weekly") or {}).get(name) if name else None
         tables = _TABLES.get(str(driver["family"]), ())
-        rows = [one for one in told.get("happenings") or () if one["kind"] in tables]
+        rows = [one for one in explanation.get("happenings") or () if one["kind"] in tables]
         value = driver["value"]
-        found.append(
+        listed.append(
             Reason(
                 feature=str(driver["feature"]),
                 family=say.or_plain(f"family-{driver['family']}", str(driver["family"])),
@@ -92,7 +92,7 @@ def reasons(told: Mapping[str, Any], drivers: Sequence[Mapping[str, Any]], langu
                 value=float(value) if isinstance(value, int | float) else None,
             )
         )
-    return found
+    return listed
 
 
 def series(name: str, values: Sequence[float], as_of: date, language: Language) -> Series:
@@ -117,10 +117,10 @@ def _facts(driver: Mapping[str, Any], language: Language) -> list[tuple[str, str
         return amount(float(value), unit, language) if isinstance(value, int | float) else str(value)
 
     names = ("value", "previous", "typical", "low", "middle", "high")
-    found = [(say(f"account-fact_{name}"), said(driver[name])) for name in names if driver.get(name) is not None]
+    facts = [(say(f"account-fact_{name}"), said(driver[name])) for name in names if driver.get(name) is not None]
     if driver.get("percentile") is not None:
-        found.append((say("account-fact_percentile"), percent(float(driver["percentile"]), language)))
-    return found
+        facts.append((say("account-fact_percentile"), percent(float(driver["percentile"]), language)))
+    return facts
 
 
 def _effect(driver: Mapping[str, Any], language: Language) -> str:

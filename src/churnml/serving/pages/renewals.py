@@ -18,7 +18,7 @@ from churnml.serving.pages import figures
 from churnml.serving.pages.acting import act
 from churnml.serving.pages.company import as_csv, begun, written
 from churnml.serving.pages.frame import Frame, frame_of
-from churnml.serving.pages.kept import Kept, kept_figures, part_of
+from churnml.serving.pages.newest_figures import Figures, newest_figures, part_of
 from churnml.serving.pages.visibility import line_seen, mask_seen
 from churnml.serving.people import CheckedForm, needs
 from churnml.serving.routes.operation import ScopedRoute
@@ -37,10 +37,10 @@ async def get_renewals(request: Request) -> Response:
     return await to_thread.run_sync(begun(request, "renewals", _renewals))
 
 
-def _renewals(frame: Frame, kept: Kept) -> Response:
-    say, language, company = phrases(frame.language), frame.language, kept.company
+def _renewals(frame: Frame, figures: Figures) -> Response:
+    say, language, company = phrases(frame.language), frame.language, figures.company
     forecast, past = company.get("forecast") or [], company.get("past") or []
-    called = _called_by_month(frame, kept)
+    called = _called_by_month(frame, figures)
     if frame.request.query_params.get("format") == "csv":
         columns = ["month_on", "made_on", "accounts", "arr", "expected", "low", "high", "scored", "came"]
         lines = ([one.get(name) for name in columns] for one in [*past, *forecast])
@@ -129,15 +129,15 @@ def _quarter(frame: Frame, one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _quarters(frame: Frame, past: list[Mapping[str, Any]]) -> list[dict[str, str]]:
-    found: dict[str, dict[str, float]] = {}
+    sums_of: dict[str, dict[str, float]] = {}
     for one in past:
         on = date.fromisoformat(one["month_on"])
-        quarter = found.setdefault(f"{on.year} Q{(on.month + 2) // 3}", {"arr": 0.0, "expected": 0.0, "came": 0.0})
+        quarter = sums_of.setdefault(f"{on.year} Q{(on.month + 2) // 3}", {"arr": 0.0, "expected": 0.0, "came": 0.0})
         for name in quarter:
             quarter[name] += one[name]
     return [
         {"quarter": name, **{key: written(frame, value, "money") for key, value in sums.items()}}
-        for name, sums in found.items()
+        for name, sums in sums_of.items()
     ]
 
 
@@ -156,9 +156,9 @@ def _picture(frame: Frame, months: list[Mapping[str, Any]], label: str, marks: l
     )
 
 
-def _due(frame: Frame, kept: Kept) -> list[dict[str, Any]]:
+def _due(frame: Frame, figures: Figures) -> list[dict[str, Any]]:
     """Return the accounts that come due, with the call that is in force for this renewal."""
-    rows = part_of(frame, kept, _RENEWALS)
+    rows = part_of(frame, figures, _RENEWALS)
     if rows is None:
         return []
     calls = {call.account_id: call for call in frame.state.store.renewal_calls(frame.state.settings.name).all()}
@@ -174,30 +174,32 @@ def _in_force(call: RenewalCall | None, renewal_on: str) -> RenewalCall | None:
     return call if call is not None and call.renewal_on.isoformat() == renewal_on else None
 
 
-def _called_by_month(frame: Frame, kept: Kept) -> dict[str, dict[str, Any]]:
+def _called_by_month(frame: Frame, figures: Figures) -> dict[str, dict[str, Any]]:
     """Return by month what CSMs call, and what the score expects of the same accounts."""
-    found: dict[str, dict[str, Any]] = {}
-    for one in _due(frame, kept):
+    months: dict[str, dict[str, Any]] = {}
+    for one in _due(frame, figures):
         if one["call"] is None:
             continue
-        sums = found.setdefault(one["renewal_on"][:7], {"accounts": 0, "called": 0.0, "expected": 0.0})
+        sums = months.setdefault(one["renewal_on"][:7], {"accounts": 0, "called": 0.0, "expected": 0.0})
         sums["accounts"] += 1
         sums["called"] += one["call"].arr
         sums["expected"] += (one["arr"] if one["arr"] == one["arr"] else 0.0) * (1 - one["churn_probability"])
-    return found
+    return months
 
 
 @router.get("/company/renewals/{year_month}", dependencies=[needs("read")])
 async def get_month(request: Request, year_month: str) -> Response:
     """Return the accounts that come due in a month, with what is expected of each; as CSV too."""
-    return await to_thread.run_sync(begun(request, "renewals", lambda frame, kept: _month(frame, kept, year_month)))
+    return await to_thread.run_sync(
+        begun(request, "renewals", lambda frame, figures: _month(frame, figures, year_month))
+    )
 
 
-def _month(frame: Frame, kept: Kept, year_month: str) -> Response:
+def _month(frame: Frame, figures: Figures, year_month: str) -> Response:
     say, language, viewer = phrases(frame.language), frame.language, frame.viewer
     if len(year_month) != 7 or not all(letter.isdigit() or letter == "-" for letter in year_month):
         raise Problem("path.unknown", "There is no such month")
-    due = [one for one in _due(frame, kept) if one["renewal_on"].startswith(year_month)]
+    due = [one for one in _due(frame, figures) if one["renewal_on"].startswith(year_month)]
     due.sort(key=lambda one: (-(0.0 if math.isnan(one["arr"]) else one["arr"]), one["account_id"]))
     snapshot = frame.state.view.snapshot
     seen = mask_seen(frame, np.array([one["account_id"] for one in due], dtype=object))
@@ -219,7 +221,7 @@ def _month(frame: Frame, kept: Kept, year_month: str) -> Response:
         )
         return as_csv(frame, columns, lines)
     page = frame.page
-    until = kept.company.get("looks_until", "")
+    until = figures.company.get("looks_until", "")
     rows = [
         {
             "id": one["account_id"],
@@ -263,8 +265,8 @@ async def post_call(request: Request, year_month: str, form: CheckedForm) -> Res
 
 
 def _call(frame: Frame, account: str, amount: str, actor: Actor, deadline: float) -> None:
-    kept, viewer = kept_figures(frame), frame.viewer
-    due = {one["account_id"]: one for one in _due(frame, kept)} if kept is not None else {}
+    figures, viewer = newest_figures(frame), frame.viewer
+    due = {one["account_id"]: one for one in _due(frame, figures)} if figures is not None else {}
     line_seen(frame, frame.state.view.snapshot, account)
     if account not in due:
         raise Problem("account.unknown", "No renewal of such an account is forecast")

@@ -42,5 +42,5 @@ async def get_static(request: Request, name: str) -> Response:
     """Return the style sheet or the script."""
     if name not in _MEDIA:
         raise Problem("path.unknown", "There is no such path")
-    kept = _YEAR if request.url.query == address_of(name).partition("?")[2] else "no-cache"
-    return compressed(request, _content(name), _MEDIA[name], headers={"Cache-Control": kept})
+    caching = _YEAR if request.url.query == address_of(name).partition("?")[2] else "no-cache"
+    return compressed(request, _content(name), _MEDIA[name], headers={"Cache-Control": caching})

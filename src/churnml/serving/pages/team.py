@@ -103,8 +103,8 @@ def _hand_over(frame: Frame, giver: str, taker: str, actor: Actor, deadline: flo
     if not giver or not taker or giver == taker:
         raise Problem("request.invalid", "from, to: two different owners", said=Text.of("team-two_owners"))
     tasks = tasks_of(state, deadline)
-    found = [task for task, _ in tasks.find(owner=giver, limit=_MOST)]
-    for task in found:
+    handed = [task for task, _ in tasks.find(owner=giver, limit=_MOST)]
+    for task in handed:
         if task.id is not None:
             tasks.change(task.id, actor, owner=taker, author=viewer.name)
-    return len(found)
+    return len(handed)

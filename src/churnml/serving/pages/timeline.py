@@ -53,49 +53,49 @@ def timeline(
         What the store holds of the account.
     """
     say = phrases(language)
-    found = [
+    entries = [
         Entry(str(one["on"]), _OF_TABLE.get(str(one["kind"]), "contract"), say.stored(one["text"]))
         for one in happenings
     ]
-    found += _score_moves(history, language)
+    entries += _score_moves(history, language)
     for alert, events in alerts:
-        found += _of_alert(alert, events, language)
+        entries += _of_alert(alert, events, language)
     for task in tasks:
         if task.finished_on is not None and task.state in ("done", "skipped"):
             title = task.title.spoken(language)
             remark = task.outcome or task.reason
             text = say(f"timeline-task_{task.state}", title=title) + (f" – {remark}" if remark else "")
-            found.append(Entry(task.finished_on.isoformat(), "task", text, task.finished_by or ""))
-    found += [Entry(note.at.date().isoformat(), "note", note.text, note.author) for note in notes]
+            entries.append(Entry(task.finished_on.isoformat(), "task", text, task.finished_by or ""))
+    entries += [Entry(note.at.date().isoformat(), "note", note.text, note.author) for note in notes]
     for one in overrides:
         band = Text.of(f"band-{one.band}")
         text = say("timeline-judged", band=band, until=Day(on=one.expires_at.date().isoformat()))
-        found.append(Entry(one.created_at.date().isoformat(), "score", f"{text} – {one.reason}", one.author))
-    return sorted(found, key=lambda entry: entry.on, reverse=True)
+        entries.append(Entry(one.created_at.date().isoformat(), "score", f"{text} – {one.reason}", one.author))
+    return sorted(entries, key=lambda entry: entry.on, reverse=True)
 
 
 def _score_moves(history: Sequence[tuple[SnapshotInfo, AccountScore]], language: Language) -> list[Entry]:
-    say, found = phrases(language), []
+    say, entries = phrases(language), []
     for (snapshot, account), (earlier, before) in pairwise(history):
         if account.band != before.band:
             bands = {"before": Text.of(f"band-{before.band}"), "after": Text.of(f"band-{account.band}")}
             text = say("timeline-band", **bands)
             if snapshot.model_version != earlier.model_version:
                 text += f" {say('timeline-new_model')}"
-            found.append(Entry(snapshot.as_of.isoformat(), "score", text))
-    return found
+            entries.append(Entry(snapshot.as_of.isoformat(), "score", text))
+    return entries
 
 
 def _of_alert(alert: Alert, events: Sequence[AlertEvent], language: Language) -> list[Entry]:
     """Return when an alert was opened and what was answered; a note on it stands among the notes."""
     say = phrases(language)
-    found = [Entry(alert.opened_on.isoformat(), "alert", render(alert.text, language))]
+    entries = [Entry(alert.opened_on.isoformat(), "alert", render(alert.text, language))]
     for event in events:
         code = f"timeline-alert_{event.action}"
         if code in say:
             until, owner = event.detail.get("snoozed_until"), event.detail.get("owner")
             text = say(code, until=Day(on=str(until)) if until else "", owner=str(owner or ""))
-            found.append(Entry(event.at.date().isoformat(), "alert", text, str(event.detail.get("by") or "")))
+            entries.append(Entry(event.at.date().isoformat(), "alert", text, str(event.detail.get("by") or "")))
     if alert.state == "closed" and alert.closed_on is not None and alert.outcome is not None:
-        found.append(Entry(alert.closed_on.isoformat(), "alert", say(f"timeline-closed_{alert.outcome}")))
-    return found
+        entries.append(Entry(alert.closed_on.isoformat(), "alert", say(f"timeline-closed_{alert.outcome}")))
+    return entries

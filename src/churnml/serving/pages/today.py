@@ -45,12 +45,12 @@ def _today(frame: Frame, snapshot: SnapshotInfo, owner: str | None) -> Response:
     monday = frame.today - timedelta(days=frame.today.weekday())
     nobody = owner is None and not frame.viewer.sees_all
     seen = "" if nobody else owner
-    found = [] if nobody else [one for one, _ in alerts.find(owner=seen, held_back=False, limit=_MOST_ALERTS)]
+    due = [] if nobody else [one for one, _ in alerts.find(owner=seen, held_back=False, limit=_MOST_ALERTS)]
     held = [] if nobody else [one for one, _ in alerts.find(owner=seen, held_back=True, limit=_MOST_WAITING + 1)]
-    lines = lists.some(snapshot.id, [one.account_id for one in (*found, *held)], now)
-    accounts = sorted({alert.account_id for alert in found})
+    lines = lists.some(snapshot.id, [one.account_id for one in (*due, *held)], now)
+    accounts = sorted({alert.account_id for alert in due})
     open_tasks = [task for task, _ in tasks_of(state).find(account_ids=accounts, limit=2000)] if accounts else []
-    every = cards(found, lines, open_tasks, now, monday)
+    every = cards(due, lines, open_tasks, now, monday)
     capacity = state.settings.alerts.weekly_budget
     waiting = [card for card in every if not card.in_hand]
     shown, rest = waiting[:capacity], waiting[capacity:]
@@ -96,14 +96,14 @@ def _shown(
 ) -> dict[str, Any]:
     """Return a card as its template shows it."""
     line = card.line
-    found = {render(alert.text, frame.language) for alert in card.alerts}
+    sentences = {render(alert.text, frame.language) for alert in card.alerts}
     reason = why(line, card.alerts, frame.language)
     return {
         "card": card,
         "line": line,
         "account": line.account,
         "why": reason,
-        "found": sorted(found - {reason}),
+        "found": sorted(sentences - {reason}),
         "title": card.task.title.spoken(frame.language) if card.task else None,
         "due": card.task.due_on if card.task else card.due_at.date(),
         "late": card.late or (card.task is not None and card.task.due_on < frame.today),

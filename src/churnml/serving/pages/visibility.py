@@ -117,8 +117,8 @@ def mask_seen(frame: Frame, account_ids: np.ndarray, owners: np.ndarray | None =
     lists = frame.state.store.lists(frame.state.settings.name)
     if snapshot is not None:
         where = ListFilter(seen_by=viewer.owner_id)
-        found = lists.accounts(snapshot.id, snapshot.as_of, where, frame.now, limit=_MOST)
-        own = {line.account.account_id for line in found.lines}
+        seen = lists.accounts(snapshot.id, snapshot.as_of, where, frame.now, limit=_MOST)
+        own = {line.account.account_id for line in seen.lines}
     if owners is not None:
         then = {str(key) for key, owner in zip(account_ids, owners, strict=True) if viewer.sees(owner)} - own
         own |= then - set(lists.some(snapshot.id, sorted(then), frame.now) if snapshot is not None else ())

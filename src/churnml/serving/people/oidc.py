@@ -33,7 +33,7 @@ _LOG = logging.getLogger("churnml.people")
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 """Signatures with a key pair only: a shared secret, or none, proves nothing here."""
 _SECONDS = 10.0
-_KEPT_SECONDS = 3600.0
+_CACHE_SECONDS = 3600.0
 _AGAIN_SECONDS = 60.0
 """Keys are asked for again so soon at most, where a token names one that is not known."""
 _LEEWAY_SECONDS = 60
@@ -148,7 +148,7 @@ class Provider:
         Problem
             ``auth.provider``: the provider does not answer, or not as one.
         """
-        with self._client(back) as client, _told():
+        with self._client(back) as client, _provider_faults():
             url, _ = client.create_authorization_url(
                 self._endpoint("authorization_endpoint"),
                 state=attempt.state,
@@ -181,7 +181,7 @@ class Provider:
             raise Problem("auth.provider", "The identity provider has signed nobody in")
         if sent.get("iss", self._issuer).rstrip("/") != self._issuer:
             raise Problem("auth.provider", "Another identity provider has answered")
-        with self._client(back) as client, _told():
+        with self._client(back) as client, _provider_faults():
             token = client.fetch_token(
                 self._endpoint("token_endpoint"),
                 grant_type="authorization_code",
@@ -192,10 +192,10 @@ class Provider:
             if self._config.email_claim not in claims and "userinfo_endpoint" in self._discovered():
                 answer = client.get(self._endpoint("userinfo_endpoint"))
                 answer.raise_for_status()
-                further = answer.json()
-                if further.get("sub") != claims["sub"]:
+                profile = answer.json()
+                if profile.get("sub") != claims["sub"]:
                     raise ValueError("the provider tells of somebody else than it has signed in")
-                claims = {**further, **claims}
+                claims = {**profile, **claims}
             return self._identity(claims)
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
@@ -243,18 +243,18 @@ class Provider:
     def _auth_method(self) -> str:
         if self._secret is None:
             return "none"
-        with _told():
+        with _provider_faults():
             known = self._discovered().get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
         return "client_secret_basic" if "client_secret_basic" in known else "client_secret_post"
 
     def _discovered(self) -> Mapping[str, Any]:
         """Return what the provider tells of itself."""
         with self._lock:
-            if self._metadata is None or time.monotonic() - self._metadata[0] > _KEPT_SECONDS:
-                found = _json(f"{self._issuer}/.well-known/openid-configuration")
-                if str(found.get("issuer", "")).rstrip("/") != self._issuer:
-                    raise ValueError(f"the provider calls itself {str(found.get('issuer'))[:200]!r}")
-                self._metadata = (time.monotonic(), found)
+            if self._metadata is None or time.monotonic() - self._metadata[0] > _CACHE_SECONDS:
+                metadata = _json(f"{self._issuer}/.well-known/openid-configuration")
+                if str(metadata.get("issuer", "")).rstrip("/") != self._issuer:
+                    raise ValueError(f"the provider calls itself {str(metadata.get('issuer'))[:200]!r}")
+                self._metadata = (time.monotonic(), metadata)
             return self._metadata[1]
 
     def _endpoint(self, name: str) -> str:
@@ -265,15 +265,15 @@ class Provider:
 
         address = self._endpoint("jwks_uri")
         with self._lock:
-            age = _KEPT_SECONDS + 1 if self._keys is None else time.monotonic() - self._keys[0]
-            if age > (_AGAIN_SECONDS if again else _KEPT_SECONDS):
-                found: Any = _json(address)
-                self._keys = (time.monotonic(), KeySet.import_key_set(found))
+            age = _CACHE_SECONDS + 1 if self._keys is None else time.monotonic() - self._keys[0]
+            if age > (_AGAIN_SECONDS if again else _CACHE_SECONDS):
+                keys: Any = _json(address)
+                self._keys = (time.monotonic(), KeySet.import_key_set(keys))
             assert self._keys is not None
             return self._keys[1]
 
 
-class _told:  # noqa: N801 - used as a context manager
+class _provider_faults:  # noqa: N801 - used as a context manager
     """Turns whatever a provider can do wrong into one problem; the log says what it was."""
 
     def __enter__(self) -> None: ...
@@ -290,10 +290,10 @@ def _json(url: str) -> dict[str, Any]:
 
     answer = requests.get(_safe(url), timeout=_SECONDS, headers={"Accept": "application/json"}, allow_redirects=False)
     answer.raise_for_status()
-    found = answer.json()
-    if not isinstance(found, dict):
+    document = answer.json()
+    if not isinstance(document, dict):
         raise ValueError(f"{url} is no JSON object")
-    return found
+    return document
 
 
 def _safe(url: str) -> str:

@@ -62,12 +62,12 @@ class People:
     def _session(self, secret: str) -> tuple[Session, User] | None:
         """Return the session of a secret as the store has it, noting that it is used."""
         sessions = self._state.store.sessions
-        found = sessions.find(secret)
-        if found is not None:
+        session = sessions.find(secret)
+        if session is not None:
             # Where the store is busy with others the next page notes it.
             with suppress(StoreError):
-                sessions.seen(found[0], datetime.now(UTC))
-        return found
+                sessions.seen(session[0], datetime.now(UTC))
+        return session
 
     async def _of_proxy(self, email: str) -> User:
         user = await self._named.get(email.strip().lower(), self._known_to_proxy)
@@ -77,9 +77,9 @@ class People:
 
     def _known_to_proxy(self, email: str) -> User:
         store, proxy = self._state.store, self._state.settings.sign_in.proxy
-        found = store.users.find(email)
-        if found is not None:
-            return found
+        user = store.users.find(email)
+        if user is not None:
+            return user
         if proxy is None or proxy.default_role is None:
             raise Problem("auth.stranger", f"Nobody here has the address {email[:80]!r}")
         try:

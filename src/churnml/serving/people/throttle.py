@@ -58,7 +58,7 @@ def _source(request: Request) -> str:
     """Return the address of a caller; of IPv6 the network, of which one household has very many addresses."""
     host = request.client.host if request.client else ""
     try:
-        found = ipaddress.ip_address(host)
+        ip = ipaddress.ip_address(host)
     except ValueError:
         return host
-    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else host
+    return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else host

@@ -99,12 +99,12 @@ async def list_alerts(
         after=after,
         limit=limit + 1,
     )
-    found = await to_thread.run_sync(find)
+    alerts = await to_thread.run_sync(find)
     return as_json(
         AlertsAnswer.model_construct(
             **view_provenance(state.settings, state.view),
-            alerts=[alert_answer(alert, chosen) for alert, _ in found[:limit]],
-            next_cursor=place_cursor(found[limit - 1][1], where) if len(found) > limit else None,
+            alerts=[alert_answer(alert, chosen) for alert, _ in alerts[:limit]],
+            next_cursor=place_cursor(alerts[limit - 1][1], where) if len(alerts) > limit else None,
         )
     )
 

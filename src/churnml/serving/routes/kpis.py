@@ -42,10 +42,10 @@ async def get_kpis(
 ) -> Response:
     """Return the KPIs that the newest scoring, or `churnml kpis CONFIG --publish`, kept last."""
     state = state_of(request)
-    kept = await to_thread.run_sync(state.store.key_figures(state.settings.name).newest)
-    if kept is None:
+    figures = await to_thread.run_sync(state.store.key_figures(state.settings.name).newest)
+    if figures is None:
         raise Problem("service.no_kpis", Text.of("detail-no_kpis"))
-    rows = kept.report["rows"]
+    rows = figures.report["rows"]
     groupings = list(dict.fromkeys(row["group_by"] for row in rows if row["group_by"] is not None))
     if by is not None and by not in groupings:
         known = ", ".join(groupings) or Text.of("detail-whole")
@@ -53,20 +53,20 @@ async def get_kpis(
             "request.invalid", Text.of("detail-by", known=known), errors=[("by", Text.of("detail-one_of", known=known))]
         )
     newest = set(sorted({row["month_on"] for row in rows})[-months:])
-    answer = {name: kept.report[name] for name in ("currency", "grace_days", "gross_margin", "yearly_discount")}
+    answer = {name: figures.report[name] for name in ("currency", "grace_days", "gross_margin", "yearly_discount")}
     return as_json(
         KpisAnswer(
             **view_provenance(state.settings, state.view),
-            kpis_as_of=kept.as_of,
-            published_at=kept.published_at,
+            kpis_as_of=figures.as_of,
+            published_at=figures.published_at,
             **answer,
             by=by,
             known_groupings=groupings,
-            **{name: kept.report.get(name) or [] for name in ("cohorts", "phases", "rfm", "growth")},
-            lifetime_values=[one for one in kept.report.get("lifetime_values") or [] if one["group_by"] == by],
-            forecast=(kept.report.get("company") or {}).get("forecast") or [],
-            forecast_records=(kept.report.get("company") or {}).get("records") or [],
-            past_forecasts=(kept.report.get("company") or {}).get("past") or [],
+            **{name: figures.report.get(name) or [] for name in ("cohorts", "phases", "rfm", "growth")},
+            lifetime_values=[one for one in figures.report.get("lifetime_values") or [] if one["group_by"] == by],
+            forecast=(figures.report.get("company") or {}).get("forecast") or [],
+            forecast_records=(figures.report.get("company") or {}).get("records") or [],
+            past_forecasts=(figures.report.get("company") or {}).get("past") or [],
             months=[
                 KpiMonth.model_validate(row) for row in rows if row["group_by"] == by and row["month_on"] in newest
             ],

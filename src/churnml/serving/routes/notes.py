@@ -50,12 +50,12 @@ async def list_notes(
         after=None if cursor is None else read_place(cursor, where, datetime),
         limit=limit + 1,
     )
-    found = await to_thread.run_sync(find)
-    last = found[limit - 1] if len(found) > limit else None
+    notes = await to_thread.run_sync(find)
+    last = notes[limit - 1] if len(notes) > limit else None
     return as_json(
         NotesAnswer.model_construct(
             **view_provenance(state.settings, state.view),
-            notes=[note_answer(note) for note in found[:limit]],
+            notes=[note_answer(note) for note in notes[:limit]],
             next_cursor=None if last is None else place_cursor((last.at, last.id), where),
         )
     )

@@ -96,12 +96,12 @@ async def list_tasks(
         after=after,
         limit=limit + 1,
     )
-    found = await to_thread.run_sync(find)
+    tasks = await to_thread.run_sync(find)
     return as_json(
         TasksAnswer.model_construct(
             **view_provenance(state.settings, state.view),
-            tasks=[task_answer(task, chosen) for task, _ in found[:limit]],
-            next_cursor=place_cursor(found[limit - 1][1], where) if len(found) > limit else None,
+            tasks=[task_answer(task, chosen) for task, _ in tasks[:limit]],
+            next_cursor=place_cursor(tasks[limit - 1][1], where) if len(tasks) > limit else None,
         )
     )
 

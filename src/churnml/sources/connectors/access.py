@@ -189,7 +189,7 @@ class Access:
                 try:
                     left = self.manners.left(answer)
                     if left is not None:
-                        self.budget.told(left)
+                        self.budget.note_left(left)
                     if answer.status_code < 400:
                         if answer.has_redirect_location:
                             raise Stopped(Text.of("pull-stopped-redirect", said=_host(answer)), failed=True)

@@ -37,7 +37,7 @@ class Budget:
     >>> from datetime import UTC
     >>> budget = Budget(None, lambda: datetime(2026, 3, 2, 6, tzinfo=UTC), daily_calls=100, share=0.2)
     >>> budget.spend()
-    >>> budget.told(51)
+    >>> budget.note_left(51)
     >>> budget.calls, budget.allowed
     (1, 11)
     """
@@ -52,9 +52,9 @@ class Budget:
         self._left: int | None = None
         if path is not None and path.is_file():
             with suppress(OSError, ValueError, KeyError, TypeError):  # a damaged count begins anew
-                kept = json.loads(path.read_text(encoding="utf-8"))
-                if kept["day"] == self._day:
-                    self.calls, self._left = int(kept["calls"]), kept["allowed"]
+                saved = json.loads(path.read_text(encoding="utf-8"))
+                if saved["day"] == self._day:
+                    self.calls, self._left = int(saved["calls"]), saved["allowed"]
 
     @property
     def allowed(self) -> int:
@@ -79,7 +79,7 @@ class Budget:
         if self.calls % _EVERY == 1:
             self.keep()
 
-    def told(self, left: int) -> None:
+    def note_left(self, left: int) -> None:
         """Take note of what the tool says is left of its allowance; the first word of the day counts."""
         if self._left is None:
             self._left = self.calls + math.floor(max(left, 0) * self._share)

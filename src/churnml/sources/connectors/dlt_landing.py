@@ -62,20 +62,20 @@ class DltLanding:
             if destination is None
             else dlt.destination(destination, destination_type=destination, naming_convention="direct")
         )
-        with _told(name):
+        with _destination_faults(name):
             self._pipeline = dlt.pipeline(
                 f"churnml_{name or 'source'}", pipelines_dir=str(folder), destination=made, dataset_name=_DATASET
             )
 
     def positions(self) -> dict[str, Position]:
         """Return how far each object has been fetched; what an interrupted pull left half landed is landed first."""
-        with _told(self._pipeline.pipeline_name):
+        with _destination_faults(self._pipeline.pipeline_name):
             if self._pipeline.has_pending_data:
                 self._pipeline.normalize()
                 self._pipeline.load()
             self._pipeline.sync_destination()
-            kept = self._pipeline.state.get("sources", {}).get(_DATASET, {}).get("positions", {})
-        return _POSITIONS.validate_python(kept)
+            saved = self._pipeline.state.get("sources", {}).get(_DATASET, {}).get("positions", {})
+        return _POSITIONS.validate_python(saved)
 
     def columns(self, table: str) -> dict[str, str]:
         """Return the columns that a table has already: casefolded name → as it is spelt."""
@@ -83,8 +83,8 @@ class DltLanding:
             return {}
         if self._schema is None:
             self._schema = self._pipeline.default_schema.tables
-        found = self._schema.get(f"{table}_versions", {}).get("columns", {})
-        return {name.casefold(): name for name in found if not name.startswith(("_landed", "_dlt"))}
+        columns = self._schema.get(f"{table}_versions", {}).get("columns", {})
+        return {name.casefold(): name for name in columns if not name.startswith(("_landed", "_dlt"))}
 
     def land(self, batch: Batch, positions: Mapping[str, Position]) -> dict[str, int]:
         """Land rows and positions together; returns how many rows of each table were not there yet."""
@@ -92,11 +92,11 @@ class DltLanding:
         tables = {
             name: _as_arrow(rows, self.columns(name), batch, name, landing) for name, rows in batch.rows.items() if rows
         }
-        kept = _POSITIONS.dump_python(dict(positions), mode="json")
+        saved = _POSITIONS.dump_python(dict(positions), mode="json")
         dlt = self._dlt
 
         def positions_alone() -> Iterator[Any]:
-            dlt.current.source_state()["positions"] = kept
+            dlt.current.source_state()["positions"] = saved
             yield from ()
 
         def one(table: pa.Table) -> Iterator[pa.Table]:
@@ -113,7 +113,7 @@ class DltLanding:
         ]
         resources.append(dlt.resource(positions_alone, name="positions")())
 
-        with _told(self._pipeline.pipeline_name):
+        with _destination_faults(self._pipeline.pipeline_name):
             self._pipeline.run(dlt.source(lambda: resources, name=_DATASET)(), loader_file_format="parquet")
             self._schema = None
             return self._counted(list(tables), landing)
@@ -131,7 +131,7 @@ class DltLanding:
 
     def lay_views(self, kinds: Sequence[Kind]) -> None:
         """Lay out what presets read: the newest version of every record, and the history of those that have one."""
-        with _told(self._pipeline.pipeline_name), self._pipeline.sql_client() as client:
+        with _destination_faults(self._pipeline.pipeline_name), self._pipeline.sql_client() as client:
             for kind in kinds:
                 columns = list(self.columns(kind.name).values())
                 if columns:
@@ -188,7 +188,7 @@ def _dlt() -> Any:
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
+def _destination_faults(name: str) -> Iterator[None]:
     """Turn what dlt cannot do into one message; a login of the destination is never shown."""
     from dlt.common.exceptions import DltException
 

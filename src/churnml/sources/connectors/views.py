@@ -49,22 +49,22 @@ def _history(kind: Kind, columns: Sequence[str], versions: str) -> str:
     picked = ", ".join(identifier(name) for name in columns)
     # An older version that arrives after a newer one says nothing about now; of several that arrive together the
     # newest counts.
-    told = (
+    known = (
         f"SELECT {picked}, _landed_at, _landed_created_at, _landed_version_at, "
         f"max(_landed_version_at) OVER (PARTITION BY _landed_id ORDER BY {_ARRIVED} "
         "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS _before, "
         f"row_number() OVER (PARTITION BY _landed_id, _landed_at ORDER BY {_ORDER}) AS _place, "
         f"row_number() OVER (PARTITION BY _landed_id ORDER BY {_ARRIVED}) AS _arrival FROM {versions}"
     )
-    kept = {name.casefold() for name in (*kind.id, *kind.keeps)}
+    columns_of_creation = {name.casefold() for name in (*kind.id, *kind.keeps)}
     base = ", ".join(
-        identifier(name) if name.casefold() in kept else f"CAST(NULL AS VARCHAR) AS {identifier(name)}"
+        identifier(name) if name.casefold() in columns_of_creation else f"CAST(NULL AS VARCHAR) AS {identifier(name)}"
         for name in columns
     )
     return (
-        f"SELECT {picked}, _landed_at AS _known_at FROM ({told}) AS v "
+        f"SELECT {picked}, _landed_at AS _known_at FROM ({known}) AS v "
         "WHERE _place = 1 AND (_before IS NULL OR _landed_version_at IS NULL OR _landed_version_at >= _before) "
-        f"UNION ALL SELECT {base}, _landed_created_at AS _known_at FROM ({told}) AS f "
+        f"UNION ALL SELECT {base}, _landed_created_at AS _known_at FROM ({known}) AS f "
         "WHERE _arrival = 1 AND _landed_created_at < _landed_at"
     )
 

@@ -47,13 +47,13 @@ def write_config(proposal: Proposal, folder: str, workspace: str, language: str 
     lines.append("tables:")
     for table in dict.fromkeys(match.table for match in used):
         parts = [match for match in used if match.table == table]
-        lines.append(f"  {table}:" + (_told(parts[0]) if len(parts) == 1 else "  # several raw tables"))
+        lines.append(f"  {table}:" + (_remark(parts[0]) if len(parts) == 1 else "  # several raw tables"))
         for part in parts:
             section = list(_section(part, several_tools=len(tools) > 1))
             if len(parts) == 1:
                 lines += [f"    {line}" for line in section]
             else:
-                lines += [f"    - {section[0]}{_told(part)}", *(f"      {line}" for line in section[1:])]
+                lines += [f"    - {section[0]}{_remark(part)}", *(f"      {line}" for line in section[1:])]
     lines += ["", *_label(proposal.churn)]
     unused = [match for match in proposal.matches if not match.table]
     if unused:
@@ -101,7 +101,7 @@ def _identities(matches: Sequence[Match], tools: Sequence[str]) -> list[str]:
     return [*lines, ""]
 
 
-def _told(match: Match) -> str:
+def _remark(match: Match) -> str:
     span = f", {match.first} to {match.last}" if match.first else ""
     return f"  # {match.rows:,} rows{span}"
 

@@ -141,7 +141,7 @@ def _summary(
         raw, resolved = sources.open(Part(table, section, f"tables.{table}", 0, ""), lambda _: list)
         tomorrow = datetime.now(UTC).date() + timedelta(days=1)
         mapping = map_table(db, definition, resolved, raw, tomorrow=tomorrow)
-        day = definition.occurred_at if definition.occurred_at in mapping.present else None
+        day = definition.occurred_at if definition.occurred_at in mapping.available else None
         day = day or next((name for name in ("known_at", "created_on") if name in mapping.mapped), None)
         moment = f"CAST({identifier(day)} AS DATE)" if day is not None else "CAST(NULL AS DATE)"
         row = db.execute(f"SELECT count(*), min({moment}), max({moment}) FROM ({mapping.select})").fetchone()

@@ -67,11 +67,11 @@ def choose(files: Sequence[FileProfile]) -> Chosen:
             left[file.path] = Text.of("init-why-no_row", known=known.name)
         else:
             by_table.setdefault(known.table, []).append((file, known))
-    for table, found in by_table.items():
-        found.sort(key=lambda pair: (_rank(table, pair[1]), -pair[1].rows, pair[0].path))
-        names = {known.name for _, known in found}
+    for table, matches in by_table.items():
+        matches.sort(key=lambda pair: (_rank(table, pair[1]), -pair[1].rows, pair[0].path))
+        names = {known.name for _, known in matches}
         chosen: list[tuple[FileProfile, KnownExport]] = []
-        for file, known in found:
+        for file, known in matches:
             better = _SAME.get(known.name)
             if better in names:
                 left[file.path] = Text.of("init-why-same", known=known.name, better=str(better))

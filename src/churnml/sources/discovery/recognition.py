@@ -55,10 +55,10 @@ def recognise(files: Sequence[FileProfile]) -> dict[str, Recognised]:
         From `churnml.sources.discovery.profile_files`.
     """
     candidates = {file.path: _candidates(file) for file in files if not file.fault}
-    sure = {path: found[0] for path, found in candidates.items() if len(found) == 1}
+    sure = {path: matches[0] for path, matches in candidates.items() if len(matches) == 1}
     tools = Counter(one.tool for one in sure.values())
-    for path, found in candidates.items():
-        if len(found) > 1 and (one := _decided(path, found, tools)) is not None:
+    for path, matches in candidates.items():
+        if len(matches) > 1 and (one := _decided(path, matches, tools)) is not None:
             sure[path] = one
     return sure
 
@@ -77,13 +77,13 @@ def _candidates(file: FileProfile) -> list[Recognised]:
     return [Recognised(name, count) for name, count in best.items() if count == most]
 
 
-def _decided(path: str, found: Sequence[Recognised], tools: Counter[str]) -> Recognised | None:
+def _decided(path: str, matches: Sequence[Recognised], tools: Counter[str]) -> Recognised | None:
     words = _words(path)
     scores = [
-        (len(own) if (own := _words(one.name.partition("/")[2])) <= words else 0, tools[one.tool]) for one in found
+        (len(own) if (own := _words(one.name.partition("/")[2])) <= words else 0, tools[one.tool]) for one in matches
     ]
     best = max(scores)
-    return found[scores.index(best)] if scores.count(best) == 1 else None
+    return matches[scores.index(best)] if scores.count(best) == 1 else None
 
 
 def _words(text: str) -> set[str]:

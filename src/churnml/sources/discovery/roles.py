@@ -96,12 +96,12 @@ def _fit(file: FileProfile, table: str) -> Fit | None:
     columns: dict[str, str] = {} if account is None else {"account_id": account.name}
     score = 2.0 if account is not None else 0.0
     for canonical, names in _NAMES[table].items():
-        found = next(
+        candidate = next(
             (by_name[name] for name in names if name in by_name and _plausible(canonical, by_name[name])), None
         )
-        if found is None or found.name in columns.values():
+        if candidate is None or candidate.name in columns.values():
             continue
-        columns[canonical] = found.name
+        columns[canonical] = candidate.name
         score += 1.0 + (1.5 if canonical in _TELLING[table] else 0.0)
     needed = [column.name for column in TABLES[table].columns if column.required]
     made = {f"{table.removesuffix('s')}_id", "subscription_id", "survey_id", "milestone_id", "touchpoint_id"}

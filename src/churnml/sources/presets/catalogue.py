@@ -62,13 +62,13 @@ def preset_text(name: str) -> str:
 @cache
 def known_objects() -> Mapping[str, tuple[tuple[str, ...], ...]]:
     """Return every object that is known, ``tool/object`` → the sets of headings that recognise it."""
-    found = {name: one.recognised_by for name, one in presets().items()}
+    objects = {name: one.recognised_by for name, one in presets().items()}
     for folder in _folders():
         listing = folder.joinpath("objects.yaml")
         if listing.is_file():
             for name, headings in load_yaml(listing.read_text(encoding="utf-8")).items():
-                found[f"{folder.name}/{name}"] = (tuple(headings),)
-    return found
+                objects[f"{folder.name}/{name}"] = (tuple(headings),)
+    return objects
 
 
 def presets_markdown() -> str:

@@ -64,10 +64,10 @@ def laid_out(db: duckdb.DuckDBPyConnection, preset: Preset, own: Raw, others: di
 
 def _padded(raw: Raw | None, columns: Iterable[str], *, whole: bool) -> str:
     have = {name.casefold(): name for name in raw.columns} if raw is not None else {}
-    once = {name.casefold(): name for name in columns}.values()
-    absent = [f"CAST(NULL AS VARCHAR) AS {identifier(name)}" for name in once if name.casefold() not in have]
-    kept = have.values() if whole else [have[name.casefold()] for name in once if name.casefold() in have]
-    there = [f"CAST({identifier(name)} AS VARCHAR) AS {identifier(name)}" for name in kept]  # text, as in files
+    distinct = {name.casefold(): name for name in columns}.values()
+    absent = [f"CAST(NULL AS VARCHAR) AS {identifier(name)}" for name in distinct if name.casefold() not in have]
+    shown = have.values() if whole else [have[name.casefold()] for name in distinct if name.casefold() in have]
+    there = [f"CAST({identifier(name)} AS VARCHAR) AS {identifier(name)}" for name in shown]  # text, as in files
     picked = ", ".join([*there, *absent])
     return f"SELECT {picked} FROM {raw.relation}" if raw is not None else f"SELECT {picked} WHERE false"
 

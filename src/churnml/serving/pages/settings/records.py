@@ -32,17 +32,17 @@ async def get_audit(
     oversight = state.store.oversight(state.settings.name)
 
     def work() -> tuple[AuditPage, dict[str, str]]:
-        found = oversight.audit(_A_PAGE, after=after, action=action, actor=actor)
+        page = oversight.audit(_A_PAGE, after=after, action=action, actor=actor)
         names = {key.id: key.name for key in state.store.keys.list()}
         names |= {user.actor: user.name for user in state.store.users.list()}
-        return found, names | {"cli": phrases(language_of(request))("settings-audit-cli")}
+        return page, names | {"cli": phrases(language_of(request))("settings-audit-cli")}
 
-    found, names = await in_store(work)
+    page, names = await in_store(work)
     return settings_page(
         request,
         "audit",
-        entries=[(entry, _detail(entry)) for entry in found.entries],
-        more=after + _A_PAGE if found.more else None,
+        entries=[(entry, _detail(entry)) for entry in page.entries],
+        more=after + _A_PAGE if page.more else None,
         newer=max(0, after - _A_PAGE) if after else None,
         names=names,
         action=action,

@@ -132,12 +132,12 @@ class Salesforce(Connector):
         ordered = list(dict.fromkeys([*first, *(name for name in names if name not in custom), *custom]))
         if sobject == "Account" and any(field.get("relationshipName") == "Owner" for field in described):
             ordered.insert(len(first), "Owner.Name")
-        kept = ordered
-        while len(",".join(kept)) > _LONGEST:
-            kept = kept[:-1]
-        if len(kept) < len(ordered):
-            self.note("pull-note-fields", object=sobject, n=len(ordered) - len(kept))
-        return ",".join(kept)
+        fitting = ordered
+        while len(",".join(fitting)) > _LONGEST:
+            fitting = fitting[:-1]
+        if len(fitting) < len(ordered):
+            self.note("pull-note-fields", object=sobject, n=len(ordered) - len(fitting))
+        return ",".join(fitting)
 
 
 def _bare(record: Any) -> Any:

@@ -12,7 +12,7 @@ from churnml.sources.connectors.tool import Connector, Kind, Page, Window
 
 __all__ = ["Stripe"]
 
-_KEPT = timedelta(days=30)
+_RETENTION = timedelta(days=30)
 """So long Stripe keeps events."""
 _TYPES = {
     "customers": ("customer.created", "customer.updated", "customer.deleted"),
@@ -45,8 +45,8 @@ class Stripe(Connector):
     def pages(self, stream: str, window: Window) -> Iterator[Page]:
         """List everything, newest first, or what changed; both are resumed behind the last object."""
         if window.mark.get("listed") and window.since is not None:
-            if window.since < window.until - _KEPT:
-                raise Expired(f"events are kept {_KEPT.days} days")
+            if window.since < window.until - _RETENTION:
+                raise Expired(f"events are kept {_RETENTION.days} days")
             return self._changed(stream, window)
         return self._listed(stream, window)
 
@@ -56,21 +56,21 @@ class Stripe(Connector):
             params["created[gte]"] = int(window.since.timestamp())
         at = int(window.until.timestamp())
         for records, last in self._list(f"/v1/{stream}", params, window.resume.get("after")):
-            told = [{**each, _VERSION: at} if isinstance(each, dict) else each for each in records]
-            yield Page({stream: told}, {"after": last, "listed": at})
+            versions = [{**each, _VERSION: at} if isinstance(each, dict) else each for each in records]
+            yield Page({stream: versions}, {"after": last, "listed": at})
         yield Page({}, {"listed": at})
 
     def _changed(self, stream: str, window: Window) -> Iterator[Page]:
         assert window.since is not None, "only a window with a beginning asks for events"
         params = {"types[]": list(_TYPES[stream]), "created[gte]": int(window.since.timestamp())}
-        kept = {"listed": window.mark["listed"]}
+        mark = {"listed": window.mark["listed"]}
         for events, last in self._list("/v1/events", params, window.resume.get("after")):
             records = []
             for event in events:
                 changed = {**event["data"]["object"], _VERSION: event["created"]}
                 records.append({**changed, "is_deleted": True} if _gone(event) else changed)
-            yield Page({stream: records}, {"after": last, **kept})
-        yield Page({}, kept)
+            yield Page({stream: records}, {"after": last, **mark})
+        yield Page({}, mark)
 
     def _list(self, path: str, params: Mapping[str, Any], after: str | None) -> Iterator[tuple[list[Any], str | None]]:
         while True:

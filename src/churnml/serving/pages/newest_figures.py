@@ -13,11 +13,11 @@ import numpy as np
 from churnml.serving.pages.frame import Frame
 from churnml.serving.state import ServingState
 
-__all__ = ["Kept", "kept_figures", "part_of"]
+__all__ = ["Figures", "newest_figures", "part_of"]
 
 
 @dataclass(frozen=True)
-class Kept:
+class Figures:
     """A KPI report with what belongs to it, and the accounts behind its parts.
 
     Parameters
@@ -38,8 +38,8 @@ class Kept:
     @property
     def company(self) -> Mapping[str, Any]:
         """What is kept beside the KPIs; empty where an earlier version, or `churnml kpis`, kept the report."""
-        found: Mapping[str, Any] = self.report.get("company") or {}
-        return found
+        company: Mapping[str, Any] = self.report.get("company") or {}
+        return company
 
     @property
     def groupings(self) -> list[str]:
@@ -57,11 +57,11 @@ class Kept:
         return rows if group is None else [row for row in rows if row["group"] == group]
 
 
-_READ: WeakKeyDictionary[ServingState, Kept] = WeakKeyDictionary()
+_READ: WeakKeyDictionary[ServingState, Figures] = WeakKeyDictionary()
 _MOST_PARTS = 30
 
 
-def kept_figures(frame: Frame) -> Kept | None:
+def newest_figures(frame: Frame) -> Figures | None:
     """Return what was kept last; None before the first scoring."""
     state = frame.state
     figures = state.store.key_figures(state.settings.name)
@@ -72,14 +72,14 @@ def kept_figures(frame: Frame) -> Kept | None:
         newest = figures.newest()
         if newest is None:
             return None
-        held = _READ[state] = Kept(newest.as_of, newest.published_at, newest.report, {})
+        held = _READ[state] = Figures(newest.as_of, newest.published_at, newest.report, {})
     return held
 
 
-def part_of(frame: Frame, kept: Kept, part: str) -> Mapping[str, np.ndarray] | None:
+def part_of(frame: Frame, figures: Figures, part: str) -> Mapping[str, np.ndarray] | None:
     """Return the accounts behind a part of the figures."""
-    if part not in kept.parts:
-        if len(kept.parts) >= _MOST_PARTS:
-            kept.parts.clear()
-        kept.parts[part] = frame.state.store.key_figures(frame.state.settings.name).rows(part)
-    return kept.parts[part]
+    if part not in figures.parts:
+        if len(figures.parts) >= _MOST_PARTS:
+            figures.parts.clear()
+        figures.parts[part] = frame.state.store.key_figures(frame.state.settings.name).rows(part)
+    return figures.parts[part]

@@ -14,11 +14,11 @@ from churnml.snapshots.contract import subscription_frame, without_trials
 from churnml.snapshots.terms import continuations
 from churnml.tables import Tables
 
-__all__ = ["Book"]
+__all__ = ["Contracts"]
 
 
 @dataclass(frozen=True)
-class Book:
+class Contracts:
     """The terms, the lives, and what is paid when.
 
     Parameters
