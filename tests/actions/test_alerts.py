@@ -69,6 +69,23 @@ def test_an_alert_closes_with_its_cause_and_reopens_within_the_cooldown():
     assert alert.opened_on == date(2026, 1, 5)
 
 
+def test_a_customer_who_is_back_after_a_day_out_of_the_cohort_has_the_alert_again():
+    steps = lived([silent(30), {"b": {"days_since_last_event": 1}}, silent(44)], section(cooldown_days=14))
+    assert [(alert.state, alert.outcome) for alert in steps[1].alerts] == [("closed", "lost")]
+    assert steps[2].reopened == (("a", "silence"),)
+    (alert,) = [alert for alert in steps[2].alerts if alert.account_id == "a"]
+    assert (alert.state, alert.outcome, alert.closed_on, alert.episode) == ("open", None, None, 1)
+
+
+def test_what_a_person_closed_as_lost_stays_closed_for_the_cooldown():
+    settings = section(cooldown_days=14)
+    rules = alert_rules(settings)
+    (first,) = advance([], snapshot(START, silent(30)), rules, settings, as_of=START.date()).alerts
+    answered = first.model_copy(update={"state": "closed", "outcome": "lost", "closed_on": START.date()})
+    later = START + WEEK
+    assert advance([answered], snapshot(later, silent(37)), rules, settings, as_of=later.date()).alerts == ()
+
+
 def test_after_the_cooldown_the_next_episode_begins():
     steps = lived([silent(30), silent(2), silent(2), silent(2), silent(30)], section(cooldown_days=14))
     assert steps[-1].opened == (("a", "silence"),)

@@ -82,7 +82,8 @@ def advance(
     A finding on an account with an open alert of the same rule updates it. Without one it opens the next episode,
     except within the cooldown of a closed one: there it reopens what had closed by itself, and leaves be what a person
     closed.
-    An alert whose account is no longer in the snapshot is closed as lost.
+    An alert whose account is no longer in the snapshot is closed as lost, by itself; a customer who is back has it
+    again.
     """
     by_kind = {rule.kind: rule for rule in rules}
     last: dict[tuple[str, str], Alert] = {}
@@ -146,9 +147,10 @@ def _held(
     owner = _owner(None, own, rule, row, as_of, section)
     closed_on = None if before is None else before.closed_on
     if before is not None and closed_on is not None and (as_of - closed_on).days <= section.cooldown_days:
-        if before.outcome != "cleared":
+        # Alerts of before there was `closed_by_itself` tell it by their outcome.
+        if not before.closed_by_itself and before.outcome != "cleared":
             return "updated", None
-        again = {"state": "open", "closed_on": None, "outcome": None, **facts}
+        again = {"state": "open", "closed_on": None, "outcome": None, "closed_by_itself": False, **facts}
         reopened_owner = _owner(before.assigned_to, own, rule, row, as_of, section)
         # Shown as a new one is: within the budget, and with time to answer.
         fresh = {
@@ -188,9 +190,8 @@ def _owner(
 
 
 def _closed(alert: Alert, outcome: Outcome, as_of: date) -> Alert:
-    return alert.model_copy(
-        update={"state": "closed", "outcome": outcome, "closed_on": as_of, "snoozed_until": None, "held_back": False}
-    )
+    gone = {"state": "closed", "outcome": outcome, "closed_on": as_of, "closed_by_itself": True}
+    return alert.model_copy(update={**gone, "snoozed_until": None, "held_back": False})
 
 
 def _awake(alert: Alert, as_of: date) -> Alert:

@@ -81,6 +81,8 @@ class Alert(BaseModel):
     snoozed_until, closed_on : date or None
     outcome : str or None
         See `Outcome`.
+    closed_by_itself : bool
+        Its cause or its account was gone; nobody has closed it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -109,6 +111,7 @@ class Alert(BaseModel):
     snoozed_until: date | None = None
     closed_on: date | None = None
     outcome: Outcome | None = None
+    closed_by_itself: bool = False
 
     @property
     def waits_for_somebody(self) -> bool:
