@@ -78,8 +78,8 @@ def due_of(scored: pd.DataFrame, as_of: date) -> pd.DataFrame:
     days = pd.to_timedelta(pd.to_numeric(scored["days_to_renewal"], errors="coerce").round().to_numpy(), unit="D")
     renewal = pd.Series(pd.Timestamp(as_of) + days)
     if "contract_ends_on" in scored:
-        told = pd.Series(pd.to_datetime(scored["contract_ends_on"], errors="coerce").to_numpy())
-        renewal = told.fillna(renewal)
+        ends_on = pd.Series(pd.to_datetime(scored["contract_ends_on"], errors="coerce").to_numpy())
+        renewal = ends_on.fillna(renewal)
     today = pd.Timestamp(as_of)
     out["renewal_on"] = renewal.where(~(renewal < today), today).astype("datetime64[us]")
     out["churn_probability"] = out["churn_probability"].astype("float64")
@@ -88,13 +88,13 @@ def due_of(scored: pd.DataFrame, as_of: date) -> pd.DataFrame:
 
 def decision_draws(curves: Sequence[Lifetime], accounts: Sequence[str]) -> npt.NDArray[np.float64]:
     """Return by refit and account the chance of being lost by the next decision; NaN where a curve tells nothing."""
-    told = {one.account_id: one.decision_draws for one in curves if one.decision_draws}
-    refits = min(map(len, told.values()), default=0)
-    found = np.full((refits, len(accounts)), np.nan)
+    draws = {one.account_id: one.decision_draws for one in curves if one.decision_draws}
+    refits = min(map(len, draws.values()), default=0)
+    matrix = np.full((refits, len(accounts)), np.nan)
     for place, account in enumerate(accounts):
-        if account in told:
-            found[:, place] = told[account][:refits]
-    return found
+        if account in draws:
+            matrix[:, place] = draws[account][:refits]
+    return matrix
 
 
 def as_published(
@@ -113,9 +113,9 @@ def as_published(
     as_of : date
     """
     oldest = (pd.Timestamp(as_of) - pd.DateOffset(months=_KEPT_MONTHS)).date()
-    kept = {one.month_on: one for one in map(_forecast, before.get(name) or [])}
-    kept |= {one.month_on: one for one in made if one.made_on is not None and one.made_on <= one.month_on}
-    return tuple(kept[month] for month in sorted(kept) if month >= oldest)
+    newest = {one.month_on: one for one in map(_forecast, before.get(name) or [])}
+    newest |= {one.month_on: one for one in made if one.made_on is not None and one.made_on <= one.month_on}
+    return tuple(newest[month] for month in sorted(newest) if month >= oldest)
 
 
 def _forecast(document: Mapping[str, Any]) -> ForecastMonth:
@@ -159,7 +159,7 @@ def past_forecasts(
     published : mapping
         ``M`` and ``Q`` → the forecasts that were kept.
     """
-    found: dict[Period, list[ForecastMonth]] = {"M": [], "Q": []}
+    forecasts: dict[Period, list[ForecastMonth]] = {"M": [], "Q": []}
     behind: list[pd.DataFrame] = []
     read: dict[int, pd.DataFrame] = {}
     ahead = timedelta(days=config.label.gap_days + config.label.horizon_days)
@@ -179,19 +179,21 @@ def past_forecasts(
         came, each = _came(panel, due, end)
         if period == "M":
             behind.append(due.drop(columns="renewal_on").assign(came=each, month_on=start))
-        kept = {(one.month_on, one.made_on): one for one in published[period]}
-        found[period] += [replace(kept.get((one.month_on, one.made_on), one), came=came) for one in made]
-    return PastForecasts(tuple(found["M"]), tuple(found["Q"]), pd.concat(behind, ignore_index=True) if behind else None)
+        earlier_made = {(one.month_on, one.made_on): one for one in published[period]}
+        forecasts[period] += [replace(earlier_made.get((one.month_on, one.made_on), one), came=came) for one in made]
+    return PastForecasts(
+        tuple(forecasts["M"]), tuple(forecasts["Q"]), pd.concat(behind, ignore_index=True) if behind else None
+    )
 
 
 def _over(panel: Panel) -> list[tuple[Period, pd.Timestamp, pd.Timestamp]]:
     """Return the newest months, and the quarters of a year, that are wholly observed."""
     edges = panel.edges
-    found: list[tuple[Period, pd.Timestamp, pd.Timestamp]] = [
+    periods: list[tuple[Period, pd.Timestamp, pd.Timestamp]] = [
         ("M", edges[number], edges[number + 1]) for number in range(max(panel.months - _PAST_MONTHS, 0), panel.months)
     ]
     quarters = [number for number in range(panel.months - 2) if edges[number].month % 3 == 1]
-    return found + [("Q", edges[number], edges[number + 3]) for number in quarters[-_PAST_MONTHS // 3 :]]
+    return periods + [("Q", edges[number], edges[number + 3]) for number in quarters[-_PAST_MONTHS // 3 :]]
 
 
 def _scores_then(config: Config, store: Store, snapshot: SnapshotInfo) -> pd.DataFrame:
@@ -223,7 +225,7 @@ def came_of(
     seed : int
     period : {"M", "Q"}
     """
-    found = []
+    forecasts = []
     size = pd.DateOffset(months=_MONTHS[period])
     for month in renewal_forecast(due, until=until, later_rate=None, seed=seed, made_on=start.date(), period=period):
         begin = pd.Timestamp(month.month_on)
@@ -231,8 +233,8 @@ def came_of(
         if begin < start or end > until or end not in panel.edges:
             continue
         mine = due[(due["renewal_on"] >= begin) & (due["renewal_on"] < end)]
-        found.append(replace(month, came=_came(panel, mine, end)[0]))
-    return tuple(found)
+        forecasts.append(replace(month, came=_came(panel, mine, end)[0]))
+    return tuple(forecasts)
 
 
 def rederived(verdict: SurvivalVerdict | None) -> ForecastRecord | None:
@@ -242,7 +244,9 @@ def rederived(verdict: SurvivalVerdict | None) -> ForecastRecord | None:
     made_on = verdict.far.as_of
 
     def month(one: PastRenewals) -> ForecastMonth:
-        told = {name: getattr(one, name) for name in ("month_on", "accounts", "arr", "expected", "low", "high", "came")}
-        return ForecastMonth(**told, scored=one.accounts, by_curve=one.accounts, made_on=made_on)
+        fields = {
+            name: getattr(one, name) for name in ("month_on", "accounts", "arr", "expected", "low", "high", "came")
+        }
+        return ForecastMonth(**fields, scored=one.accounts, by_curve=one.accounts, made_on=made_on)
 
     return forecast_record("rederived", [*map(month, verdict.past_months)], [*map(month, verdict.past_quarters)])
