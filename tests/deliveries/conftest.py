@@ -67,6 +67,11 @@ def silent(account: str = "acc-1", **changes: Any) -> Alert:
     return Alert.model_validate({**values, **changes})
 
 
+def every_day(day: date, days: int, owner: str) -> date:
+    """Return a day so many days later: every day is a working day."""
+    return day + timedelta(days=days)
+
+
 @dataclass
 class World:
     """A store, a section, and a clock that only waiting and `later` move."""
@@ -112,14 +117,14 @@ class World:
     @property
     def tasks(self) -> Tasks:
         """The tasks of the store; a working day is a day."""
-        return self.store.tasks(CONFIG, lambda day, days, owner: day + timedelta(days=days))
+        return self.store.tasks(CONFIG, every_day)
 
     def deliver(self, target: str, transport: httpx.BaseTransport | None) -> Delivered:
         """Run once."""
         transports = {} if transport is None else {target: transport}
         return deliver(
             self.store, CONFIG, self.section, base=self.base, clock=lambda: self.now, wait=self._wait,
-            transports=transports,
+            transports=transports, calendar=every_day,
         )  # fmt: skip
 
     def preview(self) -> Any:

@@ -46,10 +46,11 @@ class Tools(httpx.BaseTransport):
         (task,) = self.tasks.values()
         return task
 
-    def finish(self) -> None:
+    def finish(self, at: str = "2026-03-02T06:30:00.000+00:00") -> None:
         """Let a person close every task."""
         for task in self.tasks.values():
-            task.update(Status="Completed", hs_task_status="COMPLETED")
+            # A tool's tasks have its own fields only.
+            task.update({"hs_task_status": "COMPLETED"} if "hs_task_status" in task else {"Status": "Completed"}, at=at)
 
     def delete(self) -> None:
         """Let a person delete every task."""
@@ -59,7 +60,7 @@ class Tools(httpx.BaseTransport):
     def _make(self, values: dict) -> str:
         number = f"00T8c0000000{len(self.tasks):03d}"
         number = number if len(number) == 18 else f"{90_000 + len(self.tasks)}"
-        self.tasks[number] = {**values, "gone": False}
+        self.tasks[number] = {**values, "gone": False, "at": "2026-03-02T06:00:00.000+00:00"}
         self.did = "make"
         return number
 
@@ -75,7 +76,7 @@ class Tools(httpx.BaseTransport):
             else:
                 rows = [
                     {"Id": name, "Subject": task["Subject"], "IsClosed": task["Status"] == "Completed",
-                     "IsDeleted": task["gone"]}
+                     "IsDeleted": task["gone"], "LastModifiedDate": task["at"].replace("+00:00", "+0000")}
                     for name, task in self.tasks.items()
                     if f"'{name}'" in query or any(mark in task["Subject"] for mark in re.findall("%([^%]+)%", query))
                 ]  # fmt: skip
@@ -101,9 +102,11 @@ class Tools(httpx.BaseTransport):
             rows = [{"id": "101", "properties": {"churnml_account_id": "acc-1"}, **TIMES}]
             return httpx.Response(200, json={"results": rows, "status": "COMPLETE"})
         if path.endswith("tasks/batch/read"):
-            task = self.tasks[body["inputs"][0]["id"]]
-            row = {"id": body["inputs"][0]["id"], "properties": {"hs_task_status": task["hs_task_status"]}, **TIMES}
-            return httpx.Response(207 if task["gone"] else 200, json={"results": [] if task["gone"] else [row]})
+            asked = [one["id"] for one in body["inputs"]]
+            rows = [{"id": name, "properties": {"hs_task_status": self.tasks[name]["hs_task_status"]}, **TIMES,
+                     "updatedAt": self.tasks[name]["at"]}
+                    for name in asked if not self.tasks[name]["gone"]]  # fmt: skip
+            return httpx.Response(200 if len(rows) == len(asked) else 207, json={"results": rows})
         if path.endswith("search"):
             mark = body["filterGroups"][0]["filters"][0]["value"]
             rows = [{"id": name, "properties": task, **TIMES} for name, task in self.tasks.items()
@@ -122,7 +125,7 @@ class Tools(httpx.BaseTransport):
         if request.method == "GET":
             asked = request.url.params.get("ids")
             known = {name: task for name, task in self.tasks.items() if not task["gone"]}
-            rows = [{"id": name, "Subject": task["Subject"], "Status": task["Status"]}
+            rows = [{"id": name, "Subject": task["Subject"], "Status": task["Status"], "Modified_Time": task["at"]}
                     for name, task in known.items() if asked is None or name in asked]  # fmt: skip
             return httpx.Response(200, json={"data": rows, "info": {}}) if rows else httpx.Response(204)
         entries = []
@@ -202,8 +205,9 @@ def test_a_step_becomes_one_task_and_is_followed_by_its_id(tool):
     assert len(tools.seen) == before, "a note changes nothing that the tool holds"
 
 
-def test_what_a_person_closed_there_is_said_and_not_opened_again(tool):
+def test_what_a_person_closed_there_is_said_and_not_opened_again_where_nothing_is_read_back(tool):
     world, name, tools = tool
+    world.with_target(**{name: {**SECTIONS[name], "tasks": {"owners": {"ann": "77"}, "read_back_minutes": None}}})
     number = world.task()
     world.deliver(name, tools)
     tools.finish()

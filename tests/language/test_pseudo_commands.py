@@ -170,7 +170,7 @@ def test_experiments_deliveries_and_kpis_do_not_leak(capsys: pytest.CaptureFixtu
     ):
         experiments._print(Shown(**{**found, **more}), "USD", LANGUAGE)  # type: ignore[arg-type]
     experiments._print_rankings(Shown(**found | {"uplift": won}), False, "USD", LANGUAGE)  # type: ignore[arg-type]
-    counts = dict.fromkeys(("accepted", "sent", "refused", "retried", "unknown", "calls"), 1)
+    counts = dict.fromkeys(("accepted", "sent", "refused", "retried", "unknown", "finished", "calls"), 1)
     done: Any = Shown(busy=None, targets=[Shown(target="x", next_at=NOW, stopped=None, **counts)])
     deliver._print_done(done, LANGUAGE)
     deliver._print_done(Shown(busy="1"), LANGUAGE)  # type: ignore[arg-type]
@@ -184,7 +184,11 @@ def test_experiments_deliveries_and_kpis_do_not_leak(capsys: pytest.CaptureFixtu
         grr=None, nrr=1.0, logo_churn_rate_ttm=None, grr_ttm=None, nrr_ttm=None, renewal_rate=None,
         renewal_rate_value=None, ltv=5.0,
     )  # fmt: skip
-    report: Any = Shown(currency="USD", rows=[row], of=lambda name="": [row])
+    worth = Shown(
+        group=None, group_by=None, accounts=3, value=9.0, low=5.0, high=12.0, total=27.0, within=0.5,
+        source="contracts", as_of=NOW.date(), gross_margin=0.8, yearly_discount=0.1, level=0.9,
+    )  # fmt: skip
+    report: Any = Shown(currency="USD", rows=[row], of=lambda name="": [row], lifetime_values=[worth])
     settings: Any = Shown(display=Shown(spoken=lambda *given: "1"))
     kpis._draw(report, settings, LANGUAGE)
     kpis._draw(Shown(of=lambda: []), settings, LANGUAGE)  # type: ignore[arg-type]

@@ -118,6 +118,9 @@ def _print_done(done: Delivered, language: str) -> None:
         counts = (str(getattr(one, name)) for name in names)
         table.add_row(*(Plain(word) for word in (one.target, *counts, _moment(one.next_at), one.stopped or "")))
     console.print(table)
+    for one in done.targets:
+        if one.finished:
+            console.print(Plain(t("finished", n=one.finished, target=one.target)))
     if any(one.refused or one.unknown for one in done.targets):
         console.print(t("why", list="churnml deliver list CONFIG", resend="churnml deliver resend"))
 

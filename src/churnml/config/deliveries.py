@@ -94,6 +94,12 @@ class TasksWanted(Section):
     default_owner: str | None = Field(
         None, description="Target's id of who gets what no mapped person owns; none: that of `alerts`"
     )
+    read_back_minutes: int | None = Field(
+        60,
+        ge=1,
+        description="A CRM is asked again after so many minutes whether people have finished there what is open here; "
+        "null: never",
+    )
 
 
 def _switched(value: Any) -> Any:

@@ -6,7 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import httpx
@@ -29,6 +29,7 @@ __all__ = [
     "again",
     "ended",
     "mark",
+    "moment",
     "refused",
     "sent",
 ]
@@ -106,10 +107,13 @@ class RemoteRecord:
         `closed`: a task that is there and finished.
     remote_id : str, optional
         Of the record, or of the survivor of a merge.
+    changed_at : datetime, optional
+        When it was last changed there, as far as the target tells.
     """
 
     state: Literal["there", "closed", "missing", "deleted", "merged", "ambiguous"]
     remote_id: str | None = None
+    changed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -254,6 +258,21 @@ def refused(reason: str, said: str) -> DeliveryOutcome:
 def again(reason: str, said: str, due_at: datetime | None = None) -> DeliveryOutcome:
     """Return that the target did not take it, but may the next time."""
     return DeliveryOutcome("waiting", reason, said, due_at=due_at)
+
+
+def moment(told: Any) -> datetime | None:
+    """Return a time as a target tells it, in UTC; None where it is none.
+
+    Examples
+    --------
+    >>> moment("2026-03-02T15:04:05.000+0900").isoformat(), moment("soon")
+    ('2026-03-02T06:04:05+00:00', None)
+    """
+    try:
+        at = datetime.fromisoformat(str(told))
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def mark(config: str, target: str, key: str) -> str:

@@ -155,6 +155,11 @@ class Gateway:
         self.shown.append(replace(request, url=self.masked(request.url)))
         raise Shown("dry_run", "shown, not sent")
 
+    @property
+    def most(self) -> int:
+        """Most calls of the day: the budget, or less where the target's allowance is nearly used up."""
+        return self._daily_calls if self.state.allowed is None else min(self._daily_calls, self.state.allowed)
+
     def spend(self) -> None:
         """Count a call against the day's budget.
 
@@ -163,7 +168,7 @@ class Gateway:
         Pause
             There is nothing left of it.
         """
-        most = self._daily_calls if self.state.allowed is None else min(self._daily_calls, self.state.allowed)
+        most = self.most
         if self.state.calls >= most:
             raise Pause("budget", f"{self.state.calls} calls today, the budget is {most}", until_midnight(self.clock()))
         self.state = replace(self.state, calls=self.state.calls + 1)

@@ -6,10 +6,11 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -18,11 +19,12 @@ from churnml.deliveries.adapter import Adapter, Finding, Record, mark
 from churnml.deliveries.faults import Interruption, Shown
 from churnml.deliveries.gateway import Request
 from churnml.deliveries.planning import plan
+from churnml.deliveries.reading_back import ReadBack, read_back, to_read_back
 from churnml.deliveries.sending import Sending, send
 from churnml.deliveries.targets import adapter_for
 from churnml.errors import UsageError, near_name
 from churnml.language import Text, one_of
-from churnml.store import Deliveries, Delivery, Store
+from churnml.store import Calendar, Deliveries, Delivery, Store
 
 __all__ = ["Delivered", "Planned", "check_targets", "deliver", "preview"]
 
@@ -63,11 +65,12 @@ def deliver(
     currency: str = "USD",
     base: Path | None = None,
     only: str | None = None,
+    calendar: Calendar | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     wait: Callable[[float], None] = time.sleep,
     transports: Mapping[str, httpx.BaseTransport] | None = None,
 ) -> Delivered:
-    """Plan what has changed, and send what is due.
+    """Finish the tasks that people have finished in a CRM, plan what has changed, and send what is due.
 
     Parameters
     ----------
@@ -81,6 +84,8 @@ def deliver(
         Folder that relative paths start at.
     only : str, optional
         Send to this target alone.
+    calendar : callable, optional
+        Counts working days, for the steps that a finished one lets begin; without it nothing is read back.
     clock, wait : callable
         The time, UTC; and a pause of so many seconds.
     transports : mapping, optional
@@ -100,19 +105,37 @@ def deliver(
     if not _took(deliveries, clock()):
         return Delivered(0, (), busy=deliveries.holder())
     try:
-        planned = plan(store, config, section, language=language, currency=currency, now=clock())
-        done = []
-        for name, target in targets.items():
-            adapter = adapter_for(
-                store, config, name, target, clock=clock, state=deliveries.state(name),
-                language=language, currency=currency, base=base, transport=(transports or {}).get(name),
-            )  # fmt: skip
-            with closing(adapter.gateway):
-                done.append(send(deliveries, adapter, target, config=config, clock=clock, wait=wait))
+        with ExitStack() as gateways:
+            adapters = {}
+            for name, target in targets.items():
+                adapters[name] = adapter_for(
+                    store, config, name, target, clock=clock, state=deliveries.state(name),
+                    language=language, currency=currency, base=base, transport=(transports or {}).get(name),
+                )  # fmt: skip
+                gateways.enter_context(closing(adapters[name].gateway))
+            # Before planning: what a finished step lets begin is told in the same run, of the finished one nothing.
+            known = {name: ReadBack() for name in targets}
+            if calendar is not None:
+                tasks = store.tasks(config, calendar)
+                known = {
+                    name: read_back(deliveries, tasks, adapters[name], one, config=config, clock=clock, wait=wait)
+                    for name, one in targets.items()
+                }
+            planned = plan(store, config, section, language=language, currency=currency, now=clock())
+            done = []
+            for name, target in targets.items():
+                sending = send(deliveries, adapters[name], target, config=config, clock=clock, wait=wait)
+                done.append(_with(sending, known[name]))
         deliveries.forget_answered()
         return Delivered(planned, tuple(done))
     finally:
         deliveries.release()
+
+
+def _with(sending: Sending, known: ReadBack) -> Sending:
+    return replace(
+        sending, finished=known.finished, refused=sending.refused + known.deleted, calls=sending.calls + known.calls
+    )
 
 
 def preview(
@@ -154,6 +177,11 @@ def preview(
         )  # fmt: skip
         count = 0
         with closing(adapter.gateway):
+            open_there = to_read_back(deliveries, store.tasks(config, _no_calendar), adapter, target, clock())
+            if open_there:
+                records = [Record(one, mark(config, name, one.key), one.remote_id) for one in open_there[:100]]
+                with _shown():
+                    adapter.find("task", records)
             for topic in adapter.topics:
                 due = deliveries.due(name, topic, clock(), 1_000_000)
                 count += len(due)
@@ -183,6 +211,10 @@ def _show(adapter: Adapter, config: str, topic: str, due: list[Delivery], calls:
             records = [replace(one, account=f"<id of {one.account_id}>") for one in records]
         with _shown():
             adapter.write(topic, records)
+
+
+def _no_calendar(*_: Any) -> Any:
+    raise AssertionError("tasks are only read here, so no working days are counted")
 
 
 class _shown:  # noqa: N801

@@ -35,6 +35,8 @@ class Sending:
     target : str
     accepted, sent, refused, retried, unknown : int
         Outcomes of this run; `retried` wait for another attempt.
+    finished : int
+        Tasks that were finished there, and are here now too.
     calls : int
         Requests.
     stopped : str or None
@@ -49,6 +51,7 @@ class Sending:
     refused: int = 0
     retried: int = 0
     unknown: int = 0
+    finished: int = 0
     calls: int = 0
     stopped: str | None = None
     next_at: datetime | None = None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from churnml import deliveries
 from churnml.config import Config
 from churnml.deliveries import Delivered, Finding, Planned
 from churnml.errors import ChurnmlError, UsageError
 from churnml.language import Text
+from churnml.pipeline.tasks import due_day
 from churnml.store import Delivery, Store
 
 __all__ = ["check_deliveries", "deliver", "deliver_after_scoring", "list_deliveries", "preview_deliveries", "resend"]
@@ -30,7 +32,7 @@ def deliver(config: Config, *, target: str | None = None) -> Delivered:
     with Store(config.store_url) as store:
         return deliveries.deliver(
             store, config.name, config.deliveries, language=config.language, currency=config.currency,
-            base=config.workspace_dir, only=target,
+            base=config.workspace_dir, only=target, calendar=partial(due_day, config),
         )  # fmt: skip
 
 
@@ -41,7 +43,7 @@ def deliver_after_scoring(config: Config, store: Store) -> Delivered | None:
     try:
         return deliveries.deliver(
             store, config.name, config.deliveries, language=config.language, currency=config.currency,
-            base=config.workspace_dir,
+            base=config.workspace_dir, calendar=partial(due_day, config),
         )  # fmt: skip
     except ChurnmlError as error:
         _LOG.warning("Nothing was delivered after the scoring; `churnml deliver` says more: %s", error.what)

@@ -12,7 +12,7 @@ from churnml.errors import UsageError
 from churnml.language import Text
 from churnml.store import Actor, Note, Store, Task, TaskEvent, Tasks, TaskState
 
-__all__ = ["answer_task", "done_tasks", "list_tasks", "show_task"]
+__all__ = ["answer_task", "done_tasks", "due_day", "list_tasks", "show_task"]
 
 
 def list_tasks(
@@ -80,10 +80,11 @@ def done_tasks(config: Config, store: Store) -> list[Task]:
 
 
 def _tasks(config: Config, store: Store) -> Tasks:
-    return store.tasks(config.name, partial(_due, config))
+    return store.tasks(config.name, partial(due_day, config))
 
 
-def _due(config: Config, day: date, workdays: int, owner: str) -> date:
+def due_day(config: Config, day: date, workdays: int, owner: str) -> date:
+    """Return the day so many working days of an owner later, as the config's section `alerts` counts them."""
     from churnml.actions import due_on  # the rules of alerts come with it, and reading a list needs none
 
     return due_on(day, workdays, config.alerts, owner)

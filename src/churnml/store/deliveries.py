@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
@@ -69,7 +69,7 @@ class Delivery:
     attempts : int
         Of this version.
     due_at : datetime
-        Not to be tried before.
+        Not to be tried before; of what the target holds, not to be read back before.
     tried_at, tried_version : datetime, int
         The last attempt.
     held_at : datetime or None
@@ -304,6 +304,29 @@ class Deliveries:
                 values = _ended(one, outcome, current[one.id] == one.version, now)
                 connection.execute(update(DeliveryRow).where(DeliveryRow.id == one.id).values(**values))
             self._save(connection, target, state)
+
+    def finished_there(
+        self, one: Delivery, finish: Callable[[Connection], bool], held: Mapping[str, Any], now: datetime
+    ) -> bool:
+        """Note that a person has finished in the target what it was given, with what follows here, or neither.
+
+        Parameters
+        ----------
+        one : Delivery
+        finish : callable
+            Finishes it here on a connection; returns whether there was anything to finish.
+        held : mapping
+            What the target holds now, which need not be told it any more.
+        now : datetime
+        """
+        with changing(self._engine) as connection:
+            self._renew(connection, now)
+            if not finish(connection):
+                return False
+            values = {"wanted": dict(held), "held": dict(held), "held_at": now, "state": "accepted", "due_at": now}
+            own = (DeliveryRow.id == one.id, DeliveryRow.version == one.version)
+            connection.execute(update(DeliveryRow).where(*own).values(**values, reason=None, said=None))
+        return True
 
     def state(self, target: str) -> TargetState:
         """Return how it stands with a target."""

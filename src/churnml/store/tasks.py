@@ -18,7 +18,7 @@ from churnml.store.plain import plain
 from churnml.store.queries import lots
 from churnml.store.schema import AlertRow, TaskEventRow, TaskRow
 from churnml.store.turns import one_at_a_time
-from churnml.store.writes import Actor, IdempotencyKey, reading, write
+from churnml.store.writes import Actor, IdempotencyKey, reading, record, write
 
 if TYPE_CHECKING:
     from churnml.store.alerts import Alert
@@ -246,6 +246,35 @@ class Tasks:
 
         answer, replayed = write(self._engine, actor, "tasks.change", work, idempotency, self._deadline)
         return Task.model_validate(answer), replayed
+
+    def finish_elsewhere(
+        self, connection: Connection, task_id: int, actor: Actor, on: date, detail: dict[str, Any]
+    ) -> bool:
+        """Do a task that was finished in a tool, within a transaction; returns False for one that is not open.
+
+        Parameters
+        ----------
+        connection : Connection
+            In a transaction that writes.
+        task_id : int
+        actor : Actor
+            The tool.
+        on : date
+            When it was finished there.
+        detail : dict
+            What goes on record.
+        """
+        one_at_a_time(connection, self._config, "alerts")
+        task = self._one(connection, task_id)
+        if task.state != "open":
+            return False
+        after = task.model_copy(update={"state": "done", "finished_on": on, "finished_by": actor.name})
+        keep_task(connection, self._config, after)
+        record_task_event(connection, task_id, actor, "done", detail)
+        subject = f"{task.account_id} {task.playbook} {task.step}"
+        record(connection, actor, "tasks.change", subject, after.model_dump(mode="json"))
+        self._begin_next(connection, after, actor.now.date(), actor)
+        return True
 
     def _one(self, connection: Connection, task_id: int) -> Task:
         row = connection.execute(_TASK.where(TaskRow.config == self._config, TaskRow.id == task_id)).first()

@@ -19,6 +19,7 @@ from churnml.deliveries.adapter import (
     accepted,
     again,
     ended,
+    moment,
     refused,
 )
 from churnml.deliveries.faults import Fault, Lost, Pause
@@ -84,8 +85,8 @@ class Hubspot(Adapter):
     def find(self, topic: str, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         """Look companies up by their id property, or a task by the mark in its subject."""
         if topic != "score":
-            ask = self._task_found, self._task_known
-            return {record.delivery.id: ask[record.remote_id is not None](record) for record in records}
+            lost = {one.delivery.id: self._task_found(one) for one in records if one.remote_id is None}
+            return {**lost, **self._tasks_known([one for one in records if one.remote_id is not None])}
         key = self.section.id_property
         body: dict[str, Any] = {
             "inputs": [{"id": record.account_id} for record in records],
@@ -170,18 +171,18 @@ class Hubspot(Adapter):
         rows = [row for row in results if record.mark in str(row["properties"].get("hs_task_subject"))]
         return RemoteRecord("there", str(rows[0]["id"])) if rows else RemoteRecord("missing")
 
-    def _task_known(self, record: Record) -> RemoteRecord:
-        body = {"inputs": [{"id": record.remote_id}], "properties": ["hs_task_status"], "propertiesWithHistory": []}
+    def _tasks_known(self, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
+        """Read tasks by their ids; one that is not named is for the update to refuse."""
+        if not records:
+            return {}
+        by_id = {str(record.remote_id): record.delivery.id for record in records}
+        inputs = [{"id": name} for name in by_id]
+        body = {"inputs": inputs, "properties": ["hs_task_status"], "propertiesWithHistory": []}
         answer = self.call("POST", f"{self.api}/objects/tasks/batch/read", json=body)
         if not answer.is_success and answer.status_code != 404:
             raise Fault("refused", self.gateway.said(answer))
         rows = self.gateway.json(answer).get("results", []) if answer.is_success else []
-        if not rows:
-            return RemoteRecord("missing")
-        if rows[0].get("archived"):
-            return RemoteRecord("deleted", record.remote_id)
-        is_closed = rows[0]["properties"].get("hs_task_status") == "COMPLETED"
-        return RemoteRecord("closed" if is_closed else "there", record.remote_id)
+        return {by_id[str(row["id"])]: _task_state(row) for row in rows if str(row["id"]) in by_id}
 
     def check(self) -> Iterator[Finding]:
         """Read the company properties; make those that are missing where the config allows it."""
@@ -218,6 +219,13 @@ class Hubspot(Adapter):
         answer = self.call("POST", f"{self.api}/properties/companies", json=body)
         ok = answer.is_success or answer.status_code == 409
         return self.finding(ok, f"{name}: was made" if ok else f"{name}: cannot be made: {self.gateway.said(answer)}")
+
+
+def _task_state(row: Mapping[str, Any]) -> RemoteRecord:
+    if row.get("archived"):
+        return RemoteRecord("deleted", str(row["id"]))
+    is_closed = row["properties"].get("hs_task_status") == "COMPLETED"
+    return RemoteRecord("closed" if is_closed else "there", str(row["id"]), moment(row.get("updatedAt")))
 
 
 def _outcome(record: Record, done: set[str], failed: Mapping[str, Mapping[str, Any]]) -> DeliveryOutcome:

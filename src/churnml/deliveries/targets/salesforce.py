@@ -19,6 +19,7 @@ from churnml.deliveries.adapter import (
     accepted,
     again,
     ended,
+    moment,
     refused,
 )
 from churnml.deliveries.faults import Fault, Lost, Pause
@@ -173,7 +174,7 @@ class Salesforce(Adapter):
             where.append(f"{field} IN ({_listed(by_mark)})")
         elif by_mark:
             where += [f"Subject LIKE '%{mark}%'" for mark in by_mark]
-        names = ", ".join(("Id", field or "Subject", "IsClosed", "IsDeleted"))
+        names = ", ".join(("Id", field or "Subject", "IsClosed", "IsDeleted", "LastModifiedDate"))
         tasks: dict[int, RemoteRecord] = {}
         for row in self._rows(f"SELECT {names} FROM Task WHERE {' OR '.join(where)}", "queryAll"):
             mark = _MARK.search(str(row.get(field or "Subject")))
@@ -232,7 +233,8 @@ def _remote_record(rows: Sequence[Mapping[str, Any]]) -> RemoteRecord:
 def _task_found(row: Mapping[str, Any]) -> RemoteRecord:
     if row.get("IsDeleted"):
         return RemoteRecord("deleted", str(row["Id"]))
-    return RemoteRecord("closed" if row.get("IsClosed") else "there", str(row["Id"]))
+    changed_at = moment(row.get("LastModifiedDate"))
+    return RemoteRecord("closed" if row.get("IsClosed") else "there", str(row["Id"]), changed_at)
 
 
 def _outcome(result: Mapping[str, Any]) -> DeliveryOutcome:

@@ -20,6 +20,7 @@ from churnml.deliveries.adapter import (
     accepted,
     again,
     ended,
+    moment,
     refused,
 )
 from churnml.deliveries.faults import Fault, Lost, Pause
@@ -162,15 +163,11 @@ class Zoho(Adapter):
         if not records:
             return {}
         by_id = {str(record.remote_id): record.delivery.id for record in records}
-        answer = self.call("GET", f"{self.api}/Tasks", params={"fields": "Status", "ids": ",".join(by_id)})
+        answer = self.call(
+            "GET", f"{self.api}/Tasks", params={"fields": "Status,Modified_Time", "ids": ",".join(by_id)}
+        )
         rows = [] if answer.status_code == 204 else self.gateway.json(answer).get("data", [])
-        return {
-            by_id[str(row["id"])]: RemoteRecord(
-                "closed" if row.get("Status") == "Completed" else "there", str(row["id"])
-            )
-            for row in rows
-            if str(row["id"]) in by_id
-        }
+        return {by_id[str(row["id"])]: _task_state(row) for row in rows if str(row["id"]) in by_id}
 
     def _tasks_found(self, records: Sequence[Record]) -> Mapping[int, RemoteRecord]:
         if not records:
@@ -218,3 +215,8 @@ class Zoho(Adapter):
         if key is not None:
             ok = bool((known.get(key) or {}).get("unique"))
             yield self.finding(ok, f"{key}: " + ("holds the account id" if ok else "is no unique field"))
+
+
+def _task_state(row: Mapping[str, Any]) -> RemoteRecord:
+    is_closed = row.get("Status") == "Completed"
+    return RemoteRecord("closed" if is_closed else "there", str(row["id"]), moment(row.get("Modified_Time")))

@@ -4419,6 +4419,11 @@ experiment-uplift_repeated = the same accounts were drawn again and again, so no
 ## churnml deliver, keys, kpis, presets and init
 
 cli-deliver-busy = Another process is delivering ({ $who }); nothing was done.
+cli-deliver-finished =
+    { $n ->
+        [one] { $n } task that was finished in { $target } is done here too.
+       *[other] { $n } tasks that were finished in { $target } are done here too.
+    }
 cli-deliver-why = `{ $list }` says why; `{ $resend }` tries again.
 cli-deliver-waiting = { $n } wait for the next `churnml deliver`.
 cli-deliver-due = { $target }: { $n } records are due

@@ -3886,6 +3886,7 @@ experiment-uplift_repeated = 同じ顧客が何度も割り付けられ、学習
 ## churnml deliver, keys, kpis, presets and init
 
 cli-deliver-busy = 別のプロセスが配信中です（{ $who }）。何もしていません。
+cli-deliver-finished = { $target } で完了したタスク{ $n }件を、こちらでも完了にしました。
 cli-deliver-why = 理由は `{ $list }`、再送は `{ $resend }` です。
 cli-deliver-waiting = { $n }件が次の `churnml deliver` を待っています。
 cli-deliver-due = { $target }：{ $n }件が送信予定

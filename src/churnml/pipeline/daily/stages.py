@@ -172,7 +172,8 @@ def deliver(day: Day) -> Done:
         return Done("unchanged", detail={"busy": done.busy})
     sent = sum(one.accepted + one.sent for one in done.targets)
     counts = {
-        name: sum(getattr(one, name) for one in done.targets) for name in ("refused", "retried", "unknown", "calls")
+        name: sum(getattr(one, name) for one in done.targets)
+        for name in ("refused", "retried", "unknown", "finished", "calls")
     }
     stopped = {one.target: one.stopped for one in done.targets if one.stopped is not None}
     if stopped:
@@ -182,7 +183,8 @@ def deliver(day: Day) -> Done:
             got="; ".join(f"{name}: {why}" for name, why in stopped.items())[:500],
             code="deliver.stopped",
         )
-    return Done("done" if sent or done.planned else "unchanged", sent, {"planned": done.planned, **counts})
+    worked = sent or done.planned or counts["finished"]
+    return Done("done" if worked else "unchanged", sent, {"planned": done.planned, **counts})
 
 
 def data(day: Day) -> Done:
