@@ -66,7 +66,9 @@ def connect(config: EngineConfig, *, temp_dir: Path | None = None) -> BaseBacken
 def parquet_table(connection: BaseBackend, file: Path, schema: Mapping[str, str]) -> ir.Table:
     """Return a Parquet file of known columns as a table of the backend.
 
-    On DuckDB nothing is asked for that is known: Ibis would have the columns described and each type parsed.
+    On DuckDB nothing is asked for that is known: Ibis would have the columns described and each type parsed. Into a
+    database that reads no Parquet files itself, such as PostgreSQL, the rows are copied for as long as the connection
+    lasts.
 
     Parameters
     ----------
@@ -88,10 +90,14 @@ def parquet_table(connection: BaseBackend, file: Path, schema: Mapping[str, str]
     ...     table.filter(table.seats > 2).plan.execute().tolist()
     ['basic']
     """
-    if connection.name != "duckdb":
-        return connection.read_parquet(str(file))
     import ibis
     from ibis.expr import operations
+
+    if connection.name != "duckdb":
+        try:
+            return connection.read_parquet(str(file))
+        except NotImplementedError:
+            return _copied(connection, file, schema)
 
     name = ibis.util.gen_name("read_parquet")
     path = str(file).replace("'", "''")
@@ -99,6 +105,18 @@ def parquet_table(connection: BaseBackend, file: Path, schema: Mapping[str, str]
     return operations.DatabaseTable(
         name, schema=ibis.schema(dict(schema)), source=connection, namespace=operations.Namespace()
     ).to_expr()
+
+
+def _copied(connection: BaseBackend, file: Path, schema: Mapping[str, str]) -> ir.Table:
+    import ibis
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    name = ibis.util.gen_name(file.stem)
+    table = connection.create_table(name, schema=ibis.schema(dict(schema)), temp=True)
+    for batch in pq.ParquetFile(file).iter_batches():
+        connection.insert(name, pa.Table.from_batches([batch]))
+    return table
 
 
 def stream(connection: BaseBackend, rows: ir.Table, batch_rows: int = 1_000_000) -> Iterator[pa.RecordBatch]:

@@ -147,8 +147,22 @@ def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 
         }
         for at, account, change, health in zip(which, ids, scores["change_30d"], scores["health_score"], strict=True)
     )
-    _publish(store, config, today, scores, newest, made_of, curves)
+    _publish(store, config, today, scores, newest, made_of, curves, features=_features(ids, seed))
     _work(store, config, scores, today)
+
+
+def _features(ids: list[str], seed: int) -> pd.DataFrame:
+    """Return some of what alert rules read, and a word."""
+    rng = np.random.default_rng(seed + 2)
+    return pd.DataFrame(
+        {
+            "account_id": ids,
+            "days_since_last_event": rng.geometric(0.12, len(ids)).astype(float),
+            "invoices_overdue": rng.poisson(0.1, len(ids)).astype(float),
+            "tenure_days": rng.integers(200, 2000, len(ids)).astype(float),
+            "attr_segment": rng.choice(_SEGMENTS, len(ids)),
+        }
+    )
 
 
 def _before(made_of: pd.DataFrame, points: pd.Series, rng: np.random.Generator, *, first: bool) -> pd.DataFrame:
@@ -168,6 +182,7 @@ def _publish(
     made_of: pd.DataFrame,
     curves: Any = (),
     version: str = "3",
+    features: pd.DataFrame | None = None,
 ) -> None:
     store.publish(
         Snapshot(
@@ -180,6 +195,7 @@ def _publish(
             explanations=explanations,
             curves=curves,
             compositions=made_of,
+            features=features,
             info={"horizon_days": 90, "base_rate": 0.06, "verdict": "publishable", "currency": "EUR"},
         )
     )

@@ -131,9 +131,12 @@ class World:
         """Return what a dry run shows."""
         return preview(self.store, CONFIG, self.section, base=self.base, clock=lambda: self.now)
 
-    def check(self, target: str, transport: httpx.BaseTransport) -> Any:
+    def check(self, target: str, transport: httpx.BaseTransport | None) -> Any:
         """Check the set-up."""
-        return check_targets(self.store, CONFIG, self.section, clock=lambda: self.now, transports={target: transport})
+        transports = {} if transport is None else {target: transport}
+        return check_targets(
+            self.store, CONFIG, self.section, base=self.base, clock=lambda: self.now, transports=transports
+        )
 
     def rows(self, target: str) -> dict[str, Delivery]:
         """Return every delivery of a target, by its key."""

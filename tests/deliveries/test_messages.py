@@ -240,6 +240,28 @@ def mail(world, monkeypatch):
     return world
 
 
+def test_a_check_logs_in_and_sends_nothing(mail, monkeypatch):
+    monkeypatch.setattr(Server, "quit", Server.close, raising=False)
+    (finding,) = mail.check("emails.daily", None)
+    assert (finding.ok, finding.what.startswith("smtp.example.com:587 takes the login of u")) == (True, True)
+    monkeypatch.setattr(Server, "login", _refuses)
+    (finding,) = mail.check("emails.daily", None)
+    assert (finding.ok, finding.what.startswith("login: reconnect")) == (False, True)
+    assert "p4ssword" not in finding.what
+    monkeypatch.setattr(smtplib, "SMTP", _nobody)
+    (finding,) = mail.check("emails.daily", None)
+    assert (finding.ok, finding.remedy) == (False, "Correct host, port or security.")
+    assert Server.sent == []
+
+
+def _refuses(*_: object) -> None:
+    raise smtplib.SMTPAuthenticationError(535, b"no")
+
+
+def _nobody(*_: object, **__: object) -> None:
+    raise ConnectionRefusedError("refused")
+
+
 def test_everybody_gets_their_own_digest_once_a_day(mail):
     assert mail.deliver("emails.daily", None).targets[0].accepted == 2
     assert sorted(message["To"] for message in Server.sent) == ["ann@example.com", "team@example.com"]

@@ -339,5 +339,23 @@ def test_a_machine_that_only_trains_needs_no_secret_and_one_that_delivers_is_tol
     text = "deliveries: {salesforce: {url: 'https://x.example', token: '${NO_SUCH_SECRET}', fields: {H__c: band}}}\n"
     config = load_config(write_config(tmp_path, text))
     world.publish()
-    with pytest.raises(ConfigError, match="NO_SUCH_SECRET"):
-        deliver(world.store, CONFIG, config.deliveries, clock=lambda: datetime(2026, 3, 2, tzinfo=UTC))
+    done = deliver(world.store, CONFIG, config.deliveries, clock=lambda: datetime(2026, 3, 2, tzinfo=UTC))
+    assert "NO_SUCH_SECRET" in str(done.targets[0].stopped)
+
+
+def test_a_secret_that_is_missing_stops_its_own_target_only_and_no_dry_run(world, tmp_path):
+    section = {"url": "https://x.example", "token": "${NO_SUCH_SECRET}", "fields": {"H__c": "band"}}
+    hook = {"webhook_url": "${NO_SUCH_HOOK}"}
+    world.with_target(salesforce=section, slack={"cs": hook}, tables={"bi": {"folder": "bi"}})
+    world.publish()
+    world.alert()
+    shown = {one.target: one.requests for one in world.preview()}
+    assert shown["salesforce"][0].headers["authorization"] == "***"
+    assert shown["slack.cs"][0].url.endswith("***")
+    done = {one.target: one for one in world.deliver("salesforce", None).targets}
+    assert done["salesforce"].stopped.startswith("no_secret: The environment has no variable NO_SUCH_SECRET. Set it")
+    assert done["slack.cs"].stopped.startswith("no_secret")
+    assert done["tables.bi"].accepted == 1
+    assert set(world.states("salesforce").values()) | set(world.states("slack.cs").values()) == {"waiting"}
+    (finding,) = world.check("salesforce", Answers())[:1]
+    assert (finding.ok, "NO_SUCH_SECRET" in finding.what) == (False, True)

@@ -15,10 +15,12 @@ from pydantic import TypeAdapter
 
 from churnml.errors import DataError
 from churnml.explain import Explanation, explain
+from churnml.explain.movement import ChangePart, ScoreChange, ScoreTrend, change_of, movement, trend_of
 from churnml.explain.plays import Play
 from churnml.explain.published import published
 from churnml.explain.stored import stored, worded
 from churnml.language import Catalogue, Text, Words, languages, render, using
+from churnml.reports import change_sentence
 from churnml.store import AccountScore, Snapshot, Store
 
 
@@ -125,3 +127,21 @@ def test_reasons_of_a_health_score_are_read_from_codes_and_from_words_of_an_earl
 def test_a_newer_format_is_refused_with_what_to_do(told: Explanation) -> None:
     with pytest.raises(DataError, match="churnml score"):
         worded({**stored(told), "format": 99})
+
+
+def test_a_movement_is_read_back_as_it_was_stored() -> None:
+    part = ChangePart("tickets", Text.of("m-tickets_open.now", n=3), -3.0)
+    change = ScoreChange(date(2026, 3, 1), 60.0, 57.0, -3.0, -3.0, 0.0, 0.0, {"tickets": -3.0}, (part,))
+    trend = ScoreTrend(change_7d=-1.5, slope_12w=0.25)
+    document = json.loads(json.dumps(movement(trend, change)))
+    assert (trend_of(document), change_of(document)) == (trend, change)
+    assert change_of(movement(trend, None)) is None
+    assert change_of(None) is trend_of({}) is None
+
+
+def test_a_change_that_was_stored_in_words_keeps_them() -> None:
+    part = {"part": "tickets", "points": -3.0, "label_en": "Tickets", "label_ja": "問い合わせ"}
+    shares = {"change": -3.0, "data": -3.0, "weights": 0.0, "model": 0.0}
+    change = change_of({"change": {"since": "2026-03-01", **shares, "largest": [part]}})
+    assert change_sentence(change, "en").startswith("What changed: Tickets. Health −3")
+    assert "問い合わせ" in change_sentence(change, "ja")

@@ -40,7 +40,7 @@ class _Forms(HTMLParser):
         _, fields, buttons = self.forms[-1]
         if tag == "button" and held.get("name"):
             buttons.add(f"{held['name']}={held.get('value', '')}")
-        if tag == "input" and held.get("name") and held.get("type") != "checkbox":
+        if tag == "input" and held.get("name") and (held.get("type") != "checkbox" or "checked" in held):
             fields.append((held["name"], held.get("value", "")))
         if tag == "select":
             self._select = held.get("name", "")
@@ -85,7 +85,7 @@ class Browser:
                 if button:
                     name, _, value = button.partition("=")
                     sent[name] = value
-                return self.request("POST", action, data={**sent, **fields})
+                return self.request("POST", action.partition("#")[0], data={**sent, **fields})
         raise AssertionError(f"{page.url} has no form to {action} with {button}")
 
 

@@ -179,6 +179,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("POST", "/settings/keys"): SETTINGS,
     ("POST", "/settings/keys/{key_id}/revoke"): replace(SETTINGS, at="/settings/keys/k1/revoke"),
     ("GET", "/settings/rules"): SETTINGS,
+    ("POST", "/settings/rules"): SETTINGS,
     ("GET", "/settings/names"): SETTINGS,
     ("GET", "/settings/deliveries"): SETTINGS,
     ("POST", "/settings/deliveries/resend"): SETTINGS,

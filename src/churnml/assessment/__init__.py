@@ -2,7 +2,7 @@
 
 from churnml.assessment.challenge import challenge
 from churnml.assessment.champion import Champion
-from churnml.assessment.changes import ChangePart, ScoreChange, handed_over, score_changes, score_trends
+from churnml.assessment.changes import handed_over, score_changes, score_trends
 from churnml.assessment.overall import FamilyShare, FeatureShare, Overall, PatternFound, SegmentEffect
 from churnml.assessment.records import Assessment, Assessments
 from churnml.assessment.what_if import Supposed, WhatIf, what_if
@@ -11,12 +11,10 @@ __all__ = [
     "Assessment",
     "Assessments",
     "Champion",
-    "ChangePart",
     "FamilyShare",
     "FeatureShare",
     "Overall",
     "PatternFound",
-    "ScoreChange",
     "SegmentEffect",
     "Supposed",
     "WhatIf",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -11,55 +10,17 @@ import pandas as pd
 
 from churnml.assessment.champion import Champion
 from churnml.explain.changes import ChangedFacts
+from churnml.explain.movement import ChangePart, ScoreChange
 from churnml.health import decompose, trend
-from churnml.language import Text
 from churnml.scorecard import Measure
 from churnml.scoring import score
 
-__all__ = ["ChangePart", "ScoreChange", "handed_over", "score_changes", "score_trends"]
+__all__ = ["handed_over", "score_changes", "score_trends"]
 
 _SHARES = ("before", "after", "change", "data", "weights", "model")
 _MODEL = "churn_model"
 _LEAST_POINTS = 0.5
 _LARGEST = 3
-
-
-@dataclass(frozen=True)
-class ChangePart:
-    """What moved a score by so many points: a measure, or the model's probability, told by the facts behind it."""
-
-    part: str
-    text: Text
-    points: float
-
-
-@dataclass(frozen=True)
-class ScoreChange:
-    """Why an account's health score moved.
-
-    Parameters
-    ----------
-    since : date
-        The earlier `as_of`.
-    before, after, change : float or None
-        Health scores and their difference, points; None where there is no score.
-    data, weights, model : float or None
-        What of the change the facts, the weights and the model made; they add up to it.
-    parts : mapping of str to float
-        Measure → points, all of `data`.
-    largest : tuple of ChangePart
-        Facts behind the parts of half a point or more, at most three, largest first.
-    """
-
-    since: date
-    before: float | None
-    after: float | None
-    change: float | None
-    data: float | None
-    weights: float | None
-    model: float | None
-    parts: Mapping[str, float]
-    largest: tuple[ChangePart, ...]
 
 
 def score_trends(now: pd.DataFrame, readings: Sequence[tuple[str, date, float | None]]) -> pd.DataFrame:

@@ -171,6 +171,7 @@ def scored(settings: Config, path: Path, outcome: Scored) -> None:
 
 def explained(explanation: Mapping[str, Any], lang: str) -> None:
     """Show one account's explanation, all of it in one language."""
+    from churnml.explain.movement import change_of
     from churnml.reports import change_sentence
 
     console, say = out(), phrases(lang)
@@ -190,7 +191,7 @@ def explained(explanation: Mapping[str, Any], lang: str) -> None:
         console.print(f"[yellow]{escape(reason)}[/]")
     if explanation.get("frozen"):
         console.print(f"[bold]{escape(explanation['frozen'][f'text_{lang}'])}[/]")
-    if moved := change_sentence(explanation.get("change"), lang):
+    if moved := change_sentence(change_of(explanation), lang):
         console.print(escape(moved))
     for fact in explanation.get("indicators", []):
         console.print(f"• {escape(fact[f'text_{lang}'])}")

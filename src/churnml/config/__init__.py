@@ -18,7 +18,7 @@ from churnml.config.raw import (
     TableSource,
     VersionSource,
 )
-from churnml.config.reading import load_config
+from churnml.config.reading import alerts_section, load_config
 from churnml.config.reference import config_markdown
 from churnml.config.secrets import mask_secrets, mask_text, mask_url
 from churnml.config.sections import (
@@ -78,6 +78,7 @@ __all__ = [
     "TargetWords",
     "VersionSource",
     "config_markdown",
+    "alerts_section",
     "load_config",
     "mask_secrets",
     "mask_text",

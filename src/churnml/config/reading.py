@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from churnml.config.alerts import AlertsConfig
 from churnml.config.company import Config
 from churnml.config.deliveries import SECRETS
 from churnml.config.pulls import PULL_SECRETS
@@ -21,7 +22,7 @@ from churnml.config.yaml_loading import load_yaml
 from churnml.errors import ConfigError, Said, near_name
 from churnml.language import Text, validation_fault
 
-__all__ = ["fields_of", "load_config", "model_in"]
+__all__ = ["alerts_section", "fields_of", "load_config", "model_in"]
 
 
 def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
@@ -85,6 +86,44 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         raise _bottomless(file) from None
     config._base = config.features._base = file.resolve().parent
     return config
+
+
+class _Alone(BaseModel):
+    alerts: AlertsConfig
+
+
+def alerts_section(section: AlertsConfig, changes: Mapping[str, Any], rules: str, where: str) -> AlertsConfig:
+    """Return the section `alerts` with changes that somebody wants to try; no file is read or written.
+
+    Parameters
+    ----------
+    section : AlertsConfig
+        As it is.
+    changes : mapping
+        Keys of the section → their new values.
+    rules : str
+        YAML as under ``alerts.rules``: each entry replaces the rule of its name. May be empty.
+    where : str
+        What the text is called where it is wrong.
+
+    Raises
+    ------
+    ConfigError
+        The text is not YAML, or a key or value is wrong; the message names the near key.
+    """
+    try:
+        own = load_yaml(rules) if rules.strip() else {}
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            Text.of("fault-yaml"), where=where, got=str(error), remedy=Text.of("fault-yaml.signs"), code="config.yaml"
+        ) from error
+    if not isinstance(own, dict):
+        raise ConfigError(Text.of("error-config_empty"), where=where, code="config.yaml")
+    data = {**section.model_dump(), **changes}
+    try:
+        return _Alone.model_validate({"alerts": {**data, "rules": {**data["rules"], **own}}}).alerts
+    except ValidationError as error:
+        raise _readable(error, Path(where)) from error
 
 
 def _bottomless(file: Path) -> ConfigError:

@@ -297,6 +297,14 @@ class HealthConfig(Section):
             raise WrongValueError(Text.of("wrong-bands", red=str(self.red_below), green=str(self.green_from)))
         return self
 
+    @property
+    def edges(self) -> tuple[float, float]:
+        """Where red ends and green begins before a model was trained, health points."""
+        return (
+            40.0 if self.red_below == "auto" else self.red_below,
+            70.0 if self.green_from == "auto" else self.green_from,
+        )
+
 
 class CapacityConfig(Section):
     """How many accounts the team can look after, and what a call costs and saves."""

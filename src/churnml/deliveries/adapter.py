@@ -16,6 +16,7 @@ from churnml.config.deliveries import TargetConfig
 from churnml.config.secrets import MASK
 from churnml.deliveries.faults import Fault, Shown
 from churnml.deliveries.gateway import Gateway, Signs, reveal
+from churnml.errors import ConfigError
 from churnml.store import Delivery, DeliveryOutcome
 
 __all__ = [
@@ -225,8 +226,21 @@ class Adapter(ABC):
         return Finding(self.name, ok, what, remedy)
 
     def secret(self, secret: SecretStr | None) -> str:
-        """Return a secret of the section in the clear."""
-        return "" if secret is None else reveal(secret, f"deliveries.{self.name}")
+        """Return a secret of the section in the clear; in a dry run one that is not there may be missing.
+
+        Raises
+        ------
+        Fault
+            The environment has it not. Other targets go on.
+        """
+        if secret is None:
+            return ""
+        try:
+            return reveal(secret, f"deliveries.{self.name}")
+        except ConfigError as error:
+            if self.gateway.shown is not None:
+                return MASK
+            raise Fault("no_secret", f"{error.what}. {error.remedy}") from None
 
     @staticmethod
     def secrets_of(section: TargetConfig) -> list[str]:

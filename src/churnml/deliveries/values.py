@@ -10,6 +10,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from churnml.config.deliveries import CrmTarget, FieldConfig, Value
+from churnml.explain.movement import trend_of
 from churnml.store import AccountScore, SnapshotInfo
 
 __all__ = ["KINDS", "Kind", "account_values", "changed", "mapped", "shortened"]
@@ -74,7 +75,7 @@ def account_values(
     """
     document = explanation or {}
     reasons = [str(reason) for reason in document.get(f"reasons_{language}") or ()]
-    trend = document.get("trend") or {}
+    trend = trend_of(document)
     numbered = dict(zip(("reason_1", "reason_2", "reason_3"), [*reasons, None, None, None], strict=False))
     return {
         "account_id": account.account_id,
@@ -88,8 +89,8 @@ def account_values(
         "days_to_renewal": account.days_to_renewal,
         "owner": account.owner,
         "segment": account.segment,
-        "health_change_7d": trend.get("change_7d", account.details.get("change_7d")),
-        "health_change_30d": trend.get("change_30d", account.details.get("change_30d")),
+        "health_change_7d": trend.change_7d if trend else account.details.get("change_7d"),
+        "health_change_30d": trend.change_30d if trend else account.details.get("change_30d"),
         "summary": document.get(f"summary_{language}"),
         "reasons": "; ".join(reasons) or None,
         **numbered,

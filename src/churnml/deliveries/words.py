@@ -32,22 +32,11 @@ def alert_values(
         Address of the account's page.
     """
     say = phrases(language).text
-    why = say(alert.text)
-    name = (account.name if account is not None else None) or alert.account_id
-    facts: list[tuple[Text, Text]] = []
-    if account is not None:
-        if account.health_score is not None:
-            band = Text.of(f"band-{account.band}")
-            facts.append((Text.of("deliver-health"), Text.of("deliver-score", n=account.health_score, band=band)))
-        chance = Quantity(value=account.churn_probability, unit="share")
-        facts.append((Text.of("deliver-probability"), Text.of("amount", n=chance)))
-        if account.days_to_renewal is not None and account.days_to_renewal >= 0:
-            days = Quantity(value=round(account.days_to_renewal), unit="days")
-            facts.append((Text.of("deliver-renewal"), Text.of("amount", n=days)))
-    if alert.avoidable_loss is not None:
-        money = Quantity(value=alert.avoidable_loss, unit="currency", currency=currency)
-        facts.append((Text.of("deliver-loss"), Text.of("amount", n=money)))
-    facts.append((Text.of("deliver-due"), Text.of("deliver-day", day=Day(on=alert.due_at.date().isoformat()))))
+    why, name = say(alert.text), _name(alert, account)
+    facts = [
+        *_facts(alert, account, currency),
+        (Text.of("deliver-due"), Text.of("deliver-day", day=Day(on=alert.due_at.date().isoformat()))),
+    ]
     pairs = [[say(label), say(value)] for label, value in facts]
     subject = say(Text.of("deliver-subject", account=name, why=why))
     owner = say(Text.of("deliver-owner", owner=alert.owner))
@@ -77,6 +66,28 @@ def alert_values(
     }
 
 
+def _name(alert: Alert, account: AccountScore | None) -> str:
+    return (account.name if account is not None else None) or alert.account_id
+
+
+def _facts(alert: Alert, account: AccountScore | None, currency: str) -> list[tuple[Text, Text]]:
+    """Return what is known of the account, name and value; by when the alert wants an answer is not of it."""
+    facts: list[tuple[Text, Text]] = []
+    if account is not None:
+        if account.health_score is not None:
+            band = Text.of(f"band-{account.band}")
+            facts.append((Text.of("deliver-health"), Text.of("deliver-score", n=account.health_score, band=band)))
+        chance = Quantity(value=account.churn_probability, unit="share")
+        facts.append((Text.of("deliver-probability"), Text.of("amount", n=chance)))
+        if account.days_to_renewal is not None and account.days_to_renewal >= 0:
+            days = Quantity(value=round(account.days_to_renewal), unit="days")
+            facts.append((Text.of("deliver-renewal"), Text.of("amount", n=days)))
+    if alert.avoidable_loss is not None:
+        money = Quantity(value=alert.avoidable_loss, unit="currency", currency=currency)
+        facts.append((Text.of("deliver-loss"), Text.of("amount", n=money)))
+    return facts
+
+
 def task_values(
     task: Task,
     alert: Alert,
@@ -100,9 +111,7 @@ def task_values(
         Address of the account's page.
     """
     say = phrases(language).text
-    spoken = alert_values(alert, account, language=language, currency=currency, page=None)
-    title = task.title.spoken(language)
-    facts = [fact for fact in spoken["facts"] if fact[0] != say(Text.of("deliver-due"))]
+    why, name, title = say(alert.text), _name(alert, account), task.title.spoken(language)
     ended = task.finished_on or alert.updated_on
     end = {
         "done": Text.of(
@@ -120,8 +129,8 @@ def task_values(
     lines = [
         *([say(end).strip()] if end is not None else []),
         title,
-        spoken["why"],
-        *(f"{label}: {value}" for label, value in facts),
+        why,
+        *(f"{say(label)}: {say(value)}" for label, value in _facts(alert, account, currency)),
         due,
         say(Text.of("deliver-owner", owner=task.owner)),
         *([page] if page else []),
@@ -130,7 +139,7 @@ def task_values(
         "task_id": task.id,
         "alert_id": task.alert_id,
         "account_id": task.account_id,
-        "account": spoken["account"],
+        "account": name,
         "playbook": task.playbook,
         "step": task.step,
         "step_title": title,
@@ -142,8 +151,8 @@ def task_values(
         "owner": task.owner,
         "opened_on": task.opened_on.isoformat(),
         "due_on": task.due_on.isoformat(),
-        "subject": say(Text.of("deliver-subject", account=spoken["account"], why=title)),
-        "why": spoken["why"],
+        "subject": say(Text.of("deliver-subject", account=name, why=title)),
+        "why": why,
         "body": "\n".join(lines),
         "page": page,
     }

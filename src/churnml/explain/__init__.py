@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
     from churnml.explain.notices import frozen, overridden
     from churnml.explain.patterns import CHURNERS_NEEDED, Pattern, churn_patterns
-    from churnml.explain.plays import Play, Playbook, load_playbooks, suggest_plays, touch_model
+    from churnml.explain.plays import Play, Playbook, load_playbooks, read_playbooks, suggest_plays, touch_model
     from churnml.explain.reference import ExplainReference, Yardstick
 else:
     __getattr__ = load_on_use(
@@ -44,6 +44,7 @@ else:
             "overridden": "notices",
             "segment_differences": "importance",
             "shap_summary": "importance",
+            "read_playbooks": "plays",
             "suggest_plays": "plays",
             "timeline": "happenings",
             "touch_model": "plays",
@@ -74,6 +75,7 @@ __all__ = [
     "overridden",
     "segment_differences",
     "shap_summary",
+    "read_playbooks",
     "suggest_plays",
     "timeline",
     "touch_model",

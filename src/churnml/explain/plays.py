@@ -22,7 +22,7 @@ from churnml.language import Text, Words, WrongValueError, one_of, validation_fa
 if TYPE_CHECKING:
     from churnml.explain.explanation import Explanation
 
-__all__ = ["Play", "Playbook", "load_playbooks", "suggest_plays", "touch_model"]
+__all__ = ["Play", "Playbook", "load_playbooks", "read_playbooks", "suggest_plays", "touch_model"]
 
 Touch = Literal["high", "low", "tech"]
 Name = Annotated[str, Field(min_length=1)]
@@ -142,17 +142,31 @@ def load_playbooks(path: Path) -> tuple[Playbook, ...]:
     """
     if not path.is_file():
         raise ConfigError(Text.of("fault-no_playbook_file"), where=str(path))
+    playbooks = read_playbooks(path.read_text(encoding="utf-8"), str(path))
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        items = data["playbooks"] if isinstance(data, dict) else None
-        if not isinstance(items, list) or not items:
-            raise ConfigError(Text.of("fault-no_playbooks"), where=str(path))
-        playbooks = [Playbook.model_validate(item) for item in items]
         for file in sorted(path.parent.glob(f"{path.stem}.*{path.suffix}")):
             playbooks = _translated(playbooks, file, file.name.removeprefix(f"{path.stem}.").removesuffix(path.suffix))
-        return tuple(playbooks)
-    except (yaml.YAMLError, KeyError) as error:
+    except yaml.YAMLError as error:
         raise ConfigError(Text.of("fault-playbooks_yaml"), where=str(path), got=str(error)) from error
+    return tuple(playbooks)
+
+
+def read_playbooks(text: str, where: str) -> list[Playbook]:
+    """Read playbooks from the text of a file, without what stands beside it; see `load_playbooks`.
+
+    Raises
+    ------
+    ConfigError
+        The text is wrong; `where` names its place.
+    """
+    try:
+        data = yaml.safe_load(text)
+        items = data.get("playbooks") if isinstance(data, dict) else None
+        if not isinstance(items, list) or not items:
+            raise ConfigError(Text.of("fault-no_playbooks"), where=where)
+        return [Playbook.model_validate(item) for item in items]
+    except yaml.YAMLError as error:
+        raise ConfigError(Text.of("fault-playbooks_yaml"), where=where, got=str(error)) from error
     except ValidationError as error:
         fault = error.errors()[0]
         name = fault["input"].get("name", "") if isinstance(fault["input"], dict) else ""
@@ -160,7 +174,7 @@ def load_playbooks(path: Path) -> tuple[Playbook, ...]:
         said = validation_fault(fault)
         raise ConfigError(
             Text.of("fault-playbook_wrong"),
-            where=f"{path}: {key}",
+            where=f"{where}: {key}",
             got=Text.of("fault-playbook_wrong.named", fault=said, name=name) if name else said,
         ) from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -18,14 +17,10 @@ from churnml.actions import (
     alert_rules,
     alerts_backtest,
     rules_of_modules,
-    signals,
 )
 from churnml.config import Config
-from churnml.errors import UsageError
 from churnml.explain import load_playbooks
 from churnml.explain.plays import Playbook
-from churnml.health import phase
-from churnml.language import Text
 from churnml.pipeline.bands import bands_in_force
 from churnml.pipeline.experiments import uplift_in_force, with_uplift
 from churnml.pipeline.health import tested_on
@@ -69,7 +64,9 @@ def evaluate_alerts(
     store : Store
         Holds the alerts and the earlier readings.
     """
-    decide = _decision(config, scores, features, explanations, as_of, store)
+    table = actions.table_of(scores, features, store.banded_readings(config.name, as_of))
+    told = {str(item["account_id"]): item for item in explanations}
+    decide = _decision(config, table, actions.situations(table, told), as_of, store)
     return store.evaluations(config.name).evaluate(
         as_of, lambda known: decide(known, None), Actor("score", datetime.now(UTC))
     )
@@ -105,23 +102,9 @@ def evaluate_newest(config: Config, store: Store) -> tuple[date, Decided | None]
 
 
 def _decision_on_newest(config: Config, store: Store) -> tuple[date, Callable[[Known, date | None], Decided | None]]:
-    newest = store.latest(config.name)
-    if newest is None:
-        raise UsageError(Text.of("fault-not_scored"), where=config.name, code="alerts.scores")
-    values_of = store.all_features(newest.id)
-    if not values_of:
-        raise UsageError(
-            Text.of("fault-features_gone"),
-            where=Text.of("fault-features_gone.where", as_of=str(newest.as_of)),
-            code="alerts.features",
-        )
-    accounts = store.accounts(newest.id, limit=newest.accounts).accounts
-    scores = pd.DataFrame([{**asdict(account), "as_of": newest.as_of} for account in accounts])
-    scores["as_of"] = pd.to_datetime(scores["as_of"])
-    features = pd.DataFrame([{"account_id": account, **values} for account, values in values_of.items()])
-    stored = store.explanations(newest.id, [account.account_id for account in accounts], [])
-    explanations = [{**body, "account_id": account} for account, body in stored.items()]
-    return newest.as_of, _decision(config, scores, features, explanations, newest.as_of, store)
+    basis = actions.Basis.newest(config.name, store)
+    as_of = basis.snapshot.as_of
+    return as_of, _decision(config, basis.table, basis.situations(), as_of, store)
 
 
 def rules_of(config: Config) -> list[AlertRule]:
@@ -137,32 +120,10 @@ def playbooks_of(config: Config) -> Sequence[Playbook]:
 
 
 def _decision(
-    config: Config,
-    scores: pd.DataFrame,
-    features: pd.DataFrame,
-    explanations: Iterable[Mapping[str, Any]],
-    as_of: date,
-    store: Store,
+    config: Config, signals: pd.DataFrame, situations: Mapping[str, Situation], as_of: date, store: Store
 ) -> Callable[[Known, date | None], Decided | None]:
     """Return what decides on a snapshot; where it was evaluated already, only if that date is named."""
-    readings = pd.DataFrame(store.banded_readings(config.name, as_of), columns=list(actions.READINGS))
-    readings = readings.astype({"health_score": "float64", "coverage": "float64"})
-    readings["as_of"] = pd.to_datetime(readings["as_of"])
-    table = with_uplift(config, signals(scores, features, readings), store, as_of)
-    by_account = {str(item["account_id"]): item for item in explanations}
-    phases = phase(table).tolist()
-    read = ("account_id", "touch", "band", "owner")
-    columns = (table[name] if name in table else [None] * len(table) for name in read)
-    situations = {
-        str(account): Situation.of(
-            str(in_phase),
-            str(touch),
-            str(band),
-            None if pd.isna(owner) else str(owner),
-            by_account.get(str(account), {}),
-        )
-        for in_phase, account, touch, band, owner in zip(phases, *columns, strict=True)
-    }
+    table = with_uplift(config, signals, store, as_of)
     rules, playbooks = rules_of(config), playbooks_of(config)
     days = config.experiments.days or config.label.horizon_days
 

@@ -10,9 +10,10 @@ import pandas as pd
 
 from churnml import features as features_room
 from churnml import registry, snapshots
-from churnml.assessment import Assessments, Champion, ScoreChange, handed_over, score_changes
+from churnml.assessment import Assessments, Champion, handed_over, score_changes
 from churnml.config import Config
 from churnml.errors import BundleError, TimelineError
+from churnml.explain.movement import ScoreChange
 from churnml.store import Snapshot, Store
 from churnml.tables import Tables
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from pydantic import TypeAdapter
 
 from churnml import features as features_room
 from churnml import snapshots
-from churnml.assessment import Assessments, Champion, ScoreChange, score_trends
+from churnml.assessment import Assessments, Champion, score_trends
 from churnml.config import Config
 from churnml.explain import Explanation, load_playbooks, suggest_plays
 from churnml.explain.lifetime import Lifetime
+from churnml.explain.movement import ScoreChange, ScoreTrend, movement
 from churnml.explain.plays import Play, Playbook
 from churnml.explain.stored import stored as as_stored
 from churnml.explain.stored import worded
@@ -41,10 +43,9 @@ from churnml.tables import Tables, knowledge
 
 __all__ = ["files_hold", "run", "score"]
 
-_CHANGE = TypeAdapter(ScoreChange)
 _PREVIOUS_DAYS = 28
 """An explanation compares an account with itself this many days earlier."""
-_TREND = ("change_7d", "change_30d", "slope_12w")
+_TREND = tuple(field.name for field in fields(ScoreTrend))
 
 
 def score(
@@ -251,9 +252,7 @@ def _with_history(
     why: Mapping[str, ScoreChange] = changes(config, tables, champion, now, before, store)
     table = table.merge(trend, on="account_id", how="left", validate="1:1")
     for item, row in zip(stored, table.to_dict("records"), strict=True):
-        item["trend"] = {name: plain(row[name]) for name in _TREND}
-        change = why.get(item["account_id"])
-        item["change"] = None if change is None else _CHANGE.dump_python(change, mode="json")
+        item |= movement(ScoreTrend(**{name: plain(row[name]) for name in _TREND}), why.get(item["account_id"]))
     return table
 
 

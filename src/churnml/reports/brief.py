@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from churnml.explain.happenings import Happening
 from churnml.explain.lifetime import Lifetime
+from churnml.explain.movement import change_of
 from churnml.explain.notices import level_gaps
 from churnml.explain.plays import Play
 from churnml.features.spec import FAMILIES
@@ -98,7 +99,7 @@ def account_brief(
         breaks=[say("page-new_model", on=Day(on=f"{known['as_of'].iloc[place]:%Y-%m-%d}")) for place in _breaks(known)]
         if drawn and known is not None
         else [],
-        change=change_sentence(explanation.get("change"), language),
+        change=change_sentence(change_of(explanation), language),
         happenings=[{"on": day(item.on, language), "text": render(item.text, language)} for item in happenings],
         plays=[
             {

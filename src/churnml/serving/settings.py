@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from churnml.config import ApiLimits, Config, DisplayConfig, load_config
 from churnml.config.alerts import AlertsConfig
 from churnml.config.deliveries import EmailTarget
+from churnml.config.experiments import ExperimentsConfig
 from churnml.config.sign_in import SignInConfig, in_the_clear, mail_section
 from churnml.errors import ConfigError
 from churnml.language import Language, Text
@@ -52,6 +53,10 @@ class Settings(BaseModel):
     language: Language = Field("en", description="Language where a request names none")
     alerts: AlertsConfig = Field(default_factory=AlertsConfig, description="Whose working days count")
     playbooks: Path | None = Field(None, description="YAML file of the playbooks")
+    experiments: ExperimentsConfig = Field(default_factory=ExperimentsConfig, description="Whom nobody contacts")
+    episode_days: int = Field(90, ge=1, description="How long an account stays in its arm of an experiment")
+    edges: tuple[float, float] = Field((40.0, 70.0), description="Where red ends and green begins without a model")
+    seed: int = Field(7, description="The config's seed")
     targets: tuple[str, ...] = Field((), description="Targets of deliveries that are on")
     display: DisplayConfig = Field(default_factory=DisplayConfig, description="What raw names are called on pages")
     limits: ApiLimits = Field(default_factory=ApiLimits, description="Limits of requests")
@@ -93,6 +98,10 @@ class Settings(BaseModel):
             language=config.language,
             alerts=config.alerts,
             playbooks=None if config.playbooks is None else config.resolve(config.playbooks),
+            experiments=config.experiments,
+            episode_days=config.experiments.days or config.label.horizon_days,
+            edges=config.health.edges,
+            seed=config.seed,
             targets=tuple(config.deliveries.targets()),
             display=config.display,
             limits=config.serving.limits,

@@ -26,6 +26,7 @@ __all__ = [
     "unpack_columns",
     "unpack_document",
     "unpack_numbers",
+    "unpacked_matrix",
 ]
 
 _LEVEL = 1
@@ -48,6 +49,24 @@ def unpack_numbers(packed: bytes) -> list[float | None]:
     """Return the numbers of a row; what is not finite is None."""
     raw = zlib.decompress(packed)
     return [value if math.isfinite(value) else None for value in struct.unpack(f"<{len(raw) // 8}d", raw)]
+
+
+def unpacked_matrix(packed: Sequence[bytes | None], columns: int) -> np.ndarray:
+    """Return rows of `pack_numbers` as a matrix of so many columns; what is not finite is NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> unpacked_matrix(pack_numbers(np.array([[0.1, np.inf], [1.0, 2.0]])), 2).tolist()
+    [[0.1, nan], [1.0, 2.0]]
+    """
+    import numpy as np
+
+    out = np.empty((len(packed), columns))
+    for at, row in enumerate(packed):
+        out[at] = np.frombuffer(zlib.decompress(row or b""), dtype="<f8")
+    out[~np.isfinite(out)] = np.nan
+    return out
 
 
 def pack_document(document: Mapping[str, Any]) -> bytes:

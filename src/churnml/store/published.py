@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Row, func, select
 
@@ -12,11 +12,14 @@ from churnml.explain.composition import Composition
 from churnml.explain.lifetime import Lifetime
 from churnml.store.compositions import unpacked_composition
 from churnml.store.curves import unpacked_curve
-from churnml.store.packing import named, unpack_document, unpack_numbers
+from churnml.store.packing import named, unpack_document, unpack_numbers, unpacked_matrix
 from churnml.store.queries import SCORE, SNAPSHOT, band_in_force, conditions, last_of_each_day, lots, pair
 from churnml.store.records import BANDS, AccountScore, Departed, Page, ScoreFilter, SnapshotInfo
 from churnml.store.schema import CurveRow, DepartureRow, ExplanationRow, FeaturesRow, ScoreRow, SnapshotRow
 from churnml.store.writes import reading
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["PublishedScores"]
 
@@ -118,6 +121,26 @@ class PublishedScores:
         )
         with reading(self._engine) as connection:
             return {row.account_id: _scored_from(row) for row in connection.execute(query)}
+
+    def features_frame(self, snapshot_id: int) -> pd.DataFrame:
+        """Return what each account of a snapshot was scored from: ``account_id`` and its features; empty if not kept.
+
+        As `all_features`, for whole snapshots: a hundred thousand accounts take no object each.
+        """
+        import pandas as pd
+
+        query = select(FeaturesRow.account_id, FeaturesRow.features, FeaturesRow.numbers)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.where(FeaturesRow.snapshot_id == snapshot_id)).all()
+            named = select(SnapshotRow.feature_names).where(SnapshotRow.id == snapshot_id)
+            names = connection.execute(named).scalar_one_or_none() or []
+        accounts = [row.account_id for row in rows]
+        if not rows or any(row.numbers is None for row in rows):
+            return pd.DataFrame([{"account_id": row.account_id, **row.features} for row in rows])
+        words = pd.DataFrame([row.features for row in rows])
+        numeric = [name for name in names if name not in words]
+        numbers = pd.DataFrame(unpacked_matrix([row.numbers for row in rows], len(numeric)), columns=numeric)
+        return pd.concat([pd.Series(accounts, name="account_id", dtype="str"), numbers, words], axis=1)
 
     def departures(self, config: str) -> dict[str, Departed]:
         """Return the accounts that are scored no more, as the newest snapshot of a config knows them."""

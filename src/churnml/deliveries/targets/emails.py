@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from email.message import EmailMessage
 
 from churnml.config.deliveries import EmailTarget
-from churnml.deliveries.adapter import Adapter, Context, Manner, Record, accepted, again, refused
-from churnml.deliveries.faults import Lost
+from churnml.deliveries.adapter import Adapter, Context, Finding, Manner, Record, accepted, again, refused
+from churnml.deliveries.faults import Lost, NotSent
 from churnml.deliveries.gateway import Request
 from churnml.deliveries.mail import connected
 from churnml.store import DeliveryOutcome
@@ -51,6 +52,23 @@ class Email(Adapter):
         finally:
             server.close()
         return [accepted()]
+
+    def check(self) -> Iterator[Finding]:
+        """Connect and log in, as a mail would; none is sent."""
+        section = self.section
+        where = f"{section.host}:{section.port}"
+        self.gateway.show(Request("SMTP", f"smtp://{where}", {}, None))
+        try:
+            server = connected(section, self.secret(section.password) if section.user else "", self.gateway.masked)
+        except NotSent as error:
+            yield self.finding(False, f"{where} does not answer: {error.said}", "Correct host, port or security.")
+            return
+        with suppress(smtplib.SMTPException, OSError):
+            server.quit()
+        how = f"takes the login of {section.user}" if section.user else "answers"
+        yield self.finding(
+            True, f"{where} {how}; whether it takes the sender and the addresses shows with the first mail"
+        )
 
     def _said(self, code: int, said: bytes | str) -> DeliveryOutcome:
         text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnml.config.deliveries import TableTarget
-from churnml.deliveries.adapter import Adapter, Context, Manner, Record, accepted, refused
+from churnml.deliveries.adapter import Adapter, Context, Finding, Manner, Record, accepted, refused
 from churnml.deliveries.faults import Fault, Interruption, Lost
 from churnml.deliveries.gateway import Request
 from churnml.deliveries.values import KINDS, account_values, mapped
@@ -19,12 +19,15 @@ from churnml.store import DeliveryOutcome, SnapshotInfo, Store
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sqlalchemy import Engine
 
 __all__ = ["FlatTable"]
 
 _PAGE = 1000
 _TRANSACTIONAL = ("postgres", "postgresql", "sqlite", "mysql", "mariadb", "mssql", "oracle")
 """Databases that SQLAlchemy writes to in one transaction; the others are Ibis's."""
+_SQLITE_FILES = (".sqlite", ".sqlite3", ".db")
+"""Ends of files that Ibis would open as SQLite, whose statements it cannot all translate: they go SQLAlchemy's way."""
 _DELETE = "DELETE FROM {table} WHERE snapshot_on = CAST('{day}' AS TIMESTAMP)"
 
 
@@ -58,6 +61,58 @@ class FlatTable(Adapter):
             # Drivers of a dozen databases and stores raise what they like; all of it may pass.
             raise Lost("not_written", self.gateway.masked(f"{type(error).__name__}: {error}")[:300]) from None
         return [accepted()]
+
+    def check(self) -> Iterator[Finding]:
+        """Write an empty file and remove it, or open the database and compare its columns; no row is changed."""
+        try:
+            yield from self._checked_folder() if self.section.folder is not None else self._checked_database()
+        except Interruption:
+            raise
+        except Exception as error:
+            # As in `write`: drivers raise what they like.
+            said = self.gateway.masked(f"{type(error).__name__}: {error}")[:300]
+            yield self.finding(False, said, "Correct folder or connection, or the rights of its user.")
+
+    def _checked_folder(self) -> Iterator[Finding]:
+        folder, mark = str(self.section.folder).removeprefix("file://"), f".churnml-check-{os.getpid()}"
+        if "://" in folder:
+            from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+
+            where = f"{folder.rstrip('/')}/{mark}"
+            self.gateway.show(Request("PUT", where, {}, None))
+            files, path = url_to_fs(where)
+            files.makedirs(files._parent(path), exist_ok=True)
+            files.pipe_file(path, b"")
+            files.rm_file(path)
+        else:
+            place = self.base / Path(folder).expanduser()
+            self.gateway.show(Request("PUT", str(place / mark), {}, None))
+            place.mkdir(parents=True, exist_ok=True)
+            (place / mark).write_bytes(b"")
+            (place / mark).unlink()
+            folder = str(place)
+        yield self.finding(True, f"{folder} can be written to")
+
+    def _checked_database(self) -> Iterator[Finding]:
+        url, name = self.secret(self.section.connection), self.section.name
+        self.gateway.show(Request("SQL", url, {}, f"the columns of {name}"))
+        # The table itself is made anew, but for warehouses; a history keeps the columns that it began with.
+        is_anew = (
+            _sql_address(url) is not None or url.partition(":")[0] == "duckdb" or url.endswith((".duckdb", ".ddb"))
+        )
+        tables = [*([] if is_anew else [name]), *([f"{name}_history"] if self.section.history else [])]
+        columns = _columns_there(url, tables)
+        yield self.finding(True, "the database opens")
+        wanted = list(self.section.columns_wanted())
+        for table, there in columns.items():
+            if there is None:
+                yield self.finding(True, f"{table}: is not there yet and will be made")
+                continue
+            lacking = [one for one in wanted if one not in there]
+            what = f"{table}: lacks " + ", ".join(lacking) if lacking else f"{table}: has every column"
+            yield self.finding(
+                not lacking, what, f"Add the columns to {table}, or name the table anew (`name`)." if lacking else None
+            )
 
     def frame(self, snapshot: SnapshotInfo) -> pd.DataFrame:
         """Return a scoring, one row an account, with the columns of the config."""
@@ -118,7 +173,7 @@ class FlatTable(Adapter):
         if "://" in folder:
             where = f"{folder.rstrip('/')}/{place}"
             self._shown(where, data)
-            from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+            from fsspec.core import url_to_fs
 
             files, path = url_to_fs(where)
             # Stores have no folders; network shares and disks behind an address do.
@@ -150,12 +205,10 @@ class FlatTable(Adapter):
         self.gateway.show(Request("SQL", url, {}, f"{name}: {len(frame)} rows of {', '.join(frame.columns)}"))
         wanted = {name: frame} if is_newest else {}
         history = frame.assign(snapshot_on=pd.Timestamp(snapshot.as_of)) if self.section.history else None
-        if url.partition(":")[0].partition("+")[0] in _TRANSACTIONAL:
-            _into_sql(url, wanted, f"{name}_history", history, snapshot)
+        if (address := _sql_address(url)) is not None:
+            _into_sql(address, wanted, f"{name}_history", history, snapshot)
             return
-        import ibis
-
-        connection = ibis.connect(url)
+        connection = _opened(url)
         try:
             into = _into_duckdb if connection.name == "duckdb" else _into
             into(connection, wanted, f"{name}_history", history, snapshot)
@@ -163,16 +216,72 @@ class FlatTable(Adapter):
             connection.disconnect()
 
 
-def _into_sql(
-    url: str, wanted: Mapping[str, pd.DataFrame], past: str, history: pd.DataFrame | None, of: SnapshotInfo
-) -> None:
-    """Put a scoring into a database with transactions, all of it or nothing."""
-    from sqlalchemy import MetaData, Table, create_engine, delete, inspect, make_url
+def _sql_address(url: str) -> str | None:
+    """Return the address under which SQLAlchemy knows a database, or None for one that is Ibis's.
+
+    Examples
+    --------
+    >>> _sql_address("/data/bi.sqlite"), _sql_address("postgres://u@h/x"), _sql_address("duckdb://bi.duckdb")
+    ('sqlite:////data/bi.sqlite', 'postgres://u@h/x', None)
+    """
+    if "://" not in url and url.endswith(_SQLITE_FILES):
+        return f"sqlite:///{url}"
+    return url if url.partition(":")[0].partition("+")[0] in _TRANSACTIONAL else None
+
+
+def _opened(url: str) -> Any:
+    """Return Ibis's connection to a database, or a fault for an address that it does not know."""
+    import ibis
+
+    try:
+        return ibis.connect(url)
+    except ValueError as error:
+        if "Don't know how to connect" not in str(error):
+            raise
+        raise Fault(
+            "place", "no database is known by this address; it begins with e.g. duckdb:// or postgres://"
+        ) from None
+
+
+def _columns_there(url: str, names: Sequence[str]) -> dict[str, Sequence[str] | None]:
+    """Return the columns of tables; None for one that is not there."""
+    if (address := _sql_address(url)) is not None:
+        from sqlalchemy import inspect
+
+        engine = _engine(address)
+        try:
+            seen = inspect(engine)
+            return {name: [one["name"] for one in seen.get_columns(name)] if seen.has_table(name) else None
+                    for name in names}  # fmt: skip
+        finally:
+            engine.dispose()
+    connection = _opened(url)
+    try:
+        if connection.name == "duckdb":
+            seen = connection.con.execute("SELECT table_name, column_name FROM information_schema.columns").fetchall()
+            return {name: [column for table, column in seen if table == name] or None for name in names}
+        known = connection.list_tables()
+        return {name: list(connection.table(name).columns) if name in known else None for name in names}
+    finally:
+        connection.disconnect()
+
+
+def _engine(url: str) -> Engine:
+    from sqlalchemy import create_engine, make_url
 
     parsed = make_url(url)
     if parsed.get_backend_name() in ("postgres", "postgresql"):
         parsed = parsed.set(drivername="postgresql+psycopg")
-    engine = create_engine(parsed, hide_parameters=True)
+    return create_engine(parsed, hide_parameters=True)
+
+
+def _into_sql(
+    url: str, wanted: Mapping[str, pd.DataFrame], past: str, history: pd.DataFrame | None, of: SnapshotInfo
+) -> None:
+    """Put a scoring into a database with transactions, all of it or nothing."""
+    from sqlalchemy import MetaData, Table, delete, inspect
+
+    engine = _engine(url)
     try:
         with engine.begin() as connection:
             for name, frame in wanted.items():

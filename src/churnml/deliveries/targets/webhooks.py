@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from churnml.config.deliveries import WebhookTarget
+from churnml.config.secrets import MASK
 from churnml.deliveries.adapter import Adapter, Context, Manner, Record, accepted, again
 from churnml.deliveries.faults import Fault
 from churnml.errors import ConfigError
@@ -49,16 +50,15 @@ class Webhook(Adapter):
         try:
             from standardwebhooks import Webhook as Signature
         except ModuleNotFoundError as error:
-            raise ConfigError(
-                Text.of("fault-webhook_extra"), where=f"deliveries.{self.name}", code="deliver.extra"
-            ) from error
+            told = ConfigError(Text.of("fault-webhook_extra"), code="deliver.extra")
+            raise Fault("extra", f"{told.what}. {told.remedy}") from error
         now = self.gateway.clock()
+        secret = self.secret(self.section.signing_secret)
         try:
-            signature = Signature(self.secret(self.section.signing_secret)).sign(message, now, body)
+            signature = MASK if secret == MASK else Signature(secret).sign(message, now, body)
         except ValueError as error:
-            raise ConfigError(
-                Text.of("fault-webhook_secret"), where=f"deliveries.{self.name}.signing_secret", code="deliver.secret"
-            ) from error
+            told = ConfigError(Text.of("fault-webhook_secret"), code="deliver.secret")
+            raise Fault("secret", f"{told.what}; expected: {told.expected}") from error
         stamp = str(int(now.timestamp()))
         return {"webhook-id": message, "webhook-timestamp": stamp, "webhook-signature": signature}
 

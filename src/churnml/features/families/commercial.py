@@ -113,7 +113,7 @@ def _level(amount: ir.Value, running: ir.BooleanValue) -> Aggregate:
     def finish(inputs: Inputs, window: int | None, terms: pd.Series, total: pd.Series) -> Floats:
         return np.where(filled(terms) == 0, 0.0, numbers(total))
 
-    return Aggregate((running.cast("int64").sum(), amount.sum(where=running).cast("float64")), finish)
+    return Aggregate((running.cast("int32").sum(), amount.sum(where=running).cast("float64")), finish)
 
 
 def _change(now: Floats, then: Floats) -> Floats:
@@ -213,7 +213,7 @@ def billing_period_months(rows: ir.Table) -> Aggregate:
     risk_direction=-1, constrained=False,
 )  # fmt: skip
 def auto_renew(rows: ir.Table) -> Aggregate:
-    return number(rows.auto_renew.cast("int64").max())
+    return number(rows.auto_renew.cast("int32").max())
 
 
 @COMMERCIAL.measure(
@@ -222,7 +222,7 @@ def auto_renew(rows: ir.Table) -> Aggregate:
     risk_direction=-1, constrained=False,
 )  # fmt: skip
 def addons(rows: ir.Table) -> Aggregate:
-    return count((~rows.main & _running(rows)).cast("int64").sum())
+    return count((~rows.main & _running(rows)).cast("int32").sum())
 
 
 @COMMERCIAL.measure(

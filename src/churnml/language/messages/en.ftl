@@ -1449,7 +1449,41 @@ settings-opened = Alerts opened
 settings-tasks = Tasks begun
 settings-held_back = Held back
 settings-off = off
-settings-try_rules = What a changed config would open, before it does:
+settings-try = Try a change
+settings-try_note = See what changed rules, another budget or other playbooks would open on the newest scoring, before they are in force. Nothing is kept. Rules of your own modules stay as they are.
+settings-try_open = Change and preview
+settings-try_budget = New alerts an owner a week, at most
+settings-try_more = Further rules, or changed playbooks
+settings-try_rules_text = Rules, as under alerts.rules of the config (YAML); they win over the fields above
+settings-try_playbooks_text = A whole file of playbooks (YAML); empty: those in force
+settings-try_it = Preview
+settings-try_rules = The same of a changed config, on the command line:
+settings-on = On
+settings-preview = What it would open
+settings-preview_sum = On the scoring of { $on }, beyond what is open already: { $alerts ->
+    [one] { $alerts } alert
+   *[other] { $alerts } alerts
+ } and { $tasks ->
+    [one] { $tasks } task
+   *[other] { $tasks } tasks
+ }.
+settings-preview_held = { $n ->
+    [one] { $n } more alert waits, because its owner’s week is full.
+   *[other] { $n } more alerts wait, because their owners’ week is full.
+ }
+settings-preview_not_contacted = { $n ->
+    [one] An experiment leaves { $n } account alone.
+   *[other] An experiment leaves { $n } accounts alone.
+ }
+settings-preview_closed = { $n ->
+    [one] { $n } open alert ends, because its cause is gone.
+   *[other] { $n } open alerts end, because their cause is gone.
+ }
+settings-preview_owners = For whom
+settings-preview_now = Accounts, in force
+settings-preview_then = Accounts, changed
+settings-preview_new = New alerts
+settings-preview_config = To put it in force, write this into the config; changed playbooks go into their own file.
 settings-playbooks = Playbooks
 settings-no_playbooks = The config names no playbooks.
 settings-steps =
@@ -1527,6 +1561,8 @@ settings-rule-score_stale = Score rests on less
 settings-rule-expansion_chance = Chance to expand
 settings-proxy_out = You are signed out here
     .text = The sign-in in front of these pages still knows you. To end that too:
+settings-provider_out = You are signed out here
+    .text = Your company’s sign-in still knows you, so one click brings you back. On a machine that others use, end that too:
 settings-utc = Times are UTC.
 settings-audit-users = People
 settings-audit-sessions = Sign-in
@@ -1736,7 +1772,7 @@ account-history = Health over time
 account-history_label = Health over time, from { $first } to { $last }
 account-moved = Change
 account-moves = Each reading, and what moved it
-account-moved_by = What moved it
+account-moved_by = Day, and what moved it
 account-by_part = { $what } { $points }
 account-by_facts = facts
 account-by_weights = other weights
@@ -2177,6 +2213,7 @@ fault-translation = A translated playbook does not fit its playbook
     .none = no such playbook
     .unlike = another number of steps, or no title
     .form = `title` and as many `steps` as the playbook
+fault-settings_number = This is no number
 fault-yaml = The config is not valid YAML
     .variable = Inside { "{" }…{ "}" } a variable needs quotes: "{ $name }".
     .signs = Correct the line; a text that holds a sign of YAML's own (: # { "{" } [ & * !) needs quotes.

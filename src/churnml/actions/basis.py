@@ -1,0 +1,105 @@
+"""What the alerts and tasks of one snapshot are decided on, of the store alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from churnml.actions.playbooks import Situation
+from churnml.actions.signals import READINGS, signals
+from churnml.errors import UsageError
+from churnml.health import phase
+from churnml.language import Text
+from churnml.store import SnapshotInfo, Store
+
+__all__ = ["Basis", "situations", "table_of"]
+
+_SITUATION = ("account_id", "touch", "band", "owner")
+
+
+def table_of(
+    scores: pd.DataFrame,
+    features: pd.DataFrame,
+    readings: Sequence[tuple[str, date, float | None, str, float | None]],
+) -> pd.DataFrame:
+    """Return the signals of a snapshot, see `churnml.actions.signals`.
+
+    Parameters
+    ----------
+    scores, features : DataFrame
+        As `signals` takes them.
+    readings : sequence of tuple
+        Earlier readings, as `churnml.store.Store.banded_readings` returns them.
+    """
+    earlier = pd.DataFrame(readings, columns=list(READINGS))
+    earlier = earlier.astype({"health_score": "float64", "coverage": "float64"})
+    earlier["as_of"] = pd.to_datetime(earlier["as_of"])
+    return signals(scores, features, earlier)
+
+
+def situations(table: pd.DataFrame, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Situation]:
+    """Return the situation of each account of the signals, with what was told of it; by account."""
+    columns = (table[name] if name in table else [None] * len(table) for name in _SITUATION)
+    return {
+        str(account): Situation.of(
+            str(in_phase),
+            str(touch),
+            str(band),
+            None if pd.isna(owner) else str(owner),
+            told.get(str(account), {}),
+        )
+        for in_phase, account, touch, band, owner in zip(phase(table).tolist(), *columns, strict=True)
+    }
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The newest snapshot of a config as its store holds it.
+
+    Parameters
+    ----------
+    snapshot : SnapshotInfo
+    table : DataFrame
+        Its signals.
+    store : Store
+        Where the explanations are, which are read for those accounts only of which something is decided.
+    """
+
+    snapshot: SnapshotInfo
+    table: pd.DataFrame
+    store: Store
+
+    @classmethod
+    def newest(cls, config: str, store: Store) -> Basis:
+        """Read it.
+
+        Raises
+        ------
+        UsageError
+            Nothing has been scored yet, or the features of the snapshot are not kept any more.
+        """
+        newest = store.latest(config)
+        if newest is None:
+            raise UsageError(Text.of("fault-not_scored"), where=config, code="alerts.scores")
+        features = store.features_frame(newest.id)
+        if features.empty:
+            raise UsageError(
+                Text.of("fault-features_gone"),
+                where=Text.of("fault-features_gone.where", as_of=str(newest.as_of)),
+                code="alerts.features",
+            )
+        accounts = store.accounts(newest.id, limit=newest.accounts).accounts
+        scores = pd.DataFrame([{**asdict(account), "as_of": newest.as_of} for account in accounts])
+        scores["as_of"] = pd.to_datetime(scores["as_of"])
+        return cls(newest, table_of(scores, features, store.banded_readings(config, newest.as_of)), store)
+
+    def situations(self, accounts: Collection[str] | None = None) -> dict[str, Situation]:
+        """Return the situations of accounts, by default of all."""
+        ids = self.table["account_id"].astype(str)
+        table = self.table if accounts is None else self.table[ids.isin(set(accounts)).to_numpy()]
+        told = self.store.explanations(self.snapshot.id, table["account_id"].astype(str).tolist(), [])
+        return situations(table.reset_index(drop=True), told)
