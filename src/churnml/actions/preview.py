@@ -120,19 +120,19 @@ def preview(
         bands=bands,
     ).decided
     waited = {alert.key for alert in known.alerts if alert.held_back and alert.state != "closed"}
-    return _told(decided, basis.snapshot.as_of, held, holds, waited)
+    return _preview_of(decided, basis.snapshot.as_of, held, holds, waited)
 
 
 def _accounts(basis: Basis, rules: Sequence[AlertRule], bands: Bands) -> dict[str, set[str]]:
     """Return the accounts of which each rule holds."""
-    found: dict[str, set[str]] = {rule.kind: set() for rule in rules}
+    by_rule: dict[str, set[str]] = {rule.kind: set() for rule in rules}
     for finding in findings(basis.table, list(rules), bands)[0]:
         if finding.holds:
-            found[finding.kind].add(finding.account_id)
-    return found
+            by_rule[finding.kind].add(finding.account_id)
+    return by_rule
 
 
-def _told(
+def _preview_of(
     decided: Decided,
     as_of: date,
     held: Mapping[str, set[str]],
