@@ -77,7 +77,7 @@ def health_judged(results: Sequence[HealthBacktest], page: Path, lang: str) -> N
         cells = (ranking.roc_auc, ranking.precision_at_capacity, ranking.lift_at_capacity)
         beside.add_row(say(f"backtest-name-{one.name}"), *map(decimal, cells))
     console.print(beside)
-    if main.verdict is HealthVerdict.RULES_ONLY:
+    if main.verdict == HealthVerdict.RULES_ONLY:
         console.print(f"[yellow]{escape(t.rules_only)}[/]")
     for line in main.acceptance:
         mark = f"[green]{t.holds}[/]" if line.holds else f"[red]{t.fails}[/]"
