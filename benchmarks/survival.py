@@ -13,7 +13,9 @@ fitted to what was known by then, and judged by the months after it, which no ch
   renewal, per length of contract) and Cox (``lifelines``, where it is installed; ten features that vary least with the
   others, beside the days to the decision);
 - the risk at the next decision, and what the next 12 months are worth, by decile beside the simulator's own chances;
-- how often an interval for 12 months holds the true chance of its account, and of a decile.
+- how often an interval for 12 months holds the true chance of its account, and of a decile;
+- the renewal forecast of the 12 months and 4 quarters after the date: of how many what came lies in its 90 % interval,
+  with and without what the refits say of how far all chances may be off at once.
 """
 
 from __future__ import annotations
@@ -43,6 +45,9 @@ from churnml.features.spec import FeatureSet
 from churnml.language import render
 from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.pipeline import prepare
+from churnml.pipeline.renewals import panel_of
+from churnml.retention import forecast_came, renewal_forecast
+from churnml.retention.lifetimes import lost_by_decision
 from churnml.simulate import simulate, true_probability, write
 from churnml.training.fitting import fit_rows
 from churnml.training.hazard import HazardModel
@@ -63,7 +68,8 @@ def company(accounts: int, seed: int, cache: Path | None) -> dict[str, Any]:
     path = None if cache is None else cache / f"survival_{accounts}_{seed}.pkl"
     if path is not None and path.exists():
         known: dict[str, Any] = pickle.loads(path.read_bytes())
-        return known
+        if "paid" in known:
+            return known
     made = simulate(accounts=accounts, months=MONTHS, seed=seed, start=START)
     with tempfile.TemporaryDirectory() as folder:
         write(made, Path(folder) / "raw")
@@ -72,7 +78,8 @@ def company(accounts: int, seed: int, cache: Path | None) -> dict[str, Any]:
         frame, tables = prepared.frame, prepared.loaded.tables
         frame = frame.join(snapshots.coming_decisions(frame, tables, config.label))
         frame = frame.join(snapshots.seen_ends(frame, tables, config.label))
-    found = {"frame": frame, "specs": prepared.feature_set.as_dicts(), "truth": made.truth, "config": config}
+        found = {"frame": frame, "specs": prepared.feature_set.as_dicts(), "truth": made.truth, "config": config}
+        found["paid"] = paid(config, tables)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(pickle.dumps(found))
@@ -87,7 +94,51 @@ def real(config_path: Path) -> dict[str, Any]:
         frame, tables = prepared.frame, prepared.loaded.tables
         frame = frame.join(snapshots.coming_decisions(frame, tables, config.label))
         frame = frame.join(snapshots.seen_ends(frame, tables, config.label))
-    return {"frame": frame, "specs": prepared.feature_set.as_dicts(), "truth": None, "config": config}
+        bought = paid(config, tables)
+    specs = prepared.feature_set.as_dicts()
+    return {"frame": frame, "specs": specs, "truth": None, "config": config, "paid": bought}
+
+
+def paid(config: Any, tables: Any) -> pd.DataFrame:
+    """Return what each account pays a year at each midnight of a first of a month."""
+    panel = panel_of(config, tables)
+    assert panel is not None
+    return pd.DataFrame(12 * panel.paid, index=panel.edges, columns=panel.accounts)
+
+
+def renewals(asked: pd.DataFrame, served: Any, bought: pd.DataFrame, day: pd.Timestamp) -> list[dict[str, Any]]:
+    """Return the forecasts of the months and quarters after a date that are over, with what came."""
+    due = asked[["account_id", "arr"]].assign(
+        renewal_on=day + pd.to_timedelta(asked["next_decision_days"].round(), unit="D"),
+        churn_probability=np.nan,
+        lost_by_decision=lost_by_decision(served.point),
+    )
+    told = due["lost_by_decision"].notna().to_numpy()
+    draws = np.array([lost_by_decision(draw) for draw in served.draws])[:, told]
+    due = due[told]
+    found = []
+    for period, months in (("M", 1), ("Q", 3)):
+        where = {"until": day + pd.DateOffset(months=12), "later_rate": None, "period": period}
+        alone, together = (renewal_forecast(due, draws=each, **where) for each in (None, draws))
+        for one, wide in zip(alone, together, strict=True):
+            begin = pd.Timestamp(one.month_on)
+            end = begin + pd.DateOffset(months=months)
+            if begin < day or end > where["until"] or end not in bought.index:
+                continue
+            mine = due[(due["renewal_on"] >= begin) & (due["renewal_on"] < end)].set_index("account_id")["arr"]
+            came = forecast_came(mine, bought.loc[end])
+            found.append(
+                {
+                    "period": period,
+                    "arr": one.arr,
+                    "expected": one.expected,
+                    "came": came,
+                    "alone": one.low - 0.5 <= came <= one.high + 0.5,
+                    "held": wide.low - 0.5 <= came <= wide.high + 0.5,
+                    "width": (wide.high - wide.low) / max(one.arr, 1.0),
+                }
+            )
+    return found
 
 
 def true_curves(truth: dict[str, pd.DataFrame], rows: pd.DataFrame, day: pd.Timestamp) -> tuple[Array, Array]:
@@ -158,6 +209,7 @@ def at(made: dict[str, Any], day: pd.Timestamp, refits: int) -> dict[str, Any]:
         "mrr": asked["arr"].fillna(0.0).to_numpy() / 12.0,
         "far": ((asked["contract_days"] > 180) & (asked["next_decision_days"] > 90)).to_numpy(),
         "seconds": seconds,
+        "renewals": renewals(asked, served, made["paid"], day),
     }
 
 
@@ -214,8 +266,25 @@ def summed(parts: list[dict[str, Any]]) -> dict[str, Any]:
         "lost_90": int(y.sum()),
         "ninety_days": ninety,
         "brier_12_months": brier,
+        "renewal_forecast": held([one for part in parts for one in part["renewals"]]),
     }
     return found | beside_truth(parts) if simulated else found
+
+
+def held(forecasts: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return how the forecasts of months and of quarters held."""
+    found = {}
+    for period, name in (("M", "months"), ("Q", "quarters")):
+        mine = [one for one in forecasts if one["period"] == period]
+        if mine:
+            found[name] = {
+                "forecasts": len(mine),
+                "inside": float(np.mean([one["held"] for one in mine])),
+                "inside_without_refits": float(np.mean([one["alone"] for one in mine])),
+                "came_over_expected": sum(one["came"] for one in mine) / sum(one["expected"] for one in mine),
+                "width": float(np.mean([one["width"] for one in mine])),
+            }
+    return found
 
 
 def beside_truth(parts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -268,6 +337,11 @@ def show(results: dict[str, Any]) -> None:
         near = "not worse" if gate["not_worse_at_90_days"] else "worse"
         far = "below all" if gate["below_all_at_12_months"] else "not below all"
         print(f"{name}: within 90 days {near}, over 12 months {far} curves without features; Brier score {scores}")
+        for period, of in found["renewal_forecast"].items():
+            print(
+                f"  renewals by {period}: {of['inside']:.0%} of {of['forecasts']} came inside the 90 % interval "
+                f"({of['inside_without_refits']:.0%} without refits), came ÷ expected {of['came_over_expected']:.3f}"
+            )
         if "interval_80" not in found:
             continue
         risk, value, held = found["renewal_risk_far_annual"], found["worth_12_months"], found["interval_80"]

@@ -124,6 +124,14 @@ def _monitored(on: date) -> MonitoringReport:
     )  # fmt: skip
 
 
+def test_past_forecasts_are_counted_and_what_no_curve_made_is_said(browser: Browser) -> None:
+    card = browser.get("/company/renewals").text.split('id="record"')[1]
+    assert "0 of 1 months and 1 of 1 quarters came inside" in card
+    assert "2025 Q4" in card
+    assert "€3,600" in card
+    assert "No past forecast by curves is kept yet" in card
+
+
 def test_lifetime_value_comes_from_curves_with_the_accounts_behind_it(browser: Browser) -> None:
     page = browser.get("/company?by=plan").text
     assert "€300 – €500 · accounts’ curves" in page.replace("\u2060", "").replace("\u00a0", " ")

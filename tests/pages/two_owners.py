@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from churnml.evaluation.realised import realised_figures
 from churnml.language import Quantity, Text, words
 from churnml.pipeline.company import CompanyFigures, TableHealth
-from churnml.retention import ForecastMonth, KpiReport, Panel, company_kpis
+from churnml.retention import ForecastMonth, KpiReport, Panel, company_kpis, forecast_record
 from churnml.store import Actor, Alert, Decided, Snapshot, Store, Task
 from churnml.tables import Tables
 
@@ -161,9 +161,14 @@ def figures(month: ForecastMonth) -> CompanyFigures:
             "model_version": "v1",
         }
     )
+    over = ForecastMonth(date(2025, 12, 1), 2, 1800.0, 1600.0, 1500.0, 1800.0, 2, date(2025, 11, 20), 1200.0)
+    quarter = ForecastMonth(date(2025, 10, 1), 6, 4800.0, 4000.0, 3500.0, 4800.0, 6, date(2025, 9, 20), 3600.0)
+    record = forecast_record("published", [over], [quarter])
+    assert record is not None
     return CompanyFigures(
         forecast=(month,),
-        past=(ForecastMonth(date(2025, 12, 1), 2, 1800.0, 1600.0, 1500.0, 1800.0, 2, date(2025, 11, 20), 1200.0),),
+        past=(over,),
+        records=(record,),
         later_rate=0.9,
         looks_until=date(2026, 5, 1),
         realised=realised_figures(readings),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,14 +12,16 @@ import yaml
 from tests.companies.curves import curves_of
 
 from churnml.config import load_config
-from churnml.pipeline import publish_kpis
+from churnml.pipeline import kpis, publish_kpis
 from churnml.pipeline.company import publish_company
 from churnml.retention import KpiReport
+from churnml.retention.curve_columns import curve_columns
 from churnml.sources import Loaded
 from churnml.sources.usability import TableUse
 from churnml.store import Actor, Snapshot, Store
 from churnml.store.erasure import Traces
 from churnml.tables import Tables
+from churnml.training.survival_verdict import FarTest, PastRenewals, SurvivalRole, SurvivalVerdict
 
 NOW = datetime(2026, 2, 1, 6, tzinfo=UTC)
 TERMS = [
@@ -31,9 +34,8 @@ TERMS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("company")
+def _company(folder):
+    """Return the config of a company whose terms are `TERMS`, and its tables."""
     tables = {"accounts": {"from": "a.parquet"}, "subscriptions": {"from": "s.parquet"}}
     settings = {"name": "acme", "source": {"folder": "raw"}, "tables": tables, "currency": "EUR"}
     label = {"churn": "contractual", "horizon_days": 60, "gap_days": 0}
@@ -49,7 +51,12 @@ def published(tmp_path_factory):
     )
     use = TableUse("subscriptions", 6, 4, 1.0, date(2025, 1, 5), date(2026, 1, 30), 390, 1, ())
     aside = pd.DataFrame({"table": ["subscriptions"], "reason": ["CHK020 key"], "rows": [3]})
-    loaded = Loaded(known, aside, "f", [], {"subscriptions": 6}, use=[use])
+    return config, Loaded(known, aside, "f", [], {"subscriptions": 6}, use=[use])
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    config, loaded = _company(tmp_path_factory.mktemp("company"))
     with Store(config.store_url) as store:
         for as_of, replayed in ((date(2025, 10, 15), False), (date(2025, 10, 20), True)):
             scores = pd.DataFrame(
@@ -109,6 +116,61 @@ def test_a_month_that_is_over_is_held_against_its_forecast(published):
     assert (november["month_on"], november["made_on"], november["arr"]) == ("2025-11-01", "2025-10-15", 3000.0)
     assert november["expected"] == pytest.approx(1200 * 0.9 + 1200 * 0.8 + 600 * 0.5)
     assert november["came"] == 1200.0 + 720.0
+
+
+def test_forecasts_by_curves_are_held_against_what_came_as_they_were_published(tmp_path):
+    config, loaded = _company(tmp_path)
+    made_on, later = date(2025, 9, 30), date(2026, 2, 1)
+    scores = pd.DataFrame(
+        {
+            "account_id": ["stays", "shrinks", "leaves"],
+            "churn_probability": [0.0, 0.0, 0.0],
+            "health_score": 50.0,
+            "band": "green",
+            "coverage": 1.0,
+            "arr": [1200.0, 1200.0, 600.0],
+            "days_to_renewal": [41.0, 51.0, 56.0],
+        }
+    )
+    curves = curves_of(
+        list(scores["account_id"]), made_on, days=scores["days_to_renewal"], risk=[0.1, 0.2, 0.5], monthly=0.0,
+        arr=scores["arr"], spread=1.0,
+    )  # fmt: skip
+    scores = scores.merge(curve_columns(curves, made_on), on="account_id")
+    with Store(config.store_url) as store:
+        store.publish(Snapshot("acme", made_on, NOW, "v1", "0f", scores, curves=curves))
+    assert publish_company(config, loaded, scores, made_on, NOW, curves)
+    with Store(config.store_url) as store:
+        (ahead,) = store.key_figures("acme").newest().report["company"]["forecast"]
+    assert ahead["expected"] == pytest.approx(1200 * 0.9 + 1200 * 0.8 + 600 * 0.5)
+    assert ahead["by_curve"] == 3
+    verdict = SurvivalVerdict(
+        SurvivalRole.SERVES,
+        "served",
+        far=FarTest(date(2025, 1, 1), 3, 1, {}, {}, True),
+        past_months=(PastRenewals(date(2025, 3, 1), 9, 900.0, 800.0, 700.0, 850.0, 600.0),),
+    )
+    now = scores[scores["account_id"] == "stays"]
+    assert publish_company(config, loaded, now, later, NOW, (), verdict)
+    with Store(config.store_url) as store:
+        company = store.key_figures("acme").newest().report["company"]
+    (november,) = company["past"]
+    assert november == {**ahead, "came": 1200.0 + 720.0}
+    record, rederived = company["records"]
+    assert (record["source"], record["months_by_curves"], record["months_by_curves_inside"]) == ("published", 1, 1)
+    (quarter,) = record["quarters"]
+    assert (quarter["month_on"], quarter["made_on"], quarter["came"]) == ("2025-10-01", "2025-09-30", 1920.0)
+    assert (rederived["source"], rederived["months_inside"], len(rederived["months"])) == ("rederived", 0, 1)
+    assert rederived["months"][0]["made_on"] == "2025-01-01"
+    found = pipeline_kpis(config, loaded)
+    assert [one.source for one in found] == ["published", "rederived"]
+
+
+def pipeline_kpis(config, loaded):
+    """Return what `churnml kpis` tells of past forecasts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("churnml.pipeline.key_figures.check", lambda *_: SimpleNamespace(loaded=loaded))
+        return kpis(config).forecast_records
 
 
 def test_scores_are_held_against_outcomes(published):

@@ -51,6 +51,8 @@ def renewing(ran: Ran) -> Any:
 def _learn(monkeypatch: pytest.MonkeyPatch, renewing: Any) -> Any:
     config, frame, tested = renewing
     monkeypatch.setattr(pipeline_survival, "stacked", lambda *_: frame)
+    # The frame is drawn, and no company's contracts stand behind it.
+    monkeypatch.setattr(pipeline_survival, "held_against_renewals", lambda config, prepared, judged: judged.verdict)
     return learn_survival(config, Prepared(None, FEATURES, frame, {}), tested)  # type: ignore[arg-type]
 
 

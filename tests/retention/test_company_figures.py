@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from churnml.retention import Panel, company_kpis, phase_figures, renewal_forecast
 from churnml.retention.growth import growth_figures, growth_potential, rfm_cells
@@ -170,3 +171,24 @@ def test_the_rows_behind_a_month_add_up_to_it():
     assert last.nps == 0.0
     assert december["year_there"].sum() == 0  # nobody was there on 1 January 2025
     assert set(december["by_plan"]) == {"crm"}
+
+
+def test_curves_that_may_all_be_off_at_once_widen_the_interval_and_quarters_add_up() -> None:
+    due = pd.DataFrame(
+        {
+            "arr": 100.0,
+            "renewal_on": [DAY(f"2026-0{4 + place % 3}-10") for place in range(60)],
+            "churn_probability": 0.9,
+            "lost_by_decision": 0.2,
+        }
+    )
+    where = {"until": DAY("2026-12-01"), "later_rate": None, "period": "Q"}
+    off = np.repeat([[0.05], [0.1], [0.2], [0.35], [0.5]], 60, axis=1)
+    (alone,), (together,) = (renewal_forecast(due, draws=draws, **where) for draws in (None, off))
+    assert (alone.month_on, alone.accounts, alone.by_curve) == (date(2026, 4, 1), 60, 60)
+    assert alone.expected == together.expected == pytest.approx(4800.0)
+    assert together.low < 3600 < alone.low < 4800 < alone.high < together.high
+    # Each account by itself: 90 % of binomial outcomes of 60 accounts with a chance of 0.8.
+    assert (alone.low, alone.high) == pytest.approx(tuple(100 * binom.ppf([0.05, 0.95], 60, 0.8)), abs=100)
+    months = renewal_forecast(due, **{**where, "period": "M"})
+    assert sum(one.expected for one in months) == pytest.approx(alone.expected)

@@ -53,7 +53,7 @@ def test_what_the_scoring_kept_beside_them_is_answered(own: Any) -> None:
     cohort = {"quarter": "2026Q1", "accounts": 3, "mrr": 200.0, "kept": [1.0, 0.5], "mrr_kept": [1.0, None]}
     month = {
         "month_on": "2026-03-01", "accounts": 2, "arr": 1800.0, "expected": 1500.0, "low": 1200.0, "high": 1800.0,
-        "scored": 2, "made_on": "2026-02-01", "came": None,
+        "scored": 2, "made_on": "2026-02-01", "came": None, "by_curve": 2,
     }  # fmt: skip
     report = {"currency": "EUR", "grace_days": 14, "gross_margin": 0.8, "yearly_discount": 0.1, "rows": [row(1)]}
     worth = {
@@ -63,13 +63,19 @@ def test_what_the_scoring_kept_beside_them_is_answered(own: Any) -> None:
     }  # fmt: skip
     by_plan = {**worth, "group_by": "plan", "group": "basic", "accounts": 4}
     report["lifetime_values"] = [worth, by_plan]
-    report |= {"cohorts": [cohort], "company": {"forecast": [month], "past": [{**month, "came": 1000.0}]}}
+    record = {
+        "source": "published", "months": [{**month, "came": 1000.0}], "quarters": [], "months_inside": 0,
+        "quarters_inside": 0, "months_by_curves": 1, "months_by_curves_inside": 0,
+    }  # fmt: skip
+    company = {"forecast": [month], "past": [{**month, "came": 1000.0}], "records": [record]}
+    report |= {"cohorts": [cohort], "company": company}
     figures = own.state.store.key_figures(own.state.settings.name)
     figures.keep(date(2026, 3, 1), report, Actor("test", MOMENT))
     answer = own.get("/v1/kpis").json()
     assert answer["cohorts"] == [cohort]
     assert answer["forecast"] == [month]
     assert answer["past_forecasts"][0]["came"] == 1000.0
+    assert answer["forecast_records"] == [record]
     assert answer["phases"] == []
     assert answer["lifetime_values"] == [{name: value for name, value in worth.items() if name != "group_by"}]
     report["rows"].append(row(1, "basic"))

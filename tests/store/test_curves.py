@@ -38,7 +38,7 @@ def test_a_curve_is_read_back_and_its_numbers_stand_beside_the_score(store: Stor
         assert score is not None
         assert kept.survival == pytest.approx(curve.survival, abs=5e-5)
         assert replace(kept, survival=(), survival_low=(), survival_high=()) == replace(
-            curve, survival=(), survival_low=(), survival_high=()
+            curve, survival=(), survival_low=(), survival_high=(), value_draws=(), decision_draws=()
         )
         assert score.expected_end == curve.expected_end
         assert score.next_decision_on == curve.next_decision_on

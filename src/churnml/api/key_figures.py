@@ -12,6 +12,7 @@ from churnml.api.answers import Answer
 __all__ = [
     "KpiCohort",
     "KpiForecast",
+    "KpiForecastRecord",
     "KpiGrowth",
     "KpiLifetimeValue",
     "KpiMonth",
@@ -155,6 +156,23 @@ class KpiForecast(_Model):
     came: float | None = Field(
         ge=0, description="What went on, where the month is over. Unit: `currency`", examples=[None]
     )
+    by_curve: int = Field(0, ge=0, description="Accounts of whom their own survival curve tells", examples=[24])
+
+
+class KpiForecastRecord(_Model):
+    """How past renewal forecasts held: of how many months and quarters what came lies in the 90 % interval."""
+
+    source: Literal["published", "rederived"] = Field(
+        description="`published`: made before the month began, by the scores in force. `rederived`: made afterwards, "
+        "by curves learnt from what was known on one day a year before the training",
+        examples=["published"],
+    )
+    months: list[KpiForecast] = Field(description="That are over, oldest first")
+    quarters: list[KpiForecast] = Field(description="The same by quarter; `month_on` is its first day")
+    months_inside: int = Field(ge=0, description="Months inside their interval; nine in ten should be", examples=[11])
+    quarters_inside: int = Field(ge=0, description="Quarters inside their interval", examples=[4])
+    months_by_curves: int = Field(ge=0, description="Months of which curves told of most accounts", examples=[12])
+    months_by_curves_inside: int = Field(ge=0, description="Of these, inside their interval", examples=[11])
 
 
 class KpisAnswer(Answer):
@@ -180,3 +198,6 @@ class KpisAnswer(Answer):
     growth: list[KpiGrowth] = Field(description="Room to grow by segment, most first")
     forecast: list[KpiForecast] = Field(description="Months to come; empty before the first scoring")
     past_forecasts: list[KpiForecast] = Field(description="Months that are over, as forecast before they began")
+    forecast_records: list[KpiForecastRecord] = Field(
+        description="How past forecasts held: those published, then those of curves rederived at the training"
+    )

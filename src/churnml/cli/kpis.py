@@ -88,6 +88,7 @@ def _draw(report: KpiReport, config: Config, language: str) -> None:
         console.print(groups)
     console.print(t("ttm", csv="--csv", json="--json"))
     _draw_values(report, config, language)
+    _draw_records(report, language)
 
 
 def _draw_values(report: KpiReport, config: Config, language: str) -> None:
@@ -135,6 +136,49 @@ def _draw_values(report: KpiReport, config: Config, language: str) -> None:
             level=percent(first.level or 0.0, language, 0),
         )
     )
+
+
+def _draw_records(report: KpiReport, language: str) -> None:
+    """Say how past renewal forecasts held, by quarter; or that none is over, or none was made by curves."""
+    from rich.table import Table
+
+    from churnml.cli.terminal import out
+    from churnml.language import Section, day, number, phrases
+
+    console, t = out(), Section(phrases(language), "cli-kpis")
+    for record in report.forecast_records:
+        if record.quarters:
+            table = Table(
+                *(
+                    t(f"record.{name}")
+                    for name in ("quarter", "made", "accounts", "arr", "expected", "between", "came")
+                ),
+                title=t("record.title", currency=report.currency),
+                title_justify="left",
+            )
+            for one in record.quarters:
+                table.add_row(
+                    f"{one.month_on.year} Q{(one.month_on.month + 2) // 3}",
+                    "–" if one.made_on is None else day(one.made_on.isoformat(), language),
+                    number(one.accounts, language),
+                    *(number(round(amount), language) for amount in (one.arr, one.expected)),
+                    f"{number(round(one.low), language)} – {number(round(one.high), language)}",
+                    number(round(one.came or 0.0), language),
+                )
+            console.print(table)
+        console.print(
+            t(
+                f"record.{record.source}",
+                months=len(record.months),
+                inside=record.months_inside,
+                quarters=len(record.quarters),
+                whole=record.quarters_inside,
+                curves=record.months_by_curves,
+                own=record.months_by_curves_inside,
+            )
+        )
+    if not any(record.months_by_curves for record in report.forecast_records):
+        console.print(t("record.none"))
 
 
 _COLUMNS = (

@@ -22,9 +22,10 @@ from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.metrics.within_date import log_loss_gain
 from churnml.training.hazard import HazardModel
 from churnml.training.stacking import known_by
+from churnml.training.survival import Curves
 from churnml.training.survival_verdict import FarTest, Gain, NearTest, SurvivalRole, SurvivalVerdict
 
-__all__ = ["AHEAD", "compared", "far_test", "judge_survival", "near_test", "unfit"]
+__all__ = ["AHEAD", "Foreseen", "Judged", "compared", "far_test", "judge_survival", "near_test", "unfit"]
 
 Array = npt.NDArray[np.float64]
 
@@ -37,6 +38,31 @@ _LEAST_LONG = 20
 _LOSS_MARGIN, _AUC_MARGIN = 0.05, 0.01
 """By so much a curve may seem worse within the horizon: a share of the log loss; AUC."""
 _DRAWS = 300
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What the curves of the far test say of the next decisions, to be held against what came of them.
+
+    Parameters
+    ----------
+    as_of : Timestamp
+    accounts : DataFrame
+        ``account_id, arr, next_decision_days``.
+    point : Curves
+    """
+
+    as_of: pd.Timestamp
+    accounts: pd.DataFrame
+    point: Curves
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict, and the curves of the past that it rests on."""
+
+    verdict: SurvivalVerdict
+    foreseen: Foreseen
 
 
 @dataclass(frozen=True)
@@ -75,9 +101,7 @@ def unfit(frame: pd.DataFrame, learning: LearningConfig) -> Text | None:
     return None
 
 
-def judge_survival(
-    frame: pd.DataFrame, features: FeatureSet, learning: LearningConfig, tested: pd.DataFrame
-) -> SurvivalVerdict:
+def judge_survival(frame: pd.DataFrame, features: FeatureSet, learning: LearningConfig, tested: pd.DataFrame) -> Judged:
     """Return whether curves may be shown of a company on which they can be tried (`unfit`).
 
     They are shown where their integrated Brier score over 12 months is below that of every curve without features. The
@@ -93,7 +117,7 @@ def judge_survival(
     tested : DataFrame
         Predictions of the horizon model's backtest: ``account_id, as_of, fold, churned, p_model``.
     """
-    far = far_test(frame, features, learning)
+    far, foreseen = far_test(frame, features, learning)
     near = near_test(frame, features, learning, tested)
     role = SurvivalRole.SERVES if far.below_all else SurvivalRole.REFUSED
     best = min((name for name in far.brier if name != "hazard"), key=lambda name: far.brier[name])
@@ -106,11 +130,13 @@ def judge_survival(
         lost=far.lost,
         near=_near_words(near, learning.label.horizon_days),
     )
-    return SurvivalVerdict(role, reason, near, far)
+    return Judged(SurvivalVerdict(role, reason, near, far), foreseen)
 
 
-def far_test(frame: pd.DataFrame, features: FeatureSet, learning: LearningConfig) -> FarTest:
+def far_test(frame: pd.DataFrame, features: FeatureSet, learning: LearningConfig) -> tuple[FarTest, Foreseen]:
     """Return how near the curves of a date 12 months ago came to what happened, beside curves without features.
+
+    With them what they said of the decisions to come.
 
     Raises
     ------
@@ -121,8 +147,9 @@ def far_test(frame: pd.DataFrame, features: FeatureSet, learning: LearningConfig
     if cut is None:
         raise ValueError(f"no snapshot is {int(AHEAD[-1])} days old and seen to the end")
     model = HazardModel.of(features, learning, refits=0).fit(cut.known)
+    point = model.predict_survival(cut.asked).point
     curves = {
-        "hazard": model.predict_survival(cut.asked).point.survival(AHEAD),
+        "hazard": point.survival(AHEAD),
         "kaplan_meier": kaplan_meier(cut.known, cut.asked, AHEAD),
         "beta_geometric": beta_geometric(cut.known, cut.asked, AHEAD),
         "cox": cox(cut.known, cut.asked, AHEAD, features, learning.label.horizon_days),
@@ -131,7 +158,7 @@ def far_test(frame: pd.DataFrame, features: FeatureSet, learning: LearningConfig
     errors = {name: ((1.0 - curve - lost) ** 2).mean(axis=1) for name, curve in curves.items() if curve is not None}
     brier = {name: float(error.mean()) for name, error in errors.items()}
     rivals = [name for name in errors if name != "hazard"]
-    return FarTest(
+    test = FarTest(
         as_of=cut.day.date(),
         accounts=len(cut.asked),
         lost=_lost(cut.asked),
@@ -139,6 +166,8 @@ def far_test(frame: pd.DataFrame, features: FeatureSet, learning: LearningConfig
         gains={name: _mean_gain(errors[name] - errors["hazard"]) for name in rivals},
         below_all=all(brier["hazard"] < brier[name] for name in rivals),
     )
+    known = cut.asked.reindex(columns=["account_id", "arr", "next_decision_days"])
+    return test, Foreseen(cut.day, known, point)
 
 
 def near_test(

@@ -101,6 +101,9 @@ class Lifetime:
     value_draws : tuple of floats
         The residual value by each refitted model, in their order; bounds of a sum over accounts come of sums of these.
         They are not stored.
+    decision_draws : tuple of floats
+        Chance of being lost by the end of the 30 days in which the next decision falls, by each refitted model; empty
+        where none falls within the curve. They are not stored.
     """
 
     account_id: str
@@ -122,6 +125,7 @@ class Lifetime:
     peers: Peers | None = None
     value_within: float | None = None
     value_draws: tuple[float, ...] = ()
+    decision_draws: tuple[float, ...] = ()
 
     @property
     def sentences(self) -> tuple[Argument, ...]:

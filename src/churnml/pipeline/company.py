@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,24 +14,34 @@ from pydantic import TypeAdapter
 
 from churnml.actions.experiment import ExperimentReport
 from churnml.config import Config
-from churnml.errors import DataError, UsageError
+from churnml.errors import UsageError
 from churnml.evaluation.realised import RealisedFigures, realised_figures
 from churnml.explain.lifetime import Lifetime
 from churnml.pipeline.experiments import compare_arms
 from churnml.pipeline.outcomes import with_outcomes
+from churnml.pipeline.renewals import (
+    PastForecasts,
+    as_published,
+    decision_draws,
+    due_of,
+    panel_of,
+    past_forecasts,
+    rederived,
+)
 from churnml.retention import (
     ForecastMonth,
+    ForecastRecord,
     KpiReport,
     Panel,
     company_kpis,
     curve_values,
-    forecast_came,
     groupings,
     renewal_forecast,
 )
 from churnml.sources import Loaded
 from churnml.store import Actor, SnapshotInfo, Store
 from churnml.tables import Tables
+from churnml.training.survival_verdict import SurvivalVerdict
 
 __all__ = [
     "ACCOUNTS",
@@ -51,9 +61,8 @@ ACCOUNTS, RENEWALS, REALISED = "accounts", "renewals", "realised"
 COHORTS, MOVES, PAST, WORTH = "cohorts", "moves", "past", "worth"
 """Parts of the rows behind the figures that are no month."""
 _FORECAST_MONTHS = 12
-_PAST_MONTHS = 12
-_OLDEST_FORECAST_DAYS = 92
-"""A forecast of a month is held against what came if it was made no longer than this before the month."""
+_PERIODS: dict[Literal["M", "Q"], str] = {"M": "published", "Q": "published_quarters"}
+"""Period of a forecast → under which name those that were published are kept."""
 _REALISED_SNAPSHOTS = 8
 _APART_DAYS = 28
 
@@ -93,6 +102,11 @@ class CompanyFigures:
         The months to come.
     past : tuple of ForecastMonth
         Months that are over, as they were forecast before they began, with what came.
+    records : tuple of ForecastRecord
+        How past forecasts held: those that were published, and those of curves learnt from what was known a year
+        before the training; each where there is one.
+    published, published_quarters : tuple of ForecastMonth
+        The newest forecast of each month and quarter that was published before it began.
     later_rate : float or None
         Share of MRR that renewed in the last twelve months: what contracts count with that end later than the score
         looks ahead.
@@ -114,6 +128,9 @@ class CompanyFigures:
     realised_from: date
     experiment: ExperimentReport | None
     tables: tuple[TableHealth, ...]
+    records: tuple[ForecastRecord, ...] = ()
+    published: tuple[ForecastMonth, ...] = ()
+    published_quarters: tuple[ForecastMonth, ...] = ()
 
 
 Rows = dict[str, Mapping[str, npt.NDArray[Any]]]
@@ -127,6 +144,7 @@ def publish_company(
     as_of: date,
     now: datetime,
     curves: Sequence[Lifetime] = (),
+    verdict: SurvivalVerdict | None = None,
 ) -> bool:
     """Compute the figures and keep them; returns False where those of a later day are kept already.
 
@@ -143,6 +161,8 @@ def publish_company(
     now : datetime
     curves : sequence of Lifetime
         The curves of the same accounts; empty where none are shown.
+    verdict : SurvivalVerdict, optional
+        Of the curves, with what past ones expected of renewals.
     """
     tables = loaded.tables if as_of >= loaded.tables.observed_until else loaded.tables.known_before(as_of)
     with Store(config.store_url) as store:
@@ -185,7 +205,9 @@ def publish_company(
             if curves:
                 rows[WORTH] = _columns(_worth(curves, groups))
         document = _REPORT.dump_python(report, mode="json")
-        figures, more = company_figures(config, loaded, tables, panel, scored, as_of, store)
+        figures, more = company_figures(
+            config, loaded, tables, panel, scored, as_of, store, curves, verdict, chosen.get("company") or {}
+        )
         document["company"] = _FIGURES.dump_python(figures, mode="json")
         return key_figures.keep(as_of, document, Actor("cli", now), {**rows, **more})
 
@@ -214,23 +236,6 @@ def _worth(curves: Sequence[Lifetime], groups: Mapping[str, Mapping[str, str]]) 
     )
 
 
-def panel_of(config: Config, tables: Tables) -> Panel | None:
-    """Return the accounts × months of a company as its config has them; None where no plan is under contract."""
-    if "subscriptions" not in tables:
-        return None
-    try:
-        return Panel(
-            tables,
-            grace_days=config.label.grace_days,
-            core_features=config.features.core_features,
-            leave_out_trials=config.label.trials == "leave_out",
-        )
-    except DataError as error:
-        if error.code != "data.no_plan_rows":
-            raise
-        return None
-
-
 def company_figures(
     config: Config,
     loaded: Loaded,
@@ -239,26 +244,42 @@ def company_figures(
     scored: pd.DataFrame,
     as_of: date,
     store: Store,
+    curves: Sequence[Lifetime],
+    verdict: SurvivalVerdict | None,
+    before: Mapping[str, Any],
 ) -> tuple[CompanyFigures, Rows]:
-    """Return the figures beside the KPIs, and the accounts behind them."""
+    """Return the figures beside the KPIs, and the accounts behind them; `before` are those that were kept last."""
     label = config.label
     ahead = timedelta(days=label.gap_days + label.horizon_days)
     rate = None if panel is None else _renewed_share(panel)
-    due = _due(scored, as_of)
-    ends = pd.Timestamp(as_of) + pd.DateOffset(months=_FORECAST_MONTHS)
-    forecast = renewal_forecast(
-        due[due["renewal_on"] < ends],
-        until=pd.Timestamp(as_of + ahead),
-        later_rate=rate,
-        seed=config.seed,
-        made_on=as_of,
-    )
+    due = due_of(scored, as_of)
+    coming = due[due["renewal_on"] < pd.Timestamp(as_of) + pd.DateOffset(months=_FORECAST_MONTHS)]
+    draws = decision_draws(curves, list(coming["account_id"]))
+    made: dict[Literal["M", "Q"], tuple[ForecastMonth, ...]] = {
+        period: renewal_forecast(
+            coming,
+            until=pd.Timestamp(as_of + ahead),
+            later_rate=rate,
+            seed=config.seed,
+            made_on=as_of,
+            draws=draws,
+            period=period,
+        )
+        for period in _PERIODS
+    }
+    forecast = made["M"]
+    published = {period: as_published(before, name, made[period], as_of) for period, name in _PERIODS.items()}
     snapshots = store.outlooks(config.name).snapshots()
     readings = _matured(config, tables, snapshots, store, as_of)
-    past, due_then = ((), None) if panel is None else _past(config, panel, snapshots, store, rate)
+    past = PastForecasts((), (), None)
+    if panel is not None:
+        past = past_forecasts(config, panel, snapshots, store, rate, published)
     figures = CompanyFigures(
         forecast=forecast,
-        past=past,
+        past=past.months,
+        records=tuple(one for one in (past.record, rederived(verdict)) if one is not None),
+        published=published["M"],
+        published_quarters=published["Q"],
         later_rate=rate,
         looks_until=as_of + ahead,
         realised=None if readings is None else realised_figures(readings),
@@ -267,27 +288,11 @@ def company_figures(
         tables=_table_health(loaded),
     )
     rows: Rows = {RENEWALS: _columns(due)}
-    if due_then is not None:
-        rows[PAST] = _columns(due_then)
+    if past.behind is not None:
+        rows[PAST] = _columns(past.behind)
     if readings is not None:
         rows[REALISED] = _columns(readings[readings["churned"].notna()])
     return figures, rows
-
-
-def _due(scored: pd.DataFrame, as_of: date) -> pd.DataFrame:
-    """Return when each account's contract ends, a date that is past counting as today."""
-    out = scored[["account_id", "arr", "churn_probability"]].reset_index(drop=True)
-    if "lost_by_decision" in scored:
-        out["lost_by_decision"] = scored["lost_by_decision"].to_numpy(dtype="float64")
-    days = pd.to_timedelta(pd.to_numeric(scored["days_to_renewal"], errors="coerce").round().to_numpy(), unit="D")
-    renewal = pd.Series(pd.Timestamp(as_of) + days)
-    if "contract_ends_on" in scored:
-        ends_on = pd.Series(pd.to_datetime(scored["contract_ends_on"], errors="coerce").to_numpy())
-        renewal = ends_on.fillna(renewal)
-    today = pd.Timestamp(as_of)
-    out["renewal_on"] = renewal.where(~(renewal < today), today).astype("datetime64[us]")
-    out["churn_probability"] = out["churn_probability"].astype("float64")
-    return out[out["renewal_on"].notna()]
 
 
 def _renewed_share(panel: Panel) -> float | None:
@@ -295,38 +300,6 @@ def _renewed_share(panel: Panel) -> float | None:
     facts = [panel.month(number) for number in range(max(panel.months - 12, 0), panel.months)]
     due = sum(float(one["mrr_due"].sum()) for one in facts)
     return sum(float(one["mrr_renewed"].sum()) for one in facts) / due if due else None
-
-
-def _past(
-    config: Config, panel: Panel, snapshots: list[SnapshotInfo], store: Store, rate: float | None
-) -> tuple[tuple[ForecastMonth, ...], pd.DataFrame | None]:
-    """Return the months that are over with the newest forecast made before each began, and the accounts behind it."""
-    forecasts: list[ForecastMonth] = []
-    behind: list[pd.DataFrame] = []
-    read: dict[int, pd.DataFrame] = {}
-    ahead = timedelta(days=config.label.gap_days + config.label.horizon_days)
-    for number in range(max(panel.months - _PAST_MONTHS, 0), panel.months):
-        start, end = panel.edges[number], panel.edges[number + 1]
-        earlier = [one for one in snapshots if one.as_of <= start.date()]
-        if not earlier or (start.date() - earlier[0].as_of).days > _OLDEST_FORECAST_DAYS:
-            continue
-        snapshot = earlier[0]
-        if snapshot.id not in read:
-            columns = ["account_id", "churn_probability", "arr", "days_to_renewal", "lost_by_decision"]
-            rows = [[getattr(one, name) for name in columns] for one in store.outlooks(config.name).of(snapshot.id)]
-            frame = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], "float64"))
-            read[snapshot.id] = _due(frame, snapshot.as_of)
-        due = read[snapshot.id]
-        due = due[(due["renewal_on"] >= start) & (due["renewal_on"] < end)]
-        until = pd.Timestamp(snapshot.as_of + ahead)
-        made = renewal_forecast(due, until=until, later_rate=rate, seed=config.seed, made_on=snapshot.as_of)
-        after = pd.Series(12 * panel.paid[number + 1], index=panel.accounts)
-        arr = due.set_index("account_id")["arr"]
-        came = forecast_came(arr, after)
-        each = np.asarray(np.minimum(arr.fillna(0.0), after.reindex(arr.index).fillna(0.0)))
-        behind.append(due.drop(columns="renewal_on").assign(came=each, month_on=start))
-        forecasts += [ForecastMonth(**{**vars(month), "came": came}) for month in made]
-    return tuple(forecasts), pd.concat(behind, ignore_index=True) if behind else None
 
 
 def _matured(

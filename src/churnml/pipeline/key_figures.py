@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -12,12 +14,13 @@ from churnml.errors import StoreError
 from churnml.files import sqlite_path
 from churnml.pipeline.preparation import check
 from churnml.progress import Stages
-from churnml.retention import KpiReport, LifetimeValue, kpi_report
+from churnml.retention import ForecastRecord, KpiReport, LifetimeValue, kpi_report
 from churnml.store import Actor, Store
 
 __all__ = ["kpis", "publish_kpis"]
 
 _REPORT, _VALUES = TypeAdapter(KpiReport), TypeAdapter(tuple[LifetimeValue, ...])
+_RECORDS = TypeAdapter(tuple[ForecastRecord, ...])
 
 
 def kpis(
@@ -31,7 +34,8 @@ def kpis(
 ) -> KpiReport:
     """Return churn, retention, renewals, lifetime value and use month by month; needs no model.
 
-    What accounts are worth by their curves is read from the store, where a scoring kept it.
+    What accounts are worth by their curves, and how past forecasts of renewals held, is read from the store where a
+    scoring kept it.
 
     Parameters
     ----------
@@ -59,21 +63,23 @@ def kpis(
             core_features=config.features.core_features,
             leave_out_trials=config.label.trials == "leave_out",
         )
-        return report.with_curves(_kept_curves(config))
+    last = _last_scoring(config)
+    values = _VALUES.validate_python(last.get("lifetime_values") or [])
+    records = _RECORDS.validate_python((last.get("company") or {}).get("records") or [])
+    return replace(report.with_curves([one for one in values if one.source == "curves"]), forecast_records=records)
 
 
-def _kept_curves(config: Config) -> tuple[LifetimeValue, ...]:
-    """Return the lifetime values that the newest scoring made of its curves; none where there is no store yet."""
+def _last_scoring(config: Config) -> Mapping[str, Any]:
+    """Return what the newest scoring kept; empty where there is no store yet, for the KPIs need none."""
     file = sqlite_path(config.store_url)
     if file is not None and not file.exists():
-        return ()
+        return {}
     try:
         with Store(config.store_url) as store:
             newest = store.key_figures(config.name).newest()
     except StoreError:
-        return ()  # the KPIs need no store
-    values = _VALUES.validate_python((newest.report.get("lifetime_values") or []) if newest is not None else [])
-    return tuple(one for one in values if one.source == "curves")
+        return {}
+    return {} if newest is None else newest.report
 
 
 def publish_kpis(config: Config, report: KpiReport) -> bool:

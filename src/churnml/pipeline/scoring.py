@@ -120,7 +120,7 @@ def score(
         from churnml.pipeline.company import publish_company
 
         with stages("kpis"):
-            publish_company(config, loaded, table, as_of, scored_at, curves)
+            publish_company(config, loaded, table, as_of, scored_at, curves, champion.survival)
     scored = Scored(
         table,
         ordered,

@@ -11,18 +11,19 @@ from churnml import features as features_room
 from churnml import snapshots
 from churnml.config import Config
 from churnml.errors import ChurnmlError
-from churnml.evaluation.survival import judge_survival, unfit
+from churnml.evaluation.survival import AHEAD, Judged, judge_survival, unfit
 from churnml.explain.lifetime import Lifetime
 from churnml.explain.renewal import renewal_drivers
 from churnml.language import Text
 from churnml.pipeline.preparation import prepare
+from churnml.pipeline.renewals import came_of, panel_of
 from churnml.pipeline.results import Prepared
 from churnml.progress import Stages
-from churnml.retention.lifetimes import RankBy, lifetimes
+from churnml.retention.lifetimes import RankBy, lifetimes, lost_by_decision
 from churnml.retention.residual import stayers_growth
 from churnml.training.hazard import HazardModel
 from churnml.training.stacking import known_by
-from churnml.training.survival_verdict import SurvivalRole, SurvivalVerdict
+from churnml.training.survival_verdict import PastRenewals, SurvivalRole, SurvivalVerdict
 
 __all__ = ["Curves", "SurvivalReport", "learn_survival", "stacked", "survival"]
 
@@ -62,7 +63,8 @@ def learn_survival(config: Config, prepared: Prepared, tested: pd.DataFrame) -> 
         why = unfit(frame, learning)
         if why is not None:
             return _left_out(why)
-        verdict = judge_survival(frame, features, learning, tested)
+        judged = judge_survival(frame, features, learning, tested)
+        verdict = held_against_renewals(config, prepared, judged)
         if not verdict.role.serves:
             return Curves(verdict)
         model = HazardModel.of(features, learning, config.survival.refits).fit(frame)
@@ -71,6 +73,35 @@ def learn_survival(config: Config, prepared: Prepared, tested: pd.DataFrame) -> 
         return _left_out(Text.of("survival-left_out.failed", why=_why(error)))
     growth = stayers_growth(frame[["account_id", "as_of", "arr"]], pd.Timestamp(frame["as_of"].max()))
     return Curves(replace(verdict, monthly_growth=growth, learnt_from=model.lost_), model)
+
+
+def held_against_renewals(config: Config, prepared: Prepared, judged: Judged) -> SurvivalVerdict:
+    """Return the verdict with what past curves expected of the renewals of 12 months, and what came of these.
+
+    Their bounds are those of accounts that stay or leave by themselves: the curves of the far test have no refits.
+    """
+    panel = panel_of(config, prepared.loaded.tables)
+    if panel is None:
+        return judged.verdict
+    foreseen, start = judged.foreseen, judged.foreseen.as_of
+    days = foreseen.accounts["next_decision_days"]
+    due = foreseen.accounts[["account_id", "arr"]].assign(
+        renewal_on=start + pd.to_timedelta(days.round(), unit="D"),
+        churn_probability=0.0,
+        lost_by_decision=lost_by_decision(foreseen.point),
+    )
+    due = due[due["lost_by_decision"].notna()]
+    until = start + pd.Timedelta(days=float(AHEAD[-1]))
+    held = {
+        period: tuple(
+            PastRenewals(
+                **{name: value for name, value in vars(one).items() if name in PastRenewals.__dataclass_fields__}
+            )
+            for one in came_of(due, panel, start, until, seed=config.seed, period=period)
+        )
+        for period in ("M", "Q")
+    }
+    return replace(judged.verdict, past_months=held["M"], past_quarters=held["Q"])
 
 
 def _left_out(why: Text) -> Curves:

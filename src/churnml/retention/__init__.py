@@ -2,7 +2,13 @@
 
 from churnml.retention.cohorts import Cohort, retention_triangle
 from churnml.retention.customers import active_rate, net_promoter_score, onboarding_completion, support_summary
-from churnml.retention.forecast import ForecastMonth, forecast_came, renewal_forecast
+from churnml.retention.forecast import (
+    ForecastMonth,
+    ForecastRecord,
+    forecast_came,
+    forecast_record,
+    renewal_forecast,
+)
 from churnml.retention.growth import GrowthFigures, RfmCell, growth_potential
 from churnml.retention.history import kpi_history, rfm_at
 from churnml.retention.journey import PHASES, phase_moves
@@ -28,6 +34,7 @@ __all__ = [
     "Cohort",
     "CompanyKpis",
     "ForecastMonth",
+    "ForecastRecord",
     "GrowthFigures",
     "KpiReport",
     "KpiRow",
@@ -44,6 +51,7 @@ __all__ = [
     "curve_values",
     "expansion_rate",
     "forecast_came",
+    "forecast_record",
     "groupings",
     "growth_potential",
     "kpi_history",

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from churnml.explain.lifetime import Bounds, Lifetime, RenewalDriver
@@ -15,7 +16,7 @@ from churnml.retention.residual import residual_value
 from churnml.training.stacking import MONTH_DAYS, MONTHS
 from churnml.training.survival import Curves, Forecast
 
-__all__ = ["RankBy", "lifetimes"]
+__all__ = ["RankBy", "lifetimes", "lost_by_decision"]
 
 RankBy = Literal["expected_loss", "residual_value", "avoidable_loss"]
 
@@ -66,6 +67,7 @@ def lifetimes(
     within = {days: point.lost_within(days) for days in (30, 90, 180, 360, 720)}
     half, monthly = point.quantile_days(0.5), point.monthly
     decision = point.decision_day[:, 0]
+    lost_draws = np.array([lost_by_decision(draw) for draw in forecast.draws]).reshape(len(forecast.draws), len(rows))
     ranks = {"expected_loss": loss, "residual_value": value.total, "avoidable_loss": avoidable}
     order = np.arange(len(rows))
     if rank_by is not None:
@@ -96,9 +98,26 @@ def lifetimes(
             renewal_drivers=tuple(drivers[row]) if drivers else (),
             value_within=float(value.within[row]) if known else None,
             value_draws=_numbers(value.draws[:, row]) if known else (),
+            decision_draws=() if np.isnan(lost_draws[:, row]).any() else _numbers(lost_draws[:, row]),
         )
         lines.append(line)
     return tuple(lines)
+
+
+def lost_by_decision(curves: Curves) -> npt.NDArray[np.float64]:
+    """Return the chance of being lost by the end of the 30 days in which the next decision falls, (n,); NaN: none does.
+
+    Examples
+    --------
+    >>> curves = Curves(np.array([[40.0], [np.nan]]), np.array([[0.2], [np.nan]]), np.zeros((2, 24)))
+    >>> lost_by_decision(curves).round(6).tolist()
+    [0.2, nan]
+    """
+    month = curves.decision_day[:, 0] // MONTH_DAYS
+    known = month < MONTHS
+    place = np.where(known, month, 0).astype(np.intp)
+    lost = 1.0 - np.take_along_axis(curves.monthly, place[:, None], axis=1)[:, 0]
+    return np.asarray(np.where(known, lost, np.nan))
 
 
 def _month_of_half(curve: np.ndarray) -> float:

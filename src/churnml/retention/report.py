@@ -13,6 +13,7 @@ import pandas as pd
 from churnml.errors import ConfigError, near_name
 from churnml.language import Text, one_of
 from churnml.retention.cohorts import Cohort, cohort_members, retention_triangle
+from churnml.retention.forecast import ForecastRecord
 from churnml.retention.growth import GrowthFigures, RfmCell, growth_figures, growth_potential, rfm_cells
 from churnml.retention.history import panel_history, rfm_of
 from churnml.retention.journey import phase_moves
@@ -99,6 +100,8 @@ class KpiReport:
     lifetime_values : tuple of LifetimeValue
         What an account is worth, of all and by group: by the curves of the newest scoring where these are shown, else
         by the contracts of the newest month; `LifetimeValue.source` says which.
+    forecast_records : tuple of ForecastRecord
+        How past renewal forecasts held, as the newest scoring kept it.
     """
 
     as_of: date
@@ -113,6 +116,7 @@ class KpiReport:
     rfm: tuple[RfmCell, ...] = ()
     growth: tuple[GrowthFigures, ...] = ()
     lifetime_values: tuple[LifetimeValue, ...] = ()
+    forecast_records: tuple[ForecastRecord, ...] = ()
 
     def of(self, group_by: str | None = None) -> tuple[KpiRow, ...]:
         """Return the rows of one grouping, or those of all accounts."""

@@ -30,7 +30,7 @@ def packed_curve(lifetime: Lifetime) -> bytes:
     >>> unpacked_curve(packed_curve(line)).survival
     (0.9877,)
     """
-    document: dict[str, Any] = _LIFETIME.dump_python(lifetime, mode="json", exclude={"value_draws"})
+    document: dict[str, Any] = _LIFETIME.dump_python(lifetime, mode="json", exclude={"value_draws", "decision_draws"})
     for holder in (document, document["peers"] or {}):
         holder.update({name: _rounded(holder[name]) for name in _CURVES if name in holder})
     return pack_document({"format": _FORMAT, **document})

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from churnml.language import Argument
 
-__all__ = ["FarTest", "Gain", "NearTest", "SurvivalRole", "SurvivalVerdict"]
+__all__ = ["FarTest", "Gain", "NearTest", "PastRenewals", "SurvivalRole", "SurvivalVerdict"]
 
 
 class SurvivalRole(StrEnum):
@@ -97,6 +97,28 @@ class FarTest:
 
 
 @dataclass(frozen=True)
+class PastRenewals:
+    """What came due in a month or quarter after the far test's date, what curves expected of it, and what came; ARR.
+
+    Parameters
+    ----------
+    month_on : date
+        First day of it.
+    accounts : int
+    arr, expected, low, high, came : float
+        As in `churnml.retention.ForecastMonth`.
+    """
+
+    month_on: date
+    accounts: int
+    arr: float
+    expected: float
+    low: float
+    high: float
+    came: float
+
+
+@dataclass(frozen=True)
 class SurvivalVerdict:
     """Whether curves are shown, and why.
 
@@ -111,6 +133,8 @@ class SurvivalVerdict:
         By how much the recurring revenue of accounts that stay grows in 30 days.
     learnt_from : mapping
         Accounts lost ``at_decision`` and ``between`` that the model learnt from.
+    past_months, past_quarters : tuple of PastRenewals
+        What the curves of the far test's date expected of the renewals of the 12 months after it, and what came.
     """
 
     role: SurvivalRole
@@ -119,6 +143,8 @@ class SurvivalVerdict:
     far: FarTest | None = None
     monthly_growth: float = 0.0
     learnt_from: Mapping[str, int] = field(default_factory=dict)
+    past_months: tuple[PastRenewals, ...] = ()
+    past_quarters: tuple[PastRenewals, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON-ready data."""

@@ -2792,7 +2792,7 @@ co-list-past = Due in { $month }
 co-list-room = Accounts with room to grow
     .how = What peers of the segment with the same frequency of use pay, less what the account pays, × 12.
 co-forecast = Renewal forecast
-    .how = Expected = Σ ARR × (1 − p), p being the account’s churn probability, over the accounts whose contract ends in the month. In nine of ten drawn futures the result lies in the interval; what would move all accounts at once (a recession, an outage) is not in it.
+    .how = Expected = Σ ARR × (1 − p), p being the account’s churn probability, or where curves are shown its chance of being lost by that renewal, over the accounts whose contract ends in the month. In nine of ten drawn futures the result lies in the interval; how far curves may be off is in it where they are shown; what no past date knew (a recession, an outage) is not.
 co-forecast-later = The score looks ahead to { $until }; contracts that end later count with { $rate }, the share of MRR that renewed in the last twelve months.
 co-by_rate = by the company’s own renewal rate, for part of the accounts
 co-arr_due = ARR due
@@ -4551,6 +4551,25 @@ cli-kpis-value =
     .contracts = contracts
     .curves-how = Curves: mean residual value of the accounts at hand on { $day }, { $margin } margin, a year's wait costing { $discount }; bounds meant to hold { $level } of the time.
     .contracts-how = Contracts: lifetime value of a new account, { $margin } margin, a year's wait costing { $discount }; no survival curves are shown.
+co-record = How forecasts held
+    .how = Nine in ten months, and nine in ten quarters, should come inside their interval. A few misses prove little either way.
+co-record-name_published = as published
+co-record-name_rederived = made afterwards
+co-record-published = As published: { $inside } of { $months } months and { $whole } of { $quarters } quarters came inside; of the months most of whose accounts were told by their curve, { $own } of { $curves }.
+co-record-rederived = Made afterwards, by curves learnt from what was known on one day a year before the training: { $inside } of { $months } months and { $whole } of { $quarters } quarters came inside. These curves were not moved to a published probability, and looked up to a year ahead.
+co-record-none = No past forecast by curves is kept yet, and the training made none afterwards: too little history, or no curves are shown.
+cli-kpis-record =
+    .title = Past renewal forecasts by quarter; ARR in { $currency }
+    .quarter = quarter
+    .made = forecast of
+    .accounts = accounts
+    .arr = due
+    .expected = expected
+    .between = 90 % interval
+    .came = came
+    .published = As published: { $inside } of { $months } months and { $whole } of { $quarters } quarters came inside; of the months told by curves, { $own } of { $curves }.
+    .rederived = Made afterwards, by curves of one day a year before the training: { $inside } of { $months } months and { $whole } of { $quarters } quarters came inside.
+    .none = No past renewal forecast by curves is kept yet, and the training made none afterwards.
 ## Survival: when accounts will be lost
 survival-half_by = Half of such accounts are lost by { $day }; the data allow { $earliest } to { $latest }.
 survival-half_not_before = Half of such accounts are not lost before { $earliest }, and perhaps not within { $months } months.

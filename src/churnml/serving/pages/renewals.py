@@ -86,6 +86,8 @@ def _renewals(frame: Frame, figures: Figures) -> Response:
         rows=rows,
         past=before,
         inside=sum(one["inside"] for one in before),
+        records=[_record(frame, one) for one in company.get("records") or []],
+        by_curves=any(one["months_by_curves"] for one in company.get("records") or []),
         quarters=_quarters(frame, past),
         rate=None if rate is None else percent(rate, language, 1),
         until=day(company["looks_until"], language) if "looks_until" in company else "",
@@ -95,6 +97,35 @@ def _renewals(frame: Frame, figures: Figures) -> Response:
         past_picture=_picture(frame, past, say("co-past"), [{"whole": one["came"]} for one in past]),
         csv=frame.with_query(format="csv"),
     )
+
+
+def _record(frame: Frame, one: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how forecasts of the past held, in words and by quarter."""
+    say = phrases(frame.language)
+    return {
+        "source": one["source"],
+        "words": say(
+            f"co-record-{one['source']}",
+            months=len(one["months"]),
+            inside=one["months_inside"],
+            quarters=len(one["quarters"]),
+            whole=one["quarters_inside"],
+            curves=one["months_by_curves"],
+            own=one["months_by_curves_inside"],
+        ),
+        "quarters": [_quarter(frame, quarter) for quarter in one["quarters"]],
+    }
+
+
+def _quarter(frame: Frame, one: Mapping[str, Any]) -> dict[str, Any]:
+    on, came = date.fromisoformat(one["month_on"]), one["came"]
+    return {
+        "quarter": f"{on.year} Q{(on.month + 2) // 3}",
+        "made": day(one["made_on"], frame.language) if one["made_on"] else "–",
+        "span": f"{written(frame, one['low'], 'money')} – {written(frame, one['high'], 'money')}",
+        "inside": came is not None and one["low"] - 0.5 <= came <= one["high"] + 0.5,
+        **{name: written(frame, one[name], "money") for name in ("arr", "expected", "came")},
+    }
 
 
 def _quarters(frame: Frame, past: list[Mapping[str, Any]]) -> list[dict[str, str]]:

@@ -65,6 +65,7 @@ async def get_kpis(
             **{name: figures.report.get(name) or [] for name in ("cohorts", "phases", "rfm", "growth")},
             lifetime_values=[one for one in figures.report.get("lifetime_values") or [] if one["group_by"] == by],
             forecast=(figures.report.get("company") or {}).get("forecast") or [],
+            forecast_records=(figures.report.get("company") or {}).get("records") or [],
             past_forecasts=(figures.report.get("company") or {}).get("past") or [],
             months=[
                 KpiMonth.model_validate(row) for row in rows if row["group_by"] == by and row["month_on"] in newest
