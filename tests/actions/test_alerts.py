@@ -260,3 +260,28 @@ def test_the_backtest_counts_by_hand():
     assert (found.churners, found.warned, found.warned_early) == (1, 1.0, 1.0)
     assert found.weeks == 9.0
     assert found.alerts_per_owner_week == round(2 / 9, 2)
+
+
+def test_what_the_budget_holds_back_warns_nobody_until_it_is_shown():
+    dates = pd.date_range("2026-01-05", periods=2, freq="28D")
+    history = pd.DataFrame(
+        {
+            "account_id": ["a", "b"] * 2,
+            "as_of": np.repeat(dates, 2),
+            "health_score": 80.0,
+            "band": "green",
+            "churn_probability": 0.1,
+            "arr": [10.0, 1000.0] * 2,
+            "coverage": 1.0,
+            "owner": "ann",
+            "churned": [1.0, 0.0] * 2,
+            "churn_on": [pd.Timestamp("2026-02-20"), pd.NaT] * 2,
+        }
+    )
+    features = history[["account_id", "as_of"]].assign(
+        days_since_last_event=[30.0, 30.0, 58.0, 58.0], attr_touch_model="high"
+    )
+    budget = section(weekly_budget=1)
+    found = alerts_backtest(history, features, alert_rules(budget), budget)
+    # It opened 46 days before the account left, and was shown 18 days before.
+    assert (found.held_back, found.warned, found.warned_early) == (1, 1.0, 0.0)

@@ -46,7 +46,7 @@ def run(*arguments: str) -> tuple[int, str]:
 def test_a_dry_run_prints_requests_and_sends_nothing(config, tmp_path):
     code, told = run(str(config), "--dry-run")
     assert code == 0
-    assert "# tables.bi: 1 records are due" in told
+    assert "# tables.bi: 1 record is due" in told
     assert "POST ***" in told, "the hook's address is itself the secret"
     assert "Company 1: No use for 30 days" in told
     assert "s3cret-hook" not in told

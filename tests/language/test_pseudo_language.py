@@ -23,7 +23,8 @@ from churnml.explain.notices import overridden
 from churnml.explain.plays import Playbook
 from churnml.explain.published import published
 from churnml.explain.rules import examples
-from churnml.health.backtest import Advice, HealthBacktest, WeightShare, health_backtest
+from churnml.health.backtest import health_backtest
+from churnml.health.backtest_report import Advice, HealthBacktest, WeightShare
 from churnml.language import Text, catalogue, phrases, render
 from churnml.pipeline.health import Thresholds
 from churnml.pipeline.models import Comparison, ModelList, ModelVersion

@@ -29,6 +29,7 @@ class LocalProvider:
         self.person: dict[str, Any] = {}
         self.only_in_userinfo = False
         self.wrong = ""
+        self.signs_out = False
         self.codes: dict[str, dict[str, str]] = {}
         self.asked: dict[str, str] = {}
 
@@ -36,7 +37,8 @@ class LocalProvider:
         issuer = "http://127.0.0.1:1" if self.wrong == "issuer" else self.url
         names = {"authorization": "authorize", "token": "token", "userinfo": "userinfo"}
         endpoints = {f"{name}_endpoint": f"{self.url}/{path}" for name, path in names.items()}
-        return {"issuer": issuer, "jwks_uri": f"{self.url}/jwks", **endpoints}
+        further = {"end_session_endpoint": f"{self.url}/out?realm=a"} if self.signs_out else {}
+        return {"issuer": issuer, "jwks_uri": f"{self.url}/jwks", **endpoints, **further}
 
     def authorize(self, query: dict[str, str]) -> str:
         """Where the browser is sent back to, once somebody has signed in here."""

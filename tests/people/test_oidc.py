@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -24,7 +25,7 @@ def at() -> Iterator[LocalProvider]:
 @pytest.fixture
 def provider(at: LocalProvider) -> LocalProvider:
     at.person = {"sub": "0042", "email": "Ann@example.com", "email_verified": True, "name": "Ann M."}
-    at.wrong, at.only_in_userinfo = "", False
+    at.wrong, at.only_in_userinfo, at.signs_out = "", False, False
     return at
 
 
@@ -66,6 +67,31 @@ def test_a_known_person_signs_in_and_comes_back(
     other = browser.another()
     assert other.get(_there(other)).status_code == 303
     assert "churnml_attempt" not in other.cookies
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_who_signs_out_is_shown_the_way_out_of_the_provider(
+    browser: Browser, provider: LocalProvider, store: Store, now: Actor, lang: str
+) -> None:
+    provider.signs_out = True
+    store.users.add("ann@example.com", now, role="manager", language=lang)
+    browser.get(_there(browser))
+    out = browser.send(browser.get("/"), "/sign-out")
+    assert out.status_code == 200
+    address = urlsplit(unescape(out.text.split('class="button" href="')[1].split('"')[0]))
+    assert f"{address.scheme}://{address.netloc}{address.path}" == f"{provider.url}/out"
+    asked = parse_qs(address.query)
+    assert (asked["realm"], asked["client_id"]) == (["a"], ["churnml"])
+    assert asked["post_logout_redirect_uri"][0].endswith("/sign-in")
+    assert browser.get("/").status_code in (303, 401)
+    assert store.sessions.in_force(now.now) == []
+
+
+def test_a_provider_without_a_way_out_is_not_asked(browser: Browser, store: Store, now: Actor) -> None:
+    store.users.add("ann@example.com", now, role="manager")
+    browser.get(_there(browser))
+    out = browser.send(browser.get("/"), "/sign-out")
+    assert (out.status_code, out.headers["location"]) == (303, "/sign-in")
 
 
 def test_an_address_that_was_given_to_somebody_new_does_not_open_the_account(

@@ -117,11 +117,11 @@ def fill(config: Config) -> None:
     told = [{"account_id": one, "text": f"person-{one}-1 has left", "reasons": []} for one in ACCOUNTS]
     features = pd.DataFrame({"account_id": ACCOUNTS, "logins": 3.0})
     curves = curves_of(ACCOUNTS, NOW.date(), days=[90.0] * len(ACCOUNTS), risk=[0.2] * len(ACCOUNTS))
+    made_of = pd.DataFrame({"account_id": ACCOUNTS, "alpha": 0.5, "rules_score": 61.24, "risk:support": 0.2})
+    beside = {"features": features, "explanations": told, "curves": curves, "compositions": made_of}
     with Store(config.store_url) as store:
         for day in (date(2026, 2, 28), date(2026, 3, 1)):
-            store.publish(
-                Snapshot("firm", day, NOW, "1", "0", scores, features=features, explanations=told, curves=curves)
-            )
+            store.publish(Snapshot("firm", day, NOW, "1", "0", scores, **beside))
         for account in ACCOUNTS:
             call = Text.of("alert-own", title=f"Call {account}")
             alert = Alert(

@@ -47,7 +47,8 @@ def texts(folder: Path) -> Iterator[tuple[str, str]]:
 
 def _opened(cell: Any) -> str:
     if isinstance(cell, bytes):
-        return zlib.decompress(cell).decode("utf-8", "ignore")
+        # Numbers that are not a document are not compressed.
+        return (zlib.decompress(cell) if cell[:1] == b"\x78" else cell).decode("utf-8", "ignore")
     return str(cell)
 
 

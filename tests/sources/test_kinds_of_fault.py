@@ -12,7 +12,7 @@ import pytest
 from tests.sources.conftest import EVENTS, Raw
 
 from churnml.errors import DataError
-from churnml.sources.load import Loaded
+from churnml.sources.loaded import Loaded
 
 
 def note(loaded: Loaded, code: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any, Literal
 
 import numpy as np
@@ -70,7 +71,7 @@ class AlertsBacktest(BaseModel):
     churners : int
         Accounts that left after a reading with a final label.
     warned : float or None
-        Share of them with any alert open before they left.
+        Share of them with any alert shown before they left; what the budget holds back warns nobody.
     warned_early : float or None
         The same at least 30 days before.
     base_rate : float or None
@@ -131,6 +132,21 @@ def live_through(
     opened, last, off : list of Alert, list of Alert, dict
         Every alert as it was when it opened or reopened; every account's and rule's newest; rules that are off.
     """
+    opened, _, last, off = _lived(history, features, rules, section, bands, uplift)
+    return opened, last, off
+
+
+def _lived(
+    history: pd.DataFrame,
+    features: pd.DataFrame,
+    rules: Sequence[AlertRule],
+    section: AlertsConfig,
+    bands: Bands,
+    uplift: Uplift | None,
+) -> tuple[list[Alert], list[date | None], list[Alert], dict[str, str]]:
+    """Return what `live_through` does, and beside every alert that opened the day on which somebody was shown it."""
+    shown_on: list[date | None] = []
+    place: dict[tuple[str, str], int] = {}
     state: dict[tuple[str, str], Alert] = {}
     opened: list[Alert] = []
     off: dict[str, str] = {}
@@ -141,9 +157,14 @@ def live_through(
             table = table.assign(churn_avoided=uplift(table))
         step = advance(state.values(), table, rules, section, as_of=pd.Timestamp(as_of).date(), bands=bands)  # type: ignore[arg-type]
         state |= {alert.key: alert for alert in step.alerts}
-        opened += [state[key] for key in (*step.opened, *step.reopened)]
+        for key in (*step.opened, *step.reopened):
+            place[key] = len(opened)
+            opened.append(state[key])
+            shown_on.append(None)
+        for key, number in place.items():
+            shown_on[number] = shown_on[number] or state[key].shown_on
         off = dict(step.off)
-    return opened, list(state.values()), off
+    return opened, shown_on, list(state.values()), off
 
 
 def alerts_backtest(
@@ -164,7 +185,7 @@ def alerts_backtest(
     features, rules, section, bands, uplift
         As for `live_through`.
     """
-    opened, _, off = live_through(history, features, rules, section, bands, uplift=uplift)
+    opened, shown_on, _, off = _lived(history, features, rules, section, bands, uplift)
     labels = history.set_index(["account_id", "as_of"])["churned"]
     rate = _share(labels.dropna())
     left = history.loc[history["churn_on"].notna()].groupby("account_id")["churn_on"].max()
@@ -173,6 +194,11 @@ def alerts_backtest(
     owners = history["owner"].dropna().nunique() if "owner" in history else 0
     of_churn = [alert for alert in opened if alert.kind not in NOT_OF_RISK]
     shown = [alert for alert in of_churn if not alert.held_back]
+    warnings = [
+        (alert.account_id, day)
+        for alert, day in zip(opened, shown_on, strict=True)
+        if day is not None and alert.kind not in NOT_OF_RISK
+    ]
     judged = _labels(shown, labels)
     return AlertsBacktest(
         snapshots=len(days),
@@ -183,8 +209,8 @@ def alerts_backtest(
         alerts_per_owner_week=round(sum(not alert.held_back for alert in opened) / weeks / max(1, owners), 2),
         held_back=sum(alert.held_back for alert in opened),
         churners=len(left),
-        warned=_warned(of_churn, left, 1),
-        warned_early=_warned(of_churn, left, _EARLY_DAYS),
+        warned=_warned(warnings, left, 1),
+        warned_early=_warned(warnings, left, _EARLY_DAYS),
         base_rate=rate,
         precision=_share(judged),
         rules=tuple(_rule(rule.kind, opened, labels, left, rate) for rule in rules if rule.kind not in off),
@@ -205,7 +231,7 @@ def _rule(kind: str, opened: Sequence[Alert], labels: pd.Series, left: pd.Series
         churned=int(judged.sum()),
         precision=precision,
         lift=None if precision is None or not rate else round(precision / rate, 2),
-        warned_early=len(_accounts_warned(own, left, _EARLY_DAYS)),
+        warned_early=len(_accounts_warned([(one.account_id, one.opened_on) for one in own], left, _EARLY_DAYS)),
     )
 
 
@@ -216,17 +242,13 @@ def _labels(alerts: Sequence[Alert], labels: pd.Series) -> pd.Series:
     return labels.reindex(keys).dropna() if len(alerts) else labels.iloc[:0]
 
 
-def _accounts_warned(alerts: Sequence[Alert], left: pd.Series, days: int) -> set[str]:
+def _accounts_warned(warnings: Sequence[tuple[str, date]], left: pd.Series, days: int) -> set[str]:
     lead = pd.Timedelta(days=days)
-    return {
-        alert.account_id
-        for alert in alerts
-        if alert.account_id in left.index and pd.Timestamp(alert.opened_on) + lead <= left[alert.account_id]
-    }
+    return {name for name, day in warnings if name in left.index and pd.Timestamp(day) + lead <= left[name]}
 
 
-def _warned(alerts: Sequence[Alert], left: pd.Series, days: int) -> float | None:
-    return None if left.empty else round(len(_accounts_warned(alerts, left, days)) / len(left), 4)
+def _warned(warnings: Sequence[tuple[str, date]], left: pd.Series, days: int) -> float | None:
+    return None if left.empty else round(len(_accounts_warned(warnings, left, days)) / len(left), 4)
 
 
 def _share(outcomes: pd.Series) -> float | None:

@@ -41,7 +41,7 @@ def table_of(
     return signals(scores, features, earlier)
 
 
-def situations(table: pd.DataFrame, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Situation]:
+def situations(table: pd.DataFrame, explanations: Mapping[str, Mapping[str, Any]]) -> dict[str, Situation]:
     """Return the situation of each account of the signals, with what was told of it; by account."""
     columns = (table[name] if name in table else [None] * len(table) for name in _SITUATION)
     return {
@@ -50,7 +50,7 @@ def situations(table: pd.DataFrame, told: Mapping[str, Mapping[str, Any]]) -> di
             str(touch),
             str(band),
             None if pd.isna(owner) else str(owner),
-            told.get(str(account), {}),
+            explanations.get(str(account), {}),
         )
         for in_phase, account, touch, band, owner in zip(phase(table).tolist(), *columns, strict=True)
     }
@@ -101,5 +101,5 @@ class Basis:
         """Return the situations of accounts, by default of all."""
         ids = self.table["account_id"].astype(str)
         table = self.table if accounts is None else self.table[ids.isin(set(accounts)).to_numpy()]
-        told = self.store.explanations(self.snapshot.id, table["account_id"].astype(str).tolist(), [])
-        return situations(table.reset_index(drop=True), told)
+        explanations = self.store.explanations(self.snapshot.id, table["account_id"].astype(str).tolist(), [])
+        return situations(table.reset_index(drop=True), explanations)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -29,7 +29,7 @@ class RulePreview:
     held, holds : int
         Accounts of which it holds today by the rules in force, and by the changed ones.
     alerts, tasks : mapping of str to int
-        Owner → alerts that would reach them, and tasks that would begin.
+        Owner → alerts that would reach them, new ones and those that wait today, and tasks that would begin.
     held_back : int
         Alerts that the owners' weekly budget would keep back.
     """
@@ -119,21 +119,31 @@ def preview(
         as_of=basis.snapshot.as_of,
         bands=bands,
     ).decided
-    return _told(decided, basis.snapshot.as_of, held, holds)
+    waited = {alert.key for alert in known.alerts if alert.held_back and alert.state != "closed"}
+    return _preview_of(decided, basis.snapshot.as_of, held, holds, waited)
 
 
 def _accounts(basis: Basis, rules: Sequence[AlertRule], bands: Bands) -> dict[str, set[str]]:
     """Return the accounts of which each rule holds."""
-    found: dict[str, set[str]] = {rule.kind: set() for rule in rules}
+    by_rule: dict[str, set[str]] = {rule.kind: set() for rule in rules}
     for finding in findings(basis.table, list(rules), bands)[0]:
         if finding.holds:
-            found[finding.kind].add(finding.account_id)
-    return found
+            by_rule[finding.kind].add(finding.account_id)
+    return by_rule
 
 
-def _told(decided: Decided, as_of: date, held: Mapping[str, set[str]], holds: Mapping[str, set[str]]) -> Preview:
-    opened = [alert for alert in decided.alerts if decided.actions.get(alert.key) in ("opened", "reopened")]
-    reach = [alert for alert in opened if not alert.held_back and not alert.held_out]
+def _preview_of(
+    decided: Decided,
+    as_of: date,
+    held: Mapping[str, set[str]],
+    holds: Mapping[str, set[str]],
+    waited: Collection[tuple[str, str]],
+) -> Preview:
+    fresh = ("opened", "reopened")
+    # An alert that a fuller week had held back reaches somebody for the first time, too.
+    opened = [one for one in decided.alerts if decided.actions.get(one.key) in fresh or one.key in waited]
+    opened = [one for one in opened if one.state != "closed"]
+    reach = [one for one in opened if not one.held_back and not one.held_out]
     lines = []
     for kind in dict.fromkeys((*holds, *held)):
         line = RulePreview(

@@ -11,7 +11,7 @@ from churnml.actions.playbooks import Situation, playbook_for, steps_for
 from churnml.config.alerts import AlertsConfig, Role, TaskRole
 from churnml.explain.plays import Playbook, Step
 from churnml.store.alerts import Alert
-from churnml.store.tasks import Task, TaskState
+from churnml.store.task import Task, TaskState
 
 __all__ = ["Begun", "begin_tasks"]
 

@@ -162,7 +162,11 @@ def _print_list(config: Config, alerts: list[Alert], language: str) -> None:
         table.add_column(t(f"column.{name}"), justify="right" if name in ("id", "loss") else "left")
     for alert in alerts:
         loss = alert.avoidable_loss
-        money = "" if loss is None else say.text(Quantity(value=loss, unit="currency", currency=config.currency))
+        money = (
+            ""
+            if loss is None
+            else say("amount", n=Quantity(value=round(loss), unit="currency", currency=config.currency))
+        )
         state = t(f"state.{'held_back' if alert.held_back else alert.state}")
         words = (str(alert.id), alert.account_id, say.text(alert.text), alert.owner)
         table.add_row(*(Plain(word) for word in (*words, f"{alert.due_at:%Y-%m-%d}", money, state)))

@@ -7,6 +7,6 @@ sending brings it there, one outcome a record.
 from churnml.deliveries.adapter import Adapter, Finding
 from churnml.deliveries.gateway import Request
 from churnml.deliveries.running import Delivered, Planned, check_targets, deliver, preview
-from churnml.deliveries.sending import Sending
+from churnml.deliveries.sent import Sending
 
 __all__ = ["Adapter", "Delivered", "Finding", "Planned", "Request", "Sending", "check_targets", "deliver", "preview"]

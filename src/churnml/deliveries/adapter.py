@@ -274,7 +274,7 @@ def again(reason: str, said: str, due_at: datetime | None = None) -> DeliveryOut
     return DeliveryOutcome("waiting", reason, said, due_at=due_at)
 
 
-def moment(told: Any) -> datetime | None:
+def moment(given: Any) -> datetime | None:
     """Return a time as a target tells it, in UTC; None where it is none.
 
     Examples
@@ -283,7 +283,7 @@ def moment(told: Any) -> datetime | None:
     ('2026-03-02T06:04:05+00:00', None)
     """
     try:
-        at = datetime.fromisoformat(str(told))
+        at = datetime.fromisoformat(str(given))
     except ValueError:
         return None
     return at.astimezone(UTC) if at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -43,7 +43,7 @@ class ReadBack:
 
 
 def read_back(
-    kept: Deliveries,
+    deliveries: Deliveries,
     tasks: Tasks,
     adapter: Adapter,
     target: TargetConfig,
@@ -59,7 +59,7 @@ def read_back(
 
     Parameters
     ----------
-    kept : Deliveries
+    deliveries : Deliveries
     tasks : Tasks
     adapter : Adapter
     target : TargetConfig
@@ -68,7 +68,7 @@ def read_back(
     clock, wait : callable
         The time, UTC; and a pause of so many seconds.
     """
-    due = to_read_back(kept, tasks, adapter, target, clock())
+    due = to_read_back(deliveries, tasks, adapter, target, clock())
     state = adapter.gateway.state
     if not due or (state.until is not None and state.until > clock()):
         return ReadBack()
@@ -79,16 +79,16 @@ def read_back(
         some = due[start : start + _AT_ONCE]
         records = [Record(one, mark(config, adapter.name, one.key), one.remote_id) for one in some]
         try:
-            found = adapter.find("task", records)
+            records_there = adapter.find("task", records)
         except Interruption as stop:
-            _leave(kept, adapter, stop, clock(), wait)
+            _leave(deliveries, adapter, stop, clock(), wait)
             break
-        result = _noted(result, kept, tasks, adapter, target, some, found, clock())
+        result = _noted(result, deliveries, tasks, adapter, target, some, records_there, clock())
     return replace(result, calls=adapter.gateway.state.calls - state.calls)
 
 
 def to_read_back(
-    kept: Deliveries, tasks: Tasks, adapter: Adapter, target: TargetConfig, now: datetime
+    deliveries: Deliveries, tasks: Tasks, adapter: Adapter, target: TargetConfig, now: datetime
 ) -> list[Delivery]:
     """Return what a target is to be asked for: its tasks that are open on both sides as far as is known.
 
@@ -103,33 +103,33 @@ def to_read_back(
     if asked is None or asked.read_back_minutes is None or manner is None or not manner.looks_first:
         return []
     keys = [f"task:{task.id}" for task, _ in tasks.find(states=("open",), limit=100_000)]
-    known = [one for one in kept.under(adapter.name, keys).values() if _open_there(one) and one.due_at <= now]
+    known = [one for one in deliveries.under(adapter.name, keys).values() if _open_there(one) and one.due_at <= now]
     return sorted(known, key=lambda one: (one.due_at, one.id))[: _AT_ONCE * _MOST_CALLS]
 
 
 def _open_there(one: Delivery) -> bool:
     """Tell whether a target has a task open, or had when it was last told of it."""
-    told = one.state == "accepted" or (one.state == "refused" and one.reason == "closed_there")
-    return told and one.remote_id is not None and not ended(one.held)
+    is_held = one.state == "accepted" or (one.state == "refused" and one.reason == "closed_there")
+    return is_held and one.remote_id is not None and not ended(one.held)
 
 
 def _noted(
     result: ReadBack,
-    kept: Deliveries,
+    deliveries: Deliveries,
     tasks: Tasks,
     adapter: Adapter,
     target: TargetConfig,
     some: Sequence[Delivery],
-    found: Mapping[int, RemoteRecord],
+    there: Mapping[int, RemoteRecord],
     now: datetime,
 ) -> ReadBack:
     asked: TasksWanted = target.tasks  # type: ignore[attr-defined]
     later = now + timedelta(minutes=asked.read_back_minutes or 0)
     outcomes = []
     for one in some:
-        at = found.get(one.id, RemoteRecord("missing"))
+        at = there.get(one.id, RemoteRecord("missing"))
         if at.state == "closed":
-            done = _finished(kept, tasks, adapter.name, one, at, now)
+            done = _finished(deliveries, tasks, adapter.name, one, at, now)
             result = replace(result, finished=result.finished + done)
         elif at.state == "deleted":
             said = "it was deleted there; it is not made again"
@@ -137,21 +137,21 @@ def _noted(
             result = replace(result, deleted=result.deleted + 1)
         elif one.state == "accepted":
             outcomes.append((one, DeliveryOutcome("accepted", due_at=later)))
-    kept.end(outcomes, adapter.name, adapter.gateway.state, now)
+    deliveries.end(outcomes, adapter.name, adapter.gateway.state, now)
     return result
 
 
-def _finished(kept: Deliveries, tasks: Tasks, name: str, one: Delivery, at: RemoteRecord, now: datetime) -> bool:
+def _finished(deliveries: Deliveries, tasks: Tasks, name: str, one: Delivery, at: RemoteRecord, now: datetime) -> bool:
     number = int(one.key.partition(":")[2])
     day: date = min(at.changed_at or now, now).date()
     detail = {"there": name, "remote_id": at.remote_id, "changed_there": at.changed_at}
     finish = partial(tasks.finish_elsewhere, task_id=number, actor=Actor(name, now), on=day, detail=detail)
     held = {**one.wanted, "state": "done", "outcome": None, "reason": None}
-    return kept.finished_there(one, finish, held, now)
+    return deliveries.finished_there(one, finish, held, now)
 
 
 def _leave(
-    kept: Deliveries, adapter: Adapter, stop: Interruption, now: datetime, wait: Callable[[float], None]
+    deliveries: Deliveries, adapter: Adapter, stop: Interruption, now: datetime, wait: Callable[[float], None]
 ) -> None:
     """Give a target the pause that it asks for; anything else is met again, and counted, by what is sent next."""
     if isinstance(stop, Pause):
@@ -161,4 +161,4 @@ def _leave(
         else:
             until, why = now + timedelta(seconds=seconds), f"{stop.reason}: {stop.said}"
             adapter.gateway.state = replace(adapter.gateway.state, until=until, why=why)
-    kept.end([], adapter.name, adapter.gateway.state, now)
+    deliveries.end([], adapter.name, adapter.gateway.state, now)

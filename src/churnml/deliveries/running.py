@@ -20,7 +20,8 @@ from churnml.deliveries.faults import Interruption, Shown
 from churnml.deliveries.gateway import Request
 from churnml.deliveries.planning import plan
 from churnml.deliveries.reading_back import ReadBack, read_back, to_read_back
-from churnml.deliveries.sending import Sending, send
+from churnml.deliveries.sending import send
+from churnml.deliveries.sent import Sending
 from churnml.deliveries.targets import adapter_for
 from churnml.errors import UsageError, near_name
 from churnml.language import Text, one_of

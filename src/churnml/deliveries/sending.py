@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from churnml.config.deliveries import TargetConfig
 from churnml.deliveries.adapter import Adapter, Manner, Record, RemoteRecord, ended, mark
 from churnml.deliveries.faults import Fault, Interruption, Lost, NotSent, Pause
 from churnml.deliveries.gateway import Gateway
+from churnml.deliveries.sent import Sending
 from churnml.store import Deliveries, Delivery, DeliveryOutcome
 
-__all__ = ["Sending", "send"]
+__all__ = ["send"]
 
 _BREAKER = 5
 """Failures in a row after which a target gets a rest."""
@@ -24,37 +25,6 @@ _PATIENCE = 30.0
 _PATIENCE_IN_ALL = 120.0
 _NEVER = timedelta(days=36500)
 _CONFIRM_AFTER, _CONFIRM_FOR = 60.0, 24 * 3600.0
-
-
-@dataclass(frozen=True)
-class Sending:
-    """What a run came to at one target.
-
-    Parameters
-    ----------
-    target : str
-    accepted, sent, refused, retried, unknown : int
-        Outcomes of this run; `retried` wait for another attempt.
-    finished : int
-        Tasks that were finished there, and are here now too.
-    calls : int
-        Requests.
-    stopped : str or None
-        Why the run stopped before everything was sent.
-    next_at : datetime or None
-        When something is due next.
-    """
-
-    target: str
-    accepted: int = 0
-    sent: int = 0
-    refused: int = 0
-    retried: int = 0
-    unknown: int = 0
-    finished: int = 0
-    calls: int = 0
-    stopped: str | None = None
-    next_at: datetime | None = None
 
 
 class _Stop(Exception):  # noqa: N818

@@ -1,6 +1,7 @@
 """Health score: weighted measures and the churn model → one 0–100 score with band, coverage and reasons."""
 
-from churnml.health.backtest import HealthBacktest, health_backtest
+from churnml.health.backtest import health_backtest
+from churnml.health.backtest_report import HealthBacktest
 from churnml.health.capacity import Proposal, propose_threshold, weeks_current
 from churnml.health.composition import compositions
 from churnml.health.fitted import fit_alpha, fit_weights

@@ -12,7 +12,8 @@ from churnml.config import CapacityConfig, HealthConfig, ModelConfig, SnapshotCo
 from churnml.config.needs import HealthSections, ReplaySections
 from churnml.errors import DataError
 from churnml.features.spec import FeatureSet
-from churnml.health.backtest import Advice, HealthBacktest, WeightShare, health_backtest
+from churnml.health.backtest import health_backtest
+from churnml.health.backtest_report import Advice, HealthBacktest, WeightShare
 from churnml.health.capacity import PastRed, SizedRed, propose_threshold, weeks_current
 from churnml.health.ranking import ranking_gain
 from churnml.health.scale import HealthScale

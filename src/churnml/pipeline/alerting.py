@@ -65,8 +65,8 @@ def evaluate_alerts(
         Holds the alerts and the earlier readings.
     """
     table = actions.table_of(scores, features, store.banded_readings(config.name, as_of))
-    told = {str(item["account_id"]): item for item in explanations}
-    decide = _decision(config, table, actions.situations(table, told), as_of, store)
+    by_account = {str(item["account_id"]): item for item in explanations}
+    decide = _decision(config, table, actions.situations(table, by_account), as_of, store)
     return store.evaluations(config.name).evaluate(
         as_of, lambda known: decide(known, None), Actor("score", datetime.now(UTC))
     )

@@ -104,6 +104,8 @@ def compare_arms(config: Config, tables: Tables, store: Store) -> ExperimentRepo
 def _lots(config: Config, stages: Stages | None) -> Iterator[tuple[pd.DataFrame, date, Store]]:
     config.require_churn("experiment")
     stages = stages or Stages()
+    with Store(config.store_url) as store:
+        _drawn(config, store)
     tables = check(config, stages).loaded.tables
     with stages("experiments"), Store(config.store_url) as store:
         yield *_followed(config, tables, store), store
@@ -129,20 +131,26 @@ def _days(config: Config) -> int:
     return config.experiments.days or config.label.horizon_days
 
 
-def _followed(config: Config, tables: Tables, store: Store) -> tuple[pd.DataFrame, date]:
-    """Return the lots with what became of their accounts, and the newest date that was evaluated."""
-    section, days = config.experiments, _days(config)
+def _drawn(config: Config, store: Store) -> tuple[list[Assignment], date]:
+    """Return the lots of the experiment and the newest date that was evaluated, or refuse one without lots."""
     evaluations = store.evaluations(config.name)
-    lots = [lot for lot in evaluations.assignments() if lot.experiment == section.name]
+    lots = [lot for lot in evaluations.assignments() if lot.experiment == config.experiments.name]
     until = evaluations.known().evaluated_on
-    done = done_tasks(config, store)
     if not lots or until is None:
         raise UsageError(
             Text.of("fault-nobody_drawn"),
             where="experiments",
-            got=Text.of("fault-nobody_drawn.got", name=repr(section.name)),
+            got=Text.of("fault-nobody_drawn.got", name=repr(config.experiments.name)),
             code="experiments.none",
         )
+    return lots, until
+
+
+def _followed(config: Config, tables: Tables, store: Store) -> tuple[pd.DataFrame, date]:
+    """Return the lots with what became of their accounts, and the newest date that was evaluated."""
+    section, days = config.experiments, _days(config)
+    lots, until = _drawn(config, store)
+    done = done_tasks(config, store)
     label = config.label.model_copy(update={"horizon_days": days, "gap_days": 0, "further_horizons_days": ()})
     members = pd.DataFrame(
         {

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,34 +13,32 @@ from pydantic import TypeAdapter
 
 from churnml import features as features_room
 from churnml import snapshots
-from churnml.assessment import Assessments, Champion, score_trends
+from churnml.assessment import Champion, score_trends
 from churnml.config import Config
 from churnml.explain import Explanation, load_playbooks, suggest_plays
 from churnml.explain.lifetime import Lifetime
 from churnml.explain.movement import ScoreChange, ScoreTrend, movement
 from churnml.explain.plays import Play, Playbook
 from churnml.explain.stored import stored as as_stored
-from churnml.explain.stored import worded
 from churnml.features.event_cache import events_until
-from churnml.files import all_beside, write_documents
+from churnml.files import all_beside
 from churnml.monitoring import Alarm
 from churnml.pipeline.alerting import evaluate_alerts
 from churnml.pipeline.background import with_background, with_chosen_owners
 from churnml.pipeline.history import backfill, changes, composed, customers_at, unread
-from churnml.pipeline.lookup import last_scored
 from churnml.pipeline.monitoring import before_publishing
 from churnml.pipeline.preparation import check, prepare
-from churnml.pipeline.results import Scored, Trained, expected_column, rejected_counts, scored_by
+from churnml.pipeline.publishing import publish, write_files
+from churnml.pipeline.results import Scored, Trained, expected_column, rejected_counts
 from churnml.pipeline.training import train
 from churnml.progress import Stages
-from churnml.registry import level_gaps_of
 from churnml.retention.curve_columns import curve_columns
 from churnml.retention.curve_peers import with_peers
 from churnml.sources import Loaded
-from churnml.store import Departed, Snapshot, SnapshotInfo, Store, plain
+from churnml.store import SnapshotInfo, Store, plain
 from churnml.tables import Tables, knowledge
 
-__all__ = ["files_hold", "run", "score"]
+__all__ = ["run", "score"]
 
 _PREVIOUS_DAYS = 28
 """An explanation compares an account with itself this many days earlier."""
@@ -112,10 +109,10 @@ def score(
         paths = tuple(config.workspace_dir / name for name in ("scores.parquet", "explanations.json", "scored.json"))
         # The files appear together, and only when the store holds the snapshot; the last one says that all are there.
         with all_beside(*paths) as (scores, reasons, mark):
-            _write(scores, reasons, champion, config.hash, config.language, table, ordered, scored_at)
+            write_files(scores, reasons, champion, config.hash, config.language, table, ordered, scored_at)
             mark.write_text(json.dumps({"as_of": as_of.isoformat(), "scored_at": scored_at.isoformat()}) + "\n")
             if churn and published is None:
-                _publish(config, loaded, champion, judged, now, made_of, table, ordered, curves, as_of, scored_at)
+                publish(config, loaded, champion, judged, now, made_of, table, ordered, curves, as_of, scored_at)
     if churn and published is None:
         from churnml.pipeline.company import publish_company
 
@@ -302,108 +299,6 @@ def _details(tables: Tables, as_of: pd.Timestamp) -> pd.DataFrame:
     accounts["account_id"] = accounts["account_id"].astype("str")
     newest: pd.DataFrame = knowledge.frame_newest(accounts, as_of)[columns]
     return newest
-
-
-def _write(
-    scores: Path,
-    reasons: Path,
-    champion: Champion,
-    config_hash: str,
-    language: str,
-    table: pd.DataFrame,
-    explanations: Sequence[dict[str, Any]],
-    scored_at: datetime,
-) -> None:
-    """Write what ``scores.parquet`` and ``explanations.json`` are to hold."""
-    model = champion.model
-    names = dict.fromkeys([model.output, *model.horizon_columns.values()])
-    worth = [] if model.target == "churn" else [expected_column(model.target)]
-    worth = worth or ["expected_loss"]
-    known = ["account_id", "as_of", "name", "owner", "arr"]
-    out = table[[*known, *names, *worth, "health_score", "band", "coverage"]].copy()
-    said = [worded(item, [language]) for item in explanations]
-    out["reasons"] = [item[f"told_{language}"] for item in said]
-    out["drivers"] = [
-        [driver[f"sentence_{language}"] for driver in (*item["raising"], *item["lowering"])] for item in said
-    ]
-    out["verdict"] = champion.bundle.manifest.verdict
-    out["model_version"] = champion.version
-    out["config_hash"] = config_hash
-    out["scored_at"] = pd.Timestamp(scored_at).as_unit("us")
-    out.to_parquet(scores, index=False)
-    # Codes for programs, which any language can say, and for a reader of the file what is told in the config's own;
-    # one account a line, for tools that read line by line.
-    documents = (
-        {
-            **item,
-            "in_words": {
-                "language": language,
-                "summary": one[f"summary_{language}"],
-                "reasons": one[f"told_{language}"],
-            },
-        }
-        for item, one in zip(explanations, said, strict=True)
-    )
-    write_documents(reasons, documents)
-
-
-def _publish(
-    config: Config,
-    loaded: Loaded,
-    champion: Champion,
-    judged: Assessments,
-    now: pd.DataFrame,
-    made_of: pd.DataFrame,
-    table: pd.DataFrame,
-    explanations: Sequence[dict[str, Any]],
-    curves: Sequence[Lifetime],
-    as_of: date,
-    scored_at: datetime,
-) -> None:
-    """Publish scores, features, explanations and curves to the store."""
-    model, manifest = champion.model, champion.bundle.manifest
-    horizons = dict(zip(judged.scores["account_id"], judged.by_horizon(), strict=True))
-    by_horizon = [{str(days): chance for days, chance in horizons[account].items()} for account in table["account_id"]]
-    longer = list(model.horizon_columns.values()) if model.horizon_models else []
-    with Store(config.store_url) as store:
-        gone = last_scored(config, store, as_of, set(now["account_id"]))
-        left = snapshots.departures(loaded.tables, config.label, gone, pd.Timestamp(as_of).as_unit("us"))
-        store.publish(
-            Snapshot(
-                config=config.name,
-                as_of=as_of,
-                scored_at=scored_at,
-                model_version=champion.version,
-                config_hash=config.hash,
-                scores=table.drop(columns=longer).assign(horizons=pd.Series(by_horizon, index=table.index)),
-                features=now[["account_id", *model.features.names]],
-                explanations=explanations,
-                curves=curves,
-                compositions=made_of,
-                rank_by=config.survival.rank_by if curves else "expected_loss",
-                departures={account: Departed(one.last, one.why, one.on) for account, one in left.items()},
-                info={
-                    "horizon_days": model.horizon_days,
-                    "base_rate": model.base_rate,
-                    "verdict": manifest.verdict,
-                    "verdict_reason": manifest.model_dump(mode="json", include={"verdict_reason"})["verdict_reason"],
-                    "scored_by": scored_by(champion.bundle),
-                    "level_gaps": level_gaps_of(manifest),
-                    "currency": config.currency,
-                    "data": loaded.fingerprint,
-                },
-            ),
-            retention=config.store.retention,
-        )
-
-
-def files_hold(config: Config, published: SnapshotInfo) -> bool:
-    """Tell whether the files beside the store are those of a snapshot, all of them."""
-    mark = {"as_of": published.as_of.isoformat(), "scored_at": published.scored_at.isoformat()}
-    try:
-        return bool(json.loads((config.workspace_dir / "scored.json").read_text(encoding="utf-8")) == mark)
-    except (OSError, ValueError):
-        return False
 
 
 def _playbooks(config: Config) -> Sequence[Playbook]:

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from churnml.errors import UsageError
-from churnml.health.backtest import HealthBacktest
+from churnml.health.backtest_report import HealthBacktest
 from churnml.language import Language, Quantity, Section, Text, day, number, phrases
 from churnml.reports.page import BAND_COLOURS, Labels, environment, new_figure, svg
 

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+from churnml.language import Several, Text
 from churnml.sources.expressions import mentioned
 from churnml.sources.mapping import Mapping
 from churnml.sources.sql import identifier
 from churnml.sources.staged import StagedTable
 from churnml.tables import Table
 
-__all__ = ["CurrencyShare", "currencies_of", "currency_columns", "money_columns"]
+__all__ = ["CurrencyShare", "currencies_of", "currency_columns", "listed_shares", "money_columns"]
 
 _WORDS = {
     "円": "JPY",
@@ -148,3 +149,14 @@ def _shares(staged: StagedTable, name: str, text: str, example: str) -> list[Cur
             known = shares.get(code, CurrencyShare(code, 0, shown))
             shares[code] = CurrencyShare(code, known.rows + int(count), known.example)
     return sorted(shares.values(), key=lambda share: (-share.rows, share.code))
+
+
+def listed_shares(shares: list[CurrencyShare], most: int = 5) -> Several | Text:
+    """Return what a column holds of each currency, of the largest ones."""
+    listed = Several(
+        parts=tuple(
+            Text.of("data-currency", code=share.code, n=share.rows, example=repr(share.example))
+            for share in shares[:most]
+        )
+    )
+    return Text.of("data-and_more", listed=listed, n=len(shares) - most) if len(shares) > most else listed

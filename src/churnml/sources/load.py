@@ -6,14 +6,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
-import pandas as pd
 
 from churnml import engine
 from churnml.config import ColumnSource, EngineConfig, LabelConfig, SourceConfig, TableSource
@@ -22,16 +21,16 @@ from churnml.errors import DataError, Said
 from churnml.files import beside, stage_folder
 from churnml.language import Text
 from churnml.progress import Progress
-from churnml.sources.account_ids import AccountIds, ToolCoverage
+from churnml.sources.account_ids import AccountIds
 from churnml.sources.between_tables import compare_tables, reach
 from churnml.sources.conversion import in_own_currency, lay_rates
 from churnml.sources.currencies import currency_columns, money_columns
 from churnml.sources.held import held
+from churnml.sources.loaded import Loaded
 from churnml.sources.macros import define_macros
 from churnml.sources.mapping import Mapping, map_table
 from churnml.sources.observation import derived_accounts, observed_period
 from churnml.sources.outcome import (
-    SetAside,
     all_refusals,
     coverage_notes,
     notes_of,
@@ -51,58 +50,16 @@ from churnml.sources.raw_sources import Part, RawSources, parts_of
 from churnml.sources.raw_values import wanted_columns
 from churnml.sources.sql import literal
 from churnml.sources.suppression import Suppression
-from churnml.sources.usability import TableUse, tables_use
+from churnml.sources.usability import tables_use
 from churnml.sources.validated import ValidatedTable
 from churnml.sources.validation import validate
-from churnml.tables import TABLES, CheckResult, Table, Tables
+from churnml.tables import TABLES, Table, Tables
 from churnml.tables.container import ibis_types
 
 if TYPE_CHECKING:
     from ibis.backends import BaseBackend
 
-__all__ = ["Loaded", "load"]
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """Valid canonical tables, and what had to be set aside or assumed.
-
-    Parameters
-    ----------
-    tables : Tables
-        The canonical tables, on the engine's connection.
-    rejected : DataFrame
-        ``table, reason, column, rows, example, remedy``: one row per reason; `reason` starts with the check's code.
-        The raw rows themselves are in ``<workspace>/rejected/<table>.parquet``.
-    fingerprint : str
-        Sixteen hex digits of the raw values and their mapping; the same data gives the same on any machine, whatever
-        the order of its rows.
-    notes : list of Text
-        What is off, derived, changed or assumed; `str` gives it in English.
-    counts : dict of str to int
-        Rows per canonical table.
-    checks : list of CheckResult
-        Every check of rows and how it went.
-    reaches : dict of str to date
-        Table → first day that it does not cover any more, by its own facts; a table of hardly any is absent.
-    coverage : list of ToolCoverage
-        How much of each tool belongs to known accounts; empty without `identities`.
-    use : list of TableUse
-        How far back, how fresh and for how many accounts each table tells something, and what it lacks.
-    set_aside : list of SetAside
-        What `rejected` shows, its names and remedies as sentences of the message catalogue.
-    """
-
-    tables: Tables
-    rejected: pd.DataFrame
-    fingerprint: str
-    notes: list[Text]
-    counts: dict[str, int]
-    checks: list[CheckResult] = field(default_factory=list)
-    reaches: dict[str, date] = field(default_factory=dict)
-    coverage: list[ToolCoverage] = field(default_factory=list)
-    use: list[TableUse] = field(default_factory=list)
-    set_aside: list[SetAside] = field(default_factory=list)
+__all__ = ["load"]
 
 
 def load(

@@ -11,7 +11,8 @@ import pandas as pd
 from churnml.errors import DataError
 from churnml.files import beside
 from churnml.language import Quantity, Several, Text
-from churnml.sources.currencies import CurrencyShare, currencies_of, money_columns
+from churnml.sources.currencies import currencies_of, listed_shares, money_columns
+from churnml.sources.duplicates import equal_rows, lay_surplus
 from churnml.sources.expressions import with_nulls
 from churnml.sources.identities import why_ids_differ
 from churnml.sources.mapping import Mapping
@@ -25,9 +26,6 @@ from churnml.sources.unchanged import linked_if_same
 from churnml.sources.validated import Reason, ValidatedTable
 from churnml.tables import CHECKS, CheckResult, Column
 from churnml.tables.row_rules import RowRule
-
-_EQUAL_SAMPLE = 2_000_000
-"""Above so many rows without an id, equal ones are counted in a share of them."""
 
 _LONGEST_ID = 255
 
@@ -190,60 +188,33 @@ class TableValidator:
         if not key or key[0] not in self.mapping.mapped:
             self.result.results.append(CheckResult("CHK021", self.name, "", "not applicable"))
             return
-        output = self.mapping.output
-        keys = ", ".join(f"{output[name]} AS key_{number}" for number, name in enumerate(key))
-        names = ", ".join(f"key_{number}" for number in range(len(key)))
-        content = f"hash({', '.join(output.values())})"
-        known = output["known_at"]
-        self.staged.run(
-            "CREATE OR REPLACE TEMP TABLE surplus AS "
-            "SELECT row_at, same FROM (SELECT row_at, row_number() OVER w AS nth, "
-            f"content = first_value(content) OVER w AS same FROM (SELECT row_at, {keys}, {known} AS known, "
-            f"{content} AS content FROM staged WHERE {self.staged.good}) "
-            f"WINDOW w AS (PARTITION BY {names} ORDER BY known DESC NULLS LAST, content)) WHERE nth > 1"
-        )
-        row = self.db.execute("SELECT count_if(same), count_if(NOT same) FROM surplus").fetchone() or (0, 0)
-        for code, same, rows in (("CHK020", "same", row[0]), ("CHK021", "NOT same", row[1])):
+        counted_by = dict(zip(("same", "NOT same"), lay_surplus(self.staged, self.mapping), strict=True))
+        for code, same in (("CHK020", "same"), ("CHK021", "NOT same")):
+            rows = counted_by[same]
             rule = RowRule(code, key[0], f"row_at IN (SELECT row_at FROM surplus WHERE {same})")
-            self._record(rule, int(rows or 0), rule.broken)
+            self._record(rule, rows, rule.broken)
             if rows:
                 self.staged.late.append(rule)
 
     def _equal_rows(self) -> None:
         """Count, or take out, the rows that equal another one and have no id to tell them apart."""
-        keyed = bool(self.mapping.table.key)
-        money = next((name for name in ("mrr", "amount") if name in self.mapping.mapped), None)
-        if keyed:
-            without_id = f" AND {identifier(self.mapping.table.key[0])} IS NULL" if self.mapping.some_keys_made else ""
-            surplus, scale = f"equal_number > 1{without_id}", 1
-            total = f"CAST(sum({identifier(money)}) FILTER ({surplus}) AS DOUBLE)" if money else "NULL"
-            row = self.staged.run(
-                f"SELECT count_if({surplus}), {total} FROM staged WHERE {self.staged.good}"
-            ).fetchone()
-        else:
-            # Equal rows have equal times: all rows of a share of the times tell the share of equal ones.
-            scale = max(1, self.result.rows // _EQUAL_SAMPLE)
-            names = ", ".join(identifier(name) for name in self.mapping.mapped)
-            times = identifier(self.mapping.table.occurred_at or self.mapping.mapped[0])
-            part = f" AND hash({times}) % {scale} = 0" if scale > 1 else ""
-            row = self.staged.run(
-                f"SELECT count(*) - count(DISTINCT hash({names})), NULL FROM staged WHERE {self.staged.good}{part}"
-            ).fetchone()
-        rows, sum_ = (int(row[0] or 0) * scale, row[1]) if row else (0, None)
+        equal = equal_rows(self.staged, self.mapping, self.result.rows)
+        rows = equal.rows
         self.result.results.append(CheckResult("CHK024", self.name, "", "failed" if rows else "ok", rows))
         if not rows:
             return
-        if keyed and self.merge_equal:
-            rule = RowRule("CHK020", self.mapping.table.key[0], surplus)
+        if equal.surplus is not None and self.merge_equal:
+            rule = RowRule("CHK020", self.mapping.table.key[0], equal.surplus)
             self._record(rule, rows, f"rule_broken IS NULL AND {rule.broken}")
             self.staged.late.append(rule)
             return
-        stake = Text.of("data-equal_rows.stake", sum=Quantity(value=sum_, digits=2), column=money) if sum_ else ""
+        total = Quantity(value=equal.total, digits=2) if equal.total else None
+        stake = Text.of("data-equal_rows.stake", sum=total, column=equal.money) if total is not None else ""
         self.result.notes.append(
             Text.of(
                 "data-equal_rows.merged" if self.merge_equal else "data-equal_rows",
                 table=self.name,
-                n=Text.of("data-about", n=rows) if scale > 1 else rows,
+                n=Text.of("data-about", n=rows) if equal.is_estimated else rows,
                 stake=stake,
                 remedy=CHECKS["CHK024"].remedy,
             )
@@ -305,7 +276,7 @@ class TableValidator:
                         table=self.name,
                         column=name,
                         n=len(shares),
-                        listed=_listed(shares),
+                        listed=listed_shares(shares),
                         remedy=CHECKS["CHK037"].remedy,
                     )
                 )
@@ -352,17 +323,6 @@ class TableValidator:
         with beside(file) as temporary:
             self.staged.run(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet)")
         file.chmod(0o600)
-
-
-def _listed(shares: list[CurrencyShare], most: int = 5) -> Several | Text:
-    """Return what a column holds of each currency, of the largest ones."""
-    listed = Several(
-        parts=tuple(
-            Text.of("data-currency", code=share.code, n=share.rows, example=repr(share.example))
-            for share in shares[:most]
-        )
-    )
-    return Text.of("data-and_more", listed=listed, n=len(shares) - most) if len(shares) > most else listed
 
 
 def _empty(mapping: Mapping) -> DataError:

@@ -5,16 +5,8 @@ from typing import TYPE_CHECKING
 from churnml.lazy import load_on_use
 from churnml.store.alerts import Alert, AlertEvent, Alerts, Arm, Outcome, State
 from churnml.store.database import SCHEMA_VERSION
-from churnml.store.deliveries import (
-    ERASURE,
-    Change,
-    Deliveries,
-    Delivery,
-    DeliveryOutcome,
-    DeliveryState,
-    TargetState,
-    Wanted,
-)
+from churnml.store.deliveries import ERASURE, Deliveries
+from churnml.store.delivery import Change, Delivery, DeliveryOutcome, DeliveryState, TargetState, Wanted
 from churnml.store.erasure import ERASED, Traces, pattern_of
 from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
@@ -43,7 +35,8 @@ from churnml.store.runs import Run, Runs, RunStage
 from churnml.store.sessions import Link, Session, Sessions
 from churnml.store.snapshot import Snapshot
 from churnml.store.store import Store
-from churnml.store.tasks import Calendar, Task, TaskEvent, Tasks, TaskState
+from churnml.store.task import Task, TaskEvent, TaskState
+from churnml.store.tasks import Calendar, Tasks
 from churnml.store.users import User, Users
 from churnml.store.views import View, Views
 from churnml.store.writes import Actor, IdempotencyKey

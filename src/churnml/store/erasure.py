@@ -152,7 +152,7 @@ def _collect(engine: Engine, config: str, traces: Traces) -> dict[str, list[dict
             if columns:
                 held = _rows(connection, table, _holding(table, columns, traces, config))
                 hits = [row for row in held if any(pattern.search(str(row[name])) for name in columns)]
-                rows += [row for row in hits if row not in rows]
+                rows += [row for row in (_readable(connection, row) for row in hits) if row not in rows]
             if rows:
                 rows_of[table.name] = rows
         if traces.account is not None and (behind := rows_of_account(connection, config, traces.account)):

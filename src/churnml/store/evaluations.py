@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from churnml.store.alerts import Alert, Arm, keep_alert, newest_alerts, record_alert_event
 from churnml.store.plain import plain
 from churnml.store.schema import AlertEventRow, AssignmentRow, EvaluationRow, TaskEventRow
-from churnml.store.tasks import Task, follow_alert, keep_task, record_task_event, tasks_of_accounts_with_alerts
+from churnml.store.task import Task
+from churnml.store.tasks import follow_alert, keep_task, record_task_event, tasks_of_accounts_with_alerts
 from churnml.store.turns import one_at_a_time
 from churnml.store.writes import Actor, reading, write
 

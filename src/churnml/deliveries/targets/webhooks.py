@@ -50,15 +50,15 @@ class Webhook(Adapter):
         try:
             from standardwebhooks import Webhook as Signature
         except ModuleNotFoundError as error:
-            told = ConfigError(Text.of("fault-webhook_extra"), code="deliver.extra")
-            raise Fault("extra", f"{told.what}. {told.remedy}") from error
+            fault = ConfigError(Text.of("fault-webhook_extra"), code="deliver.extra")
+            raise Fault("extra", f"{fault.what}. {fault.remedy}") from error
         now = self.gateway.clock()
         secret = self.secret(self.section.signing_secret)
         try:
             signature = MASK if secret == MASK else Signature(secret).sign(message, now, body)
         except ValueError as error:
-            told = ConfigError(Text.of("fault-webhook_secret"), code="deliver.secret")
-            raise Fault("secret", f"{told.what}; expected: {told.expected}") from error
+            fault = ConfigError(Text.of("fault-webhook_secret"), code="deliver.secret")
+            raise Fault("secret", f"{fault.what}; expected: {fault.expected}") from error
         stamp = str(int(now.timestamp()))
         return {"webhook-id": message, "webhook-timestamp": stamp, "webhook-signature": signature}
 

@@ -1202,14 +1202,14 @@ alert-champion_left =
 alert-silence = No use for { AMOUNT($n) }
 alert-usage_collapse = Use fell by { AMOUNT($n) } against the four weeks before
 alert-band_drop = The band has been worse for two readings; health is { AMOUNT($n) }
-alert-score_fall = Health fell from { AMOUNT($before) } to { AMOUNT($n) } within 30 days
+alert-score_fall = Health fell from { AGAIN($before) } to { AMOUNT($n) } within 30 days
 alert-renewal_near = The contract ends in { AMOUNT($n) }, and the account is not green
 alert-invoice_overdue =
     { $n ->
         [one] An invoice is overdue
        *[other] { AMOUNT($n) } are overdue
     }
-alert-nps_detractor = The last NPS answer was { AMOUNT($n) }
+alert-nps_detractor = The last NPS answer was { AMOUNT($n) } of 10
 alert-onboarding_stalled = Onboarding has had no milestone for { AMOUNT($n) }
 alert-score_unknown = Too little is known for a score
 alert-score_stale = Less is known than before: the score rests on { AMOUNT($n) } of its weight, { AMOUNT($before) } before
@@ -1481,8 +1481,8 @@ settings-preview_closed = { $n ->
    *[other] { $n } open alerts end, because their cause is gone.
  }
 settings-preview_owners = For whom
-settings-preview_now = Accounts now
-settings-preview_then = Accounts changed
+settings-preview_now = Accounts, in force
+settings-preview_then = Accounts, changed
 settings-preview_new = New alerts
 settings-preview_config = To put it in force, write this into the config; changed playbooks go into their own file.
 settings-playbooks = Playbooks
@@ -1562,6 +1562,8 @@ settings-rule-score_stale = Score rests on less
 settings-rule-expansion_chance = Chance to expand
 settings-proxy_out = You are signed out here
     .text = The sign-in in front of these pages still knows you. To end that too:
+settings-provider_out = You are signed out here
+    .text = Your company’s sign-in still knows you, so one click brings you back. On a machine that others use, end that too:
 settings-utc = Times are UTC.
 settings-audit-users = People
 settings-audit-sessions = Sign-in
@@ -1771,7 +1773,7 @@ account-history = Health over time
 account-history_label = Health over time, from { $first } to { $last }
 account-moved = Change
 account-moves = Each reading, and what moved it
-account-moved_by = What moved it
+account-moved_by = Day, and what moved it
 account-by_part = { $what } { $points }
 account-by_facts = facts
 account-by_weights = other weights
@@ -4378,7 +4380,7 @@ cli-alerts-tried_by =
     .risk = The weekly budget went by risk.
     .uplift = The weekly budget went by what a contact avoids, as it does today; that ranking was learnt from lots, whose outcomes may lie within these dates.
 cli-alerts-tried = { $snapshots } snapshots from { $from } to { $until }: { $per_week } alerts per owner and week, { $held } held back by the budget.
-cli-alerts-caught = { $precision } of them were followed by churn within the horizon (base rate { $base }); { $early } of { $churners } accounts that left had one at least 30 days before.
+cli-alerts-caught = { $precision } of them were followed by churn within the horizon (base rate { $base }); { $early } of { $churners } accounts that left had one shown at least 30 days before.
 cli-alerts-off = off: { $kind } (needs { $column }, which your data does not carry)
 cli-tasks-none = No task waits. Alerts begin them after each `churnml score`.
 cli-tasks-no_playbooks = The config names no playbooks (`playbooks:`), so alerts begin no tasks.
@@ -4387,9 +4389,17 @@ cli-tasks-due = due { $on }
 cli-tasks-days = { $n } d
 cli-tasks-after = after { $steps }
 cli-tasks-begins = alerts: { $alerts }
-cli-tasks-would_alert = The snapshot of { $as_of } would open { $alerts } alerts ({ $held_back } held back by the budget, { $not_contacted } not contacted by experiment).
-cli-tasks-would_open = This would open { $n } tasks for these owners: { $owners }.
-cli-tasks-would_not = This would open { $n } tasks.
+cli-tasks-would_alert =
+    Beyond what is open already, the snapshot of { $as_of } would open { $alerts ->
+        [one] { $alerts } alert
+       *[other] { $alerts } alerts
+    } ({ $held_back } held back by the budget, { $not_contacted } not contacted by experiment).
+cli-tasks-would_open =
+    { $n ->
+        [one] This would open { $n } task for { $owners }.
+       *[other] This would open { $n } tasks for these owners: { $owners }.
+    }
+cli-tasks-would_not = This would open no task.
 cli-tasks-state =
     .open = open
     .waiting = waiting
@@ -4461,8 +4471,16 @@ cli-deliver-finished =
        *[other] { $n } tasks that were finished in { $target } are done here too.
     }
 cli-deliver-why = `{ $list }` says why; `{ $resend }` tries again.
-cli-deliver-waiting = { $n } wait for the next `churnml deliver`.
-cli-deliver-due = { $target }: { $n } records are due
+cli-deliver-waiting =
+    { $n ->
+        [one] { $n } waits for the next `churnml deliver`.
+       *[other] { $n } wait for the next `churnml deliver`.
+    }
+cli-deliver-due =
+    { $n ->
+        [one] { $target }: { $n } record is due
+       *[other] { $target }: { $n } records are due
+    }
 cli-deliver-ok = ok
 cli-deliver-missing = MISSING
 cli-deliver-remedy = do: { $remedy }

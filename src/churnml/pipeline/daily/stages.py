@@ -134,7 +134,8 @@ def check(day: Day) -> Done:
 def score(day: Day) -> Done:
     """Score and publish, unless the same data was scored by the same champion before."""
     from churnml.assessment import Champion
-    from churnml.pipeline.scoring import files_hold, score
+    from churnml.pipeline.publishing import files_hold
+    from churnml.pipeline.scoring import score
 
     config, loaded = day.config, day.tables()
     version = Champion.load(config).version

@@ -15,7 +15,7 @@ from churnml.explain.lifetime import Lifetime
 from churnml.explain.movement import change_of
 from churnml.language import Language, month, number, phrases
 from churnml.reports import charts
-from churnml.reports.changes import change_sentence
+from churnml.reports.changes import change_facts, change_moved
 from churnml.reports.curve import ShownCurve, curve_numbers, shown_curve
 from churnml.serving.http.problems import Problem
 from churnml.serving.mappers import last_score
@@ -107,6 +107,7 @@ def _account(page: _AccountPage) -> Response:
     steps = _steps(tasks, own)
     display = state.settings.display
     brief = query.get("view") == "brief"
+    moved = change_of(explanation)
     return frame.answer(
         "account_brief.html.j2" if brief else "account.html.j2",
         here="accounts",
@@ -117,7 +118,7 @@ def _account(page: _AccountPage) -> Response:
         explanation=explanation,
         frozen=page.frozen,
         facts=[one[f"text_{language}"] for one in (explanation or {}).get("indicators", ())],
-        change=change_sentence(change_of(explanation), language),
+        change={"facts": change_facts(moved, language), "moved": change_moved(moved, language)},
         limits=list((explanation or {}).get(f"reasons_{language}", ())),
         raising=reasons(explanation, explanation["raising"], language) if explanation else [],
         lowering=reasons(explanation, explanation["lowering"], language) if explanation else [],

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from churnml.language import Language, phrases, render
 from churnml.store import AccountLine, Alert, Task
 
-__all__ = ["Card", "cards", "why"]
+__all__ = ["Card", "cards", "said_already", "why"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,19 @@ def cards(
         made,
         key=lambda card: (not (card.late or card.critical), -(card.avoidable or 0.0), card.line.account.account_id),
     )
+
+
+_SAME = {"notice": "notice_given"}
+_NPS = "m-nps_last."
+
+
+def said_already(line: AccountLine) -> str | None:
+    """Return the kind of the alert that says no more than `why` does, if there is one."""
+    code = str((line.account.details.get("why") or {}).get("code", ""))
+    if code.startswith(_NPS):
+        return "nps_detractor"
+    fact = code.removeprefix("fact-")
+    return None if fact == code else _SAME.get(fact, fact)
 
 
 def why(line: AccountLine, alerts: Sequence[Alert], language: Language) -> str:

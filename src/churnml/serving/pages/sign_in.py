@@ -161,16 +161,21 @@ async def with_key(request: Request, next: str = "/") -> Response:  # noqa: A002
 
 @router.post("/sign-out")
 async def sign_out(request: Request, form: CheckedForm) -> Response:
-    """End this browser's session."""
+    """End this browser's session, and show the way out of the provider's or the proxy's own, where there is one."""
     state, viewer = state_of(request), viewer_of(request)
-    await to_thread.run_sync(end_session, request.scope, state, viewer, request.scope.get(REQUEST_ID))
-    proxy = state.settings.sign_in.proxy
-    if viewer.by != "proxy" or proxy is None or proxy.sign_out_url is None:
+    begun = await to_thread.run_sync(end_session, request.scope, state, viewer, request.scope.get(REQUEST_ID))
+    address, proxy, provider = None, state.settings.sign_in.proxy, request.app.state.provider
+    if viewer.by == "proxy":
+        address = proxy.sign_out_url if proxy is not None else None
+    elif begun == "oidc" and provider is not None:
+        address = await to_thread.run_sync(provider.sign_out_address, f"{base_of(request)}/sign-in")
+    if address is None:
         return see("/sign-in")
-    # A form may lead within these pages only; the way to the proxy's own page is a link.
+    # A form may lead within these pages only; the way to another's own page is a link.
     frame = frame_of(request)
-    title = phrases(frame.language)("settings-proxy_out")
-    return frame.answer("sign_out.html.j2", here="", title=title, address=proxy.sign_out_url)
+    code = "settings-proxy_out" if viewer.by == "proxy" else "settings-provider_out"
+    say = phrases(frame.language)
+    return frame.answer("sign_out.html.j2", here="", title=say(code), text=say(f"{code}.text"), address=address)
 
 
 @router.post("/language")

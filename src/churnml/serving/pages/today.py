@@ -47,6 +47,7 @@ def _today(frame: Frame, snapshot: SnapshotInfo, owner: str | None) -> Response:
     seen = "" if nobody else owner
     due = [] if nobody else [one for one, _ in alerts.find(owner=seen, held_back=False, limit=_MOST_ALERTS)]
     held = [] if nobody else [one for one, _ in alerts.find(owner=seen, held_back=True, limit=_MOST_WAITING + 1)]
+    waits = list(dict.fromkeys(one.account_id for one in held))
     lines = lists.some(snapshot.id, [one.account_id for one in (*due, *held)], now)
     accounts = sorted({alert.account_id for alert in due})
     open_tasks = [task for task, _ in tasks_of(state).find(account_ids=accounts, limit=2000)] if accounts else []
@@ -75,8 +76,8 @@ def _today(frame: Frame, snapshot: SnapshotInfo, owner: str | None) -> Response:
         late=sum(card.late for card in shown),
         moves=moves,
         ending=ending,
-        held=[lines[one.account_id] for one in held if one.account_id in lines][:_FEW],
-        held_count=_at_most(len(held), _MOST_WAITING, frame),
+        held=[lines[one] for one in waits if one in lines][:_FEW],
+        held_count=_at_most(len(waits), _MOST_WAITING, frame),
         owner=owner,
         people=choices,
         spoken=lambda what, raw: state.settings.display.spoken(what, raw, frame.language),

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from churnml.config.sign_in import OidcConfig, inside
 from churnml.errors import ConfigError, UsageError
@@ -197,6 +197,28 @@ class Provider:
                     raise ValueError("the provider tells of somebody else than it has signed in")
                 claims = {**profile, **claims}
             return self._identity(claims)
+
+    def sign_out_address(self, back: str) -> str | None:
+        """Return where the provider's own session ends (RP-initiated logout); None where it names no such place.
+
+        No token is kept of who signed in, so none is sent along: the provider may ask whether to sign out.
+
+        Parameters
+        ----------
+        back : str
+            Where it sends the browser to afterwards, if it knows that address.
+        """
+        try:
+            known = self._discovered()
+            if "end_session_endpoint" not in known:
+                return None
+            address = self._endpoint("end_session_endpoint")
+        except Exception as error:
+            # Signed out here they are; of the provider's mood nothing depends.
+            _LOG.warning("Where the identity provider signs out is not known: %s: %s", type(error).__name__, error)
+            return None
+        asked = urlencode({"client_id": self._config.client_id, "post_logout_redirect_uri": back})
+        return f"{address}{'&' if urlsplit(address).query else '?'}{asked}"
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
         email, name = claims.get(self._config.email_claim), claims.get("name")

@@ -131,10 +131,13 @@ def begin_session(scope: Scope, state: ServingState, user: User, by: str, reques
         drop_cookie(scope, LANGUAGE)
 
 
-def end_session(scope: Scope, state: ServingState, viewer: Viewer, request_id: str | None) -> None:
-    """Sign a person out of this browser."""
-    secret = cookie(scope, SESSION)
+def end_session(scope: Scope, state: ServingState, viewer: Viewer, request_id: str | None) -> str | None:
+    """Sign a person out of this browser; returns how its session had begun, see `Session.by`."""
+    secret, by = cookie(scope, SESSION), None
     if secret is not None:
+        held = state.store.sessions.find(secret)
+        by = held[0].by if held is not None else None
         state.store.sessions.end(secret, Actor(viewer.user_id, datetime.now(UTC), request_id))
     drop_cookie(scope, SESSION)
     drop_cookie(scope, FORM)
+    return by

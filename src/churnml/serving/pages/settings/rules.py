@@ -45,10 +45,10 @@ async def get_rules(request: Request) -> Response:
 async def try_rules(request: Request, form: CheckedForm) -> Response:
     """Return what changed rules and playbooks would open, and for whom; nothing is kept."""
     try:
-        found = await in_store(lambda: tried(state_of(request), form))
+        outcome = await in_store(lambda: tried(state_of(request), form))
     except ChurnmlError as error:
-        return await _page(request, form, fault=_told(request, error), status=422)
-    return await _page(request, form, tried=found)
+        return await _page(request, form, fault=_fault_text(request, error), status=422)
+    return await _page(request, form, tried=outcome)
 
 
 async def _page(
@@ -93,7 +93,7 @@ async def get_names(request: Request) -> Response:
     return settings_page(request, "names", kinds=kinds)
 
 
-def _told(request: Request, error: ChurnmlError) -> str:
+def _fault_text(request: Request, error: ChurnmlError) -> str:
     """Return what was wrong, where and what was there: a text of some pages was written by hand."""
     where = [str(part) for part in (error.where, error.got) if part]
     return fault_of(request, error) + (f" ({': '.join(where)})" if where else "")

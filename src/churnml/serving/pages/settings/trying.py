@@ -75,9 +75,9 @@ def asked_for(form: FormData, section: AlertsConfig) -> tuple[AlertsConfig, dict
     text = field(form, "rules", _MOST_TEXT)
     made = alerts_section(section, {**whole, "rules": rules}, text, "alerts.rules")
     alert_rules(made)
-    further = yaml.safe_load(text) if text else {}
-    if changed or further:
-        whole["rules"] = {**changed, **(further or {})}
+    typed = yaml.safe_load(text) if text else {}
+    if changed or typed:
+        whole["rules"] = {**changed, **(typed or {})}
     return made, whole
 
 
