@@ -39,8 +39,8 @@ class HealthRecipe(Scorecard):
         What the cohort scales were made from.
     far_days : float
         A renewal is far that lies more than so many days ahead.
-    far_from : float or None
-        An account far from its renewal is yellow at most from this churn probability on, 0–1; None: none is.
+    far_above : float or None
+        An account far from its renewal is yellow at most above this churn probability, 0–1; None: none is.
     """
 
     preset: str
@@ -53,7 +53,7 @@ class HealthRecipe(Scorecard):
     min_coverage: float
     fitted_on: Mapping[str, Any]
     far_days: float = 90.0
-    far_from: float | None = None
+    far_above: float | None = None
 
     def far(self, frame: pd.DataFrame) -> np.ndarray:
         """Tell of each row whether its renewal is far, shape (n,); where no end of a contract is known it is not."""
@@ -67,9 +67,9 @@ class HealthRecipe(Scorecard):
         Before its renewal is near hardly any account is likely to leave, however badly it does: against all accounts
         it would be green.
         """
-        if self.far_from is None:
+        if self.far_above is None:
             return np.zeros(len(frame), dtype=bool)
-        return np.asarray(self.far(frame) & (np.nan_to_num(probability) >= self.far_from))
+        return np.asarray(self.far(frame) & (np.nan_to_num(probability) > self.far_above))
 
     def group_weights(self, frame: pd.DataFrame, groups: list[str]) -> np.ndarray:
         """Return each row's group weights, shape (n, groups), by segment and phase where the scale says so."""

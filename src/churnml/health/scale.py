@@ -118,7 +118,7 @@ class HealthScale(HealthRecipe):
         elif health.alpha == "auto":
             # So few churners cannot show that the rules do no harm to a model that passed its gate.
             scale = replace(scale, alpha=1.0)
-        scale = replace(scale, far_from=_far_from(scale, seen, scores, health.far_yellow))
+        scale = replace(scale, far_above=_far_above(scale, seen, scores, health.far_yellow))
         if len(seen) and "auto" in (health.red_below, health.green_from):
             base_rate = float(frame["churned"].mean())
             scored = score_health(seen, scores, scale=scale, base_rate=base_rate, verdict=verdict)
@@ -177,8 +177,8 @@ def _chances(rows: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
     return matched["churn_probability"].to_numpy(dtype=float)
 
 
-def _far_from(scale: HealthRecipe, rows: pd.DataFrame, scores: pd.DataFrame, share: float) -> float | None:
-    """Return the probability from which so many of the accounts far from their renewal are; None: too few tell it."""
+def _far_above(scale: HealthRecipe, rows: pd.DataFrame, scores: pd.DataFrame, share: float) -> float | None:
+    """Return the probability above which so many of the accounts far from their renewal are; None: too few tell it."""
     far = _chances(rows, scores)[scale.far(rows)]
     far = far[~np.isnan(far)]
     return float(np.quantile(far, 1.0 - share)) if share > 0 and len(far) >= _LEAST_FAR else None
