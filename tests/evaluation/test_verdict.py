@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import ast
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.special import expit
 
+import churnml
 from churnml.evaluation import judge
 from churnml.metrics import log_loss, roc_auc
 from churnml.training import Publication
@@ -118,3 +121,16 @@ def test_what_has_moved_is_still_found_where_it_was_and_says_where_it_is() -> No
     moved = importlib.import_module("churnml.training.metrics")
     with pytest.warns(DeprecationWarning, match=r"churnml\.metrics\.roc_auc"):
         assert moved.roc_auc is roc_auc
+
+
+def test_nobody_asks_a_verdict_by_its_spelling() -> None:
+    root = Path(churnml.__file__).parent
+    words = {one.value for one in Publication}
+    faults = [
+        f"{path.relative_to(root)}:{node.lineno}"
+        for path in sorted(root.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Compare)
+        if any(isinstance(side, ast.Constant) and side.value in words for side in (node.left, *node.comparators))
+    ]
+    assert faults == []

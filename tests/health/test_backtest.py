@@ -28,6 +28,7 @@ from churnml.health import (
 )
 from churnml.health.acceptance import EarlyWarning, WouldHold
 from churnml.reports import backtest_report
+from churnml.training import Publication
 
 
 def past(rows: list[tuple[str, str, float, str | None]]) -> pd.DataFrame:
@@ -239,7 +240,7 @@ def test_a_replay_follows_the_gate_and_compares_weights(
     split = SimpleNamespace(name="1", train=tuple(dates[:2]), test=tuple(dates[2:]))
 
     def replays(verdict: str) -> dict[str, HealthBacktest]:
-        tested = Predicted(predictions, (split,), verdict)  # type: ignore[arg-type]
+        tested = Predicted(predictions, (split,), Publication(verdict))  # type: ignore[arg-type]
         return {found.name: found for found in replay(frame, feature_set, make_config(), tested)}
 
     passed, failed = replays("publishable"), replays("rules_only")

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from churnml.cli.terminal import near, out
 from churnml.health.acceptance import EarlyWarning
+from churnml.health.verdict import HealthVerdict
 from churnml.language import Day, Quantity, Section, amount, number, percent, phrases
-from churnml.training.publication import Publication
 
 if TYPE_CHECKING:
     from churnml.assessment import Overall
@@ -77,7 +77,7 @@ def health_judged(results: Sequence[HealthBacktest], page: Path, lang: str) -> N
         cells = (ranking.roc_auc, ranking.precision_at_capacity, ranking.lift_at_capacity)
         beside.add_row(say(f"backtest-name-{one.name}"), *map(decimal, cells))
     console.print(beside)
-    if main.verdict == Publication.RULES_ONLY:
+    if main.verdict == HealthVerdict.RULES_ONLY:
         console.print(f"[yellow]{escape(t.rules_only)}[/]")
     for line in main.acceptance:
         mark = f"[green]{t.holds}[/]" if line.holds else f"[red]{t.fails}[/]"

@@ -15,6 +15,7 @@ from churnml.cli import evidence, usability
 from churnml.cli.terminal import money, near, number, out, whole
 from churnml.language import Argument, Day, Quantity, Section, day, percent, phrases
 from churnml.language import number as language_number
+from churnml.training.publication import Publication
 
 if TYPE_CHECKING:
     from churnml.assessment import WhatIf
@@ -110,7 +111,7 @@ def trained(settings: Config, outcome: Trained, lang: str) -> None:
         table.add_row(words, *cells, style="bold" if name == "model" else None)
     console.print(table)
     manifest = outcome.bundle.manifest
-    style = "green" if manifest.verdict == "publishable" else "yellow"
+    style = "green" if manifest.verdict == Publication.PUBLISHABLE else "yellow"
     for days, horizon in outcome.backtest.get("horizons", {}).items():
         values = horizon["pooled"]["model"]
         figures = say.joined(f"{metric(f'metric.{name}')} {number(values.get(name))}" for name in _METRICS)

@@ -94,7 +94,7 @@ def to_read_back(
 
     Parameters
     ----------
-    kept, tasks, adapter, target
+    deliveries, tasks, adapter, target
         As in `read_back`.
     now : datetime
     """

@@ -10,6 +10,7 @@ from pydantic import InstanceOf, PlainSerializer, TypeAdapter
 
 from churnml.health.acceptance import Acceptance
 from churnml.health.capacity import SizedRed
+from churnml.health.verdict import HealthVerdict
 from churnml.language import Text
 
 __all__ = ["Advice", "HealthBacktest", "LeadTime", "LongTerms", "Ranking", "WeightShare"]
@@ -160,7 +161,7 @@ class HealthBacktest:
         How many there are in all.
     acceptance : tuple of AcceptanceLine
         What holds and, where a line does not, why; see `churnml.health.acceptance.acceptance`.
-    verdict : str
+    verdict : HealthVerdict
         Of the model whose scores were replayed; with ``rules_only`` the readings are rules alone, as published.
     weights : tuple of WeightShare
         Of the newest fold's scale; empty for the model alone.
@@ -184,7 +185,7 @@ class HealthBacktest:
     false_alarm_count: int
     missed_count: int
     acceptance: Acceptance
-    verdict: str = "publishable"
+    verdict: HealthVerdict = HealthVerdict.PUBLISHABLE
     weights: tuple[WeightShare, ...] = ()
     capacity: SizedRed | None = None
     advice: tuple[Advice, ...] = ()

@@ -12,6 +12,7 @@ from churnml.errors import TrainingError
 from churnml.health.ranking import ranking_gain
 from churnml.health.recipe import HealthRecipe
 from churnml.health.score import measures, score_health
+from churnml.health.verdict import HealthVerdict
 from churnml.language import Text
 
 __all__ = ["fit_alpha", "fit_weights"]
@@ -97,7 +98,7 @@ def fit_alpha(scale: HealthRecipe, frame: pd.DataFrame, scores: pd.DataFrame) ->
     if churned.sum() in (0, len(churned)):
         return 0.5
     base_rate = float(churned.mean())
-    parts = score_health(labelled, scores, scale=scale, base_rate=base_rate, verdict="publishable")
+    parts = score_health(labelled, scores, scale=scale, base_rate=base_rate, verdict=HealthVerdict.PUBLISHABLE)
     usable = (parts["rules_score"].notna() & parts["model_score"].notna()).to_numpy()
     if usable.sum() == 0 or churned[usable].sum() in (0, usable.sum()):
         return 0.5

@@ -10,6 +10,7 @@ import pandas as pd
 from churnml.errors import DataError
 from churnml.health.scale import HealthScale
 from churnml.health.score import measures, score_health
+from churnml.health.verdict import HealthVerdict
 from churnml.language import Text
 
 __all__ = ["Change", "Reading", "decompose", "trend"]
@@ -77,7 +78,7 @@ class Reading:
     scores: pd.DataFrame
     scale: HealthScale
     base_rate: float
-    verdict: str
+    verdict: HealthVerdict
 
     def health(self) -> pd.DataFrame:
         """Return the health scores."""

@@ -18,8 +18,10 @@ from churnml.health.capacity import PastRed, SizedRed, propose_threshold, weeks_
 from churnml.health.ranking import ranking_gain
 from churnml.health.scale import HealthScale
 from churnml.health.score import measures, score_health
+from churnml.health.verdict import HealthVerdict
 from churnml.language import Text
 from churnml.snapshots import Split
+from churnml.training.publication import Publication
 
 __all__ = ["Predicted", "replay", "replayed"]
 
@@ -37,13 +39,12 @@ class Predicted:
         ``account_id, as_of, fold, p_model``: probabilities by models that knew only the past of their fold.
     splits : sequence of Split
         The folds.
-    verdict : str
-        ``publishable`` or ``rules_only``.
+    verdict : Publication
     """
 
     predictions: pd.DataFrame
     splits: Sequence[Split]
-    verdict: str
+    verdict: Publication
 
 
 def replay(
@@ -78,6 +79,7 @@ def replay(
     list of HealthBacktest
         ``configured``, the other presets, ``rules_alone`` (the configured rules without the model), ``model_alone``.
     """
+    verdict = HealthVerdict.of(tested.verdict, "churn")
     backtests: list[HealthBacktest] = []
     histories: dict[str, pd.DataFrame] = {}
     variants = {"configured": config.health}
@@ -87,15 +89,15 @@ def replay(
     variants["rules_alone"] = config.health.model_copy(update={"alpha": 0.0})
     for name, section in variants.items():
         varied = _with_health(config, section)
-        history, causes, scale = replayed(frame, feature_set, varied, tested, tested.verdict)
+        history, causes, scale = replayed(frame, feature_set, varied, tested, verdict)
         judged = _judge(history, name, config, causes, scale)
         histories[name] = history
-        backtests.append(replace(judged, verdict=tested.verdict, weights=_percentages(scale)))
+        backtests.append(replace(judged, verdict=verdict, weights=_percentages(scale)))
     by_model = config.health.model_copy(update={"alpha": 1.0, "min_coverage": 0.0})
     alone, _, scale = replayed(frame, feature_set, _with_health(config, by_model), tested)
-    backtests.append(replace(_judge(alone, "model_alone", config, None, scale), verdict=tested.verdict))
+    backtests.append(replace(_judge(alone, "model_alone", config, None, scale), verdict=verdict))
     settings = {f"preset: {name}": histories[name] for name in presets if name in histories}
-    if tested.verdict == "publishable":
+    if verdict.speaks:
         settings["alpha: 1"] = alone
     configured = histories["configured"]
     advice = tuple(_advice(setting, configured, other) for setting, other in settings.items())
@@ -136,7 +138,7 @@ def replayed(
     feature_set: FeatureSet,
     config: HealthSections,
     tested: Predicted,
-    verdict: str = "publishable",
+    verdict: HealthVerdict = HealthVerdict.PUBLISHABLE,
 ) -> tuple[pd.DataFrame, pd.DataFrame, HealthScale]:
     """Return the readings of all folds with their outcome, per reading the measure that cost most, the last scale.
 
@@ -182,7 +184,7 @@ def _scale(
     feature_set: FeatureSet,
     config: HealthSections,
     seen: Sequence[pd.DataFrame],
-    verdict: str,
+    verdict: HealthVerdict,
 ) -> HealthScale:
     """Fit a fold's scale; blend and bands learn from what earlier folds gave to unseen rows, as far as it had ended."""
     training = frame[frame["as_of"].isin(split.train) & frame["churned"].notna()]

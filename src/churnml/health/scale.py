@@ -20,6 +20,7 @@ from churnml.health.phase import PHASES
 from churnml.health.recipe import HealthRecipe
 from churnml.health.score import score_health
 from churnml.health.sizing import LEAST_CHURNERS, size_bands
+from churnml.health.verdict import HealthVerdict
 from churnml.language import Text, languages, one_of, render
 from churnml.scorecard import Measure, fit_scorecard, preset
 from churnml.scorecard.card import measure_from_dict
@@ -50,7 +51,7 @@ class HealthScale(HealthRecipe):
         *,
         scores: pd.DataFrame | None = None,
         held_out: pd.DataFrame | None = None,
-        verdict: str = "publishable",
+        verdict: HealthVerdict = HealthVerdict.PUBLISHABLE,
     ) -> HealthScale:
         """Make the scale of a company from its features.
 
@@ -68,7 +69,7 @@ class HealthScale(HealthRecipe):
             what ``auto`` is learned from.
         held_out : DataFrame, optional
             The feature frame of those rows, labels null where they are not known yet; by default `frame`.
-        verdict : str
+        verdict : HealthVerdict
             Of the model: where it has no part in the score, the bands are sized by the rules alone.
 
         Raises

@@ -96,7 +96,7 @@ def measures(frame: pd.DataFrame, scale: HealthRecipe) -> pd.DataFrame:
 
 
 def score_health(
-    frame: pd.DataFrame, scores: pd.DataFrame, *, scale: HealthRecipe, base_rate: float, verdict: str
+    frame: pd.DataFrame, scores: pd.DataFrame, *, scale: HealthRecipe, base_rate: float, verdict: HealthVerdict
 ) -> pd.DataFrame:
     """Blend weighted measures and the churn model into one score per account and date.
 

@@ -154,14 +154,16 @@ def backtest_alerts(config: Config, stages: Stages | None = None) -> AlertsBackt
     Scores are those of models that knew only the past of their fold. Owners and segments are as known on each date. The
     budget ranks by what it ranks by today: risk, or the uplift ranking that is in force.
     """
+    from churnml.health import HealthVerdict
     from churnml.health.replay import replayed
 
     config.require_churn("alerts")
     stages = stages or Stages()
     prepared = prepare(config, stages)
     tested = tested_on(config, prepared, stages)
+    verdict = HealthVerdict.of(tested.verdict, config.label.target)
     with stages("replay"):
-        history, _, _ = replayed(prepared.frame, prepared.feature_set, config, tested, tested.verdict)
+        history, _, _ = replayed(prepared.frame, prepared.feature_set, config, tested, verdict)
         keys = ["account_id", "as_of"]
         frame = prepared.frame.merge(history[keys], on=keys, validate="1:1")
         history = history.merge(frame[[*keys, "arr"]], on=keys, validate="1:1")

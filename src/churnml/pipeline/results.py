@@ -15,6 +15,7 @@ from churnml.language import Argument, Text
 from churnml.registry import Bundle
 from churnml.registry.promotion import Decision
 from churnml.sources import Loaded, SetAside, TableUse, ToolCoverage
+from churnml.training.publication import Publication
 
 if TYPE_CHECKING:
     from churnml.evaluation import Tuning
@@ -330,7 +331,7 @@ def warnings_of(bundle: Bundle) -> list[Text]:
 
 def _rules_warning(bundle: Bundle) -> list[Text]:
     """Return, where the rules score, one sentence that says so and why."""
-    if bundle.manifest.verdict == "publishable":
+    if bundle.manifest.verdict == Publication.PUBLISHABLE:
         return []
     target = bundle.model.target
     rule = bundle.model.rule

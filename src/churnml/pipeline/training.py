@@ -19,7 +19,7 @@ from churnml.evaluation.report import HorizonReport
 from churnml.evaluation.tuning import budget_seconds, check_installed
 from churnml.explain import ExplainReference
 from churnml.files import sqlite_url, write_parquet, write_text
-from churnml.health import HealthScale
+from churnml.health import HealthScale, HealthVerdict
 from churnml.language import Text
 from churnml.pipeline.contacts import contacts
 from churnml.pipeline.model_watch import keep_reference
@@ -180,7 +180,8 @@ def _fit(
     # A blend may only be fitted on probabilities of rows the model had not seen: the backtest's.
     unseen = tested.main.predictions.rename(columns={"p_model": "churn_probability"})
     unseen = unseen.drop_duplicates(_KEY, keep="last")
-    scale = HealthScale.fit(labelled, config, catalogue, scores=unseen, verdict=tested.main.verdict.verdict)
+    verdict = HealthVerdict.of(tested.main.verdict.verdict, "churn")
+    scale = HealthScale.fit(labelled, config, catalogue, scores=unseen, verdict=verdict)
     reference = ExplainReference.fit(labelled, catalogue, model.probability(model.matrix(labelled)))
     return _Fitted(model, scale, reference)
 

@@ -137,7 +137,7 @@ def recorded(config: RecordedSections) -> dict[str, Any]:
 
 def level_gaps_of(manifest: Manifest) -> list[dict[str, Any]]:
     """Return the levels of risk at which the backtest told something else than happened; none where rules score."""
-    if manifest.verdict != "publishable":
+    if manifest.verdict != Publication.PUBLISHABLE:
         return []
     gaps = (manifest.backtest.get("calibration") or {}).get("gaps") or []
     return [{name: gap[name] for name in ("name", "told", "happened")} for gap in gaps]

@@ -26,6 +26,7 @@ from churnml.serving.pages.static import address_of
 from churnml.serving.people import PageContext, Viewer, context_of, viewer_of
 from churnml.serving.state import ServingState
 from churnml.store import SnapshotInfo
+from churnml.training.publication import Publication
 
 __all__ = ["Frame", "compile_templates", "environment", "frame_of"]
 
@@ -135,7 +136,7 @@ class Frame:
             said.append(say("frame-unreachable"))
         if snapshot.coverage is not None and snapshot.coverage < 0.5:
             said.append(say("frame-partial", share=percent(snapshot.coverage, self.language)))
-        if snapshot.info.get("verdict") == "rules_only":
+        if snapshot.info.get("verdict") == Publication.RULES_ONLY:
             said.append(say("frame-rules"))
         return said
 
