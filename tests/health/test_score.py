@@ -158,6 +158,24 @@ def test_model_in_the_red_zone_caps_the_band_at_yellow() -> None:
     assert at_the_edge["band"] == "green"
 
 
+def test_far_from_its_renewal_the_likeliest_to_leave_is_yellow_at_most() -> None:
+    scale = plain_scale(REFERENCE, alpha=0.2, far_days=90.0, far_above=0.03)
+    well = row(**dict.fromkeys(REFERENCE, 100.0))
+    held = one(well.assign(days_to_renewal=91.0), scale, 0.031)
+    assert (held["band"], held["reasons"]) == ("yellow", ["far_cap"])
+    assert "more than 90 days ahead" in said(held)[0]
+    # Its score is what it was; who is near, less likely to leave or without a known end is green, and red stays red.
+    for days, chance in ((90.0, 0.031), (91.0, 0.03), (np.nan, 0.031)):
+        free = one(well.assign(days_to_renewal=days), scale, chance)
+        assert (free["band"], free["reasons"]) == ("green", [])
+    assert held["health_score"] == one(well.assign(days_to_renewal=90.0), scale, 0.031)["health_score"]
+    assert one(well, scale, 0.031)["band"] == "green"
+    ill = row(**dict.fromkeys(REFERENCE, 10.0)).assign(days_to_renewal=91.0)
+    assert (one(ill, scale, 0.031)["band"], one(ill, scale, 0.031)["reasons"]) == ("red", [])
+    alone = one(well.assign(days_to_renewal=91.0), scale, 0.031, verdict="rules_only")
+    assert (alone["band"], alone["reasons"]) == ("green", ["rules_only"])
+
+
 def test_bands_compare_unrounded() -> None:
     scale = plain_scale({"a": 1.0})
     bands = [one(row(a=value), scale)["band"] for value in (39.99999, 40.0, 69.99999, 70.0)]

@@ -33,6 +33,19 @@ def readings(churned: int = 200, seed: int = 1) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def test_who_is_held_back_leaves_green_to_others() -> None:
+    known = readings()
+    free = size_bands(known, CapacityConfig(share=0.1), weeks=4)
+    held = (known["health_score"] >= free.green_from) & (np.arange(len(known)) % 20 == 0)
+    edges = size_bands(known.assign(at_most_yellow=held), CapacityConfig(share=0.1), weeks=4)
+    before = (known["health_score"] >= free.green_from).mean()
+    after = ((known["health_score"] >= edges.green_from) & ~held).mean()
+    assert edges.green_from < free.green_from
+    assert after == pytest.approx(before, abs=0.005)
+    assert edges.red_below == free.red_below
+    assert size_bands(known.assign(at_most_yellow=False), CapacityConfig(share=0.1), weeks=4) == free
+
+
 def test_red_is_as_large_as_the_team() -> None:
     known = readings()
     share = size_bands(known, CapacityConfig(share=0.1), weeks=4)
@@ -87,3 +100,31 @@ def test_without_scores_and_where_they_are_set_the_edges_stay(
     fixed = make_config(red_below=30, green_from=60, alpha=0.7)
     scale = HealthScale.fit(frame, fixed, feature_set, scores=scores)
     assert (scale.alpha, scale.red_below, scale.green_from) == (0.7, 30.0, 60.0)
+
+
+def test_of_accounts_far_from_their_renewal_the_likeliest_to_leave_are_held_back(
+    make_frame: Any, make_config: Any, feature_set: FeatureSet
+) -> None:
+    frame = make_frame(1500, seed=2).assign(days_to_renewal=np.where(np.arange(1500) % 2, 200.0, 30.0))
+    rng = np.random.default_rng(3)
+    scores = frame[["account_id", "as_of"]].assign(churn_probability=rng.beta(1, 20, 1500) + 0.3 * frame["churned"])
+    base_rate = float(frame["churned"].mean())
+    green = {}
+    for share in (0.0, 0.1):
+        scale = HealthScale.fit(frame, make_config(far_yellow=share), feature_set, scores=scores)
+        scored = score_health(frame, scores, scale=scale, base_rate=base_rate, verdict="publishable")
+        green[share] = (scored["band"] == "green").to_numpy()
+        again = HealthScale.from_dict(scale.as_dict())
+        assert again == scale
+        held = scale.at_most_yellow(frame, scores["churn_probability"].to_numpy())
+        far = (frame["days_to_renewal"] > 90).to_numpy()
+        assert held[far].mean() == pytest.approx(share, abs=0.01)
+        assert not held[~far].any()
+        assert not green[share][held].any()
+    assert green[0.1].mean() == pytest.approx(green[0.0].mean(), abs=0.01)
+    # Where all are equally likely to leave, or few tell it, nobody is held back.
+    flat = scores.assign(churn_probability=0.05)
+    scale = HealthScale.fit(frame, make_config(), feature_set, scores=flat)
+    assert not scale.at_most_yellow(frame, flat["churn_probability"].to_numpy()).any()
+    near = frame.assign(days_to_renewal=np.where(np.arange(1500) < 49, 200.0, 30.0))
+    assert HealthScale.fit(near, make_config(), feature_set, scores=scores).far_above is None

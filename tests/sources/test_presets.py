@@ -317,6 +317,31 @@ def test_three_header_lines_are_one(exports: Exports) -> None:
     assert rows == [("R_1", "acme", "2026-01-01 10:00:00", "2026-01-02 11:00:00", 9.0)]
 
 
+@pytest.mark.parametrize("pulled", [True, False])
+def test_engagements_are_touchpoints_and_what_was_pulled_late_is_known_late(exports: Exports, pulled: bool) -> None:
+    more = ["is_deleted,_known_at", "false,", "true,", "false,2026-03-01 02:00:00", "false,"] if pulled else [""] * 5
+    lines = ["id,type", "1,CALL", "2,MEETING", "3,INCOMING_EMAIL", "4,CALL"]
+    exports.csv("engagements.csv", "".join(f"{a},{b}\n" if b else f"{a}\n" for a, b in zip(lines, more, strict=True)))
+    exports.csv("engagement_company.csv", "engagement_id,company_id\n1,7\n2,7\n3,8\n4,7\n4,8\n")
+    exports.csv(
+        "engagement_call.csv", "engagement_id,property_hs_timestamp\n1,2026-02-03T10:00:00Z\n4,2026-02-03T10:00:00Z\n"
+    )
+    exports.csv("engagement_meeting.csv", "engagement_id,start_time,property_hs_timestamp\n2,2026-02-04T09:00:00Z,\n")
+    exports.csv("engagement_email.csv", "engagement_id,property_hs_timestamp\n3,2026-02-05T08:00:00Z\n")
+    beside = {name: f"engagement_{name[:-1] if name != 'companies' else 'company'}.csv"
+              for name in ("companies", "meetings", "calls", "emails")}  # fmt: skip
+    rows = exports.rows(
+        "hubspot/engagements", "engagements.csv", "touchpoint_id", "account_id", "occurred_at", "channel", "direction",
+        "known_at", **{"with": beside},
+    )  # fmt: skip
+    call = ("1", "7", "2026-02-03 10:00:00", "call", "outbound", "2026-02-03 10:00:00")
+    meeting = ("2", "7", "2026-02-04 09:00:00", "meeting", "outbound", "2026-02-04 09:00:00")
+    known = "2026-03-01 02:00:00" if pulled else "2026-02-05 08:00:00"
+    mail = ("3", "8", "2026-02-05 08:00:00", "incoming_email", "inbound", known)
+    # A call with two companies is nobody's; an archived meeting is gone.
+    assert [row for row in rows if row[1] is not None] == [call, *([] if pulled else [meeting]), mail]
+
+
 def test_a_property_history_becomes_versions_of_the_account(exports: Exports) -> None:
     exports.csv(
         "history.csv",

@@ -49,7 +49,7 @@ class SalesforcePull(PullLogin, SalesforceLogin):
 
 
 class HubspotPull(PullLogin, HubspotLogin):
-    """HubSpot: companies, contacts, deals and tickets with their associations."""
+    """HubSpot: companies, contacts, deals, tickets, calls, meetings and mails, with their companies."""
 
 
 class ZohoPull(PullLogin, ZohoLogin):

@@ -290,6 +290,12 @@ class HealthConfig(Section):
         "without history",
     )
     min_coverage: Share = Field(0.5, description="Less covered weight than this: band unknown")
+    far_days: int = Field(90, ge=1, description="A renewal is far that lies more than so many days ahead")
+    far_yellow: Share = Field(
+        0.3,
+        description="Share of the accounts far from their renewal that are yellow at most, those most likely to leave "
+        "among them; learned in training, so later dates differ. 0: none",
+    )
 
     @model_validator(mode="after")
     def _bands_in_order(self) -> Self:

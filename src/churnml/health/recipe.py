@@ -37,6 +37,10 @@ class HealthRecipe(Scorecard):
         Less covered weight than this: band unknown.
     fitted_on : mapping
         What the cohort scales were made from.
+    far_days : float
+        A renewal is far that lies more than so many days ahead.
+    far_above : float or None
+        An account far from its renewal is yellow at most above this churn probability, 0–1; None: none is.
     """
 
     preset: str
@@ -48,6 +52,24 @@ class HealthRecipe(Scorecard):
     green_from: float
     min_coverage: float
     fitted_on: Mapping[str, Any]
+    far_days: float = 90.0
+    far_above: float | None = None
+
+    def far(self, frame: pd.DataFrame) -> np.ndarray:
+        """Tell of each row whether its renewal is far, shape (n,); where no end of a contract is known it is not."""
+        if "days_to_renewal" not in frame:
+            return np.zeros(len(frame), dtype=bool)
+        return np.asarray(frame["days_to_renewal"].to_numpy(dtype=float) > self.far_days)
+
+    def at_most_yellow(self, frame: pd.DataFrame, probability: np.ndarray) -> np.ndarray:
+        """Tell of each row whether it is far from its renewal and among the likeliest to leave of those, shape (n,).
+
+        Before its renewal is near hardly any account is likely to leave, however badly it does: against all accounts
+        it would be green.
+        """
+        if self.far_above is None:
+            return np.zeros(len(frame), dtype=bool)
+        return np.asarray(self.far(frame) & (np.nan_to_num(probability) > self.far_above))
 
     def group_weights(self, frame: pd.DataFrame, groups: list[str]) -> np.ndarray:
         """Return each row's group weights, shape (n, groups), by segment and phase where the scale says so."""

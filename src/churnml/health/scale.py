@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from churnml.config import HealthConfig, MeasureConfig
@@ -29,6 +30,8 @@ __all__ = ["HealthScale"]
 _SEGMENT_COLUMNS = ("attr_segment", "segment", "attr_plan", "plan")
 _FORMAT = 1
 _RED_BELOW, _GREEN_FROM = 40.0, 70.0
+_LEAST_FAR = 50
+"""Fewer held-out readings of accounts far from their renewal tell nothing of the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +101,7 @@ class HealthScale(HealthRecipe):
             red_below=_RED_BELOW if health.red_below == "auto" else health.red_below,
             green_from=_GREEN_FROM if health.green_from == "auto" else health.green_from,
             min_coverage=health.min_coverage,
+            far_days=float(health.far_days),
             fitted_on={
                 "rows": len(frame),
                 "as_of_from": str(frame["as_of"].min())[:10],
@@ -115,11 +119,16 @@ class HealthScale(HealthRecipe):
         elif health.alpha == "auto":
             # So few churners cannot show that the rules do no harm to a model that passed its gate.
             scale = replace(scale, alpha=1.0)
+        scale = replace(scale, far_above=_far_above(scale, seen, scores, health.far_yellow))
         if len(seen) and "auto" in (health.red_below, health.green_from):
             base_rate = float(frame["churned"].mean())
             scored = score_health(seen, scores, scale=scale, base_rate=base_rate, verdict=verdict)
             outcome = seen.reindex(columns=["account_id", "as_of", "churned", "churn_on"])
-            readings = scored[["account_id", "as_of", "health_score"]].merge(outcome, on=["account_id", "as_of"])
+            held = scale.at_most_yellow(seen, _chances(seen, scores)) & (scored["alpha"] > 0).to_numpy()
+            scored = scored.assign(at_most_yellow=held)
+            readings = scored[["account_id", "as_of", "health_score", "at_most_yellow"]].merge(
+                outcome, on=["account_id", "as_of"]
+            )
             readings = readings.assign(churn_on=pd.to_datetime(readings["churn_on"]))
             edges = size_bands(readings, config.capacity, weeks=weeks_current(config.snapshots.every))
             scale = replace(
@@ -160,6 +169,20 @@ class HealthScale(HealthRecipe):
             raise BundleError(
                 Text.of("fault-scale_format", format=str(_FORMAT)), got=f"{type(error).__name__}: {error}"
             ) from error
+
+
+def _chances(rows: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
+    """Return the churn probability of each row."""
+    keys = ["account_id", "as_of"]
+    matched = rows[keys].merge(scores[[*keys, "churn_probability"]], on=keys, how="left", validate="one_to_one")
+    return matched["churn_probability"].to_numpy(dtype=float)
+
+
+def _far_above(scale: HealthRecipe, rows: pd.DataFrame, scores: pd.DataFrame, share: float) -> float | None:
+    """Return the probability above which so many of the accounts far from their renewal are; None: too few tell it."""
+    far = _chances(rows, scores)[scale.far(rows)]
+    far = far[~np.isnan(far)]
+    return float(np.quantile(far, 1.0 - share)) if share > 0 and len(far) >= _LEAST_FAR else None
 
 
 def _custom(name: str, custom: MeasureConfig, feature_set: FeatureSet) -> Measure:

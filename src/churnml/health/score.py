@@ -148,6 +148,8 @@ def score_health(
     band = band_of(score, scale.red_below, scale.green_from)
     capped = (alpha > 0) & (model < scale.red_below) & (band == "green")
     band = np.where(capped, "yellow", band)
+    held = (alpha > 0) & (band == "green") & scale.at_most_yellow(frame, chances)
+    band = np.where(held, "yellow", band)
     # Shares are sums of products: 0.5 must count as 0.5 whatever the order of the measures.
     thin = (coverage < scale.min_coverage - 1e-9) | np.isnan(score)
     band = np.where(thin, "unknown", band)
@@ -162,7 +164,7 @@ def score_health(
             "rules_score": rules,
             "model_score": model,
             "alpha": alpha,
-            **_reasons(parts, scale, coverage, np.isnan(model), capped & ~thin, thin, part),
+            **_reasons(parts, scale, coverage, np.isnan(model), capped & ~thin, held & ~thin, thin, part),
         }
     )
 
@@ -207,6 +209,7 @@ def _reasons(
     coverage: np.ndarray,
     unscored: np.ndarray,
     capped: np.ndarray,
+    held: np.ndarray,
     thin: np.ndarray,
     part: HealthVerdict,
 ) -> dict[str, np.ndarray]:
@@ -221,6 +224,8 @@ def _reasons(
             reasons.append(_TEXTS["no_model_score"])
         if capped[row]:
             reasons.append(_TEXTS["model_red_cap"])
+        if held[row]:
+            reasons.append(_far_cap(int(scale.far_days)))
         if thin[row]:
             reasons.append(_low_coverage(round(float(coverage[row]), 2)))
         reasons += [stale[column] for column in np.flatnonzero(parts.stale[row])]
@@ -241,6 +246,11 @@ _TEXTS = {
 @lru_cache(maxsize=256)
 def _low_coverage(share: float) -> Text:
     return Text.of("health-low_coverage", share=Quantity(value=share, unit="share", digits=0))
+
+
+@lru_cache(maxsize=16)
+def _far_cap(days: int) -> Text:
+    return Text.of("health-far_cap", days=days)
 
 
 def _stale(measure: Measure) -> Text:

@@ -34,12 +34,14 @@ def size_bands(readings: pd.DataFrame, capacity: CapacityConfig, *, weeks: int) 
 
     Red is as large as what the team can call; green begins at the lowest score under which two thirds of the churners
     lay 60–90 days before, sure enough to hold later as well, but so that 40–80 % of the accounts are green. Where fewer
-    than 20 churners are known, 60 % are.
+    than 20 churners are known, 60 % are. Readings that are yellow at most leave their place to others: green begins
+    lower by as much as it takes to keep its share.
 
     Parameters
     ----------
     readings : DataFrame
-        ``account_id, as_of, health_score`` and the outcome ``churned``, ``churn_on``, null where it is not known yet.
+        ``account_id, as_of, health_score`` and the outcome ``churned``, ``churn_on``, null where it is not known
+        yet; and ``at_most_yellow``, where some are.
     capacity : CapacityConfig
         ``csms × calls_per_week`` over `weeks`, else ``share`` of the accounts.
     weeks : int
@@ -57,7 +59,19 @@ def size_bands(readings: pd.DataFrame, capacity: CapacityConfig, *, weeks: int) 
     seen = float(np.quantile(scores, 1.0 - (_MOST_GREEN + _LEAST_GREEN) / 2)) if seen is None else seen
     green_from = float(np.clip(seen, lowest, max(highest, lowest)))
     green_from = round(float(np.ceil(10.0 * green_from) / 10.0), 1)
+    if "at_most_yellow" in known:
+        green_from = _same_share(known, green_from)
     return BandEdges(min(red_below, 99.9), min(max(green_from, round(red_below + 0.1, 1)), 100.0))
+
+
+def _same_share(known: pd.DataFrame, green_from: float) -> float:
+    """Return where green begins for as many readings to be green as if none were held back."""
+    scores = known["health_score"].to_numpy(dtype=float)
+    free = np.sort(scores[~known["at_most_yellow"].to_numpy(dtype=bool)])
+    wanted = int((scores >= green_from).sum())
+    if not wanted or not len(free):
+        return green_from
+    return min(green_from, round(float(np.floor(10.0 * free[max(len(free) - wanted, 0)]) / 10.0), 1))
 
 
 def early_readings(history: pd.DataFrame, days: int = 60, span: int = 31) -> pd.DataFrame:

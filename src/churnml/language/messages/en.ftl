@@ -1320,6 +1320,7 @@ health-rules_only = The model did not pass its gate, so the score is made of rul
 health-another_target = The model predicts something else than churn, so the score is made of rules alone
 health-no_model_score = There is no model score for this account, so the score is made of rules alone
 health-model_red_cap = The model puts this account in the red zone, so the band is at most yellow
+health-far_cap = Its renewal is more than { $days } days ahead, and of the accounts so far from it this is one of the likeliest to leave, so the band is at most yellow
 health-low_coverage = Only { $share } of the score's weight has data, too little for a band
 health-stale = The { $measure } is older than { AMOUNT($days) } and was left out
 

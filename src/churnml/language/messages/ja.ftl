@@ -1045,6 +1045,7 @@ health-rules_only = モデルが検証基準を満たさないため、ルール
 health-another_target = モデルの予測対象が解約ではないため、ルールのみで算出
 health-no_model_score = この顧客のモデルスコアがないため、ルールのみで算出
 health-model_red_cap = モデルが赤の水準と判定したため、判定は黄色を上限とする
+health-far_cap = 更新まで{ $days }日を超えており、同じように更新が遠い顧客の中で解約の可能性が高いため、判定は黄色を上限とする
 health-low_coverage = データがある項目は重みの{ $share }のみで、判定には不足
 health-stale = { $measure }は{ AMOUNT($days) }より古いため除外
 

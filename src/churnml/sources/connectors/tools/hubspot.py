@@ -36,6 +36,13 @@ _OBJECTS = {
     "deals": _Object("deals", id="deal_id", links="deal_company"),
     "tickets": _Object("tickets", links="ticket_company"),
 }
+_ENGAGEMENTS = {
+    "calls": ("CALL", "engagement_call", ()),
+    "meetings": ("MEETING", "engagement_meeting", ("hs_meeting_start_time",)),
+    "emails": ("EMAIL", "engagement_email", ("hs_email_direction",)),
+}
+"""What people did with a company: type, landed table of its times, and the properties that are read of it; what was
+said or written is never fetched."""
 _PAGE, _MOST = 100, 10_000
 _SKIPPED = ("hs_calculated", "hs_analytics", "hs_predictive")
 """Properties that HubSpot computes itself: they change without a change of the record."""
@@ -60,6 +67,11 @@ class Hubspot(Connector):
         Kind("deal_company", ("deal_id", "company_id"), stream="deals"),
         Kind("ticket_company", ("ticket_id", "company_id"), stream="tickets"),
         Kind("deal_pipeline_stage", ("stage_id",), "updated_at"),
+        Kind("engagements", ("id",), "property_hs_lastmodifieddate", "property_hs_createdate",
+             preset="hubspot/engagements"),
+        Kind("engagement_company", ("engagement_id", "company_id"), stream="engagements"),
+        *(Kind(table, ("engagement_id",), "property_hs_lastmodifieddate", stream="engagements")
+          for _, table, _ in _ENGAGEMENTS.values()),
     )  # fmt: skip
     section: HubspotPull
 
@@ -82,11 +94,37 @@ class Hubspot(Connector):
         if stream == "deal_pipeline_stage":
             yield self._stages()
             return
+        if stream == "engagements":
+            yield from self._engagements(window)
+            return
         one = _OBJECTS[stream]
         properties = self._properties(one)
         begin = window.resume.get("since") or (_milliseconds(window.since) if window.since else 0)
         yield from self._searched(stream, one, properties, int(begin))
         yield from self._archived(stream, one)
+
+    def _engagements(self, window: Window) -> Iterator[Page]:
+        """Search calls, meetings and mails in turn; what the token may not read is left out, and the rest is not."""
+        begin = _milliseconds(window.since) if window.since else 0
+        at = window.resume.get("api")
+        names = list(_ENGAGEMENTS)
+        for name in names[names.index(at) if at in names else 0 :]:
+            kind, table, more = _ENGAGEMENTS[name]
+            one = _Object(name, links="engagement_company")
+            asked = [one.changed, "hs_createdate", "hs_timestamp", *more]
+            since = int(window.resume.get("since", begin)) if name == at else begin
+            try:
+                for page in self._searched("engagements", one, asked, since):
+                    rows = page.records["engagements"]
+                    records = {
+                        **page.records,
+                        "engagements": [_engagement(row, kind) for row in rows],
+                        table: [_times(row) for row in rows if isinstance(row, dict)],
+                    }
+                    yield Page(records, {**page.resume, "api": name})
+                yield from self._archived("engagements", one)
+            except LeftOut as left_out:
+                self.note("pull-note-left-out", object=name, said=left_out.said)
 
     def _searched(self, stream: str, one: _Object, properties: list[str], begin: int) -> Iterator[Page]:
         after, got = "0", 0
@@ -189,6 +227,24 @@ def _laid(record: Any, one: _Object) -> Any:
     if one.api == "deals":
         row["deal_pipeline_stage_id"] = properties.get("dealstage")
     return row
+
+
+def _engagement(row: Any, kind: str) -> Any:
+    """Return what was done, and when its record changed."""
+    if not isinstance(row, dict):
+        return row
+    kind = "INCOMING_EMAIL" if row.get("property_hs_email_direction") == "INCOMING_EMAIL" else kind
+    names = ("id", "is_deleted", "property_hs_createdate", "property_hs_lastmodifieddate")
+    return {**{name: row.get(name) for name in names}, "type": kind}
+
+
+def _times(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return when it took place, as warehouses land it beside the engagement."""
+    times = {"engagement_id": row.get("id"), "start_time": row.get("property_hs_meeting_start_time")}
+    return {
+        **times,
+        **{f"property_{name}": row.get(f"property_{name}") for name in ("hs_timestamp", "hs_lastmodifieddate")},
+    }
 
 
 def _changed(record: Any, one: _Object) -> int:
