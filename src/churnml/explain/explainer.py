@@ -111,7 +111,7 @@ def explain(
         explanations.append(
             Explanation.model_construct(
                 account_id=str(account),
-                as_of=f"{as_of:%Y-%m-%d}",
+                as_of=as_of.date(),
                 churn_probability=_known(probability[row]),
                 base_rate=model.base_rate,
                 horizon_days=model.horizon_days,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -34,8 +35,9 @@ class Explanation(_Part):
 
     Parameters
     ----------
-    account_id, as_of : str
-        Key; the date in ISO form.
+    account_id : str
+    as_of : date
+        Key.
     churn_probability : float or None
         Within `horizon_days`. With another target it is that one's, and what is published names it so
         (``expansion_probability``).
@@ -72,7 +74,7 @@ class Explanation(_Part):
     """
 
     account_id: str
-    as_of: str
+    as_of: date
     churn_probability: float | None
     base_rate: float | None
     horizon_days: int | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -311,7 +311,7 @@ def _owner(playbook: Playbook, touch: str) -> str:
 def _play(playbook: Playbook, explanation: Explanation, because: tuple[str, ...], in_phase: str, touch: str) -> Play:
     families = {driver.family for driver in explanation.raising}
     steps = [step for step in playbook.steps if step.when is None or _does(step.when, in_phase, touch, families)]
-    due = date.fromisoformat(explanation.as_of) + timedelta(days=playbook.due_days)
+    due = explanation.as_of + timedelta(days=playbook.due_days)
     return Play(
         playbook=playbook.name,
         title=playbook.title,

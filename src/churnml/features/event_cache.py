@@ -27,12 +27,12 @@ _MOST_NEWS_DAYS = 31
 """After so many days the events are laid out anew: the news would take as long to add."""
 
 
-def events_until(config: EventSections, tables: Tables, feature_set: FeatureSet, day: date) -> Planes | None:
+def events_until(config: EventSections, tables: Tables, feature_set: FeatureSet, as_of: date) -> Planes | None:
     """Return events kept in the workspace that serve an ``as_of``, laying them out when none or too old ones are."""
     folder = config.workspace_dir / "events"
-    planes = cached_events(folder, config, day)
-    if planes is None or (np.datetime64(day, "D").astype(np.int64) - planes.until) > _MOST_NEWS_DAYS:
-        planes = keep_events(folder, tables, feature_set, config, day)
+    planes = cached_events(folder, config, as_of)
+    if planes is None or (np.datetime64(as_of, "D").astype(np.int64) - planes.until) > _MOST_NEWS_DAYS:
+        planes = keep_events(folder, tables, feature_set, config, as_of)
     return planes
 
 

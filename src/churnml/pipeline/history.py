@@ -69,10 +69,10 @@ def backfill(config: Config, champion: Champion, frame: pd.DataFrame, store: Sto
         )
 
 
-def customers_at(tables: Tables, config: Config, as_of: pd.Timestamp) -> set[str]:
+def customers_at(tables: Tables, config: Config, as_of: date) -> set[str]:
     """Return the accounts of the cohort at an earlier date; none where the data does not reach back so far."""
     try:
-        return set(snapshots.cohort_at(tables, config, as_of)["account_id"])
+        return set(snapshots.cohort_at(tables, config, pd.Timestamp(as_of).as_unit("us"))["account_id"])
     except TimelineError:
         return set()
 

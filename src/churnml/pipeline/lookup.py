@@ -128,7 +128,7 @@ def _bare(account: AccountScore, as_of: date, snapshot: SnapshotInfo) -> dict[st
 
     bare = Explanation(
         account_id=account.account_id,
-        as_of=as_of.isoformat(),
+        as_of=as_of,
         churn_probability=account.churn_probability,
         base_rate=snapshot.info.get("base_rate"),
         horizon_days=snapshot.info.get("horizon_days"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -183,7 +183,7 @@ def _frames_at(
     today = pd.Timestamp(as_of).as_unit("us")
     cohort = snapshots.cohort_at(tables, config, today)
     earlier = cohort.assign(as_of=today - pd.Timedelta(days=_PREVIOUS_DAYS))
-    earlier = earlier[earlier["account_id"].isin(customers_at(tables, config, earlier["as_of"].iloc[0]))]
+    earlier = earlier[earlier["account_id"].isin(customers_at(tables, config, as_of - timedelta(days=_PREVIOUS_DAYS)))]
     past = None
     if readings:
         with Store(config.store_url) as store:
