@@ -28,15 +28,6 @@ __all__ = [
     "set_aside",
     "without_rows",
 ]
-    "SetAside",
-    "all_refusals",
-    "coverage_notes",
-    "notes_of",
-    "refuse_too_many",
-    "rejections",
-    "set_aside",
-    "without_rows",
-]
 
 
 @dataclass(frozen=True)
