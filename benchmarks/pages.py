@@ -22,7 +22,7 @@ import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from churnml.serving.app import create_app
-from churnml.serving.pages import compile_templates
+from churnml.serving.warming import warm_up
 from made_up_company import fill_store, keep_figures, serving
 
 _LIMIT_MS, _LIMIT_BYTES = 200.0, 100_000
@@ -79,7 +79,7 @@ def _measure(url: str, folder: Path, times: int) -> Iterator[Measured]:
         client = httpx.AsyncClient(
             transport=transport, base_url="http://127.0.0.1", headers={"Accept": "text/html"}, timeout=60
         )
-        compile_templates()  # as the service does while it starts
+        warm_up(state)  # as the service does while it starts
         for name, path in (
             ("Today, one CSM", "/?owner=ann"),
             ("Today, everybody", "/?owner=*"),

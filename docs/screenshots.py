@@ -1,6 +1,7 @@
 """Makes the pictures of the pages: ``python docs/screenshots.py [docs/images]``, in a real browser.
 
-A company of 300 made-up accounts is put into a store in a temporary folder and served; chromium takes the pictures.
+A company of 300 made-up accounts is put into a store in a temporary folder, with curves and with what managers look
+at, and served; chromium takes the pictures.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from churnml.serving.app import create_app
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-from made_up_company import fill_store, serving
+from made_up_company import fill_store, keep_figures, serving
 
 _ACCOUNTS = 300
 
@@ -32,6 +33,7 @@ def served() -> Iterator[tuple[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/store.db"
         fill_store(url, _ACCOUNTS)
+        keep_figures(url, Path(folder) / "company")
         with serving(url, Path(folder)) as (state, account):
             server = uvicorn.Server(uvicorn.Config(create_app(state), port=0, log_level="warning"))
             running = threading.Thread(target=server.run, daemon=True)
@@ -56,12 +58,17 @@ def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with served() as (base, account), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        reason, history = ".reasons details:first-of-type > summary", "#history summary"
         for name, path, width, height, scheme, locale, then in (
-            ("today", "/?owner=ann", 1280, 860, "light", "en", None),
-            ("today-390", "/?owner=ann", 390, 844, "dark", "ja", None),
-            ("accounts", "/accounts", 1280, 720, "light", "en", None),
-            ("account", f"/accounts/{account}", 1280, 1000, "light", "en", "details:first-of-type > summary"),
-            ("account-ja", f"/accounts/{account}", 1280, 860, "dark", "ja", None),
+            ("today", "/?owner=ann", 1280, 860, "light", "en", ()),
+            ("today-390", "/?owner=ann", 390, 844, "dark", "ja", ()),
+            ("accounts", "/accounts", 1280, 720, "light", "en", ()),
+            ("account", f"/accounts/{account}", 1280, 1500, "light", "en", (reason,)),
+            ("account-history", f"/accounts/{account}#history", 390, 844, "light", "en", (history,)),
+            ("account-ja", f"/accounts/{account}", 1280, 860, "dark", "ja", ()),
+            ("company", "/company", 1280, 860, "light", "en", ()),
+            ("renewals", "/company/renewals", 1280, 760, "light", "en", ()),
+            ("team", "/team", 1280, 560, "dark", "en", ()),
         ):
             context = browser.new_context(
                 viewport={"width": width, "height": height},
@@ -73,11 +80,14 @@ def main() -> None:
         browser.close()
 
 
-def _save(context: Any, address: str, then: str | None, path: Path, image: Any) -> None:
+def _save(context: Any, address: str, then: Sequence[str], path: Path, image: Any) -> None:
     page = context.new_page()
     page.goto(address)
-    if then is not None:
-        page.locator(f".reasons {then}").first.click()
+    for summary in then:
+        page.locator(summary).first.click()
+    page.mouse.move(0, 0)
+    _, _, part = address.partition("#")
+    page.evaluate("part => part ? document.getElementById(part).scrollIntoView() : scrollTo(0, 0)", part)
     picture = image.open(io.BytesIO(page.screenshot()))
     picture.save(path, "WEBP", quality=80, method=6)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")  # noqa: T201

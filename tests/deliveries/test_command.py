@@ -68,6 +68,13 @@ def test_a_run_delivers_what_it_can_and_says_what_it_could_not(config, tmp_path,
     assert run("resend", str(config), "--target", "slack.cs") == (0, "0 wait for the next `churnml deliver`.\n")
 
 
+def test_a_number_that_is_no_dead_letters_is_refused(config):
+    code, output = run("resend", str(config), "4711")
+    assert code == 2
+    assert "No dead letter has this number" in output
+    assert "4711" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -87,7 +94,7 @@ def test_the_check_says_what_is_missing_and_fails(config, monkeypatch):
     config.write_text(text, encoding="utf-8")
     monkeypatch.setenv("TEST_HUBSPOT", "pat-s3cret")
     code, told = run("check", str(config), "--target", "hubspot")
-    assert code == 1
+    assert code == 2
     assert "MISSING hubspot: unreachable" in told
     assert "pat-s3cret" not in told
 

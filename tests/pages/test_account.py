@@ -63,7 +63,7 @@ def test_every_move_of_the_score_says_what_moved_it(busy: tuple[Any, str]) -> No
     moves = eve.get(f"/accounts/{account}").text.split('<table class="moves">')[1].split("</table>")[0]
     assert moves.count("<tr>") == 8
     told = re.findall(r"<small>(.*?)</small>", moves)
-    assert any(re.search(r"(engagement|support|sentiment|commercial) [+−]\d", text) for text in told)
+    assert any(re.search(r"(engagement|support|sentiment|commercial)\s[+−]\d", text) for text in told)
     assert "<small>" not in moves.rsplit("<tr>", 1)[1], "nothing is known of what came before the first reading"
 
 

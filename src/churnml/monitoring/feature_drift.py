@@ -13,7 +13,6 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import kolmogorov
 
 from churnml.language import Quantity, Text
 from churnml.monitoring.alarms import Alarm, Budget
@@ -317,6 +316,8 @@ def _distance(old: Array, weight: Array, new: Array) -> float:
 
 
 def _p_value(distance: float, accounts: int, others: int) -> float:
+    from scipy.special import kolmogorov
+
     size = accounts * others / (accounts + others)
     return float(kolmogorov(np.sqrt(size) * distance))
 

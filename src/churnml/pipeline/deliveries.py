@@ -81,12 +81,15 @@ def resend(config: Config, ids: Sequence[int] = (), *, target: str | None = None
     Raises
     ------
     UsageError
-        Neither ids nor a target are given.
+        Neither ids nor a target are given, or none of the ids is a dead letter's.
     """
     if not ids and target is None:
         raise UsageError(Text.of("fault-nothing_again"))
     with Store(config.store_url) as store:
-        return store.deliveries(config.name).resend(datetime.now(UTC), ids=ids, target=target)
+        count = store.deliveries(config.name).resend(datetime.now(UTC), ids=ids, target=target)
+    if ids and not count:
+        raise UsageError(Text.of("fault-no_letter"), got=", ".join(map(str, ids)), code="deliver.no_letter")
+    return count
 
 
 def _require_targets(config: Config) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from churnml.language import Quantity, Section, day, number, phrases, render
 from churnml.metrics.intervals import Interval
-from churnml.monitoring.report import MonitoringReport
 from churnml.reports.page import environment
+
+if TYPE_CHECKING:
+    from churnml.monitoring.report import MonitoringReport
 
 __all__ = ["interval_words", "monitoring_page", "performance_head", "performance_rows"]
 

@@ -66,21 +66,23 @@ class ChurnmlService:
 
     def __init__(self) -> None:
         from churnml.serving.app import create_app
-        from churnml.serving.pages import compile_templates
         from churnml.serving.state import ServingState
+        from churnml.serving.warming import warm_up
 
         log_as_json()
         settings = Settings.from_environment()
         LimitedProtocol.most = most_connections(settings.limits.max_connections)
         self._state = ServingState(settings)
+        self._state.warmed.clear()
         self._state.start(model_first=False)
         _MOUNTED.app = create_app(self._state)
-        Thread(target=compile_templates, name="templates", daemon=True).start()
+        # Until what people see first is made once, the service answers but does not call itself ready.
+        Thread(target=warm_up, args=(self._state, self._state.warmed.set), name="pages", daemon=True).start()
 
     def __is_ready__(self) -> bool:
         """Tell BentoML's own ``/readyz``."""
         view = self._state.view
-        return view.snapshot is not None or view.scorer is not None
+        return self._state.warmed.is_set() and (view.snapshot is not None or view.scorer is not None)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:

@@ -32,6 +32,7 @@ _ACCOUNTS, _EXPLANATIONS = 20_000, 5_000
 """Answers from the store that are remembered for as long as their snapshot is in force."""
 _PATIENCE_SECONDS = 2.0
 """How long a write waits for other writers: much shorter than a request may take."""
+_WARM_SECONDS = 20.0
 _WRITERS = 4
 """Writes at a time; the others wait outside the store, whose connections are for the readers too."""
 _LOADING_SECONDS = 60
@@ -79,6 +80,11 @@ class ServingState:
     ----------
     settings : Settings
         What to serve.
+
+    Attributes
+    ----------
+    warmed : Event
+        Set when what takes long once is done; a service that has just started is not ready before.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -86,6 +92,8 @@ class ServingState:
         self.view = StateView()
         self.monitoring: MonitoringReport | None = None
         self.faults: dict[Part, Fault] = {}
+        self.warmed = threading.Event()
+        self.warmed.set()
         self.scoring = ScoringQueue()
         self.writers = CapacityLimiter(_WRITERS)
         self._store: Store | None = None
@@ -137,6 +145,8 @@ class ServingState:
 
     def _watch(self) -> None:
         if not self._looked.is_set():
+            # The model's libraries and the first pages would keep each other from the processor.
+            self.warmed.wait(_WARM_SECONDS)
             self.refresh()
             self._looked.set()
         while not self._stop.wait(self.settings.refresh_seconds):

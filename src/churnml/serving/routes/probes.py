@@ -39,6 +39,8 @@ async def get_ready(request: Request) -> Response:
     if view.snapshot is None and view.scorer is None:
         message = warnings[0].message if warnings else "Nothing has been trained or scored yet"
         raise Problem("service.no_snapshot", message, headers={"Retry-After": "5"})
+    if not state.warmed.is_set():
+        raise Problem("service.no_snapshot", "The service has just started", headers={"Retry-After": "1"})
     fields = view_provenance(state.settings, state.view, warnings)
     return as_json(
         ReadyAnswer.model_construct(

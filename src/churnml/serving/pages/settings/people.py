@@ -62,13 +62,13 @@ async def add_person(request: Request, form: CheckedForm) -> Response:
     return see(f"/settings/people/{user.id}?done=added")
 
 
-@router.get("/settings/people/{user_id}")
+@router.get("/settings/people/{user_id:int}")
 async def get_person(request: Request, user_id: int) -> Response:
     """Return one person, with what can be changed of them."""
     return await _person(request, await _known(request, user_id))
 
 
-@router.post("/settings/people/{user_id}")
+@router.post("/settings/people/{user_id:int}")
 async def change_person(request: Request, user_id: int, form: CheckedForm) -> Response:
     """Change somebody; nobody takes their own administrator's role away, so that one always stays."""
     state, actor, user = state_of(request), actor_of(request), await _known(request, user_id)
@@ -83,7 +83,7 @@ async def change_person(request: Request, user_id: int, form: CheckedForm) -> Re
     return see(f"/settings/people/{user.id}?done=changed")
 
 
-@router.post("/settings/people/{user_id}/invite")
+@router.post("/settings/people/{user_id:int}/invite")
 async def invite_person(request: Request, user_id: int, form: CheckedForm) -> Response:
     """Make a sign-in link, show it once, and mail it where SMTP is set."""
     state, actor, user = state_of(request), actor_of(request), await _known(request, user_id)
@@ -106,7 +106,7 @@ async def invite_person(request: Request, user_id: int, form: CheckedForm) -> Re
     return await _person(request, user, link=address, mailed=mailed, until=until)
 
 
-@router.post("/settings/people/{user_id}/sign-out")
+@router.post("/settings/people/{user_id:int}/sign-out")
 async def sign_person_out(request: Request, user_id: int, form: CheckedForm) -> Response:
     """Sign somebody out everywhere."""
     state, actor, user = state_of(request), actor_of(request), await _known(request, user_id)
@@ -114,7 +114,7 @@ async def sign_person_out(request: Request, user_id: int, form: CheckedForm) -> 
     return see(f"/settings/people/{user.id}?done=signed_out")
 
 
-@router.post("/settings/people/{user_id}/disable")
+@router.post("/settings/people/{user_id:int}/disable")
 async def disable_person(request: Request, user_id: int, form: CheckedForm) -> Response:
     """Let somebody in no more; not oneself."""
     state, actor, user = state_of(request), actor_of(request), await _known(request, user_id)
@@ -124,7 +124,7 @@ async def disable_person(request: Request, user_id: int, form: CheckedForm) -> R
     return see(f"/settings/people/{user.id}?done=disabled")
 
 
-@router.post("/settings/people/{user_id}/enable")
+@router.post("/settings/people/{user_id:int}/enable")
 async def enable_person(request: Request, user_id: int, form: CheckedForm) -> Response:
     """Let somebody in again."""
     state, actor, user = state_of(request), actor_of(request), await _known(request, user_id)
