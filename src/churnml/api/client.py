@@ -17,7 +17,6 @@ from churnml.api.answers import (
     FeedbackMade,
     HealthAnswer,
     HistoryAnswer,
-    ModelAnswer,
     OverrideMade,
     OverridesAnswer,
     PredictAnswer,
@@ -25,6 +24,7 @@ from churnml.api.answers import (
 )
 from churnml.api.key_figures import KpisAnswer
 from churnml.api.problems import ProblemAnswer
+from churnml.api.service import ModelAnswer
 from churnml.api.survival import SurvivalAnswer
 from churnml.api.work import (
     AlertAnswer,

@@ -27,7 +27,7 @@ __all__ = ["warm_up"]
 
 _LOG = logging.getLogger("churnml.serving")
 _FIRST = ("/", "/accounts")
-_FURTHER = ("/team", "/company", "/company/renewals", "/proof", "/settings/people", "/settings/rules")
+_MANAGERS_PAGES = ("/team", "/company", "/company/renewals", "/proof", "/settings/people", "/settings/rules")
 
 
 def warm_up(state: ServingState, ready: Callable[[], None] = lambda: None) -> int:
@@ -63,7 +63,7 @@ async def _make(state: ServingState, ready: Callable[[], None]) -> int:
         for path in first:
             made += await _ask(app, path, language)
         ready()
-    for path in _FURTHER:
+    for path in _MANAGERS_PAGES:
         made += await _ask(app, path, own)
     return made
 

@@ -12,12 +12,22 @@ import pandas as pd
 from churnml.errors import DataError
 from churnml.language import Quantity, Several, Text, error_text
 from churnml.sources.account_ids import ToolCoverage
+from churnml.sources.mapping import Mapping as TableMapping
 from churnml.sources.personal import masked
 from churnml.sources.sql import problem
 from churnml.sources.validated import ValidatedTable
 from churnml.tables import CHECKS, TABLES
 
-__all__ = ["SetAside", "all_refusals", "coverage_notes", "notes_of", "refuse_too_many", "rejections", "set_aside"]
+__all__ = [
+    "SetAside",
+    "all_refusals",
+    "coverage_notes",
+    "notes_of",
+    "refuse_too_many",
+    "rejections",
+    "set_aside",
+    "without_rows",
+]
 
 
 @dataclass(frozen=True)
@@ -174,3 +184,17 @@ def all_refusals(refusals: list[DataError]) -> DataError:
     for error in others:
         remedy = Text.of("data-refusals.also", before=remedy, error=error_text(error))
     return DataError(what, **said, remedy=remedy, code=first.code)
+
+
+def without_rows(mapping: TableMapping) -> DataError:
+    """Return the error of a table that has no row, or of which `where` leaves none."""
+    name, (left_out, undecided) = mapping.table.name, mapping.filtered
+    if not left_out:
+        return problem("CHK003", Text.of("data-empty", table=name), where=f"tables.{name}.from")
+    why = "data-none_left.undecided" if undecided else "data-none_left.out"
+    return problem(
+        "CHK003",
+        Text.of("data-none_left", n=left_out, table=name),
+        where=f"tables.{name}.where",
+        got=Text.of(why, n=left_out, undecided=undecided),
+    )

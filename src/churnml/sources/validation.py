@@ -8,7 +8,6 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from churnml.errors import DataError
 from churnml.files import beside
 from churnml.language import Quantity, Several, Text
 from churnml.sources.currencies import currencies_of, listed_shares, money_columns
@@ -16,11 +15,12 @@ from churnml.sources.duplicates import equal_rows, lay_surplus
 from churnml.sources.expressions import with_nulls
 from churnml.sources.identities import why_ids_differ
 from churnml.sources.mapping import Mapping
+from churnml.sources.outcome import without_rows
 from churnml.sources.period import plausible_days
 from churnml.sources.raw import Raw
 from churnml.sources.rejected import rejected_query
 from churnml.sources.remedies import remedy_for
-from churnml.sources.sql import counted, identifier, literal, problem
+from churnml.sources.sql import counted, identifier, literal
 from churnml.sources.staged import FLAGS, StagedTable
 from churnml.sources.unchanged import linked_if_same
 from churnml.sources.validated import Reason, ValidatedTable
@@ -325,19 +325,6 @@ class TableValidator:
         file.chmod(0o600)
 
 
-def _empty(mapping: Mapping) -> DataError:
-    name, (left_out, undecided) = mapping.table.name, mapping.filtered
-    if not left_out:
-        return problem("CHK003", Text.of("data-empty", table=name), where=f"tables.{name}.from")
-    why = "data-none_left.undecided" if undecided else "data-none_left.out"
-    return problem(
-        "CHK003",
-        Text.of("data-none_left", n=left_out, table=name),
-        where=f"tables.{name}.where",
-        got=Text.of(why, n=left_out, undecided=undecided),
-    )
-
-
 def validate(
     db: duckdb.DuckDBPyConnection,
     mapping: Mapping,
@@ -392,7 +379,7 @@ def validate(
     )
     validator.survey()
     if validator.result.rows == 0:
-        raise _empty(mapping)
+        raise without_rows(mapping)
     validator.filtered()
     validator.strays()
     validator.impossible_ids()

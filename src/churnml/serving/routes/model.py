@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from churnml.api.answers import FeatureAnswer, ModelAnswer
+from churnml.api.service import FeatureAnswer, ModelAnswer
 from churnml.language import render
 from churnml.serving.mappers import view_provenance
 from churnml.serving.routes.operation import Lang, ScopedRoute, as_json, documented, language, may, state_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from churnml.api.answers import AliveAnswer, ReadyAnswer, Warn
+from churnml.api.answers import Warn
+from churnml.api.service import AliveAnswer, ReadyAnswer
 from churnml.serving.http.problems import Problem
 from churnml.serving.mappers import view_provenance
 from churnml.serving.routes.operation import ScopedRoute, as_json, documented, state_of
