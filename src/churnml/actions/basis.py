@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -93,7 +93,7 @@ class Basis:
                 code="alerts.features",
             )
         accounts = store.accounts(newest.id, limit=newest.accounts).accounts
-        scores = pd.DataFrame([{**asdict(account), "as_of": newest.as_of} for account in accounts])
+        scores = pd.DataFrame([{**vars(account), "as_of": newest.as_of} for account in accounts])
         scores["as_of"] = pd.to_datetime(scores["as_of"])
         return cls(newest, table_of(scores, features, store.banded_readings(config, newest.as_of)), store)
 

@@ -104,8 +104,9 @@ def preview(
         As `churnml.actions.evaluate` takes them.
     """
     held, holds = (_accounts(basis, own, bands) for own in (in_force, rules))
-    asked = {account for accounts in holds.values() for account in accounts}
-    asked |= {alert.account_id for alert in known.alerts if alert.state != "closed"}
+    # What an alert has begun stays; explanations are read of those accounts only where something may begin.
+    begun = {alert.key for alert in known.alerts if alert.state != "closed" and alert.tasked_on is not None}
+    asked = {account for kind, accounts in holds.items() for account in accounts if (account, kind) not in begun}
     decided = evaluate(
         known,
         basis.table,
