@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_plays_follow_indicators_and_drivers(world: Any, told: Any) -> None:
         assert len(plays) <= 2
         for play in plays:
             assert play.owner != "system"
-            assert play.due_on > explanation.as_of
+            assert date.fromisoformat(play.due_on) > explanation.as_of
             assert len(play.steps) > 0
             assert all(step.spoken("en") != step.spoken("ja") for step in play.steps)
     assert any(plays for plays in found)

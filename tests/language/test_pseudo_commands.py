@@ -56,6 +56,7 @@ from churnml.pipeline.daily import Unit
 from churnml.pipeline.privacy import Certificate
 from churnml.pipeline.privacy.running import Removed
 from churnml.reports.monitoring import monitoring_page
+from churnml.retention.forecast import ForecastMonth, forecast_record
 from churnml.store import Run, RunStage
 from churnml.tables import TABLES
 
@@ -188,7 +189,11 @@ def test_experiments_deliveries_and_kpis_do_not_leak(capsys: pytest.CaptureFixtu
         group=None, group_by=None, accounts=3, value=9.0, low=5.0, high=12.0, total=27.0, within=0.5,
         source="contracts", as_of=NOW.date(), gross_margin=0.8, yearly_discount=0.1, level=0.9,
     )  # fmt: skip
-    report: Any = Shown(currency="USD", rows=[row], of=lambda name="": [row], lifetime_values=[worth])
+    quarter = ForecastMonth(date(2026, 1, 1), 4, 400.0, 300.0, 200.0, 400.0, 4, came=250.0, by_curve=4)
+    records = [forecast_record(source, [quarter], [quarter]) for source in ("published", "rederived")]
+    report: Any = Shown(
+        currency="USD", rows=[row], of=lambda name="": [row], lifetime_values=[worth], forecast_records=records
+    )
     settings: Any = Shown(display=Shown(spoken=lambda *given: "1"))
     kpis._draw(report, settings, LANGUAGE)
     kpis._draw(Shown(of=lambda: []), settings, LANGUAGE)  # type: ignore[arg-type]
