@@ -57,6 +57,8 @@ from churnml.pipeline.privacy import Certificate
 from churnml.pipeline.privacy.running import Removed
 from churnml.reports.monitoring import monitoring_page
 from churnml.retention.forecast import ForecastMonth, forecast_record
+from churnml.serving import announcement
+from churnml.serving.settings import Settings
 from churnml.store import Run, RunStage
 from churnml.tables import TABLES
 
@@ -70,7 +72,7 @@ CODE = re.compile(
     r"Authorization: Bearer|\[[^\]]*\]|`[^`]*`|churnml .*|# config hash|bold red|Europe\/Berlin|[a-z]+\.[a-z_]+"
 )
 HEADINGS = {"add_column", "Table"}
-PRINTERS = {"print", "echo", "aside", "input", "add_row", "add", "Tree", "Text", "Plain", *HEADINGS}
+PRINTERS = {"print", "say", "echo", "aside", "input", "add_row", "add", "Tree", "Text", "Plain", *HEADINGS}
 
 
 def spoken(path: Path) -> list[str]:
@@ -90,7 +92,7 @@ def spoken(path: Path) -> list[str]:
 
 
 def test_no_command_holds_the_words_that_it_prints() -> None:
-    modules = sorted(Path(churnml.cli.__file__).parent.glob("*.py"))
+    modules = [*sorted(Path(churnml.cli.__file__).parent.glob("*.py")), Path(announcement.__file__)]
     assert {"nothing but words", "heading"} <= set(spoken(Path(__file__)))
     found = [f"{path.name}: {said}" for path in modules for said in spoken(path)]
     assert [said for said in found if "ROC AUC" not in said] == []
@@ -271,6 +273,22 @@ def test_the_daily_run_does_not_leak(capsys: pytest.CaptureFixture[str]) -> None
     said = capsys.readouterr()
     assert "1,234" in said.out
     assert leaks(said.out + said.err) == []
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_what_the_service_says_when_it_starts_does_not_leak(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("churnml.registry.champion_bundle", lambda *given: None)
+    file = tmp_path / "1.yaml"
+    file.write_text("{name: '1', source: {folder: raw}, label: {churn: silence}, tables: {events: {from: e.csv}}}")
+    settings = Settings.from_config(load_config(file)).model_copy(update={"language": LANGUAGE})
+    announcement.announce(settings, "", file)
+    announcement.announce(settings.model_copy(update={"insecure": True}), "", file)
+    said = capsys.readouterr().err
+    assert f"churnml users invite EMAIL --config {file}" in said
+    plain = re.sub(r"curl .*?}'|churnml (keys|users) .*|/\S*|\(--insecure\)", "", said)
+    assert leaks(DATA.sub("", plain)) == []
 
 
 @pytest.mark.usefixtures("pseudo")

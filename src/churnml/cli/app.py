@@ -89,7 +89,8 @@ def serve(
     with Session(as_json) as session:
         from churnml import serving
 
-        serving.run(config_of(config, session), host=host, port=port, workers=workers, insecure=insecure)
+        settings = config_of(config, session)
+        serving.run(settings, host=host, port=port, workers=workers, insecure=insecure, file=config)
 
 
 _START, _DATA, _TRAIN, _USE = "Start here", "Data", "Train and score", "Use the scores"

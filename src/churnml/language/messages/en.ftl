@@ -4626,6 +4626,25 @@ cli-init-column =
     .until = until
     .met = accounts that meet
 
+## The service, when it starts
+
+serve-unscored = No snapshot has been scored yet: features can be sent, accounts not asked for by id.
+serve-serving =
+    { $n ->
+        [one] Serving { $name }: { $n } account as of { $as_of }, at { $url }
+       *[other] Serving { $name }: { $n } accounts as of { $as_of }, at { $url }
+    }
+serve-pages = Pages: { $url }
+serve-nobody_signs_in = Nobody has to sign in (--insecure).
+serve-keyless = No API keys are asked for (--insecure), so only this machine can call.
+serve-no_key = No API key can be used yet. Make one: { $command }
+serve-try = Try: { $command }      API: { $url }
+serve-by_provider = Sign in with an account of { $issuer }
+serve-by_proxy = Sign in through the proxy that sends { $header }
+serve-by_mail = Sign in with a link by mail, which the page sends to who is known
+serve-by_link = Sign in with a link: { $command }
+serve-nobody_yet = Nobody has been added yet. Add yourself, then open the link that the second command prints:
+
 ## churnml daily, users, erase, export, backup and pull
 
 cli-daily-none = No daily run yet.

@@ -4058,6 +4058,21 @@ cli-init-column =
     .until = 終了
     .met = 一致した顧客
 
+## The service, when it starts
+
+serve-unscored = まだスコアリングされていません。特徴量を送って予測することはできますが、顧客IDでの照会はできません。
+serve-serving = { $name }を提供中：{ $as_of }時点の顧客{ $n }社（{ $url }）
+serve-pages = 画面：{ $url }
+serve-nobody_signs_in = サインインは不要です（--insecure）。
+serve-keyless = APIキーは不要です（--insecure）。そのため、呼び出せるのはこのマシンだけです。
+serve-no_key = 使えるAPIキーがまだありません。作成するには：{ $command }
+serve-try = 試すには：{ $command }      API：{ $url }
+serve-by_provider = { $issuer }のアカウントでサインイン
+serve-by_proxy = { $header }を送るプロキシ経由でサインイン
+serve-by_mail = 登録済みの人に画面から送られるメールのリンクでサインイン
+serve-by_link = リンクでサインイン：{ $command }
+serve-nobody_yet = まだ誰も登録されていません。自分を登録し、2つ目のコマンドが表示するリンクを開いてください：
+
 ## churnml daily, users, erase, export, backup and pull
 
 cli-daily-none = 日次実行の記録はまだありません。
