@@ -418,6 +418,7 @@ def test_false_means_none():
     assert section.tasks is None
 
 
+@pytest.mark.slow
 @needs_contracts
 @pytest.mark.shared_data
 @pytest.mark.parametrize("name", ["salesforce", "hubspot", "zoho"])

@@ -128,6 +128,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("decorator", "body", "says"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_in_a_feature_of_ones_own_names_file_feature_line_and_what_was_got(tmp_path, decorator, body, says):
     (tmp_path / "own.py").write_text(OWN.format(decorator=decorator, body=body), encoding="utf-8")

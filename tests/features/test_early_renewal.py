@@ -48,6 +48,7 @@ def known(request):
     return at
 
 
+@pytest.mark.slow
 def test_while_both_run_the_new_term_counts_alone(known):
     at = known("2026-01-06")
     assert at["arr"].to_dict() == {"plain": 1200.0, "raised": 1800.0, "renewed": 1200.0, "side by side": 1800.0}
@@ -58,6 +59,7 @@ def test_while_both_run_the_new_term_counts_alone(known):
     assert at.loc["raised", "mrr_change_28d"] == 0.5
 
 
+@pytest.mark.slow
 def test_before_the_new_term_is_known_the_old_one_counts(known):
     at = known("2025-12-20")
     assert at.loc[["renewed", "raised"], "mrr"].tolist() == [100.0, 100.0]

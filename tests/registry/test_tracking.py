@@ -59,6 +59,7 @@ def _with_tracking(config: Config, uri: str, folder) -> Config:
     return Config.model_validate({**data, "mlflow": {"tracking_uri": uri}, "workspace": str(folder / "w")})
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_a_run_holds_all_that_a_reader_needs(company, tmp_path, monkeypatch, postgres_database, mlflow):
     monkeypatch.chdir(tmp_path)

@@ -134,6 +134,7 @@ def unchanged_companies(draw):
     return rows
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(unchanged_companies())
 def test_who_changes_nothing_is_retained_wholly(rows):

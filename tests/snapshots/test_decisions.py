@@ -116,6 +116,7 @@ def _config(label: dict) -> Config:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", [0, 20])
 def test_ends_say_what_the_labels_say(gap: int) -> None:
     config = _config({"churn": "contractual", "gap_days": gap, "further_horizons_days": [30, 180]})

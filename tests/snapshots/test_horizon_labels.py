@@ -58,6 +58,7 @@ def test_each_horizon_sees_through_its_own_window_and_waits_for_it(terms):
     assert newest == {"churned_30d": "07-01", "churned": "06-01", "churned_120d": "04-01"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("churn", ["contractual", "silence"])
 def test_a_label_at_a_further_horizon_is_the_label_of_that_horizon_alone(terms, churn):
     rng = np.random.default_rng(0)

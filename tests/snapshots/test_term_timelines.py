@@ -163,6 +163,7 @@ def terms_of_one_product(draw):
     return sorted(rows, key=lambda row: row[0])
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(terms_of_one_product(), st.integers(30, 330))
 def test_what_becomes_known_later_changes_nothing_that_was_known(rows, day):

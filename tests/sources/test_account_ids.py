@@ -104,6 +104,7 @@ def counts(loaded: Any, table: str) -> dict[str, int]:
     return dict(frame.groupby("account_id").size().items())
 
 
+@pytest.mark.slow
 def test_ids_of_both_lengths_and_merged_ones_are_the_survivor(company: Company) -> None:
     loaded = company.load()
     assert counts(loaded, "events") == {ACME: 2, GLOBEX: 2}  # differing by case alone, the twin was merged into Globex

@@ -209,6 +209,7 @@ CELLS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.tuples(*[CELLS] * 6), min_size=1, max_size=6))
 def test_whatever_the_cells_hold_every_row_is_kept_or_told(tmp_path_factory, cells):

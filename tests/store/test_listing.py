@@ -88,6 +88,7 @@ def test_filters(only_read: tuple[Store, int, int], where: ListFilter, found: li
     assert _ids(only_read, where) == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("descending", [None, True, False])
 def test_what_is_unknown_comes_last_and_pages_fit_together(

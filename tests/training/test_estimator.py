@@ -50,6 +50,7 @@ def test_the_same_seed_gives_the_same_digits_and_another_seed_others() -> None:
     assert not np.array_equal(first.predict_proba(X), other.predict_proba(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lightgbm", "logistic", "auto"])
 def test_declared_directions_hold(kind: str) -> None:
     rng = np.random.default_rng(0)

@@ -25,6 +25,7 @@ def config(folder: Path, url: str, *, token: str = "${DESK_TOKEN}", more: str = 
     return file
 
 
+@pytest.mark.slow
 def test_a_pull_is_shown_then_done_then_has_nothing_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DESK_TOKEN", "c4nary-token")
     with desk(tickets=30) as (kind, url):
