@@ -25,7 +25,6 @@ def leave(company: Any, account: str, departed: Departed | None = None) -> None:
         store.publish(newer)
 
 
-@pytest.mark.slow
 def test_the_last_score_stays_readable(own: Any, either_company: Any) -> None:
     account, other = (row["account_id"] for row in own.get("/v1/accounts?limit=2").json()["accounts"])
     before = own.get(f"/v1/accounts/{account}/health").json()
