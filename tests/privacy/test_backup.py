@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 import threading
 from pathlib import Path
 
@@ -68,3 +69,32 @@ def test_what_is_no_backup_is_refused(firm: Config, tmp_path: Path) -> None:
     other.write_bytes(b"no archive")
     done = churnml("restore", firm._base / "firm.yaml", other, "--json")
     assert json.loads(done.stdout)["error"]["code"] == "backup.unreadable"
+
+
+@pytest.mark.parametrize("filters", [True, False])
+@pytest.mark.parametrize("name", ["../outside.txt", "store.db"])
+def test_what_reaches_beyond_the_folder_is_not_taken_out(
+    firm: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filters: bool, name: str
+) -> None:
+    archive = tmp_path / "wicked.tar.gz"
+    with tarfile.open(archive, "w:gz") as made:
+        member = tarfile.TarInfo(name)
+        if name == "store.db":
+            member.type, member.linkname = tarfile.SYMTYPE, "/etc/hostname"
+        made.addfile(member)
+    if not filters:
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    answered = churnml("restore", firm._base / "firm.yaml", archive)
+    assert answered.exit_code == 2
+    assert "no backup" in answered.stderr
+    assert not (firm.workspace_dir / "outside.txt").exists()
+
+
+def test_a_backup_is_put_back_where_python_has_no_filters(
+    firm: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "firm.tar.gz"
+    assert churnml("backup", firm._base / "firm.yaml", "--to", archive).exit_code == 0
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    answered = churnml("restore", firm._base / "firm.yaml", archive)
+    assert answered.exit_code == 0, answered.stderr

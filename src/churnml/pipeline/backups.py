@@ -99,7 +99,7 @@ def restore(config: Config, file: Path) -> Restored:
 def _unpacked(file: Path, stage: Path, name: str) -> dict[str, str]:
     try:
         with tarfile.open(file, "r:*") as archive:
-            archive.extractall(stage, filter="data")
+            _take_out(archive, stage)
         about: dict[str, str] = json.loads((stage / _ABOUT).read_text(encoding="utf-8"))
     except (OSError, tarfile.TarError, ValueError) as error:
         raise UsageError(
@@ -113,6 +113,19 @@ def _unpacked(file: Path, stage: Path, name: str) -> dict[str, str]:
             Text.of("fault-other_backup"), where=str(file), got=about.get("config"), expected=name, code="backup.other"
         )
     return about
+
+
+def _take_out(archive: tarfile.TarFile, stage: Path) -> None:
+    """Unpack what stays below a folder; Python before 3.11.4 cannot be asked to see to that itself."""
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(stage, filter="data")
+        return
+    root = stage.resolve()
+    for member in archive.getmembers():
+        inside = (root / member.name).resolve().is_relative_to(root)
+        if not inside or not (member.isfile() or member.isdir()):
+            raise tarfile.ExtractError(member.name)
+    archive.extractall(stage)
 
 
 def _erase_again(config: Config, listed: Suppression) -> int:
