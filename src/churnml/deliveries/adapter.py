@@ -28,6 +28,7 @@ __all__ = [
     "Record",
     "accepted",
     "again",
+    "deleted_there",
     "ended",
     "mark",
     "moment",
@@ -267,6 +268,11 @@ def sent(due_at: datetime | None = None) -> DeliveryOutcome:
 def refused(reason: str, said: str) -> DeliveryOutcome:
     """Return that the target will never take it."""
     return DeliveryOutcome("refused", reason, said)
+
+
+def deleted_there() -> DeliveryOutcome:
+    """Return that a person has deleted it in the target."""
+    return refused("deleted", "it was deleted there; it is not made again")
 
 
 def again(reason: str, said: str, due_at: datetime | None = None) -> DeliveryOutcome:

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 
 from churnml.config.deliveries import TargetConfig, TasksWanted
-from churnml.deliveries.adapter import Adapter, Record, RemoteRecord, ended, mark
+from churnml.deliveries.adapter import Adapter, Record, RemoteRecord, deleted_there, ended, mark
 from churnml.deliveries.faults import Interruption, Pause
 from churnml.store import Actor, Deliveries, Delivery, DeliveryOutcome, Tasks
 
@@ -132,8 +132,7 @@ def _noted(
             done = _finished(deliveries, tasks, adapter.name, one, at, now)
             result = replace(result, finished=result.finished + done)
         elif at.state == "deleted":
-            said = "it was deleted there; it is not made again"
-            outcomes.append((one, DeliveryOutcome("refused", "deleted", said)))
+            outcomes.append((one, deleted_there()))
             result = replace(result, deleted=result.deleted + 1)
         elif one.state == "accepted":
             outcomes.append((one, DeliveryOutcome("accepted", due_at=later)))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from churnml.config.deliveries import TargetConfig
-from churnml.deliveries.adapter import Adapter, Manner, Record, RemoteRecord, ended, mark
+from churnml.deliveries.adapter import Adapter, Manner, Record, RemoteRecord, deleted_there, ended, mark
 from churnml.deliveries.faults import Fault, Interruption, Lost, NotSent, Pause
 from churnml.deliveries.gateway import Gateway
 from churnml.deliveries.sent import Sending
@@ -158,8 +158,7 @@ class _Run:
         for record in records:
             one, state = record.delivery, known.get(record.delivery.id, RemoteRecord("missing")).state
             if state == "deleted":
-                said = "it was deleted there; it is not made again"
-                left.append((one, DeliveryOutcome("refused", "deleted", said)))
+                left.append((one, deleted_there()))
             elif state == "closed" and not ended(one.held) and not ended(one.wanted):
                 said = "it was closed there and is open here; it is not opened again: answer it here too"
                 left.append((one, DeliveryOutcome("refused", "closed_there", said)))
