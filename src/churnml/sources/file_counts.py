@@ -1,4 +1,4 @@
-"""What was counted of a large table, kept beside it and taken over while the files that it is read from lie unchanged."""
+"""What was counted of a large table, taken over while the files that it is read from lie unchanged."""
 
 from __future__ import annotations
 
