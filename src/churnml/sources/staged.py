@@ -80,7 +80,7 @@ class StagedTable:
         known = None if self.counts is None else self.counts.answer(query)
         if known is not None:
             return known
-        rows = self.run(query).fetchall()
+        rows: list[tuple[Any, ...]] = self.run(query).fetchall()
         if self.counts is not None:
             self.counts.keep(query, rows)
         return rows
