@@ -2,7 +2,8 @@
 
 Usage::
 
-    python benchmarks/calibration.py [--companies development|evaluation|none] [--sets crm5 …] [--cache FOLDER] [--json]
+    python benchmarks/calibration.py [--companies development|evaluation|none] [--seeds 611 …] [--sets crm5 …]
+        [--cache FOLDER] [--beside EARLIER.json] [--json]
 
 Simulated companies (400 accounts, 36 months, 5 % churn a month; every default but windows of 28 and 91 days, without
 trends and ranks, to be quick) are thinned: of the churners of a month only a share is kept, the others' last rows are
@@ -14,21 +15,26 @@ would be kept. Development companies (seeds 501–504) were looked at while the 
 (seeds 601–603) once, at the end. Data sets with dates are judged as their config splits them, beside a plain logistic
 regression and a lightly regularised LightGBM.
 
-Frames are kept in a cache folder, so that an older checkout can be judged on the very same rows::
+Frames are kept in a cache folder, so that an older checkout can be judged on the very same rows, and so are the figures
+of each company and the predictions for each set by each learner, under the fingerprint of the training's sources: what
+was stopped goes on where it was. ``--beside`` takes the output of an earlier run with the same companies and adds what
+changed, company by company, with a 95 % interval::
 
-    PYTHONPATH=../older/src python benchmarks/calibration.py --json
+    PYTHONPATH=../older/src python benchmarks/calibration.py --json > before.json
+    python benchmarks/calibration.py --beside before.json --json
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import inspect
 import json
 import pickle
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +42,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import expit
+from scipy.stats import t as student
 
+import churnml.training
 from churnml.training import ChurnClassifier
 
 ROOT = Path(__file__).parents[1]
@@ -71,8 +79,23 @@ def cached(cache: Path, name: str) -> dict[str, Any]:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(pickle.dumps(computed(name)))
-    found: dict[str, Any] = pickle.loads(path.read_bytes())
-    return found
+    made: dict[str, Any] = pickle.loads(path.read_bytes())
+    return made
+
+
+def fingerprint() -> str:
+    """Return a mark of the training's sources: figures of another estimator are not taken for this one's."""
+    sources = sorted(Path(churnml.training.__file__).parent.glob("*.*"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources if path.is_file())).hexdigest()[:12]
+
+
+def resumed(cache: Path, name: str, make: Callable[[], Any], mark: str | None = None) -> Any:
+    """Return what is made by this estimator, from the cache where an earlier run has made it."""
+    path = cache / "made" / f"{name}_{fingerprint() if mark is None else mark}.pkl"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pickle.dumps(make()))
+    return pickle.loads(path.read_bytes())
 
 
 def computed(name: str) -> dict[str, Any]:
@@ -225,32 +248,75 @@ def auc(y: Array, p: Array, weights: Array) -> float:
     return float(roc_auc_score(y, p, sample_weight=weights))
 
 
-def simulated(cache: Path, seeds: range) -> dict[str, Any]:
+Rows = dict[str, list[dict[str, dict[str, float]]]]
+
+
+def judged_company(cache: Path, seed: int) -> Rows:
+    """Return the measures of every training on one simulated company, by course."""
+    made = cached(cache, f"drift_{seed}")
+    rows: Rows = {}
+    for number, kind in enumerate(KINDS):
+        for task in thinned(made, kind, seed * 10 + number):
+            y = task.test["churned"].to_numpy()
+            rows.setdefault(kind, []).append({name: measures(y, p, task.weights) for name, p in fitted(task).items()})
+    return rows
+
+
+def off(rows: Rows, kinds: Sequence[str]) -> float:
+    """Return the mean of |log(expected ÷ observed)| over courses, each of the same weight."""
+    return float(
+        np.mean(
+            [np.mean([abs(row["calibrated"]["log_expected_over_observed"]) for row in rows[kind]]) for kind in kinds]
+        )
+    )
+
+
+def simulated(cache: Path, seeds: Sequence[int]) -> dict[str, Any]:
     """Return the mean measures per kind over companies and dates."""
-    found: dict[str, list[dict[str, dict[str, float]]]] = {kind: [] for kind in KINDS}
+    companies: dict[int, Rows] = {}
     for seed in seeds:
-        made = cached(cache, f"drift_{seed}")
-        for number, kind in enumerate(KINDS):
-            for task in thinned(made, kind, seed * 10 + number):
-                y = task.test["churned"].to_numpy()
-                found[kind].append({name: measures(y, p, task.weights) for name, p in fitted(task).items()})
+        companies[seed] = resumed(cache, f"drift_{seed}", lambda seed=seed: judged_company(cache, seed))
         print(f"company {seed}", file=sys.stderr, flush=True)
     result: dict[str, Any] = {}
-    for kind, rows in found.items():
+    for kind in KINDS:
+        rows = [row for company in companies.values() for row in company[kind]]
         result[kind] = {"tasks": len(rows)}
         for name in rows[0]:
-            off = np.array([row[name]["log_expected_over_observed"] for row in rows])
+            ratio = np.array([row[name]["log_expected_over_observed"] for row in rows])
             result[kind][name] = {
-                "mean_abs_log_expected_over_observed": float(np.abs(off).mean()),
-                "mean_log_expected_over_observed": float(off.mean()),
+                "mean_abs_log_expected_over_observed": float(np.abs(ratio).mean()),
+                "mean_log_expected_over_observed": float(ratio.mean()),
                 **{
                     metric: float(np.mean([row[name][metric] for row in rows]))
                     for metric in ("calibration_error", "log_loss", "roc_auc")
                 },
             }
-    result["drifting"] = float(
-        np.mean([result[kind]["calibrated"]["mean_abs_log_expected_over_observed"] for kind in DRIFTING])
-    )
+    result["drifting"] = float(np.mean([off(rows, DRIFTING) for rows in companies.values()]))
+    result["off_by_company"] = {
+        str(seed): {kind: off(rows, [kind]) for kind in KINDS} | {"drifting": off(rows, DRIFTING)}
+        for seed, rows in companies.items()
+    }
+    return result
+
+
+def changes(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Return by how much companies are off less (below 0) or more, with a 95 % interval over companies."""
+    earlier, later = (one["off_by_company"] for one in (before, now))
+    seeds = sorted(set(earlier) & set(later))
+    result: dict[str, Any] = {"companies": len(seeds)}
+    for kind in (*KINDS, "drifting"):
+        change = np.array([later[seed][kind] - earlier[seed][kind] for seed in seeds])
+        error = change.std(ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
+        reach = float(student.ppf(0.975, max(len(change) - 1, 1)) * error)
+        usual = float(np.mean([earlier[seed][kind] for seed in seeds]))
+        mean = float(change.mean())
+        result[kind] = {
+            "before": usual,
+            "change": mean,
+            "low": mean - reach,
+            "high": mean + reach,
+            "share": mean / usual,
+        }
     return result
 
 
@@ -258,16 +324,19 @@ def on_sets(cache: Path, names: list[str]) -> dict[str, Any]:
     """Return the measures of the estimator, its parts and its rivals on data sets with dates."""
     result: dict[str, Any] = {}
     for name in names:
-        told: dict[str, list[Array]] = {}
         tasks = list(dated(cached(cache, name)))
-        for task in tasks:
-            own = fitted(task)
-            parts = {f"{kind} alone": fitted(task, kind)["calibrated"] for kind in ("lightgbm", "logistic")}
-            for learner, p in {**own, **parts, **rivals(task)}.items():
-                told.setdefault(learner, []).append(p)
+        predictions: dict[str, list[Array]] = {}
+        for number, task in enumerate(tasks):
+            own = resumed(cache, f"{name}_{number}_auto", lambda task=task: fitted(task))
+            for kind in ("lightgbm", "logistic"):
+                part = resumed(cache, f"{name}_{number}_{kind}", lambda task=task, kind=kind: fitted(task, kind))
+                own[f"{kind} alone"] = part["calibrated"]
+            own |= resumed(cache, f"{name}_{number}_rivals", lambda task=task: rivals(task), mark="any")
+            for learner, p in own.items():
+                predictions.setdefault(learner, []).append(p)
+            print(f"{name}: split {number + 1} of {len(tasks)}", file=sys.stderr, flush=True)
         y = np.concatenate([task.test["churned"].to_numpy() for task in tasks])
-        result[name] = {learner: measures(y, np.concatenate(p), np.ones(len(y))) for learner, p in told.items()}
-        print(name, file=sys.stderr, flush=True)
+        result[name] = {learner: measures(y, np.concatenate(p), np.ones(len(y))) for learner, p in predictions.items()}
     return result
 
 
@@ -275,15 +344,19 @@ def main() -> None:
     """Judge the asked companies and sets, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--companies", choices=("development", "evaluation", "none"), default="evaluation")
+    parser.add_argument("--seeds", nargs="+", type=int, help="companies of these seeds instead")
+    parser.add_argument("--beside", type=Path, help="output (--json) of an earlier run on the same companies")
     parser.add_argument("--sets", nargs="*", choices=SETS, default=list(SETS))
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "churnml-calibration")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     result: dict[str, Any] = {}
-    if options.companies != "none":
-        seeds = DEVELOPMENT if options.companies == "development" else EVALUATION
-        result[options.companies] = simulated(options.cache, seeds)
+    if options.seeds or options.companies != "none":
+        seeds = options.seeds or (DEVELOPMENT if options.companies == "development" else EVALUATION)
+        result["companies"] = simulated(options.cache, seeds)
+        if options.beside:
+            result["changes"] = changes(json.loads(options.beside.read_text())["companies"], result["companies"])
     result |= on_sets(options.cache, options.sets)
     if options.json:
         print(json.dumps(result, indent=1))

@@ -190,7 +190,9 @@ def main() -> None:
     for seed in range(1, options.clean + 1):
         clean[seed] = findings(options.accounts, seed, None)
         print(
-            f"clean {seed}: {[(one.code, one.what) for one in clean[seed]] or 'nothing'}", file=sys.stderr, flush=True
+            f"clean {seed}: {[(one.code, str(one.what)) for one in clean[seed]] or 'nothing'}",
+            file=sys.stderr,
+            flush=True,
         )
     rows = []
     for kind, plant in PLANTS.items():
@@ -205,7 +207,7 @@ def main() -> None:
                     "found": bool(new),
                     "codes": [one.code for one in new],
                     "blocks": bool(leaks(new)),
-                    "what": [one.what for one in new],
+                    "what": [str(one.what) for one in new],
                 }
             )
             print(json.dumps(rows[-1], ensure_ascii=False), file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 import subprocess
 import sys
@@ -33,9 +34,24 @@ def http(running: Any, company: Any) -> Any:
         yield client
 
 
-def test_it_is_ready_soon(running: Any) -> None:
-    # The goal is 5 s on an idle machine of 2 cores; CPU seconds do not depend on what else runs.
-    assert running.cpu_seconds_to_ready < 10
+@pytest.mark.slow  # services are started
+def test_starting_costs_little_more_than_the_libraries_it_stands_on(company: Any, start: Callable[..., Any]) -> None:
+    """Seconds of CPU beside those of importing the libraries, so that it holds on a slow and on a busy machine.
+
+    Both are taken the second time, when all byte code is there.
+    """
+    for _ in range(2):
+        before = _cpu_seconds_of_children()
+        subprocess.run([sys.executable, "-c", "import bentoml, lightgbm, pandas, sqlalchemy"], check=True)
+        libraries = _cpu_seconds_of_children() - before
+        with start(company) as service:
+            ready = service.cpu_seconds_to_ready
+    assert ready < 4 * libraries
+
+
+def _cpu_seconds_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/v1/healthz", "/v1/readyz", "/v1/openapi.json"])

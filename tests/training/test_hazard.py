@@ -60,7 +60,7 @@ def test_a_gap_asks_of_those_who_are_still_there(forecast: Forecast) -> None:
 
 def test_the_renewal_risk_is_a_factor_of_the_curve(forecast: Forecast, mixed: pd.DataFrame) -> None:
     curves, mixed = forecast.point, mixed.head(800)
-    alone = Curves(curves.decision_day, curves.decision_risk, np.zeros_like(curves.month_risk))
+    alone = Curves(curves.decision_day, curves.decision_risk, np.zeros_like(curves.step_risk))
     for row in np.flatnonzero(mixed["next_decision_days"].to_numpy() < 700)[:20]:
         day = curves.decision_day[row, 0]
         before, after = alone.survival([day, day + 1])[row]
@@ -134,7 +134,7 @@ def test_the_kinds_of_end_are_kept_apart() -> None:
     curves = fitted.predict_survival(frame).point
     assert curves.renewal_risk.mean() == pytest.approx(expit(-1.5), abs=0.06)
     # Of the second year the youngest accounts have told little.
-    assert curves.month_risk[:, :12].mean() == pytest.approx(expit(-4.0), abs=0.006)
+    assert curves.step_risk[:, :12].mean() == pytest.approx(expit(-4.0), abs=0.006)
 
 
 def test_without_an_agreed_end_one_may_leave_at_any_time() -> None:
@@ -146,14 +146,6 @@ def test_without_an_agreed_end_one_may_leave_at_any_time() -> None:
     assert curves.by_kind["at_decision"].max() == 0
     shown = curves.lost_within(90)
     assert shown[(frame["use"] < -1).to_numpy()].mean() > 2 * shown[(frame["use"] > 1).to_numpy()].mean()
-
-
-def test_before_its_first_possible_day_nobody_falls_silent() -> None:
-    frame = company(300, open_ended=1.0, between=-2.5, seed=9)
-    frame["ended_days"] = (frame["ended_days"] + 60).where(frame["ended_days"] + 60 < frame["seen_days"])
-    curves = model(first_day=59).fit(frame).predict_survival(frame).point
-    assert (curves.survival([30]) == 1).all()
-    assert curves.survival([90]).max() < 1
 
 
 def test_what_came_after_changes_no_score(mixed: pd.DataFrame, fitted: HazardModel) -> None:
@@ -252,8 +244,8 @@ def test_rare_ends_have_one_rate_for_all() -> None:
     fitted = model(refits=2).fit(frame)
     curves = fitted.predict_survival(frame)
     assert fitted.lost_["between"] < 7
-    assert np.ptp(curves.point.month_risk) == 0
-    assert 0 < curves.point.month_risk[0, 0] < 0.002
+    assert np.ptp(curves.point.step_risk) == 0
+    assert 0 < curves.point.step_risk[0, 0] < 0.002
 
 
 def test_too_few_losses_and_missing_columns_say_what_to_do(mixed: pd.DataFrame) -> None:

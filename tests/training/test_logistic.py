@@ -47,6 +47,27 @@ def test_bounds_centres_and_weights_lead_where_a_general_solver_ends(seed):
     assert ((found[:-1] == 0.0) & (side != 0)).any()  # a bound holds, or the test tells nothing
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_many_bounds_on_columns_that_move_together_take_few_steps(seed, monkeypatch):
+    """Rounds that each undid the last one once sent the solver up and down for its 200 steps."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(3000, 4)) @ rng.normal(size=(4, 80)) + 0.2 * rng.normal(size=(3000, 80))
+    x = (x / x.std(axis=0)).astype(np.float32)
+    y = (rng.random(3000) < expit(x[:, 0] - x[:, 1] - 3.0)).astype(float)
+    side = rng.integers(-1, 2, size=80)
+    lower, upper = np.where(side > 0, 0.0, -np.inf), np.where(side < 0, 0.0, np.inf)
+    looks = []
+    curvature = LogisticProblem._curvature_at
+    monkeypatch.setattr(LogisticProblem, "_curvature_at", lambda self, odds: looks.append(1) or curvature(self, odds))
+    problem = LogisticProblem(x, y)
+    solved = {precision: problem.solve(precision, lower=lower, upper=upper) for precision in (300.0, 30.0, 3.0, 0.3)}
+    assert len(looks) < 20
+    for precision, theta in solved.items():
+        precise = fit_logistic(x.astype(np.float64), y, precision, lower=lower, upper=upper, start=theta)
+        losses = [_loss(one, x, y, precision, 0.0, np.ones(3000)) for one in (theta, precise)]
+        assert losses[0] <= losses[1] + 1e-3  # of a sum over 3,000 rows
+
+
 def test_a_start_and_what_was_solved_before_do_not_move_the_end():
     x, y = _rows(7)
     alone = fit_logistic(x, y, 2.0, lower=np.zeros(x.shape[1]))

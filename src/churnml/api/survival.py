@@ -69,7 +69,7 @@ class SurvivalAnswer(Answer):
         description="Chance that it is lost there if it gets there. Range: 0–1; null without a decision"
     )
     lost_within: dict[str, float] = Field(
-        description="Days → chance of being lost within them, by the curve. Range: 0–1",
+        description="Days → chance of being lost within them, by the curve, as far as it reaches. Range: 0–1",
         examples=[{"30": 0.02, "90": 0.05, "180": 0.24, "360": 0.28, "720": 0.41}],
     )
     expected_end: date | None = Field(
@@ -79,11 +79,14 @@ class SurvivalAnswer(Answer):
         description="The same by the lower bound of the curve, to a month", examples=["2027-10-27"]
     )
     latest: date | None = Field(description="The same by the upper bound, to a month", examples=[None])
-    months: list[CurveMonth] = Field(description="The curve, month by month; it never rises")
+    months: list[CurveMonth] = Field(
+        description="The curve, month by month; it never rises. 24 months; with churn by silence fewer, where no more "
+        "of the past is known"
+    )
     peers: CurvePeers | None = Field(description="Beside whom it stands; null where there are too few")
     residual_value: Estimate | None = Field(
         description="What it is still worth: discounted gross profit to come, ten years at most. Unit: `currency`; "
-        "null where no MRR is known"
+        "null where no MRR is known, or the curve ends before 24 months"
     )
     avoidable_loss: float | None = Field(
         description="What it would be worth more if it stayed for 24 months. Unit: `currency`", examples=[5400.0]

@@ -82,7 +82,7 @@ def _draw(report: SurvivalReport, language: str, top: int) -> None:
                 low=percent(risk.low, language),
                 high=percent(risk.high, language),
             ),
-            percent(one.lost_within[360], language),
+            percent(one.lost_within[360], language) if 360 in one.lost_within else "–",
             "–"
             if value is None
             else t(
@@ -94,4 +94,7 @@ def _draw(report: SurvivalReport, language: str, top: int) -> None:
             render(one.sentence, language),
         )
     console.print(table)
-    console.print(t("lost", at_decision=report.lost["at_decision"], between=report.lost["between"]))
+    if "at_once" in report.lost:
+        console.print(t("silent", **report.lost, months=report.reach_months))
+    else:
+        console.print(t("lost", at_decision=report.lost["at_decision"], between=report.lost["between"]))

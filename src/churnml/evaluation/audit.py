@@ -13,6 +13,7 @@ from churnml.evaluation.departure_facts import departure_facts
 from churnml.evaluation.finding import CHECKS, LEAKS, Finding, not_applicable, outcome
 from churnml.evaluation.hindsight import account_rates, telltales
 from churnml.evaluation.missing_shares import missing_shares
+from churnml.evaluation.pauses import Pauses
 from churnml.evaluation.rate_changes import drift, jump, survivors
 from churnml.evaluation.totals import totals_of_today
 from churnml.features.spec import FeatureSet
@@ -130,7 +131,7 @@ def _missing_otherwise(
         scored = frame[frame["as_of"] == frame["as_of"].max()]
     if len(scored) < _LEAST_SCORED:
         return not_applicable("CHK113", "few_scored", n=_LEAST_SCORED)
-    differing = missing_shares(rows, scored, feature_set)
+    differing = missing_shares(rows, scored, feature_set, None if tables is None else Pauses(tables))
     columns: list[tuple[str, Argument]] = [
         (str(name), Text.of("audit-at_scoring", trained=_share(trained), now=_share(now)))
         for name, trained, now in differing.itertuples(index=False)

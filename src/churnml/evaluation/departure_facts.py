@@ -12,9 +12,9 @@ from churnml.evaluation.hindsight import AccountSplit
 from churnml.language import Quantity, Text
 from churnml.tables import Tables
 
-__all__ = ["DepartureFact", "departure_facts"]
+__all__ = ["SOURCES", "DepartureFact", "departure_facts"]
 
-_SOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
+SOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
     "tickets": ("opened_at", ("category", "priority")),
     "surveys": ("sent_at", ("kind",)),
     "invoices": ("issued_on", ()),
@@ -67,7 +67,7 @@ def departure_facts(tables: Tables, rows: pd.DataFrame) -> list[DepartureFact]:
         return []
     since = rows.groupby("account_id")["as_of"].min()[left.index]
     facts: list[DepartureFact] = []
-    for name, (at, words) in _SOURCES.items():
+    for name, (at, words) in SOURCES.items():
         if not tables.has(name, at):
             continue
         for column in [word for word in words if tables.has(name, word)] or [""]:

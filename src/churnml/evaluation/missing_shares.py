@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from churnml.features.spec import FeatureSet
 
@@ -12,16 +15,21 @@ __all__ = ["missing_shares"]
 _LEAST_DIFFERENCE = 0.10
 """Smaller differences than ten points of a hundred change little."""
 
-_LEAST_Z = 4.0
-"""So many standard errors: hundreds of features are compared."""
+_ERROR_RATE = 0.01
+"""Of companies without a difference, the share that has a finding by chance, over all their features."""
+
+Paused = Callable[[str, int, pd.Timestamp], bool]
 
 
-def missing_shares(training: pd.DataFrame, scored: pd.DataFrame, feature_set: FeatureSet) -> pd.DataFrame:
+def missing_shares(
+    training: pd.DataFrame, scored: pd.DataFrame, feature_set: FeatureSet, paused: Paused | None = None
+) -> pd.DataFrame:
     """Return the features whose share of missing values differs between training and scoring beyond noise.
 
     A model that learnt from rows without a rank, say, and scores rows that have one, answers for a population that it
-    has never seen. Compared are the newer half of the training dates, because windows fill up only while the data
-    begin, and what is scored.
+    has never seen. Compared are the dates of the newer half of the training, because windows fill up only while the
+    data begin, and what is scored. A share that one of those dates had is nothing new; it must lie outside all of them
+    by ten points and by what chance lets happen to any feature in one company of a hundred (Bonferroni).
 
     Parameters
     ----------
@@ -31,6 +39,10 @@ def missing_shares(training: pd.DataFrame, scored: pd.DataFrame, feature_set: Fe
         The rows of a day that scoring asks about, with the same features.
     feature_set : FeatureSet
         The columns a model reads.
+    paused : callable, optional
+        ``(table, window_days, as_of)`` → whether the table's window is empty by its own pace
+        (`churnml.evaluation.pauses.Pauses`): mails of every 30 days leave a window of 28 days without any now and then.
+        A date on which a feature is missing everywhere because of that is not compared.
 
     Returns
     -------
@@ -48,12 +60,31 @@ def missing_shares(training: pd.DataFrame, scored: pd.DataFrame, feature_set: Fe
     dates = np.sort(training["as_of"].unique())
     newer = training[training["as_of"] >= dates[len(dates) // 2]]
     names = feature_set.names
-    before, now = newer[names].isna().mean(), scored[names].isna().mean()
+    by_date = newer[names].isna().groupby(newer["as_of"]).mean()
+    now = scored[names].isna().mean()
+    if paused is not None:
+        _leave_out_pauses(by_date, now, pd.Timestamp(scored["as_of"].max()), feature_set, paused)
+    before = by_date.mean()
     # Rows of one account are not independent: its rows together count as one.
     accounts, rows = newer["account_id"].nunique(), len(scored)
     pooled = (before * accounts + now * rows) / (accounts + rows)
     error = np.sqrt(pooled * (1 - pooled) * (1 / accounts + 1 / rows))
-    difference = (before - now).abs()
-    differs = (difference >= _LEAST_DIFFERENCE) & (difference > _LEAST_Z * error)
-    order = difference[differs].sort_values(ascending=False, kind="stable").index
+    compared = max(int((before.notna() & now.notna()).sum()), 1)
+    outside = pd.concat([by_date.min() - now, now - by_date.max()], axis=1).max(axis=1)
+    differs = (outside >= _LEAST_DIFFERENCE) & (outside > norm.isf(_ERROR_RATE / (2 * compared)) * error)
+    order = (before - now).abs()[differs].sort_values(ascending=False, kind="stable").index
     return pd.DataFrame({"feature": order, "training": before[order].to_numpy(), "scoring": now[order].to_numpy()})
+
+
+def _leave_out_pauses(
+    by_date: pd.DataFrame, now: pd.Series, day: pd.Timestamp, feature_set: FeatureSet, paused: Paused
+) -> None:
+    """Set the shares of dates on which everything is missing to NaN where the feature's table pauses there."""
+    for spec in feature_set:
+        if spec.window_days is None:
+            continue
+        for on in by_date.index[by_date[spec.name] == 1.0]:
+            if paused(spec.table, spec.window_days, on):
+                by_date.loc[on, spec.name] = np.nan
+        if now[spec.name] == 1.0 and paused(spec.table, spec.window_days, day):
+            now[spec.name] = np.nan

@@ -13,13 +13,14 @@ from churnml.features.spec import FeatureSet
 from churnml.metrics.predictions import roc_auc
 from churnml.training.beta_geometric import BetaGeometric
 
-__all__ = ["beta_geometric", "cox", "kaplan_meier", "telling"]
+__all__ = ["beta_geometric", "cox", "kaplan_meier", "kaplan_meier_by_recency", "telling"]
 
 Array = npt.NDArray[np.float64]
 
 _LEAST_SNAPSHOTS = 30
 _ANNUAL_DAYS = 180.0
 _PLAN = ("plan", "attr_plan")
+_RECENCY = "days_since_last_event"
 
 
 def kaplan_meier(known: pd.DataFrame, asked: pd.DataFrame, days: Array) -> Array:
@@ -35,16 +36,38 @@ def kaplan_meier(known: pd.DataFrame, asked: pd.DataFrame, days: Array) -> Array
         Whole days ahead, the last one the farthest.
     """
     column = next((name for name in _PLAN if name in known), None)
-    plans = [_words(frame, column) for frame in (known, asked)]
+    return _by_group(known, asked, days, _words(known, column), _words(asked, column))
+
+
+def kaplan_meier_by_recency(known: pd.DataFrame, asked: pd.DataFrame, days: Array) -> Array | None:
+    """Return survival by how long ago an account last did something, in fifths, (n, d); None where nothing says it.
+
+    What anybody can tell who keeps a list of last activities.
+
+    Parameters
+    ----------
+    known, asked, days
+        As for `kaplan_meier`; with ``days_since_last_event``.
+    """
+    if _RECENCY not in known:
+        return None
+    edges = np.unique(np.nanquantile(known[_RECENCY].to_numpy(dtype=np.float64), [0.2, 0.4, 0.6, 0.8]))
+    fifths = [np.digitize(frame[_RECENCY].to_numpy(dtype=np.float64), edges).astype(str) for frame in (known, asked)]
+    return _by_group(known, asked, days, *fifths)
+
+
+def _by_group(
+    known: pd.DataFrame, asked: pd.DataFrame, days: Array, groups: npt.NDArray[np.str_], mine: npt.NDArray[np.str_]
+) -> Array:
     out = np.zeros((len(asked), len(days)))
-    for name in np.unique(plans[1]):
-        inside = known[plans[0] == name] if (plans[0] == name).sum() >= _LEAST_SNAPSHOTS else known
+    for name in np.unique(mine):
+        inside = known[groups == name] if (groups == name).sum() >= _LEAST_SNAPSHOTS else known
         ended, seen = inside["ended_days"].to_numpy(), np.maximum(inside["seen_days"].to_numpy(), 0)
         lasts = np.where(np.isnan(ended), seen, ended)
         at_risk = len(lasts) - np.searchsorted(np.sort(lasts), np.arange(int(days[-1])))
         lost = np.bincount(ended[ended < days[-1]].astype(np.intp), minlength=int(days[-1]))[: int(days[-1])]
         curve = np.cumprod(1.0 - np.divide(lost, at_risk, out=np.zeros(len(lost)), where=at_risk > 0))
-        out[plans[1] == name] = curve[days.astype(np.intp) - 1]
+        out[mine == name] = curve[days.astype(np.intp) - 1]
     return out
 
 
@@ -62,7 +85,7 @@ def beta_geometric(known: pd.DataFrame, asked: pd.DataFrame, days: Array) -> Arr
 
 
 def cox(known: pd.DataFrame, asked: pd.DataFrame, days: Array, features: FeatureSet, horizon_days: int) -> Array | None:
-    """Return survival of a Cox regression with a ridge, stratified by length of contract, (n, d).
+    """Return survival of a Cox regression with a ridge, stratified by length of contract where there is one, (n, d).
 
     None where ``lifelines`` is not installed, or finds no maximum.
 
@@ -83,6 +106,7 @@ def cox(known: pd.DataFrame, asked: pd.DataFrame, days: Array, features: Feature
     turn = pd.factorize(known["as_of"], sort=True)[0] + pd.factorize(known["account_id"])[0]
     rows = known[(turn % 3 == 0) & (known["seen_days"] > 0)]
     columns = [*telling(known, features, horizon_days), "next_decision_days"]
+    columns = [name for name in columns if rows[name].notna().any()]
     middle, spread = rows[columns].median(), rows[columns].std().replace(0, 1)
 
     def design(frame: pd.DataFrame) -> pd.DataFrame:

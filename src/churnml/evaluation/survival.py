@@ -2,7 +2,8 @@
 
 Two tests. *Near*: the curve's own chance within the label's horizon beside the model of that horizon, on the newest
 dates of its backtest. *Far*: the curves of a date 12 months ago beside Kaplan–Meier by plan, the
-shifted-beta-geometric, and Cox where ``lifelines`` is installed.
+shifted-beta-geometric (with churn by silence Kaplan–Meier by days since the last activity), and Cox where ``lifelines``
+is installed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.config import LearningConfig
-from churnml.evaluation.simple_curves import beta_geometric, cox, kaplan_meier
+from churnml.evaluation.simple_curves import beta_geometric, cox, kaplan_meier, kaplan_meier_by_recency
 from churnml.features.spec import FeatureSet
 from churnml.language import Quantity, Text
 from churnml.metrics.intervals import Interval, clustered_bootstrap, paired_gain
@@ -84,14 +85,15 @@ def unfit(frame: pd.DataFrame, learning: LearningConfig) -> Text | None:
     learning : LearningConfig
     """
     label = learning.label
-    if label.churn == "silence":
-        return Text.of("survival-left_out.silence")
-    long = frame["contract_days"] > label.horizon_days + label.gap_days
-    accounts = int(frame.loc[long, "account_id"].nunique())
-    if frame["next_decision_days"].notna().mean() < 0.5:
-        return Text.of("survival-left_out.no_ends", share=_share(float(frame["next_decision_days"].isna().mean())))
-    if accounts < _LEAST_LONG:
-        return Text.of("survival-left_out.short_terms", accounts=accounts, days=label.horizon_days)
+    if label.churn == "contractual":
+        long = frame["contract_days"] > label.horizon_days + label.gap_days
+        accounts = int(frame.loc[long, "account_id"].nunique())
+        if frame["next_decision_days"].notna().mean() < 0.5:
+            return Text.of("survival-left_out.no_ends", share=_share(float(frame["next_decision_days"].isna().mean())))
+        if accounts < _LEAST_LONG:
+            return Text.of("survival-left_out.short_terms", accounts=accounts, days=label.horizon_days)
+    elif label.silence > AHEAD[-1] / 2:
+        return Text.of("survival-left_out.long_silence", days=label.silence, months=len(AHEAD))
     cut = _cut(frame, learning)
     if cut is None:
         return Text.of("survival-left_out.history", months=len(AHEAD))
@@ -121,8 +123,9 @@ def judge_survival(frame: pd.DataFrame, features: FeatureSet, learning: Learning
     near = near_test(frame, features, learning, tested)
     role = SurvivalRole.SERVES if far.below_all else SurvivalRole.REFUSED
     best = min((name for name in far.brier if name != "hazard"), key=lambda name: far.brier[name])
+    silent = learning.label.churn == "silence"
     reason = Text.of(
-        f"survival-gate.{role}",
+        f"survival-gate.{role}_silence" if silent and role.serves else f"survival-gate.{role}",
         own=_number(far.brier["hazard"]),
         best=_number(far.brier[best]),
         rival=Text.of(f"survival-curve.{best}"),
@@ -151,7 +154,7 @@ def far_test(frame: pd.DataFrame, features: FeatureSet, learning: LearningConfig
     curves = {
         "hazard": point.survival(AHEAD),
         "kaplan_meier": kaplan_meier(cut.known, cut.asked, AHEAD),
-        "beta_geometric": beta_geometric(cut.known, cut.asked, AHEAD),
+        **_like_a_rule(cut, learning.label.churn == "silence"),
         "cox": cox(cut.known, cut.asked, AHEAD, features, learning.label.horizon_days),
     }
     lost = (cut.asked["ended_days"].to_numpy()[:, None] < AHEAD).astype(np.float64)
@@ -168,6 +171,13 @@ def far_test(frame: pd.DataFrame, features: FeatureSet, learning: LearningConfig
     )
     known = cut.asked.reindex(columns=["account_id", "arr", "next_decision_days"])
     return test, Foreseen(cut.day, known, point)
+
+
+def _like_a_rule(cut: _Cut, silence: bool) -> dict[str, Array | None]:
+    """Return what an old hand expects without a model: renewal by renewal, or by how long ago an account was active."""
+    if silence:
+        return {"recency": kaplan_meier_by_recency(cut.known, cut.asked, AHEAD)}
+    return {"beta_geometric": beta_geometric(cut.known, cut.asked, AHEAD)}
 
 
 def near_test(

@@ -50,8 +50,8 @@ class Peers:
         Their plan or segment.
     accounts : int
         How many they are, the account itself left out.
-    survival : tuple of 24 floats
-        Share of them that is expected to be there still after 1 … 24 months of 30 days.
+    survival : tuple of floats
+        Share of them that is expected to be there still after 1, 2 … months of 30 days; as many as the account's own.
     """
 
     by: Literal["plan", "segment", "all"]
@@ -77,16 +77,18 @@ class Lifetime:
     renewal_risk : Bounds or None
         Chance that it is lost there if it gets there, 0–1.
     lost_within : mapping of int to float
-        Days → chance of being lost within them, 0–1: 30, 90, 180, 360, 720.
+        Days → chance of being lost within them, 0–1: 30, 90, 180, 360, 720, as far as the curve reaches.
     survival, survival_low, survival_high : tuple of 24 floats
-        Chance of being there still after 1 … 24 months of 30 days, and its bounds.
+        Chance of being there still after 1 … 24 months of 30 days, and its bounds; fewer with churn by silence, where
+        no more of the past is known.
     expected_end : date or None
         By this day half of such accounts are lost; None: not within 24 months.
     earliest, latest : date or None
         Between which days the bounds of the curve put that; None: not within 24 months.
     mrr : float or None
     residual_value : Bounds or None
-        Discounted gross profit to come, ten years at most; None where no MRR is known.
+        Discounted gross profit to come, ten years at most; None where no MRR is known, or the curve ends before 24
+        months.
     expected_loss : float or None
         Chance of being lost within the label's horizon, times ARR.
     avoidable_loss : float or None

@@ -22,7 +22,7 @@ from churnml.progress import Stages
 from churnml.retention.lifetimes import RankBy, lifetimes, lost_by_decision
 from churnml.retention.residual import stayers_growth
 from churnml.training.hazard import HazardModel
-from churnml.training.stacking import known_by
+from churnml.training.stacking import MONTH_DAYS, known_by
 from churnml.training.survival_verdict import PastRenewals, SurvivalRole, SurvivalVerdict
 
 __all__ = ["Curves", "SurvivalReport", "learn_survival", "stacked", "survival"]
@@ -80,6 +80,8 @@ def held_against_renewals(config: Config, prepared: Prepared, judged: Judged) ->
 
     Their bounds are those of accounts that stay or leave by themselves: the curves of the far test have no refits.
     """
+    if config.label.churn == "silence":
+        return judged.verdict
     panel = panel_of(config, prepared.loaded.tables)
     if panel is None:
         return judged.verdict
@@ -123,12 +125,15 @@ class SurvivalReport:
     rank_by : str
         What the accounts are ordered by.
     lost : dict
-        Accounts lost ``at_decision`` and ``between`` that were learnt from.
+        Accounts lost ``at_decision`` and ``between`` that were learnt from; with churn by silence those that did
+        nothing any more ``at_once`` and those that fell silent ``later``.
     rows : dict
-        Decisions and months that were learnt from.
+        Decisions and months that were learnt from, or the same of silences.
     gross_margin, yearly_discount, monthly_growth : float
         What the residual values were made with; the growth is that of accounts that stay.
     accounts : tuple of Lifetime
+    reach_months : int
+        So many months of 30 days each curve has: as far as the past can tell.
     """
 
     as_of: date
@@ -140,6 +145,7 @@ class SurvivalReport:
     yearly_discount: float
     monthly_growth: float
     accounts: tuple[Lifetime, ...]
+    reach_months: int
 
 
 def survival(
@@ -207,4 +213,5 @@ def survival(
         yearly_discount,
         growth,
         by_account,
+        model.reach_days_ // MONTH_DAYS,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Literal
 
@@ -36,6 +37,8 @@ def lifetimes(
 ) -> tuple[Lifetime, ...]:
     """Return what becomes of accounts, those first that the ranking puts first; where it has no number, last.
 
+    Nothing is said of months beyond the reach of the forecast; where it falls short of 24 months, nothing of worth.
+
     Parameters
     ----------
     rows : DataFrame
@@ -53,22 +56,25 @@ def lifetimes(
     level : float
         How often the bounds should hold.
     """
-    point = forecast.point
+    point, months = forecast.point, forecast.reach_days // MONTH_DAYS
     mrr = rows["arr"].to_numpy(dtype=np.float64) / 12.0
     money = {"gross_margin": gross_margin, "yearly_discount": yearly_discount, "monthly_growth": monthly_growth}
     value = residual_value(forecast, mrr, level=level, **money)
     # The decisions beyond the curve stay as dangerous as they are.
-    stays = Curves(point.decision_day, np.zeros_like(point.decision_risk), np.zeros_like(point.month_risk))
+    stays = replace(point, decision_risk=np.zeros_like(point.decision_risk), step_risk=np.zeros_like(point.step_risk))
     safe = residual_value(Forecast(stays), mrr, **money)
     avoidable = safe.within - value.within
     loss = point.lost_within(horizon_days, gap_days) * 12.0 * mrr
-    low, high = forecast.interval(lambda curves: curves.monthly, level)
+    low, high = forecast.interval(lambda curves: curves.monthly[:, :months], level)
     risk_low, risk_high = forecast.interval(lambda curves: curves.renewal_risk, level)
-    within = {days: point.lost_within(days) for days in (30, 90, 180, 360, 720)}
-    half, monthly = point.quantile_days(0.5), point.monthly
+    within = {days: point.lost_within(days) for days in (30, 90, 180, 360, 720) if days <= forecast.reach_days}
+    half, monthly = point.quantile_days(0.5), point.monthly[:, :months]
+    half = np.where(half < forecast.reach_days, half, np.nan)
     decision = point.decision_day[:, 0]
     lost_draws = np.array([lost_by_decision(draw) for draw in forecast.draws]).reshape(len(forecast.draws), len(rows))
-    ranks = {"expected_loss": loss, "residual_value": value.total, "avoidable_loss": avoidable}
+    untold = np.full(len(rows), np.nan)
+    worth = (value.total, avoidable) if months == MONTHS else (untold, untold)
+    ranks = {"expected_loss": loss, "residual_value": worth[0], "avoidable_loss": worth[1]}
     order = np.arange(len(rows))
     if rank_by is not None:
         order = np.argsort(np.where(np.isnan(ranks[rank_by]), np.inf, -ranks[rank_by]), kind="stable")
@@ -77,6 +83,7 @@ def lifetimes(
         as_of = pd.Timestamp(rows["as_of"].iloc[row]).date()
         days = dict(zip(("earliest", "latest"), (_month_of_half(low[row]), _month_of_half(high[row])), strict=True))
         known = not np.isnan(mrr[row])
+        valued = known and months == MONTHS
         line = Lifetime(
             account_id=str(rows["account_id"].iloc[row]),
             next_decision_on=_on(as_of, decision[row]),
@@ -91,13 +98,13 @@ def lifetimes(
             earliest=_on(as_of, days["earliest"]),
             latest=_on(as_of, days["latest"]),
             mrr=float(mrr[row]) if known else None,
-            residual_value=_bounds(value.total[row], value.low[row], value.high[row]) if known else None,
+            residual_value=_bounds(value.total[row], value.low[row], value.high[row]) if valued else None,
             expected_loss=float(loss[row]) if known else None,
-            avoidable_loss=float(avoidable[row]) if known else None,
-            sentence=_sentence(as_of, half[row], days["earliest"], days["latest"], low[row, -1], high[row, -1]),
+            avoidable_loss=float(avoidable[row]) if valued else None,
+            sentence=_sentence(as_of, months, half[row], days["earliest"], days["latest"], low[row, -1], high[row, -1]),
             renewal_drivers=tuple(drivers[row]) if drivers else (),
-            value_within=float(value.within[row]) if known else None,
-            value_draws=_numbers(value.draws[:, row]) if known else (),
+            value_within=float(value.within[row]) if valued else None,
+            value_draws=_numbers(value.draws[:, row]) if valued else (),
             decision_draws=() if np.isnan(lost_draws[:, row]).any() else _numbers(lost_draws[:, row]),
         )
         lines.append(line)
@@ -126,17 +133,17 @@ def _month_of_half(curve: np.ndarray) -> float:
     return float((below[0] + 1) * MONTH_DAYS) if len(below) else float("nan")
 
 
-def _sentence(as_of: date, half: float, earliest: float, latest: float, low: float, high: float) -> Text:
+def _sentence(as_of: date, months: int, half: float, earliest: float, latest: float, low: float, high: float) -> Text:
     """Say when half of such accounts are lost, and no more than the bounds allow."""
     if np.isnan(earliest):
         lost = [Quantity(value=round(1.0 - one, 2), unit="share", digits=0) for one in (high, low)]
-        return Text.of("survival-most_stay", months=MONTHS, low=lost[0], high=lost[1])
+        return Text.of("survival-most_stay", months=months, low=lost[0], high=lost[1])
 
     def said(days: float) -> Day:
         return Day(on=(as_of + timedelta(days=int(days))).isoformat())
 
     if np.isnan(latest):
-        return Text.of("survival-half_not_before", earliest=said(earliest), months=MONTHS)
+        return Text.of("survival-half_not_before", earliest=said(earliest), months=months)
     middle = half if not np.isnan(half) else latest
     return Text.of("survival-half_by", day=said(middle), earliest=said(earliest), latest=said(latest))
 

@@ -148,7 +148,11 @@ def load(
         personal = personal_columns(db, fresh, used)
         use = tables_use(db, fresh, validated, until)
         reaches, stale = reach(db, fresh, days, until)
-        for name in validated:
+        for name, table in validated.items():
+            if table.counts is not None:
+                table.counts.save(fresh / f"{name}.parquet")
+            else:
+                (folder / f"{name}.counts.json").unlink(missing_ok=True)
             (fresh / f"{name}.parquet").replace(folder / f"{name}.parquet")
     _remove_stale(folder, validated)
     _remove_stale(rejected, {name for name, table in validated.items() if table.reasons})
@@ -362,8 +366,8 @@ def _come_to(name: str, table: ValidatedTable) -> Text:
 
 def _remove_stale(folder: Path, names: set[str] | dict[str, ValidatedTable]) -> None:
     """Remove what an earlier run with another config left behind."""
-    for file in folder.glob("*.parquet"):
-        if file.stem not in names:
+    for file in (*folder.glob("*.parquet"), *folder.glob("*.counts.json")):
+        if file.name.partition(".")[0] not in names:
             file.unlink()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -32,7 +32,7 @@ from churnml.training.risk import (
 from churnml.training.stacking import Stack
 from churnml.training.telling import Telling
 
-__all__ = ["ChanceLearner", "Learning", "pooled"]
+__all__ = ["ChanceLearner", "Kind", "Learning", "pooled"]
 
 Array = npt.NDArray[np.float64]
 
@@ -41,13 +41,31 @@ _REPLACED = ("days_to_renewal",)
 _CALENDAR_MONTH = 31
 _OWN_NEAR, _OWN_FAR = 0.7, 0.5
 """What the features' chance of a decision weighs beside the one that knows none; farther ahead they tell less."""
-_LEAST_SPREAD = 0.65
-"""Of the log-odds of every chance: what a short history cannot show of its own spread. Chosen, as the weights above,
-on three simulated companies that judge nothing else."""
 _STEPS = {"learning_rate": 0.08}
 _PENALTIES = (0.001, 0.01)
 """Larger steps and fewer strengths than a model of one horizon has: over 12 months the curves of these three companies
 are no worse so, and every training fits three models of the hazard."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of question.
+
+    Parameters
+    ----------
+    name : str
+    extras : tuple of str
+        Names of what is a question's own, beside the features.
+    wait_days : int
+        Days after its due date at which an answer is known.
+    least_spread : float
+        By how much such chances are taken to be off at least, in log-odds: what a short history cannot show of it.
+    """
+
+    name: str
+    extras: tuple[str, ...]
+    wait_days: int
+    least_spread: float
 
 
 class Learning(Protocol):
@@ -59,7 +77,6 @@ class Learning(Protocol):
     seeds: int
     calibration: Literal["auto", "platt", "isotonic", "beta", "none"]
     random_state: int
-    late_days: int
     min_lost: int
     most_features: int
 
@@ -85,46 +102,46 @@ class ChanceLearner:
         left = [spec for spec in settings.features if not {spec.measure, spec.name} & set(_REPLACED)]
         self._telling = Telling.of(frame, left)
 
-    def learn(self, stack: Stack, extras: Sequence[str], norm: BetaGeometric | None = None) -> Chance:
+    def learn(self, stack: Stack, kind: Kind, norm: BetaGeometric | None = None) -> Chance:
         """Return the chance that a stack tells of, near and far apart where each side has losses enough for trees.
 
         Parameters
         ----------
         stack : Stack
-        extras : sequence of str
-            Names of what is a question's own.
+        kind : Kind
+            What is asked.
         norm : BetaGeometric, optional
             What is usual at such questions; where it is given, chances lie between it and what features tell.
         """
         near = stack.asked.day < NEAR_DAYS
         sides = [stack.taken(near), stack.taken(~near)]
         if min(len(np.unique(self._account[side.asked.row[side.lost == 1]])) for side in sides) < APART_FROM:
-            whole = self._risk(stack, extras, norm)
+            whole = self._risk(stack, kind, norm)
             return Chance(whole, whole)
-        return Chance(*(self._risk(side, extras, norm) for side in sides))
+        return Chance(*(self._risk(side, kind, norm) for side in sides))
 
-    def _risk(self, stack: Stack, extras: Sequence[str], norm: BetaGeometric | None) -> Risk:
+    def _risk(self, stack: Stack, kind: Kind, norm: BetaGeometric | None) -> Risk:
         settings, frame, asked = self._settings, self._frame, stack.asked
         groups = self._account[asked.row]
         weights = [stack.weight * draw[asked.row] for draw in self._draws]
         rate, *rates = (rate_of(stack, weight) for weight in [stack.weight, *weights])
         lost, stayed = (len(np.unique(groups[stack.lost == side])) for side in (1, 0))
         if min(lost, stayed) < settings.min_lost:
-            return Risk((), {}, rate, rates=tuple(rates), spread=_LEAST_SPREAD)
+            return Risk((), {}, rate, rates=tuple(rates), spread=kind.least_spread)
         specs = self._telling.features(asked.row, stack.lost, settings.most_features)
         names = tuple(spec.name for spec in specs)
         words = [spec.name for spec in specs if spec.categorical]
         categories = categories_of(frame.iloc[np.unique(asked.row)], words)
         X = risk_matrix(frame, asked, names, categories)
         expected = expected_coefficients(FeatureSet(specs))
-        none = [0] * len(extras)
+        none = [0] * len(kind.extras)
         classifier = ChurnClassifier(
             kind=settings.kind,
             params={**_STEPS, **(settings.params or {})},
             seeds=settings.seeds,
             calibration=settings.calibration,
-            # An answer is known the grace days after it fell due, and falls due within its calendar month.
-            purge_days=_CALENDAR_MONTH + settings.late_days,
+            # A question falls due within its calendar month, and its answer is known later.
+            purge_days=_CALENDAR_MONTH + kind.wait_days,
             categorical=[place for place, spec in enumerate(specs) if spec.categorical],
             monotone=[*(0 if spec.categorical else spec.monotone for spec in specs), *none],
             directions=[*(spec.monotone or spec.risk_direction for spec in specs), *none],
@@ -138,7 +155,7 @@ class ChanceLearner:
         judged, p = judged_chances(ensemble, plan, stack, by_days)
         if norm is not None:
             p = pooled(p, norm.chances(frame, asked)[judged], asked.day[judged])
-        spread = max(dispersion(p, stack.lost[judged], stack.due[judged], groups[judged]), _LEAST_SPREAD)
+        spread = max(dispersion(p, stack.lost[judged], stack.due[judged], groups[judged]), kind.least_spread)
         refits = tuple(refitted(ensemble, plan, weights))
         return Risk(names, categories, rate, ensemble, refits, by_days=by_days, spread=spread)
 

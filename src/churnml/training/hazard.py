@@ -20,19 +20,10 @@ from churnml.features.spec import FeatureSet
 from churnml.language import Text
 from churnml.training.beta_geometric import BetaGeometric
 from churnml.training.chance_learning import ChanceLearner, pooled
+from churnml.training.questions import OfContracts, OfSilence
 from churnml.training.risk import Chance
-from churnml.training.stacking import (
-    DECISION_EXTRAS,
-    MONTH_DAYS,
-    MONTH_EXTRAS,
-    MONTHS,
-    asked_decisions,
-    asked_months,
-    decision_grid,
-    decision_stack,
-    ended_at_decisions,
-    month_stack,
-)
+from churnml.training.silences import Silences
+from churnml.training.stacking import asked_decisions, ended_at_decisions
 from churnml.training.survival import Curves, Forecast
 
 __all__ = ["HazardModel"]
@@ -42,8 +33,10 @@ Kind = Literal["auto", "lightgbm", "logistic"]
 
 _AT_ONCE = 4000
 _FORMAT, _FILE = 2, "hazard.json"
+_ROWS = {"contractual": 8_000, "silence": 24_000}
+"""A silence may begin on any day: its steps are many, and each has few losses."""
 _PARAMETERS = (
-    "kind", "seeds", "calibration", "random_state", "late_days", "first_day", "refits", "min_lost", "most_rows",
+    "kind", "seeds", "calibration", "random_state", "late_days", "silence_days", "refits", "min_lost", "most_rows",
     "most_features",
 )  # fmt: skip
 
@@ -54,7 +47,8 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
     Two chances are learnt, each by `churnml.training.ChurnClassifier` with its inner folds by date, its blend and its
     calibration: that an account which reaches a decision on its contract is lost there, and that it is lost in a month
     at no decision. Their product is one survival curve, from which every horizon's probability, the risk at the renewal
-    and the expected end follow. Churn by silence has no decisions, and the second alone.
+    and the expected end follow. With churn by silence the two are that it does nothing from ``as_of`` on, and that it
+    falls silent in a week or four weeks after it has done something once more (`churnml.training.silences.Silences`).
 
     Parameters
     ----------
@@ -63,9 +57,10 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
     kind, params, seeds, calibration, random_state
         As for `churnml.training.ChurnClassifier`.
     late_days : int
-        A renewal so many days late is still one: ``label.grace_days``.
-    first_day : int
-        Nobody is lost earlier: ``label.silence - 1`` with churn by silence.
+        A renewal so many days late is still one: ``label.grace_days``. With churn by silence facts may come so many
+        days late: ``label.settle_days``.
+    silence_days : int
+        Days without activity after which an account is lost; 0 where contracts say it.
     refits : int
         Models refitted to randomly weighed accounts, for intervals; 0 for none.
     min_lost : int
@@ -78,11 +73,17 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    decision_, month_ : fitted chances
+    chances_ : dict
+        The two fitted chances: ``at_decision`` and ``between`` decisions; with churn by silence ``at_once`` and
+        ``later``.
     lost_ : dict
-        Accounts lost ``at_decision`` and ``between`` that were learnt from.
+        Accounts lost in either way that were learnt from.
     rows_ : dict
         Rows of either stack.
+    reach_days_ : int
+        As far ahead the past can tell of.
+    steps_ : Silences or None
+        The steps of churn by silence.
 
     Examples
     --------
@@ -114,7 +115,7 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         calibration: Literal["auto", "platt", "isotonic", "beta", "none"] = "auto",
         random_state: int = 7,
         late_days: int = 14,
-        first_day: int = 0,
+        silence_days: int = 0,
         refits: int = 8,
         min_lost: int = 7,
         most_rows: int = 8_000,
@@ -127,7 +128,7 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         self.calibration = calibration
         self.random_state = random_state
         self.late_days = late_days
-        self.first_day = first_day
+        self.silence_days = silence_days
         self.refits = refits
         self.min_lost = min_lost
         self.most_rows = most_rows
@@ -151,10 +152,11 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
             params=model.params,
             calibration=model.calibration,
             random_state=learning.seed,
-            late_days=label.grace_days if label.churn == "contractual" else 0,
-            first_day=label.silence - 1 if label.churn == "silence" else 0,
+            late_days=label.grace_days if label.churn == "contractual" else label.settle_days,
+            silence_days=label.silence if label.churn == "silence" else 0,
             refits=refits,
             min_lost=model.min_churners,
+            most_rows=_ROWS[label.churn],
         )
 
     def fit(self, frame: pd.DataFrame) -> Self:
@@ -175,10 +177,9 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         """
         _check(frame, ["account_id", "as_of", "next_decision_days", "contract_days", "ended_days", "seen_days"])
         frame = frame.reset_index(drop=True)
-        stacks = {
-            "at_decision": decision_stack(frame, self.late_days, self.most_rows),
-            "between": month_stack(frame, self.late_days, self.most_rows, self.first_day),
-        }
+        steps = Silences.of(frame, self.silence_days) if self.silence_days else None
+        questions = self._questions(steps)
+        stacks = dict(zip(questions.names, questions.stacks(frame, self.most_rows), strict=True))
         account = frame["account_id"].to_numpy(dtype="object").astype(str)
         self.rows_ = {name: len(stack.lost) for name, stack in stacks.items()}
         self.lost_ = {name: len(np.unique(account[stack.asked.row[stack.lost == 1]])) for name, stack in stacks.items()}
@@ -189,13 +190,25 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
                 got=Text.of("fault-few_lost.got", snapshots=len(frame), n=str(sum(self.rows_.values()))),
                 code="training.too_few_churners",
             )
-        decided = ended_at_decisions(frame, self.late_days)
         draws = self._draws(account)
-        self.norms_ = [BetaGeometric.fit(decided), *(BetaGeometric.fit(decided, one) for one in draws)]
+        self.norms_ = []
+        if not self.silence_days:
+            decided = ended_at_decisions(frame, self.late_days)
+            self.norms_ = [BetaGeometric.fit(decided), *(BetaGeometric.fit(decided, one) for one in draws)]
         learner = ChanceLearner(self, frame, account, draws)
-        self.decision_ = learner.learn(stacks["at_decision"], DECISION_EXTRAS, self.norms_[0])
-        self.month_ = learner.learn(stacks["between"], MONTH_EXTRAS)
+        norms: Sequence[BetaGeometric | None] = (*self.norms_[:1], None, None)
+        self.chances_ = {
+            kind.name: learner.learn(stacks[kind.name], kind, norm)
+            for kind, norm in zip(questions.kinds, norms, strict=False)
+        }
+        self.steps_ = steps
         return self
+
+    @property
+    def reach_days_(self) -> int:
+        """As far ahead the past can tell of, days."""
+        check_is_fitted(self, "chances_")
+        return self._questions(self.steps_).reach_days
 
     def predict_survival(self, frame: pd.DataFrame) -> Forecast:
         """Return the curves of snapshots over 24 months of 30 days, and those of the refits.
@@ -210,14 +223,14 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         DataError
             A column is missing.
         """
-        check_is_fitted(self, "month_")
+        check_is_fitted(self, "chances_")
         _check(frame, ["as_of", "next_decision_days", "contract_days"])
         parts = [
             self._curves(frame.iloc[start : start + _AT_ONCE].reset_index(drop=True))
             for start in range(0, max(len(frame), 1), _AT_ONCE)
         ]
         point, *draws = (_joined(curves) for curves in zip(*parts, strict=True))
-        return Forecast(point, tuple(draws))
+        return Forecast(point, tuple(draws), self.reach_days_)
 
     def predict_proba(self, frame: pd.DataFrame, days: int = 90) -> Array:
         """Return the chances of staying and of being lost within so many days, of shape (n, 2)."""
@@ -236,16 +249,20 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         -------
         DataFrame
             On the index of `frame`, a column per feature; NaN where no decision comes within 24 months. Above 0 it
-            raises the risk over that of the accounts that were learnt from; associated with it, not the cause.
+            raises the risk over that of the accounts that were learnt from; associated with it, not the cause. No
+            column with churn by silence, which knows no decisions.
         """
-        check_is_fitted(self, "month_")
+        check_is_fitted(self, "chances_")
         _check(frame, ["as_of", "next_decision_days", "contract_days"])
         rows = frame.reset_index(drop=True)
+        if self.silence_days:
+            return pd.DataFrame(index=frame.index)
         asked = asked_decisions(rows)
         first = asked.taken(asked.place == 0)
-        added = np.full((len(rows), len(self.decision_.features)), np.nan)
-        added[first.row] = self.decision_.contributions(rows, first)
-        return pd.DataFrame(added, index=frame.index, columns=list(self.decision_.features))
+        decision = self.chances_["at_decision"]
+        added = np.full((len(rows), len(decision.features)), np.nan)
+        added[first.row] = decision.contributions(rows, first)
+        return pd.DataFrame(added, index=frame.index, columns=list(decision.features))
 
     def to_files(self) -> dict[str, str]:
         """Return the fitted model as text files, name → content, as bundles hold models.
@@ -255,7 +272,7 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         sklearn.exceptions.NotFittedError
             It is not fitted.
         """
-        check_is_fitted(self, "month_")
+        check_is_fitted(self, "chances_")
         parameters = {name: getattr(self, name) for name in _PARAMETERS}
         model = {
             "format": _FORMAT,
@@ -263,9 +280,9 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
             "features": self.features.as_dicts(),
             "lost": self.lost_,
             "rows": self.rows_,
-            "at_decision": self.decision_.as_dict(),
-            "between": self.month_.as_dict(),
+            **{name: chance.as_dict() for name, chance in self.chances_.items()},
             "norms": [norm.as_dict() for norm in self.norms_],
+            "steps": None if self.steps_ is None else vars(self.steps_),
         }
         return {_FILE: json.dumps(model, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n"}
 
@@ -282,10 +299,16 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
             model = json.loads(files[_FILE])
             if model["format"] != _FORMAT:
                 raise ValueError(f"format {model['format']!r}, not {_FORMAT}")
-            made = cls(FeatureSet.from_dicts(model["features"]), **model["parameters"])
+            # Versions before churn by silence had a parameter more, and no steps.
+            parameters = {
+                name: value for name, value in model["parameters"].items() if name in (*_PARAMETERS, "params")
+            }
+            made = cls(FeatureSet.from_dicts(model["features"]), **parameters)
+            steps = model.get("steps")
+            made.steps_ = None if steps is None else Silences(**steps)
             made.lost_, made.rows_ = model["lost"], model["rows"]
             made.norms_ = [BetaGeometric.from_dict(one) for one in model["norms"]]
-            made.decision_, made.month_ = Chance.from_dict(model["at_decision"]), Chance.from_dict(model["between"])
+            made.chances_ = {name: Chance.from_dict(model[name]) for name in made._questions(made.steps_).names}
         except (KeyError, TypeError, ValueError, LightGBMError) as error:
             raise BundleError(
                 Text.of("fault-hazard_unread"),
@@ -295,21 +318,24 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
             ) from error
         return made
 
+    def _questions(self, steps: Silences | None) -> OfContracts | OfSilence:
+        return OfContracts(self.late_days) if steps is None else OfSilence(steps, self.late_days)
+
     def _curves(self, frame: pd.DataFrame) -> list[Curves]:
-        grid = decision_grid(frame)
-        decisions, months = asked_decisions(frame), asked_months(frame)
-        closed = months.day + MONTH_DAYS <= self.first_day
-        curves = []
-        at_decisions, between = self.decision_.of(frame, decisions), self.month_.of(frame, months)
+        questions = self._questions(self.steps_)
+        first, second = questions.asked(frame)
+        pairs = [self.chances_[name] for name in questions.names]
+        chances = [chance.of(frame, asked) for chance, asked in zip(pairs, (first, second), strict=True)]
         # A refit differs by its accounts, and by a draw of how far such chances were off; evenly, for refits are few.
-        off = [0.0, *_normal_scores(len(at_decisions) - 1)]
-        spreads = [chance.spread(asked) for chance, asked in ((self.decision_, decisions), (self.month_, months))]
-        for at, other, norm, score in zip(at_decisions, between, self.norms_, off, strict=True):
-            risk = np.full(grid.shape, np.nan)
-            both = pooled(at, norm.chances(frame, decisions), decisions.day)
-            risk[decisions.row, decisions.place] = _moved(both, score * spreads[0])
-            other = np.where(closed, 0.0, _moved(other, score * spreads[1]))
-            curves.append(Curves(grid, risk, other.reshape(len(frame), MONTHS)))
+        off = [0.0, *_normal_scores(len(chances[0]) - 1)]
+        spreads = [chance.spread(asked) for chance, asked in zip(pairs, (first, second), strict=True)]
+        curves = []
+        for place, score in enumerate(off):
+            one, other = (side[place] for side in chances)
+            if self.norms_:
+                one = pooled(one, self.norms_[place].chances(frame, first), first.day)
+            moved = (_moved(p, score * spread) for p, spread in zip((one, other), spreads, strict=True))
+            curves.append(questions.curves(frame, first, *moved))
         return curves
 
     def _draws(self, account: npt.NDArray[np.str_]) -> list[Array]:
@@ -339,7 +365,8 @@ def _joined(parts: Sequence[Curves]) -> Curves:
     return Curves(
         np.concatenate([wide(part.decision_day) for part in parts]),
         np.concatenate([wide(part.decision_risk) for part in parts]),
-        np.concatenate([part.month_risk for part in parts]),
+        np.concatenate([part.step_risk for part in parts]),
+        parts[0].edges,
     )
 
 

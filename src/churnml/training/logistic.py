@@ -22,9 +22,11 @@ _ENOUGH = 1e-13
 _LAST_DIGIT = 2.5e-4
 _SUFFICIENT = 1e-4
 _SHORTEST = 1e-6
-_MOST_ROUNDS = 15
-_SLOW = 0.15
-"""A step that leaves more than this share of what there was to gain calls for the curvature where it ended."""
+_MOST_ROUNDS = 50
+_LAST_SHARE = 1e-3
+"""Of what a step gains, the share of a round after which no further one is worth its cost."""
+_SLOW = 0.3
+"""A step that has more than this share of the last one's gain still to come calls for the curvature where it ends."""
 _CHUNK_ROWS = 8192
 
 
@@ -156,13 +158,12 @@ class LogisticProblem:
 
     def _descend(self, theta: Array, strength: Array, mean: Array, low: Array, high: Array) -> Array:
         linear = self.log_odds(theta)
-        value, fresh = self._value(linear, theta, strength, mean), False
+        value, last, fresh = self._value(linear, theta, strength, mean), np.inf, False
         for _ in range(_MOST_STEPS):
             slope = self._slope(linear, theta, strength, mean)
             if self._curvature is None:
                 self._curvature, self._sum, fresh = self._curvature_at(linear), None, True
-            step = self._step(theta, slope, strength, low, high)
-            gain = -0.5 * float(slope @ step)
+            step, gain = self._step(theta, slope, strength, low, high)
             if gain <= self._enough:
                 return np.asarray(np.clip(theta + step, low, high))
             # Halve the step until the loss falls as it should, as far as a sum over the rows can tell.
@@ -179,39 +180,39 @@ class LogisticProblem:
                     break
                 self._curvature = None
                 continue
-            if value - after < (1.0 - _SLOW) * gain:
+            if gain > _SLOW * last:
                 self._curvature = None
-            theta, linear, value, fresh = moved, odds, after, False
+            theta, linear, value, last, fresh = moved, odds, after, gain, False
         return theta
 
-    def _step(self, theta: Array, slope: Array, strength: Array, low: Array, high: Array) -> Array:
+    def _step(self, theta: Array, slope: Array, strength: Array, low: Array, high: Array) -> tuple[Array, float]:
         """Return the step to where a quadratic with this slope and the curvature at hand is least within the bounds.
 
-        Which bounds hold is found by letting go of those that pull the wrong way and holding those that are passed,
-        until neither is left; ended early, a step is cut off at the bounds.
+        Each round solves for the coefficients that no bound holds and projects; it is shortened until the quadratic
+        falls, so that no two rounds can undo one another. With the step comes by how much the quadratic falls.
         """
         bent = self._bent(strength)
         least, most = low - theta, high - theta
-        held = ((least >= 0.0) & (slope > 0.0)) | ((most <= 0.0) & (slope < 0.0))
-        step = np.zeros(len(theta))
+        bounded = self._bounded(low, high)
+        step, pull, gained = np.zeros(len(theta)), slope, 0.0
         for _ in range(_MOST_ROUNDS):
-            free = ~held
-            wanted = slope[free] + bent[np.ix_(free, held)] @ step[held] if held.any() else slope[free]
-            step[free] = -cho_solve(self._factor(free), wanted, check_finite=False)
-            if not self._bounded(low, high):
+            free = ~(((step <= least) & (pull > 0.0)) | ((step >= most) & (pull < 0.0)))
+            if not free.any():
                 break
-            passed = free & ((step < least) | (step > most))
-            step = np.clip(step, least, most)
-            pull = slope + bent @ step
-            loose = held & (((step <= least) & (pull < 0.0)) | ((step >= most) & (pull > 0.0)))
-            if not passed.any() and not loose.any():
+            move = np.zeros(len(theta))
+            move[free] = -cho_solve(self._factor(free), pull[free], check_finite=False)
+            length, before = 1.0, gained
+            while length > _SHORTEST:
+                moved = np.clip(step + length * move, least, most)
+                bend = bent @ moved
+                fall = -float(slope @ moved) - 0.5 * float(moved @ bend)
+                if fall > before:
+                    step, pull, gained = moved, slope + bend, fall
+                    break
+                length *= 0.5
+            if not bounded or gained - before <= _LAST_SHARE * gained:
                 break
-            held = (held | passed) & ~loose
-        if float(slope @ step) < 0.0:
-            return step
-        # The rounds ended early and the cut-off step leads uphill: one that holds what the slope pushes out does not.
-        held = ((least >= 0.0) & (slope > 0.0)) | ((most <= 0.0) & (slope < 0.0))
-        return np.asarray(np.where(held, 0.0, np.clip(-slope / np.diag(bent), least, most)))
+        return step, gained
 
     def _bent(self, strength: Array) -> Design:
         """Return the curvature of loss and prior together; the same array for as long as both are the same."""

@@ -27,6 +27,8 @@ __all__ = [
     "ended_at_decisions",
     "known_by",
     "month_stack",
+    "stack_of",
+    "thinned",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -43,6 +45,7 @@ MONTH_EXTRAS = ("month_ahead_days", "month_to_decision_days", "month_contract_da
 _NEAR = 3
 _FAR = np.array([4, 6, 8, 10, 12, 15, 18, 21, 24])
 _FAR_STEP = 3
+_MOST_STEP = 64
 """Of decisions and months farther ahead only some are asked about, of every third snapshot: they tell much the same."""
 
 
@@ -58,8 +61,8 @@ class Asked:
         Number of the decision, or of the month ahead, from 0.
     day : array of shape (q,)
         Days from ``as_of`` to the decision, or to the first day of the month.
-    extras : array of shape (q, 3)
-        `DECISION_EXTRAS` or `MONTH_EXTRAS`.
+    extras : array of shape (q, e)
+        `DECISION_EXTRAS` or `MONTH_EXTRAS`; of silences those of `churnml.training.silences`.
     """
 
     row: Index
@@ -182,32 +185,30 @@ def decision_stack(frame: pd.DataFrame, late_days: int, most_rows: int) -> Stack
     late = _lateness(frame, late_days)[asked.row]
     known = asked.day + late < seen
     there = np.where(at >= 0, asked.place <= at, ~(ended <= asked.day))
-    wanted = _thinned(frame, asked, known & there, most_rows)
+    wanted = thinned(frame, asked, known & there, most_rows)
     lost = (asked.place == at).astype(np.float64)
-    return _stack(frame, asked, lost, np.ones(len(lost)), asked.day).taken(wanted)
+    return stack_of(frame, asked, lost, np.ones(len(lost))).taken(wanted)
 
 
-def month_stack(frame: pd.DataFrame, late_days: int, most_rows: int, first_day: int = 0) -> Stack:
+def month_stack(frame: pd.DataFrame, late_days: int, most_rows: int) -> Stack:
     """Return the months whose outcome is known, of accounts that were still there at their begin.
 
     Parameters
     ----------
     frame, late_days, most_rows
         As for `decision_stack`.
-    first_day : int
-        Before this day nobody can be lost: months that end by then are left out.
     """
     asked = asked_months(frame)
     ended, seen = (frame[name].to_numpy(dtype=np.float64)[asked.row] for name in ("ended_days", "seen_days"))
     at_decision = _ended_at(frame, late_days)[asked.row] >= 0
     closes = asked.day + MONTH_DAYS
-    known = (closes <= seen) & (closes > first_day)
+    known = closes <= seen
     there = ~(ended < asked.day)
     lost = there & ~at_decision & (ended < closes)
     # Who is lost at a decision in mid-month was in danger of leaving before it for a part of the month only.
     lived = np.where(at_decision & (ended < closes), (ended - asked.day) / MONTH_DAYS, 1.0)
-    wanted = _thinned(frame, asked, known & there & (lived > 0), most_rows)
-    return _stack(frame, asked, lost.astype(np.float64), lived, asked.day).taken(wanted)
+    wanted = thinned(frame, asked, known & there & (lived > 0), most_rows)
+    return stack_of(frame, asked, lost.astype(np.float64), lived).taken(wanted)
 
 
 def ended_at_decisions(frame: pd.DataFrame, late_days: int) -> pd.DataFrame:
@@ -238,22 +239,39 @@ def _ended_at(frame: pd.DataFrame, late_days: int) -> Index:
     return np.where(near, nearest, -1).astype(np.intp)
 
 
-def _stack(frame: pd.DataFrame, asked: Asked, lost: Array, weight: Array, day: Array) -> Stack:
+def stack_of(frame: pd.DataFrame, asked: Asked, lost: Array, weight: Array) -> Stack:
+    """Return questions with their answers; each falls due in the calendar month of the day that it is about."""
     as_of = frame["as_of"].to_numpy().astype("datetime64[D]")[asked.row]
-    due = (as_of + day.astype("timedelta64[D]")).astype("datetime64[M]").astype("datetime64[D]")
+    due = (as_of + asked.day.astype("timedelta64[D]")).astype("datetime64[M]").astype("datetime64[D]")
     return Stack(asked, lost, weight, due)
 
 
-def _thinned(frame: pd.DataFrame, asked: Asked, usable: npt.NDArray[np.bool_], most_rows: int) -> npt.NDArray[np.bool_]:
-    """Leave out questions that tell much the same, by number and turn alone, never by how they were answered."""
+def thinned(
+    frame: pd.DataFrame, asked: Asked, usable: npt.NDArray[np.bool_], most_rows: int, far: Index = _FAR
+) -> npt.NDArray[np.bool_]:
+    """Return which questions to learn from: of those that tell much the same some are left out.
+
+    By number and turn alone, never by how they were answered.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        ``account_id, as_of``.
+    asked : Asked
+    usable : array of bool, shape (q,)
+        Whose answer is known.
+    most_rows : int
+        About so many rows at most.
+    far : array of int
+        Numbers, from 1, of the questions beyond the first three that are asked at all, of every third snapshot.
+    """
     newest_first = (-frame["as_of"].to_numpy().astype("datetime64[D]").astype(np.int64)).tolist()
     turn = pd.factorize(np.asarray(newest_first), sort=True)[0] + pd.factorize(frame["account_id"], sort=True)[0]
     turn = turn[asked.row]
-    near = asked.place < _NEAR
-    far = np.isin(asked.place + 1, _FAR)
+    near, later = asked.place < _NEAR, np.isin(asked.place + 1, far)
     step = 1
     while True:
-        wanted = usable & ((near & (turn % step == 0)) | (far & (turn % (_FAR_STEP * step) == 0)))
-        if int(wanted.sum()) <= most_rows or step >= 64:
+        wanted = usable & ((near & (turn % step == 0)) | (later & (turn % (_FAR_STEP * step) == 0)))
+        if int(wanted.sum()) <= most_rows or step >= _MOST_STEP:
             return np.asarray(wanted)
         step += 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,11 @@ Array = npt.NDArray[np.float64]
 
 _LEAST = 1e-9
 _AT_ONCE = 2000
+_END = MONTHS * MONTH_DAYS
+
+
+def _month_edges() -> Array:
+    return np.asarray(np.arange(MONTHS + 1) * float(MONTH_DAYS), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,10 @@ class Curves:
         Days to each decision on the contract; NaN where there is none.
     decision_risk : array of shape (n, d)
         Chance that it is lost there, if it is still there.
-    month_risk : array of shape (n, 24)
-        Chance that it is lost in each month ahead at no decision, if it is still there.
+    step_risk : array of shape (n, s)
+        Chance that it is lost in each step ahead at no decision, if it is still there.
+    edges : array of shape (s + 1,)
+        Bounds of the steps, days ahead, from 0 to the end of the 24 months or beyond; by default the months.
 
     Examples
     --------
@@ -41,10 +48,15 @@ class Curves:
 
     decision_day: Array
     decision_risk: Array
-    month_risk: Array
+    step_risk: Array
+    edges: Array = field(default_factory=_month_edges)
 
     def __len__(self) -> int:
-        return len(self.month_risk)
+        return len(self.step_risk)
+
+    def __getitem__(self, rows: slice) -> Curves:
+        """Return the curves of some of the accounts."""
+        return Curves(self.decision_day[rows], self.decision_risk[rows], self.step_risk[rows], self.edges)
 
     @property
     def renewal_risk(self) -> Array:
@@ -60,10 +72,9 @@ class Curves:
             0 to 720.
         """
         day = np.atleast_1d(np.asarray(days, dtype=np.float64))
-        if (day < 0).any() or (day > MONTHS * MONTH_DAYS).any():
-            raise ValueError(f"days lie in 0–{MONTHS * MONTH_DAYS}, not {day.min():g}–{day.max():g}")
-        lived = np.clip(day[None, :] / MONTH_DAYS - np.arange(MONTHS)[:, None], 0.0, 1.0)
-        total = _log_stay(self.month_risk) @ lived
+        if (day < 0).any() or (day > _END).any():
+            raise ValueError(f"days lie in 0–{_END}, not {day.min():g}–{day.max():g}")
+        total = _log_stay(self.step_risk) @ self._passed(day)
         at_decisions = _log_stay(self.decision_risk)
         for place in range(self.decision_day.shape[1]):
             passed = self.decision_day[:, place : place + 1] < day
@@ -80,21 +91,42 @@ class Curves:
         begin, end = self.survival([gap, gap + days]).T
         return np.asarray(1.0 - end / np.maximum(begin, _LEAST))
 
+    def cut(self, days: Sequence[int]) -> Curves:
+        """Return the same curves with steps that end on the days given, too."""
+        inner = [float(day) for day in days if self.edges[0] < day < self.edges[-1]]
+        edges = np.union1d(self.edges, inner)
+        if len(edges) == len(self.edges):
+            return self
+        step = np.searchsorted(self.edges, edges[:-1], side="right") - 1
+        share = np.diff(edges) / np.diff(self.edges)[step]
+        return replace(self, step_risk=-np.expm1(share * _log_stay(self.step_risk)[:, step]), edges=edges)
+
     def moved(self, days: int, gap: int, factor: Array, added: Array) -> Curves:
         """Return the curves with other risks in ``[gap, gap + days)``, as `Forecast.anchored` finds them.
 
         Parameters
         ----------
         days, gap : int
+            Steps end on both bounds.
         factor, added : array of shape (n,)
             What the log of staying is multiplied by at each step, and what is then taken off it, evenly by day.
         """
-        lived = _months_within(days, gap)
-        months = np.where(lived > 0, factor[:, None] * _log_stay(self.month_risk), _log_stay(self.month_risk))
-        months = months - np.where(lived > 0, added[:, None] / lived.sum(), 0.0)
+        lived = self.share_within(days, gap)
+        length = lived * np.diff(self.edges)
+        steps = np.where(lived > 0, factor[:, None], 1.0) * _log_stay(self.step_risk)
+        steps = steps - added[:, None] * length / length.sum()
         inside = (self.decision_day >= gap) & (self.decision_day < gap + days)
         at = np.where(inside, factor[:, None], 1.0) * np.log1p(-np.clip(self.decision_risk, 0.0, 1.0 - _LEAST))
-        return Curves(self.decision_day, -np.expm1(at), -np.expm1(months))
+        return replace(self, decision_risk=-np.expm1(at), step_risk=-np.expm1(steps))
+
+    def share_within(self, days: int, gap: int) -> Array:
+        """Return which share of each step lies in ``[gap, gap + days)``, (s,)."""
+        begin, end = self._passed(np.array([gap, gap + days], dtype=np.float64)).T
+        return np.asarray(end - begin)
+
+    def _passed(self, day: Array) -> Array:
+        """Return which share of each step is over by each day, (s, number of days)."""
+        return np.asarray(np.clip((day - self.edges[:-1, None]) / np.diff(self.edges)[:, None], 0.0, 1.0))
 
     @property
     def by_kind(self) -> dict[str, Array]:
@@ -103,7 +135,8 @@ class Curves:
         The two and `monthly` add up to 1. Where both kinds of risk fall in one month, what is lost in it is shared out
         in proportion to them.
         """
-        between = -_log_stay(self.month_risk)
+        months = self._passed(_month_edges())
+        between = -_log_stay(self.step_risk) @ np.diff(months, axis=1)
         at = np.zeros_like(between)
         month = np.nan_to_num(self.decision_day // MONTH_DAYS, nan=-1).astype(np.intp)
         rows, places = np.nonzero(month >= 0)
@@ -123,12 +156,11 @@ class Curves:
 
         With ``share=0.5`` that is the expected end: half of such accounts are lost by then.
         """
-        days = np.arange(1, MONTHS * MONTH_DAYS + 1)
+        days = np.arange(1, _END + 1)
         ends = np.full(len(self), np.nan)
         for start in range(0, len(self), _AT_ONCE):
             rows = slice(start, start + _AT_ONCE)
-            some = Curves(self.decision_day[rows], self.decision_risk[rows], self.month_risk[rows])
-            reached = some.survival(days) <= 1.0 - share
+            reached = self[rows].survival(days) <= 1.0 - share
             ends[rows] = np.where(reached.any(axis=1), reached.argmax(axis=1).astype(np.float64), np.nan)
         return ends
 
@@ -142,10 +174,13 @@ class Forecast:
     point : Curves
     draws : tuple of Curves
         The same of models refitted to the accounts as if others of their kind had been the company's customers.
+    reach_days : int
+        As far ahead the past can tell of; beyond it the curves are carried on, and nothing is said of them.
     """
 
     point: Curves
     draws: tuple[Curves, ...] = ()
+    reach_days: int = _END
 
     def anchored(self, days: int, probability: npt.ArrayLike, gap: int = 0) -> Forecast:
         """Return the forecast with the chance of being lost in ``[gap, gap + days)`` that another model gives.
@@ -157,7 +192,7 @@ class Forecast:
         Parameters
         ----------
         days, gap : int
-            Of the label; whole months of 30 days are met exactly, others up to the rest of their last month.
+            Of the label.
         probability : array of shape (n,)
             0–1.
 
@@ -169,14 +204,16 @@ class Forecast:
         ([0.5], [[0.5, 0.2]])
         """
         target = -np.log1p(-np.clip(np.asarray(probability, dtype=np.float64), 0.0, 1.0 - _LEAST))
-        point, lived = self.point, _months_within(days, gap)
+        curves = [one.cut([gap, gap + days]) for one in (self.point, *self.draws)]
+        point = curves[0]
         inside = (point.decision_day >= gap) & (point.decision_day < gap + days)
-        own = -(_log_stay(point.month_risk) @ lived) - np.where(inside, _log_stay(point.decision_risk), 0.0).sum(axis=1)
+        at_decisions = np.where(inside, _log_stay(point.decision_risk), 0.0).sum(axis=1)
+        own = -(_log_stay(point.step_risk) @ point.share_within(days, gap)) - at_decisions
         usable = own > _LEAST
         factor = np.where(usable, np.divide(target, own, out=np.ones(len(own)), where=usable), 1.0)
         added = np.where(usable, 0.0, target)
-        moved = [curves.moved(days, gap, factor, added) for curves in (point, *self.draws)]
-        return Forecast(moved[0], tuple(moved[1:]))
+        moved = [one.moved(days, gap, factor, added) for one in curves]
+        return replace(self, point=moved[0], draws=tuple(moved[1:]))
 
     def interval(
         self, statistic: Callable[[Curves], Array], level: float = 0.8, scale: str = "share"
@@ -208,13 +245,6 @@ class Forecast:
         spread = np.std([into(statistic(draw)) for draw in self.draws], axis=0, ddof=1)
         reach = float(ndtri(0.5 + level / 2.0)) * spread
         return np.asarray(back(centre - reach)), np.asarray(back(centre + reach))
-
-
-def _months_within(days: int, gap: int) -> Array:
-    """Return which share of each of the 24 months lies in ``[gap, gap + days)``."""
-    begin = np.arange(MONTHS) * float(MONTH_DAYS)
-    within = np.minimum(begin + MONTH_DAYS, gap + days) - np.maximum(begin, gap)
-    return np.asarray(np.clip(within / MONTH_DAYS, 0.0, 1.0))
 
 
 def _log_stay(risk: Array) -> Array:

@@ -81,8 +81,8 @@ class FarTest:
     as_of : date
     accounts, lost : int
     brier : mapping
-        Curve → integrated Brier score: ``hazard``, ``kaplan_meier``, ``beta_geometric``, and ``cox`` where lifelines
-        is installed.
+        Curve → integrated Brier score: ``hazard``, ``kaplan_meier``, ``beta_geometric`` (with churn by silence
+        ``recency``), and ``cox`` where lifelines is installed.
     gains : mapping
         Rival → by how much the hazard model is below it.
     below_all : bool
@@ -132,7 +132,7 @@ class SurvivalVerdict:
     monthly_growth : float
         By how much the recurring revenue of accounts that stay grows in 30 days.
     learnt_from : mapping
-        Accounts lost ``at_decision`` and ``between`` that the model learnt from.
+        Accounts lost ``at_decision`` and ``between`` that the model learnt from, or ``at_once`` and ``later``.
     past_months, past_quarters : tuple of PastRenewals
         What the curves of the far test's date expected of the renewals of the 12 months after it, and what came.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -15,10 +15,30 @@ from churnml.sources.presets.preset import Preset
 __all__ = ["known_objects", "preset", "preset_text", "presets", "presets_markdown"]
 
 
+class _Presets(Mapping[str, Preset]):
+    """Every preset by its name; a file is parsed when its preset is first asked for."""
+
+    def __getitem__(self, name: str) -> Preset:
+        return _parsed(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _texts()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_texts())
+
+    def __len__(self) -> int:
+        return len(_texts())
+
+
 @cache
+def _parsed(name: str) -> Preset:
+    return Preset.model_validate(load_yaml(_texts()[name]))
+
+
 def presets() -> Mapping[str, Preset]:
-    """Return every preset by its name, ``tool/object``."""
-    return {name: Preset.model_validate(load_yaml(text)) for name, text in sorted(_texts().items())}
+    """Return every preset by its name, ``tool/object``, in order."""
+    return _Presets()
 
 
 def preset(name: str, where: str) -> Preset:
@@ -112,12 +132,13 @@ def _folders() -> list[Traversable]:
 
 @cache
 def _texts() -> dict[str, str]:
-    return {
+    texts = {
         f"{folder.name}/{file.name.removesuffix('.yaml')}": file.read_text(encoding="utf-8")
         for folder in _folders()
         for file in folder.iterdir()
         if file.name.endswith(".yaml") and file.name != "objects.yaml"
     }
+    return dict(sorted(texts.items()))
 
 
 def _unknown(name: str, where: str) -> ConfigError:
