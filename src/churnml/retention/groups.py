@@ -137,12 +137,11 @@ def _tops(panel: Panel) -> list[Words]:
         words[panel.code(tops.index.to_series())] = ALONE
         words[panel.code(shared.index.to_series())] = shared.to_numpy()
         out.append(words)
-    later = np.full(len(own), None, dtype="object")
+    coming = np.zeros(len(own), dtype=bool)
     for words in reversed(out):  # who becomes known within the month is then in the group of its end
-        nowhere = np.equal(words, None)
-        coming = ~np.equal(later, None)
-        later = words.copy()
+        nowhere = np.asarray(pd.isna(words), dtype=bool)
         words[nowhere & ~coming] = ALONE
+        coming = ~nowhere
     return out
 
 
