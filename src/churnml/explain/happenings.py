@@ -113,7 +113,7 @@ def _happenings(
             rows = _new_terms(rows)
         for account, row in _told_of(rows, start, end):
             for when, text in sentences(row, display):
-                if not pd.isna(when) and start <= when < end:
+                if isinstance(when, pd.Timestamp) and start <= when < end:  # NaT is none
                     item = Happening(f"{when:%Y-%m-%d}", table, text)
                     by_account.setdefault(account, {})[item.on, item.kind, text.model_dump_json()] = item
     return {account: [own[key] for key in sorted(own, reverse=True)[:limit]] for account, own in by_account.items()}
@@ -121,7 +121,7 @@ def _happenings(
 
 def _told_of(rows: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give account and values of the rows that have a time in the span, times as timestamps."""
-    times = pd.DataFrame({name: pd.to_datetime(rows[name]) for name in rows.columns.intersection(_TIMES)})
+    times = pd.DataFrame({name: pd.to_datetime(rows[name]) for name in rows.columns if name in _TIMES})
     recent = ((times >= start) & (times < end)).any(axis=1)
     own = rows.assign(**times)[recent]
     values = [list(own[name]) for name in own.columns]
