@@ -1,10 +1,10 @@
 """How seconds and memory grow with the number of accounts: ``python benchmarks/scale.py [--accounts N …] [--json]``.
 
-For each size a company of 24 months is simulated, and run with the demo's config, each in a process of its own. Told are the
-seconds of every stage (by the clock, and of CPU over all threads) and the most memory that the process held meanwhile,
-looked at fifty times a second. Beside them, on the same rows, in a process of its own: one LightGBM fit (300 trees of
-16 leaves, one thread, binning told apart) and the frame written to Parquet. Two cores are meant; other work on the
-machine makes the clock useless, of CPU less so.
+For each size a company of 24 months is simulated, and run with the demo's config, each in a process of its own. Told
+are the seconds of every stage (by the clock, and of CPU over all threads) and the most memory that the process held
+meanwhile, looked at fifty times a second. Beside them, on the same rows, in a process of its own: one LightGBM fit (300
+trees of 16 leaves, one thread, binning told apart) and the frame written to Parquet. Two cores are meant; other work on
+the machine makes the clock useless, of CPU less so.
 """
 
 from __future__ import annotations
