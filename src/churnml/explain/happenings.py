@@ -126,8 +126,8 @@ def _told_of(rows: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> Iter
     own = rows.assign(**times)[recent]
     values = [list(own[name]) for name in own.columns]
     for row in zip(*values, strict=True):
-        told = dict(zip(own.columns, row, strict=True))
-        yield str(told["account_id"]), told
+        named = dict(zip(own.columns, row, strict=True))
+        yield str(named["account_id"]), named
 
 
 def _new_terms(rows: pd.DataFrame) -> pd.DataFrame:
