@@ -2391,6 +2391,8 @@ co-by = 区分
 co-by-segment = セグメント
 co-by-plan = プラン
 co-by-owner = 担当者
+co-by-parent = 親会社
+group-alone = 親会社も子会社もない顧客
 co-group = グループ
 co-all = 全顧客
 co-show = 表示
@@ -3351,6 +3353,10 @@ check-CHK050 = 個人に関わると思われる列
     .remedy = 個人のIDでなければ外してください。IDが特徴量になることはありません。
 check-CHK051 = 語が特徴量になる列の個人データ
     .remedy = 別の列を対応付けるか、`null` で外してください。
+check-CHK052 = 互いに傘下にある顧客
+    .remedy = ツールでいずれかの親会社を直すか、`null` で列を外してください。
+check-CHK053 = 顧客でない親会社
+    .remedy = その顧客もエクスポートしてください。そのままでも、傘下の顧客は親会社のIDで1つのグループになります。
 
 ## データ：読み込みの結果
 
@@ -3586,6 +3592,8 @@ data-kind_unknown = { $file } の種類が分かりません
 data-personal_words = { $table }.{ $column }は個人のデータのようです：{ $kind }
     .expected = 特徴量になりレポートに載るため、顧客や行為を表す語
 data-circle = 記録が循環して統合されています
+data-parents_circle = 顧客の親子関係が{ $n }か所で循環しています
+data-unknown_parents = CHK053 accounts.parent_id：{ $n }件の顧客の親会社{ $parents }件（{ $examples }）がaccountsにありません。{ $remedy }
 data-no_identities = ファイル { $file } がありません
 data-bad_identities = { $file } を対応表として読めません
     .expected = 列source、id、account_idを持つCSV
