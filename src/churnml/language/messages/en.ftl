@@ -1233,6 +1233,7 @@ init-why-no_table = its columns look like none of the canonical tables
 init-why-lacking = it looks like { $table }, but nothing in it looks like { $columns }
 init-why-fits_better = it looks like { $table }, which { $other } fits better
 init-look-format = { $column }: { $raw } can be read as { $options }; e.g. { $examples }
+init-look-units = { $column }: { $raw } is counted in several units ({ $units }); where only some of them are seats, write { $written }; where the other rows are add-ons, which alone keep no customer, also { $addon }
 init-look-no_end = nothing looks like the agreed end of a contract: every contract runs on until it is terminated
 init-look-inclusive = { $column }: { $raw } often falls on the last day of a month, so it may be the last day covered; { $column } is the first day no longer covered: then write { $written }
 init-look-outcome = { $column }: { $raw } is read as { $words }; every other word is an open deal

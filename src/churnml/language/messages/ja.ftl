@@ -966,6 +966,7 @@ init-why-no_table = 列がどの標準テーブルにも当てはまりません
 init-why-lacking = { $table } のようですが、{ $columns } に当たる列がありません
 init-why-fits_better = { $table } のようですが、{ $other } のほうが適しています
 init-look-format = { $column }：{ $raw } は { $options } のいずれとしても読めます（例：{ $examples }）
+init-look-units = { $column }：{ $raw }の単位は1つではありません（{ $units }）。一部だけが席数なら { $written } と、ほかの行がそれだけでは契約とみなさない追加商品なら { $addon } とも書いてください
 init-look-no_end = 契約終了日に当たる列がありません。解約されるまで契約が続くものとして扱います
 init-look-inclusive = { $column }：{ $raw } は月末が多く、契約に含まれる最終日かもしれません。{ $column } は契約に含まれない最初の日です。最終日の場合は { $written } と書いてください
 init-look-outcome = { $column }：{ $raw } は { $words } と読みます。ほかの値は進行中の商談として扱います
