@@ -109,6 +109,23 @@ def test_the_written_config_passes_check_as_it_stands(tmp_path: Path) -> None:
     assert "There is a config already" in again.stderr
 
 
+def test_a_quantity_in_several_units_is_asked_about_and_names_are_shown_whole(folder: Path, tmp_path: Path) -> None:
+    accounts = [f"C-{number:03d}" for number in range(20)]
+    terms = {"account_id": accounts * 2, "start_date": "2024-01-01", "end_date": "2025-01-01", "mrr": 10, "quantity": 3}
+    units = ["users"] * 20 + ["searches"] * 20
+    pd.DataFrame({**terms, "units": units}).to_csv(folder / "subscriptions_2024.csv", index=False)
+    made = churnml("init", folder, "--yes", "--out", tmp_path / "acme.yaml")
+    assert made.exit_code == 0, made.stderr
+    assert "subscriptions_2024.csv  subscriptions    40  2024-01-01  2024-01-01" in made.stdout
+    text = (tmp_path / "acme.yaml").read_text()
+    assert "CHECK seats: quantity is counted in several units (users / searches)" in text
+    assert """{expr: "CASE WHEN units = 'users' THEN quantity END"}""" in text
+    assert yaml.safe_load(text)["tables"]["subscriptions"]["columns"]["seats"] == "quantity"
+    pd.DataFrame({**terms, "units": "users"}).to_csv(folder / "subscriptions_2024.csv", index=False)
+    again = churnml("init", folder, "--yes", "--out", tmp_path / "acme.yaml")
+    assert "units" not in again.stdout
+
+
 def test_a_config_names_every_file_it_left_out(folder: Path) -> None:
     rows = {"account_id": ["a"] * 3, "event_type": "x", "occurred_at": "2024-01-03 10:00:00"}
     pd.DataFrame(rows).to_csv(folder / "events.csv", index=False)

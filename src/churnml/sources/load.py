@@ -38,6 +38,7 @@ from churnml.sources.outcome import (
     rejections,
     set_aside,
 )
+from churnml.sources.parents import check_parents
 from churnml.sources.parts import united
 from churnml.sources.personal import (
     notes_of_personal,
@@ -138,6 +139,7 @@ def load(
             has_money="subscriptions" in mappings and "mrr" in validated["subscriptions"].supplied,
             trials=config.label.trials,
         )
+        parents = check_parents(db, fresh, has_parents="parent_id" in validated["accounts"].supplied)
         coverage = account_ids.coverage(fresh, config.workspace_dir / "identities_unmatched.csv")
         days = {name: table.days for name, table in validated.items() if len(table.days)}
         extra = {name: item.column or "" for name, item in _attributes(config).items()}
@@ -180,6 +182,7 @@ def load(
             *notes_of_personal(personal),
             *coverage_notes(coverage),
             *findings.notes,
+            *parents.notes,
             *stale.notes,
             *notes_of(validated, attributes),
         ],
@@ -187,6 +190,7 @@ def load(
         checks=[
             *(result for name in expressions for result in validated[name].results),
             *findings.results,
+            *parents.results,
             *stale.results,
             *results_of_personal(list(mappings), personal),
         ],

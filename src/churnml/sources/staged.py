@@ -54,7 +54,7 @@ class StagedTable:
         self.rules += [
             RowRule("CHK046", name, f"{identifier(f'given:{name}')} AND {identifier(name)} IS NULL")
             for name, source in mapping.sources.items()
-            if source.id is not None and name in mapping.table.column_names
+            if source.id is not None and name in mapping.table.column_names and mapping.table[name].required
         ]
         self.late: list[RowRule] = []  # what the later checks, over the table as a whole, take out
         self.unbroken = False  # whether every row has been seen to keep all the rules

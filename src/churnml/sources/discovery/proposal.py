@@ -219,6 +219,8 @@ def _match(file: FileProfile, fit: Fit) -> Match:
     }
     if fit.table == "subscriptions" and _contracts(file, fit, columns, questions):
         choices["ends_on"] = ("exclusive", "inclusive")
+    if fit.table == "subscriptions" and "seats" in fit.columns:
+        questions += _units(file, fit.columns["seats"])
     if fit.table == "opportunities" and "outcome" in columns:
         _outcome(file.column(fit.columns["outcome"]), columns, questions)
     if fit.table in ("tickets", "surveys", "invoices", "opportunities") and f"{fit.table[:-1]}_id" not in columns:
@@ -262,6 +264,26 @@ def _contracts(file: FileProfile, fit: Fit, columns: dict[str, Any], questions: 
         written = f"{{column: {_quoted(raw)}, inclusive: true}}"
         questions.append(Text.of("init-look-inclusive", column="ends_on", raw=raw, written=written))
     return is_last
+
+
+def _units(file: FileProfile, quantity: str) -> list[Text]:
+    """Ask what counts as seats where a quantity is counted in several units, of which add-ons have others."""
+    unit = next((one for one in file.columns if plain_name(one.name) in _UNIT_NAMES and one.kind == "word"), None)
+    words = list(dict.fromkeys(unit.examples)) if unit is not None else []
+    if unit is None or len(words) < 2:
+        return []
+    seats = next(
+        (word for word in words if re.search(r"user|seat|licen[cs]e|ユーザ|席", word, re.IGNORECASE)), words[0]
+    )
+    name, word = _quoted(unit.name), seats.replace("'", "''")
+    written = f"seats: {{expr: \"CASE WHEN {name} = '{word}' THEN {_quoted(quantity)} END\"}}"
+    addon = f"is_addon: {{expr: \"{name} <> '{word}'\"}}"
+    units = " / ".join(words[:_MOST_UNITS])
+    return [Text.of("init-look-units", column="seats", raw=quantity, units=units, written=written, addon=addon)]
+
+
+_UNIT_NAMES = ("unit", "units", "uom", "unit_of_measure", "quantity_unit", "単位")
+_MOST_UNITS = 5
 
 
 def _last_days(column: ColumnProfile) -> bool:
