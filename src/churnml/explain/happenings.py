@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
-from typing import Any, Self
+from typing import Any
 
 import pandas as pd
 
 from churnml.config import DisplayConfig
+from churnml.explain.happening import Happening
 from churnml.language import Quantity, Text
 from churnml.tables import TABLES, Tables, knowledge
 
-__all__ = ["Happening", "timeline", "timelines"]
-
-
-@dataclass(frozen=True)
-class Happening:
-    """One thing that happened.
-
-    Parameters
-    ----------
-    on : str
-        ISO date.
-    kind : str
-        Canonical table it comes from.
-    text : Text
-        What happened.
-    """
-
-    on: str
-    kind: str
-    text: Text
-
-    @classmethod
-    def stored(cls, stored: Mapping[str, Any]) -> Self:
-        """Return what an explanation holds of it: ``on, kind, text``."""
-        return cls(str(stored["on"]), str(stored["kind"]), Text.model_validate(stored["text"]))
-
-    def as_stored(self) -> dict[str, Any]:
-        """Return it as an explanation holds it."""
-        return {"on": self.on, "kind": self.kind, "text": self.text.model_dump(mode="json")}
+__all__ = ["timeline", "timelines"]
 
 
 def timeline(
@@ -126,8 +98,8 @@ def _told_of(rows: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> Iter
     own = rows.assign(**times)[recent]
     values = [list(own[name]) for name in own.columns]
     for row in zip(*values, strict=True):
-        told = dict(zip(own.columns, row, strict=True))
-        yield str(told["account_id"]), told
+        named = dict(zip(own.columns, row, strict=True))
+        yield str(named["account_id"]), named
 
 
 def _new_terms(rows: pd.DataFrame) -> pd.DataFrame:
