@@ -120,7 +120,8 @@ def propose(name: str, files: Sequence[FileProfile]) -> Proposal:
     """
     chosen = choose(files)
     taken: dict[str, tuple[FileProfile, Fit]] = {}
-    left: dict[str, Text | None] = {file.path: file.fault for file in files if file.fault is not None} | chosen.left
+    left: dict[str, Text | None] = {file.path: file.fault for file in files if file.fault is not None}
+    left |= chosen.left
     parts = (file for own in chosen.tables.values() for file in own if file.known is not None)
     left |= {path: None for file in parts if file.known is not None for _, path in file.known.with_}
     known = {file.path for file in files if file.known is not None and not file.known.fault}
