@@ -109,6 +109,26 @@ def test_the_written_config_passes_check_as_it_stands(tmp_path: Path) -> None:
     assert "There is a config already" in again.stderr
 
 
+def test_columns_that_have_the_canonical_names_are_taken_where_their_content_fits(folder: Path) -> None:
+    accounts = [f"C-{number:03d}" for number in range(20)]
+    at, known = "2024-01-05 10:00:00", "2024-02-01 00:00:00"
+    own = {"account_id": accounts, "planned_at": at, "completed_at": at, "kind": "training", "known_at": known}
+    pd.DataFrame({"milestone_id": range(20), **own}).to_csv(folder / "steps.csv", index=False)
+    sent = {"account_id": accounts, "campaign_id": "c", "kind": "opened", "occurred_at": at, "known_at": known}
+    pd.DataFrame({"campaign_event_id": range(20), **sent}).to_csv(folder / "mails.csv", index=False)
+    tables = found(folder)
+    assert {name: tables["milestones"][name] for name in ("kind", "known_at")} == {
+        "kind": "kind",
+        "known_at": "known_at",
+    }
+    assert {*sent, "campaign_event_id"} == {*tables["campaign_events"]}
+    pd.DataFrame({"milestone_id": range(20), **own, "kind": "webinar"}).to_csv(folder / "steps.csv", index=False)
+    pd.DataFrame({"campaign_event_id": range(20), **sent, "kind": "bounced"}).to_csv(folder / "mails.csv", index=False)
+    tables = found(folder)
+    assert tables["milestones"]["kind"] is None
+    assert "campaign_events" not in tables
+
+
 def test_a_quantity_in_several_units_is_asked_about_and_names_are_shown_whole(folder: Path, tmp_path: Path) -> None:
     accounts = [f"C-{number:03d}" for number in range(20)]
     terms = {"account_id": accounts * 2, "start_date": "2024-01-01", "end_date": "2025-01-01", "mrr": 10, "quantity": 3}

@@ -67,14 +67,14 @@ def _as_json(proposal: Proposal, out: Path) -> dict[str, Any]:
 
 
 def _print(proposal: Proposal, out: Path, language: str) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from churnml.cli.terminal import out as terminal
     from churnml.cli.terminal import whole
     from churnml.language import Section, percent, phrases
 
-    console, t = Console(highlight=False), Section(phrases(language), "cli-init")
+    console, t = terminal(), Section(phrases(language), "cli-init")
     table = Table(box=None, pad_edge=False)
     tools = ("tool",) if any(match.known for match in proposal.matches) else ()
     for name in ("file", *tools, "table", "rows", "from", "until", "met"):
@@ -89,8 +89,10 @@ def _print(proposal: Proposal, out: Path, language: str) -> None:
         )
     for match in proposal.matches:
         met = "" if match.accounts_met is None else percent(match.accounts_met, language, 0)
+        met = t.by_identities if match.table and match.role else met
+        table_ = match.table or (t(f"role.{match.role}") if match.role else "–")
         known = (match.known.replace("/", " · ") or "–",) if tools else ()
-        words = (match.path, *known, match.table or "–", whole(match.rows, language), match.first, match.last, met)
+        words = (match.path, *known, table_, whole(match.rows, language), match.first, match.last, met)
         table.add_row(*map(Text, words))
     console.print(table)
     for match in proposal.matches:

@@ -4647,6 +4647,10 @@ cli-init-column =
     .from = from
     .until = until
     .met = accounts that meet
+cli-init-by_identities = identities
+cli-init-role =
+    .beside = (read beside)
+    .identities = (identities)
 
 ## The service, when it starts
 

@@ -4068,6 +4068,10 @@ cli-init-column =
     .from = 開始
     .until = 終了
     .met = 一致した顧客
+cli-init-by_identities = 対応表
+cli-init-role =
+    .beside = （併せて読む）
+    .identities = （対応表）
 
 ## The service, when it starts
 
