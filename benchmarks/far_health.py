@@ -1,14 +1,18 @@
 """Whether accounts that do badly long before their renewal are still green.
 
-Usage: ``python benchmarks/far_health.py [--companies 400:611 400:612 400:613] [--at 19 25] [--share 0.3]
-[--cache FOLDER] [--json]``
+Usage: ``python benchmarks/far_health.py [--companies 400:621 400:622 400:623 400:624 400:625 400:626] [--at 19 25]
+[--share 0.3] [--cache FOLDER] [--json]``
 
 Every company (accounts:seed) is simulated anew over 37 months. On each date the model is fitted to what was known, the
-health score made from the last five months of labels by a model of the time before them, once without
-``health.far_yellow`` and once with it. Of the accounts with terms over 180 days and more than 90 days to their renewal,
-those in the top 15 % of their true risk are looked at: by the chance of leaving within a year as an oracle states it
-that knows the hidden state of today (``state``), by the hazard of today held constant (``hazard``), and by the chance
-at the renewal of the path that the troubles then really took (``path``), which nobody can know on the day.
+health score made from the last five months of labels by a model of the time before them: ``without``
+``health.far_yellow``; with it, its threshold learned from those held-out readings (``held_out``); and ``with`` it as
+trainings learn it, from what the model in use says of the snapshots before the date whose labels are not known yet. How
+many of the accounts far from their renewal are held back on the date is told, the least and the most.
+
+Of the accounts with terms over 180 days and more than 90 days to their renewal, those in the top 15 % of their true
+risk are looked at: by the chance of leaving within a year as an oracle states it that knows the hidden state of today
+(``state``), by the hazard of today held constant (``hazard``), and by the chance at the renewal of the path that the
+troubles then really took (``path``), which nobody can know on the day.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from churnml.training.fitting import fit_rows
 from survival import START, company, true_curves
 
 HELD_DAYS, TOP = 150, 0.85
+NAMES = ("without", "held_out", "with")
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,17 @@ def at(made: dict[str, Any], month: int, share: float) -> dict[str, Any]:
     model = fit_rows(labelled, features, learning)
     scores = asked[keys].assign(churn_probability=model.probability(model.matrix(asked)))
     base_rate = float(labelled["churned"].mean())
-    bands, areas = {}, {}
+    bands, areas, held_back = {}, {}, {}
+    newest = frame[(frame["as_of"] > day - purge) & (frame["as_of"] < day)]
+    newest = newest.assign(churn_probability=model.probability(model.matrix(newest)))
     churned = asked["churned"].to_numpy(dtype=float)
     known = ~np.isnan(churned)
-    for name, own in (("without", 0.0), ("with", share)):
+    for name, own, told in (("without", 0.0, None), ("held_out", share, None), ("with", share, newest)):
         health = config.health.model_copy(update={"far_yellow": own})
         sections = Sections(health, config.capacity, config.snapshots, config.model)
-        scale = HealthScale.fit(labelled, sections, features, scores=unseen, held_out=held)
+        scale = HealthScale.fit(labelled, sections, features, scores=unseen, held_out=held, newest=told)
+        back = scale.at_most_yellow(asked, scores["churn_probability"].to_numpy(dtype=float))
+        held_back[name] = float(back.sum() / scale.far(asked).sum())
         scored = score_health(asked, scores, scale=scale, base_rate=base_rate, verdict="publishable")
         bands[name] = (scored["band"] == "green").to_numpy()
         areas[name] = roc_auc(churned[known], -scored["health_score"].fillna(50.0).to_numpy()[known])
@@ -93,13 +102,14 @@ def at(made: dict[str, Any], month: int, share: float) -> dict[str, Any]:
         "churners_60_90": int(late.sum()),
         "churners_below_green": {own: int((~green)[late].sum()) for own, green in bands.items()},
         "roc_auc": areas,
+        "held_back": held_back,
     }
 
 
 def main() -> None:
     """Measure the companies that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--companies", nargs="+", default=["400:611", "400:612", "400:613"])
+    parser.add_argument("--companies", nargs="+", default=[f"400:{seed}" for seed in range(621, 627)])
     parser.add_argument("--at", type=int, nargs="+", default=[19, 25], help="months after the start")
     parser.add_argument("--share", type=float, default=HealthConfig().far_yellow)
     parser.add_argument("--cache", type=Path)
@@ -117,24 +127,27 @@ def main() -> None:
         "top": tops,
         "green_of_top": {
             own: {name: sum(part["green_of_top"][own][name] for part in parts) / tops[name] for name in tops}
-            for own in ("without", "with")
+            for own in NAMES
         },
-        "green": {own: float(np.mean([part["green"][own] for part in parts])) for own in ("without", "with")},
+        "green": {own: float(np.mean([part["green"][own] for part in parts])) for own in NAMES},
         "churners_60_90": sum(part["churners_60_90"] for part in parts),
-        "churners_below_green": {
-            own: sum(part["churners_below_green"][own] for part in parts) for own in ("without", "with")
-        },
-        "roc_auc": {own: float(np.mean([part["roc_auc"][own] for part in parts])) for own in ("without", "with")},
+        "churners_below_green": {own: sum(part["churners_below_green"][own] for part in parts) for own in NAMES},
+        "roc_auc": {own: float(np.mean([part["roc_auc"][own] for part in parts])) for own in NAMES},
+    }
+    results["held_back"] = {
+        own: [min(part["held_back"][own] for part in parts), max(part["held_back"][own] for part in parts)]
+        for own in NAMES
     }
     if options.json:
         print(json.dumps(results, indent=1))
         return
-    for own in ("without", "with"):
+    for own in NAMES:
         top = ", ".join(f"{name} {share:.0%}" for name, share in results["green_of_top"][own].items())
         print(
             f"{own}: green of the top 15 % far from renewal: {top}; green of all {results['green'][own]:.1%}; churners "
             f"below green 60–90 days before {results['churners_below_green'][own]} of {results['churners_60_90']}; "
-            f"AUC of the score {results['roc_auc'][own]:.4f}"
+            f"AUC of the score {results['roc_auc'][own]:.4f}; held back of those far from renewal "
+            f"{results['held_back'][own][0]:.0%}–{results['held_back'][own][1]:.0%}"
         )
 
 

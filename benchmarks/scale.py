@@ -1,10 +1,10 @@
 """How seconds and memory grow with the number of accounts: ``python benchmarks/scale.py [--accounts N …] [--json]``.
 
-For each size a company of 24 months is simulated and run with the demo's config, in a process of its own. Told are the
-seconds of every stage (by the clock, and of CPU over all threads) and the most memory that the process held meanwhile,
-looked at fifty times a second. Beside them, on the same rows, in a process of its own: one LightGBM fit (300 trees of
-16 leaves, one thread, binning told apart) and the frame written to Parquet. Two cores are meant; other work on the
-machine makes the clock useless, of CPU less so.
+For each size a company of 24 months is simulated, and run with the demo's config, each in a process of its own. Told
+are the seconds of every stage (by the clock, and of CPU over all threads) and the most memory that the process held
+meanwhile, looked at fifty times a second. Beside them, on the same rows, in a process of its own: one LightGBM fit (300
+trees of 16 leaves, one thread, binning told apart) and the frame written to Parquet. Two cores are meant; other work on
+the machine makes the clock useless, of CPU less so.
 """
 
 from __future__ import annotations
@@ -70,15 +70,24 @@ class Meter:
             time.sleep(1 / LOOKS_PER_SECOND)
 
 
-def chain(folder: Path, accounts: int) -> dict[str, Any]:
-    """Simulate a company, run the whole chain on it, and keep its training frame for the bare work."""
+def simulated(folder: Path, accounts: int) -> dict[str, Any]:
+    """Simulate a company."""
+    from churnml import pipeline
+    from churnml.progress import Stages
+
+    meter = Meter()
+    pipeline.simulate_company(folder / "raw", accounts=accounts, months=MONTHS, seed=SEED, stages=Stages(meter))
+    return _plain(meter)
+
+
+def chain(folder: Path) -> dict[str, Any]:
+    """Run the whole chain on a company, and keep its training frame for the bare work."""
     from churnml import pipeline
     from churnml.config import load_config
     from churnml.progress import Stages
 
     meter = Meter()
     stages = Stages(meter)
-    pipeline.simulate_company(folder / "raw", accounts=accounts, months=MONTHS, seed=SEED, stages=stages)
     config = load_config(
         ROOT / "configs" / "demo.yaml",
         {
@@ -153,9 +162,10 @@ def measured(accounts: int) -> dict[str, Any]:
     """Measure one size."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        made = _apart("simulate", folder, accounts)
         found = _apart("chain", folder, accounts)
         plain = _apart("bare", folder, accounts)
-    stages = found["stages"]
+    stages = found["stages"] = {**made, **found["stages"]}
     fit = plain["bin"]["cpu_seconds"] + plain["boost"]["cpu_seconds"]
     return {
         "accounts": accounts,
@@ -185,13 +195,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--accounts", type=int, nargs="+", default=[1500])
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--only", choices=("chain", "bare"), help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=("simulate", "chain", "bare"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only is not None:
         (accounts,) = options.accounts
-        done = chain(options.folder, accounts) if options.only == "chain" else bare(options.folder)
-        print(json.dumps(done))
+        works = {
+            "simulate": lambda: simulated(options.folder, accounts),
+            "chain": lambda: chain(options.folder),
+            "bare": lambda: bare(options.folder),
+        }
+        print(json.dumps(works[options.only]()))
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     sizes = []

@@ -1,7 +1,7 @@
 """The hazard model beside the models of fixed horizons, curves without features, and the truth of simulated companies.
 
 Usage: ``python benchmarks/survival.py [--companies 400:7 300:301 500:302 400:303] [--configs configs/crm5.yaml]
-[--at 18 24] [--refits 6] [--cache FOLDER] [--json]``
+[--at 18 24] [--refits 6] [--least-spread 0.65] [--cache FOLDER] [--json]``
 
 Every company (accounts:seed) is simulated anew over 37 months. On each date, 18 and 24 months in, everything is
 fitted to what was known by then, and judged by the months after it, which no choice has seen:
@@ -51,6 +51,7 @@ from churnml.retention.lifetimes import lost_by_decision
 from churnml.simulate import simulate, true_probability, write
 from churnml.training.fitting import fit_rows
 from churnml.training.hazard import HazardModel
+from churnml.training.questions import LEAST_SPREAD
 from churnml.training.stacking import known_by
 
 ROOT = Path(__file__).parents[1]
@@ -362,10 +363,13 @@ def main() -> None:
     parser.add_argument("--configs", nargs="+", type=Path, default=[], help="real data, judged a year before their end")
     parser.add_argument("--at", type=int, nargs="+", default=[18, 24], help="months after the start")
     parser.add_argument("--refits", type=int, default=6)
+    parser.add_argument("--least-spread", type=float, help="of chances in log-odds, for the bounds; 0: none")
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    if options.least_spread is not None:
+        LEAST_SPREAD["contractual"] = options.least_spread
     parts: dict[str, list[dict[str, Any]]] = {}
     skipped = ["cox: lifelines is not installed"] if importlib.util.find_spec("lifelines") is None else []
     for name in options.companies:

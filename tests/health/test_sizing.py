@@ -128,3 +128,24 @@ def test_of_accounts_far_from_their_renewal_the_likeliest_to_leave_are_held_back
     assert not scale.at_most_yellow(frame, flat["churn_probability"].to_numpy()).any()
     near = frame.assign(days_to_renewal=np.where(np.arange(1500) < 49, 200.0, 30.0))
     assert HealthScale.fit(near, make_config(), feature_set, scores=scores).far_above is None
+
+
+def test_the_model_in_use_says_who_is_held_back_and_the_held_out_readings_how_low_green_begins(
+    make_frame: Any, make_config: Any, feature_set: FeatureSet
+) -> None:
+    frame = make_frame(1500, seed=2).assign(days_to_renewal=np.where(np.arange(1500) % 2, 200.0, 30.0))
+    rng = np.random.default_rng(3)
+    scores = frame[["account_id", "as_of"]].assign(churn_probability=rng.beta(1, 20, 1500) + 0.3 * frame["churned"])
+    # The model in use is surer of who stays.
+    newest = frame.assign(churn_probability=scores["churn_probability"] ** 1.5)
+    scales = [
+        HealthScale.fit(frame, make_config(far_yellow=0.3), feature_set, scores=scores, newest=rows)
+        for rows in (None, newest, newest.head(60))
+    ]
+    far = (frame["days_to_renewal"] > 90).to_numpy()
+    held = [scale.at_most_yellow(newest, newest["churn_probability"].to_numpy())[far].mean() for scale in scales]
+    assert held[0] < 0.2
+    assert held[1] == pytest.approx(0.3, abs=0.01)
+    assert len({scale.green_from for scale in scales}) == 1
+    # Thirty far accounts tell too little.
+    assert scales[2] == scales[0]

@@ -29,7 +29,7 @@ from churnml.language import Text, catalogue, phrases, render
 from churnml.pipeline.health import Thresholds
 from churnml.pipeline.models import Comparison, ModelList, ModelVersion
 from churnml.registry.promotion import Promotion
-from churnml.reports import account_brief, backtest_report, overall_page, portfolio_page
+from churnml.reports import Reading, account_brief, backtest_report, overall_page, portfolio_page
 from churnml.training import Publication
 
 __all__ = ["pseudo"]
@@ -79,9 +79,7 @@ def test_no_page_leaks(world: Any) -> None:
         {"part": "nps", "points": -3.0, "text": Text.of("m-tickets_open.now", n=3).model_dump(mode="json")}
     ]
     body["overridden"] = overridden("red", "green", "Ann", date(2026, 12, 1), "own words")
-    history = pd.DataFrame(
-        {"as_of": pd.date_range("2025-05-01", periods=4, freq="MS"), "health_score": [80, 70, 60, 40.0]}
-    )
+    history = [Reading(date(2025, 5, 1), 80.0), Reading(date(2025, 6, 1), 70.0)]
     playbook = Playbook.model_validate(
         {
             "name": "x",

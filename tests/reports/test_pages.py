@@ -23,7 +23,7 @@ from churnml.explain import (
 )
 from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.language import Text, render
-from churnml.reports import account_brief, portfolio_page
+from churnml.reports import Reading, account_brief, portfolio_page
 from churnml.tables import Tables
 
 PLAYBOOKS = Path(__file__).parents[2] / "configs" / "playbooks.yaml"
@@ -41,18 +41,22 @@ def told(world: Any) -> Any:
     )
 
 
+def readings(*versions: str) -> list[Reading]:
+    """Four months of readings, of the versions of the model that are given."""
+    days = [date(2025, month, 1) for month in (5, 6, 7, 8)]
+    scores = (80.0, 70.0, 60.0, 40.0)
+    return [Reading(*one) for one in zip(days, scores, versions or [None] * 4, strict=True)]
+
+
 def brief(world: Any, told: Any, language: str) -> str:
     row = int(world.scores["churn_probability"].to_numpy().argmax())
-    history = pd.DataFrame(
-        {"as_of": pd.date_range("2025-05-01", periods=4, freq="MS"), "health_score": [80, 70, 60, 40.0]}
-    )
     plays = suggest_plays(told, world.frame.assign(attr_touch_model="high"), load_playbooks(PLAYBOOKS))
     return account_brief(
         told[row].as_dict(),
         language=language,  # type: ignore[arg-type]
         name="<Acme & Co>",
         arr=12000.0,
-        history=history,
+        history=readings(),
         happenings=[Happening("2025-07-03", "tickets", Text.of("event-ticket-opened"))],
         plays=plays[row],
     )
@@ -110,13 +114,10 @@ def test_a_brief_without_history_or_money_is_still_a_brief(told: Any) -> None:
     ("language", "said"), [("en", "A new model took over on 1 July 2025"), ("ja", "2025年7月1日に新しいモデル")]
 )
 def test_a_new_model_is_marked_where_it_took_over(told: Any, language: Any, said: str) -> None:
-    history = pd.DataFrame(
-        {"as_of": pd.date_range("2025-05-01", periods=4, freq="MS"), "health_score": [80, 70, 60, 40.0]}
-    )
-    versions = history.assign(model_version=["one", "one", "two", "two"])
+    versions = readings("one", "one", "two", "two")
     assert account_brief(told[0].as_dict(), language=language, history=versions).count(said) == 1
-    assert said not in account_brief(told[0].as_dict(), language=language, history=versions.assign(model_version="one"))
-    assert said not in account_brief(told[0].as_dict(), language=language, history=history)
+    for history in (readings(*["one"] * 4), readings()):
+        assert said not in account_brief(told[0].as_dict(), language=language, history=history)
 
 
 def test_the_portfolio_lists_every_account_with_filters(world: Any, told: Any) -> None:

@@ -111,6 +111,23 @@ def test_ids_of_both_lengths_and_merged_ones_are_the_survivor(company: Company) 
     assert TWIN not in set(loaded.tables["accounts"].to_pandas()["account_id"])
 
 
+def test_a_parent_is_named_by_the_accounts_own_id_and_follows_merges(company: Company) -> None:
+    child = {"Name": "child", "Website": None, **ACCOUNT}
+    company.accounts(
+        [
+            {**child, "Id": "0015e00000AbCd5AAF", "ParentId": TWIN[:15]},  # was merged into Globex
+            {**child, "Id": "0015e00000AbCd6AAF", "ParentId": ACME[:15]},
+            {**child, "Id": "0015e00000AbCd7AAF", "ParentId": "0015e00000ABCD1AAF"},  # letters of another case
+        ]
+    )
+    loaded = company.load()
+    accounts = loaded.tables["accounts"].to_pandas().set_index("account_id")["parent_id"]
+    assert [accounts[f"0015e00000AbCd{n}AAF"] for n in (5, 6)] == [GLOBEX, ACME]
+    assert accounts.notna().sum() == 2  # of a broken id only the value is lost, and that is noted
+    assert [one.rows for one in loaded.checks if (one.code, one.column) == ("CHK033", "parent_id")] == [1]
+    assert not any(one.code == "CHK046" and one.rows for one in loaded.checks)
+
+
 def test_an_id_comes_first_then_a_domain_then_a_name_and_nothing_is_guessed(company: Company) -> None:
     loaded = company.load()
     assert counts(loaded, "tickets") == {ACME: 2, GLOBEX: 2, LONE: 2}

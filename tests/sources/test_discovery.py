@@ -109,6 +109,43 @@ def test_the_written_config_passes_check_as_it_stands(tmp_path: Path) -> None:
     assert "There is a config already" in again.stderr
 
 
+def test_columns_that_have_the_canonical_names_are_taken_where_their_content_fits(folder: Path) -> None:
+    accounts = [f"C-{number:03d}" for number in range(20)]
+    at, known = "2024-01-05 10:00:00", "2024-02-01 00:00:00"
+    own = {"account_id": accounts, "planned_at": at, "completed_at": at, "kind": "training", "known_at": known}
+    pd.DataFrame({"milestone_id": range(20), **own}).to_csv(folder / "steps.csv", index=False)
+    sent = {"account_id": accounts, "campaign_id": "c", "kind": "opened", "occurred_at": at, "known_at": known}
+    pd.DataFrame({"campaign_event_id": range(20), **sent}).to_csv(folder / "mails.csv", index=False)
+    tables = found(folder)
+    assert {name: tables["milestones"][name] for name in ("kind", "known_at")} == {
+        "kind": "kind",
+        "known_at": "known_at",
+    }
+    assert {*sent, "campaign_event_id"} == {*tables["campaign_events"]}
+    pd.DataFrame({"milestone_id": range(20), **own, "kind": "webinar"}).to_csv(folder / "steps.csv", index=False)
+    pd.DataFrame({"campaign_event_id": range(20), **sent, "kind": "bounced"}).to_csv(folder / "mails.csv", index=False)
+    tables = found(folder)
+    assert tables["milestones"]["kind"] is None
+    assert "campaign_events" not in tables
+
+
+def test_a_quantity_in_several_units_is_asked_about_and_names_are_shown_whole(folder: Path, tmp_path: Path) -> None:
+    accounts = [f"C-{number:03d}" for number in range(20)]
+    terms = {"account_id": accounts * 2, "start_date": "2024-01-01", "end_date": "2025-01-01", "mrr": 10, "quantity": 3}
+    units = ["users"] * 20 + ["searches"] * 20
+    pd.DataFrame({**terms, "units": units}).to_csv(folder / "subscriptions_2024.csv", index=False)
+    made = churnml("init", folder, "--yes", "--out", tmp_path / "acme.yaml")
+    assert made.exit_code == 0, made.stderr
+    assert "subscriptions_2024.csv  subscriptions    40  2024-01-01  2024-01-01" in made.stdout
+    text = (tmp_path / "acme.yaml").read_text()
+    assert "CHECK seats: quantity is counted in several units (users / searches)" in text
+    assert """{expr: "CASE WHEN units = 'users' THEN quantity END"}""" in text
+    assert yaml.safe_load(text)["tables"]["subscriptions"]["columns"]["seats"] == "quantity"
+    pd.DataFrame({**terms, "units": "users"}).to_csv(folder / "subscriptions_2024.csv", index=False)
+    again = churnml("init", folder, "--yes", "--out", tmp_path / "acme.yaml")
+    assert "units" not in again.stdout
+
+
 def test_a_config_names_every_file_it_left_out(folder: Path) -> None:
     rows = {"account_id": ["a"] * 3, "event_type": "x", "occurred_at": "2024-01-03 10:00:00"}
     pd.DataFrame(rows).to_csv(folder / "events.csv", index=False)

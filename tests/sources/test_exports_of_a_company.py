@@ -14,6 +14,7 @@ from churnml.errors import UsageError
 from churnml.simulate import Company, simulate
 from churnml.simulate.exports import account_key, write_exports
 from churnml.sources import load
+from churnml.sources.discovery import profile_files, propose
 
 pytestmark = pytest.mark.slow  # a company is exported, and read twice
 
@@ -65,6 +66,17 @@ def test_both_cover_the_same_period_and_every_record_is_known(both: tuple[Any, A
     assert exported.tables.observed_until == canonical.tables.observed_until
     assert {tool.tool: tool.unmatched + tool.ambiguous for tool in exported.coverage} == {
         "rest": 0, "segment": 0, "stripe": 0, "zendesk": 0,
+    }  # fmt: skip
+
+
+def test_init_knows_what_each_file_of_the_exports_is_for(company: Company, tmp_path: Path) -> None:
+    write_exports(company, tmp_path / "exports", ["salesforce", "zendesk", "stripe", "segment"])
+    matches = propose("exports", profile_files(tmp_path / "exports")).matches
+    assert {match.table for match in matches if match.table} == {*company.tables}
+    roles = {match.path: match.role for match in matches if not match.table}
+    assert roles == {
+        "config.json": "", "stripe/customers.csv": "identities", "zendesk/comments.csv": "beside",
+        "zendesk/history.csv": "beside", "zendesk/organizations.csv": "identities", "zendesk/users.csv": "beside",
     }  # fmt: skip
 
 

@@ -88,6 +88,22 @@ def test_rows_dates_and_the_share_of_accounts_that_meet_are_told(matches: dict[s
     assert deals.options == {"ends_at_blank_line": True}
 
 
+def test_what_is_read_beside_others_or_says_who_is_who_is_not_called_unused(tools: Path, tmp_path: Path) -> None:
+    files = profile_files(tools)
+    history = next(match for match in propose("acme", files).matches if match.path == "desk/h.csv")
+    assert (history.role, history.why) == ("beside", None)
+    lone = tmp_path / "organizations.csv"
+    lone.write_text(f"id,external_id,name,created_at,shared_tickets\n77,{ACCOUNTS[0]},A0,2025-01-01 10:00:00,false\n")
+    proposal = propose("acme", [*files, *profile_files(tmp_path)])
+    by_path = {match.path: match for match in proposal.matches}
+    assert (by_path["organizations.csv"].role, by_path["organizations.csv"].why) == ("identities", None)
+    tickets = by_path["desk/t.csv"]  # the desk has its own ids now
+    assert (tickets.role, tickets.accounts_met) == ("identities", None)
+    text = write_config(proposal, "exports", "w")
+    assert [line.split()[1] for line in text.partition("not used:\n")[2].splitlines()] == ["colours.csv:"]
+    assert yaml.safe_load(text)["identities"]["keys"]["zendesk"]["from"] == "organizations.csv"
+
+
 def test_the_config_names_presets_and_several_sources(tools: Path) -> None:
     text = write_config(propose("acme", profile_files(tools)), "exports", "workspace")
     config = yaml.safe_load(text)

@@ -188,6 +188,11 @@ class KpisAnswer(Answer):
     yearly_discount: float = Field(ge=0, le=1, description="Of the lifetime value", examples=[0.1])
     by: str | None = Field(description="What the groups are; null for all accounts", examples=["plan"])
     known_groupings: list[str] = Field(description="What `by` may be", examples=[["segment", "plan"]])
+    group_names: dict[str, str] = Field(
+        description="Of groups by `parent`, which are ids of the accounts at the top, what these are called; `~` holds "
+        "the accounts without parent or child",
+        examples=[{"acc-0042": "Acme"}],
+    )
     lifetime_values: list[KpiLifetimeValue] = Field(
         description="What an account is worth by the newest scoring, groups by name; empty where nothing is known of it"
     )

@@ -63,19 +63,22 @@ def score_changes(
     start, end = champion_then.reading(then), champion.reading(now)
     rescored = end.scores if champion_then.version == champion.version else score(champion_then.model, now)
     change = decompose(start, end, rescored)
-    parts = dict(tuple(change.parts.groupby("account_id", sort=False)))
+    moves: dict[str, list[tuple[str, float]]] = {}
+    moved = change.parts[change.parts["points"].abs() > 1e-9]
+    for account, part, points in zip(moved["account_id"], moved["part"], moved["points"].astype(float), strict=True):
+        moves.setdefault(str(account), []).append((part, points))
     facts = champion.changed_facts(now, then)
     measures = {measure.name: measure for measure in start.scale.measures}
     since = then["as_of"].iloc[0].date()
     changes = {}
     for row in change.accounts.to_dict("records"):
-        own = parts.get(row["account_id"])
-        moved = own[own["points"].abs() > 1e-9] if own is not None else None
-        changes[str(row["account_id"])] = ScoreChange(
+        account = str(row["account_id"])
+        own = moves.get(account, [])
+        changes[account] = ScoreChange(
             since=since,
             **{name: _known(row[name]) for name in _SHARES},
-            parts={} if moved is None else dict(zip(moved["part"], moved["points"].astype(float), strict=True)),
-            largest=() if moved is None else _largest(str(row["account_id"]), moved, measures, facts),
+            parts=dict(own),
+            largest=_largest(account, own, measures, facts),
         )
     return changes
 
@@ -101,14 +104,14 @@ def handed_over(champion: Champion, champion_then: Champion, now: pd.DataFrame) 
 
 
 def _largest(
-    account_id: str, moved: pd.DataFrame, measures: Mapping[str, Measure], changed: ChangedFacts
+    account_id: str, moves: Sequence[tuple[str, float]], measures: Mapping[str, Measure], changed: ChangedFacts
 ) -> tuple[ChangePart, ...]:
     """Return the facts behind the parts that moved a score most; never the model's risk by name."""
-    shown = moved[moved["points"].abs() >= _LEAST_POINTS].sort_values("points", key=abs, ascending=False, kind="stable")
+    shown = sorted((move for move in moves if abs(move[1]) >= _LEAST_POINTS), key=lambda move: -abs(move[1]))
     parts: list[ChangePart] = []
     topics: set[str] = set()
     by_model = None
-    for part, points in zip(shown["part"], shown["points"].astype(float), strict=True):
+    for part, points in shown:
         if part not in measures:
             by_model = points
             continue

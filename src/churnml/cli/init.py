@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -67,21 +67,32 @@ def _as_json(proposal: Proposal, out: Path) -> dict[str, Any]:
 
 
 def _print(proposal: Proposal, out: Path, language: str) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from churnml.cli.terminal import out as terminal
     from churnml.cli.terminal import whole
     from churnml.language import Section, percent, phrases
 
-    console, t = Console(highlight=False), Section(phrases(language), "cli-init")
+    console, t = terminal(), Section(phrases(language), "cli-init")
     table = Table(box=None, pad_edge=False)
-    for name in ("file", "tool", "table", "rows", "from", "until", "met"):
-        table.add_column(t(f"column.{name}"), justify="right" if name in ("rows", "met") else "left")
+    tools = ("tool",) if any(match.known for match in proposal.matches) else ()
+    for name in ("file", *tools, "table", "rows", "from", "until", "met"):
+        justify: Literal["left", "right"] = "right" if name in ("rows", "met") else "left"
+        # A name is to be read whole, on several lines if need be; a number or a day is not to be broken.
+        table.add_column(
+            t(f"column.{name}"),
+            justify=justify,
+            overflow="fold",
+            no_wrap=name in ("rows", "from", "until"),
+            max_width=10 if name == "met" else None,
+        )
     for match in proposal.matches:
         met = "" if match.accounts_met is None else percent(match.accounts_met, language, 0)
-        known = match.known.replace("/", " · ") or "–"
-        words = (match.path, known, match.table or "–", whole(match.rows, language), match.first, match.last, met)
+        met = t.by_identities if match.table and match.role else met
+        table_ = match.table or (t(f"role.{match.role}") if match.role else "–")
+        known = (match.known.replace("/", " · ") or "–",) if tools else ()
+        words = (match.path, *known, table_, whole(match.rows, language), match.first, match.last, met)
         table.add_row(*map(Text, words))
     console.print(table)
     for match in proposal.matches:

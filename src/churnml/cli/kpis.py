@@ -23,7 +23,9 @@ def kpis(
     months: Annotated[int, typer.Option(min=1, max=240, help="The newest so many months")] = 24,
     by: Annotated[
         list[str] | None,
-        typer.Option(help="plan, or an attribute of the accounts; may be repeated  [default: segment and plan]"),
+        typer.Option(
+            help="plan, parent, or an attribute of accounts; may be repeated  [default: segment, plan, owner, parent]"
+        ),
     ] = None,
     gross_margin: Annotated[
         float | None,
@@ -81,10 +83,8 @@ def _draw(report: KpiReport, config: Config, language: str) -> None:
     newest = rows[-1].month_on
     for name in dict.fromkeys(row.group_by for row in report.rows if row.group_by):
         groups = Table(name, *head[1:], title=t("by", name=name, month=f"{newest:%Y-%m}"), title_justify="left")
-        for row in report.of(name):
-            if row.month_on == newest:
-                group = config.display.spoken(_NAMED.get(name, "segments"), row.group, language)
-                groups.add_row(group, *_cells(row, language))
+        for row in _largest_first([row for row in report.of(name) if row.month_on == newest]):
+            groups.add_row(_group(report, config, row.group_by, row.group, language), *_cells(row, language))
         console.print(groups)
     console.print(t("ttm", csv="--csv", json="--json"))
     _draw_values(report, config, language)
@@ -108,11 +108,7 @@ def _draw_values(report: KpiReport, config: Config, language: str) -> None:
         title_justify="left",
     )
     for one in values:
-        group = (
-            t("value.all")
-            if one.group is None
-            else config.display.spoken(_NAMED.get(one.group_by or "", "segments"), one.group, language)
-        )
+        group = t("value.all") if one.group is None else _group(report, config, one.group_by, one.group, language)
         bounds = "–"
         if one.low is not None and one.high is not None:
             bounds = f"{number(round(one.low), language)} – {number(round(one.high), language)}"
@@ -187,6 +183,22 @@ _COLUMNS = (
 
 
 _NAMED: dict[str, Named] = {"plan": "plans", "owner": "owners"}
+
+
+def _group(report: KpiReport, config: Config, by: str | None, group: str | None, language: str) -> str | None:
+    """Return what a group is called: a word of the display's, or of groups by parent the name of the top account."""
+    from churnml.language import phrases
+
+    if by != "parent" or group is None:
+        return config.display.spoken(_NAMED.get(by or "", "segments"), group, language)
+    return phrases(language)("group-alone") if group == "~" else report.group_names.get(group, group)
+
+
+def _largest_first(rows: list[KpiRow]) -> list[KpiRow]:
+    """Return groups by parent, of which there may be many, by what they pay; others stay in order of their names."""
+    if not rows or rows[0].group_by != "parent":
+        return rows
+    return sorted(rows, key=lambda row: (row.group == "~", -row.mrr))
 
 
 def _cells(row: KpiRow, language: str) -> tuple[str, ...]:

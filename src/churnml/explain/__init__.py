@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from churnml.explain.driver import Driver
     from churnml.explain.explainer import explain
     from churnml.explain.explanation import Explanation, Indicator
-    from churnml.explain.happenings import Happening, timeline
+    from churnml.explain.happening import Happening
+    from churnml.explain.happenings import timeline
     from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
     from churnml.explain.notices import frozen, overridden
     from churnml.explain.patterns import CHURNERS_NEEDED, Pattern, churn_patterns
@@ -27,7 +28,7 @@ else:
             "ExplainReference": "reference",
             "Explainable": "contract",
             "Explanation": "explanation",
-            "Happening": "happenings",
+            "Happening": "happening",
             "Indicator": "explanation",
             "Pattern": "patterns",
             "Play": "plays",

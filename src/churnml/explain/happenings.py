@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
-from typing import Any, Self
+from typing import Any
 
 import pandas as pd
 
 from churnml.config import DisplayConfig
+from churnml.explain.happening import Happening
 from churnml.language import Quantity, Text
 from churnml.tables import TABLES, Tables, knowledge
 
-__all__ = ["Happening", "timeline", "timelines"]
-
-
-@dataclass(frozen=True)
-class Happening:
-    """One thing that happened.
-
-    Parameters
-    ----------
-    on : str
-        ISO date.
-    kind : str
-        Canonical table it comes from.
-    text : Text
-        What happened.
-    """
-
-    on: str
-    kind: str
-    text: Text
-
-    @classmethod
-    def stored(cls, stored: Mapping[str, Any]) -> Self:
-        """Return what an explanation holds of it: ``on, kind, text``."""
-        return cls(str(stored["on"]), str(stored["kind"]), Text.model_validate(stored["text"]))
-
-    def as_stored(self) -> dict[str, Any]:
-        """Return it as an explanation holds it."""
-        return {"on": self.on, "kind": self.kind, "text": self.text.model_dump(mode="json")}
+__all__ = ["timeline", "timelines"]
 
 
 def timeline(
@@ -99,7 +71,7 @@ def _happenings(
     start, end = pd.Timestamp(as_of - timedelta(days=days)), pd.Timestamp(as_of)
     by_account: dict[str, dict[tuple[str, str, str], Happening]] = {}
     display = display or DisplayConfig()
-    for table, sentences in _SENTENCES.items():
+    for table, (columns, sentences) in _SENTENCES.items():
         if table not in tables:
             continue
         own = tables[table]
@@ -107,18 +79,27 @@ def _happenings(
             own = own.filter(own["account_id"].cast("string") == ibis.literal(account_id))
         elif table not in _READ_WHOLE and (began := TABLES[table].occurred_at) is not None:
             own = own.filter(own[began].cast("timestamp") >= ibis.timestamp(start - pd.Timedelta(days=days)))
-        rows = knowledge.rows_known_before(own, table, as_of, begun=False).to_pandas()
+        known = knowledge.rows_known_before(own, table, as_of, begun=False)
+        rows = known.select("account_id", *(name for name in columns if name in known.columns)).to_pandas()
         if table == "subscriptions":
             rows = _new_terms(rows)
-        records: list[dict[str, Any]] = rows.to_dict("records")
-        for row in records:
+        for account, row in _told_of(rows, start, end):
             for when, text in sentences(row, display):
-                day = when if isinstance(when, pd.Timestamp) else pd.to_datetime(when)
-                if not pd.isna(day) and start <= day < end:
-                    item = Happening(f"{day:%Y-%m-%d}", table, text)
-                    key = (item.on, item.kind, text.model_dump_json())
-                    by_account.setdefault(str(row["account_id"]), {})[key] = item
+                if isinstance(when, pd.Timestamp) and start <= when < end:  # NaT is none
+                    item = Happening(f"{when:%Y-%m-%d}", table, text)
+                    by_account.setdefault(account, {})[item.on, item.kind, text.model_dump_json()] = item
     return {account: [own[key] for key in sorted(own, reverse=True)[:limit]] for account, own in by_account.items()}
+
+
+def _told_of(rows: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give account and values of the rows that have a time in the span, times as timestamps."""
+    times = pd.DataFrame({name: pd.to_datetime(rows[name]) for name in rows.columns if name in _TIMES})
+    recent = ((times >= start) & (times < end)).any(axis=1)
+    own = rows.assign(**times)[recent]
+    values = [list(own[name]) for name in own.columns]
+    for row in zip(*values, strict=True):
+        named = dict(zip(own.columns, row, strict=True))
+        yield str(named["account_id"]), named
 
 
 def _new_terms(rows: pd.DataFrame) -> pd.DataFrame:
@@ -177,7 +158,7 @@ def _touchpoint(row: dict[str, Any], display: DisplayConfig) -> Dated:
 
 def _invoice(row: dict[str, Any], display: DisplayConfig) -> Dated:
     due, paid = row.get("due_on"), row.get("paid_on")
-    if not pd.isna(due) and (pd.isna(paid) or pd.to_datetime(paid) > pd.to_datetime(due)):
+    if not pd.isna(due) and (pd.isna(paid) or paid > due):
         yield due, Text.of("event-invoice-unpaid")
 
 
@@ -191,12 +172,17 @@ def _word(value: Any) -> str:
     return "" if value is None or pd.isna(value) else str(value)
 
 
-_SENTENCES: dict[str, Callable[[dict[str, Any], DisplayConfig], Dated]] = {
-    "subscriptions": _subscription,
-    "tickets": _ticket,
-    "surveys": _survey,
-    "contacts": _contact,
-    "touchpoints": _touchpoint,
-    "invoices": _invoice,
-    "milestones": _milestone,
+_TIMES = (
+    "started_on", "opened_at", "escalated_at", "reopened_at", "responded_at", "left_at", "left_known_at",
+    "occurred_at", "due_on", "paid_on", "completed_at",
+)  # fmt: skip
+_SENTENCES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, Any], DisplayConfig], Dated]]] = {
+    "subscriptions": (("started_on", "plan", "product", "seats"), _subscription),
+    "tickets": (("opened_at", "escalated_at", "reopened_at", "priority"), _ticket),
+    "surveys": (("responded_at", "kind", "score"), _survey),
+    "contacts": (("left_at", "left_known_at", "role"), _contact),
+    "touchpoints": (("occurred_at", "channel", "direction"), _touchpoint),
+    "invoices": (("due_on", "paid_on"), _invoice),
+    "milestones": (("completed_at", "name"), _milestone),
 }
+"""What each table's sentences are made of: its columns, and how a row is put."""

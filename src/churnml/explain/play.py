@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -58,7 +59,12 @@ class Play:
             own = {name: value for name, value in data.items() if not name.startswith(("title_", "steps_"))}
             by_step = [{"by_language": dict(zip(languages, step, strict=True))} for step in steps]
             data = {**own, "title": {"by_language": title}, "steps": by_step}
-        return TypeAdapter(cls).validate_python(data)
+        return _adapter().validate_python(data)
+
+    def as_stored(self) -> dict[str, Any]:
+        """Return the play as it is stored beside an explanation: JSON-ready, of words the codes or every language."""
+        stored: dict[str, Any] = _adapter().dump_python(self, mode="json")
+        return stored
 
     def published(self, said_in: Sequence[str]) -> dict[str, Any]:
         """Return the play as JSON-ready data, its words under their name and the language: ``title_en``."""
@@ -67,3 +73,8 @@ class Play:
             plain[f"title_{language}"] = self.title.spoken(language)
             plain[f"steps_{language}"] = [step.spoken(language) for step in self.steps]
         return plain
+
+
+@lru_cache(maxsize=1)
+def _adapter() -> TypeAdapter[Play]:
+    return TypeAdapter(Play)

@@ -225,7 +225,7 @@ def _yardsticks(
         parts = [column[known & (thirds == third)] for third in range(3)]
         means = [_short(part.mean()) if part.size else None for part in parts]
         some = [_short((parts[third] > 0).mean()) if parts[third].size else None for third in (0, 2)]
-        counted = [len(np.unique(accounts[known & (thirds == third)])) for third in (0, 2)]
+        counted = [int(np.count_nonzero(np.bincount(accounts[known & (thirds == third)]))) for third in (0, 2)]
         quantiles = np.quantile(column[known], np.linspace(0, 1, _STEPS + 1))
         clear = _apart(parts[0], parts[2], *counted)
         yardsticks[name] = Yardstick(

@@ -52,6 +52,7 @@ class HealthScale(HealthRecipe):
         scores: pd.DataFrame | None = None,
         held_out: pd.DataFrame | None = None,
         verdict: HealthVerdict = HealthVerdict.PUBLISHABLE,
+        newest: pd.DataFrame | None = None,
     ) -> HealthScale:
         """Make the scale of a company from its features.
 
@@ -71,6 +72,10 @@ class HealthScale(HealthRecipe):
             The feature frame of those rows, labels null where they are not known yet; by default `frame`.
         verdict : HealthVerdict
             Of the model: where it has no part in the score, the bands are sized by the rules alone.
+        newest : DataFrame, optional
+            The feature frame of snapshots that the model in use has not learnt from, with its own
+            ``churn_probability``: by these it is told which accounts far from their renewal are held back, by default
+            by `scores`.
 
         Raises
         ------
@@ -119,7 +124,7 @@ class HealthScale(HealthRecipe):
         elif health.alpha == "auto":
             # So few churners cannot show that the rules do no harm to a model that passed its gate.
             scale = replace(scale, alpha=1.0)
-        scale = replace(scale, far_above=_far_above(scale, seen, scores, health.far_yellow))
+        scale = replace(scale, far_above=_far_above(scale, seen, _chances(seen, scores), health.far_yellow))
         if len(seen) and "auto" in (health.red_below, health.green_from):
             base_rate = float(frame["churned"].mean())
             scored = score_health(seen, scores, scale=scale, base_rate=base_rate, verdict=verdict)
@@ -136,6 +141,10 @@ class HealthScale(HealthRecipe):
                 red_below=edges.red_below if health.red_below == "auto" else scale.red_below,
                 green_from=edges.green_from if health.green_from == "auto" else scale.green_from,
             )
+        if newest is not None:
+            # The models of the held-out readings are less sure of who stays than the one in use.
+            own = _far_above(scale, newest, newest["churn_probability"].to_numpy(dtype=float), health.far_yellow)
+            scale = scale if own is None else replace(scale, far_above=own)
         return scale._in_order(health)
 
     def _in_order(self, section: HealthConfig) -> HealthScale:
@@ -178,9 +187,9 @@ def _chances(rows: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
     return matched["churn_probability"].to_numpy(dtype=float)
 
 
-def _far_above(scale: HealthRecipe, rows: pd.DataFrame, scores: pd.DataFrame, share: float) -> float | None:
+def _far_above(scale: HealthRecipe, rows: pd.DataFrame, probability: np.ndarray, share: float) -> float | None:
     """Return the probability above which so many of the accounts far from their renewal are; None: too few tell it."""
-    far = _chances(rows, scores)[scale.far(rows)]
+    far = probability[scale.far(rows)]
     far = far[~np.isnan(far)]
     return float(np.quantile(far, 1.0 - share)) if share > 0 and len(far) >= _LEAST_FAR else None
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
-
 from churnml.config import Config
-from churnml.explain.happenings import Happening
+from churnml.explain.happening import Happening
 from churnml.explain.notices import overridden
-from churnml.explain.plays import Play
+from churnml.explain.play import Play
 from churnml.files import file_stem, write_text
 from churnml.language import Language
 from churnml.pipeline.bands import bands_in_force
 from churnml.pipeline.lookup import last_score, newest, of_account
 from churnml.progress import Stages
-from churnml.reports import account_brief, portfolio_page
+from churnml.reports import Reading, account_brief, portfolio_page
 from churnml.store import Store
 
 __all__ = ["brief", "portfolio"]
@@ -74,6 +72,8 @@ def brief(config: Config, account_id: str, language: Language, stages: Stages | 
 
 def portfolio(config: Config, language: Language, stages: Stages | None = None) -> Path:
     """Write the list of all accounts of the newest snapshot as one page with filters; return its path."""
+    import pandas as pd  # the brief of an account needs no frames, and comes the quicker
+
     config.require_churn("portfolio")
     stages = stages or Stages()
     store, snapshot = newest(config)
@@ -95,12 +95,6 @@ def portfolio(config: Config, language: Language, stages: Stages | None = None) 
         return write_text(config.workspace_dir / "reports" / f"portfolio.{language}.html", page)
 
 
-def _history(store: Store, config: Config, account_id: str) -> pd.DataFrame:
+def _history(store: Store, config: Config, account_id: str) -> list[Reading]:
     readings = store.history(config.name, account_id)
-    return pd.DataFrame(
-        {
-            "as_of": pd.to_datetime([snapshot.as_of for snapshot, _ in readings]),
-            "health_score": [float("nan") if one.health_score is None else one.health_score for _, one in readings],
-            "model_version": [snapshot.model_version for snapshot, _ in readings],
-        }
-    )
+    return [Reading(snapshot.as_of, one.health_score, snapshot.model_version) for snapshot, one in readings]

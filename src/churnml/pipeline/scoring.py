@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
-from pydantic import TypeAdapter
 
 from churnml import features as features_room
 from churnml import snapshots
@@ -18,7 +17,7 @@ from churnml.config import Config
 from churnml.explain import Explanation, load_playbooks, suggest_plays
 from churnml.explain.lifetime import Lifetime
 from churnml.explain.movement import ScoreChange, ScoreTrend, movement
-from churnml.explain.plays import Play, Playbook
+from churnml.explain.plays import Playbook
 from churnml.explain.stored import stored as as_stored
 from churnml.features.event_cache import events_until
 from churnml.files import all_beside
@@ -226,7 +225,7 @@ def _with_plays(config: Config, now: pd.DataFrame, explanations: Sequence[Explan
     else:
         plays = [()] * len(explanations)
     return [
-        {**as_stored(explanation), "plays": [TypeAdapter(Play).dump_python(play, mode="json") for play in suggested]}
+        {**as_stored(explanation), "plays": [play.as_stored() for play in suggested]}
         for explanation, suggested in zip(explanations, plays, strict=True)
     ]
 

@@ -181,9 +181,16 @@ def _fit(
     unseen = tested.main.predictions.rename(columns={"p_model": "churn_probability"})
     unseen = unseen.drop_duplicates(_KEY, keep="last")
     verdict = HealthVerdict.of(tested.main.verdict.verdict, "churn")
-    scale = HealthScale.fit(labelled, config, catalogue, scores=unseen, verdict=verdict)
+    newest = _newest(frame, model)
+    scale = HealthScale.fit(labelled, config, catalogue, scores=unseen, verdict=verdict, newest=newest)
     reference = ExplainReference.fit(labelled, catalogue, model.probability(model.matrix(labelled)))
     return _Fitted(model, scale, reference)
+
+
+def _newest(frame: pd.DataFrame, model: ChurnModel) -> pd.DataFrame | None:
+    """Return the snapshots whose labels are not known yet, with the probability of the model that has not seen them."""
+    newest = frame[frame["as_of"] > frame.loc[frame["churned"].notna(), "as_of"].max()]
+    return newest.assign(churn_probability=model.probability(model.matrix(newest))) if len(newest) else None
 
 
 def _bundle(config: Config, prepared: Prepared, fitted: _Fitted, tested: _Tested, curves: Curves) -> Bundle:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from churnml.lazy import load_on_use
 
 if TYPE_CHECKING:
-    from churnml.reports.brief import account_brief
+    from churnml.reports.brief import Reading, account_brief
     from churnml.reports.changes import change_sentence
     from churnml.reports.health_backtest import backtest_report
     from churnml.reports.overall import overall_page
@@ -15,6 +15,7 @@ else:
     __getattr__ = load_on_use(
         __name__,
         {
+            "Reading": "brief",
             "account_brief": "brief",
             "backtest_plots": "plots",
             "backtest_report": "health_backtest",
@@ -26,6 +27,7 @@ else:
     )
 
 __all__ = [
+    "Reading",
     "account_brief",
     "backtest_plots",
     "backtest_report",

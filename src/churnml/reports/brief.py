@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from datetime import date
-from typing import Any
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
 from markupsafe import Markup
 
-from churnml.explain.happenings import Happening
+from churnml.explain.happening import Happening
 from churnml.explain.lifetime import Lifetime
 from churnml.explain.movement import change_of
 from churnml.explain.notices import level_gaps
-from churnml.explain.plays import Play
+from churnml.explain.play import Play
 from churnml.features.spec import FAMILIES
 from churnml.language import Day, Language, Quantity, Section, amount, day, month, number, phrases, render
 from churnml.reports.changes import change_sentence
@@ -23,10 +23,25 @@ from churnml.reports.curve import shown_curve
 from churnml.reports.figures import loss, percent_or_dash, score
 from churnml.reports.page import environment
 
-__all__ = ["account_brief"]
+__all__ = ["Reading", "account_brief"]
 
 _DAYS_SHOWN_AS_DAYS = 75
 """Over a shorter time the months alone would stand there twice."""
+
+
+class Reading(NamedTuple):
+    """An earlier health score.
+
+    Parameters
+    ----------
+    as_of : date
+    health_score : float or None
+    model_version : str, optional
+    """
+
+    as_of: date
+    health_score: float | None
+    model_version: str | None = None
 
 
 def account_brief(
@@ -36,7 +51,7 @@ def account_brief(
     name: str = "",
     arr: float | None = None,
     currency: str = "USD",
-    history: pd.DataFrame | None = None,
+    history: Sequence[Reading] = (),
     happenings: Sequence[Happening] = (),
     plays: Sequence[Play] = (),
     red_below: float = 40.0,
@@ -58,9 +73,9 @@ def account_brief(
         Annual contract value, currency.
     currency : str
         ISO code.
-    history : DataFrame, optional
-        ``as_of, health_score`` of this account; two readings or more make a chart. With ``model_version`` it is marked
-        where another model took over: a step there may be the model's alone.
+    history : sequence of Reading
+        Earlier scores; two that are known make a chart. It is marked where another model took over: a step there may be
+        the model's alone.
     happenings : sequence of Happening
         From `timeline`.
     plays : sequence of Play
@@ -74,8 +89,8 @@ def account_brief(
     """
     say = phrases(language)
     page = Section(say, "page")
-    known = history.dropna(subset=["health_score"]).sort_values("as_of") if history is not None else None
-    drawn = known is not None and len(known) > 1
+    known = sorted((reading for reading in history if reading.health_score is not None), key=lambda one: one.as_of)
+    drawn = len(known) > 1
     template = environment().get_template("brief.html.j2")
     return template.render(
         explanation=explanation,
@@ -89,15 +104,15 @@ def account_brief(
         lift=_lift(explanation, language),
         health=score(explanation["health_score"], language),
         coverage=percent_or_dash(explanation["coverage"], language),
-        arr=None if arr is None or np.isnan(arr) else amount(arr, "currency", language, currency=currency),
+        arr=None if arr is None or math.isnan(arr) else amount(arr, "currency", language, currency=currency),
         expected_loss=loss(explanation["churn_probability"], arr, language, currency),
-        chart=_chart(known, page.health, red_below, green_from, language) if drawn and known is not None else None,
+        chart=_chart(known, page.health, red_below, green_from, language) if drawn else None,
         curve=shown_curve(curve, date.fromisoformat(str(explanation["as_of"])[:10]), language, currency)
         if curve is not None and not explanation.get("frozen")
         else None,
         families={name: say.or_plain(f"family-{name}", name) for name in FAMILIES},
-        breaks=[say("page-new_model", on=Day(on=f"{known['as_of'].iloc[place]:%Y-%m-%d}")) for place in _breaks(known)]
-        if drawn and known is not None
+        breaks=[say("page-new_model", on=Day(on=known[place].as_of.isoformat())) for place in _breaks(known)]
+        if drawn
         else [],
         change=change_sentence(change_of(explanation), language),
         happenings=[{"on": day(item.on, language), "text": render(item.text, language)} for item in happenings],
@@ -115,29 +130,28 @@ def account_brief(
     )
 
 
-def _breaks(history: pd.DataFrame) -> list[int]:
+def _breaks(history: Sequence[Reading]) -> list[int]:
     """Return the places of the first readings by another model than the reading before."""
-    if "model_version" not in history:
-        return []
-    version = history["model_version"]
-    changed = (version != version.shift()) & version.shift().notna()
-    return [int(place) for place in np.flatnonzero(changed)]
+    return [
+        place
+        for place, (before, reading) in enumerate(pairwise(history), start=1)
+        if before.model_version is not None and reading.model_version != before.model_version
+    ]
 
 
-def _chart(history: pd.DataFrame, label: str, red_below: float, green_from: float, language: Language) -> Markup:
-    on = pd.to_datetime(history["as_of"])
-    first, last = on.iloc[0], on.iloc[-1]
-    span = max(last - first, pd.Timedelta(days=1))
+def _chart(history: Sequence[Reading], label: str, red_below: float, green_from: float, language: Language) -> Markup:
+    first, last = history[0].as_of, history[-1].as_of
+    span = max(last - first, timedelta(days=1))
     worded = month if span.days > _DAYS_SHOWN_AS_DAYS else day
     return line(
-        history["health_score"].tolist(),
-        [worded(f"{tick:%Y-%m-%d}", language) for tick in (first, first + span / 2, last)],
+        [reading.health_score for reading in history],
+        [worded(tick.isoformat(), language) for tick in (first, first + span / 2, last)],
         label,
         high=100.0,
         levels=[(level, number(level, language, 0)) for level in (0.0, red_below, green_from, 100.0)],
         marks=_breaks(history),
         zones=[(0.0, red_below, "red"), (red_below, green_from, "yellow"), (green_from, 100.0, "green")],
-        at=((on - first) / span).tolist(),
+        at=[(reading.as_of - first) / span for reading in history],
         height=150,
     )
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.retention.contracts import Contracts
-from churnml.retention.panel import YEAR_MONTHS, Column, Floats, Groups, Ints, Panel
+from churnml.retention.groups import YEAR_MONTHS, Groups
+from churnml.retention.panel import Column, Floats, Ints, Panel
 from churnml.retention.value import churn_mixes, rfm
 from churnml.tables import Tables
 

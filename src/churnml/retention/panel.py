@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,11 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.retention.contracts import Contracts
-from churnml.tables import Tables, knowledge
+from churnml.retention.groups import Groups, groups_of
+from churnml.tables import Tables
 
-__all__ = ["ACTIVE_DAYS", "Groups", "Panel"]
+__all__ = ["ACTIVE_DAYS", "Panel"]
 
-YEAR_MONTHS = 12
 NPS_DAYS = 91
 ACTIVE_DAYS = 28
 
@@ -25,23 +24,6 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Times = npt.NDArray[np.datetime64]
 Column = Bools | Ints | Floats
-
-
-@dataclass(frozen=True)
-class Groups:
-    """To which group each account belongs, month by month.
-
-    Parameters
-    ----------
-    names : tuple of str
-        The groups, sorted.
-    of_month, of_year : ndarray of int, months × accounts
-        The group of each account for a month, and for the twelve months that end with it; −1 = none.
-    """
-
-    names: tuple[str, ...]
-    of_month: Ints
-    of_year: Ints
 
 
 class Panel:
@@ -308,67 +290,11 @@ class Panel:
     def groups(self, name: str) -> Groups:
         """Return the groups by plan, cohort or an attribute of the accounts.
 
-        An account belongs to the group that it was known to be in at the month's start (its end, for one that came
-        later), and stays in the group that it was in at the start of a year's period.
+        See `churnml.retention.groups.groups_of`.
         """
         if name not in self._grouped:
-            self._grouped[name] = self._groups(name)
+            self._grouped[name] = groups_of(self, name)
         return self._grouped[name]
-
-    def _groups(self, name: str) -> Groups:
-        words = {"plan": self._plans, "cohort": self._cohorts}.get(name)
-        table = words() if words is not None else self._attribute(name)
-        spoken = sorted({word for column in table for word in column if word is not None})
-        position = pd.Index(spoken, dtype="object")
-        codes = np.array([position.get_indexer(column) for column in table], dtype=np.int64)
-        codes = codes.reshape(len(self.edges), len(self.accounts))
-        of_month = np.where(codes[:-1] >= 0, codes[:-1], codes[1:])
-        of_year = np.full_like(of_month, -1)
-        of_year[YEAR_MONTHS - 1 :] = codes[: max(self.months - YEAR_MONTHS + 1, 0)]
-        return Groups(tuple(str(word) for word in spoken), of_month, of_year)
-
-    def _plans(self) -> list[npt.NDArray[np.object_]]:
-        """Return the plan (or product) of each account on each edge: that of its term with the highest MRR."""
-        terms = self.contracts.terms[~self.contracts.terms["is_addon"]]
-        terms = terms.sort_values(["mrr", "started_on"], ascending=False, kind="stable")
-        named = terms["plan"].fillna(terms["product"])
-        word = np.array([None if pd.isna(value) else str(value) for value in named], dtype="object")
-        account, started, ended = (
-            self.code(terms["account_id"]),
-            _times(terms["started_on"]),
-            _times(terms["actual_end"]),
-        )
-        out = []
-        for day in self._midnights:
-            begun = np.flatnonzero(started <= day)
-            lapsed = ended[begun] <= day
-            rows = np.concatenate([begun[~lapsed], begun[lapsed]])
-            accounts, first = np.unique(account[rows], return_index=True)
-            words = np.full(len(self.accounts), None, dtype="object")
-            words[accounts] = word[rows[first]]
-            out.append(words)
-        return out
-
-    def _attribute(self, name: str) -> list[npt.NDArray[np.object_]]:
-        versions: pd.DataFrame = self.tables["accounts"].select("account_id", name, "known_at").to_pandas()
-        versions["account_id"] = self.code(versions["account_id"].astype("str"))
-        values = versions[name].astype("object")
-        versions[name] = values.where(values.notna(), None).map(lambda value: None if value is None else str(value))
-        # In the order that the newest are taken in, so that sorting again is quick.
-        versions = versions.sort_values(["account_id", "known_at"], na_position="first", kind="stable")
-        out = []
-        for day in self.edges:
-            newest = knowledge.frame_newest(versions, day + pd.Timedelta(days=1))
-            words = np.full(len(self.accounts), None, dtype="object")
-            words[newest["account_id"].to_numpy()] = newest[name].to_numpy()
-            out.append(words)
-        return out
-
-    def _cohorts(self) -> list[npt.NDArray[np.object_]]:
-        """Return the quarter in which each account became a customer."""
-        begun = self.lives["started_on"].dt.to_period("Q").astype("str").to_numpy(dtype="object")
-        words = np.concatenate([begun, np.array([None], dtype="object")])
-        return [words[row] for row in self.life]
 
 
 def _carried(grid: npt.NDArray[Any], given: Bools, nothing: float) -> npt.NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from typing import Any
 
@@ -14,6 +14,7 @@ from churnml.errors import ConfigError, near_name
 from churnml.language import Text, one_of
 from churnml.retention.cohorts import Cohort, cohort_members, retention_triangle
 from churnml.retention.forecast import ForecastRecord
+from churnml.retention.groups import ALONE, PARENT, families, has_parents
 from churnml.retention.growth import GrowthFigures, RfmCell, growth_figures, growth_potential, rfm_cells
 from churnml.retention.history import panel_history, rfm_of
 from churnml.retention.journey import phase_moves
@@ -24,6 +25,9 @@ from churnml.retention.stays import PhaseFigures, phase_figures
 from churnml.tables import TABLES, Tables, knowledge
 
 __all__ = ["CompanyKpis", "KpiReport", "KpiRow", "company_kpis", "groupings", "kpi_report"]
+
+
+_MOST_FAMILIES = 200
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,9 @@ class KpiReport:
         by the contracts of the newest month; `LifetimeValue.source` says which.
     forecast_records : tuple of ForecastRecord
         How past renewal forecasts held, as the newest scoring kept it.
+    group_names : mapping of str to str
+        Of groups by ``parent``, which are ids of accounts, what these are called; ``~``, the group of accounts that
+        have nobody above or below them, has no name.
     """
 
     as_of: date
@@ -117,6 +124,7 @@ class KpiReport:
     growth: tuple[GrowthFigures, ...] = ()
     lifetime_values: tuple[LifetimeValue, ...] = ()
     forecast_records: tuple[ForecastRecord, ...] = ()
+    group_names: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, group_by: str | None = None) -> tuple[KpiRow, ...]:
         """Return the rows of one grouping, or those of all accounts."""
@@ -141,10 +149,14 @@ class KpiReport:
 
 
 def groupings(tables: Tables) -> tuple[str, ...]:
-    """Return by what the KPIs are told beside the whole: segment, plan and owner, where the company has them."""
+    """Return by what the KPIs are told beside the whole: segment, plan, owner and parent, where the company has them.
+
+    By parent only of a company whose groups of accounts fit on a page.
+    """
     plan = tables.has("subscriptions", "plan") or tables.has("subscriptions", "product")
     known = [name for name in ("segment", "owner") if tables.has("accounts", name, "known_at")]
-    return tuple(name for name in ("segment", "plan", "owner") if name in known or (name == "plan" and plan))
+    known += [*(("plan",) if plan else ()), *((PARENT,) if 0 < families(tables) <= _MOST_FAMILIES else ())]
+    return tuple(name for name in ("segment", "plan", "owner", PARENT) if name in known)
 
 
 def kpi_report(
@@ -170,8 +182,8 @@ def kpi_report(
     months : int
         So many at most.
     group_by : sequence of str, optional
-        ``"plan"``, ``"cohort"`` (the quarter in which an account became a customer) and attributes of the accounts; by
-        default `groupings`.
+        ``"plan"``, ``"cohort"`` (the quarter in which an account became a customer), ``"parent"`` (the account at the
+        top of the chain of parents) and attributes of the accounts; by default `groupings`.
     grace_days, gross_margin, yearly_discount, core_features, leave_out_trials
         As in `churnml.retention.kpi_history`.
 
@@ -242,7 +254,7 @@ def company_kpis(
         rfm=rfm_cells(accounts) if "recency" in accounts else (),
         growth=growth_figures(accounts) if "recency" in accounts else (),
     )
-    report = replace(report, lifetime_values=_of_contracts(report))
+    report = replace(report, lifetime_values=_of_contracts(report), group_names=_names(panel, report))
     behind, cohorts = {}, pd.DataFrame()
     if rows:
         cohorts = cohort_members(panel)
@@ -263,6 +275,18 @@ def _of_contracts(report: KpiReport) -> tuple[LifetimeValue, ...]:
         for row in report.rows
         if row.month_on == newest and row.ltv is not None
     )  # fmt: skip
+
+
+def _names(panel: Panel, report: KpiReport) -> dict[str, str]:
+    """Return what the accounts are called that groups are named after, as far as known."""
+    wanted = {row.group for row in report.of(PARENT)} - {ALONE}
+    if not wanted or not has_parents(panel.tables) or not panel.tables.has("accounts", "name"):
+        return {}
+    versions = panel.tables["accounts"].select("account_id", "name", "known_at").to_pandas()
+    newest = knowledge.frame_newest(versions, pd.Timestamp(panel.tables.observed_until))
+    named = newest[newest["name"].notna()].astype("str")
+    names = dict(zip(named["account_id"], named["name"], strict=True))
+    return {group: names[group] for group in sorted(filter(None, wanted)) if group in names}
 
 
 def _accounts_now(panel: Panel) -> tuple[pd.DataFrame, tuple[PhaseFigures, ...], pd.DataFrame]:
@@ -298,7 +322,7 @@ def _row(record: dict[Any, Any], by: str | None) -> KpiRow:
 
 
 def _check(tables: Tables, name: str) -> None:
-    if name in ("plan", "cohort"):
+    if name in ("plan", "cohort") or (name == PARENT and has_parents(tables)):
         return
     known = [column for column in tables["accounts"].columns if column not in ("account_id", "known_at", "name")]
     if name not in known:

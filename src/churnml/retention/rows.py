@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from churnml.retention.panel import YEAR_MONTHS, Groups, Panel
+from churnml.retention.groups import YEAR_MONTHS, Groups
+from churnml.retention.panel import Panel
 
 __all__ = ["month_rows"]
 

@@ -286,17 +286,21 @@ def _zendesk(company: Company, folder: Path) -> dict[str, Any]:
             for status, at in moves
         ]
         if pd.notna(row.first_response_at):
-            comment = {"ticket_id": row.ticket_id, "created": row.first_response_at, "public": "true"}
-            comments += [{**comment, "user_id": 3}, {**comment, "created": row.opened_at, "user_id": 9}]
+            comment = {"ticket_id": row.ticket_id, "public": "true"} | _COMMENT
+            comments += [
+                {"id": f"{row.ticket_id}-1", **comment, "created": row.first_response_at, "user_id": 3},
+                {"id": f"{row.ticket_id}-0", **comment, "created": row.opened_at, "user_id": 9},
+            ]
     tickets += [{**tickets[0], "updated_at": "2001-01-01"}, {**tickets[0], "id": "gone", "status": "deleted"}]
     _write_csv(folder / "tickets.csv", tickets)
     _write_csv(folder / "history.csv", history)
     _write_csv(folder / "comments.csv", comments)
-    _write_csv(folder / "users.csv", [{"id": 3, "role": "agent"}, {"id": 9, "role": "end-user"}])
+    _write_csv(folder / "users.csv", [{"id": 3, "role": "agent"} | _USER, {"id": 9, "role": "end-user"} | _USER])
     _write_csv(
         folder / "organizations.csv",
         [
             {"id": number, "external_id": account_key(one, 15), "name": one, "created_at": None, "deleted_at": None}
+            | _ORGANIZATION
             for one, number in known.items()
         ],
     )
@@ -304,12 +308,29 @@ def _zendesk(company: Company, folder: Path) -> dict[str, Any]:
     return {"tickets": {"source": "zendesk", "preset": "zendesk/tickets", "from": "tickets.csv", "with": beside}}
 
 
+_COMMENT = {"body": None, "facebook_comment": "false", "tweet": "false", "voice_comment": "false"}
+_ORGANIZATION = {"details": None, "shared_comments": "false", "shared_tickets": "false"}
+_USER = {
+    "active": "true", "authenticity_token": None, "chat_only": "false", "last_login_at": None, "locale_id": 1,
+    "moderator": "false", "only_private_comments": "false", "remote_photo_url": None,
+}  # fmt: skip
+"""Further columns by which the export is known as what it is; nothing is read of them."""
+
+
 def _stripe(company: Company, folder: Path) -> dict[str, Any]:
     known = list(dict.fromkeys(company.tables["accounts"]["account_id"]))
     _write_csv(
         folder / "customers.csv",
         [
-            {"id": f"cus_{one}", "name": one, "created": 1, "livemode": "true", "metadata.account_id": account_key(one)}
+            {
+                "id": f"cus_{one}",
+                "object": "customer",
+                "name": one,
+                "email": None,
+                "created": 1,
+                "livemode": "true",
+                "metadata.account_id": account_key(one),
+            }
             for one in known
         ],
     )

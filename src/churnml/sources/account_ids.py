@@ -259,25 +259,34 @@ class AccountIds:
         mapping : Mapping
             Its mapping.
         """
-        if not (self.in_use or self._has_merges) or (part.table == "accounts" and part.tool == self._leading):
+        is_leading = part.table == "accounts" and part.tool == self._leading
+        names = [*(() if is_leading else ("account_id",)), *(name for name in ("parent_id",) if name in mapping.mapped)]
+        if not (self.in_use or self._has_merges) or not names:
             return mapping
-        tool, leading = literal(part.tool), literal(self._leading)
-        select = mapping.select
-        if self.in_use:
+        if self.in_use and not is_leading:
             self._count_use(part, mapping)
-            value = "coalesce(i.account_id, q.account_id)"
-            if self._is_salesforce and part.tool != self._leading:
-                value = f"coalesce(i.account_id, {salesforce_id('q.account_id')}, q.account_id)"
+        select = mapping.select
+        for name in names:
+            select = self._translated(select, name, part.tool)
+        return replace(mapping, select=select)
+
+    def _translated(self, select: str, name: str, tool: str) -> str:
+        """Return a query with the accounts' own ids in a column of a tool's: those of the survivors of merges."""
+        column, own = identifier(name), f"q.{identifier(name)}"
+        if self.in_use:
+            value = f"coalesce(i.account_id, {own})"
+            if self._is_salesforce and tool != self._leading:
+                value = f"coalesce(i.account_id, {salesforce_id(own)}, {own})"
             select = (
-                f"SELECT q.* REPLACE ({value} AS account_id) FROM ({select}) AS q LEFT JOIN "
-                f"(SELECT id, account_id FROM identity WHERE source = {tool}) AS i ON i.id = q.account_id"
+                f"SELECT q.* REPLACE ({value} AS {column}) FROM ({select}) AS q LEFT JOIN "
+                f"(SELECT id, account_id FROM identity WHERE source = {literal(tool)}) AS i ON i.id = {own}"
             )
         if self._has_merges:
             select = (
-                f"SELECT q.* REPLACE (coalesce(m.survivor, q.account_id) AS account_id) FROM ({select}) AS q LEFT JOIN "
-                f"(SELECT old, survivor FROM merges WHERE source = {leading}) AS m ON m.old = q.account_id"
+                f"SELECT q.* REPLACE (coalesce(m.survivor, {own}) AS {column}) FROM ({select}) AS q LEFT JOIN "
+                f"(SELECT old, survivor FROM merges WHERE source = {literal(self._leading)}) AS m ON m.old = {own}"
             )
-        return replace(mapping, select=select)
+        return select
 
     def _count_use(self, part: Part, mapping: Mapping) -> None:
         money = "sum(mrr)" if "mrr" in mapping.mapped else "NULL"

@@ -75,7 +75,7 @@ def equal_rows(staged: StagedTable, mapping: Mapping, rows: int) -> EqualRows:
     names = ", ".join(identifier(name) for name in mapping.mapped)
     times = identifier(table.occurred_at or mapping.mapped[0])
     part = f" AND hash({times}) % {scale} = 0" if scale > 1 else ""
-    row = staged.run(
+    ((count,),) = staged.counted(
         f"SELECT count(*) - count(DISTINCT hash({names})) FROM staged WHERE {staged.good}{part}"
-    ).fetchone()
-    return EqualRows(int(row[0] or 0) * scale if row else 0, is_estimated=scale > 1)
+    )
+    return EqualRows(int(count or 0) * scale, is_estimated=scale > 1)

@@ -38,6 +38,7 @@ from churnml.sources.outcome import (
     rejections,
     set_aside,
 )
+from churnml.sources.parents import check_parents
 from churnml.sources.parts import united
 from churnml.sources.personal import (
     notes_of_personal,
@@ -138,6 +139,7 @@ def load(
             has_money="subscriptions" in mappings and "mrr" in validated["subscriptions"].supplied,
             trials=config.label.trials,
         )
+        parents = check_parents(db, fresh, has_parents="parent_id" in validated["accounts"].supplied)
         coverage = account_ids.coverage(fresh, config.workspace_dir / "identities_unmatched.csv")
         days = {name: table.days for name, table in validated.items() if len(table.days)}
         extra = {name: item.column or "" for name, item in _attributes(config).items()}
@@ -146,7 +148,11 @@ def load(
         personal = personal_columns(db, fresh, used)
         use = tables_use(db, fresh, validated, until)
         reaches, stale = reach(db, fresh, days, until)
-        for name in validated:
+        for name, table in validated.items():
+            if table.counts is not None:
+                table.counts.save(fresh / f"{name}.parquet")
+            else:
+                (folder / f"{name}.counts.json").unlink(missing_ok=True)
             (fresh / f"{name}.parquet").replace(folder / f"{name}.parquet")
     _remove_stale(folder, validated)
     _remove_stale(rejected, {name for name, table in validated.items() if table.reasons})
@@ -176,6 +182,7 @@ def load(
             *notes_of_personal(personal),
             *coverage_notes(coverage),
             *findings.notes,
+            *parents.notes,
             *stale.notes,
             *notes_of(validated, attributes),
         ],
@@ -183,6 +190,7 @@ def load(
         checks=[
             *(result for name in expressions for result in validated[name].results),
             *findings.results,
+            *parents.results,
             *stale.results,
             *results_of_personal(list(mappings), personal),
         ],
@@ -358,8 +366,8 @@ def _come_to(name: str, table: ValidatedTable) -> Text:
 
 def _remove_stale(folder: Path, names: set[str] | dict[str, ValidatedTable]) -> None:
     """Remove what an earlier run with another config left behind."""
-    for file in folder.glob("*.parquet"):
-        if file.stem not in names:
+    for file in (*folder.glob("*.parquet"), *folder.glob("*.counts.json")):
+        if file.name.partition(".")[0] not in names:
             file.unlink()
 
 

@@ -6,7 +6,7 @@ import duckdb
 
 from churnml.sources.sql import literal
 
-__all__ = ["define_macros", "salesforce_id"]
+__all__ = ["define_macros", "definitions", "salesforce_id"]
 
 _NO_DECIMALS = (
     "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF",
@@ -65,6 +65,11 @@ def define_macros(db: duckdb.DuckDBPyConnection) -> None:
     # A map is looked up once per entry of a dictionary; a list of CASEs would be walked for every row.
     words = ", ".join(f"{literal(word)}: true" for word in _NULL_WORDS)
     db.execute(f"SET VARIABLE null_words = map {{{words}}}")
+
+
+def definitions() -> str:
+    """Return what all of them are defined as: SQL that uses them comes to the same as long as it stays."""
+    return repr((_MACROS, _NULL_WORDS))
 
 
 def salesforce_id(value: str) -> str:

@@ -194,6 +194,13 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
             parsed.append(f"{day_as_written(value)} <> {identifier(f'read:{name}')} AS {identifier(f'moved:{name}')}")
     step = f"SELECT {', '.join(parsed)} FROM ({clean_select})"
     bounded += bounded_columns(db, table, [column for column, _ in every.values()], reads, clean_select, tomorrow)
+    # Of an optional id that is broken only the value is lost.
+    bounded += [
+        f"{identifier(f'clean:{name}')} IS NOT NULL AND {identifier(f'read:{name}')} IS NULL "
+        f"AS {identifier(f'unreadable:{name}')}"
+        for name, (column, item) in every.items()
+        if item.id is not None and not column.required
+    ]
     inner = f"SELECT {', '.join(bounded)} FROM ({step})"
     for (owner, name), other in FALLBACKS.items():
         if owner == table.name and other in every:

@@ -98,4 +98,5 @@ def _raw(raws: Sequence[Raw]) -> Raw:
         malformed=malformed,
         text=any(raw.text for raw in raws),
         notes=tuple(note for raw in raws for note in raw.notes),
+        files=(),
     )

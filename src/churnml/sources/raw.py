@@ -61,6 +61,8 @@ class Raw:
         Key of its section in the config, for messages.
     rows : int or None
         About how many rows it has; None where counting them may take long.
+    files : tuple of Path
+        The Parquet files that `relation` reads as they lie; empty where it reads anything else.
     """
 
     origin: str
@@ -73,6 +75,7 @@ class Raw:
     notes: tuple[Text, ...] = ()
     place: str = ""
     rows: int | None = None
+    files: tuple[Path, ...] = ()
 
     @property
     def is_small(self) -> bool:
@@ -206,6 +209,7 @@ class RawTables:
             parts.delimiter,
             notes,
             rows=rows,
+            files=() if any(file.is_relative_to(self._stage) for file in parts.readable) else tuple(parts.readable),
         )
 
     def _stage_file(self, file: Path, target: Path, source: TableSource, where: str, parts: _Parts) -> None:

@@ -38,6 +38,8 @@ def remedy_for(code: str, column: Column | None, source: ColumnSource | None, va
     """
     if column is None:
         return CHECKS[code].remedy
+    if code == "CHK033" and source is not None and source.id is not None:
+        return CHECKS["CHK046"].remedy
     if code in ("CHK011", "CHK033") and column.dtype in ("date", "timestamp"):
         if code == "CHK033" and values and not any(re.search(r"[\d年月日]", value) for value in values):
             return Text.of("remedy-no_date", words=_no_values(values))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import duckdb
 
 from churnml.errors import EngineError
 from churnml.language import Text
+from churnml.sources.file_counts import FileCounts
 from churnml.sources.mapping import Mapping
 from churnml.sources.sql import described, identifier, problem
 from churnml.tables.row_rules import RowRule, row_rules
@@ -52,10 +54,12 @@ class StagedTable:
         self.rules += [
             RowRule("CHK046", name, f"{identifier(f'given:{name}')} AND {identifier(name)} IS NULL")
             for name, source in mapping.sources.items()
-            if source.id is not None and name in mapping.table.column_names
+            if source.id is not None and name in mapping.table.column_names and mapping.table[name].required
         ]
         self.late: list[RowRule] = []  # what the later checks, over the table as a whole, take out
         self.unbroken = False  # whether every row has been seen to keep all the rules
+        self.rows = ""  # the query of the rows
+        self.counts: FileCounts | None = None
         self._stage()
 
     def _stage(self) -> None:
@@ -68,8 +72,18 @@ class StagedTable:
             query = f"SELECT *, row_number() OVER () AS row_at, {number} AS equal_number FROM ({query})"
         kind, other = ("TABLE", "VIEW") if self.mapping.table.key or self.mapping.is_small else ("VIEW", "TABLE")
         self.run(f"DROP {other} IF EXISTS staged", soft=True)
-        query = f"CREATE OR REPLACE TEMP {kind} staged AS {query}"
-        self.run(query)
+        self.rows = query
+        self.run(f"CREATE OR REPLACE TEMP {kind} staged AS {query}")
+
+    def counted(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query of counts; those of before where the raw files lie unchanged."""
+        known = None if self.counts is None else self.counts.answer(query)
+        if known is not None:
+            return known
+        rows: list[tuple[Any, ...]] = self.run(query).fetchall()
+        if self.counts is not None:
+            self.counts.keep(query, rows)
+        return rows
 
     def run(self, query: str, *, soft: bool = False) -> duckdb.DuckDBPyConnection:
         """Run a query; an expression of the config that fails on some row is named."""

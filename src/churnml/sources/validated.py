@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from churnml.language import Text
 from churnml.sources.personal import masked
 from churnml.tables import CHECKS, CheckResult
+
+if TYPE_CHECKING:
+    from churnml.sources.file_counts import FileCounts
 
 __all__ = ["Reason", "ValidatedTable"]
 
@@ -82,6 +86,8 @@ class ValidatedTable:
         Hash of the raw values, whatever the rows' order.
     lost_values : list of Reason
         Optional values that are absent now, by reason.
+    counts : FileCounts or None
+        What is kept for the next time, where the table is read from large files as they lie.
     """
 
     rows: int = 0
@@ -93,3 +99,4 @@ class ValidatedTable:
     days: pd.Series = field(default_factory=lambda: pd.Series(dtype="int64"))
     content: tuple[int, ...] = ()
     lost_values: list[Reason] = field(default_factory=list)
+    counts: FileCounts | None = None

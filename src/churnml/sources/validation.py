@@ -13,6 +13,7 @@ from churnml.language import Quantity, Several, Text
 from churnml.sources.currencies import currencies_of, listed_shares, money_columns
 from churnml.sources.duplicates import equal_rows, lay_surplus
 from churnml.sources.expressions import with_nulls
+from churnml.sources.file_counts import FileCounts
 from churnml.sources.identities import why_ids_differ
 from churnml.sources.mapping import Mapping
 from churnml.sources.outcome import without_rows
@@ -53,18 +54,20 @@ class TableValidator:
         self.language = language
         self.db = db
         self.staged = StagedTable(db, mapping, tomorrow)
+        if before is not None:
+            self.staged.counts = FileCounts.of(before, mapping, raw, self.staged.rows)
         self.mapping = mapping
         self.raw = raw
         self.name = mapping.table.name
-        self.result = ValidatedTable()
+        self.result = ValidatedTable(counts=self.staged.counts)
 
     def survey(self) -> None:
         """Count rows per rule and day; then values per column, changed values, and a hash of the content."""
         occurred = self.mapping.table.occurred_at
         day = f'CAST("{occurred}" AS DATE)' if occurred in self.mapping.available else "CAST(NULL AS DATE)"
-        groups = self.staged.run(
+        groups = self.staged.counted(
             f"SELECT {day} AS fact_day, rule_broken, count(*) FROM staged GROUP BY fact_day, rule_broken"
-        ).fetchall()
+        )
         result = self.result
         per_rule: Counter[int] = Counter()
         for _, broken, rows in groups:
@@ -88,12 +91,10 @@ class TableValidator:
         counts = [f"count({identifier(name)}){good}" for name in columns]
         counts += [f"count_if({flag}){good}" for flag in flags.values()]
         hashed = f"hash({', '.join(identifier(f'raw:{name}') for name in columns)})"
-        row = self.staged.run(
+        ((*values, xored, summed),) = self.staged.counted(
             f"SELECT {', '.join(counts)}, CAST(bit_xor({hashed}) AS VARCHAR), CAST(sum({hashed}) AS VARCHAR) "
             "FROM staged"
-        ).fetchone()
-        assert row is not None, "sums have one row"
-        *values, xored, summed = row
+        )
         result.supplied = frozenset(name for name, count in zip(columns, values[: len(columns)], strict=True) if count)
         result.content = (result.rows, int(xored or 0), int(summed or 0) % 2**64)
         for number, rule in enumerate(self.staged.rules):

@@ -297,6 +297,18 @@ _DEFINITIONS: tuple[Check, ...] = (
         "refused",
         "data.personal",
     ),
+    Check(
+        "CHK052",
+        "No account is part of itself, over however many others.",
+        "refused",
+        "data.parents",
+    ),
+    Check(
+        "CHK053",
+        "Every account that others are part of is in the accounts table.",
+        "noted",
+        "data.parents",
+    ),
 )
 
 CHECKS: dict[str, Check] = {check.code: check for check in _DEFINITIONS}

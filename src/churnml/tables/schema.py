@@ -55,6 +55,9 @@ _DEFINITIONS: tuple[Table, ...] = (
                 values=("good", "neutral", "bad"),
                 mutable=True,
             ),
+            Column(
+                "parent_id", "string", "The account that this one is part of, directly; null = of none", mutable=True
+            ),
             Column("known_at", "timestamp", "From when these attributes were known; absent = no history"),
         ),
     ),

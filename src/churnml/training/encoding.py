@@ -15,6 +15,8 @@ __all__ = ["categories_of", "encode"]
 
 _MOST_WORDS = 100
 _FEWEST_ROWS = 10
+_CELLS = 4_000_000
+"""Numbers copied at a time: a large frame is not copied whole on its way into the matrix."""
 
 
 def categories_of(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:
@@ -58,8 +60,12 @@ def encode(
             raise _missing(frame, column)
     matrix = np.empty((len(frame), len(columns)), dtype=np.float64)
     numeric = [index for index, column in enumerate(columns) if column not in categories]
+    width = max(_CELLS // max(len(frame), 1), 1)
     try:
-        matrix[:, numeric] = frame[[columns[index] for index in numeric]].to_numpy(dtype=np.float64, na_value=np.nan)
+        for at in range(0, len(numeric), width):
+            block = numeric[at : at + width]
+            part = frame[[columns[index] for index in block]]
+            matrix[:, block] = part.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise _not_numeric(frame, [columns[index] for index in numeric]) from error
     for index, column in enumerate(columns):

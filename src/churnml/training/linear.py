@@ -19,6 +19,8 @@ Index = npt.NDArray[np.intp]
 
 _FIELDS = ("median", "low", "high", "width", "mean", "scale", "coef", "missing_mean", "missing_coef")
 _LEARNT = tuple(name for name in _FIELDS if name not in ("coef", "missing_coef"))
+_CHUNK_ROWS = 4096
+"""Rows whose contributions are held at a time where only their sum is wanted."""
 
 
 class Strength(NamedTuple):
@@ -80,7 +82,9 @@ class Linear:
 
     def log_odds(self, X: Array) -> Array:
         """Return the log-odds of each row."""
-        total: Array = self.contributions(X).sum(axis=1)
+        total = np.empty(len(X))
+        for at in range(0, len(X), _CHUNK_ROWS):
+            total[at : at + _CHUNK_ROWS] = self.contributions(X[at : at + _CHUNK_ROWS]).sum(axis=1)
         return total
 
     def as_dict(self) -> dict[str, Any]:

@@ -25,13 +25,13 @@ from churnml.training.stacking import (
 )
 from churnml.training.survival import Curves
 
-__all__ = ["OfContracts", "OfSilence"]
+__all__ = ["LEAST_SPREAD", "OfContracts", "OfSilence"]
 
 Array = npt.NDArray[np.float64]
 
-_SPREAD_CONTRACTS, _SPREAD_SILENCE = 0.65, 0.2
+LEAST_SPREAD = {"contractual": 0.65, "silence": 0.2}
 """By how much chances are taken to be off at least, in log-odds. Chosen on simulated companies that judge nothing
-else: three with contracts, whose histories show few renewals, and three without."""
+else: three with contracts, whose histories show few renewals, and seven without."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class OfContracts:
     def kinds(self) -> tuple[Kind, Kind]:
         """What is asked."""
         return (
-            Kind(self.names[0], DECISION_EXTRAS, self.late_days, _SPREAD_CONTRACTS),
-            Kind(self.names[1], MONTH_EXTRAS, MONTH_DAYS + self.late_days, _SPREAD_CONTRACTS),
+            Kind(self.names[0], DECISION_EXTRAS, self.late_days, LEAST_SPREAD["contractual"]),
+            Kind(self.names[1], MONTH_EXTRAS, MONTH_DAYS + self.late_days, LEAST_SPREAD["contractual"]),
         )
 
     def asked(self, frame: pd.DataFrame) -> tuple[Asked, Asked]:
@@ -97,8 +97,8 @@ class OfSilence:
         """What is asked."""
         wait = self.steps.wait_days + self.late_days
         return (
-            Kind(self.names[0], AT_ONCE_EXTRAS, wait, _SPREAD_SILENCE),
-            Kind(self.names[1], LATER_EXTRAS, wait, _SPREAD_SILENCE),
+            Kind(self.names[0], AT_ONCE_EXTRAS, wait, LEAST_SPREAD["silence"]),
+            Kind(self.names[1], LATER_EXTRAS, wait, LEAST_SPREAD["silence"]),
         )
 
     def asked(self, frame: pd.DataFrame) -> tuple[Asked, Asked]:

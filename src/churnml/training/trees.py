@@ -56,6 +56,8 @@ _FIXED: dict[str, float | int | str | bool] = {
 }
 _SHARED_FROM_ROWS = 20_000
 """A fold of fewer rows has bins of its own."""
+_ROWS_A_THREAD = 2_000
+"""Fewer rows than this are not worth a thread of their own."""
 _BINNING = (
     "max_bin",
     "min_data_in_bin",
@@ -225,18 +227,20 @@ class Trees:
 
     def log_odds(self, X: Array) -> Array:
         """Return the mean log-odds of each row."""
-        rows = np.ascontiguousarray(X, dtype=np.float64)
-        total: Array = sum(
-            (booster.predict(rows, raw_score=True, num_threads=1) for booster in self.boosters), np.zeros(len(rows))
-        )
-        return total / len(self.boosters)
+        return np.concatenate(side_by_side([partial(self._mean, part) for part in _parts_of(X)]))
 
     def contributions(self, X: Array) -> Array:
         """Return tree SHAP values (n, k + 1) of the mean log-odds, the expected value last."""
+        return np.concatenate(side_by_side([partial(self._mean, part, pred_contrib=True) for part in _parts_of(X)]))
+
+    def _mean(self, X: Array, *, pred_contrib: bool = False) -> Array:
         rows = np.ascontiguousarray(X, dtype=np.float64)
         total: Array = sum(
-            (booster.predict(rows, pred_contrib=True, num_threads=1) for booster in self.boosters),
-            np.zeros((len(rows), rows.shape[1] + 1)),
+            (
+                booster.predict(rows, raw_score=True, pred_contrib=pred_contrib, num_threads=1)
+                for booster in self.boosters
+            ),
+            np.zeros((len(rows), rows.shape[1] + 1) if pred_contrib else len(rows)),
         )
         return total / len(self.boosters)
 
@@ -248,6 +252,11 @@ class Trees:
     def from_texts(cls, texts: Sequence[str]) -> Trees:
         """Rebuild the boosters from `texts`."""
         return cls(tuple(lgb.Booster(model_str=text) for text in texts))
+
+
+def _parts_of(X: Array) -> list[Array]:
+    """Return the rows in parts for as many threads as there are cores; a few are one part."""
+    return np.array_split(X, max(min(os.cpu_count() or 1, len(X) // _ROWS_A_THREAD), 1))
 
 
 def validation_curve(

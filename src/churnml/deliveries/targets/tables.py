@@ -122,7 +122,8 @@ class FlatTable(Adapter):
         rows, after = [], -1
         while True:
             page = self.store.accounts(snapshot.id, after=after, limit=_PAGE)
-            explanations = self.store.explanations(snapshot.id, [account.account_id for account in page.accounts])
+            ids = [account.account_id for account in page.accounts]
+            explanations = self.store.explanations(snapshot.id, ids, [self.context.language])
             for account in page.accounts:
                 values = account_values(
                     account, snapshot, explanations.get(account.account_id), language=self.context.language

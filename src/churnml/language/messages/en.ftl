@@ -1233,6 +1233,7 @@ init-why-no_table = its columns look like none of the canonical tables
 init-why-lacking = it looks like { $table }, but nothing in it looks like { $columns }
 init-why-fits_better = it looks like { $table }, which { $other } fits better
 init-look-format = { $column }: { $raw } can be read as { $options }; e.g. { $examples }
+init-look-units = { $column }: { $raw } is counted in several units ({ $units }); where only some of them are seats, write { $written }; where the other rows are add-ons, which alone keep no customer, also { $addon }
 init-look-no_end = nothing looks like the agreed end of a contract: every contract runs on until it is terminated
 init-look-inclusive = { $column }: { $raw } often falls on the last day of a month, so it may be the last day covered; { $column } is the first day no longer covered: then write { $written }
 init-look-outcome = { $column }: { $raw } is read as { $words }; every other word is an open deal
@@ -2721,6 +2722,8 @@ co-by = By
 co-by-segment = Segment
 co-by-plan = Plan
 co-by-owner = Owner
+co-by-parent = Parent account
+group-alone = accounts without parent or child
 co-group = Group
 co-all = All accounts
 co-show = Show
@@ -3896,6 +3899,10 @@ check-CHK050 = a column that looks personal
     .remedy = Leave it out unless it is a person's id; ids are never features.
 check-CHK051 = personal data where words become features
     .remedy = Map another column, or leave it out with `null`.
+check-CHK052 = accounts that are part of each other
+    .remedy = Correct the parent of one of them in the tool, or leave the column out with `null`.
+check-CHK053 = parents that are no account
+    .remedy = Export these accounts, too, or leave it: the accounts below each of them are one group under its id.
 
 ## Data: what loading it came to
 
@@ -4131,6 +4138,17 @@ data-kind_unknown = The kind of { $file } is not known
 data-personal_words = { $table }.{ $column } looks like a person's data: { $kind }
     .expected = words that describe the account or the act, as they become features and stand in reports
 data-circle = Records were merged in a circle
+data-parents_circle = Accounts are part of each other: { $n ->
+    [one] one circle
+   *[other] { $n } circles
+ }
+data-unknown_parents = CHK053 accounts.parent_id: { $n ->
+    [one] one account is
+   *[other] { $n } accounts are
+ } part of { $parents ->
+    [one] one
+   *[other] { $parents }
+ } ({ $examples }) that the accounts table does not have. { $remedy }
 data-no_identities = There is no file { $file }
 data-bad_identities = { $file } cannot be read as a table of identities
     .expected = CSV with the columns source, id and account_id
@@ -4629,6 +4647,10 @@ cli-init-column =
     .from = from
     .until = until
     .met = accounts that meet
+cli-init-by_identities = identities
+cli-init-role =
+    .beside = (read beside)
+    .identities = (identities)
 
 ## The service, when it starts
 

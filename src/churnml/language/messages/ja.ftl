@@ -966,6 +966,7 @@ init-why-no_table = 列がどの標準テーブルにも当てはまりません
 init-why-lacking = { $table } のようですが、{ $columns } に当たる列がありません
 init-why-fits_better = { $table } のようですが、{ $other } のほうが適しています
 init-look-format = { $column }：{ $raw } は { $options } のいずれとしても読めます（例：{ $examples }）
+init-look-units = { $column }：{ $raw }の単位は1つではありません（{ $units }）。一部だけが席数なら { $written } と、ほかの行がそれだけでは契約とみなさない追加商品なら { $addon } とも書いてください
 init-look-no_end = 契約終了日に当たる列がありません。解約されるまで契約が続くものとして扱います
 init-look-inclusive = { $column }：{ $raw } は月末が多く、契約に含まれる最終日かもしれません。{ $column } は契約に含まれない最初の日です。最終日の場合は { $written } と書いてください
 init-look-outcome = { $column }：{ $raw } は { $words } と読みます。ほかの値は進行中の商談として扱います
@@ -2390,6 +2391,8 @@ co-by = 区分
 co-by-segment = セグメント
 co-by-plan = プラン
 co-by-owner = 担当者
+co-by-parent = 親会社
+group-alone = 親会社も子会社もない顧客
 co-group = グループ
 co-all = 全顧客
 co-show = 表示
@@ -3350,6 +3353,10 @@ check-CHK050 = 個人に関わると思われる列
     .remedy = 個人のIDでなければ外してください。IDが特徴量になることはありません。
 check-CHK051 = 語が特徴量になる列の個人データ
     .remedy = 別の列を対応付けるか、`null` で外してください。
+check-CHK052 = 互いに傘下にある顧客
+    .remedy = ツールでいずれかの親会社を直すか、`null` で列を外してください。
+check-CHK053 = 顧客でない親会社
+    .remedy = その顧客もエクスポートしてください。そのままでも、傘下の顧客は親会社のIDで1つのグループになります。
 
 ## データ：読み込みの結果
 
@@ -3585,6 +3592,8 @@ data-kind_unknown = { $file } の種類が分かりません
 data-personal_words = { $table }.{ $column }は個人のデータのようです：{ $kind }
     .expected = 特徴量になりレポートに載るため、顧客や行為を表す語
 data-circle = 記録が循環して統合されています
+data-parents_circle = 顧客の親子関係が{ $n }か所で循環しています
+data-unknown_parents = CHK053 accounts.parent_id：{ $n }件の顧客の親会社{ $parents }件（{ $examples }）がaccountsにありません。{ $remedy }
 data-no_identities = ファイル { $file } がありません
 data-bad_identities = { $file } を対応表として読めません
     .expected = 列source、id、account_idを持つCSV
@@ -4059,6 +4068,10 @@ cli-init-column =
     .from = 開始
     .until = 終了
     .met = 一致した顧客
+cli-init-by_identities = 対応表
+cli-init-role =
+    .beside = （併せて読む）
+    .identities = （対応表）
 
 ## The service, when it starts
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from churnml.language import amount, month, number, percent, phrases
 from churnml.language.numbers import money
 from churnml.reports import charts
+from churnml.retention.groups import ALONE, PARENT
 from churnml.serving.http.problems import Problem
 from churnml.serving.pages import figures
 from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
@@ -80,7 +81,7 @@ def _company(frame: Frame, figures: Figures) -> Response:
     query, say = frame.request.query_params, phrases(frame.language)
     by = query.get("by") if query.get("by") in figures.groupings else None
     groups = groups_seen(frame, by, figures.of(by)) if by else []
-    names = sorted({row["group"] for row in groups})
+    names = sorted({row["group"] for row in groups}, key=_spoken(frame, figures, by))
     group = query.get("group") if query.get("group") in names else None
     rows = figures.of(by, group) if group else figures.of()
     if query.get("format") == "csv":
@@ -99,7 +100,7 @@ def _company(frame: Frame, figures: Figures) -> Response:
     if worth is not None:
         cards = [{**one, **_of_worth(worth)} if one["kpi"] == "ltv" else one for one in cards]
     shown = [kpi for name in _SHOWN if (kpi := kpi_of(name)) is not None]
-    display = _spoken(frame, by)
+    display = _spoken(frame, figures, by)
     worths = value_rows(frame, figures, written, by, display)
     return frame.answer(
         "company.html.j2",
@@ -119,7 +120,7 @@ def _company(frame: Frame, figures: Figures) -> Response:
         ],
         by_group=[
             _line(frame, display(row["group"]), row, shown, by, row["group"])
-            for row in groups
+            for row in sorted(groups, key=lambda row: -row["mrr"] if by == PARENT else 0.0)
             if row["month_on"] == chosen
         ],
         movement=_movement(frame, rows, by if group else None, group),
@@ -130,7 +131,10 @@ def _company(frame: Frame, figures: Figures) -> Response:
     )
 
 
-def _spoken(frame: Frame, by: str | None) -> Callable[[str], str]:
+def _spoken(frame: Frame, figures: Figures, by: str | None) -> Callable[[str], str]:
+    if by == PARENT:
+        alone, names = phrases(frame.language)("group-alone"), figures.report.get("group_names") or {}
+        return lambda name: alone if name == ALONE else str(names.get(name, name))
     named = {"plan": "plans", "owner": "owners", "segment": "segments"}.get(by or "")
     display = frame.state.settings.display
     return lambda name: display.spoken(named, name, frame.language) if named else name  # type: ignore[arg-type]
@@ -241,7 +245,7 @@ def _behind(frame: Frame, figures: Figures) -> Response:
         if group is not None:
             mask &= rows[f"{'year_' if kpi.yearly else ''}by_{by}"] == group
     title = f"{say(f'kpi-{kpi.name}')} · {month(on, frame.language)}"
-    title += f" · {_spoken(frame, by)(group)}" if group is not None else ""
+    title += f" · {_spoken(frame, figures, by)(group)}" if group is not None else ""
     columns = [name for name in kpi.columns if name in rows]
     return listed(
         frame,

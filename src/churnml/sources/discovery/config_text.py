@@ -7,8 +7,7 @@ from typing import Any
 
 import yaml
 
-from churnml.sources.discovery.proposal import Match, Proposal
-from churnml.sources.presets import presets
+from churnml.sources.discovery.proposal import Match, Proposal, identity_files
 
 __all__ = ["write_config"]
 
@@ -42,7 +41,7 @@ def write_config(proposal: Proposal, folder: str, workspace: str, language: str 
         *_sources(used, tools, folder),
         "",
     ]
-    lines += _identities(proposal.matches, tools)
+    lines += _identities(proposal.matches)
     lines += [f"# CHECK {question}" for question in proposal.questions]
     lines.append("tables:")
     for table in dict.fromkeys(match.table for match in used):
@@ -55,7 +54,7 @@ def write_config(proposal: Proposal, folder: str, workspace: str, language: str 
             else:
                 lines += [f"    - {section[0]}{_remark(part)}", *(f"      {line}" for line in section[1:])]
     lines += ["", *_label(proposal.churn)]
-    unused = [match for match in proposal.matches if not match.table]
+    unused = [match for match in proposal.matches if not match.table and match.why is not None]
     if unused:
         lines += ["", "# Files that are not used:"]
         lines += [f"#   {match.path}: {match.why}" for match in unused]
@@ -86,13 +85,12 @@ def _sources(used: Sequence[Match], tools: Sequence[str], folder: str) -> Iterat
             yield f"    {key}"
 
 
-def _identities(matches: Sequence[Match], tools: Sequence[str]) -> list[str]:
+def _identities(matches: Sequence[Match]) -> list[str]:
     """Return the lines that say where each tool's customers stand, where several tools have their own ids."""
-    known = {name: one for name, one in presets().items() if one.identities is not None}
-    keys = {match.tool: match for match in reversed(matches) if match.known in known and match.tool in tools}
-    accounts = next((match.tool for match in matches if match.table == "accounts"), "")
-    if len(tools) <= 1 or accounts not in keys or len(keys) <= 1:
+    keys = identity_files(matches)
+    if not keys:
         return []
+    accounts = next(match.tool for match in matches if match.table == "accounts")
     lines = ["identities:  # which account each tool's records are: by ids, then by a domain or name of one alone"]
     lines += [f"  leading: {accounts}", "  keys:"]
     lines += [

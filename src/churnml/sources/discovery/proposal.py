@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from churnml.language import Text
 from churnml.sources.discovery.known_tables import Chosen, choose
 from churnml.sources.discovery.profiles import ColumnProfile, FileProfile
 from churnml.sources.discovery.roles import Fit, best_fits, plain_name
+from churnml.sources.presets import presets
 from churnml.tables import TABLES
 
-__all__ = ["Match", "Proposal", "propose"]
+__all__ = ["Match", "Proposal", "identity_files", "propose"]
 
 _WHOLE_STAGES = {"true": "won", "false": "lost"}
 
@@ -50,6 +51,9 @@ class Match:
         What a person has said of these.
     choices : mapping of str to tuple of str
         Canonical column → how it can be read, the way that stands in `columns` first.
+    role : {"", "beside", "identities"}
+        Of a file without a table what it is for all the same: a preset reads it beside another one, or it says which
+        account each record of its tool is. Of one with a table, that such a file does.
     """
 
     path: str
@@ -67,6 +71,7 @@ class Match:
     asks: tuple[str, ...] = ()
     said: Mapping[str, str] = field(default_factory=dict)
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    role: Literal["", "beside", "identities"] = ""
 
     @property
     def tool(self) -> str:
@@ -115,7 +120,10 @@ def propose(name: str, files: Sequence[FileProfile]) -> Proposal:
     """
     chosen = choose(files)
     taken: dict[str, tuple[FileProfile, Fit]] = {}
-    left = {file.path: file.fault for file in files if file.fault is not None} | chosen.left
+    left: dict[str, Text | None] = {file.path: file.fault for file in files if file.fault is not None}
+    left |= chosen.left
+    parts = (file for own in chosen.tables.values() for file in own if file.known is not None)
+    left |= {path: None for file in parts if file.known is not None for _, path in file.known.with_}
     known = {file.path for file in files if file.known is not None and not file.known.fault}
     unknown = [file for file in files if not file.fault and file.path not in known]
     waiting = sorted(
@@ -143,7 +151,30 @@ def propose(name: str, files: Sequence[FileProfile]) -> Proposal:
     order = {table: at for at, table in enumerate(TABLES)}
     place = {file.path: at for parts in chosen.tables.values() for at, file in enumerate(parts)}
     matches.sort(key=lambda match: (order.get(match.table, 99), place.get(match.path, 0), match.path))
-    return Proposal(name, tuple(matches), churn, _questions(churn, feeding))
+    return Proposal(name, tuple(_with_identities(matches)), churn, _questions(churn, feeding))
+
+
+def identity_files(matches: Sequence[Match]) -> dict[str, Match]:
+    """Return tool → the file that says which account each of its records is, where several tools have their own ids."""
+    known = {name for name, one in presets().items() if one.identities is not None}
+    tools = {match.tool for match in matches if match.table}
+    keys = {match.tool: match for match in reversed(matches) if match.known in known and match.tool in tools}
+    accounts = next((match.tool for match in matches if match.table == "accounts"), "")
+    return keys if len(keys) > 1 and accounts in keys else {}
+
+
+def _with_identities(matches: Sequence[Match]) -> list[Match]:
+    """Return the matches with what identities do: their files are used, and ids of tools need not be the accounts'."""
+    keys = identity_files(matches)
+    accounts = next((match.tool for match in matches if match.table == "accounts"), "")
+    told = []
+    for match in matches:
+        if keys.get(match.tool) is match and not match.table:
+            match = replace(match, why=None, role="identities")
+        elif match.table and match.tool in keys and match.tool != accounts:
+            match = replace(match, accounts_met=None, role="identities")
+        told.append(match)
+    return told
 
 
 def _known_match(file: FileProfile, reference: frozenset[str]) -> Match:
@@ -168,10 +199,13 @@ def _known_match(file: FileProfile, reference: frozenset[str]) -> Match:
     )
 
 
-def _left_match(file: FileProfile, why: Text) -> Match:
+def _left_match(file: FileProfile, why: Text | None) -> Match:
+    """Return the match of a file that feeds no table; without a reason it is read beside one that does."""
     known = file.known
     if known is None:
         return Match(file.path, file.rows, why=why)
+    if why is None:
+        return Match(file.path, file.rows, known=known.name, role="beside")
     if known.fault:
         why = Text.of("init-why-preset", known=known.name, said=known.fault)
     return Match(file.path, file.rows, why=why, known=known.name)
@@ -188,7 +222,9 @@ def _reference(chosen: Chosen, taken: Mapping[str, tuple[FileProfile, Fit]]) -> 
         table: frozenset(file.column(fit.columns["account_id"]).examples) for table, (file, fit) in taken.items()
     }
     if "accounts" in widths:
-        return widths["accounts"]
+        # Ids of Salesforce are the same in 15 and in 18 characters.
+        short = {one[:15] for one in widths["accounts"] if re.fullmatch(r"[a-zA-Z0-9]{18}", one)}
+        return widths["accounts"] | short
     return max(widths.values(), key=len, default=nobody)
 
 
@@ -219,6 +255,8 @@ def _match(file: FileProfile, fit: Fit) -> Match:
     }
     if fit.table == "subscriptions" and _contracts(file, fit, columns, questions):
         choices["ends_on"] = ("exclusive", "inclusive")
+    if fit.table == "subscriptions" and "seats" in fit.columns:
+        questions += _units(file, fit.columns["seats"])
     if fit.table == "opportunities" and "outcome" in columns:
         _outcome(file.column(fit.columns["outcome"]), columns, questions)
     if fit.table in ("tickets", "surveys", "invoices", "opportunities") and f"{fit.table[:-1]}_id" not in columns:
@@ -262,6 +300,26 @@ def _contracts(file: FileProfile, fit: Fit, columns: dict[str, Any], questions: 
         written = f"{{column: {_quoted(raw)}, inclusive: true}}"
         questions.append(Text.of("init-look-inclusive", column="ends_on", raw=raw, written=written))
     return is_last
+
+
+def _units(file: FileProfile, quantity: str) -> list[Text]:
+    """Ask what counts as seats where a quantity is counted in several units, of which add-ons have others."""
+    unit = next((one for one in file.columns if plain_name(one.name) in _UNIT_NAMES and one.kind == "word"), None)
+    words = list(dict.fromkeys(unit.examples)) if unit is not None else []
+    if unit is None or len(words) < 2:
+        return []
+    seats = next(
+        (word for word in words if re.search(r"user|seat|licen[cs]e|ユーザ|席", word, re.IGNORECASE)), words[0]
+    )
+    name, word = _quoted(unit.name), seats.replace("'", "''")
+    written = f"seats: {{expr: \"CASE WHEN {name} = '{word}' THEN {_quoted(quantity)} END\"}}"
+    addon = f"is_addon: {{expr: \"{name} <> '{word}'\"}}"
+    units = " / ".join(words[:_MOST_UNITS])
+    return [Text.of("init-look-units", column="seats", raw=quantity, units=units, written=written, addon=addon)]
+
+
+_UNIT_NAMES = ("unit", "units", "uom", "unit_of_measure", "quantity_unit", "単位")
+_MOST_UNITS = 5
 
 
 def _last_days(column: ColumnProfile) -> bool:

@@ -30,6 +30,7 @@ _TELLING: dict[str, tuple[str, ...]] = {
     "invoices": ("due_on", "paid_on", "invoice_id"),
     "contacts": ("contact_id", "role", "left_at"),
     "touchpoints": ("channel", "direction", "touchpoint_id"),
+    "campaign_events": ("campaign_event_id", "campaign_id"),
     "milestones": ("completed_at", "planned_at", "milestone_id"),
     "opportunities": ("opportunity_id", "outcome", "closed_at"),
 }
@@ -97,7 +98,7 @@ def _fit(file: FileProfile, table: str) -> Fit | None:
     score = 2.0 if account is not None else 0.0
     for canonical, names in _NAMES[table].items():
         candidate = next(
-            (by_name[name] for name in names if name in by_name and _plausible(canonical, by_name[name])), None
+            (by_name[name] for name in names if name in by_name and _plausible(table, canonical, by_name[name])), None
         )
         if candidate is None or candidate.name in columns.values():
             continue
@@ -109,6 +110,13 @@ def _fit(file: FileProfile, table: str) -> Fit | None:
     telling = _TELLING[table]
     if telling and sum(name in columns for name in telling) < min(2, len(telling)):
         return None
+    # What has the canonical name already needs no other sign, and says nothing about which table it is.
+    for column in TABLES[table].columns:
+        own = by_name.get(column.name)
+        if own is None or column.name in columns or own.name in columns.values():
+            continue
+        if _plausible(table, column.name, own) and _speaks(table, column.name, own):
+            columns[column.name] = own.name
     if table == "accounts":
         if account is None or not account.unique:
             return None
@@ -127,8 +135,16 @@ def _yearly(by_name: dict[str, ColumnProfile]) -> str | None:
     return next((by_name[name].name for name in ("arr", "annual_recurring_revenue", "acv") if name in by_name), None)
 
 
-def _plausible(canonical: str, column: ColumnProfile) -> bool:
+def _speaks(table: str, canonical: str, column: ColumnProfile) -> bool:
+    """Tell whether a column's words are those of the canonical one, where that one takes a few words only."""
+    words = TABLES[table][canonical].values
+    return not words or {example.lower() for example in column.examples} <= {*words}
+
+
+def _plausible(table: str, canonical: str, column: ColumnProfile) -> bool:
     """Tell whether a column's content can be what its name says."""
+    if TABLES[table][canonical].required and not _speaks(table, canonical, column):
+        return False
     if canonical.rpartition("_")[2] in _DATES:
         return column.dated
     if canonical == "score":
