@@ -55,14 +55,14 @@ def family_of(frame: Frame, snapshot: SnapshotInfo, line: AccountLine) -> Family
     own = sorted((lines[key] for key in under if key in lines), key=lambda one: -(one.account.expected_loss or 0.0))
     if not above and not own:
         return None
-    together = [line, *own]
-    counts = [(band, sum(one.account.band == band for one in together)) for band in BANDS]
+    members = [line, *own]
+    counts = [(band, sum(one.account.band == band for one in members)) for band in BANDS]
     return Family(
         above,
         tuple(own[:_MOST]),
         max(len(own) - _MOST, 0),
-        len(together),
-        sum(one.account.arr or 0.0 for one in together),
-        sum(one.account.expected_loss or 0.0 for one in together),
+        len(members),
+        sum(one.account.arr or 0.0 for one in members),
+        sum(one.account.expected_loss or 0.0 for one in members),
         tuple((band, count) for band, count in counts if count),
     )
