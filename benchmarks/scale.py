@@ -183,8 +183,8 @@ def measured(accounts: int) -> dict[str, Any]:
 def show(found: dict[str, Any]) -> None:
     """Print one size as a table."""
     print(
-        f"\n{found['accounts']:,} accounts, {found['events']:,} events: {found['rows']:,} rows, {found['labelled']:,} labelled, "
-        f"{found['churned_accounts']:,} accounts churned, {found['features']} features"
+        f"\n{found['accounts']:,} accounts, {found['events']:,} events: {found['rows']:,} rows, "
+        f"{found['labelled']:,} labelled, {found['churned_accounts']:,} accounts churned, {found['features']} features"
     )
     print(f"{'':24}{'seconds':>9}{'CPU':>9}{'peak MiB':>10}")
     bare_work = {f"bare {name}": cost for name, cost in found["bare"].items()}
@@ -195,12 +195,12 @@ def show(found: dict[str, Any]) -> None:
 
 
 def extrapolated(smaller: dict[str, Any], larger: dict[str, Any], accounts: int) -> dict[str, float]:
-    """Return the seconds of every stage at a size that was not measured: on the line through two that were."""
+    """Return the seconds of every stage at a larger size: on the line through two that were measured."""
     share = (accounts - smaller["accounts"]) / (larger["accounts"] - smaller["accounts"])
     seconds = {}
     for name, cost in larger["stages"].items():
         before = smaller["stages"][name]["seconds"]
-        seconds[name] = round(before + share * (cost["seconds"] - before), 0)
+        seconds[name] = max(round(before + share * (cost["seconds"] - before)), cost["seconds"])
     return seconds
 
 
@@ -240,7 +240,7 @@ def main() -> None:
             show(sizes[-1])
     if options.json:
         print(json.dumps({"cores": os.cpu_count(), "sizes": sizes}, indent=1))
-    elif len(sizes) > 1:
+    elif len(sizes) > 1 and sizes[-1]["accounts"] >= 4 * sizes[-2]["accounts"]:  # else a line tells of chance
         show_extrapolated(sizes)
 
 
