@@ -271,6 +271,17 @@ def off(rows: Rows, kinds: Sequence[str]) -> float:
     )
 
 
+def luck(trainings: Sequence[Sequence[dict[str, dict[str, float]]]]) -> float:
+    """Return how far off the uncalibrated model still is once moved by what it was off by in the other companies.
+
+    That knows the course and the date, as nobody does beforehand: what is left is the luck of the companies' own.
+    """
+    name = "log_expected_over_observed"
+    ratio = np.array([[row["uncalibrated"][name] for row in company] for company in trainings])
+    others = (ratio.sum(axis=0) - ratio) / (len(ratio) - 1)
+    return float(np.abs(ratio - others).mean())
+
+
 def simulated(cache: Path, seeds: Sequence[int]) -> dict[str, Any]:
     """Return the mean measures per kind over companies and dates."""
     companies: dict[int, Rows] = {}
@@ -292,6 +303,8 @@ def simulated(cache: Path, seeds: Sequence[int]) -> dict[str, Any]:
                 },
             }
     result["drifting"] = float(np.mean([off(rows, DRIFTING) for rows in companies.values()]))
+    if len(companies) > 1:
+        result["luck"] = {kind: luck([rows[kind] for rows in companies.values()]) for kind in KINDS}
     result["off_by_company"] = {
         str(seed): {kind: off(rows, [kind]) for kind in KINDS} | {"drifting": off(rows, DRIFTING)}
         for seed, rows in companies.items()

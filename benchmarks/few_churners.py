@@ -75,6 +75,14 @@ def measure(accounts: int, seed: int, kinds: Sequence[str], cache: Path | None) 
     return found
 
 
+def mean_of(results: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return the mean AUC and log loss of each kind of model and each rule over companies."""
+    return {
+        name: {metric: float(np.mean([one[name][metric] for one in results])) for metric in ("roc_auc", "log_loss")}
+        for name in names
+    }
+
+
 def main() -> None:
     """Run every size with every seed and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -91,24 +99,24 @@ def main() -> None:
             done = results[-1]
             told = ", ".join(f"{kind} {done[kind]['roc_auc']:.3f}" for kind in options.kinds)
             print(f"{accounts} accounts, seed {seed}: AUC {told}", file=sys.stderr, flush=True)
-    names = [name for name, value in results[0].items() if isinstance(value, dict)]
-    means = {
-        name: {
-            metric: float(np.mean([result[name][metric] for result in results])) for metric in ("roc_auc", "log_loss")
-        }
-        for name in names
-    }
+    # Where the regression is published, the blend stands beside it: a column that not every company has.
+    names = [
+        name for name, value in results[0].items() if isinstance(value, dict) and all(name in one for one in results)
+    ]
+    means = mean_of(results, names)
+    smallest = mean_of([one for one in results if one["accounts"] == min(options.accounts)], names)
     machine = {"python": platform.python_version(), "machine": platform.machine(), "lightgbm": version("lightgbm")}
     if options.json:
-        print(json.dumps({"results": results, "means": means, **machine}, indent=1))
+        print(json.dumps({"results": results, "means": means, "smallest": smallest, **machine}, indent=1))
         return
     print("| accounts | seed | churned in training | " + " | ".join(names) + " |")
     print("|" + "---|" * (3 + len(names)))
     for result in results:
         cells = [f"{result[name]['roc_auc']:.3f} / {result[name]['log_loss']:.4f}" for name in names]
         print(f"| {result['accounts']} | {result['seed']} | {result['churned_accounts']} | {' | '.join(cells)} |")
-    cells = [f"{means[name]['roc_auc']:.3f} / {means[name]['log_loss']:.4f}" for name in names]
-    print(f"| mean | | | {' | '.join(cells)} |")
+    for title, group in (("mean", means), (f"mean of {min(options.accounts)} accounts", smallest)):
+        cells = [f"{group[name]['roc_auc']:.3f} / {group[name]['log_loss']:.4f}" for name in names]
+        print(f"| {title} | | | {' | '.join(cells)} |")
     print(f"AUC / log loss, pooled over the backtest's folds. {machine}")
 
 

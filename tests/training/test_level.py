@@ -51,6 +51,25 @@ def test_a_rising_level_is_followed_within_the_cap_and_a_falling_one_too() -> No
     assert -0.25 <= down < -0.1
 
 
+def test_where_churn_has_turned_the_newest_labels_bound_the_drift() -> None:
+    # Up for a year, then back: the periods together still say up, the newest label window does not.
+    turned = np.concatenate([np.linspace(-3.4, -1.4, 15), [-2.6, -3.2, -3.2]])
+    assert learnt(turned)[1] == 0.0
+    still = np.concatenate([np.linspace(-3.4, -1.4, 15), [-1.4, -1.4, -1.4]])
+    assert learnt(still)[1] > 0.1
+
+
+def test_a_drift_that_the_final_model_knows_already_is_not_counted_again() -> None:
+    z, y, dates = history(np.linspace(-3.2, -1.6, 18))
+    folds = temporal_folds(dates, y, HORIZON)
+    scores = np.concatenate([z[fold.valid] + own_level(z[fold.train], y[fold.train]) for fold in folds])
+    month = np.unique(dates, return_inverse=True)[1]
+    knows = z + offsets(z, y, month, np.ones(len(y)))[0][month]
+    timeline, ones = Timeline.of(dates, HORIZON), np.ones(len(y))
+    assert find_level(scores, z + own_level(z, y), y, folds, timeline, ones).drift > 0.2
+    assert abs(find_level(scores, knows, y, folds, timeline, ones).drift) < 0.08
+
+
 def test_periods_that_disagree_move_nothing() -> None:
     zigzag = np.where(np.arange(18) // 3 % 2, -1.9, -3.1)
     assert abs(learnt(zigzag)[1]) < 0.12

@@ -213,8 +213,9 @@ def find_level(
     The season is the periodic part of what the training rows' dates are off by, as a Gaussian process sees it beside a
     drifting level; with less than two years, or where no season shows, there is none. The drift is what the periods
     that the inner folds judge on are off by in common: each period counts by the churners it has, the mean is shrunk
-    by how far it can be told from zero, and it is capped. Nothing of it is learnt from the level of the final model on
-    rows that it has seen.
+    by how far it can be told from zero, and it is capped. The folds' models had not seen the newest rows and the final
+    model has, so the drift goes no further than what that one still lacks on the newest label window, and not against
+    it: what it knows already is not counted twice, and a turn shows there first.
 
     Parameters
     ----------
@@ -253,7 +254,8 @@ def find_level(
     # Dates nearer than the purge share their churners: so many of them are one fact.
     gaps = np.median(np.diff(dates)) if len(dates) > 1 else timeline.purge_days
     shared = np.clip(timeline.purge_days / max(float(gaps), 1.0), 1.0, dates_in)
-    drift = _drift(period, error * shared, spread)
+    lacking = _lacking(slope * fitted + added, y, timeline, weights)
+    drift = float(np.clip(_drift(period, error * shared, spread), min(lacking, 0.0), max(lacking, 0.0)))
     level, _ = offsets(slope * scores + added[judged], outcome, judged_date, mass)
     return Level(slope, drift, scores + (added[judged] + level[judged_date]) / slope, season)
 
@@ -283,6 +285,16 @@ def _drift(period: Array, error: Array, season_sd: float) -> float:
         apart = _AGREEMENT * float(period.var(ddof=1)) / count
         trust *= max(0.0, 1.0 - apart / max(mean**2, 1e-12))
     return float(np.clip(mean * trust, -_CAP, _CAP))
+
+
+def _lacking(log_odds: Array, y: Array, timeline: Timeline, weights: Array) -> float:
+    """Return what a model of the training rate lacks on the newest label window, shrunk by that window's own error."""
+    whole, _ = offsets(log_odds, y, np.zeros(len(y), dtype=np.intp), weights)
+    newest = timeline.days > timeline.days.max() - max(timeline.purge_days, 1)
+    off, variance = offsets(log_odds + whole[0], y, newest.astype(np.intp), weights)
+    # The window's dates share their churners: their rows together are one fact.
+    error = variance[1] * len(np.unique(timeline.days[newest]))
+    return float(off[1] * _LEVEL_PRIOR**2 / (_LEVEL_PRIOR**2 + error))
 
 
 def _season(days: Array, off: Array, variance: Array, purge_days: int) -> tuple[Season | None, float]:
