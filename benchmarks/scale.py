@@ -26,6 +26,7 @@ import psutil
 ROOT = Path(__file__).parents[1]
 MONTHS, SEED = 24, 11
 TREES, LEAVES = 300, 16
+EXTRAPOLATED = (100_000, 1_000_000)
 LOOKS_PER_SECOND = 50
 
 
@@ -82,6 +83,8 @@ def simulated(folder: Path, accounts: int) -> dict[str, Any]:
 
 def chain(folder: Path) -> dict[str, Any]:
     """Run the whole chain on a company, and keep its training frame for the bare work."""
+    import pyarrow.parquet as pq
+
     from churnml import pipeline
     from churnml.config import load_config
     from churnml.progress import Stages
@@ -103,6 +106,7 @@ def chain(folder: Path) -> dict[str, Any]:
     pipeline.train(config, stages, prepared=prepared)
     frame, names = prepared.frame, prepared.feature_set.names
     facts = {
+        "events": pq.read_metadata(folder / "raw" / "events.parquet").num_rows,
         "rows": len(frame),
         "labelled": int(frame["churned"].notna().sum()),
         "churned_accounts": int(frame.loc[frame["churned"] == 1, "account_id"].nunique()),
@@ -179,8 +183,8 @@ def measured(accounts: int) -> dict[str, Any]:
 def show(found: dict[str, Any]) -> None:
     """Print one size as a table."""
     print(
-        f"\n{found['accounts']:,} accounts: {found['rows']:,} rows, {found['labelled']:,} labelled, "
-        f"{found['churned_accounts']:,} accounts churned, {found['features']} features"
+        f"\n{found['accounts']:,} accounts, {found['events']:,} events: {found['rows']:,} rows, "
+        f"{found['labelled']:,} labelled, {found['churned_accounts']:,} accounts churned, {found['features']} features"
     )
     print(f"{'':24}{'seconds':>9}{'CPU':>9}{'peak MiB':>10}")
     bare_work = {f"bare {name}": cost for name, cost in found["bare"].items()}
@@ -188,6 +192,27 @@ def show(found: dict[str, Any]) -> None:
         print(f"{name:24}{cost['seconds']:9.1f}{cost['cpu_seconds']:9.1f}{cost['peak_mb']:10.0f}")
     print(f"{'run':24}{found['run_seconds']:9.1f}{'':9}{found['peak_mb']:10.0f}")
     print(f"fit ÷ bare fit {found['fit_over_bare_fit']}, backtest ÷ fit {found['backtest_over_fit']} (of CPU)")
+
+
+def extrapolated(smaller: dict[str, Any], larger: dict[str, Any], accounts: int) -> dict[str, float]:
+    """Return the seconds of every stage at a larger size: on the line through two that were measured."""
+    share = (accounts - smaller["accounts"]) / (larger["accounts"] - smaller["accounts"])
+    seconds = {}
+    for name, cost in larger["stages"].items():
+        before = smaller["stages"][name]["seconds"]
+        seconds[name] = max(round(before + share * (cost["seconds"] - before)), cost["seconds"])
+    return seconds
+
+
+def show_extrapolated(sizes: list[dict[str, Any]]) -> None:
+    """Print what larger customer bases would take, if every stage went on along its line."""
+    smaller, larger = sizes[-2:]
+    for accounts in EXTRAPOLATED:
+        if accounts <= larger["accounts"]:
+            continue
+        seconds = extrapolated(smaller, larger, accounts)
+        print(f"\n{accounts:,} accounts, EXTRAPOLATED on a line through the last two sizes, not measured:")
+        print(", ".join(f"{name} {value:,.0f} s" for name, value in seconds.items()))
 
 
 def main() -> None:
@@ -215,6 +240,8 @@ def main() -> None:
             show(sizes[-1])
     if options.json:
         print(json.dumps({"cores": os.cpu_count(), "sizes": sizes}, indent=1))
+    elif len(sizes) > 1 and sizes[-1]["accounts"] >= 4 * sizes[-2]["accounts"]:  # else a line tells of chance
+        show_extrapolated(sizes)
 
 
 if __name__ == "__main__":

@@ -107,6 +107,9 @@ def fill(store: Store, config: str, accounts: int, today: date, *, weeks: int = 
             "change_30d": np.round(rng.normal(-2, 9, accounts), 1),
             "last_contact_on": [(today - timedelta(days=int(d))).isoformat() for d in rng.integers(1, 120, accounts)],
             "why": [_why(told[at]) for at in which],
+            # The first three are one inside the other.
+            "above": [[], ids[:1], ids[1::-1], *[None] * (accounts - 3)],
+            "below": [ids[1:3], ids[2:3], *[None] * (accounts - 2)],
         }
     )
     curves = curves_of(

@@ -13,6 +13,13 @@ from tests.pages.browsing import ANN, DAVE, EVE
 
 from churnml.store import Store
 
+FAMILY = ("acc-00000", "acc-00001", "acc-00002")
+"""One inside the other; the first is Ann's."""
+
+
+def plain(page: str) -> str:
+    return page.replace("\u202f", " ").replace("\xa0", " ")
+
 
 @pytest.fixture
 def busy(look: Any) -> tuple[Any, str]:
@@ -42,6 +49,31 @@ def test_every_account_has_a_page_in_every_language(see: Any, lang: str) -> None
         brief = eve.get(f"/accounts/{account.account_id}?lang={lang}&view=brief")
         assert brief.status_code == 200
         assert "<form" not in brief.text.split("<main")[1]
+
+
+def test_the_page_tells_what_an_account_is_part_of_and_sums_over_all_levels_below(see: Any) -> None:
+    eve = see(EVE)
+    snapshot = eve.state.view.snapshot.id
+    top, middle, last = FAMILY
+    known = eve.state.store.account_scores(snapshot, list(FAMILY))
+    arr = {key: float(one.arr) for key, one in known.items()}
+    page = eve.get(f"/accounts/{top}").text
+    assert "Part of" not in page
+    assert re.search(rf"With all below it 3 accounts: ARR \D?{sum(arr.values()):,.0f},", plain(page))
+    page = eve.get(f"/accounts/{middle}").text
+    assert f'Part of <a href="/accounts/{top}">' in page
+    assert re.search(rf"With all below it 2 accounts: ARR \D?{arr[middle] + arr[last]:,.0f},", plain(page))
+    page = eve.get(f"/accounts/{last}").text
+    assert page.index(f'<a href="/accounts/{top}">') < page.index(f'<a href="/accounts/{middle}">')
+    assert "With all below it" not in page
+
+
+def test_who_sees_the_own_accounts_only_sees_no_other_ones_above_or_below(look: Any) -> None:
+    ann = look(ANN)
+    page = ann.get(f"/accounts/{FAMILY[0]}")
+    assert page.status_code == 200
+    assert not any(one in page.text for one in FAMILY[1:])
+    assert 'id="family"' not in page.text
 
 
 def test_the_numbers_of_a_chart_are_a_file(busy: tuple[Any, str]) -> None:

@@ -97,4 +97,6 @@ def test_the_command_tells_how_far_the_past_reaches(ran: tuple[Path, dict[str, A
     assert 12 <= told["reach_months"] < 24
     assert {len(one["survival"]) for one in told["accounts"]} == {told["reach_months"]}
     table = churnml("survival", ran[0], "--refits", 2, "--top", 3)
+    assert "Next decision" not in table.stdout
+    assert "Still worth" not in table.stdout
     assert f"the past reaches {told['reach_months']} months ahead" in " ".join(table.stdout.split())

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from churnml.config import Config
 from churnml.engine import connect
 from churnml.errors import DataError
+from churnml.pipeline.background import families
 from churnml.retention import KpiReport, kpi_report
 from churnml.sources import Loaded, load
 from churnml.tables.parents import chain_of, circles, top_of
@@ -114,6 +115,22 @@ def test_a_parent_that_is_no_account_is_noted_and_is_the_top_of_its_children(com
     assert len(notes) == 1
     assert "'holding'" in notes[0]
     assert {row.group for row in report.of("parent")} == {"holding", "~"}
+
+
+def test_a_scoring_keeps_who_stands_above_and_below_as_it_was_known_then(company: Any) -> None:
+    def told(loaded: Loaded) -> list[dict[str, dict[str, list[str]]]]:
+        days = map(pd.Timestamp, ("2025-04-01", "2025-05-01"))
+        return [families(loaded.tables, day).set_index("account_id").T.to_dict() for day in days]
+
+    before, after = company(ACCOUNTS, told)
+    assert before == {
+        "acme": {"above": [], "below": ["acme-de", "acme-jp", "plant"]},
+        "acme-de": {"above": ["acme"], "below": ["plant"]},
+        "acme-jp": {"above": ["acme"], "below": []},
+        "plant": {"above": ["acme-de", "acme"], "below": []},
+    }
+    assert after["late"] == {"above": ["acme-jp", "acme"], "below": []}
+    assert after["acme"]["below"] == ["acme-de", "acme-jp", "late", "plant"]
 
 
 Forest = st.lists(st.one_of(st.none(), st.integers(0, 11)), min_size=1, max_size=10)

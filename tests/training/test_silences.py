@@ -173,8 +173,14 @@ def test_no_more_is_told_than_the_past_reaches() -> None:
         if one.expected_end is not None:
             assert (one.expected_end - now["as_of"].iloc[0].date()).days < 420
         assert "24 months" not in render(one.sentence, "en")
+        if one.expected_end is not None and one.earliest is not None:
+            assert one.earliest <= one.expected_end
     losses = [one.expected_loss for one in told]
     assert losses.count(None) == 1
+    # Nobody's worth is known, so those come first that are likeliest to be lost.
+    chances = [one.lost_within[90] for one in told]
+    assert chances == sorted(chances, reverse=True)
+    assert any(one.expected_end is not None for one in told)
 
 
 def test_what_came_after_changes_no_curve(frame: pd.DataFrame, fitted: HazardModel) -> None:

@@ -67,32 +67,42 @@ def _draw(report: SurvivalReport, language: str, top: int) -> None:
     from churnml.language import Section, day, number, percent, phrases, render
 
     console, t = out(), Section(phrases(language), "cli-survival")
-    head = [t(f"column.{name}") for name in ("account", "decision", "risk", "year", "value", "sentence")]
-    table = Table(*head, title=t("title", day=day(report.as_of.isoformat(), language), currency=report.currency))
+    names = ("account", "decision", "risk", "year", "value", "sentence")
+    rows = []
     for one in report.accounts[:top]:
         risk, value = one.renewal_risk, one.residual_value
-        table.add_row(
-            one.account_id,
-            "–" if one.next_decision_on is None else day(one.next_decision_on.isoformat(), language),
-            "–"
-            if risk is None
-            else t(
-                "between",
-                value=percent(risk.value, language),
-                low=percent(risk.low, language),
-                high=percent(risk.high, language),
-            ),
-            percent(one.lost_within[360], language) if 360 in one.lost_within else "–",
-            "–"
-            if value is None
-            else t(
-                "between",
-                value=number(round(value.value), language),
-                low=number(round(value.low), language),
-                high=number(round(value.high), language),
-            ),
-            render(one.sentence, language),
+        rows.append(
+            (
+                one.account_id,
+                None if one.next_decision_on is None else day(one.next_decision_on.isoformat(), language),
+                None
+                if risk is None
+                else t(
+                    "between",
+                    value=percent(risk.value, language),
+                    low=percent(risk.low, language),
+                    high=percent(risk.high, language),
+                ),
+                percent(one.lost_within[360], language) if 360 in one.lost_within else None,
+                None
+                if value is None
+                else t(
+                    "between",
+                    value=number(round(value.value), language),
+                    low=number(round(value.low), language),
+                    high=number(round(value.high), language),
+                ),
+                render(one.sentence, language),
+            )
         )
+    # What is known of nobody has no column: without contracts there is no decision, without revenue no worth.
+    shown = [place for place in range(len(names)) if any(row[place] is not None for row in rows)]
+    table = Table(
+        *(t(f"column.{names[place]}") for place in shown),
+        title=t("title", day=day(report.as_of.isoformat(), language), currency=report.currency),
+    )
+    for row in rows:
+        table.add_row(*("–" if row[place] is None else row[place] for place in shown))
     console.print(table)
     if "at_once" in report.lost:
         console.print(t("silent", **report.lost, months=report.reach_months))

@@ -16,14 +16,15 @@ from churnml.health import phase
 from churnml.language import Text
 from churnml.store import Store
 from churnml.tables import Tables, knowledge
+from churnml.tables.parents import below, chain_of
 
-__all__ = ["with_background", "with_chosen_owners"]
+__all__ = ["families", "with_background", "with_chosen_owners"]
 
 
 def with_background(
     config: Config, tables: Tables, now: pd.DataFrame, table: pd.DataFrame, stored: Sequence[dict[str, Any]]
 ) -> pd.DataFrame:
-    """Return the scores with contract, phase, last contact and first reason; tell the rest in each explanation.
+    """Return the scores with contract, phase, last contact, parents and first reason; tell the rest in explanations.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def with_background(
         item["weekly"] = weeks.get(account, {})
     phases = pd.DataFrame({"account_id": now["account_id"], "phase": phase(now).astype(object)})
     out = table.assign(why=pd.Series([_why(item) for item in stored], index=table.index, dtype=object))
-    for more in (phases, snapshots.contracts_at(tables, as_of), _last_contacts(tables, day)):
+    for more in (phases, snapshots.contracts_at(tables, as_of), _last_contacts(tables, day), families(tables, as_of)):
         out = out.merge(more, on="account_id", how="left", validate="1:1")
     return out
 
@@ -67,6 +68,28 @@ def _last_contacts(tables: Tables, as_of: date) -> pd.DataFrame:
     frame = rows.group_by("account_id").aggregate(last=rows.occurred_at.max()).to_pandas()
     days = pd.to_datetime(frame["last"]).dt.strftime("%Y-%m-%d").astype(object)
     return pd.DataFrame({"account_id": frame["account_id"].astype("str"), "last_contact_on": days})
+
+
+def families(tables: Tables, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return ``account_id, above, below``: of whom an account is part, the nearest first, and who is part of it.
+
+    Parameters
+    ----------
+    tables : Tables
+    as_of : Timestamp
+        Parents known before it count. Accounts that stand alone are left out.
+    """
+    if not tables.has("accounts", "parent_id"):
+        return pd.DataFrame({"account_id": pd.Series(dtype="str")})
+    accounts = tables["accounts"].select("account_id", "parent_id", "known_at").to_pandas()
+    accounts["account_id"] = accounts["account_id"].astype("str")
+    parents = knowledge.frame_newest(accounts, as_of).set_index("account_id")["parent_id"].astype("object")
+    under = below(parents)
+    family = [(account, chain_of(parents, account), under.get(account, [])) for account in parents.index]
+    return pd.DataFrame(
+        [(account, list(above), own) for account, above, own in family if above or own],
+        columns=["account_id", "above", "below"],
+    )
 
 
 def with_chosen_owners(config: Config, store: Store, table: pd.DataFrame) -> pd.DataFrame:

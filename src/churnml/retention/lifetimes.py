@@ -50,7 +50,7 @@ def lifetimes(
     gross_margin, yearly_discount, monthly_growth
         As for `churnml.retention.residual.residual_value`.
     rank_by : str, optional
-        Left out: in the order of the rows.
+        Left out: in the order of the rows. Where it has no number of any account, the likeliest to be lost come first.
     drivers : sequence, optional
         Per row, from `churnml.explain.renewal.renewal_drivers`.
     level : float
@@ -77,11 +77,17 @@ def lifetimes(
     ranks = {"expected_loss": loss, "residual_value": worth[0], "avoidable_loss": worth[1]}
     order = np.arange(len(rows))
     if rank_by is not None:
-        order = np.argsort(np.where(np.isnan(ranks[rank_by]), np.inf, -ranks[rank_by]), kind="stable")
+        rank = ranks[rank_by]
+        if np.isnan(rank).all():
+            rank = point.lost_within(horizon_days, gap_days)
+        order = np.argsort(np.where(np.isnan(rank), np.inf, -rank), kind="stable")
     lines = []
     for row in order.tolist():
         as_of = pd.Timestamp(rows["as_of"].iloc[row]).date()
-        days = dict(zip(("earliest", "latest"), (_month_of_half(low[row]), _month_of_half(high[row])), strict=True))
+        days = {"earliest": _month_of_half(low[row]), "latest": _month_of_half(high[row])}
+        if not np.isnan(days["earliest"]):
+            # The bounds are told by the month, the curve itself by the day.
+            days["earliest"] = float(np.fmin(days["earliest"], half[row]))
         known = not np.isnan(mrr[row])
         valued = known and months == MONTHS
         line = Lifetime(

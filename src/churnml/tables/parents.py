@@ -10,7 +10,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["chain_of", "circles", "top_of"]
+__all__ = ["below", "chain_of", "circles", "top_of"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -83,6 +83,22 @@ def chain_of(parents: pd.Series, account_id: str) -> tuple[str, ...]:
         above.append(str(parent))
         at = str(parent)
     return tuple(above)
+
+
+def below(parents: pd.Series) -> dict[str, list[str]]:
+    """Return, of each account that has some, all accounts below it, over all levels, in their order.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> below(pd.Series({"plant": "country", "country": "world", "world": None, "solo": None}))
+    {'country': ['plant'], 'world': ['plant', 'country']}
+    """
+    under: dict[str, list[str]] = {}
+    for account in parents.index[parents.notna()]:
+        for above in chain_of(parents, account):
+            under.setdefault(above, []).append(str(account))
+    return under
 
 
 def _coded(parents: pd.Series) -> tuple[pd.Index, Ints]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from churnml.training.stacking import MONTH_DAYS, MONTHS, Asked, Stack, stack_of, thinned
+from churnml.training.stacking import MONTH_DAYS, MONTHS, NEAR, Asked, Stack, stack_of, thinned
 
 __all__ = ["AT_ONCE_EXTRAS", "LATER_EXTRAS", "LEAST_LOST_A_WEEK", "PERIOD_DAYS", "WEEKS", "WEEK_DAYS", "Silences"]
 
@@ -102,15 +102,14 @@ class Silences:
         """Days after its due date at which every answer is known: the longest step, and the silence itself."""
         return self.silence_days + PERIOD_DAYS
 
-    def asked(self, frame: pd.DataFrame) -> tuple[Asked, Asked]:
-        """Return of every snapshot whether its silence has begun, and whether it begins in each later step."""
-        count, begins = len(frame), self.begins
+    def asked(self, frame: pd.DataFrame, places: npt.NDArray[np.intp] | None = None) -> tuple[Asked, Asked]:
+        """Return of every snapshot whether its silence has begun, and whether it begins in each later step, or some."""
+        count, steps = len(frame), np.arange(len(self.begins)) if places is None else places
         row, none = np.arange(count), np.zeros(count)
         at_once = Asked(row, np.zeros(count, dtype=np.intp), none, np.zeros((count, 0)))
-        day, place = np.tile(begins, count), np.tile(np.arange(len(begins)), count)
-        length = np.tile(np.diff(self._bounds), count)
-        later = Asked(np.repeat(row, len(begins)), place, day, np.column_stack([day, np.log1p(day), length]))
-        return at_once, later
+        day, length = (np.tile(values[steps], count) for values in (self.begins, np.diff(self._bounds)))
+        extras = np.column_stack([day, np.log1p(day), length])
+        return at_once, Asked(np.repeat(row, len(steps)), np.tile(steps, count), day, extras)
 
     def stacks(self, frame: pd.DataFrame, most_rows: int) -> tuple[Stack, Stack]:
         """Return the questions whose answer is known, of accounts that were not lost before them.
@@ -124,7 +123,9 @@ class Silences:
         """
         stacks = []
         lengths = np.concatenate([[1.0], np.diff(self._bounds)])
-        for number, asked in enumerate(self.asked(frame)):
+        steps = np.arange(len(self.begins))
+        learnt = steps[(steps < NEAR) | np.isin(steps + 1, _NUMBERS_AHEAD)]
+        for number, asked in enumerate(self.asked(frame, learnt)):
             ended, seen = (frame[name].to_numpy(dtype=np.float64)[asked.row] for name in ("ended_days", "seen_days"))
             opens = asked.day + (self.silence_days - 1)
             closes = opens + lengths[asked.place + number]

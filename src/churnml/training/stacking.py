@@ -18,6 +18,7 @@ __all__ = [
     "MONTHS",
     "MONTH_DAYS",
     "MONTH_EXTRAS",
+    "NEAR",
     "Asked",
     "Stack",
     "asked_decisions",
@@ -42,7 +43,8 @@ DECISION_EXTRAS = ("decision_ahead_days", "decision_number", "decision_contract_
 MONTH_EXTRAS = ("month_ahead_days", "month_to_decision_days", "month_contract_days")
 """What changes along the stack, beside the features."""
 
-_NEAR = 3
+NEAR = 3
+"""So many of the next decisions, months or steps are asked about of every snapshot that is learnt from."""
 _FAR = np.array([4, 6, 8, 10, 12, 15, 18, 21, 24])
 _FAR_STEP = 3
 _MOST_STEP = 64
@@ -268,7 +270,7 @@ def thinned(
     newest_first = (-frame["as_of"].to_numpy().astype("datetime64[D]").astype(np.int64)).tolist()
     turn = pd.factorize(np.asarray(newest_first), sort=True)[0] + pd.factorize(frame["account_id"], sort=True)[0]
     turn = turn[asked.row]
-    near, later = asked.place < _NEAR, np.isin(asked.place + 1, far)
+    near, later = asked.place < NEAR, np.isin(asked.place + 1, far)
     step = 1
     while True:
         wanted = usable & ((near & (turn % step == 0)) | (later & (turn % (_FAR_STEP * step) == 0)))

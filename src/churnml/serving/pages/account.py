@@ -20,6 +20,7 @@ from churnml.reports.curve import ShownCurve, curve_numbers, shown_curve
 from churnml.serving.http.problems import Problem
 from churnml.serving.mappers import last_score
 from churnml.serving.pages.csv_answers import csv_answer, csv_bytes
+from churnml.serving.pages.family import family_of
 from churnml.serving.pages.frame import Frame, frame_of
 from churnml.serving.pages.notices import notice
 from churnml.serving.pages.readings import History, Reading, reading_rows, readings_of, scorecard
@@ -146,6 +147,7 @@ def _account(page: _AccountPage) -> Response:
         spoken=lambda what, raw: display.spoken(what, raw, language),
         phase=lambda raw: say.or_plain(f"phase-{raw}", raw) if raw else "–",
         last_contact=line.account.details.get("last_contact_on"),
+        family=family_of(frame, snapshot, line),
         notice=notice(frame),
     )
 

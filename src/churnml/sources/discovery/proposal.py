@@ -167,14 +167,14 @@ def _with_identities(matches: Sequence[Match]) -> list[Match]:
     """Return the matches with what identities do: their files are used, and ids of tools need not be the accounts'."""
     keys = identity_files(matches)
     accounts = next((match.tool for match in matches if match.table == "accounts"), "")
-    told = []
+    marked = []
     for match in matches:
         if keys.get(match.tool) is match and not match.table:
             match = replace(match, why=None, role="identities")
         elif match.table and match.tool in keys and match.tool != accounts:
             match = replace(match, accounts_met=None, role="identities")
-        told.append(match)
-    return told
+        marked.append(match)
+    return marked
 
 
 def _known_match(file: FileProfile, reference: frozenset[str]) -> Match:
