@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ import pandas as pd
 from churnml.errors import UsageError
 from churnml.language import Text
 from churnml.simulate.company import Company
+from churnml.simulate.exported_rows import day_before, rows_of, seconds_of, write_csv
 
 __all__ = ["TOOLS", "account_key", "write_exports"]
 
@@ -144,13 +144,13 @@ def _salesforce(company: Company, folder: Path) -> dict[str, Any]:
             "phase_c": row.phase,
             "csm_sentiment_c": row.csm_sentiment,
         }
-        for row in _rows(accounts)
+        for row in rows_of(accounts)
     ]
     rows += [
         {**rows[0], "id": _twin(one), "name": "twin", "is_deleted": "true", "master_record_id": account_key(one)}
         for one in twins
     ]
-    _write_csv(folder / "account_history.csv", rows)
+    write_csv(folder / "account_history.csv", rows)
     contracts = [
         {
             "Id": row.subscription_id,
@@ -159,8 +159,8 @@ def _salesforce(company: Company, folder: Path) -> dict[str, Any]:
             "Status": "Activated",
             "IsDeleted": "false",
             "StartDate": row.started_on,
-            "EndDate": _day_before(row.ends_on),
-            "TerminationDate__c": _day_before(row.terminated_on),
+            "EndDate": day_before(row.ends_on),
+            "TerminationDate__c": day_before(row.terminated_on),
             "CancellationDate__c": row.notice_at,
             "ActivatedDate": row.known_at,
             "MRR__c": row.mrr,
@@ -172,14 +172,14 @@ def _salesforce(company: Company, folder: Path) -> dict[str, Any]:
             "DiscountRate__c": row.discount_rate,
             "AutoRenew__c": row.auto_renew,
         }
-        for row in _rows(company.tables["subscriptions"])
+        for row in rows_of(company.tables["subscriptions"])
     ]
     contracts += [
         {**contracts[0], "Id": "draft", "Status": "Draft"},
         {**contracts[0], "Id": "gone", "IsDeleted": "true"},
     ]
-    _write_csv(folder / "contracts.csv", contracts)
-    _write_csv(
+    write_csv(folder / "contracts.csv", contracts)
+    write_csv(
         folder / "contacts.csv",
         [
             {
@@ -195,10 +195,10 @@ def _salesforce(company: Company, folder: Path) -> dict[str, Any]:
                 "LeftCompany__c": row.left_at,
                 "LeftKnown__c": row.left_known_at,
             }
-            for number, row in enumerate(_rows(company.tables["contacts"]))
+            for number, row in enumerate(rows_of(company.tables["contacts"]))
         ],
     )
-    _write_csv(
+    write_csv(
         folder / "tasks.csv",
         [
             {
@@ -215,10 +215,10 @@ def _salesforce(company: Company, folder: Path) -> dict[str, Any]:
                 "CreatedDate": row.known_at,
                 "CompletedDateTime": row.occurred_at,
             }
-            for number, row in enumerate(_rows(company.tables["touchpoints"]))
+            for number, row in enumerate(rows_of(company.tables["touchpoints"]))
         ],
     )
-    _write_csv(
+    write_csv(
         folder / "opportunities.csv",
         [
             {
@@ -232,7 +232,7 @@ def _salesforce(company: Company, folder: Path) -> dict[str, Any]:
                 "IsClosed": pd.notna(row.closed_at),
                 "IsWon": row.outcome == "won",
             }
-            for row in _rows(company.tables["opportunities"])
+            for row in rows_of(company.tables["opportunities"])
         ],
     )
     files = {
@@ -259,7 +259,7 @@ def _zendesk(company: Company, folder: Path) -> dict[str, Any]:
         one: number for number, one in enumerate(dict.fromkeys(company.tables["accounts"]["account_id"]), start=370)
     }
     tickets, history, comments = [], [], []
-    for row in _rows(frame):
+    for row in rows_of(frame):
         tickets.append(
             {
                 "id": row.ticket_id,
@@ -292,11 +292,11 @@ def _zendesk(company: Company, folder: Path) -> dict[str, Any]:
                 {"id": f"{row.ticket_id}-0", **comment, "created": row.opened_at, "user_id": 9},
             ]
     tickets += [{**tickets[0], "updated_at": "2001-01-01"}, {**tickets[0], "id": "gone", "status": "deleted"}]
-    _write_csv(folder / "tickets.csv", tickets)
-    _write_csv(folder / "history.csv", history)
-    _write_csv(folder / "comments.csv", comments)
-    _write_csv(folder / "users.csv", [{"id": 3, "role": "agent"} | _USER, {"id": 9, "role": "end-user"} | _USER])
-    _write_csv(
+    write_csv(folder / "tickets.csv", tickets)
+    write_csv(folder / "history.csv", history)
+    write_csv(folder / "comments.csv", comments)
+    write_csv(folder / "users.csv", [{"id": 3, "role": "agent"} | _USER, {"id": 9, "role": "end-user"} | _USER])
+    write_csv(
         folder / "organizations.csv",
         [
             {"id": number, "external_id": account_key(one, 15), "name": one, "created_at": None, "deleted_at": None}
@@ -319,7 +319,7 @@ _USER = {
 
 def _stripe(company: Company, folder: Path) -> dict[str, Any]:
     known = list(dict.fromkeys(company.tables["accounts"]["account_id"]))
-    _write_csv(
+    write_csv(
         folder / "customers.csv",
         [
             {
@@ -341,22 +341,22 @@ def _stripe(company: Company, folder: Path) -> dict[str, Any]:
             "currency": "usd",
             "status": "open" if pd.isna(row.paid_on) else "paid",
             "livemode": "true",
-            "created": _seconds(row.issued_on),
-            "due_date": _seconds(row.due_on),
-            "status_transitions.paid_at": _seconds(row.paid_on),
+            "created": seconds_of(row.issued_on),
+            "due_date": seconds_of(row.due_on),
+            "status_transitions.paid_at": seconds_of(row.paid_on),
             "amount_due": round(row.amount * 100),
             "total": round(row.amount * 100),
         }
-        for row in _rows(company.tables["invoices"])
+        for row in rows_of(company.tables["invoices"])
     ]
     invoices += [{**invoices[0], "id": "draft", "status": "draft"}, {**invoices[0], "id": "test", "livemode": "false"}]
-    _write_csv(folder / "invoices.csv", invoices)
+    write_csv(folder / "invoices.csv", invoices)
     return {"invoices": {"source": "stripe", "preset": "stripe/invoices", "from": "invoices.csv"}}
 
 
 def _segment(company: Company, folder: Path) -> dict[str, Any]:
     def calls() -> Iterable[dict[str, Any]]:
-        for number, row in enumerate(_rows(company.tables["events"])):
+        for number, row in enumerate(rows_of(company.tables["events"])):
             properties = {
                 "event_count": int(row.event_count),
                 "value": None if pd.isna(row.value) else float(row.value),
@@ -388,27 +388,3 @@ TOOLS: dict[str, Callable[[Company, Path], dict[str, Any]]] = {
     "segment": _segment,
 }
 """Tool → what writes its exports and returns the tables that they feed."""
-
-
-def _rows(frame: pd.DataFrame) -> Iterable[Any]:
-    return frame.itertuples(index=False)
-
-
-def _day_before(day: Any) -> Any:
-    return None if pd.isna(day) else (pd.Timestamp(day) - pd.Timedelta(days=1)).date()
-
-
-def _seconds(day: Any) -> int | None:
-    return None if pd.isna(day) else int(pd.Timestamp(day).timestamp())
-
-
-def _write_csv(file: Path, rows: Sequence[dict[str, Any]]) -> None:
-    with file.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.DictWriter(out, list(rows[0]))
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({name: "" if _absent(value) else value for name, value in row.items()})
-
-
-def _absent(value: Any) -> bool:
-    return value is None or (not isinstance(value, str) and bool(pd.isna(value)))
