@@ -43,6 +43,17 @@ def rng():
 DATES = pd.date_range("2025-01-01", periods=12, freq="MS")
 
 
+def test_dates_of_three_rows_are_judged_together(rng, features):
+    """By itself such a date has every value now and then, and would let any share pass."""
+    days = pd.date_range("2024-01-01", periods=300, freq="D")
+    training = _rows(days, 3, rng, mrr_percentile=0.8)
+    by_day = training["mrr_percentile"].isna().groupby(training["as_of"]).mean()
+    assert by_day.min() == 0.0
+    scored = _rows(days[-1:] + pd.DateOffset(months=4), 100, rng)
+    assert missing_shares(training, scored, features)["feature"].tolist() == ["mrr_percentile"]
+    assert missing_shares(_rows(days, 3, rng), scored, features).empty
+
+
 def test_ranks_that_only_scoring_has_and_a_column_that_is_no_longer_filled(rng, features):
     training = _rows(DATES, 150, rng, mrr_percentile=0.93, csat_28d=0.6)
     scored = _rows(DATES[-1:] + pd.DateOffset(months=4), 150, rng, csat_28d=1.0)
