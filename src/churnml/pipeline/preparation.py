@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from churnml import features as features_room
-from churnml import snapshots
+from churnml import memory, snapshots
 from churnml.config import Config
 from churnml.engine import connect
 from churnml.features import FeatureSet
@@ -74,4 +74,5 @@ def prepare(config: Config, stages: Stages | None = None, *, loaded: Loaded | No
         catalogue = features_room.catalogue(loaded.tables, config.features)
         cohort = snapshots.whole_cohorts(loaded.tables, config, spine)
         frame = features_room.compute(loaded.tables, spine, catalogue, config.features, cohort=cohort)
+        memory.give_back()
     return Prepared(loaded, catalogue, frame, features_room.skipped(loaded.tables, config.features))

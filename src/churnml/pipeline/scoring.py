@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from churnml import features as features_room
-from churnml import snapshots
+from churnml import memory, snapshots
 from churnml.assessment import Champion, score_trends
 from churnml.config import Config
 from churnml.explain import Explanation, load_playbooks, suggest_plays
@@ -209,6 +209,7 @@ def _in_one_pass(
     keys = ["account_id", "as_of"]
     rows = pd.concat([*(part[keys] for part in parts), everyone[keys]], ignore_index=True)
     made = features_room.compute(tables, rows, champion.model.features, config.features).drop(columns=keys)
+    memory.give_back()
     frames, at = [], 0
     for part in parts:
         own = made.iloc[at : at + len(part)].set_axis(part.index)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from churnml import registry, snapshots
+from churnml import memory, registry, snapshots
 from churnml.config import Config
 from churnml.evaluation import Backtest, Tuning, backtest, tune
 from churnml.evaluation.audit import Finding, audit, leak_reason
@@ -101,8 +101,10 @@ def train(
     leak = leak_reason(findings) if promote_because is None else None
     with stages("backtest", steps=len(folds) * (1 + len(config.label.further_horizons_days))):
         tested = _backtest(settings, prepared, folds, findings, stages)
+        memory.give_back()
     with stages("fit"):
         fitted = _fit(config, settings, prepared, tested, tuning, leak)
+        memory.give_back()
     with stages("curves"):
         curves = learn_survival(config, prepared, tested.main.predictions)
     with stages("track"):

@@ -1,0 +1,27 @@
+"""Memory that a run is done with goes back to the system."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+
+__all__ = ["give_back"]
+
+
+def give_back() -> None:
+    """Return freed memory to the operating system, where the C library can do so (glibc's `malloc_trim`).
+
+    What makes the features of a large company leaves many freed blocks behind. The C library keeps them for its own
+    next ones, but the large arrays of a training come from the system anew: both would be held at once.
+
+    Examples
+    --------
+    >>> give_back()
+    """
+    gc.collect()  # arrays that plans and closures hold in a circle are not freed before
+    if sys.platform != "linux":
+        return
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
+    if trim is not None:
+        trim(0)
