@@ -10,7 +10,7 @@ __all__ = ["give_back"]
 
 
 def give_back() -> None:
-    """Return freed memory to the operating system, where the C library can do so (glibc's `malloc_trim`).
+    """Return freed memory to the operating system, as far as Arrow and the C library can (glibc's `malloc_trim`).
 
     What makes the features of a large company leaves many freed blocks behind. The C library keeps them for its own
     next ones, but the large arrays of a training come from the system anew: both would be held at once.
@@ -20,6 +20,8 @@ def give_back() -> None:
     >>> give_back()
     """
     gc.collect()  # arrays that plans and closures hold in a circle are not freed before
+    if (arrow := sys.modules.get("pyarrow")) is not None:
+        arrow.default_memory_pool().release_unused()
     if sys.platform != "linux":
         return
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
