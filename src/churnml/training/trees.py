@@ -131,6 +131,8 @@ def tree_settings(params: Mapping[str, float | int | str | bool], *, many: bool 
 
 def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
     """Run independent jobs on as many threads as there are cores; LightGBM releases Python's lock while it trains."""
+    if len(jobs) == 1:  # as for a request to the service: no thread is worth it
+        return [jobs[0]()]
     with ThreadPoolExecutor(max_workers=max(min(len(jobs), os.cpu_count() or 1), 1)) as pool:
         return [future.result() for future in [pool.submit(job) for job in jobs]]
 
