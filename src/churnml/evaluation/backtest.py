@@ -313,15 +313,15 @@ def backtest(
     TrainingError
         A fold's training period has no churner, only churners, or too few.
     """
-    labelled, learning = frame[frame["churned"].notna()], LearningConfig.of(config)
+    labelled, learning = frame["churned"].notna(), LearningConfig.of(config)
     parts, models, segments, stale = [], [], [], []
     oldest: tuple[ChurnModel, ChurnModel] | None = None
     for split in splits:
         if progress is not None:
             days = {"train": f"{split.train[-1]:%Y-%m-%d}", "test": f"{split.test[0]:%Y-%m-%d}"}
             progress(Text.of("progress-fold", fold=split.name, **days))
-        train = labelled[labelled["as_of"].isin(split.train)]
-        test = labelled[labelled["as_of"].isin(split.test)]
+        train = frame[labelled & frame["as_of"].isin(split.train)]
+        test = frame[labelled & frame["as_of"].isin(split.test)]
         model = fit_rows(train, feature_set, learning, where=split.name)
         part = test[["account_id", "as_of"]].copy()
         part["fold"] = split.name
