@@ -12,35 +12,27 @@ from churnml import features as features_room
 from churnml import registry, snapshots
 from churnml.assessment import Assessments, Champion, handed_over, score_changes
 from churnml.config import Config
-from churnml.errors import BundleError, TimelineError
+from churnml.errors import BundleError
 from churnml.explain.movement import ScoreChange
 from churnml.store import Snapshot, Store
 from churnml.tables import Tables
 
-__all__ = ["backfill", "changes", "composed", "customers_at", "unread"]
+__all__ = ["backfill", "changes", "composed", "unread"]
 
 _WEEKS = (12, 8, 4, 2, 1)
 """The first scoring also reads these past weeks, so that there is a trend from the first day."""
 
 
-def unread(config: Config, tables: Tables, as_of: date, store: Store) -> pd.DataFrame | None:
-    """Return the cohorts of the last weeks where the store has no scoring before a date; None where it has one.
+def unread(config: Config, as_of: date, store: Store) -> list[pd.Timestamp]:
+    """Return the dates of the last weeks of which the store has no scoring before a date; none where it has one.
 
     Of a backfill that was interrupted, what is missing.
     """
     held = store.replayed_only(config.name, before=as_of)
     if held is None:
-        return None
-    missing = []
-    for week in _WEEKS:
-        then = pd.Timestamp(as_of) - pd.Timedelta(weeks=week)
-        if then.date() in held:
-            continue
-        try:
-            missing.append(snapshots.cohort_at(tables, config, then))
-        except TimelineError:
-            continue  # the data does not reach back so far, or nobody was a customer then
-    return pd.concat(missing, ignore_index=True) if missing else None
+        return []
+    weeks = (pd.Timestamp(as_of) - pd.Timedelta(weeks=week) for week in _WEEKS)
+    return [then for then in weeks if then.date() not in held]
 
 
 def backfill(config: Config, champion: Champion, frame: pd.DataFrame, store: Store) -> None:
@@ -49,7 +41,7 @@ def backfill(config: Config, champion: Champion, frame: pd.DataFrame, store: Sto
     Parameters
     ----------
     frame : DataFrame
-        What `unread` returned, with its features.
+        Features of the cohorts at the dates that `unread` returned.
     """
     judged = champion.judge(frame)
     table = judged.table().assign(arr=frame["arr"].to_numpy())
@@ -67,14 +59,6 @@ def backfill(config: Config, champion: Champion, frame: pd.DataFrame, store: Sto
                 info={"replayed": True, "currency": config.currency},
             )
         )
-
-
-def customers_at(tables: Tables, config: Config, as_of: date) -> set[str]:
-    """Return the accounts of the cohort at an earlier date; none where the data does not reach back so far."""
-    try:
-        return set(snapshots.cohort_at(tables, config, pd.Timestamp(as_of).as_unit("us"))["account_id"])
-    except TimelineError:
-        return set()
 
 
 def changes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,7 @@ from churnml import features as features_room
 from churnml import memory, snapshots
 from churnml.assessment import Champion, score_trends
 from churnml.config import Config
+from churnml.errors import TimelineError
 from churnml.explain import Explanation, load_playbooks, suggest_plays
 from churnml.explain.lifetime import Lifetime
 from churnml.explain.movement import ScoreChange, ScoreTrend, movement
@@ -24,7 +25,7 @@ from churnml.files import all_beside
 from churnml.monitoring import Alarm
 from churnml.pipeline.alerting import evaluate_alerts
 from churnml.pipeline.background import with_background, with_chosen_owners
-from churnml.pipeline.history import backfill, changes, composed, customers_at, unread
+from churnml.pipeline.history import backfill, changes, composed, unread
 from churnml.pipeline.monitoring import before_publishing
 from churnml.pipeline.preparation import check, prepare
 from churnml.pipeline.publishing import publish, write_files
@@ -180,17 +181,22 @@ def _frames_at(
     The past are the cohorts whose readings the store lacks and wants, or None.
     """
     today = pd.Timestamp(as_of).as_unit("us")
-    cohort = snapshots.cohort_at(tables, config, today)
-    earlier = cohort.assign(as_of=today - pd.Timedelta(days=_PREVIOUS_DAYS))
-    earlier = earlier[earlier["account_id"].isin(customers_at(tables, config, as_of - timedelta(days=_PREVIOUS_DAYS)))]
-    past = None
+    month_ago = today - pd.Timedelta(days=_PREVIOUS_DAYS)
+    replayed: list[pd.Timestamp] = []
     if readings:
         with Store(config.store_url) as store:
-            past = unread(config, tables, as_of, store)
+            replayed = unread(config, as_of, store)
+    cohorts = snapshots.Cohorts(tables, config, [today, month_ago, *replayed])
+    cohort, customers = cohorts.at(today), _members_at(cohorts, month_ago)
+    earlier = cohort[cohort["account_id"].isin(customers["account_id"])].assign(as_of=month_ago)
+    past = None
+    if replayed:
+        past = pd.concat([_members_at(cohorts, day) for day in replayed], ignore_index=True)
+        past = None if past.empty else past
     parts = [cohort, earlier.reset_index(drop=True), *([] if past is None else [past])]
     asked = champion.model.features
     # Ranks are among all customers of their day: those who have left since were peers a month ago.
-    everyone = snapshots.cohorts(tables, config, pd.concat([part["as_of"] for part in parts]).unique())
+    everyone = cohorts.everyone
     if config.engine.keep_events:
         planes = events_until(config, tables, asked, as_of)
         made = [
@@ -202,19 +208,28 @@ def _frames_at(
     return made[0], made[1], made[2] if past is not None else None
 
 
+def _members_at(cohorts: snapshots.Cohorts, day: pd.Timestamp) -> pd.DataFrame:
+    """Return the cohort at an earlier date; nobody where the data does not reach back so far."""
+    try:
+        return cohorts.at(day)
+    except TimelineError:
+        return cohorts.everyone.iloc[:0]
+
+
 def _in_one_pass(
     tables: Tables, config: Config, champion: Champion, parts: Sequence[pd.DataFrame], everyone: pd.DataFrame
 ) -> list[pd.DataFrame]:
-    """Return each part with its features, made of one reading of the facts, for whole cohorts at once."""
+    """Return each part of everyone with its features, made of one reading of the facts, for whole cohorts at once."""
     keys = ["account_id", "as_of"]
-    rows = pd.concat([*(part[keys] for part in parts), everyone[keys]], ignore_index=True)
+    rows = everyone[keys].sort_values(keys, ignore_index=True)  # the order of the features: nothing is copied
     made = features_room.compute(tables, rows, champion.model.features, config.features).drop(columns=keys)
     memory.give_back()
-    frames, at = [], 0
+    places = rows.assign(place=range(len(rows)))
+    frames = []
     for part in parts:
-        own = made.iloc[at : at + len(part)].set_axis(part.index)
-        frames.append(pd.concat([part.drop(columns=own.columns, errors="ignore"), own], axis=1))
-        at += len(part)
+        own = made.take(part[keys].merge(places, on=keys, how="left", validate="m:1")["place"].to_numpy())
+        rest = part.drop(columns=own.columns, errors="ignore")
+        frames.append(pd.concat([rest, own.set_axis(part.index)], axis=1))
     return frames
 
 
