@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,7 +23,7 @@ from churnml.language import Text, Words, WrongValueError, one_of, validation_fa
 if TYPE_CHECKING:
     from churnml.explain.explanation import Explanation
 
-__all__ = ["Play", "Playbook", "load_playbooks", "read_playbooks", "suggest_plays", "touch_model"]
+__all__ = ["Play", "Playbook", "load_playbooks", "plays_of", "read_playbooks", "suggest_plays", "touch_model"]
 
 Touch = Literal["high", "low", "tech"]
 Name = Annotated[str, Field(min_length=1)]
@@ -258,16 +259,37 @@ def suggest_plays(
     top : int
         Plays per account at most.
     """
-    phases, touches = phase(frame).tolist(), touch_model(frame).tolist()
-    suggested = []
+    return list(plays_of(explanations, phase(frame).tolist(), touch_model(frame).tolist(), playbooks, top=top))
+
+
+def plays_of(
+    explanations: Iterable[Explanation],
+    phases: Iterable[str],
+    touches: Iterable[str],
+    playbooks: Sequence[Playbook],
+    *,
+    top: int = 2,
+) -> Iterator[tuple[Play, ...]]:
+    """Suggest playbooks for one explained account after the other, whose phase and touch model are known.
+
+    Parameters
+    ----------
+    explanations, playbooks, top
+        As in `suggest_plays`.
+    phases, touches : iterable of str
+        From `churnml.health.phase` and `touch_model`, of the same accounts.
+    """
+    ordered = sorted(playbooks, key=lambda item: -item.priority)
     for explanation, in_phase, touch in zip(explanations, phases, touches, strict=True):
-        plays = []
-        for playbook in sorted(playbooks, key=lambda item: -item.priority):
-            because = _matches(playbook.when, explanation, str(in_phase), str(touch))
-            if because is not None:
-                plays.append(_play(playbook, explanation, because, str(in_phase), str(touch)))
-        suggested.append(tuple(plays[:top]))
-    return suggested
+        matched = (
+            (playbook, because)
+            for playbook in ordered
+            if (because := _matches(playbook.when, explanation, str(in_phase), str(touch))) is not None
+        )
+        yield tuple(
+            _play(playbook, explanation, because, str(in_phase), str(touch))
+            for playbook, because in islice(matched, top)
+        )
 
 
 def _matches(when: Trigger, explanation: Explanation, in_phase: str, touch: str) -> tuple[str, ...] | None:
