@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -259,37 +259,32 @@ def suggest_plays(
     top : int
         Plays per account at most.
     """
-    return list(plays_of(explanations, phase(frame).tolist(), touch_model(frame).tolist(), playbooks, top=top))
+    phases, touches = phase(frame).tolist(), touch_model(frame).tolist()
+    return [
+        plays_of(explanation, str(in_phase), str(touch), playbooks, top=top)
+        for explanation, in_phase, touch in zip(explanations, phases, touches, strict=True)
+    ]
 
 
 def plays_of(
-    explanations: Iterable[Explanation],
-    phases: Iterable[str],
-    touches: Iterable[str],
-    playbooks: Sequence[Playbook],
-    *,
-    top: int = 2,
-) -> Iterator[tuple[Play, ...]]:
-    """Suggest playbooks for one explained account after the other, whose phase and touch model are known.
+    explanation: Explanation, in_phase: str, touch: str, playbooks: Sequence[Playbook], *, top: int = 2
+) -> tuple[Play, ...]:
+    """Suggest playbooks for one explained account, see `suggest_plays`.
 
     Parameters
     ----------
-    explanations, playbooks, top
+    explanation : Explanation
+    in_phase, touch : str
+        Its phase and touch model.
+    playbooks, top
         As in `suggest_plays`.
-    phases, touches : iterable of str
-        From `churnml.health.phase` and `touch_model`, of the same accounts.
     """
-    ordered = sorted(playbooks, key=lambda item: -item.priority)
-    for explanation, in_phase, touch in zip(explanations, phases, touches, strict=True):
-        matched = (
-            (playbook, because)
-            for playbook in ordered
-            if (because := _matches(playbook.when, explanation, str(in_phase), str(touch))) is not None
-        )
-        yield tuple(
-            _play(playbook, explanation, because, str(in_phase), str(touch))
-            for playbook, because in islice(matched, top)
-        )
+    matched = (
+        (playbook, because)
+        for playbook in sorted(playbooks, key=lambda item: -item.priority)
+        if (because := _matches(playbook.when, explanation, in_phase, touch)) is not None
+    )
+    return tuple(_play(playbook, explanation, because, in_phase, touch) for playbook, because in islice(matched, top))
 
 
 def _matches(when: Trigger, explanation: Explanation, in_phase: str, touch: str) -> tuple[str, ...] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pandas as pd
 
@@ -63,7 +62,7 @@ def backfill(config: Config, champion: Champion, frame: pd.DataFrame, store: Sto
 
 def changes(
     config: Config, tables: Tables, champion: Champion, now: pd.DataFrame, before: pd.DataFrame, store: Store
-) -> dict[str, ScoreChange]:
+) -> Mapping[str, ScoreChange]:
     """Return, per account, why its score moved since `before`.
 
     The champion of then is the one whose scores the store holds for that time; where its bundle is gone, today's.
@@ -82,19 +81,18 @@ def composed(
     champion: Champion,
     now: pd.DataFrame,
     judged: Assessments,
-    stored: Sequence[Mapping[str, Any]],
+    risks: Sequence[Mapping[str, float]],
     store: Store,
 ) -> pd.DataFrame:
     """Return what each score is made of, and what a new champion made of it; see `churnml.store.Snapshot`.
 
     Parameters
     ----------
-    stored : sequence of mappings
-        The explanations of the rows of `now`, in its order.
+    risks : sequence of mapping of str to float
+        Family → net effect, of the rows of `now`, in its order.
     """
     made = champion.compositions(now, judged)
-    risks = pd.DataFrame([item["families"] for item in stored]).add_prefix("risk:")
-    made = pd.concat([made, risks.astype(float)], axis=1)
+    made = pd.concat([made, pd.DataFrame(list(risks)).add_prefix("risk:").astype(float)], axis=1)
     as_of = now["as_of"].iloc[0].date()
     version = store.version_at(config.name, as_of - timedelta(days=1))
     if version is None or version == champion.version:

@@ -67,8 +67,7 @@ def spine(tables: Tables, config: TimelineSections) -> pd.DataFrame:
         members = members.merge(anchors, on=["account_id", "as_of"], how="inner")
     else:
         dates = snapshot_dates(config.snapshots, tables.observed_from, tables.observed_until)
-        terms = _terms(tables, config.label) if "subscriptions" in tables else None
-        members = _members(tables, config, dates, terms)
+        members = _members(tables, config, dates, _terms(tables, config.label) if "subscriptions" in tables else None)
     return labelled(members, tables, config.label)
 
 
