@@ -1,9 +1,9 @@
-"""What a sample of the rows that stayed costs: ``python benchmarks/sampling.py [--accounts N] [--seeds N …] [--json]``.
+"""What a sample of the rows that stayed costs: ``python benchmarks/sampling.py [--accounts N] [--seeds N …]``.
 
-For each seed a company of 24 months is simulated. The model is fitted to its earlier dates with every ratio of rows that
-stayed to rows that churned (`model.stayers_per_churner`; 0 is all rows), and judged on the later ones, a label window
-after the last that it learnt from: log loss, concordance within a date, expected ÷ observed churn, and the seconds of
-CPU that the fit took.
+For each seed a company of 24 months is simulated. The model is fitted to its earlier dates with every ratio of rows
+that stayed to rows that churned (`model.stayers_per_churner`; 0 is all rows), and judged on the later ones, a label
+window after the last that it learnt from: log loss, concordance within a date, expected ÷ observed churn, and the
+seconds of CPU that the fit took. ``--json`` for all of it as JSON.
 """
 
 from __future__ import annotations

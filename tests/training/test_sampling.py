@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from tests.companies.frames import spec
 
 from churnml.config import Config
 from churnml.features.spec import FeatureSet
 from churnml.training import sampling
 from churnml.training.fitting import fit_rows
 from churnml.training.sampling import learning_rows
-from tests.companies.frames import spec
 
 ROWS = 60_000
 
@@ -24,7 +24,9 @@ def rows() -> pd.DataFrame:
     x = rng.normal(size=ROWS)
     dates = pd.date_range("2024-01-01", periods=12, freq="MS")[np.arange(ROWS) % 12]
     churned = (rng.random(ROWS) < 1 / (1 + np.exp(3.5 - x))).astype(float)
-    return pd.DataFrame({"account_id": [f"a{n // 12}" for n in range(ROWS)], "as_of": dates, "x": x, "churned": churned})
+    return pd.DataFrame(
+        {"account_id": [f"a{n // 12}" for n in range(ROWS)], "as_of": dates, "x": x, "churned": churned}
+    )
 
 
 def test_whoever_churned_is_learnt_from_and_each_date_has_its_weight(rows: pd.DataFrame) -> None:

@@ -93,7 +93,8 @@ def fit(
     TrainingError
         Nobody churned, everybody did, or fewer than ``model.min_churners`` accounts did.
     """
-    rows = frame[frame["churned"].notna()]
+    known = frame["churned"].notna()
+    rows = frame if known.all() else frame[known]  # what has no other rows is not copied
     model = fit_judged(rows, feature_set, learning, backtest)
     if backtest is None:
         return model.with_info(verdict=Publication.RULES_ONLY, verdict_reason=Text.of("verdict-not_tested"))
