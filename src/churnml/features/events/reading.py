@@ -6,7 +6,7 @@ from functools import cached_property, partial
 
 from churnml.engine import memory_limit
 from churnml.features.events.combined_measures import CombinedMeasures
-from churnml.features.events.event_stream import planes_for
+from churnml.features.events.event_stream import EventStream
 from churnml.features.events.ledger_measures import LedgerMeasures
 from churnml.features.events.plane_measures import PlaneMeasures
 from churnml.features.events.planes import Layout, Planes
@@ -75,13 +75,15 @@ class EventReading:
         late = self._late
         if late == 0 or late <= self._events * _MOST_LATE:
             share = len(keys.accounts) / len(self._keys.accounts)
-            planes = planes_for(tables, keys, layout, self._limit, int(late * _BYTES_OF_EVENT * share))
+            planes = planes_for(self._stream, keys, self._limit, int(late * _BYTES_OF_EVENT * share))
             if isinstance(planes, Planes):
                 parts = self._parts(_values(tables, layout) * _BYTES_OF_VALUE, keys)
                 if parts > 1:
                     return parts
                 measures = PlaneMeasures(planes, keys, valued)
-                return self._with_news(measures, whole(keys, late_since=int(keys.day.min()))) if late else measures
+                return (
+                    self._with_news(measures, whole(keys, late_since=int(self._keys.day.min()))) if late else measures
+                )
             if planes is not None:
                 return planes
         parts = self._parts(self._events * _BYTES_OF_EVENT, keys)
@@ -96,6 +98,12 @@ class EventReading:
         return 1 if keys.part else min(max(-(-size // self._limit), 1), len(keys.accounts))
 
     @cached_property
+    def _stream(self) -> EventStream | None:
+        """The events that go into planes; none where the engine is another than DuckDB."""
+        on_duckdb = self._tables.connection.name == "duckdb"
+        return EventStream.before(self._tables, self._keys, self._layout) if on_duckdb else None
+
+    @cached_property
     def _events(self) -> int:
         return int(counted_events(self._tables).count().execute())
 
@@ -108,6 +116,11 @@ class EventReading:
         first, last = self._keys.as_of.min().item(), self._keys.as_of.max().item()
         late = knowledge.rows_known_late(events, "events", first) & knowledge.rows_are_known(events, "events", last)
         return int(events.filter(late).count().execute())
+
+
+def planes_for(stream: EventStream | None, keys: Keys, limit: int, beside: int) -> Planes | int | None:
+    """Return planes that answer for some rows, in how many parts of accounts they fit, or None where there are none."""
+    return None if stream is None else stream.lay_out(keys.accounts, limit, beside)
 
 
 def _values(tables: Tables, layout: Layout) -> int:
