@@ -29,8 +29,8 @@ class Members:
     Parameters
     ----------
     table : arrow table
-        ``account_id, member_account``, and where users are wanted ``user_id`` (null included), ``member_user``. A member
-        without a user (events by nobody known) has the number after the last user's.
+        ``account_id, member_account``; where users are wanted also ``user_id`` (null included) and ``member_user``. A
+        member without a user (events by nobody known) has the number after the last user's.
     users : ndarray of int, shape (u,)
         Account of each user.
     user_ids : arrow array of str, shape (u,)
