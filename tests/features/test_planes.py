@@ -7,7 +7,7 @@ import pytest
 from churnml import features
 from churnml.config import Config
 from churnml.errors import ConfigError
-from churnml.features.events import reading
+from churnml.features.events import event_stream, reading
 from churnml.features.events.planes import Planes
 from churnml.tables import Tables
 
@@ -195,10 +195,13 @@ def test_what_would_not_fit_into_memory_is_made_in_parts_of_accounts(monkeypatch
         return real(tables, keys, *given, **more)
 
     monkeypatch.setattr(reading, way, watched)
+    directories, make = [], event_stream.Directory
+    monkeypatch.setattr(event_stream, "Directory", lambda *given: directories.append(make(*given)) or directories[-1])
     monkeypatch.setattr(reading, "memory_limit", lambda connection: 100_000)
     pd.testing.assert_frame_equal(features.compute(tables, spine, everything, config), whole, check_exact=True)
     parts = [accounts for accounts in asked if len(accounts) < spine["account_id"].nunique()]
     assert len(parts) >= 2
+    assert len(directories) == (late != 0.4)  # who and what there is in the events is read once for all parts
     assert sorted({account for part in parts for account in part}) == sorted(spine["account_id"].unique())
 
 
