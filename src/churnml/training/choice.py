@@ -11,6 +11,7 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
+from churnml.training.blending import Parts, blend_weight, left_out_scores
 from churnml.training.facts import EnsembleFacts
 from churnml.training.folds import InnerFold
 from churnml.training.judging import Judge
@@ -29,8 +30,6 @@ PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03)
 _TRUSTING = 0.0001
 """Tried as well where the logistic part is pulled to other companies' coefficients, to stay nearer to them."""
 
-_WEIGHTS = np.linspace(0.0, 1.0, 21)[1:-1]
-"""Weights of the logistic part that are weighed against each other; at 0 and 1 the prior has no mass."""
 _PRIOR = (0.5, 2.0)
 """Exponents of a Beta(1.5, 3) prior on the logistic part's weight: trees have the greater part until rows disagree."""
 _INFORMED_PRIOR = (3.0, 1.0)
@@ -141,6 +140,7 @@ def choose(
     timeline: Timeline | None = None,
     weights: Array | None = None,
     binned: BinnedRows | None = None,
+    left_out: Sequence[InnerFold] = (),
 ) -> Chosen:
     """Choose shape and number of trees, penalty and blend by the loss on rows that their models had not seen.
 
@@ -150,6 +150,8 @@ def choose(
         As for `churnml.training.ensemble.fit_ensemble`.
     binned : BinnedRows, optional
         The same rows in bins, if at hand.
+    left_out : sequence of InnerFold, optional
+        Accounts to judge the blend on by models of all the others; without them the blend is judged on `folds`.
     """
     judge = Judge(y, folds, timeline, weights)
     losses: dict[str, float] = {}
@@ -174,19 +176,20 @@ def choose(
     weight = {"lightgbm": 0.0, "logistic": 1.0, "blend": round((high + 1.0) / (high + low + 2.0), 2)}[recipe.kind]
     scores = tree_scores if linear_scores is None else linear_scores
     if tree_scores is not None and linear_scores is not None:
-        weight = _blend(judge, tree_scores, linear_scores, recipe.weight_prior)
+        rows, judged = judge, (tree_scores, linear_scores)
+        if left_out:
+            binned = binned or BinnedRows(X, y, recipe.categorical, shape, weights)
+            parts = Parts(
+                shape, count, recipe.seeds[0], strengths, signs, recipe.categorical, recipe.monotone, recipe.expected
+            )
+            rows = Judge(y, left_out, timeline, weights)
+            judged = left_out_scores(y, binned, left_out, parts, weights)
+        weight = blend_weight(rows, *judged, recipe.weight_prior)
         scores = (1 - weight) * tree_scores + weight * linear_scores
         losses["blend_log_loss"] = judge.loss(scores)
     churners = int(judge.y.sum())
     facts = EnsembleFacts(judged_rows=len(judge.y), judged_churners=churners, folds=len(folds), **losses)
     return Chosen(shape, count, strengths, weight, signs, scores, linear_scores, facts)
-
-
-def _blend(judge: Judge, trees: Array, linear: Array, prior: tuple[float, float]) -> float:
-    """Return the weight of the logistic part: its posterior mean given the loss of every weight on unseen rows."""
-    losses = [judge.losses((1 - weight) * trees + weight * linear) for weight in _WEIGHTS]
-    belief = judge.belief(losses, prior[0] * np.log(_WEIGHTS) + prior[1] * np.log1p(-_WEIGHTS))
-    return round(float(belief @ _WEIGHTS), 2)
 
 
 def _tune_linear(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe, judge: Judge) -> list[_Regressed]:
