@@ -11,7 +11,7 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
-from churnml.training.blending import Parts, blend_weight, left_out_scores
+from churnml.training.blending import blend_weight, left_out_regression, left_out_trees
 from churnml.training.facts import EnsembleFacts
 from churnml.training.folds import InnerFold
 from churnml.training.judging import Judge
@@ -151,11 +151,12 @@ def choose(
     binned : BinnedRows, optional
         The same rows in bins, if at hand.
     left_out : sequence of InnerFold, optional
-        Accounts to judge the blend on by models of all the others; without them the blend is judged on `folds`.
+        Accounts to judge the blend and the number of trees on by models of all the others; without them both are judged
+        on `folds`.
     """
     judge = Judge(y, folds, timeline, weights)
     losses: dict[str, float] = {}
-    tree_scores = linear_scores = None
+    tree_scores = linear_scores = left_out_scores = None
     shape, signs = recipe.trees[0], recipe.monotone
     usual = Strength(PENALTIES[1]) if recipe.expected is None else Strength(PENALTIES[0], 1.0)
     strengths: tuple[tuple[Strength, float], ...] = ((usual, 1.0),)
@@ -171,20 +172,23 @@ def choose(
         binned = binned or BinnedRows(X, y, recipe.categorical, shape, weights)
         shape, count, tree_scores = _tune_trees(binned, folds, recipe, judge)
         losses["trees_log_loss"] = judge.loss(tree_scores)
+        left_out_scores = tree_scores
+        if left_out:
+            count, left_out_scores = left_out_trees(
+                binned, left_out, shape, count, recipe.seeds[0], recipe.monotone, weights
+            )
     high, low = recipe.weight_prior
     # Where there are no rows to judge on, the weight is its prior's mean.
     weight = {"lightgbm": 0.0, "logistic": 1.0, "blend": round((high + 1.0) / (high + low + 2.0), 2)}[recipe.kind]
     scores = tree_scores if linear_scores is None else linear_scores
-    if tree_scores is not None and linear_scores is not None:
-        rows, judged = judge, (tree_scores, linear_scores)
+    if tree_scores is not None and linear_scores is not None and left_out_scores is not None:
+        rows, of_trees, of_linear = judge, tree_scores, linear_scores
         if left_out:
-            binned = binned or BinnedRows(X, y, recipe.categorical, shape, weights)
-            parts = Parts(
-                shape, count, recipe.seeds[0], strengths, signs, recipe.categorical, recipe.monotone, recipe.expected
+            rows, of_trees = Judge(y, left_out, timeline, weights), left_out_scores
+            of_linear = left_out_regression(
+                X, y, left_out, strengths, signs, recipe.categorical, recipe.expected, weights
             )
-            rows = Judge(y, left_out, timeline, weights)
-            judged = left_out_scores(y, binned, left_out, parts, weights)
-        weight = blend_weight(rows, *judged, recipe.weight_prior)
+        weight = blend_weight(rows, of_trees, of_linear, recipe.weight_prior)
         scores = (1 - weight) * tree_scores + weight * linear_scores
         losses["blend_log_loss"] = judge.loss(scores)
     churners = int(judge.y.sum())

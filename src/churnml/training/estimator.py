@@ -50,7 +50,7 @@ class Plan:
         When the rows are, where the folds are cut by date.
     weights : array of shape (n,) or None
     left_out : list of InnerFold
-        Accounts that judge how a blend is weighed, where the folds are cut by date and accounts are known.
+        Accounts that judge the number of trees and the blend, where the folds are cut by date and accounts are known.
     """
 
     matrix: Array
@@ -66,9 +66,9 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Calibrated churn classifier: LightGBM averaged over seeds, blended with a logistic regression.
 
     With `dates`, the number of trees, the penalty and the calibration are chosen on later rows than the models judged
-    were trained on, with `purge_days` between; without, on accounts they were not trained on. The blend is weighed on
-    accounts left out, where `groups` tell them apart. Then everything is refitted on all rows. Classes are never
-    weighted: the probability is calibrated instead.
+    were trained on, with `purge_days` between; without, on accounts they were not trained on. Where `groups` tell
+    accounts apart, some left out say how the blend is weighed, and have half a say in the number of trees. Then
+    everything is refitted on all rows. Classes are never weighted: the probability is calibrated instead.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             folds = grouped_folds(outcome, account, seed=self.random_state)
         few = churners < _MANY_CHURNERS
         left_out: list[InnerFold] = []
-        if timeline is not None and groups is not None and self.kind_ == "blend":
+        if timeline is not None and groups is not None and self.kind_ != "logistic":
             left_out = grouped_folds(outcome, account, folds=_LEFT_OUT, seed=self.random_state)
             left_out = left_out if few else left_out[: _LEFT_OUT // 2]
         recipe = Recipe(

@@ -180,11 +180,6 @@ class BinnedRows:
         )
         return learnt, judged.construct()
 
-    def booster(self, train: Index, params: Mapping[str, object], trees: int) -> lgb.Booster:
-        """Fit so many trees to some of the rows, given by number in rising order."""
-        learnt = self._part(train) if len(train) >= _SHARED_FROM_ROWS else self._binned(train)
-        return grown(params, learnt, trees)
-
     def _binned(self, rows: Index | None) -> lgb.Dataset:
         chosen = slice(None) if rows is None else rows
         return lgb.Dataset(
@@ -197,14 +192,6 @@ class BinnedRows:
 
     def _part(self, rows: Index) -> lgb.Dataset:
         return self.all().subset(rows.tolist(), params=dict(self._params)).construct()
-
-
-def grown(params: Mapping[str, object], data: lgb.Dataset, trees: int) -> lgb.Booster:
-    """Return a booster of so many trees, which no longer holds its rows."""
-    booster = lgb.Booster(dict(params), data)
-    for _ in range(trees):
-        booster.update()
-    return booster.free_dataset()
 
 
 @dataclass(frozen=True)
@@ -232,9 +219,13 @@ class Trees:
         """Fit one booster of `trees` trees per seed to all rows."""
         data = binned.all()
 
-        return cls(
-            tuple(side_by_side([partial(grown, settings.for_seed(seed, monotone), data, trees) for seed in seeds]))
-        )
+        def booster(seed: int) -> lgb.Booster:
+            made = lgb.Booster(settings.for_seed(seed, monotone), data)
+            for _ in range(trees):
+                made.update()
+            return made.free_dataset()
+
+        return cls(tuple(side_by_side([partial(booster, seed) for seed in seeds])))
 
     def log_odds(self, X: Array) -> Array:
         """Return the mean log-odds of each row."""
