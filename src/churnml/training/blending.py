@@ -88,12 +88,16 @@ def left_out_trees(
     pooled = np.sum([curve * own for (_, curve), own in zip(curves, mass, strict=True)], axis=0)
     wanted = max(round(float(np.sqrt(count * (np.argmin(pooled) + 1.0)))), 1)
 
-    def scores_of(booster: lgb.Booster, fold: InnerFold) -> Array:
+    def grown(booster: lgb.Booster) -> lgb.Booster:
         for _ in range(wanted - booster.current_iteration()):  # patience ran out before
             booster.update()
-        return np.asarray(booster.predict(binned.X[fold.valid], raw_score=True, num_iteration=wanted, num_threads=1))
+        return booster
 
-    scores = side_by_side([partial(scores_of, curve[0], fold) for curve, fold in zip(curves, left_out, strict=True)])
+    boosters = side_by_side([partial(grown, booster) for booster, _ in curves])
+    scores = [
+        booster.predict(binned.X[fold.valid], raw_score=True, num_iteration=wanted, num_threads=1)
+        for booster, fold in zip(boosters, left_out, strict=True)
+    ]
     return wanted, np.concatenate(scores)
 
 
