@@ -1,4 +1,4 @@
-"""Is a model's level no worse than the base-rate rule's where churn rose for all of the training and then fell?
+"""The level of a model beside the base-rate rule's, where churn rose for all of the training and then fell.
 
 Usage: ``python benchmarks/turned_level.py [--seeds 1 2 3 4] [--json]``
 
