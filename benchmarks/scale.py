@@ -1,5 +1,9 @@
 """How seconds and memory grow with the number of accounts: ``python benchmarks/scale.py [--accounts N …] [--json]``.
 
+``--score-only N …`` measures scoring alone, where a company is too large to be trained on here: the champion is trained
+on a smaller company of the same simulator. ``--keep FOLDER`` keeps companies and champion there, and takes what lies
+there already; ``--months`` shortens the history of the company that is scored.
+
 For each size a company of 24 months is simulated, and run with the demo's config, each in a process of its own. Told
 are the seconds of every stage (by the clock, and of CPU over all threads) and the most memory that the process held
 meanwhile, looked at fifty times a second. Beside them, on the same rows, in a process of its own: one LightGBM fit (300
@@ -19,12 +23,17 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
+if TYPE_CHECKING:
+    from churnml.config import Config
+
 ROOT = Path(__file__).parents[1]
 MONTHS, SEED = 24, 11
+TRAINED_ON = 3000
+"""Accounts of the company whose champion scores the larger ones."""
 TREES, LEAVES = 300, 16
 EXTRAPOLATED = (100_000, 1_000_000)
 LOOKS_PER_SECOND = 50
@@ -71,14 +80,22 @@ class Meter:
             time.sleep(1 / LOOKS_PER_SECOND)
 
 
-def simulated(folder: Path, accounts: int) -> dict[str, Any]:
+def simulated(folder: Path, accounts: int, months: int = MONTHS) -> dict[str, Any]:
     """Simulate a company."""
     from churnml import pipeline
     from churnml.progress import Stages
 
     meter = Meter()
-    pipeline.simulate_company(folder / "raw", accounts=accounts, months=MONTHS, seed=SEED, stages=Stages(meter))
+    pipeline.simulate_company(folder / "raw", accounts=accounts, months=months, seed=SEED, stages=Stages(meter))
     return _plain(meter)
+
+
+def demo(raw: Path, workspace: Path, models: Path) -> Config:
+    """Return the demo's config with folders of its own."""
+    from churnml.config import load_config
+
+    overrides = {"source": {"folder": str(raw)}, "workspace": str(workspace), "models_dir": str(models)}
+    return load_config(ROOT / "configs" / "demo.yaml", overrides)
 
 
 def chain(folder: Path) -> dict[str, Any]:
@@ -86,19 +103,11 @@ def chain(folder: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     from churnml import memory, pipeline
-    from churnml.config import load_config
     from churnml.progress import Stages
 
     meter = Meter()
     stages = Stages(meter)
-    config = load_config(
-        ROOT / "configs" / "demo.yaml",
-        {
-            "source": {"folder": str(folder / "raw")},
-            "workspace": str(folder / "workspace"),
-            "models_dir": str(folder / "models"),
-        },
-    )
+    config = demo(folder / "raw", folder / "workspace", folder / "models")
     began = time.perf_counter()
     checked = pipeline.check(config, stages)
     prepared = pipeline.prepare(config, stages, loaded=checked.loaded)
@@ -119,6 +128,32 @@ def chain(folder: Path) -> dict[str, Any]:
     (folder / "names.json").write_text(json.dumps(names), encoding="utf-8")
     peak = max(cost.peak_mb for cost in meter.costs.values())
     return {**facts, "stages": _plain(meter), "run_seconds": run, "peak_mb": peak}
+
+
+def trained(folder: Path) -> dict[str, Any]:
+    """Train the champion on the smaller company."""
+    from churnml import pipeline
+
+    pipeline.train(demo(folder / "raw", folder / "workspace", folder / "models"))
+    return {}
+
+
+def scored(folder: Path, models: Path) -> dict[str, Any]:
+    """Score a company for the first time, with the champion of another one."""
+    import pyarrow.parquet as pq
+
+    from churnml import pipeline
+    from churnml.progress import Stages
+
+    for file in (folder / "workspace").glob("store.db*"):
+        file.unlink()  # so that its history is made, too
+    meter = Meter()
+    outcome = pipeline.score(demo(folder / "raw", folder / "workspace", models), Stages(meter))
+    return {
+        "events": pq.read_metadata(folder / "raw" / "events.parquet").num_rows,
+        "scored_accounts": len(outcome.table),
+        "stages": _plain(meter),
+    }
 
 
 def bare(folder: Path) -> dict[str, Any]:
@@ -151,16 +186,16 @@ def _plain(meter: Meter) -> dict[str, Any]:
     return {name: asdict(cost) for name, cost in meter.costs.items()}
 
 
-def _apart(work: str, folder: Path, accounts: int) -> dict[str, Any]:
+def _apart(work: str, folder: Path, accounts: int, *more: str) -> dict[str, Any]:
     """Do one piece of work in a process of its own, so that memory is its own too."""
-    told = subprocess.run(
-        [sys.executable, __file__, "--only", work, "--folder", str(folder), "--accounts", str(accounts)],
+    done = subprocess.run(
+        [sys.executable, __file__, "--only", work, "--folder", str(folder), "--accounts", str(accounts), *more],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    found: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
-    return found
+    measures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return measures
 
 
 def measured(accounts: int) -> dict[str, Any]:
@@ -181,16 +216,40 @@ def measured(accounts: int) -> dict[str, Any]:
     }
 
 
+def score_measured(accounts: int, keep: Path, months: int) -> dict[str, Any]:
+    """Measure the first scoring of one size, with a champion trained on `TRAINED_ON` accounts."""
+    small, large = keep / f"{TRAINED_ON}", keep / f"{accounts}x{months}"
+    if not (small / "models").is_dir():
+        _apart("simulate", small, TRAINED_ON)
+        _apart("train", small, TRAINED_ON)
+    if not (large / "raw" / "events.parquet").is_file():
+        _apart("simulate", large, accounts, "--months", str(months))
+    measures = _apart("score", large, accounts, "--models", str(small / "models"))
+    return {"accounts": accounts, "months": months, **measures}
+
+
+def show_scored(measures: dict[str, Any]) -> None:
+    """Print the scoring of one size as a table."""
+    print(
+        f"\n{measures['accounts']:,} accounts, {measures['months']} months, {measures['events']:,} events: "
+        f"{measures['scored_accounts']:,} accounts scored"
+    )
+    _show_stages(measures["stages"])
+
+
+def _show_stages(stages: dict[str, Any]) -> None:
+    print(f"{'':24}{'seconds':>9}{'CPU':>9}{'peak MiB':>10}")
+    for name, cost in stages.items():
+        print(f"{name:24}{cost['seconds']:9.1f}{cost['cpu_seconds']:9.1f}{cost['peak_mb']:10.0f}")
+
+
 def show(found: dict[str, Any]) -> None:
     """Print one size as a table."""
     print(
         f"\n{found['accounts']:,} accounts, {found['events']:,} events: {found['rows']:,} rows, "
         f"{found['labelled']:,} labelled, {found['churned_accounts']:,} accounts churned, {found['features']} features"
     )
-    print(f"{'':24}{'seconds':>9}{'CPU':>9}{'peak MiB':>10}")
-    bare_work = {f"bare {name}": cost for name, cost in found["bare"].items()}
-    for name, cost in {**found["stages"], **bare_work}.items():
-        print(f"{name:24}{cost['seconds']:9.1f}{cost['cpu_seconds']:9.1f}{cost['peak_mb']:10.0f}")
+    _show_stages({**found["stages"], **{f"bare {name}": cost for name, cost in found["bare"].items()}})
     print(f"{'run':24}{found['run_seconds']:9.1f}{'':9}{found['peak_mb']:10.0f}")
     print(f"fit ÷ bare fit {found['fit_over_bare_fit']}, backtest ÷ fit {found['backtest_over_fit']} (of CPU)")
 
@@ -220,20 +279,29 @@ def main() -> None:
     """Measure each size and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--accounts", type=int, nargs="+", default=[1500])
+    parser.add_argument("--score-only", type=int, nargs="+", default=[], metavar="N")
+    parser.add_argument("--months", type=int, default=MONTHS)
+    parser.add_argument("--keep", type=Path)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--only", choices=("simulate", "chain", "bare"), help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=("simulate", "chain", "bare", "train", "score"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--models", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only is not None:
         (accounts,) = options.accounts
         works = {
-            "simulate": lambda: simulated(options.folder, accounts),
+            "simulate": lambda: simulated(options.folder, accounts, options.months),
             "chain": lambda: chain(options.folder),
             "bare": lambda: bare(options.folder),
+            "train": lambda: trained(options.folder),
+            "score": lambda: scored(options.folder, options.models),
         }
         print(json.dumps(works[options.only]()))
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if options.score_only:
+        _measure_scoring(options.score_only, options.keep, options.months, as_json=options.json)
+        return
     sizes = []
     for accounts in options.accounts:
         sizes.append(measured(accounts))
@@ -243,6 +311,15 @@ def main() -> None:
         print(json.dumps({"cores": os.cpu_count(), "sizes": sizes}, indent=1))
     elif len(sizes) > 1 and sizes[-1]["accounts"] >= 4 * sizes[-2]["accounts"]:  # else a line tells of chance
         show_extrapolated(sizes)
+
+
+def _measure_scoring(sizes: list[int], keep: Path | None, months: int, *, as_json: bool) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        measures = [score_measured(accounts, keep or Path(name), months) for accounts in sizes]
+    if as_json:
+        print(json.dumps({"cores": os.cpu_count(), "sizes": measures}, indent=1))
+    for one in () if as_json else measures:
+        show_scored(one)
 
 
 if __name__ == "__main__":

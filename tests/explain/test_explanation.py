@@ -12,7 +12,7 @@ import pytest
 
 from churnml.errors import BundleError, DataError, UsageError
 from churnml.explain import ExplainReference, Explanation, explain
-from churnml.explain.explainer import _topics
+from churnml.explain.explainer import _topics, explanations_of
 from churnml.explain.explanation import Indicator
 from churnml.explain.groups import group_columns
 from churnml.explain.order import facts_in_order
@@ -109,6 +109,15 @@ def test_the_batch_says_what_one_account_alone_says(world: Any) -> None:
             reference=reference,
         )
         assert alone[0].as_dict() == batch[row].as_dict()
+
+
+def test_one_after_the_other_in_any_order_they_say_the_same(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = explained(world)
+    monkeypatch.setattr("churnml.explain.explainer._BATCH", 7)
+    order = np.random.default_rng(1).permutation(len(world.frame))
+    options = {"scores": world.scores, "health": world.health, "scale": world.scale, "reference": world.reference}
+    for row, told in zip(order, explanations_of(world.model, world.frame, **options, order=order), strict=True):
+        assert told == at_once[row]
 
 
 def test_explanations_are_json(world: Any) -> None:

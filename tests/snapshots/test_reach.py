@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from churnml.config import Config
+from churnml.errors import TimelineError
 from churnml.simulate import simulate
-from churnml.snapshots import cohort_at, spine
+from churnml.snapshots import Cohorts, cohort_at, cohorts, spine
 from churnml.snapshots.labels import final_until
 from churnml.tables import Tables
 
@@ -98,3 +99,18 @@ def test_before_renewals_the_same_accounts_are_asked_about_at_scoring():
         ("c", "10-17"),
         ("c", "11-16"),
     }
+
+
+def test_the_cohorts_of_several_dates_are_those_of_each(company):
+    whole = tables(company, None)
+    last = pd.Timestamp(whole.observed_until)
+    days = [last, last - pd.Timedelta(weeks=12), last - pd.Timedelta(weeks=4)]
+    before = last - pd.Timedelta(days=4000)
+    at_once = Cohorts(whole, CONFIG, [*days, before])
+    for day in days:
+        alone = cohort_at(whole, CONFIG, day)[["account_id", "as_of", "arr"]]
+        assert len(alone) > 20
+        pd.testing.assert_frame_equal(at_once.at(day), alone)
+    pd.testing.assert_frame_equal(at_once.everyone, cohorts(whole, CONFIG, days))
+    with pytest.raises(TimelineError):
+        at_once.at(before)

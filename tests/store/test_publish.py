@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import text, update
 
 from churnml.errors import DataError
-from churnml.store import Actor, ScoreFilter, Snapshot, Store, publishing
+from churnml.store import Actor, Documents, ScoreFilter, Snapshot, Store, publishing
 from churnml.store.schema import ScoreRow, SnapshotRow
 from churnml.store.writes import changing
 
@@ -55,6 +55,16 @@ def test_what_is_published_is_read_back_to_the_last_digit(store: Store, snapshot
         "drivers": [{"feature": "events_28d", "effect": 0.25}],
     }
     assert store.account(number, "nobody") is None
+
+
+def test_packed_explanations_are_stored_as_they_are(store: Store, snapshot: Make) -> None:
+    documents = Documents()
+    for account, events in (("a1", math.nan), ("a0", 3.0)):
+        documents.add(account, {"account_id": account, "weekly": {"events": [events]}})
+    number = store.publish(replace(snapshot(accounts=2), explanations=documents))
+    stored = store.explanations(number, ["a0", "a1"])
+    assert {account: one["weekly"]["events"] for account, one in stored.items()} == {"a0": [3.0], "a1": [None]}
+    assert [one["account_id"] for one in documents.values()] == ["a1", "a0"]
 
 
 def test_the_newest_as_of_is_in_force_and_of_those_the_last_published(store: Store, snapshot: Make) -> None:

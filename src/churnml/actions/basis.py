@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -41,19 +41,35 @@ def table_of(
     return signals(scores, features, earlier)
 
 
-def situations(table: pd.DataFrame, explanations: Mapping[str, Mapping[str, Any]]) -> dict[str, Situation]:
-    """Return the situation of each account of the signals, with what was told of it; by account."""
-    columns = (table[name] if name in table else [None] * len(table) for name in _SITUATION)
-    return {
-        str(account): Situation.of(
-            str(in_phase),
-            str(touch),
-            str(band),
-            None if pd.isna(owner) else str(owner),
-            explanations.get(str(account), {}),
-        )
+def situations(table: pd.DataFrame, explanations: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Situation]:
+    """Return the situation of each account of the signals, with what was told of it; by account.
+
+    An explanation is read where its account is asked for.
+    """
+    columns = (table[name].tolist() if name in table else [None] * len(table) for name in _SITUATION)
+    known = {
+        str(account): (str(in_phase), str(touch), str(band), None if pd.isna(owner) else str(owner))
         for in_phase, account, touch, band, owner in zip(phase(table).tolist(), *columns, strict=True)
     }
+    return _Situations(known, explanations)
+
+
+class _Situations(Mapping[str, Situation]):
+    def __init__(
+        self,
+        known: Mapping[str, tuple[str, str, str, str | None]],
+        explanations: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        self._known, self._explanations = known, explanations
+
+    def __getitem__(self, account_id: str) -> Situation:
+        return Situation.of(*self._known[account_id], self._explanations.get(account_id, {}))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 @dataclass(frozen=True)
@@ -97,7 +113,7 @@ class Basis:
         scores["as_of"] = pd.to_datetime(scores["as_of"])
         return cls(newest, table_of(scores, features, store.banded_readings(config, newest.as_of)), store)
 
-    def situations(self, accounts: Collection[str] | None = None) -> dict[str, Situation]:
+    def situations(self, accounts: Collection[str] | None = None) -> Mapping[str, Situation]:
         """Return the situations of accounts, by default of all."""
         ids = self.table["account_id"].astype(str)
         table = self.table if accounts is None else self.table[ids.isin(set(accounts)).to_numpy()]

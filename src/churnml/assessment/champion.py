@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -11,7 +12,7 @@ from churnml.assessment.records import Assessments
 from churnml.config import DisplayConfig, FeatureConfig, SurvivalConfig
 from churnml.config.needs import ChampionSections
 from churnml.errors import BundleError
-from churnml.explain import ChangedFacts, ExplainReference, Explanation, explain
+from churnml.explain import ChangedFacts, ExplainReference, Explanation, explanations_of
 from churnml.health import HealthScale, HealthVerdict, Reading, compositions, score_health
 from churnml.language import Text
 from churnml.registry import Bundle, load_champion
@@ -235,7 +236,23 @@ class Champion:
         self, frame: pd.DataFrame, judged: Assessments, previous: pd.DataFrame | None = None
     ) -> list[Explanation]:
         """Explain rows that were judged, see `assess`."""
-        return explain(
+        return list(self.explanations(frame, judged, previous))
+
+    def explanations(
+        self,
+        frame: pd.DataFrame,
+        judged: Assessments,
+        previous: pd.DataFrame | None = None,
+        order: Iterable[int] | None = None,
+    ) -> Iterator[Explanation]:
+        """Explain rows that were judged one after the other, by default in the frame's order.
+
+        Parameters
+        ----------
+        order : iterable of int, optional
+            Positions of the rows, in the order that is wanted.
+        """
+        return explanations_of(
             self.model,
             frame,
             scores=judged.scores,
@@ -246,6 +263,7 @@ class Champion:
             currency=self.currency,
             display=self.display,
             core_features=self._core_features,
+            order=order,
         )
 
     def reading(self, frame: pd.DataFrame) -> Reading:

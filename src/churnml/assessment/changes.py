@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from churnml.assessment.champion import Champion
 from churnml.explain.changes import ChangedFacts
 from churnml.explain.movement import ChangePart, ScoreChange
-from churnml.health import decompose, trend
+from churnml.health import Change, decompose, trend
 from churnml.scorecard import Measure
 from churnml.scoring import score
 
@@ -19,7 +20,7 @@ __all__ = ["handed_over", "score_changes", "score_trends"]
 
 _SHARES = ("before", "after", "change", "data", "weights", "model")
 _MODEL = "churn_model"
-_LEAST_POINTS = 0.5
+_LEAST, _LEAST_POINTS = 1e-9, 0.5
 _LARGEST = 3
 
 
@@ -43,7 +44,7 @@ def score_trends(now: pd.DataFrame, readings: Sequence[tuple[str, date, float | 
 
 def score_changes(
     champion: Champion, now: pd.DataFrame, champion_then: Champion, then: pd.DataFrame
-) -> dict[str, ScoreChange]:
+) -> Mapping[str, ScoreChange]:
     """Return why each account's score moved between two dates, split into facts, weights and model.
 
     Parameters
@@ -55,32 +56,49 @@ def score_changes(
 
     Returns
     -------
-    dict of str to ScoreChange
-        Of the accounts that both frames hold.
+    mapping of str to ScoreChange
+        Of the accounts that both frames hold; each is put together where it is asked for.
     """
     if then.empty:
         return {}
     start, end = champion_then.reading(then), champion.reading(now)
     rescored = end.scores if champion_then.version == champion.version else score(champion_then.model, now)
-    change = decompose(start, end, rescored)
-    moves: dict[str, list[tuple[str, float]]] = {}
-    moved = change.parts[change.parts["points"].abs() > 1e-9]
-    for account, part, points in zip(moved["account_id"], moved["part"], moved["points"].astype(float), strict=True):
-        moves.setdefault(str(account), []).append((part, points))
-    facts = champion.changed_facts(now, then)
     measures = {measure.name: measure for measure in start.scale.measures}
     since = then["as_of"].iloc[0].date()
-    changes = {}
-    for row in change.accounts.to_dict("records"):
-        account = str(row["account_id"])
-        own = moves.get(account, [])
-        changes[account] = ScoreChange(
-            since=since,
-            **{name: _known(row[name]) for name in _SHARES},
+    return _Changes(decompose(start, end, rescored), since, measures, champion.changed_facts(now, then))
+
+
+class _Changes(Mapping[str, ScoreChange]):
+    """The changes of many accounts as arrays."""
+
+    def __init__(self, change: Change, since: date, measures: Mapping[str, Measure], facts: ChangedFacts) -> None:
+        self._since, self._measures, self._facts = since, measures, facts
+        accounts = change.accounts["account_id"].tolist()
+        self._row = {str(account): row for row, account in enumerate(accounts)}
+        self._shares = {name: change.accounts[name].to_numpy(dtype=float) for name in _SHARES}
+        moved = change.parts[change.parts["points"].abs() > _LEAST]
+        code = pd.Index(accounts).get_indexer(pd.Index(moved["account_id"]))
+        order = np.argsort(code, kind="stable")
+        self._bounds = np.searchsorted(code[order], np.arange(len(accounts) + 1)).tolist()
+        places, self._parts = pd.factorize(moved["part"])
+        self._place, self._points = places[order], moved["points"].to_numpy(dtype=float)[order]
+
+    def __getitem__(self, account_id: str) -> ScoreChange:
+        row = self._row[account_id]
+        rows = range(self._bounds[row], self._bounds[row + 1])
+        own = [(str(self._parts[self._place[at]]), float(self._points[at])) for at in rows]
+        return ScoreChange(
+            since=self._since,
+            **{name: _known(values[row]) for name, values in self._shares.items()},
             parts=dict(own),
-            largest=_largest(account, own, measures, facts),
+            largest=_largest(account_id, own, self._measures, self._facts),
         )
-    return changes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._row)
+
+    def __len__(self) -> int:
+        return len(self._row)
 
 
 def handed_over(champion: Champion, champion_then: Champion, now: pd.DataFrame) -> pd.DataFrame:

@@ -9,14 +9,22 @@ if TYPE_CHECKING:
     from churnml.explain.changes import ChangedFacts
     from churnml.explain.contract import Explainable
     from churnml.explain.driver import Driver
-    from churnml.explain.explainer import explain
+    from churnml.explain.explainer import explain, explanations_of
     from churnml.explain.explanation import Explanation, Indicator
     from churnml.explain.happening import Happening
     from churnml.explain.happenings import timeline
     from churnml.explain.importance import as_shap, global_importance, segment_differences, shap_summary
     from churnml.explain.notices import frozen, overridden
     from churnml.explain.patterns import CHURNERS_NEEDED, Pattern, churn_patterns
-    from churnml.explain.plays import Play, Playbook, load_playbooks, read_playbooks, suggest_plays, touch_model
+    from churnml.explain.plays import (
+        Play,
+        Playbook,
+        load_playbooks,
+        plays_of,
+        read_playbooks,
+        suggest_plays,
+        touch_model,
+    )
     from churnml.explain.reference import ExplainReference, Yardstick
 else:
     __getattr__ = load_on_use(
@@ -38,11 +46,13 @@ else:
             "batch_contributions": "batch",
             "churn_patterns": "patterns",
             "explain": "explainer",
+            "explanations_of": "explainer",
             "fast_contributions": "batch",
             "frozen": "notices",
             "global_importance": "importance",
             "load_playbooks": "plays",
             "overridden": "notices",
+            "plays_of": "plays",
             "segment_differences": "importance",
             "shap_summary": "importance",
             "read_playbooks": "plays",
@@ -69,11 +79,13 @@ __all__ = [
     "batch_contributions",
     "churn_patterns",
     "explain",
+    "explanations_of",
     "fast_contributions",
     "frozen",
     "global_importance",
     "load_playbooks",
     "overridden",
+    "plays_of",
     "segment_differences",
     "shap_summary",
     "read_playbooks",

@@ -75,7 +75,7 @@ class DriverBuilder:
         self._core = frozenset(slug(kind) for kind in core_features)
         column = reference.segment_column
         self._segments = frame[column].astype("str").to_numpy() if column is not None and column in frame else None
-        self._earlier, self._earlier_on = _earlier(frame, previous, feature_set)
+        self._earlier, self._earlier_row, self._earlier_on = _earlier(frame, previous, feature_set)
 
     def value(self, row: int, name: str) -> float | str | None:
         """Return a feature's value, None where it is missing."""
@@ -134,10 +134,10 @@ class DriverBuilder:
     def changed(self, row: int, spec: FeatureSpec) -> Facts | None:
         """Return what a level was at the earlier date; None for what is no level, and where nothing is known."""
         value = self.value(row, spec.name)
-        if spec.kind != "level" or not isinstance(value, float) or self._earlier is None or not self._earlier_on[row]:
+        if spec.kind != "level" or not isinstance(value, float):
             return None
-        before = float(self._earlier[spec.name][row]) if spec.name in self._earlier else math.nan
-        if not math.isfinite(before):
+        before = self._value_earlier(row, spec.name)
+        if before is None:
             return None
         toward = 1 if value > before else -1
         change = Change(before, on=self._earlier_on[row])
@@ -261,11 +261,15 @@ class DriverBuilder:
             number = self.value(row, trend)
             if isinstance(number, float):
                 return _before(value, number)
-        if self._earlier is not None and spec.name in self._earlier and self._earlier_on[row]:
-            before = float(self._earlier[spec.name][row])
-            if math.isfinite(before):
-                return Change(before, on=self._earlier_on[row])
-        return None
+        before = self._value_earlier(row, spec.name)
+        return None if before is None else Change(before, on=self._earlier_on[row])
+
+    def _value_earlier(self, row: int, name: str) -> float | None:
+        """Return a number of the earlier snapshot, None where it is missing."""
+        if name not in self._earlier or not self._earlier_on[row]:
+            return None
+        before = float(self._earlier[name][self._earlier_row[row]])
+        return before if math.isfinite(before) else None
 
     def _toward(self, row: int, spec: FeatureSpec, raising: bool) -> int:
         """Return +1 where a high value fits the effect, −1 where a low one does, 0 where nobody knows.
@@ -328,15 +332,16 @@ def _from_peak(spec: FeatureSpec) -> bool:
 
 def _earlier(
     frame: pd.DataFrame, previous: pd.DataFrame | None, feature_set: FeatureSet
-) -> tuple[Mapping[str, np.ndarray] | None, list[str]]:
-    """Return the earlier values aligned with the frame's rows, and their dates ('' where there is none)."""
+) -> tuple[Mapping[str, np.ndarray], np.ndarray, list[str]]:
+    """Return the earlier values, the row among them of each row of the frame, and its date ('' where there is none)."""
     if previous is None or previous.empty:
-        return None, [""] * len(frame)
+        return {}, np.zeros(len(frame), dtype=np.int64), [""] * len(frame)
     names = [spec.name for spec in feature_set if not spec.categorical and spec.name in previous]
     left = frame[["account_id", "as_of"]].assign(row=np.arange(len(frame)))
-    right = previous[["account_id", "as_of", *names]].rename(columns={"as_of": "earlier_on"})
+    right = previous[["account_id"]].assign(earlier_on=previous["as_of"], place=np.arange(len(previous)))
     both = left.merge(right, on="account_id", how="left")
     both = both[both["earlier_on"] < both["as_of"]].sort_values("earlier_on").drop_duplicates("row", keep="last")
     both = both.set_index("row").reindex(range(len(frame)))
     dates = ["" if pd.isna(day) else f"{day:%Y-%m-%d}" for day in both["earlier_on"]]
-    return {name: both[name].to_numpy(dtype=float, na_value=np.nan) for name in names}, dates
+    values = {name: previous[name].to_numpy(dtype=float, na_value=np.nan) for name in names}
+    return values, both["place"].fillna(0).to_numpy(dtype=np.int64), dates

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -26,12 +28,14 @@ from churnml.health import HealthScale, indicators, measures
 from churnml.language import Quantity, Text
 from churnml.training.publication import Publication
 
-__all__ = ["explain"]
+__all__ = ["explain", "explanations_of"]
 
 _KEY = ["account_id", "as_of"]
 _LEAST_POINTS = 1.0
 _LEAST_SHARE = 0.2
 _RAISING, _LOWERING, _CONTEXT = 3, 2, 2
+_BATCH = 1000
+"""Rows that are explained at once."""
 
 
 def explain(
@@ -81,37 +85,89 @@ def explain(
     DataError
         Scores or health are of other rows.
     """
+    return list(
+        explanations_of(
+            model,
+            frame,
+            scores=scores,
+            health=health,
+            scale=scale,
+            reference=reference,
+            previous=previous,
+            currency=currency,
+            display=display,
+            core_features=core_features,
+        )
+    )
+
+
+def explanations_of(
+    model: Explainable,
+    frame: pd.DataFrame,
+    *,
+    scores: pd.DataFrame,
+    health: pd.DataFrame,
+    scale: HealthScale,
+    reference: ExplainReference,
+    previous: pd.DataFrame | None = None,
+    currency: str = "USD",
+    display: DisplayConfig | None = None,
+    core_features: Sequence[str] = (),
+    order: Iterable[int] | None = None,
+) -> Iterator[Explanation]:
+    """Explain the rows of a frame one after the other, so that no more than a batch of them is held.
+
+    Parameters
+    ----------
+    model, frame, scores, health, scale, reference, previous, currency, display, core_features
+        As in `explain`.
+    order : iterable of int, optional
+        Positions of the rows in the order that is wanted; default the frame's.
+
+    Yields
+    ------
+    Explanation
+
+    Raises
+    ------
+    DataError
+        Scores or health are of other rows.
+    """
     for name, other in (("scores", scores), ("health", health)):
         if len(other) != len(frame) or not (other[_KEY].to_numpy() == frame[_KEY].to_numpy()).all():
             raise DataError(Text.of("fault-other_rows", name=name))
     builder = DriverBuilder(frame, model.features, reference, previous, currency, display, core_features)
     rules, target = model.info.verdict == Publication.RULES_ONLY, model.info.target
     facts = _indicators_by_row(frame)
-    keys = list(zip(frame["account_id"], frame["as_of"], strict=True))
+    accounts, days = frame["account_id"].to_numpy(dtype=object), frame["as_of"].tolist()
     kinds = {about for spec in model.features if (about := topic(spec)).startswith("kind:")}
-    said = [_topics(facts.get(key, ()), kinds) for key in keys]
-    about_churn = target == "churn"
-    by_rules = _from_rules(frame, scale, model, builder, said) if about_churn else [_Drivers() for _ in keys]
     # The measures of health say nothing of why an account would expand or contract.
-    by_row = by_rules if rules else _from_model(model, frame, reference, builder, said)
+    by_rules = _FromRules(frame, scale, builder) if target == "churn" else None
+    by_model = None if rules else _FromModel(model, frame, reference, builder)
     sentiment = frame["attr_csm_sentiment"].to_numpy() if "attr_csm_sentiment" in frame else None
     probability = scores[f"{target}_probability"].to_numpy(dtype=float)
     columns = {name: health[name].to_numpy() for name in ("health_score", "coverage", "band", "reason_texts")}
-    explanations = []
-    for row, ((account, as_of), drivers) in enumerate(zip(keys, by_row, strict=True)):
-        own, band = facts.get((account, as_of), ()), str(columns["band"][row])
-        if band == "red" and not drivers.raising and not own:
-            # The band is red by its measures, which the model does not share: they are what there is to tell.
-            drivers.raising = by_rules[row].raising
-        if not rules:
-            own = facts_in_order(own, drivers.families, builder.specs)
-        facts_first = [item.text for item in own if item.code not in SECONDARY_FACTS]
-        reasons = (*facts_first, *(driver.sentence for driver in drivers.raising), *(item.text for item in own))
-        first = reasons[0] if reasons else None
-        explanations.append(
-            Explanation.model_construct(
-                account_id=str(account),
-                as_of=as_of.date(),
+    coming = iter(range(len(frame)) if order is None else order)
+    while rows := list(islice(coming, _BATCH)):
+        known = [facts.get((accounts[row], days[row]), ()) for row in rows]
+        said = [_topics(own, kinds) for own in known]
+        if by_model is not None:
+            told = by_model.drivers(rows, said)
+        else:
+            told = by_rules.drivers(rows, said) if by_rules is not None else [_Drivers() for _ in rows]
+        for row, own, topics, drivers in zip(rows, known, said, told, strict=True):
+            band = str(columns["band"][row])
+            if by_rules is not None and band == "red" and not drivers.raising and not own:
+                # The band is red by its measures, which the model does not share: they are what there is to tell.
+                drivers.raising = by_rules.drivers([row], [topics])[0].raising
+            if not rules:
+                own = facts_in_order(own, drivers.families, builder.specs)
+            facts_first = [item.text for item in own if item.code not in SECONDARY_FACTS]
+            reasons = (*facts_first, *(driver.sentence for driver in drivers.raising), *(item.text for item in own))
+            first = reasons[0] if reasons else None
+            yield Explanation.model_construct(
+                account_id=str(accounts[row]),
+                as_of=days[row].date(),
                 churn_probability=_known(probability[row]),
                 base_rate=model.base_rate,
                 horizon_days=model.horizon_days,
@@ -132,8 +188,6 @@ def explain(
                 summary=_summary(first, probability[row], model, band, rules, target),
                 target=target,
             )
-        )
-    return explanations
 
 
 @dataclass
@@ -147,71 +201,78 @@ class _Drivers:
     other_points: float | None = None
 
 
-def _from_model(
-    model: Explainable,
-    frame: pd.DataFrame,
-    reference: ExplainReference,
-    builder: DriverBuilder,
-    said: list[set[str]],
-) -> list[_Drivers]:
-    contributions = batch_contributions(model, model.matrix(frame))
-    expected, parts = contributions[:, -1], contributions[:, :-1]
-    log_odds = contributions.sum(axis=1)
-    groups = list(group_columns(model.features, reference).items())
-    effect = np.column_stack([parts[:, columns].sum(axis=1) for _, columns in groups])
-    probability = np.asarray(model.calibrated(log_odds))
-    points = 100.0 * (probability[:, None] - np.asarray(model.calibrated(log_odds[:, None] - effect)))
-    names = model.features.names
-    of_topics = [{topic(builder.specs[names[column]]) for column in columns} for _, columns in groups]
-    family_names = list(dict.fromkeys(family for (family, _, _), _ in groups))
-    of_family = np.array([[family == name for name in family_names] for (family, _, _), _ in groups], dtype=float)
-    by_family = effect @ of_family
-    explanations, untold = [], np.zeros(len(frame))
-    for row in range(len(frame)):
+class _FromModel:
+    """Tells the groups of features that moved the model's log-odds most."""
+
+    def __init__(
+        self, model: Explainable, frame: pd.DataFrame, reference: ExplainReference, builder: DriverBuilder
+    ) -> None:
+        contributions = batch_contributions(model, model.matrix(frame))
+        self._model, self._builder, self._names = model, builder, model.features.names
+        self._expected, self._parts = contributions[:, -1], contributions[:, :-1]
+        self._log_odds = contributions.sum(axis=1)
+        self._groups = list(group_columns(model.features, reference).items())
+        self._effect = np.column_stack([self._parts[:, columns].sum(axis=1) for _, columns in self._groups])
+        self._probability = np.asarray(model.calibrated(self._log_odds))
+        without = np.asarray(model.calibrated(self._log_odds[:, None] - self._effect))
+        self._points = 100.0 * (self._probability[:, None] - without)
+        self._topics = [{topic(builder.specs[self._names[at]]) for at in columns} for _, columns in self._groups]
+        self._families = list(dict.fromkeys(family for (family, _, _), _ in self._groups))
+        of_family = [[family == name for name in self._families] for (family, _, _), _ in self._groups]
+        self._by_family = self._effect @ np.array(of_family, dtype=float)
+
+    def drivers(self, rows: Sequence[int], said: Sequence[set[str]]) -> list[_Drivers]:
+        """Return the drivers of some rows, of which hard facts say something already."""
+        told = [self._of(row, topics) for row, topics in zip(rows, said, strict=True)]
+        untold = np.array([effect for _, effect in told])
+        # What is left: the account's log-odds with every untold signal neutral is the average plus what was told.
+        neutral = np.asarray(self._model.calibrated(self._expected[list(rows)] + untold))
+        rest = (100.0 * (self._probability[list(rows)] - neutral)).tolist()
+        for (drivers, _), other in zip(told, rest, strict=True):
+            drivers.other_points = other
+        return [drivers for drivers, _ in told]
+
+    def _of(self, row: int, said: set[str]) -> tuple[_Drivers, float]:
+        """Return the drivers of a row, and the effect of all that is told, log-odds."""
+        effect, points, parts = self._effect[row], self._points[row], self._parts[row]
         drivers: dict[str, list[Driver]] = {"raising": [], "lowering": [], "context": []}
-        topics, largest, spoken = set(said[row]), 0.0, set[int]()
-        for index in np.argsort(-np.abs(points[row]), kind="stable"):
-            size = abs(points[row, index])
+        topics, largest, spoken, told = set(said), 0.0, set[int](), 0.0
+        for index in np.argsort(-np.abs(points), kind="stable"):
+            size = abs(points[index])
             full = all(len(drivers[kind]) >= most for kind, most in _MOST.items())
             if full or size < max(_LEAST_POINTS, _LEAST_SHARE * largest):
                 break
-            (family, group, actionable), columns = groups[index]
-            members, inside = [names[column] for column in columns], parts[row, columns]
-            lead = builder.lead(row, members, inside, topics)
+            (family, group, actionable), columns = self._groups[index]
+            members, inside = [self._names[column] for column in columns], parts[columns]
+            lead = self._builder.lead(row, members, inside, topics)
             if lead is None:
                 continue
-            side = "raising" if effect[row, index] > 0 else "lowering"
+            side = "raising" if effect[index] > 0 else "lowering"
             kind = side if actionable or lead[0].stem in _SEEN else "context"
             if len(drivers[kind]) >= _MOST[kind]:
                 continue
             order = np.argsort(-np.abs(inside), kind="stable")
-            driver = builder.driver(
+            driver = self._builder.driver(
                 row,
                 *lead,
                 family=family,
                 group=group,
-                effect_log_odds=float(effect[row, index]),
-                effect_points=float(points[row, index]),
+                effect_log_odds=float(effect[index]),
+                effect_points=float(points[index]),
                 features=tuple(members[place] for place in order if inside[place] != 0),
             )
             drivers[kind].append(driver)
             topics.add(driver.topic)
             largest = max(largest, size)
-            untold[row] += effect[row, index]
+            told += effect[index]
             spoken.add(int(index))
         # What a hard fact says already is told as well.
-        untold[row] += sum(
-            effect[row, index] for index, about in enumerate(of_topics) if index not in spoken and about & said[row]
-        )
-        families = dict(zip(family_names, by_family[row].tolist(), strict=True))
+        told += sum(effect[index] for index, about in enumerate(self._topics) if index not in spoken and about & said)
+        families = dict(zip(self._families, self._by_family[row].tolist(), strict=True))
         raising = raising_in_order(drivers["raising"], families)
         lowering, context = (tuple(drivers[kind]) for kind in ("lowering", "context"))
-        explanations.append(_Drivers(raising, lowering, context, families, float(expected[row]), float(log_odds[row])))
-    # What is left: the account's log-odds with every untold signal neutral is the average plus what was told.
-    neutral = np.asarray(model.calibrated(expected + untold))
-    for drivers_, rest in zip(explanations, (100.0 * (probability - neutral)).tolist(), strict=True):
-        drivers_.other_points = rest
-    return explanations
+        expected, total = float(self._expected[row]), float(self._log_odds[row])
+        return _Drivers(raising, lowering, context, families, expected, total), told
 
 
 _MOST = {"raising": _RAISING, "lowering": _LOWERING, "context": _CONTEXT}
@@ -219,24 +280,33 @@ _SEEN = frozenset({"price_change"})
 """Measures that nobody can act on and that a CSM has to see all the same."""
 
 
-def _from_rules(
-    frame: pd.DataFrame, scale: HealthScale, model: Explainable, builder: DriverBuilder, said: list[set[str]]
-) -> list[_Drivers]:
-    """Tell each measure by the health points it costs or earns against the edge of green."""
-    parts = measures(frame, scale)
-    count = len(scale.measures)
-    score = parts["score"].to_numpy(dtype=float).reshape(-1, count)
-    weight = parts["weight_effective"].to_numpy(dtype=float).reshape(-1, count)
-    worse = np.nan_to_num(weight * (scale.green_from - score))
-    explanations = []
-    for row in range(len(frame)):
+class _FromRules:
+    """Tells each measure by the health points it costs or earns against the edge of green."""
+
+    def __init__(self, frame: pd.DataFrame, scale: HealthScale, builder: DriverBuilder) -> None:
+        self._frame, self._scale, self._builder = frame, scale, builder
+
+    @cached_property
+    def _worse(self) -> np.ndarray:
+        parts = measures(self._frame, self._scale)
+        count = len(self._scale.measures)
+        score = parts["score"].to_numpy(dtype=float).reshape(-1, count)
+        weight = parts["weight_effective"].to_numpy(dtype=float).reshape(-1, count)
+        return np.nan_to_num(weight * (self._scale.green_from - score))
+
+    def drivers(self, rows: Sequence[int], said: Sequence[set[str]]) -> list[_Drivers]:
+        """Return the drivers of some rows, of which hard facts say something already."""
+        return [self._of(row, topics) for row, topics in zip(rows, said, strict=True)]
+
+    def _of(self, row: int, said: set[str]) -> _Drivers:
+        worse, builder = self._worse[row], self._builder
         drivers: dict[bool, list[Driver]] = {True: [], False: []}
         families: dict[str, float] = {}
-        topics, largest = set(said[row]), 0.0
-        for index in np.argsort(-np.abs(worse[row]), kind="stable"):
-            measure, size = scale.measures[index], abs(float(worse[row, index]))
-            raising = bool(worse[row, index] > 0)
-            families[measure.group] = families.get(measure.group, 0.0) + float(worse[row, index])
+        topics, largest = set(said), 0.0
+        for index in np.argsort(-np.abs(worse), kind="stable"):
+            measure, size = self._scale.measures[index], abs(float(worse[index]))
+            raising = bool(worse[index] > 0)
+            families[measure.group] = families.get(measure.group, 0.0) + float(worse[index])
             enough = size >= max(_LEAST_POINTS, _LEAST_SHARE * largest)
             if not enough or measure.feature not in builder.specs or len(drivers[raising]) >= _of_side(raising):
                 continue
@@ -255,12 +325,11 @@ def _from_rules(
                     family=measure.group,
                     group=measure.name,
                     effect_log_odds=None,
-                    effect_points=float(worse[row, index]),
+                    effect_points=float(worse[index]),
                     features=(measure.feature,),
                 )
             )
-        explanations.append(_Drivers(tuple(drivers[True]), tuple(drivers[False]), (), families))
-    return explanations
+        return _Drivers(tuple(drivers[True]), tuple(drivers[False]), (), families)
 
 
 def _of_side(raising: bool) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from churnml.config import DisplayConfig
@@ -42,64 +44,103 @@ def timeline(
     display : DisplayConfig, optional
         What plans and products are called.
     """
-    return _happenings(tables, as_of, days, limit, display, account_id).get(account_id, [])
+    return _Timelines(tables, as_of, days, limit, display, account_id).get(account_id, [])
 
 
 def timelines(
     tables: Tables, as_of: date, *, days: int = 182, limit: int = 20, display: DisplayConfig | None = None
-) -> dict[str, list[Happening]]:
+) -> Mapping[str, list[Happening]]:
     """List what happened at every account in the days before a date: the `timeline` of each, in one reading.
 
     Parameters
     ----------
     tables, as_of, days, limit, display
         As in `timeline`. Of a table whose facts lie far back only those that began within twice the days are read.
+
+    Returns
+    -------
+    mapping of str to list of Happening
+        Put together where an account is asked for; those at which nothing happened are left out.
     """
-    return _happenings(tables, as_of, days, limit, display, None)
+    return _Timelines(tables, as_of, days, limit, display, None)
 
 
 _READ_WHOLE = ("subscriptions", "contacts", "milestones")
 """Small tables, of which an old row may tell of something new."""
 
 
-def _happenings(
-    tables: Tables, as_of: date, days: int, limit: int, display: DisplayConfig | None, account_id: str | None
-) -> dict[str, list[Happening]]:
-    # The service makes pages with this package and must start without the engine.
-    import ibis
+class _Timelines(Mapping[str, list[Happening]]):
+    """The rows of every table that are told of, as arrays; an account's are put as sentences when it is asked for."""
 
-    start, end = pd.Timestamp(as_of - timedelta(days=days)), pd.Timestamp(as_of)
-    by_account: dict[str, dict[tuple[str, str, str], Happening]] = {}
-    display = display or DisplayConfig()
-    for table, (columns, sentences) in _SENTENCES.items():
-        if table not in tables:
-            continue
-        own = tables[table]
-        if account_id is not None:
-            own = own.filter(own["account_id"].cast("string") == ibis.literal(account_id))
-        elif table not in _READ_WHOLE and (began := TABLES[table].occurred_at) is not None:
-            own = own.filter(own[began].cast("timestamp") >= ibis.timestamp(start - pd.Timedelta(days=days)))
-        known = knowledge.rows_known_before(own, table, as_of, begun=False)
-        rows = known.select("account_id", *(name for name in columns if name in known.columns)).to_pandas()
-        if table == "subscriptions":
-            rows = _new_terms(rows)
-        for account, row in _told_of(rows, start, end):
-            for when, text in sentences(row, display):
-                if isinstance(when, pd.Timestamp) and start <= when < end:  # NaT is none
-                    item = Happening(f"{when:%Y-%m-%d}", table, text)
-                    by_account.setdefault(account, {})[item.on, item.kind, text.model_dump_json()] = item
-    return {account: [own[key] for key in sorted(own, reverse=True)[:limit]] for account, own in by_account.items()}
+    def __init__(
+        self, tables: Tables, as_of: date, days: int, limit: int, display: DisplayConfig | None, account_id: str | None
+    ) -> None:
+        # The service makes pages with this package and must start without the engine.
+        import ibis
+
+        start, end = pd.Timestamp(as_of - timedelta(days=days)), pd.Timestamp(as_of)
+        self._span, self._limit, self._display = (start, end), limit, display or DisplayConfig()
+        self._rows: dict[str, _Rows] = {}
+        for table, (columns, _) in _SENTENCES.items():
+            if table not in tables:
+                continue
+            own = tables[table]
+            if account_id is not None:
+                own = own.filter(own["account_id"].cast("string") == ibis.literal(account_id))
+            elif table not in _READ_WHOLE and (began := TABLES[table].occurred_at) is not None:
+                own = own.filter(own[began].cast("timestamp") >= ibis.timestamp(start - pd.Timedelta(days=days)))
+            known = knowledge.rows_known_before(own, table, as_of, begun=False)
+            rows = known.select("account_id", *(name for name in columns if name in known.columns)).to_pandas()
+            self._rows[table] = _Rows(_new_terms(rows) if table == "subscriptions" else rows, start, end)
+
+    def __getitem__(self, account_id: str) -> list[Happening]:
+        start, end = self._span
+        own: dict[tuple[str, str, str], Happening] = {}
+        for table, rows in self._rows.items():
+            _, sentences = _SENTENCES[table]
+            for row in rows.of(account_id):
+                for when, text in sentences(row, self._display):
+                    if isinstance(when, pd.Timestamp) and start <= when < end:  # NaT is none
+                        item = Happening(f"{when:%Y-%m-%d}", table, text)
+                        own[item.on, item.kind, text.model_dump_json()] = item
+        if not own:
+            raise KeyError(account_id)
+        return [own[key] for key in sorted(own, reverse=True)[: self._limit]]
+
+    def __iter__(self) -> Iterator[str]:
+        accounts = dict.fromkeys(account for rows in self._rows.values() for account in rows.accounts)
+        return (account for account in accounts if account in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
-def _told_of(rows: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give account and values of the rows that have a time in the span, times as timestamps."""
-    times = pd.DataFrame({name: pd.to_datetime(rows[name]) for name in rows.columns if name in _TIMES})
-    recent = ((times >= start) & (times < end)).any(axis=1)
-    own = rows.assign(**times)[recent]
-    values = [list(own[name]) for name in own.columns]
-    for row in zip(*values, strict=True):
-        named = dict(zip(own.columns, row, strict=True))
-        yield str(named["account_id"]), named
+class _Rows:
+    """The rows of one table that have a time in the span, by account: words and numbers by their place in a list."""
+
+    def __init__(self, rows: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> None:
+        times = pd.DataFrame({name: pd.to_datetime(rows[name]) for name in rows.columns if name in _TIMES})
+        recent = ((times >= start) & (times < end)).any(axis=1)
+        own = rows.drop(columns="account_id")[recent]
+        codes, accounts = pd.factorize(rows.loc[recent, "account_id"].astype("str"))
+        order = np.argsort(codes, kind="stable")
+        bounds = np.searchsorted(codes[order], np.arange(len(accounts) + 1))
+        self.accounts = {str(account): at for at, account in enumerate(accounts)}
+        self._bounds = bounds.tolist()
+        self._times = {name: times.loc[recent, name].to_numpy()[order] for name in times.columns}
+        self._values: dict[str, tuple[npt.NDArray[np.int64], list[Any]]] = {}
+        for name in own.columns.difference(times.columns):
+            places, values = pd.factorize(own[name])
+            self._values[name] = places[order], [*values.tolist(), None]  # what is missing has the place −1
+
+    def of(self, account_id: str) -> Iterator[dict[str, Any]]:
+        """Give the rows of an account, times as timestamps."""
+        at = self.accounts.get(account_id)
+        for row in range(self._bounds[at], self._bounds[at + 1]) if at is not None else ():
+            yield {
+                **{name: pd.Timestamp(when[row]) for name, when in self._times.items()},
+                **{name: values[places[row]] for name, (places, values) in self._values.items()},
+            }
 
 
 def _new_terms(rows: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,7 +23,7 @@ from churnml.language import Text, Words, WrongValueError, one_of, validation_fa
 if TYPE_CHECKING:
     from churnml.explain.explanation import Explanation
 
-__all__ = ["Play", "Playbook", "load_playbooks", "read_playbooks", "suggest_plays", "touch_model"]
+__all__ = ["Play", "Playbook", "load_playbooks", "plays_of", "read_playbooks", "suggest_plays", "touch_model"]
 
 Touch = Literal["high", "low", "tech"]
 Name = Annotated[str, Field(min_length=1)]
@@ -259,15 +260,31 @@ def suggest_plays(
         Plays per account at most.
     """
     phases, touches = phase(frame).tolist(), touch_model(frame).tolist()
-    suggested = []
-    for explanation, in_phase, touch in zip(explanations, phases, touches, strict=True):
-        plays = []
-        for playbook in sorted(playbooks, key=lambda item: -item.priority):
-            because = _matches(playbook.when, explanation, str(in_phase), str(touch))
-            if because is not None:
-                plays.append(_play(playbook, explanation, because, str(in_phase), str(touch)))
-        suggested.append(tuple(plays[:top]))
-    return suggested
+    return [
+        plays_of(explanation, str(in_phase), str(touch), playbooks, top=top)
+        for explanation, in_phase, touch in zip(explanations, phases, touches, strict=True)
+    ]
+
+
+def plays_of(
+    explanation: Explanation, in_phase: str, touch: str, playbooks: Sequence[Playbook], *, top: int = 2
+) -> tuple[Play, ...]:
+    """Suggest playbooks for one explained account, see `suggest_plays`.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    in_phase, touch : str
+        Its phase and touch model.
+    playbooks, top
+        As in `suggest_plays`.
+    """
+    matched = (
+        (playbook, because)
+        for playbook in sorted(playbooks, key=lambda item: -item.priority)
+        if (because := _matches(playbook.when, explanation, in_phase, touch)) is not None
+    )
+    return tuple(_play(playbook, explanation, because, in_phase, touch) for playbook, because in islice(matched, top))
 
 
 def _matches(when: Trigger, explanation: Explanation, in_phase: str, touch: str) -> tuple[str, ...] | None:

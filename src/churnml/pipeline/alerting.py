@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -43,7 +43,7 @@ def evaluate_alerts(
     config: Config,
     scores: pd.DataFrame,
     features: pd.DataFrame,
-    explanations: Iterable[Mapping[str, Any]],
+    explanations: Mapping[str, Mapping[str, Any]],
     as_of: date,
     store: Store,
 ) -> Decided | None:
@@ -56,8 +56,8 @@ def evaluate_alerts(
         The snapshot's accounts: scores, bands, owner, segment, ARR.
     features : DataFrame
         What they were scored from.
-    explanations : iterable of mapping
-        As they are stored, with the plays that they suggest.
+    explanations : mapping of str to mapping
+        Of each account, as it is stored, with the plays that it suggests.
     as_of : date
         The snapshot's date. Scoring a date again takes nothing further than it is; an earlier one than was evaluated
         before is left alone, and None comes back.
@@ -65,8 +65,7 @@ def evaluate_alerts(
         Holds the alerts and the earlier readings.
     """
     table = actions.table_of(scores, features, store.banded_readings(config.name, as_of))
-    by_account = {str(item["account_id"]): item for item in explanations}
-    decide = _decision(config, table, actions.situations(table, by_account), as_of, store)
+    decide = _decision(config, table, actions.situations(table, explanations), as_of, store)
     return store.evaluations(config.name).evaluate(
         as_of, lambda known: decide(known, None), Actor("score", datetime.now(UTC))
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -13,50 +13,43 @@ from churnml.config import Config
 from churnml.explain.happenings import timelines
 from churnml.explain.series import weekly
 from churnml.health import phase
-from churnml.language import Text
 from churnml.store import Store
 from churnml.tables import Tables, knowledge
 from churnml.tables.parents import below, chain_of
 
-__all__ = ["families", "with_background", "with_chosen_owners"]
+__all__ = ["families", "happened", "with_background", "with_chosen_owners"]
 
 
-def with_background(
-    config: Config, tables: Tables, now: pd.DataFrame, table: pd.DataFrame, stored: Sequence[dict[str, Any]]
-) -> pd.DataFrame:
-    """Return the scores with contract, phase, last contact, parents and first reason; tell the rest in explanations.
+def with_background(tables: Tables, now: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores with contract, phase, last contact and parents.
 
     Parameters
     ----------
-    config : Config
     tables : Tables
     now : DataFrame
         Feature frame of the scored accounts.
     table : DataFrame
         Their scores, in any order.
-    stored : sequence of dict
-        Explanations as they are stored, in the order of `table`; ``happenings`` and ``weekly`` are added.
     """
     as_of = now["as_of"].iloc[0]
-    day: date = as_of.date()
-    happenings, weeks = timelines(tables, day, display=config.display), weekly(tables, day)
-    for item in stored:
-        account = str(item["account_id"])
-        item["happenings"] = [one.as_stored() for one in happenings.get(account, [])]
-        item["weekly"] = weeks.get(account, {})
     phases = pd.DataFrame({"account_id": now["account_id"], "phase": phase(now).astype(object)})
-    out = table.assign(why=pd.Series([_why(item) for item in stored], index=table.index, dtype=object))
-    for more in (phases, snapshots.contracts_at(tables, as_of), _last_contacts(tables, day), families(tables, as_of)):
-        out = out.merge(more, on="account_id", how="left", validate="1:1")
-    return out
+    contacts = _last_contacts(tables, as_of.date())
+    for more in (phases, snapshots.contracts_at(tables, as_of), contacts, families(tables, as_of)):
+        table = table.merge(more, on="account_id", how="left", validate="1:1")
+    return table
 
 
-def _why(item: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the first thing that a reader is told of the risk, as a text to put into words."""
-    for part, name in ((item["indicators"], "text"), (item["raising"], "sentence")):
-        for one in part:
-            return Text.model_validate(one[name]).model_dump(mode="json")
-    return None
+def happened(config: Config, tables: Tables, as_of: date) -> Callable[[str], dict[str, Any]]:
+    """Return what tells of an account what stands beside its explanation: ``happenings`` and ``weekly``."""
+    happenings, weeks = timelines(tables, as_of, display=config.display), weekly(tables, as_of)
+
+    def of(account_id: str) -> dict[str, Any]:
+        return {
+            "happenings": [one.as_stored() for one in happenings.get(account_id, ())],
+            "weekly": weeks.get(account_id, {}),
+        }
+
+    return of
 
 
 def _last_contacts(tables: Tables, as_of: date) -> pd.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pandas as pd
 
@@ -12,35 +11,27 @@ from churnml import features as features_room
 from churnml import registry, snapshots
 from churnml.assessment import Assessments, Champion, handed_over, score_changes
 from churnml.config import Config
-from churnml.errors import BundleError, TimelineError
+from churnml.errors import BundleError
 from churnml.explain.movement import ScoreChange
 from churnml.store import Snapshot, Store
 from churnml.tables import Tables
 
-__all__ = ["backfill", "changes", "composed", "customers_at", "unread"]
+__all__ = ["backfill", "changes", "composed", "unread"]
 
 _WEEKS = (12, 8, 4, 2, 1)
 """The first scoring also reads these past weeks, so that there is a trend from the first day."""
 
 
-def unread(config: Config, tables: Tables, as_of: date, store: Store) -> pd.DataFrame | None:
-    """Return the cohorts of the last weeks where the store has no scoring before a date; None where it has one.
+def unread(config: Config, as_of: date, store: Store) -> list[pd.Timestamp]:
+    """Return the dates of the last weeks of which the store has no scoring before a date; none where it has one.
 
     Of a backfill that was interrupted, what is missing.
     """
     held = store.replayed_only(config.name, before=as_of)
     if held is None:
-        return None
-    missing = []
-    for week in _WEEKS:
-        then = pd.Timestamp(as_of) - pd.Timedelta(weeks=week)
-        if then.date() in held:
-            continue
-        try:
-            missing.append(snapshots.cohort_at(tables, config, then))
-        except TimelineError:
-            continue  # the data does not reach back so far, or nobody was a customer then
-    return pd.concat(missing, ignore_index=True) if missing else None
+        return []
+    weeks = (pd.Timestamp(as_of) - pd.Timedelta(weeks=week) for week in _WEEKS)
+    return [then for then in weeks if then.date() not in held]
 
 
 def backfill(config: Config, champion: Champion, frame: pd.DataFrame, store: Store) -> None:
@@ -49,7 +40,7 @@ def backfill(config: Config, champion: Champion, frame: pd.DataFrame, store: Sto
     Parameters
     ----------
     frame : DataFrame
-        What `unread` returned, with its features.
+        Features of the cohorts at the dates that `unread` returned.
     """
     judged = champion.judge(frame)
     table = judged.table().assign(arr=frame["arr"].to_numpy())
@@ -69,17 +60,9 @@ def backfill(config: Config, champion: Champion, frame: pd.DataFrame, store: Sto
         )
 
 
-def customers_at(tables: Tables, config: Config, as_of: date) -> set[str]:
-    """Return the accounts of the cohort at an earlier date; none where the data does not reach back so far."""
-    try:
-        return set(snapshots.cohort_at(tables, config, pd.Timestamp(as_of).as_unit("us"))["account_id"])
-    except TimelineError:
-        return set()
-
-
 def changes(
     config: Config, tables: Tables, champion: Champion, now: pd.DataFrame, before: pd.DataFrame, store: Store
-) -> dict[str, ScoreChange]:
+) -> Mapping[str, ScoreChange]:
     """Return, per account, why its score moved since `before`.
 
     The champion of then is the one whose scores the store holds for that time; where its bundle is gone, today's.
@@ -98,19 +81,18 @@ def composed(
     champion: Champion,
     now: pd.DataFrame,
     judged: Assessments,
-    stored: Sequence[Mapping[str, Any]],
+    risks: Sequence[Mapping[str, float]],
     store: Store,
 ) -> pd.DataFrame:
     """Return what each score is made of, and what a new champion made of it; see `churnml.store.Snapshot`.
 
     Parameters
     ----------
-    stored : sequence of mappings
-        The explanations of the rows of `now`, in its order.
+    risks : sequence of mapping of str to float
+        Family → net effect, of the rows of `now`, in its order.
     """
     made = champion.compositions(now, judged)
-    risks = pd.DataFrame([item["families"] for item in stored]).add_prefix("risk:")
-    made = pd.concat([made, risks.astype(float)], axis=1)
+    made = pd.concat([made, pd.DataFrame(list(risks)).add_prefix("risk:").astype(float)], axis=1)
     as_of = now["as_of"].iloc[0].date()
     version = store.version_at(config.name, as_of - timedelta(days=1))
     if version is None or version == champion.version:

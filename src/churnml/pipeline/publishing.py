@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -14,58 +13,33 @@ from churnml import snapshots
 from churnml.assessment import Assessments, Champion
 from churnml.config import Config
 from churnml.explain.lifetime import Lifetime
-from churnml.explain.stored import worded
-from churnml.files import write_documents
+from churnml.pipeline.explaining import Explained
 from churnml.pipeline.lookup import last_scored
 from churnml.pipeline.results import expected_column, scored_by
 from churnml.registry import level_gaps_of
 from churnml.sources import Loaded
-from churnml.store import Departed, Snapshot, SnapshotInfo, Store
+from churnml.store import Departed, Documents, Snapshot, SnapshotInfo, Store
 
-__all__ = ["files_hold", "publish", "write_files"]
+__all__ = ["files_hold", "publish", "write_scores"]
 
 
-def write_files(
-    scores: Path,
-    reasons: Path,
-    champion: Champion,
-    config_hash: str,
-    language: str,
-    table: pd.DataFrame,
-    explanations: Sequence[dict[str, Any]],
-    scored_at: datetime,
+def write_scores(
+    path: Path, champion: Champion, config_hash: str, table: pd.DataFrame, explained: Explained, scored_at: datetime
 ) -> None:
-    """Write what ``scores.parquet`` and ``explanations.json`` are to hold."""
+    """Write what ``scores.parquet`` is to hold."""
     model = champion.model
     names = dict.fromkeys([model.output, *model.horizon_columns.values()])
     worth = [] if model.target == "churn" else [expected_column(model.target)]
     worth = worth or ["expected_loss"]
     known = ["account_id", "as_of", "name", "owner", "arr"]
     out = table[[*known, *names, *worth, "health_score", "band", "coverage"]].copy()
-    said = [worded(item, [language]) for item in explanations]
-    out["reasons"] = [item[f"told_{language}"] for item in said]
-    out["drivers"] = [
-        [driver[f"sentence_{language}"] for driver in (*item["raising"], *item["lowering"])] for item in said
-    ]
+    out["reasons"] = explained.reasons
+    out["drivers"] = explained.drivers
     out["verdict"] = champion.bundle.manifest.verdict
     out["model_version"] = champion.version
     out["config_hash"] = config_hash
     out["scored_at"] = pd.Timestamp(scored_at).as_unit("us")
-    out.to_parquet(scores, index=False)
-    # Codes for programs, which any language can say, and for a reader of the file what is told in the config's own;
-    # one account a line, for tools that read line by line.
-    documents = (
-        {
-            **item,
-            "in_words": {
-                "language": language,
-                "summary": one[f"summary_{language}"],
-                "reasons": one[f"told_{language}"],
-            },
-        }
-        for item, one in zip(explanations, said, strict=True)
-    )
-    write_documents(reasons, documents)
+    out.to_parquet(path, index=False)
 
 
 def publish(
@@ -76,7 +50,7 @@ def publish(
     now: pd.DataFrame,
     made_of: pd.DataFrame,
     table: pd.DataFrame,
-    explanations: Sequence[dict[str, Any]],
+    explanations: Documents,
     curves: Sequence[Lifetime],
     as_of: date,
     scored_at: datetime,

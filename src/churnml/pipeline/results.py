@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -266,8 +266,8 @@ class Scored:
     ----------
     table : DataFrame
         One row per account, highest expected loss first: the scores, account details and ``reasons``.
-    explanations : sequence of mapping
-        As they are stored (`churnml.explain.stored`), with suggested plays, in the table's order.
+    explanations : collection of mapping
+        As they are stored (`churnml.explain.stored`), with suggested plays, in the table's order; unpacked one by one.
     path : Path
         ``scores.parquet``.
     as_of : date
@@ -283,7 +283,7 @@ class Scored:
     """
 
     table: pd.DataFrame
-    explanations: Sequence[Mapping[str, Any]]
+    explanations: Collection[Mapping[str, Any]]
     path: Path
     as_of: date
     bundle: Bundle

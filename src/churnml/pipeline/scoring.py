@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -14,20 +15,19 @@ from churnml import features as features_room
 from churnml import memory, snapshots
 from churnml.assessment import Champion, score_trends
 from churnml.config import Config
-from churnml.explain import Explanation, load_playbooks, suggest_plays
+from churnml.errors import TimelineError
 from churnml.explain.lifetime import Lifetime
-from churnml.explain.movement import ScoreChange, ScoreTrend, movement
-from churnml.explain.plays import Playbook
-from churnml.explain.stored import stored as as_stored
+from churnml.explain.movement import ScoreTrend, movement
 from churnml.features.event_cache import events_until
 from churnml.files import all_beside
 from churnml.monitoring import Alarm
 from churnml.pipeline.alerting import evaluate_alerts
-from churnml.pipeline.background import with_background, with_chosen_owners
-from churnml.pipeline.history import backfill, changes, composed, customers_at, unread
+from churnml.pipeline.background import happened, with_background, with_chosen_owners
+from churnml.pipeline.explaining import Beside, explain_accounts
+from churnml.pipeline.history import backfill, changes, composed, unread
 from churnml.pipeline.monitoring import before_publishing
 from churnml.pipeline.preparation import check, prepare
-from churnml.pipeline.publishing import publish, write_files
+from churnml.pipeline.publishing import publish, write_scores
 from churnml.pipeline.results import Scored, Trained, expected_column, rejected_counts
 from churnml.pipeline.training import train
 from churnml.progress import Stages
@@ -88,30 +88,40 @@ def score(
         if champion.bundle.hazard is not None:
             now = now.join(snapshots.coming_decisions(now, tables, config.label))
         judged = champion.judge(now)
-    with stages("explain"):
-        explanations = champion.explain(now, judged, before)
-        stored = _with_plays(config, now, explanations)
-    table = judged.table()
+    table, beside = judged.table(), list[Beside]()
     if churn:
         with stages("history"), Store(config.store_url) as store:
             if past is not None:
                 backfill(config, champion, past, store)
-            table = _with_history(config, tables, champion, now, before, table, stored, store)
-            table = with_background(config, tables, now, table, stored)
-            made_of = composed(config, tables, champion, now, judged, stored, store)
-    with stages("publish"):
-        table, ordered = _ranked(now, table, stored, tables, champion, config)
-        curves = with_peers(judged.lifetimes, table) if churn else ()
-        if curves:
-            table, ordered = _with_curves(table, ordered, curves, as_of, config.survival.rank_by)
-        scored_at = datetime.now(UTC) if published is None else published.scored_at
-        paths = tuple(config.workspace_dir / name for name in ("scores.parquet", "explanations.json", "scored.json"))
-        # The files appear together, and only when the store holds the snapshot; the last one says that all are there.
-        with all_beside(*paths) as (scores, reasons, mark):
-            write_files(scores, reasons, champion, config.hash, config.language, table, ordered, scored_at)
+                past = None
+                memory.give_back()
+            table, moved = _with_history(config, tables, champion, now, before, table, store)
+            table = with_background(tables, now, table.assign(why=None))
+            beside = [moved, happened(config, tables, as_of)]
+    table = _ranked(now, table, tables, champion, config)
+    curves = with_peers(judged.lifetimes, table) if churn else ()
+    if curves:
+        table = _with_curves(table, curves, as_of, config.survival.rank_by)
+    order, table = table["position"].tolist(), table.drop(columns="position")
+    scored_at = datetime.now(UTC) if published is None else published.scored_at
+    paths = tuple(config.workspace_dir / name for name in ("scores.parquet", "explanations.json", "scored.json"))
+    # The files appear together, and only when the store holds the snapshot; the last one says that all are there.
+    with all_beside(*paths) as (scores, reasons, mark):
+        with stages("explain"):
+            explained = explain_accounts(config, champion, now, judged, before, order, beside, reasons)
+            del before, beside
+            memory.give_back()
+        with stages("publish"):
+            write_scores(scores, champion, config.hash, table, explained, scored_at)
             mark.write_text(json.dumps({"as_of": as_of.isoformat(), "scored_at": scored_at.isoformat()}) + "\n")
+            if churn:
+                table["why"] = pd.Series(explained.why, index=table.index, dtype=object)
             if churn and published is None:
-                publish(config, loaded, champion, judged, now, made_of, table, ordered, curves, as_of, scored_at)
+                risks = [risk for _, risk in sorted(zip(order, explained.families, strict=True), key=itemgetter(0))]
+                with Store(config.store_url) as store:
+                    made_of = composed(config, tables, champion, now, judged, risks, store)
+                documents = explained.documents
+                publish(config, loaded, champion, judged, now, made_of, table, documents, curves, as_of, scored_at)
     if churn and published is None:
         from churnml.pipeline.company import publish_company
 
@@ -119,7 +129,7 @@ def score(
             publish_company(config, loaded, table, as_of, scored_at, curves, champion.survival)
     scored = Scored(
         table,
-        ordered,
+        explained.documents.values(),
         paths[0],
         as_of,
         champion.bundle,
@@ -132,7 +142,8 @@ def score(
     if churn and config.alerts.enabled:
         with stages("alerts"), Store(config.store_url) as store:
             rows = now[["account_id", *champion.model.features.names]]
-            evaluate_alerts(config, with_chosen_owners(config, store, table), rows, ordered, as_of, store)
+            owned = with_chosen_owners(config, store, table)
+            evaluate_alerts(config, owned, rows, explained.documents, as_of, store)
     if champion.model.target == "churn" and config.deliveries.after_scoring and config.deliveries.targets():
         from churnml.pipeline.deliveries import deliver_after_scoring
 
@@ -180,17 +191,22 @@ def _frames_at(
     The past are the cohorts whose readings the store lacks and wants, or None.
     """
     today = pd.Timestamp(as_of).as_unit("us")
-    cohort = snapshots.cohort_at(tables, config, today)
-    earlier = cohort.assign(as_of=today - pd.Timedelta(days=_PREVIOUS_DAYS))
-    earlier = earlier[earlier["account_id"].isin(customers_at(tables, config, as_of - timedelta(days=_PREVIOUS_DAYS)))]
-    past = None
+    month_ago = today - pd.Timedelta(days=_PREVIOUS_DAYS)
+    replayed: list[pd.Timestamp] = []
     if readings:
         with Store(config.store_url) as store:
-            past = unread(config, tables, as_of, store)
+            replayed = unread(config, as_of, store)
+    cohorts = snapshots.Cohorts(tables, config, [today, month_ago, *replayed])
+    cohort, customers = cohorts.at(today), _members_at(cohorts, month_ago)
+    earlier = cohort[cohort["account_id"].isin(customers["account_id"])].assign(as_of=month_ago)
+    past = None
+    if replayed:
+        past = pd.concat([_members_at(cohorts, day) for day in replayed], ignore_index=True)
+        past = None if past.empty else past
     parts = [cohort, earlier.reset_index(drop=True), *([] if past is None else [past])]
     asked = champion.model.features
     # Ranks are among all customers of their day: those who have left since were peers a month ago.
-    everyone = snapshots.cohorts(tables, config, pd.concat([part["as_of"] for part in parts]).unique())
+    everyone = cohorts.everyone
     if config.engine.keep_events:
         planes = events_until(config, tables, asked, as_of)
         made = [
@@ -202,33 +218,29 @@ def _frames_at(
     return made[0], made[1], made[2] if past is not None else None
 
 
+def _members_at(cohorts: snapshots.Cohorts, day: pd.Timestamp) -> pd.DataFrame:
+    """Return the cohort at an earlier date; nobody where the data does not reach back so far."""
+    try:
+        return cohorts.at(day)
+    except TimelineError:
+        return cohorts.everyone.iloc[:0]
+
+
 def _in_one_pass(
     tables: Tables, config: Config, champion: Champion, parts: Sequence[pd.DataFrame], everyone: pd.DataFrame
 ) -> list[pd.DataFrame]:
-    """Return each part with its features, made of one reading of the facts, for whole cohorts at once."""
+    """Return each part of everyone with its features, made of one reading of the facts, for whole cohorts at once."""
     keys = ["account_id", "as_of"]
-    rows = pd.concat([*(part[keys] for part in parts), everyone[keys]], ignore_index=True)
+    rows = everyone[keys].sort_values(keys, ignore_index=True)  # the order of the features: nothing is copied
     made = features_room.compute(tables, rows, champion.model.features, config.features).drop(columns=keys)
     memory.give_back()
-    frames, at = [], 0
+    places = rows.assign(place=range(len(rows)))
+    frames = []
     for part in parts:
-        own = made.iloc[at : at + len(part)].set_axis(part.index)
-        frames.append(pd.concat([part.drop(columns=own.columns, errors="ignore"), own], axis=1))
-        at += len(part)
+        own = made.take(part[keys].merge(places, on=keys, how="left", validate="m:1")["place"].to_numpy())
+        rest = part.drop(columns=own.columns, errors="ignore")
+        frames.append(pd.concat([rest, own.set_axis(part.index)], axis=1))
     return frames
-
-
-def _with_plays(config: Config, now: pd.DataFrame, explanations: Sequence[Explanation]) -> list[dict[str, Any]]:
-    """Return the explanations as they are stored, with the plays that answer to the risk."""
-    # Playbooks answer to risk; the store and all that reads it are about churn.
-    if config.label.target == "churn":
-        plays = suggest_plays(explanations, now, _playbooks(config))
-    else:
-        plays = [()] * len(explanations)
-    return [
-        {**as_stored(explanation), "plays": [play.as_stored() for play in suggested]}
-        for explanation, suggested in zip(explanations, plays, strict=True)
-    ]
 
 
 def _with_history(
@@ -238,30 +250,26 @@ def _with_history(
     now: pd.DataFrame,
     before: pd.DataFrame,
     table: pd.DataFrame,
-    stored: Sequence[dict[str, Any]],
     store: Store,
-) -> pd.DataFrame:
-    """Return the scores with their trend, and tell trend and change in each stored explanation."""
+) -> tuple[pd.DataFrame, Beside]:
+    """Return the scores with their trend, and what tells trend and change of each account."""
     as_of = now["as_of"].iloc[0].date()
     # A new model alone moves scores: a trend over two versions would tell of it as if the account had changed.
     earlier = store.readings(config.name, before=as_of, version=champion.version)
     trend = score_trends(table, earlier)
-    why: Mapping[str, ScoreChange] = changes(config, tables, champion, now, before, store)
+    why = changes(config, tables, champion, now, before, store)
     table = table.merge(trend, on="account_id", how="left", validate="1:1")
-    for item, row in zip(stored, table.to_dict("records"), strict=True):
-        item |= movement(ScoreTrend(**{name: plain(row[name]) for name in _TREND}), why.get(item["account_id"]))
-    return table
+    trends = dict(zip(table["account_id"].tolist(), table[list(_TREND)].to_numpy(dtype=float), strict=True))
+
+    def moved(account_id: str) -> dict[str, Any]:
+        own = (plain(value) for value in trends[account_id].tolist())
+        return movement(ScoreTrend(*own), why.get(account_id))
+
+    return table, moved
 
 
-def _ranked(
-    now: pd.DataFrame,
-    table: pd.DataFrame,
-    stored: Sequence[dict[str, Any]],
-    tables: Tables,
-    champion: Champion,
-    config: Config,
-) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """Return the accounts, highest expected loss or gain first, and their explanations in that order.
+def _ranked(now: pd.DataFrame, table: pd.DataFrame, tables: Tables, champion: Champion, config: Config) -> pd.DataFrame:
+    """Return the accounts, highest expected loss or gain first, with their ``position`` in `now`.
 
     A churner takes all of its ARR along. An account that expands or contracts moves at least ``change_share`` of it.
     """
@@ -274,22 +282,18 @@ def _ranked(
     table = table.merge(details, on="account_id", how="left", validate="1:1")
     table["position"] = range(len(table))
     table = table.sort_values([expected, chance, "account_id"], ascending=[False, False, True], kind="stable")
-    ordered = [stored[position] for position in table["position"]]
-    return table.drop(columns="position").reset_index(drop=True), ordered
+    return table.reset_index(drop=True)
 
 
-def _with_curves(
-    table: pd.DataFrame, ordered: Sequence[dict[str, Any]], curves: Sequence[Lifetime], as_of: date, rank_by: str
-) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """Return the scores with the numbers of their curves, and their explanations, in the order that is asked for.
+def _with_curves(table: pd.DataFrame, curves: Sequence[Lifetime], as_of: date, rank_by: str) -> pd.DataFrame:
+    """Return the scores with the numbers of their curves, in the order that is asked for.
 
     Accounts whose worth nobody knows come last, and what ties goes by expected loss, as it did.
     """
     table = table.merge(curve_columns(curves, as_of), on="account_id", how="left", validate="1:1")
     if rank_by == "expected_loss":
-        return table, list(ordered)
-    table = table.sort_values(rank_by, ascending=False, kind="stable")
-    return table.reset_index(drop=True), [ordered[place] for place in table.index]
+        return table
+    return table.sort_values(rank_by, ascending=False, kind="stable", ignore_index=True)
 
 
 def _details(tables: Tables, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -299,7 +303,3 @@ def _details(tables: Tables, as_of: pd.Timestamp) -> pd.DataFrame:
     accounts["account_id"] = accounts["account_id"].astype("str")
     newest: pd.DataFrame = knowledge.frame_newest(accounts, as_of)[columns]
     return newest
-
-
-def _playbooks(config: Config) -> Sequence[Playbook]:
-    return load_playbooks(config.resolve(config.playbooks)) if config.playbooks is not None else ()

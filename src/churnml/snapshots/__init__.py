@@ -5,12 +5,13 @@ from churnml.snapshots.dates import snapshot_dates
 from churnml.snapshots.decisions import coming_decisions, seen_ends
 from churnml.snapshots.departures import Departure, departures
 from churnml.snapshots.in_force import contracts_at
-from churnml.snapshots.spine import cohort_at, cohorts, spine, whole_cohorts
+from churnml.snapshots.spine import Cohorts, cohort_at, cohorts, spine, whole_cohorts
 from churnml.snapshots.splits import Split, splits
 
 __all__ = [
     "Departure",
     "Split",
+    "Cohorts",
     "cohort_at",
     "cohorts",
     "coming_decisions",

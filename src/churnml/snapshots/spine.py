@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from churnml.snapshots.silence import Activity, activity_known
 from churnml.snapshots.terms import superseded
 from churnml.tables import Tables
 
-__all__ = ["SPINE_COLUMNS", "cohort_at", "cohorts", "spine", "whole_cohorts"]
+__all__ = ["SPINE_COLUMNS", "Cohorts", "cohort_at", "cohorts", "spine", "whole_cohorts"]
 
 
 def spine(tables: Tables, config: TimelineSections) -> pd.DataFrame:
@@ -56,16 +57,17 @@ def spine(tables: Tables, config: TimelineSections) -> pd.DataFrame:
             raise TimelineError(
                 Text.of("fault-before_renewals"), where="snapshots.before_renewal_days", got="label.churn: silence"
             )
-        anchors = renewal_anchors(_terms(tables, config.label), config.snapshots.before_renewal_days)
+        terms = _terms(tables, config.label)
+        anchors = renewal_anchors(terms, config.snapshots.before_renewal_days)
         first = config.snapshots.first or tables.observed_from
         last = config.snapshots.last or tables.observed_until
         anchors = anchors[anchors["as_of"].between(pd.Timestamp(first), pd.Timestamp(last))]
         anchors = anchors[anchors["as_of"] <= pd.Timestamp(tables.observed_until)]
-        members = _members(tables, config, [pd.Timestamp(day) for day in sorted(anchors["as_of"].unique())])
+        members = _members(tables, config, [pd.Timestamp(day) for day in sorted(anchors["as_of"].unique())], terms)
         members = members.merge(anchors, on=["account_id", "as_of"], how="inner")
     else:
         dates = snapshot_dates(config.snapshots, tables.observed_from, tables.observed_until)
-        members = _members(tables, config, dates)
+        members = _members(tables, config, dates, _terms(tables, config.label) if "subscriptions" in tables else None)
     return labelled(members, tables, config.label)
 
 
@@ -85,29 +87,73 @@ def cohort_at(tables: Tables, config: TimelineSections, as_of: pd.Timestamp) -> 
     TimelineError
         `as_of` lies outside the observed period, or no account is in the cohort.
     """
-    first, last = pd.Timestamp(tables.observed_from), pd.Timestamp(tables.observed_until)
-    if not first < as_of <= last:
-        raise TimelineError(
-            Text.of("fault-as_of_outside", first=f"{first:%Y-%m-%d}", last=f"{last:%Y-%m-%d}"),
-            where="as_of",
-            got=f"{as_of:%Y-%m-%d}",
-            code="data.timeline.as_of",
-        )
-    members = _members(tables, config, [as_of])
-    near = config.snapshots.before_renewal_days
-    if near:
-        members = members[members["account_id"].isin(due_within(_terms(tables, config.label), as_of, max(near)))]
-        members = members.reset_index(drop=True)
-    if members.empty:
-        raise TimelineError(
-            Text.of("fault-cohort_empty"),
-            where="cohort",
-            got=Text.of("fault-cohort_empty.near", as_of=f"{as_of:%Y-%m-%d}", days=max(near))
-            if near
-            else Text.of("fault-cohort_empty.at", as_of=f"{as_of:%Y-%m-%d}"),
-            code="data.timeline.empty_cohort",
-        )
-    return labelled(members, tables, config.label)
+    return labelled(Cohorts(tables, config, [as_of]).at(as_of), tables, config.label)
+
+
+class Cohorts:
+    """Who is in the cohort at several dates, from facts known before each; the contracts are read once.
+
+    Parameters
+    ----------
+    tables : Tables
+        Canonical tables.
+    config : Config
+        Sections `label`, `cohort` and `snapshots`.
+    dates : iterable of Timestamp
+        Midnights UTC, in any order, may repeat; nobody is in the cohort outside the observed period.
+
+    Examples
+    --------
+    ::
+
+        cohorts = Cohorts(tables, config, [today, a_month_ago])
+        cohorts.at(today), cohorts.everyone
+    """
+
+    def __init__(self, tables: Tables, config: TimelineSections, dates: Iterable[pd.Timestamp]) -> None:
+        self._tables, self._config = tables, config
+        self._first, self._last = pd.Timestamp(tables.observed_from), pd.Timestamp(tables.observed_until)
+        self._dates = sorted({pd.Timestamp(day) for day in dates if self._first < day <= self._last})
+
+    @cached_property
+    def everyone(self) -> pd.DataFrame:
+        """The whole cohorts, among whom an account of a date is ranked: ``account_id, as_of, arr``, sorted by date."""
+        terms = self._terms if "subscriptions" in self._tables else None
+        return _members(self._tables, self._config, self._dates, terms)
+
+    def at(self, as_of: pd.Timestamp) -> pd.DataFrame:
+        """Return the accounts to be scored at one of the dates, as `cohort_at` does, without labels.
+
+        Raises
+        ------
+        TimelineError
+            `as_of` lies outside the observed period, or no account is in the cohort.
+        """
+        if not self._first < as_of <= self._last:
+            raise TimelineError(
+                Text.of("fault-as_of_outside", first=f"{self._first:%Y-%m-%d}", last=f"{self._last:%Y-%m-%d}"),
+                where="as_of",
+                got=f"{as_of:%Y-%m-%d}",
+                code="data.timeline.as_of",
+            )
+        members = self.everyone[self.everyone["as_of"] == as_of]
+        near = self._config.snapshots.before_renewal_days
+        if near:
+            members = members[members["account_id"].isin(due_within(self._terms, as_of, max(near)))]
+        if members.empty:
+            raise TimelineError(
+                Text.of("fault-cohort_empty"),
+                where="cohort",
+                got=Text.of("fault-cohort_empty.near", as_of=f"{as_of:%Y-%m-%d}", days=max(near))
+                if near
+                else Text.of("fault-cohort_empty.at", as_of=f"{as_of:%Y-%m-%d}"),
+                code="data.timeline.empty_cohort",
+            )
+        return members.reset_index(drop=True)
+
+    @cached_property
+    def _terms(self) -> pd.DataFrame:
+        return _terms(self._tables, self._config.label)
 
 
 def _terms(tables: Tables, label: LabelConfig) -> pd.DataFrame:
@@ -133,7 +179,8 @@ def cohorts(tables: Tables, config: TimelineSections, dates: Iterable[pd.Timesta
     DataFrame
         ``account_id, as_of, arr``, sorted by date and account.
     """
-    return _members(tables, config, sorted({pd.Timestamp(day) for day in dates}))
+    terms = _terms(tables, config.label) if "subscriptions" in tables else None
+    return _members(tables, config, sorted({pd.Timestamp(day) for day in dates}), terms)
 
 
 def whole_cohorts(tables: Tables, config: TimelineSections, rows: pd.DataFrame) -> pd.DataFrame | None:
@@ -144,13 +191,14 @@ def whole_cohorts(tables: Tables, config: TimelineSections, rows: pd.DataFrame) 
     return cohorts(tables, config, rows["as_of"].unique()) if config.snapshots.before_renewal_days else None
 
 
-def _members(tables: Tables, config: TimelineSections, dates: list[pd.Timestamp]) -> pd.DataFrame:
+def _members(
+    tables: Tables, config: TimelineSections, dates: list[pd.Timestamp], subscriptions: pd.DataFrame | None
+) -> pd.DataFrame:
     """Return ``account_id, as_of, arr`` of the cohort at each date, from facts known before it."""
     contractual = config.label.churn == "contractual"
     rules = config.cohort
     active_days = rules.active_within_days or (None if contractual else config.label.silence)
     index = pd.DatetimeIndex(dates)
-    subscriptions = _terms(tables, config.label) if "subscriptions" in tables else None
     activity: Activity | None = None
     if not contractual or active_days or rules.min_events or rules.min_users:
         activity = activity_known(tables, index, config.label.activity)

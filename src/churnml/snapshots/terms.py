@@ -61,7 +61,8 @@ def successors(terms: pd.DataFrame, *, grace_days: int, hindsight: bool = True) 
         return places
     known = knowledge.frame_known_since(rows, "subscriptions")
     names = rows["product"].astype("object").where(rows["product"].notna(), "")
-    line = pd.MultiIndex.from_arrays([rows["account_id"], names, rows["is_addon"]]).factorize()[0]
+    lines = rows.groupby(["account_id", names, "is_addon"], sort=False, dropna=False)
+    line: Ints = np.asarray(lines.ngroup(), dtype=np.int64)
     order = np.lexsort((rows[end].to_numpy(), rows["started_on"].to_numpy(), known.to_numpy(), line))
     position = rows.index.to_numpy()[order]
     columns = {name: rows[name].to_numpy()[order] for name in ("started_on", "agreed_end", "actual_end")}

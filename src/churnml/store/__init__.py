@@ -7,6 +7,7 @@ from churnml.store.alerts import Alert, AlertEvent, Alerts, Arm, Outcome, State
 from churnml.store.database import SCHEMA_VERSION
 from churnml.store.deliveries import ERASURE, Deliveries
 from churnml.store.delivery import Change, Delivery, DeliveryOutcome, DeliveryState, TargetState, Wanted
+from churnml.store.documents import Documents
 from churnml.store.erasure import ERASED, Traces, pattern_of
 from churnml.store.evaluations import Assignment, Decided, Evaluations, Known
 from churnml.store.judgements import Judgements
@@ -83,6 +84,7 @@ __all__ = [
     "Calendar",
     "Decided",
     "Departed",
+    "Documents",
     "Evaluations",
     "Feedback",
     "Judgements",

@@ -16,6 +16,7 @@ from churnml.explain.lifetime import Lifetime
 from churnml.language import Text, one_of
 from churnml.store.compositions import packed_compositions
 from churnml.store.curves import packed_curve
+from churnml.store.documents import Documents
 from churnml.store.packing import pack_document, pack_numbers
 from churnml.store.plain import plain
 from churnml.store.records import BANDS, Departed
@@ -79,7 +80,7 @@ class Snapshot:
         in the row's details.
     features : DataFrame, optional
         One row per account: `account_id` and the columns it was scored from.
-    explanations : iterable of mappings
+    explanations : Documents or iterable of mappings
         JSON-ready, each with its `account_id`; read once, as they are written, so they need not all be in memory.
     curves : iterable of Lifetime
         When accounts will be lost, as far as a model tells it; read once, too.
@@ -122,7 +123,7 @@ class Snapshot:
     config_hash: str
     scores: pd.DataFrame
     features: pd.DataFrame | None = None
-    explanations: Iterable[Mapping[str, Any]] = ()
+    explanations: Documents | Iterable[Mapping[str, Any]] = ()
     curves: Iterable[Lifetime] = ()
     rank_by: str = "expected_loss"
     compositions: pd.DataFrame | None = None
@@ -245,10 +246,9 @@ class Snapshot:
 
     def explanation_chunks(self, size: int) -> Iterator[list[dict[str, Any]]]:
         """Yield the explanations as rows, each packed."""
-        stored = (item for item in self.explanations if str(item["account_id"]) not in self.unstorable)
+        stored = (item for item in self._packed_explanations() if item[0] not in self.unstorable)
         while rows := [
-            {"account_id": str(item["account_id"]), "body": {}, "packed": pack_document(item)}
-            for item in islice(stored, size)
+            {"account_id": account_id, "body": {}, "packed": packed} for account_id, packed in islice(stored, size)
         ]:
             yield rows
 
@@ -257,6 +257,11 @@ class Snapshot:
         stored = (item for item in self.curves if item.account_id not in self.unstorable)
         while rows := [{"account_id": item.account_id, "packed": packed_curve(item)} for item in islice(stored, size)]:
             yield rows
+
+    def _packed_explanations(self) -> Iterator[tuple[str, bytes]]:
+        if isinstance(self.explanations, Documents):
+            return self.explanations.packed()
+        return ((str(item["account_id"]), pack_document(item)) for item in self.explanations)
 
     def _stored(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of accounts that can be stored."""
