@@ -10,6 +10,7 @@ from tests.companies import oracle
 
 from churnml import features
 from churnml.config import Config
+from churnml.features.events import reading
 from churnml.tables import Tables
 
 WINDOWS = [3, 7, 28]
@@ -81,12 +82,15 @@ def test_every_family_equals_the_oracle(seed):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("most_late", [0.0, 1.0], ids=["ledger", "planes and the late facts"])
 @settings(max_examples=5, deadline=None, derandomize=True, phases=PHASES)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 60))
-def test_event_features_equal_the_oracle_whenever_the_data_begins(seed, shift):
+def test_event_features_equal_the_oracle_whenever_the_data_begins(most_late, seed, shift):
     frames, spine = companies.company(seed)
     if len(frames["events"]):
-        _check({"events": frames["events"]}, spine, begin=companies.BEGIN + np.timedelta64(shift, "D"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reading, "_MOST_LATE", most_late)
+            _check({"events": frames["events"]}, spine, begin=companies.BEGIN + np.timedelta64(shift, "D"))
 
 
 @pytest.mark.slow

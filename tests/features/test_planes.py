@@ -42,7 +42,9 @@ def _company(seed, days=400, events=3000, accounts=12):
     ).features
     end = (BEGIN + pd.Timedelta(days=days)).date()
     dates = pd.date_range("2024-02-01", periods=8, freq="MS")
-    spine = pd.DataFrame({"account_id": np.repeat([f"a{n}" for n in range(accounts + 2)], 8), "as_of": [*dates] * 14})
+    spine = pd.DataFrame(
+        {"account_id": np.repeat([f"a{n}" for n in range(accounts + 2)], 8), "as_of": [*dates] * (accounts + 2)}
+    )
     spine = spine.sample(frac=0.8, random_state=seed, ignore_index=True)
     return Tables.from_pandas({"events": frame}, observed_from=BEGIN.date(), observed_until=end), spine, config
 
@@ -104,37 +106,95 @@ def test_rows_with_an_as_of_of_their_own(compute):
     _same(compute, tables, spine, features.catalogue(tables, config), config)
 
 
-def test_facts_known_late_go_to_the_ledger_unless_all_rows_have_one_as_of(compute):
-    tables, spine, config = _company(2)
-    events = tables["events"].to_pandas()
-    lateness = np.random.default_rng(3).integers(0, 60, len(events))
-    events["known_at"] = events["occurred_at"] + pd.to_timedelta(np.where(lateness < 40, 0, lateness), unit="D")
-    late = Tables.from_pandas(
-        {"events": events[["account_id", "user_id", "event_type", "occurred_at", "known_at"]]},
+def _known_late(tables, share=0.1):
+    """Return the tables with a share of the events known up to 120 days late, and two of them more than a year late."""
+    rng, events = np.random.default_rng(3), tables["events"].to_pandas()
+    days = np.where(rng.random(len(events)) < share, rng.integers(1, 120, len(events)), 0)
+    days[events["occurred_at"].to_numpy().argsort()[:2]] = 370
+    # Known within the hour: some of it is after midnight.
+    events["known_at"] = events["occurred_at"] + pd.to_timedelta(days * 24 + rng.random(len(events)), unit="h")
+    supplied = [*tables.supplied["events"] - {"known_at"}, "known_at"]
+    return Tables.from_pandas(
+        {"events": events[supplied]}, observed_from=tables.observed_from, observed_until=tables.observed_until
+    )
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_planes_and_the_facts_known_late_equal_the_ledger(compute, seed):
+    tables, spine, config = _company(seed)
+    late = _known_late(tables)
+    _same(compute, late, spine, features.catalogue(late, config), config)
+    _same(compute, late, spine[spine["as_of"] == "2024-06-01"], features.catalogue(late, config), config)
+
+
+@pytest.mark.parametrize("names", [("active_users_", "users_lost_", "features_used_", "longest_silence_"), LIFETIME])
+def test_facts_known_late_where_time_is_cut_at_window_edges(compute, names):
+    tables, spine, config = _company(1)
+    late = _known_late(tables)
+    some = [spec for spec in features.catalogue(late, config) if spec.name.startswith(names) and spec.kind != "peer"]
+    _same(compute, late, spine, features.FeatureSet([spec for spec in some if "slope" not in spec.name]), config)
+
+
+def test_facts_known_late_and_rows_with_an_as_of_of_their_own(compute):
+    tables, _, config = _company(1)
+    late = _known_late(tables)
+    days = pd.date_range("2023-11-01", periods=420)
+    spine = pd.DataFrame({"account_id": [f"a{n % 14}" for n in range(len(days))], "as_of": days})
+    _same(compute, late, spine, features.catalogue(late, config), config)
+
+
+def test_a_fact_known_late_counts_from_the_day_on_which_it_is_known(compute):
+    tables, _, config = _company(0)
+    first = pd.Timestamp("2024-06-01")
+    events = pd.DataFrame(
+        {  # on time; on the same day, by a user and of a kind that are only known late; over two dates
+            "account_id": ["a", "a", "a", "a", "b"],
+            "user_id": ["u", "u", "tardy", "tardy", "u"],
+            "event_type": ["login", "login", "login", "report", "login"],
+            "occurred_at": first - pd.to_timedelta([2, 2, 3, 4, 5], unit="D"),
+            "known_at": first + pd.to_timedelta([-2, 1, 1, 8, 8], unit="D"),
+        }
+    )
+    more = tables["events"].to_pandas().assign(known_at=lambda rows: rows["occurred_at"])[events.columns]
+    both = Tables.from_pandas(
+        {"events": pd.concat([more, events], ignore_index=True)},
         observed_from=tables.observed_from,
         observed_until=tables.observed_until,
     )
-    everything = features.catalogue(late, config)
-    _, by_planes = compute(late, spine, everything, config)
-    assert not by_planes
-    _same(compute, late, spine[spine["as_of"] == "2024-06-01"], everything, config)
+    spine = pd.DataFrame({"account_id": [*"aaabbb"], "as_of": [*(first + pd.to_timedelta([0, 7, 14], unit="D"))] * 2})
+    everything = features.catalogue(both, config)
+    made, by_planes = compute(both, spine, everything, config)
+    assert by_planes
+    counts = made[["events_28d", "active_users_28d", "features_used_28d", "active_days_28d"]]
+    assert counts.iloc[:3].to_numpy().tolist() == [[1, 1, 1, 1], [3, 2, 1, 2], [4, 2, 2, 3]]
+    assert counts["events_28d"].iloc[3:].tolist() == [0, 0, 1]
+    _same(compute, both, spine, everything, config)
+
+
+def test_where_many_facts_are_known_late_the_ledger_answers(compute):
+    tables, spine, config = _company(0)
+    late = _known_late(tables, share=0.4)
+    some = features.FeatureSet([features.catalogue(late, config)["events_28d"]])
+    with pytest.raises(IndexError):  # planes were not even tried
+        compute(late, spine, some, config)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("late", [None, 0.05, 0.4])
 def test_what_would_not_fit_into_memory_is_made_in_parts_of_accounts(monkeypatch, late):
     tables, spine, config = _company(1)
     if late:
-        tables = _grown(tables, pd.DataFrame())  # with known_at over several dates: the ledger answers
+        tables = _known_late(tables, late)
     everything = features.catalogue(tables, config)
     whole = features.compute(tables, spine, everything, config)
-    asked, real = [], reading.roll_up if late else reading.planes_for
+    way = "roll_up" if late == 0.4 else "planes_for"
+    asked, real = [], getattr(reading, way)
 
     def watched(tables, keys, *given, **more):
         asked.append(keys.accounts.tolist())
         return real(tables, keys, *given, **more)
 
-    monkeypatch.setattr(reading, "roll_up" if late else "planes_for", watched)
+    monkeypatch.setattr(reading, way, watched)
     monkeypatch.setattr(reading, "memory_limit", lambda connection: 100_000)
     pd.testing.assert_frame_equal(features.compute(tables, spine, everything, config), whole, check_exact=True)
     parts = [accounts for accounts in asked if len(accounts) < spine["account_id"].nunique()]

@@ -94,6 +94,9 @@ def test_since_when_says_at_which_dates_a_row_is_known(name, data):
     later = as_of + pd.Timedelta(days=data.draw(st.integers(0, 5)))
     news = rows.filter(knowledge.rows_newly_known(rows, name, as_of.date(), later.date())).to_pandas()
     assert set(news["row"]) == set(frame.loc[(since >= as_of) & (since < later), "row"])
+    late = rows.filter(knowledge.rows_known_late(rows, name, as_of.date())).to_pandas()
+    own_day = pd.to_datetime(frame[table.occurred_at]).dt.normalize()
+    assert set(late["row"]) == set(frame.loc[(since >= as_of) & (since.dt.normalize() > own_day), "row"])
 
 
 @settings(max_examples=6, deadline=None)

@@ -14,8 +14,7 @@ from churnml.features.aggregates import gathered
 from churnml.features.catalogue import login_events
 from churnml.features.events.event_stream import lay_out
 from churnml.features.events.planes import Planes
-from churnml.features.events.protocol import EventMeasures
-from churnml.features.events.reading import event_measures
+from churnml.features.events.reading import EventReading
 from churnml.features.inputs import Columns, Inputs
 from churnml.features.keys import Keys
 from churnml.features.measures import Scope
@@ -148,19 +147,18 @@ def _made(
     plan = Plan.of(feature_set, _scope(tables, feature_set, config), without=frozenset(given))
     # Ranks, and what a user makes of the frame, look at all rows; the rest is made account by account.
     inputs = Inputs(tables, config, keys, kinds=plan.kinds)
-    inputs.made |= _by_account(tables, keys, plan, config, planes) | given
+    reading = EventReading(tables, keys, plan.layout, login_events(config), planes) if "events" in tables else None
+    inputs.made |= _by_account(tables, keys, plan, config, reading) | given
     for name, window, direct in plan.direct(among_rows=True):
         inputs.made[name] = direct.make(inputs, window)
     return inputs.made
 
 
-def _by_account(tables: Tables, keys: Keys, plan: Plan, config: FeatureConfig, planes: Planes | None) -> Columns:
+def _by_account(tables: Tables, keys: Keys, plan: Plan, config: FeatureConfig, reading: EventReading | None) -> Columns:
     """Make the columns that look at one account at a time, in parts of accounts where memory asks for it."""
-    events: EventMeasures | int | None = None
-    if "events" in tables:
-        events = event_measures(tables, keys, plan.layout, login_events(config), planes)
+    events = reading.measures(keys) if reading is not None else None
     if isinstance(events, int):
-        parts = [_by_account(tables, part, plan, config, planes) for part in keys.parts(events)]
+        parts = [_by_account(tables, part, plan, config, reading) for part in keys.parts(events)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     inputs = Inputs(tables, config, keys, kinds=plan.kinds, events=events)
     for source, steps in plan.from_rows():

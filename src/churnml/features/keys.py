@@ -127,6 +127,20 @@ class Keys:
             low, high = np.searchsorted(self.code, [first, last + 1])
             yield Keys(self.accounts[first : last + 1], self.code[low:high] - first, self.day[low:high], part=True)
 
+    def of_accounts(self, codes: Ints) -> tuple[Keys, Ints]:
+        """Return the keys of some accounts, given by their ascending positions, and where they stand among all keys.
+
+        Examples
+        --------
+        >>> keys = Keys(np.array(list("abc"), dtype=object), np.array([0, 0, 1, 2]), np.array([5, 6, 5, 5]))
+        >>> some, rows = keys.of_accounts(np.array([0, 2]))
+        >>> some.accounts.tolist(), some.code.tolist(), rows.tolist()
+        (['a', 'c'], [0, 0, 1], [0, 1, 3])
+        """
+        rows = np.flatnonzero(np.isin(self.code, codes))
+        code = np.searchsorted(codes, self.code[rows])
+        return Keys(self.accounts[codes], code, self.day[rows], part=True), rows
+
     @property
     def as_of(self) -> npt.NDArray[np.datetime64]:
         """Each row's `as_of`, shape (n,)."""

@@ -26,6 +26,7 @@ __all__ = [
     "frame_newest",
     "rows_are_known",
     "rows_known_before",
+    "rows_known_late",
     "rows_known_since",
     "rows_newly_known",
 ]
@@ -110,6 +111,24 @@ def rows_known_since(rows: ir.Table, name: str) -> ir.TimestampValue:
 
     occurred = _time(rows[_occurred_at(TABLES[name])])
     return ibis.greatest(_time(rows.known_at).fill_null(occurred), occurred)
+
+
+def rows_known_late(rows: ir.Table, name: str, since: date) -> ir.BooleanValue:
+    """Tell which rows became known on a later day than they occurred, and not before a date.
+
+    For every ``as_of`` from that date on, all other rows are known as soon as their own day has passed.
+
+    Parameters
+    ----------
+    rows : ibis table
+        Rows of a canonical table whose facts have a time.
+    name : str
+        Its name.
+    since : date
+        Midnight UTC.
+    """
+    known = rows_known_since(rows, name)
+    return (known.date() > _time(rows[_occurred_at(TABLES[name])]).date()) & (known >= _moment(since))
 
 
 def rows_newly_known(rows: ir.Table, name: str, since: date, until: date) -> ir.BooleanValue:

@@ -25,12 +25,11 @@ def longest_silence(keys: Keys, days: Entities, window: int, since: Ints) -> Flo
         First day that counts.
     """
     begins = np.maximum(keys.day - window, since)
-    prompt = _silence_on_time(keys, days, begins)
-    if not days.late:
-        return prompt
-    tardy = np.isin(keys.code, np.unique(days.code[days.visible > days.occurred]))
-    prompt[tardy] = _silence_late(keys, days, begins, np.flatnonzero(tardy))
-    return prompt
+    silence = _silence_on_time(keys, days, begins)
+    rows = _waiting(keys, days)
+    if len(rows):
+        silence[rows] = _silence_late(keys, days, begins, rows)
+    return silence
 
 
 def gap_squares(keys: Keys, days: Entities, last: Ints | None = None, squares: Ints | None = None) -> Floats:
@@ -44,7 +43,7 @@ def gap_squares(keys: Keys, days: Entities, last: Ints | None = None, squares: I
         The active days of each account, ascending.
     last, squares : ndarray of int, shape (a,), optional
         What is known of each account from before `days` begin: its last active day (−1 for none), and the sum until
-        then. Only where no day became visible later than it occurred.
+        then.
 
     Examples
     --------
@@ -67,12 +66,26 @@ def gap_squares(keys: Keys, days: Entities, last: Ints | None = None, squares: I
     total = np.asarray(running[high] - running[low], dtype=np.float64)
     if squares is not None:
         total += squares[keys.code]
-    if days.late:
-        tardy = np.flatnonzero(np.isin(keys.code, np.unique(days.code[days.visible > days.occurred])))
-        owner, active = _known_days(keys, days, np.zeros(len(tardy), dtype=np.int64), tardy)
-        gaps = np.where(np.append(True, owner[1:] != owner[:-1])[: len(owner)], 0, np.diff(active, prepend=0))
-        total[tardy] = np.bincount(owner, weights=gaps.astype(np.float64) ** 2, minlength=len(tardy))
+    rows = _waiting(keys, days)
+    if len(rows):
+        owner, active = _known_days(keys, days, np.zeros(len(rows), dtype=np.int64), rows)
+        known = last[keys.code[rows]][owner] if last is not None else np.full(len(owner), -1)
+        opening = np.append(True, owner[1:] != owner[:-1])[: len(owner)]
+        gaps = np.where(opening, np.where(known < 0, 0, active - known), np.diff(active, prepend=0))
+        total[rows] = np.bincount(owner, weights=gaps.astype(np.float64) ** 2, minlength=len(rows))
+        if squares is not None:
+            total[rows] += squares[keys.code[rows]]
     return total
+
+
+def _waiting(keys: Keys, days: Entities) -> Ints:
+    """Return the rows at which an active day has passed that only becomes visible later."""
+    late = days.visible > days.occurred
+    if not late.any():
+        return np.zeros(0, dtype=np.int64)
+    base, edge = days.code[late] * DAY_SPAN, keys.code * DAY_SPAN + keys.day
+    passed = np.searchsorted(np.sort(base + days.occurred[late]), edge)
+    return np.flatnonzero(passed > np.searchsorted(np.sort(base + days.visible[late]), edge))
 
 
 def _silence_on_time(keys: Keys, days: Entities, begins: Ints) -> Floats:
@@ -93,7 +106,7 @@ def _silence_on_time(keys: Keys, days: Entities, begins: Ints) -> Floats:
 
 
 def _silence_late(keys: Keys, days: Entities, begins: Ints, rows: Ints) -> Floats:
-    """Do the same day by day for accounts with late facts, whose gaps depend on what was known."""
+    """Do the same day by day for rows whose gaps depend on what was known."""
     begin, as_of = begins[rows], keys.day[rows]
     owner, active = _known_days(keys, days, begin, rows)
     before = np.concatenate([[0], active[:-1]])

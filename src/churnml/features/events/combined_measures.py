@@ -1,4 +1,4 @@
-"""`EventMeasures` answered from planes and the events that became known since."""
+"""`EventMeasures` answered from planes and the events that became known later."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from churnml.features.events.activity_gaps import gap_squares, longest_silence
 from churnml.features.events.ledger import Entities, Ledger
-from churnml.features.events.ledger_measures import LedgerMeasures
+from churnml.features.events.ledger_measures import LedgerMeasures, event_days
 from churnml.features.events.plane_measures import PlaneMeasures
 from churnml.features.events.planes import Presence
 from churnml.features.events.rollup import Rollup
-from churnml.features.keys import DAY_SPAN, EVER, Floats, Ints
+from churnml.features.keys import EVER, Floats, Ints, Keys
 
 __all__ = ["CombinedMeasures"]
 
@@ -25,21 +25,21 @@ __all__ = ["CombinedMeasures"]
 class CombinedMeasures:
     """What the events say about every (account, as_of) row: the planes, and the news on top (see `EventMeasures`).
 
-    Sums add up. What is distinct (users, kinds, days) is counted once, whether it was active in the planes, in the news
-    or in both.
+    News count from the day on which they became visible, at any number of `as_of` dates. Sums add up. What is distinct
+    (users, kinds, days) is counted once, whether it was active in the planes, in the news or in both.
 
     Parameters
     ----------
     older : PlaneMeasures
         From the events laid out.
     news : Rollup
-        Events that are not in the planes. All rows asked about have one `as_of`, before which all of them were known.
+        Events that are not in the planes.
     whole : callable
-        Gives the rollup of all events; asked only where the news reach back behind the planes' first cut, whose days
-        the planes do not hold one by one.
+        Gives the rollup of all events of some keys; asked only of accounts whose news reach back behind the planes'
+        first cut, whose days the planes do not hold one by one.
     """
 
-    def __init__(self, older: PlaneMeasures, news: Rollup, whole: Callable[[], Rollup]) -> None:
+    def __init__(self, older: PlaneMeasures, news: Rollup, whole: Callable[[Keys], Rollup]) -> None:
         self.keys = older.keys
         self._older = older
         self._rollup = news
@@ -77,44 +77,50 @@ class CombinedMeasures:
 
     def active_days_ever(self) -> Floats:
         """Days with an event before `as_of`."""
-        if self._reaches_back:
-            return self._ledger.active_days_ever()
-        return self._older.active_days_ever() + self._new_days.window(self.keys, "days", EVER)
+        days = self._older.active_days_ever() + self._new_day_ledger.window(self.keys, "days", EVER)
+        return self._reaching_back(days, lambda ledger: ledger.active_days_ever())
 
     def gap_squares(self) -> Floats:
         """Sum of the squared days from each active day to the next, before `as_of`."""
-        if self._reaches_back:
-            return self._ledger.gap_squares()
         older = self._older
-        return gap_squares(self.keys, self._days, older.before("last_before", -1), older.before("squares_before"))
+        squares = gap_squares(self.keys, self._days, older.before("last_before", -1), older.before("squares_before"))
+        return self._reaching_back(squares, lambda ledger: ledger.gap_squares())
+
+    def _reaching_back(self, values: Floats, measure: Callable[[LedgerMeasures], Floats]) -> Floats:
+        """Return the values, those of accounts with news from before the first cut taken from all their events."""
+        ledger, rows = self._ledger
+        if ledger is not None:
+            values[rows] = measure(ledger)
+        return values
 
     @cached_property
-    def _reaches_back(self) -> bool:
-        return bool((self._rollup.kinds["occurred"] < self._older.planes.first).any())
-
-    @cached_property
-    def _ledger(self) -> LedgerMeasures:
-        return LedgerMeasures(self._whole(), self.keys)
+    def _ledger(self) -> tuple[LedgerMeasures | None, Ints]:
+        news = self._rollup.kinds
+        codes = np.unique(news["code"].to_numpy()[news["occurred"] < self._older.planes.first])
+        keys, rows = self.keys.of_accounts(codes)
+        return LedgerMeasures(self._whole(keys), keys) if len(rows) else None, rows
 
     def active_days(self, start: int, end: int = 0) -> Floats:
         """Days with an event."""
-        return self._older.active_days(start, end) + self._new_days.window(self.keys, "days", start, end)
+        return self._older.active_days(start, end) + self._new_day_ledger.window(self.keys, "days", start, end)
 
     def user_days(self, start: int, end: int = 0) -> Floats:
         """Distinct (user, day) pairs."""
         return self._older.user_days(start, end) + self._new_user_days.window(self.keys, "days", start, end)
 
     @cached_property
-    def _new_days(self) -> Ledger:
-        """The active days that are not active in the planes."""
-        planes = self._older.planes
-        rows = self._rollup.kinds[["code", "occurred"]].drop_duplicates()
-        code, day = rows["code"].to_numpy(), rows["occurred"].to_numpy()
-        column, row = self._older.column[code], day - planes.first
-        inside = (column >= 0) & (row >= 0) & (day < planes.until)
-        known = np.zeros(len(code), dtype=bool)
+    def _new_days(self) -> Entities:
+        """The active days that are not active in the planes, visible from the first event of the day that is."""
+        planes, days = self._older.planes, event_days(self._rollup.kinds)
+        column, row = self._older.column[days.code], days.occurred - planes.first
+        inside = (column >= 0) & (row >= 0) & (days.occurred < planes.until)
+        known = np.zeros(len(row), dtype=bool)
         known[inside] = planes.days[row[inside] + 1, column[inside]] > planes.days[row[inside], column[inside]]
-        return _one_each(code[~known], day[~known])
+        return days.subset(~known)
+
+    @cached_property
+    def _new_day_ledger(self) -> Ledger:
+        return _one_each(self._new_days)
 
     @cached_property
     def _new_user_days(self) -> Ledger:
@@ -126,25 +132,32 @@ class CombinedMeasures:
         known = np.zeros(len(row), dtype=bool)
         entity = new.entity[inside]
         known[inside] = (users.bits[row[inside], entity // 8] >> (7 - entity % 8)) & 1
-        return _one_each(new.code[~known], new.occurred[~known])
+        return _one_each(new.subset(~known))
 
     @cached_property
     def _users(self) -> Entities:
-        """The users' days of the news, users numbered as in the planes and new ones after them."""
+        """The users' days of the news by day, users numbered as in the planes and new ones after them."""
         users, rows = self._older.planes.users, self._rollup.users
         assert users is not None
         assert rows is not None
-        return self._numbered(users, rows["code"].to_numpy(), self._rollup.user_ids[rows["user"]], rows["occurred"])
+        rows = rows.sort_values("occurred", kind="stable")
+        return self._numbered(users, rows, self._rollup.user_ids[rows["user"]])
 
     @cached_property
     def _kinds(self) -> Entities:
-        kinds, rows = self._older.planes.kinds, self._rollup.kinds
+        """The kinds' days of the news by day, numbered likewise; what kind each is stands in `_kind_words`."""
+        kinds = self._older.planes.kinds
         assert kinds is not None
-        return self._numbered(kinds, rows["code"].to_numpy(), rows["kind"].to_numpy(dtype=object), rows["occurred"])
+        rows = self._rollup.kinds.sort_values("occurred", kind="stable")
+        return self._numbered(kinds, rows, self._kind_words.to_numpy(dtype=object))
 
-    def _numbered(self, known: Presence, code: Ints, label: npt.NDArray[np.object_], occurred: pd.Series) -> Entities:
+    @cached_property
+    def _kind_words(self) -> pd.Series:
+        return self._rollup.kinds.sort_values("occurred", kind="stable")["kind"]
+
+    def _numbered(self, known: Presence, rows: pd.DataFrame, label: npt.NDArray[np.object_]) -> Entities:
         """Return active days of entities by their numbers in the planes; new ones are numbered on from there."""
-        days, names = occurred.to_numpy(), pa.array(label, pa.string()).dictionary_encode()
+        code, names = rows["code"].to_numpy(), pa.array(label, pa.string()).dictionary_encode()
         width = len(names.dictionary) + 1
         hit = pc.index_in(known.label, names.dictionary)
         at = np.flatnonzero(np.asarray(hit.is_valid()))
@@ -154,13 +167,11 @@ class CombinedMeasures:
         number = np.where(by_place >= 0, at[by_place] if len(at) else -1, -1).astype(np.int64)
         new = number < 0
         number[new] = len(known.code) + pd.MultiIndex.from_arrays([code[new], label[new]]).factorize()[0]
-        return Entities(code, number, days, days)
+        return Entities(code, number, rows["occurred"].to_numpy(), rows["visible"].to_numpy())
 
     def active_users(self, start: int, end: int = 0) -> Floats:
         """Distinct users with an event."""
-        if ("users", start, end) not in self._memory:
-            self._memory["users", start, end] = self._distinct(self._older.planes.users, self._users, start, end)
-        return self._memory["users", start, end]
+        return self._distinct("users", start, end)
 
     def users_ever(self) -> Floats:
         """Distinct users with any event before `as_of`."""
@@ -168,38 +179,56 @@ class CombinedMeasures:
 
     def kinds_used(self, start: int, end: int = 0) -> Floats:
         """Distinct event kinds."""
-        if ("kinds", start, end) not in self._memory:
-            self._memory["kinds", start, end] = self._distinct(self._older.planes.kinds, self._kinds, start, end)
-        return self._memory["kinds", start, end]
+        return self._distinct("kinds", start, end)
 
     def kinds_used_of(self, slugs: frozenset[str], start: int, end: int = 0) -> Floats:
         """Distinct event kinds among some."""
-        return self._distinct(self._older.planes.kinds, self._kinds, start, end, slugs)
+        kinds = self._older.planes.kinds
+        assert kinds is not None
+        return self._count(kinds, self._kinds.subset(self._kind_words.isin(slugs).to_numpy()), start, end, slugs)
 
-    def _distinct(
-        self, old: Presence | None, new: Entities, start: int, end: int, labels: frozenset[str] | None = None
+    def _distinct(self, name: str, start: int, end: int) -> Floats:
+        if (name, start, end) not in self._memory:
+            presence: Presence | None = getattr(self._older.planes, name)
+            assert presence is not None
+            new = self._users if name == "users" else self._kinds
+            by_intervals = self._older.many_dates and start < EVER
+            self._memory[name, start, end] = (
+                self._intervals(name, new).distinct(self.keys, start, end)
+                if by_intervals
+                else self._count(presence, new, start, end)
+            )
+        return self._memory[name, start, end]
+
+    def _intervals(self, name: str, new: Entities) -> Entities:
+        if name not in self._merged:
+            self._merged[name] = self._older.active_intervals(name).joined(new)
+        return self._merged[name]
+
+    @cached_property
+    def _merged(self) -> dict[str, Entities]:
+        return {}
+
+    def _count(
+        self, old: Presence, new: Entities, start: int, end: int, labels: frozenset[str] | None = None
     ) -> Floats:
-        assert old is not None
         out = self.keys.full()
         for rows, active in self._older.active(old, start, end, labels):
             day = int(self.keys.day[rows[0]])
-            count = self._older.per_account(old, active) + self._only_new(new, active, day - start, day - end, labels)
+            count = self._older.per_account(old, active) + self._only_new(new, active, day, start, end)
             out[rows] = count[self.keys.code[rows]]
         return out
 
-    def _only_new(
-        self, new: Entities, active: npt.NDArray[np.bool_], low: int, high: int, labels: frozenset[str] | None
-    ) -> Ints:
-        """Count per account the entities that are active in days ``[low, high)`` only by the news."""
-        inside = (new.occurred >= low) & (new.occurred < high)
-        if labels is not None:
-            inside &= self._rollup.kinds["kind"].isin(labels).to_numpy()
-        entity, position = np.unique(new.entity[inside], return_index=True)
-        code = new.code[inside][position]
-        other = np.ones(len(entity), dtype=bool)
+    def _only_new(self, new: Entities, active: npt.NDArray[np.bool_], day: int, start: int, end: int) -> Ints:
+        """Count per account the entities that are active in the window before a day only by the news known then."""
+        window = slice(*np.searchsorted(new.occurred, [day - start, day - end]))
+        known = new.visible[window] < day
+        code, entity = new.code[window][known], new.entity[window][known]
         old = entity < len(active)
+        other = np.ones(len(entity), dtype=bool)
         other[old] = ~active[entity[old]]
-        return np.bincount(code[other], minlength=len(self.keys.accounts) + 1)
+        _, position = np.unique(entity[other], return_index=True)
+        return np.bincount(code[other][position], minlength=len(self.keys.accounts) + 1)
 
     @cached_property
     def first_day(self) -> Floats:
@@ -221,17 +250,12 @@ class CombinedMeasures:
 
     @cached_property
     def _days(self) -> Entities:
-        old, new = self._older.days, self._rollup.kinds
-        place = np.unique(
-            np.concatenate([old.code * DAY_SPAN + old.occurred, new["code"].to_numpy() * DAY_SPAN + new["occurred"]])
-        )
-        code, day = place // DAY_SPAN, place % DAY_SPAN
-        return Entities(code, code, day, day)
+        return self._older.days.joined(self._new_days)
 
     def longest_silence(self, window: int, since: Ints) -> Floats:
         """Most consecutive days without an event in the window, counted from day `since` on at most."""
         return longest_silence(self.keys, self._days, window, since)
 
 
-def _one_each(code: Ints, day: Ints) -> Ledger:
-    return Ledger.of(code, day, day, {"days": np.ones(len(code), dtype=np.int64)})
+def _one_each(days: Entities) -> Ledger:
+    return Ledger.of(days.code, days.occurred, days.visible, {"days": np.ones(len(days.code), dtype=np.int64)})

@@ -26,18 +26,18 @@ _THURSDAY = 3
 """Weekday of 1970-01-01, Monday being 0."""
 
 
-def planes_for(tables: Tables, keys: Keys, layout: Layout, limit: int) -> Planes | int | None:
+def planes_for(tables: Tables, keys: Keys, layout: Layout, limit: int, beside: int = 0) -> Planes | int | None:
     """Return planes that answer for the rows asked about, or None where only the ledger can.
 
-    Where they would take more than `limit` bytes, return in how many parts the accounts fit.
+    They hold what every `as_of` knows of as soon as its own day has passed: facts known on that day, and those known
+    before the first `as_of`. Where they and what is held `beside` them would take more than `limit` bytes, return in
+    how many parts the accounts fit.
     """
     if tables.connection.name != "duckdb":
         return None
-    until = int(keys.day.max())
-    if tables.has("events", "known_at") and keys.day.min() != until:
-        return None
-    first = min(max(int(keys.day.min()) - layout.reach, _first_day(tables, until)), until)
-    return lay_out(tables, keys.accounts, layout, layout.cuts(keys.day, first), limit)
+    since, until = int(keys.day.min()), int(keys.day.max())
+    first = min(max(since - layout.reach, _first_day(tables, until)), until)
+    return lay_out(tables, keys.accounts, layout, layout.cuts(keys.day, first), limit, late_since=since, beside=beside)
 
 
 def _first_day(tables: Tables, until: int) -> int:
@@ -50,7 +50,14 @@ def _day(moment: pd.Timestamp) -> int:
 
 
 def lay_out(
-    tables: Tables, accounts: npt.NDArray[np.object_] | None, layout: Layout, cuts: Ints, limit: int
+    tables: Tables,
+    accounts: npt.NDArray[np.object_] | None,
+    layout: Layout,
+    cuts: Ints,
+    limit: int,
+    *,
+    late_since: int | None = None,
+    beside: int = 0,
 ) -> Planes | int:
     """Lay out the events that occurred and were known before the last cut, or say in how many parts they would fit.
 
@@ -65,27 +72,41 @@ def lay_out(
     cuts : ndarray of int, shape (c,)
         Day numbers, ascending.
     limit : int
-        Bytes that the planes may take.
+        Bytes that the planes may take, and what is held beside them.
+    late_since : int, optional
+        Day number; events are left out that became known on a later day than they occurred, from then on.
+    beside : int
+        Bytes of what is held beside the planes.
     """
     import ibis
 
     events, counted = counted_events(tables), tables.has("events", "event_count")
     end = pd.Timestamp(_midnight(cuts[-1]))
     if tables.has("events", "known_at"):
-        events = events.filter(knowledge.rows_are_known(events, "events", end))
+        known = knowledge.rows_are_known(events, "events", end)
+        if late_since is not None and late_since < cuts[-1]:
+            known &= ~knowledge.rows_known_late(events, "events", pd.Timestamp(_midnight(late_since)))
+        events = events.filter(known)
     else:
         events = events.filter(events.occurred_at < ibis.timestamp(end.isoformat()))
     if accounts is None:
         names = events.select("account_id").distinct().to_pyarrow().column("account_id")
         accounts = np.sort(np.asarray(names.cast(pa.string()).to_pylist(), dtype=object))
     cells = _Cells.of(events, accounts, layout, cuts)
-    size = cells.size(wide=counted)
+    number = "int64" if counted and _total(events) > np.iinfo(np.int32).max else "int32"
+    size = cells.size(np.dtype(number).itemsize) + beside
     if size > limit and len(accounts) > 1:
         return min(-(-size // limit), len(accounts))
-    counts = _CellCounts(cells, wide=counted)
-    for batch in stream(tables.connection, cells.coded(events, counted=counted)):
+    counts = _CellCounts(cells, np.dtype(number))
+    for batch in stream(tables.connection, cells.coded(events, amount=number if counted else None)):
         counts.add(batch)
     return counts.done(_long_ago(events, accounts, layout, cuts[0]))
+
+
+def _total(events: ir.Table) -> int:
+    """Return how often something happened: no sum is larger."""
+    total = events.event_count.sum().execute()
+    return 0 if pd.isna(total) else int(total)
 
 
 def _midnight(day: int) -> str:
@@ -138,17 +159,22 @@ class _Cells:
         """Days from the first cut until the last."""
         return int(self.cuts[-1] - self.cuts[0])
 
-    def size(self, *, wide: bool) -> int:
-        """Return the bytes of the planes while the events pass: sums, active days, who was there and what was used."""
+    def size(self, number: int) -> int:
+        """Return the bytes of the planes while the events pass: sums, active days, who was there and what was used.
+
+        A sum takes `number` bytes. By day there are as many rows of all but the active days as there are days.
+        """
         layout, cuts, accounts = self.layout, len(self.cuts), len(self.accounts)
-        sums = (len(self.classes) + 1 + bool(layout.logins)) * (8 if wide else 4)
-        sums += 4 * (layout.user_days + layout.weekday * (2 if wide else 1))
+        sums = (len(self.classes) + 1 + bool(layout.logins) + layout.weekday) * number + 4 * layout.user_days
         presence = len(self.users) + 1 + (accounts * len(self.slugs) if layout.kind_use else 0)
         day = 1 + (2 if self.days < 1 << 15 else 4)
         return int(cuts * accounts * sums + self.days * accounts * day + cuts * presence * 9 // 8)
 
-    def coded(self, events: ir.Table, *, counted: bool) -> ir.Table:
-        """Return for every event the number of its cell among the sums, the users and the kinds, as wanted."""
+    def coded(self, events: ir.Table, *, amount: str | None) -> ir.Table:
+        """Return for every event the number of its cell among the sums, the users and the kinds, as wanted.
+
+        How often it happened comes as a number of type `amount`; without one it is once.
+        """
         import ibis
 
         members = ibis.memtable(self.members)
@@ -179,8 +205,8 @@ class _Cells:
         if self.layout.kind_use:
             width = columns * len(self.slugs)
             out["use"] = row * width + joined.member_account * len(self.slugs) + joined.slug_number
-        if counted:
-            out["amount"] = joined.event_count.cast("int64")
+        if amount is not None:
+            out["amount"] = joined.event_count.cast(amount)
         return joined.select(**out)
 
     def _rows_of_days(self) -> ir.Table:
@@ -220,9 +246,9 @@ def _members(
 class _CellCounts:
     """The cells while the events pass."""
 
-    def __init__(self, cells: _Cells, *, wide: bool) -> None:
+    def __init__(self, cells: _Cells, number: np.dtype[Any]) -> None:
         self._cells = cells
-        self._sums = np.zeros(cells.shape, dtype=np.int64 if wide else np.int32)
+        self._sums = np.zeros(cells.shape, dtype=number)
         self._one = np.ones(1, dtype=self._sums.dtype)[0]
         self._active = np.zeros((cells.days + 1, len(cells.accounts)), dtype=np.bool_)
         self._seen = np.zeros((len(cells.cuts), len(cells.users) + 1), dtype=np.bool_)

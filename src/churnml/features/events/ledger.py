@@ -143,9 +143,15 @@ class Entities:
         """Some row became visible after its own day."""
         return bool((self.visible > self.occurred).any())
 
-    def subset(self, rows: npt.NDArray[np.bool_]) -> Entities:
-        """Return only some rows."""
+    def subset(self, rows: npt.NDArray[np.bool_] | Ints) -> Entities:
+        """Return only some rows, or all in another order."""
         return Entities(self.code[rows], self.entity[rows], self.occurred[rows], self.visible[rows])
+
+    def joined(self, other: Entities) -> Entities:
+        """Return these rows and those of another by entity and day."""
+        names = ("code", "entity", "occurred", "visible")
+        rows = Entities(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in names))
+        return rows.subset(np.argsort(rows.entity * DAY_SPAN + rows.occurred, kind="stable"))
 
     def distinct(self, keys: Keys, start: int, end: int = 0) -> Floats:
         """Return how many entities were active in ``[as_of − start, as_of − end)`` as known at each `as_of`."""

@@ -12,7 +12,7 @@ from churnml.features.events.ledger import Entities, Ledger
 from churnml.features.events.rollup import Rollup
 from churnml.features.keys import DAY_SPAN, EVER, Floats, Ints, Keys
 
-__all__ = ["LedgerMeasures"]
+__all__ = ["LedgerMeasures", "event_days"]
 
 _THURSDAY = 3
 """Weekday of 1970-01-01, Monday being 0."""
@@ -75,15 +75,11 @@ class LedgerMeasures:
     @cached_property
     def _days(self) -> Entities:
         """Active days: an account's event days, visible from the first event of the day that is."""
-        return self._active_days(self._rollup.kinds)
+        return event_days(self._rollup.kinds)
 
     @cached_property
     def _login_days(self) -> Entities:
-        return self._active_days(self._rollup.kinds[self._rollup.kinds["login"]])
-
-    def _active_days(self, rows: pd.DataFrame) -> Entities:
-        days = rows.groupby(["code", "occurred"], as_index=False, sort=True)[["visible"]].min()
-        return Entities(days["code"].to_numpy(), days["code"].to_numpy(), *_dates(days))
+        return event_days(self._rollup.kinds[self._rollup.kinds["login"]])
 
     @cached_property
     def _day_ledger(self) -> Ledger:
@@ -204,6 +200,12 @@ class LedgerMeasures:
     def longest_silence(self, window: int, since: Ints) -> Floats:
         """Most consecutive days without an event in the window, counted from day `since` on at most."""
         return longest_silence(self.keys, self._days, window, since)
+
+
+def event_days(rows: pd.DataFrame) -> Entities:
+    """Return the days with an event in a rollup's rows, visible from the first event of the day that is."""
+    days = rows.groupby(["code", "occurred"], as_index=False, sort=True)[["visible"]].min()
+    return Entities(days["code"].to_numpy(), days["code"].to_numpy(), *_dates(days))
 
 
 def _places(rows: pd.DataFrame) -> tuple[Ints, Ints, Ints]:

@@ -34,7 +34,8 @@ class PlaneMeasures:
     Parameters
     ----------
     planes : Planes
-        The events laid out. Their `until` is no later than any `as_of`, or nothing in them was known late.
+        The events laid out. Their `until` is no later than any `as_of`, or nothing in them became known both after
+        the first `as_of` and later than on its own day.
     keys : Keys
         The n rows asked about.
     valued : callable
@@ -157,16 +158,17 @@ class PlaneMeasures:
         if (name, start, end) not in self._memory:
             presence: Presence | None = getattr(self.planes, name)
             assert presence is not None
-            by_intervals = self._many_dates and start < EVER
+            by_intervals = self.many_dates and start < EVER
             self._memory[name, start, end] = (
-                self._active_intervals(name).distinct(self.keys, start, end)
+                self.active_intervals(name).distinct(self.keys, start, end)
                 if by_intervals
                 else self._count(presence, start, end)
             )
         return self._memory[name, start, end]
 
     @cached_property
-    def _many_dates(self) -> bool:
+    def many_dates(self) -> bool:
+        """Users and kinds are counted by their intervals of activity instead of date by date."""
         return len(np.unique(self.keys.day)) > _MANY_DATES
 
     @cached_property
@@ -200,7 +202,8 @@ class PlaneMeasures:
             low = self.planes.row(day - start) + 1 if start < EVER else 0
             yield rows, presence.active(low, self.planes.row(day - end) + 1) & counts
 
-    def _active_intervals(self, name: str) -> Entities:
+    def active_intervals(self, name: str) -> Entities:
+        """Return on which days each of the `users` or `kinds` was active, ascending, since the first cut."""
         if name not in self._entities:
             presence: Presence = getattr(self.planes, name)
             entity, row = presence.places()

@@ -5,9 +5,9 @@ numbers and streams the events past; each lands in its cell. A window is then th
 sums, and a distinct count is the union of the window's rows of bits. That costs about what one scan of the events
 costs, whatever the number of windows and snapshots.
 
-Planes know only *when* a fact occurred, not since when it was known. They serve where that makes no difference: facts
-that are known as they occur, or rows that all have the same `as_of` (facts known later are left out of the pass).
-Everything else goes to the ledger (`LedgerMeasures`), and so do sums of fractions and what would not fit into memory.
+Planes know only *when* a fact occurred, not since when it was known. They hold those facts for which that makes no
+difference: known on the day they occur, or before the first `as_of`. The others go to a ledger that is added
+(`CombinedMeasures`); all facts do where many are known late (`LedgerMeasures`), and so do sums of fractions.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ class EventMeasures(Protocol):
     before `as_of` count, whatever the window. Every answer has shape (n,), one number per row asked about.
 
     `PlaneMeasures` answers from events laid out in planes, `LedgerMeasures` from sums by day, `CombinedMeasures` from
-    planes and the events that became known since. They answer alike, to the last digit.
+    planes and the events that became known later. They answer alike, to the last digit.
     """
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 
 from churnml.engine import memory_limit
 from churnml.features.events.combined_measures import CombinedMeasures
@@ -11,11 +11,11 @@ from churnml.features.events.ledger_measures import LedgerMeasures
 from churnml.features.events.plane_measures import PlaneMeasures
 from churnml.features.events.planes import Layout, Planes
 from churnml.features.events.protocol import EventMeasures
-from churnml.features.events.rollup import counted_events, roll_up
+from churnml.features.events.rollup import Rollup, counted_events, roll_up
 from churnml.features.keys import Keys
-from churnml.tables import Tables
+from churnml.tables import Tables, knowledge
 
-__all__ = ["event_measures"]
+__all__ = ["EventReading"]
 
 _BYTES_OF_EVENT = 400
 """Memory of the ledger per event, at most: sums by kind and by user, sorted, with what is derived from them."""
@@ -23,52 +23,96 @@ _BYTES_OF_EVENT = 400
 _BYTES_OF_VALUE = 150
 """Memory per event that carries a value, where values are summed."""
 
+_MOST_LATE = 0.2
+"""Where a larger share of the events becomes known on a later day, the ledger holds them all."""
 
-def event_measures(
-    tables: Tables, keys: Keys, layout: Layout, logins: tuple[str, ...], older: Planes | None = None
-) -> EventMeasures | int:
-    """Return the events' measures: from planes where these can answer, else from a ledger.
 
-    Either keeps to the engine's memory limit: where it would not, the number is returned of the parts in which the
-    accounts fit, to be asked for one after the other.
+class EventReading:
+    """How the events are read: into planes where these can answer, else into a ledger.
+
+    What is known on its own day, or before the first `as_of`, goes into planes; what becomes known later, where that is
+    little, into a ledger on top of them.
 
     Parameters
     ----------
     tables : Tables
         With `events`.
     keys : Keys
-        The rows asked about.
+        All rows asked about.
     layout : Layout
-        What will be asked of them.
+        What will be asked of the events.
     logins : tuple of str
         Event types that are logins.
     older : Planes, optional
         The events up to an earlier date; only what became known since is read where they hold what is wanted.
     """
-    valued, whole = (partial(roll_up, tables, keys, logins, valued_only=only) for only in (True, False))
-    if older is not None and older.layout.covers(layout) and keys.day.min() - layout.reach >= older.first:
-        if keys.day.min() == keys.day.max() >= older.until:
-            news = roll_up(tables, keys, logins, since=older.until)
-            measures = PlaneMeasures(older, keys, valued)
-            return CombinedMeasures(measures, news, whole) if len(news.kinds) else measures
-        if keys.day.max() <= older.until and not tables.has("events", "known_at"):
-            return PlaneMeasures(older, keys, valued)
-    limit = memory_limit(tables.connection)
-    planes = planes_for(tables, keys, layout, limit)
-    if isinstance(planes, Planes):
-        parts = _parts(_events(tables, valued=True) * _BYTES_OF_VALUE, limit, keys) if layout.values else 1
-        return PlaneMeasures(planes, keys, valued) if parts == 1 else parts
-    if planes is not None:
-        return planes
-    parts = _parts(_events(tables) * _BYTES_OF_EVENT, limit, keys)
-    return LedgerMeasures(whole(), keys) if parts == 1 else parts
+
+    def __init__(
+        self, tables: Tables, keys: Keys, layout: Layout, logins: tuple[str, ...], older: Planes | None = None
+    ) -> None:
+        self._tables = tables
+        self._keys = keys
+        self._layout = layout
+        self._logins = logins
+        self._older = older
+        self._limit = memory_limit(tables.connection)
+
+    def measures(self, keys: Keys) -> EventMeasures | int:
+        """Return the measures of all rows asked about, or of a part of them.
+
+        Either way keeps to the engine's memory limit: where it would not, the number is returned of the parts in which
+        the accounts fit, to be asked for one after the other.
+        """
+        tables, older = self._tables, self._older
+        layout = self._layout
+        whole = partial(roll_up, tables, login_events=self._logins)
+        valued = partial(whole, keys, valued_only=True)
+        if older is not None and older.layout.covers(layout) and keys.day.min() - layout.reach >= older.first:
+            if keys.day.min() == keys.day.max() >= older.until:
+                return self._with_news(PlaneMeasures(older, keys, valued), whole(keys, since=older.until))
+            if keys.day.max() <= older.until and not tables.has("events", "known_at"):
+                return PlaneMeasures(older, keys, valued)
+        late = self._late
+        if late == 0 or late <= self._events * _MOST_LATE:
+            share = len(keys.accounts) / len(self._keys.accounts)
+            planes = planes_for(tables, keys, layout, self._limit, int(late * _BYTES_OF_EVENT * share))
+            if isinstance(planes, Planes):
+                parts = self._parts(_values(tables, layout) * _BYTES_OF_VALUE, keys)
+                if parts > 1:
+                    return parts
+                measures = PlaneMeasures(planes, keys, valued)
+                return self._with_news(measures, whole(keys, late_since=int(keys.day.min()))) if late else measures
+            if planes is not None:
+                return planes
+        parts = self._parts(self._events * _BYTES_OF_EVENT, keys)
+        return LedgerMeasures(whole(keys), keys) if parts == 1 else parts
+
+    def _with_news(self, measures: PlaneMeasures, news: Rollup) -> EventMeasures:
+        whole = partial(roll_up, self._tables, login_events=self._logins)
+        return CombinedMeasures(measures, news, whole) if len(news.kinds) else measures
+
+    def _parts(self, size: int, keys: Keys) -> int:
+        """Return in how many parts of accounts something fits; keys that are a part already are taken as they come."""
+        return 1 if keys.part else min(max(-(-size // self._limit), 1), len(keys.accounts))
+
+    @cached_property
+    def _events(self) -> int:
+        return int(counted_events(self._tables).count().execute())
+
+    @cached_property
+    def _late(self) -> int:
+        """How many events become known on a later day than they occur, between the first `as_of` and the last."""
+        if not self._tables.has("events", "known_at") or self._keys.day.min() == self._keys.day.max():
+            return 0
+        events = counted_events(self._tables)
+        first, last = self._keys.as_of.min().item(), self._keys.as_of.max().item()
+        late = knowledge.rows_known_late(events, "events", first) & knowledge.rows_are_known(events, "events", last)
+        return int(events.filter(late).count().execute())
 
 
-def _parts(size: int, limit: int, keys: Keys) -> int:
-    """Return in how many parts of accounts something fits; keys that are a part already are taken as they come."""
-    return 1 if keys.part else min(max(-(-size // limit), 1), len(keys.accounts))
-
-
-def _events(tables: Tables, *, valued: bool = False) -> int:
+def _values(tables: Tables, layout: Layout) -> int:
+    """Return how many events carry a value that is asked for."""
+    if not layout.values:
+        return 0
     events = counted_events(tables)
-    return int((events.filter(events["value"].notnull()) if valued else events).count().execute())
+    return int(events.filter(events["value"].notnull()).count().execute())

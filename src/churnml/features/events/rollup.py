@@ -73,6 +73,7 @@ def roll_up(
     login_events: tuple[str, ...],
     *,
     since: int | None = None,
+    late_since: int | None = None,
     valued_only: bool = False,
 ) -> Rollup:
     """Sum the events of the accounts asked about, up to the last `as_of`.
@@ -87,14 +88,19 @@ def roll_up(
         Kinds that are logins.
     since : int, optional
         Day number; events known before it are left out, and so are those not known before the last `as_of`.
+    late_since : int, optional
+        Day number; only the events that became known on a later day than they occurred, from then until before the
+        last `as_of`.
     valued_only : bool
         Only events that carry a value, and no users.
     """
     import ibis
 
-    events, late = _visible_events(tables, keys, since)
+    events, late = _visible_events(tables, keys)
     if keys.part:
         events = events.semi_join(ibis.memtable(pa.table({"account_id": keys.names})), "account_id")
+    if since is not None or late_since is not None:
+        events = _few(events, late, keys, since, late_since)
     if valued_only:
         events = events.filter(events["value"].notnull())
     by_kind = _by_kind(events, late, with_value=tables.has("events", "value"))
@@ -126,27 +132,37 @@ def counted_events(tables: Tables) -> ir.Table:
     return events.filter(events.event_count > 0) if tables.has("events", "event_count") else events
 
 
-def _visible_events(tables: Tables, keys: Keys, since: int | None) -> tuple[ir.Table, bool]:
+def _visible_events(tables: Tables, keys: Keys) -> tuple[ir.Table, bool]:
     """Return the events with the days on which they occurred and became visible, and whether these can differ."""
     import ibis
 
     events = counted_events(tables)
-    last = pd.Timestamp(keys.as_of.max())
-    events = events.filter(events.occurred_at < ibis.timestamp(last.isoformat()))
+    events = events.filter(events.occurred_at < ibis.timestamp(pd.Timestamp(keys.as_of.max()).isoformat()))
     late = tables.has("events", "known_at")
     events = events.mutate(occurred=events.occurred_at.date())
     if late:
         events = events.mutate(visible=knowledge.rows_known_since(events, "events").date())
-    if since is not None:
-        start = pd.Timestamp(np.datetime64(since, "D"))
-        if late:
-            events = events.filter(knowledge.rows_newly_known(events, "events", start, last))
-        else:
-            events = events.filter(events.occurred_at >= ibis.timestamp(start.isoformat()))
-        # Few rows, read once for the kinds and the users.
-        columns = ("account_id", "user_id", "event_type", "occurred", "visible", "event_count", "value")
-        events = ibis.memtable(events.select([name for name in columns if name in events.columns]).to_pyarrow())
     return events, late
+
+
+def _few(events: ir.Table, late: bool, keys: Keys, since: int | None, late_since: int | None) -> ir.Table:
+    """Return the events known since a day, or those known late since a day: few, read once for kinds and users."""
+    import ibis
+
+    last = pd.Timestamp(keys.as_of.max())
+    if late_since is not None:
+        tardy = knowledge.rows_known_late(events, "events", _moment(late_since))
+        events = events.filter(tardy & knowledge.rows_are_known(events, "events", last))
+    elif since is not None and late:
+        events = events.filter(knowledge.rows_newly_known(events, "events", _moment(since), last))
+    elif since is not None:
+        events = events.filter(events.occurred_at >= ibis.timestamp(_moment(since).isoformat()))
+    columns = ("account_id", "user_id", "event_type", "occurred", "visible", "event_count", "value")
+    return ibis.memtable(events.select([name for name in columns if name in events.columns]).to_pyarrow())
+
+
+def _moment(day: int) -> pd.Timestamp:
+    return pd.Timestamp(np.datetime64(int(day), "D"))
 
 
 def _by_kind(events: ir.Table, late: bool, *, with_value: bool) -> ir.Table:
