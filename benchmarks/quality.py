@@ -25,8 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from churnml.metrics.intervals import clustered_bootstrap, interval
-from churnml.metrics.predictions import ece, log_loss, roc_auc
+from churnml.metrics import clustered_bootstrap, ece, interval, log_loss, roc_auc
 from churnml.training import ChurnClassifier
 
 ROOT = Path(__file__).parents[1]

@@ -10,8 +10,12 @@ from sklearn.utils.estimator_checks import check_estimator
 from churnml.errors import ConfigError
 from churnml.metrics.predictions import roc_auc
 from churnml.training import ChurnClassifier
+from churnml.training.blending import blend_weight
+from churnml.training.choice import choose
 from churnml.training.folds import grouped_folds, temporal_folds
-from churnml.training.linear import Strength, fit_linear
+from churnml.training.judging import Judge
+from churnml.training.linear import Strength, fit_linear, mixed
+from churnml.training.trees import BinnedRows, Trees, validation_curve
 
 
 def rows(n: int = 600, k: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -104,6 +108,36 @@ def test_a_blend_leans_to_the_part_that_later_rows_favour_as_far_as_they_can_tel
     assert weight(2500, additive=False) < 0.33
     # With few rows the prior (a third) holds it back.
     assert weight(100, additive=True) < many
+
+
+def test_the_blend_is_weighed_on_accounts_left_out_by_parts_of_all_the_others() -> None:
+    month, account = np.repeat(np.arange(9), 80), np.tile(np.arange(80), 9)
+    X, y = rows(n=720)
+    dates = pd.date_range("2024-01-01", periods=9, freq="MS").to_numpy()[month]
+    classifier = ChurnClassifier(seeds=1, purge_days=92)
+    plan = classifier.plan(X, y, dates=dates, groups=account)
+    assert [len(set(account[fold.train]) & set(account[fold.valid])) for fold in plan.left_out] == [0] * 4
+
+    by_date = choose(X, plan.outcome, plan.folds, plan.recipe, plan.timeline)
+    chosen = choose(X, plan.outcome, plan.folds, plan.recipe, plan.timeline, left_out=plan.left_out)
+    trees, linear, curve = [], [], np.zeros(chosen.shape.max_trees)
+    for fold in plan.left_out:
+        learnt, target = X[fold.train], plan.outcome[fold.train]
+        binned = BinnedRows(learnt, target, (), chosen.shape)
+        fitted = Trees.fit(binned, settings=chosen.shape, seeds=plan.recipe.seeds, trees=chosen.count)
+        trees.append(fitted.log_odds(X[fold.valid]))
+        both = BinnedRows(X, plan.outcome, (), chosen.shape).fold(fold.train, fold.valid)
+        curve += len(fold.valid) * validation_curve(*both, settings=chosen.shape, seed=7)[1]
+        regressions = fit_linear(learnt, target, [strength for strength, _ in chosen.strengths])
+        linear.append(mixed(regressions, [share for _, share in chosen.strengths]).log_odds(X[fold.valid]))
+    assert chosen.count == round(np.sqrt(by_date.count * (curve.argmin() + 1)))
+    judge = Judge(plan.outcome, plan.left_out, plan.timeline, None)
+    weight = blend_weight(judge, np.concatenate(trees), np.concatenate(linear), plan.recipe.weight_prior)
+    assert chosen.linear_weight == weight != by_date.linear_weight
+
+    fitted = classifier.fit(X, y, dates=dates, groups=account)
+    assert fitted.ensemble_.linear_weight == weight
+    assert "judged on other accounts" in str(fitted.reason_)
 
 
 def test_rows_of_one_account_count_as_one_churner() -> None:

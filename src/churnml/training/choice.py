@@ -11,6 +11,7 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
+from churnml.training.blending import blend_weight, left_out_regression, left_out_trees
 from churnml.training.facts import EnsembleFacts
 from churnml.training.folds import InnerFold
 from churnml.training.judging import Judge
@@ -29,8 +30,6 @@ PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03)
 _TRUSTING = 0.0001
 """Tried as well where the logistic part is pulled to other companies' coefficients, to stay nearer to them."""
 
-_WEIGHTS = np.linspace(0.0, 1.0, 21)[1:-1]
-"""Weights of the logistic part that are weighed against each other; at 0 and 1 the prior has no mass."""
 _PRIOR = (0.5, 2.0)
 """Exponents of a Beta(1.5, 3) prior on the logistic part's weight: trees have the greater part until rows disagree."""
 _INFORMED_PRIOR = (3.0, 1.0)
@@ -141,6 +140,7 @@ def choose(
     timeline: Timeline | None = None,
     weights: Array | None = None,
     binned: BinnedRows | None = None,
+    left_out: Sequence[InnerFold] = (),
 ) -> Chosen:
     """Choose shape and number of trees, penalty and blend by the loss on rows that their models had not seen.
 
@@ -150,10 +150,13 @@ def choose(
         As for `churnml.training.ensemble.fit_ensemble`.
     binned : BinnedRows, optional
         The same rows in bins, if at hand.
+    left_out : sequence of InnerFold, optional
+        Accounts to judge the blend and the number of trees on by models of all the others; without them both are judged
+        on `folds`.
     """
     judge = Judge(y, folds, timeline, weights)
     losses: dict[str, float] = {}
-    tree_scores = linear_scores = None
+    tree_scores = linear_scores = left_out_scores = None
     shape, signs = recipe.trees[0], recipe.monotone
     usual = Strength(PENALTIES[1]) if recipe.expected is None else Strength(PENALTIES[0], 1.0)
     strengths: tuple[tuple[Strength, float], ...] = ((usual, 1.0),)
@@ -169,24 +172,28 @@ def choose(
         binned = binned or BinnedRows(X, y, recipe.categorical, shape, weights)
         shape, count, tree_scores = _tune_trees(binned, folds, recipe, judge)
         losses["trees_log_loss"] = judge.loss(tree_scores)
+        left_out_scores = tree_scores
+        if left_out:
+            count, left_out_scores = left_out_trees(
+                binned, left_out, shape, count, recipe.seeds[0], recipe.monotone, weights
+            )
     high, low = recipe.weight_prior
     # Where there are no rows to judge on, the weight is its prior's mean.
     weight = {"lightgbm": 0.0, "logistic": 1.0, "blend": round((high + 1.0) / (high + low + 2.0), 2)}[recipe.kind]
     scores = tree_scores if linear_scores is None else linear_scores
-    if tree_scores is not None and linear_scores is not None:
-        weight = _blend(judge, tree_scores, linear_scores, recipe.weight_prior)
+    if tree_scores is not None and linear_scores is not None and left_out_scores is not None:
+        rows, of_trees, of_linear = judge, tree_scores, linear_scores
+        if left_out:
+            rows, of_trees = Judge(y, left_out, timeline, weights), left_out_scores
+            of_linear = left_out_regression(
+                X, y, left_out, strengths, signs, recipe.categorical, recipe.expected, weights
+            )
+        weight = blend_weight(rows, of_trees, of_linear, recipe.weight_prior)
         scores = (1 - weight) * tree_scores + weight * linear_scores
         losses["blend_log_loss"] = judge.loss(scores)
     churners = int(judge.y.sum())
     facts = EnsembleFacts(judged_rows=len(judge.y), judged_churners=churners, folds=len(folds), **losses)
     return Chosen(shape, count, strengths, weight, signs, scores, linear_scores, facts)
-
-
-def _blend(judge: Judge, trees: Array, linear: Array, prior: tuple[float, float]) -> float:
-    """Return the weight of the logistic part: its posterior mean given the loss of every weight on unseen rows."""
-    losses = [judge.losses((1 - weight) * trees + weight * linear) for weight in _WEIGHTS]
-    belief = judge.belief(losses, prior[0] * np.log(_WEIGHTS) + prior[1] * np.log1p(-_WEIGHTS))
-    return round(float(belief @ _WEIGHTS), 2)
 
 
 def _tune_linear(X: Array, y: Array, folds: Sequence[InnerFold], recipe: Recipe, judge: Judge) -> list[_Regressed]:

@@ -113,6 +113,7 @@ def fit_ensemble(
     recipe: Recipe,
     timeline: Timeline | None = None,
     weights: Array | None = None,
+    left_out: Sequence[InnerFold] = (),
 ) -> Ensemble:
     """Tune and calibrate on the inner folds, then refit on every row.
 
@@ -133,9 +134,11 @@ def fit_ensemble(
         When the rows are, where the folds are cut by date.
     weights : array of shape (n,), optional
         Weight of each row, above 0.
+    left_out : sequence of InnerFold, optional
+        Accounts to judge the blend on, see `churnml.training.choice.choose`.
     """
     binned = BinnedRows(X, y, recipe.categorical, recipe.trees[0], weights)
-    chosen = choose(X, y, folds, recipe, timeline, weights, binned)
+    chosen = choose(X, y, folds, recipe, timeline, weights, binned, left_out)
     weight = chosen.linear_weight
     parts: dict[str, float] = {"linear_weight": weight}
     trees = linear = None

@@ -30,6 +30,9 @@ _FEW_CHURNERS = 20
 _MANY_CHURNERS = 300
 """Fewer churned accounts cannot tell a richer shape of tree from the simplest one, so it is not tried."""
 
+_LEFT_OUT = 4
+"""Parts that the accounts are cut into to judge the blend, each left out once; of many churners half of them do."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -46,6 +49,8 @@ class Plan:
     timeline : Timeline or None
         When the rows are, where the folds are cut by date.
     weights : array of shape (n,) or None
+    left_out : list of InnerFold
+        Accounts that judge the number of trees and the blend, where the folds are cut by date and accounts are known.
     """
 
     matrix: Array
@@ -54,13 +59,15 @@ class Plan:
     recipe: Recipe
     timeline: Timeline | None = None
     weights: Array | None = None
+    left_out: Sequence[InnerFold] = ()
 
 
 class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Calibrated churn classifier: LightGBM averaged over seeds, blended with a logistic regression.
 
-    With `dates`, the number of trees, the penalty, the blend and the calibration are chosen on later rows than the
-    models judged were trained on, with `purge_days` between; without, on accounts they were not trained on. Then
+    With `dates`, the number of trees, the penalty and the calibration are chosen on later rows than the models judged
+    were trained on, with `purge_days` between; without, on accounts they were not trained on. Where `groups` tell
+    accounts apart, some left out say how the blend is weighed, and have half a say in the number of trees. Then
     everything is refitted on all rows. Classes are never weighted: the probability is calibrated instead.
 
     Parameters
@@ -183,6 +190,10 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not folds:
             folds = grouped_folds(outcome, account, seed=self.random_state)
         few = churners < _MANY_CHURNERS
+        left_out: list[InnerFold] = []
+        if timeline is not None and groups is not None and self.kind_ != "logistic":
+            left_out = grouped_folds(outcome, account, folds=_LEFT_OUT, seed=self.random_state)
+            left_out = left_out if few else left_out[: _LEFT_OUT // 2]
         recipe = Recipe(
             kind=self.kind_,
             trees=tree_settings(self.params or {}, many=not few)[: 1 if few else None],
@@ -193,7 +204,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             expected=tuple(self.expected) if self.expected is not None and few else None,
             directions=tuple(self.directions) if self.directions is not None else None,
         )
-        return Plan(matrix, outcome, folds, recipe, timeline, weights)
+        return Plan(matrix, outcome, folds, recipe, timeline, weights, left_out)
 
     def fit(
         self,
@@ -220,15 +231,16 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         plan = self.plan(X, y, dates, groups, sample_weight)
         self.ensemble_: Ensemble = fit_ensemble(
-            plan.matrix, plan.outcome, plan.folds, plan.recipe, plan.timeline, plan.weights
+            plan.matrix, plan.outcome, plan.folds, plan.recipe, plan.timeline, plan.weights, plan.left_out
         )
         if self.prior is not None:
             shift = float(logit(self.prior) - logit(np.average(plan.outcome, weights=plan.weights)))
             calibrator = replace(self.ensemble_.calibrator, prior_shift=shift)
             self.ensemble_ = replace(self.ensemble_, calibrator=calibrator)
         if self.kind_ == "blend":
+            weighed_on = "other accounts" if plan.left_out else self.judged_on_
             self.reason_ = self.reason_.saying(
-                judged_on=Text.of("kind-judged_on." + self.judged_on_.replace(" ", "_")),
+                judged_on=Text.of("kind-judged_on." + weighed_on.replace(" ", "_")),
                 weight=Quantity(value=self.ensemble_.linear_weight, unit="share", digits=0),
             )
         return self
