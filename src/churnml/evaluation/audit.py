@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -109,12 +109,10 @@ def leak_reason(findings: Sequence[Finding]) -> Text | None:
     return Text.of("audit-leak", found=Several(parts=tuple(leaking))) if leaking else None
 
 
-def _numeric(rows: pd.DataFrame, feature_set: FeatureSet) -> dict[str, Array]:
-    return {
-        spec.name: rows[spec.name].to_numpy(dtype=np.float64, na_value=np.nan)
-        for spec in feature_set
-        if not spec.categorical
-    }
+def _numeric(rows: pd.DataFrame, feature_set: FeatureSet) -> Iterator[tuple[str, Array]]:
+    for spec in feature_set:
+        if not spec.categorical:
+            yield spec.name, rows[spec.name].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _missing_otherwise(
@@ -148,7 +146,7 @@ def _implausible(rows: pd.DataFrame, feature_set: FeatureSet) -> Finding:
     if min(y.sum(), len(y) - y.sum()) < _LEAST_CHURNERS:
         return not_applicable("CHK101", "one_outcome", n=_LEAST_CHURNERS)
     columns: list[tuple[str, Argument]] = []
-    for name, values in _numeric(rows, feature_set).items():
+    for name, values in _numeric(rows, feature_set):
         known = ~np.isnan(values)
         if y[known].sum() < _LEAST_CHURNERS:
             continue
@@ -237,7 +235,7 @@ def _same_rows(rows: pd.DataFrame, feature_set: FeatureSet, splits: Sequence[Spl
     Columns that hold few values say little; a row counts only if it has five others that are known.
     """
     rich = [
-        name for name, values in _numeric(rows, feature_set).items() if len(np.unique(values[~np.isnan(values)])) > 20
+        name for name, values in _numeric(rows, feature_set) if len(np.unique(values[~np.isnan(values)])) > 20
     ]
     if len(rich) < 5 or not splits:
         return not_applicable("CHK105", "no_splits" if not splits else "few_columns")
