@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 MONTHS, SEED = 24, 11
 TRAINED_ON = 3000
 """Accounts of the company whose champion scores the larger ones."""
+SIMULATED_AT_ONCE = 12_500
 TREES, LEAVES = 300, 16
 EXTRAPOLATED = (100_000, 1_000_000)
 LOOKS_PER_SECOND = 50
@@ -81,13 +83,39 @@ class Meter:
 
 
 def simulated(folder: Path, accounts: int, months: int = MONTHS) -> dict[str, Any]:
-    """Simulate a company."""
+    """Simulate a company; a large one in parts, side by side, because the simulator holds all of its events."""
     from churnml import pipeline
     from churnml.progress import Stages
 
     meter = Meter()
-    pipeline.simulate_company(folder / "raw", accounts=accounts, months=months, seed=SEED, stages=Stages(meter))
+    if accounts <= SIMULATED_AT_ONCE:
+        pipeline.simulate_company(folder / "raw", accounts=accounts, months=months, seed=SEED, stages=Stages(meter))
+        return _plain(meter)
+    meter.begin("simulate")
+    parts = -(-accounts // SIMULATED_AT_ONCE)
+    for number in range(parts):
+        size = accounts // parts + (number < accounts % parts)
+        pipeline.simulate_company(folder / f"part{number}", accounts=size, months=months, seed=SEED + number)
+    _joined(folder, parts)
+    meter.end("simulate", 0.0)
     return _plain(meter)
+
+
+def _joined(folder: Path, parts: int) -> None:
+    """Make one company of several, each id marked with its part."""
+    import duckdb
+
+    (folder / "raw").mkdir()
+    connection = duckdb.connect(config={"memory_limit": "2GB", "preserve_insertion_order": False})
+    for file in sorted((folder / "part0").glob("*.parquet")):
+        columns = connection.execute(f"SELECT * FROM '{file}' LIMIT 0").description
+        ids = [name for name, *_ in columns if name.endswith("_id")]
+        files = {part: folder / f"part{part}" / file.name for part in range(parts)}
+        marked = {part: ", ".join(f"'{part}-' || {name} AS {name}" for name in ids) for part in files}
+        selects = [f"SELECT * REPLACE ({marked[part]}) FROM '{own}'" for part, own in files.items()]
+        connection.execute(f"COPY ({' UNION ALL '.join(selects)}) TO '{folder / 'raw' / file.name}' (FORMAT parquet)")
+    for part in range(parts):
+        shutil.rmtree(folder / f"part{part}")
 
 
 def demo(raw: Path, workspace: Path, models: Path) -> Config:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from ibis.backends import BaseBackend
 
-__all__ = ["connect", "memory_limit", "parquet_table", "stream"]
+__all__ = ["connect", "give_back", "memory_limit", "parquet_table", "stream"]
 
 _DEFAULT_MEMORY = 2_000_000_000
 
@@ -147,6 +147,15 @@ def stream(connection: BaseBackend, rows: ir.Table, batch_rows: int = 1_000_000)
         yield from duckdb.sql(f"SELECT * FROM {view}").to_arrow_reader(batch_rows)
     finally:
         duckdb.execute(f"DROP VIEW {view}")
+
+
+def give_back(connection: BaseBackend, config: EngineConfig) -> None:
+    """Have DuckDB return the memory that its queries are done with to the operating system; others keep theirs.
+
+    It holds freed blocks for its next query, and does not count them. Told its limit anew, it lets go of them.
+    """
+    if connection.name == "duckdb":
+        connection.con.execute(f"SET memory_limit = '{config.options.get('memory_limit', config.memory_limit)}'")
 
 
 def memory_limit(connection: BaseBackend) -> int:

@@ -35,6 +35,7 @@ __all__ = [
     "sqlite_url",
     "stage_folder",
     "sweep",
+    "write_array",
     "write_documents",
     "write_json",
     "write_parquet",
@@ -297,10 +298,15 @@ def write_documents(path: Path, documents: Iterable[Any]) -> Path:
     ,{"n": 2}
     ]
     """
+    return write_array(path, (json.dumps(document, ensure_ascii=False) for document in documents))
+
+
+def write_array(path: Path, texts: Iterable[str]) -> Path:
+    """Write documents that are JSON already as `write_documents` writes documents."""
     with path.open("w", encoding="utf-8") as file:
         file.write("[\n")
-        for number, document in enumerate(documents):
-            file.write(f"{',' if number else ''}{json.dumps(document, ensure_ascii=False)}\n")
+        for number, text in enumerate(texts):
+            file.write(f"{',' if number else ''}{text}\n")
         file.write("]\n")
     return path
 

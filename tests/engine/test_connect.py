@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from churnml.config import EngineConfig
-from churnml.engine import connect
+from churnml.engine import connect, give_back, memory_limit
 from churnml.errors import EngineError
 
 
@@ -20,6 +20,17 @@ def test_duckdb_keeps_to_its_memory_and_spills_where_it_is_told(tmp_path):
     ).fetchone()
     assert row == ("244.1 MiB", 1, str(tmp_path / "spill"), False, "UTC")
     backend.disconnect()
+
+
+def test_giving_memory_back_leaves_the_limit_as_it_was():
+    for config in (EngineConfig(memory_limit="300MB"), EngineConfig(options={"memory_limit": "200MB"})):
+        backend = connect(config)
+        before = memory_limit(backend)
+        backend.con.execute("CREATE TABLE kept AS SELECT range AS n FROM range(1000)")
+        give_back(backend, config)
+        assert memory_limit(backend) == before
+        assert backend.con.execute("SELECT sum(n) FROM kept").fetchone() == (499500,)
+        backend.disconnect()
 
 
 def test_options_go_to_duckdb():

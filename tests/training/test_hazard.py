@@ -126,6 +126,14 @@ def test_thinning_looks_at_no_answer() -> None:
     assert part.lost.mean() == pytest.approx(whole.lost.mean(), abs=0.012)
 
 
+def test_no_more_is_left_out_than_needed(mixed: pd.DataFrame) -> None:
+    sizes = {most: len(month_stack(mixed, 30, most).lost) for most in (10**9, 4000, 2000, 1000)}
+    whole, *fewer = sizes.items()
+    assert whole[1] > 4000
+    for most, size in fewer:
+        assert 0.5 * most < size <= most
+
+
 def test_the_kinds_of_end_are_kept_apart() -> None:
     frame = company(400, annual=1.0, at_decision=-1.5, between=-4.0, seed=7)
     fitted = model().fit(frame)

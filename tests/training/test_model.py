@@ -126,3 +126,13 @@ def test_a_handful_of_churners_still_gives_a_model(
     assert model.info.kind == "logistic"
     p = model.probability(model.matrix(few))
     assert abs(p.mean() - 18 / 800) < 0.02
+
+
+def test_a_frame_s_probabilities_are_those_of_its_matrix_however_many_rows(
+    model: ChurnModel, company: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = model.probability(model.matrix(company))
+    monkeypatch.setattr("churnml.training.model._ROWS_AT_ONCE", 1000)
+    assert len(company) % 1000 != 0
+    assert np.array_equal(model.probability_of(company), whole)
+    assert model.probability_of(company.iloc[:0]).shape == (0,)

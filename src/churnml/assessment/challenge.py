@@ -112,7 +112,7 @@ def _both(
         keys = unseen[_KEY].assign(arr=float("nan"))
         try:
             frame = features_room.compute(tables, keys, champion.model.features, config.features)
-            unseen = unseen.assign(p_champion=champion.model.probability(champion.model.matrix(frame)))
+            unseen = unseen.assign(p_champion=champion.model.probability_of(frame))
         except ChurnmlError:
             # The champion needs a table or column that this data no longer has: it cannot answer at all.
             unseen = unseen.iloc[:0]

@@ -232,6 +232,12 @@ class ModelConfig(Section):
     min_churners: int = Field(
         7, ge=2, description="Fewer churned accounts than this in training is an error; an account counts once"
     )
+    stayers_per_churner: int | None = Field(
+        10,
+        ge=2,
+        description="Rows that stayed to learn from for each that churned, where there are more than 30,000; each then "
+        "stands for several. null: all rows",
+    )
     promotion_gain: float = Field(
         0.0, ge=0, description="Log loss a challenger must gain on the champion, beyond noise, to take its place"
     )

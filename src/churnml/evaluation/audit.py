@@ -241,13 +241,16 @@ def _same_rows(rows: pd.DataFrame, feature_set: FeatureSet, splits: Sequence[Spl
     ]
     if len(rich) < 5 or not splits:
         return not_applicable("CHK105", "no_splits" if not splits else "few_columns")
-    known = rows[rich].notna().sum(axis=1) >= 5
-    mark = pd.util.hash_pandas_object(rows[rich], index=False)
+    known = np.zeros(len(rows), dtype=np.intp)
+    mark = np.zeros(len(rows), dtype=np.uint64)
+    for name in rich:
+        known += rows[name].notna().to_numpy()
+        mark = mark * np.uint64(31) + pd.util.hash_array(rows[name].to_numpy())
     copied: list[tuple[str, Argument]] = []
     for split in splits:
-        train = mark[(rows["as_of"].isin(split.train) & known).to_numpy()]
-        test = mark[(rows["as_of"].isin(split.test) & known).to_numpy()]
-        share = float(test.isin(train).mean()) if len(test) else 0.0
+        train = mark[rows["as_of"].isin(split.train).to_numpy() & (known >= 5)]
+        test = mark[rows["as_of"].isin(split.test).to_numpy() & (known >= 5)]
+        share = float(np.isin(test, train).mean()) if len(test) else 0.0
         if share >= _SAME_ROWS:
             copied.append((split.name, Text.of("audit-copied", share=_share(share))))
     return outcome("CHK105", copied)

@@ -313,34 +313,23 @@ def backtest(
     TrainingError
         A fold's training period has no churner, only churners, or too few.
     """
-    labelled, learning = frame[frame["churned"].notna()], LearningConfig.of(config)
+    learning = LearningConfig.of(config)
     parts, models, segments, stale = [], [], [], []
     oldest: tuple[ChurnModel, ChurnModel] | None = None
     for split in splits:
         if progress is not None:
             days = {"train": f"{split.train[-1]:%Y-%m-%d}", "test": f"{split.test[0]:%Y-%m-%d}"}
             progress(Text.of("progress-fold", fold=split.name, **days))
-        train = labelled[labelled["as_of"].isin(split.train)]
-        test = labelled[labelled["as_of"].isin(split.test)]
-        model = fit_rows(train, feature_set, learning, where=split.name)
-        part = test[["account_id", "as_of"]].copy()
-        part["fold"] = split.name
-        part["churned"] = test["churned"].to_numpy(dtype=np.float64)
-        part["churn_on"] = test["churn_on"].to_numpy()
-        part["arr"] = test["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
-        part["p_model"] = model.probability(model.matrix(test))
-        for rule in rules(train, feature_set):
-            part[f"p_{rule.name}"] = fit_rule(rule, train)(test)
-        regression = regression_of(model, train, feature_set, learning, where=split.name)
-        part["p_logistic"] = regression.probability(regression.matrix(test))
+        test = frame[frame["churned"].notna() & frame["as_of"].isin(split.test)]
+        part, pair = _fold(frame, test, split, feature_set, learning)
         parts.append(part)
-        models.append(model.info)
+        models.append(pair[0].info)
         segments.append(segments_of(test, feature_set.categorical))
-        oldest = oldest or (model, regression)
+        oldest = oldest or pair
         old = part[["account_id", "churned", "p_model", "p_logistic"]].copy()
         old["days"] = (part["as_of"] - splits[0].train[-1]).dt.days
         for column, first in zip(("p_old", "p_old_logistic"), oldest, strict=True):
-            old[column] = first.probability(first.matrix(test))
+            old[column] = first.probability_of(test)
         stale.append(old)
     tested = Backtest(
         predictions=pd.concat(parts, ignore_index=True),
@@ -355,3 +344,22 @@ def backtest(
         contacts=contacts,
     )
     return tested.of_regression() if tested.verdict.scorer == "logistic" else tested
+
+
+def _fold(
+    frame: pd.DataFrame, test: pd.DataFrame, split: Split, feature_set: FeatureSet, learning: LearningConfig
+) -> tuple[pd.DataFrame, tuple[ChurnModel, ChurnModel]]:
+    """Return the fold's test rows with all probabilities, and the model and the regression fitted to its past."""
+    train = frame[frame["churned"].notna() & frame["as_of"].isin(split.train)]
+    model = fit_rows(train, feature_set, learning, where=split.name)
+    part = test[["account_id", "as_of"]].copy()
+    part["fold"] = split.name
+    part["churned"] = test["churned"].to_numpy(dtype=np.float64)
+    part["churn_on"] = test["churn_on"].to_numpy()
+    part["arr"] = test["arr"].to_numpy(dtype=np.float64, na_value=np.nan)
+    part["p_model"] = model.probability_of(test)
+    for rule in rules(train, feature_set):
+        part[f"p_{rule.name}"] = fit_rule(rule, train)(test)
+    regression = regression_of(model, train, feature_set, learning, where=split.name)
+    part["p_logistic"] = regression.probability_of(test)
+    return part, (model, regression)

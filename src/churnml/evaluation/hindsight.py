@@ -84,7 +84,8 @@ class Telltale:
 class _Past:
     """Rows older than anybody's label window, and who left in the end."""
 
-    rows: pd.DataFrame
+    all_rows: pd.DataFrame
+    chosen: Flags
     account: npt.NDArray[np.intp]
     left: Flags
     entered: npt.NDArray[np.datetime64]
@@ -97,11 +98,15 @@ class _Past:
         left = by["churned"].max() == 1
         # An account that vanished without a labelled departure is neither: it may have left between two snapshots.
         known = left | (by["as_of"].max() == last)
-        stayed = rows[(rows["churned"] == 0) & rows["account_id"].map(known)]
-        names, account = np.unique(stayed["account_id"].astype(str), return_inverse=True)
+        chosen = ((rows["churned"] == 0) & rows["account_id"].map(known)).to_numpy(dtype=bool)
+        names, account = np.unique(rows.loc[chosen, "account_id"].astype(str), return_inverse=True)
         fate = left.set_axis(left.index.astype(str))
         entered = by["as_of"].min().set_axis(left.index.astype(str))
-        return cls(stayed, account, fate.loc[names].to_numpy(dtype=bool), entered.loc[names].to_numpy())
+        return cls(rows, chosen, account, fate.loc[names].to_numpy(dtype=bool), entered.loc[names].to_numpy())
+
+    def column(self, name: str) -> pd.Series:
+        """Return a column of these rows."""
+        return self.all_rows.loc[self.chosen, name]
 
     def split(self, value: Argument, side: Flags) -> AccountSplit:
         """Divide the accounts by whether any of their rows is on a side."""
@@ -143,7 +148,7 @@ def telltales(rows: pd.DataFrame, feature_set: FeatureSet) -> list[Telltale]:
         return []
     columns = []
     for spec in feature_set:
-        detail = _decided(past, past.rows[spec.name]) or _ordered(past, past.rows[spec.name])
+        detail = _decided(past, past.column(spec.name)) or _ordered(past, past.column(spec.name))
         if detail is not None:
             columns.append(Telltale(spec.name, detail))
     return columns
@@ -152,7 +157,7 @@ def telltales(rows: pd.DataFrame, feature_set: FeatureSet) -> list[Telltale]:
 def account_rates(rows: pd.DataFrame, column: str) -> list[AccountSplit]:
     """Return each word of a column with how many accounts that had it long before left in the end."""
     past = _Past.of(rows)
-    return list(_values(past, past.rows[column])) if len(past.rows) else []
+    return list(_values(past, past.column(column))) if past.chosen.any() else []
 
 
 def _decided(past: _Past, values: pd.Series) -> Text | None:

@@ -18,12 +18,15 @@ __all__ = ["drift", "jump", "survivors"]
 _SHIFT = 2.0
 _JUMP = 3.0
 _LEAST_EXPECTED = 10
+_RATE = ["account_id", "as_of", "churned"]
+"""Columns that a rate of churn is counted from."""
 
 
 def drift(rows: pd.DataFrame, splits: Sequence[Split]) -> Finding:
     """Tell whether the test period churns at another rate than the training period (CHK107)."""
     if not splits:
         return not_applicable("CHK107", "no_splits")
+    rows = rows[_RATE]
     periods: list[tuple[str, Argument]] = []
     for split in splits:
         train, test = rows[rows["as_of"].isin(split.train)], rows[rows["as_of"].isin(split.test)]
@@ -42,7 +45,7 @@ def jump(rows: pd.DataFrame) -> Finding:
     dates = sorted(rows["as_of"].unique())
     if len(dates) < 3:
         return not_applicable("CHK108", "few_snapshots")
-    by_date = dict(tuple(rows.groupby("as_of")))
+    by_date = dict(tuple(rows[_RATE].groupby("as_of")))
     jumps: list[tuple[str, Argument]] = []
     for before, after in pairwise(dates):
         if _differs(by_date[before], by_date[after], _JUMP):

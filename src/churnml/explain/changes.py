@@ -64,6 +64,8 @@ class ChangedFacts:
             self._step = parts[0] - parts[1]
         else:
             self._step = np.zeros((0, len(self._names)))
+        by_group = [np.ascontiguousarray(self._step[:, columns]).sum(axis=1) for _, columns in self._groups]
+        self._step_of_group = np.column_stack(by_group) if by_group else np.zeros((len(now), 0))
 
     def of_feature(self, account_id: str, feature: str | None) -> tuple[str, Text] | None:
         """Return topic and sentence of one feature's change; None where it changed by no more than a trifle."""
@@ -92,12 +94,13 @@ class ChangedFacts:
         if row is None:
             return []
         way = 1.0 if rising else -1.0
-        moved = [(way * float(self._step[row, columns].sum()), columns) for _, columns in self._groups]
+        moved = way * self._step_of_group[row]
         facts: list[Text] = []
         topics = set(said)
-        for size, columns in sorted(moved, key=lambda item: -item[0]):
-            if size < _TELLING or len(facts) >= most:
+        for place in np.argsort(-moved, kind="stable"):
+            if moved[place] < _TELLING or len(facts) >= most:
                 break
+            _, columns = self._groups[place]
             order = sorted(columns, key=lambda column: -way * float(self._step[row, column]))
             for column in order[:4]:
                 spec = self._builder.specs[self._names[column]]

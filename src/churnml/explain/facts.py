@@ -197,13 +197,19 @@ def change_fact(facts: Facts) -> Text | None:
 
 def moved(facts: Facts) -> bool:
     """Whether a change is told of it."""
-    return isinstance(facts.value, float) and _changed(facts, facts.value) is not None
+    return isinstance(facts.value, float) and _change(facts, facts.value) is not None
 
 
 def _changed(facts: Facts, value: float) -> Text | None:
     """Tell a change that is neither a trifle nor made by rounding, in the direction that is claimed."""
+    change = _change(facts, value)
+    return None if change is None else _said(facts, *change)
+
+
+def _change(facts: Facts, value: float) -> tuple[Quantity, str, dict[str, Any]] | None:
+    """Return what is said of a change: the value, the form of the sentence, and what else it speaks of."""
     if facts.gone and facts.toward < 0:
-        return _said(facts, quantity(facts.spec, value, facts.currency), "gone", {})
+        return quantity(facts.spec, value, facts.currency), "gone", {}
     if facts.change is None or facts.toward == 0:
         return None
     now, before = (quantity(facts.spec, number, facts.currency) for number in (value, facts.change.before))
@@ -231,7 +237,7 @@ def _changed(facts: Facts, value: float) -> Text | None:
     share = _relative(now, before)
     if share is not None and form in ("before", "ago"):
         form, more["change"] = f"{form}-share", share
-    return _said(facts, now, form, more)
+    return now, form, more
 
 
 def _material(spec: FeatureSpec, now: Quantity, before: Quantity) -> bool:

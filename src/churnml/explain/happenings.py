@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -95,17 +96,18 @@ class _Timelines(Mapping[str, list[Happening]]):
 
     def __getitem__(self, account_id: str) -> list[Happening]:
         start, end = self._span
-        own: dict[tuple[str, str, str], Happening] = {}
+        own: dict[tuple[str, str], list[Happening]] = {}
         for table, rows in self._rows.items():
             _, sentences = _SENTENCES[table]
             for row in rows.of(account_id):
                 for when, text in sentences(row, self._display):
                     if isinstance(when, pd.Timestamp) and start <= when < end:  # NaT is none
-                        item = Happening(f"{when:%Y-%m-%d}", table, text)
-                        own[item.on, item.kind, text.model_dump_json()] = item
+                        day = f"{when:%Y-%m-%d}"
+                        own.setdefault((day, table), []).append(Happening(day, table, text))
         if not own:
             raise KeyError(account_id)
-        return [own[key] for key in sorted(own, reverse=True)[: self._limit]]
+        newest = (item for key in sorted(own, reverse=True) for item in _each_once(own[key]))
+        return list(islice(newest, self._limit))
 
     def __iter__(self) -> Iterator[str]:
         accounts = dict.fromkeys(account for rows in self._rows.values() for account in rows.accounts)
@@ -113,6 +115,14 @@ class _Timelines(Mapping[str, list[Happening]]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _each_once(items: list[Happening]) -> list[Happening]:
+    """Return what happened in one table on one day, the same text once, in the order of the texts."""
+    if len(items) == 1:
+        return items
+    by_text = {item.text.model_dump_json(): item for item in items}
+    return [by_text[text] for text in sorted(by_text, reverse=True)]
 
 
 class _Rows:

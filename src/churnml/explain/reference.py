@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
@@ -134,30 +135,37 @@ class ExplainReference:
                 got=Text.of("fault-reference_rows.got", rows=len(frame), chances=len(probability)),
             )
         names = [spec.name for spec in feature_set if not spec.categorical and spec.name in frame]
-        values = frame[names].to_numpy(dtype=float, na_value=np.nan, copy=True)
-        values[~np.isfinite(values)] = np.nan
         column = next((name for name in _SEGMENT_COLUMNS if name in frame), None)
-        words = frame[column].astype("str") if column is not None else None
         thirds = _thirds(probability)
         accounts = pd.factorize(frame["account_id"])[0] if "account_id" in frame else np.arange(len(frame))
-        yardsticks = {"": _yardsticks(names, values, thirds, accounts)}
-        if words is not None:
+        cohorts = {"": _Cohort(slice(None), thirds, accounts)}
+        if column is not None:
+            words = frame[column].astype("str")
             for segment, rows in words.value_counts().head(_MAX_SEGMENTS).items():
                 if rows >= _MIN_SEGMENT:
                     chosen = (words == segment).to_numpy()
-                    yardsticks[str(segment)] = _yardsticks(names, values[chosen], thirds[chosen], accounts[chosen])
+                    cohorts[str(segment)] = _Cohort(chosen, thirds[chosen], accounts[chosen])
         thin = np.unique(np.linspace(0, len(frame) - 1, min(_SAMPLE, len(frame))).round().astype(int))
-        ranks = _ranks(np.column_stack([values[thin], probability[thin]]))
+        sample = np.empty((len(thin), len(names) + 1))
+        sample[:, -1] = probability[thin]
+        yardsticks: dict[str, dict[str, Yardstick]] = {segment: {} for segment in cohorts}
+        ranges = {}
+        for index, name in enumerate(names):  # one by one: all at once they would be a second frame
+            values = frame[name].to_numpy(dtype=float, na_value=np.nan, copy=True)
+            values[~np.isfinite(values)] = np.nan
+            sample[:, index] = values[thin]
+            for segment, cohort in cohorts.items():
+                if (yardstick := cohort.yardstick(values)) is not None:
+                    yardsticks[segment][name] = yardstick
+            if np.isfinite(values).any():
+                ranges[name] = (float(np.nanmin(values)), float(np.nanmax(values)))
+        ranks = _ranks(sample)
         with_risk = ranks[:, :-1].T @ ranks[:, -1]
         return cls(
             segment_column=column,
             yardsticks=yardsticks,
             groups=_groups(feature_set, names, ranks[:, :-1]),
-            ranges={
-                name: (float(np.nanmin(values[:, index])), float(np.nanmax(values[:, index])))
-                for index, name in enumerate(names)
-                if np.isfinite(values[:, index]).any()
-            },
+            ranges=ranges,
             direction={name: round(float(with_risk[index]), 4) for index, name in enumerate(names)},
             rows=len(frame),
             words={
@@ -213,31 +221,35 @@ def _thirds(probability: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(probability <= lower, 0, np.where(probability <= upper, 1, 2)))
 
 
-def _yardsticks(
-    names: Sequence[str], values: np.ndarray, thirds: np.ndarray, accounts: np.ndarray
-) -> dict[str, Yardstick]:
-    yardsticks = {}
-    for index, name in enumerate(names):
-        column = values[:, index]
+@dataclass(frozen=True)
+class _Cohort:
+    """Rows that a yardstick is made of: which, and the third of risk and the account of each."""
+
+    rows: slice | npt.NDArray[np.bool_]
+    thirds: np.ndarray
+    accounts: np.ndarray
+
+    def yardstick(self, values: np.ndarray) -> Yardstick | None:
+        """Measure a feature, given its values in the whole frame; None where nobody has one."""
+        column = values[self.rows]
         known = ~np.isnan(column)
         if not known.any():
-            continue
-        parts = [column[known & (thirds == third)] for third in range(3)]
+            return None
+        in_third = [known & (self.thirds == third) for third in range(3)]
+        parts = [column[rows] for rows in in_third]
         means = [_short(part.mean()) if part.size else None for part in parts]
         some = [_short((parts[third] > 0).mean()) if parts[third].size else None for third in (0, 2)]
-        counted = [int(np.count_nonzero(np.bincount(accounts[known & (thirds == third)]))) for third in (0, 2)]
+        counted = [int(np.count_nonzero(np.bincount(self.accounts[in_third[third]]))) for third in (0, 2)]
         quantiles = np.quantile(column[known], np.linspace(0, 1, _STEPS + 1))
-        clear = _apart(parts[0], parts[2], *counted)
-        yardsticks[name] = Yardstick(
+        return Yardstick(
             quantiles=tuple(float(value) for value in quantiles),
             low=means[0],
             middle=means[1],
             high=means[2],
             some_low=some[0],
             some_high=some[1],
-            clear=clear,
+            clear=_apart(parts[0], parts[2], *counted),
         )
-    return yardsticks
 
 
 def _short(value: float) -> float:

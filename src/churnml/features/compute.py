@@ -12,7 +12,7 @@ from churnml.config import FeatureConfig
 from churnml.engine import memory_limit
 from churnml.features.aggregates import gathered
 from churnml.features.catalogue import login_events
-from churnml.features.events.event_stream import lay_out
+from churnml.features.events.event_stream import EventStream
 from churnml.features.events.planes import Planes
 from churnml.features.events.reading import EventReading
 from churnml.features.inputs import Columns, Inputs
@@ -111,7 +111,7 @@ def lay_out_events(tables: Tables, feature_set: FeatureSet, config: FeatureConfi
     day = int(np.datetime64(until, "D").astype(np.int64))
     layout = replace(Plan.of(feature_set, _scope(tables, feature_set, config)).layout, by_day=True)
     days = np.arange(day - layout.reach - _BACK_DAYS, day + 1)
-    planes = lay_out(tables, None, layout, days, memory_limit(tables.connection))
+    planes = EventStream(tables, layout, days).lay_out(None, memory_limit(tables.connection))
     return planes if isinstance(planes, Planes) else None
 
 

@@ -147,6 +147,11 @@ class Keys:
         return self.day.astype("datetime64[D]").astype("datetime64[us]")
 
     @cached_property
+    def place(self) -> Ints:
+        """Each row's ``account * DAY_SPAN + day``, ascending."""
+        return self.code * DAY_SPAN + self.day
+
+    @cached_property
     def names(self) -> pa.Array:
         """The accounts as Arrow strings."""
         return pa.array(self.accounts, pa.string())

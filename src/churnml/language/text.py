@@ -146,8 +146,11 @@ class Text(_Part):
         return render(self, "en")
 
 
+_NUMBER = (int, float)  # a union would be made anew at every call, and there are millions
+
+
 def _argument(value: Any) -> Any:
-    if isinstance(value, bool | int | float):
+    if isinstance(value, _NUMBER):
         return Quantity(value=float(value))
     return value
 

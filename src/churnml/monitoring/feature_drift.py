@@ -137,13 +137,15 @@ def training_sample(frame: pd.DataFrame, names: Sequence[str], *, seed: int) -> 
     >>> sorted(training_sample(frame, ["logins"], seed=0))
     ['account', 'as_of', 'logins']
     """
-    rows = frame[frame["churned"].notna()]
-    accounts = np.sort(rows["account_id"].astype(str).unique())
+    labelled = np.flatnonzero(frame["churned"].notna())
+    name = frame["account_id"].iloc[labelled].astype(str)
+    accounts = np.sort(name.unique())
     order = np.random.default_rng(seed).permutation(len(accounts))
     number = pd.Series(order, index=accounts)
-    account = number.loc[rows["account_id"].astype(str)].to_numpy()
-    sampled = account < max(len(accounts) * _MOST_ROWS / max(len(rows), 1), _LEAST_ACCOUNTS)
-    return rows.loc[sampled, ["as_of", *names]].assign(account=account[sampled]).reset_index(drop=True)
+    account = number.loc[name].to_numpy()
+    sampled = account < max(len(accounts) * _MOST_ROWS / max(len(labelled), 1), _LEAST_ACCOUNTS)
+    rows = frame[["as_of", *names]].iloc[labelled[sampled]]
+    return rows.assign(account=account[sampled]).reset_index(drop=True)
 
 
 def psi(reference: npt.ArrayLike, weight: npt.ArrayLike, now: npt.ArrayLike) -> float:

@@ -13,10 +13,11 @@ from churnml.assessment import Assessments, Champion
 from churnml.config import Config
 from churnml.explain import Explanation, load_playbooks, plays_of, touch_model
 from churnml.explain.stored import stored
-from churnml.files import write_documents
+from churnml.files import write_array
 from churnml.health import phase
 from churnml.language import phrases
 from churnml.store import Documents
+from churnml.store.packing import document_text
 
 __all__ = ["Beside", "Explained", "explain_accounts"]
 
@@ -75,19 +76,20 @@ def explain_accounts(
     explained = Explained()
     say = phrases(config.language).text
 
-    def documents() -> Iterator[dict[str, Any]]:
+    def texts() -> Iterator[str]:
         for explanation, document in _documents(config, champion, now, judged, before, order, beside):
             reasons = [say(text) for text in explanation.sentences]
             drivers = [say(driver.sentence) for driver in (*explanation.raising, *explanation.lowering)]
-            explained.documents.add(explanation.account_id, document)
+            text = explained.documents.add(explanation.account_id, document)
             explained.why.append(_why(document))
             explained.families.append(document["families"])
             explained.reasons.append(reasons)
             explained.drivers.append(drivers)
             words = {"language": config.language, "summary": say(explanation.summary), "reasons": reasons}
-            yield {**document, "in_words": words}
+            # The file holds what the store does, and the words beside it: a large document becomes JSON once.
+            yield f'{text[:-1]},"in_words":{document_text(words)}}}'
 
-    write_documents(file, documents())
+    write_array(file, texts())
     return explained
 
 

@@ -34,27 +34,26 @@ def unread(config: Config, as_of: date, store: Store) -> list[pd.Timestamp]:
     return [then for then in weeks if then.date() not in held]
 
 
-def backfill(config: Config, champion: Champion, frame: pd.DataFrame, store: Store) -> None:
+def backfill(config: Config, champion: Champion, past: list[pd.DataFrame], store: Store) -> None:
     """Publish the readings of earlier dates: features as known then, judged by today's champion, and marked so.
 
     Parameters
     ----------
-    frame : DataFrame
-        Features of the cohorts at the dates that `unread` returned.
+    past : list of DataFrame
+        Features of the cohorts at the dates that `unread` returned, one a date; each is taken out, and let go of.
     """
-    judged = champion.judge(frame)
-    table = judged.table().assign(arr=frame["arr"].to_numpy())
-    made_of = champion.compositions(frame, judged)
-    for replayed_on, part in table.groupby("as_of"):
+    while past:
+        frame = past.pop(0)
+        judged = champion.judge(frame)
         store.publish(
             Snapshot(
                 config=config.name,
-                as_of=pd.Timestamp(str(replayed_on)).date(),
+                as_of=frame["as_of"].iloc[0].date(),
                 scored_at=datetime.now(UTC),
                 model_version=champion.version,
                 config_hash=config.hash,
-                scores=part.drop(columns="as_of"),
-                compositions=made_of[made_of["as_of"] == replayed_on],
+                scores=judged.table().assign(arr=frame["arr"].to_numpy()).drop(columns="as_of"),
+                compositions=champion.compositions(frame, judged),
                 info={"replayed": True, "currency": config.currency},
             )
         )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from churnml import engine, memory, snapshots
 from churnml import features as features_room
-from churnml import memory, snapshots
 from churnml.config import Config
-from churnml.engine import connect
 from churnml.features import FeatureSet
 from churnml.files import sweep
 from churnml.language import Text
@@ -59,7 +58,7 @@ def check(config: Config, stages: Stages | None = None) -> Checked:
     with stages("check"):
         for folder in (config.workspace_dir, config.bundles_dir):
             sweep(folder)
-        connection = connect(config.engine, temp_dir=config.workspace_dir / "tmp")
+        connection = engine.connect(config.engine, temp_dir=config.workspace_dir / "tmp")
         loaded = load(config, connection=connection, progress=stages.say)
         return Checked(loaded, features_room.families_use(loaded.tables, config.features))
 
@@ -75,4 +74,5 @@ def prepare(config: Config, stages: Stages | None = None, *, loaded: Loaded | No
         cohort = snapshots.whole_cohorts(loaded.tables, config, spine)
         frame = features_room.compute(loaded.tables, spine, catalogue, config.features, cohort=cohort)
         memory.give_back()
+        engine.give_back(loaded.tables.connection, config.engine)
     return Prepared(loaded, catalogue, frame, features_room.skipped(loaded.tables, config.features))

@@ -91,10 +91,8 @@ def score(
     table, beside = judged.table(), list[Beside]()
     if churn:
         with stages("history"), Store(config.store_url) as store:
-            if past is not None:
-                backfill(config, champion, past, store)
-                past = None
-                memory.give_back()
+            backfill(config, champion, past, store)
+            memory.give_back()
             table, moved = _with_history(config, tables, champion, now, before, table, store)
             table = with_background(tables, now, table.assign(why=None))
             beside = [moved, happened(config, tables, as_of)]
@@ -185,10 +183,10 @@ def run(
 
 def _frames_at(
     tables: Tables, config: Config, champion: Champion, as_of: date, *, readings: bool
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
+) -> tuple[pd.DataFrame, pd.DataFrame, list[pd.DataFrame]]:
     """Return features of the cohort at a date, of those who were customers then `_PREVIOUS_DAYS` earlier, and the past.
 
-    The past are the cohorts whose readings the store lacks and wants, or None.
+    The past are the cohorts whose readings the store lacks and wants, one frame a date.
     """
     today = pd.Timestamp(as_of).as_unit("us")
     month_ago = today - pd.Timedelta(days=_PREVIOUS_DAYS)
@@ -199,23 +197,34 @@ def _frames_at(
     cohorts = snapshots.Cohorts(tables, config, [today, month_ago, *replayed])
     cohort, customers = cohorts.at(today), _members_at(cohorts, month_ago)
     earlier = cohort[cohort["account_id"].isin(customers["account_id"])].assign(as_of=month_ago)
-    past = None
-    if replayed:
-        past = pd.concat([_members_at(cohorts, day) for day in replayed], ignore_index=True)
-        past = None if past.empty else past
-    parts = [cohort, earlier.reset_index(drop=True), *([] if past is None else [past])]
-    asked = champion.model.features
+    past = [members for day in replayed if len(members := _members_at(cohorts, day))]
+    parts = [cohort, earlier.reset_index(drop=True), *past]
     # Ranks are among all customers of their day: those who have left since were peers a month ago.
     everyone = cohorts.everyone
     if config.engine.keep_events:
-        planes = events_until(config, tables, asked, as_of)
-        made = [
-            features_room.compute(tables, rows, asked, config.features, planes=planes, cohort=everyone)
-            for rows in parts
-        ]
+        made = _from_kept_events(tables, config, champion, parts, everyone, as_of)
     else:
         made = _in_one_pass(tables, config, champion, parts, everyone)
-    return made[0], made[1], made[2] if past is not None else None
+    return made[0], made[1], made[2:]
+
+
+def _from_kept_events(
+    tables: Tables,
+    config: Config,
+    champion: Champion,
+    parts: Sequence[pd.DataFrame],
+    everyone: pd.DataFrame,
+    as_of: date,
+) -> list[pd.DataFrame]:
+    """Return each part of everyone with its features, of the events that were laid out by an earlier scoring."""
+    asked = champion.model.features
+    planes = events_until(config, tables, asked, as_of)
+    past = [pd.concat(parts[2:], ignore_index=True)] if len(parts) > 2 else []
+    made = [
+        features_room.compute(tables, rows, asked, config.features, planes=planes, cohort=everyone)
+        for rows in (*parts[:2], *past)
+    ]
+    return [*made[:2], *(own for frame in made[2:] for _, own in frame.groupby("as_of"))]
 
 
 def _members_at(cohorts: snapshots.Cohorts, day: pd.Timestamp) -> pd.DataFrame:

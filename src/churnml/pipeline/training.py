@@ -169,30 +169,30 @@ def _fit(
     Where there is a leak, a rule scores: the backtest that speaks for the model is worth nothing.
     """
     frame, catalogue = prepared.frame, prepared.feature_set
-    main = fit(frame, catalogue, settings.learning, tested.main)
+    labelled = frame[frame["churned"].notna()]
+    main = fit(labelled, catalogue, settings.learning, tested.main)
     if leak is not None:
-        rows = frame[frame["churned"].notna()]
-        main = with_fallback(main, rows, tested.main.rules_by_loss).with_info(
+        main = with_fallback(main, labelled, tested.main.rules_by_loss).with_info(
             verdict_reason=Text.of("verdict-leak", leak=leak, reason=main.info.verdict_reason)
         )
     model = fit_horizons(frame, catalogue, settings, main, tested.by_horizon)
     if tuning is not None:
         model = model.with_info(tuning=tuning.summary())
-    labelled = frame[frame["churned"].notna()]
+    memory.give_back()
     # A blend may only be fitted on probabilities of rows the model had not seen: the backtest's.
     unseen = tested.main.predictions.rename(columns={"p_model": "churn_probability"})
     unseen = unseen.drop_duplicates(_KEY, keep="last")
     verdict = HealthVerdict.of(tested.main.verdict.verdict, "churn")
     newest = _newest(frame, model)
     scale = HealthScale.fit(labelled, config, catalogue, scores=unseen, verdict=verdict, newest=newest)
-    reference = ExplainReference.fit(labelled, catalogue, model.probability(model.matrix(labelled)))
+    reference = ExplainReference.fit(labelled, catalogue, model.probability_of(labelled))
     return _Fitted(model, scale, reference)
 
 
 def _newest(frame: pd.DataFrame, model: ChurnModel) -> pd.DataFrame | None:
     """Return the snapshots whose labels are not known yet, with the probability of the model that has not seen them."""
     newest = frame[frame["as_of"] > frame.loc[frame["churned"].notna(), "as_of"].max()]
-    return newest.assign(churn_probability=model.probability(model.matrix(newest))) if len(newest) else None
+    return newest.assign(churn_probability=model.probability_of(newest)) if len(newest) else None
 
 
 def _bundle(config: Config, prepared: Prepared, fitted: _Fitted, tested: _Tested, curves: Curves) -> Bundle:

@@ -29,7 +29,7 @@ class BundleModel:
             The model's features by name; further columns are ignored.
         """
         model = self.bundle.model
-        probability = model.probability(model.matrix(frame))
+        probability = model.probability_of(frame)
         columns = {model.output: probability}
         if model.horizon_models:
             names, by_horizon = model.horizon_columns, model.by_horizon(frame, probability)

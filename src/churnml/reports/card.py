@@ -86,6 +86,7 @@ def model_card(
             "until": str(info.as_of_until),
             "rows": info.rows,
             "accounts": info.accounts,
+            "learnt_rows": info.learnt_rows if info.learnt_rows != info.rows else None,
             "churned_rows": info.churned_rows,
             "churned_accounts": info.churned_accounts,
             "base_rate": bundle.model.base_rate,

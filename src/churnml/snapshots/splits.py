@@ -69,7 +69,7 @@ def splits(spine: pd.DataFrame, config: SplitSections) -> list[Split]:
     TrainingError
         Nobody churned, or everybody did.
     """
-    labelled = spine[spine["churned"].notna()]
+    labelled = spine.loc[spine["churned"].notna(), ["account_id", "as_of", "churned"]]
     purge = pd.Timedelta(days=config.label.purge_days)
     if labelled.empty:
         raise _nothing_labelled(spine, config.label)

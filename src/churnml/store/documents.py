@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from churnml.store.packing import pack_document, unpack_document
+from churnml.store.packing import document_text, pack_text, unpack_document
 
 __all__ = ["Documents"]
 
@@ -17,6 +17,7 @@ class Documents(Mapping[str, dict[str, Any]]):
     --------
     >>> documents = Documents()
     >>> documents.add("a", {"account_id": "a", "weekly": {"events": [3.0]}})
+    '{"account_id":"a","weekly":{"events":[3.0]}}'
     >>> documents["a"]["weekly"], len(documents)
     ({'events': [3.0]}, 1)
     """
@@ -24,17 +25,11 @@ class Documents(Mapping[str, dict[str, Any]]):
     def __init__(self) -> None:
         self._packed: dict[str, bytes] = {}
 
-    @classmethod
-    def of(cls, documents: Iterable[Mapping[str, Any]]) -> Documents:
-        """Return documents by their ``account_id``."""
-        made = cls()
-        for document in documents:
-            made.add(str(document["account_id"]), document)
-        return made
-
-    def add(self, account_id: str, document: Mapping[str, Any]) -> None:
-        """Add one, or put it in the place of the account's other one."""
-        self._packed[account_id] = pack_document(document)
+    def add(self, account_id: str, document: Mapping[str, Any]) -> str:
+        """Add one, or put it in the place of the account's other one; returns it as JSON."""
+        text = document_text(document)
+        self._packed[account_id] = pack_text(text)
+        return text
 
     def packed(self) -> Iterator[tuple[str, bytes]]:
         """Give each account and its document as the store keeps it, see `churnml.store.packing.pack_document`."""

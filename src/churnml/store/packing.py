@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
+    "document_text",
     "named",
     "pack_columns",
     "pack_document",
     "pack_numbers",
+    "pack_text",
     "unpack_columns",
     "unpack_document",
     "unpack_numbers",
@@ -77,11 +79,26 @@ def pack_document(document: Mapping[str, Any]) -> bytes:
     >>> unpack_document(pack_document({"a": [1, "é"], "b": float("nan")}))
     {'a': [1, 'é'], 'b': None}
     """
+    return pack_text(document_text(document))
+
+
+def document_text(document: Mapping[str, Any]) -> str:
+    """Return a document as JSON without spaces; what is not finite is null.
+
+    Examples
+    --------
+    >>> document_text({"a": [1, "é"], "b": float("nan")})
+    '{"a":[1,"é"],"b":null}'
+    """
     try:
-        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError):
         # It holds what JSON does not know: numpy's numbers, dates, not-a-number.
-        text = json.dumps(plain(document), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return json.dumps(plain(document), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def pack_text(text: str) -> bytes:
+    """Return the JSON of a document as `pack_document` packs it."""
     return zlib.compress(text.encode("utf-8", "replace"), _LEVEL)
 
 

@@ -93,14 +93,21 @@ class ChanceLearner:
         Account of each snapshot.
     draws : sequence of arrays of shape (n,)
         Weight of each snapshot in each refit.
+    rows : array of int
+        Snapshots that the stacks are of, in rising order.
     """
 
     def __init__(
-        self, settings: Learning, frame: pd.DataFrame, account: npt.NDArray[np.str_], draws: Sequence[Array]
+        self,
+        settings: Learning,
+        frame: pd.DataFrame,
+        account: npt.NDArray[np.str_],
+        draws: Sequence[Array],
+        rows: npt.NDArray[np.intp],
     ) -> None:
         self._settings, self._frame, self._account, self._draws = settings, frame, account, draws
         left = [spec for spec in settings.features if not {spec.measure, spec.name} & set(_REPLACED)]
-        self._telling = Telling.of(frame, left)
+        self._rows, self._telling = rows, Telling.of(frame.iloc[rows], left)
 
     def learn(self, stack: Stack, kind: Kind, norm: BetaGeometric | None = None) -> Chance:
         """Return the chance that a stack tells of, near and far apart where each side has losses enough for trees.
@@ -128,7 +135,8 @@ class ChanceLearner:
         lost, stayed = (len(np.unique(groups[stack.lost == side])) for side in (1, 0))
         if min(lost, stayed) < settings.min_lost:
             return Risk((), {}, rate, rates=tuple(rates), spread=kind.least_spread)
-        specs = self._telling.features(asked.row, stack.lost, settings.most_features)
+        place = np.searchsorted(self._rows, asked.row)
+        specs = self._telling.features(place, stack.lost, settings.most_features)
         names = tuple(spec.name for spec in specs)
         words = [spec.name for spec in specs if spec.categorical]
         categories = categories_of(frame.iloc[np.unique(asked.row)], words)

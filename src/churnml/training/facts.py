@@ -121,6 +121,9 @@ class ModelInfo(EnsembleFacts):
         Name of the rule that scores instead.
     tuning : TuningSummary or None
         Summary of a search for parameters.
+    learnt_rows : int or None
+        Rows that it was fitted to, where that is known: all that churned and, where there are very many, a sample of
+        those that stayed.
     """
 
     target: Literal["churn", "expansion", "contraction"] = "churn"
@@ -138,3 +141,4 @@ class ModelInfo(EnsembleFacts):
     verdict_reason: Argument = ""
     rule: str | None = None
     tuning: TuningSummary | None = None
+    learnt_rows: int | None = None

@@ -20,6 +20,7 @@ from churnml.training.facts import ModelInfo
 from churnml.training.model import ChurnModel
 from churnml.training.publication import Publication
 from churnml.training.rules import fit_rule, rules
+from churnml.training.sampling import learning_rows
 
 __all__ = [
     "Evidence",
@@ -92,7 +93,8 @@ def fit(
     TrainingError
         Nobody churned, everybody did, or fewer than ``model.min_churners`` accounts did.
     """
-    rows = frame[frame["churned"].notna()]
+    known = frame["churned"].notna()
+    rows = frame if known.all() else frame[known]  # what has no other rows is not copied
     model = fit_judged(rows, feature_set, learning, backtest)
     if backtest is None:
         return model.with_info(verdict=Publication.RULES_ONLY, verdict_reason=Text.of("verdict-not_tested"))
@@ -183,10 +185,17 @@ def fit_rows(
     """
     check_churners(rows, learning, where)
     categories = categories_of(rows, feature_set.categorical)
-    X = encode(rows, feature_set.names, categories)
-    y = rows["churned"].to_numpy(dtype=np.float64)
+    churned = rows["churned"] == 1
+    sample = learning_rows(rows, learning.model.stayers_per_churner, learning.seed)
+    at = sample.place
     classifier = classifier_of(feature_set, learning, kind)
-    classifier.fit(X, y, dates=rows["as_of"].to_numpy(), groups=rows["account_id"].to_numpy(dtype="object").astype(str))
+    classifier.fit(
+        encode(rows.iloc[at], feature_set.names, categories),
+        churned.to_numpy(dtype=np.float64)[at],
+        dates=rows["as_of"].to_numpy()[at],
+        groups=rows["account_id"].to_numpy(dtype="object")[at].astype(str),
+        sample_weight=sample.weights,
+    )
     info = ModelInfo(
         **classifier.ensemble_.facts.model_dump(),
         target=learning.label.target,
@@ -195,13 +204,15 @@ def fit_rows(
         tuned_on=classifier.judged_on_,
         rows=len(rows),
         accounts=int(rows["account_id"].nunique()),
-        churned_rows=int(y.sum()),
-        churned_accounts=int(rows.loc[rows["churned"] == 1, "account_id"].nunique()),
+        churned_rows=int(churned.sum()),
+        churned_accounts=int(rows.loc[churned, "account_id"].nunique()),
+        learnt_rows=len(at),
         as_of_from=rows["as_of"].min().date(),
         as_of_until=rows["as_of"].max().date(),
         calibration=classifier.ensemble_.calibrator.method,
     )
-    return ChurnModel(feature_set, categories, float(y.mean()), learning.label.horizon_days, classifier.ensemble_, info)
+    base_rate = float(churned.mean())
+    return ChurnModel(feature_set, categories, base_rate, learning.label.horizon_days, classifier.ensemble_, info)
 
 
 def classifier_of(

@@ -195,7 +195,8 @@ class HazardModel(BaseEstimator):  # type: ignore[misc]
         if not self.silence_days:
             decided = ended_at_decisions(frame, self.late_days)
             self.norms_ = [BetaGeometric.fit(decided), *(BetaGeometric.fit(decided, one) for one in draws)]
-        learner = ChanceLearner(self, frame, account, draws)
+        rows = np.unique(np.concatenate([stack.asked.row for stack in stacks.values()]))
+        learner = ChanceLearner(self, frame, account, draws, rows)
         norms: Sequence[BetaGeometric | None] = (*self.norms_[:1], None, None)
         self.chances_ = {
             kind.name: learner.learn(stacks[kind.name], kind, norm)

@@ -34,6 +34,7 @@ _MODEL = "model.json"
 _FEATURES = "features.json"
 _LINEAR = "linear.json"
 _FALLBACK = "fallback.json"
+_ROWS_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,14 @@ class ChurnModel:
         """Return the calibrated probability of churn within the horizon, of shape (n,): the model's or the rule's."""
         return self.scores(X)[1]
 
+    def probability_of(self, frame: pd.DataFrame) -> Array:
+        """Return the calibrated probability of every row of a frame, of shape (n,), some thousand rows at a time.
+
+        The same as ``probability(matrix(frame))``, without a matrix as large as the frame.
+        """
+        parts = [frame.iloc[at : at + _ROWS_AT_ONCE] for at in range(0, max(len(frame), 1), _ROWS_AT_ONCE)]
+        return np.concatenate([self.probability(self.matrix(part)) for part in parts])
+
     def scores(self, X: Array) -> tuple[Array, Array]:
         """Return log-odds and the calibrated probability that is published, both of shape (n,).
 
@@ -159,7 +168,7 @@ class ChurnModel:
             Calibrated probability at the model's own horizon, which stays as it is; see
             `churnml.training.horizons.anchored`.
         """
-        chances = {days: other.probability(other.matrix(frame)) for days, other in self.horizon_models.items()}
+        chances = {days: other.probability_of(frame) for days, other in self.horizon_models.items()}
         chances[self.horizon_days] = probability
         columns = anchored(
             np.column_stack([chances[days] for days in self.horizons]), self.horizons.index(self.horizon_days)

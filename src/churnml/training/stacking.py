@@ -270,10 +270,9 @@ def thinned(
     newest_first = (-frame["as_of"].to_numpy().astype("datetime64[D]").astype(np.int64)).tolist()
     turn = pd.factorize(np.asarray(newest_first), sort=True)[0] + pd.factorize(frame["account_id"], sort=True)[0]
     turn = turn[asked.row]
-    near, later = asked.place < NEAR, np.isin(asked.place + 1, far)
+    near, later = usable & (asked.place < NEAR), usable & np.isin(asked.place + 1, far)
+    near_at, later_at = np.bincount(turn[near]), np.bincount(turn[later])
     step = 1
-    while True:
-        wanted = usable & ((near & (turn % step == 0)) | (later & (turn % (_FAR_STEP * step) == 0)))
-        if int(wanted.sum()) <= most_rows or step >= _MOST_STEP:
-            return np.asarray(wanted)
+    while near_at[::step].sum() + later_at[:: _FAR_STEP * step].sum() > most_rows and step < _MOST_STEP:
         step += 1
+    return np.asarray((near & (turn % step == 0)) | (later & (turn % (_FAR_STEP * step) == 0)))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from churnml.features.events.activity_gaps import gap_squares, longest_silence
+from churnml.features.events.answers import Answers
 from churnml.features.events.ledger import Entities, Ledger
 from churnml.features.events.ledger_measures import LedgerMeasures, event_days
 from churnml.features.events.plane_measures import PlaneMeasures
@@ -45,7 +46,7 @@ class CombinedMeasures:
         self._rollup = news
         self._newer = LedgerMeasures(news, older.keys)
         self._whole = whole
-        self._memory: dict[tuple[str, int, int], Floats] = {}
+        self._answers = Answers()
 
     def events(self, start: int, end: int = 0) -> Floats:
         """Events."""
@@ -188,17 +189,16 @@ class CombinedMeasures:
         return self._count(kinds, self._kinds.subset(self._kind_words.isin(slugs).to_numpy()), start, end, slugs)
 
     def _distinct(self, name: str, start: int, end: int) -> Floats:
-        if (name, start, end) not in self._memory:
-            presence: Presence | None = getattr(self._older.planes, name)
-            assert presence is not None
-            new = self._users if name == "users" else self._kinds
-            by_intervals = self._older.many_dates and start < EVER
-            self._memory[name, start, end] = (
-                self._intervals(name, new).distinct(self.keys, start, end)
-                if by_intervals
-                else self._count(presence, new, start, end)
-            )
-        return self._memory[name, start, end]
+        presence: Presence | None = getattr(self._older.planes, name)
+        assert presence is not None
+        new = self._users if name == "users" else self._kinds
+
+        def count() -> Floats:
+            if self._older.many_dates and start < EVER:
+                return self._intervals(name, new).distinct(self.keys, start, end)
+            return self._count(presence, new, start, end)
+
+        return self._answers.get(name, start, end, count)
 
     def _intervals(self, name: str, new: Entities) -> Entities:
         if name not in self._merged:

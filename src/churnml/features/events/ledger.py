@@ -87,22 +87,30 @@ class Ledger:
         counts = closes > opens
         if not counts.any():
             return keys.full(0.0)
-        code, amount = self.late_code[counts], self.late_amounts[name][counts]
-        whole = np.issubdtype(amount.dtype, np.integer)
-        opened = _steps(keys, code * DAY_SPAN + opens[counts], amount, whole)
-        closed = _steps(keys, code * DAY_SPAN + closes[counts], amount, whole)
-        return opened - closed
+        base, amount = self.late_code[counts] * DAY_SPAN, self.late_amounts[name][counts]
+        if np.issubdtype(amount.dtype, np.integer):
+            return _whole_steps(keys, base + opens[counts], base + closes[counts], amount.astype(np.int64))
+        return _steps(keys, base + opens[counts], amount) - _steps(keys, base + closes[counts], amount)
 
 
-def _steps(keys: Keys, place: Ints, amount: npt.NDArray[np.generic], whole: bool) -> Floats:
+def _whole_steps(keys: Keys, opens: Ints, closes: Ints, amount: Ints) -> Floats:
+    """Return the sum of the amounts that count at each row: those of its account for which it lies in (opens, closes].
+
+    Each amount steps in at the first row after `opens` and out at the first after `closes`; with no such row of the
+    account both are the next account's first row, and cancel out.
+    """
+    steps = np.zeros(len(keys) + 1, dtype=np.int64)
+    np.add.at(steps, np.searchsorted(keys.place, opens, side="right"), amount)
+    np.subtract.at(steps, np.searchsorted(keys.place, closes, side="right"), amount)
+    return np.cumsum(steps)[:-1].astype(np.float64)
+
+
+def _steps(keys: Keys, place: Ints, amount: npt.NDArray[np.generic]) -> Floats:
     """Return the sum of the amounts placed before each `as_of` of the same account."""
     order = np.argsort(place, kind="stable")
     place = place[order]
     low = np.searchsorted(place, keys.code * DAY_SPAN)
     high = np.searchsorted(place, _edges(keys, 0))
-    if whole:
-        running = np.concatenate([[0], np.cumsum(amount[order], dtype=np.int64)])
-        return np.asarray(running[high] - running[low], dtype=np.float64)
     return _range_sums(amount[order].astype(np.float64), low, high)
 
 

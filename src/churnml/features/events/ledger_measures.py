@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from churnml.features.events.activity_gaps import gap_squares, longest_silence
+from churnml.features.events.answers import Answers
 from churnml.features.events.ledger import Entities, Ledger
 from churnml.features.events.rollup import Rollup
 from churnml.features.keys import DAY_SPAN, EVER, Floats, Ints, Keys
@@ -32,13 +33,11 @@ class LedgerMeasures:
     def __init__(self, rollup: Rollup, keys: Keys) -> None:
         self.keys = keys
         self._rollup = rollup
-        self._memory: dict[tuple[str, int, int], Floats] = {}
+        self._answers = Answers()
 
     def _remember(self, name: str, start: int, end: int, make: Ledger, column: str) -> Floats:
         start = min(start, max(self._span, end))
-        if (name, start, end) not in self._memory:
-            self._memory[name, start, end] = make.window(self.keys, column, start, end)
-        return self._memory[name, start, end]
+        return self._answers.get(name, start, end, lambda: make.window(self.keys, column, start, end))
 
     @cached_property
     def _span(self) -> int:
@@ -152,9 +151,7 @@ class LedgerMeasures:
 
     def active_users(self, start: int, end: int = 0) -> Floats:
         """Distinct users with an event."""
-        if ("users", start, end) not in self._memory:
-            self._memory["users", start, end] = self._users.distinct(self.keys, start, end)
-        return self._memory["users", start, end]
+        return self._answers.get("users", start, end, lambda: self._users.distinct(self.keys, start, end))
 
     def users_ever(self) -> Floats:
         """Distinct users with any event before `as_of`."""
@@ -162,9 +159,7 @@ class LedgerMeasures:
 
     def kinds_used(self, start: int, end: int = 0) -> Floats:
         """Distinct event kinds."""
-        if ("kinds", start, end) not in self._memory:
-            self._memory["kinds", start, end] = self._kind_days[0].distinct(self.keys, start, end)
-        return self._memory["kinds", start, end]
+        return self._answers.get("kinds", start, end, lambda: self._kind_days[0].distinct(self.keys, start, end))
 
     def kinds_used_of(self, slugs: frozenset[str], start: int, end: int = 0) -> Floats:
         """Distinct event kinds among some."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from churnml.features.events.activity_gaps import gap_squares, longest_silence
+from churnml.features.events.answers import Answers
 from churnml.features.events.ledger import Entities
 from churnml.features.events.ledger_measures import LedgerMeasures
 from churnml.features.events.planes import Planes, Presence
@@ -46,7 +47,7 @@ class PlaneMeasures:
         self.keys = keys
         self.planes = planes
         self._valued = valued
-        self._memory: dict[tuple[str, int, int], Floats] = {}
+        self._answers = Answers()
         self.column = pd.Index(planes.accounts).get_indexer(pd.Index(keys.accounts))
         """Column in the planes of each account asked about, −1 for a new one."""
 
@@ -62,10 +63,8 @@ class PlaneMeasures:
         return dates
 
     def _window(self, name: str, start: int, end: int) -> Floats:
-        if (name, start, end) not in self._memory:
-            plane, row = self.planes.running[name], self.planes.row
-            self._memory[name, start, end] = self._differences(plane, row, start, end)
-        return self._memory[name, start, end]
+        plane, row = self.planes.running[name], self.planes.row
+        return self._answers.get(name, start, end, lambda: self._differences(plane, row, start, end))
 
     def _differences(self, plane: npt.NDArray[Any], row: Callable[[int], int], start: int, end: int) -> Floats:
         out = self.keys.full()
@@ -128,9 +127,8 @@ class PlaneMeasures:
 
     def active_days(self, start: int, end: int = 0) -> Floats:
         """Days with an event."""
-        if ("days", start, end) not in self._memory:
-            self._memory["days", start, end] = self._differences(self.planes.days, self.planes.day_row, start, end)
-        return self._memory["days", start, end]
+        plane, row = self.planes.days, self.planes.day_row
+        return self._answers.get("days", start, end, lambda: self._differences(plane, row, start, end))
 
     def user_days(self, start: int, end: int = 0) -> Floats:
         """Distinct (user, day) pairs."""
@@ -155,16 +153,15 @@ class PlaneMeasures:
         return self._count(kinds, start, end, slugs)
 
     def _distinct(self, name: str, start: int, end: int) -> Floats:
-        if (name, start, end) not in self._memory:
-            presence: Presence | None = getattr(self.planes, name)
-            assert presence is not None
-            by_intervals = self.many_dates and start < EVER
-            self._memory[name, start, end] = (
-                self.active_intervals(name).distinct(self.keys, start, end)
-                if by_intervals
-                else self._count(presence, start, end)
-            )
-        return self._memory[name, start, end]
+        presence: Presence | None = getattr(self.planes, name)
+        assert presence is not None
+
+        def count() -> Floats:
+            if self.many_dates and start < EVER:
+                return self.active_intervals(name).distinct(self.keys, start, end)
+            return self._count(presence, start, end)
+
+        return self._answers.get(name, start, end, count)
 
     @cached_property
     def many_dates(self) -> bool:

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 
 from churnml.engine import memory_limit
 from churnml.features.events.combined_measures import CombinedMeasures
-from churnml.features.events.event_stream import planes_for
+from churnml.features.events.event_stream import EventStream
 from churnml.features.events.ledger_measures import LedgerMeasures
 from churnml.features.events.plane_measures import PlaneMeasures
 from churnml.features.events.planes import Layout, Planes
@@ -63,8 +63,7 @@ class EventReading:
         Either way keeps to the engine's memory limit: where it would not, the number is returned of the parts in which
         the accounts fit, to be asked for one after the other.
         """
-        tables, older = self._tables, self._older
-        layout = self._layout
+        tables, older, layout = self._tables, self._older, self._layout
         whole = partial(roll_up, tables, login_events=self._logins)
         valued = partial(whole, keys, valued_only=True)
         if older is not None and older.layout.covers(layout) and keys.day.min() - layout.reach >= older.first:
@@ -72,18 +71,17 @@ class EventReading:
                 return self._with_news(PlaneMeasures(older, keys, valued), whole(keys, since=older.until))
             if keys.day.max() <= older.until and not tables.has("events", "known_at"):
                 return PlaneMeasures(older, keys, valued)
-        late = self._late
-        if late == 0 or late <= self._events * _MOST_LATE:
+        if self._in_planes:
             share = len(keys.accounts) / len(self._keys.accounts)
-            planes = planes_for(tables, keys, layout, self._limit, int(late * _BYTES_OF_EVENT * share))
-            if isinstance(planes, Planes):
-                parts = self._parts(_values(tables, layout) * _BYTES_OF_VALUE, keys)
-                if parts > 1:
-                    return parts
-                measures = PlaneMeasures(planes, keys, valued)
-                return self._with_news(measures, whole(keys, late_since=int(keys.day.min()))) if late else measures
-            if planes is not None:
+            planes = planes_for(self._stream, keys, self._limit, int(self._late * _BYTES_OF_EVENT * share))
+            if not isinstance(planes, Planes):
                 return planes
+            parts = self._parts(_values(tables, layout) * _BYTES_OF_VALUE, keys)
+            if parts > 1:
+                return parts
+            measures = PlaneMeasures(planes, keys, valued)
+            since = int(self._keys.day.min())
+            return self._with_news(measures, whole(keys, late_since=since)) if self._late else measures
         parts = self._parts(self._events * _BYTES_OF_EVENT, keys)
         return LedgerMeasures(whole(keys), keys) if parts == 1 else parts
 
@@ -94,6 +92,16 @@ class EventReading:
     def _parts(self, size: int, keys: Keys) -> int:
         """Return in how many parts of accounts something fits; keys that are a part already are taken as they come."""
         return 1 if keys.part else min(max(-(-size // self._limit), 1), len(keys.accounts))
+
+    @cached_property
+    def _in_planes(self) -> bool:
+        """Planes can answer: they are made on DuckDB only, and few events may be known late."""
+        on_duckdb = self._tables.connection.name == "duckdb"
+        return on_duckdb and (self._late == 0 or self._late <= self._events * _MOST_LATE)
+
+    @cached_property
+    def _stream(self) -> EventStream:
+        return EventStream.before(self._tables, self._keys, self._layout)
 
     @cached_property
     def _events(self) -> int:
@@ -108,6 +116,11 @@ class EventReading:
         first, last = self._keys.as_of.min().item(), self._keys.as_of.max().item()
         late = knowledge.rows_known_late(events, "events", first) & knowledge.rows_are_known(events, "events", last)
         return int(events.filter(late).count().execute())
+
+
+def planes_for(stream: EventStream, keys: Keys, limit: int, beside: int) -> Planes | int:
+    """Return planes that answer for some rows, or in how many parts their accounts fit; see `EventStream.lay_out`."""
+    return stream.lay_out(keys.accounts, limit, beside)
 
 
 def _values(tables: Tables, layout: Layout) -> int:

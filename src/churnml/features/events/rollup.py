@@ -21,7 +21,7 @@ from churnml.tables import Tables, knowledge
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["Rollup", "account_codes", "counted_events", "roll_up", "slug"]
+__all__ = ["Rollup", "account_codes", "counted_events", "midnight", "roll_up", "slug"]
 
 
 _DERIVED = ("_trend", "_from_peak", "_slope_12w", "_percentile")
@@ -151,17 +151,18 @@ def _few(events: ir.Table, late: bool, keys: Keys, since: int | None, late_since
 
     last = pd.Timestamp(keys.as_of.max())
     if late_since is not None:
-        tardy = knowledge.rows_known_late(events, "events", _moment(late_since))
+        tardy = knowledge.rows_known_late(events, "events", midnight(late_since))
         events = events.filter(tardy & knowledge.rows_are_known(events, "events", last))
     elif since is not None and late:
-        events = events.filter(knowledge.rows_newly_known(events, "events", _moment(since), last))
+        events = events.filter(knowledge.rows_newly_known(events, "events", midnight(since), last))
     elif since is not None:
-        events = events.filter(events.occurred_at >= ibis.timestamp(_moment(since).isoformat()))
+        events = events.filter(events.occurred_at >= ibis.timestamp(midnight(since).isoformat()))
     columns = ("account_id", "user_id", "event_type", "occurred", "visible", "event_count", "value")
     return ibis.memtable(events.select([name for name in columns if name in events.columns]).to_pyarrow())
 
 
-def _moment(day: int) -> pd.Timestamp:
+def midnight(day: int) -> pd.Timestamp:
+    """Return the beginning of a day given by its number."""
     return pd.Timestamp(np.datetime64(int(day), "D"))
 
 
