@@ -140,6 +140,15 @@ def test_the_blend_is_weighed_on_accounts_left_out_by_parts_of_all_the_others() 
     assert "judged on other accounts" in str(fitted.reason_)
 
 
+def test_a_fit_on_known_accounts_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(720, 4)).round(0)  # so few values that trees run out of splits
+    y = (X[:, 0] + rng.normal(size=720) > 1.5).astype(int)
+    dates = pd.date_range("2024-01-01", periods=9, freq="MS").to_numpy()[np.repeat(np.arange(9), 80)]
+    ChurnClassifier(seeds=1, purge_days=92).fit(X, y, dates=dates, groups=np.tile(np.arange(80), 9))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_rows_of_one_account_count_as_one_churner() -> None:
     X, y = rows(n=600)
     fitted = ChurnClassifier().fit(X, y, groups=np.arange(600) // 40)

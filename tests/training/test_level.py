@@ -51,6 +51,12 @@ def test_a_rising_level_is_followed_within_the_cap_and_a_falling_one_too() -> No
     assert -0.25 <= down < -0.1
 
 
+def test_a_rise_within_a_single_year_may_be_the_time_of_year_and_is_not_carried_on() -> None:
+    # Nine dates and the last one's label window are less than a year, eleven are more.
+    assert learnt(np.linspace(-3.2, -1.6, 9))[1] == 0.0
+    assert learnt(np.linspace(-3.2, -1.6, 11))[1] > 0.1
+
+
 def test_where_churn_has_turned_the_newest_labels_bound_the_drift() -> None:
     # Up for a year, then back: the periods together still say up, the newest label window does not.
     turned = np.concatenate([np.linspace(-3.4, -1.4, 15), [-2.6, -3.2, -3.2]])

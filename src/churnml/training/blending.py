@@ -89,7 +89,10 @@ def left_out_trees(
     wanted = max(round(float(np.sqrt(count * (np.argmin(pooled) + 1.0)))), 1)
 
     def grown(booster: lgb.Booster) -> lgb.Booster:
-        for _ in range(wanted - booster.current_iteration()):  # patience ran out before
+        if booster.current_iteration() < wanted:  # patience ran out before
+            # LightGBM's level of messages is a thread's own, and this thread has not told it one yet.
+            booster.predict(binned.X[:1], num_threads=1, verbosity=-1)
+        for _ in range(wanted - booster.current_iteration()):
             booster.update()
         return booster
 

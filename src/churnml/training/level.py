@@ -25,6 +25,8 @@ Index = npt.NDArray[np.intp]
 _YEAR = 365.25
 _SEASON_FROM_DAYS = 640
 """A history shorter than one and three quarter years, label windows included, shows no month twice."""
+_DRIFT_FROM_DAYS = 365
+"""In a history shorter than a year, label windows included, a rise or fall may as well be the time of year."""
 _ROUGHNESS = 0.6
 """Width of the season's kernel: bumps of about two months can be told apart."""
 _MEMORY_DAYS = 730.0
@@ -215,7 +217,7 @@ def find_level(
     that the inner folds judge on are off by in common: each period counts by the churners it has, the mean is shrunk
     by how far it can be told from zero, and it is capped. The folds' models had not seen the newest rows and the final
     model has, so the drift goes no further than what that one still lacks on the newest label window, and not against
-    it: what it knows already is not counted twice, and a turn shows there first.
+    it: what it knows already is not counted twice, and a turn shows there first. With less than a year there is none.
 
     Parameters
     ----------
@@ -256,6 +258,8 @@ def find_level(
     shared = np.clip(timeline.purge_days / max(float(gaps), 1.0), 1.0, dates_in)
     lacking = _lacking(slope * fitted + added, y, timeline, weights)
     drift = float(np.clip(_drift(period, error * shared, spread), min(lacking, 0.0), max(lacking, 0.0)))
+    if dates[-1] - dates[0] + timeline.purge_days < _DRIFT_FROM_DAYS:
+        drift = 0.0
     level, _ = offsets(slope * scores + added[judged], outcome, judged_date, mass)
     return Level(slope, drift, scores + (added[judged] + level[judged_date]) / slope, season)
 
