@@ -237,9 +237,10 @@ def measure(name: str, splits: Sequence[Split], learners: dict[str, Predict]) ->
             predicted = [predict(split) for split in splits]
         pooled = np.concatenate(predicted)
         pairs = list(zip(predicted, splits, strict=True))
+        bounds = interval(roc_auc, y, pooled, draws)
         result["learners"][learner] = {
             "roc_auc": float(np.mean([roc_auc(split.later_y, p) for p, split in pairs])),
-            "roc_auc_interval": interval(roc_auc, y, pooled, draws).as_dict(),
+            "roc_auc_interval": {"low": bounds.low, "high": bounds.high},
             "log_loss": float(np.mean([log_loss(split.later_y, p) for p, split in pairs])),
             "ece": ece(y, pooled),
             "seconds": round(time.perf_counter() - start, 1),
