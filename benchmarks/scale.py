@@ -39,6 +39,7 @@ SIMULATED_AT_ONCE = 12_500
 TREES, LEAVES = 300, 16
 EXTRAPOLATED = (100_000, 1_000_000)
 LOOKS_PER_SECOND = 50
+PART_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def chain(folder: Path) -> dict[str, Any]:
     """Run the whole chain on a company, and keep its training frame for the bare work."""
     import pyarrow.parquet as pq
 
-    from churnml import memory, pipeline
+    from churnml import pipeline
     from churnml.progress import Stages
 
     meter = Meter()
@@ -139,8 +140,7 @@ def chain(folder: Path) -> dict[str, Any]:
     began = time.perf_counter()
     checked = pipeline.check(config, stages)
     prepared = pipeline.prepare(config, stages, loaded=checked.loaded)
-    prepared.as_text().to_parquet(folder / "frame.parquet", index=False)
-    memory.give_back()  # what writing this file took is no part of a run
+    _write(prepared.as_text(), folder / "frame.parquet")
     pipeline.train(config, stages, prepared=prepared)
     frame, names = prepared.frame, prepared.feature_set.names
     facts = {
@@ -182,6 +182,18 @@ def scored(folder: Path, models: Path) -> dict[str, Any]:
         "scored_accounts": len(outcome.table),
         "stages": _plain(meter),
     }
+
+
+def _write(frame: Any, path: Path) -> None:
+    """Write a frame in parts: a second one in memory is no part of a run."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.Schema.from_pandas(frame, preserve_index=False)
+    with pq.ParquetWriter(path, schema) as writer:
+        for at in range(0, len(frame), PART_ROWS):
+            part = frame.iloc[at : at + PART_ROWS]
+            writer.write_table(pa.Table.from_pandas(part, schema=schema, preserve_index=False))
 
 
 def bare(folder: Path) -> dict[str, Any]:

@@ -234,9 +234,7 @@ def _same_rows(rows: pd.DataFrame, feature_set: FeatureSet, splits: Sequence[Spl
 
     Columns that hold few values say little; a row counts only if it has five others that are known.
     """
-    rich = [
-        name for name, values in _numeric(rows, feature_set) if len(np.unique(values[~np.isnan(values)])) > 20
-    ]
+    rich = [name for name, values in _numeric(rows, feature_set) if len(np.unique(values[~np.isnan(values)])) > 20]
     if len(rich) < 5 or not splits:
         return not_applicable("CHK105", "no_splits" if not splits else "few_columns")
     known = np.zeros(len(rows), dtype=np.intp)

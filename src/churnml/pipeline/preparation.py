@@ -60,7 +60,9 @@ def check(config: Config, stages: Stages | None = None) -> Checked:
             sweep(folder)
         connection = engine.connect(config.engine, temp_dir=config.workspace_dir / "tmp")
         loaded = load(config, connection=connection, progress=stages.say)
-        return Checked(loaded, features_room.families_use(loaded.tables, config.features))
+        families = features_room.families_use(loaded.tables, config.features)
+        engine.give_back(connection, config.engine)
+        return Checked(loaded, families)
 
 
 def prepare(config: Config, stages: Stages | None = None, *, loaded: Loaded | None = None) -> Prepared:

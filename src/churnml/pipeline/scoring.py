@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from churnml import engine, memory, snapshots
 from churnml import features as features_room
-from churnml import memory, snapshots
 from churnml.assessment import Champion, score_trends
 from churnml.config import Config
 from churnml.errors import TimelineError
@@ -243,6 +243,7 @@ def _in_one_pass(
     rows = everyone[keys].sort_values(keys, ignore_index=True)  # the order of the features: nothing is copied
     made = features_room.compute(tables, rows, champion.model.features, config.features).drop(columns=keys)
     memory.give_back()
+    engine.give_back(tables.connection, config.engine)
     places = rows.assign(place=range(len(rows)))
     frames = []
     for part in parts:

@@ -32,6 +32,8 @@ _MANY_CHURNERS = 300
 
 _LEFT_OUT = 4
 """Parts that the accounts are cut into to judge the blend, each left out once; of many churners half of them do."""
+_ONE_PART_CHURNERS = 1000
+"""With so many churned accounts one part holds enough of them to judge by."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         left_out: list[InnerFold] = []
         if timeline is not None and groups is not None and self.kind_ != "logistic":
             left_out = grouped_folds(outcome, account, folds=_LEFT_OUT, seed=self.random_state)
-            left_out = left_out if few else left_out[: _LEFT_OUT // 2]
+            if not few:
+                left_out = left_out[: _LEFT_OUT // 2 if churners < _ONE_PART_CHURNERS else 1]
         recipe = Recipe(
             kind=self.kind_,
             trees=tree_settings(self.params or {}, many=not few)[: 1 if few else None],
