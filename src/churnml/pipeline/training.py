@@ -107,9 +107,11 @@ def train(
         memory.give_back()
     with stages("curves"):
         curves = learn_survival(config, prepared, tested.main.predictions)
+        memory.give_back()
     with stages("track"):
         bundle = _bundle(config, prepared, fitted, tested, curves)
         tracked = _track(config, prepared, bundle, tested, tuning)
+        memory.give_back()
     with stages("gate"):
         decision = keep_or_promote(
             config, bundle, tested.main.predictions, prepared.loaded.tables, because=promote_because, leak=leak
@@ -169,16 +171,16 @@ def _fit(
     Where there is a leak, a rule scores: the backtest that speaks for the model is worth nothing.
     """
     frame, catalogue = prepared.frame, prepared.feature_set
-    labelled = frame[frame["churned"].notna()]
-    main = fit(labelled, catalogue, settings.learning, tested.main)
+    main = fit(frame, catalogue, settings.learning, tested.main)
     if leak is not None:
-        main = with_fallback(main, labelled, tested.main.rules_by_loss).with_info(
+        main = with_fallback(main, frame[frame["churned"].notna()], tested.main.rules_by_loss).with_info(
             verdict_reason=Text.of("verdict-leak", leak=leak, reason=main.info.verdict_reason)
         )
     model = fit_horizons(frame, catalogue, settings, main, tested.by_horizon)
     if tuning is not None:
         model = model.with_info(tuning=tuning.summary())
     memory.give_back()
+    labelled = frame[frame["churned"].notna()]
     # A blend may only be fitted on probabilities of rows the model had not seen: the backtest's.
     unseen = tested.main.predictions.rename(columns={"p_model": "churn_probability"})
     unseen = unseen.drop_duplicates(_KEY, keep="last")

@@ -93,14 +93,14 @@ def fit(
     TrainingError
         Nobody churned, everybody did, or fewer than ``model.min_churners`` accounts did.
     """
-    known = frame["churned"].notna()
-    rows = frame if known.all() else frame[known]  # what has no other rows is not copied
-    model = fit_judged(rows, feature_set, learning, backtest)
+    model = fit_judged(frame, feature_set, learning, backtest)
     if backtest is None:
         return model.with_info(verdict=Publication.RULES_ONLY, verdict_reason=Text.of("verdict-not_tested"))
     verdict = backtest.verdict
     model = model.with_info(verdict=verdict.verdict, verdict_reason=verdict.reason)
-    return model if verdict.verdict is Publication.PUBLISHABLE else with_fallback(model, rows, backtest.rules_by_loss)
+    if verdict.verdict is Publication.PUBLISHABLE:
+        return model
+    return with_fallback(model, frame[frame["churned"].notna()], backtest.rules_by_loss)
 
 
 def fit_judged(
@@ -110,7 +110,7 @@ def fit_judged(
     evidence: Evidence | None,
     where: str = "training",
 ) -> ChurnModel:
-    """Fit to labelled rows what the evidence is about: the configured model, or the regression alone.
+    """Fit to the labelled ones of some rows what the evidence is about: the configured model, or the regression alone.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def fit_rows(
     Parameters
     ----------
     rows : DataFrame
-        Labelled rows of one training period.
+        Rows of one training period; those without a label are left out.
     feature_set, learning
         As for `fit`.
     kind : str, optional
@@ -183,32 +183,34 @@ def fit_rows(
     TrainingError
         See `fit`.
     """
-    check_churners(rows, learning, where)
-    categories = categories_of(rows, feature_set.categorical)
-    churned = rows["churned"] == 1
-    sample = learning_rows(rows, learning.model.stayers_per_churner, learning.seed)
-    at = sample.place
+    place = np.flatnonzero(rows["churned"].notna())
+    known = rows[["account_id", "as_of", "churned"]].iloc[place]  # the features of a large frame are not copied
+    check_churners(known, learning, where)
+    categories = categories_of(rows[feature_set.categorical].iloc[place], feature_set.categorical)
+    sample = learning_rows(known, learning.model.stayers_per_churner, learning.seed)
+    learnt = known.iloc[sample.place]
     classifier = classifier_of(feature_set, learning, kind)
     classifier.fit(
-        encode(rows.iloc[at], feature_set.names, categories),
-        churned.to_numpy(dtype=np.float64)[at],
-        dates=rows["as_of"].to_numpy()[at],
-        groups=rows["account_id"].to_numpy(dtype="object")[at].astype(str),
+        encode(rows.iloc[place[sample.place]], feature_set.names, categories),
+        learnt["churned"].to_numpy(dtype=np.float64),
+        dates=learnt["as_of"].to_numpy(),
+        groups=learnt["account_id"].to_numpy(dtype="object").astype(str),
         sample_weight=sample.weights,
     )
+    churned = known["churned"] == 1
     info = ModelInfo(
         **classifier.ensemble_.facts.model_dump(),
         target=learning.label.target,
         kind=classifier.kind_,
         kind_reason=classifier.reason_.saying(many=Text.of(f"card-many.{learning.label.target}")),
         tuned_on=classifier.judged_on_,
-        rows=len(rows),
-        accounts=int(rows["account_id"].nunique()),
+        rows=len(known),
+        accounts=int(known["account_id"].nunique()),
         churned_rows=int(churned.sum()),
-        churned_accounts=int(rows.loc[churned, "account_id"].nunique()),
-        learnt_rows=len(at),
-        as_of_from=rows["as_of"].min().date(),
-        as_of_until=rows["as_of"].max().date(),
+        churned_accounts=int(known.loc[churned, "account_id"].nunique()),
+        learnt_rows=len(learnt),
+        as_of_from=known["as_of"].min().date(),
+        as_of_until=known["as_of"].max().date(),
         calibration=classifier.ensemble_.calibrator.method,
     )
     base_rate = float(churned.mean())
