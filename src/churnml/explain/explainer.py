@@ -152,10 +152,10 @@ def explanations_of(
         known = [facts.get((accounts[row], days[row]), ()) for row in rows]
         said = [_topics(own, kinds) for own in known]
         if by_model is not None:
-            told = by_model.drivers(rows, said)
+            drivers_of = by_model.drivers(rows, said)
         else:
-            told = by_rules.drivers(rows, said) if by_rules is not None else [_Drivers() for _ in rows]
-        for row, own, topics, drivers in zip(rows, known, said, told, strict=True):
+            drivers_of = by_rules.drivers(rows, said) if by_rules is not None else [_Drivers() for _ in rows]
+        for row, own, topics, drivers in zip(rows, known, said, drivers_of, strict=True):
             band = str(columns["band"][row])
             if by_rules is not None and band == "red" and not drivers.raising and not own:
                 # The band is red by its measures, which the model does not share: they are what there is to tell.
@@ -223,20 +223,20 @@ class _FromModel:
 
     def drivers(self, rows: Sequence[int], said: Sequence[set[str]]) -> list[_Drivers]:
         """Return the drivers of some rows, of which hard facts say something already."""
-        told = [self._of(row, topics) for row, topics in zip(rows, said, strict=True)]
-        untold = np.array([effect for _, effect in told])
+        with_effects = [self._of(row, topics) for row, topics in zip(rows, said, strict=True)]
+        untold = np.array([effect for _, effect in with_effects])
         # What is left: the account's log-odds with every untold signal neutral is the average plus what was told.
         neutral = np.asarray(self._model.calibrated(self._expected[list(rows)] + untold))
         rest = (100.0 * (self._probability[list(rows)] - neutral)).tolist()
-        for (drivers, _), other in zip(told, rest, strict=True):
+        for (drivers, _), other in zip(with_effects, rest, strict=True):
             drivers.other_points = other
-        return [drivers for drivers, _ in told]
+        return [drivers for drivers, _ in with_effects]
 
     def _of(self, row: int, said: set[str]) -> tuple[_Drivers, float]:
         """Return the drivers of a row, and the effect of all that is told, log-odds."""
         effect, points, parts = self._effect[row], self._points[row], self._parts[row]
         drivers: dict[str, list[Driver]] = {"raising": [], "lowering": [], "context": []}
-        topics, largest, spoken, told = set(said), 0.0, set[int](), 0.0
+        topics, largest, spoken, total_effect = set(said), 0.0, set[int](), 0.0
         for index in np.argsort(-np.abs(points), kind="stable"):
             size = abs(points[index])
             full = all(len(drivers[kind]) >= most for kind, most in _MOST.items())
@@ -264,15 +264,17 @@ class _FromModel:
             drivers[kind].append(driver)
             topics.add(driver.topic)
             largest = max(largest, size)
-            told += effect[index]
+            total_effect += effect[index]
             spoken.add(int(index))
         # What a hard fact says already is told as well.
-        told += sum(effect[index] for index, about in enumerate(self._topics) if index not in spoken and about & said)
+        total_effect += sum(
+            effect[index] for index, about in enumerate(self._topics) if index not in spoken and about & said
+        )
         families = dict(zip(self._families, self._by_family[row].tolist(), strict=True))
         raising = raising_in_order(drivers["raising"], families)
         lowering, context = (tuple(drivers[kind]) for kind in ("lowering", "context"))
         expected, total = float(self._expected[row]), float(self._log_odds[row])
-        return _Drivers(raising, lowering, context, families, expected, total), told
+        return _Drivers(raising, lowering, context, families, expected, total), total_effect
 
 
 _MOST = {"raising": _RAISING, "lowering": _LOWERING, "context": _CONTEXT}

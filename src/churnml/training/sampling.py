@@ -67,10 +67,10 @@ def learning_rows(
     draw = np.random.default_rng(seed).random(len(rows))
     order = np.lexsort((draw, date, churned))[:stayed]  # those who stayed: by date, within a date at random
     among = np.bincount(date[order])
-    kept = np.ceil(among * (wanted / stayed)).astype(np.intp)
+    sizes = np.ceil(among * (wanted / stayed)).astype(np.intp)
     place = np.arange(stayed) - np.repeat(np.cumsum(among) - among, among)
-    chosen = order[place < np.repeat(kept, among)]
+    chosen = order[place < np.repeat(sizes, among)]
     weights = np.where(churned, 1.0, 0.0)
-    weights[chosen] = (among / np.maximum(kept, 1))[date[chosen]]
+    weights[chosen] = (among / np.maximum(sizes, 1))[date[chosen]]
     learnt = np.flatnonzero(weights)
     return LearningRows(learnt, weights[learnt])

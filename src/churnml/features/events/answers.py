@@ -27,7 +27,7 @@ class Answers:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, int, int], npt.NDArray[np.integer]] = {}
+        self._answers: dict[tuple[str, int, int], npt.NDArray[np.integer]] = {}
 
     def get(self, name: str, start: int, end: int, count: Callable[[], Floats]) -> Floats:
         """Return one count per row asked about, counted when a window is first asked for.
@@ -42,8 +42,8 @@ class Answers:
             Counts it: whole numbers, none below 0 or missing.
         """
         window = (name, start, end)
-        if window in self._kept:
-            return self._kept[window].astype(np.float64)
+        if window in self._answers:
+            return self._answers[window].astype(np.float64)
         counts = count()
-        self._kept[window] = counts.astype(np.min_scalar_type(int(counts.max(initial=0))))
+        self._answers[window] = counts.astype(np.min_scalar_type(int(counts.max(initial=0))))
         return counts
