@@ -131,7 +131,7 @@ def chain(folder: Path) -> dict[str, Any]:
     """Run the whole chain on a company, and keep its training frame for the bare work."""
     import pyarrow.parquet as pq
 
-    from churnml import pipeline
+    from churnml import memory, pipeline
     from churnml.progress import Stages
 
     meter = Meter()
@@ -151,6 +151,7 @@ def chain(folder: Path) -> dict[str, Any]:
         "features": len(names),
     }
     del frame, prepared
+    memory.give_back()  # as `churnml run` does
     pipeline.score(config, stages, loaded=checked.loaded)
     run = round(time.perf_counter() - began, 1)
     (folder / "names.json").write_text(json.dumps(names), encoding="utf-8")

@@ -8,17 +8,23 @@ import sys
 
 __all__ = ["give_back"]
 
+_LARGE_BYTES = 1_000_000_000
+"""A process that has never held so much has nothing that is worth a look at all of its objects."""
+
 
 def give_back() -> None:
     """Return freed memory to the operating system, as far as Arrow and the C library can (glibc's `malloc_trim`).
 
     What makes the features of a large company leaves many freed blocks behind. The C library keeps them for its own
-    next ones, but the large arrays of a training come from the system anew: both would be held at once.
+    next ones, but the large arrays of a training come from the system anew: both would be held at once. Nothing is done
+    in a process that has always been small.
 
     Examples
     --------
     >>> give_back()
     """
+    if sys.platform == "linux" and _most_ever_held() < _LARGE_BYTES:
+        return
     gc.collect()  # arrays that plans and closures hold in a circle are not freed before
     if (arrow := sys.modules.get("pyarrow")) is not None:
         arrow.default_memory_pool().release_unused()
@@ -27,3 +33,9 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
     if trim is not None:
         trim(0)
+
+
+def _most_ever_held() -> int:
+    import resource  # no other system than Unix has it
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from churnml import memory
 from churnml.config import CapacityConfig, LearningConfig
 from churnml.config.needs import BacktestSections
 from churnml.evaluation.capacity import at_capacity
@@ -331,6 +332,7 @@ def backtest(
         for column, first in zip(("p_old", "p_old_logistic"), oldest, strict=True):
             old[column] = first.probability_of(test)
         stale.append(old)
+        memory.give_back()
     tested = Backtest(
         predictions=pd.concat(parts, ignore_index=True),
         splits=tuple(splits),

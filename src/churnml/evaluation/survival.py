@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from churnml import memory
 from churnml.config import LearningConfig
 from churnml.evaluation.simple_curves import beta_geometric, cox, kaplan_meier, kaplan_meier_by_recency
 from churnml.features.spec import FeatureSet
@@ -120,6 +121,7 @@ def judge_survival(frame: pd.DataFrame, features: FeatureSet, learning: Learning
         Predictions of the horizon model's backtest: ``account_id, as_of, fold, churned, p_model``.
     """
     far, foreseen = far_test(frame, features, learning)
+    memory.give_back()
     near = near_test(frame, features, learning, tested)
     role = SurvivalRole.SERVES if far.below_all else SurvivalRole.REFUSED
     best = min((name for name in far.brier if name != "hazard"), key=lambda name: far.brier[name])

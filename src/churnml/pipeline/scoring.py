@@ -177,6 +177,7 @@ def run(
     prepared = prepare(config, stages, loaded=checked.loaded)
     trained = train(config, stages, prepared=prepared, promote_because=promote_because)
     del prepared  # scoring makes its own frame
+    memory.give_back()
     if when_trained is not None:
         when_trained(trained)
     return trained, score(config, stages, as_of=as_of, loaded=checked.loaded)
