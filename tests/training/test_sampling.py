@@ -41,6 +41,15 @@ def test_whoever_churned_is_learnt_from_and_each_date_has_its_weight(rows: pd.Da
     assert (np.diff(sample.place) > 0).all()
 
 
+def test_no_more_stayers_are_learnt_from_than_can_tell_anything_new(rows: pd.DataFrame) -> None:
+    sample = learning_rows(rows, 10, seed=7, least_stayers=0, most_stayers=5_000)
+    learnt = rows.iloc[sample.place]
+    assert (learnt["churned"] == 0).sum() == pytest.approx(5_000, abs=12)
+    assert learnt["churned"].sum() == rows["churned"].sum()
+    assert sample.weights is not None
+    assert sample.weights.sum() == pytest.approx(ROWS)
+
+
 def test_the_sample_is_the_seed_s(rows: pd.DataFrame) -> None:
     first, again, other = (learning_rows(rows, 5, seed=seed, least_stayers=0).place for seed in (7, 7, 8))
     assert np.array_equal(first, again)

@@ -235,8 +235,8 @@ class ModelConfig(Section):
     stayers_per_churner: int | None = Field(
         10,
         ge=2,
-        description="Rows that stayed to learn from for each that churned, where there are more than 30,000; each then "
-        "stands for several. null: all rows",
+        description="Rows that stayed to learn from for each that churned, where there are more than 30,000, and "
+        "at most 100,000; each then stands for several. null: all rows",
     )
     promotion_gain: float = Field(
         0.0, ge=0, description="Log loss a challenger must gain on the champion, beyond noise, to take its place"

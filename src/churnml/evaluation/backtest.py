@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from churnml import memory
 from churnml.config import CapacityConfig, LearningConfig
 from churnml.config.needs import BacktestSections
 from churnml.evaluation.capacity import at_capacity
@@ -30,6 +29,7 @@ from churnml.evaluation.treatment import TreatmentReport, treatment_report
 from churnml.evaluation.verdict import Verdict, judge
 from churnml.features.spec import FeatureSet
 from churnml.language import Argument, Text
+from churnml.memory import give_back
 from churnml.metrics.calibration import (
     beyond_noise,
     calibration_error,
@@ -332,7 +332,7 @@ def backtest(
         for column, first in zip(("p_old", "p_old_logistic"), oldest, strict=True):
             old[column] = first.probability_of(test)
         stale.append(old)
-        memory.give_back()
+        give_back()
     tested = Backtest(
         predictions=pd.concat(parts, ignore_index=True),
         splits=tuple(splits),

@@ -12,6 +12,8 @@ __all__ = ["LearningRows", "learning_rows"]
 
 _LEAST_STAYERS = 30_000
 """So many rows that stayed are always learnt from, where there are so many: no smaller company is sampled."""
+_MOST_STAYERS = 100_000
+"""And no more than this: a hundred thousand show what accounts that stay look like, however many churned."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,12 @@ class LearningRows:
 
 
 def learning_rows(
-    rows: pd.DataFrame, stayers_per_churner: int | None, seed: int, *, least_stayers: int = _LEAST_STAYERS
+    rows: pd.DataFrame,
+    stayers_per_churner: int | None,
+    seed: int,
+    *,
+    least_stayers: int = _LEAST_STAYERS,
+    most_stayers: int = _MOST_STAYERS,
 ) -> LearningRows:
     """Keep every row that churned and, of each date's rows that stayed, a random share that stands for all of them.
 
@@ -47,8 +54,8 @@ def learning_rows(
         Rows that stayed to keep for each that churned; None keeps all.
     seed : int
         Of the sample.
-    least_stayers : int
-        No fewer rows that stayed than this are kept.
+    least_stayers, most_stayers : int
+        No fewer rows that stayed than this are kept, and no more.
 
     Examples
     --------
@@ -60,7 +67,9 @@ def learning_rows(
     """
     churned = rows["churned"].to_numpy() == 1
     stayed = int((~churned).sum())
-    wanted = stayed if stayers_per_churner is None else max(stayers_per_churner * int(churned.sum()), least_stayers)
+    if stayers_per_churner is None:
+        return LearningRows(np.arange(len(rows)))
+    wanted = max(min(stayers_per_churner * int(churned.sum()), most_stayers), least_stayers)
     if wanted >= stayed:
         return LearningRows(np.arange(len(rows)))
     date = rows["as_of"].factorize(sort=True)[0]
