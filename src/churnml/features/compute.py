@@ -20,6 +20,7 @@ from churnml.features.keys import Keys
 from churnml.features.measures import Scope
 from churnml.features.plan import Plan
 from churnml.features.spec import FeatureSet
+from churnml.memory import give_back
 from churnml.tables import Tables
 
 __all__ = ["compute", "lay_out_events"]
@@ -158,8 +159,11 @@ def _by_account(tables: Tables, keys: Keys, plan: Plan, config: FeatureConfig, r
     """Make the columns that look at one account at a time, in parts of accounts where memory asks for it."""
     events = reading.measures(keys) if reading is not None else None
     if isinstance(events, int):
-        parts = [_by_account(tables, part, plan, config, reading) for part in keys.parts(events)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        parts = []
+        for part in keys.parts(events):
+            parts.append(_by_account(tables, part, plan, config, reading))
+            give_back()  # a part's events go before those of the next one come
+        return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
     inputs = Inputs(tables, config, keys, kinds=plan.kinds, events=events)
     for source, steps in plan.from_rows():
         inputs.made |= gathered(inputs, source, steps)
