@@ -1,4 +1,4 @@
-"""What unseen rows say of the logistic part: how strongly it is held, and whether it keeps to the domain's directions."""
+"""What unseen rows say of the logistic part: how strongly it is held, and whether it keeps to the domain's signs."""
 
 from __future__ import annotations
 

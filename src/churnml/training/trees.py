@@ -16,7 +16,16 @@ import numpy.typing as npt
 from churnml.errors import ConfigError
 from churnml.language import Text
 
-__all__ = ["DEFAULTS", "BinnedRows", "TreeSettings", "Trees", "both", "side_by_side", "tree_settings", "validation_curve"]
+__all__ = [
+    "DEFAULTS",
+    "BinnedRows",
+    "TreeSettings",
+    "Trees",
+    "both",
+    "side_by_side",
+    "tree_settings",
+    "validation_curve",
+]
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
