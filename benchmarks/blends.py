@@ -110,7 +110,7 @@ def judged(task: bench.Task) -> dict[str, Any] | None:
     tune = choice.tune_trees
 
     def dated(*given: Any) -> TunedTrees:
-        """What is left out says how the parts are weighed, but not how many trees there are."""
+        """Tune by what is left out how the parts are weighed, but not how many trees there are."""
         tuned = tune(*given)
         return replace(tuned, count=tuned.dated_count)
 
