@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -15,10 +14,11 @@ from churnml.sources.bounds import bounded_columns
 from churnml.sources.dates import day_as_written
 from churnml.sources.held import held
 from churnml.sources.numbers import AMBIGUOUS_COMMAS, AMBIGUOUS_POINTS, shows_comma_decimals, shows_point_decimals
-from churnml.sources.parsing import clean, is_read_as_text, parse, trimmed, unusual, unwrapped
+from churnml.sources.parsing import clean, is_read_as_text, parse, unusual
 from churnml.sources.raw import Raw
 from churnml.sources.raw_values import FALLBACKS, column_sources, config_key, left_out, raw_query, wanted_columns
 from churnml.sources.sql import DUCKDB_TYPE, constant, described, identifier, problem, tried
+from churnml.sources.texts import Texts, texts_of, whole_floats, with_texts
 from churnml.tables import Column, Table
 
 __all__ = ["Mapping", "map_table"]
@@ -159,7 +159,13 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
     types = described(db, f"({raw_select})")
     cleaned, parsed, bounded = ["*"], ["*"], ["*"]  # in steps, so that DuckDB reads a value once and uses it often
     texts = [name for name, (_, item) in every.items() if is_read_as_text(types[f"raw:{name}"], item)]
-    text_select = _with_texts(raw_select, texts, looks_first=raw.is_small and raw.text)
+    seen = texts_of(db, raw, every, types)
+    settled = {name for name in texts if name in seen and seen[name].changed is not None}
+    texts = [name for name in texts if name not in settled]
+    looks_first = raw.is_small and raw.text
+    text_select = with_texts(
+        raw_select, {name: seen[name].looks_first if name in seen else looks_first for name in texts}
+    )
     if texts:
         cleaned = [f"* EXCLUDE ({', '.join(identifier(f'text:{name}') for name in texts)})"]
     kinds: dict[str, str] = {}
@@ -167,6 +173,7 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         key = f"raw:{name}"
         given = f"text:{name}" if name in texts else key
         value, kinds[name] = clean(identifier(given), types[key], column, item)
+        value = seen[name].cleaned(identifier(key)) if name in settled else value
         cleaned.append(f"{value} AS {identifier(f'clean:{name}')}")
     clean_select = f"SELECT {', '.join(cleaned)} FROM ({text_select})"
     if raw.is_small:
@@ -178,7 +185,7 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
             _refuse_ambiguous(db, raw, raw_select, f"raw:{name}", config_key(raw.place, table, name), item)
     usual = _usual(db, clean_select, every, kinds)
     ids = [name for name in every if name.endswith("_id") and types[f"raw:{name}"] == "VARCHAR"]
-    whole = _whole_floats(db, raw, {name: every[name][1] for name in ids})
+    whole = _whole_floats(db, raw, {name: every[name][1] for name in ids}, seen)
     reads: dict[str, str] = {}
     for name, (column, item) in every.items():
         value, kind = identifier(f"clean:{name}"), kinds[name]
@@ -221,19 +228,6 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         tuple(wanted_columns(table, source)(raw.columns)),
         is_small=raw.is_small,
     )
-
-
-def _with_texts(raw_select: str, names: Sequence[str], *, looks_first: bool) -> str:
-    """Return the raw query with ``text:…`` of some columns: each step names what the step before worked out."""
-    if not names:
-        return raw_select
-    first = ", ".join(
-        f"{trimmed(identifier(f'raw:{name}'), looks_first=looks_first)} AS {identifier(f'trimmed:{name}')}"
-        for name in names
-    )
-    again = ", ".join(f"{unwrapped(identifier(f'trimmed:{name}'))} AS {identifier(f'text:{name}')}" for name in names)
-    done = ", ".join(identifier(f"trimmed:{name}") for name in names)
-    return f"SELECT * EXCLUDE ({done}), {again} FROM (SELECT *, {first} FROM ({raw_select}))"
 
 
 def _usual(
@@ -288,20 +282,20 @@ def _refuse_ambiguous(
         raise problem("CHK042", said, where=where, got=f"{row[2]!r}")
 
 
-def _whole_floats(db: duckdb.DuckDBPyConnection, raw: Raw, ids: dict[str, ColumnSource]) -> frozenset[str]:
-    """Return the ids that were exported as 12.0, 13.0 …, as pandas does when some ids are missing."""
+def _whole_floats(
+    db: duckdb.DuckDBPyConnection, raw: Raw, ids: dict[str, ColumnSource], seen: dict[str, Texts]
+) -> frozenset[str]:
+    """Return the ids that were exported as 12.0; each text of those that were `seen` has been looked at."""
     names = {name.casefold(): name for name in raw.columns}
-    columns = {name: names[item.column.casefold()] for name, item in ids.items() if item.column is not None}
-    if not columns:
-        return frozenset()
-    values = {column: f"trim({identifier(column)})" for column in columns.values()}
-    tests = ", ".join(
-        f"bool_and(regexp_full_match({value}, '\\d+\\.0+')) FILTER (lower({value}) NOT IN ('', 'nan', 'null', 'none'))"
-        for value in values.values()
+    columns = {
+        name: identifier(names[item.column.casefold()])
+        for name, item in ids.items()
+        if item.column is not None and name not in seen
+    }
+    whole = whole_floats(db, raw.relation, columns.values())
+    return frozenset(
+        name for name in ids if columns.get(name) in whole or (name in seen and seen[name].are_whole_floats)
     )
-    row = db.execute(f"SELECT {tests} FROM {raw.relation}").fetchone() or ()
-    are_whole = dict(zip(values, row, strict=False))
-    return frozenset(name for name, column in columns.items() if are_whole.get(column))
 
 
 def _with_fallback(inner: str, name: str, other: str, *, mapped: bool) -> str:

@@ -1,0 +1,172 @@
+"""Cleans texts: of a large raw table each distinct one is looked at once, and those that are clean stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+from churnml.config import ColumnSource
+from churnml.sources.held import held
+from churnml.sources.parsing import clean, trimmed, unwrapped
+from churnml.sources.raw import Raw
+from churnml.sources.sql import identifier, literal
+from churnml.tables import Column
+
+__all__ = ["Texts", "texts_of", "whole_floats", "with_texts"]
+
+_MOST_DISTINCT = 2_000_000
+"""Of more distinct texts of a column every row is looked at instead: they are not held in memory."""
+
+_MOST_CHANGED = 16
+"""So many texts that cleaning changes are written into the SQL, each with what becomes of it."""
+
+_DICTIONARY = 20_000
+"""DuckDB works out a function once per word of a dictionary up to this size, and row by row beyond."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What was seen of the texts of a raw column.
+
+    Parameters
+    ----------
+    changed : dict of str to (str or None), optional
+        The texts that cleaning changes, and what becomes of them; None where they are too many.
+    looks_first : bool
+        Whether it is quicker to see first that there is nothing to trim.
+    are_whole_floats : bool
+        Whether all are written as 12.0.
+    """
+
+    changed: dict[str, str | None] | None
+    looks_first: bool
+    are_whole_floats: bool
+
+    def cleaned(self, raw: str) -> str:
+        """Return the SQL of a cleaned value, where not too many are changed.
+
+        Examples
+        --------
+        >>> print(Texts({}, False, False).cleaned("v"))
+        v
+        >>> print(Texts({"nan": None, "a ": "a"}, False, False).cleaned("v"))
+        CASE v WHEN 'nan' THEN NULL WHEN 'a ' THEN 'a' ELSE v END
+        """
+        whens = "".join(
+            f" WHEN {literal(text)} THEN {'NULL' if value is None else literal(value)}"
+            for text, value in (self.changed or {}).items()
+        )
+        return f"CASE {raw}{whens} ELSE {raw} END" if whens else raw
+
+
+def texts_of(
+    db: duckdb.DuckDBPyConnection,
+    raw: Raw,
+    every: Mapping[str, tuple[Column, ColumnSource]],
+    types: Mapping[str, str],
+) -> dict[str, Texts]:
+    """Look at the texts of a large raw table.
+
+    Parameters
+    ----------
+    db : DuckDB connection
+        Reads the raw table.
+    raw : Raw
+        The raw table.
+    every : mapping
+        Canonical column → itself and its section in the config.
+    types : mapping of str to str
+        ``raw:<column>`` → DuckDB type.
+
+    Returns
+    -------
+    dict of str to Texts
+        By canonical column. Those of small tables, of other types, of expressions and of translated words are not
+        among them.
+    """
+    names = {name.casefold(): name for name in raw.columns}
+    columns = {
+        name: identifier(names[item.column.casefold()])
+        for name, (_, item) in every.items()
+        if item.column is not None and not item.words and types[f"raw:{name}"] == "VARCHAR"
+    }
+    if raw.is_small or not columns:
+        return {}
+    try:
+        counts = ", ".join(f"approx_count_distinct({column})" for column in columns.values())
+        distinct = db.execute(f"SELECT {counts} FROM {raw.relation}").fetchone() or ()
+        return {
+            name: _seen(db, raw, column, *every[name], distinct=count)
+            for (name, column), count in zip(columns.items(), distinct, strict=True)
+        }
+    except duckdb.Error:  # whoever reads the rows tells what is wrong with them
+        return {}
+
+
+def _seen(
+    db: duckdb.DuckDBPyConnection, raw: Raw, text: str, column: Column, source: ColumnSource, *, distinct: int
+) -> Texts:
+    values, most = f'SELECT {text} AS "raw:v" FROM {raw.relation}', _DICTIONARY
+    if distinct <= _MOST_DISTINCT:
+        values, most = held(db, "texts:distinct", f"{values} GROUP BY 1"), _MOST_CHANGED + 1
+    looks_first = distinct > _DICTIONARY
+    value, _ = clean(identifier("text:v"), "VARCHAR", column, source)
+    read = f'SELECT "raw:v" AS v, {value} AS cleaned FROM ({with_texts(values, {"v": looks_first})})'
+    # Where there are more, the first ones are enough to know it.
+    some = f"SELECT v, cleaned FROM ({read}) WHERE cleaned IS DISTINCT FROM v LIMIT {most}"
+    rows = db.execute(f"SELECT v, cleaned, count(*) FROM ({some}) GROUP BY v, cleaned ORDER BY v").fetchall()
+    changed = {v: cleaned for v, cleaned, _ in rows}
+    are_all = sum(count for *_, count in rows) < most and len(rows) <= _MOST_CHANGED
+    return Texts(
+        changed if are_all and not any("\0" in v for v in changed) else None,
+        looks_first,
+        column.name.endswith("_id") and bool(whole_floats(db, f"({values})", ['"raw:v"'])),
+    )
+
+
+def whole_floats(db: duckdb.DuckDBPyConnection, relation: str, columns: Iterable[str]) -> frozenset[str]:
+    """Return the columns of texts that were exported as 12.0, 13.0 …, as pandas does when some ids are missing.
+
+    Parameters
+    ----------
+    db : DuckDB connection
+        Reads the relation.
+    relation : str
+        SQL that stands in a FROM clause.
+    columns : iterable of str
+        SQL of the columns.
+    """
+    columns = list(dict.fromkeys(columns))
+    if not columns:
+        return frozenset()
+    values = [f"trim({column})" for column in columns]
+    tests = ", ".join(
+        f"bool_and(regexp_full_match({value}, '\\d+\\.0+')) FILTER (lower({value}) NOT IN ('', 'nan', 'null', 'none'))"
+        for value in values
+    )
+    row = db.execute(f"SELECT {tests} FROM {relation}").fetchone() or ()
+    return frozenset(column for column, are_whole in zip(columns, row, strict=False) if are_whole)
+
+
+def with_texts(raw_select: str, looks_first: Mapping[str, bool]) -> str:
+    """Return the raw query with ``text:…`` of some columns: each step names what the step before worked out.
+
+    Parameters
+    ----------
+    raw_select : str
+        A query with ``raw:…`` of each column.
+    looks_first : mapping of str to bool
+        Column → whether `trimmed` is to look first.
+    """
+    if not looks_first:
+        return raw_select
+    first = ", ".join(
+        f"{trimmed(identifier(f'raw:{name}'), looks_first=looks)} AS {identifier(f'trimmed:{name}')}"
+        for name, looks in looks_first.items()
+    )
+    names = list(looks_first)
+    again = ", ".join(f"{unwrapped(identifier(f'trimmed:{name}'))} AS {identifier(f'text:{name}')}" for name in names)
+    done = ", ".join(identifier(f"trimmed:{name}") for name in names)
+    return f"SELECT * EXCLUDE ({done}), {again} FROM (SELECT *, {first} FROM ({raw_select}))"
