@@ -127,10 +127,8 @@ def compute_each(
         for own, place in zip(columns, places, strict=True):
             own[spec.name] = values[place]
     made.clear()
-    frames = []
-    for spine in spines:
-        frames.append(_with_columns(spine, columns.pop(0)))
-    return frames
+    # Each frame's columns go when it is made.
+    return [_with_columns(spine, columns.pop(0)) for spine in spines]
 
 
 def _column(values: np.ndarray, spec: FeatureSpec) -> np.ndarray | pd.Categorical:
