@@ -42,6 +42,7 @@ from churnml.training import ChurnClassifier, choice
 from churnml.training.ensemble import Ensemble, fit_ensemble
 from churnml.training.experience import expected_coefficients
 from churnml.training.level import within_slope
+from churnml.training.tree_tuning import TunedTrees
 
 Array = np.ndarray
 GROUPS = ("crm5", "established", "git_b2b", "drift", "few")
@@ -106,11 +107,16 @@ def judged(task: bench.Task) -> dict[str, Any] | None:
         return None
     fixed = (plan.matrix, plan.outcome, plan.folds, plan.recipe, plan.timeline, plan.weights)
     used, by_date = fit_ensemble(*fixed, left_out=plan.left_out), fit_ensemble(*fixed)
-    free = choice.left_out_trees
-    # What is left out says how the parts are weighed, but not how many trees there are.
-    choice.left_out_trees = lambda *given: (given[3], free(*given)[1])  # type: ignore[assignment]
+    tune = choice.tune_trees
+
+    def dated(*given: Any) -> TunedTrees:
+        """Tune by what is left out how the parts are weighed, but not how many trees there are."""
+        tuned = tune(*given)
+        return replace(tuned, count=tuned.dated_count)
+
+    choice.tune_trees = dated
     weighed = fit_ensemble(*fixed, left_out=plan.left_out)
-    choice.left_out_trees = free
+    choice.tune_trees = tune
     later, outcome = task.test[task.names], task.test["churned"].to_numpy()
     place = np.unique(task.test["as_of"].to_numpy(), return_inverse=True)[1]
 

@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from churnml.training.calibration import Calibrator, calibrate, calibrate_level
-from churnml.training.choice import Recipe, choose
+from churnml.training.choice import choose
 from churnml.training.facts import EnsembleFacts
 from churnml.training.folds import InnerFold
 from churnml.training.judging import judged_rows
 from churnml.training.level import Season, Timeline, find_level
 from churnml.training.linear import Linear, fit_linear, mixed
-from churnml.training.trees import BinnedRows, Trees
+from churnml.training.recipe import Recipe
+from churnml.training.threads import one_blas_thread
+from churnml.training.trees import BinnedRows, Trees, both
 
 __all__ = ["Ensemble", "fit_ensemble"]
 
@@ -141,16 +143,26 @@ def fit_ensemble(
     chosen = choose(X, y, folds, recipe, timeline, weights, binned, left_out)
     weight = chosen.linear_weight
     parts: dict[str, float] = {"linear_weight": weight}
-    trees = linear = None
-    if weight < 1.0:
-        trees = Trees.fit(
+
+    def of_trees() -> Trees | None:
+        if weight == 1.0:
+            return None
+        return Trees.fit(
             binned, settings=chosen.shape, seeds=recipe.seeds, trees=chosen.count, monotone=recipe.monotone
         )
-        parts |= {"trees": chosen.count, "leaves": int(chosen.shape.params["num_leaves"])}
-    if recipe.kind != "lightgbm":
+
+    def of_regression() -> Linear | None:
+        if recipe.kind == "lightgbm":
+            return None
         strengths = [strength for strength, _ in chosen.strengths]
         fitted = fit_linear(X, y, strengths, recipe.categorical, chosen.signs, recipe.expected, weights)
-        linear = mixed(fitted, [share for _, share in chosen.strengths])
+        return mixed(fitted, [share for _, share in chosen.strengths])
+
+    with one_blas_thread():
+        trees, linear = both(of_trees, of_regression)
+    if trees is not None:
+        parts |= {"trees": chosen.count, "leaves": int(chosen.shape.params["num_leaves"])}
+    if linear is not None:
         parts |= {"penalty": linear.penalty, "trust": sum(one.trust * share for one, share in chosen.strengths)}
     facts = chosen.facts.model_copy(update=parts)
     whole = Ensemble(trees, linear if weight > 0.0 else None, weight, Calibrator("none"), facts, judged=chosen.scores)

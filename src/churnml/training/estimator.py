@@ -15,11 +15,11 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
 from churnml.language import Quantity, Text
-from churnml.training.choice import Recipe
 from churnml.training.encoding import categories_of, encode
 from churnml.training.ensemble import Ensemble, fit_ensemble
 from churnml.training.folds import InnerFold, grouped_folds, temporal_folds
 from churnml.training.level import Timeline
+from churnml.training.recipe import Recipe
 from churnml.training.trees import tree_settings
 
 __all__ = ["ChurnClassifier", "Plan"]

@@ -16,11 +16,21 @@ import numpy.typing as npt
 from churnml.errors import ConfigError
 from churnml.language import Text
 
-__all__ = ["DEFAULTS", "BinnedRows", "TreeSettings", "Trees", "side_by_side", "tree_settings", "validation_curve"]
+__all__ = [
+    "DEFAULTS",
+    "BinnedRows",
+    "TreeSettings",
+    "Trees",
+    "both",
+    "side_by_side",
+    "tree_settings",
+    "validation_curve",
+]
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 
 DEFAULTS: dict[str, float | int | str | bool] = {
     "learning_rate": 0.04,
@@ -135,6 +145,19 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
         return [jobs[0]()]
     with ThreadPoolExecutor(max_workers=max(min(len(jobs), os.cpu_count() or 1), 1)) as pool:
         return [future.result() for future in [pool.submit(job) for job in jobs]]
+
+
+def both(first: Callable[[], Result], second: Callable[[], Other]) -> tuple[Result, Other]:
+    """Do two things at the same time, the second on a thread of its own, and return what came of each.
+
+    Examples
+    --------
+    >>> both(lambda: 1, lambda: "two")
+    (1, 'two')
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        other = pool.submit(second)
+        return first(), other.result()
 
 
 class BinnedRows:
