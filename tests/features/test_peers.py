@@ -91,3 +91,19 @@ def test_a_feature_of_ones_own_sees_the_rank_in_the_cohort(company, tmp_path):
     catalogue = features.catalogue(tables, config)
     made = features.compute(tables, cohort.iloc[[3]], catalogue, config, cohort=cohort)
     assert made["twice"].iloc[0] == 2 * made["events_percentile"].iloc[0]
+
+
+def test_frames_made_in_one_reading_are_those_made_one_by_one(company):
+    tables, config, catalogue, cohort = company
+    few = features.FeatureSet([spec for spec in catalogue if spec.kind == "peer" or spec.categorical])
+    spines = [
+        cohort[cohort["as_of"] == DAYS[1]].sample(7, random_state=1),
+        cohort[cohort["as_of"] == DAYS[3]].assign(arr=1.0),
+        cohort.iloc[:0],
+    ]
+    made = features.compute_each(tables, spines, few, config, cohort=cohort)
+    for own, spine in zip(made[:2], spines, strict=False):
+        alone = features.compute(tables, spine, few, config, cohort=cohort)
+        pd.testing.assert_frame_equal(own, alone, check_exact=True)
+    assert made[2].empty
+    assert made[2].columns.tolist() == [*cohort.columns, *few.names]

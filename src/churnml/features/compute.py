@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -19,12 +20,13 @@ from churnml.features.inputs import Columns, Inputs
 from churnml.features.keys import Keys
 from churnml.features.measures import Scope
 from churnml.features.plan import Plan
-from churnml.features.spec import FeatureSet
+from churnml.features.spec import FeatureSet, FeatureSpec
 from churnml.memory import give_back
 from churnml.tables import Tables
 
-__all__ = ["compute", "lay_out_events"]
+__all__ = ["compute", "compute_each", "lay_out_events"]
 
+_KEY = ["account_id", "as_of"]
 _BACK_DAYS = 31
 """So much earlier than their end events that are laid out can be asked for, to compare with a month ago."""
 
@@ -83,7 +85,57 @@ def compute(
     columns = {}
     for spec in feature_set:
         values = made[spec.name] if in_order else made[spec.name][position]
-        columns[spec.name] = pd.Categorical(values) if spec.categorical else values.astype(np.float64, copy=False)
+        columns[spec.name] = _column(values, spec)
+    return _with_columns(spine, columns)
+
+
+def compute_each(
+    tables: Tables,
+    spines: Sequence[pd.DataFrame],
+    feature_set: FeatureSet,
+    config: FeatureConfig,
+    *,
+    cohort: pd.DataFrame,
+) -> list[pd.DataFrame]:
+    """Add the features to several spines in one reading of the tables.
+
+    The same as `compute` of each, and what is made is held once: a column goes over to the frames as soon as it can.
+
+    Parameters
+    ----------
+    tables, feature_set, config
+        As in `compute`.
+    spines : sequence of DataFrame
+        Rows of `cohort` only.
+    cohort : DataFrame
+        ``account_id, as_of`` of whole cohorts, one row per key; the features are made for all of them.
+
+    Returns
+    -------
+    list of DataFrame
+        One a spine, as from `compute`. Words have the categories of the whole cohorts.
+    """
+    if cohort.empty:
+        return [compute(tables, spine, feature_set, config) for spine in spines]
+    rows = pd.concat([part[_KEY] for part in (cohort, *spines)], ignore_index=True)
+    keys, position = Keys.of(rows)
+    places = np.split(position, np.cumsum([len(cohort), *map(len, spines)])[:-1])[1:]
+    made = _made(tables, keys, feature_set, config, None, {})
+    columns: list[dict[str, np.ndarray | pd.Categorical]] = [{} for _ in spines]
+    for spec in feature_set:
+        values = _column(made.pop(spec.name), spec)
+        for own, place in zip(columns, places, strict=True):
+            own[spec.name] = values[place]
+    made.clear()
+    # Each frame's columns go when it is made.
+    return [_with_columns(spine, columns.pop(0)) for spine in spines]
+
+
+def _column(values: np.ndarray, spec: FeatureSpec) -> np.ndarray | pd.Categorical:
+    return pd.Categorical(values) if spec.categorical else values.astype(np.float64, copy=False)
+
+
+def _with_columns(spine: pd.DataFrame, columns: Mapping[str, np.ndarray | pd.Categorical]) -> pd.DataFrame:
     rest = spine.drop(columns=[name for name in columns if name in spine])
     return pd.concat([rest, pd.DataFrame(columns, index=spine.index)], axis=1)
 
@@ -148,7 +200,10 @@ def _made(
     plan = Plan.of(feature_set, _scope(tables, feature_set, config), without=frozenset(given))
     # Ranks, and what a user makes of the frame, look at all rows; the rest is made account by account.
     inputs = Inputs(tables, config, keys, kinds=plan.kinds)
-    reading = EventReading(tables, keys, plan.layout, login_events(config), planes) if "events" in tables else None
+    reading = None
+    if "events" in tables:
+        columns = len(keys) * len(plan.steps) * np.dtype(np.float64).itemsize
+        reading = EventReading(tables, keys, plan.layout, login_events(config), planes, beside=columns)
     inputs.made |= _by_account(tables, keys, plan, config, reading) | given
     for name, window, direct in plan.direct(among_rows=True):
         inputs.made[name] = direct.make(inputs, window)

@@ -241,18 +241,10 @@ def _in_one_pass(
     tables: Tables, config: Config, champion: Champion, parts: Sequence[pd.DataFrame], everyone: pd.DataFrame
 ) -> list[pd.DataFrame]:
     """Return each part of everyone with its features, made of one reading of the facts, for whole cohorts at once."""
-    keys = ["account_id", "as_of"]
-    rows = everyone[keys].sort_values(keys, ignore_index=True)  # the order of the features: nothing is copied
-    made = features_room.compute(tables, rows, champion.model.features, config.features).drop(columns=keys)
+    made = features_room.compute_each(tables, parts, champion.model.features, config.features, cohort=everyone)
     memory.give_back()
     engine.give_back(tables.connection, config.engine)
-    places = rows.assign(place=range(len(rows)))
-    frames = []
-    for part in parts:
-        own = made.take(part[keys].merge(places, on=keys, how="left", validate="m:1")["place"].to_numpy())
-        rest = part.drop(columns=own.columns, errors="ignore")
-        frames.append(pd.concat([rest, own.set_axis(part.index)], axis=1))
-    return frames
+    return made
 
 
 def _with_history(

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EventStream"]
 
+_BYTES_OF_ACTIVE_DAY = 32
+"""Where an account is active on half of the days, and what is made of the list of them is held beside it."""
+
 _THURSDAY = 3
 """Weekday of 1970-01-01, Monday being 0."""
 
@@ -135,12 +138,13 @@ class _Cells:
     def size(self, number: int) -> int:
         """Return the bytes of the planes while the events pass: sums, active days, who was there and what was used.
 
-        A sum takes `number` bytes. By day there are as many rows of all but the active days as there are days.
+        A sum takes `number` bytes. By day there are as many rows of all but the active days as there are days. Later,
+        when the sums have been added up, each active day is listed, too: at most every day of every account.
         """
         layout, cuts, accounts = self.layout, len(self.cuts), len(self.accounts)
         sums = (len(self.classes) + 1 + bool(layout.logins) + layout.weekday) * number + 4 * layout.user_days
         presence = len(self.members.users) + 1 + (accounts * len(self.slugs) if layout.kind_use else 0)
-        day = 1 + (2 if self.days < 1 << 15 else 4)
+        day = 1 + (2 if self.days < 1 << 15 else 4) + _BYTES_OF_ACTIVE_DAY
         return int(cuts * accounts * sums + self.days * accounts * day + cuts * presence * 9 // 8)
 
     def coded(self, events: ir.Table, *, amount: str | None) -> ir.Table:

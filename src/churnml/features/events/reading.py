@@ -45,17 +45,27 @@ class EventReading:
         Event types that are logins.
     older : Planes, optional
         The events up to an earlier date; only what became known since is read where they hold what is wanted.
+    beside : int
+        Bytes of what is held beside the events, which leave the less to them; half of the limit at least.
     """
 
     def __init__(
-        self, tables: Tables, keys: Keys, layout: Layout, logins: tuple[str, ...], older: Planes | None = None
+        self,
+        tables: Tables,
+        keys: Keys,
+        layout: Layout,
+        logins: tuple[str, ...],
+        older: Planes | None = None,
+        *,
+        beside: int = 0,
     ) -> None:
         self._tables = tables
         self._keys = keys
         self._layout = layout
         self._logins = logins
         self._older = older
-        self._limit = memory_limit(tables.connection)
+        limit = memory_limit(tables.connection)
+        self._limit = max(limit - beside, limit // 2)
 
     def measures(self, keys: Keys) -> EventMeasures | int:
         """Return the measures of all rows asked about, or of a part of them.
