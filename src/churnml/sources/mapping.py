@@ -162,10 +162,7 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
     seen = texts_of(db, raw, every, types)
     settled = {name for name in texts if name in seen and seen[name].changed is not None}
     texts = [name for name in texts if name not in settled]
-    looks_first = raw.is_small and raw.text
-    text_select = with_texts(
-        raw_select, {name: seen[name].looks_first if name in seen else looks_first for name in texts}
-    )
+    text_select = with_texts(raw_select, texts)
     if texts:
         cleaned = [f"* EXCLUDE ({', '.join(identifier(f'text:{name}') for name in texts)})"]
     kinds: dict[str, str] = {}

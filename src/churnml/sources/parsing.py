@@ -54,28 +54,21 @@ def is_read_as_text(duckdb_type: str, source: ColumnSource) -> bool:
     return bool(source.words) or kind == "text" or (source.format is not None and kind in ("integer", "float"))
 
 
-def trimmed(raw: str, *, looks_first: bool = False) -> str:
+def trimmed(raw: str) -> str:
     r"""Return the SQL of a raw value as text without blanks around it.
 
-    Letters are composed (NFC), so that é written in two ways is one. Trimming looks every sign up among the blanks,
-    which takes twenty times as long as to see that there is nothing to trim: `looks_first` does so. Values that are
-    words of a dictionary are trimmed once per word, but looked at row by row.
+    Letters are composed (NFC), so that é written in two ways is one. DuckDB's own ``trim`` looks every sign of a text
+    up among the blanks, which takes ten times as long as an expression that is searched for.
 
     Examples
     --------
     >>> import duckdb
     >>> texts = [" 7  ", "\u3000a b", "c\u200b", "d", " ", None]
-    >>> for sql in (trimmed("v"), trimmed("v", looks_first=True)):
-    ...     print(duckdb.execute(f"SELECT {sql} FROM (SELECT unnest(?) AS v)", [texts]).fetchall())
-    [('7',), ('a b',), ('c',), ('d',), ('',), (None,)]
+    >>> duckdb.execute(f"SELECT {trimmed('v')} FROM (SELECT unnest(?) AS v)", [texts]).fetchall()
     [('7',), ('a b',), ('c',), ('d',), ('',), (None,)]
     """
-    text = f"nfc_normalize(CAST({raw} AS VARCHAR))"
-    trimming = f"trim({text}, {_BLANKS})"
-    if not looks_first:
-        return trimming
-    blank = f"[{_BLANKS[1:-1]}]"
-    return f"CASE WHEN regexp_matches({text}, '^{blank}|{blank}$') THEN {trimming} ELSE {text} END"
+    blanks = f"[{_BLANKS[1:-1]}]+"
+    return f"regexp_replace(nfc_normalize(CAST({raw} AS VARCHAR)), '^{blanks}|{blanks}$', '', 'g')"
 
 
 def unwrapped(text: str) -> str:

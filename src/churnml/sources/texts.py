@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -22,8 +22,8 @@ _MOST_DISTINCT = 2_000_000
 _MOST_CHANGED = 16
 """So many texts that cleaning changes are written into the SQL, each with what becomes of it."""
 
-_DICTIONARY = 20_000
-"""DuckDB works out a function once per word of a dictionary up to this size, and row by row beyond."""
+_ENOUGH_ROWS = 20_000
+"""Where every row is looked at and cleaning changes so many, it changes too many."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,11 @@ class Texts:
     ----------
     changed : dict of str to (str or None), optional
         The texts that cleaning changes, and what becomes of them; None where they are too many.
-    looks_first : bool
-        Whether it is quicker to see first that there is nothing to trim.
     are_whole_floats : bool
         Whether all are written as 12.0.
     """
 
     changed: dict[str, str | None] | None
-    looks_first: bool
     are_whole_floats: bool
 
     def cleaned(self, raw: str) -> str:
@@ -49,9 +46,9 @@ class Texts:
 
         Examples
         --------
-        >>> print(Texts({}, False, False).cleaned("v"))
+        >>> print(Texts({}, False).cleaned("v"))
         v
-        >>> print(Texts({"nan": None, "a ": "a"}, False, False).cleaned("v"))
+        >>> print(Texts({"nan": None, "a ": "a"}, False).cleaned("v"))
         CASE v WHEN 'nan' THEN NULL WHEN 'a ' THEN 'a' ELSE v END
         """
         whens = "".join(
@@ -108,12 +105,11 @@ def texts_of(
 def _seen(
     db: duckdb.DuckDBPyConnection, raw: Raw, text: str, column: Column, source: ColumnSource, *, distinct: int
 ) -> Texts:
-    values, most = f'SELECT {text} AS "raw:v" FROM {raw.relation}', _DICTIONARY
+    values, most = f'SELECT {text} AS "raw:v" FROM {raw.relation}', _ENOUGH_ROWS
     if distinct <= _MOST_DISTINCT:
         values, most = held(db, "texts:distinct", f"{values} GROUP BY 1"), _MOST_CHANGED + 1
-    looks_first = distinct > _DICTIONARY
     value, _ = clean(identifier("text:v"), "VARCHAR", column, source)
-    read = f'SELECT "raw:v" AS v, {value} AS cleaned FROM ({with_texts(values, {"v": looks_first})})'
+    read = f'SELECT "raw:v" AS v, {value} AS cleaned FROM ({with_texts(values, ["v"])})'
     # Where there are more, the first ones are enough to know it.
     some = f"SELECT v, cleaned FROM ({read}) WHERE cleaned IS DISTINCT FROM v LIMIT {most}"
     rows = db.execute(f"SELECT v, cleaned, count(*) FROM ({some}) GROUP BY v, cleaned ORDER BY v").fetchall()
@@ -121,7 +117,6 @@ def _seen(
     are_all = sum(count for *_, count in rows) < most and len(rows) <= _MOST_CHANGED
     return Texts(
         changed if are_all and not any("\0" in v for v in changed) else None,
-        looks_first,
         column.name.endswith("_id") and bool(whole_floats(db, f"({values})", ['"raw:v"'])),
     )
 
@@ -150,23 +145,19 @@ def whole_floats(db: duckdb.DuckDBPyConnection, relation: str, columns: Iterable
     return frozenset(column for column, are_whole in zip(columns, row, strict=False) if are_whole)
 
 
-def with_texts(raw_select: str, looks_first: Mapping[str, bool]) -> str:
+def with_texts(raw_select: str, names: Sequence[str]) -> str:
     """Return the raw query with ``text:…`` of some columns: each step names what the step before worked out.
 
     Parameters
     ----------
     raw_select : str
         A query with ``raw:…`` of each column.
-    looks_first : mapping of str to bool
-        Column → whether `trimmed` is to look first.
+    names : sequence of str
+        The columns.
     """
-    if not looks_first:
+    if not names:
         return raw_select
-    first = ", ".join(
-        f"{trimmed(identifier(f'raw:{name}'), looks_first=looks)} AS {identifier(f'trimmed:{name}')}"
-        for name, looks in looks_first.items()
-    )
-    names = list(looks_first)
+    first = ", ".join(f"{trimmed(identifier(f'raw:{name}'))} AS {identifier(f'trimmed:{name}')}" for name in names)
     again = ", ".join(f"{unwrapped(identifier(f'trimmed:{name}'))} AS {identifier(f'text:{name}')}" for name in names)
     done = ", ".join(identifier(f"trimmed:{name}") for name in names)
     return f"SELECT * EXCLUDE ({done}), {again} FROM (SELECT *, {first} FROM ({raw_select}))"

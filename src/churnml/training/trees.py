@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import lightgbm as lgb
 import numpy as np
@@ -15,22 +13,19 @@ import numpy.typing as npt
 
 from churnml.errors import ConfigError
 from churnml.language import Text
+from churnml.parallel import side_by_side
 
 __all__ = [
     "DEFAULTS",
     "BinnedRows",
     "TreeSettings",
     "Trees",
-    "both",
-    "side_by_side",
     "tree_settings",
     "validation_curve",
 ]
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
-Result = TypeVar("Result")
-Other = TypeVar("Other")
 
 DEFAULTS: dict[str, float | int | str | bool] = {
     "learning_rate": 0.04,
@@ -137,27 +132,6 @@ def tree_settings(params: Mapping[str, float | int | str | bool], *, many: bool 
     # Larger steps have learnt what they can, and a richer shape overfits, within fewer trees.
     first = 40 if larger else 60
     return tuple(TreeSettings(shape, **most, patience=30 if number else first) for number, shape in enumerate(shapes))
-
-
-def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Run independent jobs on as many threads as there are cores; LightGBM releases Python's lock while it trains."""
-    if len(jobs) == 1:  # as for a request to the service: no thread is worth it
-        return [jobs[0]()]
-    with ThreadPoolExecutor(max_workers=max(min(len(jobs), os.cpu_count() or 1), 1)) as pool:
-        return [future.result() for future in [pool.submit(job) for job in jobs]]
-
-
-def both(first: Callable[[], Result], second: Callable[[], Other]) -> tuple[Result, Other]:
-    """Do two things at the same time, the second on a thread of its own, and return what came of each.
-
-    Examples
-    --------
-    >>> both(lambda: 1, lambda: "two")
-    (1, 'two')
-    """
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        other = pool.submit(second)
-        return first(), other.result()
 
 
 class BinnedRows:
