@@ -38,7 +38,7 @@ def filled_frames(
         values = made.pop(spec.name)
         for filling in fillings:
             if spec.categorical:
-                filling.add_words(spec.name, pd.Categorical(values))
+                filling.add_words(spec.name, pd.Series(pd.Categorical(values)))
             else:
                 filling.add_numbers(values)
         if at % _COLUMNS_AT_ONCE == 0:
@@ -62,9 +62,9 @@ class _Filling:
         self._numbers[self._filled] = values[self._place]
         self._filled += 1
 
-    def add_words(self, name: str, words: pd.Categorical) -> None:
+    def add_words(self, name: str, words: pd.Series) -> None:
         """Add a column of words; the frame has all categories, also those that none of its rows has."""
-        self._words[name] = pd.Series(words[self._place], index=self._spine.index)
+        self._words[name] = words.iloc[self._place].set_axis(self._spine.index)
 
     def frame(self) -> pd.DataFrame:
         """Return the frame with all columns in their order."""
