@@ -157,7 +157,7 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
     every = {**{name: (table[name], item) for name, item in sources.items()}, **attributes}
     raw_select, base, condition = raw_query(db, table, source, raw, every)
     types = described(db, f"({raw_select})")
-    cleaned, parsed, bounded = ["*"], ["*"], ["*"]  # in steps, so that DuckDB reads a value once and uses it often
+    cleaned, parsed = ["*"], ["*"]  # in steps, so that DuckDB reads a value once and uses it often
     texts = [name for name, (_, item) in every.items() if is_read_as_text(types[f"raw:{name}"], item)]
     seen = texts_of(db, raw, every, types)
     settled = {name for name in texts if name in seen and seen[name].changed is not None}
@@ -197,6 +197,9 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         ):
             parsed.append(f"{day_as_written(value)} <> {identifier(f'read:{name}')} AS {identifier(f'moved:{name}')}")
     step = f"SELECT {', '.join(parsed)} FROM ({clean_select})"
+    # Values on their way are not held beside those that they came to.
+    passing = ", ".join(identifier(f"{stage}:{name}") for name in every for stage in ("clean", "read"))
+    bounded = [f"* EXCLUDE ({passing})"]
     bounded += bounded_columns(db, table, [column for column, _ in every.values()], reads, clean_select, tomorrow)
     # Of an optional id that is broken only the value is lost.
     bounded += [
