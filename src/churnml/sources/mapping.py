@@ -180,13 +180,22 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         text = kinds[name] == "text"
         if column.dtype in ("int64", "float64") and text and item.decimal is None and not item.words:
             _refuse_ambiguous(db, raw, raw_select, f"raw:{name}", config_key(raw.place, table, name), item)
-    usual = _usual(db, clean_select, every, kinds)
+    plain_times = {name for name in seen if seen[name].are_plain_times}
+    usual = _usual(db, clean_select, {name: each for name, each in every.items() if name not in plain_times}, kinds)
     ids = [name for name in every if name.endswith("_id") and types[f"raw:{name}"] == "VARCHAR"]
     whole = _whole_floats(db, raw, {name: every[name][1] for name in ids}, seen)
     reads: dict[str, str] = {}
     for name, (column, item) in every.items():
         value, kind = identifier(f"clean:{name}"), kinds[name]
-        reads[name] = parse(value, kind, column, item, whole_floats=name in whole, usual=name in usual)
+        reads[name] = parse(
+            value,
+            kind,
+            column,
+            item,
+            whole_floats=name in whole,
+            usual=name in usual,
+            plain_times=name in plain_times,
+        )
         parsed.append(f"{reads[name]} AS {identifier(f'read:{name}')}")
         if (
             column.dtype == "date"
