@@ -80,13 +80,14 @@ class _Changes(Mapping[str, ScoreChange]):
         code = pd.Index(accounts).get_indexer(pd.Index(moved["account_id"]))
         order = np.argsort(code, kind="stable")
         self._bounds = np.searchsorted(code[order], np.arange(len(accounts) + 1)).tolist()
-        places, self._parts = pd.factorize(moved["part"])
+        places, parts = pd.factorize(moved["part"])
+        self._parts = [str(part) for part in parts]
         self._place, self._points = places[order], moved["points"].to_numpy(dtype=float)[order]
 
     def __getitem__(self, account_id: str) -> ScoreChange:
         row = self._row[account_id]
         rows = range(self._bounds[row], self._bounds[row + 1])
-        own = [(str(self._parts[self._place[at]]), float(self._points[at])) for at in rows]
+        own = [(self._parts[self._place[at]], float(self._points[at])) for at in rows]
         return ScoreChange(
             since=self._since,
             **{name: _known(values[row]) for name, values in self._shares.items()},

@@ -11,7 +11,7 @@ import pandas as pd
 
 from churnml.config import DisplayConfig
 from churnml.explain.driver import Driver
-from churnml.explain.facts import Change, Facts, comparison, fact, label, moved
+from churnml.explain.facts import Change, Facts, comparison, fact, moved
 from churnml.explain.reference import ExplainReference
 from churnml.explain.topics import DIRECTIONS, UNTOLD, topic
 from churnml.features.events.rollup import slug
@@ -167,7 +167,7 @@ class DriverBuilder:
             group=group,
             topic=topic(spec),
             feature=spec.name,
-            label=label(spec, facts.kind),
+            label=facts.label,
             unit=spec.unit,
             value=value,
             previous=change.before if change else None,

@@ -134,7 +134,8 @@ def explanations_of(
         Scores or health are of other rows.
     """
     for name, other in (("scores", scores), ("health", health)):
-        if len(other) != len(frame) or not (other[_KEY].to_numpy() == frame[_KEY].to_numpy()).all():
+        same = len(other) == len(frame) and all((other[key].to_numpy() == frame[key].to_numpy()).all() for key in _KEY)
+        if not same:
             raise DataError(Text.of("fault-other_rows", name=name))
     builder = DriverBuilder(frame, model.features, reference, previous, currency, display, core_features)
     rules, target = model.info.verdict == Publication.RULES_ONLY, model.info.target

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from churnml.explain.reference import Yardstick
+from churnml.explain.feature_facts import Change, Facts, label, stem_of
 from churnml.features.spec import FeatureSpec
-from churnml.language import Argument, Day, Quantity, Text, Words
+from churnml.language import Day, Quantity, Text
 from churnml.language.numbers import rounded
 
 __all__ = ["ABSENCES", "Change", "Facts", "change_fact", "comparison", "fact", "label", "moved", "quantity"]
@@ -43,98 +42,6 @@ _LEAST_SHARE = 0.3
 _LONGEST_SINCE_DAYS = 31
 _RENEWALS = frozenset({"days_to_renewal", "renewals_so_far"})
 _SILENT_TIMES = 1.5
-
-
-@dataclass(frozen=True)
-class Change:
-    """The value before.
-
-    Parameters
-    ----------
-    before : float
-        In the feature's own unit.
-    on : str
-        ISO date of an earlier snapshot; empty where it is of the window before.
-    days : int
-        How long ago, where it is neither; 0 otherwise.
-    """
-
-    before: float
-    on: str = ""
-    days: int = 0
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of one feature of one account.
-
-    Parameters
-    ----------
-    spec : FeatureSpec
-        The feature.
-    value : float, str or None
-        The account's value; None is missing.
-    toward : int
-        +1 where a high or rising value goes with what is claimed, −1 where a low or falling one does, 0 where nobody
-        knows: then nothing is claimed of it.
-    raising : bool
-        Whether it is told for a higher risk.
-    change : Change, optional
-        What it was before.
-    yardstick : Yardstick, optional
-        What is usual at comparable accounts.
-    peak : float, optional
-        Highest value of the last year.
-    rank : float, optional
-        Share of peers below.
-    whole : float, optional
-        What a share is a share of, e.g. the tickets.
-    term_days : float, optional
-        Length of the contract's term.
-    kind : Words, optional
-        A company's own word for what is counted: an event type, an attribute.
-    word : Words, optional
-        A company's own word for the value, where it is a word.
-    gone : bool
-        The value is 0 and was not in the window before.
-    plain : bool
-        Tell the value alone where nothing compares with it: its place on a fixed scale is what counts.
-    stem : str
-        Measure whose words are used, where it is not the feature's own.
-    currency : str
-        ISO code.
-    """
-
-    spec: FeatureSpec
-    value: float | str | None
-    toward: int = 0
-    raising: bool = True
-    change: Change | None = None
-    yardstick: Yardstick | None = None
-    peak: float | None = None
-    rank: float | None = None
-    whole: float | None = None
-    term_days: float | None = None
-    kind: Argument | None = None
-    word: Words | None = None
-    gone: bool = False
-    plain: bool = False
-    stem: str = ""
-    currency: str = "USD"
-
-
-def _stem(spec: FeatureSpec) -> str:
-    """Return the name under which the catalogue words a measure."""
-    measure = spec.measure or spec.name
-    for start in ("events_of", "share_of", "value_of"):
-        if measure.startswith(f"{start}_"):
-            return start
-    return "attribute" if measure.startswith("attr_") else measure
-
-
-def label(spec: FeatureSpec, kind: Argument | None = None) -> Text:
-    """Return what a feature is called: the catalogue's word for its measure, or the one that it brings itself."""
-    return Text.of(f"m-{_stem(spec)}.label|words", words=spec.label, kind=kind or spec.label)
 
 
 def quantity(spec: FeatureSpec, value: float, currency: str) -> Quantity:
@@ -173,10 +80,10 @@ def fact(facts: Facts) -> Text | None:
     measure = spec.measure or spec.name
     if value is None:
         absence = measure in ABSENCES and facts.toward > 0 and spec.kind != "trend"
-        return Text.of(f"m-{measure}.absent|reason-absent", label=label(spec, facts.kind)) if absence else None
+        return Text.of(f"m-{measure}.absent|reason-absent", label=facts.label) if absence else None
     if isinstance(value, str):
         absence = facts.toward != 0 or facts.plain
-        return Text.of("reason-word", label=label(spec, facts.kind), word=facts.word or value) if absence else None
+        return Text.of("reason-word", label=facts.label, word=facts.word or value) if absence else None
     if measure in _RENEWALS and (facts.term_days is None or facts.term_days < _LONG_TERM_DAYS):
         return None
     if spec.unit == "share" and facts.whole is not None and facts.whole <= 1 and not _same_whole(facts):
@@ -184,7 +91,7 @@ def fact(facts: Facts) -> Text | None:
     if spec.kind == "flag":
         way = "yes" if value >= 0.5 else "no"
         absence = facts.plain or (facts.toward != 0 and (value >= 0.5) == (facts.toward > 0))
-        return Text.of(f"m-{measure}.{way}|reason-{way}", label=label(spec, facts.kind)) if absence else None
+        return Text.of(f"m-{measure}.{way}|reason-{way}", label=facts.label) if absence else None
     if measure in _SILENCES and not (facts.toward > 0 and value >= _SILENT_TIMES):
         return None
     return _changed(facts, value) or _peaked(facts, value) or _standing(facts, value)
@@ -306,10 +213,10 @@ def _differs(spec: FeatureSpec, read: float, typical: float) -> bool:
 
 
 def _said(facts: Facts, now: Quantity, form: str, more: dict[str, Any]) -> Text:
-    spec, stem = facts.spec, facts.stem or _stem(facts.spec)
+    spec, stem = facts.spec, facts.stem or stem_of(facts.spec)
     frame = "window" if spec.window_days and spec.kind == "level" else "state"
     code = f"{frame}-{form}" if form else frame
-    given: dict[str, Any] = {"n": now, "label": label(spec, facts.kind), "now": _now(facts, now), **more}
+    given: dict[str, Any] = {"n": now, "label": facts.label, "now": _now(facts, now), **more}
     if facts.kind is not None:
         given["kind"] = facts.kind
     if stem == "payment_delay_days":
@@ -323,8 +230,8 @@ def _said(facts: Facts, now: Quantity, form: str, more: dict[str, Any]) -> Text:
 
 
 def _now(facts: Facts, now: Quantity) -> Text:
-    stem = _stem(facts.spec)
-    given: dict[str, Any] = {"n": now, "label": label(facts.spec, facts.kind), "kind": facts.kind or ""}
+    stem = stem_of(facts.spec)
+    given: dict[str, Any] = {"n": now, "label": facts.label, "kind": facts.kind or ""}
     if _few(facts) and facts.whole is not None:
         part = Quantity(value=round(facts.whole * now.value))
         return Text.of(f"m-{stem}.now-of|now-of", **{**given, "n": part, "whole": round(facts.whole)})

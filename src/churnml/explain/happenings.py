@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
-from itertools import islice
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from churnml.config import DisplayConfig
 from churnml.explain.happening import Happening
-from churnml.language import Quantity, Text
+from churnml.explain.happening_texts import TABLES_TOLD
+from churnml.language import Text
 from churnml.tables import TABLES, Tables, knowledge
 
-__all__ = ["timeline", "timelines"]
+__all__ = ["Timelines", "timeline", "timelines"]
 
 
 def timeline(
@@ -45,12 +44,12 @@ def timeline(
     display : DisplayConfig, optional
         What plans and products are called.
     """
-    return _Timelines(tables, as_of, days, limit, display, account_id).get(account_id, [])
+    return _read(tables, as_of, days, limit, display, account_id).get(account_id, [])
 
 
 def timelines(
     tables: Tables, as_of: date, *, days: int = 182, limit: int = 20, display: DisplayConfig | None = None
-) -> Mapping[str, list[Happening]]:
+) -> Timelines:
     """List what happened at every account in the days before a date: the `timeline` of each, in one reading.
 
     Parameters
@@ -60,97 +59,145 @@ def timelines(
 
     Returns
     -------
-    mapping of str to list of Happening
-        Put together where an account is asked for; those at which nothing happened are left out.
+    Timelines
+        Without the accounts at which nothing happened.
     """
-    return _Timelines(tables, as_of, days, limit, display, None)
+    return _read(tables, as_of, days, limit, display, None)
+
+
+class Timelines(Mapping[str, list[Happening]]):
+    """What happened at accounts, newest first: held as numbers, put together where an account is asked for.
+
+    Parameters
+    ----------
+    accounts : mapping of str to int
+        Account → its number.
+    rows : DataFrame
+        ``account`` (number), ``day`` (datetime64), ``kind`` and ``text`` (places in `kinds` and `texts`).
+    kinds : sequence of str
+        Canonical tables, ascending.
+    texts : sequence of Text
+        Each once, in the order of their JSON.
+    limit : int
+        Of an account at most so many, the newest.
+    """
+
+    def __init__(
+        self, accounts: Mapping[str, int], rows: pd.DataFrame, kinds: list[str], texts: list[Text], limit: int
+    ) -> None:
+        order = ["account", "day", "kind", "text"]
+        rows = rows.drop_duplicates().sort_values(order, ascending=[True, False, False, False])
+        rows = rows[rows.groupby("account").cumcount() < limit]
+        bounds = np.searchsorted(rows["account"], np.arange(len(accounts) + 1))
+        self._bounds = {
+            name: (bounds[at], bounds[at + 1]) for name, at in accounts.items() if bounds[at] < bounds[at + 1]
+        }
+        self._day = rows["day"].to_numpy().astype("datetime64[D]")
+        self._kind, self._text = rows["kind"].to_numpy(), rows["text"].to_numpy()
+        self._kinds, self._texts = kinds, texts
+        self._stored = [text.model_dump(mode="json") for text in texts]
+
+    def __getitem__(self, account_id: str) -> list[Happening]:
+        return [Happening(day, self._kinds[kind], self._texts[text]) for day, kind, text in self._of(account_id)]
+
+    def as_stored(self, account_id: str) -> list[dict[str, Any]]:
+        """Return what happened at an account as an explanation holds it: `Happening.as_stored` of each."""
+        if account_id not in self:
+            return []
+        return [
+            {"on": day, "kind": self._kinds[kind], "text": self._stored[text]}
+            for day, kind, text in self._of(account_id)
+        ]
+
+    def _of(self, account_id: str) -> Iterator[tuple[str, int, int]]:
+        own = slice(*self._bounds[account_id])
+        days = np.datetime_as_string(self._day[own]).tolist()
+        return zip(days, self._kind[own].tolist(), self._text[own].tolist(), strict=True)
+
+    def __contains__(self, account_id: object) -> bool:
+        return account_id in self._bounds
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._bounds)
+
+    def __len__(self) -> int:
+        return len(self._bounds)
 
 
 _READ_WHOLE = ("subscriptions", "contacts", "milestones")
 """Small tables, of which an old row may tell of something new."""
 
 
-class _Timelines(Mapping[str, list[Happening]]):
-    """The rows of every table that are told of, as arrays; an account's are put as sentences when it is asked for."""
+def _read(
+    tables: Tables, as_of: date, days: int, limit: int, display: DisplayConfig | None, account_id: str | None
+) -> Timelines:
+    """Read what the tables say of one account, or of all."""
+    # The service makes pages with this package and must start without the engine.
+    import ibis
 
-    def __init__(
-        self, tables: Tables, as_of: date, days: int, limit: int, display: DisplayConfig | None, account_id: str | None
-    ) -> None:
-        # The service makes pages with this package and must start without the engine.
-        import ibis
-
-        start, end = pd.Timestamp(as_of - timedelta(days=days)), pd.Timestamp(as_of)
-        self._span, self._limit, self._display = (start, end), limit, display or DisplayConfig()
-        self._rows: dict[str, _Rows] = {}
-        for table, (columns, _) in _SENTENCES.items():
-            if table not in tables:
-                continue
-            own = tables[table]
-            if account_id is not None:
-                own = own.filter(own["account_id"].cast("string") == ibis.literal(account_id))
-            elif table not in _READ_WHOLE and (began := TABLES[table].occurred_at) is not None:
-                own = own.filter(own[began].cast("timestamp") >= ibis.timestamp(start - pd.Timedelta(days=days)))
-            known = knowledge.rows_known_before(own, table, as_of, begun=False)
-            rows = known.select("account_id", *(name for name in columns if name in known.columns)).to_pandas()
-            self._rows[table] = _Rows(_new_terms(rows) if table == "subscriptions" else rows, start, end)
-
-    def __getitem__(self, account_id: str) -> list[Happening]:
-        start, end = self._span
-        own: dict[tuple[str, str], list[Happening]] = {}
-        for table, rows in self._rows.items():
-            _, sentences = _SENTENCES[table]
-            for row in rows.of(account_id):
-                for when, text in sentences(row, self._display):
-                    if isinstance(when, pd.Timestamp) and start <= when < end:  # NaT is none
-                        day = f"{when:%Y-%m-%d}"
-                        own.setdefault((day, table), []).append(Happening(day, table, text))
-        if not own:
-            raise KeyError(account_id)
-        newest = (item for key in sorted(own, reverse=True) for item in _each_once(own[key]))
-        return list(islice(newest, self._limit))
-
-    def __iter__(self) -> Iterator[str]:
-        accounts = dict.fromkeys(account for rows in self._rows.values() for account in rows.accounts)
-        return (account for account in accounts if account in self)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+    start, end = pd.Timestamp(as_of - timedelta(days=days)), pd.Timestamp(as_of)
+    made = _Making(start, end, display or DisplayConfig())
+    for table, told in TABLES_TOLD.items():
+        if table not in tables:
+            continue
+        own = tables[table]
+        if account_id is not None:
+            own = own.filter(own["account_id"].cast("string") == ibis.literal(account_id))
+        elif table not in _READ_WHOLE and (began := TABLES[table].occurred_at) is not None:
+            own = own.filter(own[began].cast("timestamp") >= ibis.timestamp(start - pd.Timedelta(days=days)))
+        known = knowledge.rows_known_before(own, table, as_of, begun=False)
+        columns = [name for name in (*told.times, *told.details) if name in known.columns]
+        rows = known.select("account_id", *columns).to_pandas()
+        made.add(table, _new_terms(rows) if table == "subscriptions" else rows)
+    return made.timelines(limit)
 
 
-def _each_once(items: list[Happening]) -> list[Happening]:
-    """Return what happened in one table on one day, the same text once, in the order of the texts."""
-    if len(items) == 1:
-        return items
-    by_text = {item.text.model_dump_json(): item for item in items}
-    return [by_text[text] for text in sorted(by_text, reverse=True)]
+class _Making:
+    """Gathers what the rows of tables say of a span of time: accounts, tables and texts as numbers."""
 
+    def __init__(self, start: pd.Timestamp, end: pd.Timestamp, display: DisplayConfig) -> None:
+        self._start, self._end, self._display = start, end, display
+        self._accounts: dict[str, int] = {}
+        self._texts: dict[str, Text] = {}
+        self._places: dict[str, int] = {}
+        self._parts: list[pd.DataFrame] = []
+        self._kinds = sorted(TABLES_TOLD)
 
-class _Rows:
-    """The rows of one table that have a time in the span, by account: words and numbers by their place in a list."""
-
-    def __init__(self, rows: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> None:
-        times = pd.DataFrame({name: pd.to_datetime(rows[name]) for name in rows.columns if name in _TIMES})
-        recent = ((times >= start) & (times < end)).any(axis=1)
-        own = rows.drop(columns="account_id")[recent]
-        codes, accounts = pd.factorize(rows.loc[recent, "account_id"].astype("str"))
-        order = np.argsort(codes, kind="stable")
-        bounds = np.searchsorted(codes[order], np.arange(len(accounts) + 1))
-        self.accounts = {str(account): at for at, account in enumerate(accounts)}
-        self._bounds = bounds.tolist()
-        self._times = {name: times.loc[recent, name].to_numpy()[order] for name in times.columns}
-        self._values: dict[str, tuple[npt.NDArray[np.int64], list[Any]]] = {}
-        for name in own.columns.difference(times.columns):
-            places, values = pd.factorize(own[name])
-            self._values[name] = places[order], [*values.tolist(), None]  # what is missing has the place −1
-
-    def of(self, account_id: str) -> Iterator[dict[str, Any]]:
-        """Give the rows of an account, times as timestamps."""
-        at = self.accounts.get(account_id)
-        for row in range(self._bounds[at], self._bounds[at + 1]) if at is not None else ():
-            yield {
-                **{name: pd.Timestamp(when[row]) for name, when in self._times.items()},
-                **{name: values[places[row]] for name, (places, values) in self._values.items()},
+    def add(self, table: str, rows: pd.DataFrame) -> None:
+        """Add what the rows of a table say."""
+        told = TABLES_TOLD[table]
+        rows = rows.reset_index(drop=True)
+        rows = rows.assign(**{name: pd.to_datetime(rows[name]) for name in told.times if name in rows})
+        codes, names = pd.factorize(rows["account_id"].astype("str"))
+        account = np.array(
+            [self._accounts.setdefault(str(name), len(self._accounts)) for name in names], dtype=np.int64
+        )
+        for said in told.say(rows, self._display):
+            chosen = ((said.when >= self._start) & (said.when < self._end)).to_numpy()
+            place, texts = said.texts(chosen)
+            numbers = np.array([self._number(text) for text in texts], dtype=np.int64)
+            part = {
+                "account": account[codes[chosen]],
+                "day": said.when[chosen].dt.normalize().to_numpy(),
+                "kind": self._kinds.index(table),
+                "text": numbers[place],
             }
+            self._parts.append(pd.DataFrame(part))
+
+    def _number(self, text: Text) -> int:
+        written = text.model_dump_json()
+        self._texts.setdefault(written, text)
+        return self._places.setdefault(written, len(self._places))
+
+    def timelines(self, limit: int) -> Timelines:
+        """Return all that was added."""
+        columns = ["account", "day", "kind", "text"]
+        rows = pd.concat(self._parts, ignore_index=True) if self._parts else pd.DataFrame(columns=columns)
+        in_order = sorted(self._texts)
+        rank = np.empty(len(in_order), dtype=np.int64)
+        rank[[self._places[written] for written in in_order]] = np.arange(len(in_order))
+        rows = rows.assign(text=rank[rows["text"].to_numpy(dtype=np.int64)])
+        return Timelines(self._accounts, rows, self._kinds, [self._texts[written] for written in in_order], limit)
 
 
 def _new_terms(rows: pd.DataFrame) -> pd.DataFrame:
@@ -163,77 +210,3 @@ def _new_terms(rows: pd.DataFrame) -> pd.DataFrame:
     same = ((terms[what] == before) | (terms[what].isna() & before.isna())).all(axis=1)
     first = ~terms.duplicated(["account_id", "product"])
     return terms[first | ~same]
-
-
-Dated = Iterator[tuple[Any, Text]]
-_TOUCHES = ("call", "email", "chat")
-_ROLES = ("champion", "sponsor", "admin")
-
-
-def _subscription(row: dict[str, Any], display: DisplayConfig) -> Dated:
-    named, seats = _word(row.get("plan")) or _word(row.get("product")), row.get("seats")
-    product = display.words("plans", named) if named else ""
-    if seats is None or pd.isna(seats):
-        yield row["started_on"], Text.of("event-term-began", product=product)
-    else:
-        counted = Quantity(value=float(str(seats)), unit="seats")
-        yield row["started_on"], Text.of("event-term-began-seats", product=product, seats=counted)
-
-
-def _ticket(row: dict[str, Any], display: DisplayConfig) -> Dated:
-    urgent = row.get("priority") in ("high", "urgent")
-    yield row["opened_at"], Text.of("event-ticket-opened-urgent" if urgent else "event-ticket-opened")
-    yield row.get("escalated_at"), Text.of("event-ticket-escalated")
-    yield row.get("reopened_at"), Text.of("event-ticket-reopened")
-
-
-def _survey(row: dict[str, Any], display: DisplayConfig) -> Dated:
-    if not pd.isna(row.get("score")):
-        kind, score = str(row.get("kind") or "nps").upper(), Quantity(value=float(row["score"]))
-        yield row["responded_at"], Text.of("event-survey", survey=kind, score=score)
-
-
-def _contact(row: dict[str, Any], display: DisplayConfig) -> Dated:
-    role, known = _word(row.get("role")), row.get("left_known_at")
-    when = row.get("left_at") if pd.isna(known) else known
-    yield when, Text.of(f"event-left-{role if role in _ROLES else 'contact'}")
-
-
-def _touchpoint(row: dict[str, Any], display: DisplayConfig) -> Dated:
-    channel, way = _word(row.get("channel")), "in" if row.get("direction") == "inbound" else "out"
-    if channel == "meeting":
-        yield row["occurred_at"], Text.of("event-touch-meeting")
-    else:
-        yield row["occurred_at"], Text.of(f"event-touch-{channel if channel in _TOUCHES else 'other'}-{way}")
-
-
-def _invoice(row: dict[str, Any], display: DisplayConfig) -> Dated:
-    due, paid = row.get("due_on"), row.get("paid_on")
-    if not pd.isna(due) and (pd.isna(paid) or paid > due):
-        yield due, Text.of("event-invoice-unpaid")
-
-
-def _milestone(row: dict[str, Any], display: DisplayConfig) -> Dated:
-    name = _word(row.get("name"))
-    text = Text.of("event-milestone", name=name) if name else Text.of("event-milestone-unnamed")
-    yield row.get("completed_at"), text
-
-
-def _word(value: Any) -> str:
-    return "" if value is None or pd.isna(value) else str(value)
-
-
-_TIMES = (
-    "started_on", "opened_at", "escalated_at", "reopened_at", "responded_at", "left_at", "left_known_at",
-    "occurred_at", "due_on", "paid_on", "completed_at",
-)  # fmt: skip
-_SENTENCES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, Any], DisplayConfig], Dated]]] = {
-    "subscriptions": (("started_on", "plan", "product", "seats"), _subscription),
-    "tickets": (("opened_at", "escalated_at", "reopened_at", "priority"), _ticket),
-    "surveys": (("responded_at", "kind", "score"), _survey),
-    "contacts": (("left_at", "left_known_at", "role"), _contact),
-    "touchpoints": (("occurred_at", "channel", "direction"), _touchpoint),
-    "invoices": (("due_on", "paid_on"), _invoice),
-    "milestones": (("completed_at", "name"), _milestone),
-}
-"""What each table's sentences are made of: its columns, and how a row is put."""

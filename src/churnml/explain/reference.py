@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy.spatial.distance import squareform
 from churnml.errors import BundleError, UsageError
 from churnml.features.spec import FeatureSet
 from churnml.language import Text
+from churnml.parallel import side_by_side
 
 __all__ = ["ExplainReference", "Yardstick"]
 
@@ -150,15 +152,13 @@ class ExplainReference:
         sample[:, -1] = probability[thin]
         yardsticks: dict[str, dict[str, Yardstick]] = {segment: {} for segment in cohorts}
         ranges = {}
-        for index, name in enumerate(names):  # one by one: all at once they would be a second frame
-            values = frame[name].to_numpy(dtype=float, na_value=np.nan, copy=True)
-            values[~np.isfinite(values)] = np.nan
-            sample[:, index] = values[thin]
-            for segment, cohort in cohorts.items():
-                if (yardstick := cohort.yardstick(values)) is not None:
-                    yardsticks[segment][name] = yardstick
-            if np.isfinite(values).any():
-                ranges[name] = (float(np.nanmin(values)), float(np.nanmax(values)))
+        measured = side_by_side([partial(_measured, frame[name], cohorts, thin) for name in names])
+        for index, (name, (own, by_cohort)) in enumerate(zip(names, measured, strict=True)):
+            sample[:, index] = own
+            for segment, yardstick in by_cohort.items():
+                yardsticks[segment][name] = yardstick
+            if "" in by_cohort:
+                ranges[name] = (by_cohort[""].quantiles[0], by_cohort[""].quantiles[-1])
         ranks = _ranks(sample)
         with_risk = ranks[:, :-1].T @ ranks[:, -1]
         return cls(
@@ -250,6 +250,16 @@ class _Cohort:
             some_high=some[1],
             clear=_apart(parts[0], parts[2], *counted),
         )
+
+
+def _measured(
+    column: pd.Series, cohorts: Mapping[str, _Cohort], thin: npt.NDArray[np.intp]
+) -> tuple[np.ndarray, dict[str, Yardstick]]:
+    """Return the thinned values of a feature, and the yardstick of each cohort in which somebody has one."""
+    values = column.to_numpy(dtype=float, na_value=np.nan, copy=True)
+    values[~np.isfinite(values)] = np.nan
+    each = {name: cohort.yardstick(values) for name, cohort in cohorts.items()}
+    return values[thin], {name: yardstick for name, yardstick in each.items() if yardstick is not None}
 
 
 def _short(value: float) -> float:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from churnml.tables import Tables, knowledge
 
-__all__ = ["SERIES", "series_of", "weekly"]
+__all__ = ["SERIES", "Weeks", "series_of", "weekly"]
 
 SERIES = ("events", "users", "tickets")
 """Events, people who acted, and tickets opened, each per week."""
@@ -27,7 +30,45 @@ def series_of(topic: str) -> str | None:
     return "events" if topic.startswith("kind:") else _OF_TOPIC.get(topic)
 
 
-def weekly(tables: Tables, as_of: date, weeks: int = 26) -> dict[str, dict[str, list[float]]]:
+class Weeks(Mapping[str, dict[str, list[float]]]):
+    """Account → name of the series (`SERIES`) → one number a week, oldest first; held as one matrix a series.
+
+    Parameters
+    ----------
+    weeks : int
+        How many.
+    """
+
+    def __init__(self, weeks: int) -> None:
+        self._weeks = weeks
+        self._series: dict[str, tuple[dict[str, int], npt.NDArray[np.float64]]] = {}
+
+    def add(self, name: str, accounts: pd.Series, week: pd.Series, counts: pd.Series) -> None:
+        """Add a series: one row an account and week, in any order; what is not there is 0."""
+        counted = (counts != 0).to_numpy(dtype=bool)
+        place, known = pd.factorize(accounts[counted].astype("str"))
+        matrix = np.zeros((len(known), self._weeks))
+        matrix[place, week[counted].to_numpy(dtype=np.int64)] = counts[counted].to_numpy(dtype=np.float64)
+        self._series[name] = ({str(account): at for at, account in enumerate(known)}, matrix)
+
+    def __getitem__(self, account_id: str) -> dict[str, list[float]]:
+        own = {
+            name: matrix[row].tolist()
+            for name, (rows, matrix) in self._series.items()
+            if (row := rows.get(account_id)) is not None
+        }
+        if not own:
+            raise KeyError(account_id)
+        return own
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(account for rows, _ in self._series.values() for account in rows))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def weekly(tables: Tables, as_of: date, weeks: int = 26) -> Weeks:
     """Return each account's weeks before a date.
 
     Parameters
@@ -40,9 +81,8 @@ def weekly(tables: Tables, as_of: date, weeks: int = 26) -> dict[str, dict[str, 
 
     Returns
     -------
-    dict
-        Account → name of the series (`SERIES`) → one number a week, oldest first. A week before the data begins is
-        left out at the front; a series of nothing but zeros too.
+    Weeks
+        Weeks before the data begins are left out at the front; series of nothing but zeros too.
 
     Examples
     --------
@@ -50,11 +90,11 @@ def weekly(tables: Tables, as_of: date, weeks: int = 26) -> dict[str, dict[str, 
     ...                        "occurred_at": pd.to_datetime(["2026-03-01", "2026-03-02", "2026-03-09"])})
     >>> first, last = date(2026, 2, 24), date(2026, 3, 10)
     >>> tables = Tables.from_pandas({"events": events}, observed_from=first, observed_until=last)
-    >>> weekly(tables, date(2026, 3, 10))
+    >>> dict(weekly(tables, date(2026, 3, 10)))
     {'a': {'events': [2.0, 1.0], 'users': [2.0, 1.0]}}
     """
     covered = max(1, min(weeks, (as_of - tables.observed_from).days // 7))
-    series: dict[str, dict[str, list[float]]] = {}
+    series = Weeks(covered)
     for table, column in (("events", "occurred_at"), ("tickets", "opened_at")):
         if table in tables:
             _count(tables, table, column, as_of, covered, series)
@@ -67,7 +107,7 @@ def _count(
     column: str,
     as_of: date,
     weeks: int,
-    series_by_account: dict[str, dict[str, list[float]]],
+    series: Weeks,
 ) -> None:
     import ibis
 
@@ -83,7 +123,4 @@ def _count(
         counts = {"tickets": rows.count()}
     frame = rows.group_by("account_", "week_").aggregate(**counts).to_pandas()
     for name in counts:
-        for account, week, count in zip(frame["account_"], frame["week_"], frame[name], strict=True):
-            if count:
-                series = series_by_account.setdefault(str(account), {}).setdefault(name, [0.0] * weeks)
-                series[int(week)] = float(count)
+        series.add(name, frame["account_"], frame["week_"], frame[name])

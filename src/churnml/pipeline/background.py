@@ -45,7 +45,7 @@ def happened(config: Config, tables: Tables, as_of: date) -> Callable[[str], dic
 
     def of(account_id: str) -> dict[str, Any]:
         return {
-            "happenings": [one.as_stored() for one in happenings.get(account_id, ())],
+            "happenings": happenings.as_stored(account_id),
             "weekly": weeks.get(account_id, {}),
         }
 

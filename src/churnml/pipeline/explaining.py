@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from churnml.explain import Explanation, load_playbooks, plays_of, touch_model
 from churnml.explain.stored import stored
 from churnml.files import write_array
 from churnml.health import phase
-from churnml.language import phrases
+from churnml.language import Text, phrases
 from churnml.store import Documents
 from churnml.store.packing import document_text
 
@@ -78,16 +78,17 @@ def explain_accounts(
 
     def texts() -> Iterator[str]:
         for explanation, document in _documents(config, champion, now, judged, before, order, beside):
-            reasons = [say(text) for text in explanation.sentences]
-            drivers = [say(driver.sentence) for driver in (*explanation.raising, *explanation.lowering)]
+            drivers = [driver.sentence for driver in (*explanation.raising, *explanation.lowering)]
+            words = _said_once((*explanation.sentences, *drivers), say)
+            reasons = [words[id(text)] for text in explanation.sentences]
             text = explained.documents.add(explanation.account_id, document)
             explained.why.append(_why(document))
             explained.families.append(document["families"])
             explained.reasons.append(reasons)
-            explained.drivers.append(drivers)
-            words = {"language": config.language, "summary": say(explanation.summary), "reasons": reasons}
+            explained.drivers.append([words[id(text)] for text in drivers])
+            in_words = {"language": config.language, "summary": say(explanation.summary), "reasons": reasons}
             # The file holds what the store does, and the words beside it: a large document becomes JSON once.
-            yield f'{text[:-1]},"in_words":{document_text(words)}}}'
+            yield f'{text[:-1]},"in_words":{document_text(in_words)}}}'
 
     write_array(file, texts())
     return explained
@@ -113,6 +114,11 @@ def _documents(
         for of in beside:
             document |= of(explanation.account_id)
         yield explanation, document
+
+
+def _said_once(texts: Iterable[Text], say: Callable[[Text], str]) -> dict[int, str]:
+    """Return each text in words, by its identity: most drivers are reasons, too."""
+    return {place: say(text) for place, text in {id(text): text for text in texts}.items()}
 
 
 def _why(document: dict[str, Any]) -> dict[str, Any] | None:

@@ -64,5 +64,5 @@ def _others(
             peers.append(None)
             continue
         mean = (totals[code] - own) / others[code]
-        peers.append(Peers(by, names[code], int(others[code]), tuple(float(share) for share in mean)))
+        peers.append(Peers(by, names[code], int(others[code]), tuple(mean.tolist())))
     return peers

@@ -81,9 +81,11 @@ def lifetimes(
         if np.isnan(rank).all():
             rank = point.lost_within(horizon_days, gap_days)
         order = np.argsort(np.where(np.isnan(rank), np.inf, -rank), kind="stable")
+    accounts, dates = rows["account_id"].astype("str").tolist(), pd.to_datetime(rows["as_of"]).dt.date.tolist()
+    untold_draws = np.isnan(lost_draws).any(axis=0)
     lines = []
     for row in order.tolist():
-        as_of = pd.Timestamp(rows["as_of"].iloc[row]).date()
+        as_of = dates[row]
         days = {"earliest": _month_of_half(low[row]), "latest": _month_of_half(high[row])}
         if not np.isnan(days["earliest"]):
             # The bounds are told by the month, the curve itself by the day.
@@ -91,7 +93,7 @@ def lifetimes(
         known = not np.isnan(mrr[row])
         valued = known and months == MONTHS
         line = Lifetime(
-            account_id=str(rows["account_id"].iloc[row]),
+            account_id=accounts[row],
             next_decision_on=_on(as_of, decision[row]),
             renewal_risk=None
             if np.isnan(decision[row])
@@ -111,7 +113,7 @@ def lifetimes(
             renewal_drivers=tuple(drivers[row]) if drivers else (),
             value_within=float(value.within[row]) if valued else None,
             value_draws=_numbers(value.draws[:, row]) if valued else (),
-            decision_draws=() if np.isnan(lost_draws[:, row]).any() else _numbers(lost_draws[:, row]),
+            decision_draws=() if untold_draws[row] else _numbers(lost_draws[:, row]),
         )
         lines.append(line)
     return tuple(lines)
@@ -163,4 +165,4 @@ def _bounds(value: float, low: float, high: float) -> Bounds:
 
 
 def _numbers(values: np.ndarray) -> tuple[float, ...]:
-    return tuple(float(one) for one in values)
+    return tuple(values.tolist())

@@ -17,6 +17,8 @@ def normal(text: str) -> str:
     >>> normal("ＡＣＭＥ ﾃｸﾉ") == normal("acme テクノ") == normal("Acme てくの")
     True
     """
+    if text.isascii():
+        return text.casefold()  # most are, and nothing else changes in them
     return unicodedata.normalize("NFKC", text).casefold().translate(_TO_HIRAGANA)
 
 

@@ -191,11 +191,13 @@ class Snapshot:
         return [str(name) for name in self.compositions.columns if name not in ("account_id", "as_of")]
 
     def score_chunks(self, size: int) -> Iterator[list[dict[str, Any]]]:
-        """Yield the scores as rows in the order of `rank_by`, then expected loss, probability and account id."""
-        frame = self._stored(self.scores).copy()
-        for column in _COLUMNS:
-            if column not in frame.columns:
-                frame[column] = None
+        """Yield the scores as rows in the order of `rank_by`, then expected loss, probability and account id.
+
+        A column of which nothing is known is left out, and null in the store.
+        """
+        frame = self._stored(self.scores)
+        none = dict.fromkeys((column for column in _COLUMNS if column not in frame.columns), None)
+        frame = frame.assign(**none)
         if frame["expected_loss"].isna().all() and not frame["arr"].isna().all():
             frame["expected_loss"] = frame["churn_probability"] * frame["arr"].astype(float)
         order = frame.assign(
@@ -210,19 +212,25 @@ class Snapshot:
             packed = packed_compositions(self.compositions, names)
             composed = dict(zip(self.compositions["account_id"].astype(str), packed, strict=True))
         extras = [str(name) for name in self.scores.columns if name not in (*_COLUMNS, *_ON_THE_SNAPSHOT)]
-        order = order[[*_COLUMNS, *extras]]
+        known = [name for name in _COLUMNS if name in _REQUIRED or not order[name].isna().all()]
         for start in range(0, len(order), size):
-            rows = []
-            for position, record in enumerate(order.iloc[start : start + size].to_dict("records"), start):
-                row: dict[str, Any] = {str(name): plain(record[name]) for name in _COLUMNS}
-                row["account_id"] = str(record["account_id"])
-                row["position"] = position
-                row.update({name: _day(record[name]) for name in _DAYS})
-                row["searched"] = normal(f"{row['account_id']} {row['name'] or ''}")
-                row["composition"] = composed.get(row["account_id"])
-                row["details"] = {name: plain(record[name]) for name in extras}
-                rows.append(row)
-            yield rows
+            part = order.iloc[start : start + size]
+            columns = {name: _days(part[name]) if name in _DAYS else _plain_values(part[name]) for name in known}
+            columns["account_id"] = [str(account) for account in part["account_id"]]
+            called = columns.get("name", [None] * len(part))
+            details = _records({name: _plain_values(part[name]) for name in extras}, len(part))
+            yield [
+                {
+                    **row,
+                    "position": position,
+                    "searched": normal(f"{row['account_id']} {name or ''}"),
+                    "composition": composed.get(row["account_id"]),
+                    "details": more,
+                }
+                for position, (row, name, more) in enumerate(
+                    zip(_records(columns, len(part)), called, details, strict=True), start
+                )
+            ]
 
     def feature_chunks(self, size: int) -> Iterator[list[dict[str, Any]]]:
         """Yield each account's features as a row: packed numbers, and words as JSON."""
@@ -270,8 +278,26 @@ class Snapshot:
         return frame[[str(name) not in self.unstorable for name in frame["account_id"]]]
 
 
+def _plain_values(column: pd.Series) -> list[Any]:
+    """Return a column's values as JSON can hold them, see `plain`."""
+    if column.dtype == "float64":
+        return [value if math.isfinite(value) else None for value in column.tolist()]
+    return [plain(value) for value in column.tolist()]
+
+
+def _days(column: pd.Series) -> list[date | None]:
+    """Return a column's dates as dates."""
+    return [_day(value) for value in column.tolist()]
+
+
 def _day(value: Any) -> date | None:
-    """Return a date of a frame as a date."""
     if value is None or value != value:
         return None
     return value.date() if isinstance(value, datetime) else value
+
+
+def _records(columns: Mapping[str, list[Any]], length: int) -> list[dict[str, Any]]:
+    """Return columns as rows."""
+    if not columns:
+        return [{} for _ in range(length)]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from churnml.parallel import both
 from churnml.training.blending import blend_weight
 from churnml.training.facts import EnsembleFacts
 from churnml.training.folds import InnerFold
@@ -18,7 +19,7 @@ from churnml.training.linear_tuning import TunedRegression, tune_regression
 from churnml.training.recipe import Recipe
 from churnml.training.threads import one_blas_thread
 from churnml.training.tree_tuning import TunedTrees, tune_trees
-from churnml.training.trees import BinnedRows, TreeSettings, both
+from churnml.training.trees import BinnedRows, TreeSettings
 
 __all__ = ["Chosen", "choose"]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from churnml.parallel import both
 from churnml.training.calibration import Calibrator, calibrate, calibrate_level
 from churnml.training.choice import choose
 from churnml.training.facts import EnsembleFacts
@@ -18,7 +19,7 @@ from churnml.training.level import Season, Timeline, find_level
 from churnml.training.linear import Linear, fit_linear, mixed
 from churnml.training.recipe import Recipe
 from churnml.training.threads import one_blas_thread
-from churnml.training.trees import BinnedRows, Trees, both
+from churnml.training.trees import BinnedRows, Trees
 
 __all__ = ["Ensemble", "fit_ensemble"]
 

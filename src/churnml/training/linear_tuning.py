@@ -9,11 +9,11 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from churnml.parallel import side_by_side
 from churnml.training.folds import InnerFold
 from churnml.training.judging import Judge
 from churnml.training.linear import Regressions, Strength
 from churnml.training.recipe import Recipe
-from churnml.training.trees import side_by_side
 
 __all__ = ["TunedRegression", "tune_regression"]
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import logit
 
+from churnml.parallel import side_by_side
 from churnml.training.calibration import Calibrator
 from churnml.training.encoding import encode
 from churnml.training.ensemble import Ensemble
@@ -20,7 +21,7 @@ from churnml.training.judging import judged_rows
 from churnml.training.linear import Linear, Strength, reweighed
 from churnml.training.logistic import fit_logistic
 from churnml.training.stacking import Asked, Stack
-from churnml.training.trees import BinnedRows, Trees, side_by_side
+from churnml.training.trees import BinnedRows, Trees
 
 __all__ = [
     "APART_FROM",

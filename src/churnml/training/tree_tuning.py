@@ -15,10 +15,11 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
+from churnml.parallel import side_by_side
 from churnml.training.folds import InnerFold
 from churnml.training.judging import Judge
 from churnml.training.recipe import Recipe
-from churnml.training.trees import BinnedRows, TreeSettings, side_by_side, validation_curve
+from churnml.training.trees import BinnedRows, TreeSettings, validation_curve
 
 __all__ = ["TunedTrees", "tune_trees"]
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import lightgbm as lgb
 import numpy as np
@@ -15,22 +13,19 @@ import numpy.typing as npt
 
 from churnml.errors import ConfigError
 from churnml.language import Text
+from churnml.parallel import side_by_side
 
 __all__ = [
     "DEFAULTS",
     "BinnedRows",
     "TreeSettings",
     "Trees",
-    "both",
-    "side_by_side",
     "tree_settings",
     "validation_curve",
 ]
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
-Result = TypeVar("Result")
-Other = TypeVar("Other")
 
 DEFAULTS: dict[str, float | int | str | bool] = {
     "learning_rate": 0.04,
@@ -53,7 +48,8 @@ _SHAPES: tuple[dict[str, float | int | str | bool], ...] = (
     {"num_leaves": 16, "min_data_in_leaf": 15, "min_sum_hessian_in_leaf": 1.0, "lambda_l2": 3.0},
 )
 
-_LARGER_STEPS = 0.08
+_PATIENCE, _PATIENCE_OF_RICHER = 60, 30
+"""Trees without a gain after which no more are grown."""
 
 _FIXED: dict[str, float | int | str | bool] = {
     "objective": "binary",
@@ -98,12 +94,20 @@ class TreeSettings:
         return params
 
 
-def tree_settings(params: Mapping[str, float | int | str | bool], *, many: bool = False) -> tuple[TreeSettings, ...]:
+def tree_settings(params: Mapping[str, float | int | str | bool], *, steps: int = 1) -> tuple[TreeSettings, ...]:
     """Return the shapes of tree to try, the simplest first, and check the parameters that override the defaults.
 
     A tree of four leaves holds interactions of two or three features, which is what a few hundred churners can show;
-    sixteen smaller leaves may be tried beside it, unless the parameters name a number of leaves. With `many` churners
-    the small trees take larger steps: half as many are as good then.
+    sixteen smaller leaves may be tried beside it, unless the parameters name a number of leaves. With many churners
+    larger steps and fewer trees are as good.
+
+    Parameters
+    ----------
+    params : mapping
+        LightGBM parameters.
+    steps : int
+        How many times as large as usual the steps of the simplest shape are, where the parameters say nothing of them;
+        those of a richer one, half as many times.
 
     Raises
     ------
@@ -114,8 +118,8 @@ def tree_settings(params: Mapping[str, float | int | str | bool], *, many: bool 
     --------
     >>> tree_settings({"n_estimators": 50, "num_leaves": 6})
     (TreeSettings(params={'num_leaves': 6}, max_trees=50, patience=60),)
-    >>> [(shape.params["num_leaves"], shape.params.get("learning_rate")) for shape in tree_settings({}, many=True)]
-    [(4, 0.08), (16, None)]
+    >>> [(shape.params["num_leaves"], shape.params.get("learning_rate")) for shape in tree_settings({}, steps=3)]
+    [(4, 0.12), (16, 0.06)]
     """
     own = dict(params)
     trees = [own.pop(name) for name in _TREES if name in own]
@@ -131,33 +135,12 @@ def tree_settings(params: Mapping[str, float | int | str | bool], *, many: bool 
             )
     shapes = [own] if "num_leaves" in own else [{**shape, **own} for shape in _SHAPES]
     most = {"max_trees": int(trees[0])} if trees else {}
-    larger = many and not {"num_leaves", "learning_rate"} & set(own)
-    if larger:
-        shapes[0] = {**shapes[0], "learning_rate": _LARGER_STEPS}
-    # Larger steps have learnt what they can, and a richer shape overfits, within fewer trees.
-    first = 40 if larger else 60
-    return tuple(TreeSettings(shape, **most, patience=30 if number else first) for number, shape in enumerate(shapes))
-
-
-def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Run independent jobs on as many threads as there are cores; LightGBM releases Python's lock while it trains."""
-    if len(jobs) == 1:  # as for a request to the service: no thread is worth it
-        return [jobs[0]()]
-    with ThreadPoolExecutor(max_workers=max(min(len(jobs), os.cpu_count() or 1), 1)) as pool:
-        return [future.result() for future in [pool.submit(job) for job in jobs]]
-
-
-def both(first: Callable[[], Result], second: Callable[[], Other]) -> tuple[Result, Other]:
-    """Do two things at the same time, the second on a thread of its own, and return what came of each.
-
-    Examples
-    --------
-    >>> both(lambda: 1, lambda: "two")
-    (1, 'two')
-    """
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        other = pool.submit(second)
-        return first(), other.result()
+    patience = [_PATIENCE, _PATIENCE_OF_RICHER]
+    if steps > 1 and not {"num_leaves", "learning_rate"} & set(own):
+        for shape, factor in zip(shapes, (steps, steps / 2), strict=True):
+            shape["learning_rate"] = round(float(DEFAULTS["learning_rate"]) * factor, 3)
+        patience[0] = 2 * _PATIENCE // (steps + 1)  # larger steps have learnt what they can within fewer trees
+    return tuple(TreeSettings(shape, **most, patience=waits) for shape, waits in zip(shapes, patience, strict=False))
 
 
 class BinnedRows:
