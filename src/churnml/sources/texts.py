@@ -29,7 +29,7 @@ _ENOUGH_ROWS = 20_000
 
 @dataclass(frozen=True)
 class Texts:
-    """What was seen of the texts of a raw column.
+    """What the texts of a raw column are like.
 
     Parameters
     ----------
@@ -99,14 +99,14 @@ def texts_of(
         counts = ", ".join(f"approx_count_distinct({column})" for column in columns.values())
         distinct = db.execute(f"SELECT {counts} FROM {raw.relation}").fetchone() or ()
         return {
-            name: _seen(db, raw, column, *every[name], distinct=count)
+            name: _texts(db, raw, column, *every[name], distinct=count)
             for (name, column), count in zip(columns.items(), distinct, strict=True)
         }
     except duckdb.Error:  # whoever reads the rows tells what is wrong with them
         return {}
 
 
-def _seen(
+def _texts(
     db: duckdb.DuckDBPyConnection, raw: Raw, text: str, column: Column, source: ColumnSource, *, distinct: int
 ) -> Texts:
     values, most = f'SELECT {text} AS "raw:v" FROM {raw.relation}', _ENOUGH_ROWS
