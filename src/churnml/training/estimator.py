@@ -34,6 +34,8 @@ _LEFT_OUT = 4
 """Parts that the accounts are cut into to judge the blend, each left out once; of many churners half of them do."""
 _ONE_PART_CHURNERS = 1000
 """With so many churned accounts one part holds enough of them to judge by."""
+_MANY_ROWS = 30_000
+"""Of so many rows the time counts: with a thousand churned accounts among them the trees take larger steps still."""
 
 
 @dataclass(frozen=True)
@@ -197,9 +199,10 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             left_out = grouped_folds(outcome, account, folds=_LEFT_OUT, seed=self.random_state)
             if not few:
                 left_out = left_out[: _LEFT_OUT // 2 if churners < _ONE_PART_CHURNERS else 1]
+        steps = 1 if few else 2 if churners < _ONE_PART_CHURNERS or len(outcome) < _MANY_ROWS else 3
         recipe = Recipe(
             kind=self.kind_,
-            trees=tree_settings(self.params or {}, many=not few)[: 1 if few else None],
+            trees=tree_settings(self.params or {}, steps=steps)[: 1 if few else None],
             seeds=tuple(self.random_state + number for number in range(self.seeds)),
             calibration=self.calibration,
             categorical=self._categorical,

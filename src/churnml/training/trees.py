@@ -48,7 +48,8 @@ _SHAPES: tuple[dict[str, float | int | str | bool], ...] = (
     {"num_leaves": 16, "min_data_in_leaf": 15, "min_sum_hessian_in_leaf": 1.0, "lambda_l2": 3.0},
 )
 
-_LARGER_STEPS = 0.08
+_PATIENCE, _PATIENCE_OF_RICHER = 60, 30
+"""Trees without a gain after which no more are grown."""
 
 _FIXED: dict[str, float | int | str | bool] = {
     "objective": "binary",
@@ -93,12 +94,20 @@ class TreeSettings:
         return params
 
 
-def tree_settings(params: Mapping[str, float | int | str | bool], *, many: bool = False) -> tuple[TreeSettings, ...]:
+def tree_settings(params: Mapping[str, float | int | str | bool], *, steps: int = 1) -> tuple[TreeSettings, ...]:
     """Return the shapes of tree to try, the simplest first, and check the parameters that override the defaults.
 
     A tree of four leaves holds interactions of two or three features, which is what a few hundred churners can show;
-    sixteen smaller leaves may be tried beside it, unless the parameters name a number of leaves. With `many` churners
-    the small trees take larger steps: half as many are as good then.
+    sixteen smaller leaves may be tried beside it, unless the parameters name a number of leaves. With many churners
+    larger steps and fewer trees are as good.
+
+    Parameters
+    ----------
+    params : mapping
+        LightGBM parameters.
+    steps : int
+        How many times as large as usual the steps of the simplest shape are, where the parameters say nothing of them;
+        those of a richer one, half as many times.
 
     Raises
     ------
@@ -109,8 +118,8 @@ def tree_settings(params: Mapping[str, float | int | str | bool], *, many: bool 
     --------
     >>> tree_settings({"n_estimators": 50, "num_leaves": 6})
     (TreeSettings(params={'num_leaves': 6}, max_trees=50, patience=60),)
-    >>> [(shape.params["num_leaves"], shape.params.get("learning_rate")) for shape in tree_settings({}, many=True)]
-    [(4, 0.08), (16, None)]
+    >>> [(shape.params["num_leaves"], shape.params.get("learning_rate")) for shape in tree_settings({}, steps=3)]
+    [(4, 0.12), (16, 0.06)]
     """
     own = dict(params)
     trees = [own.pop(name) for name in _TREES if name in own]
@@ -126,12 +135,12 @@ def tree_settings(params: Mapping[str, float | int | str | bool], *, many: bool 
             )
     shapes = [own] if "num_leaves" in own else [{**shape, **own} for shape in _SHAPES]
     most = {"max_trees": int(trees[0])} if trees else {}
-    larger = many and not {"num_leaves", "learning_rate"} & set(own)
-    if larger:
-        shapes[0] = {**shapes[0], "learning_rate": _LARGER_STEPS}
-    # Larger steps have learnt what they can, and a richer shape overfits, within fewer trees.
-    first = 40 if larger else 60
-    return tuple(TreeSettings(shape, **most, patience=30 if number else first) for number, shape in enumerate(shapes))
+    patience = [_PATIENCE, _PATIENCE_OF_RICHER]
+    if steps > 1 and not {"num_leaves", "learning_rate"} & set(own):
+        for shape, factor in zip(shapes, (steps, steps / 2), strict=True):
+            shape["learning_rate"] = round(float(DEFAULTS["learning_rate"]) * factor, 3)
+        patience[0] = 2 * _PATIENCE // (steps + 1)  # larger steps have learnt what they can within fewer trees
+    return tuple(TreeSettings(shape, **most, patience=waits) for shape, waits in zip(shapes, patience, strict=False))
 
 
 class BinnedRows:
