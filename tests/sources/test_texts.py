@@ -28,9 +28,9 @@ def lay(raw: Any, users: list[str]) -> Any:
 
 def came_to(raw: Any) -> tuple[Any, ...]:
     loaded = raw.load()
-    rows = loaded.tables["events"].to_pandas().astype(str)
-    sorted_rows = rows.sort_values(list(rows.columns)).values.tolist()
-    return loaded.fingerprint, list(map(str, loaded.notes)), loaded.checks, loaded.rejected.to_dict(), sorted_rows
+    frames = [table.to_pandas().astype(str) for table in loaded.tables.values()]
+    rows = [frame.sort_values(list(frame.columns)).values.tolist() for frame in frames]
+    return loaded.fingerprint, list(map(str, loaded.notes)), loaded.checks, loaded.rejected.to_dict(), rows
 
 
 @pytest.mark.parametrize("most_distinct", [0, 1_000_000])
@@ -53,6 +53,30 @@ def test_only_a_column_that_many_texts_change_in_is_cleaned_row_by_row(
     monkeypatch.setattr(StagedTable, "_stage", _watched(StagedTable._stage, queries))
     lay(raw, users).load()
     assert ["nfc_normalize" in query for query in queries] == [trims]
+
+
+PLAIN = ["2026-01-05", "2026-01-06T23:30", "2026-01-07 09:30:00", "2026-01-08 09:30:00.25"]
+OTHERS = [
+    ["2026-01-09T23:30:00Z"],
+    ["2026-01-09T23:30:00+09:00", "2026-02-30"],
+    ["令和8年1月5日", " 2026-01-05 ", "nan"],
+]
+
+
+@pytest.mark.parametrize("timezone", ["UTC", "Asia/Tokyo"])
+@pytest.mark.parametrize("texts", [PLAIN, *(PLAIN + more for more in OTHERS)])
+def test_times_of_a_large_table_are_read_as_those_of_a_small_one(
+    raw: Any, monkeypatch: pytest.MonkeyPatch, texts: list[str], timezone: str
+) -> None:
+    lines = [f"a{n % 3},login,{texts[n % len(texts)]},{texts[-n % len(texts)]}" for n in range(60)]
+    times = {name: {"column": name, "timezone": timezone} for name in ("occurred_at", "known_at")}
+    raw.write("events.csv", "\n".join(["account_id,event_type,occurred_at,known_at", *lines]), columns=times)
+    day = {"started_on": {"column": "on", "timezone": timezone}}
+    raw.write("subscriptions.csv", "\n".join(["account_id,on", *(f"a,{text}" for text in texts)]), columns=day)
+    raw.source["max_rejected_share"] = 0.9
+    row_by_row = came_to(raw)
+    monkeypatch.setattr("churnml.sources.raw.MOST_ROWS", 0)
+    assert came_to(raw) == row_by_row
 
 
 def _watched(stage: Any, queries: list[str]) -> Any:

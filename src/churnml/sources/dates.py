@@ -19,7 +19,15 @@ from churnml.language import Text
 from churnml.sources.sql import literal
 from churnml.tables.row_rules import EARLIEST
 
-__all__ = ["date_value", "day_as_written", "elsewhere", "propose_format", "readable_date", "timestamp_value"]
+__all__ = [
+    "date_value",
+    "day_as_written",
+    "elsewhere",
+    "is_plain_time",
+    "propose_format",
+    "readable_date",
+    "timestamp_value",
+]
 
 _DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d", "%Y.%m.%d", "%Y年%m月%d日")
 _SHORT_DAYS = ("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%y/%m/%d", "%d-%m-%y", "%y-%m-%d", "%y.%m.%d", "%m-%d-%y")
@@ -48,7 +56,25 @@ def readable_date(raw: str, source: ColumnSource) -> str:
     return f"translate({raw}, {literal(_WIDE)}, {literal(_PLAIN)})" if source.format is not None else raw
 
 
-def timestamp_value(raw: str, kind: str, source: ColumnSource, *, iso: bool = False) -> str:
+def is_plain_time(raw: str, timezone: str) -> str:
+    """Return the SQL condition of a text with the shape of an ISO date or time in a zone: the quickest to read.
+
+    Examples
+    --------
+    >>> texts = ["2026-03-01", "2026-03-01T09:30", "2026-03-01 09:30:00.5", "2026-03-01T09:30Z", "0000-00-00", " "]
+    >>> with duckdb.connect() as db:
+    ...     for timezone in ("UTC", "Asia/Tokyo"):
+    ...         sql = f"SELECT {is_plain_time('v', timezone)} FROM (SELECT unnest(?) AS v)"
+    ...         print([is_plain for is_plain, in db.execute(sql, [texts]).fetchall()])
+    [True, True, True, True, False, False]
+    [True, True, True, False, False, False]
+    """
+    zone = "Z?" if timezone == "UTC" else ""
+    time = rf"[ T]\d\d:\d\d(:\d\d(\.\d{{1,6}})?)?{zone}"
+    return rf"regexp_full_match({raw}, '[1-9]\d{{3}}-\d\d-\d\d({time})?')"
+
+
+def timestamp_value(raw: str, kind: str, source: ColumnSource, *, iso: bool = False, plain: bool = False) -> str:
     """Return the SQL of a time in UTC.
 
     Parameters
@@ -59,6 +85,8 @@ def timestamp_value(raw: str, kind: str, source: ColumnSource, *, iso: bool = Fa
         Its section in the config: format and time zone.
     iso : bool
         Whether no value is a Japanese date, so that the SQL can be short.
+    plain : bool
+        Whether every value `is_plain_time`, so that the SQL can be shorter still.
 
     Examples
     --------
@@ -84,6 +112,8 @@ def timestamp_value(raw: str, kind: str, source: ColumnSource, *, iso: bool = Fa
         if _has_zone(source.format):
             return f"timezone('UTC', CAST({parsed} AS TIMESTAMPTZ))"
         return parsed if source.timezone == "UTC" else f"timezone('UTC', timezone({zone}, {parsed}))"
+    if plain:
+        return _local_time(raw, source.timezone)
     if iso:
         return _timestamp(raw, source.timezone)
     return _with_japanese(raw, lambda text: _timestamp(text, source.timezone))
@@ -93,11 +123,16 @@ def _timestamp(text: str, timezone: str) -> str:
     with_offset = f"timezone('UTC', try_cast({text} AS TIMESTAMPTZ))"
     if timezone == "UTC":  # the session's zone, so that times without an offset are read as UTC
         return _with_whole_year(text, with_offset)
-    local = f"timezone('UTC', timezone({literal(timezone)}, try_cast({text} AS TIMESTAMP)))"
+    local = _local_time(text, timezone)
     return _with_whole_year(text, f"CASE WHEN regexp_full_match({text}, {_OFFSET}) THEN {with_offset} ELSE {local} END")
 
 
-def date_value(raw: str, kind: str, source: ColumnSource, *, iso: bool = False) -> str:
+def _local_time(text: str, timezone: str) -> str:
+    local = f"try_cast({text} AS TIMESTAMP)"
+    return local if timezone == "UTC" else f"timezone('UTC', timezone({literal(timezone)}, {local}))"
+
+
+def date_value(raw: str, kind: str, source: ColumnSource, *, iso: bool = False, plain: bool = False) -> str:
     """Return the SQL of a calendar day: as written, and of a time with a zone the day in the column's `timezone`.
 
     Examples
@@ -123,6 +158,8 @@ def date_value(raw: str, kind: str, source: ColumnSource, *, iso: bool = False) 
         if _has_zone(source.format):
             return f"CAST(timezone({zone}, CAST({parsed} AS TIMESTAMPTZ)) AS DATE)"
         return f"CAST({parsed} AS DATE)"
+    if plain:
+        return day_as_written(raw)
     if iso:
         return _date(raw, source.timezone)
     return _with_japanese(raw, lambda text: _date(text, source.timezone))
@@ -132,7 +169,7 @@ def _date(text: str, timezone: str) -> str:
     instant = f"CAST(timezone({literal(timezone)}, try_cast({text} AS TIMESTAMPTZ)) AS DATE)"
     if timezone == "UTC":
         return _with_whole_year(text, instant)
-    written = f"CAST(try_cast({text} AS TIMESTAMP) AS DATE)"
+    written = day_as_written(text)
     return _with_whole_year(text, f"CASE WHEN regexp_full_match({text}, {_OFFSET}) THEN {instant} ELSE {written} END")
 
 
@@ -158,7 +195,8 @@ def _with_whole_year(text: str, value: str) -> str:
 
 def elsewhere(raw: str) -> str:
     """Return the SQL condition of a text date that may be Japanese: other signs than ASCII, or an era."""
-    return f"try_cast({raw} AS TIMESTAMP) IS NULL AND regexp_matches({raw}, {literal(_ELSEWHERE)})"
+    # Both sides of an AND would be worked out for every row.
+    return f"CASE WHEN try_cast({raw} AS TIMESTAMP) IS NULL THEN regexp_matches({raw}, {literal(_ELSEWHERE)}) END"
 
 
 def _with_japanese(raw: str, read: Callable[[str], str]) -> str:

@@ -157,20 +157,20 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
     every = {**{name: (table[name], item) for name, item in sources.items()}, **attributes}
     raw_select, base, condition = raw_query(db, table, source, raw, every)
     types = described(db, f"({raw_select})")
-    cleaned, parsed, bounded = ["*"], ["*"], ["*"]  # in steps, so that DuckDB reads a value once and uses it often
-    texts = [name for name, (_, item) in every.items() if is_read_as_text(types[f"raw:{name}"], item)]
-    seen = texts_of(db, raw, every, types)
-    settled = {name for name in texts if name in seen and seen[name].changed is not None}
-    texts = [name for name in texts if name not in settled]
-    text_select = with_texts(raw_select, texts)
-    if texts:
-        cleaned = [f"* EXCLUDE ({', '.join(identifier(f'text:{name}') for name in texts)})"]
+    cleaned, parsed = ["*"], ["*"]  # in steps, so that DuckDB reads a value once and uses it often
+    as_text = [name for name, (_, item) in every.items() if is_read_as_text(types[f"raw:{name}"], item)]
+    texts = texts_of(db, raw, every, types)
+    listed = {name for name in as_text if name in texts and texts[name].changed is not None}
+    as_text = [name for name in as_text if name not in listed]
+    text_select = with_texts(raw_select, as_text)
+    if as_text:
+        cleaned = [f"* EXCLUDE ({', '.join(identifier(f'text:{name}') for name in as_text)})"]
     kinds: dict[str, str] = {}
     for name, (column, item) in every.items():
         key = f"raw:{name}"
-        given = f"text:{name}" if name in texts else key
+        given = f"text:{name}" if name in as_text else key
         value, kinds[name] = clean(identifier(given), types[key], column, item)
-        value = seen[name].cleaned(identifier(key)) if name in settled else value
+        value = texts[name].cleaned(identifier(key)) if name in listed else value
         cleaned.append(f"{value} AS {identifier(f'clean:{name}')}")
     clean_select = f"SELECT {', '.join(cleaned)} FROM ({text_select})"
     if raw.is_small:
@@ -180,13 +180,22 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         text = kinds[name] == "text"
         if column.dtype in ("int64", "float64") and text and item.decimal is None and not item.words:
             _refuse_ambiguous(db, raw, raw_select, f"raw:{name}", config_key(raw.place, table, name), item)
-    usual = _usual(db, clean_select, every, kinds)
+    plain_times = {name for name in texts if texts[name].are_plain_times}
+    usual = _usual(db, clean_select, {name: each for name, each in every.items() if name not in plain_times}, kinds)
     ids = [name for name in every if name.endswith("_id") and types[f"raw:{name}"] == "VARCHAR"]
-    whole = _whole_floats(db, raw, {name: every[name][1] for name in ids}, seen)
+    whole = _whole_floats(db, raw, {name: every[name][1] for name in ids}, texts)
     reads: dict[str, str] = {}
     for name, (column, item) in every.items():
         value, kind = identifier(f"clean:{name}"), kinds[name]
-        reads[name] = parse(value, kind, column, item, whole_floats=name in whole, usual=name in usual)
+        reads[name] = parse(
+            value,
+            kind,
+            column,
+            item,
+            whole_floats=name in whole,
+            usual=name in usual,
+            plain_times=name in plain_times,
+        )
         parsed.append(f"{reads[name]} AS {identifier(f'read:{name}')}")
         if (
             column.dtype == "date"
@@ -197,6 +206,9 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         ):
             parsed.append(f"{day_as_written(value)} <> {identifier(f'read:{name}')} AS {identifier(f'moved:{name}')}")
     step = f"SELECT {', '.join(parsed)} FROM ({clean_select})"
+    # Values on their way are not held beside those that they came to.
+    passing = ", ".join(identifier(f"{stage}:{name}") for name in every for stage in ("clean", "read"))
+    bounded = [f"* EXCLUDE ({passing})"]
     bounded += bounded_columns(db, table, [column for column, _ in every.values()], reads, clean_select, tomorrow)
     # Of an optional id that is broken only the value is lost.
     bounded += [
@@ -280,18 +292,18 @@ def _refuse_ambiguous(
 
 
 def _whole_floats(
-    db: duckdb.DuckDBPyConnection, raw: Raw, ids: dict[str, ColumnSource], seen: dict[str, Texts]
+    db: duckdb.DuckDBPyConnection, raw: Raw, ids: dict[str, ColumnSource], texts: dict[str, Texts]
 ) -> frozenset[str]:
-    """Return the ids that were exported as 12.0; each text of those that were `seen` has been looked at."""
+    """Return the ids that were exported as 12.0; each text of those in `texts` has been looked at."""
     names = {name.casefold(): name for name in raw.columns}
     columns = {
         name: identifier(names[item.column.casefold()])
         for name, item in ids.items()
-        if item.column is not None and name not in seen
+        if item.column is not None and name not in texts
     }
     whole = whole_floats(db, raw.relation, columns.values())
     return frozenset(
-        name for name in ids if columns.get(name) in whole or (name in seen and seen[name].are_whole_floats)
+        name for name in ids if columns.get(name) in whole or (name in texts and texts[name].are_whole_floats)
     )
 
 

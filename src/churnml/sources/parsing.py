@@ -150,6 +150,7 @@ def parse(
     *,
     whole_floats: bool = False,
     usual: bool = False,
+    plain_times: bool = False,
 ) -> str:
     """Return the SQL that reads one canonical column; what is there but cannot be read becomes null.
 
@@ -165,6 +166,8 @@ def parse(
         The column holds whole numbers that were exported as ``12.0``.
     usual : bool
         No value of the column is `unusual`: the SQL can be short.
+    plain_times : bool
+        Every value of the column `is_plain_time`: it can be shorter still.
 
     Examples
     --------
@@ -178,9 +181,9 @@ def parse(
         word = _word(cleaned, kind, column, whole_floats)
         return salesforce_id(word) if source.id == "salesforce" else word
     if column.dtype == "timestamp":
-        return timestamp_value(cleaned, kind, source, iso=usual)
+        return timestamp_value(cleaned, kind, source, iso=usual, plain=plain_times)
     if column.dtype == "date":
-        day = date_value(cleaned, kind, source, iso=usual)
+        day = date_value(cleaned, kind, source, iso=usual, plain=plain_times)
         return f"({day}) + 1" if source.inclusive else day
     if column.dtype == "boolean":
         return _boolean(cleaned, kind)

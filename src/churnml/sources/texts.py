@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import duckdb
 
 from churnml.config import ColumnSource
+from churnml.sources.dates import is_plain_time
 from churnml.sources.held import held
 from churnml.sources.parsing import clean, trimmed, unwrapped
 from churnml.sources.raw import Raw
@@ -28,7 +29,7 @@ _ENOUGH_ROWS = 20_000
 
 @dataclass(frozen=True)
 class Texts:
-    """What was seen of the texts of a raw column.
+    """What the texts of a raw column are like.
 
     Parameters
     ----------
@@ -36,19 +37,22 @@ class Texts:
         The texts that cleaning changes, and what becomes of them; None where they are too many.
     are_whole_floats : bool
         Whether all are written as 12.0.
+    are_plain_times : bool
+        Whether each of a column of dates or times `is_plain_time`.
     """
 
     changed: dict[str, str | None] | None
-    are_whole_floats: bool
+    are_whole_floats: bool = False
+    are_plain_times: bool = False
 
     def cleaned(self, raw: str) -> str:
         """Return the SQL of a cleaned value, where not too many are changed.
 
         Examples
         --------
-        >>> print(Texts({}, False).cleaned("v"))
+        >>> print(Texts({}).cleaned("v"))
         v
-        >>> print(Texts({"nan": None, "a ": "a"}, False).cleaned("v"))
+        >>> print(Texts({"nan": None, "a ": "a"}).cleaned("v"))
         CASE v WHEN 'nan' THEN NULL WHEN 'a ' THEN 'a' ELSE v END
         """
         whens = "".join(
@@ -95,19 +99,24 @@ def texts_of(
         counts = ", ".join(f"approx_count_distinct({column})" for column in columns.values())
         distinct = db.execute(f"SELECT {counts} FROM {raw.relation}").fetchone() or ()
         return {
-            name: _seen(db, raw, column, *every[name], distinct=count)
+            name: _texts(db, raw, column, *every[name], distinct=count)
             for (name, column), count in zip(columns.items(), distinct, strict=True)
         }
     except duckdb.Error:  # whoever reads the rows tells what is wrong with them
         return {}
 
 
-def _seen(
+def _texts(
     db: duckdb.DuckDBPyConnection, raw: Raw, text: str, column: Column, source: ColumnSource, *, distinct: int
 ) -> Texts:
     values, most = f'SELECT {text} AS "raw:v" FROM {raw.relation}', _ENOUGH_ROWS
     if distinct <= _MOST_DISTINCT:
         values, most = held(db, "texts:distinct", f"{values} GROUP BY 1"), _MOST_CHANGED + 1
+    if column.dtype in ("date", "timestamp") and source.format is None:
+        is_plain = is_plain_time(identifier("raw:v"), source.timezone)
+        row = db.execute(f"SELECT bool_and({is_plain}) FROM ({values})").fetchone()
+        if row and row[0]:  # no such text is anything that cleaning changes
+            return Texts({}, are_plain_times=True)
     value, _ = clean(identifier("text:v"), "VARCHAR", column, source)
     read = f'SELECT "raw:v" AS v, {value} AS cleaned FROM ({with_texts(values, ["v"])})'
     # Where there are more, the first ones are enough to know it.
