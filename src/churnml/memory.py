@@ -6,7 +6,7 @@ import ctypes
 import gc
 import sys
 
-__all__ = ["give_back"]
+__all__ = ["give_back", "release"]
 
 _LARGE_BYTES = 1_000_000_000
 """A process that has never held so much has nothing that is worth a look at all of its objects."""
@@ -23,9 +23,20 @@ def give_back() -> None:
     --------
     >>> give_back()
     """
-    if sys.platform == "linux" and _most_ever_held() < _LARGE_BYTES:
+    if _was_large():
+        gc.collect()  # arrays that plans and closures hold in a circle are not freed before
+        release()
+
+
+def release() -> None:
+    """Do the same without looking for objects that nothing but a circle of each other holds: quick enough for a loop.
+
+    Examples
+    --------
+    >>> release()
+    """
+    if not _was_large():
         return
-    gc.collect()  # arrays that plans and closures hold in a circle are not freed before
     if (arrow := sys.modules.get("pyarrow")) is not None:
         arrow.default_memory_pool().release_unused()
     if sys.platform != "linux":
@@ -33,6 +44,10 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
     if trim is not None:
         trim(0)
+
+
+def _was_large() -> bool:
+    return sys.platform != "linux" or _most_ever_held() >= _LARGE_BYTES
 
 
 def _most_ever_held() -> int:

@@ -18,7 +18,7 @@ from churnml.explain import Explanation, explain
 from churnml.explain.movement import ChangePart, ScoreChange, ScoreTrend, change_of, movement, trend_of
 from churnml.explain.plays import Play
 from churnml.explain.published import published
-from churnml.explain.stored import stored, worded
+from churnml.explain.stored import brief, stored, worded
 from churnml.language import Catalogue, Text, Words, languages, render, using
 from churnml.reports import change_sentence
 from churnml.store import AccountScore, Snapshot, Store
@@ -122,6 +122,17 @@ def test_reasons_of_a_health_score_are_read_from_codes_and_from_words_of_an_earl
     older = replace(account, details={"reasons_en": ["Two measures are old"], "reasons_ja": ["2つの指標が古い"]})
     assert [render(text, "ja") for text in older.reasons] == ["2つの指標が古い"]
     assert [render(text, "en") for text in older.reasons] == ["Two measures are old"]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_in_brief_it_is_the_same_of_what_lists_are_told(told: Explanation, gone: bool) -> None:
+    limited = told.model_copy(update={"reasons": (Text.of("band-red"),)})
+    document = through_json({**stored(limited), "trend": {"change_7d": -2.5, "change_30d": None, "slope_12w": 0.1}})
+    if gone:
+        document["summary"]["code"] = "summary-of-a-later-version"
+    for kept in (document, worded(document)):
+        read = worded(kept, ["ja"])
+        assert brief(kept, "ja") == {name: read[name] for name in ("reasons_ja", "summary_ja", "trend")}
 
 
 def test_a_newer_format_is_refused_with_what_to_do(told: Explanation) -> None:

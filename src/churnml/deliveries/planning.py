@@ -120,9 +120,7 @@ class _Planner:
         while True:
             page = self.store.accounts(snapshot.id, after=after, limit=_PAGE)
             ids = [account.account_id for account in page.accounts]
-            explanations: Mapping[str, Any] = (
-                self.store.explanations(snapshot.id, ids, [self.language]) if worded else {}
-            )
+            explanations: Mapping[str, Any] = self.store.briefs(snapshot.id, ids, self.language) if worded else {}
             before = self.deliveries.under(name, [f"score:{account}" for account in ids])
             part = []
             for account in page.accounts:

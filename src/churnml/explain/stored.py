@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from churnml.errors import DataError
 from churnml.explain.explanation import Explanation
 from churnml.explain.published import published
-from churnml.language import Text, has_words, languages
+from churnml.language import Text, has_words, languages, phrases
 
-__all__ = ["stored", "worded"]
+__all__ = ["brief", "stored", "worded"]
 
 _FORMAT = 2
 _PROBABILITY = "churn_probability"
@@ -46,23 +46,52 @@ def worded(document: Mapping[str, Any], said_in: Sequence[str] | None = None) ->
     wanted = languages() if said_in is None else said_in
     if "format" not in document:
         return _with_languages(document, wanted)
-    if document["format"] != _FORMAT:
-        raise _unreadable(document, f"format {document['format']}")
-    try:
-        own = f"{document.get('target', 'churn')}_probability"
-        explanation = Explanation.model_validate({**document, _PROBABILITY: document.get(own)})
-    except ValidationError as error:
-        raise _unreadable(document, str(error.errors()[0]["msg"])) from error
-    if not _sayable(explanation, wanted):
-        gone = {"raising": (), "lowering": (), "context": (), "reasons": (), "indicators": (), "other_points": None}
-        explanation = explanation.model_copy(update={**gone, "summary": Text.of("summary-unreadable")})
-    known = {*Explanation.model_fields, own, "format"}
+    explanation = _read(document, wanted)
+    known = {*Explanation.model_fields, _own(document), "format"}
     beside = {name: value for name, value in document.items() if name not in known}
     if "plays" in beside:
         from churnml.explain.play import Play
 
         beside["plays"] = [Play.stored(play).published(wanted) for play in beside["plays"]]
     return {**published(explanation, wanted), **beside}
+
+
+def brief(document: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """Return of `worded` in one language what lists and tools are told: what limited the score, summary and trend.
+
+    Raises
+    ------
+    DataError
+        As in `worded`.
+    """
+    if "format" not in document:
+        names = {f"reasons_{language}", f"summary_{language}", "trend"}
+        return {name: value for name, value in worded(document, [language]).items() if name in names}
+    explanation, say = _read(document, [language]), phrases(language).text
+    return {
+        f"reasons_{language}": [say(reason) for reason in explanation.reasons],
+        f"summary_{language}": say(explanation.summary),
+        **({"trend": document["trend"]} if "trend" in document else {}),
+    }
+
+
+def _read(document: Mapping[str, Any], wanted: Sequence[str]) -> Explanation:
+    """Return the explanation that was stored; of one that a language has no words for, what is said instead."""
+    if document["format"] != _FORMAT:
+        raise _unreadable(document, f"format {document['format']}")
+    try:
+        explanation = Explanation.model_validate({**document, _PROBABILITY: document.get(_own(document))})
+    except ValidationError as error:
+        raise _unreadable(document, str(error.errors()[0]["msg"])) from error
+    if _sayable(explanation, wanted):
+        return explanation
+    gone = {"raising": (), "lowering": (), "context": (), "reasons": (), "indicators": (), "other_points": None}
+    return explanation.model_copy(update={**gone, "summary": Text.of("summary-unreadable")})
+
+
+def _own(document: Mapping[str, Any]) -> str:
+    """Return under which name a document holds its probability."""
+    return f"{document.get('target', 'churn')}_probability"
 
 
 def _sayable(explanation: Explanation, wanted: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -16,11 +16,12 @@ from churnml.features.catalogue import login_events
 from churnml.features.events.event_stream import EventStream
 from churnml.features.events.planes import Planes
 from churnml.features.events.reading import EventReading
+from churnml.features.filling import filled_frames
 from churnml.features.inputs import Columns, Inputs
 from churnml.features.keys import Keys
 from churnml.features.measures import Scope
 from churnml.features.plan import Plan
-from churnml.features.spec import FeatureSet, FeatureSpec
+from churnml.features.spec import FeatureSet
 from churnml.memory import give_back
 from churnml.tables import Tables
 
@@ -79,14 +80,10 @@ def compute(
         empty = {spec.name: pd.Series(dtype="category" if spec.categorical else "float64") for spec in feature_set}
         return pd.concat([spine, pd.DataFrame(empty, index=spine.index)], axis=1)
     keys, position = Keys.of(spine)
-    in_order = len(keys) == len(spine) and bool((np.diff(position) == 1).all())
     ranks = _ranks(tables, keys, feature_set, config, planes, cohort) if cohort is not None else {}
     made = _made(tables, keys, feature_set, config, planes, ranks)
-    columns = {}
-    for spec in feature_set:
-        values = made[spec.name] if in_order else made[spec.name][position]
-        columns[spec.name] = _column(values, spec)
-    return _with_columns(spine, columns)
+    (frame,) = filled_frames([spine], [position], feature_set, made)
+    return frame
 
 
 def compute_each(
@@ -121,23 +118,7 @@ def compute_each(
     keys, position = Keys.of(rows)
     places = np.split(position, np.cumsum([len(cohort), *map(len, spines)])[:-1])[1:]
     made = _made(tables, keys, feature_set, config, None, {})
-    columns: list[dict[str, np.ndarray | pd.Categorical]] = [{} for _ in spines]
-    for spec in feature_set:
-        values = _column(made.pop(spec.name), spec)
-        for own, place in zip(columns, places, strict=True):
-            own[spec.name] = values[place]
-    made.clear()
-    # Each frame's columns go when it is made.
-    return [_with_columns(spine, columns.pop(0)) for spine in spines]
-
-
-def _column(values: np.ndarray, spec: FeatureSpec) -> np.ndarray | pd.Categorical:
-    return pd.Categorical(values) if spec.categorical else values.astype(np.float64, copy=False)
-
-
-def _with_columns(spine: pd.DataFrame, columns: Mapping[str, np.ndarray | pd.Categorical]) -> pd.DataFrame:
-    rest = spine.drop(columns=[name for name in columns if name in spine])
-    return pd.concat([rest, pd.DataFrame(columns, index=spine.index)], axis=1)
+    return filled_frames(spines, places, feature_set, made)
 
 
 def lay_out_events(tables: Tables, feature_set: FeatureSet, config: FeatureConfig, until: date) -> Planes | None:

@@ -88,6 +88,7 @@ def score(
         if champion.bundle.hazard is not None:
             now = now.join(snapshots.coming_decisions(now, tables, config.label))
         judged = champion.judge(now)
+        memory.give_back()
     table, beside = judged.table(), list[Beside]()
     if churn:
         with stages("history"), Store(config.store_url) as store:
@@ -203,6 +204,8 @@ def _frames_at(
     parts = [cohort, earlier.reset_index(drop=True), *past]
     # Ranks are among all customers of their day: those who have left since were peers a month ago.
     everyone = cohorts.everyone
+    del cohorts, customers  # and the contracts that they hold
+    _give_back(tables, config)
     if config.engine.keep_events:
         made = _from_kept_events(tables, config, champion, parts, everyone, as_of)
     else:
@@ -242,9 +245,14 @@ def _in_one_pass(
 ) -> list[pd.DataFrame]:
     """Return each part of everyone with its features, made of one reading of the facts, for whole cohorts at once."""
     made = features_room.compute_each(tables, parts, champion.model.features, config.features, cohort=everyone)
-    memory.give_back()
-    engine.give_back(tables.connection, config.engine)
+    _give_back(tables, config)
     return made
+
+
+def _give_back(tables: Tables, config: Config) -> None:
+    """Return to the system what the frames and queries so far are done with."""
+    engine.give_back(tables.connection, config.engine)
+    memory.give_back()
 
 
 def _with_history(

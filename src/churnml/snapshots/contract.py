@@ -6,6 +6,7 @@ Two views of the same subscriptions are kept apart. *Hindsight* (`spells`) uses 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -32,9 +33,22 @@ _TIMES = ["started_on", "ends_on", "terminated_on", "notice_at", "known_at"]
 _COLUMNS = ["account_id", "product", "plan", "is_addon", *_TIMES, "mrr", "seats"]
 
 
-def subscription_frame(tables: Tables) -> pd.DataFrame:
-    """Return the subscriptions as pandas, with ``agreed_end`` and ``actual_end`` (exclusive, open ends far away)."""
-    frame: pd.DataFrame = tables["subscriptions"].select(_COLUMNS).to_pandas()
+def subscription_frame(tables: Tables, accounts: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the subscriptions as pandas, with ``agreed_end`` and ``actual_end`` (exclusive, open ends far away).
+
+    Parameters
+    ----------
+    tables : Tables
+    accounts : sequence of str, optional
+        Only theirs are read.
+    """
+    rows = tables["subscriptions"].select(_COLUMNS)
+    if accounts is not None:
+        import ibis
+
+        asked = ibis.memtable({"account_asked": accounts}, schema=ibis.schema({"account_asked": "string"}))
+        rows = rows.semi_join(asked, rows.account_id.cast("string") == asked.account_asked)
+    frame: pd.DataFrame = rows.to_pandas()
     for column in _TIMES:
         frame[column] = pd.to_datetime(frame[column]).astype("datetime64[us]")
     frame["account_id"] = frame["account_id"].astype("str")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -90,14 +90,30 @@ class PublishedScores:
         """
         from churnml.explain.stored import worded
 
+        stored = self._documents(snapshot_id, account_ids)
+        return {account: worded(document, said_in) for account, document in stored}
+
+    def briefs(self, snapshot_id: int, account_ids: Sequence[str], language: str) -> dict[str, dict[str, Any]]:
+        """Return of `explanations` in one language what lists and tools are told, see `churnml.explain.stored.brief`.
+
+        Raises
+        ------
+        DataError
+            As `explanations`.
+        """
+        from churnml.explain.stored import brief
+
+        stored = self._documents(snapshot_id, account_ids)
+        return {account: brief(document, language) for account, document in stored}
+
+    def _documents(self, snapshot_id: int, account_ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Give the stored explanations of accounts, each unpacked when it is asked for."""
         query = select(ExplanationRow.account_id, ExplanationRow.body, ExplanationRow.packed)
         query = query.where(ExplanationRow.snapshot_id == snapshot_id)
-        stored: dict[str, dict[str, Any]] = {}
         with reading(self._engine) as connection:
             for some in lots(account_ids):
                 for account, body, packed in connection.execute(query.where(ExplanationRow.account_id.in_(some))):
-                    stored[account] = worded(dict(body) if packed is None else unpack_document(packed), said_in)
-        return stored
+                    yield account, dict(body) if packed is None else unpack_document(packed)
 
     def curve(self, snapshot_id: int, account_id: str) -> Lifetime | None:
         """Return when an account will be lost, or None where no model told it, or it is not kept (any more).

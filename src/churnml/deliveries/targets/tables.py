@@ -123,7 +123,7 @@ class FlatTable(Adapter):
         while True:
             page = self.store.accounts(snapshot.id, after=after, limit=_PAGE)
             ids = [account.account_id for account in page.accounts]
-            explanations = self.store.explanations(snapshot.id, ids, [self.context.language])
+            explanations = self.store.briefs(snapshot.id, ids, self.context.language)
             for account in page.accounts:
                 values = account_values(
                     account, snapshot, explanations.get(account.account_id), language=self.context.language

@@ -52,15 +52,15 @@ def gap_squares(keys: Keys, days: Entities, last: Ints | None = None, squares: I
     >>> gap_squares(keys, Entities(np.zeros(3, int), np.zeros(3, int), day, day)).tolist()
     [4.0, 68.0]
     """
+    # As many days as accounts have lived: no more arrays of them than it takes.
+    opening = np.flatnonzero(np.append(True, days.code[1:] != days.code[:-1])[: len(days.code)])
+    gaps = np.diff(days.occurred, prepend=0)
+    known = last[days.code[opening]] if last is not None else np.full(len(opening), -1)
+    gaps[opening] = np.where(known < 0, 0, days.occurred[opening] - known)
+    gaps *= gaps
+    running = np.append(0, np.cumsum(gaps, out=gaps))
+    del gaps
     place = days.code * DAY_SPAN + days.occurred
-    opening = np.append(True, days.code[1:] != days.code[:-1])[: len(place)]
-    before = np.append(0, days.occurred[:-1])[: len(place)]
-    if last is not None:
-        known = last[days.code]
-        before = np.where(opening, np.where(known < 0, days.occurred, known), before)
-    else:
-        before = np.where(opening, days.occurred, before)
-    running = np.append(0, np.cumsum((days.occurred - before) ** 2))
     low = np.searchsorted(place, keys.code * DAY_SPAN)
     high = np.searchsorted(place, keys.code * DAY_SPAN + keys.day)
     total = np.asarray(running[high] - running[low], dtype=np.float64)

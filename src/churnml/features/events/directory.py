@@ -91,14 +91,23 @@ class Directory:
         by = ["account_id", "user_id"] if self._layout.users else ["account_id"]
         return self._events.select(by).distinct().to_pyarrow().cast(pa.schema([(name, pa.string()) for name in by]))
 
+    @cached_property
+    def _accounts_of_pairs(self) -> tuple[Ints, pd.Index]:
+        """The account of each pair by its number, and the accounts by theirs."""
+        names = self._pairs.column("account_id").combine_chunks().dictionary_encode()
+        return names.indices.to_numpy(zero_copy_only=False), pd.Index(names.dictionary.to_pylist(), dtype=object)
+
+    @cached_property
+    def _one_account_each(self) -> bool:
+        """Every event says who acted, and nobody acted for two accounts."""
+        users = self._pairs.column("user_id") if self._layout.users else None
+        return users is not None and users.null_count == 0 and pc.count_distinct(users).as_py() == len(users)
+
     def members(self, accounts: npt.NDArray[np.object_]) -> Members:
         """Return the members of some accounts, which ascend."""
-        members = self._pairs
-        names = members.column("account_id").combine_chunks().dictionary_encode()
-        known = pd.Index(accounts).get_indexer(pd.Index(names.dictionary.to_pylist(), dtype=object)).astype(np.int64)
-        code = known[names.indices.to_numpy(zero_copy_only=False)] if len(known) else np.zeros(0, dtype=np.int64)
-        alone = self._layout.users and members.column("user_id").null_count == 0
-        alone = alone and pc.count_distinct(members.column("user_id")).as_py() == len(members)
+        members, (number_of, names) = self._pairs, self._accounts_of_pairs
+        known = pd.Index(accounts).get_indexer(names).astype(np.int64)
+        code = known[number_of] if len(known) else np.zeros(0, dtype=np.int64)
         if (code < 0).any():
             members, code = members.filter(pa.array(code >= 0)), code[code >= 0]
         members = members.append_column("member_account", pa.array(code))
@@ -108,7 +117,7 @@ class Directory:
         named = np.asarray(label.is_valid())
         number = np.where(named, np.cumsum(named) - 1, np.count_nonzero(named)).astype(np.int64)
         members = members.append_column("member_user", pa.array(number))
-        return Members(members, code[named], label.drop_null(), one_account_each=alone)
+        return Members(members, code[named], label.drop_null(), one_account_each=self._one_account_each)
 
     def long_ago(self, accounts: npt.NDArray[np.object_]) -> pd.DataFrame:
         """Return what is known of some accounts from before the first day that has a row of its own.

@@ -48,7 +48,8 @@ def _without_overlaps(rows: ir.Table, inputs: Inputs) -> ir.Table:
     """Let a term end where its successor began, once that is known; see `churnml.snapshots.terms`."""
     import ibis
 
-    terms = subscription_frame(inputs.tables)
+    keys = inputs.keys
+    terms = subscription_frame(inputs.tables, keys.accounts.tolist() if keys.part else None)
     replaced = terms.join(superseded(terms)).dropna(subset=["superseded_on"])
     if replaced.empty:
         return rows
