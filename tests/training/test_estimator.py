@@ -224,3 +224,16 @@ def test_directions_are_kept_to_unless_the_data_speak_against_them() -> None:
     # Column 0 raises the risk: what says otherwise is not believed.
     wrong = ChurnClassifier(kind=kind, directions=[-1, 1, 0, 0]).fit(X, y)
     assert wrong.ensemble_.linear.coef[0] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("n", "churners", "rate"), [(2_000, 200, None), (30_000, 900, 0.08), (20_000, 1_000, 0.08), (30_000, 1_000, 0.12)]
+)
+def test_trees_take_larger_steps_where_more_accounts_churned_and_the_largest_only_among_many_rows(
+    n: int, churners: int, rate: float | None
+) -> None:
+    account = np.arange(n) % 1_500
+    y = (np.arange(n) < churners).astype(int)
+    plan = ChurnClassifier().plan(np.random.default_rng(0).normal(size=(n, 1)), y, groups=account)
+    assert plan.recipe.trees[0].params.get("learning_rate") == rate
+    assert len(plan.recipe.trees) == (1 if rate is None else 2)

@@ -121,7 +121,7 @@ def currencies_of(staged: StagedTable, mapping: Mapping, name: str) -> list[Curr
     name : str
         A column of money.
     """
-    raw = f"CAST({identifier(f'raw:{name}')} AS VARCHAR)"
+    raw = f"CAST({mapping.raw_value(name)} AS VARCHAR)"
     around = f"trim(regexp_replace({raw}, '[-0-9.,+()%''’`_−\\s\\p{{Z}}０-９]+', ' ', 'g'))"
     shares = _shares(staged, name, around, raw)
     if len(shares) > 1:

@@ -16,7 +16,15 @@ from churnml.sources.held import held
 from churnml.sources.numbers import AMBIGUOUS_COMMAS, AMBIGUOUS_POINTS, shows_comma_decimals, shows_point_decimals
 from churnml.sources.parsing import clean, is_read_as_text, parse, unusual
 from churnml.sources.raw import Raw
-from churnml.sources.raw_values import FALLBACKS, column_sources, config_key, left_out, raw_query, wanted_columns
+from churnml.sources.raw_values import (
+    FALLBACKS,
+    column_sources,
+    config_key,
+    left_out,
+    raw_names,
+    raw_query,
+    wanted_columns,
+)
 from churnml.sources.sql import DUCKDB_TYPE, constant, described, identifier, problem, tried
 from churnml.sources.texts import Texts, texts_of, whole_floats, with_texts
 from churnml.tables import Column, Table
@@ -33,8 +41,9 @@ class Mapping:
     table : Table
         The canonical table.
     select : str
-        A query with, for every mapped column ``c``: ``c`` in its canonical type, ``given:c``, ``raw:c`` (the raw
-        value), where they apply ``unknown:c`` and ``endless:c``, and every raw column ``x`` as ``column:x``.
+        A query with, for every mapped column ``c``: ``c`` in its canonical type, ``given:c``, where they apply
+        ``unknown:c`` and ``endless:c``, ``raw:c`` (the raw value) where it is worked out, and every raw column ``x``
+        as ``column:x``.
     mapped : tuple of str
         Canonical columns that the source supplies, in order; generated ids and defaults are not among them.
     attributes : tuple of str
@@ -55,6 +64,8 @@ class Mapping:
         Several raw tables feed the canonical one, and some of them have no ids.
     is_small : bool
         The rows may be held in the engine while they are read.
+    raw_names : dict of str to str
+        Column → name of its raw value in `select`, where it is not ``raw:<column>``.
     """
 
     table: Table
@@ -69,6 +80,11 @@ class Mapping:
     used_columns: tuple[str, ...] = ()
     some_keys_made: bool = False
     is_small: bool = False
+    raw_names: dict[str, str] = field(default_factory=dict)
+
+    def raw_value(self, name: str) -> str:
+        """Return the SQL of a column's raw value over `select`."""
+        return identifier(self.raw_names.get(name, f"raw:{name}"))
 
     @property
     def makes_key(self) -> bool:
@@ -156,21 +172,22 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
             )
     every = {**{name: (table[name], item) for name, item in sources.items()}, **attributes}
     raw_select, base, condition = raw_query(db, table, source, raw, every)
-    types = described(db, f"({raw_select})")
+    keys = raw_names(raw, every)
+    described_columns = described(db, f"({raw_select})")
+    types = {name: described_columns[key] for name, key in keys.items()}
     cleaned, parsed = ["*"], ["*"]  # in steps, so that DuckDB reads a value once and uses it often
-    as_text = [name for name, (_, item) in every.items() if is_read_as_text(types[f"raw:{name}"], item)]
+    as_text = [name for name, (_, item) in every.items() if is_read_as_text(types[name], item)]
     texts = texts_of(db, raw, every, types)
     listed = {name for name in as_text if name in texts and texts[name].changed is not None}
     as_text = [name for name in as_text if name not in listed]
-    text_select = with_texts(raw_select, as_text)
+    text_select = with_texts(raw_select, {name: keys[name] for name in as_text})
     if as_text:
         cleaned = [f"* EXCLUDE ({', '.join(identifier(f'text:{name}') for name in as_text)})"]
     kinds: dict[str, str] = {}
     for name, (column, item) in every.items():
-        key = f"raw:{name}"
-        given = f"text:{name}" if name in as_text else key
-        value, kinds[name] = clean(identifier(given), types[key], column, item)
-        value = texts[name].cleaned(identifier(key)) if name in listed else value
+        given = f"text:{name}" if name in as_text else keys[name]
+        value, kinds[name] = clean(identifier(given), types[name], column, item)
+        value = texts[name].cleaned(identifier(given)) if name in listed else value
         cleaned.append(f"{value} AS {identifier(f'clean:{name}')}")
     clean_select = f"SELECT {', '.join(cleaned)} FROM ({text_select})"
     if raw.is_small:
@@ -179,10 +196,10 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
     for name, (column, item) in every.items():
         text = kinds[name] == "text"
         if column.dtype in ("int64", "float64") and text and item.decimal is None and not item.words:
-            _refuse_ambiguous(db, raw, raw_select, f"raw:{name}", config_key(raw.place, table, name), item)
+            _refuse_ambiguous(db, raw, raw_select, keys[name], config_key(raw.place, table, name), item)
     plain_times = {name for name in texts if texts[name].are_plain_times}
     usual = _usual(db, clean_select, {name: each for name, each in every.items() if name not in plain_times}, kinds)
-    ids = [name for name in every if name.endswith("_id") and types[f"raw:{name}"] == "VARCHAR"]
+    ids = [name for name in every if name.endswith("_id") and types[name] == "VARCHAR"]
     whole = _whole_floats(db, raw, {name: every[name][1] for name in ids}, texts)
     reads: dict[str, str] = {}
     for name, (column, item) in every.items():
@@ -236,6 +253,7 @@ def map_table(db: duckdb.DuckDBPyConnection, table: Table, source: TableSource, 
         source.where,
         tuple(wanted_columns(table, source)(raw.columns)),
         is_small=raw.is_small,
+        raw_names=keys,
     )
 
 

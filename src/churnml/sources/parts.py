@@ -77,12 +77,13 @@ def _select(db: duckdb.DuckDBPyConnection, part: Part, mapping: Mapping, names: 
     for name in names:
         kind = DUCKDB_TYPE[mapping.table[name].dtype] if name in mapping.table.column_names else "VARCHAR"
         given, raw = identifier(f"given:{name}"), identifier(f"raw:{name}")
+        has_raw = mapping.raw_names.get(name) in have
         value = identifier(name) if name in have else f"CAST(NULL AS {kind})"
         if name == key and part.label and name in have:
             value = f"{literal(part.label)} || {value}"
         # An id that is not mapped will be made, so it is not missing.
         is_given = given if name in have else "true" if name == key else "false"
-        written = f"CAST({raw} AS VARCHAR)" if f"raw:{name}" in have else "CAST(NULL AS VARCHAR)"
+        written = f"CAST({mapping.raw_value(name)} AS VARCHAR)" if has_raw else "CAST(NULL AS VARCHAR)"
         columns += [f"{value} AS {identifier(name)}", f"{is_given} AS {given}", f"{written} AS {raw}"]
     columns += [identifier(flag) for flag in have if flag.partition(":")[0] in FLAGS]
     return f"SELECT {', '.join(columns)} FROM ({mapping.select})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import duckdb
 
@@ -14,7 +14,7 @@ from churnml.sources.raw import Raw
 from churnml.sources.sql import constant, identifier, problem
 from churnml.tables import Column, Table
 
-__all__ = ["FALLBACKS", "column_sources", "config_key", "left_out", "raw_query", "wanted_columns"]
+__all__ = ["FALLBACKS", "column_sources", "config_key", "left_out", "raw_names", "raw_query", "wanted_columns"]
 
 FALLBACKS = {("surveys", "sent_at"): "responded_at", ("contacts", "left_known_at"): "left_at"}
 """A time that stands for another one which is absent."""
@@ -70,6 +70,15 @@ def column_sources(table: Table, source: TableSource, raw: Raw) -> dict[str, Col
     return sources
 
 
+def raw_names(raw: Raw, every: Mapping[str, tuple[Column, ColumnSource]]) -> dict[str, str]:
+    """Return what each canonical column's raw value is called in `raw_query`: it is a raw column, or worked out."""
+    names = {name.casefold(): name for name in raw.columns}
+    return {
+        name: f"raw:{name}" if item.column is None else f"column:{names[item.column.casefold()]}"
+        for name, (_, item) in every.items()
+    }
+
+
 def raw_query(
     db: duckdb.DuckDBPyConnection,
     table: Table,
@@ -100,13 +109,12 @@ def raw_query(
         return bind(db, sql, own, base, key, wants_text=wants_text, ids=ids)
 
     condition = bound(source.where, f"{raw.place}.where", wants_text=False) if source.where else None
-    names = {name.casefold(): name for name in raw.columns}
     values = []
     for name, (column, item) in every.items():
+        if item.column is not None:
+            continue
         if item.expr is not None:
             value = f"({bound(item.expr, config_key(raw.place, table, name), wants_text=column.dtype == 'string')})"
-        elif item.column is not None:
-            value = identifier(f"column:{names[item.column.casefold()]}")
         else:
             value = constant(item.value) if item.value is not None else "NULL"
         values.append(f"{value} AS {identifier(f'raw:{name}')}")

@@ -113,7 +113,7 @@ class StagedTable:
         for name, where in self.mapping.expressions.items():
             try:
                 self.db.execute(
-                    f"SELECT bit_xor(hash({identifier(f'raw:{name}')})) FROM ({self.mapping.select})"
+                    f"SELECT bit_xor(hash({self.mapping.raw_value(name)})) FROM ({self.mapping.select})"
                 ).fetchone()
             except duckdb.Error:
                 return where
@@ -135,7 +135,7 @@ class StagedTable:
         """Return the most frequent raw values of a column among some rows."""
         if column not in (*self.mapping.mapped, *self.mapping.attributes):
             return []
-        value = f"CAST({identifier(f'raw:{column}')} AS VARCHAR)"
+        value = f"CAST({self.mapping.raw_value(column)} AS VARCHAR)"
         rows = self.run(
             f"SELECT {value}, count(*) FROM staged WHERE {condition} AND {value} IS NOT NULL "
             f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {limit}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -79,7 +79,7 @@ def texts_of(
     every : mapping
         Canonical column → itself and its section in the config.
     types : mapping of str to str
-        ``raw:<column>`` → DuckDB type.
+        Canonical column → DuckDB type of its raw value.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def texts_of(
     columns = {
         name: identifier(names[item.column.casefold()])
         for name, (_, item) in every.items()
-        if item.column is not None and not item.words and types[f"raw:{name}"] == "VARCHAR"
+        if item.column is not None and not item.words and types[name] == "VARCHAR"
     }
     if raw.is_small or not columns:
         return {}
@@ -118,7 +118,7 @@ def _texts(
         if row and row[0]:  # no such text is anything that cleaning changes
             return Texts({}, are_plain_times=True)
     value, _ = clean(identifier("text:v"), "VARCHAR", column, source)
-    read = f'SELECT "raw:v" AS v, {value} AS cleaned FROM ({with_texts(values, ["v"])})'
+    read = f'SELECT "raw:v" AS v, {value} AS cleaned FROM ({with_texts(values, {"v": "raw:v"})})'
     # Where there are more, the first ones are enough to know it.
     some = f"SELECT v, cleaned FROM ({read}) WHERE cleaned IS DISTINCT FROM v LIMIT {most}"
     rows = db.execute(f"SELECT v, cleaned, count(*) FROM ({some}) GROUP BY v, cleaned ORDER BY v").fetchall()
@@ -154,19 +154,19 @@ def whole_floats(db: duckdb.DuckDBPyConnection, relation: str, columns: Iterable
     return frozenset(column for column, are_whole in zip(columns, row, strict=False) if are_whole)
 
 
-def with_texts(raw_select: str, names: Sequence[str]) -> str:
+def with_texts(raw_select: str, names: Mapping[str, str]) -> str:
     """Return the raw query with ``text:…`` of some columns: each step names what the step before worked out.
 
     Parameters
     ----------
     raw_select : str
-        A query with ``raw:…`` of each column.
-    names : sequence of str
-        The columns.
+        A query of raw values.
+    names : mapping of str to str
+        Column → name of its raw value.
     """
     if not names:
         return raw_select
-    first = ", ".join(f"{trimmed(identifier(f'raw:{name}'))} AS {identifier(f'trimmed:{name}')}" for name in names)
+    first = ", ".join(f"{trimmed(identifier(raw))} AS {identifier(f'trimmed:{name}')}" for name, raw in names.items())
     again = ", ".join(f"{unwrapped(identifier(f'trimmed:{name}'))} AS {identifier(f'text:{name}')}" for name in names)
     done = ", ".join(identifier(f"trimmed:{name}") for name in names)
     return f"SELECT * EXCLUDE ({done}), {again} FROM (SELECT *, {first} FROM ({raw_select}))"

@@ -90,7 +90,7 @@ class TableValidator:
             flags["early"] = mapping.known_early
         counts = [f"count({identifier(name)}){good}" for name in columns]
         counts += [f"count_if({flag}){good}" for flag in flags.values()]
-        hashed = f"hash({', '.join(identifier(f'raw:{name}') for name in columns)})"
+        hashed = f"hash({', '.join(map(mapping.raw_value, columns))})"
         ((*values, xored, summed),) = self.staged.counted(
             f"SELECT {', '.join(counts)}, CAST(bit_xor({hashed}) AS VARCHAR), CAST(sum({hashed}) AS VARCHAR) "
             "FROM staged"
