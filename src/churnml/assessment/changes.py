@@ -37,8 +37,9 @@ def score_trends(now: pd.DataFrame, readings: Sequence[tuple[str, date, float | 
     earlier = pd.DataFrame(readings, columns=["account_id", "as_of", "health_score"])
     earlier = earlier.astype({"account_id": "str", "as_of": "datetime64[us]", "health_score": "float64"})
     history = pd.concat([earlier, now[["account_id", "as_of", "health_score"]]], ignore_index=True)
-    moved = trend(history[history["account_id"].isin(set(now["account_id"]))].reset_index(drop=True))
-    today: pd.DataFrame = moved[moved["as_of"] == now["as_of"].iloc[0]].drop(columns="as_of")
+    as_of = now["as_of"].iloc[0]
+    moved = trend(history[history["account_id"].isin(set(now["account_id"]))].reset_index(drop=True), as_of)
+    today: pd.DataFrame = moved[moved["as_of"] == as_of].drop(columns="as_of")
     return today
 
 

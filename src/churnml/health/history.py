@@ -19,13 +19,15 @@ _SLOPE_DAYS = 84
 _LEAST_READINGS = 3
 
 
-def trend(history: pd.DataFrame) -> pd.DataFrame:
+def trend(history: pd.DataFrame, at: pd.Timestamp | None = None) -> pd.DataFrame:
     """Return how each reading moved against earlier ones of its account.
 
     Parameters
     ----------
     history : DataFrame
         ``account_id, as_of, health_score``; any order, one row per key.
+    at : Timestamp, optional
+        Only the readings of this date are asked about; NaN for the others.
 
     Returns
     -------
@@ -47,13 +49,14 @@ def trend(history: pd.DataFrame) -> pd.DataFrame:
     moved = np.full((len(history), 3), np.nan)
     days = (history["as_of"] - pd.Timestamp(0)) / pd.Timedelta(days=1)
     when, score = days.to_numpy(dtype=float), history["health_score"].to_numpy(dtype=float)
+    asked = np.ones(len(history), dtype=bool) if at is None else (history["as_of"] == at).to_numpy()
     for indices in history.groupby("account_id", sort=False).indices.values():
         rows = np.asarray(indices, dtype=np.int64)
         order = rows[np.argsort(when[rows], kind="stable")]
         order = order[~np.isnan(score[order])]
-        for place, row in enumerate(order):
+        for place in np.flatnonzero(asked[order]):
             earlier = order[: place + 1]
-            moved[row] = _moved(when[earlier], score[earlier])
+            moved[order[place]] = _moved(when[earlier], score[earlier])
     out[["change_7d", "change_30d", "slope_12w"]] = moved
     return out
 

@@ -87,12 +87,15 @@ def score(
         now, before, past = _frames_at(tables, config, champion, as_of, readings=churn)
         if champion.bundle.hazard is not None:
             now = now.join(snapshots.coming_decisions(now, tables, config.label))
-        judged = champion.judge(now)
+            _give_back(tables, config)
+        with memory.held():
+            judged = champion.judge(now)
         memory.give_back()
     table, beside = judged.table(), list[Beside]()
     if churn:
         with stages("history"), Store(config.store_url) as store:
-            backfill(config, champion, past, store)
+            with memory.held():
+                backfill(config, champion, past, store)
             memory.give_back()
             table, moved = _with_history(config, tables, champion, now, before, table, store)
             table = with_background(tables, now, table.assign(why=None))
@@ -107,10 +110,11 @@ def score(
     # The files appear together, and only when the store holds the snapshot; the last one says that all are there.
     with all_beside(*paths) as (scores, reasons, mark):
         with stages("explain"):
-            explained = explain_accounts(config, champion, now, judged, before, order, beside, reasons)
+            with memory.held():
+                explained = explain_accounts(config, champion, now, judged, before, order, beside, reasons)
             del before, beside
             memory.give_back()
-        with stages("publish"):
+        with stages("publish"), memory.held():
             write_scores(scores, champion, config.hash, table, explained, scored_at)
             mark.write_text(json.dumps({"as_of": as_of.isoformat(), "scored_at": scored_at.isoformat()}) + "\n")
             if churn:
@@ -139,14 +143,14 @@ def score(
     if not then:
         return scored
     if churn and config.alerts.enabled:
-        with stages("alerts"), Store(config.store_url) as store:
+        with stages("alerts"), memory.held(), Store(config.store_url) as store:
             rows = now[["account_id", *champion.model.features.names]]
             owned = with_chosen_owners(config, store, table)
             evaluate_alerts(config, owned, rows, explained.documents, as_of, store)
     if champion.model.target == "churn" and config.deliveries.after_scoring and config.deliveries.targets():
         from churnml.pipeline.deliveries import deliver_after_scoring
 
-        with stages("deliver"), Store(config.store_url) as store:
+        with stages("deliver"), memory.held(), Store(config.store_url) as store:
             deliver_after_scoring(config, store)
     return scored
 

@@ -69,8 +69,8 @@ def coming_decisions(members: pd.DataFrame, tables: Tables, label: LabelConfig) 
     terms = customer_terms(tables, label)
     terms = terms.join(superseded(terms))
     for as_of in members["as_of"].unique():
-        rows = members[members["as_of"] == as_of]
-        out.loc[rows.index] = _ends_known(terms, pd.Timestamp(as_of)).reindex(rows["account_id"]).to_numpy()
+        accounts = members.loc[members["as_of"] == as_of, "account_id"]
+        out.loc[accounts.index] = _ends_known(terms, pd.Timestamp(as_of)).reindex(accounts).to_numpy()
     return out
 
 

@@ -26,7 +26,7 @@ from churnml.store.writes import Actor, changing, write
 __all__ = ["drop_features", "drop_snapshots", "publish"]
 
 _LOG = logging.getLogger("churnml.store")
-_CHUNK = 500
+_CHUNK = 1000
 """Rows in one transaction, which takes some hundredths of a second."""
 _PAUSE_SECONDS = 0.01
 """Between two transactions, so that a writer who waits gets its turn; see `database`."""
