@@ -92,7 +92,11 @@ class Assessments(Sequence[Assessment]):
 
     def table(self) -> pd.DataFrame:
         """Return scores and health side by side, keyed ``(account_id, as_of)``; texts as JSON-ready data."""
-        texts = [[text.model_dump(mode="json") for text in row] for row in self.health["reason_texts"]]
+        rows = self.health["reason_texts"].tolist()
+        # Most rows share their texts: each becomes data once.
+        unique = {id(text): text for row in rows for text in row}
+        as_data = {place: text.model_dump(mode="json") for place, text in unique.items()}
+        texts = [[as_data[id(text)] for text in row] for row in rows]
         health = self.health.assign(reason_texts=pd.Series(texts, index=self.health.index, dtype=object))
         return self.scores.merge(health, on=_KEY, validate="1:1")
 

@@ -216,19 +216,21 @@ def _reasons(
     """Return what capped or limited each score: columns of lists of codes and of texts."""
     codes, texts = (np.empty(len(coverage), dtype=object) for _ in range(2))
     stale = [_stale(measure) for measure in scale.measures]
-    for row in range(len(coverage)):
+    flags = (flag.tolist() for flag in (unscored, capped, held, thin, parts.stale.any(axis=1)))
+    for row, (is_unscored, is_capped, is_held, is_thin, is_stale) in enumerate(zip(*flags, strict=True)):
         reasons: list[Text] = []
         if not part.speaks:
             reasons.append(_TEXTS[part])
-        elif unscored[row]:
+        elif is_unscored:
             reasons.append(_TEXTS["no_model_score"])
-        if capped[row]:
+        if is_capped:
             reasons.append(_TEXTS["model_red_cap"])
-        if held[row]:
+        if is_held:
             reasons.append(_far_cap(int(scale.far_days)))
-        if thin[row]:
+        if is_thin:
             reasons.append(_low_coverage(round(float(coverage[row]), 2)))
-        reasons += [stale[column] for column in np.flatnonzero(parts.stale[row])]
+        if is_stale:
+            reasons += [stale[column] for column in np.flatnonzero(parts.stale[row])]
         codes[row] = [_code(text) for text in reasons]
         texts[row] = reasons
     return {
