@@ -218,10 +218,13 @@ def _spark(config: EngineConfig, temp_dir: Path | None) -> BaseBackend:
             from pyspark.sql import SparkSession
 
             builder = SparkSession.builder.appName("churnml")
+            limit = config.memory_limit.upper().replace("GB", "g").replace("MB", "m")
             settings: dict[str, str | int | bool] = {
                 "spark.sql.session.timeZone": "UTC",
                 "spark.ui.enabled": "false",
-                "spark.driver.memory": config.memory_limit.upper().replace("GB", "g").replace("MB", "m"),
+                "spark.driver.memory": limit,
+                # Answers keep to the limit already, a part of the accounts at a time; Spark's own is 1 GB.
+                "spark.driver.maxResultSize": limit,
             }
             if temp_dir is not None:
                 settings["spark.local.dir"] = str(temp_dir)

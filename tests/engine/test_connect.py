@@ -77,7 +77,7 @@ def test_another_backend_gets_its_options(tmp_path):
 
 @pytest.mark.spark
 @pytest.mark.slow
-def test_spark_reads_the_canonical_tables_in_utc(tmp_path):
+def test_spark_reads_the_canonical_tables_in_utc_and_hands_over_answers_up_to_the_limit(tmp_path):
     if shutil.which("java") is None:
         pytest.skip("no Java runtime")
     pytest.importorskip("pyspark")
@@ -88,8 +88,9 @@ def test_spark_reads_the_canonical_tables_in_utc(tmp_path):
     duckdb.connect().execute(
         f"COPY (SELECT TIMESTAMP '2026-03-29 02:30:00' AS at, DATE '2026-03-29' AS day) TO '{file}'"
     )
-    backend = connect(EngineConfig(backend="pyspark", threads=1, memory_limit="1GB"), temp_dir=tmp_path)
+    backend = connect(EngineConfig(backend="pyspark", threads=1, memory_limit="1536MB"), temp_dir=tmp_path)
     try:
+        assert backend._session.conf.get("spark.driver.maxResultSize") == "1536m"
         frame = backend.read_parquet(str(file)).to_pandas()
     finally:
         backend._session.stop()

@@ -30,3 +30,12 @@ def test_what_was_held_once_is_remembered() -> None:
     assert held > block.nbytes
     del block
     assert memory._most_ever_held() >= held
+
+
+def test_what_is_held_is_not_looked_at_and_later_is_again() -> None:
+    with memory.held():
+        assert gc.get_freeze_count() > 1000
+    assert gc.get_freeze_count() == 0
+    with pytest.raises(ValueError, match="in the middle"), memory.held():
+        raise ValueError("in the middle")
+    assert gc.get_freeze_count() == 0

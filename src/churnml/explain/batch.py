@@ -22,13 +22,14 @@ from churnml.explain.contract import Explainable
 if TYPE_CHECKING:
     import lightgbm as lgb
 
-__all__ = ["batch_contributions", "fast_contributions"]
+__all__ = ["batch_contributions", "fast_contributions", "frame_contributions"]
 
 Array = npt.NDArray[np.float64]
 
 _WORTH_IT = 60_000
 """Rows × leaves of a tree from which reading the leaf patterns pays."""
 
+_ROWS_AT_ONCE = 8192
 _SAMPLE = 16
 _TOLERANCE = 1e-4
 _LEAVES = re.compile(r"^num_leaves=(\d+)$", re.MULTILINE)
@@ -58,6 +59,24 @@ def batch_contributions(model: Explainable, X: Array) -> Array:
     if ensemble.linear is not None:
         total += ensemble.linear_weight * ensemble.linear.contributions(X)
     return np.asarray(total, dtype=np.float64)
+
+
+def frame_contributions(model: Explainable, frame: pd.DataFrame) -> Array:
+    """Return the `batch_contributions` of a frame's rows, whose matrix is made some thousand rows at a time.
+
+    Parameters
+    ----------
+    model : ChurnModel
+    frame : DataFrame
+        With the model's features.
+    """
+    if len(frame) <= _ROWS_AT_ONCE:
+        return batch_contributions(model, model.matrix(frame))
+    out = np.empty((len(frame), len(model.features) + 1))
+    for at in range(0, len(frame), _ROWS_AT_ONCE):
+        part = slice(at, at + _ROWS_AT_ONCE)
+        out[part] = batch_contributions(model, model.matrix(frame.iloc[part]))
+    return out
 
 
 def fast_contributions(boosters: Sequence[lgb.Booster], X: Array) -> Array:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from churnml.config import DisplayConfig
-from churnml.explain.batch import batch_contributions
+from churnml.explain.batch import frame_contributions
 from churnml.explain.contract import Explainable
 from churnml.explain.drivers import DriverBuilder
 from churnml.explain.facts import change_fact
@@ -19,6 +20,7 @@ from churnml.language import Text
 
 __all__ = ["ChangedFacts"]
 
+_ROWS_AT_ONCE = 8192
 _TELLING = 0.1
 """Log-odds by which a topic must have moved to be told."""
 
@@ -53,17 +55,14 @@ class ChangedFacts:
         display: DisplayConfig | None = None,
         core_features: Sequence[str] = (),
     ) -> None:
-        both = now["account_id"].isin(set(then["account_id"])).to_numpy()
-        now = now[both].reset_index(drop=True)
-        then = now[["account_id"]].merge(then, on="account_id", how="left", validate="1:1")
-        self._row = {str(account): row for row, account in enumerate(now["account_id"])}
+        at = pd.Index(then["account_id"]).get_indexer(pd.Index(now["account_id"]))
+        both = np.flatnonzero(at >= 0)
+        self._row = {
+            str(account): row for row, account in zip(both.tolist(), now["account_id"].iloc[both], strict=True)
+        }
         self._builder = DriverBuilder(now, model.features, reference, then, currency, display, core_features)
         self._names, self._groups = model.features.names, list(group_columns(model.features, reference).items())
-        if len(now):
-            parts = [batch_contributions(model, model.matrix(frame))[:, :-1] for frame in (now, then)]
-            self._step = parts[0] - parts[1]
-        else:
-            self._step = np.zeros((0, len(self._names)))
+        self._step = _steps(model, now, then, both, at[both])
         by_group = [np.ascontiguousarray(self._step[:, columns]).sum(axis=1) for _, columns in self._groups]
         self._step_of_group = np.column_stack(by_group) if by_group else np.zeros((len(now), 0))
 
@@ -112,3 +111,15 @@ class ChangedFacts:
                     facts.append(changed[1])
                     break
         return facts
+
+
+def _steps(
+    model: Explainable, now: pd.DataFrame, then: pd.DataFrame, rows: npt.NDArray[np.intp], at: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    """Return what each column's contribution moved by, of the rows of `now`, since those of `then`; 0 of the others."""
+    steps = np.zeros((len(now), len(model.features)))
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        after, before = (frame_contributions(model, own) for own in (now.iloc[rows[part]], then.iloc[at[part]]))
+        steps[rows[part]] = after[:, :-1] - before[:, :-1]
+    return steps

@@ -14,7 +14,7 @@ import pandas as pd
 
 from churnml.config import DisplayConfig
 from churnml.errors import DataError
-from churnml.explain.batch import batch_contributions
+from churnml.explain.batch import frame_contributions
 from churnml.explain.contract import Explainable
 from churnml.explain.driver import Driver
 from churnml.explain.drivers import DriverBuilder
@@ -208,7 +208,7 @@ class _FromModel:
     def __init__(
         self, model: Explainable, frame: pd.DataFrame, reference: ExplainReference, builder: DriverBuilder
     ) -> None:
-        contributions = batch_contributions(model, model.matrix(frame))
+        contributions = frame_contributions(model, frame)
         self._model, self._builder, self._names = model, builder, model.features.names
         self._expected, self._parts = contributions[:, -1], contributions[:, :-1]
         self._log_odds = contributions.sum(axis=1)

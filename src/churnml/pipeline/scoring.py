@@ -100,6 +100,8 @@ def score(
             table, moved = _with_history(config, tables, champion, now, before, table, store)
             table = with_background(tables, now, table.assign(why=None))
             beside = [moved, happened(config, tables, as_of)]
+            del moved  # it holds features of both dates: with `beside` it goes
+        _give_back(tables, config)
     table = _ranked(now, table, tables, champion, config)
     curves = with_peers(judged.lifetimes, table) if churn else ()
     if curves:
@@ -128,8 +130,10 @@ def score(
     if churn and published is None:
         from churnml.pipeline.company import publish_company
 
+        _give_back(tables, config)
         with stages("kpis"):
             publish_company(config, loaded, table, as_of, scored_at, curves, champion.survival)
+        _give_back(tables, config)
     scored = Scored(
         table,
         explained.documents.values(),

@@ -40,8 +40,7 @@ def score(model: ChurnModel, frame: pd.DataFrame) -> pd.DataFrame:
     for key in ("account_id", "as_of"):
         if key not in frame.columns:
             raise DataError(Text.of("fault-rows_key", key=key), where=key, code="data.key_missing")
-    X = model.matrix(frame)
-    log_odds, probability = model.scores(X)
+    log_odds, probability = model.scores_of(frame)
     scores = pd.DataFrame(
         {
             "account_id": frame["account_id"].to_numpy(),

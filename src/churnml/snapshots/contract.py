@@ -81,9 +81,12 @@ def without_trials(terms: pd.DataFrame) -> pd.DataFrame:
     return terms[~trial].reset_index(drop=True)
 
 
-def customer_terms(tables: Tables, label: LabelConfig) -> pd.DataFrame:
-    """Return the subscriptions that make customers: all of them, or without trials where ``label.trials`` says so."""
-    terms = subscription_frame(tables)
+def customer_terms(tables: Tables, label: LabelConfig, accounts: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the subscriptions that make customers: all of them, or without trials where ``label.trials`` says so.
+
+    Of some accounts only, where they are given.
+    """
+    terms = subscription_frame(tables, accounts)
     return without_trials(terms) if label.trials == "leave_out" else terms
 
 

@@ -70,8 +70,8 @@ def _contracts(
     tables: Tables, label: LabelConfig, accounts: Collection[str], as_of: pd.Timestamp
 ) -> dict[str, tuple[Why, date]]:
     """Return the end of the contract, or the notice, as known before the date."""
-    terms = customer_terms(tables, label)
-    terms = terms[terms["account_id"].isin(accounts) & ~terms["is_addon"]]
+    terms = customer_terms(tables, label, sorted(accounts))
+    terms = terms[~terms["is_addon"]]
     terms = knowledge.frame_known_before(terms, "subscriptions", as_of)
     terms["end"] = actual_end(terms)
     departed: dict[str, tuple[Why, date]] = {}

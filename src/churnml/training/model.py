@@ -140,8 +140,13 @@ class ChurnModel:
 
         The same as ``probability(matrix(frame))``, without a matrix as large as the frame.
         """
+        return self.scores_of(frame)[1]
+
+    def scores_of(self, frame: pd.DataFrame) -> tuple[Array, Array]:
+        """Return what ``scores(matrix(frame))`` does, some thousand rows at a time."""
         parts = [frame.iloc[at : at + _ROWS_AT_ONCE] for at in range(0, max(len(frame), 1), _ROWS_AT_ONCE)]
-        return np.concatenate([self.probability(self.matrix(part)) for part in parts])
+        log_odds, probability = zip(*(self.scores(self.matrix(part)) for part in parts), strict=True)
+        return np.concatenate(log_odds), np.concatenate(probability)
 
     def scores(self, X: Array) -> tuple[Array, Array]:
         """Return log-odds and the calibrated probability that is published, both of shape (n,).
