@@ -1,8 +1,8 @@
 """How seconds and memory grow with the number of accounts: ``python benchmarks/scale.py [--accounts N …] [--json]``.
 
 ``--score-only N …`` measures scoring alone, where a company is too large to be trained on here: the champion is trained
-on a smaller company of the same simulator. ``--keep FOLDER`` keeps companies and champion there, and takes what lies
-there already; ``--months`` shortens the history of the company that is scored.
+on a smaller company of the same simulator. ``--keep FOLDER`` keeps companies and that champion there, and takes what
+lies there already; ``--months`` shortens the history of the company that is scored.
 
 For each size a company of 24 months is simulated, and run with the demo's config, each in a process of its own. Told
 are the seconds of every stage (by the clock, and of CPU over all threads) and the most memory that the process held
@@ -38,6 +38,9 @@ TRAINED_ON = 3000
 SIMULATED_AT_ONCE = 12_500
 TREES, LEAVES = 300, 16
 EXTRAPOLATED = (100_000, 1_000_000)
+EXTRAPOLATED_EVENTS = (10**8, 10**9, 10**10)
+READING_EVENTS = ("check", "features")
+"""Stages whose work grows with the events; that of the others grows with accounts and snapshots."""
 LOOKS_PER_SECOND = 50
 PART_ROWS = 8192
 
@@ -64,7 +67,7 @@ class Meter:
         """Start measuring."""
         self._peak, self._begun = self._held(), (time.perf_counter(), time.process_time())
 
-    def say(self, text: str) -> None:
+    def say(self, text: object) -> None:
         """Progress inside a stage is not measured."""
 
     def end(self, stage: str, seconds: float) -> None:
@@ -239,13 +242,21 @@ def _apart(work: str, folder: Path, accounts: int, *more: str) -> dict[str, Any]
     return measures
 
 
-def measured(accounts: int) -> dict[str, Any]:
+def company(accounts: int, months: int, keep: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the folder of a company never trained on, and what simulating it took where it was not there."""
+    folder = keep / f"{accounts}x{months}"
+    for name in ("workspace", "models"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    if (folder / "raw" / "events.parquet").is_file():
+        return folder, {}
+    return folder, _apart("simulate", folder, accounts, "--months", str(months))
+
+
+def measured(accounts: int, keep: Path) -> dict[str, Any]:
     """Measure one size."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        made = _apart("simulate", folder, accounts)
-        found = _apart("chain", folder, accounts)
-        plain = _apart("bare", folder, accounts)
+    folder, made = company(accounts, MONTHS, keep)
+    found = _apart("chain", folder, accounts)
+    plain = _apart("bare", folder, accounts)
     stages = found["stages"] = {**made, **found["stages"]}
     fit = plain["bin"]["cpu_seconds"] + plain["boost"]["cpu_seconds"]
     return {
@@ -259,12 +270,11 @@ def measured(accounts: int) -> dict[str, Any]:
 
 def score_measured(accounts: int, keep: Path, months: int) -> dict[str, Any]:
     """Measure the first scoring of one size, with a champion trained on `TRAINED_ON` accounts."""
-    small, large = keep / f"{TRAINED_ON}", keep / f"{accounts}x{months}"
+    small = keep / f"{TRAINED_ON}"
     if not (small / "models").is_dir():
         _apart("simulate", small, TRAINED_ON)
         _apart("train", small, TRAINED_ON)
-    if not (large / "raw" / "events.parquet").is_file():
-        _apart("simulate", large, accounts, "--months", str(months))
+    large, _ = company(accounts, months, keep)
     measures = _apart("score", large, accounts, "--models", str(small / "models"))
     return {"accounts": accounts, "months": months, **measures}
 
@@ -295,25 +305,43 @@ def show(found: dict[str, Any]) -> None:
     print(f"fit ÷ bare fit {found['fit_over_bare_fit']}, backtest ÷ fit {found['backtest_over_fit']} (of CPU)")
 
 
-def extrapolated(smaller: dict[str, Any], larger: dict[str, Any], accounts: int) -> dict[str, float]:
-    """Return the seconds of every stage at a larger size: on the line through two that were measured."""
-    share = (accounts - smaller["accounts"]) / (larger["accounts"] - smaller["accounts"])
+def extrapolated(smaller: dict[str, Any], larger: dict[str, Any], by: str, amount: int) -> dict[str, float]:
+    """Return the seconds of every stage at a larger size: on the line through two that were measured.
+
+    `by` is what is larger, ``"accounts"`` or ``"events"``.
+    """
+    share = (amount - smaller[by]) / (larger[by] - smaller[by])
     seconds = {}
-    for name, cost in larger["stages"].items():
-        before = smaller["stages"][name]["seconds"]
-        seconds[name] = max(round(before + share * (cost["seconds"] - before)), cost["seconds"])
-    return seconds
+    for name in smaller["stages"].keys() & larger["stages"].keys():
+        before, after = (size["stages"][name]["seconds"] for size in (smaller, larger))
+        seconds[name] = max(round(before + share * (after - before)), after)
+    return {name: seconds[name] for name in larger["stages"] if name in seconds}
 
 
 def show_extrapolated(sizes: list[dict[str, Any]]) -> None:
-    """Print what larger customer bases would take, if every stage went on along its line."""
+    """Print how the stages grew, and what larger companies would take if every stage went on along its line."""
     smaller, larger = sizes[-2:]
-    for accounts in EXTRAPOLATED:
-        if accounts <= larger["accounts"]:
+    print(f"\nfor {larger['accounts'] / smaller['accounts']:.2f} × as many accounts:")
+    print(", ".join(f"{name} {ratio:.1f} ×" for name, ratio in grown(smaller, larger).items()))
+    wanted = [("accounts", amount) for amount in EXTRAPOLATED] + [("events", amount) for amount in EXTRAPOLATED_EVENTS]
+    for by, amount in wanted:
+        if amount <= larger[by]:
             continue
-        seconds = extrapolated(smaller, larger, accounts)
-        print(f"\n{accounts:,} accounts, EXTRAPOLATED on a line through the last two sizes, not measured:")
+        seconds = extrapolated(smaller, larger, by, amount)
+        if by == "events":
+            seconds = {name: seconds[name] for name in READING_EVENTS}
+        print(f"\n{amount:,} {by}, EXTRAPOLATED on a line through the last two sizes, not measured:")
         print(", ".join(f"{name} {value:,.0f} s" for name, value in seconds.items()))
+
+
+def grown(smaller: dict[str, Any], larger: dict[str, Any]) -> dict[str, float]:
+    """Return how many times the seconds of a smaller size each stage takes that is worth a second there."""
+    costs = {name: cost["seconds"] for name, cost in smaller["stages"].items() if cost["seconds"] >= 1.0}
+    return {
+        name: round(larger["stages"][name]["seconds"] / cost, 2)
+        for name, cost in costs.items()
+        if name in larger["stages"]
+    }
 
 
 def main() -> None:
@@ -344,10 +372,11 @@ def main() -> None:
         _measure_scoring(options.score_only, options.keep, options.months, as_json=options.json)
         return
     sizes = []
-    for accounts in options.accounts:
-        sizes.append(measured(accounts))
-        if not options.json:
-            show(sizes[-1])
+    with tempfile.TemporaryDirectory() as name:
+        for accounts in options.accounts:
+            sizes.append(measured(accounts, options.keep or Path(name)))
+            if not options.json:
+                show(sizes[-1])
     if options.json:
         print(json.dumps({"cores": os.cpu_count(), "sizes": sizes}, indent=1))
     elif len(sizes) > 1 and sizes[-1]["accounts"] >= 4 * sizes[-2]["accounts"]:  # else a line tells of chance
