@@ -137,7 +137,7 @@ def _read(
 
     start, end = pd.Timestamp(as_of - timedelta(days=days)), pd.Timestamp(as_of)
     made = _Making(start, end, display or DisplayConfig())
-    for table, told in TABLES_TOLD.items():
+    for table, speaker in TABLES_TOLD.items():
         if table not in tables:
             continue
         own = tables[table]
@@ -146,7 +146,7 @@ def _read(
         elif table not in _READ_WHOLE and (began := TABLES[table].occurred_at) is not None:
             own = own.filter(own[began].cast("timestamp") >= ibis.timestamp(start - pd.Timedelta(days=days)))
         known = knowledge.rows_known_before(own, table, as_of, begun=False)
-        columns = [name for name in (*told.times, *told.details) if name in known.columns]
+        columns = [name for name in (*speaker.times, *speaker.details) if name in known.columns]
         rows = known.select("account_id", *columns).to_pandas()
         made.add(table, _new_terms(rows) if table == "subscriptions" else rows)
     return made.timelines(limit)
@@ -165,14 +165,14 @@ class _Making:
 
     def add(self, table: str, rows: pd.DataFrame) -> None:
         """Add what the rows of a table say."""
-        told = TABLES_TOLD[table]
+        speaker = TABLES_TOLD[table]
         rows = rows.reset_index(drop=True)
-        rows = rows.assign(**{name: pd.to_datetime(rows[name]) for name in told.times if name in rows})
+        rows = rows.assign(**{name: pd.to_datetime(rows[name]) for name in speaker.times if name in rows})
         codes, names = pd.factorize(rows["account_id"].astype("str"))
         account = np.array(
             [self._accounts.setdefault(str(name), len(self._accounts)) for name in names], dtype=np.int64
         )
-        for said in told.say(rows, self._display):
+        for said in speaker.say(rows, self._display):
             chosen = ((said.when >= self._start) & (said.when < self._end)).to_numpy()
             place, texts = said.texts(chosen)
             numbers = np.array([self._number(text) for text in texts], dtype=np.int64)
