@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, Engine, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, func, insert, or_, select, update
 
 from churnml.config.alerts import Severity
 from churnml.errors import StoreError
@@ -300,23 +300,24 @@ def keep_alert(connection: Connection, config: str, alert: Alert) -> int:
         "avoidable_loss": alert.avoidable_loss,
         "body": alert.model_dump(mode="json", exclude={"id"}),
     }
-    own = (
-        AlertRow.config == config,
-        AlertRow.account_id == alert.account_id,
-        AlertRow.kind == alert.kind,
-        AlertRow.episode == alert.episode,
-    )
-    before = connection.execute(select(AlertRow.id, AlertRow.body).where(*own)).first()
+    row = {"config": config, "account_id": alert.account_id, "kind": alert.kind, "episode": alert.episode}
+    before = connection.execute(_EPISODE, row).first()
     if before is not None:
         if before.body != values["body"]:
             connection.execute(update(AlertRow).where(AlertRow.id == before.id).values(**values, changed_at=_now()))
             note_change(connection, config, "alert", before.id, _now())
         return int(before.id)
-    row = {"config": config, "account_id": alert.account_id, "kind": alert.kind, "episode": alert.episode}
-    made = connection.execute(insert(AlertRow).values(**row, **values, changed_at=_now()).returning(AlertRow.id))
+    made = connection.execute(_NEW_EPISODE, {**row, **values, "changed_at": _now()})
     alert_id = int(made.scalar_one())
     note_change(connection, config, "alert", alert_id, _now())
     return alert_id
+
+
+_EPISODE = select(AlertRow.id, AlertRow.body).where(
+    *(getattr(AlertRow, name) == bindparam(name) for name in ("config", "account_id", "kind", "episode"))
+)
+_NEW_EPISODE = insert(AlertRow).returning(AlertRow.id)
+"""Statements made once: an evaluation runs them for every alert."""
 
 
 def _now() -> datetime:
@@ -332,8 +333,8 @@ def record_alert_event(
     connection: Connection, alert_id: int, actor: Actor, action: str, detail: dict[str, Any]
 ) -> None:
     """Put on record what happened to an alert."""
-    row = {"alert_id": alert_id, "at": actor.now, "actor": actor.name, "action": action}
-    connection.execute(insert(AlertEventRow).values(**row, detail=plain(detail)))
+    row = {"alert_id": alert_id, "at": actor.now, "actor": actor.name, "action": action, "detail": plain(detail)}
+    connection.execute(insert(AlertEventRow), row)
 
 
 def _allowed(

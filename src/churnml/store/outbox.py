@@ -18,7 +18,7 @@ Topic = Literal["snapshot", "alert", "task"]
 
 def note(connection: Connection, config: str, topic: Topic, subject: int, at: datetime) -> None:
     """Note a change on the connection that makes it: kept with it, or not at all."""
-    connection.execute(insert(OutboxRow).values(config=config, topic=topic, subject=subject, at=at))
+    connection.execute(insert(OutboxRow), {"config": config, "topic": topic, "subject": subject, "at": at})
 
 
 def forget(connection: Connection, config: str, now: datetime) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "unpacked_matrix",
 ]
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _LEVEL = 1
 """Higher levels take several times as long for a few percent."""
 
@@ -91,10 +92,10 @@ def document_text(document: Mapping[str, Any]) -> str:
     '{"a":[1,"é"],"b":null}'
     """
     try:
-        return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(document)
     except (TypeError, ValueError):
         # It holds what JSON does not know: numpy's numbers, dates, not-a-number.
-        return json.dumps(plain(document), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(plain(document))
 
 
 def pack_text(text: str) -> bytes:

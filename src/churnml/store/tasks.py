@@ -291,7 +291,7 @@ def keep_task(connection: Connection, config: str, task: Task) -> int:
         note_change(connection, config, "task", task.id, now)
         return task.id
     row = {"alert_id": task.alert_id, "account_id": task.account_id, "playbook": task.playbook, "step": task.step}
-    made = connection.execute(insert(TaskRow).values(config=config, **row, **values).returning(TaskRow.id))
+    made = connection.execute(insert(TaskRow).returning(TaskRow.id), {"config": config, **row, **values})
     task_id = int(made.scalar_one())
     note_change(connection, config, "task", task_id, now)
     return task_id
@@ -300,7 +300,7 @@ def keep_task(connection: Connection, config: str, task: Task) -> int:
 def record_task_event(connection: Connection, task_id: int, actor: Actor, action: str, detail: dict[str, Any]) -> None:
     """Put on record what happened to a task."""
     row = {"task_id": task_id, "at": actor.now, "actor": actor.name, "action": action, "detail": plain(detail)}
-    connection.execute(insert(TaskEventRow).values(**row))
+    connection.execute(insert(TaskEventRow), row)
 
 
 def follow_alert(connection: Connection, config: str, *, before: Alert | None, after: Alert, actor: Actor) -> None:
