@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Champion"]
 
+_ROWS_AT_ONCE = 8192
 _DECISIONS = ("next_decision_days", "contract_days")
 
 
@@ -229,7 +230,13 @@ class Champion:
             yearly_discount=self.money.yearly_discount,
             monthly_growth=self.survival.monthly_growth,
             level=self.money.level,
-            drivers=renewal_drivers(hazard.renewal_contributions(frame), self.model.features),
+            drivers=[
+                driver
+                for at in range(0, len(frame), _ROWS_AT_ONCE)
+                for driver in renewal_drivers(
+                    hazard.renewal_contributions(frame.iloc[at : at + _ROWS_AT_ONCE]), self.model.features
+                )
+            ],
         )
 
     def explain(
