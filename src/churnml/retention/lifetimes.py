@@ -73,7 +73,8 @@ def lifetimes(
     decision = point.decision_day[:, 0]
     lost_draws = np.array([lost_by_decision(draw) for draw in forecast.draws]).reshape(len(forecast.draws), len(rows))
     untold = np.full(len(rows), np.nan)
-    worth = (value.total, avoidable) if months == MONTHS else (untold, untold)
+    total = value.total
+    worth = (total, avoidable) if months == MONTHS else (untold, untold)
     ranks = {"expected_loss": loss, "residual_value": worth[0], "avoidable_loss": worth[1]}
     order = np.arange(len(rows))
     if rank_by is not None:
@@ -106,7 +107,7 @@ def lifetimes(
             earliest=_on(as_of, days["earliest"]),
             latest=_on(as_of, days["latest"]),
             mrr=float(mrr[row]) if known else None,
-            residual_value=_bounds(value.total[row], value.low[row], value.high[row]) if valued else None,
+            residual_value=_bounds(total[row], value.low[row], value.high[row]) if valued else None,
             expected_loss=float(loss[row]) if known else None,
             avoidable_loss=float(avoidable[row]) if valued else None,
             sentence=_sentence(as_of, months, half[row], days["earliest"], days["latest"], low[row, -1], high[row, -1]),
