@@ -114,6 +114,7 @@ def score(
         with stages("explain"):
             with memory.held():
                 explained = explain_accounts(config, champion, now, judged, before, order, beside, reasons)
+            documents = explained.documents
             del before, beside
             memory.give_back()
         with stages("publish"), memory.held():
@@ -125,8 +126,11 @@ def score(
                 risks = [risk for _, risk in sorted(zip(order, explained.families, strict=True), key=itemgetter(0))]
                 with Store(config.store_url) as store:
                     made_of = composed(config, tables, champion, now, judged, risks, store)
-                documents = explained.documents
                 publish(config, loaded, champion, judged, now, made_of, table, documents, curves, as_of, scored_at)
+                del risks, made_of
+    # Of what was written the store and the files have the rest.
+    lifetimes = judged.lifetimes
+    del explained, judged
     if churn and published is None:
         from churnml.pipeline.company import publish_company
 
@@ -136,13 +140,13 @@ def score(
         _give_back(tables, config)
     scored = Scored(
         table,
-        explained.documents.values(),
+        documents.values(),
         paths[0],
         as_of,
         champion.bundle,
         rejected_counts(loaded),
         tuple(alarms),
-        {lifetime.account_id: lifetime for lifetime in judged.lifetimes},
+        {lifetime.account_id: lifetime for lifetime in lifetimes},
     )
     if not then:
         return scored
@@ -150,7 +154,7 @@ def score(
         with stages("alerts"), memory.held(), Store(config.store_url) as store:
             rows = now[["account_id", *champion.model.features.names]]
             owned = with_chosen_owners(config, store, table)
-            evaluate_alerts(config, owned, rows, explained.documents, as_of, store)
+            evaluate_alerts(config, owned, rows, documents, as_of, store)
     if champion.model.target == "churn" and config.deliveries.after_scoring and config.deliveries.targets():
         from churnml.pipeline.deliveries import deliver_after_scoring
 

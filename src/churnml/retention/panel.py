@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from churnml.memory import release
 from churnml.retention.contracts import Contracts
 from churnml.retention.groups import Groups, groups_of
 from churnml.tables import Tables
@@ -69,6 +70,7 @@ class Panel:
             self.contracts.terms,
             *(frame for frame in self._beside.values() if frame is not None),
         ]
+        release()  # what the tables were read through
         names = pd.concat([frame["account_id"].drop_duplicates() for frame in frames]).drop_duplicates()
         self.accounts: pd.Index = pd.Index(names.astype("object")).sort_values()
 

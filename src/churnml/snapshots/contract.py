@@ -15,6 +15,7 @@ import pandas as pd
 from churnml.config import LabelConfig
 from churnml.errors import DataError
 from churnml.language import Text
+from churnml.memory import release
 from churnml.tables import Tables, knowledge
 
 __all__ = [
@@ -57,7 +58,9 @@ def subscription_frame(tables: Tables, accounts: Sequence[str] | None = None) ->
     frame["known_at"] = frame["known_at"].fillna(frame["started_on"])
     frame["agreed_end"] = frame["ends_on"].fillna(_FOREVER)
     frame["actual_end"] = actual_end(frame)
-    return frame.sort_values(["account_id", "started_on", "actual_end"], kind="stable", ignore_index=True)
+    frame = frame.sort_values(["account_id", "started_on", "actual_end"], kind="stable", ignore_index=True)
+    release()  # the rows as they came, and unsorted
+    return frame
 
 
 def without_trials(terms: pd.DataFrame) -> pd.DataFrame:
