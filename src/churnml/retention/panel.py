@@ -251,7 +251,7 @@ class Panel:
         end = month + ibis.interval(months=1)
         late = events.occurred_at.cast("timestamp(6)") >= end - ibis.interval(days=ACTIVE_DAYS)
         counted = late & events.event_type.isin(self._core) if self._core else late
-        months = events.filter(counted).select(account_id="account_id", month=month.cast("date")).distinct().to_pandas()
+        months = events.filter(counted).select(account_id="account_id", month=month).distinct().to_pandas()
         number = np.searchsorted(self._midnights, _times(months["month"]))
         account = self.code(months["account_id"].astype("str"))
         inside = (number < self.months) & (account >= 0) & (_times(months["month"]) >= self._midnights[:1])
