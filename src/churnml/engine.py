@@ -13,6 +13,7 @@ from churnml.config import EngineConfig
 from churnml.config.secrets import mask_text
 from churnml.errors import EngineError, near_name
 from churnml.language import Text, one_of
+from churnml.memory import share_arena
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -56,6 +57,7 @@ def connect(config: EngineConfig, *, temp_dir: Path | None = None) -> BaseBacken
     'duckdb'
     >>> backend.disconnect()
     """
+    share_arena()  # large work begins here, and with it its threads
     if config.backend == "duckdb":
         return _duckdb(config, temp_dir)
     if config.backend == "pyspark":
